@@ -1,0 +1,80 @@
+# Executables: the program itself, tests, benchmarks, fuzzers.
+
+# gabbro_add_main(name LAYER layer LINK library...): the executable made of a layer's sources, when it has any.
+function(gabbro_add_main name)
+  cmake_parse_arguments(arg "" "LAYER" "LINK" ${ARGN})
+  set(compiled ${gabbro_sources_${arg_LAYER}})
+  list(FILTER compiled INCLUDE REGEX "\\.cc$")
+  if(NOT compiled)
+    return()
+  endif()
+  add_executable(${name} ${gabbro_sources_${arg_LAYER}})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  gabbro_link_allowed(${name} ${arg_LAYER})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} Threads::Threads)
+endfunction()
+
+# One binary test_<folder> per folder of tests/, linked with every library. ctest knows it twice: `<folder>` without
+# the tests whose name contains Slow, and `<folder>_slow` (label slow) with those alone.
+function(gabbro_add_tests)
+  set(root ${CMAKE_CURRENT_SOURCE_DIR}/tests)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${root} ${root}/*.cc)
+  set(folders)
+  foreach(file IN LISTS files)
+    if(NOT file MATCHES "^([^/]+)/")
+      message(FATAL_ERROR "tests/${file}: tests live in a folder per layer, as tests/<layer>/${file}")
+    endif()
+    list(APPEND folders ${CMAKE_MATCH_1})
+    list(APPEND files_of_${CMAKE_MATCH_1} ${root}/${file})
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  foreach(folder IN LISTS folders)
+    gabbro_add_test(${folder} ${files_of_${folder}})
+  endforeach()
+endfunction()
+
+function(gabbro_add_test folder)
+  set(binary test_${folder})
+  add_executable(${binary} ${ARGN})
+  target_include_directories(${binary} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/tests)
+  target_link_libraries(${binary} PRIVATE ${gabbro_libraries} nlohmann_json::nlohmann_json GTest::gtest_main Threads::Threads)
+  target_compile_definitions(${binary} PRIVATE
+    GABBRO_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GABBRO_BINARY="${CMAKE_BINARY_DIR}/gabbro")
+  if(TARGET gabbro)
+    add_dependencies(${binary} gabbro)
+  endif()
+
+  set(results ${CMAKE_BINARY_DIR}/test-results)
+  add_test(NAME ${folder} COMMAND ${binary} --gtest_filter=-*Slow* --gtest_output=json:${results}/${folder}.json)
+  set_tests_properties(${folder} PROPERTIES LABELS "fast;${folder}" TIMEOUT 600
+    FAIL_REGULAR_EXPRESSION "Running 0 tests from")  # nothing ran is a failure
+  add_test(NAME ${folder}_slow COMMAND ${binary} --gtest_filter=*Slow* --gtest_output=json:${results}/${folder}_slow.json)
+  set_tests_properties(${folder}_slow PROPERTIES LABELS "slow;${folder}" TIMEOUT 3600
+    SKIP_REGULAR_EXPRESSION "Running 0 tests from")  # a folder need not have slow tests
+endfunction()
+
+# bench/x.cc or bench/bench_x.cc becomes bench_x; main comes from the library unless the file has one.
+function(gabbro_add_benchmarks)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cc)
+  foreach(file IN LISTS files)
+    gabbro_add_tool(bench ${file} benchmark::benchmark_main benchmark::benchmark)
+  endforeach()
+endfunction()
+
+# fuzz/x.cc becomes fuzz_x, a plain executable with its own main.
+function(gabbro_add_fuzzers)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cc)
+  foreach(file IN LISTS files)
+    gabbro_add_tool(fuzz ${file})
+  endforeach()
+endfunction()
+
+function(gabbro_add_tool kind file)
+  cmake_path(GET file STEM name)
+  string(REGEX REPLACE "^${kind}_|_${kind}$" "" name ${name})
+  add_executable(${kind}_${name} ${file})
+  target_include_directories(${kind}_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/tests)
+  target_compile_definitions(${kind}_${name} PRIVATE GABBRO_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
+  target_link_libraries(${kind}_${name} PRIVATE ${gabbro_libraries} ${ARGN} Threads::Threads)
+endfunction()

@@ -1,0 +1,52 @@
+// Random streams: one per individual, never one per thread, so that results do not depend on scheduling.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+
+namespace gabbro {
+
+/// A SplitMix64 stream (Steele et al. 2014): 64-bit state, period 2^64, the same numbers on every platform. `split` derives an
+/// independent stream from a label without advancing this one.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(mix(seed, 0x6761626272ull)) {}
+
+  std::uint64_t next() {
+    state_ += 0x9e3779b97f4a7c15ull;
+    std::uint64_t z = state_;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+  }
+  Random split(std::string_view label) const { return Random(mix(state_, hash64(label))); }
+  Random split(std::uint64_t index) const { return Random(mix(state_, index)); }
+
+  /// Uniform integer in [0, n); n > 0. Unbiased to 2^-32 for n below 2^32.
+  std::int64_t below(std::int64_t n) {
+    return static_cast<std::int64_t>((static_cast<unsigned __int128>(next()) * static_cast<std::uint64_t>(n)) >> 64);
+  }
+  /// Uniform in [0, 1).
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  bool chance(double p) { return uniform() < p; }
+  /// Standard normal (Box-Muller, one of the pair).
+  double normal() {
+    const double u = 1.0 - uniform();
+    return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * uniform());
+  }
+  template <class Container>
+  auto& pick(Container& items) {
+    return items[static_cast<std::size_t>(below(static_cast<std::int64_t>(items.size())))];
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace gabbro

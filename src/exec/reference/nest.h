@@ -1,0 +1,220 @@
+// Loop nests over named axes: the one place that knows how values lie in memory and which pairs (t, s) exist.
+//
+// A kernel says over which axes it loops (a Space) and how each operand lies in memory (a Layout); the Nest then visits the
+// space in runs of constant stride. Two sequences of positions meet in a value with past: t in the frame, and the s of the
+// frame with 0 <= t - s < window. Pairs outside are never visited, so they stay 0 and take no part in reductions.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/inline_vec.h"
+#include "exec/reference/tensor.h"
+#include "ir/graph.h"
+
+namespace gabbro::exec {
+
+/// The positions that values cover: t in [t_begin, t_begin + t_count), s in [s_begin, s_begin + s_count). Both are the whole
+/// sequence in parallel form; one position and its history when decoding.
+struct Frame {
+  std::int64_t t_begin = 0;
+  std::int64_t t_count = 0;
+  std::int64_t s_begin = 0;
+  std::int64_t s_count = 0;
+};
+
+/// Half-open range of positions.
+struct Span {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+/// The past positions of `frame` that position t sees.
+inline Span past_of(const Frame& frame, std::int32_t window, std::int64_t t) {
+  return {std::max(frame.s_begin, t - window + 1), std::min(frame.s_begin + frame.s_count, t + 1)};
+}
+
+/// Number of indices along `axis`.
+inline std::int64_t extent(const ir::Graph& graph, const Frame& frame, ir::AxisId axis) {
+  if (axis == ir::kTime) return frame.t_count;
+  if (axis == ir::kPast) return frame.s_count;
+  return graph.axes[axis].size;
+}
+
+/// How far apart in memory neighbours along each axis are. Ops that only move data change the layout of one side: a rename
+/// reads the input as if its axis had the new name, a slice starts it at an offset, a split reads one axis as several.
+class Layout {
+ public:
+  Layout() = default;
+  explicit Layout(const Tensor& x) {
+    std::int64_t stride = 1;
+    for (int i = x.axes.size() - 1; i >= 0; --i) {
+      strides_.push_back({x.axes[i], stride});
+      stride *= x.dims[i];
+    }
+  }
+
+  /// 0 for an axis that the operand lacks: it is repeated along it.
+  [[nodiscard]] std::int64_t stride(ir::AxisId axis) const {
+    for (const Entry& e : strides_)
+      if (e.axis == axis) return e.stride;
+    return 0;
+  }
+  [[nodiscard]] std::int64_t offset() const { return offset_; }
+
+  Layout& rename(ir::AxisId from, ir::AxisId to) {
+    for (Entry& e : strides_)
+      if (e.axis == from) e.axis = to;
+    return *this;
+  }
+  /// Starts at index `first` of `axis`.
+  Layout& start(ir::AxisId axis, std::int64_t first) {
+    offset_ += first * stride(axis);
+    return *this;
+  }
+  /// Reads `axis` as the grid `parts`, row-major in the order given.
+  Layout& split(const ir::Graph& graph, ir::AxisId axis, const ir::AxisList& parts) {
+    std::int64_t step = stride(axis);
+    for (int i = 0; i < strides_.size(); ++i)
+      if (strides_[i].axis == axis) strides_.erase(i--);
+    for (int i = parts.size() - 1; i >= 0; --i) {
+      strides_.push_back({parts[i], step});
+      step *= graph.axes[parts[i]].size;
+    }
+    return *this;
+  }
+
+ private:
+  struct Entry {
+    ir::AxisId axis = 0;
+    std::int64_t stride = 0;
+  };
+  InlineVec<Entry, 2 * ir::kMaxRank> strides_;
+  std::int64_t offset_ = 0;
+};
+
+/// The indices a kernel loops over: all of `axes`, restricted to existing pairs when the past is among them.
+struct Space {
+  const ir::Graph& graph;
+  Frame frame;
+  std::int32_t window = 0;
+  InlineVec<ir::AxisId, 2 * ir::kMaxRank> axes{};
+
+  Space& add(const ir::AxisList& more) {
+    for (ir::AxisId axis : more)
+      if (!axes.contains(axis)) axes.push_back(axis);
+    return *this;
+  }
+  Space& remove(ir::AxisId axis) {
+    axes.erase(axes.find(axis));
+    return *this;
+  }
+};
+
+/// The loops over a space with N operands.
+template <int N>
+class Nest {
+ public:
+  using Offsets = std::array<std::int64_t, N>;
+
+  Nest(const Space& space, const std::array<Layout, N>& operands)
+      : frame_(space.frame), window_(space.window) {
+    for (int k = 0; k < N; ++k) base_[k] = operands[k].offset();
+    ragged_ = space.axes.contains(ir::kPast);
+    GABBRO_CHECK(!ragged_ || space.axes.contains(ir::kTime));
+    for (ir::AxisId axis : space.axes) add_loop(axis, extent(space.graph, frame_, axis), operands);
+    // Largest strides outermost; the stable order keeps equal ones as the axes stand.
+    std::stable_sort(loops_.begin(), loops_.end(),
+                     [](const Loop& a, const Loop& b) { return a.spread() > b.spread(); });
+    coalesce();
+    if (loops_.empty()) loops_.push_back({1, {}, false});
+  }
+
+  /// Calls f(offsets, count, steps) for runs that together visit every index once.
+  template <class F>
+  void for_each_run(F&& f) const {
+    if (!ragged_) return walk(loops_, base_, f);
+    Loops loops = loops_;
+    for (std::int64_t t = frame_.t_begin; t < frame_.t_begin + frame_.t_count; ++t) {
+      const Span past = past_of(frame_, window_, t);
+      for (Loop& loop : loops)
+        if (loop.is_past) loop.count = past.end - past.begin;
+      Offsets at = base_;
+      advance(at, t_step_, t - frame_.t_begin);
+      advance(at, s_step_, past.begin - frame_.s_begin);
+      walk(loops, at, f);
+    }
+  }
+
+ private:
+  struct Loop {
+    std::int64_t count = 0;
+    Offsets step{};
+    bool is_past = false;  // its count depends on t
+
+    [[nodiscard]] std::int64_t spread() const {
+      std::int64_t sum = 0;
+      for (std::int64_t s : step) sum += std::abs(s);
+      return sum;
+    }
+  };
+  using Loops = InlineVec<Loop, 2 * ir::kMaxRank>;
+
+  static void advance(Offsets& at, const Offsets& step, std::int64_t times) {
+    for (int k = 0; k < N; ++k) at[k] += step[k] * times;
+  }
+
+  void add_loop(ir::AxisId axis, std::int64_t count, const std::array<Layout, N>& operands) {
+    Loop loop{count, {}, axis == ir::kPast};
+    for (int k = 0; k < N; ++k) loop.step[k] = operands[k].stride(axis);
+    if (loop.is_past) s_step_ = loop.step;
+    if (ragged_ && axis == ir::kTime)
+      t_step_ = loop.step;
+    else if (count != 1 || loop.is_past)
+      loops_.push_back(loop);
+  }
+
+  // Neighbouring loops that step through memory as one become one.
+  void coalesce() {
+    for (int i = 0; i + 1 < loops_.size();) {
+      const Loop &outer = loops_[i], &inner = loops_[i + 1];
+      bool joined = !outer.is_past && !inner.is_past;
+      for (int k = 0; k < N; ++k) joined = joined && outer.step[k] == inner.step[k] * inner.count;
+      if (!joined) {
+        ++i;
+        continue;
+      }
+      loops_[i + 1].count *= outer.count;
+      loops_.erase(i);
+    }
+  }
+
+  template <class F>
+  static void walk(const Loops& loops, Offsets at, F& f) {
+    for (const Loop& loop : loops)
+      if (loop.count == 0) return;
+    const Loop& inner = loops[loops.size() - 1];
+    std::array<std::int64_t, 2 * ir::kMaxRank> index{};
+    for (;;) {
+      f(at, inner.count, inner.step);
+      int d = loops.size() - 2;
+      for (; d >= 0; --d) {
+        advance(at, loops[d].step, 1);
+        if (++index[d] < loops[d].count) break;
+        advance(at, loops[d].step, -loops[d].count);
+        index[d] = 0;
+      }
+      if (d < 0) return;
+    }
+  }
+
+  Frame frame_;
+  std::int32_t window_;
+  bool ragged_ = false;
+  Loops loops_;
+  Offsets base_{}, t_step_{}, s_step_{};
+};
+
+}  // namespace gabbro::exec

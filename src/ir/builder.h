@@ -1,0 +1,57 @@
+// Appends nodes to one body of a graph, with common-subexpression elimination and algebraic simplification.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "ir/graph.h"
+#include "ir/op.h"
+
+namespace gabbro::ir {
+
+/// The one way to make nodes. `try_add` runs the op's shape rule and returns its error; the named methods are for callers that
+/// know their operands fit (gradient rules, rewrites) and abort otherwise. Equal nodes are shared, constants folded, and
+/// neutral operations removed on the way in (rules in builder.cc), so a finished body is already in simplified form.
+/// Amortised O(1) per node.
+class Builder {
+ public:
+  Builder(Graph& graph, int body) : graph_(graph), body_(body) {}
+
+  Result<NodeId> try_add(Node node);
+  NodeId add(Node node);
+
+  NodeId constant(double value, std::int32_t sym = -1);
+  NodeId param(int index);
+  NodeId arg(int index, const Type& type);
+  NodeId unary(Op op, NodeId x);
+  NodeId plus(NodeId a, NodeId b);
+  NodeId times(NodeId a, NodeId b);
+  NodeId minus(NodeId a, NodeId b) { return plus(a, scale(b, -1)); }
+  NodeId less(NodeId a, NodeId b);
+  NodeId where(NodeId condition, NodeId a, NodeId b);
+  NodeId scale(NodeId x, double factor) { return times(x, constant(factor)); }
+  NodeId power(NodeId x, double exponent);
+  NodeId sum(NodeId x, const AxisList& over);
+  NodeId dot(NodeId a, NodeId b, const AxisList& over);
+  /// Sums away what `x` has beyond `type` and broadcasts what it lacks.
+  NodeId fit(NodeId x, const Type& type);
+
+  [[nodiscard]] const Node& node(NodeId id) const { return graph_.bodies[body_].nodes[id]; }
+  [[nodiscard]] const Type& type(NodeId id) const { return node(id).type; }
+  [[nodiscard]] Graph& graph() const { return graph_; }
+  [[nodiscard]] int body() const { return body_; }
+  void set_line(std::int32_t line) { line_ = line; }
+
+ private:
+  Result<NodeId> simplify(const Node& node, bool& done);
+  NodeId intern(Node node);
+  [[nodiscard]] bool is_constant(NodeId id, double value) const;
+  [[nodiscard]] bool is_plain_constant(NodeId id) const;
+
+  Graph& graph_;
+  int body_;
+  std::int32_t line_ = 0;
+  std::unordered_multimap<std::uint64_t, NodeId> seen_;
+};
+
+}  // namespace gabbro::ir

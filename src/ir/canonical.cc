@@ -1,0 +1,313 @@
+#include "ir/canonical.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <deque>
+
+#include "ir/op.h"
+
+namespace gabbro::ir {
+
+namespace {
+
+constexpr int kRounds = 3;
+
+// A node of the whole program. Arguments that stand for values of the enclosing body are looked through.
+struct Ref {
+  int body;
+  NodeId id;
+  friend bool operator==(const Ref&, const Ref&) = default;
+};
+
+// An operand with the constant factor pulled out of it.
+struct Term {
+  double factor;
+  Ref ref;
+};
+
+// A node in normal form: products and contractions as (over, factors), sums as terms, all else as it is.
+struct Form {
+  double factor = 1;
+  std::vector<Term> terms;  // operands; unordered when `commutes`
+  AxisList over;
+  bool commutes = false;
+};
+
+double rounded(double v) {  // constants that differ by rounding are one
+  if (v == 0 || !std::isfinite(v)) return v;
+  const double scale = std::pow(10.0, 11 - std::floor(std::log10(std::abs(v))));
+  return std::isfinite(scale) && scale > 0 ? std::round(v * scale) / scale : v;
+}
+
+std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(rounded(v) + 0.0); }
+
+class Canonicalizer {
+ public:
+  explicit Canonicalizer(const Graph& graph) : g_(graph) {
+    const std::size_t bodies = g_.bodies.size();
+    scan_of_.assign(bodies, -1);
+    for (std::size_t s = 0; s < g_.scans.size(); ++s) scan_of_[g_.scans[s].body] = static_cast<int>(s);
+    base_.assign(bodies + 1, 0);
+    for (std::size_t b = 0; b < bodies; ++b) base_[b + 1] = base_[b] + static_cast<int>(g_.bodies[b].nodes.size());
+    uses_.assign(base_[bodies], 0);
+    live_.assign(base_[bodies], false);
+    forms_.resize(base_[bodies]);
+    color_.assign(base_[bodies], 0);
+    context_.assign(base_[bodies], 0);
+    for (const Sym& s : g_.syms) sym_hash_.push_back(hash64(s.key()));
+    for (const Axis& a : g_.axes) axis_base_.push_back(hash64(a.sym.key()));
+    axis_color_ = axis_base_;
+  }
+
+  Hash128 run() {
+    mark_live();
+    for (const Ref r : order_) forms_[at(r)] = normal_form(r);
+    for (const Ref r : order_)  // a state's next value comes later in the order: its factor is known only now
+      if (node(r).op == Op::kArg) forms_[at(r)] = normal_form(r);
+    for (int round = 0; round < kRounds; ++round) {
+      color_forward();
+      color_backward();
+    }
+    return hash128(serialize());
+  }
+
+ private:
+  [[nodiscard]] int at(Ref r) const { return base_[r.body] + r.id; }
+  [[nodiscard]] const Node& node(Ref r) const { return g_.bodies[r.body].nodes[r.id]; }
+
+  // Sequences and invariants of a scan are the values they are bound to; states stay arguments.
+  [[nodiscard]] Ref through(Ref r) const {
+    const Node* n = &node(r);
+    if (n->op != Op::kArg || r.body == 0) return r;
+    const Scan& scan = g_.scans[scan_of_[r.body]];
+    std::size_t i = static_cast<std::size_t>(n->index);
+    if (i < scan.inits.size()) return r;
+    i -= scan.inits.size();
+    if (i < scan.sequences.size()) return {0, scan.sequences[i]};
+    return {0, scan.invariants[i - scan.sequences.size()]};
+  }
+
+  // Operands in the program-wide sense: a scan output reads its step's output, a state its initial and its next value.
+  void operands(Ref r, std::vector<Ref>& out) const {
+    out.clear();
+    const Node& n = node(r);
+    if (n.op == Op::kScanOut) {
+      const Scan& scan = g_.scans[g_.bodies[r.body].nodes[n.in[0]].index];
+      const auto& outputs = g_.bodies[scan.body].outputs;
+      out.push_back(through({scan.body, n.index >= 0 ? outputs[scan.inits.size() + n.index] : outputs[-1 - n.index]}));
+    } else if (n.op == Op::kArg) {
+      const Scan& scan = g_.scans[scan_of_[r.body]];
+      out.push_back({0, scan.inits[n.index]});
+      out.push_back(through({r.body, g_.bodies[r.body].outputs[n.index]}));
+    } else {
+      for (NodeId in : n.in)
+        if (in >= 0) out.push_back(through({r.body, in}));
+    }
+  }
+
+  void mark_live() {
+    std::vector<Ref> stack, ops;
+    for (NodeId id : g_.bodies[0].outputs) stack.push_back({0, id});
+    while (!stack.empty()) {
+      const Ref r = stack.back();
+      stack.pop_back();
+      if (live_[at(r)]) continue;
+      live_[at(r)] = true;
+      order_.push_back(r);
+      operands(r, ops);
+      for (const Ref in : ops) {
+        ++uses_[at(in)];
+        stack.push_back(in);
+      }
+    }
+    // Program order: the model's nodes before a scan, then its step, as operands come before users.
+    std::sort(order_.begin(), order_.end(), [&](Ref a, Ref b) { return rank(a) < rank(b); });
+  }
+
+  [[nodiscard]] std::pair<int, std::pair<int, int>> rank(Ref r) const {
+    if (r.body == 0) return {r.id, {0, 0}};
+    return {scan_node(r.body), {-1, r.id}};
+  }
+  [[nodiscard]] int scan_node(int body) const {
+    const auto& nodes = g_.bodies[0].nodes;
+    if (scan_nodes_.empty()) {
+      scan_nodes_.assign(g_.bodies.size(), 0);
+      for (std::size_t id = 0; id < nodes.size(); ++id)
+        if (nodes[id].op == Op::kScan) scan_nodes_[g_.scans[nodes[id].index].body] = static_cast<int>(id);
+    }
+    return scan_nodes_[body];
+  }
+
+  [[nodiscard]] bool is_product(const Node& n) const { return n.op == Op::kMul || n.op == Op::kDot; }
+
+  Form normal_form(Ref r) const {
+    const Node& n = node(r);
+    Form form;
+    if (n.op == Op::kAdd || is_product(n)) {
+      form.commutes = true;
+      form.over = n.op == Op::kDot ? n.axes : AxisList{};
+      std::deque<Ref> todo;
+      const auto expand = [&](Ref from) {
+        for (NodeId in : node(from).in)
+          if (in >= 0) todo.push_back(through({from.body, in}));
+      };
+      expand(r);
+      while (!todo.empty()) {
+        const Ref leaf = todo.front();
+        todo.pop_front();
+        const Node& l = node(leaf);
+        const bool same_kind = n.op == Op::kAdd ? l.op == Op::kAdd : l.op == Op::kMul;
+        if (same_kind && uses_[at(leaf)] == 1 && leaf.body == r.body) {
+          expand(leaf);
+        } else if (n.op != Op::kAdd && l.op == Op::kConst && l.index < 0) {
+          form.factor *= l.value;
+        } else {
+          const double factor = forms_[at(leaf)].factor;  // operands come first in order_
+          if (n.op == Op::kAdd) {
+            form.terms.push_back({factor, leaf});
+          } else {
+            form.factor *= factor;
+            form.terms.push_back({1, leaf});
+          }
+        }
+      }
+      return form;
+    }
+    std::vector<Ref> ops;
+    operands(r, ops);
+    for (const Ref in : ops) form.terms.push_back({forms_[at(in)].factor, in});
+    return form;
+  }
+
+  [[nodiscard]] std::uint64_t attributes(const Node& n) const {
+    std::uint64_t h = mix(static_cast<std::uint64_t>(n.op == Op::kDot ? Op::kMul : n.op), static_cast<std::uint64_t>(n.amount));
+    if (n.op == Op::kConst) return mix(h, n.index >= 0 ? sym_hash_[n.index] : bits(n.value));
+    if (n.op == Op::kPow) return mix(h, bits(n.value));
+    if (n.op == Op::kInput) return mix(h, static_cast<std::uint64_t>(n.index));
+    if (n.op == Op::kScanOut) return mix(h, n.index >= 0 ? 1 : 2);
+    if (n.op == Op::kParam) {
+      const Param& p = g_.params[n.index];
+      h = mix(h, static_cast<std::uint64_t>(p.role) * 8 + static_cast<std::uint64_t>(p.init.kind));
+      return mix(mix(h, bits(p.init.a)), bits(p.init.b));
+    }
+    return h;
+  }
+
+  [[nodiscard]] bool ordered_axes(Op op) const {
+    return op == Op::kRename || op == Op::kSplit || op == Op::kMerge || op == Op::kSlice || op == Op::kPad;
+  }
+  [[nodiscard]] const AxisList& mentioned_axes(Ref r) const {
+    const Node& n = node(r);
+    if (n.op == Op::kParam) return g_.params[n.index].axes;
+    if (n.op == Op::kArg) return n.type.axes;
+    return n.axes;
+  }
+
+  void color_forward() {
+    for (const Ref r : order_) {
+      const Node& n = node(r);
+      const Form& form = forms_[at(r)];
+      std::uint64_t h = attributes(n), axes = 0;
+      for (AxisId a : mentioned_axes(r)) axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
+      h = mix(h, axes);
+      std::uint64_t terms = 0;
+      for (std::size_t i = 0; i < form.terms.size(); ++i) {
+        const std::uint64_t c = mix(color_[at(form.terms[i].ref)], bits(form.terms[i].factor));
+        terms = form.commutes ? terms + mix(2, c) : mix(terms, c);
+      }
+      color_[at(r)] = mix(mix(h, terms), context_[at(r)]);
+    }
+  }
+
+  void color_backward() {
+    std::fill(context_.begin(), context_.end(), 0);
+    std::vector<std::uint64_t> axis(axis_base_);
+    for (const NodeId id : g_.bodies[0].outputs) context_[at({0, id})] += 1;
+    for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
+      const Node& n = node(*it);
+      const Form& form = forms_[at(*it)];
+      const std::uint64_t here = mix(color_[at(*it)], context_[at(*it)]);
+      for (std::size_t i = 0; i < form.terms.size(); ++i) context_[at(form.terms[i].ref)] += mix(here, form.commutes ? 0 : i + 1);
+      const AxisList& axes = mentioned_axes(*it);
+      for (int i = 0; i < axes.size(); ++i) axis[axes[i]] += mix(here, ordered_axes(n.op) ? static_cast<std::uint64_t>(i) + 1 : 0);
+    }
+    axis_color_ = std::move(axis);
+  }
+
+  [[nodiscard]] std::uint64_t final_color(Ref r) const { return mix(color_[at(r)], context_[at(r)]); }
+
+  // Numbers nodes, axes and parameters in pre-order from the outputs, then writes every node with the numbers of its operands.
+  std::string serialize() {
+    std::vector<int> number(live_.size(), -1);
+    std::vector<int> axis_number(g_.axes.size(), -1);
+    std::vector<Ref> visit, stack;
+    for (auto it = g_.bodies[0].outputs.rbegin(); it != g_.bodies[0].outputs.rend(); ++it) stack.push_back({0, *it});
+    int next_axis = 0;
+    const auto number_axes = [&](Ref r) {
+      AxisList axes = mentioned_axes(r);
+      if (!ordered_axes(node(r).op))
+        std::stable_sort(axes.begin(), axes.end(), [&](AxisId a, AxisId b) { return axis_color_[a] < axis_color_[b]; });
+      for (AxisId a : axes)
+        if (axis_number[a] < 0) axis_number[a] = next_axis++;
+    };
+    while (!stack.empty()) {
+      const Ref r = stack.back();
+      stack.pop_back();
+      if (number[at(r)] >= 0) continue;
+      number[at(r)] = static_cast<int>(visit.size());
+      visit.push_back(r);
+      number_axes(r);
+      Form& form = forms_[at(r)];
+      if (form.commutes)
+        std::stable_sort(form.terms.begin(), form.terms.end(), [&](const Term& a, const Term& b) {
+          return std::pair(final_color(a.ref), bits(a.factor)) < std::pair(final_color(b.ref), bits(b.factor));
+        });
+      for (auto it = form.terms.rbegin(); it != form.terms.rend(); ++it) stack.push_back(it->ref);
+    }
+
+    std::string out;
+    out.reserve(visit.size() * 48);
+    const auto word = [&](std::uint64_t v) { out.append(reinterpret_cast<const char*>(&v), sizeof v); };
+    for (NodeId id : g_.bodies[0].outputs) {
+      word(static_cast<std::uint64_t>(number[at({0, id})]));
+      word(bits(forms_[at({0, id})].factor));
+    }
+    for (const Ref r : visit) {
+      const Form& form = forms_[at(r)];
+      word(attributes(node(r)));
+      std::vector<int> axes;
+      for (AxisId a : mentioned_axes(r)) axes.push_back(axis_number[a]);
+      if (!ordered_axes(node(r).op)) std::sort(axes.begin(), axes.end());
+      word(axes.size());
+      for (int a : axes) word(static_cast<std::uint64_t>(a));
+      word(form.terms.size());
+      std::vector<std::pair<std::uint64_t, std::uint64_t>> terms;
+      for (const Term& t : form.terms) terms.emplace_back(number[at(t.ref)], bits(t.factor));
+      if (form.commutes) std::sort(terms.begin(), terms.end());
+      for (const auto& [n, f] : terms) word(n), word(f);
+    }
+    // Sizes by canonical axis number.
+    std::vector<std::uint64_t> sizes(next_axis);
+    for (std::size_t a = 0; a < axis_number.size(); ++a)
+      if (axis_number[a] >= 0) sizes[axis_number[a]] = axis_base_[a];
+    for (std::uint64_t s : sizes) word(s);
+    return out;
+  }
+
+  const Graph& g_;
+  std::vector<int> scan_of_, base_, uses_;
+  mutable std::vector<int> scan_nodes_;
+  std::vector<bool> live_;
+  std::vector<Ref> order_;
+  std::vector<Form> forms_;
+  std::vector<std::uint64_t> color_, context_, sym_hash_, axis_base_, axis_color_;
+};
+
+}  // namespace
+
+Hash128 structural_hash(const Graph& graph) { return Canonicalizer(graph).run(); }
+
+}  // namespace gabbro::ir

@@ -1,0 +1,245 @@
+// Sizes and costs of a model, symbolic in width, vocabulary and context.
+#include "ir/facts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace gabbro::ir {
+
+namespace {
+
+// What a value over past positions depends on. Key-only values can be computed once per position and their sums kept running;
+// values of the lag alone once per distance; key and lag together form a convolution; anything with the query side costs a
+// value per pair of positions.
+enum Side : unsigned { kNone = 0, kQuery = 1, kKey = 2, kLagSide = 4 };
+
+struct Costs {
+  const Graph& graph;
+  std::vector<bool> live;
+  std::vector<unsigned> side;
+
+  explicit Costs(const Graph& g) : graph(g), live(live_nodes(g, 0, g.bodies[0].outputs)), side(live.size(), kNone) {
+    const auto& nodes = g.bodies[0].nodes;
+    for (std::size_t id = 0; id < nodes.size(); ++id) side[id] = side_of(nodes[id]);
+  }
+
+  [[nodiscard]] const std::vector<Node>& nodes() const { return graph.bodies[0].nodes; }
+
+  // Side of a value over past positions, or of the contraction that makes and reduces one.
+  [[nodiscard]] unsigned side_of(const Node& node) const {
+    if (node.op == Op::kPast) return kKey;
+    if (node.op == Op::kLag) return kLagSide;
+    unsigned bits = kNone;
+    bool past = node.type.past();
+    for (NodeId in : node.in)
+      if (in >= 0 && nodes()[in].type.past()) past = true;
+    if (!past) return kNone;
+    for (NodeId in : node.in) {
+      if (in < 0) continue;
+      const Type& type = nodes()[in].type;
+      if (type.past()) bits |= side[in];
+      else if (type.time()) bits |= kQuery;
+    }
+    return bits;
+  }
+
+  [[nodiscard]] std::int32_t window(const Node& node) const {
+    std::int32_t w = node.type.window;
+    for (NodeId in : node.in)
+      if (in >= 0) w = std::max(w, nodes()[in].type.window);
+    return w;
+  }
+};
+
+using Monomials = std::map<std::vector<AxisId>, double>;  // product of axes -> coefficient
+
+Sym to_sym(const Graph& graph, const Monomials& monomials) {
+  Sym total;
+  for (const auto& [axes, coefficient] : monomials) {
+    Sym product = coefficient;
+    for (AxisId a : axes) product = product * graph.axes[a].sym;
+    total += product;
+  }
+  return total;
+}
+
+std::vector<AxisId> sizes_of(const Type& type) {
+  std::vector<AxisId> out;
+  for (AxisId a : type.axes)
+    if (a >= kFirstAxis) out.push_back(a);
+  return out;
+}
+
+// Axes over which an op does its work: those of its result, and for reductions those of its operands.
+std::vector<AxisId> work_axes(const std::vector<Node>& nodes, const Node& node) {
+  Type all = node.type;
+  if (info(node.op).kind == Kind::kReduce)
+    for (NodeId in : node.in)
+      if (in >= 0)
+        for (AxisId a : nodes[in].type.axes)
+          if (!all.has(a)) all.axes.push_back(a);
+  std::vector<AxisId> out = sizes_of(all);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+struct Flops {
+  Monomials once;                              // per token
+  Monomials pairs;                             // per token and past position
+  Monomials convolved;                         // per token, as a fast convolution
+  std::map<std::int32_t, Monomials> windowed;  // per token and position of a bounded window
+};
+
+Flops count_flops(const Costs& c) {
+  Flops out;
+  const Graph& g = c.graph;
+  for (std::size_t id = 0; id < c.nodes().size(); ++id) {
+    if (!c.live[id]) continue;
+    const Node& node = c.nodes()[id];
+    if (node.op == Op::kScan) {
+      const Body& step = g.bodies[g.scans[node.index].body];
+      const std::vector<bool> live = live_nodes(g, g.scans[node.index].body, step.outputs);
+      for (std::size_t k = 0; k < step.nodes.size(); ++k)
+        if (live[k] && info(step.nodes[k].op).flops > 0) out.once[work_axes(step.nodes, step.nodes[k])] += info(step.nodes[k].op).flops;
+      continue;
+    }
+    const double flops = info(node.op).flops;
+    const bool varies = node.type.time() || std::any_of(node.in.begin(), node.in.end(), [&](NodeId in) { return in >= 0 && c.nodes()[in].type.time(); });
+    if (flops == 0 || !varies) continue;  // work on parameters alone is done once per step, not per token
+    const unsigned side = c.side[id];
+    const std::int32_t window = c.window(node);
+    const std::vector<AxisId> axes = work_axes(c.nodes(), node);
+    if (side == kNone || side == kLagSide || (side == kKey && window == kAll)) out.once[axes] += flops;
+    else if (window != kAll) out.windowed[window][axes] += flops;
+    else if (side == (kKey | kLagSide) && node.op == Op::kDot) out.convolved[axes] += 1;
+    else out.pairs[axes] += flops;
+  }
+  return out;
+}
+
+Sym total_flops(const Graph& graph, const Flops& flops, const Sym& positions, bool fast_convolution) {
+  Sym total = to_sym(graph, flops.once) + to_sym(graph, flops.pairs) * positions;
+  for (const auto& [window, monomials] : flops.windowed) total += to_sym(graph, monomials) * Sym(static_cast<double>(window));
+  const Sym context = Sym::atom(Atom::kContext);
+  // Three FFTs of length 2T at 2.5 N log2 N operations each, spread over T tokens.
+  const Sym convolution = fast_convolution ? Sym::call(Sym::Fn::kLog, context) * Sym(15 / std::log(2.0)) : Sym(2) * context;
+  if (!flops.convolved.empty()) total += to_sym(graph, flops.convolved) * convolution;
+  return total;
+}
+
+// Decoding state: what must be kept so that the next token can be computed from it and the new input alone.
+struct StateSize {
+  Monomials fixed;
+  Monomials growing;
+};
+
+StateSize count_state(const Costs& c) {
+  StateSize out;
+  const auto& nodes = c.nodes();
+  std::map<NodeId, std::int32_t> kept;  // operand -> how many of its past values
+  std::vector<bool> needed(nodes.size(), false);  // key-only values of which every past position is needed again
+  for (NodeId id = static_cast<NodeId>(nodes.size()) - 1; id >= 0; --id) {
+    if (!c.live[id]) continue;
+    const Node& node = nodes[id];
+    if (node.op == Op::kScan) {
+      for (NodeId init : c.graph.scans[node.index].inits) out.fixed[sizes_of(nodes[init].type)] += 1;
+      continue;
+    }
+    if (node.op == Op::kShift) kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
+    if (node.op == Op::kPast && (needed[id] || node.amount != kAll)) kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
+    const bool reduces_past = !node.type.past() && c.side[id] != kNone;
+    const bool running = reduces_past && c.side[id] == kKey && c.window(node) == kAll;
+    if (running) out.fixed[sizes_of(node.type)] += 1;
+    for (NodeId in : node.in) {
+      if (in < 0 || !nodes[in].type.past()) continue;
+      if (!running && (reduces_past || c.side[id] != kKey || needed[id])) needed[in] = true;
+    }
+  }
+  for (const auto& [id, count] : kept) {
+    const std::vector<AxisId> axes = sizes_of(nodes[id].type);
+    if (count == kAll) out.growing[axes] += 1;
+    else out.fixed[axes] += count;
+  }
+  return out;
+}
+
+// Longest dependent path, in three currencies: operations, operations under log T, operations times T.
+struct Depth {
+  double ops = 0, logs = 0, steps = 0;
+  [[nodiscard]] double at(double context) const { return ops + logs * std::log2(context) + steps * context; }
+};
+
+Depth depth_of_body(const Graph& g, int body, const std::vector<NodeId>& outputs, double context) {
+  const auto& nodes = g.bodies[body].nodes;
+  std::vector<Depth> depth(nodes.size());
+  for (std::size_t id = 0; id < nodes.size(); ++id) {
+    Depth d;
+    for_each_operand(g, nodes[id], [&](NodeId in) {
+      if (depth[in].at(context) > d.at(context)) d = depth[in];
+    });
+    const Kind kind = info(nodes[id].op).kind;
+    if (nodes[id].op == Op::kScan) {
+      const Scan& scan = g.scans[nodes[id].index];
+      const Depth step = depth_of_body(g, scan.body, g.bodies[scan.body].outputs, context);
+      if (is_affine(g, scan)) d.ops += step.ops, d.logs += 1;
+      else d.steps += step.ops;
+    } else if (kind == Kind::kPointwise || kind == Kind::kReduce || kind == Kind::kTable) {
+      d.ops += 1;
+    }
+    depth[id] = d;
+  }
+  Depth most;
+  for (NodeId id : outputs)
+    if (depth[id].at(context) > most.at(context)) most = depth[id];
+  return most;
+}
+
+}  // namespace
+
+std::int64_t count_params(const Graph& graph) {
+  std::int64_t n = 0;
+  for (const Param& p : graph.params) n += elements(graph, p.axes);
+  return n;
+}
+
+Facts derive_facts(const Graph& graph) {
+  Facts f;
+  const Body& body = graph.bodies[0];
+  const std::vector<Reach> reach = infer_reach(graph);
+  for (NodeId id : body.outputs) f.reach = join(f.reach, reach[id]);
+  f.causal = f.reach.last <= 0;
+  f.mixes_tokens = !f.reach.empty() && f.reach.first < 0;
+
+  // A value without time made of values with time is a sum over the sequence (and, in training, over the batch).
+  const Costs costs(graph);
+  f.batch_independent = true;
+  for (std::size_t id = 0; id < body.nodes.size(); ++id) {
+    const Node& node = body.nodes[id];
+    if (!costs.live[id] || node.op == Op::kScan || node.type.time()) continue;
+    if (node.op == Op::kScanOut) f.batch_independent = false;  // a final state
+    for (NodeId in : node.in)
+      if (in >= 0 && body.nodes[in].type.time()) f.batch_independent = false;
+  }
+  f.prefix_consistent = f.causal && f.batch_independent;
+
+  Monomials params;
+  for (const Param& p : graph.params) params[std::vector<AxisId>(p.axes.begin(), p.axes.end())] += 1;
+  f.params = to_sym(graph, params);
+
+  const Sym context = Sym::atom(Atom::kContext);
+  const Flops flops = count_flops(costs);
+  f.forward_flops = total_flops(graph, flops, context * Sym(0.5), true);
+  f.train_flops = f.forward_flops * Sym(3);
+  f.decode_flops = total_flops(graph, flops, context, false);
+  const StateSize state = count_state(costs);
+  constexpr double kBytes = 4;
+  f.state_bytes = (to_sym(graph, state.fixed) + to_sym(graph, state.growing) * context) * Sym(kBytes);
+  f.state_grows = !state.growing.empty();
+  f.complexity = !flops.pairs.empty() ? "O(T²)" : !flops.convolved.empty() ? "O(T log T)" : "O(T)";
+  const Depth depth = depth_of_body(graph, 0, body.outputs, graph.env.context);
+  f.parallel_depth = Sym(depth.ops) + Sym(depth.logs / std::log(2.0)) * Sym::call(Sym::Fn::kLog, context) + Sym(depth.steps) * context;
+  return f;
+}
+
+}  // namespace gabbro::ir

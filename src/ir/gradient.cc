@@ -1,0 +1,219 @@
+#include "ir/gradient.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace gabbro::ir {
+
+namespace {
+
+// Which nodes lie on a path from `wrt`: only they need adjoints.
+std::vector<bool> influenced(const Graph& graph, int body, std::span<const NodeId> wrt) {
+  const auto& nodes = graph.bodies[body].nodes;
+  std::vector<bool> on(nodes.size(), false);
+  for (NodeId id : wrt) on[id] = true;
+  for (std::size_t id = 0; id < nodes.size(); ++id) {
+    if (on[id]) continue;
+    const OpInfo& op = info(nodes[id].op);
+    const bool passes = op.vjp || nodes[id].op == Op::kScan || nodes[id].op == Op::kScanOut;
+    if (passes) for_each_operand(graph, nodes[id], [&](NodeId in) { on[id] = on[id] || on[in]; });
+  }
+  return on;
+}
+
+// Copies the live part of a step into another body; returns the new id of every node (-1: not copied).
+std::vector<NodeId> copy_step(Graph& graph, int from, Builder& to, std::span<const NodeId> args) {
+  const std::vector<bool> live = live_nodes(graph, from, graph.bodies[from].outputs);
+  std::vector<NodeId> map(live.size(), -1);
+  for (std::size_t id = 0; id < live.size(); ++id) {
+    Node node = graph.bodies[from].nodes[id];
+    if (node.op == Op::kArg) {
+      map[id] = args[node.index];
+      continue;
+    }
+    if (!live[id]) continue;
+    for (NodeId& in : node.in)
+      if (in >= 0) in = map[in];
+    map[id] = to.add(node);
+  }
+  return map;
+}
+
+class Differentiator {
+ public:
+  Differentiator(Builder& builder, std::span<const NodeId> wrt)
+      : b_(builder), needed_(influenced(builder.graph(), builder.body(), wrt)), adjoint_(needed_.size(), -1) {}
+
+  void seed(NodeId id, NodeId adjoint) { accumulate(id, adjoint); }
+
+  void run() {
+    for (NodeId id = static_cast<NodeId>(needed_.size()) - 1; id >= 0; --id) {
+      if (!needed_[id]) continue;
+      const Node node = b_.node(id);
+      if (node.op == Op::kScan) {
+        scan(id, node.index);
+      } else if (adjoint_[id] >= 0 && node.op == Op::kScanOut) {
+        scan_seeds_.push_back({node.in[0], node.index, adjoint_[id]});
+      } else if (adjoint_[id] >= 0 && info(node.op).vjp) {
+        Sink sink(*this, node);
+        info(node.op).vjp(b_, id, adjoint_[id], sink);
+      }
+    }
+  }
+
+  NodeId result(NodeId id) { return adjoint_[id] >= 0 ? adjoint_[id] : b_.fit(b_.constant(0), b_.type(id)); }
+
+ private:
+  struct Sink : Adjoints {
+    Sink(Differentiator& parent, const Node& node) : d(parent), n(node) {}
+    void add(int i, NodeId adjoint) override { d.accumulate(n.in[i], adjoint); }
+    Differentiator& d;
+    const Node n;
+  };
+  struct ScanSeed {
+    NodeId scan;
+    std::int32_t output;
+    NodeId adjoint;
+  };
+
+  void accumulate(NodeId id, NodeId adjoint) {
+    if (!needed_[id]) return;
+    adjoint = b_.fit(adjoint, b_.type(id));
+    adjoint_[id] = adjoint_[id] < 0 ? adjoint : b_.plus(adjoint_[id], adjoint);
+  }
+
+  // Backwards through a recurrence s' = f(s, x, w), y = g(s, x, w): from the last position to the first, carry the adjoint of the
+  // state and the sums of the adjoints of the invariants; emit the adjoint of x at every position.
+  void scan(NodeId id, int index) {
+    Graph& g = b_.graph();
+    std::vector<ScanSeed> seeds;
+    for (const ScanSeed& s : scan_seeds_)
+      if (s.scan == id) seeds.push_back(s);
+    if (seeds.empty()) return;
+    const Scan forward = g.scans[index];
+    const auto states = forward.inits.size();
+
+    const int body = static_cast<int>(g.bodies.size());
+    g.bodies.emplace_back();
+    Builder step(g, body);
+    Scan backward;
+    backward.body = body;
+    backward.reverse = !forward.reverse;
+    std::vector<NodeId> wanted_sequences, wanted_invariants;  // positions in `forward`
+    for (std::size_t i = 0; i < forward.sequences.size(); ++i)
+      if (needed_[forward.sequences[i]]) wanted_sequences.push_back(static_cast<NodeId>(i));
+    for (std::size_t i = 0; i < forward.invariants.size(); ++i)
+      if (needed_[forward.invariants[i]]) wanted_invariants.push_back(static_cast<NodeId>(i));
+
+    // Arguments: adjoints of the states, sums for invariants | states before the step, sequences, adjoints of outputs | invariants.
+    int next = 0;
+    const auto arg = [&](Type type) {
+      type.remove(kTime);
+      return step.arg(next++, type);
+    };
+    std::vector<NodeId> state_adjoints, sums, args(states + forward.sequences.size() + forward.invariants.size());
+    for (NodeId init : forward.inits) {
+      state_adjoints.push_back(arg(b_.type(init)));
+      backward.inits.push_back(-1);
+    }
+    for (NodeId i : wanted_invariants) {
+      const Type type = b_.type(forward.invariants[i]);
+      sums.push_back(arg(type));
+      backward.inits.push_back(b_.fit(b_.constant(0), type));
+    }
+    for (std::size_t i = 0; i < states; ++i) {
+      args[i] = arg(b_.type(forward.inits[i]));
+      backward.sequences.push_back(state_before(id, index, i));
+    }
+    for (std::size_t i = 0; i < forward.sequences.size(); ++i) {
+      args[states + i] = arg(b_.type(forward.sequences[i]));
+      backward.sequences.push_back(forward.sequences[i]);
+    }
+    std::vector<std::pair<NodeId, NodeId>> output_adjoints;  // step output -> argument
+    std::vector<NodeId> final_adjoints(states, -1);
+    for (const ScanSeed& s : seeds) {
+      if (s.output < 0) {
+        final_adjoints[-1 - s.output] = s.adjoint;
+        continue;
+      }
+      output_adjoints.emplace_back(s.output, arg(b_.type(s.adjoint)));
+      backward.sequences.push_back(s.adjoint);
+    }
+    for (std::size_t i = 0; i < forward.invariants.size(); ++i) {
+      args[states + forward.sequences.size() + i] = arg(b_.type(forward.invariants[i]));
+      backward.invariants.push_back(forward.invariants[i]);
+    }
+    for (std::size_t i = 0; i < states; ++i)
+      backward.inits[i] = final_adjoints[i] >= 0 ? final_adjoints[i] : b_.fit(b_.constant(0), b_.type(forward.inits[i]));
+
+    const std::vector<NodeId> map = copy_step(g, forward.body, step, args);
+    const std::vector<NodeId> step_out = g.bodies[forward.body].outputs;
+    std::vector<NodeId> outputs, output_seeds, wrt;
+    for (std::size_t i = 0; i < states; ++i) {
+      outputs.push_back(map[step_out[i]]);
+      output_seeds.push_back(state_adjoints[i]);
+      wrt.push_back(args[i]);
+    }
+    for (const auto& [output, adjoint] : output_adjoints) {
+      outputs.push_back(map[step_out[states + output]]);
+      output_seeds.push_back(adjoint);
+    }
+    for (NodeId i : wanted_sequences) wrt.push_back(args[states + i]);
+    for (NodeId i : wanted_invariants) wrt.push_back(args[states + forward.sequences.size() + i]);
+    const std::vector<NodeId> grads = differentiate(step, outputs, output_seeds, wrt);
+
+    auto& out = g.bodies[body].outputs;
+    for (std::size_t i = 0; i < states; ++i) out.push_back(grads[i]);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const NodeId total = step.plus(sums[i], grads[states + wanted_sequences.size() + i]);
+      g.bodies[body].outputs.push_back(total);
+    }
+    for (std::size_t i = 0; i < wanted_sequences.size(); ++i) g.bodies[body].outputs.push_back(grads[states + i]);
+
+    const auto backward_index = static_cast<std::int32_t>(g.scans.size());
+    g.scans.push_back(std::move(backward));
+    const NodeId made = b_.add({.op = Op::kScan, .index = backward_index});
+    const auto read = [&](std::int32_t output) { return b_.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = output}); };
+    for (std::size_t i = 0; i < states; ++i)
+      if (needed_[forward.inits[i]]) accumulate(forward.inits[i], read(-1 - static_cast<std::int32_t>(i)));
+    for (std::size_t i = 0; i < wanted_invariants.size(); ++i)
+      accumulate(forward.invariants[wanted_invariants[i]], read(-1 - static_cast<std::int32_t>(states + i)));
+    for (std::size_t i = 0; i < wanted_sequences.size(); ++i)
+      accumulate(forward.sequences[wanted_sequences[i]], read(static_cast<std::int32_t>(i)));
+  }
+
+  // The state before each step, as a sequence: one more output of the forward scan.
+  NodeId state_before(NodeId scan_node, int index, std::size_t state) {
+    Graph& g = b_.graph();
+    Body& step = g.bodies[g.scans[index].body];
+    const auto states = g.scans[index].inits.size();
+    const auto is_arg = [&](NodeId id) { return step.nodes[id].op == Op::kArg && step.nodes[id].index == static_cast<int>(state); };
+    auto output = std::find_if(step.outputs.begin() + static_cast<std::ptrdiff_t>(states), step.outputs.end(), is_arg);
+    if (output == step.outputs.end()) {
+      NodeId arg = 0;
+      while (!is_arg(arg)) ++arg;
+      step.outputs.push_back(arg);
+      output = step.outputs.end() - 1;
+    }
+    const auto position = static_cast<std::int32_t>(output - step.outputs.begin()) - static_cast<std::int32_t>(states);
+    return b_.add({.op = Op::kScanOut, .in = {scan_node, -1, -1}, .index = position});
+  }
+
+  Builder& b_;
+  std::vector<bool> needed_;
+  std::vector<NodeId> adjoint_;
+  std::vector<ScanSeed> scan_seeds_;
+};
+
+}  // namespace
+
+std::vector<NodeId> differentiate(Builder& builder, std::span<const NodeId> outputs, std::span<const NodeId> seeds, std::span<const NodeId> wrt) {
+  Differentiator d(builder, wrt);
+  for (std::size_t i = 0; i < outputs.size(); ++i) d.seed(outputs[i], seeds[i]);
+  d.run();
+  std::vector<NodeId> out;
+  for (NodeId id : wrt) out.push_back(d.result(id));
+  return out;
+}
+
+}  // namespace gabbro::ir

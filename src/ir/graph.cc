@@ -1,0 +1,69 @@
+#include "ir/graph.h"
+
+#include <fmt/core.h>
+
+namespace gabbro::ir {
+
+void Type::add(AxisId axis) {
+  int at = 0;
+  while (at < axes.size() && axes[at] < axis) ++at;
+  if (at < axes.size() && axes[at] == axis) return;
+  axes.insert(at, axis);
+}
+
+void Type::remove(AxisId axis) {
+  if (const int at = axes.find(axis); at >= 0) axes.erase(at);
+  if (axis == kPast) window = 0;
+}
+
+Graph::Graph() {
+  axes.push_back({"t", 0, Sym::atom(Atom::kContext)});
+  axes.push_back({"s", 0, Sym::atom(Atom::kContext)});
+  bodies.emplace_back();
+}
+
+AxisId Graph::add_axis(std::string name, std::int64_t size, Sym sym) {
+  GABBRO_CHECK(axes.size() < std::numeric_limits<AxisId>::max());
+  axes.push_back({std::move(name), size, std::move(sym)});
+  return static_cast<AxisId>(axes.size() - 1);
+}
+
+std::string Graph::axis_names(const AxisList& list) const {
+  std::string out;
+  for (AxisId a : list) {
+    if (!out.empty()) out += ", ";
+    out += axes[a].name;
+    if (a >= kFirstAxis) out += fmt::format("={}", axes[a].size);
+  }
+  return "[" + out + "]";
+}
+
+std::string Graph::type_name(const Type& type) const {
+  std::string out = axis_names(type.axes);
+  if (type.past() && type.window != kAll) out += fmt::format(" (window {})", type.window);
+  return out;
+}
+
+int step_outputs(const Graph& graph, const Scan& scan) {
+  return static_cast<int>(graph.bodies[scan.body].outputs.size() - scan.inits.size());
+}
+
+std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeId> from) {
+  const auto& nodes = graph.bodies[body].nodes;
+  std::vector<bool> live(nodes.size(), false);
+  for (NodeId id : from) live[id] = true;
+  for (NodeId id = static_cast<NodeId>(nodes.size()) - 1; id >= 0; --id) {
+    if (!live[id]) continue;
+    for_each_operand(graph, nodes[id], [&](NodeId operand) { live[operand] = true; });
+  }
+  return live;
+}
+
+std::int64_t elements(const Graph& graph, const AxisList& axes) {
+  std::int64_t n = 1;
+  for (AxisId a : axes)
+    if (a >= kFirstAxis) n *= graph.axes[a].size;
+  return n;
+}
+
+}  // namespace gabbro::ir

@@ -1,0 +1,72 @@
+// Symbolic numbers: sizes, counts and costs as polynomials in the width, the vocabulary and the context length.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace gabbro::ir {
+
+/// The quantities a design leaves open. `kWidth` is D, `kVocab` V, `kContext` T (tokens seen so far), `kLayers` L.
+enum class Atom : std::uint8_t { kWidth, kVocab, kContext, kLayers, kCall };
+
+/// Values for the atoms, in order of the enum.
+struct SymEnv {
+  double width = 256;
+  double vocab = 4096;
+  double context = 2048;
+  double layers = 1;
+};
+
+/// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order: equal polynomials compare equal. What is
+/// not a polynomial (floor, max, a power of a sum, log ...) is an opaque atom holding its arguments. Operations cost O(terms).
+class Sym {
+ public:
+  enum class Fn : std::uint8_t { kFloor, kMax, kMin, kPow, kExp, kLog };
+
+  Sym() = default;
+  Sym(double constant);  // NOLINT: numbers convert to symbolic numbers wherever they meet
+  static Sym atom(Atom atom);
+  static Sym call(Fn fn, const Sym& a, const Sym& b = {});
+
+  [[nodiscard]] bool is_constant() const;
+  /// The value when constant, NaN otherwise.
+  [[nodiscard]] double constant() const;
+  [[nodiscard]] double eval(const SymEnv& env) const;
+  [[nodiscard]] bool depends_on(Atom atom) const;
+  [[nodiscard]] std::string to_string() const;
+  /// A text that is equal exactly for equal values; used for hashing.
+  [[nodiscard]] std::string key() const;
+
+  friend Sym operator+(const Sym& a, const Sym& b);
+  friend Sym operator-(const Sym& a, const Sym& b);
+  friend Sym operator*(const Sym& a, const Sym& b);
+  friend Sym operator/(const Sym& a, const Sym& b);
+  friend Sym pow(const Sym& base, const Sym& exponent);
+  Sym& operator+=(const Sym& other);
+  friend bool operator==(const Sym& a, const Sym& b);
+
+ private:
+  struct Call;
+  struct Factor {
+    Atom atom;
+    double exponent;
+    std::shared_ptr<const Call> call;
+  };
+  struct Term {
+    double coefficient;
+    std::vector<Factor> factors;
+  };
+  static int compare(const Factor& a, const Factor& b);
+  static int compare(const std::vector<Factor>& a, const std::vector<Factor>& b);
+  static int compare(const Sym& a, const Sym& b);
+  static Term multiply(const Term& a, const Term& b);
+  void add_term(Term term);
+  std::string write(bool exact) const;
+
+  std::vector<Term> terms_;  // sorted by factors, no zero coefficients, empty = 0
+};
+
+}  // namespace gabbro::ir

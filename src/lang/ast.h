@@ -1,0 +1,129 @@
+// The syntax tree of Gab: plain values, copied and edited freely. It is the genome: tree edits produce new trees, and the
+// printer gives a tree its one canonical text.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gabbro::lang {
+
+/// An expression. `text` is the name (kName, kCall: the callee), or the operator (kUnary "-"; kBinary "+ - * / // % ** < > <= >= ==").
+/// `args`: operands; list elements; call arguments in written order, with `keywords` parallel to them ("" for a positional one);
+/// kIf: value, condition, other value ("a if c else b"); kIndex: the index of the family `text` ("skip[i]").
+struct Expr {
+  enum class Kind { kNumber, kBool, kName, kCall, kUnary, kBinary, kList, kIf, kIndex };
+  Kind kind = Kind::kNumber;
+  Position at;
+  std::string text;
+  double number = 0;  // kNumber; kBool: 0 or 1. The literal `all` is kName.
+  std::vector<Expr> args;
+  std::vector<std::string> keywords;
+};
+
+/// A statement. By kind:
+///   kAxis    axis h = heads, k = D / heads     names[i] = values[i]
+///   kAssign  y, v = expression                 targets (kName or kIndex) = values[0]
+///   kShare   share n = Instance                names[0] = values[0]
+///   kScan    scan S: [h, k] = 0, z: [h] = 0:   names[i]: types[i] = values[i], body
+///   kFor     for i in n with y = x:            names[0] in values[0], carried names[i] = values[i] (i >= 1), body
+///   kReturn  return a, b                       values
+/// Comments are kept for the printer: whole lines before the statement, and one at the end of its (first) line.
+struct Stmt {
+  enum class Kind { kAxis, kAssign, kShare, kScan, kFor, kReturn };
+  Kind kind = Kind::kAssign;
+  Position at;
+  std::vector<std::string> names;
+  std::vector<Expr> targets;
+  std::vector<Expr> types;  // kScan: one kList of axis names each
+  std::vector<Expr> values;
+  std::vector<Stmt> body;
+  std::vector<std::string> comments;
+  std::string trailing;
+};
+
+/// A tensor in a signature: name and axes. Units meet at [t, D].
+struct Port {
+  std::string name;  // empty for the first result
+  std::vector<std::string> axes;
+  Position at;
+};
+
+/// Allowed values: {1, 2, 4} or {1 .. 64, all}; a single value has low == high.
+struct RangeEntry {
+  Expr low;
+  Expr high;
+};
+
+/// A hyperparameter (int, real, bool) or a child slot (an interface name in `interface`).
+struct Hyper {
+  enum class Kind { kInt, kReal, kBool, kSlot };
+  Kind kind = Kind::kInt;
+  std::string name;
+  std::string interface;
+  bool free = false;  // "free": resizing may move it to meet a parameter budget
+  std::vector<RangeEntry> range;
+  std::optional<Expr> value;  // the default
+  Position at;
+};
+
+struct Interface {
+  std::string name;
+  std::vector<Port> inputs;
+  std::vector<Port> outputs;
+};
+
+struct Unit {
+  std::string name;
+  std::vector<Port> inputs;
+  std::vector<Hyper> hypers;
+  std::vector<Port> outputs;
+  std::vector<Stmt> body;
+};
+
+/// A composite written in the language itself, expanded where it is called. Parameters may be values, numbers, axes or lists of
+/// axes.
+struct Function {
+  struct Param {
+    std::string name;
+    std::optional<Expr> value;
+  };
+  std::string name;
+  std::vector<Param> params;
+  std::vector<Stmt> body;
+};
+
+/// A whole model: width D and vocabulary V (defaults; the ladder sets them), tied embeddings or not, shared instances, and the
+/// stack: an instance expression (Unit, Unit(a=..), 12 * Instance, [Instance, Instance], or the name of a shared one).
+struct Design {
+  struct Shared {
+    std::string name;
+    Expr instance;
+    Position at;
+  };
+  std::string name;
+  std::optional<Expr> width;
+  std::optional<Expr> vocab;
+  std::optional<Expr> tied;
+  std::vector<Shared> shares;
+  Expr stack;
+};
+
+struct Item {
+  std::variant<Function, Interface, Unit, Design> value;
+  Position at;
+  std::vector<std::string> comments;
+};
+
+struct Program {
+  std::vector<Item> items;
+  std::vector<std::string> trailing_comments;
+};
+
+/// The name of an item, whatever it is.
+const std::string& item_name(const Item& item);
+
+}  // namespace gabbro::lang

@@ -1,0 +1,587 @@
+#include "lang/builtins.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cmath>
+
+#include "ir/gradient.h"
+
+namespace gabbro::lang {
+
+using ir::Op;
+
+const Expr* keyword(const Expr& call, std::string_view name) {
+  for (std::size_t i = 0; i < call.args.size(); ++i)
+    if (call.keywords[i] == name) return &call.args[i];
+  return nullptr;
+}
+
+namespace {
+
+// Positional argument `i`, or the keyword, or null.
+const Expr* argument(const Expr& call, std::size_t i, std::string_view name = {}) {
+  for (std::size_t k = 0; k < call.args.size(); ++k)
+    if (call.keywords[k].empty() && i-- == 0) return &call.args[k];
+  return name.empty() ? nullptr : keyword(call, name);
+}
+
+std::string_view causal_hint(std::string_view what) {
+  if (what == "mean") return "the causal counterpart is mean(past(x), over=s)";
+  if (what == "max") return "the causal counterpart is max(past(x), over=s)";
+  if (what == "dot") return "the causal counterpart is dot(past(a), past(b), over=s)";
+  return "the causal counterpart is sum(past(x), over=s), or cumsum(x)";
+}
+
+// The axes of over=, each of which `type` must have; without over=, every visible axis but t and s.
+std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Type& type, std::string_view what) {
+  const Expr* given = keyword(call, "over");
+  if (!given) {
+    AxisList all;
+    for (AxisId a : type.axes)
+      if (a >= ir::kFirstAxis && !e.frame().lifted.contains(a)) all.push_back(a);
+    return all;
+  }
+  const auto axes = e.eval_axes(*given, "over");
+  if (!axes) return {};
+  for (AxisId a : *axes) {
+    if (type.has(a) && a != ir::kTime) continue;
+    const std::string shown = e.graph().type_name(type);
+    if (a == ir::kTime)
+      e.error(given->at, "future", fmt::format("{} over t would read future positions", what), std::string(causal_hint(what)));
+    else if (a == ir::kPast)
+      e.error(given->at, "shape", fmt::format("{} over s: no past positions are open in {}", what, shown), "open them with past(x): e.g. dot(q, past(key), over=k) is [t, s, ...]");
+    else
+      e.error(given->at, "shape", fmt::format("{} over {}: the value is {}", what, e.graph().axes[a].name, shown), "reduce over an axis that the value has");
+    return {};
+  }
+  return axes;
+}
+
+Value reduce(Elaborator& e, const Expr& call, Op op, std::string_view what) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  if (x < 0) return {};
+  const auto over = over_axes(e, call, e.builder().type(x), what);
+  return over ? e.emit(call.at, {.op = op, .in = {x, -1, -1}, .axes = *over}) : Value{};
+}
+
+Value run_sum(Elaborator& e, const Expr& call) { return reduce(e, call, Op::kSum, "sum"); }
+Value run_max(Elaborator& e, const Expr& call) { return reduce(e, call, Op::kMaxOver, "max"); }
+
+Value run_mean(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  if (x < 0) return {};
+  const ir::Type type = e.builder().type(x);
+  const auto over = over_axes(e, call, type, "mean");
+  if (!over) return {};
+  const Value total = e.emit(call.at, {.op = Op::kSum, .in = {x, -1, -1}, .axes = *over});
+  if (total.poison()) return {};
+  Static count{1, 1};
+  for (AxisId a : *over)
+    if (a >= ir::kFirstAxis) count = {count.value * static_cast<double>(e.graph().axes[a].size), count.sym * e.graph().axes[a].sym};
+  Value divisor;
+  divisor.kind = Value::Kind::kStatic;
+  divisor.number = count;
+  Value mean = e.arithmetic(call, "/", total, divisor);
+  if (!over->contains(ir::kPast)) return mean;
+  // The number of past positions grows from 1 to the window: it is itself a sum over them.
+  const NodeId ones = e.builder().fit(e.builder().constant(1), ir::Type{{ir::kTime, ir::kPast}, type.window});
+  return e.arithmetic(call, "/", mean, e.make(e.builder().sum(ones, {ir::kPast})));
+}
+
+Value run_dot(Elaborator& e, const Expr& call) {
+  const NodeId a = e.eval_tensor(call.args[0]), b = e.eval_tensor(call.args[1]);
+  if (a < 0 || b < 0) return {};
+  const Expr* given = keyword(call, "over");
+  if (!given) return e.error(call.at, "call", "dot needs over=", "dot(a, b, over=k)");
+  const auto left = over_axes(e, call, e.builder().type(a), "dot");
+  if (!left) return {};
+  const auto right = over_axes(e, call, e.builder().type(b), "dot");
+  return right ? e.emit(call.at, {.op = Op::kDot, .in = {a, b, -1}, .axes = *right}) : Value{};
+}
+
+Value run_top_k(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto k = e.eval_int(call.args[1], "the number kept");
+  if (x < 0 || !k) return {};
+  const auto over = over_axes(e, call, e.builder().type(x), "top_k");
+  if (!over) return {};
+  if (over->size() != 1 || (*over)[0] < ir::kFirstAxis) return e.error(call.at, "call", "top_k runs over one axis", "top_k(x, 2, over=e)");
+  return e.emit(call.at, {.op = Op::kTopK, .in = {x, -1, -1}, .axes = *over, .amount = static_cast<std::int32_t>(*k)});
+}
+
+Value run_where(Elaborator& e, const Expr& call) {
+  const NodeId c = e.eval_tensor(call.args[0]), a = e.eval_tensor(call.args[1]), b = e.eval_tensor(call.args[2]);
+  return c < 0 || a < 0 || b < 0 ? Value{} : e.emit(call.at, {.op = Op::kWhere, .in = {c, a, b}});
+}
+
+Value extremum(Elaborator& e, const Expr& call, bool larger) {
+  const Value a = e.eval(call.args[0]), b = e.eval(call.args[1]);
+  if (a.poison() || b.poison()) return {};
+  const auto is_static = [](const Value& v) { return v.kind == Value::Kind::kStatic || (v.kind == Value::Kind::kAxis && v.axes[0] >= ir::kFirstAxis); };
+  if (is_static(a) && is_static(b)) {
+    const Static x = Elaborator::as_static(e, a), y = Elaborator::as_static(e, b);
+    Value v;
+    v.kind = Value::Kind::kStatic;
+    v.number = {larger ? std::max(x.value, y.value) : std::min(x.value, y.value), ir::Sym::call(larger ? ir::Sym::Fn::kMax : ir::Sym::Fn::kMin, x.sym, y.sym)};
+    return v;
+  }
+  NodeId x = e.tensor(a, call.at), y = e.tensor(b, call.at);
+  if (x < 0 || y < 0) return {};
+  if (larger) return e.emit(call.at, {.op = Op::kMax, .in = {x, y, -1}});
+  x = e.builder().scale(x, -1);  // min(a, b) = -max(-a, -b)
+  y = e.builder().scale(y, -1);
+  const Value v = e.emit(call.at, {.op = Op::kMax, .in = {x, y, -1}});
+  return v.poison() ? v : e.make(e.builder().scale(v.node, -1));
+}
+Value run_maximum(Elaborator& e, const Expr& call) { return extremum(e, call, true); }
+Value run_minimum(Elaborator& e, const Expr& call) { return extremum(e, call, false); }
+
+// Pointwise functions of one argument come straight from the op table. On a number they give a number.
+template <Op op>
+Value run_unary(Elaborator& e, const Expr& call) {
+  const Value x = e.eval(call.args[0]);
+  if (x.poison()) return {};
+  if (x.kind == Value::Kind::kStatic || (x.kind == Value::Kind::kAxis && x.axes[0] >= ir::kFirstAxis)) {
+    const Static n = Elaborator::as_static(e, x);
+    const double value = ir::info(op).scalar(n.value, 0, 0, 0);
+    if (std::isnan(value)) return e.error(call.at, "range", fmt::format("{} of {} is not a number", call.text, n.value));
+    std::optional<ir::Sym> sym;
+    if (n.sym.is_constant()) sym = value;
+    else if (op == Op::kSqrt) sym = pow(n.sym, 0.5);
+    else if (op == Op::kFloor) sym = ir::Sym::call(ir::Sym::Fn::kFloor, n.sym);
+    else if (op == Op::kExp) sym = ir::Sym::call(ir::Sym::Fn::kExp, n.sym);
+    else if (op == Op::kLog) sym = ir::Sym::call(ir::Sym::Fn::kLog, n.sym);
+    if (sym) {
+      Value v;
+      v.kind = Value::Kind::kStatic;
+      v.number = {value, *sym};
+      return v;
+    }
+  }
+  const NodeId node = e.tensor(x, call.args[0].at);
+  return node < 0 ? Value{} : e.emit(call.at, {.op = op, .in = {node, -1, -1}});
+}
+
+Value run_broadcast(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto axes = e.eval_axes(call.args[1], "the new axes");
+  if (x < 0 || !axes) return {};
+  for (AxisId a : *axes)
+    if (a < ir::kFirstAxis) return e.error(call.at, "time", "broadcast adds axes of sizes, not positions", "past(x) opens past positions");
+  return e.emit(call.at, {.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = *axes});
+}
+
+std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_view what) {
+  const auto axis = e.eval_axis(expr, what);
+  if (axis && *axis < ir::kFirstAxis) {
+    e.error(expr.at, "time", fmt::format("{} of {}", what, *axis == ir::kTime ? "t: positions cannot be moved, cut or joined" : "s"),
+            *axis == ir::kTime ? "shift(x, n) looks back n positions, past(x, n) at the last n" : "reduce over s instead");
+    return {};
+  }
+  return axis;
+}
+
+Value run_rename(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto from = size_axis(e, call.args[1], "rename"), to = size_axis(e, call.args[2], "rename");
+  return x < 0 || !from || !to ? Value{} : e.emit(call.at, {.op = Op::kRename, .in = {x, -1, -1}, .axes = {*from, *to}});
+}
+
+std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_view what) {
+  const auto axes = e.eval_axes(expr, what);
+  if (!axes) return {};
+  for (AxisId a : *axes)
+    if (a < ir::kFirstAxis) {
+      e.error(expr.at, "time", fmt::format("{} of {}: positions cannot be regrouped", what, a == ir::kTime ? "t" : "s"), "past(x, n) opens the last n positions");
+      return {};
+    }
+  if (axes->size() < ir::kMaxRank) return axes;
+  e.error(expr.at, "shape", fmt::format("{} of {} axes", what, axes->size()), "at most 7");
+  return {};
+}
+
+Value run_split(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto from = size_axis(e, call.args[1], "split");
+  auto to = size_axes(e, call.args[2], "split");
+  if (x < 0 || !from || !to) return {};
+  to->insert(0, *from);
+  return e.emit(call.at, {.op = Op::kSplit, .in = {x, -1, -1}, .axes = *to});
+}
+
+Value run_merge(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  auto from = size_axes(e, call.args[1], "merge");
+  const auto to = size_axis(e, call.args[2], "merge");
+  if (x < 0 || !from || !to) return {};
+  from->push_back(*to);
+  return e.emit(call.at, {.op = Op::kMerge, .in = {x, -1, -1}, .axes = *from});
+}
+
+Value slice(Elaborator& e, const Expr& call, NodeId x, AxisId from, std::int64_t start, AxisId to) {
+  if (start < 0 || start > (1 << 24)) return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
+  return e.emit(call.at, {.op = Op::kSlice, .in = {x, -1, -1}, .axes = {from, to}, .amount = static_cast<std::int32_t>(start)});
+}
+
+Value run_slice(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto from = size_axis(e, call.args[1], "slice"), to = size_axis(e, call.args[3], "slice");
+  const auto start = e.eval_int(call.args[2], "the start");
+  return x < 0 || !from || !to || !start ? Value{} : slice(e, call, x, *from, *start, *to);
+}
+
+Value run_take(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto from = size_axis(e, call.args[1], "take");
+  const auto index = e.eval_int(call.args[2], "the index");
+  if (x < 0 || !from || !index) return {};
+  const AxisId one = e.new_axis("one", {1, 1}, call.at);
+  const Value v = slice(e, call, x, *from, *index, one);
+  return v.poison() ? v : e.make(e.builder().sum(v.node, {one}));
+}
+
+Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_expr, std::int64_t start, AxisId to) {
+  const NodeId x = e.eval_tensor(x_expr);
+  const auto from = size_axis(e, from_expr, call.text);
+  if (x < 0 || !from) return {};
+  if (start < 0 || start > (1 << 24)) return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
+  return e.emit(call.at, {.op = Op::kPad, .in = {x, -1, -1}, .axes = {*from, to}, .amount = static_cast<std::int32_t>(start)});
+}
+
+Value run_pad(Elaborator& e, const Expr& call) {
+  const auto start = e.eval_int(call.args[2], "the start");
+  const auto to = size_axis(e, call.args[3], "pad");
+  return start && to ? pad(e, call, call.args[0], call.args[1], *start, *to) : Value{};
+}
+
+Value run_concat(Elaborator& e, const Expr& call) {
+  const auto first = size_axis(e, call.args[1], "concat"), second = size_axis(e, call.args[3], "concat");
+  const auto to = size_axis(e, call.args[4], "concat");
+  if (!first || !second || !to) return {};
+  const ir::Axis a = e.graph().axes[*first], b = e.graph().axes[*second], whole = e.graph().axes[*to];
+  if (a.size + b.size != whole.size)
+    return e.error(call.at, "shape", fmt::format("{}={} and {}={} do not fill {}={}", a.name, a.size, b.name, b.size, whole.name, whole.size), "declare `axis a = b + c`");
+  const Value x = pad(e, call, call.args[0], call.args[1], 0, *to);
+  const Value y = pad(e, call, call.args[2], call.args[3], a.size, *to);
+  return e.arithmetic(call, "+", x, y);
+}
+
+Value run_lookup(Elaborator& e, const Expr& call) {
+  const NodeId table = e.eval_tensor(call.args[0]), index = e.eval_tensor(call.args[1]);
+  if (table < 0 || index < 0) return {};
+  const auto over = over_axes(e, call, e.builder().type(table), "lookup");
+  if (!over) return {};
+  if (over->size() != 1) return e.error(call.at, "call", "lookup runs over one axis", "lookup(table, index, over=p)");
+  return e.emit(call.at, {.op = Op::kLookup, .in = {table, index, -1}, .axes = *over});
+}
+
+Value run_shift(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto n = e.eval_int(call.args[1], "the distance");
+  if (x < 0 || !n) return {};
+  if (*n < 0)
+    return e.error(call.args[1].at, "future", fmt::format("shift by {} would read {} position{} ahead", *n, -*n, *n == -1 ? "" : "s"),
+                   fmt::format("n >= 0 looks back: shift(x, {})", -*n));
+  if (*n > (1 << 20)) return e.error(call.args[1].at, "range", fmt::format("shift by {}", *n), "at most 2^20 positions");
+  return e.emit(call.at, {.op = Op::kShift, .in = {x, -1, -1}, .amount = static_cast<std::int32_t>(*n)});
+}
+
+std::optional<std::int32_t> window_of(Elaborator& e, const Expr* expr) {
+  if (!expr) return ir::kAll;
+  const auto n = e.eval_int(*expr, "the window");
+  if (!n) return {};
+  if (*n >= 1) return static_cast<std::int32_t>(std::min<std::int64_t>(*n, ir::kAll));
+  e.error(expr->at, *n < 0 ? "future" : "range", fmt::format("a window of {} positions", *n), "a window holds the position itself and those before it: at least 1");
+  return {};
+}
+
+Value run_past(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto window = window_of(e, argument(call, 1, "window"));
+  if (x < 0 || !window) return {};
+  if (e.in_scan()) return e.error(call.at, "time", "past stands inside a scan", "a scan sees one position at a time: carry a state, or open past before it");
+  return e.emit(call.at, {.op = Op::kPast, .in = {x, -1, -1}, .amount = *window});
+}
+
+Value run_cumsum(Elaborator& e, const Expr& call) {
+  const Value past = run_past(e, call);
+  return past.poison() ? past : e.make(e.builder().sum(past.node, {ir::kPast}));
+}
+
+// A leaf of the model body, captured when a scan asks for it.
+Value leaf(Elaborator& e, Position at, ir::Node node) {
+  Value v;
+  v.kind = Value::Kind::kTensor;
+  v.node = e.contexts_.front().builder->add(node);
+  const NodeId here = e.use(v, at);
+  return here < 0 ? Value{} : e.make(here);
+}
+
+Value run_lag(Elaborator& e, const Expr& call) {
+  const auto window = window_of(e, argument(call, 0, "window"));
+  return window ? leaf(e, call.at, {.op = Op::kLag, .amount = *window}) : Value{};
+}
+
+Value run_iota(Elaborator& e, const Expr& call) {
+  const auto axis = e.eval_axis(call.args[0], "iota");
+  if (!axis) return {};
+  if (*axis < ir::kFirstAxis)
+    return e.error(call.at, "time", fmt::format("iota over {}", *axis == ir::kTime ? "t" : "s"), *axis == ir::kTime ? "position() is the index of the position" : "lag() is the distance t - s");
+  return leaf(e, call.at, {.op = Op::kIota, .axes = {*axis}});
+}
+
+Value run_position(Elaborator& e, const Expr& call) { return leaf(e, call.at, {.op = Op::kPosition}); }
+
+// init = 0.5, normal(0.02) or uniform(-1, 1).
+std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallback) {
+  if (!expr) return fallback;
+  const auto numbers = [&](std::size_t n) -> std::optional<std::array<double, 2>> {
+    if (expr->args.size() != n) {
+      e.error(expr->at, "call", fmt::format("{} takes {} number{}", expr->text, n, n == 1 ? "" : "s"));
+      return {};
+    }
+    std::array<double, 2> out{};
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto v = e.eval_static(expr->args[i], "an initial value");
+      if (!v) return {};
+      out[i] = v->value;
+    }
+    return out;
+  };
+  if (expr->kind == Expr::Kind::kCall && expr->text == "normal") {
+    const auto v = numbers(1);
+    return v ? std::optional(ir::Init{ir::Init::Kind::kNormal, (*v)[0], 0}) : std::nullopt;
+  }
+  if (expr->kind == Expr::Kind::kCall && expr->text == "uniform") {
+    const auto v = numbers(2);
+    return v ? std::optional(ir::Init{ir::Init::Kind::kUniform, (*v)[0], (*v)[1]}) : std::nullopt;
+  }
+  const auto v = e.eval_static(*expr, "an initial value");
+  return v ? std::optional(ir::Init{ir::Init::Kind::kConstant, v->value, 0}) : std::nullopt;
+}
+
+Value run_param(Elaborator& e, const Expr& call) {
+  const auto axes = e.eval_axes(call.args[0], "the type of a parameter");
+  const auto init = init_of(e, argument(call, 1, "init"), {ir::Init::Kind::kConstant, 0, 0});
+  if (!axes || !init) return {};
+  for (AxisId a : *axes)
+    if (a < ir::kFirstAxis)
+      return e.error(call.at, "length", fmt::format("a parameter cannot have axis {}: its size would be the length of the sequence", a == ir::kTime ? "t" : "s"),
+                     "use a table of fixed size, lookup(param([p, D]), position(), over=p), or a function of lag()");
+  const NodeId node = e.new_param(std::string(e.frame().label), *axes, {}, ir::Role::kVector, *init);
+  return node < 0 ? Value{} : e.make(node);
+}
+
+// y[out] = sum over the contracted axes of x * W (+ b).
+Value run_linear(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  if (x < 0) return {};
+  const ir::Type type = e.builder().type(x);
+  AxisList out;
+  const Expr& out_expr = call.args[1];
+  if (out_expr.kind == Expr::Kind::kList || out_expr.kind == Expr::Kind::kName) {
+    Value v;
+    if (out_expr.kind == Expr::Kind::kName) v = e.eval(out_expr);
+    if (out_expr.kind == Expr::Kind::kName && v.poison()) return {};
+    if (v.kind == Value::Kind::kStatic) {
+      const AxisId axis = e.new_axis(out_expr.text, v.number, out_expr.at);
+      if (axis == 0) return {};
+      out.push_back(axis);
+    } else {
+      const auto axes = e.eval_axes(out_expr, "the result of linear");
+      if (!axes) return {};
+      out = *axes;
+    }
+  } else {
+    const auto size = e.eval_static(out_expr, "the size of the result");
+    if (!size) return {};
+    const AxisId axis = e.new_axis("r", *size, out_expr.at);
+    if (axis == 0) return {};
+    out.push_back(axis);
+  }
+  for (AxisId a : out)
+    if (a < ir::kFirstAxis)
+      return e.error(out_expr.at, a == ir::kTime ? "future" : "shape", fmt::format("linear cannot make axis {}: it would mix positions", a == ir::kTime ? "t" : "s"),
+                     "mix positions with past(x) or a scan");
+  AxisList per;
+  if (const Expr* given = keyword(call, "per")) {
+    const auto axes = e.eval_axes(*given, "per");
+    if (!axes) return {};
+    per = *axes;
+  }
+  AxisList over;
+  if (keyword(call, "over")) {
+    const auto axes = over_axes(e, call, type, "linear");
+    if (!axes) return {};
+    over = *axes;
+  } else {
+    for (AxisId a : type.axes)
+      if (a >= ir::kFirstAxis && !e.frame().lifted.contains(a) && !per.contains(a)) over.push_back(a);
+  }
+  if (over.empty())
+    return e.error(call.at, "shape", fmt::format("linear has nothing to contract in {}", e.graph().type_name(type)), "give it a value with a feature axis");
+  const auto init = init_of(e, keyword(call, "init"), {ir::Init::Kind::kNormal, 0, 0});
+  const Expr* bias_expr = keyword(call, "bias");
+  const auto bias = bias_expr ? e.eval_static(*bias_expr, "bias") : std::optional<Static>(Static{});
+  if (!init || !bias) return {};
+
+  // The weight holds contracted and result axes at once; a result axis that the input also has gets a twin of its size.
+  AxisList weight_axes = per, result = out;
+  for (AxisId a : over) weight_axes.push_back(a);
+  for (AxisId& a : result) {
+    if (type.has(a)) a = e.twin(a);
+    if (weight_axes.full()) return e.error(call.at, "shape", fmt::format("the weight of linear has more than {} axes", ir::kMaxRank));
+    weight_axes.push_back(a);
+  }
+  const std::string label(e.frame().label);
+  const NodeId weight = e.new_param(label, weight_axes, over, ir::Role::kHidden, *init);
+  if (weight < 0) return {};
+  Value y = e.emit(call.at, {.op = Op::kDot, .in = {x, weight, -1}, .axes = over});
+  for (int i = 0; i < out.size() && !y.poison(); ++i)
+    if (out[i] != result[i]) y = e.emit(call.at, {.op = Op::kRename, .in = {y.node, -1, -1}, .axes = {result[i], out[i]}});
+  if (bias->value == 0 || y.poison()) return y;
+  AxisList bias_axes = per;
+  for (AxisId a : out) bias_axes.push_back(a);
+  const NodeId b = e.new_param(label + ".bias", bias_axes, {}, ir::Role::kVector, {ir::Init::Kind::kConstant, 0, 0});
+  return b < 0 ? Value{} : e.emit(call.at, {.op = Op::kAdd, .in = {y.node, b, -1}});
+}
+
+Value run_grad(Elaborator& e, const Expr& call) {
+  if (!e.in_scan())
+    return e.error(call.at, "future", "grad stands outside a scan: a gradient through a whole sequence would carry information backwards in time",
+                   "take inner gradient steps inside a scan, one position at a time");
+  const NodeId loss = e.eval_tensor(call.args[0]), wrt = e.eval_tensor(call.args[1]);
+  if (loss < 0 || wrt < 0) return {};
+  const std::array<NodeId, 1> losses{loss}, targets{wrt};
+  e.builder().set_line(call.at.line);
+  const NodeId one = e.builder().fit(e.builder().constant(1), e.builder().type(loss));
+  const std::array<NodeId, 1> seeds{one};
+  return e.make(ir::differentiate(e.builder(), losses, seeds, targets)[0]);
+}
+
+Value run_size(Elaborator& e, const Expr& call) {
+  const auto axes = e.eval_axes(call.args[0], "size");
+  if (!axes) return {};
+  Value v;
+  v.kind = Value::Kind::kStatic;
+  v.number = {1, 1};
+  for (AxisId a : *axes) {
+    if (a < ir::kFirstAxis) return e.error(call.at, "length", "the sequence length is not a value", "position() counts from the start of the text");
+    v.number = {v.number.value * static_cast<double>(e.graph().axes[a].size), v.number.sym * e.graph().axes[a].sym};
+  }
+  return v;
+}
+
+Value run_axes(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  if (x < 0) return {};
+  Value v;
+  v.kind = Value::Kind::kAxes;
+  for (AxisId a : e.builder().type(x).axes)
+    if (a >= ir::kFirstAxis && !e.frame().lifted.contains(a)) v.axes.push_back(a);
+  return v;
+}
+
+const Builtin kBuiltins[] = {
+    {"linear", 2, 2, "over per bias init",
+     "linear(x, out, over=all axes of x, per=[], bias=false, init=normal(1/sqrt(fan-in))): x times a new weight; out is an axis, a list, or a size; "
+     "`per` axes get weights of their own",
+     run_linear},
+    {"param", 1, 2, "init", "", run_param},
+    {"dot", 2, 2, "over", "", run_dot},
+    {"sum", 1, 1, "over", "", run_sum},
+    {"mean", 1, 1, "over", "mean(x, over=a): over s, the mean of the open past positions", run_mean},
+    {"max", 1, 1, "over", "", run_max},
+    {"top_k", 2, 2, "over", "", run_top_k},
+    {"maximum", 2, 2, "", "", run_maximum},
+    {"minimum", 2, 2, "", "minimum(a, b): the smaller, elementwise", run_minimum},
+    {"where", 3, 3, "", "", run_where},
+    {"exp", 1, 1, "", "", run_unary<Op::kExp>},
+    {"log", 1, 1, "", "", run_unary<Op::kLog>},
+    {"sqrt", 1, 1, "", "", run_unary<Op::kSqrt>},
+    {"sin", 1, 1, "", "", run_unary<Op::kSin>},
+    {"cos", 1, 1, "", "", run_unary<Op::kCos>},
+    {"tanh", 1, 1, "", "", run_unary<Op::kTanh>},
+    {"sigmoid", 1, 1, "", "", run_unary<Op::kSigmoid>},
+    {"softplus", 1, 1, "", "", run_unary<Op::kSoftplus>},
+    {"erf", 1, 1, "", "", run_unary<Op::kErf>},
+    {"floor", 1, 1, "", "", run_unary<Op::kFloor>},
+    {"detach", 1, 1, "", "", run_unary<Op::kDetach>},
+    {"past", 1, 2, "window", "", run_past},
+    {"cumsum", 1, 1, "", "cumsum(x): sum(past(x), over=s)", run_cumsum},
+    {"shift", 2, 2, "", "", run_shift},
+    {"lag", 0, 1, "window", "", run_lag},
+    {"position", 0, 0, "", "", run_position},
+    {"iota", 1, 1, "", "", run_iota},
+    {"lookup", 2, 2, "over", "", run_lookup},
+    {"split", 3, 3, "", "", run_split},
+    {"merge", 3, 3, "", "", run_merge},
+    {"rename", 3, 3, "", "", run_rename},
+    {"slice", 4, 4, "", "", run_slice},
+    {"take", 3, 3, "", "take(x, a, i): element i of axis a", run_take},
+    {"pad", 4, 4, "", "", run_pad},
+    {"concat", 5, 5, "", "concat(x, b, y, c, a): x along b, then y along c, as axis a", run_concat},
+    {"broadcast", 2, 2, "", "", run_broadcast},
+    {"grad", 2, 2, "", "grad(loss, w): inside a scan, the gradient of the sum of loss with respect to w; differentiated again in training", run_grad},
+    {"size", 1, 1, "", "size(a): the size of an axis (also just its name) or the product of a list", run_size},
+    {"axes", 1, 1, "", "axes(x): the list of axes of x but t and s", run_axes},
+};
+
+constexpr std::string_view kNoLength = "the sequence length is not a value";
+constexpr std::string_view kUsePosition = "position() counts from the start of the text; a running mean is mean(past(x), over=s)";
+constexpr std::string_view kWholeSequence = "an FFT over the sequence reads the future";
+constexpr std::string_view kLongConv = "a causal long convolution is sum(past(x) * filter, over=s) with a filter made of lag()";
+constexpr std::string_view kNoBatch = "the batch is not an axis: sequences never mix";
+constexpr std::string_view kUseNorm = "normalise over features: RMSNorm(x), LayerNorm(x)";
+constexpr std::string_view kReorders = "positions cannot be reordered";
+constexpr std::string_view kUseShift = "shift(x, n) looks back n positions";
+
+const Absent kAbsent[] = {
+    {"fft", "future", kWholeSequence, kLongConv},
+    {"ifft", "future", kWholeSequence, kLongConv},
+    {"rfft", "future", kWholeSequence, kLongConv},
+    {"irfft", "future", kWholeSequence, kLongConv},
+    {"T", "length", kNoLength, kUsePosition},
+    {"L", "length", kNoLength, kUsePosition},
+    {"len", "length", kNoLength, kUsePosition},
+    {"length", "length", kNoLength, kUsePosition},
+    {"seq_len", "length", kNoLength, kUsePosition},
+    {"shape", "length", kNoLength, kUsePosition},
+    {"batch", "batch", kNoBatch, kUseNorm},
+    {"batch_size", "batch", kNoBatch, kUseNorm},
+    {"batch_norm", "batch", kNoBatch, kUseNorm},
+    {"BatchNorm", "batch", kNoBatch, kUseNorm},
+    {"flip", "future", kReorders, kUseShift},
+    {"reverse", "future", kReorders, kUseShift},
+    {"roll", "future", kReorders, kUseShift},
+    {"sort", "future", kReorders, "top_k(x, n, over=a) marks the n largest along a feature axis"},
+    {"transpose", "name", "axes have names, there is nothing to transpose", "rename(x, a, b), split(x, a, [b, c]), merge(x, [b, c], a)"},
+    {"reshape", "name", "there is no reshape", "split(x, a, [b, c]) and merge(x, [b, c], a)"},
+    {"view", "name", "there is no view", "split(x, a, [b, c]) and merge(x, [b, c], a)"},
+    {"rearrange", "name", "there is no rearrange", "split(x, a, [b, c]) and merge(x, [b, c], a); linear(x, [h, k]) makes heads directly"},
+    {"matmul", "name", "there is no matmul", "dot(a, b, over=k) contracts a named axis; linear(x, D) has a weight of its own"},
+    {"einsum", "name", "there is no einsum", "axes contract by name: dot(a, b, over=k)"},
+    {"tril", "name", "there is no mask to write", "past(x) holds the positions s <= t only"},
+    {"mask", "name", "there is no mask to write", "past(x) holds the positions s <= t only"},
+    {"dropout", "name", "there is no dropout", "a design is a deterministic function; regularisation belongs to the trainer"},
+    {"randn", "name", "there are no random values", "param([axes], init=normal(0.02))"},
+};
+
+}  // namespace
+
+std::span<const Builtin> builtins() { return kBuiltins; }
+
+const Builtin* find_builtin(std::string_view name) {
+  for (const Builtin& b : kBuiltins)
+    if (b.name == name) return &b;
+  return nullptr;
+}
+
+const Absent* find_absent(std::string_view name) {
+  for (const Absent& a : kAbsent)
+    if (a.name == name) return &a;
+  return nullptr;
+}
+
+}  // namespace gabbro::lang

@@ -1,0 +1,92 @@
+#include "lang/check.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+#include "ir/canonical.h"
+#include "lang/parser.h"
+
+namespace gabbro::lang {
+
+namespace {
+
+Position param_position(const ir::Graph& graph, int param) {
+  for (const ir::Node& node : graph.bodies[0].nodes)
+    if (node.op == ir::Op::kParam && node.index == param) return {node.line, 1};
+  return {};
+}
+
+}  // namespace
+
+void complete(Subject& subject) {
+  Elaboration& e = subject.elaboration;
+  if (auto ok = ir::verify(e.graph); !ok) {
+    e.errors.push_back(ok.error());
+    return;
+  }
+  for (const int p : ir::dead_params(e.graph))
+    e.errors.push_back({"dead", fmt::format("parameter {} never influences the output: no gradient reaches it", e.graph.params[p].name),
+                        "use what it makes, or remove it", param_position(e.graph, p)});
+  subject.facts = ir::derive_facts(e.graph);
+  const ir::Facts& f = subject.facts;
+  if (!f.causal || !f.prefix_consistent || !f.batch_independent)
+    e.errors.push_back({"proof", fmt::format("the graph of {} reads the future, which its text cannot say", subject.name), "this is a bug in gabbro: please report it", {}});
+  subject.hash = ir::structural_hash(e.graph);
+}
+
+CheckReport check(std::string_view text, const Library& base, const ElaborateOptions& options) {
+  CheckReport report;
+  ParseResult parsed = parse(text);
+  report.program = std::move(parsed.program);
+  report.errors = std::move(parsed.errors);
+  if (!report.errors.empty()) return report;
+  Library library = base;
+  report.errors = library.add(report.program);
+  if (!report.errors.empty()) return report;
+
+  bool has_design = false, has_unit = false;
+  for (const Item& item : report.program.items) {
+    has_design = has_design || std::holds_alternative<Design>(item.value);
+    has_unit = has_unit || std::holds_alternative<Unit>(item.value);
+  }
+  if (!has_design && !has_unit) {
+    report.errors.push_back({"empty", "the file holds no design and no unit", "start with `unit Name(x: [t, D]) -> [t, D]:`", {1, 1}});
+    return report;
+  }
+  const auto take_errors = [&](const Elaboration& e) {
+    for (const Error& error : e.errors)
+      if (std::none_of(report.errors.begin(), report.errors.end(), [&](const Error& known) { return known.at == error.at && known.code == error.code; }))
+        report.errors.push_back(error);
+  };
+  // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said once.
+  for (const Item& item : report.program.items) {
+    const Unit* unit = std::get_if<Unit>(&item.value);
+    if (!unit) continue;
+    Expr instance;
+    instance.kind = Expr::Kind::kName;
+    instance.text = unit->name;
+    instance.at = item.at;
+    ElaborateOptions unit_options = options;
+    unit_options.width = 0;
+    Subject subject{unit->name, false, elaborate(library, instance, unit_options), {}, {}};
+    if (subject.elaboration.ok() && !has_design) complete(subject);
+    take_errors(subject.elaboration);
+    if (!has_design) report.subjects.push_back(std::move(subject));
+  }
+  for (const Item& item : report.program.items) {
+    const Design* design = std::get_if<Design>(&item.value);
+    if (!design || !report.errors.empty()) continue;
+    Subject subject{design->name, true, elaborate(library, *design, options), {}, {}};
+    if (subject.elaboration.ok()) complete(subject);
+    take_errors(subject.elaboration);
+    report.subjects.push_back(std::move(subject));
+  }
+  std::stable_sort(report.errors.begin(), report.errors.end(), [](const Error& a, const Error& b) {
+    return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
+  });
+  return report;
+}
+
+}  // namespace gabbro::lang

@@ -1,0 +1,39 @@
+// Everything there is to say about a source text: its errors, or its designs with their proofs, facts and hash.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "ir/facts.h"
+#include "lang/elaborate.h"
+#include "lang/library.h"
+
+namespace gabbro::lang {
+
+/// A design of the file, or a unit when the file has no design.
+struct Subject {
+  std::string name;
+  bool is_design = false;
+  Elaboration elaboration;
+  ir::Facts facts;
+  Hash128 hash;
+};
+
+struct CheckReport {
+  Program program;
+  std::vector<Subject> subjects;  // designs in source order; without designs, units
+  std::vector<Error> errors;      // sorted by position
+  [[nodiscard]] bool valid() const { return errors.empty(); }
+};
+
+/// Parses, checks every unit and every design, verifies the graphs, derives the facts, and proves causality a second time on the
+/// IR. Beyond the errors of elaboration: "dead" (a parameter that no gradient reaches), "verify" and "proof" (the two proofs
+/// disagree: a bug of ours), "empty" (no unit and no design). Linear in the size of the designs.
+CheckReport check(std::string_view text, const Library& library, const ElaborateOptions& options = {});
+
+/// Verification, proofs, dead parameters, facts and hash of an elaboration without errors; appends to its errors.
+void complete(Subject& subject);
+
+}  // namespace gabbro::lang

@@ -1,0 +1,301 @@
+// Elaboration of expressions: names, numbers, arithmetic, axes.
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "lang/builtins.h"
+#include "lang/elaborator.h"
+
+namespace gabbro::lang {
+
+using ir::Op;
+
+Value Elaborator::error(Position at, std::string code, std::string message, std::string hint) {
+  constexpr std::size_t kMostErrors = 20;
+  // Inside a library item the reader cannot mend anything: point at the call in the checked program.
+  std::string where;
+  for (auto it = frames_.rbegin(); it != frames_.rend() && !(*it)->own; ++it) {
+    at = (*it)->call_site;
+    where = fmt::format("{}{}{}", (*it)->name, where.empty() ? "" : " > ", where);
+  }
+  if (!where.empty()) message = fmt::format("in {}: {}", where, message);
+  if (out_.errors.size() < kMostErrors)
+    out_.errors.push_back({std::move(code), std::move(message), std::move(hint), at});
+  else
+    gave_up_ = true;
+  return {};
+}
+
+Value Elaborator::make(NodeId node) const {
+  Value v;
+  v.kind = Value::Kind::kTensor;
+  v.node = node;
+  v.body = contexts_.back().body;
+  return v;
+}
+
+Value Elaborator::emit(Position at, ir::Node node) {
+  if (graph().bodies[contexts_.back().body].nodes.size() >= options_.max_nodes) {
+    gave_up_ = true;
+    return error(at, "limit", fmt::format("the design has more than {} operations", options_.max_nodes), "use fewer repetitions");
+  }
+  builder().set_line(at.line);
+  auto id = builder().try_add(node);
+  if (!id) return error(at, id.error());
+  return make(*id);
+}
+
+static Value number(double value, ir::Sym sym) {
+  Value v;
+  v.kind = Value::Kind::kStatic;
+  v.number = {value, std::move(sym)};
+  return v;
+}
+
+Static Elaborator::as_static(const Elaborator& e, const Value& value) {
+  if (value.kind != Value::Kind::kAxis) return value.number;
+  const ir::Axis& axis = e.out_.graph.axes[value.axes[0]];
+  return {static_cast<double>(axis.size), axis.sym};
+}
+
+static bool is_number(const Value& v) {
+  return v.kind == Value::Kind::kStatic || (v.kind == Value::Kind::kAxis && v.axes[0] >= ir::kFirstAxis);
+}
+
+NodeId Elaborator::tensor(const Value& value, Position at) {
+  if (value.poison()) return -1;
+  if (value.kind == Value::Kind::kTensor) return use(value, at);
+  if (is_number(value)) {
+    const Static n = as_static(*this, value);
+    if (n.sym.is_constant()) return builder().constant(n.value);
+    auto& syms = graph().syms;
+    const auto known = std::find(syms.begin(), syms.end(), n.sym);
+    const auto index = static_cast<std::int32_t>(known - syms.begin());
+    if (known == syms.end()) syms.push_back(n.sym);
+    return builder().constant(n.value, index);
+  }
+  if (value.kind == Value::Kind::kInstance)
+    error(at, "type", "a unit stands where a value is expected", "call it: norm(x)");
+  else
+    error(at, "type", fmt::format("{} is an axis, not a value", graph().axis_names(value.axes)));
+  return -1;
+}
+
+Binding* Elaborator::find(std::string_view name) {
+  auto& names = frame().names;
+  for (auto it = names.rbegin(); it != names.rend(); ++it)
+    if (it->name == name && it->family_key.empty()) {
+      it->read = true;
+      return &*it;
+    }
+  return nullptr;
+}
+
+Value Elaborator::unknown_name(const Expr& expr, bool is_call) {
+  if (const Absent* absent = find_absent(expr.text))
+    return error(expr.at, std::string(absent->code), std::string(absent->message), std::string(absent->hint));
+  std::vector<std::string> known;
+  for (const Binding& b : frame().names) known.emplace_back(b.name);
+  std::string hint = closest(expr.text, known);
+  if (hint.empty()) hint = library_.suggest(expr.text);
+  if (!hint.empty()) hint = "did you mean " + hint + "?";
+  if (!is_call && library_.unit(expr.text, frame().own)) hint = fmt::format("call the unit: {}(x)", expr.text);
+  return error(expr.at, "name", fmt::format("unknown {} {}", is_call ? "function or unit" : "name", expr.text), hint);
+}
+
+Value Elaborator::eval_name(const Expr& expr) {
+  if (Binding* b = find(expr.text)) return b->value;
+  if (expr.text == "all") return number(std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity());
+  const auto axis = [](AxisId id) {
+    Value v;
+    v.kind = Value::Kind::kAxis;
+    v.axes = {id};
+    return v;
+  };
+  if (expr.text == "D") return axis(frame().width);
+  if (expr.text == "t") return axis(ir::kTime);
+  if (expr.text == "s") return axis(ir::kPast);
+  return unknown_name(expr, false);
+}
+
+Value Elaborator::eval(const Expr& expr) {
+  if (gave_up_) return {};
+  switch (expr.kind) {
+    case Expr::Kind::kNumber:
+    case Expr::Kind::kBool: return number(expr.number, expr.number);
+    case Expr::Kind::kName: return eval_name(expr);
+    case Expr::Kind::kBinary: return eval_binary(expr);
+    case Expr::Kind::kUnary: {
+      const Value x = eval(expr.args[0]);
+      return arithmetic(expr, "*", number(-1, -1), x);
+    }
+    case Expr::Kind::kCall: {
+      auto values = call_expr(expr);
+      if (values.size() == 1) return values[0];
+      if (values.empty()) return {};
+      return error(expr.at, "type", fmt::format("{} has {} results, one is expected here", expr.text, values.size()),
+                   "take them apart first: a, b = " + expr.text + "(...)");
+    }
+    case Expr::Kind::kIf: {
+      const auto condition = eval_static(expr.args[1], "the condition of if");
+      if (!condition) return {};
+      const bool yes = condition->value != 0;
+      const Expr& skipped = expr.args[yes ? 2 : 0];
+      // Names of the branch not taken count as read: another value of the hyperparameter uses them.
+      const auto touch = [&](const Expr& e, const auto& self) -> void {
+        if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) find(e.text);
+        for (const Expr& arg : e.args) self(arg, self);
+      };
+      touch(skipped, touch);
+      return eval(expr.args[yes ? 0 : 2]);
+    }
+    case Expr::Kind::kIndex: {
+      const auto index = eval_int(expr.args[0], "the index");
+      if (!index) return {};
+      const std::string key = fmt::format("{}[{}]", expr.text, *index);
+      for (Binding& b : frame().names)
+        if (b.family_key == key) {
+          b.read = true;
+          return b.value;
+        }
+      return error(expr.at, "name", fmt::format("{} is not defined", key), "an indexed name is assigned before it is read");
+    }
+    case Expr::Kind::kList: return error(expr.at, "type", "a list stands where a value is expected", "lists name axes: over=[h, k]");
+  }
+  return {};
+}
+
+Value Elaborator::eval_binary(const Expr& expr) {
+  const Value a = eval(expr.args[0]);
+  const Value b = eval(expr.args[1]);
+  return arithmetic(expr, expr.text, a, b);
+}
+
+namespace {
+
+Static fold(std::string_view op, const Static& a, const Static& b) {
+  using ir::Sym;
+  if (op == "+") return {a.value + b.value, a.sym + b.sym};
+  if (op == "-") return {a.value - b.value, a.sym - b.sym};
+  if (op == "*") return {a.value * b.value, a.sym * b.sym};
+  if (op == "/") return {a.value / b.value, a.sym / b.sym};
+  if (op == "//") return {std::floor(a.value / b.value), Sym::call(Sym::Fn::kFloor, a.sym / b.sym)};
+  if (op == "%") {
+    const Static quotient = fold("//", a, b);
+    return {a.value - b.value * quotient.value, a.sym - b.sym * quotient.sym};
+  }
+  if (op == "**") return {std::pow(a.value, b.value), pow(a.sym, b.sym)};
+  const bool truth = op == "<"    ? a.value < b.value
+                     : op == ">"  ? a.value > b.value
+                     : op == "<=" ? a.value <= b.value
+                     : op == ">=" ? a.value >= b.value
+                                  : a.value == b.value;
+  return {truth ? 1.0 : 0.0, truth ? 1.0 : 0.0};
+}
+
+}  // namespace
+
+Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a, const Value& b) {
+  if (a.poison() || b.poison()) return {};
+  if (is_number(a) && is_number(b)) {
+    const Static n = fold(op, as_static(*this, a), as_static(*this, b));
+    if (std::isnan(n.value)) return error(at.at, "range", "the result is not a number");
+    return number(n.value, n.sym);
+  }
+  if (op == "**") {
+    const NodeId base = tensor(a, at.at);
+    if (base < 0) return {};
+    if (is_number(b) && as_static(*this, b).sym.is_constant())
+      return emit(at.at, {.op = Op::kPow, .in = {base, -1, -1}, .value = as_static(*this, b).value});
+    const NodeId exponent = tensor(b, at.at);  // a ** b = exp(b log a)
+    if (exponent < 0) return {};
+    const Value log = emit(at.at, {.op = Op::kLog, .in = {base, -1, -1}});
+    const Value product = log.poison() ? log : emit(at.at, {.op = Op::kMul, .in = {log.node, exponent, -1}});
+    return product.poison() ? product : emit(at.at, {.op = Op::kExp, .in = {product.node, -1, -1}});
+  }
+  const NodeId x = tensor(a, at.at), y = tensor(b, at.at);
+  if (x < 0 || y < 0) return {};
+  const auto both = [&](Op o, NodeId p, NodeId q) { return emit(at.at, {.op = o, .in = {p, q, -1}}); };
+  const auto then = [&](const Value& v, const auto& f) { return v.poison() ? v : f(v.node); };
+  if (op == "+") return both(Op::kAdd, x, y);
+  if (op == "*") return both(Op::kMul, x, y);
+  if (op == "-") return then(both(Op::kMul, builder().constant(-1), y), [&](NodeId minus) { return both(Op::kAdd, x, minus); });
+  if (op == "<") return both(Op::kLess, x, y);
+  if (op == ">") return both(Op::kLess, y, x);
+  if (op == "<=" || op == ">=" || op == "==") {  // not (the opposite), or neither less nor greater
+    const auto negate = [&](NodeId n) { return make(builder().minus(builder().constant(1), n)); };
+    if (op == "<=") return then(both(Op::kLess, y, x), negate);
+    if (op == ">=") return then(both(Op::kLess, x, y), negate);
+    const Value less = both(Op::kLess, x, y), more = both(Op::kLess, y, x);
+    return less.poison() || more.poison() ? Value{} : negate(builder().plus(less.node, more.node));
+  }
+  const auto quotient = [&] {
+    return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}), [&](NodeId r) { return both(Op::kMul, x, r); });
+  };
+  if (op == "/") return quotient();
+  const Value whole = then(quotient(), [&](NodeId q) { return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}}); });
+  if (op == "//" || whole.poison()) return whole;
+  return make(builder().minus(x, builder().times(y, whole.node)));  // %
+}
+
+std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view what) {
+  const Value v = eval(expr);
+  if (v.poison()) return {};
+  if (is_number(v)) return as_static(*this, v);
+  if (v.kind == Value::Kind::kTensor)
+    error(expr.at, "type", fmt::format("{} must be a number known beforehand, got a value {}", what, graph().type_name(graph().node(v.body, v.node).type)),
+          "to choose per element use where(condition, a, b)");
+  else if (v.kind == Value::Kind::kAxis)
+    error(expr.at, "length", "the sequence length is not a value", "a program must not know how long the text is; position() counts from its start");
+  else
+    error(expr.at, "type", fmt::format("{} must be a number", what));
+  return {};
+}
+
+std::optional<std::int64_t> Elaborator::eval_int(const Expr& expr, std::string_view what) {
+  const auto n = eval_static(expr, what);
+  if (!n) return {};
+  if (n->value != std::floor(n->value) || std::abs(n->value) > 1e15) {
+    if (std::isinf(n->value) && n->value > 0) return ir::kAll;
+    error(expr.at, "range", fmt::format("{} must be a whole number, got {}", what, n->value));
+    return {};
+  }
+  return static_cast<std::int64_t>(n->value);
+}
+
+std::optional<AxisList> Elaborator::eval_axes(const Expr& expr, std::string_view what) {
+  if (expr.kind != Expr::Kind::kList) {
+    const Value v = eval(expr);
+    if (v.poison()) return {};
+    if (v.kind == Value::Kind::kAxis || v.kind == Value::Kind::kAxes) return v.axes;
+    error(expr.at, "type", fmt::format("{} names an axis", what), "declare axes with `axis h = heads, k = D / heads`");
+    return {};
+  }
+  AxisList out;
+  for (const Expr& item : expr.args) {
+    const auto part = eval_axes(item, what);
+    if (!part) return {};
+    for (AxisId a : *part) {
+      if (out.contains(a)) {
+        error(item.at, "shape", fmt::format("axis {} is named twice", graph().axes[a].name));
+        return {};
+      }
+      if (out.full()) {
+        error(item.at, "shape", fmt::format("more than {} axes", ir::kMaxRank));
+        return {};
+      }
+      out.push_back(a);
+    }
+  }
+  return out;
+}
+
+std::optional<AxisId> Elaborator::eval_axis(const Expr& expr, std::string_view what) {
+  const auto axes = eval_axes(expr, what);
+  if (!axes) return {};
+  if (axes->size() == 1) return (*axes)[0];
+  error(expr.at, "type", fmt::format("{} is one axis, got {}", what, axes->size()));
+  return {};
+}
+
+}  // namespace gabbro::lang

@@ -1,0 +1,362 @@
+// Elaboration of statements: bindings, axes, loops and scans.
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "lang/elaborator.h"
+
+namespace gabbro::lang {
+
+using ir::Op;
+
+namespace {
+
+bool is_reserved(std::string_view name) { return name == "t" || name == "s" || name == "D" || name == "V" || name == "all"; }
+
+}  // namespace
+
+void Elaborator::bind(std::string_view name, Value value, Position at, bool may_ignore) {
+  if (is_reserved(name)) {
+    error(at, "reserved", fmt::format("{} is a name of the language", name), "choose another name");
+    return;
+  }
+  for (const Binding& b : frame().names)
+    if (b.name == name && name != "_") {
+      error(at, "duplicate", fmt::format("{} already has a value, from line {}", name, b.at.line),
+            "values do not change: choose another name, or carry it: scan S: [..] = 0, for i in n with x = x0");
+      return;
+    }
+  Binding b;
+  b.name = name;
+  b.value = std::move(value);
+  b.at = at;
+  b.may_ignore = may_ignore || name == "_";
+  if (options_.record_names && b.value.kind == Value::Kind::kTensor && frame().unit)
+    out_.names.push_back({frame().unit->name, std::string(name), graph().type_name(graph().node(b.value.body, b.value.node).type), at.line});
+  frame().names.push_back(std::move(b));
+}
+
+void Elaborator::report_unread(std::size_t from) {
+  const auto& names = frame().names;
+  for (std::size_t i = from; i < names.size(); ++i) {
+    const Binding& b = names[i];
+    if (b.read || b.may_ignore || b.value.poison()) continue;
+    const std::string_view shown = b.family_key.empty() ? b.name : std::string_view(b.family_key);
+    error(b.at, "unused", fmt::format("{} is never read", shown), "use it, or remove it (a result that is not wanted is named _)");
+  }
+}
+
+void Elaborator::run_block(const std::vector<Stmt>& block) {
+  for (const Stmt& stmt : block) {
+    if (gave_up_) return;
+    if (has_returned_) {
+      error(stmt.at, "unused", "this statement stands after return", "remove it, or return later");
+      return;
+    }
+    run_stmt(stmt);
+  }
+}
+
+void Elaborator::run_stmt(const Stmt& stmt) {
+  switch (stmt.kind) {
+    case Stmt::Kind::kAxis: return run_axis(stmt);
+    case Stmt::Kind::kAssign: return run_assign(stmt);
+    case Stmt::Kind::kScan: return run_scan(stmt);
+    case Stmt::Kind::kFor: return run_for(stmt);
+    case Stmt::Kind::kShare: {
+      InstancePtr instance = eval_instance(stmt.values[0], nullptr);
+      Value v;
+      if (instance) {
+        auto shared = std::make_shared<Instance>(*instance);
+        if (shared->shared_path.empty()) shared->shared_path = owner().path + "." + unique_label(stmt.names[0]);
+        v.kind = Value::Kind::kInstance;
+        v.instance = std::move(shared);
+      }
+      bind(stmt.names[0], v, stmt.at);
+      return;
+    }
+    case Stmt::Kind::kReturn: {
+      if (contexts_.size() > frame().contexts) {
+        error(stmt.at, "type", "return stands inside a scan", "return after it: the names assigned in a scan have a value at every position");
+        return;
+      }
+      frame().label = "out";
+      for (const Expr& value : stmt.values) returned_.push_back(eval(value));
+      has_returned_ = true;
+      return;
+    }
+  }
+}
+
+AxisId Elaborator::new_axis(std::string name, const Static& size, Position at) {
+  constexpr double kLargest = 1 << 24;
+  const bool whole = size.value == std::floor(size.value);
+  if (!whole || size.value < 1 || size.value > kLargest) {
+    error(at, "shape", fmt::format("axis {} has size {}{}", name, size.sym.is_constant() ? "" : size.sym.to_string() + " = ", size.value),
+          whole ? "sizes lie between 1 and 2^24" : "sizes are whole numbers: choose hyperparameters that divide the width, or use //");
+    return 0;
+  }
+  if (graph().axes.size() > 60'000) {
+    gave_up_ = true;
+    error(at, "limit", "the design has more than 60000 axes", "use fewer repetitions");
+    return 0;
+  }
+  const auto count = static_cast<std::int64_t>(size.value);
+  if (!frame().shared) return graph().add_axis(std::move(name), count, size.sym);
+  // A shared instance is called again with the same parameters, hence with the same axes.
+  const std::string key = owner().path + "." + unique_label("axis " + name);
+  const auto [known, fresh] = shared_axes_.try_emplace(key, AxisId{0});
+  if (fresh) known->second = graph().add_axis(std::move(name), count, size.sym);
+  return known->second;
+}
+
+void Elaborator::run_axis(const Stmt& stmt) {
+  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
+    const auto size = eval_static(stmt.values[i], "the size of an axis");
+    Value v;
+    if (size) {
+      const AxisId id = new_axis(stmt.names[i], *size, stmt.values[i].at);
+      if (id != 0) {
+        v.kind = Value::Kind::kAxis;
+        v.axes = {id};
+      }
+    }
+    bind(stmt.names[i], v, stmt.at);
+  }
+}
+
+void Elaborator::run_assign(const Stmt& stmt) {
+  frame().label = stmt.targets[0].text;
+  const Expr& source = stmt.values[0];
+  std::vector<Value> values;
+  if (source.kind == Expr::Kind::kCall)
+    values = call_expr(source);
+  else
+    values.push_back(eval(source));
+  if (values.size() != stmt.targets.size()) {
+    if (!values.empty())
+      error(stmt.at, "type", fmt::format("{} names for {} results", stmt.targets.size(), values.size()), "name every result, or _ for one that is not wanted");
+    values.assign(stmt.targets.size(), {});
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Expr& target = stmt.targets[i];
+    if (target.kind == Expr::Kind::kIndex) {
+      const auto index = eval_int(target.args[0], "the index");
+      if (!index) continue;
+      std::string key = fmt::format("{}[{}]", target.text, *index);
+      for (const Binding& b : frame().names)
+        if (b.family_key == key) {
+          error(target.at, "duplicate", fmt::format("{} already has a value, from line {}", key, b.at.line), "each index is assigned once");
+          return;
+        }
+      bind("_", values[i], target.at);
+      frame().names.back().may_ignore = false;
+      frame().names.back().family_key = std::move(key);
+      continue;
+    }
+    Binding* carried = nullptr;
+    for (auto it = frame().names.rbegin(); it != frame().names.rend() && !carried; ++it)
+      if (it->name == target.text && it->may_rebind) carried = &*it;
+    if (carried) {
+      carried->value = values[i];
+    } else {
+      bind(target.text, values[i], target.at);
+    }
+  }
+}
+
+void Elaborator::run_for(const Stmt& stmt) {
+  const auto count = eval_int(stmt.values[0], "the number of repetitions");
+  constexpr std::int64_t kMost = 1024;
+  if (count && (*count < 0 || *count > kMost)) {
+    error(stmt.values[0].at, "range", fmt::format("{} repetitions", *count), "a loop is unrolled: between 0 and 1024");
+    return;
+  }
+  const std::size_t outer = frame().names.size();
+  for (std::size_t i = 1; i < stmt.names.size(); ++i) {
+    frame().label = stmt.names[i];
+    bind(stmt.names[i], eval(stmt.values[i]), stmt.at);
+    frame().names.back().may_rebind = true;
+  }
+  const std::size_t carried_end = frame().names.size();
+  const std::size_t errors_before = out_.errors.size();
+  for (std::int64_t i = 0; count && i < *count && !gave_up_; ++i) {
+    Value index;
+    index.kind = Value::Kind::kStatic;
+    index.number = {static_cast<double>(i), static_cast<double>(i)};
+    bind(stmt.names[0], index, stmt.at, true);
+    run_block(stmt.body);
+    if (has_returned_) {
+      error(stmt.at, "type", "return stands inside a loop", "return after it; carry a value out: for i in n with y = x");
+      has_returned_ = false;
+      break;
+    }
+    // Names of one turn end with it; families and rebound carried values stay.
+    auto& names = frame().names;
+    std::vector<Binding> families;
+    std::vector<Binding> locals(std::make_move_iterator(names.begin() + static_cast<std::ptrdiff_t>(carried_end)), std::make_move_iterator(names.end()));
+    names.resize(carried_end);
+    for (Binding& b : locals) {
+      if (!b.family_key.empty())
+        families.push_back(std::move(b));
+      else if (!b.read && !b.may_ignore && !b.value.poison())
+        error(b.at, "unused", fmt::format("{} is never read", b.name), "names assigned in a loop end with each turn; carry a value out: for i in n with y = x");
+    }
+    // Families are kept before the carried names' end marker moves: they belong to the enclosing block.
+    for (Binding& b : families) names.push_back(std::move(b));
+    if (out_.errors.size() > errors_before) break;  // the next turn would say the same
+  }
+  for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i) frame().names[i].may_rebind = false;
+}
+
+void Elaborator::run_scan(const Stmt& stmt) {
+  if (in_scan()) {
+    error(stmt.at, "type", "a scan stands inside a scan", "carry all states in one scan: scan A: [..] = 0, B: [..] = 0:");
+    return;
+  }
+  struct State {
+    ir::Type type;
+    NodeId init;
+  };
+  std::vector<State> states;
+  const std::size_t errors_before = out_.errors.size();
+  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
+    frame().label = stmt.names[i];
+    const auto axes = eval_axes(stmt.types[i], "the type of a state");
+    const NodeId init = eval_tensor(stmt.values[i]);
+    if (!axes || init < 0) continue;
+    State state;
+    for (AxisId a : *axes) state.type.add(a);
+    for (AxisId a : frame().lifted) state.type.add(a);
+    const ir::Type got = builder().type(init);
+    if (state.type.time()) {
+      error(stmt.types[i].at, "shape", fmt::format("state {} has axis t", stmt.names[i]), "a state is what is carried from one position to the next: leave t out");
+      continue;
+    }
+    if (got.time()) {
+      error(stmt.values[i].at, "time", fmt::format("state {} starts from a value that varies over time: {}", stmt.names[i], graph().type_name(got)),
+            "start from a number or a parameter");
+      continue;
+    }
+    bool fits = true;
+    for (AxisId a : got.axes) fits = fits && state.type.has(a);
+    if (!fits) {
+      error(stmt.values[i].at, "shape", fmt::format("state {} is {} and starts from {}", stmt.names[i], graph().type_name(state.type), graph().type_name(got)));
+      continue;
+    }
+    if (const ir::Node& from = builder().node(init); from.op == Op::kParam) graph().params[from.index].role = ir::Role::kState;
+    state.init = builder().fit(init, state.type);
+    states.push_back(state);
+  }
+  if (out_.errors.size() > errors_before || states.size() != stmt.names.size()) {  // poison what the body would define
+    for (const Stmt& inner : stmt.body)
+      for (const Expr& target : inner.targets)
+        if (target.kind == Expr::Kind::kName && !find(target.text)) bind(target.text, {}, target.at);
+    for (const std::string& name : stmt.names)
+      if (!find(name)) bind(name, {}, stmt.at);
+    return;
+  }
+
+  const int scan_index = static_cast<int>(graph().scans.size());
+  const int body = static_cast<int>(graph().bodies.size());
+  graph().scans.emplace_back();
+  graph().bodies.emplace_back();
+  BodyContext context;
+  context.body = body;
+  context.builder = std::make_unique<ir::Builder>(graph(), body);
+  contexts_.push_back(std::move(context));
+  const std::size_t first_state = frame().names.size();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    bind(stmt.names[i], make(builder().arg(static_cast<int>(i), states[i].type)), stmt.at);
+    frame().names.back().may_rebind = true;
+  }
+  run_block(stmt.body);
+
+  // Every state must end a step with the type it began with.
+  ir::Body& step = graph().bodies[body];
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    Value next;
+    for (std::size_t j = first_state; j < frame().names.size(); ++j)
+      if (frame().names[j].name == stmt.names[i] && frame().names[j].may_rebind) {
+        next = frame().names[j].value;
+        frame().names[j].may_rebind = false;
+      }
+    NodeId node = tensor(next, stmt.at);
+    if (node < 0) {
+      node = builder().fit(builder().constant(0), states[i].type);
+    } else if (builder().type(node) != states[i].type) {
+      error(stmt.at, "shape",
+            fmt::format("state {} of the scan is {} but becomes {}", stmt.names[i], graph().type_name(states[i].type), graph().type_name(builder().type(node))),
+            "declare the state with the axes of the value assigned to it, or reduce the surplus");
+      node = builder().fit(builder().constant(0), states[i].type);
+    } else if (node == static_cast<NodeId>(i) && graph().bodies[body].nodes[node].op == Op::kArg && graph().bodies[body].nodes[node].index == static_cast<int>(i)) {
+      error(stmt.at, "unused", fmt::format("state {} never changes", stmt.names[i]), "assign to it in the scan, or use a plain value");
+    }
+    step.outputs.push_back(node);
+  }
+
+  BodyContext done = std::move(contexts_.back());
+  contexts_.pop_back();
+  ir::Scan& scan = graph().scans[scan_index];
+  scan.body = body;
+  for (const State& state : states) scan.inits.push_back(state.init);
+  scan.sequences = done.sequences;
+  scan.invariants = done.invariants;
+  // Arguments are numbered once all captures are known: states, sequences, invariants.
+  auto& nodes = graph().bodies[body].nodes;
+  int next = static_cast<int>(states.size());
+  for (NodeId id : done.sequence_args) nodes[id].index = next++;
+  for (NodeId id : done.invariant_args) nodes[id].index = next++;
+  const Value made = emit(stmt.at, {.op = Op::kScan, .index = scan_index});
+  if (made.poison()) return;
+  scans_[body] = made.node;
+}
+
+NodeId Elaborator::use(const Value& value, Position at) {
+  const int here = contexts_.back().body;
+  if (value.body == here) return value.node;
+  NodeId outer = value.node;
+  if (value.body != 0) {  // a value made by an earlier scan: read it out, one value per position
+    const auto made = scans_.find(value.body);
+    if (made == scans_.end()) return -1;
+    ir::Body& step = graph().bodies[value.body];
+    ir::Builder& parent = *contexts_.front().builder;
+    ir::Scan& scan = graph().scans[parent.node(made->second).index];
+    const auto states = static_cast<std::ptrdiff_t>(scan.inits.size());
+    auto known = std::find(step.outputs.begin() + states, step.outputs.end(), value.node);
+    if (known == step.outputs.end()) {
+      step.outputs.push_back(value.node);
+      known = step.outputs.end() - 1;
+    }
+    const auto index = static_cast<std::int32_t>(known - step.outputs.begin() - states);
+    auto projected = parent.try_add({.op = Op::kScanOut, .in = {made->second, -1, -1}, .index = index});
+    if (!projected) {
+      error(at, projected.error());
+      return -1;
+    }
+    outer = *projected;
+  }
+  if (here == 0) return outer;
+  BodyContext& context = contexts_.back();
+  const auto known = context.captured.find(outer);
+  if (known != context.captured.end()) return known->second;
+  ir::Type type = contexts_.front().builder->type(outer);
+  if (type.past()) {
+    error(at, "time", fmt::format("a value over past positions stands inside a scan: {}", graph().type_name(type)), "reduce it over s before the scan");
+    return -1;
+  }
+  const ir::Node& node = contexts_.front().builder->node(outer);
+  if (node.op == Op::kConst) return builder().constant(node.value, node.index);
+  const bool varies = type.time();
+  type.remove(ir::kTime);
+  auto& list = varies ? context.sequences : context.invariants;
+  auto& args = varies ? context.sequence_args : context.invariant_args;
+  list.push_back(outer);
+  // A provisional number keeps the argument distinct until run_scan numbers all of them.
+  const NodeId arg = builder().arg((varies ? 1 << 20 : 1 << 21) + static_cast<int>(list.size()), type);
+  args.push_back(arg);
+  context.captured.emplace(outer, arg);
+  return arg;
+}
+
+}  // namespace gabbro::lang

@@ -1,0 +1,550 @@
+// Elaboration of instances, calls of units and functions, hyperparameters and parameters.
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "lang/builtins.h"
+#include "lang/elaborator.h"
+
+namespace gabbro::lang {
+
+using ir::Op;
+
+namespace {
+
+const Interface& unit_interface() {
+  static const Interface kUnit{"Unit", {{"x", {"t", "D"}, {}}}, {{"", {"t", "D"}, {}}}};
+  return kUnit;
+}
+
+constexpr std::size_t kMaxDepth = 64;
+
+std::string show(double value) { return std::isinf(value) ? "all" : fmt::format("{:.6g}", value); }
+
+std::string signature(std::size_t inputs, const std::vector<Port>& outputs) {
+  std::string out = fmt::format("{} input{}, results (first", inputs, inputs == 1 ? "" : "s");
+  for (std::size_t i = 1; i < outputs.size(); ++i) out += ", " + outputs[i].name;
+  return out + ")";
+}
+
+bool same_results(const std::vector<Port>& a, const std::vector<Port>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 1; i < a.size(); ++i)
+    if (a[i].name != b[i].name) return false;
+  return true;
+}
+
+}  // namespace
+
+// ---- instances -----------------------------------------------------------------------------------------------------------
+
+bool Elaborator::conforms(const InstancePtr& instance, const Interface& want, Position at) {
+  std::size_t inputs = 1;
+  std::vector<Port> outputs(1);
+  std::string name = "a stack";
+  if (instance->kind == Instance::Kind::kUnit) {
+    inputs = instance->unit->inputs.size();
+    outputs = instance->unit->outputs;
+    name = instance->unit->name;
+  } else if (instance->kind == Instance::Kind::kHole) {
+    inputs = instance->hole->inputs.size();
+    outputs = instance->hole->outputs;
+  }
+  if (inputs == want.inputs.size() && same_results(outputs, want.outputs)) return true;
+  error(at, "interface", fmt::format("{} has {}; {} wants {}", name, signature(inputs, outputs), want.name, signature(want.inputs.size(), want.outputs)),
+        "fill the slot with a unit of its interface");
+  return false;
+}
+
+InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
+  auto out = std::make_shared<Instance>();
+  out->at = expr.at;
+  if (expr.kind == Expr::Kind::kList || (expr.kind == Expr::Kind::kBinary && expr.text == "*")) {
+    const bool repeat = expr.kind == Expr::Kind::kBinary;
+    out->kind = repeat ? Instance::Kind::kRepeat : Instance::Kind::kSequence;
+    if (repeat) {
+      const auto count = eval_int(expr.args[0], "the number of repetitions");
+      if (!count) return nullptr;
+      constexpr std::int64_t kMost = 1024;
+      if (*count < 1 || *count > kMost) {
+        error(expr.args[0].at, "range", fmt::format("{} repetitions", *count), "between 1 and 1024");
+        return nullptr;
+      }
+      out->count = static_cast<int>(*count);
+    }
+    if (!repeat && expr.args.empty()) {
+      error(expr.at, "type", "an empty stack", "name at least one unit");
+      return nullptr;
+    }
+    for (std::size_t i = repeat ? 1 : 0; i < expr.args.size(); ++i) {
+      InstancePtr part = eval_instance(expr.args[i], &unit_interface());
+      if (!part) return nullptr;
+      out->parts.push_back(std::move(part));
+    }
+  } else if (expr.kind == Expr::Kind::kName || expr.kind == Expr::Kind::kCall) {
+    const bool is_call = expr.kind == Expr::Kind::kCall;
+    if (Binding* b = find(expr.text)) {
+      if (b->value.kind != Value::Kind::kInstance) {
+        if (!b->value.poison()) error(expr.at, "type", fmt::format("{} is not a unit", expr.text), "a slot takes a unit, e.g. norm = RMSNorm");
+        return nullptr;
+      }
+      if (is_call) {
+        error(expr.at, "type", fmt::format("{} already has its hyperparameters", expr.text), "name it without parentheses");
+        return nullptr;
+      }
+      if (want && !conforms(b->value.instance, *want, expr.at)) return nullptr;
+      return b->value.instance;
+    }
+    out->unit = library_.unit(expr.text, frame().own);
+    if (!out->unit) {
+      unknown_name(expr, true);
+      return nullptr;
+    }
+    for (std::size_t i = 0; i < expr.args.size(); ++i) {
+      const std::string& key = expr.keywords[i];
+      if (key == "over" || key.empty()) continue;  // inputs of a call; a bare instance has none
+      const auto& hypers = out->unit->hypers;
+      const auto hyper = std::find_if(hypers.begin(), hypers.end(), [&](const Hyper& h) { return h.name == key; });
+      if (hyper == hypers.end()) {
+        std::vector<std::string> known;
+        for (const Hyper& h : hypers) known.push_back(h.name);
+        std::string hint = closest(key, known);
+        hint = hint.empty() ? (known.empty() ? "it has none" : fmt::format("it has {}", fmt::join(known, ", "))) : "did you mean " + hint + "?";
+        error(expr.args[i].at, "name", fmt::format("{} has no hyperparameter or slot {}", expr.text, key), hint);
+        return nullptr;
+      }
+      if (std::any_of(out->args.begin(), out->args.end(), [&](const auto& arg) { return arg.first == key; })) {
+        error(expr.args[i].at, "duplicate", fmt::format("{} is given twice", key));
+        return nullptr;
+      }
+      Value v;
+      if (hyper->kind == Hyper::Kind::kSlot) {
+        const Interface* interface = hyper->interface == "Unit" ? &unit_interface() : library_.interface(hyper->interface, library_.is_own(out->unit));
+        v.instance = eval_instance(expr.args[i], interface);
+        if (!v.instance) return nullptr;
+        v.kind = Value::Kind::kInstance;
+      } else {
+        const auto number = eval_static(expr.args[i], hyper->name);
+        if (!number) return nullptr;
+        v.kind = Value::Kind::kStatic;
+        v.number = *number;
+        if (!check_range(*hyper, v, expr.args[i].at)) return nullptr;
+      }
+      out->args.emplace_back(hyper->name, std::move(v));
+    }
+  } else {
+    error(expr.at, "type", "expected a unit", "write Unit, Unit(heads=4), 12 * Unit, or [Unit, Unit]");
+    return nullptr;
+  }
+  if (want && !conforms(out, *want, expr.at)) return nullptr;
+  return out;
+}
+
+bool Elaborator::check_range(const Hyper& hyper, const Value& value, Position at) {
+  const double v = value.number.value;
+  if (hyper.kind == Hyper::Kind::kInt && v != std::floor(v)) {
+    error(at, "range", fmt::format("{} = {} is not a whole number", hyper.name, show(v)));
+    return false;
+  }
+  if (hyper.kind == Hyper::Kind::kBool && v != 0 && v != 1) {
+    error(at, "range", fmt::format("{} = {} is neither true nor false", hyper.name, show(v)));
+    return false;
+  }
+  if (hyper.range.empty()) return true;
+  std::string allowed;
+  for (const RangeEntry& entry : hyper.range) {
+    const auto low = eval_static(entry.low, "a bound"), high = eval_static(entry.high, "a bound");
+    if (!low || !high) return false;
+    if (v >= low->value && v <= high->value) return true;
+    if (!allowed.empty()) allowed += ", ";
+    allowed += low->value == high->value ? show(low->value) : show(low->value) + " .. " + show(high->value);
+  }
+  error(at, "range", fmt::format("{} = {} is not in {{{}}}", hyper.name, show(v), allowed), "choose one of the allowed values, or widen the range in the signature");
+  return false;
+}
+
+// Resizing moves hyperparameters marked `free` by one common factor, within their ranges.
+void Elaborator::scale_free(const Hyper& hyper, Value& value) {
+  FreeHyper record{frame().path + "." + hyper.name, value.number.value, 0, 0};
+  bool first = true;
+  for (const RangeEntry& entry : hyper.range) {
+    const auto low = eval_static(entry.low, "a bound"), high = eval_static(entry.high, "a bound");
+    if (!low || !high) return;
+    record.low = first ? low->value : std::min(record.low, low->value);
+    record.high = first ? high->value : std::max(record.high, high->value);
+    first = false;
+  }
+  if (options_.free_scale != 1) {
+    double v = value.number.value * options_.free_scale;
+    if (!first) v = std::min(std::max(v, record.low), record.high);
+    if (hyper.kind == Hyper::Kind::kInt) v = std::round(v);
+    value.number = {v, v};
+    record.value = v;
+  }
+  out_.free_hypers.push_back(record);
+}
+
+Value Elaborator::hyper_value(const Instance& instance, const Hyper& hyper) {
+  for (const auto& [name, value] : instance.args)
+    if (name == hyper.name) return value;
+  Value v;
+  if (hyper.kind != Hyper::Kind::kSlot) {
+    if (!hyper.value)
+      return error(instance.at, "missing", fmt::format("{} needs {}", instance.unit->name, hyper.name), fmt::format("write {}({}=...)", instance.unit->name, hyper.name));
+    const auto number = eval_static(*hyper.value, hyper.name);
+    if (!number) return {};
+    v.kind = Value::Kind::kStatic;
+    v.number = *number;
+    return check_range(hyper, v, hyper.value->at) ? v : Value{};
+  }
+  const Interface* interface = hyper.interface == "Unit" ? &unit_interface() : library_.interface(hyper.interface, library_.is_own(instance.unit));
+  if (!interface)
+    return error(hyper.at, "name", fmt::format("unknown interface {}", hyper.interface), "slots are typed by `Unit` or by an interface of the program");
+  v.kind = Value::Kind::kInstance;
+  if (hyper.value) {
+    v.instance = eval_instance(*hyper.value, interface);
+    return v.instance ? v : Value{};
+  }
+  if (!fill_holes_)
+    return error(instance.at, "missing", fmt::format("{} needs a unit for its slot {}", instance.unit->name, hyper.name),
+                 fmt::format("write {}({}=SomeUnit)", instance.unit->name, hyper.name));
+  auto hole = std::make_shared<Instance>();
+  hole->kind = Instance::Kind::kHole;
+  hole->hole = interface;
+  v.instance = std::move(hole);
+  return v;
+}
+
+std::string Elaborator::bind_hypers(const Instance& instance) {
+  std::string description;
+  for (const Hyper& hyper : instance.unit->hypers) {
+    Value v = hyper_value(instance, hyper);
+    if (v.kind == Value::Kind::kStatic) {
+      if (hyper.free) scale_free(hyper, v);
+      if (!description.empty()) description += ", ";
+      description += hyper.name + "=";
+      description += hyper.kind == Hyper::Kind::kBool ? (v.number.value != 0 ? "true" : "false") : show(v.number.value);
+    }
+    bind(hyper.name, std::move(v), hyper.at);
+  }
+  return description;
+}
+
+// ---- calls ---------------------------------------------------------------------------------------------------------------
+
+std::vector<Value> Elaborator::call_expr(const Expr& expr) {
+  if (Binding* b = find(expr.text)) {
+    if (b->value.poison()) return {};
+    if (b->value.kind == Value::Kind::kInstance) return call_instance_expr(b->value.instance, expr);
+    error(expr.at, "type", fmt::format("{} is a value, not a function", expr.text), "an operator is missing, or the name hides a unit");
+    return {};
+  }
+  if (const Builtin* builtin = find_builtin(expr.text)) {
+    int positional = 0;
+    for (std::size_t i = 0; i < expr.args.size(); ++i) {
+      const std::string& key = expr.keywords[i];
+      if (key.empty()) {
+        ++positional;
+        continue;
+      }
+      const std::string padded = fmt::format(" {} ", builtin->keywords);
+      if (padded.find(" " + key + " ") == std::string::npos) {
+        error(expr.args[i].at, "call", fmt::format("{} has no argument {}", expr.text, key), std::string(builtin->doc));
+        return {};
+      }
+    }
+    if (positional < builtin->min_args || positional > builtin->max_args) {
+      error(expr.at, "call", fmt::format("{} takes {} argument{}, got {}", expr.text,
+                                         builtin->min_args == builtin->max_args ? fmt::format("{}", builtin->min_args) : fmt::format("{} to {}", builtin->min_args, builtin->max_args),
+                                         builtin->max_args == 1 ? "" : "s", positional),
+            std::string(builtin->doc));
+      return {};
+    }
+    return {builtin->run(*this, expr)};
+  }
+  if (const Function* function = library_.function(expr.text, frame().own)) return call_function(*function, expr);
+  if (!library_.unit(expr.text, frame().own)) return {unknown_name(expr, true)};
+  const InstancePtr instance = eval_instance(expr, nullptr);
+  return instance ? call_instance_expr(instance, expr) : std::vector<Value>{};
+}
+
+std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, const Expr& expr) {
+  std::vector<Value> inputs;
+  bool ok = true;
+  const bool is_slot = instance->kind != Instance::Kind::kUnit || instance->unit->name != expr.text;
+  for (std::size_t i = 0; i < expr.args.size(); ++i) {
+    if (!expr.keywords[i].empty()) {
+      if (is_slot && expr.keywords[i] != "over") {
+        error(expr.args[i].at, "call", fmt::format("slot {} takes inputs and over=, not {}", expr.text, expr.keywords[i]), "its hyperparameters are chosen where it is filled");
+        ok = false;
+      }
+      continue;
+    }
+    inputs.push_back(make(eval_tensor(expr.args[i])));
+    ok = ok && inputs.back().node >= 0;
+  }
+  if (!ok) return {};
+  if (inputs.empty()) {
+    error(expr.at, "call", fmt::format("{} is called without input", expr.text), fmt::format("write {}(x)", expr.text));
+    return {};
+  }
+  // Which axis plays the part of D: the one named by over=, else the only one there is.
+  const ir::Type type = builder().type(inputs[0].node);
+  AxisList over;
+  if (const Expr* given = keyword(expr, "over")) {
+    const auto axes = eval_axes(*given, "over");
+    if (!axes) return {};
+    over = *axes;
+  } else {
+    for (AxisId a : type.axes)
+      if (a >= ir::kFirstAxis && !frame().lifted.contains(a)) over.push_back(a);
+    if (over.size() != 1) {
+      error(expr.at, "shape", fmt::format("{} takes [t, D] and gets {}", expr.text, graph().type_name(type)),
+            over.empty() ? "apply it to a value with a feature axis" : "say which axis is D: " + expr.text + "(x, over=" + graph().axes[over[over.size() - 1]].name + ")");
+      return {};
+    }
+  }
+  for (AxisId a : over)
+    if (a < ir::kFirstAxis || !type.has(a)) {
+      error(expr.at, a == ir::kTime ? "future" : "shape", fmt::format("{} cannot run over {}: the value is {}", expr.text, graph().axes[a].name, graph().type_name(type)),
+            a == ir::kTime ? "units work at every position; open past positions with past(x)" : "");
+      return {};
+    }
+  const std::string path = owner().path + "." + unique_label(expr.text);
+  if (over.size() == 1) return call(instance, inputs, over[0], path, expr.at);
+  // Several axes together play D: merged before, split after.
+  Static size{static_cast<double>(ir::elements(graph(), over)), 1};
+  for (AxisId a : over) size.sym = size.sym * graph().axes[a].sym;
+  const AxisId merged = new_axis("D", size, expr.at);
+  AxisList regroup = over;
+  regroup.push_back(merged);
+  for (Value& v : inputs)
+    if ((v = emit(expr.at, {.op = Op::kMerge, .in = {v.node, -1, -1}, .axes = regroup})).poison()) return {};
+  std::vector<Value> results = call(instance, inputs, merged, path, expr.at);
+  AxisList back{merged};
+  for (AxisId a : over) back.push_back(a);
+  for (Value& v : results)
+    if (const NodeId node = tensor(v, expr.at); node >= 0) v = emit(expr.at, {.op = Op::kSplit, .in = {node, -1, -1}, .axes = back});
+  return results;
+}
+
+std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path, Position at) {
+  const std::string& place = instance->shared_path.empty() ? path : instance->shared_path;
+  switch (instance->kind) {
+    case Instance::Kind::kUnit: return call_unit(instance, inputs, width, place, at);
+    case Instance::Kind::kHole: return call_hole(*instance, inputs, width, place);
+    default: break;
+  }
+  std::vector<Value> x = inputs;
+  const int count = instance->kind == Instance::Kind::kRepeat ? instance->count : static_cast<int>(instance->parts.size());
+  for (int i = 0; i < count && !x.empty() && !gave_up_; ++i) {
+    const InstancePtr& part = instance->parts[instance->kind == Instance::Kind::kRepeat ? 0 : i];
+    const std::size_t errors_before = out_.errors.size();
+    x = call(part, x, width, fmt::format("{}.{}", place, i), part->at.line > 0 ? part->at : at);
+    if (out_.errors.size() > errors_before) return {};  // the next repetition would say the same
+  }
+  return x;
+}
+
+std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path, Position at) {
+  const Unit& unit = *instance->unit;
+  if (inputs.size() != unit.inputs.size()) {
+    error(at, "call", fmt::format("{} takes {} input{}, got {}", unit.name, unit.inputs.size(), unit.inputs.size() == 1 ? "" : "s", inputs.size()));
+    return {};
+  }
+  const ir::Type type = builder().type(inputs[0].node);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ir::Type got = builder().type(inputs[i].node);
+    const bool has_time = in_scan() || got.time();
+    if (got != type || !got.has(width) || !has_time || got.past()) {
+      error(at, "shape", fmt::format("input {} of {} is {}, expected [t, {}]{}", unit.inputs[i].name, unit.name, graph().type_name(got), graph().axes[width].name,
+                                     got != type ? fmt::format(" like the first input {}", graph().type_name(type)) : ""),
+            got.past() ? "reduce it over s first" : !has_time ? "it does not vary over time" : "");
+      return {};
+    }
+  }
+  if (frames_.size() > kMaxDepth) {
+    error(at, "limit", fmt::format("units are nested more than {} deep", kMaxDepth));
+    return {};
+  }
+  auto frame_ptr = std::make_unique<Frame>();
+  Frame& callee = *frame_ptr;
+  callee.unit = &unit;
+  callee.name = unit.name;
+  callee.own = library_.is_own(&unit);
+  callee.call_site = at;
+  callee.shared = frame().shared || !instance->shared_path.empty();
+  callee.path = path;
+  callee.width = width;
+  for (AxisId a : type.axes)
+    if (a >= ir::kFirstAxis && a != width) callee.lifted.push_back(a);
+
+  const std::size_t slot = out_.instances.size();
+  out_.instances.push_back({path, unit.name, "", static_cast<int>(frames_.size()) - 1, 0});
+  const std::size_t params_before = graph().params.size();
+  const std::size_t errors_before = out_.errors.size();
+  frames_.push_back(std::move(frame_ptr));
+  for (std::size_t i = 0; i < inputs.size(); ++i) bind(unit.inputs[i].name, inputs[i], unit.inputs[i].at);
+  out_.instances[slot].hypers = bind_hypers(*instance);
+  frame_ptr = std::move(frames_.back());
+  frames_.pop_back();
+  std::vector<Value> results = run_body(std::move(frame_ptr), unit.body);
+  for (std::size_t p = params_before; p < graph().params.size(); ++p) out_.instances[slot].params += ir::elements(graph(), graph().params[p].axes);
+  if (out_.errors.size() > errors_before) return std::vector<Value>(unit.outputs.size());
+  return results;
+}
+
+// Runs a body in `frame` and checks what it returns: a unit must return one value like its input per declared result.
+std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const std::vector<Stmt>& body) {
+  frame_ptr->contexts = contexts_.size();
+  frames_.push_back(std::move(frame_ptr));
+  std::vector<Value> saved = std::exchange(returned_, {});
+  const bool saved_flag = std::exchange(has_returned_, false);
+  const std::size_t errors_before = out_.errors.size();
+  run_block(body);
+  std::vector<Value> results = std::exchange(returned_, std::move(saved));
+  const bool returned = std::exchange(has_returned_, saved_flag);
+  const Position end = body.empty() ? Position{} : body.back().at;
+  if (!returned && out_.errors.size() == errors_before) error(end, "missing", fmt::format("{} returns nothing", frame().name), "end the body with return");
+  if (out_.errors.size() == errors_before) report_unread(0);
+  if (const Unit* unit = frame().unit; unit && returned && out_.errors.size() == errors_before) {
+    if (results.size() != unit->outputs.size())
+      error(end, "type", fmt::format("{} declares {} result{} and returns {}", unit->name, unit->outputs.size(), unit->outputs.size() == 1 ? "" : "s", results.size()));
+    ir::Type want;
+    if (!in_scan()) want.add(ir::kTime);
+    want.add(frame().width);
+    for (AxisId a : frame().lifted) want.add(a);
+    for (Value& v : results) {
+      const NodeId node = tensor(v, end);
+      if (node < 0) continue;
+      v = make(node);
+      if (const ir::Type got = builder().type(node); got != want)
+        error(end, "shape", fmt::format("{} returns {}, expected {}", unit->name, graph().type_name(got), graph().type_name(want)),
+              got.past() ? "reduce it over s" : "end with linear(y, D)");
+    }
+  }
+  frames_.pop_back();
+  return results;
+}
+
+// A unit not given: the simplest that reads every input, so that a unit with open slots can be checked on its own.
+std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path) {
+  std::vector<Value> results;
+  for (std::size_t r = 0; r < instance.hole->outputs.size(); ++r) {
+    NodeId sum = -1;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const std::string name = fmt::format("{}.{}.{}", path, r, i);
+      graph().params.push_back({name, {width}, {}, ir::Role::kVector, {ir::Init::Kind::kConstant, 1, 0}});
+      contexts_.front().builder->param(static_cast<int>(graph().params.size()) - 1);
+      Value weight;
+      weight.kind = Value::Kind::kTensor;
+      weight.node = contexts_.front().builder->param(static_cast<int>(graph().params.size()) - 1);
+      const NodeId term = builder().times(use(weight, {}), inputs[i].node);
+      sum = sum < 0 ? term : builder().plus(sum, term);
+    }
+    results.push_back(make(sum));
+  }
+  return results;
+}
+
+std::vector<Value> Elaborator::call_function(const Function& function, const Expr& call) {
+  auto frame_ptr = std::make_unique<Frame>();
+  Frame& callee = *frame_ptr;
+  callee.owner = &owner();
+  callee.name = function.name;
+  callee.own = library_.is_own(&function);
+  callee.call_site = call.at;
+  callee.shared = frame().shared;
+  callee.width = frame().width;
+  callee.lifted = frame().lifted;
+  callee.label = frame().label;
+  const auto evaluate = [&](const Expr& e) {
+    if (e.kind != Expr::Kind::kList) return eval(e);
+    Value v;
+    if (const auto axes = eval_axes(e, "a list")) {
+      v.kind = Value::Kind::kAxes;
+      v.axes = *axes;
+    }
+    return v;
+  };
+  std::vector<Value> values(function.params.size());
+  std::vector<bool> given(function.params.size(), false);
+  std::size_t position = 0;
+  for (std::size_t i = 0; i < call.args.size(); ++i) {
+    std::size_t slot = position;
+    if (call.keywords[i].empty()) {
+      ++position;
+    } else {
+      for (slot = 0; slot < function.params.size() && function.params[slot].name != call.keywords[i];) ++slot;
+    }
+    if (slot >= function.params.size() || given[slot]) {
+      std::string names;
+      for (const auto& p : function.params) names += (names.empty() ? "" : ", ") + p.name;
+      error(call.args[i].at, "call",
+            slot >= function.params.size() && call.keywords[i].empty() ? fmt::format("{} takes {} arguments", function.name, function.params.size())
+            : slot >= function.params.size()                           ? fmt::format("{} has no argument {}", function.name, call.keywords[i])
+                                                                       : fmt::format("argument {} is given twice", function.params[slot].name),
+            fmt::format("{}({})", function.name, names));
+      return {};
+    }
+    values[slot] = evaluate(call.args[i]);
+    given[slot] = true;
+    if (values[slot].poison()) return {};
+  }
+  frames_.push_back(std::move(frame_ptr));
+  bool ok = true;
+  for (std::size_t i = 0; i < values.size() && ok; ++i) {
+    if (!given[i]) {
+      if (function.params[i].value) values[i] = eval(*function.params[i].value);
+      else error(call.at, "call", fmt::format("argument {} is missing", function.params[i].name), fmt::format("write {}(..., {}=...)", function.name, function.params[i].name));
+    }
+    ok = !values[i].poison();
+    if (ok) bind(function.params[i].name, values[i], call.at);
+  }
+  frame_ptr = std::move(frames_.back());
+  frames_.pop_back();
+  if (!ok) return {};
+  const std::size_t errors_before = out_.errors.size();
+  std::vector<Value> results = run_body(std::move(frame_ptr), function.body);
+  if (out_.errors.size() > errors_before) return {};
+  return results;
+}
+
+// ---- parameters ----------------------------------------------------------------------------------------------------------
+
+std::string Elaborator::unique_label(std::string_view label) {
+  auto& labels = owner().labels;
+  for (auto& [name, count] : labels)
+    if (name == label) return fmt::format("{}_{}", label, ++count);
+  labels.emplace_back(label, 1);
+  return std::string(label);
+}
+
+AxisId Elaborator::twin(AxisId axis) {
+  const auto [known, fresh] = twins_.try_emplace(axis, AxisId{0});
+  if (fresh) {
+    const ir::Axis copy = graph().axes[axis];
+    known->second = graph().add_axis(copy.name + "'", copy.size, copy.sym);
+  }
+  return known->second;
+}
+
+NodeId Elaborator::new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in, ir::Role role, ir::Init init) {
+  const std::string name = owner().path + "." + unique_label(label);
+  const auto [known, fresh] = params_by_name_.try_emplace(name, static_cast<int>(graph().params.size()));
+  if (fresh) {
+    ir::Param param{name, {}, fan_in, role, init};
+    ir::Type sorted;
+    for (AxisId a : axes) sorted.add(a);
+    param.axes = sorted.axes;
+    graph().params.push_back(std::move(param));
+  }
+  Value v;
+  v.kind = Value::Kind::kTensor;
+  v.node = contexts_.front().builder->param(known->second);
+  v.body = 0;
+  return use(v, {});
+}
+
+}  // namespace gabbro::lang

@@ -1,0 +1,179 @@
+#include "lang/library.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "lang/builtins.h"
+
+namespace gabbro::lang {
+
+namespace {
+
+constexpr std::string_view kReserved[] = {"t", "s", "D", "V", "all", "Unit"};
+
+int edit_distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    int diagonal = row[0];
+    row[0] = static_cast<int>(i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const int cost = std::tolower(a[i - 1]) == std::tolower(b[j - 1]) ? 0 : 1;
+      const int next = std::min({row[j] + 1, row[j - 1] + 1, diagonal + cost});
+      diagonal = row[j];
+      row[j] = next;
+    }
+  }
+  return row[b.size()];
+}
+
+// All names that a tree of expressions or statements calls or refers to.
+void mentions(const Expr& expr, std::vector<std::string>& out) {
+  if (expr.kind == Expr::Kind::kName || expr.kind == Expr::Kind::kCall) out.push_back(expr.text);
+  for (const Expr& arg : expr.args) mentions(arg, out);
+}
+void mentions(const std::vector<Stmt>& block, std::vector<std::string>& out) {
+  for (const Stmt& stmt : block) {
+    for (const Expr& value : stmt.values) mentions(value, out);
+    mentions(stmt.body, out);
+  }
+}
+
+struct Definition {
+  const Item* item;
+  std::vector<std::string> uses;
+};
+
+std::vector<std::string> uses_of(const Item& item) {
+  std::vector<std::string> out;
+  if (const auto* fn = std::get_if<Function>(&item.value)) {
+    mentions(fn->body, out);
+  } else if (const auto* unit = std::get_if<Unit>(&item.value)) {
+    mentions(unit->body, out);
+    for (const Hyper& hyper : unit->hypers)
+      if (hyper.value && hyper.kind == Hyper::Kind::kSlot) mentions(*hyper.value, out);
+    // A slot or an input hides a unit of its name.
+    std::erase_if(out, [&](const std::string& name) {
+      return std::any_of(unit->hypers.begin(), unit->hypers.end(), [&](const Hyper& h) { return h.name == name; });
+    });
+  }
+  return out;
+}
+
+// Depth-first search for a definition that reaches itself.
+void find_cycles(const std::unordered_map<std::string, Definition>& definitions, std::vector<Error>& errors) {
+  std::set<std::string> done;
+  std::vector<std::string> path;
+  const std::function<bool(const std::string&)> visit = [&](const std::string& name) {
+    const auto at = definitions.find(name);
+    if (at == definitions.end() || done.contains(name)) return true;
+    if (const auto open = std::find(path.begin(), path.end(), name); open != path.end()) {
+      std::string cycle;
+      for (auto it = open; it != path.end(); ++it) cycle += *it + " -> ";
+      errors.push_back({"recursion", fmt::format("{} contains itself: {}{}", name, cycle, name),
+                        "a design is a finite tree; repeat with `for` or `12 * Unit` instead", definitions.at(*open).item->at});
+      return false;
+    }
+    path.push_back(name);
+    bool ok = true;
+    for (const std::string& used : at->second.uses)
+      if (!(ok = visit(used))) break;
+    path.pop_back();
+    done.insert(name);
+    return ok;
+  };
+  std::vector<std::pair<Position, std::string>> order;
+  for (const auto& [name, definition] : definitions) order.emplace_back(definition.item->at, name);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.first.line, a.second) < std::pair(b.first.line, b.second);
+  });
+  for (const auto& [at, name] : order) visit(name);
+}
+
+}  // namespace
+
+std::string closest(std::string_view name, const std::vector<std::string>& known) {
+  std::string best;
+  int best_distance = 1 + std::min<int>(2, std::max<int>(1, static_cast<int>(name.size()) / 3));
+  if (name.size() > 64) return best;
+  for (const std::string& candidate : known) {
+    if (candidate.size() > name.size() + 2 || name.size() > candidate.size() + 2) continue;
+    const int distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+std::vector<Error> Library::add(const Program& program) {
+  std::vector<Error> errors;
+  std::unordered_map<std::string, Definition> definitions;
+  for (const Item& item : program.items) {
+    const std::string& name = item_name(item);
+    if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved) || find_builtin(name)) {
+      errors.push_back({"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
+      continue;
+    }
+    if (const auto known = definitions.find(name); known != definitions.end()) {
+      errors.push_back({"duplicate", fmt::format("{} is defined twice; first on line {}", name, known->second.item->at.line),
+                        "rename one of them", item.at});
+      continue;
+    }
+    definitions.emplace(name, Definition{&item, uses_of(item)});
+  }
+  find_cycles(definitions, errors);
+  if (!errors.empty()) return errors;
+  for (const auto& [name, item] : mine_.functions) base_.functions[name] = item;
+  for (const auto& [name, item] : mine_.interfaces) base_.interfaces[name] = item;
+  for (const auto& [name, item] : mine_.units) base_.units[name] = item;
+  mine_ = {};
+  own_.clear();
+  for (const Item& item : program.items) {
+    std::visit([&](const auto& value) { own_.insert(&value); }, item.value);
+    if (const auto* fn = std::get_if<Function>(&item.value)) mine_.functions[fn->name] = fn;
+    if (const auto* interface = std::get_if<Interface>(&item.value)) mine_.interfaces[interface->name] = interface;
+    if (const auto* unit = std::get_if<Unit>(&item.value)) mine_.units[unit->name] = unit;
+  }
+  return errors;
+}
+
+namespace {
+template <class Table>
+auto lookup(const Table& mine, const Table& base, const std::string& name, bool own) -> typename Table::mapped_type {
+  if (own)
+    if (const auto at = mine.find(name); at != mine.end()) return at->second;
+  const auto at = base.find(name);
+  return at == base.end() ? nullptr : at->second;
+}
+}  // namespace
+
+const Function* Library::function(std::string_view name, bool own) const { return lookup(mine_.functions, base_.functions, std::string(name), own); }
+const Interface* Library::interface(std::string_view name, bool own) const {
+  return lookup(mine_.interfaces, base_.interfaces, std::string(name), own);
+}
+const Unit* Library::unit(std::string_view name, bool own) const { return lookup(mine_.units, base_.units, std::string(name), own); }
+
+std::vector<std::string> Library::unit_names() const {
+  std::vector<std::string> names;
+  for (const auto* table : {&mine_.units, &base_.units})
+    for (const auto& [name, unit] : *table) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string Library::suggest(std::string_view name) const {
+  std::vector<std::string> known = unit_names();
+  for (const auto* table : {&mine_.functions, &base_.functions})
+    for (const auto& entry : *table) known.push_back(entry.first);
+  for (const Builtin& b : builtins()) known.emplace_back(b.name);
+  std::sort(known.begin(), known.end());
+  return closest(name, known);
+}
+
+}  // namespace gabbro::lang

@@ -1,0 +1,28 @@
+// Text to syntax tree. The grammar is in docs/grammar.md.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "lang/ast.h"
+
+namespace gabbro::lang {
+
+/// Bounds that keep hostile input cheap; beyond them parsing ends with an error that names the limit.
+struct ParseLimits {
+  std::size_t bytes = 1 << 20;
+  int depth = 64;  // nesting of expressions and blocks
+};
+
+struct ParseResult {
+  Program program;            // what could be read
+  std::vector<Error> errors;  // empty when the text is a program; at most 20, in source order
+};
+
+/// Parses a whole file. After an error it resumes at the next statement or item, so one pass reports several. O(bytes).
+ParseResult parse(std::string_view text, const ParseLimits& limits = {});
+
+/// Parses one expression (all of `text`), e.g. an instance "Block(mixer=GLA(heads=4))".
+Result<Expr> parse_expression(std::string_view text, const ParseLimits& limits = {});
+
+}  // namespace gabbro::lang
