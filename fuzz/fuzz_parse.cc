@@ -52,8 +52,9 @@ int run(std::uint64_t count, std::uint64_t seed, const std::vector<std::string>&
     bytes += text.size();
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  fmt::print("fuzz_parse: seed {}: {} cases, {} valid, {} rejected; {:.0f} cases/s, {:.1f} MB/s\n", seed, count, valid_cases,
-             count - valid_cases, static_cast<double>(count) / seconds, static_cast<double>(bytes) / seconds / 1e6);
+  fmt::print("fuzz_parse: seed {}: {} cases, {} valid, {} rejected; {:.0f} cases/s, {:.1f} MB/s\n", seed,
+             count, valid_cases, count - valid_cases, static_cast<double>(count) / seconds,
+             static_cast<double>(bytes) / seconds / 1e6);
   return 0;
 }
 

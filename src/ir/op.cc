@@ -167,6 +167,8 @@ Result<Type> lookup_type(const Graph& g, const Body& body, const Node& n) {
   if (table.time()) return fail("shape", fmt::format("a lookup table cannot vary over time: {}", g.type_name(table)));
   if (index.has(n.axes[0])) return fail("shape", fmt::format("the index has the looked-up axis: {}", g.type_name(index)));
   GABBRO_TRY(rest, drop(g, table, n.axes));
+  for (AxisId axis : index.axes)  // the scatter that is its gradient sums over all axes of the index
+    if (rest.has(axis)) return fail("shape", fmt::format("table and index share axis {}: {} and {}", g.axes[axis].name, g.type_name(table), g.type_name(index)), "rename one of them");
   return unify(g, rest, index);
 }
 

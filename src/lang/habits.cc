@@ -16,13 +16,19 @@ constexpr std::string_view kNoMethods =
 constexpr std::string_view kAnd = "there is no `and`: nest, (x if b else y) if a else y";
 constexpr std::string_view kOr = "there is no `or`: nest, x if a else (x if b else y)";
 constexpr std::string_view kNot = "there is no `not`: swap the branches of `a if c else b`";
-constexpr std::string_view kConditional = "there are no if statements: use a if c else b, as in y = a if c else b";
-constexpr std::string_view kLoop = "the loops are `for i in n with y = x:` over layers and `scan S: [h, k] = 0:` over time";
+constexpr std::string_view kConditional =
+    "there are no if statements: use a if c else b, as in y = a if c else b";
+constexpr std::string_view kLoop =
+    "the loops are `for i in n with y = x:` over layers and `scan S: [h, k] = 0:` over time";
 constexpr std::string_view kImport = "there are no imports: every unit in scope is known by its name";
-constexpr std::string_view kDef = "write fn name(a, b): for a function, unit Name(x: [t, D]) -> [t, D]: for a unit";
-constexpr std::string_view kClass = "there are no classes: write unit Name(x: [t, D]) -> [t, D]: with parameters declared where they are used";
+constexpr std::string_view kDef =
+    "write fn name(a, b): for a function, unit Name(x: [t, D]) -> [t, D]: for a unit";
+constexpr std::string_view kClass =
+    "there are no classes: write unit Name(x: [t, D]) -> [t, D]: with parameters declared where they are "
+    "used";
 constexpr std::string_view kUpdate = "there are no updates in place: write x = x + 1";
-constexpr std::string_view kBraces = "{ } only enclose the values of a hyperparameter: heads: int in {1, 2, 4} = 2";
+constexpr std::string_view kBraces =
+    "{ } only enclose the values of a hyperparameter: heads: int in {1, 2, 4} = 2";
 constexpr std::string_view kBare = "a name is bound by =, as in y = expression";
 constexpr std::string_view kNoEffect = "statements have no effects besides binding names; delete this one";
 

@@ -13,14 +13,14 @@ namespace {
 
 using Kind = Token::Kind;
 
-constexpr std::array<std::string_view, 19> kKeywords{"fn",     "interface", "unit", "design", "axis", "share",
-                                                     "scan",   "for",       "in",   "with",   "return", "if",
-                                                     "else",   "true",      "false", "int",   "real",  "bool",   "free"};
+constexpr std::array<std::string_view, 19> kKeywords{
+    "fn",     "interface", "unit", "design", "axis",  "share", "scan", "for",  "in",  "with",
+    "return", "if",        "else", "true",   "false", "int",   "real", "bool", "free"};
 
 // Longest first. Those that are no part of the language are tokens all the same, for the parser to name them.
-constexpr std::array<std::string_view, 27> kLongPunct{"**=", "//=", "...", "===", "!==", "->", "=>", "..", "**", "//",
-                                                      "<=",  ">=",  "==",  "!=",  "+=",  "-=", "*=", "/=", "%=",
-                                                      "@=",  "|=",  "&=",  ":=",  "&&",  "||", "<<", ">>"};
+constexpr std::array<std::string_view, 27> kLongPunct{
+    "**=", "//=", "...", "===", "!==", "->", "=>", "..", "**", "//", "<=", ">=", "==", "!=",
+    "+=",  "-=",  "*=",  "/=",  "%=",  "@=", "|=", "&=", ":=", "&&", "||", "<<", ">>"};
 constexpr std::string_view kPunct = "+-*/%<>=()[]{},:.;@^!&|~?$`\\";
 constexpr std::size_t kLongestNumber = 40;
 
@@ -30,7 +30,8 @@ bool is_word(char c) { return is_letter(c) || is_digit(c); }
 
 std::string trimmed_comment(std::string_view text) {
   if (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
+    text.remove_suffix(1);
   std::string out(text);
   std::replace(out.begin(), out.end(), '\r', ' ');
   return out;
@@ -102,9 +103,10 @@ class Lexer {
     start_line();
   }
 
-  // Whether the next line cannot be the rest of an open bracket: it starts with a keyword of a statement, or with a binding no
-  // deeper than the statement itself.
+  // Whether the next line cannot be the rest of an open bracket: it follows a ':', starts with a keyword of a statement, or with
+  // a binding no deeper than the statement itself.
   bool statement_follows() const {
+    if (out_.tokens.back().text == ":") return true;
     const std::size_t start = at_ + 1;
     std::size_t from = start;
     while (from < text_.size() && text_[from] == ' ') ++from;
@@ -112,11 +114,13 @@ class Lexer {
     while (to < text_.size() && is_word(text_[to])) ++to;
     const std::string_view first = text_.substr(from, to - from);
     if (first.empty() || is_digit(first[0])) return false;
-    for (const auto* keyword : {"fn", "unit", "interface", "design", "return", "axis", "scan", "share", "for"}) {
+    for (const auto* keyword :
+         {"fn", "unit", "interface", "design", "return", "axis", "scan", "share", "for"}) {
       if (first == keyword) return true;
     }
     while (to < text_.size() && text_[to] == ' ') ++to;
-    const bool binding = to < text_.size() && text_[to] == '=' && !(to + 1 < text_.size() && text_[to + 1] == '=');
+    const bool binding =
+        to < text_.size() && text_[to] == '=' && !(to + 1 < text_.size() && text_[to + 1] == '=');
     return binding && from - start <= indents_.back();
   }
 
@@ -196,9 +200,10 @@ class Lexer {
     }
     const std::string_view digits = text_.substr(at_, end - at_);
     if (digits.size() > kLongestNumber) {
-      return push_bad(digits.size(), "limit",
-                      fmt::format("a number of {} characters is longer than {}", digits.size(), kLongestNumber),
-                      "write it rounded, e.g. 1.5e-3");
+      return push_bad(
+          digits.size(), "limit",
+          fmt::format("a number of {} characters is longer than {}", digits.size(), kLongestNumber),
+          "write it rounded, e.g. 1.5e-3");
     }
     double value = 0;
     const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
@@ -245,9 +250,10 @@ class Lexer {
     const std::string name = shown ? fmt::format("'{}' ", text_.substr(at_, point.bytes)) : "";
     std::size_t end = at_ + point.bytes;
     while (end < text_.size() && (text_[end] & 0x80) != 0) ++end;
-    push_bad(end - at_, "syntax",
-             fmt::format("{}(U+{:04X}) is no character of the language", name, static_cast<unsigned>(point.value)),
-             ascii_hint(point.value));
+    push_bad(
+        end - at_, "syntax",
+        fmt::format("{}(U+{:04X}) is no character of the language", name, static_cast<unsigned>(point.value)),
+        ascii_hint(point.value));
   }
 
   void track_bracket(char c) {
@@ -296,7 +302,8 @@ std::optional<Error> check_encoding(std::string_view text) {
       return Error{"encoding", what + ": this is not a text", "save the program as UTF-8 text", at};
     }
     i += point->bytes;
-    at = point->value == '\n' ? Position{at.line + 1, 1} : Position{at.line, at.column + static_cast<int>(point->bytes)};
+    at = point->value == '\n' ? Position{at.line + 1, 1}
+                              : Position{at.line, at.column + static_cast<int>(point->bytes)};
   }
   return std::nullopt;
 }

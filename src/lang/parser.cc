@@ -15,11 +15,16 @@ namespace {
 std::string describe(const Token& token) {
   constexpr std::size_t kShown = 40;
   switch (token.kind) {
-    case Token::Kind::kNewline: return "the end of the line";
-    case Token::Kind::kIndent: return "a deeper indentation";
-    case Token::Kind::kDedent: return "the end of the block";
-    case Token::Kind::kEnd: return "the end of the text";
-    default: break;
+    case Token::Kind::kNewline:
+      return "the end of the line";
+    case Token::Kind::kIndent:
+      return "a deeper indentation";
+    case Token::Kind::kDedent:
+      return "the end of the block";
+    case Token::Kind::kEnd:
+      return "the end of the text";
+    default:
+      break;
   }
   if (token.text.size() <= kShown) return fmt::format("'{}'", token.text);
   return fmt::format("'{}...'", token.text.substr(0, kShown));
@@ -29,7 +34,8 @@ std::string_view closer_of(std::string_view open) { return open == "(" ? ")" : o
 
 std::optional<Error> check_text(std::string_view text, const ParseLimits& limits) {
   if (text.size() > limits.bytes) {
-    return Error{"limit", fmt::format("the text has {} bytes, more than the limit of {}", text.size(), limits.bytes),
+    return Error{"limit",
+                 fmt::format("the text has {} bytes, more than the limit of {}", text.size(), limits.bytes),
                  "split it into several programs", Position{1, 1}};
   }
   return check_encoding(text);
@@ -68,20 +74,23 @@ tl::unexpected<Error> Parser::mismatch(std::string_view expected, std::string hi
   const Token& found = peek();
   if (found.kind == Kind::kBad) return tl::unexpected(tokens_.errors[static_cast<std::size_t>(found.error)]);
   if (!open_.empty() && (found.kind == Kind::kNewline || found.kind == Kind::kEnd)) return unclosed();
-  return fail("syntax", fmt::format("expected {}, found {}", expected, describe(found)), std::move(hint), found.at);
+  return fail("syntax", fmt::format("expected {}, found {}", expected, describe(found)), std::move(hint),
+              found.at);
 }
 
 // The same, but a known habit overrides `hint`.
 tl::unexpected<Error> Parser::unexpected(std::string_view expected, std::string hint) const {
   std::string habit = habit_hint(previous(), peek());
-  if (habit.empty() && hint.empty() && is(Kind::kKeyword)) habit = fmt::format("'{}' is a reserved word", peek().text);
+  if (habit.empty() && hint.empty() && is(Kind::kKeyword))
+    habit = fmt::format("'{}' is a reserved word", peek().text);
   return mismatch(expected, habit.empty() ? std::move(hint) : std::move(habit));
 }
 
 tl::unexpected<Error> Parser::unclosed() const {
   const Token& open = open_.back();
   return fail("syntax", fmt::format("'{}' is never closed", open.text),
-              fmt::format("add '{}' on line {} or before", closer_of(open.text), previous().at.line), open.at);
+              fmt::format("add '{}' on line {} or before", closer_of(open.text), previous().at.line),
+              open.at);
 }
 
 void Parser::report(Error error) {
@@ -118,15 +127,17 @@ Result<std::string> Parser::name(std::string_view what) {
   if (is(Kind::kKeyword)) {
     return mismatch(what, fmt::format("'{}' is a reserved word: choose another name", peek().text));
   }
-  if (!is(Kind::kName)) return unexpected(what, "a name is made of letters, digits and _, and starts with a letter");
+  if (!is(Kind::kName))
+    return unexpected(what, "a name is made of letters, digits and _, and starts with a letter");
   return std::string(next().text);
 }
 
 Result<Token> Parser::end_of_line(std::string_view expected) {
   if (is(Kind::kNewline)) return next();
   const bool closer = is(")") || is("]") || is("}");
-  return unexpected(expected, closer ? fmt::format("'{}' closes nothing: delete it", peek().text)
-                                     : "put an operator between two values, and each statement on its own line");
+  return unexpected(expected, closer
+                                  ? fmt::format("'{}' closes nothing: delete it", peek().text)
+                                  : "put an operator between two values, and each statement on its own line");
 }
 
 // The comma before a further element, where `close` is not at hand.
@@ -264,7 +275,8 @@ Result<Expr> Parser::axis_list() {
   out.kind = Expr::Kind::kList;
   out.at = peek().at;
   GABBRO_REQUIRE(bracketed("[", "]", [&]() -> Result<Token> {
-    if (is(Kind::kNumber)) return unexpected("the name of an axis", "give the axis a name first: axis m = 16");
+    if (is(Kind::kNumber))
+      return unexpected("the name of an axis", "give the axis a name first: axis m = 16");
     Expr axis_name;
     axis_name.kind = Expr::Kind::kName;
     axis_name.at = peek().at;
@@ -280,7 +292,8 @@ Result<Expr> Parser::axis_list() {
 Result<Token> Parser::header_end(std::string_view what) {
   GABBRO_REQUIRE(expect(":", fmt::format("the first line of {} ends in ':'", what)));
   if (!is(Kind::kNewline)) {
-    return unexpected("the end of the line after ':'", "put the block on the following lines, indented by four spaces");
+    return unexpected("the end of the line after ':'",
+                      "put the block on the following lines, indented by four spaces");
   }
   return next();
 }
@@ -309,7 +322,8 @@ Result<Stmt> Parser::for_loop(Stmt stmt) {
   GABBRO_REQUIRE(expect("in", "write for i in n with y = x:"));
   GABBRO_TRY(count, expr());
   if (count.kind == Expr::Kind::kCall && count.text == "range") {
-    return fail("syntax", "expected a number of rounds, found 'range(...)'", "write for i in n: without range", count.at);
+    return fail("syntax", "expected a number of rounds, found 'range(...)'",
+                "write for i in n: without range", count.at);
   }
   stmt.values.push_back(std::move(count));
   if (accept("with")) {
@@ -324,7 +338,8 @@ Result<Stmt> Parser::for_loop(Stmt stmt) {
 Result<Stmt> Parser::return_values(Stmt stmt, bool outermost) {
   stmt.kind = Stmt::Kind::kReturn;
   if (!outermost) {
-    return fail("syntax", "return inside a block", "return stands last in its unit or fn, outside of scan and for", stmt.at);
+    return fail("syntax", "return inside a block",
+                "return stands last in its unit or fn, outside of scan and for", stmt.at);
   }
   do {
     GABBRO_TRY(value, expr());
@@ -339,7 +354,8 @@ tl::unexpected<Error> Parser::no_statement() const {
   std::string hint = statement_hint(peek().text);
   if (is("@")) return mismatch("a statement", "there are no decorators");
   if (is(Kind::kIndent)) hint = "indent it like the line above: blocks follow a ':' only";
-  if (hint.empty()) hint = "a statement binds a name, y = expression, or starts with axis, share, scan, for or return";
+  if (hint.empty())
+    hint = "a statement binds a name, y = expression, or starts with axis, share, scan, for or return";
   return unexpected("a statement", std::move(hint));
 }
 
@@ -372,7 +388,9 @@ Result<Stmt> Parser::assign(Stmt stmt) {
   GABBRO_REQUIRE(expect("=", "a statement binds a name: y = expression"));
   GABBRO_TRY(value, expr());
   stmt.values.push_back(std::move(value));
-  if (is(",")) return unexpected("the end of the line", "one expression stands on the right: write one statement for each");
+  if (is(","))
+    return unexpected("the end of the line",
+                      "one expression stands on the right: write one statement for each");
   if (is("=")) return unexpected("the end of the line", std::string(kEquality));
   GABBRO_REQUIRE(end_of_line("an operator or the end of the line"));
   return stmt;

@@ -17,7 +17,8 @@ constexpr std::string_view kSplit = "split it: give parts of it names of their o
 }  // namespace
 
 tl::unexpected<Error> Parser::too_deep(std::string_view what, Position at, std::string hint) const {
-  return fail("limit", fmt::format("{} deeper than the limit of {}", what, limits_.depth), std::move(hint), at);
+  return fail("limit", fmt::format("{} deeper than the limit of {}", what, limits_.depth), std::move(hint),
+              at);
 }
 
 // An Expr over `parts`; `token` gives its text and place.
@@ -41,7 +42,8 @@ Result<Expr> Parser::expr() {
 
 // comparison ["if" comparison "else" expression]
 Result<Parser::Node> Parser::expression() {
-  if (expression_depth_ > max_recursion(limits_)) return too_deep("an expression nests", peek().at, std::string(kSplit));
+  if (expression_depth_ > max_recursion(limits_))
+    return too_deep("an expression nests", peek().at, std::string(kSplit));
   ++expression_depth_;
   const Restore restore{expression_depth_};
   GABBRO_TRY(value, comparison());
@@ -50,7 +52,8 @@ Result<Parser::Node> Parser::expression() {
   std::vector<Node> parts{std::move(value)};
   GABBRO_TRY(condition, comparison());
   parts.push_back(std::move(condition));
-  GABBRO_REQUIRE(expect("else", std::string(is("=") ? kEquality : "both branches are written: a if c else b")));
+  GABBRO_REQUIRE(
+      expect("else", std::string(is("=") ? kEquality : "both branches are written: a if c else b")));
   GABBRO_TRY(other, expression());
   parts.push_back(std::move(other));
   return build(Expr::Kind::kIf, token, std::move(parts));
@@ -105,7 +108,8 @@ Result<Parser::Node> Parser::product() {
 Result<Parser::Node> Parser::unary() {
   if (!is("-")) return power();
   const Token token = next();
-  if (expression_depth_ > max_recursion(limits_)) return too_deep("an expression nests", token.at, std::string(kSplit));
+  if (expression_depth_ > max_recursion(limits_))
+    return too_deep("an expression nests", token.at, std::string(kSplit));
   ++expression_depth_;
   const Restore restore{expression_depth_};
   GABBRO_TRY(operand, unary());
@@ -120,7 +124,8 @@ Result<Parser::Node> Parser::power() {
   GABBRO_TRY(base, postfix());
   if (!is("**")) return base;
   const Token token = next();
-  if (expression_depth_ > max_recursion(limits_)) return too_deep("an expression nests", token.at, std::string(kSplit));
+  if (expression_depth_ > max_recursion(limits_))
+    return too_deep("an expression nests", token.at, std::string(kSplit));
   ++expression_depth_;
   const Restore restore{expression_depth_};
   std::vector<Node> parts{std::move(base)};
@@ -168,7 +173,8 @@ Result<Parser::Node> Parser::parentheses() {
   if (is(")")) return unexpected("an expression", "parentheses enclose one expression");
   GABBRO_TRY(inner, expression());
   if (is(",")) {
-    return unexpected("')'", "there are no tuples: write several values without parentheses, as in return a, b");
+    return unexpected("')'",
+                      "there are no tuples: write several values without parentheses, as in return a, b");
   }
   if (!is(")")) GABBRO_REQUIRE(list_separator(")"));
   next();
@@ -193,7 +199,8 @@ Result<Parser::Node> Parser::named() {
   const Token& token = peek();
   const bool bound_elsewhere = token.text != "lambda" && token.text != "not" && token.text != "self";
   if (bound_elsewhere) {
-    if (std::string hint = value_hint(token.text); !hint.empty()) return mismatch("an expression", std::move(hint));
+    if (std::string hint = value_hint(token.text); !hint.empty())
+      return mismatch("an expression", std::move(hint));
   }
   GABBRO_TRY(node, build(Expr::Kind::kName, next(), {}));
   node.expr.text = previous().text;
@@ -230,7 +237,8 @@ Result<Parser::Node> Parser::argument(std::vector<std::string>& keywords) {
     return expression();
   }
   if (!keywords.empty() && !keywords.back().empty()) {
-    return fail("syntax", fmt::format("a positional argument after the keyword argument '{}'", keywords.back()),
+    return fail("syntax",
+                fmt::format("a positional argument after the keyword argument '{}'", keywords.back()),
                 "put positional arguments first", peek().at);
   }
   keywords.emplace_back();
@@ -239,7 +247,8 @@ Result<Parser::Node> Parser::argument(std::vector<std::string>& keywords) {
 
 Result<Parser::Node> Parser::index() {
   constexpr std::string_view kNoSlices =
-      "axes have names and are not sliced: reduce over one (sum(x, over=k)), or read earlier tokens by shift(x, 1), past(x)";
+      "axes have names and are not sliced: reduce over one (sum(x, over=k)), or read earlier tokens by "
+      "shift(x, 1), past(x)";
   const Token token = next();
   open_.push_back(next());
   if (is(":") || is("]") || is("...")) return mismatch("one index", std::string(kNoSlices));

@@ -21,7 +21,8 @@ namespace gabbro::lang {
 class Parser {
  public:
   static constexpr std::size_t kMaxErrors = 20;
-  static constexpr std::string_view kEquality = "comparison is written ==; one = binds a name or a keyword argument";
+  static constexpr std::string_view kEquality =
+      "comparison is written ==; one = binds a name or a keyword argument";
 
   Parser(Tokens tokens, const ParseLimits& limits) : tokens_(std::move(tokens)), limits_(limits) {}
 
@@ -52,7 +53,9 @@ class Parser {
   }
   bool at_end() const { return is(Kind::kEnd); }
   bool accept(std::string_view text);
-  static bool is_code(const Token& token) { return token.kind == Kind::kPunct || token.kind == Kind::kKeyword; }
+  static bool is_code(const Token& token) {
+    return token.kind == Kind::kPunct || token.kind == Kind::kKeyword;
+  }
 
   // Errors.
   tl::unexpected<Error> unexpected(std::string_view expected, std::string hint = {}) const;
@@ -132,7 +135,8 @@ class Parser {
   Result<Token> range(Hyper& hyper);
   Result<Token> range_entry(Hyper& hyper);
   void unit_body(Item& item);
-  void check_return(const std::vector<Stmt>& body, std::string_view what, const std::string& name, std::size_t errors);
+  void check_return(const std::vector<Stmt>& body, std::string_view what, const std::string& name,
+                    std::size_t errors);
   void design_body(Item& item);
   Result<Token> design_entry(Design& design);
   Result<Token> design_value(Design& design);
@@ -162,7 +166,8 @@ Result<Token> Parser::list_until(std::string_view close, Element element) {
 // open element (, element)* [,] close; or open close.
 template <class Element>
 Result<Token> Parser::bracketed(std::string_view open, std::string_view close, Element element) {
-  GABBRO_REQUIRE(expect(open, open == "(" ? "the name is followed by a signature: (x: [t, D])" : "axes are written [t, D]"));
+  GABBRO_REQUIRE(expect(
+      open, open == "(" ? "the name is followed by a signature: (x: [t, D])" : "axes are written [t, D]"));
   open_.push_back(previous());
   return list_until(close, element);
 }

@@ -9,9 +9,12 @@
 namespace gabbro::lang {
 namespace {
 
-constexpr std::string_view kInputForm = "an input is written x: [t, D], a hyperparameter heads: int in {1, 2, 4} = 2";
-constexpr std::string_view kOutputForm = "results are written -> [t, D], v: [t, D]; all but the first have names";
-constexpr std::string_view kDesignForm = "a design holds width, vocab, tied, share NAME and stack, each as NAME = expression";
+constexpr std::string_view kInputForm =
+    "an input is written x: [t, D], a hyperparameter heads: int in {1, 2, 4} = 2";
+constexpr std::string_view kOutputForm =
+    "results are written -> [t, D], v: [t, D]; all but the first have names";
+constexpr std::string_view kDesignForm =
+    "a design holds width, vocab, tied, share NAME and stack, each as NAME = expression";
 
 }  // namespace
 
@@ -183,7 +186,8 @@ Result<Token> Parser::input_or_hyper(Unit& unit) {
     return previous();
   }
   if (!unit.hypers.empty()) {
-    return fail("syntax", fmt::format("input '{}' after hyperparameter '{}'", called, unit.hypers.back().name),
+    return fail("syntax",
+                fmt::format("input '{}' after hyperparameter '{}'", called, unit.hypers.back().name),
                 "inputs come first in a signature", at);
   }
   GABBRO_TRY(list, axes());
@@ -258,7 +262,8 @@ void Parser::unit_body(Item& item) {
   std::vector<Stmt>& body = unit != nullptr ? unit->body : std::get<Function>(item.value).body;
   body = block(true);
   if (errors_.size() > errors || body.empty() || body.back().kind == Stmt::Kind::kReturn) return;
-  report({"syntax", fmt::format("{} '{}' does not end in return", unit != nullptr ? "unit" : "fn", item_name(item)),
+  report({"syntax",
+          fmt::format("{} '{}' does not end in return", unit != nullptr ? "unit" : "fn", item_name(item)),
           "end the block with return y", body.back().at});
 }
 
@@ -291,8 +296,8 @@ void Parser::design_body(Item& item) {
   }
   if (is(Kind::kDedent)) next();
   if (design.stack.at.line > 0 || errors_.size() > errors) return;
-  report({"syntax", fmt::format("design '{}' has no stack", design.name), "add stack = Instance, e.g. stack = 12 * Block",
-          item.at});
+  report({"syntax", fmt::format("design '{}' has no stack", design.name),
+          "add stack = Instance, e.g. stack = 12 * Block", item.at});
 }
 
 Result<Token> Parser::design_entry(Design& design) {
@@ -320,7 +325,8 @@ Result<Token> Parser::design_value(Design& design) {
     return unexpected("width, vocab, tied, share or stack", std::string(kDesignForm));
   }
   const bool given = stack ? design.stack.at.line > 0 : slot->has_value();
-  if (given) return fail("syntax", fmt::format("'{}' is given twice", entry.text), "keep one of them", entry.at);
+  if (given)
+    return fail("syntax", fmt::format("'{}' is given twice", entry.text), "keep one of them", entry.at);
   next();
   GABBRO_REQUIRE(expect("=", std::string(kDesignForm)));
   GABBRO_TRY(value, expr());

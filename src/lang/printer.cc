@@ -8,10 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "lang/line.h"
+
 namespace gabbro::lang {
 namespace {
 
-constexpr std::size_t kColumns = 100;
 constexpr int kIndent = 4;
 
 // Binding strength; an operand that binds less than its place asks for is put in parentheses.
@@ -26,11 +27,16 @@ Level level_of_operator(std::string_view op) {
 
 Level level_of(const Expr& expr) {
   switch (expr.kind) {
-    case Expr::Kind::kIf: return kConditional;
-    case Expr::Kind::kBinary: return level_of_operator(expr.text);
-    case Expr::Kind::kUnary: return kNegation;
-    case Expr::Kind::kNumber: return std::signbit(expr.number) ? kNegation : kAtom;
-    default: return kAtom;
+    case Expr::Kind::kIf:
+      return kConditional;
+    case Expr::Kind::kBinary:
+      return level_of_operator(expr.text);
+    case Expr::Kind::kUnary:
+      return kNegation;
+    case Expr::Kind::kNumber:
+      return std::signbit(expr.number) ? kNegation : kAtom;
+    default:
+      return kAtom;
   }
 }
 
@@ -49,85 +55,6 @@ std::string number_text(double value) {
   digits.erase(0, std::min(digits.find_first_not_of("+-0"), digits.size() - 1));
   return text.substr(0, exponent) + (negative ? "e-" : "e") + digits;
 }
-
-// One logical line under construction: its text, and where it may be broken if it turns out too long. Breaks exist inside
-// brackets only; the outermost ones are taken first.
-class Line {
- public:
-  void text(std::string_view piece) { text_ += piece; }
-  void open(char bracket) {
-    text_ += bracket;
-    ++depth_;
-    may_break(kAtom);  // least liked: it leaves a line that says little
-  }
-  void close(char bracket) {
-    text_ += bracket;
-    --depth_;
-  }
-  void comma() {
-    text_ += ", ";
-    may_break(0);
-  }
-  /// A place to break at, behind an operator of strength `level` or a comma (0).
-  void may_break(int level) {
-    if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * 8 + level});
-  }
-  /// Brackets opened until `unprotect` count as more deeply nested, for short lists that should stay in one piece.
-  void protect() { ++depth_; }
-  void unprotect() { --depth_; }
-
-  std::size_t size() const { return text_.size(); }
-  const std::string& flat() const { return text_; }
-
-  /// The text at `indent`, later parts of it indented by `deeper`; without a newline at the end.
-  std::string layout(std::size_t indent, std::size_t deeper) const {
-    std::string out(indent, ' ');
-    std::size_t from = 0;
-    std::size_t first = 0;
-    std::size_t room = indent < kColumns ? kColumns - indent : 1;
-    while (text_.size() - from > room) {
-      const std::size_t to = break_after(from, room, first);
-      if (to == text_.size()) break;
-      append_trimmed(out, from, to);
-      out += '\n';
-      out.append(deeper, ' ');
-      from = to;
-      room = deeper < kColumns ? kColumns - deeper : 1;
-    }
-    return out.append(text_, from);
-  }
-
- private:
-  struct Break {
-    std::size_t at;
-    int cost;
-  };
-
-  bool fits(const Break& place, std::size_t from, std::size_t room) const {
-    const std::size_t spaces = text_[place.at - 1] == ' ' ? 1 : 0;
-    return place.at - spaces - from <= room;
-  }
-
-  // The last of the cheapest breaks that fit, else the next one there is, else the end. `first` skips breaks left behind.
-  std::size_t break_after(std::size_t from, std::size_t room, std::size_t& first) const {
-    while (first < breaks_.size() && breaks_[first].at <= from) ++first;
-    if (first == breaks_.size()) return text_.size();
-    std::size_t best = first;
-    for (std::size_t i = first; i < breaks_.size() && fits(breaks_[i], from, room); ++i) {
-      if (breaks_[i].cost <= breaks_[best].cost) best = i;
-    }
-    return breaks_[best].at;
-  }
-
-  void append_trimmed(std::string& out, std::size_t from, std::size_t to) const {
-    out.append(text_, from, to - from);
-    while (out.back() == ' ') out.pop_back();
-  }
-
-  std::string text_;
-  int depth_ = 0;
-  std::vector<Break> breaks_;
-};
 
 // Calls `write` on each element, with commas between.
 template <class Range, class Write>
@@ -186,14 +113,23 @@ void write_if(Line& line, const Expr& expr) {
 
 void write_bare(Line& line, const Expr& expr) {
   switch (expr.kind) {
-    case Expr::Kind::kNumber: return line.text(number_text(expr.number));
-    case Expr::Kind::kBool: return line.text(expr.number != 0 ? "true" : "false");
-    case Expr::Kind::kName: return line.text(expr.text);
-    case Expr::Kind::kCall: return write_call(line, expr);
-    case Expr::Kind::kUnary: line.text(expr.text); return write(line, expr.args[0], kNegation);
-    case Expr::Kind::kBinary: return write_binary(line, expr);
-    case Expr::Kind::kList: return write_list(line, expr);
-    case Expr::Kind::kIf: return write_if(line, expr);
+    case Expr::Kind::kNumber:
+      return line.text(number_text(expr.number));
+    case Expr::Kind::kBool:
+      return line.text(expr.number != 0 ? "true" : "false");
+    case Expr::Kind::kName:
+      return line.text(expr.text);
+    case Expr::Kind::kCall:
+      return write_call(line, expr);
+    case Expr::Kind::kUnary:
+      line.text(expr.text);
+      return write(line, expr.args[0], kNegation);
+    case Expr::Kind::kBinary:
+      return write_binary(line, expr);
+    case Expr::Kind::kList:
+      return write_list(line, expr);
+    case Expr::Kind::kIf:
+      return write_if(line, expr);
     case Expr::Kind::kIndex:
       line.text(expr.text);
       line.open('[');
@@ -244,11 +180,21 @@ void write_values(Line& line, const Stmt& stmt, bool wrapped) {
 Line header(const Stmt& stmt, bool wrapped) {
   Line line;
   switch (stmt.kind) {
-    case Stmt::Kind::kAxis: line.text("axis "), write_pairs(line, stmt, 0); break;
-    case Stmt::Kind::kShare: line.text("share "), write_pairs(line, stmt, 0); break;
-    case Stmt::Kind::kScan: line.text("scan "), write_pairs(line, stmt, 0), line.text(":"); break;
-    case Stmt::Kind::kFor: write_for(line, stmt); break;
-    case Stmt::Kind::kReturn: line.text("return "), write_values(line, stmt, wrapped); break;
+    case Stmt::Kind::kAxis:
+      line.text("axis "), write_pairs(line, stmt, 0);
+      break;
+    case Stmt::Kind::kShare:
+      line.text("share "), write_pairs(line, stmt, 0);
+      break;
+    case Stmt::Kind::kScan:
+      line.text("scan "), write_pairs(line, stmt, 0), line.text(":");
+      break;
+    case Stmt::Kind::kFor:
+      write_for(line, stmt);
+      break;
+    case Stmt::Kind::kReturn:
+      line.text("return "), write_values(line, stmt, wrapped);
+      break;
     case Stmt::Kind::kAssign:
       write_all(line, stmt.targets);
       line.text(" = ");
@@ -262,7 +208,7 @@ bool has_block(const Stmt& stmt) { return stmt.kind == Stmt::Kind::kScan || stmt
 // An operation too long for one line, which has brackets of its own only by chance.
 bool needs_wrapping(const Stmt& stmt, const Line& line, std::size_t indent) {
   const bool holds_values = stmt.kind == Stmt::Kind::kAssign || stmt.kind == Stmt::Kind::kReturn;
-  if (!holds_values || stmt.values.size() != 1 || indent + line.size() <= kColumns) return false;
+  if (!holds_values || stmt.values.size() != 1 || indent + line.size() <= Line::kColumns) return false;
   return level_of(stmt.values[0]) < kAtom;
 }
 
@@ -308,10 +254,14 @@ void write_outputs(Line& line, const std::vector<Port>& outputs) {
 
 std::string_view type_name(const Hyper& hyper) {
   switch (hyper.kind) {
-    case Hyper::Kind::kInt: return "int";
-    case Hyper::Kind::kReal: return "real";
-    case Hyper::Kind::kBool: return "bool";
-    case Hyper::Kind::kSlot: break;
+    case Hyper::Kind::kInt:
+      return "int";
+    case Hyper::Kind::kReal:
+      return "real";
+    case Hyper::Kind::kBool:
+      return "bool";
+    case Hyper::Kind::kSlot:
+      break;
   }
   return hyper.interface;
 }
@@ -382,7 +332,7 @@ void print_entry(std::string& out, const std::string& name, const Expr& value) {
   line.text(name + " = ");
   const Line start = line;
   write(line, value);
-  if (kIndent + line.size() > kColumns && level_of(value) < kAtom) {
+  if (kIndent + line.size() > Line::kColumns && level_of(value) < kAtom) {
     line = start;
     write_parenthesised(line, value);
   }

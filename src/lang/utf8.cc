@@ -51,9 +51,9 @@ constexpr std::array kReplacements{
 
 constexpr char32_t kAlpha = U'\u03b1';
 constexpr std::array<std::string_view, 25> kGreek{
-    "alpha", "beta", "gamma",   "delta", "epsilon", "zeta",  "eta",   "theta", "iota",
-    "kappa", "lambda", "mu",      "nu",    "xi",      "omicron", "pi",  "rho",   "sigma",
-    "sigma", "tau",  "upsilon", "phi",   "chi",     "psi",   "omega"};
+    "alpha", "beta",   "gamma",   "delta", "epsilon", "zeta",    "eta",  "theta", "iota",
+    "kappa", "lambda", "mu",      "nu",    "xi",      "omicron", "pi",   "rho",   "sigma",
+    "sigma", "tau",    "upsilon", "phi",   "chi",     "psi",     "omega"};
 
 // Length of the sequence that `lead` starts, 0 if none does.
 std::size_t sequence_length(unsigned char lead) {

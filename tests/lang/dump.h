@@ -12,10 +12,14 @@ namespace gabbro::lang::testing {
 
 inline std::string dump(const Expr& expr) {
   switch (expr.kind) {
-    case Expr::Kind::kNumber: return fmt::format("{}", expr.number);
-    case Expr::Kind::kBool: return expr.number != 0 ? "true" : "false";
-    case Expr::Kind::kName: return expr.text;
-    default: break;
+    case Expr::Kind::kNumber:
+      return fmt::format("{}", expr.number);
+    case Expr::Kind::kBool:
+      return expr.number != 0 ? "true" : "false";
+    case Expr::Kind::kName:
+      return expr.text;
+    default:
+      break;
   }
   constexpr const char* kHeads[] = {"", "", "", "call ", "", "", "list", "if", "index "};
   std::string out = "(" + (kHeads[static_cast<int>(expr.kind)] + expr.text);
@@ -56,8 +60,8 @@ inline std::string dump(const std::vector<Port>& ports) {
 }
 
 inline std::string dump(const Hyper& hyper) {
-  std::string out = fmt::format(" ({}:{}{}{}", hyper.name, hyper.free ? "free " : "", static_cast<int>(hyper.kind),
-                                hyper.interface);
+  std::string out = fmt::format(" ({}:{}{}{}", hyper.name, hyper.free ? "free " : "",
+                                static_cast<int>(hyper.kind), hyper.interface);
   for (const auto& entry : hyper.range) out += " " + dump(entry.low) + ".." + dump(entry.high);
   return out + (hyper.value ? " =" + dump(*hyper.value) : "") + ")";
 }

@@ -12,12 +12,14 @@
 namespace gabbro::lang::testing {
 
 inline constexpr std::array<std::string_view, 72> kPieces{
-    "fn",   "interface", "unit", "design", "axis", "share", "scan", "for",   "in",   "with",  "return", "if",
-    "else", "true",      "int",  "real",   "bool", "free",  "t",    "D",     "all",  "x",     "heads",  "self",
-    "not",  "and",       "1",    "0.5",    "1e-5", "1e999", "..",   "...",   "->",   "**",    "//",     "==",
-    "!=",   "<=",        "+=",   "+",      "-",    "*",     "/",    "%",     "<",    "=",     "(",      ")",
-    "[",    "]",         "{",    "}",      ",",    ":",     ".",    ";",     "@",    "#",     "'",      "\"",
-    "\n",   "\n    ",    "\n  ", "\t",     "\r\n", "é",     "\xff", "width", "f(x)", "x: [t, D]", "stack = A", "\\"};
+    "fn",   "interface", "unit",  "design", "axis",  "share", "scan",      "for",       "in",
+    "with", "return",    "if",    "else",   "true",  "int",   "real",      "bool",      "free",
+    "t",    "D",         "all",   "x",      "heads", "self",  "not",       "and",       "1",
+    "0.5",  "1e-5",      "1e999", "..",     "...",   "->",    "**",        "//",        "==",
+    "!=",   "<=",        "+=",    "+",      "-",     "*",     "/",         "%",         "<",
+    "=",    "(",         ")",     "[",      "]",     "{",     "}",         ",",         ":",
+    ".",    ";",         "@",     "#",      "'",     "\"",    "\n",        "\n    ",    "\n  ",
+    "\t",   "\r\n",      "é",     "\xff",   "width", "f(x)",  "x: [t, D]", "stack = A", "\\"};
 
 /// The lines of `text`, each with its newline.
 inline std::vector<std::string> lines_of(std::string_view text) {
@@ -56,11 +58,20 @@ inline std::string mutate_lines(Random& random, const std::string& text) {
   const std::size_t at = place(random, lines.size() - 1);
   const auto where = lines.begin() + static_cast<std::ptrdiff_t>(at);
   switch (random.below(5)) {
-    case 0: lines.erase(where); break;
-    case 1: lines.insert(where, line); break;
-    case 2: *where = line; break;
-    case 3: *where = std::string(place(random, 8), ' ') + *where; break;
-    default: where->erase(0, std::min<std::size_t>(where->size(), 4));
+    case 0:
+      lines.erase(where);
+      break;
+    case 1:
+      lines.insert(where, line);
+      break;
+    case 2:
+      *where = line;
+      break;
+    case 3:
+      *where = std::string(place(random, 8), ' ') + *where;
+      break;
+    default:
+      where->erase(0, std::min<std::size_t>(where->size(), 4));
   }
   std::string out;
   for (const auto& each : lines) out += each;
@@ -71,9 +82,14 @@ inline std::string mutate_lines(Random& random, const std::string& text) {
 inline std::string mutate(Random& random, std::string text) {
   for (std::int64_t edits = 1 + random.below(6); edits > 0; --edits) {
     switch (random.below(3)) {
-      case 0: text = mutate_bytes(random, std::move(text)); break;
-      case 1: text = mutate_pieces(random, std::move(text)); break;
-      default: text = mutate_lines(random, text);
+      case 0:
+        text = mutate_bytes(random, std::move(text));
+        break;
+      case 1:
+        text = mutate_pieces(random, std::move(text));
+        break;
+      default:
+        text = mutate_lines(random, text);
     }
   }
   return text;

@@ -24,7 +24,8 @@ inline std::string round_trip_violation(std::string_view text, bool& valid) {
   if (!valid) return {};
   const std::string printed = print(first.program);
   const ParseResult second = parse(printed);
-  if (!second.errors.empty()) return "the printed text has errors: " + format_error("printed", second.errors[0]);
+  if (!second.errors.empty())
+    return "the printed text has errors: " + format_error("printed", second.errors[0]);
   if (dump(first.program) != dump(second.program)) return "the printed text is another program:\n" + printed;
   if (print(second.program) != printed) return "printing is not idempotent:\n" + printed;
   return {};

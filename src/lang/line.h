@@ -1,0 +1,94 @@
+// A line of the canonical text that is broken where it gets too long; private to the printer.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gabbro::lang {
+
+// One logical line under construction: its text, and where it may be broken if it turns out too long. Breaks exist inside
+// brackets only; the outermost ones are taken first.
+class Line {
+ public:
+  static constexpr std::size_t kColumns = 100;
+
+  void text(std::string_view piece) { text_ += piece; }
+  void open(char bracket) {
+    text_ += bracket;
+    ++depth_;
+    may_break(kOpening);  // least liked: it leaves a line that says little
+  }
+  void close(char bracket) {
+    text_ += bracket;
+    --depth_;
+  }
+  void comma() {
+    text_ += ", ";
+    may_break(0);
+  }
+  /// A place to break at, behind an operator of strength `level` or a comma (0).
+  void may_break(int level) {
+    if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * 8 + level});
+  }
+  /// Brackets opened until `unprotect` count as more deeply nested, for short lists that should stay in one piece.
+  void protect() { ++depth_; }
+  void unprotect() { --depth_; }
+
+  std::size_t size() const { return text_.size(); }
+  const std::string& flat() const { return text_; }
+
+  /// The text at `indent`, later parts of it indented by `deeper`; without a newline at the end.
+  std::string layout(std::size_t indent, std::size_t deeper) const {
+    std::string out(indent, ' ');
+    std::size_t from = 0;
+    std::size_t first = 0;
+    std::size_t room = indent < kColumns ? kColumns - indent : 1;
+    while (text_.size() - from > room) {
+      const std::size_t to = break_after(from, room, first);
+      if (to == text_.size()) break;
+      append_trimmed(out, from, to);
+      out += '\n';
+      out.append(deeper, ' ');
+      from = to;
+      room = deeper < kColumns ? kColumns - deeper : 1;
+    }
+    return out.append(text_, from);
+  }
+
+ private:
+  static constexpr int kOpening = 7;
+
+  struct Break {
+    std::size_t at;
+    int cost;
+  };
+
+  bool fits(const Break& place, std::size_t from, std::size_t room) const {
+    const std::size_t spaces = text_[place.at - 1] == ' ' ? 1 : 0;
+    return place.at - spaces - from <= room;
+  }
+
+  // The last of the cheapest breaks that fit, else the next one there is, else the end. `first` skips breaks left behind.
+  std::size_t break_after(std::size_t from, std::size_t room, std::size_t& first) const {
+    while (first < breaks_.size() && breaks_[first].at <= from) ++first;
+    if (first == breaks_.size()) return text_.size();
+    std::size_t best = first;
+    for (std::size_t i = first; i < breaks_.size() && fits(breaks_[i], from, room); ++i) {
+      if (breaks_[i].cost <= breaks_[best].cost) best = i;
+    }
+    return breaks_[best].at;
+  }
+
+  void append_trimmed(std::string& out, std::size_t from, std::size_t to) const {
+    out.append(text_, from, to - from);
+    while (out.back() == ' ') out.pop_back();
+  }
+
+  std::string text_;
+  int depth_ = 0;
+  std::vector<Break> breaks_;
+};
+
+}  // namespace gabbro::lang
