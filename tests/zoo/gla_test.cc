@@ -8,7 +8,7 @@ TEST(Zoo, Gla) {
   const UnitRun r = run("GLA(heads=2, rank=4)");
   const int H = 2, K = 4, V = 8, D = 16;
   const Array wq = r.param("q"), wk = r.param("key"), wv = r.param("val"), low = r.param("a"), high = r.param("a_2"), bias = r.param("a.bias"),
-              scale = r.param("norm.out"), out = r.param("out"), gate = r.param("out_2");
+              scale = r.param("norm.out"), gate = r.param("out"), out = r.param("out_2");
   std::vector S(H, std::vector(K, std::vector<double>(V, 0)));
   expect_formula(r, [&](int t) {
     const auto& x = r.x[t];
