@@ -454,7 +454,6 @@ Value run_grad(Elaborator& e, const Expr& call) {
   const NodeId loss = e.eval_tensor(call.args[0]), wrt = e.eval_tensor(call.args[1]);
   if (loss < 0 || wrt < 0) return {};
   const std::array<NodeId, 1> losses{loss}, targets{wrt};
-  e.builder().set_line(call.at.line);
   const NodeId one = e.builder().fit(e.builder().constant(1), e.builder().type(loss));
   const std::array<NodeId, 1> seeds{one};
   return e.make(ir::differentiate(e.builder(), losses, seeds, targets)[0]);

@@ -39,7 +39,6 @@ Value Elaborator::emit(Position at, ir::Node node) {
     gave_up_ = true;
     return error(at, "limit", fmt::format("the design has more than {} operations", options_.max_nodes), "use fewer repetitions");
   }
-  builder().set_line(at.line);
   auto id = builder().try_add(node);
   if (!id) return error(at, id.error());
   return make(*id);
@@ -76,6 +75,8 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
   }
   if (value.kind == Value::Kind::kInstance)
     error(at, "type", "a unit stands where a value is expected", "call it: norm(x)");
+  else if (value.axes.contains(ir::kTime))
+    error(at, "length", "the sequence length is not a value", "position() counts from the start of the text");
   else
     error(at, "type", fmt::format("{} is an axis, not a value", graph().axis_names(value.axes)));
   return -1;

@@ -58,6 +58,8 @@ void Elaborator::run_block(const std::vector<Stmt>& block) {
 }
 
 void Elaborator::run_stmt(const Stmt& stmt) {
+  if (frame().own)
+    for (const BodyContext& context : contexts_) context.builder->set_line(stmt.at.line);
   switch (stmt.kind) {
     case Stmt::Kind::kAxis: return run_axis(stmt);
     case Stmt::Kind::kAssign: return run_assign(stmt);
@@ -210,9 +212,17 @@ void Elaborator::run_for(const Stmt& stmt) {
 }
 
 void Elaborator::run_scan(const Stmt& stmt) {
+  // After a wrong head, what the scan would define is poison, so that only the head is reported.
+  const auto poison = [&] {
+    for (const Stmt& inner : stmt.body)
+      for (const Expr& target : inner.targets)
+        if (target.kind == Expr::Kind::kName && !find(target.text)) bind(target.text, {}, target.at);
+    for (const std::string& name : stmt.names)
+      if (!find(name)) bind(name, {}, stmt.at);
+  };
   if (in_scan()) {
     error(stmt.at, "type", "a scan stands inside a scan", "carry all states in one scan: scan A: [..] = 0, B: [..] = 0:");
-    return;
+    return poison();
   }
   struct State {
     ir::Type type;
@@ -248,14 +258,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
     state.init = builder().fit(init, state.type);
     states.push_back(state);
   }
-  if (out_.errors.size() > errors_before || states.size() != stmt.names.size()) {  // poison what the body would define
-    for (const Stmt& inner : stmt.body)
-      for (const Expr& target : inner.targets)
-        if (target.kind == Expr::Kind::kName && !find(target.text)) bind(target.text, {}, target.at);
-    for (const std::string& name : stmt.names)
-      if (!find(name)) bind(name, {}, stmt.at);
-    return;
-  }
+  if (out_.errors.size() > errors_before || states.size() != stmt.names.size()) return poison();
 
   const int scan_index = static_cast<int>(graph().scans.size());
   const int body = static_cast<int>(graph().bodies.size());

@@ -389,6 +389,7 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
   out_.instances[slot].hypers = bind_hypers(*instance);
   frame_ptr = std::move(frames_.back());
   frames_.pop_back();
+  if (out_.errors.size() > errors_before) return std::vector<Value>(unit.outputs.size());
   std::vector<Value> results = run_body(std::move(frame_ptr), unit.body);
   for (std::size_t p = params_before; p < graph().params.size(); ++p) out_.instances[slot].params += ir::elements(graph(), graph().params[p].axes);
   if (out_.errors.size() > errors_before) return std::vector<Value>(unit.outputs.size());
@@ -477,6 +478,11 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
       ++position;
     } else {
       for (slot = 0; slot < function.params.size() && function.params[slot].name != call.keywords[i];) ++slot;
+    }
+    if (slot >= function.params.size() && (call.keywords[i] == "padding" || call.keywords[i] == "right" || call.keywords[i] == "bidirectional")) {
+      error(call.args[i].at, "future", fmt::format("{} has no argument {}: room on the right would hold future positions", function.name, call.keywords[i]),
+            fmt::format("{} looks back only, and reads 0 before the start: {}(x, width)", function.name, function.name));
+      return {};
     }
     if (slot >= function.params.size() || given[slot]) {
       std::string names;

@@ -14,15 +14,17 @@ namespace {
 
 constexpr std::string_view kReserved[] = {"t", "s", "D", "V", "all", "Unit"};
 
+// Levenshtein distance in half edits: a letter in the other case counts one, every other edit two.
 int edit_distance(std::string_view a, std::string_view b) {
   std::vector<int> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(2 * j);
   for (std::size_t i = 1; i <= a.size(); ++i) {
     int diagonal = row[0];
-    row[0] = static_cast<int>(i);
+    row[0] = static_cast<int>(2 * i);
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const int cost = std::tolower(a[i - 1]) == std::tolower(b[j - 1]) ? 0 : 1;
-      const int next = std::min({row[j] + 1, row[j - 1] + 1, diagonal + cost});
+      const bool same_letter = std::tolower(static_cast<unsigned char>(a[i - 1])) == std::tolower(static_cast<unsigned char>(b[j - 1]));
+      const int cost = a[i - 1] == b[j - 1] ? 0 : same_letter ? 1 : 2;
+      const int next = std::min({row[j] + 2, row[j - 1] + 2, diagonal + cost});
       diagonal = row[j];
       row[j] = next;
     }
@@ -93,11 +95,18 @@ void find_cycles(const std::unordered_map<std::string, Definition>& definitions,
   for (const auto& [at, name] : order) visit(name);
 }
 
+void check_results(const std::vector<Port>& outputs, std::vector<Error>& errors) {
+  for (std::size_t i = 1; i < outputs.size(); ++i)
+    for (std::size_t j = 1; j < i; ++j)
+      if (outputs[i].name == outputs[j].name)
+        errors.push_back({"duplicate", fmt::format("two results are named {}", outputs[i].name), "give every result a name of its own", outputs[i].at});
+}
+
 }  // namespace
 
 std::string closest(std::string_view name, const std::vector<std::string>& known) {
   std::string best;
-  int best_distance = 1 + std::min<int>(2, std::max<int>(1, static_cast<int>(name.size()) / 3));
+  int best_distance = 2 * std::min<int>(2, std::max<int>(1, static_cast<int>(name.size()) / 2)) + 1;
   if (name.size() > 64) return best;
   for (const std::string& candidate : known) {
     if (candidate.size() > name.size() + 2 || name.size() > candidate.size() + 2) continue;
@@ -125,6 +134,8 @@ std::vector<Error> Library::add(const Program& program) {
       continue;
     }
     definitions.emplace(name, Definition{&item, uses_of(item)});
+    if (const auto* unit = std::get_if<Unit>(&item.value)) check_results(unit->outputs, errors);
+    if (const auto* interface = std::get_if<Interface>(&item.value)) check_results(interface->outputs, errors);
   }
   find_cycles(definitions, errors);
   if (!errors.empty()) return errors;

@@ -27,7 +27,7 @@ class Library {
   [[nodiscard]] bool is_own(const void* item) const { return own_.contains(item); }
   /// Names of all units, sorted.
   [[nodiscard]] std::vector<std::string> unit_names() const;
-  /// The known name closest to `name` (edit distance at most 2 and a third of its length), or "".
+  /// The known name closest to `name` (at most two edits), or "".
   [[nodiscard]] std::string suggest(std::string_view name) const;
 
  private:

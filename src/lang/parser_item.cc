@@ -214,7 +214,7 @@ Result<Hyper> Parser::hyper(std::string called, Position at) {
 
 Result<Token> Parser::hyper_type(Hyper& hyper) {
   constexpr std::string_view kTypes = "int, real, bool or the name of an interface";
-  const bool plain = is("int") || is("real") || is("bool");
+  const bool plain = is("int") || is("real") || (is("bool") && !hyper.free);
   if (plain) {
     hyper.kind = is("int") ? Hyper::Kind::kInt : is("real") ? Hyper::Kind::kReal : Hyper::Kind::kBool;
     return next();

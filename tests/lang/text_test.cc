@@ -1,0 +1,78 @@
+// Runs the text tests in tests/lang/cases: a program, then what check says of it, word for word.
+//
+// A case starts with `=== name`, the answer with `---`. GABBRO_UPDATE=1 writes the answers anew; read the diff before committing.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "lang/check.h"
+#include "zoo/library.h"
+
+namespace gabbro::lang {
+namespace {
+
+std::string reach_text(const ir::Reach& r) {
+  if (r.empty()) return "reads nothing";
+  const std::string first = r.first == -ir::Reach::kFar ? "far" : fmt::format("{}", r.first);
+  return fmt::format("reach [{}, {}]", first, r.last);
+}
+
+std::string answer(const std::string& program) {
+  const CheckReport report = check(program, zoo::library());
+  std::string out;
+  for (const Error& e : report.errors) out += format_error("", e).substr(1) + "\n";
+  if (!report.valid()) return out;
+  for (const Subject& s : report.subjects)
+    out += fmt::format("{}: {}, {}, params {}, state {}, depth {}\n", s.name, reach_text(s.facts.reach), s.facts.complexity, s.facts.params.to_string(),
+                       s.facts.state_bytes.to_string(), s.facts.parallel_depth.to_string());
+  return out;
+}
+
+struct Case {
+  std::string name, program, expected;
+};
+
+std::vector<Case> read_cases(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  std::vector<Case> cases;
+  std::string line;
+  bool in_answer = false;
+  while (std::getline(in, line)) {
+    if (line.starts_with("=== ")) {
+      cases.push_back({line.substr(4), "", ""});
+      in_answer = false;
+    } else if (line == "---") {
+      in_answer = true;
+    } else if (!cases.empty()) {
+      (in_answer ? cases.back().expected : cases.back().program) += line + "\n";
+    }
+  }
+  return cases;
+}
+
+TEST(Text, Cases) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(GABBRO_SOURCE_DIR "/tests/lang/cases")) {
+    if (entry.path().extension() != ".test") continue;
+    std::vector<Case> cases = read_cases(entry.path());
+    std::string rewritten;
+    for (Case& c : cases) {
+      ++count;
+      const std::string got = answer(c.program);
+      while (c.expected.ends_with("\n\n")) c.expected.pop_back();
+      if (!std::getenv("GABBRO_UPDATE")) {
+        EXPECT_EQ(got, c.expected) << entry.path().filename() << ": " << c.name;
+      }
+      rewritten += "=== " + c.name + "\n" + c.program + "---\n" + got + "\n";
+    }
+    if (std::getenv("GABBRO_UPDATE")) std::ofstream(entry.path()) << rewritten;
+  }
+  EXPECT_GT(count, 40) << "the cases were not found";
+}
+
+}  // namespace
+}  // namespace gabbro::lang
