@@ -308,6 +308,8 @@ std::optional<Error> check_encoding(std::string_view text) {
   return std::nullopt;
 }
 
+std::span<const std::string_view> reserved_words() { return kKeywords; }
+
 bool is_keyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
 }

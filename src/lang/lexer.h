@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -43,6 +44,9 @@ Tokens lex(std::string_view text, bool flat = false);
 
 /// The first place that is not UTF-8 or is a NUL byte, as an error with code "encoding".
 std::optional<Error> check_encoding(std::string_view text);
+
+/// All reserved words.
+std::span<const std::string_view> reserved_words();
 
 /// Whether `word` is reserved and so cannot be a name.
 bool is_keyword(std::string_view word);
