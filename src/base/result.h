@@ -31,7 +31,8 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> fail(std::string code, std::string message, std::string hint = {}, Position at = {}) {
+inline tl::unexpected<Error> fail(std::string code, std::string message, std::string hint = {},
+                                  Position at = {}) {
   return tl::unexpected<Error>(Error{std::move(code), std::move(message), std::move(hint), at});
 }
 
@@ -49,7 +50,7 @@ std::string format_error(const std::string& file, const Error& error);
   ((condition) ? static_cast<void>(0) : ::gabbro::check_failed(#condition, __FILE__, __LINE__))
 
 /// Binds the value of a Result or returns its error from the enclosing function.
-#define GABBRO_TRY(name, expression)                                  \
-  auto name##_result = (expression);                                  \
-  if (!name##_result) return tl::unexpected(name##_result.error());   \
+#define GABBRO_TRY(name, expression)                                \
+  auto name##_result = (expression);                                \
+  if (!name##_result) return tl::unexpected(name##_result.error()); \
   auto name = std::move(*name##_result)

@@ -2,8 +2,8 @@
 
 #include "base/hash.h"
 
-#include <bit>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace gabbro::ir {
@@ -28,7 +28,9 @@ bool commutes(Op op) { return op == Op::kAdd || op == Op::kMul || op == Op::kDot
 }  // namespace
 
 bool Builder::is_plain_constant(NodeId id) const { return node(id).op == Op::kConst && node(id).index < 0; }
-bool Builder::is_constant(NodeId id, double value) const { return is_plain_constant(id) && node(id).value == value; }
+bool Builder::is_constant(NodeId id, double value) const {
+  return is_plain_constant(id) && node(id).value == value;
+}
 
 NodeId Builder::intern(Node n) {
   const std::uint64_t key = key_of(n);
@@ -93,7 +95,8 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
         const Node inner = node(x);
         if (inner.op != Op::kMul) continue;
         for (int i = 0; i < 2; ++i)  // c * (d * y) = (c d) * y
-          if (is_plain_constant(inner.in[i])) return use(times(constant(node(c).value * node(inner.in[i]).value), inner.in[1 - i]));
+          if (is_plain_constant(inner.in[i]))
+            return use(times(constant(node(c).value * node(inner.in[i]).value), inner.in[1 - i]));
       }
       break;
     case Op::kMax:
@@ -155,22 +158,35 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
         return use(add({.op = Op::kShift, .in = {inner.in[0], -1, -1}, .amount = inner.amount + n.amount}));
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return a;
 }
 
-NodeId Builder::constant(double value, std::int32_t sym) { return intern({.op = Op::kConst, .value = value, .index = sym}); }
+NodeId Builder::constant(double value, std::int32_t sym) {
+  return intern({.op = Op::kConst, .value = value, .index = sym});
+}
 NodeId Builder::param(int index) { return add({.op = Op::kParam, .index = index}); }
-NodeId Builder::arg(int index, const Type& type) { return intern({.op = Op::kArg, .type = type, .index = index}); }
+NodeId Builder::arg(int index, const Type& type) {
+  return intern({.op = Op::kArg, .type = type, .index = index});
+}
 NodeId Builder::unary(Op op, NodeId x) { return add({.op = op, .in = {x, -1, -1}}); }
 NodeId Builder::plus(NodeId a, NodeId b) { return add({.op = Op::kAdd, .in = {a, b, -1}}); }
 NodeId Builder::times(NodeId a, NodeId b) { return add({.op = Op::kMul, .in = {a, b, -1}}); }
 NodeId Builder::less(NodeId a, NodeId b) { return add({.op = Op::kLess, .in = {a, b, -1}}); }
-NodeId Builder::where(NodeId condition, NodeId a, NodeId b) { return add({.op = Op::kWhere, .in = {condition, a, b}}); }
-NodeId Builder::power(NodeId x, double exponent) { return add({.op = Op::kPow, .in = {x, -1, -1}, .value = exponent}); }
-NodeId Builder::sum(NodeId x, const AxisList& over) { return add({.op = Op::kSum, .in = {x, -1, -1}, .axes = over}); }
-NodeId Builder::dot(NodeId a, NodeId b, const AxisList& over) { return add({.op = Op::kDot, .in = {a, b, -1}, .axes = over}); }
+NodeId Builder::where(NodeId condition, NodeId a, NodeId b) {
+  return add({.op = Op::kWhere, .in = {condition, a, b}});
+}
+NodeId Builder::power(NodeId x, double exponent) {
+  return add({.op = Op::kPow, .in = {x, -1, -1}, .value = exponent});
+}
+NodeId Builder::sum(NodeId x, const AxisList& over) {
+  return add({.op = Op::kSum, .in = {x, -1, -1}, .axes = over});
+}
+NodeId Builder::dot(NodeId a, NodeId b, const AxisList& over) {
+  return add({.op = Op::kDot, .in = {a, b, -1}, .axes = over});
+}
 
 NodeId Builder::fit(NodeId x, const Type& want) {
   AxisList surplus, missing;
@@ -180,7 +196,10 @@ NodeId Builder::fit(NodeId x, const Type& want) {
   for (AxisId axis : want.axes)
     if (!type(x).has(axis)) missing.push_back(axis);
   if (missing.empty()) return x;
-  return add({.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = missing, .amount = missing.contains(kPast) ? want.window : 0});
+  return add({.op = Op::kBroadcast,
+              .in = {x, -1, -1},
+              .axes = missing,
+              .amount = missing.contains(kPast) ? want.window : 0});
 }
 
 }  // namespace gabbro::ir

@@ -51,7 +51,8 @@ class Canonicalizer {
     scan_of_.assign(bodies, -1);
     for (std::size_t s = 0; s < g_.scans.size(); ++s) scan_of_[g_.scans[s].body] = static_cast<int>(s);
     base_.assign(bodies + 1, 0);
-    for (std::size_t b = 0; b < bodies; ++b) base_[b + 1] = base_[b] + static_cast<int>(g_.bodies[b].nodes.size());
+    for (std::size_t b = 0; b < bodies; ++b)
+      base_[b + 1] = base_[b] + static_cast<int>(g_.bodies[b].nodes.size());
     uses_.assign(base_[bodies], 0);
     live_.assign(base_[bodies], false);
     forms_.resize(base_[bodies]);
@@ -97,7 +98,8 @@ class Canonicalizer {
     if (n.op == Op::kScanOut) {
       const Scan& scan = g_.scans[g_.bodies[r.body].nodes[n.in[0]].index];
       const auto& outputs = g_.bodies[scan.body].outputs;
-      out.push_back(through({scan.body, n.index >= 0 ? outputs[scan.inits.size() + n.index] : outputs[-1 - n.index]}));
+      out.push_back(
+          through({scan.body, n.index >= 0 ? outputs[scan.inits.size() + n.index] : outputs[-1 - n.index]}));
     } else if (n.op == Op::kArg) {
       const Scan& scan = g_.scans[scan_of_[r.body]];
       out.push_back({0, scan.inits[n.index]});
@@ -183,7 +185,8 @@ class Canonicalizer {
   }
 
   [[nodiscard]] std::uint64_t attributes(const Node& n) const {
-    std::uint64_t h = mix(static_cast<std::uint64_t>(n.op == Op::kDot ? Op::kMul : n.op), static_cast<std::uint64_t>(n.amount));
+    std::uint64_t h = mix(static_cast<std::uint64_t>(n.op == Op::kDot ? Op::kMul : n.op),
+                          static_cast<std::uint64_t>(n.amount));
     if (n.op == Op::kConst) return mix(h, n.index >= 0 ? sym_hash_[n.index] : bits(n.value));
     if (n.op == Op::kPow) return mix(h, bits(n.value));
     if (n.op == Op::kInput) return mix(h, static_cast<std::uint64_t>(n.index));
@@ -211,7 +214,8 @@ class Canonicalizer {
       const Node& n = node(r);
       const Form& form = forms_[at(r)];
       std::uint64_t h = attributes(n), axes = 0;
-      for (AxisId a : mentioned_axes(r)) axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
+      for (AxisId a : mentioned_axes(r))
+        axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
       h = mix(h, axes);
       std::uint64_t terms = 0;
       for (std::size_t i = 0; i < form.terms.size(); ++i) {
@@ -230,9 +234,11 @@ class Canonicalizer {
       const Node& n = node(*it);
       const Form& form = forms_[at(*it)];
       const std::uint64_t here = mix(color_[at(*it)], context_[at(*it)]);
-      for (std::size_t i = 0; i < form.terms.size(); ++i) context_[at(form.terms[i].ref)] += mix(here, form.commutes ? 0 : i + 1);
+      for (std::size_t i = 0; i < form.terms.size(); ++i)
+        context_[at(form.terms[i].ref)] += mix(here, form.commutes ? 0 : i + 1);
       const AxisList& axes = mentioned_axes(*it);
-      for (int i = 0; i < axes.size(); ++i) axis[axes[i]] += mix(here, ordered_axes(n.op) ? static_cast<std::uint64_t>(i) + 1 : 0);
+      for (int i = 0; i < axes.size(); ++i)
+        axis[axes[i]] += mix(here, ordered_axes(n.op) ? static_cast<std::uint64_t>(i) + 1 : 0);
     }
     axis_color_ = std::move(axis);
   }
@@ -244,12 +250,14 @@ class Canonicalizer {
     std::vector<int> number(live_.size(), -1);
     std::vector<int> axis_number(g_.axes.size(), -1);
     std::vector<Ref> visit, stack;
-    for (auto it = g_.bodies[0].outputs.rbegin(); it != g_.bodies[0].outputs.rend(); ++it) stack.push_back({0, *it});
+    for (auto it = g_.bodies[0].outputs.rbegin(); it != g_.bodies[0].outputs.rend(); ++it)
+      stack.push_back({0, *it});
     int next_axis = 0;
     const auto number_axes = [&](Ref r) {
       AxisList axes = mentioned_axes(r);
       if (!ordered_axes(node(r).op))
-        std::stable_sort(axes.begin(), axes.end(), [&](AxisId a, AxisId b) { return axis_color_[a] < axis_color_[b]; });
+        std::stable_sort(axes.begin(), axes.end(),
+                         [&](AxisId a, AxisId b) { return axis_color_[a] < axis_color_[b]; });
       for (AxisId a : axes)
         if (axis_number[a] < 0) axis_number[a] = next_axis++;
     };
@@ -263,7 +271,8 @@ class Canonicalizer {
       Form& form = forms_[at(r)];
       if (form.commutes)
         std::stable_sort(form.terms.begin(), form.terms.end(), [&](const Term& a, const Term& b) {
-          return std::pair(final_color(a.ref), bits(a.factor)) < std::pair(final_color(b.ref), bits(b.factor));
+          return std::pair(final_color(a.ref), bits(a.factor)) <
+                 std::pair(final_color(b.ref), bits(b.factor));
         });
       for (auto it = form.terms.rbegin(); it != form.terms.rend(); ++it) stack.push_back(it->ref);
     }

@@ -19,7 +19,8 @@ struct Costs {
   std::vector<bool> live;
   std::vector<unsigned> side;
 
-  explicit Costs(const Graph& g) : graph(g), live(live_nodes(g, 0, g.bodies[0].outputs)), side(live.size(), kNone) {
+  explicit Costs(const Graph& g)
+      : graph(g), live(live_nodes(g, 0, g.bodies[0].outputs)), side(live.size(), kNone) {
     const auto& nodes = g.bodies[0].nodes;
     for (std::size_t id = 0; id < nodes.size(); ++id) side[id] = side_of(nodes[id]);
   }
@@ -38,8 +39,10 @@ struct Costs {
     for (NodeId in : node.in) {
       if (in < 0) continue;
       const Type& type = nodes()[in].type;
-      if (type.past()) bits |= side[in];
-      else if (type.time()) bits |= kQuery;
+      if (type.past())
+        bits |= side[in];
+      else if (type.time())
+        bits |= kQuery;
     }
     return bits;
   }
@@ -101,29 +104,38 @@ Flops count_flops(const Costs& c) {
       const Body& step = g.bodies[g.scans[node.index].body];
       const std::vector<bool> live = live_nodes(g, g.scans[node.index].body, step.outputs);
       for (std::size_t k = 0; k < step.nodes.size(); ++k)
-        if (live[k] && info(step.nodes[k].op).flops > 0) out.once[work_axes(step.nodes, step.nodes[k])] += info(step.nodes[k].op).flops;
+        if (live[k] && info(step.nodes[k].op).flops > 0)
+          out.once[work_axes(step.nodes, step.nodes[k])] += info(step.nodes[k].op).flops;
       continue;
     }
     const double flops = info(node.op).flops;
-    const bool varies = node.type.time() || std::any_of(node.in.begin(), node.in.end(), [&](NodeId in) { return in >= 0 && c.nodes()[in].type.time(); });
+    const bool varies = node.type.time() || std::any_of(node.in.begin(), node.in.end(), [&](NodeId in) {
+                          return in >= 0 && c.nodes()[in].type.time();
+                        });
     if (flops == 0 || !varies) continue;  // work on parameters alone is done once per step, not per token
     const unsigned side = c.side[id];
     const std::int32_t window = c.window(node);
     const std::vector<AxisId> axes = work_axes(c.nodes(), node);
-    if (side == kNone || side == kLagSide || (side == kKey && window == kAll)) out.once[axes] += flops;
-    else if (window != kAll) out.windowed[window][axes] += flops;
-    else if (side == (kKey | kLagSide) && node.op == Op::kDot) out.convolved[axes] += 1;
-    else out.pairs[axes] += flops;
+    if (side == kNone || side == kLagSide || (side == kKey && window == kAll))
+      out.once[axes] += flops;
+    else if (window != kAll)
+      out.windowed[window][axes] += flops;
+    else if (side == (kKey | kLagSide) && node.op == Op::kDot)
+      out.convolved[axes] += 1;
+    else
+      out.pairs[axes] += flops;
   }
   return out;
 }
 
 Sym total_flops(const Graph& graph, const Flops& flops, const Sym& positions, bool fast_convolution) {
   Sym total = to_sym(graph, flops.once) + to_sym(graph, flops.pairs) * positions;
-  for (const auto& [window, monomials] : flops.windowed) total += to_sym(graph, monomials) * Sym(static_cast<double>(window));
+  for (const auto& [window, monomials] : flops.windowed)
+    total += to_sym(graph, monomials) * Sym(static_cast<double>(window));
   const Sym context = Sym::atom(Atom::kContext);
   // Three FFTs of length 2T at 2.5 N log2 N operations each, spread over T tokens.
-  const Sym convolution = fast_convolution ? Sym::call(Sym::Fn::kLog, context) * Sym(15 / std::log(2.0)) : Sym(2) * context;
+  const Sym convolution =
+      fast_convolution ? Sym::call(Sym::Fn::kLog, context) * Sym(15 / std::log(2.0)) : Sym(2) * context;
   if (!flops.convolved.empty()) total += to_sym(graph, flops.convolved) * convolution;
   return total;
 }
@@ -138,7 +150,8 @@ StateSize count_state(const Costs& c) {
   StateSize out;
   const auto& nodes = c.nodes();
   std::map<NodeId, std::int32_t> kept;  // operand -> how many of its past values
-  std::vector<bool> needed(nodes.size(), false);  // key-only values of which every past position is needed again
+  std::vector<bool> needed(nodes.size(),
+                           false);  // key-only values of which every past position is needed again
   for (NodeId id = static_cast<NodeId>(nodes.size()) - 1; id >= 0; --id) {
     if (!c.live[id]) continue;
     const Node& node = nodes[id];
@@ -147,7 +160,8 @@ StateSize count_state(const Costs& c) {
       continue;
     }
     if (node.op == Op::kShift) kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
-    if (node.op == Op::kPast && (needed[id] || node.amount != kAll)) kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
+    if (node.op == Op::kPast && (needed[id] || node.amount != kAll))
+      kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
     const bool reduces_past = !node.type.past() && c.side[id] != kNone;
     const bool running = reduces_past && c.side[id] == kKey && c.window(node) == kAll;
     if (running) out.fixed[sizes_of(node.type)] += 1;
@@ -158,8 +172,10 @@ StateSize count_state(const Costs& c) {
   }
   for (const auto& [id, count] : kept) {
     const std::vector<AxisId> axes = sizes_of(nodes[id].type);
-    if (count == kAll) out.growing[axes] += 1;
-    else out.fixed[axes] += count;
+    if (count == kAll)
+      out.growing[axes] += 1;
+    else
+      out.fixed[axes] += count;
   }
   return out;
 }
@@ -182,8 +198,10 @@ Depth depth_of_body(const Graph& g, int body, const std::vector<NodeId>& outputs
     if (nodes[id].op == Op::kScan) {
       const Scan& scan = g.scans[nodes[id].index];
       const Depth step = depth_of_body(g, scan.body, g.bodies[scan.body].outputs, context);
-      if (is_affine(g, scan)) d.ops += step.ops, d.logs += 1;
-      else d.steps += step.ops;
+      if (is_affine(g, scan))
+        d.ops += step.ops, d.logs += 1;
+      else
+        d.steps += step.ops;
     } else if (kind == Kind::kPointwise || kind == Kind::kReduce || kind == Kind::kTable) {
       d.ops += 1;
     }
@@ -238,7 +256,8 @@ Facts derive_facts(const Graph& graph) {
   f.state_grows = !state.growing.empty();
   f.complexity = !flops.pairs.empty() ? "O(T²)" : !flops.convolved.empty() ? "O(T log T)" : "O(T)";
   const Depth depth = depth_of_body(graph, 0, body.outputs, graph.env.context);
-  f.parallel_depth = Sym(depth.ops) + Sym(depth.logs / std::log(2.0)) * Sym::call(Sym::Fn::kLog, context) + Sym(depth.steps) * context;
+  f.parallel_depth = Sym(depth.ops) + Sym(depth.logs / std::log(2.0)) * Sym::call(Sym::Fn::kLog, context) +
+                     Sym(depth.steps) * context;
   return f;
 }
 

@@ -38,7 +38,7 @@ struct Facts {
   Sym state_bytes;    // carried between tokens when decoding the T-th, 4 bytes a number
   bool state_grows = false;
   std::string complexity;  // of a whole sequence of T tokens: "O(T)", "O(T log T)", "O(T²)"
-  Sym parallel_depth;      // dependent operations on the longest path; affine scans count log T, others T times their step
+  Sym parallel_depth;  // dependent operations on the longest path; affine scans count log T, others T times their step
 };
 
 /// All facts of the outputs of body 0. O(nodes).

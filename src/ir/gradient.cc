@@ -42,7 +42,9 @@ std::vector<NodeId> copy_step(Graph& graph, int from, Builder& to, std::span<con
 class Differentiator {
  public:
   Differentiator(Builder& builder, std::span<const NodeId> wrt)
-      : b_(builder), needed_(influenced(builder.graph(), builder.body(), wrt)), adjoint_(needed_.size(), -1) {}
+      : b_(builder),
+        needed_(influenced(builder.graph(), builder.body(), wrt)),
+        adjoint_(needed_.size(), -1) {}
 
   void seed(NodeId id, NodeId adjoint) { accumulate(id, adjoint); }
 
@@ -111,7 +113,8 @@ class Differentiator {
       type.remove(kTime);
       return step.arg(next++, type);
     };
-    std::vector<NodeId> state_adjoints, sums, args(states + forward.sequences.size() + forward.invariants.size());
+    std::vector<NodeId> state_adjoints, sums,
+        args(states + forward.sequences.size() + forward.invariants.size());
     for (NodeId init : forward.inits) {
       state_adjoints.push_back(arg(b_.type(init)));
       backward.inits.push_back(-1);
@@ -144,7 +147,8 @@ class Differentiator {
       backward.invariants.push_back(forward.invariants[i]);
     }
     for (std::size_t i = 0; i < states; ++i)
-      backward.inits[i] = final_adjoints[i] >= 0 ? final_adjoints[i] : b_.fit(b_.constant(0), b_.type(forward.inits[i]));
+      backward.inits[i] =
+          final_adjoints[i] >= 0 ? final_adjoints[i] : b_.fit(b_.constant(0), b_.type(forward.inits[i]));
 
     const std::vector<NodeId> map = copy_step(g, forward.body, step, args);
     const std::vector<NodeId> step_out = g.bodies[forward.body].outputs;
@@ -168,12 +172,15 @@ class Differentiator {
       const NodeId total = step.plus(sums[i], grads[states + wanted_sequences.size() + i]);
       g.bodies[body].outputs.push_back(total);
     }
-    for (std::size_t i = 0; i < wanted_sequences.size(); ++i) g.bodies[body].outputs.push_back(grads[states + i]);
+    for (std::size_t i = 0; i < wanted_sequences.size(); ++i)
+      g.bodies[body].outputs.push_back(grads[states + i]);
 
     const auto backward_index = static_cast<std::int32_t>(g.scans.size());
     g.scans.push_back(std::move(backward));
     const NodeId made = b_.add({.op = Op::kScan, .index = backward_index});
-    const auto read = [&](std::int32_t output) { return b_.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = output}); };
+    const auto read = [&](std::int32_t output) {
+      return b_.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = output});
+    };
     for (std::size_t i = 0; i < states; ++i)
       if (needed_[forward.inits[i]]) accumulate(forward.inits[i], read(-1 - static_cast<std::int32_t>(i)));
     for (std::size_t i = 0; i < wanted_invariants.size(); ++i)
@@ -187,15 +194,19 @@ class Differentiator {
     Graph& g = b_.graph();
     Body& step = g.bodies[g.scans[index].body];
     const auto states = g.scans[index].inits.size();
-    const auto is_arg = [&](NodeId id) { return step.nodes[id].op == Op::kArg && step.nodes[id].index == static_cast<int>(state); };
-    auto output = std::find_if(step.outputs.begin() + static_cast<std::ptrdiff_t>(states), step.outputs.end(), is_arg);
+    const auto is_arg = [&](NodeId id) {
+      return step.nodes[id].op == Op::kArg && step.nodes[id].index == static_cast<int>(state);
+    };
+    auto output =
+        std::find_if(step.outputs.begin() + static_cast<std::ptrdiff_t>(states), step.outputs.end(), is_arg);
     if (output == step.outputs.end()) {
       NodeId arg = 0;
       while (!is_arg(arg)) ++arg;
       step.outputs.push_back(arg);
       output = step.outputs.end() - 1;
     }
-    const auto position = static_cast<std::int32_t>(output - step.outputs.begin()) - static_cast<std::int32_t>(states);
+    const auto position =
+        static_cast<std::int32_t>(output - step.outputs.begin()) - static_cast<std::int32_t>(states);
     return b_.add({.op = Op::kScanOut, .in = {scan_node, -1, -1}, .index = position});
   }
 
@@ -207,7 +218,8 @@ class Differentiator {
 
 }  // namespace
 
-std::vector<NodeId> differentiate(Builder& builder, std::span<const NodeId> outputs, std::span<const NodeId> seeds, std::span<const NodeId> wrt) {
+std::vector<NodeId> differentiate(Builder& builder, std::span<const NodeId> outputs,
+                                  std::span<const NodeId> seeds, std::span<const NodeId> wrt) {
   Differentiator d(builder, wrt);
   for (std::size_t i = 0; i < outputs.size(); ++i) d.seed(outputs[i], seeds[i]);
   d.run();

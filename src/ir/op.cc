@@ -38,7 +38,9 @@ const Type& operand(const Body& body, const Node& n, int i) { return body.nodes[
 
 Result<Type> fixed(const Graph&, const Body&, const Node& n) { return n.type; }
 Result<Type> scalar_type(const Graph&, const Body&, const Node&) { return Type{}; }
-Result<Type> param_type(const Graph& g, const Body&, const Node& n) { return Type{g.params[n.index].axes, 0}; }
+Result<Type> param_type(const Graph& g, const Body&, const Node& n) {
+  return Type{g.params[n.index].axes, 0};
+}
 Result<Type> time_type(const Graph&, const Body&, const Node&) { return Type{{kTime}, 0}; }
 Result<Type> lag_type(const Graph&, const Body&, const Node& n) { return Type{{kTime, kPast}, n.amount}; }
 Result<Type> iota_type(const Graph&, const Body&, const Node& n) { return Type{n.axes, 0}; }
@@ -48,11 +50,13 @@ Result<Type> unify(const Graph& g, const Type& a, const Type& b) {
   for (AxisId axis : b.axes) {
     if (out.has(axis)) continue;
     if (out.axes.full())
-      return fail("shape", fmt::format("a value has more than {} axes: {} with {}", kMaxRank, g.type_name(a), g.type_name(b)));
+      return fail("shape", fmt::format("a value has more than {} axes: {} with {}", kMaxRank, g.type_name(a),
+                                       g.type_name(b)));
     out.add(axis);
   }
   if (a.past() && b.past() && a.window != b.window)
-    return fail("window", fmt::format("two windows of past positions meet: {} and {}", g.type_name(a), g.type_name(b)),
+    return fail("window",
+                fmt::format("two windows of past positions meet: {} and {}", g.type_name(a), g.type_name(b)),
                 "open both with the same window, or reduce one over s first");
   out.window = std::max(a.window, b.window);
   return out;
@@ -71,15 +75,19 @@ Result<Type> drop(const Graph& g, Type type, const Ids& axes) {
   const Type before = type;
   for (AxisId axis : axes) {
     if (!type.has(axis))
-      return fail("shape", fmt::format("cannot reduce over {}: the value is {}", g.axes[axis].name, g.type_name(before)),
-                  "reduce over an axis that the value has");
+      return fail(
+          "shape",
+          fmt::format("cannot reduce over {}: the value is {}", g.axes[axis].name, g.type_name(before)),
+          "reduce over an axis that the value has");
     type.remove(axis);
   }
   if (type.past() && !type.time()) return fail("shape", "time is reduced before the past positions");
   return type;
 }
 
-Result<Type> reduce(const Graph& g, const Body& body, const Node& n) { return drop(g, operand(body, n, 0), n.axes); }
+Result<Type> reduce(const Graph& g, const Body& body, const Node& n) {
+  return drop(g, operand(body, n, 0), n.axes);
+}
 
 Result<Type> dot_type(const Graph& g, const Body& body, const Node& n) {
   GABBRO_TRY(both, unify(g, operand(body, n, 0), operand(body, n, 1)));
@@ -90,7 +98,8 @@ Result<Type> topk_type(const Graph& g, const Body& body, const Node& n) {
   const Type& x = operand(body, n, 0);
   if (const auto rest = drop(g, x, n.axes); !rest) return rest;
   if (n.amount < 1 || n.amount > g.axes[n.axes[0]].size)
-    return fail("range", fmt::format("top_k keeps {} of {}", n.amount, g.axis_names(n.axes)), "keep between 1 and the size of the axis");
+    return fail("range", fmt::format("top_k keeps {} of {}", n.amount, g.axis_names(n.axes)),
+                "keep between 1 and the size of the axis");
   return x;
 }
 
@@ -106,7 +115,8 @@ Result<Type> replace(const Graph& g, Type type, AxisId from, AxisId to) {
     return fail("shape", fmt::format("no axis {} in {}", g.axes[from].name, g.type_name(type)));
   if (from == to) return type;
   if (type.has(to))
-    return fail("shape", fmt::format("axis {} is already in {}", g.axes[to].name, g.type_name(type)), "choose another axis");
+    return fail("shape", fmt::format("axis {} is already in {}", g.axes[to].name, g.type_name(type)),
+                "choose another axis");
   type.remove(from);
   type.add(to);
   return type;
@@ -115,21 +125,27 @@ Result<Type> replace(const Graph& g, Type type, AxisId from, AxisId to) {
 Result<Type> rename_type(const Graph& g, const Body& body, const Node& n) {
   const Axis &from = g.axes[n.axes[0]], &to = g.axes[n.axes[1]];
   if (from.size != to.size)
-    return fail("shape", fmt::format("rename {}={} to {}={}: the sizes differ", from.name, from.size, to.name, to.size));
+    return fail("shape", fmt::format("rename {}={} to {}={}: the sizes differ", from.name, from.size, to.name,
+                                     to.size));
   return replace(g, operand(body, n, 0), n.axes[0], n.axes[1]);
 }
 
 Result<Type> regroup(const Graph& g, Type type, const Ids& from, const Ids& to) {
   const Type before = type;
   if (elements(g, from) != elements(g, to))
-    return fail("shape", fmt::format("{} holds {} elements, {} holds {}", g.axis_names(from), elements(g, from), g.axis_names(to), elements(g, to)),
+    return fail("shape",
+                fmt::format("{} holds {} elements, {} holds {}", g.axis_names(from), elements(g, from),
+                            g.axis_names(to), elements(g, to)),
                 "the products of the sizes must agree");
   for (AxisId axis : from) {
-    if (!type.has(axis)) return fail("shape", fmt::format("no axis {} in {}", g.axes[axis].name, g.type_name(before)));
+    if (!type.has(axis))
+      return fail("shape", fmt::format("no axis {} in {}", g.axes[axis].name, g.type_name(before)));
     type.remove(axis);
   }
   for (AxisId axis : to) {
-    if (type.has(axis)) return fail("shape", fmt::format("axis {} is already in {}", g.axes[axis].name, g.type_name(before)), "choose another axis");
+    if (type.has(axis))
+      return fail("shape", fmt::format("axis {} is already in {}", g.axes[axis].name, g.type_name(before)),
+                  "choose another axis");
     if (type.axes.full()) return fail("shape", fmt::format("a value has more than {} axes", kMaxRank));
     type.add(axis);
   }
@@ -150,9 +166,11 @@ Result<Type> merge_type(const Graph& g, const Body& body, const Node& n) {
 }
 
 // A slice reads `to` from `from` at an offset; a pad writes the small axis into the large one.
-Result<Type> window_type(const Graph& g, const Type& type, const Node& n, const Axis& large, const Axis& small) {
+Result<Type> window_type(const Graph& g, const Type& type, const Node& n, const Axis& large,
+                         const Axis& small) {
   if (n.amount < 0 || n.amount + small.size > large.size)
-    return fail("range", fmt::format("elements {} to {} do not lie in {}={}", n.amount, n.amount + small.size, large.name, large.size));
+    return fail("range", fmt::format("elements {} to {} do not lie in {}={}", n.amount, n.amount + small.size,
+                                     large.name, large.size));
   return replace(g, type, n.axes[0], n.axes[1]);
 }
 Result<Type> slice_type(const Graph& g, const Body& body, const Node& n) {
@@ -164,18 +182,25 @@ Result<Type> pad_type(const Graph& g, const Body& body, const Node& n) {
 
 Result<Type> lookup_type(const Graph& g, const Body& body, const Node& n) {
   const Type &table = operand(body, n, 0), &index = operand(body, n, 1);
-  if (table.time()) return fail("shape", fmt::format("a lookup table cannot vary over time: {}", g.type_name(table)));
-  if (index.has(n.axes[0])) return fail("shape", fmt::format("the index has the looked-up axis: {}", g.type_name(index)));
+  if (table.time())
+    return fail("shape", fmt::format("a lookup table cannot vary over time: {}", g.type_name(table)));
+  if (index.has(n.axes[0]))
+    return fail("shape", fmt::format("the index has the looked-up axis: {}", g.type_name(index)));
   GABBRO_TRY(rest, drop(g, table, n.axes));
   for (AxisId axis : index.axes)  // the scatter that is its gradient sums over all axes of the index
-    if (rest.has(axis)) return fail("shape", fmt::format("table and index share axis {}: {} and {}", g.axes[axis].name, g.type_name(table), g.type_name(index)), "rename one of them");
+    if (rest.has(axis))
+      return fail("shape",
+                  fmt::format("table and index share axis {}: {} and {}", g.axes[axis].name,
+                              g.type_name(table), g.type_name(index)),
+                  "rename one of them");
   return unify(g, rest, index);
 }
 
 Result<Type> scatter_type(const Graph& g, const Body& body, const Node& n) {
   Type out = operand(body, n, 0);
   for (AxisId axis : operand(body, n, 1).axes) out.remove(axis);
-  if (out.axes.full()) return fail("shape", fmt::format("a value has more than {} axes: {}", kMaxRank, g.type_name(out)));
+  if (out.axes.full())
+    return fail("shape", fmt::format("a value has more than {} axes: {}", kMaxRank, g.type_name(out)));
   out.add(n.axes[0]);
   return out;
 }
@@ -185,16 +210,23 @@ Result<Type> needs_time(const Graph& g, const Type& x, std::string_view what) {
     return fail("time", fmt::format("{} needs a value that varies over time, got {}", what, g.type_name(x)),
                 "parameters and constants are the same at every position");
   if (x.past())
-    return fail("time", fmt::format("{} of a value over past positions: {}", what, g.type_name(x)), "reduce it over s first");
+    return fail("time", fmt::format("{} of a value over past positions: {}", what, g.type_name(x)),
+                "reduce it over s first");
   return x;
 }
 
-Result<Type> shift_type(const Graph& g, const Body& body, const Node& n) { return needs_time(g, operand(body, n, 0), "shift"); }
+Result<Type> shift_type(const Graph& g, const Body& body, const Node& n) {
+  return needs_time(g, operand(body, n, 0), "shift");
+}
 
 Result<Type> past_type(const Graph& g, const Body& body, const Node& n) {
   GABBRO_TRY(out, needs_time(g, operand(body, n, 0), "past"));
-  if (n.amount < 1) return fail("range", fmt::format("a window of {} positions", n.amount), "a window holds at least the position itself: 1");
-  if (out.axes.full()) return fail("shape", fmt::format("a value has more than {} axes: past of {}", kMaxRank, g.type_name(out)));
+  if (n.amount < 1)
+    return fail("range", fmt::format("a window of {} positions", n.amount),
+                "a window holds at least the position itself: 1");
+  if (out.axes.full())
+    return fail("shape",
+                fmt::format("a value has more than {} axes: past of {}", kMaxRank, g.type_name(out)));
   out.add(kPast);
   out.window = n.amount;
   return out;
@@ -213,7 +245,9 @@ Result<Type> scan_type(const Graph& g, const Body& body, const Node& n) {
   for (std::size_t i = 0; i < scan.inits.size(); ++i) {
     const Type& want = body.nodes[scan.inits[i]].type;
     const Type& got = step.nodes[step.outputs[i]].type;
-    if (want != got) return fail("shape", fmt::format("state {} of a scan is {} and becomes {}", i, g.type_name(want), g.type_name(got)));
+    if (want != got)
+      return fail("shape", fmt::format("state {} of a scan is {} and becomes {}", i, g.type_name(want),
+                                       g.type_name(got)));
   }
   for (NodeId id : scan.sequences)
     if (auto ok = needs_time(g, body.nodes[id].type, "scan"); !ok) return ok;
@@ -226,7 +260,8 @@ Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
   const std::size_t states = scan.inits.size();
   if (n.index < 0) return step.nodes[step.outputs[-1 - n.index]].type;
   Type out = step.nodes[step.outputs[states + n.index]].type;
-  if (out.axes.full()) return fail("shape", fmt::format("a value has more than {} axes: {}", kMaxRank, g.type_name(out)));
+  if (out.axes.full())
+    return fail("shape", fmt::format("a value has more than {} axes: {}", kMaxRank, g.type_name(out)));
   out.add(kTime);
   return out;
 }
@@ -236,11 +271,15 @@ Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
 Reach here(const Graph&, const Node&) { return {0, 0}; }
 Reach nothing(const Graph&, const Node&) { return {}; }
 Reach everything(const Graph&, const Node&) { return {-Reach::kFar, Reach::kFar}; }
-Reach over_time(const Graph& g, const Node& n) { return n.axes.contains(kTime) ? everything(g, n) : Reach{0, 0}; }
+Reach over_time(const Graph& g, const Node& n) {
+  return n.axes.contains(kTime) ? everything(g, n) : Reach{0, 0};
+}
 Reach shifted(const Graph&, const Node& n) { return {-n.amount, -n.amount}; }
 Reach back(const Graph&, const Node& n) { return {n.amount == kAll ? -Reach::kFar : 1 - n.amount, 0}; }
 Reach forth(const Graph&, const Node&) { return {0, Reach::kFar}; }
-Reach scanned(const Graph& g, const Node& n) { return g.scans[n.index].reverse ? Reach{0, Reach::kFar} : Reach{-Reach::kFar, 0}; }
+Reach scanned(const Graph& g, const Node& n) {
+  return g.scans[n.index].reverse ? Reach{0, Reach::kFar} : Reach{-Reach::kFar, 0};
+}
 Reach projected(const Graph& g, const Node& n) { return n.index < 0 ? everything(g, n) : Reach{0, 0}; }
 
 // ---- gradient rules: `n` is the node, `g` the adjoint of its value ----------------------------------------------------------
@@ -273,23 +312,35 @@ void d_where(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(1, b.where(r.in(0), g, b.constant(0)));
   out.add(2, b.where(r.in(0), b.constant(0), g));
 }
-void d_recip(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.scale(b.times(g, b.times(self, self)), -1)); }
-void d_sqrt(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.scale(b.times(g, b.unary(Op::kRecip, self)), 0.5)); }
+void d_recip(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.scale(b.times(g, b.times(self, self)), -1));
+}
+void d_sqrt(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.scale(b.times(g, b.unary(Op::kRecip, self)), 0.5));
+}
 void d_pow(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   out.add(0, b.times(g, b.scale(b.power(n.in[0], n.value - 1), n.value)));
 }
 void d_exp(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, self)); }
-void d_log(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, b.unary(Op::kRecip, Rule{b, self}.in(0)))); }
-void d_sin(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, b.unary(Op::kCos, Rule{b, self}.in(0)))); }
+void d_log(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.times(g, b.unary(Op::kRecip, Rule{b, self}.in(0))));
+}
+void d_sin(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.times(g, b.unary(Op::kCos, Rule{b, self}.in(0))));
+}
 void d_cos(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.scale(b.times(g, b.unary(Op::kSin, Rule{b, self}.in(0))), -1));
 }
-void d_tanh(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, b.minus(b.constant(1), b.times(self, self)))); }
+void d_tanh(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.times(g, b.minus(b.constant(1), b.times(self, self))));
+}
 void d_sigmoid(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.times(g, b.times(self, b.minus(b.constant(1), self))));
 }
-void d_softplus(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, b.unary(Op::kSigmoid, Rule{b, self}.in(0)))); }
+void d_softplus(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.times(g, b.unary(Op::kSigmoid, Rule{b, self}.in(0))));
+}
 void d_erf(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const NodeId x = Rule{b, self}.in(0);
   const NodeId slope = b.unary(Op::kExp, b.scale(b.times(x, x), -1));
@@ -333,7 +384,10 @@ void d_merge(Builder& b, NodeId self, NodeId g, Adjoints& out) {
 }
 void d_window(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
-  out.add(0, b.add({.op = n.op == Op::kSlice ? Op::kPad : Op::kSlice, .in = {g, -1, -1}, .axes = {n.axes[1], n.axes[0]}, .amount = n.amount}));
+  out.add(0, b.add({.op = n.op == Op::kSlice ? Op::kPad : Op::kSlice,
+                    .in = {g, -1, -1},
+                    .axes = {n.axes[1], n.axes[0]},
+                    .amount = n.amount}));
 }
 void d_lookup(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
@@ -346,7 +400,9 @@ void d_scatter(Builder& b, NodeId self, NodeId g, Adjoints& out) {
 void d_shift(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.add({.op = Op::kShift, .in = {g, -1, -1}, .amount = -b.node(self).amount}));
 }
-void d_past(Builder& b, NodeId, NodeId g, Adjoints& out) { out.add(0, b.add({.op = Op::kUnpast, .in = {g, -1, -1}})); }
+void d_past(Builder& b, NodeId, NodeId g, Adjoints& out) {
+  out.add(0, b.add({.op = Op::kUnpast, .in = {g, -1, -1}}));
+}
 void d_unpast(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const std::int32_t window = b.type(b.node(self).in[0]).window;
   out.add(0, b.add({.op = Op::kPast, .in = {g, -1, -1}, .amount = window}));
@@ -354,7 +410,11 @@ void d_unpast(Builder& b, NodeId self, NodeId g, Adjoints& out) {
 
 // ---- the table -----------------------------------------------------------------------------------------------------------
 
-#define SCALAR(expression) [](double a, double b, double c, double v) -> double { (void)a, (void)b, (void)c, (void)v; return expression; }
+#define SCALAR(expression)                               \
+  [](double a, double b, double c, double v) -> double { \
+    (void)a, (void)b, (void)c, (void)v;                  \
+    return expression;                                   \
+  }
 
 constexpr auto kNone = nullptr;
 
@@ -367,33 +427,47 @@ const OpInfo kOps[] = {
     {Op::kInput, "input", Kind::kLeaf, 0, fixed, here, 0, kNone, kNone, "", ""},
     {Op::kArg, "arg", Kind::kLeaf, 0, fixed, nothing, 0, kNone, kNone, "", ""},
     {Op::kLag, "lag", Kind::kLeaf, 0, lag_type, nothing, 0, kNone, kNone,
-     "lag(window=all): the distance t - s to each past position, [t, s]", "sum(past(x) * exp(-0.3 * lag()), over=s)"},
-    {Op::kIota, "iota", Kind::kLeaf, 0, iota_type, nothing, 0, kNone, kNone, "iota(a): 0, 1, 2 ... along axis a, [a]", "x * iota(D); z * iota(h)"},
+     "lag(window=all): the distance t - s to each past position, [t, s]",
+     "sum(past(x) * exp(-0.3 * lag()), over=s)"},
+    {Op::kIota, "iota", Kind::kLeaf, 0, iota_type, nothing, 0, kNone, kNone,
+     "iota(a): 0, 1, 2 ... along axis a, [a]", "x * iota(D); z * iota(h)"},
     {Op::kPosition, "position", Kind::kLeaf, 0, time_type, nothing, 0, kNone, kNone,
      "position(): the index of the position from the start of the document, [t]", "x * sin(position())"},
 
-    {Op::kAdd, "add", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(a + b), d_add, "a + b", "x + y; x + p; x + 1"},
-    {Op::kMul, "mul", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(a * b), d_mul, "a * b", "x * y; x * p; x * x"},
+    {Op::kAdd, "add", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(a + b), d_add, "a + b",
+     "x + y; x + p; x + 1"},
+    {Op::kMul, "mul", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(a* b), d_mul, "a * b",
+     "x * y; x * p; x * x"},
     {Op::kMax, "max", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(std::isnan(a) || a > b ? a : b), d_max,
      "maximum(a, b): the larger, elementwise", "maximum(x, y); maximum(x, 0.1); maximum(p, x)"},
     {Op::kLess, "less", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(a < b ? 1.0 : 0.0), kNone,
      "a < b, a > b: 1 where true, else 0; no gradient", "where(x < y, x, 2 * y)"},
     {Op::kWhere, "where", Kind::kPointwise, 3, pointwise, here, 1, SCALAR(a != 0 ? b : c), d_where,
      "where(condition, a, b): a where the condition is not 0, else b", "where(x < 0, y * y, x)"},
-    {Op::kRecip, "recip", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(1 / a), d_recip, "a / b", "y / (2 + x * x)"},
-    {Op::kSqrt, "sqrt", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::sqrt(a)), d_sqrt, "sqrt(x)", "sqrt(1 + x * x)"},
-    {Op::kPow, "pow", Kind::kPointwise, 1, pointwise, here, 2, SCALAR(std::pow(a, v)), d_pow,
-     "x ** number", "(1 + x * x) ** 1.7; x ** 3; (1 + x * x) ** -0.5"},
-    {Op::kExp, "exp", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::exp(a)), d_exp, "exp(x)", "exp(x)"},
-    {Op::kLog, "log", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::log(a)), d_log, "log(x): natural logarithm", "log(1 + x * x)"},
-    {Op::kSin, "sin", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::sin(a)), d_sin, "sin(x)", "sin(x)"},
-    {Op::kCos, "cos", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::cos(a)), d_cos, "cos(x)", "cos(x)"},
-    {Op::kTanh, "tanh", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::tanh(a)), d_tanh, "tanh(x)", "tanh(x)"},
+    {Op::kRecip, "recip", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(1 / a), d_recip, "a / b",
+     "y / (2 + x * x)"},
+    {Op::kSqrt, "sqrt", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::sqrt(a)), d_sqrt, "sqrt(x)",
+     "sqrt(1 + x * x)"},
+    {Op::kPow, "pow", Kind::kPointwise, 1, pointwise, here, 2, SCALAR(std::pow(a, v)), d_pow, "x ** number",
+     "(1 + x * x) ** 1.7; x ** 3; (1 + x * x) ** -0.5"},
+    {Op::kExp, "exp", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::exp(a)), d_exp, "exp(x)",
+     "exp(x)"},
+    {Op::kLog, "log", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::log(a)), d_log,
+     "log(x): natural logarithm", "log(1 + x * x)"},
+    {Op::kSin, "sin", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::sin(a)), d_sin, "sin(x)",
+     "sin(x)"},
+    {Op::kCos, "cos", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::cos(a)), d_cos, "cos(x)",
+     "cos(x)"},
+    {Op::kTanh, "tanh", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::tanh(a)), d_tanh, "tanh(x)",
+     "tanh(x)"},
     {Op::kSigmoid, "sigmoid", Kind::kPointwise, 1, pointwise, here, 1,
-     SCALAR(a >= 0 ? 1 / (1 + std::exp(-a)) : std::exp(a) / (1 + std::exp(a))), d_sigmoid, "sigmoid(x)", "sigmoid(x)"},
+     SCALAR(a >= 0 ? 1 / (1 + std::exp(-a)) : std::exp(a) / (1 + std::exp(a))), d_sigmoid, "sigmoid(x)",
+     "sigmoid(x)"},
     {Op::kSoftplus, "softplus", Kind::kPointwise, 1, pointwise, here, 2,
-     SCALAR(std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a)))), d_softplus, "softplus(x): log(1 + exp(x)) without overflow", "softplus(x)"},
-    {Op::kErf, "erf", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::erf(a)), d_erf, "erf(x): the error function", "erf(x)"},
+     SCALAR(std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a)))), d_softplus,
+     "softplus(x): log(1 + exp(x)) without overflow", "softplus(x)"},
+    {Op::kErf, "erf", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::erf(a)), d_erf,
+     "erf(x): the error function", "erf(x)"},
     {Op::kFloor, "floor", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::floor(a)), kNone,
      "floor(x): rounds down; no gradient", "x - floor(x); x * floor(position() / 4)"},
     {Op::kDetach, "detach", Kind::kPointwise, 1, pointwise, here, 0, SCALAR(a), kNone,
@@ -403,12 +477,15 @@ const OpInfo kOps[] = {
      "sum(x, over=a): over axes a (one or a list; default: every axis but t and s)",
      "sum(z, over=h); sum(x, over=D) * y; sum(past(x), over=s); sum(past(x, 3) * y, over=s)"},
     {Op::kMaxOver, "max_over", Kind::kReduce, 1, reduce, here, 1, kNone, d_max_over,
-     "max(x, over=a): the largest along the axes", "max(z, over=k) * z; max(past(x), over=s); max(past(z, 2), over=[s, h])"},
+     "max(x, over=a): the largest along the axes",
+     "max(z, over=k) * z; max(past(x), over=s); max(past(z, 2), over=[s, h])"},
     {Op::kDot, "dot", Kind::kReduce, 2, dot_type, over_time, 2, kNone, d_dot,
      "dot(a, b, over=k): sum of products over axes that both have",
-     "dot(x, y, over=D) * x; dot(z, past(z), over=k) * 1; sum(dot(z, past(z), over=k) * past(z), over=s); linear(x, [h, k])"},
+     "dot(x, y, over=D) * x; dot(z, past(z), over=k) * 1; sum(dot(z, past(z), over=k) * past(z), over=s); "
+     "linear(x, [h, k])"},
     {Op::kTopK, "topk", Kind::kReduce, 1, topk_type, here, 1, kNone, kNone,
-     "top_k(x, n, over=a): 1 at the n largest along axis a, else 0; no gradient", "x * top_k(y, 2, over=D); z * top_k(z, 1, over=h)"},
+     "top_k(x, n, over=a): 1 at the n largest along axis a, else 0; no gradient",
+     "x * top_k(y, 2, over=D); z * top_k(z, 1, over=h)"},
 
     {Op::kBroadcast, "broadcast", Kind::kAxes, 1, broadcast_type, here, 0, kNone, d_sum,
      "broadcast(x, [a]): x, repeated along new axes a", "broadcast(p, [k]) * z"},
@@ -419,10 +496,12 @@ const OpInfo kOps[] = {
     {Op::kMerge, "merge", Kind::kAxes, 1, merge_type, here, 0, kNone, d_merge,
      "merge(x, [b, c], a): the reverse of split", "merge(z, [h, k], D) * x; merge(z, [k, h], D)"},
     {Op::kSlice, "slice", Kind::kAxes, 1, slice_type, here, 0, kNone, d_window,
-     "slice(x, a, start, b): the b elements of axis a from start, as axis b; take(x, a, i): element i, without the axis",
+     "slice(x, a, start, b): the b elements of axis a from start, as axis b; take(x, a, i): element i, "
+     "without the axis",
      "slice(x, D, 1, k); take(z, h, 1)"},
     {Op::kPad, "pad", Kind::kAxes, 1, pad_type, here, 0, kNone, d_window,
-     "pad(x, b, start, a): the reverse of slice, zeros elsewhere; concat(x, b, y, c, a): x along b, then y along c, as axis a",
+     "pad(x, b, start, a): the reverse of slice, zeros elsewhere; concat(x, b, y, c, a): x along b, then y "
+     "along c, as axis a",
      "pad(z, k, 2, D); concat(take(z, h, 0), k, take(z, h, 1), k, D)"},
 
     {Op::kLookup, "lookup", Kind::kTable, 2, lookup_type, here, 0, kNone, d_lookup,
@@ -431,10 +510,13 @@ const OpInfo kOps[] = {
     {Op::kScatter, "scatter", Kind::kAdjoint, 2, scatter_type, everything, 1, kNone, d_scatter, "", ""},
 
     {Op::kShift, "shift", Kind::kTime, 1, shift_type, shifted, 0, kNone, d_shift,
-     "shift(x, n): x at n >= 0 positions before, 0 before the start", "shift(x, 1); shift(x, 3) * y; shift(z, 2)"},
+     "shift(x, n): x at n >= 0 positions before, 0 before the start",
+     "shift(x, 1); shift(x, 3) * y; shift(z, 2)"},
     {Op::kPast, "past", Kind::kTime, 1, past_type, back, 0, kNone, d_past,
-     "past(x, window=all): the values of x at positions s <= t, the latest `window` of them; adds axis s, to be reduced",
-     "sum(past(x), over=s); sum(past(x, 4), over=s); sum(softmax(dot(z, past(z), over=k), over=s) * past(z), over=s)"},
+     "past(x, window=all): the values of x at positions s <= t, the latest `window` of them; adds axis s, to "
+     "be reduced",
+     "sum(past(x), over=s); sum(past(x, 4), over=s); sum(softmax(dot(z, past(z), over=k), over=s) * past(z), "
+     "over=s)"},
     {Op::kUnpast, "unpast", Kind::kAdjoint, 1, unpast_type, forth, 1, kNone, d_unpast, "", ""},
     {Op::kScan, "scan", Kind::kTime, 0, scan_type, scanned, 0, kNone, kNone,
      "scan S: [axes] = init: a recurrence in step form, see below", ""},

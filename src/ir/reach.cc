@@ -22,7 +22,8 @@ std::vector<std::vector<bool>> argument_dependence(const Graph& graph, const Sca
 }
 
 // Reach of one step output: what it reads of this step's sequences, and of earlier ones through the states.
-Reach step_output_reach(const Graph& graph, const Scan& scan, NodeId output, const std::vector<Reach>& outer) {
+Reach step_output_reach(const Graph& graph, const Scan& scan, NodeId output,
+                        const std::vector<Reach>& outer) {
   const auto depends = argument_dependence(graph, scan);
   const auto& outputs = graph.bodies[scan.body].outputs;
   const std::size_t states = scan.inits.size();
@@ -40,7 +41,8 @@ Reach step_output_reach(const Graph& graph, const Scan& scan, NodeId output, con
     if (depends[output][states + k]) reach = join(reach, sequence);
     for (std::size_t i = 0; i < states; ++i)
       if (through[i] && depends[outputs[i]][states + k])
-        reach = join(reach, compose(sequence, scan.reverse ? Reach{1, Reach::kFar} : Reach{-Reach::kFar, -1}));
+        reach =
+            join(reach, compose(sequence, scan.reverse ? Reach{1, Reach::kFar} : Reach{-Reach::kFar, -1}));
   }
   return reach;
 }
@@ -54,7 +56,8 @@ std::vector<Reach> infer_reach(const Graph& graph) {
     const Node& node = body.nodes[id];
     if (node.op == Op::kScanOut && node.index >= 0) {
       const Scan& scan = graph.scans[body.nodes[node.in[0]].index];
-      reach[id] = step_output_reach(graph, scan, graph.bodies[scan.body].outputs[scan.inits.size() + node.index], reach);
+      reach[id] = step_output_reach(graph, scan,
+                                    graph.bodies[scan.body].outputs[scan.inits.size() + node.index], reach);
       continue;
     }
     const OpInfo& op = info(node.op);
@@ -72,14 +75,19 @@ std::vector<Reach> infer_reach(const Graph& graph) {
 namespace {
 
 // Marks nodes from which a gradient flows to the wanted ones; `on` comes in with the wanted nodes set.
-void spread_gradient(const Graph& graph, int index, std::vector<bool>& on, std::vector<std::vector<bool>>& wanted_outputs) {
+void spread_gradient(const Graph& graph, int index, std::vector<bool>& on,
+                     std::vector<std::vector<bool>>& wanted_outputs) {
   const Body& body = graph.bodies[index];
   for (NodeId id = static_cast<NodeId>(body.nodes.size()) - 1; id >= 0; --id) {
     if (!on[id]) continue;
     const Node& node = body.nodes[id];
     switch (node.op) {
-      case Op::kWhere: on[node.in[1]] = on[node.in[2]] = true; break;
-      case Op::kLookup: on[node.in[0]] = true; break;
+      case Op::kWhere:
+        on[node.in[1]] = on[node.in[2]] = true;
+        break;
+      case Op::kLookup:
+        on[node.in[0]] = true;
+        break;
       case Op::kScanOut: {
         const int scan = body.nodes[node.in[0]].index;
         const Scan& s = graph.scans[scan];
@@ -99,15 +107,20 @@ void spread_gradient(const Graph& graph, int index, std::vector<bool>& on, std::
             if (wanted[i]) inner[step.outputs[i]] = true;
           spread_gradient(graph, s.body, inner, wanted_outputs);
           for (std::size_t n = 0; n < step.nodes.size(); ++n)
-            if (const Node& arg = step.nodes[n]; inner[n] && arg.op == Op::kArg && arg.index < static_cast<int>(s.inits.size()) && !wanted[arg.index])
+            if (const Node& arg = step.nodes[n]; inner[n] && arg.op == Op::kArg &&
+                                                 arg.index < static_cast<int>(s.inits.size()) &&
+                                                 !wanted[arg.index])
               wanted[arg.index] = grown = true;
         }
         for (std::size_t n = 0; n < step.nodes.size(); ++n) {
           if (!inner[n] || step.nodes[n].op != Op::kArg) continue;
           std::size_t a = step.nodes[n].index;
-          if (a < s.inits.size()) on[s.inits[a]] = true;
-          else if ((a -= s.inits.size()) < s.sequences.size()) on[s.sequences[a]] = true;
-          else on[s.invariants[a - s.sequences.size()]] = true;
+          if (a < s.inits.size())
+            on[s.inits[a]] = true;
+          else if ((a -= s.inits.size()) < s.sequences.size())
+            on[s.sequences[a]] = true;
+          else
+            on[s.invariants[a - s.sequences.size()]] = true;
         }
         break;
       }
@@ -143,17 +156,37 @@ bool is_affine(const Graph& graph, const Scan& scan) {
     const auto in = [&](int i) { return node.in[i] < 0 ? 0 : degree[node.in[i]]; };
     const int most = std::max({in(0), in(1), in(2)});
     switch (node.op) {
-      case Op::kArg: degree[id] = node.index < static_cast<int>(scan.inits.size()) ? 1 : 0; break;
+      case Op::kArg:
+        degree[id] = node.index < static_cast<int>(scan.inits.size()) ? 1 : 0;
+        break;
       case Op::kMul:
-      case Op::kDot: degree[id] = std::min(2, in(0) + in(1)); break;
-      case Op::kWhere: degree[id] = in(0) > 0 ? 2 : std::max(in(1), in(2)); break;
-      case Op::kLookup: degree[id] = in(1) > 0 ? 2 : in(0); break;
-      case Op::kAdd: case Op::kSum: case Op::kBroadcast: case Op::kRename: case Op::kSplit: case Op::kMerge: case Op::kSlice: case Op::kPad:
-      case Op::kDetach: degree[id] = most; break;
-      default: degree[id] = most > 0 ? 2 : 0;
+      case Op::kDot:
+        degree[id] = std::min(2, in(0) + in(1));
+        break;
+      case Op::kWhere:
+        degree[id] = in(0) > 0 ? 2 : std::max(in(1), in(2));
+        break;
+      case Op::kLookup:
+        degree[id] = in(1) > 0 ? 2 : in(0);
+        break;
+      case Op::kAdd:
+      case Op::kSum:
+      case Op::kBroadcast:
+      case Op::kRename:
+      case Op::kSplit:
+      case Op::kMerge:
+      case Op::kSlice:
+      case Op::kPad:
+      case Op::kDetach:
+        degree[id] = most;
+        break;
+      default:
+        degree[id] = most > 0 ? 2 : 0;
     }
   }
-  return std::all_of(step.outputs.begin(), step.outputs.begin() + static_cast<std::ptrdiff_t>(scan.inits.size()), [&](NodeId id) { return degree[id] <= 1; });
+  return std::all_of(step.outputs.begin(),
+                     step.outputs.begin() + static_cast<std::ptrdiff_t>(scan.inits.size()),
+                     [&](NodeId id) { return degree[id] <= 1; });
 }
 
 }  // namespace gabbro::ir

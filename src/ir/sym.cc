@@ -17,12 +17,18 @@ namespace {
 
 double apply(Sym::Fn fn, double a, double b) {
   switch (fn) {
-    case Sym::Fn::kFloor: return std::floor(a);
-    case Sym::Fn::kMax: return std::max(a, b);
-    case Sym::Fn::kMin: return std::min(a, b);
-    case Sym::Fn::kPow: return std::pow(a, b);
-    case Sym::Fn::kExp: return std::exp(a);
-    case Sym::Fn::kLog: return std::log(a);
+    case Sym::Fn::kFloor:
+      return std::floor(a);
+    case Sym::Fn::kMax:
+      return std::max(a, b);
+    case Sym::Fn::kMin:
+      return std::min(a, b);
+    case Sym::Fn::kPow:
+      return std::pow(a, b);
+    case Sym::Fn::kExp:
+      return std::exp(a);
+    case Sym::Fn::kLog:
+      return std::log(a);
   }
   return 0;
 }
@@ -30,7 +36,9 @@ double apply(Sym::Fn fn, double a, double b) {
 constexpr const char* kFnNames[] = {"floor", "max", "min", "pow", "exp", "log"};
 constexpr const char* kAtomNames[] = {"D", "V", "T", "L"};
 
-constexpr bool is_binary(Sym::Fn fn) { return fn == Sym::Fn::kMax || fn == Sym::Fn::kMin || fn == Sym::Fn::kPow; }
+constexpr bool is_binary(Sym::Fn fn) {
+  return fn == Sym::Fn::kMax || fn == Sym::Fn::kMin || fn == Sym::Fn::kPow;
+}
 
 int order(double a, double b) { return a < b ? -1 : a > b ? 1 : 0; }
 
@@ -101,7 +109,8 @@ int Sym::compare(const std::vector<Factor>& a, const std::vector<Factor>& b) {
 }
 
 int Sym::compare(const Sym& a, const Sym& b) {
-  if (const int c = order(static_cast<double>(a.terms_.size()), static_cast<double>(b.terms_.size()))) return c;
+  if (const int c = order(static_cast<double>(a.terms_.size()), static_cast<double>(b.terms_.size())))
+    return c;
   for (std::size_t i = 0; i < a.terms_.size(); ++i) {
     if (const int c = compare(a.terms_[i].factors, b.terms_[i].factors)) return c;
     if (const int c = order(a.terms_[i].coefficient, b.terms_[i].coefficient)) return c;
@@ -110,8 +119,9 @@ int Sym::compare(const Sym& a, const Sym& b) {
 }
 
 void Sym::add_term(Term term) {
-  const auto at = std::lower_bound(terms_.begin(), terms_.end(), term,
-                                   [](const Term& x, const Term& y) { return compare(x.factors, y.factors) < 0; });
+  const auto at = std::lower_bound(terms_.begin(), terms_.end(), term, [](const Term& x, const Term& y) {
+    return compare(x.factors, y.factors) < 0;
+  });
   if (at == terms_.end() || compare(at->factors, term.factors) != 0) {
     if (term.coefficient != 0) terms_.insert(at, std::move(term));
     return;
@@ -123,7 +133,8 @@ void Sym::add_term(Term term) {
 Sym::Term Sym::multiply(const Term& a, const Term& b) {
   Term out{a.coefficient * b.coefficient, a.factors};
   for (const Factor& f : b.factors) {
-    const auto at = std::find_if(out.factors.begin(), out.factors.end(), [&](const Factor& g) { return compare(f, g) <= 0; });
+    const auto at = std::find_if(out.factors.begin(), out.factors.end(),
+                                 [&](const Factor& g) { return compare(f, g) <= 0; });
     if (at == out.factors.end() || compare(f, *at) != 0) {
       out.factors.insert(at, f);
     } else if ((at->exponent += f.exponent) == 0) {
@@ -208,7 +219,9 @@ std::string Sym::write(bool exact) const {
         text += kAtomNames[static_cast<int>(f.atom)];
       }
       if (f.exponent == 1) continue;
-      text += !exact && f.exponent == 2 ? "²" : !exact && f.exponent == 3 ? "³" : fmt::format("^{}", f.exponent);
+      text += !exact && f.exponent == 2   ? "²"
+              : !exact && f.exponent == 3 ? "³"
+                                          : fmt::format("^{}", f.exponent);
     }
     out += text;
   }

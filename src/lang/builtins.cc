@@ -34,7 +34,8 @@ std::string_view causal_hint(std::string_view what) {
 }
 
 // The axes of over=, each of which `type` must have; without over=, every visible axis but t and s.
-std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Type& type, std::string_view what) {
+std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Type& type,
+                                  std::string_view what) {
   const Expr* given = keyword(call, "over");
   if (!given) {
     AxisList all;
@@ -48,11 +49,15 @@ std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Typ
     if (type.has(a) && a != ir::kTime) continue;
     const std::string shown = e.graph().type_name(type);
     if (a == ir::kTime)
-      e.error(given->at, "future", fmt::format("{} over t would read future positions", what), std::string(causal_hint(what)));
+      e.error(given->at, "future", fmt::format("{} over t would read future positions", what),
+              std::string(causal_hint(what)));
     else if (a == ir::kPast)
-      e.error(given->at, "shape", fmt::format("{} over s: no past positions are open in {}", what, shown), "open them with past(x): e.g. dot(q, past(key), over=k) is [t, s, ...]");
+      e.error(given->at, "shape", fmt::format("{} over s: no past positions are open in {}", what, shown),
+              "open them with past(x): e.g. dot(q, past(key), over=k) is [t, s, ...]");
     else
-      e.error(given->at, "shape", fmt::format("{} over {}: the value is {}", what, e.graph().axes[a].name, shown), "reduce over an axis that the value has");
+      e.error(given->at, "shape",
+              fmt::format("{} over {}: the value is {}", what, e.graph().axes[a].name, shown),
+              "reduce over an axis that the value has");
     return {};
   }
   return axes;
@@ -78,7 +83,8 @@ Value run_mean(Elaborator& e, const Expr& call) {
   if (total.poison()) return {};
   Static count{1, 1};
   for (AxisId a : *over)
-    if (a >= ir::kFirstAxis) count = {count.value * static_cast<double>(e.graph().axes[a].size), count.sym * e.graph().axes[a].sym};
+    if (a >= ir::kFirstAxis)
+      count = {count.value * static_cast<double>(e.graph().axes[a].size), count.sym * e.graph().axes[a].sym};
   Value divisor;
   divisor.kind = Value::Kind::kStatic;
   divisor.number = count;
@@ -106,24 +112,30 @@ Value run_top_k(Elaborator& e, const Expr& call) {
   if (x < 0 || !k) return {};
   const auto over = over_axes(e, call, e.builder().type(x), "top_k");
   if (!over) return {};
-  if (over->size() != 1 || (*over)[0] < ir::kFirstAxis) return e.error(call.at, "call", "top_k runs over one axis", "top_k(x, 2, over=e)");
-  return e.emit(call.at, {.op = Op::kTopK, .in = {x, -1, -1}, .axes = *over, .amount = static_cast<std::int32_t>(*k)});
+  if (over->size() != 1 || (*over)[0] < ir::kFirstAxis)
+    return e.error(call.at, "call", "top_k runs over one axis", "top_k(x, 2, over=e)");
+  return e.emit(call.at,
+                {.op = Op::kTopK, .in = {x, -1, -1}, .axes = *over, .amount = static_cast<std::int32_t>(*k)});
 }
 
 Value run_where(Elaborator& e, const Expr& call) {
-  const NodeId c = e.eval_tensor(call.args[0]), a = e.eval_tensor(call.args[1]), b = e.eval_tensor(call.args[2]);
+  const NodeId c = e.eval_tensor(call.args[0]), a = e.eval_tensor(call.args[1]),
+               b = e.eval_tensor(call.args[2]);
   return c < 0 || a < 0 || b < 0 ? Value{} : e.emit(call.at, {.op = Op::kWhere, .in = {c, a, b}});
 }
 
 Value extremum(Elaborator& e, const Expr& call, bool larger) {
   const Value a = e.eval(call.args[0]), b = e.eval(call.args[1]);
   if (a.poison() || b.poison()) return {};
-  const auto is_static = [](const Value& v) { return v.kind == Value::Kind::kStatic || (v.kind == Value::Kind::kAxis && v.axes[0] >= ir::kFirstAxis); };
+  const auto is_static = [](const Value& v) {
+    return v.kind == Value::Kind::kStatic || (v.kind == Value::Kind::kAxis && v.axes[0] >= ir::kFirstAxis);
+  };
   if (is_static(a) && is_static(b)) {
     const Static x = Elaborator::as_static(e, a), y = Elaborator::as_static(e, b);
     Value v;
     v.kind = Value::Kind::kStatic;
-    v.number = {larger ? std::max(x.value, y.value) : std::min(x.value, y.value), ir::Sym::call(larger ? ir::Sym::Fn::kMax : ir::Sym::Fn::kMin, x.sym, y.sym)};
+    v.number = {larger ? std::max(x.value, y.value) : std::min(x.value, y.value),
+                ir::Sym::call(larger ? ir::Sym::Fn::kMax : ir::Sym::Fn::kMin, x.sym, y.sym)};
     return v;
   }
   NodeId x = e.tensor(a, call.at), y = e.tensor(b, call.at);
@@ -145,13 +157,19 @@ Value run_unary(Elaborator& e, const Expr& call) {
   if (x.kind == Value::Kind::kStatic || (x.kind == Value::Kind::kAxis && x.axes[0] >= ir::kFirstAxis)) {
     const Static n = Elaborator::as_static(e, x);
     const double value = ir::info(op).scalar(n.value, 0, 0, 0);
-    if (std::isnan(value)) return e.error(call.at, "range", fmt::format("{} of {} is not a number", call.text, n.value));
+    if (std::isnan(value))
+      return e.error(call.at, "range", fmt::format("{} of {} is not a number", call.text, n.value));
     std::optional<ir::Sym> sym;
-    if (n.sym.is_constant()) sym = value;
-    else if (op == Op::kSqrt) sym = pow(n.sym, 0.5);
-    else if (op == Op::kFloor) sym = ir::Sym::call(ir::Sym::Fn::kFloor, n.sym);
-    else if (op == Op::kExp) sym = ir::Sym::call(ir::Sym::Fn::kExp, n.sym);
-    else if (op == Op::kLog) sym = ir::Sym::call(ir::Sym::Fn::kLog, n.sym);
+    if (n.sym.is_constant())
+      sym = value;
+    else if (op == Op::kSqrt)
+      sym = pow(n.sym, 0.5);
+    else if (op == Op::kFloor)
+      sym = ir::Sym::call(ir::Sym::Fn::kFloor, n.sym);
+    else if (op == Op::kExp)
+      sym = ir::Sym::call(ir::Sym::Fn::kExp, n.sym);
+    else if (op == Op::kLog)
+      sym = ir::Sym::call(ir::Sym::Fn::kLog, n.sym);
     if (sym) {
       Value v;
       v.kind = Value::Kind::kStatic;
@@ -168,15 +186,20 @@ Value run_broadcast(Elaborator& e, const Expr& call) {
   const auto axes = e.eval_axes(call.args[1], "the new axes");
   if (x < 0 || !axes) return {};
   for (AxisId a : *axes)
-    if (a < ir::kFirstAxis) return e.error(call.at, "time", "broadcast adds axes of sizes, not positions", "past(x) opens past positions");
+    if (a < ir::kFirstAxis)
+      return e.error(call.at, "time", "broadcast adds axes of sizes, not positions",
+                     "past(x) opens past positions");
   return e.emit(call.at, {.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = *axes});
 }
 
 std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_view what) {
   const auto axis = e.eval_axis(expr, what);
   if (axis && *axis < ir::kFirstAxis) {
-    e.error(expr.at, "time", fmt::format("{} of {}", what, *axis == ir::kTime ? "t: positions cannot be moved, cut or joined" : "s"),
-            *axis == ir::kTime ? "shift(x, n) looks back n positions, past(x, n) at the last n" : "reduce over s instead");
+    e.error(expr.at, "time",
+            fmt::format("{} of {}", what,
+                        *axis == ir::kTime ? "t: positions cannot be moved, cut or joined" : "s"),
+            *axis == ir::kTime ? "shift(x, n) looks back n positions, past(x, n) at the last n"
+                               : "reduce over s instead");
     return {};
   }
   return axis;
@@ -185,7 +208,9 @@ std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_vie
 Value run_rename(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto from = size_axis(e, call.args[1], "rename"), to = size_axis(e, call.args[2], "rename");
-  return x < 0 || !from || !to ? Value{} : e.emit(call.at, {.op = Op::kRename, .in = {x, -1, -1}, .axes = {*from, *to}});
+  return x < 0 || !from || !to
+             ? Value{}
+             : e.emit(call.at, {.op = Op::kRename, .in = {x, -1, -1}, .axes = {*from, *to}});
 }
 
 std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_view what) {
@@ -193,7 +218,9 @@ std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_v
   if (!axes) return {};
   for (AxisId a : *axes)
     if (a < ir::kFirstAxis) {
-      e.error(expr.at, "time", fmt::format("{} of {}: positions cannot be regrouped", what, a == ir::kTime ? "t" : "s"), "past(x, n) opens the last n positions");
+      e.error(expr.at, "time",
+              fmt::format("{} of {}: positions cannot be regrouped", what, a == ir::kTime ? "t" : "s"),
+              "past(x, n) opens the last n positions");
       return {};
     }
   if (axes->size() < ir::kMaxRank) return axes;
@@ -220,8 +247,11 @@ Value run_merge(Elaborator& e, const Expr& call) {
 }
 
 Value slice(Elaborator& e, const Expr& call, NodeId x, AxisId from, std::int64_t start, AxisId to) {
-  if (start < 0 || start > (1 << 24)) return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
-  return e.emit(call.at, {.op = Op::kSlice, .in = {x, -1, -1}, .axes = {from, to}, .amount = static_cast<std::int32_t>(start)});
+  if (start < 0 || start > (1 << 24))
+    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
+  return e.emit(
+      call.at,
+      {.op = Op::kSlice, .in = {x, -1, -1}, .axes = {from, to}, .amount = static_cast<std::int32_t>(start)});
 }
 
 Value run_slice(Elaborator& e, const Expr& call) {
@@ -241,12 +271,16 @@ Value run_take(Elaborator& e, const Expr& call) {
   return v.poison() ? v : e.make(e.builder().sum(v.node, {one}));
 }
 
-Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_expr, std::int64_t start, AxisId to) {
+Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_expr, std::int64_t start,
+          AxisId to) {
   const NodeId x = e.eval_tensor(x_expr);
   const auto from = size_axis(e, from_expr, call.text);
   if (x < 0 || !from) return {};
-  if (start < 0 || start > (1 << 24)) return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
-  return e.emit(call.at, {.op = Op::kPad, .in = {x, -1, -1}, .axes = {*from, to}, .amount = static_cast<std::int32_t>(start)});
+  if (start < 0 || start > (1 << 24))
+    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
+  return e.emit(
+      call.at,
+      {.op = Op::kPad, .in = {x, -1, -1}, .axes = {*from, to}, .amount = static_cast<std::int32_t>(start)});
 }
 
 Value run_pad(Elaborator& e, const Expr& call) {
@@ -261,7 +295,10 @@ Value run_concat(Elaborator& e, const Expr& call) {
   if (!first || !second || !to) return {};
   const ir::Axis a = e.graph().axes[*first], b = e.graph().axes[*second], whole = e.graph().axes[*to];
   if (a.size + b.size != whole.size)
-    return e.error(call.at, "shape", fmt::format("{}={} and {}={} do not fill {}={}", a.name, a.size, b.name, b.size, whole.name, whole.size), "declare `axis a = b + c`");
+    return e.error(call.at, "shape",
+                   fmt::format("{}={} and {}={} do not fill {}={}", a.name, a.size, b.name, b.size,
+                               whole.name, whole.size),
+                   "declare `axis a = b + c`");
   const Value x = pad(e, call, call.args[0], call.args[1], 0, *to);
   const Value y = pad(e, call, call.args[2], call.args[3], a.size, *to);
   return e.arithmetic(call, "+", x, y);
@@ -272,7 +309,8 @@ Value run_lookup(Elaborator& e, const Expr& call) {
   if (table < 0 || index < 0) return {};
   const auto over = over_axes(e, call, e.builder().type(table), "lookup");
   if (!over) return {};
-  if (over->size() != 1) return e.error(call.at, "call", "lookup runs over one axis", "lookup(table, index, over=p)");
+  if (over->size() != 1)
+    return e.error(call.at, "call", "lookup runs over one axis", "lookup(table, index, over=p)");
   return e.emit(call.at, {.op = Op::kLookup, .in = {table, index, -1}, .axes = *over});
 }
 
@@ -281,9 +319,11 @@ Value run_shift(Elaborator& e, const Expr& call) {
   const auto n = e.eval_int(call.args[1], "the distance");
   if (x < 0 || !n) return {};
   if (*n < 0)
-    return e.error(call.args[1].at, "future", fmt::format("shift by {} would read {} position{} ahead", *n, -*n, *n == -1 ? "" : "s"),
+    return e.error(call.args[1].at, "future",
+                   fmt::format("shift by {} would read {} position{} ahead", *n, -*n, *n == -1 ? "" : "s"),
                    fmt::format("n >= 0 looks back: shift(x, {})", -*n));
-  if (*n > (1 << 20)) return e.error(call.args[1].at, "range", fmt::format("shift by {}", *n), "at most 2^20 positions");
+  if (*n > (1 << 20))
+    return e.error(call.args[1].at, "range", fmt::format("shift by {}", *n), "at most 2^20 positions");
   return e.emit(call.at, {.op = Op::kShift, .in = {x, -1, -1}, .amount = static_cast<std::int32_t>(*n)});
 }
 
@@ -292,7 +332,8 @@ std::optional<std::int32_t> window_of(Elaborator& e, const Expr* expr) {
   const auto n = e.eval_int(*expr, "the window");
   if (!n) return {};
   if (*n >= 1) return static_cast<std::int32_t>(std::min<std::int64_t>(*n, ir::kAll));
-  e.error(expr->at, *n < 0 ? "future" : "range", fmt::format("a window of {} positions", *n), "a window holds the position itself and those before it: at least 1");
+  e.error(expr->at, *n < 0 ? "future" : "range", fmt::format("a window of {} positions", *n),
+          "a window holds the position itself and those before it: at least 1");
   return {};
 }
 
@@ -300,7 +341,9 @@ Value run_past(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto window = window_of(e, argument(call, 1, "window"));
   if (x < 0 || !window) return {};
-  if (e.in_scan()) return e.error(call.at, "time", "past stands inside a scan", "a scan sees one position at a time: carry a state, or open past before it");
+  if (e.in_scan())
+    return e.error(call.at, "time", "past stands inside a scan",
+                   "a scan sees one position at a time: carry a state, or open past before it");
   return e.emit(call.at, {.op = Op::kPast, .in = {x, -1, -1}, .amount = *window});
 }
 
@@ -327,7 +370,9 @@ Value run_iota(Elaborator& e, const Expr& call) {
   const auto axis = e.eval_axis(call.args[0], "iota");
   if (!axis) return {};
   if (*axis < ir::kFirstAxis)
-    return e.error(call.at, "time", fmt::format("iota over {}", *axis == ir::kTime ? "t" : "s"), *axis == ir::kTime ? "position() is the index of the position" : "lag() is the distance t - s");
+    return e.error(
+        call.at, "time", fmt::format("iota over {}", *axis == ir::kTime ? "t" : "s"),
+        *axis == ir::kTime ? "position() is the index of the position" : "lag() is the distance t - s");
   return leaf(e, call.at, {.op = Op::kIota, .axes = {*axis}});
 }
 
@@ -367,8 +412,11 @@ Value run_param(Elaborator& e, const Expr& call) {
   if (!axes || !init) return {};
   for (AxisId a : *axes)
     if (a < ir::kFirstAxis)
-      return e.error(call.at, "length", fmt::format("a parameter cannot have axis {}: its size would be the length of the sequence", a == ir::kTime ? "t" : "s"),
-                     "use a table of fixed size, lookup(param([p, D]), position(), over=p), or a function of lag()");
+      return e.error(
+          call.at, "length",
+          fmt::format("a parameter cannot have axis {}: its size would be the length of the sequence",
+                      a == ir::kTime ? "t" : "s"),
+          "use a table of fixed size, lookup(param([p, D]), position(), over=p), or a function of lag()");
   const NodeId node = e.new_param(std::string(e.frame().label), *axes, {}, ir::Role::kVector, *init);
   return node < 0 ? Value{} : e.make(node);
 }
@@ -402,8 +450,10 @@ Value run_linear(Elaborator& e, const Expr& call) {
   }
   for (AxisId a : out)
     if (a < ir::kFirstAxis)
-      return e.error(out_expr.at, a == ir::kTime ? "future" : "shape", fmt::format("linear cannot make axis {}: it would mix positions", a == ir::kTime ? "t" : "s"),
-                     "mix positions with past(x) or a scan");
+      return e.error(
+          out_expr.at, a == ir::kTime ? "future" : "shape",
+          fmt::format("linear cannot make axis {}: it would mix positions", a == ir::kTime ? "t" : "s"),
+          "mix positions with past(x) or a scan");
   AxisList per;
   if (const Expr* given = keyword(call, "per")) {
     const auto axes = e.eval_axes(*given, "per");
@@ -420,7 +470,9 @@ Value run_linear(Elaborator& e, const Expr& call) {
       if (a >= ir::kFirstAxis && !e.frame().lifted.contains(a) && !per.contains(a)) over.push_back(a);
   }
   if (over.empty())
-    return e.error(call.at, "shape", fmt::format("linear has nothing to contract in {}", e.graph().type_name(type)), "give it a value with a feature axis");
+    return e.error(call.at, "shape",
+                   fmt::format("linear has nothing to contract in {}", e.graph().type_name(type)),
+                   "give it a value with a feature axis");
   const auto init = init_of(e, keyword(call, "init"), {ir::Init::Kind::kNormal, 0, 0});
   const Expr* bias_expr = keyword(call, "bias");
   const auto bias = bias_expr ? e.eval_static(*bias_expr, "bias") : std::optional<Static>(Static{});
@@ -431,7 +483,9 @@ Value run_linear(Elaborator& e, const Expr& call) {
   for (AxisId a : over) weight_axes.push_back(a);
   for (AxisId& a : result) {
     if (type.has(a)) a = e.twin(a);
-    if (weight_axes.full()) return e.error(call.at, "shape", fmt::format("the weight of linear has more than {} axes", ir::kMaxRank));
+    if (weight_axes.full())
+      return e.error(call.at, "shape",
+                     fmt::format("the weight of linear has more than {} axes", ir::kMaxRank));
     weight_axes.push_back(a);
   }
   const std::string label(e.frame().label);
@@ -439,17 +493,21 @@ Value run_linear(Elaborator& e, const Expr& call) {
   if (weight < 0) return {};
   Value y = e.emit(call.at, {.op = Op::kDot, .in = {x, weight, -1}, .axes = over});
   for (int i = 0; i < out.size() && !y.poison(); ++i)
-    if (out[i] != result[i]) y = e.emit(call.at, {.op = Op::kRename, .in = {y.node, -1, -1}, .axes = {result[i], out[i]}});
+    if (out[i] != result[i])
+      y = e.emit(call.at, {.op = Op::kRename, .in = {y.node, -1, -1}, .axes = {result[i], out[i]}});
   if (bias->value == 0 || y.poison()) return y;
   AxisList bias_axes = per;
   for (AxisId a : out) bias_axes.push_back(a);
-  const NodeId b = e.new_param(label + ".bias", bias_axes, {}, ir::Role::kVector, {ir::Init::Kind::kConstant, 0, 0});
+  const NodeId b =
+      e.new_param(label + ".bias", bias_axes, {}, ir::Role::kVector, {ir::Init::Kind::kConstant, 0, 0});
   return b < 0 ? Value{} : e.emit(call.at, {.op = Op::kAdd, .in = {y.node, b, -1}});
 }
 
 Value run_grad(Elaborator& e, const Expr& call) {
   if (!e.in_scan())
-    return e.error(call.at, "future", "grad stands outside a scan: a gradient through a whole sequence would carry information backwards in time",
+    return e.error(call.at, "future",
+                   "grad stands outside a scan: a gradient through a whole sequence would carry information "
+                   "backwards in time",
                    "take inner gradient steps inside a scan, one position at a time");
   const NodeId loss = e.eval_tensor(call.args[0]), wrt = e.eval_tensor(call.args[1]);
   if (loss < 0 || wrt < 0) return {};
@@ -466,8 +524,11 @@ Value run_size(Elaborator& e, const Expr& call) {
   v.kind = Value::Kind::kStatic;
   v.number = {1, 1};
   for (AxisId a : *axes) {
-    if (a < ir::kFirstAxis) return e.error(call.at, "length", "the sequence length is not a value", "position() counts from the start of the text");
-    v.number = {v.number.value * static_cast<double>(e.graph().axes[a].size), v.number.sym * e.graph().axes[a].sym};
+    if (a < ir::kFirstAxis)
+      return e.error(call.at, "length", "the sequence length is not a value",
+                     "position() counts from the start of the text");
+    v.number = {v.number.value * static_cast<double>(e.graph().axes[a].size),
+                v.number.sym * e.graph().axes[a].sym};
   }
   return v;
 }
@@ -484,7 +545,8 @@ Value run_axes(Elaborator& e, const Expr& call) {
 
 const Builtin kBuiltins[] = {
     {"linear", 2, 2, "over per bias init",
-     "linear(x, out, over=all axes of x, per=[], bias=false, init=normal(1/sqrt(fan-in))): x times a new weight; out is an axis, a list, or a size; "
+     "linear(x, out, over=all axes of x, per=[], bias=false, init=normal(1/sqrt(fan-in))): x times a new "
+     "weight; out is an axis, a list, or a size; "
      "`per` axes get weights of their own",
      run_linear},
     {"param", 1, 2, "init", "", run_param},
@@ -522,15 +584,21 @@ const Builtin kBuiltins[] = {
     {"pad", 4, 4, "", "", run_pad},
     {"concat", 5, 5, "", "concat(x, b, y, c, a): x along b, then y along c, as axis a", run_concat},
     {"broadcast", 2, 2, "", "", run_broadcast},
-    {"grad", 2, 2, "", "grad(loss, w): inside a scan, the gradient of the sum of loss with respect to w; differentiated again in training", run_grad},
-    {"size", 1, 1, "", "size(a): the size of an axis (also just its name) or the product of a list", run_size},
+    {"grad", 2, 2, "",
+     "grad(loss, w): inside a scan, the gradient of the sum of loss with respect to w; differentiated again "
+     "in training",
+     run_grad},
+    {"size", 1, 1, "", "size(a): the size of an axis (also just its name) or the product of a list",
+     run_size},
     {"axes", 1, 1, "", "axes(x): the list of axes of x but t and s", run_axes},
 };
 
 constexpr std::string_view kNoLength = "the sequence length is not a value";
-constexpr std::string_view kUsePosition = "position() counts from the start of the text; a running mean is mean(past(x), over=s)";
+constexpr std::string_view kUsePosition =
+    "position() counts from the start of the text; a running mean is mean(past(x), over=s)";
 constexpr std::string_view kWholeSequence = "an FFT over the sequence reads the future";
-constexpr std::string_view kLongConv = "a causal long convolution is sum(past(x) * filter, over=s) with a filter made of lag()";
+constexpr std::string_view kLongConv =
+    "a causal long convolution is sum(past(x) * filter, over=s) with a filter made of lag()";
 constexpr std::string_view kNoBatch = "the batch is not an axis: sequences never mix";
 constexpr std::string_view kUseNorm = "normalise over features: RMSNorm(x), LayerNorm(x)";
 constexpr std::string_view kReorders = "positions cannot be reordered";
@@ -555,15 +623,19 @@ const Absent kAbsent[] = {
     {"reverse", "future", kReorders, kUseShift},
     {"roll", "future", kReorders, kUseShift},
     {"sort", "future", kReorders, "top_k(x, n, over=a) marks the n largest along a feature axis"},
-    {"transpose", "name", "axes have names, there is nothing to transpose", "rename(x, a, b), split(x, a, [b, c]), merge(x, [b, c], a)"},
+    {"transpose", "name", "axes have names, there is nothing to transpose",
+     "rename(x, a, b), split(x, a, [b, c]), merge(x, [b, c], a)"},
     {"reshape", "name", "there is no reshape", "split(x, a, [b, c]) and merge(x, [b, c], a)"},
     {"view", "name", "there is no view", "split(x, a, [b, c]) and merge(x, [b, c], a)"},
-    {"rearrange", "name", "there is no rearrange", "split(x, a, [b, c]) and merge(x, [b, c], a); linear(x, [h, k]) makes heads directly"},
-    {"matmul", "name", "there is no matmul", "dot(a, b, over=k) contracts a named axis; linear(x, D) has a weight of its own"},
+    {"rearrange", "name", "there is no rearrange",
+     "split(x, a, [b, c]) and merge(x, [b, c], a); linear(x, [h, k]) makes heads directly"},
+    {"matmul", "name", "there is no matmul",
+     "dot(a, b, over=k) contracts a named axis; linear(x, D) has a weight of its own"},
     {"einsum", "name", "there is no einsum", "axes contract by name: dot(a, b, over=k)"},
     {"tril", "name", "there is no mask to write", "past(x) holds the positions s <= t only"},
     {"mask", "name", "there is no mask to write", "past(x) holds the positions s <= t only"},
-    {"dropout", "name", "there is no dropout", "a design is a deterministic function; regularisation belongs to the trainer"},
+    {"dropout", "name", "there is no dropout",
+     "a design is a deterministic function; regularisation belongs to the trainer"},
     {"randn", "name", "there are no random values", "param([axes], init=normal(0.02))"},
 };
 

@@ -27,12 +27,18 @@ void complete(Subject& subject) {
     return;
   }
   for (const int p : ir::dead_params(e.graph))
-    e.errors.push_back({"dead", fmt::format("parameter {} never influences the output: no gradient reaches it", e.graph.params[p].name),
+    e.errors.push_back({"dead",
+                        fmt::format("parameter {} never influences the output: no gradient reaches it",
+                                    e.graph.params[p].name),
                         "use what it makes, or remove it", param_position(e.graph, p)});
   subject.facts = ir::derive_facts(e.graph);
   const ir::Facts& f = subject.facts;
   if (!f.causal || !f.prefix_consistent || !f.batch_independent)
-    e.errors.push_back({"proof", fmt::format("the graph of {} reads the future, which its text cannot say", subject.name), "this is a bug in gabbro: please report it", {}});
+    e.errors.push_back(
+        {"proof",
+         fmt::format("the graph of {} reads the future, which its text cannot say", subject.name),
+         "this is a bug in gabbro: please report it",
+         {}});
   subject.hash = ir::structural_hash(e.graph);
 }
 
@@ -52,12 +58,16 @@ CheckReport check(std::string_view text, const Library& base, const ElaborateOpt
     has_unit = has_unit || std::holds_alternative<Unit>(item.value);
   }
   if (!has_design && !has_unit) {
-    report.errors.push_back({"empty", "the file holds no design and no unit", "start with `unit Name(x: [t, D]) -> [t, D]:`", {1, 1}});
+    report.errors.push_back({"empty",
+                             "the file holds no design and no unit",
+                             "start with `unit Name(x: [t, D]) -> [t, D]:`",
+                             {1, 1}});
     return report;
   }
   const auto take_errors = [&](const Elaboration& e) {
     for (const Error& error : e.errors)
-      if (std::none_of(report.errors.begin(), report.errors.end(), [&](const Error& known) { return known.at == error.at && known.code == error.code; }))
+      if (std::none_of(report.errors.begin(), report.errors.end(),
+                       [&](const Error& known) { return known.at == error.at && known.code == error.code; }))
         report.errors.push_back(error);
   };
   // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said once.

@@ -39,8 +39,10 @@ void Elaborator::run(const Design& design) {
   const auto v = static_cast<double>(choose(options_.vocab, vocab, kDefaultVocab));
   graph().env.width = d;
   graph().env.vocab = v;
-  out_.width = new_axis("D", {d, ir::Sym::atom(ir::Atom::kWidth)}, design.width ? design.width->at : Position{});
-  out_.vocab = new_axis("V", {v, ir::Sym::atom(ir::Atom::kVocab)}, design.vocab ? design.vocab->at : Position{});
+  out_.width =
+      new_axis("D", {d, ir::Sym::atom(ir::Atom::kWidth)}, design.width ? design.width->at : Position{});
+  out_.vocab =
+      new_axis("V", {v, ir::Sym::atom(ir::Atom::kVocab)}, design.vocab ? design.vocab->at : Position{});
   if (!out_.ok()) return;
   frame().width = out_.width;
 
@@ -59,7 +61,11 @@ void Elaborator::run(const Design& design) {
   if (!stack || !out_.ok()) return;
 
   const auto table = [&](const char* name, ir::Role role, AxisList fan_in) {
-    graph().params.push_back({name, {out_.width, out_.vocab}, fan_in, role, {ir::Init::Kind::kNormal, role == ir::Role::kInput ? 0.02 : 0, 0}});
+    graph().params.push_back({name,
+                              {out_.width, out_.vocab},
+                              fan_in,
+                              role,
+                              {ir::Init::Kind::kNormal, role == ir::Role::kInput ? 0.02 : 0, 0}});
     return builder().param(static_cast<int>(graph().params.size()) - 1);
   };
   const NodeId tokens = builder().add({.op = Op::kTokens});
@@ -69,7 +75,8 @@ void Elaborator::run(const Design& design) {
   if (!out_.ok()) return;
   report_unread(0);
   if (results.size() != 1) {
-    error(design.stack.at, "interface", fmt::format("the stack has {} results, the model needs one", results.size()));
+    error(design.stack.at, "interface",
+          fmt::format("the stack has {} results, the model needs one", results.size()));
     return;
   }
   const NodeId y = tensor(results[0], design.stack.at);
@@ -89,9 +96,13 @@ void Elaborator::run(const Expr& instance_expr) {
   std::vector<Value> inputs;
   const std::size_t count = instance->kind == Instance::Kind::kUnit ? instance->unit->inputs.size() : 1;
   for (std::size_t i = 0; i < count; ++i)
-    inputs.push_back(make(builder().add({.op = Op::kInput, .type = ir::Type{{ir::kTime, out_.width}, 0}, .index = static_cast<std::int32_t>(i)})));
+    inputs.push_back(make(builder().add({.op = Op::kInput,
+                                         .type = ir::Type{{ir::kTime, out_.width}, 0},
+                                         .index = static_cast<std::int32_t>(i)})));
   // A unit of the checked program is shown at its own text, not at a call that nobody wrote.
-  const Position at = instance->kind == Instance::Kind::kUnit && !instance->unit->inputs.empty() ? instance->unit->inputs[0].at : instance_expr.at;
+  const Position at = instance->kind == Instance::Kind::kUnit && !instance->unit->inputs.empty()
+                          ? instance->unit->inputs[0].at
+                          : instance_expr.at;
   const std::vector<Value> results = call(instance, inputs, out_.width, "unit", at);
   if (!out_.ok()) return;
   for (const Value& v : results) out_.outputs.push_back(tensor(v, at));

@@ -19,14 +19,15 @@ namespace gabbro::lang {
 struct ElaborateOptions {
   std::int64_t width = 0;  // D; 0: what the design says, else 256
   std::int64_t vocab = 0;  // V; 0: what the design says, else 4096
-  double free_scale = 1;   // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
+  double free_scale =
+      1;  // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
   bool record_names = false;
   std::size_t max_nodes = 200'000;
 };
 
 /// One use of a unit, in call order: the tree of instances is given by `depth`.
 struct InstanceInfo {
-  std::string path;   // "stack.3.mixer"
+  std::string path;  // "stack.3.mixer"
   std::string unit;
   std::string hypers;  // "heads=4, window=64"
   int depth = 0;

@@ -37,7 +37,8 @@ Value Elaborator::make(NodeId node) const {
 Value Elaborator::emit(Position at, ir::Node node) {
   if (graph().bodies[contexts_.back().body].nodes.size() >= options_.max_nodes) {
     gave_up_ = true;
-    return error(at, "limit", fmt::format("the design has more than {} operations", options_.max_nodes), "use fewer repetitions");
+    return error(at, "limit", fmt::format("the design has more than {} operations", options_.max_nodes),
+                 "use fewer repetitions");
   }
   auto id = builder().try_add(node);
   if (!id) return error(at, id.error());
@@ -100,13 +101,16 @@ Value Elaborator::unknown_name(const Expr& expr, bool is_call) {
   std::string hint = closest(expr.text, known);
   if (hint.empty()) hint = library_.suggest(expr.text);
   if (!hint.empty()) hint = "did you mean " + hint + "?";
-  if (!is_call && library_.unit(expr.text, frame().own)) hint = fmt::format("call the unit: {}(x)", expr.text);
-  return error(expr.at, "name", fmt::format("unknown {} {}", is_call ? "function or unit" : "name", expr.text), hint);
+  if (!is_call && library_.unit(expr.text, frame().own))
+    hint = fmt::format("call the unit: {}(x)", expr.text);
+  return error(expr.at, "name",
+               fmt::format("unknown {} {}", is_call ? "function or unit" : "name", expr.text), hint);
 }
 
 Value Elaborator::eval_name(const Expr& expr) {
   if (Binding* b = find(expr.text)) return b->value;
-  if (expr.text == "all") return number(std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity());
+  if (expr.text == "all")
+    return number(std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity());
   const auto axis = [](AxisId id) {
     Value v;
     v.kind = Value::Kind::kAxis;
@@ -123,9 +127,12 @@ Value Elaborator::eval(const Expr& expr) {
   if (gave_up_) return {};
   switch (expr.kind) {
     case Expr::Kind::kNumber:
-    case Expr::Kind::kBool: return number(expr.number, expr.number);
-    case Expr::Kind::kName: return eval_name(expr);
-    case Expr::Kind::kBinary: return eval_binary(expr);
+    case Expr::Kind::kBool:
+      return number(expr.number, expr.number);
+    case Expr::Kind::kName:
+      return eval_name(expr);
+    case Expr::Kind::kBinary:
+      return eval_binary(expr);
     case Expr::Kind::kUnary: {
       const Value x = eval(expr.args[0]);
       return arithmetic(expr, "*", number(-1, -1), x);
@@ -134,7 +141,8 @@ Value Elaborator::eval(const Expr& expr) {
       auto values = call_expr(expr);
       if (values.size() == 1) return values[0];
       if (values.empty()) return {};
-      return error(expr.at, "type", fmt::format("{} has {} results, one is expected here", expr.text, values.size()),
+      return error(expr.at, "type",
+                   fmt::format("{} has {} results, one is expected here", expr.text, values.size()),
                    "take them apart first: a, b = " + expr.text + "(...)");
     }
     case Expr::Kind::kIf: {
@@ -159,9 +167,12 @@ Value Elaborator::eval(const Expr& expr) {
           b.read = true;
           return b.value;
         }
-      return error(expr.at, "name", fmt::format("{} is not defined", key), "an indexed name is assigned before it is read");
+      return error(expr.at, "name", fmt::format("{} is not defined", key),
+                   "an indexed name is assigned before it is read");
     }
-    case Expr::Kind::kList: return error(expr.at, "type", "a list stands where a value is expected", "lists name axes: over=[h, k]");
+    case Expr::Kind::kList:
+      return error(expr.at, "type", "a list stands where a value is expected",
+                   "lists name axes: over=[h, k]");
   }
   return {};
 }
@@ -220,7 +231,9 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
   const auto then = [&](const Value& v, const auto& f) { return v.poison() ? v : f(v.node); };
   if (op == "+") return both(Op::kAdd, x, y);
   if (op == "*") return both(Op::kMul, x, y);
-  if (op == "-") return then(both(Op::kMul, builder().constant(-1), y), [&](NodeId minus) { return both(Op::kAdd, x, minus); });
+  if (op == "-")
+    return then(both(Op::kMul, builder().constant(-1), y),
+                [&](NodeId minus) { return both(Op::kAdd, x, minus); });
   if (op == "<") return both(Op::kLess, x, y);
   if (op == ">") return both(Op::kLess, y, x);
   if (op == "<=" || op == ">=" || op == "==") {  // not (the opposite), or neither less nor greater
@@ -231,10 +244,13 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
     return less.poison() || more.poison() ? Value{} : negate(builder().plus(less.node, more.node));
   }
   const auto quotient = [&] {
-    return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}), [&](NodeId r) { return both(Op::kMul, x, r); });
+    return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}),
+                [&](NodeId r) { return both(Op::kMul, x, r); });
   };
   if (op == "/") return quotient();
-  const Value whole = then(quotient(), [&](NodeId q) { return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}}); });
+  const Value whole = then(quotient(), [&](NodeId q) {
+    return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}});
+  });
   if (op == "//" || whole.poison()) return whole;
   return make(builder().minus(x, builder().times(y, whole.node)));  // %
 }
@@ -244,10 +260,13 @@ std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view
   if (v.poison()) return {};
   if (is_number(v)) return as_static(*this, v);
   if (v.kind == Value::Kind::kTensor)
-    error(expr.at, "type", fmt::format("{} must be a number known beforehand, got a value {}", what, graph().type_name(graph().node(v.body, v.node).type)),
+    error(expr.at, "type",
+          fmt::format("{} must be a number known beforehand, got a value {}", what,
+                      graph().type_name(graph().node(v.body, v.node).type)),
           "to choose per element use where(condition, a, b)");
   else if (v.kind == Value::Kind::kAxis)
-    error(expr.at, "length", "the sequence length is not a value", "a program must not know how long the text is; position() counts from its start");
+    error(expr.at, "length", "the sequence length is not a value",
+          "a program must not know how long the text is; position() counts from its start");
   else
     error(expr.at, "type", fmt::format("{} must be a number", what));
   return {};
@@ -269,7 +288,8 @@ std::optional<AxisList> Elaborator::eval_axes(const Expr& expr, std::string_view
     const Value v = eval(expr);
     if (v.poison()) return {};
     if (v.kind == Value::Kind::kAxis || v.kind == Value::Kind::kAxes) return v.axes;
-    error(expr.at, "type", fmt::format("{} names an axis", what), "declare axes with `axis h = heads, k = D / heads`");
+    error(expr.at, "type", fmt::format("{} names an axis", what),
+          "declare axes with `axis h = heads, k = D / heads`");
     return {};
   }
   AxisList out;

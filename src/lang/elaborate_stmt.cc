@@ -11,7 +11,9 @@ using ir::Op;
 
 namespace {
 
-bool is_reserved(std::string_view name) { return name == "t" || name == "s" || name == "D" || name == "V" || name == "all"; }
+bool is_reserved(std::string_view name) {
+  return name == "t" || name == "s" || name == "D" || name == "V" || name == "all";
+}
 
 }  // namespace
 
@@ -22,8 +24,9 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
   }
   for (const Binding& b : frame().names)
     if (b.name == name && name != "_") {
-      error(at, "duplicate", fmt::format("{} already has a value, from line {}", name, b.at.line),
-            "values do not change: choose another name, or carry it: scan S: [..] = 0, for i in n with x = x0");
+      error(
+          at, "duplicate", fmt::format("{} already has a value, from line {}", name, b.at.line),
+          "values do not change: choose another name, or carry it: scan S: [..] = 0, for i in n with x = x0");
       return;
     }
   Binding b;
@@ -32,7 +35,8 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
   b.at = at;
   b.may_ignore = may_ignore || name == "_";
   if (options_.record_names && b.value.kind == Value::Kind::kTensor && frame().unit)
-    out_.names.push_back({frame().unit->name, std::string(name), graph().type_name(graph().node(b.value.body, b.value.node).type), at.line});
+    out_.names.push_back({frame().unit->name, std::string(name),
+                          graph().type_name(graph().node(b.value.body, b.value.node).type), at.line});
   frame().names.push_back(std::move(b));
 }
 
@@ -42,7 +46,8 @@ void Elaborator::report_unread(std::size_t from) {
     const Binding& b = names[i];
     if (b.read || b.may_ignore || b.value.poison()) continue;
     const std::string_view shown = b.family_key.empty() ? b.name : std::string_view(b.family_key);
-    error(b.at, "unused", fmt::format("{} is never read", shown), "use it, or remove it (a result that is not wanted is named _)");
+    error(b.at, "unused", fmt::format("{} is never read", shown),
+          "use it, or remove it (a result that is not wanted is named _)");
   }
 }
 
@@ -61,16 +66,21 @@ void Elaborator::run_stmt(const Stmt& stmt) {
   if (frame().own)
     for (const BodyContext& context : contexts_) context.builder->set_line(stmt.at.line);
   switch (stmt.kind) {
-    case Stmt::Kind::kAxis: return run_axis(stmt);
-    case Stmt::Kind::kAssign: return run_assign(stmt);
-    case Stmt::Kind::kScan: return run_scan(stmt);
-    case Stmt::Kind::kFor: return run_for(stmt);
+    case Stmt::Kind::kAxis:
+      return run_axis(stmt);
+    case Stmt::Kind::kAssign:
+      return run_assign(stmt);
+    case Stmt::Kind::kScan:
+      return run_scan(stmt);
+    case Stmt::Kind::kFor:
+      return run_for(stmt);
     case Stmt::Kind::kShare: {
       InstancePtr instance = eval_instance(stmt.values[0], nullptr);
       Value v;
       if (instance) {
         auto shared = std::make_shared<Instance>(*instance);
-        if (shared->shared_path.empty()) shared->shared_path = owner().path + "." + unique_label(stmt.names[0]);
+        if (shared->shared_path.empty())
+          shared->shared_path = owner().path + "." + unique_label(stmt.names[0]);
         v.kind = Value::Kind::kInstance;
         v.instance = std::move(shared);
       }
@@ -79,7 +89,8 @@ void Elaborator::run_stmt(const Stmt& stmt) {
     }
     case Stmt::Kind::kReturn: {
       if (contexts_.size() > frame().contexts) {
-        error(stmt.at, "type", "return stands inside a scan", "return after it: the names assigned in a scan have a value at every position");
+        error(stmt.at, "type", "return stands inside a scan",
+              "return after it: the names assigned in a scan have a value at every position");
         return;
       }
       frame().label = "out";
@@ -94,8 +105,11 @@ AxisId Elaborator::new_axis(std::string name, const Static& size, Position at) {
   constexpr double kLargest = 1 << 24;
   const bool whole = size.value == std::floor(size.value);
   if (!whole || size.value < 1 || size.value > kLargest) {
-    error(at, "shape", fmt::format("axis {} has size {}{}", name, size.sym.is_constant() ? "" : size.sym.to_string() + " = ", size.value),
-          whole ? "sizes lie between 1 and 2^24" : "sizes are whole numbers: choose hyperparameters that divide the width, or use //");
+    error(at, "shape",
+          fmt::format("axis {} has size {}{}", name,
+                      size.sym.is_constant() ? "" : size.sym.to_string() + " = ", size.value),
+          whole ? "sizes lie between 1 and 2^24"
+                : "sizes are whole numbers: choose hyperparameters that divide the width, or use //");
     return 0;
   }
   if (graph().axes.size() > 60'000) {
@@ -137,7 +151,8 @@ void Elaborator::run_assign(const Stmt& stmt) {
     values.push_back(eval(source));
   if (values.size() != stmt.targets.size()) {
     if (!values.empty())
-      error(stmt.at, "type", fmt::format("{} names for {} results", stmt.targets.size(), values.size()), "name every result, or _ for one that is not wanted");
+      error(stmt.at, "type", fmt::format("{} names for {} results", stmt.targets.size(), values.size()),
+            "name every result, or _ for one that is not wanted");
     values.assign(stmt.targets.size(), {});
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -148,7 +163,8 @@ void Elaborator::run_assign(const Stmt& stmt) {
       std::string key = fmt::format("{}[{}]", target.text, *index);
       for (const Binding& b : frame().names)
         if (b.family_key == key) {
-          error(target.at, "duplicate", fmt::format("{} already has a value, from line {}", key, b.at.line), "each index is assigned once");
+          error(target.at, "duplicate", fmt::format("{} already has a value, from line {}", key, b.at.line),
+                "each index is assigned once");
           return;
         }
       bind("_", values[i], target.at);
@@ -171,7 +187,8 @@ void Elaborator::run_for(const Stmt& stmt) {
   const auto count = eval_int(stmt.values[0], "the number of repetitions");
   constexpr std::int64_t kMost = 1024;
   if (count && (*count < 0 || *count > kMost)) {
-    error(stmt.values[0].at, "range", fmt::format("{} repetitions", *count), "a loop is unrolled: between 0 and 1024");
+    error(stmt.values[0].at, "range", fmt::format("{} repetitions", *count),
+          "a loop is unrolled: between 0 and 1024");
     return;
   }
   const std::size_t outer = frame().names.size();
@@ -189,26 +206,31 @@ void Elaborator::run_for(const Stmt& stmt) {
     bind(stmt.names[0], index, stmt.at, true);
     run_block(stmt.body);
     if (has_returned_) {
-      error(stmt.at, "type", "return stands inside a loop", "return after it; carry a value out: for i in n with y = x");
+      error(stmt.at, "type", "return stands inside a loop",
+            "return after it; carry a value out: for i in n with y = x");
       has_returned_ = false;
       break;
     }
     // Names of one turn end with it; families and rebound carried values stay.
     auto& names = frame().names;
     std::vector<Binding> families;
-    std::vector<Binding> locals(std::make_move_iterator(names.begin() + static_cast<std::ptrdiff_t>(carried_end)), std::make_move_iterator(names.end()));
+    std::vector<Binding> locals(
+        std::make_move_iterator(names.begin() + static_cast<std::ptrdiff_t>(carried_end)),
+        std::make_move_iterator(names.end()));
     names.resize(carried_end);
     for (Binding& b : locals) {
       if (!b.family_key.empty())
         families.push_back(std::move(b));
       else if (!b.read && !b.may_ignore && !b.value.poison())
-        error(b.at, "unused", fmt::format("{} is never read", b.name), "names assigned in a loop end with each turn; carry a value out: for i in n with y = x");
+        error(b.at, "unused", fmt::format("{} is never read", b.name),
+              "names assigned in a loop end with each turn; carry a value out: for i in n with y = x");
     }
     // Families are kept before the carried names' end marker moves: they belong to the enclosing block.
     for (Binding& b : families) names.push_back(std::move(b));
     if (out_.errors.size() > errors_before) break;  // the next turn would say the same
   }
-  for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i) frame().names[i].may_rebind = false;
+  for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i)
+    frame().names[i].may_rebind = false;
 }
 
 void Elaborator::run_scan(const Stmt& stmt) {
@@ -221,7 +243,8 @@ void Elaborator::run_scan(const Stmt& stmt) {
       if (!find(name)) bind(name, {}, stmt.at);
   };
   if (in_scan()) {
-    error(stmt.at, "type", "a scan stands inside a scan", "carry all states in one scan: scan A: [..] = 0, B: [..] = 0:");
+    error(stmt.at, "type", "a scan stands inside a scan",
+          "carry all states in one scan: scan A: [..] = 0, B: [..] = 0:");
     return poison();
   }
   struct State {
@@ -240,21 +263,27 @@ void Elaborator::run_scan(const Stmt& stmt) {
     for (AxisId a : frame().lifted) state.type.add(a);
     const ir::Type got = builder().type(init);
     if (state.type.time()) {
-      error(stmt.types[i].at, "shape", fmt::format("state {} has axis t", stmt.names[i]), "a state is what is carried from one position to the next: leave t out");
+      error(stmt.types[i].at, "shape", fmt::format("state {} has axis t", stmt.names[i]),
+            "a state is what is carried from one position to the next: leave t out");
       continue;
     }
     if (got.time()) {
-      error(stmt.values[i].at, "time", fmt::format("state {} starts from a value that varies over time: {}", stmt.names[i], graph().type_name(got)),
+      error(stmt.values[i].at, "time",
+            fmt::format("state {} starts from a value that varies over time: {}", stmt.names[i],
+                        graph().type_name(got)),
             "start from a number or a parameter");
       continue;
     }
     bool fits = true;
     for (AxisId a : got.axes) fits = fits && state.type.has(a);
     if (!fits) {
-      error(stmt.values[i].at, "shape", fmt::format("state {} is {} and starts from {}", stmt.names[i], graph().type_name(state.type), graph().type_name(got)));
+      error(stmt.values[i].at, "shape",
+            fmt::format("state {} is {} and starts from {}", stmt.names[i], graph().type_name(state.type),
+                        graph().type_name(got)));
       continue;
     }
-    if (const ir::Node& from = builder().node(init); from.op == Op::kParam) graph().params[from.index].role = ir::Role::kState;
+    if (const ir::Node& from = builder().node(init); from.op == Op::kParam)
+      graph().params[from.index].role = ir::Role::kState;
     state.init = builder().fit(init, state.type);
     states.push_back(state);
   }
@@ -289,11 +318,14 @@ void Elaborator::run_scan(const Stmt& stmt) {
       node = builder().fit(builder().constant(0), states[i].type);
     } else if (builder().type(node) != states[i].type) {
       error(stmt.at, "shape",
-            fmt::format("state {} of the scan is {} but becomes {}", stmt.names[i], graph().type_name(states[i].type), graph().type_name(builder().type(node))),
+            fmt::format("state {} of the scan is {} but becomes {}", stmt.names[i],
+                        graph().type_name(states[i].type), graph().type_name(builder().type(node))),
             "declare the state with the axes of the value assigned to it, or reduce the surplus");
       node = builder().fit(builder().constant(0), states[i].type);
-    } else if (node == static_cast<NodeId>(i) && graph().bodies[body].nodes[node].op == Op::kArg && graph().bodies[body].nodes[node].index == static_cast<int>(i)) {
-      error(stmt.at, "unused", fmt::format("state {} never changes", stmt.names[i]), "assign to it in the scan, or use a plain value");
+    } else if (node == static_cast<NodeId>(i) && graph().bodies[body].nodes[node].op == Op::kArg &&
+               graph().bodies[body].nodes[node].index == static_cast<int>(i)) {
+      error(stmt.at, "unused", fmt::format("state {} never changes", stmt.names[i]),
+            "assign to it in the scan, or use a plain value");
     }
     step.outputs.push_back(node);
   }
@@ -345,7 +377,9 @@ NodeId Elaborator::use(const Value& value, Position at) {
   if (known != context.captured.end()) return known->second;
   ir::Type type = contexts_.front().builder->type(outer);
   if (type.past()) {
-    error(at, "time", fmt::format("a value over past positions stands inside a scan: {}", graph().type_name(type)), "reduce it over s before the scan");
+    error(at, "time",
+          fmt::format("a value over past positions stands inside a scan: {}", graph().type_name(type)),
+          "reduce it over s before the scan");
     return -1;
   }
   const ir::Node& node = contexts_.front().builder->node(outer);

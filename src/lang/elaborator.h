@@ -31,8 +31,8 @@ struct Static {
 struct Value {
   enum class Kind { kPoison, kStatic, kTensor, kAxis, kAxes, kInstance };
   Kind kind = Kind::kPoison;
-  Static number;         // kStatic
-  NodeId node = -1;      // kTensor: node `node` of body `body`
+  Static number;     // kStatic
+  NodeId node = -1;  // kTensor: node `node` of body `body`
   int body = 0;
   AxisList axes;         // kAxis (one), kAxes
   InstancePtr instance;  // kInstance
@@ -83,9 +83,9 @@ struct Frame {
 struct BodyContext {
   int body = 0;
   std::unique_ptr<ir::Builder> builder;
-  std::vector<NodeId> sequences, invariants;        // of the parent
+  std::vector<NodeId> sequences, invariants;          // of the parent
   std::vector<NodeId> sequence_args, invariant_args;  // of this body
-  std::unordered_map<NodeId, NodeId> captured;      // parent node -> arg node
+  std::unordered_map<NodeId, NodeId> captured;        // parent node -> arg node
 };
 
 class Elaborator {
@@ -134,9 +134,12 @@ class Elaborator {
   InstancePtr eval_instance(const Expr& expr, const Interface* want);
   std::vector<Value> call_expr(const Expr& expr);  // a call with any number of results
   std::vector<Value> call_instance_expr(const InstancePtr& instance, const Expr& call);
-  std::vector<Value> call(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path, Position at);
-  std::vector<Value> call_unit(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path, Position at);
-  std::vector<Value> call_hole(const Instance& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path);
+  std::vector<Value> call(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width,
+                          const std::string& path, Position at);
+  std::vector<Value> call_unit(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width,
+                               const std::string& path, Position at);
+  std::vector<Value> call_hole(const Instance& instance, const std::vector<Value>& inputs, AxisId width,
+                               const std::string& path);
   std::vector<Value> call_function(const Function& function, const Expr& call);
   std::vector<Value> run_body(std::unique_ptr<Frame> frame, const std::vector<Stmt>& body);
   std::string bind_hypers(const Instance& instance);  // in the current frame; returns "heads=4, window=64"
@@ -146,7 +149,8 @@ class Elaborator {
   bool conforms(const InstancePtr& instance, const Interface& want, Position at);
 
   // ---- parameters
-  NodeId new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in, ir::Role role, ir::Init init);
+  NodeId new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in, ir::Role role,
+                   ir::Init init);
   Frame& owner() { return frame().owner ? *frame().owner : frame(); }
   std::string unique_label(std::string_view label);
   AxisId twin(AxisId axis);

@@ -64,7 +64,9 @@ std::string expression_rules(const std::string& p, const std::string& space) {
   rule("product", "@unary (~ (\"*\" | \"/\" | \"//\" | \"%\") ~ @unary)*");
   rule("unary", "\"-\" @unary | @power");
   rule("power", "@atom (~ \"**\" ~ @unary)?");
-  rule("atom", "number | \"true\" | \"false\" | name | name \"(\" open args? close \")\" | name \"[\" open i-expr close \"]\" | \"(\" open i-expr close \")\" | list");
+  rule("atom",
+       "number | \"true\" | \"false\" | name | name \"(\" open args? close \")\" | name \"[\" open i-expr "
+       "close \"]\" | \"(\" open i-expr close \")\" | list");
   return r;
 }
 
@@ -72,12 +74,15 @@ std::string expression_rules(const std::string& p, const std::string& space) {
 std::string statement_rules(int level, int deepest) {
   const std::string indent(static_cast<std::size_t>(level) * 4, ' ');
   const std::string n = std::to_string(level);
-  std::string r = fmt::format("stmt{0} ::= comment{0}* \"{1}\" (axis | share | assign{2}) \n", n, indent, level < deepest ? " | scan" + n + " | for" + n : "");
+  std::string r = fmt::format("stmt{0} ::= comment{0}* \"{1}\" (axis | share | assign{2}) \n", n, indent,
+                              level < deepest ? " | scan" + n + " | for" + n : "");
   r += fmt::format("comment{} ::= \"{}#\" text \"\\n\"\n", n, indent);
   if (level >= deepest) return r;
   const std::string inner = std::to_string(level + 1);
   r += fmt::format("scan{} ::= \"scan \" state (\", \" state)* \":\" eol stmt{}+\n", n, inner);
-  r += fmt::format("for{} ::= \"for \" name \" in \" expr (\" with \" binding (\", \" binding)*)? \":\" eol stmt{}+\n", n, inner);
+  r += fmt::format(
+      "for{} ::= \"for \" name \" in \" expr (\" with \" binding (\", \" binding)*)? \":\" eol stmt{}+\n", n,
+      inner);
   return r;
 }
 
@@ -86,7 +91,8 @@ std::string statement_rules(int level, int deepest) {
 std::string gbnf() {
   Trie words;
   std::vector<std::string_view> refused(reserved_words().begin(), reserved_words().end());
-  for (const char* habit : {"True", "False", "None", "null", "range"}) refused.emplace_back(habit);  // the parser asks what was meant
+  for (const char* habit : {"True", "False", "None", "null", "range"})
+    refused.emplace_back(habit);  // the parser asks what was meant
   for (const std::string_view word : refused) {
     Trie* at = &words;
     for (char c : word) {

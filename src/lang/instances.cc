@@ -52,7 +52,9 @@ bool Elaborator::conforms(const InstancePtr& instance, const Interface& want, Po
     outputs = instance->hole->outputs;
   }
   if (inputs == want.inputs.size() && same_results(outputs, want.outputs)) return true;
-  error(at, "interface", fmt::format("{} has {}; {} wants {}", name, signature(inputs, outputs), want.name, signature(want.inputs.size(), want.outputs)),
+  error(at, "interface",
+        fmt::format("{} has {}; {} wants {}", name, signature(inputs, outputs), want.name,
+                    signature(want.inputs.size(), want.outputs)),
         "fill the slot with a unit of its interface");
   return false;
 }
@@ -86,11 +88,14 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
     const bool is_call = expr.kind == Expr::Kind::kCall;
     if (Binding* b = find(expr.text)) {
       if (b->value.kind != Value::Kind::kInstance) {
-        if (!b->value.poison()) error(expr.at, "type", fmt::format("{} is not a unit", expr.text), "a slot takes a unit, e.g. norm = RMSNorm");
+        if (!b->value.poison())
+          error(expr.at, "type", fmt::format("{} is not a unit", expr.text),
+                "a slot takes a unit, e.g. norm = RMSNorm");
         return nullptr;
       }
       if (is_call) {
-        error(expr.at, "type", fmt::format("{} already has its hyperparameters", expr.text), "name it without parentheses");
+        error(expr.at, "type", fmt::format("{} already has its hyperparameters", expr.text),
+              "name it without parentheses");
         return nullptr;
       }
       if (want && !conforms(b->value.instance, *want, expr.at)) return nullptr;
@@ -105,22 +110,29 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
       const std::string& key = expr.keywords[i];
       if (key == "over" || key.empty()) continue;  // inputs of a call; a bare instance has none
       const auto& hypers = out->unit->hypers;
-      const auto hyper = std::find_if(hypers.begin(), hypers.end(), [&](const Hyper& h) { return h.name == key; });
+      const auto hyper =
+          std::find_if(hypers.begin(), hypers.end(), [&](const Hyper& h) { return h.name == key; });
       if (hyper == hypers.end()) {
         std::vector<std::string> known;
         for (const Hyper& h : hypers) known.push_back(h.name);
         std::string hint = closest(key, known);
-        hint = hint.empty() ? (known.empty() ? "it has none" : fmt::format("it has {}", fmt::join(known, ", "))) : "did you mean " + hint + "?";
-        error(expr.args[i].at, "name", fmt::format("{} has no hyperparameter or slot {}", expr.text, key), hint);
+        hint = hint.empty()
+                   ? (known.empty() ? "it has none" : fmt::format("it has {}", fmt::join(known, ", ")))
+                   : "did you mean " + hint + "?";
+        error(expr.args[i].at, "name", fmt::format("{} has no hyperparameter or slot {}", expr.text, key),
+              hint);
         return nullptr;
       }
-      if (std::any_of(out->args.begin(), out->args.end(), [&](const auto& arg) { return arg.first == key; })) {
+      if (std::any_of(out->args.begin(), out->args.end(),
+                      [&](const auto& arg) { return arg.first == key; })) {
         error(expr.args[i].at, "duplicate", fmt::format("{} is given twice", key));
         return nullptr;
       }
       Value v;
       if (hyper->kind == Hyper::Kind::kSlot) {
-        const Interface* interface = hyper->interface == "Unit" ? &unit_interface() : library_.interface(hyper->interface, library_.is_own(out->unit));
+        const Interface* interface = hyper->interface == "Unit"
+                                         ? &unit_interface()
+                                         : library_.interface(hyper->interface, library_.is_own(out->unit));
         v.instance = eval_instance(expr.args[i], interface);
         if (!v.instance) return nullptr;
         v.kind = Value::Kind::kInstance;
@@ -160,7 +172,8 @@ bool Elaborator::check_range(const Hyper& hyper, const Value& value, Position at
     if (!allowed.empty()) allowed += ", ";
     allowed += low->value == high->value ? show(low->value) : show(low->value) + " .. " + show(high->value);
   }
-  error(at, "range", fmt::format("{} = {} is not in {{{}}}", hyper.name, show(v), allowed), "choose one of the allowed values, or widen the range in the signature");
+  error(at, "range", fmt::format("{} = {} is not in {{{}}}", hyper.name, show(v), allowed),
+        "choose one of the allowed values, or widen the range in the signature");
   return false;
 }
 
@@ -191,23 +204,28 @@ Value Elaborator::hyper_value(const Instance& instance, const Hyper& hyper) {
   Value v;
   if (hyper.kind != Hyper::Kind::kSlot) {
     if (!hyper.value)
-      return error(instance.at, "missing", fmt::format("{} needs {}", instance.unit->name, hyper.name), fmt::format("write {}({}=...)", instance.unit->name, hyper.name));
+      return error(instance.at, "missing", fmt::format("{} needs {}", instance.unit->name, hyper.name),
+                   fmt::format("write {}({}=...)", instance.unit->name, hyper.name));
     const auto number = eval_static(*hyper.value, hyper.name);
     if (!number) return {};
     v.kind = Value::Kind::kStatic;
     v.number = *number;
     return check_range(hyper, v, hyper.value->at) ? v : Value{};
   }
-  const Interface* interface = hyper.interface == "Unit" ? &unit_interface() : library_.interface(hyper.interface, library_.is_own(instance.unit));
+  const Interface* interface = hyper.interface == "Unit"
+                                   ? &unit_interface()
+                                   : library_.interface(hyper.interface, library_.is_own(instance.unit));
   if (!interface)
-    return error(hyper.at, "name", fmt::format("unknown interface {}", hyper.interface), "slots are typed by `Unit` or by an interface of the program");
+    return error(hyper.at, "name", fmt::format("unknown interface {}", hyper.interface),
+                 "slots are typed by `Unit` or by an interface of the program");
   v.kind = Value::Kind::kInstance;
   if (hyper.value) {
     v.instance = eval_instance(*hyper.value, interface);
     return v.instance ? v : Value{};
   }
   if (!fill_holes_)
-    return error(instance.at, "missing", fmt::format("{} needs a unit for its slot {}", instance.unit->name, hyper.name),
+    return error(instance.at, "missing",
+                 fmt::format("{} needs a unit for its slot {}", instance.unit->name, hyper.name),
                  fmt::format("write {}({}=SomeUnit)", instance.unit->name, hyper.name));
   auto hole = std::make_shared<Instance>();
   hole->kind = Instance::Kind::kHole;
@@ -224,7 +242,8 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
       if (hyper.free) scale_free(hyper, v);
       if (!description.empty()) description += ", ";
       description += hyper.name + "=";
-      description += hyper.kind == Hyper::Kind::kBool ? (v.number.value != 0 ? "true" : "false") : show(v.number.value);
+      description +=
+          hyper.kind == Hyper::Kind::kBool ? (v.number.value != 0 ? "true" : "false") : show(v.number.value);
     }
     bind(hyper.name, std::move(v), hyper.at);
   }
@@ -237,7 +256,8 @@ std::vector<Value> Elaborator::call_expr(const Expr& expr) {
   if (Binding* b = find(expr.text)) {
     if (b->value.poison()) return {};
     if (b->value.kind == Value::Kind::kInstance) return call_instance_expr(b->value.instance, expr);
-    error(expr.at, "type", fmt::format("{} is a value, not a function", expr.text), "an operator is missing, or the name hides a unit");
+    error(expr.at, "type", fmt::format("{} is a value, not a function", expr.text),
+          "an operator is missing, or the name hides a unit");
     return {};
   }
   if (const Builtin* builtin = find_builtin(expr.text)) {
@@ -250,20 +270,25 @@ std::vector<Value> Elaborator::call_expr(const Expr& expr) {
       }
       const std::string padded = fmt::format(" {} ", builtin->keywords);
       if (padded.find(" " + key + " ") == std::string::npos) {
-        error(expr.args[i].at, "call", fmt::format("{} has no argument {}", expr.text, key), std::string(builtin->doc));
+        error(expr.args[i].at, "call", fmt::format("{} has no argument {}", expr.text, key),
+              std::string(builtin->doc));
         return {};
       }
     }
     if (positional < builtin->min_args || positional > builtin->max_args) {
-      error(expr.at, "call", fmt::format("{} takes {} argument{}, got {}", expr.text,
-                                         builtin->min_args == builtin->max_args ? fmt::format("{}", builtin->min_args) : fmt::format("{} to {}", builtin->min_args, builtin->max_args),
-                                         builtin->max_args == 1 ? "" : "s", positional),
+      error(expr.at, "call",
+            fmt::format("{} takes {} argument{}, got {}", expr.text,
+                        builtin->min_args == builtin->max_args
+                            ? fmt::format("{}", builtin->min_args)
+                            : fmt::format("{} to {}", builtin->min_args, builtin->max_args),
+                        builtin->max_args == 1 ? "" : "s", positional),
             std::string(builtin->doc));
       return {};
     }
     return {builtin->run(*this, expr)};
   }
-  if (const Function* function = library_.function(expr.text, frame().own)) return call_function(*function, expr);
+  if (const Function* function = library_.function(expr.text, frame().own))
+    return call_function(*function, expr);
   if (!library_.unit(expr.text, frame().own)) return {unknown_name(expr, true)};
   const InstancePtr instance = eval_instance(expr, nullptr);
   return instance ? call_instance_expr(instance, expr) : std::vector<Value>{};
@@ -276,7 +301,9 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
   for (std::size_t i = 0; i < expr.args.size(); ++i) {
     if (!expr.keywords[i].empty()) {
       if (is_slot && expr.keywords[i] != "over") {
-        error(expr.args[i].at, "call", fmt::format("slot {} takes inputs and over=, not {}", expr.text, expr.keywords[i]), "its hyperparameters are chosen where it is filled");
+        error(expr.args[i].at, "call",
+              fmt::format("slot {} takes inputs and over=, not {}", expr.text, expr.keywords[i]),
+              "its hyperparameters are chosen where it is filled");
         ok = false;
       }
       continue;
@@ -286,7 +313,8 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
   }
   if (!ok) return {};
   if (inputs.empty()) {
-    error(expr.at, "call", fmt::format("{} is called without input", expr.text), fmt::format("write {}(x)", expr.text));
+    error(expr.at, "call", fmt::format("{} is called without input", expr.text),
+          fmt::format("write {}(x)", expr.text));
     return {};
   }
   // Which axis plays the part of D: the one named by over=, else the only one there is.
@@ -301,13 +329,17 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
       if (a >= ir::kFirstAxis && !frame().lifted.contains(a)) over.push_back(a);
     if (over.size() != 1) {
       error(expr.at, "shape", fmt::format("{} takes [t, D] and gets {}", expr.text, graph().type_name(type)),
-            over.empty() ? "apply it to a value with a feature axis" : "say which axis is D: " + expr.text + "(x, over=" + graph().axes[over[over.size() - 1]].name + ")");
+            over.empty() ? "apply it to a value with a feature axis"
+                         : "say which axis is D: " + expr.text +
+                               "(x, over=" + graph().axes[over[over.size() - 1]].name + ")");
       return {};
     }
   }
   for (AxisId a : over)
     if (a < ir::kFirstAxis || !type.has(a)) {
-      error(expr.at, a == ir::kTime ? "future" : "shape", fmt::format("{} cannot run over {}: the value is {}", expr.text, graph().axes[a].name, graph().type_name(type)),
+      error(expr.at, a == ir::kTime ? "future" : "shape",
+            fmt::format("{} cannot run over {}: the value is {}", expr.text, graph().axes[a].name,
+                        graph().type_name(type)),
             a == ir::kTime ? "units work at every position; open past positions with past(x)" : "");
       return {};
     }
@@ -325,19 +357,25 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
   AxisList back{merged};
   for (AxisId a : over) back.push_back(a);
   for (Value& v : results)
-    if (const NodeId node = tensor(v, expr.at); node >= 0) v = emit(expr.at, {.op = Op::kSplit, .in = {node, -1, -1}, .axes = back});
+    if (const NodeId node = tensor(v, expr.at); node >= 0)
+      v = emit(expr.at, {.op = Op::kSplit, .in = {node, -1, -1}, .axes = back});
   return results;
 }
 
-std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path, Position at) {
+std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vector<Value>& inputs,
+                                    AxisId width, const std::string& path, Position at) {
   const std::string& place = instance->shared_path.empty() ? path : instance->shared_path;
   switch (instance->kind) {
-    case Instance::Kind::kUnit: return call_unit(instance, inputs, width, place, at);
-    case Instance::Kind::kHole: return call_hole(*instance, inputs, width, place);
-    default: break;
+    case Instance::Kind::kUnit:
+      return call_unit(instance, inputs, width, place, at);
+    case Instance::Kind::kHole:
+      return call_hole(*instance, inputs, width, place);
+    default:
+      break;
   }
   std::vector<Value> x = inputs;
-  const int count = instance->kind == Instance::Kind::kRepeat ? instance->count : static_cast<int>(instance->parts.size());
+  const int count =
+      instance->kind == Instance::Kind::kRepeat ? instance->count : static_cast<int>(instance->parts.size());
   for (int i = 0; i < count && !x.empty() && !gave_up_; ++i) {
     const InstancePtr& part = instance->parts[instance->kind == Instance::Kind::kRepeat ? 0 : i];
     const std::size_t errors_before = out_.errors.size();
@@ -347,10 +385,13 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
   return x;
 }
 
-std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path, Position at) {
+std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std::vector<Value>& inputs,
+                                         AxisId width, const std::string& path, Position at) {
   const Unit& unit = *instance->unit;
   if (inputs.size() != unit.inputs.size()) {
-    error(at, "call", fmt::format("{} takes {} input{}, got {}", unit.name, unit.inputs.size(), unit.inputs.size() == 1 ? "" : "s", inputs.size()));
+    error(at, "call",
+          fmt::format("{} takes {} input{}, got {}", unit.name, unit.inputs.size(),
+                      unit.inputs.size() == 1 ? "" : "s", inputs.size()));
     return {};
   }
   const ir::Type type = builder().type(inputs[0].node);
@@ -358,9 +399,13 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
     const ir::Type got = builder().type(inputs[i].node);
     const bool has_time = in_scan() || got.time();
     if (got != type || !got.has(width) || !has_time || got.past()) {
-      error(at, "shape", fmt::format("input {} of {} is {}, expected [t, {}]{}", unit.inputs[i].name, unit.name, graph().type_name(got), graph().axes[width].name,
-                                     got != type ? fmt::format(" like the first input {}", graph().type_name(type)) : ""),
-            got.past() ? "reduce it over s first" : !has_time ? "it does not vary over time" : "");
+      error(at, "shape",
+            fmt::format("input {} of {} is {}, expected [t, {}]{}", unit.inputs[i].name, unit.name,
+                        graph().type_name(got), graph().axes[width].name,
+                        got != type ? fmt::format(" like the first input {}", graph().type_name(type)) : ""),
+            got.past()  ? "reduce it over s first"
+            : !has_time ? "it does not vary over time"
+                        : "");
       return {};
     }
   }
@@ -391,7 +436,8 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
   frames_.pop_back();
   if (out_.errors.size() > errors_before) return std::vector<Value>(unit.outputs.size());
   std::vector<Value> results = run_body(std::move(frame_ptr), unit.body);
-  for (std::size_t p = params_before; p < graph().params.size(); ++p) out_.instances[slot].params += ir::elements(graph(), graph().params[p].axes);
+  for (std::size_t p = params_before; p < graph().params.size(); ++p)
+    out_.instances[slot].params += ir::elements(graph(), graph().params[p].axes);
   if (out_.errors.size() > errors_before) return std::vector<Value>(unit.outputs.size());
   return results;
 }
@@ -407,11 +453,14 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
   std::vector<Value> results = std::exchange(returned_, std::move(saved));
   const bool returned = std::exchange(has_returned_, saved_flag);
   const Position end = body.empty() ? Position{} : body.back().at;
-  if (!returned && out_.errors.size() == errors_before) error(end, "missing", fmt::format("{} returns nothing", frame().name), "end the body with return");
+  if (!returned && out_.errors.size() == errors_before)
+    error(end, "missing", fmt::format("{} returns nothing", frame().name), "end the body with return");
   if (out_.errors.size() == errors_before) report_unread(0);
   if (const Unit* unit = frame().unit; unit && returned && out_.errors.size() == errors_before) {
     if (results.size() != unit->outputs.size())
-      error(end, "type", fmt::format("{} declares {} result{} and returns {}", unit->name, unit->outputs.size(), unit->outputs.size() == 1 ? "" : "s", results.size()));
+      error(end, "type",
+            fmt::format("{} declares {} result{} and returns {}", unit->name, unit->outputs.size(),
+                        unit->outputs.size() == 1 ? "" : "s", results.size()));
     ir::Type want;
     if (!in_scan()) want.add(ir::kTime);
     want.add(frame().width);
@@ -421,7 +470,9 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
       if (node < 0) continue;
       v = make(node);
       if (const ir::Type got = builder().type(node); got != want)
-        error(end, "shape", fmt::format("{} returns {}, expected {}", unit->name, graph().type_name(got), graph().type_name(want)),
+        error(end, "shape",
+              fmt::format("{} returns {}, expected {}", unit->name, graph().type_name(got),
+                          graph().type_name(want)),
               got.past() ? "reduce it over s" : "end with linear(y, D)");
     }
   }
@@ -430,7 +481,8 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
 }
 
 // A unit not given: the simplest that reads every input, so that a unit with open slots can be checked on its own.
-std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::vector<Value>& inputs, AxisId width, const std::string& path) {
+std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::vector<Value>& inputs,
+                                         AxisId width, const std::string& path) {
   std::vector<Value> results;
   for (std::size_t r = 0; r < instance.hole->outputs.size(); ++r) {
     NodeId sum = -1;
@@ -479,18 +531,24 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
     } else {
       for (slot = 0; slot < function.params.size() && function.params[slot].name != call.keywords[i];) ++slot;
     }
-    if (slot >= function.params.size() && (call.keywords[i] == "padding" || call.keywords[i] == "right" || call.keywords[i] == "bidirectional")) {
-      error(call.args[i].at, "future", fmt::format("{} has no argument {}: room on the right would hold future positions", function.name, call.keywords[i]),
-            fmt::format("{} looks back only, and reads 0 before the start: {}(x, width)", function.name, function.name));
+    if (slot >= function.params.size() && (call.keywords[i] == "padding" || call.keywords[i] == "right" ||
+                                           call.keywords[i] == "bidirectional")) {
+      error(call.args[i].at, "future",
+            fmt::format("{} has no argument {}: room on the right would hold future positions", function.name,
+                        call.keywords[i]),
+            fmt::format("{} looks back only, and reads 0 before the start: {}(x, width)", function.name,
+                        function.name));
       return {};
     }
     if (slot >= function.params.size() || given[slot]) {
       std::string names;
       for (const auto& p : function.params) names += (names.empty() ? "" : ", ") + p.name;
       error(call.args[i].at, "call",
-            slot >= function.params.size() && call.keywords[i].empty() ? fmt::format("{} takes {} arguments", function.name, function.params.size())
-            : slot >= function.params.size()                           ? fmt::format("{} has no argument {}", function.name, call.keywords[i])
-                                                                       : fmt::format("argument {} is given twice", function.params[slot].name),
+            slot >= function.params.size() && call.keywords[i].empty()
+                ? fmt::format("{} takes {} arguments", function.name, function.params.size())
+            : slot >= function.params.size()
+                ? fmt::format("{} has no argument {}", function.name, call.keywords[i])
+                : fmt::format("argument {} is given twice", function.params[slot].name),
             fmt::format("{}({})", function.name, names));
       return {};
     }
@@ -502,8 +560,11 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
   bool ok = true;
   for (std::size_t i = 0; i < values.size() && ok; ++i) {
     if (!given[i]) {
-      if (function.params[i].value) values[i] = eval(*function.params[i].value);
-      else error(call.at, "call", fmt::format("argument {} is missing", function.params[i].name), fmt::format("write {}(..., {}=...)", function.name, function.params[i].name));
+      if (function.params[i].value)
+        values[i] = eval(*function.params[i].value);
+      else
+        error(call.at, "call", fmt::format("argument {} is missing", function.params[i].name),
+              fmt::format("write {}(..., {}=...)", function.name, function.params[i].name));
     }
     ok = !values[i].poison();
     if (ok) bind(function.params[i].name, values[i], call.at);
@@ -536,7 +597,8 @@ AxisId Elaborator::twin(AxisId axis) {
   return known->second;
 }
 
-NodeId Elaborator::new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in, ir::Role role, ir::Init init) {
+NodeId Elaborator::new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in,
+                             ir::Role role, ir::Init init) {
   const std::string name = owner().path + "." + unique_label(label);
   const auto [known, fresh] = params_by_name_.try_emplace(name, static_cast<int>(graph().params.size()));
   if (fresh) {

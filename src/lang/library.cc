@@ -22,7 +22,8 @@ int edit_distance(std::string_view a, std::string_view b) {
     int diagonal = row[0];
     row[0] = static_cast<int>(2 * i);
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const bool same_letter = std::tolower(static_cast<unsigned char>(a[i - 1])) == std::tolower(static_cast<unsigned char>(b[j - 1]));
+      const bool same_letter = std::tolower(static_cast<unsigned char>(a[i - 1])) ==
+                               std::tolower(static_cast<unsigned char>(b[j - 1]));
       const int cost = a[i - 1] == b[j - 1] ? 0 : same_letter ? 1 : 2;
       const int next = std::min({row[j] + 2, row[j - 1] + 2, diagonal + cost});
       diagonal = row[j];
@@ -59,7 +60,8 @@ std::vector<std::string> uses_of(const Item& item) {
       if (hyper.value && hyper.kind == Hyper::Kind::kSlot) mentions(*hyper.value, out);
     // A slot or an input hides a unit of its name.
     std::erase_if(out, [&](const std::string& name) {
-      return std::any_of(unit->hypers.begin(), unit->hypers.end(), [&](const Hyper& h) { return h.name == name; });
+      return std::any_of(unit->hypers.begin(), unit->hypers.end(),
+                         [&](const Hyper& h) { return h.name == name; });
     });
   }
   return out;
@@ -76,7 +78,8 @@ void find_cycles(const std::unordered_map<std::string, Definition>& definitions,
       std::string cycle;
       for (auto it = open; it != path.end(); ++it) cycle += *it + " -> ";
       errors.push_back({"recursion", fmt::format("{} contains itself: {}{}", name, cycle, name),
-                        "a design is a finite tree; repeat with `for` or `12 * Unit` instead", definitions.at(*open).item->at});
+                        "a design is a finite tree; repeat with `for` or `12 * Unit` instead",
+                        definitions.at(*open).item->at});
       return false;
     }
     path.push_back(name);
@@ -99,7 +102,8 @@ void check_results(const std::vector<Port>& outputs, std::vector<Error>& errors)
   for (std::size_t i = 1; i < outputs.size(); ++i)
     for (std::size_t j = 1; j < i; ++j)
       if (outputs[i].name == outputs[j].name)
-        errors.push_back({"duplicate", fmt::format("two results are named {}", outputs[i].name), "give every result a name of its own", outputs[i].at});
+        errors.push_back({"duplicate", fmt::format("two results are named {}", outputs[i].name),
+                          "give every result a name of its own", outputs[i].at});
 }
 
 }  // namespace
@@ -124,18 +128,23 @@ std::vector<Error> Library::add(const Program& program) {
   std::unordered_map<std::string, Definition> definitions;
   for (const Item& item : program.items) {
     const std::string& name = item_name(item);
-    if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved) || find_builtin(name)) {
-      errors.push_back({"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
+    if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved) ||
+        find_builtin(name)) {
+      errors.push_back(
+          {"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
       continue;
     }
     if (const auto known = definitions.find(name); known != definitions.end()) {
-      errors.push_back({"duplicate", fmt::format("{} is defined twice; first on line {}", name, known->second.item->at.line),
-                        "rename one of them", item.at});
+      errors.push_back(
+          {"duplicate",
+           fmt::format("{} is defined twice; first on line {}", name, known->second.item->at.line),
+           "rename one of them", item.at});
       continue;
     }
     definitions.emplace(name, Definition{&item, uses_of(item)});
     if (const auto* unit = std::get_if<Unit>(&item.value)) check_results(unit->outputs, errors);
-    if (const auto* interface = std::get_if<Interface>(&item.value)) check_results(interface->outputs, errors);
+    if (const auto* interface = std::get_if<Interface>(&item.value))
+      check_results(interface->outputs, errors);
   }
   find_cycles(definitions, errors);
   if (!errors.empty()) return errors;
@@ -147,7 +156,8 @@ std::vector<Error> Library::add(const Program& program) {
   for (const Item& item : program.items) {
     std::visit([&](const auto& value) { own_.insert(&value); }, item.value);
     if (const auto* fn = std::get_if<Function>(&item.value)) mine_.functions[fn->name] = fn;
-    if (const auto* interface = std::get_if<Interface>(&item.value)) mine_.interfaces[interface->name] = interface;
+    if (const auto* interface = std::get_if<Interface>(&item.value))
+      mine_.interfaces[interface->name] = interface;
     if (const auto* unit = std::get_if<Unit>(&item.value)) mine_.units[unit->name] = unit;
   }
   return errors;
@@ -155,7 +165,8 @@ std::vector<Error> Library::add(const Program& program) {
 
 namespace {
 template <class Table>
-auto lookup(const Table& mine, const Table& base, const std::string& name, bool own) -> typename Table::mapped_type {
+auto lookup(const Table& mine, const Table& base, const std::string& name, bool own) ->
+    typename Table::mapped_type {
   if (own)
     if (const auto at = mine.find(name); at != mine.end()) return at->second;
   const auto at = base.find(name);
@@ -163,11 +174,15 @@ auto lookup(const Table& mine, const Table& base, const std::string& name, bool 
 }
 }  // namespace
 
-const Function* Library::function(std::string_view name, bool own) const { return lookup(mine_.functions, base_.functions, std::string(name), own); }
+const Function* Library::function(std::string_view name, bool own) const {
+  return lookup(mine_.functions, base_.functions, std::string(name), own);
+}
 const Interface* Library::interface(std::string_view name, bool own) const {
   return lookup(mine_.interfaces, base_.interfaces, std::string(name), own);
 }
-const Unit* Library::unit(std::string_view name, bool own) const { return lookup(mine_.units, base_.units, std::string(name), own); }
+const Unit* Library::unit(std::string_view name, bool own) const {
+  return lookup(mine_.units, base_.units, std::string(name), own);
+}
 
 std::vector<std::string> Library::unit_names() const {
   std::vector<std::string> names;

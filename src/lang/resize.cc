@@ -59,7 +59,9 @@ double formula(const ir::Sym& params, const ir::Graph& graph, std::int64_t width
   return params.eval(env);
 }
 
-double error_of(std::int64_t got, std::int64_t want) { return std::abs(static_cast<double>(got) / static_cast<double>(want) - 1); }
+double error_of(std::int64_t got, std::int64_t want) {
+  return std::abs(static_cast<double>(got) / static_cast<double>(want) - 1);
+}
 
 // Parameters grow with the scale: bisection, on the logarithm.
 std::optional<Resized> scale_to_fit(Family& family, std::int64_t width, std::int64_t want) {
@@ -89,13 +91,17 @@ Result<Resized> resize(const Library& library, const Design& design, std::int64_
   std::int64_t low = 1, high = kWidest;
   while (low < high) {
     const std::int64_t middle = (low + high) / 2;
-    if (formula(formula_params, graph, middle) < static_cast<double>(want)) low = middle + 1;
-    else high = middle;
+    if (formula(formula_params, graph, middle) < static_cast<double>(want))
+      low = middle + 1;
+    else
+      high = middle;
   }
   std::vector<std::int64_t> widths;
   for (std::int64_t distance = 0; distance < 4096 && widths.size() < 6; ++distance)
     for (std::int64_t width : {low + distance, low - distance})
-      if (width >= 1 && width <= kWidest && divides(graph, width) && std::find(widths.begin(), widths.end(), width) == widths.end()) widths.push_back(width);
+      if (width >= 1 && width <= kWidest && divides(graph, width) &&
+          std::find(widths.begin(), widths.end(), width) == widths.end())
+        widths.push_back(width);
 
   std::string tried;
   std::optional<Resized> best;
@@ -109,15 +115,21 @@ Result<Resized> resize(const Library& library, const Design& design, std::int64_
     if (!got) continue;
     consider({width, 1, *got});
     if (best && best->free_scale == 1) return *best;
-    if (tried.size() < 120) tried += fmt::format("{}D = {} gives {} ({:+.1f} %)", tried.empty() ? "" : ", ", width, *got, 100 * (static_cast<double>(*got) / static_cast<double>(want) - 1));
+    if (tried.size() < 120)
+      tried += fmt::format("{}D = {} gives {} ({:+.1f} %)", tried.empty() ? "" : ", ", width, *got,
+                           100 * (static_cast<double>(*got) / static_cast<double>(want) - 1));
   }
   if (has_free)
     for (std::int64_t width : widths)
       if (const auto r = scale_to_fit(family, width, want)) consider(*r);
   if (best) return *best;
-  return fail("budget", fmt::format("{} cannot have {} parameters to within 1 %: {}", design.name, want, tried.empty() ? "no width divides as its hyperparameters ask" : tried),
-              has_free ? "the free hyperparameters do not reach far enough: widen their ranges, or change the number of blocks or the vocabulary"
-                       : "mark a hyperparameter `free` (e.g. mult: free real), or change the number of blocks, heads or the vocabulary");
+  return fail("budget",
+              fmt::format("{} cannot have {} parameters to within 1 %: {}", design.name, want,
+                          tried.empty() ? "no width divides as its hyperparameters ask" : tried),
+              has_free ? "the free hyperparameters do not reach far enough: widen their ranges, or change "
+                         "the number of blocks or the vocabulary"
+                       : "mark a hyperparameter `free` (e.g. mult: free real), or change the number of "
+                         "blocks, heads or the vocabulary");
 }
 
 }  // namespace gabbro::lang

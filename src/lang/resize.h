@@ -19,6 +19,7 @@ struct Resized {
 /// `design` with vocabulary `vocab` (0: its own) has `params` parameters to within 1 %. `library` holds the design's program.
 /// Errors: "budget" with the nearest widths and what they give, and what would make it possible; errors of elaboration.
 /// About 40 elaborations.
-Result<Resized> resize(const Library& library, const Design& design, std::int64_t params, std::int64_t vocab = 0);
+Result<Resized> resize(const Library& library, const Design& design, std::int64_t params,
+                       std::int64_t vocab = 0);
 
 }  // namespace gabbro::lang

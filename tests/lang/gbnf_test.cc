@@ -16,7 +16,7 @@ namespace gabbro::lang {
 namespace {
 
 struct Symbol {
-  int rule = -1;                     // a rule, or
+  int rule = -1;                                      // a rule, or
   std::vector<std::pair<unsigned, unsigned>> ranges;  // a character class
   bool inverted = false;
   [[nodiscard]] bool accepts(unsigned c) const {
@@ -39,7 +39,8 @@ struct Grammar {
       at += 3;
       rules[rule] = alternatives();
     }
-    for (const auto& [name, rule] : names) EXPECT_FALSE(rules[rule].empty()) << "rule " << name << " is not defined";
+    for (const auto& [name, rule] : names)
+      EXPECT_FALSE(rules[rule].empty()) << "rule " << name << " is not defined";
   }
 
  private:
@@ -60,7 +61,9 @@ struct Grammar {
   }
   std::string word() {
     const std::size_t from = at;
-    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '-' || text[at] == '_')) ++at;
+    while (at < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '-' || text[at] == '_'))
+      ++at;
     EXPECT_GT(at, from) << text.substr(from, 20);
     if (at == from) ++at;
     return text.substr(from, at - from);
@@ -116,7 +119,8 @@ struct Grammar {
         const char repeat = text[at++];
         const int body = item.size() == 1 && item[0].rule >= 0 ? item[0].rule : new_rule({item});
         const int loop = new_rule({});
-        rules[loop] = repeat == '?' ? std::vector<Sequence>{{{body, {}, false}}, {}} : std::vector<Sequence>{{{body, {}, false}, {loop, {}, false}}, {}};
+        rules[loop] = repeat == '?' ? std::vector<Sequence>{{{body, {}, false}}, {}}
+                                    : std::vector<Sequence>{{{body, {}, false}, {loop, {}, false}}, {}};
         item = repeat == '+' ? Sequence{{body, {}, false}, {loop, {}, false}} : Sequence{{loop, {}, false}};
       }
       out.back().insert(out.back().end(), item.begin(), item.end());
@@ -193,7 +197,8 @@ TEST(Gbnf, AcceptsTheZooInCanonicalForm) {
 TEST(Gbnf, RefusesWhatIsNoProgram) {
   const std::string text = gbnf();
   const Grammar g(text);
-  for (const char* bad : {"unit A(x: [t, D]) -> [t, D]:\n    return if\n", "def f(x):\n    return x\n", "unit A(x: [t, D]) -> [t, D]:\n  return x\n", "x = 1\n"})
+  for (const char* bad : {"unit A(x: [t, D]) -> [t, D]:\n    return if\n", "def f(x):\n    return x\n",
+                          "unit A(x: [t, D]) -> [t, D]:\n  return x\n", "x = 1\n"})
     EXPECT_NE(refused_at(g, bad), std::string::npos) << bad;
 }
 
@@ -208,10 +213,13 @@ TEST(Gbnf, SamplesParse) {
     sample(g, item, random, 0, program);
     const ParseResult result = parse(program);
     bool limit = false;
-    for (const Error& e : result.errors) limit = limit || e.code == "limit" || e.message.find("twice") != std::string::npos;
+    for (const Error& e : result.errors)
+      limit = limit || e.code == "limit" || e.message.find("twice") != std::string::npos;
     if (limit) continue;  // depth and repeated names are beyond a context-free grammar
     ++parsed;
-    ASSERT_TRUE(result.errors.empty()) << "seed " << seed << "\n" << format_error("sample", result.errors[0]) << "\n" << program;
+    ASSERT_TRUE(result.errors.empty()) << "seed " << seed << "\n"
+                                       << format_error("sample", result.errors[0]) << "\n"
+                                       << program;
   }
   EXPECT_GT(parsed, 1000);
 }

@@ -27,8 +27,9 @@ std::string answer(const std::string& program) {
   for (const Error& e : report.errors) out += format_error("", e).substr(1) + "\n";
   if (!report.valid()) return out;
   for (const Subject& s : report.subjects)
-    out += fmt::format("{}: {}, {}, params {}, state {}, depth {}\n", s.name, reach_text(s.facts.reach), s.facts.complexity, s.facts.params.to_string(),
-                       s.facts.state_bytes.to_string(), s.facts.parallel_depth.to_string());
+    out += fmt::format("{}: {}, {}, params {}, state {}, depth {}\n", s.name, reach_text(s.facts.reach),
+                       s.facts.complexity, s.facts.params.to_string(), s.facts.state_bytes.to_string(),
+                       s.facts.parallel_depth.to_string());
   return out;
 }
 

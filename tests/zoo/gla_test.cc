@@ -7,8 +7,9 @@ namespace {
 TEST(Zoo, Gla) {
   const UnitRun r = run("GLA(heads=2, rank=4)");
   const int H = 2, K = 4, V = 8, D = 16;
-  const Array wq = r.param("q"), wk = r.param("key"), wv = r.param("val"), low = r.param("a"), high = r.param("a_2"), bias = r.param("a.bias"),
-              scale = r.param("norm.out"), gate = r.param("out"), out = r.param("out_2");
+  const Array wq = r.param("q"), wk = r.param("key"), wv = r.param("val"), low = r.param("a"),
+              high = r.param("a_2"), bias = r.param("a.bias"), scale = r.param("norm.out"),
+              gate = r.param("out"), out = r.param("out_2");
   std::vector S(H, std::vector(K, std::vector<double>(V, 0)));
   expect_formula(r, [&](int t) {
     const auto& x = r.x[t];
@@ -20,7 +21,8 @@ TEST(Zoo, Gla) {
         for (int d = 0; d < D; ++d) {
           q += x[d] * wq.at({{"D", d}, {"h", h}, {"k", k}}) / std::sqrt(K);
           key += x[d] * wk.at({{"D", d}, {"h", h}, {"k", k}});
-          for (int i = 0; i < 4; ++i) a += x[d] * low.at({{"D", d}, {"rank", i}}) * high.at({{"rank", i}, {"h", h}, {"k", k}});
+          for (int i = 0; i < 4; ++i)
+            a += x[d] * low.at({{"D", d}, {"rank", i}}) * high.at({{"rank", i}, {"h", h}, {"k", k}});
         }
         a = std::pow(sigmoid(a), 1.0 / 16);
         for (int v = 0; v < V; ++v) {

@@ -31,7 +31,8 @@ UnitRun run(const std::string& instance, int width, int length, std::uint64_t se
   const auto values = exec::evaluate(graph, out.elaboration.outputs, out.feed, length);
   const auto rows = [&](const exec::Tensor& t) {
     std::vector<std::vector<double>> m(length);
-    for (int i = 0; i < length; ++i) m[i].assign(t.data.begin() + i * width, t.data.begin() + (i + 1) * width);
+    for (int i = 0; i < length; ++i)
+      m[i].assign(t.data.begin() + i * width, t.data.begin() + (i + 1) * width);
     return m;
   };
   out.x = rows(x);
@@ -47,7 +48,8 @@ void expect_formula(const UnitRun& run, const std::function<std::vector<double>(
     ASSERT_EQ(want.size(), run.y[t].size());
     for (int d = 0; d < run.width; ++d) {
       size += std::abs(want[d]);
-      ASSERT_NEAR(run.y[t][d], want[d], 1e-9 * (1 + std::abs(want[d]))) << "position " << t << ", channel " << d;
+      ASSERT_NEAR(run.y[t][d], want[d], 1e-9 * (1 + std::abs(want[d])))
+          << "position " << t << ", channel " << d;
     }
   }
   EXPECT_GT(size, 1e-3) << "an output of zeros proves nothing";

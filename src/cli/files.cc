@@ -1,0 +1,64 @@
+#include "cli/files.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "lang/parser.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+tl::unexpected<Error> io_error(const std::string& path, const char* what) {
+  return fail("io", fmt::format("cannot {} {}: {}", what, path, std::strerror(errno)));
+}
+
+struct Close {
+  void operator()(std::FILE* file) const {
+    if (file != stdin) std::fclose(file);
+  }
+};
+
+}  // namespace
+
+Result<std::string> read_program(const std::string& path) {
+  std::error_code ignored;
+  if (path != "-" && std::filesystem::is_directory(path, ignored))
+    return fail("io", fmt::format("{} is a folder", path), "name the files: " + path + "/*.gab");
+  const std::unique_ptr<std::FILE, Close> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"));
+  if (!file) return io_error(path, "read");
+  const std::size_t limit = lang::ParseLimits{}.bytes;
+  std::string text(limit + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (std::ferror(file.get())) return io_error(path, "read");
+  if (text.size() > limit)
+    return fail("limit", fmt::format("{} is longer than {} bytes", path, limit), "split the program over files", {1, 1});
+  return text;
+}
+
+Result<bool> replace_file(const std::string& path, const std::string& text) {
+  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
+  {
+    const std::unique_ptr<std::FILE, Close> file(std::fopen(temporary.c_str(), "wb"));
+    if (!file) return io_error(temporary, "write");
+    const bool written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
+                         std::fflush(file.get()) == 0 && fsync(fileno(file.get())) == 0;
+    if (!written) {
+      auto error = io_error(temporary, "write");
+      std::remove(temporary.c_str());
+      return error;
+    }
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) == 0) return true;
+  auto error = io_error(path, "replace");
+  std::remove(temporary.c_str());
+  return error;
+}
+
+}  // namespace gabbro::cli

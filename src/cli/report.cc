@@ -1,0 +1,153 @@
+#include "cli/report.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace gabbro::cli {
+
+namespace {
+
+using nlohmann::json;
+
+ir::SymEnv env_of(const lang::Subject& subject, double context) {
+  ir::SymEnv env = subject.elaboration.graph.env;
+  env.context = context;
+  return env;
+}
+
+std::string receptive_field(const ir::Reach& reach) {
+  if (reach.empty()) return "none";
+  return reach.first == -ir::Reach::kFar ? "unbounded" : std::to_string(1 - reach.first);
+}
+
+std::string human(double value) {
+  constexpr std::array<const char*, 5> kUnits{"", "k", "M", "G", "T"};
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.4g}{}", value, kUnits[unit]);
+}
+
+json facts_json(const lang::Subject& s, double context) {
+  const ir::Facts& f = s.facts;
+  const ir::SymEnv env = env_of(s, context);
+  json out{{"name", s.name}, {"hash", to_hex(s.hash)}};
+  out["causal"] = f.causal;
+  out["prefix_consistent"] = f.prefix_consistent;
+  out["batch_independent"] = f.batch_independent;
+  out["mixes_tokens"] = f.mixes_tokens;
+  const bool bounded = !f.reach.empty() && f.reach.first != -ir::Reach::kFar;
+  out["receptive_field"] = bounded ? json(1 - f.reach.first) : json(receptive_field(f.reach));
+  out["params"] = ir::count_params(s.elaboration.graph);
+  out["train_flops_per_token"] = f.train_flops.eval(env);
+  out["decode_flops_per_token"] = f.decode_flops.eval(env);
+  out["state_bytes"] = f.state_bytes.eval(env);
+  out["state_grows"] = f.state_grows;
+  out["complexity"] = f.complexity;
+  out["parallel_depth"] = f.parallel_depth.eval(env);
+  out["width"] = env.width;
+  out["context"] = context;
+  out["symbolic"] = {{"params", f.params.to_string()},
+                     {"train_flops_per_token", f.train_flops.to_string()},
+                     {"decode_flops_per_token", f.decode_flops.to_string()},
+                     {"state_bytes", f.state_bytes.to_string()},
+                     {"parallel_depth", f.parallel_depth.to_string()}};
+  constexpr std::array<const char*, 5> kRoles{"input", "hidden", "output", "vector", "state"};
+  for (const char* role : kRoles) out["roles"][role] = 0;
+  for (const ir::Param& p : s.elaboration.graph.params) {
+    json& count = out["roles"][kRoles[static_cast<std::size_t>(p.role)]];
+    count = count.get<std::int64_t>() + ir::elements(s.elaboration.graph, p.axes);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string facts_text(const lang::Subject& s, double context) {
+  const ir::Facts& f = s.facts;
+  const ir::SymEnv env = env_of(s, context);
+  std::string out;
+  const auto line = [&](const char* name, const std::string& value) { out += fmt::format("  {:<20}{}\n", name, value); };
+  const auto amount = [&](const ir::Sym& sym) {
+    return sym.is_constant() ? human(sym.eval(env)) : fmt::format("{} = {}", human(sym.eval(env)), sym.to_string());
+  };
+  line("proved", fmt::format("{}causal, {}prefix-consistent, {}batch-independent", f.causal ? "" : "not ",
+                             f.prefix_consistent ? "" : "not ", f.batch_independent ? "" : "not "));
+  line("mixes tokens", f.mixes_tokens ? "yes" : "no: every position sees itself only");
+  line("receptive field", receptive_field(f.reach));
+  line("parameters", amount(f.params));
+  line("FLOPs/token train", amount(f.train_flops));
+  line("FLOPs/token decode", amount(f.decode_flops));
+  line("state, bytes", fmt::format("{} ({})", amount(f.state_bytes), f.state_grows ? "grows" : "constant"));
+  line("complexity", f.complexity);
+  line("parallel depth", amount(f.parallel_depth));
+  line("hash", to_hex(s.hash));
+  line("at", fmt::format("D = {}, V = {}, T = {}", env.width, env.vocab, env.context));
+  return out;
+}
+
+std::string tree_text(const lang::Subject& s) {
+  struct Row {
+    std::string text;
+    int depth;
+    std::int64_t params;
+    std::size_t end;
+  };
+  const auto& all = s.elaboration.instances;
+  const auto end_of = [&](std::size_t i) {
+    std::size_t end = i + 1;
+    while (end < all.size() && all[end].depth > all[i].depth) ++end;
+    return end;
+  };
+  const auto same = [&](std::size_t a, std::size_t b, std::size_t length) {
+    if (b + length > all.size()) return false;
+    for (std::size_t k = 0; k < length; ++k)
+      if (all[a + k].unit != all[b + k].unit || all[a + k].hypers != all[b + k].hypers || all[a + k].depth != all[b + k].depth ||
+          all[a + k].params != all[b + k].params)
+        return false;
+    return true;
+  };
+  std::string out;
+  const auto show = [&](std::size_t from, std::size_t to, int level, const auto& self) -> void {
+    for (std::size_t i = from; i < to;) {
+      const std::size_t length = end_of(i) - i;
+      std::size_t next = i + length;
+      int count = 1;
+      while (next < to && same(i, next, length)) {
+        ++count;
+        next += length;
+      }
+      const std::string times = count > 1 ? fmt::format("{} x ", count) : "";
+      const std::string hypers = all[i].hypers.empty() ? "" : "(" + all[i].hypers + ")";
+      const std::string label = fmt::format("{}{}{}{}", std::string(static_cast<std::size_t>(level) * 2, ' '), times, all[i].unit, hypers);
+      out += fmt::format("  {:<60}{:>10}\n", label, human(static_cast<double>(all[i].params)));
+      self(i + 1, i + length, level + 1, self);
+      i = next;
+    }
+  };
+  show(0, all.size(), 0, show);
+  return out;
+}
+
+std::string check_json(const std::string& file, const lang::CheckReport& report, double context) {
+  json out{{"file", file}, {"valid", report.valid()}};
+  if (report.valid()) {
+    out.update(facts_json(report.subjects.back(), context));
+    if (report.subjects.size() > 1)
+      for (const lang::Subject& s : report.subjects) out["designs"].push_back(facts_json(s, context));
+  } else {
+    out.update({{"causal", false}, {"prefix_consistent", false}, {"mixes_tokens", nullptr}, {"receptive_field", nullptr}});
+    for (const char* key : {"params", "train_flops_per_token", "decode_flops_per_token", "state_bytes", "state_grows", "complexity", "hash"})
+      out[key] = nullptr;
+  }
+  out["errors"] = json::array();
+  for (const Error& e : report.errors)
+    out["errors"].push_back({{"line", e.at.line}, {"column", e.at.column}, {"code", e.code}, {"message", e.message}, {"hint", e.hint}});
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace gabbro::cli
