@@ -38,7 +38,8 @@ Result<std::string> read_program(const std::string& path) {
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get())) return io_error(path, "read");
   if (text.size() > limit)
-    return fail("limit", fmt::format("{} is longer than {} bytes", path, limit), "split the program over files", {1, 1});
+    return fail("limit", fmt::format("{} is longer than {} bytes", path, limit),
+                "split the program over files", {1, 1});
   return text;
 }
 

@@ -34,10 +34,14 @@ std::optional<std::int64_t> parse_amount(const std::string& text) {
   char* end = nullptr;
   double value = std::strtod(text.c_str(), &end);
   const std::string unit(end);
-  if (unit == "k" || unit == "K") value *= 1e3;
-  else if (unit == "M") value *= 1e6;
-  else if (unit == "B" || unit == "G") value *= 1e9;
-  else if (!unit.empty()) return {};
+  if (unit == "k" || unit == "K")
+    value *= 1e3;
+  else if (unit == "M")
+    value *= 1e6;
+  else if (unit == "B" || unit == "G")
+    value *= 1e9;
+  else if (!unit.empty())
+    return {};
   if (end == text.c_str() || !(value >= 1) || value > 1e15) return {};
   return std::llround(value);
 }
@@ -78,8 +82,10 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
   lang::CheckReport report;
   if (params > 0) {
     const auto fit = fitted(*text, o, params);
-    if (fit) options = *fit;
-    else report.errors.push_back(fit.error());
+    if (fit)
+      options = *fit;
+    else
+      report.errors.push_back(fit.error());
   }
   if (report.errors.empty()) report = lang::check(*text, zoo::library(), options);
   if (o.json) {
@@ -89,9 +95,11 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
   print_errors(file, report.errors);
   if (!report.valid()) return kInvalid;
   for (const lang::Subject& s : report.subjects) {
-    fmt::print("{}: {} {} is valid\n{}", file, s.is_design ? "design" : "unit", s.name, facts_text(s, o.context));
+    fmt::print("{}: {} {} is valid\n{}", file, s.is_design ? "design" : "unit", s.name,
+               facts_text(s, o.context));
     if (params > 0 && s.is_design)
-      fmt::print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width, options.free_scale);
+      fmt::print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width,
+                 options.free_scale);
   }
   return kValid;
 }
@@ -130,7 +138,8 @@ int run_fmt(const Options& o) {
       fmt::print("{} is not in canonical form: run gabbro fmt {}\n", file, file);
       worst = std::max(worst, kInvalid);
     } else if (canonical != *text) {
-      if (const auto done = replace_file(file, canonical); !done) worst = std::max(worst, io_failure(file, done.error()));
+      if (const auto done = replace_file(file, canonical); !done)
+        worst = std::max(worst, io_failure(file, done.error()));
     }
   }
   return worst;
@@ -150,7 +159,8 @@ int for_each_subject(const Options& o, const Show& show) {
     options.record_names = true;
     const lang::CheckReport report = lang::check(*text, zoo::library(), options);
     print_errors(file, report.errors);
-    if (!report.valid()) worst = std::max(worst, kInvalid);
+    if (!report.valid())
+      worst = std::max(worst, kInvalid);
     else
       for (const lang::Subject& s : report.subjects) show(file, s);
   }
@@ -158,7 +168,9 @@ int for_each_subject(const Options& o, const Show& show) {
 }
 
 int run_hash(const Options& o) {
-  return for_each_subject(o, [](const std::string& file, const lang::Subject& s) { fmt::print("{}  {} {}\n", to_hex(s.hash), file, s.name); });
+  return for_each_subject(o, [](const std::string& file, const lang::Subject& s) {
+    fmt::print("{}  {} {}\n", to_hex(s.hash), file, s.name);
+  });
 }
 
 int run_show(const Options& o) {
@@ -191,7 +203,8 @@ int run_reference(const Options&) {
     fmt::print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
     for (const zoo::Entry& entry : zoo::embedded_files())
       for (const lang::Item& item : zoo::program(entry.file)->items) {
-        const bool fits = units ? std::holds_alternative<lang::Unit>(item.value) : std::holds_alternative<lang::Function>(item.value);
+        const bool fits = units ? std::holds_alternative<lang::Unit>(item.value)
+                                : std::holds_alternative<lang::Function>(item.value);
         if (!fits) continue;
         lang::Item bare = item;
         bare.comments.clear();
@@ -206,13 +219,17 @@ int run_reference(const Options&) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Gabbro discovers language-model architectures. Designs are programs in Gab: see docs/language.md."};
+  CLI::App app{
+      "Gabbro discovers language-model architectures. Designs are programs in Gab: see docs/language.md."};
   app.set_version_flag("--version", "gabbro 0.1.0");
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 valid, 1 invalid design, 2 usage or I/O.\nExample: gabbro check zoo/gla.gab --params 14M");
+  app.footer(
+      "Exit codes: 0 valid, 1 invalid design, 2 usage or I/O.\nExample: gabbro check zoo/gla.gab --params "
+      "14M");
   Options o;
   int (*chosen)(const Options&) = nullptr;
-  const auto command = [&](const char* name, const char* help, int (*run)(const Options&), bool files = true) {
+  const auto command = [&](const char* name, const char* help, int (*run)(const Options&),
+                           bool files = true) {
     CLI::App* sub = app.add_subcommand(name, help);
     if (files) sub->add_option("FILE", o.files, "programs; - is standard input")->required();
     sub->callback([&chosen, run] { chosen = run; });
@@ -220,15 +237,19 @@ int main(int argc, char** argv) {
   };
   CLI::App* check = command("check", "Check programs; print proofs, sizes and costs, or errors", run_check);
   check->add_flag("--json", o.json, "one JSON object per file and line");
-  check->add_option("--params", o.params, "resize the design to this many parameters, within 1 % (350k, 14M)");
+  check->add_option("--params", o.params,
+                    "resize the design to this many parameters, within 1 % (350k, 14M)");
   check->add_option("--width", o.width, "width D instead of the design's")->check(CLI::PositiveNumber);
   check->add_option("--vocab", o.vocab, "vocabulary V instead of the design's")->check(CLI::PositiveNumber);
-  check->add_option("--context", o.context, "tokens T at which costs are given (2048)")->check(CLI::PositiveNumber);
-  command("fmt", "Rewrite programs in canonical form", run_fmt)->add_flag("--check", o.only_check, "only tell which files differ");
+  check->add_option("--context", o.context, "tokens T at which costs are given (2048)")
+      ->check(CLI::PositiveNumber);
+  command("fmt", "Rewrite programs in canonical form", run_fmt)
+      ->add_flag("--check", o.only_check, "only tell which files differ");
   command("show", "Tree of units, types of values, facts", run_show);
   command("hash", "Canonical hash: equal for programs that say the same function", run_hash);
   command("reference", "The functions and units a program can use", run_reference, false);
-  command("grammar", "The grammar for constrained decoding", run_grammar, false)->add_flag("--gbnf", o.gbnf, "in GBNF (the only form there is)");
+  command("grammar", "The grammar for constrained decoding", run_grammar, false)
+      ->add_flag("--gbnf", o.gbnf, "in GBNF (the only form there is)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

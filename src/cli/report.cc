@@ -71,9 +71,12 @@ std::string facts_text(const lang::Subject& s, double context) {
   const ir::Facts& f = s.facts;
   const ir::SymEnv env = env_of(s, context);
   std::string out;
-  const auto line = [&](const char* name, const std::string& value) { out += fmt::format("  {:<20}{}\n", name, value); };
+  const auto line = [&](const char* name, const std::string& value) {
+    out += fmt::format("  {:<20}{}\n", name, value);
+  };
   const auto amount = [&](const ir::Sym& sym) {
-    return sym.is_constant() ? human(sym.eval(env)) : fmt::format("{} = {}", human(sym.eval(env)), sym.to_string());
+    return sym.is_constant() ? human(sym.eval(env))
+                             : fmt::format("{} = {}", human(sym.eval(env)), sym.to_string());
   };
   line("proved", fmt::format("{}causal, {}prefix-consistent, {}batch-independent", f.causal ? "" : "not ",
                              f.prefix_consistent ? "" : "not ", f.batch_independent ? "" : "not "));
@@ -106,8 +109,8 @@ std::string tree_text(const lang::Subject& s) {
   const auto same = [&](std::size_t a, std::size_t b, std::size_t length) {
     if (b + length > all.size()) return false;
     for (std::size_t k = 0; k < length; ++k)
-      if (all[a + k].unit != all[b + k].unit || all[a + k].hypers != all[b + k].hypers || all[a + k].depth != all[b + k].depth ||
-          all[a + k].params != all[b + k].params)
+      if (all[a + k].unit != all[b + k].unit || all[a + k].hypers != all[b + k].hypers ||
+          all[a + k].depth != all[b + k].depth || all[a + k].params != all[b + k].params)
         return false;
     return true;
   };
@@ -123,7 +126,8 @@ std::string tree_text(const lang::Subject& s) {
       }
       const std::string times = count > 1 ? fmt::format("{} x ", count) : "";
       const std::string hypers = all[i].hypers.empty() ? "" : "(" + all[i].hypers + ")";
-      const std::string label = fmt::format("{}{}{}{}", std::string(static_cast<std::size_t>(level) * 2, ' '), times, all[i].unit, hypers);
+      const std::string label = fmt::format("{}{}{}{}", std::string(static_cast<std::size_t>(level) * 2, ' '),
+                                            times, all[i].unit, hypers);
       out += fmt::format("  {:<60}{:>10}\n", label, human(static_cast<double>(all[i].params)));
       self(i + 1, i + length, level + 1, self);
       i = next;
@@ -140,13 +144,21 @@ std::string check_json(const std::string& file, const lang::CheckReport& report,
     if (report.subjects.size() > 1)
       for (const lang::Subject& s : report.subjects) out["designs"].push_back(facts_json(s, context));
   } else {
-    out.update({{"causal", false}, {"prefix_consistent", false}, {"mixes_tokens", nullptr}, {"receptive_field", nullptr}});
-    for (const char* key : {"params", "train_flops_per_token", "decode_flops_per_token", "state_bytes", "state_grows", "complexity", "hash"})
+    out.update({{"causal", false},
+                {"prefix_consistent", false},
+                {"mixes_tokens", nullptr},
+                {"receptive_field", nullptr}});
+    for (const char* key : {"params", "train_flops_per_token", "decode_flops_per_token", "state_bytes",
+                            "state_grows", "complexity", "hash"})
       out[key] = nullptr;
   }
   out["errors"] = json::array();
   for (const Error& e : report.errors)
-    out["errors"].push_back({{"line", e.at.line}, {"column", e.at.column}, {"code", e.code}, {"message", e.message}, {"hint", e.hint}});
+    out["errors"].push_back({{"line", e.at.line},
+                             {"column", e.at.column},
+                             {"code", e.code},
+                             {"message", e.message},
+                             {"hint", e.hint}});
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -469,7 +469,7 @@ const OpInfo kOps[] = {
     {Op::kErf, "erf", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::erf(a)), d_erf,
      "erf(x): the error function", "erf(x)"},
     {Op::kFloor, "floor", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::floor(a)), kNone,
-     "floor(x): rounds down; no gradient", "x - floor(x); x * floor(position() / 4)"},
+     "floor(x): rounds down; no gradient", "x * (1 + floor(sigmoid(x))); x * floor(position() / 4)"},
     {Op::kDetach, "detach", Kind::kPointwise, 1, pointwise, here, 0, SCALAR(a), kNone,
      "detach(x): x, as a constant for gradients", "x * detach(y)"},
 
@@ -481,7 +481,8 @@ const OpInfo kOps[] = {
      "max(z, over=k) * z; max(past(x), over=s); max(past(z, 2), over=[s, h])"},
     {Op::kDot, "dot", Kind::kReduce, 2, dot_type, over_time, 2, kNone, d_dot,
      "dot(a, b, over=k): sum of products over axes that both have",
-     "dot(x, y, over=D) * x; dot(z, past(z), over=k) * 1; sum(dot(z, past(z), over=k) * past(z), over=s); "
+     "dot(x, y, over=D) * x; sum(dot(z, past(z), over=k), over=s); sum(dot(z, past(z), over=k) * past(z), "
+     "over=s); "
      "linear(x, [h, k])"},
     {Op::kTopK, "topk", Kind::kReduce, 1, topk_type, here, 1, kNone, kNone,
      "top_k(x, n, over=a): 1 at the n largest along axis a, else 0; no gradient",

@@ -1,0 +1,81 @@
+// Every unit and every design of the zoo: proofs, step form, gradients, canonical text.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+#include "zoo/properties.h"
+
+namespace gabbro::testing {
+namespace {
+
+lang::Elaboration small_unit(const std::string& name) {
+  const auto instance = lang::parse_expression(name);
+  for (int width : {16, 32, 64}) {
+    lang::ElaborateOptions options;
+    options.width = width;
+    lang::Elaboration e = lang::elaborate(zoo::library(), *instance, options);
+    if (e.ok()) return e;
+  }
+  ADD_FAILURE() << name << " does not elaborate at width 16, 32 or 64";
+  return {};
+}
+
+template <class F>
+int for_each_unit(const F& f) {
+  int count = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const lang::Item& item : zoo::program(entry.file)->items)
+      if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
+        SCOPED_TRACE(unit->name);
+        f(small_unit(unit->name));
+        ++count;
+        if (::testing::Test::HasFatalFailure()) return count;
+      }
+  return count;
+}
+
+constexpr int kLength = 7;
+constexpr int kFewest = 50;  // units: fewer means that the zoo was not found
+
+TEST(ZooUnits, StepEqualsParallel) {
+  EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_step_equals_parallel(e, kLength); }),
+            kFewest);
+}
+
+TEST(ZooUnits, AreCausal) {
+  EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_causal(e, kLength); }), kFewest);
+}
+
+TEST(ZooUnits, GradientsMatchDifferences) {
+  EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_gradient(e, 5); }), kFewest);
+}
+
+TEST(ZooFiles, AreValidCanonicalAndDistinct) {
+  std::set<std::string> names;
+  std::set<std::string> hashes;
+  int designs = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files()) {
+    SCOPED_TRACE(entry.file);
+    const lang::CheckReport report = lang::check(entry.text, zoo::library());
+    for (const Error& e : report.errors) ADD_FAILURE() << format_error(std::string(entry.file), e);
+    EXPECT_EQ(lang::print(report.program), entry.text) << "run gabbro fmt";
+    for (const lang::Item& item : report.program.items)
+      EXPECT_TRUE(names.insert(lang::item_name(item)).second) << lang::item_name(item);
+    for (const lang::Subject& s : report.subjects) {
+      if (!s.is_design) continue;
+      ++designs;
+      EXPECT_TRUE(s.facts.mixes_tokens) << s.name;
+      EXPECT_TRUE(hashes.insert(to_hex(s.hash)).second)
+          << s.name << " is the same function as another design";
+    }
+  }
+  EXPECT_GE(designs, 2);
+}
+
+}  // namespace
+}  // namespace gabbro::testing
