@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <deque>
+#include <utility>
 
 #include "ir/op.h"
 
@@ -68,6 +69,7 @@ class Canonicalizer {
     for (const Ref r : order_) forms_[at(r)] = normal_form(r);
     for (const Ref r : order_)  // a state's next value comes later in the order: its factor is known only now
       if (node(r).op == Op::kArg) forms_[at(r)] = normal_form(r);
+    drop_absorbed();
     for (int round = 0; round < kRounds; ++round) {
       color_forward();
       color_backward();
@@ -129,6 +131,21 @@ class Canonicalizer {
     std::sort(order_.begin(), order_.end(), [&](Ref a, Ref b) { return rank(a) < rank(b); });
   }
 
+  // Sums and products that were flattened into their only user are no longer nodes of their own.
+  void drop_absorbed() {
+    std::vector<bool> reached(live_.size(), false);
+    std::vector<Ref> stack;
+    for (NodeId id : g_.bodies[0].outputs) stack.push_back({0, id});
+    while (!stack.empty()) {
+      const Ref r = stack.back();
+      stack.pop_back();
+      if (reached[at(r)]) continue;
+      reached[at(r)] = true;
+      for (const Term& t : forms_[at(r)].terms) stack.push_back(t.ref);
+    }
+    std::erase_if(order_, [&](Ref r) { return !reached[at(r)]; });
+  }
+
   [[nodiscard]] std::pair<int, std::pair<int, int>> rank(Ref r) const {
     if (r.body == 0) return {r.id, {0, 0}};
     return {scan_node(r.body), {-1, r.id}};
@@ -144,6 +161,12 @@ class Canonicalizer {
   }
 
   [[nodiscard]] bool is_product(const Node& n) const { return n.op == Op::kMul || n.op == Op::kDot; }
+
+  // Ops of one operand through which a constant factor passes.
+  [[nodiscard]] bool is_linear(Op op) const {
+    return info(op).kind == Kind::kAxes || op == Op::kSum || op == Op::kShift || op == Op::kPast ||
+           op == Op::kUnpast;
+  }
 
   Form normal_form(Ref r) const {
     const Node& n = node(r);
@@ -181,12 +204,14 @@ class Canonicalizer {
     std::vector<Ref> ops;
     operands(r, ops);
     for (const Ref in : ops) form.terms.push_back({forms_[at(in)].factor, in});
+    if (is_linear(n.op)) form.factor = std::exchange(form.terms[0].factor, 1.0);
     return form;
   }
 
   [[nodiscard]] std::uint64_t attributes(const Node& n) const {
+    const bool symbolic = (n.op == Op::kSlice || n.op == Op::kPad) && n.index >= 0;
     std::uint64_t h = mix(static_cast<std::uint64_t>(n.op == Op::kDot ? Op::kMul : n.op),
-                          static_cast<std::uint64_t>(n.amount));
+                          symbolic ? sym_hash_[n.index] : static_cast<std::uint64_t>(n.amount));
     if (n.op == Op::kConst) return mix(h, n.index >= 0 ? sym_hash_[n.index] : bits(n.value));
     if (n.op == Op::kPow) return mix(h, bits(n.value));
     if (n.op == Op::kInput) return mix(h, static_cast<std::uint64_t>(n.index));

@@ -128,9 +128,10 @@ struct Node {
   Op op = Op::kConst;
   Type type;
   std::array<NodeId, 3> in{-1, -1, -1};
-  AxisList axes;            // reduced, introduced, renamed ... (meaning per op, see op.cc)
-  double value = 0;         // kConst, kPow
-  std::int32_t index = -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kScanOut: which
+  AxisList axes;     // reduced, introduced, renamed ... (meaning per op, see op.cc)
+  double value = 0;  // kConst, kPow
+  std::int32_t index =
+      -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kScanOut: which; kSlice, kPad: symbolic offset or -1
   std::int32_t amount = 0;  // kShift: distance; kPast, kLag: window; kSlice, kPad: offset; kTopK: k
   std::int32_t line = 0;    // of the source, for messages
 };

@@ -387,6 +387,7 @@ void d_window(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.add({.op = n.op == Op::kSlice ? Op::kPad : Op::kSlice,
                     .in = {g, -1, -1},
                     .axes = {n.axes[1], n.axes[0]},
+                    .index = n.index,
                     .amount = n.amount}));
 }
 void d_lookup(Builder& b, NodeId self, NodeId g, Adjoints& out) {

@@ -246,45 +246,54 @@ Value run_merge(Elaborator& e, const Expr& call) {
   return e.emit(call.at, {.op = Op::kMerge, .in = {x, -1, -1}, .axes = *from});
 }
 
-Value slice(Elaborator& e, const Expr& call, NodeId x, AxisId from, std::int64_t start, AxisId to) {
-  if (start < 0 || start > (1 << 24))
-    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
-  return e.emit(
-      call.at,
-      {.op = Op::kSlice, .in = {x, -1, -1}, .axes = {from, to}, .amount = static_cast<std::int32_t>(start)});
+// Offsets keep their dependence on the width, for the structural hash.
+bool is_offset(const Static& n) {
+  return n.value >= 0 && n.value <= (1 << 24) && n.value == std::floor(n.value);
+}
+
+Value slice(Elaborator& e, const Expr& call, NodeId x, AxisId from, const Static& start, AxisId to) {
+  if (!is_offset(start))
+    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start.value), "count from 0");
+  return e.emit(call.at, {.op = Op::kSlice,
+                          .in = {x, -1, -1},
+                          .axes = {from, to},
+                          .index = e.symbol(start.sym),
+                          .amount = static_cast<std::int32_t>(start.value)});
 }
 
 Value run_slice(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto from = size_axis(e, call.args[1], "slice"), to = size_axis(e, call.args[3], "slice");
-  const auto start = e.eval_int(call.args[2], "the start");
+  const auto start = e.eval_static(call.args[2], "the start");
   return x < 0 || !from || !to || !start ? Value{} : slice(e, call, x, *from, *start, *to);
 }
 
 Value run_take(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto from = size_axis(e, call.args[1], "take");
-  const auto index = e.eval_int(call.args[2], "the index");
+  const auto index = e.eval_static(call.args[2], "the index");
   if (x < 0 || !from || !index) return {};
   const AxisId one = e.new_axis("one", {1, 1}, call.at);
   const Value v = slice(e, call, x, *from, *index, one);
   return v.poison() ? v : e.make(e.builder().sum(v.node, {one}));
 }
 
-Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_expr, std::int64_t start,
+Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_expr, const Static& start,
           AxisId to) {
   const NodeId x = e.eval_tensor(x_expr);
   const auto from = size_axis(e, from_expr, call.text);
   if (x < 0 || !from) return {};
-  if (start < 0 || start > (1 << 24))
-    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start), "count from 0");
-  return e.emit(
-      call.at,
-      {.op = Op::kPad, .in = {x, -1, -1}, .axes = {*from, to}, .amount = static_cast<std::int32_t>(start)});
+  if (!is_offset(start))
+    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start.value), "count from 0");
+  return e.emit(call.at, {.op = Op::kPad,
+                          .in = {x, -1, -1},
+                          .axes = {*from, to},
+                          .index = e.symbol(start.sym),
+                          .amount = static_cast<std::int32_t>(start.value)});
 }
 
 Value run_pad(Elaborator& e, const Expr& call) {
-  const auto start = e.eval_int(call.args[2], "the start");
+  const auto start = e.eval_static(call.args[2], "the start");
   const auto to = size_axis(e, call.args[3], "pad");
   return start && to ? pad(e, call, call.args[0], call.args[1], *start, *to) : Value{};
 }
@@ -299,8 +308,8 @@ Value run_concat(Elaborator& e, const Expr& call) {
                    fmt::format("{}={} and {}={} do not fill {}={}", a.name, a.size, b.name, b.size,
                                whole.name, whole.size),
                    "declare `axis a = b + c`");
-  const Value x = pad(e, call, call.args[0], call.args[1], 0, *to);
-  const Value y = pad(e, call, call.args[2], call.args[3], a.size, *to);
+  const Value x = pad(e, call, call.args[0], call.args[1], {0, 0}, *to);
+  const Value y = pad(e, call, call.args[2], call.args[3], {static_cast<double>(a.size), a.sym}, *to);
   return e.arithmetic(call, "+", x, y);
 }
 

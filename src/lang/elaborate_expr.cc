@@ -62,17 +62,21 @@ static bool is_number(const Value& v) {
   return v.kind == Value::Kind::kStatic || (v.kind == Value::Kind::kAxis && v.axes[0] >= ir::kFirstAxis);
 }
 
+std::int32_t Elaborator::symbol(const ir::Sym& sym) {
+  if (sym.is_constant()) return -1;
+  auto& syms = graph().syms;
+  const auto known = std::find(syms.begin(), syms.end(), sym);
+  const auto index = static_cast<std::int32_t>(known - syms.begin());
+  if (known == syms.end()) syms.push_back(sym);
+  return index;
+}
+
 NodeId Elaborator::tensor(const Value& value, Position at) {
   if (value.poison()) return -1;
   if (value.kind == Value::Kind::kTensor) return use(value, at);
   if (is_number(value)) {
     const Static n = as_static(*this, value);
-    if (n.sym.is_constant()) return builder().constant(n.value);
-    auto& syms = graph().syms;
-    const auto known = std::find(syms.begin(), syms.end(), n.sym);
-    const auto index = static_cast<std::int32_t>(known - syms.begin());
-    if (known == syms.end()) syms.push_back(n.sym);
-    return builder().constant(n.value, index);
+    return builder().constant(n.value, symbol(n.sym));
   }
   if (value.kind == Value::Kind::kInstance)
     error(at, "type", "a unit stands where a value is expected", "call it: norm(x)");

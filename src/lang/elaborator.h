@@ -110,6 +110,7 @@ class Elaborator {
   std::optional<AxisId> eval_axis(const Expr& expr, std::string_view what);
   NodeId tensor(const Value& value, Position at);  // -1 after an error
   NodeId eval_tensor(const Expr& expr) { return tensor(eval(expr), expr.at); }
+  std::int32_t symbol(const ir::Sym& sym);  // its place in the graph's table, -1 for a constant
   Value make(NodeId node) const;
   Value emit(Position at, ir::Node node);
   static Static as_static(const Elaborator& e, const Value& value);
