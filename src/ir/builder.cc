@@ -188,7 +188,7 @@ NodeId Builder::dot(NodeId a, NodeId b, const AxisList& over) {
   return add({.op = Op::kDot, .in = {a, b, -1}, .axes = over});
 }
 
-NodeId Builder::fit(NodeId x, const Type& want) {
+NodeId Builder::fit(NodeId x, Type want) {
   AxisList surplus, missing;
   for (AxisId axis : type(x).axes)
     if (!want.has(axis)) surplus.push_back(axis);

@@ -34,10 +34,11 @@ class Builder {
   NodeId sum(NodeId x, const AxisList& over);
   NodeId dot(NodeId a, NodeId b, const AxisList& over);
   /// Sums away what `x` has beyond `type` and broadcasts what it lacks.
-  NodeId fit(NodeId x, const Type& type);
+  NodeId fit(NodeId x, Type type);
 
   [[nodiscard]] const Node& node(NodeId id) const { return graph_.bodies[body_].nodes[id]; }
-  [[nodiscard]] const Type& type(NodeId id) const { return node(id).type; }
+  /// A copy: references to nodes die when the next node is made.
+  [[nodiscard]] Type type(NodeId id) const { return node(id).type; }
   [[nodiscard]] Graph& graph() const { return graph_; }
   [[nodiscard]] int body() const { return body_; }
   void set_line(std::int32_t line) { line_ = line; }
