@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <numbers>
 #include <string_view>
 #include <vector>
@@ -43,7 +44,7 @@ class Random {
   }
   template <class Container>
   auto& pick(Container& items) {
-    return items[static_cast<std::size_t>(below(static_cast<std::int64_t>(items.size())))];
+    return items[static_cast<std::size_t>(below(static_cast<std::int64_t>(std::size(items))))];
   }
 
  private:

@@ -13,6 +13,7 @@
 #include "ir/graph.h"
 #include "lang/ast.h"
 #include "lang/library.h"
+#include "lang/survey.h"
 
 namespace gabbro::lang {
 
@@ -22,6 +23,7 @@ struct ElaborateOptions {
   double free_scale =
       1;  // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
   bool record_names = false;
+  Survey* survey = nullptr;  // filled when a single unit is elaborated
   std::size_t max_nodes = 200'000;
 };
 

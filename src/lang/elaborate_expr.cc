@@ -129,6 +129,12 @@ Value Elaborator::eval_name(const Expr& expr) {
 
 Value Elaborator::eval(const Expr& expr) {
   if (gave_up_) return {};
+  Value value = eval_kind(expr);
+  if (surveying()) survey(expr, value);
+  return value;
+}
+
+Value Elaborator::eval_kind(const Expr& expr) {
   switch (expr.kind) {
     case Expr::Kind::kNumber:
     case Expr::Kind::kBool:

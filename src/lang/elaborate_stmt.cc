@@ -65,6 +65,7 @@ void Elaborator::run_block(const std::vector<Stmt>& block) {
 void Elaborator::run_stmt(const Stmt& stmt) {
   if (frame().own)
     for (const BodyContext& context : contexts_) context.builder->set_line(stmt.at.line);
+  if (surveying()) survey(stmt);
   switch (stmt.kind) {
     case Stmt::Kind::kAxis:
       return run_axis(stmt);
@@ -149,6 +150,7 @@ void Elaborator::run_assign(const Stmt& stmt) {
     values = call_expr(source);
   else
     values.push_back(eval(source));
+  if (surveying() && values.size() == 1) survey(source, values[0]);
   if (values.size() != stmt.targets.size()) {
     if (!values.empty())
       error(stmt.at, "type", fmt::format("{} names for {} results", stmt.targets.size(), values.size()),

@@ -101,6 +101,7 @@ class Elaborator {
 
   // ---- expressions (elaborate_expr.cc)
   Value eval(const Expr& expr);
+  Value eval_kind(const Expr& expr);
   Value eval_binary(const Expr& expr);
   Value eval_name(const Expr& expr);
   Value arithmetic(const Expr& at, std::string_view op, const Value& a, const Value& b);
@@ -130,6 +131,12 @@ class Elaborator {
   void run_for(const Stmt& stmt);
   AxisId new_axis(std::string name, const Static& size, Position at);
   NodeId use(const Value& value, Position at);  // in the current body: captures or projects
+
+  // ---- survey (survey.cc): only of the unit that is elaborated on its own
+  [[nodiscard]] bool surveying() const { return options_.survey && frames_.size() == 2; }
+  std::optional<NamedType> name_type(const Value& value);
+  void survey(const Stmt& stmt);
+  void survey(const Expr& expr, const Value& value);
 
   // ---- instances and calls (instances.cc)
   InstancePtr eval_instance(const Expr& expr, const Interface* want);
@@ -174,6 +181,7 @@ class Elaborator {
   std::unordered_map<std::string, AxisId> shared_axes_;
   bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
   bool gave_up_ = false;
+  const Stmt* surveyed_stmt_ = nullptr;
 };
 
 }  // namespace gabbro::lang

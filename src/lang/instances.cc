@@ -582,10 +582,15 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
 
 std::string Elaborator::unique_label(std::string_view label) {
   auto& labels = owner().labels;
-  for (auto& [name, count] : labels)
-    if (name == label) return fmt::format("{}_{}", label, ++count);
-  labels.emplace_back(label, 1);
-  return std::string(label);
+  const auto find = [&](std::string_view text) {
+    return std::find_if(labels.begin(), labels.end(), [&](const auto& known) { return known.first == text; });
+  };
+  std::string unique(label);
+  // A program may itself use the name that numbering arrives at: "q" made twice next to a "q_2".
+  for (auto known = find(label); known != labels.end() && find(unique) != labels.end();)
+    unique = fmt::format("{}_{}", label, ++known->second);
+  labels.emplace_back(unique, 1);
+  return unique;
 }
 
 AxisId Elaborator::twin(AxisId axis) {

@@ -1,0 +1,177 @@
+#include "edit/codebook.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "edit/build.h"
+#include "ir/facts.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+
+namespace gabbro::edit {
+
+using lang::Expr;
+using lang::Hyper;
+using lang::Unit;
+
+namespace {
+
+// A unit that only fits where the width is that of the whole unit (256 here) and earlier positions can be reached.
+constexpr std::string_view kWideProbe = R"(unit WideProbe(x: [t, D]) -> [t, D]:
+    axis k = 8 if D == 256 else 0.5
+    return linear(linear(shift(x, 1), k), D)
+)";
+
+const lang::Program& probes() {
+  static const lang::Program kProbes = lang::parse(kWideProbe).program;
+  return kProbes;
+}
+
+constexpr std::int64_t kWidth = 256;
+constexpr int kSettings = 8;
+constexpr std::size_t kMostNodes = 2'000;  // settings beyond are no building blocks: 32 layers in one unit
+
+// The book's library with `unit` as the program under check, and the probe among the known units.
+struct Bench {
+  lang::Program program;
+  lang::Library library;
+  const Unit* unit = nullptr;
+
+  Bench(const lang::Library& base, const Unit& subject) : library(base) {
+    library.add(probes());
+    program.items.push_back({subject, {}, {}});
+    ok = library.add(program).empty();
+    unit = &std::get<Unit>(program.items[0].value);
+  }
+  bool ok = false;
+
+  // Elaborated, proved, without dead parameters; nullopt otherwise.
+  [[nodiscard]] std::optional<ir::Facts> check(const Expr& instance, std::int64_t width) const {
+    lang::ElaborateOptions options;
+    options.width = width;
+    lang::Subject subject{unit->name, false, lang::elaborate(library, instance, options), {}, {}};
+    if (!subject.elaboration.ok()) return {};
+    if (subject.elaboration.graph.bodies[0].nodes.size() > kMostNodes) return {};
+    lang::complete(subject);
+    if (!subject.elaboration.ok()) return {};
+    return subject.facts;
+  }
+};
+
+Expr instance_of(const Unit& unit, const std::vector<std::pair<std::string, Expr>>& setting) {
+  Expr e = build::name(unit.name);
+  for (const auto& [name, value] : setting) e = build::with(std::move(e), name, value);
+  return e;
+}
+
+double bound(const Expr& e) {
+  if (e.kind == Expr::Kind::kUnary) return -bound(e.args[0]);
+  if (e.kind == Expr::Kind::kNumber || e.kind == Expr::Kind::kBool) return e.number;
+  return e.kind == Expr::Kind::kName && e.text == "all" ? INFINITY : NAN;
+}
+
+}  // namespace
+
+std::string shape_of(const std::vector<lang::Port>& inputs, const std::vector<lang::Port>& outputs) {
+  std::string shape = std::to_string(inputs.size());
+  for (std::size_t i = 1; i < outputs.size(); ++i) shape += " " + outputs[i].name;
+  return shape;
+}
+
+std::optional<Expr> random_value(const Hyper& hyper, Random& random) {
+  if (hyper.kind == Hyper::Kind::kSlot) return {};
+  if (hyper.kind == Hyper::Kind::kBool) {
+    Expr e = build::num(random.chance(0.5) ? 1 : 0);
+    e.kind = Expr::Kind::kBool;
+    return e;
+  }
+  if (hyper.range.empty()) return {};
+  const lang::RangeEntry& entry = random.pick(hyper.range);
+  const double low = bound(entry.low), high = bound(entry.high);
+  if (low == high) return entry.low;
+  if (std::isnan(low) || std::isnan(high) || std::isinf(high)) return {};
+  // Long positive ranges are sizes and rates: their logarithm is drawn.
+  const bool logarithmic = low > 0 && high / low > 4;
+  if (hyper.kind == Hyper::Kind::kInt) {
+    if (!logarithmic)
+      return build::num(low + static_cast<double>(random.below(std::llround(high - low) + 1)));
+    const double v = std::exp2(std::round(random.uniform(std::log2(low), std::log2(high))));
+    return build::num(std::clamp(v, low, high));
+  }
+  const double v =
+      logarithmic ? std::exp(random.uniform(std::log(low), std::log(high))) : random.uniform(low, high);
+  const double scale = std::pow(10, 1 - std::floor(std::log10(std::max(std::abs(v), 1e-12))));
+  return build::num(std::clamp(std::round(v * scale) / scale, low, high));
+}
+
+std::optional<Entry> measure_unit(const lang::Library& library, const Unit& unit) {
+  const Bench bench(library, unit);
+  if (!bench.ok) return {};
+  const Expr plain = build::name(unit.name);
+  const auto facts = bench.check(plain, kWidth);
+  if (!facts) return {};
+  Entry entry;
+  entry.unit = &unit;
+  entry.shape = shape_of(unit.inputs, unit.outputs);
+  entry.mixes = facts->mixes_tokens;
+  entry.narrow = !entry.mixes && bench.check(plain, 3) && bench.check(plain, 7);
+
+  for (const Hyper& hyper : unit.hypers) {
+    if (hyper.kind != Hyper::Kind::kSlot) continue;
+    Slot slot{hyper.name, "1", false};
+    if (hyper.interface != "Unit") {
+      const lang::Interface* interface = bench.library.interface(hyper.interface, true);
+      if (!interface) return {};
+      slot.shape = shape_of(interface->inputs, interface->outputs);
+    }
+    // Places of other interfaces are called at full width in all that is known; the check of the whole design decides.
+    if (slot.shape == "1")
+      slot.narrow = !bench.check(build::with(plain, hyper.name, build::name("WideProbe")), kWidth);
+    entry.slots.push_back(std::move(slot));
+  }
+
+  Random random = Random(0).split(unit.name);
+  entry.settings.emplace_back();
+  std::vector<std::string> seen{""};
+  for (int tries = 0; tries < 3 * kSettings && static_cast<int>(entry.settings.size()) < kSettings; ++tries) {
+    std::vector<std::pair<std::string, Expr>> setting;
+    for (const Hyper& hyper : unit.hypers)
+      if (random.chance(0.6))
+        if (auto value = random_value(hyper, random)) setting.emplace_back(hyper.name, std::move(*value));
+    const Expr instance = instance_of(unit, setting);
+    std::string text = lang::print(instance);
+    if (setting.empty() || std::find(seen.begin(), seen.end(), text) != seen.end()) continue;
+    seen.push_back(std::move(text));
+    if (!bench.check(instance, kWidth) || (entry.narrow && !bench.check(instance, 3))) continue;
+    entry.settings.push_back(std::move(setting));
+  }
+  return entry;
+}
+
+CodeBook::CodeBook(const lang::Library& library) : library_(library) {}
+
+std::unique_ptr<Entry> CodeBook::measure(const Unit& unit) const {
+  auto entry = measure_unit(library_, unit);
+  return entry ? std::make_unique<Entry>(std::move(*entry)) : nullptr;
+}
+
+const Entry* CodeBook::find(std::string_view name) {
+  const auto known = entries_.find(name);
+  if (known != entries_.end()) return known->second.get();
+  const Unit* unit = library_.unit(name);
+  return entries_.emplace(std::string(name), unit ? measure(*unit) : nullptr).first->second.get();
+}
+
+const std::vector<const Entry*>& CodeBook::fitting(const Slot& slot) {
+  const auto [at, fresh] = fitting_.try_emplace({slot.shape, slot.narrow});
+  if (fresh)
+    for (const std::string& name : library_.unit_names())
+      if (const Entry* e = find(name); e && e->shape == slot.shape && (e->narrow || !slot.narrow))
+        at->second.push_back(e);
+  return at->second;
+}
+
+}  // namespace gabbro::edit

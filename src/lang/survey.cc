@@ -1,0 +1,77 @@
+#include "lang/survey.h"
+
+#include <algorithm>
+
+#include "lang/elaborator.h"
+
+namespace gabbro::lang {
+
+std::optional<NamedType> Elaborator::name_type(const Value& value) {
+  if (value.kind != Value::Kind::kTensor || value.node < 0) return {};
+  const ir::Type type = graph().node(value.body, value.node).type;
+  NamedType named;
+  // A value made in a scan that has ended has one value per position.
+  named.time = !in_scan() && (type.time() || value.body != 0);
+  named.past = type.past();
+  named.window = type.window;
+  for (const AxisId axis : type.axes) {
+    if (axis < ir::kFirstAxis) continue;
+    if (axis == frame().width) {
+      named.axes.emplace_back("D");
+      continue;
+    }
+    const auto known = std::find_if(frame().names.begin(), frame().names.end(), [&](const Binding& b) {
+      return b.value.kind == Value::Kind::kAxis && b.value.axes[0] == axis;
+    });
+    if (known == frame().names.end()) return {};
+    named.axes.emplace_back(known->name);
+  }
+  std::sort(named.axes.begin(), named.axes.end());
+  return named;
+}
+
+void Elaborator::survey(const Stmt& stmt) {
+  surveyed_stmt_ = &stmt;
+  auto& sites = options_.survey->stmts;
+  const auto same = [&](const Survey::StmtSite& site) { return site.stmt == &stmt; };
+  if (std::any_of(sites.begin(), sites.end(), same)) return;
+  Survey::StmtSite site{&stmt, in_scan(), {}};
+  for (const Binding& b : frame().names) {
+    if (!b.family_key.empty() || b.name == "_") continue;
+    Survey::Name name;
+    name.name = b.name;
+    name.carried = b.may_rebind;
+    switch (b.value.kind) {
+      case Value::Kind::kTensor: {
+        const auto type = name_type(b.value);
+        if (!type) continue;
+        name.type = *type;
+        break;
+      }
+      case Value::Kind::kAxis:
+        name.kind = Survey::Name::Kind::kAxis;
+        name.value = static_cast<double>(graph().axes[b.value.axes[0]].size);
+        break;
+      case Value::Kind::kStatic:
+        name.kind = Survey::Name::Kind::kNumber;
+        name.value = b.value.number.value;
+        break;
+      case Value::Kind::kInstance:
+        name.kind = Survey::Name::Kind::kInstance;
+        break;
+      default:
+        continue;
+    }
+    site.scope.push_back(std::move(name));
+  }
+  sites.push_back(std::move(site));
+}
+
+void Elaborator::survey(const Expr& expr, const Value& value) {
+  auto& sites = options_.survey->exprs;
+  const auto same = [&](const Survey::ExprSite& site) { return site.expr == &expr; };
+  if (std::any_of(sites.rbegin(), sites.rend(), same)) return;
+  if (auto type = name_type(value)) sites.push_back({&expr, surveyed_stmt_, std::move(*type)});
+}
+
+}  // namespace gabbro::lang

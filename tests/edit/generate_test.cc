@@ -1,0 +1,135 @@
+// What the generator promises: everything it writes checks, prints, and can be written under the grammar's constraint.
+#include "edit/generate.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "edit/build.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "zoo/library.h"
+
+namespace gabbro::edit {
+namespace {
+
+CodeBook& book() {
+  static CodeBook shared(zoo::library());
+  return shared;
+}
+
+std::string complaint(const std::string& text) {
+  const lang::CheckReport report = lang::check(text, zoo::library());
+  if (report.valid()) return "";
+  const Error& e = report.errors[0];
+  return std::to_string(e.at.line) + ": " + e.code + ": " + e.message + "\n" + text;
+}
+
+// At most one in a thousand may be refused; none is known.
+void expect_designs_check(int first, int count) {
+  for (int i = first; i < first + count; ++i) {
+    Random random = Random(20261124).split(static_cast<std::uint64_t>(i));
+    const std::string text = lang::print(random_program(random, book()));
+    ASSERT_EQ(complaint(text), "") << "design " << i;
+  }
+}
+
+TEST(Generate, DesignsCheck) { expect_designs_check(0, 500); }
+TEST(Generate, DesignsCheckSlow) { expect_designs_check(500, 20000); }
+
+TEST(Generate, SameSeedSameDesign) {
+  Random a(5), b(5), c(6);
+  const std::string first = lang::print(random_program(a, book()));
+  EXPECT_EQ(first, lang::print(random_program(b, book())));
+  EXPECT_NE(first, lang::print(random_program(c, book())));
+}
+
+TEST(Generate, DesignsAreDistinct) {
+  std::set<std::string> hashes;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    Random random = Random(3).split(i);
+    const lang::CheckReport report = lang::check(lang::print(random_program(random, book())), zoo::library());
+    ASSERT_TRUE(report.valid());
+    hashes.insert(to_hex(report.subjects[0].hash));
+  }
+  EXPECT_GT(hashes.size(), 190U);
+}
+
+TEST(Generate, PrintedProgramsReadBackTheSame) {
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    Random random = Random(4).split(i);
+    const std::string text = lang::print(random_program(random, book()));
+    const lang::ParseResult parsed = lang::parse(text);
+    ASSERT_TRUE(parsed.errors.empty()) << text;
+    ASSERT_EQ(lang::print(parsed.program), text);
+  }
+}
+
+TEST(Generate, MixersMixAndChannelUnitsDoNot) {
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    for (const UnitKind kind : {UnitKind::kMixer, UnitKind::kChannel}) {
+      Random random = Random(8).split(i);
+      lang::Program program;
+      program.items.push_back({random_unit(random, kind, "Made", 8), {}, {}});
+      const lang::CheckReport report = lang::check(lang::print(program), zoo::library());
+      ASSERT_TRUE(report.valid()) << complaint(lang::print(program));
+      EXPECT_EQ(report.subjects[0].facts.mixes_tokens, kind == UnitKind::kMixer) << lang::print(program);
+    }
+  }
+}
+
+TEST(Generate, UnitsCheckAtEveryValueOfTheirHyperparameters) {
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    Random random = Random(9).split(i);
+    lang::Program program;
+    program.items.push_back({random_unit(random, UnitKind::kMixer, "Made", 10), {}, {}});
+    lang::Library library = zoo::library();
+    ASSERT_TRUE(library.add(program).empty());
+    for (const lang::Hyper& hyper : std::get<lang::Unit>(program.items[0].value).hypers) {
+      for (const lang::RangeEntry& entry : hyper.range) {
+        const auto instance = build::with(build::name("Made"), hyper.name, entry.low);
+        EXPECT_TRUE(lang::elaborate(library, instance).ok()) << lang::print(instance) << "\n"
+                                                             << lang::print(program);
+      }
+    }
+  }
+}
+
+TEST(CodeBook, KnowsWhatUnitsAreAndNeed) {
+  const Entry* norm = book().find("RMSNorm");
+  ASSERT_NE(norm, nullptr);
+  EXPECT_TRUE(norm->narrow);
+  EXPECT_FALSE(norm->mixes);
+  const Entry* attention = book().find("Attention");
+  ASSERT_NE(attention, nullptr);
+  EXPECT_FALSE(attention->narrow);
+  EXPECT_TRUE(attention->mixes);
+  const Entry* block = book().find("Block");
+  ASSERT_NE(block, nullptr);
+  ASSERT_EQ(block->slots.size(), 3U);
+  for (const Slot& slot : block->slots) EXPECT_FALSE(slot.narrow) << slot.name;
+  EXPECT_TRUE(book().find("GLA")->slots[0].narrow);     // its norm runs along the values of a head
+  EXPECT_TRUE(book().find("SwiGLU")->slots[0].narrow);  // its activation runs along the hidden layer
+  EXPECT_EQ(book().find("NoSuchUnit"), nullptr);
+}
+
+TEST(CodeBook, SettingsCheck) {
+  for (const std::string& name : zoo::library().unit_names()) {
+    const Entry* entry = book().find(name);
+    ASSERT_NE(entry, nullptr) << name;
+    for (const auto& setting : entry->settings) {
+      lang::Expr instance;
+      instance.kind = lang::Expr::Kind::kCall;
+      instance.text = name;
+      for (const auto& [key, value] : setting) {
+        instance.args.push_back(value);
+        instance.keywords.push_back(key);
+      }
+      EXPECT_TRUE(lang::elaborate(zoo::library(), instance).ok()) << lang::print(instance);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gabbro::edit
