@@ -107,6 +107,34 @@ std::optional<Expr> random_value(const Hyper& hyper, Random& random) {
   return build::num(std::clamp(std::round(v * scale) / scale, low, high));
 }
 
+namespace {
+
+std::vector<Slot> slots_of(const Bench& bench, const Unit& unit) {
+  std::vector<Slot> slots;
+  for (const Hyper& hyper : unit.hypers) {
+    if (hyper.kind != Hyper::Kind::kSlot) continue;
+    Slot slot{hyper.name, "1", false};
+    if (hyper.interface != "Unit") {
+      const lang::Interface* interface = bench.library.interface(hyper.interface, true);
+      if (interface) slot.shape = shape_of(interface->inputs, interface->outputs);
+    }
+    // Places of other interfaces are called at full width in all that is known; the check of the whole design decides.
+    if (slot.shape == "1") {
+      const Expr probed = build::with(build::name(unit.name), hyper.name, build::name("WideProbe"));
+      slot.narrow = !bench.check(probed, kWidth);
+    }
+    slots.push_back(std::move(slot));
+  }
+  return slots;
+}
+
+}  // namespace
+
+std::vector<Slot> measure_slots(const lang::Library& library, const Unit& unit) {
+  const Bench bench(library, unit);
+  return bench.ok ? slots_of(bench, unit) : std::vector<Slot>{};
+}
+
 std::optional<Entry> measure_unit(const lang::Library& library, const Unit& unit) {
   const Bench bench(library, unit);
   if (!bench.ok) return {};
@@ -119,20 +147,7 @@ std::optional<Entry> measure_unit(const lang::Library& library, const Unit& unit
   entry.mixes = facts->mixes_tokens;
   entry.narrow = !entry.mixes && bench.check(plain, 3) && bench.check(plain, 7);
 
-  for (const Hyper& hyper : unit.hypers) {
-    if (hyper.kind != Hyper::Kind::kSlot) continue;
-    Slot slot{hyper.name, "1", false};
-    if (hyper.interface != "Unit") {
-      const lang::Interface* interface = bench.library.interface(hyper.interface, true);
-      if (!interface) return {};
-      slot.shape = shape_of(interface->inputs, interface->outputs);
-    }
-    // Places of other interfaces are called at full width in all that is known; the check of the whole design decides.
-    if (slot.shape == "1")
-      slot.narrow = !bench.check(build::with(plain, hyper.name, build::name("WideProbe")), kWidth);
-    entry.slots.push_back(std::move(slot));
-  }
-
+  entry.slots = slots_of(bench, unit);
   Random random = Random(0).split(unit.name);
   entry.settings.emplace_back();
   std::vector<std::string> seen{""};

@@ -59,6 +59,9 @@ std::string shape_of(const std::vector<lang::Port>& inputs, const std::vector<la
 /// elaborations.
 std::optional<Entry> measure_unit(const lang::Library& library, const lang::Unit& unit);
 
+/// The slots of `unit` alone. One elaboration per slot.
+std::vector<Slot> measure_slots(const lang::Library& library, const lang::Unit& unit);
+
 /// A value that `hyper` allows, or nothing for a slot. Draws from its ranges: whole, and by powers of two in long ranges.
 std::optional<lang::Expr> random_value(const lang::Hyper& hyper, Random& random);
 

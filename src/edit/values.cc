@@ -30,21 +30,28 @@ bool has(const NamedType& type, const std::string& axis) {
 
 }  // namespace
 
-bool mentions(const Expr& expr, std::string_view name) {
-  if ((expr.kind == Expr::Kind::kName || expr.kind == Expr::Kind::kCall) && expr.text == name) return true;
-  return std::any_of(expr.args.begin(), expr.args.end(),
-                     [&](const Expr& arg) { return mentions(arg, name); });
+int count_mentions(const Expr& expr, std::string_view name) {
+  const bool named =
+      expr.kind == Expr::Kind::kName || expr.kind == Expr::Kind::kCall || expr.kind == Expr::Kind::kIndex;
+  int count = named && expr.text == name ? 1 : 0;
+  for (const Expr& arg : expr.args) count += count_mentions(arg, name);
+  return count;
 }
 
+int count_mentions(const Stmt& stmt, std::string_view name) {
+  int count = 0;
+  for (const Expr& e : stmt.values) count += count_mentions(e, name);
+  for (const Expr& e : stmt.types) count += count_mentions(e, name);
+  for (const Expr& target : stmt.targets)
+    for (const Expr& index : target.args) count += count_mentions(index, name);
+  for (const Stmt& inner : stmt.body) count += count_mentions(inner, name);
+  return count;
+}
+
+bool mentions(const Expr& expr, std::string_view name) { return count_mentions(expr, name) > 0; }
+
 bool mentions(const std::vector<Stmt>& block, std::string_view name) {
-  const auto any = [&](const std::vector<Expr>& list) {
-    return std::any_of(list.begin(), list.end(), [&](const Expr& e) { return mentions(e, name); });
-  };
-  return std::any_of(block.begin(), block.end(), [&](const Stmt& s) {
-    return any(s.values) || any(s.types) || mentions(s.body, name) ||
-           std::any_of(s.targets.begin(), s.targets.end(),
-                       [&](const Expr& t) { return t.kind == Expr::Kind::kIndex && mentions(t, name); });
-  });
+  return std::any_of(block.begin(), block.end(), [&](const Stmt& s) { return count_mentions(s, name) > 0; });
 }
 
 Values::Values(Random& random, std::vector<Survey::Name> scope, Options options, std::vector<Stmt>& before)

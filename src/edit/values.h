@@ -72,7 +72,9 @@ class Values {
   std::vector<std::string> taken_;
 };
 
-/// Whether `name` is read anywhere in `expr` or `block`.
+/// How often `name` is read (as a value, a call or a family), and whether it is at all.
+int count_mentions(const lang::Expr& expr, std::string_view name);
+int count_mentions(const lang::Stmt& stmt, std::string_view name);
 bool mentions(const lang::Expr& expr, std::string_view name);
 bool mentions(const std::vector<lang::Stmt>& block, std::string_view name);
 

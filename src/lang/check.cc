@@ -43,11 +43,14 @@ void complete(Subject& subject) {
 }
 
 CheckReport check(std::string_view text, const Library& base, const ElaborateOptions& options) {
-  CheckReport report;
   ParseResult parsed = parse(text);
-  report.program = std::move(parsed.program);
-  report.errors = std::move(parsed.errors);
-  if (!report.errors.empty()) return report;
+  if (parsed.errors.empty()) return check(std::move(parsed.program), base, options);
+  return {std::move(parsed.program), {}, std::move(parsed.errors)};
+}
+
+CheckReport check(Program program, const Library& base, const ElaborateOptions& options) {
+  CheckReport report;
+  report.program = std::move(program);
   Library library = base;
   report.errors = library.add(report.program);
   if (!report.errors.empty()) return report;

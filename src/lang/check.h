@@ -32,6 +32,7 @@ struct CheckReport {
 /// IR. Beyond the errors of elaboration: "dead" (a parameter that no gradient reaches), "verify" and "proof" (the two proofs
 /// disagree: a bug of ours), "empty" (no unit and no design). Linear in the size of the designs.
 CheckReport check(std::string_view text, const Library& library, const ElaborateOptions& options = {});
+CheckReport check(Program program, const Library& library, const ElaborateOptions& options = {});
 
 /// Verification, proofs, dead parameters, facts and hash of an elaboration without errors; appends to its errors.
 void complete(Subject& subject);

@@ -144,6 +144,9 @@ class Elaborator {
   std::vector<Value> call_instance_expr(const InstancePtr& instance, const Expr& call);
   std::vector<Value> call(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width,
                           const std::string& path, Position at);
+  std::vector<Value> call_at(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width,
+                             const std::string& path, Position at);
+  std::vector<Value> rename_all(std::vector<Value> values, AxisId from, AxisId to, Position at);
   std::vector<Value> call_unit(const InstancePtr& instance, const std::vector<Value>& inputs, AxisId width,
                                const std::string& path, Position at);
   std::vector<Value> call_hole(const Instance& instance, const std::vector<Value>& inputs, AxisId width,
@@ -179,6 +182,7 @@ class Elaborator {
   std::vector<Value> returned_;
   bool has_returned_ = false;
   std::unordered_map<std::string, AxisId> shared_axes_;
+  std::unordered_map<std::string, AxisId> shared_widths_;  // by the path of the shared instance
   bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
   bool gave_up_ = false;
   const Stmt* surveyed_stmt_ = nullptr;

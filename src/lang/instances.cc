@@ -364,12 +364,43 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
 
 std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vector<Value>& inputs,
                                     AxisId width, const std::string& path, Position at) {
-  const std::string& place = instance->shared_path.empty() ? path : instance->shared_path;
+  if (instance->shared_path.empty()) return call_at(instance, inputs, width, path, at);
+  // All uses of a shared instance work along the axis of the first one: its parameters have that axis.
+  const AxisId first = shared_widths_.try_emplace(instance->shared_path, width).first->second;
+  std::vector<Value> x = inputs;
+  if (first != width) {
+    const ir::Axis had = graph().axes[first], now = graph().axes[width];
+    const bool clash =
+        std::any_of(x.begin(), x.end(), [&](const Value& v) { return builder().type(v.node).has(first); });
+    if (had.size != now.size || clash) {
+      error(at, "share",
+            fmt::format("a shared instance is used along {}={} and along {}={}", had.name, had.size, now.name,
+                        now.size),
+            "share among places of one width");
+      return {};
+    }
+    x = rename_all(x, width, first, at);
+  }
+  const bool saved = std::exchange(frame().shared, true);
+  x = call_at(instance, x, first, instance->shared_path, at);
+  frame().shared = saved;
+  return first == width ? x : rename_all(x, first, width, at);
+}
+
+std::vector<Value> Elaborator::rename_all(std::vector<Value> values, AxisId from, AxisId to, Position at) {
+  for (Value& v : values)
+    if (const NodeId node = tensor(v, at); node >= 0)
+      v = emit(at, {.op = Op::kRename, .in = {node, -1, -1}, .axes = {from, to}});
+  return values;
+}
+
+std::vector<Value> Elaborator::call_at(const InstancePtr& instance, const std::vector<Value>& inputs,
+                                       AxisId width, const std::string& path, Position at) {
   switch (instance->kind) {
     case Instance::Kind::kUnit:
-      return call_unit(instance, inputs, width, place, at);
+      return call_unit(instance, inputs, width, path, at);
     case Instance::Kind::kHole:
-      return call_hole(*instance, inputs, width, place);
+      return call_hole(*instance, inputs, width, path);
     default:
       break;
   }
@@ -379,7 +410,7 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
   for (int i = 0; i < count && !x.empty() && !gave_up_; ++i) {
     const InstancePtr& part = instance->parts[instance->kind == Instance::Kind::kRepeat ? 0 : i];
     const std::size_t errors_before = out_.errors.size();
-    x = call(part, x, width, fmt::format("{}.{}", place, i), part->at.line > 0 ? part->at : at);
+    x = call(part, x, width, fmt::format("{}.{}", path, i), part->at.line > 0 ? part->at : at);
     if (out_.errors.size() > errors_before) return {};  // the next repetition would say the same
   }
   return x;
@@ -419,7 +450,7 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
   callee.name = unit.name;
   callee.own = library_.is_own(&unit);
   callee.call_site = at;
-  callee.shared = frame().shared || !instance->shared_path.empty();
+  callee.shared = frame().shared;
   callee.path = path;
   callee.width = width;
   for (AxisId a : type.axes)

@@ -1,0 +1,442 @@
+// Edits of the tree of a design: places by path, and what can be done there.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "edit/build.h"
+#include "edit/edit.h"
+#include "edit/values.h"
+#include "lang/printer.h"
+
+namespace gabbro::edit {
+
+using lang::Design;
+using lang::Hyper;
+using lang::Unit;
+
+namespace {
+
+bool is_repeat(const Expr& e) { return e.kind == Expr::Kind::kBinary && e.text == "*"; }
+
+const Unit* unit_named(const Program& program, const Library& library, const std::string& name) {
+  const Unit* own = find_unit(program, name);
+  return own ? own : library.unit(name);
+}
+
+std::vector<std::string> split(const std::string& path) {
+  std::vector<std::string> steps;
+  for (std::size_t from = 0; from <= path.size();) {
+    const std::size_t end = std::min(path.find('.', from), path.size());
+    steps.push_back(path.substr(from, end - from));
+    from = end + 1;
+  }
+  return steps;
+}
+
+std::string parent(const std::string& path) { return path.substr(0, path.rfind('.')); }
+std::string last(const std::string& path) { return path.substr(path.rfind('.') + 1); }
+
+Design& design_in(Program& program) {
+  for (lang::Item& item : program.items)
+    if (auto* design = std::get_if<Design>(&item.value)) return *design;
+  GABBRO_CHECK(false);
+}
+
+std::optional<std::size_t> number(const std::string& text) {
+  std::size_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional(n) : std::nullopt;
+}
+
+// One step down; a default becomes an argument on the way, so that it can be edited.
+Result<Expr*> descend(Expr& at, const std::string& step, const Program& program, const Library& library,
+                      const std::string& path) {
+  const auto none = [&](const std::string& why, const std::string& hint = {}) {
+    return fail("place", fmt::format("no place {}: {}", path, why), hint);
+  };
+  if (at.kind == Expr::Kind::kList) {
+    const auto i = number(step);
+    if (!i || *i >= at.args.size())
+      return none(fmt::format("a list of {} has no element {}", at.args.size(), step));
+    return &at.args[*i];
+  }
+  if (is_repeat(at))
+    return step == "*" ? Result<Expr*>(&at.args[1])
+                       : none(step + " in a repetition", "the repeated unit is *");
+  const Unit* unit = unit_named(program, library, at.text);
+  if (!unit) return none(at.text + " is not a unit", "a shared instance is edited under its own name");
+  const auto hyper = std::find_if(unit->hypers.begin(), unit->hypers.end(), [&](const Hyper& h) {
+    return h.kind == Hyper::Kind::kSlot && h.name == step;
+  });
+  if (hyper == unit->hypers.end()) return none(fmt::format("{} has no slot {}", unit->name, step));
+  for (std::size_t i = 0; i < at.args.size(); ++i)
+    if (at.keywords[i] == step) return &at.args[i];
+  if (!hyper->value) return none(fmt::format("slot {} of {} is empty", step, unit->name));
+  at = build::with(std::move(at), step, *hyper->value);
+  return &at.args.back();
+}
+
+// The expression at `path` of a design that is being changed.
+Result<Expr*> reach(Program& program, const Library& library, const std::string& path) {
+  if (auto one = design_of(program); !one) return tl::unexpected(one.error());
+  Design& design = design_in(program);
+  const std::vector<std::string> steps = split(path);
+  Expr* at = nullptr;
+  if (steps[0] == "stack") at = &design.stack;
+  for (auto& share : design.shares)
+    if (share.name == steps[0]) at = &share.instance;
+  if (!at)
+    return fail("place", fmt::format("no place {}: there is no {}", path, steps[0]),
+                "paths start with stack or with the name of a shared instance");
+  for (std::size_t i = 1; i < steps.size(); ++i) {
+    auto next = descend(*at, steps[i], program, library, path);
+    if (!next) return next;
+    at = *next;
+  }
+  return at;
+}
+
+Result<Program> finish(Program program, const Library& library) {
+  tidy(program);
+  return accept(std::move(program), library);
+}
+
+// Changes the expression at `path` in a copy.
+template <class F>
+Result<Program> edited(const Program& program, const Library& library, const std::string& path, F&& change) {
+  Program copy = program;
+  GABBRO_TRY(at, reach(copy, library, path));
+  if (Result<bool> ok = change(*at); !ok) return tl::unexpected(ok.error());
+  return finish(std::move(copy), library);
+}
+
+constexpr int kDefaultsShown = 2;  // levels
+
+struct Walk {
+  const Program& program;
+  const Library& library;
+  std::vector<Place>& out;
+
+  void down(const Expr& e, const std::string& path, const Unit* owner, const std::string& slot,
+            int unwritten) {
+    out.push_back({path, e, unwritten == 0, owner, slot});
+    if (e.kind == Expr::Kind::kList) {
+      for (std::size_t i = 0; i < e.args.size(); ++i)
+        down(e.args[i], fmt::format("{}.{}", path, i), nullptr, "", unwritten);
+      return;
+    }
+    if (is_repeat(e)) return down(e.args[1], path + ".*", nullptr, "", unwritten);
+    const Unit* unit = unit_named(program, library, e.text);
+    if (!unit) return;
+    for (const Hyper& h : unit->hypers) {
+      if (h.kind != Hyper::Kind::kSlot) continue;
+      const auto given = std::find(e.keywords.begin(), e.keywords.end(), h.name);
+      const std::string child = path + "." + h.name;
+      if (given != e.keywords.end())
+        down(e.args[static_cast<std::size_t>(given - e.keywords.begin())], child, unit, h.name, unwritten);
+      else if (h.value && unwritten < kDefaultsShown)
+        down(*h.value, child, unit, h.name, unwritten + 1);
+    }
+  }
+};
+
+// ---- moving items between programs
+
+void rename(Expr& e, const std::map<std::string, std::string>& names) {
+  if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall)
+    if (const auto at = names.find(e.text); at != names.end()) e.text = at->second;
+  for (Expr& arg : e.args) rename(arg, names);
+}
+
+void rename(std::vector<Stmt>& block, const std::map<std::string, std::string>& names) {
+  for (Stmt& s : block) {
+    for (Expr& value : s.values) rename(value, names);
+    rename(s.body, names);
+  }
+}
+
+void rename(lang::Item& item, const std::map<std::string, std::string>& names) {
+  const auto own = [&](std::string& name) {
+    if (const auto at = names.find(name); at != names.end()) name = at->second;
+  };
+  if (auto* u = std::get_if<Unit>(&item.value)) {
+    own(u->name);
+    rename(u->body, names);
+    for (Hyper& h : u->hypers) {
+      own(h.interface);
+      if (h.value) rename(*h.value, names);
+    }
+  } else if (auto* f = std::get_if<lang::Function>(&item.value)) {
+    own(f->name);
+    rename(f->body, names);
+  } else if (auto* i = std::get_if<lang::Interface>(&item.value)) {
+    own(i->name);
+  }
+}
+
+const lang::Item* item_named(const Program& program, const std::string& name) {
+  for (const lang::Item& item : program.items)
+    if (!std::holds_alternative<Design>(item.value) && lang::item_name(item) == name) return &item;
+  return nullptr;
+}
+
+bool mentions_anywhere(const Program& program, const std::string& name) {
+  return std::any_of(program.items.begin(), program.items.end(), [&](const lang::Item& item) {
+    if (const auto* d = std::get_if<Design>(&item.value))
+      return mentions(d->stack, name) ||
+             std::any_of(d->shares.begin(), d->shares.end(), [&](const auto& share) {
+               return share.name == name || mentions(share.instance, name);
+             });
+    if (const auto* u = std::get_if<Unit>(&item.value))
+      return mentions(u->body, name) || std::any_of(u->hypers.begin(), u->hypers.end(), [&](const Hyper& h) {
+               return h.interface == name || h.name == name || (h.value && mentions(*h.value, name));
+             });
+    if (const auto* f = std::get_if<lang::Function>(&item.value)) return mentions(f->body, name);
+    return false;
+  });
+}
+
+std::string fresh_item(const Program& a, const Program& b, const Library& library, std::string stem) {
+  while (!stem.empty() && (std::isdigit(static_cast<unsigned char>(stem.back())) != 0 || stem.back() == '_'))
+    stem.pop_back();
+  if (stem.empty()) stem = "Unit_";
+  for (int i = 2;; ++i) {
+    std::string name = stem + std::to_string(i);
+    const bool taken = item_named(a, name) || item_named(b, name) || library.unit(name) ||
+                       library.function(name) || library.interface(name) || mentions_anywhere(a, name);
+    if (!taken) return name;
+  }
+}
+
+// Names of shared instances are replaced by what they stand for.
+void inline_shares(Expr& e, const Design& design) {
+  for (Expr& arg : e.args) inline_shares(arg, design);
+  if (e.kind != Expr::Kind::kName) return;
+  for (const auto& share : design.shares)
+    if (share.name == e.text) {
+      Expr instance = share.instance;
+      inline_shares(instance, design);
+      e = std::move(instance);
+      return;
+    }
+}
+
+void collect(const Expr& e, const Program& donor, std::set<std::string>& needed);
+
+void collect(const std::vector<Stmt>& block, const Program& donor, std::set<std::string>& needed) {
+  for (const Stmt& s : block) {
+    for (const Expr& value : s.values) collect(value, donor, needed);
+    collect(s.body, donor, needed);
+  }
+}
+
+void collect(const std::string& name, const Program& donor, std::set<std::string>& needed) {
+  const lang::Item* item = item_named(donor, name);
+  if (!item || !needed.insert(name).second) return;
+  if (const auto* u = std::get_if<Unit>(&item->value)) {
+    collect(u->body, donor, needed);
+    for (const Hyper& h : u->hypers) {
+      collect(h.interface, donor, needed);
+      if (h.value) collect(*h.value, donor, needed);
+    }
+  } else if (const auto* f = std::get_if<lang::Function>(&item->value)) {
+    collect(f->body, donor, needed);
+  }
+}
+
+void collect(const Expr& e, const Program& donor, std::set<std::string>& needed) {
+  if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) collect(e.text, donor, needed);
+  for (const Expr& arg : e.args) collect(arg, donor, needed);
+}
+
+// Copies the items of `donor` that `instance` needs before the design of `program`; renames where names are taken.
+void import_items(Program& program, const Library& library, const Program& donor, Expr& instance) {
+  std::set<std::string> needed;
+  collect(instance, donor, needed);
+  std::map<std::string, std::string> names;
+  std::vector<lang::Item> copies;
+  for (const lang::Item& item : donor.items) {
+    const std::string& name = lang::item_name(item);
+    if (std::holds_alternative<Design>(item.value) || !needed.contains(name)) continue;
+    const lang::Item* mine = item_named(program, name);
+    if (mine && lang::print(*mine) == lang::print(item)) continue;
+    if (mine || mentions_anywhere(program, name)) names[name] = fresh_item(program, donor, library, name);
+    copies.push_back(item);
+  }
+  for (lang::Item& item : copies) rename(item, names);
+  rename(instance, names);
+  program.items.insert(program.items.begin(), std::make_move_iterator(copies.begin()),
+                       std::make_move_iterator(copies.end()));
+}
+
+}  // namespace
+
+std::vector<Place> places(const Program& program, const Library& library) {
+  std::vector<Place> out;
+  const auto design = design_of(program);
+  if (!design) return out;
+  Walk walk{program, library, out};
+  walk.down((*design)->stack, "stack", nullptr, "", 0);
+  for (const auto& share : (*design)->shares) walk.down(share.instance, share.name, nullptr, "", 0);
+  return out;
+}
+
+Result<Expr> subtree(const Program& program, const Library& library, const std::string& path) {
+  Program copy = program;
+  GABBRO_TRY(at, reach(copy, library, path));
+  return *at;
+}
+
+Result<Program> replace_subtree(const Program& program, const Library& library, const std::string& path,
+                                const Expr& instance) {
+  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+    at = instance;
+    return true;
+  });
+}
+
+Result<Program> crossover(const Program& program, const Library& library, const std::string& path,
+                          const Program& donor, const std::string& from) {
+  GABBRO_TRY(instance, subtree(donor, library, from));
+  GABBRO_TRY(design, design_of(donor));
+  inline_shares(instance, *design);
+  Program copy = program;
+  import_items(copy, library, donor, instance);
+  GABBRO_TRY(at, reach(copy, library, path));
+  *at = std::move(instance);
+  return finish(std::move(copy), library);
+}
+
+Result<Program> wrap(const Program& program, const Library& library, const std::string& path, Expr outer,
+                     const std::string& slot) {
+  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+    at = build::with(std::move(outer), slot, std::move(at));
+    return true;
+  });
+}
+
+Result<Program> insert(const Program& program, const Library& library, const std::string& path,
+                       const Expr& instance) {
+  if (const auto i = number(last(path)); i && path.find('.') != std::string::npos)
+    return edited(program, library, parent(path), [&](Expr& at) -> Result<bool> {
+      if (at.kind != Expr::Kind::kList || *i >= at.args.size()) return fail("place", "no place " + path);
+      at.args.insert(at.args.begin() + static_cast<std::ptrdiff_t>(*i) + 1, instance);
+      return true;
+    });
+  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+    if (at.kind == Expr::Kind::kList)
+      at.args.push_back(instance);
+    else
+      at = build::list({std::move(at), instance});
+    return true;
+  });
+}
+
+Result<Program> remove(const Program& program, const Library& library, const std::string& path) {
+  const std::string up = parent(path);
+  const bool rooted = up == path;
+  if (!rooted && number(last(path))) {
+    return edited(program, library, up, [&](Expr& at) -> Result<bool> {
+      const std::size_t i = *number(last(path));
+      if (at.kind != Expr::Kind::kList || i >= at.args.size()) return fail("place", "no place " + path);
+      if (at.args.size() == 1) return fail("edit", "the only element of a list cannot be removed");
+      at.args.erase(at.args.begin() + static_cast<std::ptrdiff_t>(i));
+      return true;
+    });
+  }
+  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+    if (is_repeat(at)) {
+      if (at.args[0].kind != Expr::Kind::kNumber) return fail("edit", "the number of turns is not a literal");
+      at.args[0].number -= 1;
+      if (at.args[0].number < 2) {
+        Expr one = std::move(at.args[1]);
+        at = std::move(one);
+      }
+      return true;
+    }
+    if (at.kind == Expr::Kind::kList) return fail("edit", "a list is emptied element by element");
+    if (at.text == "Identity") return fail("edit", "there is nothing to remove");
+    for (std::size_t i = 0; i < at.args.size(); ++i) {
+      const Unit* unit = unit_named(program, library, at.text);
+      const auto hyper = std::find_if(unit->hypers.begin(), unit->hypers.end(),
+                                      [&](const Hyper& h) { return h.name == at.keywords[i]; });
+      if (hyper == unit->hypers.end() || hyper->kind != Hyper::Kind::kSlot) continue;
+      Expr inner = std::move(at.args[i]);
+      at = std::move(inner);
+      return true;
+    }
+    at = build::name("Identity");
+    return true;
+  });
+}
+
+Result<Program> duplicate(const Program& program, const Library& library, const std::string& path) {
+  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+    if (is_repeat(at) && at.args[0].kind == Expr::Kind::kNumber)
+      at.args[0].number += 1;
+    else
+      at = build::binary("*", build::num(2), std::move(at));
+    return true;
+  });
+}
+
+Result<Program> share(const Program& program, const Library& library, const std::string& path,
+                      const std::string& with) {
+  if (path != with && (with.starts_with(path + ".") || path.starts_with(with + ".")))
+    return fail("edit", fmt::format("{} and {} lie within each other", path, with));
+  Program copy = program;
+  GABBRO_TRY(first, reach(copy, library, path));
+  if (first->kind == Expr::Kind::kName && !unit_named(copy, library, first->text))
+    return fail("edit", fmt::format("{} is shared already", path));
+  Design& design = design_in(copy);
+  std::string name = "core";
+  for (int i = 2; mentions_anywhere(copy, name) || library.unit(name) || library.function(name); ++i)
+    name = "core" + std::to_string(i);
+  const Expr instance = *first;
+  *first = build::name(name);
+  if (with != path) {
+    GABBRO_TRY(second, reach(copy, library, with));
+    *second = build::name(name);
+  }
+  // A shared instance stands before those that use it.
+  std::size_t before = design.shares.size();
+  for (const std::string& used : {split(path)[0], split(with)[0]})
+    for (std::size_t i = 0; i < design.shares.size(); ++i)
+      if (design.shares[i].name == used) before = std::min(before, i);
+  design.shares.insert(design.shares.begin() + static_cast<std::ptrdiff_t>(before), {name, instance, {}});
+  return finish(std::move(copy), library);
+}
+
+Result<Program> set_hyper(const Program& program, const Library& library, const std::string& path,
+                          const std::string& hyper, const Expr& value) {
+  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+    if (at.kind != Expr::Kind::kName && at.kind != Expr::Kind::kCall)
+      return fail("edit", path + " is not a unit", "hyperparameters belong to units");
+    for (std::size_t i = 0; i < at.args.size(); ++i)
+      if (at.keywords[i] == hyper) {
+        at.args[i] = value;
+        return true;
+      }
+    at = build::with(std::move(at), hyper, value);
+    return true;
+  });
+}
+
+Result<Program> adopt(const Program& program, const Library& library, const std::string& path) {
+  Program copy = program;
+  GABBRO_TRY(at, reach(copy, library, path));
+  if (find_unit(program, at->text)) return fail("edit", at->text + " is the program's own already");
+  const Unit* unit = library.unit(at->text);
+  if (!unit || (at->kind != Expr::Kind::kName && at->kind != Expr::Kind::kCall))
+    return fail("edit", path + " is not a unit of the library");
+  Unit own = *unit;
+  own.name = fresh_item(program, {}, library, unit->name);
+  at->text = own.name;
+  copy.items.insert(copy.items.begin(), lang::Item{std::move(own), {}, {}});
+  return finish(std::move(copy), library);
+}
+
+}  // namespace gabbro::edit

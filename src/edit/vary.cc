@@ -1,0 +1,547 @@
+#include "edit/vary.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <optional>
+
+#include "edit/build.h"
+#include "edit/generate.h"
+#include "edit/values.h"
+#include "lang/elaborate.h"
+#include "lang/printer.h"
+
+namespace gabbro::edit {
+
+using lang::Hyper;
+using lang::Survey;
+using lang::Unit;
+
+namespace {
+
+constexpr std::array<std::pair<Operator, std::string_view>, 16> kNames{{
+    {Operator::kReplaceSubtree, "replace_subtree"},
+    {Operator::kCrossover, "crossover"},
+    {Operator::kWrap, "wrap"},
+    {Operator::kInsert, "insert"},
+    {Operator::kRemove, "remove"},
+    {Operator::kDuplicate, "duplicate"},
+    {Operator::kShare, "share"},
+    {Operator::kSetHyper, "set_hyper"},
+    {Operator::kHybrid, "hybrid"},
+    {Operator::kNewUnit, "new_unit"},
+    {Operator::kReplaceExpression, "replace_expression"},
+    {Operator::kReplaceStatement, "replace_statement"},
+    {Operator::kInsertStatement, "insert_statement"},
+    {Operator::kDeleteStatement, "delete_statement"},
+    {Operator::kSwapOperator, "swap_operator"},
+    {Operator::kStepConstant, "step_constant"},
+}};
+
+tl::unexpected<Error> no_room(std::string_view what) {
+  return fail("edit", "the design has no " + std::string(what));
+}
+
+const Unit* unit_named(const Program& program, const Library& library, const std::string& name) {
+  const Unit* own = find_unit(program, name);
+  return own ? own : library.unit(name);
+}
+
+bool is_unit(const Expr& e) { return e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall; }
+
+// One variation: the program, where it draws from, and what it knows so far.
+class Variation {
+ public:
+  Variation(const Program& program, CodeBook& book, Random& random)
+      : program_(program), book_(book), library_(book.library()), random_(random) {}
+
+  Result<Program> run(Operator op, const Program* mate);
+
+ private:
+  Result<Program> replace();
+  Result<Program> cross(const Program* mate);
+  Result<Program> wrap_one();
+  Result<Program> insert_one();
+  Result<Program> share_some();
+  Result<Program> hyper();
+  Result<Program> hybrid();
+  Result<Program> new_unit();
+  Result<Program> text(Operator op);
+  Result<Program> text_of_one(Operator op);
+
+  std::optional<Place> pick_place(const std::function<bool(const Place&)>& fits);
+  Slot slot_at(const Place& place);
+  bool mixes(const Expr& instance);
+
+  const Program& program_;
+  CodeBook& book_;
+  const Library& library_;
+  Random& random_;
+};
+
+std::optional<Place> Variation::pick_place(const std::function<bool(const Place&)>& fits) {
+  std::vector<Place> known = places(program_, library_);
+  std::erase_if(known, [&](const Place& p) { return !fits(p); });
+  if (known.empty()) return {};
+  return random_.pick(known);
+}
+
+// What fits at a place; the units of the book are measured once, those of the program each time.
+Slot Variation::slot_at(const Place& place) {
+  if (!place.owner) return {};
+  const auto of = [&](const std::vector<Slot>& slots) {
+    for (const Slot& s : slots)
+      if (s.name == place.slot) return s;
+    return Slot{place.slot, "?", true};
+  };
+  if (!find_unit(program_, place.owner->name)) {
+    const Entry* entry = book_.find(place.owner->name);
+    return of(entry ? entry->slots : std::vector<Slot>{});
+  }
+  return of(measure_slots(library_, *place.owner));
+}
+
+bool Variation::mixes(const Expr& instance) {
+  const Entry* entry = is_unit(instance) ? book_.find(instance.text) : nullptr;
+  return entry && entry->mixes;
+}
+
+Result<Program> Variation::replace() {
+  const auto place = pick_place([](const Place& p) { return is_unit(p.instance); });
+  if (!place) return no_room("unit");
+  const Slot slot = slot_at(*place);
+  if (book_.fitting(slot).empty()) return no_room("unit of that interface");
+  // Mostly like for like: a mixer for a mixer.
+  Expr instance = random_instance(random_, book_, slot, 1);
+  for (int i = 0; i < 8 && mixes(instance) != mixes(place->instance) && random_.chance(0.9); ++i)
+    instance = random_instance(random_, book_, slot, 1);
+  return replace_subtree(program_, library_, place->path, instance);
+}
+
+Result<Program> Variation::cross(const Program* mate) {
+  Program made;
+  if (!mate) {
+    made = random_program(random_, book_);
+    mate = &made;
+  }
+  const auto to = pick_place([](const Place& p) { return p.path != "stack"; });
+  std::vector<Place> theirs = places(*mate, library_);
+  // Slots meet slots of the same name; elements of stacks meet such elements.
+  std::erase_if(theirs, [&](const Place& p) { return p.path == "stack" || !to || p.slot != to->slot; });
+  if (theirs.empty()) return no_room("place that the mate has as well");
+  return crossover(program_, library_, to->path, *mate, random_.pick(theirs).path);
+}
+
+Result<Program> Variation::wrap_one() {
+  const auto place = pick_place([](const Place& p) { return is_unit(p.instance); });
+  if (!place) return no_room("unit");
+  std::vector<std::pair<const Entry*, const Slot*>> outer;
+  for (const Entry* entry : book_.fitting(slot_at(*place)))
+    for (const Slot& slot : entry->slots)
+      if (slot.shape == "1" && (!slot.narrow || !mixes(place->instance))) outer.emplace_back(entry, &slot);
+  if (outer.empty()) return no_room("unit with a slot that fits");
+  const auto& [entry, slot] = random_.pick(outer);
+  return wrap(program_, library_, place->path, build::name(entry->unit->name), slot->name);
+}
+
+Result<Program> Variation::insert_one() {
+  const auto place =
+      pick_place([](const Place& p) { return p.owner == nullptr && p.path.find('.') != std::string::npos; });
+  if (!place) return no_room("list");
+  // Mostly blocks: what stands in stacks.
+  static const std::array<const char*, 4> kBlocks{"Block", "Residual", "SandwichBlock", "ParallelBlock"};
+  Expr instance = random_instance(random_, book_, {}, 1);
+  if (random_.chance(0.7) && book_.find("Block")) {
+    const char* block = random_.pick(kBlocks);
+    Expr inner = random_instance(random_, book_, {}, 1);
+    if (const Entry* entry = book_.find(block); entry && !entry->slots.empty())
+      instance = build::with(build::name(block), entry->slots[0].name, std::move(inner));
+  }
+  return insert(program_, library_, place->path, instance);
+}
+
+Result<Program> Variation::share_some() {
+  const auto first =
+      pick_place([](const Place& p) { return is_unit(p.instance) && p.path.find('.') != std::string::npos; });
+  if (!first) return no_room("unit");
+  if (random_.chance(0.5)) return share(program_, library_, first->path, first->path);
+  const auto second = pick_place([&](const Place& p) {
+    return is_unit(p.instance) && p.slot == first->slot && p.path != first->path &&
+           p.path.find('.') != std::string::npos;
+  });
+  if (!second) return no_room("second place like " + first->path);
+  return share(program_, library_, first->path, second->path);
+}
+
+Result<Program> Variation::hyper() {
+  struct Choice {
+    std::string path;
+    const Hyper* hyper;
+  };
+  std::vector<Choice> known;
+  for (const Place& p : places(program_, library_)) {
+    const Unit* unit = is_unit(p.instance) ? unit_named(program_, library_, p.instance.text) : nullptr;
+    if (!unit) continue;
+    for (const Hyper& h : unit->hypers)
+      if (h.kind != Hyper::Kind::kSlot) known.push_back({p.path, &h});
+  }
+  if (known.empty()) return no_room("hyperparameter");
+  const Choice& choice = random_.pick(known);
+  const auto value = random_value(*choice.hyper, random_);
+  if (!value) return no_room("range to draw from");
+  return set_hyper(program_, library_, choice.path, choice.hyper->name, *value);
+}
+
+// Every k-th block becomes another one.
+Result<Program> Variation::hybrid() {
+  const auto place = pick_place([](const Place& p) {
+    return p.instance.kind == Expr::Kind::kBinary && p.instance.args[0].kind == Expr::Kind::kNumber &&
+           p.instance.args[0].number >= 2 && is_unit(p.instance.args[1]);
+  });
+  if (!place) return no_room("repeated block");
+  const int turns = static_cast<int>(place->instance.args[0].number);
+  const Expr& block = place->instance.args[1];
+  Expr other = block;
+  Slot slot;
+  if (const Unit* unit = unit_named(program_, library_, block.text))
+    for (const Hyper& h : unit->hypers)
+      if (h.kind == Hyper::Kind::kSlot && (h.name == "mixer" || h.name == "inner")) slot.name = h.name;
+  if (slot.name.empty()) return no_room("block with a mixer");
+  Expr mixer = random_instance(random_, book_, {}, 0);
+  for (int i = 0; i < 20 && !mixes(mixer); ++i) mixer = random_instance(random_, book_, {}, 0);
+  const auto given = std::find(other.keywords.begin(), other.keywords.end(), slot.name);
+  if (given != other.keywords.end())
+    other.args[static_cast<std::size_t>(given - other.keywords.begin())] = std::move(mixer);
+  else
+    other = build::with(std::move(other), slot.name, std::move(mixer));
+  const int every = 2 + static_cast<int>(random_.below(std::max(1, turns - 1)));
+  const int groups = std::max(1, turns / every);
+  Expr run = every > 2 ? build::binary("*", build::num(every - 1), block) : block;
+  Expr group = build::list({std::move(run), std::move(other)});
+  Expr whole = groups > 1 ? build::binary("*", build::num(groups), std::move(group)) : std::move(group);
+  return replace_subtree(program_, library_, place->path, whole);
+}
+
+std::string fresh_unit(const Program& program, const Library& library, std::string_view stem) {
+  for (int i = 1;; ++i) {
+    std::string name = std::string(stem) + std::to_string(i);
+    if (!find_unit(program, name) && !library.unit(name)) return name;
+  }
+}
+
+Result<Program> Variation::new_unit() {
+  const auto place = pick_place([&](const Place& p) {
+    return is_unit(p.instance) && (p.slot == "mixer" || p.slot == "mlp" || p.slot == "inner");
+  });
+  if (!place) return no_room("slot for a new unit");
+  const bool channel = place->slot == "mlp";
+  const std::string name = fresh_unit(program_, library_, channel ? "Channel" : "Mixer");
+  Program donor;
+  const int size = 3 + static_cast<int>(random_.below(16));
+  donor.items.push_back(
+      {random_unit(random_, channel ? UnitKind::kChannel : UnitKind::kMixer, name, size), {}, {}});
+  lang::Design design;
+  design.name = "Donor";
+  design.stack = build::name(name);
+  donor.items.push_back({std::move(design), {}, {}});
+  return crossover(program_, library_, place->path, donor, "stack");
+}
+
+// ---- the text of a unit
+
+// What is known of the text of one unit of the program.
+struct Text {
+  const Unit* unit;
+  Survey survey;
+  std::vector<Slot> slots;
+};
+
+std::optional<Text> read(const Program& program, const Library& base, const std::string& name) {
+  Library library = base;
+  const Unit* unit = find_unit(program, name);
+  if (!unit || !library.add(program).empty()) return {};
+  Text text{unit, {}, {}};
+  lang::ElaborateOptions options;
+  options.survey = &text.survey;
+  if (!lang::elaborate(library, build::name(name), options).ok()) return {};
+  for (const Hyper& h : unit->hypers)
+    if (h.kind == Hyper::Kind::kSlot && h.interface == "Unit") {
+      text.slots = measure_slots(base, *unit);
+      break;
+    }
+  return text;
+}
+
+void names_of_unit(const std::vector<Stmt>& block, Values& values) {
+  for (const Stmt& s : block)
+    for (std::string& name : assigned(s)) values.reserve(std::move(name));
+}
+
+// Writes expressions for one statement of a unit.
+struct Writer {
+  std::vector<Stmt> before;
+  Values values;
+
+  Writer(const Text& text, const Survey::StmtSite& site, Random& random)
+      : values(random, site.scope, options(text, site), before) {
+    names_of_unit(text.unit->body, values);
+    for (const Hyper& h : text.unit->hypers) values.reserve(h.name);
+    for (const char* taken : {"t", "s", "D", "V", "all"}) values.reserve(taken);
+  }
+
+  static Values::Options options(const Text& text, const Survey::StmtSite& site) {
+    Values::Options out{.time = true, .in_scan = site.in_scan, .slots = {}, .narrow = {}};
+    for (const Slot& slot : text.slots) {
+      if (slot.shape != "1") continue;
+      out.slots.push_back(slot.name);
+      if (slot.narrow) out.narrow.push_back(slot.name);
+    }
+    return out;
+  }
+};
+
+// The path of an expression or a statement that the survey points at.
+template <class Spots>
+std::optional<typename Spots::value_type> spot_of(const Unit& unit, const Spots& spots, const void* target) {
+  for (const auto& spot : spots)
+    if (find(unit, spot) == target) return spot;
+  return {};
+}
+
+const Survey::StmtSite* site_of(const Survey& survey, const Stmt* stmt) {
+  for (const Survey::StmtSite& site : survey.stmts)
+    if (site.stmt == stmt) return &site;
+  return nullptr;
+}
+
+// Names that stand for each other in swap_operator.
+const std::vector<std::vector<std::string>>& families() {
+  static const std::vector<std::vector<std::string>> kFamilies{
+      {"+", "-", "*"},
+      {"<", ">", "<=", ">="},
+      {"tanh", "sigmoid", "silu", "relu", "gelu", "softplus", "abs", "sin", "cos"},
+      {"maximum", "minimum"},
+      {"l2_normalize", "rms_normalize", "softmax"},
+      {"sum", "mean", "max"},
+  };
+  return kFamilies;
+}
+
+class TextVariation {
+ public:
+  TextVariation(const Program& program, const Text& text, const Library& library, Random& random)
+      : program_(program), text_(text), library_(library), random_(random) {}
+
+  Result<Program> run(Operator op) {
+    switch (op) {
+      case Operator::kReplaceExpression:
+        return replace_some_expression(false);
+      case Operator::kReplaceStatement:
+        return replace_some_expression(true);
+      case Operator::kInsertStatement:
+        return work_on_a_value();
+      case Operator::kDeleteStatement:
+        return delete_one();
+      case Operator::kSwapOperator:
+        return swap_one();
+      default:
+        return step_one();
+    }
+  }
+
+ private:
+  Result<Program> replace_some_expression(bool whole_value) {
+    std::vector<const Survey::ExprSite*> sites;
+    for (const Survey::ExprSite& site : text_.survey.exprs) {
+      const bool whole = site.stmt && !site.stmt->values.empty() && &site.stmt->values[0] == site.expr;
+      if (site.stmt && whole == whole_value && !(site.stmt->kind == Stmt::Kind::kReturn && whole))
+        sites.push_back(&site);
+    }
+    if (sites.empty()) return no_room("expression to replace");
+    const Survey::ExprSite& site = *random_.pick(sites);
+    const Survey::StmtSite* at = site_of(text_.survey, site.stmt);
+    const auto spot = spot_of(*text_.unit, expressions(*text_.unit), site.expr);
+    if (!at || !spot) return no_room("place for that expression");
+    Writer writer(text_, *at, random_);
+    const Expr with = writer.values.make(site.type, 1 + static_cast<int>(random_.below(6)));
+    return replace_expression(program_, library_, *spot, with, writer.before);
+  }
+
+  // q becomes f(q) where it is read first: a statement in between.
+  Result<Program> work_on_a_value() {
+    std::vector<const Survey::ExprSite*> sites;
+    for (const Survey::ExprSite& site : text_.survey.exprs)
+      if (site.stmt && site.expr->kind == Expr::Kind::kName && !site.type.past) sites.push_back(&site);
+    if (sites.empty()) return no_room("value to work on");
+    const Survey::ExprSite& site = *random_.pick(sites);
+    const Survey::StmtSite* at = site_of(text_.survey, site.stmt);
+    const auto spot = spot_of(*text_.unit, expressions(*text_.unit), site.expr);
+    if (!at || !spot) return no_room("place for that value");
+    Writer writer(text_, *at, random_);
+    Expr other = writer.values.make(site.type, 1 + static_cast<int>(random_.below(3)));
+    const bool product = random_.chance(0.5);
+    Expr mixed = product ? build::binary("*", *site.expr, build::call("sigmoid", {std::move(other)}))
+                         : build::binary("+", *site.expr, std::move(other));
+    const Expr named = writer.values.hoist(site.expr->text, std::move(mixed), site.type);
+    return replace_expression(program_, library_, *spot, named, writer.before);
+  }
+
+  Result<Program> delete_one() {
+    struct Choice {
+      Spot spot;
+      std::vector<Expr> stand_in;
+    };
+    std::vector<Choice> known;
+    for (const Spot& spot : statements(*text_.unit)) {
+      const Stmt* stmt = find(*text_.unit, spot);
+      const Survey::StmtSite* at = site_of(text_.survey, stmt);
+      if (!at || (stmt->kind != Stmt::Kind::kAssign && stmt->kind != Stmt::Kind::kScan)) continue;
+      Choice choice{spot, {}};
+      for (const std::string& name : assigned(*stmt)) {
+        const std::vector<std::string> others = equals_of(name, *at);
+        if (!others.empty()) choice.stand_in.push_back(build::name(random_.pick(others)));
+      }
+      if (choice.stand_in.size() == assigned(*stmt).size()) known.push_back(std::move(choice));
+    }
+    if (known.empty()) return no_room("statement that another value can stand in for");
+    const Choice& choice = random_.pick(known);
+    return delete_statement(program_, library_, choice.spot, choice.stand_in);
+  }
+
+  // Other values in scope of the type of `name`; nothing is as good as another for a name that nobody reads later.
+  std::vector<std::string> equals_of(const std::string& name, const Survey::StmtSite& at) {
+    const lang::NamedType* type = type_of(name);
+    if (!type) return {name};
+    std::vector<std::string> out;
+    for (const Survey::Name& n : at.scope)
+      if (n.kind == Survey::Name::Kind::kValue && n.type == *type && n.name != name) out.push_back(n.name);
+    return out;
+  }
+
+  // The type of a name, seen where some later statement has it in scope.
+  const lang::NamedType* type_of(const std::string& name) {
+    for (const Survey::StmtSite& site : text_.survey.stmts)
+      for (const Survey::Name& n : site.scope)
+        if (n.name == name && n.kind == Survey::Name::Kind::kValue) return &n.type;
+    return nullptr;
+  }
+
+  Result<Program> swap_one() {
+    std::vector<std::pair<ExprSpot, const std::vector<std::string>*>> known;
+    for (const ExprSpot& spot : expressions(*text_.unit)) {
+      const Expr& e = *find(*text_.unit, spot);
+      if (e.kind != Expr::Kind::kBinary && e.kind != Expr::Kind::kCall) continue;
+      const bool special = std::any_of(e.keywords.begin(), e.keywords.end(),
+                                       [](const std::string& key) { return !key.empty() && key != "over"; });
+      if (special) continue;  // an argument that the others of its family lack
+      for (const auto& family : families())
+        if (std::find(family.begin(), family.end(), e.text) != family.end())
+          known.emplace_back(spot, &family);
+    }
+    if (known.empty()) return no_room("operator to swap");
+    const auto& [spot, family] = random_.pick(known);
+    std::vector<std::string> others = *family;
+    std::erase(others, find(*text_.unit, spot)->text);
+    return swap_operator(program_, library_, spot, random_.pick(others));
+  }
+
+  Result<Program> step_one() {
+    std::vector<ExprSpot> known;
+    for (const ExprSpot& spot : expressions(*text_.unit))
+      if (find(*text_.unit, spot)->kind == Expr::Kind::kNumber) known.push_back(spot);
+    if (known.empty()) return no_room("number in its text");
+    static const std::array<double, 4> kFactors{0.5, 0.8, 1.25, 2};
+    return step_constant(program_, library_, random_.pick(known), random_.pick(kFactors));
+  }
+
+  const Program& program_;
+  const Text& text_;
+  const Library& library_;
+  Random& random_;
+};
+
+Result<Program> Variation::text(Operator op) {
+  // Not every unit has a text that the operator can work on: look at a few.
+  Result<Program> out = no_room("unit");
+  for (int tries = 0; tries < 4; ++tries) {
+    out = text_of_one(op);
+    if (out || out.error().code != "edit") return out;
+  }
+  return out;
+}
+
+Result<Program> Variation::text_of_one(Operator op) {
+  const auto place = pick_place([&](const Place& p) {
+    return is_unit(p.instance) && unit_named(program_, library_, p.instance.text) &&
+           p.instance.text != "Identity";
+  });
+  if (!place) return no_room("unit");
+  Program own = program_;
+  std::string name = place->instance.text;
+  if (!find_unit(own, name)) {
+    GABBRO_TRY(adopted, adopt(program_, library_, place->path));
+    own = std::move(adopted);
+    GABBRO_TRY(instance, subtree(own, library_, place->path));
+    name = instance.text;
+  }
+  const auto text = read(own, library_, name);
+  if (!text) return no_room("unit that can be read alone");
+  return TextVariation(own, *text, library_, random_).run(op);
+}
+
+Result<Program> Variation::run(Operator op, const Program* mate) {
+  switch (op) {
+    case Operator::kReplaceSubtree:
+      return replace();
+    case Operator::kCrossover:
+      return cross(mate);
+    case Operator::kWrap:
+      return wrap_one();
+    case Operator::kInsert:
+      return insert_one();
+    case Operator::kRemove: {
+      const auto place = pick_place([](const Place& p) { return p.path != "stack"; });
+      return place ? remove(program_, library_, place->path) : no_room("place to remove");
+    }
+    case Operator::kDuplicate: {
+      const auto place = pick_place([](const Place& p) { return p.path != "stack" && p.owner == nullptr; });
+      return place ? duplicate(program_, library_, place->path) : no_room("element to duplicate");
+    }
+    case Operator::kShare:
+      return share_some();
+    case Operator::kSetHyper:
+      return hyper();
+    case Operator::kHybrid:
+      return hybrid();
+    case Operator::kNewUnit:
+      return new_unit();
+    default:
+      return text(op);
+  }
+}
+
+}  // namespace
+
+std::span<const Operator> all_operators() {
+  static const auto kAll = [] {
+    std::array<Operator, kNames.size()> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = kNames[i].first;
+    return all;
+  }();
+  return kAll;
+}
+
+std::string_view name_of(Operator op) {
+  for (const auto& [known, name] : kNames)
+    if (known == op) return name;
+  return "";
+}
+
+Result<Program> vary(Operator op, const Program& program, const Program* mate, CodeBook& book,
+                     Random& random) {
+  auto out = Variation(program, book, random).run(op, mate);
+  if (out && lang::print(*out) == lang::print(program)) return fail("edit", "the edit changed nothing");
+  return out;
+}
+
+}  // namespace gabbro::edit

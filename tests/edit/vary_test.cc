@@ -1,0 +1,65 @@
+// Random edits: whatever they return is a program that checks from its text, and the hash sees every change of function.
+#include "edit/vary.h"
+
+#include <gtest/gtest.h>
+
+#include "edit/generate.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "zoo/library.h"
+
+namespace gabbro::edit {
+namespace {
+
+CodeBook& book() {
+  static CodeBook shared(zoo::library());
+  return shared;
+}
+
+// Chains of random edits from random designs.
+void expect_edits_check(std::uint64_t seed, int count) {
+  Program program;
+  std::vector<int> made(all_operators().size(), 0);
+  for (int i = 0; i < count; ++i) {
+    Random random = Random(seed).split(static_cast<std::uint64_t>(i));
+    if (i % 20 == 0) program = random_program(random, book(), {.unit_size = 8, .most_layers = 4});
+    const std::size_t which = static_cast<std::size_t>(i) % all_operators().size();
+    const std::string before = lang::print(program);
+    auto child = vary(all_operators()[which], program, nullptr, book(), random);
+    ASSERT_EQ(lang::print(program), before) << "the argument changed";
+    if (!child) continue;
+    ++made[which];
+    const std::string text = lang::print(*child);
+    const lang::CheckReport report = lang::check(text, zoo::library());
+    ASSERT_TRUE(report.valid()) << name_of(all_operators()[which]) << ": " << report.errors[0].message << "\n"
+                                << before << "\nbecame\n"
+                                << text;
+    ASSERT_EQ(lang::print(report.program), text);
+    if (text.size() < 6000) program = std::move(*child);
+  }
+  for (std::size_t i = 0; i < made.size(); ++i)
+    EXPECT_GT(made[i], count / 80) << name_of(all_operators()[i]) << " hardly ever succeeds";
+}
+
+TEST(Vary, ChildrenCheckFromTheirText) { expect_edits_check(1, 480); }
+TEST(Vary, ChildrenCheckFromTheirTextSlow) { expect_edits_check(2, 8000); }
+
+TEST(Vary, SameSeedSameChild) {
+  for (const Operator op : all_operators()) {
+    Random first(7), second(7);
+    const Program p = random_program(first, book()), q = random_program(second, book());
+    const auto a = vary(op, p, nullptr, book(), first), b = vary(op, q, nullptr, book(), second);
+    ASSERT_EQ(a.has_value(), b.has_value()) << name_of(op);
+    if (a) {
+      EXPECT_EQ(lang::print(*a), lang::print(*b)) << name_of(op);
+    }
+  }
+}
+
+TEST(Vary, EveryOperatorHasAName) {
+  for (const Operator op : all_operators()) EXPECT_NE(name_of(op), "");
+}
+
+}  // namespace
+}  // namespace gabbro::edit
