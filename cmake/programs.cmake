@@ -62,11 +62,20 @@ function(gabbro_add_benchmarks)
   endforeach()
 endfunction()
 
-# fuzz/x.cc becomes fuzz_x, a plain executable with its own main.
+# fuzz/x.cc becomes fuzz_x COUNT SEED, a plain executable with its own main. A slice of a fixed seed is part of the fast tests;
+# its number of cases is in the first lines of the file, as "// slice: 600".
 function(gabbro_add_fuzzers)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cc)
   foreach(file IN LISTS files)
     gabbro_add_tool(fuzz ${file})
+    file(STRINGS ${file} slice REGEX "^// slice: [0-9]+$")
+    if(NOT slice)
+      message(FATAL_ERROR "${file}: no line `// slice: COUNT`")
+    endif()
+    string(REGEX REPLACE "^// slice: " "" count "${slice}")
+    cmake_path(GET file STEM name)
+    add_test(NAME ${name} COMMAND ${name} ${count} 1)
+    set_tests_properties(${name} PROPERTIES LABELS "fast;fuzz" TIMEOUT 600)
   endforeach()
 endfunction()
 

@@ -1,6 +1,8 @@
 // fuzz_parse COUNT SEED [FILE...]: parses COUNT mutated programs and checks the contract between parser and printer on each.
 //
 // Case i depends on SEED and i alone; a violation prints both and the text, and ends with status 1.
+//
+// slice: 20000
 #include <fmt/core.h>
 
 #include <chrono>

@@ -43,7 +43,7 @@ class Random {
     return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * uniform());
   }
   template <class Container>
-  auto& pick(Container& items) {
+  decltype(auto) pick(Container&& items) {
     return items[static_cast<std::size_t>(below(static_cast<std::int64_t>(std::size(items))))];
   }
 

@@ -312,6 +312,8 @@ Result<Program> crossover(const Program& program, const Library& library, const 
 
 Result<Program> wrap(const Program& program, const Library& library, const std::string& path, Expr outer,
                      const std::string& slot) {
+  if (outer.kind != Expr::Kind::kName && outer.kind != Expr::Kind::kCall)
+    return fail("edit", lang::print(outer) + " is not a unit", "only units have slots");
   return edited(program, library, path, [&](Expr& at) -> Result<bool> {
     at = build::with(std::move(outer), slot, std::move(at));
     return true;

@@ -1,6 +1,8 @@
 // Properties that every unit must have, whatever it computes.
 #pragma once
 
+#include <string>
+
 #include "exec/reference/reference.h"
 #include "lang/elaborate.h"
 
@@ -18,5 +20,7 @@ void expect_causal(const lang::Elaboration& e, int length);
 /// The gradient of a random linear functional of the outputs, with respect to every parameter and every input, against central
 /// differences along random directions (relative 1e-6). Values at kinks (ties, thresholds) are avoided by random inputs.
 void expect_gradient(lang::Elaboration e, int length);
+/// The same for inputs and parameters of `seed`: "" or the first mismatch.
+std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t seed);
 
 }  // namespace gabbro::testing
