@@ -99,7 +99,7 @@ function(gabbro_link_allowed target layer)
   endforeach()
 endfunction()
 
-# A C++ source that holds the text of every zoo/**/*.gab, declared by src/zoo/embedded.h. Rebuilt when a file changes,
+# A C++ source that holds the text of every zoo/**/*.gab and of docs/language.md, declared by src/zoo/embedded.h. Rebuilt when a file changes,
 # comes or goes.
 function(gabbro_embed_zoo out)
   set(zoo ${CMAKE_CURRENT_SOURCE_DIR}/zoo)
@@ -109,10 +109,11 @@ function(gabbro_embed_zoo out)
   list(JOIN names "," joined)  # a removed file changes the command line, and so rebuilds
   set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/zoo/embedded.cc)
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed.cmake)
+  set(language ${CMAKE_CURRENT_SOURCE_DIR}/docs/language.md)
   add_custom_command(
     OUTPUT ${generated}
-    COMMAND ${CMAKE_COMMAND} -DROOT=${zoo} "-DNAMES=${joined}" -DOUTPUT=${generated} -P ${script}
-    DEPENDS ${paths} ${script}
+    COMMAND ${CMAKE_COMMAND} -DROOT=${zoo} "-DNAMES=${joined}" -DLANGUAGE=${language} -DOUTPUT=${generated} -P ${script}
+    DEPENDS ${paths} ${language} ${script}
     COMMENT "Embedding zoo/"
     VERBATIM)
   set(${out} ${generated} PARENT_SCOPE)

@@ -1,261 +1,146 @@
-// The gabbro command. Exit codes: 0 valid, 1 invalid design or a difference, 2 usage or I/O.
+// The gabbro command: options, help, and suggestions for what was mistyped. Exit codes are those of cli/commands.h.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <system_error>
 
-#include "cli/files.h"
-#include "cli/report.h"
-#include "ir/facts.h"
-#include "lang/builtins.h"
-#include "lang/gbnf.h"
-#include "lang/parser.h"
-#include "lang/printer.h"
-#include "lang/resize.h"
-#include "zoo/embedded.h"
-#include "zoo/library.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "lang/library.h"
 
 namespace gabbro::cli {
 
 namespace {
 
-constexpr int kValid = 0, kInvalid = 1, kUsage = 2;
+using Run = int (*)(const Options&);
 
-struct Options {
-  std::vector<std::string> files;
-  std::string params;
-  std::int64_t width = 0, vocab = 0;
-  double context = 2048;
-  bool json = false, only_check = false, gbnf = false;
-};
+class Program {
+ public:
+  Program()
+      : app_{
+            "Gabbro discovers language-model architectures. Designs are programs in Gab: see `gabbro "
+            "reference`."} {
+    app_.set_version_flag("--version", "gabbro " GABBRO_VERSION);
+    app_.require_subcommand(1);
+    app_.footer(
+        "Exit codes: 0 valid (or no difference), 1 invalid design (or a difference), 2 usage or I/O.\n"
+        "Example: gabbro check zoo/gla.gab --params 14M");
+    app_.add_option("--color", colour_, "auto: on terminals without NO_COLOR")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Colour>{
+            {"auto", Colour::kAuto}, {"always", Colour::kAlways}, {"never", Colour::kNever}}))
+        ->option_text("auto|always|never");
 
-// "14M", "350k", "1.5M", "4096".
-std::optional<std::int64_t> parse_amount(const std::string& text) {
-  char* end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  const std::string unit(end);
-  if (unit == "k" || unit == "K")
-    value *= 1e3;
-  else if (unit == "M")
-    value *= 1e6;
-  else if (unit == "B" || unit == "G")
-    value *= 1e9;
-  else if (!unit.empty())
-    return {};
-  if (end == text.c_str() || !(value >= 1) || value > 1e15) return {};
-  return std::llround(value);
-}
-
-void print_errors(const std::string& file, const std::vector<Error>& errors) {
-  for (const Error& e : errors) fmt::print("{}\n", format_error(file, e));
-}
-
-int io_failure(const std::string& file, const Error& error) {
-  fmt::print(stderr, "{}\n", format_error(file == "-" ? "standard input" : file, error));
-  return kUsage;
-}
-
-// The width and scale that fit --params, for the last design of the program.
-Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o, std::int64_t params) {
-  const lang::ParseResult parsed = lang::parse(text);
-  lang::Library library = zoo::library();
-  const auto errors = parsed.errors.empty() ? library.add(parsed.program) : parsed.errors;
-  if (!errors.empty()) return tl::unexpected(errors.front());
-  const lang::Design* design = nullptr;
-  for (const lang::Item& item : parsed.program.items)
-    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
-  if (!design) return fail("budget", "there is no design to resize", "add `design Name:` with a stack");
-  GABBRO_TRY(fit, lang::resize(library, *design, params, o.vocab));
-  lang::ElaborateOptions options;
-  options.width = fit.width;
-  options.vocab = o.vocab;
-  options.free_scale = fit.free_scale;
-  return options;
-}
-
-int check_file(const std::string& file, const Options& o, std::int64_t params) {
-  const auto text = read_program(file);
-  if (!text) return io_failure(file, text.error());
-  lang::ElaborateOptions options;
-  options.width = o.width;
-  options.vocab = o.vocab;
-  lang::CheckReport report;
-  if (params > 0) {
-    const auto fit = fitted(*text, o, params);
-    if (fit)
-      options = *fit;
-    else
-      report.errors.push_back(fit.error());
+    CLI::App* check = command("check", "Check programs; print proofs, sizes and costs, or errors", run_check);
+    check->add_flag("--json", o_.json, "one JSON object per file and line");
+    check->add_option("--params", o_.params,
+                      "resize the design to this many parameters, within 1 % (350k, 14M)");
+    check->add_option("--width", o_.width, "width D instead of the design's")->check(CLI::PositiveNumber);
+    check->add_option("--vocab", o_.vocab, "vocabulary V instead of the design's")
+        ->check(CLI::PositiveNumber);
+    context(check);
+    command("fmt", "Rewrite programs in canonical form", run_fmt)
+        ->add_flag("--check", o_.only_check, "only tell which files differ");
+    context(command("show", "Tree of units, types of values, facts", run_show));
+    CLI::App* diff =
+        command("diff", "What changed between two programs, and what it does to the facts", run_diff, 2);
+    diff->add_flag("--json", o_.json, "one JSON object");
+    context(diff);
+    command("hash", "Canonical hash: equal for programs that say the same function", run_hash);
+    command("reference", "The language, its functions and the units of the library", run_reference, 0)
+        ->add_flag("--core", o_.core, "the language alone, about 1,300 tokens for a prompt");
+    command("grammar", "The grammar for constrained decoding", run_grammar, 0)
+        ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
-  if (report.errors.empty()) report = lang::check(*text, zoo::library(), options);
-  if (o.json) {
-    fmt::print("{}\n", check_json(file, report, o.context));
-    return report.valid() ? kValid : kInvalid;
-  }
-  print_errors(file, report.errors);
-  if (!report.valid()) return kInvalid;
-  for (const lang::Subject& s : report.subjects) {
-    fmt::print("{}: {} {} is valid\n{}", file, s.is_design ? "design" : "unit", s.name,
-               facts_text(s, o.context));
-    if (params > 0 && s.is_design)
-      fmt::print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width,
-                 options.free_scale);
-  }
-  return kValid;
-}
 
-int run_check(const Options& o) {
-  std::int64_t params = 0;
-  if (!o.params.empty()) {
-    const auto amount = parse_amount(o.params);
-    if (!amount) {
-      fmt::print(stderr, "--params {}: expected an amount such as 350k, 14M or 1.5M\n", o.params);
+  int run(int argc, char** argv) {
+    if (argc > 1 && argv[1][0] != '-' && !known(argv[1])) {
+      fmt::print(stderr, "gabbro: there is no command {}{}\nRun gabbro --help for the commands.\n", argv[1],
+                 suggestion(argv[1], names_));
       return kUsage;
     }
-    params = *amount;
-  }
-  int worst = kValid;
-  for (const std::string& file : o.files) worst = std::max(worst, check_file(file, o, params));
-  return worst;
-}
-
-int run_fmt(const Options& o) {
-  int worst = kValid;
-  for (const std::string& file : o.files) {
-    const auto text = read_program(file);
-    if (!text) {
-      worst = std::max(worst, io_failure(file, text.error()));
-      continue;
+    if (argc == 1) {
+      fmt::print(stderr, "{}", app_.help());
+      return kUsage;
     }
-    const lang::ParseResult parsed = lang::parse(*text);
-    print_errors(file, parsed.errors);
-    const std::string canonical = parsed.errors.empty() ? lang::print(parsed.program) : *text;
-    if (!parsed.errors.empty()) {
-      worst = std::max(worst, kInvalid);
-    } else if (file == "-") {
-      fmt::print("{}", canonical);
-    } else if (canonical != *text && o.only_check) {
-      fmt::print("{} is not in canonical form: run gabbro fmt {}\n", file, file);
-      worst = std::max(worst, kInvalid);
-    } else if (canonical != *text) {
-      if (const auto done = replace_file(file, canonical); !done)
-        worst = std::max(worst, io_failure(file, done.error()));
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ExtrasError&) {
+      return unexpected_arguments();
+    } catch (const CLI::ParseError& e) {
+      return app_.exit(e) == 0 ? kValid : kUsage;
     }
+    set_colour(colour_);
+    return chosen_(o_);
   }
-  return worst;
-}
 
-// Runs `show` on every subject of every file; errors as `check` prints them.
-template <class Show>
-int for_each_subject(const Options& o, const Show& show) {
-  int worst = kValid;
-  for (const std::string& file : o.files) {
-    const auto text = read_program(file);
-    if (!text) {
-      worst = std::max(worst, io_failure(file, text.error()));
-      continue;
+ private:
+  // `files`: how many the command takes; -1: any number.
+  CLI::App* command(const char* name, const char* help, Run run, int files = -1) {
+    CLI::App* sub = app_.add_subcommand(name, help);
+    sub->fallthrough();  // options of gabbro itself may stand after the command
+    names_.emplace_back(name);
+    if (files != 0) {
+      CLI::Option* option = sub->add_option("FILE", o_.files, "programs; - is standard input")->required();
+      if (files > 0) option->expected(files);
     }
-    lang::ElaborateOptions options;
-    options.record_names = true;
-    const lang::CheckReport report = lang::check(*text, zoo::library(), options);
-    print_errors(file, report.errors);
-    if (!report.valid())
-      worst = std::max(worst, kInvalid);
-    else
-      for (const lang::Subject& s : report.subjects) show(file, s);
+    sub->callback([this, run] { chosen_ = run; });
+    return sub;
   }
-  return worst;
-}
 
-int run_hash(const Options& o) {
-  return for_each_subject(o, [](const std::string& file, const lang::Subject& s) {
-    fmt::print("{}  {} {}\n", to_hex(s.hash), file, s.name);
-  });
-}
+  void context(CLI::App* sub) {
+    sub->add_option("--context", o_.context, "tokens T at which costs are given (2048)")
+        ->check(CLI::PositiveNumber);
+  }
 
-int run_show(const Options& o) {
-  return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
-    fmt::print("{}: {}\n{}", file, s.name, tree_text(s));
-    std::vector<std::string> shown;  // a unit's values once, however often it is used
-    for (const lang::NamedValue& v : s.elaboration.names) {
-      std::string line = fmt::format("  {}.{}: {}", v.unit, v.name, v.type);
-      if (std::find(shown.begin(), shown.end(), line) == shown.end()) shown.push_back(std::move(line));
+  [[nodiscard]] bool known(const std::string& name) const {
+    return std::find(names_.begin(), names_.end(), name) != names_.end();
+  }
+
+  static std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
+    const std::string near = lang::closest(word, known);
+    return near.empty() ? "" : "; did you mean " + near + "?";
+  }
+
+  int unexpected_arguments() {
+    std::vector<std::string> options{"--color", "--help", "--version"};
+    const auto subs = app_.get_subcommands();
+    const CLI::App* sub = subs.empty() ? &app_ : subs[0];
+    for (const CLI::Option* option : sub->get_options())
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    for (const std::string& word : app_.remaining(true)) {
+      if (word == "--") continue;
+      fmt::print(stderr, "gabbro {}: unexpected argument {}{}\n", sub->get_name(), word,
+                 word.starts_with("-") ? suggestion(word, options) : "");
     }
-    for (const std::string& line : shown) fmt::print("{}\n", line);
-    fmt::print("{}", facts_text(s, o.context));
-  });
-}
-
-int run_grammar(const Options&) {
-  fmt::print("{}", lang::gbnf());
-  return kValid;
-}
-
-int run_reference(const Options&) {
-  fmt::print("# Functions of Gab\n\n");
-  for (const lang::Builtin& b : lang::builtins()) {
-    std::string_view doc = b.doc;
-    for (const ir::OpInfo& op : ir::all_ops())
-      if (doc.empty() && !op.doc.empty() && (op.doc.starts_with(std::string(b.name) + "("))) doc = op.doc;
-    fmt::print("- {}\n", doc.empty() ? b.name : doc);
+    fmt::print(stderr, "Run gabbro {} --help for its options.\n", sub->get_name());
+    return kUsage;
   }
-  for (const bool units : {false, true}) {
-    fmt::print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
-    for (const zoo::Entry& entry : zoo::embedded_files())
-      for (const lang::Item& item : zoo::program(entry.file)->items) {
-        const bool fits = units ? std::holds_alternative<lang::Unit>(item.value)
-                                : std::holds_alternative<lang::Function>(item.value);
-        if (!fits) continue;
-        lang::Item bare = item;
-        bare.comments.clear();
-        std::string text = lang::print(bare);  // the signature: up to the colon that ends it
-        text.resize(text.find(":\n"));
-        fmt::print("- `{}`\n", text);
-      }
-  }
-  return kValid;
-}
+
+  CLI::App app_;
+  Options o_;
+  Colour colour_ = Colour::kAuto;
+  Run chosen_ = nullptr;
+  std::vector<std::string> names_;
+};
 
 }  // namespace
 
+// fmt::print throws when the output cannot be written; standard error may be as full as standard output.
 int main(int argc, char** argv) {
-  CLI::App app{
-      "Gabbro discovers language-model architectures. Designs are programs in Gab: see docs/language.md."};
-  app.set_version_flag("--version", "gabbro 0.1.0");
-  app.require_subcommand(1);
-  app.footer(
-      "Exit codes: 0 valid, 1 invalid design, 2 usage or I/O.\nExample: gabbro check zoo/gla.gab --params "
-      "14M");
-  Options o;
-  int (*chosen)(const Options&) = nullptr;
-  const auto command = [&](const char* name, const char* help, int (*run)(const Options&),
-                           bool files = true) {
-    CLI::App* sub = app.add_subcommand(name, help);
-    if (files) sub->add_option("FILE", o.files, "programs; - is standard input")->required();
-    sub->callback([&chosen, run] { chosen = run; });
-    return sub;
-  };
-  CLI::App* check = command("check", "Check programs; print proofs, sizes and costs, or errors", run_check);
-  check->add_flag("--json", o.json, "one JSON object per file and line");
-  check->add_option("--params", o.params,
-                    "resize the design to this many parameters, within 1 % (350k, 14M)");
-  check->add_option("--width", o.width, "width D instead of the design's")->check(CLI::PositiveNumber);
-  check->add_option("--vocab", o.vocab, "vocabulary V instead of the design's")->check(CLI::PositiveNumber);
-  check->add_option("--context", o.context, "tokens T at which costs are given (2048)")
-      ->check(CLI::PositiveNumber);
-  command("fmt", "Rewrite programs in canonical form", run_fmt)
-      ->add_flag("--check", o.only_check, "only tell which files differ");
-  command("show", "Tree of units, types of values, facts", run_show);
-  command("hash", "Canonical hash: equal for programs that say the same function", run_hash);
-  command("reference", "The functions and units a program can use", run_reference, false);
-  command("grammar", "The grammar for constrained decoding", run_grammar, false)
-      ->add_flag("--gbnf", o.gbnf, "in GBNF (the only form there is)");
+  int code = kUsage;
+  bool written = true;
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kValid : kUsage;
+    code = Program().run(argc, argv);
+  } catch (const std::system_error&) {
+    written = false;
   }
-  return chosen(o);
+  if (written && std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+  std::fprintf(stderr, "gabbro: cannot write the output: %s\n", std::strerror(errno));
+  return kUsage;
 }
 
 }  // namespace gabbro::cli

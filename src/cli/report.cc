@@ -4,6 +4,9 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -67,29 +70,61 @@ json facts_json(const lang::Subject& s, double context) {
 
 }  // namespace
 
-std::string facts_text(const lang::Subject& s, double context) {
+namespace {
+
+// One line of the facts. `number` is set where a ratio says something.
+struct Fact {
+  std::string name, value, formula;
+  std::optional<double> number{};
+};
+
+std::vector<Fact> facts_of(const lang::Subject& s, double context) {
   const ir::Facts& f = s.facts;
   const ir::SymEnv env = env_of(s, context);
+  std::vector<Fact> out;
+  const auto amount = [&](const char* name, const ir::Sym& sym, const std::string& more = "") {
+    const double value = sym.eval(env);
+    out.push_back({name, human(value) + more, sym.is_constant() ? "" : sym.to_string(), value});
+  };
+  out.push_back({"proved",
+                 fmt::format("{}causal, {}prefix-consistent, {}batch-independent", f.causal ? "" : "not ",
+                             f.prefix_consistent ? "" : "not ", f.batch_independent ? "" : "not "),
+                 ""});
+  out.push_back({"mixes tokens", f.mixes_tokens ? "yes" : "no: every position sees itself only", ""});
+  out.push_back({"receptive field", receptive_field(f.reach), ""});
+  amount("parameters", f.params);
+  amount("FLOPs/token train", f.train_flops);
+  amount("FLOPs/token decode", f.decode_flops);
+  amount("state, bytes", f.state_bytes, f.state_grows ? ", grows" : ", constant");
+  out.push_back({"complexity", f.complexity, ""});
+  amount("parallel depth", f.parallel_depth);
+  out.push_back({"hash", to_hex(s.hash), ""});
+  out.push_back({"at", fmt::format("D = {}, V = {}, T = {}", env.width, env.vocab, env.context), ""});
+  return out;
+}
+
+}  // namespace
+
+std::string facts_text(const lang::Subject& s, double context) {
   std::string out;
-  const auto line = [&](const char* name, const std::string& value) {
-    out += fmt::format("  {:<20}{}\n", name, value);
-  };
-  const auto amount = [&](const ir::Sym& sym) {
-    return sym.is_constant() ? human(sym.eval(env))
-                             : fmt::format("{} = {}", human(sym.eval(env)), sym.to_string());
-  };
-  line("proved", fmt::format("{}causal, {}prefix-consistent, {}batch-independent", f.causal ? "" : "not ",
-                             f.prefix_consistent ? "" : "not ", f.batch_independent ? "" : "not "));
-  line("mixes tokens", f.mixes_tokens ? "yes" : "no: every position sees itself only");
-  line("receptive field", receptive_field(f.reach));
-  line("parameters", amount(f.params));
-  line("FLOPs/token train", amount(f.train_flops));
-  line("FLOPs/token decode", amount(f.decode_flops));
-  line("state, bytes", fmt::format("{} ({})", amount(f.state_bytes), f.state_grows ? "grows" : "constant"));
-  line("complexity", f.complexity);
-  line("parallel depth", amount(f.parallel_depth));
-  line("hash", to_hex(s.hash));
-  line("at", fmt::format("D = {}, V = {}, T = {}", env.width, env.vocab, env.context));
+  for (const Fact& fact : facts_of(s, context)) {
+    out += fmt::format("  {:<20}{}", fact.name, fact.value);
+    if (!fact.formula.empty()) out += paint(Ink::kDim, " = " + fact.formula);
+    out += "\n";
+  }
+  return out;
+}
+
+std::vector<FactChange> changed_facts(const lang::Subject& before, const lang::Subject& after,
+                                      double context) {
+  const std::vector<Fact> a = facts_of(before, context), b = facts_of(after, context);
+  std::vector<FactChange> out;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i].value == b[i].value && a[i].formula == b[i].formula) continue;
+    const bool comparable = a[i].number && b[i].number && *a[i].number > 0;
+    out.push_back({a[i].name, a[i].value, b[i].value,
+                   comparable ? fmt::format("{:.3g}", *b[i].number / *a[i].number) : ""});
+  }
   return out;
 }
 
@@ -128,7 +163,10 @@ std::string tree_text(const lang::Subject& s) {
       const std::string hypers = all[i].hypers.empty() ? "" : "(" + all[i].hypers + ")";
       const std::string label = fmt::format("{}{}{}{}", std::string(static_cast<std::size_t>(level) * 2, ' '),
                                             times, all[i].unit, hypers);
-      out += fmt::format("  {:<60}{:>10}\n", label, human(static_cast<double>(all[i].params)));
+      const std::size_t pad = label.size() < 60 ? 60 - label.size() : 1;
+      out += fmt::format("  {}{}{}{}{}{:>10}\n", std::string(static_cast<std::size_t>(level) * 2, ' '),
+                         paint(Ink::kCyan, times), paint(Ink::kBold, all[i].unit), hypers,
+                         std::string(pad, ' '), human(static_cast<double>(all[i].params)));
       self(i + 1, i + length, level + 1, self);
       i = next;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "lang/check.h"
 
@@ -9,6 +10,13 @@ namespace gabbro::cli {
 
 /// Facts of one design or unit, a line each; costs at `context` tokens.
 std::string facts_text(const lang::Subject& subject, double context);
+
+/// A fact that differs between two designs; `ratio` of the new to the old value, "" where there is none.
+struct FactChange {
+  std::string name, before, after, ratio;
+};
+std::vector<FactChange> changed_facts(const lang::Subject& before, const lang::Subject& after,
+                                      double context);
 
 /// The tree of instances with hyperparameters and parameter counts; equal neighbours are counted.
 std::string tree_text(const lang::Subject& subject);

@@ -1,7 +1,6 @@
 // The zoo's program texts, compiled into the library so that the binary needs no data files.
 //
-// The definition is generated at build time from the .gab files under zoo/ at the top of the source tree
-// (cmake/embed.cmake).
+// The definition is generated at build time from the .gab files under zoo/ and from docs/language.md (cmake/embed.cmake).
 #pragma once
 
 #include <span>
@@ -17,5 +16,8 @@ struct Entry {
 
 /// Every file, sorted by path; empty when the tree was built with an empty zoo.
 [[nodiscard]] std::span<const Entry> embedded_files();
+
+/// docs/language.md: what a person or a language model has to know to write Gab.
+[[nodiscard]] std::string_view language_text();
 
 }  // namespace gabbro::zoo

@@ -103,5 +103,89 @@ TEST(Cli, HugeAndBinaryFilesAreRefused) {
   EXPECT_NE(out.text.find("longer than 1048576 bytes"), std::string::npos);
 }
 
+TEST(Cli, MistypedWordsAreMetWithASuggestion) {
+  EXPECT_EQ(gabbro("chek x").text,
+            "gabbro: there is no command chek; did you mean check?\nRun gabbro --help for the commands.\n");
+  EXPECT_EQ(gabbro("check --jsno x").text,
+            "gabbro check: unexpected argument --jsno; did you mean --json?\nRun gabbro check --help for its "
+            "options.\n");
+  EXPECT_EQ(gabbro("check --jsno x").code, 2);
+}
+
+TEST(Cli, DiffTellsWhatChanged) {
+  const std::string a = write_program("a.gab", "design M:\n    stack = [4 * Block(mixer=GLA), RMSNorm]\n");
+  const std::string b =
+      write_program("b.gab", "design M:\n    stack = [4 * Block(mixer=GLA(heads=8)), RMSNorm]\n");
+  const Output same = gabbro("diff " + a + " " + a);
+  EXPECT_EQ(same.code, 0);
+  EXPECT_EQ(same.text, "same tree\n");
+  const Output out = gabbro("diff " + a + " " + b);
+  EXPECT_EQ(out.code, 1);
+  EXPECT_NE(out.text.find("stack.0.*.mixer.heads (line 2)\n+ 8\n"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("parameters"), std::string::npos) << out.text;
+  const auto json = nlohmann::json::parse(gabbro("diff --json " + a + " " + b).text);
+  EXPECT_EQ(json["same_tree"], false);
+  EXPECT_EQ(json["same_function"], false);
+  EXPECT_EQ(json["changes"][0]["after"], "8");
+  EXPECT_EQ(gabbro("diff " + a).code, 2);
+  EXPECT_EQ(gabbro("diff " + a + " /nowhere.gab").code, 2);
+  EXPECT_EQ(gabbro("diff " + a + " " + write_program("broken.gab", "design M\n")).code, 2);
+}
+
+TEST(Cli, DiffKnowsTheSameFunction) {
+  const std::string a =
+      write_program("a.gab", "unit A(x: [t, D]) -> [t, D]:\n    y = linear(x, D)\n    return y + x\n");
+  const std::string b =
+      write_program("b.gab", "unit A(x: [t, D]) -> [t, D]:\n    z = linear(x, D)\n    return x + z\n");
+  const Output out = gabbro("diff " + a + " " + b);
+  EXPECT_EQ(out.code, 1);
+  EXPECT_NE(out.text.find("same function"), std::string::npos) << out.text;
+}
+
+TEST(Cli, ColourOnlyWhereAsked) {
+  const std::string path = write_program("good.gab", kGood);
+  EXPECT_EQ(gabbro("show " + path).text.find('\x1b'), std::string::npos);
+  EXPECT_NE(gabbro("show --color always " + path).text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(gabbro("show --color never " + path).text.find('\x1b'), std::string::npos);
+}
+
+TEST(Cli, AFullDiskIsSaid) {
+  const Output out = gabbro("check " + write_program("good.gab", kGood) + " > /dev/full");
+  EXPECT_EQ(out.code, 2);
+}
+
+TEST(Cli, ReferenceHoldsLanguageFunctionsAndUnits) {
+  const std::string core = gabbro("reference --core").text, all = gabbro("reference").text;
+  EXPECT_TRUE(all.starts_with(core));
+  EXPECT_TRUE(core.starts_with("# Gab"));
+  for (const char* part : {"- linear(x, out", "- `fn softmax(x, over)`", "- `unit GLA(x: [t, D]"})
+    EXPECT_NE(all.find(part), std::string::npos) << part;
+}
+
+// Every program of the documentation checks as it stands.
+TEST(Cli, ProgramsOfTheDocumentationCheck) {
+  int programs = 0;
+  for (const char* file : {"README.md", "docs/language.md", "docs/commands.md", "docs/grammar.md"}) {
+    std::ifstream in(std::string(GABBRO_SOURCE_DIR "/") + file);
+    ASSERT_TRUE(in.good()) << file;
+    std::string program;
+    bool inside = false;
+    for (std::string line; std::getline(in, line);) {
+      if (line == "```gab") {
+        inside = true;
+        program.clear();
+      } else if (inside && line == "```") {
+        inside = false;
+        ++programs;
+        const Output out = gabbro("check " + write_program("documented.gab", program));
+        EXPECT_EQ(out.code, 0) << file << "\n" << program << out.text;
+      } else if (inside) {
+        program += line + "\n";
+      }
+    }
+  }
+  EXPECT_GE(programs, 2);
+}
+
 }  // namespace
 }  // namespace gabbro

@@ -1,0 +1,208 @@
+// The subcommands on programs.
+#include "cli/commands.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+
+#include "cli/compare.h"
+#include "cli/files.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+#include "lang/gbnf.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "lang/resize.h"
+#include "zoo/library.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+// "14M", "350k", "1.5M", "4096".
+std::optional<std::int64_t> parse_amount(const std::string& text) {
+  char* end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  const std::string unit(end);
+  if (unit == "k" || unit == "K")
+    value *= 1e3;
+  else if (unit == "M")
+    value *= 1e6;
+  else if (unit == "B" || unit == "G")
+    value *= 1e9;
+  else if (!unit.empty())
+    return {};
+  if (end == text.c_str() || !(value >= 1) || value > 1e15) return {};
+  return std::llround(value);
+}
+
+void print_errors(const std::string& file, const std::vector<Error>& errors) {
+  for (const Error& e : errors) fmt::print("{}\n", format_error(file, e));
+}
+
+int io_failure(const std::string& file, const Error& error) {
+  fmt::print(stderr, "{}\n", format_error(file == "-" ? "standard input" : file, error));
+  return kUsage;
+}
+
+// The width and scale that fit --params, for the last design of the program.
+Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o, std::int64_t params) {
+  const lang::ParseResult parsed = lang::parse(text);
+  lang::Library library = zoo::library();
+  const auto errors = parsed.errors.empty() ? library.add(parsed.program) : parsed.errors;
+  if (!errors.empty()) return tl::unexpected(errors.front());
+  const lang::Design* design = nullptr;
+  for (const lang::Item& item : parsed.program.items)
+    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  if (!design) return fail("budget", "there is no design to resize", "add `design Name:` with a stack");
+  GABBRO_TRY(fit, lang::resize(library, *design, params, o.vocab));
+  lang::ElaborateOptions options;
+  options.width = fit.width;
+  options.vocab = o.vocab;
+  options.free_scale = fit.free_scale;
+  return options;
+}
+
+int check_file(const std::string& file, const Options& o, std::int64_t params) {
+  const auto text = read_program(file);
+  if (!text) return io_failure(file, text.error());
+  lang::ElaborateOptions options;
+  options.width = o.width;
+  options.vocab = o.vocab;
+  lang::CheckReport report;
+  if (params > 0) {
+    const auto fit = fitted(*text, o, params);
+    if (fit)
+      options = *fit;
+    else
+      report.errors.push_back(fit.error());
+  }
+  if (report.errors.empty()) report = lang::check(*text, zoo::library(), options);
+  if (o.json) {
+    fmt::print("{}\n", check_json(file, report, o.context));
+    return report.valid() ? kValid : kInvalid;
+  }
+  print_errors(file, report.errors);
+  if (!report.valid()) return kInvalid;
+  for (const lang::Subject& s : report.subjects) {
+    fmt::print("{}: {} {} is valid\n{}", file, s.is_design ? "design" : "unit", s.name,
+               facts_text(s, o.context));
+    if (params > 0 && s.is_design)
+      fmt::print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width,
+                 options.free_scale);
+  }
+  return kValid;
+}
+
+// Runs `show` on every subject of every file; errors as `check` prints them.
+template <class Show>
+int for_each_subject(const Options& o, const Show& show) {
+  int worst = kValid;
+  for (const std::string& file : o.files) {
+    const auto text = read_program(file);
+    if (!text) {
+      worst = std::max(worst, io_failure(file, text.error()));
+      continue;
+    }
+    lang::ElaborateOptions options;
+    options.record_names = true;
+    const lang::CheckReport report = lang::check(*text, zoo::library(), options);
+    print_errors(file, report.errors);
+    if (!report.valid())
+      worst = std::max(worst, kInvalid);
+    else
+      for (const lang::Subject& s : report.subjects) show(file, s);
+  }
+  return worst;
+}
+
+}  // namespace
+
+int run_check(const Options& o) {
+  std::int64_t params = 0;
+  if (!o.params.empty()) {
+    const auto amount = parse_amount(o.params);
+    if (!amount) {
+      fmt::print(stderr, "--params {}: expected an amount such as 350k, 14M or 1.5M\n", o.params);
+      return kUsage;
+    }
+    params = *amount;
+  }
+  int worst = kValid;
+  for (const std::string& file : o.files) worst = std::max(worst, check_file(file, o, params));
+  return worst;
+}
+
+int run_fmt(const Options& o) {
+  int worst = kValid;
+  for (const std::string& file : o.files) {
+    const auto text = read_program(file);
+    if (!text) {
+      worst = std::max(worst, io_failure(file, text.error()));
+      continue;
+    }
+    const lang::ParseResult parsed = lang::parse(*text);
+    print_errors(file, parsed.errors);
+    const std::string canonical = parsed.errors.empty() ? lang::print(parsed.program) : *text;
+    if (!parsed.errors.empty()) {
+      worst = std::max(worst, kInvalid);
+    } else if (file == "-") {
+      fmt::print("{}", canonical);
+    } else if (canonical != *text && o.only_check) {
+      fmt::print("{} is not in canonical form: run gabbro fmt {}\n", file, file);
+      worst = std::max(worst, kInvalid);
+    } else if (canonical != *text) {
+      if (const auto done = replace_file(file, canonical); !done)
+        worst = std::max(worst, io_failure(file, done.error()));
+    }
+  }
+  return worst;
+}
+
+int run_hash(const Options& o) {
+  return for_each_subject(o, [](const std::string& file, const lang::Subject& s) {
+    fmt::print("{}  {} {}\n", to_hex(s.hash), file, s.name);
+  });
+}
+
+int run_show(const Options& o) {
+  return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
+    fmt::print("{}: {}\n{}", file, s.name, tree_text(s));
+    std::vector<std::string> shown;  // a unit's values once, however often it is used
+    for (const lang::NamedValue& v : s.elaboration.names) {
+      std::string line = fmt::format("  {}.{}: {}", v.unit, v.name, v.type);
+      if (std::find(shown.begin(), shown.end(), line) == shown.end()) shown.push_back(std::move(line));
+    }
+    for (const std::string& line : shown) fmt::print("{}\n", line);
+    fmt::print("{}", facts_text(s, o.context));
+  });
+}
+
+int run_grammar(const Options&) {
+  fmt::print("{}", lang::gbnf());
+  return kValid;
+}
+
+int run_diff(const Options& o) {
+  std::array<lang::CheckReport, 2> reports;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    const auto text = read_program(o.files[i]);
+    if (!text) return io_failure(o.files[i], text.error());
+    reports[i] = lang::check(*text, zoo::library());
+    const bool unreadable = !lang::parse(*text).errors.empty();
+    if (unreadable) {
+      print_errors(o.files[i], reports[i].errors);
+      return kUsage;
+    }
+  }
+  const Comparison comparison = compare(reports[0], reports[1]);
+  fmt::print("{}", o.json ? comparison_json(comparison) + "\n"
+                          : comparison_text(comparison, o.files[0], o.files[1], o.context));
+  return comparison.changes.empty() ? kValid : kInvalid;
+}
+
+}  // namespace gabbro::cli

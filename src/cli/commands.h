@@ -1,0 +1,29 @@
+// What the subcommands do, given their options. Each returns the exit code of the process.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gabbro::cli {
+
+/// Valid, equal, done; an invalid design or a difference; wrong usage or input and output that failed.
+constexpr int kValid = 0, kInvalid = 1, kUsage = 2;
+
+struct Options {
+  std::vector<std::string> files;
+  std::string params;
+  std::int64_t width = 0, vocab = 0;
+  double context = 2048;
+  bool json = false, only_check = false, gbnf = false, core = false;
+};
+
+int run_check(const Options& o);
+int run_fmt(const Options& o);
+int run_show(const Options& o);
+int run_hash(const Options& o);
+int run_diff(const Options& o);
+int run_reference(const Options& o);
+int run_grammar(const Options& o);
+
+}  // namespace gabbro::cli

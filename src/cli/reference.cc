@@ -1,0 +1,40 @@
+// `gabbro reference`: the language, its functions and the units of the library, generated from the tables.
+#include <fmt/core.h>
+
+#include "cli/commands.h"
+#include "ir/op.h"
+#include "lang/builtins.h"
+#include "lang/printer.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::cli {
+
+int run_reference(const Options& o) {
+  fmt::print("{}", zoo::language_text());
+  if (o.core) return kValid;
+  fmt::print("\n# Functions of Gab\n\n");
+  for (const lang::Builtin& b : lang::builtins()) {
+    std::string_view doc = b.doc;
+    for (const ir::OpInfo& op : ir::all_ops())
+      if (doc.empty() && !op.doc.empty() && (op.doc.starts_with(std::string(b.name) + "("))) doc = op.doc;
+    fmt::print("- {}\n", doc.empty() ? b.name : doc);
+  }
+  for (const bool units : {false, true}) {
+    fmt::print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
+    for (const zoo::Entry& entry : zoo::embedded_files())
+      for (const lang::Item& item : zoo::program(entry.file)->items) {
+        const bool fits = units ? std::holds_alternative<lang::Unit>(item.value)
+                                : std::holds_alternative<lang::Function>(item.value);
+        if (!fits) continue;
+        lang::Item bare = item;
+        bare.comments.clear();
+        std::string text = lang::print(bare);  // the signature: up to the colon that ends it
+        text.resize(text.find(":\n"));
+        fmt::print("- `{}`\n", text);
+      }
+  }
+  return kValid;
+}
+
+}  // namespace gabbro::cli
