@@ -74,7 +74,9 @@ class Canonicalizer {
       color_forward();
       color_backward();
     }
-    return hash128(serialize());
+    std::string text = serialize();
+    if (g_.width_bound) text += fmt::format(" D={}", g_.env.width);
+    return hash128(text);
   }
 
  private:

@@ -161,6 +161,8 @@ struct Graph {
   std::vector<Scan> scans;
   std::vector<Sym> syms;  // symbolic values of constants that depend on the width
   SymEnv env;             // the values at which the concrete sizes were computed
+  bool width_bound =
+      false;  // a count, distance or condition followed from the width: another width, another graph
 
   AxisId add_axis(std::string name, std::int64_t size, Sym sym);
   [[nodiscard]] const Node& node(int body, NodeId id) const { return bodies[body].nodes[id]; }

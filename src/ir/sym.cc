@@ -34,7 +34,7 @@ double apply(Sym::Fn fn, double a, double b) {
 }
 
 constexpr const char* kFnNames[] = {"floor", "max", "min", "pow", "exp", "log"};
-constexpr const char* kAtomNames[] = {"D", "V", "T", "L"};
+constexpr const char* kAtomNames[] = {"D", "V", "T"};
 
 constexpr bool is_binary(Sym::Fn fn) {
   return fn == Sym::Fn::kMax || fn == Sym::Fn::kMin || fn == Sym::Fn::kPow;
@@ -69,7 +69,7 @@ double Sym::constant() const {
 }
 
 double Sym::eval(const SymEnv& env) const {
-  const double atoms[] = {env.width, env.vocab, env.context, env.layers};
+  const double atoms[] = {env.width, env.vocab, env.context};
   double sum = 0;
   for (const Term& term : terms_) {
     double product = term.coefficient;

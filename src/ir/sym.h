@@ -9,15 +9,14 @@
 
 namespace gabbro::ir {
 
-/// The quantities a design leaves open. `kWidth` is D, `kVocab` V, `kContext` T (tokens seen so far), `kLayers` L.
-enum class Atom : std::uint8_t { kWidth, kVocab, kContext, kLayers, kCall };
+/// The quantities a design leaves open. `kWidth` is D, `kVocab` V, `kContext` T (tokens seen so far).
+enum class Atom : std::uint8_t { kWidth, kVocab, kContext, kCall };
 
 /// Values for the atoms, in order of the enum.
 struct SymEnv {
   double width = 256;
   double vocab = 4096;
   double context = 2048;
-  double layers = 1;
 };
 
 /// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order: equal polynomials compare equal. What is

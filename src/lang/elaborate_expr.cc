@@ -220,7 +220,10 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
 Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a, const Value& b) {
   if (a.poison() || b.poison()) return {};
   if (is_number(a) && is_number(b)) {
-    const Static n = fold(op, as_static(*this, a), as_static(*this, b));
+    const Static x = as_static(*this, a), y = as_static(*this, b);
+    const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+    if (compares && !(x.sym.is_constant() && y.sym.is_constant())) graph().width_bound = true;
+    const Static n = fold(op, x, y);
     if (std::isnan(n.value)) return error(at.at, "range", "the result is not a number");
     return number(n.value, n.sym);
   }
@@ -290,6 +293,7 @@ std::optional<std::int64_t> Elaborator::eval_int(const Expr& expr, std::string_v
     error(expr.at, "range", fmt::format("{} must be a whole number, got {}", what, n->value));
     return {};
   }
+  if (!n->sym.is_constant()) graph().width_bound = true;
   return static_cast<std::int64_t>(n->value);
 }
 

@@ -7,6 +7,8 @@
 
 #include "edit/build.h"
 #include "lang/check.h"
+#include "lang/gbnf.h"
+#include "lang/gbnf_matcher.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "zoo/library.h"
@@ -63,6 +65,17 @@ TEST(Generate, PrintedProgramsReadBackTheSame) {
     const lang::ParseResult parsed = lang::parse(text);
     ASSERT_TRUE(parsed.errors.empty()) << text;
     ASSERT_EQ(lang::print(parsed.program), text);
+  }
+}
+
+TEST(Generate, TheGrammarAllowsThem) {
+  const std::string rules = lang::gbnf();
+  const lang::testing::Grammar grammar(rules);
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    Random random = Random(6).split(i);
+    const std::string text = lang::print(random_program(random, book()));
+    const std::size_t at = lang::testing::refused_at(grammar, text);
+    ASSERT_EQ(at, std::string::npos) << "refused before: " << text.substr(at, 60);
   }
 }
 

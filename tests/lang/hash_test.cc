@@ -110,5 +110,16 @@ TEST(Hash, DoesNotDependOnTheWidth) {
   EXPECT_EQ(hash_of(program, 64), hash_of(program, 256));
 }
 
+// At D = 256 these are shift(x, 4), two turns and the first branch: at other widths they are not.
+TEST(Hash, TellsWhatFollowsFromTheWidthFromANumber) {
+  EXPECT_NE(hash_of(unit("    return x + shift(x, D / 64)\n")),
+            hash_of(unit("    return x + shift(x, 4)\n")));
+  EXPECT_NE(hash_of(unit("    for i in D / 128 with y = x:\n        y = silu(y)\n    return y\n")),
+            hash_of(unit("    for i in 2 with y = x:\n        y = silu(y)\n    return y\n")));
+  EXPECT_NE(hash_of(unit("    return silu(x) if D > 100 else x\n")), hash_of(unit("    return silu(x)\n")));
+  EXPECT_EQ(hash_of(unit("    return x + shift(x, 16 / 4)\n")),
+            hash_of(unit("    return x + shift(x, 4)\n")));
+}
+
 }  // namespace
 }  // namespace gabbro::lang

@@ -1,0 +1,96 @@
+// What the smallest headers promise: lists in place, random streams, hashes, errors.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/hash.h"
+#include "base/inline_vec.h"
+#include "base/random.h"
+#include "base/result.h"
+
+namespace gabbro {
+namespace {
+
+TEST(InlineVec, InsertsErasesFinds) {
+  InlineVec<int, 4> v{1, 3};
+  v.insert(1, 2);
+  v.push_back(4);
+  EXPECT_TRUE(v.full());
+  EXPECT_EQ(v, (InlineVec<int, 4>{1, 2, 3, 4}));
+  v.erase(0);
+  EXPECT_EQ(v, (InlineVec<int, 4>{2, 3, 4}));
+  EXPECT_EQ(v.find(4), 2);
+  EXPECT_EQ(v.find(1), -1);
+  EXPECT_FALSE(v == (InlineVec<int, 4>{2, 3}));
+}
+
+TEST(InlineVecDeathTest, RefusesToGrowBeyondItsPlace) {
+  InlineVec<int, 2> v{1, 2};
+  EXPECT_DEATH(v.push_back(3), "internal check failed");
+  EXPECT_DEATH(v.insert(0, 3), "internal check failed");
+}
+
+TEST(Random, SameSeedSameNumbersOnEveryPlatform) {
+  Random r(1);
+  Random again(1);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(r.next(), again.next());
+  EXPECT_NE(Random(1).next(), Random(2).next());
+}
+
+TEST(Random, SplitDoesNotAdvanceAndStreamsDiffer) {
+  Random r(7);
+  const std::uint64_t first = r.split("a").next();
+  EXPECT_EQ(r.split("a").next(), first);
+  EXPECT_NE(r.split("b").next(), first);
+  EXPECT_NE(r.split(std::uint64_t{1}).next(), r.split(std::uint64_t{2}).next());
+  EXPECT_EQ(r.next(), Random(7).next());
+}
+
+TEST(Random, DrawsAreInRangeAndSpread) {
+  Random r(3);
+  std::set<std::int64_t> seen;
+  double sum = 0, square = 0;
+  constexpr int kDraws = 20000;
+  for (int i = 0; i < kDraws; ++i) {
+    const std::int64_t n = r.below(6);
+    ASSERT_GE(n, 0);
+    ASSERT_LT(n, 6);
+    seen.insert(n);
+    const double u = r.uniform(2, 3);
+    ASSERT_GE(u, 2);
+    ASSERT_LT(u, 3);
+    const double z = r.normal();
+    sum += z;
+    square += z * z;
+  }
+  EXPECT_EQ(seen.size(), 6U);
+  EXPECT_NEAR(sum / kDraws, 0, 0.03);  // four standard errors
+  EXPECT_NEAR(square / kDraws, 1, 0.045);
+}
+
+TEST(Hash, TextsAndHex) {
+  EXPECT_EQ(hash128("abc"), hash128("abc"));
+  EXPECT_NE(hash128("abc"), hash128("abd"));
+  EXPECT_EQ(to_hex(hash128("")).size(), 32U);
+  EXPECT_NE(mix(1, 2), mix(2, 1));
+}
+
+Result<int> half(int n) {
+  if (n % 2 != 0) return fail("odd", "3 is odd", "try 4", {2, 5});
+  return n / 2;
+}
+Result<int> quarter(int n) {
+  GABBRO_TRY(h, half(n));
+  return half(h);
+}
+
+TEST(Result, ErrorsPassThroughAndReadWell) {
+  EXPECT_EQ(*quarter(8), 2);
+  const auto bad = quarter(6);
+  ASSERT_FALSE(bad.has_value());
+  EXPECT_EQ(format_error("a.gab", bad.error()), "a.gab:2:5: error[odd]: 3 is odd\n  hint: try 4");
+  EXPECT_EQ(format_error("a.gab", {"io", "gone", "", {}}), "a.gab: error[io]: gone");
+}
+
+}  // namespace
+}  // namespace gabbro
