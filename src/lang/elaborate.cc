@@ -59,6 +59,7 @@ void Elaborator::run(const Design& design) {
   }
   const InstancePtr stack = eval_instance(design.stack, nullptr);
   if (!stack || !out_.ok()) return;
+  builder().set_line(design.stack.at.line);  // what belongs to no statement belongs to the stack
 
   const auto table = [&](const char* name, ir::Role role, AxisList fan_in) {
     graph().params.push_back({name,

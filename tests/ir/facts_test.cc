@@ -21,9 +21,8 @@ struct Checked {
   [[nodiscard]] double at(const Sym& s) const { return s.eval(env); }
 };
 
-Checked check(const std::string& text) {
-  const lang::CheckReport report =
-      lang::check("design M:\n    width = 64\n    vocab = 100\n    stack = " + text + "\n", zoo::library());
+Checked check_program(const std::string& text) {
+  const lang::CheckReport report = lang::check(text, zoo::library());
   for (const Error& e : report.errors) ADD_FAILURE() << format_error(text, e);
   Checked out;
   if (!report.valid()) return out;
@@ -34,19 +33,12 @@ Checked check(const std::string& text) {
   return out;
 }
 
+std::string design(const std::string& stack) {
+  return "design M:\n    width = 64\n    vocab = 100\n    stack = " + stack + "\n";
+}
+Checked check(const std::string& stack) { return check_program(design(stack)); }
 Checked check_body(const std::string& body) {
-  const lang::CheckReport report =
-      lang::check("unit U(x: [t, D]) -> [t, D]:\n" + body +
-                      "\ndesign M:\n    width = 64\n    vocab = 100\n    stack = U\n",
-                  zoo::library());
-  for (const Error& e : report.errors) ADD_FAILURE() << format_error(body, e);
-  Checked out;
-  if (!report.valid()) return out;
-  out.facts = report.subjects[0].facts;
-  out.env = report.subjects[0].elaboration.graph.env;
-  out.env.context = T;
-  out.params = count_params(report.subjects[0].elaboration.graph);
-  return out;
+  return check_program("unit U(x: [t, D]) -> [t, D]:\n" + body + "\n" + design("U"));
 }
 
 constexpr double kHead = 2 * D * V;  // FLOPs of the output layer
