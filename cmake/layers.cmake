@@ -45,7 +45,8 @@ endfunction()
 
 # gabbro_add_layers(PROGRAMS layer...): one target per layer that has files, or generated sources in
 # gabbro_generated_<layer>. A layer of headers alone becomes an interface library; a layer named under PROGRAMS gets no
-# library, its sources are left in gabbro_sources_<layer> for gabbro_add_main. Sets gabbro_libraries.
+# library, its sources are left in gabbro_sources_<layer> for gabbro_add_main. Sets gabbro_libraries, and
+# gabbro_torch_libraries for those that bring libtorch: only what needs it waits for it to load.
 function(gabbro_add_layers)
   cmake_parse_arguments(arg "" "" "PROGRAMS" ${ARGN})
   set(root ${CMAKE_CURRENT_SOURCE_DIR}/src)
@@ -59,7 +60,7 @@ function(gabbro_add_layers)
   foreach(layer IN LISTS gabbro_layers)
     set(sources ${files_of_${layer}} ${gabbro_generated_${layer}})
     set(gabbro_sources_${layer} ${sources} PARENT_SCOPE)
-    if(NOT sources OR layer IN_LIST arg_PROGRAMS)
+    if(NOT sources OR layer IN_LIST arg_PROGRAMS OR (layer MATCHES "torch" AND NOT GABBRO_WITH_TORCH))
       continue()
     endif()
     gabbro_target_name(${layer} target)
@@ -81,7 +82,11 @@ function(gabbro_add_layers)
       gabbro_link_allowed(${target} ${layer})
     endif()
   endforeach()
+  set(torch ${libraries})
+  list(FILTER torch INCLUDE REGEX "torch")
+  list(FILTER libraries EXCLUDE REGEX "torch")
   set(gabbro_libraries ${libraries} PARENT_SCOPE)
+  set(gabbro_torch_libraries ${torch} PARENT_SCOPE)
 endfunction()
 
 # Links `target` with those layers that `layer` may include and that exist.

@@ -1,0 +1,45 @@
+// The torch backend: executes graphs with ATen calls, forward and backward alike, without torch's autograd.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace gabbro::exec::torch {
+
+/// What a run reads. Sequences of one batch have one length T and may each hold several documents, one after the other: nothing
+/// passes from one document to the next, and what has no time is summed over all documents.
+struct Batch {
+  at::Tensor tokens;               // [B, T] int64; undefined when the graph reads none
+  std::vector<at::Tensor> inputs;  // by index of kInput: [B, T, axes...], or [axes...] for one without time
+  at::Tensor
+      starts;  // [B, T] int64: the position at which the document of each position starts; undefined: 0
+};
+
+struct Settings {
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
+};
+
+/// Executes one graph. Values are freed as soon as nothing needs them; scans run step by step. Values over past positions are kept
+/// as [B, T, T, ...] tensors. Deterministic for a given number of threads. Errors of ATen (memory) pass as c10::Error.
+class Executor {
+ public:
+  Executor(const ir::Graph& graph, std::span<const ir::NodeId> wanted, Settings settings);
+  ~Executor();
+  Executor(Executor&&) noexcept;
+
+  /// The wanted nodes of body 0, in the order given: [B, T, axes...], past positions outside of the window 0, values without time
+  /// [axes...]. `params` are of the settings' type and device, one per parameter of the graph, axes ascending.
+  std::vector<at::Tensor> run(std::span<const at::Tensor> params, const Batch& batch);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gabbro::exec::torch

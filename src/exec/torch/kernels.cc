@@ -1,0 +1,357 @@
+#include "exec/torch/kernels.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace gabbro::exec::torch {
+
+using ir::AxisId;
+using ir::AxisList;
+using ir::Op;
+
+at::Tensor mask_pairs(const at::Tensor& x, const Form& form, Sequence& sequence, std::int64_t window,
+                      double value) {
+  at::Tensor mask = sequence.pairs(window);
+  for (int i = 3; i < form.rank(); ++i) mask = mask.unsqueeze(-1);
+  return x.masked_fill(mask.logical_not(), value);
+}
+
+namespace {
+
+at::Tensor operand(const Call& c, int i) { return align(c.in[i], c.forms[i], c.form); }
+
+std::int64_t extent(const Call& c, AxisId axis) {
+  return axis < ir::kFirstAxis ? c.sequence->length() : c.graph.axes[axis].size;
+}
+
+// ---- pointwise
+
+at::Tensor pointwise(const Call& c) {
+  const at::Tensor a = operand(c, 0);
+  const auto b = [&] { return operand(c, 1); };
+  switch (c.node.op) {
+    case Op::kAdd:
+      return a + b();
+    case Op::kMul:
+      return a * b();
+    case Op::kMax:
+      return at::maximum(a, b());
+    case Op::kLess:
+      return a.lt(b()).to(c.options);
+    case Op::kWhere:
+      return at::where(a.ne(0), b(), operand(c, 2));
+    case Op::kRecip:
+      return a.reciprocal();
+    case Op::kSqrt:
+      return a.sqrt();
+    case Op::kPow:
+      return a.pow(c.node.value);
+    case Op::kExp:
+      return a.exp();
+    case Op::kLog:
+      return a.log();
+    case Op::kSin:
+      return a.sin();
+    case Op::kCos:
+      return a.cos();
+    case Op::kTanh:
+      return a.tanh();
+    case Op::kSigmoid:
+      return a.sigmoid();
+    case Op::kSoftplus:
+      return at::softplus(a, 1, 30);
+    case Op::kErf:
+      return a.erf();
+    case Op::kFloor:
+      return a.floor();
+    default:
+      return a;  // kDetach
+  }
+}
+
+// ---- reductions
+
+std::vector<std::int64_t> dims_of(const Form& form, const AxisList& axes) {
+  std::vector<std::int64_t> dims;
+  for (const AxisId axis : axes) dims.push_back(form.dim(axis));
+  if (axes.contains(ir::kTime) && form.batch) dims.push_back(0);  // all documents, all sequences
+  return dims;
+}
+
+// Sequences that a value of batch extent 1 stands for.
+double copies(const Call& c, bool summed, std::int64_t batch) {
+  return summed && batch == 1 ? static_cast<double>(c.sequence->batch()) : 1;
+}
+
+at::Tensor sum(const Call& c) {
+  at::Tensor x = c.in[0];
+  const AxisList& over = c.node.axes;
+  if (over.empty()) return x;
+  if (over.contains(ir::kPast)) x = mask_pairs(x, c.forms[0], *c.sequence, c.window, 0);
+  const at::Tensor y = x.sum(dims_of(c.forms[0], over));
+  const double factor = over.contains(ir::kTime) ? copies(c, true, x.size(0)) : 1;
+  return factor == 1 ? y : y * factor;
+}
+
+at::Tensor max_over(const Call& c) {
+  at::Tensor x = c.in[0];
+  if (c.node.axes.contains(ir::kPast))
+    x = mask_pairs(x, c.forms[0], *c.sequence, c.window, -std::numeric_limits<double>::infinity());
+  return x.amax(dims_of(c.forms[0], c.node.axes));
+}
+
+// Contraction by name, as an einsum.
+at::Tensor dot(const Call& c) {
+  const AxisList& over = c.node.axes;
+  std::array<at::Tensor, 2> x{c.in[0], c.in[1]};
+  if (over.contains(ir::kPast))
+    for (int i = 0; i < 2; ++i)
+      if (c.forms[i].axes.contains(ir::kPast)) x[i] = mask_pairs(x[i], c.forms[i], *c.sequence, c.window, 0);
+  AxisList letters;
+  for (int i = 0; i < 2; ++i)
+    for (const AxisId axis : c.forms[i].axes)
+      if (!letters.contains(axis)) letters.push_back(axis);
+  const auto subscript = [&](const Form& form) {
+    std::string out;
+    if (form.batch) out += 'A';
+    for (const AxisId axis : form.axes) out += static_cast<char>('a' + letters.find(axis));
+    return out;
+  };
+  const at::Tensor y = at::einsum(
+      subscript(c.forms[0]) + "," + subscript(c.forms[1]) + "->" + subscript(c.form), {x[0], x[1]});
+  if (!over.contains(ir::kTime)) return y;
+  const std::int64_t batch =
+      std::max(c.forms[0].batch ? x[0].size(0) : 1, c.forms[1].batch ? x[1].size(0) : 1);
+  const double factor = copies(c, true, batch);
+  return factor == 1 ? y : y * factor;
+}
+
+at::Tensor top_k(const Call& c) {
+  const int dim = c.forms[0].dim(c.node.axes[0]);
+  const at::Tensor order = std::get<1>(at::sort(c.in[0], /*stable=*/true, dim, /*descending=*/true));
+  const at::Tensor chosen = order.narrow(dim, 0, c.node.amount);
+  return at::zeros_like(c.in[0]).scatter(dim, chosen, 1.0);
+}
+
+// ---- axes
+
+at::Tensor broadcast(const Call& c) {
+  std::vector<std::int64_t> sizes;
+  const at::Tensor x = operand(c, 0);
+  if (c.form.batch) sizes.push_back(x.size(0));
+  for (const AxisId axis : c.form.axes) sizes.push_back(extent(c, axis));
+  return x.expand(sizes);
+}
+
+AxisList replaced(AxisList axes, AxisId from, AxisId to) {
+  axes[axes.find(from)] = to;
+  return axes;
+}
+
+at::Tensor rename(const Call& c) {
+  return ascending(c.in[0], c.form.batch, replaced(c.forms[0].axes, c.node.axes[0], c.node.axes[1]));
+}
+
+at::Tensor split(const Call& c) {
+  const int dim = c.forms[0].dim(c.node.axes[0]);
+  std::vector<std::int64_t> sizes;
+  AxisList axes;
+  for (const AxisId axis : c.forms[0].axes) {
+    if (axis != c.node.axes[0]) {
+      axes.push_back(axis);
+      continue;
+    }
+    for (int i = 1; i < c.node.axes.size(); ++i) {
+      axes.push_back(c.node.axes[i]);
+      sizes.push_back(extent(c, c.node.axes[i]));
+    }
+  }
+  return ascending(c.in[0].unflatten(dim, sizes), c.form.batch, axes);
+}
+
+at::Tensor merge(const Call& c) {
+  AxisList parts = c.node.axes;
+  const AxisId whole = parts[parts.size() - 1];
+  parts.erase(parts.size() - 1);
+  // The parts last, in the order given, then flattened into one.
+  AxisList rest;
+  std::vector<std::int64_t> dims;
+  if (c.form.batch) dims.push_back(0);
+  for (const AxisId axis : c.forms[0].axes)
+    if (!parts.contains(axis)) {
+      rest.push_back(axis);
+      dims.push_back(c.forms[0].dim(axis));
+    }
+  for (const AxisId axis : parts) dims.push_back(c.forms[0].dim(axis));
+  rest.push_back(whole);
+  return ascending(c.in[0].permute(dims).flatten(rest.size() - 1 + (c.form.batch ? 1 : 0), -1), c.form.batch,
+                   rest);
+}
+
+at::Tensor slice(const Call& c) {
+  const AxisId large = c.node.axes[0], small = c.node.axes[1];
+  const at::Tensor part = c.in[0].narrow(c.forms[0].dim(large), c.node.amount, extent(c, small));
+  return ascending(part, c.form.batch, replaced(c.forms[0].axes, large, small));
+}
+
+at::Tensor pad(const Call& c) {
+  const AxisId small = c.node.axes[0], large = c.node.axes[1];
+  const int dim = c.forms[0].dim(small);
+  std::vector<std::int64_t> sizes = c.in[0].sizes().vec();
+  sizes[static_cast<std::size_t>(dim)] = extent(c, large);
+  at::Tensor whole = at::zeros(sizes, c.in[0].options());
+  whole.narrow(dim, c.node.amount, extent(c, small)).copy_(c.in[0]);
+  return ascending(whole, c.form.batch, replaced(c.forms[0].axes, small, large));
+}
+
+// ---- tables
+
+// Rows that indices name: rounded down, kept within the axis; NaN names row 0.
+at::Tensor rows_of(const at::Tensor& index, std::int64_t rows) {
+  if (index.scalar_type() == at::kLong) return index.clamp(0, rows - 1);
+  return at::nan_to_num(index, 0.0).floor().clamp(0, static_cast<double>(rows - 1)).to(at::kLong);
+}
+
+at::Tensor lookup(const Call& c) {
+  const AxisId axis = c.node.axes[0];
+  AxisList rest = c.forms[0].axes;
+  rest.erase(rest.find(axis));
+  const at::Tensor table = c.in[0].movedim(c.forms[0].dim(axis), 0);
+  const at::Tensor rows = rows_of(c.in[1], extent(c, axis));
+  std::vector<std::int64_t> sizes = rows.sizes().vec();
+  for (const AxisId a : rest) sizes.push_back(extent(c, a));
+  const at::Tensor found = table.contiguous().index_select(0, rows.flatten()).view(sizes);
+  AxisList axes = c.forms[1].axes;
+  for (const AxisId a : rest) axes.push_back(a);
+  return ascending(found, c.forms[1].batch, axes);
+}
+
+// The gradient of a lookup: rows of x are added where the index says, over all positions and sequences.
+at::Tensor scatter(const Call& c) {
+  const AxisId axis = c.node.axes[0];
+  const Form &x_form = c.forms[0], &index_form = c.forms[1];
+  at::Tensor rows = rows_of(c.in[1], extent(c, axis));
+  at::Tensor x = c.in[0];
+  // x with the axes of the index first, then the rest.
+  std::vector<std::int64_t> dims;
+  AxisList rest;
+  std::vector<std::int64_t> sizes{extent(c, axis)};
+  if (x_form.batch) dims.push_back(0);
+  for (const AxisId a : index_form.axes) dims.push_back(x_form.dim(a));
+  for (const AxisId a : x_form.axes)
+    if (!index_form.axes.contains(a)) {
+      dims.push_back(x_form.dim(a));
+      rest.push_back(a);
+      sizes.push_back(extent(c, a));
+    }
+  x = x.permute(dims);
+  std::vector<std::int64_t> full = rows.sizes().vec();
+  if (x_form.batch) {  // either may stand for all sequences
+    full[0] = std::max(full[0], x.size(0));
+    rows = rows.expand(full);
+  }
+  std::vector<std::int64_t> x_sizes = full;
+  for (const AxisId a : rest) x_sizes.push_back(extent(c, a));
+  const double factor = x_form.batch ? copies(c, true, full[0]) : 1;
+  x = x.expand(x_sizes);
+  std::vector<std::int64_t> flat{rows.numel()};
+  for (const AxisId a : rest) flat.push_back(extent(c, a));
+  at::Tensor out = at::zeros(sizes, x.options());
+  out.index_add_(0, rows.flatten(), x.reshape(flat));
+  if (factor != 1) out = out * factor;
+  AxisList axes{axis};
+  for (const AxisId a : rest) axes.push_back(a);
+  return ascending(out, false, axes);
+}
+
+// ---- time
+
+at::Tensor shift(const Call& c) {
+  const std::int64_t length = c.sequence->length(), n = c.node.amount,
+                     distance = std::min(std::abs(n), length);
+  const at::Tensor kept = c.in[0].narrow(1, n > 0 ? 0 : distance, length - distance);
+  std::vector<std::int64_t> sizes = kept.sizes().vec();
+  sizes[1] = distance;
+  const at::Tensor nothing = at::zeros(sizes, kept.options());
+  const at::Tensor moved = n > 0 ? at::cat({nothing, kept}, 1) : at::cat({kept, nothing}, 1);
+  if (!c.sequence->packed()) return moved;
+  at::Tensor reads = c.sequence->reads(n);
+  for (int i = 2; i < c.form.rank(); ++i) reads = reads.unsqueeze(-1);
+  return moved.masked_fill(reads.logical_not(), 0);
+}
+
+at::Tensor past(const Call& c) {
+  std::vector<std::int64_t> sizes = c.in[0].sizes().vec();
+  sizes.insert(sizes.begin() + 1, c.sequence->length());
+  return c.in[0].unsqueeze(1).expand(sizes);
+}
+
+}  // namespace
+
+at::Tensor run_kernel(const Call& c) {
+  switch (c.node.op) {
+    case Op::kConst:
+      return at::full({}, c.node.value, c.options);
+    case Op::kLag:
+      return c.sequence->lag().to(c.options).unsqueeze(0);
+    case Op::kIota:
+      return at::arange(c.graph.axes[c.node.axes[0]].size, c.options);
+    case Op::kPosition:
+      return c.sequence->position().to(c.options);
+    case Op::kSum:
+      return sum(c);
+    case Op::kMaxOver:
+      return max_over(c);
+    case Op::kDot:
+      return dot(c);
+    case Op::kTopK:
+      return top_k(c);
+    case Op::kBroadcast:
+      return broadcast(c);
+    case Op::kRename:
+      return rename(c);
+    case Op::kSplit:
+      return split(c);
+    case Op::kMerge:
+      return merge(c);
+    case Op::kSlice:
+      return slice(c);
+    case Op::kPad:
+      return pad(c);
+    case Op::kLookup:
+      return lookup(c);
+    case Op::kScatter:
+      return scatter(c);
+    case Op::kShift:
+      return shift(c);
+    case Op::kPast:
+      return past(c);
+    case Op::kUnpast:
+      return mask_pairs(c.in[0], c.forms[0], *c.sequence, c.window, 0).sum(1);
+    case Op::kAdd:
+    case Op::kMul:
+    case Op::kMax:
+    case Op::kLess:
+    case Op::kWhere:
+    case Op::kRecip:
+    case Op::kSqrt:
+    case Op::kPow:
+    case Op::kExp:
+    case Op::kLog:
+    case Op::kSin:
+    case Op::kCos:
+    case Op::kTanh:
+    case Op::kSigmoid:
+    case Op::kSoftplus:
+    case Op::kErf:
+    case Op::kFloor:
+    case Op::kDetach:
+      return pointwise(c);
+    default:
+      GABBRO_CHECK(!"an op without a kernel in the torch backend");
+  }
+}
+
+}  // namespace gabbro::exec::torch

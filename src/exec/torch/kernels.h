@@ -1,0 +1,34 @@
+// One ATen expression per op.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <array>
+
+#include "exec/torch/sequence.h"
+#include "exec/torch/values.h"
+#include "ir/graph.h"
+
+namespace gabbro::exec::torch {
+
+/// One node to compute: its operands with their forms, and the form of the result. `sequence` is null in the step of a scan.
+struct Call {
+  const ir::Graph& graph;
+  const ir::Node& node;
+  std::array<at::Tensor, 3> in{};
+  std::array<Form, 3> forms{};
+  Form form;
+  std::int64_t window = 0;  // of the values over past positions among them
+  Sequence* sequence = nullptr;
+  at::TensorOptions options;
+};
+
+/// The value of `call.node`. Entries of pairs outside of the window are arbitrary; reductions over past positions leave them out.
+/// Ops that read something else than their operands (parameters, tokens, inputs, arguments, scans) are the caller's and refused.
+at::Tensor run_kernel(const Call& call);
+
+/// `x` of form [B, T, S, ...] with `value` where a pair is outside of the window.
+at::Tensor mask_pairs(const at::Tensor& x, const Form& form, Sequence& sequence, std::int64_t window,
+                      double value);
+
+}  // namespace gabbro::exec::torch

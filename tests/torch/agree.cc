@@ -1,0 +1,169 @@
+#include "torch/agree.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "ir/gradient.h"
+
+namespace gabbro::testing {
+
+using exec::Feed;
+using exec::Tensor;
+
+Sequences random_sequences(const lang::Elaboration& e, int count, int length, std::uint64_t seed) {
+  Sequences out;
+  out.length = length;
+  Random random(seed);
+  std::vector<Tensor> params = exec::initial_params(e.graph, random);
+  for (std::size_t p = 0; p < params.size(); ++p) {
+    const bool constant = e.graph.params[p].init.kind == ir::Init::Kind::kConstant;
+    for (double& v : params[p].data) v = (constant ? v : 0) + 0.3 * random.normal();
+  }
+  for (int i = 0; i < count; ++i) {
+    Feed feed;
+    feed.params = params;
+    for (const ir::Node& node : e.graph.bodies[0].nodes) {
+      if (node.op != ir::Op::kInput) continue;
+      Tensor x = exec::zeros(e.graph, node.type.axes, length);
+      for (double& v : x.data) v = random.normal();
+      feed.inputs.push_back(std::move(x));
+    }
+    for (int t = 0; t < length; ++t)
+      feed.tokens.push_back(random.below(static_cast<std::int64_t>(e.graph.env.vocab)));
+    out.feeds.push_back(std::move(feed));
+  }
+  return out;
+}
+
+std::vector<ir::NodeId> with_gradients(lang::Elaboration& e, Sequences& sequences) {
+  ir::Builder builder(e.graph, 0);
+  std::vector<ir::NodeId> seeds, wrt;
+  const auto inputs = static_cast<std::int32_t>(sequences.feeds[0].inputs.size());
+  Random random(11);
+  for (std::size_t o = 0; o < e.outputs.size(); ++o) {
+    const ir::Type type = e.graph.node(0, e.outputs[o]).type;
+    seeds.push_back(
+        builder.add({.op = ir::Op::kInput, .type = type, .index = inputs + static_cast<std::int32_t>(o)}));
+    for (Feed& feed : sequences.feeds) {
+      Tensor c = exec::zeros(e.graph, type.axes, sequences.length);
+      for (double& v : c.data) v = random.normal();
+      feed.inputs.push_back(std::move(c));
+    }
+  }
+  for (std::size_t id = 0; id < e.graph.bodies[0].nodes.size(); ++id) {
+    const ir::Node& node = e.graph.bodies[0].nodes[id];
+    if (node.op == ir::Op::kParam || (node.op == ir::Op::kInput && node.index < inputs))
+      wrt.push_back(static_cast<ir::NodeId>(id));
+  }
+  std::vector<ir::NodeId> wanted = e.outputs;
+  for (const ir::NodeId id : ir::differentiate(builder, e.outputs, seeds, wrt)) wanted.push_back(id);
+  return wanted;
+}
+
+namespace {
+
+at::Tensor to_torch(const Tensor& x, at::ScalarType dtype) {
+  std::vector<std::int64_t> sizes(x.dims.begin(), x.dims.end());
+  return at::from_blob(const_cast<double*>(x.data.data()), sizes, at::kDouble)
+      .to(dtype, false, /*copy=*/true);
+}
+
+// Row-major numbers of a tensor.
+std::vector<double> numbers(const at::Tensor& x) {
+  const at::Tensor y = x.to(at::kDouble).contiguous();
+  return {y.data_ptr<double>(), y.data_ptr<double>() + y.numel()};
+}
+
+std::string difference(const std::vector<double>& got, const std::vector<double>& want, double tolerance) {
+  if (got.size() != want.size()) return fmt::format("{} numbers instead of {}", got.size(), want.size());
+  double largest = 1;
+  for (const double v : want)
+    if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(want[i]) && std::isnan(got[i])) continue;
+    if (!(std::abs(got[i] - want[i]) <= tolerance * largest))
+      return fmt::format("number {} of {} is {} instead of {}", i, got.size(), got[i], want[i]);
+  }
+  return "";
+}
+
+struct Expected {
+  std::vector<std::vector<Tensor>> values;  // by sequence, then by node
+};
+
+Expected reference(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Sequences& s) {
+  Expected out;
+  for (const Feed& feed : s.feeds) out.values.push_back(exec::evaluate(graph, wanted, feed, s.length));
+  return out;
+}
+
+std::vector<at::Tensor> params_of(const Sequences& s, at::ScalarType dtype) {
+  std::vector<at::Tensor> out;
+  for (const Tensor& p : s.feeds[0].params) out.push_back(to_torch(p, dtype));
+  return out;
+}
+
+// Inputs and tokens of all sequences along dimension `dim`: 0 stacks them as a batch, 1 joins them in time.
+exec::torch::Batch batch_of(const Sequences& s, at::ScalarType dtype, bool packed) {
+  exec::torch::Batch out;
+  std::vector<at::Tensor> tokens, starts;
+  for (std::size_t k = 0; k < s.feeds.size(); ++k) {
+    tokens.push_back(at::tensor(s.feeds[k].tokens, at::kLong).unsqueeze(0));
+    starts.push_back(
+        at::full({1, s.length}, static_cast<double>(k) * static_cast<double>(s.length), at::kLong));
+  }
+  out.tokens = at::cat(tokens, packed ? 1 : 0);
+  for (std::size_t i = 0; i < s.feeds[0].inputs.size(); ++i) {
+    std::vector<at::Tensor> list;
+    for (const Feed& feed : s.feeds) list.push_back(to_torch(feed.inputs[i], dtype).unsqueeze(0));
+    out.inputs.push_back(at::cat(list, packed ? 1 : 0));
+  }
+  if (packed) out.starts = at::cat(starts, 1);
+  return out;
+}
+
+std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Sequences& s,
+                    at::ScalarType dtype, double tolerance, bool packed) {
+  exec::torch::Executor executor(graph, wanted, {dtype, at::kCPU});
+  const std::vector<at::Tensor> got = executor.run(params_of(s, dtype), batch_of(s, dtype, packed));
+  const Expected want = reference(graph, wanted, s);
+  for (std::size_t n = 0; n < wanted.size(); ++n) {
+    const ir::Type& type = graph.node(0, wanted[n]).type;
+    const auto where = [&](std::size_t k, const std::string& what) {
+      return what.empty() ? what
+                          : fmt::format("value {} of {} ({}), sequence {}: {}", n, wanted.size(),
+                                        graph.type_name(type), k, what);
+    };
+    if (!type.time()) {
+      std::vector<double> sum(want.values[0][n].data.size(), 0);
+      for (const auto& values : want.values)
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[n].data[i];
+      if (const std::string d = where(0, difference(numbers(got[n]), sum, tolerance)); !d.empty()) return d;
+      continue;
+    }
+    for (std::size_t k = 0; k < s.feeds.size(); ++k) {
+      const auto from = static_cast<std::int64_t>(k) * s.length;
+      at::Tensor part = packed ? got[n][0].narrow(0, from, s.length) : got[n][static_cast<std::int64_t>(k)];
+      if (packed && type.past()) part = part.narrow(1, from, s.length);
+      if (const std::string d = where(k, difference(numbers(part), want.values[k][n].data, tolerance));
+          !d.empty())
+        return d;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Sequences& s,
+                         at::ScalarType dtype, double tolerance) {
+  return compare(graph, wanted, s, dtype, tolerance, false);
+}
+
+std::string packed_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
+                                const Sequences& s, at::ScalarType dtype, double tolerance) {
+  return compare(graph, wanted, s, dtype, tolerance, true);
+}
+
+}  // namespace gabbro::testing
