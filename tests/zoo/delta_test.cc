@@ -10,11 +10,10 @@ Index head(int h) { return {{"h", h}}; }
 std::vector<Mat> states() { return std::vector(kHeads, zeros(kKey, kKey)); }
 
 // silu of the convolution of a projection.
-Vec convolved(const UnitRun& r, int t, const std::string& name, const std::string& filter, int h,
+Vec convolved(const UnitRun& r, int t, const std::string& name, const std::string& filter, const Index& at,
               const std::string& axis) {
-  return map(convolve([&](int s) { return project(r.x[s], r.param(name), head(h), axis); }, r.param(filter),
-                      head(h), axis, t),
-             silu);
+  const auto values = [&](int s) { return project(r.x[s], r.param(name), at, axis); };
+  return map(convolve(values, r.param(filter), at, axis, t), silu);
 }
 
 // exp(-exp(p) softplus(x w + b)): one decay per head.
@@ -37,9 +36,9 @@ TEST(Zoo, DeltaNet) {
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
     for (int h = 0; h < kHeads; ++h) {
-      const Vec q = unit_length(convolved(r, t, "q", "filter", h, "k")),
-                k = unit_length(convolved(r, t, "key", "filter_2", h, "k"));
-      delta(S[h], k, convolved(r, t, "val", "filter_3", h, "v"),
+      const Vec q = unit_length(convolved(r, t, "q", "filter", head(h), "k")),
+                k = unit_length(convolved(r, t, "key", "filter_2", head(h), "k"));
+      delta(S[h], k, convolved(r, t, "val", "filter_3", head(h), "v"),
             sigmoid(scalar(r.x[t], r.param("beta"), head(h))), k);
       add_output(y, normed(r, read(S[h], q)), r.param("out"), head(h), "v");
     }
@@ -53,10 +52,10 @@ TEST(Zoo, GatedDeltaNet) {
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
     for (int h = 0; h < kHeads; ++h) {
-      const Vec q = unit_length(convolved(r, t, "q", "filter", h, "k")),
-                k = unit_length(convolved(r, t, "key", "filter_2", h, "k"));
+      const Vec q = unit_length(convolved(r, t, "q", "filter", head(h), "k")),
+                k = unit_length(convolved(r, t, "key", "filter_2", head(h), "k"));
       decay(S[h], Vec(kKey, head_decay(r, t, h)));
-      delta(S[h], k, convolved(r, t, "val", "filter_3", h, "v"),
+      delta(S[h], k, convolved(r, t, "val", "filter_3", head(h), "v"),
             sigmoid(scalar(r.x[t], r.param("beta"), head(h))), k);
       add_gated(y, r, map(read(S[h], q), [](double a) { return a / std::sqrt(kKey); }), t, h);
     }
@@ -73,11 +72,11 @@ TEST(Zoo, DeltaProduct) {
     for (int h = 0; h < kHeads; ++h) {
       for (int j = 0; j < 3; ++j) {
         const Index at{{"h", h}, {"n", j}};
-        const Vec k = unit_length(map(project(r.x[t], r.param("key"), at, "k"), silu));
-        delta(S[h], k, map(project(r.x[t], r.param("val"), at, "v"), silu),
+        const Vec k = unit_length(convolved(r, t, "key", "filter_2", at, "k"));
+        delta(S[h], k, convolved(r, t, "val", "filter_3", at, "v"),
               2 * sigmoid(scalar(r.x[t], r.param("beta"), at)), k);
       }
-      const Vec q = unit_length(map(project(r.x[t], r.param("q"), head(h), "k"), silu));
+      const Vec q = unit_length(convolved(r, t, "q", "filter", head(h), "k"));
       add_output(y, normed(r, read(S[h], q)), r.param("out"), head(h), "v");
     }
     return y;
@@ -96,9 +95,9 @@ TEST(Zoo, KDA) {
           add(project(low, r.param("a_3"), head(h), "k", "rank"), along(r.param("a.bias"), "k", head(h)));
       decay(S[h],
             map(rate, [&](double a) { return std::exp(-std::exp(r.param("a").at(head(h))) * softplus(a)); }));
-      const Vec q = unit_length(convolved(r, t, "q", "filter", h, "k")),
-                k = unit_length(convolved(r, t, "key", "filter_2", h, "k"));
-      delta(S[h], k, convolved(r, t, "val", "filter_3", h, "v"),
+      const Vec q = unit_length(convolved(r, t, "q", "filter", head(h), "k")),
+                k = unit_length(convolved(r, t, "key", "filter_2", head(h), "k"));
+      delta(S[h], k, convolved(r, t, "val", "filter_3", head(h), "v"),
             sigmoid(scalar(r.x[t], r.param("beta"), head(h))), k);
       const Vec o = normed(r, map(read(S[h], q), [](double a) { return a / std::sqrt(kKey); }));
       const Vec gate =
@@ -116,12 +115,12 @@ TEST(Zoo, Comba) {
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
     for (int h = 0; h < kHeads; ++h) {
-      const Vec k = unit_length(convolved(r, t, "key", "filter", h, "k"));
+      const Vec k = unit_length(convolved(r, t, "key", "filter", head(h), "k"));
       const Vec q =
-          add(unit_length(convolved(r, t, "q", "filter_2", h, "k")), k, -r.param("q_2").at(head(h)));
+          add(unit_length(convolved(r, t, "q", "filter_2", head(h), "k")), k, -r.param("q_2").at(head(h)));
       const Vec p = map(k, [&](double a) { return a * sigmoid(r.param("feedback").at(head(h))); });
       decay(S[h], Vec(kKey, head_decay(r, t, h)));
-      delta(S[h], k, convolved(r, t, "val", "filter_3", h, "v"),
+      delta(S[h], k, convolved(r, t, "val", "filter_3", head(h), "v"),
             sigmoid(scalar(r.x[t], r.param("beta"), head(h))), p);
       add_gated(y, r, read(S[h], q), t, h);
     }

@@ -1,4 +1,4 @@
-// RWKV-4, 6 and 7 against plain loops.
+// RWKV time and channel mixing against plain loops.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -8,117 +8,158 @@ constexpr int kHeads = 2, kKey = 8, kWidth = 16;
 
 Index head(int h) { return {{"h", h}}; }
 
-// x_t + m (x_{t-1} - x_t), zero before the start.
-Vec mixed(const UnitRun& r, int t, const Vec& m) {
-  const Vec before = t > 0 ? r.x[t - 1] : Vec(kWidth, 0);
-  return add(r.x[t], times(add(before, r.x[t], -1), m));
+// The LayerNorm in slot `norm` of the unit.
+Vec normed(const UnitRun& r, const Vec& v) {
+  return add(times(layer_norm(v), along(r.param("norm.scale"), "v")), along(r.param("norm.out"), "v"));
 }
-Vec mixed(const UnitRun& r, int t, const std::string& m) { return mixed(r, t, along(r.param(m), "D")); }
 
-// The sums over the past: e^{-(t-1-i) w + k_i} for i < t, e^{u + k_t} for the current position.
-TEST(Zoo, RWKV4) {
+Vec before(const UnitRun& r, int t) { return t == 0 ? Vec(kWidth, 0) : r.x[t - 1]; }
+
+// mu x_t + (1 - mu) x_{t-1} with nothing before the first position.
+Vec shifted(const UnitRun& r, int t, const std::string& mu) {
+  const Vec m = along(r.param(mu), "D"), last = before(r, t);
+  Vec y(kWidth);
+  for (int d = 0; d < kWidth; ++d) y[d] = m[d] * r.x[t][d] + (1 - m[d]) * last[d];
+  return y;
+}
+
+double relu_squared(double v) { return v > 0 ? v * v : 0; }
+
+// y_t = sigmoid(r_t) (sum_{i < t} e^{-(t-1-i) w + k_i} v_i + e^{u + k_t} v_t) / (the same with v = 1).
+TEST(Zoo, Rwkv4) {
   const UnitRun r = run("RWKV4");
-  const auto of = [&](const std::string& name, const std::string& mix, int t) {
-    return project(mixed(r, t, mix), r.param(name), {}, "D'");
+  const Vec log_w = along(r.param("w"), "D"), u = along(r.param("u"), "D");
+  const auto linear = [&](int t, const std::string& name, const std::string& mu) {
+    return project(shifted(r, t, mu), r.param(name), {}, "D'", "D");
   };
   expect_formula(r, [&](int t) {
-    const Vec w = map(along(r.param("w"), "D"), [](double v) { return std::exp(v); }),
-              u = along(r.param("u"), "D");
     Vec num(kWidth, 0), den(kWidth, 0);
-    for (int s = 0; s <= t; ++s) {
-      const Vec k = of("key", "out_2", s), v = of("val", "out_3", s);
+    for (int i = 0; i <= t; ++i) {
+      const Vec k = linear(i, "key", "mu_2"), v = linear(i, "val", "mu_3");
       for (int d = 0; d < kWidth; ++d) {
-        const double weight = std::exp(k[d] + (s == t ? u[d] : -(t - 1 - s) * w[d]));
-        num[d] += weight * v[d];
-        den[d] += weight;
+        const double e = std::exp(k[d] + (i == t ? u[d] : -(t - 1 - i) * std::exp(log_w[d])));
+        num[d] += e * v[d];
+        den[d] += e;
       }
     }
-    Vec y = map(of("r", "out", t), sigmoid);
-    for (int d = 0; d < kWidth; ++d) y[d] *= num[d] / den[d];
-    return project(y, r.param("out_4"), {}, "D'");
+    Vec o = map(linear(t, "r", "mu"), sigmoid);
+    for (int d = 0; d < kWidth; ++d) o[d] *= num[d] / den[d];
+    return project(o, r.param("out"), {}, "D'", "D");
   });
 }
 
-TEST(Zoo, RWKVChannelMix) {
-  const UnitRun r = run("RWKVChannelMix(mult=2)");
+// sigmoid(R x') (V relu(K x'')^2).
+TEST(Zoo, RwkvChannelMix) {
+  const UnitRun r = run("RWKVChannelMix");
+  EXPECT_EQ(r.param("key").size("f"), 4 * kWidth);
   expect_formula(r, [&](int t) {
-    const Vec key =
-        map(project(mixed(r, t, "out"), r.param("key"), {}, "f"), [](double v) { return v > 0 ? v * v : 0; });
-    const Vec gate = map(project(mixed(r, t, "out_2"), r.param("out_3"), {}, "D'"), sigmoid);
-    return times(gate, project(key, r.param("out_4"), {}, "D", "f"));
+    const Vec k = map(project(shifted(r, t, "mu"), r.param("key"), {}, "f", "D"), relu_squared);
+    const Vec gate = map(project(shifted(r, t, "mu_2"), r.param("out"), {}, "D'", "D"), sigmoid);
+    return times(gate, project(k, r.param("out_2"), {}, "D", "f"));
   });
 }
 
-// Every projection mixes with weights that depend on the data; then y = (S + diag(u) k v^T)^T r, S = diag(w) S + k v^T.
-TEST(Zoo, RWKV6) {
-  const UnitRun r = run("RWKV6(heads=2, rank=4)");
-  std::vector S(kHeads, zeros(kKey, kKey));
-  const auto tanh_all = [](const Vec& v) { return map(v, [](double a) { return std::tanh(a); }); };
-  // The mixing made by call number `call` of the function: its weight, then its low-rank map.
-  const auto finch = [&](int t, int call) {
-    const auto name = [&](int i) { return i == 1 ? std::string("out") : "out_" + std::to_string(i); };
-    const Vec low = tanh_all(project(mixed(r, t, "base"), r.param(name(3 * call + 2)), {}, "rank"));
-    return mixed(r, t,
-                 add(along(r.param(name(3 * call + 1)), "D"),
-                     project(low, r.param(name(3 * call + 3)), {}, "D", "rank")));
+// V relu(K x')^2.
+TEST(Zoo, Rwkv7ChannelMix) {
+  const UnitRun r = run("RWKV7ChannelMix");
+  expect_formula(r, [&](int t) {
+    const Vec k = map(project(shifted(r, t, "mu"), r.param("out"), {}, "f", "D"), relu_squared);
+    return project(k, r.param("out_2"), {}, "D", "f");
+  });
+}
+
+// ddlerp number n of the unit: x_t + (x_{t-1} - x_t) (c + tanh(z A) B) of z = x_t + (x_{t-1} - x_t) m.
+Vec ddlerp(const UnitRun& r, int t, int n) {
+  const auto param = [&](int i) {
+    const int number = 3 * n + i;
+    return r.param(number == 1 ? "amount" : "amount_" + std::to_string(number));
   };
+  const Vec m = along(r.param("z"), "D"), c = along(param(1), "D"), last = before(r, t);
+  Vec x = r.x[t], z = x;
+  for (int d = 0; d < kWidth; ++d) z[d] += (last[d] - x[d]) * m[d];
+  const Vec low = map(project(z, param(2), {}, "rank", "D"), [](double v) { return std::tanh(v); });
+  const Vec amount = add(c, project(low, param(3), {}, "D", "rank"));
+  for (int d = 0; d < kWidth; ++d) x[d] += (last[d] - x[d]) * amount[d];
+  return x;
+}
+
+// y_t = (S_{t-1} + diag(u) k_t v_t^T)^T r_t, S_t = diag(w_t) S_{t-1} + k_t v_t^T, w_t = exp(-exp(d_t)).
+TEST(Zoo, Rwkv6) {
+  const UnitRun r = run("RWKV6(heads=2, rank=4)");
+  auto S = std::vector(kHeads, zeros(kKey, kKey));
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
+    const Vec low =
+        map(project(ddlerp(r, t, 4), r.param("low"), {}, "r", "D"), [](double v) { return std::tanh(v); });
     for (int h = 0; h < kHeads; ++h) {
-      const Vec q = project(finch(t, 0), r.param("r"), head(h), "k"),
-                k = project(finch(t, 1), r.param("key"), head(h), "k");
-      const Vec v = project(finch(t, 2), r.param("val"), head(h), "v");
-      const Vec gate = map(project(finch(t, 3), r.param("gate"), head(h), "v"), silu);
-      const Vec low = tanh_all(project(finch(t, 4), r.param("d"), {}, "rank"));
-      const Vec d =
-          add(project(low, r.param("d_2"), head(h), "k", "rank"), along(r.param("w"), "k", head(h)));
-      Vec o = read(S[h], q);
-      o = add(o, v, dot(times(q, along(r.param("u"), "k", head(h))), k));
+      const Vec receptance = project(ddlerp(r, t, 0), r.param("r"), head(h), "k"),
+                k = project(ddlerp(r, t, 1), r.param("key"), head(h), "k"),
+                v = project(ddlerp(r, t, 2), r.param("val"), head(h), "v"),
+                gate = map(project(ddlerp(r, t, 3), r.param("gate"), head(h), "v"), silu);
+      const Vec d = add(along(r.param("w"), "k", head(h)), project(low, r.param("w_2"), head(h), "k", "r"));
+      Mat with_bonus = S[h];
+      write(with_bonus, times(along(r.param("u"), "k", head(h)), k), v);
+      const Vec o = normed(r, read(with_bonus, receptance));
       decay(S[h], map(d, [](double a) { return std::exp(-std::exp(a)); }));
       write(S[h], k, v);
-      const Vec normed =
-          add(times(layer_norm(o), along(r.param("norm.scale"), "v")), along(r.param("norm.out"), "v"));
-      add_output(y, times(normed, gate), r.param("out_16"), head(h), "v");
+      add_output(y, times(o, gate), r.param("out"), head(h), "v");
     }
     return y;
   });
 }
 
-// The transition matrix written out: diag(w) - (a c) c^T.
-TEST(Zoo, RWKV7) {
-  const UnitRun r = run("RWKV7(heads=2, rank=4)");
-  std::vector S(kHeads, zeros(kKey, kKey));
-  const auto lora = [&](int t, const std::string& mix, const std::string& down, const std::string& up,
-                        const std::string& bias, int h, double (*f)(double)) {
-    const Vec low = map(project(mixed(r, t, mix), r.param(down), {}, "rank"), f);
-    return add(project(low, r.param(up), head(h), "k", "rank"), along(r.param(bias), "k", head(h)));
+// What RWKV-7 computes of one position for one head, named as in the paper.
+struct Rwkv7Head {
+  Vec r, w, v, a, removed, written, gate;
+};
+
+Rwkv7Head rwkv7_head(const UnitRun& r, int t, int h) {
+  const auto low_rank = [&](const std::string& mu, const std::string& down, const std::string& up,
+                            const std::string& out, double (*act)(double)) {
+    const Vec low = map(project(shifted(r, t, mu), r.param(down), {}, "rank", "D"), act);
+    return project(low, r.param(up), head(h), out, "rank");
   };
+  const auto same = [](double v) { return v; };
+  const auto hyperbolic = [](double v) { return std::tanh(v); };
+  Rwkv7Head p;
+  p.r = project(shifted(r, t, "mu"), r.param("r"), head(h), "k");
+  p.v = project(shifted(r, t, "mu_3"), r.param("val"), head(h), "v");
+  p.w = add(along(r.param("d"), "k", head(h)), low_rank("mu_4", "d_2", "d_3", "k", hyperbolic));
+  p.w = map(p.w, [](double d) { return std::exp(-std::exp(-0.5) * sigmoid(d)); });
+  p.a = map(add(along(r.param("a.bias"), "k", head(h)), low_rank("mu_5", "a", "a_2", "k", same)), sigmoid);
+  p.gate = low_rank("mu_6", "gate", "gate_2", "v", sigmoid);
+  const Vec k = project(shifted(r, t, "mu_2"), r.param("key"), head(h), "k");
+  p.removed = unit_length(times(k, along(r.param("removed"), "k", head(h))));
+  p.written = k;
+  const Vec alpha = along(r.param("written"), "k", head(h));
+  for (int i = 0; i < kKey; ++i) p.written[i] *= (1 - alpha[i]) + alpha[i] * p.a[i];
+  return p;
+}
+
+// The paper's transition matrix in full: S_t = (diag(w) - (a n) n^T) S_{t-1} + k' v^T, n = removed key of length 1.
+void rwkv7_step(Mat& S, const Rwkv7Head& p) {
+  Mat next(kKey, Vec(kKey, 0));
+  for (int i = 0; i < kKey; ++i)
+    for (int j = 0; j < kKey; ++j) {
+      const double transition = (i == j ? p.w[i] : 0) - p.a[i] * p.removed[i] * p.removed[j];
+      for (int c = 0; c < kKey; ++c) next[i][c] += transition * S[j][c];
+    }
+  write(next, p.written, p.v);
+  S = next;
+}
+
+TEST(Zoo, Rwkv7) {
+  const UnitRun r = run("RWKV7(heads=2, rank=4)");
+  auto S = std::vector(kHeads, zeros(kKey, kKey));
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
     for (int h = 0; h < kHeads; ++h) {
-      const Vec q = project(mixed(r, t, "r"), r.param("r_2"), head(h), "k");
-      const Vec key = project(mixed(r, t, "key"), r.param("key_2"), head(h), "k");
-      const Vec v = project(mixed(r, t, "val"), r.param("val_2"), head(h), "v");
-      const Vec w = map(lora(t, "d", "d_2", "d_3", "d.bias", h, [](double a) { return std::tanh(a); }),
-                        [](double a) { return std::exp(-std::exp(-0.5) * sigmoid(a)); });
-      const Vec a = map(lora(t, "a", "a_2", "a_3", "a.bias", h, [](double b) { return b; }), sigmoid);
-      const Vec c = unit_length(times(key, along(r.param("erased"), "k", head(h))));
-      Vec l = key;
-      for (int i = 0; i < kKey; ++i) l[i] *= 1 + (a[i] - 1) * r.param("written").at({{"h", h}, {"k", i}});
-      Mat next = zeros(kKey, kKey);
-      for (int i = 0; i < kKey; ++i)
-        for (int j = 0; j < kKey; ++j) {
-          for (int m = 0; m < kKey; ++m)
-            next[i][j] += ((i == m ? w[i] : 0) - a[i] * c[i] * c[m]) * S[h][m][j];
-          next[i][j] += l[i] * v[j];
-        }
-      S[h] = next;
-      Vec o = add(times(layer_norm(read(S[h], q)), along(r.param("norm.scale"), "v")),
-                  along(r.param("norm.out"), "v"));
-      o = add(o, v, dot(times(q, l), along(r.param("bonus"), "k", head(h))));
-      const Vec low = map(project(mixed(r, t, "gate"), r.param("gate_2"), {}, "rank"), sigmoid);
-      add_output(y, times(o, project(low, r.param("gate_3"), head(h), "v", "rank")), r.param("out"), head(h),
-                 "v");
+      const Rwkv7Head p = rwkv7_head(r, t, h);
+      rwkv7_step(S[h], p);
+      Vec o = normed(r, read(S[h], p.r));
+      const double bonus = dot(times(p.r, along(r.param("bonus"), "k", head(h))), p.written);
+      for (int j = 0; j < kKey; ++j) o[j] += bonus * p.v[j];
+      add_output(y, times(o, p.gate), r.param("out"), head(h), "v");
     }
     return y;
   });

@@ -19,6 +19,14 @@ double step_size(const UnitRun& r, int t, int h, double rate) {
   return rate / kKey * sigmoid(scalar(r.x[t], r.param("eta"), head(h)) + r.param("eta.bias").at(head(h)));
 }
 
+// The output norm and gate of one head, through the output map.
+void add_gated(Vec& y, const UnitRun& r, const Vec& o, int t, int h) {
+  const Vec normed =
+      add(times(layer_norm(o), along(r.param("norm.scale"), "o")), along(r.param("norm.out"), "o"));
+  const Vec gate = map(project(r.x[t], r.param("out"), head(h), "o"), gelu);
+  add_output(y, times(normed, gate), r.param("out_2"), head(h), "o");
+}
+
 // d/dz of the layer norm of z with scale `gain`, times the adjoint `dy`.
 Vec layer_norm_gradient(const Vec& z, const Vec& gain, const Vec& dy) {
   const double n = static_cast<double>(z.size());
@@ -55,10 +63,7 @@ TEST(Zoo, TTTLinear) {
       write(W[h], map(k, [&](double v) { return -eta * v; }), dz);
       b[h] = add(b[h], dz, -eta);
       const Vec fitted = add(times(layer_norm(add(read(W[h], q), b[h]), kEps), gain), offset);
-      const Vec normed = add(times(layer_norm(add(q, fitted)), along(r.param("norm.scale"), "o")),
-                             along(r.param("norm.out"), "o"));
-      const Vec gate = map(project(r.x[t], r.param("out"), head(h), "o"), gelu);
-      add_output(y, times(normed, gate), r.param("out_2"), head(h), "o");
+      add_gated(y, r, add(q, fitted), t, h);
     }
     return y;
   });
@@ -66,11 +71,13 @@ TEST(Zoo, TTTLinear) {
 
 TEST(Zoo, TTTMLP) {
   const UnitRun r = run("TTTMLP(heads=2, rate=0.2)");
-  const int hidden = 4 * kWidth / kHeads;
   std::vector<Mat> W, U;
+  std::vector<Vec> c, b;
   for (int h = 0; h < kHeads; ++h) {
-    W.push_back(matrix(r.param("W"), "k", "f", head(h)));
-    U.push_back(matrix(r.param("U"), "f", "o", head(h)));
+    W.push_back(matrix(r.param("start_W"), "k", "f", head(h)));
+    U.push_back(matrix(r.param("start_U"), "f", "o", head(h)));
+    c.push_back(along(r.param("start_c"), "f", head(h)));
+    b.push_back(along(r.param("start_b"), "o", head(h)));
   }
   const auto gelu_slope = [](double v) {
     return 0.5 * std::erfc(-v / std::sqrt(2.0)) + v * std::exp(-v * v / 2) / std::sqrt(2 * M_PI);
@@ -81,15 +88,20 @@ TEST(Zoo, TTTMLP) {
       const Vec q = project(r.x[t], r.param("q"), head(h), "k"),
                 k = project(r.x[t], r.param("key"), head(h), "k");
       const Vec target = add(project(r.x[t], r.param("val"), head(h), "o"), k, -1);
-      const Vec before = read(W[h], k), inner = map(before, gelu);
-      const Vec dout = map(add(read(U[h], inner), target, -1), [](double e) { return 2 * e; });
-      Vec dbefore(static_cast<std::size_t>(hidden));
-      for (int f = 0; f < hidden; ++f) dbefore[f] = dot(U[h][f], dout) * gelu_slope(before[f]);
+      const Vec gain = along(r.param("gain"), "o", head(h)), offset = along(r.param("offset"), "o", head(h));
+      const Vec before = add(read(W[h], k), c[h]), inner = map(before, gelu),
+                z = add(read(U[h], inner), b[h]);
+      const Vec error = add(add(times(layer_norm(z, kEps), gain), offset), target, -1);
+      const Vec dz = layer_norm_gradient(z, gain, map(error, [](double e) { return 2 * e; }));
+      Vec dbefore(before.size());
+      for (std::size_t f = 0; f < before.size(); ++f) dbefore[f] = dot(U[h][f], dz) * gelu_slope(before[f]);
       const double eta = step_size(r, t, h, 0.2);
       write(W[h], map(k, [&](double v) { return -eta * v; }), dbefore);
-      write(U[h], map(inner, [&](double v) { return -eta * v; }), dout);
-      const Vec o = add(q, read(U[h], map(read(W[h], q), gelu)));
-      add_output(y, times(rms(o), along(r.param("norm.out"), "o")), r.param("out"), head(h), "o");
+      write(U[h], map(inner, [&](double v) { return -eta * v; }), dz);
+      c[h] = add(c[h], dbefore, -eta);
+      b[h] = add(b[h], dz, -eta);
+      const Vec after = add(read(U[h], map(add(read(W[h], q), c[h]), gelu)), b[h]);
+      add_gated(y, r, add(q, add(times(layer_norm(after, kEps), gain), offset)), t, h);
     }
     return y;
   });
