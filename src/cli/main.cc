@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "cli/commands.h"
+#include "cli/data.h"
 #include "cli/terminal.h"
 #include "lang/library.h"
 
@@ -52,6 +53,7 @@ class Program {
     command("hash", "Canonical hash: equal for programs that say the same function", run_hash);
     command("reference", "The language, its functions and the units of the library", run_reference, 0)
         ->add_flag("--core", o_.core, "the language alone, about 1,300 tokens for a prompt");
+    data();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -74,10 +76,39 @@ class Program {
       return app_.exit(e) == 0 ? kValid : kUsage;
     }
     set_colour(colour_);
-    return chosen_(o_);
+    return data_ ? data_(d_) : chosen_(o_);
   }
 
  private:
+  void data() {
+    CLI::App* data = app_.add_subcommand("data", "Corpora: token shards made from text");
+    data->fallthrough()->require_subcommand(1);
+    names_.emplace_back("data");
+    CLI::App* build = data->add_subcommand("build", "Make a corpus from files and folders");
+    build
+        ->add_option("SOURCE", d_.build.sources,
+                     "text (.txt, .md), JSON lines (.jsonl), also packed; folders")
+        ->required();
+    build->add_option("--out", d_.build.out, "the folder to make")->required();
+    build->add_option("--vocab", d_.build.vocab, "pieces of the vocabulary (4096)")
+        ->check(CLI::Range(300, 1 << 20));
+    build->add_option("--tokenizer", d_.build.tokenizer, "a tokenizer.model to use instead of making one");
+    build->add_option("--valid", d_.build.valid_share, "share of the documents held out (0.01)")
+        ->check(CLI::Range(1e-6, 0.5));
+    build->add_option("--valid-source", d_.build.valid_sources,
+                      "held-out documents: files and folders of their own");
+    build->add_option("--field", d_.build.source.field, "the field of JSON lines that holds the text (text)");
+    build->add_option("--separator", d_.build.source.separator,
+                      "the line that ends a document of a text file (<|endoftext|>)");
+    build->add_option("--threads", d_.build.threads, "threads that encode (2)")->check(CLI::Range(1, 256));
+    build->callback([this] { data_ = run_data_build; });
+    CLI::App* info = data->add_subcommand("info", "What a corpus holds");
+    info->add_option("FOLDER", d_.folder, "the corpus")->required();
+    info->add_flag("--verify", d_.verify, "read every file and compare it with its hash");
+    info->add_flag("--json", d_.json, "the manifest");
+    info->callback([this] { data_ = run_data_info; });
+  }
+
   // `files`: how many the command takes; -1: any number.
   CLI::App* command(const char* name, const char* help, Run run, int files = -1) {
     CLI::App* sub = app_.add_subcommand(name, help);
@@ -124,6 +155,8 @@ class Program {
   Options o_;
   Colour colour_ = Colour::kAuto;
   Run chosen_ = nullptr;
+  DataOptions d_;
+  int (*data_)(const DataOptions&) = nullptr;
   std::vector<std::string> names_;
 };
 

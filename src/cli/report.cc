@@ -25,16 +25,6 @@ std::string receptive_field(const ir::Reach& reach) {
   return reach.first == -ir::Reach::kFar ? "unbounded" : std::to_string(1 - reach.first);
 }
 
-std::string human(double value) {
-  constexpr std::array<const char*, 5> kUnits{"", "k", "M", "G", "T"};
-  std::size_t unit = 0;
-  while (value >= 1000 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  return fmt::format("{:.4g}{}", value, kUnits[unit]);
-}
-
 json facts_json(const lang::Subject& s, double context) {
   const ir::Facts& f = s.facts;
   const ir::SymEnv env = env_of(s, context);
@@ -69,6 +59,16 @@ json facts_json(const lang::Subject& s, double context) {
 }
 
 }  // namespace
+
+std::string human(double value) {
+  constexpr std::array<const char*, 5> kUnits{"", "k", "M", "G", "T"};
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.4g}{}", value, kUnits[unit]);
+}
 
 namespace {
 

@@ -8,6 +8,9 @@
 
 namespace gabbro::cli {
 
+/// 4 significant digits and a unit: 8.44M, 131.1k.
+std::string human(double value);
+
 /// Facts of one design or unit, a line each; costs at `context` tokens.
 std::string facts_text(const lang::Subject& subject, double context);
 

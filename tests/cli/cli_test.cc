@@ -162,6 +162,26 @@ TEST(Cli, ReferenceHoldsLanguageFunctionsAndUnits) {
     EXPECT_NE(all.find(part), std::string::npos) << part;
 }
 
+TEST(Cli, DataBuildsAndInspectsCorpora) {
+  std::string text;
+  for (int i = 0; i < 300; ++i)
+    text += "the stone of number " + std::to_string(i * 7919) +
+            " lies under the old bridge of the town\n<|endoftext|>\n";
+  const std::string source = write_program("stones.txt", text), folder = testing::TempDir() + "stones_corpus";
+  std::filesystem::remove_all(folder);
+  const std::string build = "data build --vocab 320 --valid 0.1 --out " + folder + " " + source;
+  const Output built = gabbro(build);
+  EXPECT_EQ(built.code, 0) << built.text;
+  EXPECT_NE(built.text.find("vocabulary of 320"), std::string::npos) << built.text;
+  EXPECT_EQ(gabbro("data info --verify " + folder).code, 0);
+  EXPECT_EQ(nlohmann::json::parse(gabbro("data info --json " + folder).text)["vocab"], 320);
+  EXPECT_EQ(gabbro(build).code, 2) << "a corpus is not written over";
+  EXPECT_EQ(gabbro("data info /nowhere").code, 2);
+  EXPECT_EQ(gabbro("data").code, 2);
+  EXPECT_EQ(gabbro("data biuld x").code, 2);
+  std::filesystem::remove_all(folder);
+}
+
 // Every program of the documentation checks as it stands.
 TEST(Cli, ProgramsOfTheDocumentationCheck) {
   int programs = 0;

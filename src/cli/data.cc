@@ -1,0 +1,107 @@
+#include "cli/data.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+
+#include "cli/commands.h"
+#include "cli/report.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+std::atomic<bool> g_interrupted{false};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// A bar where a person is looking; elsewhere a line every ten seconds.
+class ProgressLine {
+ public:
+  bool operator()(const data::BuildProgress& p) {
+    const bool fresh = p.stage != stage_;
+    if (fresh) {
+      end_line();
+      stage_ = p.stage;
+      began_ = now();
+    }
+    const double seconds = now() - began_;
+    if (!terminal_ && !fresh && now() - said_ < 10) return !g_interrupted;
+    said_ = now();
+    std::string line = fmt::format("{:<22}{:4.0f} %", p.stage, 100 * p.share);
+    if (p.documents > 0)
+      line += fmt::format("  {} documents, {}B", human(static_cast<double>(p.documents)),
+                          human(static_cast<double>(p.bytes)));
+    if (p.tokens > 0) line += fmt::format(", {} tokens", human(static_cast<double>(p.tokens)));
+    if (seconds > 0.5 && p.bytes > 0)
+      line += fmt::format(", {:.1f} MB/s", static_cast<double>(p.bytes) / seconds / 1e6);
+    if (seconds > 2 && p.share > 0.01)
+      line += fmt::format(", {:.0f} s left", seconds * (1 - p.share) / p.share);
+    fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", line, terminal_ ? "" : "\n");
+    std::fflush(stderr);
+    open_ = terminal_;
+    return !g_interrupted;
+  }
+  void end_line() {
+    if (open_) fmt::print(stderr, "\n");
+    open_ = false;
+  }
+
+ private:
+  bool terminal_ = isatty(STDERR_FILENO) != 0;
+  std::string stage_;
+  double began_ = 0, said_ = 0;
+  bool open_ = false;
+};
+
+void print_manifest(const std::string& folder, const data::Manifest& m) {
+  fmt::print("{}: vocabulary of {}\n", folder, m.vocab);
+  for (const data::SplitInfo& s : m.splits)
+    fmt::print("  {:<8}{:>8} documents, {}B of text, {} tokens ({:.2f} bytes a token), {} shard{}\n", s.name,
+               s.documents, human(static_cast<double>(s.bytes)), human(static_cast<double>(s.tokens)),
+               static_cast<double>(s.bytes) / static_cast<double>(s.tokens), s.shards.size(),
+               s.shards.size() == 1 ? "" : "s");
+}
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro data", error));
+  return kUsage;
+}
+
+}  // namespace
+
+int run_data_build(const DataOptions& o) {
+  const auto before = std::signal(SIGINT, [](int) { g_interrupted = true; });
+  ProgressLine line;
+  const double began = now();
+  const auto manifest = data::build_corpus(o.build, std::ref(line));
+  line.end_line();
+  std::signal(SIGINT, before);
+  if (!manifest) return failed(manifest.error());
+  print_manifest(o.build.out, *manifest);
+  std::uint64_t bytes = 0;
+  for (const data::SplitInfo& s : manifest->splits) bytes += s.bytes;
+  fmt::print("  built in {:.1f} s, {:.1f} MB of text a second\n", now() - began,
+             static_cast<double>(bytes) / (now() - began) / 1e6);
+  return kValid;
+}
+
+int run_data_info(const DataOptions& o) {
+  const auto corpus = data::Corpus::open(o.folder);
+  if (!corpus) return failed(corpus.error());
+  if (o.verify)
+    if (const auto ok = corpus->verify(); !ok) return failed(ok.error());
+  if (o.json)
+    fmt::print("{}", data::to_json(corpus->manifest()));
+  else
+    print_manifest(o.folder, corpus->manifest());
+  if (o.verify && !o.json) fmt::print("  every file is what was written\n");
+  return kValid;
+}
+
+}  // namespace gabbro::cli

@@ -1,0 +1,22 @@
+// `gabbro data`: making and inspecting corpora.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/build.h"
+
+namespace gabbro::cli {
+
+struct DataOptions {
+  data::BuildOptions build;
+  std::string folder;
+  bool verify = false, json = false;
+};
+
+/// Exit codes as in cli/commands.h. Progress goes to standard error: a line that is rewritten on a terminal, a line now and then
+/// elsewhere. Ctrl-C stops a build cleanly.
+int run_data_build(const DataOptions& o);
+int run_data_info(const DataOptions& o);
+
+}  // namespace gabbro::cli

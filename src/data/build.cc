@@ -1,0 +1,363 @@
+#include "data/build.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/hash.h"
+#include "data/tokenizer.h"
+
+namespace gabbro::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Progress = std::function<bool(const BuildProgress&)>;
+
+tl::unexpected<Error> stopped() { return fail("stopped", "the build was stopped; nothing was left behind"); }
+
+// Calls `progress` a few times a second.
+class Ticker {
+ public:
+  explicit Ticker(const Progress& progress) : progress_(progress) {}
+  /// False: stop.
+  bool tick(const BuildProgress& state, bool force = false) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!force && now - last_ < std::chrono::milliseconds(200)) return true;
+    last_ = now;
+    return !progress_ || progress_(state);
+  }
+
+ private:
+  const Progress& progress_;
+  std::chrono::steady_clock::time_point last_{};
+};
+
+// A file that is written once; its content is hashed when it is closed.
+class File {
+ public:
+  static Result<File> create(const std::string& path) {
+    File out;
+    out.path_ = path;
+    out.fd_ = ::open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+    if (out.fd_ < 0) return out.failure();
+    return out;
+  }
+  File() = default;
+  File(File&& other) noexcept
+      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
+  File& operator=(File&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(fd_, other.fd_);
+    std::swap(buffer_, other.buffer_);
+    return *this;
+  }
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  Result<bool> write(const void* data, std::size_t size) {
+    buffer_.append(static_cast<const char*>(data), size);
+    return buffer_.size() < (1 << 20) ? Result<bool>(true) : flush();
+  }
+  Result<bool> close() {
+    if (auto ok = flush(); !ok) return ok;
+    const bool synced = ::fsync(fd_) == 0;
+    const bool closed = ::close(std::exchange(fd_, -1)) == 0;
+    if (!synced || !closed) return failure();
+    return true;
+  }
+
+ private:
+  Result<bool> flush() {
+    for (std::size_t done = 0; done < buffer_.size();) {
+      const ssize_t n = ::write(fd_, buffer_.data() + done, buffer_.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return failure();
+      done += static_cast<std::size_t>(n);
+    }
+    buffer_.clear();
+    return true;
+  }
+  [[nodiscard]] tl::unexpected<Error> failure() const {
+    return fail("io", fmt::format("cannot write {}: {}", path_, std::strerror(errno)));
+  }
+
+  std::string path_;
+  int fd_ = -1;
+  std::string buffer_;
+};
+
+// Shards and borders of one split.
+class SplitWriter {
+ public:
+  SplitWriter(std::string folder, std::string name, bool wide, std::uint64_t shard_tokens)
+      : folder_(std::move(folder)), wide_(wide), shard_tokens_(shard_tokens) {
+    info_.name = std::move(name);
+  }
+
+  Result<bool> add(const std::vector<int>& tokens, std::uint64_t bytes) {
+    if (info_.documents == 0) {
+      GABBRO_TRY(file, File::create(folder_ + "/" + info_.name + ".documents"));
+      borders_ = std::move(file);
+    }
+    if (info_.shards.empty() || info_.shards.back().tokens >= shard_tokens_)
+      if (auto ok = next_shard(); !ok) return ok;
+    narrow_.assign(tokens.begin(), tokens.end());
+    wide_tokens_.assign(tokens.begin(), tokens.end());
+    auto ok = wide_ ? shard_.write(wide_tokens_.data(), wide_tokens_.size() * 4)
+                    : shard_.write(narrow_.data(), narrow_.size() * 2);
+    if (!ok) return ok;
+    info_.shards.back().tokens += tokens.size();
+    info_.tokens += tokens.size();
+    info_.bytes += bytes;
+    ++info_.documents;
+    const std::uint64_t border[2] = {info_.tokens, bytes};
+    return borders_.write(border, sizeof border);
+  }
+
+  Result<SplitInfo> close() {
+    if (info_.documents == 0) return info_;
+    if (auto ok = close_shard(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = borders_.close(); !ok) return tl::unexpected(ok.error());
+    GABBRO_TRY(hash, hash_file(folder_ + "/" + info_.name + ".documents"));
+    info_.documents_hash = hash;
+    return info_;
+  }
+  [[nodiscard]] const SplitInfo& info() const { return info_; }
+
+ private:
+  Result<bool> close_shard() {
+    if (auto ok = shard_.close(); !ok) return ok;
+    GABBRO_TRY(hash, hash_file(folder_ + "/" + info_.shards.back().file));
+    info_.shards.back().hash = hash;
+    return true;
+  }
+  Result<bool> next_shard() {
+    if (!info_.shards.empty())
+      if (auto ok = close_shard(); !ok) return ok;
+    info_.shards.push_back({fmt::format("{}-{:05}.tokens", info_.name, info_.shards.size()), 0, ""});
+    GABBRO_TRY(file, File::create(folder_ + "/" + info_.shards.back().file));
+    shard_ = std::move(file);
+    return true;
+  }
+
+  std::string folder_;
+  bool wide_;
+  std::uint64_t shard_tokens_;
+  SplitInfo info_;
+  File shard_, borders_;
+  std::vector<std::uint16_t> narrow_;
+  std::vector<std::uint32_t> wide_tokens_;
+};
+
+double share_of(const Documents& documents, const Sources& sources) {
+  return sources.bytes == 0
+             ? 1
+             : std::min(1.0, static_cast<double>(documents.consumed()) / static_cast<double>(sources.bytes));
+}
+
+// About `limit` bytes of text, spread over the whole of the sources: pieces whose hash is small stay, and the bound on the hash
+// is halved whenever there are too many. The choice depends on the text alone.
+Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options,
+                                             Ticker& ticker) {
+  constexpr std::size_t kPiece = 4096;
+  struct Piece {
+    std::uint64_t hash;
+    std::string text;
+  };
+  std::vector<Piece> kept;
+  std::uint64_t bound = ~std::uint64_t{0}, bytes = 0;
+  BuildProgress state{.stage = "reading a sample"};
+  const auto documents = open_documents(sources, options.source);
+  std::string text;
+  for (;;) {
+    GABBRO_TRY(more, documents->next(text));
+    if (!more) break;
+    ++state.documents;
+    state.bytes += text.size();
+    for (std::size_t from = 0; from < text.size();) {
+      const std::size_t line = text.find('\n', std::min(from + kPiece, text.size() - 1));
+      const std::size_t end = line == std::string::npos ? text.size() : line + 1;
+      const std::uint64_t hash = hash64(std::string_view(text).substr(from, end - from));
+      if (hash <= bound) {
+        kept.push_back({hash, text.substr(from, end - from)});
+        bytes += end - from;
+      }
+      from = end;
+      while (bytes > options.sample_bytes && kept.size() > 1) {
+        bound /= 2;
+        std::erase_if(kept, [&](const Piece& p) { return p.hash > bound; });
+        bytes = 0;
+        for (const Piece& p : kept) bytes += p.text.size();
+      }
+    }
+    state.share = share_of(*documents, sources);
+    if (!ticker.tick(state)) return stopped();
+  }
+  std::vector<std::string> out;
+  for (Piece& p : kept) out.push_back(std::move(p.text));
+  return out;
+}
+
+// Some documents at a time: read by one thread, encoded by all, written in order.
+class Encoder {
+ public:
+  Encoder(const BuildOptions& options, const Tokenizer& tokenizer, Ticker& ticker)
+      : options_(options), tokenizer_(tokenizer), ticker_(ticker) {}
+
+  /// Documents go to the writer that `choose` names.
+  Result<bool> run(const Sources& sources, const std::string& stage,
+                   const std::function<SplitWriter&(std::string_view)>& choose) {
+    constexpr std::size_t kBatch = 8 << 20;  // bytes
+    BuildProgress state{.stage = stage};
+    const auto documents = open_documents(sources, options_.source);
+    for (bool more = true; more;) {
+      std::vector<std::string> texts;
+      std::size_t bytes = 0;
+      while (more && bytes < kBatch) {
+        std::string text;
+        GABBRO_TRY(found, documents->next(text));
+        more = found;
+        if (!found) break;
+        bytes += text.size();
+        texts.push_back(std::move(text));
+      }
+      const std::vector<std::vector<int>> tokens = encode(texts);
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (auto ok = choose(texts[i]).add(tokens[i], texts[i].size()); !ok) return ok;
+        state.tokens += tokens[i].size();
+      }
+      state.documents += texts.size();
+      state.bytes += bytes;
+      state.share = share_of(*documents, sources);
+      if (!ticker_.tick(state, !more)) return stopped();
+    }
+    return true;
+  }
+
+ private:
+  // Long documents are cut at line ends, so that threads share them too: no piece of our vocabularies crosses one. Others may add
+  // something at the start of a text, and get it whole.
+  std::vector<std::vector<int>> encode(const std::vector<std::string>& texts) {
+    const std::size_t kPart = options_.tokenizer.empty() ? 1 << 16 : std::string::npos;
+    struct Part {
+      std::size_t document;
+      std::string_view text;
+      std::vector<int> tokens;
+    };
+    std::vector<Part> parts;
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      for (std::size_t from = 0; from < texts[i].size();) {
+        const std::size_t line =
+            kPart < texts[i].size() - from ? texts[i].find('\n', from + kPart) : std::string::npos;
+        const std::size_t end = line == std::string::npos ? texts[i].size() : line + 1;
+        parts.push_back({i, std::string_view(texts[i]).substr(from, end - from), {}});
+        from = end;
+      }
+    std::vector<std::jthread> threads;
+    const std::size_t count = static_cast<std::size_t>(std::max(1, options_.threads));
+    for (std::size_t k = 0; k < count; ++k)
+      threads.emplace_back([&, k] {
+        for (std::size_t i = k; i < parts.size(); i += count)
+          tokenizer_.encode(parts[i].text, parts[i].tokens);
+      });
+    threads.clear();
+    std::vector<std::vector<int>> out(texts.size());
+    for (const Part& part : parts)
+      out[part.document].insert(out[part.document].end(), part.tokens.begin(), part.tokens.end());
+    for (std::vector<int>& tokens : out) tokens.push_back(tokenizer_.end());
+    return out;
+  }
+
+  const BuildOptions& options_;
+  const Tokenizer& tokenizer_;
+  Ticker& ticker_;
+};
+
+Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& options, Ticker& ticker) {
+  if (!options.tokenizer.empty()) return Tokenizer::load(options.tokenizer);
+  GABBRO_TRY(sample, sample_text(sources, options, ticker));
+  if (!ticker.tick({.stage = "making the vocabulary"}, true)) return stopped();
+  return Tokenizer::train(sample, options.vocab);
+}
+
+Result<Manifest> build_in(const std::string& folder, const BuildOptions& options, Ticker& ticker) {
+  GABBRO_TRY(sources, find_sources(options.sources));
+  Sources held_out;
+  if (!options.valid_sources.empty()) {
+    GABBRO_TRY(found, find_sources(options.valid_sources));
+    held_out = std::move(found);
+  }
+  GABBRO_TRY(tokenizer, make_tokenizer(sources, options, ticker));
+  Manifest manifest;
+  manifest.vocab = tokenizer.vocab();
+  manifest.sources = sources.files;
+  {
+    GABBRO_TRY(file, File::create(folder + "/tokenizer.model"));
+    if (auto ok = file.write(tokenizer.bytes().data(), tokenizer.bytes().size()); !ok)
+      return tl::unexpected(ok.error());
+    if (auto ok = file.close(); !ok) return tl::unexpected(ok.error());
+    GABBRO_TRY(hash, hash_file(folder + "/tokenizer.model"));
+    manifest.tokenizer_hash = hash;
+  }
+  const bool wide = manifest.vocab > 65536;
+  SplitWriter train(folder, "train", wide, options.shard_tokens),
+      valid(folder, "valid", wide, options.shard_tokens);
+  Encoder encoder(options, tokenizer, ticker);
+  const bool split_here = options.valid_sources.empty();
+  const auto bound = static_cast<std::uint64_t>(options.valid_share * 0x1p63) * 2;
+  const auto choose = [&](std::string_view text) -> SplitWriter& {
+    return split_here && hash64(text) < bound ? valid : train;
+  };
+  if (auto ok = encoder.run(sources, "encoding train", choose); !ok) return tl::unexpected(ok.error());
+  if (!split_here) {
+    const auto all_valid = [&](std::string_view) -> SplitWriter& { return valid; };
+    if (auto ok = encoder.run(held_out, "encoding valid", all_valid); !ok) return tl::unexpected(ok.error());
+  }
+  if (train.info().documents == 0) return fail("corpus", "the sources hold no text");
+  if (valid.info().documents == 0)
+    return fail("corpus", fmt::format("none of {} documents was held out", train.info().documents),
+                "give --valid a larger share, or name held-out files with --valid-source");
+  for (SplitWriter* writer : {&train, &valid}) {
+    GABBRO_TRY(info, writer->close());
+    manifest.splits.push_back(std::move(info));
+  }
+  GABBRO_TRY(file, File::create(folder + "/manifest.json"));
+  const std::string json = to_json(manifest);
+  if (auto ok = file.write(json.data(), json.size()); !ok) return tl::unexpected(ok.error());
+  if (auto ok = file.close(); !ok) return tl::unexpected(ok.error());
+  return manifest;
+}
+
+}  // namespace
+
+Result<Manifest> build_corpus(const BuildOptions& options, const Progress& progress) {
+  std::error_code error;
+  if (fs::exists(options.out, error))
+    return fail("exists", fmt::format("there is something at {} already", options.out),
+                "choose another folder, or remove it");
+  const std::string folder = options.out + ".building";
+  fs::remove_all(folder, error);
+  if (!fs::create_directories(folder, error))
+    return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  Ticker ticker(progress);
+  auto manifest = build_in(folder, options, ticker);
+  if (manifest) {
+    fs::rename(folder, options.out, error);
+    if (!error) return manifest;
+    manifest = fail("io", fmt::format("cannot rename {} to {}: {}", folder, options.out, error.message()));
+  }
+  fs::remove_all(folder, error);
+  return manifest;
+}
+
+}  // namespace gabbro::data

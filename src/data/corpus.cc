@@ -1,0 +1,242 @@
+#include "data/corpus.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace gabbro::data {
+
+static_assert(std::endian::native == std::endian::little, "shards are little-endian");
+
+namespace {
+
+// A file mapped for reading.
+class Mapping {
+ public:
+  static Result<Mapping> open(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return fail("corpus", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+    struct stat info {};
+    ::fstat(file, &info);
+    Mapping out;
+    out.size_ = static_cast<std::size_t>(info.st_size);
+    if (out.size_ > 0) out.data_ = ::mmap(nullptr, out.size_, PROT_READ, MAP_PRIVATE, file, 0);
+    ::close(file);
+    if (out.data_ == MAP_FAILED) {
+      out.data_ = nullptr;
+      return fail("corpus", fmt::format("cannot map {}: {}", path, std::strerror(errno)));
+    }
+    return out;
+  }
+  Mapping() = default;
+  Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Mapping() {
+    if (data_) ::munmap(data_, size_);
+  }
+
+  template <class T>
+  [[nodiscard]] std::span<const T> as() const {
+    return {static_cast<const T*>(data_), size_ / sizeof(T)};
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+struct Border {
+  std::uint64_t end;
+  std::uint64_t bytes;
+};
+
+}  // namespace
+
+struct Split::State {
+  SplitInfo info;
+  bool wide = false;
+  std::vector<Mapping> shards;
+  std::vector<std::uint64_t> starts;  // of the shards, and the total
+  Mapping borders;
+  [[nodiscard]] std::span<const Border> ends() const { return borders.as<Border>(); }
+};
+
+Split::Split(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Split::Split(Split&&) noexcept = default;
+Split& Split::operator=(Split&&) noexcept = default;
+Split::~Split() = default;
+
+std::uint64_t Split::tokens() const { return state_->info.tokens; }
+std::uint64_t Split::bytes() const { return state_->info.bytes; }
+std::size_t Split::documents() const { return state_->ends().size(); }
+
+Document Split::document(std::size_t index) const {
+  const auto ends = state_->ends();
+  return {index == 0 ? 0 : ends[index - 1].end, ends[index].end, ends[index].bytes};
+}
+
+std::size_t Split::document_of(std::uint64_t position) const {
+  const auto ends = state_->ends();
+  const auto at = std::upper_bound(ends.begin(), ends.end(), position,
+                                   [](std::uint64_t p, const Border& b) { return p < b.end; });
+  return static_cast<std::size_t>(at - ends.begin());
+}
+
+void Split::read(std::uint64_t from, std::span<std::int64_t> out) const {
+  GABBRO_CHECK(from + out.size() <= tokens());
+  const auto& starts = state_->starts;
+  std::size_t shard =
+      static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), from) - starts.begin()) - 1;
+  for (std::size_t done = 0; done < out.size(); ++shard) {
+    const std::uint64_t at = from + done - starts[shard];
+    const std::size_t count =
+        std::min<std::size_t>(out.size() - done, starts[shard + 1] - starts[shard] - at);
+    if (state_->wide)
+      std::copy_n(state_->shards[shard].as<std::uint32_t>().data() + at, count, out.data() + done);
+    else
+      std::copy_n(state_->shards[shard].as<std::uint16_t>().data() + at, count, out.data() + done);
+    done += count;
+  }
+}
+
+std::string to_json(const Manifest& m) {
+  nlohmann::ordered_json out{{"version", Manifest::kVersion},
+                             {"vocab", m.vocab},
+                             {"tokenizer_hash", m.tokenizer_hash},
+                             {"sources", m.sources}};
+  for (const SplitInfo& s : m.splits) {
+    nlohmann::ordered_json split{{"documents", s.documents},
+                                 {"tokens", s.tokens},
+                                 {"bytes", s.bytes},
+                                 {"documents_hash", s.documents_hash},
+                                 {"shards", nlohmann::json::array()}};
+    for (const ShardInfo& shard : s.shards)
+      split["shards"].push_back({{"file", shard.file}, {"tokens", shard.tokens}, {"hash", shard.hash}});
+    out["splits"][s.name] = split;
+  }
+  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+Result<Manifest> parse_manifest(const std::string& text, const std::string& path) {
+  const auto wrong = [&](const std::string& why) {
+    return fail("corpus", fmt::format("{} is no manifest of a corpus: {}", path, why),
+                "build it again: gabbro data build");
+  };
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return wrong("not a JSON object");
+  try {
+    const int version = json.at("version");
+    if (version != Manifest::kVersion)
+      return wrong(fmt::format("version {}, this program reads {}", version, Manifest::kVersion));
+    Manifest m;
+    m.vocab = json.at("vocab");
+    m.tokenizer_hash = json.at("tokenizer_hash");
+    m.sources = json.at("sources").get<std::vector<std::string>>();
+    for (const auto& [name, split] : json.at("splits").items()) {
+      SplitInfo s{name, split.at("documents"),     split.at("tokens"), split.at("bytes"),
+                  {},   split.at("documents_hash")};
+      for (const auto& shard : split.at("shards"))
+        s.shards.push_back({shard.at("file"), shard.at("tokens"), shard.at("hash")});
+      m.splits.push_back(std::move(s));
+    }
+    return m;
+  } catch (const nlohmann::json::exception& e) {
+    return wrong(e.what());
+  }
+}
+
+Result<std::string> hash_file(const std::string& path) {
+  GABBRO_TRY(mapping, Mapping::open(path));
+  const auto bytes = mapping.as<char>();
+  return to_hex(hash128({bytes.data(), bytes.size()}));
+}
+
+Result<Corpus> Corpus::open(const std::string& folder) {
+  Corpus out;
+  out.folder_ = folder;
+  const std::string path = folder + "/manifest.json";
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return fail("corpus", fmt::format("there is no corpus in {}: no manifest.json", folder),
+                "build one: gabbro data build --out " + folder);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  GABBRO_TRY(manifest, parse_manifest(text, path));
+  out.manifest_ = std::move(manifest);
+  for (const SplitInfo& s : out.manifest_.splits)
+    if (auto ok = out.split(s.name); !ok) return tl::unexpected(ok.error());
+  return out;
+}
+
+Result<Split> Corpus::split(const std::string& name) const {
+  const auto info = std::find_if(manifest_.splits.begin(), manifest_.splits.end(),
+                                 [&](const SplitInfo& s) { return s.name == name; });
+  if (info == manifest_.splits.end()) return fail("corpus", fmt::format("{} has no split {}", folder_, name));
+  auto state = std::make_unique<Split::State>();
+  state->info = *info;
+  state->wide = manifest_.vocab > 65536;
+  const std::size_t width = state->wide ? 4 : 2;
+  std::uint64_t total = 0;
+  for (const ShardInfo& shard : info->shards) {
+    GABBRO_TRY(mapping, Mapping::open(folder_ + "/" + shard.file));
+    if (mapping.size() != shard.tokens * width)
+      return fail("corpus",
+                  fmt::format("{}/{} has {} bytes instead of {}", folder_, shard.file, mapping.size(),
+                              shard.tokens * width),
+                  "the file is damaged: build the corpus again");
+    state->starts.push_back(total);
+    total += shard.tokens;
+    state->shards.push_back(std::move(mapping));
+  }
+  state->starts.push_back(total);
+  const std::string borders = folder_ + "/" + name + ".documents";
+  GABBRO_TRY(mapping, Mapping::open(borders));
+  if (mapping.size() != info->documents * sizeof(Border))
+    return fail("corpus",
+                fmt::format("{} has {} bytes instead of {}", borders, mapping.size(),
+                            info->documents * sizeof(Border)),
+                "the file is damaged: build the corpus again");
+  state->borders = std::move(mapping);
+  if (total != info->tokens || (info->documents > 0 && state->ends().back().end != total))
+    return fail("corpus", fmt::format("split {} of {} holds {} tokens instead of {}", name, folder_, total,
+                                      info->tokens));
+  return Split(std::move(state));
+}
+
+Result<bool> Corpus::verify() const {
+  const auto check = [&](const std::string& file, const std::string& want) -> Result<bool> {
+    GABBRO_TRY(got, hash_file(folder_ + "/" + file));
+    if (got != want)
+      return fail(
+          "corpus",
+          fmt::format("{}/{} is not what was written: hash {} instead of {}", folder_, file, got, want),
+          "the file is damaged: build the corpus again");
+    return true;
+  };
+  if (auto ok = check("tokenizer.model", manifest_.tokenizer_hash); !ok) return ok;
+  for (const SplitInfo& s : manifest_.splits) {
+    for (const ShardInfo& shard : s.shards)
+      if (auto ok = check(shard.file, shard.hash); !ok) return ok;
+    if (auto ok = check(s.name + ".documents", s.documents_hash); !ok) return ok;
+  }
+  return true;
+}
+
+}  // namespace gabbro::data

@@ -1,0 +1,236 @@
+#include "data/documents.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fmt/format.h>
+#include <utf8.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+namespace gabbro::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kBlock = 1 << 18;
+constexpr std::size_t kLongest = 16 << 20;  // of a text document
+
+enum class Format { kText, kLines, kParquet, kUnknown };
+
+Format format_of(fs::path path) {
+  const std::string outer = path.extension().string();
+  if (outer == ".gz" || outer == ".xz" || outer == ".zst" || outer == ".bz2") path.replace_extension();
+  const std::string ending = path.extension().string();
+  if (ending == ".jsonl" || ending == ".ndjson") return Format::kLines;
+  if (ending == ".parquet") return Format::kParquet;
+  if (ending == ".txt" || ending == ".md" || ending == ".text" || ending.empty()) return Format::kText;
+  return Format::kUnknown;
+}
+
+// The unpacked bytes of a file. libarchive sees by itself how it was packed; what was not passes as it is.
+class Bytes {
+ public:
+  static Result<Bytes> open(const std::string& path) {
+    Bytes out(path);
+    archive_read_support_filter_all(out.archive_.get());
+    archive_read_support_format_raw(out.archive_.get());
+    archive_read_support_format_empty(out.archive_.get());
+    archive_entry* entry = nullptr;
+    if (archive_read_open_filename(out.archive_.get(), path.c_str(), kBlock) != ARCHIVE_OK)
+      return out.failure();
+    const int header = archive_read_next_header(out.archive_.get(), &entry);
+    if (header == ARCHIVE_EOF)
+      out.ended_ = true;
+    else if (header != ARCHIVE_OK)
+      return out.failure();
+    return out;
+  }
+
+  /// Appends the next block to `text`; false at the end.
+  Result<bool> more(std::string& text) {
+    if (ended_) return false;
+    const std::size_t before = text.size();
+    text.resize(before + kBlock);
+    const la_ssize_t got = archive_read_data(archive_.get(), text.data() + before, kBlock);
+    text.resize(before + static_cast<std::size_t>(std::max<la_ssize_t>(got, 0)));
+    if (got < 0) return failure();
+    ended_ = got == 0;
+    return !ended_;
+  }
+
+  [[nodiscard]] std::uint64_t consumed() const {
+    return static_cast<std::uint64_t>(std::max<la_int64_t>(0, archive_filter_bytes(archive_.get(), -1)));
+  }
+
+ private:
+  struct Free {
+    void operator()(archive* a) const { archive_read_free(a); }
+  };
+  explicit Bytes(std::string path) : path_(std::move(path)), archive_(archive_read_new()) {}
+
+  [[nodiscard]] tl::unexpected<Error> failure() const {
+    const char* why = archive_error_string(archive_.get());
+    return fail("io", fmt::format("cannot read {}: {}", path_, why ? why : "damaged or unreadable"),
+                "check that the file is complete");
+  }
+
+  std::string path_;
+  std::unique_ptr<archive, Free> archive_;
+  bool ended_ = false;
+};
+
+std::string valid_utf8(std::string text) {
+  if (utf8::is_valid(text.begin(), text.end())) return text;
+  std::string out;
+  utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(out));
+  return out;
+}
+
+class FileDocuments : public Documents {
+ public:
+  FileDocuments(Sources sources, SourceOptions options)
+      : sources_(std::move(sources)), options_(std::move(options)) {}
+
+  Result<bool> next(std::string& text) override {
+    for (;;) {
+      if (!bytes_) {
+        if (at_ == sources_.files.size()) return false;
+        GABBRO_TRY(opened, Bytes::open(sources_.files[at_]));
+        bytes_.emplace(std::move(opened));
+        format_ = format_of(sources_.files[at_]);
+        line_ = 0;
+      }
+      GABBRO_TRY(found, format_ == Format::kLines ? next_line(text) : next_text(text));
+      if (found) {
+        text = valid_utf8(std::move(text));
+        return true;
+      }
+      done_ += bytes_->consumed();
+      bytes_.reset();
+      buffer_.clear();
+      ++at_;
+    }
+  }
+
+  [[nodiscard]] std::uint64_t consumed() const override { return done_ + (bytes_ ? bytes_->consumed() : 0); }
+
+ private:
+  // The next line of the file without its end; nullopt at the end of the file. Valid until the next call.
+  Result<std::optional<std::string_view>> line() {
+    buffer_.erase(0, std::exchange(used_, 0));
+    for (std::size_t from = 0;;) {
+      const std::size_t end = buffer_.find('\n', from);
+      if (end != std::string::npos) {
+        used_ = end + 1;
+        ++line_;
+        return std::string_view(buffer_).substr(0, end > 0 && buffer_[end - 1] == '\r' ? end - 1 : end);
+      }
+      from = buffer_.size();
+      GABBRO_TRY(more, bytes_->more(buffer_));
+      if (more) continue;
+      if (buffer_.empty()) return std::nullopt;
+      used_ = buffer_.size();
+      ++line_;
+      return std::string_view(buffer_);
+    }
+  }
+
+  Result<bool> next_text(std::string& text) {
+    text.clear();
+    for (;;) {
+      GABBRO_TRY(next, line());
+      if (!next) return !text.empty();
+      if (*next == options_.separator) {
+        if (!text.empty()) return true;
+        continue;
+      }
+      if (text.empty() && next->empty()) continue;  // no document starts with an empty line
+      text.append(*next);
+      text += '\n';
+      if (text.size() >= kLongest) return true;
+    }
+  }
+
+  Result<bool> next_line(std::string& text) {
+    for (;;) {
+      GABBRO_TRY(next, line());
+      if (!next) return false;
+      if (next->find_first_not_of(" \t") == std::string_view::npos) continue;
+      const auto wrong = [&](const std::string& what, const std::string& hint) {
+        return fail("format", fmt::format("{}:{}: {}", sources_.files[at_], line_, what), hint);
+      };
+      const nlohmann::json object = nlohmann::json::parse(*next, nullptr, false);
+      if (!object.is_object()) return wrong("the line is no JSON object", "one {\"text\": \"...\"} a line");
+      const auto field = object.find(options_.field);
+      if (field == object.end() || !field->is_string()) {
+        std::string known;
+        for (const auto& [key, value] : object.items())
+          if (value.is_string()) known += (known.empty() ? "" : ", ") + key;
+        return wrong(fmt::format("no text in field {}", options_.field),
+                     known.empty() ? "no field of this object holds text"
+                                   : "fields with text: " + known + "; choose with --field");
+      }
+      text = field->get<std::string>();
+      if (!text.empty()) return true;
+    }
+  }
+
+  Sources sources_;
+  SourceOptions options_;
+  std::size_t at_ = 0;
+  std::optional<Bytes> bytes_;
+  Format format_ = Format::kText;
+  std::string buffer_;
+  std::size_t used_ = 0;  // bytes at the start of the buffer that were given out
+  int line_ = 0;
+  std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+Result<Sources> find_sources(const std::vector<std::string>& paths) {
+  Sources out;
+  std::error_code error;
+  const auto add = [&](const fs::path& path) {
+    out.files.push_back(path.string());
+    out.bytes += fs::file_size(path, error);
+  };
+  for (const std::string& path : paths) {
+    if (!fs::exists(path, error))
+      return fail("io", fmt::format("there is no {}", path), "name files or folders");
+    if (!fs::is_directory(path, error)) {
+      if (format_of(path) == Format::kParquet)
+        return fail("format", path + " is a Parquet file, which this build does not read",
+                    "convert it to JSON lines");
+      add(path);
+      continue;
+    }
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::recursive_directory_iterator(path, error))
+      if (entry.is_regular_file(error)) found.push_back(entry.path());
+    std::sort(found.begin(), found.end());
+    const std::size_t before = out.files.size();
+    for (const fs::path& file : found) {
+      const Format format = format_of(file);
+      if ((format == Format::kText && !file.extension().empty()) || format == Format::kLines)
+        add(file);
+      else
+        out.skipped.push_back(file.string());
+    }
+    if (out.files.size() == before)
+      return fail("io", fmt::format("{} holds no file of a known format", path),
+                  ".txt, .md or .jsonl, also packed: .gz, .xz, .zst, .bz2");
+  }
+  return out;
+}
+
+std::unique_ptr<Documents> open_documents(const Sources& sources, const SourceOptions& options) {
+  return std::make_unique<FileDocuments>(sources, options);
+}
+
+}  // namespace gabbro::data

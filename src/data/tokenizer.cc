@@ -1,0 +1,118 @@
+#include "data/tokenizer.h"
+
+#include <fmt/format.h>
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+
+#include <fstream>
+#include <iterator>
+#include <unordered_map>
+
+namespace gabbro::data {
+
+struct Tokenizer::Model {
+  sentencepiece::SentencePieceProcessor processor;
+};
+
+Tokenizer::Tokenizer(std::unique_ptr<Model> model, std::string bytes)
+    : model_(std::move(model)), bytes_(std::move(bytes)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Result<Tokenizer> Tokenizer::from_bytes(std::string bytes) {
+  auto model = std::make_unique<Model>();
+  const auto status = model->processor.LoadFromSerializedProto(bytes);
+  if (!status.ok())
+    return fail("tokenizer", fmt::format("not a SentencePiece model: {}", status.error_message()));
+  if (model->processor.eos_id() < 0)
+    return fail("tokenizer", "the vocabulary has no end-of-text piece", "documents are told apart by </s>");
+  return Tokenizer(std::move(model), std::move(bytes));
+}
+
+Result<Tokenizer> Tokenizer::load(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file.good() && bytes.empty()) return fail("io", "cannot read " + path);
+  auto out = from_bytes(std::move(bytes));
+  if (!out) out.error().message = path + ": " + out.error().message;
+  return out;
+}
+
+namespace {
+
+// Lines of the sample: a piece never crosses one.
+class Lines : public sentencepiece::SentenceIterator {
+ public:
+  explicit Lines(const std::vector<std::string>& texts) : texts_(texts) { advance(); }
+  [[nodiscard]] bool done() const override { return done_; }
+  void Next() override { advance(); }
+  [[nodiscard]] const std::string& value() const override { return line_; }
+  [[nodiscard]] sentencepiece::util::Status status() const override { return {}; }
+
+ private:
+  void advance() {
+    while (text_ < texts_.size()) {
+      const std::string& text = texts_[text_];
+      if (at_ >= text.size()) {
+        ++text_;
+        at_ = 0;
+        continue;
+      }
+      const std::size_t end = std::min(text.find('\n', at_), text.size());
+      line_ = text.substr(at_, end - at_);
+      at_ = end + 1;
+      if (!line_.empty()) return;
+    }
+    done_ = true;
+  }
+  const std::vector<std::string>& texts_;
+  std::size_t text_ = 0, at_ = 0;
+  std::string line_;
+  bool done_ = false;
+};
+
+}  // namespace
+
+Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int vocab) {
+  const std::unordered_map<std::string, std::string> arguments{{"model_type", "bpe"},
+                                                               {"vocab_size", std::to_string(vocab)},
+                                                               {"byte_fallback", "true"},
+                                                               {"character_coverage", "0.9999"},
+                                                               {"normalization_rule_name", "identity"},
+                                                               {"remove_extra_whitespaces", "false"},
+                                                               {"add_dummy_prefix", "false"},
+                                                               {"allow_whitespace_only_pieces", "true"},
+                                                               {"split_digits", "true"},
+                                                               {"num_threads", "1"},
+                                                               {"max_sentence_length", "1000000"},
+                                                               {"unk_id", "0"},
+                                                               {"bos_id", "1"},
+                                                               {"eos_id", "2"},
+                                                               {"minloglevel", "2"}};
+  Lines lines(sample);
+  std::string model;
+  const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &lines, &model);
+  if (!status.ok())
+    return fail("tokenizer",
+                fmt::format("cannot make a vocabulary of {} pieces: {}", vocab, status.error_message()),
+                "give more text, or a smaller --vocab");
+  return from_bytes(std::move(model));
+}
+
+int Tokenizer::vocab() const { return model_->processor.GetPieceSize(); }
+int Tokenizer::end() const { return model_->processor.eos_id(); }
+
+void Tokenizer::encode(std::string_view text, std::vector<int>& out) const {
+  const auto status = model_->processor.Encode(text, &out);
+  GABBRO_CHECK(status.ok());
+}
+
+std::string Tokenizer::decode(const std::vector<int>& ids) const {
+  std::string out;
+  const auto status = model_->processor.Decode(ids, &out);
+  GABBRO_CHECK(status.ok());
+  return out;
+}
+
+}  // namespace gabbro::data
