@@ -425,6 +425,11 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
                       unit.inputs.size() == 1 ? "" : "s", inputs.size()));
     return {};
   }
+  if (inputs.empty()) {
+    error(at, "call", fmt::format("unit {} has no input", unit.name),
+          fmt::format("write unit {}(x: [t, D], ...)", unit.name));
+    return {};
+  }
   const ir::Type type = builder().type(inputs[0].node);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ir::Type got = builder().type(inputs[i].node);
