@@ -68,6 +68,8 @@ at::Tensor Body::compute(NodeId id, const Sources& sources) {
     case Op::kArg:
       return sources.args[static_cast<std::size_t>(node.index)];
     case Op::kInput:
+      if (node.index == sources.batch->late_index)
+        return sources.batch->late(values_[static_cast<std::size_t>(sources.batch->late_reads)]);
       return sources.batch->inputs[static_cast<std::size_t>(node.index)];
     case Op::kTokens:
       return sources.batch->tokens;

@@ -26,7 +26,7 @@ std::vector<at::Tensor> Executor::run(std::span<const at::Tensor> params, const 
     length = x.size(1);
   };
   for (const ir::Node& node : s.graph.bodies[0].nodes)
-    if (node.op == ir::Op::kInput && node.type.time() &&
+    if (node.op == ir::Op::kInput && node.type.time() && node.index != batch.late_index &&
         static_cast<std::size_t>(node.index) < batch.inputs.size())
       read(batch.inputs[static_cast<std::size_t>(node.index)]);
   if (batch.tokens.defined()) read(batch.tokens);

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -18,6 +19,10 @@ struct Batch {
   std::vector<at::Tensor> inputs;  // by index of kInput: [B, T, axes...], or [axes...] for one without time
   at::Tensor
       starts;  // [B, T] int64: the position at which the document of each position starts; undefined: 0
+  // Input number `late_index` is made when it is read first, from the value of node `late_reads`: the adjoint of a loss.
+  std::function<at::Tensor(const at::Tensor&)> late;
+  int late_index = -1;
+  ir::NodeId late_reads = -1;
 };
 
 struct Settings {

@@ -1,0 +1,120 @@
+#include "eval/bits.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace gabbro::eval {
+
+namespace {
+
+struct Score {
+  double nats = 0;
+  std::uint64_t bytes = 0, tokens = 0;
+};
+
+// Windows of documents, gathered to batches.
+class Windows {
+ public:
+  Windows(exec::Model& model, std::int64_t sequences, std::int64_t length, std::vector<Score>& scores)
+      : model_(model), sequences_(sequences), length_(length), scores_(scores) {
+    clear();
+  }
+
+  /// `tokens` are those of a window and the one after each: tokens[i] predicts tokens[i + 1].
+  void add(std::size_t document, const std::int64_t* tokens, std::int64_t count) {
+    const std::size_t row = owners_.size();
+    for (std::int64_t t = 0; t < length_; ++t) {
+      const std::size_t at = row * static_cast<std::size_t>(length_) + static_cast<std::size_t>(t);
+      batch_.tokens[at] = t < count ? tokens[t] : 0;
+      batch_.targets[at] = t < count ? tokens[t + 1] : 0;
+    }
+    owners_.push_back({document, count});
+    if (static_cast<std::int64_t>(owners_.size()) == sequences_) flush();
+  }
+
+  void flush() {
+    if (owners_.empty()) return;
+    batch_.sequences = static_cast<std::int64_t>(owners_.size());
+    const std::vector<float> losses = model_.losses(batch_);
+    for (std::size_t row = 0; row < owners_.size(); ++row) {
+      Score& score = scores_[owners_[row].document];
+      for (std::int64_t t = 0; t < owners_[row].count; ++t)
+        score.nats += losses[row * static_cast<std::size_t>(length_) + static_cast<std::size_t>(t)];
+      score.tokens += static_cast<std::uint64_t>(owners_[row].count);
+    }
+    clear();
+  }
+
+ private:
+  struct Owner {
+    std::size_t document;
+    std::int64_t count;
+  };
+  void clear() {
+    owners_.clear();
+    batch_ = {sequences_, length_, {}, {}, {}};
+    batch_.tokens.assign(static_cast<std::size_t>(sequences_ * length_), 0);
+    batch_.targets.assign(static_cast<std::size_t>(sequences_ * length_), 0);
+  }
+
+  exec::Model& model_;
+  std::int64_t sequences_, length_;
+  std::vector<Score>& scores_;
+  exec::TokenBatch batch_;
+  std::vector<Owner> owners_;
+};
+
+BitsPerByte summary(const std::vector<Score>& scores) {
+  BitsPerByte out;
+  double nats = 0;
+  for (const Score& s : scores) {
+    nats += s.nats;
+    out.bytes += s.bytes;
+    out.tokens += s.tokens;
+  }
+  out.documents = scores.size();
+  if (out.bytes == 0) return out;
+  const double bytes = static_cast<double>(out.bytes), n = static_cast<double>(scores.size());
+  out.value = nats / std::log(2.0) / bytes;
+  out.nats_per_token = nats / static_cast<double>(out.tokens);
+  double square = 0;  // of the residuals bits - value * bytes
+  for (const Score& s : scores) {
+    const double r = s.nats / std::log(2.0) - out.value * static_cast<double>(s.bytes);
+    square += r * r;
+  }
+  out.error = n > 1 ? std::sqrt(square * n / (n - 1)) / bytes : INFINITY;
+  out.low = out.value - 1.96 * out.error;
+  out.high = out.value + 1.96 * out.error;
+  return out;
+}
+
+}  // namespace
+
+BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+                          std::int64_t sequences, std::int64_t length, std::uint64_t documents,
+                          const std::function<bool(double)>& progress) {
+  const std::size_t count =
+      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
+  std::vector<Score> scores(count);
+  Windows windows(model, sequences, length, scores);
+  std::vector<std::int64_t> tokens;
+  for (std::size_t d = 0; d < count; ++d) {
+    const data::Document document = split.document(d);
+    tokens.assign(1, end_piece);  // nothing yet
+    tokens.resize(1 + document.end - document.begin);
+    split.read(document.begin, {tokens.data() + 1, tokens.size() - 1});
+    scores[d].bytes = document.bytes;
+    const auto targets = static_cast<std::int64_t>(tokens.size()) - 1;
+    for (std::int64_t from = 0; from < targets; from += length)
+      windows.add(d, tokens.data() + from, std::min(length, targets - from));
+    if (progress && !progress(static_cast<double>(d + 1) / static_cast<double>(count))) {
+      scores.resize(d + 1);
+      break;
+    }
+  }
+  windows.flush();
+  return summary(scores);
+}
+
+}  // namespace gabbro::eval

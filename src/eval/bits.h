@@ -1,0 +1,27 @@
+// Held-out bits per byte: the number that decides.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "data/corpus.h"
+#include "exec/model.h"
+
+namespace gabbro::eval {
+
+/// Bits per byte over documents: the sum of all losses in bits over the sum of all bytes of text, the end piece of every document
+/// included. `low` and `high` bound it at 95 %, by the ratio's linearised standard error over documents (`error`).
+struct BitsPerByte {
+  double value = 0;
+  double error = 0, low = 0, high = 0;
+  double nats_per_token = 0;
+  std::uint64_t documents = 0, tokens = 0, bytes = 0;
+};
+
+/// Over the first `documents` documents of the split (0: all). A document is read in windows of `length` tokens that do not overlap;
+/// `sequences` windows at a time. `progress` gets the share done; false stops (the result then covers what was read).
+BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+                          std::int64_t sequences, std::int64_t length, std::uint64_t documents = 0,
+                          const std::function<bool(double)>& progress = {});
+
+}  // namespace gabbro::eval

@@ -1,0 +1,237 @@
+#include "exec/torch/model.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <cmath>
+#include <map>
+
+#include "base/random.h"
+#include "exec/torch/executor.h"
+#include "ir/gradient.h"
+
+namespace gabbro::exec::torch {
+
+namespace {
+
+std::vector<std::int64_t> shape_of(const ir::Graph& graph, const ir::Param& param) {
+  std::vector<std::int64_t> shape;
+  for (const ir::AxisId axis : param.axes) shape.push_back(graph.axes[axis].size);
+  return shape;
+}
+
+// Deviation of normal parameters: what the program says, else 1 / sqrt(fan-in); 1 / fan-in for the output table, so that the first
+// loss is that of equal probabilities (muP).
+double deviation(const ir::Graph& graph, const ir::Param& param) {
+  constexpr double kVector = 0.02;
+  if (param.init.a != 0) return param.init.a;
+  if (param.fan_in.empty()) return kVector;
+  const auto fan_in = static_cast<double>(ir::elements(graph, param.fan_in));
+  return param.role == ir::Role::kOutput ? 1 / fan_in : 1 / std::sqrt(fan_in);
+}
+
+at::Tensor initial(const ir::Graph& graph, const ir::Param& param, const Random& random) {
+  at::Tensor x = at::empty(shape_of(graph, param), at::kFloat);
+  float* data = x.data_ptr<float>();
+  Random stream = random.split(param.name);
+  const double std = deviation(graph, param);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    switch (param.init.kind) {
+      case ir::Init::Kind::kConstant:
+        data[i] = static_cast<float>(param.init.a);
+        break;
+      case ir::Init::Kind::kNormal:
+        data[i] = static_cast<float>(std * stream.normal());
+        break;
+      case ir::Init::Kind::kUniform:
+        data[i] = static_cast<float>(stream.uniform(param.init.a, param.init.b));
+        break;
+    }
+  }
+  return x;
+}
+
+NamedArray to_array(std::string name, const at::Tensor& x) {
+  const at::Tensor y = x.to(at::kCPU, at::kFloat).contiguous();
+  return {std::move(name), y.sizes().vec(), {y.data_ptr<float>(), y.data_ptr<float>() + y.numel()}};
+}
+
+class TorchModel : public Model {
+ public:
+  TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
+      : graph_(graph), options_(options), device_(options.device), logits_(graph.bodies[0].outputs.at(0)) {
+    at::set_num_threads(options.threads);
+    const c10::InferenceMode no_autograd;
+    const Random random(seed);
+    for (const ir::Param& param : graph_.params) {
+      weights_.push_back(initial(graph_, param, random).to(device_));
+      first_.push_back(at::zeros_like(weights_.back()));
+      second_.push_back(at::zeros_like(weights_.back()));
+    }
+    const Settings settings{at::kFloat, device_};
+    forward_ = std::make_unique<Executor>(graph_, std::vector<ir::NodeId>{logits_}, settings);
+    std::vector<ir::NodeId> wanted = build_gradient();
+    backward_ = std::make_unique<Executor>(graph_, wanted, settings);
+  }
+
+  StepReport step(const TokenBatch& batch, const AdamW& update) override {
+    at::set_num_threads(options_.threads);
+    const c10::InferenceMode no_autograd;
+    const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
+    const double positions = static_cast<double>(batch.sequences * batch.length);
+    std::vector<at::Tensor> gradient;
+    double loss = 0;
+    for (std::int64_t from = 0; from < batch.sequences; from += rows) {
+      const std::int64_t count = std::min(rows, batch.sequences - from);
+      Batch part = part_of(batch, from, count);
+      const at::Tensor targets = table(batch.targets, batch, from, count);
+      part.inputs.resize(1);
+      part.late = [&](const at::Tensor& logits) {  // d loss / d logits = (softmax - one-hot) / positions
+        const at::Tensor logs = at::log_softmax(logits, -1);
+        const at::Tensor index = targets.unsqueeze(-1);
+        loss -= logs.gather(-1, index).sum(at::kDouble).item<double>();
+        at::Tensor adjoint = logs.exp_();
+        adjoint.scatter_add_(-1, index, at::full({1}, -1.0, logs.options()).expand_as(index));
+        return adjoint.mul_(1 / positions);
+      };
+      part.late_index = 0;
+      part.late_reads = logits_;
+      std::vector<at::Tensor> now = backward_->run(weights_, part);
+      now.pop_back();  // the logits
+      if (gradient.empty())
+        gradient = std::move(now);
+      else
+        for (std::size_t i = 0; i < now.size(); ++i) gradient[i] = gradient[i] + now[i];
+    }
+    StepReport report{loss / positions, 0, false};
+    double square = 0;
+    for (const at::Tensor& g : gradient) square += g.pow(2).sum(at::kDouble).item<double>();
+    report.gradient_norm = std::sqrt(square);
+    if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) return report;
+    const double factor =
+        update.clip > 0 && report.gradient_norm > update.clip ? update.clip / report.gradient_norm : 1;
+    apply(gradient, factor, update);
+    report.updated = true;
+    return report;
+  }
+
+  std::vector<float> losses(const TokenBatch& batch) override {
+    at::set_num_threads(options_.threads);
+    const c10::InferenceMode no_autograd;
+    std::vector<float> out;
+    const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
+    for (std::int64_t from = 0; from < batch.sequences; from += rows) {
+      const std::int64_t count = std::min(rows, batch.sequences - from);
+      const at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
+      const at::Tensor targets = table(batch.targets, batch, from, count).unsqueeze(-1);
+      const at::Tensor loss = at::log_softmax(logits, -1).gather(-1, targets).neg().to(at::kCPU).contiguous();
+      out.insert(out.end(), loss.data_ptr<float>(), loss.data_ptr<float>() + loss.numel());
+    }
+    return out;
+  }
+
+  std::vector<NamedArray> weights() const override {
+    std::vector<NamedArray> out;
+    for (std::size_t i = 0; i < weights_.size(); ++i)
+      out.push_back(to_array(graph_.params[i].name, weights_[i]));
+    return out;
+  }
+
+  std::vector<NamedArray> moments() const override {
+    std::vector<NamedArray> out{{"steps", {1}, {static_cast<float>(steps_)}}};
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      out.push_back(to_array("m." + graph_.params[i].name, first_[i]));
+      out.push_back(to_array("v." + graph_.params[i].name, second_[i]));
+    }
+    return out;
+  }
+
+  bool restore(const std::vector<NamedArray>& arrays) override {
+    std::map<std::string, const NamedArray*> by_name;
+    for (const NamedArray& a : arrays) by_name[a.name] = &a;
+    std::vector<std::pair<at::Tensor*, const NamedArray*>> found;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      const std::string& name = graph_.params[i].name;
+      for (auto& [prefix, target] : {std::pair{"", &weights_[i]}, {"m.", &first_[i]}, {"v.", &second_[i]}}) {
+        const auto at = by_name.find(prefix + name);
+        if (at == by_name.end() && *prefix != '\0') continue;  // weights alone
+        if (at == by_name.end() || at->second->shape != target->sizes().vec()) return false;
+        found.emplace_back(target, at->second);
+      }
+    }
+    const c10::InferenceMode no_autograd;
+    for (const auto& [target, array] : found)
+      *target = at::from_blob(const_cast<float*>(array->data.data()), array->shape, at::kFloat)
+                    .to(device_, at::kFloat, false, true);
+    if (const auto at = by_name.find("steps"); at != by_name.end())
+      steps_ = std::llround(at->second->data.at(0));
+    return true;
+  }
+
+ private:
+  // Adds the backward part: the adjoint of the logits is input 0.
+  std::vector<ir::NodeId> build_gradient() {
+    ir::Builder builder(graph_, 0);
+    const ir::NodeId seed = builder.add({.op = ir::Op::kInput, .type = builder.type(logits_), .index = 0});
+    std::vector<ir::NodeId> wrt(graph_.params.size(), -1);
+    const auto& nodes = graph_.bodies[0].nodes;
+    for (std::size_t id = 0; id < nodes.size(); ++id)
+      if (nodes[id].op == ir::Op::kParam)
+        wrt[static_cast<std::size_t>(nodes[id].index)] = static_cast<ir::NodeId>(id);
+    for (const ir::NodeId id : wrt) GABBRO_CHECK(id >= 0);
+    const std::vector<ir::NodeId> outputs{logits_}, seeds{seed};
+    std::vector<ir::NodeId> wanted = ir::differentiate(builder, outputs, seeds, wrt);
+    wanted.push_back(logits_);  // the adjoint of the loss is made from them
+    return wanted;
+  }
+
+  at::Tensor table(const std::vector<std::int64_t>& values, const TokenBatch& batch, std::int64_t from,
+                   std::int64_t count) const {
+    return at::from_blob(const_cast<std::int64_t*>(values.data()) + from * batch.length,
+                         {count, batch.length}, at::kLong)
+        .to(device_, at::kLong, false, true);
+  }
+
+  Batch part_of(const TokenBatch& batch, std::int64_t from, std::int64_t count) const {
+    Batch out;
+    out.tokens = table(batch.tokens, batch, from, count);
+    if (!batch.starts.empty()) out.starts = table(batch.starts, batch, from, count);
+    return out;
+  }
+
+  void apply(const std::vector<at::Tensor>& gradient, double factor, const AdamW& update) {
+    ++steps_;
+    const double correct1 = 1 - std::pow(update.beta1, static_cast<double>(steps_));
+    const double correct2 = 1 - std::pow(update.beta2, static_cast<double>(steps_));
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      const ir::Param& param = graph_.params[i];
+      const bool matrix = !param.fan_in.empty();
+      const double rate =
+          matrix ? update.rate * update.base_fan_in / static_cast<double>(ir::elements(graph_, param.fan_in))
+                 : update.rate;
+      const bool decays = matrix || param.role == ir::Role::kInput;
+      at::Tensor &w = weights_[i], &m = first_[i], &v = second_[i];
+      const at::Tensor g = factor == 1 ? gradient[i] : gradient[i] * factor;
+      m.mul_(update.beta1).add_(g, 1 - update.beta1);
+      v.mul_(update.beta2).addcmul_(g, g, 1 - update.beta2);
+      if (decays) w.mul_(1 - rate * update.decay);
+      w.addcdiv_(m, (v / correct2).sqrt_().add_(update.epsilon), -rate / correct1);
+    }
+  }
+
+  ir::Graph graph_;
+  ModelOptions options_;
+  at::Device device_;
+  ir::NodeId logits_;
+  std::vector<at::Tensor> weights_, first_, second_;
+  std::int64_t steps_ = 0;
+  std::unique_ptr<Executor> forward_, backward_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options) {
+  return std::make_unique<TorchModel>(graph, seed, options);
+}
+
+}  // namespace gabbro::exec::torch

@@ -1,0 +1,22 @@
+// The torch backend as a model that trains.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "exec/model.h"
+#include "ir/graph.h"
+
+namespace gabbro::exec::torch {
+
+struct ModelOptions {
+  std::string device = "cpu";  // or "cuda", "cuda:1"
+  int threads = 1;
+  std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
+};
+
+/// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from `seed`. float32. The graph is copied, its
+/// gradient built into the copy.
+std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options);
+
+}  // namespace gabbro::exec::torch

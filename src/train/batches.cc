@@ -1,0 +1,68 @@
+#include "train/batches.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/result.h"
+
+namespace gabbro::train {
+
+namespace {
+
+// A permutation of [0, n) without a table: a Feistel network on the next square of a power of two, walked until it lands inside.
+std::uint64_t permuted(std::uint64_t index, std::uint64_t n, std::uint64_t seed) {
+  int half = 1;
+  while ((std::uint64_t{1} << (2 * half)) < n) ++half;
+  const std::uint64_t mask = (std::uint64_t{1} << half) - 1;
+  do {
+    std::uint64_t left = index >> half, right = index & mask;
+    for (std::uint64_t round = 0; round < 4; ++round) {
+      const std::uint64_t next = left ^ (mix(mix(seed, round), right) & mask);
+      left = right;
+      right = next;
+    }
+    index = (left << half) | right;
+  } while (index >= n);
+  return index;
+}
+
+}  // namespace
+
+void fill_row(exec::TokenBatch& batch, std::int64_t row, const std::vector<std::int64_t>& tokens,
+              std::int64_t end_piece) {
+  std::int64_t start = 0;
+  for (std::int64_t t = 0; t < batch.length; ++t) {
+    const std::size_t at = static_cast<std::size_t>(row * batch.length + t);
+    batch.tokens[at] = tokens[static_cast<std::size_t>(t)];
+    batch.targets[at] = tokens[static_cast<std::size_t>(t) + 1];
+    if (batch.tokens[at] == end_piece) start = t;
+    batch.starts[at] = start;
+  }
+}
+
+Batches::Batches(const data::Split& split, std::int64_t end_piece, std::int64_t sequences,
+                 std::int64_t length, std::uint64_t seed)
+    : split_(split), end_piece_(end_piece), sequences_(sequences), length_(length), seed_(seed) {
+  GABBRO_CHECK(split.tokens() > static_cast<std::uint64_t>(length));
+  windows_ = static_cast<std::int64_t>((split.tokens() - 1) / static_cast<std::uint64_t>(length));
+}
+
+exec::TokenBatch Batches::batch(std::int64_t index) const {
+  exec::TokenBatch out{sequences_, length_, {}, {}, {}};
+  const std::size_t size = static_cast<std::size_t>(sequences_ * length_);
+  out.tokens.resize(size);
+  out.targets.resize(size);
+  out.starts.resize(size);
+  std::vector<std::int64_t> tokens(static_cast<std::size_t>(length_) + 1);
+  for (std::int64_t row = 0; row < sequences_; ++row) {
+    const std::int64_t number = index * sequences_ + row, pass = number / windows_;
+    const std::uint64_t window =
+        permuted(static_cast<std::uint64_t>(number % windows_), static_cast<std::uint64_t>(windows_),
+                 mix(seed_, static_cast<std::uint64_t>(pass)));
+    split_.read(window * static_cast<std::uint64_t>(length_), tokens);
+    fill_row(out, row, tokens, end_piece_);
+  }
+  return out;
+}
+
+}  // namespace gabbro::train

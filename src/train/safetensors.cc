@@ -1,0 +1,98 @@
+#include "train/safetensors.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "base/hash.h"
+
+namespace gabbro::train {
+
+Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedArray>& arrays,
+                         const std::map<std::string, std::string>& metadata) {
+  nlohmann::ordered_json header;
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const exec::NamedArray& a : arrays) {
+    const std::uint64_t size = a.data.size() * sizeof(float);
+    header[a.name] = {{"dtype", "F32"}, {"shape", a.shape}, {"data_offsets", {offset, offset + size}}};
+    offset += size;
+  }
+  std::string text = header.dump();
+  while (text.size() % 8 != 0) text += ' ';
+  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
+  const auto failed = [&] {
+    const int why = errno;
+    std::remove(temporary.c_str());
+    return fail("io", fmt::format("cannot write {}: {}", path, std::strerror(why)));
+  };
+  std::FILE* file = std::fopen(temporary.c_str(), "wb");
+  if (!file) return failed();
+  const std::uint64_t length = text.size();
+  bool ok = std::fwrite(&length, sizeof length, 1, file) == 1 &&
+            std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  for (const exec::NamedArray& a : arrays)
+    ok = ok && std::fwrite(a.data.data(), sizeof(float), a.data.size(), file) == a.data.size();
+  ok = ok && std::fflush(file) == 0 && fsync(fileno(file)) == 0;
+  ok = std::fclose(file) == 0 && ok;
+  if (!ok || std::rename(temporary.c_str(), path.c_str()) != 0) return failed();
+  return true;
+}
+
+Result<ArrayFile> load_arrays(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const auto wrong = [&](const std::string& why) {
+    return fail("format", fmt::format("{} is no safetensors file of float32 arrays: {}", path, why));
+  };
+  std::uint64_t length = 0;
+  if (bytes.size() < 8) return wrong("shorter than 8 bytes");
+  std::memcpy(&length, bytes.data(), 8);
+  if (length > bytes.size() - 8) return wrong("cut short in its header");
+  const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, length), nullptr, false);
+  if (!header.is_object()) return wrong("its header is no JSON object");
+  const std::size_t base = 8 + length;
+  ArrayFile out;
+  try {
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__") {
+        out.metadata = entry.get<std::map<std::string, std::string>>();
+        continue;
+      }
+      const std::uint64_t from = entry.at("data_offsets").at(0), to = entry.at("data_offsets").at(1);
+      exec::NamedArray a{name, entry.at("shape").get<std::vector<std::int64_t>>(), {}};
+      std::uint64_t count = 1;
+      for (const std::int64_t n : a.shape) count *= static_cast<std::uint64_t>(n);
+      if (entry.at("dtype") != "F32")
+        return wrong(fmt::format("{} is {}", name, entry.at("dtype").get<std::string>()));
+      if (to < from || to - from != count * sizeof(float))
+        return wrong(fmt::format("{} has {} bytes for {} numbers", name, to - from, count));
+      if (base + to > bytes.size()) return wrong(fmt::format("cut short in {}", name));
+      a.data.resize(count);
+      std::memcpy(a.data.data(), bytes.data() + base + from, to - from);
+      out.arrays.push_back(std::move(a));
+    }
+  } catch (const nlohmann::json::exception& e) {
+    return wrong(e.what());
+  }
+  return out;
+}
+
+std::string hash_arrays(const std::vector<exec::NamedArray>& arrays) {
+  std::string text;
+  for (const exec::NamedArray& a : arrays) {
+    text += a.name;
+    for (const std::int64_t n : a.shape) text += fmt::format(" {}", n);
+    text += to_hex(hash128({reinterpret_cast<const char*>(a.data.data()), a.data.size() * sizeof(float)}));
+  }
+  return to_hex(hash128(text));
+}
+
+}  // namespace gabbro::train

@@ -1,0 +1,136 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "train/batches.h"
+#include "train/safetensors.h"
+
+namespace gabbro::train {
+
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// What a checkpoint must agree on with the run that takes it up.
+std::string identity(const data::Split& split, const TrainOptions& o) {
+  return fmt::format(
+      "tokens={} sequences={} length={} seed={} rate={} decay={} clip={} schedule={}/{}/{}/{} corpus={}/{}",
+      o.tokens, o.sequences, o.length, o.seed, o.update.rate, o.update.decay, o.update.clip,
+      static_cast<int>(o.schedule.kind), o.schedule.warmup, o.schedule.decay, o.schedule.floor,
+      split.tokens(), split.documents());
+}
+
+// Numbers go through JSON exactly: doubles are written with all their digits.
+std::string write_curve(const std::vector<CurvePoint>& curve) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const CurvePoint& p : curve) out.push_back({p.step, p.tokens, p.loss, p.gradient_norm, p.rate});
+  return out.dump();
+}
+
+std::vector<CurvePoint> read_curve(const std::string& text) {
+  std::vector<CurvePoint> out;
+  for (const auto& p : nlohmann::json::parse(text)) out.push_back({p[0], p[1], p[2], p[3], p[4]});
+  return out;
+}
+
+Result<bool> save(const std::string& path, const exec::Model& model, const TrainResult& result,
+                  const std::string& run) {
+  std::vector<exec::NamedArray> arrays = model.weights();
+  for (exec::NamedArray& a : model.moments()) arrays.push_back(std::move(a));
+  return save_arrays(
+      path, arrays,
+      {{"run", run}, {"curve", write_curve(result.curve)}, {"seconds", fmt::format("{}", result.seconds)}});
+}
+
+Result<bool> resume(const std::string& path, exec::Model& model, TrainResult& result,
+                    const std::string& run) {
+  GABBRO_TRY(file, load_arrays(path));
+  if (file.metadata["run"] != run)
+    return fail("checkpoint",
+                fmt::format("{} is of another run: {}; this one is {}", path, file.metadata["run"], run),
+                "choose another folder, or remove the checkpoint");
+  if (!model.restore(file.arrays)) return fail("checkpoint", path + " holds the weights of another design");
+  result.curve = read_curve(file.metadata["curve"]);
+  result.seconds = std::stod(file.metadata["seconds"]);
+  result.tokens = result.curve.empty() ? 0 : result.curve.back().tokens;
+  return true;
+}
+
+// Averages of the loss, to tell divergence from noise.
+class Watch {
+ public:
+  explicit Watch(double limit) : limit_(limit) {}
+  bool diverged(double loss) {
+    average_ = count_ == 0 ? loss : 0.9 * average_ + 0.1 * loss;
+    if (++count_ > 20) best_ = std::min(best_, average_);
+    return count_ > 20 && average_ > best_ + limit_;
+  }
+
+ private:
+  double limit_, average_ = 0, best_ = INFINITY;
+  int count_ = 0;
+};
+
+}  // namespace
+
+Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+                          const TrainOptions& o, const TrainProgress& progress) {
+  if (split.tokens() <= static_cast<std::uint64_t>(o.length))
+    return fail("budget",
+                fmt::format("the split holds {} tokens, a window needs {}", split.tokens(), o.length + 1),
+                "use shorter sequences or more text");
+  const Batches batches(split, end_piece, o.sequences, o.length, o.seed);
+  const std::int64_t per_step = o.sequences * o.length, steps = (o.tokens + per_step - 1) / per_step;
+  const std::string run = identity(split, o);
+  TrainResult result;
+  std::error_code ignored;
+  if (!o.checkpoint.empty() && std::filesystem::exists(o.checkpoint, ignored))
+    if (auto ok = resume(o.checkpoint, model, result, run); !ok) return tl::unexpected(ok.error());
+  Watch watch(o.divergence);
+  for (const CurvePoint& p : result.curve) watch.diverged(p.loss);
+
+  double began = now(), saved = began;
+  const double before = result.seconds;
+  const auto keep = [&]() -> Result<bool> {
+    result.seconds = before + now() - began;
+    saved = now();
+    return o.checkpoint.empty() ? Result<bool>(true) : save(o.checkpoint, model, result, run);
+  };
+  for (std::int64_t step = static_cast<std::int64_t>(result.curve.size()); step < steps; ++step) {
+    exec::AdamW update = o.update;
+    update.rate *= o.schedule.at(step, steps);
+    const exec::StepReport report = model.step(batches.batch(step), update);
+    result.tokens += per_step;
+    result.curve.push_back({step, result.tokens, report.loss, report.gradient_norm, update.rate});
+    if (!report.updated) {
+      result.end = TrainResult::End::kNotFinite;
+      result.cause =
+          fmt::format("loss {} and gradient norm {} at step {}", report.loss, report.gradient_norm, step);
+      break;
+    }
+    if (watch.diverged(report.loss)) {
+      result.end = TrainResult::End::kDiverged;
+      result.cause =
+          fmt::format("the average loss rose by more than {} above its best, at step {}", o.divergence, step);
+      break;
+    }
+    const double speed = static_cast<double>(result.tokens) / std::max(1e-9, before + now() - began);
+    if (progress && !progress(result.curve.back(), steps, speed)) {
+      if (step + 1 < steps) result.end = TrainResult::End::kStopped, result.cause = "stopped from outside";
+      break;
+    }
+    if (now() - saved > o.checkpoint_seconds)
+      if (auto ok = keep(); !ok) return tl::unexpected(ok.error());
+  }
+  if (auto ok = keep(); !ok) return tl::unexpected(ok.error());
+  return result;
+}
+
+}  // namespace gabbro::train

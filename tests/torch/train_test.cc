@@ -1,0 +1,179 @@
+// Training with the torch backend: it learns, repeats itself to the bit, goes on after a stop as if there had been none, and
+// says what went wrong.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "base/random.h"
+#include "data/build.h"
+#include "eval/bits.h"
+#include "exec/torch/model.h"
+#include "lang/check.h"
+#include "train/batches.h"
+#include "train/safetensors.h"
+#include "train/trainer.h"
+#include "zoo/library.h"
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A small corpus, made once.
+class Training : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kEnd = 2;
+
+  static void SetUpTestSuite() {
+    root = fs::path(::testing::TempDir()) / ("gabbro_training" + std::to_string(getpid()));
+    fs::create_directories(root);
+    std::ofstream text(root / "a.txt");
+    Random random(1);
+    static const std::vector<std::string> kNouns{"stone", "river", "bridge", "tower", "garden", "road"};
+    for (int i = 0; i < 600; ++i)
+      for (std::int64_t n = 1 + random.below(6); n >= 0; --n)
+        text << "the " << random.pick(kNouns) << " lies by the " << random.pick(kNouns)
+             << (n == 0 ? "\n<|endoftext|>\n" : "\n");
+    text.close();
+    data::BuildOptions options;
+    options.out = root / "corpus";
+    options.sources = {root / "a.txt"};
+    options.vocab = 320;
+    options.valid_share = 0.1;
+    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+  }
+  static void TearDownTestSuite() { fs::remove_all(root); }
+
+  static data::Split split(const std::string& name) {
+    return std::move(*data::Corpus::open(root / "corpus")->split(name));
+  }
+
+  static std::unique_ptr<exec::Model> model(const std::string& stack = "[Block, RMSNorm]",
+                                            std::uint64_t seed = 1) {
+    const lang::CheckReport report = lang::check(
+        "design M:\n    width = 32\n    vocab = 320\n    stack = " + stack + "\n", zoo::library());
+    EXPECT_TRUE(report.valid());
+    return exec::torch::make_model(report.subjects.at(0).elaboration.graph, seed, {.threads = 1});
+  }
+
+  static train::TrainOptions options(std::int64_t steps) {
+    train::TrainOptions o;
+    o.sequences = 8;
+    o.length = 32;
+    o.tokens = steps * o.sequences * o.length;
+    o.update.rate = 3e-3;
+    o.update.base_fan_in = 32;
+    return o;
+  }
+
+  static fs::path root;
+};
+fs::path Training::root;
+
+TEST_F(Training, StartsAtEqualProbabilitiesAndLearns) {
+  const auto m = model();
+  const auto result = train::train(*m, split("train"), kEnd, options(60));
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->end, train::TrainResult::End::kDone);
+  EXPECT_EQ(result->curve.size(), 60U);
+  EXPECT_EQ(result->tokens, 60 * 8 * 32);
+  EXPECT_NEAR(result->curve[0].loss, std::log(320.0), 0.05 * std::log(320.0));
+  EXPECT_LT(result->curve.back().loss, 0.5 * result->curve[0].loss);
+}
+
+TEST_F(Training, RepeatsItselfToTheBit) {
+  const auto a = model("[Block(mixer=GLA(heads=2)), RMSNorm]"),
+             b = model("[Block(mixer=GLA(heads=2)), RMSNorm]");
+  const auto first = train::train(*a, split("train"), kEnd, options(5)),
+             second = train::train(*b, split("train"), kEnd, options(5));
+  EXPECT_EQ(first->curve, second->curve);
+  EXPECT_EQ(train::hash_arrays(a->weights()), train::hash_arrays(b->weights()));
+  const auto c = model("[Block(mixer=GLA(heads=2)), RMSNorm]", 2);
+  EXPECT_NE(train::train(*c, split("train"), kEnd, options(5))->curve, first->curve)
+      << "another seed, other weights";
+}
+
+TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
+  const auto whole = model();
+  const auto straight = train::train(*whole, split("train"), kEnd, options(12));
+  train::TrainOptions o = options(12);
+  o.checkpoint = root / "checkpoint";
+  int steps = 0;
+  const auto begun =
+      train::train(*model(), split("train"), kEnd, o, [&](const auto&, auto, auto) { return ++steps < 5; });
+  ASSERT_TRUE(begun.has_value());
+  EXPECT_EQ(begun->end, train::TrainResult::End::kStopped);
+  const auto resumed = model();
+  const auto finished = train::train(*resumed, split("train"), kEnd, o);
+  ASSERT_TRUE(finished.has_value()) << finished.error().message;
+  EXPECT_EQ(finished->curve, straight->curve);
+  EXPECT_EQ(train::hash_arrays(resumed->weights()), train::hash_arrays(whole->weights()));
+  o.seed = 9;
+  EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "checkpoint") << "of another run";
+  o.seed = 1;
+  EXPECT_EQ(train::train(*model("[Residual, RMSNorm]"), split("train"), kEnd, o).error().code, "checkpoint")
+      << "of another design";
+  fs::resize_file(o.checkpoint, fs::file_size(o.checkpoint) / 2);
+  EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "format") << "cut short";
+}
+
+TEST_F(Training, WhatIsNotFiniteEndsTheRunAsAResult) {
+  train::TrainOptions o = options(40);
+  o.update.rate = 1e8;
+  o.update.clip = 0;
+  const auto result = train::train(*model("[Block(norm=Identity), Identity]"), split("train"), kEnd, o);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_NE(result->end, train::TrainResult::End::kDone);
+  EXPECT_FALSE(result->cause.empty());
+}
+
+TEST_F(Training, PartsOfABatchGiveTheGradientOfTheWhole) {
+  const lang::CheckReport report = lang::check(
+      "design M:\n    width = 32\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
+  const auto& graph = report.subjects.at(0).elaboration.graph;
+  const auto whole = exec::torch::make_model(graph, 1, {.threads = 1}),
+             parts = exec::torch::make_model(graph, 1, {.threads = 1, .rows = 3});
+  const data::Split text = split("train");
+  const train::Batches batches(text, kEnd, 8, 32, 1);
+  const auto a = whole->step(batches.batch(0), {}), b = parts->step(batches.batch(0), {});
+  EXPECT_NEAR(a.loss, b.loss, 1e-5);
+  EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-4 * a.gradient_norm);
+}
+
+// The same number from single windows, document by document.
+TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
+  const auto m = model();
+  const data::Split text = split("valid");
+  const eval::BitsPerByte bits = eval::bits_per_byte(*m, text, kEnd, 4, 16);
+  double nats = 0, bytes = 0;
+  std::uint64_t tokens = 0;
+  for (std::size_t d = 0; d < text.documents(); ++d) {
+    const data::Document document = text.document(d);
+    std::vector<std::int64_t> ids{kEnd};
+    ids.resize(1 + document.end - document.begin);
+    text.read(document.begin, {ids.data() + 1, ids.size() - 1});
+    for (std::size_t from = 0; from + 1 < ids.size(); from += 16) {
+      const std::size_t count = std::min<std::size_t>(16, ids.size() - 1 - from);
+      exec::TokenBatch batch{1, static_cast<std::int64_t>(count), {}, {}, {}};
+      batch.tokens.assign(ids.begin() + static_cast<std::ptrdiff_t>(from),
+                          ids.begin() + static_cast<std::ptrdiff_t>(from + count));
+      batch.targets.assign(ids.begin() + static_cast<std::ptrdiff_t>(from) + 1,
+                           ids.begin() + static_cast<std::ptrdiff_t>(from + count) + 1);
+      for (const float v : m->losses(batch)) nats += v;
+      tokens += count;
+    }
+    bytes += static_cast<double>(document.bytes);
+  }
+  EXPECT_EQ(bits.tokens, tokens);
+  EXPECT_EQ(bits.tokens, text.tokens());
+  EXPECT_EQ(bits.documents, text.documents());
+  EXPECT_NEAR(bits.value, nats / std::log(2.0) / bytes, 1e-5);
+  EXPECT_LT(bits.low, bits.value);
+  EXPECT_GT(bits.high, bits.value);
+}
+
+}  // namespace
+}  // namespace gabbro

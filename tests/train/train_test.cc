@@ -1,0 +1,111 @@
+// Schedules, data order and files of arrays.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "data/build.h"
+#include "train/batches.h"
+#include "train/safetensors.h"
+#include "train/schedule.h"
+
+namespace gabbro::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Schedule, RisesThenFallsToItsFloor) {
+  const Schedule cosine{};
+  EXPECT_NEAR(cosine.at(0, 1000), 1.0 / 20, 1e-12);
+  EXPECT_EQ(cosine.at(19, 1000), 1);
+  EXPECT_NEAR(cosine.at(999, 1000), 0.1, 1e-12);
+  EXPECT_NEAR(cosine.at(19 + 490, 1000), 0.55, 1e-9);  // half of the way down
+  for (int step = 20; step < 999; ++step) EXPECT_GT(cosine.at(step, 1000), cosine.at(step + 1, 1000));
+  const Schedule stable{.kind = Schedule::Kind::kStable};
+  EXPECT_EQ(stable.at(500, 1000), 1);
+  EXPECT_EQ(stable.at(799, 1000), 1);
+  EXPECT_NEAR(stable.at(899, 1000), 0.55, 1e-12);
+  EXPECT_NEAR(stable.at(999, 1000), 0.1, 1e-12);
+  EXPECT_EQ(cosine.at(0, 1), 1);
+}
+
+TEST(Batches, DocumentsStartAtTheEndPieceBefore) {
+  exec::TokenBatch batch{1, 6, std::vector<std::int64_t>(6), std::vector<std::int64_t>(6),
+                         std::vector<std::int64_t>(6)};
+  fill_row(batch, 0, {5, 6, 2, 7, 8, 2, 9}, 2);
+  EXPECT_EQ(batch.tokens, (std::vector<std::int64_t>{5, 6, 2, 7, 8, 2}));
+  EXPECT_EQ(batch.targets, (std::vector<std::int64_t>{6, 2, 7, 8, 2, 9}));
+  EXPECT_EQ(batch.starts, (std::vector<std::int64_t>{0, 0, 2, 2, 2, 5}));
+}
+
+std::string folder_for(const std::string& name) {
+  const fs::path path = fs::path(::testing::TempDir()) / ("gabbro_" + name + std::to_string(getpid()));
+  fs::remove_all(path);
+  fs::create_directories(path);
+  return path;
+}
+
+TEST(Batches, EveryWindowOncePerPassAndTheSameForOneSeed) {
+  const std::string folder = folder_for("batches");
+  std::ofstream text(folder + "/a.txt");
+  for (int i = 0; i < 400; ++i)
+    text << "document " << i << " of stones and rivers and bridges\n<|endoftext|>\n";
+  text.close();
+  data::BuildOptions options;
+  options.out = folder + "/corpus";
+  options.sources = {folder + "/a.txt"};
+  options.vocab = 310;
+  options.valid_share = 0.1;
+  ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+  const auto split = data::Corpus::open(options.out)->split("train");
+  ASSERT_TRUE(split.has_value());
+  const Batches batches(*split, 2, 1, 16, 7), again(*split, 2, 1, 16, 7), other(*split, 2, 1, 16, 8);
+  std::multiset<std::vector<std::int64_t>> seen, all;
+  std::vector<std::int64_t> window(16);
+  int differ = 0;
+  for (std::int64_t i = 0; i < batches.windows(); ++i) {
+    seen.insert(batches.batch(i).tokens);
+    EXPECT_EQ(batches.batch(i).tokens, again.batch(i).tokens);
+    differ += batches.batch(i).tokens != other.batch(i).tokens;
+    split->read(static_cast<std::uint64_t>(i) * 16, window);
+    all.insert(window);
+  }
+  EXPECT_EQ(seen, all);
+  EXPECT_GT(differ, batches.windows() / 2);
+  EXPECT_NE(batches.batch(0).tokens, batches.batch(batches.windows()).tokens)
+      << "the second pass has an order of its own";
+  fs::remove_all(folder);
+}
+
+TEST(Safetensors, ComeBackAsTheyWere) {
+  const std::string folder = folder_for("arrays"), path = folder + "/a.safetensors";
+  const std::vector<exec::NamedArray> arrays{
+      {"w", {2, 3}, {1, 2, 3, 4, 5, 6.5F}}, {"scalar", {}, {-0.0F}}, {"empty", {0}, {}}};
+  ASSERT_TRUE(save_arrays(path, arrays, {{"format", "test"}}).has_value());
+  const auto file = load_arrays(path);
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(file->metadata.at("format"), "test");
+  ASSERT_EQ(file->arrays.size(), 3U);
+  for (const exec::NamedArray& a : file->arrays)
+    for (const exec::NamedArray& b : arrays)
+      if (a.name == b.name) {
+        EXPECT_EQ(a.shape, b.shape);
+        EXPECT_EQ(a.data, b.data);
+      }
+  std::vector<exec::NamedArray> changed = arrays;
+  changed[0].data[3] += 1;
+  EXPECT_NE(hash_arrays(arrays), hash_arrays(changed));
+  for (const std::uintmax_t size : {std::uintmax_t{4}, std::uintmax_t{20}, fs::file_size(path) - 1}) {
+    fs::resize_file(path, size);
+    EXPECT_EQ(load_arrays(path).error().code, "format") << size;
+  }
+  EXPECT_EQ(load_arrays(folder + "/none").error().code, "io");
+  EXPECT_EQ(save_arrays(folder + "/no/such/place", arrays, {}).error().code, "io");
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace gabbro::train
