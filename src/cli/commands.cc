@@ -23,23 +23,6 @@ namespace gabbro::cli {
 
 namespace {
 
-// "14M", "350k", "1.5M", "4096".
-std::optional<std::int64_t> parse_amount(const std::string& text) {
-  char* end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  const std::string unit(end);
-  if (unit == "k" || unit == "K")
-    value *= 1e3;
-  else if (unit == "M")
-    value *= 1e6;
-  else if (unit == "B" || unit == "G")
-    value *= 1e9;
-  else if (!unit.empty())
-    return {};
-  if (end == text.c_str() || !(value >= 1) || value > 1e15) return {};
-  return std::llround(value);
-}
-
 void print_errors(const std::string& file, const std::vector<Error>& errors) {
   for (const Error& e : errors) fmt::print("{}\n", format_error(file, e));
 }

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <system_error>
 
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/terminal.h"
+#include "cli/train.h"
 #include "lang/library.h"
 
 namespace gabbro::cli {
@@ -54,6 +56,7 @@ class Program {
     command("reference", "The language, its functions and the units of the library", run_reference, 0)
         ->add_flag("--core", o_.core, "the language alone, about 1,300 tokens for a prompt");
     data();
+    train();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -76,7 +79,7 @@ class Program {
       return app_.exit(e) == 0 ? kValid : kUsage;
     }
     set_colour(colour_);
-    return data_ ? data_(d_) : chosen_(o_);
+    return other_ ? other_() : chosen_(o_);
   }
 
  private:
@@ -101,12 +104,39 @@ class Program {
     build->add_option("--separator", d_.build.source.separator,
                       "the line that ends a document of a text file (<|endoftext|>)");
     build->add_option("--threads", d_.build.threads, "threads that encode (2)")->check(CLI::Range(1, 256));
-    build->callback([this] { data_ = run_data_build; });
+    build->callback([this] { other_ = [this] { return run_data_build(d_); }; });
     CLI::App* info = data->add_subcommand("info", "What a corpus holds");
     info->add_option("FOLDER", d_.folder, "the corpus")->required();
     info->add_flag("--verify", d_.verify, "read every file and compare it with its hash");
     info->add_flag("--json", d_.json, "the manifest");
-    info->callback([this] { data_ = run_data_info; });
+    info->callback([this] { other_ = [this] { return run_data_info(d_); }; });
+  }
+
+  void train() {
+    CLI::App* train =
+        app_.add_subcommand("train", "Train a design on a corpus and score it on held-out text");
+    train->fallthrough();
+    names_.emplace_back("train");
+    record::TrialSpec& s = t_.spec;
+    train->add_option("FILE", t_.file, "the program; its last design is trained")->required();
+    train->add_option("--data", s.corpus, "a corpus made by gabbro data build")->required();
+    train->add_option("--params", t_.params, "resize to this many parameters (1M); default: as written");
+    train->add_option("--tokens", t_.tokens, "budget of tokens (5M)");
+    train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (0.003)")->check(CLI::PositiveNumber);
+    train->add_option("--decay", s.decay, "weight decay (0.1)")->check(CLI::NonNegativeNumber);
+    train->add_option("--schedule", s.schedule, "cosine or wsd (cosine)")
+        ->check(CLI::IsMember({"cosine", "wsd"}));
+    train->add_option("--seed", s.seed, "of first weights and data order (1)");
+    train->add_option("--seq", s.length, "tokens of a sequence (256)")->check(CLI::Range(2, 1 << 16));
+    train->add_option("--batch", s.sequences, "sequences of a step (16)")->check(CLI::Range(1, 1 << 16));
+    train->add_option("--rows", s.rows, "sequences at a time, to save memory; 0: all (0)")
+        ->check(CLI::NonNegativeNumber);
+    train->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
+    train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
+    train->add_flag("--json", t_.json, "the result as JSON");
+    train->callback([this] { other_ = [this] { return run_train(t_); }; });
   }
 
   // `files`: how many the command takes; -1: any number.
@@ -156,7 +186,8 @@ class Program {
   Colour colour_ = Colour::kAuto;
   Run chosen_ = nullptr;
   DataOptions d_;
-  int (*data_)(const DataOptions&) = nullptr;
+  TrainCommand t_;
+  std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
 };
 

@@ -1,12 +1,17 @@
 // What `gabbro check` and `gabbro show` say of a design, as text and as JSON.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lang/check.h"
 
 namespace gabbro::cli {
+
+/// The number in "14M", "350k", "1.5M", "4096"; nothing for other texts, and below 1.
+std::optional<std::int64_t> parse_amount(const std::string& text);
 
 /// 4 significant digits and a unit: 8.44M, 131.1k.
 std::string human(double value);

@@ -143,6 +143,15 @@ TEST_F(Training, PartsOfABatchGiveTheGradientOfTheWhole) {
   EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-4 * a.gradient_norm);
 }
 
+// Scoring after training, with a recurrence: the forward graph is not the one that training extended.
+TEST_F(Training, ScoresRecurrences) {
+  const auto m = model("[Block(mixer=GLA(heads=2)), RMSNorm]");
+  ASSERT_TRUE(train::train(*m, split("train"), kEnd, options(20)).has_value());
+  const eval::BitsPerByte bits = eval::bits_per_byte(*m, split("valid"), kEnd, 4, 16);
+  EXPECT_TRUE(std::isfinite(bits.value));
+  EXPECT_LT(bits.nats_per_token, std::log(320.0));
+}
+
 // The same number from single windows, document by document.
 TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
   const auto m = model();

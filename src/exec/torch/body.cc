@@ -41,18 +41,25 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
     }
   }
   for (const NodeId id : wanted) ++readers_[id];
+  fused_.assign(count, false);
+  for (const NodeId id : fixed_)
+    if (nodes_[id].op == Op::kUnpast && nodes_[nodes_[id].in[0]].op == Op::kDot &&
+        readers_[nodes_[id].in[0]] == 1)
+      fused_[nodes_[id].in[0]] = true;
 }
 
 void Body::run(std::span<const NodeId> plan, const Sources& sources, bool release) {
   std::vector<int> left = release ? readers_ : std::vector<int>{};
   for (const NodeId id : plan) {
+    if (fused_[id]) continue;
     const Node& node = nodes_[id];
     if (node.op == Op::kScan)
       run_scan(id, sources);
     else
       values_[id] = compute(id, sources);
     if (!release) continue;
-    ir::for_each_operand(graph_, node, [&](NodeId in) {
+    const bool unpast = node.op == Op::kUnpast && fused_[node.in[0]];
+    ir::for_each_operand(graph_, unpast ? nodes_[node.in[0]] : node, [&](NodeId in) {
       if (--left[in] > 0) return;
       values_[in] = at::Tensor();
       scans_[in] = ScanResult();
@@ -78,6 +85,17 @@ at::Tensor Body::compute(NodeId id, const Sources& sources) {
     default:
       break;
   }
+  if (node.op == Op::kUnpast && fused_[node.in[0]]) {
+    Call call = call_of(node.in[0], sources);
+    call.form = forms_[id];
+    call.unpast = true;
+    return run_kernel(call);
+  }
+  return run_kernel(call_of(id, sources));
+}
+
+Call Body::call_of(NodeId id, const Sources& sources) const {
+  const Node& node = nodes_[id];
   Call call{.graph = graph_, .node = node, .sequence = sources.sequence, .options = options_};
   call.form = forms_[id];
   call.window = node.type.window;
@@ -88,7 +106,7 @@ at::Tensor Body::compute(NodeId id, const Sources& sources) {
     const bool index = (node.op == Op::kLookup || node.op == Op::kScatter) && i == 1;
     if (call.in[i].scalar_type() == at::kLong && !index) call.in[i] = call.in[i].to(options_);
   }
-  return run_kernel(call);
+  return call;
 }
 
 // A final state counts every document: they are sequences of their own.

@@ -36,6 +36,7 @@ class Body {
 
  private:
   at::Tensor compute(ir::NodeId id, const Sources& sources);
+  [[nodiscard]] Call call_of(ir::NodeId id, const Sources& sources) const;
   void run_scan(ir::NodeId id, const Sources& sources);
   [[nodiscard]] at::Tensor scan_out(const ir::Node& node) const;
 
@@ -44,6 +45,8 @@ class Body {
   Settings settings_;
   at::TensorOptions options_;
   std::vector<ir::NodeId> fixed_, varying_;
+  std::vector<bool>
+      fused_;  // contractions that only an unpast reads: computed there, without a value per pair
   std::vector<Form> forms_;
   std::vector<at::Tensor> values_;
   std::vector<int> readers_;  // how often each node is read; the wanted ones once more

@@ -30,7 +30,7 @@ struct Settings {
   at::Device device = at::kCPU;
 };
 
-/// Executes one graph. Values are freed as soon as nothing needs them; scans run step by step. Values over past positions are kept
+/// Executes one graph, which must outlive it and not change. Values are freed as soon as nothing needs them; scans run step by step. Values over past positions are kept
 /// as [B, T, T, ...] tensors. Deterministic for a given number of threads. Errors of ATen (memory) pass as c10::Error.
 class Executor {
  public:

@@ -15,7 +15,10 @@ at::Tensor mask_pairs(const at::Tensor& x, const Form& form, Sequence& sequence,
                       double value) {
   at::Tensor mask = sequence.pairs(window);
   for (int i = 3; i < form.rank(); ++i) mask = mask.unsqueeze(-1);
-  return x.masked_fill(mask.logical_not(), value);
+  std::vector<std::int64_t> sizes = x.sizes().vec();
+  sizes[0] = std::max(sizes[0], mask.size(0));
+  sizes[1] = sizes[2] = sequence.length();
+  return at::where(mask, x.expand(sizes), at::full({}, value, x.options()));
 }
 
 namespace {
@@ -85,11 +88,32 @@ double copies(const Call& c, bool summed, std::int64_t batch) {
   return summed && batch == 1 ? static_cast<double>(c.sequence->batch()) : 1;
 }
 
+// The sum over the past of a value that does not depend on t: a running sum over each document.
+at::Tensor running_sum(const Call& c) {
+  const at::Tensor total = c.in[0].squeeze(1).cumsum(1);
+  if (!c.sequence->packed()) return total;
+  // What was summed before the document of each position.
+  const at::Tensor before = c.sequence->before_document();
+  at::Tensor index = before.clamp_min(0), none = before.lt(0);
+  for (int i = 2; i < c.form.rank(); ++i) {
+    index = index.unsqueeze(-1);
+    none = none.unsqueeze(-1);
+  }
+  std::vector<std::int64_t> sizes = total.sizes().vec();
+  sizes[0] = std::max(sizes[0], index.size(0));
+  const at::Tensor whole = total.expand(sizes);
+  return whole - whole.gather(1, index.expand(sizes)).masked_fill(none, 0);
+}
+
 at::Tensor sum(const Call& c) {
   at::Tensor x = c.in[0];
   const AxisList& over = c.node.axes;
   if (over.empty()) return x;
-  if (over.contains(ir::kPast)) x = mask_pairs(x, c.forms[0], *c.sequence, c.window, 0);
+  if (over.contains(ir::kPast)) {
+    if (over.size() == 1 && x.size(1) == 1 && c.sequence->length() > 1 && c.window == ir::kAll)
+      return running_sum(c);
+    x = mask_pairs(x, c.forms[0], *c.sequence, c.window, 0);
+  }
   const at::Tensor y = x.sum(dims_of(c.forms[0], over));
   const double factor = over.contains(ir::kTime) ? copies(c, true, x.size(0)) : 1;
   return factor == 1 ? y : y * factor;
@@ -102,25 +126,40 @@ at::Tensor max_over(const Call& c) {
   return x.amax(dims_of(c.forms[0], c.node.axes));
 }
 
-// Contraction by name, as an einsum.
+// Operands of a contraction over pairs: those outside of the window count nothing. A value that does not depend on t (the past of
+// something) holds no arbitrary numbers, so the other operand's zeros are enough for both.
+std::array<at::Tensor, 2> masked_operands(const Call& c) {
+  std::array<at::Tensor, 2> x{c.in[0], c.in[1]};
+  const auto open = [&](int i) { return c.forms[i].axes.contains(ir::kPast); };
+  const auto plain = [&](int i) { return x[i].size(1) == 1 && c.sequence->length() > 1; };
+  for (int i = 0; i < 2; ++i) {
+    const bool other_masks = open(1 - i) && (i == 0 || !open(0) || plain(1));
+    if (open(i) && !(plain(i) && other_masks && (!plain(1 - i) || i == 1)))
+      x[i] = mask_pairs(x[i], c.forms[i], *c.sequence, c.window, 0);
+  }
+  return x;
+}
+
+// Contraction by name, as an einsum. Extents of 1 stand for all: einsum broadcasts them.
 at::Tensor dot(const Call& c) {
   const AxisList& over = c.node.axes;
-  std::array<at::Tensor, 2> x{c.in[0], c.in[1]};
-  if (over.contains(ir::kPast))
-    for (int i = 0; i < 2; ++i)
-      if (c.forms[i].axes.contains(ir::kPast)) x[i] = mask_pairs(x[i], c.forms[i], *c.sequence, c.window, 0);
+  const bool pairs = over.contains(ir::kPast) || c.unpast;
+  const std::array<at::Tensor, 2> x =
+      pairs ? masked_operands(c) : std::array<at::Tensor, 2>{c.in[0], c.in[1]};
   AxisList letters;
   for (int i = 0; i < 2; ++i)
     for (const AxisId axis : c.forms[i].axes)
       if (!letters.contains(axis)) letters.push_back(axis);
-  const auto subscript = [&](const Form& form) {
+  const auto letter = [&](AxisId axis) { return static_cast<char>('a' + letters.find(axis)); };
+  const auto subscript = [&](const Form& form, bool moved) {
     std::string out;
     if (form.batch) out += 'A';
-    for (const AxisId axis : form.axes) out += static_cast<char>('a' + letters.find(axis));
+    for (const AxisId axis : form.axes) out += letter(moved && axis == ir::kTime ? ir::kPast : axis);
     return out;
   };
   const at::Tensor y = at::einsum(
-      subscript(c.forms[0]) + "," + subscript(c.forms[1]) + "->" + subscript(c.form), {x[0], x[1]});
+      subscript(c.forms[0], false) + "," + subscript(c.forms[1], false) + "->" + subscript(c.form, c.unpast),
+      {x[0], x[1]});
   if (!over.contains(ir::kTime)) return y;
   const std::int64_t batch =
       std::max(c.forms[0].batch ? x[0].size(0) : 1, c.forms[1].batch ? x[1].size(0) : 1);
@@ -247,6 +286,12 @@ at::Tensor scatter(const Call& c) {
       sizes.push_back(extent(c, a));
     }
   x = x.permute(dims);
+  if (index_form.axes.contains(ir::kPast)) {
+    std::vector<std::int64_t> sizes_of_pairs = rows.sizes().vec();
+    sizes_of_pairs[1] = sizes_of_pairs[2] = c.sequence->length();
+    rows = rows.expand(sizes_of_pairs);
+    x = mask_pairs(x, x_form, *c.sequence, c.window, 0);
+  }
   std::vector<std::int64_t> full = rows.sizes().vec();
   if (x_form.batch) {  // either may stand for all sequences
     full[0] = std::max(full[0], x.size(0));
@@ -282,11 +327,8 @@ at::Tensor shift(const Call& c) {
   return moved.masked_fill(reads.logical_not(), 0);
 }
 
-at::Tensor past(const Call& c) {
-  std::vector<std::int64_t> sizes = c.in[0].sizes().vec();
-  sizes.insert(sizes.begin() + 1, c.sequence->length());
-  return c.in[0].unsqueeze(1).expand(sizes);
-}
+// The same for every t: an extent of 1, which broadcasts.
+at::Tensor past(const Call& c) { return c.in[0].unsqueeze(1); }
 
 }  // namespace
 

@@ -20,10 +20,12 @@ struct Call {
   Form form;
   std::int64_t window = 0;  // of the values over past positions among them
   Sequence* sequence = nullptr;
+  bool unpast = false;  // kDot: the unpast of it, computed at once; `form` is that of the unpast
   at::TensorOptions options;
 };
 
-/// The value of `call.node`. Entries of pairs outside of the window are arbitrary; reductions over past positions leave them out.
+/// The value of `call.node`. A value over past positions that does not depend on t may have extent 1
+/// along t. Entries of pairs outside of the window are arbitrary; reductions over past positions leave them out.
 /// Ops that read something else than their operands (parameters, tokens, inputs, arguments, scans) are the caller's and refused.
 at::Tensor run_kernel(const Call& call);
 

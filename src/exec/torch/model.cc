@@ -59,7 +59,11 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : graph_(graph), options_(options), device_(options.device), logits_(graph.bodies[0].outputs.at(0)) {
+      : forward_graph_(graph),
+        graph_(graph),
+        options_(options),
+        device_(options.device),
+        logits_(graph.bodies[0].outputs.at(0)) {
     at::set_num_threads(options.threads);
     const c10::InferenceMode no_autograd;
     const Random random(seed);
@@ -69,7 +73,7 @@ class TorchModel : public Model {
       second_.push_back(at::zeros_like(weights_.back()));
     }
     const Settings settings{at::kFloat, device_};
-    forward_ = std::make_unique<Executor>(graph_, std::vector<ir::NodeId>{logits_}, settings);
+    forward_ = std::make_unique<Executor>(forward_graph_, std::vector<ir::NodeId>{logits_}, settings);
     std::vector<ir::NodeId> wanted = build_gradient();
     backward_ = std::make_unique<Executor>(graph_, wanted, settings);
   }
@@ -219,7 +223,8 @@ class TorchModel : public Model {
     }
   }
 
-  ir::Graph graph_;
+  ir::Graph forward_graph_;  // as it came: executors keep references into their graph
+  ir::Graph graph_;          // with the backward part
   ModelOptions options_;
   at::Device device_;
   ir::NodeId logits_;

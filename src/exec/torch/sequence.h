@@ -25,6 +25,8 @@ class Sequence {
   const at::Tensor& pairs(std::int64_t window);
   /// [B or 1, T] bool: whether position t reads position t - n of its own document (n < 0: ahead).
   at::Tensor reads(std::int64_t n);
+  /// [B, T]: the position before the document of each position, -1 when there is none. Only when packed.
+  [[nodiscard]] at::Tensor before_document() const { return starts_ - 1; }
   /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always does.
   [[nodiscard]] bool boundary(std::int64_t t, bool backwards) const;
   /// [B] bool: in which sequences.

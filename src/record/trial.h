@@ -1,0 +1,71 @@
+// What the search asks of a worker, and what it gets back: the one border between programs and tensors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gabbro::record {
+
+/// A trial: a design, its size, the text and the budget. `kVersion` changes when a field changes its meaning.
+struct TrialSpec {
+  static constexpr int kVersion = 1;
+  std::string program;      // source text; its last design is trained
+  std::string corpus;       // a folder made by `gabbro data build`
+  std::string folder;       // of the run: checkpoint, weights, curve
+  std::int64_t params = 0;  // the design is resized to so many; 0: as written
+  std::int64_t tokens = 5'000'000;
+  std::int64_t sequences = 16, length = 256;
+  double rate = 3e-3;
+  double decay = 0.1;
+  std::string schedule = "cosine";  // or "wsd"
+  std::uint64_t seed = 1;           // of the first weights and the data order
+  std::string device = "cpu";
+  int threads = 2;
+  std::int64_t rows = 0;              // sequences at a time; 0: all
+  std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
+};
+
+/// A check that must hold for a result to count.
+struct Anchor {
+  std::string name;
+  bool holds = false;
+  std::string detail;  // with the numbers
+};
+
+/// A point of the learning curve.
+struct Point {
+  std::int64_t step = 0, tokens = 0;
+  double loss = 0, gradient_norm = 0, rate = 0;
+};
+
+struct TrialResult {
+  static constexpr int kVersion = 1;
+  /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from outside; can go on.
+  /// "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
+  std::string status = "failed";
+  std::string cause;
+  std::string design;  // its name
+  std::string hash;    // canonical
+  std::int64_t width = 0, params = 0, tokens = 0;
+  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // held-out, 95 %
+  double valid_loss = 0;                                                  // nats per token
+  std::uint64_t valid_documents = 0, valid_bytes = 0;
+  double bigram_bits_per_byte = 0;
+  double first_loss = 0, last_loss = 0;
+  double train_seconds = 0, tokens_per_second = 0;
+  double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
+  std::string weights_hash;
+  std::vector<Anchor> anchors;
+  std::vector<Point> curve;  // at most some hundred points, the last included
+};
+
+std::string to_json(const TrialSpec& spec);
+std::string to_json(const TrialResult& result);
+/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name.
+Result<TrialSpec> parse_spec(const std::string& json);
+Result<TrialResult> parse_result(const std::string& json);
+
+}  // namespace gabbro::record

@@ -1,0 +1,195 @@
+#include "trial/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "data/tokenizer.h"
+#include "eval/bigram.h"
+#include "eval/bits.h"
+#include "exec/torch/model.h"
+#include "lang/check.h"
+#include "lang/resize.h"
+#include "train/batches.h"
+#include "train/safetensors.h"
+#include "train/trainer.h"
+#include "trial/anchors.h"
+#include "zoo/library.h"
+
+namespace gabbro::trial {
+
+using record::TrialResult;
+using record::TrialSpec;
+
+namespace {
+
+// The design at the size that the spec asks for.
+Result<lang::Subject> sized(const TrialSpec& spec, int vocab) {
+  lang::ElaborateOptions options;
+  options.vocab = vocab;
+  lang::CheckReport report = lang::check(spec.program, zoo::library(), options);
+  if (!report.valid()) return tl::unexpected(report.errors[0]);
+  const lang::Design* design = nullptr;
+  for (const lang::Item& item : report.program.items)
+    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  if (!design) return fail("design", "the program holds no design to train");
+  if (spec.params > 0) {
+    lang::Library library = zoo::library();
+    library.add(report.program);
+    GABBRO_TRY(fit, lang::resize(library, *design, spec.params, vocab));
+    options.width = fit.width;
+    options.free_scale = fit.free_scale;
+    report = lang::check(std::move(report.program), zoo::library(), options);
+    if (!report.valid()) return tl::unexpected(report.errors[0]);
+  }
+  return std::move(report.subjects.back());
+}
+
+train::TrainOptions train_options(const TrialSpec& spec) {
+  train::TrainOptions o;
+  o.tokens = spec.tokens;
+  o.sequences = spec.sequences;
+  o.length = spec.length;
+  o.seed = spec.seed;
+  o.update.rate = spec.rate;
+  o.update.decay = spec.decay;
+  if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
+  if (!spec.folder.empty()) o.checkpoint = spec.folder + "/checkpoint.safetensors";
+  return o;
+}
+
+void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
+  ir::SymEnv env = s.elaboration.graph.env;
+  env.context = static_cast<double>(spec.length);
+  r.design = s.name;
+  r.hash = to_hex(s.hash);
+  r.width = static_cast<std::int64_t>(env.width);
+  r.params = ir::count_params(s.elaboration.graph);
+  r.train_flops_per_token = s.facts.train_flops.eval(env);
+  r.decode_flops_per_token = s.facts.decode_flops.eval(env);
+  r.state_bytes = s.facts.state_bytes.eval(env);
+}
+
+// Some hundred points of the curve, the first and the last among them.
+std::vector<record::Point> thinned(const std::vector<train::CurvePoint>& curve) {
+  constexpr std::size_t kMost = 300;
+  const std::size_t every = std::max<std::size_t>(1, (curve.size() + kMost - 1) / kMost);
+  std::vector<record::Point> out;
+  for (std::size_t i = 0; i < curve.size(); ++i)
+    if (i % every == 0 || i + 1 == curve.size())
+      out.push_back({curve[i].step, curve[i].tokens, curve[i].loss, curve[i].gradient_norm, curve[i].rate});
+  return out;
+}
+
+// Every step, one JSON object a line; by atomic rename.
+bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& curve) {
+  const std::string temporary = path + ".tmp";
+  {
+    std::ofstream file(temporary);
+    for (const train::CurvePoint& p : curve)
+      file << fmt::format(
+          "{{\"step\": {}, \"tokens\": {}, \"loss\": {:.6g}, \"gradient_norm\": {:.6g}, \"rate\": {:.6g}}}\n",
+          p.step, p.tokens, p.loss, p.gradient_norm, p.rate);
+    if (!file.flush()) return false;
+  }
+  std::error_code error;
+  std::filesystem::rename(temporary, path, error);
+  return !error;
+}
+
+Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress) {
+  TrialResult result;
+  GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
+  GABBRO_TRY(text, corpus.split("train"));
+  GABBRO_TRY(held_out, corpus.split("valid"));
+  GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
+  GABBRO_TRY(subject, sized(spec, tokenizer.vocab()));
+  describe(subject, spec, result);
+  const ir::Graph& graph = subject.elaboration.graph;
+  if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
+
+  const auto model = exec::torch::make_model(
+      graph, spec.seed, {.device = spec.device, .threads = spec.threads, .rows = spec.rows});
+  const train::TrainOptions options = train_options(spec);
+  const auto trained = train::train(
+      *model, text, tokenizer.end(), options,
+      [&](const train::CurvePoint& p, std::int64_t steps, double speed) {
+        return !on_progress || on_progress({"training", p.step + 1, steps, p.tokens, p.loss, speed,
+                                            static_cast<double>(p.step + 1) / static_cast<double>(steps)});
+      });
+  if (!trained) return tl::unexpected(trained.error());
+  result.curve = thinned(trained->curve);
+  result.tokens = trained->tokens;
+  result.train_seconds = trained->seconds;
+  result.tokens_per_second = static_cast<double>(trained->tokens) / std::max(trained->seconds, 1e-9);
+  result.first_loss = trained->curve.front().loss;
+  result.last_loss = trained->curve.back().loss;
+  if (trained->end == train::TrainResult::End::kStopped) {
+    result.status = "stopped";
+    return result;
+  }
+  if (trained->end != train::TrainResult::End::kDone) {
+    result.cause = trained->cause;
+    return result;
+  }
+
+  const std::vector<exec::NamedArray> weights = model->weights();
+  result.weights_hash = train::hash_arrays(weights);
+  if (!spec.folder.empty()) {
+    if (auto ok = train::save_arrays(spec.folder + "/weights.safetensors", weights,
+                                     {{"hash", result.weights_hash}, {"design", result.hash}});
+        !ok)
+      return tl::unexpected(ok.error());
+    if (!write_curve(spec.folder + "/curve.jsonl", trained->curve))
+      return fail("io", "cannot write the curve in " + spec.folder);
+  }
+  const eval::BitsPerByte bits = eval::bits_per_byte(
+      *model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences, spec.length,
+      spec.valid_documents, [&](double share) {
+        return !on_progress || on_progress({"scoring", 0, 0, result.tokens, result.last_loss,
+                                            result.tokens_per_second, share});
+      });
+  result.bits_per_byte = bits.value;
+  result.bits_low = bits.low;
+  result.bits_high = bits.high;
+  result.bits_error = bits.error;
+  result.valid_loss = bits.nats_per_token;
+  result.valid_documents = bits.documents;
+  result.valid_bytes = bits.bytes;
+
+  eval::Bigram bigram(tokenizer.vocab());
+  const train::Batches batches(text, tokenizer.end(), options.sequences, options.length, options.seed);
+  for (std::size_t step = 0; step < trained->curve.size(); ++step)
+    bigram.add(batches.batch(static_cast<std::int64_t>(step)));
+  result.bigram_bits_per_byte =
+      eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
+
+  result.anchors = anchors(
+      {spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0)});
+  const bool all = std::all_of(result.anchors.begin(), result.anchors.end(),
+                               [](const record::Anchor& a) { return a.holds; });
+  result.status = all ? "done" : "refused";
+  for (const record::Anchor& a : result.anchors)
+    if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
+  return result;
+}
+
+}  // namespace
+
+TrialResult run(const TrialSpec& spec, const OnProgress& progress) {
+  TrialResult failed;
+  try {
+    auto result = run_checked(spec, progress);
+    if (result) return std::move(*result);
+    failed.cause = format_error("trial", result.error());
+  } catch (const std::exception& e) {  // ATen throws when memory is short
+    failed.cause = e.what();
+    failed.cause = failed.cause.substr(0, failed.cause.find('\n'));
+  }
+  return failed;
+}
+
+}  // namespace gabbro::trial
