@@ -80,9 +80,10 @@ void watch(std::FILE* pipe) {
 }
 
 void print_result(const record::TrialResult& r, const std::string& folder) {
-  fmt::print("{}: {} with {} parameters (D = {}), {} tokens at {}tokens/s\n", folder, r.design,
-             human(static_cast<double>(r.params)), r.width, human(static_cast<double>(r.tokens)),
-             human(r.tokens_per_second));
+  if (r.params > 0)
+    fmt::print("{}: {} with {} parameters (D = {}), {} tokens at {}tokens/s\n", folder, r.design,
+               human(static_cast<double>(r.params)), r.width, human(static_cast<double>(r.tokens)),
+               human(r.tokens_per_second));
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
@@ -94,6 +95,7 @@ void print_result(const record::TrialResult& r, const std::string& folder) {
   for (const record::Anchor& a : r.anchors)
     fmt::print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
   fmt::print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
+  if (r.status == "stopped") fmt::print("  the same command goes on from here\n");
 }
 
 }  // namespace

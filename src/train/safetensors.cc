@@ -38,7 +38,8 @@ Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedA
   bool ok = std::fwrite(&length, sizeof length, 1, file) == 1 &&
             std::fwrite(text.data(), 1, text.size(), file) == text.size();
   for (const exec::NamedArray& a : arrays)
-    ok = ok && std::fwrite(a.data.data(), sizeof(float), a.data.size(), file) == a.data.size();
+    ok = ok &&
+         (a.data.empty() || std::fwrite(a.data.data(), sizeof(float), a.data.size(), file) == a.data.size());
   ok = ok && std::fflush(file) == 0 && fsync(fileno(file)) == 0;
   ok = std::fclose(file) == 0 && ok;
   if (!ok || std::rename(temporary.c_str(), path.c_str()) != 0) return failed();
@@ -76,7 +77,7 @@ Result<ArrayFile> load_arrays(const std::string& path) {
         return wrong(fmt::format("{} has {} bytes for {} numbers", name, to - from, count));
       if (base + to > bytes.size()) return wrong(fmt::format("cut short in {}", name));
       a.data.resize(count);
-      std::memcpy(a.data.data(), bytes.data() + base + from, to - from);
+      if (count > 0) std::memcpy(a.data.data(), bytes.data() + base + from, to - from);
       out.arrays.push_back(std::move(a));
     }
   } catch (const nlohmann::json::exception& e) {
