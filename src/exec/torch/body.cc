@@ -14,7 +14,9 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
     : graph_(graph), nodes_(graph.bodies[body].nodes), settings_(settings) {
   options_ = at::TensorOptions().dtype(settings.dtype).device(settings.device);
   const std::size_t count = nodes_.size();
-  const std::vector<bool> live = ir::live_nodes(graph, body, wanted);
+  std::vector<NodeId> roots(wanted.begin(), wanted.end());
+  if (body == 0 && settings.late_reads >= 0) roots.push_back(settings.late_reads);
+  const std::vector<bool> live = ir::live_nodes(graph, body, roots);
   forms_.resize(count);
   values_.resize(count);
   readers_.assign(count, 0);
@@ -40,26 +42,47 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
       steps_[id].emplace_back(graph, step, graph.bodies[step].outputs, settings);
     }
   }
+  if (scan) return;
+  plan_ = make_plan(graph, live, wanted, {settings.late_input, settings.late_reads});
+  prepare_regions();
+  readers_.assign(count, 0);
+  for (const Unit& unit : plan_.units) for_each_read(unit, [&](NodeId in) { ++readers_[in]; });
   for (const NodeId id : wanted) ++readers_[id];
-  fused_.assign(count, false);
-  for (const NodeId id : fixed_)
-    if (nodes_[id].op == Op::kUnpast && nodes_[nodes_[id].in[0]].op == Op::kDot &&
-        readers_[nodes_[id].in[0]] == 1)
-      fused_[nodes_[id].in[0]] = true;
 }
 
-void Body::run(std::span<const NodeId> plan, const Sources& sources, bool release) {
-  std::vector<int> left = release ? readers_ : std::vector<int>{};
-  for (const NodeId id : plan) {
-    if (fused_[id]) continue;
-    const Node& node = nodes_[id];
-    if (node.op == Op::kScan)
+template <class F>
+void Body::for_each_read(const Unit& unit, F&& f) const {
+  if (unit.node >= 0) {
+    const Node& node = nodes_[unit.node];
+    ir::for_each_operand(graph_, node, f);
+    if (node.op == Op::kInput && node.index == settings_.late_input) f(settings_.late_reads);
+  } else
+    for (const NodeId in : plan_.regions[static_cast<std::size_t>(unit.region)].reads) f(in);
+}
+
+void Body::run(std::span<const NodeId> nodes, const Sources& sources) {
+  for (const NodeId id : nodes)
+    if (nodes_[id].op == Op::kScan)
       run_scan(id, sources);
     else
       values_[id] = compute(id, sources);
-    if (!release) continue;
-    const bool unpast = node.op == Op::kUnpast && fused_[node.in[0]];
-    ir::for_each_operand(graph_, unpast ? nodes_[node.in[0]] : node, [&](NodeId in) {
+}
+
+void Body::run_plan(const Sources& sources) {
+  std::vector<int> left = readers_;
+  for (const Unit& unit : plan_.units) {
+    if (unit.node < 0) {
+      run_region(unit.region, sources);
+    } else if (nodes_[unit.node].op == Op::kScan) {
+      run_scan(unit.node, sources);
+    } else {
+      // Operands that nobody reads later are handed over: their memory may serve for the result.
+      Call call = call_of(unit.node, sources);
+      for (int i = 0; i < 3 && nodes_[unit.node].in[i] >= 0; ++i)
+        if (left[nodes_[unit.node].in[i]] == 1) values_[nodes_[unit.node].in[i]] = at::Tensor();
+      values_[unit.node] = compute(unit.node, sources, std::move(call));
+    }
+    for_each_read(unit, [&](NodeId in) {
       if (--left[in] > 0) return;
       values_[in] = at::Tensor();
       scans_[in] = ScanResult();
@@ -68,6 +91,10 @@ void Body::run(std::span<const NodeId> plan, const Sources& sources, bool releas
 }
 
 at::Tensor Body::compute(NodeId id, const Sources& sources) {
+  return compute(id, sources, call_of(id, sources));
+}
+
+at::Tensor Body::compute(NodeId id, const Sources& sources, Call call) {
   const Node& node = nodes_[id];
   switch (node.op) {
     case Op::kParam:
@@ -75,38 +102,38 @@ at::Tensor Body::compute(NodeId id, const Sources& sources) {
     case Op::kArg:
       return sources.args[static_cast<std::size_t>(node.index)];
     case Op::kInput:
-      if (node.index == sources.batch->late_index)
-        return sources.batch->late(values_[static_cast<std::size_t>(sources.batch->late_reads)]);
+      if (node.index == settings_.late_input)
+        return sources.batch->late(std::move(values_[static_cast<std::size_t>(settings_.late_reads)]));
       return sources.batch->inputs[static_cast<std::size_t>(node.index)];
     case Op::kTokens:
       return sources.batch->tokens;
     case Op::kScanOut:
       return scan_out(node);
     default:
-      break;
+      return run_kernel(std::move(call));
   }
-  if (node.op == Op::kUnpast && fused_[node.in[0]]) {
-    Call call = call_of(node.in[0], sources);
-    call.form = forms_[id];
-    call.unpast = true;
-    return run_kernel(call);
-  }
-  return run_kernel(call_of(id, sources));
 }
 
 Call Body::call_of(NodeId id, const Sources& sources) const {
   const Node& node = nodes_[id];
   Call call{.graph = graph_, .node = node, .sequence = sources.sequence, .options = options_};
   call.form = forms_[id];
-  call.window = node.type.window;
+  call.window = window_of(id);
   for (int i = 0; i < 3 && node.in[i] >= 0; ++i) {
     call.in[i] = values_[node.in[i]];
     call.forms[i] = forms_[node.in[i]];
-    call.window = std::max<std::int64_t>(call.window, nodes_[node.in[i]].type.window);
     const bool index = (node.op == Op::kLookup || node.op == Op::kScatter) && i == 1;
-    if (call.in[i].scalar_type() == at::kLong && !index) call.in[i] = call.in[i].to(options_);
+    if (call.in[i].defined() && call.in[i].scalar_type() == at::kLong && !index)
+      call.in[i] = call.in[i].to(options_);
   }
   return call;
+}
+
+std::int64_t Body::window_of(NodeId id) const {
+  std::int64_t window = nodes_[id].type.window;
+  for (const NodeId in : nodes_[id].in)
+    if (in >= 0) window = std::max<std::int64_t>(window, nodes_[in].type.window);
+  return window;
 }
 
 // A final state counts every document: they are sequences of their own.
@@ -133,7 +160,7 @@ void Body::run_scan(NodeId id, const Sources& sources) {
   for (std::size_t i = 0; i < scan.invariants.size(); ++i)
     args[states + items + i] = values_[scan.invariants[i]];
   const Sources inner{.params = sources.params, .batch = nullptr, .args = args, .sequence = nullptr};
-  step.run(step.fixed(), inner, false);
+  step.run(step.fixed(), inner);
 
   ScanResult& out = scans_[id];
   out.finals.assign(states, at::Tensor());
@@ -166,7 +193,7 @@ void Body::run_scan(NodeId id, const Sources& sources) {
     }
     std::copy(current.begin(), current.end(), args.begin());
     for (std::size_t k = 0; k < items; ++k) args[states + k] = values_[scan.sequences[k]].select(1, t);
-    step.run(step.varying(), inner, false);
+    step.run(step.varying(), inner);
     for (std::size_t k = 0; k < rows.size(); ++k) {
       at::Tensor row = step.value(results[states + k]);
       if (!step.form(results[states + k]).batch) row = row.unsqueeze(0);

@@ -8,6 +8,7 @@
 
 #include "exec/torch/executor.h"
 #include "exec/torch/kernels.h"
+#include "exec/torch/plan.h"
 
 namespace gabbro::exec::torch {
 
@@ -24,32 +25,57 @@ class Body {
  public:
   Body(const ir::Graph& graph, int body, std::span<const ir::NodeId> wanted, Settings settings);
 
-  /// The live nodes in order, those that depend on states or items of sequences apart (none in the model).
+  /// Of a step: the live nodes in order, those that depend on states or items of sequences apart.
   [[nodiscard]] const std::vector<ir::NodeId>& fixed() const { return fixed_; }
   [[nodiscard]] const std::vector<ir::NodeId>& varying() const { return varying_; }
+  /// Computes nodes of a step.
+  void run(std::span<const ir::NodeId> nodes, const Sources& sources);
 
-  /// Computes the nodes of `plan`. With `release`, values are dropped after their last reader.
-  void run(std::span<const ir::NodeId> plan, const Sources& sources, bool release);
+  /// Computes the wanted nodes of the model. Values are dropped after their last reader.
+  void run_plan(const Sources& sources);
+
   [[nodiscard]] const at::Tensor& value(ir::NodeId id) const { return values_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const Form& form(ir::NodeId id) const { return forms_[static_cast<std::size_t>(id)]; }
   void clear() { values_.assign(values_.size(), at::Tensor()); }
 
  private:
   at::Tensor compute(ir::NodeId id, const Sources& sources);
+  at::Tensor compute(ir::NodeId id, const Sources& sources, Call call);
   [[nodiscard]] Call call_of(ir::NodeId id, const Sources& sources) const;
+  [[nodiscard]] std::int64_t window_of(
+      ir::NodeId id) const;  // of the values over past positions that it meets
+  template <class F>
+  void for_each_read(const Unit& unit, F&& f) const;
   void run_scan(ir::NodeId id, const Sources& sources);
   [[nodiscard]] at::Tensor scan_out(const ir::Node& node) const;
+
+  // region.cc
+  void prepare_regions();
+  void run_region(int index, const Sources& sources);
+  struct Work;
+  void run_block(Work& work, std::int64_t row, std::int64_t begin) const;
+  void leave(Work& work, std::size_t exit, const at::Tensor& value, const Sequence& block,
+             std::int64_t row) const;
 
   const ir::Graph& graph_;
   const std::vector<ir::Node>& nodes_;
   Settings settings_;
   at::TensorOptions options_;
   std::vector<ir::NodeId> fixed_, varying_;
-  std::vector<bool>
-      fused_;  // contractions that only an unpast reads: computed there, without a value per pair
   std::vector<Form> forms_;
   std::vector<at::Tensor> values_;
-  std::vector<int> readers_;  // how often each node is read; the wanted ones once more
+  std::vector<int> readers_;  // how often each node is read by units of the plan; the wanted ones once more
+  Plan plan_;
+  // How the nodes of a region find each other: slots of its own nodes, then those of what it reads.
+  struct Slots {
+    std::vector<std::array<int, 3>> operands;  // per node; -1: none
+    std::vector<std::array<bool, 3>> last;     // whether it is the last reader of the operand
+    std::vector<bool> skipped;                 // a product that only an unpast reads: computed there
+    std::vector<int> exits;                    // slots
+    std::int64_t block = 0;   // elements of the widest value at one position (and past position)
+    std::int64_t window = 0;  // the largest of its values over pairs
+  };
+  std::vector<Slots> slots_;  // by region
   struct ScanResult {
     std::vector<at::Tensor> outputs, finals;
   };

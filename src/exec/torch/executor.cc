@@ -26,13 +26,13 @@ std::vector<at::Tensor> Executor::run(std::span<const at::Tensor> params, const 
     length = x.size(1);
   };
   for (const ir::Node& node : s.graph.bodies[0].nodes)
-    if (node.op == ir::Op::kInput && node.type.time() && node.index != batch.late_index &&
+    if (node.op == ir::Op::kInput && node.type.time() && node.index != s.settings.late_input &&
         static_cast<std::size_t>(node.index) < batch.inputs.size())
       read(batch.inputs[static_cast<std::size_t>(node.index)]);
   if (batch.tokens.defined()) read(batch.tokens);
   Sequence sequence(count, length, batch.starts, s.settings.device);
   const c10::InferenceMode no_autograd;
-  s.body.run(s.body.fixed(), {.params = params, .batch = &batch, .args = {}, .sequence = &sequence}, true);
+  s.body.run_plan({.params = params, .batch = &batch, .args = {}, .sequence = &sequence});
 
   std::vector<at::Tensor> out;
   for (const ir::NodeId id : s.wanted) {

@@ -19,19 +19,22 @@ struct Batch {
   std::vector<at::Tensor> inputs;  // by index of kInput: [B, T, axes...], or [axes...] for one without time
   at::Tensor
       starts;  // [B, T] int64: the position at which the document of each position starts; undefined: 0
-  // Input number `late_index` is made when it is read first, from the value of node `late_reads`: the adjoint of a loss.
-  std::function<at::Tensor(const at::Tensor&)> late;
-  int late_index = -1;
-  ir::NodeId late_reads = -1;
+  std::function<at::Tensor(at::Tensor)> late;  // makes the late input, see Settings
 };
 
 struct Settings {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
+  // Input number `late_input` is made from the value of node `late_reads` by Batch::late, as soon as that is known: the adjoint of a
+  // loss from the logits. The value is handed over, and may be overwritten.
+  int late_input = -1;
+  ir::NodeId late_reads = -1;
+  std::int64_t block =
+      0;  // positions computed at a time in regions (plan.h); 0: as many as fit a core's cache
 };
 
-/// Executes one graph, which must outlive it and not change. Values are freed as soon as nothing needs them; scans run step by step. Values over past positions are kept
-/// as [B, T, T, ...] tensors. Deterministic for a given number of threads. Errors of ATen (memory) pass as c10::Error.
+/// Executes one graph, which must outlive it and not change. Values are freed as soon as nothing needs them; scans run step by step. Values
+/// over pairs of positions exist for one block of positions at a time (plan.h). Deterministic for a given number of threads. Errors of ATen (memory) pass as c10::Error.
 class Executor {
  public:
   Executor(const ir::Graph& graph, std::span<const ir::NodeId> wanted, Settings settings);

@@ -5,20 +5,37 @@
 #include <string>
 #include <vector>
 
+#include "exec/torch/contract.h"
+
 namespace gabbro::exec::torch {
 
 using ir::AxisId;
 using ir::AxisList;
 using ir::Op;
 
-at::Tensor mask_pairs(const at::Tensor& x, const Form& form, Sequence& sequence, std::int64_t window,
-                      double value) {
-  at::Tensor mask = sequence.pairs(window);
-  for (int i = 3; i < form.rank(); ++i) mask = mask.unsqueeze(-1);
+namespace {
+
+// Whether `x` may be overwritten: no other tensor shows its numbers, and every number has a place of its own.
+bool is_ours(const at::Tensor& x) {
+  return x.use_count() == 1 && x.storage().use_count() == 1 && x.is_non_overlapping_and_dense();
+}
+
+}  // namespace
+
+at::Tensor mask_pairs(at::Tensor x, const Form& form, Sequence& sequence, std::int64_t window, double value) {
+  const PairMask& mask = sequence.pairs(window);
+  at::Tensor outside = mask.outside;
+  for (int i = 3; i < form.rank(); ++i) outside = outside.unsqueeze(-1);
   std::vector<std::int64_t> sizes = x.sizes().vec();
-  sizes[0] = std::max(sizes[0], mask.size(0));
-  sizes[1] = sizes[2] = sequence.length();
-  return at::where(mask, x.expand(sizes), at::full({}, value, x.options()));
+  sizes[0] = std::max(sizes[0], outside.size(0));
+  sizes[1] = sequence.length();
+  sizes[2] = sequence.past_length();
+  if (x.sizes() != at::IntArrayRef(sizes))
+    x = x.expand(sizes).contiguous();
+  else if (!is_ours(x))
+    x = x.clone();
+  x.narrow(2, mask.from, sizes[2] - mask.from).masked_fill_(outside, value);
+  return x;
 }
 
 namespace {
@@ -26,15 +43,73 @@ namespace {
 at::Tensor operand(const Call& c, int i) { return align(c.in[i], c.forms[i], c.form); }
 
 std::int64_t extent(const Call& c, AxisId axis) {
-  return axis < ir::kFirstAxis ? c.sequence->length() : c.graph.axes[axis].size;
+  if (axis == ir::kTime) return c.sequence->length();
+  return axis == ir::kPast ? c.sequence->past_length() : c.graph.axes[axis].size;
 }
 
 // ---- pointwise
 
-at::Tensor pointwise(const Call& c) {
+at::Tensor exponential(Call& c) {
+  if (c.clean)
+    return mask_pairs(std::move(c.in[0]), c.form, *c.sequence, c.window,
+                      -std::numeric_limits<double>::infinity())
+        .exp_();
+  return is_ours(c.in[0]) ? c.in[0].exp_() : c.in[0].exp();
+}
+
+// The same with the first operand overwritten; only where it has the extents of the result.
+at::Tensor pointwise_here(const Call& c, at::Tensor a) {
+  switch (c.node.op) {
+    case Op::kAdd:
+      return a.add_(operand(c, 1));
+    case Op::kMul:
+      return a.mul_(operand(c, 1));
+    case Op::kRecip:
+      return a.reciprocal_();
+    case Op::kSqrt:
+      return a.sqrt_();
+    case Op::kPow:
+      return a.pow_(c.node.value);
+    case Op::kLog:
+      return a.log_();
+    case Op::kSin:
+      return a.sin_();
+    case Op::kCos:
+      return a.cos_();
+    case Op::kTanh:
+      return a.tanh_();
+    case Op::kSigmoid:
+      return a.sigmoid_();
+    case Op::kErf:
+      return a.erf_();
+    default:
+      return a.floor_();
+  }
+}
+
+at::Tensor pointwise(Call& c) {
+  const Op op = c.node.op;
+  if (op == Op::kExp) return exponential(c);
+  const bool commutes = op == Op::kAdd || op == Op::kMul;
+  if (commutes && !is_ours(c.in[0]) && is_ours(c.in[1])) {
+    std::swap(c.in[0], c.in[1]);
+    std::swap(c.forms[0], c.forms[1]);
+  }
+  const bool has_place = commutes || op == Op::kRecip || op == Op::kSqrt || op == Op::kPow ||
+                         op == Op::kLog || op == Op::kSin || op == Op::kCos || op == Op::kTanh ||
+                         op == Op::kSigmoid || op == Op::kErf || op == Op::kFloor;
+  if (has_place && c.forms[0] == c.form && is_ours(c.in[0])) {
+    const bool fits = !commutes || [&] {
+      const at::Tensor b = operand(c, 1);
+      for (std::int64_t d = 0; d < b.dim(); ++d)
+        if (b.size(d) > c.in[0].size(d)) return false;
+      return true;
+    }();
+    if (fits) return pointwise_here(c, c.in[0]);
+  }
   const at::Tensor a = operand(c, 0);
   const auto b = [&] { return operand(c, 1); };
-  switch (c.node.op) {
+  switch (op) {
     case Op::kAdd:
       return a + b();
     case Op::kMul:
@@ -50,9 +125,7 @@ at::Tensor pointwise(const Call& c) {
     case Op::kSqrt:
       return a.sqrt();
     case Op::kPow:
-      return a.pow(c.node.value);
-    case Op::kExp:
-      return a.exp();
+      return c.node.value == 2 ? a * a : c.node.value == -0.5 ? a.rsqrt() : a.pow(c.node.value);
     case Op::kLog:
       return a.log();
     case Op::kSin:
@@ -105,65 +178,69 @@ at::Tensor running_sum(const Call& c) {
   return whole - whole.gather(1, index.expand(sizes)).masked_fill(none, 0);
 }
 
-at::Tensor sum(const Call& c) {
-  at::Tensor x = c.in[0];
+at::Tensor sum(Call& c) {
   const AxisList& over = c.node.axes;
-  if (over.empty()) return x;
+  if (over.empty()) return c.in[0];
   if (over.contains(ir::kPast)) {
-    if (over.size() == 1 && x.size(1) == 1 && c.sequence->length() > 1 && c.window == ir::kAll)
+    if (over.size() == 1 && c.in[0].size(1) == 1 && c.sequence->length() > 1 && c.window == ir::kAll &&
+        c.sequence->past_length() == c.sequence->length())
       return running_sum(c);
-    x = mask_pairs(x, c.forms[0], *c.sequence, c.window, 0);
+    if (!c.unmasked) c.in[0] = mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0);
   }
-  const at::Tensor y = x.sum(dims_of(c.forms[0], over));
-  const double factor = over.contains(ir::kTime) ? copies(c, true, x.size(0)) : 1;
+  const at::Tensor y = c.in[0].sum(dims_of(c.forms[0], over));
+  const double factor = over.contains(ir::kTime) ? copies(c, true, c.in[0].size(0)) : 1;
   return factor == 1 ? y : y * factor;
 }
 
-at::Tensor max_over(const Call& c) {
-  at::Tensor x = c.in[0];
-  if (c.node.axes.contains(ir::kPast))
-    x = mask_pairs(x, c.forms[0], *c.sequence, c.window, -std::numeric_limits<double>::infinity());
-  return x.amax(dims_of(c.forms[0], c.node.axes));
+at::Tensor max_over(Call& c) {
+  const std::vector<std::int64_t> dims = dims_of(c.forms[0], c.node.axes);
+  if (!c.node.axes.contains(ir::kPast)) return c.in[0].amax(dims);
+  constexpr double kLeast = -std::numeric_limits<double>::infinity();
+  const PairMask& mask = c.sequence->pairs(c.window);
+  if (mask.from == 0 || c.in[0].size(1) == 1 || is_ours(c.in[0]))
+    return mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, kLeast).amax(dims);
+  // Where all pairs are inside, without copying them.
+  const at::Tensor inside = c.in[0].narrow(2, 0, mask.from).amax(dims);
+  at::Tensor outside = mask.outside;
+  for (int i = 3; i < c.forms[0].rank(); ++i) outside = outside.unsqueeze(-1);
+  const at::Tensor edge =
+      c.in[0].narrow(2, mask.from, c.in[0].size(2) - mask.from).masked_fill(outside, kLeast);
+  return at::maximum(inside, edge.amax(dims));
 }
 
 // Operands of a contraction over pairs: those outside of the window count nothing. A value that does not depend on t (the past of
 // something) holds no arbitrary numbers, so the other operand's zeros are enough for both.
-std::array<at::Tensor, 2> masked_operands(const Call& c) {
-  std::array<at::Tensor, 2> x{c.in[0], c.in[1]};
+void mask_operands(Call& c) {
   const auto open = [&](int i) { return c.forms[i].axes.contains(ir::kPast); };
-  const auto plain = [&](int i) { return x[i].size(1) == 1 && c.sequence->length() > 1; };
-  for (int i = 0; i < 2; ++i) {
-    const bool other_masks = open(1 - i) && (i == 0 || !open(0) || plain(1));
-    if (open(i) && !(plain(i) && other_masks && (!plain(1 - i) || i == 1)))
-      x[i] = mask_pairs(x[i], c.forms[i], *c.sequence, c.window, 0);
-  }
-  return x;
+  const auto plain = [&](int i) { return c.in[i].size(1) == 1 && c.sequence->length() > 1; };
+  const std::array<bool, 2> needs = [&] {
+    std::array<bool, 2> out{};
+    for (int i = 0; i < 2; ++i) {
+      const bool other_masks = open(1 - i) && (i == 0 || !open(0) || plain(1));
+      out[i] = open(i) && !(plain(i) && other_masks && (!plain(1 - i) || i == 1));
+    }
+    return out;
+  }();
+  for (int i = 0; i < 2; ++i)
+    if (needs[i]) c.in[i] = mask_pairs(std::move(c.in[i]), c.forms[i], *c.sequence, c.window, 0);
 }
 
-// Contraction by name, as an einsum. Extents of 1 stand for all: einsum broadcasts them.
-at::Tensor dot(const Call& c) {
+// Contraction by name. Extents of 1 stand for all.
+at::Tensor dot(Call& c) {
+  constexpr int kBatch = -1;
   const AxisList& over = c.node.axes;
-  const bool pairs = over.contains(ir::kPast) || c.unpast;
-  const std::array<at::Tensor, 2> x =
-      pairs ? masked_operands(c) : std::array<at::Tensor, 2>{c.in[0], c.in[1]};
-  AxisList letters;
-  for (int i = 0; i < 2; ++i)
-    for (const AxisId axis : c.forms[i].axes)
-      if (!letters.contains(axis)) letters.push_back(axis);
-  const auto letter = [&](AxisId axis) { return static_cast<char>('a' + letters.find(axis)); };
-  const auto subscript = [&](const Form& form, bool moved) {
-    std::string out;
-    if (form.batch) out += 'A';
-    for (const AxisId axis : form.axes) out += letter(moved && axis == ir::kTime ? ir::kPast : axis);
+  if ((over.contains(ir::kPast) || c.unpast) && !c.unmasked) mask_operands(c);
+  const auto names = [&](const Form& form, bool moved) {
+    std::vector<int> out;
+    if (form.batch) out.push_back(kBatch);
+    for (const AxisId axis : form.axes) out.push_back(moved && axis == ir::kTime ? ir::kPast : axis);
     return out;
   };
-  const at::Tensor y = at::einsum(
-      subscript(c.forms[0], false) + "," + subscript(c.forms[1], false) + "->" + subscript(c.form, c.unpast),
-      {x[0], x[1]});
-  if (!over.contains(ir::kTime)) return y;
   const std::int64_t batch =
-      std::max(c.forms[0].batch ? x[0].size(0) : 1, c.forms[1].batch ? x[1].size(0) : 1);
-  const double factor = copies(c, true, batch);
+      std::max(c.forms[0].batch ? c.in[0].size(0) : 1, c.forms[1].batch ? c.in[1].size(0) : 1);
+  const at::Tensor y = contract({c.in[0], names(c.forms[0], false)}, {c.in[1], names(c.forms[1], false)},
+                                names(c.form, c.unpast));
+  const double factor = over.contains(ir::kTime) ? copies(c, true, batch) : 1;
   return factor == 1 ? y : y * factor;
 }
 
@@ -288,7 +365,8 @@ at::Tensor scatter(const Call& c) {
   x = x.permute(dims);
   if (index_form.axes.contains(ir::kPast)) {
     std::vector<std::int64_t> sizes_of_pairs = rows.sizes().vec();
-    sizes_of_pairs[1] = sizes_of_pairs[2] = c.sequence->length();
+    sizes_of_pairs[1] = c.sequence->length();
+    sizes_of_pairs[2] = c.sequence->past_length();
     rows = rows.expand(sizes_of_pairs);
     x = mask_pairs(x, x_form, *c.sequence, c.window, 0);
   }
@@ -332,7 +410,7 @@ at::Tensor past(const Call& c) { return c.in[0].unsqueeze(1); }
 
 }  // namespace
 
-at::Tensor run_kernel(const Call& c) {
+at::Tensor run_kernel(Call c) {
   switch (c.node.op) {
     case Op::kConst:
       return at::full({}, c.node.value, c.options);
@@ -371,7 +449,8 @@ at::Tensor run_kernel(const Call& c) {
     case Op::kPast:
       return past(c);
     case Op::kUnpast:
-      return mask_pairs(c.in[0], c.forms[0], *c.sequence, c.window, 0).sum(1);
+      return (c.unmasked ? c.in[0] : mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0))
+          .sum(1);
     case Op::kAdd:
     case Op::kMul:
     case Op::kMax:

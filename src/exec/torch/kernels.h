@@ -20,17 +20,19 @@ struct Call {
   Form form;
   std::int64_t window = 0;  // of the values over past positions among them
   Sequence* sequence = nullptr;
-  bool unpast = false;  // kDot: the unpast of it, computed at once; `form` is that of the unpast
+  bool unpast = false;    // kDot: the unpast of it, computed at once; `form` is that of the unpast
+  bool unmasked = false;  // sums over pairs need no mask: their operands see to it (Plan::unmasked)
+  bool clean = false;     // kExp of pairs: 0 outside of the window (Plan::clean)
   at::TensorOptions options;
 };
 
 /// The value of `call.node`. A value over past positions that does not depend on t may have extent 1
-/// along t. Entries of pairs outside of the window are arbitrary; reductions over past positions leave them out.
-/// Ops that read something else than their operands (parameters, tokens, inputs, arguments, scans) are the caller's and refused.
-at::Tensor run_kernel(const Call& call);
+/// along t. Entries of pairs outside of the window are arbitrary, unless `clean`; reductions over past positions leave them out.
+/// An operand that nobody else holds may be overwritten. Ops that read something else than their operands (parameters, tokens, inputs,
+/// arguments, scans) are the caller's and refused.
+at::Tensor run_kernel(Call call);
 
-/// `x` of form [B, T, S, ...] with `value` where a pair is outside of the window.
-at::Tensor mask_pairs(const at::Tensor& x, const Form& form, Sequence& sequence, std::int64_t window,
-                      double value);
+/// `x` of form [B, T, S, ...] with `value` where a pair is outside of the window. Overwrites `x` when nobody else holds it.
+at::Tensor mask_pairs(at::Tensor x, const Form& form, Sequence& sequence, std::int64_t window, double value);
 
 }  // namespace gabbro::exec::torch

@@ -75,7 +75,7 @@ class TorchModel : public Model {
     const Settings settings{at::kFloat, device_};
     forward_ = std::make_unique<Executor>(forward_graph_, std::vector<ir::NodeId>{logits_}, settings);
     std::vector<ir::NodeId> wanted = build_gradient();
-    backward_ = std::make_unique<Executor>(graph_, wanted, settings);
+    backward_ = std::make_unique<Executor>(graph_, wanted, Settings{at::kFloat, device_, 0, logits_});
   }
 
   StepReport step(const TokenBatch& batch, const AdamW& update) override {
@@ -90,7 +90,7 @@ class TorchModel : public Model {
       Batch part = part_of(batch, from, count);
       const at::Tensor targets = table(batch.targets, batch, from, count);
       part.inputs.resize(1);
-      part.late = [&](const at::Tensor& logits) {  // d loss / d logits = (softmax - one-hot) / positions
+      part.late = [&](at::Tensor logits) {  // d loss / d logits = (softmax - one-hot) / positions
         const at::Tensor logs = at::log_softmax(logits, -1);
         const at::Tensor index = targets.unsqueeze(-1);
         loss -= logs.gather(-1, index).sum(at::kDouble).item<double>();
@@ -98,10 +98,7 @@ class TorchModel : public Model {
         adjoint.scatter_add_(-1, index, at::full({1}, -1.0, logs.options()).expand_as(index));
         return adjoint.mul_(1 / positions);
       };
-      part.late_index = 0;
-      part.late_reads = logits_;
       std::vector<at::Tensor> now = backward_->run(weights_, part);
-      now.pop_back();  // the logits
       if (gradient.empty())
         gradient = std::move(now);
       else
@@ -185,7 +182,6 @@ class TorchModel : public Model {
     for (const ir::NodeId id : wrt) GABBRO_CHECK(id >= 0);
     const std::vector<ir::NodeId> outputs{logits_}, seeds{seed};
     std::vector<ir::NodeId> wanted = ir::differentiate(builder, outputs, seeds, wrt);
-    wanted.push_back(logits_);  // the adjoint of the loss is made from them
     return wanted;
   }
 

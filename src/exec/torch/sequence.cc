@@ -1,5 +1,9 @@
 #include "exec/torch/sequence.h"
 
+#include <algorithm>
+
+#include "ir/graph.h"
+
 namespace gabbro::exec::torch {
 
 Sequence::Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, at::Device device)
@@ -9,29 +13,63 @@ Sequence::Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, a
     position_ = t.unsqueeze(0);
     return;
   }
+  starts_ = starts_.contiguous();
   position_ = t.unsqueeze(0) - starts_;
-  first_ = position_.eq(0);
-  const at::Tensor any = first_.any(0).to(at::kCPU);
-  for (std::int64_t i = 0; i < length; ++i) first_any_.push_back(any[i].item<bool>());
+  begins_ = position_.eq(0);
+  latest_start_ = length;
+  const at::Tensor any = begins_.any(0).to(at::kCPU);
+  for (std::int64_t i = 0; i < length; ++i) begins_any_.push_back(any[i].item<bool>());
 }
 
-const at::Tensor& Sequence::lag() {
-  if (!lag_.defined()) {
-    const at::Tensor t = at::arange(length_, position_.options());
-    lag_ = t.unsqueeze(1) - t.unsqueeze(0);
+Sequence Sequence::block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
+                         std::int64_t window) const {
+  Sequence out;
+  out.batch_ = rows;
+  out.length_ = end - begin;
+  out.first_ = begin;
+  out.past_first_ = window == ir::kAll ? 0 : std::max<std::int64_t>(0, begin - window + 1);
+  const auto part = [&](const at::Tensor& x) {
+    return (x.size(0) > 1 ? x.narrow(0, row, rows) : x).narrow(1, begin, end - begin);
+  };
+  out.position_ = part(position_);
+  if (!packed()) return out;
+  out.starts_ = part(starts_);
+  out.latest_start_ = end;
+  if (!starts_.is_cpu()) return out;
+  std::int64_t first = end;
+  out.latest_start_ = 0;
+  for (std::int64_t r = row; r < row + rows; ++r) {  // starts rise along a row
+    const std::int64_t* at = starts_.const_data_ptr<std::int64_t>() + r * length_;
+    first = std::min(first, at[begin]);
+    out.latest_start_ = std::max(out.latest_start_, at[end - 1]);
   }
-  return lag_;
+  out.past_first_ = std::max(out.past_first_, first);
+  return out;
 }
 
-const at::Tensor& Sequence::pairs(std::int64_t window) {
-  at::Tensor& mask = pairs_[window];
-  if (mask.defined()) return mask;
-  mask = lag().ge(0).logical_and(lag().lt(window)).unsqueeze(0);
-  if (packed()) mask = mask.logical_and(lag().unsqueeze(0).le(position_.unsqueeze(2)));
+at::Tensor Sequence::lag() const {
+  return positions(first_, first_ + length_).unsqueeze(1) -
+         positions(past_first_, first_ + length_).unsqueeze(0);
+}
+
+const PairMask& Sequence::pairs(std::int64_t window) {
+  PairMask& mask = pairs_[window];
+  if (mask.outside.defined()) return mask;
+  const std::int64_t end = first_ + length_;
+  const bool whole = latest_start_ <= past_first_ && (window == ir::kAll || end - 1 - past_first_ < window);
+  if (whole) {  // only the future is outside
+    mask.from = first_ - past_first_;
+    mask.outside = at::ones({length_, length_}, position_.options().dtype(at::kBool)).triu_(1).unsqueeze(0);
+    return mask;
+  }
+  const at::Tensor distance = lag().unsqueeze(0);
+  mask.outside = distance.lt(0).logical_or_(packed() ? distance.gt(position_.unsqueeze(2))
+                                                     : distance.ge(static_cast<double>(window)));
+  if (packed() && window != ir::kAll) mask.outside.logical_or_(distance.ge(static_cast<double>(window)));
   return mask;
 }
 
-at::Tensor Sequence::reads(std::int64_t n) {
+at::Tensor Sequence::reads(std::int64_t n) const {
   if (n >= 0) return position_.ge(n);
   // Ahead by m: the position m later exists and lies at least m into its document.
   const std::int64_t m = std::min(-n, length_);
@@ -41,13 +79,13 @@ at::Tensor Sequence::reads(std::int64_t n) {
 
 bool Sequence::boundary(std::int64_t t, bool backwards) const {
   if (backwards) ++t;
-  return t == 0 || t == length_ || (packed() && first_any_[static_cast<std::size_t>(t)]);
+  return t == 0 || t == length_ || (packed() && begins_any_[static_cast<std::size_t>(t)]);
 }
 
 at::Tensor Sequence::boundaries(std::int64_t t, bool backwards) const {
   if (backwards) ++t;
   if (t == 0 || t == length_) return at::ones({batch_}, position_.options().dtype(at::kBool));
-  return first_.select(1, t);
+  return begins_.select(1, t);
 }
 
 }  // namespace gabbro::exec::torch

@@ -9,22 +9,38 @@
 
 namespace gabbro::exec::torch {
 
-/// Positions of B sequences of length T with documents in them. Masks are made once and kept for the run.
+/// Which pairs (t, s) of a block are outside of a window: `outside` is [B or 1, t, s] bool over the columns from `from` on; in those before
+/// it all pairs are inside.
+struct PairMask {
+  at::Tensor outside;
+  std::int64_t from = 0;
+};
+
+/// Positions of B sequences of length T with documents in them; or a block of them: positions [first, first + length) of some
+/// sequences, with past positions [past_first, first + length). Masks are made once and kept.
 class Sequence {
  public:
   Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, at::Device device);
 
+  /// Sequences [row, row + rows), positions [begin, end); past positions of a window from the first that one of them sees (on the CPU; elsewhere
+  /// from the first of the window).
+  [[nodiscard]] Sequence block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
+                               std::int64_t window) const;
+
   [[nodiscard]] std::int64_t batch() const { return batch_; }
   [[nodiscard]] std::int64_t length() const { return length_; }
+  [[nodiscard]] std::int64_t first() const { return first_; }
+  [[nodiscard]] std::int64_t past_first() const { return past_first_; }
+  [[nodiscard]] std::int64_t past_length() const { return first_ + length_ - past_first_; }
   [[nodiscard]] bool packed() const { return starts_.defined(); }
   /// [B or 1, T]: the index of each position in its document.
   [[nodiscard]] const at::Tensor& position() const { return position_; }
-  /// [T, T]: t - s, negative for the future.
-  const at::Tensor& lag();
-  /// [B or 1, T, T] bool: s <= t, t - s < window, both in one document.
-  const at::Tensor& pairs(std::int64_t window);
-  /// [B or 1, T] bool: whether position t reads position t - n of its own document (n < 0: ahead).
-  at::Tensor reads(std::int64_t n);
+  /// [t, s]: t - s, negative for the future.
+  [[nodiscard]] at::Tensor lag() const;
+  /// Outside: s > t, t - s >= window, or s in an earlier document.
+  const PairMask& pairs(std::int64_t window);
+  /// [B or 1, T] bool: whether position t reads position t - n of its own document (n < 0: ahead). Not of a block.
+  [[nodiscard]] at::Tensor reads(std::int64_t n) const;
   /// [B, T]: the position before the document of each position, -1 when there is none. Only when packed.
   [[nodiscard]] at::Tensor before_document() const { return starts_ - 1; }
   /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always does.
@@ -33,11 +49,17 @@ class Sequence {
   [[nodiscard]] at::Tensor boundaries(std::int64_t t, bool backwards) const;
 
  private:
-  std::int64_t batch_, length_;
-  at::Tensor starts_, position_, lag_;
-  at::Tensor first_;             // [B, T] bool, only when packed
-  std::vector<bool> first_any_;  // per position, only when packed
-  std::map<std::int64_t, at::Tensor> pairs_;
+  Sequence() = default;
+  [[nodiscard]] at::Tensor positions(std::int64_t from, std::int64_t to) const {
+    return at::arange(from, to, position_.options());
+  }
+
+  std::int64_t batch_ = 0, length_ = 0, first_ = 0, past_first_ = 0;
+  std::int64_t latest_start_ = 0;  // of the documents of the block's positions
+  at::Tensor starts_, position_;
+  at::Tensor begins_;             // [B, T] bool, only when packed
+  std::vector<bool> begins_any_;  // per position, only when packed
+  std::map<std::int64_t, PairMask> pairs_;
 };
 
 }  // namespace gabbro::exec::torch
