@@ -61,11 +61,17 @@ function(gabbro_add_test folder)
     SKIP_REGULAR_EXPRESSION "Running 0 tests from")  # a folder need not have slow tests
 endfunction()
 
-# bench/x.cc or bench/bench_x.cc becomes bench_x; main comes from the library unless the file has one.
+# bench/x.cc or bench/bench_x.cc becomes bench_x; main comes from the library unless the file has one. A file that includes
+# exec/torch is linked with it, and left out where it is not built.
 function(gabbro_add_benchmarks)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cc)
   foreach(file IN LISTS files)
-    gabbro_add_tool(bench ${file} benchmark::benchmark_main benchmark::benchmark)
+    file(STRINGS ${file} torch REGEX "^#include \"exec/torch/")
+    if(NOT torch)
+      gabbro_add_tool(bench ${file} benchmark::benchmark_main benchmark::benchmark)
+    elseif(GABBRO_WITH_TORCH)
+      gabbro_add_tool(bench ${file} ${gabbro_torch_libraries} nlohmann_json::nlohmann_json CLI11::CLI11)
+    endif()
   endforeach()
 endfunction()
 
