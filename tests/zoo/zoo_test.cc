@@ -55,6 +55,61 @@ TEST(ZooUnits, GradientsMatchDifferences) {
   EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_gradient(e, 5); }), kFewest);
 }
 
+// Tokens to logits, shared and tied parameters included.
+template <class F>
+int for_each_design(const F& f) {
+  int count = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const lang::Item& item : zoo::program(entry.file)->items)
+      if (const auto* design = std::get_if<lang::Design>(&item.value)) {
+        SCOPED_TRACE(design->name);
+        lang::Elaboration e;
+        for (int width : {16, 32, 64}) {
+          lang::ElaborateOptions options;
+          options.width = width;
+          options.vocab = 7;
+          e = lang::elaborate(zoo::library(), *design, options);
+          if (e.ok()) break;
+        }
+        if (!e.ok()) ADD_FAILURE() << format_error(std::string(entry.file), e.errors[0]);
+        if (e.ok()) f(e);
+        ++count;
+        if (::testing::Test::HasFatalFailure()) return count;
+      }
+  return count;
+}
+
+constexpr int kFewestDesigns = 35;
+
+TEST(ZooDesigns, StepEqualsParallel) {
+  EXPECT_GE(for_each_design([](const lang::Elaboration& e) { expect_step_equals_parallel(e, 5); }),
+            kFewestDesigns);
+}
+
+TEST(ZooDesigns, AreCausal) {
+  EXPECT_GE(for_each_design([](const lang::Elaboration& e) { expect_causal(e, 4); }), kFewestDesigns);
+}
+
+TEST(ZooDesigns, GradientsMatchDifferencesSlow) {
+  EXPECT_GE(for_each_design([](const lang::Elaboration& e) { expect_gradient(e, 3); }), kFewestDesigns);
+}
+
+// Who, when, where, and what it computes: the comment above the first item.
+TEST(ZooFiles, NameSourceAndRecurrence) {
+  for (const zoo::Entry& entry : zoo::embedded_files()) {
+    if (entry.file == "prelude.gab") continue;
+    SCOPED_TRACE(entry.file);
+    std::string header(entry.text.substr(0, entry.text.find("\n\n")));
+    header.resize(std::min(header.find("\nunit "), std::min(header.find("\nfn "), header.size())));
+    EXPECT_NE(header.find("arXiv "), std::string::npos) << "no arXiv id";
+    EXPECT_TRUE(header.find(" 20") != std::string::npos || header.find(" 19") != std::string::npos)
+        << "no year";
+    const std::size_t formula = header.find("\n#   ");
+    ASSERT_NE(formula, std::string::npos) << "no recurrence";
+    EXPECT_NE(header.find(" = ", formula), std::string::npos) << "no recurrence";
+  }
+}
+
 TEST(ZooFiles, AreValidCanonicalAndDistinct) {
   std::set<std::string> names;
   std::set<std::string> hashes;
