@@ -41,7 +41,8 @@ Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o,
   const lang::Design* design = nullptr;
   for (const lang::Item& item : parsed.program.items)
     if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
-  if (!design) return fail("budget", "there is no design to resize", "add `design Name:` with a stack");
+  if (!design)
+    return fail("budget", "there is no design to resize", "add `design Name:` with a stack", {1, 1});
   GABBRO_TRY(fit, lang::resize(library, *design, params, o.vocab));
   lang::ElaborateOptions options;
   options.width = fit.width;
@@ -52,11 +53,15 @@ Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o,
 
 int check_file(const std::string& file, const Options& o, std::int64_t params) {
   const auto text = read_program(file);
-  if (!text) return io_failure(file, text.error());
+  lang::CheckReport report;
+  if (!text) {
+    report.errors.push_back(text.error());
+    if (o.json) fmt::print("{}\n", check_json(file, report, o.context));
+    return io_failure(file, text.error());
+  }
   lang::ElaborateOptions options;
   options.width = o.width;
   options.vocab = o.vocab;
-  lang::CheckReport report;
   if (params > 0) {
     const auto fit = fitted(*text, o, params);
     if (fit)

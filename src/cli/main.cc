@@ -21,6 +21,8 @@ namespace {
 
 using Run = int (*)(const Options&);
 
+constexpr int kMostSize = 1 << 24;  // of an axis
+
 class Program {
  public:
   Program()
@@ -41,9 +43,10 @@ class Program {
     check->add_flag("--json", o_.json, "one JSON object per file and line");
     check->add_option("--params", o_.params,
                       "resize the design to this many parameters, within 1 % (350k, 14M)");
-    check->add_option("--width", o_.width, "width D instead of the design's")->check(CLI::PositiveNumber);
+    check->add_option("--width", o_.width, "width D instead of the design's")
+        ->check(CLI::Range(1, kMostSize));
     check->add_option("--vocab", o_.vocab, "vocabulary V instead of the design's")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, kMostSize));
     context(check);
     command("fmt", "Rewrite programs in canonical form", run_fmt)
         ->add_flag("--check", o_.only_check, "only tell which files differ");
@@ -76,7 +79,11 @@ class Program {
     } catch (const CLI::ExtrasError&) {
       return unexpected_arguments();
     } catch (const CLI::ParseError& e) {
-      return app_.exit(e) == 0 ? kValid : kUsage;
+      if (e.get_exit_code() == 0) return app_.exit(e) == 0 ? kValid : kUsage;
+      const auto subs = app_.get_subcommands();
+      const std::string name = subs.empty() ? "gabbro" : "gabbro " + subs[0]->get_name();
+      fmt::print(stderr, "{}: {}\nRun {} --help for its options.\n", name, e.what(), name);
+      return kUsage;
     }
     set_colour(colour_);
     return other_ ? other_() : chosen_(o_);
@@ -154,7 +161,7 @@ class Program {
 
   void context(CLI::App* sub) {
     sub->add_option("--context", o_.context, "tokens T at which costs are given (2048)")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1.0, 1e15));
   }
 
   [[nodiscard]] bool known(const std::string& name) const {

@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
-#include "ir/op.h"
 #include "lang/builtins.h"
 #include "lang/printer.h"
 #include "zoo/embedded.h"
@@ -14,12 +13,7 @@ int run_reference(const Options& o) {
   fmt::print("{}", zoo::language_text());
   if (o.core) return kValid;
   fmt::print("\n# Functions of Gab\n\n");
-  for (const lang::Builtin& b : lang::builtins()) {
-    std::string_view doc = b.doc;
-    for (const ir::OpInfo& op : ir::all_ops())
-      if (doc.empty() && !op.doc.empty() && (op.doc.starts_with(std::string(b.name) + "("))) doc = op.doc;
-    fmt::print("- {}\n", doc.empty() ? b.name : doc);
-  }
+  for (const lang::Builtin& b : lang::builtins()) fmt::print("- {}\n", documentation(b));
   for (const bool units : {false, true}) {
     fmt::print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
     for (const zoo::Entry& entry : zoo::embedded_files())

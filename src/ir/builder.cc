@@ -154,7 +154,9 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
     case Op::kShift: {
       if (n.amount == 0) return use(a);
       const Node inner = node(a);
-      if (inner.op == Op::kShift && (inner.amount > 0) == (n.amount > 0))
+      constexpr std::int64_t kFarthest = 1 << 30;
+      const std::int64_t both = std::int64_t{inner.amount} + n.amount;
+      if (inner.op == Op::kShift && (inner.amount > 0) == (n.amount > 0) && std::abs(both) <= kFarthest)
         return use(add({.op = Op::kShift, .in = {inner.in[0], -1, -1}, .amount = inner.amount + n.amount}));
       break;
     }

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <limits>
+
 namespace gabbro::ir {
 
 void Type::add(AxisId axis) {
@@ -62,7 +64,8 @@ std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeI
 std::int64_t elements(const Graph& graph, const AxisList& axes) {
   std::int64_t n = 1;
   for (AxisId a : axes)
-    if (a >= kFirstAxis) n *= graph.axes[a].size;
+    if (a >= kFirstAxis && __builtin_mul_overflow(n, graph.axes[a].size, &n))
+      return std::numeric_limits<std::int64_t>::max();
   return n;
 }
 

@@ -159,6 +159,8 @@ Value run_unary(Elaborator& e, const Expr& call) {
     const double value = ir::info(op).scalar(n.value, 0, 0, 0);
     if (std::isnan(value))
       return e.error(call.at, "range", fmt::format("{} of {} is not a number", call.text, n.value));
+    if (std::isinf(value) && !std::isinf(n.value))
+      return e.error(call.at, "range", fmt::format("{} of {} is infinite", call.text, n.value));
     std::optional<ir::Sym> sym;
     if (n.sym.is_constant())
       sym = value;
@@ -426,7 +428,7 @@ Value run_param(Elaborator& e, const Expr& call) {
           fmt::format("a parameter cannot have axis {}: its size would be the length of the sequence",
                       a == ir::kTime ? "t" : "s"),
           "use a table of fixed size, lookup(param([p, D]), position(), over=p), or a function of lag()");
-  const NodeId node = e.new_param(std::string(e.frame().label), *axes, {}, ir::Role::kVector, *init);
+  const NodeId node = e.new_param(call.at, std::string(e.frame().label), *axes, {}, ir::Role::kVector, *init);
   return node < 0 ? Value{} : e.make(node);
 }
 
@@ -498,7 +500,7 @@ Value run_linear(Elaborator& e, const Expr& call) {
     weight_axes.push_back(a);
   }
   const std::string label(e.frame().label);
-  const NodeId weight = e.new_param(label, weight_axes, over, ir::Role::kHidden, *init);
+  const NodeId weight = e.new_param(call.at, label, weight_axes, over, ir::Role::kHidden, *init);
   if (weight < 0) return {};
   Value y = e.emit(call.at, {.op = Op::kDot, .in = {x, weight, -1}, .axes = over});
   for (int i = 0; i < out.size() && !y.poison(); ++i)
@@ -507,8 +509,8 @@ Value run_linear(Elaborator& e, const Expr& call) {
   if (bias->value == 0 || y.poison()) return y;
   AxisList bias_axes = per;
   for (AxisId a : out) bias_axes.push_back(a);
-  const NodeId b =
-      e.new_param(label + ".bias", bias_axes, {}, ir::Role::kVector, {ir::Init::Kind::kConstant, 0, 0});
+  const NodeId b = e.new_param(call.at, label + ".bias", bias_axes, {}, ir::Role::kVector,
+                               {ir::Init::Kind::kConstant, 0, 0});
   return b < 0 ? Value{} : e.emit(call.at, {.op = Op::kAdd, .in = {y.node, b, -1}});
 }
 
@@ -610,6 +612,31 @@ constexpr std::string_view kLongConv =
     "a causal long convolution is sum(past(x) * filter, over=s) with a filter made of lag()";
 constexpr std::string_view kNoBatch = "the batch is not an axis: sequences never mix";
 constexpr std::string_view kUseNorm = "normalise over features: RMSNorm(x), LayerNorm(x)";
+constexpr std::string_view kRunningNorm =
+    "a running norm is x * (mean(past(x * x), over=s) + 1e-6) ** -0.5; over features: RMSNorm(x), "
+    "LayerNorm(x)";
+constexpr std::string_view kWholeNorm = "a norm over the sequence reads the future";
+constexpr std::string_view kAttend =
+    "w = softmax(dot(q, past(key), over=k) * k ** -0.5, over=s), then sum(w * past(val), over=s); or the "
+    "unit "
+    "Attention(x)";
+constexpr std::string_view kAhead = "future positions cannot be read";
+constexpr std::string_view kNoMask = "there is no mask to write";
+constexpr std::string_view kOnlyPast = "past(x) holds the positions s <= t only";
+constexpr std::string_view kNoRandom = "there are no random values";
+constexpr std::string_view kInit = "param([axes], init=normal(0.02))";
+constexpr std::string_view kRegroup = "split(x, a, [b, c]) and merge(x, [b, c], a)";
+constexpr std::string_view kByName =
+    "values broadcast by name: an axis that a value lacks is added where it meets one";
+constexpr std::string_view kJoin =
+    "concat(x, b, y, c, a) joins x along b and y along c as axis a, after `axis a = b + c`";
+constexpr std::string_view kTwoMaps =
+    "make two values: a = linear(x, D), b = linear(x, D); slice(x, a, start, b) cuts";
+constexpr std::string_view kNumbers = "numbers broadcast: write 0 or 1; param([D], init=1) is a parameter";
+constexpr std::string_view kSpread =
+    "mean((x - mean(x, over=D)) ** 2, over=D); over the past, past(x) and over=s";
+constexpr std::string_view kGroups =
+    "y = split(x, D, [g, k]), then rms_normalize(y, over=k), then merge(y, [g, k], D)";
 constexpr std::string_view kReorders = "positions cannot be reordered";
 constexpr std::string_view kUseShift = "shift(x, n) looks back n positions";
 
@@ -641,21 +668,108 @@ const Absent kAbsent[] = {
     {"matmul", "name", "there is no matmul",
      "dot(a, b, over=k) contracts a named axis; linear(x, D) has a weight of its own"},
     {"einsum", "name", "there is no einsum", "axes contract by name: dot(a, b, over=k)"},
-    {"tril", "name", "there is no mask to write", "past(x) holds the positions s <= t only"},
-    {"mask", "name", "there is no mask to write", "past(x) holds the positions s <= t only"},
+    {"bmm", "name", "there is no bmm", "axes contract by name: dot(a, b, over=k)"},
+    {"outer", "name", "there is no outer",
+     "a product of values with different axes is the outer product: a * b"},
+    {"permute", "name", "axes have names, there is nothing to permute", kRegroup},
+    {"squeeze", "name", "axes have names, there is nothing to squeeze", kByName},
+    {"unsqueeze", "name", "axes have names, there is nothing to unsqueeze", kByName},
+    {"expand", "name", "there is no expand", kByName},
+    {"repeat", "name", "there is no repeat", kByName},
+    {"chunk", "name", "there is no chunk", kTwoMaps},
+    {"cat", "name", "there is no cat", kJoin},
+    {"stack", "name", "there is no stack of values", kJoin},
+    {"zeros", "name", "there is no zeros", kNumbers},
+    {"ones", "name", "there is no ones", kNumbers},
+    {"zeros_like", "name", "there is no zeros_like", kNumbers},
+    {"ones_like", "name", "there is no ones_like", kNumbers},
+    {"tril", "name", kNoMask, kOnlyPast},
+    {"triu", "name", kNoMask, kOnlyPast},
+    {"mask", "name", kNoMask, kOnlyPast},
+    {"causal_mask", "name", kNoMask, kOnlyPast},
+    {"masked_fill", "name", kNoMask, kOnlyPast},
+    {"scaled_dot_product_attention", "name", "attention is not built in: it is written", kAttend},
+    {"flash_attention", "name", "attention is not built in: it is written", kAttend},
+    {"MultiheadAttention", "name", "attention is not built in: it is written", kAttend},
+    {"future", "future", kAhead, kUseShift},
+    {"next", "future", kAhead, kUseShift},
+    {"lead", "future", kAhead, kUseShift},
+    {"fftconv", "future", kWholeSequence, kLongConv},
+    {"fft_conv", "future", kWholeSequence, kLongConv},
+    {"instance_norm", "future", kWholeNorm, kRunningNorm},
+    {"InstanceNorm", "future", kWholeNorm, kRunningNorm},
+    {"InstanceNorm1d", "future", kWholeNorm, kRunningNorm},
+    {"BatchNorm1d", "batch", kNoBatch, kUseNorm},
+    {"B", "batch", kNoBatch,
+     "batches are made by the trainer; declare `axis b = ...` for an axis of your own"},
+    {"bsz", "batch", kNoBatch, "batches are made by the trainer"},
+    {"N", "length", kNoLength, kUsePosition},
+    {"seqlen", "length", kNoLength, kUsePosition},
+    {"block_size", "length", kNoLength, kUsePosition},
+    {"context_length", "length", kNoLength, kUsePosition},
+    {"max_len", "length", kNoLength, kUsePosition},
+    {"layer_norm", "name", "there is no layer_norm",
+     "the unit LayerNorm(x), with a scale and an offset of its own"},
+    {"rms_norm", "name", "there is no rms_norm",
+     "the unit RMSNorm(x), or rms_normalize(x, over=D) without scale"},
+    {"group_norm", "name", "there is no group_norm", kGroups},
+    {"GroupNorm", "name", "there is no GroupNorm", kGroups},
+    {"norm", "name", "there is no norm", "RMSNorm(x), LayerNorm(x), or l2_normalize(x, over=D)"},
+    {"normalize", "name", "there is no normalize", "l2_normalize(x, over=D), rms_normalize(x, over=D)"},
+    {"var", "name", "there is no var", kSpread},
+    {"std", "name", "there is no std", kSpread},
+    {"min", "name", "there is no min", "-max(-x, over=D) along an axis, minimum(a, b) per element"},
+    {"argmax", "name", "there is no argmax", "top_k(x, 1, over=e) is 1 at the largest and 0 elsewhere"},
+    {"gather", "name", "there is no gather", "lookup(table, index, over=p), or a weighted sum over past(x)"},
+    {"cummax", "name", "there is no cummax", "max(past(x), over=s)"},
+    {"cummean", "name", "there is no cummean", "mean(past(x), over=s)"},
+    {"cumprod", "name", "there is no cumprod", "carry it: scan P: [D] = 1: with P = P * x in its block"},
+    {"embedding", "name", "tokens are embedded before the stack",
+     "a table by position is lookup(param([p, D]), position(), over=p)"},
+    {"Embedding", "name", "tokens are embedded before the stack",
+     "a table by position is lookup(param([p, D]), position(), over=p)"},
+    {"Linear", "name", "there are no modules", "linear(x, D) makes its weight where it stands"},
+    {"conv1d", "name", "there is no conv1d",
+     "conv(x, 4) is depthwise and looks back only; linear(x, D) mixes channels"},
+    {"Conv1d", "name", "there is no Conv1d",
+     "conv(x, 4) is depthwise and looks back only; linear(x, D) mixes channels"},
+    {"pow", "name", "there is no pow", "powers are written x ** 2"},
+    {"square", "name", "there is no square", "powers are written x ** 2"},
+    {"rsqrt", "name", "there is no rsqrt", "write x ** -0.5"},
+    {"clamp", "name", "there is no clamp", "minimum(maximum(x, 0), 1)"},
+    {"clip", "name", "there is no clip", "minimum(maximum(x, 0), 1)"},
+    {"leaky_relu", "name", "there is no leaky_relu", "where(x < 0, 0.01 * x, x)"},
+    {"elu", "name", "there is no elu", "where(x < 0, exp(minimum(x, 0)) - 1, x)"},
+    {"swish", "name", "there is no swish", "silu(x)"},
+    {"glu", "name", "there is no glu", "linear(x, f) * sigmoid(linear(x, f))"},
     {"dropout", "name", "there is no dropout",
      "a design is a deterministic function; regularisation belongs to the trainer"},
-    {"randn", "name", "there are no random values", "param([axes], init=normal(0.02))"},
+    {"randn", "name", kNoRandom, kInit},
+    {"rand", "name", kNoRandom, kInit},
 };
 
 }  // namespace
 
 std::span<const Builtin> builtins() { return kBuiltins; }
 
+std::string_view documentation(const Builtin& builtin) {
+  if (!builtin.doc.empty()) return builtin.doc;
+  for (const ir::OpInfo& op : ir::all_ops())
+    if (op.doc.starts_with(std::string(builtin.name) + "(")) return op.doc;
+  return builtin.name;
+}
+
 const Builtin* find_builtin(std::string_view name) {
   for (const Builtin& b : kBuiltins)
     if (b.name == name) return &b;
   return nullptr;
+}
+
+std::string_view causal_counterpart(std::string_view name) {
+  if (name == "softmax") return "the causal counterpart is softmax(past(x), over=s), reduced over s";
+  if (name == "logsumexp") return "the causal counterpart is logsumexp(past(x), over=s)";
+  if (name == "rms_normalize" || name == "l2_normalize") return kRunningNorm;
+  return {};
 }
 
 const Absent* find_absent(std::string_view name) {

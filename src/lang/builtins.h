@@ -21,6 +21,9 @@ struct Builtin {
 std::span<const Builtin> builtins();
 const Builtin* find_builtin(std::string_view name);
 
+/// How `builtin` is called and what it gives: its own text, else that of the op of its name.
+std::string_view documentation(const Builtin& builtin);
+
 /// The argument with keyword `keyword`, or null.
 const Expr* keyword(const Expr& call, std::string_view keyword);
 
@@ -32,5 +35,8 @@ struct Absent {
   std::string_view hint;
 };
 const Absent* find_absent(std::string_view name);
+
+/// The hint for library function `name` called over t: what it is over the past alone. Empty for others.
+std::string_view causal_counterpart(std::string_view name);
 
 }  // namespace gabbro::lang

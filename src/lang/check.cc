@@ -73,10 +73,25 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
                        [&](const Error& known) { return known.at == error.at && known.code == error.code; }))
         report.errors.push_back(error);
   };
+  // Every unit and design is bounded by itself; together they are, too.
+  std::size_t operations = 0;
+  const auto exhausted = [&](Position at) {
+    constexpr std::size_t kLargestItems = 4;
+    if (operations <= kLargestItems * options.max_nodes) return false;
+    report.errors.push_back({"limit",
+                             fmt::format("what stands above has together more than {} operations",
+                                         kLargestItems * options.max_nodes),
+                             "split the program over files", at});
+    return true;
+  };
+  const auto count = [&](const Elaboration& e) {
+    for (const ir::Body& body : e.graph.bodies) operations += body.nodes.size();
+  };
   // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said once.
   for (const Item& item : report.program.items) {
     const Unit* unit = std::get_if<Unit>(&item.value);
     if (!unit) continue;
+    if (exhausted(item.at)) break;
     Expr instance;
     instance.kind = Expr::Kind::kName;
     instance.text = unit->name;
@@ -84,6 +99,7 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     ElaborateOptions unit_options = options;
     unit_options.width = 0;
     Subject subject{unit->name, false, elaborate(library, instance, unit_options), {}, {}};
+    count(subject.elaboration);
     if (subject.elaboration.ok() && !has_design) complete(subject);
     take_errors(subject.elaboration);
     if (!has_design) report.subjects.push_back(std::move(subject));
@@ -91,7 +107,9 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
   for (const Item& item : report.program.items) {
     const Design* design = std::get_if<Design>(&item.value);
     if (!design || !report.errors.empty()) continue;
+    if (exhausted(item.at)) break;
     Subject subject{design->name, true, elaborate(library, *design, options), {}, {}};
+    count(subject.elaboration);
     if (subject.elaboration.ok()) complete(subject);
     take_errors(subject.elaboration);
     report.subjects.push_back(std::move(subject));

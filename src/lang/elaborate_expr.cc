@@ -1,6 +1,7 @@
 // Elaboration of expressions: names, numbers, arithmetic, axes.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "lang/builtins.h"
@@ -11,6 +12,7 @@ namespace gabbro::lang {
 using ir::Op;
 
 Value Elaborator::error(Position at, std::string code, std::string message, std::string hint) {
+  if (gave_up_ && code != "limit") return {};  // what follows from stopping half-way
   constexpr std::size_t kMostErrors = 20;
   // Inside a library item the reader cannot mend anything: point at the call in the checked program.
   std::string where;
@@ -18,7 +20,13 @@ Value Elaborator::error(Position at, std::string code, std::string message, std:
     at = (*it)->call_site;
     where = fmt::format("{}{}{}", (*it)->name, where.empty() ? "" : " > ", where);
   }
-  if (!where.empty()) message = fmt::format("in {}: {}", where, message);
+  if (!where.empty()) {
+    // What follows from a first error in the same call is nothing that the reader can mend.
+    for (const Error& known : out_.errors)
+      if (known.at == at && known.message.starts_with("in ")) return {};
+    message = fmt::format("in {}: {}", where, message);
+    if (const std::string_view own = causal_counterpart(where); code == "future" && !own.empty()) hint = own;
+  }
   if (out_.errors.size() < kMostErrors)
     out_.errors.push_back({std::move(code), std::move(message), std::move(hint), at});
   else
@@ -34,9 +42,15 @@ Value Elaborator::make(NodeId node) const {
   return v;
 }
 
+std::size_t Elaborator::operations() const {
+  std::size_t n = finished_operations_;
+  for (const BodyContext& context : contexts_) n += out_.graph.bodies[context.body].nodes.size();
+  return n;
+}
+
 Value Elaborator::emit(Position at, ir::Node node) {
-  if (graph().bodies[contexts_.back().body].nodes.size() >= options_.max_nodes) {
-    gave_up_ = true;
+  if (operations() >= options_.max_nodes) {
+    if (std::exchange(gave_up_, true)) return {};
     return error(at, "limit", fmt::format("the design has more than {} operations", options_.max_nodes),
                  "use fewer repetitions");
   }
@@ -87,14 +101,25 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
   return -1;
 }
 
+// Names of a body are unique; an entry of the index counts only if the name still stands there.
+Binding* Frame::binding(std::string_view wanted) {
+  constexpr std::size_t kFew = 32;
+  if (wanted == "_") return nullptr;
+  const auto is = [&](const Binding& b) { return b.name == wanted && b.family_key.empty(); };
+  if (names.size() <= kFew) {
+    const auto at = std::find_if(names.begin(), names.end(), is);
+    return at == names.end() ? nullptr : &*at;
+  }
+  for (; placed < names.size(); ++placed) places[names[placed].name] = placed;
+  const auto at = places.find(wanted);
+  if (at == places.end() || at->second >= names.size() || !is(names[at->second])) return nullptr;
+  return &names[at->second];
+}
+
 Binding* Elaborator::find(std::string_view name) {
-  auto& names = frame().names;
-  for (auto it = names.rbegin(); it != names.rend(); ++it)
-    if (it->name == name && it->family_key.empty()) {
-      it->read = true;
-      return &*it;
-    }
-  return nullptr;
+  Binding* b = frame().binding(name);
+  if (b) b->read = true;
+  return b;
 }
 
 Value Elaborator::unknown_name(const Expr& expr, bool is_call) {
@@ -217,14 +242,21 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
 
 }  // namespace
 
+static constexpr std::string_view kNoZero =
+    "a range that leaves 0 out, or a small number added, keeps it finite";
+
 Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a, const Value& b) {
   if (a.poison() || b.poison()) return {};
   if (is_number(a) && is_number(b)) {
     const Static x = as_static(*this, a), y = as_static(*this, b);
     const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+    const bool divides = op == "/" || op == "//" || op == "%";
+    if (divides && y.value == 0) return error(at.at, "range", "division by zero", std::string(kNoZero));
     if (compares && !(x.sym.is_constant() && y.sym.is_constant())) graph().width_bound = true;
     const Static n = fold(op, x, y);
     if (std::isnan(n.value)) return error(at.at, "range", "the result is not a number");
+    if (std::isinf(n.value) && !std::isinf(x.value) && !std::isinf(y.value))
+      return error(at.at, "range", fmt::format("{} {} {} is infinite", x.value, op, y.value));
     return number(n.value, n.sym);
   }
   if (op == "**") {
@@ -238,6 +270,9 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
     const Value product = log.poison() ? log : emit(at.at, {.op = Op::kMul, .in = {log.node, exponent, -1}});
     return product.poison() ? product : emit(at.at, {.op = Op::kExp, .in = {product.node, -1, -1}});
   }
+  const bool by_zero = is_number(b) && as_static(*this, b).value == 0;
+  if (by_zero && (op == "/" || op == "//" || op == "%"))
+    return error(at.at, "range", "division by zero", std::string(kNoZero));
   const NodeId x = tensor(a, at.at), y = tensor(b, at.at);
   if (x < 0 || y < 0) return {};
   const auto both = [&](Op o, NodeId p, NodeId q) { return emit(at.at, {.op = o, .in = {p, q, -1}}); };

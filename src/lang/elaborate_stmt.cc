@@ -22,13 +22,11 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
     error(at, "reserved", fmt::format("{} is a name of the language", name), "choose another name");
     return;
   }
-  for (const Binding& b : frame().names)
-    if (b.name == name && name != "_") {
-      error(
-          at, "duplicate", fmt::format("{} already has a value, from line {}", name, b.at.line),
+  if (const Binding* known = frame().binding(name)) {
+    error(at, "duplicate", fmt::format("{} already has a value, from line {}", name, known->at.line),
           "values do not change: choose another name, or carry it: scan S: [..] = 0, for i in n with x = x0");
-      return;
-    }
+    return;
+  }
   Binding b;
   b.name = name;
   b.value = std::move(value);
@@ -152,7 +150,8 @@ void Elaborator::run_assign(const Stmt& stmt) {
     values.push_back(eval(source));
   if (surveying() && values.size() == 1) survey(source, values[0]);
   if (values.size() != stmt.targets.size()) {
-    if (!values.empty())
+    const bool wrong = values.empty() || values[0].poison();
+    if (!wrong)
       error(stmt.at, "type", fmt::format("{} names for {} results", stmt.targets.size(), values.size()),
             "name every result, or _ for one that is not wanted");
     values.assign(stmt.targets.size(), {});
@@ -174,10 +173,8 @@ void Elaborator::run_assign(const Stmt& stmt) {
       frame().names.back().family_key = std::move(key);
       continue;
     }
-    Binding* carried = nullptr;
-    for (auto it = frame().names.rbegin(); it != frame().names.rend() && !carried; ++it)
-      if (it->name == target.text && it->may_rebind) carried = &*it;
-    if (carried) {
+    Binding* carried = frame().binding(target.text);
+    if (carried && carried->may_rebind) {
       carried->value = values[i];
     } else {
       bind(target.text, values[i], target.at);
@@ -191,6 +188,7 @@ void Elaborator::run_for(const Stmt& stmt) {
   if (count && (*count < 0 || *count > kMost)) {
     error(stmt.values[0].at, "range", fmt::format("{} repetitions", *count),
           "a loop is unrolled: between 0 and 1024");
+    for (std::size_t i = 1; i < stmt.names.size(); ++i) bind(stmt.names[i], {}, stmt.at);
     return;
   }
   const std::size_t outer = frame().names.size();
@@ -220,6 +218,7 @@ void Elaborator::run_for(const Stmt& stmt) {
         std::make_move_iterator(names.begin() + static_cast<std::ptrdiff_t>(carried_end)),
         std::make_move_iterator(names.end()));
     names.resize(carried_end);
+    frame().placed = std::min(frame().placed, carried_end);
     for (Binding& b : locals) {
       if (!b.family_key.empty())
         families.push_back(std::move(b));
@@ -334,6 +333,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
 
   BodyContext done = std::move(contexts_.back());
   contexts_.pop_back();
+  finished_operations_ += step.nodes.size();
   ir::Scan& scan = graph().scans[scan_index];
   scan.body = body;
   for (const State& state : states) scan.inits.push_back(state.init);

@@ -77,6 +77,11 @@ struct Frame {
   std::vector<Binding> names;
   std::vector<std::pair<std::string, int>> labels;  // how often a label was used, for unique parameter names
   std::string_view label;                           // of the statement being elaborated
+
+  /// The binding of `name` (not of "_" or a family), or null. O(1) in long bodies.
+  Binding* binding(std::string_view name);
+  std::unordered_map<std::string_view, std::size_t> places;  // in names; filled where there are many of them
+  std::size_t placed = 0;                                    // so many of the names are in places
 };
 
 /// The body under construction: the model (parent -1) or the step of a scan.
@@ -114,6 +119,7 @@ class Elaborator {
   std::int32_t symbol(const ir::Sym& sym);  // its place in the graph's table, -1 for a constant
   Value make(NodeId node) const;
   Value emit(Position at, ir::Node node);
+  [[nodiscard]] std::size_t operations() const;  // made so far, in all bodies
   static Static as_static(const Elaborator& e, const Value& value);
 
   // ---- names
@@ -160,8 +166,8 @@ class Elaborator {
   bool conforms(const InstancePtr& instance, const Interface& want, Position at);
 
   // ---- parameters
-  NodeId new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in, ir::Role role,
-                   ir::Init init);
+  NodeId new_param(Position at, const std::string& label, const AxisList& axes, const AxisList& fan_in,
+                   ir::Role role, ir::Init init);
   Frame& owner() { return frame().owner ? *frame().owner : frame(); }
   std::string unique_label(std::string_view label);
   AxisId twin(AxisId axis);
@@ -185,6 +191,7 @@ class Elaborator {
   std::unordered_map<std::string, AxisId> shared_widths_;  // by the path of the shared instance
   bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
   bool gave_up_ = false;
+  std::size_t finished_operations_ = 0;  // of the scans that are complete
   const Stmt* surveyed_stmt_ = nullptr;
 };
 

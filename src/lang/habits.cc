@@ -72,6 +72,26 @@ constexpr std::array kFound{
     Habit{"//=", kUpdate},
 };
 
+// After a dot: what a method or a member of a module is called here.
+constexpr std::string_view kLength =
+    "the length of the text is not a value: position() counts from its start; an axis name is its size";
+constexpr std::string_view kMean =
+    "there are no methods: write mean(x, over=D); over earlier positions: mean(past(x), over=s)";
+constexpr std::string_view kSum =
+    "there are no methods: write sum(x, over=D); over earlier positions: sum(past(x), over=s), cumsum(x)";
+constexpr std::string_view kAxes =
+    "there are no methods: split(x, a, [b, c]), merge(x, [b, c], a); axes have no order";
+constexpr std::string_view kFft =
+    "there is no FFT, it reads the future: a causal long convolution is sum(past(x) * filter, over=s) with a "
+    "filter "
+    "made of lag()";
+constexpr std::string_view kRoll = "there are no modules: shift(x, n) looks back n positions";
+constexpr std::array kMethods{
+    Habit{"shape", kLength}, Habit{"size", kLength},    Habit{"mean", kMean},    Habit{"sum", kSum},
+    Habit{"fft", kFft},      Habit{"roll", kRoll},      Habit{"flip", kRoll},    Habit{"view", kAxes},
+    Habit{"T", kAxes},       Habit{"transpose", kAxes}, Habit{"reshape", kAxes}, Habit{"permute", kAxes},
+};
+
 constexpr std::array kStatements{
     Habit{"if", kConditional},
     Habit{"elif", kConditional},
@@ -151,6 +171,11 @@ std::string habit_hint(const Token& before, const Token& found) {
   }
   if (found.text.empty()) return {};
   return look_up(kFound, found.text);
+}
+
+std::string method_hint(std::string_view name) {
+  if (const std::string known = look_up(kMethods, name); !known.empty()) return known;
+  return std::string(kNoMethods);
 }
 
 std::string statement_hint(std::string_view word) { return look_up(kStatements, word); }

@@ -252,6 +252,14 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
 
 // ---- calls ---------------------------------------------------------------------------------------------------------------
 
+// PyTorch's dim counts axes; here they have names.
+static std::string argument_hint(std::string_view function, std::string_view keyword,
+                                 std::string_view usage) {
+  if (keyword != "dim" && keyword != "dims" && keyword != "axes") return std::string(usage);
+  return fmt::format("axes have names: {0}(x, over=D); over earlier positions: {0}(past(x), over=s)",
+                     function);
+}
+
 std::vector<Value> Elaborator::call_expr(const Expr& expr) {
   if (Binding* b = find(expr.text)) {
     if (b->value.poison()) return {};
@@ -271,7 +279,7 @@ std::vector<Value> Elaborator::call_expr(const Expr& expr) {
       const std::string padded = fmt::format(" {} ", builtin->keywords);
       if (padded.find(" " + key + " ") == std::string::npos) {
         error(expr.args[i].at, "call", fmt::format("{} has no argument {}", expr.text, key),
-              std::string(builtin->doc));
+              argument_hint(expr.text, key, documentation(*builtin)));
         return {};
       }
     }
@@ -282,7 +290,7 @@ std::vector<Value> Elaborator::call_expr(const Expr& expr) {
                             ? fmt::format("{}", builtin->min_args)
                             : fmt::format("{} to {}", builtin->min_args, builtin->max_args),
                         builtin->max_args == 1 ? "" : "s", positional),
-            std::string(builtin->doc));
+            std::string(documentation(*builtin)));
       return {};
     }
     return {builtin->run(*this, expr)};
@@ -340,7 +348,10 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
       error(expr.at, a == ir::kTime ? "future" : "shape",
             fmt::format("{} cannot run over {}: the value is {}", expr.text, graph().axes[a].name,
                         graph().type_name(type)),
-            a == ir::kTime ? "units work at every position; open past positions with past(x)" : "");
+            a == ir::kTime
+                ? "units work at every position; a running norm is x * (mean(past(x * x), over=s) + "
+                  "1e-6) ** -0.5"
+                : "");
       return {};
     }
   const std::string path = owner().path + "." + unique_label(expr.text);
@@ -585,7 +596,7 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
             : slot >= function.params.size()
                 ? fmt::format("{} has no argument {}", function.name, call.keywords[i])
                 : fmt::format("argument {} is given twice", function.params[slot].name),
-            fmt::format("{}({})", function.name, names));
+            argument_hint(function.name, call.keywords[i], fmt::format("{}({})", function.name, names)));
       return {};
     }
     values[slot] = evaluate(call.args[i]);
@@ -638,9 +649,16 @@ AxisId Elaborator::twin(AxisId axis) {
   return known->second;
 }
 
-NodeId Elaborator::new_param(const std::string& label, const AxisList& axes, const AxisList& fan_in,
-                             ir::Role role, ir::Init init) {
+NodeId Elaborator::new_param(Position at, const std::string& label, const AxisList& axes,
+                             const AxisList& fan_in, ir::Role role, ir::Init init) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 40;  // so that the sum over all parameters is exact
   const std::string name = owner().path + "." + unique_label(label);
+  if (const std::int64_t size = ir::elements(graph(), axes); size > kLargest) {
+    gave_up_ = true;
+    error(at, "limit", fmt::format("parameter {} would have more than 2^40 elements", name),
+          "make its axes smaller");
+    return -1;
+  }
   const auto [known, fresh] = params_by_name_.try_emplace(name, static_cast<int>(graph().params.size()));
   if (fresh) {
     ir::Param param{name, {}, fan_in, role, init};

@@ -110,8 +110,9 @@ void check_results(const std::vector<Port>& outputs, std::vector<Error>& errors)
 
 std::string closest(std::string_view name, const std::vector<std::string>& known) {
   std::string best;
-  int best_distance = 2 * std::min<int>(2, std::max<int>(1, static_cast<int>(name.size()) / 2)) + 1;
-  if (name.size() > 64) return best;
+  // One edit in short names, two in longer ones; a single letter is one edit from every other.
+  int best_distance = name.size() < 4 ? 3 : 5;
+  if (name.size() < 2 || name.size() > 64) return best;
   for (const std::string& candidate : known) {
     if (candidate.size() > name.size() + 2 || name.size() > candidate.size() + 2) continue;
     const int distance = edit_distance(name, candidate);

@@ -80,7 +80,8 @@ tl::unexpected<Error> Parser::mismatch(std::string_view expected, std::string hi
 
 // The same, but a known habit overrides `hint`.
 tl::unexpected<Error> Parser::unexpected(std::string_view expected, std::string hint) const {
-  std::string habit = habit_hint(previous(), peek());
+  std::string habit =
+      is(".") && previous().text != "self" ? method_hint(peek(1).text) : habit_hint(previous(), peek());
   if (habit.empty() && hint.empty() && is(Kind::kKeyword))
     habit = fmt::format("'{}' is a reserved word", peek().text);
   return mismatch(expected, habit.empty() ? std::move(hint) : std::move(habit));

@@ -225,7 +225,8 @@ Result<Parser::Node> Parser::call() {
 // [name "="] expression
 Result<Parser::Node> Parser::argument(std::vector<std::string>& keywords) {
   if (peek_is(1, "=") && is(Kind::kKeyword)) {
-    return unexpected("a keyword", fmt::format("'{}' is a reserved word", peek().text));
+    return unexpected("a keyword", is("axis") ? "axes are named by over=: mean(x, over=D)"
+                                              : fmt::format("'{}' is a reserved word", peek().text));
   }
   if (is(Kind::kName) && peek_is(1, ":")) {
     next();

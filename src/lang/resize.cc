@@ -129,7 +129,8 @@ Result<Resized> resize(const Library& library, const Design& design, std::int64_
               has_free ? "the free hyperparameters do not reach far enough: widen their ranges, or change "
                          "the number of blocks or the vocabulary"
                        : "mark a hyperparameter `free` (e.g. mult: free real), or change the number of "
-                         "blocks, heads or the vocabulary");
+                         "blocks, heads or the vocabulary",
+              design.stack.at);
 }
 
 }  // namespace gabbro::lang

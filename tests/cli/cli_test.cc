@@ -67,6 +67,31 @@ TEST(Cli, CheckJsonReportsErrors) {
   EXPECT_EQ(json["errors"][0]["code"], "future");
 }
 
+TEST(Cli, CheckJsonReportsFilesThatCannotBeRead) {
+  const Output out = gabbro("check --json /nowhere.gab");
+  EXPECT_EQ(out.code, 2);
+  const std::size_t start = out.text.find('{');  // the message on standard error may stand before it
+  ASSERT_NE(start, std::string::npos) << out.text;
+  const auto json = nlohmann::json::parse(out.text.substr(start, out.text.find('\n', start) - start));
+  EXPECT_EQ(json["valid"], false);
+  EXPECT_EQ(json["errors"][0]["code"], "io");
+}
+
+TEST(Cli, UsageErrorsNameCommandAndRange) {
+  EXPECT_EQ(gabbro("check --width -1 x").text,
+            "gabbro check: --width: Value -1 not in range 1 to 16777216\nRun gabbro check --help for its "
+            "options.\n");
+  EXPECT_EQ(gabbro("check").text,
+            "gabbro check: FILE is required\nRun gabbro check --help for its options.\n");
+}
+
+TEST(Cli, ImpossibleBudgetsSayWhyAndWhere) {
+  const std::string path = write_program("m.gab", "design M:\n    stack = [4 * Block, RMSNorm]\n");
+  const Output out = gabbro("check --params 10 " + path);
+  EXPECT_EQ(out.code, 1);
+  EXPECT_TRUE(out.text.starts_with(path + ":2:13: error[budget]: M cannot have 10 parameters")) << out.text;
+}
+
 TEST(Cli, ExitCodes) {
   EXPECT_EQ(gabbro("check " + write_program("good.gab", kGood)).code, 0);
   EXPECT_EQ(gabbro("check /nowhere.gab").code, 2);
