@@ -329,6 +329,9 @@ Value run_shift(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto n = e.eval_int(call.args[1], "the distance");
   if (x < 0 || !n) return {};
+  if (e.in_scan())
+    return e.error(call.at, "time", "shift stands inside a scan",
+                   "a scan sees one position at a time: carry a state, or shift before it");
   if (*n < 0)
     return e.error(call.args[1].at, "future",
                    fmt::format("shift by {} would read {} position{} ahead", *n, -*n, *n == -1 ? "" : "s"),

@@ -65,6 +65,11 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
   if (expr.kind == Expr::Kind::kList || (expr.kind == Expr::Kind::kBinary && expr.text == "*")) {
     const bool repeat = expr.kind == Expr::Kind::kBinary;
     out->kind = repeat ? Instance::Kind::kRepeat : Instance::Kind::kSequence;
+    if (repeat && expr.args[1].kind == Expr::Kind::kNumber) {
+      error(expr.args[1].at, "type", "a unit stands before the number of its repetitions",
+            fmt::format("the number comes first: {} * {}", expr.args[1].number, expr.args[0].text));
+      return nullptr;
+    }
     if (repeat) {
       const auto count = eval_int(expr.args[0], "the number of repetitions");
       if (!count) return nullptr;

@@ -98,6 +98,20 @@ void find_cycles(const std::unordered_map<std::string, Definition>& definitions,
   for (const auto& [at, name] : order) visit(name);
 }
 
+// Units meet at [t, D] alone: other axes would be promises that nothing keeps.
+void check_ports(const std::vector<Port>& ports, std::vector<Error>& errors) {
+  const std::vector<std::string> only{"t", "D"};
+  for (const Port& port : ports) {
+    if (port.axes == only) continue;
+    std::string shown;
+    for (const std::string& axis : port.axes) shown += (shown.empty() ? "" : ", ") + axis;
+    const std::string name = port.name.empty() ? "the result" : port.name;
+    errors.push_back(
+        {"type", fmt::format("{} is declared as [{}], units meet at [t, D]", name, shown),
+         "write [t, D]; the batch does not appear, other axes are made inside: linear(x, [h, k])", port.at});
+  }
+}
+
 void check_results(const std::vector<Port>& outputs, std::vector<Error>& errors) {
   for (std::size_t i = 1; i < outputs.size(); ++i)
     for (std::size_t j = 1; j < i; ++j)
@@ -143,9 +157,13 @@ std::vector<Error> Library::add(const Program& program) {
       continue;
     }
     definitions.emplace(name, Definition{&item, uses_of(item)});
-    if (const auto* unit = std::get_if<Unit>(&item.value)) check_results(unit->outputs, errors);
-    if (const auto* interface = std::get_if<Interface>(&item.value))
-      check_results(interface->outputs, errors);
+    const auto check_signature = [&](const auto& signature) {
+      check_ports(signature.inputs, errors);
+      check_ports(signature.outputs, errors);
+      check_results(signature.outputs, errors);
+    };
+    if (const auto* unit = std::get_if<Unit>(&item.value)) check_signature(*unit);
+    if (const auto* interface = std::get_if<Interface>(&item.value)) check_signature(*interface);
   }
   find_cycles(definitions, errors);
   if (!errors.empty()) return errors;
