@@ -10,6 +10,7 @@ takes longer; both speeds are measured in every round.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -38,8 +39,9 @@ def amount(text):
 class Side:
     """A process that takes orders line by line and answers in JSON lines."""
 
-    def __init__(self, name, command, threads):
+    def __init__(self, name, command, threads, vocab):
         self.name = name
+        self.chance = math.log(vocab)
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.model = self.read()
@@ -51,22 +53,31 @@ class Side:
         return json.loads(line)
 
     def ask(self, order):
-        self.process.stdin.write(order + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(order + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it ended; read() says how
         return self.read()
 
     def speed(self, steps):
-        """Tokens per second, by the median step."""
+        """Tokens per second, by the median step. Tokens are random: a loss far from ln V means that it did not train."""
         answer = self.ask(f"steps {steps}")
+        loss = answer["loss"]
+        if loss is None or not abs(loss - self.chance) < 1:
+            raise Failure(f"{self.name}: loss {loss}, expected about ln V = {self.chance:.2f}")
         return answer["tokens_per_step"] / statistics.median(answer["seconds"])
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        if sys.exc_info()[0]:
+    def __exit__(self, kind, *_):
+        if kind:
             self.process.terminate()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         self.process.wait()
 
 
@@ -88,10 +99,10 @@ def compare(options, design, params, documents):
     """One row of the table."""
     shared = shared_options(options, documents)
     ours_command = [options.gabbro, "--design", design, "--params", str(params), *shared]
-    with Side("Gabbro", ours_command, options.threads) as ours:
+    with Side("Gabbro", ours_command, options.threads, options.vocab) as ours:
         peer_command = [sys.executable, str(PEER), "--design", design, "--width", str(ours.model["width"]),
                         "--free-scale", repr(ours.model["free_scale"]), *shared]
-        with Side("PyTorch", peer_command, options.threads) as peer:
+        with Side("PyTorch", peer_command, options.threads, options.vocab) as peer:
             if ours.model["params"] != peer.model["params"]:
                 raise Failure(f"{design}: not the same model: Gabbro has {ours.model['params']:,} parameters, "
                               f"PyTorch {peer.model['params']:,}")
