@@ -20,7 +20,7 @@ struct Call {
   Form form;
   std::int64_t window = 0;  // of the values over past positions among them
   Sequence* sequence = nullptr;
-  bool unpast = false;    // kDot: the unpast of it, computed at once; `form` is that of the unpast
+  bool unpast = false;    // kDot, kMul: the unpast of it, computed at once; `form` is that of the unpast
   bool unmasked = false;  // sums over pairs need no mask: their operands see to it (Plan::unmasked)
   bool clean = false;     // kExp of pairs: 0 outside of the window (Plan::clean)
   at::TensorOptions options;

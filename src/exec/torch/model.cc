@@ -56,6 +56,36 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
   return {std::move(name), y.sizes().vec(), {y.data_ptr<float>(), y.data_ptr<float>() + y.numel()}};
 }
 
+// The losses [B, T] of `logits` [B, T, V] against `targets` [B, T]; the logits are overwritten by the gradient of the losses' sum
+// times `scale`: (softmax - one-hot) scale. Some rows at a time, so that they stay in cache.
+at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, double scale) {
+  constexpr std::int64_t kNumbers = 1 << 16;
+  const std::int64_t vocab = logits.size(-1);
+  logits = logits.contiguous();
+  const at::Tensor x = logits.view({-1, vocab}), index = targets.reshape({-1, 1});
+  const at::Tensor losses = at::empty({x.size(0), 1}, x.options());
+  const auto run = [&](std::int64_t from, std::int64_t to) {
+    const c10::InferenceMode no_autograd;
+    const std::int64_t rows = x.is_cpu() ? std::max<std::int64_t>(1, kNumbers / vocab) : to - from;
+    for (std::int64_t row = from; row < to; row += rows) {
+      const std::int64_t count = std::min(rows, to - row);
+      at::Tensor part = x.narrow(0, row, count);
+      const at::Tensor at = index.narrow(0, row, count);
+      part.sub_(part.amax(-1, /*keepdim=*/true));
+      const at::Tensor chosen = part.gather(-1, at);
+      const at::Tensor sum = part.exp_().sum(-1, /*keepdim=*/true);
+      losses.narrow(0, row, count).copy_(sum.log() - chosen);
+      part.mul_(sum.reciprocal_().mul_(scale));
+      part.scatter_add_(-1, at, at::full({1, 1}, -scale, part.options()).expand_as(at));
+    }
+  };
+  if (x.is_cpu())
+    at::parallel_for(0, x.size(0), std::max<std::int64_t>(1, kNumbers / vocab), run);
+  else
+    run(0, x.size(0));
+  return losses.view(targets.sizes());
+}
+
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
@@ -90,13 +120,10 @@ class TorchModel : public Model {
       Batch part = part_of(batch, from, count);
       const at::Tensor targets = table(batch.targets, batch, from, count);
       part.inputs.resize(1);
-      part.late = [&](at::Tensor logits) {  // d loss / d logits = (softmax - one-hot) / positions
-        const at::Tensor logs = at::log_softmax(logits, -1);
-        const at::Tensor index = targets.unsqueeze(-1);
-        loss -= logs.gather(-1, index).sum(at::kDouble).item<double>();
-        at::Tensor adjoint = logs.exp_();
-        adjoint.scatter_add_(-1, index, at::full({1}, -1.0, logs.options()).expand_as(index));
-        return adjoint.mul_(1 / positions);
+      part.late = [&](at::Tensor logits) {
+        const at::Tensor losses = loss_and_adjoint(logits, targets, 1 / positions);
+        loss += losses.sum(at::kDouble).item<double>();
+        return logits;
       };
       std::vector<at::Tensor> now = backward_->run(weights_, part);
       if (gradient.empty())
@@ -106,7 +133,7 @@ class TorchModel : public Model {
     }
     StepReport report{loss / positions, 0, false};
     double square = 0;
-    for (const at::Tensor& g : gradient) square += g.pow(2).sum(at::kDouble).item<double>();
+    for (const at::Tensor& g : gradient) square += std::pow(at::linalg_vector_norm(g).item<double>(), 2);
     report.gradient_norm = std::sqrt(square);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) return report;
     const double factor =
@@ -199,10 +226,14 @@ class TorchModel : public Model {
     return out;
   }
 
+  // Parameters of one rate and decay are updated by one call.
   void apply(const std::vector<at::Tensor>& gradient, double factor, const AdamW& update) {
     ++steps_;
-    const double correct1 = 1 - std::pow(update.beta1, static_cast<double>(steps_));
-    const double correct2 = 1 - std::pow(update.beta2, static_cast<double>(steps_));
+    struct Group {
+      std::vector<at::Tensor> weights, gradient, first, second, steps;
+    };
+    std::map<std::pair<double, double>, Group> groups;
+    const at::Tensor steps = at::full({}, static_cast<double>(steps_), weights_[0].options());
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       const ir::Param& param = graph_.params[i];
       const bool matrix = !param.fan_in.empty();
@@ -210,13 +241,19 @@ class TorchModel : public Model {
           matrix ? update.rate * update.base_fan_in / static_cast<double>(ir::elements(graph_, param.fan_in))
                  : update.rate;
       const bool decays = matrix || param.role == ir::Role::kInput;
-      at::Tensor &w = weights_[i], &m = first_[i], &v = second_[i];
-      const at::Tensor g = factor == 1 ? gradient[i] : gradient[i] * factor;
-      m.mul_(update.beta1).add_(g, 1 - update.beta1);
-      v.mul_(update.beta2).addcmul_(g, g, 1 - update.beta2);
-      if (decays) w.mul_(1 - rate * update.decay);
-      w.addcdiv_(m, (v / correct2).sqrt_().add_(update.epsilon), -rate / correct1);
+      Group& group = groups[{rate, decays ? update.decay : 0}];
+      group.weights.push_back(weights_[i]);
+      group.gradient.push_back(gradient[i].contiguous());
+      group.first.push_back(first_[i]);
+      group.second.push_back(second_[i]);
+      group.steps.push_back(steps);
     }
+    const at::Tensor divisor = at::full({}, 1 / factor, weights_[0].options());
+    for (auto& [rates, group] : groups)
+      at::_fused_adamw_(group.weights, group.gradient, group.first, group.second, {}, group.steps,
+                        rates.first, update.beta1, update.beta2, rates.second, update.epsilon,
+                        /*amsgrad=*/false,
+                        /*maximize=*/false, divisor);
   }
 
   ir::Graph forward_graph_;  // as it came: executors keep references into their graph

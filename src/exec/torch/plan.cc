@@ -49,6 +49,7 @@ class Planner {
     classify();
     earliest();
     latest();
+    stages();
     std::map<int, std::vector<NodeId>> members;  // by level
     for (NodeId id = 0; id < count(); ++id)
       if (live_[at(id)] && kind_[at(id)] == Kind::kRow) members[level_[at(id)]].push_back(id);
@@ -163,6 +164,35 @@ class Planner {
         const bool before = kind_[at(id)] == Kind::kApart;
         need[at(in)] = std::min(need[at(in)], before ? mine - 1 : mine);
       });
+    }
+  }
+
+  // A level of regions has three stages, so that only what must stand between pairs is computed in their small blocks: what
+  // pairs read, the pairs with what they read of each other's sums, and what only follows from them.
+  void stages() {
+    std::vector<bool> after(nodes_.size(), false), before(nodes_.size(), false);
+    const auto together = [&](NodeId id, NodeId in) {
+      return kind_[at(in)] == Kind::kPair ||
+             (kind_[at(in)] == Kind::kRow && level_[at(in)] == level_[at(id)]);
+    };
+    for (NodeId id = 0; id < count(); ++id) {
+      if (!live_[at(id)] || kind_[at(id)] != Kind::kRow) continue;
+      after[at(id)] = reads_pairs(id) || type(id).past();
+      operands(id, [&](NodeId in) {
+        if (kind_[at(in)] == Kind::kRow && together(id, in) && after[at(in)]) after[at(id)] = true;
+      });
+    }
+    for (NodeId id = count() - 1; id >= 0; --id) {
+      if (!live_[at(id)] || kind_[at(id)] == Kind::kApart) continue;
+      const bool pairs = kind_[at(id)] == Kind::kPair || reads_pairs(id) || type(id).past();
+      operands(id, [&](NodeId in) {
+        if (pairs || (before[at(id)] && together(id, in))) before[at(in)] = true;
+      });
+    }
+    for (NodeId id = 0; id < count(); ++id) {
+      const bool row = kind_[at(id)] == Kind::kRow;
+      const bool middle = row && after[at(id)] && (before[at(id)] || reads_pairs(id) || type(id).past());
+      level_[at(id)] = 3 * level_[at(id)] + (!row || !after[at(id)] ? 0 : middle ? 1 : 2);
     }
   }
 

@@ -16,8 +16,8 @@ using ir::Op;
 namespace {
 
 // Numbers of one value that fit a core's cache together with some others.
-constexpr std::int64_t kBlockNumbers = 1 << 15;
-constexpr std::int64_t kPairRows = 32;
+constexpr std::int64_t kBlockNumbers = 1 << 16;
+constexpr std::int64_t kPairRows = 64;
 
 }  // namespace
 
@@ -50,9 +50,7 @@ void Body::prepare_regions() {
         if (i >= 0 && i < static_cast<int>(region.nodes.size())) ++readers[region.nodes[i]];
       s.operands.push_back(in);
       s.last.push_back({});
-      std::int64_t numbers = ir::elements(graph_, nodes_[id].type.axes);
       s.window = std::max(s.window, window_of(id));
-      if (nodes_[id].type.past() == region.pairs) s.block = std::max(s.block, numbers);
     }
     s.skipped.assign(region.nodes.size(), false);
     for (const NodeId id : region.exits) s.exits.push_back(slot.at(id));
@@ -62,7 +60,13 @@ void Body::prepare_regions() {
       if (node.op != Op::kUnpast || in >= static_cast<int>(region.nodes.size())) continue;
       const NodeId product = region.nodes[in];
       const bool leaves = std::find(region.exits.begin(), region.exits.end(), product) != region.exits.end();
-      s.skipped[in] = nodes_[product].op == Op::kDot && readers[product] == 1 && !leaves;
+      const bool is_product = nodes_[product].op == Op::kDot || nodes_[product].op == Op::kMul;
+      s.skipped[in] = is_product && readers[product] == 1 && !leaves;
+    }
+    for (std::size_t i = 0; i < region.nodes.size(); ++i) {
+      const ir::Type& type = nodes_[region.nodes[i]].type;
+      if (type.past() == region.pairs && !s.skipped[i])
+        s.block = std::max(s.block, ir::elements(graph_, type.axes));
     }
     // The last readers, counted from the end; a product computed by its unpast is read there.
     std::vector<bool> seen(slot.size(), false);
@@ -125,6 +129,7 @@ void Body::run_region(int index, const Sources& sources) {
     work.exits.back() = exit == Exit::kRows ? at::empty(sizes, options_) : at::zeros(sizes, options_);
   }
 
+  if (region.pairs) sequence.prepare_blocks(work.length);
   const auto run_rows = [&](std::int64_t from, std::int64_t to) {
     const c10::InferenceMode no_autograd;  // it is the thread's
     for (std::int64_t task = from; task < to; ++task)

@@ -32,6 +32,7 @@ Sequence Sequence::block(std::int64_t row, std::int64_t rows, std::int64_t begin
     return (x.size(0) > 1 ? x.narrow(0, row, rows) : x).narrow(1, begin, end - begin);
   };
   out.position_ = part(position_);
+  out.future_ = future_;
   if (!packed()) return out;
   out.starts_ = part(starts_);
   out.latest_start_ = end;
@@ -47,6 +48,11 @@ Sequence Sequence::block(std::int64_t row, std::int64_t rows, std::int64_t begin
   return out;
 }
 
+void Sequence::prepare_blocks(std::int64_t length) {
+  if (!future_.defined() || future_.size(0) < length)
+    future_ = at::ones({length, length}, position_.options().dtype(at::kBool)).triu_(1);
+}
+
 at::Tensor Sequence::lag() const {
   return positions(first_, first_ + length_).unsqueeze(1) -
          positions(past_first_, first_ + length_).unsqueeze(0);
@@ -59,7 +65,8 @@ const PairMask& Sequence::pairs(std::int64_t window) {
   const bool whole = latest_start_ <= past_first_ && (window == ir::kAll || end - 1 - past_first_ < window);
   if (whole) {  // only the future is outside
     mask.from = first_ - past_first_;
-    mask.outside = at::ones({length_, length_}, position_.options().dtype(at::kBool)).triu_(1).unsqueeze(0);
+    prepare_blocks(length_);
+    mask.outside = future_.narrow(0, 0, length_).narrow(1, 0, length_).unsqueeze(0);
     return mask;
   }
   const at::Tensor distance = lag().unsqueeze(0);

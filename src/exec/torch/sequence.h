@@ -27,6 +27,9 @@ class Sequence {
   [[nodiscard]] Sequence block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
                                std::int64_t window) const;
 
+  /// To be called before blocks of up to `length` positions are taken by several threads.
+  void prepare_blocks(std::int64_t length);
+
   [[nodiscard]] std::int64_t batch() const { return batch_; }
   [[nodiscard]] std::int64_t length() const { return length_; }
   [[nodiscard]] std::int64_t first() const { return first_; }
@@ -57,6 +60,7 @@ class Sequence {
   std::int64_t batch_ = 0, length_ = 0, first_ = 0, past_first_ = 0;
   std::int64_t latest_start_ = 0;  // of the documents of the block's positions
   at::Tensor starts_, position_;
+  at::Tensor future_;             // [t, s] bool: s > t
   at::Tensor begins_;             // [B, T] bool, only when packed
   std::vector<bool> begins_any_;  // per position, only when packed
   std::map<std::int64_t, PairMask> pairs_;
