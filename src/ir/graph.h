@@ -69,6 +69,9 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
+  // lowered graphs (ir/fuse.h)
+  kSoftmax,
+  kSoftmaxGrad,
   kCount_,
 };
 

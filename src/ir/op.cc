@@ -89,6 +89,11 @@ Result<Type> reduce(const Graph& g, const Body& body, const Node& n) {
   return drop(g, operand(body, n, 0), n.axes);
 }
 
+Result<Type> softmax_type(const Graph& g, const Body& body, const Node& n) {
+  if (const auto rest = drop(g, operand(body, n, 0), n.axes); !rest) return rest;
+  return pointwise(g, body, n);
+}
+
 Result<Type> dot_type(const Graph& g, const Body& body, const Node& n) {
   GABBRO_TRY(both, unify(g, operand(body, n, 0), operand(body, n, 1)));
   return drop(g, both, n.axes);
@@ -409,6 +414,13 @@ void d_unpast(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.add({.op = Op::kPast, .in = {g, -1, -1}, .amount = window}));
 }
 
+void d_softmax(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.add({.op = Op::kSoftmaxGrad, .in = {self, g, -1}, .axes = b.node(self).axes}));
+}
+void no_second_order(Builder&, NodeId, NodeId, Adjoints&) {
+  GABBRO_CHECK(!"lowered graphs are differentiated once");
+}
+
 // ---- the table -----------------------------------------------------------------------------------------------------------
 
 #define SCALAR(expression)                               \
@@ -523,6 +535,11 @@ const OpInfo kOps[] = {
     {Op::kScan, "scan", Kind::kTime, 0, scan_type, scanned, 0, kNone, kNone,
      "scan S: [axes] = init: a recurrence in step form, see below", ""},
     {Op::kScanOut, "scan_out", Kind::kTime, 1, scan_out_type, projected, 0, kNone, kNone, "", ""},
+
+    // Only passes make these: w = softmax(x) along one axis, and w (g - sum(w g)) for w and the adjoint g of w.
+    {Op::kSoftmax, "softmax", Kind::kReduce, 1, softmax_type, here, 4, kNone, d_softmax, "", ""},
+    {Op::kSoftmaxGrad, "softmax_grad", Kind::kReduce, 2, softmax_type, here, 4, kNone, no_second_order, "",
+     ""},
 };
 #undef SCALAR
 

@@ -85,6 +85,17 @@ at::Tensor contract(Named a, Named b, const std::vector<int>& out) {
     at::Tensor y = arranged(a, all) * arranged(b, all);
     return over.empty() ? y : y.sum(over);
   }
+  // The result lies in memory with the first of its own dimensions before the last, whichever operand came first.
+  const auto place = [&](const Names& own) {
+    std::size_t first = out.size();
+    for (std::size_t i = out.size(); i-- > 0;)
+      if (has(own, out[i])) first = i;
+    return first;
+  };
+  if (place(own_b) < place(own_a)) {
+    std::swap(a, b);
+    std::swap(own_a, own_b);
+  }
   const std::int64_t count = product(a, batch), rows = product(a, own_a), columns = product(b, own_b),
                      inner = product(a, summed);
   const at::Tensor left = arranged(a, joined(batch, own_a, summed)),

@@ -208,6 +208,39 @@ at::Tensor max_over(Call& c) {
   return at::maximum(inside, edge.amax(dims));
 }
 
+// The order of dimensions as they lie in memory, `last` after all others: there softmax is fastest.
+std::vector<std::int64_t> memory_order(const at::Tensor& x, std::int64_t last) {
+  std::vector<std::int64_t> dims;
+  for (std::int64_t d = 0; d < x.dim(); ++d)
+    if (d != last) dims.push_back(d);
+  std::stable_sort(dims.begin(), dims.end(),
+                   [&](std::int64_t a, std::int64_t b) { return x.stride(a) > x.stride(b); });
+  dims.push_back(last);
+  return dims;
+}
+
+at::Tensor restored(const at::Tensor& x, const std::vector<std::int64_t>& order) {
+  std::vector<std::int64_t> back(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    back[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  return x.permute(back);
+}
+
+at::Tensor softmax(Call& c) {
+  if (c.clean)
+    c.in[0] = mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window,
+                         -std::numeric_limits<double>::infinity());
+  const std::vector<std::int64_t> order = memory_order(c.in[0], c.forms[0].dim(c.node.axes[0]));
+  return restored(at::_softmax(c.in[0].permute(order), -1, false), order);
+}
+
+at::Tensor softmax_grad(const Call& c) {
+  const at::Tensor w = operand(c, 0);
+  const std::vector<std::int64_t> order = memory_order(w, c.form.dim(c.node.axes[0]));
+  const at::Tensor g = operand(c, 1).expand_as(w).permute(order);
+  return restored(at::_softmax_backward_data(g, w.permute(order), -1, w.scalar_type()), order);
+}
+
 // Operands of a contraction over pairs: those outside of the window count nothing. A value that does not depend on t (the past of
 // something) holds no arbitrary numbers, so the other operand's zeros are enough for both.
 void mask_operands(Call& c) {
@@ -427,6 +460,10 @@ at::Tensor run_kernel(Call c) {
       return max_over(c);
     case Op::kDot:
       return dot(c);
+    case Op::kSoftmax:
+      return softmax(c);
+    case Op::kSoftmaxGrad:
+      return softmax_grad(c);
     case Op::kTopK:
       return top_k(c);
     case Op::kBroadcast:

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
+#include "ir/fuse.h"
 #include "ir/gradient.h"
 
 namespace gabbro::exec::torch {
@@ -89,11 +90,11 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(graph),
-        graph_(graph),
+      : forward_graph_(ir::fuse(graph)),
+        graph_(forward_graph_),
         options_(options),
         device_(options.device),
-        logits_(graph.bodies[0].outputs.at(0)) {
+        logits_(graph_.bodies[0].outputs.at(0)) {
     at::set_num_threads(options.threads);
     const c10::InferenceMode no_autograd;
     const Random random(seed);

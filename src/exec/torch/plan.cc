@@ -306,6 +306,12 @@ class Planner {
         case Op::kExp:
           clean[at(id)] = true;  // its kernel sees to it
           break;
+        case Op::kSoftmax:
+          clean[at(id)] = node.axes.contains(ir::kPast);
+          break;
+        case Op::kSoftmaxGrad:
+          clean[at(id)] = is_clean(0) && all_tame;
+          break;
         case Op::kMul:
           clean[at(id)] = (is_clean(0) || is_clean(1)) && all_tame;
           break;

@@ -184,7 +184,7 @@ void Body::run_block(Work& work, std::int64_t row, std::int64_t begin) const {
     call.window = window_of(id);
     call.unpast = at_once;
     call.unmasked = plan_.unmasked[id];
-    call.clean = node.op == Op::kExp && plan_.clean[id];
+    call.clean = (node.op == Op::kExp || node.op == Op::kSoftmax) && plan_.clean[id];
     for (int o = 0; o < 3 && node.in[o] >= 0; ++o) {
       at::Tensor& from = values[slots.operands[k][o]];
       call.forms[o] = forms_[node.in[o]];

@@ -1,0 +1,115 @@
+#include "ir/fuse.h"
+
+#include <optional>
+
+#include "ir/builder.h"
+
+namespace gabbro::ir {
+
+namespace {
+
+class Fuser {
+ public:
+  Fuser(const Graph& from, Graph& to)
+      : from_(from), nodes_(from.bodies[0].nodes), b_(to, 0), map_(nodes_.size(), -1) {}
+
+  void run() {
+    const std::vector<bool> live = live_nodes(from_, 0, from_.bodies[0].outputs);
+    for (std::size_t id = 0; id < nodes_.size(); ++id)
+      if (live[id]) map_[id] = copy(static_cast<NodeId>(id));
+    for (const NodeId id : from_.bodies[0].outputs) b_.graph().bodies[0].outputs.push_back(map_[id]);
+  }
+
+ private:
+  struct Match {
+    NodeId x = -1;
+    AxisId axis = 0;
+  };
+
+  [[nodiscard]] const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] bool is_constant(NodeId id) const { return node(id).op == Op::kConst && node(id).index < 0; }
+
+  NodeId copy(NodeId id) {
+    Node n = node(id);
+    b_.set_line(n.line);
+    if (const auto softmax = softmax_at(n))
+      return b_.add({.op = Op::kSoftmax, .in = {map_[softmax->x], -1, -1}, .axes = {softmax->axis}});
+    if (const auto scaled = scaled_product(n)) return *scaled;
+    if (n.op == Op::kScan) {
+      Scan& scan = b_.graph().scans[n.index];
+      for (auto* list : {&scan.inits, &scan.sequences, &scan.invariants})
+        for (NodeId& in : *list) in = map_[in];
+      return b_.add(n);
+    }
+    for (NodeId& in : n.in)
+      if (in >= 0) in = map_[in];
+    return b_.add(n);
+  }
+
+  // e / sum(e) with e = exp(x - m), m a constant for gradients: the maximum of x, or anything else that x has subtracted from it along
+  // the whole axis.
+  [[nodiscard]] std::optional<Match> softmax_at(const Node& n) const {
+    if (n.op != Op::kMul) return {};
+    for (int i = 0; i < 2; ++i) {
+      const NodeId e = n.in[i];
+      const Node &exponential = node(e), &inverse = node(n.in[1 - i]);
+      if (exponential.op != Op::kExp || inverse.op != Op::kRecip) continue;
+      const Node& total = node(inverse.in[0]);
+      if (total.op != Op::kSum || total.in[0] != e || total.axes.size() != 1) continue;
+      const Node& difference = node(exponential.in[0]);
+      if (difference.op != Op::kAdd || difference.type != n.type) continue;
+      for (int k = 0; k < 2; ++k) {
+        const NodeId x = difference.in[k];
+        if (is_largest(difference.in[1 - k], x, total.axes[0]) && node(x).type == n.type)
+          return Match{x, total.axes[0]};
+      }
+    }
+    return {};
+  }
+
+  // -1 * detach(max(x, over=axis))
+  [[nodiscard]] bool is_largest(NodeId id, NodeId x, AxisId axis) const {
+    const Node& n = node(id);
+    if (n.op != Op::kMul) return false;
+    for (int i = 0; i < 2; ++i) {
+      if (!is_constant(n.in[i]) || node(n.in[i]).value != -1) continue;
+      const Node& detached = node(n.in[1 - i]);
+      if (detached.op != Op::kDetach) continue;
+      const Node& largest = node(detached.in[0]);
+      if (largest.op == Op::kMaxOver && largest.in[0] == x && largest.axes.size() == 1 &&
+          largest.axes[0] == axis)
+        return true;
+    }
+    return false;
+  }
+
+  // c * dot(a, b) over pairs as dot(c * a, b) where a has no past: one number per position instead of one per pair.
+  std::optional<NodeId> scaled_product(const Node& n) {
+    if (n.op != Op::kMul || !n.type.past()) return {};
+    for (int i = 0; i < 2; ++i) {
+      const Node& factor = node(n.in[i]);
+      const Node& product = node(n.in[1 - i]);
+      if (factor.op != Op::kConst || product.op != Op::kDot) continue;
+      for (int k = 0; k < 2; ++k)
+        if (!node(product.in[k]).type.past())
+          return b_.dot(b_.times(map_[n.in[i]], map_[product.in[k]]), map_[product.in[1 - k]], product.axes);
+    }
+    return {};
+  }
+
+  const Graph& from_;
+  const std::vector<Node>& nodes_;
+  Builder b_;
+  std::vector<NodeId> map_;
+};
+
+}  // namespace
+
+Graph fuse(const Graph& graph) {
+  Graph out = graph;
+  out.bodies[0] = {};
+  Fuser(graph, out).run();
+  return out;
+}
+
+}  // namespace gabbro::ir
