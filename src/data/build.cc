@@ -309,8 +309,8 @@ Result<Named> expand(const BuildOptions& options, const std::string& folder, Tic
       out.sources.push_back(source);
       continue;
     }
-    const auto watch = [&](double share, const std::string& package) {
-      return ticker.tick({.stage = "fetching " + package, .share = share});
+    const auto watch = [&](double share, const std::string&) {
+      return ticker.tick({.stage = "packages of debian", .share = share});
     };
     const std::string cache = options.cache.empty() ? debian::default_cache() : options.cache;
     GABBRO_TRY(texts, debian::write_texts(folder, cache + "/debian", options.source.separator, watch));

@@ -28,7 +28,7 @@ struct BuildOptions {
 /// How far a build is: `share` of the stage in [0, 1], counts so far.
 struct BuildProgress {
   std::string
-      stage;  // "fetching PACKAGE", "reading a sample", "making the vocabulary", "encoding train", "encoding valid"
+      stage;  // "packages of debian", "reading a sample", "making the vocabulary", "encoding train", "encoding valid"
   double share = 0;
   std::uint64_t documents = 0, bytes = 0, tokens = 0;
   std::string notice;  // something to tell a person: what was left out, what a package held

@@ -109,8 +109,6 @@ TEST_F(Data, FoldersHoldFilesOfKnownFormats) {
   EXPECT_EQ(sources->files, (std::vector<std::string>{root / "d/a/z.md", root / "d/b.txt"}));
   EXPECT_EQ(sources->skipped.size(), 1U);
   EXPECT_EQ(find_sources({root / "nowhere"}).error().code, "io");
-  write("p.parquet", "x");
-  EXPECT_NE(find_sources({root / "p.parquet"}).error().message.find("Parquet"), std::string::npos);
 }
 
 TEST_F(Data, BytesThatAreNoTextAreReplaced) {
