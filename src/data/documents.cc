@@ -247,8 +247,13 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
       continue;
     }
     std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(path, error))
-      if (entry.is_regular_file(error)) found.push_back(entry.path());
+    for (auto entry = fs::recursive_directory_iterator(path, error); entry != fs::end(entry);
+         entry.increment(error)) {
+      if (entry->path().filename().string().starts_with('.'))
+        entry.disable_recursion_pending();  // .git and the like
+      else if (entry->is_regular_file(error))
+        found.push_back(entry->path());
+    }
     std::sort(found.begin(), found.end());
     const std::size_t before = out.files.size();
     for (const fs::path& file : found) {

@@ -27,7 +27,7 @@ class Documents {
 };
 
 /// The files that a list of paths names: files as they are, folders with all files below them whose format is known, in order of
-/// their paths.
+/// their paths; hidden ones are passed over.
 struct Sources {
   std::vector<std::string> files;
   std::uint64_t bytes = 0;           // on disk
