@@ -24,6 +24,11 @@ double now() {
 class ProgressLine {
  public:
   bool operator()(const data::BuildProgress& p) {
+    if (!p.notice.empty()) {
+      end_line();
+      fmt::print(stderr, "{}\n", p.notice);
+      return !g_interrupted;
+    }
     const bool fresh = p.stage != stage_;
     if (fresh) {
       end_line();

@@ -94,11 +94,11 @@ class Program {
     CLI::App* data = app_.add_subcommand("data", "Corpora: token shards made from text");
     data->fallthrough()->require_subcommand(1);
     names_.emplace_back("data");
-    CLI::App* build = data->add_subcommand("build", "Make a corpus from files and folders");
-    build
-        ->add_option("SOURCE", d_.build.sources,
-                     "text (.txt, .md), JSON lines (.jsonl), also packed; folders")
-        ->required();
+    CLI::App* build =
+        data->add_subcommand("build", "Make a corpus from files, folders, or Debian's packages");
+    build->add_option(
+        "SOURCE", d_.build.sources,
+        "text (.txt, .md), JSON lines (.jsonl), also packed; Parquet; folders; the corpus debian (debian)");
     build->add_option("--out", d_.build.out, "the folder to make")->required();
     build->add_option("--vocab", d_.build.vocab, "pieces of the vocabulary (4096)")
         ->check(CLI::Range(300, 1 << 20));
@@ -107,11 +107,17 @@ class Program {
         ->check(CLI::Range(1e-6, 0.5));
     build->add_option("--valid-source", d_.build.valid_sources,
                       "held-out documents: files and folders of their own");
-    build->add_option("--field", d_.build.source.field, "the field of JSON lines that holds the text (text)");
+    build->add_option("--field", d_.build.source.field,
+                      "the field of JSON lines, or column of Parquet, that holds the text (text)");
     build->add_option("--separator", d_.build.source.separator,
                       "the line that ends a document of a text file (<|endoftext|>)");
     build->add_option("--threads", d_.build.threads, "threads that encode (2)")->check(CLI::Range(1, 256));
-    build->callback([this] { other_ = [this] { return run_data_build(d_); }; });
+    build->add_option("--cache", d_.build.cache,
+                      "where packages of the corpus debian are kept (~/.cache/gabbro)");
+    build->callback([this] {
+      if (d_.build.sources.empty()) d_.build.sources = {"debian"};
+      other_ = [this] { return run_data_build(d_); };
+    });
     CLI::App* info = data->add_subcommand("info", "What a corpus holds");
     info->add_option("FOLDER", d_.folder, "the corpus")->required();
     info->add_flag("--verify", d_.verify, "read every file and compare it with its hash");

@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "data/debian/corpus.h"
+#include "data/debian/fetch.h"
 #include "data/tokenizer.h"
 
 namespace gabbro::data {
@@ -34,6 +36,9 @@ class Ticker {
     if (!force && now - last_ < std::chrono::milliseconds(200)) return true;
     last_ = now;
     return !progress_ || progress_(state);
+  }
+  void tell(std::string notice) {
+    if (progress_) progress_({.notice = std::move(notice)});
   }
 
  private:
@@ -290,8 +295,48 @@ Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& opt
   return Tokenizer::train(sample, options.vocab);
 }
 
+// A corpus of ours is put where it is named: its text lies in `folder` while the build runs.
+struct Named {
+  std::vector<std::string> sources;                        // files instead of the name
+  std::vector<std::pair<std::string, std::string>> names;  // of those files in the manifest
+};
+
+Result<Named> expand(const BuildOptions& options, const std::string& folder, Ticker& ticker) {
+  Named out;
+  std::error_code error;
+  for (const std::string& source : options.sources) {
+    if (source != "debian" || fs::exists(source, error)) {
+      out.sources.push_back(source);
+      continue;
+    }
+    const auto watch = [&](double share, const std::string&) {
+      return ticker.tick({.stage = "packages of debian", .share = share});
+    };
+    const std::string cache = options.cache.empty() ? debian::default_cache() : options.cache;
+    GABBRO_TRY(texts, debian::write_texts(folder, cache + "/debian", options.source.separator, watch));
+    for (const debian::Text& text : texts.found) {
+      out.sources.push_back(text.file);
+      out.names.emplace_back(text.file, "debian:" + text.name);
+      ticker.tell(fmt::format("{}: {} documents, {:.2f} MB of text", text.name, text.documents,
+                              static_cast<double>(text.bytes) / 1e6));
+    }
+    for (const std::string& name : texts.missing) ticker.tell("left out, since it was not found: " + name);
+  }
+  return out;
+}
+
+void tell_skipped(const Sources& sources, Ticker& ticker) {
+  if (sources.skipped.empty()) return;
+  ticker.tell(fmt::format("left out {} file{} of no known format: {}{}", sources.skipped.size(),
+                          sources.skipped.size() == 1 ? "" : "s", sources.skipped.front(),
+                          sources.skipped.size() == 1 ? "" : ", ..."));
+}
+
 Result<Manifest> build_in(const std::string& folder, const BuildOptions& options, Ticker& ticker) {
-  GABBRO_TRY(sources, find_sources(options.sources));
+  const std::string text_folder = folder + "/text";
+  GABBRO_TRY(named, expand(options, text_folder, ticker));
+  GABBRO_TRY(sources, find_sources(named.sources));
+  tell_skipped(sources, ticker);
   Sources held_out;
   if (!options.valid_sources.empty()) {
     GABBRO_TRY(found, find_sources(options.valid_sources));
@@ -301,6 +346,8 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   Manifest manifest;
   manifest.vocab = tokenizer.vocab();
   manifest.sources = sources.files;
+  for (const auto& [file, name] : named.names)
+    std::replace(manifest.sources.begin(), manifest.sources.end(), file, name);
   {
     GABBRO_TRY(file, File::create(folder + "/tokenizer.model"));
     if (auto ok = file.write(tokenizer.bytes().data(), tokenizer.bytes().size()); !ok)
@@ -331,6 +378,8 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
     GABBRO_TRY(info, writer->close());
     manifest.splits.push_back(std::move(info));
   }
+  std::error_code error;
+  fs::remove_all(text_folder, error);
   GABBRO_TRY(file, File::create(folder + "/manifest.json"));
   const std::string json = to_json(manifest);
   if (auto ok = file.write(json.data(), json.size()); !ok) return tl::unexpected(ok.error());

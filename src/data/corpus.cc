@@ -63,6 +63,8 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
+constexpr std::uint64_t kChecked = 1 << 30;  // bytes of a file that is hashed whenever its split is opened
+
 struct Border {
   std::uint64_t end;
   std::uint64_t bytes;
@@ -181,11 +183,33 @@ Result<Corpus> Corpus::open(const std::string& folder) {
   GABBRO_TRY(manifest, parse_manifest(text, path));
   out.manifest_ = std::move(manifest);
   for (const SplitInfo& s : out.manifest_.splits)
-    if (auto ok = out.split(s.name); !ok) return tl::unexpected(ok.error());
+    if (auto ok = out.map(s.name); !ok) return tl::unexpected(ok.error());
+  if (auto ok = out.check("tokenizer.model", out.manifest_.tokenizer_hash); !ok)
+    return tl::unexpected(ok.error());
   return out;
 }
 
+Result<bool> Corpus::check(const std::string& file, const std::string& hash) const {
+  GABBRO_TRY(got, hash_file(folder_ + "/" + file));
+  if (got == hash) return true;
+  return fail("corpus",
+              fmt::format("{}/{} is not what was written: hash {} instead of {}", folder_, file, got, hash),
+              "the file is damaged, or of another corpus: build the corpus again");
+}
+
 Result<Split> Corpus::split(const std::string& name) const {
+  GABBRO_TRY(out, map(name));
+  const SplitInfo& info = out.state_->info;
+  const std::uint64_t width = out.state_->wide ? 4 : 2;
+  for (const ShardInfo& shard : info.shards)
+    if (shard.tokens * width <= kChecked)
+      if (auto ok = check(shard.file, shard.hash); !ok) return tl::unexpected(ok.error());
+  if (info.documents * sizeof(Border) <= kChecked)
+    if (auto ok = check(name + ".documents", info.documents_hash); !ok) return tl::unexpected(ok.error());
+  return out;
+}
+
+Result<Split> Corpus::map(const std::string& name) const {
   const auto info = std::find_if(manifest_.splits.begin(), manifest_.splits.end(),
                                  [&](const SplitInfo& s) { return s.name == name; });
   if (info == manifest_.splits.end()) return fail("corpus", fmt::format("{} has no split {}", folder_, name));
@@ -221,15 +245,6 @@ Result<Split> Corpus::split(const std::string& name) const {
 }
 
 Result<bool> Corpus::verify() const {
-  const auto check = [&](const std::string& file, const std::string& want) -> Result<bool> {
-    GABBRO_TRY(got, hash_file(folder_ + "/" + file));
-    if (got != want)
-      return fail(
-          "corpus",
-          fmt::format("{}/{} is not what was written: hash {} instead of {}", folder_, file, got, want),
-          "the file is damaged: build the corpus again");
-    return true;
-  };
   if (auto ok = check("tokenizer.model", manifest_.tokenizer_hash); !ok) return ok;
   for (const SplitInfo& s : manifest_.splits) {
     for (const ShardInfo& shard : s.shards)

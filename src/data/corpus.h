@@ -73,17 +73,22 @@ Result<Manifest> parse_manifest(const std::string& json, const std::string& path
 
 class Corpus {
  public:
-  /// Errors: "corpus" (no corpus there, another version, a file missing or of the wrong size), each with the file and the numbers.
+  /// Errors: "corpus" (no corpus there, another version, a file missing or of the wrong size, another vocabulary than it was built
+  /// with), each with the file and the numbers.
   static Result<Corpus> open(const std::string& folder);
 
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
-  /// Errors: "corpus" when there is no such split.
+  /// Files of up to 1 GiB are compared with their hashes on the way, at the speed of memory; larger ones when `verify` is asked.
+  /// Errors: "corpus" when there is no such split, or a file of it is damaged.
   [[nodiscard]] Result<Split> split(const std::string& name) const;
   /// Reads every file and compares its hash with the manifest. Errors: "corpus", naming the file.
   [[nodiscard]] Result<bool> verify() const;
 
  private:
+  [[nodiscard]] Result<Split> map(const std::string& name) const;
+  [[nodiscard]] Result<bool> check(const std::string& file, const std::string& hash) const;
+
   std::string folder_;
   Manifest manifest_;
 };

@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "data/parquet.h"
+
 namespace gabbro::data {
 
 namespace fs = std::filesystem;
@@ -98,28 +100,54 @@ class FileDocuments : public Documents {
 
   Result<bool> next(std::string& text) override {
     for (;;) {
-      if (!bytes_) {
+      if (!bytes_ && !parquet_) {
         if (at_ == sources_.files.size()) return false;
-        GABBRO_TRY(opened, Bytes::open(sources_.files[at_]));
-        bytes_.emplace(std::move(opened));
-        format_ = format_of(sources_.files[at_]);
-        line_ = 0;
+        if (auto ok = open_file(); !ok) return ok;
       }
-      GABBRO_TRY(found, format_ == Format::kLines ? next_line(text) : next_text(text));
+      GABBRO_TRY(found, parquet_                    ? next_row(text)
+                        : format_ == Format::kLines ? next_line(text)
+                                                    : next_text(text));
       if (found) {
         text = valid_utf8(std::move(text));
         return true;
       }
-      done_ += bytes_->consumed();
+      done_ += bytes_ ? bytes_->consumed() : size_;
       bytes_.reset();
+      parquet_.reset();
       buffer_.clear();
       ++at_;
     }
   }
 
-  [[nodiscard]] std::uint64_t consumed() const override { return done_ + (bytes_ ? bytes_->consumed() : 0); }
+  [[nodiscard]] std::uint64_t consumed() const override {
+    if (parquet_) return done_ + static_cast<std::uint64_t>(parquet_->share() * static_cast<double>(size_));
+    return done_ + (bytes_ ? bytes_->consumed() : 0);
+  }
 
  private:
+  Result<bool> open_file() {
+    const std::string& path = sources_.files[at_];
+    format_ = format_of(path);
+    line_ = 0;
+    if (format_ == Format::kParquet) {
+      GABBRO_TRY(opened, ParquetFile::open(path, options_.field));
+      std::error_code error;
+      size_ = fs::file_size(path, error);
+      parquet_.emplace(std::move(opened));
+    } else {
+      GABBRO_TRY(opened, Bytes::open(path));
+      bytes_.emplace(std::move(opened));
+    }
+    return true;
+  }
+
+  Result<bool> next_row(std::string& text) {
+    for (;;) {
+      GABBRO_TRY(found, parquet_->next(text));
+      if (!found || !text.empty()) return found;
+    }
+  }
+
   // The next line of the file without its end; nullopt at the end of the file. Valid until the next call.
   Result<std::optional<std::string_view>> line() {
     buffer_.erase(0, std::exchange(used_, 0));
@@ -183,13 +211,23 @@ class FileDocuments : public Documents {
   Sources sources_;
   SourceOptions options_;
   std::size_t at_ = 0;
-  std::optional<Bytes> bytes_;
+  std::optional<Bytes> bytes_;          // of the file at work,
+  std::optional<ParquetFile> parquet_;  // or this
+  std::uint64_t size_ = 0;              // of a Parquet file
   Format format_ = Format::kText;
   std::string buffer_;
   std::size_t used_ = 0;  // bytes at the start of the buffer that were given out
   int line_ = 0;
   std::uint64_t done_ = 0;
 };
+
+// Parquet may be beyond this build, and text that is left out without a word is worse than an error.
+Result<bool> readable(const fs::path& path) {
+  if (format_of(path) != Format::kParquet) return true;
+  auto ok = load_parquet();
+  if (!ok) ok.error().message = path.string() + " is a Parquet file, and " + ok.error().message;
+  return ok;
+}
 
 }  // namespace
 
@@ -204,27 +242,32 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
     if (!fs::exists(path, error))
       return fail("io", fmt::format("there is no {}", path), "name files or folders");
     if (!fs::is_directory(path, error)) {
-      if (format_of(path) == Format::kParquet)
-        return fail("format", path + " is a Parquet file, which this build does not read",
-                    "convert it to JSON lines");
+      if (auto ok = readable(path); !ok) return tl::unexpected(ok.error());
       add(path);
       continue;
     }
     std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(path, error))
-      if (entry.is_regular_file(error)) found.push_back(entry.path());
+    for (auto entry = fs::recursive_directory_iterator(path, error); entry != fs::end(entry);
+         entry.increment(error)) {
+      if (entry->path().filename().string().starts_with('.'))
+        entry.disable_recursion_pending();  // .git and the like
+      else if (entry->is_regular_file(error))
+        found.push_back(entry->path());
+    }
     std::sort(found.begin(), found.end());
     const std::size_t before = out.files.size();
     for (const fs::path& file : found) {
       const Format format = format_of(file);
-      if ((format == Format::kText && !file.extension().empty()) || format == Format::kLines)
+      if (auto ok = readable(file); !ok) return tl::unexpected(ok.error());
+      if ((format == Format::kText && !file.extension().empty()) || format == Format::kLines ||
+          format == Format::kParquet)
         add(file);
       else
         out.skipped.push_back(file.string());
     }
     if (out.files.size() == before)
       return fail("io", fmt::format("{} holds no file of a known format", path),
-                  ".txt, .md or .jsonl, also packed: .gz, .xz, .zst, .bz2");
+                  ".txt, .md or .jsonl, also packed: .gz, .xz, .zst, .bz2; .parquet");
   }
   return out;
 }

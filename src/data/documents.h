@@ -1,4 +1,4 @@
-// Documents from files: text, JSON lines, compressed or not, and folders of them.
+// Documents from files: text and JSON lines, compressed or not, Parquet, and folders of them.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace gabbro::data {
 
 struct SourceOptions {
-  std::string field = "text";               // of JSON lines
+  std::string field = "text";               // of JSON lines; a column of Parquet, "a.b" inside of structures
   std::string separator = "<|endoftext|>";  // a line that ends a document of a text file
 };
 
@@ -27,18 +27,18 @@ class Documents {
 };
 
 /// The files that a list of paths names: files as they are, folders with all files below them whose format is known, in order of
-/// their paths.
+/// their paths; hidden ones are passed over.
 struct Sources {
   std::vector<std::string> files;
   std::uint64_t bytes = 0;           // on disk
   std::vector<std::string> skipped;  // files of folders that have no known format
 };
 
-/// Errors: "io" (no such file, an empty folder), "format" (a file named explicitly that cannot be read, Parquet among them).
+/// Errors: "io" (no such file, an empty folder), "parquet" (a Parquet file that this build does not read: parquet.h).
 Result<Sources> find_sources(const std::vector<std::string>& paths);
 
 /// A pass over all documents of `sources`. Text files (.txt, .md, or no known ending) are cut at separator lines, JSON lines (.jsonl,
-/// .ndjson) give a document a line; .gz, .xz, .zst, .bz2 are unpacked on the way. A text without separator is one document, cut at line ends
+/// .ndjson) give a document a line, Parquet files (.parquet) one a row; .gz, .xz, .zst, .bz2 are unpacked on the way. A text without separator is one document, cut at line ends
 /// every 16 MiB.
 std::unique_ptr<Documents> open_documents(const Sources& sources, const SourceOptions& options);
 

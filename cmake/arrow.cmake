@@ -1,0 +1,36 @@
+# Arrow's Parquet library, from the first of: the wheel `pyarrow` that `./dev setup` put into .venv, the pyarrow of the python3 on
+# the PATH, a system package. Without it gabbro is built without Parquet, and says so when it meets such a file.
+
+option(GABBRO_WITH_PARQUET "Read Parquet files, where Arrow is found" ON)
+
+# Sets TARGET gabbro_arrow when it is found.
+function(gabbro_find_arrow)
+  file(GLOB wheel ${CMAKE_CURRENT_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow)
+  if(NOT wheel)
+    find_package(Python3 QUIET COMPONENTS Interpreter)
+    if(Python3_FOUND)
+      execute_process(COMMAND ${Python3_EXECUTABLE} -c "import pyarrow; print(pyarrow.__path__[0])"
+        OUTPUT_VARIABLE wheel ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+    endif()
+  endif()
+  if(wheel)
+    list(GET wheel 0 wheel)
+    file(GLOB libraries ${wheel}/libparquet.so.[0-9]* ${wheel}/libarrow.so.[0-9]*)
+    list(LENGTH libraries count)
+    if(count EQUAL 2 AND EXISTS ${wheel}/include/parquet/api/reader.h)
+      add_library(gabbro_arrow INTERFACE)
+      target_include_directories(gabbro_arrow SYSTEM INTERFACE ${wheel}/include)
+      target_link_libraries(gabbro_arrow INTERFACE ${libraries})
+      message(STATUS "Parquet: Arrow in ${wheel}")
+      return()
+    endif()
+  endif()
+  find_package(Parquet QUIET)
+  if(TARGET Parquet::parquet_shared)
+    add_library(gabbro_arrow INTERFACE)
+    target_link_libraries(gabbro_arrow INTERFACE Parquet::parquet_shared Arrow::arrow_shared)
+    message(STATUS "Parquet: the system's Arrow")
+  else()
+    message(STATUS "Parquet: no Arrow found; ./dev setup installs it")
+  endif()
+endfunction()

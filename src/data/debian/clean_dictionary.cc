@@ -1,0 +1,175 @@
+// Dictionaries of dictd. An index line is "headword TAB offset TAB length", the numbers in base 64.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "data/debian/clean.h"
+#include "data/debian/group.h"
+#include "data/debian/unpack.h"
+
+namespace gabbro::data::debian {
+
+namespace {
+
+using Place = std::pair<std::uint64_t, std::uint64_t>;  // offset and length
+
+std::uint64_t base64(std::string_view digits) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::uint64_t out = 0;
+  for (const char c : digits) out = out * 64 + std::min<std::uint64_t>(kDigits.find(c), 63);
+  return out;
+}
+
+// Where entries lie, each once, in the order of the dictionary; what dictd says about the dictionary itself is none.
+std::vector<Place> places_of(std::string_view index) {
+  std::vector<Place> out, own;
+  for (std::size_t from = 0; from < index.size();) {
+    const std::size_t end = std::min(index.find('\n', from), index.size());
+    const std::string_view line = index.substr(from, end - from);
+    from = end + 1;
+    const std::size_t first = line.find('\t'), second = line.find('\t', first + 1);
+    if (second == std::string_view::npos) continue;
+    const Place place{base64(line.substr(first + 1, second - first - 1)), base64(line.substr(second + 1))};
+    (line.starts_with("00-database") || line.starts_with("00database") ? own : out).push_back(place);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  std::erase_if(out, [&](const Place& p) { return std::find(own.begin(), own.end(), p) != own.end(); });
+  return out;
+}
+
+// What GCIDE writes for letters beyond ASCII.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 30> kLetters{{
+    {"['a]", "á"},  {"['e]", "é"},  {"['i]", "í"},  {"['o]", "ó"},  {"['u]", "ú"},  {"['E]", "É"},
+    {"[`a]", "à"},  {"[`e]", "è"},  {"[`u]", "ù"},  {"[`o]", "ò"},  {"[`i]", "ì"},  {"[^a]", "â"},
+    {"[^e]", "ê"},  {"[^i]", "î"},  {"[^o]", "ô"},  {"[^u]", "û"},  {"[\"a]", "ä"}, {"[\"e]", "ë"},
+    {"[\"i]", "ï"}, {"[\"o]", "ö"}, {"[\"u]", "ü"}, {"[\"O]", "Ö"}, {"[\"U]", "Ü"}, {"[~n]", "ñ"},
+    {"[,c]", "ç"},  {"[ae]", "æ"},  {"[AE]", "Æ"},  {"[oe]", "œ"},  {"[OE]", "Œ"},  {"[deg]", "°"},
+}};
+
+std::string with_letters(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto* letter = std::find_if(kLetters.begin(), kLetters.end(),
+                                      [&](const auto& l) { return text.substr(i).starts_with(l.first); });
+    if (text[i] == '[' && letter != kLetters.end()) {
+      out += letter->second;
+      i += letter->first.size();
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
+// Without brackets and what they hold: etymologies, sources, marks of sounds. Without \pronunciation\ and the parenthesis after it.
+std::string without_apparatus(std::string_view text) {
+  std::string out;
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '[') {
+      ++depth;
+    } else if (c == ']' && depth > 0) {
+      --depth;
+    } else if (depth == 0 && c == '\\') {
+      const std::size_t end = text.find('\\', i + 1);
+      if (end == std::string_view::npos) continue;
+      i = end;
+      const std::size_t open = text.find_first_not_of(" \n", i + 1);
+      if (open != std::string_view::npos && text[open] == '(')
+        if (const std::size_t close = text.find(')', open); close != std::string_view::npos) i = close;
+    } else if (depth == 0) {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// A paragraph of dates, sources or lines of a drawing, as FOLDOC and the Jargon File have them.
+bool is_apparatus(std::string_view text) {
+  if (text.find("─") != std::string_view::npos) return true;
+  return text == "[Details?]" || text == "[Jargon File]" ||
+         (text.size() == 12 && text.starts_with("(") && text.ends_with(")") && text[5] == '-' &&
+          text[8] == '-');
+}
+
+// "<networking> A ...", "1. <data> ...": the subjects that FOLDOC gives.
+std::string without_subject(std::string text) {
+  std::size_t at = text.size() > 3 && text.substr(1, 2) == ". " ? 3 : 0;
+  if (text.size() <= at || text[at] != '<') return text;
+  const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz, -/", at + 1);
+  if (end != std::string::npos && text[end] == '>') text.erase(at, std::min(end + 2, text.size()) - at);
+  return text;
+}
+
+// Blanks as one, none before punctuation, no braces of links.
+std::string joined(std::string_view paragraph) {
+  std::string out;
+  bool blank = false;
+  for (const char c : paragraph) {
+    if (c == '{' || c == '}') continue;
+    if (c == ' ' || c == '\n' || c == '\t') {
+      blank = !out.empty();
+      continue;
+    }
+    if (blank && c != ',' && c != '.' && c != ';') out += ' ';
+    blank = false;
+    out += c;
+  }
+  return out;
+}
+
+bool is_from_wordnet(std::string_view paragraph) {
+  const std::size_t mark = paragraph.find("[WordNet");
+  return mark != std::string_view::npos;
+}
+
+Result<bool> clean(const Files& files, const Emit& emit, bool webster) {
+  for (const auto& [path, index] : files) {
+    if (!path.ends_with(".index")) continue;
+    const std::string body = path.substr(0, path.size() - 6) + ".dict.dz";
+    const auto packed = files.find(body);
+    if (packed == files.end()) return fail("format", fmt::format("{} is missing beside {}", body, path));
+    GABBRO_TRY(text, unpack(packed->second, body));
+    Group group(emit, 8192);
+    for (const auto& [offset, length] : places_of(index)) {
+      if (offset + length > text.size())
+        return fail("format",
+                    fmt::format("{}: an entry at byte {} of {}", body, offset + length, text.size()));
+      group.add(clean_entry(std::string_view(text).substr(offset, length), webster));
+    }
+    group.end();
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string clean_entry(std::string_view entry, bool webster) {
+  std::string out;
+  for (std::size_t from = 0; from < entry.size();) {
+    const std::size_t gap = entry.find("\n\n", from),
+                      end = gap == std::string_view::npos ? entry.size() : gap;
+    const std::string_view paragraph = entry.substr(from, end - from);
+    from = end + 2;
+    if (webster && is_from_wordnet(paragraph)) continue;
+    if (webster) {
+      out += joined(without_apparatus(with_letters(paragraph)));
+    } else {
+      const std::string text = joined(paragraph);
+      if (is_apparatus(text)) continue;
+      out += without_subject(text);
+    }
+    if (!out.empty() && out.back() != '\n') out += '\n';
+  }
+  return out;
+}
+
+Result<bool> clean_dictionary(const Files& files, const Emit& emit) { return clean(files, emit, false); }
+Result<bool> clean_webster(const Files& files, const Emit& emit) { return clean(files, emit, true); }
+
+}  // namespace gabbro::data::debian

@@ -1,0 +1,224 @@
+// HTML and OSIS by libxml2: a walk over the tree that knows blocks, lines and what is no text.
+#include <libxml/HTMLparser.h>
+#include <libxml/parser.h>
+#include <utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "data/debian/clean.h"
+
+namespace gabbro::data::debian {
+
+namespace {
+
+constexpr std::size_t kShortest = 400;  // of a page
+
+enum class Kind { kInline, kLine, kBlock, kSkip };
+
+struct Element {
+  std::string_view name;
+  Kind kind;
+};
+
+// `note`, `lb`, `l` and `lg` are of OSIS; `sup` holds numbers of footnotes.
+constexpr std::array kElements{
+    Element{"address", Kind::kBlock}, Element{"article", Kind::kBlock}, Element{"blockquote", Kind::kBlock},
+    Element{"br", Kind::kLine},       Element{"button", Kind::kSkip},   Element{"canvas", Kind::kSkip},
+    Element{"chapter", Kind::kBlock}, Element{"dd", Kind::kLine},       Element{"div", Kind::kBlock},
+    Element{"dl", Kind::kBlock},      Element{"dt", Kind::kBlock},      Element{"figcaption", Kind::kBlock},
+    Element{"footer", Kind::kSkip},   Element{"form", Kind::kSkip},     Element{"h1", Kind::kBlock},
+    Element{"h2", Kind::kBlock},      Element{"h3", Kind::kBlock},      Element{"h4", Kind::kBlock},
+    Element{"h5", Kind::kBlock},      Element{"h6", Kind::kBlock},      Element{"head", Kind::kSkip},
+    Element{"header", Kind::kBlock},  Element{"hr", Kind::kBlock},      Element{"iframe", Kind::kSkip},
+    Element{"img", Kind::kSkip},      Element{"l", Kind::kLine},        Element{"lb", Kind::kLine},
+    Element{"lg", Kind::kBlock},      Element{"li", Kind::kLine},       Element{"main", Kind::kBlock},
+    Element{"math", Kind::kSkip},     Element{"nav", Kind::kSkip},      Element{"noscript", Kind::kSkip},
+    Element{"note", Kind::kSkip},     Element{"ol", Kind::kBlock},      Element{"p", Kind::kBlock},
+    Element{"pre", Kind::kSkip},      Element{"script", Kind::kSkip},   Element{"section", Kind::kBlock},
+    Element{"select", Kind::kSkip},   Element{"style", Kind::kSkip},    Element{"sup", Kind::kSkip},
+    Element{"svg", Kind::kSkip},      Element{"table", Kind::kSkip},    Element{"title", Kind::kBlock},
+    Element{"ul", Kind::kBlock},
+};
+
+// Classes (and ids) of navigation, permanent links, footnotes and listings in what DocBook, Sphinx, Texinfo, mdBook, AsciiDoc,
+// Publican and the Apache project write.
+constexpr std::array kSkippedClasses{
+    std::string_view{"navheader"},
+    std::string_view{"navfooter"},
+    std::string_view{"toc"},
+    std::string_view{"TOC"},
+    std::string_view{"docnav"},
+    std::string_view{"sphinxsidebar"},
+    std::string_view{"related"},
+    std::string_view{"footer"},
+    std::string_view{"headerlink"},
+    std::string_view{"highlight"},
+    std::string_view{"footnotes"},
+    std::string_view{"footnote"},
+    std::string_view{"header"},
+    std::string_view{"nav-panel"},
+    std::string_view{"sidebar"},
+    std::string_view{"menu-bar"},
+    std::string_view{"nav-wrapper"},
+    std::string_view{"titlepage-legal"},
+    std::string_view{"page-header"},
+    std::string_view{"path"},
+    std::string_view{"toplang"},
+    std::string_view{"bottomlang"},
+    std::string_view{"up"},
+    std::string_view{"quickview"},
+    std::string_view{"index"},
+    std::string_view{"wy-nav-side"},
+    std::string_view{"rst-footer-buttons"},
+    std::string_view{"legalnotice"},
+    std::string_view{"producttitle"},
+    std::string_view{"synopsis"},
+    std::string_view{"indexterm"},
+    std::string_view{"contents"},
+    std::string_view{"Contents_element"},
+    std::string_view{"banner"},
+    std::string_view{"title"},
+    std::string_view{"nav"},
+    std::string_view{"previous_page"},
+    std::string_view{"next_page"},
+    std::string_view{"toc_page"},
+    std::string_view{"longdesc-link"},
+    std::string_view{"permalink"},
+    std::string_view{"preface-menu"},
+    std::string_view{"wy-breadcrumbs"},
+};
+
+bool has_word(std::string_view words, std::string_view word) {
+  for (std::size_t at = words.find(word); at != std::string_view::npos; at = words.find(word, at + 1)) {
+    const std::size_t end = at + word.size();
+    if ((at == 0 || words[at - 1] == ' ') && (end == words.size() || words[end] == ' ')) return true;
+  }
+  return false;
+}
+
+bool is_skipped(xmlNode* node) {
+  for (const char* attribute : {"class", "id"}) {
+    xmlChar* value = xmlGetProp(node, reinterpret_cast<const xmlChar*>(attribute));
+    if (!value) continue;
+    const std::string words = reinterpret_cast<const char*>(value);
+    xmlFree(value);
+    for (const std::string_view skipped : kSkippedClasses)
+      if (has_word(words, skipped)) return true;
+  }
+  return false;
+}
+
+Kind kind_of(xmlNode* node, bool osis) {
+  const std::string_view name = reinterpret_cast<const char*>(node->name);
+  const auto* found =
+      std::find_if(kElements.begin(), kElements.end(), [&](const Element& e) { return e.name == name; });
+  const Kind kind = found == kElements.end() ? Kind::kInline : found->kind;
+  return kind != Kind::kSkip && !osis && is_skipped(node) ? Kind::kSkip : kind;
+}
+
+// Text with runs of blanks as one, paragraphs apart by an empty line.
+class Writer {
+ public:
+  void add(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const char c = text[i];
+      const bool wide = text.substr(i, 2) == "\xc2\xa0";  // a blank that does not break
+      if (wide) ++i;
+      if (wide || c == ' ' || c == '\n' || c == '\t' || c == '\r') {
+        blank_ = true;
+        continue;
+      }
+      if (!out_.empty() && lines_ > 0)
+        out_.append(static_cast<std::size_t>(lines_), '\n');
+      else if (!out_.empty() && blank_)
+        out_ += ' ';
+      lines_ = 0;
+      blank_ = false;
+      out_ += c;
+    }
+  }
+  void end(int lines) { lines_ = std::max(lines_, lines); }
+  std::string take() {
+    if (!out_.empty()) out_ += '\n';
+    return std::move(out_);
+  }
+
+ private:
+  std::string out_;
+  int lines_ = 0;  // to begin before the next character
+  bool blank_ = false;
+};
+
+void walk(xmlNode* node, bool osis, Writer& out) {
+  for (; node; node = node->next) {
+    if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
+      if (node->content) out.add(reinterpret_cast<const char*>(node->content));
+    } else if (node->type == XML_ELEMENT_NODE) {
+      const Kind kind = kind_of(node, osis);
+      const int lines = kind == Kind::kBlock ? 2 : kind == Kind::kLine ? 1 : 0;
+      out.end(lines);
+      if (kind != Kind::kSkip) walk(node->children, osis, out);
+      out.end(lines);
+    }
+  }
+}
+
+// Manuals come in several languages at times, without a word about it in their names.
+bool is_foreign(xmlNode* root) {
+  xmlChar* value = root ? xmlGetProp(root, reinterpret_cast<const xmlChar*>("lang")) : nullptr;
+  if (!value) return false;
+  const bool out = *value != 0 && !std::string_view(reinterpret_cast<const char*>(value)).starts_with("en");
+  xmlFree(value);
+  return out;
+}
+
+// Licences stand in manuals as paragraphs of their own.
+std::string without_licence(const std::string& text) {
+  std::string out;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = text.find('\n', from) + 1;
+    const std::string_view line = std::string_view(text).substr(from, end - from);
+    from = end;
+    if (line == "\n" && (out.empty() || out.ends_with("\n\n"))) continue;
+    if (!line.starts_with("Copyright ©") && !line.starts_with("Permission is granted to")) out += line;
+  }
+  return out;
+}
+
+struct FreeDocument {
+  void operator()(xmlDoc* d) const { xmlFreeDoc(d); }
+};
+
+}  // namespace
+
+std::string text_of_markup(const std::string& page, bool osis) {
+  std::unique_ptr<xmlDoc, FreeDocument> document;
+  const int size = static_cast<int>(page.size());
+  if (osis) {
+    document.reset(xmlReadMemory(
+        page.data(), size, nullptr, "UTF-8",
+        XML_PARSE_RECOVER | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET | XML_PARSE_HUGE));
+  } else {
+    // A page that is UTF-8 need not say so; one that is not says what it is.
+    const char* encoding = utf8::is_valid(page.begin(), page.end()) ? "UTF-8" : nullptr;
+    document.reset(
+        htmlReadMemory(page.data(), size, nullptr, encoding,
+                       HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET));
+  }
+  Writer out;
+  xmlNode* root = document ? xmlDocGetRootElement(document.get()) : nullptr;
+  if (!is_foreign(root)) walk(root, osis, out);
+  return without_licence(out.take());
+}
+
+Result<bool> clean_html(const Files& files, const Emit& emit) {
+  for (const auto& [path, page] : files) {
+    std::string text = text_of_markup(page, false);
+    if (text.size() >= kShortest) emit(std::move(text));
+  }
+  return true;
+}
+
+}  // namespace gabbro::data::debian

@@ -1,0 +1,32 @@
+// Short texts gathered to documents.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "data/debian/packages.h"
+
+namespace gabbro::data::debian {
+
+/// Joins texts with empty lines between them; a document ends when it has reached `size` bytes, or at `end`.
+class Group {
+ public:
+  Group(const Emit& emit, std::size_t size) : emit_(emit), size_(size) {}
+  void add(std::string_view text) {
+    if (text.empty()) return;
+    if (!document_.empty()) document_ += '\n';
+    document_ += text;
+    if (document_.back() != '\n') document_ += '\n';
+    if (document_.size() >= size_) end();
+  }
+  void end() {
+    if (!document_.empty()) emit_(std::exchange(document_, {}));
+  }
+
+ private:
+  const Emit& emit_;
+  std::size_t size_;
+  std::string document_;
+};
+
+}  // namespace gabbro::data::debian

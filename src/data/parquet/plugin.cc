@@ -1,0 +1,94 @@
+// Reads a text column page by page, by the low-level interface of Arrow's Parquet library: memory is that of one page.
+#include <parquet/api/reader.h>
+
+#include <array>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "data/parquet_plugin.h"
+
+namespace {
+
+constexpr std::int64_t kBatch = 128;  // rows
+
+thread_local std::string g_error;
+
+// The columns of text, for a message.
+std::string text_columns(const parquet::SchemaDescriptor& schema) {
+  std::string out;
+  for (int i = 0; i < schema.num_columns(); ++i)
+    if (schema.Column(i)->physical_type() == parquet::Type::BYTE_ARRAY)
+      out += (out.empty() ? "" : ", ") + schema.Column(i)->path()->ToDotString();
+  return out.empty() ? "no column of this file holds text"
+                     : "columns with text: " + out + "; choose with --field";
+}
+
+}  // namespace
+
+struct GabbroParquet {
+  std::unique_ptr<parquet::ParquetFileReader> file;
+  int column = 0, group = 0;
+  std::shared_ptr<parquet::ByteArrayReader> reader;
+  std::array<parquet::ByteArray, kBatch> values;
+  std::array<std::int16_t, kBatch> levels;
+  std::int64_t count = 0, at = 0;  // of the values that were read
+  std::int64_t rows = 0;
+
+  // False: there are no more.
+  bool fill() {
+    for (;;) {
+      if (!reader) {
+        if (group == file->metadata()->num_row_groups()) return false;
+        reader = std::static_pointer_cast<parquet::ByteArrayReader>(file->RowGroup(group++)->Column(column));
+      }
+      if (!reader->HasNext()) {
+        reader.reset();
+        continue;
+      }
+      at = 0;
+      rows += reader->ReadBatch(kBatch, levels.data(), nullptr, values.data(), &count);
+      if (count > 0) return true;
+    }
+  }
+};
+
+GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const char** error) {
+  try {
+    auto out = std::make_unique<GabbroParquet>();
+    parquet::ReaderProperties properties;
+    properties.enable_buffered_stream();
+    out->file = parquet::ParquetFileReader::OpenFile(path, /*memory_map=*/false, properties);
+    const parquet::SchemaDescriptor& schema = *out->file->metadata()->schema();
+    out->column = schema.ColumnIndex(column);
+    const parquet::ColumnDescriptor* found = out->column < 0 ? nullptr : schema.Column(out->column);
+    if (found && found->physical_type() == parquet::Type::BYTE_ARRAY && found->max_repetition_level() == 0)
+      return out.release();
+    g_error = std::string("no text in column ") + column + "\n" + text_columns(schema);
+  } catch (const std::exception& e) {
+    g_error = e.what();
+  }
+  *error = g_error.c_str();
+  return nullptr;
+}
+
+int gabbro_parquet_next(GabbroParquet* file, const char** text, std::size_t* size, const char** error) {
+  try {
+    if (file->at == file->count && !file->fill()) return 0;
+    const parquet::ByteArray& value = file->values[static_cast<std::size_t>(file->at++)];
+    *text = reinterpret_cast<const char*>(value.ptr);
+    *size = value.len;
+    return 1;
+  } catch (const std::exception& e) {
+    g_error = e.what();
+  }
+  *error = g_error.c_str();
+  return -1;
+}
+
+double gabbro_parquet_share(const GabbroParquet* file) {
+  const std::int64_t all = file->file->metadata()->num_rows();
+  return all == 0 ? 1 : static_cast<double>(file->rows) / static_cast<double>(all);
+}
+
+void gabbro_parquet_close(GabbroParquet* file) { delete file; }
