@@ -69,6 +69,11 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
+  // lowered graphs (ir/chunk.h)
+  kChunk,
+  kUnchunk,
+  kSolve,
+  kRecur,
   kCount_,
 };
 

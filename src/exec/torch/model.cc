@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
+#include "ir/chunk.h"
 #include "ir/gradient.h"
 
 namespace gabbro::exec::torch {
@@ -59,11 +60,11 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(graph),
-        graph_(graph),
+      : forward_graph_(options.chunks ? ir::chunk_scans(graph).graph : graph),
+        graph_(forward_graph_),
         options_(options),
         device_(options.device),
-        logits_(graph.bodies[0].outputs.at(0)) {
+        logits_(graph_.bodies[0].outputs.at(0)) {
     at::set_num_threads(options.threads);
     const c10::InferenceMode no_autograd;
     const Random random(seed);
@@ -219,7 +220,7 @@ class TorchModel : public Model {
     }
   }
 
-  ir::Graph forward_graph_;  // as it came: executors keep references into their graph
+  ir::Graph forward_graph_;  // without the backward part: executors keep references into their graph
   ir::Graph graph_;          // with the backward part
   ModelOptions options_;
   at::Device device_;
