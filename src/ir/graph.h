@@ -69,9 +69,13 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
-  // lowered graphs (ir/fuse.h)
+  // lowered graphs (ir/fuse.h, ir/chunk.h)
   kSoftmax,
   kSoftmaxGrad,
+  kChunk,
+  kUnchunk,
+  kSolve,
+  kRecur,
   kCount_,
 };
 

@@ -271,6 +271,34 @@ Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
   return out;
 }
 
+Result<Type> chunk_type(const Graph& g, const Body& body, const Node& n) {
+  GABBRO_TRY(x, needs_time(g, operand(body, n, 0), "chunk"));
+  if (x.has(n.axes[0]) || x.axes.full())
+    return fail("shape", fmt::format("no room for a chunk of positions in {}", g.type_name(x)));
+  x.add(n.axes[0]);
+  return x;
+}
+Result<Type> unchunk_type(const Graph& g, const Body& body, const Node& n) {
+  GABBRO_TRY(x, needs_time(g, operand(body, n, 0), "unchunk"));
+  return drop(g, x, n.axes);
+}
+
+// Axes of a triangular system: rows and columns of the matrix; the right side and the solution have its rows.
+Result<Type> solve_type(const Graph& g, const Body& body, const Node& n) {
+  const AxisId row = n.axes[0], col = n.axes[1];
+  const Type &matrix = operand(body, n, 0), &right = operand(body, n, 1);
+  if (!matrix.has(row) || !right.has(row) || right.has(col) || g.axes[row].size != g.axes[col].size)
+    return fail("shape",
+                fmt::format("no triangular system: {} and {}", g.type_name(matrix), g.type_name(right)));
+  GABBRO_TRY(rest, drop(g, matrix, {col}));
+  return unify(g, rest, right);
+}
+
+Result<Type> recur_type(const Graph& g, const Body& body, const Node& n) {
+  GABBRO_TRY(out, pointwise(g, body, n));
+  return needs_time(g, out, "recur");
+}
+
 // ---- reach rules -------------------------------------------------------------------------------------------------------
 
 Reach here(const Graph&, const Node&) { return {0, 0}; }
@@ -284,6 +312,9 @@ Reach back(const Graph&, const Node& n) { return {n.amount == kAll ? -Reach::kFa
 Reach forth(const Graph&, const Node&) { return {0, Reach::kFar}; }
 Reach scanned(const Graph& g, const Node& n) {
   return g.scans[n.index].reverse ? Reach{0, Reach::kFar} : Reach{-Reach::kFar, 0};
+}
+Reach recurs(const Graph&, const Node& n) {
+  return n.amount == 0 ? Reach{-Reach::kFar, 0} : Reach{0, Reach::kFar};
 }
 Reach projected(const Graph& g, const Node& n) { return n.index < 0 ? everything(g, n) : Reach{0, 0}; }
 
@@ -421,6 +452,43 @@ void no_second_order(Builder&, NodeId, NodeId, Adjoints&) {
   GABBRO_CHECK(!"lowered graphs are differentiated once");
 }
 
+void d_chunk(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.add({.op = Op::kUnchunk, .in = {g, -1, -1}, .axes = b.node(self).axes}));
+}
+void d_unchunk(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  out.add(0, b.add({.op = Op::kChunk, .in = {g, -1, -1}, .axes = b.node(self).axes}));
+}
+
+// The adjoint of the right side solves the transposed system; that of the matrix is an outer product of the two solutions.
+void d_solve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  const Node n = b.node(self);
+  const AxisId row = n.axes[0], col = n.axes[1];
+  const NodeId right =
+      b.add({.op = Op::kSolve, .in = {n.in[0], g, -1}, .axes = n.axes, .amount = 1 - n.amount});
+  out.add(1, right);
+  const NodeId rows = n.amount == 0 ? right : self, cols = n.amount == 0 ? self : right;
+  const NodeId renamed = b.add({.op = Op::kRename, .in = {cols, -1, -1}, .axes = {row, col}});
+  AxisList surplus;
+  for (const Type& t : {b.type(rows), b.type(renamed)})
+    for (AxisId axis : t.axes)
+      if (!b.type(n.in[0]).has(axis) && !surplus.contains(axis)) surplus.push_back(axis);
+  const auto iota = [&](AxisId axis) { return b.add({.op = Op::kIota, .axes = {axis}}); };
+  out.add(0, b.times(b.dot(rows, renamed, surplus), b.less(iota(col), iota(row))));
+}
+
+// h[t] = a[t] h[t-1] + x[t]: adjoints run the other way with the factor of the position they come from.
+void d_recur(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  const Node n = b.node(self);
+  const int back = n.amount == 0 ? 1 : -1;
+  const auto shift = [&](NodeId x, int by) {
+    return b.add({.op = Op::kShift, .in = {x, -1, -1}, .amount = by});
+  };
+  const NodeId factor = b.type(n.in[0]).time() ? shift(n.in[0], -back) : n.in[0];
+  const NodeId x = b.add({.op = Op::kRecur, .in = {factor, g, -1}, .amount = 1 - n.amount});
+  out.add(0, b.times(x, shift(self, back)));
+  out.add(1, x);
+}
+
 // ---- the table -----------------------------------------------------------------------------------------------------------
 
 #define SCALAR(expression)                               \
@@ -540,6 +608,12 @@ const OpInfo kOps[] = {
     {Op::kSoftmax, "softmax", Kind::kReduce, 1, softmax_type, here, 4, kNone, d_softmax, "", ""},
     {Op::kSoftmaxGrad, "softmax_grad", Kind::kReduce, 2, softmax_type, here, 4, kNone, no_second_order, "",
      ""},
+
+    // Only passes make these. Time of a chunked value counts chunks; the last one is filled up with zeros.
+    {Op::kChunk, "chunk", Kind::kAdjoint, 1, chunk_type, everything, 0, kNone, d_chunk, "", ""},
+    {Op::kUnchunk, "unchunk", Kind::kAdjoint, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
+    {Op::kSolve, "solve", Kind::kAdjoint, 2, solve_type, here, 2, kNone, d_solve, "", ""},
+    {Op::kRecur, "recur", Kind::kAdjoint, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
 };
 #undef SCALAR
 

@@ -37,27 +37,33 @@ Sequences random_sequences(const lang::Elaboration& e, int count, int length, st
 }
 
 std::vector<ir::NodeId> with_gradients(lang::Elaboration& e, Sequences& sequences) {
-  ir::Builder builder(e.graph, 0);
-  std::vector<ir::NodeId> seeds, wrt;
-  const auto inputs = static_cast<std::int32_t>(sequences.feeds[0].inputs.size());
+  const auto inputs = static_cast<int>(sequences.feeds[0].inputs.size());
   Random random(11);
-  for (std::size_t o = 0; o < e.outputs.size(); ++o) {
-    const ir::Type type = e.graph.node(0, e.outputs[o]).type;
-    seeds.push_back(
-        builder.add({.op = ir::Op::kInput, .type = type, .index = inputs + static_cast<std::int32_t>(o)}));
+  for (const ir::NodeId output : e.outputs) {
+    const ir::Type type = e.graph.node(0, output).type;
     for (Feed& feed : sequences.feeds) {
       Tensor c = exec::zeros(e.graph, type.axes, sequences.length);
       for (double& v : c.data) v = random.normal();
       feed.inputs.push_back(std::move(c));
     }
   }
-  for (std::size_t id = 0; id < e.graph.bodies[0].nodes.size(); ++id) {
-    const ir::Node& node = e.graph.bodies[0].nodes[id];
+  return gradient_nodes(e.graph, e.outputs, inputs);
+}
+
+std::vector<ir::NodeId> gradient_nodes(ir::Graph& graph, const std::vector<ir::NodeId>& outputs, int inputs) {
+  ir::Builder builder(graph, 0);
+  std::vector<ir::NodeId> seeds, wrt;
+  for (std::size_t o = 0; o < outputs.size(); ++o)
+    seeds.push_back(builder.add({.op = ir::Op::kInput,
+                                 .type = graph.node(0, outputs[o]).type,
+                                 .index = inputs + static_cast<std::int32_t>(o)}));
+  for (std::size_t id = 0; id < graph.bodies[0].nodes.size(); ++id) {
+    const ir::Node& node = graph.bodies[0].nodes[id];
     if (node.op == ir::Op::kParam || (node.op == ir::Op::kInput && node.index < inputs))
       wrt.push_back(static_cast<ir::NodeId>(id));
   }
-  std::vector<ir::NodeId> wanted = e.outputs;
-  for (const ir::NodeId id : ir::differentiate(builder, e.outputs, seeds, wrt)) wanted.push_back(id);
+  std::vector<ir::NodeId> wanted = outputs;
+  for (const ir::NodeId id : ir::differentiate(builder, outputs, seeds, wrt)) wanted.push_back(id);
   return wanted;
 }
 
@@ -123,8 +129,8 @@ exec::torch::Batch batch_of(const Sequences& s, at::ScalarType dtype, bool packe
   return out;
 }
 
-std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Sequences& s,
-                    at::ScalarType dtype, double tolerance, bool packed) {
+std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Expected& want,
+                    const Sequences& s, at::ScalarType dtype, double tolerance, bool packed) {
   // Small blocks in double precision: several of them even for short sequences.
   const std::int64_t block = dtype == at::kDouble ? (packed ? 3 : 2) : 0;
   exec::torch::Executor executor(graph, wanted, {.dtype = dtype, .device = at::kCPU, .block = block});
@@ -134,7 +140,6 @@ std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wante
   } catch (const c10::Error& error) {
     return error.what_without_backtrace();
   }
-  const Expected want = reference(graph, wanted, s);
   for (std::size_t n = 0; n < wanted.size(); ++n) {
     const ir::Type& type = graph.node(0, wanted[n]).type;
     const auto where = [&](std::size_t k, const std::string& what) {
@@ -163,14 +168,28 @@ std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wante
 
 }  // namespace
 
+std::string lowering_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
+                                  const ir::Graph& lowered, const std::vector<ir::NodeId>& lowered_wanted,
+                                  const Sequences& s, double in_double, double in_single) {
+  const Expected want = reference(graph, wanted, s);
+  for (const bool packed : {false, true})
+    for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
+      const double tolerance = dtype == at::kDouble ? in_double : in_single;
+      if (tolerance <= 0) continue;
+      const std::string d = compare(lowered, lowered_wanted, want, s, dtype, tolerance, packed);
+      if (!d.empty()) return fmt::format("{}, {}: {}", packed ? "packed" : "batch", at::toString(dtype), d);
+    }
+  return "";
+}
+
 std::string disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Sequences& s,
                          at::ScalarType dtype, double tolerance) {
-  return compare(graph, wanted, s, dtype, tolerance, false);
+  return compare(graph, wanted, reference(graph, wanted, s), s, dtype, tolerance, false);
 }
 
 std::string packed_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                                 const Sequences& s, at::ScalarType dtype, double tolerance) {
-  return compare(graph, wanted, s, dtype, tolerance, true);
+  return compare(graph, wanted, reference(graph, wanted, s), s, dtype, tolerance, true);
 }
 
 }  // namespace gabbro::testing

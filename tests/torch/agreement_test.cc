@@ -6,6 +6,8 @@
 
 #include "edit/build.h"
 #include "edit/generate.h"
+#include "ir/facts.h"
+#include "ir/fuse.h"
 #include "ir/op.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -19,10 +21,29 @@ namespace {
 constexpr int kLength = 5, kSequences = 3;
 constexpr double kDouble = 1e-8, kFloat = 1e-4;
 
+int fused_graphs = 0;
+
+std::vector<ir::Op> nodes_of(const ir::Graph& graph) {
+  std::vector<ir::Op> out;
+  for (const ir::Node& node : graph.bodies[0].nodes) out.push_back(node.op);
+  return out;
+}
+
 void expect_agreement(lang::Elaboration e, int length = kLength) {
   ASSERT_TRUE(e.ok());
   Sequences s = random_sequences(e, kSequences, length, 3);
+  ir::Graph plain = e.graph;
+  plain.bodies[0].outputs = e.outputs;
+  ir::Graph fused = ir::fuse(plain);
+  const auto inputs = static_cast<int>(s.feeds[0].inputs.size());
   const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+  if (nodes_of(fused) != nodes_of(plain)) {
+    ASSERT_TRUE(ir::verify(fused).has_value());
+    const std::vector<ir::NodeId> outputs = fused.bodies[0].outputs,
+                                  fused_wanted = gradient_nodes(fused, outputs, inputs);
+    EXPECT_EQ(lowering_disagreement(e.graph, wanted, fused, fused_wanted, s, kDouble, kFloat), "") << "fused";
+    ++fused_graphs;
+  }
   EXPECT_EQ(disagreement(e.graph, wanted, s, at::kDouble, kDouble), "");
   EXPECT_EQ(packed_disagreement(e.graph, wanted, s, at::kDouble, kDouble), "") << "packed";
   // In single precision some numbers are ill-conditioned (a norm of next to nothing); a wrong value is wrong for all numbers.
@@ -85,6 +106,7 @@ TEST(TorchAgrees, OnEveryUnitOfTheZoo) {
       if (HasFailure()) return;
     }
   EXPECT_GE(units, 50);
+  EXPECT_GE(fused_graphs, 8) << "attention of every kind";
 }
 
 void expect_random_units(std::uint64_t first, std::uint64_t count) {

@@ -116,7 +116,9 @@ at::Tensor Body::compute(NodeId id, const Sources& sources, Call call) {
 
 Call Body::call_of(NodeId id, const Sources& sources) const {
   const Node& node = nodes_[id];
-  Call call{.graph = graph_, .node = node, .sequence = sources.sequence, .options = options_};
+  Sequence* const sequence =
+      sources.sequence ? &sources.sequence->chunked(node.op == Op::kChunk ? 0 : plan_.chunk[id]) : nullptr;
+  Call call{.graph = graph_, .node = node, .sequence = sequence, .options = options_};
   call.form = forms_[id];
   call.window = window_of(id);
   for (int i = 0; i < 3 && node.in[i] >= 0; ++i) {
@@ -146,7 +148,7 @@ at::Tensor Body::scan_out(const Node& node) const {
 void Body::run_scan(NodeId id, const Sources& sources) {
   const ir::Scan& scan = graph_.scans[nodes_[id].index];
   Body& step = steps_[id][0];
-  Sequence& sequence = *sources.sequence;
+  Sequence& sequence = sources.sequence->chunked(plan_.chunk[id]);
   const std::int64_t length = sequence.length(), batch = sequence.batch();
   const std::size_t states = scan.inits.size(), items = scan.sequences.size();
   const std::vector<NodeId>& results = graph_.bodies[scan.body].outputs;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/torch/chunk.h"
 #include "exec/torch/contract.h"
 
 namespace gabbro::exec::torch {
@@ -489,6 +490,11 @@ at::Tensor run_kernel(Call c) {
     case Op::kUnpast:
       return (c.unmasked ? c.in[0] : mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0))
           .sum(1);
+    case Op::kChunk:
+    case Op::kUnchunk:
+    case Op::kSolve:
+    case Op::kRecur:
+      return run_chunk_kernel(c);
     case Op::kAdd:
     case Op::kMul:
     case Op::kMax:

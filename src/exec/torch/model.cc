@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
+#include "ir/chunk.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 
@@ -90,7 +91,7 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(ir::fuse(graph)),
+      : forward_graph_(ir::fuse(options.chunks ? ir::chunk_scans(graph).graph : graph)),
         graph_(forward_graph_),
         options_(options),
         device_(options.device),
@@ -257,7 +258,7 @@ class TorchModel : public Model {
                         /*maximize=*/false, divisor);
   }
 
-  ir::Graph forward_graph_;  // as it came: executors keep references into their graph
+  ir::Graph forward_graph_;  // without the backward part: executors keep references into their graph
   ir::Graph graph_;          // with the backward part
   ModelOptions options_;
   at::Device device_;

@@ -12,6 +12,7 @@ namespace gabbro::exec::torch {
 struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
+  bool chunks = true;  // recurrences in parallel over chunks of positions where they allow it (ir/chunk.h); false: step by step
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
 };
 

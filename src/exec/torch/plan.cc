@@ -6,6 +6,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "exec/torch/chunk.h"
 #include "ir/op.h"
 
 namespace gabbro::exec::torch {
@@ -46,6 +47,7 @@ class Planner {
   }
 
   Plan make() {
+    plan_.chunk = chunk_sizes(graph_);
     classify();
     earliest();
     latest();
@@ -235,6 +237,10 @@ class Planner {
       region.nodes.push_back(id);
       region.pairs = region.pairs || type(id).past() || reads_pairs(id);
       if (kind_[at(id)] == Kind::kRow) region_[at(id)] = found->second;
+    }
+    for (const auto& [_, index] : made) {
+      Region& whole = plan_.regions[static_cast<std::size_t>(index)];
+      for (const NodeId id : whole.nodes) whole.chunk = std::max(whole.chunk, plan_.chunk[at(id)]);
     }
     for (const auto& [_, index] : made) {
       Region& region = plan_.regions[static_cast<std::size_t>(index)];

@@ -89,7 +89,7 @@ void Body::prepare_regions() {
 void Body::run_region(int index, const Sources& sources) {
   const Region& region = plan_.regions[index];
   const Slots& slots = slots_[index];
-  Sequence& sequence = *sources.sequence;
+  Sequence& sequence = sources.sequence->chunked(region.chunk);
   const std::int64_t batch = sequence.batch(), length = sequence.length();
   const bool cpu = settings_.device.is_cpu();
   Work work{.region = region, .slots = slots, .sequence = sequence};

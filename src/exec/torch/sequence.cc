@@ -95,4 +95,12 @@ at::Tensor Sequence::boundaries(std::int64_t t, bool backwards) const {
   return begins_.select(1, t);
 }
 
+Sequence& Sequence::chunked(std::int64_t size) {
+  if (size == 0) return *this;
+  std::unique_ptr<Sequence>& made = chunked_[size];
+  if (!made)
+    made = std::make_unique<Sequence>(batch_, (length_ + size - 1) / size, at::Tensor(), position_.device());
+  return *made;
+}
+
 }  // namespace gabbro::exec::torch

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace gabbro::exec::torch {
@@ -50,6 +51,8 @@ class Sequence {
   [[nodiscard]] bool boundary(std::int64_t t, bool backwards) const;
   /// [B] bool: in which sequences.
   [[nodiscard]] at::Tensor boundaries(std::int64_t t, bool backwards) const;
+  /// The sequence of chunks of `size` positions, without documents: values of chunks count them in themselves. `size` 0: this.
+  Sequence& chunked(std::int64_t size);
 
  private:
   Sequence() = default;
@@ -64,6 +67,7 @@ class Sequence {
   at::Tensor begins_;             // [B, T] bool, only when packed
   std::vector<bool> begins_any_;  // per position, only when packed
   std::map<std::int64_t, PairMask> pairs_;
+  std::map<std::int64_t, std::unique_ptr<Sequence>> chunked_;
 };
 
 }  // namespace gabbro::exec::torch

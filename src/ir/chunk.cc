@@ -1,0 +1,325 @@
+#include "ir/chunk.h"
+
+#include <algorithm>
+#include <map>
+
+#include "ir/chunk_build.h"
+#include "ir/chunk_match.h"
+
+namespace gabbro::ir {
+
+namespace {
+
+using chunk::kNone;
+
+// Copies body 0 and lowers its scans on the way, one state after the other: what a lowered state gives to its step is known at all
+// positions, which makes further states affine.
+class Lowering {
+ public:
+  Lowering(const Graph& graph, const ChunkOptions& options)
+      : from_(graph), options_(options), out_{emptied(graph), {}, {}}, b_(out_.graph, 0), axes_(out_.graph) {}
+
+  Chunked run() {
+    const auto& nodes = from_.bodies[0].nodes;
+    out_.map.assign(nodes.size(), kNone);
+    scan_values_.resize(nodes.size());
+    for (std::size_t id = 0; id < nodes.size(); ++id) {
+      Node node = nodes[id];
+      b_.set_line(node.line);
+      if (node.op == Op::kScan) {
+        scan_ = &from_.scans[node.index];
+        index_ = node.index;
+        if (lower(static_cast<NodeId>(id))) continue;
+        keep(node.index);
+      }
+      if (node.op == Op::kScanOut && out_.map[node.in[0]] == kNone) {
+        out_.map[id] = scan_values_[node.in[0]][static_cast<std::size_t>(node.index)];
+        continue;
+      }
+      for (NodeId& in : node.in)
+        if (in >= 0) in = out_.map[in];
+      out_.map[id] = b_.add(node);
+    }
+    for (NodeId id : from_.bodies[0].outputs) out_.graph.bodies[0].outputs.push_back(out_.map[id]);
+    return std::move(out_);
+  }
+
+ private:
+  static Graph emptied(const Graph& graph) {
+    Graph out = graph;
+    out.bodies[0] = {};
+    return out;
+  }
+
+  // The scan stays as it is.
+  void keep(int index) {
+    Scan& scan = out_.graph.scans[index];
+    for (auto* list : {&scan.inits, &scan.sequences, &scan.invariants})
+      for (NodeId& id : *list) id = out_.map[id];
+  }
+
+  [[nodiscard]] const Body& step() const { return from_.bodies[scan_->body]; }
+  [[nodiscard]] NodeId init(int state) const {
+    return out_.map[scan_->inits[static_cast<std::size_t>(state)]];
+  }
+
+  [[nodiscard]] bool is_zero(NodeId id) const {
+    const Node& n = b_.node(id);
+    if (n.op == Op::kBroadcast) return is_zero(n.in[0]);
+    return n.op == Op::kConst && n.value == 0;
+  }
+
+  bool lower(NodeId id) {
+    const int states = static_cast<int>(scan_->inits.size());
+    std::vector<ChunkedState> fates;
+    for (int s = 0; s < states; ++s) fates.push_back({.scan = index_, .state = s});
+    const bool done = !scan_->reverse && !wants_final_states(id) && lower_states(fates);
+    if (done) {
+      for (std::size_t i = static_cast<std::size_t>(states); i < step().outputs.size(); ++i)
+        scan_values_[id].push_back(over_time(known_[step().outputs[i]]));
+    } else {
+      for (ChunkedState& fate : fates) fate.form = ChunkedState::Form::kStep;
+    }
+    for (ChunkedState& fate : fates) {
+      if (fate.form != ChunkedState::Form::kStep) fate.reason.clear();
+      out_.states.push_back(std::move(fate));
+    }
+    return done;
+  }
+
+  [[nodiscard]] bool wants_final_states(NodeId id) const {
+    const auto& nodes = from_.bodies[0].nodes;
+    return std::any_of(nodes.begin(), nodes.end(),
+                       [&](const Node& n) { return n.op == Op::kScanOut && n.in[0] == id && n.index < 0; });
+  }
+
+  NodeId over_time(NodeId id) { return chunk::with_axes(b_, id, {kTime}); }
+
+  // Sequences and invariants are known from the start; returns false when the whole scan is to keep its step form.
+  bool lower_states(std::vector<ChunkedState>& fates) {
+    const Body& body = step();
+    live_ = live_nodes(from_, scan_->body, body.outputs);
+    known_.assign(body.nodes.size(), kNone);
+    left_.clear();
+    for (std::size_t s = 0; s < fates.size(); ++s) left_.push_back(static_cast<int>(s));
+    if (!learn()) return false;
+    while (!left_.empty()) {
+      if (!chunk_one(fates) && !diagonal_one(fates, false) && !step_some(fates) && !diagonal_one(fates, true))
+        return false;
+      if (!learn()) return false;
+    }
+    return std::all_of(body.outputs.begin() + static_cast<std::ptrdiff_t>(fates.size()), body.outputs.end(),
+                       [&](NodeId id) { return known_[id] != kNone; });
+  }
+
+  // Copies step nodes whose operands are known. False: one does not exist for all positions at once.
+  bool learn() {
+    const auto states = static_cast<int>(scan_->inits.size()),
+               items = static_cast<int>(scan_->sequences.size());
+    const Body& body = step();
+    for (std::size_t id = 0; id < body.nodes.size(); ++id) {
+      if (!live_[id] || known_[id] != kNone) continue;
+      Node n = body.nodes[id];
+      if (n.op == Op::kArg) {
+        if (n.index < states) continue;
+        const auto at = static_cast<std::size_t>(n.index - states);
+        known_[id] =
+            out_.map[n.index < states + items ? scan_->sequences[at]
+                                              : scan_->invariants[at - static_cast<std::size_t>(items)]];
+        continue;
+      }
+      bool all = true;
+      for (NodeId& in : n.in)
+        if (in >= 0) {
+          in = known_[in];
+          all = all && in != kNone;
+        }
+      if (!all) continue;
+      const auto made = b_.try_add(n);
+      if (!made) return false;
+      known_[id] = *made;
+    }
+    return true;
+  }
+
+  void set_state(int state, NodeId before) {
+    for (std::size_t id = 0; id < known_.size(); ++id)
+      if (step().nodes[id].op == Op::kArg && step().nodes[id].index == state) known_[id] = before;
+  }
+  void settle(int state) { left_.erase(std::find(left_.begin(), left_.end(), state)); }
+
+  bool chunk_one(std::vector<ChunkedState>& fates) {
+    constexpr int kMostAxes = 4;  // of a state: pairs and ranks need four more
+    for (int s : left_) {
+      ChunkedState& fate = fates[static_cast<std::size_t>(s)];
+      const Type type = b_.type(init(s));
+      const chunk::Match match = chunk::match_state(b_, from_, *scan_, s, known_);
+      waits_[s] = match.waits;
+      fate.reason = match.refused;
+      if (match.refused.empty() && !is_zero(init(s))) fate.reason = "it does not start at zero";
+      if (match.refused.empty() && type.axes.size() > kMostAxes) fate.reason = "it has too many axes";
+      if (match.refused.empty() && match.update.ranks.empty() && match.values.empty())
+        fate.reason = "it has no value axes";
+      if (!fate.reason.empty()) continue;
+      const chunk::LogDecay decay = chunk::log_decay(b_, match);
+      if (decay.fails) {
+        fate.reason = "its decay is not known to be positive";
+        continue;
+      }
+      const std::vector<NodeId> values = chunk::build_chunks(b_, axes_, match, type, decay, options_);
+      for (std::size_t i = 0; i < values.size(); ++i) known_[match.reads[i].node] = values[i];
+      fate.form = ChunkedState::Form::kChunks;
+      settle(s);
+      return true;
+    }
+    return false;
+  }
+
+  bool diagonal_one(std::vector<ChunkedState>& fates, bool even_waiting) {
+    for (int s : left_) {
+      if (waits_[s] && !even_waiting) continue;
+      const auto match = chunk::match_diagonal(b_, from_, *scan_, s, known_);
+      if (!match) continue;
+      Type type = b_.type(init(s));
+      type.add(kTime);
+      // A document starts with the initial state.
+      const NodeId first = b_.less(b_.add({.op = Op::kPosition}), b_.constant(1));
+      const NodeId start = b_.where(first, init(s), b_.constant(0));
+      const NodeId factor = match->k == kNone ? b_.constant(1) : match->k;
+      NodeId added = match->v == kNone ? b_.constant(0) : match->v;
+      const bool zero = is_zero(init(s));
+      if (!zero) added = b_.plus(added, b_.times(factor, start));
+      const NodeId after = b_.add({.op = Op::kRecur, .in = {factor, b_.fit(added, type), -1}});
+      NodeId before = b_.add({.op = Op::kShift, .in = {after, -1, -1}, .amount = 1});
+      if (!zero) before = b_.plus(before, start);
+      set_state(s, before);
+      known_[step().outputs[static_cast<std::size_t>(s)]] = after;
+      fates[static_cast<std::size_t>(s)].form = ChunkedState::Form::kDiagonal;
+      settle(s);
+      return true;
+    }
+    return false;
+  }
+
+  // The smallest set of states that needs no others keeps its step form, in a scan of its own that gives the states before
+  // each step. Not when that is the whole scan.
+  bool step_some(std::vector<ChunkedState>& fates) {
+    std::vector<int> group;
+    for (int s : left_) {
+      const std::vector<int> needed = closure(s);
+      if (group.empty() || needed.size() < group.size()) group = needed;
+    }
+    if (group.size() == scan_->inits.size()) return false;
+    make_step_scan(group);
+    for (int s : group) {
+      fates[static_cast<std::size_t>(s)].form = ChunkedState::Form::kStep;
+      settle(s);
+    }
+    return true;
+  }
+
+  // `state` and the unknown states that its update needs, directly or through others.
+  [[nodiscard]] std::vector<int> closure(int state) const {
+    std::vector<int> out{state};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::vector<bool> read = needed_for({out[i]});
+      for (int other : left_) {
+        const bool reads = std::find(out.begin(), out.end(), other) == out.end() && reads_state(read, other);
+        if (reads) out.push_back(other);
+      }
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+  // Step nodes that the updates of `states` are made of, down to known ones.
+  [[nodiscard]] std::vector<bool> needed_for(const std::vector<int>& states) const {
+    const Body& body = step();
+    std::vector<bool> out(body.nodes.size(), false);
+    for (int s : states) out[body.outputs[static_cast<std::size_t>(s)]] = true;
+    for (NodeId id = static_cast<NodeId>(out.size()) - 1; id >= 0; --id) {
+      if (!out[id] || known_[id] != kNone) continue;
+      for (NodeId in : body.nodes[id].in)
+        if (in >= 0) out[in] = true;
+    }
+    return out;
+  }
+  [[nodiscard]] bool reads_state(const std::vector<bool>& nodes, int state) const {
+    for (std::size_t id = 0; id < nodes.size(); ++id)
+      if (nodes[id] && step().nodes[id].op == Op::kArg && step().nodes[id].index == state) return true;
+    return false;
+  }
+
+  void make_step_scan(const std::vector<int>& group) {
+    Graph& g = out_.graph;
+    const Body& body = step();
+    const std::vector<bool> needed = needed_for(group);
+    Scan made;
+    made.body = static_cast<std::int32_t>(g.bodies.size());
+    g.bodies.emplace_back();
+    Builder inner(g, made.body);
+    // Known values at the border are sequences or invariants; numbers come first to last: states, sequences, invariants.
+    std::vector<NodeId> border;
+    for (std::size_t id = 0; id < needed.size(); ++id)
+      if (needed[id] && known_[id] != kNone) border.push_back(static_cast<NodeId>(id));
+    std::stable_partition(border.begin(), border.end(),
+                          [&](NodeId id) { return b_.type(known_[id]).time(); });
+    std::vector<NodeId> map(body.nodes.size(), kNone);
+    std::vector<NodeId> before;
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      made.inits.push_back(init(group[i]));
+      before.push_back(inner.arg(static_cast<int>(i), b_.type(made.inits.back())));
+    }
+    for (std::size_t i = 0; i < border.size(); ++i) {
+      const NodeId outer = known_[border[i]];
+      Type type = b_.type(outer);
+      (type.time() ? made.sequences : made.invariants).push_back(outer);
+      type.remove(kTime);
+      map[border[i]] = inner.arg(static_cast<int>(group.size() + i), type);
+    }
+    for (std::size_t id = 0; id < needed.size(); ++id) {
+      Node n = body.nodes[id];
+      if (!needed[id] || map[id] != kNone) continue;
+      if (n.op == Op::kArg) {
+        map[id] =
+            before[static_cast<std::size_t>(std::find(group.begin(), group.end(), n.index) - group.begin())];
+        continue;
+      }
+      for (NodeId& in : n.in)
+        if (in >= 0) in = map[in];
+      map[id] = inner.add(n);
+    }
+    std::vector<NodeId> outputs;
+    for (int s : group) outputs.push_back(map[body.outputs[static_cast<std::size_t>(s)]]);
+    outputs.insert(outputs.end(), before.begin(), before.end());
+    g.bodies[made.body].outputs = outputs;
+    const auto index = static_cast<std::int32_t>(g.scans.size());
+    g.scans.push_back(std::move(made));
+    const NodeId node = b_.add({.op = Op::kScan, .index = index});
+    for (std::size_t i = 0; i < group.size(); ++i)
+      set_state(group[i],
+                b_.add({.op = Op::kScanOut, .in = {node, -1, -1}, .index = static_cast<std::int32_t>(i)}));
+  }
+
+  const Graph& from_;
+  ChunkOptions options_;
+  Chunked out_;
+  Builder b_;
+  chunk::ChunkAxes axes_;
+  std::vector<std::vector<NodeId>> scan_values_;  // by node of a lowered scan: its outputs
+  // Of the scan at hand:
+  const Scan* scan_ = nullptr;
+  int index_ = 0;
+  std::vector<bool> live_;
+  std::vector<NodeId> known_;  // by step node: its values at all positions
+  std::vector<int> left_;      // states that are not known yet
+  std::map<int, bool> waits_;  // by state: whether it would be affine if others were known
+};
+
+}  // namespace
+
+Chunked chunk_scans(const Graph& graph, const ChunkOptions& options) {
+  return Lowering(graph, options).run();
+}
+
+}  // namespace gabbro::ir

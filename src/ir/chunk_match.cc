@@ -1,0 +1,358 @@
+#include "ir/chunk_match.h"
+
+#include <algorithm>
+
+namespace gabbro::ir::chunk {
+
+NodeId times(Builder& b, NodeId x, NodeId y) {
+  if (x == kNone) return y;
+  return y == kNone ? x : b.times(x, y);
+}
+
+NodeId with_axes(Builder& b, NodeId x, const AxisList& axes) {
+  if (x == kNone) x = b.constant(1);
+  Type type = b.type(x);
+  for (AxisId axis : axes) type.add(axis);
+  return b.fit(x, type);
+}
+
+NodeId contract(Builder& b, NodeId x, NodeId y, const AxisList& axes) {
+  AxisList missing;
+  for (AxisId axis : axes)
+    if ((x == kNone || !b.type(x).has(axis)) && (y == kNone || !b.type(y).has(axis))) missing.push_back(axis);
+  if (!missing.empty() || x == kNone) x = with_axes(b, x, missing);
+  return b.dot(x, y == kNone ? b.constant(1) : y, axes);
+}
+
+namespace {
+
+bool meets(const Type& type, const AxisList& axes) {
+  return std::any_of(axes.begin(), axes.end(), [&](AxisId axis) { return type.has(axis); });
+}
+
+// What a step node is in terms of the state before the step.
+struct Form {
+  enum class Kind { kUnknown, kKnown, kState, kRead, kLate } kind = Kind::kUnknown;
+  NodeId value = kNone;  // kKnown
+  bool keeps = false;    // kState: whether a multiple of S is in it
+  Affine affine;         // kState
+  Read read;             // kRead
+};
+
+class Matcher {
+ public:
+  Matcher(Builder& b, const Graph& graph, const Scan& scan, int state, const std::vector<NodeId>& known)
+      : b_(b),
+        step_(graph.bodies[scan.body]),
+        state_(state),
+        known_(known),
+        live_(live_nodes(graph, scan.body, step_.outputs)) {}
+
+  Match run() {
+    if (!find_axes()) return refused("it is read by no contraction");
+    for (;;) {
+      mixed_ = {};
+      Match out = attempt();
+      if (mixed_.empty()) return out;
+      for (AxisId axis : mixed_) values_.erase(values_.find(axis));
+    }
+  }
+
+ private:
+  using Kind = Form::Kind;
+
+  [[nodiscard]] Match refused(std::string why) const {
+    Match out;
+    out.refused = std::move(why);
+    return out;
+  }
+  [[nodiscard]] bool is_state(NodeId id) const {
+    return step_.nodes[id].op == Op::kArg && step_.nodes[id].index == state_;
+  }
+
+  // The contracted axes are those of the first contraction of a sum of multiples of the state.
+  bool find_axes() {
+    std::vector<bool> linear(step_.nodes.size(), false);
+    for (std::size_t id = 0; id < step_.nodes.size(); ++id) {
+      const Node& n = step_.nodes[id];
+      if (is_state(static_cast<NodeId>(id))) {
+        type_ = n.type;
+        linear[id] = true;
+      }
+      const bool a = n.in[0] >= 0 && linear[n.in[0]], c = n.in[1] >= 0 && linear[n.in[1]];
+      if (n.op == Op::kAdd || n.op == Op::kMul) linear[id] = a || c;
+      if (!live_[id] || !(a || c) || (n.op != Op::kDot && n.op != Op::kSum)) continue;
+      for (AxisId axis : n.axes)
+        if (!type_.has(axis)) return false;
+      contracted_ = n.axes;
+      for (AxisId axis : type_.axes)
+        if (!contracted_.contains(axis)) values_.push_back(axis);
+      return true;
+    }
+    return false;
+  }
+
+  Match attempt() {
+    forms_.assign(step_.nodes.size(), {});
+    Match out;
+    for (NodeId id = 0; id < static_cast<NodeId>(forms_.size()); ++id) {
+      if (!live_[id]) continue;
+      forms_[id] = form(id);
+      if (!mixed_.empty()) return out;
+      if (forms_[id].kind != Kind::kLate && forms_[id].kind != Kind::kUnknown) continue;
+      for (NodeId in : step_.nodes[id].in) {
+        if (in < 0) continue;
+        if (forms_[in].kind == Kind::kState && forms_[id].kind == Kind::kUnknown) out.waits = true;
+        if (forms_[in].kind == Kind::kState) out.refused = "it is read other than by one contraction";
+        if (forms_[in].kind == Kind::kRead) add_read(out, in);
+      }
+    }
+    const auto states = static_cast<std::size_t>(count_states());
+    for (std::size_t i = states; i < step_.outputs.size(); ++i) {
+      const NodeId id = step_.outputs[i];
+      if (forms_[id].kind == Kind::kRead) add_read(out, id);
+      if (forms_[id].kind == Kind::kState) out.refused = "the state itself leaves the step";
+    }
+    const Form& next = forms_[step_.outputs[static_cast<std::size_t>(state_)]];
+    if (next.kind != Kind::kState || !next.keeps) {
+      out.refused = "its update is not affine in it";
+      out.waits = out.waits || next.kind == Kind::kUnknown;
+    }
+    out.contracted = contracted_;
+    out.values = values_;
+    out.update = next.affine;
+    return out;
+  }
+
+  [[nodiscard]] int count_states() const { return static_cast<int>(step_.outputs.size()) - outputs_beyond_; }
+
+  void add_read(Match& out, NodeId id) {
+    for (const Read& r : out.reads)
+      if (r.node == id) return;
+    out.reads.push_back(forms_[id].read);
+    out.reads.back().node = id;
+  }
+
+  Form form(NodeId id) {
+    if (known_[id] >= 0) return {.kind = Kind::kKnown, .value = known_[id]};
+    if (is_state(id)) return {.kind = Kind::kState, .keeps = true};
+    const Node& n = step_.nodes[id];
+    if (n.op == Op::kArg) return {};
+    for (NodeId in : n.in)
+      if (in >= 0 && forms_[in].kind == Kind::kUnknown) return {};
+    const std::optional<Form> out = linear(n);
+    if (!out) return {.kind = Kind::kLate};
+    // A state keeps its axes: what has others is not one.
+    if (out->kind == Kind::kState && n.type != type_) return {.kind = Kind::kLate};
+    return *out;
+  }
+
+  std::optional<Form> linear(const Node& n) {
+    const Form* x = n.in[0] >= 0 ? &forms_[n.in[0]] : nullptr;
+    const Form* y = n.in[1] >= 0 ? &forms_[n.in[1]] : nullptr;
+    if (x && y && x->kind == Kind::kKnown) std::swap(x, y);
+    const bool one = y && y->kind == Kind::kKnown;
+    switch (n.op) {
+      case Op::kSum:
+        return x->kind == Kind::kState ? contraction(*x, kNone, n.axes) : std::nullopt;
+      case Op::kDot:
+        return x->kind == Kind::kState && one ? contraction(*x, y->value, n.axes) : std::nullopt;
+      case Op::kMul:
+        if (!one) return std::nullopt;
+        if (x->kind == Kind::kState) return scaled(*x, y->value);
+        if (x->kind == Kind::kRead) return scaled_read(*x, y->value);
+        return std::nullopt;
+      case Op::kAdd:
+        if (x->kind == Kind::kState) return one ? plus(*x, y->value) : plus(*x, *y);
+        if (x->kind == Kind::kRead) return one ? plus_read(*x, y->value) : plus_read(*x, *y);
+        return std::nullopt;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  // ---- the state
+
+  std::optional<Form> scaled(Form x, NodeId f) {
+    const Type type = b_.type(f);
+    const bool on_values = meets(type, values_), on_contracted = meets(type, contracted_);
+    if (on_values && on_contracted) {
+      const Node n = b_.node(f);
+      if (n.op != Op::kMul) return mix(type);
+      const auto first = scaled(std::move(x), n.in[0]);
+      return first ? scaled(*first, n.in[1]) : std::nullopt;
+    }
+    if (on_values && !x.affine.ranks.empty()) return mix(type);
+    const auto place = [&](Product& p) -> NodeId& { return on_values ? p.v : p.k; };
+    if (x.keeps) place(x.affine.decay) = times(b_, place(x.affine.decay), f);
+    for (Rank& r : x.affine.ranks) r.p = times(b_, r.p, f);
+    for (Product& p : x.affine.added) place(p) = times(b_, place(p), f);
+    return x;
+  }
+
+  std::optional<Form> plus(Form x, NodeId f) {
+    const auto terms = products(f);
+    if (!terms) return std::nullopt;
+    for (const Product& p : *terms) x.affine.added.push_back(p);
+    return x;
+  }
+
+  std::optional<Form> plus(Form x, const Form& y) {
+    if (y.kind != Kind::kState) return std::nullopt;
+    if (x.keeps && y.keeps) {
+      for (const NodeId v : {x.affine.decay.v, y.affine.decay.v})
+        if (v != kNone) return mix(b_.type(v));
+      const auto or_one = [&](NodeId id) { return id == kNone ? b_.constant(1) : id; };
+      x.affine.decay.k = b_.plus(or_one(x.affine.decay.k), or_one(y.affine.decay.k));
+    } else if (y.keeps) {
+      x.affine.decay = y.affine.decay;
+    }
+    x.keeps = x.keeps || y.keeps;
+    for (const Rank& r : y.affine.ranks) x.affine.ranks.push_back(r);
+    for (const Product& p : y.affine.added) x.affine.added.push_back(p);
+    if (!x.affine.ranks.empty() && x.affine.decay.v != kNone) return mix(b_.type(x.affine.decay.v));
+    return x;
+  }
+
+  // f as a sum of products of a value without value axes and one without contracted axes.
+  std::optional<std::vector<Product>> products(NodeId f) {
+    const Type type = b_.type(f);
+    if (!meets(type, values_)) return std::vector<Product>{{f, kNone}};
+    if (!meets(type, contracted_)) return std::vector<Product>{{kNone, f}};
+    const Node n = b_.node(f);
+    if (n.op == Op::kBroadcast) return products(n.in[0]);
+    if (n.op != Op::kMul && n.op != Op::kAdd) return mix(type), std::nullopt;
+    auto x = products(n.in[0]), y = products(n.in[1]);
+    if (!x || !y) return std::nullopt;
+    if (n.op == Op::kAdd) {
+      x->insert(x->end(), y->begin(), y->end());
+      return x;
+    }
+    std::vector<Product> out;
+    for (const Product& a : *x)
+      for (const Product& c : *y) out.push_back({times(b_, a.k, c.k), times(b_, a.v, c.v)});
+    return out;
+  }
+
+  // ---- contractions of it
+
+  std::optional<Form> contraction(const Form& x, NodeId f, const AxisList& over) {
+    if (!(over == contracted_)) return std::nullopt;
+    if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
+    Form out{.kind = Kind::kRead};
+    if (x.keeps) {
+      out.read.row = with_axes(b_, times(b_, f, x.affine.decay.k), contracted_);
+      out.read.scale = x.affine.decay.v;
+    }
+    for (const Rank& r : x.affine.ranks) {
+      const NodeId part = b_.times(contract(b_, f, r.p, contracted_), r.c);
+      out.read.row = out.read.row == kNone ? part : b_.plus(out.read.row, part);
+    }
+    for (const Product& p : x.affine.added) {
+      const NodeId part = times(b_, contract(b_, f, p.k, contracted_), p.v);
+      out.read.rest = out.read.rest == kNone ? part : b_.plus(out.read.rest, part);
+    }
+    if (out.read.row == kNone) return std::nullopt;
+    return out;
+  }
+
+  std::optional<Form> scaled_read(const Form& x, NodeId f) {
+    const Type type = b_.type(f);
+    if (meets(type, values_)) return std::nullopt;
+    if (!meets(type, contracted_)) {
+      Form out = x;
+      out.read.row = b_.times(x.read.row, f);
+      if (x.read.rest != kNone) out.read.rest = b_.times(x.read.rest, f);
+      return out;
+    }
+    if (x.read.scale != kNone) return mix(b_.type(x.read.scale));
+    Form out{.kind = Kind::kState};
+    out.affine.ranks.push_back({f, x.read.row});
+    if (x.read.rest != kNone) {
+      const auto rest = products(x.read.rest);
+      if (!rest) return std::nullopt;
+      for (const Product& p : *rest) out.affine.added.push_back({times(b_, f, p.k), p.v});
+    }
+    return out;
+  }
+
+  std::optional<Form> plus_read(Form x, NodeId f) {
+    if (meets(b_.type(f), contracted_)) return std::nullopt;
+    x.read.rest = x.read.rest == kNone ? f : b_.plus(x.read.rest, f);
+    return x;
+  }
+
+  std::optional<Form> plus_read(Form x, const Form& y) {
+    if (y.kind != Kind::kRead || x.read.scale != y.read.scale) return std::nullopt;
+    x.read.row = b_.plus(x.read.row, y.read.row);
+    if (y.read.rest != kNone) return plus_read(x, y.read.rest);
+    return x;
+  }
+
+  // Value axes on which a coefficient turns out to depend are shared axes.
+  std::nullopt_t mix(const Type& type) {
+    for (AxisId axis : type.axes)
+      if (values_.contains(axis) && !mixed_.contains(axis)) mixed_.push_back(axis);
+    return std::nullopt;
+  }
+
+ public:
+  int outputs_beyond_ = 0;  // outputs of the step after its states
+
+ private:
+  Builder& b_;
+  const Body& step_;
+  int state_;
+  const std::vector<NodeId>& known_;
+  std::vector<bool> live_;
+  Type type_;
+  AxisList contracted_, values_, mixed_;
+  std::vector<Form> forms_;
+};
+
+}  // namespace
+
+Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
+                  const std::vector<NodeId>& known) {
+  Matcher matcher(b, graph, scan, state, known);
+  matcher.outputs_beyond_ = step_outputs(graph, scan);
+  return matcher.run();
+}
+
+std::optional<Product> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,
+                                      const std::vector<NodeId>& known) {
+  const Body& step = graph.bodies[scan.body];
+  struct Linear {
+    bool is = false;
+    NodeId factor = kNone, added = kNone;
+  };
+  std::vector<Linear> forms(step.nodes.size());
+  for (std::size_t id = 0; id < forms.size(); ++id) {
+    const Node& n = step.nodes[id];
+    if (n.op == Op::kArg && n.index == state) forms[id].is = true;
+    if (n.op != Op::kAdd && n.op != Op::kMul) continue;
+    NodeId x = n.in[0], y = n.in[1];
+    if (!forms[x].is) std::swap(x, y);
+    if (!forms[x].is) continue;
+    Linear out = forms[x];
+    if (known[y] >= 0 && n.op == Op::kAdd) {
+      out.added = out.added == kNone ? known[y] : b.plus(out.added, known[y]);
+    } else if (known[y] >= 0) {
+      out.factor = times(b, out.factor, known[y]);
+      if (out.added != kNone) out.added = b.times(out.added, known[y]);
+    } else if (n.op == Op::kAdd && forms[y].is) {
+      const auto or_one = [&](NodeId f) { return f == kNone ? b.constant(1) : f; };
+      out.factor = b.plus(or_one(out.factor), or_one(forms[y].factor));
+      if (forms[y].added != kNone)
+        out.added = out.added == kNone ? forms[y].added : b.plus(out.added, forms[y].added);
+    } else {
+      continue;
+    }
+    forms[id] = out;
+  }
+  const Linear& next = forms[static_cast<std::size_t>(step.outputs[static_cast<std::size_t>(state)])];
+  if (!next.is) return std::nullopt;
+  return Product{next.factor, next.added};
+}
+
+}  // namespace gabbro::ir::chunk
