@@ -148,8 +148,16 @@ class Program {
     train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
+    worker_limits(train, t_.limits);
     train->add_flag("--json", t_.json, "the result as JSON");
     train->callback([this] { other_ = [this] { return run_train(t_); }; });
+  }
+
+  static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
+    sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
+        ->check(CLI::NonNegativeNumber);
+    sub->add_option("--memory-limit", limits.bytes, "of the worker, as 4GB; 0: none (0)")
+        ->transform(CLI::AsSizeValue(false));
   }
 
   // `files`: how many the command takes; -1: any number.

@@ -12,6 +12,7 @@ namespace gabbro::record {
 /// A trial: a design, its size, the text and the budget. `kVersion` changes when a field changes its meaning.
 struct TrialSpec {
   static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "train";
   std::string program;      // source text; its last design is trained
   std::string corpus;       // a folder made by `gabbro data build`
   std::string folder;       // of the run: checkpoint, weights, curve
@@ -43,6 +44,7 @@ struct Point {
 
 struct TrialResult {
   static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "train";
   /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from outside; can go on.
   /// "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
   std::string status = "failed";

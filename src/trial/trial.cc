@@ -117,8 +117,14 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
       [&](const train::CurvePoint& p, std::int64_t steps, double speed) {
-        return !on_progress || on_progress({"training", p.step + 1, steps, p.tokens, p.loss, speed,
-                                            static_cast<double>(p.step + 1) / static_cast<double>(steps)});
+        return !on_progress || on_progress({"training",
+                                            p.step + 1,
+                                            steps,
+                                            p.tokens,
+                                            p.loss,
+                                            speed,
+                                            static_cast<double>(p.step + 1) / static_cast<double>(steps),
+                                            {}});
       });
   if (!trained) return tl::unexpected(trained.error());
   result.curve = thinned(trained->curve);
@@ -149,8 +155,9 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   const eval::BitsPerByte bits = eval::bits_per_byte(
       *model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences, spec.length,
       spec.valid_documents, [&](double share) {
-        return !on_progress || on_progress({"scoring", 0, 0, result.tokens, result.last_loss,
-                                            result.tokens_per_second, share});
+        return !on_progress ||
+               on_progress(
+                   {"scoring", 0, 0, result.tokens, result.last_loss, result.tokens_per_second, share, {}});
       });
   result.bits_per_byte = bits.value;
   result.bits_low = bits.low;
