@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/data.h"
+#include "cli/eval.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"
@@ -60,6 +61,7 @@ class Program {
         ->add_flag("--core", o_.core, "the language alone, about 1,300 tokens for a prompt");
     data();
     train();
+    eval();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -148,9 +150,31 @@ class Program {
     train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
+    train->add_option("--task", s.tasks, "a benchmark to score as well, FILE or NAME=FILE; may be repeated");
     worker_limits(train, t_.limits);
     train->add_flag("--json", t_.json, "the result as JSON");
     train->callback([this] { other_ = [this] { return run_train(t_); }; });
+  }
+
+  void eval() {
+    CLI::App* eval = app_.add_subcommand("eval", "Score the weights of a run: held-out text, benchmarks");
+    eval->fallthrough();
+    names_.emplace_back("eval");
+    record::EvalSpec& s = e_.spec;
+    eval->add_option("RUN", s.run, "the folder of a run, made by gabbro train")->required();
+    eval->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
+    eval->add_option("--task", s.tasks, "a benchmark, FILE or NAME=FILE; may be repeated");
+    eval->add_flag("--tasks-only", e_.tasks_only, "no held-out text");
+    eval->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
+    eval->add_option("--limit", s.limit, "items of each benchmark; 0: all (0)");
+    eval->add_option("--seq", s.length, "tokens read at most; 0: as in training (0)")
+        ->check(CLI::Range(0, 1 << 20));
+    eval->add_option("--batch-tokens", s.batch, "tokens at a time (8192)")->check(CLI::Range(1, 1 << 24));
+    eval->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    eval->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    worker_limits(eval, e_.limits);
+    eval->add_flag("--json", e_.json, "the result as JSON");
+    eval->callback([this] { other_ = [this] { return run_eval(e_); }; });
   }
 
   static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
@@ -208,6 +232,7 @@ class Program {
   Run chosen_ = nullptr;
   DataOptions d_;
   TrainCommand t_;
+  EvalCommand e_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
 };

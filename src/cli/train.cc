@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/commands.h"
+#include "cli/eval.h"
 #include "cli/files.h"
 #include "cli/report.h"
 #include "lang/check.h"
@@ -35,6 +36,7 @@ void print_result(const record::TrialResult& r, const std::string& folder) {
                r.valid_documents);
     fmt::print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
   }
+  for (const record::TaskScore& task : r.tasks) fmt::print("{}", task_text(task));
   for (const record::Anchor& a : r.anchors)
     fmt::print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
   fmt::print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
@@ -61,6 +63,7 @@ int run_train(const TrainCommand& c) {
   spec.params = *params;
   std::error_code error;
   spec.corpus = fs::absolute(spec.corpus, error);
+  for (std::string& task : spec.tasks) task = absolute_task(task);
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
   spec.folder = fs::absolute(folder, error);
   fs::create_directories(spec.folder, error);

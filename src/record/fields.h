@@ -38,6 +38,10 @@ class Writer {
   }
   /// A field that came later: records without it keep the default.
   void later(const char* name, const auto& value) { (*this)(name, value); }
+  template <class T>
+  void later_list(const char* name, const std::vector<T>& items) {
+    list(name, items);
+  }
   /// On one line, or indented, each with a line end.
   [[nodiscard]] std::string text(bool indented) const;
 
@@ -69,6 +73,10 @@ class Reader {
   }
   void later(const char* name, auto& value) {
     if (has(name)) (*this)(name, value);
+  }
+  template <class T>
+  void later_list(const char* name, std::vector<T>& items) {
+    if (has(name)) list(name, items);
   }
   [[nodiscard]] bool has(const char* name) const;
   /// From here on, fields that are missing keep their defaults.

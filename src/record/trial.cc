@@ -1,6 +1,6 @@
 #include "record/trial.h"
 
-#include "record/fields.h"
+#include "record/task_fields.h"
 
 namespace gabbro::record {
 
@@ -37,6 +37,7 @@ void fields(Io& io, S& s) {
   io("threads", s.threads);
   io("rows", s.rows);
   io("valid_documents", s.valid_documents);
+  io.later("tasks", s.tasks);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -64,6 +65,7 @@ void fields(Io& io, R& r) {
   io("decode_flops_per_token", r.decode_flops_per_token);
   io("state_bytes", r.state_bytes);
   io("weights_hash", r.weights_hash);
+  io.later_list("tasks", r.tasks);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/eval.h"
 
 namespace gabbro::record {
 
@@ -27,6 +28,7 @@ struct TrialSpec {
   int threads = 2;
   std::int64_t rows = 0;              // sequences at a time; 0: all
   std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
+  std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
 };
 
 /// A check that must hold for a result to count.
@@ -60,6 +62,7 @@ struct TrialResult {
   double train_seconds = 0, tokens_per_second = 0;
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
   std::string weights_hash;
+  std::vector<TaskScore> tasks;  // reported, not part of the verdict
   std::vector<Anchor> anchors;
   std::vector<Point> curve;  // at most some hundred points, the last included
 };

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "record/job.h"
+#include "trial/score.h"
 #include "trial/trial.h"
 
 namespace gabbro::trial {
@@ -24,7 +25,13 @@ std::string train(const std::string& text, const OnProgress& progress) {
   return to_json(run(*spec, progress));
 }
 
-constexpr Job kJobs[] = {{"train", train}};
+std::string eval(const std::string& text, const OnProgress& progress) {
+  const auto spec = record::parse_eval_spec(text);
+  if (!spec) return record::failure("eval", format_error("spec", spec.error()));
+  return to_json(run(*spec, progress));
+}
+
+constexpr Job kJobs[] = {{"train", train}, {"eval", eval}};
 
 }  // namespace
 
