@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/eval.h"
+#include "cli/generate.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"
@@ -62,6 +63,7 @@ class Program {
     data();
     train();
     eval();
+    generate();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -177,6 +179,29 @@ class Program {
     eval->callback([this] { other_ = [this] { return run_eval(e_); }; });
   }
 
+  void generate() {
+    CLI::App* generate = app_.add_subcommand("generate", "Continue a text with a trained design");
+    generate->fallthrough();
+    names_.emplace_back("generate");
+    record::GenerateSpec& s = g_.spec;
+    generate->add_option("RUN", s.run, "the folder of a run, made by gabbro train")->required();
+    generate->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
+    generate->add_option("--prompt", s.prompt, "the text to continue (none)");
+    generate->add_option("--tokens", s.tokens, "tokens to make at most (200)")->check(CLI::Range(1, 1 << 24));
+    generate->add_option("--temperature", s.temperature, "0: always the likeliest token (0.8)")
+        ->check(CLI::NonNegativeNumber);
+    generate->add_option("--top-k", s.top_k, "only so many of the likeliest tokens; 0: all (0)")
+        ->check(CLI::NonNegativeNumber);
+    generate->add_option("--top-p", s.top_p, "only the likeliest tokens with this share together (1)")
+        ->check(CLI::Range(0.0, 1.0));
+    generate->add_option("--seed", s.seed, "of the choices (1)");
+    generate->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    generate->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    worker_limits(generate, g_.limits);
+    generate->add_flag("--json", g_.json, "the result as JSON, at the end");
+    generate->callback([this] { other_ = [this] { return run_generate(g_); }; });
+  }
+
   static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
     sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
         ->check(CLI::NonNegativeNumber);
@@ -233,6 +258,7 @@ class Program {
   DataOptions d_;
   TrainCommand t_;
   EvalCommand e_;
+  GenerateCommand g_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
 };

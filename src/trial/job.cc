@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "record/job.h"
+#include "trial/generate.h"
 #include "trial/score.h"
 #include "trial/trial.h"
 
@@ -31,7 +32,13 @@ std::string eval(const std::string& text, const OnProgress& progress) {
   return to_json(run(*spec, progress));
 }
 
-constexpr Job kJobs[] = {{"train", train}, {"eval", eval}};
+std::string generate(const std::string& text, const OnProgress& progress) {
+  const auto spec = record::parse_generate_spec(text);
+  if (!spec) return record::failure("generate", format_error("spec", spec.error()));
+  return to_json(run(*spec, progress));
+}
+
+constexpr Job kJobs[] = {{"train", train}, {"eval", eval}, {"generate", generate}};
 
 }  // namespace
 
