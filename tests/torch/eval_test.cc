@@ -266,22 +266,20 @@ TEST_F(Evaluation, OfLabels) {
   Random random(5);
   const Plain plain(root);
   std::vector<nlohmann::json> items;
-  double table[2][2] = {};
+  std::vector<double> right, gold_nats;
   for (int i = 0; i < 50; ++i) {
     const std::string text = sentence(random, 0);
     const int label = static_cast<int>(random.below(2));
     items.push_back({{"text", text}, {"label", label}, {"split", "in_domain_dev"}});
     const std::string prompt = text + "\nQuestion: Does this sentence make sense?\nAnswer:";
-    ++table[label][plain.score(prompt, " yes").nats > plain.score(prompt, " no").nats ? 1 : 0];
+    const double no = plain.score(prompt, " no").nats, yes = plain.score(prompt, " yes").nats;
+    right.push_back((yes > no ? 1 : 0) == label ? 1 : 0);
+    gold_nats.push_back(label == 1 ? yes : no);
   }
-  const double n = table[0][0] + table[0][1] + table[1][0] + table[1][1];
-  const double square = (table[0][0] + table[0][1]) * (table[1][0] + table[1][1]) *
-                        (table[0][0] + table[1][0]) * (table[0][1] + table[1][1]);
-  const double mcc =
-      square > 0 ? (table[1][1] * table[0][0] - table[0][1] * table[1][0]) / std::sqrt(square) : 0;
   const record::EvalResult r = score("cola=" + write("labels.jsonl", items));
-  EXPECT_DOUBLE_EQ(metric(r, "acc").value, (table[0][0] + table[1][1]) / n);
-  EXPECT_NEAR(metric(r, "mcc").value, mcc, 1e-12);
+  EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(right));
+  EXPECT_NEAR(metric(r, "gold_nats").value, mean_of(gold_nats), 1e-4);
+  EXPECT_LE(std::abs(metric(r, "mcc").value), 1);  // its formula: tests/eval
 }
 
 // However texts are packed, their scores are the same.
