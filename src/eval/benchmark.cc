@@ -97,7 +97,8 @@ Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenize
       out.truncated += request.truncated ? 1 : 0;
       requests.push_back(std::move(request));
     }
-  const std::vector<Likelihood> scores = likelihoods(model, requests, packing, progress);
+  const std::vector<Likelihood> scores =
+      likelihoods(model, requests, task.kind == TaskKind::kWord, packing, progress);
   if (scores.size() != requests.size()) return out;
   for (std::size_t i = 0; i < scores.size(); ++i)
     if (!std::isfinite(scores[i].nats))

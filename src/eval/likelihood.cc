@@ -78,7 +78,7 @@ class Pack {
       Likelihood& l = out[p.request];
       for (std::int64_t i = end - r.scored; i < end; ++i) {
         l.nats -= scores.losses[static_cast<std::size_t>(i)];
-        l.greedy = l.greedy && scores.greedy[static_cast<std::size_t>(i)];
+        if (!scores.greedy.empty()) l.greedy = l.greedy && scores.greedy[static_cast<std::size_t>(i)];
       }
     }
   }
@@ -122,7 +122,7 @@ Result<Request> make_request(const data::Tokenizer& tokenizer, std::string_view 
   return out;
 }
 
-std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Request>& requests,
+std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Request>& requests, bool greedy,
                                     const Packing& packing, const std::function<bool(double)>& progress) {
   std::vector<Likelihood> out(requests.size());
   std::vector<std::size_t> order(requests.size());
@@ -137,7 +137,8 @@ std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Reques
     Pack pack(packing, size(done));
     std::size_t next = done;
     while (next < order.size() && pack.add(order[next], size(next))) ++next;
-    pack.read(model.score(pack.batch(requests)), requests, out);
+    const exec::TokenBatch batch = pack.batch(requests);
+    pack.read(greedy ? model.score(batch) : exec::Scores{model.losses(batch), {}}, requests, out);
     done = next;
     if (progress && !progress(static_cast<double>(done) / static_cast<double>(order.size()))) return {};
   }

@@ -39,8 +39,8 @@ struct Packing {
   std::int64_t row = 64;
 };
 
-/// In the order of the requests. `progress` gets the share done; false stops: the result is then empty.
-std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Request>& requests,
+/// In the order of the requests. Whether a continuation is greedy is looked at when `greedy` is set. `progress` gets the share done; false stops: the result is then empty.
+std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Request>& requests, bool greedy,
                                     const Packing& packing = {},
                                     const std::function<bool(double)>& progress = {});
 
