@@ -11,6 +11,8 @@
 
 #include "cli/commands.h"
 #include "cli/data.h"
+#include "cli/eval.h"
+#include "cli/generate.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"
@@ -60,6 +62,8 @@ class Program {
         ->add_flag("--core", o_.core, "the language alone, about 1,300 tokens for a prompt");
     data();
     train();
+    eval();
+    generate();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -148,8 +152,61 @@ class Program {
     train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
+    train->add_option("--task", s.tasks, "a benchmark to score as well, FILE or NAME=FILE; may be repeated");
+    worker_limits(train, t_.limits);
     train->add_flag("--json", t_.json, "the result as JSON");
     train->callback([this] { other_ = [this] { return run_train(t_); }; });
+  }
+
+  void eval() {
+    CLI::App* eval = app_.add_subcommand("eval", "Score the weights of a run: held-out text, benchmarks");
+    eval->fallthrough();
+    names_.emplace_back("eval");
+    record::EvalSpec& s = e_.spec;
+    eval->add_option("RUN", s.run, "the folder of a run, made by gabbro train")->required();
+    eval->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
+    eval->add_option("--task", s.tasks, "a benchmark, FILE or NAME=FILE; may be repeated");
+    eval->add_flag("--tasks-only", e_.tasks_only, "no held-out text");
+    eval->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
+    eval->add_option("--limit", s.limit, "items of each benchmark; 0: all (0)");
+    eval->add_option("--seq", s.length, "tokens read at most; 0: as in training (0)")
+        ->check(CLI::Range(0, 1 << 20));
+    eval->add_option("--batch-tokens", s.batch, "tokens at a time (8192)")->check(CLI::Range(1, 1 << 24));
+    eval->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    eval->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    worker_limits(eval, e_.limits);
+    eval->add_flag("--json", e_.json, "the result as JSON");
+    eval->callback([this] { other_ = [this] { return run_eval(e_); }; });
+  }
+
+  void generate() {
+    CLI::App* generate = app_.add_subcommand("generate", "Continue a text with a trained design");
+    generate->fallthrough();
+    names_.emplace_back("generate");
+    record::GenerateSpec& s = g_.spec;
+    generate->add_option("RUN", s.run, "the folder of a run, made by gabbro train")->required();
+    generate->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
+    generate->add_option("--prompt", s.prompt, "the text to continue (none)");
+    generate->add_option("--tokens", s.tokens, "tokens to make at most (200)")->check(CLI::Range(1, 1 << 24));
+    generate->add_option("--temperature", s.temperature, "0: always the likeliest token (0.8)")
+        ->check(CLI::NonNegativeNumber);
+    generate->add_option("--top-k", s.top_k, "only so many of the likeliest tokens; 0: all (0)")
+        ->check(CLI::NonNegativeNumber);
+    generate->add_option("--top-p", s.top_p, "only the likeliest tokens with this share together (1)")
+        ->check(CLI::Range(0.0, 1.0));
+    generate->add_option("--seed", s.seed, "of the choices (1)");
+    generate->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    generate->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    worker_limits(generate, g_.limits);
+    generate->add_flag("--json", g_.json, "the result as JSON, at the end");
+    generate->callback([this] { other_ = [this] { return run_generate(g_); }; });
+  }
+
+  static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
+    sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
+        ->check(CLI::NonNegativeNumber);
+    sub->add_option("--memory-limit", limits.bytes, "of the worker, as 4GB; 0: none (0)")
+        ->transform(CLI::AsSizeValue(false));
   }
 
   // `files`: how many the command takes; -1: any number.
@@ -200,6 +257,8 @@ class Program {
   Run chosen_ = nullptr;
   DataOptions d_;
   TrainCommand t_;
+  EvalCommand e_;
+  GenerateCommand g_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
 };

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "cli/worker.h"
 #include "record/trial.h"
 
 namespace gabbro::cli {
@@ -12,11 +13,12 @@ struct TrainCommand {
   std::string params, tokens = "5M";
   std::string out;
   bool json = false;
+  WorkerLimits limits;
   record::TrialSpec spec;
 };
 
-/// Writes spec.json into the run's folder, starts gabbro-worker (beside this program), shows its progress, and reports its result. Ctrl-C asks
-/// the worker to stop at its next step; the same command goes on from there. Exit 0 when the result counts, 1 when it is refused, failed or
+/// Writes spec.json into the run's folder, starts gabbro-worker, shows its progress, and reports its result. Ctrl-C asks the worker to
+/// stop at its next step; the same command goes on from there. Exit 0 when the result counts, 1 when it is refused, failed or
 /// stopped, 2 for usage, I/O, or a worker that died without a result.
 int run_train(const TrainCommand& c);
 

@@ -1,7 +1,5 @@
 #include "data/documents.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 #include <utf8.h>
 
@@ -11,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/bytes.h"
 #include "data/parquet.h"
 
 namespace gabbro::data {
@@ -19,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 18;
 constexpr std::size_t kLongest = 16 << 20;  // of a text document
 
 enum class Format { kText, kLines, kParquet, kUnknown };
@@ -33,58 +31,6 @@ Format format_of(fs::path path) {
   if (ending == ".txt" || ending == ".md" || ending == ".text" || ending.empty()) return Format::kText;
   return Format::kUnknown;
 }
-
-// The unpacked bytes of a file. libarchive sees by itself how it was packed; what was not passes as it is.
-class Bytes {
- public:
-  static Result<Bytes> open(const std::string& path) {
-    Bytes out(path);
-    archive_read_support_filter_all(out.archive_.get());
-    archive_read_support_format_raw(out.archive_.get());
-    archive_read_support_format_empty(out.archive_.get());
-    archive_entry* entry = nullptr;
-    if (archive_read_open_filename(out.archive_.get(), path.c_str(), kBlock) != ARCHIVE_OK)
-      return out.failure();
-    const int header = archive_read_next_header(out.archive_.get(), &entry);
-    if (header == ARCHIVE_EOF)
-      out.ended_ = true;
-    else if (header != ARCHIVE_OK)
-      return out.failure();
-    return out;
-  }
-
-  /// Appends the next block to `text`; false at the end.
-  Result<bool> more(std::string& text) {
-    if (ended_) return false;
-    const std::size_t before = text.size();
-    text.resize(before + kBlock);
-    const la_ssize_t got = archive_read_data(archive_.get(), text.data() + before, kBlock);
-    text.resize(before + static_cast<std::size_t>(std::max<la_ssize_t>(got, 0)));
-    if (got < 0) return failure();
-    ended_ = got == 0;
-    return !ended_;
-  }
-
-  [[nodiscard]] std::uint64_t consumed() const {
-    return static_cast<std::uint64_t>(std::max<la_int64_t>(0, archive_filter_bytes(archive_.get(), -1)));
-  }
-
- private:
-  struct Free {
-    void operator()(archive* a) const { archive_read_free(a); }
-  };
-  explicit Bytes(std::string path) : path_(std::move(path)), archive_(archive_read_new()) {}
-
-  [[nodiscard]] tl::unexpected<Error> failure() const {
-    const char* why = archive_error_string(archive_.get());
-    return fail("io", fmt::format("cannot read {}: {}", path_, why ? why : "damaged or unreadable"),
-                "check that the file is complete");
-  }
-
-  std::string path_;
-  std::unique_ptr<archive, Free> archive_;
-  bool ended_ = false;
-};
 
 std::string valid_utf8(std::string text) {
   if (utf8::is_valid(text.begin(), text.end())) return text;

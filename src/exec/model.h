@@ -34,6 +34,13 @@ struct StepReport {
   bool updated = false;
 };
 
+/// Per position, row-major: the loss of the target in nats, and whether no token is likelier than the target (of equally likely ones
+/// the first counts).
+struct Scores {
+  std::vector<float> losses;
+  std::vector<bool> greedy;
+};
+
 /// A named array in float32, as checkpoints and safetensors files hold it.
 struct NamedArray {
   std::string name;
@@ -49,6 +56,7 @@ class Model {
   virtual StepReport step(const TokenBatch& batch, const AdamW& update) = 0;
   /// The loss at every position in nats, row-major.
   virtual std::vector<float> losses(const TokenBatch& batch) = 0;
+  virtual Scores score(const TokenBatch& batch) = 0;
   /// Weights, by the names of the graph's parameters.
   [[nodiscard]] virtual std::vector<NamedArray> weights() const = 0;
   /// Moments of the optimizer, "m." and "v." before the names, and "steps".

@@ -1,19 +1,27 @@
 #include "record/trial.h"
 
-#include <fmt/format.h>
-
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include "record/task_fields.h"
 
 namespace gabbro::record {
 
-using nlohmann::ordered_json;
+template <class Io, Is<Anchor> A>
+void fields(Io& io, A& a) {
+  io("name", a.name);
+  io("holds", a.holds);
+  io("detail", a.detail);
+}
 
-namespace {
+template <class Io, Is<Point> P>
+void fields(Io& io, P& p) {
+  io("step", p.step);
+  io("tokens", p.tokens);
+  io("loss", p.loss);
+  io("gradient_norm", p.gradient_norm);
+  io("rate", p.rate);
+}
 
-// One list of fields serves both directions: `io` reads or writes each by its name.
-template <class Io, class Spec>
-void spec_fields(Io&& io, Spec& s) {
+template <class Io, Is<TrialSpec> S>
+void fields(Io& io, S& s) {
   io("program", s.program);
   io("corpus", s.corpus);
   io("folder", s.folder);
@@ -29,10 +37,11 @@ void spec_fields(Io&& io, Spec& s) {
   io("threads", s.threads);
   io("rows", s.rows);
   io("valid_documents", s.valid_documents);
+  io.later("tasks", s.tasks);
 }
 
-template <class Io, class R>
-void result_fields(Io&& io, R& r) {
+template <class Io, Is<TrialResult> R>
+void fields(Io& io, R& r) {
   io("status", r.status);
   io("cause", r.cause);
   io("design", r.design);
@@ -56,91 +65,14 @@ void result_fields(Io&& io, R& r) {
   io("decode_flops_per_token", r.decode_flops_per_token);
   io("state_bytes", r.state_bytes);
   io("weights_hash", r.weights_hash);
+  io.later_list("tasks", r.tasks);
+  io.list("anchors", r.anchors);
+  io.list("curve", r.curve);
 }
 
-struct Writer {
-  ordered_json& json;
-  void operator()(const char* name, const auto& value) { json[name] = value; }
-  // JSON has no infinities: they are told by null.
-  void operator()(const char* name, double value) {
-    json[name] = std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-  }
-};
-
-struct Reader {
-  const ordered_json& json;
-  void operator()(const char* name, auto& value) { json.at(name).get_to(value); }
-  void operator()(const char* name, double& value) {
-    const auto& field = json.at(name);
-    value = field.is_null() ? NAN : field.get<double>();
-  }
-};
-
-template <class T, class F>
-Result<T> parse(const std::string& text, const char* what, const F& fill) {
-  const ordered_json json = ordered_json::parse(text, nullptr, false);
-  if (!json.is_object()) return fail(what, fmt::format("a trial {} is a JSON object", what));
-  try {
-    if (const int version = json.at("version"); version != T::kVersion)
-      return fail(what,
-                  fmt::format("version {} of a trial {}, this program reads {}", version, what, T::kVersion));
-    T out;
-    fill(json, out);
-    return out;
-  } catch (const nlohmann::json::exception& e) {
-    return fail(what, fmt::format("not a trial {}: {}", what, e.what()));
-  }
-}
-
-}  // namespace
-
-std::string to_json(const TrialSpec& spec) {
-  ordered_json json{{"version", TrialSpec::kVersion}};
-  spec_fields(Writer{json}, spec);
-  return json.dump(2) + "\n";
-}
-
-Result<TrialSpec> parse_spec(const std::string& text) {
-  return parse<TrialSpec>(text, "spec",
-                          [](const ordered_json& json, TrialSpec& spec) { spec_fields(Reader{json}, spec); });
-}
-
-std::string to_json(const TrialResult& result) {
-  ordered_json json{{"version", TrialResult::kVersion}};
-  result_fields(Writer{json}, result);
-  json["anchors"] = ordered_json::array();
-  for (const Anchor& a : result.anchors)
-    json["anchors"].push_back({{"name", a.name}, {"holds", a.holds}, {"detail", a.detail}});
-  json["curve"] = ordered_json::array();
-  for (const Point& p : result.curve) {
-    ordered_json point;
-    Writer io{point};
-    io("step", p.step);
-    io("tokens", p.tokens);
-    io("loss", p.loss);
-    io("gradient_norm", p.gradient_norm);
-    io("rate", p.rate);
-    json["curve"].push_back(std::move(point));
-  }
-  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
-}
-
-Result<TrialResult> parse_result(const std::string& text) {
-  return parse<TrialResult>(text, "result", [](const ordered_json& json, TrialResult& result) {
-    result_fields(Reader{json}, result);
-    for (const auto& a : json.at("anchors"))
-      result.anchors.push_back({a.at("name"), a.at("holds"), a.at("detail")});
-    for (const auto& p : json.at("curve")) {
-      Point point;
-      Reader io{p};
-      io("step", point.step);
-      io("tokens", point.tokens);
-      io("loss", point.loss);
-      io("gradient_norm", point.gradient_norm);
-      io("rate", point.rate);
-      result.curve.push_back(point);
-    }
-  });
-}
+std::string to_json(const TrialSpec& spec) { return write_record(spec); }
+std::string to_json(const TrialResult& result) { return write_record(result); }
+Result<TrialSpec> parse_spec(const std::string& json) { return read_spec<TrialSpec>(json); }
+Result<TrialResult> parse_result(const std::string& json) { return read_result<TrialResult>(json); }
 
 }  // namespace gabbro::record

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/eval.h"
 
 namespace gabbro::record {
 
 /// A trial: a design, its size, the text and the budget. `kVersion` changes when a field changes its meaning.
 struct TrialSpec {
   static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "train";
   std::string program;      // source text; its last design is trained
   std::string corpus;       // a folder made by `gabbro data build`
   std::string folder;       // of the run: checkpoint, weights, curve
@@ -26,6 +28,7 @@ struct TrialSpec {
   int threads = 2;
   std::int64_t rows = 0;              // sequences at a time; 0: all
   std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
+  std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
 };
 
 /// A check that must hold for a result to count.
@@ -43,6 +46,7 @@ struct Point {
 
 struct TrialResult {
   static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "train";
   /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from outside; can go on.
   /// "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
   std::string status = "failed";
@@ -58,6 +62,7 @@ struct TrialResult {
   double train_seconds = 0, tokens_per_second = 0;
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
   std::string weights_hash;
+  std::vector<TaskScore> tasks;  // reported, not part of the verdict
   std::vector<Anchor> anchors;
   std::vector<Point> curve;  // at most some hundred points, the last included
 };

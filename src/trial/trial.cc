@@ -11,13 +11,12 @@
 #include "eval/bigram.h"
 #include "eval/bits.h"
 #include "exec/torch/model.h"
-#include "lang/check.h"
-#include "lang/resize.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
 #include "trial/anchors.h"
-#include "zoo/library.h"
+#include "trial/design.h"
+#include "trial/score.h"
 
 namespace gabbro::trial {
 
@@ -25,28 +24,6 @@ using record::TrialResult;
 using record::TrialSpec;
 
 namespace {
-
-// The design at the size that the spec asks for.
-Result<lang::Subject> sized(const TrialSpec& spec, int vocab) {
-  lang::ElaborateOptions options;
-  options.vocab = vocab;
-  lang::CheckReport report = lang::check(spec.program, zoo::library(), options);
-  if (!report.valid()) return tl::unexpected(report.errors[0]);
-  const lang::Design* design = nullptr;
-  for (const lang::Item& item : report.program.items)
-    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
-  if (!design) return fail("design", "the program holds no design to train");
-  if (spec.params > 0) {
-    lang::Library library = zoo::library();
-    library.add(report.program);
-    GABBRO_TRY(fit, lang::resize(library, *design, spec.params, vocab));
-    options.width = fit.width;
-    options.free_scale = fit.free_scale;
-    report = lang::check(std::move(report.program), zoo::library(), options);
-    if (!report.valid()) return tl::unexpected(report.errors[0]);
-  }
-  return std::move(report.subjects.back());
-}
 
 train::TrainOptions train_options(const TrialSpec& spec) {
   train::TrainOptions o;
@@ -106,7 +83,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
-  GABBRO_TRY(subject, sized(spec, tokenizer.vocab()));
+  GABBRO_TRY(subject, sized_design(spec.program, spec.params, tokenizer.vocab()));
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
@@ -117,8 +94,14 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
       [&](const train::CurvePoint& p, std::int64_t steps, double speed) {
-        return !on_progress || on_progress({"training", p.step + 1, steps, p.tokens, p.loss, speed,
-                                            static_cast<double>(p.step + 1) / static_cast<double>(steps)});
+        return !on_progress || on_progress({"training",
+                                            p.step + 1,
+                                            steps,
+                                            p.tokens,
+                                            p.loss,
+                                            speed,
+                                            static_cast<double>(p.step + 1) / static_cast<double>(steps),
+                                            {}});
       });
   if (!trained) return tl::unexpected(trained.error());
   result.curve = thinned(trained->curve);
@@ -140,7 +123,9 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.weights_hash = train::hash_arrays(weights);
   if (!spec.folder.empty()) {
     if (auto ok = train::save_arrays(spec.folder + "/weights.safetensors", weights,
-                                     {{"hash", result.weights_hash}, {"design", result.hash}});
+                                     {{"hash", result.weights_hash},
+                                      {"design", result.hash},
+                                      {"vocabulary", corpus.manifest().tokenizer_hash}});
         !ok)
       return tl::unexpected(ok.error());
     if (!write_curve(spec.folder + "/curve.jsonl", trained->curve))
@@ -149,8 +134,9 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   const eval::BitsPerByte bits = eval::bits_per_byte(
       *model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences, spec.length,
       spec.valid_documents, [&](double share) {
-        return !on_progress || on_progress({"scoring", 0, 0, result.tokens, result.last_loss,
-                                            result.tokens_per_second, share});
+        return !on_progress ||
+               on_progress(
+                   {"scoring", 0, 0, result.tokens, result.last_loss, result.tokens_per_second, share, {}});
       });
   result.bits_per_byte = bits.value;
   result.bits_low = bits.low;
@@ -159,6 +145,9 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.valid_loss = bits.nats_per_token;
   result.valid_documents = bits.documents;
   result.valid_bytes = bits.bytes;
+
+  GABBRO_TRY(scores, score_tasks(*model, tokenizer, {spec.tasks, 0, spec.length, {}}, on_progress));
+  result.tasks = std::move(scores);
 
   eval::Bigram bigram(tokenizer.vocab());
   const train::Batches batches(text, tokenizer.end(), options.sequences, options.length, options.seed);

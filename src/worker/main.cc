@@ -1,4 +1,4 @@
-// gabbro-worker SPEC.json RESULT.json: runs one trial. Progress goes to standard output, one JSON object a line; SIGINT and SIGTERM stop
+// gabbro-worker SPEC.json RESULT.json: runs one job (trial/job.h). Progress goes to standard output, one JSON object a line; SIGINT and SIGTERM stop
 // at the next step, with a checkpoint. Exit 0 when RESULT.json was written, whatever it says; 2 otherwise.
 #include <fmt/core.h>
 #include <malloc.h>
@@ -13,7 +13,8 @@
 #include <limits>
 #include <string>
 
-#include "trial/trial.h"
+#include "record/job.h"
+#include "trial/job.h"
 
 namespace gabbro::worker {
 
@@ -33,18 +34,16 @@ bool write_file(const std::string& path, const std::string& text) {
   return false;
 }
 
-// At most some lines a second.
+// At most some lines a second, but all generated text.
 class Reporter {
  public:
-  bool operator()(const trial::Progress& p) {
+  bool operator()(const record::Progress& p) {
     const auto now = std::chrono::steady_clock::now();
-    if (p.step < p.steps && now - last_ < std::chrono::milliseconds(250)) return !g_stop;
+    const bool last = p.step > 0 && p.step == p.steps;
+    if (!last && p.text.empty() && now - last_ < std::chrono::milliseconds(250)) return !g_stop;
     last_ = now;
-    std::printf(
-        "{\"stage\": \"%s\", \"step\": %lld, \"steps\": %lld, \"tokens\": %lld, \"loss\": %.6g, "
-        "\"tokens_per_second\": %.6g, \"share\": %.4f}\n",
-        p.stage.c_str(), static_cast<long long>(p.step), static_cast<long long>(p.steps),
-        static_cast<long long>(p.tokens), p.loss, p.tokens_per_second, p.share);
+    const std::string line = to_line(p);
+    std::fwrite(line.data(), 1, line.size(), stdout);
     std::fflush(stdout);
     return !g_stop;
   }
@@ -68,15 +67,10 @@ int main(int argc, char** argv) {
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
   std::ifstream file(argv[1], std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  record::TrialResult result;
-  const auto spec = record::parse_spec(text);
-  if (!file.good() && text.empty())
-    result.cause = std::string("cannot read ") + argv[1];
-  else if (!spec)
-    result.cause = format_error(argv[1], spec.error());
-  else
-    result = trial::run(*spec, Reporter());
-  if (write_file(argv[2], record::to_json(result))) return 0;
+  const std::string result = !file.good() && text.empty()
+                                 ? record::failure("train", std::string("cannot read ") + argv[1])
+                                 : trial::run_job(text, Reporter());
+  if (write_file(argv[2], result)) return 0;
   std::fprintf(stderr, "gabbro-worker: cannot write %s\n", argv[2]);
   return 2;
 }

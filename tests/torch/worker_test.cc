@@ -104,6 +104,20 @@ TEST_F(Worker, SaysWhyThereIsNoResult) {
   EXPECT_NE(run_text("nonsense").cause.find("JSON"), std::string::npos);
 }
 
+TEST_F(Worker, KnowsItsJobs) {
+  EXPECT_NE(
+      run_text("{\"version\": 1, \"job\": \"dance\"}").cause.find("there is no job dance; there are: train"),
+      std::string::npos);
+  // The first specs named no job: they ask for training.
+  std::string text = record::to_json(spec("bad"));
+  const std::string job = "  \"job\": \"train\",\n";
+  ASSERT_NE(text.find(job), std::string::npos);
+  text.erase(text.find(job), job.size());
+  EXPECT_TRUE(record::parse_spec(text).has_value());
+  EXPECT_EQ(record::parse_spec("{\"version\": 1, \"job\": \"eval\"}").error().message,
+            "a spec of job eval instead of train");
+}
+
 TEST_F(Worker, SpecsAndResultsSurviveJson) {
   record::TrialSpec s = spec("json");
   s.program += "# é \"quoted\"\n";

@@ -145,20 +145,8 @@ class TorchModel : public Model {
     return report;
   }
 
-  std::vector<float> losses(const TokenBatch& batch) override {
-    at::set_num_threads(options_.threads);
-    const c10::InferenceMode no_autograd;
-    std::vector<float> out;
-    const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
-    for (std::int64_t from = 0; from < batch.sequences; from += rows) {
-      const std::int64_t count = std::min(rows, batch.sequences - from);
-      const at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
-      const at::Tensor targets = table(batch.targets, batch, from, count).unsqueeze(-1);
-      const at::Tensor loss = at::log_softmax(logits, -1).gather(-1, targets).neg().to(at::kCPU).contiguous();
-      out.insert(out.end(), loss.data_ptr<float>(), loss.data_ptr<float>() + loss.numel());
-    }
-    return out;
-  }
+  std::vector<float> losses(const TokenBatch& batch) override { return forward(batch, false).losses; }
+  Scores score(const TokenBatch& batch) override { return forward(batch, true); }
 
   std::vector<NamedArray> weights() const override {
     std::vector<NamedArray> out;
@@ -199,6 +187,24 @@ class TorchModel : public Model {
   }
 
  private:
+  Scores forward(const TokenBatch& batch, bool greedy) {
+    at::set_num_threads(options_.threads);
+    const c10::InferenceMode no_autograd;
+    Scores out;
+    const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
+    for (std::int64_t from = 0; from < batch.sequences; from += rows) {
+      const std::int64_t count = std::min(rows, batch.sequences - from);
+      const at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
+      const at::Tensor targets = table(batch.targets, batch, from, count).unsqueeze(-1);
+      const at::Tensor loss = at::log_softmax(logits, -1).gather(-1, targets).neg().to(at::kCPU).contiguous();
+      out.losses.insert(out.losses.end(), loss.data_ptr<float>(), loss.data_ptr<float>() + loss.numel());
+      if (!greedy) continue;
+      const at::Tensor hits = logits.argmax(-1, true).eq(targets).to(at::kCPU).contiguous();
+      out.greedy.insert(out.greedy.end(), hits.data_ptr<bool>(), hits.data_ptr<bool>() + hits.numel());
+    }
+    return out;
+  }
+
   // Adds the backward part: the adjoint of the logits is input 0.
   std::vector<ir::NodeId> build_gradient() {
     ir::Builder builder(graph_, 0);

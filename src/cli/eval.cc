@@ -1,0 +1,98 @@
+#include "cli/eval.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/report.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro eval", error));
+  return kUsage;
+}
+
+void print_result(const record::EvalResult& r, const std::string& folder) {
+  if (r.params > 0)
+    fmt::print("{}: {} with {} parameters, weights {}, read {} tokens at a time\n", folder, r.design,
+               human(static_cast<double>(r.params)), r.weights_hash, r.length);
+  if (r.bits_per_byte > 0) {
+    const std::string interval = std::isfinite(r.bits_low)
+                                     ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
+                                     : "(one document gives no interval)";
+    fmt::print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
+               r.valid_documents);
+  }
+  for (const record::TaskScore& task : r.tasks) fmt::print("{}", task_text(task));
+  if (r.status != "done") fmt::print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
+}
+
+}  // namespace
+
+std::string task_text(const record::TaskScore& task) {
+  std::string out =
+      fmt::format("  {} ({}): {} items in {:.1f} s", task.name, task.kind, task.items, task.seconds);
+  if (task.truncated > 0) out += fmt::format(", {} texts cut to what the model reads", task.truncated);
+  out += "\n";
+  for (const record::Metric& m : task.metrics) {
+    const std::string error = std::isfinite(m.error) ? fmt::format("± {:.4f}", m.error) : "";
+    out += fmt::format("    {:<52}{:>10.4f} {:<10} {:>6}\n",
+                       m.group.empty() ? m.name : fmt::format("{}, {}", m.name, m.group), m.value, error,
+                       m.items);
+  }
+  return out;
+}
+
+std::string absolute_task(const std::string& source) {
+  const std::size_t equals = source.find('='), file = equals == std::string::npos ? 0 : equals + 1;
+  if (source.substr(0, file).find('/') != std::string::npos) return fs::absolute(source);
+  return source.substr(0, file) + fs::absolute(source.substr(file)).string();
+}
+
+int run_eval(const EvalCommand& c) {
+  record::EvalSpec spec = c.spec;
+  spec.held_out = !c.tasks_only;
+  if (!spec.held_out && spec.tasks.empty())
+    return failed({"usage", "nothing to score: --tasks-only without --task", "", {}});
+  std::error_code error;
+  if (!fs::is_directory(spec.run, error))
+    return failed({"io", fmt::format("there is no folder {}", spec.run), "name the folder of a run", {}});
+  const std::string folder = fs::absolute(spec.run, error);
+  spec.run = folder;
+  if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
+  for (std::string& task : spec.tasks) task = absolute_task(task);
+  const std::string spec_file = folder + "/eval-spec.json", result_file = folder + "/eval.json.new";
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
+  const auto end = [&] {
+    ProgressLine line;
+    return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+      line.show(progress_text(p));
+      return true;
+    });
+  }();
+  if (!end) return failed(end.error());
+  if (end->kind != WorkerEnd::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  const auto result = record::parse_eval_result(end->result);
+  if (result && result->status == "done")
+    fs::rename(result_file, folder + "/eval.json", error);
+  else
+    fs::remove(result_file, error);
+  if (!result) return failed(result.error());
+  if (error)
+    return failed({"io", fmt::format("cannot write {}/eval.json: {}", folder, error.message()), "", {}});
+  if (c.json)
+    fmt::print("{}", end->result);
+  else
+    print_result(*result, c.spec.run);
+  return result->status == "done" ? kValid : kInvalid;
+}
+
+}  // namespace gabbro::cli

@@ -1,0 +1,27 @@
+// `gabbro eval`: the weights of a run, scored in a worker process.
+#pragma once
+
+#include <string>
+
+#include "cli/worker.h"
+#include "record/eval.h"
+
+namespace gabbro::cli {
+
+struct EvalCommand {
+  record::EvalSpec spec;
+  bool tasks_only = false, json = false;
+  WorkerLimits limits;
+};
+
+/// Prints a table (or the result as JSON) and leaves the result as eval.json in the run's folder. Exit 0 when everything was scored, 1 when it
+/// failed or was stopped, 2 for usage, I/O, or a worker that left no result; eval.json is replaced only by a complete result.
+int run_eval(const EvalCommand& c);
+
+/// A line per metric of a benchmark: value, standard error, items.
+std::string task_text(const record::TaskScore& task);
+
+/// "FILE" or "NAME=FILE" with the file's whole path.
+std::string absolute_task(const std::string& source);
+
+}  // namespace gabbro::cli

@@ -1,0 +1,80 @@
+#include "cli/generate.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/files.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro generate", error));
+  return kUsage;
+}
+
+// Spec and result of a job that leaves nothing behind.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::error_code error;
+    std::string path = fs::temp_directory_path(error) / "gabbro-XXXXXX";
+    if (!error && mkdtemp(path.data())) path_ = path;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+int run_generate(const GenerateCommand& c) {
+  record::GenerateSpec spec = c.spec;
+  std::error_code error;
+  spec.run = fs::absolute(spec.run, error);
+  if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
+  const TemporaryFolder folder;
+  if (folder.path().empty()) return failed({"io", "cannot make a temporary folder", "", {}});
+  const std::string spec_file = folder.path() + "/spec.json", result_file = folder.path() + "/result.json";
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
+  bool begun = false;
+  const auto end = run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+    if (c.json || p.text.empty()) return true;
+    if (!begun) std::fwrite(spec.prompt.data(), 1, spec.prompt.size(), stdout);
+    begun = true;
+    std::fwrite(p.text.data(), 1, p.text.size(), stdout);
+    return std::fflush(stdout) == 0;
+  });
+  if (begun) std::fputs("\n", stdout);
+  if (!end) return failed(end.error());
+  if (end->kind != WorkerEnd::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  const auto result = record::parse_generate_result(end->result);
+  if (!result) return failed(result.error());
+  if (c.json) fmt::print("{}", end->result);
+  if (result->status == "failed")
+    fmt::print(stderr, "{}\n", result->cause);
+  else if (!c.json)
+    fmt::print(stderr, "[{} tokens after {} of the prompt, {:.0f} tokens/s{}]\n", result->tokens,
+               result->prompt_tokens, result->tokens_per_second,
+               result->ended                 ? ", the text ended"
+               : result->status == "stopped" ? ", stopped"
+                                             : "");
+  return result->status == "done" ? kValid : kInvalid;
+}
+
+}  // namespace gabbro::cli

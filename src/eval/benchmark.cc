@@ -1,0 +1,112 @@
+#include "eval/benchmark.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "eval/metrics.h"
+
+namespace gabbro::eval {
+
+using record::Metric;
+using record::TaskScore;
+
+namespace {
+
+const char* name_of(TaskKind kind) {
+  constexpr const char* kNames[] = {"pairs", "word", "choice", "context", "label"};
+  return kNames[static_cast<int>(kind)];
+}
+
+// The first of the largest.
+int best(const std::vector<double>& x) {
+  return static_cast<int>(std::max_element(x.begin(), x.end()) - x.begin());
+}
+
+// What the items of a task came to.
+struct Answers {
+  std::vector<double> right, right_by_length, gold, ties;
+  std::vector<Pair> pairs;
+};
+
+Answers answers_of(const Task& task, const std::vector<Likelihood>& scores) {
+  Answers out;
+  std::size_t at = 0;
+  for (const Item& item : task.items) {
+    std::vector<double> nats, per_character;
+    for (const Choice& c : item.choices) {
+      nats.push_back(scores[at].nats);
+      per_character.push_back(scores[at++].nats / c.characters);
+    }
+    const int predicted = best(nats);
+    out.gold.push_back(nats[static_cast<std::size_t>(item.gold)]);
+    out.right.push_back(task.kind == TaskKind::kWord ? scores[at - 1].greedy : predicted == item.gold);
+    out.right_by_length.push_back(best(per_character) == item.gold);
+    out.ties.push_back(std::count(nats.begin(), nats.end(), nats[static_cast<std::size_t>(predicted)]) > 1);
+    out.pairs.push_back({item.gold, predicted});
+  }
+  return out;
+}
+
+void add(TaskScore& score, const char* name, Estimate e, std::uint64_t items, const std::string& group = "") {
+  score.metrics.push_back({name, group, e.value, e.error, items});
+}
+
+void add_groups(TaskScore& score, const Task& task, const std::vector<double>& right) {
+  std::map<std::string, std::vector<double>> groups;
+  for (std::size_t i = 0; i < right.size(); ++i)
+    for (const std::string& group : task.items[i].groups) groups[group].push_back(right[i]);
+  for (const auto& [group, values] : groups) add(score, "acc", mean(values), values.size(), group);
+}
+
+void summarise(TaskScore& score, const Task& task, const Answers& a) {
+  const std::size_t n = task.items.size();
+  const auto any = [](const std::vector<double>& x) {
+    return std::any_of(x.begin(), x.end(), [](double v) { return v > 0; });
+  };
+  add(score, "acc", mean(a.right), n);
+  if (task.kind == TaskKind::kChoice) add(score, "acc_norm", mean(a.right_by_length), n);
+  if (task.kind == TaskKind::kWord) add(score, "perplexity", perplexity(a.gold), n);
+  if (task.correlation) add(score, "mcc", bootstrap(a.pairs, matthews), n);
+  if (task.f1) {
+    const auto labels = static_cast<int>(task.items[0].choices.size());
+    add(score, "f1", bootstrap(a.pairs, [&](std::span<const Pair> p) { return f1_of(p, labels); }), n);
+  }
+  if (task.kind != TaskKind::kWord && task.kind != TaskKind::kPairs) add(score, "gold_nats", mean(a.gold), n);
+  if (task.kind != TaskKind::kWord && any(a.ties)) add(score, "ties", mean(a.ties), n);
+  add_groups(score, task, a.right);
+}
+
+}  // namespace
+
+Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer, const Task& task,
+                             std::int64_t length, const Packing& packing,
+                             const std::function<bool(double)>& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  TaskScore out;
+  out.name = task.name;
+  out.kind = name_of(task.kind);
+  out.items = task.items.size();
+  std::vector<Request> requests;
+  for (const Item& item : task.items)
+    for (const Choice& c : item.choices) {
+      GABBRO_TRY(request, make_request(tokenizer, c.context, c.continuation, length));
+      out.truncated += request.truncated ? 1 : 0;
+      requests.push_back(std::move(request));
+    }
+  const std::vector<Likelihood> scores =
+      likelihoods(model, requests, task.kind == TaskKind::kWord, packing, progress);
+  if (scores.size() != requests.size()) return out;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    if (!std::isfinite(scores[i].nats))
+      return fail("eval", fmt::format("the log-likelihood of text {} of {} in {} is {}", i + 1, scores.size(),
+                                      task.name, scores[i].nats));
+  summarise(out, task, answers_of(task, scores));
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+}  // namespace gabbro::eval

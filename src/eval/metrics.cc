@@ -1,0 +1,63 @@
+#include "eval/metrics.h"
+
+#include <cmath>
+
+#include "base/random.h"
+
+namespace gabbro::eval {
+
+Estimate mean(std::span<const double> x) {
+  const auto n = static_cast<double>(x.size());
+  double sum = 0, square = 0;
+  for (const double v : x) sum += v;
+  const double value = sum / n;
+  for (const double v : x) square += (v - value) * (v - value);
+  return {value, std::sqrt(square / (n - 1) / n)};
+}
+
+Estimate perplexity(std::span<const double> nats) {
+  const Estimate m = mean(nats);
+  const double value = std::exp(-m.value);
+  return {value, value * m.error};
+}
+
+double matthews(std::span<const Pair> pairs) {
+  double count[2][2] = {};
+  for (const Pair& p : pairs) ++count[p.gold][p.predicted];
+  const double tn = count[0][0], fp = count[0][1], fn = count[1][0], tp = count[1][1];
+  const double square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn);
+  return square > 0 ? (tp * tn - fp * fn) / std::sqrt(square) : 0;
+}
+
+double f1(std::span<const Pair> pairs, int label) {
+  double both = 0, either = 0;
+  for (const Pair& p : pairs) {
+    if (p.gold == label && p.predicted == label) ++both;
+    either += (p.gold == label ? 1 : 0) + (p.predicted == label ? 1 : 0);
+  }
+  return either > 0 ? 2 * both / either : 0;
+}
+
+double f1_of(std::span<const Pair> pairs, int labels) {
+  if (labels == 2) return f1(pairs, 1);
+  double sum = 0;
+  for (int label = 0; label < labels; ++label) sum += f1(pairs, label);
+  return sum / labels;
+}
+
+Estimate bootstrap(std::span<const Pair> pairs,
+                   const std::function<double(std::span<const Pair>)>& statistic) {
+  constexpr int kResamples = 1000;
+  constexpr std::uint64_t kSeed = 1234;
+  Random random(kSeed);
+  std::vector<double> values;
+  std::vector<Pair> sample(pairs.size());
+  for (int i = 0; i < kResamples; ++i) {
+    for (Pair& p : sample) p = random.pick(pairs);
+    values.push_back(statistic(sample));
+  }
+  const double deviation = mean(values).error * std::sqrt(static_cast<double>(kResamples));
+  return {statistic(pairs), pairs.size() > 1 ? deviation : NAN};
+}
+
+}  // namespace gabbro::eval

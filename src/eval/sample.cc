@@ -1,0 +1,36 @@
+#include "eval/sample.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gabbro::eval {
+
+std::vector<Candidate> candidates(const std::vector<float>& logits, const SampleOptions& options) {
+  std::vector<Candidate> out;
+  for (std::size_t i = 0; i < logits.size(); ++i) out.push_back({static_cast<std::int64_t>(i), logits[i]});
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.probability > b.probability; });
+  const std::size_t most = options.temperature <= 0 ? 1 : static_cast<std::size_t>(options.top_k);
+  if (most > 0 && most < out.size()) out.resize(most);
+  const double top = out[0].probability, temperature = options.temperature <= 0 ? 1 : options.temperature;
+  double sum = 0;
+  for (Candidate& c : out) sum += c.probability = std::exp((c.probability - top) / temperature);
+  double kept = 0;
+  std::size_t count = 0;
+  while (count < out.size() && (count == 0 || kept < options.top_p * sum)) kept += out[count++].probability;
+  out.resize(count);
+  for (Candidate& c : out) c.probability /= kept;
+  return out;
+}
+
+std::int64_t sample(const std::vector<float>& logits, const SampleOptions& options, Random& random) {
+  const std::vector<Candidate> all = candidates(logits, options);
+  double left = random.uniform();
+  for (const Candidate& c : all) {
+    left -= c.probability;
+    if (left < 0) return c.token;
+  }
+  return all.back().token;
+}
+
+}  // namespace gabbro::eval

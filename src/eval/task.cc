@@ -1,0 +1,230 @@
+#include "eval/task.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "data/bytes.h"
+
+namespace gabbro::eval {
+
+namespace {
+
+using nlohmann::json;
+
+std::string text(const json& object, const char* field) { return object.at(field).get<std::string>(); }
+
+// Code points.
+double characters(const std::string& text) {
+  return static_cast<double>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; }));
+}
+
+Choice choice(std::string context, const std::string& continuation) {
+  return {std::move(context), " " + continuation, characters(continuation)};
+}
+
+// ---- tasks that their fields tell
+
+// Queries of question sets come without the "Answer:" of their prompts.
+std::string prompt(const json& object) {
+  std::string query = text(object, "query");
+  if (object.contains("support")) {
+    std::string support = text(object, "support");
+    support.erase(0, std::min(support.find_first_not_of(" \t\n\r\f\v"), support.size()));
+    return support + "\nQuestion: " + query + "\nAnswer:";
+  }
+  constexpr std::string_view kPassage = "Passage: ";
+  const bool passage = query.starts_with(kPassage) && query.find("\nQuestion: ") != std::string::npos;
+  if (!passage && !query.starts_with("Question: ")) return query;
+  if (passage) query.erase(0, kPassage.size());
+  while (query.ends_with('\n')) query.pop_back();
+  return query + "\nAnswer:";
+}
+
+Item pair(const json& object) {
+  Item item{{choice("", text(object, "good")), choice("", text(object, "bad"))}, 0, {}};
+  for (const char* group : {"term", "uid"})
+    if (object.contains(group)) item.groups.push_back(fmt::format("{}: {}", group, text(object, group)));
+  return item;
+}
+
+Item word(const json& object) {
+  return {{choice(text(object, "context"), text(object, "continuation"))}, 0, {}};
+}
+
+Item choices(const json& object) {
+  Item item{{}, object.at("gold"), {}};
+  for (const auto& c : object.at("choices"))
+    item.choices.push_back(choice(prompt(object), c.get<std::string>()));
+  return item;
+}
+
+Item contexts(const json& object) {
+  Item item{{}, object.at("gold"), {}};
+  for (const auto& c : object.at("context_options"))
+    item.choices.push_back(choice(c.get<std::string>(), text(object, "continuation")));
+  return item;
+}
+
+// ---- tasks with labels
+
+struct LabelTask {
+  const char* name;
+  std::string (*prompt)(const json& object);
+  std::vector<const char*> words;  // by label
+  bool correlation, f1;
+};
+
+const std::vector<LabelTask>& label_tasks() {
+  static const std::vector<LabelTask> tasks{
+      {"cola",
+       [](const json& o) {
+         return text(o, o.contains("text") ? "text" : "sentence") +
+                "\nQuestion: Does this sentence make sense?\nAnswer:";
+       },
+       {"no", "yes"},
+       true,
+       false},
+      {"sst2",
+       [](const json& o) {
+         return text(o, "sentence") + "\nQuestion: Is this sentence positive or negative?\nAnswer:";
+       },
+       {"negative", "positive"},
+       false,
+       false},
+      {"rte",
+       [](const json& o) {
+         return text(o, "sentence1") + "\nQuestion: " + text(o, "sentence2") + " True or False?\nAnswer:";
+       },
+       {"True", "False"},
+       false,
+       false},
+      {"mrpc",
+       [](const json& o) {
+         return "Sentence 1: " + text(o, "sentence1") + "\nSentence 2: " + text(o, "sentence2") +
+                "\nQuestion: Do both sentences mean the same thing?\nAnswer:";
+       },
+       {"no", "yes"},
+       false,
+       true},
+      {"cb",
+       [](const json& o) {
+         return text(o, "premise") + "\nQuestion: " + text(o, "hypothesis") +
+                ". True, False, or Neither?\nAnswer:";
+       },
+       {"True", "False", "Neither"},
+       false,
+       true},
+  };
+  return tasks;
+}
+
+Item label(const LabelTask& task, const json& object) {
+  Item item{{}, object.at("label"), {}};
+  for (const char* word : task.words) item.choices.push_back(choice(task.prompt(object), word));
+  return item;
+}
+
+// ---- files
+
+struct Form {
+  TaskKind kind = TaskKind::kPairs;
+  const LabelTask* label = nullptr;
+};
+
+Result<Form> form_of(const json& object, const TaskSource& source) {
+  const auto has = [&](std::initializer_list<const char*> fields) {
+    return std::all_of(fields.begin(), fields.end(), [&](const char* f) { return object.contains(f); });
+  };
+  if (has({"good", "bad"})) return Form{TaskKind::kPairs, nullptr};
+  if (has({"query", "choices", "gold"})) return Form{TaskKind::kChoice, nullptr};
+  if (has({"context_options", "continuation", "gold"})) return Form{TaskKind::kContext, nullptr};
+  if (has({"context", "continuation"})) return Form{TaskKind::kWord, nullptr};
+  std::string names;
+  for (const LabelTask& task : label_tasks()) {
+    if (has({"label"}) && source.name.starts_with(task.name)) return Form{TaskKind::kLabel, &task};
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
+  }
+  if (has({"label"}))
+    return fail("task", fmt::format("objects with labels, but no task with labels is named {}", source.name),
+                fmt::format("say which it is: --task NAME={}, NAME one of {}", source.file, names));
+  std::string fields;
+  for (const auto& [key, value] : object.items()) fields += (fields.empty() ? "" : ", ") + key;
+  return fail("task", "objects of no known kind of task, with fields " + fields,
+              "known: {good, bad}, {context, continuation}, {query, choices, gold}, {context_options, "
+              "continuation, gold}, {label, ...}");
+}
+
+Item item_of(const Form& form, const json& object) {
+  switch (form.kind) {
+    case TaskKind::kPairs:
+      return pair(object);
+    case TaskKind::kWord:
+      return word(object);
+    case TaskKind::kChoice:
+      return choices(object);
+    case TaskKind::kContext:
+      return contexts(object);
+    case TaskKind::kLabel:
+      return label(*form.label, object);
+  }
+  return {};
+}
+
+bool for_training(const json& object) {
+  const auto split = object.find("split");
+  return split != object.end() && split->is_string() &&
+         split->get<std::string>().find("train") != std::string::npos;
+}
+
+}  // namespace
+
+TaskSource parse_source(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals != std::string::npos && text.find('/') > equals)
+    return {text.substr(0, equals), text.substr(equals + 1)};
+  const std::string file = std::filesystem::path(text).filename();
+  return {file.substr(0, file.find('.')), text};
+}
+
+Result<Task> read_task(const TaskSource& source, std::uint64_t limit) {
+  Task task;
+  task.name = source.name;
+  std::optional<Form> form;
+  GABBRO_TRY(lines, data::Lines::open(source.file));
+  const auto wrong = [&](const std::string& what, const std::string& hint = "") {
+    return fail("task", fmt::format("{}:{}: {}", source.file, lines.number(), what), hint);
+  };
+  for (std::string line; limit == 0 || task.items.size() < limit;) {
+    GABBRO_TRY(found, lines.next(line));
+    if (!found) break;
+    if (line.find_first_not_of(" \t") == std::string::npos) continue;
+    const json object = json::parse(line, nullptr, false);
+    if (!object.is_object()) return wrong("the line is no JSON object");
+    if (for_training(object)) continue;
+    if (!form) {
+      auto first = form_of(object, source);
+      if (!first) return wrong(first.error().message, first.error().hint);
+      form = *first;
+    }
+    try {
+      task.items.push_back(item_of(*form, object));
+    } catch (const json::exception& e) {
+      return wrong(e.what());
+    }
+    const Item& item = task.items.back();
+    if (item.gold < 0 || item.gold >= static_cast<int>(item.choices.size()))
+      return wrong(fmt::format("answer {} of {} choices", item.gold, item.choices.size()));
+  }
+  if (!form || task.items.empty()) return fail("task", source.file + " holds no item");
+  task.kind = form->kind;
+  task.correlation = form->label && form->label->correlation;
+  task.f1 = form->label && form->label->f1;
+  return task;
+}
+
+}  // namespace gabbro::eval

@@ -1,0 +1,64 @@
+// The job "eval": scores the weights of a run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gabbro::record {
+
+/// A number of a benchmark task, with its standard error (NaN: none). `group` is empty for the whole task, else "term: island_effects".
+struct Metric {
+  std::string name, group;
+  double value = 0, error = 0;
+  std::uint64_t items = 0;
+};
+
+struct TaskScore {
+  std::string name, kind, file;
+  std::uint64_t items = 0;
+  std::uint64_t truncated = 0;  // texts that were longer than the model reads, and lost their beginning
+  double seconds = 0;
+  std::vector<Metric> metrics;
+};
+
+struct EvalSpec {
+  static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "eval";
+  std::string run;                    // the folder of a run
+  std::string corpus;                 // empty: that of the run
+  bool held_out = true;               // bits per byte
+  std::uint64_t valid_documents = 0;  // 0: all
+  std::vector<std::string> tasks;     // "FILE" or "NAME=FILE"
+  std::uint64_t limit = 0;            // items of a task; 0: all
+  std::int64_t length = 0;            // tokens that the model reads at most; 0: as in training
+  std::int64_t batch = 8192;          // tokens at a time
+  std::string device = "cpu";
+  int threads = 2;
+};
+
+struct EvalResult {
+  static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "eval";
+  std::string status = "failed";  // "done", "stopped", "failed"
+  std::string cause;
+  std::string design, hash;
+  std::int64_t params = 0, length = 0;
+  std::string weights_hash;  // computed from the weights that were scored
+  std::string corpus;
+  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // 0: not asked for
+  double valid_loss = 0;
+  std::uint64_t valid_documents = 0, valid_bytes = 0;
+  std::vector<TaskScore> tasks;
+  double seconds = 0;
+};
+
+std::string to_json(const EvalSpec& spec);
+std::string to_json(const EvalResult& result);
+/// Errors: as those of record/trial.h.
+Result<EvalSpec> parse_eval_spec(const std::string& json);
+Result<EvalResult> parse_eval_result(const std::string& json);
+
+}  // namespace gabbro::record

@@ -1,0 +1,111 @@
+#include "record/fields.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace gabbro::record {
+
+using nlohmann::ordered_json;
+
+struct Writer::Json {
+  ordered_json value = ordered_json::object();
+};
+
+Writer::Writer() : json_(std::make_unique<Json>()) {}
+Writer::~Writer() = default;
+
+void Writer::operator()(const char* name, const std::string& value) { json_->value[name] = value; }
+void Writer::operator()(const char* name, std::int64_t value) { json_->value[name] = value; }
+void Writer::operator()(const char* name, std::uint64_t value) { json_->value[name] = value; }
+void Writer::operator()(const char* name, bool value) { json_->value[name] = value; }
+void Writer::operator()(const char* name, const std::vector<std::string>& value) {
+  json_->value[name] = value;
+}
+void Writer::operator()(const char* name, double value) {
+  json_->value[name] = std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
+}
+
+void Writer::objects(const char* name, std::size_t count,
+                     const std::function<void(std::size_t, Writer&)>& write) {
+  ordered_json& list = json_->value[name] = ordered_json::array();
+  for (std::size_t i = 0; i < count; ++i) {
+    Writer item;
+    write(i, item);
+    list.push_back(std::move(item.json_->value));
+  }
+}
+
+std::string Writer::text(bool indented) const {
+  return json_->value.dump(indented ? 2 : -1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+struct Reader::Json {
+  ordered_json value;
+};
+
+Reader::Reader(Json* json, std::string what) : json_(json), what_(std::move(what)) {}
+Reader::Reader(Reader&&) noexcept = default;
+Reader::~Reader() = default;
+
+Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
+  auto json = std::make_unique<Json>();
+  json->value = ordered_json::parse(text, nullptr, false);
+  if (!json->value.is_object()) return fail(what, fmt::format("a {} is a JSON object", what));
+  return Reader(json.release(), what);
+}
+
+bool Reader::has(const char* name) const { return json_->value.contains(name); }
+
+template <class T>
+void Reader::get(const char* name, T& value) {
+  if (!error_.code.empty() || (missing_ && !has(name))) return;
+  try {
+    json_->value.at(name).get_to(value);
+  } catch (const nlohmann::json::exception& e) {
+    error_ = {what_, fmt::format("not a {}, field {}: {}", what_, name, e.what()), "", {}};
+  }
+}
+
+void Reader::operator()(const char* name, std::string& value) { get(name, value); }
+void Reader::operator()(const char* name, std::int64_t& value) { get(name, value); }
+void Reader::operator()(const char* name, std::uint64_t& value) { get(name, value); }
+void Reader::operator()(const char* name, int& value) { get(name, value); }
+void Reader::operator()(const char* name, bool& value) { get(name, value); }
+void Reader::operator()(const char* name, std::vector<std::string>& value) { get(name, value); }
+void Reader::operator()(const char* name, double& value) {
+  if (has(name) && json_->value[name].is_null())
+    value = NAN;
+  else
+    get(name, value);
+}
+
+void Reader::objects(const char* name, const std::function<void(Reader&)>& read) {
+  ordered_json list = ordered_json::array();
+  get(name, list);
+  if (!error_.code.empty()) return;
+  if (!list.is_array()) {
+    error_ = {what_, fmt::format("not a {}, field {}: not a list", what_, name), "", {}};
+    return;
+  }
+  for (ordered_json& value : list) {
+    Reader item(new Json{std::move(value)}, what_);
+    read(item);
+    if (error_.code.empty()) error_ = item.error_;
+  }
+}
+
+Result<bool> check_header(Reader& io, const std::string& what, int version, const std::string& job) {
+  int found = 0;
+  std::string kind = "train";
+  io("version", found);
+  if (io.has("job")) io("job", kind);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  if (found != version)
+    return fail(what, fmt::format("version {} of a {}, this program reads {}", found, what, version));
+  if (kind != job) return fail(what, fmt::format("a {} of job {} instead of {}", what, kind, job));
+  return true;
+}
+
+}  // namespace gabbro::record

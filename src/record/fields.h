@@ -1,0 +1,138 @@
+// Structs as JSON objects: one list of fields serves both directions.
+//
+// A struct gives a function `template <class Io, Is<T> X> void fields(Io& io, X& x)` that calls io(name, member) for each of its
+// members; `Writer` and `Reader` are the two directions. Members are texts, numbers, truth values, lists of texts, and (by
+// `list`) lists of structs. JSON has no infinities: a number that is not finite is written as null and read as NaN.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gabbro::record {
+
+/// For the `fields` of T: T to be read, or const T to be written.
+template <class X, class T>
+concept Is = std::same_as<std::remove_const_t<X>, T>;
+
+class Writer {
+ public:
+  Writer();
+  ~Writer();
+  void operator()(const char* name, const std::string& value);
+  void operator()(const char* name, const char* value) { (*this)(name, std::string(value)); }
+  void operator()(const char* name, double value);
+  void operator()(const char* name, std::int64_t value);
+  void operator()(const char* name, std::uint64_t value);
+  void operator()(const char* name, int value) { (*this)(name, static_cast<std::int64_t>(value)); }
+  void operator()(const char* name, bool value);
+  void operator()(const char* name, const std::vector<std::string>& value);
+  template <class T>
+  void list(const char* name, const std::vector<T>& items) {
+    objects(name, items.size(), [&](std::size_t i, Writer& io) { fields(io, items[i]); });
+  }
+  /// A field that came later: records without it keep the default.
+  void later(const char* name, const auto& value) { (*this)(name, value); }
+  template <class T>
+  void later_list(const char* name, const std::vector<T>& items) {
+    list(name, items);
+  }
+  /// On one line, or indented, each with a line end.
+  [[nodiscard]] std::string text(bool indented) const;
+
+ private:
+  struct Json;
+  explicit Writer(Json* json);
+  void objects(const char* name, std::size_t count, const std::function<void(std::size_t, Writer&)>& write);
+  std::unique_ptr<Json> json_;
+};
+
+/// The first field that is missing or of another type is kept as the error; fields after it are left as they are.
+class Reader {
+ public:
+  /// `what` names the kind of object in errors, whose code it is. Errors: not JSON, not an object.
+  static Result<Reader> parse(const std::string& text, const std::string& what);
+  Reader(Reader&&) noexcept;
+  ~Reader();
+  void operator()(const char* name, std::string& value);
+  void operator()(const char* name, double& value);
+  void operator()(const char* name, std::int64_t& value);
+  void operator()(const char* name, std::uint64_t& value);
+  void operator()(const char* name, int& value);
+  void operator()(const char* name, bool& value);
+  void operator()(const char* name, std::vector<std::string>& value);
+  template <class T>
+  void list(const char* name, std::vector<T>& items) {
+    items.clear();
+    objects(name, [&](Reader& io) { fields(io, items.emplace_back()); });
+  }
+  void later(const char* name, auto& value) {
+    if (has(name)) (*this)(name, value);
+  }
+  template <class T>
+  void later_list(const char* name, std::vector<T>& items) {
+    if (has(name)) list(name, items);
+  }
+  [[nodiscard]] bool has(const char* name) const;
+  /// From here on, fields that are missing keep their defaults.
+  void allow_missing() { missing_ = true; }
+  /// The error so far; its code is empty when there is none.
+  [[nodiscard]] const Error& error() const { return error_; }
+
+ private:
+  struct Json;
+  Reader(Json* json, std::string what);
+  void objects(const char* name, const std::function<void(Reader&)>& read);
+  template <class T>
+  void get(const char* name, T& value);
+  std::unique_ptr<Json> json_;
+  std::string what_;
+  Error error_;
+  bool missing_ = false;
+};
+
+/// `x` with its version and job, indented.
+template <class T>
+std::string write_record(const T& x) {
+  Writer io;
+  io("version", T::kVersion);
+  io("job", T::kJob);
+  fields(io, x);
+  return io.text(true);
+}
+
+/// Errors when the record is of another version or job. A record without "job" is one of training: the first ones had none.
+Result<bool> check_header(Reader& io, const std::string& what, int version, const std::string& job);
+
+/// Errors, of code "spec": not JSON, another version or job, a field that is missing or of another type, by name.
+template <class T>
+Result<T> read_spec(const std::string& text) {
+  GABBRO_TRY(io, Reader::parse(text, "spec"));
+  if (auto ok = check_header(io, "spec", T::kVersion, T::kJob); !ok) return tl::unexpected(ok.error());
+  T out;
+  fields(io, out);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return out;
+}
+
+/// The same of code "result". What failed need not have more than a status and a cause (record/job.h).
+template <class T>
+Result<T> read_result(const std::string& text) {
+  GABBRO_TRY(io, Reader::parse(text, "result"));
+  T out;
+  if (io.has("status")) io("status", out.status);
+  if (out.status == "failed")
+    io.allow_missing();
+  else if (auto ok = check_header(io, "result", T::kVersion, T::kJob); !ok)
+    return tl::unexpected(ok.error());
+  fields(io, out);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return out;
+}
+
+}  // namespace gabbro::record

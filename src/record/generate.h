@@ -1,0 +1,44 @@
+// The job "generate": continues a text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace gabbro::record {
+
+struct GenerateSpec {
+  static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "generate";
+  std::string run;     // the folder of a run
+  std::string corpus;  // empty: that of the run
+  std::string prompt;
+  std::int64_t tokens = 200;  // at most
+  double temperature = 0.8;   // 0: the likeliest token
+  std::int64_t top_k = 0;     // 0: all
+  double top_p = 1;
+  std::uint64_t seed = 1;
+  std::string device = "cpu";
+  int threads = 1;
+};
+
+struct GenerateResult {
+  static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "generate";
+  std::string status = "failed";  // "done", "stopped" (what there was by then), "failed"
+  std::string cause;
+  std::string text;    // without the prompt
+  bool ended = false;  // by the end piece
+  std::int64_t prompt_tokens = 0, tokens = 0;
+  double seconds = 0, tokens_per_second = 0;  // of decoding, prompt included
+  std::string weights_hash;
+};
+
+std::string to_json(const GenerateSpec& spec);
+std::string to_json(const GenerateResult& result);
+/// Errors: as those of record/trial.h.
+Result<GenerateSpec> parse_generate_spec(const std::string& json);
+Result<GenerateResult> parse_generate_result(const std::string& json);
+
+}  // namespace gabbro::record

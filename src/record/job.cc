@@ -1,0 +1,33 @@
+#include "record/job.h"
+
+#include "record/fields.h"
+
+namespace gabbro::record {
+
+Result<std::string> job_of(const std::string& spec) {
+  GABBRO_TRY(io, Reader::parse(spec, "spec"));
+  std::string job = "train";
+  if (io.has("job")) io("job", job);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return job;
+}
+
+Result<Outcome> outcome_of(const std::string& result) {
+  GABBRO_TRY(io, Reader::parse(result, "result"));
+  Outcome out;
+  io("status", out.status);
+  io("cause", out.cause);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return out;
+}
+
+std::string failure(const std::string& job, const std::string& cause) {
+  Writer io;
+  io("version", 1);
+  io("job", job);
+  io("status", "failed");
+  io("cause", cause);
+  return io.text(true);
+}
+
+}  // namespace gabbro::record

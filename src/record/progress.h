@@ -1,0 +1,28 @@
+// What a worker says while it works: one JSON object a line on its standard output.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+
+namespace gabbro::record {
+
+/// Where a job is. Numbers that a stage does not have are 0.
+struct Progress {
+  std::string stage;  // "training", "scoring", the name of a task, "generating"
+  std::int64_t step = 0, steps = 0, tokens = 0;
+  double loss = 0, tokens_per_second = 0;
+  double share = 0;  // of the stage, in [0, 1]
+  std::string text;  // generated since the last line
+};
+/// Returns false to stop the job.
+using OnProgress = std::function<bool(const Progress&)>;
+
+/// With its line end.
+std::string to_line(const Progress& progress);
+/// Errors: "progress".
+Result<Progress> parse_progress(const std::string& line);
+
+}  // namespace gabbro::record

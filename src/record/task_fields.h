@@ -1,0 +1,29 @@
+// Fields of task scores: part of the results of "eval" and "train".
+#pragma once
+
+#include "record/eval.h"
+#include "record/fields.h"
+
+namespace gabbro::record {
+
+template <class Io, Is<Metric> M>
+void fields(Io& io, M& m) {
+  io("name", m.name);
+  io("group", m.group);
+  io("value", m.value);
+  io("error", m.error);
+  io("items", m.items);
+}
+
+template <class Io, Is<TaskScore> T>
+void fields(Io& io, T& t) {
+  io("name", t.name);
+  io("kind", t.kind);
+  io("file", t.file);
+  io("items", t.items);
+  io("truncated", t.truncated);
+  io("seconds", t.seconds);
+  io.list("metrics", t.metrics);
+}
+
+}  // namespace gabbro::record

@@ -1,0 +1,29 @@
+#include "trial/design.h"
+
+#include "lang/resize.h"
+#include "zoo/library.h"
+
+namespace gabbro::trial {
+
+Result<lang::Subject> sized_design(const std::string& program, std::int64_t params, int vocab) {
+  lang::ElaborateOptions options;
+  options.vocab = vocab;
+  lang::CheckReport report = lang::check(program, zoo::library(), options);
+  if (!report.valid()) return tl::unexpected(report.errors[0]);
+  const lang::Design* design = nullptr;
+  for (const lang::Item& item : report.program.items)
+    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  if (!design) return fail("design", "the program holds no design to train");
+  if (params > 0) {
+    lang::Library library = zoo::library();
+    library.add(report.program);
+    GABBRO_TRY(fit, lang::resize(library, *design, params, vocab));
+    options.width = fit.width;
+    options.free_scale = fit.free_scale;
+    report = lang::check(std::move(report.program), zoo::library(), options);
+    if (!report.valid()) return tl::unexpected(report.errors[0]);
+  }
+  return std::move(report.subjects.back());
+}
+
+}  // namespace gabbro::trial

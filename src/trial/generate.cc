@@ -1,0 +1,112 @@
+#include "trial/generate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "eval/sample.h"
+#include "exec/torch/decoder.h"
+#include "trial/run_folder.h"
+
+namespace gabbro::trial {
+
+using record::GenerateResult;
+using record::GenerateSpec;
+using record::OnProgress;
+
+namespace {
+
+// Bytes of `text` up to a character that is not yet whole.
+std::size_t whole_characters(const std::string& text) {
+  std::size_t back = 0;
+  while (back < text.size() && back < 3 && (text[text.size() - 1 - back] & '\xC0') == '\x80') ++back;
+  if (back >= text.size()) return text.size();
+  const auto lead = static_cast<unsigned char>(text[text.size() - 1 - back]);
+  const std::size_t follow = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
+  return follow > back ? text.size() - 1 - back : text.size();
+}
+
+// Text of the tokens so far. A character may come in pieces of a byte each: while it is not whole, its decoding is no prefix of
+// what it becomes, so what was said is compared as it is.
+class Stream {
+ public:
+  Stream(const data::Tokenizer& tokenizer, std::vector<int> prompt)
+      : tokenizer_(tokenizer), ids_(std::move(prompt)), said_(tokenizer.decode(ids_).size()), first_(said_) {}
+
+  /// What is new.
+  std::string add(int token) {
+    ids_.push_back(token);
+    text_ = tokenizer_.decode(ids_);
+    constexpr std::string_view kBroken = "\xEF\xBF\xBD";  // pieces of a character decode to U+FFFD
+    if (std::string_view(text_).ends_with(kBroken) && ++waiting_ < 4) return "";
+    waiting_ = 0;
+    const std::size_t end = whole_characters(text_);
+    if (end <= said_) return "";
+    std::string out = text_.substr(said_, end - said_);
+    said_ = end;
+    return out;
+  }
+  [[nodiscard]] std::string rest() const { return text_.size() > said_ ? text_.substr(said_) : ""; }
+  [[nodiscard]] std::string all() const { return text_.size() > first_ ? text_.substr(first_) : ""; }
+
+ private:
+  const data::Tokenizer& tokenizer_;
+  std::vector<int> ids_;
+  std::string text_;
+  std::size_t said_, first_;
+  int waiting_ = 0;
+};
+
+Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& progress) {
+  GABBRO_TRY(run, read_run(spec.run, spec.corpus));
+  exec::torch::Decoder decoder(run.subject.elaboration.graph, run.weights, spec.device, spec.threads);
+  std::vector<int> prompt;
+  run.tokenizer.encode(spec.prompt, prompt);
+  GenerateResult out;
+  out.weights_hash = run.weights_hash;
+  out.prompt_tokens = static_cast<std::int64_t>(prompt.size());
+  out.status = "stopped";
+  const auto start = std::chrono::steady_clock::now();
+  const auto say = [&](std::string text) {
+    return !progress || progress({.stage = "generating",
+                                  .tokens = out.tokens,
+                                  .share = static_cast<double>(out.tokens) / static_cast<double>(spec.tokens),
+                                  .text = std::move(text)});
+  };
+  std::vector<float> logits = decoder.step(run.tokenizer.end());  // nothing yet
+  for (const int token : prompt) {
+    logits = decoder.step(token);
+    if (!say("")) return out;
+  }
+  Stream stream(run.tokenizer, std::move(prompt));
+  Random random(spec.seed);
+  const eval::SampleOptions options{spec.temperature, spec.top_k, spec.top_p};
+  bool going = true;
+  while (going && out.tokens < spec.tokens) {
+    if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); }))
+      return fail("generate", "the logits are not finite");
+    const std::int64_t token = eval::sample(logits, options, random);
+    ++out.tokens;
+    if ((out.ended = token == run.tokenizer.end())) break;
+    going = say(stream.add(static_cast<int>(token)));
+    if (out.tokens < spec.tokens) logits = decoder.step(token);
+  }
+  say(stream.rest());
+  out.text = stream.all();
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  out.tokens_per_second = static_cast<double>(out.prompt_tokens + out.tokens) / std::max(out.seconds, 1e-9);
+  if (going) out.status = "done";
+  return out;
+}
+
+}  // namespace
+
+GenerateResult run(const GenerateSpec& spec, const OnProgress& progress) {
+  auto result = run_checked(spec, progress);
+  if (result) return std::move(*result);
+  GenerateResult out;
+  out.cause = format_error("generate", result.error());
+  return out;
+}
+
+}  // namespace gabbro::trial

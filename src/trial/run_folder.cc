@@ -1,0 +1,103 @@
+#include "trial/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "data/corpus.h"
+#include "exec/torch/model.h"
+#include "train/safetensors.h"
+#include "trial/design.h"
+
+namespace gabbro::trial {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string at(const std::map<std::string, std::string>& map, const char* key) {
+  const auto found = map.find(key);
+  return found == map.end() ? "" : found->second;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+// "" or how the weights differ from what the graph asks for.
+std::string misfit(const ir::Graph& graph, const std::vector<exec::NamedArray>& weights) {
+  std::map<std::string, const exec::NamedArray*> by_name;
+  for (const exec::NamedArray& a : weights) by_name[a.name] = &a;
+  for (const ir::Param& param : graph.params) {
+    std::vector<std::int64_t> shape;
+    for (const ir::AxisId axis : param.axes) shape.push_back(graph.axes[axis].size);
+    const auto found = by_name.find(param.name);
+    if (found == by_name.end()) return fmt::format("there is no {}", param.name);
+    if (found->second->shape != shape)
+      return fmt::format("{} is {} instead of {}", param.name, shape_text(found->second->shape),
+                         shape_text(shape));
+  }
+  if (weights.size() != graph.params.size())
+    return fmt::format("{} arrays instead of {}", weights.size(), graph.params.size());
+  return "";
+}
+
+// As the graph lists its parameters: the hash of weights depends on the order.
+std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec::NamedArray> weights) {
+  std::vector<exec::NamedArray> out;
+  for (const ir::Param& param : graph.params)
+    out.push_back(std::move(*std::find_if(weights.begin(), weights.end(),
+                                          [&](const exec::NamedArray& a) { return a.name == param.name; })));
+  return out;
+}
+
+}  // namespace
+
+Result<RunFolder> read_run(const std::string& folder, const std::string& corpus) {
+  const std::string spec_file = folder + "/spec.json", weights_file = folder + "/weights.safetensors";
+  std::ifstream file(spec_file, std::ios::binary);
+  if (!file)
+    return fail("run", fmt::format("there is no run in {}: no spec.json", folder),
+                "make one: gabbro train --out " + folder);
+  auto spec = record::parse_spec({std::istreambuf_iterator<char>(file), {}});
+  if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
+  if (!corpus.empty()) spec->corpus = corpus;
+  if (std::error_code error; !fs::exists(weights_file, error))
+    return fail("run", fmt::format("{} has no weights: the run was not trained to its end", folder),
+                "the same gabbro train goes on from its checkpoint");
+
+  GABBRO_TRY(opened, data::Corpus::open(spec->corpus));
+  GABBRO_TRY(tokenizer, data::Tokenizer::load(spec->corpus + "/tokenizer.model"));
+  GABBRO_TRY(read, train::load_arrays(weights_file));
+  const std::string vocabulary = at(read.metadata, "vocabulary");
+  if (!vocabulary.empty() && vocabulary != opened.manifest().tokenizer_hash)
+    return fail("run",
+                fmt::format("{} was trained with another vocabulary than that of {}: {} instead of {}",
+                            folder, spec->corpus, vocabulary, opened.manifest().tokenizer_hash),
+                "name the corpus that it was trained on, or one built with its tokenizer.model");
+  GABBRO_TRY(subject, sized_design(spec->program, spec->params, tokenizer.vocab()));
+  if (const std::string hash = to_hex(subject.hash); at(read.metadata, "design") != hash)
+    return fail("run", fmt::format("{} holds weights of another design: {} instead of {}", weights_file,
+                                   at(read.metadata, "design"), hash));
+  if (const std::string wrong = misfit(subject.elaboration.graph, read.arrays); !wrong.empty())
+    return fail("run", fmt::format("{} does not fit the design: {}", weights_file, wrong));
+  std::vector<exec::NamedArray> weights = in_order(subject.elaboration.graph, std::move(read.arrays));
+  std::string hash = train::hash_arrays(weights);
+  if (hash != at(read.metadata, "hash"))
+    return fail("run", fmt::format("{} is not what was trained: its numbers have hash {} instead of {}",
+                                   weights_file, hash, at(read.metadata, "hash")));
+  return RunFolder{std::move(*spec), std::move(subject), std::move(tokenizer), std::move(weights),
+                   std::move(hash)};
+}
+
+Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads) {
+  auto model =
+      exec::torch::make_model(run.subject.elaboration.graph, 0, {.device = device, .threads = threads});
+  if (!model->restore(run.weights)) return fail("run", "the weights do not fit the design");
+  return model;
+}
+
+}  // namespace gabbro::trial

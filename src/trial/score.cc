@@ -1,0 +1,102 @@
+#include "trial/score.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "data/corpus.h"
+#include "eval/benchmark.h"
+#include "eval/bits.h"
+#include "train/safetensors.h"
+#include "trial/run_folder.h"
+
+namespace gabbro::trial {
+
+using record::EvalResult;
+using record::EvalSpec;
+using record::OnProgress;
+
+Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const data::Tokenizer& tokenizer,
+                                                   const Tasks& tasks, const OnProgress& progress) {
+  std::vector<eval::TaskSource> sources;
+  std::vector<eval::Task> read;
+  for (const std::string& text : tasks.sources) {
+    sources.push_back(eval::parse_source(text));
+    GABBRO_TRY(task, eval::read_task(sources.back(), tasks.limit));
+    read.push_back(std::move(task));
+  }
+  std::vector<record::TaskScore> out;
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    GABBRO_TRY(score,
+               eval::score_task(model, tokenizer, read[i], tasks.length, tasks.packing, [&](double share) {
+                 return !progress || progress({.stage = "scoring " + read[i].name, .share = share});
+               }));
+    if (score.metrics.empty()) break;
+    score.file = sources[i].file;
+    out.push_back(std::move(score));
+  }
+  return out;
+}
+
+namespace {
+
+// False when it was stopped.
+Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Model& model,
+                            EvalResult& result, const OnProgress& progress) {
+  GABBRO_TRY(corpus, data::Corpus::open(run.spec.corpus));
+  GABBRO_TRY(split, corpus.split("valid"));
+  bool going = true;
+  const eval::BitsPerByte bits = eval::bits_per_byte(
+      model, split, run.tokenizer.end(), std::max<std::int64_t>(1, spec.batch / result.length), result.length,
+      spec.valid_documents, [&](double share) {
+        going = !progress || progress({.stage = "scoring held-out text", .share = share});
+        return going;
+      });
+  if (!going) return false;
+  result.bits_per_byte = bits.value;
+  result.bits_low = bits.low;
+  result.bits_high = bits.high;
+  result.bits_error = bits.error;
+  result.valid_loss = bits.nats_per_token;
+  result.valid_documents = bits.documents;
+  result.valid_bytes = bits.bytes;
+  return true;
+}
+
+Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress) {
+  GABBRO_TRY(run, read_run(spec.run, spec.corpus));
+  GABBRO_TRY(model, model_of(run, spec.device, spec.threads));
+  EvalResult result;
+  result.design = run.subject.name;
+  result.hash = to_hex(run.subject.hash);
+  result.params = ir::count_params(run.subject.elaboration.graph);
+  result.length = spec.length > 0 ? spec.length : run.spec.length;
+  result.weights_hash = train::hash_arrays(model->weights());
+  result.corpus = run.spec.corpus;
+  if (result.weights_hash != run.weights_hash)
+    return fail("run", "the model does not hold the weights that were read");
+  const Tasks tasks{spec.tasks, spec.limit, result.length, {.tokens = spec.batch}};
+  result.status = "stopped";
+  if (spec.held_out) {
+    GABBRO_TRY(complete, score_held_out(spec, run, *model, result, progress));
+    if (!complete) return result;
+  }
+  GABBRO_TRY(scores, score_tasks(*model, run.tokenizer, tasks, progress));
+  result.tasks = std::move(scores);
+  if (result.tasks.size() == spec.tasks.size()) result.status = "done";
+  return result;
+}
+
+}  // namespace
+
+EvalResult run(const EvalSpec& spec, const OnProgress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  EvalResult out;
+  if (auto result = run_checked(spec, progress))
+    out = std::move(*result);
+  else
+    out.cause = format_error("eval", result.error());
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+}  // namespace gabbro::trial

@@ -1,0 +1,399 @@
+// Benchmarks of a trained run beside a plain computation of the same rules: text by text, in float64, with the reference engine.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/build.h"
+#include "data/tokenizer.h"
+#include "exec/reference/reference.h"
+#include "lang/check.h"
+#include "train/safetensors.h"
+#include "trial/generate.h"
+#include "trial/score.h"
+#include "trial/trial.h"
+#include "zoo/library.h"
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kLength = 96;
+constexpr int kVocab = 300;
+const char* const kProgram =
+    "design Tiny:\n    width = 32\n    stack = [Block, Block(mixer=GatedDeltaNet), RMSNorm]\n";
+
+const std::vector<std::string> kNouns{"stone", "river", "bridge", "tower", "garden", "road"};
+
+class Evaluation : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root = fs::path(::testing::TempDir()) / ("gabbro_evaluation" + std::to_string(getpid()));
+    fs::create_directories(root);
+    std::ofstream text(root / "a.txt");
+    Random random(1);
+    for (int i = 0; i < 600; ++i)
+      for (std::int64_t n = 1 + random.below(4); n >= 0; --n)
+        text << "the " << random.pick(kNouns) << " lies by the " << random.pick(kNouns)
+             << (n == 0 ? "\n<|endoftext|>\n" : "\n");
+    text.close();
+    build("corpus", kVocab);
+    record::TrialSpec spec;
+    spec.program = kProgram;
+    spec.corpus = root / "corpus";
+    spec.folder = root / "run";
+    spec.tokens = 40 * 8 * kLength;
+    spec.sequences = 8;
+    spec.length = kLength;
+    spec.rate = 1e-3;
+    spec.threads = 1;
+    fs::create_directories(root / "run");
+    std::ofstream(root / "run/spec.json") << record::to_json(spec);
+    trained = trial::run(spec);
+    ASSERT_GT(trained.bits_per_byte, 0) << trained.cause;  // scored: whether it counts does not matter here
+  }
+  static void TearDownTestSuite() { fs::remove_all(root); }
+
+  static void build(const std::string& name, int vocab) {
+    data::BuildOptions options;
+    options.out = root / name;
+    options.sources = {root / "a.txt"};
+    options.vocab = vocab;
+    options.valid_share = 0.1;
+    const auto built = data::build_corpus(options, {});
+    ASSERT_TRUE(built.has_value()) << built.error().message;
+  }
+
+  static std::string write(const std::string& name, const std::vector<nlohmann::json>& items) {
+    std::ofstream file(root / name);
+    for (const auto& item : items) file << item.dump() << "\n";
+    return root / name;
+  }
+
+  static record::EvalSpec spec(const std::vector<std::string>& tasks) {
+    record::EvalSpec s;
+    s.run = root / "run";
+    s.tasks = tasks;
+    s.threads = 1;
+    s.batch = 256;
+    return s;
+  }
+  static record::EvalResult score(const std::string& task, std::int64_t length = 0) {
+    record::EvalSpec s = spec({task});
+    s.held_out = false;
+    s.length = length;
+    record::EvalResult r = trial::run(s);
+    EXPECT_EQ(r.status, "done") << r.cause;
+    return r;
+  }
+  static record::Metric metric(const record::EvalResult& r, const std::string& name,
+                               const std::string& group = "") {
+    for (const record::Metric& m : r.tasks.at(0).metrics)
+      if (m.name == name && m.group == group) return m;
+    ADD_FAILURE() << "no " << name << " " << group;
+    return {};
+  }
+
+  static fs::path root;
+  static record::TrialResult trained;
+};
+fs::path Evaluation::root;
+record::TrialResult Evaluation::trained;
+
+// The plain computation.
+class Plain {
+ public:
+  explicit Plain(const fs::path& root)
+      : tokenizer_(*data::Tokenizer::load(root / "corpus/tokenizer.model")),
+        subject_(lang::check(kProgram, zoo::library(), options()).subjects.back()) {
+    const train::ArrayFile file = *train::load_arrays(root / "run/weights.safetensors");
+    for (const ir::Param& param : subject_.elaboration.graph.params) {
+      exec::Tensor x = exec::zeros(subject_.elaboration.graph, param.axes, 0);
+      for (const exec::NamedArray& a : file.arrays)
+        if (a.name == param.name) std::copy(a.data.begin(), a.data.end(), x.data.begin());
+      params_.push_back(std::move(x));
+    }
+  }
+
+  struct Score {
+    double nats = 0;
+    bool greedy = true;
+  };
+  // `text` after `before`, whose border is a border of tokens.
+  [[nodiscard]] Score score(const std::string& before, const std::string& text) const {
+    std::vector<int> head, all;
+    tokenizer_.encode(before, head);
+    tokenizer_.encode(before + text, all);
+    all.insert(all.begin(), tokenizer_.end());
+    std::size_t first = head.size() + 1;  // of the tokens that count
+    while (static_cast<std::int64_t>(all.size()) > length + 1) {
+      all.erase(all.begin());
+      --first;
+    }
+    exec::Feed feed;
+    feed.params = params_;
+    feed.tokens.assign(all.begin(), all.end() - 1);
+    const lang::Elaboration& e = subject_.elaboration;
+    const std::vector<double> logits =
+        exec::evaluate(e.graph, e.outputs, feed, static_cast<std::int64_t>(feed.tokens.size()))[0].data;
+    const std::size_t vocab = logits.size() / feed.tokens.size();
+    Score out;
+    for (std::size_t t = first; t < all.size(); ++t) {
+      const double* row = logits.data() + (t - 1) * vocab;
+      double sum = 0;
+      for (std::size_t v = 0; v < vocab; ++v) sum += std::exp(row[v]);
+      out.nats += row[all[t]] - std::log(sum);
+      out.greedy = out.greedy && std::max_element(row, row + vocab) - row == all[t];
+    }
+    return out;
+  }
+
+  std::int64_t length = kLength;  // tokens that it reads at most
+
+ private:
+  static lang::ElaborateOptions options() {
+    lang::ElaborateOptions o;
+    o.vocab = kVocab;
+    return o;
+  }
+  data::Tokenizer tokenizer_;
+  lang::Subject subject_;
+  std::vector<exec::Tensor> params_;
+};
+
+double error_of(const std::vector<double>& x) {
+  double sum = 0, square = 0;
+  for (const double v : x) sum += v;
+  for (const double v : x) square += std::pow(v - sum / static_cast<double>(x.size()), 2);
+  return std::sqrt(square / static_cast<double>(x.size() - 1) / static_cast<double>(x.size()));
+}
+double mean_of(const std::vector<double>& x) {
+  double sum = 0;
+  for (const double v : x) sum += v;
+  return sum / static_cast<double>(x.size());
+}
+
+std::string sentence(Random& random, int words) {
+  std::string out = "the " + random.pick(kNouns) + " lies by the " + random.pick(kNouns);
+  for (int i = 0; i < words; ++i) out += " by the " + random.pick(kNouns);
+  return out;
+}
+
+TEST_F(Evaluation, OfPairs) {
+  Random random(2);
+  const Plain plain(root);
+  std::vector<nlohmann::json> items;
+  std::vector<double> right, first_group;
+  for (int i = 0; i < 60; ++i) {
+    const std::string good = sentence(random, i % 4), bad = "lies " + sentence(random, i % 3);
+    items.push_back({{"good", good}, {"bad", bad}, {"uid", "u"}, {"term", i < 20 ? "one" : "two"}});
+    right.push_back(plain.score("", " " + good).nats >= plain.score("", " " + bad).nats ? 1 : 0);
+    if (i < 20) first_group.push_back(right.back());
+  }
+  const record::EvalResult r = score(write("pairs.jsonl", items));
+  EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(right));
+  EXPECT_NEAR(metric(r, "acc").error, error_of(right), 1e-12);
+  EXPECT_DOUBLE_EQ(metric(r, "acc", "term: one").value, mean_of(first_group));
+  EXPECT_EQ(metric(r, "acc", "term: one").items, 20U);
+  EXPECT_DOUBLE_EQ(metric(r, "acc", "uid: u").value, mean_of(right));
+  EXPECT_EQ(r.weights_hash, trained.weights_hash);
+}
+
+TEST_F(Evaluation, OfWords) {
+  Random random(3);
+  Plain plain(root);
+  plain.length = 14;
+  std::vector<nlohmann::json> items;
+  std::vector<double> greedy, nats;
+  for (int i = 0; i < 40; ++i) {
+    const std::string context = sentence(random, i % 9) + " lies by", word = i % 2 ? "the" : "river";
+    items.push_back({{"context", context}, {"continuation", word}});
+    const Plain::Score s = plain.score(context, " " + word);
+    greedy.push_back(s.greedy ? 1 : 0);
+    nats.push_back(s.nats);
+  }
+  ASSERT_GT(mean_of(greedy), 0);  // the test would say nothing
+  ASSERT_LT(mean_of(greedy), 1);
+  const record::EvalResult r = score(write("words.jsonl", items), plain.length);
+  EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(greedy));
+  const double perplexity = std::exp(-mean_of(nats));
+  EXPECT_NEAR(metric(r, "perplexity").value, perplexity, 1e-4 * perplexity);
+  EXPECT_NEAR(metric(r, "perplexity").error, perplexity * error_of(nats), 1e-3 * perplexity);
+  EXPECT_GT(r.tasks[0].truncated, 0U);
+}
+
+TEST_F(Evaluation, OfChoicesAndContexts) {
+  Random random(4);
+  const Plain plain(root);
+  std::vector<nlohmann::json> choices, contexts;
+  std::vector<double> right, by_length, gold_nats, right_context;
+  for (int i = 0; i < 40; ++i) {
+    const std::string query = "the " + random.pick(kNouns) + " lies by the";
+    const std::vector<std::string> words{random.pick(kNouns), random.pick(kNouns) + " by the road", "lies"};
+    const int gold = static_cast<int>(random.below(3));
+    choices.push_back({{"query", query}, {"choices", words}, {"gold", gold}});
+    std::vector<double> nats, normed;
+    for (const std::string& w : words) {
+      nats.push_back(plain.score(query, " " + w).nats);
+      normed.push_back(nats.back() / static_cast<double>(w.size()));
+    }
+    const auto best = [](const std::vector<double>& x) {
+      return std::max_element(x.begin(), x.end()) - x.begin();
+    };
+    right.push_back(best(nats) == gold ? 1 : 0);
+    by_length.push_back(best(normed) == gold ? 1 : 0);
+    gold_nats.push_back(nats[static_cast<std::size_t>(gold)]);
+
+    const std::vector<std::string> before{"the " + words[0] + " lies by", "lies the by " + words[2]};
+    contexts.push_back({{"context_options", before}, {"continuation", "the road"}, {"gold", gold % 2}});
+    const bool first = plain.score(before[0], " the road").nats >= plain.score(before[1], " the road").nats;
+    right_context.push_back((first ? 0 : 1) == gold % 2 ? 1 : 0);
+  }
+  const record::EvalResult r = score(write("choices.jsonl", choices));
+  EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(right));
+  EXPECT_DOUBLE_EQ(metric(r, "acc_norm").value, mean_of(by_length));
+  EXPECT_NEAR(metric(r, "gold_nats").value, mean_of(gold_nats), 1e-4);
+  EXPECT_NEAR(metric(r, "gold_nats").error, error_of(gold_nats), 1e-4);
+  EXPECT_DOUBLE_EQ(metric(score(write("contexts.jsonl", contexts)), "acc").value, mean_of(right_context));
+}
+
+TEST_F(Evaluation, OfLabels) {
+  Random random(5);
+  const Plain plain(root);
+  std::vector<nlohmann::json> items;
+  std::vector<double> right, gold_nats;
+  for (int i = 0; i < 50; ++i) {
+    const std::string text = sentence(random, 0);
+    const int label = static_cast<int>(random.below(2));
+    items.push_back({{"text", text}, {"label", label}, {"split", "in_domain_dev"}});
+    const std::string prompt = text + "\nQuestion: Does this sentence make sense?\nAnswer:";
+    const double no = plain.score(prompt, " no").nats, yes = plain.score(prompt, " yes").nats;
+    right.push_back((yes > no ? 1 : 0) == label ? 1 : 0);
+    gold_nats.push_back(label == 1 ? yes : no);
+  }
+  const record::EvalResult r = score("cola=" + write("labels.jsonl", items));
+  EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(right));
+  EXPECT_NEAR(metric(r, "gold_nats").value, mean_of(gold_nats), 1e-4);
+  EXPECT_LE(std::abs(metric(r, "mcc").value), 1);  // its formula: tests/eval
+}
+
+// However texts are packed, their scores are the same.
+TEST_F(Evaluation, DoesNotDependOnPacking) {
+  Random random(6);
+  std::vector<nlohmann::json> items;
+  for (int i = 0; i < 30; ++i)
+    items.push_back({{"context", sentence(random, i % 3)}, {"continuation", random.pick(kNouns)}});
+  const std::string file = write("packing.jsonl", items);
+  record::EvalSpec s = spec({file});
+  s.held_out = false;
+  std::vector<double> perplexities;
+  for (const std::int64_t batch : {1, 100, 100000}) {
+    s.batch = batch;
+    perplexities.push_back(metric(trial::run(s), "perplexity").value);
+  }
+  EXPECT_NEAR(perplexities[1], perplexities[0], 1e-4 * perplexities[0]);
+  EXPECT_NEAR(perplexities[2], perplexities[0], 1e-4 * perplexities[0]);
+}
+
+TEST_F(Evaluation, OfHeldOutTextIsThatOfTheTrial) {
+  const record::EvalResult r = trial::run(spec({}));
+  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_NEAR(r.bits_per_byte, trained.bits_per_byte, 1e-6);
+  EXPECT_EQ(r.valid_documents, trained.valid_documents);
+}
+
+TEST_F(Evaluation, SaysWhyItCannot) {
+  const auto cause = [](const record::EvalSpec& s) {
+    const record::EvalResult r = trial::run(s);
+    EXPECT_EQ(r.status, "failed");
+    return r.cause;
+  };
+  record::EvalSpec s = spec({});
+  s.run = root / "nowhere";
+  EXPECT_NE(cause(s).find("there is no run in"), std::string::npos) << cause(s);
+  build("other", kVocab - 10);
+  s = spec({});
+  s.corpus = root / "other";
+  EXPECT_NE(cause(s).find("another vocabulary"), std::string::npos) << cause(s);
+
+  const fs::path copy = root / "copy", weights = copy / "weights.safetensors";
+  const auto fresh = [&] {
+    fs::remove_all(copy);
+    fs::create_directories(copy);
+    for (const char* file : {"spec.json", "weights.safetensors"}) fs::copy(root / "run" / file, copy / file);
+  };
+  s = spec({});
+  s.run = copy;
+  fresh();
+  fs::resize_file(weights, fs::file_size(weights) - 100);
+  EXPECT_NE(cause(s).find("cut short"), std::string::npos) << cause(s);
+  fresh();
+  {
+    std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-3, std::ios::end);
+    file.put('\x11');
+  }
+  EXPECT_NE(cause(s).find("is not what was trained"), std::string::npos) << cause(s);
+  fresh();
+  record::TrialSpec trial = *record::parse_spec([&] {
+    std::ifstream file(copy / "spec.json");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }());
+  trial.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+  std::ofstream(copy / "spec.json") << record::to_json(trial);
+  EXPECT_NE(cause(s).find("another design"), std::string::npos) << cause(s);
+  fresh();
+  fs::remove(weights);
+  EXPECT_NE(cause(s).find("not trained to its end"), std::string::npos) << cause(s);
+}
+
+TEST_F(Evaluation, TrialsReportTheirTasks) {
+  record::TrialSpec again = *record::parse_spec([&] {
+    std::ifstream file(root / "run/spec.json");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }());
+  again.tasks = {write("task.jsonl", {{{"good", "the river"}, {"bad", "river the"}}})};
+  const record::TrialResult r = trial::run(again);  // trained already: scored again
+  EXPECT_EQ(r.status, trained.status) << r.cause;
+  EXPECT_EQ(r.weights_hash, trained.weights_hash);
+  ASSERT_EQ(r.tasks.size(), 1U);
+  EXPECT_EQ(r.tasks[0].metrics.at(0).items, 1U);
+  const auto back = record::parse_result(record::to_json(r));
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(record::to_json(*back), record::to_json(r));
+}
+
+TEST_F(Evaluation, GeneratesFromTheStepForm) {
+  record::GenerateSpec s;
+  s.run = root / "run";
+  s.prompt = "the river";
+  s.tokens = 30;
+  s.temperature = 0;
+  std::string streamed;
+  const record::GenerateResult r = trial::run(s, [&](const record::Progress& p) {
+    streamed += p.text;
+    return true;
+  });
+  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(streamed, r.text);
+  EXPECT_EQ(r.weights_hash, trained.weights_hash);
+  EXPECT_TRUE(r.ended || r.tokens == 30);
+  // Greedy: every token is the likeliest after what stands before it, by the plain computation (which reads kLength tokens).
+  const std::string first = r.text.substr(0, 12);
+  EXPECT_TRUE(Plain(root).score(s.prompt, first.substr(0, first.rfind(' '))).greedy) << r.text;
+  s.temperature = 1;
+  const record::GenerateResult one = trial::run(s), two = trial::run(s);
+  EXPECT_EQ(one.text, two.text);
+  s.seed = 2;
+  EXPECT_NE(trial::run(s).text, one.text);
+  int calls = 0;
+  EXPECT_EQ(trial::run(s, [&](const record::Progress&) { return ++calls < 4; }).status, "stopped");
+}
+
+}  // namespace
+}  // namespace gabbro

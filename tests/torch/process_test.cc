@@ -1,0 +1,156 @@
+// The worker seen from `gabbro`: limits, signals and crashes are ends with words, and nothing is left running.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <thread>
+
+#include "data/build.h"
+#include "record/trial.h"
+
+extern char** environ;
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Processes whose parent is `parent`, zombies left out.
+std::vector<pid_t> children(pid_t parent) {
+  std::vector<pid_t> out;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(file, line)) continue;
+    char state = 0;
+    int ppid = 0;
+    if (std::sscanf(line.c_str() + line.rfind(')') + 1, " %c %d", &state, &ppid) == 2 && ppid == parent &&
+        state != 'Z')
+      out.push_back(std::stoi(entry.path().filename()));
+  }
+  return out;
+}
+
+bool alive(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
+}
+
+bool eventually(const std::function<bool()>& holds) {
+  for (int i = 0; i < 400; ++i) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return false;
+}
+
+class WorkerProcess : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root = fs::path(::testing::TempDir()) / ("gabbro_process" + std::to_string(getpid()));
+    fs::create_directories(root);
+    std::ofstream text(root / "a.txt");
+    for (int i = 0; i < 800; ++i)
+      text << "the stone of number " << i * 7919 % 1000 << " lies by the river\n<|endoftext|>\n";
+    text.close();
+    data::BuildOptions options;
+    options.out = root / "corpus";
+    options.sources = {root / "a.txt"};
+    options.vocab = 320;
+    options.valid_share = 0.1;
+    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+    std::ofstream(root / "tiny.gab") << "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+  }
+  static void TearDownTestSuite() { fs::remove_all(root); }
+
+  // `gabbro train` on more tokens than a test has time for.
+  static pid_t start(const std::string& name, std::vector<std::string> more = {}) {
+    std::vector<std::string> words{GABBRO_BINARY, "train", root / "tiny.gab", "--data", root / "corpus",
+                                   "--tokens",    "500M",  "--seq",           "32",     "--threads",
+                                   "1",           "--out", root / name};
+    words.insert(words.end(), more.begin(), more.end());
+    std::vector<char*> argv;
+    for (std::string& w : words) argv.push_back(w.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    const std::string log = root / (name + ".log");
+    posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    pid_t id = 0;
+    EXPECT_EQ(posix_spawn(&id, GABBRO_BINARY, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return id;
+  }
+  // The worker of `gabbro`, once it trains.
+  static pid_t worker_of(pid_t gabbro, const std::string& name) {
+    EXPECT_TRUE(eventually([&] { return log(name).find("loss") != std::string::npos; })) << log(name);
+    const std::vector<pid_t> all = children(gabbro);
+    EXPECT_EQ(all.size(), 1U);
+    return all.empty() ? 0 : all[0];
+  }
+  static int code_of(pid_t id) {
+    int status = 0;
+    waitpid(id, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  static std::string log(const std::string& name) {
+    std::ifstream file(root / (name + ".log"));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  static fs::path root;
+};
+fs::path WorkerProcess::root;
+
+TEST_F(WorkerProcess, IsKilledAtItsTimeLimit) {
+  EXPECT_EQ(code_of(start("time", {"--time-limit", "1.5"})), 2);
+  EXPECT_NE(log("time").find("more than the limit of 1.5 s, and was killed"), std::string::npos)
+      << log("time");
+  EXPECT_FALSE(fs::exists(root / "time/result.json"));
+}
+
+TEST_F(WorkerProcess, IsKilledAtItsMemoryLimit) {
+  EXPECT_EQ(code_of(start("memory", {"--memory-limit", "20MB"})), 2);
+  EXPECT_NE(log("memory").find("more than the limit of 20.97MB, and was killed"), std::string::npos)
+      << log("memory");
+}
+
+TEST_F(WorkerProcess, ThatDiesIsReportedWithItsSignal) {
+  const pid_t gabbro = start("crash");
+  const pid_t worker = worker_of(gabbro, "crash");
+  ASSERT_GT(worker, 0);
+  kill(worker, SIGSEGV);
+  EXPECT_EQ(code_of(gabbro), 2);
+  EXPECT_NE(log("crash").find("ended by signal 11"), std::string::npos) << log("crash");
+}
+
+TEST_F(WorkerProcess, StopsWithACheckpointOnInterrupt) {
+  const pid_t gabbro = start("interrupt");
+  ASSERT_GT(worker_of(gabbro, "interrupt"), 0);
+  kill(gabbro, SIGINT);
+  EXPECT_EQ(code_of(gabbro), 1);
+  EXPECT_NE(log("interrupt").find("stopped"), std::string::npos) << log("interrupt");
+  EXPECT_TRUE(fs::exists(root / "interrupt/checkpoint.safetensors"));
+}
+
+TEST_F(WorkerProcess, EndsWithItsCaller) {
+  const pid_t gabbro = start("orphan");
+  const pid_t worker = worker_of(gabbro, "orphan");
+  ASSERT_GT(worker, 0);
+  kill(gabbro, SIGKILL);
+  code_of(gabbro);
+  EXPECT_TRUE(eventually([&] { return !alive(worker); }));
+}
+
+}  // namespace
+}  // namespace gabbro
