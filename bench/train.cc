@@ -87,7 +87,8 @@ class Bench {
         vocab_(static_cast<std::int64_t>(graph_.env.vocab)) {
     ir::SymEnv env = graph_.env;
     env.context = static_cast<double>(o.length);
-    model_ = exec::torch::make_model(graph_, 1, {.threads = o.threads});
+    model_ = exec::torch::make_model(
+        graph_, 1, {.threads = o.threads, .precision = *exec::torch::precision_of(o.dtype)});
     say({{"kind", "model"},
          {"design", sized.subject.name},
          {"params", ir::count_params(graph_)},
@@ -187,10 +188,6 @@ int serve(Bench& bench) {
 }
 
 int run(const Options& o) {
-  if (o.dtype != "float32") {
-    fmt::print(stderr, "bench_train: --dtype {}: the torch backend trains in float32 alone\n", o.dtype);
-    return 2;
-  }
   const auto model = sized(o);
   if (!model) {
     fmt::print(stderr, "bench_train: {}\n", format_error(o.design, model.error()));
@@ -226,7 +223,9 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", o.warmup, "steps before the first that counts")->capture_default_str();
   app.add_option("--steps", o.steps, "steps that count")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--rows", o.rows, "rows of a profile")->capture_default_str();
-  app.add_option("--dtype", o.dtype, "float32")->capture_default_str();
+  app.add_option("--dtype", o.dtype, "float32, bf16, float64")
+      ->check(CLI::IsMember({"float32", "bf16", "float64"}))
+      ->capture_default_str();
   app.add_flag("--documents", o.documents, "sequences hold several documents");
   app.add_flag("--serve", o.serve, "take orders from standard input");
   app.add_flag("--profile", o.profile, "print where the time goes, by ATen operator");

@@ -55,7 +55,9 @@ void expect_same(lang::Elaboration e, int sequences, int length, const ir::Chunk
   const std::vector<ir::NodeId> lowered_wanted = gradient_nodes(lowered.graph, outputs, inputs);
   const Result<bool> differentiated = ir::verify(lowered.graph);
   ASSERT_TRUE(differentiated.has_value()) << differentiated.error().message;
-  EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered.graph, lowered_wanted, s, kDouble, single ? kFloat : 0), "");
+  EXPECT_EQ(
+      lowering_disagreement(e.graph, wanted, lowered.graph, lowered_wanted, s, kDouble, single ? kFloat : 0),
+      "");
 }
 
 struct Case {

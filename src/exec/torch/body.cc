@@ -45,9 +45,27 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
   if (scan) return;
   plan_ = make_plan(graph, live, wanted, {settings.late_input, settings.late_reads});
   prepare_regions();
+  if (settings.half) find_half(live);
   readers_.assign(count, 0);
   for (const Unit& unit : plan_.units) for_each_read(unit, [&](NodeId in) { ++readers_[in]; });
   for (const NodeId id : wanted) ++readers_[id];
+}
+
+// Weights and what follows from them alone may be rounded; tables of constants (sums over a chunk are products with one) may not.
+void Body::find_half(const std::vector<bool>& live) {
+  half_.assign(nodes_.size(), false);
+  std::vector<bool> weight(nodes_.size(), false);
+  for (std::size_t id = 0; id < nodes_.size(); ++id) {
+    if (!live[id] || nodes_[id].op == Op::kScan) continue;
+    const Node& node = nodes_[id];
+    weight[id] = node.op == Op::kParam;
+    if (!node.type.time())
+      ir::for_each_operand(graph_, node, [&](NodeId in) { weight[id] = weight[id] || weight[in]; });
+    if (node.op != Op::kDot || plan_.chunk[id] > 0) continue;
+    const ir::Type &a = nodes_[node.in[0]].type, &b = nodes_[node.in[1]].type;
+    const bool gradient = a.time() && b.time() && !a.past() && !b.past() && node.axes.contains(ir::kTime);
+    half_[id] = gradient || (a.time() != b.time() && weight[a.time() ? node.in[1] : node.in[0]]);
+  }
 }
 
 template <class F>
@@ -121,6 +139,7 @@ Call Body::call_of(NodeId id, const Sources& sources) const {
   Call call{.graph = graph_, .node = node, .sequence = sequence, .options = options_};
   call.form = forms_[id];
   call.window = window_of(id);
+  call.half = !half_.empty() && half_[id];
   for (int i = 0; i < 3 && node.in[i] >= 0; ++i) {
     call.in[i] = values_[node.in[i]];
     call.forms[i] = forms_[node.in[i]];

@@ -49,6 +49,8 @@ class Body {
   void run_scan(ir::NodeId id, const Sources& sources);
   [[nodiscard]] at::Tensor scan_out(const ir::Node& node) const;
 
+  void find_half(const std::vector<bool>& live);
+
   // region.cc
   void prepare_regions();
   void run_region(int index, const Sources& sources);
@@ -65,6 +67,7 @@ class Body {
   std::vector<Form> forms_;
   std::vector<at::Tensor> values_;
   std::vector<int> readers_;  // how often each node is read by units of the plan; the wanted ones once more
+  std::vector<bool> half_;    // contractions in bfloat16; empty: none
   Plan plan_;
   // How the nodes of a region find each other: slots of its own nodes, then those of what it reads.
   struct Slots {

@@ -61,7 +61,7 @@ Names joined(const Names& a, const Names& b, const Names& c) {
 
 }  // namespace
 
-at::Tensor contract(Named a, Named b, const std::vector<int>& out) {
+at::Tensor contract(Named a, Named b, const std::vector<int>& out, bool half) {
   const Named before = a;
   settle(a, b, out);
   settle(b, before, out);
@@ -98,11 +98,17 @@ at::Tensor contract(Named a, Named b, const std::vector<int>& out) {
   }
   const std::int64_t count = product(a, batch), rows = product(a, own_a), columns = product(b, own_b),
                      inner = product(a, summed);
-  const at::Tensor left = arranged(a, joined(batch, own_a, summed)),
-                   right = arranged(b, joined(batch, summed, own_b));
+  at::Tensor left = arranged(a, joined(batch, own_a, summed)),
+             right = arranged(b, joined(batch, summed, own_b));
+  const at::ScalarType dtype = left.scalar_type();
+  if (half) {
+    left = left.to(at::kBFloat16);
+    right = right.to(at::kBFloat16);
+  }
   at::Tensor y = count == 1
                      ? at::mm(left.reshape({rows, inner}), right.reshape({inner, columns}))
                      : at::bmm(left.reshape({count, rows, inner}), right.reshape({count, inner, columns}));
+  y = y.to(dtype);
   const Names made = joined(batch, own_a, own_b);
   std::vector<std::int64_t> sizes;
   for (const int name : made) {

@@ -25,6 +25,9 @@ struct Batch {
 struct Settings {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
+  // Products of values with weights, and the gradients of both, in bfloat16 with sums in float32. All else, attention and
+  // recurrences among it, stays in `dtype`.
+  bool half = false;
   // Input number `late_input` is made from the value of node `late_reads` by Batch::late, as soon as that is known: the adjoint of a
   // loss from the logits. The value is handed over, and may be overwritten.
   int late_input = -1;

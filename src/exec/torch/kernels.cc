@@ -273,7 +273,7 @@ at::Tensor dot(Call& c) {
   const std::int64_t batch =
       std::max(c.forms[0].batch ? c.in[0].size(0) : 1, c.forms[1].batch ? c.in[1].size(0) : 1);
   const at::Tensor y = contract({c.in[0], names(c.forms[0], false)}, {c.in[1], names(c.forms[1], false)},
-                                names(c.form, c.unpast));
+                                names(c.form, c.unpast), c.half);
   const double factor = over.contains(ir::kTime) ? copies(c, true, batch) : 1;
   return factor == 1 ? y : y * factor;
 }

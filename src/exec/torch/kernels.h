@@ -23,6 +23,7 @@ struct Call {
   bool unpast = false;    // kDot, kMul: the unpast of it, computed at once; `form` is that of the unpast
   bool unmasked = false;  // sums over pairs need no mask: their operands see to it (Plan::unmasked)
   bool clean = false;     // kExp of pairs: 0 outside of the window (Plan::clean)
+  bool half = false;      // kDot: in bfloat16
   at::TensorOptions options;
 };
 

@@ -95,19 +95,22 @@ class TorchModel : public Model {
         graph_(forward_graph_),
         options_(options),
         device_(options.device),
+        dtype_(options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat),
         logits_(graph_.bodies[0].outputs.at(0)) {
     at::set_num_threads(options.threads);
     const c10::InferenceMode no_autograd;
     const Random random(seed);
     for (const ir::Param& param : graph_.params) {
-      weights_.push_back(initial(graph_, param, random).to(device_));
+      weights_.push_back(initial(graph_, param, random).to(device_, dtype_));
       first_.push_back(at::zeros_like(weights_.back()));
       second_.push_back(at::zeros_like(weights_.back()));
     }
-    const Settings settings{at::kFloat, device_};
+    Settings settings{.dtype = dtype_, .device = device_, .half = options.precision == Precision::kBFloat16};
     forward_ = std::make_unique<Executor>(forward_graph_, std::vector<ir::NodeId>{logits_}, settings);
     std::vector<ir::NodeId> wanted = build_gradient();
-    backward_ = std::make_unique<Executor>(graph_, wanted, Settings{at::kFloat, device_, 0, logits_});
+    settings.late_input = 0;
+    settings.late_reads = logits_;
+    backward_ = std::make_unique<Executor>(graph_, wanted, settings);
   }
 
   StepReport step(const TokenBatch& batch, const AdamW& update) override {
@@ -180,7 +183,7 @@ class TorchModel : public Model {
     const c10::InferenceMode no_autograd;
     for (const auto& [target, array] : found)
       *target = at::from_blob(const_cast<float*>(array->data.data()), array->shape, at::kFloat)
-                    .to(device_, at::kFloat, false, true);
+                    .to(device_, dtype_, false, true);
     if (const auto at = by_name.find("steps"); at != by_name.end())
       steps_ = std::llround(at->second->data.at(0));
     return true;
@@ -196,7 +199,8 @@ class TorchModel : public Model {
       const std::int64_t count = std::min(rows, batch.sequences - from);
       const at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
       const at::Tensor targets = table(batch.targets, batch, from, count).unsqueeze(-1);
-      const at::Tensor loss = at::log_softmax(logits, -1).gather(-1, targets).neg().to(at::kCPU).contiguous();
+      const at::Tensor loss =
+          at::log_softmax(logits, -1).gather(-1, targets).neg().to(at::kCPU, at::kFloat).contiguous();
       out.losses.insert(out.losses.end(), loss.data_ptr<float>(), loss.data_ptr<float>() + loss.numel());
       if (!greedy) continue;
       const at::Tensor hits = logits.argmax(-1, true).eq(targets).to(at::kCPU).contiguous();
@@ -268,6 +272,7 @@ class TorchModel : public Model {
   ir::Graph graph_;          // with the backward part
   ModelOptions options_;
   at::Device device_;
+  at::ScalarType dtype_;
   ir::NodeId logits_;
   std::vector<at::Tensor> weights_, first_, second_;
   std::int64_t steps_ = 0;
@@ -275,6 +280,13 @@ class TorchModel : public Model {
 };
 
 }  // namespace
+
+std::optional<Precision> precision_of(std::string_view name) {
+  if (name == "float32") return Precision::kFloat32;
+  if (name == "bf16") return Precision::kBFloat16;
+  if (name == "float64") return Precision::kFloat64;
+  return std::nullopt;
+}
 
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options) {
   return std::make_unique<TorchModel>(graph, seed, options);

@@ -1,22 +1,36 @@
 // The torch backend as a model that trains.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "exec/model.h"
 #include "ir/graph.h"
 
 namespace gabbro::exec::torch {
 
+enum class Precision : std::uint8_t {
+  kFloat32,
+  kBFloat16,  // products with weights; weights, sums, norms and the loss stay in float32
+  kFloat64,   // for comparisons: weights are kept in float32 between runs
+};
+
+/// "float32", "bf16", "float64".
+std::optional<Precision> precision_of(std::string_view name);
+
 struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
-  bool chunks = true;  // recurrences in parallel over chunks of positions where they allow it (ir/chunk.h); false: step by step
+  Precision precision = Precision::kFloat32;
+  bool chunks =
+      true;  // recurrences in parallel over chunks of positions where they allow it (ir/chunk.h); false: step by step
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
 };
 
-/// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from `seed`. float32. The graph is copied, its
+/// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from `seed`. The graph is copied, its
 /// gradient built into the copy.
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options);
 
