@@ -16,9 +16,9 @@
 namespace gabbro::ir {
 
 struct ChunkOptions {
-  int scalar = 64;   // positions per chunk: one decay for all of the contracted axes
-  int rank = 32;     // with terms c . S
-  int channel = 16;  // a decay per channel
+  int scalar = 64;  // positions per chunk: one decay for all of the contracted axes
+  int rank = 32;    // with terms c . S
+  int channel = 8;  // a decay per channel
 };
 
 /// What became of one state of a scan of the given graph.

@@ -8,7 +8,6 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
-#include "ir/chunk.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 

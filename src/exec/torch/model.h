@@ -2,17 +2,19 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "exec/model.h"
-#include "ir/graph.h"
+#include "ir/chunk.h"
 
 namespace gabbro::exec::torch {
 
 struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
-  bool chunks = true;  // recurrences in parallel over chunks of positions where they allow it (ir/chunk.h); false: step by step
+  // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
+  std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
 };
 
