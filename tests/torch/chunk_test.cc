@@ -118,6 +118,12 @@ TEST(Chunks, OfTheZoo) {
   }
 }
 
+TEST(Chunks, LargeDiagonalStatesKeepTheirSteps) {
+  const lang::Elaboration e = unit("Mamba");  // a state of 32 times 16
+  EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.diagonal = 512})), "D");
+  EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.diagonal = 511})), "S");
+}
+
 // The table names every unit of the zoo with a scan of its own.
 TEST(Chunks, TableIsComplete) {
   std::map<std::string, bool> named;
