@@ -178,9 +178,10 @@ class Lowering {
   bool diagonal_one(std::vector<ChunkedState>& fates, bool even_waiting) {
     for (int s : left_) {
       if (waits_[s] && !even_waiting) continue;
+      Type type = b_.type(init(s));
+      if (elements(out_.graph, type.axes) > options_.diagonal) continue;
       const auto match = chunk::match_diagonal(b_, from_, *scan_, s, known_);
       if (!match) continue;
-      Type type = b_.type(init(s));
       type.add(kTime);
       // A document starts with the initial state.
       const NodeId first = b_.less(b_.add({.op = Op::kPosition}), b_.constant(1));

@@ -16,9 +16,12 @@
 namespace gabbro::ir {
 
 struct ChunkOptions {
-  int scalar = 64;   // positions per chunk: one decay for all of the contracted axes
-  int rank = 32;     // with terms c . S
-  int channel = 16;  // a decay per channel
+  int scalar = 64;  // positions per chunk: one decay for all of the contracted axes
+  int rank = 32;    // with terms c . S
+  int channel = 8;  // a decay per channel
+  // A larger state stays in step form rather than become a diagonal recurrence: its values at all positions at once cost more
+  // than the calls they save.
+  std::int64_t diagonal = 1024;
 };
 
 /// What became of one state of a scan of the given graph.

@@ -34,6 +34,19 @@ lang::Elaboration unit(const std::string& instance, std::int64_t width = 16) {
   return elaborated({}, *lang::parse_expression(instance), width);
 }
 
+// A mixer of one scan of `body` over x: [t, D] with heads h and axes k and v of 4.
+lang::Elaboration scan_unit(const std::string& values, const std::string& states, const std::string& body,
+                            const std::string& result) {
+  const std::string text = "unit Made(x: [t, D]) -> [t, D]:\n    axis h = 2, k = 4, v = 4\n" + values +
+                           "    scan " + states + ":\n" + body + "    return linear(" + result + ", D)\n";
+  const lang::ParseResult parsed = lang::parse(text);
+  for (const Error& error : parsed.errors) ADD_FAILURE() << format_error("unit", error) << "\n" << text;
+  return elaborated(parsed.program, edit::build::name("Made"), 8);
+}
+
+const std::string kInputs =
+    "    q = linear(x, [h, k])\n    key = linear(x, [h, k])\n    val = linear(x, [h, v])\n";
+
 // One letter per state of the scans of a graph: S step form, D diagonal, C chunks.
 std::string forms(const ir::Chunked& chunked) {
   std::string out;
@@ -105,6 +118,12 @@ TEST(Chunks, OfTheZoo) {
   }
 }
 
+TEST(Chunks, LargeDiagonalStatesKeepTheirSteps) {
+  const lang::Elaboration e = unit("Mamba");  // a state of 32 times 16
+  EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.diagonal = 512})), "D");
+  EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.diagonal = 511})), "S");
+}
+
 // The table names every unit of the zoo with a scan of its own.
 TEST(Chunks, TableIsComplete) {
   std::map<std::string, bool> named;
@@ -129,6 +148,128 @@ TEST(Chunks, AgreeOnTheZoo) {
     }
   }
 }
+
+// Whole chunks, one position less and one more, and a third chunk, at the sizes that training uses.
+TEST(Chunks, AgreeAroundTheSizeOfAChunk) {
+  const ir::ChunkOptions options;
+  for (const auto& [instance, size] : {std::pair{"Retention(heads=2)", options.scalar},
+                                       {"DeltaNet(heads=2)", options.rank},
+                                       {"GLA(heads=2, rank=4)", options.channel}})
+    for (const int length : {size - 1, size, size + 1, 2 * size + 3}) {
+      SCOPED_TRACE(std::string(instance) + ", length " + std::to_string(length));
+      expect_same(unit(instance, 8), 2, length, options);
+      if (HasFailure()) return;
+    }
+}
+
+// A decay of exp(-50) beside one of nearly 1: nothing overflows, nothing is lost.
+TEST(Chunks, AgreeAtStrongAndWeakDecays) {
+  const std::string update = "        S = a * S + key * val\n        y = dot(q, S, over=k)\n";
+  const std::string delta =
+      "        S = a * S\n        S = S + 0.2 * key * (val - dot(key, S, over=k))\n        y = dot(q, S, "
+      "over=k)\n";
+  for (const std::string& body : {update, delta})
+    for (const char* decay :
+         {"exp(-50 * sigmoid(linear(x, h)))", "exp(-50 * sigmoid(linear(x, [h, k])))",
+          "exp(-0.0001 * sigmoid(linear(x, [h, k])))", "exp(-50 + 0 * linear(x, h))",
+          "exp(-50 * floor(sigmoid(linear(x, h)) + 0.5))", "1 - sigmoid(linear(x, [h, k]))"}) {
+      SCOPED_TRACE(std::string(decay) + "\n" + body);
+      lang::Elaboration e = scan_unit(kInputs + "    a = " + decay + "\n", "S: [h, k, v] = 0", body, "y");
+      EXPECT_EQ(forms(ir::chunk_scans(e.graph)), "C");
+      expect_same(std::move(e), 2, 37, {.scalar = 16, .rank = 16, .channel = 16});
+      if (HasFailure()) return;
+    }
+}
+
+// Other shapes of the same idea, and what is no affine recurrence.
+TEST(Chunks, OfOtherSteps) {
+  struct Step {
+    const char* states;
+    const char* body;
+    const char* forms;
+  };
+  const Step steps[] = {
+      // The value side decays.
+      {"S: [h, k, v] = 0", "        S = sigmoid(val) * S + key * val\n        y = dot(q, S, over=k)\n", "C"},
+      // Both sides decay.
+      {"S: [h, k, v] = 0",
+       "        S = sigmoid(val) * sigmoid(key) * S + key * val\n        y = dot(q, S, over=k)\n", "C"},
+      // A sum of products is written, and S is read before and after.
+      {"S: [h, k, v] = 0",
+       "        r = dot(key, S, over=k)\n        S = S + key * val + sigmoid(key) * (1 - val)\n"
+       "        y = r * dot(q, S, over=k)\n",
+       "C"},
+      // A decay that may be negative, without and with a rank-1 term.
+      {"S: [h, k, v] = 0", "        S = tanh(key) * S + key * val\n        y = dot(q, S, over=k)\n", "D"},
+      {"S: [h, k, v] = 0",
+       "        S = tanh(key) * S + 0.1 * key * dot(key, S, over=k) + key * val\n        y = dot(q, S, "
+       "over=k)\n",
+       "S"},
+      // Nothing is written but through the state itself: zero for ever.
+      {"S: [h, k, v] = 0",
+       "        S = S - 0.1 * key * dot(key, S, over=k)\n        y = dot(q, S, over=k) + val\n", "C"},
+      // The whole state leaves; a start that is not zero; a nonlinearity.
+      {"S: [h, v] = 0", "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n", "D"},
+      {"S: [h, v] = 1", "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n", "D"},
+      {"S: [h, k, v] = 1", "        S = sigmoid(key) * S + key * val\n        y = dot(q, S, over=k)\n", "D"},
+      {"S: [h, v] = 0", "        S = tanh(val + S)\n        y = S * dot(q, key, over=k)\n", "S"},
+      // The second state reads the first one's output.
+      {"S: [h, k, v] = 0, W: [h, k, v] = 0",
+       "        S = 0.9 * S + key * val\n        r = dot(q, S, over=k)\n"
+       "        W = W + key * (r - dot(key, W, over=k)) * 0.1\n        y = dot(q, W, over=k)\n",
+       "CC"},
+      // A nonlinear state drives a linear one.
+      {"S: [h, k, v] = 0, m: [h] = 0",
+       "        m = tanh(m + sum(key, over=k))\n        S = sigmoid(m) * S + key * val\n"
+       "        y = dot(q, S, over=k) * m\n",
+       "CS"},
+      // No value axis, a read with one more axis, an invariant key.
+      {"z: [h, k] = 0", "        z = 0.5 * z + key\n        y = dot(q, z, over=k) * val\n", "D"},
+      {"S: [k, v] = 0", "        S = 0.5 * S + sum(key * val, over=h)\n        y = dot(q, S, over=k)\n", "D"},
+      {"S: [h, k, v] = 0",
+       "        S = 0.9 * S + sigmoid(iota(k)) * val\n"
+       "        y = dot(iota(k) * 0.1, S, over=k) * dot(q, key, over=k)\n",
+       "C"},
+  };
+  for (const Step& step : steps) {
+    SCOPED_TRACE(std::string(step.states) + "\n" + step.body);
+    lang::Elaboration e = scan_unit(kInputs, step.states, step.body, "y");
+    ASSERT_TRUE(e.ok());
+    const ir::Chunked lowered = ir::chunk_scans(e.graph);
+    EXPECT_EQ(forms(lowered), step.forms) << (lowered.states.empty() ? "" : lowered.states[0].reason);
+    for (const int length : {4, 11})
+      expect_same(scan_unit(kInputs, step.states, step.body, "y"), 3, length, kSmall);
+    if (HasFailure()) return;
+  }
+}
+
+void expect_random_units(std::uint64_t first, std::uint64_t count, int least) {
+  int lowered = 0;
+  for (std::uint64_t i = first; i < first + count; ++i) {
+    Random random = Random(412).split(i);
+    lang::Program program;
+    program.items.push_back(
+        {edit::random_unit(random, edit::UnitKind::kMixer, "Made", 3 + static_cast<int>(random.below(12))),
+         {},
+         {}});
+    lang::Expr instance = edit::build::name("Made");
+    for (const lang::Hyper& h : std::get<lang::Unit>(program.items[0].value).hypers) {
+      if (h.name == "heads") instance = edit::build::with(std::move(instance), "heads", edit::build::num(2));
+      if (h.name == "state") instance = edit::build::with(std::move(instance), "state", edit::build::num(4));
+    }
+    SCOPED_TRACE("unit " + std::to_string(i) + "\n" + lang::print(program));
+    lang::Elaboration e = elaborated(program, instance, 16);
+    const std::string made = forms(ir::chunk_scans(e.graph));
+    if (made.find_first_of("CD") == std::string::npos) continue;
+    ++lowered;
+    expect_same(std::move(e), 2, 6, kSmall, /*single=*/false);
+    if (::testing::Test::HasFailure()) return;
+  }
+  EXPECT_GE(lowered, least);
+}
+
+TEST(Chunks, AgreeOnRandomUnits) { expect_random_units(0, 300, 20); }
+TEST(Chunks, AgreeOnRandomUnitsSlow) { expect_random_units(300, 2000, 130); }
 
 }  // namespace
 }  // namespace gabbro::testing

@@ -8,7 +8,6 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
-#include "ir/chunk.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 
@@ -91,7 +90,7 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(ir::fuse(options.chunks ? ir::chunk_scans(graph).graph : graph)),
+      : forward_graph_(ir::fuse(options.chunks ? ir::chunk_scans(graph, *options.chunks).graph : graph)),
         graph_(forward_graph_),
         options_(options),
         device_(options.device),

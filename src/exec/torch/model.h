@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "exec/model.h"
-#include "ir/graph.h"
+#include "ir/chunk.h"
 
 namespace gabbro::exec::torch {
 
@@ -25,8 +25,8 @@ struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
   Precision precision = Precision::kFloat32;
-  bool chunks =
-      true;  // recurrences in parallel over chunks of positions where they allow it (ir/chunk.h); false: step by step
+  // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
+  std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
 };
 
