@@ -145,17 +145,15 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
   return out;
 }
 
-bool ProbeReport::holds() const { return all_hold(checks); }
-
-Result<ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
-                                  const ProbeOptions& options) {
+Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
+                                          const ProbeOptions& options) {
   constexpr std::array<std::int64_t, 5> kWidths{16, 32, 64, 128, 0};
   constexpr std::int64_t kVocab = 31;
   const double began = now();
   const lang::CheckReport written = lang::check(program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
   if (!written.subjects.back().is_design) return fail("design", "the program holds no design to probe");
-  ProbeReport out;
+  record::ProbeReport out;
   out.design = written.subjects.back().name;
   out.hash = to_hex(written.subjects.back().hash);
   for (const std::int64_t width : kWidths) {
@@ -169,6 +167,7 @@ Result<ProbeReport> probe_program(const std::string& program, const MakeModel& b
     out.width = std::llround(graph.env.width);
     out.params = ir::count_params(graph);
     out.checks = probe(graph, backend, options);
+    out.holds = all_hold(out.checks);
     break;
   }
   out.seconds = now() - began;

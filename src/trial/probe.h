@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 #include "ir/graph.h"
-#include "record/trial.h"
+#include "record/probe.h"
 #include "trial/backend.h"
 
 namespace gabbro::trial {
@@ -25,19 +25,9 @@ struct ProbeOptions {
 std::vector<record::Anchor> probe(const ir::Graph& graph, const MakeModel& backend,
                                   const ProbeOptions& options = {});
 
-struct ProbeReport {
-  std::string design;
-  std::string hash;        // canonical, of the design as written
-  std::int64_t width = 0;  // at which it was run
-  std::int64_t params = 0;
-  double seconds = 0;
-  std::vector<record::Anchor> checks;
-  [[nodiscard]] bool holds() const;
-};
-
 /// Probes the last design of `program` at the smallest width of 16, 32, 64, 128 that it allows (else its own) and 31 tokens.
-/// Errors: those of the program.
-Result<ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
-                                  const ProbeOptions& options = {});
+/// The report has no file. Errors: those of the program.
+Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
+                                          const ProbeOptions& options = {});
 
 }  // namespace gabbro::trial

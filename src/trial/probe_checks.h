@@ -7,7 +7,7 @@
 
 #include "base/random.h"
 #include "exec/reference/reference.h"
-#include "record/trial.h"
+#include "record/anchor.h"
 #include "trial/probe.h"
 
 namespace gabbro::trial {
