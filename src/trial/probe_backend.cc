@@ -59,12 +59,12 @@ class Backend {
                                              step.gradient_norm));
   }
 
-  bool take_parameters() {
+  bool take_parameters(const std::vector<exec::Tensor>& params) {
     std::vector<exec::NamedArray> arrays = model_.weights();
     for (exec::NamedArray& a : arrays)
       for (std::size_t p = 0; p < graph_.params.size(); ++p)
-        if (graph_.params[p].name == a.name && draw_.params[p].data.size() == a.data.size())
-          std::copy(draw_.params[p].data.begin(), draw_.params[p].data.end(), a.data.begin());
+        if (graph_.params[p].name == a.name && params[p].data.size() == a.data.size())
+          std::copy(params[p].data.begin(), params[p].data.end(), a.data.begin());
     for (exec::NamedArray a : model_.moments()) {  // those of the first step would hide what gets no gradient
       std::fill(a.data.begin(), a.data.end(), 0.0F);
       arrays.push_back(std::move(a));
@@ -72,29 +72,21 @@ class Backend {
     return model_.restore(arrays);
   }
 
-  // What the rounding of parameters to floats moves the losses by, as the design amplifies it: a backend in float32 may be as far off.
-  double slack(const exec::TokenBatch& batch) {
-    constexpr double kRounding = 0x1.0p-24, kFactor = 30;
-    std::vector<exec::Tensor> moved = draw_.params;
-    for (exec::Tensor& x : moved)
-      for (double& v : x.data) v *= 1 + kRounding * random_.normal();
-    const std::vector<double> base = expected(batch, draw_.params);
-    double size = 1;
-    for (const double v : base) size = std::max(size, std::abs(v));
-    return kFactor * largest_difference(expected(batch, moved), base) / size;
-  }
-
+  // A design that amplifies rounding differs between engines at large numbers and agrees at smaller ones; a wrong kernel does neither.
   void reference(Check& check) {
-    for (const std::size_t count : {std::size_t{1}, std::size_t{3}, probed_.size(), draw_.tokens.size()}) {
-      const Document document(draw_.tokens.begin(),
-                              draw_.tokens.begin() + static_cast<std::ptrdiff_t>(count));
-      const exec::TokenBatch batch = alone(document, vocab_);
-      const double more = slack(batch);
-      if (count == probed_.size()) slack_ = std::min(more, kMostSlack);
-      if (more <= kMostSlack)  // else the numbers of the two say nothing
-        check.compare(losses(batch), expected(batch, draw_.params), fmt::format("losses of {} tokens", count),
-                      more);
+    Check attempt = check;
+    std::vector<exec::Tensor> params = draw_.params;
+    double scale = draw_.scale;
+    for (int tries = 0; tries < 3; ++tries) {
+      attempt = check;
+      compare_engines(params, attempt);
+      if (attempt.holds()) break;
+      params = random_params(graph_, scale /= 4, random_);
     }
+    check = attempt;
+    check.require(take_parameters(draw_.params), "the model does not take weights of its own shapes");
+    const exec::TokenBatch batch = alone(probed_, vocab_);
+    slack_ = std::min(slack(batch, draw_.params), kMostSlack);
   }
 
   void future(Check& check) {
@@ -164,6 +156,31 @@ class Backend {
   }
 
  private:
+  // What the rounding of parameters to floats moves the losses by, as the design amplifies it: a backend in float32 may be as far off.
+  double slack(const exec::TokenBatch& batch, const std::vector<exec::Tensor>& params) {
+    constexpr double kRounding = 0x1.0p-24, kFactor = 30;
+    std::vector<exec::Tensor> moved = params;
+    for (exec::Tensor& x : moved)
+      for (double& v : x.data) v *= 1 + kRounding * random_.normal();
+    const std::vector<double> base = expected(batch, params);
+    double size = 1;
+    for (const double v : base) size = std::max(size, std::abs(v));
+    return kFactor * largest_difference(expected(batch, moved), base) / size;
+  }
+
+  void compare_engines(const std::vector<exec::Tensor>& params, Check& check) {
+    check.require(take_parameters(params), "the model does not take weights of its own shapes");
+    for (const std::size_t count : {std::size_t{1}, std::size_t{3}, probed_.size(), draw_.tokens.size()}) {
+      const Document document(draw_.tokens.begin(),
+                              draw_.tokens.begin() + static_cast<std::ptrdiff_t>(count));
+      const exec::TokenBatch batch = alone(document, vocab_);
+      const double more = slack(batch, params);
+      if (more <= kMostSlack)  // else the numbers of the two say nothing
+        check.compare(losses(batch), expected(batch, params), fmt::format("losses of {} tokens", count),
+                      more);
+    }
+  }
+
   static exec::AdamW standing() {
     exec::AdamW update;
     update.rate = 0;
@@ -209,9 +226,6 @@ void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& dr
   const std::unique_ptr<exec::Model> model = make(graph, 1);
   Backend backend(graph, *model, draw);
   backend.first_parameters(checks.finite);
-  const bool taken = backend.take_parameters();
-  checks.backend.require(taken, "the model does not take weights of its own shapes");
-  if (!taken) return;
   backend.reference(checks.backend);
   backend.future(checks.future);
   backend.batch(checks.batch);
