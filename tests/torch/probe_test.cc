@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <cmath>
+#include <cstdio>
+#include <fstream>
 #include <set>
 
 #include "edit/generate.h"
@@ -235,8 +238,8 @@ void expect_sound(std::uint64_t first, std::uint64_t count) {
   EXPECT_LE(poor, count / 8 + 1) << "of " << count;
 }
 
-TEST(Probe, RandomDesigns) { expect_sound(0, 12); }
-TEST(Probe, RandomDesignsSlow) { expect_sound(12, 1000); }
+TEST(Probe, RandomDesigns) { expect_sound(0, 8); }
+TEST(Probe, RandomDesignsSlow) { expect_sound(8, 1000); }
 
 TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
   const std::string text = "design M:\n    stack = [Block(mixer=GLA(heads=8)), RMSNorm]\n";
@@ -248,6 +251,49 @@ TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
   EXPECT_EQ(trial::probe_program("design M:\n    stack = [Blok]\n", {}).error().code,
             lang::check("design M:\n    stack = [Blok]\n", zoo::library()).errors.at(0).code);
   EXPECT_EQ(trial::probe_program("unit U(x: [t, D]) -> [t, D]:\n    return x\n", {}).error().code, "design");
+}
+
+// What `gabbro probe ARGUMENTS` prints, and its exit code.
+std::pair<int, std::string> command(const std::string& arguments) {
+  std::FILE* pipe = popen((GABBRO_BINARY " probe " + arguments + " 2>/dev/null").c_str(), "r");
+  std::string out;
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
+  return {WEXITSTATUS(pclose(pipe)), out};
+}
+
+TEST(Probe, Command) {
+  const std::string zoo = GABBRO_SOURCE_DIR "/zoo/", folder = ::testing::TempDir();
+  const auto [code, text] = command(zoo + "llama.gab");
+  EXPECT_EQ(code, 0) << text;
+  EXPECT_NE(text.find("10 checks hold"), std::string::npos) << text;
+  EXPECT_NE(text.find("step = parallel     holds"), std::string::npos) << text;
+
+  const auto [json_code, json] =
+      command("--json --seed 3 --seconds 0.5 " + zoo + "llama.gab " + zoo + "gla.gab");
+  EXPECT_EQ(json_code, 0) << json;
+  const auto result = record::parse_probe_result(json);
+  ASSERT_TRUE(result.has_value()) << json;
+  EXPECT_EQ(result->status, "done");
+  ASSERT_EQ(result->reports.size(), 2U);
+  EXPECT_EQ(result->reports[0].file, zoo + "llama.gab");
+  EXPECT_GE(result->reports[1].seconds, 0.5);
+
+  // A softmax over one element is 1 whatever its parameter says.
+  const std::string dead = folder + "/probe_dead.gab", wrong = folder + "/probe_wrong.gab";
+  std::ofstream(dead) << "unit U(x: [t, D]) -> [t, D]:\n    axis h = 1\n"
+                         "    return linear(softmax(linear(x, h), over=h), D)\n\n"
+                         "design M:\n    stack = [Block(mlp=U), RMSNorm]\n";
+  std::ofstream(wrong) << "design M:\n    stack = [Blok]\n";
+  const auto [dead_code, dead_text] = command(dead);
+  EXPECT_EQ(dead_code, 1);
+  EXPECT_NE(dead_text.find("gradient            FAILS  none reaches stack.0.mlp.out"), std::string::npos)
+      << dead_text;
+  const auto [wrong_code, wrong_text] = command(wrong + " " + zoo + "llama.gab");
+  EXPECT_EQ(wrong_code, 1);
+  EXPECT_NE(wrong_text.find("Blok"), std::string::npos) << wrong_text;
+  EXPECT_NE(wrong_text.find("10 checks hold"), std::string::npos) << wrong_text;
+  EXPECT_EQ(command("nowhere.gab").first, 2);
 }
 
 }  // namespace
