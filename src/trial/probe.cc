@@ -72,6 +72,28 @@ exec::Tensor run(const ir::Graph& graph, const std::vector<exec::Tensor>& params
                         static_cast<std::int64_t>(tokens.size()))[0];
 }
 
+// Numbers that a run of `length` positions keeps.
+double numbers_kept(const ir::Graph& graph, std::int64_t length) {
+  double sum = 0;
+  const std::vector<bool> live = ir::live_nodes(graph, 0, graph.bodies[0].outputs);
+  for (std::size_t id = 0; id < live.size(); ++id) {
+    if (!live[id]) continue;
+    const ir::Type& type = graph.bodies[0].nodes[id].type;
+    const auto positions = static_cast<double>(length);
+    sum += static_cast<double>(ir::elements(graph, type.axes)) * (type.time() ? positions : 1) *
+           (type.past() ? positions : 1);
+  }
+  return sum;
+}
+
+// Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many numbers.
+std::int64_t text_length(const ir::Graph& graph) {
+  constexpr double kMostNumbers = 1 << 24;
+  for (const std::int64_t length : {32, 24, 16})
+    if (numbers_kept(graph, length) <= kMostNumbers) return length;
+  return 8;
+}
+
 // Whether no value on the way to the logits is so large that its square leaves float32. Infinities that a program writes are its own.
 bool is_tame(const ir::Graph& graph, const Draw& draw) {
   constexpr double kLarge = 1e12;
@@ -80,8 +102,9 @@ bool is_tame(const ir::Graph& graph, const Draw& draw) {
   std::vector<ir::NodeId> wanted;
   for (std::size_t id = 0; id < nodes.size(); ++id)
     if (live[id] && nodes[id].op != ir::Op::kScan) wanted.push_back(static_cast<ir::NodeId>(id));
-  for (const exec::Tensor& x : exec::evaluate(
-           graph, wanted, {.tokens = draw.tokens, .inputs = {}, .params = draw.params}, Draw::kLength))
+  for (const exec::Tensor& x :
+       exec::evaluate(graph, wanted, {.tokens = draw.tokens, .inputs = {}, .params = draw.params},
+                      static_cast<std::int64_t>(draw.tokens.size())))
     for (const double v : x.data)
       if (std::isnan(v) || (std::isfinite(v) && std::abs(v) > kLarge)) return false;
   return true;
@@ -89,7 +112,7 @@ bool is_tame(const ir::Graph& graph, const Draw& draw) {
 
 // Designs without normalisation may overflow at numbers that training never meets: smaller ones are tried before that counts.
 bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
-  for (std::int64_t t = 0; t < Draw::kLength; ++t)
+  for (std::int64_t t = text_length(graph); t > 0; --t)
     out.tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
   finite.require(all_finite(run(graph, exec::initial_params(graph, random.split("initial")), out.tokens)),
                  "the logits of the first parameters are not all finite");

@@ -44,10 +44,9 @@ struct Checks {
 
 /// The numbers of a round: parameters that are floats in float64, and a text.
 struct Draw {
-  static constexpr std::int64_t kLength = 32;
   std::vector<exec::Tensor> params;
-  double scale = 1;  // of the deviations of `params`
-  std::vector<std::int64_t> tokens;
+  double scale = 1;                  // of the deviations of `params`
+  std::vector<std::int64_t> tokens;  // 32, fewer when the values of the design would take too much memory
   Random random;
 };
 

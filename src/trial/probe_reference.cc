@@ -95,7 +95,7 @@ class Reference {
 
  private:
   [[nodiscard]] ir::NodeId logits() const { return graph_.bodies[0].outputs[0]; }
-  [[nodiscard]] std::int64_t length() const { return Draw::kLength; }
+  [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(draw_.tokens.size()); }
 
   exec::Tensor run(const Tokens& tokens) const {
     return exec::evaluate(graph_, graph_.bodies[0].outputs,
@@ -126,7 +126,7 @@ class Reference {
 
   // Per parameter the sum of |g| of the gradient of a random functional of the logits.
   std::vector<double> gradient_sizes(const std::vector<exec::Tensor>& params) {
-    constexpr std::int64_t kShort = 24;  // longer than shifts are
+    const std::int64_t count = std::min<std::int64_t>(length(), 24);  // longer than shifts are
     ir::Graph graph = graph_;
     ir::Builder builder(graph, 0);
     const ir::NodeId seed = builder.add({.op = ir::Op::kInput, .type = builder.type(logits()), .index = 0});
@@ -139,11 +139,11 @@ class Reference {
       }
     const std::vector<ir::NodeId> outputs{logits()}, seeds{seed};
     const std::vector<ir::NodeId> gradients = ir::differentiate(builder, outputs, seeds, wrt);
-    exec::Feed feed{.tokens = {draw_.tokens.begin(), draw_.tokens.begin() + kShort},
-                    .inputs = {exec::zeros(graph, builder.type(logits()).axes, kShort)},
+    exec::Feed feed{.tokens = {draw_.tokens.begin(), draw_.tokens.begin() + count},
+                    .inputs = {exec::zeros(graph, builder.type(logits()).axes, count)},
                     .params = params};
     for (double& v : feed.inputs[0].data) v = random_.normal();
-    const std::vector<exec::Tensor> values = exec::evaluate(graph, gradients, feed, kShort);
+    const std::vector<exec::Tensor> values = exec::evaluate(graph, gradients, feed, count);
     std::vector<double> sizes(graph_.params.size(), 0);
     for (std::size_t i = 0; i < values.size(); ++i)
       for (const double v : values[i].data) sizes[owners[i]] += std::abs(v);

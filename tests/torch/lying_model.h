@@ -36,6 +36,7 @@ class LyingModel : public exec::Model {
     if (lies_.after_losses) lies_.after_losses(batch, out);
     return out;
   }
+  exec::Scores score(const exec::TokenBatch& batch) override { return inner_->score(batch); }
   std::vector<exec::NamedArray> weights() const override {
     std::vector<exec::NamedArray> out = inner_->weights();
     if (lies_.weights) lies_.weights(out);
