@@ -72,6 +72,8 @@ exec::Tensor run(const ir::Graph& graph, const std::vector<exec::Tensor>& params
                         static_cast<std::int64_t>(tokens.size()))[0];
 }
 
+constexpr std::int64_t kShortest = 8;  // tokens of a text
+
 // Numbers that a run of `length` positions keeps.
 double numbers_kept(const ir::Graph& graph, std::int64_t length) {
   double sum = 0;
@@ -88,10 +90,10 @@ double numbers_kept(const ir::Graph& graph, std::int64_t length) {
 
 // Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many numbers.
 std::int64_t text_length(const ir::Graph& graph) {
-  constexpr double kMostNumbers = 1 << 24;
+  constexpr double kMany = 1 << 24;
   for (const std::int64_t length : {32, 24, 16})
-    if (numbers_kept(graph, length) <= kMostNumbers) return length;
-  return 8;
+    if (numbers_kept(graph, length) <= kMany) return length;
+  return kShortest;
 }
 
 // Whether no value on the way to the logits is so large that its square leaves float32. Infinities that a program writes are its own.
@@ -172,6 +174,7 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
                                           const ProbeOptions& options) {
   constexpr std::array<std::int64_t, 5> kWidths{16, 32, 64, 128, 0};
   constexpr std::int64_t kVocab = 31;
+  constexpr double kMostNumbers = 1 << 25;
   const double began = now();
   const lang::CheckReport written = lang::check(program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
@@ -188,6 +191,11 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
     if (!report.valid()) return tl::unexpected(report.errors[0]);
     const ir::Graph& graph = report.subjects.back().elaboration.graph;
     out.width = std::llround(graph.env.width);
+    if (const double numbers = numbers_kept(graph, kShortest); numbers > kMostNumbers)
+      return fail("size",
+                  fmt::format("a run of {} tokens at D = {} keeps {:.3g} numbers, the probe takes {:.3g}",
+                              kShortest, out.width, numbers, kMostNumbers),
+                  "make its parameters or its widest values smaller");
     out.params = ir::count_params(graph);
     out.checks = probe(graph, backend, options);
     out.holds = all_hold(out.checks);

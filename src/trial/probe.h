@@ -26,7 +26,7 @@ std::vector<record::Anchor> probe(const ir::Graph& graph, const MakeModel& backe
                                   const ProbeOptions& options = {});
 
 /// Probes the last design of `program` at the smallest width of 16, 32, 64, 128 that it allows (else its own) and 31 tokens.
-/// The report has no file. Errors: those of the program.
+/// The report has no file. Errors: those of the program; "size" when even 8 tokens would take gigabytes.
 Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
                                           const ProbeOptions& options = {});
 
