@@ -158,7 +158,7 @@ class Backend {
  private:
   // What the rounding of parameters to floats moves the losses by, as the design amplifies it: a backend in float32 may be as far off.
   double slack(const exec::TokenBatch& batch, const std::vector<exec::Tensor>& params) {
-    constexpr double kRounding = 0x1.0p-24, kFactor = 30;
+    constexpr double kRounding = 0x1.0p-24, kFactor = 100;
     std::vector<exec::Tensor> moved = params;
     for (exec::Tensor& x : moved)
       for (double& v : x.data) v *= 1 + kRounding * random_.normal();

@@ -225,11 +225,12 @@ TEST_F(Robust, ACheckpointIsNotTakenUpOnAChangedText) {
   int steps = 0;
   ASSERT_TRUE(train::train(*model(), split(), kEnd, o, [&](const auto&, auto, auto) { return ++steps < 3; }));
   fs::copy(root / "corpus", root / "changed", fs::copy_options::recursive);
+  const data::Split text = split("changed");  // mapped; opened again, it would be refused as damaged
   {
     std::fstream shard(root / "changed/train-00000.tokens", std::ios::in | std::ios::out | std::ios::binary);
     for (int i = 0; i < 5000; ++i) shard.write("\5\0", 2);
   }
-  const auto result = train::train(*model(), split("changed"), kEnd, o);
+  const auto result = train::train(*model(), text, kEnd, o);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, "checkpoint");
   EXPECT_TRUE(contains(result.error().message, "text")) << result.error().message;
