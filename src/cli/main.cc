@@ -13,6 +13,7 @@
 #include "cli/data.h"
 #include "cli/eval.h"
 #include "cli/generate.h"
+#include "cli/probe.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"
@@ -64,6 +65,7 @@ class Program {
     train();
     eval();
     generate();
+    probe();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -150,6 +152,8 @@ class Program {
         ->check(CLI::NonNegativeNumber);
     train->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
     train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    train->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
+        ->check(CLI::IsMember({"float32", "bf16", "float64"}));
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
     train->add_option("--task", s.tasks, "a benchmark to score as well, FILE or NAME=FILE; may be repeated");
@@ -200,6 +204,22 @@ class Program {
     worker_limits(generate, g_.limits);
     generate->add_flag("--json", g_.json, "the result as JSON, at the end");
     generate->callback([this] { other_ = [this] { return run_generate(g_); }; });
+  }
+
+  void probe() {
+    CLI::App* probe =
+        app_.add_subcommand("probe", "Run designs on random numbers and see whether the proofs hold");
+    probe->fallthrough();
+    names_.emplace_back("probe");
+    probe->add_option("FILE", p_.files, "programs; the last design of each is probed")->required();
+    probe->add_option("--seed", p_.spec.seed, "of texts and parameters (1)");
+    probe->add_option("--seconds", p_.spec.seconds, "per design: again with other numbers until then (once)")
+        ->check(CLI::NonNegativeNumber);
+    probe->add_option("--device", p_.spec.device, "cpu, cuda, cuda:1 (cpu)");
+    probe->add_option("--threads", p_.spec.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    worker_limits(probe, p_.limits);
+    probe->add_flag("--json", p_.json, "the reports as JSON");
+    probe->callback([this] { other_ = [this] { return run_probe(p_); }; });
   }
 
   static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
@@ -259,6 +279,7 @@ class Program {
   TrainCommand t_;
   EvalCommand e_;
   GenerateCommand g_;
+  ProbeCommand p_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
 };

@@ -4,13 +4,6 @@
 
 namespace gabbro::record {
 
-template <class Io, Is<Anchor> A>
-void fields(Io& io, A& a) {
-  io("name", a.name);
-  io("holds", a.holds);
-  io("detail", a.detail);
-}
-
 template <class Io, Is<Point> P>
 void fields(Io& io, P& p) {
   io("step", p.step);
@@ -37,7 +30,10 @@ void fields(Io& io, S& s) {
   io("threads", s.threads);
   io("rows", s.rows);
   io("valid_documents", s.valid_documents);
+  io.later("dtype", s.dtype);
   io.later("tasks", s.tasks);
+  io.later("checkpoint_seconds", s.checkpoint_seconds);
+  io.later("text_hash", s.text_hash);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -66,6 +62,7 @@ void fields(Io& io, R& r) {
   io("state_bytes", r.state_bytes);
   io("weights_hash", r.weights_hash);
   io.later_list("tasks", r.tasks);
+  io.later("text_hash", r.text_hash);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);
 }

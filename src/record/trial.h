@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/anchor.h"
 #include "record/eval.h"
 
 namespace gabbro::record {
@@ -25,17 +26,13 @@ struct TrialSpec {
   std::string schedule = "cosine";  // or "wsd"
   std::uint64_t seed = 1;           // of the first weights and the data order
   std::string device = "cpu";
+  std::string dtype = "float32";  // or "bf16" (products with weights), "float64"
   int threads = 2;
   std::int64_t rows = 0;              // sequences at a time; 0: all
   std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
   std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
-};
-
-/// A check that must hold for a result to count.
-struct Anchor {
-  std::string name;
-  bool holds = false;
-  std::string detail;  // with the numbers
+  double checkpoint_seconds = 300;    // between two checkpoints
+  std::string text_hash;              // the text that must be consumed, as of the pair's result; "": any
 };
 
 /// A point of the learning curve.
@@ -63,6 +60,7 @@ struct TrialResult {
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
   std::string weights_hash;
   std::vector<TaskScore> tasks;  // reported, not part of the verdict
+  std::string text_hash;  // of the batches consumed, in their order: runs that are compared agree in it
   std::vector<Anchor> anchors;
   std::vector<Point> curve;  // at most some hundred points, the last included
 };

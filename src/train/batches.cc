@@ -65,4 +65,12 @@ exec::TokenBatch Batches::batch(std::int64_t index) const {
   return out;
 }
 
+std::uint64_t add_text(std::uint64_t hash, const exec::TokenBatch& batch) {
+  for (const std::vector<std::int64_t>* numbers : {&batch.tokens, &batch.targets, &batch.starts})
+    hash =
+        mix(hash,
+            hash64({reinterpret_cast<const char*>(numbers->data()), numbers->size() * sizeof(std::int64_t)}));
+  return hash;
+}
+
 }  // namespace gabbro::train

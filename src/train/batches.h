@@ -28,6 +28,9 @@ class Batches {
   std::uint64_t seed_;
 };
 
+/// The identity of a text so far (0 at its start) with `batch` added: runs that consumed the same batches in the same order agree in it.
+std::uint64_t add_text(std::uint64_t hash, const exec::TokenBatch& batch);
+
 /// Row `row` of `batch` from length + 1 consecutive tokens.
 void fill_row(exec::TokenBatch& batch, std::int64_t row, const std::vector<std::int64_t>& tokens,
               std::int64_t end_piece);

@@ -26,7 +26,7 @@ Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedA
   }
   std::string text = header.dump();
   while (text.size() % 8 != 0) text += ' ';
-  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
+  const std::string temporary = path + ".tmp";
   const auto failed = [&] {
     const int why = errno;
     std::remove(temporary.c_str());

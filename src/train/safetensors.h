@@ -10,7 +10,8 @@
 
 namespace gabbro::train {
 
-/// Writes float32 arrays and `metadata` to `path` by atomic rename. Errors: "io".
+/// Writes float32 arrays and `metadata` to `path` by atomic rename; one writer at a time. Errors: "io"; what was at `path` is
+/// still there then.
 Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedArray>& arrays,
                          const std::map<std::string, std::string>& metadata);
 

@@ -21,8 +21,9 @@ double now() {
 // What a checkpoint must agree on with the run that takes it up.
 std::string identity(const data::Split& split, const TrainOptions& o) {
   return fmt::format(
-      "tokens={} sequences={} length={} seed={} rate={} decay={} clip={} schedule={}/{}/{}/{} corpus={}/{}",
-      o.tokens, o.sequences, o.length, o.seed, o.update.rate, o.update.decay, o.update.clip,
+      "design={} tokens={} sequences={} length={} seed={} rate={} decay={} clip={} schedule={}/{}/{}/{} "
+      "corpus={}/{}",
+      o.design, o.tokens, o.sequences, o.length, o.seed, o.update.rate, o.update.decay, o.update.clip,
       static_cast<int>(o.schedule.kind), o.schedule.warmup, o.schedule.decay, o.schedule.floor,
       split.tokens(), split.documents());
 }
@@ -34,32 +35,61 @@ std::string write_curve(const std::vector<CurvePoint>& curve) {
   return out.dump();
 }
 
-std::vector<CurvePoint> read_curve(const std::string& text) {
-  std::vector<CurvePoint> out;
-  for (const auto& p : nlohmann::json::parse(text)) out.push_back({p[0], p[1], p[2], p[3], p[4]});
-  return out;
+// Errors: "checkpoint" when it is damaged.
+Result<bool> read_progress(std::map<std::string, std::string>& metadata, const std::string& path,
+                           TrainResult& result) {
+  try {
+    for (const auto& p : nlohmann::json::parse(metadata["curve"]))
+      result.curve.push_back({p.at(0), p.at(1), p.at(2), p.at(3), p.at(4)});
+    result.seconds = std::stod(metadata["seconds"]);
+    result.text = std::stoull(metadata["text"], nullptr, 16);
+  } catch (const std::exception& e) {
+    return fail("checkpoint", fmt::format("{} is damaged: {}", path, e.what()), "remove it to start anew");
+  }
+  result.tokens = result.curve.empty() ? 0 : result.curve.back().tokens;
+  return true;
+}
+
+// What the numbers of a checkpoint must agree on among themselves, and with the text: as many updates as steps, made on this text.
+Result<bool> check_progress(const std::vector<exec::NamedArray>& arrays, const Batches& batches,
+                            const std::string& path, const TrainResult& result) {
+  const auto steps = static_cast<std::int64_t>(result.curve.size());
+  for (const exec::NamedArray& a : arrays)
+    if (a.name == "steps" && (a.data.size() != 1 || std::llround(a.data[0]) != steps))
+      return fail("checkpoint", fmt::format("{} tells of {} steps, its optimizer of {}", path, steps,
+                                            a.data.empty() ? 0 : std::llround(a.data[0])));
+  std::uint64_t text = 0;
+  for (std::int64_t step = 0; step < steps; ++step) text = add_text(text, batches.batch(step));
+  if (text != result.text)
+    return fail(
+        "checkpoint",
+        fmt::format("{} was trained on a text of hash {:016x}, the corpus gives {:016x} for its {} steps",
+                    path, result.text, text, steps),
+        "the corpus has changed: choose another folder, or remove the checkpoint");
+  return true;
 }
 
 Result<bool> save(const std::string& path, const exec::Model& model, const TrainResult& result,
                   const std::string& run) {
   std::vector<exec::NamedArray> arrays = model.weights();
   for (exec::NamedArray& a : model.moments()) arrays.push_back(std::move(a));
-  return save_arrays(
-      path, arrays,
-      {{"run", run}, {"curve", write_curve(result.curve)}, {"seconds", fmt::format("{}", result.seconds)}});
+  return save_arrays(path, arrays,
+                     {{"run", run},
+                      {"curve", write_curve(result.curve)},
+                      {"seconds", fmt::format("{}", result.seconds)},
+                      {"text", fmt::format("{:016x}", result.text)}});
 }
 
-Result<bool> resume(const std::string& path, exec::Model& model, TrainResult& result,
+Result<bool> resume(const std::string& path, exec::Model& model, const Batches& batches, TrainResult& result,
                     const std::string& run) {
   GABBRO_TRY(file, load_arrays(path));
   if (file.metadata["run"] != run)
     return fail("checkpoint",
                 fmt::format("{} is of another run: {}; this one is {}", path, file.metadata["run"], run),
                 "choose another folder, or remove the checkpoint");
+  if (auto ok = read_progress(file.metadata, path, result); !ok) return ok;
+  if (auto ok = check_progress(file.arrays, batches, path, result); !ok) return ok;
   if (!model.restore(file.arrays)) return fail("checkpoint", path + " holds the weights of another design");
-  result.curve = read_curve(file.metadata["curve"]);
-  result.seconds = std::stod(file.metadata["seconds"]);
-  result.tokens = result.curve.empty() ? 0 : result.curve.back().tokens;
   return true;
 }
 
@@ -82,6 +112,11 @@ class Watch {
 
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& o, const TrainProgress& progress) {
+  if (o.tokens <= 0 || o.sequences <= 0 || o.length <= 0)
+    return fail("budget",
+                fmt::format("nothing to train on: {} tokens in batches of {} sequences of {} tokens",
+                            o.tokens, o.sequences, o.length),
+                "all three must be positive");
   if (split.tokens() <= static_cast<std::uint64_t>(o.length))
     return fail("budget",
                 fmt::format("the split holds {} tokens, a window needs {}", split.tokens(), o.length + 1),
@@ -92,7 +127,7 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   TrainResult result;
   std::error_code ignored;
   if (!o.checkpoint.empty() && std::filesystem::exists(o.checkpoint, ignored))
-    if (auto ok = resume(o.checkpoint, model, result, run); !ok) return tl::unexpected(ok.error());
+    if (auto ok = resume(o.checkpoint, model, batches, result, run); !ok) return tl::unexpected(ok.error());
   Watch watch(o.divergence);
   for (const CurvePoint& p : result.curve) watch.diverged(p.loss);
 
@@ -106,7 +141,9 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   for (std::int64_t step = static_cast<std::int64_t>(result.curve.size()); step < steps; ++step) {
     exec::AdamW update = o.update;
     update.rate *= o.schedule.at(step, steps);
-    const exec::StepReport report = model.step(batches.batch(step), update);
+    const exec::TokenBatch batch = batches.batch(step);
+    const exec::StepReport report = model.step(batch, update);
+    result.text = add_text(result.text, batch);
     result.tokens += per_step;
     result.curve.push_back({step, result.tokens, report.loss, report.gradient_norm, update.rate});
     if (!report.updated) {

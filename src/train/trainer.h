@@ -18,6 +18,7 @@ struct TrainOptions {
   std::uint64_t seed = 1;  // of the data order
   exec::AdamW update{};
   Schedule schedule{};
+  std::string design;               // its identity: a checkpoint of another is not taken up
   std::string checkpoint;           // a file; empty: none is kept
   double checkpoint_seconds = 300;  // between two
   double divergence = 3;            // a loss so much above the best average ends the run
@@ -37,15 +38,16 @@ struct TrainResult {
   std::string cause;  // in words, unless done
   std::vector<CurvePoint> curve;
   std::int64_t tokens = 0;
-  double seconds = 0;  // of training, over all sessions of the run
+  std::uint64_t text = 0;  // the identity of the batches consumed, in their order (add_text)
+  double seconds = 0;      // of training, over all sessions of the run
 };
 
 /// How far a run is; return false to stop it (after writing a checkpoint).
 using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, double tokens_per_second)>;
 
 /// Runs steps until the budget is used up. With a checkpoint file that exists, the run goes on where it stopped, and gives the bits
-/// that it would have given without stopping. Losses that are not finite, or that diverge, end the run as a result. Errors: "checkpoint" (of
-/// another run, damaged), "io", "budget" (a split shorter than one window).
+/// that it would have given without stopping. Losses that are not finite, or that diverge, end the run as a result. Errors: "checkpoint" and
+/// "format" (of another run, design or text, damaged; the file is left as it is), "io", "budget" (no tokens, a split shorter than one window).
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& options, const TrainProgress& progress = {});
 

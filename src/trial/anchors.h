@@ -1,6 +1,7 @@
 // Reasons to refuse a result.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "exec/model.h"
@@ -18,10 +19,12 @@ struct Evidence {
   exec::Model& model;  // as it was scored
   int vocab = 0;
   exec::TokenBatch sample;  // some text of the run
+  std::string text_hash;    // what the corpus gives for the run's batches, read again after it
 };
 
 /// Each anchor with its numbers (docs/verdict.md says why they are these): the first loss is that of equal probabilities; nothing is not
-/// finite; the budget was consumed; held-out text is predicted better than by a bigram model of the same text; the scored weights are the trained
+/// finite; the budget was consumed, by the trainer's count and by that of the updates; the text consumed is what the corpus holds, and that of the
+/// pair; held-out text is predicted better than by a bigram model of the same text; the scored weights are the trained
 /// ones; the backend gives the losses that the reference engine gives for them; decoding step by step gives what the parallel form gives.
 std::vector<record::Anchor> anchors(const Evidence& e);
 

@@ -5,7 +5,9 @@
 #include <exception>
 
 #include "record/job.h"
+#include "record/probe.h"
 #include "trial/generate.h"
+#include "trial/probe.h"
 #include "trial/score.h"
 #include "trial/trial.h"
 
@@ -38,7 +40,35 @@ std::string generate(const std::string& text, const OnProgress& progress) {
   return to_json(run(*spec, progress));
 }
 
-constexpr Job kJobs[] = {{"train", train}, {"eval", eval}, {"generate", generate}};
+std::string probe_all(const std::string& text, const OnProgress& progress) {
+  const auto spec = record::parse_probe_spec(text);
+  if (!spec) return record::failure("probe", format_error("spec", spec.error()));
+  record::ProbeResult result;
+  result.status = "done";
+  const std::size_t count = spec->programs.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    record::Progress now{.stage = "probing"};
+    now.share = static_cast<double>(i) / static_cast<double>(count);
+    if (progress && !progress(now)) {
+      result.status = "stopped";
+      return to_json(result);
+    }
+    const auto report = probe_program(spec->programs[i], torch_backend({spec->device, spec->threads}),
+                                      {.seed = spec->seed, .seconds = spec->seconds});
+    record::ProbeReport& out = result.reports.emplace_back();
+    if (report)
+      out = *report;
+    else
+      out.error = format_error(spec->files[i], report.error());
+    out.file = spec->files[i];
+    if (out.holds) continue;
+    result.status = "refused";
+    if (result.cause.empty()) result.cause = out.error.empty() ? out.file + ": a check fails" : out.error;
+  }
+  return to_json(result);
+}
+
+constexpr Job kJobs[] = {{"train", train}, {"eval", eval}, {"generate", generate}, {"probe", probe_all}};
 
 }  // namespace
 

@@ -10,12 +10,12 @@
 #include "data/tokenizer.h"
 #include "eval/bigram.h"
 #include "eval/bits.h"
-#include "exec/torch/model.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
 #include "trial/anchors.h"
 #include "trial/design.h"
+#include "trial/probe.h"
 #include "trial/score.h"
 
 namespace gabbro::trial {
@@ -33,6 +33,7 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.seed = spec.seed;
   o.update.rate = spec.rate;
   o.update.decay = spec.decay;
+  o.checkpoint_seconds = spec.checkpoint_seconds;
   if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
   if (!spec.folder.empty()) o.checkpoint = spec.folder + "/checkpoint.safetensors";
   return o;
@@ -77,7 +78,29 @@ bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& 
   return !error;
 }
 
-Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress) {
+// The failures of the probe as one anchor.
+Result<record::Anchor> probed(const TrialSpec& spec, const MakeModel& backend) {
+  GABBRO_TRY(report, probe_program(spec.program, backend));
+  record::Anchor out{"probe", report.holds,
+                     fmt::format("{} checks hold at D = {}, in {:.1f} s", report.checks.size(), report.width,
+                                 report.seconds)};
+  if (out.holds) return out;
+  out.detail.clear();
+  for (const record::Anchor& a : report.checks)
+    if (!a.holds) out.detail += fmt::format("{}{}: {}", out.detail.empty() ? "" : "; ", a.name, a.detail);
+  return out;
+}
+
+void decide(TrialResult& result) {
+  const bool all = std::all_of(result.anchors.begin(), result.anchors.end(),
+                               [](const record::Anchor& a) { return a.holds; });
+  result.status = all ? "done" : "refused";
+  for (const record::Anchor& a : result.anchors)
+    if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
+}
+
+Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
+                                const MakeModel& backend) {
   TrialResult result;
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   GABBRO_TRY(text, corpus.split("train"));
@@ -87,10 +110,16 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
+  GABBRO_TRY(probe, probed(spec, backend));
+  result.anchors.push_back(probe);
+  if (!probe.holds) {
+    decide(result);
+    return result;
+  }
 
-  const auto model = exec::torch::make_model(
-      graph, spec.seed, {.device = spec.device, .threads = spec.threads, .rows = spec.rows});
-  const train::TrainOptions options = train_options(spec);
+  const auto model = backend(graph, spec.seed);
+  train::TrainOptions options = train_options(spec);
+  options.design = result.hash;
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
       [&](const train::CurvePoint& p, std::int64_t steps, double speed) {
@@ -108,6 +137,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.tokens = trained->tokens;
   result.train_seconds = trained->seconds;
   result.tokens_per_second = static_cast<double>(trained->tokens) / std::max(trained->seconds, 1e-9);
+  result.text_hash = fmt::format("{:016x}", trained->text);
   result.first_loss = trained->curve.front().loss;
   result.last_loss = trained->curve.back().loss;
   if (trained->end == train::TrainResult::End::kStopped) {
@@ -131,13 +161,20 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     if (!write_curve(spec.folder + "/curve.jsonl", trained->curve))
       return fail("io", "cannot write the curve in " + spec.folder);
   }
+  bool stopped = false;
   const eval::BitsPerByte bits = eval::bits_per_byte(
       *model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences, spec.length,
       spec.valid_documents, [&](double share) {
-        return !on_progress ||
-               on_progress(
-                   {"scoring", 0, 0, result.tokens, result.last_loss, result.tokens_per_second, share, {}});
+        stopped =
+            on_progress &&
+            !on_progress(
+                {"scoring", 0, 0, result.tokens, result.last_loss, result.tokens_per_second, share, {}});
+        return !stopped;
       });
+  if (stopped) {
+    result.status = "stopped";
+    return result;
+  }
   result.bits_per_byte = bits.value;
   result.bits_low = bits.low;
   result.bits_high = bits.high;
@@ -151,27 +188,30 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
 
   eval::Bigram bigram(tokenizer.vocab());
   const train::Batches batches(text, tokenizer.end(), options.sequences, options.length, options.seed);
-  for (std::size_t step = 0; step < trained->curve.size(); ++step)
-    bigram.add(batches.batch(static_cast<std::int64_t>(step)));
+  std::uint64_t text_again = 0;
+  for (std::size_t step = 0; step < trained->curve.size(); ++step) {
+    const exec::TokenBatch batch = batches.batch(static_cast<std::int64_t>(step));
+    text_again = train::add_text(text_again, batch);
+    bigram.add(batch);
+  }
   result.bigram_bits_per_byte =
       eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
 
-  result.anchors = anchors(
-      {spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0)});
-  const bool all = std::all_of(result.anchors.begin(), result.anchors.end(),
-                               [](const record::Anchor& a) { return a.holds; });
-  result.status = all ? "done" : "refused";
-  for (const record::Anchor& a : result.anchors)
-    if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
+  for (record::Anchor& a : anchors({spec, result, graph, subject.elaboration.outputs, *model,
+                                    tokenizer.vocab(), batches.batch(0), fmt::format("{:016x}", text_again)}))
+    result.anchors.push_back(std::move(a));
+  decide(result);
   return result;
 }
 
 }  // namespace
 
-TrialResult run(const TrialSpec& spec, const OnProgress& progress) {
+TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeModel& backend) {
   TrialResult failed;
   try {
-    auto result = run_checked(spec, progress);
+    auto result =
+        run_checked(spec, progress,
+                    backend ? backend : torch_backend({spec.device, spec.threads, spec.rows, spec.dtype}));
     if (result) return std::move(*result);
     failed.cause = format_error("trial", result.error());
   } catch (const std::exception& e) {  // ATen throws when memory is short

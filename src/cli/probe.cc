@@ -1,0 +1,88 @@
+#include "cli/probe.h"
+
+#include <fmt/core.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/files.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A folder of its own for the worker's files, gone when it leaves.
+class Scratch {
+ public:
+  Scratch() : path_((fs::temp_directory_path() / "gabbro-probe-XXXXXX").string()) {
+    made_ = mkdtemp(path_.data()) != nullptr;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    if (made_) fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] bool made() const { return made_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool made_ = false;
+};
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro probe", error));
+  return kUsage;
+}
+
+void print_report(const record::ProbeReport& r, bool all) {
+  if (!r.error.empty()) {
+    fmt::print("{}\n", r.error);
+    return;
+  }
+  fmt::print("{}: {} at D = {}, {} parameters: {} ({:.2f} s)\n", r.file, r.design, r.width, r.params,
+             r.holds ? fmt::format("{} checks hold", r.checks.size()) : "FAILS", r.seconds);
+  for (const record::Anchor& a : r.checks)
+    if (all || !a.holds) fmt::print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
+}
+
+}  // namespace
+
+int run_probe(const ProbeCommand& c) {
+  record::ProbeSpec spec = c.spec;
+  for (const std::string& file : c.files) {
+    const auto text = read_program(file);
+    if (!text) return failed(text.error());
+    spec.files.push_back(file);
+    spec.programs.push_back(*text);
+  }
+  const Scratch scratch;
+  if (!scratch.made())
+    return failed({"io", fmt::format("cannot make {}: {}", scratch.path(), std::strerror(errno)), "", {}});
+  const std::string spec_file = scratch.path() + "/spec.json", result_file = scratch.path() + "/result.json";
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
+  const auto end = [&] {
+    ProgressLine line;
+    return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+      if (p.share > 0) line.show(progress_text(p));
+      return true;
+    });
+  }();
+  if (!end) return failed(end.error());
+  if (end->kind != WorkerEnd::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  const auto result = record::parse_probe_result(end->result);
+  if (!result) return failed(result.error());
+  if (result->status == "failed") return failed({"worker", result->cause, "", {}});
+  if (c.json) fmt::print("{}", end->result);
+  for (const record::ProbeReport& r : result->reports)
+    if (!c.json) print_report(r, result->reports.size() == 1);
+  return result->status == "done" ? kValid : kInvalid;
+}
+
+}  // namespace gabbro::cli

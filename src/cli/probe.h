@@ -1,0 +1,23 @@
+// gabbro probe: designs on random numbers, in a worker process.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/worker.h"
+#include "record/probe.h"
+
+namespace gabbro::cli {
+
+struct ProbeCommand {
+  std::vector<std::string> files;
+  bool json = false;
+  WorkerLimits limits;
+  record::ProbeSpec spec;
+};
+
+/// Probes the last design of each file. Exit 0 when every check of every design holds, 1 when one does not or a program is invalid, 2 for
+/// usage, I/O, or a worker without a result.
+int run_probe(const ProbeCommand& c);
+
+}  // namespace gabbro::cli

@@ -1,0 +1,24 @@
+// A check with its numbers.
+#pragma once
+
+#include <string>
+
+#include "record/fields.h"
+
+namespace gabbro::record {
+
+/// A check that must hold for a result to count.
+struct Anchor {
+  std::string name;
+  bool holds = false;
+  std::string detail;  // with the numbers
+};
+
+template <class Io, Is<Anchor> A>
+void fields(Io& io, A& a) {
+  io("name", a.name);
+  io("holds", a.holds);
+  io("detail", a.detail);
+}
+
+}  // namespace gabbro::record

@@ -1,0 +1,208 @@
+#include "trial/probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+
+#include "lang/check.h"
+#include "trial/engines.h"
+#include "trial/probe_checks.h"
+#include "zoo/library.h"
+
+namespace gabbro::trial {
+
+using record::Anchor;
+
+void Check::compare(const std::vector<double>& got, const std::vector<double>& want, const std::string& where,
+                    double slack) {
+  double size = 1;
+  for (const double v : want) size = std::max(size, std::abs(v));
+  const double difference = largest_difference(got, want) / (tolerance_ > 0 ? size : 1);
+  ++comparisons_;
+  worst_ = std::max(worst_, difference);
+  if (!(difference <= tolerance_ + slack) && failure_.empty())
+    failure_ = fmt::format("{}: differs by {:.3g}, allowed {:.3g}", where, difference, tolerance_ + slack);
+}
+
+void Check::require(bool holds, const std::string& failure) {
+  ++comparisons_;
+  if (!holds && failure_.empty()) failure_ = failure;
+}
+
+Anchor Check::anchor() const {
+  if (!failure_.empty()) return {name_, false, failure_};
+  if (comparisons_ == 0) return {name_, false, "nothing was compared"};
+  std::string detail = note_;
+  if (detail.empty())
+    detail = worst_ == 0 ? fmt::format("identical in {} comparisons", comparisons_)
+                         : fmt::format("at most {:.2g} apart in {} comparisons", worst_, comparisons_);
+  return {name_, true, detail};
+}
+
+std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random) {
+  return (token + 1 + random.below(vocab - 1)) % vocab;
+}
+
+std::vector<exec::Tensor> random_params(const ir::Graph& graph, double scale, Random& random) {
+  std::vector<exec::Tensor> out;
+  for (const ir::Param& param : graph.params) {
+    const double start = param.init.kind == ir::Init::Kind::kConstant ? param.init.a : 0;
+    const double deviation =
+        scale *
+        (param.fan_in.empty() ? 0.3 : 1 / std::sqrt(static_cast<double>(ir::elements(graph, param.fan_in))));
+    exec::Tensor x = exec::zeros(graph, param.axes, 0);
+    for (double& v : x.data) v = static_cast<float>(start + deviation * random.normal());
+    out.push_back(std::move(x));
+  }
+  return out;
+}
+
+namespace {
+
+bool all_finite(const exec::Tensor& x) {
+  return std::all_of(x.data.begin(), x.data.end(), [](double v) { return std::isfinite(v); });
+}
+
+exec::Tensor run(const ir::Graph& graph, const std::vector<exec::Tensor>& params,
+                 const std::vector<std::int64_t>& tokens) {
+  return exec::evaluate(graph, graph.bodies[0].outputs, {.tokens = tokens, .inputs = {}, .params = params},
+                        static_cast<std::int64_t>(tokens.size()))[0];
+}
+
+constexpr std::int64_t kShortest = 8;  // tokens of a text
+
+// Numbers that a run of `length` positions keeps.
+double numbers_kept(const ir::Graph& graph, std::int64_t length) {
+  double sum = 0;
+  const std::vector<bool> live = ir::live_nodes(graph, 0, graph.bodies[0].outputs);
+  for (std::size_t id = 0; id < live.size(); ++id) {
+    if (!live[id]) continue;
+    const ir::Type& type = graph.bodies[0].nodes[id].type;
+    const auto positions = static_cast<double>(length);
+    sum += static_cast<double>(ir::elements(graph, type.axes)) * (type.time() ? positions : 1) *
+           (type.past() ? positions : 1);
+  }
+  return sum;
+}
+
+// Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many numbers.
+std::int64_t text_length(const ir::Graph& graph) {
+  constexpr double kMany = 1 << 24;
+  for (const std::int64_t length : {32, 24, 16})
+    if (numbers_kept(graph, length) <= kMany) return length;
+  return kShortest;
+}
+
+// Whether no value on the way to the logits is so large that its square leaves float32. Infinities that a program writes are its own.
+bool is_tame(const ir::Graph& graph, const Draw& draw) {
+  constexpr double kLarge = 1e12;
+  const auto& nodes = graph.bodies[0].nodes;
+  const std::vector<bool> live = ir::live_nodes(graph, 0, graph.bodies[0].outputs);
+  std::vector<ir::NodeId> wanted;
+  for (std::size_t id = 0; id < nodes.size(); ++id)
+    if (live[id] && nodes[id].op != ir::Op::kScan) wanted.push_back(static_cast<ir::NodeId>(id));
+  for (const exec::Tensor& x :
+       exec::evaluate(graph, wanted, {.tokens = draw.tokens, .inputs = {}, .params = draw.params},
+                      static_cast<std::int64_t>(draw.tokens.size())))
+    for (const double v : x.data)
+      if (std::isnan(v) || (std::isfinite(v) && std::abs(v) > kLarge)) return false;
+  return true;
+}
+
+// Designs without normalisation may overflow at numbers that training never meets: smaller ones are tried before that counts.
+bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
+  for (std::int64_t t = text_length(graph); t > 0; --t)
+    out.tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
+  finite.require(all_finite(run(graph, exec::initial_params(graph, random.split("initial")), out.tokens)),
+                 "the logits of the first parameters are not all finite");
+  bool found = false;
+  for (double scale = 1; !found && scale > 0.01; scale /= 4) {
+    Random stream = random.split("params");
+    out.scale = scale;
+    out.params = random_params(graph, scale, stream);
+    found = is_tame(graph, out);
+  }
+  found = all_finite(run(graph, out.params, out.tokens));
+  finite.require(found, "the logits of random parameters are not all finite, however small");
+  finite.note(fmt::format("with the first parameters and with random ones{}",
+                          out.scale == 1 ? "" : fmt::format(" of scale {}", out.scale)));
+  out.random = random.split("changes");
+  return finite.holds();
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::vector<Anchor> anchors_of(const Checks& c, bool backend) {
+  std::vector<Anchor> out{c.finite.anchor()};
+  if (!out[0].holds) return out;
+  for (const Check* check : {&c.future, &c.prefix, &c.step, &c.gradient, &c.mixing})
+    out.push_back(check->anchor());
+  if (backend)
+    for (const Check* check : {&c.backend, &c.batch, &c.documents}) out.push_back(check->anchor());
+  out.push_back(c.determinism.anchor());
+  return out;
+}
+
+bool all_hold(const std::vector<Anchor>& anchors) {
+  return std::all_of(anchors.begin(), anchors.end(), [](const Anchor& a) { return a.holds; });
+}
+
+}  // namespace
+
+std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, const ProbeOptions& options) {
+  const double began = now();
+  Checks checks;
+  std::vector<Anchor> out;
+  for (std::uint64_t round = 0; round == 0 || now() - began < options.seconds; ++round) {
+    Draw numbers{.params = {}, .tokens = {}, .random = Random(0)};
+    if (draw(graph, Random(options.seed).split(round), numbers, checks.finite)) {
+      const std::set<std::string> silent = probe_reference(graph, numbers, checks);
+      if (backend) probe_backend(graph, backend, numbers, silent, checks);
+    }
+    out = anchors_of(checks, static_cast<bool>(backend));
+    if (!all_hold(out)) break;
+  }
+  return out;
+}
+
+Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
+                                          const ProbeOptions& options) {
+  constexpr std::array<std::int64_t, 5> kWidths{16, 32, 64, 128, 0};
+  constexpr std::int64_t kVocab = 31;
+  constexpr double kMostNumbers = 1 << 25;
+  const double began = now();
+  const lang::CheckReport written = lang::check(program, zoo::library());
+  if (!written.valid()) return tl::unexpected(written.errors[0]);
+  if (!written.subjects.back().is_design) return fail("design", "the program holds no design to probe");
+  record::ProbeReport out;
+  out.design = written.subjects.back().name;
+  out.hash = to_hex(written.subjects.back().hash);
+  for (const std::int64_t width : kWidths) {
+    lang::ElaborateOptions small;
+    small.width = width;
+    small.vocab = kVocab;
+    const lang::CheckReport report = lang::check(program, zoo::library(), small);
+    if (!report.valid() && width != 0) continue;  // heads that do not divide it
+    if (!report.valid()) return tl::unexpected(report.errors[0]);
+    const ir::Graph& graph = report.subjects.back().elaboration.graph;
+    out.width = std::llround(graph.env.width);
+    if (const double numbers = numbers_kept(graph, kShortest); numbers > kMostNumbers)
+      return fail("size",
+                  fmt::format("a run of {} tokens at D = {} keeps {:.3g} numbers, the probe takes {:.3g}",
+                              kShortest, out.width, numbers, kMostNumbers),
+                  "make its parameters or its widest values smaller");
+    out.params = ir::count_params(graph);
+    out.checks = probe(graph, backend, options);
+    out.holds = all_hold(out.checks);
+    break;
+  }
+  out.seconds = now() - began;
+  return out;
+}
+
+}  // namespace gabbro::trial

@@ -1,0 +1,33 @@
+// The second line of defence behind the proofs: a design is run on random numbers and must behave as was proved.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ir/graph.h"
+#include "record/probe.h"
+#include "trial/backend.h"
+
+namespace gabbro::trial {
+
+struct ProbeOptions {
+  std::uint64_t seed = 1;
+  double seconds = 0;  // again with other numbers while this much time is not used up; 0: once
+};
+
+/// Runs `graph` (body 0: tokens to logits [t, V]) on texts of several lengths, with all parameters drawn at random, since those that
+/// start at zero hide what is behind them: in the reference engine (float64), and through `backend` in batches and with
+/// several documents in a sequence. The checks, each with its numbers (docs/verdict.md): "finite", "future", "prefix",
+/// "step = parallel", "gradient", "mixing", "backend = reference", "batch", "documents", "determinism". When the logits are not finite
+/// the rest means nothing, and "finite" is the only one. Cost: about 20 runs of 24 positions in float64.
+std::vector<record::Anchor> probe(const ir::Graph& graph, const MakeModel& backend,
+                                  const ProbeOptions& options = {});
+
+/// Probes the last design of `program` at the smallest width of 16, 32, 64, 128 that it allows (else its own) and 31 tokens.
+/// The report has no file. Errors: those of the program; "size" when even 8 tokens would take gigabytes.
+Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
+                                          const ProbeOptions& options = {});
+
+}  // namespace gabbro::trial

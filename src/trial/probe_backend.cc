@@ -1,0 +1,237 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "trial/engines.h"
+#include "trial/probe_checks.h"
+
+namespace gabbro::trial {
+
+namespace {
+
+using Document = std::vector<std::int64_t>;
+using Rows = std::vector<std::vector<Document>>;
+constexpr double kMostSlack = 0.1;
+constexpr std::int64_t kRow = 24;  // documents of a row add up to it
+
+// Targets follow from the place in the document, so that a document's losses are the same wherever it stands.
+exec::TokenBatch batch_of(const Rows& rows, std::int64_t length, std::int64_t vocab) {
+  exec::TokenBatch out{static_cast<std::int64_t>(rows.size()), length, {}, {}, {}};
+  for (const std::vector<Document>& row : rows) {
+    std::int64_t start = 0;
+    for (const Document& document : row) {
+      for (std::size_t i = 0; i < document.size(); ++i) {
+        out.tokens.push_back(document[i]);
+        out.targets.push_back(static_cast<std::int64_t>(5 * i + 1) % vocab);
+        out.starts.push_back(start);
+      }
+      start += static_cast<std::int64_t>(document.size());
+    }
+  }
+  return out;
+}
+
+exec::TokenBatch alone(const Document& document, std::int64_t vocab) {
+  exec::TokenBatch out = batch_of({{document}}, static_cast<std::int64_t>(document.size()), vocab);
+  out.starts.clear();
+  return out;
+}
+
+class Backend {
+ public:
+  Backend(const ir::Graph& graph, exec::Model& model, const Draw& draw)
+      : graph_(graph),
+        model_(model),
+        draw_(draw),
+        random_(draw.random.split("backend")),
+        vocab_(static_cast<std::int64_t>(graph.env.vocab)),
+        probed_(draw.tokens.begin(), draw.tokens.begin() + 8) {
+    rows_ = {{probed_, text(16)}, {text(9), probed_, text(7)}, {text(kRow)}};
+  }
+
+  void first_parameters(Check& finite) {
+    const std::vector<double> first = losses(rows_);
+    finite.require(std::all_of(first.begin(), first.end(), [](double v) { return std::isfinite(v); }),
+                   "the backend's losses with the first parameters are not all finite");
+    const exec::StepReport step = model_.step(batch_of(rows_, kRow, vocab_), standing());
+    finite.require(step.updated, fmt::format("a first step gives loss {} and gradient norm {}", step.loss,
+                                             step.gradient_norm));
+  }
+
+  bool take_parameters(const std::vector<exec::Tensor>& params) {
+    std::vector<exec::NamedArray> arrays = model_.weights();
+    for (exec::NamedArray& a : arrays)
+      for (std::size_t p = 0; p < graph_.params.size(); ++p)
+        if (graph_.params[p].name == a.name && params[p].data.size() == a.data.size())
+          std::copy(params[p].data.begin(), params[p].data.end(), a.data.begin());
+    for (exec::NamedArray a : model_.moments()) {  // those of the first step would hide what gets no gradient
+      std::fill(a.data.begin(), a.data.end(), 0.0F);
+      arrays.push_back(std::move(a));
+    }
+    return model_.restore(arrays);
+  }
+
+  // A design that amplifies rounding differs between engines at large numbers and agrees at smaller ones; a wrong kernel does neither.
+  void reference(Check& check) {
+    Check attempt = check;
+    std::vector<exec::Tensor> params = draw_.params;
+    double scale = draw_.scale;
+    for (int tries = 0; tries < 3; ++tries) {
+      attempt = check;
+      compare_engines(params, attempt);
+      if (attempt.holds()) break;
+      params = random_params(graph_, scale /= 4, random_);
+    }
+    check = attempt;
+    check.require(take_parameters(draw_.params), "the model does not take weights of its own shapes");
+    const exec::TokenBatch batch = alone(probed_, vocab_);
+    slack_ = std::min(slack(batch, draw_.params), kMostSlack);
+  }
+
+  void future(Check& check) {
+    const std::vector<double> base = losses(rows_);
+    for (const std::size_t keep : {std::size_t{1}, probed_.size() / 2}) {
+      Rows other = rows_;
+      Document& document = other[1][1];
+      for (std::size_t t = keep; t < document.size(); ++t) document[t] = changed(document[t]);
+      const std::size_t from = kRow + rows_[1][0].size();
+      check.compare(
+          part(losses(other), from, keep), part(base, from, keep),
+          fmt::format("the backend's losses up to position {} after a change of what follows", keep - 1),
+          slack_);
+    }
+  }
+
+  void batch(Check& check) {
+    Rows other = rows_;
+    for (const std::size_t row : {0, 2})
+      for (Document& document : other[row])
+        for (std::int64_t& token : document) token = changed(token);
+    check.compare(part(losses(other), kRow, kRow), part(losses(rows_), kRow, kRow),
+                  "losses of a row when the other rows change");
+  }
+
+  void documents(Check& check) {
+    const std::size_t size = probed_.size(), from = kRow + rows_[1][0].size();
+    const std::vector<double> base = losses(rows_);
+    Rows other = rows_;
+    for (const std::size_t index : {0, 2})
+      for (std::int64_t& token : other[1][index]) token = changed(token);
+    check.compare(part(losses(other), from, size), part(base, from, size),
+                  "losses of a document when its neighbours change", slack_);
+    check.compare(part(base, from, size), losses(alone(probed_, vocab_)),
+                  "losses of a document between others and alone", slack_);
+    check.compare(part(base, 0, size), losses(alone(probed_, vocab_)),
+                  "losses of a document before another and alone", slack_);
+  }
+
+  // Runs and updates, twice from the same numbers.
+  void determinism(Check& check) {
+    check.compare(losses(rows_), losses(rows_), "the backend's losses twice");
+    std::vector<exec::NamedArray> state = model_.weights();
+    for (const exec::NamedArray& a : model_.moments()) state.push_back(a);
+    const auto update = [&] {
+      model_.step(batch_of(rows_, kRow, vocab_), {});
+      std::vector<double> out;
+      for (const exec::NamedArray& a : model_.weights()) out.insert(out.end(), a.data.begin(), a.data.end());
+      return out;
+    };
+    const std::vector<double> once = update();
+    check.require(model_.restore(state), "the model does not take its own weights back");
+    check.compare(update(), once, "the weights after the same update twice");
+  }
+
+  // After a step that moves nothing the first moments are the gradient, up to a factor.
+  void gradient(Check& check, const std::set<std::string>& silent) {
+    const exec::StepReport step = model_.step(batch_of(rows_, kRow, vocab_), standing());
+    check.require(step.updated, fmt::format("the backend's step gives loss {} and gradient norm {}",
+                                            step.loss, step.gradient_norm));
+    std::string names;
+    for (const exec::NamedArray& a : model_.moments())
+      if (a.name.starts_with("m.") && !silent.contains(a.name.substr(2)) &&
+          std::all_of(a.data.begin(), a.data.end(), [](float v) { return v == 0; }))
+        names += (names.empty() ? "" : ", ") + a.name.substr(2);
+    check.require(names.empty(), "in the backend none reaches " + names);
+  }
+
+ private:
+  // What the rounding of parameters to floats moves the losses by, as the design amplifies it: a backend in float32 may be as far off.
+  double slack(const exec::TokenBatch& batch, const std::vector<exec::Tensor>& params) {
+    constexpr double kRounding = 0x1.0p-24, kFactor = 100;
+    std::vector<exec::Tensor> moved = params;
+    for (exec::Tensor& x : moved)
+      for (double& v : x.data) v *= 1 + kRounding * random_.normal();
+    const std::vector<double> base = expected(batch, params);
+    double size = 1;
+    for (const double v : base) size = std::max(size, std::abs(v));
+    return kFactor * largest_difference(expected(batch, moved), base) / size;
+  }
+
+  void compare_engines(const std::vector<exec::Tensor>& params, Check& check) {
+    check.require(take_parameters(params), "the model does not take weights of its own shapes");
+    for (const std::size_t count : {std::size_t{1}, std::size_t{3}, probed_.size(), draw_.tokens.size()}) {
+      const Document document(draw_.tokens.begin(),
+                              draw_.tokens.begin() + static_cast<std::ptrdiff_t>(count));
+      const exec::TokenBatch batch = alone(document, vocab_);
+      const double more = slack(batch, params);
+      if (more <= kMostSlack)  // else the numbers of the two say nothing
+        check.compare(losses(batch), expected(batch, params), fmt::format("losses of {} tokens", count),
+                      more);
+    }
+  }
+
+  static exec::AdamW standing() {
+    exec::AdamW update;
+    update.rate = 0;
+    return update;
+  }
+  std::int64_t changed(std::int64_t token) { return other_token(token, vocab_, random_); }
+  Document text(std::int64_t count) {
+    Document out;
+    for (std::int64_t i = 0; i < count; ++i) out.push_back(random_.below(vocab_));
+    return out;
+  }
+  std::vector<double> expected(const exec::TokenBatch& batch, const std::vector<exec::Tensor>& params) const {
+    return losses_of(
+        exec::evaluate(graph_, graph_.bodies[0].outputs,
+                       {.tokens = batch.tokens, .inputs = {}, .params = params}, batch.length)[0],
+        batch.targets);
+  }
+  std::vector<double> losses(const exec::TokenBatch& batch) {
+    const std::vector<float> out = model_.losses(batch);
+    return {out.begin(), out.end()};
+  }
+  std::vector<double> losses(const Rows& rows) { return losses(batch_of(rows, kRow, vocab_)); }
+  static std::vector<double> part(const std::vector<double>& x, std::size_t from, std::size_t count) {
+    if (x.size() < from + count) return {};
+    const auto begin = x.begin() + static_cast<std::ptrdiff_t>(from);
+    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+  }
+
+  const ir::Graph& graph_;
+  exec::Model& model_;
+  const Draw& draw_;
+  Random random_;
+  std::int64_t vocab_;
+  Document probed_;
+  Rows rows_;
+  double slack_ = 0;
+};
+
+}  // namespace
+
+void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
+                   const std::set<std::string>& silent, Checks& checks) {
+  const std::unique_ptr<exec::Model> model = make(graph, 1);
+  Backend backend(graph, *model, draw);
+  backend.first_parameters(checks.finite);
+  backend.reference(checks.backend);
+  backend.future(checks.future);
+  backend.batch(checks.batch);
+  backend.documents(checks.documents);
+  backend.gradient(checks.gradient, silent);
+  backend.determinism(checks.determinism);
+}
+
+}  // namespace gabbro::trial

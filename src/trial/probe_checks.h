@@ -1,0 +1,65 @@
+// Inside the probe: the random numbers of a round, and the checks that rounds add to.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "exec/reference/reference.h"
+#include "record/anchor.h"
+#include "trial/probe.h"
+
+namespace gabbro::trial {
+
+/// A property under test: what was compared, and the first failure.
+class Check {
+ public:
+  /// `tolerance` is relative to the largest number, at least 1; 0 asks for the same bits.
+  Check(std::string name, double tolerance) : name_(std::move(name)), tolerance_(tolerance) {}
+
+  /// `slack` is added to the tolerance.
+  void compare(const std::vector<double>& got, const std::vector<double>& want, const std::string& where,
+               double slack = 0);
+  void require(bool holds, const std::string& failure);
+  /// Said with the numbers when all holds.
+  void note(std::string text) { note_ = std::move(text); }
+  [[nodiscard]] bool holds() const { return failure_.empty() && comparisons_ > 0; }
+  [[nodiscard]] record::Anchor anchor() const;
+
+ private:
+  std::string name_, failure_, note_;
+  double tolerance_, worst_ = 0;
+  int comparisons_ = 0;
+};
+
+struct Checks {
+  static constexpr double kSingle = 1e-3;  // float32 against float64, or in another order
+  Check finite{"finite", 0};
+  Check future{"future", kSingle}, prefix{"prefix", 0}, step{"step = parallel", 1e-9};
+  Check gradient{"gradient", 0}, mixing{"mixing", 0};
+  Check backend{"backend = reference", kSingle}, batch{"batch", 0}, documents{"documents", kSingle};
+  Check determinism{"determinism", 0};
+};
+
+/// The numbers of a round: parameters that are floats in float64, and a text.
+struct Draw {
+  std::vector<exec::Tensor> params;
+  double scale = 1;                  // of the deviations of `params`
+  std::vector<std::int64_t> tokens;  // 32, fewer when the values of the design would take too much memory
+  Random random;
+};
+
+/// A token other than `token`.
+std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random);
+
+/// Parameters around the constants that they start from, so that decays and gains stay what they are meant to be.
+std::vector<exec::Tensor> random_params(const ir::Graph& graph, double scale, Random& random);
+
+/// The graph alone, in float64. Returns the parameters that get no gradient with these numbers.
+std::set<std::string> probe_reference(const ir::Graph& graph, const Draw& draw, Checks& checks);
+/// The backend, in batches of documents. `silent`: parameters that need not get a gradient.
+void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
+                   const std::set<std::string>& silent, Checks& checks);
+
+}  // namespace gabbro::trial

@@ -1,0 +1,250 @@
+// Every anchor of a trial, with the fault that it is there for: each planted fault is refused, and by the anchor that is meant to see it.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "base/random.h"
+#include "data/build.h"
+#include "ir/builder.h"
+#include "lang/check.h"
+#include "torch/lying_model.h"
+#include "trial/anchors.h"
+#include "trial/trial.h"
+#include "zoo/library.h"
+
+namespace gabbro::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Faults : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root = fs::path(::testing::TempDir()) / ("gabbro_faults" + std::to_string(getpid()));
+    fs::create_directories(root);
+    std::ofstream text(root / "a.txt");
+    for (int i = 0; i < 800; ++i)
+      text << "the stone of number " << i * 7919 % 1000
+           << " lies by the river under the bridge\n<|endoftext|>\n";
+    text.close();
+    data::BuildOptions options;
+    options.out = root / "corpus";
+    options.sources = {root / "a.txt"};
+    options.vocab = 320;
+    options.valid_share = 0.1;
+    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+  }
+  static void TearDownTestSuite() { fs::remove_all(root); }
+
+  static record::TrialSpec spec() {
+    record::TrialSpec s;
+    s.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+    s.corpus = root / "corpus";
+    s.tokens = 80 * 8 * 32;
+    s.sequences = 8;
+    s.length = 32;
+    s.rate = 1e-3;
+    s.threads = 1;
+    return s;
+  }
+
+  // The lies begin with the trial: the probe before it meets an honest backend. Its models are small, the trial's is not.
+  static trial::MakeModel lying_after_the_probe(Lies lies) {
+    return [lies](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
+      auto model = trial::torch_backend()(graph, seed);
+      if (graph.env.vocab < 100) return model;
+      return std::make_unique<LyingModel>(std::move(model), lies);
+    };
+  }
+
+  static std::string failed(const record::TrialResult& r) {
+    std::string out;
+    for (const record::Anchor& a : r.anchors)
+      if (!a.holds) out += (out.empty() ? "" : ", ") + a.name;
+    return out;
+  }
+
+  static record::TrialResult run(Lies lies) { return trial::run(spec(), {}, lying_after_the_probe(lies)); }
+
+  static fs::path root;
+};
+fs::path Faults::root;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_F(Faults, HonestModelsPass) {
+  const record::TrialResult r = run({});
+  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(r.anchors.size(), 9U);
+  EXPECT_EQ(r.text_hash.size(), 16U);
+}
+
+TEST_F(Faults, FirstLossThatIsNotUniform) {
+  auto first = std::make_shared<bool>(true);
+  const auto r = run({.after_step = [=](exec::StepReport& report) {
+    if (*first) report.loss *= 0.9;  // as when targets leak
+    *first = false;
+  }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "first loss") << r.cause;
+}
+
+TEST_F(Faults, UntrainedWeightsScored) {
+  // The trained weights are shown, others are used.
+  auto untrained = std::make_shared<std::unique_ptr<exec::Model>>();
+  const auto backend = [=](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
+    auto model = trial::torch_backend()(graph, seed);
+    if (graph.env.vocab < 100) return model;
+    *untrained = trial::torch_backend()(graph, seed);
+    return std::make_unique<LyingModel>(
+        std::move(model), Lies{.after_losses = [=](const exec::TokenBatch& batch, std::vector<float>& out) {
+          out = (*untrained)->losses(batch);
+        }});
+  };
+  const auto r = trial::run(spec(), {}, backend);
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "better than bigrams, backend = reference") << r.cause;
+}
+
+TEST_F(Faults, WeightsThatChangeBetweenTrainingAndScoring) {
+  auto asked = std::make_shared<int>(0);
+  const auto r = run({.weights = [=](std::vector<exec::NamedArray>& arrays) {
+    if ((*asked)++ > 0) arrays[0].data[0] += 1e-6F;
+  }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "weights") << r.cause;
+}
+
+TEST_F(Faults, ShuffledTargets) {
+  auto random = std::make_shared<Random>(1);
+  const auto r = run({.before_step = [=](exec::TokenBatch& batch) {
+    for (std::size_t i = batch.targets.size() - 1; i > 0; --i)
+      std::swap(batch.targets[i],
+                batch.targets[static_cast<std::size_t>(random->below(static_cast<std::int64_t>(i) + 1))]);
+  }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "better than bigrams") << r.cause;
+}
+
+TEST_F(Faults, ScoresThatAreNotNumbers) {
+  auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) { out[0] = NAN; }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_TRUE(contains(failed(r), "finite")) << failed(r);
+  auto steps = std::make_shared<int>(0);
+  r = run({.after_step = [=](exec::StepReport& report) {
+    if (++*steps == 20) report = {NAN, 1, false};
+  }});
+  EXPECT_EQ(r.status, "failed");
+  EXPECT_TRUE(contains(r.cause, "step 19")) << r.cause;
+}
+
+TEST_F(Faults, BackendThatComputesSomethingElse) {
+  const auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) {
+    for (float& v : out) v *= 0.99F;  // and scores better for it
+  }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "backend = reference") << r.cause;
+}
+
+TEST_F(Faults, RunCutShort) {
+  // Updates that were counted and not made.
+  const auto r = run({.moments = [](std::vector<exec::NamedArray>& arrays) {
+    for (exec::NamedArray& a : arrays)
+      if (a.name == "steps") a.data[0] -= 1;
+  }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "budget") << r.cause;
+  int scored = 0;
+  const auto stopped =
+      trial::run(spec(), [&](const record::Progress& p) { return p.stage != "scoring" || ++scored < 3; });
+  EXPECT_EQ(stopped.status, "stopped") << "part of the held-out text is no score";
+}
+
+TEST_F(Faults, TextThatChangesDuringTheRun) {
+  fs::remove_all(root / "changing");
+  fs::copy(root / "corpus", root / "changing", fs::copy_options::recursive);
+  record::TrialSpec s = spec();
+  s.corpus = root / "changing";
+  auto steps = std::make_shared<int>(0);
+  const auto r = trial::run(s, {}, lying_after_the_probe({.before_step = [=](exec::TokenBatch&) {
+                              if (++*steps != 40) return;
+                              std::fstream shard(root / "changing/train-00000.tokens",
+                                                 std::ios::in | std::ios::out | std::ios::binary);
+                              for (int i = 0; i < 1000; ++i) shard.write("\5\0", 2);
+                            }}));
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_TRUE(contains(failed(r), "text")) << failed(r) << ": " << r.cause;
+  // The next trial does not even begin.
+  const auto next = trial::run(s);
+  EXPECT_EQ(next.status, "failed");
+  EXPECT_TRUE(contains(next.cause, "train-00000.tokens")) << next.cause;
+}
+
+TEST_F(Faults, AnotherTextThanThePairs) {
+  record::TrialSpec s = spec();
+  s.tokens = 60 * 8 * 32;
+  const auto first = trial::run(s);
+  ASSERT_EQ(first.status, "done") << first.cause;
+  s.program = "design Other:\n    width = 32\n    stack = [Block(mixer=GLA(heads=2)), RMSNorm]\n";
+  s.text_hash = first.text_hash;
+  const auto pair = trial::run(s);
+  EXPECT_EQ(pair.text_hash, first.text_hash) << "the order does not depend on the design";
+  EXPECT_EQ(pair.status, "done") << pair.cause;
+  s.seed = 2;
+  const auto other = trial::run(s);
+  EXPECT_EQ(other.status, "refused");
+  EXPECT_EQ(failed(other), "text") << other.cause;
+}
+
+// What programs cannot say, a faulty compiler could: a backend that runs another graph than the one that was proved.
+TEST_F(Faults, LeakingGraphBehindTheProof) {
+  const auto leaks = [](const ir::Graph& graph, std::uint64_t seed) {
+    ir::Graph leaking = graph;
+    ir::Builder b(leaking, 0);
+    const ir::NodeId logits = graph.bodies[0].outputs[0];
+    leaking.bodies[0].outputs[0] =
+        b.plus(logits, b.add({.op = ir::Op::kShift, .in = {logits, -1, -1}, .amount = -1}));
+    return trial::torch_backend()(leaking, seed);
+  };
+  const auto r = trial::run(spec(), {}, leaks);
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(failed(r), "probe") << r.cause;
+  EXPECT_TRUE(contains(r.cause, "future")) << r.cause;
+  EXPECT_EQ(r.tokens, 0) << "refused before training";
+  // And when the probe is passed, the anchors see it.
+  const auto after = trial::run(spec(), {}, [&](const ir::Graph& graph, std::uint64_t seed) {
+    return graph.env.vocab < 100 ? trial::torch_backend()(graph, seed) : leaks(graph, seed);
+  });
+  EXPECT_EQ(after.status, "refused");
+  EXPECT_EQ(failed(after), "backend = reference") << after.cause;
+}
+
+// A graph that leaks in both engines alike: it cannot be decoded.
+TEST_F(Faults, LeakingGraphInBothEngines) {
+  const lang::CheckReport report = lang::check(
+      "design M:\n    width = 16\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
+  ir::Graph graph = report.subjects.at(0).elaboration.graph;
+  ir::Builder b(graph, 0);
+  const ir::NodeId logits = graph.bodies[0].outputs[0];
+  graph.bodies[0].outputs[0] =
+      b.plus(logits, b.add({.op = ir::Op::kShift, .in = {logits, -1, -1}, .amount = -1}));
+  const auto model = trial::torch_backend()(graph, 1);
+  exec::TokenBatch sample{1, 12, {}, {}, {}};  // what both engines read
+  for (std::int64_t t = 0; t < 12; ++t) sample.tokens.push_back(3 + t), sample.targets.push_back(4 + t);
+  const record::TrialSpec s = spec();
+  const record::TrialResult r;
+  record::TrialResult anchored;
+  anchored.anchors = trial::anchors({s, r, graph, graph.bodies[0].outputs, *model, 320, sample, ""});
+  EXPECT_TRUE(contains(failed(anchored), "decoding = parallel")) << failed(anchored);
+  EXPECT_FALSE(contains(failed(anchored), "backend = reference")) << failed(anchored);
+}
+
+}  // namespace
+}  // namespace gabbro::testing
