@@ -69,13 +69,14 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
-  // lowered graphs (ir/fuse.h, ir/chunk.h)
+  // lowered graphs (ir/fuse.h, ir/chunk.h, ir/recompute.h)
   kSoftmax,
   kSoftmaxGrad,
   kChunk,
   kUnchunk,
   kSolve,
   kRecur,
+  kAfter,
   kCount_,
 };
 

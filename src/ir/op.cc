@@ -89,6 +89,8 @@ Result<Type> reduce(const Graph& g, const Body& body, const Node& n) {
   return drop(g, operand(body, n, 0), n.axes);
 }
 
+Result<Type> first_type(const Graph&, const Body& body, const Node& n) { return operand(body, n, 0); }
+
 Result<Type> softmax_type(const Graph& g, const Body& body, const Node& n) {
   if (const auto rest = drop(g, operand(body, n, 0), n.axes); !rest) return rest;
   return pointwise(g, body, n);
@@ -614,6 +616,8 @@ const OpInfo kOps[] = {
     {Op::kUnchunk, "unchunk", Kind::kAdjoint, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
     {Op::kSolve, "solve", Kind::kAdjoint, 2, solve_type, here, 2, kNone, d_solve, "", ""},
     {Op::kRecur, "recur", Kind::kAdjoint, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
+    // The first operand, not before the second is known.
+    {Op::kAfter, "after", Kind::kAdjoint, 2, first_type, here, 0, kNone, no_second_order, "", ""},
 };
 #undef SCALAR
 

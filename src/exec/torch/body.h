@@ -35,6 +35,7 @@ class Body {
   void run_plan(const Sources& sources);
 
   [[nodiscard]] const at::Tensor& value(ir::NodeId id) const { return values_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] const Form& form(ir::NodeId id) const { return forms_[static_cast<std::size_t>(id)]; }
   void clear() { values_.assign(values_.size(), at::Tensor()); }
 

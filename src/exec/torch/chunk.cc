@@ -143,7 +143,7 @@ std::vector<std::int64_t> chunk_sizes(const ir::Graph& graph) {
       out[id] = 0;
     else
       ir::for_each_operand(graph, node, [&](NodeId in) {
-        if (timed(in)) out[id] = std::max(out[id], out[in]);
+        if (timed(in) && !(node.op == Op::kAfter && in != node.in[0])) out[id] = std::max(out[id], out[in]);
       });
   }
   for (NodeId id = static_cast<NodeId>(nodes.size()) - 1; id >= 0; --id) {

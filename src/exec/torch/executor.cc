@@ -3,6 +3,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "exec/torch/body.h"
+#include "exec/torch/memory.h"
 
 namespace gabbro::exec::torch {
 
@@ -17,6 +18,11 @@ Executor::Executor(const ir::Graph& graph, std::span<const ir::NodeId> wanted, S
     : state_(new State{graph, {wanted.begin(), wanted.end()}, settings, Body(graph, 0, wanted, settings)}) {}
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
+
+std::int64_t Executor::peak_bytes(std::int64_t sequences, std::int64_t length, int threads) const {
+  return torch::peak_bytes(state_->graph, state_->body.plan(), state_->wanted, state_->settings, sequences,
+                           length, threads);
+}
 
 std::vector<at::Tensor> Executor::run(std::span<const at::Tensor> params, const Batch& batch) {
   State& s = *state_;

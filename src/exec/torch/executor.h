@@ -44,6 +44,9 @@ class Executor {
   ~Executor();
   Executor(Executor&&) noexcept;
 
+  /// Of a run with batches of this shape: see memory.h.
+  [[nodiscard]] std::int64_t peak_bytes(std::int64_t sequences, std::int64_t length, int threads) const;
+
   /// The wanted nodes of body 0, in the order given: [B, T, axes...], past positions outside of the window 0, values without time
   /// [axes...]. `params` are of the settings' type and device, one per parameter of the graph, axes ascending.
   std::vector<at::Tensor> run(std::span<const at::Tensor> params, const Batch& batch);

@@ -490,6 +490,8 @@ at::Tensor run_kernel(Call c) {
     case Op::kUnpast:
       return (c.unmasked ? c.in[0] : mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0))
           .sum(1);
+    case Op::kAfter:
+      return c.in[0];
     case Op::kChunk:
     case Op::kUnchunk:
     case Op::kSolve:

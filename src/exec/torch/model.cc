@@ -10,6 +10,7 @@
 #include "exec/torch/executor.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
+#include "ir/recompute.h"
 
 namespace gabbro::exec::torch {
 
@@ -106,10 +107,19 @@ class TorchModel : public Model {
     }
     Settings settings{.dtype = dtype_, .device = device_, .half = options.precision == Precision::kBFloat16};
     forward_ = std::make_unique<Executor>(forward_graph_, std::vector<ir::NodeId>{logits_}, settings);
+    const auto forward = static_cast<ir::NodeId>(graph_.bodies[0].nodes.size());
     std::vector<ir::NodeId> wanted = build_gradient();
+    if (options.recompute) wanted = ir::recompute_activations(graph_, forward, wanted);
     settings.late_input = 0;
     settings.late_reads = logits_;
     backward_ = std::make_unique<Executor>(graph_, wanted, settings);
+  }
+
+  std::int64_t step_bytes(std::int64_t sequences, std::int64_t length) const override {
+    std::int64_t weights = 0;
+    for (const at::Tensor& w : weights_) weights += w.numel() * w.element_size();
+    const bool parts = options_.rows > 0 && options_.rows < sequences;  // a gradient is kept beside the next one
+    return (parts ? 4 : 3) * weights + backward_->peak_bytes(parts ? options_.rows : sequences, length, options_.threads);
   }
 
   StepReport step(const TokenBatch& batch, const AdamW& update) override {

@@ -15,8 +15,7 @@ using ir::Op;
 
 namespace {
 
-// Numbers of one value that fit a core's cache together with some others.
-constexpr std::int64_t kBlockNumbers = 1 << 16;
+// Positions of a block with pairs, at most.
 constexpr std::int64_t kPairRows = 64;
 
 }  // namespace

@@ -1,0 +1,157 @@
+#include "exec/torch/memory.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace gabbro::exec::torch {
+
+using ir::Node;
+using ir::NodeId;
+using ir::Op;
+
+namespace {
+
+// Results that show the numbers of their first operand.
+bool is_view(Op op) {
+  switch (op) {
+    case Op::kBroadcast:
+    case Op::kRename:
+    case Op::kSplit:
+    case Op::kMerge:
+    case Op::kSlice:
+    case Op::kPast:
+    case Op::kDetach:
+    case Op::kScanOut:
+    case Op::kChunk:
+    case Op::kUnchunk:
+    case Op::kAfter:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class Account {
+ public:
+  Account(const ir::Graph& graph, const Plan& plan, std::span<const NodeId> wanted, const Settings& settings,
+          std::int64_t sequences, std::int64_t length, int threads)
+      : graph_(graph),
+        nodes_(graph.bodies[0].nodes),
+        plan_(plan),
+        settings_(settings),
+        sequences_(sequences),
+        length_(length),
+        threads_(threads),
+        width_(settings.dtype == at::kDouble ? 8 : 4),
+        readers_(nodes_.size(), 0),
+        holds_(nodes_.size(), 0),
+        source_(nodes_.size(), -1) {
+    for (const Unit& unit : plan_.units) reads(unit, [&](NodeId in) { ++readers_[at(in)]; });
+    for (const NodeId id : wanted) ++readers_[at(id)];
+  }
+
+  std::int64_t peak() {
+    for (const Unit& unit : plan_.units) {
+      std::int64_t between = 0;
+      if (unit.node >= 0) {
+        make(unit.node);
+        between = operands_copied(unit.node);
+      } else {
+        for (const NodeId id : plan_.regions[static_cast<std::size_t>(unit.region)].exits) make(id);
+        between = threads_ * kBlockValues * kBlockNumbers * width_;
+      }
+      peak_ = std::max(peak_, now_ + between);
+      reads(unit, [&](NodeId in) {
+        if (--readers_[at(in)] == 0) drop(source_[at(in)]);
+      });
+    }
+    return peak_;
+  }
+
+ private:
+  static constexpr std::int64_t kBlockValues = 6;  // alive in a block at once
+
+  static std::size_t at(NodeId id) { return static_cast<std::size_t>(id); }
+
+  template <class F>
+  void reads(const Unit& unit, F&& f) const {
+    if (unit.node < 0) {
+      for (const NodeId in : plan_.regions[static_cast<std::size_t>(unit.region)].reads) f(in);
+      return;
+    }
+    const Node& node = nodes_[at(unit.node)];
+    ir::for_each_operand(graph_, node, f);
+    if (is_late(node)) f(settings_.late_reads);
+  }
+
+  [[nodiscard]] bool is_late(const Node& node) const {
+    return node.op == Op::kInput && node.index == settings_.late_input;
+  }
+
+  [[nodiscard]] std::int64_t numbers(const ir::Type& type, std::int64_t chunk) const {
+    const std::int64_t each = ir::elements(graph_, type.axes);
+    if (!type.time()) return each;
+    const std::int64_t positions = chunk > 0 ? (length_ + chunk - 1) / chunk : length_;
+    return each * sequences_ * positions * (type.past() ? length_ : 1);
+  }
+
+  [[nodiscard]] std::int64_t bytes(NodeId id) const {
+    const Node& node = nodes_[at(id)];
+    if (node.op == Op::kParam) return 0;
+    if (node.op == Op::kTokens) return sequences_ * length_ * 8;
+    if (node.op != Op::kScan) return width_ * numbers(node.type, plan_.chunk[at(id)]);
+    const ir::Scan& scan = graph_.scans[static_cast<std::size_t>(node.index)];
+    std::int64_t sum = 0;
+    const auto& outputs = graph_.bodies[static_cast<std::size_t>(scan.body)].outputs;
+    for (std::size_t i = scan.inits.size(); i < outputs.size(); ++i) {
+      ir::Type type = graph_.node(scan.body, outputs[i]).type;
+      type.add(ir::kTime);
+      sum += 2 * width_ * numbers(type, plan_.chunk[at(id)]);  // position by position, then as one
+    }
+    return sum;
+  }
+
+  void make(NodeId id) {
+    const Node& node = nodes_[at(id)];
+    const NodeId from = is_late(node) ? settings_.late_reads : is_view(node.op) ? node.in[0] : -1;
+    source_[at(id)] = from >= 0 && source_[at(from)] >= 0 ? source_[at(from)] : id;
+    const auto source = at(source_[at(id)]);
+    if (holds_[source]++ == 0) now_ += bytes(source_[at(id)]);
+    if (readers_[at(id)] == 0) drop(source_[at(id)]);
+  }
+
+  void drop(NodeId source) {
+    if (source >= 0 && --holds_[at(source)] == 0) now_ -= bytes(source);
+  }
+
+  // Matrix products take their operands as matrices: rounded ones are copies.
+  [[nodiscard]] std::int64_t operands_copied(NodeId id) const {
+    const Node& node = nodes_[at(id)];
+    if (node.op != Op::kDot) return 0;
+    std::int64_t sum = 0;
+    for (const NodeId in : {node.in[0], node.in[1]})
+      if (nodes_[at(in)].type.time()) sum = std::max(sum, width_ * numbers(nodes_[at(in)].type, plan_.chunk[at(in)]));
+    return settings_.half ? sum / 2 : 0;
+  }
+
+  const ir::Graph& graph_;
+  const std::vector<Node>& nodes_;
+  const Plan& plan_;
+  const Settings& settings_;
+  const std::int64_t sequences_, length_;
+  const std::int64_t threads_;
+  const std::int64_t width_;
+  std::vector<int> readers_;
+  std::vector<int> holds_;      // by source: how many results show its numbers
+  std::vector<NodeId> source_;  // whose numbers a result shows
+  std::int64_t now_ = 0, peak_ = 0;
+};
+
+}  // namespace
+
+std::int64_t peak_bytes(const ir::Graph& graph, const Plan& plan, std::span<const NodeId> wanted,
+                        const Settings& settings, std::int64_t sequences, std::int64_t length, int threads) {
+  return Account(graph, plan, wanted, settings, sequences, length, threads).peak();
+}
+
+}  // namespace gabbro::exec::torch

@@ -1,0 +1,142 @@
+#include "ir/recompute.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+namespace gabbro::ir {
+
+namespace {
+
+class Recomputer {
+ public:
+  Recomputer(Graph& graph, NodeId backward)
+      : graph_(graph), old_(graph.bodies[0].nodes), backward_(backward), large_(old_.size(), false) {}
+
+  std::vector<NodeId> run(std::span<const NodeId> wanted) {
+    find_large();
+    find_cuts();
+    if (starts_.empty()) return {wanted.begin(), wanted.end()};
+    std::vector<Node>& nodes = graph_.bodies[0].nodes;
+    nodes.resize(static_cast<std::size_t>(backward_));
+    map_.assign(old_.size(), -1);
+    for (NodeId id = backward_; id < static_cast<NodeId>(old_.size()); ++id) {
+      const Node& node = old_[static_cast<std::size_t>(id)];
+      map_[static_cast<std::size_t>(id)] = append(node, [&](NodeId in) {
+        return in >= backward_ ? map_[static_cast<std::size_t>(in)] : again(in);
+      });
+      if (node.type.time()) latest_ = map_[static_cast<std::size_t>(id)];
+    }
+    std::vector<NodeId> out;
+    for (const NodeId id : wanted) out.push_back(id >= backward_ ? map_[static_cast<std::size_t>(id)] : id);
+    return out;
+  }
+
+ private:
+  // Values of every position of every sequence: those that fill the memory.
+  void find_large() {
+    for (std::size_t id = 0; id < old_.size(); ++id) {
+      const Node& node = old_[id];
+      bool varies = node.op == Op::kTokens || node.op == Op::kInput;
+      for_each_operand(graph_, node, [&](NodeId in) { varies = varies || large_[static_cast<std::size_t>(in)]; });
+      large_[id] = varies && (node.type.time() || node.op == Op::kScan);
+    }
+  }
+
+  // Cuts stand before a node; across one go the values that are read after it.
+  void find_cuts() {
+    std::vector<NodeId> last(old_.size(), -1);  // the last forward reader
+    for (NodeId id = 0; id < backward_; ++id)
+      for_each_operand(graph_, old_[static_cast<std::size_t>(id)], [&](NodeId in) { last[static_cast<std::size_t>(in)] = id; });
+    const auto size = [&](NodeId id) -> std::int64_t {
+      const Node& node = old_[static_cast<std::size_t>(id)];
+      return node.op == Op::kTokens || node.op == Op::kInput ? 0 : elements(graph_, node.type.axes);
+    };
+    std::vector<std::int64_t> across(static_cast<std::size_t>(backward_) + 1, 0), made(across.size(), 0);
+    std::int64_t live = 0;
+    std::vector<std::int64_t> ends(across.size(), 0);
+    for (NodeId id = 0; id < backward_; ++id) {
+      const auto at = static_cast<std::size_t>(id);
+      across[at] = live;
+      if (large_[at] && last[at] > id) {
+        live += size(id);
+        ends[static_cast<std::size_t>(last[at])] += size(id);
+      }
+      live -= ends[at];
+      made[at + 1] = made[at] + (large_[at] ? size(id) : 0);
+    }
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    for (NodeId id = 1; id < backward_; ++id)
+      if (made[static_cast<std::size_t>(id)] > 0 && across[static_cast<std::size_t>(id)] > 0)
+        least = std::min(least, across[static_cast<std::size_t>(id)]);
+    constexpr std::int64_t kWorth = 6;  // a stretch makes so much more than it keeps
+    std::size_t begin = 0;
+    for (std::size_t at = 1; at < static_cast<std::size_t>(backward_); ++at) {
+      if (across[at] == 0 || across[at] > 2 * least || made[at] - made[begin] < kWorth * across[at]) continue;
+      starts_.push_back(static_cast<NodeId>(at));
+      begin = at;
+    }
+    kept_.assign(old_.size(), false);
+    for (const NodeId start : starts_)
+      for (NodeId id = 0; id < start; ++id)
+        if (large_[static_cast<std::size_t>(id)] && last[static_cast<std::size_t>(id)] >= start) kept_[static_cast<std::size_t>(id)] = true;
+  }
+
+  // A forward value for the gradient: as it is when it is kept or small, or comes after the last cut; else once more.
+  NodeId again(NodeId id) {
+    const auto at = static_cast<std::size_t>(id);
+    if (!large_[at] || kept_[at] || id >= starts_.back() || old_[at].op == Op::kTokens || old_[at].op == Op::kInput) return id;
+    if (const auto found = copies_.find(id); found != copies_.end()) return found->second;
+    const NodeId copy = append(old_[at], [&](NodeId in) {
+      const auto from = static_cast<std::size_t>(in);
+      return large_[from] && kept_[from] && old_[from].op != Op::kTokens ? later(in) : again(in);
+    });
+    copies_.emplace(id, copy);
+    return copy;
+  }
+
+  // A kept value, not before the gradient has come as far as it is now.
+  NodeId later(NodeId id) {
+    const auto found = later_.find(id);
+    if (found != later_.end()) return found->second;
+    Node node;
+    node.op = Op::kAfter;
+    node.type = old_[static_cast<std::size_t>(id)].type;
+    node.in = {id, latest_, -1};
+    if (latest_ < 0) return id;
+    graph_.bodies[0].nodes.push_back(node);
+    return later_[id] = static_cast<NodeId>(graph_.bodies[0].nodes.size()) - 1;
+  }
+
+  template <class F>
+  NodeId append(Node node, F&& operand) {
+    if (node.op == Op::kScan) {
+      Scan scan = graph_.scans[static_cast<std::size_t>(node.index)];
+      for (auto* list : {&scan.inits, &scan.sequences, &scan.invariants})
+        for (NodeId& in : *list) in = operand(in);
+      node.index = static_cast<std::int32_t>(graph_.scans.size());
+      graph_.scans.push_back(std::move(scan));
+    }
+    for (NodeId& in : node.in)
+      if (in >= 0) in = operand(in);
+    graph_.bodies[0].nodes.push_back(node);
+    return static_cast<NodeId>(graph_.bodies[0].nodes.size()) - 1;
+  }
+
+  Graph& graph_;
+  const std::vector<Node> old_;
+  const NodeId backward_;
+  std::vector<bool> large_, kept_;
+  std::vector<NodeId> starts_;  // of the stretches after the first
+  std::vector<NodeId> map_;     // gradient nodes
+  std::map<NodeId, NodeId> copies_, later_;
+  NodeId latest_ = -1;  // the last gradient node with time so far
+};
+
+}  // namespace
+
+std::vector<NodeId> recompute_activations(Graph& graph, NodeId backward, std::span<const NodeId> wanted) {
+  return Recomputer(graph, backward).run(wanted);
+}
+
+}  // namespace gabbro::ir
