@@ -61,6 +61,7 @@ int run_train(const TrainCommand& c) {
     return failed({"usage", "expected amounts such as 350k, 5M or 1.5M for --tokens and --params", "", {}});
   spec.tokens = *tokens;
   spec.params = *params;
+  spec.memory = static_cast<std::int64_t>(c.limits.bytes);
   std::error_code error;
   spec.corpus = fs::absolute(spec.corpus, error);
   for (std::string& task : spec.tasks) task = absolute_task(task);

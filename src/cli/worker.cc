@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -70,6 +71,8 @@ class Signals {
   const int nothing = open("/dev/null", O_RDONLY);
   dup2(nothing, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
+  // Threads of the worker that wait for each other do not spin: where cores are shared, spinning costs more than all else.
+  setenv("OMP_WAIT_POLICY", "PASSIVE", /*overwrite=*/0);
   execl(worker, worker, spec, result, static_cast<char*>(nullptr));
   _exit(127);
 }

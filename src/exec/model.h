@@ -54,7 +54,9 @@ class Model {
  public:
   virtual ~Model() = default;
   /// Bytes that a step needs with batches of this shape, weights and optimizer included: an estimate. 0: not known.
-  [[nodiscard]] virtual std::int64_t step_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const { return 0; }
+  [[nodiscard]] virtual std::int64_t step_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const {
+    return 0;
+  }
   virtual StepReport step(const TokenBatch& batch, const AdamW& update) = 0;
   /// The loss at every position in nats, row-major.
   virtual std::vector<float> losses(const TokenBatch& batch) = 0;

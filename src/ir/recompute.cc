@@ -22,9 +22,8 @@ class Recomputer {
     map_.assign(old_.size(), -1);
     for (NodeId id = backward_; id < static_cast<NodeId>(old_.size()); ++id) {
       const Node& node = old_[static_cast<std::size_t>(id)];
-      map_[static_cast<std::size_t>(id)] = append(node, [&](NodeId in) {
-        return in >= backward_ ? map_[static_cast<std::size_t>(in)] : again(in);
-      });
+      map_[static_cast<std::size_t>(id)] = append(
+          node, [&](NodeId in) { return in >= backward_ ? map_[static_cast<std::size_t>(in)] : again(in); });
       if (node.type.time()) latest_ = map_[static_cast<std::size_t>(id)];
     }
     std::vector<NodeId> out;
@@ -38,7 +37,8 @@ class Recomputer {
     for (std::size_t id = 0; id < old_.size(); ++id) {
       const Node& node = old_[id];
       bool varies = node.op == Op::kTokens || node.op == Op::kInput;
-      for_each_operand(graph_, node, [&](NodeId in) { varies = varies || large_[static_cast<std::size_t>(in)]; });
+      for_each_operand(graph_, node,
+                       [&](NodeId in) { varies = varies || large_[static_cast<std::size_t>(in)]; });
       large_[id] = varies && (node.type.time() || node.op == Op::kScan);
     }
   }
@@ -47,7 +47,8 @@ class Recomputer {
   void find_cuts() {
     std::vector<NodeId> last(old_.size(), -1);  // the last forward reader
     for (NodeId id = 0; id < backward_; ++id)
-      for_each_operand(graph_, old_[static_cast<std::size_t>(id)], [&](NodeId in) { last[static_cast<std::size_t>(in)] = id; });
+      for_each_operand(graph_, old_[static_cast<std::size_t>(id)],
+                       [&](NodeId in) { last[static_cast<std::size_t>(in)] = id; });
     const auto size = [&](NodeId id) -> std::int64_t {
       const Node& node = old_[static_cast<std::size_t>(id)];
       return node.op == Op::kTokens || node.op == Op::kInput ? 0 : elements(graph_, node.type.axes);
@@ -79,13 +80,16 @@ class Recomputer {
     kept_.assign(old_.size(), false);
     for (const NodeId start : starts_)
       for (NodeId id = 0; id < start; ++id)
-        if (large_[static_cast<std::size_t>(id)] && last[static_cast<std::size_t>(id)] >= start) kept_[static_cast<std::size_t>(id)] = true;
+        if (large_[static_cast<std::size_t>(id)] && last[static_cast<std::size_t>(id)] >= start)
+          kept_[static_cast<std::size_t>(id)] = true;
   }
 
   // A forward value for the gradient: as it is when it is kept or small, or comes after the last cut; else once more.
   NodeId again(NodeId id) {
     const auto at = static_cast<std::size_t>(id);
-    if (!large_[at] || kept_[at] || id >= starts_.back() || old_[at].op == Op::kTokens || old_[at].op == Op::kInput) return id;
+    if (!large_[at] || kept_[at] || id >= starts_.back() || old_[at].op == Op::kTokens ||
+        old_[at].op == Op::kInput)
+      return id;
     if (const auto found = copies_.find(id); found != copies_.end()) return found->second;
     const NodeId copy = append(old_[at], [&](NodeId in) {
       const auto from = static_cast<std::size_t>(in);

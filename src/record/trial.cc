@@ -31,6 +31,7 @@ void fields(Io& io, S& s) {
   io("rows", s.rows);
   io("valid_documents", s.valid_documents);
   io.later("dtype", s.dtype);
+  io.later("memory", s.memory);
   io.later("tasks", s.tasks);
   io.later("checkpoint_seconds", s.checkpoint_seconds);
   io.later("text_hash", s.text_hash);
@@ -65,6 +66,9 @@ void fields(Io& io, R& r) {
   io.later("text_hash", r.text_hash);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);
+  io.later("memory_expected", r.memory_expected);
+  io.later("memory_seen", r.memory_seen);
+  io.later("recomputed", r.recomputed);
 }
 
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }

@@ -29,6 +29,7 @@ struct TrialSpec {
   std::string dtype = "float32";  // or "bf16" (products with weights), "float64"
   int threads = 2;
   std::int64_t rows = 0;              // sequences at a time; 0: all
+  std::int64_t memory = 0;            // bytes that the worker may hold; 0: what the machine has left
   std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
   std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
   double checkpoint_seconds = 300;    // between two checkpoints
@@ -58,6 +59,10 @@ struct TrialResult {
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
+  // Bytes the worker holds at most while training: expected before the first step, and seen. `recomputed`: activations were computed again
+  // for the gradient, to need less.
+  std::int64_t memory_expected = 0, memory_seen = 0;
+  bool recomputed = false;
   std::string weights_hash;
   std::vector<TaskScore> tasks;  // reported, not part of the verdict
   std::string text_hash;  // of the batches consumed, in their order: runs that are compared agree in it

@@ -18,6 +18,7 @@ struct BackendOptions {
   int threads = 1;
   std::int64_t rows = 0;  // sequences at a time; 0: all
   std::string dtype = "float32";
+  bool recompute = false;  // activations for the gradient instead of keeping them
 };
 
 /// The torch backend. A dtype that it does not know counts as float32.

@@ -16,6 +16,7 @@
 #include "trial/anchors.h"
 #include "trial/design.h"
 #include "trial/probe.h"
+#include "trial/resources.h"
 #include "trial/score.h"
 
 namespace gabbro::trial {
@@ -91,6 +92,33 @@ Result<record::Anchor> probed(const TrialSpec& spec, const MakeModel& backend) {
   return out;
 }
 
+// Expects the memory of a step; where it is too much, activations are computed again, and where that is too much too, the
+// trial is refused with its numbers.
+Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
+                        std::unique_ptr<exec::Model>& model) {
+  const std::int64_t step = model->step_bytes(spec.sequences, spec.length), held = resident_bytes();
+  if (step == 0) return true;  // a backend that does not know
+  const std::int64_t most = spec.memory > 0 ? spec.memory : held + available_bytes();
+  result.memory_expected = held + step;
+  if (result.memory_expected <= most) return true;
+  auto smaller = torch_backend({spec.device, spec.threads, spec.rows, spec.dtype, true})(graph, spec.seed);
+  const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length);
+  const auto mib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  if (held + recomputed > most)
+    return fail(
+        "memory",
+        fmt::format("a step of {} sequences of {} tokens needs {:.0f} MiB, {:.0f} MiB when activations are "
+                    "computed again; {:.0f} MiB of "
+                    "{:.0f} MiB are left",
+                    spec.sequences, spec.length, mib(step), mib(recomputed), mib(most - held), mib(most)),
+        "fewer sequences at a time (--rows), shorter ones (--seq), a smaller model (--params), or more "
+        "memory");
+  model = std::move(smaller);
+  result.memory_expected = held + recomputed;
+  result.recomputed = true;
+  return true;
+}
+
 void decide(TrialResult& result) {
   const bool all = std::all_of(result.anchors.begin(), result.anchors.end(),
                                [](const record::Anchor& a) { return a.holds; });
@@ -117,7 +145,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return result;
   }
 
-  const auto model = backend(graph, spec.seed);
+  std::unique_ptr<exec::Model> model = backend(graph, spec.seed);
+  if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
   train::TrainOptions options = train_options(spec);
   options.design = result.hash;
   const auto trained = train::train(
@@ -133,6 +162,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
                                             {}});
       });
   if (!trained) return tl::unexpected(trained.error());
+  result.memory_seen = peak_resident_bytes();
   result.curve = thinned(trained->curve);
   result.tokens = trained->tokens;
   result.train_seconds = trained->seconds;

@@ -15,8 +15,9 @@ namespace {
 constexpr std::int64_t kVocab = 320;
 
 ir::Graph graph_of(const std::string& stack, int width = 64) {
-  const lang::CheckReport report =
-      lang::check("design M:\n    width = " + std::to_string(width) + "\n    vocab = 320\n    stack = " + stack + "\n", zoo::library());
+  const lang::CheckReport report = lang::check(
+      "design M:\n    width = " + std::to_string(width) + "\n    vocab = 320\n    stack = " + stack + "\n",
+      zoo::library());
   EXPECT_TRUE(report.valid());
   return report.subjects.at(0).elaboration.graph;
 }

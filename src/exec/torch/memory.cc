@@ -130,7 +130,8 @@ class Account {
     if (node.op != Op::kDot) return 0;
     std::int64_t sum = 0;
     for (const NodeId in : {node.in[0], node.in[1]})
-      if (nodes_[at(in)].type.time()) sum = std::max(sum, width_ * numbers(nodes_[at(in)].type, plan_.chunk[at(in)]));
+      if (nodes_[at(in)].type.time())
+        sum = std::max(sum, width_ * numbers(nodes_[at(in)].type, plan_.chunk[at(in)]));
     return settings_.half ? sum / 2 : 0;
   }
 

@@ -118,8 +118,10 @@ class TorchModel : public Model {
   std::int64_t step_bytes(std::int64_t sequences, std::int64_t length) const override {
     std::int64_t weights = 0;
     for (const at::Tensor& w : weights_) weights += w.numel() * w.element_size();
-    const bool parts = options_.rows > 0 && options_.rows < sequences;  // a gradient is kept beside the next one
-    return (parts ? 4 : 3) * weights + backward_->peak_bytes(parts ? options_.rows : sequences, length, options_.threads);
+    const bool parts =
+        options_.rows > 0 && options_.rows < sequences;  // a gradient is kept beside the next one
+    return (parts ? 4 : 3) * weights +
+           backward_->peak_bytes(parts ? options_.rows : sequences, length, options_.threads);
   }
 
   StepReport step(const TokenBatch& batch, const AdamW& update) override {

@@ -28,7 +28,8 @@ struct ModelOptions {
   // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
   std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
-  bool recompute = false;  // compute activations again for the gradient instead of keeping them (ir/recompute.h)
+  bool recompute =
+      false;  // compute activations again for the gradient instead of keeping them (ir/recompute.h)
 };
 
 /// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from `seed`. The graph is copied, its

@@ -1,0 +1,40 @@
+#include "trial/resources.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace gabbro::trial {
+
+namespace {
+
+// The number after `field` in a file of the proc file system, which counts in kB.
+std::int64_t field_of(const char* path, const std::string& field) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(field + ":"))
+      return std::stoll("0" + line.substr(line.find_first_of("0123456789"))) * 1024;
+  return 0;
+}
+
+// -1: no number there ("max": no limit).
+std::int64_t number_in(const char* path) {
+  std::ifstream file(path);
+  std::int64_t value = -1;
+  return file >> value ? value : -1;
+}
+
+}  // namespace
+
+std::int64_t resident_bytes() { return field_of("/proc/self/status", "VmRSS"); }
+std::int64_t peak_resident_bytes() { return field_of("/proc/self/status", "VmHWM"); }
+
+std::int64_t available_bytes() {
+  const std::int64_t machine = field_of("/proc/meminfo", "MemAvailable");
+  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max"),
+                     used = number_in("/sys/fs/cgroup/memory.current");
+  return limit < 0 || used < 0 ? machine : std::min(machine, std::max<std::int64_t>(0, limit - used));
+}
+
+}  // namespace gabbro::trial
