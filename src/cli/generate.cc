@@ -1,14 +1,13 @@
 #include "cli/generate.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/scratch.h"
 
 namespace gabbro::cli {
 
@@ -21,26 +20,6 @@ int failed(const Error& error) {
   return kUsage;
 }
 
-// Spec and result of a job that leaves nothing behind.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::error_code error;
-    std::string path = fs::temp_directory_path(error) / "gabbro-XXXXXX";
-    if (!error && mkdtemp(path.data())) path_ = path;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 }  // namespace
 
 int run_generate(const GenerateCommand& c) {
@@ -48,9 +27,9 @@ int run_generate(const GenerateCommand& c) {
   std::error_code error;
   spec.run = fs::absolute(spec.run, error);
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
-  const TemporaryFolder folder;
-  if (folder.path().empty()) return failed({"io", "cannot make a temporary folder", "", {}});
-  const std::string spec_file = folder.path() + "/spec.json", result_file = folder.path() + "/result.json";
+  const auto scratch = Scratch::make();
+  if (!scratch) return failed(scratch.error());
+  const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
   bool begun = false;
   const auto end = run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <system_error>
 
+#include "cli/bench.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/eval.h"
@@ -66,6 +67,7 @@ class Program {
     eval();
     generate();
     probe();
+    bench();
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -75,6 +77,15 @@ class Program {
       fmt::print(stderr, "gabbro: there is no command {}{}\nRun gabbro --help for the commands.\n", argv[1],
                  suggestion(argv[1], names_));
       return kUsage;
+    }
+    if (argc > 2 && argv[1] == std::string("data") && argv[2][0] != '-') {
+      const std::vector<std::string> words{"build", "info"};
+      if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
+        fmt::print(stderr,
+                   "gabbro data: there is no command {}{}\nRun gabbro data --help for the commands.\n",
+                   argv[2], suggestion(argv[2], words));
+        return kUsage;
+      }
     }
     if (argc == 1) {
       fmt::print(stderr, "{}", app_.help());
@@ -222,6 +233,29 @@ class Program {
     probe->callback([this] { other_ = [this] { return run_probe(p_); }; });
   }
 
+  void bench() {
+    CLI::App* bench = app_.add_subcommand("bench", "How fast designs are on this machine, without a corpus");
+    bench->fallthrough();
+    names_.emplace_back("bench");
+    record::BenchSpec& s = b_.spec;
+    bench->add_option("FILE", b_.files, "programs; the last design of each is measured")->required();
+    bench->add_option("--params", b_.params, "resize to this many parameters (1M); default: as written");
+    bench->add_option("--vocab", s.vocab, "vocabulary V instead of the design's")
+        ->check(CLI::Range(2, kMostSize));
+    bench->add_option("--seq", s.length, "tokens of a sequence (256)")->check(CLI::Range(2, 1 << 16));
+    bench->add_option("--batch", s.sequences, "sequences of a step (16)")->check(CLI::Range(1, 1 << 16));
+    bench->add_option("--steps", s.steps, "steps that are timed (8)")->check(CLI::Range(1, 1 << 20));
+    bench->add_option("--decode", s.decode, "tokens that are decoded; 0: none (64)")
+        ->check(CLI::Range(0, 1 << 20));
+    bench->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    bench->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
+        ->check(CLI::IsMember({"float32", "bf16", "float64"}));
+    bench->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    worker_limits(bench, b_.limits);
+    bench->add_flag("--json", b_.json, "one JSON object per file and line");
+    bench->callback([this] { other_ = [this] { return run_bench(b_); }; });
+  }
+
   static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
     sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
         ->check(CLI::NonNegativeNumber);
@@ -280,6 +314,7 @@ class Program {
   EvalCommand e_;
   GenerateCommand g_;
   ProbeCommand p_;
+  BenchCommand b_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
 };

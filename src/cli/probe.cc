@@ -2,39 +2,13 @@
 
 #include <fmt/core.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/scratch.h"
 
 namespace gabbro::cli {
 
-namespace fs = std::filesystem;
-
 namespace {
-
-// A folder of its own for the worker's files, gone when it leaves.
-class Scratch {
- public:
-  Scratch() : path_((fs::temp_directory_path() / "gabbro-probe-XXXXXX").string()) {
-    made_ = mkdtemp(path_.data()) != nullptr;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    if (made_) fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] bool made() const { return made_; }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  bool made_ = false;
-};
 
 int failed(const Error& error) {
   fmt::print(stderr, "{}\n", format_error("gabbro probe", error));
@@ -62,10 +36,9 @@ int run_probe(const ProbeCommand& c) {
     spec.files.push_back(file);
     spec.programs.push_back(*text);
   }
-  const Scratch scratch;
-  if (!scratch.made())
-    return failed({"io", fmt::format("cannot make {}: {}", scratch.path(), std::strerror(errno)), "", {}});
-  const std::string spec_file = scratch.path() + "/spec.json", result_file = scratch.path() + "/result.json";
+  const auto scratch = Scratch::make();
+  if (!scratch) return failed(scratch.error());
+  const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
   const auto end = [&] {
     ProgressLine line;

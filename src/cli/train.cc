@@ -58,7 +58,11 @@ int run_train(const TrainCommand& c) {
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!tokens || !params)
-    return failed({"usage", "expected amounts such as 350k, 5M or 1.5M for --tokens and --params", "", {}});
+    return failed(
+        {"usage",
+         !tokens ? "--tokens " + c.tokens + " is no amount" : "--params " + c.params + " is no amount",
+         "write it as 350k, 5M or 1.5M",
+         {}});
   spec.tokens = *tokens;
   spec.params = *params;
   spec.memory = static_cast<std::int64_t>(c.limits.bytes);

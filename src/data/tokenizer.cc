@@ -93,10 +93,14 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
   Lines lines(sample);
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &lines, &model);
-  if (!status.ok())
+  if (!status.ok()) {
+    const std::string said = status.error_message();  // "source.cc(line) [condition] what is wrong"
+    const std::size_t end = said.rfind("] ");
     return fail("tokenizer",
-                fmt::format("cannot make a vocabulary of {} pieces: {}", vocab, status.error_message()),
+                fmt::format("cannot make a vocabulary of {} pieces: {}", vocab,
+                            end == std::string::npos ? said : said.substr(end + 2)),
                 "give more text, or a smaller --vocab");
+  }
   return from_bytes(std::move(model));
 }
 

@@ -96,14 +96,14 @@ class Reader {
   bool missing_ = false;
 };
 
-/// `x` with its version and job, indented.
+/// `x` with its version and job, indented or on one line.
 template <class T>
-std::string write_record(const T& x) {
+std::string write_record(const T& x, bool indented = true) {
   Writer io;
   io("version", T::kVersion);
   io("job", T::kJob);
   fields(io, x);
-  return io.text(true);
+  return io.text(indented);
 }
 
 /// Errors when the record is of another version or job. A record without "job" is one of training: the first ones had none.

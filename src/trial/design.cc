@@ -13,7 +13,7 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
   const lang::Design* design = nullptr;
   for (const lang::Item& item : report.program.items)
     if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
-  if (!design) return fail("design", "the program holds no design to train");
+  if (!design) return fail("design", "the program holds no design");
   if (params > 0) {
     lang::Library library = zoo::library();
     library.add(report.program);

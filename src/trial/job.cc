@@ -4,8 +4,11 @@
 
 #include <exception>
 
+#include "exec/torch/model.h"
+#include "record/bench.h"
 #include "record/job.h"
 #include "record/probe.h"
+#include "trial/bench.h"
 #include "trial/generate.h"
 #include "trial/probe.h"
 #include "trial/score.h"
@@ -22,53 +25,63 @@ struct Job {
   std::string (*run)(const std::string& spec, const OnProgress& progress);
 };
 
+// What every job does before it starts.
+template <class Spec, class Run>
+std::string start(const Result<Spec>& spec, Run&& run) {
+  if (!spec) return record::failure(Spec::kJob, format_error("spec", spec.error()));
+  if (const auto ok = exec::torch::check_device(spec->device); !ok)
+    return record::failure(Spec::kJob, format_error("--device", ok.error()));
+  return to_json(run(*spec));
+}
+
 std::string train(const std::string& text, const OnProgress& progress) {
-  const auto spec = record::parse_spec(text);
-  if (!spec) return record::failure("train", format_error("spec", spec.error()));
-  return to_json(run(*spec, progress));
+  return start(record::parse_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
 std::string eval(const std::string& text, const OnProgress& progress) {
-  const auto spec = record::parse_eval_spec(text);
-  if (!spec) return record::failure("eval", format_error("spec", spec.error()));
-  return to_json(run(*spec, progress));
+  return start(record::parse_eval_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
 std::string generate(const std::string& text, const OnProgress& progress) {
-  const auto spec = record::parse_generate_spec(text);
-  if (!spec) return record::failure("generate", format_error("spec", spec.error()));
-  return to_json(run(*spec, progress));
+  return start(record::parse_generate_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
-std::string probe_all(const std::string& text, const OnProgress& progress) {
-  const auto spec = record::parse_probe_spec(text);
-  if (!spec) return record::failure("probe", format_error("spec", spec.error()));
+std::string bench(const std::string& text, const OnProgress& progress) {
+  return start(record::parse_bench_spec(text), [&](const auto& spec) { return run(spec, progress); });
+}
+
+record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& progress) {
   record::ProbeResult result;
   result.status = "done";
-  const std::size_t count = spec->programs.size();
+  const std::size_t count = spec.programs.size();
   for (std::size_t i = 0; i < count; ++i) {
     record::Progress now{.stage = "probing"};
     now.share = static_cast<double>(i) / static_cast<double>(count);
     if (progress && !progress(now)) {
       result.status = "stopped";
-      return to_json(result);
+      return result;
     }
-    const auto report = probe_program(spec->programs[i], torch_backend({spec->device, spec->threads}),
-                                      {.seed = spec->seed, .seconds = spec->seconds});
+    const auto report = probe_program(spec.programs[i], torch_backend({spec.device, spec.threads}),
+                                      {.seed = spec.seed, .seconds = spec.seconds});
     record::ProbeReport& out = result.reports.emplace_back();
     if (report)
       out = *report;
     else
-      out.error = format_error(spec->files[i], report.error());
-    out.file = spec->files[i];
+      out.error = format_error(spec.files[i], report.error());
+    out.file = spec.files[i];
     if (out.holds) continue;
     result.status = "refused";
     if (result.cause.empty()) result.cause = out.error.empty() ? out.file + ": a check fails" : out.error;
   }
-  return to_json(result);
+  return result;
 }
 
-constexpr Job kJobs[] = {{"train", train}, {"eval", eval}, {"generate", generate}, {"probe", probe_all}};
+std::string probe_programs(const std::string& text, const OnProgress& progress) {
+  return start(record::parse_probe_spec(text), [&](const auto& spec) { return probe_all(spec, progress); });
+}
+
+constexpr Job kJobs[] = {
+    {"train", train}, {"eval", eval}, {"generate", generate}, {"probe", probe_programs}, {"bench", bench}};
 
 }  // namespace
 

@@ -243,7 +243,8 @@ TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeMod
         run_checked(spec, progress,
                     backend ? backend : torch_backend({spec.device, spec.threads, spec.rows, spec.dtype}));
     if (result) return std::move(*result);
-    failed.cause = format_error("trial", result.error());
+    const bool in_program = result.error().at.line > 0 && !spec.folder.empty();
+    failed.cause = format_error(in_program ? spec.folder + "/design.gab" : "trial", result.error());
   } catch (const std::exception& e) {  // ATen throws when memory is short
     failed.cause = e.what();
     failed.cause = failed.cause.substr(0, failed.cause.find('\n'));

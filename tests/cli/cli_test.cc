@@ -204,6 +204,13 @@ TEST(Cli, DataBuildsAndInspectsCorpora) {
   EXPECT_EQ(gabbro("data info /nowhere").code, 2);
   EXPECT_EQ(gabbro("data").code, 2);
   EXPECT_EQ(gabbro("data biuld x").code, 2);
+  EXPECT_NE(gabbro("data biuld x").text.find("there is no command biuld; did you mean build?"),
+            std::string::npos);
+  const Output small = gabbro("data build --vocab 4096 --out " + folder + "_small " + source);
+  EXPECT_EQ(small.code, 2);
+  EXPECT_NE(small.text.find("cannot make a vocabulary of 4096 pieces: Vocabulary size too high"),
+            std::string::npos)
+      << small.text;
   std::filesystem::remove_all(folder);
 }
 

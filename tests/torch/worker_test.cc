@@ -99,7 +99,15 @@ TEST_F(Worker, SaysWhyThereIsNoResult) {
   s = spec("bad");
   s.device = "warp";
   EXPECT_EQ(run(s).status, "failed");
-  EXPECT_FALSE(run(s).cause.empty());
+  EXPECT_NE(run(s).cause.find("there is no kind of device 'warp'\n  hint: cpu, cuda or cuda:1"),
+            std::string::npos)
+      << run(s).cause;
+  s.device = "cuda:99";
+  EXPECT_NE(run(s).cause.find("cuda:99 is not here: libtorch finds"), std::string::npos) << run(s).cause;
+  s = spec("bad");
+  s.params = 10;
+  EXPECT_NE(run(s).cause.find(s.folder + "/design.gab:3:13: error[budget]"), std::string::npos)
+      << run(s).cause;
   EXPECT_NE(run_text("{\"version\": 99}").cause.find("version 99"), std::string::npos);
   EXPECT_NE(run_text("nonsense").cause.find("JSON"), std::string::npos);
 }

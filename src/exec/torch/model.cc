@@ -1,7 +1,9 @@
 #include "exec/torch/model.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <map>
@@ -256,7 +258,9 @@ class TorchModel : public Model {
       std::vector<at::Tensor> weights, gradient, first, second, steps;
     };
     std::map<std::pair<double, double>, Group> groups;
-    const at::Tensor steps = at::full({}, static_cast<double>(steps_), weights_[0].options());
+    // The kernel reads both scalars in float32, whatever the weights are in.
+    const at::TensorOptions scalar = weights_[0].options().dtype(at::kFloat);
+    const at::Tensor steps = at::full({}, static_cast<double>(steps_), scalar);
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       const ir::Param& param = graph_.params[i];
       const bool matrix = !param.fan_in.empty();
@@ -271,7 +275,7 @@ class TorchModel : public Model {
       group.second.push_back(second_[i]);
       group.steps.push_back(steps);
     }
-    const at::Tensor divisor = at::full({}, 1 / factor, weights_[0].options());
+    const at::Tensor divisor = at::full({}, 1 / factor, scalar);
     for (auto& [rates, group] : groups)
       at::_fused_adamw_(group.weights, group.gradient, group.first, group.second, {}, group.steps,
                         rates.first, update.beta1, update.beta2, rates.second, update.epsilon,
@@ -297,6 +301,21 @@ std::optional<Precision> precision_of(std::string_view name) {
   if (name == "bf16") return Precision::kBFloat16;
   if (name == "float64") return Precision::kFloat64;
   return std::nullopt;
+}
+
+Result<bool> check_device(const std::string& device) {
+  if (device == "cpu") return true;
+  const bool has_index = device.starts_with("cuda:");
+  const std::string index = has_index ? device.substr(5) : "0";
+  const bool is_number =
+      !index.empty() && index.size() <= 3 && index.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number || (device != "cuda" && !has_index))
+    return fail("device", fmt::format("there is no kind of device '{}'", device), "cpu, cuda or cuda:1");
+  const std::size_t count = at::getNumGPUs();
+  if (static_cast<std::size_t>(std::stoi(index)) < count) return true;
+  return fail("device", fmt::format("{} is not here: libtorch finds {} GPUs", device, count),
+              at::hasCUDA() ? "nvidia-smi lists those of the machine"
+                            : "this libtorch was built for the CPU alone; use cpu");
 }
 
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "exec/model.h"
 #include "ir/chunk.h"
 
@@ -20,6 +21,9 @@ enum class Precision : std::uint8_t {
 
 /// "float32", "bf16", "float64".
 std::optional<Precision> precision_of(std::string_view name);
+
+/// Whether models can run on `device`. Errors: "device": not "cpu", "cuda" or "cuda:N"; no such GPU here.
+Result<bool> check_device(const std::string& device);
 
 struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"

@@ -1,0 +1,109 @@
+#include "cli/bench.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/report.h"
+#include "cli/scratch.h"
+#include "lang/check.h"
+#include "zoo/library.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+using record::BenchResult;
+using record::BenchSpec;
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro bench", error));
+  return kUsage;
+}
+
+// The errors of a program, all of them; a worker would tell of the first.
+bool print_errors(const std::string& file, const std::string& program) {
+  lang::CheckReport report = lang::check(program, zoo::library());
+  if (report.valid() && !report.subjects.back().is_design)
+    report.errors.push_back({"design", "there is no design", "add `design Name:` with a stack", {}});
+  for (const Error& e : report.errors) fmt::print("{}\n", format_error(file, e));
+  return !report.errors.empty();
+}
+
+void row(const char* name, const std::string& text) { fmt::print("  {:<20}{}\n", name, text); }
+
+std::string speed(double tokens, double per_token, double flops, double peak) {
+  std::string out = fmt::format("{}tokens/s", human(tokens));
+  if (per_token > 0) out += fmt::format(", {}FLOPs/token: {}FLOP/s", human(per_token), human(flops));
+  if (peak > 0) out += fmt::format(", {:.1f} % of the peak", 100 * flops / peak);
+  return out;
+}
+
+void print_report(const BenchResult& r, const BenchSpec& s) {
+  fmt::print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens a step, {}, {} on {}\n", r.file,
+             r.design, human(static_cast<double>(r.params)), r.width, r.vocab, s.sequences, s.length, s.dtype,
+             s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads), s.device);
+  const double peak = r.peak_flops_per_second;
+  row("compile", fmt::format("{:.0f} ms check and size, {:.0f} ms build, {:.0f} ms first step",
+                             1e3 * r.check_seconds, 1e3 * r.model_seconds, 1e3 * r.first_step_seconds));
+  row("training", speed(r.train_tokens_per_second, r.train_flops_per_token, r.train_flops_per_second, peak));
+  row("scoring", speed(r.score_tokens_per_second, r.score_flops_per_token, r.score_flops_per_second, peak));
+  if (r.decode_tokens_per_second > 0) row("decoding", speed(r.decode_tokens_per_second, 0, 0, 0));
+  if (peak > 0) row("peak of the machine", fmt::format("{}FLOP/s, a product of large matrices", human(peak)));
+  row("memory",
+      fmt::format("{}B at most, {}B before the model was built", human(static_cast<double>(r.peak_bytes)),
+                  human(static_cast<double>(r.idle_bytes))));
+}
+
+// The design of one file, in a worker of its own: what one leaves in memory is not counted for the next.
+Result<WorkerEnd> measure(const BenchCommand& c, const BenchSpec& spec, const Scratch& scratch) {
+  const std::string spec_file = scratch.file("spec.json");
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
+  ProgressLine line;
+  auto end = run_worker(spec_file, scratch.file("result.json"), c.limits, [&](const record::Progress& p) {
+    line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
+    return true;
+  });
+  if (end && end->kind != WorkerEnd::Kind::kResult) return fail("worker", end->cause);
+  return end;
+}
+
+}  // namespace
+
+int run_bench(const BenchCommand& c) {
+  const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
+  if (!params)
+    return failed({"usage", "--params " + c.params + " is no amount", "write it as 350k, 5M or 1.5M", {}});
+  const auto scratch = Scratch::make();
+  if (!scratch) return failed(scratch.error());
+  int code = kValid;
+  for (const std::string& file : c.files) {
+    const auto text = read_program(file);
+    if (!text) return failed(text.error());
+    if (print_errors(file, *text)) {
+      code = kInvalid;
+      continue;
+    }
+    BenchSpec spec = c.spec;
+    spec.file = file;
+    spec.program = *text;
+    spec.params = *params;
+    const auto end = measure(c, spec, *scratch);
+    if (!end) return failed(end.error());
+    const auto result = record::parse_bench_result(end->result);
+    if (!result) return failed(result.error());
+    if (c.json)
+      fmt::print("{}", to_line(*result));
+    else if (result->status == "done")
+      print_report(*result, spec);
+    else
+      fmt::print("{}\n", result->status == "stopped" ? file + ": stopped" : result->cause);
+    if (result->status != "done") code = kInvalid;
+    if (result->status == "stopped") break;
+  }
+  return code;
+}
+
+}  // namespace gabbro::cli

@@ -1,0 +1,28 @@
+#include "cli/scratch.h"
+
+#include <fmt/core.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+Result<Scratch> Scratch::make() {
+  std::error_code error;
+  std::string path = fs::temp_directory_path(error) / "gabbro-XXXXXX";
+  if (error) return fail("io", "there is no folder for temporary files: " + error.message(), "set TMPDIR");
+  if (!mkdtemp(path.data()))
+    return fail("io", fmt::format("cannot make {}: {}", path, std::strerror(errno)), "set TMPDIR");
+  return Scratch(std::move(path));
+}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+}  // namespace gabbro::cli
