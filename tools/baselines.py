@@ -210,7 +210,7 @@ class Driver:
                 self.start_more()
             if not self.active:
                 break
-            time.sleep(0.2)
+            time.sleep(0.05)
             for job in [job for job in self.active if job.process.poll() is not None]:
                 self.finish(job)
             if time.monotonic() - shown > STATUS_SECONDS:
@@ -264,9 +264,10 @@ def write_report(options):
     before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
     curves = options.out.with_name(options.out.stem + "-curves.svg")
     text, picture = baselines_report.report(plan, campaign, before, curves.name)
-    write_atomically(curves, picture)
+    if picture is not None:
+        write_atomically(curves, picture)
     write_atomically(options.out, text)
-    print(f"{options.out}, {curves}")
+    print(options.out)
     return 0
 
 

@@ -146,9 +146,11 @@ class Campaign:
 
     def pending(self):
         """(step, run) of all that can be done now, in order; a step is "train" or "eval"."""
-        waiting = {design: self.scores(design)[1] for design in self.settings.designs}
-        for turn in range(max(map(len, waiting.values()), default=0)):
-            yield from (("train", self.search_run(d, rates[turn])) for d, rates in waiting.items() if turn < len(rates))
+        searches = []
+        for place, design in enumerate(self.settings.designs):
+            scores, waiting = self.scores(design)
+            searches += [(len(scores) + turn, place, self.search_run(design, rate)) for turn, rate in enumerate(waiting)]
+        yield from (("train", run) for *_, run in sorted(searches, key=lambda search: search[:2]))
         for run in self.final_runs():
             result = self.result(run)
             if result is None:

@@ -1,2 +1,248 @@
+"""The document about a campaign of baselines: tables and curves from its folder, above a marker; what is written by hand, below it."""
+
+import json
+import math
+import statistics
+
+import curves_svg
+from baselines_plan import best_rate, failed_anchors
+
+MARKER = "<!-- Above: written by `tools/baselines.py report`. Below: by hand, and kept. -->"
+REFERENCE = "llama"  # whose bits are taken from those of the others, seed by seed
+# 97.5 % quantiles of Student's t by degrees of freedom.
+T_975 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+CURVE_POINTS = 60
+
+
+def mean_interval(values):
+    """Mean, and half of its 95 % interval by Student's t; NaN for the half of a single value."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, math.nan
+    freedom = len(values) - 1
+    quantile = T_975[freedom] if freedom < len(T_975) else 1.96 + 2.7 / freedom  # at most 1 % too wide
+    return mean, quantile * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def with_half(pair, digits=4, sign=""):
+    mean, half = pair
+    return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(half) else f" ± {half:.{digits}f}")
+
+
+def human(value):
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.4g}{unit}"
+    return f"{value:.4g}"
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
+    return "\n".join(lines) + "\n"
+
+
+class Design:
+    """The final runs of a design that are finished: seed -> result, and seed -> benchmark scores."""
+
+    def __init__(self, plan, campaign, key):
+        self.key, self.facts = key, plan["designs"][key]
+        self.name, self.rate = self.facts["name"], campaign.chosen_rate(key)
+        self.results, self.accuracies, self.folders = {}, {}, {}
+        for seed in campaign.settings.seeds if self.rate is not None else ():
+            run = campaign.final_run(key, self.rate, seed)
+            if (result := campaign.result(run)) is not None:
+                self.results[seed] = result
+                self.folders[seed] = campaign.folder / run.name
+            if seed in self.results and (evaluation := campaign.evaluation(run)) is not None:
+                self.accuracies[seed] = {m["group"]: m for m in evaluation["tasks"][0]["metrics"] if m["name"] == "acc"}
+
+    @property
+    def counted(self):
+        """Seed -> result of the runs that hold every anchor."""
+        return {seed: result for seed, result in self.results.items() if result["status"] == "done"}
+
+    def is_complete(self, seed):
+        return seed in self.results and (self.results[seed]["status"] == "failed" or seed in self.accuracies)
+
+    def bits(self):
+        return {seed: result["bits_per_byte"] for seed, result in self.counted.items()}
+
+    def accuracy(self, group=""):
+        """Mean over seeds of a benchmark's accuracy and of its standard error, or None."""
+        found = [metrics[group] for seed, metrics in self.accuracies.items() if seed in self.counted and group in metrics]
+        if not found:
+            return None
+        return statistics.fmean(m["value"] for m in found), statistics.fmean(m["error"] for m in found)
+
+    def refusals(self):
+        """How the runs that do not count ended, in words."""
+        out = []
+        for seed, result in self.results.items():
+            if result["status"] == "refused":
+                out.append(f"seed {seed} ({result['bits_per_byte']:.4f}): {', '.join(failed_anchors(result))}")
+            elif result["status"] == "failed":
+                out.append(f"seed {seed}: {result['cause']}")
+        return "; ".join(out) or "none"
+
+
+def by_bits(designs):
+    return sorted(designs, key=lambda d: statistics.fmean(d.bits().values()) if d.counted else math.inf)
+
+
+def score_rows(designs):
+    reference = next((d.bits() for d in designs if d.key == REFERENCE), {})
+    for d in by_bits(designs):
+        bits, accuracy = d.bits(), d.accuracy()
+        shared = [bits[seed] - reference[seed] for seed in bits if seed in reference and d.key != REFERENCE]
+        yield [d.name, f"{d.rate:g}" if d.rate else "searching", str(len(bits)),
+               with_half(mean_interval(list(bits.values()))) if bits else "",
+               with_half(mean_interval(shared), sign="+") if shared else "",
+               f"{accuracy[0]:.4f} ± {accuracy[1]:.4f}" if accuracy else "", d.refusals() if d.results else ""]
+
+
+def scores(designs):
+    header = ["design", "rate", "seeds", "bits per byte", "minus Llama", "BLiMP accuracy", "refused"]
+    results = [result for d in designs for result in d.counted.values()]
+    out = table(header, score_rows(designs))
+    if results:
+        half = statistics.fmean((r["bits_high"] - r["bits_low"]) / 2 for r in results)
+        bigram = statistics.fmean(r["bigram_bits_per_byte"] for r in results)
+        out += f"""
+Bits per byte: mean over seeds ± half of the 95 % interval by Student's t over seeds; fewer are better. "Minus Llama": the same of the
+differences seed by seed, where data and their order are the same. BLiMP: mean over seeds ± standard error of one run over its items.
+Other documents would move all designs together: a single run's 95 % interval over {results[0]["valid_documents"]} documents is ± {half:.3f}.
+A bigram model of the same tokens has {bigram:.4f} bits per byte.
+"""
+    return out
+
+
+def costs(designs, context, threads, jobs_note):
+    rows = []
+    for d in designs:
+        speeds = [result["tokens_per_second"] for result in d.results.values()]
+        speed = f"{statistics.median(speeds):.0f}" if speeds else ""
+        rows.append([d.name, f"{d.facts['params']:,}", f"{d.facts['width']:.0f}", str(d.facts["layers"]),
+                     human(d.facts["train_flops_per_token"]), speed,
+                     human(d.facts["state_bytes"]) + (", grows" if d.facts["state_grows"] else "")])
+    header = ["design", "parameters", "width", "layers", "train FLOPs/token", "tokens/s", f"state, bytes at {context}"]
+    return table(header, rows) + f"""
+Tokens/s of training: median over runs, {threads} thread{"s" if threads > 1 else ""} each, {jobs_note}; the machine was shared, so they rank designs
+roughly and are no benchmark ([benchmarks.md](../benchmarks.md)).
+"""
+
+
+def rate_text(scores, rate):
+    if rate not in scores:
+        return ""
+    text = f"{scores[rate]:.4f}" if math.isfinite(scores[rate]) else "not finite, or refused"
+    return f"**{text}**" if rate == best_rate(scores) else text
+
+
+def search(plan, campaign):
+    found = {design: campaign.scores(design) for design in campaign.settings.designs}
+    rates = sorted({rate for scores, waiting in found.values() for rate in [*scores, *waiting]})
+    rows = [[plan["designs"][design]["name"], *(rate_text(scores, rate) for rate in rates), "goes on" if waiting else "ended"]
+            for design, (scores, waiting) in found.items()]
+    return table(["design", *(f"{rate:g}" for rate in rates), "search"], rows)
+
+
+def phenomena(designs):
+    shown = [d for d in designs if d.accuracy()]
+    groups = sorted({group for d in shown for metrics in d.accuracies.values() for group in metrics if group.startswith("term: ")})
+    if not groups:
+        return "No run is scored yet.\n"
+    rows = []
+    for group in groups:
+        values = [d.accuracy(group) for d in shown]
+        error = max(value[1] for value in values if value)
+        rows.append([group.removeprefix("term: ").replace("_", " "), *(f"{value[0]:.3f}" if value else "" for value in values),
+                     f"{error:.3f}"])
+    return table(["phenomenon", *(d.name for d in shown), "s.e. at most"], rows)
+
+
+def binned(losses, bins):
+    """[(share of the steps so far, mean loss)] of about `bins` equal pieces."""
+    size = max(1, round(len(losses) / bins))
+    pieces = [losses[i:i + size] for i in range(0, len(losses), size)]
+    return [(min((i + 1) * size, len(losses)), statistics.fmean(piece)) for i, piece in enumerate(pieces)]
+
+
+def curve(design, tokens_per_step):
+    """[(millions of tokens, training loss)], mean over the seeds that count."""
+    seeds = []
+    for seed in design.counted:
+        lines = (design.folders[seed] / "curve.jsonl").read_text(encoding="utf-8").splitlines()
+        seeds.append([json.loads(line)["loss"] for line in lines])
+    losses = [statistics.fmean(step) for step in zip(*seeds)]
+    return [(steps * tokens_per_step / 1e6, loss) for steps, loss in binned(losses, CURVE_POINTS)]
+
+
+def picture(designs, settings):
+    """The SVG, or None before the first run is finished."""
+    curves = {d.name: curve(d, settings.batch * settings.context) for d in designs if d.counted}
+    title = "Training loss of the baselines, mean over seeds"
+    return curves_svg.draw(curves, "million tokens", "training loss, nats per token", title) if curves else None
+
+
+def standing(designs, campaign):
+    """What is finished and what is not."""
+    s = campaign.settings
+    searching = [d.name for d in designs if d.rate is None]
+    missing = {seed: [d.name for d in designs if not d.is_complete(seed)] for seed in s.seeds}
+    left, of = sum(map(len, missing.values())), len(designs) * len(s.seeds)
+    if not searching and not left:
+        return f"Complete: {len(designs)} designs, {len(s.seeds)} seeds.\n"
+    lines = [f"**Unfinished**: {of - left} of {of} final runs are trained and scored; means are over the seeds that are there."]
+    if searching:
+        lines.append(f"Searches for a learning rate that go on: {', '.join(searching)}.")
+    names = {seed: "all" if len(found) == len(designs) else ", ".join(found) for seed, found in missing.items() if found}
+    lines.append("Not finished: " + "; ".join(f"seed {seed}: {text}" for seed, text in names.items()) + ".")
+    return "\n".join(lines) + "\n"
+
+
+def settings_text(plan, settings):
+    s, train, valid = settings, plan["corpus"]["splits"]["train"], plan["corpus"]["splits"]["valid"]
+    return f"""- Text: {train["bytes"] / 1e6:.1f} MB to train on ({train["tokens"] / 1e6:.2f}M tokens), {valid["documents"]} held-out documents of {valid["bytes"] / 1e6:.2f} MB; a
+  vocabulary of {s.vocab} made from it.
+- {human(s.params)} parameters within 1 %; {human(s.tokens)} tokens, context {s.context}, batch {s.batch}; otherwise the defaults of `gabbro train`
+  (AdamW, decay 0.1, cosine to 10 %, muP rates: matrices get the base rate times 256 / fan-in).
+- Learning rate: {", ".join(f"{rate:g}" for rate in s.rates)} on {human(s.search_tokens)} tokens with seed {s.seeds[0]}, scored on the first {s.search_documents} held-out documents; while the best lies
+  at an edge, one beyond by a factor of two. Those documents are also among the ones that score the final runs.
+- Final runs: seeds {", ".join(map(str, s.seeds))}, which decide first weights and data order; scored on {s.documents or "all"} held-out documents, whole.
+- State: what decoding carries after {s.context} tokens, 4 bytes a number.
+"""
+
+
+COMMANDS = """```
+tools/baselines.py run --text TEXT --blimp blimp.jsonl.xz    # TEXT holds train.txt.xz and valid.txt.xz; goes on after a stop
+tools/baselines.py report
+```
+"""
+
+
+def generated(plan, campaign, curves):
+    s = campaign.settings
+    designs = [Design(plan, campaign, key) for key in s.designs]
+    svg = picture(designs, s)
+    parts = [
+        "# Baselines\n", "Known architectures of `zoo/`, trained by one procedure at equal parameters and tokens.\n", standing(designs, campaign),
+        "## Scores\n", scores(designs), "## Sizes and costs\n", costs(designs, s.context, s.threads, "another worker beside"),
+        "## Curves\n", f"![Training loss against tokens]({curves})\n" if svg else "No final run is finished yet.\n",
+        "## BLiMP by phenomenon\n", phenomena(designs), "## Search for the learning rates\n",
+        "Bits per byte; the best of each design in bold.\n", search(plan, campaign), "## Settings\n", settings_text(plan, s),
+        "## Commands\n", COMMANDS,
+    ]
+    return "\n".join(parts), svg
+
+
+def kept(before):
+    """What stands below the marker of the document as it was."""
+    if MARKER in before:
+        return before.split(MARKER, 1)[1]
+    return "\n" + before if before.strip() else "\n"
+
+
 def report(plan, campaign, before, curves):
-    raise NotImplementedError
+    """(text of the document, SVG or None). `before`: the document as it is; `curves`: the picture's name beside it."""
+    text, svg = generated(plan, campaign, curves)
+    return text + "\n" + MARKER + "\n" + kept(before).removeprefix("\n"), svg
