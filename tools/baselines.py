@@ -163,9 +163,13 @@ class Driver:
                                        env={**os.environ, "OMP_WAIT_POLICY": "passive"}, start_new_session=True,
                                        pass_fds=[self.lock.fileno()])
         self.active.append(Job(step, run, process, log, time.monotonic()))
+        if self.signals:  # it came while the process was starting
+            process.send_signal(signal.SIGTERM)
         say(f"{run.name}: {step}")
 
     def start_more(self):
+        if self.signals:
+            return
         busy = {job.run for job in self.active}
         for step, run in self.campaign.pending():
             if len(self.active) >= self.jobs:
@@ -205,14 +209,14 @@ class Driver:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.on_signal)
         shown = time.monotonic()
-        while True:
-            if not self.signals:
-                self.start_more()
-            if not self.active:
-                break
+        self.start_more()
+        while self.active:
             time.sleep(0.05)
-            for job in [job for job in self.active if job.process.poll() is not None]:
+            ended = [job for job in self.active if job.process.poll() is not None]
+            for job in ended:
                 self.finish(job)
+            if ended:
+                self.start_more()
             if time.monotonic() - shown > STATUS_SECONDS:
                 self.show_status()
                 shown = time.monotonic()

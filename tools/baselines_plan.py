@@ -32,7 +32,7 @@ class Settings:
     params: int = 1_000_000
     vocab: int = 2048
     context: int = 256
-    batch: int = 16
+    batch: int = 4  # of 2M tokens, larger batches leave too few steps
     rates: tuple = (0.001, 0.002, 0.004)
     search_tokens: int = 500_000
     search_documents: int = 2  # held-out documents that score a learning rate

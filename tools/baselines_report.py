@@ -3,9 +3,10 @@
 import json
 import math
 import statistics
+from dataclasses import fields
 
 import curves_svg
-from baselines_plan import best_rate, failed_anchors
+from baselines_plan import Settings, best_rate, failed_anchors
 
 MARKER = "<!-- Above: written by `tools/baselines.py report`. Below: by hand, and kept. -->"
 REFERENCE = "llama"  # whose bits are taken from those of the others, seed by seed
@@ -213,11 +214,22 @@ def settings_text(plan, settings):
 """
 
 
-COMMANDS = """```
-tools/baselines.py run --text TEXT --blimp blimp.jsonl.xz    # TEXT holds train.txt.xz and valid.txt.xz; goes on after a stop
+def commands(settings):
+    """What makes these numbers again: options where the settings differ from the defaults."""
+    default = Settings()
+    options = "".join(f" --{field.name.replace('_', '-')} {option_text(getattr(settings, field.name))}" for field in fields(Settings)
+                      if getattr(settings, field.name) != getattr(default, field.name))
+    return f"""```
+tools/baselines.py run --text TEXT --blimp blimp.jsonl.xz{options}
 tools/baselines.py report
 ```
+
+TEXT holds train.txt.xz and valid.txt.xz. The first command goes on where it was stopped.
 """
+
+
+def option_text(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def generated(plan, campaign, curves):
@@ -230,7 +242,7 @@ def generated(plan, campaign, curves):
         "## Curves\n", f"![Training loss against tokens]({curves})\n" if svg else "No final run is finished yet.\n",
         "## BLiMP by phenomenon\n", phenomena(designs), "## Search for the learning rates\n",
         "Bits per byte; the best of each design in bold.\n", search(plan, campaign), "## Settings\n", settings_text(plan, s),
-        "## Commands\n", COMMANDS,
+        "## Commands\n", commands(s),
     ]
     return "\n".join(parts), svg
 

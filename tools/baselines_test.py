@@ -25,7 +25,7 @@ TOOLS = Path(__file__).resolve().parent
 
 # Answers like gabbro. Bits are least at 0.008 for GPT-2 and at 0.002 otherwise; FAKE (JSON) makes runs go wrong: "diverge": [rates],
 # "crash": [names of runs], "slow": seconds that a run takes, "partial": [names] that are scored on too few documents the first time.
-FAKE = f"#!{sys.executable}\n" + r'''
+FAKE = f"#!{sys.executable} -SE\n" + r'''
 import json, math, os, signal, sys, time
 from pathlib import Path
 fake = json.loads(os.environ.get("FAKE", "{}"))
@@ -33,7 +33,8 @@ args = sys.argv[1:]
 option = lambda name: args[args.index(name) + 1]
 def write(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
+    path.with_suffix(".tmp").write_text(json.dumps(value))
+    path.with_suffix(".tmp").replace(path)
 if args[0] == "check":
     print(json.dumps({"params": int(option("--params")) + fake.get("more", 0), "width": 80.0, "hash": args[1][-12:],
                       "train_flops_per_token": 6e6, "state_bytes": 1e5, "state_grows": "gpt2" in args[1]}))
@@ -116,6 +117,7 @@ class CampaignTest(unittest.TestCase):
         self.assertIn("| GPT-2 | 0.008 | 2 | 2.1150 ± 0.0635 | +0.1000 ± 0.0000 | 0.6000 ± 0.0100 | none |", spec)
         self.assertLess(spec.index("| Llama |"), spec.index("| GPT-2 |"), "the best comes first")
         self.assertIn("Complete: 2 designs, 2 seeds.", spec)
+        self.assertIn("--blimp blimp.jsonl.xz --seeds 1,2 --designs gpt2,llama\n", spec)
         self.assertIn("| island effects | 0.600 | 0.600 | 0.010 |", spec)
 
     def test_finished_runs_are_left_alone(self):
