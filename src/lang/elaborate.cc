@@ -61,12 +61,13 @@ void Elaborator::run(const Design& design) {
   if (!stack || !out_.ok()) return;
   builder().set_line(design.stack.at.line);  // what belongs to no statement belongs to the stack
 
+  // Blocks add values of size 1 to the stream: a token's own row is of that size too, or it is lost among them at first. A tied
+  // table is the output as well, and starts small for its sake.
+  const double input_deviation = tied ? 0.02 : 1;
   const auto table = [&](const char* name, ir::Role role, AxisList fan_in) {
-    graph().params.push_back({name,
-                              {out_.width, out_.vocab},
-                              fan_in,
-                              role,
-                              {ir::Init::Kind::kNormal, role == ir::Role::kInput ? 0.02 : 0, 0}});
+    const double deviation = role == ir::Role::kInput ? input_deviation : 0;
+    graph().params.push_back(
+        {name, {out_.width, out_.vocab}, fan_in, role, {ir::Init::Kind::kNormal, deviation, 0}});
     return builder().param(static_cast<int>(graph().params.size()) - 1);
   };
   const NodeId tokens = builder().add({.op = Op::kTokens});

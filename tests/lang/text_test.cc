@@ -4,10 +4,12 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "lang/check.h"
 #include "zoo/library.h"
@@ -73,6 +75,20 @@ TEST(Text, Cases) {
     if (std::getenv("GABBRO_UPDATE")) std::ofstream(entry.path()) << rewritten;
   }
   EXPECT_GT(count, 40) << "the cases were not found";
+}
+
+// Blocks add values of size 1, which rows of deviation 0.02 would be lost among; a tied table is the output as well.
+TEST(Design, InputTablesStartAtTheSizeOfTheStream) {
+  for (const auto& [tied, deviation] : {std::pair{"false", 1.0}, {"true", 0.02}}) {
+    const CheckReport report =
+        check(fmt::format("design M:\n    tied = {}\n    stack = Block\n", tied), zoo::library());
+    ASSERT_TRUE(report.valid());
+    const auto& params = report.subjects.back().elaboration.graph.params;
+    const auto table = std::find_if(params.begin(), params.end(),
+                                    [](const ir::Param& p) { return p.role == ir::Role::kInput; });
+    ASSERT_NE(table, params.end());
+    EXPECT_EQ(table->init.a, deviation) << "tied = " << tied;
+  }
 }
 
 }  // namespace
