@@ -151,7 +151,7 @@ def phenomena(designs):
     shown = [d for d in designs if d.accuracy()]
     groups = sorted({group for d in shown for metrics in d.accuracies.values() for group in metrics if group.startswith("term: ")})
     if not groups:
-        return "No run is scored yet.\n"
+        return "No run that counts is scored yet.\n"
     rows = []
     for group in groups:
         values = [d.accuracy(group) for d in shown]
@@ -239,7 +239,7 @@ def generated(plan, campaign, curves):
     parts = [
         "# Baselines\n", "Known architectures of `zoo/`, trained by one procedure at equal parameters and tokens.\n", standing(designs, campaign),
         "## Scores\n", scores(designs), "## Sizes and costs\n", costs(designs, s.context, s.threads, "another worker beside"),
-        "## Curves\n", f"![Training loss against tokens]({curves})\n" if svg else "No final run is finished yet.\n",
+        "## Curves\n", f"![Training loss against tokens]({curves})\n" if svg else "No final run that counts is finished yet.\n",
         "## BLiMP by phenomenon\n", phenomena(designs), "## Search for the learning rates\n",
         "Bits per byte; the best of each design in bold.\n", search(plan, campaign), "## Settings\n", settings_text(plan, s),
         "## Commands\n", commands(s),
