@@ -607,17 +607,17 @@ const OpInfo kOps[] = {
     {Op::kScanOut, "scan_out", Kind::kTime, 1, scan_out_type, projected, 0, kNone, kNone, "", ""},
 
     // Only passes make these: w = softmax(x) along one axis, and w (g - sum(w g)) for w and the adjoint g of w.
-    {Op::kSoftmax, "softmax", Kind::kReduce, 1, softmax_type, here, 4, kNone, d_softmax, "", ""},
-    {Op::kSoftmaxGrad, "softmax_grad", Kind::kReduce, 2, softmax_type, here, 4, kNone, no_second_order, "",
+    {Op::kSoftmax, "softmax", Kind::kLowered, 1, softmax_type, here, 4, kNone, d_softmax, "", ""},
+    {Op::kSoftmaxGrad, "softmax_grad", Kind::kLowered, 2, softmax_type, here, 4, kNone, no_second_order, "",
      ""},
 
     // Only passes make these. Time of a chunked value counts chunks; the last one is filled up with zeros.
-    {Op::kChunk, "chunk", Kind::kAdjoint, 1, chunk_type, everything, 0, kNone, d_chunk, "", ""},
-    {Op::kUnchunk, "unchunk", Kind::kAdjoint, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
-    {Op::kSolve, "solve", Kind::kAdjoint, 2, solve_type, here, 2, kNone, d_solve, "", ""},
-    {Op::kRecur, "recur", Kind::kAdjoint, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
+    {Op::kChunk, "chunk", Kind::kLowered, 1, chunk_type, everything, 0, kNone, d_chunk, "", ""},
+    {Op::kUnchunk, "unchunk", Kind::kLowered, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
+    {Op::kSolve, "solve", Kind::kLowered, 2, solve_type, here, 2, kNone, d_solve, "", ""},
+    {Op::kRecur, "recur", Kind::kLowered, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
     // The first operand, not before the second is known.
-    {Op::kAfter, "after", Kind::kAdjoint, 2, first_type, here, 0, kNone, no_second_order, "", ""},
+    {Op::kAfter, "after", Kind::kLowered, 2, first_type, here, 0, kNone, no_second_order, "", ""},
 };
 #undef SCALAR
 

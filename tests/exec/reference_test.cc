@@ -628,7 +628,8 @@ TEST(Kernels, EveryOpHasACase) {
   const std::vector<Case> all = cases();
   ASSERT_FALSE(ir::all_ops().empty());
   for (const ir::OpInfo& op : ir::all_ops())
-    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const Case& c) { return c.op == op.op; }))
+    EXPECT_TRUE(op.kind == ir::Kind::kLowered ||
+                std::any_of(all.begin(), all.end(), [&](const Case& c) { return c.op == op.op; }))
         << op.name << " is untested";
 }
 

@@ -95,6 +95,8 @@ class Planner {
         return node.op == Op::kLag;
       case ir::Kind::kTable:
         return pairs;
+      case ir::Kind::kLowered:
+        return (node.op == Op::kSoftmax || node.op == Op::kSoftmaxGrad) && node.type.time();
       case ir::Kind::kAdjoint:
         return node.op == Op::kUnpast || (node.op == Op::kScatter && pairs);
       default:
