@@ -44,7 +44,7 @@ exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
 }
 
 // How far a loss may lie from the reference's: rounding of float32; rounding of weights and values to 8 bits.
-constexpr double kExact = 1e-3, kRounded = 0.1;
+constexpr double kExact = 1e-3, kRounded = 0.5;
 
 std::vector<Anchor> engines_agree(const Evidence& e) {
   const std::int64_t length = std::min(kPositions, e.sample.length);

@@ -1,0 +1,81 @@
+// Products in bfloat16 stay near float32 on every design of the zoo, and are not float32.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+#include "exec/torch/model.h"
+#include "lang/check.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro {
+namespace {
+
+constexpr std::int64_t kVocab = 320, kSequences = 2, kLength = 32;
+// Weights and values are rounded to 8 bits before every product. Differences of losses in nats, on average and at most; relative ones of the
+// gradient's norm where norms of tiny vectors do not amplify them (recurrent designs have those at the first positions of a document).
+constexpr double kMeanLoss = 0.03, kLoss = 0.5, kNorm = 0.03;
+
+exec::TokenBatch random_batch() {
+  exec::TokenBatch batch{kSequences, kLength, {}, {}, {}};
+  Random random(5);
+  for (std::int64_t i = 0; i < kSequences * kLength; ++i) {
+    batch.tokens.push_back(random.below(kVocab));
+    batch.targets.push_back(random.below(kVocab));
+  }
+  return batch;
+}
+
+TEST(Precision, RoundedProductsStayNear) {
+  const exec::TokenBatch batch = random_batch();
+  int designs = 0, rounded = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files()) {
+    lang::ElaborateOptions options;
+    options.width = 64;
+    options.vocab = kVocab;
+    const lang::CheckReport report = lang::check(std::string(entry.text), zoo::library(), options);
+    if (!report.valid() || !report.subjects.back().is_design) continue;
+    SCOPED_TRACE(entry.file);
+    const ir::Graph& graph = report.subjects.back().elaboration.graph;
+    using exec::torch::Precision;
+    const auto exact = exec::torch::make_model(graph, 1, {.threads = 1}),
+               half = exec::torch::make_model(graph, 1, {.threads = 1, .precision = Precision::kBFloat16});
+    const std::vector<float> want = exact->losses(batch), got = half->losses(batch);
+    double most = 0, sum = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      most = std::max<double>(most, std::abs(want[i] - got[i]));
+      sum += std::abs(want[i] - got[i]);
+    }
+    EXPECT_LT(most, kLoss);
+    EXPECT_LT(sum / static_cast<double>(want.size()), kMeanLoss);
+    EXPECT_TRUE(half->step(batch, {}).updated);
+    ++designs;
+    rounded += most > 0 ? 1 : 0;
+  }
+  EXPECT_GE(designs, 30);
+  EXPECT_EQ(rounded, designs) << "some design never met bfloat16";
+}
+
+TEST(Precision, GradientsOfRoundedProductsStayNear) {
+  const exec::TokenBatch batch = random_batch();
+  for (const char* stack : {"[4 * Residual(inner=MLP), RMSNorm]", "[4 * Block, RMSNorm]",
+                            "[4 * Residual(inner=SwiGLU), LayerNorm]"}) {
+    SCOPED_TRACE(stack);
+    const lang::CheckReport report =
+        lang::check(std::string("design M:\n    width = 64\n    vocab = 320\n    stack = ") + stack + "\n",
+                    zoo::library());
+    ASSERT_TRUE(report.valid());
+    const ir::Graph& graph = report.subjects.back().elaboration.graph;
+    const auto exact = exec::torch::make_model(graph, 1, {.threads = 1}),
+               half = exec::torch::make_model(graph, 1,
+                                              {.threads = 1, .precision = exec::torch::Precision::kBFloat16});
+    const exec::StepReport a = exact->step(batch, {}), b = half->step(batch, {});
+    EXPECT_NEAR(a.gradient_norm, b.gradient_norm, kNorm * a.gradient_norm);
+    EXPECT_NE(a.gradient_norm, b.gradient_norm);
+  }
+}
+
+}  // namespace
+}  // namespace gabbro
