@@ -124,7 +124,7 @@ class Account {
     if (source >= 0 && --holds_[at(source)] == 0) now_ -= bytes(source);
   }
 
-  // Matrix products take their operands as matrices: rounded ones are copies.
+  // Matrix products take their operands as matrices: rounded ones are copies, and so are most of those within chunks.
   [[nodiscard]] std::int64_t operands_copied(NodeId id) const {
     const Node& node = nodes_[at(id)];
     if (node.op != Op::kDot) return 0;
@@ -132,6 +132,7 @@ class Account {
     for (const NodeId in : {node.in[0], node.in[1]})
       if (nodes_[at(in)].type.time())
         sum = std::max(sum, width_ * numbers(nodes_[at(in)].type, plan_.chunk[at(in)]));
+    if (plan_.chunk[at(id)] > 0) return sum;
     return settings_.half ? sum / 2 : 0;
   }
 
