@@ -101,14 +101,10 @@ class Recomputer {
 
   // A kept value, not before the gradient has come as far as it is now.
   NodeId later(NodeId id) {
-    const auto found = later_.find(id);
-    if (found != later_.end()) return found->second;
-    Node node;
-    node.op = Op::kAfter;
-    node.type = old_[static_cast<std::size_t>(id)].type;
-    node.in = {id, latest_, -1};
     if (latest_ < 0) return id;
-    graph_.bodies[0].nodes.push_back(node);
+    if (const auto found = later_.find(id); found != later_.end()) return found->second;
+    graph_.bodies[0].nodes.push_back(
+        {.op = Op::kAfter, .type = old_[static_cast<std::size_t>(id)].type, .in = {id, latest_, -1}});
     return later_[id] = static_cast<NodeId>(graph_.bodies[0].nodes.size()) - 1;
   }
 
