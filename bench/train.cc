@@ -208,6 +208,7 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  gabbro::exec::torch::keep_memory();  // as the worker does
   Options o;
   CLI::App app("Tokens per second of training steps on the torch backend.");
   app.add_option("--design", o.design, "name of a file of zoo/, or a path")->capture_default_str();

@@ -1,7 +1,6 @@
 // gabbro-worker SPEC.json RESULT.json: runs one job (trial/job.h). Progress goes to standard output, one JSON object a line; SIGINT and SIGTERM stop
 // at the next step, with a checkpoint. Exit 0 when RESULT.json was written, whatever it says; 2 otherwise.
 #include <fmt/core.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,9 +9,9 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
-#include <limits>
 #include <string>
 
+#include "exec/torch/model.h"
 #include "record/job.h"
 #include "trial/job.h"
 
@@ -59,11 +58,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: gabbro-worker SPEC.json RESULT.json\n");
     return 2;
   }
-#ifdef __GLIBC__
-  // Large tensors come and go with every step: keep their memory instead of handing it back to the system each time.
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-#endif
+  exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
   std::ifstream file(argv[1], std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};

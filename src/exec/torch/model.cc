@@ -4,8 +4,10 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "base/random.h"
@@ -316,6 +318,13 @@ Result<bool> check_device(const std::string& device) {
   return fail("device", fmt::format("{} is not here: libtorch finds {} GPUs", device, count),
               at::hasCUDA() ? "nvidia-smi lists those of the machine"
                             : "this libtorch was built for the CPU alone; use cpu");
+}
+
+void keep_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
 }
 
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options) {

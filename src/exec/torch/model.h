@@ -25,6 +25,10 @@ std::optional<Precision> precision_of(std::string_view name);
 /// Whether models can run on `device`. Errors: "device": not "cpu", "cuda" or "cuda:N"; no such GPU here.
 Result<bool> check_device(const std::string& device);
 
+/// Lets the process keep freed memory: large tensors come and go with every step, and handing their pages back each time costs about a tenth of it.
+/// To be called first in main. Nothing happens without glibc.
+void keep_memory();
+
 struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
