@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "lang/elaborator.h"
 
 namespace gabbro::lang {
@@ -61,18 +63,19 @@ void Elaborator::run(const Design& design) {
   if (!stack || !out_.ok()) return;
   builder().set_line(design.stack.at.line);  // what belongs to no statement belongs to the stack
 
-  // Blocks add values of size 1 to the stream: a token's own row is of that size too, or it is lost among them at first. A tied
-  // table is the output as well, and starts small for its sake.
-  const double input_deviation = tied ? 0.02 : 1;
-  const auto table = [&](const char* name, ir::Role role, AxisList fan_in) {
-    const double deviation = role == ir::Role::kInput ? input_deviation : 0;
+  // Blocks add values of size 1 to the stream: a token's own row is of that size too, or it is lost among them at first. A tied table
+  // starts and learns as an output (deviation 1 / D), so what is read from it is multiplied by D; Vaswani et al. 2017
+  // (arXiv 1706.03762, section 3.4) multiply by sqrt(D) where tables start at 1 / sqrt(D).
+  const auto table = [&](const char* name, ir::Role role, AxisList fan_in, double deviation) {
     graph().params.push_back(
         {name, {out_.width, out_.vocab}, fan_in, role, {ir::Init::Kind::kNormal, deviation, 0}});
     return builder().param(static_cast<int>(graph().params.size()) - 1);
   };
   const NodeId tokens = builder().add({.op = Op::kTokens});
-  const NodeId embedding = table("embedding", ir::Role::kInput, {});
-  const NodeId x = builder().add({.op = Op::kLookup, .in = {embedding, tokens, -1}, .axes = {out_.vocab}});
+  const NodeId embedding = tied ? table("embedding", ir::Role::kOutput, {out_.width}, 0)
+                                : table("embedding", ir::Role::kInput, {}, 1);
+  NodeId x = builder().add({.op = Op::kLookup, .in = {embedding, tokens, -1}, .axes = {out_.vocab}});
+  if (tied) x = builder().times(x, builder().constant(d, symbol(ir::Sym::atom(ir::Atom::kWidth))));
   const std::vector<Value> results = call(stack, {make(x)}, out_.width, "stack", design.stack.at);
   if (!out_.ok()) return;
   report_unread(0);
@@ -82,7 +85,7 @@ void Elaborator::run(const Design& design) {
     return;
   }
   const NodeId y = tensor(results[0], design.stack.at);
-  const NodeId head = tied ? embedding : table("head", ir::Role::kOutput, {out_.width});
+  const NodeId head = tied ? embedding : table("head", ir::Role::kOutput, {out_.width}, 0);
   out_.outputs = {builder().dot(y, head, {out_.width})};
   graph().bodies[0].outputs = out_.outputs;
 }

@@ -77,17 +77,26 @@ TEST(Text, Cases) {
   EXPECT_GT(count, 40) << "the cases were not found";
 }
 
-// Blocks add values of size 1, which rows of deviation 0.02 would be lost among; a tied table is the output as well.
-TEST(Design, InputTablesStartAtTheSizeOfTheStream) {
-  for (const auto& [tied, deviation] : {std::pair{"false", 1.0}, {"true", 0.02}}) {
-    const CheckReport report =
-        check(fmt::format("design M:\n    tied = {}\n    stack = Block\n", tied), zoo::library());
+// Blocks add values of size 1, which small rows would be lost among; a tied table starts small, as an output, and its rows are scaled.
+TEST(Design, TokensEnterAtTheSizeOfTheStream) {
+  for (const bool tied : {false, true}) {
+    const CheckReport report = check(
+        fmt::format("design M:\n    width = 128\n    tied = {}\n    stack = Block\n", tied), zoo::library());
     ASSERT_TRUE(report.valid());
-    const auto& params = report.subjects.back().elaboration.graph.params;
-    const auto table = std::find_if(params.begin(), params.end(),
-                                    [](const ir::Param& p) { return p.role == ir::Role::kInput; });
-    ASSERT_NE(table, params.end());
-    EXPECT_EQ(table->init.a, deviation) << "tied = " << tied;
+    const ir::Graph& graph = report.subjects.back().elaboration.graph;
+    const auto& nodes = graph.bodies[0].nodes;
+    const auto lookup =
+        std::find_if(nodes.begin(), nodes.end(), [](const ir::Node& n) { return n.op == ir::Op::kLookup; });
+    ASSERT_NE(lookup, nodes.end());
+    const ir::Param& table = graph.params[static_cast<std::size_t>(nodes[lookup->in[0]].index)];
+    double factor = 1;
+    for (const ir::Node& n : nodes)
+      if (n.op == ir::Op::kMul && nodes[n.in[0]].op == ir::Op::kLookup && nodes[n.in[1]].op == ir::Op::kConst)
+        factor = nodes[n.in[1]].value;
+    EXPECT_EQ(table.role, tied ? ir::Role::kOutput : ir::Role::kInput);
+    const double deviation =
+        tied ? 1.0 / static_cast<double>(ir::elements(graph, table.fan_in)) : table.init.a;
+    EXPECT_DOUBLE_EQ(deviation * factor, 1) << "tied = " << tied;
   }
 }
 
