@@ -1,0 +1,87 @@
+// What a campaign writes down. The record is the sequence of these events; everything else that is known of a campaign follows
+// from them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "base/result.h"
+
+namespace gabbro::record {
+
+/// The first event: what the campaign is. `config` is its settings as TOML, complete: a campaign goes on by what was written here.
+struct CampaignBegun {
+  static constexpr const char* kKind = "campaign";
+  std::string config;
+  std::uint64_t seed = 1;
+  std::string version;  // of the program
+};
+
+/// A process works on the campaign from here on (`begins`), or has left it in good order.
+struct Session {
+  static constexpr const char* kKind = "session";
+  bool begins = true;
+  std::string why;  // it ended: "budget", "signal", "done" ...
+};
+
+/// A design came into being: a baseline, an offspring, an ablation. Ids count from 1 without gaps.
+struct DesignBorn {
+  static constexpr const char* kKind = "design";
+  std::int64_t id = 0;
+  std::int64_t attempt = 0;  // which draw of the campaign's random stream it came from; 0: none
+  std::string name, program;
+  std::string hash, fingerprint;      // structural and functional
+  std::string arm;                    // the strategy that made it; "baseline", "ablation"
+  std::string op;                     // the operator, or the name of what a baseline or an ablation is
+  std::int64_t parent = 0, mate = 0;  // designs; 0: none
+  std::string species;                // how it mixes tokens: "attention", "recurrence + shift" ...
+  double train_flops = 0;             // per token, at the size and context of the first rung
+  double decode_flops = 0, state_bytes = 0;
+};
+
+/// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the same function),
+/// "mixes nothing", "cost", "size" ...
+struct Refused {
+  static constexpr const char* kKind = "refusal";
+  std::int64_t attempt = 0;
+  std::string arm, op, cause, detail;
+  std::int64_t parent = 0;
+};
+
+/// A training run was given to a worker. Ids count from 1 without gaps; a trial that was lost with its campaign is begun again under its id.
+struct TrialBegun {
+  static constexpr const char* kKind = "trial";
+  std::int64_t id = 0, design = 0;
+  int rung = 0;
+  std::uint64_t seed = 1;
+  std::string purpose;  // "rung", "baseline", "replicate", "final", "ablation", "aa"
+};
+
+/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit"), `result` its TrialResult as JSON (made of the
+/// cause where the worker left none).
+struct TrialEnded {
+  static constexpr const char* kKind = "result";
+  std::int64_t id = 0;
+  std::string end = "result";
+  double seconds = 0;  // of the worker
+  std::string result;
+};
+
+/// A design may enter a rung; `reason` gives the numbers.
+struct Promoted {
+  static constexpr const char* kKind = "promotion";
+  std::int64_t design = 0;
+  int rung = 0;
+  std::string reason;
+};
+
+using Event = std::variant<CampaignBegun, Session, DesignBorn, Refused, TrialBegun, TrialEnded, Promoted>;
+
+std::string kind_of(const Event& event);
+/// On one line.
+std::string to_json(const Event& event);
+/// Errors: "event": an unknown kind, not JSON, a field that is missing or of another type, by its name.
+Result<Event> parse_event(const std::string& kind, const std::string& json);
+
+}  // namespace gabbro::record

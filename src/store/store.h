@@ -1,0 +1,94 @@
+// The record of a campaign in one SQLite file: events appended, and tables that are their fold.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "record/event.h"
+#include "record/trial.h"
+
+namespace gabbro::store {
+
+/// A design with what is known of its trials.
+struct DesignRow {
+  record::DesignBorn born;
+  double time = 0;  // of its event, seconds since 1970; informational
+  int rung = -1;    // the highest at which a trial of it was done; -1: none
+  double bits = 0;  // mean bits per byte there
+};
+
+struct TrialRow {
+  record::TrialBegun begun;
+  std::string
+      status;  // "running" (or lost with its campaign), else of its result: "done", "refused", "failed", "hurdle"
+  std::string end, cause;
+  double time_begun = 0, time_ended = 0, seconds = 0;
+  double bits = 0, bits_low = 0, bits_high = 0;
+  double last_loss = 0, tokens_per_second = 0;
+  std::int64_t params = 0, tokens = 0;
+};
+
+/// Counts of one rung.
+struct RungRow {
+  int rung = 0;
+  std::int64_t designs = 0, running = 0, done = 0, refused = 0, failed = 0, hurdle = 0;
+  double seconds = 0, tokens = 0;
+};
+
+/// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on disk when it returns (WAL,
+/// synchronous = FULL): a killed process loses nothing that was appended. One writer; readers at any time.
+class Store {
+ public:
+  static constexpr int kSchema = 1;
+
+  /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
+  /// numbers), no place on the disk, no permission.
+  static Result<Store> open(const std::string& path);
+  /// Opens an existing file for reading.
+  static Result<Store> read(const std::string& path);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  /// Appends in one transaction. Errors, "store": the disk is full, an event that does not follow (a trial of an unknown design, an id
+  /// that is not the next, a second result of a trial: the first one stays).
+  Result<bool> append(const record::Event& event);
+  Result<bool> append(const std::vector<record::Event>& events);
+
+  // Queries. All but `events` and `rebuild` are O(rows returned) or use an index.
+  [[nodiscard]] std::int64_t event_count() const;
+  /// Events `from` (counted from 1) and later, at most `limit`, with their times.
+  [[nodiscard]] std::vector<std::pair<double, record::Event>> events(std::int64_t from,
+                                                                     std::int64_t limit) const;
+  [[nodiscard]] Result<record::CampaignBegun> campaign() const;
+  [[nodiscard]] std::int64_t design_count() const;
+  [[nodiscard]] std::vector<DesignRow> designs() const;  // without their programs
+  [[nodiscard]] Result<DesignRow> design(std::int64_t id) const;
+  /// The design with the best mean bits at `rung`, best first.
+  [[nodiscard]] std::vector<DesignRow> best(int rung, std::int64_t limit) const;
+  [[nodiscard]] std::vector<TrialRow> trials() const;
+  [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
+  /// The result of a trial as it was recorded.
+  [[nodiscard]] Result<record::TrialResult> result(std::int64_t trial) const;
+  [[nodiscard]] std::vector<RungRow> rungs() const;
+  /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial; causes without their numbers.
+  struct Count {
+    std::string arm, cause;
+    std::int64_t count = 0;
+  };
+  [[nodiscard]] std::vector<Count> refusals() const;
+  [[nodiscard]] std::vector<Count> failures() const;
+  [[nodiscard]] std::int64_t last_attempt() const;
+  /// The tables made anew from the events; what they held before does not matter. O(events).
+  Result<bool> rebuild();
+
+ private:
+  struct Database;
+  explicit Store(std::unique_ptr<Database> database);
+  std::unique_ptr<Database> db_;
+};
+
+}  // namespace gabbro::store
