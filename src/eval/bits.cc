@@ -72,6 +72,7 @@ BitsPerByte summary(const std::vector<Score>& scores) {
     nats += s.nats;
     out.bytes += s.bytes;
     out.tokens += s.tokens;
+    out.each.push_back({s.nats / std::log(2.0), s.bytes});
   }
   out.documents = scores.size();
   if (out.bytes == 0) return out;

@@ -3,11 +3,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "data/corpus.h"
 #include "exec/model.h"
 
 namespace gabbro::eval {
+
+struct DocumentBits {
+  double bits = 0;  // of all its pieces
+  std::uint64_t bytes = 0;
+};
 
 /// Bits per byte over documents: the sum of all losses in bits over the sum of all bytes of text, the end piece of every document
 /// included. `low` and `high` bound it at 95 %, by the ratio's linearised standard error over documents (`error`).
@@ -16,6 +22,7 @@ struct BitsPerByte {
   double error = 0, low = 0, high = 0;
   double nats_per_token = 0;
   std::uint64_t documents = 0, tokens = 0, bytes = 0;
+  std::vector<DocumentBits> each;  // in the order of the split
 };
 
 /// Over the first `documents` documents of the split (0: all). A document is read in windows of `length` tokens that do not overlap;

@@ -4,6 +4,18 @@
 
 namespace gabbro::record {
 
+template <class Io, Is<Hurdle> H>
+void fields(Io& io, H& h) {
+  io("tokens", h.tokens);
+  io("loss", h.loss);
+}
+
+template <class Io, Is<DocumentScore> D>
+void fields(Io& io, D& d) {
+  io("bits_per_byte", d.bits_per_byte);
+  io("bytes", d.bytes);
+}
+
 template <class Io, Is<Point> P>
 void fields(Io& io, P& p) {
   io("step", p.step);
@@ -11,6 +23,7 @@ void fields(Io& io, P& p) {
   io("loss", p.loss);
   io("gradient_norm", p.gradient_norm);
   io("rate", p.rate);
+  io.later("recent", p.recent);
 }
 
 template <class Io, Is<TrialSpec> S>
@@ -35,6 +48,8 @@ void fields(Io& io, S& s) {
   io.later("tasks", s.tasks);
   io.later("checkpoint_seconds", s.checkpoint_seconds);
   io.later("text_hash", s.text_hash);
+  io.later("start", s.start);
+  io.later_list("hurdles", s.hurdles);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -63,6 +78,7 @@ void fields(Io& io, R& r) {
   io("state_bytes", r.state_bytes);
   io("weights_hash", r.weights_hash);
   io.later_list("tasks", r.tasks);
+  io.later_list("documents", r.documents);
   io.later("text_hash", r.text_hash);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);

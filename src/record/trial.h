@@ -11,6 +11,12 @@
 
 namespace gabbro::record {
 
+/// A loss that a run has to be down to after some tokens, or it ends there.
+struct Hurdle {
+  std::int64_t tokens = 0;  // rounded up to whole batches
+  double loss = 0;          // most that Point::recent may be then
+};
+
 /// A trial: a design, its size, the text and the budget. `kVersion` changes when a field changes its meaning.
 struct TrialSpec {
   static constexpr int kVersion = 1;
@@ -25,6 +31,7 @@ struct TrialSpec {
   double decay = 0.1;
   std::string schedule = "cosine";  // or "wsd"
   std::uint64_t seed = 1;           // of the first weights and the data order
+  std::uint64_t start = 0;          // of the first weights alone; 0: `seed`
   std::string device = "cpu";
   std::string dtype = "float32";  // or "bf16" (products with weights), "float64"
   int threads = 2;
@@ -34,19 +41,28 @@ struct TrialSpec {
   std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
   double checkpoint_seconds = 300;    // between two checkpoints
   std::string text_hash;              // the text that must be consumed, as of the pair's result; "": any
+  std::vector<Hurdle> hurdles;        // in any order
 };
 
-/// A point of the learning curve.
+/// A point of the learning curve. Runs of one budget in batches of one size have their points at the same steps, but for the last.
 struct Point {
   std::int64_t step = 0, tokens = 0;
   double loss = 0, gradient_norm = 0, rate = 0;
+  double recent =
+      0;  // the mean loss of the last tenth of the steps so far, this one included (rounded up to whole steps)
+};
+
+/// A held-out document as it was scored. Results of the same corpus list the same documents in the same order.
+struct DocumentScore {
+  double bits_per_byte = 0;
+  std::uint64_t bytes = 0;  // of its text, at least 1
 };
 
 struct TrialResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "train";
   /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from outside; can go on.
-  /// "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
+  /// "hurdle": a loss above a hurdle ended it; neither scored nor held to anchors. "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
   std::string status = "failed";
   std::string cause;
   std::string design;  // its name
@@ -55,6 +71,7 @@ struct TrialResult {
   double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // held-out, 95 %
   double valid_loss = 0;                                                  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;
+  std::vector<DocumentScore> documents;  // their mean, weighted by bytes, is bits_per_byte
   double bigram_bits_per_byte = 0;
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;

@@ -108,7 +108,45 @@ class Watch {
   int count_ = 0;
 };
 
+// The first hurdle that the last step of the curve has come to and fails, in words.
+std::string failed_hurdle(const std::vector<CurvePoint>& curve, const TrainOptions& o) {
+  const std::int64_t per_step = o.sequences * o.length, steps = static_cast<std::int64_t>(curve.size());
+  for (const Hurdle& h : o.hurdles) {
+    if (std::max<std::int64_t>(1, (h.tokens + per_step - 1) / per_step) != steps) continue;
+    const double recent = recent_loss(curve, curve.size());
+    if (!(recent <= h.loss))
+      return fmt::format(
+          "the mean loss of the last tenth of {} steps is {:.4f}, above the hurdle of {:.4f} at {} tokens",
+          steps, recent, h.loss, steps * per_step);
+  }
+  return {};
+}
+
+// What a checkpoint has behind the first hurdle that it fails never was.
+void cut_at_hurdle(const Batches& batches, const TrainOptions& o, TrainResult& result) {
+  std::vector<CurvePoint> curve;
+  for (const CurvePoint& p : result.curve) {
+    curve.push_back(p);
+    result.cause = failed_hurdle(curve, o);
+    if (result.cause.empty()) continue;
+    result.end = TrainResult::End::kHurdle;
+    result.tokens = p.tokens;
+    result.text = 0;
+    for (std::size_t step = 0; step < curve.size(); ++step)
+      result.text = add_text(result.text, batches.batch(static_cast<std::int64_t>(step)));
+    result.curve = std::move(curve);
+    return;
+  }
+}
+
 }  // namespace
+
+double recent_loss(const std::vector<CurvePoint>& curve, std::size_t steps) {
+  const std::size_t count = (steps + 9) / 10;
+  double sum = 0;
+  for (std::size_t i = steps - count; i < steps; ++i) sum += curve[i].loss;
+  return sum / static_cast<double>(count);
+}
 
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& o, const TrainProgress& progress) {
@@ -128,6 +166,8 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   std::error_code ignored;
   if (!o.checkpoint.empty() && std::filesystem::exists(o.checkpoint, ignored))
     if (auto ok = resume(o.checkpoint, model, batches, result, run); !ok) return tl::unexpected(ok.error());
+  cut_at_hurdle(batches, o, result);
+  if (result.end == TrainResult::End::kHurdle) return result;
   Watch watch(o.divergence);
   for (const CurvePoint& p : result.curve) watch.diverged(p.loss);
 
@@ -156,6 +196,11 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
       result.end = TrainResult::End::kDiverged;
       result.cause =
           fmt::format("the average loss rose by more than {} above its best, at step {}", o.divergence, step);
+      break;
+    }
+    result.cause = failed_hurdle(result.curve, o);
+    if (!result.cause.empty()) {
+      result.end = TrainResult::End::kHurdle;
       break;
     }
     const double speed = static_cast<double>(result.tokens) / std::max(1e-9, before + now() - began);

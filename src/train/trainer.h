@@ -11,6 +11,12 @@
 
 namespace gabbro::train {
 
+/// The run ends when its recent loss (recent_loss) is above `loss` once `tokens` are consumed.
+struct Hurdle {
+  std::int64_t tokens = 0;  // rounded up to whole batches, at least one
+  double loss = 0;
+};
+
 struct TrainOptions {
   std::int64_t tokens = 5'000'000;  // the budget, rounded up to whole batches
   std::int64_t sequences = 16;
@@ -22,6 +28,7 @@ struct TrainOptions {
   std::string checkpoint;           // a file; empty: none is kept
   double checkpoint_seconds = 300;  // between two
   double divergence = 3;            // a loss so much above the best average ends the run
+  std::vector<Hurdle> hurdles;
 };
 
 struct CurvePoint {
@@ -34,7 +41,7 @@ struct CurvePoint {
 };
 
 struct TrainResult {
-  enum class End : std::uint8_t { kDone, kStopped, kNotFinite, kDiverged } end = End::kDone;
+  enum class End : std::uint8_t { kDone, kStopped, kNotFinite, kDiverged, kHurdle } end = End::kDone;
   std::string cause;  // in words, unless done
   std::vector<CurvePoint> curve;
   std::int64_t tokens = 0;
@@ -42,11 +49,17 @@ struct TrainResult {
   double seconds = 0;      // of training, over all sessions of the run
 };
 
+/// The mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. 1 <= steps <= the points of `curve`, which has
+/// every step.
+double recent_loss(const std::vector<CurvePoint>& curve, std::size_t steps);
+
 /// How far a run is; return false to stop it (after writing a checkpoint).
 using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, double tokens_per_second)>;
 
 /// Runs steps until the budget is used up. With a checkpoint file that exists, the run goes on where it stopped, and gives the bits
-/// that it would have given without stopping. Losses that are not finite, or that diverge, end the run as a result. Errors: "checkpoint" and
+/// that it would have given without stopping. Losses that are not finite, diverge, or are
+/// above a hurdle end the run as a result. Hurdles are no part of a run's identity: a checkpoint beyond one that it did not have is
+/// cut back to it, and the result is the one of a run that always had it. Errors: "checkpoint" and
 /// "format" (of another run, design or text, damaged; the file is left as it is), "io", "budget" (no tokens, a split shorter than one window).
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& options, const TrainProgress& progress = {});

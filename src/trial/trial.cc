@@ -26,6 +26,9 @@ using record::TrialSpec;
 
 namespace {
 
+// Of the first weights.
+std::uint64_t start_of(const TrialSpec& spec) { return spec.start == 0 ? spec.seed : spec.start; }
+
 train::TrainOptions train_options(const TrialSpec& spec) {
   train::TrainOptions o;
   o.tokens = spec.tokens;
@@ -35,6 +38,7 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.update.rate = spec.rate;
   o.update.decay = spec.decay;
   o.checkpoint_seconds = spec.checkpoint_seconds;
+  for (const record::Hurdle& h : spec.hurdles) o.hurdles.push_back({h.tokens, h.loss});
   if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
   if (!spec.folder.empty()) o.checkpoint = spec.folder + "/checkpoint.safetensors";
   return o;
@@ -52,14 +56,24 @@ void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   r.state_bytes = s.facts.state_bytes.eval(env);
 }
 
-// Some hundred points of the curve, the first and the last among them.
-std::vector<record::Point> thinned(const std::vector<train::CurvePoint>& curve) {
-  constexpr std::size_t kMost = 300;
-  const std::size_t every = std::max<std::size_t>(1, (curve.size() + kMost - 1) / kMost);
+// At most some hundred points of the curve of a budget, the first and the last among them. The budget and not the end of the run
+// decides at which steps they are, so that runs can be compared point by point.
+std::vector<record::Point> thinned(const std::vector<train::CurvePoint>& curve, const TrialSpec& spec) {
+  constexpr std::int64_t kMost = 300;
+  const std::int64_t per_step = spec.sequences * spec.length;
+  const std::int64_t steps = (spec.tokens + per_step - 1) / per_step, every = (steps + kMost - 1) / kMost;
   std::vector<record::Point> out;
   for (std::size_t i = 0; i < curve.size(); ++i)
-    if (i % every == 0 || i + 1 == curve.size())
-      out.push_back({curve[i].step, curve[i].tokens, curve[i].loss, curve[i].gradient_norm, curve[i].rate});
+    if (static_cast<std::int64_t>(i) % every == 0 || i + 1 == curve.size())
+      out.push_back({curve[i].step, curve[i].tokens, curve[i].loss, curve[i].gradient_norm, curve[i].rate,
+                     train::recent_loss(curve, i + 1)});
+  return out;
+}
+
+std::vector<record::DocumentScore> scores_of(const eval::BitsPerByte& bits) {
+  std::vector<record::DocumentScore> out;
+  for (const eval::DocumentBits& d : bits.each)
+    out.push_back({d.bits / static_cast<double>(d.bytes), d.bytes});
   return out;
 }
 
@@ -101,7 +115,8 @@ Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResu
   const std::int64_t most = spec.memory > 0 ? spec.memory : held + available_bytes();
   result.memory_expected = held + step;
   if (result.memory_expected <= most) return true;
-  auto smaller = torch_backend({spec.device, spec.threads, spec.rows, spec.dtype, true})(graph, spec.seed);
+  auto smaller =
+      torch_backend({spec.device, spec.threads, spec.rows, spec.dtype, true})(graph, start_of(spec));
   const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length);
   const auto mib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   if (held + recomputed > most)
@@ -145,10 +160,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return result;
   }
 
-  std::unique_ptr<exec::Model> model = backend(graph, spec.seed);
+  std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
   train::TrainOptions options = train_options(spec);
   options.design = result.hash;
+  if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
       [&](const train::CurvePoint& p, std::int64_t steps, double speed) {
@@ -163,7 +179,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
       });
   if (!trained) return tl::unexpected(trained.error());
   result.memory_seen = peak_resident_bytes();
-  result.curve = thinned(trained->curve);
+  result.curve = thinned(trained->curve, spec);
   result.tokens = trained->tokens;
   result.train_seconds = trained->seconds;
   result.tokens_per_second = static_cast<double>(trained->tokens) / std::max(trained->seconds, 1e-9);
@@ -175,6 +191,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return result;
   }
   if (trained->end != train::TrainResult::End::kDone) {
+    if (trained->end == train::TrainResult::End::kHurdle) result.status = "hurdle";
     result.cause = trained->cause;
     return result;
   }
@@ -212,6 +229,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.valid_loss = bits.nats_per_token;
   result.valid_documents = bits.documents;
   result.valid_bytes = bits.bytes;
+  result.documents = scores_of(bits);
 
   GABBRO_TRY(scores, score_tasks(*model, tokenizer, {spec.tasks, 0, spec.length, {}}, on_progress));
   result.tasks = std::move(scores);

@@ -1,5 +1,6 @@
 // Training with the torch backend: it learns, repeats itself to the bit, goes on after a stop as if there had been none, and
 // says what went wrong.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -120,6 +121,45 @@ TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
   EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "format") << "cut short";
 }
 
+TEST_F(Training, AHurdleEndsTheRunAtItsStepWhateverWentBefore) {
+  constexpr std::int64_t kStep = 8 * 32;
+  const auto whole = train::train(*model(), split("train"), kEnd, options(24));
+  const double ninth = train::recent_loss(whole->curve, 9), twelfth = train::recent_loss(whole->curve, 12);
+  EXPECT_EQ(ninth, whole->curve[8].loss);
+  EXPECT_EQ(twelfth, (whole->curve[10].loss + whole->curve[11].loss) / 2);
+  train::TrainOptions o = options(24);
+  o.hurdles = {{11 * kStep + 1, std::nextafter(twelfth, 0.0)}, {9 * kStep, ninth}};  // the earlier one is met
+  const auto cut = train::train(*model(), split("train"), kEnd, o);
+  ASSERT_TRUE(cut.has_value()) << cut.error().message;
+  EXPECT_EQ(cut->end, train::TrainResult::End::kHurdle);
+  EXPECT_EQ(cut->tokens, 12 * kStep);
+  EXPECT_EQ(cut->curve, std::vector(whole->curve.begin(), whole->curve.begin() + 12));
+  EXPECT_NE(cut->cause.find(fmt::format("of 12 steps is {:.4f}, above the hurdle of {:.4f} at 3072 tokens",
+                                        twelfth, twelfth)),
+            std::string::npos)
+      << cut->cause;
+  const auto same = [&](const Result<train::TrainResult>& r) {
+    return r && r->end == cut->end && r->cause == cut->cause && r->curve == cut->curve &&
+           r->text == cut->text && r->tokens == cut->tokens;
+  };
+  // Stopped before the hurdle and behind it (when the run did not have it yet), and once more after its end.
+  for (const int stop : {5, 12, 20}) {
+    train::TrainOptions begun = o;
+    begun.checkpoint = root / ("hurdle" + std::to_string(stop));
+    if (stop > 11) begun.hurdles = {};
+    int steps = 0;
+    const auto part = train::train(*model(), split("train"), kEnd, begun,
+                                   [&](const auto&, auto, auto) { return ++steps < stop; });
+    ASSERT_EQ(part->end, train::TrainResult::End::kStopped);
+    begun.hurdles = o.hurdles;
+    EXPECT_TRUE(same(train::train(*model(), split("train"), kEnd, begun))) << stop;
+    EXPECT_TRUE(same(train::train(*model(), split("train"), kEnd, begun))) << stop;
+  }
+  o.hurdles = {{12 * kStep, twelfth}, {1'000'000, 0.0}};
+  EXPECT_EQ(train::train(*model(), split("train"), kEnd, o)->curve, whole->curve)
+      << "met, or behind the budget";
+}
+
 TEST_F(Training, WhatIsNotFiniteEndsTheRunAsAResult) {
   train::TrainOptions o = options(40);
   o.update.rate = 1e8;
@@ -157,8 +197,9 @@ TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
   const auto m = model();
   const data::Split text = split("valid");
   const eval::BitsPerByte bits = eval::bits_per_byte(*m, text, kEnd, 4, 16);
-  double nats = 0, bytes = 0;
+  double nats = 0, bytes = 0, all = 0;
   std::uint64_t tokens = 0;
+  ASSERT_EQ(bits.each.size(), text.documents());
   for (std::size_t d = 0; d < text.documents(); ++d) {
     const data::Document document = text.document(d);
     std::vector<std::int64_t> ids{kEnd};
@@ -175,6 +216,9 @@ TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
       tokens += count;
     }
     bytes += static_cast<double>(document.bytes);
+    EXPECT_EQ(bits.each[d].bytes, document.bytes);
+    all += bits.each[d].bits;
+    EXPECT_NEAR(all, nats / std::log(2.0), 1e-5 * nats) << "document " << d;
   }
   EXPECT_EQ(bits.tokens, tokens);
   EXPECT_EQ(bits.tokens, text.tokens());

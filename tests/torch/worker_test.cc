@@ -79,6 +79,57 @@ TEST_F(Worker, TrainsScoresAndHoldsTheAnchors) {
   EXPECT_EQ(run(spec("again")).weights_hash, r.weights_hash);
 }
 
+TEST_F(Worker, AStartOfItsOwnChangesTheWeightsAndNotTheText) {
+  record::TrialSpec s = spec("start1");
+  const record::TrialResult seeded = run(s);
+  s.folder = root / "start2";
+  s.start = 2;
+  const record::TrialResult started = run(s);
+  EXPECT_EQ(started.status, "done") << started.cause;
+  EXPECT_EQ(started.text_hash, seeded.text_hash);
+  EXPECT_NE(started.weights_hash, seeded.weights_hash);
+  EXPECT_NE(started.first_loss, seeded.first_loss);
+  s.start = 3;  // in the folder of the other
+  EXPECT_NE(run(s).cause.find("of another run"), std::string::npos);
+  s.folder = root / "start3";
+  s.start = s.seed;
+  EXPECT_EQ(run(s).weights_hash, seeded.weights_hash);
+}
+
+TEST_F(Worker, DocumentsAddUpToTheScore) {
+  const record::TrialResult r = run(spec("documents"));
+  ASSERT_EQ(r.documents.size(), r.valid_documents);
+  ASSERT_GT(r.documents.size(), 10U);
+  double bits = 0;
+  std::uint64_t bytes = 0;
+  for (const record::DocumentScore& d : r.documents) {
+    bits += d.bits_per_byte * static_cast<double>(d.bytes);
+    bytes += d.bytes;
+  }
+  EXPECT_EQ(bytes, r.valid_bytes);
+  EXPECT_NEAR(bits / static_cast<double>(bytes), r.bits_per_byte, 1e-12);
+  EXPECT_NE(r.documents[0].bits_per_byte, r.documents[1].bits_per_byte);
+}
+
+TEST_F(Worker, HurdlesEndARunWithItsCurveAndNoScore) {
+  const record::TrialResult whole = run(spec("whole"));
+  ASSERT_EQ(whole.curve.size(), 120U);
+  EXPECT_EQ(whole.curve[4].recent, whole.curve[4].loss);
+  EXPECT_NEAR(whole.curve[19].recent, (whole.curve[18].loss + whole.curve[19].loss) / 2, 1e-12);
+  record::TrialSpec s = spec("hurdle");
+  s.hurdles = {{whole.curve[39].tokens, whole.curve[39].recent}, {whole.curve[59].tokens, 0.5}};
+  const record::TrialResult r = run(s);
+  EXPECT_EQ(r.status, "hurdle") << r.cause;
+  EXPECT_NE(r.cause.find("above the hurdle of 0.5000 at 15360 tokens"), std::string::npos) << r.cause;
+  EXPECT_EQ(r.tokens, whole.curve[59].tokens);
+  ASSERT_EQ(r.curve.size(), 60U);
+  EXPECT_EQ(r.curve[59].recent, whole.curve[59].recent);
+  EXPECT_GT(r.tokens_per_second, 0);
+  EXPECT_TRUE(r.documents.empty());
+  EXPECT_EQ(r.bits_per_byte, 0);
+  EXPECT_FALSE(fs::exists(root / "hurdle/weights.safetensors"));
+}
+
 TEST_F(Worker, RefusesWhatDoesNotBeatBigrams) {
   record::TrialSpec s = spec("untrained");
   s.tokens = 8 * 32;
@@ -129,17 +180,28 @@ TEST_F(Worker, KnowsItsJobs) {
 TEST_F(Worker, SpecsAndResultsSurviveJson) {
   record::TrialSpec s = spec("json");
   s.program += "# é \"quoted\"\n";
+  s.hurdles = {{1000, 4.5}};
+  s.start = 7;
   const auto back = record::parse_spec(record::to_json(s));
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(record::to_json(*back), record::to_json(s));
   record::TrialResult r;
   r.bits_error = std::numeric_limits<double>::infinity();
   r.anchors.push_back({"a", true, "b"});
-  r.curve.push_back({1, 2, 0.5, 3, 1e-3});
+  r.curve.push_back({1, 2, 0.5, 3, 1e-3, 0.6});
+  r.documents.push_back({1.5, 10});
   const auto again = record::parse_result(record::to_json(r));
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(record::to_json(*again), record::to_json(r));
   EXPECT_EQ(record::parse_spec("{\"version\": 1}").error().code, "spec");
+  // Records from before these fields are read as what they meant.
+  std::string old = record::to_json(spec("old"));
+  for (const std::string field : {",\n  \"start\": 0", ",\n  \"hurdles\": []"}) {
+    ASSERT_NE(old.find(field), std::string::npos) << old;
+    old.erase(old.find(field), field.size());
+  }
+  ASSERT_TRUE(record::parse_spec(old).has_value());
+  EXPECT_EQ(record::to_json(*record::parse_spec(old)), record::to_json(spec("old")));
 }
 
 }  // namespace
