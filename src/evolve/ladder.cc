@@ -1,0 +1,179 @@
+#include "evolve/ladder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace gabbro::evolve {
+
+namespace {
+
+class Ladder {
+ public:
+  Ladder(const Population& p, std::uint64_t first_seed) : p_(p), first_seed_(first_seed) {}
+
+  std::optional<Wanted> baselines() const {
+    int highest = 0;
+    for (const Individual& i : p_.individuals())
+      if (is_candidate(i)) highest = std::max(highest, i.entered);
+    for (int rung = 0; rung <= highest; ++rung)
+      for (const Individual& i : p_.individuals())
+        if (is_baseline(i))
+          if (auto run = missing(i, rung, this->rung(rung).seeds, "baseline")) return run;
+    return std::nullopt;
+  }
+
+  std::optional<Wanted> promotions() const {
+    for (int rung = static_cast<int>(p_.settings().rungs.size()) - 1; rung >= 0; --rung) {
+      for (const Individual& i : p_.individuals())
+        if (is_candidate(i) && i.entered >= rung && alive(i, rung))
+          if (auto run = missing(i, rung, this->rung(rung).seeds,
+                                 p_.standing(i, rung).done > 0 ? "replicate" : "rung"))
+            return run;
+      if (rung > 0)
+        if (auto run = promote(rung)) return run;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Wanted> last_comparison() const {
+    const Leader best = leader(p_);
+    if (best.rung < 0) return std::nullopt;
+    const int seeds = std::max(p_.settings().final_seeds, rung(best.rung).seeds);
+    // Seed by seed, so that an interrupted comparison is a smaller one.
+    const std::uint64_t fresh = first_seed_ + kFinalSeeds;
+    for (int count = 1; count <= seeds; ++count) {
+      if (auto run = missing(p_.individual(best.design), best.rung, count, "final", fresh)) return run;
+      for (const Individual& i : p_.individuals())
+        if (is_baseline(i))
+          if (auto run = missing(i, best.rung, count, "final", fresh)) return run;
+      // After the first pairs, the ablations with their seed: what they are compared with is there.
+      if (count > 1) continue;
+      for (const Individual& i : p_.individuals())
+        if (i.born.arm == "ablation" && i.born.parent == best.design)
+          if (auto run = missing(i, best.rung, 1, "ablation", fresh)) return run;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] const Rung& rung(int r) const { return p_.settings().rungs[static_cast<std::size_t>(r)]; }
+  // A run that ended without a score ends its design at this rung: one seed that diverges is a verdict.
+  [[nodiscard]] bool alive(const Individual& i, int rung) const { return p_.standing(i, rung).lost == 0; }
+
+  [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds,
+                                              const char* purpose) const {
+    return missing(i, rung, seeds, purpose, first_seed_);
+  }
+  [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds, const char* purpose,
+                                              std::uint64_t first) const {
+    if (!alive(i, rung)) return std::nullopt;
+    for (int k = 0; k < seeds; ++k) {
+      const std::uint64_t seed = first + static_cast<std::uint64_t>(k);
+      const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
+        return p_.trial(id).begun.rung == rung && p_.trial(id).begun.seed == seed;
+      });
+      if (!begun) return Wanted{i.born.id, rung, seed, purpose, {}};
+    }
+    return std::nullopt;
+  }
+
+  // The best design of the rung below that has not been promoted, if there is room.
+  [[nodiscard]] std::optional<Wanted> promote(int to) const {
+    const Rung& below = rung(to - 1);
+    struct Ranked {
+      double bits;
+      const Individual* design;
+    };
+    std::vector<Ranked> over;
+    std::int64_t entered = 0;
+    for (const Individual& i : p_.individuals()) {
+      if (!is_candidate(i)) continue;
+      if (i.entered >= to) ++entered;
+      const Standing s = p_.standing(i, to - 1);
+      if (s.lost > 0)
+        over.push_back({std::numeric_limits<double>::infinity(), &i});
+      else if (s.done >= below.seeds)
+        over.push_back({s.bits, &i});
+    }
+    if (rung(to).designs > 0 && entered >= rung(to).designs) return std::nullopt;
+    const auto places = static_cast<std::size_t>(below.keep * static_cast<double>(over.size()));
+    std::stable_sort(over.begin(), over.end(),
+                     [](const Ranked& a, const Ranked& b) { return a.bits < b.bits; });
+    for (std::size_t k = 0; k < std::min(places, over.size()); ++k) {
+      const Individual& i = *over[k].design;
+      if (i.entered >= to || !std::isfinite(over[k].bits)) continue;
+      std::string reason = fmt::format("{:.4f} bits per byte, rank {} of {} at {}", over[k].bits, k + 1,
+                                       over.size(), below.name);
+      if (below.evidence > 0) {
+        const std::int64_t baseline = p_.best_baseline(to - 1);
+        if (baseline == 0) return std::nullopt;
+        const Interval d = compare(p_, i.born.id, baseline, to - 1, Phase::kSearch, below.evidence);
+        if (!d.below_zero()) continue;
+        reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]", p_.individual(baseline).born.name,
+                              d.mean, d.low, d.high);
+      }
+      return Wanted{i.born.id, to, first_seed_, "rung", std::move(reason)};
+    }
+    return std::nullopt;
+  }
+
+  const Population& p_;
+  std::uint64_t first_seed_;
+};
+
+}  // namespace
+
+std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase) {
+  const Ladder ladder(population, first_seed);
+  if (auto run = ladder.baselines()) return run;
+  if (phase == Phase::kFinal) return ladder.last_comparison();
+  return ladder.promotions();
+}
+
+std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
+  const Settings& s = p.settings();
+  const Rung& r = s.rungs.at(static_cast<std::size_t>(rung));
+  std::vector<double> out(s.hurdles.size(), std::numeric_limits<double>::infinity());
+  if (r.stop <= 0) return out;
+  for (std::size_t h = 0; h < out.size(); ++h) {
+    std::vector<double> losses;
+    for (const Trial& t : p.trials())
+      if (t.ended && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h)
+        losses.push_back(t.at_hurdles[h]);
+    if (static_cast<int>(losses.size()) < s.hurdle_runs) continue;
+    std::sort(losses.begin(), losses.end());
+    const auto place = static_cast<std::size_t>((1 - r.stop) * static_cast<double>(losses.size() - 1));
+    out[h] = losses[place];
+  }
+  return out;
+}
+
+Leader leader(const Population& p) {
+  for (int rung = static_cast<int>(p.settings().rungs.size()) - 1; rung >= 0; --rung) {
+    Leader out;
+    double bits = 0;
+    int most = 0;
+    const int seeds = p.settings().rungs[static_cast<std::size_t>(rung)].seeds;
+    for (const Individual& i : p.individuals()) {
+      if (!is_candidate(i)) continue;
+      const Standing s = p.standing(i, rung);
+      // More seeds weigh more than a lucky one: a design with all its seeds goes before one with fewer.
+      const int full = std::min(s.done, seeds);
+      if (s.done == 0 || s.lost > 0 || full < most) continue;
+      if (out.design == 0 || full > most || s.bits < bits)
+        out = {rung, i.born.id}, bits = s.bits, most = full;
+    }
+    if (out.design != 0) return out;
+  }
+  return {};
+}
+
+Interval compare(const Population& p, std::int64_t design, std::int64_t against, int rung, Phase phase,
+                 double alpha) {
+  return anytime_interval(p.differences(design, against, rung, phase == Phase::kFinal), alpha);
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,167 @@
+#include "evolve/population.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "lang/parser.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+constexpr int kCurvePlaces = 8;
+
+// The mean loss of the tenth of a run before `share` of its tokens; NaN when it did not get there.
+double loss_before(const std::vector<record::Point>& curve, double tokens, double share) {
+  if (curve.empty() || static_cast<double>(curve.back().tokens) < share * tokens) return std::nan("");
+  double sum = 0;
+  int count = 0;
+  for (const record::Point& p : curve) {
+    const double at = static_cast<double>(p.tokens);
+    if (at > 0.9 * share * tokens && at <= share * tokens) sum += p.loss, ++count;
+  }
+  return count > 0 ? sum / count : std::nan("");
+}
+
+Error unexpected(const std::string& what) {
+  return {"event", what, "the record was changed, or a newer gabbro wrote it", {}};
+}
+
+}  // namespace
+
+Result<bool> Population::apply(const record::Event& event) {
+  if (const auto* e = std::get_if<record::DesignBorn>(&event)) return add(*e);
+  if (const auto* e = std::get_if<record::TrialBegun>(&event)) return add(*e);
+  if (const auto* e = std::get_if<record::TrialEnded>(&event)) return add(*e);
+  if (const auto* e = std::get_if<record::Refused>(&event)) attempts_ = std::max(attempts_, e->attempt);
+  if (const auto* e = std::get_if<record::Promoted>(&event)) {
+    if (e->design < 1 || e->design > static_cast<std::int64_t>(individuals_.size()))
+      return tl::unexpected(unexpected(fmt::format("a promotion of design {}, which is unknown", e->design)));
+    int& entered = individuals_[static_cast<std::size_t>(e->design - 1)].entered;
+    entered = std::max(entered, e->rung);
+  }
+  return true;
+}
+
+Result<bool> Population::add(const record::DesignBorn& born) {
+  if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
+    return tl::unexpected(
+        unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
+  lang::ParseResult parsed = lang::parse(born.program);
+  if (!parsed.errors.empty())
+    return tl::unexpected(unexpected(fmt::format("design {}: {}", born.id, parsed.errors[0].message)));
+  Individual out{born, std::make_shared<const lang::Program>(std::move(parsed.program)), {}, {}, 0};
+  out.shape = shape_of(*out.program);
+  individuals_.push_back(std::move(out));
+  attempts_ = std::max(attempts_, born.attempt);
+  hashes_.insert(born.hash);
+  if (!born.fingerprint.empty()) functions_.insert(born.fingerprint);
+  return true;
+}
+
+Result<bool> Population::add(const record::TrialBegun& begun) {
+  const auto count = static_cast<std::int64_t>(trials_.size());
+  if (begun.id >= 1 && begun.id <= count && !trials_[static_cast<std::size_t>(begun.id - 1)].ended)
+    return true;  // begun again
+  if (begun.id != count + 1 || begun.design < 1 ||
+      begun.design > static_cast<std::int64_t>(individuals_.size()))
+    return tl::unexpected(
+        unexpected(fmt::format("trial {} of design {} follows trial {}", begun.id, begun.design, count)));
+  trials_.push_back({.begun = begun,
+                     .ended = false,
+                     .status = {},
+                     .cause = {},
+                     .bits = 0,
+                     .at_hurdles = {},
+                     .flops = 0,
+                     .curve = {},
+                     .weights_hash = {},
+                     .text_hash = {}});
+  Individual& owner = individuals_[static_cast<std::size_t>(begun.design - 1)];
+  owner.trials.push_back(begun.id);
+  owner.entered = std::max(owner.entered, begun.rung);
+  return true;
+}
+
+Result<bool> Population::add(const record::TrialEnded& ended) {
+  if (ended.id < 1 || ended.id > static_cast<std::int64_t>(trials_.size()))
+    return tl::unexpected(unexpected(fmt::format("a result of trial {}, which was not begun", ended.id)));
+  Trial& trial = trials_[static_cast<std::size_t>(ended.id - 1)];
+  if (trial.ended) return tl::unexpected(unexpected(fmt::format("a second result of trial {}", ended.id)));
+  GABBRO_TRY(result, record::parse_result(ended.result));
+  trial.ended = true;
+  trial.status = ended.end == "result" ? result.status : "failed";
+  trial.cause = result.cause;
+  trial.bits = result.bits_per_byte;
+  trial.weights_hash = result.weights_hash;
+  trial.text_hash = result.text_hash;
+  const double tokens =
+      static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
+  for (const double share : settings_.hurdles) {
+    const double loss = loss_before(result.curve, tokens, share);
+    if (std::isfinite(loss)) trial.at_hurdles.push_back(loss);
+  }
+  for (int i = 1; i <= kCurvePlaces; ++i) {
+    const double loss = loss_before(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
+    if (std::isfinite(loss)) trial.curve.push_back(loss);
+  }
+  const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
+  trial.flops = trained * result.train_flops_per_token;
+  if (trial.begun.rung == 0) spent_[individual(trial.begun.design).born.arm] += trial.flops;
+  return true;
+}
+
+Standing Population::standing(const Individual& individual, int rung) const {
+  Standing out;
+  for (const std::int64_t id : individual.trials) {
+    const Trial& t = trial(id);
+    if (t.begun.rung != rung || judges(t)) continue;
+    if (!t.ended)
+      ++out.open;
+    else if (t.status != "done")
+      ++out.lost;
+    else
+      ++out.done, out.bits += t.bits;
+  }
+  if (out.done > 0) out.bits /= out.done;
+  return out;
+}
+
+const Trial* Population::scored(std::int64_t design, int rung, std::uint64_t seed) const {
+  for (const std::int64_t id : individual(design).trials) {
+    const Trial& t = trial(id);
+    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == "done") return &t;
+  }
+  return nullptr;
+}
+
+std::vector<double> Population::differences(std::int64_t design, std::int64_t against, int rung,
+                                            bool final) const {
+  std::vector<double> out;
+  for (const std::int64_t id : individual(design).trials) {
+    const Trial& t = trial(id);
+    if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
+    if (const Trial* other = scored(against, rung, t.begun.seed)) out.push_back(t.bits - other->bits);
+  }
+  return out;
+}
+
+std::int64_t Population::best_baseline(int rung) const {
+  std::int64_t best = 0;
+  double bits = 0;
+  for (const Individual& i : individuals_) {
+    if (!is_baseline(i)) continue;
+    const Standing s = standing(i, rung);
+    if (s.done > 0 && (best == 0 || s.bits < bits)) best = i.born.id, bits = s.bits;
+  }
+  return best;
+}
+
+double Population::spent(std::string_view arm) const {
+  const auto at = spent_.find(arm);
+  return at == spent_.end() ? 0 : at->second;
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,102 @@
+// What a campaign knows: the fold of its events.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "evolve/describe.h"
+#include "evolve/settings.h"
+#include "record/event.h"
+#include "record/trial.h"
+
+namespace gabbro::evolve {
+
+struct Trial {
+  record::TrialBegun begun;
+  bool ended = false;
+  std::string status;  // of its result: "done", "refused", "failed", "hurdle"
+  std::string cause;
+  double bits = 0;                 // bits per byte, when done
+  std::vector<double> at_hurdles;  // mean training loss before each of Settings::hurdles that it reached
+  double flops = 0;                // that its training took
+  std::vector<double> curve;       // losses at eight even places, for behaviour
+  std::string weights_hash, text_hash;
+};
+
+struct Individual {
+  record::DesignBorn born;
+  std::shared_ptr<const lang::Program> program;
+  Shape shape;
+  std::vector<std::int64_t> trials;  // ids, in order
+  int entered = 0;                   // the highest rung it may be trained at
+};
+
+/// What is known of an individual at one rung from the runs of the search; those of the last comparison and of ablations do not count.
+struct Standing {
+  int done = 0, open = 0,
+      lost =
+          0;  // runs: finished with a score, under way, without a score (refused, failed, stopped at a hurdle)
+  double bits = 0;  // mean of the done ones
+};
+
+/// All designs, draws and trials. Ids count from 1; adding an event is O(1) but for parsing what it holds.
+class Population {
+ public:
+  explicit Population(const Settings& settings) : settings_(settings) {}
+
+  /// Errors, "event": it does not fit what came before, a program that does not parse.
+  Result<bool> apply(const record::Event& event);
+
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const std::vector<Individual>& individuals() const { return individuals_; }
+  [[nodiscard]] const Individual& individual(std::int64_t id) const {
+    return individuals_.at(static_cast<std::size_t>(id - 1));
+  }
+  [[nodiscard]] const std::vector<Trial>& trials() const { return trials_; }
+  [[nodiscard]] const Trial& trial(std::int64_t id) const {
+    return trials_.at(static_cast<std::size_t>(id - 1));
+  }
+  [[nodiscard]] std::int64_t attempts() const { return attempts_; }
+  [[nodiscard]] bool knows_hash(const std::string& hash) const { return hashes_.contains(hash); }
+  [[nodiscard]] bool knows_function(const std::string& fingerprint) const {
+    return functions_.contains(fingerprint);
+  }
+  [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
+  /// The finished score of a design at a rung with a seed; null when there is none.
+  [[nodiscard]] const Trial* scored(std::int64_t design, int rung, std::uint64_t seed) const;
+  /// Scores of two designs at a rung where both have one of the same seed, first minus second; of the runs of the last comparison, or of the others.
+  [[nodiscard]] std::vector<double> differences(std::int64_t design, std::int64_t against, int rung,
+                                                bool final) const;
+  /// The baseline of the best mean at `rung`; 0 when none is done there.
+  [[nodiscard]] std::int64_t best_baseline(int rung) const;
+  /// Training FLOPs that an arm has spent at the first rung.
+  [[nodiscard]] double spent(std::string_view arm) const;
+
+ private:
+  Result<bool> add(const record::DesignBorn& born);
+  Result<bool> add(const record::TrialBegun& begun);
+  Result<bool> add(const record::TrialEnded& ended);
+
+  Settings settings_;
+  std::vector<Individual> individuals_;
+  std::vector<Trial> trials_;
+  std::int64_t attempts_ = 0;
+  std::set<std::string, std::less<>> hashes_, functions_;
+  std::map<std::string, double, std::less<>> spent_;
+};
+
+/// Runs of the last comparison and of ablations judge; they do not guide.
+[[nodiscard]] inline bool judges(const Trial& t) {
+  return t.begun.purpose == "final" || t.begun.purpose == "ablation";
+}
+[[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
+[[nodiscard]] inline bool is_candidate(const Individual& i) {
+  return i.born.arm != "baseline" && i.born.arm != "ablation";
+}
+
+}  // namespace gabbro::evolve

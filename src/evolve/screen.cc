@@ -1,0 +1,135 @@
+#include "evolve/screen.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "exec/reference/fingerprint.h"
+#include "lang/check.h"
+#include "lang/printer.h"
+#include "lang/resize.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+// Small enough to be evaluated at once; every zoo unit works at it.
+constexpr std::int64_t kFingerprintWidth = 16, kFingerprintVocab = 16;
+
+// The last design of a checked program, elaborated otherwise.
+lang::Elaboration elaborate(const lang::Program& program, lang::Library library,
+                            const lang::ElaborateOptions& options) {
+  library.add(program);
+  for (auto item = program.items.rbegin(); item != program.items.rend(); ++item)
+    if (const auto* design = std::get_if<lang::Design>(&item->value))
+      return lang::elaborate(library, *design, options);
+  GABBRO_CHECK(false);
+  return {};
+}
+
+// Values to six digits: equal functions agree in them but where rounding falls on a border, which misses a duplicate and never makes one.
+std::string fingerprint_of(const lang::Program& program, const lang::Library& library) {
+  const lang::Elaboration e =
+      elaborate(program, library, {.width = kFingerprintWidth, .vocab = kFingerprintVocab});
+  if (!e.ok()) return "";  // it does not exist at this width
+  const exec::Fingerprint f = exec::fingerprint(e.graph, e.outputs);
+  for (const double v : f.values)
+    if (!std::isfinite(v)) return "not finite";
+  return fmt::format("{:.5e} {:.5e} {:.5e} {:.5e} {}", f.values[0], f.values[1], f.values[2], f.values[3],
+                     f.params);
+}
+
+const lang::Subject* design_of(const lang::CheckReport& report) {
+  return !report.subjects.empty() && report.subjects.back().is_design ? &report.subjects.back() : nullptr;
+}
+
+// Size and costs at the first rung.
+Result<bool> fit(const lang::Program& program, const Settings& settings, const lang::Library& library,
+                 record::DesignBorn& out) {
+  lang::Library with = library;
+  with.add(program);
+  const lang::Design* design = nullptr;
+  for (const lang::Item& item : program.items)
+    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  const Rung& rung = settings.rungs.front();
+  const auto resized = lang::resize(with, *design, rung.params, settings.vocab);
+  if (!resized) return fail("size", resized.error().message, resized.error().hint);
+  lang::Subject subject;
+  subject.is_design = true;
+  subject.elaboration = lang::elaborate(
+      with, *design, {.width = resized->width, .vocab = settings.vocab, .free_scale = resized->free_scale});
+  lang::complete(subject);
+  if (!subject.elaboration.ok()) return tl::unexpected(subject.elaboration.errors.front());
+  ir::SymEnv env = subject.elaboration.graph.env;
+  env.context = static_cast<double>(rung.length);
+  out.train_flops = subject.facts.train_flops.eval(env);
+  out.decode_flops = subject.facts.decode_flops.eval(env);
+  out.state_bytes = subject.facts.state_bytes.eval(env);
+  return true;
+}
+
+Result<bool> within_limits(const record::DesignBorn& born, const Population& population) {
+  double train = 0, decode = 0, state = 0;
+  for (const Individual& i : population.individuals())
+    if (is_baseline(i)) {
+      train = std::max(train, i.born.train_flops);
+      decode = std::max(decode, i.born.decode_flops);
+      state = std::max(state, i.born.state_bytes);
+    }
+  const Limits& limits = population.settings().limits;
+  const auto check = [](const char* what, double value, double most, double factor) -> Result<bool> {
+    if (factor <= 0 || most <= 0 || value <= factor * most) return true;
+    return fail("cost", fmt::format("{}: {:.3g}, {:.1f} times the most of a baseline; the limit is {:g}",
+                                    what, value, value / most, factor));
+  };
+  if (const auto ok = check("training FLOPs a token", born.train_flops, train, limits.train_flops); !ok)
+    return tl::unexpected(ok.error());
+  if (const auto ok = check("decoding FLOPs a token", born.decode_flops, decode, limits.decode_flops); !ok)
+    return tl::unexpected(ok.error());
+  return check("bytes of decoding state", born.state_bytes, state, limits.state_bytes);
+}
+
+Result<record::DesignBorn> identify(const lang::CheckReport& report, const lang::Program& program) {
+  if (!report.valid()) return tl::unexpected(report.errors.front());
+  const lang::Subject* subject = design_of(report);
+  if (!subject) return fail("design", "the program holds no design", "add `design Name:` with a stack");
+  record::DesignBorn out;
+  out.name = subject->name;
+  out.program = lang::print(program);
+  out.hash = to_hex(subject->hash);
+  out.species = species_of(subject->elaboration.graph);
+  if (!subject->facts.mixes_tokens) return fail("no mixing", "no output reads an earlier token");
+  return out;
+}
+
+}  // namespace
+
+Result<record::DesignBorn> screen(const Offspring& offspring, const Population& population,
+                                  const lang::Library& library) {
+  const lang::CheckReport report = lang::check(offspring.program, library);
+  GABBRO_TRY(out, identify(report, offspring.program));
+  if (population.knows_hash(out.hash)) return fail("duplicate", "a design of hash " + out.hash + " is known");
+  out.fingerprint = fingerprint_of(offspring.program, library);
+  if (out.fingerprint == "not finite") return fail("not finite", "the outputs overflow at first weights");
+  if (!out.fingerprint.empty() && population.knows_function(out.fingerprint))
+    return fail("same function", "a design of fingerprint " + out.fingerprint + " is known");
+  if (const auto ok = fit(offspring.program, population.settings(), library, out); !ok)
+    return tl::unexpected(ok.error());
+  if (const auto ok = within_limits(out, population); !ok) return tl::unexpected(ok.error());
+  out.op = offspring.op;
+  out.parent = offspring.parent;
+  out.mate = offspring.mate;
+  return out;
+}
+
+Result<record::DesignBorn> measure(const lang::Program& program, const Settings& settings,
+                                   const lang::Library& library) {
+  const lang::CheckReport report = lang::check(program, library);
+  GABBRO_TRY(out, identify(report, program));
+  out.fingerprint = fingerprint_of(program, library);
+  if (const auto ok = fit(program, settings, library, out); !ok) return tl::unexpected(ok.error());
+  return out;
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,51 @@
+// What a campaign is: its ladder, its arms, its limits. Read from TOML by campaign/preset.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gabbro::evolve {
+
+/// A rung of the ladder: every design and every baseline is trained here at equal parameters, tokens and data order.
+struct Rung {
+  std::string name;
+  std::int64_t params = 0;  // ±1 %
+  std::int64_t tokens = 0;
+  std::int64_t sequences = 8, length = 128;  // of a batch
+  double rate = 3e-3;                        // of all designs; muP fits it to the width
+  std::int64_t designs = 0;                  // at most so many enter; 0: no bound
+  double keep = 0.25;  // of the designs that are done here, so many go on (asynchronous successive halving)
+  int seeds = 1;       // runs of a design here before it is judged
+  double evidence =
+      0;  // to enter the next rung the interval of this level against the best baseline must lie below 0; 0: rank alone
+  double stop =
+      0;  // of the runs at this data order, the worst share is stopped at each of `hurdles`; 0: none
+  std::int64_t documents = 0;        // held-out documents that are scored; 0: all
+  std::int64_t document_tokens = 0;  // of each, its first tokens; 0: all
+};
+
+/// Costs of a design at the size of the first rung, as multiples of the most expensive baseline; 0: no limit.
+struct Limits {
+  double train_flops = 4;
+  double decode_flops = 4;
+  double state_bytes = 8;
+};
+
+struct Settings {
+  std::string preset = "laptop";
+  std::vector<Rung> rungs;
+  std::vector<std::string> baselines;         // zoo designs by name: "Llama"
+  std::vector<std::string> arms{"adaptive"};  // strategies, at equal training FLOPs
+  std::vector<double> hurdles{0.25, 0.5};     // shares of a run's tokens
+  int hurdle_runs = 8;                        // runs at one data order before the first is stopped
+  Limits limits;
+  std::int64_t vocab = 1024;    // of a corpus that the campaign makes
+  int final_seeds = 3;          // of winner and baselines at the last rung reached
+  bool ablate = true;           // the winner, unit by unit
+  double search_share = 0.7;    // of a budget of time; then no new designs, and the last eighth for the final
+  double worker_seconds = 900;  // limit of a trial, times the ratio of its work to the first rung's
+  std::int64_t worker_bytes = 4LL << 30;
+};
+
+}  // namespace gabbro::evolve

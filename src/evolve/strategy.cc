@@ -1,0 +1,91 @@
+#include "evolve/strategy.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+
+#include "edit/generate.h"
+#include "evolve/adaptive.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+class RandomSearch : public Strategy {
+ public:
+  Result<Offspring> propose(const Population&, edit::CodeBook& book, Random random) const override {
+    return fresh(book, random);
+  }
+};
+
+class Tournament : public Strategy {
+ public:
+  Result<Offspring> propose(const Population& population, edit::CodeBook& book,
+                            Random random) const override {
+    constexpr std::size_t kAge = 50;
+    std::vector<Known> all = known(population, "tournament");
+    if (all.empty()) return fresh(book, random);
+    if (all.size() > kAge) all.erase(all.begin(), all.end() - kAge);
+    const Individual &parent = best_of(all, random), &mate = best_of(all, random);
+    return bred(random.pick(edit::all_operators()), parent, &mate, book, random);
+  }
+
+ private:
+  static const Individual& best_of(const std::vector<Known>& all, Random& random) {
+    constexpr int kSize = 10;
+    const Known* best = &random.pick(all);
+    for (int i = 1; i < kSize; ++i)
+      if (const Known& k = random.pick(all); k.advantage < best->advantage) best = &k;
+    return *best->design;
+  }
+};
+
+}  // namespace
+
+std::vector<std::string_view> strategy_names() { return {"adaptive", "tournament", "random"}; }
+
+std::unique_ptr<Strategy> make_strategy(std::string_view name) {
+  if (name == "adaptive") return make_adaptive();
+  if (name == "tournament") return std::make_unique<Tournament>();
+  if (name == "random") return std::make_unique<RandomSearch>();
+  return nullptr;
+}
+
+std::vector<Known> known(const Population& population, std::string_view arm) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::map<int, double> reference;  // the best baseline by rung
+  const auto against = [&](int rung) {
+    const auto at = reference.find(rung);
+    if (at != reference.end()) return at->second;
+    const std::int64_t best = population.best_baseline(rung);
+    return reference[rung] = best == 0 ? 0 : population.standing(population.individual(best), rung).bits;
+  };
+  std::vector<Known> out;
+  for (const Individual& i : population.individuals()) {
+    if (i.born.arm != arm && !is_baseline(i)) continue;
+    for (int rung = i.entered; rung >= 0; --rung) {
+      const Standing s = population.standing(i, rung);
+      if (s.done == 0 && s.lost == 0) continue;
+      out.push_back({&i, s.lost > 0 ? kInfinity : s.bits - against(rung), rung});
+      break;
+    }
+  }
+  return out;
+}
+
+Offspring fresh(edit::CodeBook& book, Random& random) {
+  return {edit::random_program(random, book,
+                               {.unit_size = 10, .most_layers = 8, .most_new_units = 2, .new_unit = 0.3}),
+          "fresh", 0, 0};
+}
+
+Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* mate,
+                       edit::CodeBook& book, Random& random) {
+  const bool crosses = op == edit::Operator::kCrossover && mate && mate->born.id != parent.born.id;
+  GABBRO_TRY(child, edit::vary(op, *parent.program, crosses ? mate->program.get() : nullptr, book, random));
+  return Offspring{std::move(child), std::string(edit::name_of(op)), parent.born.id,
+                   crosses ? mate->born.id : 0};
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,58 @@
+// What is tried next: strategies write offspring from what a campaign knows.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "edit/codebook.h"
+#include "edit/vary.h"
+#include "evolve/population.h"
+
+namespace gabbro::evolve {
+
+/// A program, and where it came from. Well typed and causal, since every operator is.
+struct Offspring {
+  lang::Program program;
+  std::string op;
+  std::int64_t parent = 0, mate = 0;
+};
+
+/// A way to search. It keeps nothing between calls: what it proposes is a function of the population and the random stream, so that a
+/// campaign that was killed goes on as it would have.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+  /// Errors: those of the edit that was drawn; the caller draws again with another stream.
+  virtual Result<Offspring> propose(const Population& population, edit::CodeBook& book,
+                                    Random random) const = 0;
+};
+
+/// The names of all strategies: "adaptive", "tournament", "random".
+std::vector<std::string_view> strategy_names();
+
+/// Null for an unknown name. `adaptive` is evolve/adaptive.cc; `tournament` is plain genetic programming with aging (Real et al. 2019, arXiv
+/// 1802.01548): a parent is the best of ten of the last fifty, operators are drawn evenly; `random` writes every design anew.
+std::unique_ptr<Strategy> make_strategy(std::string_view name);
+
+// ---- what strategies share -----------------------------------------------------------------------------------------------
+
+/// Designs of `arm` and the baselines that have an outcome at the first rung (a score, or none: an infinite one), oldest first.
+struct Known {
+  const Individual* design = nullptr;
+  double advantage =
+      0;  // bits per byte above the best baseline at the highest rung where it is done; negative: better. Infinite: lost
+  int rung = 0;
+};
+std::vector<Known> known(const Population& population, std::string_view arm);
+
+/// A design made anew: of random units, and units of the book.
+Offspring fresh(edit::CodeBook& book, Random& random);
+
+/// One operator applied to `parent`. `mate` may be null.
+Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* mate,
+                       edit::CodeBook& book, Random& random);
+
+}  // namespace gabbro::evolve
