@@ -124,3 +124,30 @@ function(gabbro_embed_zoo out)
     VERBATIM)
   set(${out} ${generated} PARENT_SCOPE)
 endfunction()
+
+# A C++ source with the texts of presets/*.toml, declared by src/campaign/preset.h. Made when CMake runs, which it does when one changes.
+function(gabbro_embed_presets out)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/presets/*.toml)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(rows "")
+  foreach(file IN LISTS files)
+    cmake_path(GET file STEM name)
+    file(READ ${file} text)
+    string(APPEND rows "    Preset{\"${name}\", R\"gabbro(${text})gabbro\"},\n")
+  endforeach()
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/campaign/presets.cc)
+  file(CONFIGURE OUTPUT ${generated} @ONLY CONTENT
+"// Generated from presets/.
+#include \"campaign/preset.h\"
+
+namespace gabbro::campaign {
+namespace {
+constexpr Preset kPresets[] = {
+@rows@};
+}  // namespace
+
+std::span<const Preset> presets() { return kPresets; }
+}  // namespace gabbro::campaign
+")
+  set(${out} ${generated} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,89 @@
+// The loop: what is to be trained next, workers that train it, and a record that survives anything.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edit/codebook.h"
+#include "evolve/ladder.h"
+#include "evolve/population.h"
+#include "evolve/strategy.h"
+#include "jobs/jobs.h"
+#include "store/store.h"
+
+namespace gabbro::campaign {
+
+/// Where a campaign lives: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run), DIR/lock.
+struct Place {
+  std::string dir;
+  [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
+  [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
+};
+
+/// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes on.
+struct Plan {
+  evolve::Settings settings;
+  std::string corpus;  // a folder made by `gabbro data build`
+  std::uint64_t seed = 1;
+  int threads = 1;  // of a worker: results depend on it
+  std::string device = "cpu";
+  bool twins = false;  // an A/A test: copies of the first baseline instead of a search
+};
+
+/// When to stop: whichever comes first; 0: not by this.
+struct Budget {
+  double minutes = 0;       // of this session
+  std::int64_t trials = 0;  // of the campaign
+};
+
+/// A run that is under way, for the view.
+struct Running {
+  std::int64_t trial = 0;
+  record::Progress progress;
+  double seconds = 0;
+};
+
+/// What a view shows; borrowed, for the length of a call.
+struct Snapshot {
+  const evolve::Population& population;
+  evolve::Phase phase;
+  std::vector<Running> running;
+  double seconds = 0;            // of this session
+  double left = 0;               // of its budget; negative: unknown
+  double search_seconds = 0;     // spent on anything but waiting for workers
+  std::int64_t trials_here = 0;  // that ended in this session
+};
+
+class Campaign {
+ public:
+  /// Makes the folder and writes the first event and the baselines. Errors: "campaign" (there is one already), "store", "io", those of the
+  /// baselines at the first rung.
+  static Result<Campaign> create(const Place& place, const Plan& plan);
+  /// Opens a campaign to go on with it. Errors: "campaign" (none there; another process works on it, with its number), "store", "event".
+  static Result<Campaign> open(const Place& place);
+  Campaign(Campaign&&) noexcept;
+  ~Campaign();
+
+  [[nodiscard]] const Plan& plan() const;
+  [[nodiscard]] const evolve::Population& population() const;
+
+  /// Works until the budget is spent, nothing is left to do, or `stop` says 1 (runs end at their next step with a checkpoint, to be gone on with) or 2 (they are killed).
+  /// `view` is called a few times a second and at the end. Returns why it ended: "done", "budget", "signal". Errors: "jobs" (workers cannot be started: the
+  /// first fails at once), "store" (the disk is full): all that was recorded stays.
+  Result<std::string> run(const Budget& budget, jobs::Executor& executor, const std::function<int()>& stop,
+                          const std::function<void(const Snapshot&)>& view);
+
+ private:
+  struct State;
+  explicit Campaign(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// The plan as it stands in the first event, and back. Errors: "preset".
+std::string to_toml(const Plan& plan);
+Result<Plan> parse_plan(const record::CampaignBegun& begun);
+
+}  // namespace gabbro::campaign

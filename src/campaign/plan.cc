@@ -1,0 +1,44 @@
+// The plan of a campaign as text, for its first event.
+#include <fmt/format.h>
+
+#include "campaign/campaign.h"
+#include "campaign/preset.h"
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace gabbro::campaign {
+
+namespace {
+constexpr std::string_view kBorder = "\n# settings\n";
+}
+
+std::string to_toml(const Plan& plan) {
+  std::ostringstream out;
+  out << toml::table{{"corpus", plan.corpus},
+                     {"seed", static_cast<std::int64_t>(plan.seed)},
+                     {"threads", plan.threads},
+                     {"device", plan.device},
+                     {"twins", plan.twins}};
+  return out.str() + std::string(kBorder) + to_toml(plan.settings);
+}
+
+Result<Plan> parse_plan(const record::CampaignBegun& begun) {
+  const std::size_t at = begun.config.find(kBorder);
+  const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, at));
+  if (at == std::string::npos || !head)
+    return fail("preset", "the record does not say what the campaign is", "a newer gabbro wrote it?");
+  Plan plan;
+  const toml::table& t = head.table();
+  plan.corpus = t["corpus"].value_or(plan.corpus);
+  plan.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
+  plan.threads = t["threads"].value_or(plan.threads);
+  plan.device = t["device"].value_or(plan.device);
+  plan.twins = t["twins"].value_or(plan.twins);
+  GABBRO_TRY(settings,
+             parse_settings(std::string_view(begun.config).substr(at + kBorder.size()), "recorded"));
+  plan.settings = std::move(settings);
+  return plan;
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,270 @@
+#include "campaign/preset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <set>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "evolve/strategy.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+
+using evolve::Rung;
+using evolve::Settings;
+
+namespace {
+
+std::optional<std::int64_t> amount(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : unit == "B" ? 1e9 : 0;
+  if (error != std::errc{} || factor == 0 || value < 0) return std::nullopt;
+  return static_cast<std::int64_t>(std::llround(value * factor));
+}
+
+// Reads a table's keys; the first that is wrong is kept as the error.
+class Table {
+ public:
+  Table(const toml::table& table, std::string name, Error& error)
+      : table_(table), name_(std::move(name)), error_(error) {}
+  ~Table() {
+    for (const auto& [key, node] : table_)
+      if (!known_.contains(std::string(key.str())))
+        fail(&node, fmt::format("there is no key {}{}", name_, key.str()), "keys here: " + keys());
+  }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  void operator()(const char* key, std::string& value) {
+    read(key, "a text", [&](const toml::node& n) {
+      const auto v = n.value_exact<std::string>();
+      if (v) value = *v;
+      return v.has_value();
+    });
+  }
+  void operator()(const char* key, bool& value) {
+    read(key, "true or false", [&](const toml::node& n) {
+      const auto v = n.value_exact<bool>();
+      if (v) value = *v;
+      return v.has_value();
+    });
+  }
+  void operator()(const char* key, double& value) {
+    read(key, "a number of at least 0", [&](const toml::node& n) {
+      const auto v = n.value<double>();
+      if (v && *v >= 0 && std::isfinite(*v)) value = *v;
+      return v && *v >= 0 && std::isfinite(*v);
+    });
+  }
+  void operator()(const char* key, std::int64_t& value) {
+    read(key, "an amount of at least 0, as 5000 or \"5k\"", [&](const toml::node& n) {
+      std::optional<std::int64_t> v = n.value_exact<std::int64_t>();
+      if (const auto text = n.value_exact<std::string>()) v = amount(*text);
+      if (v && *v >= 0) value = *v;
+      return v && *v >= 0;
+    });
+  }
+  void operator()(const char* key, int& value) {
+    std::int64_t wide = value;
+    (*this)(key, wide);
+    value = static_cast<int>(std::min<std::int64_t>(wide, 1'000'000));
+  }
+  template <class T>
+  void list(const char* key, std::vector<T>& values, const char* what,
+            const std::function<bool(const T&)>& allowed) {
+    read(key, what, [&](const toml::node& n) {
+      const toml::array* array = n.as_array();
+      if (!array) return false;
+      values.clear();
+      for (const toml::node& item : *array) {
+        const auto v = item.value<T>();
+        if (!v || !allowed(*v)) return false;
+        values.push_back(*v);
+      }
+      return true;
+    });
+  }
+  const toml::node* node(const char* key) {
+    known_.insert(key);
+    return table_.get(key);
+  }
+  void fail(const toml::node* at, std::string message, std::string hint) {
+    if (!error_.code.empty()) return;
+    error_ = {"preset", std::move(message), std::move(hint), {}};
+    if (at)
+      error_.at = {static_cast<int>(at->source().begin.line), static_cast<int>(at->source().begin.column)};
+  }
+
+ private:
+  void read(const char* key, const char* what, const std::function<bool(const toml::node&)>& take) {
+    known_.insert(key);
+    if (const toml::node* n = table_.get(key); n && !take(*n))
+      fail(n, fmt::format("{}{} is not {}", name_, key, what), "");
+  }
+  [[nodiscard]] std::string keys() const { return fmt::format("{}", fmt::join(known_, ", ")); }
+
+  const toml::table& table_;
+  std::string name_;
+  Error& error_;
+  std::set<std::string> known_;
+};
+
+void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& error) {
+  Table t(table, fmt::format("rung {}: ", number), error);
+  t("name", r.name);
+  t("params", r.params);
+  t("tokens", r.tokens);
+  t("sequences", r.sequences);
+  t("length", r.length);
+  t("rate", r.rate);
+  t("designs", r.designs);
+  t("keep", r.keep);
+  t("seeds", r.seeds);
+  t("evidence", r.evidence);
+  t("stop", r.stop);
+  t("documents", r.documents);
+  t("document_tokens", r.document_tokens);
+  const auto range = [&](const char* key, double value, double low, double high) {
+    if (value < low || value > high)
+      t.fail(table.get(key) ? table.get(key) : &table,
+             fmt::format("rung {}: {} is {:g}, not in {:g} to {:g}", number, key, value, low, high), "");
+  };
+  range("params", static_cast<double>(r.params), 1000, 1e12);
+  range("tokens", static_cast<double>(r.tokens), static_cast<double>(r.sequences * r.length), 1e14);
+  range("sequences", static_cast<double>(r.sequences), 1, 1e6);
+  range("length", static_cast<double>(r.length), 8, 1e6);
+  range("rate", r.rate, 1e-7, 10);
+  range("keep", r.keep, 0, 1);
+  range("stop", r.stop, 0, 0.9);
+  range("seeds", r.seeds, 1, 100);
+  range("evidence", r.evidence, 0, 0.5);
+  if (r.name.empty()) r.name = std::to_string(number);
+}
+
+}  // namespace
+
+Result<Settings> parse_settings(std::string_view text, const std::string& name) {
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    const auto at = parsed.error().source().begin;
+    return fail("preset", std::string(parsed.error().description()), "see presets/laptop.toml",
+                {static_cast<int>(at.line), static_cast<int>(at.column)});
+  }
+  Settings s;
+  s.preset = name;
+  Error error;
+  {
+    Table t(parsed.table(), "", error);
+    t("preset", s.preset);
+    t("vocab", s.vocab);
+    t.list<std::string>("baselines", s.baselines, "a list of files of zoo/, without .gab",
+                        [](const std::string& b) { return zoo::program(b + ".gab") != nullptr; });
+    const auto names = evolve::strategy_names();
+    t.list<std::string>(
+        "arms", s.arms, "a list of strategies: adaptive, tournament, random",
+        [&](const std::string& a) { return std::find(names.begin(), names.end(), a) != names.end(); });
+    t.list<double>("hurdles", s.hurdles, "a list of shares between 0 and 1",
+                   [](double h) { return h > 0 && h < 1; });
+    t("hurdle_runs", s.hurdle_runs);
+    t("final_seeds", s.final_seeds);
+    t("ablate", s.ablate);
+    t("search_share", s.search_share);
+    if (const toml::node* n = t.node("limits")) {
+      if (!n->is_table())
+        t.fail(n, "limits is not a table", "");
+      else {
+        Table limits(*n->as_table(), "limits.", error);
+        limits("train_flops", s.limits.train_flops);
+        limits("decode_flops", s.limits.decode_flops);
+        limits("state_bytes", s.limits.state_bytes);
+      }
+    }
+    if (const toml::node* n = t.node("worker")) {
+      if (!n->is_table())
+        t.fail(n, "worker is not a table", "");
+      else {
+        Table worker(*n->as_table(), "worker.", error);
+        std::int64_t megabytes = s.worker_bytes >> 20;
+        worker("seconds", s.worker_seconds);
+        worker("megabytes", megabytes);
+        s.worker_bytes = megabytes << 20;
+      }
+    }
+    const toml::node* rungs = t.node("rung");
+    if (!rungs || !rungs->is_array_of_tables())
+      t.fail(rungs, "there is no [[rung]]", "a ladder has at least one: see presets/laptop.toml");
+    else
+      for (const toml::node& rung : *rungs->as_array())
+        read_rung(*rung.as_table(), s.rungs.emplace_back(), s.rungs.size(), error);
+    if (s.arms.empty()) t.fail(nullptr, "there is no arm", "arms = [\"adaptive\"]");
+  }
+  if (!error.code.empty()) return tl::unexpected(error);
+  return s;
+}
+
+Result<Settings> load_settings(const std::string& name) {
+  for (const Preset& p : presets())
+    if (p.name == name) return parse_settings(p.text, name);
+  std::ifstream file(name, std::ios::binary);
+  if (!file) {
+    std::string names;
+    for (const Preset& p : presets()) names += (names.empty() ? "" : ", ") + std::string(p.name);
+    return fail("preset", fmt::format("there is no preset and no file '{}'", name), "presets: " + names);
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return parse_settings(text, name);
+}
+
+std::string to_toml(const Settings& s) {
+  const auto texts = [](const std::vector<std::string>& list) {
+    toml::array out;
+    for (const std::string& x : list) out.push_back(x);
+    return out;
+  };
+  toml::array hurdles, rungs;
+  for (const double h : s.hurdles) hurdles.push_back(h);
+  for (const Rung& r : s.rungs)
+    rungs.push_back(toml::table{{"name", r.name},
+                                {"params", r.params},
+                                {"tokens", r.tokens},
+                                {"sequences", r.sequences},
+                                {"length", r.length},
+                                {"rate", r.rate},
+                                {"designs", r.designs},
+                                {"keep", r.keep},
+                                {"seeds", r.seeds},
+                                {"evidence", r.evidence},
+                                {"stop", r.stop},
+                                {"documents", r.documents},
+                                {"document_tokens", r.document_tokens}});
+  const toml::table table{
+      {"preset", s.preset},
+      {"vocab", s.vocab},
+      {"baselines", texts(s.baselines)},
+      {"arms", texts(s.arms)},
+      {"hurdles", hurdles},
+      {"hurdle_runs", s.hurdle_runs},
+      {"final_seeds", s.final_seeds},
+      {"ablate", s.ablate},
+      {"search_share", s.search_share},
+      {"limits", toml::table{{"train_flops", s.limits.train_flops},
+                             {"decode_flops", s.limits.decode_flops},
+                             {"state_bytes", s.limits.state_bytes}}},
+      {"worker", toml::table{{"seconds", s.worker_seconds}, {"megabytes", s.worker_bytes >> 20}}},
+      {"rung", rungs}};
+  std::ostringstream out;
+  out << table << '\n';
+  return out.str();
+}
+
+}  // namespace gabbro::campaign

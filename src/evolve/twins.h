@@ -1,0 +1,28 @@
+// The A/A test: copies of one design, which nothing may tell apart.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "evolve/ladder.h"
+#include "evolve/population.h"
+
+namespace gabbro::evolve {
+
+/// Copies (designs of arm "twin") are trained at the first rung with the same seeds of the data and first weights of their own.
+constexpr int kTwins = 12, kTwinSeeds = 5;
+
+/// The next run: all copies with one seed before any with the next. Nothing: all are done.
+std::optional<Wanted> next_twin_run(const Population& population, std::uint64_t first_seed);
+
+struct TwinReport {
+  int copies = 0, seeds = 0;  // seeds that all copies have
+  int pairs = 0;              // of copies
+  int told_apart =
+      0;             // pairs whose interval excludes 0 after some number of seeds, looked at after every seed
+  double noise = 0;  // deviation of bits per byte between copies on the same data
+};
+/// O(copies^2 x seeds).
+TwinReport twin_report(const Population& population, std::uint64_t first_seed, double alpha = 0.05);
+
+}  // namespace gabbro::evolve
