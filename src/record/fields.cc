@@ -9,6 +9,15 @@ namespace gabbro::record {
 
 using nlohmann::ordered_json;
 
+namespace {
+
+// "a result", "an event".
+std::string one(const std::string& what) {
+  return (std::string("aeiou").find(what.front()) == std::string::npos ? "a " : "an ") + what;
+}
+
+}  // namespace
+
 struct Writer::Json {
   ordered_json value = ordered_json::object();
 };
@@ -52,7 +61,7 @@ Reader::~Reader() = default;
 Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
   auto json = std::make_unique<Json>();
   json->value = ordered_json::parse(text, nullptr, false);
-  if (!json->value.is_object()) return fail(what, fmt::format("a {} is a JSON object", what));
+  if (!json->value.is_object()) return fail(what, fmt::format("{} is a JSON object", one(what)));
   return Reader(json.release(), what);
 }
 
@@ -64,7 +73,7 @@ void Reader::get(const char* name, T& value) {
   try {
     json_->value.at(name).get_to(value);
   } catch (const nlohmann::json::exception& e) {
-    error_ = {what_, fmt::format("not a {}, field {}: {}", what_, name, e.what()), "", {}};
+    error_ = {what_, fmt::format("not {}, field {}: {}", one(what_), name, e.what()), "", {}};
   }
 }
 
@@ -86,7 +95,7 @@ void Reader::objects(const char* name, const std::function<void(Reader&)>& read)
   get(name, list);
   if (!error_.code.empty()) return;
   if (!list.is_array()) {
-    error_ = {what_, fmt::format("not a {}, field {}: not a list", what_, name), "", {}};
+    error_ = {what_, fmt::format("not {}, field {}: not a list", one(what_), name), "", {}};
     return;
   }
   for (ordered_json& value : list) {

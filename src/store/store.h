@@ -31,7 +31,7 @@ struct TrialRow {
   std::int64_t params = 0, tokens = 0;
 };
 
-/// Counts of one rung.
+/// Counts of one rung: designs with a trial, trials, and what their workers took.
 struct RungRow {
   int rung = 0;
   std::int64_t designs = 0, running = 0, done = 0, refused = 0, failed = 0, hurdle = 0;
@@ -39,13 +39,14 @@ struct RungRow {
 };
 
 /// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on disk when it returns (WAL,
-/// synchronous = FULL): a killed process loses nothing that was appended. One writer; readers at any time.
+/// synchronous = FULL): a killed process loses nothing that was appended. One writer, which holds the lock of PATH.lock; readers at any
+/// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) ends the process with SQLite's message.
 class Store {
  public:
   static constexpr int kSchema = 1;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
-  /// numbers), no place on the disk, no permission.
+  /// numbers), another writer, no place on the disk, no permission.
   static Result<Store> open(const std::string& path);
   /// Opens an existing file for reading.
   static Result<Store> read(const std::string& path);
@@ -53,8 +54,10 @@ class Store {
   Store& operator=(Store&&) noexcept;
   ~Store();
 
-  /// Appends in one transaction. Errors, "store": the disk is full, an event that does not follow (a trial of an unknown design, an id
-  /// that is not the next, a second result of a trial: the first one stays).
+  /// Appends in one transaction: all or none. Errors, "store": the disk is full, an event that does not follow (the first is not the
+  /// campaign or a later one is; an unknown design as parent, in a trial or a promotion; an id that is not the next; a trial that begins
+  /// again otherwise than before, or after its end; a second result of a trial: the first one stays; a result that is none, or of a
+  /// trial that was stopped; a second promotion). A trial that is running may begin again under its id: its time changes.
   Result<bool> append(const record::Event& event);
   Result<bool> append(const std::vector<record::Event>& events);
 
@@ -67,14 +70,16 @@ class Store {
   [[nodiscard]] std::int64_t design_count() const;
   [[nodiscard]] std::vector<DesignRow> designs() const;  // without their programs
   [[nodiscard]] Result<DesignRow> design(std::int64_t id) const;
-  /// The design with the best mean bits at `rung`, best first.
+  /// The designs with the best mean bits at `rung`, best first; their `rung` and `bits` are those. Results that are not finite are not ranked.
   [[nodiscard]] std::vector<DesignRow> best(int rung, std::int64_t limit) const;
   [[nodiscard]] std::vector<TrialRow> trials() const;
   [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
   /// The result of a trial as it was recorded.
   [[nodiscard]] Result<record::TrialResult> result(std::int64_t trial) const;
+  [[nodiscard]] std::vector<record::Promoted> promotions() const;  // in their order
   [[nodiscard]] std::vector<RungRow> rungs() const;
-  /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial; causes without their numbers.
+  /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
+  /// Causes without their numbers: what stands before the first digit or colon.
   struct Count {
     std::string arm, cause;
     std::int64_t count = 0;

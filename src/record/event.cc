@@ -1,0 +1,115 @@
+#include "record/event.h"
+
+#include <fmt/format.h>
+
+#include <type_traits>
+
+#include "record/fields.h"
+
+namespace gabbro::record {
+
+template <class Io, Is<CampaignBegun> E>
+void fields(Io& io, E& e) {
+  io("config", e.config);
+  io("seed", e.seed);
+  io("program_version", e.version);
+}
+
+template <class Io, Is<Session> E>
+void fields(Io& io, E& e) {
+  io("begins", e.begins);
+  io("why", e.why);
+}
+
+template <class Io, Is<DesignBorn> E>
+void fields(Io& io, E& e) {
+  io("id", e.id);
+  io("attempt", e.attempt);
+  io("name", e.name);
+  io("program", e.program);
+  io("hash", e.hash);
+  io("fingerprint", e.fingerprint);
+  io("arm", e.arm);
+  io("op", e.op);
+  io("parent", e.parent);
+  io("mate", e.mate);
+  io("species", e.species);
+  io("train_flops", e.train_flops);
+  io("decode_flops", e.decode_flops);
+  io("state_bytes", e.state_bytes);
+}
+
+template <class Io, Is<Refused> E>
+void fields(Io& io, E& e) {
+  io("attempt", e.attempt);
+  io("arm", e.arm);
+  io("op", e.op);
+  io("cause", e.cause);
+  io("detail", e.detail);
+  io("parent", e.parent);
+}
+
+template <class Io, Is<TrialBegun> E>
+void fields(Io& io, E& e) {
+  io("id", e.id);
+  io("design", e.design);
+  io("rung", e.rung);
+  io("seed", e.seed);
+  io("purpose", e.purpose);
+}
+
+template <class Io, Is<TrialEnded> E>
+void fields(Io& io, E& e) {
+  io("id", e.id);
+  io("end", e.end);
+  io("seconds", e.seconds);
+  io("result", e.result);
+}
+
+template <class Io, Is<Promoted> E>
+void fields(Io& io, E& e) {
+  io("design", e.design);
+  io("rung", e.rung);
+  io("reason", e.reason);
+}
+
+namespace {
+
+template <class E>
+Result<Event> read_event(const std::string& json) {
+  GABBRO_TRY(io, Reader::parse(json, "event"));
+  E out;
+  fields(io, out);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return Event(std::move(out));
+}
+
+// The alternative of `Event` that is called `kind`.
+template <std::size_t i = 0>
+Result<Event> read_kind(const std::string& kind, const std::string& json) {
+  if constexpr (i == std::variant_size_v<Event>) {
+    return fail("event", fmt::format("unknown kind of event '{}'", kind),
+                "the record was made by a later version of the program");
+  } else {
+    using E = std::variant_alternative_t<i, Event>;
+    return kind == E::kKind ? read_event<E>(json) : read_kind<i + 1>(kind, json);
+  }
+}
+
+}  // namespace
+
+std::string kind_of(const Event& event) {
+  return std::visit([](const auto& e) { return std::string(std::decay_t<decltype(e)>::kKind); }, event);
+}
+
+std::string to_json(const Event& event) {
+  Writer io;
+  std::visit([&](const auto& e) { fields(io, e); }, event);
+  std::string line = io.text(false);
+  line.pop_back();  // its end
+  return line;
+}
+
+Result<Event> parse_event(const std::string& kind, const std::string& json) { return read_kind(kind, json); }
+
+}  // namespace gabbro::record

@@ -1,0 +1,219 @@
+#include "store/fold.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "record/trial.h"
+
+namespace gabbro::store {
+
+using namespace record;
+
+const char* const kEventTable = R"(
+CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
+)";
+
+// `event` and `ended` are rows of the table of events: programs, curves and whole results are there alone. `score` has a row for every design
+// at every rung where a trial of it began; its bits are NULL until one is done, so that the index holds what can be ranked.
+const char* const kFoldTables = R"(
+DROP TABLE IF EXISTS design;
+CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,
+  arm TEXT, op TEXT, parent INTEGER, mate INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
+  rung INTEGER DEFAULT -1, bits REAL DEFAULT 0);
+DROP TABLE IF EXISTS trial;
+CREATE TABLE trial (id INTEGER PRIMARY KEY, ended INTEGER, design INTEGER, rung INTEGER, seed INTEGER, purpose TEXT,
+  status TEXT DEFAULT 'running', "end" TEXT DEFAULT '', cause TEXT DEFAULT '', time_begun REAL, time_ended REAL DEFAULT 0,
+  seconds REAL DEFAULT 0, bits REAL DEFAULT 0, bits_low REAL DEFAULT 0, bits_high REAL DEFAULT 0, last_loss REAL DEFAULT 0,
+  tokens_per_second REAL DEFAULT 0, params INTEGER DEFAULT 0, tokens INTEGER DEFAULT 0);
+CREATE INDEX trial_design ON trial (design);
+DROP TABLE IF EXISTS score;
+CREATE TABLE score (design INTEGER, rung INTEGER, done INTEGER DEFAULT 0, sum REAL DEFAULT 0, bits REAL,
+  PRIMARY KEY (design, rung)) WITHOUT ROWID;
+CREATE INDEX score_bits ON score (rung, bits, design) WHERE bits IS NOT NULL;
+DROP TABLE IF EXISTS rung;
+CREATE TABLE rung (rung INTEGER PRIMARY KEY, designs INTEGER DEFAULT 0, running INTEGER DEFAULT 0, done INTEGER DEFAULT 0,
+  refused INTEGER DEFAULT 0, failed INTEGER DEFAULT 0, hurdle INTEGER DEFAULT 0, seconds REAL DEFAULT 0, tokens REAL DEFAULT 0);
+DROP TABLE IF EXISTS promotion;
+CREATE TABLE promotion (design INTEGER, rung INTEGER, event INTEGER, PRIMARY KEY (design, rung)) WITHOUT ROWID;
+DROP TABLE IF EXISTS refusal;
+CREATE TABLE refusal (arm TEXT, cause TEXT, count INTEGER, PRIMARY KEY (arm, cause)) WITHOUT ROWID;
+DROP TABLE IF EXISTS failure;
+CREATE TABLE failure (status TEXT, cause TEXT, count INTEGER, PRIMARY KEY (status, cause)) WITHOUT ROWID;
+DROP TABLE IF EXISTS progress;
+CREATE TABLE progress (last_attempt INTEGER);
+INSERT INTO progress VALUES (0);
+)";
+
+namespace {
+
+struct Place {
+  Connection& db;
+  std::int64_t at;
+  double time;
+};
+
+tl::unexpected<Error> does_not_follow(std::string message) {
+  return fail("store", std::move(message), "the record is as it was before");
+}
+
+Result<bool> is_known(Connection& db, const char* what, std::int64_t design) {
+  if (db.rows("SELECT 1 FROM design WHERE id = ?", design).next()) return true;
+  return does_not_follow(fmt::format("{} design {}, which is not recorded", what, design));
+}
+
+// 0: none.
+Result<bool> is_parent(Connection& db, std::int64_t design) {
+  return design == 0 ? true : is_known(db, "a child of", design);
+}
+
+// Of the ids that count from 1 without gaps.
+Result<bool> is_next(Connection& db, const char* what, const char* last, std::int64_t id) {
+  Rows rows = db.rows(last);
+  rows.next();
+  const std::int64_t next = rows.integer(0) + 1;
+  if (id == next) return true;
+  return does_not_follow(fmt::format("{} {} is not the next: expected {}", what, id, next));
+}
+
+Result<bool> attempted(Connection& db, std::int64_t attempt) {
+  return db.run("UPDATE progress SET last_attempt = max(last_attempt, ?)", attempt);
+}
+
+Result<bool> apply(const Place& p, const CampaignBegun&) {
+  if (p.at == 1) return true;
+  return does_not_follow("the campaign has begun already");
+}
+
+Result<bool> apply(const Place&, const Session&) { return true; }
+
+Result<bool> apply(const Place& p, const DesignBorn& e) {
+  if (auto ok = is_next(p.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
+  for (const std::int64_t parent : {e.parent, e.mate})
+    if (auto ok = is_parent(p.db, parent); !ok) return ok;
+  if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
+  return p.db.run(
+      "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, arm, op, parent, mate, "
+      "species, train_flops, decode_flops, state_bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      e.id, p.at, p.time, e.attempt, e.name, e.hash, e.fingerprint, e.arm, e.op, e.parent, e.mate, e.species,
+      e.train_flops, e.decode_flops, e.state_bytes);
+}
+
+Result<bool> apply(const Place& p, const Refused& e) {
+  if (auto ok = is_parent(p.db, e.parent); !ok) return ok;
+  if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
+  return p.db.run(
+      "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (arm, cause) DO UPDATE SET count = count + 1", e.arm,
+      without_numbers(e.cause));
+}
+
+// A trial that was lost with its campaign begins again; any other id that is recorded is refused.
+Result<bool> begin_again(const Place& p, const TrialBegun& e) {
+  Rows rows = p.db.rows("SELECT status, design, rung, seed, purpose FROM trial WHERE id = ?", e.id);
+  rows.next();
+  if (rows.text(0) != "running")
+    return does_not_follow(fmt::format("trial {} has ended already ({})", e.id, rows.text(0)));
+  if (rows.integer(1) != e.design || rows.integer(2) != e.rung ||
+      rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != e.purpose)
+    return does_not_follow(fmt::format(
+        "trial {} begins again as another one: design {} at rung {}, recorded is design {} at rung {}", e.id,
+        e.design, e.rung, rows.integer(1), rows.integer(2)));
+  return p.db.run("UPDATE trial SET time_begun = ? WHERE id = ?", p.time, e.id);
+}
+
+Result<bool> apply(const Place& p, const TrialBegun& e) {
+  if (p.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return begin_again(p, e);
+  if (auto ok = is_next(p.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
+  if (auto ok = is_known(p.db, "a trial of", e.design); !ok) return ok;
+  if (auto ok =
+          p.db.run("INSERT INTO trial (id, design, rung, seed, purpose, time_begun) VALUES (?,?,?,?,?,?)",
+                   e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), e.purpose, p.time);
+      !ok)
+    return ok;
+  GABBRO_TRY(first, p.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                             e.design, e.rung));
+  return p.db.run(
+      "INSERT INTO rung (rung, designs, running) VALUES (?, ?, 1) "
+      "ON CONFLICT (rung) DO UPDATE SET designs = designs + excluded.designs, running = running + 1",
+      e.rung, first ? 1 : 0);
+}
+
+// A number that is not finite cannot be ranked.
+Result<bool> score(Connection& db, std::int64_t design, std::int64_t rung, double bits) {
+  if (!std::isfinite(bits)) return true;
+  if (auto ok = db.run("UPDATE score SET done = done + 1, sum = sum + ?1, bits = (sum + ?1) / (done + 1) "
+                       "WHERE design = ?2 AND rung = ?3",
+                       bits, design, rung);
+      !ok)
+    return ok;
+  return db.run(
+      "UPDATE design SET rung = ?2, bits = (SELECT bits FROM score WHERE design = ?1 AND rung = ?2) "
+      "WHERE id = ?1 AND rung <= ?2",
+      design, rung);
+}
+
+Result<bool> apply(const Place& p, const TrialEnded& e) {
+  std::int64_t design = 0, rung = 0;
+  {
+    Rows rows = p.db.rows("SELECT status, design, rung FROM trial WHERE id = ?", e.id);
+    if (!rows.next())
+      return does_not_follow(fmt::format("a result of trial {}, which is not recorded", e.id));
+    if (rows.text(0) != "running")
+      return does_not_follow(fmt::format("trial {} has a result already ({})", e.id, rows.text(0)));
+    design = rows.integer(1), rung = rows.integer(2);
+  }
+  const auto result = parse_result(e.result);
+  if (!result) return does_not_follow(fmt::format("trial {}: {}", e.id, result.error().message));
+  const TrialResult& r = *result;
+  const bool done = r.status == "done";
+  if (!done && r.status != "refused" && r.status != "failed" && r.status != "hurdle")
+    return does_not_follow(fmt::format("trial {}: a result of status '{}' is no end", e.id, r.status));
+  if (auto ok = p.db.run(
+          "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
+          "bits = ?, bits_low = ?, bits_high = ?, last_loss = ?, tokens_per_second = ?, params = ?, "
+          "tokens = ? WHERE id = ?",
+          p.at, r.status, e.end, r.cause, p.time, e.seconds, r.bits_per_byte, r.bits_low, r.bits_high,
+          r.last_loss, r.tokens_per_second, r.params, r.tokens, e.id);
+      !ok)
+    return ok;
+  if (auto ok = p.db.run(
+          "UPDATE rung SET running = running - 1, done = done + (?1 = 'done'), "
+          "refused = refused + (?1 = 'refused'), failed = failed + (?1 = 'failed'), "
+          "hurdle = hurdle + (?1 = 'hurdle'), seconds = seconds + ifnull(?2, 0), tokens = tokens + ?3 "
+          "WHERE rung = ?4",
+          r.status, e.seconds, static_cast<double>(r.tokens), rung);
+      !ok)
+    return ok;
+  if (done) return score(p.db, design, rung, r.bits_per_byte);
+  return p.db.run(
+      "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
+      r.status, without_numbers(r.cause));
+}
+
+Result<bool> apply(const Place& p, const Promoted& e) {
+  if (auto ok = is_known(p.db, "a promotion of", e.design); !ok) return ok;
+  GABBRO_TRY(first, p.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
+                             e.rung, p.at));
+  if (!first) return does_not_follow(fmt::format("design {} may enter rung {} already", e.design, e.rung));
+  return true;
+}
+
+}  // namespace
+
+Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& event) {
+  if (at == 1 && !std::holds_alternative<CampaignBegun>(event))
+    return does_not_follow(fmt::format("a record begins with its campaign, not with a {}", kind_of(event)));
+  return std::visit([&](const auto& e) { return apply(Place{db, at, time}, e); }, event);
+}
+
+std::string without_numbers(const std::string& cause) {
+  const auto number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
+  const auto filler = [&](char c) { return number(c) || c == '.' || c == ' '; };
+  const auto first = std::find_if_not(cause.begin(), cause.end(), filler);
+  std::string out(first, std::find_if(first, cause.end(), number));
+  while (!out.empty() && (out.back() == ' ' || out.back() == '\n')) out.pop_back();
+  return out;
+}
+
+}  // namespace gabbro::store

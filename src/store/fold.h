@@ -1,0 +1,21 @@
+// The tables of a campaign's record: what they are, and what each event does to them.
+#pragma once
+
+#include "record/event.h"
+#include "store/sqlite.h"
+
+namespace gabbro::store {
+
+/// SQL that makes the table of events, which is the record itself.
+extern const char* const kEventTable;
+/// SQL that makes the others anew, empty. Whatever they held goes.
+extern const char* const kFoldTables;
+
+/// The event of number `at` (its row in the table of events, which is there already), recorded at `time`, in the tables. Inside
+/// of a transaction that is rolled back on errors. Errors, "store": as Store::append. O(log of the rows).
+Result<bool> fold(Connection& db, std::int64_t at, double time, const record::Event& event);
+
+/// A cause without its numbers: what stands before the first digit or colon. Digits at the start are left out.
+std::string without_numbers(const std::string& cause);
+
+}  // namespace gabbro::store

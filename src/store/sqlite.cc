@@ -1,0 +1,114 @@
+#include "store/sqlite.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <cmath>
+#include <limits>
+
+namespace gabbro::store {
+
+namespace {
+
+constexpr int kBusyMilliseconds =
+    10'000;  // another connection may be recovering the file, or taking its log into it
+
+[[noreturn]] void unreadable(sqlite3* handle) {
+  const char* path = sqlite3_db_filename(handle, "main");
+  check_failed(sqlite3_errmsg(handle), path == nullptr ? "record" : path, 0);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
+  sqlite3* handle = nullptr;
+  const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  std::unique_ptr<Connection> out(new Connection(handle, path));
+  if (code != SQLITE_OK) return out->error(code);
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, kBusyMilliseconds);
+  return out;
+}
+
+Connection::~Connection() {
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(handle_);
+}
+
+tl::unexpected<Error> Connection::error(int code) const {
+  const int kind = (code == SQLITE_OK ? sqlite3_errcode(handle_) : code) & 0xff;
+  std::string hint;
+  if (kind == SQLITE_FULL || kind == SQLITE_IOERR)
+    hint = "is the disk full? what was recorded before is safe; make room and go on";
+  if (kind == SQLITE_NOTADB) hint = "it is no record of a campaign";
+  if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
+    hint = "does the folder exist, and may it be written?";
+  return fail("store", fmt::format("{}: {}", path_, sqlite3_errmsg(handle_)), hint);
+}
+
+Result<bool> Connection::script(const std::string& sql) {
+  const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return error(code);
+  return true;
+}
+
+sqlite3_stmt* Connection::prepare(const char* sql) {
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) return found->second;
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
+    return nullptr;
+  statements_.emplace(sql, statement);
+  return statement;
+}
+
+sqlite3_stmt* Connection::query(const char* sql) {
+  sqlite3_stmt* statement = prepare(sql);
+  if (statement == nullptr) unreadable(handle_);
+  return statement;
+}
+
+std::int64_t Connection::last_id() const { return sqlite3_last_insert_rowid(handle_); }
+
+void bind(sqlite3_stmt* statement, int at, std::int64_t value) { sqlite3_bind_int64(statement, at, value); }
+void bind(sqlite3_stmt* statement, int at, double value) {
+  if (std::isfinite(value))
+    sqlite3_bind_double(statement, at, value);
+  else
+    sqlite3_bind_null(statement, at);
+}
+void bind(sqlite3_stmt* statement, int at, const std::string& value) {
+  sqlite3_bind_text(statement, at, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+}
+
+int finish(sqlite3_stmt* statement) {
+  int code = SQLITE_ROW;
+  while (code == SQLITE_ROW) code = sqlite3_step(statement);
+  sqlite3_reset(statement);
+  return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+int changed(sqlite3_stmt* statement) { return sqlite3_changes(sqlite3_db_handle(statement)); }
+
+Rows::~Rows() { sqlite3_reset(statement_); }
+
+bool Rows::next() {
+  const int code = sqlite3_step(statement_);
+  if (code != SQLITE_ROW && code != SQLITE_DONE) unreadable(sqlite3_db_handle(statement_));
+  return code == SQLITE_ROW;
+}
+
+std::int64_t Rows::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+double Rows::real(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+  return sqlite3_column_double(statement_, column);
+}
+std::string Rows::text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return text == nullptr
+             ? std::string()
+             : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+}  // namespace gabbro::store

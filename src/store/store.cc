@@ -1,0 +1,314 @@
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "store/fold.h"
+#include "store/sqlite.h"
+
+namespace gabbro::store {
+
+using namespace record;
+
+namespace {
+
+constexpr std::int64_t kApplication = 0x47414242;  // "GABB", in the file's header
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// The right to write, which goes with the process however it ends. A file of its own: locks of SQLite's file are SQLite's.
+class Lock {
+ public:
+  static Result<Lock> take(const std::string& path) {
+    const std::string file = path + ".lock";
+    Lock out(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (out.file_ < 0)
+      return fail("store", fmt::format("{}: {}", file, std::strerror(errno)),
+                  "does the folder exist, and may it be written?");
+    if (flock(out.file_, LOCK_EX | LOCK_NB) != 0)
+      return fail("store", fmt::format("{}: another campaign is writing it", path),
+                  "wait for it, stop it, or use another folder");
+    return out;
+  }
+  Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  Lock& operator=(Lock&&) = delete;
+  ~Lock() {
+    if (file_ >= 0) close(file_);
+  }
+
+ private:
+  explicit Lock(int file) : file_(file) {}
+  int file_;
+};
+
+std::int64_t number_of(Connection& db, const char* sql) {
+  Rows rows = db.rows(sql);
+  return rows.next() ? rows.integer(0) : 0;
+}
+
+// Whether there is a record in the file. Errors: a file that is something else.
+Result<bool> has_record(Connection& db, const std::string& path) {
+  // The first statement that reads: it tells whether this is SQLite's file at all.
+  if (auto ok = db.script("SELECT count(*) FROM sqlite_master"); !ok) return ok;
+  const std::int64_t application = number_of(db, "PRAGMA application_id");
+  const std::int64_t schema = number_of(db, "PRAGMA user_version");
+  if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
+  if (application != kApplication)
+    return fail("store", fmt::format("{}: no record of a campaign", path), "it belongs to another program");
+  if (schema != Store::kSchema)
+    return fail(
+        "store",
+        fmt::format("{}: a record of schema {}, this program knows schema {}", path, schema, Store::kSchema),
+        "use the version of the program that made it");
+  return true;
+}
+
+Result<bool> in_transaction(Connection& db, const auto& work) {
+  if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
+  Result<bool> done = work();
+  if (done) done = db.script("COMMIT");
+  if (!done) (void)db.script("ROLLBACK");  // SQLite may have done it
+  return done;
+}
+
+constexpr const char* kDesigns =
+    "SELECT id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, decode_flops, "
+    "state_bytes, time, rung, bits FROM design ORDER BY id";
+constexpr const char* kDesign =
+    "SELECT id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, decode_flops, "
+    "state_bytes, time, rung, bits, event FROM design WHERE id = ?";
+constexpr const char* kBest =
+    "SELECT d.id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, "
+    "decode_flops, "
+    "state_bytes, time, s.rung, s.bits FROM score s JOIN design d ON d.id = s.design "
+    "WHERE s.rung = ? AND s.bits IS NOT NULL ORDER BY s.bits, s.design LIMIT ?";
+
+DesignRow design_row(const Rows& r) {
+  DesignRow out;
+  DesignBorn& b = out.born;
+  b.id = r.integer(0), b.attempt = r.integer(1);
+  b.name = r.text(2), b.hash = r.text(3), b.fingerprint = r.text(4), b.arm = r.text(5), b.op = r.text(6);
+  b.parent = r.integer(7), b.mate = r.integer(8);
+  b.species = r.text(9);
+  b.train_flops = r.real(10), b.decode_flops = r.real(11), b.state_bytes = r.real(12);
+  out.time = r.real(13);
+  out.rung = static_cast<int>(r.integer(14));
+  out.bits = r.real(15);
+  return out;
+}
+
+std::vector<DesignRow> design_rows(Rows rows) {
+  std::vector<DesignRow> out;
+  while (rows.next()) out.push_back(design_row(rows));
+  return out;
+}
+
+constexpr const char* kTrials =
+    "SELECT id, design, rung, seed, purpose, status, \"end\", cause, time_begun, time_ended, seconds, bits, "
+    "bits_low, "
+    "bits_high, last_loss, tokens_per_second, params, tokens FROM trial ORDER BY id";
+constexpr const char* kTrialsOf =
+    "SELECT id, design, rung, seed, purpose, status, \"end\", cause, time_begun, time_ended, seconds, bits, "
+    "bits_low, "
+    "bits_high, last_loss, tokens_per_second, params, tokens FROM trial WHERE design = ? ORDER BY id";
+
+std::vector<TrialRow> trial_rows(Rows r) {
+  std::vector<TrialRow> out;
+  while (r.next()) {
+    TrialRow& t = out.emplace_back();
+    t.begun = {r.integer(0), r.integer(1), static_cast<int>(r.integer(2)),
+               static_cast<std::uint64_t>(r.integer(3)), r.text(4)};
+    t.status = r.text(5), t.end = r.text(6), t.cause = r.text(7);
+    t.time_begun = r.real(8), t.time_ended = r.real(9), t.seconds = r.real(10);
+    t.bits = r.real(11), t.bits_low = r.real(12), t.bits_high = r.real(13);
+    t.last_loss = r.real(14), t.tokens_per_second = r.real(15);
+    t.params = r.integer(16), t.tokens = r.integer(17);
+  }
+  return out;
+}
+
+std::vector<Store::Count> counts(Rows rows) {
+  std::vector<Store::Count> out;
+  while (rows.next()) out.push_back({rows.text(0), rows.text(1), rows.integer(2)});
+  return out;
+}
+
+// The event of one row; the store wrote it, so that one that cannot be read is a broken file.
+Event event_at(Connection& db, std::int64_t id) {
+  Rows rows = db.rows("SELECT kind, data FROM event WHERE id = ?", id);
+  GABBRO_CHECK(rows.next());
+  auto event = parse_event(rows.text(0), rows.text(1));
+  GABBRO_CHECK(event.has_value());
+  return std::move(*event);
+}
+
+}  // namespace
+
+struct Store::Database {
+  std::optional<Lock> lock;  // of the writer
+  std::unique_ptr<Connection> connection;
+};
+
+Store::Store(std::unique_ptr<Database> database) : db_(std::move(database)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::open(const std::string& path) {
+  GABBRO_TRY(lock, Lock::take(path));
+  GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
+  GABBRO_TRY(known, has_record(*connection, path));
+  if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                   "PRAGMA temp_store = MEMORY");
+      !ok)
+    return tl::unexpected(ok.error());
+  if (!known) {
+    const std::string tables =
+        std::string(kEventTable) + kFoldTables +
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
+    if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
+      return tl::unexpected(ok.error());
+  }
+  return Store(std::make_unique<Database>(Database{std::move(lock), std::move(connection)}));
+}
+
+Result<Store> Store::read(const std::string& path) {
+  if (!std::filesystem::exists(path))
+    return fail("store", fmt::format("{}: no such file", path), "is this the folder of a campaign?");
+  GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
+  GABBRO_TRY(known, has_record(*connection, path));
+  if (!known)
+    return fail("store", fmt::format("{}: nothing is recorded yet", path), "the campaign has not begun");
+  return Store(std::make_unique<Database>(Database{std::nullopt, std::move(connection)}));
+}
+
+Result<bool> Store::append(const Event& event) { return append(std::vector<Event>{event}); }
+
+Result<bool> Store::append(const std::vector<Event>& events) {
+  Connection& db = *db_->connection;
+  return in_transaction(db, [&]() -> Result<bool> {
+    const double time = now();
+    for (const Event& event : events) {
+      if (auto ok = db.run("INSERT INTO event (time, kind, data) VALUES (?, ?, ?)", time, kind_of(event),
+                           to_json(event));
+          !ok)
+        return ok;
+      if (auto ok = fold(db, db.last_id(), time, event); !ok) return ok;
+    }
+    return true;
+  });
+}
+
+Result<bool> Store::rebuild() {
+  Connection& db = *db_->connection;
+  return in_transaction(db, [&]() -> Result<bool> {
+    if (auto ok = db.script(kFoldTables); !ok) return ok;
+    Rows rows = db.rows("SELECT id, time, kind, data FROM event ORDER BY id");
+    while (rows.next()) {
+      auto event = parse_event(rows.text(2), rows.text(3));
+      auto folded = event ? fold(db, rows.integer(0), rows.real(1), *event) : tl::unexpected(event.error());
+      if (!folded)
+        return fail("store", fmt::format("event {}: {}", rows.integer(0), folded.error().message),
+                    "the record was changed by something else; the tables are as they were");
+    }
+    return true;
+  });
+}
+
+std::int64_t Store::event_count() const {
+  return number_of(*db_->connection, "SELECT ifnull(max(id), 0) FROM event");
+}
+
+std::vector<std::pair<double, Event>> Store::events(std::int64_t from, std::int64_t limit) const {
+  std::vector<std::pair<double, Event>> out;
+  Rows rows = db_->connection->rows("SELECT time, kind, data FROM event WHERE id >= ? ORDER BY id LIMIT ?",
+                                    from, limit);
+  while (rows.next()) {
+    auto event = parse_event(rows.text(1), rows.text(2));
+    GABBRO_CHECK(event.has_value());
+    out.emplace_back(rows.real(0), std::move(*event));
+  }
+  return out;
+}
+
+Result<CampaignBegun> Store::campaign() const {
+  if (event_count() == 0) return fail("store", "nothing is recorded yet", "the campaign has not begun");
+  return std::get<CampaignBegun>(event_at(*db_->connection, 1));
+}
+
+std::int64_t Store::design_count() const {
+  return number_of(*db_->connection, "SELECT ifnull(max(id), 0) FROM design");
+}
+
+std::vector<DesignRow> Store::designs() const { return design_rows(db_->connection->rows(kDesigns)); }
+
+Result<DesignRow> Store::design(std::int64_t id) const {
+  Rows rows = db_->connection->rows(kDesign, id);
+  if (!rows.next())
+    return fail("store", fmt::format("there is no design {}", id),
+                fmt::format("designs: 1 to {}", design_count()));
+  DesignRow out = design_row(rows);
+  out.born = std::get<DesignBorn>(event_at(*db_->connection, rows.integer(16)));
+  return out;
+}
+
+std::vector<DesignRow> Store::best(int rung, std::int64_t limit) const {
+  return design_rows(db_->connection->rows(kBest, rung, limit));
+}
+
+std::vector<TrialRow> Store::trials() const { return trial_rows(db_->connection->rows(kTrials)); }
+
+std::vector<TrialRow> Store::trials_of(std::int64_t design) const {
+  return trial_rows(db_->connection->rows(kTrialsOf, design));
+}
+
+Result<TrialResult> Store::result(std::int64_t trial) const {
+  Rows rows = db_->connection->rows("SELECT ifnull(ended, 0) FROM trial WHERE id = ?", trial);
+  if (!rows.next()) return fail("store", fmt::format("there is no trial {}", trial));
+  if (rows.integer(0) == 0) return fail("store", fmt::format("trial {} has no result yet", trial));
+  return parse_result(std::get<TrialEnded>(event_at(*db_->connection, rows.integer(0))).result);
+}
+
+std::vector<Promoted> Store::promotions() const {
+  std::vector<Promoted> out;
+  Rows rows = db_->connection->rows("SELECT event FROM promotion ORDER BY event");
+  while (rows.next()) out.push_back(std::get<Promoted>(event_at(*db_->connection, rows.integer(0))));
+  return out;
+}
+
+std::vector<RungRow> Store::rungs() const {
+  std::vector<RungRow> out;
+  Rows r = db_->connection->rows(
+      "SELECT rung, designs, running, done, refused, failed, hurdle, seconds, tokens FROM rung ORDER BY "
+      "rung");
+  while (r.next())
+    out.push_back({static_cast<int>(r.integer(0)), r.integer(1), r.integer(2), r.integer(3), r.integer(4),
+                   r.integer(5), r.integer(6), r.real(7), r.real(8)});
+  return out;
+}
+
+std::vector<Store::Count> Store::refusals() const {
+  return counts(
+      db_->connection->rows("SELECT arm, cause, count FROM refusal ORDER BY count DESC, arm, cause"));
+}
+
+std::vector<Store::Count> Store::failures() const {
+  return counts(
+      db_->connection->rows("SELECT status, cause, count FROM failure ORDER BY count DESC, status, cause"));
+}
+
+std::int64_t Store::last_attempt() const {
+  return number_of(*db_->connection, "SELECT last_attempt FROM progress");
+}
+
+}  // namespace gabbro::store

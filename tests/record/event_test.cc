@@ -1,0 +1,88 @@
+// Events as JSON: what is written is read again, and what is no event is refused by name.
+#include "record/event.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace gabbro::record {
+namespace {
+
+// One of each kind, no field at its default.
+std::vector<Event> one_of_each() {
+  DesignBorn born;
+  born.id = 7;
+  born.attempt = 12;
+  born.name = "Lynx";
+  born.program = "design Lynx:\n    width = 64\n    # \"quoted\" \\ \t ü\n";
+  born.hash = "h1";
+  born.fingerprint = "f1";
+  born.arm = "ours";
+  born.op = "swap";
+  born.parent = 3;
+  born.mate = 2;
+  born.species = "attention + shift";
+  born.train_flops = 1.5e6;
+  born.decode_flops = 0.1 + 0.2;
+  born.state_bytes = 4096;
+  return {CampaignBegun{"[a]\nb = 1\n", std::numeric_limits<std::uint64_t>::max(), "0.1.0"},
+          Session{false, "budget"},
+          born,
+          Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4},
+          TrialBegun{5, 7, 2, 11, "replicate"},
+          TrialEnded{5, "time limit", 12.25, "{\"status\": \"failed\"}\n"},
+          Promoted{7, 3, "1.92 of 2.01"}};
+}
+
+TEST(Event, EveryKindReadsBackAsItWasWritten) {
+  const auto events = one_of_each();
+  ASSERT_EQ(events.size(), std::variant_size_v<Event>);
+  for (const Event& event : events) {
+    const std::string json = to_json(event);
+    EXPECT_EQ(json.find('\n'), std::string::npos);
+    const auto back = parse_event(kind_of(event), json);
+    ASSERT_TRUE(back.has_value()) << json << back.error().message;
+    EXPECT_EQ(back->index(), event.index());
+    EXPECT_EQ(to_json(*back), json);
+  }
+}
+
+TEST(Event, KeepsItsValues) {
+  const auto events = one_of_each();
+  const auto campaign = std::get<CampaignBegun>(*parse_event("campaign", to_json(events[0])));
+  EXPECT_EQ(campaign.seed, std::numeric_limits<std::uint64_t>::max());
+  const auto born = std::get<DesignBorn>(*parse_event("design", to_json(events[2])));
+  const auto& first = std::get<DesignBorn>(events[2]);
+  EXPECT_EQ(born.program, first.program);
+  EXPECT_EQ(born.decode_flops, first.decode_flops);
+  EXPECT_EQ(born.mate, 2);
+  EXPECT_FALSE(std::get<Session>(*parse_event("session", to_json(events[1]))).begins);
+}
+
+TEST(Event, ANumberThatIsNotFiniteComesBackAsNan) {
+  DesignBorn born;
+  born.train_flops = std::numeric_limits<double>::infinity();
+  const auto back = parse_event("design", to_json(born));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_TRUE(std::isnan(std::get<DesignBorn>(*back).train_flops));
+}
+
+TEST(Event, WhatIsNoEventIsRefusedByName) {
+  struct Case {
+    const char *kind, *json, *says;
+  };
+  for (const Case& c : {Case{"dream", "{}", "unknown kind of event 'dream'"},
+                        Case{"session", "begins", "an event is a JSON object"},
+                        Case{"session", "[1]", "an event is a JSON object"},
+                        Case{"session", R"({"begins": true})", "field why"},
+                        Case{"promotion", R"({"design": 1, "rung": "two", "reason": ""})", "field rung"}}) {
+    const auto event = parse_event(c.kind, c.json);
+    ASSERT_FALSE(event.has_value()) << c.json;
+    EXPECT_EQ(event.error().code, "event");
+    EXPECT_NE(event.error().message.find(c.says), std::string::npos) << event.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace gabbro::record

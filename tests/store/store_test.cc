@@ -1,0 +1,396 @@
+// The record: what is appended is there, what does not follow is refused, and tables are the fold of the events.
+#include "store/store.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "store/draw.h"
+
+namespace gabbro::store {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace record;
+
+class StoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder =
+        fs::path(::testing::TempDir()) / ("gabbro_store" + std::to_string(getpid()) + "_" +
+                                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder);
+    path = folder / "campaign.db";
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  Store open() const {
+    auto store = Store::open(path);
+    EXPECT_TRUE(store.has_value()) << (store ? "" : store.error().message);
+    return std::move(*store);
+  }
+  // A campaign with design 1 and its trial 1, which runs.
+  Store begun() const {
+    Store store = open();
+    EXPECT_TRUE(store.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, "rung"}}).has_value());
+    return store;
+  }
+  static DesignBorn design(std::int64_t id) {
+    DesignBorn out;
+    out.id = id;
+    out.attempt = 10 * id;
+    out.name = "D";
+    out.program = "design D:\n";
+    out.arm = "ours";
+    return out;
+  }
+  static TrialEnded done(std::int64_t trial, double bits) {
+    return {trial, "result", 2.5, to_json(Draw::result("done", bits))};
+  }
+  // Runs SQL on the file beside the store.
+  void tamper(const char* sql) const {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    sqlite3_close(db);
+  }
+
+  fs::path folder;
+  std::string path;
+};
+
+void expect_refused(const Result<bool>& result, const std::string& says) {
+  ASSERT_FALSE(result.has_value()) << says;
+  EXPECT_EQ(result.error().code, "store");
+  EXPECT_NE(result.error().message.find(says), std::string::npos) << result.error().message;
+}
+
+// Everything that queries say, as text.
+std::string everything(const Store& s) {
+  std::string out;
+  const auto design = [&](const DesignRow& d) {
+    out += fmt::format("{} | {} {} {}\n", to_json(d.born), d.time, d.rung, d.bits);
+  };
+  for (const DesignRow& d : s.designs()) design(d);
+  for (int rung = 0; rung < 3; ++rung)
+    for (const DesignRow& d : s.best(rung, 5)) design(d);
+  for (const TrialRow& t : s.trials())
+    out += fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", to_json(t.begun), t.status, t.end,
+                       t.cause, t.time_begun, t.time_ended, t.seconds, t.bits, t.bits_low, t.bits_high,
+                       t.last_loss, t.tokens_per_second, t.params, t.tokens);
+  for (const RungRow& r : s.rungs())
+    out += fmt::format("{} {} {} {} {} {} {} {} {}\n", r.rung, r.designs, r.running, r.done, r.refused,
+                       r.failed, r.hurdle, r.seconds, r.tokens);
+  for (const auto& c : s.refusals()) out += fmt::format("{} {} {}\n", c.arm, c.cause, c.count);
+  for (const auto& c : s.failures()) out += fmt::format("{} {} {}\n", c.arm, c.cause, c.count);
+  for (const Promoted& p : s.promotions()) out += to_json(p) + "\n";
+  return out + fmt::format("{} {}\n", s.design_count(), s.last_attempt());
+}
+
+TEST_F(StoreTest, SaysWhatWasAppended) {
+  {
+    Store s = begun();
+    ASSERT_TRUE(s.append(done(1, 1.9)).has_value());
+    ASSERT_TRUE(s.append(Refused{99, "ours", "wrap", "cost: 12 FLOPs", "", 1}).has_value());
+    ASSERT_TRUE(s.append(Promoted{1, 1, "1.9 of 2"}).has_value());
+  }
+  const auto s = Store::read(path);
+  ASSERT_TRUE(s.has_value()) << s.error().message;
+  EXPECT_EQ(s->event_count(), 6);
+  const auto events = s->events(2, 3);
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(to_json(events[0].second), to_json(design(1)));
+  EXPECT_GT(events[0].first, 1.7e9);
+  EXPECT_EQ(s->campaign()->seed, 5U);
+  EXPECT_EQ(s->design_count(), 1);
+  EXPECT_EQ(s->last_attempt(), 99);
+
+  ASSERT_EQ(s->designs().size(), 1U);
+  EXPECT_EQ(s->designs()[0].born.program, "");
+  const auto d = s->design(1);
+  ASSERT_TRUE(d.has_value());
+  EXPECT_EQ(to_json(d->born), to_json(design(1)));
+  EXPECT_EQ(d->rung, 0);
+  EXPECT_DOUBLE_EQ(d->bits, 1.9);
+
+  const auto trials = s->trials();
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].status, "done");
+  EXPECT_EQ(trials[0].begun.seed, 9U);
+  EXPECT_DOUBLE_EQ(trials[0].bits_high, 1.91);
+  EXPECT_EQ(trials[0].params, 1'000'000);
+  EXPECT_EQ(s->trials_of(1).size(), 1U);
+  EXPECT_TRUE(s->trials_of(2).empty());
+  EXPECT_DOUBLE_EQ(s->result(1)->bits_per_byte, 1.9);
+  ASSERT_EQ(s->promotions().size(), 1U);
+  EXPECT_EQ(s->promotions()[0].reason, "1.9 of 2");
+  ASSERT_EQ(s->refusals().size(), 1U);
+  EXPECT_EQ(s->refusals()[0].cause, "cost");
+}
+
+TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
+  Store s = open();
+  ASSERT_TRUE(s.append({Draw::campaign(), design(1), design(2), design(3)}).has_value());
+  std::int64_t trial = 0;
+  const auto run = [&](std::int64_t of, int rung, const TrialResult& r) {
+    ++trial;
+    ASSERT_TRUE(s.append({TrialBegun{trial, of, rung, 1, "rung"}, TrialEnded{trial, "result", 1, to_json(r)}})
+                    .has_value());
+  };
+  run(1, 0, Draw::result("done", 2.0));
+  run(1, 0, Draw::result("done", 2.2));
+  run(2, 0, Draw::result("done", 2.05));
+  run(3, 0, Draw::result("hurdle", 1.0));
+  run(3, 0, Draw::result("done", NAN));  // cannot be ranked
+  run(2, 1, Draw::result("done", 1.7));
+  run(2, 0, Draw::result("done", 2.35));
+
+  const auto best = s.best(0, 10);
+  ASSERT_EQ(best.size(), 2U);
+  EXPECT_EQ(best[0].born.id, 1);
+  EXPECT_DOUBLE_EQ(best[0].bits, 2.1);
+  EXPECT_EQ(best[1].born.id, 2);
+  EXPECT_DOUBLE_EQ(best[1].bits, 2.2);
+  EXPECT_EQ(best[1].rung, 0);  // of the ranking
+  EXPECT_EQ(s.best(0, 1).size(), 1U);
+  const auto second = s.design(2);
+  EXPECT_EQ(second->rung, 1);  // the highest
+  EXPECT_DOUBLE_EQ(second->bits, 1.7);
+  EXPECT_EQ(s.design(3)->rung, -1);
+
+  const auto rungs = s.rungs();
+  ASSERT_EQ(rungs.size(), 2U);
+  EXPECT_EQ(rungs[0].designs, 3);
+  EXPECT_EQ(rungs[0].done, 5);
+  EXPECT_EQ(rungs[0].hurdle, 1);
+  EXPECT_EQ(rungs[0].running, 0);
+  EXPECT_DOUBLE_EQ(rungs[0].seconds, 6);
+  EXPECT_DOUBLE_EQ(rungs[0].tokens, 3e6);
+  EXPECT_EQ(rungs[1].designs, 1);
+}
+
+TEST_F(StoreTest, CountsCausesWithoutTheirNumbers) {
+  Store s = begun();
+  const auto fails = [&](std::int64_t trial, const std::string& cause) {
+    const std::uint64_t seed = trial == 1 ? 9 : 1;  // trial 1 begins again
+    ASSERT_TRUE(s.append(TrialBegun{trial, 1, 0, seed, "rung"}).has_value());
+    ASSERT_TRUE(s.append(TrialEnded{trial, "crash", 1, failure("train", cause)}).has_value());
+  };
+  fails(1, "the loss is not finite at step 12");
+  fails(2, "the loss is not finite at step 7");
+  fails(3, "12 anchors do not hold: bigram");
+  fails(4, "");
+  const auto failures = s.failures();
+  ASSERT_EQ(failures.size(), 3U);
+  EXPECT_EQ(failures[0].arm, "failed");
+  EXPECT_EQ(failures[0].cause, "the loss is not finite at step");
+  EXPECT_EQ(failures[0].count, 2);
+  EXPECT_EQ(failures[1].cause, "");
+  EXPECT_EQ(failures[2].cause, "anchors do not hold");
+}
+
+TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
+  Store s = open();
+  expect_refused(s.append(design(1)), "a record begins with its campaign, not with a design");
+  ASSERT_TRUE(s.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, "rung"}}).has_value());
+  DesignBorn orphan = design(2), mateless = design(2);
+  orphan.parent = 2, mateless.mate = 17;
+  TrialEnded stopped{1, "result", 1, to_json(Draw::result("stopped", 2))};
+  const std::vector<std::pair<Event, std::string>> cases = {
+      {Draw::campaign(), "has begun already"},
+      {design(1), "design 1 is not the next: expected 2"},
+      {design(3), "design 3 is not the next: expected 2"},
+      {orphan, "a child of design 2, which is not recorded"},
+      {mateless, "a child of design 17"},
+      {Refused{1, "a", "b", "c", "d", 2}, "a child of design 2"},
+      {TrialBegun{3, 1, 0, 1, "rung"}, "trial 3 is not the next: expected 2"},
+      {TrialBegun{2, 2, 0, 1, "rung"}, "a trial of design 2"},
+      {TrialBegun{1, 1, 1, 9, "rung"}, "begins again as another one"},
+      {TrialEnded{2, "result", 1, to_json(Draw::result("done", 2))}, "a result of trial 2"},
+      {TrialEnded{1, "result", 1, "{\"status\": \"do"}, "trial 1: a result is a JSON object"},
+      {stopped, "a result of status 'stopped' is no end"},
+      {Promoted{2, 1, ""}, "a promotion of design 2"},
+  };
+  const std::string before = everything(s);
+  for (const auto& [event, says] : cases) {
+    expect_refused(s.append(event), says);
+    expect_refused(s.append({Session{true, ""}, Promoted{1, 2, ""}, event}), says);
+    EXPECT_EQ(s.event_count(), 3);
+  }
+  EXPECT_EQ(everything(s), before);
+
+  ASSERT_TRUE(s.append({done(1, 1.5), Promoted{1, 1, ""}}).has_value());
+  expect_refused(s.append(done(1, 1.2)), "trial 1 has a result already (done)");
+  expect_refused(s.append(TrialBegun{1, 1, 0, 9, "rung"}), "trial 1 has ended already (done)");
+  expect_refused(s.append(Promoted{1, 1, ""}), "design 1 may enter rung 1 already");
+  EXPECT_DOUBLE_EQ(s.result(1)->bits_per_byte, 1.5);
+}
+
+TEST_F(StoreTest, ALostTrialBeginsAgain) {
+  Store s = begun();
+  const double first = s.trials()[0].time_begun;
+  ASSERT_TRUE(s.append(TrialBegun{1, 1, 0, 9, "rung"}).has_value());
+  EXPECT_EQ(s.trials().size(), 1U);
+  EXPECT_GE(s.trials()[0].time_begun, first);
+  EXPECT_EQ(s.rungs()[0].running, 1);
+  EXPECT_TRUE(s.append(done(1, 2)).has_value());
+  EXPECT_EQ(s.rungs()[0].running, 0);
+}
+
+TEST_F(StoreTest, QueriesOfWhatIsNotThereSaySo) {
+  Store empty = open();
+  EXPECT_NE(empty.campaign().error().message.find("nothing is recorded"), std::string::npos);
+  EXPECT_EQ(empty.event_count() + empty.design_count() + empty.last_attempt(), 0);
+  ASSERT_TRUE(empty.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, "rung"}}).has_value());
+  EXPECT_NE(empty.design(2).error().message.find("no design 2"), std::string::npos);
+  EXPECT_NE(empty.result(1).error().message.find("has no result yet"), std::string::npos);
+  EXPECT_NE(empty.result(2).error().message.find("no trial 2"), std::string::npos);
+}
+
+TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
+  const auto message = [&](const Result<Store>& s) { return s ? std::string("opened") : s.error().message; };
+  EXPECT_NE(message(Store::read(path)).find("no such file"), std::string::npos);
+  EXPECT_NE(message(Store::open(folder / "none/campaign.db")).find("No such file"), std::string::npos);
+
+  std::ofstream(path) << std::string(5000, 'x');
+  EXPECT_NE(message(Store::open(path)).find("not a database"), std::string::npos)
+      << message(Store::open(path));
+  EXPECT_NE(message(Store::read(path)).find("not a database"), std::string::npos);
+  fs::remove(path);
+
+  tamper("CREATE TABLE other (x)");
+  EXPECT_NE(message(Store::open(path)).find("no record of a campaign"), std::string::npos);
+  fs::remove(path);
+
+  std::ofstream(path).close();
+  EXPECT_NE(message(Store::read(path)).find("nothing is recorded yet"), std::string::npos);
+  { open(); }
+  tamper("PRAGMA user_version = 7");
+  for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
+    EXPECT_NE(s.find("a record of schema 7, this program knows schema 1"), std::string::npos) << s;
+}
+
+TEST_F(StoreTest, HasOneWriter) {
+  {
+    Store first = begun();
+    const auto second = Store::open(path);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_NE(second.error().message.find("another campaign is writing it"), std::string::npos);
+    EXPECT_TRUE(first.append(done(1, 2)).has_value());
+    EXPECT_TRUE(Store::read(path).has_value());
+    auto reader = Store::read(path);
+    EXPECT_FALSE(reader->append(design(2)).has_value());
+  }
+  EXPECT_TRUE(Store::open(path).has_value());
+}
+
+TEST_F(StoreTest, TablesAreTheFoldOfTheEvents) {
+  std::string before;
+  {
+    Draw draw(17);
+    Store s = open();
+    std::vector<Event> events{Draw::campaign()};
+    for (int i = 0; i < 3000; ++i) events.push_back(draw.next());
+    ASSERT_TRUE(s.append(events).has_value());
+    before = everything(s);
+  }
+  // Whatever the tables hold, and if one is gone.
+  tamper(
+      "UPDATE design SET bits = 0, rung = 9; DELETE FROM trial WHERE id % 2; DROP TABLE rung; "
+      "UPDATE progress SET last_attempt = 1; INSERT INTO failure VALUES ('failed', 'made up', 9)");
+  Store s = open();
+  ASSERT_TRUE(s.rebuild().has_value());
+  EXPECT_EQ(everything(s), before);
+}
+
+TEST_F(StoreTest, RebuildOfARecordThatDoesNotFollowChangesNothing) {
+  { begun(); }
+  tamper(
+      "INSERT INTO event (time, kind, data) VALUES (0, 'promotion', '{\"design\": 9, \"rung\": 1, "
+      "\"reason\": \"\"}')");
+  Store s = open();
+  const std::string before = everything(s);
+  expect_refused(s.rebuild(), "event 4: a promotion of design 9");
+  EXPECT_EQ(everything(s), before);
+}
+
+// Counted anew from the events by other code than the store's.
+TEST_F(StoreTest, CountsAgreeWithTheEvents) {
+  Draw draw(4);
+  Store s = open();
+  std::vector<Event> events{Draw::campaign()};
+  for (int i = 0; i < 2000; ++i) events.push_back(draw.next());
+  ASSERT_TRUE(s.append(events).has_value());
+
+  std::map<std::int64_t, TrialBegun> begun;
+  std::map<int, std::map<std::string, int>> by_status;
+  std::map<std::int64_t, std::map<int, std::vector<double>>> bits;
+  std::int64_t refusals = 0;
+  for (const Event& event : events) {
+    if (const auto* e = std::get_if<TrialBegun>(&event)) {
+      begun[e->id] = *e;
+      ++by_status[e->rung]["running"];
+    } else if (const auto* end = std::get_if<TrialEnded>(&event)) {
+      const TrialResult r = *parse_result(end->result);
+      const TrialBegun& t = begun.at(end->id);
+      --by_status[t.rung]["running"];
+      ++by_status[t.rung][r.status];
+      if (r.status == "done") bits[t.design][t.rung].push_back(r.bits_per_byte);
+    } else if (std::holds_alternative<Refused>(event)) {
+      ++refusals;
+    }
+  }
+  for (const RungRow& r : s.rungs()) {
+    auto& expected = by_status.at(r.rung);
+    EXPECT_EQ(r.running, expected["running"]);
+    EXPECT_EQ(r.done, expected["done"]);
+    EXPECT_EQ(r.refused, expected["refused"]);
+    EXPECT_EQ(r.failed, expected["failed"]);
+    EXPECT_EQ(r.hurdle, expected["hurdle"]);
+  }
+  ASSERT_GT(bits.size(), 100U);
+  for (const DesignRow& d : s.designs()) {
+    if (!bits.count(d.born.id)) {
+      EXPECT_EQ(d.rung, -1);
+      continue;
+    }
+    const auto& [rung, values] = *bits[d.born.id].rbegin();
+    double sum = 0;
+    for (const double v : values) sum += v;
+    EXPECT_EQ(d.rung, rung);
+    EXPECT_NEAR(d.bits, sum / static_cast<double>(values.size()), 1e-12);
+  }
+  std::int64_t counted = 0;
+  for (const auto& c : s.refusals()) counted += c.count;
+  EXPECT_EQ(counted, refusals);
+}
+
+TEST_F(StoreTest, AReaderSeesWholeTransactionsWhileTheWriterAppends) {
+  Store writer = begun();
+  ASSERT_TRUE(writer.append(done(1, 2)).has_value());
+  auto reader = Store::read(path);
+  ASSERT_TRUE(reader.has_value());
+  std::thread thread([&] {
+    for (std::int64_t i = 2; i <= 150; ++i)
+      ASSERT_TRUE(writer.append({design(i), TrialBegun{i, i, 0, 1, "rung"}, done(i, 2)}).has_value());
+  });
+  std::size_t seen = 0;
+  while (seen < 150) {
+    const auto trials = reader->trials();
+    for (const TrialRow& t : trials) EXPECT_EQ(t.status, "done");
+    EXPECT_GE(trials.size(), seen);
+    seen = trials.size();
+    if (::testing::Test::HasFailure()) break;
+  }
+  thread.join();
+  EXPECT_EQ(reader->event_count(), 1 + 3 * 150);
+}
+
+}  // namespace
+}  // namespace gabbro::store
