@@ -1,0 +1,159 @@
+#include "evolve/ladder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.h"
+#include "evolve/twins.h"
+#include "little.h"
+
+namespace gabbro::evolve {
+namespace {
+
+TEST(Ladder, BaselinesComeFirst) {
+  Little c;
+  const std::int64_t baseline = c.design("baseline", "[Block, RMSNorm]");
+  const auto run = next_run(c.population, 1, Phase::kSearch);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->design, baseline);
+  EXPECT_EQ(run->rung, 0);
+  c.run(baseline, 0, 1, 3.0, "baseline");
+  EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << "a new design is wanted";
+}
+
+TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
+  Little c;
+  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, "baseline");
+  std::vector<std::int64_t> designs;
+  for (const double bits : {2.9, 2.5, 2.7, 2.8}) {
+    designs.push_back(c.design("adaptive", "[Block, RMSNorm]"));
+    c.run(designs.back(), 0, 1, bits);
+    if (designs.size() == 1) {
+      EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << "half of one is none";
+    }
+  }
+  auto run = next_run(c.population, 1, Phase::kSearch);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->design, designs[1]);
+  EXPECT_EQ(run->rung, 1);
+  EXPECT_NE(run->promotion.find("rank 1 of 4"), std::string::npos) << run->promotion;
+  c.begin(designs[1], 1, 1);
+  // The baseline is wanted at the rung that a candidate entered, with both seeds; then the candidate's second seed; then the next design.
+  run = next_run(c.population, 1, Phase::kSearch);
+  EXPECT_EQ(run->design, 1);
+  c.run(1, 1, 1, 2.8, "baseline");
+  EXPECT_EQ(next_run(c.population, 1, Phase::kSearch)->seed, 2U);
+  c.run(1, 1, 2, 2.8, "baseline");
+  run = next_run(c.population, 1, Phase::kSearch);
+  EXPECT_EQ(run->design, designs[1]);
+  EXPECT_EQ(run->seed, 2U);
+  c.run(designs[1], 1, 2, 2.3);
+  run = next_run(c.population, 1, Phase::kSearch);
+  EXPECT_EQ(run->design, designs[2]);
+  c.run(designs[2], 1, 1, 2.6);
+  c.run(designs[2], 1, 2, 2.6);
+  EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << "the rung has room for two";
+}
+
+TEST(Ladder, ALostRunEndsItsDesign) {
+  Little c;
+  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, "baseline");
+  for (const char* status : {"failed", "refused", "hurdle"}) {
+    const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
+    c.run(design, 0, 1, 1.0, "rung", status);
+    EXPECT_FALSE(next_run(c.population, 1, Phase::kClosing)) << status;
+  }
+  EXPECT_EQ(leader(c.population).rung, -1);
+}
+
+TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
+  Settings s = little_settings();
+  s.rungs[0].seeds = 5;
+  s.rungs[0].evidence = 0.05;
+  for (const double gain : {0.001, 0.1}) {
+    Little c(s);
+    const std::int64_t baseline = c.design("baseline", "[Block, RMSNorm]"),
+                       design = c.design("adaptive", "[Block, RMSNorm]"),
+                       other = c.design("adaptive", "[Block, RMSNorm]");
+    const double noise[] = {0.01, -0.01, 0.005, -0.004, 0.0};
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      c.run(baseline, 0, seed, 3.0, "baseline");
+      c.run(design, 0, seed, 3.0 - gain + noise[seed - 1]);
+      c.run(other, 0, seed, 3.5);
+    }
+    EXPECT_EQ(next_run(c.population, 1, Phase::kClosing).has_value(), gain > 0.05) << gain;
+  }
+}
+
+TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
+  Settings s = little_settings();
+  s.rungs[0].stop = 0.25;
+  Little c(s);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), i >= 4);
+    c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, 2.0 + 0.1 * i);
+  }
+  const std::vector<double> h = hurdles(c.population, 0, 1);
+  const Trial &third = c.population.trial(4), &last = c.population.trial(5);
+  EXPECT_DOUBLE_EQ(h[0], third.at_hurdles[0]);
+  EXPECT_GT(last.at_hurdles[0], h[0]) << "the worst would be stopped";
+  EXPECT_FALSE(std::isfinite(hurdles(c.population, 0, 2)[0])) << "another data order";
+}
+
+TEST(Ladder, TheLastComparisonUsesFreshSeeds) {
+  Little c;
+  const std::int64_t baseline = c.design("baseline", "[Block, RMSNorm]"),
+                     design = c.design("adaptive", "[Block, RMSNorm]");
+  c.run(baseline, 0, 1, 3.0, "baseline");
+  c.run(design, 0, 1, 2.9);
+  int runs = 0;
+  while (auto run = next_run(c.population, 1, Phase::kFinal)) {
+    ASSERT_LT(++runs, 100);
+    EXPECT_GE(run->seed, 1 + kFinalSeeds);
+    c.run(run->design, run->rung, run->seed, run->design == design ? 2.9 + 0.001 * runs : 3.0, run->purpose);
+  }
+  EXPECT_EQ(runs, 2 * c.population.settings().final_seeds);
+  EXPECT_EQ(compare(c.population, design, baseline, 0, Phase::kFinal).count, 3);
+  EXPECT_EQ(compare(c.population, design, baseline, 0, Phase::kSearch).count, 1)
+      << "what chose it is kept apart";
+}
+
+// Copies of one design differ by noise alone; an interval that finds more than 5 of 100 pairs different is wrong.
+TEST(Twins, NoiseIsNotTakenForADifference) {
+  int pairs = 0, apart = 0;
+  for (std::uint64_t world = 0; world < 40; ++world) {
+    Little c;
+    for (int i = 0; i < kTwins; ++i) c.design("twin", "[Block, RMSNorm]");
+    Random random(world);
+    while (auto run = next_twin_run(c.population, 1))
+      c.run(run->design, 0, run->seed, 3 + 0.02 * static_cast<double>(run->seed) + 0.01 * random.normal(),
+            "aa");
+    const TwinReport report = twin_report(c.population, 1);
+    EXPECT_EQ(report.seeds, kTwinSeeds);
+    EXPECT_NEAR(report.noise, 0.01, 0.004);
+    pairs += report.pairs;
+    apart += report.told_apart;
+  }
+  EXPECT_EQ(pairs, 40 * kTwins * (kTwins - 1) / 2);
+  EXPECT_LE(apart, pairs * 5 / 100);
+}
+
+TEST(Population, EventsThatDoNotFollowAreRefused) {
+  Little c;
+  const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
+  record::DesignBorn again = c.population.individual(design).born;
+  EXPECT_FALSE(c.population.apply(again)) << "an id twice";
+  again.id = 2;
+  again.program = "design";
+  EXPECT_FALSE(c.population.apply(again)) << "a program that does not parse";
+  EXPECT_FALSE(c.population.apply(record::TrialBegun{2, design, 0, 1, "rung"}));
+  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"}));
+  c.run(design, 0, 1, 2.0);
+  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"})) << "a second result";
+  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, "rung"}));
+  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, "rung"})) << "a lost run begins again";
+}
+
+}  // namespace
+}  // namespace gabbro::evolve

@@ -1,0 +1,153 @@
+#include "evolve/strategy.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "evolve/ablate.h"
+#include "evolve/adaptive.h"
+#include "evolve/archive.h"
+#include "evolve/screen.h"
+#include "lang/check.h"
+#include "lang/printer.h"
+#include "little.h"
+#include "zoo/library.h"
+
+namespace gabbro::evolve {
+namespace {
+
+edit::CodeBook& book() {
+  static edit::CodeBook shared(zoo::library());
+  return shared;
+}
+
+// A population with two families, one of them ahead.
+Little families() {
+  Little c;
+  c.run(c.design("baseline", "[4 * Block, RMSNorm]"), 0, 1, 3.0, "baseline");
+  for (int i = 0; i < 12; ++i)
+    c.run(c.design("adaptive", "[2 * Block(mixer=GLA), RMSNorm]", "fresh", 0,
+                   i % 2 ? "attention" : "recurrence"),
+          0, 1, 2.8 + 0.01 * i);
+  for (int i = 0; i < 6; ++i) c.run(c.design("tournament", "[2 * Block(mixer=GLA), RMSNorm]"), 0, 1, 2.9);
+  return c;
+}
+
+TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
+  const Little c = families();
+  for (const std::string_view name : strategy_names()) {
+    const auto strategy = make_strategy(name), twin = make_strategy(name);
+    std::set<std::string> programs;
+    int proposed = 0;
+    for (std::uint64_t i = 0; i < 40; ++i) {
+      const auto a = strategy->propose(c.population, book(), Random(3).split(i));
+      const auto b = twin->propose(c.population, book(), Random(3).split(i));
+      ASSERT_EQ(a.has_value(), b.has_value());
+      if (!a) continue;
+      ++proposed;
+      EXPECT_EQ(lang::print(a->program), lang::print(b->program)) << name;
+      EXPECT_TRUE(lang::check(a->program, zoo::library()).valid()) << lang::print(a->program);
+      EXPECT_EQ(a->parent == 0, a->op == "fresh");
+      programs.insert(lang::print(a->program));
+    }
+    EXPECT_GT(proposed, 20) << name;
+    EXPECT_GT(programs.size(), static_cast<std::size_t>(proposed * 3 / 4)) << name;
+  }
+  EXPECT_EQ(make_strategy("best"), nullptr);
+}
+
+TEST(Strategy, ArmsSeeTheirOwnDesignsAndTheBaselines) {
+  const Little c = families();
+  for (const Known& k : known(c.population, "tournament")) EXPECT_NE(k.design->born.arm, "adaptive");
+  EXPECT_EQ(known(c.population, "tournament").size(), 7U);
+  EXPECT_EQ(known(c.population, "adaptive").size(), 13U);
+}
+
+TEST(Adaptive, OperatorsThatPayAreCredited) {
+  Little c;
+  const std::int64_t root = c.design("adaptive", "[Block, RMSNorm]");
+  c.run(root, 0, 1, 3.0);
+  for (int i = 0; i < 8; ++i) {
+    c.run(c.design("adaptive", "[Block, RMSNorm]", "wrap", root), 0, 1, 2.9);
+    c.run(c.design("adaptive", "[Block, RMSNorm]", "remove", root), 0, 1, 3.1);
+    c.run(c.design("adaptive", "[Block, RMSNorm]", "share", root), 0, 1, 2.0, "rung", "failed");
+  }
+  const auto credits = credit(c.population, "adaptive");
+  EXPECT_EQ(credits.at("wrap").better, 8);
+  EXPECT_EQ(credits.at("remove").better, 0);
+  EXPECT_EQ(credits.at("share").better, 0);
+  EXPECT_EQ(credits.at("share").offspring, 8);
+}
+
+TEST(Describe, FamiliesAndDistances) {
+  const auto species = [](const std::string& stack) {
+    const auto report = lang::check("design M:\n    stack = " + stack + "\n", zoo::library());
+    EXPECT_TRUE(report.valid());
+    return species_of(report.subjects.back().elaboration.graph);
+  };
+  EXPECT_EQ(species("[2 * Block(mixer=MultiHeadAttention), RMSNorm]"), "attention");
+  EXPECT_EQ(species("[2 * Block(mixer=GLA), RMSNorm]").find("attention"), std::string::npos);
+  EXPECT_NE(species("[2 * Block(mixer=GLA), RMSNorm]").find("recurrence"), std::string::npos);
+  EXPECT_NE(species("[Block(mixer=GLA), Block(mixer=MultiHeadAttention), RMSNorm]").find("attention + "),
+            std::string::npos);
+  EXPECT_EQ(species("[2 * Block(mixer=Identity), RMSNorm]"), "none");
+
+  const Little c = families();
+  const Shape &a = c.population.individual(1).shape, &b = c.population.individual(2).shape;
+  EXPECT_EQ(distance(a, a), 0);
+  EXPECT_GT(distance(a, b), 0);
+  EXPECT_LT(distance(a, b), 1);
+  EXPECT_EQ(distance(a, b), distance(b, a));
+}
+
+TEST(Screen, CausesAreNamed) {
+  Little c;
+  const auto baseline = measure(*zoo::program("llama.gab"), c.population.settings(), zoo::library());
+  ASSERT_TRUE(baseline) << baseline.error().message;
+  record::DesignBorn born = *baseline;
+  born.id = 1;
+  born.arm = "baseline";
+  ASSERT_TRUE(c.population.apply(born));
+  const auto cause = [&](const std::string& text) {
+    const auto parsed = lang::check(text, zoo::library());
+    const auto r = screen({parsed.program, "test", 0, 0}, c.population, zoo::library());
+    return r ? std::string("none") : r.error().code;
+  };
+  EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n"), "none");
+  EXPECT_EQ(cause(born.program), "duplicate");
+  EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=Identity), RMSNorm]\n"), "no mixing");
+  EXPECT_EQ(
+      cause(
+          "unit Big(x: [t, D]) -> [t, D]:\n    y = exp(x)\n    z = exp(y * 100)\n    return exp(z * 100)\n\n"
+          "design M:\n    stack = [Big, Block, RMSNorm]\n"),
+      "not finite");
+}
+
+TEST(Ablations, EachPartOnceAndAllOfThemValid) {
+  const auto report =
+      lang::check("design M:\n    stack = [2 * Block(mixer=GLA(heads=2), norm=LayerNorm), Block, RMSNorm]\n",
+                  zoo::library());
+  const auto parent = lang::check(
+      "design M:\n    stack = [2 * Block(mixer=MultiHeadAttention), Block, RMSNorm]\n", zoo::library());
+  const auto list = ablations(report.program, &parent.program, zoo::library());
+  ASSERT_GE(list.size(), 3U);
+  std::set<std::string> hashes{to_hex(report.subjects.back().hash)};
+  bool back = false;
+  for (const Ablation& a : list) {
+    const auto checked = lang::check(a.program, zoo::library());
+    ASSERT_TRUE(checked.valid()) << a.what;
+    EXPECT_TRUE(hashes.insert(to_hex(checked.subjects.back().hash)).second) << a.what;
+    back = back || a.what.find("back to MultiHeadAttention") != std::string::npos;
+  }
+  EXPECT_TRUE(back);
+}
+
+TEST(Archive, TheFrontHoldsWhatNothingBeats) {
+  Little c;  // costs grow with the id
+  const double bits[] = {3.0, 3.1, 2.5, 2.7, 2.4};
+  for (const double b : bits) c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, b);
+  EXPECT_EQ(pareto_front(c.population, 0), (std::vector<std::int64_t>{5, 3, 1}));
+}
+
+}  // namespace
+}  // namespace gabbro::evolve
