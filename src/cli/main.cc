@@ -162,6 +162,8 @@ class Program {
     train->add_option("--rows", s.rows, "sequences at a time, to save memory; 0: all (0)")
         ->check(CLI::NonNegativeNumber);
     train->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
+    train->add_option("--document-tokens", s.document_tokens,
+                      "of each held-out document its first tokens; 0: all (0)");
     train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
     train->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));

@@ -78,6 +78,7 @@ struct Split::State {
   std::vector<Mapping> shards;
   std::vector<std::uint64_t> starts;  // of the shards, and the total
   Mapping borders;
+  std::vector<Document> kept;  // instead of the borders, when there are any
   [[nodiscard]] std::span<const Border> ends() const { return borders.as<Border>(); }
 };
 
@@ -88,9 +89,14 @@ Split::~Split() = default;
 
 std::uint64_t Split::tokens() const { return state_->info.tokens; }
 std::uint64_t Split::bytes() const { return state_->info.bytes; }
-std::size_t Split::documents() const { return state_->ends().size(); }
+std::size_t Split::documents() const {
+  return state_->kept.empty() ? state_->ends().size() : state_->kept.size();
+}
+
+void Split::keep(std::vector<Document> documents) { state_->kept = std::move(documents); }
 
 Document Split::document(std::size_t index) const {
+  if (!state_->kept.empty()) return state_->kept[index];
   const auto ends = state_->ends();
   return {index == 0 ? 0 : ends[index - 1].end, ends[index].end, ends[index].bytes};
 }

@@ -32,6 +32,8 @@ class Split {
   [[nodiscard]] Document document(std::size_t index) const;
   /// The document that token `position` belongs to. O(log documents).
   [[nodiscard]] std::size_t document_of(std::uint64_t position) const;
+  /// From here on the split has these documents and no others: a view of its tokens (data/heads.h). tokens() and bytes() stay those of the whole.
+  void keep(std::vector<Document> documents);
   /// Tokens [from, from + out.size()), which must lie in the split.
   void read(std::uint64_t from, std::span<std::int64_t> out) const;
 

@@ -13,16 +13,11 @@ namespace {
 
 constexpr int kCurvePlaces = 8;
 
-// The mean loss of the tenth of a run before `share` of its tokens; NaN when it did not get there.
-double loss_before(const std::vector<record::Point>& curve, double tokens, double share) {
-  if (curve.empty() || static_cast<double>(curve.back().tokens) < share * tokens) return std::nan("");
-  double sum = 0;
-  int count = 0;
-  for (const record::Point& p : curve) {
-    const double at = static_cast<double>(p.tokens);
-    if (at > 0.9 * share * tokens && at <= share * tokens) sum += p.loss, ++count;
-  }
-  return count > 0 ? sum / count : std::nan("");
+// The smoothed training loss when `share` of a run's tokens were consumed (Point::recent, which hurdles look at); NaN when it did not get there.
+double loss_at(const std::vector<record::Point>& curve, double tokens, double share) {
+  for (const record::Point& p : curve)
+    if (static_cast<double>(p.tokens) >= share * tokens) return p.recent;
+  return std::nan("");
 }
 
 Error unexpected(const std::string& what) {
@@ -100,11 +95,11 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
   for (const double share : settings_.hurdles) {
-    const double loss = loss_before(result.curve, tokens, share);
+    const double loss = loss_at(result.curve, tokens, share);
     if (std::isfinite(loss)) trial.at_hurdles.push_back(loss);
   }
   for (int i = 1; i <= kCurvePlaces; ++i) {
-    const double loss = loss_before(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
+    const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);

@@ -43,6 +43,7 @@ void fields(Io& io, S& s) {
   io("threads", s.threads);
   io("rows", s.rows);
   io("valid_documents", s.valid_documents);
+  io.later("document_tokens", s.document_tokens);
   io.later("dtype", s.dtype);
   io.later("memory", s.memory);
   io.later("tasks", s.tasks);

@@ -38,6 +38,7 @@ struct TrialSpec {
   std::int64_t rows = 0;              // sequences at a time; 0: all
   std::int64_t memory = 0;            // bytes that the worker may hold; 0: what the machine has left
   std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
+  std::uint64_t document_tokens = 0;  // of each its first tokens; 0: all
   std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
   double checkpoint_seconds = 300;    // between two checkpoints
   std::string text_hash;              // the text that must be consumed, as of the pair's result; "": any

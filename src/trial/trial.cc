@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "data/heads.h"
 #include "data/tokenizer.h"
 #include "eval/bigram.h"
 #include "eval/bits.h"
@@ -149,6 +150,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
+  if (spec.document_tokens > 0)
+    held_out.keep(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
   GABBRO_TRY(subject, sized_design(spec.program, spec.params, tokenizer.vocab()));
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
