@@ -51,7 +51,7 @@ Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& 
                                const jobs::Limits& limits, const record::OnProgress& progress) {
   GABBRO_TRY(executor, jobs::local_executor({}));
   const Signals signals;
-  if (auto ok = executor->start({1, spec_file, result_file, "", limits}); !ok)
+  if (auto ok = executor->start({1, spec_file, result_file, limits, ""}); !ok)
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::News news = executor->wait(kLook);

@@ -20,13 +20,14 @@ struct Limits {
 struct Job {
   std::int64_t id = 0;  // the caller's
   std::string spec_file, result_file;
-  std::string log_file;  // the worker's standard error is added to it; empty: that of this program
   Limits limits;
+  std::string log_file;  // the worker's standard error is added to it; empty: that of this program
 };
 
 /// How a worker ended. Without a result, `cause` says why: a crash, a limit with its numbers, an exit code, a result file that is no result.
+/// kStopped: it left no result because its executor asked it to stop, or killed it; that says nothing of the job.
 struct Ended {
-  enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit };
+  enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kStopped };
   std::int64_t id = 0;
   Kind kind = Kind::kResult;
   std::string result;  // the text of the result file

@@ -50,8 +50,14 @@ class Worker {
 
   [[nodiscard]] int output() const { return process_.out; }
   [[nodiscard]] bool is_reading() const { return reading_; }
-  void ask_to_stop() const { ::kill(-process_.id, SIGTERM); }
-  void kill() const { kill_tree(process_); }
+  void ask_to_stop() {
+    stopping_ = true;
+    ::kill(-process_.id, SIGTERM);
+  }
+  void kill() {
+    stopping_ = true;
+    kill_tree(process_);
+  }
 
   /// Takes what the worker wrote into `updates`. Whether there was any.
   bool read_some(std::vector<Update>& updates) {
@@ -115,7 +121,7 @@ class Worker {
       end_.result = std::move(text);
       return;
     }
-    end_.kind = Ended::Kind::kCrash;
+    end_.kind = stopping_ ? Ended::Kind::kStopped : Ended::Kind::kCrash;
     end_.cause =
         fmt::format("the worker {} and left {}", describe_status(status_),
                     text.empty() ? "no result" : "a file that is no result: " + outcome.error().message);
@@ -127,7 +133,7 @@ class Worker {
   Ended end_;
   std::string buffer_;  // a line that has no end yet
   int status_ = 0;
-  bool reading_ = true, reaped_ = false;
+  bool reading_ = true, reaped_ = false, stopping_ = false;
 };
 
 class Local : public Executor {

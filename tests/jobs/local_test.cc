@@ -65,7 +65,7 @@ class LocalTest : public ::testing::Test {
   }
   Job job(std::int64_t id, Limits limits = {}) const {
     const std::string name = std::to_string(id);
-    return {id, folder / (name + ".spec"), folder / (name + ".result"), folder / (name + ".log"), limits};
+    return {id, folder / (name + ".spec"), folder / (name + ".result"), limits, folder / (name + ".log")};
   }
   // The ends of all that run, by job; what they say goes to `updates`.
   std::map<std::int64_t, Ended> ends() {
@@ -211,7 +211,16 @@ TEST_F(LocalTest, OneThatDoesNotObeyIsKilled) {
   EXPECT_TRUE(executor->wait(0.3).ended.empty());
   EXPECT_EQ(executor->running(), 1);
   executor->kill();
-  expect_cause(ends()[1], Kind::kCrash, "signal 9");
+  expect_cause(ends()[1], Kind::kStopped, "signal 9");
+}
+
+// As a worker that is still loading, and ends by the signal.
+TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
+  workers_do("echo $$ > pid; sleep 600");
+  start(1);
+  number_in("pid");
+  executor->stop();
+  expect_cause(ends()[1], Kind::kStopped, "signal 15");
 }
 
 // In its group, in a session of its own, and with a parent that is gone.
