@@ -392,6 +392,7 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   started.erase(ended.id);
   record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
   using Kind = jobs::Ended::Kind;
+  if (ended.kind == Kind::kStopped) return true;  // to be begun again
   if (ended.kind == Kind::kResult) {
     const auto result = record::parse_result(ended.result);
     if (result && result->status == "stopped") return true;  // to be gone on with

@@ -58,7 +58,7 @@ void print_report(const BenchResult& r, const BenchSpec& s) {
 }
 
 // The design of one file, in a worker of its own: what one leaves in memory is not counted for the next.
-Result<WorkerEnd> measure(const BenchCommand& c, const BenchSpec& spec, const Scratch& scratch) {
+Result<jobs::Ended> measure(const BenchCommand& c, const BenchSpec& spec, const Scratch& scratch) {
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
   ProgressLine line;
@@ -66,7 +66,7 @@ Result<WorkerEnd> measure(const BenchCommand& c, const BenchSpec& spec, const Sc
     line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
     return true;
   });
-  if (end && end->kind != WorkerEnd::Kind::kResult) return fail("worker", end->cause);
+  if (end && end->kind != jobs::Ended::Kind::kResult) return fail("worker", end->cause);
   return end;
 }
 

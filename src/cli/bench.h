@@ -13,7 +13,7 @@ struct BenchCommand {
   std::vector<std::string> files;
   std::string params;  // "1M"; empty: as written
   bool json = false;
-  WorkerLimits limits;
+  jobs::Limits limits;
   record::BenchSpec spec;
 };
 

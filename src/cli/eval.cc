@@ -79,7 +79,7 @@ int run_eval(const EvalCommand& c) {
     });
   }();
   if (!end) return failed(end.error());
-  if (end->kind != WorkerEnd::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  if (end->kind != jobs::Ended::Kind::kResult) return failed({"worker", end->cause, "", {}});
   const auto result = record::parse_eval_result(end->result);
   if (result && result->status == "done")
     fs::rename(result_file, folder + "/eval.json", error);

@@ -11,7 +11,7 @@ namespace gabbro::cli {
 struct EvalCommand {
   record::EvalSpec spec;
   bool tasks_only = false, json = false;
-  WorkerLimits limits;
+  jobs::Limits limits;
 };
 
 /// Prints a table (or the result as JSON) and leaves the result as eval.json in the run's folder. Exit 0 when everything was scored, 1 when it

@@ -41,7 +41,7 @@ int run_generate(const GenerateCommand& c) {
   });
   if (begun) std::fputs("\n", stdout);
   if (!end) return failed(end.error());
-  if (end->kind != WorkerEnd::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  if (end->kind != jobs::Ended::Kind::kResult) return failed({"worker", end->cause, "", {}});
   const auto result = record::parse_generate_result(end->result);
   if (!result) return failed(result.error());
   if (c.json) fmt::print("{}", end->result);

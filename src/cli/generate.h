@@ -9,7 +9,7 @@ namespace gabbro::cli {
 struct GenerateCommand {
   record::GenerateSpec spec;
   bool json = false;
-  WorkerLimits limits;
+  jobs::Limits limits;
 };
 
 /// Prints the prompt and what follows as it is made; Ctrl-C stops. Exit 0 when as much was made as was asked for (or the text ended), 1 when it

@@ -258,7 +258,7 @@ class Program {
     bench->callback([this] { other_ = [this] { return run_bench(b_); }; });
   }
 
-  static void worker_limits(CLI::App* sub, WorkerLimits& limits) {
+  static void worker_limits(CLI::App* sub, jobs::Limits& limits) {
     sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
         ->check(CLI::NonNegativeNumber);
     sub->add_option("--memory-limit", limits.bytes, "of the worker, as 4GB; 0: none (0)")

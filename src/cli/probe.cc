@@ -48,7 +48,7 @@ int run_probe(const ProbeCommand& c) {
     });
   }();
   if (!end) return failed(end.error());
-  if (end->kind != WorkerEnd::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  if (end->kind != jobs::Ended::Kind::kResult) return failed({"worker", end->cause, "", {}});
   const auto result = record::parse_probe_result(end->result);
   if (!result) return failed(result.error());
   if (result->status == "failed") return failed({"worker", result->cause, "", {}});

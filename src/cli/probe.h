@@ -12,7 +12,7 @@ namespace gabbro::cli {
 struct ProbeCommand {
   std::vector<std::string> files;
   bool json = false;
-  WorkerLimits limits;
+  jobs::Limits limits;
   record::ProbeSpec spec;
 };
 

@@ -86,7 +86,7 @@ int run_train(const TrainCommand& c) {
     });
   }();
   if (!end) return failed(end.error());
-  if (end->kind != WorkerEnd::Kind::kResult)
+  if (end->kind != jobs::Ended::Kind::kResult)
     return failed({"worker", end->cause, "the same command goes on from the last checkpoint", {}});
   const auto result = record::parse_result(end->result);
   if (!result) return failed(result.error());

@@ -13,7 +13,7 @@ struct TrainCommand {
   std::string params, tokens = "5M";
   std::string out;
   bool json = false;
-  WorkerLimits limits;
+  jobs::Limits limits;
   record::TrialSpec spec;
 };
 

@@ -11,7 +11,7 @@
 
 namespace gabbro::jobs {
 
-/// Set from outside; 0: none. At a limit the worker and all that it started are killed.
+/// Set from outside; 0: none. Memory is what the worker and its descendants keep resident. At a limit they are killed.
 struct Limits {
   double seconds = 0;
   std::uint64_t bytes = 0;
@@ -21,11 +21,13 @@ struct Job {
   std::int64_t id = 0;  // the caller's
   std::string spec_file, result_file;
   Limits limits;
+  std::string log_file;  // the worker's standard error is added to it; empty: that of this program
 };
 
 /// How a worker ended. Without a result, `cause` says why: a crash, a limit with its numbers, an exit code, a result file that is no result.
+/// kStopped: it left no result because its executor asked it to stop, or killed it; that says nothing of the job.
 struct Ended {
-  enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit };
+  enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kStopped };
   std::int64_t id = 0;
   Kind kind = Kind::kResult;
   std::string result;  // the text of the result file
@@ -54,11 +56,12 @@ class Executor {
   [[nodiscard]] virtual int running() const = 0;
   /// Starts `job` in a free slot. An old result file is removed first. Errors: "jobs" (no worker program, no process, no free slot).
   virtual Result<bool> start(const Job& job) = 0;
-  /// What happened since the last call; waits for the first news, at most `seconds`, or until a signal comes.
+  /// What happened since the last call; waits for the first news, at most `seconds`, or until a signal comes (one that comes just before the
+  /// call is not noticed: keep `seconds` short). Returns at once when nothing is running.
   virtual News wait(double seconds) = 0;
   /// Asks all running jobs to stop at their next step, with a checkpoint; their ends come by `wait`.
   virtual void stop() = 0;
-  /// Kills them, with all that they started.
+  /// Kills them, with all that they started; their ends come by `wait`. The destructor does it too.
   virtual void kill() = 0;
 };
 
@@ -67,9 +70,10 @@ struct LocalOptions {
   std::string worker;  // the program; empty: gabbro-worker beside this program
 };
 
-/// Processes on this machine, each in a process group of its own with standard input closed and OMP_WAIT_POLICY=PASSIVE. Limits
-/// are watched twenty times a second by the monotonic clock and the resident memory of the group. Should this process die, its workers are told to
-/// stop.
+/// Processes on this machine, each in a process group of its own with standard input closed, standard output as progress (other lines
+/// are left out) and OMP_WAIT_POLICY=PASSIVE. Limits are watched twenty times a second by the monotonic clock: a worker may exceed one by what it
+/// takes in that time. Whatever a worker started is killed at its end, also what left its group. Should this process die, its workers
+/// are told to stop. Errors, "jobs": no slots, no worker program.
 Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options);
 
 }  // namespace gabbro::jobs

@@ -1,0 +1,292 @@
+// Worker processes on this machine, played by shell scripts: how each way to end is told, and that nothing is left running.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <thread>
+
+#include "jobs/jobs.h"
+
+namespace gabbro::jobs {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = Ended::Kind;
+
+constexpr const char* kDone = R"(echo '{"status": "done", "cause": ""}' > "$2")";
+
+bool alive(pid_t id) {
+  std::ifstream file("/proc/" + std::to_string(id) + "/stat");
+  std::string line;
+  return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
+}
+
+bool eventually(const std::function<bool()>& holds) {
+  for (int i = 0; i < 1000; ++i) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+class LocalTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder =
+        fs::path(::testing::TempDir()) / ("gabbro_jobs" + std::to_string(getpid()) +
+                                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder);
+  }
+  void TearDown() override {
+    executor.reset();
+    fs::remove_all(folder);
+  }
+
+  // Workers are this script: $1 is the spec's path, $2 the result's.
+  void workers_do(const std::string& script, int slots = 1) {
+    const fs::path worker = folder / "worker";
+    std::ofstream(worker) << "#!/bin/sh\ncd '" << folder.string() << "'\n" << script << "\n";
+    fs::permissions(worker, fs::perms::owner_all);
+    auto made = local_executor({slots, worker});
+    ASSERT_TRUE(made.has_value());
+    executor = std::move(*made);
+  }
+  void start(std::int64_t id, Limits limits = {}) {
+    const auto ok = executor->start(job(id, limits));
+    ASSERT_TRUE(ok.has_value()) << ok.error().message;
+  }
+  Job job(std::int64_t id, Limits limits = {}) const {
+    const std::string name = std::to_string(id);
+    return {id, folder / (name + ".spec"), folder / (name + ".result"), limits, folder / (name + ".log")};
+  }
+  // The ends of all that run, by job; what they say goes to `updates`.
+  std::map<std::int64_t, Ended> ends() {
+    std::map<std::int64_t, Ended> out;
+    while (executor->running() > 0) {
+      News news = executor->wait(60);
+      EXPECT_FALSE(news.updates.empty() && news.ended.empty()) << "nothing happened for a minute";
+      if (news.updates.empty() && news.ended.empty()) break;
+      for (Update& u : news.updates) updates.push_back(std::move(u));
+      for (Ended& e : news.ended) out[e.id] = std::move(e);
+    }
+    return out;
+  }
+  Ended end_of(const std::string& script, Limits limits = {}) {
+    workers_do(script);
+    start(1, limits);
+    return ends()[1];
+  }
+  // A number that a script wrote into a file.
+  pid_t number_in(const std::string& file) const {
+    pid_t id = 0;
+    EXPECT_TRUE(eventually([&] { return static_cast<bool>(std::ifstream(folder / file) >> id); })) << file;
+    return id;
+  }
+
+  fs::path folder;
+  std::unique_ptr<Executor> executor;
+  std::vector<Update> updates;
+};
+
+void expect_cause(const Ended& end, Kind kind, const std::string& says) {
+  EXPECT_EQ(end.kind, kind) << end.cause;
+  EXPECT_NE(end.cause.find(says), std::string::npos) << end.cause;
+  EXPECT_EQ(end.result, "");
+}
+
+TEST_F(LocalTest, AResultIsTheTextOfItsFile) {
+  std::ofstream(folder / "1.spec") << R"({"status": "done", "cause": "as asked", "more": [1, 2]})";
+  const Ended end = end_of(R"(echo working >&2; cp "$1" "$2")");
+  EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+  EXPECT_EQ(end.result, R"({"status": "done", "cause": "as asked", "more": [1, 2]})");
+  EXPECT_EQ(end.cause, "");
+  EXPECT_GT(end.seconds, 0);
+  std::ifstream log(folder / "1.log");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(log), {}), "working\n");
+}
+
+// Each waits for all to have begun, so that they end only when they run side by side.
+TEST_F(LocalTest, SeveralRunAtATime) {
+  workers_do(std::string(R"(touch "$1.begun"; while [ $(ls *.begun | wc -l) -lt 3 ]; do sleep 0.01; done
+)") + kDone,
+             3);
+  EXPECT_EQ(executor->slots(), 3);
+  for (int id = 1; id <= 3; ++id) start(id);
+  EXPECT_EQ(executor->running(), 3);
+  const auto full = executor->start(job(4));
+  ASSERT_FALSE(full.has_value());
+  EXPECT_EQ(full.error().message, "no free slot: 3 jobs are running");
+  const auto all = ends();
+  ASSERT_EQ(all.size(), 3U);
+  for (const auto& [id, end] : all) EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+  start(4);  // there are slots again
+  EXPECT_EQ(ends()[4].kind, Kind::kResult);
+}
+
+TEST_F(LocalTest, WaitReturnsWhenItsTimeIsOverAndWhenNothingRuns) {
+  workers_do("sleep 600");
+  EXPECT_TRUE(executor->wait(600).ended.empty());
+  start(1);
+  EXPECT_TRUE(executor->wait(0.1).ended.empty());
+  EXPECT_TRUE(executor->wait(0).ended.empty());
+  EXPECT_EQ(executor->running(), 1);
+}
+
+TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
+  const Ended end = end_of("trap '' TERM; echo $$ > pid; while true; do sleep 1; done", {0.3, 0});
+  expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s, and was killed");
+  EXPECT_GE(end.seconds, 0.3);
+  EXPECT_FALSE(alive(number_in("pid")));
+}
+
+TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
+  // The shell stays small: its child keeps a line that does not end.
+  const Ended end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});
+  expect_cause(end, Kind::kMemoryLimit, "more than the limit of 60.00MB, and was killed");
+  EXPECT_GT(end.peak_bytes, 60'000'000U);
+}
+
+TEST_F(LocalTest, ACrashIsToldWithItsSignalOrCode) {
+  expect_cause(end_of("kill -SEGV $$"), Kind::kCrash, "the worker ended by signal 11");
+  expect_cause(end_of("exit 3"), Kind::kCrash, "the worker ended with code 3 and left no result");
+  expect_cause(end_of("exit 0"), Kind::kCrash, "code 0 and left no result");
+}
+
+TEST_F(LocalTest, KilledFromOutsideIsACrash) {
+  workers_do("echo $$ > pid; sleep 600");
+  start(1);
+  kill(number_in("pid"), SIGKILL);
+  expect_cause(ends()[1], Kind::kCrash, "signal 9");
+}
+
+TEST_F(LocalTest, AResultThatIsNoneIsACrash) {
+  for (const char* script : {R"(printf '{"status": "done", "cau' > "$2")", R"(echo done > "$2")",
+                             R"(echo '[1]' > "$2")", R"(echo '{"status": "done"}' > "$2")"})
+    expect_cause(end_of(script), Kind::kCrash, "left a file that is no result");
+  // One of an earlier run does not count.
+  std::ofstream(folder / "1.result") << R"({"status": "done", "cause": ""})";
+  expect_cause(end_of("true"), Kind::kCrash, "left no result");
+}
+
+TEST_F(LocalTest, ProgressIsReadAndOtherOutputLeftOut) {
+  const std::string line = record::to_line({"training", 3, 10, 4096, 5.25, 1000, 0.3, ""});
+  std::ofstream(folder / "line") << line;
+  const Ended end = end_of(std::string(R"(echo garbage; echo '{"stage": 1}'; head -c 3000000 /dev/zero; echo
+    cat line; printf '\377\376\n'; head -c 20 line; sleep 0.1; tail -c +21 line; printf 'no end'
+)") + kDone);
+  EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+  ASSERT_EQ(updates.size(), 2U);
+  for (const Update& u : updates) {
+    EXPECT_EQ(u.id, 1);
+    EXPECT_EQ(record::to_line(u.progress), line);
+  }
+}
+
+TEST_F(LocalTest, StopAsksAndAnObedientWorkerLeavesItsResult) {
+  workers_do(R"(trap 'echo "{\"status\": \"stopped\", \"cause\": \"\"}" > "$2"; exit 0' TERM
+    echo $$ > "$1.pid"; while true; do sleep 0.01; done)",
+             2);
+  start(1), start(2);
+  number_in("1.spec.pid"), number_in("2.spec.pid");
+  executor->stop();
+  for (const auto& [id, end] : ends()) {
+    EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+    EXPECT_NE(end.result.find("stopped"), std::string::npos);
+  }
+}
+
+TEST_F(LocalTest, OneThatDoesNotObeyIsKilled) {
+  workers_do("trap '' TERM; echo $$ > pid; while true; do sleep 0.01; done");
+  start(1);
+  number_in("pid");
+  executor->stop();
+  EXPECT_TRUE(executor->wait(0.3).ended.empty());
+  EXPECT_EQ(executor->running(), 1);
+  executor->kill();
+  expect_cause(ends()[1], Kind::kStopped, "signal 9");
+}
+
+// As a worker that is still loading, and ends by the signal.
+TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
+  workers_do("echo $$ > pid; sleep 600");
+  start(1);
+  number_in("pid");
+  executor->stop();
+  expect_cause(ends()[1], Kind::kStopped, "signal 15");
+}
+
+// In its group, in a session of its own, and with a parent that is gone.
+constexpr const char* kGrandchildren = R"(sleep 600 & echo $! > in_group
+  setsid sh -c 'echo $$ > in_session; exec sleep 600' &
+  (setsid sh -c 'echo $$ > orphan; exec sleep 600' &)
+  while [ ! -s in_session -o ! -s orphan ]; do sleep 0.01; done
+)";
+
+TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
+  for (const std::string last : {"sleep 600", kDone, "kill -9 $$"}) {
+    for (const char* file : {"in_group", "in_session", "orphan"}) fs::remove(folder / file);
+    const Ended end = end_of(kGrandchildren + last, {last == "sleep 600" ? 1.0 : 0.0, 0});
+    EXPECT_EQ(end.kind, last == kDone         ? Kind::kResult
+                        : last == "sleep 600" ? Kind::kTimeLimit
+                                              : Kind::kCrash)
+        << end.cause;
+    for (const char* file : {"in_group", "in_session", "orphan"}) {
+      const pid_t id = number_in(file);
+      EXPECT_TRUE(eventually([&] { return !alive(id); })) << file << " after " << last;
+    }
+  }
+}
+
+TEST_F(LocalTest, OneJobsEndLeavesTheOthersAlone) {
+  workers_do(R"(case "$1" in *1.spec) exit 3;; esac; echo $$ > pid; sleep 600)", 2);
+  start(2);
+  const pid_t other = number_in("pid");
+  start(1);
+  std::vector<Ended> ended;
+  while (ended.empty()) ended = executor->wait(60).ended;
+  EXPECT_EQ(ended[0].id, 1);
+  EXPECT_TRUE(alive(other));
+  executor.reset();  // which kills what is left
+  EXPECT_FALSE(alive(other));
+}
+
+TEST_F(LocalTest, AWorkerIsToldToStopWhenItsExecutorDies) {
+  workers_do("trap 'echo told > told; exit 0' TERM; echo $$ > pid; while true; do sleep 0.01; done");
+  const pid_t child = fork();
+  if (child == 0) {
+    (void)executor->start(job(1));
+    pause();
+    _exit(0);
+  }
+  const pid_t worker = number_in("pid");
+  kill(child, SIGKILL);
+  EXPECT_TRUE(eventually([&] { return fs::exists(folder / "told") && !alive(worker); }));
+}
+
+TEST_F(LocalTest, WhatCannotStartSaysWhy) {
+  const auto none = local_executor({1, folder / "none"});
+  ASSERT_FALSE(none.has_value());
+  EXPECT_EQ(none.error().code, "jobs");
+  EXPECT_NE(none.error().message.find("there is no"), std::string::npos);
+  EXPECT_EQ(local_executor({0, "/bin/sh"}).error().message, "0 slots: at least one is needed");
+
+  workers_do("true");
+  fs::remove(folder / "worker");
+  EXPECT_NE(executor->start(job(1)).error().message.find("No such file"), std::string::npos);
+  workers_do("true");
+  Job nowhere = job(1);
+  nowhere.log_file = folder / "none/log";
+  EXPECT_NE(executor->start(nowhere).error().message.find("No such file"), std::string::npos);
+  EXPECT_EQ(executor->running(), 0);
+}
+
+}  // namespace
+}  // namespace gabbro::jobs
