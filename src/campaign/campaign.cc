@@ -15,8 +15,10 @@
 
 #include "campaign/preset.h"
 #include "evolve/ablate.h"
+#include "evolve/depth.h"
 #include "evolve/screen.h"
 #include "evolve/twins.h"
+#include "lang/printer.h"
 #include "record/job.h"
 #include "zoo/library.h"
 
@@ -140,7 +142,10 @@ Result<bool> Campaign::State::begin_designs() {
   std::vector<Event> events;
   std::int64_t id = 0;
   const auto add = [&](const std::string& file, const std::string& arm) -> Result<bool> {
-    auto born = evolve::measure(*zoo::program(file + ".gab"), plan.settings, zoo::library());
+    const lang::Program& known = *zoo::program(file + ".gab");
+    const double factor =
+        plan.settings.blocks > 0 ? static_cast<double>(plan.settings.blocks) / evolve::repetitions(known) : 1;
+    auto born = evolve::measure(evolve::deepened(known, factor), plan.settings, zoo::library());
     if (!born) {
       Error error = born.error();
       error.message = fmt::format("the baseline {} at the first rung: {}", file, error.message);
@@ -180,6 +185,8 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
       return tl::unexpected(ok.error());
     if (const auto ok = state->begin_designs(); !ok) return tl::unexpected(ok.error());
   }
+  if (fs::exists(temporary + "-wal", error))
+    return fail("io", "cannot complete " + temporary, "is the disk full?");
   fs::rename(temporary, place.store(), error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", place.store(), error.message()));
   return open(place);
@@ -345,7 +352,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   const Rung& r = rung(begun.rung);
   const Individual& design = population.individual(begun.design);
   record::TrialSpec spec;
-  spec.program = design.born.program;
+  spec.program = r.depth == 1 ? design.born.program : lang::print(evolve::deepened(*design.program, r.depth));
   spec.corpus = plan.corpus;
   spec.folder = fs::absolute(place.trial(begun.id), error);
   spec.params = r.params;
@@ -363,7 +370,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
     if (is_candidate(design) && std::isfinite(losses[h]))
-      spec.hurdles.push_back({static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
+      spec.hurdles.push_back(
+          {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first says which.
   for (const evolve::Trial& t : population.trials())
     if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended && t.status == "done") {
@@ -379,7 +387,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
           {begun.id,
            spec_file,
            spec.folder + "/result.json",
-           {plan.settings.worker_seconds * scale, static_cast<std::uint64_t>(plan.settings.worker_bytes)}});
+           {plan.settings.worker_seconds * scale, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
+           spec.folder + "/log"});
       !ok)
     return ok;
   running[begun.id] = {begun.id, {}, 0};

@@ -126,6 +126,7 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   t("tokens", r.tokens);
   t("sequences", r.sequences);
   t("length", r.length);
+  t("depth", r.depth);
   t("rate", r.rate);
   t("designs", r.designs);
   t("keep", r.keep);
@@ -144,6 +145,7 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   range("sequences", static_cast<double>(r.sequences), 1, 1e6);
   range("length", static_cast<double>(r.length), 8, 1e6);
   range("rate", r.rate, 1e-7, 10);
+  range("depth", r.depth, 1.0 / 64, 64);
   range("keep", r.keep, 0, 1);
   range("stop", r.stop, 0, 0.9);
   range("seeds", r.seeds, 1, 100);
@@ -167,6 +169,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     Table t(parsed.table(), "", error);
     t("preset", s.preset);
     t("vocab", s.vocab);
+    t("blocks", s.blocks);
     t.list<std::string>("baselines", s.baselines, "a list of files of zoo/, without .gab",
                         [](const std::string& b) { return zoo::program(b + ".gab") != nullptr; });
     const auto names = evolve::strategy_names();
@@ -204,8 +207,10 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     if (!rungs || !rungs->is_array_of_tables())
       t.fail(rungs, "there is no [[rung]]", "a ladder has at least one: see presets/laptop.toml");
     else
-      for (const toml::node& rung : *rungs->as_array())
-        read_rung(*rung.as_table(), s.rungs.emplace_back(), s.rungs.size(), error);
+      for (const toml::node& rung : *rungs->as_array()) {
+        Rung& next = s.rungs.emplace_back();
+        read_rung(*rung.as_table(), next, s.rungs.size(), error);
+      }
     if (s.arms.empty()) t.fail(nullptr, "there is no arm", "arms = [\"adaptive\"]");
   }
   if (!error.code.empty()) return tl::unexpected(error);
@@ -239,6 +244,7 @@ std::string to_toml(const Settings& s) {
                                 {"tokens", r.tokens},
                                 {"sequences", r.sequences},
                                 {"length", r.length},
+                                {"depth", r.depth},
                                 {"rate", r.rate},
                                 {"designs", r.designs},
                                 {"keep", r.keep},
@@ -250,6 +256,7 @@ std::string to_toml(const Settings& s) {
   const toml::table table{
       {"preset", s.preset},
       {"vocab", s.vocab},
+      {"blocks", s.blocks},
       {"baselines", texts(s.baselines)},
       {"arms", texts(s.arms)},
       {"hurdles", hurdles},

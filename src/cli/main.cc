@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "cli/bench.h"
+#include "cli/campaigns.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/eval.h"
@@ -68,6 +69,7 @@ class Program {
     generate();
     probe();
     bench();
+    add_campaign_commands(app_, names_, other_);
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }

@@ -96,7 +96,7 @@ class Population {
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
-  return i.born.arm != "baseline" && i.born.arm != "ablation";
+  return !is_baseline(i) && i.born.arm != "ablation" && i.born.arm != "twin";
 }
 
 }  // namespace gabbro::evolve

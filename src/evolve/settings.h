@@ -13,8 +13,9 @@ struct Rung {
   std::int64_t params = 0;  // ±1 %
   std::int64_t tokens = 0;
   std::int64_t sequences = 8, length = 128;  // of a batch
-  double rate = 3e-3;                        // of all designs; muP fits it to the width
-  std::int64_t designs = 0;                  // at most so many enter; 0: no bound
+  double depth = 1;          // repetitions of a design here, as a multiple of those at the first rung
+  double rate = 3e-3;        // of all designs; muP fits it to the width
+  std::int64_t designs = 0;  // at most so many enter; 0: no bound
   double keep = 0.25;  // of the designs that are done here, so many go on (asynchronous successive halving)
   int seeds = 1;       // runs of a design here before it is judged
   double evidence =
@@ -36,6 +37,7 @@ struct Settings {
   std::string preset = "laptop";
   std::vector<Rung> rungs;
   std::vector<std::string> baselines;         // zoo designs by name: "Llama"
+  std::int64_t blocks = 0;                    // repetitions of a baseline at the first rung; 0: as written
   std::vector<std::string> arms{"adaptive"};  // strategies, at equal training FLOPs
   std::vector<double> hurdles{0.25, 0.5};     // shares of a run's tokens
   int hurdle_runs = 8;                        // runs at one data order before the first is stopped

@@ -1,0 +1,17 @@
+// The command-line options of campaigns.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace gabbro::cli {
+
+/// Adds evolve, resume and the commands that read a record; `chosen` is set to what the command line asks for. The names are appended to `names`.
+void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);
+
+}  // namespace gabbro::cli

@@ -1,0 +1,162 @@
+#include "cli/evolve.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "campaign/campaign.h"
+#include "campaign/preset.h"
+#include "campaign/view.h"
+#include "cli/commands.h"
+#include "cli/data.h"
+#include "data/corpus.h"
+#include "evolve/twins.h"
+#include "jobs/jobs.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::atomic<int> g_signals{0};
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro evolve", error));
+  return kUsage;
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// On a terminal the lines of the view, drawn over the last ones; else a line twice a minute.
+class Live {
+ public:
+  void operator()(const campaign::Snapshot& s) {
+    const double every = terminal_ ? 0.5 : 30;
+    if (now() - last_ < every) return;
+    last_ = now();
+    if (!terminal_) {
+      fmt::print(stderr, "{}\n", campaign::plain_line(s));
+      return;
+    }
+    std::string text = rows_ > 0 ? fmt::format("\x1b[{}A\x1b[J", rows_) : "";
+    const auto lines = campaign::view_lines(s);
+    for (const std::string& line : lines) text += line.substr(0, 200) + "\n";
+    rows_ = lines.size();
+    fmt::print(stderr, "{}", text);
+    std::fflush(stderr);
+  }
+
+ private:
+  bool terminal_ = isatty(STDERR_FILENO) != 0;
+  double last_ = -1e9;
+  std::size_t rows_ = 0;
+};
+
+void print_end(const campaign::Campaign& c, const std::string& why, const std::string& dir) {
+  const evolve::Population& p = c.population();
+  if (c.plan().twins) {
+    const evolve::TwinReport t = evolve::twin_report(p, c.plan().seed);
+    fmt::print("A/A test: {} copies of {}, {} seeds each\n", t.copies, p.individual(1).born.name, t.seeds);
+    if (t.pairs > 0)
+      fmt::print(
+          "  told apart: {} of {} pairs ({:.1f} %; at most 5 % are to be)\n  noise between copies: {:.4f} "
+          "bits per byte\n",
+          t.told_apart, t.pairs, 100.0 * t.told_apart / t.pairs, t.noise);
+  } else {
+    for (const std::string& line : campaign::funnel_lines(p)) fmt::print("{}\n", line);
+    for (const std::string& line : campaign::table_lines(p, 5)) fmt::print("{}\n", line);
+    for (const std::string& line : campaign::verdict_lines(p)) fmt::print("{}\n", line);
+  }
+  if (why == "done") fmt::print("nothing is left to do\n");
+  if (why == "signal") fmt::print("stopped; gabbro resume {} goes on from here\n", dir);
+  if (why == "budget") fmt::print("the budget is spent; gabbro resume {} goes on with another\n", dir);
+}
+
+int work(campaign::Campaign& c, const EvolveCommand& o) {
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);
+  auto executor = jobs::local_executor({.slots = slots, .worker = {}});
+  if (!executor) return failed(executor.error());
+  g_signals = 0;
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_signals; });
+  std::string why;
+  {
+    Live live;
+    const auto ended = c.run(
+        {o.minutes, o.trials}, **executor, [] { return g_signals.load(); },
+        [&](const campaign::Snapshot& s) { live(s); });
+    if (!ended) return failed(ended.error());
+    why = *ended;
+  }
+  print_end(c, why, o.dir);
+  return why == "signal" ? kInvalid : kValid;
+}
+
+// The corpus of a campaign that was given none: made once, in its folder.
+Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
+  const std::string folder = o.dir + "/corpus";
+  std::error_code error;
+  if (fs::exists(folder + "/manifest.json", error)) return folder;
+  fmt::print(stderr,
+             "no corpus was given (--data): building the corpus debian, English text from Debian's packages, "
+             "in {}\n",
+             folder);
+  DataOptions data;
+  data.build.sources = {"debian"};
+  data.build.out = folder;
+  data.build.vocab = static_cast<int>(vocab);
+  if (run_data_build(data) != kValid)
+    return fail("corpus", "the corpus was not built",
+                "gabbro data build makes one from your own text; give its folder by --data");
+  return folder;
+}
+
+}  // namespace
+
+int run_evolve(const EvolveCommand& o) {
+  const campaign::Place place{o.dir};
+  std::error_code error;
+  if (fs::exists(place.store(), error)) {
+    fmt::print(stderr,
+               "gabbro evolve: there is a campaign in {}; gabbro resume goes on with it, another --dir "
+               "begins a new one\n",
+               o.dir);
+    return kUsage;
+  }
+  auto settings = campaign::load_settings(o.preset);
+  if (!settings) {
+    fmt::print(stderr, "{}\n", format_error(o.preset, settings.error()));
+    return kUsage;
+  }
+  if (!o.arms.empty()) settings->arms = o.arms;
+  campaign::Plan plan{*settings, o.corpus, o.seed, o.threads, o.device, o.twins};
+  fs::create_directories(o.dir, error);
+  if (plan.corpus.empty()) {
+    const auto corpus = own_corpus(o, settings->vocab);
+    if (!corpus) return failed(corpus.error());
+    plan.corpus = *corpus;
+  }
+  const auto corpus = data::Corpus::open(plan.corpus);
+  if (!corpus) return failed(corpus.error());
+  plan.settings.vocab = corpus->manifest().vocab;
+  plan.corpus = fs::absolute(plan.corpus, error);
+  auto c = campaign::Campaign::create(place, plan);
+  if (!c) return failed(c.error());
+  return work(*c, o);
+}
+
+int run_resume(const EvolveCommand& o) {
+  auto c = campaign::Campaign::open({o.dir});
+  if (!c) return failed(c.error());
+  return work(*c, o);
+}
+
+}  // namespace gabbro::cli

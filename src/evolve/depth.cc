@@ -1,0 +1,53 @@
+#include "evolve/depth.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gabbro::evolve {
+
+namespace {
+
+bool repeats(const lang::Expr& e) {
+  return e.kind == lang::Expr::Kind::kBinary && e.text == "*" && e.args.size() == 2 &&
+         e.args[0].kind == lang::Expr::Kind::kNumber;
+}
+
+// Only where instances stand: a product inside a call's arguments is a number.
+void deepen(lang::Expr& e, double factor) {
+  if (repeats(e)) {
+    e.args[0].number = std::max(1.0, std::round(e.args[0].number * factor));
+    deepen(e.args[1], factor);
+  } else if (e.kind == lang::Expr::Kind::kList) {
+    for (lang::Expr& item : e.args) deepen(item, factor);
+  }
+}
+
+double longest(const lang::Expr& e) {
+  if (repeats(e)) return e.args[0].number * longest(e.args[1]);
+  double most = 1;
+  if (e.kind == lang::Expr::Kind::kList)
+    for (const lang::Expr& item : e.args) most = std::max(most, longest(item));
+  return most;
+}
+
+}  // namespace
+
+lang::Program deepened(const lang::Program& program, double factor) {
+  lang::Program out = program;
+  for (lang::Item& item : out.items)
+    if (auto* design = std::get_if<lang::Design>(&item.value)) {
+      deepen(design->stack, factor);
+      for (auto& share : design->shares) deepen(share.instance, factor);
+    }
+  return out;
+}
+
+int repetitions(const lang::Program& program) {
+  double most = 1;
+  for (const lang::Item& item : program.items)
+    if (const auto* design = std::get_if<lang::Design>(&item.value))
+      most = std::max(most, longest(design->stack));
+  return static_cast<int>(most);
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,258 @@
+#include "campaign/campaign.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "campaign/view.h"
+#include "evolve/twins.h"
+#include "pretend.h"
+
+namespace gabbro::campaign {
+namespace {
+
+const auto kNeverStop = [] { return 0; };
+const auto kNoView = [](const Snapshot&) {};
+
+// Everything that a campaign decided and learned, without times.
+std::string story(const evolve::Population& p) {
+  std::string out;
+  for (const evolve::Individual& i : p.individuals())
+    out += std::to_string(i.born.id) + " " + i.born.arm + " " + i.born.op + " " +
+           std::to_string(i.born.parent) + " " + i.born.hash + " " + std::to_string(i.entered) + "\n" +
+           i.born.program;
+  for (const evolve::Trial& t : p.trials())
+    out += std::to_string(t.begun.id) + " " + std::to_string(t.begun.design) + " " +
+           std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " + t.begun.purpose + " " +
+           t.status + " " + std::to_string(t.bits) + " " + t.weights_hash + "\n";
+  return out;
+}
+
+std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64_t seed = 1) {
+  auto c = Campaign::create({dir}, small_plan(seed));
+  EXPECT_TRUE(c) << c.error().message;
+  Pretend executor;
+  const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
+  EXPECT_TRUE(why) << why.error().message;
+  return story(c->population());
+}
+
+TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor(2);
+  int views = 0;
+  const auto why = c->run({.trials = 120}, executor, kNeverStop, [&](const Snapshot& s) {
+    ++views;
+    EXPECT_FALSE(view_lines(s).empty());
+    EXPECT_FALSE(plain_line(s).empty());
+  });
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_GT(views, 0);
+  const evolve::Population& p = c->population();
+  const evolve::Leader best = evolve::leader(p);
+  EXPECT_EQ(best.rung, 2);
+  EXPECT_LT(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count, 4);
+  EXPECT_GT(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count, 0);
+  EXPECT_FALSE(verdict_lines(p).empty());
+  // Arms had equal FLOPs at the first rung, to within a run.
+  const double one = 6.0 * 20'000 * 10'000;
+  EXPECT_NEAR(p.spent("adaptive"), p.spent("random"), 2 * one);
+  int ablations = 0, stopped = 0;
+  for (const evolve::Individual& i : p.individuals()) ablations += i.born.arm == "ablation";
+  for (const evolve::Trial& t : p.trials()) stopped += t.status == "hurdle";
+  EXPECT_GT(ablations, 0);
+  EXPECT_GT(stopped, 0);
+}
+
+TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
+  const Folder folder;
+  const std::string a = whole_story(folder / "a", 60), b = whole_story(folder / "b", 60);
+  EXPECT_EQ(a, b);
+  EXPECT_NE(a, whole_story(folder / "c", 60, 2));
+}
+
+TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
+  const Folder folder;
+  const std::string whole = whole_story(folder / "whole", 60);
+  ASSERT_TRUE(Campaign::create({folder / "parts"}, small_plan()));
+  for (int part = 0; part < 200; ++part) {
+    auto c = Campaign::open({folder / "parts"});
+    ASSERT_TRUE(c) << c.error().message;
+    Pretend executor;
+    const auto why = c->run(
+        {.trials = 60}, executor, [&] { return executor.started > part % 3 ? 1 : 0; }, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+    if (*why == "signal") continue;
+    EXPECT_EQ(story(c->population()), whole);
+    EXPECT_GT(part, 10);
+    return;
+  }
+  FAIL() << "the campaign does not come to its end";
+}
+
+// A process that is killed at any instant loses nothing and counts nothing twice.
+TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
+  const Folder folder;
+  constexpr std::int64_t kTrials = 100;
+  const std::string whole = whole_story(folder / "whole", kTrials);
+  ASSERT_TRUE(Campaign::create({folder / "killed"}, small_plan()));
+  Random random(5);
+  int kills = 0;
+  for (int round = 0; round < 2000; ++round) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto c = Campaign::open({folder / "killed"});
+      if (!c) _exit(3);
+      Pretend executor(1, 2000);
+      const auto why = c->run({.trials = kTrials}, executor, kNeverStop, kNoView);
+      _exit(why ? 0 : 4);
+    }
+    // Later and later within a life, so that slow machines come to the end too.
+    usleep(static_cast<useconds_t>(random.below(20'000 + 10'000 * round)));
+    ::kill(child, kills < 50 ? SIGKILL : 0);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    if (WIFSIGNALED(status)) {
+      ++kills;
+      continue;
+    }
+    ASSERT_EQ(WEXITSTATUS(status), 0);
+    if (kills >= 50) break;
+    // It came to its end before it could be killed often enough: the rest of the kills find a campaign that is done.
+  }
+  EXPECT_GE(kills, 50);
+  auto c = Campaign::open({folder / "killed"});
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(story(c->population()), whole);
+}
+
+TEST(Campaign, ASecondProcessIsRefused) {
+  const Folder folder;
+  auto first = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(first);
+  auto second = Campaign::open({folder / "run"});
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another process"), std::string::npos) << second.error().message;
+  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan()));
+  EXPECT_FALSE(Campaign::open({folder / "nowhere"}));
+}
+
+TEST(Campaign, FailuresAreResultsAndItGoesOn) {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c);
+  int count = 0;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+    if (spec.program.find("design GPT2") != std::string::npos ||
+        spec.program.find("design RetNet") != std::string::npos)
+      return;
+    using Kind = jobs::Ended::Kind;
+    switch (++count % 6) {
+      case 0:
+        ended.kind = Kind::kTimeLimit, ended.cause = "time limit: 300 s";
+        break;
+      case 1:
+        ended.kind = Kind::kMemoryLimit, ended.cause = "memory limit: 4 GiB";
+        break;
+      case 2:
+        ended.kind = Kind::kCrash, ended.cause = "killed by signal 11";
+        break;
+      case 3:
+        r.status = "failed", r.cause = "not finite: the loss is NaN at step 3";
+        break;
+      case 4:
+        ended.result = record::to_json(r).substr(0, 40);
+        break;  // truncated
+      default:
+        break;
+    }
+  });
+  const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  int failed = 0, done = 0;
+  for (const evolve::Trial& t : c->population().trials()) {
+    EXPECT_TRUE(t.ended);
+    failed += t.status == "failed";
+    done += t.status == "done";
+    if (t.status == "failed") {
+      EXPECT_FALSE(t.cause.empty());
+    }
+  }
+  EXPECT_GT(failed, 10);
+  EXPECT_GT(done, 5);
+}
+
+TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c);
+  Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
+    r.status = "failed";
+    r.cause = "corpus: there is no corpus in nowhere";
+  });
+  const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
+  ASSERT_FALSE(why);
+  EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
+}
+
+TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.twins = true;
+  auto c = Campaign::create({folder / "run"}, plan);
+  ASSERT_TRUE(c) << c.error().message;
+  std::set<std::uint64_t> starts;
+  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::Ended&) {
+    starts.insert(spec.start);
+  });
+  const auto why = c->run({}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(*why, "done");
+  EXPECT_EQ(starts.size(), static_cast<std::size_t>(evolve::kTwins));
+  const evolve::TwinReport report = evolve::twin_report(c->population(), plan.seed);
+  EXPECT_EQ(report.seeds, evolve::kTwinSeeds);
+  EXPECT_GT(report.noise, 0.005);
+  EXPECT_LE(report.told_apart, report.pairs / 10);
+}
+
+TEST(Preset, TheShippedOnesAreReadAndWrittenBack) {
+  ASSERT_GE(presets().size(), 2U);
+  for (const Preset& preset : presets()) {
+    const auto s = load_settings(std::string(preset.name));
+    ASSERT_TRUE(s) << preset.name << ": " << s.error().message;
+    const std::string text = to_toml(*s);
+    const auto again = parse_settings(text, "again");
+    ASSERT_TRUE(again) << again.error().message << "\n" << text;
+    EXPECT_EQ(to_toml(*again), text);
+  }
+  const auto genesys = load_settings("genesys");
+  EXPECT_EQ(genesys->rungs.size(), 5U);
+  EXPECT_EQ(genesys->rungs[4].tokens, 6'700'000'000);
+  EXPECT_EQ(genesys->rungs[0].designs, 1000);
+}
+
+TEST(Preset, MistakesAreSaidWithTheirPlace) {
+  const std::string rung = "[[rung]]\nparams = 20000\ntokens = 10000\n";
+  const auto error = [&](const std::string& text) {
+    const auto s = parse_settings(text, "x");
+    return s ? std::string("none") : std::to_string(s.error().at.line) + ": " + s.error().message;
+  };
+  EXPECT_EQ(error(rung), "none");
+  EXPECT_NE(error("vocab = \n" + rung).substr(0, 2), "no");
+  EXPECT_NE(error("\nvocabulary = 3\n" + rung).find("2: there is no key vocabulary"), std::string::npos)
+      << error("\nvocabulary = 3\n" + rung);
+  EXPECT_NE(error("vocab = -3\n" + rung).find("1: vocab is not"), std::string::npos);
+  EXPECT_NE(error("arms = [\"best\"]\n" + rung).find("arms is not"), std::string::npos);
+  EXPECT_NE(error("baselines = [\"gpt5\"]\n" + rung).find("baselines is not"), std::string::npos);
+  EXPECT_NE(error("vocab = 3\n").find("no [[rung]]"), std::string::npos);
+  EXPECT_NE(error(rung + "keep = 2\n").find("4: rung 1: keep is 2"), std::string::npos)
+      << error(rung + "keep = 2\n");
+  EXPECT_NE(load_settings("laptob").error().hint.find("laptop"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace gabbro::campaign

@@ -1,0 +1,156 @@
+// An executor without workers: results follow from the spec alone, so that campaigns of hundreds of runs take a second.
+#pragma once
+
+#include <unistd.h>
+
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "campaign/campaign.h"
+#include "campaign/preset.h"
+#include "jobs/jobs.h"
+#include "record/job.h"
+#include "record/trial.h"
+
+namespace gabbro::campaign {
+
+class Pretend : public jobs::Executor {
+ public:
+  using Change = std::function<void(const record::TrialSpec&, record::TrialResult&, jobs::Ended&)>;
+  explicit Pretend(int slots = 1, int microseconds = 0, Change change = {})
+      : slots_(slots), microseconds_(microseconds), change_(std::move(change)) {}
+
+  int slots() const override { return slots_; }
+  int running() const override { return static_cast<int>(queue_.size()); }
+  Result<bool> start(const jobs::Job& job) override {
+    queue_.push_back(job);
+    ++started;
+    return true;
+  }
+  jobs::News wait(double) override {
+    if (queue_.empty()) return {};
+    if (microseconds_ > 0) usleep(static_cast<useconds_t>(microseconds_));
+    const jobs::Job job = queue_.front();
+    queue_.pop_front();
+    jobs::Ended ended{.id = job.id,
+                      .kind = jobs::Ended::Kind::kResult,
+                      .result = {},
+                      .cause = {},
+                      .seconds = 1,
+                      .peak_bytes = 0};
+    if (stopped_) {
+      ended.kind = jobs::Ended::Kind::kStopped;
+      return {{}, {ended}};
+    }
+    std::ifstream file(job.spec_file);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto spec = record::parse_spec(text);
+    record::TrialResult result = result_of(*spec);
+    if (change_) change_(*spec, result, ended);
+    if (ended.kind == jobs::Ended::Kind::kResult && ended.result.empty())
+      ended.result = record::to_json(result);
+    return {{}, {ended}};
+  }
+  void stop() override { stopped_ = true; }
+  void kill() override { stopped_ = true; }
+
+  int started = 0;
+
+ private:
+  static record::TrialResult result_of(const record::TrialSpec& spec) {
+    record::TrialResult r;
+    r.status = "done";
+    Random random(mix(hash64(spec.program), spec.seed + spec.start));
+    r.bits_per_byte = 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal();
+    r.params = spec.params;
+    r.tokens = spec.tokens;
+    r.train_flops_per_token = 6 * static_cast<double>(spec.params);
+    r.text_hash = std::to_string(spec.seed);
+    r.weights_hash = std::to_string(random.next());
+    for (int i = 1; i <= 20; ++i) {
+      record::Point p{i, spec.tokens * i / 20, r.bits_per_byte + 3.0 / i, 1, 1};
+      p.recent = p.loss;
+      for (const record::Hurdle& h : spec.hurdles)
+        if (p.tokens >= h.tokens && p.tokens < h.tokens + spec.tokens / 20 && p.recent > h.loss)
+          r.status = "hurdle";
+      r.curve.push_back(p);
+      if (r.status == "hurdle") break;
+    }
+    return r;
+  }
+
+  int slots_, microseconds_;
+  Change change_;
+  bool stopped_ = false;
+  std::deque<jobs::Job> queue_;
+};
+
+inline evolve::Settings small_settings() {
+  auto s = parse_settings(R"(
+vocab = 64
+blocks = 1
+baselines = ["gpt2", "retnet"]
+arms = ["adaptive", "random"]
+hurdle_runs = 4
+final_seeds = 3
+search_share = 0.6
+[[rung]]
+name = "low"
+params = "20k"
+tokens = "10k"
+keep = 0.34
+stop = 0.25
+[[rung]]
+name = "high"
+params = "40k"
+tokens = "20k"
+depth = 2
+designs = 6
+keep = 0.5
+[[rung]]
+name = "top"
+params = "60k"
+tokens = "30k"
+depth = 2
+designs = 2
+seeds = 2
+)",
+                          "small");
+  GABBRO_CHECK(s.has_value());
+  return *s;
+}
+
+inline Plan small_plan(std::uint64_t seed = 1) {
+  Plan plan;
+  plan.settings = small_settings();
+  plan.corpus = "nowhere";
+  plan.seed = seed;
+  return plan;
+}
+
+// A folder that is removed at the end.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "gabbro-campaign-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace gabbro::campaign
