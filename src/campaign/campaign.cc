@@ -241,6 +241,12 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase) {
       exhausted = true;
     }
     if (!running.empty()) return std::nullopt;  // what runs may promote somebody
+    // Nobody to compare: the search goes on.
+    if (phase == Phase::kClosing && !exhausted && evolve::leader(population).rung < 0) {
+      GABBRO_TRY(proposed, propose());
+      if (proposed) return proposed;
+      exhausted = true;
+    }
     phase = Phase::kFinal;
   }
   if (plan.settings.ablate)
