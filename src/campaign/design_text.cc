@@ -92,12 +92,21 @@ std::string plot(const std::vector<record::Point>& curve) {
 }
 
 std::string indented(std::string_view text) {
-  std::string out = "  ";
-  for (const char c : text.substr(0, text.find_last_not_of('\n') + 1)) {
-    out += c;
-    if (c == '\n') out += "  ";
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    if (end > at) out += "  ";
+    out += text.substr(at, end - at);
+    out += '\n';
+    at = end + 1;
   }
-  return out + "\n";
+  return out;
+}
+
+// Without the blanks that empty last columns leave.
+std::string trimmed(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
 }
 
 void add_lineage(std::string& out, const Reading& r, std::int64_t design) {
@@ -124,12 +133,12 @@ void add_runs(std::string& out, const Reading& r, const std::vector<store::Trial
                      "purpose", "status", "bits", "interval", "loss", "seconds", "cause");
   for (const store::TrialRow& t : runs) {
     const bool done = t.status == "done";
-    out += fmt::format("  {:>6} {:<12}{:>8} {:<11}{:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}\n", t.begun.id,
-                       shortened(r.rung(t.begun.rung).name, 11), t.begun.seed, shortened(t.begun.purpose, 10),
-                       shortened(t.status, 8), done ? fmt::format("{:.4f}", t.bits) : "",
-                       done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
-                       t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds,
-                       shortened(t.cause, 80));
+    out += trimmed(fmt::format(
+        "  {:>6} {:<12}{:>8} {:<11}{:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}", t.begun.id,
+        shortened(r.rung(t.begun.rung).name, 11), t.begun.seed, shortened(t.begun.purpose, 10),
+        shortened(t.status, 8), done ? fmt::format("{:.4f}", t.bits) : "",
+        done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
+        t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds, shortened(t.cause, 80)));
   }
 }
 

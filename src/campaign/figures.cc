@@ -133,25 +133,19 @@ Figure learning_figure(const Reading& r, const store::Store& store, const Verdic
   Picture out(kWidth, kBottom + 44, "Learning curves");
   out.y_axis(y, kLeft, kRight, "training loss, nats per token", 6);
   out.x_axis(x, kTop, kBottom, "tokens seen");
-  std::vector<double> wanted;
-  for (const Curve& c : all) wanted.push_back(y.at(c.points.back().second) + 4);
-  const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
   // The winner over the others.
   std::stable_sort(all.begin(), all.end(), [](const Curve& a, const Curve& b) {
     return (a.style == "curve winner") < (b.style == "curve winner");
   });
-  std::vector<double> again;
-  for (const Curve& c : all) {
-    const auto at = std::find_if(wanted.begin(), wanted.end(),
-                                 [&](double w) { return w == y.at(c.points.back().second) + 4; });
-    again.push_back(places[static_cast<std::size_t>(at - wanted.begin())]);
-  }
+  std::vector<double> wanted;
+  for (const Curve& c : all) wanted.push_back(y.at(c.points.back().second) + 4);
+  const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
   for (std::size_t k = 0; k < all.size(); ++k) {
     std::vector<std::pair<double, double>> line;
     for (const auto& [tokens, loss] : all[k].points) line.emplace_back(x.at(tokens), y.at(loss));
     out.polyline(line, all[k].style);
-    out.line(line.back().first + 3, line.back().second, kRight + 16, again[k] - 4, "leader");
-    out.text(kRight + 20, again[k], all[k].label, "label text-" + all[k].style.substr(6));
+    out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "leader");
+    out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style.substr(6));
   }
   return {out.str(), fmt::format("Training at {}, the mean loss of the last tenth of the steps so far; "
                                  "behind each name its bits per byte on held-out text.",

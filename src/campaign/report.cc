@@ -24,6 +24,13 @@ using evolve::Population;
 
 namespace {
 
+// Running text: a number and its percent sign stay on one line.
+std::string prose(std::string_view text) {
+  std::string out = escape(text);
+  for (std::size_t at = 0; (at = out.find(" %", at)) != std::string::npos;) out.replace(at, 1, "\u00a0");
+  return out;
+}
+
 // Everything that the sections say, read once.
 struct Content {
   const store::Store& store;
@@ -41,10 +48,10 @@ struct Content {
     fmt::format_to(std::back_inserter(out), format, std::forward<A>(values)...);
   }
   void heading(std::string_view text) { add("<h2>{}</h2>\n", escape(text)); }
-  void paragraph(std::string_view text) { add("<p>{}</p>\n", escape(text)); }
-  void soft(std::string_view text) { add("<p class=\"soft\">{}</p>\n", escape(text)); }
+  void paragraph(std::string_view text) { add("<p>{}</p>\n", prose(text)); }
+  void soft(std::string_view text) { add("<p class=\"soft\">{}</p>\n", prose(text)); }
   void figure(const Figure& f) {
-    if (!f.svg.empty()) add("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", f.svg, escape(f.caption));
+    if (!f.svg.empty()) add("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", f.svg, prose(f.caption));
   }
 };
 
@@ -106,7 +113,7 @@ void head(Content& c) {
         r.plan.twins ? "A/A test" : "search for language-model architectures",
         escape(r.plan.twins ? "Copies of one design on " + corpus
                             : fmt::format("{} on {}", count_of(designs, "design"), corpus)));
-  c.add("<p class=\"verdict\">{}</p>\n<dl class=\"facts\">\n", escape(c.verdict.sentence));
+  c.add("<p class=\"verdict\">{}</p>\n<dl class=\"facts\">\n", prose(c.verdict.sentence));
   const auto fact = [&](std::string_view name, const std::string& value, const std::string& more = {}) {
     c.add("<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape(name), escape(value),
           more.empty() ? "" : " <small>" + escape(more) + "</small>");
@@ -118,6 +125,9 @@ void head(Content& c) {
   fact("worked", duration(r.seconds), date(r.begun).substr(0, 10));
   fact("training", duration(r.worker_seconds), "of workers");
   fact("text", amount(r.tokens), "tokens");
+  const int top = c.verdict.leader.rung;
+  fact("highest rung", top < 0 ? "-" : shortened(r.rung(top).name, 20),
+       top < 0 ? "" : fmt::format("{} of {}", top + 1, r.plan.settings.rungs.size()));
   c.add("</dl>\n</header>\n<main>\n");
 }
 

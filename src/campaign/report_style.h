@@ -28,8 +28,8 @@ h1 { font-size: 37px; line-height: 1.15; margin: 6px 0 10px; }
 h2 { font-size: 25px; margin: 52px 0 6px; }
 h3 { font-size: 15px; margin: 26px 0 6px; }
 p { margin: 8px 0; max-width: 46em; }
-.soft, figcaption { color: var(--soft); }
-dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(128px, 1fr)); gap: 1px; margin: 0; background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
+.soft, figcaption { color: var(--soft); } p.soft { font-size: 14px; line-height: 1.5; max-width: 54em; }
+dl.facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; margin: 0; background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
 dl.facts div { background: var(--paper); padding: 11px 14px; }
 dl.facts dt { color: var(--soft); font-size: 12.5px; }
 dl.facts dd { margin: 0; font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -37,7 +37,7 @@ dl.facts dd small { font-size: 13px; font-weight: 400; color: var(--soft); }
 figure { margin: 16px 0 0; break-inside: avoid; }
 figcaption { font-size: 13.5px; line-height: 1.5; margin-top: 6px; max-width: 56em; }
 svg { display: block; width: 100%; height: auto; font: 12px "Inter", system-ui, "Segoe UI", Arial, sans-serif; font-variant-numeric: tabular-nums; }
-svg text { fill: var(--soft); } svg .tick { fill: var(--faint); } svg .label { fill: var(--ink); }
+svg text { fill: var(--soft); paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; } svg .tick { fill: var(--faint); } svg .label { fill: var(--ink); }
 svg .strong { fill: var(--ink); font-weight: 600; font-size: 13px; } svg .axis-title { fill: var(--soft); font-size: 12px; }
 svg .grid { stroke: var(--rule); stroke-width: 1; } svg .axis { stroke: var(--faint); stroke-width: 1; }
 svg .zero { stroke: var(--ink); stroke-width: 1.2; } svg .bar { stroke: var(--base); stroke-width: 1.3; stroke-dasharray: 5 4; }
@@ -47,7 +47,7 @@ svg .winner { stroke: var(--accent); stroke-width: 3; } svg .runner { stroke: va
 svg .text-winner { fill: var(--accent); font-weight: 700; } svg .text-runner { fill: var(--accent); }
 svg .candidate { fill: var(--accent); opacity: 0.32; } svg .front { fill: var(--accent); stroke: var(--paper); stroke-width: 1; }
 svg .baseline { fill: var(--base); stroke: var(--paper); stroke-width: 1.2; } svg .ring { fill: none; stroke: var(--accent); stroke-width: 2.4; }
-svg .done { fill: var(--accent); } svg .running { fill: var(--c3); } svg .stopped { fill: var(--faint); opacity: 0.5; } svg .failed { fill: var(--bad); opacity: 0.8; }
+svg .done { fill: var(--c0); opacity: 0.85; } svg .running { fill: var(--c3); } svg .stopped { fill: var(--faint); opacity: 0.5; } svg .failed { fill: var(--bad); opacity: 0.8; }
 svg .whisker { stroke-width: 2; } svg .whisker.better { stroke: var(--good); } svg .whisker.worse { stroke: var(--bad); } svg .whisker.open { stroke: var(--faint); }
 svg .mark.better { fill: var(--good); } svg .mark.worse { fill: var(--bad); } svg .mark.open { fill: var(--faint); }
 svg .unbounded { stroke: var(--faint); stroke-dasharray: 2 5; stroke-width: 1.5; } svg .helps { fill: var(--accent); } svg .hurts { fill: var(--faint); }
@@ -72,7 +72,7 @@ ol.line li.own::before { background: var(--accent); } ol.line li:last-child { bo
 ol.line .n { font-variant-numeric: tabular-nums; } .up { color: var(--bad); } .down { color: var(--good); }
 details { margin: 14px 0; } summary { cursor: pointer; color: var(--soft); }
 footer { color: var(--faint); font-size: 13px; padding-top: 40px; padding-bottom: 60px; }
-@media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } .verdict { font-size: 18px; } figure { overflow-x: auto; } svg { min-width: 640px; } }
+@media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } dl.facts { grid-template-columns: repeat(2, 1fr); } .verdict { font-size: 18px; } figure { overflow-x: auto; } svg { min-width: 640px; } }
 @media print { body { font-size: 11pt; background: none; } header { padding-top: 0; } h2 { break-after: avoid; margin-top: 26px; } pre { white-space: pre-wrap; border: 1px solid var(--rule); } tr { break-inside: avoid; } * { print-color-adjust: exact; } }
 )css";
 

@@ -86,7 +86,7 @@ TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
   const auto text = design_text(store, 5);
   expect_says(text, {"#5 Made  hyper by adaptive",
                      "8 x Block",                        // the tree of instances
-                     "    design Llama:", "LayerNorm]",  // the program
+                     "\n  design Llama:", "LayerNorm]",  // the program
                      "lineage", "#4 swap", "2.4800",     // its parents
                      "final", "replicate", "1007",       // runs with their seeds
                      "training loss of run", "tokens",   // the curve

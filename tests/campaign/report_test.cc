@@ -32,7 +32,8 @@ std::string report_of(const Made& made, const std::string& dir = "RUN") {
   return *html;
 }
 
-void expect_says(const std::string& html, const std::vector<std::string>& texts) {
+void expect_says(std::string html, const std::vector<std::string>& texts) {
+  for (std::size_t at = 0; (at = html.find("\u00a0", at)) != std::string::npos;) html.replace(at, 2, " ");
   for (const std::string& text : texts) EXPECT_NE(html.find(text), std::string::npos) << text;
 }
 
@@ -81,7 +82,7 @@ TEST(Report, HasEveryPicture) {
 TEST(Report, EscapesWhatCameFromOutside) {
   Made m;
   m.plan.corpus = "data/<b>&\"corpus";
-  m.plan.settings.rungs[0].name = "<img src=x onerror=alert(1)>";
+  m.plan.settings.rungs[0].name = "<img onerror=alert(1)>";
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   const std::string nasty = "</text></svg><script>alert('x')</script>&" + std::string(500, 'w') + "\x01 é";
   const std::int64_t base = m.baseline("llama");
