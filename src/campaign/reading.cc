@@ -170,17 +170,20 @@ std::string twins_sentence(const Reading& r) {
   const evolve::TwinReport t = evolve::twin_report(r.population, r.plan.seed);
   if (t.seeds == 0) return "An A/A test: no seed has been run by all copies yet.";
   return fmt::format(
-      "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} ({:.1f} %) "
+      "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} ({:.1f} %) {} "
       "told apart at 95 %; at most 5 % may be. Runs that differ in their first weights alone have a standard "
       "deviation of {:.4f} bits per byte.",
       t.copies == 1 ? "1 copy" : fmt::format("{} copies", t.copies), count_of(t.seeds, "seed"), t.pairs,
-      t.told_apart == 1 ? "1 was" : fmt::format("{} were", t.told_apart),
-      t.pairs > 0 ? 100.0 * t.told_apart / t.pairs : 0.0, t.noise);
+      t.told_apart, t.pairs > 0 ? 100.0 * t.told_apart / t.pairs : 0.0, t.told_apart == 1 ? "was" : "were",
+      t.noise);
 }
 
 std::string against_all(const std::vector<Duel>& duels) {
   std::size_t better = 0, worse = 0;
-  for (const Duel& d : duels) better += d.difference.high<0, worse += d.difference.low> 0;
+  for (const Duel& d : duels) {
+    if (d.difference.high < 0) ++better;
+    if (d.difference.low > 0) ++worse;
+  }
   const std::size_t open = duels.size() - better - worse;
   std::string out = fmt::format(" Of {}, it is better than {}",
                                 count_of(static_cast<std::int64_t>(duels.size()), "baseline"), better);
