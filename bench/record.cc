@@ -53,11 +53,25 @@ void report(benchmark::State& state) {
   run(state, [](const store::Store& s) { return report_html(s); });
 }
 
+// What the tables spare: every event parsed and applied.
+void fold(benchmark::State& state) {
+  const auto plan = parse_plan(*large().campaign());
+  GABBRO_CHECK(plan.has_value());
+  for (auto _ : state) {
+    evolve::Population population(plan->settings);
+    constexpr std::int64_t kPage = 10'000;
+    for (std::int64_t from = 1; from <= large().event_count(); from += kPage)
+      for (const auto& [time, event] : large().events(from, kPage))
+        GABBRO_CHECK(population.apply(event).has_value());
+  }
+}
+
 BENCHMARK(status)->Unit(benchmark::kMillisecond);
 BENCHMARK(top)->Unit(benchmark::kMillisecond);
 BENCHMARK(design)->Unit(benchmark::kMillisecond);
 BENCHMARK(tree)->Unit(benchmark::kMillisecond);
 BENCHMARK(report)->Unit(benchmark::kMillisecond);
+BENCHMARK(fold)->Unit(benchmark::kMillisecond)->Iterations(1);
 
 }  // namespace
 }  // namespace gabbro::campaign

@@ -12,7 +12,7 @@
 
 namespace gabbro::campaign {
 
-/// Folding a million events parses every program and every result, which takes minutes; the tables hold what a report needs of them. The
+/// Folding a million events parses every program and every result, which takes 20 s of processor time; the tables hold what a report needs of them. The
 /// population is without programs, curves and hashes: those of single designs come from the store.
 struct Reading {
   Plan plan;

@@ -83,7 +83,7 @@ class Store {
   [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
   /// The result of a trial as it was recorded.
   [[nodiscard]] Result<record::TrialResult> result(std::int64_t trial) const;
-  [[nodiscard]] std::vector<record::Promoted> promotions() const;  // in their order
+  [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in their order
   [[nodiscard]] std::vector<record::Promoted> promotions_of(std::int64_t design) const;  // by rung
   [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in their order
   [[nodiscard]] std::vector<RungRow> rungs() const;
