@@ -10,7 +10,7 @@ namespace gabbro::campaign {
 namespace {
 
 const store::Store& large() {
-  static const Folder folder;
+  static const MadeFolder folder;
   static const store::Store store = [] {
     const std::string path = folder.file("campaign.db");
     {

@@ -31,7 +31,7 @@ void head(Content& c) {
   const Reading& r = c.reading;
   std::int64_t designs = 0, baselines = 0;
   for (const Individual& i : r.population.individuals()) {
-    designs += evolve::is_candidate(i);
+    designs += evolve::is_candidate(i) || i.born.arm == "twin";
     baselines += evolve::is_baseline(i);
   }
   const std::string corpus = shortened(last_part(r.plan.corpus), 40);
@@ -58,6 +58,7 @@ void head(Content& c) {
 }
 
 void ladder(Content& c) {
+  if (c.reading.plan.twins) return;
   c.heading("The ladder");
   const Figure f = funnel_figure(c.reading, c.funnel);
   if (f.svg.empty()) c.soft("No design of the search has entered a rung yet.");

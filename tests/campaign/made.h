@@ -22,16 +22,16 @@
 namespace gabbro::campaign {
 
 /// A folder that goes with the test.
-class Folder {
+class MadeFolder {
  public:
-  Folder() {
+  MadeFolder() {
     static int count = 0;
     path_ = std::filesystem::temp_directory_path() / fmt::format("gabbro_campaign_{}_{}", getpid(), ++count);
     std::filesystem::create_directories(path_);
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
+  MadeFolder(const MadeFolder&) = delete;
+  MadeFolder& operator=(const MadeFolder&) = delete;
+  ~MadeFolder() { std::filesystem::remove_all(path_); }
   [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
 
  private:
@@ -43,6 +43,12 @@ class Made {
  public:
   explicit Made(bool twins = false) {
     plan.settings = *load_settings("laptop");
+    // What tests expect does not change with the preset.
+    auto& rungs = plan.settings.rungs;
+    rungs.resize(3);
+    rungs[0].name = "150k", rungs[0].params = 150'000, rungs[0].tokens = 50'000;
+    rungs[1].name = "300k", rungs[1].params = 300'000, rungs[1].tokens = 150'000;
+    rungs[2].name = "600k", rungs[2].params = 600'000, rungs[2].tokens = 500'000;
     plan.corpus = "data/small";
     plan.seed = 7;
     plan.twins = twins;
@@ -120,7 +126,7 @@ class Made {
   }
 
   /// Writes what there is into a new file and reads it.
-  [[nodiscard]] store::Store store(const Folder& folder) const {
+  [[nodiscard]] store::Store store(const MadeFolder& folder) const {
     const std::string path = folder.file("campaign.db");
     {
       auto written = store::Store::open(path);

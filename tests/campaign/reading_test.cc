@@ -15,7 +15,7 @@ namespace {
 
 TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   const Made made = whole_campaign();
-  const Folder folder;
+  const MadeFolder folder;
   const store::Store store = made.store(folder);
   const auto r = read_record(store);
   ASSERT_TRUE(r.has_value()) << r.error().message;
@@ -52,7 +52,7 @@ TEST(Reading, CountsTheTimeOfSessions) {
   Made m;
   m.session(true);
   m.baseline("llama");
-  const Folder folder;
+  const MadeFolder folder;
   const store::Store store = m.store(folder);
   const auto r = read_record(store);
   ASSERT_TRUE(r.has_value());

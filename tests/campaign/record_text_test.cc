@@ -17,7 +17,7 @@ class RecordText : public ::testing::Test {
     for (const std::string& part : parts)
       EXPECT_NE(text->find(part), std::string::npos) << part << "\n" << *text;
   }
-  Folder folder;
+  MadeFolder folder;
   Made made;
   store::Store store;
 };
@@ -35,7 +35,7 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   Made m;
   m.session(true);
   m.begin(m.baseline("llama"), 0, 7, "baseline");
-  const Folder other;
+  const MadeFolder other;
   expect_says(status_text(m.store(other)), {"not ended: it runs, or was killed", "nothing is decided"});
 }
 
@@ -56,7 +56,7 @@ TEST_F(RecordText, StatusAsJson) {
   EXPECT_EQ(j["arms"][1]["name"], "random");
   EXPECT_EQ(j["refusals"][0]["count"], 3);
   EXPECT_EQ(j["session"]["ended"], true);
-  const Folder other;
+  const MadeFolder other;
   const auto empty = nlohmann::json::parse(*status_json(Made().store(other)));
   EXPECT_TRUE(empty["verdict"]["design"].is_null());
   EXPECT_TRUE(empty["session"].is_null());
@@ -78,7 +78,7 @@ TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
   EXPECT_EQ(j["designs"][0]["id"], 5);
   EXPECT_NEAR(j["designs"][0]["against_baseline"]["mean"].get<double>(), -0.07, 1e-9);
   EXPECT_TRUE(j["designs"][1]["against_baseline"].is_null());
-  const Folder other;
+  const MadeFolder other;
   expect_says(top_text(Made().store(other), 3), {"no run has ended with a score yet"});
 }
 

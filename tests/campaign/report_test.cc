@@ -19,7 +19,7 @@ bool well_formed(const std::string& html) {
 }
 
 std::string report_of(const Made& made, const std::string& dir = "RUN") {
-  const Folder folder;
+  const MadeFolder folder;
   const store::Store store = made.store(folder);
   auto html = report_html(store, dir);
   EXPECT_TRUE(html.has_value()) << (html ? "" : html.error().message);
@@ -132,7 +132,7 @@ TEST(Report, OfTwinsSaysHowManyWereToldApart) {
 }
 
 TEST(Report, RefusesARecordWithoutSettings) {
-  const Folder folder;
+  const MadeFolder folder;
   auto store = store::Store::open(folder.file("campaign.db"));
   ASSERT_TRUE(store.has_value());
   EXPECT_EQ(report_html(*store).error().code, "store");
@@ -142,7 +142,7 @@ TEST(Report, RefusesARecordWithoutSettings) {
 
 TEST(Verdict, SaysWhatTheIntervalAllows) {
   const auto sentence = [](const Made& m) {
-    const Folder folder;
+    const MadeFolder folder;
     const store::Store store = m.store(folder);
     return verdict(*read_record(store)).sentence;
   };
@@ -176,7 +176,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
 }
 
 TEST(Report, OfAHundredThousandDesignsIsSmallSlow) {
-  const Folder folder;
+  const MadeFolder folder;
   auto store = store::Store::open(folder.file("campaign.db"));
   ASSERT_TRUE(store.has_value());
   large_campaign(*store, 100'000, 150'000, 1'000'000);
