@@ -1,6 +1,7 @@
 #include "evolve/archive.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace gabbro::evolve {
 
@@ -15,15 +16,20 @@ std::vector<std::int64_t> pareto_front(const Population& population, int rung) {
     if (s.done > 0 && i.born.arm != "ablation")
       points.push_back({s.bits, i.born.decode_flops, i.born.train_flops, i.born.id});
   }
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
+    return std::tie(a.bits, a.decode, a.train, a.id) < std::tie(b.bits, b.decode, b.train, b.id);
+  });
+  // Whoever beats a point comes before it, and is on the front or beaten by one that is.
   const auto beats = [](const Point& a, const Point& b) {
-    return a.bits <= b.bits && a.decode <= b.decode && a.train <= b.train &&
+    return a.decode <= b.decode && a.train <= b.train &&
            (a.bits < b.bits || a.decode < b.decode || a.train < b.train);
   };
-  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.bits < b.bits; });
-  std::vector<std::int64_t> front;
+  std::vector<Point> kept;
   for (const Point& p : points)
-    if (std::none_of(points.begin(), points.end(), [&](const Point& q) { return beats(q, p); }))
-      front.push_back(p.id);
+    if (std::none_of(kept.begin(), kept.end(), [&](const Point& q) { return beats(q, p); }))
+      kept.push_back(p);
+  std::vector<std::int64_t> front;
+  for (const Point& p : kept) front.push_back(p.id);
   return front;
 }
 

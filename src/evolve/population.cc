@@ -81,10 +81,8 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
 }
 
 Result<bool> Population::add(const record::TrialEnded& ended) {
-  if (ended.id < 1 || ended.id > static_cast<std::int64_t>(trials_.size()))
-    return tl::unexpected(unexpected(fmt::format("a result of trial {}, which was not begun", ended.id)));
-  Trial& trial = trials_[static_cast<std::size_t>(ended.id - 1)];
-  if (trial.ended) return tl::unexpected(unexpected(fmt::format("a second result of trial {}", ended.id)));
+  GABBRO_TRY(open, ending(ended.id));
+  Trial& trial = *open;
   GABBRO_TRY(result, record::parse_result(ended.result));
   trial.ended = true;
   trial.status = ended.end == "result" ? result.status : "failed";
@@ -103,8 +101,40 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
-  trial.flops = trained * result.train_flops_per_token;
-  if (trial.begun.rung == 0) spent_[individual(trial.begun.design).born.arm] += trial.flops;
+  spend(trial, trained * result.train_flops_per_token);
+  return true;
+}
+
+Result<Trial*> Population::ending(std::int64_t id) {
+  if (id < 1 || id > static_cast<std::int64_t>(trials_.size()))
+    return tl::unexpected(unexpected(fmt::format("a result of trial {}, which was not begun", id)));
+  Trial& trial = trials_[static_cast<std::size_t>(id - 1)];
+  if (trial.ended) return tl::unexpected(unexpected(fmt::format("a second result of trial {}", id)));
+  return &trial;
+}
+
+void Population::spend(Trial& trial, double flops) {
+  trial.flops = flops;
+  if (trial.begun.rung == 0) spent_[individual(trial.begun.design).born.arm] += flops;
+}
+
+Result<bool> Population::recall(const record::DesignBorn& born) {
+  if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
+    return tl::unexpected(
+        unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
+  individuals_.push_back({born, nullptr, {}, {}, 0});
+  attempts_ = std::max(attempts_, born.attempt);
+  return true;
+}
+
+Result<bool> Population::recall(std::int64_t id, std::string status, std::string cause, double bits,
+                                double flops) {
+  GABBRO_TRY(trial, ending(id));
+  trial->ended = true;
+  trial->status = std::move(status);
+  trial->cause = std::move(cause);
+  trial->bits = bits;
+  spend(*trial, flops);
   return true;
 }
 

@@ -52,6 +52,12 @@ class Population {
   /// Errors, "event": it does not fit what came before, a program that does not parse.
   Result<bool> apply(const record::Event& event);
 
+  // From the tables of a record instead of its events, for reports: without programs, shapes, curves and hashes, which strategies and screens need.
+  /// The next design, known by what the tables say. Errors: "event", as apply.
+  Result<bool> recall(const record::DesignBorn& born);
+  /// The end of a trial that has begun. Errors: "event", as apply.
+  Result<bool> recall(std::int64_t trial, std::string status, std::string cause, double bits, double flops);
+
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<Individual>& individuals() const { return individuals_; }
   [[nodiscard]] const Individual& individual(std::int64_t id) const {
@@ -81,6 +87,8 @@ class Population {
   Result<bool> add(const record::DesignBorn& born);
   Result<bool> add(const record::TrialBegun& begun);
   Result<bool> add(const record::TrialEnded& ended);
+  Result<Trial*> ending(std::int64_t trial);
+  void spend(Trial& trial, double flops);
 
   Settings settings_;
   std::vector<Individual> individuals_;

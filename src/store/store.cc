@@ -81,6 +81,8 @@ Result<bool> in_transaction(Connection& db, const auto& work) {
   return done;
 }
 
+constexpr const char* kSessionIndex =
+    "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
 constexpr const char* kDesigns =
     "SELECT id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, decode_flops, "
     "state_bytes, time, rung, bits FROM design ORDER BY id";
@@ -179,6 +181,8 @@ Result<Store> Store::open(const std::string& path) {
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
   }
+  // Records made before it have no index; it changes nothing but the time that `sessions` takes.
+  if (auto ok = connection->script(kSessionIndex); !ok) return tl::unexpected(ok.error());
   return Store(std::make_unique<Database>(Database{std::move(lock), std::move(connection)}));
 }
 
@@ -283,6 +287,25 @@ std::vector<Promoted> Store::promotions() const {
   std::vector<Promoted> out;
   Rows rows = db_->connection->rows("SELECT event FROM promotion ORDER BY event");
   while (rows.next()) out.push_back(std::get<Promoted>(event_at(*db_->connection, rows.integer(0))));
+  return out;
+}
+
+std::vector<Promoted> Store::promotions_of(std::int64_t design) const {
+  std::vector<Promoted> out;
+  Rows rows = db_->connection->rows("SELECT event FROM promotion WHERE design = ? ORDER BY rung", design);
+  while (rows.next()) out.push_back(std::get<Promoted>(event_at(*db_->connection, rows.integer(0))));
+  return out;
+}
+
+std::vector<SessionRow> Store::sessions() const {
+  std::vector<SessionRow> out;
+  Rows rows =
+      db_->connection->rows("SELECT id, time, kind, data FROM event WHERE kind = 'session' ORDER BY id");
+  while (rows.next()) {
+    auto event = parse_event(rows.text(2), rows.text(3));
+    GABBRO_CHECK(event.has_value());
+    out.push_back({rows.integer(0), rows.real(1), std::get<Session>(*event)});
+  }
   return out;
 }
 

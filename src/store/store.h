@@ -38,6 +38,13 @@ struct RungRow {
   double seconds = 0, tokens = 0;
 };
 
+/// A process came to the campaign or left it; `at` is the number of the event.
+struct SessionRow {
+  std::int64_t at = 0;
+  double time = 0;
+  record::Session session;
+};
+
 /// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on disk when it returns (WAL,
 /// synchronous = FULL): a killed process loses nothing that was appended. One writer, which holds the lock of PATH.lock; readers at any
 /// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) ends the process with SQLite's message.
@@ -76,7 +83,9 @@ class Store {
   [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
   /// The result of a trial as it was recorded.
   [[nodiscard]] Result<record::TrialResult> result(std::int64_t trial) const;
-  [[nodiscard]] std::vector<record::Promoted> promotions() const;  // in their order
+  [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in their order
+  [[nodiscard]] std::vector<record::Promoted> promotions_of(std::int64_t design) const;  // by rung
+  [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in their order
   [[nodiscard]] std::vector<RungRow> rungs() const;
   /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
   /// Causes without their numbers: what stands before the first digit or colon.

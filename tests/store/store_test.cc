@@ -392,5 +392,29 @@ TEST_F(StoreTest, AReaderSeesWholeTransactionsWhileTheWriterAppends) {
   EXPECT_EQ(reader->event_count(), 1 + 3 * 150);
 }
 
+TEST_F(StoreTest, FindsSessionsAndTheReasonsOfOneDesign) {
+  {
+    Store store = begun();
+    ASSERT_TRUE(store
+                    .append({Session{true, ""}, design(2), Promoted{1, 2, "later"}, Promoted{2, 1, "other"},
+                             Promoted{1, 1, "first"}, Session{false, "budget"}})
+                    .has_value());
+  }
+  const auto store = Store::read(path);
+  ASSERT_TRUE(store.has_value());
+  const auto sessions = store->sessions();
+  ASSERT_EQ(sessions.size(), 2U);
+  EXPECT_EQ(sessions[0].at, 4);
+  EXPECT_TRUE(sessions[0].session.begins);
+  EXPECT_EQ(sessions[1].at, 9);
+  EXPECT_EQ(sessions[1].session.why, "budget");
+  EXPECT_GT(sessions[1].time, 1.6e9);
+  const auto promotions = store->promotions_of(1);
+  ASSERT_EQ(promotions.size(), 2U);
+  EXPECT_EQ(promotions[0].reason, "first");
+  EXPECT_EQ(promotions[1].reason, "later");
+  EXPECT_TRUE(store->promotions_of(3).empty());
+}
+
 }  // namespace
 }  // namespace gabbro::store

@@ -1,0 +1,206 @@
+// One design of a record in words: `design_text` of campaign/record_text.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "campaign/reading.h"
+#include "campaign/record_text.h"
+#include "campaign/words.h"
+#include "lang/check.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+
+namespace {
+
+// Instances by their depth, equal neighbours counted.
+class InstanceTree {
+ public:
+  explicit InstanceTree(const std::vector<lang::InstanceInfo>& all) : all_(all) {}
+  std::string str() {
+    show(0, all_.size());
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] std::size_t end_of(std::size_t i) const {
+    const auto from = all_.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+    return static_cast<std::size_t>(
+        std::find_if(from, all_.end(), [&](const auto& x) { return x.depth <= all_[i].depth; }) -
+        all_.begin());
+  }
+  [[nodiscard]] bool same(std::size_t a, std::size_t b, std::size_t length) const {
+    if (b + length > all_.size()) return false;
+    return std::equal(
+        all_.begin() + static_cast<std::ptrdiff_t>(a), all_.begin() + static_cast<std::ptrdiff_t>(a + length),
+        all_.begin() + static_cast<std::ptrdiff_t>(b), [](const auto& x, const auto& y) {
+          return x.unit == y.unit && x.hypers == y.hypers && x.depth == y.depth && x.params == y.params;
+        });
+  }
+  void show(std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to;) {
+      const std::size_t length = end_of(i) - i;
+      std::size_t next = i + length, count = 1;
+      for (; next < to && same(i, next, length); next += length) ++count;
+      const lang::InstanceInfo& x = all_[i];
+      const std::string label = fmt::format(
+          "{}{}{}{}", std::string(2 * static_cast<std::size_t>(std::max(0, x.depth)), ' '),
+          count > 1 ? fmt::format("{} x ", count) : "", x.unit, x.hypers.empty() ? "" : "(" + x.hypers + ")");
+      out_ += fmt::format("  {:<60}{:>10}\n", label, amount(static_cast<double>(x.params)));
+      show(i + 1, i + length);
+      i = next;
+    }
+  }
+
+  const std::vector<lang::InstanceInfo>& all_;
+  std::string out_;
+};
+
+// Losses by the logarithm of tokens, drawn with characters.
+std::string plot(const std::vector<record::Point>& curve) {
+  constexpr int kWidth = 64, kHeight = 10;
+  std::vector<std::pair<double, double>> points;
+  for (const record::Point& p : curve)
+    if (const double y = p.recent > 0 ? p.recent : p.loss; std::isfinite(y) && p.tokens > 0)
+      points.emplace_back(std::log(static_cast<double>(p.tokens)), y);
+  if (points.size() < 2) return "";
+  const auto [low, high] = std::minmax_element(
+      points.begin(), points.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const double least = low->second, range = std::max(high->second - least, 1e-9), from = points.front().first,
+               span = std::max(points.back().first - from, 1e-9);
+  std::vector<std::string> rows(kHeight, std::string(kWidth, ' '));
+  for (const auto& [x, y] : points) {
+    const auto column = static_cast<std::size_t>(std::clamp((x - from) / span, 0.0, 1.0) * (kWidth - 1));
+    const auto row =
+        static_cast<std::size_t>(std::clamp((least + range - y) / range, 0.0, 1.0) * (kHeight - 1));
+    rows[row][column] = '*';
+  }
+  std::string out;
+  for (int k = 0; k < kHeight; ++k) {
+    const double value = least + range * (kHeight - 1 - k) / (kHeight - 1);
+    std::string row = rows[static_cast<std::size_t>(k)];
+    row.erase(row.find_last_not_of(' ') + 1);
+    out += fmt::format("  {:>8} |{}\n", k % 3 == 0 ? fmt::format("{:.3f}", value) : "", row);
+  }
+  return out + fmt::format("  {:>8} +{}\n  {:>8}  {:<{}}{:>8} tokens\n", "", std::string(kWidth, '-'), "",
+                           amount(std::exp(from)), kWidth - 8, amount(std::exp(from + span)));
+}
+
+std::string indented(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    if (end > at) out += "  ";
+    out += text.substr(at, end - at);
+    out += '\n';
+    at = end + 1;
+  }
+  return out;
+}
+
+// Without the blanks that empty last columns leave.
+std::string trimmed(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+void add_lineage(std::string& out, const Reading& r, std::int64_t design) {
+  const Population& p = r.population;
+  constexpr std::size_t kMost = 40;
+  const std::vector<std::int64_t> line = lineage(p, design, p.individuals().size());
+  out += "\nlineage, bits per byte at the first rung\n";
+  for (std::size_t k = 0; k < std::min(kMost, line.size()); ++k) {
+    const Individual& i = p.individual(line[k]);
+    const evolve::Standing s = p.standing(i, 0);
+    out += fmt::format("  {:<44}{:>9}  {}{}\n", label_of(i), s.done > 0 ? fmt::format("{:.4f}", s.bits) : "-",
+                       shortened(i.born.species, 40),
+                       i.born.mate > 0 ? fmt::format(", with #{}", i.born.mate) : "");
+  }
+  if (line.size() > kMost) out += fmt::format("  and {} before them\n", line.size() - kMost);
+}
+
+void add_runs(std::string& out, const Reading& r, const std::vector<store::TrialRow>& runs) {
+  if (runs.empty()) {
+    out += "\nno run yet\n";
+    return;
+  }
+  out += fmt::format("\n  {:>6} {:<12}{:>8} {:<11}{:<9}{:>9}{:>20}{:>9}{:>9}  {}\n", "run", "rung", "seed",
+                     "purpose", "status", "bits", "interval", "loss", "seconds", "cause");
+  for (const store::TrialRow& t : runs) {
+    const bool done = t.status == "done";
+    out += trimmed(fmt::format(
+        "  {:>6} {:<12}{:>8} {:<11}{:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}", t.begun.id,
+        shortened(r.rung(t.begun.rung).name, 11), t.begun.seed, shortened(t.begun.purpose, 10),
+        shortened(t.status, 8), done ? fmt::format("{:.4f}", t.bits) : "",
+        done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
+        t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds, shortened(t.cause, 80)));
+  }
+}
+
+void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
+  const Verdict v = verdict(r);
+  if (v.leader.design == design) {
+    out += "\n" + v.sentence + "\n";
+    for (const Duel& d : v.duels)
+      out += fmt::format("  against {:<24}{}\n", shortened(r.population.individual(d.baseline).born.name, 23),
+                         interval_text(d.difference));
+    for (const Part& part : parts(r.population, v.leader))
+      out += fmt::format("  {:+.4f} without {}\n", part.loss, shortened(part.what, 90));
+    return;
+  }
+  const Individual& i = r.population.individual(design);
+  if (!evolve::is_candidate(i)) return;
+  for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung) {
+    const std::int64_t baseline = r.population.best_baseline(rung);
+    if (baseline == 0) continue;
+    const auto d = evolve::compare(r.population, design, baseline, rung, evolve::Phase::kSearch);
+    if (d.count == 0) continue;
+    out += fmt::format("\nagainst {} at {}, on the seeds of the search: {}\n",
+                       shortened(r.population.individual(baseline).born.name, 40),
+                       shortened(r.rung(rung).name, 30), interval_text(d));
+    return;
+  }
+}
+
+}  // namespace
+
+Result<std::string> design_text(const store::Store& store, std::int64_t design) {
+  GABBRO_TRY(row, store.design(design));
+  GABBRO_TRY(r, read_record(store));
+  const record::DesignBorn& b = row.born;
+  std::string out = fmt::format("#{} {}  {} by {}, born {} UTC\n", b.id, shortened(b.name, 60),
+                                shortened(b.op, 80), shortened(b.arm, 30), date(row.time));
+  out += fmt::format("mixes tokens by {}; training {} FLOPs a token, decoding {}, state {}B; hash {}\n",
+                     shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
+                     amount(b.state_bytes), shortened(b.hash, 40));
+  const lang::CheckReport report = lang::check(b.program, zoo::library());
+  if (report.valid() && !report.subjects.empty())
+    out += "\n" + InstanceTree(report.subjects.back().elaboration.instances).str();
+  else if (!report.errors.empty())
+    out += "\n" + format_error("program", report.errors.front()) + "\n";
+  out += "\n" + indented(b.program);
+  add_lineage(out, r, design);
+  add_runs(out, r, store.trials_of(design));
+  for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
+    if (const std::int64_t trial = scored_trial(r.population, design, rung); trial > 0) {
+      if (const auto result = store.result(trial))
+        if (const std::string curve = plot(result->curve); !curve.empty())
+          out += fmt::format("\ntraining loss of run {} at {}\n{}", trial, shortened(r.rung(rung).name, 30),
+                             curve);
+      break;
+    }
+  for (const record::Promoted& promoted : store.promotions_of(design))
+    if (promoted.rung >= 0 && promoted.rung < static_cast<int>(r.plan.settings.rungs.size()))
+      out += fmt::format("\nentered {}: {}", shortened(r.rung(promoted.rung).name, 30),
+                         shortened(promoted.reason, 200));
+  if (!out.ends_with('\n')) out += '\n';
+  add_verdict(out, r, design);
+  return out;
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,278 @@
+#include "campaign/figures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "campaign/svg.h"
+#include "campaign/words.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+
+namespace {
+
+constexpr double kWidth = 900;
+constexpr std::size_t kLines = 8, kArms = 4;  // colours of the style sheet
+
+std::string arm_style(const std::vector<Arm>& arms, std::size_t k) {
+  return fmt::format("arm{}", std::min(k, arms.size()) % kArms);
+}
+
+}  // namespace
+
+Figure funnel_figure(const Reading& r, const std::vector<Funnel>& funnel) {
+  std::int64_t most = 0;
+  for (const Funnel& f : funnel) most = std::max(most, f.entered);
+  if (most == 0) return {};
+  constexpr double kRow = 58, kLeft = 110, kRight = 640;
+  Picture out(kWidth, kRow * static_cast<double>(funnel.size()) + 8, "Designs by rung");
+  for (std::size_t k = 0; k < funnel.size(); ++k) {
+    const Funnel& f = funnel[k];
+    const double y = 6 + kRow * static_cast<double>(k), middle = (kLeft + kRight) / 2;
+    const double width =
+        (kRight - kLeft) * std::sqrt(static_cast<double>(f.entered) / static_cast<double>(most));
+    out.text(kLeft - 14, y + 24, shortened(r.rung(static_cast<int>(k)).name, 14), "strong", "end");
+    double x = middle - width / 2;
+    const auto part = [&](std::int64_t count, const char* style, const char* what) {
+      const double w =
+          f.entered > 0 ? width * static_cast<double>(count) / static_cast<double>(f.entered) : 0;
+      out.rect(x, y, w, 36, style, fmt::format("{} {}", count, what));
+      x += w;
+    };
+    part(f.done, "done", "done");
+    part(f.running, "running", "under way");
+    part(f.stopped, "stopped", "stopped early at a hurdle");
+    part(f.failed, "failed", "failed or refused by an anchor");
+    if (f.entered == 0) out.line(middle - 30, y + 18, middle + 30, y + 18, "axis");
+    out.text(kRight + 20, y + 16,
+             count_of(f.entered, "design") + (f.best_design > 0 ? fmt::format(", best {:.4f}", f.best) : ""),
+             "strong");
+    std::string rest = fmt::format("{} done", f.done);
+    if (f.stopped > 0) rest += fmt::format(" · {} stopped", f.stopped);
+    if (f.failed > 0) rest += fmt::format(" · {} failed", f.failed);
+    if (f.running > 0) rest += fmt::format(" · {} under way", f.running);
+    out.text(kRight + 20, y + 33, rest);
+  }
+  return {out.str(),
+          "Designs of the search by rung, widths by the square root of their number: done, under way, "
+          "stopped early "
+          "because their loss was behind, failed. Best: bits per byte."};
+}
+
+// ---- learning curves --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Curve {
+  std::string label, style;
+  std::vector<std::pair<double, double>> points;  // tokens, loss
+};
+
+std::vector<std::pair<double, double>> curve_of(const Reading& r, const store::Store& store,
+                                                std::int64_t design, int rung) {
+  std::vector<std::pair<double, double>> out;
+  const std::int64_t trial = scored_trial(r.population, design, rung);
+  if (trial == 0) return out;
+  const auto result = store.result(trial);
+  if (!result) return out;
+  // What comes before is the fall from first weights, which is the same for all and would press the rest together.
+  const double from = 0.04 * static_cast<double>(r.rung(rung).tokens);
+  for (const record::Point& p : result->curve) {
+    const double loss = p.recent > 0 ? p.recent : p.loss;
+    if (static_cast<double>(p.tokens) >= from && std::isfinite(loss))
+      out.emplace_back(static_cast<double>(p.tokens), loss);
+  }
+  return out;
+}
+
+std::vector<Curve> curves(const Reading& r, const store::Store& store, const Verdict& v, int rung) {
+  constexpr std::size_t kRunnersUp = 2;
+  const Population& p = r.population;
+  std::vector<Curve> out;
+  std::size_t others = 0, baselines = 0;
+  for (const Ranked& k : ranking(p, rung)) {
+    const Individual& i = p.individual(k.design);
+    std::string style;
+    if (k.design == v.leader.design)
+      style = "curve winner";
+    else if (evolve::is_baseline(i) && baselines < kLines)
+      style = fmt::format("curve line{}", baselines++);
+    else if (!evolve::is_baseline(i) && others < kRunnersUp)
+      style = "curve runner", ++others;
+    else
+      continue;
+    Curve c{fmt::format("{} {:.3f}", shortened(label_of(i), 20), k.bits), style,
+            curve_of(r, store, k.design, rung)};
+    if (c.points.size() > 1) out.push_back(std::move(c));
+  }
+  return out;
+}
+
+}  // namespace
+
+Figure learning_figure(const Reading& r, const store::Store& store, const Verdict& v) {
+  const int rung = std::max(0, v.leader.rung);
+  std::vector<Curve> all = curves(r, store, v, rung);
+  if (all.empty()) return {};
+  constexpr double kTop = 30, kBottom = 380, kLeft = 60, kRight = 690;
+  double low = std::numeric_limits<double>::infinity(), high = -low, first = low, last = 0;
+  for (const Curve& c : all)
+    for (const auto& [x, y] : c.points) {
+      low = std::min(low, y), high = std::max(high, y);
+      first = std::min(first, x), last = std::max(last, x);
+    }
+  const Scale x{first, std::max(last, first * 1.001), kLeft, kRight, true},
+      y = scale_of(low, high, kBottom, kTop);
+  Picture out(kWidth, kBottom + 44, "Learning curves");
+  out.y_axis(y, kLeft, kRight, "training loss, nats per token", 6);
+  out.x_axis(x, kTop, kBottom, "tokens seen");
+  // The winner over the others.
+  std::stable_sort(all.begin(), all.end(), [](const Curve& a, const Curve& b) {
+    return (a.style == "curve winner") < (b.style == "curve winner");
+  });
+  std::vector<double> wanted;
+  for (const Curve& c : all) wanted.push_back(y.at(c.points.back().second) + 4);
+  const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    std::vector<std::pair<double, double>> line;
+    for (const auto& [tokens, loss] : all[k].points) line.emplace_back(x.at(tokens), y.at(loss));
+    out.polyline(line, all[k].style);
+    out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "leader");
+    out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style.substr(6));
+  }
+  return {out.str(), fmt::format("Training at {}, the mean loss of the last tenth of the steps so far; "
+                                 "behind each name its bits per byte on held-out text.",
+                                 r.rung(rung).name)};
+}
+
+// ---- arms -------------------------------------------------------------------------------------------------------------------
+
+Figure arms_figure(const Reading& r, const std::vector<Arm>& arms) {
+  const Population& p = r.population;
+  struct Line {
+    double flops = 0, best = std::numeric_limits<double>::infinity();
+    std::vector<std::pair<double, double>> points;  // FLOPs, best so far
+  };
+  std::map<std::string, Line> lines;
+  for (const evolve::Trial& t : p.trials()) {
+    const Individual& i = p.individual(t.begun.design);
+    if (t.begun.rung != 0 || !t.ended || !evolve::is_candidate(i)) continue;
+    Line& line = lines[i.born.arm];
+    line.flops += t.flops;
+    if (t.status != "done" || !(t.bits < line.best)) continue;
+    if (std::isfinite(line.best)) line.points.emplace_back(line.flops, line.best);
+    line.best = t.bits;
+    line.points.emplace_back(line.flops, line.best);
+  }
+  double low = std::numeric_limits<double>::infinity(), high = -low, most = 0;
+  for (auto& [name, line] : lines) {
+    if (line.points.empty()) continue;
+    line.points.emplace_back(line.flops, line.best);
+    for (const auto& [flops, bits] : line.points) low = std::min(low, bits), high = std::max(high, bits);
+    most = std::max(most, line.flops);
+  }
+  if (!(most > 0)) return {};
+  const std::int64_t baseline = p.best_baseline(0);
+  const double bar = baseline > 0 ? p.standing(p.individual(baseline), 0).bits : low;
+  low = std::min(low, bar), high = std::max(high, bar);
+  constexpr double kTop = 30, kBottom = 280, kLeft = 60, kRight = 700;
+  const Scale x{0, most, kLeft, kRight, false}, y = scale_of(low, high, kBottom, kTop);
+  Picture out(kWidth, kBottom + 44, "Arms at equal budget");
+  out.y_axis(y, kLeft, kRight, "best bits per byte at the first rung");
+  out.x_axis(x, kTop, kBottom, "training FLOPs spent at the first rung");
+  std::vector<double> wanted;
+  std::vector<std::pair<std::string, std::string>> names;
+  if (baseline > 0) {
+    out.line(kLeft, y.at(bar), kRight, y.at(bar), "bar");
+    wanted.push_back(y.at(bar) + 4);
+    names.emplace_back(shortened(p.individual(baseline).born.name, 22), "label");
+  }
+  for (std::size_t k = 0; k < arms.size(); ++k) {
+    const auto at = lines.find(arms[k].name);
+    if (at == lines.end() || at->second.points.empty()) continue;
+    std::vector<std::pair<double, double>> line;
+    for (const auto& [flops, bits] : at->second.points) line.emplace_back(x.at(flops), y.at(bits));
+    out.polyline(line, "curve " + arm_style(arms, k));
+    wanted.push_back(line.back().second + 4);
+    names.emplace_back(fmt::format("{} {:.4f}", shortened(arms[k].name, 16), at->second.best),
+                       "label text-" + arm_style(arms, k));
+  }
+  const std::vector<double> places = spread(wanted, 16, kTop + 6, kBottom);
+  for (std::size_t k = 0; k < names.size(); ++k)
+    out.text(kRight + 14, places[k], names[k].first, names[k].second);
+  return {out.str(),
+          "The best score that each arm had found by the time it had spent so much, by single runs; the "
+          "dashed line is the best baseline. "
+          "Lower earlier is better."};
+}
+
+// ---- comparisons ------------------------------------------------------------------------------------------------------------
+
+Figure forest_figure(const Reading& r, const Verdict& v) {
+  if (v.duels.empty()) return {};
+  double low = 0, high = 0;
+  for (const Duel& d : v.duels)
+    for (const double b : {d.difference.mean, d.difference.low, d.difference.high})
+      if (std::isfinite(b)) low = std::min(low, b), high = std::max(high, b);
+  constexpr double kLeft = 170, kRight = 620, kRow = 30, kTop = 18;
+  const double bottom = kTop + kRow * static_cast<double>(v.duels.size());
+  const Scale x = scale_of(low, high, kLeft, kRight);
+  Picture out(kWidth, bottom + 44, "The leader against the baselines");
+  out.x_axis(x, kTop, bottom, "difference in bits per byte (left of 0: the leader is better)", 5);
+  out.line(x.at(0), kTop - 6, x.at(0), bottom, "zero");
+  for (std::size_t k = 0; k < v.duels.size(); ++k) {
+    const auto& d = v.duels[k].difference;
+    const double y = kTop + kRow * (static_cast<double>(k) + 0.5);
+    const std::string style = d.high < 0 ? "better" : d.low > 0 ? "worse" : "open";
+    out.text(kLeft - 14, y + 4, shortened(r.population.individual(v.duels[k].baseline).born.name, 22),
+             "label", "end");
+    if (std::isfinite(d.low)) {
+      out.line(x.at(d.low), y, x.at(d.high), y, "whisker " + style);
+      for (const double end : {d.low, d.high})
+        out.line(x.at(end), y - 5, x.at(end), y + 5, "whisker " + style);
+    } else
+      out.line(kLeft, y, kRight, y, "unbounded");
+    out.diamond(x.at(d.mean), y, 6, "mark " + style, interval_text(d));
+    out.text(kRight + 16, y + 4, fmt::format("{}, {}", interval_text(d), count_of(d.count, "seed")), "tick");
+  }
+  std::string caption = v.fresh ? "Paired differences on seeds that did not choose the winner, with 95 % "
+                                  "intervals that hold however often one looks."
+                                : "Paired differences on the seeds of the search, which chose the leader: "
+                                  "shown, but they decide nothing.";
+  return {out.str(), caption + " A dotted line: too few seeds for an interval."};
+}
+
+Figure parts_figure(const std::vector<Part>& all) {
+  if (all.empty()) return {};
+  const std::vector<Part> parts(
+      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 40)));
+  double low = 0, high = 0;
+  for (const Part& p : parts) low = std::min(low, p.loss), high = std::max(high, p.loss);
+  constexpr double kLeft = 460, kRight = 820, kRow = 24, kTop = 10;
+  const double bottom = kTop + kRow * static_cast<double>(parts.size());
+  const Scale x = scale_of(low, high, kLeft, kRight);
+  Picture out(kWidth, bottom + 44, "Ablation of the winner");
+  out.x_axis(x, kTop, bottom, "bits per byte lost without it", 5);
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const double y = kTop + kRow * static_cast<double>(k);
+    const double from = x.at(std::min(0.0, parts[k].loss)), to = x.at(std::max(0.0, parts[k].loss));
+    out.text(kLeft - 12, y + 16, shortened(parts[k].what, 66), "tick", "end");
+    out.rect(from, y + 4, std::max(1.0, to - from), kRow - 8, parts[k].loss > 0 ? "helps" : "hurts",
+             parts[k].what);
+    out.text(to + 6, y + 16, fmt::format("{:+.4f}", parts[k].loss), "tick");
+  }
+  out.line(x.at(0), kTop, x.at(0), bottom, "zero");
+  return {out.str(),
+          "The winner with one part taken out or put back to what its ancestor had, by one fresh seed each: "
+          "differences of the size of the noise between seeds say nothing." +
+              (parts.size() < all.size() ? fmt::format(" The first {} of {}.", parts.size(), all.size())
+                                         : std::string())};
+}
+
+}  // namespace gabbro::campaign

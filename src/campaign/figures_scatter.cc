@@ -1,0 +1,216 @@
+// The pictures of a report that draw a mark for every design: cost and generations.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "campaign/figures.h"
+#include "campaign/svg.h"
+#include "campaign/words.h"
+#include "evolve/archive.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+
+namespace {
+
+constexpr double kWidth = 900;
+
+std::string hover_of(const Individual& i, double bits) {
+  return fmt::format(
+      "{} · {:.4f} bits per byte · decoding {} FLOPs, training {} FLOPs a token, state {} bytes · {} · {}",
+      label_of(i), bits, amount(i.born.decode_flops), amount(i.born.train_flops), amount(i.born.state_bytes),
+      shortened(i.born.species, 40), shortened(i.born.arm, 20));
+}
+
+// The best half of what may be drawn, and an even sample of the rest.
+template <class T>
+std::vector<T> thinned(const std::vector<T>& all) {
+  if (all.size() <= kMostDrawn) return all;
+  std::vector<T> out(all.begin(), all.begin() + kMostDrawn / 2);
+  const double step = static_cast<double>(all.size() - out.size()) / (kMostDrawn - kMostDrawn / 2);
+  for (std::size_t k = 0; k < kMostDrawn - kMostDrawn / 2; ++k)
+    out.push_back(all[kMostDrawn / 2 + static_cast<std::size_t>(static_cast<double>(k) * step)]);
+  return out;
+}
+
+std::string drawn_of(std::size_t drawn, std::size_t all) {
+  return drawn == all ? "" : fmt::format(" {} of {} designs are drawn.", drawn, all);
+}
+
+// Names beside their marks, each where no earlier one is.
+class Labels {
+ public:
+  void put(Picture& out, double x, double y, const std::string& text, std::string_view style) {
+    const double width = 6.6 * static_cast<double>(text.size());
+    const Box places[] = {{x + 9, y - 8, width},          {x - 9 - width, y - 8, width},
+                          {x - width / 2, y - 24, width}, {x - width / 2, y + 8, width},
+                          {x + 9, y + 6, width},          {x + 9, y - 22, width}};
+    for (const Box& b : places) {
+      const bool free = std::none_of(taken_.begin(), taken_.end(), [&](const Box& t) {
+        return b.x < t.x + t.width && t.x < b.x + b.width && std::abs(b.y - t.y) < 14;
+      });
+      if (!free || b.x < 0 || b.x + b.width > out.width()) continue;
+      taken_.push_back(b);
+      out.text(b.x, b.y + 12, text, style);
+      return;
+    }
+  }
+
+ private:
+  struct Box {
+    double x, y, width;
+  };
+  std::vector<Box> taken_;
+};
+
+// Scores far behind would press the rest together.
+double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
+  const double best = ranked.front().bits;
+  double out = best + 2.5 * (ranked[(ranked.size() - 1) * 3 / 4].bits - best);
+  for (const Ranked& r : ranked)
+    if (evolve::is_baseline(p.individual(r.design))) out = std::max(out, r.bits);
+  return std::min(out, ranked.back().bits);
+}
+
+}  // namespace
+
+Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
+  const Population& p = r.population;
+  std::vector<Ranked> all = ranking(p, rung);
+  std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).born.decode_flops > 0); });
+  if (all.empty()) return {};
+  const std::vector<std::int64_t> front = evolve::pareto_front(p, rung);
+  const double worst = worst_drawn(all, p);
+  const auto beyond = static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [&](const Ranked& k) { return k.bits > worst; }));
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const Ranked& k : all) {
+    low = std::min(low, p.individual(k.design).born.decode_flops);
+    high = std::max(high, p.individual(k.design).born.decode_flops);
+  }
+  constexpr double kTop = 30, kBottom = 400, kLeft = 60, kRight = 860;
+  const Scale x = scale_of(low, high, kLeft, kRight, true),
+              y = scale_of(all.front().bits, worst, kBottom, kTop);
+  Picture out(kWidth, kBottom + 44, "Bits per byte against decoding cost");
+  out.y_axis(y, kLeft, kRight, "bits per byte (lower is better)", 6);
+  out.x_axis(x, kTop, kBottom, "decoding, FLOPs per token at the size of the first rung");
+  const auto at = [&](const Ranked& k) {
+    return std::pair{x.at(p.individual(k.design).born.decode_flops), y.at(k.bits)};
+  };
+  const std::vector<Ranked> drawn = thinned(all);
+  for (const Ranked& k : drawn)
+    if (const Individual& i = p.individual(k.design); evolve::is_candidate(i) && k.bits <= worst)
+      out.dot(at(k).first, at(k).second, 3, "candidate", hover_of(i, k.bits));
+  // The border in the two axes of the picture: what lies right of it costs more than something that is better.
+  std::vector<std::pair<double, double>> border;
+  double cheapest = std::numeric_limits<double>::infinity();
+  for (const Ranked& k : all) {
+    const auto [px, py] = at(k);
+    if (!(px < cheapest) || k.bits > worst) continue;
+    if (border.empty())
+      border.emplace_back(kRight, py);
+    else
+      border.emplace_back(cheapest, py);
+    border.emplace_back(px, py);
+    cheapest = px;
+  }
+  if (!border.empty()) border.emplace_back(cheapest, kTop);
+  out.polyline(border, "front-line");
+  Labels labels;
+  for (const Ranked& k : all) {
+    const Individual& i = p.individual(k.design);
+    if (k.bits > worst) continue;
+    const bool on_front = std::find(front.begin(), front.end(), k.design) != front.end();
+    if (on_front) out.dot(at(k).first, at(k).second, 5, "front", "on the front: " + hover_of(i, k.bits));
+    if (evolve::is_baseline(i)) out.diamond(at(k).first, at(k).second, 6, "baseline", hover_of(i, k.bits));
+    if (k.design == leader) out.dot(at(k).first, at(k).second, 8, "ring", hover_of(i, k.bits));
+  }
+  for (const Ranked& k : all) {
+    const Individual& i = p.individual(k.design);
+    if (k.design == leader)
+      labels.put(out, at(k).first, at(k).second, fmt::format("#{}", k.design), "strong text-winner");
+    if (evolve::is_baseline(i) && k.bits <= worst)
+      labels.put(out, at(k).first, at(k).second, shortened(i.born.name, 20), "label");
+  }
+  std::string caption = fmt::format(
+      "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "
+      "bits per byte, decoding and training FLOPs at "
+      "once; the line is the border in the two axes shown.",
+      r.rung(rung).name, count_of(static_cast<std::int64_t>(front.size()), "design"));
+  if (beyond > 0)
+    caption += fmt::format(" {} too far up to be shown.",
+                           beyond == 1 ? "1 design is" : fmt::format("{} designs are", beyond));
+  return {out.str(), caption + drawn_of(drawn.size(), all.size())};
+}
+
+// ---- generations ------------------------------------------------------------------------------------------------------------
+
+Figure generations_figure(const Reading& r, std::int64_t leader) {
+  const Population& p = r.population;
+  const std::vector<Ranked> all = ranking(p, 0);
+  std::vector<int> depth(p.individuals().size() + 1, 0);
+  std::vector<double> bits(depth.size(), std::numeric_limits<double>::quiet_NaN());
+  int deepest = 0;
+  bool candidates = false;
+  for (const Individual& i : p.individuals()) {
+    const auto id = static_cast<std::size_t>(i.born.id), parent = static_cast<std::size_t>(i.born.parent);
+    if (parent > 0 && parent < id) depth[id] = depth[parent] + 1;
+    candidates = candidates || evolve::is_candidate(i);
+  }
+  if (all.empty() || !candidates) return {};
+  for (const Ranked& k : all) {
+    bits[static_cast<std::size_t>(k.design)] = k.bits;
+    deepest = std::max(deepest, depth[static_cast<std::size_t>(k.design)]);
+  }
+  const double worst = worst_drawn(all, p);
+  constexpr double kTop = 30, kBottom = 330, kLeft = 60, kRight = 880;
+  const Scale x{-0.5, deepest + 0.5, kLeft, kRight, false},
+      y = scale_of(all.front().bits, worst, kBottom, kTop);
+  Picture out(kWidth, kBottom + 44, "Designs by generation");
+  out.y_axis(y, kLeft, kRight, "bits per byte at the first rung");
+  out.x_axis(x, kTop, kBottom, "generation: steps from a baseline or a design made anew",
+             std::min(deepest + 1, 12));
+  // Sideways by a fixed pattern, so that designs of one generation lie beside each other.
+  const auto place = [&](std::int64_t id) {
+    const double aside = std::fmod(static_cast<double>(id) * 0.6180339887, 1.0) - 0.5;
+    const auto at = static_cast<std::size_t>(id);
+    return std::pair{x.at(depth[at] + 0.7 * aside), y.at(std::min(bits[at], worst))};
+  };
+  const std::vector<Ranked> drawn = thinned(all);
+  constexpr std::size_t kEdges = 600;  // more are a grey area
+  std::size_t edges = 0;
+  for (const Ranked& k : drawn) {
+    const std::int64_t parent = p.individual(k.design).born.parent;
+    if (parent == 0 || edges++ >= kEdges || !std::isfinite(bits[static_cast<std::size_t>(parent)])) continue;
+    const auto [x1, y1] = place(parent);
+    const auto [x2, y2] = place(k.design);
+    out.line(x1, y1, x2, y2, "edge");
+  }
+  for (const Ranked& k : drawn) {
+    const Individual& i = p.individual(k.design);
+    const auto [px, py] = place(k.design);
+    if (evolve::is_baseline(i))
+      out.diamond(px, py, 5, "baseline", hover_of(i, k.bits));
+    else
+      out.dot(px, py, 2.5, "candidate", hover_of(i, k.bits));
+  }
+  std::vector<std::int64_t> line = leader > 0 ? lineage(p, leader, 1000) : std::vector<std::int64_t>();
+  std::erase_if(line, [&](std::int64_t id) { return !std::isfinite(bits[static_cast<std::size_t>(id)]); });
+  std::vector<std::pair<double, double>> points;
+  for (const std::int64_t id : line) points.push_back(place(id));
+  out.polyline(points, "curve winner");
+  for (std::size_t k = 0; k < line.size(); ++k)
+    out.dot(points[k].first, points[k].second, 4, "front",
+            hover_of(p.individual(line[k]), bits[static_cast<std::size_t>(line[k])]));
+  return {out.str(),
+          "Every scored design under its generation, with a line to its parent; diamonds are baselines. The "
+          "strong line is the leader's "
+          "descent. Scores far behind are drawn at the upper edge." +
+              drawn_of(drawn.size(), all.size())};
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,88 @@
+// A campaign as its record's tables tell it: what reports and `gabbro status` start from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "campaign/campaign.h"
+#include "evolve/ladder.h"
+#include "evolve/population.h"
+#include "store/store.h"
+
+namespace gabbro::campaign {
+
+/// Folding a million events parses every program and every result, which takes 20 s of processor time; the tables hold what a report needs of them. The
+/// population is without programs, curves and hashes: those of single designs come from the store.
+struct Reading {
+  Plan plan;
+  evolve::Population population;
+  std::vector<store::SessionRow> sessions;
+  double begun = 0, last = 0;  // times of the first and the last event
+  double seconds = 0;          // that processes worked on it; one that was killed counts to its last event
+  double worker_seconds = 0;   // of all runs that ended
+  double tokens = 0;           // trained on, in them
+  [[nodiscard]] const evolve::Rung& rung(int r) const {
+    return plan.settings.rungs.at(static_cast<std::size_t>(r));
+  }
+};
+/// Errors: "preset", "event": a record that something else changed. O(designs + trials).
+Result<Reading> read_record(const store::Store& store);
+
+/// Candidates at one rung, by how they stand there; each counts once.
+struct Funnel {
+  std::int64_t entered = 0, running = 0, done = 0, stopped = 0, failed = 0;
+  double best = 0;  // bits per byte; 0: none is done
+  std::int64_t best_design = 0;
+};
+/// One for each rung. O(trials).
+std::vector<Funnel> funnel(const evolve::Population& population);
+
+/// What one arm did.
+struct Arm {
+  std::string name;
+  std::int64_t designs = 0;
+  std::int64_t refused = 0;        // draws that became no design
+  double flops = 0;                // training, at the first rung
+  std::vector<std::int64_t> best;  // the best design at each rung; 0: none is done
+};
+/// Arms in the order of the settings, then those that only the record knows (twins). O(designs x rungs + trials).
+std::vector<Arm> arms(const Reading& reading, const store::Store& store);
+
+/// The designs done at `rung` with their mean bits per byte, best first, ablations left out. O(trials).
+struct Ranked {
+  std::int64_t design = 0;
+  double bits = 0;
+  int seeds = 0;
+};
+std::vector<Ranked> ranking(const evolve::Population& population, int rung);
+
+/// The leader against each baseline at its rung: on fresh seeds where the last comparison has run, else on those that chose it.
+struct Duel {
+  std::int64_t baseline = 0;
+  evolve::Interval difference;  // negative: the leader is better
+};
+struct Verdict {
+  evolve::Leader leader;
+  bool fresh = false;
+  std::vector<Duel> duels;  // the strongest baseline first; those without a common seed are left out
+  std::string sentence;     // what that says, plainly
+};
+Verdict verdict(const Reading& reading);
+
+/// The design and its parents, up to the root, itself first; at most `most`.
+std::vector<std::int64_t> lineage(const evolve::Population& population, std::int64_t design,
+                                  std::size_t most);
+
+/// Parts of the winner and what it loses without them, in bits per byte (positive: the part helps); most helpful first.
+struct Part {
+  std::string what;
+  double loss = 0;
+  std::int64_t design = 0;
+};
+std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
+
+/// The run of the curve that stands for a design at a rung: its first one that was scored; 0: none.
+std::int64_t scored_trial(const evolve::Population& population, std::int64_t design, int rung);
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,123 @@
+// The JSON forms of campaign/record_text.h.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "campaign/reading.h"
+#include "campaign/record_text.h"
+
+namespace gabbro::campaign {
+
+using nlohmann::json;
+
+namespace {
+
+std::string line(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+json number(double x) { return std::isfinite(x) ? json(x) : json(); }
+
+json counts(const std::vector<store::Store::Count>& all, const char* first) {
+  json out = json::array();
+  for (const auto& c : all) out.push_back({{first, c.arm}, {"cause", c.cause}, {"count", c.count}});
+  return out;
+}
+
+json interval(const evolve::Interval& i) {
+  return {{"mean", number(i.mean)}, {"low", number(i.low)}, {"high", number(i.high)}, {"seeds", i.count}};
+}
+
+json session(const Reading& r) {
+  if (r.sessions.empty()) return nullptr;
+  const store::SessionRow& last = r.sessions.back();
+  return {{"time", last.time}, {"ended", !last.session.begins}, {"why", last.session.why}};
+}
+
+}  // namespace
+
+Result<std::string> status_json(const store::Store& store) {
+  GABBRO_TRY(r, read_record(store));
+  const evolve::Population& p = r.population;
+  const Verdict v = verdict(r);
+  json out{{"preset", r.plan.settings.preset},
+           {"corpus", r.plan.corpus},
+           {"seed", r.plan.seed},
+           {"twins", r.plan.twins},
+           {"designs", p.individuals().size()},
+           {"trials", p.trials().size()},
+           {"seconds", r.seconds},
+           {"worker_seconds", r.worker_seconds},
+           {"tokens", r.tokens},
+           {"session", session(r)}};
+  json duels = json::array();
+  for (const Duel& d : v.duels) {
+    json one = interval(d.difference);
+    one["baseline"] = p.individual(d.baseline).born.name;
+    duels.push_back(std::move(one));
+  }
+  out["verdict"] = {{"text", v.sentence},
+                    {"design", v.leader.rung < 0 ? json() : json(v.leader.design)},
+                    {"rung", v.leader.rung < 0 ? json() : json(v.leader.rung)},
+                    {"fresh_seeds", v.fresh},
+                    {"against", duels}};
+  out["rungs"] = json::array();
+  const std::vector<Funnel> all = funnel(p);
+  for (std::size_t k = 0; k < all.size(); ++k)
+    out["rungs"].push_back({{"name", r.rung(static_cast<int>(k)).name},
+                            {"designs", all[k].entered},
+                            {"running", all[k].running},
+                            {"done", all[k].done},
+                            {"stopped", all[k].stopped},
+                            {"failed", all[k].failed},
+                            {"best", all[k].best_design == 0 ? json() : json(all[k].best)},
+                            {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)}});
+  out["arms"] = json::array();
+  for (const Arm& a : arms(r, store)) {
+    json best = json::array();
+    for (std::size_t k = 0; k < a.best.size(); ++k)
+      best.push_back(a.best[k] == 0
+                         ? json()
+                         : json{{"design", a.best[k]},
+                                {"bits_per_byte",
+                                 number(p.standing(p.individual(a.best[k]), static_cast<int>(k)).bits)}});
+    out["arms"].push_back({{"name", a.name},
+                           {"designs", a.designs},
+                           {"refused", a.refused},
+                           {"flops", number(a.flops)},
+                           {"best", best}});
+  }
+  out["refusals"] = counts(store.refusals(), "arm");
+  out["failures"] = counts(store.failures(), "status");
+  return line(out);
+}
+
+Result<std::string> top_json(const store::Store& store, std::size_t count) {
+  GABBRO_TRY(r, read_record(store));
+  const evolve::Population& p = r.population;
+  const int rung = std::max(0, evolve::leader(p).rung);
+  const std::int64_t baseline = p.best_baseline(rung);
+  json out{{"rung", r.rung(rung).name},
+           {"best_baseline", baseline == 0 ? json() : json(p.individual(baseline).born.name)},
+           {"designs", json::array()}};
+  std::size_t shown = 0;
+  for (const Ranked& k : ranking(p, rung)) {
+    const record::DesignBorn& b = p.individual(k.design).born;
+    if (b.arm != "baseline" && shown++ >= count) continue;
+    json one{{"id", b.id},
+             {"name", b.name},
+             {"arm", b.arm},
+             {"op", b.op},
+             {"parent", b.parent},
+             {"species", b.species},
+             {"bits_per_byte", k.bits},
+             {"seeds", k.seeds},
+             {"train_flops_per_token", number(b.train_flops)},
+             {"decode_flops_per_token", number(b.decode_flops)},
+             {"state_bytes", number(b.state_bytes)}};
+    one["against_baseline"] = baseline != 0 && b.id != baseline
+                                  ? interval(evolve::compare(p, b.id, baseline, rung, evolve::Phase::kSearch))
+                                  : json();
+    out["designs"].push_back(std::move(one));
+  }
+  return line(out);
+}
+
+}  // namespace gabbro::campaign

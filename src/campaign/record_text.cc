@@ -1,0 +1,200 @@
+#include "campaign/record_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "campaign/reading.h"
+#include "campaign/words.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+
+namespace {
+
+class Lines {
+ public:
+  template <class... A>
+  void operator()(fmt::format_string<A...> format, A&&... values) {
+    fmt::format_to(std::back_inserter(out_), format, std::forward<A>(values)...);
+    out_ += '\n';
+  }
+  [[nodiscard]] std::string str() && { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+std::string session_text(const Reading& r) {
+  if (r.sessions.empty()) return "no session yet";
+  const store::SessionRow& last = r.sessions.back();
+  if (last.session.begins)
+    return fmt::format(
+        "begun {} UTC, not ended: it runs, or was killed (gabbro resume goes on with it); last event {} UTC",
+        date(last.time), date(r.last));
+  return fmt::format("ended in order {} UTC: {}", date(last.time), shortened(last.session.why, 60));
+}
+
+void counts(Lines& out, const char* title, const std::vector<store::Store::Count>& all) {
+  if (all.empty()) return;
+  constexpr std::size_t kShown = 8;
+  out("\n{}", title);
+  for (std::size_t k = 0; k < std::min(kShown, all.size()); ++k)
+    out("  {:>8}  {:<12}{}", all[k].count, shortened(all[k].arm, 11), shortened(all[k].cause, 80));
+  if (all.size() > kShown) out("            and {} more causes", all.size() - kShown);
+}
+
+std::string best_text(const Population& p, std::int64_t design, int rung) {
+  if (design == 0) return "-";
+  return fmt::format("{:.4f} #{}", p.standing(p.individual(design), rung).bits, design);
+}
+
+}  // namespace
+
+Result<std::string> status_text(const store::Store& store) {
+  GABBRO_TRY(r, read_record(store));
+  const Population& p = r.population;
+  Lines out;
+  out("{}", verdict(r).sentence);
+  out("\n{}, {}; worked {}, workers {}; {} tokens",
+      count_of(static_cast<std::int64_t>(p.individuals().size()), "design"),
+      count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
+      duration(r.worker_seconds), amount(r.tokens));
+  out("session: {}", session_text(r));
+  out("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", "rung", "designs", "running", "done", "stopped", "failed",
+      "best");
+  const std::vector<Funnel> all = funnel(p);
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const Funnel& f = all[k];
+    out("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", shortened(r.rung(static_cast<int>(k)).name, 11), f.entered,
+        f.running, f.done, f.stopped, f.failed, best_text(p, f.best_design, static_cast<int>(k)));
+  }
+  const std::vector<Arm> by_arm = arms(r, store);
+  if (!by_arm.empty())
+    out("\n{:<14}{:>9}{:>9}{:>10}  best at each rung", "arm", "designs", "refused", "FLOPs");
+  for (const Arm& a : by_arm) {
+    std::string best;
+    for (std::size_t k = 0; k < a.best.size(); ++k)
+      best += fmt::format("{:<16}", best_text(p, a.best[k], static_cast<int>(k)));
+    out("{:<14}{:>9}{:>9}{:>10}  {}", shortened(a.name, 13), a.designs, a.refused, amount(a.flops),
+        best.substr(0, best.find_last_not_of(' ') + 1));
+  }
+  counts(out, "refused before training", store.refusals());
+  counts(out, "runs without a score", store.failures());
+  return std::move(out).str();
+}
+
+Result<std::string> top_text(const store::Store& store, std::size_t count) {
+  GABBRO_TRY(r, read_record(store));
+  const Population& p = r.population;
+  const int rung = std::max(0, evolve::leader(p).rung);
+  const std::vector<Ranked> all = ranking(p, rung);
+  Lines out;
+  if (all.empty()) return std::string("no run has ended with a score yet\n");
+  const std::int64_t baseline = p.best_baseline(rung);
+  out("at {}", shortened(r.rung(rung).name, 40));
+  out("{:<34}{:>10}{:>7}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds",
+      baseline == 0 ? "" : "against " + shortened(p.individual(baseline).born.name, 24), "train", "decode",
+      "state");
+  std::size_t shown = 0;
+  for (const Ranked& k : all) {
+    const Individual& i = p.individual(k.design);
+    if (!evolve::is_baseline(i) && shown++ >= count) continue;
+    std::string against;
+    if (baseline != 0 && k.design != baseline) {
+      const auto d = evolve::compare(p, k.design, baseline, rung, evolve::Phase::kSearch);
+      if (d.count > 0) against = interval_text(d);
+    }
+    out("{:<34}{:>10.4f}{:>7}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds, against,
+        amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes));
+  }
+  return std::move(out).str();
+}
+
+// ---- who descends from whom -------------------------------------------------------------------------------------------------
+
+namespace {
+
+class Tree {
+ public:
+  Tree(const Reading& r, const TreeLimits& limits)
+      : p_(r.population), limits_(limits), children_(p_.individuals().size() + 1) {
+    for (const Individual& i : p_.individuals()) {
+      if (i.born.arm == "ablation") continue;
+      const std::int64_t parent = i.born.parent > 0 && i.born.parent < i.born.id ? i.born.parent : 0;
+      children_[static_cast<std::size_t>(parent)].push_back(i.born.id);
+    }
+    const auto bits = [&](std::int64_t id) {
+      const evolve::Standing s = p_.standing(p_.individual(id), 0);
+      return s.done > 0 ? s.bits : INFINITY;
+    };
+    for (auto& list : children_) {
+      std::vector<std::pair<double, std::int64_t>> order;
+      for (const std::int64_t id : list) order.emplace_back(bits(id), id);
+      std::sort(order.begin(), order.end());
+      for (std::size_t k = 0; k < list.size(); ++k) list[k] = order[k].second;
+    }
+  }
+
+  std::string str(std::int64_t root) {
+    if (root > 0)
+      show(root, 0);
+    else
+      for (const std::int64_t id : children_[0]) show(id, 0);
+    if (hidden_ > 0) out_("{} not shown", count_of(hidden_, "design"));
+    return std::move(out_).str();
+  }
+
+ private:
+  void show(std::int64_t id, std::size_t depth) {
+    if (lines_ >= limits_.lines || depth > limits_.depth) {
+      hide(id);
+      return;
+    }
+    ++lines_;
+    const Individual& i = p_.individual(id);
+    const evolve::Standing s = p_.standing(i, 0);
+    const std::string score = s.done > 0   ? fmt::format("{:.4f}", s.bits)
+                              : s.lost > 0 ? "lost"
+                              : s.open > 0 ? "running"
+                                           : "-";
+    const std::string label = std::string(2 * depth, ' ') + label_of(i);
+    out_("{:<52} {:>8}{}{}", label, score, i.born.mate > 0 ? fmt::format("  with #{}", i.born.mate) : "",
+         i.entered > 0 ? fmt::format("  up to rung {}", i.entered + 1) : "");
+    for (const std::int64_t child : children_[static_cast<std::size_t>(id)]) show(child, depth + 1);
+  }
+  // Without recursion: families may be deep.
+  void hide(std::int64_t id) {
+    std::vector<std::int64_t> open{id};
+    while (!open.empty()) {
+      const auto at = static_cast<std::size_t>(open.back());
+      open.pop_back();
+      ++hidden_;
+      open.insert(open.end(), children_[at].begin(), children_[at].end());
+    }
+  }
+
+  const Population& p_;
+  TreeLimits limits_;
+  std::vector<std::vector<std::int64_t>> children_;
+  Lines out_;
+  std::size_t lines_ = 0;
+  std::int64_t hidden_ = 0;
+};
+
+}  // namespace
+
+Result<std::string> tree_text(const store::Store& store, std::int64_t root, const TreeLimits& limits) {
+  GABBRO_TRY(r, read_record(store));
+  if (root != 0)
+    if (const auto known = store.design(root); !known) return tl::unexpected(known.error());
+  TreeLimits bounded = limits;
+  bounded.depth = std::min<std::size_t>(bounded.depth, 1000);
+  return Tree(r, bounded).str(root);
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,250 @@
+#include "campaign/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "campaign/preset.h"
+#include "campaign/report_page.h"
+#include "campaign/report_style.h"
+#include "evolve/adaptive.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+
+namespace {
+
+std::string last_part(const std::string& path) {
+  const std::size_t end = path.find_last_not_of('/');
+  if (end == std::string::npos) return path;
+  const std::size_t from = path.find_last_of('/', end);
+  return path.substr(from == std::string::npos ? 0 : from + 1,
+                     end + 1 - (from == std::string::npos ? 0 : from + 1));
+}
+
+// ---- sections ---------------------------------------------------------------------------------------------------------------
+
+void head(Content& c) {
+  const Reading& r = c.reading;
+  std::int64_t designs = 0, baselines = 0;
+  for (const Individual& i : r.population.individuals()) {
+    designs += evolve::is_candidate(i) || i.born.arm == "twin";
+    baselines += evolve::is_baseline(i);
+  }
+  const std::string corpus = shortened(last_part(r.plan.corpus), 40);
+  c.add("<header>\n<p class=\"kicker\">gabbro · {}</p>\n<h1>{}</h1>\n",
+        r.plan.twins ? "A/A test" : "search for language-model architectures",
+        escape(r.plan.twins ? "Copies of one design on " + corpus
+                            : fmt::format("{} on {}", count_of(designs, "design"), corpus)));
+  c.add("<p class=\"verdict\">{}</p>\n<dl class=\"facts\">\n", prose(c.verdict.sentence));
+  const auto fact = [&](std::string_view name, const std::string& value, const std::string& more = {}) {
+    c.add("<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape(name), escape(value),
+          more.empty() ? "" : " <small>" + escape(more) + "</small>");
+  };
+  fact("preset", shortened(r.plan.settings.preset, 30));
+  fact("seed", std::to_string(r.plan.seed));
+  fact("designs", std::to_string(designs), count_of(baselines, "baseline"));
+  fact("runs", std::to_string(r.population.trials().size()));
+  fact("worked", duration(r.seconds), date(r.begun).substr(0, 10));
+  fact("training", duration(r.worker_seconds), "of workers");
+  fact("text", amount(r.tokens), "tokens");
+  const int top = c.verdict.leader.rung;
+  fact("highest rung", top < 0 ? "-" : shortened(r.rung(top).name, 20),
+       top < 0 ? "" : fmt::format("{} of {}", top + 1, r.plan.settings.rungs.size()));
+  c.add("</dl>\n</header>\n<main>\n");
+}
+
+void ladder(Content& c) {
+  if (c.reading.plan.twins) return;
+  c.heading("The ladder");
+  const Figure f = funnel_figure(c.reading, c.funnel);
+  if (f.svg.empty()) c.soft("No design of the search has entered a rung yet.");
+  c.figure(f);
+  Table t({"rung", ">parameters", ">tokens", ">rate", ">may go on", ">designs", ">done", ">stopped",
+           ">failed", ">best", ">best baseline"});
+  for (std::size_t k = 0; k < c.funnel.size(); ++k) {
+    const int rung = static_cast<int>(k);
+    const evolve::Rung& r = c.reading.rung(rung);
+    const Funnel& n = c.funnel[k];
+    t.row({shortened(r.name, 30), amount(static_cast<double>(r.params)),
+           amount(static_cast<double>(r.tokens)), fmt::format("{:g}", r.rate),
+           k + 1 < c.funnel.size() ? fmt::format("{:.0f} %", 100 * r.keep) : "", std::to_string(n.entered),
+           std::to_string(n.done), std::to_string(n.stopped), std::to_string(n.failed), bits_text(n.best),
+           bits_at(c.population(), c.population().best_baseline(rung), rung)});
+  }
+  c.out += t.str();
+}
+
+void standings(Content& c) {
+  const Population& p = c.population();
+  const int rung = std::max(0, c.verdict.leader.rung);
+  const std::vector<Ranked> all = ranking(p, rung);
+  c.heading(fmt::format("{} at {}", c.reading.plan.twins ? "Copies" : "Best designs",
+                        shortened(c.reading.rung(rung).name, 30)));
+  if (all.empty()) {
+    c.soft("No run has ended with a score yet.");
+    return;
+  }
+  Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">train FLOPs", ">decode FLOPs", ">state",
+           "arm"});
+  std::size_t shown = 0;
+  constexpr std::size_t kShown = 12;
+  for (const Ranked& k : all) {
+    const Individual& i = p.individual(k.design);
+    if (!evolve::is_baseline(i) && shown++ >= kShown) continue;
+    t.row({label_of(i), shortened(i.born.species, 40), bits_text(k.bits), std::to_string(k.seeds),
+           amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
+           shortened(i.born.arm, 20)},
+          k.design == c.verdict.leader.design);
+  }
+  c.out += t.str();
+  c.soft(fmt::format(
+      "Means over the seeds of the search. Costs per token at the size and context of the first rung. {}",
+      shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
+  c.figure(learning_figure(c.reading, c.store, c.verdict));
+}
+
+void cost(Content& c) {
+  const int top = std::max(0, c.verdict.leader.rung);
+  const Figure first = cost_figure(c.reading, 0, c.verdict.leader.design);
+  if (first.svg.empty()) return;
+  c.heading("Quality against cost");
+  if (top > 0) c.figure(cost_figure(c.reading, top, c.verdict.leader.design));
+  c.figure(first);
+}
+
+void comparison(Content& c) {
+  if (c.reading.plan.twins) return;
+  c.heading("The leader against the baselines");
+  if (c.verdict.duels.empty()) c.soft("No design has a run of the same seed as a baseline yet.");
+  c.figure(forest_figure(c.reading, c.verdict));
+}
+
+void strategies(Content& c) {
+  if (c.arms.empty() || c.reading.plan.twins) return;
+  c.heading("Strategies at equal budget");
+  c.figure(arms_figure(c.reading, c.arms));
+  std::vector<std::string> titles{"arm", ">designs", ">refused draws", ">FLOPs at the first rung"};
+  for (const evolve::Rung& r : c.reading.plan.settings.rungs)
+    titles.push_back(">best at " + shortened(r.name, 20));
+  Table t(titles);
+  for (const Arm& a : c.arms) {
+    std::vector<std::string> cells{shortened(a.name, 30), std::to_string(a.designs),
+                                   std::to_string(a.refused), amount(a.flops)};
+    for (std::size_t k = 0; k < a.best.size(); ++k)
+      cells.push_back(
+          a.best[k] == 0
+              ? "-"
+              : fmt::format("{} (#{})", bits_at(c.population(), a.best[k], static_cast<int>(k)), a.best[k]));
+    t.row(cells);
+  }
+  c.out += t.str();
+  Table credits({"arm", "operator", ">offspring", ">better than their parent", ">share"});
+  for (const Arm& a : c.arms) {
+    const auto credit = evolve::credit(c.population(), a.name);
+    std::vector<std::pair<std::string, evolve::Credit>> order(credit.begin(), credit.end());
+    std::stable_sort(order.begin(), order.end(), [](const auto& x, const auto& y) {
+      return x.second.better * y.second.offspring > y.second.better * x.second.offspring;
+    });
+    for (const auto& [op, k] : order)
+      credits.row({shortened(a.name, 30), shortened(op, 40), std::to_string(k.offspring),
+                   std::to_string(k.better), fmt::format("{:.0f} %", 100.0 * k.better / k.offspring)});
+  }
+  if (credits.empty()) return;
+  c.add("<h3>Operators</h3>\n");
+  c.out += credits.str();
+  c.soft(
+      "Offspring with an outcome at the first rung, and those that did better there than their parent on the "
+      "same data.");
+}
+
+void losses(Content& c) {
+  c.heading("What did not get far");
+  constexpr std::size_t kShown = 25;
+  const auto counts = [&](const char* title, const char* none, const std::vector<store::Store::Count>& all,
+                          const char* first) {
+    c.add("<h3>{}</h3>\n", title);
+    if (all.empty()) {
+      c.soft(none);
+      return;
+    }
+    Table t({first, "cause", ">count"});
+    for (std::size_t k = 0; k < std::min(kShown, all.size()); ++k)
+      t.row({shortened(all[k].arm, 30), shortened(all[k].cause, 120), std::to_string(all[k].count)});
+    c.out += t.str();
+    if (all.size() > kShown) c.soft(fmt::format("The first {} of {} causes.", kShown, all.size()));
+  };
+  counts("Refused before any training", "No draw was refused.", c.store.refusals(), "arm");
+  counts("Runs without a score", "Every run that ended has a score.", c.store.failures(), "end");
+}
+
+void method(Content& c) {
+  const Plan& plan = c.reading.plan;
+  c.heading("How it was measured");
+  c.paragraph(
+      "Every design is a program that was proved causal before it was trained. At a rung all designs and all "
+      "baselines have the same number of parameters, the same "
+      "tokens in the same order for a seed, and the same learning rate, which is fitted to the width. Bits "
+      "per byte are of whole held-out documents. Designs go "
+      "up by their rank among those whose runs are over (asynchronous successive halving); what is clearly "
+      "behind earlier runs on the same data is stopped "
+      "on the way.");
+  if (!plan.twins)
+    c.paragraph(
+        "The last comparison trains the leader and every baseline again at the highest rung that a design "
+        "reached, with seeds that chose nothing. Differences are "
+        "paired by seed; the intervals are confidence sequences, which hold however often one looks.");
+  const std::string dir = shortened(c.dir, 80);
+  c.add("<pre><code><span>{}</span><span>{}</span><span>{}</span></code></pre>\n",
+        escape(fmt::format("gabbro evolve --dir {} --preset {} --data {} --seed {}{}", dir,
+                           shortened(plan.settings.preset, 60), shortened(plan.corpus, 120), plan.seed,
+                           plan.twins ? " --aa" : "")),
+        escape("gabbro resume " + dir),
+        escape(fmt::format("gabbro show {}#{}", dir, std::max<std::int64_t>(1, c.verdict.leader.design))));
+  std::string sessions;
+  std::size_t ended = 0, began = 0;
+  for (const store::SessionRow& s : c.reading.sessions) s.session.begins ? ++began : ++ended;
+  c.soft(fmt::format("Begun {} UTC, last event {} UTC; {}, {} of them ended in order. Workers of {} on {}.",
+                     date(c.reading.begun), date(c.reading.last),
+                     count_of(static_cast<std::int64_t>(began), "session"), ended,
+                     count_of(plan.threads, "thread"), shortened(plan.device, 20)));
+  c.add("<details><summary>Settings</summary>\n<pre><code>");
+  const std::string settings = to_toml(plan);
+  std::string_view rest = settings;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    c.add("<span>{}</span>", escape(rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  c.add("</code></pre>\n</details>\n");
+}
+
+}  // namespace
+
+Result<std::string> report_html(const store::Store& store, const std::string& dir) {
+  GABBRO_TRY(campaign, store.campaign());
+  GABBRO_TRY(reading, read_record(store));
+  Content c{store, std::move(reading), {}, {}, {}, dir};
+  c.funnel = funnel(c.population());
+  c.arms = arms(c.reading, store);
+  c.verdict = verdict(c.reading);
+  c.add(
+      "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta "
+      "charset=\"utf-8\"/>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\"/>\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
+      escape(fmt::format("gabbro: {} on {}", shortened(c.reading.plan.settings.preset, 30),
+                         shortened(last_part(c.reading.plan.corpus), 40))),
+      kReportStyle);
+  for (const auto section : {head, comparison, ladder, standings, cost, winner_section, family_section,
+                             strategies, losses, method})
+    section(c);
+  c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
+        escape(shortened(campaign.version, 30)));
+  return std::move(c.out);
+}
+
+}  // namespace gabbro::campaign

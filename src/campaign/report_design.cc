@@ -1,0 +1,112 @@
+// Sections of a report about single designs: the leader and where it came from.
+#include <algorithm>
+#include <set>
+
+#include "campaign/report_page.h"
+#include "edit/diff.h"
+#include "lang/parser.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+
+namespace {
+
+// The program of a design, lines that its parent does not have marked, and what changed in words.
+void program(Content& c, const store::DesignRow& design) {
+  std::set<int> fresh;
+  std::vector<edit::Change> changes;
+  std::string parent;
+  if (design.born.parent > 0)
+    if (const auto before = c.store.design(design.born.parent)) {
+      const lang::ParseResult a = lang::parse(before->born.program), b = lang::parse(design.born.program);
+      if (a.errors.empty() && b.errors.empty()) changes = edit::diff(a.program, b.program);
+      parent = label_of(c.population().individual(design.born.parent));
+    }
+  for (const edit::Change& change : changes) {
+    const int lines = 1 + static_cast<int>(std::count(change.after.begin(), change.after.end(), '\n'));
+    for (int k = 0; change.at_after.line > 0 && !change.after.empty() && k < lines; ++k)
+      fresh.insert(change.at_after.line + k);
+  }
+  c.add("<pre><code>");
+  std::string_view rest = design.born.program;
+  for (int line = 1; !rest.empty(); ++line) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    c.add("<span{}>{}</span>", fresh.contains(line) ? " class=\"new\"" : "", escape(rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  c.add("</code></pre>\n");
+  if (changes.empty()) return;
+  c.soft(fmt::format("Marked lines are those that its parent, {}, does not have:", parent));
+  Table t({"where", "before", "now"});
+  constexpr std::size_t kShown = 20, kText = 160;
+  for (std::size_t k = 0; k < std::min(kShown, changes.size()); ++k)
+    t.row({shortened(changes[k].item + (changes[k].place.empty() ? "" : " · " + changes[k].place), 80),
+           shortened(changes[k].before, kText), shortened(changes[k].after, kText)});
+  c.out += t.str();
+  if (changes.size() > kShown) c.soft(fmt::format("The first {} of {} changes.", kShown, changes.size()));
+}
+
+}  // namespace
+
+void winner_section(Content& c) {
+  const evolve::Leader& leader = c.verdict.leader;
+  if (leader.rung < 0) return;
+  c.heading(fmt::format("Design {}", label_of(c.population().individual(leader.design))));
+  const auto design = c.store.design(leader.design);
+  if (!design) return;
+  const record::DesignBorn& b = design->born;
+  c.paragraph(fmt::format(
+      "It mixes tokens by {}. At the size of the first rung a token costs {} FLOPs in training and {} in "
+      "decoding, which carries {} bytes of state.",
+      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops), amount(b.state_bytes)));
+  for (const record::Promoted& p : c.store.promotions_of(leader.design))
+    if (p.rung < static_cast<int>(c.reading.plan.settings.rungs.size()))
+      c.soft(fmt::format("It entered {}: {}.", shortened(c.reading.rung(p.rung).name, 30),
+                         shortened(p.reason, 200)));
+  program(c, *design);
+  const Figure f = parts_figure(parts(c.population(), leader));
+  c.add("<h3>Why it is good: its parts, one at a time</h3>\n");
+  if (f.svg.empty()) c.soft("Its ablation has not been run.");
+  c.figure(f);
+}
+
+void family_section(Content& c) {
+  const Figure generations = generations_figure(c.reading, c.verdict.leader.design);
+  if (generations.svg.empty()) return;
+  c.heading("Where it came from");
+  c.figure(generations);
+  if (c.verdict.leader.rung < 0) return;
+  const Population& p = c.population();
+  const std::vector<std::int64_t> line = lineage(p, c.verdict.leader.design, 100'000);
+  constexpr std::size_t kEnds = 20;
+  c.add("<ol class=\"line\">\n");
+  for (std::size_t k = 0; k < line.size(); ++k) {
+    if (line.size() > 2 * kEnds && k == kEnds) {
+      c.add("<li class=\"soft\">{} generations that are not shown</li>\n", line.size() - 2 * kEnds);
+      k = line.size() - kEnds;
+    }
+    const Individual& i = p.individual(line[k]);
+    const evolve::Standing s = p.standing(i, 0);
+    c.add("<li{}><strong>{}</strong>", k == 0 ? " class=\"own\"" : "", escape(label_of(i)));
+    if (i.born.mate > 0) c.add(" with {}", escape(label_of(p.individual(i.born.mate))));
+    if (s.done > 0) c.add(" · <span class=\"n\">{:.4f}</span>", s.bits);
+    if (i.born.parent > 0) {
+      const std::vector<double> d = p.differences(i.born.id, i.born.parent, 0, false);
+      if (!d.empty()) {
+        const double mean = evolve::mean_interval(d).mean;
+        c.add(" <span class=\"n {}\">{:+.4f}</span> to its parent", mean < 0 ? "down" : "up", mean);
+      }
+    }
+    c.add("<br/><span class=\"soft\">{}</span></li>\n",
+          escape(fmt::format(
+              "{}, {}, highest rung {}", shortened(i.born.species, 60), shortened(i.born.arm, 20),
+              shortened(c.reading.rung(std::clamp(i.entered, 0, static_cast<int>(c.funnel.size()) - 1)).name,
+                        20))));
+  }
+  c.add("</ol>\n");
+  c.soft("From the leader up to its root, bits per byte at the first rung.");
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,91 @@
+// What the sections of a report share: the campaign as it was read, and the page as it grows.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "campaign/figures.h"
+#include "campaign/reading.h"
+#include "campaign/svg.h"
+#include "campaign/words.h"
+
+namespace gabbro::campaign {
+
+/// Running text: a number and its percent sign stay on one line.
+inline std::string prose(std::string_view text) {
+  std::string out = escape(text);
+  for (std::size_t at = 0; (at = out.find(" %", at)) != std::string::npos;) out.replace(at, 1, "\u00a0");
+  return out;
+}
+
+/// Everything that the sections say, read once; they add to `out`.
+struct Content {
+  const store::Store& store;
+  Reading reading;
+  std::vector<Funnel> funnel;
+  std::vector<Arm> arms;
+  Verdict verdict;
+  std::string dir;
+  std::string out{};
+
+  [[nodiscard]] const evolve::Population& population() const { return reading.population; }
+
+  template <class... A>
+  void add(fmt::format_string<A...> format, A&&... values) {
+    fmt::format_to(std::back_inserter(out), format, std::forward<A>(values)...);
+  }
+  void heading(std::string_view text) { add("<h2>{}</h2>\n", escape(text)); }
+  void paragraph(std::string_view text) { add("<p>{}</p>\n", prose(text)); }
+  void soft(std::string_view text) { add("<p class=\"soft\">{}</p>\n", prose(text)); }
+  void figure(const Figure& f) {
+    if (!f.svg.empty()) add("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", f.svg, prose(f.caption));
+  }
+};
+
+/// Columns whose title begins with ">" are numbers, to the right. Cells are plain text.
+class Table {
+ public:
+  explicit Table(const std::vector<std::string>& titles) {
+    text_ = "<div class=\"wide\"><table>\n<thead><tr>";
+    for (const std::string& t : titles) {
+      numeric_.push_back(t.starts_with('>'));
+      text_ += fmt::format("<th{}>{}</th>", numeric_.back() ? " class=\"n\"" : "",
+                           escape(numeric_.back() ? t.substr(1) : t));
+    }
+    text_ += "</tr></thead>\n<tbody>\n";
+  }
+  void row(const std::vector<std::string>& cells, bool own = false) {
+    text_ += own ? "<tr class=\"own\">" : "<tr>";
+    for (std::size_t k = 0; k < cells.size(); ++k)
+      text_ += fmt::format("<td{}>{}</td>", numeric_[k] ? " class=\"n\"" : "", escape(cells[k]));
+    text_ += "</tr>\n";
+    ++rows_;
+  }
+  [[nodiscard]] bool empty() const { return rows_ == 0; }
+  [[nodiscard]] std::string str() const { return text_ + "</tbody></table></div>\n"; }
+
+ private:
+  std::string text_;
+  std::vector<bool> numeric_;
+  int rows_ = 0;
+};
+
+/// "-" where there is none.
+inline std::string bits_text(double bits) { return bits > 0 ? fmt::format("{:.4f}", bits) : "-"; }
+
+inline std::string bits_at(const evolve::Population& p, std::int64_t design, int rung) {
+  if (design == 0) return "-";
+  const evolve::Standing s = p.standing(p.individual(design), rung);
+  return s.done > 0 ? bits_text(s.bits) : "-";
+}
+
+/// The leader: what it is, its program against its parent's, what its parts are worth. Nothing without a leader.
+void winner_section(Content& c);
+/// All designs by generation, and the leader's ancestors. Nothing without designs.
+void family_section(Content& c);
+
+}  // namespace gabbro::campaign

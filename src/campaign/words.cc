@@ -1,0 +1,70 @@
+#include "campaign/words.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <ctime>
+
+namespace gabbro::campaign {
+
+std::string amount(double x) {
+  if (!std::isfinite(x)) return "-";
+  static constexpr std::array<const char*, 7> kUnits{"", "k", "M", "G", "T", "P", "E"};
+  std::size_t unit = 0;
+  while (std::abs(x) >= 999.5 && unit + 1 < kUnits.size()) x /= 1000, ++unit;
+  return fmt::format("{:.3g}{}", x, kUnits[unit]);
+}
+
+std::string duration(double s) {
+  if (s < 100) return fmt::format("{:.0f} s", s);
+  if (s < 100 * 60) return fmt::format("{:.0f} min", s / 60);
+  if (s < 72 * 3600) return fmt::format("{:.1f} h", s / 3600);
+  return fmt::format("{:.1f} days", s / 86400);
+}
+
+std::string count_of(std::int64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string interval_text(const evolve::Interval& i) {
+  if (i.count == 0) return "no common seed";
+  if (!std::isfinite(i.low))
+    return fmt::format("{:+.4f} ({}, no interval)", i.mean, count_of(i.count, "seed"));
+  return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", i.mean, i.low, i.high);
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  std::string out;
+  bool cut = false;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+    for (std::size_t k = 1; k < length; ++k)
+      if (i + k >= text.size() || (static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) length = 0;
+    std::string piece = length == 0 ? "?" : std::string(text.substr(i, length));
+    if (length == 1 && (lead < 0x20 || lead == 0x7f)) piece = " ";
+    const std::size_t left = text.size() - i;
+    // What is left fits whole, or there must be room for the dots.
+    if (out.size() + (left <= 3 ? left : piece.size() + 3) > most && out.size() + left > most) {
+      cut = true;
+      break;
+    }
+    out += piece;
+    i += length == 0 ? 1 : length;
+  }
+  return cut ? out + "..." : out;
+}
+
+std::string label_of(const evolve::Individual& i) {
+  return evolve::is_baseline(i) ? shortened(i.born.name, 40)
+                                : fmt::format("#{} {}", i.born.id, shortened(i.born.op, 40));
+}
+
+std::string date(double seconds) {
+  if (!(seconds > 0) || seconds > 1e11) return "-";
+  return fmt::format("{:%Y-%m-%d %H:%M}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+}  // namespace gabbro::campaign

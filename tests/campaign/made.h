@@ -1,0 +1,253 @@
+// Campaigns made of events, without training.
+#pragma once
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "campaign/campaign.h"
+#include "campaign/preset.h"
+#include "evolve/ladder.h"
+#include "lang/printer.h"
+#include "record/job.h"
+#include "store/store.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+
+/// A folder that goes with the test.
+class MadeFolder {
+ public:
+  MadeFolder() {
+    static int count = 0;
+    path_ = std::filesystem::temp_directory_path() / fmt::format("gabbro_campaign_{}_{}", getpid(), ++count);
+    std::filesystem::create_directories(path_);
+  }
+  MadeFolder(const MadeFolder&) = delete;
+  MadeFolder& operator=(const MadeFolder&) = delete;
+  ~MadeFolder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Writes events down; ids count by themselves.
+class Made {
+ public:
+  explicit Made(bool twins = false) {
+    plan.settings = *load_settings("laptop");
+    // What tests expect does not change with the preset.
+    auto& rungs = plan.settings.rungs;
+    rungs.resize(3);
+    rungs[0].name = "150k", rungs[0].params = 150'000, rungs[0].tokens = 50'000;
+    rungs[1].name = "300k", rungs[1].params = 300'000, rungs[1].tokens = 150'000;
+    rungs[2].name = "600k", rungs[2].params = 600'000, rungs[2].tokens = 500'000;
+    plan.corpus = "data/small";
+    plan.seed = 7;
+    plan.twins = twins;
+    events.emplace_back(record::CampaignBegun{to_toml(plan), plan.seed, "0.1.0"});
+  }
+
+  void session(bool begins, const std::string& why = "") {
+    events.emplace_back(record::Session{begins, why});
+  }
+
+  std::int64_t baseline(const std::string& file) {
+    return design("baseline", file, 0, lang::print(*zoo::program(file + ".gab")), file);
+  }
+  std::int64_t design(const std::string& arm, const std::string& op, std::int64_t parent,
+                      const std::string& program = "design Made:\n    stack = [Block(mixer=Attention)]\n",
+                      const std::string& name = "Made") {
+    record::DesignBorn d;
+    d.id = ++designs;
+    d.attempt = arm == "baseline" || arm == "ablation" ? 0 : ++attempts;
+    d.name = name;
+    d.program = program;
+    d.hash = fmt::format("h{}", d.id);
+    d.fingerprint = fmt::format("f{}", d.id);
+    d.arm = arm;
+    d.op = op;
+    d.parent = parent;
+    d.species = "attention";
+    d.train_flops = 1e6 + 1e3 * static_cast<double>(d.id);
+    d.decode_flops = 4e5 + 1e4 * static_cast<double>(d.id % 7);
+    d.state_bytes = 4096;
+    events.emplace_back(d);
+    return d.id;
+  }
+  record::DesignBorn& last_design() { return std::get<record::DesignBorn>(events.back()); }
+
+  void refuse(const std::string& arm, const std::string& cause) {
+    events.emplace_back(record::Refused{++attempts, arm, "wrap", cause, "detail", 0});
+  }
+
+  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose = "rung") {
+    events.emplace_back(record::TrialBegun{++trials, design, rung, seed, purpose});
+    return trials;
+  }
+  /// A whole run, done with `bits`.
+  std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, double bits,
+                   const std::string& purpose = "rung") {
+    return run(design, rung, seed, purpose,
+               [&](record::TrialResult& r) { r.status = "done", r.bits_per_byte = bits; });
+  }
+  std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose,
+                   const std::function<void(record::TrialResult&)>& change) {
+    const std::int64_t id = begin(design, rung, seed, purpose);
+    record::TrialResult r;
+    r.status = "done";
+    r.tokens = plan.settings.rungs.at(static_cast<std::size_t>(rung)).tokens;
+    r.params = 150'000;
+    change(r);
+    r.bits_low = r.bits_per_byte - 0.01, r.bits_high = r.bits_per_byte + 0.01;
+    r.train_flops_per_token = 1e6 + 1e3 * static_cast<double>(design);
+    for (int k = 1; k <= points; ++k) {
+      const double share = static_cast<double>(k) / points, loss = r.bits_per_byte + 3 * std::exp(-5 * share);
+      r.curve.push_back(
+          {k * 10, static_cast<std::int64_t>(share * static_cast<double>(r.tokens)), loss, 1, 0.003, loss});
+    }
+    r.last_loss = r.curve.empty() ? 0 : r.curve.back().loss;
+    events.emplace_back(record::TrialEnded{id, "result", 12.5, record::to_json(r)});
+    return id;
+  }
+  void crash(std::int64_t design, int rung, std::uint64_t seed, const std::string& cause) {
+    const std::int64_t id = begin(design, rung, seed);
+    events.emplace_back(record::TrialEnded{id, "crash", 3, record::failure("train", cause)});
+  }
+  void promote(std::int64_t design, int rung, const std::string& reason) {
+    events.emplace_back(record::Promoted{design, rung, reason});
+  }
+
+  /// Writes what there is into a new file and reads it.
+  [[nodiscard]] store::Store store(const MadeFolder& folder) const {
+    const std::string path = folder.file("campaign.db");
+    {
+      auto written = store::Store::open(path);
+      GABBRO_CHECK(written.has_value());
+      const auto ok = written->append(events);
+      GABBRO_CHECK(ok.has_value());
+    }
+    auto read = store::Store::read(path);
+    GABBRO_CHECK(read.has_value());
+    return std::move(*read);
+  }
+  /// The fold of the events, as the campaign itself makes it.
+  [[nodiscard]] evolve::Population population() const {
+    evolve::Population out(plan.settings);
+    for (const record::Event& e : events) {
+      const auto ok = out.apply(e);
+      GABBRO_CHECK(ok.has_value());
+    }
+    return out;
+  }
+
+  Plan plan;
+  std::vector<record::Event> events;
+  std::int64_t designs = 0, trials = 0, attempts = 0;
+  int points = 20;  // of a curve
+};
+
+/// Baselines, two arms over three rungs, hurdles, failures, the last comparison and its ablations. Design 5 wins, by 0.05 on fresh seeds when `wins`.
+inline Made whole_campaign(double against_best = -0.05) {
+  Made m;
+  m.plan.settings.arms = {"adaptive", "random"};
+  std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
+  m.session(true);
+  const std::int64_t llama = m.baseline("llama"), gpt2 = m.baseline("gpt2"), retnet = m.baseline("retnet");
+  m.run(llama, 0, 7, 2.50, "baseline");
+  m.run(gpt2, 0, 7, 2.70, "baseline");
+  m.run(retnet, 0, 7, 2.55, "baseline");
+  std::string changed = lang::print(*zoo::program("llama.gab"));
+  const std::size_t at = changed.find("RMSNorm]");
+  changed.replace(at, 8, "LayerNorm]");
+  const std::int64_t parent = m.design("adaptive", "swap", llama, lang::print(*zoo::program("llama.gab")));
+  m.run(parent, 0, 7, 2.48);
+  const std::int64_t winner = m.design("adaptive", "hyper", parent, changed);
+  m.run(winner, 0, 7, 2.40);
+  const std::int64_t other = m.design("random", "fresh", 0);
+  m.run(other, 0, 7, 2.90);
+  const std::int64_t slow = m.design("random", "fresh", 0);
+  m.run(slow, 0, 7, "rung",
+        [](record::TrialResult& r) { r.status = "hurdle", r.cause = "loss 5.1 above 4.0", r.tokens /= 4; });
+  const std::int64_t broken = m.design("adaptive", "wrap", winner);
+  m.crash(broken, 0, 7, "signal 11");
+  for (int k = 0; k < 3; ++k) m.refuse("adaptive", fmt::format("cost: {} FLOPs", 100 + k));
+  m.refuse("random", "duplicate");
+  m.promote(winner, 1, "2.4000 bits per byte, rank 1 of 5 at 150k");
+  for (const auto& [design, bits] : {std::pair{winner, 2.20}, {llama, 2.30}, {gpt2, 2.50}, {retnet, 2.35}})
+    m.run(design, 1, 7, bits, design == winner ? "rung" : "baseline");
+  m.promote(winner, 2, "2.2000 bits per byte, rank 1 of 1 at 300k");
+  for (std::uint64_t seed = 7; seed < 9; ++seed)
+    for (const auto& [design, bits] : {std::pair{winner, 1.90}, {llama, 1.97}, {gpt2, 2.10}, {retnet, 2.0}})
+      m.run(design, 2, seed, bits + 0.001 * static_cast<double>(seed),
+            design == winner ? "replicate" : "baseline");
+  const std::int64_t part =
+      m.design("ablation", "stack.1: LayerNorm removed", winner, lang::print(*zoo::program("llama.gab")));
+  const double noise[] = {0.000, 0.002, -0.001, 0.001};
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    const std::uint64_t seed = m.plan.seed + evolve::kFinalSeeds + k;
+    const double w = 1.95 + against_best + noise[k];
+    m.run(winner, 2, seed, w, "final");
+    m.run(llama, 2, seed, 1.95, "final");
+    m.run(gpt2, 2, seed, 2.11 + noise[3 - k], "final");
+    m.run(retnet, 2, seed, 2.02 - noise[k], "final");
+    if (k == 0) m.run(part, 2, seed, w + 0.0312, "ablation");
+  }
+  m.session(false, "done");
+  return m;
+}
+
+/// `designs` designs in three arms, `runs` runs and refusals up to `events` events, given out in pages.
+inline void large_campaign(store::Store& store, std::int64_t designs, std::int64_t runs,
+                           std::int64_t events) {
+  Made m;
+  m.plan.settings.arms = {"adaptive", "tournament", "random"};
+  std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
+  m.session(true);
+  for (const char* file : {"llama", "gpt2", "retnet"}) m.run(m.baseline(file), 0, 7, 2.5, "baseline");
+  std::int64_t written = 0;
+  const auto flush = [&] {
+    written += static_cast<std::int64_t>(m.events.size());
+    const auto ok = store.append(m.events);
+    GABBRO_CHECK(ok.has_value());
+    m.events.clear();
+  };
+  Random random(5);
+  const char* arms[] = {"adaptive", "tournament", "random"};
+  const char* ops[] = {"swap", "wrap", "hyper", "crossover", "insert"};
+  const std::int64_t refusals = events - designs - 2 * runs;
+  for (std::int64_t k = 4; k <= designs; ++k) {
+    const auto pick = [&](std::int64_t n) {
+      return static_cast<std::int64_t>(random.uniform() * static_cast<double>(n));
+    };
+    const std::int64_t parent =
+        random.chance(0.1) ? 0 : std::max<std::int64_t>(1, k - 1 - pick(std::min<std::int64_t>(k - 1, 2000)));
+    const std::int64_t id = m.design(arms[k % 3], ops[pick(5)], parent);
+    m.last_design().decode_flops = 1e5 * std::exp(3 * random.uniform());
+    const double bits = 2.4 + 0.4 * random.uniform();
+    if (random.chance(0.2))
+      m.run(id, 0, 7, "rung", [](record::TrialResult& r) {
+        r.status = "hurdle", r.cause = "loss 5.1 above 4.0", r.tokens /= 4;
+      });
+    else
+      m.run(id, 0, 7, bits);
+    if (m.trials < runs - (designs - k) && bits < 2.6) {
+      m.run(id, 1, 7, bits - 0.2);
+      if (bits < 2.5 && m.trials < runs - (designs - k)) m.run(id, 2, 7, bits - 0.4);
+    }
+    for (std::int64_t r = refusals * k / designs - refusals * (k - 1) / designs; r > 0; --r)
+      m.refuse(arms[k % 3], "duplicate");
+    if (m.events.size() > 5000) flush();
+  }
+  m.session(false, "budget");
+  flush();
+}
+
+}  // namespace gabbro::campaign

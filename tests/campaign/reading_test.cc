@@ -1,0 +1,164 @@
+// What the tables say is what the events say; words and pictures.
+#include "campaign/reading.h"
+
+#include <gtest/gtest.h>
+#include <limits>
+
+#include "campaign/made.h"
+#include "campaign/svg.h"
+#include "campaign/words.h"
+#include "evolve/adaptive.h"
+#include "evolve/archive.h"
+
+namespace gabbro::campaign {
+namespace {
+
+TEST(Reading, AgreesWithTheFoldOfTheEvents) {
+  const Made made = whole_campaign();
+  const MadeFolder folder;
+  const store::Store store = made.store(folder);
+  const auto r = read_record(store);
+  ASSERT_TRUE(r.has_value()) << r.error().message;
+  const evolve::Population a = made.population();
+  const evolve::Population& b = r->population;
+  ASSERT_EQ(a.individuals().size(), b.individuals().size());
+  ASSERT_EQ(a.trials().size(), b.trials().size());
+  EXPECT_EQ(a.attempts(), b.attempts() + 4);  // draws that were refused are in the store's own count
+  for (std::size_t i = 0; i < a.individuals().size(); ++i) {
+    const auto &x = a.individuals()[i], &y = b.individuals()[i];
+    EXPECT_EQ(x.born.op, y.born.op);
+    EXPECT_EQ(x.entered, y.entered);
+    for (int rung = 0; rung < 3; ++rung) {
+      const auto s = a.standing(x, rung), t = b.standing(y, rung);
+      EXPECT_EQ(std::tie(s.done, s.open, s.lost, s.bits), std::tie(t.done, t.open, t.lost, t.bits));
+      for (const bool final : {false, true})
+        EXPECT_EQ(a.differences(x.born.id, 1, rung, final), b.differences(y.born.id, 1, rung, final));
+    }
+  }
+  for (const char* arm : {"adaptive", "random"}) {
+    EXPECT_DOUBLE_EQ(a.spent(arm), b.spent(arm));
+    EXPECT_GT(a.spent(arm), 0);
+    const auto x = evolve::credit(a, arm), y = evolve::credit(b, arm);
+    ASSERT_EQ(x.size(), y.size());
+    for (const auto& [op, credit] : x)
+      EXPECT_EQ(std::pair(credit.offspring, credit.better), std::pair(y.at(op).offspring, y.at(op).better));
+  }
+  EXPECT_EQ(evolve::leader(a).design, evolve::leader(b).design);
+  for (int rung = 0; rung < 3; ++rung)
+    EXPECT_EQ(evolve::pareto_front(a, rung), evolve::pareto_front(b, rung));
+}
+
+TEST(Reading, CountsTheTimeOfSessions) {
+  Made m;
+  m.session(true);
+  m.baseline("llama");
+  const MadeFolder folder;
+  const store::Store store = m.store(folder);
+  const auto r = read_record(store);
+  ASSERT_TRUE(r.has_value());
+  ASSERT_EQ(r->sessions.size(), 1U);
+  EXPECT_EQ(r->sessions[0].at, 2);
+  EXPECT_GE(r->seconds, 0);
+  EXPECT_LT(r->seconds, 60);
+  EXPECT_GT(r->begun, 1.6e9);
+}
+
+TEST(Pareto, IsWhatNoneBeats) {
+  Made m;
+  Random random(3);
+  const auto few = [&] { return std::floor(4 * random.uniform()); };  // with many ties
+  for (int k = 0; k < 200; ++k) {
+    const std::int64_t id = m.design("random", "fresh", 0);
+    m.last_design().decode_flops = 1 + few(), m.last_design().train_flops = 1 + few();
+    m.run(id, 0, 7, 2 + few());
+  }
+  const evolve::Population p = m.population();
+  const auto front = evolve::pareto_front(p, 0);
+  std::size_t on_front = 0;
+  for (const auto& i : p.individuals()) {
+    const auto values = [&](const evolve::Individual& x) {
+      return std::array{p.standing(x, 0).bits, x.born.decode_flops, x.born.train_flops};
+    };
+    const auto mine = values(i);
+    const bool beaten =
+        std::any_of(p.individuals().begin(), p.individuals().end(), [&](const evolve::Individual& o) {
+          const auto other = values(o);
+          return other != mine && other[0] <= mine[0] && other[1] <= mine[1] && other[2] <= mine[2];
+        });
+    on_front += !beaten;
+    EXPECT_EQ(beaten, std::find(front.begin(), front.end(), i.born.id) == front.end()) << i.born.id;
+  }
+  EXPECT_GT(on_front, 0U);
+  EXPECT_EQ(front.size(), on_front);
+}
+
+TEST(Words, AreShortAndWhole) {
+  EXPECT_EQ(amount(0), "0");
+  EXPECT_EQ(amount(999.7), "1k");
+  EXPECT_EQ(amount(1.53e6), "1.53M");
+  EXPECT_EQ(amount(std::numeric_limits<double>::infinity()), "-");
+  EXPECT_EQ(duration(59), "59 s");
+  EXPECT_EQ(duration(3600), "60 min");
+  EXPECT_EQ(duration(36000), "10.0 h");
+  EXPECT_EQ(shortened("abcdef", 6), "abcdef");
+  EXPECT_EQ(shortened("abcdefg", 6), "abc...");
+  EXPECT_EQ(shortened("a\nb", 6), "a b");
+  EXPECT_EQ(shortened("\xff\xc3\xa9", 9), "?\xc3\xa9");
+  EXPECT_EQ(shortened("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 7), "\xc3\xa9\xc3\xa9...");
+  EXPECT_EQ(date(0), "-");
+  EXPECT_EQ(date(86400.0 * 365), "1971-01-01 00:00");
+}
+
+TEST(Svg, EscapesAndDropsWhatIsNoCharacter) {
+  EXPECT_EQ(escape("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
+  EXPECT_EQ(escape(std::string_view("a\0b\x01\x7f", 5)), "a?b??");
+  EXPECT_EQ(escape("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  EXPECT_EQ(escape("\xc3"), "?");                 // cut off
+  EXPECT_EQ(escape("\xc0\xaf"), "??");            // not the shortest form
+  EXPECT_EQ(escape("\xed\xa0\x80"), "???");       // a surrogate
+  EXPECT_EQ(escape("\xef\xbf\xbf"), "???");       // left out of XML
+  EXPECT_EQ(escape("\xf4\x90\x80\x80"), "????");  // beyond the last character
+}
+
+TEST(Svg, ScalesGoFromEndToEnd) {
+  const Scale x{1, 100, 0, 200, true};
+  EXPECT_DOUBLE_EQ(x.at(1), 0);
+  EXPECT_DOUBLE_EQ(x.at(10), 100);
+  EXPECT_DOUBLE_EQ(x.at(100), 200);
+  EXPECT_EQ((Scale{0, 1, 0, 1}.ticks(5)), (std::vector<double>{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1}));
+  for (const auto& [low, high] : {std::pair{0.0, 0.0}, {2.5, 2.5}, {-3.0, 5.0}, {1e-9, 1e9}})
+    for (const bool log : {false, true}) {
+      if (log && low <= 0) continue;
+      const Scale s = scale_of(low, high, 0, 100, log);
+      EXPECT_TRUE(std::isfinite(s.at(low)) && std::isfinite(s.at(high))) << low << " " << high;
+      EXPECT_GE(s.at(low), 0);
+      EXPECT_LE(s.at(high), 100);
+      EXPECT_LE(s.ticks(6).size(), 40U);
+    }
+}
+
+TEST(Svg, DrawsNothingThatIsNotFinite) {
+  Picture out(10, 10, "t");
+  const std::string empty = out.str();
+  out.dot(NAN, 1, 2, "x");
+  out.line(0, INFINITY, 1, 1, "x");
+  out.rect(0, 0, NAN, 1, "x");
+  out.polyline({{NAN, 1}}, "x");
+  EXPECT_EQ(out.str(), empty);
+  out.dot(1, 1, 2, "x");
+  EXPECT_NE(out.str(), empty);
+}
+
+TEST(Svg, LabelsKeepTheirDistance) {
+  const std::vector<double> places = spread({50, 10, 52, 99}, 10, 0, 100);
+  std::vector<double> sorted = places;
+  std::sort(sorted.begin(), sorted.end());
+  for (std::size_t k = 1; k < sorted.size(); ++k) EXPECT_GE(sorted[k] - sorted[k - 1], 10 - 1e-9);
+  EXPECT_LT(places[1], places[0]);
+  EXPECT_LT(places[0], places[2]);
+  EXPECT_LE(sorted.back(), 100);
+  EXPECT_TRUE(spread({}, 10, 0, 1).empty());
+}
+
+}  // namespace
+}  // namespace gabbro::campaign

@@ -1,0 +1,122 @@
+// What commands say of a record.
+#include "campaign/record_text.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "campaign/made.h"
+
+namespace gabbro::campaign {
+namespace {
+
+class RecordText : public ::testing::Test {
+ protected:
+  RecordText() : made(whole_campaign()), store(made.store(folder)) {}
+  static void expect_says(const Result<std::string>& text, const std::vector<std::string>& parts) {
+    ASSERT_TRUE(text.has_value()) << text.error().message;
+    for (const std::string& part : parts)
+      EXPECT_NE(text->find(part), std::string::npos) << part << "\n" << *text;
+  }
+  MadeFolder folder;
+  Made made;
+  store::Store store;
+};
+
+TEST_F(RecordText, StatusSaysHowFarItIs) {
+  expect_says(status_text(store),
+              {"beats the best baseline, llama, at 600k", "9 designs, 37 runs", "ended in order", ": done",
+               "150k                5        0        3        1        1  2.4000 #5",
+               "600k                1        0        1        0        0  1.9075 #5",
+               "adaptive              3        3", "3  adaptive    cost", "1  failed      signal",
+               "1  hurdle      loss"});
+}
+
+TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
+  Made m;
+  m.session(true);
+  m.begin(m.baseline("llama"), 0, 7, "baseline");
+  const MadeFolder other;
+  expect_says(status_text(m.store(other)), {"not ended: it runs, or was killed", "nothing is decided"});
+}
+
+TEST_F(RecordText, StatusAsJson) {
+  const auto text = status_json(store);
+  ASSERT_TRUE(text.has_value());
+  EXPECT_EQ(text->find('\n'), std::string::npos);
+  const auto j = nlohmann::json::parse(*text);
+  EXPECT_EQ(j["rungs"][0]["designs"], 5);
+  EXPECT_EQ(j["rungs"][0]["stopped"], 1);
+  EXPECT_EQ(j["rungs"][0]["failed"], 1);
+  EXPECT_DOUBLE_EQ(j["rungs"][0]["best"].get<double>(), 2.4);
+  EXPECT_EQ(j["verdict"]["design"], 5);
+  EXPECT_EQ(j["verdict"]["fresh_seeds"], true);
+  ASSERT_EQ(j["verdict"]["against"].size(), 3U);
+  EXPECT_EQ(j["verdict"]["against"][0]["baseline"], "llama");
+  EXPECT_NEAR(j["verdict"]["against"][0]["mean"].get<double>(), -0.0495, 1e-9);
+  EXPECT_EQ(j["arms"][1]["name"], "random");
+  EXPECT_EQ(j["refusals"][0]["count"], 3);
+  EXPECT_EQ(j["session"]["ended"], true);
+  const MadeFolder other;
+  const auto empty = nlohmann::json::parse(*status_json(Made().store(other)));
+  EXPECT_TRUE(empty["verdict"]["design"].is_null());
+  EXPECT_TRUE(empty["session"].is_null());
+}
+
+TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
+  const auto text = top_text(store, 10);
+  expect_says(text, {"at 600k", "against llama", "-0.0700"});
+  EXPECT_LT(text->find("#5 hyper"), text->find("\nllama"));
+  EXPECT_LT(text->find("\nllama"), text->find("\nretnet"));
+  EXPECT_LT(text->find("\nretnet"), text->find("\ngpt2"));
+  EXPECT_EQ(text->find("removed"), std::string::npos);  // no ablations
+  const auto none = top_text(store, 0);
+  expect_says(none, {"llama", "gpt2"});
+  EXPECT_EQ(none->find("#5"), std::string::npos);
+  const auto j = nlohmann::json::parse(*top_json(store, 1));
+  EXPECT_EQ(j["rung"], "600k");
+  ASSERT_EQ(j["designs"].size(), 4U);
+  EXPECT_EQ(j["designs"][0]["id"], 5);
+  EXPECT_NEAR(j["designs"][0]["against_baseline"]["mean"].get<double>(), -0.07, 1e-9);
+  EXPECT_TRUE(j["designs"][1]["against_baseline"].is_null());
+  const MadeFolder other;
+  expect_says(top_text(Made().store(other), 3), {"no run has ended with a score yet"});
+}
+
+TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
+  const auto text = design_text(store, 5);
+  expect_says(text, {"#5 Made  hyper by adaptive",
+                     "8 x Block",                        // the tree of instances
+                     "\n  design Llama:", "LayerNorm]",  // the program
+                     "lineage", "#4 swap", "2.4800",     // its parents
+                     "final", "replicate", "1007",       // runs with their seeds
+                     "training loss of run", "tokens",   // the curve
+                     "entered 300k: 2.4000 bits per byte, rank 1 of 5 at 150k", "beats the best baseline",
+                     "against gpt2", "+0.0312 without stack.1: LayerNorm removed"});
+  EXPECT_LT(text->find("#5 hyper"), text->find("#4 swap"));
+  EXPECT_LT(text->find("#4 swap"), text->find("\n  llama"));
+  EXPECT_GE(std::count(text->begin(), text->end(), '*'), 8);  // points of the curve
+  expect_says(design_text(store, 6),
+              {"against llama at 150k, on the seeds of the search: +0.4000 (1 seed, no interval)"});
+  expect_says(design_text(store, 8), {"failed", "signal 11"});
+  expect_says(design_text(store, 1), {"llama"});
+  EXPECT_EQ(design_text(store, 99).error().code, "store");
+  EXPECT_EQ(design_text(store, 0).error().code, "store");
+}
+
+TEST_F(RecordText, ATreeIsIndentedByDescent) {
+  const auto text = tree_text(store, 0);
+  expect_says(text, {"\n  #4 swap", "\n    #5 hyper", "\n      #8 wrap", "lost", "up to rung 3"});
+  EXPECT_EQ(text->find("removed"), std::string::npos);
+  const auto from = tree_text(store, 4);
+  ASSERT_TRUE(from.has_value());
+  EXPECT_TRUE(from->starts_with("#4 swap")) << *from;
+  EXPECT_EQ(from->find("gpt2"), std::string::npos);
+  expect_says(tree_text(store, 0, {.depth = 1, .lines = 100}), {"#4 swap", "2 designs not shown"});
+  const auto few = tree_text(store, 0, {.depth = 10, .lines = 2});
+  expect_says(few, {"6 designs not shown"});
+  EXPECT_EQ(std::count(few->begin(), few->end(), '\n'), 3);
+  EXPECT_EQ(tree_text(store, 99).error().code, "store");
+}
+
+}  // namespace
+}  // namespace gabbro::campaign

@@ -1,0 +1,192 @@
+// The report holds what the record says, is well formed, fetches nothing, and escapes what came from outside.
+#include "campaign/report.h"
+
+#include <gtest/gtest.h>
+#include <libxml/parser.h>
+
+#include "campaign/made.h"
+#include "campaign/reading.h"
+#include "campaign/words.h"
+
+namespace gabbro::campaign {
+namespace {
+
+bool well_formed(const std::string& html) {
+  xmlDoc* doc = xmlReadMemory(html.data(), static_cast<int>(html.size()), "report", "UTF-8",
+                              XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE);
+  xmlFreeDoc(doc);
+  return doc != nullptr;
+}
+
+std::string report_of(const Made& made, const std::string& dir = "RUN") {
+  const MadeFolder folder;
+  const store::Store store = made.store(folder);
+  auto html = report_html(store, dir);
+  EXPECT_TRUE(html.has_value()) << (html ? "" : html.error().message);
+  if (!html) return "";
+  EXPECT_TRUE(well_formed(*html));
+  // Nothing is fetched and nothing runs.
+  for (const char* foreign : {"<script", " src=", " href=", "url(", "@import", "javascript:"})
+    EXPECT_EQ(html->find(foreign), std::string::npos) << foreign;
+  EXPECT_LT(html->size(), 200'000U);
+  return *html;
+}
+
+void expect_says(std::string html, const std::vector<std::string>& texts) {
+  for (std::size_t at = 0; (at = html.find("\u00a0", at)) != std::string::npos;) html.replace(at, 2, " ");
+  for (const std::string& text : texts) EXPECT_NE(html.find(text), std::string::npos) << text;
+}
+
+TEST(Report, HoldsTheNumbersOfTheRecord) {
+  const Made made = whole_campaign();
+  const std::string html = report_of(made);
+  const evolve::Population p = made.population();
+  const evolve::Interval d = evolve::compare(p, 5, 1, 2, evolve::Phase::kFinal);
+  ASSERT_TRUE(d.below_zero());
+  expect_says(
+      html,
+      {
+          fmt::format("Design #5 hyper beats the best baseline, llama, at 600k: {:+.4f} bits per byte, 95 % "
+                      "interval {:+.4f} to {:+.4f}, on 4 fresh seeds.",
+                      d.mean, d.low, d.high),
+          "Of 3 baselines, it is better than 3.",
+          fmt::format("{:+.4f} [{:+.4f}, {:+.4f}], 4 seeds", d.mean, d.low, d.high),
+          "5 designs on small",        // without baselines and ablations
+          ">5 designs, best 2.4000<",  // funnel of the first rung
+          ">3 done · 1 stopped · 1 failed<", "stack.1: LayerNorm removed", "+0.0312",  // ablation
+          "2.2000 bits per byte, rank 1 of 1 at 300k",                                 // why it went up
+          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws of an arm
+          "<td>adaptive</td><td>cost</td><td class=\"n\">3</td>",
+          "<td>failed</td><td>signal</td><td class=\"n\">1</td>",
+          "<td>hurdle</td><td>loss</td><td class=\"n\">1</td>",
+          "<td>adaptive</td><td>hyper</td><td class=\"n\">1</td><td class=\"n\">1</td><td class=\"n\">100 "
+          "%</td>",  // operator credit
+          "gabbro evolve --dir RUN --preset",
+          "final_seeds",  // the settings
+      });
+  // The line that its parent does not have is marked, and no other line of the program.
+  expect_says(
+      html,
+      {"<span class=\"new\">    stack = [8 * Block(mixer=Attention(heads=2, groups=2)), LayerNorm]</span>"});
+  EXPECT_EQ(html.find("class=\"new\"", html.find("class=\"new\"") + 1), std::string::npos);
+}
+
+TEST(Report, HasEveryPicture) {
+  const std::string html = report_of(whole_campaign());
+  for (const char* picture :
+       {"Designs by rung", "Learning curves", "Bits per byte against decoding cost", "Designs by generation",
+        "Arms at equal budget", "The leader against the baselines", "Ablation of the winner"})
+    EXPECT_NE(html.find(fmt::format("aria-label=\"{}\"", picture)), std::string::npos) << picture;
+}
+
+TEST(Report, EscapesWhatCameFromOutside) {
+  Made m;
+  m.plan.corpus = "data/<b>&\"corpus";
+  m.plan.settings.rungs[0].name = "<img onerror=alert(1)>";
+  std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
+  const std::string nasty = "</text></svg><script>alert('x')</script>&" + std::string(500, 'w') + "\x01 é";
+  const std::int64_t base = m.baseline("llama");
+  std::get<record::DesignBorn>(m.events.back()).name = nasty;
+  m.run(base, 0, 7, 2.5, "baseline");
+  const std::int64_t id =
+      m.design(nasty, nasty, base, "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
+  m.last_design().species = nasty;
+  m.run(id, 0, 7, 2.4);
+  m.crash(id, 0, 8, nasty);
+  m.refuse(nasty, nasty);
+  m.promote(id, 1, nasty);
+  const std::string html = report_of(m, nasty);
+  expect_says(html, {"&lt;script&gt;", "&lt;/text&gt;", "data/&lt;b&gt;&amp;"});
+  EXPECT_EQ(html.find("<b>"), std::string::npos);
+  EXPECT_EQ(html.find("<img"), std::string::npos);
+  EXPECT_EQ(html.find(std::string(300, 'w')), std::string::npos);  // shortened
+}
+
+TEST(Report, SaysWhenThereIsNothingToSay) {
+  Made m;
+  expect_says(report_of(m), {"nothing is decided", "No design of the search has entered a rung yet",
+                             "No draw was refused"});
+  const std::int64_t base = m.baseline("llama");
+  m.begin(base, 0, 7, "baseline");
+  expect_says(report_of(m), {"nothing is decided", "No run has ended with a score yet"});
+  m = Made();
+  for (const char* file : {"llama", "gpt2"}) m.run(m.baseline(file), 0, 7, 2.5, "baseline");
+  const std::string html = report_of(m);
+  expect_says(
+      html, {"nothing is decided", "aria-label=\"Learning curves\"", "<td>llama</td>", "0 designs on small"});
+  EXPECT_EQ(html.find("Ablation of the winner"), std::string::npos);
+}
+
+TEST(Report, OfTwinsSaysHowManyWereToldApart) {
+  Made m(true);
+  for (int k = 0; k < 3; ++k) m.design("twin", "llama", 0);
+  for (std::uint64_t seed = 7; seed < 9; ++seed)
+    for (std::int64_t id = 1; id <= 3; ++id)
+      m.run(id, 0, seed, 2.5 + 0.01 * static_cast<double>((id * (static_cast<std::int64_t>(seed) - 6) % 3)),
+            "aa");
+  const std::string html = report_of(m);
+  expect_says(html, {"An A/A test: 3 copies of one design on 2 seeds. Of 3 pairs, which differ by chance "
+                     "alone, 0 (0.0 %) were told apart",
+                     "--aa"});
+  EXPECT_EQ(html.find("The leader against"), std::string::npos);
+}
+
+TEST(Report, RefusesARecordWithoutSettings) {
+  const MadeFolder folder;
+  auto store = store::Store::open(folder.file("campaign.db"));
+  ASSERT_TRUE(store.has_value());
+  EXPECT_EQ(report_html(*store).error().code, "store");
+  ASSERT_TRUE(store->append(record::CampaignBegun{"x = 1", 1, "0.1.0"}).has_value());
+  EXPECT_EQ(report_html(*store).error().code, "preset");
+}
+
+TEST(Verdict, SaysWhatTheIntervalAllows) {
+  const auto sentence = [](const Made& m) {
+    const MadeFolder folder;
+    const store::Store store = m.store(folder);
+    return verdict(*read_record(store)).sentence;
+  };
+  EXPECT_NE(sentence(whole_campaign(-0.05)).find("#5 hyper beats the best baseline, llama"),
+            std::string::npos);
+  EXPECT_NE(sentence(whole_campaign(0.05)).find("#5 hyper loses to the best baseline, llama"),
+            std::string::npos);
+  EXPECT_NE(sentence(whole_campaign(-0.0001)).find("is not told apart from the best baseline, llama"),
+            std::string::npos);
+  // One fresh seed, then none.
+  Made m = whole_campaign();
+  const auto is_final = [](const record::Event& e, std::uint64_t from) {
+    const auto* begun = std::get_if<record::TrialBegun>(&e);
+    return begun && begun->seed >= from;
+  };
+  const auto cut = [&](std::uint64_t from) {
+    const auto at = std::find_if(m.events.begin(), m.events.end(),
+                                 [&](const record::Event& e) { return is_final(e, from); });
+    m.events.erase(at, m.events.end());
+  };
+  cut(7 + evolve::kFinalSeeds + 1);
+  EXPECT_NE(sentence(m).find("on 1 fresh seed: too few for an interval, nothing is decided"),
+            std::string::npos)
+      << sentence(m);
+  cut(7 + evolve::kFinalSeeds);
+  EXPECT_NE(
+      sentence(m).find(
+          "on the seeds that chose it. The comparison on fresh seeds has not been run: nothing is decided"),
+      std::string::npos)
+      << sentence(m);
+}
+
+TEST(Report, OfAHundredThousandDesignsIsSmallSlow) {
+  const MadeFolder folder;
+  auto store = store::Store::open(folder.file("campaign.db"));
+  ASSERT_TRUE(store.has_value());
+  large_campaign(*store, 100'000, 150'000, 1'000'000);
+  EXPECT_GT(store->event_count(), 990'000);
+  const auto html = report_html(*store);
+  ASSERT_TRUE(html.has_value());
+  EXPECT_TRUE(well_formed(*html));
+  EXPECT_LT(html->size(), 3'000'000U);
+  EXPECT_NE(html->find(fmt::format("{} of ", 2000)), std::string::npos);
+}
+
+}  // namespace
+}  // namespace gabbro::campaign
