@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/evolve.h"
+#include "cli/record.h"
 
 namespace gabbro::cli {
 
@@ -50,6 +51,26 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("DIR", evolve->dir, "the campaign's folder")->required();
   budget(sub, *evolve);
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_resume(*evolve); }; });
+
+  const auto record = std::make_shared<RecordCommand>();
+  const auto reads = [&](const char* name, const char* help, const char* what,
+                         int (*run)(const RecordCommand&)) {
+    sub = add(app, names, name, help);
+    sub->add_option("RUN", record->run, what)->required();
+    sub->callback([&chosen, record, run] { chosen = [record, run] { return run(*record); }; });
+  };
+  const char *folder = "the campaign's folder",
+             *design = "a design: the campaign's folder, #, its number (runs/evolve#17)";
+  reads("status", "How far a campaign is; also while it works", folder, run_status);
+  sub->add_flag("--json", record->json, "one JSON object");
+  reads("top", "The best designs of a campaign, and the baselines", folder, run_top);
+  sub->add_option("-n,--count", record->count, "designs (10)")->check(CLI::Range(1, 1'000'000));
+  sub->add_flag("--json", record->json, "one JSON object");
+  reads("tree", "Who descends from whom", "the campaign's folder, or a design of it (RUN#ID)", run_tree);
+  reads("export", "A design's program, result and weights, into a folder", design, run_export);
+  sub->add_option("--out", record->out, "the folder to make (NAME-ID)");
+  reads("report", "One HTML file with all that a campaign found", folder, run_report);
+  sub->add_option("--out", record->out, "the file (report.html in the campaign's folder)");
 }
 
 }  // namespace gabbro::cli

@@ -1,4 +1,4 @@
-// Campaigns: `gabbro evolve` and `gabbro resume`, and the commands that read a record.
+// `gabbro evolve` and `gabbro resume`.
 #pragma once
 
 #include <cstdint>
@@ -22,25 +22,5 @@ struct EvolveCommand {
 /// left to do, 1 when it was stopped, 2 for usage, I/O, or workers that cannot work.
 int run_evolve(const EvolveCommand& c);
 int run_resume(const EvolveCommand& c);
-
-/// `run`: a campaign's folder, or a design of it as FOLDER#ID.
-struct RecordCommand {
-  std::string run, out;
-  std::int64_t count = 10;
-  bool json = false;
-};
-
-/// Funnel, causes of refusals and failures, and whether a process works on it.
-int run_status(const RecordCommand& c);
-/// The best designs of the highest rung, and the baselines there.
-int run_top(const RecordCommand& c);
-/// A design: its tree, program, lineage, curve and verdict.
-int run_show_design(const RecordCommand& c);
-/// Who descends from whom, as an indented tree with scores.
-int run_tree(const RecordCommand& c);
-/// The design's program, and its weights where they were kept, into a folder.
-int run_export(const RecordCommand& c);
-/// One self-contained HTML file.
-int run_report(const RecordCommand& c);
 
 }  // namespace gabbro::cli

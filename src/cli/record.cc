@@ -1,0 +1,162 @@
+#include "cli/record.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "campaign/campaign.h"
+#include "campaign/record_text.h"
+#include "campaign/report.h"
+#include "cli/commands.h"
+#include "cli/files.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+int failed(const char* command, const Error& error) {
+  fmt::print(stderr, "{}\n", format_error(std::string("gabbro ") + command, error));
+  return kUsage;
+}
+
+struct Named {
+  std::string dir;
+  std::int64_t design = 0;  // 0: none
+};
+
+std::optional<Named> parse(const std::string& text) {
+  const std::size_t at = text.rfind('#');
+  if (at == std::string::npos) return Named{text, 0};
+  Named out{text.substr(0, at), 0};
+  const char *from = text.data() + at + 1, *end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(from, end, out.design);
+  if (error != std::errc{} || stop != end || out.design < 1) return std::nullopt;
+  return out;
+}
+
+// `wants`: a design must be named (true), or must not (false).
+Result<Named> parse(const std::string& text, bool wants) {
+  const auto named = parse(text);
+  if (!named || (named->design > 0) != wants)
+    return fail("usage", fmt::format("'{}' names no {}", text, wants ? "design" : "campaign"),
+                wants ? "RUN#ID, as runs/evolve#17" : "the folder of a campaign");
+  return *named;
+}
+
+Result<store::Store> open(const std::string& dir) {
+  std::error_code error;
+  const std::string path = campaign::Place{dir}.store();
+  if (!fs::exists(path, error))
+    return fail("campaign", "there is no campaign in " + dir, "gabbro evolve --dir DIR begins one");
+  return store::Store::read(path);
+}
+
+int print(const char* command, const RecordCommand& c, bool wants,
+          const std::function<Result<std::string>(const store::Store&, const Named&)>& text) {
+  const auto named = parse(c.run, wants);
+  if (!named) return failed(command, named.error());
+  const auto store = open(named->dir);
+  if (!store) return failed(command, store.error());
+  const auto out = text(*store, *named);
+  if (!out) return failed(command, out.error());
+  fmt::print("{}{}", *out, out->ends_with('\n') ? "" : "\n");
+  return kValid;
+}
+
+}  // namespace
+
+bool names_design(const std::string& text) {
+  const auto named = parse(text);
+  std::error_code error;
+  return named && named->design > 0 && !fs::exists(text, error);
+}
+
+int run_status(const RecordCommand& c) {
+  return print("status", c, false, [&](const store::Store& s, const Named&) {
+    return c.json ? campaign::status_json(s) : campaign::status_text(s);
+  });
+}
+
+int run_top(const RecordCommand& c) {
+  return print("top", c, false, [&](const store::Store& s, const Named&) {
+    const auto count = static_cast<std::size_t>(c.count);
+    return c.json ? campaign::top_json(s, count) : campaign::top_text(s, count);
+  });
+}
+
+int run_show_design(const RecordCommand& c) {
+  return print("show", c, true,
+               [](const store::Store& s, const Named& n) { return campaign::design_text(s, n.design); });
+}
+
+int run_tree(const RecordCommand& c) {
+  const auto named = parse(c.run);
+  return print("tree", c, named && named->design > 0,
+               [](const store::Store& s, const Named& n) { return campaign::tree_text(s, n.design); });
+}
+
+int run_export(const RecordCommand& c) {
+  const auto named = parse(c.run, true);
+  if (!named) return failed("export", named.error());
+  const auto store = open(named->dir);
+  if (!store) return failed("export", store.error());
+  const auto design = store->design(named->design);
+  if (!design) return failed("export", design.error());
+  const std::string out = c.out.empty() ? fmt::format("{}-{}", design->born.name, named->design) : c.out;
+  std::error_code error;
+  if (fs::exists(out, error))
+    return failed("export", {"io", out + " is there already", "give another folder by --out", {}});
+  fs::create_directories(out, error);
+  if (error) return failed("export", {"io", fmt::format("cannot make {}: {}", out, error.message()), "", {}});
+  // The run that says most: the highest rung, the last one there with weights.
+  const store::TrialRow* best = nullptr;
+  std::string weights;
+  const auto trials = store->trials_of(named->design);
+  for (const store::TrialRow& t : trials) {
+    const std::string file = campaign::Place{named->dir}.trial(t.begun.id) + "/weights.safetensors";
+    const bool kept = fs::exists(file, error);
+    if (t.status != "done" || (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
+      continue;
+    best = &t;
+    weights = kept ? file : "";
+  }
+  if (const auto ok = replace_file(out + "/design.gab", design->born.program); !ok)
+    return failed("export", ok.error());
+  if (best)
+    if (const auto result = store->result(best->begun.id))
+      if (const auto ok = replace_file(out + "/result.json", record::to_json(*result)); !ok)
+        return failed("export", ok.error());
+  if (!weights.empty()) {
+    fs::copy_file(weights, out + "/weights.safetensors.tmp", error);
+    if (!error) fs::rename(out + "/weights.safetensors.tmp", out + "/weights.safetensors", error);
+    if (error)
+      return failed("export", {"io", fmt::format("cannot copy {}: {}", weights, error.message()), "", {}});
+    // What a run's folder holds besides, so that gabbro eval and generate read it.
+    fs::copy_file(campaign::Place{named->dir}.trial(best->begun.id) + "/spec.json", out + "/spec.json",
+                  error);
+  }
+  fmt::print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",
+             weights.empty() ? "; no weights were kept (those of the first rung are not)"
+                             : ", weights.safetensors, spec.json");
+  return kValid;
+}
+
+int run_report(const RecordCommand& c) {
+  const auto named = parse(c.run, false);
+  if (!named) return failed("report", named.error());
+  const auto store = open(named->dir);
+  if (!store) return failed("report", store.error());
+  const auto html = campaign::report_html(*store, named->dir);
+  if (!html) return failed("report", html.error());
+  const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
+  if (const auto ok = replace_file(out, *html); !ok) return failed("report", ok.error());
+  fmt::print("{}\n", out);
+  return kValid;
+}
+
+}  // namespace gabbro::cli
