@@ -18,7 +18,8 @@ struct Costs {
   const Graph& graph;
   std::vector<bool> live;
   std::vector<unsigned> side;
-  std::vector<AxisId> like;  // of each axis, the first of the same size: layers have axes of their own, of few sizes
+  std::vector<AxisId>
+      like;  // of each axis, the first of the same size: layers have axes of their own, of few sizes
 
   explicit Costs(const Graph& g)
       : graph(g), live(live_nodes(g, 0, g.bodies[0].outputs)), side(live.size(), kNone) {
