@@ -14,9 +14,11 @@ namespace gabbro::exec {
 
 namespace {
 
-// Of float32: what lies beyond is infinite there, and a parameter whose gradient is so far below the largest gets nothing.
-constexpr double kLargest = 1e36;
-constexpr double kLeast = 1e-30;
+// Of float32: squares of larger values leave it, texts differ, and what grows so fast by the first step is not trained.
+constexpr double kLargest = 1e15;
+// A gradient so far below the largest is none. Those that cancel but for rounding (a bias of all keys, under a softmax) are above: some
+// designs that train well have them.
+constexpr double kLeast = 1e-20;
 constexpr double kMostNumbers = 1 << 22;
 
 // The graph with its gradient: of a random functional of the logits, to every parameter.
@@ -76,7 +78,16 @@ class Screen {
     return out;
   }
 
-  // Infinities that a program writes are its own: only what is no number counts, and what float32 cannot hold.
+  // Infinities and large numbers that a program writes, as masks or to start a maximum from, are its own.
+  [[nodiscard]] bool is_own(double v) const {
+    for (const ir::Body& body : model_.bodies)
+      for (const ir::Node& node : body.nodes)
+        if (node.op == ir::Op::kConst && std::abs(node.value) > kLargest &&
+            std::abs(std::log2(std::abs(v / node.value))) < 1)
+          return true;
+    return false;
+  }
+
   Screening first_parameters() {
     const Differentiated& d = *differentiated_;
     const std::vector<Tensor> values =
@@ -85,7 +96,8 @@ class Screen {
     for (std::size_t i = 0; i < values.size(); ++i)
       for (const double v : values[i].data) {
         const bool gradient = i < d.gradients.size();
-        if (std::isnan(v) || (gradient && std::isinf(v)) || (std::isfinite(v) && std::abs(v) > kLargest))
+        if (std::isnan(v) || (gradient && std::isinf(v)) ||
+            (std::isfinite(v) && std::abs(v) > kLargest && !is_own(v)))
           return {"finite",
                   fmt::format("{} is {:.3g} with the first parameters",
                               gradient ? "the gradient of " + model_.params[d.owners[i]].name
@@ -113,7 +125,7 @@ class Screen {
       const auto vocab = static_cast<std::int64_t>(model_.env.vocab);
       other[at] = (other[at] + 1 + draw.below(vocab - 1)) % vocab;
       const std::vector<double> a = logits(tokens_, params), b = logits(other, params);
-      double size = kLeast, change = 0;
+      double size = 1e-30, change = 0;
       for (std::size_t i = (at + 1) * (a.size() / tokens_.size()); i < a.size(); ++i) {
         size = std::max(size, std::abs(a[i]));
         change = std::max(change, std::abs(a[i] - b[i]));
@@ -133,9 +145,10 @@ class Screen {
                                                   static_cast<std::int64_t>(tokens_.size()));
       for (std::size_t i = 0; i < values.size(); ++i)
         for (const double v : values[i].data) sizes[d.owners[i]] += std::isfinite(v) ? std::abs(v) : 0;
+      const double least = kLeast * *std::max_element(sizes.begin(), sizes.end());
       silent.clear();
       for (std::size_t p = 0; p < sizes.size() && silent.empty(); ++p)
-        if (!(sizes[p] > kLeast)) silent = model_.params[p].name;
+        if (!(sizes[p] > least)) silent = model_.params[p].name;
       if (silent.empty()) return {};
     }
     return {"gradient", "none reaches " + silent};

@@ -19,7 +19,7 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
 double numbers_kept(const ir::Graph& graph, std::int64_t length);
 
 /// Why a design is refused; an empty cause when it is not. "size": a run of it keeps too many numbers; "finite": the first parameters, or
-/// the first gradient, give values that are no numbers or leave float32; "mixing": no token changes a later logit, though the
+/// the first gradient, give values that are no numbers or whose squares leave float32; "mixing": no token changes a later logit, though the
 /// graph says so; "gradient": parameters that get none that float32 would see, with none of three draws.
 struct Screening {
   std::string cause, detail;
