@@ -1,8 +1,12 @@
 // How many designs a second the generator writes, and how many random edits a second are applied and checked; one core.
 #include <benchmark/benchmark.h>
 
+#include <set>
+
 #include "edit/generate.h"
 #include "edit/vary.h"
+#include "lang/check.h"
+#include "zoo/embedded.h"
 #include "zoo/library.h"
 
 namespace {
@@ -43,6 +47,40 @@ void vary_designs(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// What a campaign does between trainings: parents drawn from a population that begins with the zoo and takes its offspring in,
+// every operator, structural hashes, what was seen before left out. Items are new designs; `tries` are draws for each.
+void breed(benchmark::State& state) {
+  std::vector<lang::Program> population;
+  std::set<Hash128> seen;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    if (const lang::Program* program = zoo::program(entry.file))
+      if (lang::CheckReport report = lang::check(*program, zoo::library());
+          report.valid() && report.subjects.size() == 1 && report.subjects[0].is_design) {
+        seen.insert(report.subjects[0].hash);
+        population.push_back(std::move(report.program));
+      }
+  const std::size_t zoo = population.size();
+  std::int64_t tries = 0, unique = 0;
+  for (auto _ : state) {
+    for (bool fresh = false; !fresh;) {
+      Random random = Random(3).split(static_cast<std::uint64_t>(tries++));
+      const lang::Program& parent = random.pick(population);
+      const lang::Program& mate = random.pick(population);
+      auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &mate, book(), random);
+      fresh = child && seen.insert(child->subject.hash).second;
+      if (!fresh) continue;
+      ++unique;
+      if (population.size() < zoo + 200)
+        population.push_back(std::move(child->program));
+      else
+        population[zoo + static_cast<std::size_t>(random.below(200))] = std::move(child->program);
+    }
+  }
+  state.SetItemsProcessed(unique);
+  state.counters["tries"] = static_cast<double>(tries) / static_cast<double>(unique);
+}
+
+BENCHMARK(breed);
 BENCHMARK(generate_designs);
 BENCHMARK(measure_code_book)->Unit(benchmark::kMillisecond);
 BENCHMARK(vary_designs);

@@ -13,6 +13,7 @@
 
 #include "edit/codebook.h"
 #include "lang/ast.h"
+#include "lang/check.h"
 #include "lang/library.h"
 
 namespace gabbro::edit {
@@ -21,6 +22,16 @@ using lang::Expr;
 using lang::Library;
 using lang::Program;
 using lang::Stmt;
+
+/// What the result of an edit is checked against. `report`, when there is one, gets what the check found of a result: its
+/// elaboration, proofs, facts and hash (not its program, which the edit returns).
+struct Against {
+  Against(const Library& known,
+          lang::CheckReport* found = nullptr)  // NOLINT: mostly a library is all there is
+      : library(known), report(found) {}
+  const Library& library;
+  lang::CheckReport* report;
+};
 
 // ---- the tree of a design -------------------------------------------------------------------------------------------------
 
@@ -41,32 +52,32 @@ std::vector<Place> places(const Program& program, const Library& library);
 Result<Expr> subtree(const Program& program, const Library& library, const std::string& path);
 
 /// Puts `instance` at `path`.
-Result<Program> replace_subtree(const Program& program, const Library& library, const std::string& path,
+Result<Program> replace_subtree(const Program& program, const Against& against, const std::string& path,
                                 const Expr& instance);
 /// Puts the subtree of `donor` at `from` in the place `path`, with the units that it needs; units of a name that is taken are
 /// renamed, equal ones are unified.
-Result<Program> crossover(const Program& program, const Library& library, const std::string& path,
+Result<Program> crossover(const Program& program, const Against& against, const std::string& path,
                           const Program& donor, const std::string& from);
 /// X becomes outer(slot=X).
-Result<Program> wrap(const Program& program, const Library& library, const std::string& path, Expr outer,
+Result<Program> wrap(const Program& program, const Against& against, const std::string& path, Expr outer,
                      const std::string& slot);
 /// `instance` follows what stands at `path`: in the list there, else in a new one.
-Result<Program> insert(const Program& program, const Library& library, const std::string& path,
+Result<Program> insert(const Program& program, const Against& against, const std::string& path,
                        const Expr& instance);
 /// An element leaves its list, a repetition loses one turn, a unit with slots gives way to what fills its first slot, any
 /// other to Identity.
-Result<Program> remove(const Program& program, const Library& library, const std::string& path);
+Result<Program> remove(const Program& program, const Against& against, const std::string& path);
 /// X becomes 2 * X; n * X becomes (n + 1) * X.
-Result<Program> duplicate(const Program& program, const Library& library, const std::string& path);
+Result<Program> duplicate(const Program& program, const Against& against, const std::string& path);
 /// Both places become one shared instance: that of `path`. With the same path twice, all repetitions of that place.
-Result<Program> share(const Program& program, const Library& library, const std::string& path,
+Result<Program> share(const Program& program, const Against& against, const std::string& path,
                       const std::string& with);
 /// Unit(...) becomes Unit(..., hyper=value).
-Result<Program> set_hyper(const Program& program, const Library& library, const std::string& path,
+Result<Program> set_hyper(const Program& program, const Against& against, const std::string& path,
                           const std::string& hyper, const Expr& value);
 /// Copies the library's unit at `path` into the program under a new name, so that its text can be edited. The name is that of
 /// the unit at `path` in the result.
-Result<Program> adopt(const Program& program, const Library& library, const std::string& path);
+Result<Program> adopt(const Program& program, const Against& against, const std::string& path);
 
 // ---- the text of a unit ---------------------------------------------------------------------------------------------------
 
@@ -89,22 +100,22 @@ const Stmt* find(const lang::Unit& unit, const Spot& spot);
 const Expr* find(const lang::Unit& unit, const ExprSpot& spot);
 
 /// Puts `with` (one statement or several) in the place of the statement.
-Result<Program> replace_statement(const Program& program, const Library& library, const Spot& spot,
+Result<Program> replace_statement(const Program& program, const Against& against, const Spot& spot,
                                   const std::vector<Stmt>& with);
 /// Puts `added` before the statement.
-Result<Program> insert_statement(const Program& program, const Library& library, const Spot& spot,
+Result<Program> insert_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Stmt>& added);
 /// Removes an assignment or a scan; where its values were read, `stand_in` (same order as the names it assigned) is read.
-Result<Program> delete_statement(const Program& program, const Library& library, const Spot& spot,
+Result<Program> delete_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Expr>& stand_in);
 /// Puts `with` in the place of the expression, and `before` before its statement.
-Result<Program> replace_expression(const Program& program, const Library& library, const ExprSpot& spot,
+Result<Program> replace_expression(const Program& program, const Against& against, const ExprSpot& spot,
                                    const Expr& with, const std::vector<Stmt>& before = {});
 /// a + b becomes a `name` b, f(a) becomes `name`(a): the operator or function gets another name, its operands stay.
-Result<Program> swap_operator(const Program& program, const Library& library, const ExprSpot& spot,
+Result<Program> swap_operator(const Program& program, const Against& against, const ExprSpot& spot,
                               const std::string& name);
 /// A number is multiplied by `factor`; whole ones stay whole, and change by at least one.
-Result<Program> step_constant(const Program& program, const Library& library, const ExprSpot& spot,
+Result<Program> step_constant(const Program& program, const Against& against, const ExprSpot& spot,
                               double factor);
 
 /// The names that a statement gives values to (states of a scan included), those of its body too.
@@ -116,7 +127,7 @@ std::vector<std::string> assigned(const Stmt& stmt);
 void tidy(Program& program);
 
 /// `program` if it checks, else its first error.
-Result<Program> accept(Program program, const Library& library);
+Result<Program> accept(Program program, const Against& against);
 
 /// The one design of the program. Errors: "edit" when there is none or several.
 Result<const lang::Design*> design_of(const Program& program);

@@ -69,13 +69,13 @@ tl::unexpected<Error> no_place(const Spot& spot) {
 }
 
 template <class F>
-Result<Program> edited(const Program& program, const Library& library, const Spot& spot, F&& change) {
+Result<Program> edited(const Program& program, const Against& against, const Spot& spot, F&& change) {
   Program copy = program;
   Unit* unit = find_unit(copy, spot.unit);
   if (!unit || !stmt_at(*unit, spot)) return no_place(spot);
   if (Result<bool> ok = change(*unit); !ok) return tl::unexpected(ok.error());
   tidy(copy);
-  return accept(std::move(copy), library);
+  return accept(std::move(copy), against);
 }
 
 void substitute(std::vector<Stmt>& block, const std::string& name, const Expr& with) {
@@ -113,9 +113,9 @@ std::vector<ExprSpot> expressions(const Unit& unit) {
 const Stmt* find(const Unit& unit, const Spot& spot) { return stmt_at(const_cast<Unit&>(unit), spot); }
 const Expr* find(const Unit& unit, const ExprSpot& spot) { return expr_at(const_cast<Unit&>(unit), spot); }
 
-Result<Program> replace_statement(const Program& program, const Library& library, const Spot& spot,
+Result<Program> replace_statement(const Program& program, const Against& against, const Spot& spot,
                                   const std::vector<Stmt>& with) {
-  return edited(program, library, spot, [&](Unit& unit) -> Result<bool> {
+  return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
     const auto at = block.erase(block.begin() + spot.at.back());
     block.insert(at, with.begin(), with.end());
@@ -123,18 +123,18 @@ Result<Program> replace_statement(const Program& program, const Library& library
   });
 }
 
-Result<Program> insert_statement(const Program& program, const Library& library, const Spot& spot,
+Result<Program> insert_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Stmt>& added) {
-  return edited(program, library, spot, [&](Unit& unit) -> Result<bool> {
+  return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
     block.insert(block.begin() + spot.at.back(), added.begin(), added.end());
     return true;
   });
 }
 
-Result<Program> delete_statement(const Program& program, const Library& library, const Spot& spot,
+Result<Program> delete_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Expr>& stand_in) {
-  return edited(program, library, spot, [&](Unit& unit) -> Result<bool> {
+  return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
     const Stmt gone = block[static_cast<std::size_t>(spot.at.back())];
     if (gone.kind == Stmt::Kind::kReturn) return fail("edit", "a unit must return");
@@ -147,9 +147,9 @@ Result<Program> delete_statement(const Program& program, const Library& library,
   });
 }
 
-Result<Program> replace_expression(const Program& program, const Library& library, const ExprSpot& spot,
+Result<Program> replace_expression(const Program& program, const Against& against, const ExprSpot& spot,
                                    const Expr& with, const std::vector<Stmt>& before) {
-  return edited(program, library, spot.stmt, [&](Unit& unit) -> Result<bool> {
+  return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
     Expr* at = expr_at(unit, spot);
     if (!at) return no_place(spot.stmt);
     *at = with;
@@ -159,9 +159,9 @@ Result<Program> replace_expression(const Program& program, const Library& librar
   });
 }
 
-Result<Program> swap_operator(const Program& program, const Library& library, const ExprSpot& spot,
+Result<Program> swap_operator(const Program& program, const Against& against, const ExprSpot& spot,
                               const std::string& name) {
-  return edited(program, library, spot.stmt, [&](Unit& unit) -> Result<bool> {
+  return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
     Expr* at = expr_at(unit, spot);
     if (!at) return no_place(spot.stmt);
     if (at->kind != Expr::Kind::kBinary && at->kind != Expr::Kind::kCall)
@@ -172,9 +172,9 @@ Result<Program> swap_operator(const Program& program, const Library& library, co
   });
 }
 
-Result<Program> step_constant(const Program& program, const Library& library, const ExprSpot& spot,
+Result<Program> step_constant(const Program& program, const Against& against, const ExprSpot& spot,
                               double factor) {
-  return edited(program, library, spot.stmt, [&](Unit& unit) -> Result<bool> {
+  return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
     Expr* at = expr_at(unit, spot);
     if (!at) return no_place(spot.stmt);
     if (at->kind != Expr::Kind::kNumber) return fail("edit", "no number stands there");

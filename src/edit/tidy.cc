@@ -206,11 +206,15 @@ void tidy(Program& program) {
   prune_items(program);
 }
 
-Result<Program> accept(Program program, const Library& library) {
-  lang::CheckReport report = lang::check(std::move(program), library);
-  if (report.valid()) return std::move(report.program);
+Result<Program> accept(Program program, const Against& against) {
+  lang::CheckReport report = lang::check(std::move(program), against.library);
+  if (report.valid()) {
+    Program accepted = std::move(report.program);
+    if (against.report) *against.report = std::move(report);
+    return accepted;
+  }
   // Positions are those of the text that the reader would see.
-  const lang::CheckReport printed = lang::check(lang::print(report.program), library);
+  const lang::CheckReport printed = lang::check(lang::print(report.program), against.library);
   return tl::unexpected(printed.valid() ? report.errors[0] : printed.errors[0]);
 }
 

@@ -9,6 +9,7 @@
 #include "edit/build.h"
 #include "edit/edit.h"
 #include "edit/values.h"
+#include "edit/vary_text.h"
 #include "lang/printer.h"
 
 namespace gabbro::edit {
@@ -99,18 +100,18 @@ Result<Expr*> reach(Program& program, const Library& library, const std::string&
   return at;
 }
 
-Result<Program> finish(Program program, const Library& library) {
+Result<Program> finish(Program program, const Against& against) {
   tidy(program);
-  return accept(std::move(program), library);
+  return accept(std::move(program), against);
 }
 
 // Changes the expression at `path` in a copy.
 template <class F>
-Result<Program> edited(const Program& program, const Library& library, const std::string& path, F&& change) {
+Result<Program> edited(const Program& program, const Against& against, const std::string& path, F&& change) {
   Program copy = program;
-  GABBRO_TRY(at, reach(copy, library, path));
+  GABBRO_TRY(at, reach(copy, against.library, path));
   if (Result<bool> ok = change(*at); !ok) return tl::unexpected(ok.error());
-  return finish(std::move(copy), library);
+  return finish(std::move(copy), against);
 }
 
 constexpr int kDefaultsShown = 2;  // levels
@@ -290,45 +291,45 @@ Result<Expr> subtree(const Program& program, const Library& library, const std::
   return *at;
 }
 
-Result<Program> replace_subtree(const Program& program, const Library& library, const std::string& path,
+Result<Program> replace_subtree(const Program& program, const Against& against, const std::string& path,
                                 const Expr& instance) {
-  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+  return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     at = instance;
     return true;
   });
 }
 
-Result<Program> crossover(const Program& program, const Library& library, const std::string& path,
+Result<Program> crossover(const Program& program, const Against& against, const std::string& path,
                           const Program& donor, const std::string& from) {
-  GABBRO_TRY(instance, subtree(donor, library, from));
+  GABBRO_TRY(instance, subtree(donor, against.library, from));
   GABBRO_TRY(design, design_of(donor));
   inline_shares(instance, *design);
   Program copy = program;
-  import_items(copy, library, donor, instance);
-  GABBRO_TRY(at, reach(copy, library, path));
+  import_items(copy, against.library, donor, instance);
+  GABBRO_TRY(at, reach(copy, against.library, path));
   *at = std::move(instance);
-  return finish(std::move(copy), library);
+  return finish(std::move(copy), against);
 }
 
-Result<Program> wrap(const Program& program, const Library& library, const std::string& path, Expr outer,
+Result<Program> wrap(const Program& program, const Against& against, const std::string& path, Expr outer,
                      const std::string& slot) {
   if (outer.kind != Expr::Kind::kName && outer.kind != Expr::Kind::kCall)
     return fail("edit", lang::print(outer) + " is not a unit", "only units have slots");
-  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+  return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     at = build::with(std::move(outer), slot, std::move(at));
     return true;
   });
 }
 
-Result<Program> insert(const Program& program, const Library& library, const std::string& path,
+Result<Program> insert(const Program& program, const Against& against, const std::string& path,
                        const Expr& instance) {
   if (const auto i = number(last(path)); i && path.find('.') != std::string::npos)
-    return edited(program, library, parent(path), [&](Expr& at) -> Result<bool> {
+    return edited(program, against, parent(path), [&](Expr& at) -> Result<bool> {
       if (at.kind != Expr::Kind::kList || *i >= at.args.size()) return fail("place", "no place " + path);
       at.args.insert(at.args.begin() + static_cast<std::ptrdiff_t>(*i) + 1, instance);
       return true;
     });
-  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+  return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (at.kind == Expr::Kind::kList)
       at.args.push_back(instance);
     else
@@ -337,11 +338,11 @@ Result<Program> insert(const Program& program, const Library& library, const std
   });
 }
 
-Result<Program> remove(const Program& program, const Library& library, const std::string& path) {
+Result<Program> remove(const Program& program, const Against& against, const std::string& path) {
   const std::string up = parent(path);
   const bool rooted = up == path;
   if (!rooted && number(last(path))) {
-    return edited(program, library, up, [&](Expr& at) -> Result<bool> {
+    return edited(program, against, up, [&](Expr& at) -> Result<bool> {
       const std::size_t i = *number(last(path));
       if (at.kind != Expr::Kind::kList || i >= at.args.size()) return fail("place", "no place " + path);
       if (at.args.size() == 1) return fail("edit", "the only element of a list cannot be removed");
@@ -349,7 +350,7 @@ Result<Program> remove(const Program& program, const Library& library, const std
       return true;
     });
   }
-  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+  return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (is_repeat(at)) {
       if (at.args[0].kind != Expr::Kind::kNumber) return fail("edit", "the number of turns is not a literal");
       at.args[0].number -= 1;
@@ -362,7 +363,7 @@ Result<Program> remove(const Program& program, const Library& library, const std
     if (at.kind == Expr::Kind::kList) return fail("edit", "a list is emptied element by element");
     if (at.text == "Identity") return fail("edit", "there is nothing to remove");
     for (std::size_t i = 0; i < at.args.size(); ++i) {
-      const Unit* unit = unit_named(program, library, at.text);
+      const Unit* unit = unit_named(program, against.library, at.text);
       const auto hyper = std::find_if(unit->hypers.begin(), unit->hypers.end(),
                                       [&](const Hyper& h) { return h.name == at.keywords[i]; });
       if (hyper == unit->hypers.end() || hyper->kind != Hyper::Kind::kSlot) continue;
@@ -375,8 +376,8 @@ Result<Program> remove(const Program& program, const Library& library, const std
   });
 }
 
-Result<Program> duplicate(const Program& program, const Library& library, const std::string& path) {
-  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+Result<Program> duplicate(const Program& program, const Against& against, const std::string& path) {
+  return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (is_repeat(at) && at.args[0].kind == Expr::Kind::kNumber)
       at.args[0].number += 1;
     else
@@ -385,22 +386,23 @@ Result<Program> duplicate(const Program& program, const Library& library, const 
   });
 }
 
-Result<Program> share(const Program& program, const Library& library, const std::string& path,
+Result<Program> share(const Program& program, const Against& against, const std::string& path,
                       const std::string& with) {
   if (path != with && (with.starts_with(path + ".") || path.starts_with(with + ".")))
     return fail("edit", fmt::format("{} and {} lie within each other", path, with));
   Program copy = program;
-  GABBRO_TRY(first, reach(copy, library, path));
-  if (first->kind == Expr::Kind::kName && !unit_named(copy, library, first->text))
+  GABBRO_TRY(first, reach(copy, against.library, path));
+  if (first->kind == Expr::Kind::kName && !unit_named(copy, against.library, first->text))
     return fail("edit", fmt::format("{} is shared already", path));
   Design& design = design_in(copy);
   std::string name = "core";
-  for (int i = 2; mentions_anywhere(copy, name) || library.unit(name) || library.function(name); ++i)
+  for (int i = 2;
+       mentions_anywhere(copy, name) || against.library.unit(name) || against.library.function(name); ++i)
     name = "core" + std::to_string(i);
   const Expr instance = *first;
   *first = build::name(name);
   if (with != path) {
-    GABBRO_TRY(second, reach(copy, library, with));
+    GABBRO_TRY(second, reach(copy, against.library, with));
     *second = build::name(name);
   }
   // A shared instance stands before those that use it.
@@ -409,12 +411,12 @@ Result<Program> share(const Program& program, const Library& library, const std:
     for (std::size_t i = 0; i < design.shares.size(); ++i)
       if (design.shares[i].name == used) before = std::min(before, i);
   design.shares.insert(design.shares.begin() + static_cast<std::ptrdiff_t>(before), {name, instance, {}});
-  return finish(std::move(copy), library);
+  return finish(std::move(copy), against);
 }
 
-Result<Program> set_hyper(const Program& program, const Library& library, const std::string& path,
+Result<Program> set_hyper(const Program& program, const Against& against, const std::string& path,
                           const std::string& hyper, const Expr& value) {
-  return edited(program, library, path, [&](Expr& at) -> Result<bool> {
+  return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (at.kind != Expr::Kind::kName && at.kind != Expr::Kind::kCall)
       return fail("edit", path + " is not a unit", "hyperparameters belong to units");
     for (std::size_t i = 0; i < at.args.size(); ++i)
@@ -427,7 +429,8 @@ Result<Program> set_hyper(const Program& program, const Library& library, const 
   });
 }
 
-Result<Program> adopt(const Program& program, const Library& library, const std::string& path) {
+Result<Program> adopt_unchecked(const Program& program, const Library& library, const std::string& path,
+                                std::string& name) {
   Program copy = program;
   GABBRO_TRY(at, reach(copy, library, path));
   if (find_unit(program, at->text)) return fail("edit", at->text + " is the program's own already");
@@ -435,10 +438,17 @@ Result<Program> adopt(const Program& program, const Library& library, const std:
   if (!unit || (at->kind != Expr::Kind::kName && at->kind != Expr::Kind::kCall))
     return fail("edit", path + " is not a unit of the library");
   Unit own = *unit;
-  own.name = fresh_item(program, {}, library, unit->name);
+  own.name = name = fresh_item(program, {}, library, unit->name);
   at->text = own.name;
   copy.items.insert(copy.items.begin(), lang::Item{std::move(own), {}, {}});
-  return finish(std::move(copy), library);
+  tidy(copy);
+  return copy;
+}
+
+Result<Program> adopt(const Program& program, const Against& against, const std::string& path) {
+  std::string name;
+  GABBRO_TRY(copy, adopt_unchecked(program, against.library, path, name));
+  return accept(std::move(copy), against);
 }
 
 }  // namespace gabbro::edit

@@ -46,8 +46,13 @@ bool is_unit(const Expr& e) { return e.kind == Expr::Kind::kName || e.kind == Ex
 // One variation: the program, where it draws from, and what it knows so far.
 class Variation {
  public:
-  Variation(const Program& program, CodeBook& book, Random& random)
-      : program_(program), book_(book), library_(book.library()), random_(random) {}
+  /// `report` gets what the check found.
+  Variation(const Program& program, CodeBook& book, Random& random, lang::CheckReport& report)
+      : program_(program),
+        book_(book),
+        library_(book.library()),
+        against_(book.library(), &report),
+        random_(random) {}
 
   Result<Program> run(Operator op, const Program* mate);
 
@@ -70,6 +75,7 @@ class Variation {
   const Program& program_;
   CodeBook& book_;
   const Library& library_;
+  const Against against_;
   Random& random_;
 };
 
@@ -109,7 +115,7 @@ Result<Program> Variation::replace() {
   Expr instance = random_instance(random_, book_, slot, 1);
   for (int i = 0; i < 8 && mixes(instance) != mixes(place->instance) && random_.chance(0.9); ++i)
     instance = random_instance(random_, book_, slot, 1);
-  return replace_subtree(program_, library_, place->path, instance);
+  return replace_subtree(program_, against_, place->path, instance);
 }
 
 Result<Program> Variation::cross(const Program* mate) {
@@ -123,7 +129,7 @@ Result<Program> Variation::cross(const Program* mate) {
   // Slots meet slots of the same name; elements of stacks meet such elements.
   std::erase_if(theirs, [&](const Place& p) { return p.path == "stack" || !to || p.slot != to->slot; });
   if (theirs.empty()) return no_room("place that the mate has as well");
-  return crossover(program_, library_, to->path, *mate, random_.pick(theirs).path);
+  return crossover(program_, against_, to->path, *mate, random_.pick(theirs).path);
 }
 
 Result<Program> Variation::wrap_one() {
@@ -135,7 +141,7 @@ Result<Program> Variation::wrap_one() {
       if (slot.shape == "1" && (!slot.narrow || !mixes(place->instance))) outer.emplace_back(entry, &slot);
   if (outer.empty()) return no_room("unit with a slot that fits");
   const auto& [entry, slot] = random_.pick(outer);
-  return wrap(program_, library_, place->path, build::name(entry->unit->name), slot->name);
+  return wrap(program_, against_, place->path, build::name(entry->unit->name), slot->name);
 }
 
 Result<Program> Variation::insert_one() {
@@ -151,20 +157,20 @@ Result<Program> Variation::insert_one() {
     if (const Entry* entry = book_.find(block); entry && !entry->slots.empty())
       instance = build::with(build::name(block), entry->slots[0].name, std::move(inner));
   }
-  return insert(program_, library_, place->path, instance);
+  return insert(program_, against_, place->path, instance);
 }
 
 Result<Program> Variation::share_some() {
   const auto first =
       pick_place([](const Place& p) { return is_unit(p.instance) && p.path.find('.') != std::string::npos; });
   if (!first) return no_room("unit");
-  if (random_.chance(0.5)) return share(program_, library_, first->path, first->path);
+  if (random_.chance(0.5)) return share(program_, against_, first->path, first->path);
   const auto second = pick_place([&](const Place& p) {
     return is_unit(p.instance) && p.slot == first->slot && p.path != first->path &&
            p.path.find('.') != std::string::npos;
   });
   if (!second) return no_room("second place like " + first->path);
-  return share(program_, library_, first->path, second->path);
+  return share(program_, against_, first->path, second->path);
 }
 
 Result<Program> Variation::hyper() {
@@ -183,7 +189,7 @@ Result<Program> Variation::hyper() {
   const Choice& choice = random_.pick(known);
   const auto value = random_value(*choice.hyper, random_);
   if (!value) return no_room("range to draw from");
-  return set_hyper(program_, library_, choice.path, choice.hyper->name, *value);
+  return set_hyper(program_, against_, choice.path, choice.hyper->name, *value);
 }
 
 // Every k-th block becomes another one.
@@ -213,7 +219,7 @@ Result<Program> Variation::hybrid() {
   Expr run = every > 2 ? build::binary("*", build::num(every - 1), block) : block;
   Expr group = build::list({std::move(run), std::move(other)});
   Expr whole = groups > 1 ? build::binary("*", build::num(groups), std::move(group)) : std::move(group);
-  return replace_subtree(program_, library_, place->path, whole);
+  return replace_subtree(program_, against_, place->path, whole);
 }
 
 std::string fresh_unit(const Program& program, const Library& library, std::string_view stem) {
@@ -238,7 +244,7 @@ Result<Program> Variation::new_unit() {
   design.name = "Donor";
   design.stack = build::name(name);
   donor.items.push_back({std::move(design), {}, {}});
-  return crossover(program_, library_, place->path, donor, "stack");
+  return crossover(program_, against_, place->path, donor, "stack");
 }
 
 Result<Program> Variation::text(Operator op) {
@@ -259,13 +265,11 @@ Result<Program> Variation::text_of_one(Operator op) {
   if (!place) return no_room("unit");
   Program own = program_;
   std::string name = place->instance.text;
-  if (!find_unit(own, name)) {
-    GABBRO_TRY(adopted, adopt(program_, library_, place->path));
+  if (!find_unit(program_, name)) {
+    GABBRO_TRY(adopted, adopt_unchecked(program_, library_, place->path, name));
     own = std::move(adopted);
-    GABBRO_TRY(instance, subtree(own, library_, place->path));
-    name = instance.text;
   }
-  return vary_text(op, own, library_, name, random_);
+  return vary_text(op, own, against_, name, random_);
 }
 
 Result<Program> Variation::run(Operator op, const Program* mate) {
@@ -280,11 +284,11 @@ Result<Program> Variation::run(Operator op, const Program* mate) {
       return insert_one();
     case Operator::kRemove: {
       const auto place = pick_place([](const Place& p) { return p.path != "stack"; });
-      return place ? remove(program_, library_, place->path) : no_room("place to remove");
+      return place ? remove(program_, against_, place->path) : no_room("place to remove");
     }
     case Operator::kDuplicate: {
       const auto place = pick_place([](const Place& p) { return p.path != "stack" && p.owner == nullptr; });
-      return place ? duplicate(program_, library_, place->path) : no_room("element to duplicate");
+      return place ? duplicate(program_, against_, place->path) : no_room("element to duplicate");
     }
     case Operator::kShare:
       return share_some();
@@ -316,11 +320,18 @@ std::string_view name_of(Operator op) {
   return "";
 }
 
+Result<Variant> vary_checked(Operator op, const Program& program, const Program* mate, CodeBook& book,
+                             Random& random) {
+  lang::CheckReport report;
+  GABBRO_TRY(out, Variation(program, book, random, report).run(op, mate));
+  if (lang::print(out) == lang::print(program)) return fail("edit", "the edit changed nothing");
+  return Variant{std::move(out), std::move(report.subjects.back())};
+}
+
 Result<Program> vary(Operator op, const Program& program, const Program* mate, CodeBook& book,
                      Random& random) {
-  auto out = Variation(program, book, random).run(op, mate);
-  if (out && lang::print(*out) == lang::print(program)) return fail("edit", "the edit changed nothing");
-  return out;
+  GABBRO_TRY(out, vary_checked(op, program, mate, book, random));
+  return std::move(out.program);
 }
 
 }  // namespace gabbro::edit

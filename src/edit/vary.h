@@ -33,10 +33,20 @@ enum class Operator : std::uint8_t {
 std::span<const Operator> all_operators();
 std::string_view name_of(Operator op);
 
+/// A design and what its check found.
+struct Variant {
+  Program program;
+  lang::Subject subject;  // graph, proofs, facts, hash
+};
+
 /// One random edit of `program` (one design, checked). Units of the library are adopted before their text is edited. `mate` is
 /// the other parent of a crossover; null: a random program. Errors: what the edit reports ("edit": the program has no place for
-/// this operator), so a caller draws again. The result differs from `program`, is well typed and causal. One check of the
-/// program, one more when a unit is adopted.
+/// this operator), so a caller draws again. The result differs from `program`, is well typed and causal. One check of
+/// the result, which need not be checked again.
+Result<Variant> vary_checked(Operator op, const Program& program, const Program* mate, CodeBook& book,
+                             Random& random);
+
+/// The program alone.
 Result<Program> vary(Operator op, const Program& program, const Program* mate, CodeBook& book,
                      Random& random);
 

@@ -97,8 +97,8 @@ const std::vector<std::vector<std::string>>& families() {
 
 class TextVariation {
  public:
-  TextVariation(const Program& program, const Text& text, const Library& library, Random& random)
-      : program_(program), text_(text), library_(library), random_(random) {}
+  TextVariation(const Program& program, const Text& text, const Against& against, Random& random)
+      : program_(program), text_(text), against_(against), random_(random) {}
 
   Result<Program> run(Operator op) {
     switch (op) {
@@ -132,7 +132,7 @@ class TextVariation {
     if (!at || !spot) return no_room("place for that expression");
     Writer writer(text_, *at, random_);
     const Expr with = writer.values.make(site.type, 1 + static_cast<int>(random_.below(6)));
-    return replace_expression(program_, library_, *spot, with, writer.before);
+    return replace_expression(program_, against_, *spot, with, writer.before);
   }
 
   // q becomes f(q) where it is read first: a statement in between.
@@ -151,7 +151,7 @@ class TextVariation {
     Expr mixed = product ? build::binary("*", *site.expr, build::call("sigmoid", {std::move(other)}))
                          : build::binary("+", *site.expr, std::move(other));
     const Expr named = writer.values.hoist(site.expr->text, std::move(mixed), site.type);
-    return replace_expression(program_, library_, *spot, named, writer.before);
+    return replace_expression(program_, against_, *spot, named, writer.before);
   }
 
   Result<Program> delete_one() {
@@ -173,7 +173,7 @@ class TextVariation {
     }
     if (known.empty()) return no_room("statement that another value can stand in for");
     const Choice& choice = random_.pick(known);
-    return delete_statement(program_, library_, choice.spot, choice.stand_in);
+    return delete_statement(program_, against_, choice.spot, choice.stand_in);
   }
 
   // Other values in scope of the type of `name`; nothing is as good as another for a name that nobody reads later.
@@ -210,7 +210,7 @@ class TextVariation {
     const auto& [spot, family] = random_.pick(known);
     std::vector<std::string> others = *family;
     std::erase(others, find(*text_.unit, spot)->text);
-    return swap_operator(program_, library_, spot, random_.pick(others));
+    return swap_operator(program_, against_, spot, random_.pick(others));
   }
 
   Result<Program> step_one() {
@@ -219,22 +219,22 @@ class TextVariation {
       if (find(*text_.unit, spot)->kind == Expr::Kind::kNumber) known.push_back(spot);
     if (known.empty()) return no_room("number in its text");
     static const std::array<double, 4> kFactors{0.5, 0.8, 1.25, 2};
-    return step_constant(program_, library_, random_.pick(known), random_.pick(kFactors));
+    return step_constant(program_, against_, random_.pick(known), random_.pick(kFactors));
   }
 
   const Program& program_;
   const Text& text_;
-  const Library& library_;
+  const Against& against_;
   Random& random_;
 };
 
 }  // namespace
 
-Result<Program> vary_text(Operator op, const Program& program, const Library& library,
+Result<Program> vary_text(Operator op, const Program& program, const Against& against,
                           const std::string& unit, Random& random) {
-  const auto text = read(program, library, unit);
+  const auto text = read(program, against.library, unit);
   if (!text) return no_room("unit that can be read alone");
-  return TextVariation(program, *text, library, random).run(op);
+  return TextVariation(program, *text, against, random).run(op);
 }
 
 }  // namespace gabbro::edit

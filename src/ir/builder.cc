@@ -34,15 +34,31 @@ bool Builder::is_constant(NodeId id, double value) const {
 
 NodeId Builder::intern(Node n) {
   const std::uint64_t key = key_of(n);
-  const auto [first, last] = seen_.equal_range(key);
-  for (auto it = first; it != last; ++it)
-    if (same(node(it->second), n)) return it->second;
+  for (std::size_t at = key; !seen_.empty(); ++at) {
+    const auto& [known, id] = seen_[at & (seen_.size() - 1)];
+    if (id < 0) break;
+    if (known == key && same(node(id), n)) return id;
+  }
   n.line = line_;
   auto& nodes = graph_.bodies[body_].nodes;
   nodes.push_back(n);
   const auto id = static_cast<NodeId>(nodes.size() - 1);
-  seen_.emplace(key, id);
+  enter(key, id);
   return id;
+}
+
+void Builder::enter(std::uint64_t key, NodeId id) {
+  constexpr std::size_t kFirst = 64;
+  if (2 * ++seen_count_ > seen_.size()) {  // at most half full
+    auto old = std::exchange(seen_, {});
+    seen_.assign(std::max(kFirst, 2 * old.size()), {0, -1});
+    seen_count_ = 1;
+    for (const auto& [known, node] : old)
+      if (node >= 0) enter(known, node);
+  }
+  std::size_t at = key;
+  while (seen_[at & (seen_.size() - 1)].second >= 0) ++at;
+  seen_[at & (seen_.size() - 1)] = {key, id};
 }
 
 Result<NodeId> Builder::try_add(Node n) {

@@ -1,7 +1,8 @@
 // Appends nodes to one body of a graph, with common-subexpression elimination and algebraic simplification.
 #pragma once
 
-#include <unordered_map>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -46,13 +47,15 @@ class Builder {
  private:
   Result<NodeId> simplify(const Node& node, bool& done);
   NodeId intern(Node node);
+  void enter(std::uint64_t key, NodeId id);
   [[nodiscard]] bool is_constant(NodeId id, double value) const;
   [[nodiscard]] bool is_plain_constant(NodeId id) const;
 
   Graph& graph_;
   int body_;
   std::int32_t line_ = 0;
-  std::unordered_multimap<std::uint64_t, NodeId> seen_;
+  std::vector<std::pair<std::uint64_t, NodeId>> seen_;  // by key: a power of two of places, -1 in free ones
+  std::size_t seen_count_ = 0;
 };
 
 }  // namespace gabbro::ir

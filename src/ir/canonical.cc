@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <deque>
 #include <utility>
 
 #include "ir/op.h"
@@ -38,9 +37,17 @@ struct Form {
 };
 
 double rounded(double v) {  // constants that differ by rounding are one
-  if (v == 0 || !std::isfinite(v)) return v;
+  if (!std::isfinite(v) || (v == std::floor(v) && std::abs(v) < 1e11)) return v;
   const double scale = std::pow(10.0, 11 - std::floor(std::log10(std::abs(v))));
   return std::isfinite(scale) && scale > 0 ? std::round(v * scale) / scale : v;
+}
+
+// Lists are short: insertion needs no memory.
+template <class It, class Less>
+void stable_sort_few(It first, It last, Less less) {
+  if (last - first > 32) return std::stable_sort(first, last, less);
+  for (It i = first; i != last; ++i)
+    for (It j = i; j != first && less(*j, *(j - 1)); --j) std::swap(*j, *(j - 1));
 }
 
 std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(rounded(v) + 0.0); }
@@ -59,8 +66,8 @@ class Canonicalizer {
     forms_.resize(base_[bodies]);
     color_.assign(base_[bodies], 0);
     context_.assign(base_[bodies], 0);
-    for (const Sym& s : g_.syms) sym_hash_.push_back(hash64(s.key()));
-    for (const Axis& a : g_.axes) axis_base_.push_back(hash64(a.sym.key()));
+    for (const Sym& s : g_.syms) sym_hash_.push_back(hash_of(s));
+    for (const Axis& a : g_.axes) axis_base_.push_back(hash_of(a.sym));
     axis_color_ = axis_base_;
   }
 
@@ -70,6 +77,8 @@ class Canonicalizer {
     for (const Ref r : order_)  // a state's next value comes later in the order: its factor is known only now
       if (node(r).op == Op::kArg) forms_[at(r)] = normal_form(r);
     drop_absorbed();
+    attributes_.resize(live_.size());
+    for (const Ref r : order_) attributes_[at(r)] = attributes(node(r));
     for (int round = 0; round < kRounds; ++round) {
       color_forward();
       color_backward();
@@ -80,6 +89,13 @@ class Canonicalizer {
   }
 
  private:
+  // Sizes of layers are alike: few differ, and their texts take long to write.
+  std::uint64_t hash_of(const Sym& sym) {
+    for (const auto& [known, hash] : known_syms_)
+      if (*known == sym) return hash;
+    return known_syms_.emplace_back(&sym, hash64(sym.key())).second;
+  }
+
   [[nodiscard]] int at(Ref r) const { return base_[r.body] + r.id; }
   [[nodiscard]] const Node& node(Ref r) const { return g_.bodies[r.body].nodes[r.id]; }
 
@@ -130,7 +146,19 @@ class Canonicalizer {
       }
     }
     // Program order: the model's nodes before a scan, then its step, as operands come before users.
-    std::sort(order_.begin(), order_.end(), [&](Ref a, Ref b) { return rank(a) < rank(b); });
+    order_.clear();
+    const auto add_live = [&](Ref r) {
+      if (live_[at(r)]) order_.push_back(r);
+    };
+    const auto& nodes = g_.bodies[0].nodes;
+    for (NodeId id = 0; id < static_cast<NodeId>(nodes.size()); ++id) {
+      if (nodes[id].op == Op::kScan) {
+        const int body = g_.scans[nodes[id].index].body;
+        for (NodeId step = 0; step < static_cast<NodeId>(g_.bodies[body].nodes.size()); ++step)
+          add_live({body, step});
+      }
+      add_live({0, id});
+    }
   }
 
   // Sums and products that were flattened into their only user are no longer nodes of their own.
@@ -148,20 +176,6 @@ class Canonicalizer {
     std::erase_if(order_, [&](Ref r) { return !reached[at(r)]; });
   }
 
-  [[nodiscard]] std::pair<int, std::pair<int, int>> rank(Ref r) const {
-    if (r.body == 0) return {r.id, {0, 0}};
-    return {scan_node(r.body), {-1, r.id}};
-  }
-  [[nodiscard]] int scan_node(int body) const {
-    const auto& nodes = g_.bodies[0].nodes;
-    if (scan_nodes_.empty()) {
-      scan_nodes_.assign(g_.bodies.size(), 0);
-      for (std::size_t id = 0; id < nodes.size(); ++id)
-        if (nodes[id].op == Op::kScan) scan_nodes_[g_.scans[nodes[id].index].body] = static_cast<int>(id);
-    }
-    return scan_nodes_[body];
-  }
-
   [[nodiscard]] bool is_product(const Node& n) const { return n.op == Op::kMul || n.op == Op::kDot; }
 
   // Ops of one operand through which a constant factor passes.
@@ -176,15 +190,15 @@ class Canonicalizer {
     if (n.op == Op::kAdd || is_product(n)) {
       form.commutes = true;
       form.over = n.op == Op::kDot ? n.axes : AxisList{};
-      std::deque<Ref> todo;
+      std::vector<Ref>& todo = scratch_;
+      todo.clear();
       const auto expand = [&](Ref from) {
         for (NodeId in : node(from).in)
           if (in >= 0) todo.push_back(through({from.body, in}));
       };
       expand(r);
-      while (!todo.empty()) {
-        const Ref leaf = todo.front();
-        todo.pop_front();
+      for (std::size_t next = 0; next < todo.size(); ++next) {
+        const Ref leaf = todo[next];
         const Node& l = node(leaf);
         const bool same_kind = n.op == Op::kAdd ? l.op == Op::kAdd : l.op == Op::kMul;
         if (same_kind && uses_[at(leaf)] == 1 && leaf.body == r.body) {
@@ -203,9 +217,8 @@ class Canonicalizer {
       }
       return form;
     }
-    std::vector<Ref> ops;
-    operands(r, ops);
-    for (const Ref in : ops) form.terms.push_back({forms_[at(in)].factor, in});
+    operands(r, scratch_);
+    for (const Ref in : scratch_) form.terms.push_back({forms_[at(in)].factor, in});
     if (is_linear(n.op)) form.factor = std::exchange(form.terms[0].factor, 1.0);
     return form;
   }
@@ -240,7 +253,7 @@ class Canonicalizer {
     for (const Ref r : order_) {
       const Node& n = node(r);
       const Form& form = forms_[at(r)];
-      std::uint64_t h = attributes(n), axes = 0;
+      std::uint64_t h = attributes_[at(r)], axes = 0;
       for (AxisId a : mentioned_axes(r))
         axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
       h = mix(h, axes);
@@ -283,8 +296,8 @@ class Canonicalizer {
     const auto number_axes = [&](Ref r) {
       AxisList axes = mentioned_axes(r);
       if (!ordered_axes(node(r).op))
-        std::stable_sort(axes.begin(), axes.end(),
-                         [&](AxisId a, AxisId b) { return axis_color_[a] < axis_color_[b]; });
+        stable_sort_few(axes.begin(), axes.end(),
+                        [&](AxisId a, AxisId b) { return axis_color_[a] < axis_color_[b]; });
       for (AxisId a : axes)
         if (axis_number[a] < 0) axis_number[a] = next_axis++;
     };
@@ -297,7 +310,7 @@ class Canonicalizer {
       number_axes(r);
       Form& form = forms_[at(r)];
       if (form.commutes)
-        std::stable_sort(form.terms.begin(), form.terms.end(), [&](const Term& a, const Term& b) {
+        stable_sort_few(form.terms.begin(), form.terms.end(), [&](const Term& a, const Term& b) {
           return std::pair(final_color(a.ref), bits(a.factor)) <
                  std::pair(final_color(b.ref), bits(b.factor));
         });
@@ -311,16 +324,18 @@ class Canonicalizer {
       word(static_cast<std::uint64_t>(number[at({0, id})]));
       word(bits(forms_[at({0, id})].factor));
     }
+    std::vector<int> axes;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> terms;
     for (const Ref r : visit) {
       const Form& form = forms_[at(r)];
-      word(attributes(node(r)));
-      std::vector<int> axes;
+      word(attributes_[at(r)]);
+      axes.clear();
+      terms.clear();
       for (AxisId a : mentioned_axes(r)) axes.push_back(axis_number[a]);
       if (!ordered_axes(node(r).op)) std::sort(axes.begin(), axes.end());
       word(axes.size());
       for (int a : axes) word(static_cast<std::uint64_t>(a));
       word(form.terms.size());
-      std::vector<std::pair<std::uint64_t, std::uint64_t>> terms;
       for (const Term& t : form.terms) terms.emplace_back(number[at(t.ref)], bits(t.factor));
       if (form.commutes) std::sort(terms.begin(), terms.end());
       for (const auto& [n, f] : terms) word(n), word(f);
@@ -335,11 +350,12 @@ class Canonicalizer {
 
   const Graph& g_;
   std::vector<int> scan_of_, base_, uses_;
-  mutable std::vector<int> scan_nodes_;
   std::vector<bool> live_;
   std::vector<Ref> order_;
   std::vector<Form> forms_;
-  std::vector<std::uint64_t> color_, context_, sym_hash_, axis_base_, axis_color_;
+  mutable std::vector<Ref> scratch_;
+  std::vector<std::pair<const Sym*, std::uint64_t>> known_syms_;
+  std::vector<std::uint64_t> attributes_, color_, context_, sym_hash_, axis_base_, axis_color_;
 };
 
 }  // namespace

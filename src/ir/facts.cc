@@ -18,11 +18,18 @@ struct Costs {
   const Graph& graph;
   std::vector<bool> live;
   std::vector<unsigned> side;
+  std::vector<AxisId>
+      like;  // of each axis, the first of the same size: layers have axes of their own, of few sizes
 
   explicit Costs(const Graph& g)
       : graph(g), live(live_nodes(g, 0, g.bodies[0].outputs)), side(live.size(), kNone) {
     const auto& nodes = g.bodies[0].nodes;
     for (std::size_t id = 0; id < nodes.size(); ++id) side[id] = side_of(nodes[id]);
+    for (std::size_t a = 0; a < g.axes.size(); ++a) {
+      AxisId first = 0;
+      while (first < a && (like[first] != first || !(g.axes[first].sym == g.axes[a].sym))) ++first;
+      like.push_back(first);
+    }
   }
 
   [[nodiscard]] const std::vector<Node>& nodes() const { return graph.bodies[0].nodes; }
@@ -55,7 +62,12 @@ struct Costs {
   }
 };
 
-using Monomials = std::map<std::vector<AxisId>, double>;  // product of axes -> coefficient
+struct InOrder {
+  bool operator()(const AxisList& a, const AxisList& b) const {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  }
+};
+using Monomials = std::map<AxisList, double, InOrder>;  // product of axes -> coefficient
 
 Sym to_sym(const Graph& graph, const Monomials& monomials) {
   Sym total;
@@ -67,24 +79,24 @@ Sym to_sym(const Graph& graph, const Monomials& monomials) {
   return total;
 }
 
-std::vector<AxisId> sizes_of(const Type& type) {
-  std::vector<AxisId> out;
-  for (AxisId a : type.axes)
-    if (a >= kFirstAxis) out.push_back(a);
+// The axes of `all` but time and past, by their sizes.
+AxisList sizes_of(const Costs& c, const AxisList& all) {
+  AxisList out;
+  for (AxisId a : all)
+    if (a >= kFirstAxis) out.push_back(c.like[a]);
+  std::sort(out.begin(), out.end());
   return out;
 }
 
 // Axes over which an op does its work: those of its result, and for reductions those of its operands.
-std::vector<AxisId> work_axes(const std::vector<Node>& nodes, const Node& node) {
+AxisList work_axes(const Costs& c, const std::vector<Node>& nodes, const Node& node) {
   Type all = node.type;
   if (info(node.op).kind == Kind::kReduce)
     for (NodeId in : node.in)
       if (in >= 0)
         for (AxisId a : nodes[in].type.axes)
           if (!all.has(a)) all.axes.push_back(a);
-  std::vector<AxisId> out = sizes_of(all);
-  std::sort(out.begin(), out.end());
-  return out;
+  return sizes_of(c, all.axes);
 }
 
 struct Flops {
@@ -105,7 +117,7 @@ Flops count_flops(const Costs& c) {
       const std::vector<bool> live = live_nodes(g, g.scans[node.index].body, step.outputs);
       for (std::size_t k = 0; k < step.nodes.size(); ++k)
         if (live[k] && info(step.nodes[k].op).flops > 0)
-          out.once[work_axes(step.nodes, step.nodes[k])] += info(step.nodes[k].op).flops;
+          out.once[work_axes(c, step.nodes, step.nodes[k])] += info(step.nodes[k].op).flops;
       continue;
     }
     const double flops = info(node.op).flops;
@@ -115,7 +127,7 @@ Flops count_flops(const Costs& c) {
     if (flops == 0 || !varies) continue;  // work on parameters alone is done once per step, not per token
     const unsigned side = c.side[id];
     const std::int32_t window = c.window(node);
-    const std::vector<AxisId> axes = work_axes(c.nodes(), node);
+    const AxisList axes = work_axes(c, c.nodes(), node);
     if (side == kNone || side == kLagSide || (side == kKey && window == kAll))
       out.once[axes] += flops;
     else if (window != kAll)
@@ -156,7 +168,7 @@ StateSize count_state(const Costs& c) {
     if (!c.live[id]) continue;
     const Node& node = nodes[id];
     if (node.op == Op::kScan) {
-      for (NodeId init : c.graph.scans[node.index].inits) out.fixed[sizes_of(nodes[init].type)] += 1;
+      for (NodeId init : c.graph.scans[node.index].inits) out.fixed[sizes_of(c, nodes[init].type.axes)] += 1;
       continue;
     }
     if (node.op == Op::kShift) kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
@@ -164,14 +176,14 @@ StateSize count_state(const Costs& c) {
       kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
     const bool reduces_past = !node.type.past() && c.side[id] != kNone;
     const bool running = reduces_past && c.side[id] == kKey && c.window(node) == kAll;
-    if (running) out.fixed[sizes_of(node.type)] += 1;
+    if (running) out.fixed[sizes_of(c, node.type.axes)] += 1;
     for (NodeId in : node.in) {
       if (in < 0 || !nodes[in].type.past()) continue;
       if (!running && (reduces_past || c.side[id] != kKey || needed[id])) needed[in] = true;
     }
   }
   for (const auto& [id, count] : kept) {
-    const std::vector<AxisId> axes = sizes_of(nodes[id].type);
+    const AxisList axes = sizes_of(c, nodes[id].type.axes);
     if (count == kAll)
       out.growing[axes] += 1;
     else
@@ -242,7 +254,7 @@ Facts derive_facts(const Graph& graph) {
   f.prefix_consistent = f.causal && f.batch_independent;
 
   Monomials params;
-  for (const Param& p : graph.params) params[std::vector<AxisId>(p.axes.begin(), p.axes.end())] += 1;
+  for (const Param& p : graph.params) params[sizes_of(costs, p.axes)] += 1;
   f.params = to_sym(graph, params);
 
   const Sym context = Sym::atom(Atom::kContext);

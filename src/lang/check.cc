@@ -120,4 +120,16 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
   return report;
 }
 
+CheckReport check_small(const Program& program, const Library& library) {
+  ElaborateOptions small;
+  small.vocab = 31;
+  for (const std::int64_t width : {16, 32, 64, 128}) {
+    small.width = width;
+    CheckReport report = check(program, library, small);
+    if (report.valid()) return report;  // others have heads that do not divide the width
+  }
+  small.width = 0;
+  return check(program, library, small);
+}
+
 }  // namespace gabbro::lang

@@ -138,6 +138,13 @@ std::string closest(std::string_view name, const std::vector<std::string>& known
   return best;
 }
 
+// The key is a view into the item itself: it goes with the item that it replaces.
+template <class Table>
+static void replace(Table& table, std::string_view name, typename Table::mapped_type item) {
+  table.erase(name);
+  table.emplace(name, item);
+}
+
 std::vector<Error> Library::add(const Program& program) {
   std::vector<Error> errors;
   std::unordered_map<std::string, Definition> definitions;
@@ -167,9 +174,13 @@ std::vector<Error> Library::add(const Program& program) {
   }
   find_cycles(definitions, errors);
   if (!errors.empty()) return errors;
-  for (const auto& [name, item] : mine_.functions) base_.functions[name] = item;
-  for (const auto& [name, item] : mine_.interfaces) base_.interfaces[name] = item;
-  for (const auto& [name, item] : mine_.units) base_.units[name] = item;
+  if (!mine_.functions.empty() || !mine_.interfaces.empty() || !mine_.units.empty()) {
+    Names all = *base_;
+    for (const auto& [name, item] : mine_.functions) replace(all.functions, name, item);
+    for (const auto& [name, item] : mine_.interfaces) replace(all.interfaces, name, item);
+    for (const auto& [name, item] : mine_.units) replace(all.units, name, item);
+    base_ = std::make_shared<const Names>(std::move(all));
+  }
   mine_ = {};
   own_.clear();
   for (const Item& item : program.items) {
@@ -184,7 +195,7 @@ std::vector<Error> Library::add(const Program& program) {
 
 namespace {
 template <class Table>
-auto lookup(const Table& mine, const Table& base, const std::string& name, bool own) ->
+auto lookup(const Table& mine, const Table& base, std::string_view name, bool own) ->
     typename Table::mapped_type {
   if (own)
     if (const auto at = mine.find(name); at != mine.end()) return at->second;
@@ -194,19 +205,19 @@ auto lookup(const Table& mine, const Table& base, const std::string& name, bool 
 }  // namespace
 
 const Function* Library::function(std::string_view name, bool own) const {
-  return lookup(mine_.functions, base_.functions, std::string(name), own);
+  return lookup(mine_.functions, base_->functions, name, own);
 }
 const Interface* Library::interface(std::string_view name, bool own) const {
-  return lookup(mine_.interfaces, base_.interfaces, std::string(name), own);
+  return lookup(mine_.interfaces, base_->interfaces, name, own);
 }
 const Unit* Library::unit(std::string_view name, bool own) const {
-  return lookup(mine_.units, base_.units, std::string(name), own);
+  return lookup(mine_.units, base_->units, name, own);
 }
 
 std::vector<std::string> Library::unit_names() const {
   std::vector<std::string> names;
-  for (const auto* table : {&mine_.units, &base_.units})
-    for (const auto& [name, unit] : *table) names.push_back(name);
+  for (const auto* table : {&mine_.units, &base_->units})
+    for (const auto& [name, unit] : *table) names.emplace_back(name);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
@@ -214,8 +225,8 @@ std::vector<std::string> Library::unit_names() const {
 
 std::string Library::suggest(std::string_view name) const {
   std::vector<std::string> known = unit_names();
-  for (const auto* table : {&mine_.functions, &base_.functions})
-    for (const auto& entry : *table) known.push_back(entry.first);
+  for (const auto* table : {&mine_.functions, &base_->functions})
+    for (const auto& entry : *table) known.emplace_back(entry.first);
   for (const Builtin& b : builtins()) known.emplace_back(b.name);
   std::sort(known.begin(), known.end());
   return closest(name, known);

@@ -1,6 +1,7 @@
 // The names a program can use: its own items, then those of the libraries it is checked against (prelude, zoo, code book).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,7 +13,7 @@
 namespace gabbro::lang {
 
 /// Name tables over programs that outlive the library. The program added last is the one being checked: its items shadow the
-/// others for itself, while library items keep seeing the library's. Copying is O(names).
+/// others for itself, while library items keep seeing the library's. Copying is O(names of the program added last).
 class Library {
  public:
   /// Adds all items of `program`; errors: "duplicate" (two items of one name in this program), "reserved" (a name the language
@@ -32,13 +33,13 @@ class Library {
 
  private:
   template <class T>
-  using Table = std::unordered_map<std::string, const T*>;
+  using Table = std::unordered_map<std::string_view, const T*>;  // keys are the items' own names
   struct Names {
     Table<Function> functions;
     Table<Interface> interfaces;
     Table<Unit> units;
   };
-  Names base_;
+  std::shared_ptr<const Names> base_ = std::make_shared<const Names>();  // shared by copies, never changed
   Names mine_;
   std::unordered_set<const void*> own_;
 };

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 
+#include "exec/reference/screen.h"
 #include "lang/check.h"
 #include "trial/engines.h"
 #include "trial/probe_checks.h"
@@ -46,20 +46,6 @@ std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random)
   return (token + 1 + random.below(vocab - 1)) % vocab;
 }
 
-std::vector<exec::Tensor> random_params(const ir::Graph& graph, double scale, Random& random) {
-  std::vector<exec::Tensor> out;
-  for (const ir::Param& param : graph.params) {
-    const double start = param.init.kind == ir::Init::Kind::kConstant ? param.init.a : 0;
-    const double deviation =
-        scale *
-        (param.fan_in.empty() ? 0.3 : 1 / std::sqrt(static_cast<double>(ir::elements(graph, param.fan_in))));
-    exec::Tensor x = exec::zeros(graph, param.axes, 0);
-    for (double& v : x.data) v = static_cast<float>(start + deviation * random.normal());
-    out.push_back(std::move(x));
-  }
-  return out;
-}
-
 namespace {
 
 bool all_finite(const exec::Tensor& x) {
@@ -74,25 +60,11 @@ exec::Tensor run(const ir::Graph& graph, const std::vector<exec::Tensor>& params
 
 constexpr std::int64_t kShortest = 8;  // tokens of a text
 
-// Numbers that a run of `length` positions keeps.
-double numbers_kept(const ir::Graph& graph, std::int64_t length) {
-  double sum = 0;
-  const std::vector<bool> live = ir::live_nodes(graph, 0, graph.bodies[0].outputs);
-  for (std::size_t id = 0; id < live.size(); ++id) {
-    if (!live[id]) continue;
-    const ir::Type& type = graph.bodies[0].nodes[id].type;
-    const auto positions = static_cast<double>(length);
-    sum += static_cast<double>(ir::elements(graph, type.axes)) * (type.time() ? positions : 1) *
-           (type.past() ? positions : 1);
-  }
-  return sum;
-}
-
 // Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many numbers.
 std::int64_t text_length(const ir::Graph& graph) {
   constexpr double kMany = 1 << 24;
   for (const std::int64_t length : {32, 24, 16})
-    if (numbers_kept(graph, length) <= kMany) return length;
+    if (exec::numbers_kept(graph, length) <= kMany) return length;
   return kShortest;
 }
 
@@ -122,7 +94,7 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   for (double scale = 1; !found && scale > 0.01; scale /= 4) {
     Random stream = random.split("params");
     out.scale = scale;
-    out.params = random_params(graph, scale, stream);
+    out.params = exec::random_params(graph, scale, stream);
     found = is_tame(graph, out);
   }
   found = all_finite(run(graph, out.params, out.tokens));
@@ -172,8 +144,6 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
 
 Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
                                           const ProbeOptions& options) {
-  constexpr std::array<std::int64_t, 5> kWidths{16, 32, 64, 128, 0};
-  constexpr std::int64_t kVocab = 31;
   constexpr double kMostNumbers = 1 << 25;
   const double began = now();
   const lang::CheckReport written = lang::check(program, zoo::library());
@@ -182,25 +152,18 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
   record::ProbeReport out;
   out.design = written.subjects.back().name;
   out.hash = to_hex(written.subjects.back().hash);
-  for (const std::int64_t width : kWidths) {
-    lang::ElaborateOptions small;
-    small.width = width;
-    small.vocab = kVocab;
-    const lang::CheckReport report = lang::check(program, zoo::library(), small);
-    if (!report.valid() && width != 0) continue;  // heads that do not divide it
-    if (!report.valid()) return tl::unexpected(report.errors[0]);
-    const ir::Graph& graph = report.subjects.back().elaboration.graph;
-    out.width = std::llround(graph.env.width);
-    if (const double numbers = numbers_kept(graph, kShortest); numbers > kMostNumbers)
-      return fail("size",
-                  fmt::format("a run of {} tokens at D = {} keeps {:.3g} numbers, the probe takes {:.3g}",
-                              kShortest, out.width, numbers, kMostNumbers),
-                  "make its parameters or its widest values smaller");
-    out.params = ir::count_params(graph);
-    out.checks = probe(graph, backend, options);
-    out.holds = all_hold(out.checks);
-    break;
-  }
+  const lang::CheckReport report = lang::check_small(written.program, zoo::library());
+  if (!report.valid()) return tl::unexpected(report.errors[0]);
+  const ir::Graph& graph = report.subjects.back().elaboration.graph;
+  out.width = std::llround(graph.env.width);
+  if (const double numbers = exec::numbers_kept(graph, kShortest); numbers > kMostNumbers)
+    return fail("size",
+                fmt::format("a run of {} tokens at D = {} keeps {:.3g} numbers, the probe takes {:.3g}",
+                            kShortest, out.width, numbers, kMostNumbers),
+                "make its parameters or its widest values smaller");
+  out.params = ir::count_params(graph);
+  out.checks = probe(graph, backend, options);
+  out.holds = all_hold(out.checks);
   out.seconds = now() - began;
   return out;
 }

@@ -81,7 +81,7 @@ class Backend {
       attempt = check;
       compare_engines(params, attempt);
       if (attempt.holds()) break;
-      params = random_params(graph_, scale /= 4, random_);
+      params = exec::random_params(graph_, scale /= 4, random_);
     }
     check = attempt;
     check.require(take_parameters(draw_.params), "the model does not take weights of its own shapes");

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "exec/reference/reference.h"
+#include "exec/reference/screen.h"
 #include "record/anchor.h"
 #include "trial/probe.h"
 
@@ -52,9 +53,6 @@ struct Draw {
 
 /// A token other than `token`.
 std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random);
-
-/// Parameters around the constants that they start from, so that decays and gains stay what they are meant to be.
-std::vector<exec::Tensor> random_params(const ir::Graph& graph, double scale, Random& random);
 
 /// The graph alone, in float64. Returns the parameters that get no gradient with these numbers.
 std::set<std::string> probe_reference(const ir::Graph& graph, const Draw& draw, Checks& checks);

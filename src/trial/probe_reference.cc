@@ -82,7 +82,7 @@ class Reference {
     std::vector<double> sizes = gradient_sizes(draw_.params);
     const std::set<std::string> silent = named(sizes, [](double v) { return v == 0; });
     for (int again = 0; again < 2 && !named(sizes, [](double v) { return v == 0; }).empty(); ++again) {
-      const std::vector<double> more = gradient_sizes(random_params(graph_, draw_.scale, random_));
+      const std::vector<double> more = gradient_sizes(exec::random_params(graph_, draw_.scale, random_));
       for (std::size_t p = 0; p < sizes.size(); ++p) sizes[p] += more[p];
     }
     check.require(named(sizes, [](double v) { return v == 0; }).empty(),

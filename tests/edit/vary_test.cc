@@ -45,6 +45,28 @@ void expect_edits_check(std::uint64_t seed, int count) {
 TEST(Vary, ChildrenCheckFromTheirText) { expect_edits_check(1, 480); }
 TEST(Vary, ChildrenCheckFromTheirTextSlow) { expect_edits_check(2, 8000); }
 
+// A campaign takes what the edit's check found, and does not look again.
+TEST(Vary, HandsBackWhatACheckOfTheChildWouldFind) {
+  Random parents(9);
+  const Program program = random_program(parents, book(), {.unit_size = 8, .most_layers = 4});
+  for (const Operator op : all_operators())
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      Random random(seed), again(seed);
+      const auto child = vary_checked(op, program, nullptr, book(), random);
+      const auto plain = vary(op, program, nullptr, book(), again);
+      ASSERT_EQ(child.has_value(), plain.has_value());
+      if (!child) continue;
+      EXPECT_EQ(lang::print(child->program), lang::print(*plain));
+      const lang::CheckReport report = lang::check(lang::print(child->program), zoo::library());
+      ASSERT_TRUE(report.valid());
+      const lang::Subject& want = report.subjects.back();
+      EXPECT_EQ(child->subject.hash, want.hash) << name_of(op);
+      EXPECT_EQ(child->subject.facts.train_flops.key(), want.facts.train_flops.key());
+      EXPECT_EQ(child->subject.elaboration.graph.bodies[0].nodes.size(),
+                want.elaboration.graph.bodies[0].nodes.size());
+    }
+}
+
 TEST(Vary, SameSeedSameChild) {
   for (const Operator op : all_operators()) {
     Random first(7), second(7);

@@ -1,0 +1,34 @@
+// Whether a design can be trained at all: what types cannot say of it, found by running it small, before a worker is given to it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "exec/reference/tensor.h"
+#include "ir/graph.h"
+
+namespace gabbro::exec {
+
+/// Parameters around the constants that they start from, so that decays and gains stay what they are meant to be, and those that
+/// start at zero hide nothing. Numbers of float32.
+std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& random);
+
+/// Numbers that a run of `length` positions keeps.
+double numbers_kept(const ir::Graph& graph, std::int64_t length);
+
+/// Why a design is refused; an empty cause when it is not. "size": a run of it keeps too many numbers; "finite": the first parameters, or
+/// the first gradient, give values that are no numbers or whose squares leave float32; "mixing": no token changes a later logit, though the
+/// graph says so; "gradient": parameters that get none that float32 would see, with none of three draws.
+struct Screening {
+  std::string cause, detail;
+  [[nodiscard]] bool passes() const { return cause.empty(); }
+};
+
+/// Runs `graph` (body 0: tokens to logits [t, V]) and its gradient on a random text of 24 positions (fewer where it would keep too many
+/// numbers), in float64, with its first parameters and with random ones. Use a graph of small width (lang::check_small). A function
+/// of graph and seed. Cost: three to eight runs, two to four of them with gradients.
+Screening screen(const ir::Graph& graph, std::uint64_t seed = 1);
+
+}  // namespace gabbro::exec
