@@ -284,7 +284,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
     auto offspring =
         arms[arm].second->propose(population, book, random.split(static_cast<std::uint64_t>(attempt)));
     if (!offspring) {
-      refuse({{}, "", 0, 0}, offspring.error());
+      refuse({{}, std::nullopt, "", 0, 0}, offspring.error());
       continue;
     }
     auto born = evolve::screen(*offspring, population, zoo::library());

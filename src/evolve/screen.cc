@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "exec/reference/fingerprint.h"
+#include "exec/reference/screen.h"
 #include "lang/check.h"
 #include "lang/printer.h"
 #include "lang/resize.h"
@@ -35,13 +36,9 @@ std::string fingerprint_of(const lang::Program& program, const lang::Library& li
   if (!e.ok()) return "";  // it does not exist at this width
   const exec::Fingerprint f = exec::fingerprint(e.graph, e.outputs);
   for (const double v : f.values)
-    if (!std::isfinite(v)) return "not finite";
+    if (!std::isfinite(v)) return "";  // trainable() says more
   return fmt::format("{:.5e} {:.5e} {:.5e} {:.5e} {}", f.values[0], f.values[1], f.values[2], f.values[3],
                      f.params);
-}
-
-const lang::Subject* design_of(const lang::CheckReport& report) {
-  return !report.subjects.empty() && report.subjects.back().is_design ? &report.subjects.back() : nullptr;
 }
 
 // Size and costs at the first rung.
@@ -90,30 +87,50 @@ Result<bool> within_limits(const record::DesignBorn& born, const Population& pop
   return check("bytes of decoding state", born.state_bytes, state, limits.state_bytes);
 }
 
-Result<record::DesignBorn> identify(const lang::CheckReport& report, const lang::Program& program) {
-  if (!report.valid()) return tl::unexpected(report.errors.front());
-  const lang::Subject* subject = design_of(report);
-  if (!subject) return fail("design", "the program holds no design", "add `design Name:` with a stack");
+record::DesignBorn identify(const lang::Subject& subject, const lang::Program& program) {
   record::DesignBorn out;
-  out.name = subject->name;
+  out.name = subject.name;
   out.program = lang::print(program);
-  out.hash = to_hex(subject->hash);
-  out.species = species_of(subject->elaboration.graph);
-  if (!subject->facts.mixes_tokens) return fail("no mixing", "no output reads an earlier token");
+  out.hash = to_hex(subject.hash);
+  out.species = species_of(subject.elaboration.graph);
   return out;
+}
+
+Result<lang::Subject> checked(const lang::Program& program, const lang::Library& library) {
+  lang::CheckReport report = lang::check(program, library);
+  if (!report.valid()) return tl::unexpected(report.errors.front());
+  if (report.subjects.empty() || !report.subjects.back().is_design)
+    return fail("design", "the program holds no design", "add `design Name:` with a stack");
+  return std::move(report.subjects.back());
+}
+
+// What types cannot say of it: run small, forward and backward.
+Result<bool> trainable(const lang::Program& program, const lang::Library& library) {
+  const lang::CheckReport small = lang::check_small(program, library);
+  if (!small.valid()) return tl::unexpected(small.errors.front());
+  const exec::Screening s = exec::screen(small.subjects.back().elaboration.graph);
+  if (s.passes()) return true;
+  const std::string cause = s.cause == "finite" ? "not finite" : s.cause == "size" ? "cost" : "no " + s.cause;
+  return fail(cause, s.detail);
 }
 
 }  // namespace
 
 Result<record::DesignBorn> screen(const Offspring& offspring, const Population& population,
                                   const lang::Library& library) {
-  const lang::CheckReport report = lang::check(offspring.program, library);
-  GABBRO_TRY(out, identify(report, offspring.program));
+  std::optional<lang::Subject> own;
+  if (!offspring.subject) {
+    GABBRO_TRY(subject, checked(offspring.program, library));
+    own = std::move(subject);
+  }
+  const lang::Subject& subject = own ? *own : *offspring.subject;
+  record::DesignBorn out = identify(subject, offspring.program);
   if (population.knows_hash(out.hash)) return fail("duplicate", "a design of hash " + out.hash + " is known");
+  if (!subject.facts.mixes_tokens) return fail("no mixing", "no output reads an earlier token");
   out.fingerprint = fingerprint_of(offspring.program, library);
-  if (out.fingerprint == "not finite") return fail("not finite", "the outputs overflow at first weights");
   if (!out.fingerprint.empty() && population.knows_function(out.fingerprint))
     return fail("same function", "a design of fingerprint " + out.fingerprint + " is known");
+  if (const auto ok = trainable(offspring.program, library); !ok) return tl::unexpected(ok.error());
   if (const auto ok = fit(offspring.program, population.settings(), library, out); !ok)
     return tl::unexpected(ok.error());
   if (const auto ok = within_limits(out, population); !ok) return tl::unexpected(ok.error());
@@ -125,8 +142,8 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
 
 Result<record::DesignBorn> measure(const lang::Program& program, const Settings& settings,
                                    const lang::Library& library) {
-  const lang::CheckReport report = lang::check(program, library);
-  GABBRO_TRY(out, identify(report, program));
+  GABBRO_TRY(subject, checked(program, library));
+  record::DesignBorn out = identify(subject, program);
   out.fingerprint = fingerprint_of(program, library);
   if (const auto ok = fit(program, settings, library, out); !ok) return tl::unexpected(ok.error());
   return out;

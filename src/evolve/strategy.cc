@@ -77,15 +77,16 @@ std::vector<Known> known(const Population& population, std::string_view arm) {
 Offspring fresh(edit::CodeBook& book, Random& random) {
   return {edit::random_program(random, book,
                                {.unit_size = 10, .most_layers = 8, .most_new_units = 2, .new_unit = 0.3}),
-          "fresh", 0, 0};
+          std::nullopt, "fresh", 0, 0};
 }
 
 Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* mate,
                        edit::CodeBook& book, Random& random) {
   const bool crosses = op == edit::Operator::kCrossover && mate && mate->born.id != parent.born.id;
-  GABBRO_TRY(child, edit::vary(op, *parent.program, crosses ? mate->program.get() : nullptr, book, random));
-  return Offspring{std::move(child), std::string(edit::name_of(op)), parent.born.id,
-                   crosses ? mate->born.id : 0};
+  GABBRO_TRY(child,
+             edit::vary_checked(op, *parent.program, crosses ? mate->program.get() : nullptr, book, random));
+  return Offspring{std::move(child.program), std::move(child.subject), std::string(edit::name_of(op)),
+                   parent.born.id, crosses ? mate->born.id : 0};
 }
 
 }  // namespace gabbro::evolve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ namespace gabbro::evolve {
 /// A program, and where it came from. Well typed and causal, since every operator is.
 struct Offspring {
   lang::Program program;
+  std::optional<lang::Subject> subject;  // what its check found, where it was checked
   std::string op;
   std::int64_t parent = 0, mate = 0;
 };

@@ -110,7 +110,7 @@ TEST(Screen, CausesAreNamed) {
   ASSERT_TRUE(c.population.apply(born));
   const auto cause = [&](const std::string& text) {
     const auto parsed = lang::check(text, zoo::library());
-    const auto r = screen({parsed.program, "test", 0, 0}, c.population, zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
     return r ? std::string("none") : r.error().code;
   };
   EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n"), "none");
