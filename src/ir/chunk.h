@@ -16,6 +16,8 @@
 namespace gabbro::ir {
 
 struct ChunkOptions {
+  // One op for the whole recurrence (kAffine) instead of chunks: for a backend that has a kernel of its own for it.
+  bool fused = true;
   int scalar = 64;  // positions per chunk: one decay for all of the contracted axes
   int rank = 32;    // with terms c . S
   int channel = 8;  // a decay per channel
@@ -28,7 +30,7 @@ struct ChunkOptions {
 struct ChunkedState {
   int scan = 0;   // index in Graph::scans
   int state = 0;  // which of its states
-  enum class Form { kStep, kDiagonal, kChunks } form = Form::kStep;
+  enum class Form { kStep, kDiagonal, kChunks, kFused } form = Form::kStep;
   std::string reason;  // kStep: why
 };
 
@@ -40,8 +42,8 @@ struct Chunked {
 };
 
 /// A graph that computes the same from the same parameters, tokens and inputs; parameters keep their numbers. For graphs
-/// whose time holds more than a few positions and that are not stepped: a backend for it knows kChunk, kUnchunk, kSolve and
-/// kRecur. O(nodes).
+/// whose time holds more than a few positions and that are not stepped: a backend for it knows kChunk, kUnchunk, kSolve,
+/// kRecur and, when asked for, kAffine. O(nodes).
 Chunked chunk_scans(const Graph& graph, const ChunkOptions& options = {});
 
 }  // namespace gabbro::ir

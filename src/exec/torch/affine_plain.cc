@@ -1,0 +1,3 @@
+#define GABBRO_AFFINE_NAMESPACE affine_plain
+namespace { constexpr int kBytes = 16; }
+#include "exec/torch/affine_body.h"
