@@ -67,10 +67,11 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
   const std::int64_t terms = 3 * affine.ranks + affine.added + static_cast<std::int64_t>(reads);
   at::parallel_for(0, batch * shared, 1, [&](std::int64_t from, std::int64_t to) {
     constexpr std::size_t kLine = 64;
-    std::vector<T> memory(static_cast<std::size_t>(affine_scratch(sequence.length(), k, terms)) + kLine);
-    void* scratch = memory.data();
-    std::size_t space = memory.size() * sizeof(T);
-    std::align(kLine, space - kLine * sizeof(T), scratch, space);
+    const auto numbers = static_cast<std::size_t>(affine_scratch(sequence.length(), k, terms));
+    const std::unique_ptr<T[]> memory(new T[numbers + kLine / sizeof(T)]);
+    void* scratch = memory.get();
+    std::size_t space = numbers * sizeof(T) + kLine;
+    std::align(kLine, numbers * sizeof(T), scratch, space);
     std::vector<Strip<const T>> operands(in.size());
     std::vector<Strip<T>> results(out.size());
     for (std::int64_t i = from; i < to; ++i) {

@@ -23,7 +23,9 @@ class Kernel {
     sums_ = take(rows_);
     z_ = take(std::max<std::int64_t>(task.ranks, 1) * kBlock);
     padded_ = take((2 * task.ranks + task.added + task.reads + 2) * kBlock);
-    std::memset(task.scratch, 0, static_cast<std::size_t>(next - task.scratch) * sizeof(T));
+    // Rows and columns that only fill up stay zero; all others are written before they are read.
+    const T* const end = rows_ > task.k || task.v % kBlock != 0 ? next : task.scratch + state_;
+    std::memset(task.scratch, 0, static_cast<std::size_t>(end - task.scratch) * sizeof(T));
     const Strip<const T>* in = task.in;
     if (task.decays) decay_ = in++;
     if (task.value_decay) value_decay_ = in++;
@@ -59,8 +61,10 @@ class Kernel {
         const std::int64_t from = segment * kSegment, to = std::min(from + kSegment, t_.length);
         std::memcpy(states_, marks_ + segment * state_, bytes());
         for (std::int64_t t = from; t < to; ++t) step(states_ + (t - from + 1) * state_, before(t, from), t);
+        Sum pending(*this, now_, now_, nullptr, nullptr);
         for (std::int64_t t = to - 1; t >= from; --t)
-          back(t, before(t, from), states_ + (t - from + 1) * state_);
+          back(t, before(t, from), states_ + (t - from + 1) * state_, pending);
+        pending.finish();
       }
     }
   }
@@ -91,13 +95,14 @@ class Kernel {
   void put_block(const Strip<T>& strip, std::int64_t t, const T* x) const {
     std::copy(x, x + columns(), strip.row(t) + first_);
   }
-  // Sums over columns go to rows along the contracted axes, block after block.
+  // Sums over columns go to rows along the contracted axes, block after block; the first one at once where it fits.
+  [[nodiscard]] T* sums(const Strip<T>& strip, std::int64_t t) const {
+    return first_ == 0 && t_.k % kLanes == 0 ? strip.row(t) : sums_;
+  }
   void put_sums(const Strip<T>& strip, std::int64_t t) const {
     T* row = strip.row(t);
-    if (first_ == 0)
-      std::copy(sums_, sums_ + t_.k, row);
-    else
-      for (std::int64_t k = 0; k < t_.k; ++k) row[k] += sums_[k];
+    if (sums(strip, t) == row) return;
+    for (std::int64_t k = 0; k < t_.k; ++k) row[k] = first_ == 0 ? sums_[k] : row[k] + sums_[k];
   }
 
   // ---- rows times columns: each passes once over a matrix of k rows
@@ -141,6 +146,11 @@ class Kernel {
     void add(const T* x, const T* y) {
       terms_[count_++] = {x, y};
       if (count_ == 2) flush();
+    }
+    // Once more, on the result.
+    void restart(const T* a, const T* av) {
+      a_ = a;
+      av_ = av;
     }
     void finish() {
       if (count_ > 0 || from_ != to_ || a_ || av_) flush();
@@ -194,7 +204,7 @@ class Kernel {
       return combine<n / 2>(tree<n / 2>(row, f), tree<n / 2>(row + n / 2, f), std::make_index_sequence<kLanes>());
   }
   // sums[k] = S[k] . y
-  void apply(const T* s, const T* y) const {
+  void apply(const T* s, const T* y, T* sums) const {
     Vector v[kVectors];
     for (int j = 0; j < kVectors; ++j) v[j] = load(y + j * kLanes);
     const auto of_row = [&](std::int64_t k) {
@@ -202,10 +212,10 @@ class Kernel {
       for (int j = 1; j < kVectors; ++j) sum += load(s + k * kBlock + j * kLanes) * v[j];
       return sum;
     };
-    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums_ + k, tree<kLanes>(k, of_row));
+    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, tree<kLanes>(k, of_row));
   }
   // sums[k] = sum_v G[k, v] S[k, v] av[v]
-  void match(const T* g, const T* s, const T* av) const {
+  void match(const T* g, const T* s, const T* av, T* sums) const {
     const auto of_row = [&](std::int64_t k) {
       Vector sum = {};
       for (int j = 0; j < kVectors; ++j) {
@@ -215,7 +225,7 @@ class Kernel {
       }
       return sum;
     };
-    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums_ + k, tree<kLanes>(k, of_row));
+    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, tree<kLanes>(k, of_row));
   }
 
   // ---- positions
@@ -237,12 +247,11 @@ class Kernel {
     }
   }
 
-  // From the adjoint of the state after position t to that before it.
-  void back(std::int64_t t, const T* before, const T* after) {
+  // From the adjoint of the state after position t to that before it. What is still to be added to it at the end waits in `pending`, for
+  // what the position before adds.
+  void back(std::int64_t t, const T* before, const T* after, Sum& pending) {
     const Strip<T>* out = t_.out;
     T* const g = now_;
-    const T* const a = decay_ ? decay_->row(t) : nullptr;
-    const T* const av = value_decay_ ? block(*value_decay_, t, 0) : nullptr;
     const Strip<T>* const out_a = decay_ ? out++ : nullptr;
     const Strip<T>* const out_av = value_decay_ ? out++ : nullptr;
     const Strip<T>*out_p = out, *out_c = out_p + t_.ranks, *out_k = out_c + t_.ranks, *out_v = out_k + t_.added,
@@ -250,22 +259,23 @@ class Kernel {
     const auto seed = [&](std::int64_t n) { return block(seed_[n], t, 1 + t_.added + n); };
     T y[kBlock];
 
-    Sum reads_after(*this, g, g, nullptr, nullptr);
+    for (std::int64_t n = 0; n < t_.reads; ++n)
+      if (t_.after[n]) pending.add(row_[n].row(t), seed(n));
+    pending.finish();
     for (std::int64_t n = 0; n < t_.reads; ++n) {
-      const T* s = seed(n);
-      apply(t_.after[n] ? after : before, s);
+      apply(t_.after[n] ? after : before, seed(n), sums(out_row[n], t));
       put_sums(out_row[n], t);
-      if (t_.after[n]) reads_after.add(row_[n].row(t), s);
     }
-    reads_after.finish();
+    const T* const a = decay_ ? decay_->row(t) : nullptr;
+    const T* const av = value_decay_ ? block(*value_decay_, t, 0) : nullptr;
     for (std::int64_t m = 0; m < t_.added; ++m) {
-      apply(g, block(v_[m], t, 1 + m));
+      apply(g, block(v_[m], t, 1 + m), sums(out_k[m], t));
       put_sums(out_k[m], t);
       contract(g, k_[m].row(t), y);
       put_block(out_v[m], t, y);
     }
     if (out_a) {
-      match(g, before, av);
+      match(g, before, av, t_.channel ? sums(*out_a, t) : sums_);
       if (t_.channel) {
         put_sums(*out_a, t);
       } else {
@@ -288,21 +298,20 @@ class Kernel {
     }
     for (std::int64_t r = 0; r < t_.ranks; ++r) {
       contract(before, c_[r].row(t), y);
-      apply(g, y);
+      apply(g, y, sums(out_p[r], t));
       put_sums(out_p[r], t);
       contract(g, p_[r].row(t), z_ + r * kBlock);
-      apply(before, z_ + r * kBlock);
+      apply(before, z_ + r * kBlock, sums(out_c[r], t));
       put_sums(out_c[r], t);
     }
     if (begins(t)) {
       std::memset(g, 0, bytes());
       return;
     }
-    Sum sum(*this, g, g, a, av);
-    for (std::int64_t r = 0; r < t_.ranks; ++r) sum.add(c_[r].row(t), z_ + r * kBlock);
+    pending.restart(a, av);
+    for (std::int64_t r = 0; r < t_.ranks; ++r) pending.add(c_[r].row(t), z_ + r * kBlock);
     for (std::int64_t n = 0; n < t_.reads; ++n)
-      if (!t_.after[n]) sum.add(row_[n].row(t), seed(n));
-    sum.finish();
+      if (!t_.after[n]) pending.add(row_[n].row(t), seed(n));
   }
 
   const AffineTask<T>& t_;
