@@ -3,7 +3,6 @@
 // bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their scans; milliseconds of a step in both forms and their
 // ratio, medians over rounds. The ratio of processor times does not depend on what else the machine does. The first row has
 // no recurrence: what both forms spend outside of it.
-#include <ATen/Parallel.h>
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -94,9 +93,8 @@ void compare(const Options& o, const std::string& name, const Form& chunks, cons
 }
 
 bool compare_models(const Options& o, const std::string& mixer) {
-  const std::string text =
-      fmt::format("design M:\n    stack = [{} * {}, RMSNorm]\n", o.layers,
-                  o.alone ? mixer : fmt::format("Block(mixer={})", mixer));
+  const std::string text = fmt::format("design M:\n    stack = [{} * {}, RMSNorm]\n", o.layers,
+                                       o.alone ? mixer : fmt::format("Block(mixer={})", mixer));
   const lang::CheckReport report = lang::check(text, zoo::library(), {.width = o.width, .vocab = o.vocab});
   if (!report.valid()) {
     fmt::print(stderr, "bench_chunk: {}\n", format_error(mixer, report.errors[0]));
@@ -126,7 +124,8 @@ ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vecto
   for (const ir::Node& node : nodes) {
     if (node.op != ir::Op::kScan) continue;
     ir::Scan& scan = graph.scans[static_cast<std::size_t>(node.index)];
-    for (ir::NodeId& id : scan.inits) id = builder.fit(builder.constant(0), nodes[static_cast<std::size_t>(id)].type);
+    for (ir::NodeId& id : scan.inits)
+      id = builder.fit(builder.constant(0), nodes[static_cast<std::size_t>(id)].type);
     for (auto* list : {&scan.sequences, &scan.invariants})
       for (ir::NodeId& id : *list) {
         const auto [at, fresh] = made.try_emplace(id, -1);
@@ -136,7 +135,8 @@ ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vecto
     const int outputs = ir::step_outputs(graph, scan);
     const ir::NodeId made_scan = builder.add({.op = ir::Op::kScan, .index = node.index});
     for (int i = 0; i < outputs; ++i)
-      graph.bodies[0].outputs.push_back(builder.add({.op = ir::Op::kScanOut, .in = {made_scan, -1, -1}, .index = i}));
+      graph.bodies[0].outputs.push_back(
+          builder.add({.op = ir::Op::kScanOut, .in = {made_scan, -1, -1}, .index = i}));
   }
   graph = ir::fuse(chunks ? ir::chunk_scans(graph, *chunks).graph : graph);
   ir::Builder gradient(graph, 0);
@@ -159,7 +159,8 @@ exec::torch::Batch random_inputs(const Options& o, const ir::Graph& graph) {
     if (node.type.time()) sizes = {o.batch, o.length};
     for (const ir::AxisId axis : node.type.axes)
       if (axis != ir::kTime) sizes.push_back(graph.axes[axis].size);
-    if (out.inputs.size() <= static_cast<std::size_t>(node.index)) out.inputs.resize(static_cast<std::size_t>(node.index) + 1);
+    if (out.inputs.size() <= static_cast<std::size_t>(node.index))
+      out.inputs.resize(static_cast<std::size_t>(node.index) + 1);
     out.inputs[static_cast<std::size_t>(node.index)] = at::rand(sizes) * 0.2 + 0.01;
   }
   return out;
@@ -173,12 +174,13 @@ bool compare_bare(const Options& o, const std::string& mixer) {
     return false;
   }
   if (e.graph.scans.empty()) return true;
-  at::set_num_threads(o.threads);
+  exec::torch::use_threads(o.threads);
   std::vector<ir::NodeId> fast_wanted, slow_wanted;
   const ir::Graph fast = bare(e.graph, &o.sizes, fast_wanted), slow = bare(e.graph, nullptr, slow_wanted);
   exec::torch::Executor chunks(fast, fast_wanted, {}), steps(slow, slow_wanted, {});
   const exec::torch::Batch batch = random_inputs(o, slow);
-  compare(o, mixer, [&](int) { chunks.run({}, batch); }, [&](int) { steps.run({}, batch); });
+  compare(
+      o, mixer, [&](int) { chunks.run({}, batch); }, [&](int) { steps.run({}, batch); });
   return true;
 }
 
@@ -186,9 +188,9 @@ bool compare_bare(const Options& o, const std::string& mixer) {
 
 int main(int argc, char** argv) {
   Options o;
-  o.mixers = {"Identity",      "LinearAttention", "Retention", "Mamba2", "GLA",   "HGRN2", "RWKV6", "GSA",
-              "DeltaNet",      "GatedDeltaNet",   "DeltaProduct", "Comba", "KDA", "RWKV7", "MLSTM", "Mamba",
-              "RGLRU",         "RWKV4",           "SLSTM",     "Titans", "TTTLinear", "TTTMLP"};
+  o.mixers = {"Identity", "LinearAttention", "Retention",    "Mamba2", "GLA",       "HGRN2", "RWKV6", "GSA",
+              "DeltaNet", "GatedDeltaNet",   "DeltaProduct", "Comba",  "KDA",       "RWKV7", "MLSTM", "Mamba",
+              "RGLRU",    "RWKV4",           "SLSTM",        "Titans", "TTTLinear", "TTTMLP"};
   CLI::App app("Training steps with recurrences in chunks and step by step.");
   app.add_option("mixers", o.mixers, "units; default: those of the zoo whose recurrence has another form");
   app.add_option("--batch", o.batch, "sequences")->capture_default_str();
@@ -200,9 +202,11 @@ int main(int argc, char** argv) {
   app.add_option("--rank", o.sizes.rank, "the same with terms of rank one")->capture_default_str();
   app.add_option("--channel", o.sizes.channel, "the same with a decay per channel")->capture_default_str();
   app.add_flag("--alone", o.alone, "the mixers alone: no MLP, no residuals, 16 words");
-  app.add_flag("--bare", o.bare, "recurrences alone: forward and gradient of the scans of one mixer, nothing around");
+  app.add_flag("--bare", o.bare,
+               "recurrences alone: forward and gradient of the scans of one mixer, nothing around");
   app.add_flag("--profile", o.profile, "where the time of the chunkwise form goes");
-  app.add_option("--diagonal", o.sizes.diagonal, "numbers of a state that becomes a diagonal recurrence, at most")
+  app.add_option("--diagonal", o.sizes.diagonal,
+                 "numbers of a state that becomes a diagonal recurrence, at most")
       ->capture_default_str();
   app.add_flag("!--chunks", o.sizes.fused, "chunks of positions instead of fused kernels");
   app.add_option("--rounds", o.rounds, "steps of each that count")
@@ -213,10 +217,14 @@ int main(int argc, char** argv) {
   if (o.bare) o.layers = 1;
   exec::torch::keep_memory();
   fmt::print("{} {}, width {}, {} sequences of {}, {} threads; milliseconds of a training step\n\n", o.layers,
-             o.bare ? "recurrences" : o.alone ? "mixers" : "blocks", o.width, o.batch, o.length, o.threads);
+             o.bare    ? "recurrences"
+             : o.alone ? "mixers"
+                       : "blocks",
+             o.width, o.batch, o.length, o.threads);
   fmt::print("|                  | processor: steps | chunks | times | wall: steps | chunks | times |\n");
   fmt::print("|---|---|---|---|---|---|---|\n");
   bool ok = true;
-  for (const std::string& mixer : o.mixers) ok = (o.bare ? compare_bare(o, mixer) : compare_models(o, mixer)) && ok;
+  for (const std::string& mixer : o.mixers)
+    ok = (o.bare ? compare_bare(o, mixer) : compare_models(o, mixer)) && ok;
   return ok ? 0 : 1;
 }

@@ -157,7 +157,8 @@ class Lowering {
       waits_[s] = match.waits;
       fate.reason = match.refused;
       if (match.refused.empty() && !is_zero(init(s))) fate.reason = "it does not start at zero";
-      if (match.refused.empty() && !options_.fused && type.axes.size() > kMostAxes) fate.reason = "it has too many axes";
+      if (match.refused.empty() && !options_.fused && type.axes.size() > kMostAxes)
+        fate.reason = "it has too many axes";
       if (match.refused.empty() && match.update.ranks.empty() && match.values.empty())
         fate.reason = "it has no value axes";
       if (!fate.reason.empty()) continue;

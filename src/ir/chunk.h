@@ -6,6 +6,9 @@
 // the chunkwise form of linear attention (Yang et al. 2023, arXiv 2312.06635) and of the delta rule (Yang et al. 2024, arXiv
 // 2406.06484); here it is derived from the step itself. A state without a value axis, or one that is read other than by
 // contractions, becomes a diagonal recurrence (kRecur). What is neither keeps its step form.
+//
+// A processor with a large cache and few cores needs no chunks: there the whole recurrence becomes one op (kAffine), whose kernel goes
+// through the positions while the state stays in cache. It takes decays of any sign, and none has to be a logarithm.
 #pragma once
 
 #include <string>

@@ -4,7 +4,6 @@
 namespace gabbro::ir::chunk {
 
 std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& state) {
-  
   ir::Affine affine;
   affine.contracted = match.contracted;
   affine.values = match.values;
@@ -39,8 +38,7 @@ std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& stat
   const NodeId made = b.add({.op = Op::kAffine, .index = index});
   std::vector<NodeId> out;
   for (std::size_t n = 0; n < match.reads.size(); ++n)
-    out.push_back(
-        b.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = static_cast<std::int32_t>(n)}));
+    out.push_back(b.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = static_cast<std::int32_t>(n)}));
   for (std::size_t n = 0; n < match.reads.size(); ++n) {
     const Read& read = match.reads[n];
     const bool after = read.after != kNone;

@@ -238,7 +238,9 @@ class Matcher {
 
   // ---- contractions of it
 
-  [[nodiscard]] bool is_next(NodeId id) const { return id == step_.outputs[static_cast<std::size_t>(state_)]; }
+  [[nodiscard]] bool is_next(NodeId id) const {
+    return id == step_.outputs[static_cast<std::size_t>(state_)];
+  }
 
   std::optional<Form> contraction(const Form& x, NodeId f, const AxisList& over, bool of_next) {
     if (!(over == contracted_)) return std::nullopt;

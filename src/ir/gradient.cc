@@ -15,8 +15,8 @@ std::vector<bool> influenced(const Graph& graph, int body, std::span<const NodeI
   for (std::size_t id = 0; id < nodes.size(); ++id) {
     if (on[id]) continue;
     const OpInfo& op = info(nodes[id].op);
-    const bool passes = op.vjp || nodes[id].op == Op::kScan || nodes[id].op == Op::kAffine ||
-                        nodes[id].op == Op::kScanOut;
+    const bool passes =
+        op.vjp || nodes[id].op == Op::kScan || nodes[id].op == Op::kAffine || nodes[id].op == Op::kScanOut;
     if (passes) for_each_operand(graph, nodes[id], [&](NodeId in) { on[id] = on[id] || on[in]; });
   }
   return on;
@@ -209,9 +209,8 @@ class Differentiator {
     const NodeId node = b_.add({.op = Op::kAffine, .index = made});
     for (std::size_t i = 0; i < operands.size(); ++i)
       if (needed_[operands[i]])
-        accumulate(operands[i], b_.add({.op = Op::kScanOut,
-                                        .in = {node, -1, -1},
-                                        .index = static_cast<std::int32_t>(i)}));
+        accumulate(operands[i],
+                   b_.add({.op = Op::kScanOut, .in = {node, -1, -1}, .index = static_cast<std::int32_t>(i)}));
   }
 
   // The state before each step, as a sequence: one more output of the forward scan.

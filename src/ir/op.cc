@@ -262,7 +262,8 @@ Result<Type> scan_type(const Graph& g, const Body& body, const Node& n) {
 }
 
 Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
-  if (const Node& of = body.nodes[n.in[0]]; of.op == Op::kAffine) return g.affines[of.index].result_type(n.index);
+  if (const Node& of = body.nodes[n.in[0]]; of.op == Op::kAffine)
+    return g.affines[of.index].result_type(n.index);
   const Scan& scan = g.scans[body.nodes[n.in[0]].index];
   const Body& step = g.bodies[scan.body];
   const std::size_t states = scan.inits.size();

@@ -79,19 +79,19 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
       for (std::size_t n = 0; n < in.size(); ++n) operands[n] = strip<const T>(in[n], row, head);
       for (std::size_t n = 0; n < out.size(); ++n) results[n] = strip<T>(out[n], row, head);
       const AffineTask<T> task{.length = sequence.length(),
-                             .k = k,
-                             .v = v,
-                             .decays = affine.decay != ir::Affine::Decay::kNone,
-                             .channel = affine.decay == ir::Affine::Decay::kChannel,
-                             .value_decay = affine.value_decay,
-                             .ranks = affine.ranks,
-                             .added = affine.added,
-                             .reads = static_cast<std::int64_t>(reads),
-                             .after = after.get(),
-                             .begins = begins ? begins + row * sequence.length() : nullptr,
-                             .in = operands.data(),
-                             .out = results.data(),
-                             .scratch = static_cast<T*>(scratch)};
+                               .k = k,
+                               .v = v,
+                               .decays = affine.decay != ir::Affine::Decay::kNone,
+                               .channel = affine.decay == ir::Affine::Decay::kChannel,
+                               .value_decay = affine.value_decay,
+                               .ranks = affine.ranks,
+                               .added = affine.added,
+                               .reads = static_cast<std::int64_t>(reads),
+                               .after = after.get(),
+                               .begins = begins ? begins + row * sequence.length() : nullptr,
+                               .in = operands.data(),
+                               .out = results.data(),
+                               .scratch = static_cast<T*>(scratch)};
       affine.adjoint ? GABBRO_BEST(run_affine_adjoint, task) : GABBRO_BEST(run_affine, task);
     }
   });
@@ -132,8 +132,8 @@ void run_recur(const at::Tensor& factor, const at::Tensor& added, const at::Tens
 
 }  // namespace
 
-at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added, const std::vector<std::int64_t>& sizes,
-                     bool backwards, const Sequence& sequence) {
+at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added,
+                     const std::vector<std::int64_t>& sizes, bool backwards, const Sequence& sequence) {
   const at::Tensor out = at::empty(sizes, added.options()), flat = out.view({sizes[0], sizes[1], -1});
   const at::Tensor a = positions(factor, sizes), x = positions(added, sizes);
   if (added.scalar_type() == at::kDouble)
@@ -143,8 +143,8 @@ at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added, const st
   return out;
 }
 
-std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& affine, const std::vector<at::Tensor>& in,
-                                   Sequence& sequence) {
+std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& affine,
+                                   const std::vector<at::Tensor>& in, Sequence& sequence) {
   const std::int64_t shared = ir::elements(graph, affine.shared), k = ir::elements(graph, affine.contracted),
                      v = ir::elements(graph, affine.values);
   std::int64_t batch = sequence.packed() ? sequence.batch() : 1;

@@ -192,8 +192,10 @@ class Kernel {
   template <int s, std::size_t... i>
   static Vector combine(const Vector& a, const Vector& b, std::index_sequence<i...>) {
     constexpr int g = 2 * s, w = kLanes;
-    return __builtin_shufflevector(a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) : w + static_cast<int>(i) - s)...) +
-           __builtin_shufflevector(a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) + s : w + static_cast<int>(i))...);
+    return __builtin_shufflevector(
+               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) : w + static_cast<int>(i) - s)...) +
+           __builtin_shufflevector(
+               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) + s : w + static_cast<int>(i))...);
   }
   // The sums of n vectors, lane by lane.
   template <int n, class F>
@@ -201,7 +203,8 @@ class Kernel {
     if constexpr (n == 1)
       return f(row);
     else
-      return combine<n / 2>(tree<n / 2>(row, f), tree<n / 2>(row + n / 2, f), std::make_index_sequence<kLanes>());
+      return combine<n / 2>(tree<n / 2>(row, f), tree<n / 2>(row + n / 2, f),
+                            std::make_index_sequence<kLanes>());
   }
   // sums[k] = S[k] . y
   void apply(const T* s, const T* y, T* sums) const {
@@ -231,7 +234,8 @@ class Kernel {
   // ---- positions
 
   void step(T* to, const T* from, std::int64_t t) {
-    Sum sum(*this, to, from, decay_ ? decay_->row(t) : nullptr, value_decay_ ? block(*value_decay_, t, 0) : nullptr);
+    Sum sum(*this, to, from, decay_ ? decay_->row(t) : nullptr,
+            value_decay_ ? block(*value_decay_, t, 0) : nullptr);
     for (std::int64_t r = 0; r < t_.ranks; ++r) contract(from, c_[r].row(t), z_ + r * kBlock);
     for (std::int64_t m = 0; m < t_.added; ++m) sum.add(k_[m].row(t), block(v_[m], t, 1 + m));
     for (std::int64_t r = 0; r < t_.ranks; ++r) sum.add(p_[r].row(t), z_ + r * kBlock);
@@ -254,8 +258,8 @@ class Kernel {
     T* const g = now_;
     const Strip<T>* const out_a = decay_ ? out++ : nullptr;
     const Strip<T>* const out_av = value_decay_ ? out++ : nullptr;
-    const Strip<T>*out_p = out, *out_c = out_p + t_.ranks, *out_k = out_c + t_.ranks, *out_v = out_k + t_.added,
-                  *out_row = out_v + t_.added;
+    const Strip<T>*out_p = out, *out_c = out_p + t_.ranks, *out_k = out_c + t_.ranks,
+          *out_v = out_k + t_.added, *out_row = out_v + t_.added;
     const auto seed = [&](std::int64_t n) { return block(seed_[n], t, 1 + t_.added + n); };
     T y[kBlock];
 
@@ -325,7 +329,7 @@ template <class T>
 void recur(const RecurTask<T>& task) {
   for (std::int64_t i = 0; i < task.length; ++i) {
     const std::int64_t t = task.backwards ? task.length - 1 - i : i, last = task.backwards ? t + 1 : t - 1;
-    const T *__restrict a = task.factor.row(t), *__restrict x = task.added.row(t);
+    const T* __restrict a = task.factor.row(t), * __restrict x = task.added.row(t);
     T* __restrict y = task.out.row(t);
     const bool fresh = i == 0 || (task.begins && task.begins[task.backwards ? last : t]);
     if (fresh) {
