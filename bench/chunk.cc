@@ -1,17 +1,25 @@
 // Training steps with recurrences in chunks of positions and step by step: the same small design, in turns in one run.
 //
-// bench_chunk [MIXER...]: blocks of each mixer; tokens per second of processor time of both forms and their ratio, medians over rounds.
-// Processor time, not the clock on the wall: the ratio then does not depend on what else the machine does. The first row has no
-// recurrence: what both forms spend outside of it.
+// bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their scans; milliseconds of a step in both forms and their
+// ratio, medians over rounds. The ratio of processor times does not depend on what else the machine does. The first row has
+// no recurrence: what both forms spend outside of it.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <ctime>
+#include <functional>
+#include <map>
 
 #include "base/random.h"
+#include "exec/torch/executor.h"
 #include "exec/torch/model.h"
+#include "exec/torch/profile.h"
+#include "ir/fuse.h"
+#include "ir/gradient.h"
 #include "lang/check.h"
+#include "lang/parser.h"
 #include "zoo/library.h"
 
 namespace {
@@ -22,6 +30,7 @@ struct Options {
   std::vector<std::string> mixers;
   std::int64_t batch = 4, length = 512, width = 128, vocab = 512;
   int layers = 2, threads = 1, rounds = 3;
+  bool alone = false, bare = false, profile = false;
   ir::ChunkOptions sizes;
 };
 
@@ -34,20 +43,58 @@ exec::TokenBatch random_batch(const Options& o, Random random) {
   return out;
 }
 
-double seconds(exec::Model& model, const exec::TokenBatch& batch) {
-  const std::clock_t start = std::clock();
-  model.step(batch, {});
-  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-}
+// Of one step: of the processor, of the clock on the wall.
+struct Time {
+  double processor = 0, wall = 0;
+};
 
 double median(std::vector<double> list) {
   std::sort(list.begin(), list.end());
   return list[list.size() / 2];
 }
 
-bool compare(const Options& o, const std::string& mixer) {
-  const std::string text =
-      fmt::format("design M:\n    stack = [{} * Block(mixer={}), RMSNorm]\n", o.layers, mixer);
+// One form of something: a step of it, timed.
+using Form = std::function<void(int round)>;
+
+Time time_of(const Form& form, int round) {
+  const auto wall = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
+  form(round);
+  const auto processor = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  return {processor, std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count()};
+}
+
+void print_profile(const Form& form) {
+  exec::torch::Profile profile(/*with_shapes=*/true);
+  form(0);
+  const auto rows = profile.stop();
+  for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), 25); ++i)
+    fmt::print("    {:7.2f} ms {:5} x {} {}\n", 1e3 * rows[i].self_seconds, rows[i].calls, rows[i].name,
+               rows[i].shapes);
+}
+
+void compare(const Options& o, const std::string& name, const Form& chunks, const Form& steps) {
+  std::vector<double> fast, slow, fast_wall, slow_wall, ratios;
+  for (int round = -1; round < o.rounds; ++round) {  // the first warms up
+    const Time a = time_of(chunks, round), b = time_of(steps, round);
+    if (round < 0) continue;
+    fast.push_back(a.processor);
+    slow.push_back(b.processor);
+    fast_wall.push_back(a.wall);
+    slow_wall.push_back(b.wall);
+    ratios.push_back(b.processor / a.processor);
+  }
+  constexpr double kMs = 1e3;
+  fmt::print("| {:<16} | {:>8.1f} | {:>9.1f} | {:>5.1f} | {:>8.1f} | {:>9.1f} | {:>5.1f} |\n", name,
+             kMs * median(slow), kMs * median(fast), median(ratios), kMs * median(slow_wall),
+             kMs * median(fast_wall), median(slow_wall) / median(fast_wall));
+  if (o.profile) print_profile(chunks);
+  std::fflush(stdout);
+}
+
+bool compare_models(const Options& o, const std::string& mixer) {
+  const std::string text = fmt::format("design M:\n    stack = [{} * {}, RMSNorm]\n", o.layers,
+                                       o.alone ? mixer : fmt::format("Block(mixer={})", mixer));
   const lang::CheckReport report = lang::check(text, zoo::library(), {.width = o.width, .vocab = o.vocab});
   if (!report.valid()) {
     fmt::print(stderr, "bench_chunk: {}\n", format_error(mixer, report.errors[0]));
@@ -56,19 +103,84 @@ bool compare(const Options& o, const std::string& mixer) {
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
   const auto chunks = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = o.sizes});
   const auto steps = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = std::nullopt});
-  std::vector<double> fast, slow, ratios;
-  for (int round = -1; round < o.rounds; ++round) {  // the first warms up
-    const exec::TokenBatch batch = random_batch(o, Random(7).split(round + 1));
-    const double a = seconds(*chunks, batch), b = seconds(*steps, batch);
-    if (round < 0) continue;
-    fast.push_back(a);
-    slow.push_back(b);
-    ratios.push_back(b / a);
+  const auto step_of = [&](exec::Model& model) {
+    return [&](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
+  };
+  compare(o, mixer, step_of(*chunks), step_of(*steps));
+  return true;
+}
+
+// The scans of `unit` on inputs instead of what feeds them, and their gradient with respect to all of these.
+ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vector<ir::NodeId>& wanted) {
+  ir::Graph graph = unit;
+  graph.bodies[0] = {};
+  ir::Builder builder(graph, 0);
+  std::int32_t inputs = 0;
+  std::map<ir::NodeId, ir::NodeId> made;
+  const auto input = [&](const ir::Type& type) {
+    return builder.add({.op = ir::Op::kInput, .type = type, .index = inputs++});
+  };
+  const std::vector<ir::Node>& nodes = unit.bodies[0].nodes;
+  for (const ir::Node& node : nodes) {
+    if (node.op != ir::Op::kScan) continue;
+    ir::Scan& scan = graph.scans[static_cast<std::size_t>(node.index)];
+    for (ir::NodeId& id : scan.inits)
+      id = builder.fit(builder.constant(0), nodes[static_cast<std::size_t>(id)].type);
+    for (auto* list : {&scan.sequences, &scan.invariants})
+      for (ir::NodeId& id : *list) {
+        const auto [at, fresh] = made.try_emplace(id, -1);
+        if (fresh) at->second = input(nodes[static_cast<std::size_t>(id)].type);
+        id = at->second;
+      }
+    const int outputs = ir::step_outputs(graph, scan);
+    const ir::NodeId made_scan = builder.add({.op = ir::Op::kScan, .index = node.index});
+    for (int i = 0; i < outputs; ++i)
+      graph.bodies[0].outputs.push_back(
+          builder.add({.op = ir::Op::kScanOut, .in = {made_scan, -1, -1}, .index = i}));
   }
-  const auto tokens = static_cast<double>(o.batch * o.length);
-  fmt::print("| {:<16} | {:>8.0f} | {:>8.0f} | {:>5.1f} |\n", mixer, tokens / median(slow),
-             tokens / median(fast), median(ratios));
-  std::fflush(stdout);
+  graph = ir::fuse(chunks ? ir::chunk_scans(graph, *chunks).graph : graph);
+  ir::Builder gradient(graph, 0);
+  std::vector<ir::NodeId> wrt, seeds, outputs = graph.bodies[0].outputs;
+  for (std::size_t id = 0; id < graph.bodies[0].nodes.size(); ++id)
+    if (graph.bodies[0].nodes[id].op == ir::Op::kInput) wrt.push_back(static_cast<ir::NodeId>(id));
+  for (const ir::NodeId id : outputs)
+    seeds.push_back(gradient.add({.op = ir::Op::kInput, .type = gradient.type(id), .index = inputs++}));
+  wanted = outputs;
+  for (const ir::NodeId id : ir::differentiate(gradient, outputs, seeds, wrt)) wanted.push_back(id);
+  return graph;
+}
+
+// Small numbers: no state grows without end, and none vanishes.
+exec::torch::Batch random_inputs(const Options& o, const ir::Graph& graph) {
+  exec::torch::Batch out;
+  for (const ir::Node& node : graph.bodies[0].nodes) {
+    if (node.op != ir::Op::kInput) continue;
+    std::vector<std::int64_t> sizes;
+    if (node.type.time()) sizes = {o.batch, o.length};
+    for (const ir::AxisId axis : node.type.axes)
+      if (axis != ir::kTime) sizes.push_back(graph.axes[axis].size);
+    if (out.inputs.size() <= static_cast<std::size_t>(node.index))
+      out.inputs.resize(static_cast<std::size_t>(node.index) + 1);
+    out.inputs[static_cast<std::size_t>(node.index)] = at::rand(sizes) * 0.2 + 0.01;
+  }
+  return out;
+}
+
+bool compare_bare(const Options& o, const std::string& mixer) {
+  const lang::Elaboration e =
+      lang::elaborate(zoo::library(), *lang::parse_expression(mixer), {.width = o.width, .vocab = o.vocab});
+  if (!e.ok()) {
+    fmt::print(stderr, "bench_chunk: {}\n", format_error(mixer, e.errors[0]));
+    return false;
+  }
+  if (e.graph.scans.empty()) return true;
+  exec::torch::use_threads(o.threads);
+  std::vector<ir::NodeId> fast_wanted, slow_wanted;
+  const ir::Graph fast = bare(e.graph, &o.sizes, fast_wanted), slow = bare(e.graph, nullptr, slow_wanted);
+  exec::torch::Executor chunks(fast, fast_wanted, {}), steps(slow, slow_wanted, {});
+  const exec::torch::Batch batch = random_inputs(o, slow);
+  compare(
+      o, mixer, [&](int) { chunks.run({}, batch); }, [&](int) { steps.run({}, batch); });
   return true;
 }
 
@@ -76,9 +188,9 @@ bool compare(const Options& o, const std::string& mixer) {
 
 int main(int argc, char** argv) {
   Options o;
-  o.mixers = {"Identity", "LinearAttention", "Retention",     "Mamba2",       "GLA",   "HGRN2", "RWKV6",
-              "GSA",      "DeltaNet",        "GatedDeltaNet", "DeltaProduct", "Comba", "KDA",   "RWKV7",
-              "MLSTM",    "Mamba",           "RGLRU",         "RWKV4"};
+  o.mixers = {"Identity", "LinearAttention", "Retention",    "Mamba2", "GLA",       "HGRN2", "RWKV6", "GSA",
+              "DeltaNet", "GatedDeltaNet",   "DeltaProduct", "Comba",  "KDA",       "RWKV7", "MLSTM", "Mamba",
+              "RGLRU",    "RWKV4",           "SLSTM",        "Titans", "TTTLinear", "TTTMLP"};
   CLI::App app("Training steps with recurrences in chunks and step by step.");
   app.add_option("mixers", o.mixers, "units; default: those of the zoo whose recurrence has another form");
   app.add_option("--batch", o.batch, "sequences")->capture_default_str();
@@ -89,14 +201,30 @@ int main(int argc, char** argv) {
   app.add_option("--scalar", o.sizes.scalar, "positions of a chunk, decay per head")->capture_default_str();
   app.add_option("--rank", o.sizes.rank, "the same with terms of rank one")->capture_default_str();
   app.add_option("--channel", o.sizes.channel, "the same with a decay per channel")->capture_default_str();
+  app.add_flag("--alone", o.alone, "the mixers alone: no MLP, no residuals, 16 words");
+  app.add_flag("--bare", o.bare,
+               "recurrences alone: forward and gradient of the scans of one mixer, nothing around");
+  app.add_flag("--profile", o.profile, "where the time of the chunkwise form goes");
+  app.add_option("--diagonal", o.sizes.diagonal,
+                 "numbers of a state that becomes a diagonal recurrence, at most")
+      ->capture_default_str();
+  app.add_flag("!--chunks", o.sizes.fused, "chunks of positions instead of fused kernels");
   app.add_option("--rounds", o.rounds, "steps of each that count")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  fmt::print("{} blocks, width {}, {} sequences of {}, {} threads; tokens a second of processor time\n\n",
-             o.layers, o.width, o.batch, o.length, o.threads);
-  fmt::print("| mixer            | by steps | in chunks | times |\n|---|---|---|---|\n");
+  if (o.alone) o.vocab = 16;
+  if (o.bare) o.layers = 1;
+  exec::torch::keep_memory();
+  fmt::print("{} {}, width {}, {} sequences of {}, {} threads; milliseconds of a training step\n\n", o.layers,
+             o.bare    ? "recurrences"
+             : o.alone ? "mixers"
+                       : "blocks",
+             o.width, o.batch, o.length, o.threads);
+  fmt::print("|                  | processor: steps | chunks | times | wall: steps | chunks | times |\n");
+  fmt::print("|---|---|---|---|---|---|---|\n");
   bool ok = true;
-  for (const std::string& mixer : o.mixers) ok = compare(o, mixer) && ok;
+  for (const std::string& mixer : o.mixers)
+    ok = (o.bare ? compare_bare(o, mixer) : compare_models(o, mixer)) && ok;
   return ok ? 0 : 1;
 }

@@ -149,7 +149,7 @@ class Lowering {
   void settle(int state) { left_.erase(std::find(left_.begin(), left_.end(), state)); }
 
   bool chunk_one(std::vector<ChunkedState>& fates) {
-    constexpr int kMostAxes = 4;  // of a state: pairs and ranks need four more
+    constexpr int kMostAxes = 4;  // of a state in chunks: pairs and ranks need four more
     for (int s : left_) {
       ChunkedState& fate = fates[static_cast<std::size_t>(s)];
       const Type type = b_.type(init(s));
@@ -157,18 +157,25 @@ class Lowering {
       waits_[s] = match.waits;
       fate.reason = match.refused;
       if (match.refused.empty() && !is_zero(init(s))) fate.reason = "it does not start at zero";
-      if (match.refused.empty() && type.axes.size() > kMostAxes) fate.reason = "it has too many axes";
+      if (match.refused.empty() && !options_.fused && type.axes.size() > kMostAxes)
+        fate.reason = "it has too many axes";
       if (match.refused.empty() && match.update.ranks.empty() && match.values.empty())
         fate.reason = "it has no value axes";
       if (!fate.reason.empty()) continue;
-      const chunk::LogDecay decay = chunk::log_decay(b_, match);
-      if (decay.fails) {
-        fate.reason = "its decay is not known to be positive";
-        continue;
+      std::vector<NodeId> values;
+      if (options_.fused) {
+        values = chunk::build_fused(b_, match, type);
+        fate.form = ChunkedState::Form::kFused;
+      } else {
+        const chunk::LogDecay decay = chunk::log_decay(b_, match);
+        if (decay.fails) {
+          fate.reason = "its decay is not known to be positive";
+          continue;
+        }
+        values = chunk::build_chunks(b_, axes_, match, type, decay, options_);
+        fate.form = ChunkedState::Form::kChunks;
       }
-      const std::vector<NodeId> values = chunk::build_chunks(b_, axes_, match, type, decay, options_);
       for (std::size_t i = 0; i < values.size(); ++i) known_[match.reads[i].node] = values[i];
-      fate.form = ChunkedState::Form::kChunks;
       settle(s);
       return true;
     }

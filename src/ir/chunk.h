@@ -6,6 +6,9 @@
 // the chunkwise form of linear attention (Yang et al. 2023, arXiv 2312.06635) and of the delta rule (Yang et al. 2024, arXiv
 // 2406.06484); here it is derived from the step itself. A state without a value axis, or one that is read other than by
 // contractions, becomes a diagonal recurrence (kRecur). What is neither keeps its step form.
+//
+// A processor with a large cache and few cores needs no chunks: there the whole recurrence becomes one op (kAffine), whose kernel goes
+// through the positions while the state stays in cache. It takes decays of any sign, and none has to be a logarithm.
 #pragma once
 
 #include <string>
@@ -16,6 +19,8 @@
 namespace gabbro::ir {
 
 struct ChunkOptions {
+  // One op for the whole recurrence (kAffine) instead of chunks: for a backend that has a kernel of its own for it.
+  bool fused = true;
   int scalar = 64;  // positions per chunk: one decay for all of the contracted axes
   int rank = 32;    // with terms c . S
   int channel = 8;  // a decay per channel
@@ -28,7 +33,7 @@ struct ChunkOptions {
 struct ChunkedState {
   int scan = 0;   // index in Graph::scans
   int state = 0;  // which of its states
-  enum class Form { kStep, kDiagonal, kChunks } form = Form::kStep;
+  enum class Form { kStep, kDiagonal, kChunks, kFused } form = Form::kStep;
   std::string reason;  // kStep: why
 };
 
@@ -40,8 +45,8 @@ struct Chunked {
 };
 
 /// A graph that computes the same from the same parameters, tokens and inputs; parameters keep their numbers. For graphs
-/// whose time holds more than a few positions and that are not stepped: a backend for it knows kChunk, kUnchunk, kSolve and
-/// kRecur. O(nodes).
+/// whose time holds more than a few positions and that are not stepped: a backend for it knows kChunk, kUnchunk, kSolve,
+/// kRecur and, when asked for, kAffine. O(nodes).
 Chunked chunk_scans(const Graph& graph, const ChunkOptions& options = {});
 
 }  // namespace gabbro::ir

@@ -34,4 +34,7 @@ LogDecay log_decay(Builder& b, const Match& match);
 std::vector<NodeId> build_chunks(Builder& b, ChunkAxes& axes, const Match& match, const Type& state,
                                  const LogDecay& decay, const ChunkOptions& options);
 
+/// The same as one op.
+std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& state);
+
 }  // namespace gabbro::ir::chunk

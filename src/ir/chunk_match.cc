@@ -154,9 +154,11 @@ class Matcher {
     const bool one = y && y->kind == Kind::kKnown;
     switch (n.op) {
       case Op::kSum:
-        return x->kind == Kind::kState ? contraction(*x, kNone, n.axes) : std::nullopt;
+        return x->kind == Kind::kState ? contraction(*x, kNone, n.axes, is_next(n.in[0])) : std::nullopt;
       case Op::kDot:
-        return x->kind == Kind::kState && one ? contraction(*x, y->value, n.axes) : std::nullopt;
+        return x->kind == Kind::kState && one
+                   ? contraction(*x, y->value, n.axes, is_next(n.in[0]) || is_next(n.in[1]))
+                   : std::nullopt;
       case Op::kMul:
         if (!one) return std::nullopt;
         if (x->kind == Kind::kState) return scaled(*x, y->value);
@@ -236,7 +238,11 @@ class Matcher {
 
   // ---- contractions of it
 
-  std::optional<Form> contraction(const Form& x, NodeId f, const AxisList& over) {
+  [[nodiscard]] bool is_next(NodeId id) const {
+    return id == step_.outputs[static_cast<std::size_t>(state_)];
+  }
+
+  std::optional<Form> contraction(const Form& x, NodeId f, const AxisList& over, bool of_next) {
     if (!(over == contracted_)) return std::nullopt;
     if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
     Form out{.kind = Kind::kRead};
@@ -253,6 +259,7 @@ class Matcher {
       out.read.rest = out.read.rest == kNone ? part : b_.plus(out.read.rest, part);
     }
     if (out.read.row == kNone) return std::nullopt;
+    if (of_next) out.read.after = with_axes(b_, f, contracted_);
     return out;
   }
 
@@ -262,7 +269,8 @@ class Matcher {
     if (!meets(type, contracted_)) {
       Form out = x;
       out.read.row = b_.times(x.read.row, f);
-      if (x.read.rest != kNone) out.read.rest = b_.times(x.read.rest, f);
+      for (NodeId* part : {&out.read.rest, &out.read.after, &out.read.after_rest})
+        if (*part != kNone) *part = b_.times(*part, f);
       return out;
     }
     if (x.read.scale != kNone) return mix(b_.type(x.read.scale));
@@ -278,16 +286,25 @@ class Matcher {
 
   std::optional<Form> plus_read(Form x, NodeId f) {
     if (meets(b_.type(f), contracted_)) return std::nullopt;
-    x.read.rest = x.read.rest == kNone ? f : b_.plus(x.read.rest, f);
+    x.read.rest = plus_or(x.read.rest, f);
+    if (x.read.after != kNone) x.read.after_rest = plus_or(x.read.after_rest, f);
     return x;
   }
 
   std::optional<Form> plus_read(Form x, const Form& y) {
     if (y.kind != Kind::kRead || x.read.scale != y.read.scale) return std::nullopt;
     x.read.row = b_.plus(x.read.row, y.read.row);
-    if (y.read.rest != kNone) return plus_read(x, y.read.rest);
+    x.read.rest = plus_or(x.read.rest, y.read.rest);
+    if (x.read.after == kNone || y.read.after == kNone) {
+      x.read.after = x.read.after_rest = kNone;
+    } else {
+      x.read.after = b_.plus(x.read.after, y.read.after);
+      x.read.after_rest = plus_or(x.read.after_rest, y.read.after_rest);
+    }
     return x;
   }
+
+  NodeId plus_or(NodeId x, NodeId y) { return x == kNone ? y : y == kNone ? x : b_.plus(x, y); }
 
   // Value axes on which a coefficient turns out to depend are shared axes.
   std::nullopt_t mix(const Type& type) {

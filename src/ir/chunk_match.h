@@ -32,6 +32,8 @@ struct Affine {
 struct Read {
   NodeId node = kNone;
   NodeId row = kNone, scale = kNone, rest = kNone;
+  // The same of S after the step, where that is all it reads: after . S' + after_rest.
+  NodeId after = kNone, after_rest = kNone;
 };
 
 struct Match {

@@ -41,6 +41,8 @@ class Fuser {
         for (NodeId& in : *list) in = map_[in];
       return b_.add(n);
     }
+    if (n.op == Op::kAffine)
+      for (NodeId& in : b_.graph().affines[n.index].operands) in = map_[in];
     for (NodeId& in : n.in)
       if (in >= 0) in = map_[in];
     return b_.add(n);

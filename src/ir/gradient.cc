@@ -15,7 +15,8 @@ std::vector<bool> influenced(const Graph& graph, int body, std::span<const NodeI
   for (std::size_t id = 0; id < nodes.size(); ++id) {
     if (on[id]) continue;
     const OpInfo& op = info(nodes[id].op);
-    const bool passes = op.vjp || nodes[id].op == Op::kScan || nodes[id].op == Op::kScanOut;
+    const bool passes =
+        op.vjp || nodes[id].op == Op::kScan || nodes[id].op == Op::kAffine || nodes[id].op == Op::kScanOut;
     if (passes) for_each_operand(graph, nodes[id], [&](NodeId in) { on[id] = on[id] || on[in]; });
   }
   return on;
@@ -54,6 +55,8 @@ class Differentiator {
       const Node node = b_.node(id);
       if (node.op == Op::kScan) {
         scan(id, node.index);
+      } else if (node.op == Op::kAffine) {
+        affine(id, node.index);
       } else if (adjoint_[id] >= 0 && node.op == Op::kScanOut) {
         scan_seeds_.push_back({node.in[0], node.index, adjoint_[id]});
       } else if (adjoint_[id] >= 0 && info(node.op).vjp) {
@@ -187,6 +190,27 @@ class Differentiator {
       accumulate(forward.invariants[wanted_invariants[i]], read(-1 - static_cast<std::int32_t>(states + i)));
     for (std::size_t i = 0; i < wanted_sequences.size(); ++i)
       accumulate(forward.sequences[wanted_sequences[i]], read(static_cast<std::int32_t>(i)));
+  }
+
+  // An affine recurrence has an adjoint of its own.
+  void affine(NodeId id, int index) {
+    Affine adjoint = b_.graph().affines[index];
+    GABBRO_CHECK(!adjoint.adjoint);  // lowered graphs are differentiated once
+    std::vector<NodeId> seeds(adjoint.after.size(), -1);
+    for (const ScanSeed& s : scan_seeds_)
+      if (s.scan == id) seeds[static_cast<std::size_t>(s.output)] = s.adjoint;
+    if (std::all_of(seeds.begin(), seeds.end(), [](NodeId seed) { return seed < 0; })) return;
+    const std::vector<NodeId> operands = adjoint.operands;
+    for (const NodeId seed : seeds)
+      adjoint.operands.push_back(seed >= 0 ? seed : b_.fit(b_.constant(0), adjoint.read_type()));
+    adjoint.adjoint = true;
+    b_.graph().affines.push_back(std::move(adjoint));
+    const auto made = static_cast<std::int32_t>(b_.graph().affines.size()) - 1;
+    const NodeId node = b_.add({.op = Op::kAffine, .index = made});
+    for (std::size_t i = 0; i < operands.size(); ++i)
+      if (needed_[operands[i]])
+        accumulate(operands[i],
+                   b_.add({.op = Op::kScanOut, .in = {node, -1, -1}, .index = static_cast<std::int32_t>(i)}));
   }
 
   // The state before each step, as a sequence: one more output of the forward scan.

@@ -46,6 +46,28 @@ std::string Graph::type_name(const Type& type) const {
   return out;
 }
 
+Type Affine::operand_type(std::int32_t i) const {
+  Type type;
+  type.add(kTime);
+  for (const AxisId axis : shared) type.add(axis);
+  const auto with = [&](const AxisList& axes) {
+    for (const AxisId axis : axes) type.add(axis);
+    return type;
+  };
+  if (decay != Decay::kNone && i-- == 0) return decay == Decay::kChannel ? with(contracted) : type;
+  if (value_decay && i-- == 0) return with(values);
+  const bool on_values = i >= 2 * ranks + added && i < 2 * ranks + 2 * added;
+  return with(on_values ? values : contracted);
+}
+
+Type Affine::read_type() const {
+  Type type;
+  type.add(kTime);
+  for (const auto* axes : {&shared, &values})
+    for (const AxisId axis : *axes) type.add(axis);
+  return type;
+}
+
 int step_outputs(const Graph& graph, const Scan& scan) {
   return static_cast<int>(graph.bodies[scan.body].outputs.size() - scan.inits.size());
 }

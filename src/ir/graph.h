@@ -76,6 +76,7 @@ enum class Op : std::uint8_t {
   kUnchunk,
   kSolve,
   kRecur,
+  kAffine,
   kAfter,
   kCount_,
 };
@@ -139,7 +140,7 @@ struct Node {
   AxisList axes;     // reduced, introduced, renamed ... (meaning per op, see op.cc)
   double value = 0;  // kConst, kPow
   std::int32_t index =
-      -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kScanOut: which; kSlice, kPad: symbolic offset or -1
+      -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kAffine, kScanOut: which; kSlice, kPad: symbolic offset or -1
   std::int32_t amount = 0;  // kShift: distance; kPast, kLag: window; kSlice, kPad: offset; kTopK: k
   std::int32_t line = 0;    // of the source, for messages
 };
@@ -155,6 +156,35 @@ struct Scan {
   bool reverse = false;
 };
 
+/// A state S: [shared, contracted, values], zero before each document, that changes at each position by
+/// S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m, and what is read of it: row_n . S or row_n . S' (ir/chunk.h). Only kAffine
+/// refers to one. Results (kScanOut): what is read, [t, shared, values]; of an adjoint, the adjoints of the operands.
+struct Affine {
+  enum class Decay : std::uint8_t { kNone, kShared, kChannel };  // which axes it has beside the values
+  AxisList shared, contracted, values;
+  Decay decay = Decay::kNone;
+  bool value_decay = false;  // a factor of the decay along shared and values
+  std::int32_t ranks = 0, added = 0;
+  std::vector<bool> after;  // per read: of S' instead of S
+  bool adjoint = false;
+  // With time and all of their axes, in order: decay, value decay, p, c, k, v, rows; of an adjoint, then the adjoints of what is read.
+  std::vector<NodeId> operands;
+
+  /// Operands without the adjoints of what is read.
+  [[nodiscard]] std::int32_t inputs() const {
+    return (decay != Decay::kNone ? 1 : 0) + (value_decay ? 1 : 0) + 2 * ranks + 2 * added +
+           static_cast<std::int32_t>(after.size());
+  }
+  /// The type of operand `i`, and that of what is read.
+  [[nodiscard]] Type operand_type(std::int32_t i) const;
+  [[nodiscard]] Type read_type() const;
+  /// Results of the node.
+  [[nodiscard]] std::int32_t results() const {
+    return adjoint ? inputs() : static_cast<std::int32_t>(after.size());
+  }
+  [[nodiscard]] Type result_type(std::int32_t i) const { return adjoint ? operand_type(i) : read_type(); }
+};
+
 struct Body {
   std::vector<Node> nodes;
   std::vector<NodeId> outputs;
@@ -167,6 +197,7 @@ struct Graph {
   std::vector<Param> params;
   std::vector<Body> bodies;
   std::vector<Scan> scans;
+  std::vector<Affine> affines;
   std::vector<Sym> syms;  // symbolic values of constants that depend on the width
   SymEnv env;             // the values at which the concrete sizes were computed
   bool width_bound =
@@ -181,7 +212,7 @@ struct Graph {
 /// Number of step outputs (per-step values) of a scan.
 int step_outputs(const Graph& graph, const Scan& scan);
 
-/// Calls f(operand) for every operand of `node`, those of a scan included.
+/// Calls f(operand) for every operand of `node`, those of a scan or of kAffine included.
 template <class F>
 void for_each_operand(const Graph& graph, const Node& node, F&& f) {
   if (node.op == Op::kScan) {
@@ -191,6 +222,8 @@ void for_each_operand(const Graph& graph, const Node& node, F&& f) {
     for (NodeId id : scan.invariants) f(id);
     return;
   }
+  if (node.op == Op::kAffine)
+    for (NodeId id : graph.affines[node.index].operands) f(id);
   for (NodeId id : node.in)
     if (id >= 0) f(id);
 }

@@ -262,6 +262,8 @@ Result<Type> scan_type(const Graph& g, const Body& body, const Node& n) {
 }
 
 Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
+  if (const Node& of = body.nodes[n.in[0]]; of.op == Op::kAffine)
+    return g.affines[of.index].result_type(n.index);
   const Scan& scan = g.scans[body.nodes[n.in[0]].index];
   const Body& step = g.bodies[scan.body];
   const std::size_t states = scan.inits.size();
@@ -299,6 +301,23 @@ Result<Type> solve_type(const Graph& g, const Body& body, const Node& n) {
 Result<Type> recur_type(const Graph& g, const Body& body, const Node& n) {
   GABBRO_TRY(out, pointwise(g, body, n));
   return needs_time(g, out, "recur");
+}
+
+Result<Type> affine_type(const Graph& g, const Body& body, const Node& n) {
+  const Affine& affine = g.affines[n.index];
+  const auto count = static_cast<std::int32_t>(affine.operands.size());
+  if (count != affine.inputs() + (affine.adjoint ? static_cast<std::int32_t>(affine.after.size()) : 0))
+    return fail("shape", fmt::format("{} operands of an affine recurrence", count));
+  for (std::int32_t i = 0; i < count; ++i) {
+    const Type& got = body.nodes[affine.operands[static_cast<std::size_t>(i)]].type;
+    const Type want = i < affine.inputs() ? affine.operand_type(i) : affine.read_type();
+    if (got != want)
+      return fail("shape", fmt::format("operand {} of an affine recurrence is {} instead of {}", i,
+                                       g.type_name(got), g.type_name(want)));
+  }
+  Type out;
+  out.add(kTime);
+  return out;
 }
 
 // ---- reach rules -------------------------------------------------------------------------------------------------------
@@ -616,6 +635,7 @@ const OpInfo kOps[] = {
     {Op::kUnchunk, "unchunk", Kind::kLowered, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
     {Op::kSolve, "solve", Kind::kLowered, 2, solve_type, here, 2, kNone, d_solve, "", ""},
     {Op::kRecur, "recur", Kind::kLowered, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
+    {Op::kAffine, "affine", Kind::kLowered, 0, affine_type, everything, 4, kNone, kNone, "", ""},
     // The first operand, not before the second is known.
     {Op::kAfter, "after", Kind::kLowered, 2, first_type, here, 0, kNone, no_second_order, "", ""},
 };

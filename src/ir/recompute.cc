@@ -51,6 +51,8 @@ class Recomputer {
                        [&](NodeId in) { last[static_cast<std::size_t>(in)] = id; });
     const auto size = [&](NodeId id) -> std::int64_t {
       const Node& node = old_[static_cast<std::size_t>(id)];
+      constexpr std::int64_t kNoCut = std::int64_t{1} << 40;  // between a recurrence and its results
+      if (node.op == Op::kScan || node.op == Op::kAffine) return kNoCut;
       return node.op == Op::kTokens || node.op == Op::kInput ? 0 : elements(graph_, node.type.axes);
     };
     std::vector<std::int64_t> across(static_cast<std::size_t>(backward_) + 1, 0), made(across.size(), 0);
@@ -116,6 +118,12 @@ class Recomputer {
         for (NodeId& in : *list) in = operand(in);
       node.index = static_cast<std::int32_t>(graph_.scans.size());
       graph_.scans.push_back(std::move(scan));
+    }
+    if (node.op == Op::kAffine) {
+      Affine affine = graph_.affines[static_cast<std::size_t>(node.index)];
+      for (NodeId& in : affine.operands) in = operand(in);
+      node.index = static_cast<std::int32_t>(graph_.affines.size());
+      graph_.affines.push_back(std::move(affine));
     }
     for (NodeId& in : node.in)
       if (in >= 0) in = operand(in);

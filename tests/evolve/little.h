@@ -52,7 +52,7 @@ class Little {
     const double tokens = static_cast<double>(
         population.settings().rungs[static_cast<std::size_t>(population.trial(trial).begun.rung)].tokens);
     for (int i = 1; i <= 100; ++i)
-      r.curve.push_back({i, static_cast<std::int64_t>(tokens * i / 100), bits + 100.0 / (i + 20), 1, 1});
+      r.curve.push_back({i, static_cast<std::int64_t>(tokens * i / 100), 0, 1, 1, bits + 100.0 / (i + 20)});
     EXPECT_TRUE(population.apply(record::TrialEnded{trial, "result", 1, record::to_json(r)}));
   }
   void run(std::int64_t design, int rung, std::uint64_t seed, double bits,

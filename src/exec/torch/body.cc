@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/torch/affine.h"
 #include "ir/op.h"
 
 namespace gabbro::exec::torch {
@@ -93,6 +94,8 @@ void Body::run_plan(const Sources& sources) {
       run_region(unit.region, sources);
     } else if (nodes_[unit.node].op == Op::kScan) {
       run_scan(unit.node, sources);
+    } else if (nodes_[unit.node].op == Op::kAffine) {
+      run_affine(unit.node, sources);
     } else {
       // Operands that nobody reads later are handed over: their memory may serve for the result.
       Call call = call_of(unit.node, sources);
@@ -162,6 +165,13 @@ at::Tensor Body::scan_out(const Node& node) const {
   const ScanResult& result = scans_[node.in[0]];
   return node.index >= 0 ? result.outputs[static_cast<std::size_t>(node.index)]
                          : result.finals[static_cast<std::size_t>(-1 - node.index)];
+}
+
+void Body::run_affine(NodeId id, const Sources& sources) {
+  const ir::Affine& affine = graph_.affines[nodes_[id].index];
+  std::vector<at::Tensor> in;
+  for (const NodeId operand : affine.operands) in.push_back(values_[operand].to(options_));
+  scans_[id].outputs = torch::run_affine(graph_, affine, in, *sources.sequence);
 }
 
 void Body::run_scan(NodeId id, const Sources& sources) {

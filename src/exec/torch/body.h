@@ -48,6 +48,7 @@ class Body {
   template <class F>
   void for_each_read(const Unit& unit, F&& f) const;
   void run_scan(ir::NodeId id, const Sources& sources);
+  void run_affine(ir::NodeId id, const Sources& sources);
   [[nodiscard]] at::Tensor scan_out(const ir::Node& node) const;
 
   void find_half(const std::vector<bool>& live);

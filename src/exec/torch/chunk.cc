@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "exec/torch/affine.h"
 #include "ir/op.h"
 
 namespace gabbro::exec::torch {
@@ -91,6 +92,7 @@ at::Tensor recur(const Call& c) {
   const std::int64_t length = sequence.length();
   if (sequence.packed()) sizes[0] = std::max(sizes[0], sequence.batch());
   sizes[1] = length;
+  if (b.is_cpu()) return run_recur(a, b, sizes, backwards, sequence);
   // Time first, so that a position is one block of memory.
   std::vector<std::int64_t> turned = sizes;
   std::swap(turned[0], turned[1]);

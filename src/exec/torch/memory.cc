@@ -99,6 +99,12 @@ class Account {
     const Node& node = nodes_[at(id)];
     if (node.op == Op::kParam) return 0;
     if (node.op == Op::kTokens) return sequences_ * length_ * 8;
+    if (node.op == Op::kAffine) {
+      const ir::Affine& affine = graph_.affines[static_cast<std::size_t>(node.index)];
+      std::int64_t sum = 0;
+      for (std::int32_t i = 0; i < affine.results(); ++i) sum += width_ * numbers(affine.result_type(i), 0);
+      return sum;
+    }
     if (node.op != Op::kScan) return width_ * numbers(node.type, plan_.chunk[at(id)]);
     const ir::Scan& scan = graph_.scans[static_cast<std::size_t>(node.index)];
     std::int64_t sum = 0;

@@ -92,10 +92,17 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
   return losses.view(targets.sizes());
 }
 
+ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
+  if (!options.chunks) return ir::fuse(graph);
+  ir::ChunkOptions chunks = *options.chunks;
+  chunks.fused = chunks.fused && at::Device(options.device).is_cpu();  // its kernel runs on the CPU
+  return ir::fuse(ir::chunk_scans(graph, chunks).graph);
+}
+
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(ir::fuse(options.chunks ? ir::chunk_scans(graph, *options.chunks).graph : graph)),
+      : forward_graph_(lowered(graph, options)),
         graph_(forward_graph_),
         options_(options),
         device_(options.device),

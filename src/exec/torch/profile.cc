@@ -122,6 +122,8 @@ std::vector<ProfileRow> Profile::stop() {
   return rows;
 }
 
+void use_threads(int threads) { at::set_num_threads(threads); }
+
 Peaks measure_peaks(int threads, bool bf16) {
   at::set_num_threads(threads);
   const c10::InferenceMode no_autograd;

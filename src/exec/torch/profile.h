@@ -34,6 +34,9 @@ class Profile {
   std::unique_ptr<State> state_;
 };
 
+/// Threads of whatever runs next.
+void use_threads(int threads);
+
 /// Best of some tries on tensors that fit no cache.
 struct Peaks {
   double matrix_flops = 0;  // per second, multiply-add is 2: a product of two 2048 x 2048 matrices

@@ -47,6 +47,8 @@ class Sequence {
   [[nodiscard]] at::Tensor reads(std::int64_t n) const;
   /// [B, T]: the position before the document of each position, -1 when there is none. Only when packed.
   [[nodiscard]] at::Tensor before_document() const { return starts_ - 1; }
+  /// [B, T] bool: whether a document starts there. Only when packed; not of a block.
+  [[nodiscard]] const at::Tensor& begins() const { return begins_; }
   /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always does.
   [[nodiscard]] bool boundary(std::int64_t t, bool backwards) const;
   /// [B] bool: in which sequences.

@@ -1,0 +1,5 @@
+#define GABBRO_AFFINE_NAMESPACE affine_avx2
+namespace {
+constexpr int kBytes = 32;
+}
+#include "exec/torch/affine_body.h"

@@ -1,0 +1,5 @@
+#define GABBRO_AFFINE_NAMESPACE affine_avx512
+namespace {
+constexpr int kBytes = 64;
+}
+#include "exec/torch/affine_body.h"

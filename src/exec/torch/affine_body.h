@@ -1,0 +1,353 @@
+// The kernels of affine_kernel.h for vectors of kBytes bytes, in the namespace of the file that includes this one.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "exec/torch/affine_kernel.h"
+
+namespace gabbro::exec::torch::GABBRO_AFFINE_NAMESPACE {
+
+namespace {
+
+template <class T>
+class Kernel {
+ public:
+  explicit Kernel(const AffineTask<T>& task)
+      : t_(task), rows_((task.k + kRows - 1) / kRows * kRows), state_(rows_ * kBlock) {
+    T* next = task.scratch;
+    const auto take = [&](std::int64_t count) { return std::exchange(next, next + count); };
+    zero_ = take(state_);
+    now_ = take(state_);
+    states_ = take((kSegment + 1) * state_);
+    marks_ = take((task.length / kSegment + 1) * state_);
+    sums_ = take(rows_);
+    z_ = take(std::max<std::int64_t>(task.ranks, 1) * kBlock);
+    padded_ = take((2 * task.ranks + task.added + task.reads + 2) * kBlock);
+    // Rows and columns that only fill up stay zero; all others are written before they are read.
+    const T* const end = rows_ > task.k || task.v % kBlock != 0 ? next : task.scratch + state_;
+    std::memset(task.scratch, 0, static_cast<std::size_t>(end - task.scratch) * sizeof(T));
+    const Strip<const T>* in = task.in;
+    if (task.decays) decay_ = in++;
+    if (task.value_decay) value_decay_ = in++;
+    p_ = in;
+    c_ = p_ + task.ranks;
+    k_ = c_ + task.ranks;
+    v_ = k_ + task.added;
+    row_ = v_ + task.added;
+    seed_ = row_ + task.reads;
+  }
+
+  void forward() {
+    for (first_ = 0; first_ < t_.v; first_ += kBlock) {
+      std::memset(now_, 0, bytes());
+      for (std::int64_t t = 0; t < t_.length; ++t) {
+        if (begins(t)) std::memset(now_, 0, bytes());
+        read(t, now_, false);
+        step(now_, now_, t);
+        read(t, now_, true);
+      }
+    }
+  }
+
+  void adjoint() {
+    for (first_ = 0; first_ < t_.v; first_ += kBlock) {
+      std::memset(now_, 0, bytes());
+      for (std::int64_t t = 0; t < t_.length; ++t) {
+        if (t % kSegment == 0) std::memcpy(marks_ + t / kSegment * state_, now_, bytes());
+        step(now_, begins(t) ? zero_ : now_, t);
+      }
+      std::memset(now_, 0, bytes());  // from here: the adjoint of the state
+      for (std::int64_t segment = (t_.length - 1) / kSegment; segment >= 0; --segment) {
+        const std::int64_t from = segment * kSegment, to = std::min(from + kSegment, t_.length);
+        std::memcpy(states_, marks_ + segment * state_, bytes());
+        for (std::int64_t t = from; t < to; ++t) step(states_ + (t - from + 1) * state_, before(t, from), t);
+        Sum pending(*this, now_, now_, nullptr, nullptr);
+        for (std::int64_t t = to - 1; t >= from; --t)
+          back(t, before(t, from), states_ + (t - from + 1) * state_, pending);
+        pending.finish();
+      }
+    }
+  }
+
+ private:
+  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T)), kVectors = 2,
+                       kBlock = kLanes * kVectors;
+  static_assert(kBlock <= kColumns && kRows % kLanes == 0);
+  typedef T Vector __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
+  static Vector load(const T* x) { return *reinterpret_cast<const Vector*>(x); }
+  static void store(T* x, const Vector& y) { *reinterpret_cast<Vector*>(x) = y; }
+
+  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(state_) * sizeof(T); }
+  [[nodiscard]] bool begins(std::int64_t t) const { return t == 0 || (t_.begins && t_.begins[t]); }
+  [[nodiscard]] const T* before(std::int64_t t, std::int64_t from) const {
+    return begins(t) ? zero_ : states_ + (t - from) * state_;
+  }
+  [[nodiscard]] std::int64_t columns() const { return std::min<std::int64_t>(kBlock, t_.v - first_); }
+
+  // The columns at hand of a row along the values; number `slot` of those that live at once where it has to be filled up.
+  const T* block(const Strip<const T>& strip, std::int64_t t, std::int64_t slot) {
+    const T* row = strip.row(t) + first_;
+    if (columns() == kBlock) return row;
+    T* copy = padded_ + slot * kBlock;
+    std::copy(row, row + columns(), copy);
+    return copy;
+  }
+  void put_block(const Strip<T>& strip, std::int64_t t, const T* x) const {
+    std::copy(x, x + columns(), strip.row(t) + first_);
+  }
+  // Sums over columns go to rows along the contracted axes, block after block; the first one at once where it fits.
+  [[nodiscard]] T* sums(const Strip<T>& strip, std::int64_t t) const {
+    return first_ == 0 && t_.k % kLanes == 0 ? strip.row(t) : sums_;
+  }
+  void put_sums(const Strip<T>& strip, std::int64_t t) const {
+    T* row = strip.row(t);
+    if (sums(strip, t) == row) return;
+    for (std::int64_t k = 0; k < t_.k; ++k) row[k] = first_ == 0 ? sums_[k] : row[k] + sums_[k];
+  }
+
+  // ---- rows times columns: each passes once over a matrix of k rows
+
+  struct Term {
+    const T *x, *y;
+  };
+  // to = decay from + sum_n x_n y_n
+  template <int kTerms, int kDecay, bool kValueDecay>
+  void outer_of(T* to, const T* from, const T* a, const T* av, const Term* terms) const {
+    Vector y[kTerms > 0 ? kTerms : 1][kVectors], value[kVectors];
+    for (int j = 0; j < kVectors; ++j) {
+      for (int n = 0; n < kTerms; ++n) y[n][j] = load(terms[n].y + j * kLanes);
+      if constexpr (kValueDecay) value[j] = load(av + j * kLanes);
+    }
+    for (std::int64_t k = 0; k < t_.k; ++k)
+      for (int j = 0; j < kVectors; ++j) {
+        Vector s = load(from + k * kBlock + j * kLanes);
+        if constexpr (kValueDecay) s *= value[j];
+        if constexpr (kDecay > 0) s *= a[kDecay == 2 ? k : 0];
+        for (int n = 0; n < kTerms; ++n) s += terms[n].x[k] * y[n][j];
+        store(to + k * kBlock + j * kLanes, s);
+      }
+  }
+  template <int kTerms>
+  void outer_with(T* to, const T* from, const T* a, const T* av, const Term* terms) const {
+    if (!a && !av) return outer_of<kTerms, 0, false>(to, from, a, av, terms);
+    if (!a) return outer_of<kTerms, 0, true>(to, from, a, av, terms);
+    if (!t_.channel) {
+      if (av) return outer_of<kTerms, 1, true>(to, from, a, av, terms);
+      return outer_of<kTerms, 1, false>(to, from, a, av, terms);
+    }
+    if (av) return outer_of<kTerms, 2, true>(to, from, a, av, terms);
+    outer_of<kTerms, 2, false>(to, from, a, av, terms);
+  }
+  // Terms are gathered, and added two at a time; the first ones together with the decay.
+  class Sum {
+   public:
+    Sum(const Kernel& kernel, T* to, const T* from, const T* a, const T* av)
+        : kernel_(kernel), to_(to), from_(from), a_(a), av_(av) {}
+    void add(const T* x, const T* y) {
+      terms_[count_++] = {x, y};
+      if (count_ == 2) flush();
+    }
+    // Once more, on the result.
+    void restart(const T* a, const T* av) {
+      a_ = a;
+      av_ = av;
+    }
+    void finish() {
+      if (count_ > 0 || from_ != to_ || a_ || av_) flush();
+    }
+
+   private:
+    void flush() {
+      if (count_ == 0) kernel_.template outer_with<0>(to_, from_, a_, av_, terms_);
+      if (count_ == 1) kernel_.template outer_with<1>(to_, from_, a_, av_, terms_);
+      if (count_ == 2) kernel_.template outer_with<2>(to_, from_, a_, av_, terms_);
+      from_ = to_;
+      a_ = av_ = nullptr;
+      count_ = 0;
+    }
+    const Kernel& kernel_;
+    T* to_;
+    const T* from_;
+    const T *a_, *av_;
+    Term terms_[2] = {};
+    int count_ = 0;
+  };
+
+  // y = x . S
+  void contract(const T* s, const T* x, T* y) const {
+    Vector even[kVectors] = {}, odd[kVectors] = {};
+    std::int64_t k = 0;
+    for (; k + 1 < t_.k; k += 2)
+      for (int j = 0; j < kVectors; ++j) {
+        even[j] += x[k] * load(s + k * kBlock + j * kLanes);
+        odd[j] += x[k + 1] * load(s + (k + 1) * kBlock + j * kLanes);
+      }
+    for (int j = 0; j < kVectors; ++j) {
+      if (k < t_.k) even[j] += x[k] * load(s + k * kBlock + j * kLanes);
+      store(y + j * kLanes, even[j] + odd[j]);
+    }
+  }
+
+  // Lanes of groups of 2 s: the sums of pairs s apart, those of a before those of b.
+  template <int s, std::size_t... i>
+  static Vector combine(const Vector& a, const Vector& b, std::index_sequence<i...>) {
+    constexpr int g = 2 * s, w = kLanes;
+    return __builtin_shufflevector(
+               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) : w + static_cast<int>(i) - s)...) +
+           __builtin_shufflevector(
+               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) + s : w + static_cast<int>(i))...);
+  }
+  // The sums of n vectors, lane by lane.
+  template <int n, class F>
+  static Vector tree(std::int64_t row, const F& f) {
+    if constexpr (n == 1)
+      return f(row);
+    else
+      return combine<n / 2>(tree<n / 2>(row, f), tree<n / 2>(row + n / 2, f),
+                            std::make_index_sequence<kLanes>());
+  }
+  // sums[k] = S[k] . y
+  void apply(const T* s, const T* y, T* sums) const {
+    Vector v[kVectors];
+    for (int j = 0; j < kVectors; ++j) v[j] = load(y + j * kLanes);
+    const auto of_row = [&](std::int64_t k) {
+      Vector sum = load(s + k * kBlock) * v[0];
+      for (int j = 1; j < kVectors; ++j) sum += load(s + k * kBlock + j * kLanes) * v[j];
+      return sum;
+    };
+    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, tree<kLanes>(k, of_row));
+  }
+  // sums[k] = sum_v G[k, v] S[k, v] av[v]
+  void match(const T* g, const T* s, const T* av, T* sums) const {
+    const auto of_row = [&](std::int64_t k) {
+      Vector sum = {};
+      for (int j = 0; j < kVectors; ++j) {
+        const std::int64_t at = k * kBlock + j * kLanes;
+        const Vector x = load(g + at) * load(s + at);
+        sum += av ? x * load(av + j * kLanes) : x;
+      }
+      return sum;
+    };
+    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, tree<kLanes>(k, of_row));
+  }
+
+  // ---- positions
+
+  void step(T* to, const T* from, std::int64_t t) {
+    Sum sum(*this, to, from, decay_ ? decay_->row(t) : nullptr,
+            value_decay_ ? block(*value_decay_, t, 0) : nullptr);
+    for (std::int64_t r = 0; r < t_.ranks; ++r) contract(from, c_[r].row(t), z_ + r * kBlock);
+    for (std::int64_t m = 0; m < t_.added; ++m) sum.add(k_[m].row(t), block(v_[m], t, 1 + m));
+    for (std::int64_t r = 0; r < t_.ranks; ++r) sum.add(p_[r].row(t), z_ + r * kBlock);
+    sum.finish();
+  }
+
+  void read(std::int64_t t, const T* s, bool after) {
+    T y[kBlock];
+    for (std::int64_t n = 0; n < t_.reads; ++n) {
+      if (t_.after[n] != after) continue;
+      contract(s, row_[n].row(t), y);
+      put_block(t_.out[n], t, y);
+    }
+  }
+
+  // From the adjoint of the state after position t to that before it. What is still to be added to it at the end waits in `pending`, for
+  // what the position before adds.
+  void back(std::int64_t t, const T* before, const T* after, Sum& pending) {
+    const Strip<T>* out = t_.out;
+    T* const g = now_;
+    const Strip<T>* const out_a = decay_ ? out++ : nullptr;
+    const Strip<T>* const out_av = value_decay_ ? out++ : nullptr;
+    const Strip<T>*out_p = out, *out_c = out_p + t_.ranks, *out_k = out_c + t_.ranks,
+          *out_v = out_k + t_.added, *out_row = out_v + t_.added;
+    const auto seed = [&](std::int64_t n) { return block(seed_[n], t, 1 + t_.added + n); };
+    T y[kBlock];
+
+    for (std::int64_t n = 0; n < t_.reads; ++n)
+      if (t_.after[n]) pending.add(row_[n].row(t), seed(n));
+    pending.finish();
+    for (std::int64_t n = 0; n < t_.reads; ++n) {
+      apply(t_.after[n] ? after : before, seed(n), sums(out_row[n], t));
+      put_sums(out_row[n], t);
+    }
+    const T* const a = decay_ ? decay_->row(t) : nullptr;
+    const T* const av = value_decay_ ? block(*value_decay_, t, 0) : nullptr;
+    for (std::int64_t m = 0; m < t_.added; ++m) {
+      apply(g, block(v_[m], t, 1 + m), sums(out_k[m], t));
+      put_sums(out_k[m], t);
+      contract(g, k_[m].row(t), y);
+      put_block(out_v[m], t, y);
+    }
+    if (out_a) {
+      match(g, before, av, t_.channel ? sums(*out_a, t) : sums_);
+      if (t_.channel) {
+        put_sums(*out_a, t);
+      } else {
+        T total = 0;
+        for (std::int64_t k = 0; k < t_.k; ++k) total += sums_[k];
+        *out_a->row(t) = first_ == 0 ? total : *out_a->row(t) + total;
+      }
+    }
+    if (out_av) {
+      for (int j = 0; j < kVectors; ++j) {
+        Vector sum = {};
+        for (std::int64_t k = 0; k < t_.k; ++k) {
+          const std::int64_t at = k * kBlock + j * kLanes;
+          const Vector x = load(g + at) * load(before + at);
+          sum += a ? x * a[t_.channel ? k : 0] : x;
+        }
+        store(y + j * kLanes, sum);
+      }
+      put_block(*out_av, t, y);
+    }
+    for (std::int64_t r = 0; r < t_.ranks; ++r) {
+      contract(before, c_[r].row(t), y);
+      apply(g, y, sums(out_p[r], t));
+      put_sums(out_p[r], t);
+      contract(g, p_[r].row(t), z_ + r * kBlock);
+      apply(before, z_ + r * kBlock, sums(out_c[r], t));
+      put_sums(out_c[r], t);
+    }
+    if (begins(t)) {
+      std::memset(g, 0, bytes());
+      return;
+    }
+    pending.restart(a, av);
+    for (std::int64_t r = 0; r < t_.ranks; ++r) pending.add(c_[r].row(t), z_ + r * kBlock);
+    for (std::int64_t n = 0; n < t_.reads; ++n)
+      if (!t_.after[n]) pending.add(row_[n].row(t), seed(n));
+  }
+
+  const AffineTask<T>& t_;
+  const std::int64_t rows_, state_;
+  std::int64_t first_ = 0;  // of the columns at hand
+  T *zero_, *now_, *states_, *marks_, *sums_, *z_, *padded_;
+  const Strip<const T>*decay_ = nullptr, *value_decay_ = nullptr, *p_, *c_, *k_, *v_, *row_, *seed_;
+};
+
+template <class T>
+void recur(const RecurTask<T>& task) {
+  for (std::int64_t i = 0; i < task.length; ++i) {
+    const std::int64_t t = task.backwards ? task.length - 1 - i : i, last = task.backwards ? t + 1 : t - 1;
+    const T* __restrict a = task.factor.row(t), * __restrict x = task.added.row(t);
+    T* __restrict y = task.out.row(t);
+    const bool fresh = i == 0 || (task.begins && task.begins[task.backwards ? last : t]);
+    if (fresh) {
+      std::copy(x, x + task.width, y);
+      continue;
+    }
+    const T* __restrict h = task.out.row(last);
+    for (std::int64_t n = 0; n < task.width; ++n) y[n] = a[n] * h[n] + x[n];
+  }
+}
+
+}  // namespace
+
+void run_recur(const RecurTask<float>& task) { recur(task); }
+void run_recur(const RecurTask<double>& task) { recur(task); }
+void run_affine(const AffineTask<float>& task) { Kernel<float>(task).forward(); }
+void run_affine(const AffineTask<double>& task) { Kernel<double>(task).forward(); }
+void run_affine_adjoint(const AffineTask<float>& task) { Kernel<float>(task).adjoint(); }
+void run_affine_adjoint(const AffineTask<double>& task) { Kernel<double>(task).adjoint(); }
+
+}  // namespace gabbro::exec::torch::GABBRO_AFFINE_NAMESPACE

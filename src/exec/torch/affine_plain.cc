@@ -1,0 +1,5 @@
+#define GABBRO_AFFINE_NAMESPACE affine_plain
+namespace {
+constexpr int kBytes = 16;
+}
+#include "exec/torch/affine_body.h"

@@ -1,0 +1,52 @@
+// The state of a match as one op.
+#include "ir/chunk_build.h"
+
+namespace gabbro::ir::chunk {
+
+std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& state) {
+  ir::Affine affine;
+  affine.contracted = match.contracted;
+  affine.values = match.values;
+  for (const AxisId axis : state.axes)
+    if (!match.contracted.contains(axis) && !match.values.contains(axis)) affine.shared.push_back(axis);
+  const Product& decay = match.update.decay;
+  if (decay.k != kNone) {
+    affine.decay = ir::Affine::Decay::kShared;
+    for (const AxisId axis : match.contracted)
+      if (b.type(decay.k).has(axis)) affine.decay = ir::Affine::Decay::kChannel;
+  }
+  affine.value_decay = decay.v != kNone;
+  affine.ranks = static_cast<std::int32_t>(match.update.ranks.size());
+  affine.added = static_cast<std::int32_t>(match.update.added.size());
+
+  std::vector<NodeId> list;
+  if (affine.decay != ir::Affine::Decay::kNone) list.push_back(decay.k);
+  if (affine.value_decay) list.push_back(decay.v);
+  for (const Rank& rank : match.update.ranks) list.push_back(rank.p);
+  for (const Rank& rank : match.update.ranks) list.push_back(rank.c);
+  for (const Product& added : match.update.added) list.push_back(added.k);
+  for (const Product& added : match.update.added) list.push_back(added.v);
+  for (const Read& read : match.reads) {
+    affine.after.push_back(read.after != kNone);
+    list.push_back(read.after != kNone ? read.after : read.row);
+  }
+  for (std::size_t i = 0; i < list.size(); ++i)
+    affine.operands.push_back(with_axes(b, list[i], affine.operand_type(static_cast<std::int32_t>(i)).axes));
+
+  b.graph().affines.push_back(std::move(affine));
+  const auto index = static_cast<std::int32_t>(b.graph().affines.size()) - 1;
+  const NodeId made = b.add({.op = Op::kAffine, .index = index});
+  std::vector<NodeId> out;
+  for (std::size_t n = 0; n < match.reads.size(); ++n)
+    out.push_back(b.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = static_cast<std::int32_t>(n)}));
+  for (std::size_t n = 0; n < match.reads.size(); ++n) {
+    const Read& read = match.reads[n];
+    const bool after = read.after != kNone;
+    if (!after) out[n] = times(b, out[n], read.scale);
+    const NodeId rest = after ? read.after_rest : read.rest;
+    if (rest != kNone) out[n] = b.plus(out[n], rest);
+  }
+  return out;
+}
+
+}  // namespace gabbro::ir::chunk
