@@ -2,7 +2,7 @@
 //
 // bench_chunk [MIXER...]: blocks of each mixer; tokens per second of processor time of both forms and their ratio, medians over rounds.
 // Processor time, not the clock on the wall: the ratio then does not depend on what else the machine does. The first row has no
-// recurrence: what both forms spend outside of it.
+// recurrence: what both forms spend outside of it. --pairs compares sums over the past pair by pair with convolutions instead.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -22,7 +22,9 @@ struct Options {
   std::vector<std::string> mixers;
   std::int64_t batch = 4, length = 512, width = 128, vocab = 512;
   int layers = 2, threads = 1, rounds = 3;
+  bool pairs = false;
   ir::ChunkOptions sizes;
+  ir::ConvolveOptions convolutions;
 };
 
 exec::TokenBatch random_batch(const Options& o, Random random) {
@@ -54,8 +56,14 @@ bool compare(const Options& o, const std::string& mixer) {
     return false;
   }
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
-  const auto chunks = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = o.sizes});
-  const auto steps = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = std::nullopt});
+  const auto chunks = exec::torch::make_model(
+      graph, 1, {.threads = o.threads, .chunks = o.sizes, .convolutions = o.convolutions});
+  exec::torch::ModelOptions other{.threads = o.threads};
+  if (o.pairs)
+    other.convolutions.reset();
+  else
+    other.chunks.reset();
+  const auto steps = exec::torch::make_model(graph, 1, other);
   std::vector<double> fast, slow, ratios;
   for (int round = -1; round < o.rounds; ++round) {  // the first warms up
     const exec::TokenBatch batch = random_batch(o, Random(7).split(round + 1));
@@ -89,13 +97,18 @@ int main(int argc, char** argv) {
   app.add_option("--scalar", o.sizes.scalar, "positions of a chunk, decay per head")->capture_default_str();
   app.add_option("--rank", o.sizes.rank, "the same with terms of rank one")->capture_default_str();
   app.add_option("--channel", o.sizes.channel, "the same with a decay per channel")->capture_default_str();
+  app.add_flag("--pairs", o.pairs, "compare pairs of positions with convolutions");
+  app.add_option("--direct", o.convolutions.direct, "positions of a convolution that are multiplied out")
+      ->check(CLI::Range(2, 1024))
+      ->capture_default_str();
   app.add_option("--rounds", o.rounds, "steps of each that count")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   fmt::print("{} blocks, width {}, {} sequences of {}, {} threads; tokens a second of processor time\n\n",
              o.layers, o.width, o.batch, o.length, o.threads);
-  fmt::print("| mixer            | by steps | in chunks | times |\n|---|---|---|---|\n");
+  fmt::print("| mixer            | {} | {} | times |\n|---|---|---|---|\n", o.pairs ? "by pairs" : "by steps",
+             o.pairs ? "convolved" : "in chunks");
   bool ok = true;
   for (const std::string& mixer : o.mixers) ok = compare(o, mixer) && ok;
   return ok ? 0 : 1;

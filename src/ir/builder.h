@@ -55,4 +55,7 @@ class Builder {
   std::unordered_multimap<std::uint64_t, NodeId> seen_;
 };
 
+/// `node` of another graph with its operands, those of a scan included, replaced by map[operand]. Scans keep their numbers.
+NodeId copy_node(Builder& b, Node node, const std::vector<NodeId>& map);
+
 }  // namespace gabbro::ir

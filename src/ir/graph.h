@@ -69,7 +69,7 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
-  // lowered graphs (ir/fuse.h, ir/chunk.h, ir/recompute.h)
+  // lowered graphs (ir/fuse.h, ir/chunk.h, ir/recompute.h, ir/convolve.h)
   kSoftmax,
   kSoftmaxGrad,
   kChunk,
@@ -77,6 +77,8 @@ enum class Op : std::uint8_t {
   kSolve,
   kRecur,
   kAfter,
+  kDelay,
+  kConvolve,
   kCount_,
 };
 

@@ -92,10 +92,17 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
   return losses.view(targets.sizes());
 }
 
+// The graph that runs, before differentiation.
+ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
+  ir::Graph out = options.chunks ? ir::chunk_scans(graph, *options.chunks).graph : graph;
+  if (options.convolutions) out = ir::convolve(out, *options.convolutions);
+  return ir::fuse(out);
+}
+
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(ir::fuse(options.chunks ? ir::chunk_scans(graph, *options.chunks).graph : graph)),
+      : forward_graph_(lowered(graph, options)),
         graph_(forward_graph_),
         options_(options),
         device_(options.device),
