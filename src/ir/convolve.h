@@ -6,8 +6,8 @@
 namespace gabbro::ir {
 
 struct ConvolveOptions {
-  int direct =
-      64;  // positions whose pairs are multiplied out; those further apart meet in a Fourier transform
+  // Positions whose pairs are multiplied out; those further apart meet in a Fourier transform.
+  int direct = 32;
 };
 
 /// A graph that computes the same from the same parameters, tokens and inputs, in which every sum over all past positions s of
