@@ -2,7 +2,7 @@
 //
 // Positions are halved again and again: what the first half of a block adds to the second one is a product of Fourier transforms,
 // for all blocks of a size at once; pairs within the smallest blocks are a matrix product. O(T log^2 T) per channel. One transform of
-// the whole sequence would take about half the time, but its rounding errors carry the future into the past; here no number of a later position
+// the whole sequence would take fewer operations, but its rounding errors carry the future into the past; here no number of a later position
 // enters a result, and a strong input at one position does not blur what lies before it. (Online multiplication: van der Hoeven 1997;
 // for convolutions of language models: Oncescu et al. 2024, arXiv 2410.12982.)
 #pragma once
