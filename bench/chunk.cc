@@ -3,6 +3,7 @@
 // bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their scans; milliseconds of a step in both forms and their
 // ratio, medians over rounds. The ratio of processor times does not depend on what else the machine does. The first row has
 // no recurrence: what both forms spend outside of it.
+// --pairs compares sums over the past pair by pair with convolutions instead.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -31,7 +32,9 @@ struct Options {
   std::int64_t batch = 4, length = 512, width = 128, vocab = 512;
   int layers = 2, threads = 1, rounds = 3;
   bool alone = false, bare = false, profile = false;
+  bool pairs = false;
   ir::ChunkOptions sizes;
+  ir::ConvolveOptions convolutions;
 };
 
 exec::TokenBatch random_batch(const Options& o, Random random) {
@@ -101,8 +104,14 @@ bool compare_models(const Options& o, const std::string& mixer) {
     return false;
   }
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
-  const auto chunks = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = o.sizes});
-  const auto steps = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = std::nullopt});
+  const auto chunks = exec::torch::make_model(
+      graph, 1, {.threads = o.threads, .chunks = o.sizes, .convolutions = o.convolutions});
+  exec::torch::ModelOptions other{.threads = o.threads};
+  if (o.pairs)
+    other.convolutions.reset();
+  else
+    other.chunks.reset();
+  const auto steps = exec::torch::make_model(graph, 1, other);
   const auto step_of = [&](exec::Model& model) {
     return [&](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
   };
@@ -209,6 +218,10 @@ int main(int argc, char** argv) {
                  "numbers of a state that becomes a diagonal recurrence, at most")
       ->capture_default_str();
   app.add_flag("!--chunks", o.sizes.fused, "chunks of positions instead of fused kernels");
+  app.add_flag("--pairs", o.pairs, "compare pairs of positions with convolutions");
+  app.add_option("--direct", o.convolutions.direct, "positions of a convolution that are multiplied out")
+      ->check(CLI::Range(2, 1024))
+      ->capture_default_str();
   app.add_option("--rounds", o.rounds, "steps of each that count")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -221,7 +234,8 @@ int main(int argc, char** argv) {
              : o.alone ? "mixers"
                        : "blocks",
              o.width, o.batch, o.length, o.threads);
-  fmt::print("|                  | processor: steps | chunks | times | wall: steps | chunks | times |\n");
+  fmt::print("|                  | processor: {0} | {1} | times | wall: {0} | {1} | times |\n",
+             o.pairs ? "by pairs" : "steps", o.pairs ? "convolved" : "fused");
   fmt::print("|---|---|---|---|---|---|---|\n");
   bool ok = true;
   for (const std::string& mixer : o.mixers)

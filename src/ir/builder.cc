@@ -220,4 +220,18 @@ NodeId Builder::fit(NodeId x, Type want) {
               .amount = missing.contains(kPast) ? want.window : 0});
 }
 
+NodeId copy_node(Builder& b, Node node, const std::vector<NodeId>& map) {
+  if (node.op == Op::kScan) {
+    Scan& scan = b.graph().scans[static_cast<std::size_t>(node.index)];
+    for (auto* list : {&scan.inits, &scan.sequences, &scan.invariants})
+      for (NodeId& in : *list) in = map[static_cast<std::size_t>(in)];
+  }
+  if (node.op == Op::kAffine)
+    for (NodeId& in : b.graph().affines[static_cast<std::size_t>(node.index)].operands)
+      in = map[static_cast<std::size_t>(in)];
+  for (NodeId& in : node.in)
+    if (in >= 0) in = map[static_cast<std::size_t>(in)];
+  return b.add(node);
+}
+
 }  // namespace gabbro::ir

@@ -58,4 +58,7 @@ class Builder {
   std::size_t seen_count_ = 0;
 };
 
+/// `node` of another graph with its operands, those of a scan included, replaced by map[operand]. Scans keep their numbers.
+NodeId copy_node(Builder& b, Node node, const std::vector<NodeId>& map);
+
 }  // namespace gabbro::ir

@@ -30,22 +30,12 @@ class Fuser {
   [[nodiscard]] bool is_constant(NodeId id) const { return node(id).op == Op::kConst && node(id).index < 0; }
 
   NodeId copy(NodeId id) {
-    Node n = node(id);
+    const Node& n = node(id);
     b_.set_line(n.line);
     if (const auto softmax = softmax_at(n))
       return b_.add({.op = Op::kSoftmax, .in = {map_[softmax->x], -1, -1}, .axes = {softmax->axis}});
     if (const auto scaled = scaled_product(n)) return *scaled;
-    if (n.op == Op::kScan) {
-      Scan& scan = b_.graph().scans[n.index];
-      for (auto* list : {&scan.inits, &scan.sequences, &scan.invariants})
-        for (NodeId& in : *list) in = map_[in];
-      return b_.add(n);
-    }
-    if (n.op == Op::kAffine)
-      for (NodeId& in : b_.graph().affines[n.index].operands) in = map_[in];
-    for (NodeId& in : n.in)
-      if (in >= 0) in = map_[in];
-    return b_.add(n);
+    return copy_node(b_, n, map_);
   }
 
   // e / sum(e) with e = exp(x - m), m a constant for gradients: the maximum of x, or anything else that x has subtracted from it along

@@ -69,7 +69,7 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
-  // lowered graphs (ir/fuse.h, ir/chunk.h, ir/recompute.h)
+  // lowered graphs (ir/fuse.h, ir/chunk.h, ir/recompute.h, ir/convolve.h)
   kSoftmax,
   kSoftmaxGrad,
   kChunk,
@@ -78,6 +78,8 @@ enum class Op : std::uint8_t {
   kRecur,
   kAffine,
   kAfter,
+  kDelay,
+  kConvolve,
   kCount_,
 };
 

@@ -320,6 +320,12 @@ Result<Type> affine_type(const Graph& g, const Body& body, const Node& n) {
   return out;
 }
 
+Result<Type> convolve_type(const Graph& g, const Body& body, const Node& n) {
+  for (int i = 0; i < 2; ++i)
+    if (auto ok = needs_time(g, operand(body, n, i), "convolve"); !ok) return ok;
+  return dot_type(g, body, n);
+}
+
 // ---- reach rules -------------------------------------------------------------------------------------------------------
 
 Reach here(const Graph&, const Node&) { return {0, 0}; }
@@ -510,6 +516,23 @@ void d_recur(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(1, x);
 }
 
+// With result y and adjoint g, sum_ts g[t] f[t - s] u[s] is linear in all three: each adjoint is what the other two leave.
+void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  const Node n = b.node(self);
+  GABBRO_CHECK(n.amount == 0);  // lowered graphs are differentiated once
+  for (int i = 0; i < 2; ++i) {
+    const NodeId other = n.in[1 - i];
+    AxisList surplus;
+    for (const Type& t : {b.type(other), b.type(g)})
+      for (AxisId axis : t.axes)
+        if (!b.type(n.in[i]).has(axis) && !surplus.contains(axis)) surplus.push_back(axis);
+    out.add(
+        i,
+        b.add(
+            {.op = Op::kConvolve, .in = {other, g, -1}, .axes = surplus, .index = n.index, .amount = 2 - i}));
+  }
+}
+
 // ---- the table -----------------------------------------------------------------------------------------------------------
 
 #define SCALAR(expression)                               \
@@ -638,6 +661,12 @@ const OpInfo kOps[] = {
     {Op::kAffine, "affine", Kind::kLowered, 0, affine_type, everything, 4, kNone, kNone, "", ""},
     // The first operand, not before the second is known.
     {Op::kAfter, "after", Kind::kLowered, 2, first_type, here, 0, kNone, no_second_order, "", ""},
+
+    // Only passes make these. The distances t - s that pairs of positions can have, along time: 0, 1, 2 ...; and the three sides of
+    // sum_ts g[t] f[t - s] u[s] over pairs of one document: y from f and u (amount 0), the adjoint of u from f and g (1), that of f from u
+    // and g (2), summed over `axes`. The adjoint of f, a value that all sequences share, is its mean over them: it stands for each.
+    {Op::kDelay, "delay", Kind::kLowered, 0, time_type, nothing, 0, kNone, kNone, "", ""},
+    {Op::kConvolve, "convolve", Kind::kLowered, 2, convolve_type, everything, 2, kNone, d_convolve, "", ""},
 };
 #undef SCALAR
 

@@ -28,7 +28,7 @@ Reach compose(Reach inner, Reach outer);
 /// Smallest interval containing both.
 Reach join(Reach a, Reach b);
 
-/// kAdjoint: only gradients have it. kLowered: only passes for a backend make it (ir/chunk.h, fuse.h, recompute.h); the reference has no kernel, a
+/// kAdjoint: only gradients have it. kLowered: only passes for a backend make it (ir/chunk.h, convolve.h, fuse.h, recompute.h); the reference has no kernel, a
 /// lowered graph is held against the reference on the graph that it came from.
 enum class Kind : std::uint8_t { kLeaf, kPointwise, kReduce, kAxes, kTable, kTime, kAdjoint, kLowered };
 

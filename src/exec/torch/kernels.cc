@@ -7,6 +7,7 @@
 
 #include "exec/torch/chunk.h"
 #include "exec/torch/contract.h"
+#include "exec/torch/convolve.h"
 
 namespace gabbro::exec::torch {
 
@@ -497,6 +498,10 @@ at::Tensor run_kernel(Call c) {
     case Op::kSolve:
     case Op::kRecur:
       return run_chunk_kernel(c);
+    case Op::kDelay:
+      return delays(c);
+    case Op::kConvolve:
+      return convolve(c);
     case Op::kAdd:
     case Op::kMul:
     case Op::kMax:

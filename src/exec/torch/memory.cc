@@ -45,7 +45,15 @@ class Account {
         width_(settings.dtype == at::kDouble ? 8 : 4),
         readers_(nodes_.size(), 0),
         holds_(nodes_.size(), 0),
-        source_(nodes_.size(), -1) {
+        source_(nodes_.size(), -1),
+        varies_(nodes_.size(), false) {
+    for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id) {
+      const Node& node = nodes_[at(id)];
+      if (node.op == Op::kConvolve && node.amount == 2) continue;
+      varies_[at(id)] = node.op == Op::kTokens || node.op == Op::kInput || node.op == Op::kScan;
+      ir::for_each_operand(graph_, node,
+                           [&](NodeId in) { varies_[at(id)] = varies_[at(id)] || varies_[at(in)]; });
+    }
     for (const Unit& unit : plan_.units) reads(unit, [&](NodeId in) { ++readers_[at(in)]; });
     for (const NodeId id : wanted) ++readers_[at(id)];
   }
@@ -55,7 +63,8 @@ class Account {
       std::int64_t between = 0;
       if (unit.node >= 0) {
         make(unit.node);
-        between = operands_copied(unit.node);
+        between =
+            nodes_[at(unit.node)].op == Op::kConvolve ? transforms(unit.node) : operands_copied(unit.node);
       } else {
         for (const NodeId id : plan_.regions[static_cast<std::size_t>(unit.region)].exits) make(id);
         between = threads_ * kBlockValues * kBlockNumbers * width_;
@@ -88,11 +97,11 @@ class Account {
     return node.op == Op::kInput && node.index == settings_.late_input;
   }
 
-  [[nodiscard]] std::int64_t numbers(const ir::Type& type, std::int64_t chunk) const {
+  [[nodiscard]] std::int64_t numbers(const ir::Type& type, std::int64_t chunk, bool varies = true) const {
     const std::int64_t each = ir::elements(graph_, type.axes);
     if (!type.time()) return each;
     const std::int64_t positions = chunk > 0 ? (length_ + chunk - 1) / chunk : length_;
-    return each * sequences_ * positions * (type.past() ? length_ : 1);
+    return each * (varies ? sequences_ : 1) * positions * (type.past() ? length_ : 1);
   }
 
   [[nodiscard]] std::int64_t bytes(NodeId id) const {
@@ -102,10 +111,11 @@ class Account {
     if (node.op == Op::kAffine) {
       const ir::Affine& affine = graph_.affines[static_cast<std::size_t>(node.index)];
       std::int64_t sum = 0;
-      for (std::int32_t i = 0; i < affine.results(); ++i) sum += width_ * numbers(affine.result_type(i), 0);
+      for (std::int32_t i = 0; i < affine.results(); ++i)
+        sum += width_ * numbers(affine.result_type(i), 0, varies_[at(id)]);
       return sum;
     }
-    if (node.op != Op::kScan) return width_ * numbers(node.type, plan_.chunk[at(id)]);
+    if (node.op != Op::kScan) return width_ * numbers(node.type, plan_.chunk[at(id)], varies_[at(id)]);
     const ir::Scan& scan = graph_.scans[static_cast<std::size_t>(node.index)];
     std::int64_t sum = 0;
     const auto& outputs = graph_.bodies[static_cast<std::size_t>(scan.body)].outputs;
@@ -142,6 +152,23 @@ class Account {
     return settings_.half ? sum / 2 : 0;
   }
 
+  // A convolution holds, for one sequence per thread, its values channel by channel and the transforms of a level (complex, of both
+  // operands or of one and the product, and as numbers again); the filter as a matrix and its transforms; of a filter's adjoint one per sequence.
+  [[nodiscard]] std::int64_t transforms(NodeId id) const {
+    constexpr std::int64_t kValues = 8;
+    const Node& node = nodes_[at(id)];
+    std::int64_t widest = 0;
+    for (const ir::Type* type : {&node.type, &nodes_[at(node.in[0])].type, &nodes_[at(node.in[1])].type})
+      widest = std::max(widest, ir::elements(graph_, type->axes));
+    const std::int64_t rows = std::min(threads_, sequences_);
+    std::int64_t sum = kValues * rows * widest * length_;
+    const std::int64_t filter =
+        ir::elements(graph_, node.amount == 2 ? node.type.axes : nodes_[at(node.in[0])].type.axes);
+    sum += filter * (node.amount == 2 ? sequences_ * length_
+                                      : 3 * length_ + 2 * std::int64_t{node.index} * node.index);
+    return width_ * sum;
+  }
+
   const ir::Graph& graph_;
   const std::vector<Node>& nodes_;
   const Plan& plan_;
@@ -152,6 +179,7 @@ class Account {
   std::vector<int> readers_;
   std::vector<int> holds_;      // by source: how many results show its numbers
   std::vector<NodeId> source_;  // whose numbers a result shows
+  std::vector<bool> varies_;    // sequences differ in it
   std::int64_t now_ = 0, peak_ = 0;
 };
 

@@ -92,11 +92,16 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
   return losses.view(targets.sizes());
 }
 
+// The graph that runs, before differentiation.
 ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
-  if (!options.chunks) return ir::fuse(graph);
-  ir::ChunkOptions chunks = *options.chunks;
-  chunks.fused = chunks.fused && at::Device(options.device).is_cpu();  // its kernel runs on the CPU
-  return ir::fuse(ir::chunk_scans(graph, chunks).graph);
+  ir::Graph out = graph;
+  if (options.chunks) {
+    ir::ChunkOptions chunks = *options.chunks;
+    chunks.fused = chunks.fused && at::Device(options.device).is_cpu();  // its kernel runs on the CPU
+    out = ir::chunk_scans(out, chunks).graph;
+  }
+  if (options.convolutions) out = ir::convolve(out, *options.convolutions);
+  return ir::fuse(out);
 }
 
 class TorchModel : public Model {

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "exec/model.h"
 #include "ir/chunk.h"
+#include "ir/convolve.h"
 
 namespace gabbro::exec::torch {
 
@@ -35,6 +36,8 @@ struct ModelOptions {
   Precision precision = Precision::kFloat32;
   // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
   std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
+  // Sums over the past with weights by distance as convolutions; nullopt: pair by pair.
+  std::optional<ir::ConvolveOptions> convolutions = ir::ConvolveOptions{};
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
   bool recompute =
       false;  // compute activations again for the gradient instead of keeping them (ir/recompute.h)
