@@ -1,16 +1,13 @@
 #include "campaign/campaign.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <limits>
 #include <map>
 
 #include "campaign/preset.h"
@@ -42,11 +39,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 Result<bool> write_text(const std::string& path, const std::string& text) {
   const std::string temporary = path + ".tmp";
   std::ofstream file(temporary, std::ios::binary);
@@ -58,42 +50,18 @@ Result<bool> write_text(const std::string& path, const std::string& text) {
   return true;
 }
 
-// One process at a time works on a folder. The lock is the system's: it ends with the process, however that ends.
-class Lock {
- public:
-  static Result<Lock> take(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (file < 0) return fail("io", "cannot open " + path, "is the folder writable?");
-    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
-      ::close(file);
-      return fail("campaign", fmt::format("another process ({}) works on this campaign", read_text(path)),
-                  "wait for it, or stop it with Ctrl-C; gabbro status DIR shows how far it is");
-    }
-    const std::string pid = std::to_string(getpid());
-    if (::ftruncate(file, 0) != 0 || ::write(file, pid.data(), pid.size()) < 0) {
-      ::close(file);
-      return fail("io", "cannot write " + path, "is the disk full?");
-    }
-    return Lock(file);
-  }
-  Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  Lock& operator=(Lock&&) = delete;
-  ~Lock() {
-    if (file_ >= 0) ::close(file_);
-  }
-
- private:
-  explicit Lock(int file) : file_(file) {}
-  int file_;
-};
-
 }  // namespace
 
+// What is left of a budget, and the whole of it; infinite where there is no bound.
+struct Left {
+  double seconds = std::numeric_limits<double>::infinity(), all_seconds = seconds;
+  double trials = std::numeric_limits<double>::infinity(), all_trials = trials;
+};
+
 struct Campaign::State {
-  State(Place where, Plan what, Lock held, store::Store record)
+  State(Place where, Plan what, store::Store record)
       : place(std::move(where)),
         plan(std::move(what)),
-        lock(std::move(held)),
         store(std::move(record)),
         population(plan.settings),
         book(zoo::library()) {
@@ -109,8 +77,9 @@ struct Campaign::State {
   }
 
   Result<bool> begin_designs();
-  [[nodiscard]] Phase phase(const Budget& budget, double elapsed) const;
-  Result<std::optional<Wanted>> decide(Phase& phase);
+  [[nodiscard]] Phase phase(const Left& left) const;
+  [[nodiscard]] int highest_rung(const Left& left) const;
+  Result<std::optional<Wanted>> decide(Phase& phase, const Left& left);
   Result<std::optional<Wanted>> propose();
   Result<bool> make_ablations();
   Result<bool> start(const Wanted& wanted, jobs::Executor& executor);
@@ -125,7 +94,6 @@ struct Campaign::State {
 
   Place place;
   Plan plan;
-  Lock lock;
   store::Store store;
   Population population;
   edit::CodeBook book;
@@ -133,7 +101,8 @@ struct Campaign::State {
   std::map<std::int64_t, Running> running;
   std::map<std::int64_t, double> started;
   std::map<int, std::pair<double, int>> took;  // seconds and runs, by rung, of this session
-  bool exhausted = false;                      // nothing new was drawn: no more proposals
+  int slots = 1;
+  bool exhausted = false;  // nothing new was drawn: no more proposals
 };
 
 // ---- beginnings -------------------------------------------------------------------------------------------------------------
@@ -174,19 +143,19 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
                 "gabbro resume goes on with it; another --dir begins a new one");
   fs::create_directories(place.dir + "/trials", error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", place.dir, error.message()));
-  GABBRO_TRY(lock, Lock::take(place.dir + "/lock"));
   // Made under another name first: a folder has a whole campaign or none.
   const std::string temporary = place.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {
     GABBRO_TRY(store, store::Store::open(temporary));
-    auto state = std::make_unique<State>(place, plan, std::move(lock), std::move(store));
+    auto state = std::make_unique<State>(place, plan, std::move(store));
     if (const auto ok = state->record({record::CampaignBegun{to_toml(plan), plan.seed, "1"}}); !ok)
       return tl::unexpected(ok.error());
     if (const auto ok = state->begin_designs(); !ok) return tl::unexpected(ok.error());
   }
   if (fs::exists(temporary + "-wal", error))
     return fail("io", "cannot complete " + temporary, "is the disk full?");
+  fs::remove(temporary + ".lock");
   fs::rename(temporary, place.store(), error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", place.store(), error.message()));
   return open(place);
@@ -196,11 +165,10 @@ Result<Campaign> Campaign::open(const Place& place) {
   std::error_code error;
   if (!fs::exists(place.store(), error))
     return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
-  GABBRO_TRY(lock, Lock::take(place.dir + "/lock"));
   GABBRO_TRY(store, store::Store::open(place.store()));
   GABBRO_TRY(begun, store.campaign());
   GABBRO_TRY(plan, parse_plan(begun));
-  auto state = std::make_unique<State>(place, std::move(plan), std::move(lock), std::move(store));
+  auto state = std::make_unique<State>(place, std::move(plan), std::move(store));
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
@@ -219,34 +187,41 @@ const evolve::Population& Campaign::population() const { return state_->populati
 
 // ---- what comes next --------------------------------------------------------------------------------------------------------
 
-Phase Campaign::State::phase(const Budget& budget, double elapsed) const {
-  double spent = 0;
-  if (budget.minutes > 0) spent = std::max(spent, elapsed / (60 * budget.minutes));
-  if (budget.trials > 0)
-    spent =
-        std::max(spent, static_cast<double>(population.trials().size()) / static_cast<double>(budget.trials));
-  const double search = plan.settings.search_share;
-  if (spent < search && !exhausted) return Phase::kSearch;
-  // What is left after the search is halved: the ladder, then the comparison.
-  return spent < search + (1 - search) / 2 ? Phase::kClosing : Phase::kFinal;
+// The last comparison is begun when what is left is just enough for it, and never takes more than 1 - search_share of a budget.
+Phase Campaign::State::phase(const Left& left) const {
+  const evolve::Leader best = evolve::leader(population);
+  if (best.rung < 0) return Phase::kSearch;
+  const double runs = plan.settings.final_seeds * static_cast<double>(plan.settings.baselines.size() + 1);
+  const double most = 1 - plan.settings.search_share;
+  const bool time =
+      left.seconds <= std::min(runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
+  const bool trials = left.trials <= std::min(runs, most * left.all_trials);
+  return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
-Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase) {
+// The highest rung at which there is time for a design, the baselines that it is held against, and two seeds of the last comparison.
+int Campaign::State::highest_rung(const Left& left) const {
+  int top = 0;
+  for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
+    double runs = 2 * static_cast<double>(plan.settings.baselines.size() + 1) + rung(r).seeds;
+    for (const Individual& i : population.individuals())
+      if (is_baseline(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
+    if (runs * expected_seconds(r) / slots > left.seconds) break;
+    top = r;
+  }
+  return top;
+}
+
+Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
   if (plan.twins) return evolve::next_twin_run(population, plan.seed);
-  if (phase != Phase::kFinal) {
-    if (auto run = evolve::next_run(population, plan.seed, phase)) return run;
-    if (phase == Phase::kSearch) {
+  if (phase == Phase::kSearch) {
+    if (auto run = evolve::next_run(population, plan.seed, phase, highest_rung(left))) return run;
+    if (!exhausted) {
       GABBRO_TRY(proposed, propose());
       if (proposed) return proposed;
       exhausted = true;
     }
     if (!running.empty()) return std::nullopt;  // what runs may promote somebody
-    // Nobody to compare: the search goes on.
-    if (phase == Phase::kClosing && !exhausted && evolve::leader(population).rung < 0) {
-      GABBRO_TRY(proposed, propose());
-      if (proposed) return proposed;
-      exhausted = true;
-    }
     phase = Phase::kFinal;
   }
   if (plan.settings.ablate)
@@ -446,6 +421,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
                                   const std::function<int()>& stop,
                                   const std::function<void(const Snapshot&)>& view) {
   State& s = *state_;
+  s.slots = executor.slots();
   const double begun = now();
   double searching = 0;
   std::int64_t ended_here = 0;
@@ -486,8 +462,15 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
         else if (const auto started = s.launch(again, executor); !started)
           broken = started.error();
       } else {
-        if (phase != Phase::kFinal) phase = s.phase(budget, elapsed);
-        auto wanted = s.decide(phase);
+        Left left;
+        if (budget.minutes > 0)
+          left.all_seconds = 60 * budget.minutes, left.seconds = left.all_seconds - elapsed;
+        if (budget.trials > 0) {
+          left.all_trials = static_cast<double>(budget.trials);
+          left.trials = left.all_trials - static_cast<double>(s.population.trials().size());
+        }
+        if (phase == Phase::kSearch) phase = s.phase(left);
+        auto wanted = s.decide(phase, left);
         if (!wanted)
           broken = wanted.error();
         else if (!*wanted)

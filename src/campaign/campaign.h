@@ -16,7 +16,7 @@
 
 namespace gabbro::campaign {
 
-/// Where a campaign lives: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run), DIR/lock.
+/// Where a campaign lives: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run).
 struct Place {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
@@ -62,7 +62,7 @@ class Campaign {
   /// Makes the folder and writes the first event and the baselines. Errors: "campaign" (there is one already), "store", "io", those of the
   /// baselines at the first rung.
   static Result<Campaign> create(const Place& place, const Plan& plan);
-  /// Opens a campaign to go on with it. Errors: "campaign" (none there; another process works on it, with its number), "store", "event".
+  /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on it), "event".
   static Result<Campaign> open(const Place& place);
   Campaign(Campaign&&) noexcept;
   ~Campaign();

@@ -11,6 +11,7 @@
 
 #include "campaign/campaign.h"
 #include "campaign/preset.h"
+#include "campaign/reading.h"
 #include "campaign/view.h"
 #include "cli/commands.h"
 #include "cli/data.h"
@@ -60,21 +61,25 @@ class Live {
   std::size_t rows_ = 0;
 };
 
-void print_end(const campaign::Campaign& c, const std::string& why, const std::string& dir) {
-  const evolve::Population& p = c.population();
-  if (c.plan().twins) {
-    const evolve::TwinReport t = evolve::twin_report(p, c.plan().seed);
-    fmt::print("A/A test: {} copies of {}, {} seeds each\n", t.copies, p.individual(1).born.name, t.seeds);
-    if (t.pairs > 0)
-      fmt::print(
-          "  told apart: {} of {} pairs ({:.1f} %; at most 5 % are to be)\n  noise between copies: {:.4f} "
-          "bits per byte\n",
-          t.told_apart, t.pairs, 100.0 * t.told_apart / t.pairs, t.noise);
-  } else {
-    for (const std::string& line : campaign::funnel_lines(p)) fmt::print("{}\n", line);
-    for (const std::string& line : campaign::table_lines(p, 5)) fmt::print("{}\n", line);
-    for (const std::string& line : campaign::verdict_lines(p)) fmt::print("{}\n", line);
-  }
+void print_twins(const campaign::Campaign& c) {
+  const evolve::TwinReport t = evolve::twin_report(c.population(), c.plan().seed);
+  fmt::print("A/A test: {} copies of {}, {} seeds each\n", t.copies, c.population().individual(1).born.name,
+             t.seeds);
+  if (t.pairs > 0)
+    fmt::print(
+        "  told apart: {} of {} pairs ({:.1f} %; at most 5 % are to be)\n"
+        "  deviation between copies on one text: {:.4f} bits per byte\n",
+        t.told_apart, t.pairs, 100.0 * t.told_apart / t.pairs, t.noise);
+}
+
+Result<bool> print_summary(const std::string& dir) {
+  GABBRO_TRY(store, store::Store::read(campaign::Place{dir}.store()));
+  GABBRO_TRY(reading, campaign::read_record(store));
+  for (const std::string& line : campaign::summary_lines(reading)) fmt::print("{}\n", line);
+  return true;
+}
+
+void print_why(const std::string& why, const std::string& dir) {
   if (why == "done") fmt::print("nothing is left to do\n");
   if (why == "signal") fmt::print("stopped; gabbro resume {} goes on from here\n", dir);
   if (why == "budget") fmt::print("the budget is spent; gabbro resume {} goes on with another\n", dir);
@@ -96,7 +101,11 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     if (!ended) return failed(ended.error());
     why = *ended;
   }
-  print_end(c, why, o.dir);
+  if (c.plan().twins)
+    print_twins(c);
+  else if (const auto ok = print_summary(o.dir); !ok)
+    return failed(ok.error());
+  print_why(why, o.dir);
   return why == "signal" ? kInvalid : kValid;
 }
 

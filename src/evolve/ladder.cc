@@ -12,7 +12,8 @@ namespace {
 
 class Ladder {
  public:
-  Ladder(const Population& p, std::uint64_t first_seed) : p_(p), first_seed_(first_seed) {}
+  Ladder(const Population& p, std::uint64_t first_seed, int top)
+      : p_(p), first_seed_(first_seed), top_(top) {}
 
   std::optional<Wanted> baselines() const {
     int highest = 0;
@@ -32,7 +33,7 @@ class Ladder {
           if (auto run = missing(i, rung, this->rung(rung).seeds,
                                  p_.standing(i, rung).done > 0 ? "replicate" : "rung"))
             return run;
-      if (rung > 0)
+      if (rung > 0 && rung <= top_)
         if (auto run = promote(rung)) return run;
     }
     return std::nullopt;
@@ -49,8 +50,8 @@ class Ladder {
       for (const Individual& i : p_.individuals())
         if (is_baseline(i))
           if (auto run = missing(i, best.rung, count, "final", fresh)) return run;
-      // After the first pairs, the ablations with their seed: what they are compared with is there.
-      if (count > 1) continue;
+      // After two pairs, the ablations with the first seed: what they are compared with is there.
+      if (count != std::min(2, seeds)) continue;
       for (const Individual& i : p_.individuals())
         if (i.born.arm == "ablation" && i.born.parent == best.design)
           if (auto run = missing(i, best.rung, 1, "ablation", fresh)) return run;
@@ -122,12 +123,13 @@ class Ladder {
 
   const Population& p_;
   std::uint64_t first_seed_;
+  int top_;
 };
 
 }  // namespace
 
-std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase) {
-  const Ladder ladder(population, first_seed);
+std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase, int top) {
+  const Ladder ladder(population, first_seed, top);
   if (auto run = ladder.baselines()) return run;
   if (phase == Phase::kFinal) return ladder.last_comparison();
   return ladder.promotions();

@@ -11,9 +11,9 @@
 
 namespace gabbro::evolve {
 
-/// search: new designs are wanted; closing: what is there is brought up the ladder; final: the winner and the baselines at the last rung that was
-/// reached, with replicated seeds, and the winner's ablations.
-enum class Phase : std::uint8_t { kSearch, kClosing, kFinal };
+/// search: the ladder, and new designs; final: the winner and the baselines at the last rung that was reached, with replicated seeds, and the winner's
+/// ablations.
+enum class Phase : std::uint8_t { kSearch, kFinal };
 
 struct Wanted {
   std::int64_t design = 0;
@@ -30,7 +30,9 @@ constexpr std::uint64_t kFinalSeeds = 1000;
 /// on, at every rung that a candidate may enter; then, from the top, runs with further seeds and promotions: of the n candidates whose runs at a rung
 /// are over, the best keep * n may go on, the best first (Li et al. 2020, arXiv 1810.05934). Seeds are first_seed, first_seed + 1 ... for all, so that
 /// runs are compared in pairs. A function of the population alone. O(designs x rungs).
-std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase);
+/// No design enters a rung above `top`.
+std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
+                               int top = 1000);
 
 /// The losses at which a run should be stopped, one for each of Settings::hurdles: the quantile of earlier runs on the same data order.
 /// Infinite while there are too few.

@@ -45,7 +45,7 @@ struct Settings {
   std::int64_t vocab = 1024;    // of a corpus that the campaign makes
   int final_seeds = 3;          // of winner and baselines at the last rung reached
   bool ablate = true;           // the winner, unit by unit
-  double search_share = 0.7;    // of a budget of time; then no new designs, and the last eighth for the final
+  double search_share = 0.6;    // of a budget, at least; what the last comparison needs is kept for it
   double worker_seconds = 900;  // limit of a trial, times the ratio of its work to the first rung's
   std::int64_t worker_bytes = 4LL << 30;
 };

@@ -385,8 +385,7 @@ void d_pow(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   NodeId slope = b.scale(b.power(n.in[0], n.value - 1), n.value);
   // A root has no slope at 0. What underflows to 0, as sigmoid(x) does, has itself no slope there: 0, not infinity times 0.
-  if (n.value > 0 && n.value < 1)
-    slope = b.where(b.less(b.constant(0), n.in[0]), slope, b.constant(0));
+  if (n.value > 0 && n.value < 1) slope = b.where(b.less(b.constant(0), n.in[0]), slope, b.constant(0));
   out.add(0, b.times(g, slope));
 }
 void d_exp(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, self)); }

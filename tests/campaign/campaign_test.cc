@@ -56,7 +56,6 @@ TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) {
   EXPECT_EQ(best.rung, 2);
   EXPECT_LT(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count, 4);
   EXPECT_GT(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count, 0);
-  EXPECT_FALSE(verdict_lines(p).empty());
   // Arms had equal FLOPs at the first rung, to within a run.
   const double one = 6.0 * 20'000 * 10'000;
   EXPECT_NEAR(p.spent("adaptive"), p.spent("random"), 2 * one);
@@ -136,7 +135,7 @@ TEST(Campaign, ASecondProcessIsRefused) {
   ASSERT_TRUE(first);
   auto second = Campaign::open({folder / "run"});
   ASSERT_FALSE(second);
-  EXPECT_NE(second.error().message.find("another process"), std::string::npos) << second.error().message;
+  EXPECT_NE(second.error().message.find("another campaign"), std::string::npos) << second.error().message;
   EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan()));
   EXPECT_FALSE(Campaign::open({folder / "nowhere"}));
 }

@@ -62,7 +62,7 @@ TEST(Ladder, ALostRunEndsItsDesign) {
   for (const char* status : {"failed", "refused", "hurdle"}) {
     const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
     c.run(design, 0, 1, 1.0, "rung", status);
-    EXPECT_FALSE(next_run(c.population, 1, Phase::kClosing)) << status;
+    EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << status;
   }
   EXPECT_EQ(leader(c.population).rung, -1);
 }
@@ -82,7 +82,7 @@ TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
       c.run(design, 0, seed, 3.0 - gain + noise[seed - 1]);
       c.run(other, 0, seed, 3.5);
     }
-    EXPECT_EQ(next_run(c.population, 1, Phase::kClosing).has_value(), gain > 0.05) << gain;
+    EXPECT_EQ(next_run(c.population, 1, Phase::kSearch).has_value(), gain > 0.05) << gain;
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ir/builder.h"
+#include "ir/gradient.h"
 #include "ir/op.h"
 
 namespace gabbro::exec {
@@ -746,6 +747,23 @@ TEST(Evaluate, TakesEmptySequences) {
   m.feed.inputs[2] = zeros(m.graph, {kTime, m.h}, 0);
   EXPECT_TRUE(m.value(m.doubled).data.empty());
   expect_data(m.value(m.last_b), {1, 1});
+}
+
+// sigmoid(-800) is 0 in any precision: what its root hands back is no slope, and not infinity times nothing.
+TEST(Gradient, OfARootOfWhatUnderflowsIsANumber) {
+  Model m;
+  const NodeId x = m.input({kTime}, {-800, -1, 0, 1, -1e4});
+  const NodeId root = m.b.power(m.b.unary(Op::kSigmoid, x), 1.0 / 16);
+  const NodeId seed = m.input({kTime}, {1, 1, 1, 1, 1});
+  const std::vector<NodeId> gradient =
+      ir::differentiate(m.b, std::vector<NodeId>{root}, std::vector<NodeId>{seed}, std::vector<NodeId>{x});
+  const Tensor got = m.value(gradient[0]);
+  for (const double at : {-1.0, 0.0, 1.0}) {
+    const double s = 1 / (1 + std::exp(-at));
+    EXPECT_NEAR(got.data[static_cast<std::size_t>(at + 2)], std::pow(s, 1.0 / 16) * (1 - s) / 16, 1e-12);
+  }
+  EXPECT_EQ(got.data[0], 0);
+  EXPECT_EQ(got.data[4], 0);
 }
 
 TEST(EvaluateDeathTest, RefusesTokensBeyondTheVocabulary) {

@@ -1,0 +1,160 @@
+// A campaign with real workers: the program as a user runs it, killed and gone on with.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "base/random.h"
+#include "data/build.h"
+#include "store/store.h"
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RealCampaign : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root = fs::path(::testing::TempDir()) / ("gabbro_campaign" + std::to_string(getpid()));
+    fs::create_directories(root);
+    // Every sentence says its noun twice, some words apart: what bigrams cannot know.
+    Random random(3);
+    const std::vector<std::string> nouns{"stone", "river", "bridge", "tower", "garden", "road"};
+    std::ofstream text(root / "text.txt");
+    for (int i = 0; i < 800; ++i) {
+      for (std::int64_t n = 1 + random.below(6); n >= 0; --n) {
+        const std::string& noun = random.pick(nouns);
+        text << "the " << noun << " is called " << noun << " by all\n";
+      }
+      text << "<|endoftext|>\n";
+    }
+    text.close();
+    data::BuildOptions options;
+    options.out = root / "corpus";
+    options.sources = {root / "text.txt"};
+    options.vocab = 320;
+    options.valid_share = 0.1;
+    const auto built = data::build_corpus(options, {});
+    ASSERT_TRUE(built.has_value()) << built.error().message;
+    std::ofstream(root / "small.toml") << R"(
+blocks = 1
+baselines = ["llama", "mamba2"]
+hurdle_runs = 3
+final_seeds = 2
+search_share = 0.7
+[[rung]]
+name = "low"
+params = "40k"
+tokens = "8k"
+sequences = 4
+length = 32
+rate = 0.005
+keep = 0.34
+stop = 0.25
+documents = 8
+[[rung]]
+name = "high"
+params = "60k"
+tokens = "12k"
+sequences = 4
+length = 32
+depth = 2
+rate = 0.005
+documents = 8
+)";
+  }
+  static void TearDownTestSuite() { fs::remove_all(root); }
+
+  static pid_t start(const std::string& arguments) {
+    const pid_t child = fork();
+    if (child == 0) {
+      const std::string command =
+          std::string("exec ") + GABBRO_BINARY + " " + arguments + " >>" + (root / "log").string() + " 2>&1";
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    return child;
+  }
+  static int finish(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  static std::string evolve(const std::string& dir) {
+    return "evolve --dir " + (root / dir).string() + " --preset " + (root / "small.toml").string() +
+           " --data " + (root / "corpus").string() + " --trials 16 --workers 1";
+  }
+  // Designs and results, bit for bit; times are left out.
+  static std::string story(const std::string& dir) {
+    const auto store = store::Store::read((root / dir / "campaign.db").string());
+    EXPECT_TRUE(store) << store.error().message;
+    std::string out;
+    for (const store::DesignRow& d : store->designs())
+      out += std::to_string(d.born.id) + " " + d.born.op + " " + d.born.hash + "\n";
+    for (const store::TrialRow& t : store->trials()) {
+      const auto r = store->result(t.begun.id);
+      EXPECT_TRUE(r) << t.begun.id;
+      if (r)
+        out += std::to_string(t.begun.design) + " " + std::to_string(t.begun.rung) + " " + t.status + " " +
+               std::to_string(r->last_loss) + " " + r->weights_hash + " " + r->text_hash + " " +
+               std::to_string(r->bits_per_byte) + "\n";
+    }
+    return out;
+  }
+
+  static inline fs::path root;
+};
+
+TEST_F(RealCampaign, KilledAtAnyInstantItGoesOnWithTheSameDesignsAndWeights) {
+  ASSERT_EQ(finish(start(evolve("whole"))), 0);
+  const std::string whole = story("whole");
+  EXPECT_NE(whole.find(" done "), std::string::npos) << whole;
+
+  Random random(9);
+  pid_t child = start(evolve("killed"));
+  int kills = 0;
+  for (int round = 0; round < 200; ++round) {
+    usleep(static_cast<useconds_t>(300'000 + random.below(1'500'000)));
+    ::kill(child, SIGKILL);
+    if (finish(child) == 0) break;
+    if (kills < 6) ++kills;
+    child = start(fs::exists(root / "killed" / "campaign.db")
+                      ? "resume " + (root / "killed").string() + " --trials 16 --workers 1"
+                      : evolve("killed"));
+    if (kills == 6) {
+      ASSERT_EQ(finish(child), 0);
+      break;
+    }
+  }
+  EXPECT_GT(kills, 2);
+  EXPECT_EQ(story("killed"), whole);
+
+  // What the other commands say of it.
+  for (const char* command : {"status", "top", "tree", "report"})
+    EXPECT_EQ(finish(start(command + (" " + (root / "killed").string()))), 0) << command;
+  EXPECT_EQ(finish(start("show " + (root / "killed").string() + "#3")), 0);
+  EXPECT_EQ(finish(start("export " + (root / "killed").string() + "#3 --out " + (root / "third").string())),
+            0);
+  EXPECT_TRUE(fs::exists(root / "third" / "design.gab"));
+  EXPECT_EQ(finish(start(evolve("killed"))), 2) << "there is a campaign already";
+  EXPECT_EQ(finish(start("show " + (root / "killed").string() + "#999")), 2);
+}
+
+TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
+  const pid_t child = start(evolve("stopped"));
+  for (int i = 0; i < 400 && !fs::exists(root / "stopped" / "trials" / "2" / "spec.json"); ++i)
+    usleep(25'000);
+  ::kill(child, SIGINT);
+  EXPECT_EQ(finish(child), 1);
+  EXPECT_EQ(finish(start("resume " + (root / "stopped").string() + " --trials 6 --workers 1")), 0);
+  const auto store = store::Store::read((root / "stopped" / "campaign.db").string());
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->trials().size(), 6U);
+}
+
+}  // namespace
+}  // namespace gabbro
