@@ -1,0 +1,135 @@
+// What a campaign does next.
+#include <algorithm>
+
+#include "campaign/state.h"
+#include "evolve/ablate.h"
+#include "evolve/screen.h"
+#include "evolve/twins.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Phase;
+using evolve::Wanted;
+using record::Event;
+
+namespace {
+constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
+}
+
+// The last comparison is begun when what is left is just enough for it, and never takes more than 1 - search_share of a budget.
+Phase Campaign::State::phase(const Left& left) const {
+  const evolve::Leader best = evolve::leader(population);
+  if (best.rung < 0) return Phase::kSearch;
+  const double runs = plan.settings.final_seeds * static_cast<double>(plan.settings.baselines.size() + 1);
+  const double most = 1 - plan.settings.search_share;
+  const bool time =
+      left.seconds <= std::min(runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
+  const bool trials = left.trials <= std::min(runs, most * left.all_trials);
+  return time || trials ? Phase::kFinal : Phase::kSearch;
+}
+
+// The highest rung at which there is time for a design, the baselines that it is held against, and two seeds of the last comparison.
+int Campaign::State::highest_rung(const Left& left) const {
+  int top = 0;
+  for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
+    double runs = 2 * static_cast<double>(plan.settings.baselines.size() + 1) + rung(r).seeds;
+    for (const Individual& i : population.individuals())
+      if (is_baseline(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
+    if (runs * expected_seconds(r) / slots > left.seconds) break;
+    top = r;
+  }
+  return top;
+}
+
+Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
+  if (plan.twins) return evolve::next_twin_run(population, plan.seed);
+  if (phase == Phase::kSearch) {
+    if (auto run = evolve::next_run(population, plan.seed, phase, highest_rung(left))) return run;
+    if (!exhausted) {
+      GABBRO_TRY(proposed, propose());
+      if (proposed) return proposed;
+      exhausted = true;
+    }
+    if (!running.empty()) return std::nullopt;  // what runs may promote somebody
+    phase = Phase::kFinal;
+  }
+  if (plan.settings.ablate)
+    if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
+  return evolve::next_run(population, plan.seed, Phase::kFinal);
+}
+
+// Draws until a design passes the screen; what did not is recorded with its cause.
+Result<std::optional<Wanted>> Campaign::State::propose() {
+  // The arm that has spent the least, runs under way counted as if they cost what its designs do.
+  std::size_t arm = 0;
+  double least = 0;
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    double spent = population.spent(arms[i].first);
+    for (const auto& [id, r] : running) {
+      const evolve::Trial& t = population.trial(id);
+      const record::DesignBorn& born = population.individual(t.begun.design).born;
+      if (t.begun.rung == 0 && born.arm == arms[i].first)
+        spent += born.train_flops * static_cast<double>(rung(0).tokens);
+    }
+    if (i == 0 || spent < least) arm = i, least = spent;
+  }
+  if (rung(0).designs > 0) {
+    const auto count =
+        std::count_if(population.individuals().begin(), population.individuals().end(), evolve::is_candidate);
+    if (count >= rung(0).designs) return std::nullopt;
+  }
+  std::vector<Event> events;
+  const Random random = Random(plan.seed).split("draws");
+  const std::int64_t first = population.attempts() + 1;
+  for (std::int64_t attempt = first; attempt < first + kDraws; ++attempt) {
+    const auto refuse = [&](const evolve::Offspring& o, const Error& e) {
+      events.emplace_back(record::Refused{attempt, arms[arm].first, o.op, e.code, e.message, o.parent});
+    };
+    auto offspring =
+        arms[arm].second->propose(population, book, random.split(static_cast<std::uint64_t>(attempt)));
+    if (!offspring) {
+      refuse({{}, std::nullopt, "", 0, 0}, offspring.error());
+      continue;
+    }
+    auto born = evolve::screen(*offspring, population, zoo::library());
+    if (!born) {
+      refuse(*offspring, born.error());
+      continue;
+    }
+    born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    born->attempt = attempt;
+    born->arm = arms[arm].first;
+    events.emplace_back(*born);
+    if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
+    return Wanted{born->id, 0, plan.seed, "rung", {}};
+  }
+  if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
+  return std::nullopt;
+}
+
+Result<bool> Campaign::State::make_ablations() {
+  const evolve::Leader best = evolve::leader(population);
+  if (best.rung < 0) return true;
+  for (const Individual& i : population.individuals())
+    if (i.born.arm == "ablation" && i.born.parent == best.design) return true;
+  // The oldest ancestor is what the winner grew from.
+  const Individual* winner = &population.individual(best.design);
+  const Individual* ancestor = winner;
+  while (ancestor->born.parent > 0) ancestor = &population.individual(ancestor->born.parent);
+  std::vector<Event> events;
+  std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
+  for (const evolve::Ablation& a : evolve::ablations(
+           *winner->program, ancestor == winner ? nullptr : ancestor->program.get(), zoo::library())) {
+    auto born = evolve::measure(a.program, plan.settings, zoo::library());
+    if (!born) continue;  // it cannot be made as large as the winner
+    born->id = ++id;
+    born->arm = "ablation";
+    born->op = a.what;
+    born->parent = best.design;
+    events.emplace_back(*born);
+  }
+  return events.empty() ? Result<bool>(true) : record(events);
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,153 @@
+// Runs of a campaign: their specs, and what came of them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "campaign/state.h"
+#include "evolve/depth.h"
+#include "lang/printer.h"
+#include "record/job.h"
+
+namespace gabbro::campaign {
+
+namespace fs = std::filesystem;
+
+using evolve::Individual;
+using evolve::Rung;
+using evolve::Wanted;
+using record::Event;
+
+namespace {
+
+constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
+
+Result<bool> write_text(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  std::error_code error;
+  if (file) fs::rename(temporary, path, error);
+  if (!file || error) return fail("io", fmt::format("cannot write {}", path), "is the disk full?");
+  return true;
+}
+
+}  // namespace
+
+double Campaign::State::expected_seconds(int r) const {
+  const auto at = took.find(r);
+  if (at != took.end()) return at->second.first / at->second.second;
+  for (int below = r - 1; below >= 0; --below)
+    if (const auto b = took.find(below); b != took.end())
+      return b->second.first / b->second.second * work(r) / work(below);
+  return 0;
+}
+
+Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& executor) {
+  std::vector<Event> events;
+  if (!wanted.promotion.empty())
+    events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
+  const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1, wanted.design,
+                                 wanted.rung, wanted.seed, wanted.purpose};
+  events.emplace_back(begun);
+  if (const auto ok = record(events); !ok) return ok;
+  return launch(begun, executor);
+}
+
+Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Executor& executor) {
+  std::error_code error;
+  const fs::space_info disk = fs::space(place.dir, error);
+  if (!error && disk.available < kLeastDisk)
+    return fail("io", fmt::format("{} MiB are left on the disk of {}", disk.available >> 20, place.dir),
+                "make room; gabbro resume goes on from here");
+  const Rung& r = rung(begun.rung);
+  const Individual& design = population.individual(begun.design);
+  record::TrialSpec spec;
+  spec.program = r.depth == 1 ? design.born.program : lang::print(evolve::deepened(*design.program, r.depth));
+  spec.corpus = plan.corpus;
+  spec.folder = fs::absolute(place.trial(begun.id), error);
+  spec.params = r.params;
+  spec.tokens = r.tokens;
+  spec.sequences = r.sequences;
+  spec.length = r.length;
+  spec.rate = r.rate;
+  spec.seed = begun.seed;
+  spec.device = plan.device;
+  spec.threads = plan.threads;
+  spec.memory = plan.settings.worker_bytes;
+  spec.valid_documents = static_cast<std::uint64_t>(r.documents);
+  spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
+  if (design.born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
+  const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
+  for (std::size_t h = 0; h < losses.size(); ++h)
+    if (is_candidate(design) && std::isfinite(losses[h]))
+      spec.hurdles.push_back(
+          {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
+  // Runs of one rung and seed read the same text: the first says which.
+  for (const evolve::Trial& t : population.trials())
+    if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended && t.status == "done") {
+      spec.text_hash = t.text_hash;
+      break;
+    }
+  fs::create_directories(spec.folder, error);
+  if (error) return fail("io", fmt::format("cannot make {}: {}", spec.folder, error.message()));
+  const std::string spec_file = spec.folder + "/spec.json";
+  if (const auto ok = write_text(spec_file, to_json(spec)); !ok) return ok;
+  const double scale = std::max(1.0, work(begun.rung) / work(0));
+  if (const auto ok = executor.start(
+          {begun.id,
+           spec_file,
+           spec.folder + "/result.json",
+           {plan.settings.worker_seconds * scale, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
+           spec.folder + "/log"});
+      !ok)
+    return ok;
+  running[begun.id] = {begun.id, {}, 0};
+  started[begun.id] = now();
+  return true;
+}
+
+Result<bool> Campaign::State::take(const jobs::Ended& ended) {
+  running.erase(ended.id);
+  started.erase(ended.id);
+  record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
+  using Kind = jobs::Ended::Kind;
+  if (ended.kind == Kind::kStopped) return true;  // to be begun again
+  if (ended.kind == Kind::kResult) {
+    const auto result = record::parse_result(ended.result);
+    if (result && result->status == "stopped") return true;  // to be gone on with
+    if (!result) event.result = record::failure("train", result.error().message);
+  } else {
+    event.end = ended.kind == Kind::kTimeLimit     ? "time limit"
+                : ended.kind == Kind::kMemoryLimit ? "memory limit"
+                                                   : "crash";
+    event.result = record::failure("train", ended.cause);
+  }
+  if (const auto ok = record({event}); !ok) return ok;
+  const evolve::Trial& trial = population.trial(ended.id);
+  auto& [seconds, count] = took[trial.begun.rung];
+  if (trial.status == "done") seconds += ended.seconds, ++count;
+  if (count == 0) took.erase(trial.begun.rung);
+  tidy(trial);
+  // A baseline that cannot be trained says that something else is wrong: the corpus, the machine, the preset.
+  const Individual& design = population.individual(trial.begun.design);
+  if ((is_baseline(design) || design.born.arm == "twin") && trial.status == "failed")
+    return fail("campaign",
+                fmt::format("the baseline {} could not be trained: {}", design.born.name, trial.cause),
+                "nothing was lost; mend the cause, and begin a new campaign");
+  return true;
+}
+
+// Checkpoints go, and the weights of the first rung: what went higher can be exported.
+void Campaign::State::tidy(const evolve::Trial& trial) const {
+  std::error_code error;
+  const std::string folder = place.trial(trial.begun.id);
+  fs::remove(folder + "/checkpoint.safetensors", error);
+  if (trial.begun.rung == 0 && plan.settings.rungs.size() > 1)
+    fs::remove(folder + "/weights.safetensors", error);
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,76 @@
+// What a campaign holds while it works; for campaign.cc, decide.cc and runs.cc alone.
+#pragma once
+
+#include <chrono>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "campaign/campaign.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+
+// What is left of a budget, and the whole of it; infinite where there is no bound.
+struct Left {
+  double seconds = std::numeric_limits<double>::infinity(), all_seconds = seconds;
+  double trials = std::numeric_limits<double>::infinity(), all_trials = trials;
+};
+
+struct Campaign::State {
+  State(Place where, Plan what, store::Store record)
+      : place(std::move(where)),
+        plan(std::move(what)),
+        store(std::move(record)),
+        population(plan.settings),
+        book(zoo::library()) {
+    for (const std::string& arm : plan.settings.arms) arms.emplace_back(arm, evolve::make_strategy(arm));
+  }
+
+  // Written first, believed after.
+  Result<bool> record(const std::vector<record::Event>& events) {
+    if (const auto ok = store.append(events); !ok) return ok;
+    for (const record::Event& e : events)
+      if (const auto ok = population.apply(e); !ok) return ok;
+    return true;
+  }
+
+  Result<bool> begin_designs();
+  // decide.cc: what comes next.
+  [[nodiscard]] evolve::Phase phase(const Left& left) const;
+  [[nodiscard]] int highest_rung(const Left& left) const;
+  Result<std::optional<evolve::Wanted>> decide(evolve::Phase& phase, const Left& left);
+  Result<std::optional<evolve::Wanted>> propose();
+  Result<bool> make_ablations();
+  // runs.cc: giving runs to workers, and taking what came of them.
+  Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
+  Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
+  Result<bool> take(const jobs::Ended& ended);
+  void tidy(const evolve::Trial& trial) const;
+  [[nodiscard]] const evolve::Rung& rung(int r) const {
+    return plan.settings.rungs.at(static_cast<std::size_t>(r));
+  }
+  [[nodiscard]] double work(int r) const {
+    return static_cast<double>(rung(r).params) * static_cast<double>(rung(r).tokens);
+  }
+  [[nodiscard]] double expected_seconds(int r) const;
+
+  Place place;
+  Plan plan;
+  store::Store store;
+  evolve::Population population;
+  edit::CodeBook book;
+  std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
+  std::map<std::int64_t, Running> running;
+  std::map<std::int64_t, double> started;
+  std::map<int, std::pair<double, int>> took;  // seconds and runs, by rung, of this session
+  int slots = 1;
+  bool exhausted = false;  // nothing new was drawn: no more proposals
+};
+
+/// Seconds of a clock that nobody sets.
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace gabbro::campaign
