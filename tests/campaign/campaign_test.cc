@@ -68,21 +68,21 @@ TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) {
 
 TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
   const Folder folder;
-  const std::string a = whole_story(folder / "a", 60), b = whole_story(folder / "b", 60);
+  const std::string a = whole_story(folder / "a", 30), b = whole_story(folder / "b", 30);
   EXPECT_EQ(a, b);
-  EXPECT_NE(a, whole_story(folder / "c", 60, 2));
+  EXPECT_NE(a, whole_story(folder / "c", 30, 2));
 }
 
 TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
   const Folder folder;
-  const std::string whole = whole_story(folder / "whole", 60);
+  const std::string whole = whole_story(folder / "whole", 40);
   ASSERT_TRUE(Campaign::create({folder / "parts"}, small_plan()));
   for (int part = 0; part < 200; ++part) {
     auto c = Campaign::open({folder / "parts"});
     ASSERT_TRUE(c) << c.error().message;
     Pretend executor;
     const auto why = c->run(
-        {.trials = 60}, executor, [&] { return executor.started > part % 3 ? 1 : 0; }, kNoView);
+        {.trials = 40}, executor, [&] { return executor.started > part % 3 ? 1 : 0; }, kNoView);
     ASSERT_TRUE(why) << why.error().message;
     if (*why == "signal") continue;
     EXPECT_EQ(story(c->population()), whole);
@@ -111,7 +111,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
       _exit(why ? 0 : 4);
     }
     // Later and later within a life, so that slow machines come to the end too.
-    usleep(static_cast<useconds_t>(random.below(20'000 + 10'000 * round)));
+    usleep(static_cast<useconds_t>(random.below(20'000 + 2'000 * round)));
     ::kill(child, kills < 50 ? SIGKILL : 0);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
