@@ -12,6 +12,13 @@
 namespace gabbro::campaign {
 namespace {
 
+// Dozens of runs with a screened design each take minutes there; the layers below are tested under sanitizers by their own tests.
+#ifdef __SANITIZE_ADDRESS__
+#define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
+#else
+#define SKIP_UNDER_SANITIZERS() static_cast<void>(0)
+#endif
+
 const auto kNeverStop = [] { return 0; };
 const auto kNoView = [](const Snapshot&) {};
 
@@ -39,6 +46,7 @@ std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64
 }
 
 TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan());
   ASSERT_TRUE(c) << c.error().message;
@@ -67,6 +75,7 @@ TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) {
 }
 
 TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const std::string a = whole_story(folder / "a", 30), b = whole_story(folder / "b", 30);
   EXPECT_EQ(a, b);
@@ -74,6 +83,7 @@ TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
 }
 
 TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const std::string whole = whole_story(folder / "whole", 40);
   ASSERT_TRUE(Campaign::create({folder / "parts"}, small_plan()));
@@ -94,6 +104,7 @@ TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
 
 // A process that is killed at any instant loses nothing and counts nothing twice.
 TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   constexpr std::int64_t kTrials = 100;
   const std::string whole = whole_story(folder / "whole", kTrials);
@@ -141,6 +152,7 @@ TEST(Campaign, ASecondProcessIsRefused) {
 }
 
 TEST(Campaign, FailuresAreResultsAndItGoesOn) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan());
   ASSERT_TRUE(c);
