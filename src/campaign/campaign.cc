@@ -102,7 +102,6 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   State& s = *state_;
   s.slots = executor.slots();
   const double begun = now();
-  double searching = 0;
   std::int64_t ended_here = 0;
   Phase phase = Phase::kSearch;
   std::string why;
@@ -112,9 +111,9 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   for (const evolve::Trial& t : s.population.trials())
     if (!t.ended) lost.push_back(t.begun);
   const auto show = [&] {
-    Snapshot shot{s.population, phase, {}, now() - begun, -1, searching, ended_here};
+    Snapshot shot{s.population, phase, {}, now() - begun, -1, ended_here};
     if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
-    for (auto& [id, r] : s.running) shot.running.push_back({id, r.progress, now() - s.started[id]});
+    for (const auto& [id, r] : s.running) shot.running.push_back(r);
     view(shot);
   };
   Error broken;
@@ -131,7 +130,6 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       stopped = asked;
       asked >= 2 ? executor.kill() : executor.stop();
     }
-    const double before = now();
     while (why.empty() && executor.running() < executor.slots()) {
       if (!lost.empty()) {
         const record::TrialBegun again = lost.front();
@@ -166,7 +164,6 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
           lost.empty())
         break;
     }
-    searching += now() - before;
     if (!broken.code.empty() && why.empty()) {
       why = "error";
       executor.stop();
@@ -175,14 +172,12 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     if (executor.running() == 0) break;
     show();
     const jobs::News news = executor.wait(0.25);
-    const double after = now();
     for (const jobs::Update& u : news.updates)
       if (const auto at = s.running.find(u.id); at != s.running.end()) at->second.progress = u.progress;
     for (const jobs::Ended& e : news.ended) {
       ++ended_here;
       if (const auto ok = s.take(e); !ok && broken.code.empty()) broken = ok.error();
     }
-    searching += now() - after;
   }
   if (why.empty()) why = "done";
   show();

@@ -43,7 +43,6 @@ struct Budget {
 struct Running {
   std::int64_t trial = 0;
   record::Progress progress;
-  double seconds = 0;
 };
 
 /// What a view shows; borrowed, for the length of a call.
@@ -53,7 +52,6 @@ struct Snapshot {
   std::vector<Running> running;
   double seconds = 0;            // of this session
   double left = 0;               // of its budget; negative: unknown
-  double search_seconds = 0;     // spent on anything but waiting for workers
   std::int64_t trials_here = 0;  // that ended in this session
 };
 

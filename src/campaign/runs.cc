@@ -105,14 +105,12 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
            spec.folder + "/log"});
       !ok)
     return ok;
-  running[begun.id] = {begun.id, {}, 0};
-  started[begun.id] = now();
+  running[begun.id] = {begun.id, {}};
   return true;
 }
 
 Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   running.erase(ended.id);
-  started.erase(ended.id);
   record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
   using Kind = jobs::Ended::Kind;
   if (ended.kind == Kind::kStopped) return true;  // to be begun again
@@ -128,9 +126,11 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   }
   if (const auto ok = record({event}); !ok) return ok;
   const evolve::Trial& trial = population.trial(ended.id);
-  auto& [seconds, count] = took[trial.begun.rung];
-  if (trial.status == "done") seconds += ended.seconds, ++count;
-  if (count == 0) took.erase(trial.begun.rung);
+  if (trial.status == "done") {
+    auto& [seconds, count] = took[trial.begun.rung];
+    seconds += ended.seconds;
+    ++count;
+  }
   tidy(trial);
   // A baseline that cannot be trained says that something else is wrong: the corpus, the machine, the preset.
   const Individual& design = population.individual(trial.begun.design);

@@ -62,7 +62,6 @@ struct Campaign::State {
   edit::CodeBook book;
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
   std::map<std::int64_t, Running> running;
-  std::map<std::int64_t, double> started;
   std::map<int, std::pair<double, int>> took;  // seconds and runs, by rung, of this session
   int slots = 1;
   bool exhausted = false;  // nothing new was drawn: no more proposals

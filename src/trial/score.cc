@@ -52,13 +52,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
         return going;
       });
   if (!going) return false;
-  result.bits_per_byte = bits.value;
-  result.bits_low = bits.low;
-  result.bits_high = bits.high;
-  result.bits_error = bits.error;
-  result.valid_loss = bits.nats_per_token;
-  result.valid_documents = bits.documents;
-  result.valid_bytes = bits.bytes;
+  set_bits(result, bits);
   return true;
 }
 

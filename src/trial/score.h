@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/tokenizer.h"
+#include "eval/bits.h"
 #include "eval/likelihood.h"
 #include "exec/model.h"
 #include "record/eval.h"
@@ -17,6 +18,18 @@ struct Tasks {
   std::int64_t length = 0;           // tokens that the model reads at most
   eval::Packing packing;
 };
+
+/// What a result says of held-out text, in the fields that results of training and of scoring share.
+template <class R>
+void set_bits(R& result, const eval::BitsPerByte& bits) {
+  result.bits_per_byte = bits.value;
+  result.bits_low = bits.low;
+  result.bits_high = bits.high;
+  result.bits_error = bits.error;
+  result.valid_loss = bits.nats_per_token;
+  result.valid_documents = bits.documents;
+  result.valid_bytes = bits.bytes;
+}
 
 /// One score per task, in order; fewer when `progress` stopped. All files are read before the first is scored. Errors: those of eval/task.h and
 /// eval/benchmark.h.

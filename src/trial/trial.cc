@@ -225,13 +225,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     result.status = "stopped";
     return result;
   }
-  result.bits_per_byte = bits.value;
-  result.bits_low = bits.low;
-  result.bits_high = bits.high;
-  result.bits_error = bits.error;
-  result.valid_loss = bits.nats_per_token;
-  result.valid_documents = bits.documents;
-  result.valid_bytes = bits.bytes;
+  set_bits(result, bits);
   result.documents = scores_of(bits);
 
   GABBRO_TRY(scores, score_tasks(*model, tokenizer, {spec.tasks, 0, spec.length, {}}, on_progress));

@@ -1,15 +1,27 @@
 #include "torch/agree.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "ir/gradient.h"
+#include "zoo/library.h"
 
 namespace gabbro::testing {
 
 using exec::Feed;
 using exec::Tensor;
+
+lang::Elaboration elaborated(const lang::Program& program, const lang::Expr& instance, std::int64_t width) {
+  lang::Library library = zoo::library();
+  EXPECT_TRUE(library.add(program).empty());
+  lang::ElaborateOptions options;
+  options.width = width;
+  lang::Elaboration e = lang::elaborate(library, instance, options);
+  for (const Error& error : e.errors) ADD_FAILURE() << format_error("unit", error);
+  return e;
+}
 
 Sequences random_sequences(const lang::Elaboration& e, int count, int length, std::uint64_t seed) {
   Sequences out;

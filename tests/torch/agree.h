@@ -11,6 +11,9 @@
 
 namespace gabbro::testing {
 
+/// The unit `instance` at `width`, with the units of `program` beside the zoo's; errors fail the test.
+lang::Elaboration elaborated(const lang::Program& program, const lang::Expr& instance, std::int64_t width);
+
 /// A random run of a graph: one feed per sequence, all with the same parameters.
 struct Sequences {
   std::vector<exec::Feed> feeds;

@@ -58,16 +58,6 @@ void expect_agreement(lang::Elaboration e, int length = kLength) {
   EXPECT_EQ(violation, "") << "float32";
 }
 
-lang::Elaboration elaborated(const lang::Program& program, const lang::Expr& instance, std::int64_t width) {
-  lang::Library library = zoo::library();
-  EXPECT_TRUE(library.add(program).empty());
-  lang::ElaborateOptions options;
-  options.width = width;
-  lang::Elaboration e = lang::elaborate(library, instance, options);
-  for (const Error& error : e.errors) ADD_FAILURE() << format_error("unit", error);
-  return e;
-}
-
 TEST(TorchAgrees, OnEveryOp) {
   int samples = 0;
   for (const ir::OpInfo& op : ir::all_ops()) {

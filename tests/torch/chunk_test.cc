@@ -24,16 +24,6 @@ constexpr ir::ChunkOptions kSmall{
     .fused = false, .scalar = 4, .rank = 4, .channel = 4};  // short sequences have many chunks
 constexpr ir::ChunkOptions kFused{.fused = true};
 
-lang::Elaboration elaborated(const lang::Program& program, const lang::Expr& instance, std::int64_t width) {
-  lang::Library library = zoo::library();
-  EXPECT_TRUE(library.add(program).empty());
-  lang::ElaborateOptions options;
-  options.width = width;
-  lang::Elaboration e = lang::elaborate(library, instance, options);
-  for (const Error& error : e.errors) ADD_FAILURE() << format_error("unit", error);
-  return e;
-}
-
 lang::Elaboration unit(const std::string& instance, std::int64_t width = 16) {
   return elaborated({}, *lang::parse_expression(instance), width);
 }

@@ -20,16 +20,6 @@ namespace {
 constexpr double kDouble = 1e-8, kFloat = 1e-4;
 constexpr ir::ConvolveOptions kSmall{.direct = 2};  // short sequences have several levels of blocks
 
-lang::Elaboration elaborated(const lang::Program& program, const lang::Expr& instance, std::int64_t width) {
-  lang::Library library = zoo::library();
-  EXPECT_TRUE(library.add(program).empty());
-  lang::ElaborateOptions options;
-  options.width = width;
-  lang::Elaboration e = lang::elaborate(library, instance, options);
-  for (const Error& error : e.errors) ADD_FAILURE() << format_error("unit", error);
-  return e;
-}
-
 // A mixer whose value is `result`.
 lang::Elaboration unit(const std::string& result) {
   const std::string text =
