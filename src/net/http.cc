@@ -1,0 +1,116 @@
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+namespace gabbro::net {
+
+namespace {
+
+struct Exchange {
+  const HttpRequest& request;
+  const std::atomic<bool>* stop;
+  HttpResponse response;
+  bool too_large = false;
+};
+
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
+  auto& x = *static_cast<Exchange*>(to);
+  if (x.response.body.size() + size * count > x.request.most_bytes) {
+    x.too_large = true;
+    return 0;  // libcurl ends the exchange
+  }
+  x.response.body.append(data, size * count);
+  return size * count;
+}
+
+std::string trimmed(std::string_view text) {
+  const auto from = text.find_first_not_of(" \t\r\n");
+  if (from == std::string_view::npos) return {};
+  return std::string(text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1));
+}
+
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* to) {
+  auto& x = *static_cast<Exchange*>(to);
+  const std::string_view line(data, size * count);
+  if (line.starts_with("HTTP/")) x.response.headers.clear();  // of the response after a redirection
+  if (const auto colon = line.find(':'); colon != std::string_view::npos) {
+    std::string name = trimmed(line.substr(0, colon));
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    x.response.headers[name] = trimmed(line.substr(colon + 1));
+  }
+  return size * count;
+}
+
+int is_stopped(void* from, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto* stop = static_cast<Exchange*>(from)->stop;
+  return stop != nullptr && stop->load() ? 1 : 0;
+}
+
+}  // namespace
+
+Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop) {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
+  if (curl == nullptr) return fail("net", "libcurl cannot be started");
+  CURL* c = curl.get();
+  Exchange x{request, stop, {}, false};
+  curl_slist* lines = nullptr;
+  for (const auto& [name, value] : request.headers)
+    lines = curl_slist_append(lines, fmt::format("{}: {}", name, value).c_str());
+  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(lines, curl_slist_free_all);
+  char words[CURL_ERROR_SIZE] = "";
+  curl_easy_setopt(c, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
+  curl_easy_setopt(c, CURLOPT_USERAGENT, "gabbro");
+  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);  // several threads
+  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, request.follow ? 1L : 0L);
+  curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(1000 * request.seconds));
+  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(1000 * request.connect_seconds));
+  curl_easy_setopt(c, CURLOPT_ERRORBUFFER, words);
+  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(c, CURLOPT_WRITEDATA, &x);
+  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(c, CURLOPT_HEADERDATA, &x);
+  curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, is_stopped);
+  curl_easy_setopt(c, CURLOPT_XFERINFODATA, &x);
+  curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+  if (!request.body.empty()) {
+    curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(c, CURLOPT_POSTFIELDS, request.body.c_str());
+  }
+  const CURLcode code = curl_easy_perform(c);
+  if (code == CURLE_ABORTED_BY_CALLBACK) return fail("stopped", "stopped while waiting for " + request.url);
+  if (code == CURLE_OPERATION_TIMEDOUT)
+    return fail("net time", fmt::format("{}: no answer within {:g} s", request.url, request.seconds));
+  if (x.too_large)
+    return fail("net",
+                fmt::format("{}: the answer is larger than {} bytes", request.url, request.most_bytes));
+  if (code != CURLE_OK)
+    return fail("net", fmt::format("{}: {}", request.url, *words != 0 ? words : curl_easy_strerror(code)));
+  long status = 0;
+  curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+  x.response.status = static_cast<int>(status);
+  return std::move(x.response);
+}
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+}  // namespace gabbro::net
