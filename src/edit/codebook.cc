@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "edit/build.h"
+#include "edit/edit.h"
 #include "ir/facts.h"
 #include "lang/check.h"
 #include "lang/parser.h"
@@ -187,6 +188,26 @@ const std::vector<const Entry*>& CodeBook::fitting(const Slot& slot) {
       if (const Entry* e = find(name); e && e->shape == slot.shape && (e->narrow || !slot.narrow))
         at->second.push_back(e);
   return at->second;
+}
+
+void CodeBook::lend(const std::shared_ptr<const lang::Program>& donor) {
+  const std::vector<Place> all = places(*donor, library_);
+  for (const lang::Item& item : donor->items) {
+    const Unit* unit = std::get_if<Unit>(&item.value);
+    if (!unit || shape_of(unit->inputs, unit->outputs) != "1") continue;
+    const auto at = std::find_if(all.begin(), all.end(), [&](const Place& p) {
+      return p.instance.text == unit->name &&
+             (p.instance.kind == Expr::Kind::kName || p.instance.kind == Expr::Kind::kCall);
+    });
+    if (at == all.end()) continue;
+    lang::Program alone = *donor;
+    for (lang::Item& i : alone.items)
+      if (auto* design = std::get_if<lang::Design>(&i.value)) design->stack = at->instance;
+    tidy(alone);
+    const lang::CheckReport report = lang::check(std::move(alone), library_);
+    if (report.valid() && report.subjects.size() == 1)
+      loans_.push_back({donor, unit->name, at->path, report.subjects[0].facts.mixes_tokens});
+  }
 }
 
 }  // namespace gabbro::edit

@@ -33,6 +33,13 @@ struct Entry {
   std::vector<std::vector<std::pair<std::string, lang::Expr>>> settings;
 };
 
+/// A unit that was written during a search: what a crossover with its program needs.
+struct Loan {
+  std::shared_ptr<const lang::Program> donor;
+  std::string unit, path;  // its name, and a place of the donor where it stands
+  bool mixes = false;
+};
+
 /// Entries are made on first use and kept. The library must outlive the book. Not for use from several threads at once.
 class CodeBook {
  public:
@@ -43,6 +50,11 @@ class CodeBook {
   const Entry* find(std::string_view unit);
   /// All units that check and fit into `slot`, sorted by name.
   const std::vector<const Entry*>& fitting(const Slot& slot);
+  /// The units that `donor` has of its own enter the book. Left out are those that do not check by themselves as a whole layer, and those that
+  /// stand at no place of its tree. One check for each.
+  void lend(const std::shared_ptr<const lang::Program>& donor);
+  /// In the order in which they came; all fit where one value goes in and one comes out, at full width.
+  [[nodiscard]] const std::vector<Loan>& lent() const { return loans_; }
 
  private:
   std::unique_ptr<Entry> measure(const lang::Unit& unit) const;
@@ -50,6 +62,7 @@ class CodeBook {
   const lang::Library& library_;
   std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
   std::map<std::pair<std::string, bool>, std::vector<const Entry*>> fitting_;
+  std::vector<Loan> loans_;
 };
 
 /// The interface of a unit as a Slot's `shape`.

@@ -110,6 +110,12 @@ Result<Program> Variation::replace() {
   const auto place = pick_place([](const Place& p) { return is_unit(p.instance); });
   if (!place) return no_room("unit");
   const Slot slot = slot_at(*place);
+  // Units that the search has brought forth are few among those of the library: one draw in four is theirs.
+  if (!book_.lent().empty() && slot.shape == "1" && !slot.narrow && random_.chance(0.25)) {
+    const Loan& loan = random_.pick(book_.lent());
+    if (loan.mixes == mixes(place->instance))
+      return crossover(program_, against_, place->path, *loan.donor, loan.path);
+  }
   if (book_.fitting(slot).empty()) return no_room("unit of that interface");
   // Mostly like for like: a mixer for a mixer.
   Expr instance = random_instance(random_, book_, slot, 1);

@@ -61,66 +61,77 @@ Prior prior_of(const std::vector<const Known*>& members) {
   return {mean, std::max(1e-6, squares / count - mean * mean)};
 }
 
+// A draw of what the design is worth: its measured advantage, drawn towards its species by how noisy one run is (the posterior of normal
+// advantages with normal noise). Designs measured once far from their kin are trusted less than those measured often.
+double draw(const Known& k, const Prior& prior, const Population& population, Random& random) {
+  if (!std::isfinite(k.advantage)) return k.advantage;
+  const double deviation = noise(population, k.rung);
+  const double noise = deviation * deviation / std::max(1, population.standing(*k.design, k.rung).done);
+  const double variance = 1 / (1 / noise + 1 / prior.variance);
+  const double mean = variance * (k.advantage / noise + prior.mean / prior.variance);
+  return mean + std::sqrt(variance) * random.normal();
+}
+
+const Individual& parent_of(const std::vector<Known>& all, const Population& population,
+                                       Random& random) {
+  std::map<std::string, std::vector<const Known*>> species;
+  for (const Known& k : all) species[k.design->born.species].push_back(&k);
+  std::vector<std::pair<double, const std::vector<const Known*>*>> order;
+  for (const auto& [name, members] : species) {
+    double best = std::numeric_limits<double>::infinity();
+    for (const Known* k : members) best = std::min(best, k->advantage);
+    order.emplace_back(best, &members);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  // Geometric in the rank: each species is drawn 0.7 times as often as the one before it.
+  constexpr double kNext = 0.7;
+  double weight = 1, left = random.uniform() * (1 - std::pow(kNext, order.size())) / (1 - kNext);
+  std::size_t rank = 0;
+  for (; rank + 1 < order.size() && left > weight; ++rank) left -= weight, weight *= kNext;
+  const std::vector<const Known*>& members = *order[rank].second;
+  const bool explores = random.chance(kExplore);
+  const Prior prior = prior_of(members);
+  const Known* best = nullptr;
+  double most = -std::numeric_limits<double>::infinity();
+  for (int i = 0; i < kTournament; ++i) {
+    const Known* k = random.pick(members);
+    const double worth = explores ? novelty(*k, all, population) : -draw(*k, prior, population, random);
+    if (!best || worth > most) best = k, most = worth;
+  }
+  return *best->design;
+}
+
 class Adaptive : public Strategy {
  public:
+  explicit Adaptive(std::string arm) : arm_(std::move(arm)) {}
+
   Result<Offspring> propose(const Population& population, edit::CodeBook& book,
                             Random random) const override {
-    const std::vector<Known> all = known(population, "adaptive");
+    const std::vector<Known> all = known(population, arm_);
     const int since = since_progress(all);
     // Standing still: a quarter of kPatience designs in every kPatience are made from new roots.
     const bool stuck = since >= kPatience && since % kPatience < kPatience / 4;
     if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(book, random);
-    const Individual& parent = choose_parent(all, population, random);
-    const Individual& mate = choose_parent(all, population, random);
-    return bred(choose_operator(credit(population, "adaptive"), random), parent, &mate, book, random);
+    const Individual& parent = parent_of(all, population, random);
+    const Individual& mate = parent_of(all, population, random);
+    return bred(choose_operator(credit(population, arm_), random), parent, &mate, book, random);
   }
 
  private:
-  // A draw of what the design is worth: its measured advantage, drawn towards its species by how noisy one run is (the posterior of normal
-  // advantages with normal noise). Designs measured once far from their kin are trusted less than those measured often.
-  static double draw(const Known& k, const Prior& prior, const Population& population, Random& random) {
-    if (!std::isfinite(k.advantage)) return k.advantage;
-    const double deviation = noise(population, k.rung);
-    const double noise = deviation * deviation / std::max(1, population.standing(*k.design, k.rung).done);
-    const double variance = 1 / (1 / noise + 1 / prior.variance);
-    const double mean = variance * (k.advantage / noise + prior.mean / prior.variance);
-    return mean + std::sqrt(variance) * random.normal();
-  }
-
-  static const Individual& choose_parent(const std::vector<Known>& all, const Population& population,
-                                         Random& random) {
-    std::map<std::string, std::vector<const Known*>> species;
-    for (const Known& k : all) species[k.design->born.species].push_back(&k);
-    std::vector<std::pair<double, const std::vector<const Known*>*>> order;
-    for (const auto& [name, members] : species) {
-      double best = std::numeric_limits<double>::infinity();
-      for (const Known* k : members) best = std::min(best, k->advantage);
-      order.emplace_back(best, &members);
-    }
-    std::stable_sort(order.begin(), order.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    // Geometric in the rank: each species is drawn 0.7 times as often as the one before it.
-    constexpr double kNext = 0.7;
-    double weight = 1, left = random.uniform() * (1 - std::pow(kNext, order.size())) / (1 - kNext);
-    std::size_t rank = 0;
-    for (; rank + 1 < order.size() && left > weight; ++rank) left -= weight, weight *= kNext;
-    const std::vector<const Known*>& members = *order[rank].second;
-    const bool explores = random.chance(kExplore);
-    const Prior prior = prior_of(members);
-    const Known* best = nullptr;
-    double most = -std::numeric_limits<double>::infinity();
-    for (int i = 0; i < kTournament; ++i) {
-      const Known* k = random.pick(members);
-      const double worth = explores ? novelty(*k, all, population) : -draw(*k, prior, population, random);
-      if (!best || worth > most) best = k, most = worth;
-    }
-    return *best->design;
-  }
+  std::string arm_;
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_adaptive() { return std::make_unique<Adaptive>(); }
+std::unique_ptr<Strategy> make_adaptive(std::string arm) {
+  return std::make_unique<Adaptive>(std::move(arm));
+}
+
+const Individual* choose_parent(const Population& population, std::string_view arm, Random& random) {
+  const std::vector<Known> all = known(population, arm);
+  return all.empty() ? nullptr : &parent_of(all, population, random);
+}
 
 double noise(const Population& p, int rung) {
   constexpr double kUnknown = 0.02;

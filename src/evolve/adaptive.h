@@ -14,7 +14,10 @@ namespace gabbro::evolve {
 /// seven times in ten quality (the best of three by a draw from what its advantage may be, given its runs and their noise), else novelty (the best of three by the mean distance to their five nearest
 /// designs: of trees, costs and learning curves). Operators are drawn by Thompson sampling over how often their offspring did better than its parent at
 /// the first rung. One draw in ten is a design made anew; when the last kPatience designs brought no better one, one in two, until that ends.
-std::unique_ptr<Strategy> make_adaptive();
+std::unique_ptr<Strategy> make_adaptive(std::string arm);
+
+/// A parent of the next design of `arm`, by those three steps; null while nothing is known.
+const Individual* choose_parent(const Population& population, std::string_view arm, Random& random);
 
 /// Success of one operator: offspring with an outcome, and those that did better than their parent on the same data.
 struct Credit {

@@ -27,17 +27,75 @@ Error unexpected(const std::string& what) {
 }  // namespace
 
 Result<bool> Population::apply(const record::Event& event) {
-  if (const auto* e = std::get_if<record::DesignBorn>(&event)) return add(*e);
-  if (const auto* e = std::get_if<record::TrialBegun>(&event)) return add(*e);
-  if (const auto* e = std::get_if<record::TrialEnded>(&event)) return add(*e);
-  if (const auto* e = std::get_if<record::Refused>(&event)) attempts_ = std::max(attempts_, e->attempt);
-  if (const auto* e = std::get_if<record::Promoted>(&event)) {
-    if (e->design < 1 || e->design > static_cast<std::int64_t>(individuals_.size()))
-      return tl::unexpected(unexpected(fmt::format("a promotion of design {}, which is unknown", e->design)));
-    int& entered = individuals_[static_cast<std::size_t>(e->design - 1)].entered;
-    entered = std::max(entered, e->rung);
+  return std::visit([&](const auto& e) { return add(e); }, event);
+}
+
+Result<bool> Population::add(const record::Promoted& e) {
+  if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
+    return tl::unexpected(unexpected(fmt::format("a promotion of design {}, which is unknown", e.design)));
+  int& entered = individuals_[static_cast<std::size_t>(e.design - 1)].entered;
+  entered = std::max(entered, e.rung);
+  return true;
+}
+
+Result<bool> Population::add(const record::Refused& e) {
+  attempts_ = std::max(attempts_, e.attempt);
+  failed(e.cause, e.detail);
+  return deliver(e.task, 0, e.cause);
+}
+
+Result<bool> Population::add(const record::TaskBegun& e) {
+  const auto count = static_cast<std::int64_t>(tasks_.size());
+  if (e.id >= 1 && e.id <= count && !tasks_[static_cast<std::size_t>(e.id - 1)].ended)
+    return true;  // begun again
+  if (e.id != count + 1)
+    return tl::unexpected(unexpected(fmt::format("task {} follows task {}", e.id, count)));
+  tasks_.push_back({e, static_cast<std::int64_t>(ended_tasks_.size()), false, {}, 0, {}});
+  return true;
+}
+
+Result<bool> Population::add(const record::TaskEnded& e) {
+  if (e.id < 1 || e.id > static_cast<std::int64_t>(tasks_.size()) ||
+      tasks_[static_cast<std::size_t>(e.id - 1)].ended)
+    return tl::unexpected(unexpected(fmt::format("a report of task {}, which is not under way", e.id)));
+  Task& task = tasks_[static_cast<std::size_t>(e.id - 1)];
+  GABBRO_TRY(report, record::parse_task_report(e.report));
+  task.report = std::move(report);
+  task.ended = true;
+  ended_tasks_.push_back(e.id);
+  if (task.report.outcome != "design") failed("agents: " + task.report.cause, task.report.detail);
+  return true;
+}
+
+Result<bool> Population::add(const record::Steered& e) {
+  steered_.insert(e.key);
+  if (e.what == "direction") directions_.push_back(e.text);
+  if (e.what == "forget") directions_.clear();
+  if (e.what == "pause") paused_ = true;
+  if (e.what == "resume") paused_ = false;
+  if (e.what == "veto") {
+    if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
+      return tl::unexpected(unexpected(fmt::format("a veto of design {}, which is unknown", e.design)));
+    individuals_[static_cast<std::size_t>(e.design - 1)].vetoed = true;
   }
   return true;
+}
+
+Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std::string& refused) {
+  if (id == 0) return true;
+  if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||
+      !tasks_[static_cast<std::size_t>(id - 1)].waits())
+    return tl::unexpected(unexpected(fmt::format("a design of task {}, which has none to give", id)));
+  Task& task = tasks_[static_cast<std::size_t>(id - 1)];
+  task.design = design;
+  task.refused = refused;
+  return true;
+}
+
+void Population::failed(const std::string& cause, const std::string& detail) {
+  Failures& f = failures_[cause];
+  ++f.count;
+  f.last = detail;
 }
 
 Result<bool> Population::add(const record::DesignBorn& born) {
@@ -47,13 +105,13 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   lang::ParseResult parsed = lang::parse(born.program);
   if (!parsed.errors.empty())
     return tl::unexpected(unexpected(fmt::format("design {}: {}", born.id, parsed.errors[0].message)));
-  Individual out{born, std::make_shared<const lang::Program>(std::move(parsed.program)), {}, {}, 0};
+  Individual out{born, std::make_shared<const lang::Program>(std::move(parsed.program)), {}, {}, 0, false};
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, born.attempt);
   hashes_.insert(born.hash);
   if (!born.fingerprint.empty()) functions_.insert(born.fingerprint);
-  return true;
+  return deliver(born.task, born.id, {});
 }
 
 Result<bool> Population::add(const record::TrialBegun& begun) {
@@ -90,6 +148,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
+  if (trial.status != "done" && trial.status != "hurdle") failed("run " + trial.status, trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
   for (const double share : settings_.hurdles) {
@@ -122,7 +181,7 @@ Result<bool> Population::recall(const record::DesignBorn& born) {
   if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
         unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
-  individuals_.push_back({born, nullptr, {}, {}, 0});
+  individuals_.push_back({born, nullptr, {}, {}, 0, false});
   attempts_ = std::max(attempts_, born.attempt);
   return true;
 }

@@ -12,6 +12,7 @@
 #include "evolve/describe.h"
 #include "evolve/settings.h"
 #include "record/event.h"
+#include "record/task.h"
 #include "record/trial.h"
 
 namespace gabbro::evolve {
@@ -34,6 +35,26 @@ struct Individual {
   Shape shape;
   std::vector<std::int64_t> trials;  // ids, in order
   int entered = 0;                   // the highest rung it may be trained at
+  bool vetoed = false;               // by the person who steers
+};
+
+/// A design in the making by agents.
+struct Task {
+  record::TaskBegun begun;
+  std::int64_t known = 0;  // tasks that had ended when it began, in the order of Population::ended_tasks
+  bool ended = false;
+  record::TaskReport report;  // when it ended
+  std::int64_t design = 0;    // that came of it
+  std::string refused;        // why its design was refused before training; empty: it was not
+  [[nodiscard]] bool waits() const {  // its design is to be taken up
+    return ended && report.outcome == "design" && design == 0 && refused.empty();
+  }
+};
+
+/// How often something failed by one cause, and the last time in words.
+struct Failures {
+  std::int64_t count = 0;
+  std::string last;
 };
 
 /// What is known of an individual at one rung from the runs of the search; those of the last comparison and of ablations do not count.
@@ -68,6 +89,15 @@ class Population {
     return trials_.at(static_cast<std::size_t>(id - 1));
   }
   [[nodiscard]] std::int64_t attempts() const { return attempts_; }
+  [[nodiscard]] const std::vector<Task>& tasks() const { return tasks_; }
+  /// Ids of tasks in the order in which they ended.
+  [[nodiscard]] const std::vector<std::int64_t>& ended_tasks() const { return ended_tasks_; }
+  /// What a person asks of agents, oldest first.
+  [[nodiscard]] const std::vector<std::string>& directions() const { return directions_; }
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] bool knows_steering(const std::string& key) const { return steered_.contains(key); }
+  /// By cause: draws that became no design, runs without a score, tasks without a design.
+  [[nodiscard]] const std::map<std::string, Failures>& failures() const { return failures_; }
   [[nodiscard]] bool knows_hash(const std::string& hash) const { return hashes_.contains(hash); }
   [[nodiscard]] bool knows_function(const std::string& fingerprint) const {
     return functions_.contains(fingerprint);
@@ -87,6 +117,15 @@ class Population {
   Result<bool> add(const record::DesignBorn& born);
   Result<bool> add(const record::TrialBegun& begun);
   Result<bool> add(const record::TrialEnded& ended);
+  Result<bool> add(const record::Promoted& promoted);
+  Result<bool> add(const record::Refused& refused);
+  Result<bool> add(const record::TaskBegun& begun);
+  Result<bool> add(const record::TaskEnded& ended);
+  Result<bool> add(const record::Steered& steered);
+  Result<bool> add(const record::CampaignBegun&) { return true; }
+  Result<bool> add(const record::Session&) { return true; }
+  Result<bool> deliver(std::int64_t task, std::int64_t design, const std::string& refused);
+  void failed(const std::string& cause, const std::string& detail);
   Result<Trial*> ending(std::int64_t trial);
   void spend(Trial& trial, double flops);
 
@@ -96,6 +135,12 @@ class Population {
   std::int64_t attempts_ = 0;
   std::set<std::string, std::less<>> hashes_, functions_;
   std::map<std::string, double, std::less<>> spent_;
+  std::vector<Task> tasks_;
+  std::vector<std::int64_t> ended_tasks_;
+  std::vector<std::string> directions_;
+  bool paused_ = false;
+  std::set<std::string> steered_;
+  std::map<std::string, Failures> failures_;
 };
 
 /// Runs of the last comparison and of ablations judge; they do not guide.
@@ -104,7 +149,7 @@ class Population {
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
-  return !is_baseline(i) && i.born.arm != "ablation" && i.born.arm != "twin";
+  return !is_baseline(i) && i.born.arm != "ablation" && i.born.arm != "twin" && !i.vetoed;
 }
 
 }  // namespace gabbro::evolve

@@ -43,10 +43,14 @@ class Tournament : public Strategy {
 
 }  // namespace
 
-std::vector<std::string_view> strategy_names() { return {"adaptive", "tournament", "random"}; }
+std::vector<std::string_view> strategy_names() {
+  return {"adaptive", "tournament", "random", "agents", "direct"};
+}
+
+bool asks_agents(std::string_view name) { return name == "agents" || name == "direct"; }
 
 std::unique_ptr<Strategy> make_strategy(std::string_view name) {
-  if (name == "adaptive") return make_adaptive();
+  if (name == "adaptive" || name == "agents") return make_adaptive(std::string(name));
   if (name == "tournament") return std::make_unique<Tournament>();
   if (name == "random") return std::make_unique<RandomSearch>();
   return nullptr;
@@ -63,7 +67,7 @@ std::vector<Known> known(const Population& population, std::string_view arm) {
   };
   std::vector<Known> out;
   for (const Individual& i : population.individuals()) {
-    if (i.born.arm != arm && !is_baseline(i)) continue;
+    if (i.vetoed || (i.born.arm != arm && !is_baseline(i))) continue;
     for (int rung = i.entered; rung >= 0; --rung) {
       const Standing s = population.standing(i, rung);
       if (s.done == 0 && s.lost == 0) continue;

@@ -32,10 +32,14 @@ class Strategy {
                                     Random random) const = 0;
 };
 
-/// The names of all strategies: "adaptive", "tournament", "random".
+/// The names of all strategies: "adaptive", "tournament", "random", "agents", "direct".
 std::vector<std::string_view> strategy_names();
 
-/// Null for an unknown name. `adaptive` is evolve/adaptive.cc; `tournament` is plain genetic programming with aging (Real et al. 2019, arXiv
+/// Whether designs of this arm are written by agents. "agents": by the whole pipeline and, while none waits to be trained, by the operators of "adaptive";
+/// "direct": by one reply of a model, and by nothing else.
+bool asks_agents(std::string_view name);
+
+/// Null for an unknown name, and for "direct", which proposes nothing by itself. `adaptive` is evolve/adaptive.cc; `tournament` is plain genetic programming with aging (Real et al. 2019, arXiv
 /// 1802.01548): a parent is the best of ten of the last fifty, operators are drawn evenly; `random` writes every design anew.
 std::unique_ptr<Strategy> make_strategy(std::string_view name);
 

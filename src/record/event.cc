@@ -37,6 +37,7 @@ void fields(Io& io, E& e) {
   io("train_flops", e.train_flops);
   io("decode_flops", e.decode_flops);
   io("state_bytes", e.state_bytes);
+  io.later("task", e.task);
 }
 
 template <class Io, Is<Refused> E>
@@ -47,6 +48,7 @@ void fields(Io& io, E& e) {
   io("cause", e.cause);
   io("detail", e.detail);
   io("parent", e.parent);
+  io.later("task", e.task);
 }
 
 template <class Io, Is<TrialBegun> E>
@@ -71,6 +73,30 @@ void fields(Io& io, E& e) {
   io("design", e.design);
   io("rung", e.rung);
   io("reason", e.reason);
+}
+
+template <class Io, Is<TaskBegun> E>
+void fields(Io& io, E& e) {
+  io("id", e.id);
+  io("arm", e.arm);
+  io("mode", e.mode);
+  io("parent", e.parent);
+  io("mate", e.mate);
+  io("brief", e.brief);
+}
+
+template <class Io, Is<TaskEnded> E>
+void fields(Io& io, E& e) {
+  io("id", e.id);
+  io("report", e.report);
+}
+
+template <class Io, Is<Steered> E>
+void fields(Io& io, E& e) {
+  io("key", e.key);
+  io("what", e.what);
+  io("text", e.text);
+  io("design", e.design);
 }
 
 namespace {

@@ -38,6 +38,7 @@ struct DesignBorn {
   std::string species;                // how it mixes tokens: "attention", "recurrence + shift" ...
   double train_flops = 0;             // per token, at the size and context of the first rung
   double decode_flops = 0, state_bytes = 0;
+  std::int64_t task = 0;  // of agents that wrote it; 0: none did
 };
 
 /// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the same function),
@@ -47,6 +48,7 @@ struct Refused {
   std::int64_t attempt = 0;
   std::string arm, op, cause, detail;
   std::int64_t parent = 0;
+  std::int64_t task = 0;
 };
 
 /// A training run was given to a worker. Ids count from 1 without gaps; a trial that was lost with its campaign is begun again under its id.
@@ -76,7 +78,33 @@ struct Promoted {
   std::string reason;
 };
 
-using Event = std::variant<CampaignBegun, Session, DesignBorn, Refused, TrialBegun, TrialEnded, Promoted>;
+/// Agents were given a design to make. Ids count from 1 without gaps; a task that was lost with its campaign is begun again under its id with
+/// its brief, so that what was answered already is not asked again.
+struct TaskBegun {
+  static constexpr const char* kKind = "task";
+  std::int64_t id = 0;
+  std::string arm, mode;              // "mutation", "crossover", "scratch"
+  std::int64_t parent = 0, mate = 0;  // designs; 0: none
+  std::string brief;                  // agents::Brief as JSON
+};
+
+/// They are done with it; `report` is their TaskReport as JSON. A design that they made comes into being by a later event, or is refused.
+struct TaskEnded {
+  static constexpr const char* kKind = "report";
+  std::int64_t id = 0;
+  std::string report;
+};
+
+/// A person steers. `what`: "direction" (for agents, in words), "forget" (all directions so far), "pause" (no run or task is begun), "resume",
+/// "veto" (a design goes no further, breeds no more and wins nothing). `key` is unique: what is delivered twice counts once.
+struct Steered {
+  static constexpr const char* kKind = "steering";
+  std::string key, what, text;
+  std::int64_t design = 0;
+};
+
+using Event = std::variant<CampaignBegun, Session, DesignBorn, Refused, TrialBegun, TrialEnded, Promoted,
+                           TaskBegun, TaskEnded, Steered>;
 
 std::string kind_of(const Event& event);
 /// On one line.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "record/task.h"
 #include "record/trial.h"
 
 namespace gabbro::store {
@@ -44,6 +45,14 @@ CREATE TABLE failure (status TEXT, cause TEXT, count INTEGER, PRIMARY KEY (statu
 DROP TABLE IF EXISTS progress;
 CREATE TABLE progress (last_attempt INTEGER);
 INSERT INTO progress VALUES (0);
+)";
+
+const char* const kAgentTables = R"(
+DROP TABLE IF EXISTS task;
+CREATE TABLE task (id INTEGER PRIMARY KEY, begun INTEGER, ended INTEGER DEFAULT 0, time_begun REAL, time_ended REAL DEFAULT 0,
+  design INTEGER DEFAULT 0, refused TEXT DEFAULT '');
+DROP TABLE IF EXISTS steering;
+CREATE TABLE steering (key TEXT PRIMARY KEY, event INTEGER) WITHOUT ROWID;
 )";
 
 namespace {
@@ -88,11 +97,20 @@ Result<bool> apply(const Place& p, const CampaignBegun&) {
 
 Result<bool> apply(const Place&, const Session&) { return true; }
 
+// What became of a task's design; 0: no agents wrote it.
+Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, const std::string& refused) {
+  if (task == 0) return true;
+  if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task).next())
+    return does_not_follow(fmt::format("a design of task {}, which has none to give", task));
+  return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, refused, task);
+}
+
 Result<bool> apply(const Place& p, const DesignBorn& e) {
   if (auto ok = is_next(p.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
   for (const std::int64_t parent : {e.parent, e.mate})
     if (auto ok = is_parent(p.db, parent); !ok) return ok;
   if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
+  if (auto ok = deliver(p, e.task, e.id, ""); !ok) return ok;
   return p.db.run(
       "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, arm, op, parent, mate, "
       "species, train_flops, decode_flops, state_bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -103,6 +121,7 @@ Result<bool> apply(const Place& p, const DesignBorn& e) {
 Result<bool> apply(const Place& p, const Refused& e) {
   if (auto ok = is_parent(p.db, e.parent); !ok) return ok;
   if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
+  if (auto ok = deliver(p, e.task, 0, e.cause); !ok) return ok;
   return p.db.run(
       "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (arm, cause) DO UPDATE SET count = count + 1", e.arm,
       without_numbers(e.cause));
@@ -196,6 +215,33 @@ Result<bool> apply(const Place& p, const Promoted& e) {
   GABBRO_TRY(first, p.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
                              e.rung, p.at));
   if (!first) return does_not_follow(fmt::format("design {} may enter rung {} already", e.design, e.rung));
+  return true;
+}
+
+Result<bool> apply(const Place& p, const TaskBegun& e) {
+  for (const std::int64_t parent : {e.parent, e.mate})
+    if (auto ok = is_parent(p.db, parent); !ok) return ok;
+  if (Rows rows = p.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
+    if (rows.integer(0) == 0) return true;  // lost with its campaign
+    return does_not_follow(fmt::format("task {} has ended already", e.id));
+  }
+  if (auto ok = is_next(p.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
+  return p.db.run("INSERT INTO task (id, begun, time_begun) VALUES (?, ?, ?)", e.id, p.at, p.time);
+}
+
+Result<bool> apply(const Place& p, const TaskEnded& e) {
+  if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended = 0", e.id).next())
+    return does_not_follow(fmt::format("a report of task {}, which is not under way", e.id));
+  if (const auto report = parse_task_report(e.report); !report)
+    return does_not_follow(fmt::format("task {}: {}", e.id, report.error().message));
+  return p.db.run("UPDATE task SET ended = ?, time_ended = ? WHERE id = ?", p.at, p.time, e.id);
+}
+
+Result<bool> apply(const Place& p, const Steered& e) {
+  if (e.what == "veto")
+    if (auto ok = is_known(p.db, "a veto of", e.design); !ok) return ok;
+  GABBRO_TRY(first, p.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, p.at));
+  if (!first) return does_not_follow(fmt::format("steering {} was recorded already", e.key));
   return true;
 }
 

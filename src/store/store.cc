@@ -65,13 +65,16 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
     return fail("store", fmt::format("{}: no record of a campaign", path), "it belongs to another program");
-  if (schema != Store::kSchema)
-    return fail(
-        "store",
-        fmt::format("{}: a record of schema {}, this program knows schema {}", path, schema, Store::kSchema),
-        "use the version of the program that made it");
+  if (schema < 1 || schema > Store::kSchema)
+    return fail("store",
+                fmt::format("{}: a record of schema {}, this program knows schemas up to {}", path, schema,
+                            Store::kSchema),
+                "use the version of the program that made it");
   return true;
 }
+
+// Schema 1 has no tables of agents.
+bool knows_tasks(Connection& db) { return number_of(db, "PRAGMA user_version") > 1; }
 
 Result<bool> in_transaction(Connection& db, const auto& work) {
   if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
@@ -176,8 +179,12 @@ Result<Store> Store::open(const std::string& path) {
     return tl::unexpected(ok.error());
   if (!known) {
     const std::string tables =
-        std::string(kEventTable) + kFoldTables +
+        std::string(kEventTable) + kFoldTables + kAgentTables +
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
+    if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
+      return tl::unexpected(ok.error());
+  } else if (!knows_tasks(*connection)) {
+    const std::string tables = kAgentTables + fmt::format("PRAGMA user_version = {};", kSchema);
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
   }
@@ -216,7 +223,7 @@ Result<bool> Store::append(const std::vector<Event>& events) {
 Result<bool> Store::rebuild() {
   Connection& db = *db_->connection;
   return in_transaction(db, [&]() -> Result<bool> {
-    if (auto ok = db.script(kFoldTables); !ok) return ok;
+    if (auto ok = db.script(std::string(kFoldTables) + kAgentTables); !ok) return ok;
     Rows rows = db.rows("SELECT id, time, kind, data FROM event ORDER BY id");
     while (rows.next()) {
       auto event = parse_event(rows.text(2), rows.text(3));
@@ -305,6 +312,41 @@ std::vector<SessionRow> Store::sessions() const {
     auto event = parse_event(rows.text(2), rows.text(3));
     GABBRO_CHECK(event.has_value());
     out.push_back({rows.integer(0), rows.real(1), std::get<Session>(*event)});
+  }
+  return out;
+}
+
+std::vector<TaskRow> Store::tasks() const {
+  std::vector<TaskRow> out;
+  Connection& db = *db_->connection;
+  if (!knows_tasks(db)) return out;
+  Rows rows =
+      db.rows("SELECT begun, ended, time_begun, time_ended, design, refused FROM task ORDER BY id");
+  while (rows.next()) {
+    TaskRow& t = out.emplace_back();
+    t.begun = std::get<TaskBegun>(event_at(db, rows.integer(0)));
+    t.ended = rows.integer(1) > 0;
+    if (t.ended) {
+      auto report = parse_task_report(std::get<TaskEnded>(event_at(db, rows.integer(1))).report);
+      GABBRO_CHECK(report.has_value());
+      t.report = std::move(*report);
+    }
+    t.time_begun = rows.real(2), t.time_ended = rows.real(3);
+    t.design = rows.integer(4);
+    t.refused = rows.text(5);
+  }
+  return out;
+}
+
+std::vector<std::pair<double, Steered>> Store::steering() const {
+  std::vector<std::pair<double, Steered>> out;
+  Connection& db = *db_->connection;
+  if (!knows_tasks(db)) return out;
+  Rows rows = db.rows("SELECT e.time, e.data FROM steering s JOIN event e ON e.id = s.event ORDER BY e.id");
+  while (rows.next()) {
+    auto event = parse_event(Steered::kKind, rows.text(1));
+    GABBRO_CHECK(event.has_value());
+    out.emplace_back(rows.real(0), std::get<Steered>(std::move(*event)));
   }
   return out;
 }

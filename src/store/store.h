@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "record/event.h"
+#include "record/task.h"
 #include "record/trial.h"
 
 namespace gabbro::store {
@@ -45,17 +46,27 @@ struct SessionRow {
   record::Session session;
 };
 
+/// What agents were asked to make, and what became of it.
+struct TaskRow {
+  record::TaskBegun begun;
+  double time_begun = 0, time_ended = 0;
+  bool ended = false;
+  record::TaskReport report;  // when it ended
+  std::int64_t design = 0;    // that came of it; 0: none, or not yet
+  std::string refused;        // why its design was refused before training
+};
+
 /// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on disk when it returns (WAL,
 /// synchronous = FULL): a killed process loses nothing that was appended. One writer, which holds the lock of PATH.lock; readers at any
 /// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) ends the process with SQLite's message.
 class Store {
  public:
-  static constexpr int kSchema = 1;
+  static constexpr int kSchema = 2;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
   /// numbers), another writer, no place on the disk, no permission.
   static Result<Store> open(const std::string& path);
-  /// Opens an existing file for reading.
+  /// Opens an existing file for reading. Records of schema 1, made before there were agents, are read as they are; `open` adds what they lack.
   static Result<Store> read(const std::string& path);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -86,6 +97,8 @@ class Store {
   [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in their order
   [[nodiscard]] std::vector<record::Promoted> promotions_of(std::int64_t design) const;  // by rung
   [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in their order
+  [[nodiscard]] std::vector<TaskRow> tasks() const;  // by id
+  [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering() const;  // in their order, with times
   [[nodiscard]] std::vector<RungRow> rungs() const;
   /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
   /// Causes without their numbers: what stands before the first digit or colon.
