@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <thread>
 
 #include "campaign/preset.h"
 #include "campaign/state.h"
@@ -84,7 +85,7 @@ Result<Campaign> Campaign::open(const Place& place) {
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
     for (const auto& [time, event] : page)
-      if (const auto ok = state->population.apply(event); !ok) return tl::unexpected(ok.error());
+      if (const auto ok = state->believe(event); !ok) return tl::unexpected(ok.error());
     if (static_cast<std::int64_t>(page.size()) < kPage) break;
   }
   return Campaign(std::move(state));
@@ -95,6 +96,8 @@ Campaign::Campaign(Campaign&&) noexcept = default;
 Campaign::~Campaign() = default;
 const Plan& Campaign::plan() const { return state_->plan; }
 const evolve::Population& Campaign::population() const { return state_->population; }
+void Campaign::ask(Agents* agents) { state_->agents = agents; }
+void Campaign::follow(std::vector<Moment> course) { state_->following = std::move(course); }
 
 Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor,
                                   const std::function<int()>& stop,
@@ -114,6 +117,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     Snapshot shot{s.population, phase, {}, now() - begun, -1, ended_here};
     if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
     for (const auto& [id, r] : s.running) shot.running.push_back(r);
+    shot.agents = s.news_of_agents();
     view(shot);
   };
   Error broken;
@@ -130,7 +134,15 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       stopped = asked;
       asked >= 2 ? executor.kill() : executor.stop();
     }
-    while (why.empty() && executor.running() < executor.slots()) {
+    if (why.empty())
+      if (const auto ok = s.tend(phase == Phase::kSearch); !ok) broken = ok.error();
+    while (why.empty() && broken.code.empty() && executor.running() < executor.slots()) {
+      // What comes from outside is known before a decision; agents make nothing that there is no time to train.
+      if (const auto ok = s.tend(phase == Phase::kSearch); !ok) {
+        broken = ok.error();
+        break;
+      }
+      if (s.population.paused()) break;
       if (!lost.empty()) {
         const record::TrialBegun again = lost.front();
         lost.erase(lost.begin());
@@ -169,8 +181,13 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       executor.stop();
       stopped = 1;
     }
-    if (executor.running() == 0) break;
+    const bool idles = why.empty() && (s.population.paused() || s.awaits_agents(phase));
+    if (executor.running() == 0 && !idles) break;
     show();
+    if (executor.running() == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      continue;
+    }
     const jobs::News news = executor.wait(0.25);
     for (const jobs::Update& u : news.updates)
       if (const auto at = s.running.find(u.id); at != s.running.end()) at->second.progress = u.progress;
@@ -180,6 +197,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     }
   }
   if (why.empty()) why = "done";
+  if (s.agents) s.agents->team->stop();
   show();
   if (!broken.code.empty()) return tl::unexpected(broken);
   if (const auto ok = s.record({record::Session{false, why}}); !ok) return tl::unexpected(ok.error());

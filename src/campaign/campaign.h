@@ -16,6 +16,9 @@
 
 namespace gabbro::campaign {
 
+struct Agents;  // campaign/agents.h
+struct Moment;
+
 /// Where a campaign lives: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run).
 struct Place {
   std::string dir;
@@ -53,6 +56,7 @@ struct Snapshot {
   double seconds = 0;            // of this session
   double left = 0;               // of its budget; negative: unknown
   std::int64_t trials_here = 0;  // that ended in this session
+  std::string agents;            // what they are at; empty: there are none
 };
 
 class Campaign {
@@ -73,6 +77,13 @@ class Campaign {
   /// first fails at once), "store" (the disk is full): all that was recorded stays.
   Result<std::string> run(const Budget& budget, jobs::Executor& executor, const std::function<int()>& stop,
                           const std::function<void(const Snapshot&)>& view);
+
+  /// Designs are asked of `agents` too, by the arms that do (evolve::asks_agents); they outlive the campaign's runs. Their thinking never holds a worker:
+  /// while none of their designs waits, other operators and other arms have the slot.
+  void ask(Agents* agents);
+  /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did. With the recorded replies and one worker, the same
+  /// campaign comes out. `run` then also returns the error "replay" where it does not.
+  void follow(std::vector<Moment> course);
 
  private:
   struct State;

@@ -1,5 +1,6 @@
 // What a campaign does next.
 #include <algorithm>
+#include <utility>
 
 #include "campaign/state.h"
 #include "evolve/ablate.h"
@@ -49,9 +50,9 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
     if (!exhausted) {
       GABBRO_TRY(proposed, propose());
       if (proposed) return proposed;
-      exhausted = true;
     }
-    if (!running.empty()) return std::nullopt;  // what runs may promote somebody
+    // What runs may promote somebody, what is in the making may be trained.
+    if (!running.empty() || awaits_agents(phase)) return std::nullopt;
     phase = Phase::kFinal;
   }
   if (plan.settings.ablate)
@@ -59,12 +60,12 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// Draws until a design passes the screen; what did not is recorded with its cause.
-Result<std::optional<Wanted>> Campaign::State::propose() {
-  // The arm that has spent the least, runs under way counted as if they cost what its designs do.
-  std::size_t arm = 0;
+// The arm that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.
+std::optional<std::size_t> Campaign::State::next_arm() const {
+  std::optional<std::size_t> arm;
   double least = 0;
   for (std::size_t i = 0; i < arms.size(); ++i) {
+    if (!arms[i].second && !waiting(arms[i].first)) continue;
     double spent = population.spent(arms[i].first);
     for (const auto& [id, r] : running) {
       const evolve::Trial& t = population.trial(id);
@@ -72,34 +73,50 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
       if (t.begun.rung == 0 && born.arm == arms[i].first)
         spent += born.train_flops * static_cast<double>(rung(0).tokens);
     }
-    if (i == 0 || spent < least) arm = i, least = spent;
+    if (!arm || spent < least) arm = i, least = spent;
   }
+  return arm;
+}
+
+// Draws until a design passes the screen; what did not is recorded with its cause.
+Result<std::optional<Wanted>> Campaign::State::propose() {
   if (rung(0).designs > 0) {
     const auto count =
         std::count_if(population.individuals().begin(), population.individuals().end(), evolve::is_candidate);
     if (count >= rung(0).designs) return std::nullopt;
   }
-  std::vector<Event> events;
   const Random random = Random(plan.seed).split("draws");
+  std::vector<Event> events;
   const std::int64_t first = population.attempts() + 1;
   for (std::int64_t attempt = first; attempt < first + kDraws; ++attempt) {
-    const auto refuse = [&](const evolve::Offspring& o, const Error& e) {
-      events.emplace_back(record::Refused{attempt, arms[arm].first, o.op, e.code, e.message, o.parent});
+    const auto arm = next_arm();
+    if (!arm) break;  // all wait for agents
+    exhausted = attempt + 1 == first + kDraws;
+    const evolve::Task* const task = waiting(arms[*arm].first);
+    evolve::Offspring offspring;
+    // Refusals are written with the design that ends them; at once where they change whose design waits.
+    const auto refused = [&](const Error& e) -> Result<bool> {
+      events.emplace_back(record::Refused{attempt, arms[*arm].first, offspring.op, e.code, e.message,
+                                          offspring.parent, task ? task->begun.id : 0});
+      return task ? record(std::exchange(events, {})) : true;
     };
-    auto offspring =
-        arms[arm].second->propose(population, book, random.split(static_cast<std::uint64_t>(attempt)));
-    if (!offspring) {
-      refuse({{}, std::nullopt, "", 0, 0}, offspring.error());
+    auto made = task ? offspring_of(*task)
+                     : arms[*arm].second->propose(population, book,
+                                                  random.split(static_cast<std::uint64_t>(attempt)));
+    if (!made) {
+      if (const auto ok = refused(made.error()); !ok) return tl::unexpected(ok.error());
       continue;
     }
-    auto born = evolve::screen(*offspring, population, zoo::library());
+    offspring = std::move(*made);
+    auto born = evolve::screen(offspring, population, zoo::library());
     if (!born) {
-      refuse(*offspring, born.error());
+      if (const auto ok = refused(born.error()); !ok) return tl::unexpected(ok.error());
       continue;
     }
     born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
     born->attempt = attempt;
-    born->arm = arms[arm].first;
+    born->arm = arms[*arm].first;
+    born->task = task ? task->begun.id : 0;
     events.emplace_back(*born);
     if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
     return Wanted{born->id, 0, plan.seed, "rung", {}};

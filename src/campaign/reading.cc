@@ -45,7 +45,7 @@ double seconds_worked(const Reading& r, const store::Store& store) {
 Result<Reading> read_record(const store::Store& store) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, parse_plan(campaign));
-  Reading out{plan, Population(plan.settings), {}, 0, 0, 0, 0, 0};
+  Reading out{plan, Population(plan.settings), {}, {}, 0, 0, 0, 0, 0};
   for (const store::DesignRow& d : store.designs())
     if (const auto ok = out.population.recall(d.born); !ok) return tl::unexpected(ok.error());
   const int rungs = static_cast<int>(plan.settings.rungs.size());
@@ -64,6 +64,16 @@ Result<Reading> read_record(const store::Store& store) {
         !ok)
       return tl::unexpected(ok.error());
   }
+  for (store::TaskRow& t : store.tasks())
+    out.population.recall({.begun = std::move(t.begun),
+                           .known = 0,
+                           .ended = t.ended,
+                           .report = std::move(t.report),
+                           .design = t.design,
+                           .refused = std::move(t.refused)});
+  out.steering = store.steering();
+  for (const auto& [time, steered] : out.steering)
+    if (const auto ok = out.population.apply(steered); !ok) return tl::unexpected(ok.error());
   out.sessions = store.sessions();
   out.begun = time_of(store, 1);
   out.last = time_of(store, store.event_count());

@@ -18,10 +18,11 @@ struct Reading {
   Plan plan;
   evolve::Population population;
   std::vector<store::SessionRow> sessions;
-  double begun = 0, last = 0;  // times of the first and the last event
-  double seconds = 0;          // that processes worked on it; one that was killed counts to its last event
-  double worker_seconds = 0;   // of all runs that ended
-  double tokens = 0;           // trained on, in them
+  std::vector<std::pair<double, record::Steered>> steering;  // with times
+  double begun = 0, last = 0;                                // times of the first and the last event
+  double seconds = 0;         // that processes worked on it; one that was killed counts to its last event
+  double worker_seconds = 0;  // of all runs that ended
+  double tokens = 0;          // trained on, in them
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
   }

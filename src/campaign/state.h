@@ -5,7 +5,9 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 
+#include "campaign/agents.h"
 #include "campaign/campaign.h"
 #include "zoo/library.h"
 
@@ -31,7 +33,14 @@ struct Campaign::State {
   Result<bool> record(const std::vector<record::Event>& events) {
     if (const auto ok = store.append(events); !ok) return ok;
     for (const record::Event& e : events)
-      if (const auto ok = population.apply(e); !ok) return ok;
+      if (const auto ok = believe(e); !ok) return ok;
+    return true;
+  }
+  // What the record says, in the population and the code book.
+  Result<bool> believe(const record::Event& event) {
+    if (const auto ok = population.apply(event); !ok) return ok;
+    if (const auto* born = std::get_if<record::DesignBorn>(&event); born && born->task != 0)
+      book.lend(population.individual(born->id).program);
     return true;
   }
 
@@ -40,8 +49,20 @@ struct Campaign::State {
   [[nodiscard]] evolve::Phase phase(const Left& left) const;
   [[nodiscard]] int highest_rung(const Left& left) const;
   Result<std::optional<evolve::Wanted>> decide(evolve::Phase& phase, const Left& left);
+  [[nodiscard]] std::optional<std::size_t> next_arm() const;
   Result<std::optional<evolve::Wanted>> propose();
   Result<bool> make_ablations();
+  // tasks.cc: agents and steering.
+  Result<bool> tend(bool begins);
+  Result<bool> finish(const agents::Team::Done& done);
+  Result<bool> begin_tasks();
+  Result<bool> begin_task(const record::TaskBegun& begun);
+  Result<bool> follow();
+  [[nodiscard]] std::string news_of_agents() const;
+  [[nodiscard]] bool awaits_agents(evolve::Phase phase) const;
+  [[nodiscard]] bool is_due(const Moment& moment) const;
+  [[nodiscard]] const evolve::Task* waiting(const std::string& arm) const;
+  static Result<evolve::Offspring> offspring_of(const evolve::Task& task);
   // runs.cc: giving runs to workers, and taking what came of them.
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
@@ -65,6 +86,9 @@ struct Campaign::State {
   std::map<int, std::pair<double, int>> took;  // seconds and runs, by rung, of this session
   int slots = 1;
   bool exhausted = false;  // nothing new was drawn: no more proposals
+  Agents* agents = nullptr;
+  std::set<std::int64_t> making;                 // tasks that the team has
+  std::optional<std::vector<Moment>> following;  // what is left of a recorded course
 };
 
 /// Seconds of a clock that nobody sets.

@@ -72,8 +72,7 @@ double draw(const Known& k, const Prior& prior, const Population& population, Ra
   return mean + std::sqrt(variance) * random.normal();
 }
 
-const Individual& parent_of(const std::vector<Known>& all, const Population& population,
-                                       Random& random) {
+const Individual& parent_of(const std::vector<Known>& all, const Population& population, Random& random) {
   std::map<std::string, std::vector<const Known*>> species;
   for (const Known& k : all) species[k.design->born.species].push_back(&k);
   std::vector<std::pair<double, const std::vector<const Known*>*>> order;

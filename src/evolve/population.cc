@@ -197,6 +197,15 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   return true;
 }
 
+Population Population::known() const {
+  Population out(settings_);
+  for (const Individual& i : individuals_)
+    if (is_baseline(i)) out.individuals_.push_back(i);
+  out.hashes_ = hashes_;
+  out.functions_ = functions_;
+  return out;
+}
+
 Standing Population::standing(const Individual& individual, int rung) const {
   Standing out;
   for (const std::int64_t id : individual.trials) {

@@ -43,9 +43,9 @@ struct Task {
   record::TaskBegun begun;
   std::int64_t known = 0;  // tasks that had ended when it began, in the order of Population::ended_tasks
   bool ended = false;
-  record::TaskReport report;  // when it ended
-  std::int64_t design = 0;    // that came of it
-  std::string refused;        // why its design was refused before training; empty: it was not
+  record::TaskReport report;          // when it ended
+  std::int64_t design = 0;            // that came of it
+  std::string refused;                // why its design was refused before training; empty: it was not
   [[nodiscard]] bool waits() const {  // its design is to be taken up
     return ended && report.outcome == "design" && design == 0 && refused.empty();
   }
@@ -78,6 +78,11 @@ class Population {
   Result<bool> recall(const record::DesignBorn& born);
   /// The end of a trial that has begun. Errors: "event", as apply.
   Result<bool> recall(std::int64_t trial, std::string status, std::string cause, double bits, double flops);
+  /// A task, in the order of ids.
+  void recall(Task task) { tasks_.push_back(std::move(task)); }
+
+  /// What a screen asks of a population, and no more: baselines, hashes, fingerprints. For screens in other threads.
+  [[nodiscard]] Population known() const;
 
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<Individual>& individuals() const { return individuals_; }

@@ -100,7 +100,8 @@ Result<bool> apply(const Place&, const Session&) { return true; }
 // What became of a task's design; 0: no agents wrote it.
 Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, const std::string& refused) {
   if (task == 0) return true;
-  if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task).next())
+  if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
+           .next())
     return does_not_follow(fmt::format("a design of task {}, which has none to give", task));
   return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, refused, task);
 }

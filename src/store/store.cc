@@ -320,8 +320,7 @@ std::vector<TaskRow> Store::tasks() const {
   std::vector<TaskRow> out;
   Connection& db = *db_->connection;
   if (!knows_tasks(db)) return out;
-  Rows rows =
-      db.rows("SELECT begun, ended, time_begun, time_ended, design, refused FROM task ORDER BY id");
+  Rows rows = db.rows("SELECT begun, ended, time_begun, time_ended, design, refused FROM task ORDER BY id");
   while (rows.next()) {
     TaskRow& t = out.emplace_back();
     t.begun = std::get<TaskBegun>(event_at(db, rows.integer(0)));

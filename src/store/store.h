@@ -97,8 +97,9 @@ class Store {
   [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in their order
   [[nodiscard]] std::vector<record::Promoted> promotions_of(std::int64_t design) const;  // by rung
   [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in their order
-  [[nodiscard]] std::vector<TaskRow> tasks() const;  // by id
-  [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering() const;  // in their order, with times
+  [[nodiscard]] std::vector<TaskRow> tasks() const;                                      // by id
+  [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering()
+      const;  // in their order, with times
   [[nodiscard]] std::vector<RungRow> rungs() const;
   /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
   /// Causes without their numbers: what stands before the first digit or colon.

@@ -8,6 +8,7 @@
 #include "campaign/view.h"
 #include "evolve/twins.h"
 #include "pretend.h"
+#include "story.h"
 
 namespace gabbro::campaign {
 namespace {
@@ -21,20 +22,6 @@ namespace {
 
 const auto kNeverStop = [] { return 0; };
 const auto kNoView = [](const Snapshot&) {};
-
-// Everything that a campaign decided and learned, without times.
-std::string story(const evolve::Population& p) {
-  std::string out;
-  for (const evolve::Individual& i : p.individuals())
-    out += std::to_string(i.born.id) + " " + i.born.arm + " " + i.born.op + " " +
-           std::to_string(i.born.parent) + " " + i.born.hash + " " + std::to_string(i.entered) + "\n" +
-           i.born.program;
-  for (const evolve::Trial& t : p.trials())
-    out += std::to_string(t.begun.id) + " " + std::to_string(t.begun.design) + " " +
-           std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " + t.begun.purpose + " " +
-           t.status + " " + std::to_string(t.bits) + " " + t.weights_hash + "\n";
-  return out;
-}
 
 std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64_t seed = 1) {
   auto c = Campaign::create({dir}, small_plan(seed));

@@ -26,13 +26,17 @@ std::vector<Event> one_of_each() {
   born.train_flops = 1.5e6;
   born.decode_flops = 0.1 + 0.2;
   born.state_bytes = 4096;
+  born.task = 6;
   return {CampaignBegun{"[a]\nb = 1\n", std::numeric_limits<std::uint64_t>::max(), "0.1.0"},
           Session{false, "budget"},
           born,
-          Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4},
+          Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4, 8},
           TrialBegun{5, 7, 2, 11, "replicate"},
           TrialEnded{5, "time limit", 12.25, "{\"status\": \"failed\"}\n"},
-          Promoted{7, 3, "1.92 of 2.01"}};
+          Promoted{7, 3, "1.92 of 2.01"},
+          TaskBegun{6, "agents", "crossover", 3, 2, "{\"task\": 6}"},
+          TaskEnded{6, "{\"outcome\": \"design\"}"},
+          Steered{"17-veto", "veto", "too slow", 7}};
 }
 
 TEST(Event, EveryKindReadsBackAsItWasWritten) {

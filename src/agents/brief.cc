@@ -1,0 +1,52 @@
+#include "agents/brief.h"
+
+#include "record/fields.h"
+
+namespace gabbro::agents {
+
+using record::Is;
+
+template <class Io, Is<Parent> X>
+void fields(Io& io, X& x) {
+  io("id", x.id);
+  io("name", x.name);
+  io("program", x.program);
+  io("evidence", x.evidence);
+}
+
+template <class Io, Is<ReviewerWeight> X>
+void fields(Io& io, X& x) {
+  io("model", x.model);
+  io("weight", x.weight);
+}
+
+template <class Io, Is<Brief> X>
+void fields(Io& io, X& x) {
+  io("task", x.task);
+  io("seed", x.seed);
+  io("mode", x.mode);
+  io.list("parents", x.parents);
+  io("credit", x.credit);
+  io("neighbours", x.neighbours);
+  io("failures", x.failures);
+  io("directions", x.directions);
+  io.list("reviewer_weights", x.reviewer_weights);
+}
+
+std::string to_json(const Brief& brief) {
+  record::Writer io;
+  fields(io, brief);
+  std::string line = io.text(false);
+  line.pop_back();  // its end
+  return line;
+}
+
+Result<Brief> parse_brief(const std::string& json) {
+  GABBRO_TRY(io, record::Reader::parse(json, "brief"));
+  Brief out;
+  fields(io, out);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return out;
+}
+
+}  // namespace gabbro::agents

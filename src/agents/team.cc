@@ -1,0 +1,61 @@
+#include "agents/team.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gabbro::agents {
+
+Team::Team(Work work, int places, std::function<void()> cancel)
+    : work_(std::move(work)), places_(places), cancel_(std::move(cancel)) {}
+
+Team::~Team() {
+  stop();
+  for (auto& [task, thread] : threads_) thread.join();
+}
+
+int Team::running() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(threads_.size() - done_.size());
+}
+
+void Team::begin(Brief brief) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t task = brief.task;
+  GABBRO_CHECK(!threads_.contains(task));
+  threads_.emplace(task, [this, brief = std::move(brief)] {
+    record::TaskReport report = work_(brief);
+    const std::lock_guard inner(mutex_);
+    done_.push_back({brief.task, std::move(report)});
+    ended_.notify_all();
+  });
+}
+
+std::vector<Team::Done> Team::poll() {
+  const std::lock_guard lock(mutex_);
+  for (const Done& d : done_) {
+    threads_.at(d.task).join();  // it has nothing left to do but to return
+    threads_.erase(d.task);
+  }
+  return std::exchange(done_, {});
+}
+
+Team::Done Team::wait(std::int64_t task) {
+  std::unique_lock lock(mutex_);
+  GABBRO_CHECK(threads_.contains(task));
+  const auto found = [&] {
+    return std::find_if(done_.begin(), done_.end(), [&](const Done& d) { return d.task == task; });
+  };
+  ended_.wait(lock, [&] { return found() != done_.end(); });
+  const auto at = found();
+  Done out = std::move(*at);
+  done_.erase(at);
+  threads_.at(task).join();
+  threads_.erase(task);
+  return out;
+}
+
+void Team::stop() {
+  if (cancel_) cancel_();
+}
+
+}  // namespace gabbro::agents

@@ -1,0 +1,236 @@
+// What agents are told.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+
+#include "campaign/agents.h"
+#include "campaign/words.h"
+#include "edit/edit.h"
+#include "evolve/adaptive.h"
+#include "evolve/ladder.h"
+#include "evolve/reviewers.h"
+#include "evolve/screen.h"
+#include "lang/printer.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+
+using evolve::Individual;
+using evolve::Population;
+using evolve::Standing;
+
+namespace {
+
+constexpr std::size_t kLately = 300;  // designs that are looked at
+constexpr std::size_t kLines = 6;     // of each kind of evidence
+
+std::string mode_op(const std::string& mode) { return "agents: " + mode; }
+
+// The share of an operator's offspring that did better than its parent, drawn towards one in three while there are few.
+double success(const std::map<std::string, evolve::Credit>& credits, const std::string& op) {
+  const auto at = credits.find(op);
+  const evolve::Credit c = at == credits.end() ? evolve::Credit{} : at->second;
+  return (1.0 + c.better) / (3.0 + c.offspring);
+}
+
+std::string draw_mode(const Population& p, const std::string& arm, const Modes& modes, Random& random) {
+  const auto credits = evolve::credit(p, arm);
+  // A design from scratch has no parent to be better than: its share stays.
+  const double third = 1.0 / 3;
+  const double m = modes.mutation * success(credits, mode_op("mutation")) / third;
+  const double c = modes.crossover * success(credits, mode_op("crossover")) / third;
+  const double x = random.uniform(0, m + c + modes.scratch);
+  return x < m ? "mutation" : x < m + c ? "crossover" : "scratch";
+}
+
+std::string against(const Population& p, const Individual& i, int rung) {
+  const std::int64_t baseline = p.best_baseline(rung);
+  if (baseline == 0 || baseline == i.born.id) return "";
+  const std::vector<double> d = p.differences(i.born.id, baseline, rung, false);
+  if (d.empty()) return "";
+  double mean = 0;
+  for (const double x : d) mean += x / static_cast<double>(d.size());
+  return fmt::format(", {:+.4f} against the best baseline, {}", mean, p.individual(baseline).born.name);
+}
+
+std::vector<std::string> evidence(const Population& p, const Individual& i) {
+  std::vector<std::string> out;
+  const auto& rungs = p.settings().rungs;
+  for (int r = 0; r < static_cast<int>(rungs.size()); ++r) {
+    const Standing s = p.standing(i, r);
+    const std::string where =
+        fmt::format("{} parameters, {} tokens", rungs[static_cast<std::size_t>(r)].name,
+                    amount(static_cast<double>(rungs[static_cast<std::size_t>(r)].tokens)));
+    if (s.done > 0)
+      out.push_back(fmt::format("{}: {:.4f} bits per byte on {}{}", where, s.bits, count_of(s.done, "seed"),
+                                against(p, i, r)));
+    for (const std::int64_t id : i.trials) {
+      const evolve::Trial& t = p.trial(id);
+      if (t.begun.rung != r || !t.ended || t.status == "done" || evolve::judges(t)) continue;
+      out.push_back(t.status == "hurdle"
+                        ? where + ": stopped early, its loss was among the worst"
+                        : fmt::format("{}: {}: {}", where, t.status, shortened(t.cause, 160)));
+    }
+  }
+  if (!i.trials.empty())
+    if (const auto& curve = p.trial(i.trials.front()).curve; !curve.empty()) {
+      std::string line = "training loss at every eighth of the first run:";
+      for (const double loss : curve) line += fmt::format(" {:.3f}", loss);
+      out.push_back(line);
+    }
+  out.push_back(fmt::format(
+      "costs: {} FLOPs a token in training, {} in decoding, {} bytes of state; it mixes by {}",
+      amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes), i.born.species));
+  for (const Individual& a : p.individuals()) {
+    if (a.born.arm != "ablation" || a.born.parent != i.born.id) continue;
+    const std::vector<double> d = p.differences(a.born.id, i.born.id, evolve::leader(p).rung, true);
+    if (!d.empty()) out.push_back(fmt::format("{}: {:+.4f} bits per byte", a.born.op, d.front()));
+  }
+  return out;
+}
+
+agents::Parent parent_of(const Population& p, const Individual& i) {
+  return {i.born.id, i.born.name, i.born.program, evidence(p, i)};
+}
+
+// Units by what designs with them reach at the first rung, less what designs without them do; three of each at least.
+std::vector<std::string> unit_credit(const Population& p) {
+  struct Sum {
+    double bits = 0;
+    int count = 0;
+  };
+  std::map<std::string, Sum> with;
+  Sum all;
+  const auto& known = p.individuals();
+  for (std::size_t k = known.size() > kLately ? known.size() - kLately : 0; k < known.size(); ++k) {
+    const Standing s = p.standing(known[k], 0);
+    if (s.done == 0 || s.lost > 0 || !std::isfinite(s.bits) || known[k].vetoed) continue;
+    all.bits += s.bits, ++all.count;
+    std::vector<std::string> names;
+    for (const edit::Place& place : edit::places(*known[k].program, zoo::library()))
+      if (place.instance.kind == lang::Expr::Kind::kName || place.instance.kind == lang::Expr::Kind::kCall)
+        names.push_back(place.instance.text);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) with[name].bits += s.bits, ++with[name].count;
+  }
+  std::vector<std::pair<double, std::string>> found;
+  for (const auto& [name, sum] : with) {
+    const int without = all.count - sum.count;
+    if (sum.count < 3 || without < 3) continue;
+    const double gain = sum.bits / sum.count - (all.bits - sum.bits) / without;
+    found.emplace_back(gain, fmt::format("{}: {:+.4f} bits per byte in {} with it against {} without", name,
+                                         gain, count_of(sum.count, "design"), without));
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return std::abs(a.first) > std::abs(b.first); });
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < std::min(kLines, found.size()); ++i) out.push_back(found[i].second);
+  return out;
+}
+
+std::string stack_of(const Individual& i) {
+  const auto design = edit::design_of(*i.program);
+  return design ? lang::print((*design)->stack) : "";
+}
+
+// The designs most like the parent; without one, the best.
+std::vector<std::string> neighbours(const Population& p, const Individual* parent) {
+  std::vector<std::pair<double, const Individual*>> near;
+  const auto& all = p.individuals();
+  for (std::size_t k = all.size() > kLately ? all.size() - kLately : 0; k < all.size(); ++k) {
+    const Individual& i = all[k];
+    if (&i == parent || !i.program || (!evolve::is_candidate(i) && !evolve::is_baseline(i))) continue;
+    const Standing s = p.standing(i, 0);
+    const double bits = s.done > 0 && s.lost == 0 ? s.bits : 100;
+    near.emplace_back(parent ? evolve::distance(parent->shape, i.shape) : bits, &i);
+  }
+  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> out;
+  for (std::size_t k = 0; k < std::min(kLines, near.size()); ++k) {
+    const Individual& i = *near[k].second;
+    const Standing s = p.standing(i, 0);
+    out.push_back(fmt::format("{}: {}{}", label_of(i), shortened(stack_of(i), 160),
+                              s.done > 0 && s.lost == 0 ? fmt::format(" ({:.4f} bits per byte)", s.bits)
+                              : s.lost > 0              ? " (lost)"
+                                                        : ""));
+  }
+  return out;
+}
+
+std::vector<std::string> failures(const Population& p) {
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  for (const auto& [cause, f] : p.failures()) {
+    if (cause == "duplicate" || cause == "edit") continue;  // of operators, which guess
+    found.emplace_back(f.count, fmt::format("{}: {}; the last: {}", cause, count_of(f.count, "time"),
+                                            shortened(f.last, 160)));
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < std::min(kLines, found.size()); ++i) out.push_back(found[i].second);
+  return out;
+}
+
+}  // namespace
+
+record::TaskBegun next_task(const Population& p, const std::string& arm, const Modes& modes,
+                            std::uint64_t seed, std::int64_t id) {
+  Random random = Random(seed).split("tasks").split(static_cast<std::uint64_t>(id));
+  agents::Brief brief;
+  brief.task = id;
+  brief.seed = random.next();
+  brief.mode = draw_mode(p, arm, modes, random);
+  const Individual* parent = evolve::choose_parent(p, arm, random);
+  const Individual* mate = parent ? evolve::choose_parent(p, arm, random) : nullptr;
+  // Nothing is measured yet: the baselines are what there is to grow from.
+  if (!parent)
+    parent = &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size())));
+  if (brief.mode == "scratch") parent = nullptr;
+  if (brief.mode == "crossover" && (!mate || mate == parent)) brief.mode = "mutation";
+  if (brief.mode != "crossover") mate = nullptr;
+  for (const Individual* i : {parent, mate})
+    if (i) brief.parents.push_back(parent_of(p, *i));
+  brief.credit = unit_credit(p);
+  brief.neighbours = neighbours(p, parent);
+  brief.failures = failures(p);
+  brief.directions = p.directions();
+  for (const evolve::Reviewer& r : evolve::reviewers(p))
+    brief.reviewer_weights.push_back({r.model, r.weight});
+  return {
+      id, arm, brief.mode, parent ? parent->born.id : 0, mate ? mate->born.id : 0, agents::to_json(brief)};
+}
+
+Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task) {
+  GABBRO_TRY(brief, agents::parse_brief(task.begun.brief));
+  for (std::int64_t k = 0; k < task.known; ++k) {
+    const evolve::Task& earlier =
+        p.tasks()[static_cast<std::size_t>(p.ended_tasks()[static_cast<std::size_t>(k)] - 1)];
+    if (!earlier.report.title.empty())
+      brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
+  }
+  const auto known = std::make_shared<const Population>(p.known());
+  brief.admit = [known](const lang::Program& program) -> Result<bool> {
+    evolve::Offspring offspring;
+    offspring.program = program;
+    const auto born = evolve::screen(offspring, *known, zoo::library());
+    if (!born) return tl::unexpected(born.error());
+    return true;
+  };
+  return brief;
+}
+
+int wanted_tasks(const Population& p, const std::string& arm, int places) {
+  evolve::Credit agents, others;
+  for (const auto& [op, c] : evolve::credit(p, arm)) {
+    evolve::Credit& sum = op.starts_with("agents: ") ? agents : others;
+    sum.offspring += c.offspring, sum.better += c.better;
+  }
+  const auto rate = [](const evolve::Credit& c) { return (1.0 + c.better) / (3.0 + c.offspring); };
+  return std::clamp(static_cast<int>(std::lround(places * rate(agents) / rate(others))), 1, places);
+}
+
+}  // namespace gabbro::campaign

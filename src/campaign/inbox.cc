@@ -1,0 +1,53 @@
+// Steering on its way from a person to the process that works on a campaign: a file each, so that nobody but that process writes the record.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "campaign/agents.h"
+
+namespace gabbro::campaign {
+
+namespace fs = std::filesystem;
+
+namespace {
+std::string folder_of(const std::string& dir) { return dir + "/inbox"; }
+}  // namespace
+
+std::vector<record::Steered> inbox(const std::string& dir) {
+  std::error_code error;
+  std::vector<std::string> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(dir), error))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());  // by their keys, which begin with the time
+  std::vector<record::Steered> out;
+  for (const std::string& path : files) {
+    std::ifstream file(path);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    auto event = record::parse_event(record::Steered::kKind, text);
+    if (event) out.push_back(std::get<record::Steered>(*event));
+  }
+  return out;
+}
+
+Result<bool> deliver(const std::string& dir, const record::Steered& steered) {
+  std::error_code error;
+  fs::create_directories(folder_of(dir), error);
+  const std::string path = fmt::format("{}/{}.json", folder_of(dir), steered.key);
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary, std::ios::binary);
+  file << record::to_json(steered) << '\n';
+  file.close();
+  if (file) fs::rename(temporary, path, error);
+  if (!file || error) return fail("io", fmt::format("cannot write {}", path), "is the disk full?");
+  return true;
+}
+
+void received(const std::string& dir, const std::string& key) {
+  std::error_code error;
+  fs::remove(fmt::format("{}/{}.json", folder_of(dir), key), error);
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,173 @@
+// Agents and steering in the loop of a campaign: tasks are begun and taken back, their designs are taken up, a recorded course is followed.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "campaign/state.h"
+#include "lang/parser.h"
+
+namespace gabbro::campaign {
+
+using evolve::Task;
+using record::Event;
+
+// Whether a moment of the campaign that is followed has come.
+bool Campaign::State::is_due(const Moment& m) const {
+  const auto ended = std::count_if(population.trials().begin(), population.trials().end(),
+                                   [](const evolve::Trial& t) { return t.ended; });
+  return m.attempts <= population.attempts() &&
+         m.begun <= static_cast<std::int64_t>(population.trials().size()) && m.ended <= ended;
+}
+
+// Everything that comes from outside of the loop: called before each decision, so that what a decision sees is in the record before it.
+Result<bool> Campaign::State::tend(bool begins) {
+  if (following) return follow();
+  for (const record::Steered& s : inbox(place.dir)) {
+    const bool meant =
+        s.what != "veto" ||
+        (s.design >= 1 && s.design <= static_cast<std::int64_t>(population.individuals().size()));
+    if (meant && !population.knows_steering(s.key))
+      if (const auto ok = record({s}); !ok) return ok;
+    received(place.dir, s.key);
+  }
+  if (!agents) return true;
+  for (agents::Team::Done& done : agents->team->poll())
+    if (const auto ok = finish(done); !ok) return ok;
+  return begins && !population.paused() ? begin_tasks() : true;
+}
+
+Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
+  making.erase(done.task);
+  if (done.report.cause == "stopped") return true;  // to be begun again
+  return record({record::TaskEnded{done.task, record::to_json(done.report)}});
+}
+
+Result<bool> Campaign::State::begin_tasks() {
+  // Those that an earlier process began come first.
+  for (const Task& t : population.tasks()) {
+    if (agents->team->running() >= agents->team->places()) return true;
+    if (!t.ended && !making.contains(t.begun.id))
+      if (const auto ok = begin_task(t.begun); !ok) return ok;
+  }
+  for (const auto& [arm, strategy] : arms) {
+    if (!evolve::asks_agents(arm)) continue;
+    // What agents made and nobody trains yet counts as in the making: they do not run ahead of the workers.
+    int open = 0;
+    for (const Task& t : population.tasks())
+      if (t.begun.arm == arm && (!t.ended || t.waits())) ++open;
+    const int most = wanted_tasks(population, arm, agents->team->places());
+    for (; open < most && agents->team->running() < agents->team->places(); ++open) {
+      const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
+      if (const auto ok = begin_task(next_task(population, arm, agents->modes, plan.seed, id)); !ok)
+        return ok;
+    }
+  }
+  return true;
+}
+
+Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
+  if (const auto ok = record({begun}); !ok) return ok;
+  GABBRO_TRY(brief, brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)]));
+  brief.direct = begun.arm == "direct";
+  making.insert(begun.id);
+  agents->team->begin(std::move(brief));
+  return true;
+}
+
+// The recorded course: what happened from outside happens again where it did.
+Result<bool> Campaign::State::follow() {
+  const auto diverged = [&](const std::string& what) {
+    return fail("replay",
+                fmt::format("{} after {} draws and {} runs is not what the followed campaign had", what,
+                            population.attempts(), population.trials().size()),
+                "another version of the program, another corpus, or more than one worker");
+  };
+  while (!following->empty() && is_due(following->front())) {
+    const Event event = std::move(following->front().event);
+    following->erase(following->begin());
+    if (const auto* steered = std::get_if<record::Steered>(&event)) {
+      if (const auto ok = record({*steered}); !ok) return ok;
+    } else if (const auto* begun = std::get_if<record::TaskBegun>(&event)) {
+      const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
+      const record::TaskBegun mine = next_task(population, begun->arm, agents->modes, plan.seed, id);
+      if (mine.id != begun->id || mine.brief != begun->brief)
+        return diverged(fmt::format("the brief of task {}", begun->id));
+      if (const auto ok = begin_task(mine); !ok) return ok;
+    } else if (const auto* ended = std::get_if<record::TaskEnded>(&event)) {
+      if (!making.contains(ended->id)) return diverged(fmt::format("the end of task {}", ended->id));
+      if (const auto ok = finish(agents->team->wait(ended->id)); !ok) return ok;
+    }
+  }
+  return true;
+}
+
+// The oldest task of an arm whose design waits to be trained; null when there is none.
+const Task* Campaign::State::waiting(const std::string& arm) const {
+  for (const std::int64_t id : population.ended_tasks()) {
+    const Task& t = population.tasks()[static_cast<std::size_t>(id - 1)];
+    if (t.begun.arm == arm && t.waits()) return &t;
+  }
+  return nullptr;
+}
+
+Result<evolve::Offspring> Campaign::State::offspring_of(const Task& t) {
+  evolve::Offspring out;
+  out.op = "agents: " + t.begun.mode;
+  out.parent = t.begun.parent;
+  out.mate = t.begun.mate;
+  lang::ParseResult parsed = lang::parse(t.report.program);
+  if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
+  out.program = std::move(parsed.program);
+  return out;
+}
+
+// Whether there is nothing to train now, and agents may bring something.
+bool Campaign::State::awaits_agents(evolve::Phase phase) const {
+  return agents && phase == evolve::Phase::kSearch && (!making.empty() || (following && !following->empty()));
+}
+
+std::string Campaign::State::news_of_agents() const {
+  if (population.paused()) return "paused; gabbro steer --resume goes on";
+  if (!agents) return "";
+  std::int64_t designs = 0, failed = 0;
+  for (const Task& t : population.tasks()) {
+    designs += t.ended && t.report.outcome == "design" ? 1 : 0;
+    failed += t.ended && t.report.outcome != "design" ? 1 : 0;
+  }
+  std::string out = fmt::format("{} in the making, {} designs, {} failed", making.size(), designs, failed);
+  if (agents->account) out += "; " + agents->account();
+  return out;
+}
+
+std::vector<Moment> moments(const store::Store& store) {
+  constexpr std::int64_t kPage = 10'000;
+  std::vector<Moment> out;
+  Moment at;
+  for (std::int64_t from = 1;; from += kPage) {
+    const auto page = store.events(from, kPage);
+    for (const auto& [time, event] : page) {
+      if (const auto* e = std::get_if<record::DesignBorn>(&event))
+        at.attempts = std::max(at.attempts, e->attempt);
+      if (const auto* e = std::get_if<record::Refused>(&event))
+        at.attempts = std::max(at.attempts, e->attempt);
+      if (const auto* e = std::get_if<record::TrialBegun>(&event)) at.begun = std::max(at.begun, e->id);
+      if (std::holds_alternative<record::TrialEnded>(event)) ++at.ended;
+      // A task that was begun again by a later process is one.
+      if (const auto* e = std::get_if<record::TaskBegun>(&event)) {
+        const bool again = std::any_of(out.begin(), out.end(), [&](const Moment& m) {
+          const auto* other = std::get_if<record::TaskBegun>(&m.event);
+          return other && other->id == e->id;
+        });
+        if (again) continue;
+      } else if (!std::holds_alternative<record::TaskEnded>(event) &&
+                 !std::holds_alternative<record::Steered>(event)) {
+        continue;
+      }
+      out.push_back({at.attempts, at.begun, at.ended, event});
+    }
+    if (static_cast<std::int64_t>(page.size()) < kPage) break;
+  }
+  return out;
+}
+
+}  // namespace gabbro::campaign

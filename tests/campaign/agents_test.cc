@@ -1,0 +1,372 @@
+// Agents and steering in the loop of a campaign; what they write is made by the operators here, so that no model is needed.
+#include "campaign/agents.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "edit/vary.h"
+#include "evolve/reviewers.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "pretend.h"
+#include "story.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+#define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
+#else
+#define SKIP_UNDER_SANITIZERS() static_cast<void>(0)
+#endif
+
+const auto kNeverStop = [] { return 0; };
+const auto kNoView = [](const Snapshot&) {};
+
+// A design of the brief, by operators instead of words: a function of the brief alone.
+record::TaskReport written(const agents::Brief& brief) {
+  record::TaskReport out;
+  out.mode = brief.mode;
+  out.title = fmt::format("Idea {}", brief.task);
+  out.proposal = "what it would do";
+  edit::CodeBook book(zoo::library());
+  Random random(brief.seed);
+  const std::string parent =
+      brief.parents.empty() ? lang::print(*zoo::program("gla.gab")) : brief.parents[0].program;
+  lang::Program program = lang::parse(parent).program;
+  for (int tries = 0; tries < 40; ++tries) {
+    const auto child = edit::vary(edit::Operator::kNewUnit, program, nullptr, book, random);
+    if (!child || (brief.admit && !brief.admit(*child))) continue;
+    out.outcome = "design";
+    out.program = lang::print(*child);
+    out.reviews = {{"optimist", 0.9, 5, "good"}, {"coin", random.uniform(), 4, "perhaps"}};
+    return out;
+  }
+  out.cause = "unit";
+  out.detail = "nothing was admitted";
+  return out;
+}
+
+Plan plan_with_agents(std::vector<std::string> arms = {"agents"}) {
+  Plan plan = small_plan();
+  plan.settings.arms = std::move(arms);
+  return plan;
+}
+
+int designs_of_agents(const evolve::Population& p) {
+  int out = 0;
+  for (const evolve::Individual& i : p.individuals()) out += i.born.task != 0 ? 1 : 0;
+  return out;
+}
+
+TEST(Agents, WriteDesignsThatTheCampaignTrains) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  ASSERT_TRUE(c) << c.error().message;
+  agents::Team team(written, 2);
+  Agents agents{&team, {}, [] { return std::string("nothing spent"); }};
+  c->ask(&agents);
+  Pretend executor(2, 2000);
+  std::string news;
+  const auto why = c->run({.trials = 60}, executor, kNeverStop, [&](const Snapshot& s) { news = s.agents; });
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_GT(designs_of_agents(c->population()), 3);
+  EXPECT_NE(news.find("nothing spent"), std::string::npos) << news;
+  const auto credit = evolve::reviewers(c->population());
+  ASSERT_EQ(credit.size(), 2U);
+  EXPECT_EQ(credit[1].model, "optimist");
+  EXPECT_LE(credit[1].weight, credit[1].scored >= 5 ? 0.7 : 1.0);
+  // What a brief held was measured: later ones know more than the first.
+  const auto& tasks = c->population().tasks();
+  EXPECT_GT(tasks.back().begun.brief.size(), 0U);
+  const auto brief = brief_of(c->population(), tasks.back());
+  ASSERT_TRUE(brief) << brief.error().message;
+  EXPECT_FALSE(brief->parents.empty() && brief->mode != "scratch");
+  EXPECT_EQ(brief->proposals.size(), static_cast<std::size_t>(tasks.back().known));
+}
+
+// Replies that take as long as many runs: no slot is ever left idle for them, and what they bring is trained all the same.
+TEST(Agents, NeverHoldAWorker) {
+  SKIP_UNDER_SANITIZERS();
+  class Watched : public Pretend {
+   public:
+    using Pretend::Pretend;
+    jobs::News wait(double seconds) override {
+      ++waits;
+      idle += slots() - running();
+      auto news = Pretend::wait(seconds);
+      const std::lock_guard lock(mutex);
+      over += static_cast<int>(news.ended.size());
+      ended.notify_all();
+      return news;
+    }
+    std::mutex mutex;
+    std::condition_variable ended;
+    int over = 0, waits = 0, idle = 0;
+  };
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  ASSERT_TRUE(c) << c.error().message;
+  Watched executor(4, 500);
+  std::atomic<bool> stopped{false};
+  agents::Team team(
+      [&](const agents::Brief& brief) {
+        {
+          std::unique_lock lock(executor.mutex);
+          const int until = executor.over + 20;
+          executor.ended.wait(lock, [&] { return executor.over >= until || stopped; });
+        }
+        record::TaskReport out = written(brief);
+        if (stopped) out.cause = "stopped";
+        return out;
+      },
+      4,
+      [&] {
+        stopped = true;
+        executor.ended.notify_all();
+      });
+  Agents agents{&team, {}, {}};
+  c->ask(&agents);
+  const auto why = c->run({.trials = 90}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_GT(designs_of_agents(c->population()), 0);
+  // The end of the last comparison alone has fewer runs than slots.
+  EXPECT_LT(executor.idle, 0.05 * 4 * executor.waits);
+}
+
+TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  std::string first;
+  {
+    auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}));
+    ASSERT_TRUE(c) << c.error().message;
+    // Two places, and replies that come when they come.
+    agents::Team team(written, 2);
+    Agents agents{&team, {}, {}};
+    c->ask(&agents);
+    Pretend executor(1, 3000);
+    ASSERT_TRUE(deliver(folder / "a", {"1-x", "direction", "use fewer gates", 0}));
+    ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
+    ASSERT_GT(designs_of_agents(c->population()), 2);
+    first = story(c->population());
+  }
+  auto record = store::Store::read(Place{folder / "a"}.store());
+  ASSERT_TRUE(record);
+  auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}));
+  ASSERT_TRUE(c) << c.error().message;
+  agents::Team team(written, 2);
+  Agents agents{&team, {}, {}};
+  c->ask(&agents);
+  c->follow(moments(*record));
+  Pretend executor(1);
+  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(story(c->population()), first);
+}
+
+TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  agents::Team team(written, 1);
+  Agents agents{&team, {}, {}};
+  {
+    auto c = Campaign::create({folder / "a"}, plan_with_agents());
+    c->ask(&agents);
+    Pretend executor(1, 1000);
+    ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
+  }
+  auto record = store::Store::read(Place{folder / "a"}.store());
+  Plan other = plan_with_agents();
+  other.seed = 2;
+  auto c = Campaign::create({folder / "b"}, other);
+  agents::Team again(written, 1);
+  Agents others{&again, {}, {}};
+  c->ask(&others);
+  c->follow(moments(*record));
+  Pretend executor(1);
+  const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
+  ASSERT_FALSE(why);
+  EXPECT_EQ(why.error().code, "replay") << why.error().message;
+}
+
+TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  std::vector<std::string> asked;
+  std::mutex mutex;
+  const auto remember = [&](const agents::Brief& brief) {
+    const std::lock_guard lock(mutex);
+    asked.push_back(to_json(brief));
+  };
+  {
+    auto c = Campaign::create({folder / "run"}, plan_with_agents());
+    agents::Team team(
+        [&](const agents::Brief& brief) {
+          remember(brief);
+          record::TaskReport out;
+          out.cause = "stopped";
+          return out;
+        },
+        1);
+    Agents agents{&team, {}, {}};
+    c->ask(&agents);
+    Pretend executor;
+    ASSERT_TRUE(c->run({.trials = 1}, executor, kNeverStop, kNoView));
+    EXPECT_FALSE(c->population().tasks().empty());
+  }
+  ASSERT_FALSE(asked.empty());
+  const std::string first = asked.front();
+  asked.clear();
+  auto c = Campaign::open({folder / "run"});
+  ASSERT_TRUE(c) << c.error().message;
+  agents::Team team(
+      [&](const agents::Brief& brief) {
+        remember(brief);
+        return written(brief);
+      },
+      1);
+  Agents agents{&team, {}, {}};
+  c->ask(&agents);
+  Pretend executor(1, 1000);
+  ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
+  ASSERT_FALSE(asked.empty());
+  EXPECT_EQ(asked.front(), first);
+  EXPECT_EQ(c->population().tasks().front().begun.id, 1);
+}
+
+// Whatever agents bring, the campaign goes on and says why.
+TEST(Agents, WhatIsNoDesignIsCounted) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  std::atomic<int> count{0};
+  agents::Team team(
+      [&](const agents::Brief& brief) {
+        record::TaskReport out;
+        out.mode = brief.mode;
+        out.outcome = "design";
+        switch (count++ % 6) {
+          case 0:
+            out.program = "";
+            break;
+          case 1:
+            out.program = "def forward(x): return x";
+            break;
+          case 2:
+            out.program = std::string(1 << 20, '\xff');
+            break;
+          case 3:  // known
+            out.program = brief.parents.empty() ? "" : brief.parents[0].program;
+            break;
+          case 4:
+            out.program = "design Flat:\n    stack = [Identity]\n";
+            break;  // mixes nothing
+          default:
+            out.outcome = "failed";
+            out.cause = "chat down";
+            out.detail = "no endpoint answers";
+        }
+        return out;
+      },
+      2);
+  Agents agents{&team, {}, {}};
+  c->ask(&agents);
+  Pretend executor(2, 2000);
+  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_GE(count.load(), 6);
+  EXPECT_TRUE(c->population().failures().contains("agents: chat down"));
+  EXPECT_TRUE(c->population().failures().contains("no mixing"));
+  EXPECT_TRUE(c->population().failures().contains("duplicate"));
+  EXPECT_EQ(designs_of_agents(c->population()), 0);
+  EXPECT_EQ(static_cast<int>(c->population().trials().size()), 40);
+}
+
+TEST(Agents, ADirectArmAloneWaitsForReplies) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}));
+  std::atomic<bool> direct{true};
+  agents::Team team(
+      [&](const agents::Brief& brief) {
+        direct = direct && brief.direct;
+        return written(brief);
+      },
+      1);
+  Agents agents{&team, {}, {}};
+  c->ask(&agents);
+  Pretend executor(2);
+  const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_TRUE(direct);
+  EXPECT_GT(designs_of_agents(c->population()), 2);
+  for (const evolve::Individual& i : c->population().individuals())
+    EXPECT_TRUE(i.born.arm != "direct" || i.born.task != 0);
+}
+
+TEST(Steering, ADirectionReachesTheNextBriefOnce) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  agents::Team team(written, 1);
+  Agents agents{&team, {}, {}};
+  c->ask(&agents);
+  const record::Steered wish{"1-a", "direction", "prefer short convolutions", 0};
+  ASSERT_TRUE(deliver(folder / "run", wish));
+  Pretend executor(1, 1000);
+  ASSERT_TRUE(c->run({.trials = 15}, executor, kNeverStop, kNoView));
+  EXPECT_TRUE(inbox(folder / "run").empty());
+  ASSERT_EQ(c->population().directions().size(), 1U);
+  EXPECT_NE(c->population().tasks().back().begun.brief.find("prefer short convolutions"), std::string::npos);
+  // Delivered a second time (a crash between record and removal): counted once.
+  ASSERT_TRUE(deliver(folder / "run", wish));
+  ASSERT_TRUE(c->run({.trials = 16}, executor, kNeverStop, kNoView));
+  EXPECT_EQ(c->population().directions().size(), 1U);
+  EXPECT_TRUE(inbox(folder / "run").empty());
+}
+
+TEST(Steering, AVetoedDesignGoesNoFurther) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor;
+  ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
+  const evolve::Leader best = evolve::leader(c->population());
+  ASSERT_GT(best.design, 0);
+  ASSERT_TRUE(deliver(folder / "run", {"1-v", "veto", "", best.design}));
+  ASSERT_TRUE(deliver(folder / "run", {"2-v", "veto", "", 100'000}));  // there is none: dropped
+  const std::size_t before = c->population().individual(best.design).trials.size();
+  ASSERT_TRUE(c->run({.trials = 45}, executor, kNeverStop, kNoView));
+  EXPECT_TRUE(c->population().individual(best.design).vetoed);
+  EXPECT_NE(evolve::leader(c->population()).design, best.design);
+  EXPECT_EQ(c->population().individual(best.design).trials.size(), before);
+  EXPECT_TRUE(inbox(folder / "run").empty());
+}
+
+TEST(Steering, APausedCampaignBeginsNothing) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(deliver(folder / "run", {"1-p", "pause", "", 0}));
+  Pretend executor;
+  int views = 0;
+  const auto why = c->run({.trials = 5}, executor, kNeverStop, [&](const Snapshot& s) {
+    if (++views == 3) {
+      EXPECT_EQ(executor.started, 0);
+      EXPECT_NE(s.agents.find("paused"), std::string::npos);
+      EXPECT_TRUE(deliver(folder / "run", {"2-r", "resume", "", 0}));
+    }
+  });
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(executor.started, 5);
+}
+
+}  // namespace
+}  // namespace gabbro::campaign

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "evolve/population.h"
+
+namespace gabbro::campaign {
+
+// Everything that a campaign decided and learned, without times.
+inline std::string story(const evolve::Population& p) {
+  std::string out;
+  for (const evolve::Individual& i : p.individuals())
+    out += std::to_string(i.born.id) + " " + i.born.arm + " " + i.born.op + " " +
+           std::to_string(i.born.parent) + " " + i.born.hash + " " + std::to_string(i.entered) + "\n" +
+           i.born.program;
+  for (const evolve::Trial& t : p.trials())
+    out += std::to_string(t.begun.id) + " " + std::to_string(t.begun.design) + " " +
+           std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " + t.begun.purpose + " " +
+           t.status + " " + std::to_string(t.bits) + " " + t.weights_hash + "\n";
+  return out;
+}
+
+}  // namespace gabbro::campaign
