@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "campaign/agents_text.h"
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
 #include "campaign/words.h"
@@ -185,6 +186,7 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
     out += "\n" + format_error("program", report.errors.front()) + "\n";
   out += "\n" + indented(b.program);
   add_lineage(out, r, design);
+  out += task_text(r, design);
   add_runs(out, r, store.trials_of(design));
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
     if (const std::int64_t trial = scored_trial(r.population, design, rung); trial > 0) {

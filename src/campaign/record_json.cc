@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "campaign/agents_text.h"
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
 
@@ -84,6 +85,10 @@ Result<std::string> status_json(const store::Store& store) {
                            {"flops", number(a.flops)},
                            {"best", best}});
   }
+  out["tasks"] = json::array();
+  for (const Outcome& o : outcomes(p)) out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});
+  out["paused"] = p.paused();
+  out["directions"] = p.directions();
   out["refusals"] = counts(store.refusals(), "arm");
   out["failures"] = counts(store.failures(), "status");
   return line(out);

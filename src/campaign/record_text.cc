@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "campaign/agents_text.h"
 #include "campaign/reading.h"
 #include "campaign/words.h"
 
@@ -83,6 +84,8 @@ Result<std::string> status_text(const store::Store& store) {
     out("{:<14}{:>9}{:>9}{:>10}  {}", shortened(a.name, 13), a.designs, a.refused, amount(a.flops),
         best.substr(0, best.find_last_not_of(' ') + 1));
   }
+  if (const std::string agents = agents_text(r); !agents.empty())
+    out("{}", agents.substr(0, agents.size() - 1));
   counts(out, "refused before training", store.refusals());
   counts(out, "runs without a score", store.failures());
   return std::move(out).str();

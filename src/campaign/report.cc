@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "campaign/agents_text.h"
 #include "campaign/preset.h"
 #include "campaign/report_page.h"
 #include "campaign/report_style.h"
@@ -240,7 +241,7 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
                          shortened(last_part(c.reading.plan.corpus), 40))),
       kReportStyle);
   for (const auto section : {head, comparison, ladder, standings, cost, winner_section, family_section,
-                             strategies, losses, method})
+                             strategies, agents_section, losses, method})
     section(c);
   c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
         escape(shortened(campaign.version, 30)));

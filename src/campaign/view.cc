@@ -90,6 +90,7 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   add_funnel(p, out);
   add_table(p, kShown, out);
   for (const Running& r : s.running) out.push_back(run_line(p, r));
+  if (!s.agents.empty()) out.push_back("agents: " + shortened(s.agents, 180));
   add_failures(p, out);
   return out;
 }
@@ -109,6 +110,7 @@ std::string plain_line(const Snapshot& s) {
       out +=
           fmt::format(" ({} {:.4f})", p.individual(b).born.name, p.standing(p.individual(b), best.rung).bits);
   }
+  if (!s.agents.empty()) out += "; agents: " + shortened(s.agents, 180);
   if (s.left >= 0) out += fmt::format("; {} left", duration(s.left));
   return out;
 }

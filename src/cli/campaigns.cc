@@ -6,6 +6,7 @@
 
 #include "cli/evolve.h"
 #include "cli/record.h"
+#include "cli/steer.h"
 
 namespace gabbro::cli {
 
@@ -40,10 +41,16 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("--seed", evolve->seed, "of designs, first weights and data order (1)");
   sub->add_option("--threads", evolve->threads, "of a run (1)")->check(CLI::Range(1, 1024));
   sub->add_option("--device", evolve->device, "cpu, cuda, cuda:1 (cpu)");
-  sub->add_option("--arms", evolve->arms,
-                  "strategies at equal training FLOPs: adaptive, tournament, random (the preset's)")
+  sub->add_option(
+         "--arms", evolve->arms,
+         "strategies at equal training FLOPs: adaptive, tournament (or gp), random, agents, direct (the "
+         "preset's)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"adaptive", "tournament", "random"}));
+      ->check(CLI::IsMember({"adaptive", "tournament", "gp", "random", "agents", "direct"}));
+  sub->add_option("--agents", evolve->agents,
+                  "agents.toml: language models write designs too; without --arms, the arm agents alone");
+  sub->add_option("--replay", evolve->replay,
+                  "a campaign with agents that is run again from its record, without any model");
   sub->add_flag("--aa", evolve->twins, "the A/A test: copies of one design, which nothing may tell apart");
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_evolve(*evolve); }; });
 
@@ -51,6 +58,17 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("DIR", evolve->dir, "the campaign's folder")->required();
   budget(sub, *evolve);
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_resume(*evolve); }; });
+
+  const auto steer = std::make_shared<SteerCommand>();
+  sub = add(app, names, "steer", "Tell a campaign what to do, while it works or before it goes on");
+  sub->add_option("RUN", steer->run, "the campaign's folder")->required();
+  sub->add_option("TEXT", steer->text, "a direction for its agents, or the reason of a veto");
+  sub->add_flag("--forget", steer->forget, "no earlier direction holds any more");
+  sub->add_flag("--pause", steer->pause, "begin no run and ask no model until --resume; what runs ends");
+  sub->add_flag("--resume", steer->resume, "end a pause");
+  sub->add_option("--veto", steer->veto, "a design that goes no further, breeds no more and wins nothing")
+      ->check(CLI::Range(1, 1 << 30));
+  sub->callback([&chosen, steer] { chosen = [steer] { return run_steer(*steer); }; });
 
   const auto record = std::make_shared<RecordCommand>();
   const auto reads = [&](const char* name, const char* help, const char* what,

@@ -9,6 +9,7 @@ namespace gabbro::cli {
 
 struct EvolveCommand {
   std::string dir = "runs/evolve", preset = "laptop", corpus, device = "cpu";
+  std::string agents, replay;     // a file, a folder
   std::vector<std::string> arms;  // instead of the preset's
   double minutes = 0;
   std::int64_t trials = 0;

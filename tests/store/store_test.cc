@@ -276,6 +276,67 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
     EXPECT_NE(s.find("a record of schema 7, this program knows schemas up to 2"), std::string::npos) << s;
 }
 
+TEST_F(StoreTest, KeepsTasksAndSteering) {
+  record::TaskReport report;
+  report.outcome = "design";
+  report.title = "Gates";
+  const std::string told = record::to_json(report);
+  {
+    Store s = begun();
+    EXPECT_FALSE(s.append(TaskBegun{2, "agents", "scratch", 0, 0, "{}"}));   // not the next
+    EXPECT_FALSE(s.append(TaskBegun{1, "agents", "mutation", 9, 0, "{}"}));  // of no design
+    EXPECT_FALSE(s.append(TaskEnded{1, told}));                              // not under way
+    ASSERT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));
+    EXPECT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));  // lost with its campaign
+    DesignBorn early = design(2);
+    early.task = 1;
+    EXPECT_FALSE(s.append(early));  // it has nothing to give yet
+    EXPECT_FALSE(s.append(TaskEnded{1, "{"}));
+    ASSERT_TRUE(s.append(TaskEnded{1, told}));
+    EXPECT_FALSE(s.append(TaskEnded{1, told}));
+    ASSERT_TRUE(s.append(early));
+    DesignBorn twice = design(3);
+    twice.task = 1;
+    EXPECT_FALSE(s.append(twice));
+    ASSERT_TRUE(s.append(TaskBegun{2, "agents", "scratch", 0, 0, "{}"}));
+    ASSERT_TRUE(s.append(TaskEnded{2, told}));
+    ASSERT_TRUE(s.append(Refused{40, "agents", "agents: scratch", "duplicate", "known", 0, 2}));
+    ASSERT_TRUE(s.append(TaskBegun{3, "agents", "scratch", 0, 0, "{}"}));
+    EXPECT_FALSE(s.append(Steered{"1", "veto", "", 9}));
+    ASSERT_TRUE(s.append(Steered{"1", "direction", "smaller states", 0}));
+    EXPECT_FALSE(s.append(Steered{"1", "direction", "smaller states", 0}));
+  }
+  for (const bool rebuilt : {false, true}) {
+    Store s = open();
+    if (rebuilt) {
+      ASSERT_TRUE(s.rebuild());
+    }
+    const auto tasks = s.tasks();
+    ASSERT_EQ(tasks.size(), 3U);
+    EXPECT_EQ(tasks[0].design, 2);
+    EXPECT_EQ(tasks[0].report.title, "Gates");
+    EXPECT_EQ(tasks[1].refused, "duplicate");
+    EXPECT_FALSE(tasks[2].ended);
+    ASSERT_EQ(s.steering().size(), 1U);
+    EXPECT_EQ(s.steering()[0].second.text, "smaller states");
+  }
+}
+
+// Records that were made before there were agents.
+TEST_F(StoreTest, ReadsSchemaOneAndGoesOnWithIt) {
+  { begun(); }
+  tamper("DROP TABLE task; DROP TABLE steering; PRAGMA user_version = 1");
+  {
+    auto reader = Store::read(path);
+    ASSERT_TRUE(reader) << reader.error().message;
+    EXPECT_TRUE(reader->tasks().empty());
+    EXPECT_TRUE(reader->steering().empty());
+  }
+  Store s = open();
+  EXPECT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));
+  EXPECT_EQ(Store::read(path)->tasks().size(), 1U);
+}
+
 TEST_F(StoreTest, HasOneWriter) {
   {
     Store first = begun();

@@ -1,0 +1,141 @@
+#include "campaign/agents_text.h"
+
+#include <algorithm>
+#include <map>
+
+#include "campaign/words.h"
+#include "evolve/reviewers.h"
+
+namespace gabbro::campaign {
+
+using evolve::Population;
+using evolve::Task;
+
+namespace {
+
+const Task* task_of(const Population& p, std::int64_t design) {
+  for (const Task& t : p.tasks())
+    if (t.design == design) return &t;
+  return nullptr;
+}
+
+std::string steering_text(const record::Steered& s) {
+  if (s.what == "direction") return "direction: " + s.text;
+  if (s.what == "veto") return fmt::format("veto of #{}{}", s.design, s.text.empty() ? "" : ": " + s.text);
+  if (s.what == "forget") return "all directions forgotten";
+  return s.what + (s.text.empty() ? "" : ": " + s.text);
+}
+
+std::string money(double cost) { return fmt::format("{:.4f}", cost); }
+
+}  // namespace
+
+std::vector<Outcome> outcomes(const Population& p) {
+  std::map<std::string, std::int64_t> counts;
+  for (const Task& t : p.tasks())
+    ++counts[!t.ended                       ? "in the making"
+             : t.report.outcome != "design" ? "gave up: " + t.report.cause
+             : t.design != 0                ? "design"
+             : !t.refused.empty()           ? "refused: " + t.refused
+                                            : "waits to be trained"];
+  std::vector<Outcome> out;
+  for (const auto& [what, count] : counts) out.push_back({what, count});
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Outcome& a, const Outcome& b) { return a.count > b.count; });
+  return out;
+}
+
+std::string agents_text(const Reading& r) {
+  const Population& p = r.population;
+  std::string out;
+  if (!p.tasks().empty()) {
+    double cost = 0;
+    std::int64_t tokens = 0;
+    for (const Task& t : p.tasks())
+      cost += t.report.cost, tokens += t.report.input_tokens + t.report.output_tokens;
+    out += fmt::format("\nagents: {}, {} tokens, cost {}; gabbro cost tells by role and model\n",
+                       count_of(static_cast<std::int64_t>(p.tasks().size()), "task"),
+                       amount(static_cast<double>(tokens)), money(cost));
+    for (const Outcome& o : outcomes(p)) out += fmt::format("  {:>8}  {}\n", o.count, shortened(o.what, 80));
+    const auto reviewers = evolve::reviewers(p);
+    if (!reviewers.empty())
+      out += fmt::format("\n{:<24}{:>9}{:>9}{:>10}{:>9}\n", "reviewer", "scored", "Brier", "by chance",
+                         "weight");
+    for (const auto& v : reviewers)
+      out += fmt::format("{:<24}{:>9}{:>9}{:>10}{:>9.2f}\n", shortened(v.model, 23), v.scored,
+                         v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
+                         v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", v.weight);
+  }
+  if (!r.steering.empty()) out += "\nsteering\n";
+  for (const auto& [time, s] : r.steering)
+    out += fmt::format("  {}  {}\n", date(time), shortened(steering_text(s), 100));
+  return out;
+}
+
+std::string task_text(const Reading& r, std::int64_t design) {
+  const Task* t = task_of(r.population, design);
+  if (!t) return "";
+  const record::TaskReport& k = t->report;
+  std::string out = fmt::format("\nwritten by agents in task {} ({}): {}\n  {}\n", t->begun.id, t->begun.mode,
+                                shortened(k.title, 80), shortened(k.proposal, 2000));
+  for (const record::Promise& promise : k.promises)
+    out += fmt::format("  {:<8}{}: said {}, found {}\n", promise.kept ? "kept" : "broken",
+                       shortened(promise.property, 30), shortened(promise.said, 60),
+                       shortened(promise.found, 60));
+  const auto beat = evolve::beat_parent(r.population, r.population.individual(design));
+  for (const record::Review& v : k.reviews)
+    out += fmt::format("  review by {}: {} of 5, {:.0f} % that it beats its parent{}\n    {}\n",
+                       shortened(v.model, 30), v.rating, 100 * v.probability,
+                       !beat   ? ""
+                       : *beat ? " (it did)"
+                               : " (it did not)",
+                       shortened(v.text, 600));
+  for (const record::WrittenUnit& u : k.units)
+    out += fmt::format("  unit {}: {}, {} valid, {}\n", shortened(u.name, 40),
+                       count_of(u.candidates, "candidate"), u.valid, count_of(u.repairs, "repair"));
+  if (k.observation > 0)
+    out += fmt::format("  observer: {} of 5; {}\n", k.observation, shortened(k.observed, 400));
+  out += fmt::format("  {}, {}, {} tokens in, {} out, cost {}\n", count_of(k.attempts, "proposal"),
+                     count_of(k.calls, "call"), amount(static_cast<double>(k.input_tokens)),
+                     amount(static_cast<double>(k.output_tokens)), money(k.cost));
+  return out;
+}
+
+void agents_section(Content& c) {
+  const Population& p = c.population();
+  if (p.tasks().empty() && c.reading.steering.empty()) return;
+  c.heading("Agents");
+  if (!p.tasks().empty()) {
+    Table counts({"what became of their tasks", ">count"});
+    for (const Outcome& o : outcomes(p)) counts.row({shortened(o.what, 100), std::to_string(o.count)});
+    c.out += counts.str();
+    Table reviewers({"reviewer", ">scored", ">Brier", ">by chance", ">weight"});
+    for (const auto& v : evolve::reviewers(p))
+      reviewers.row({shortened(v.model, 40), std::to_string(v.scored),
+                     v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
+                     v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", fmt::format("{:.2f}", v.weight)});
+    if (!reviewers.empty()) {
+      c.out += reviewers.str();
+      c.soft(
+          "Reviewers give the probability that a design beats its parent at the first rung. Brier: the mean "
+          "squared error of it; by chance: that of always saying the share of successes.");
+    }
+    constexpr std::size_t kShown = 12;
+    std::size_t shown = 0;
+    for (auto t = p.tasks().rbegin(); t != p.tasks().rend() && shown < kShown; ++t) {
+      if (t->design == 0) continue;
+      if (shown++ == 0) c.add("<h3>Designs that agents wrote</h3>\n");
+      c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n</details>\n", t->design,
+            escape(shortened(t->report.title, 100)), escape(task_text(c.reading, t->design)));
+    }
+    if (shown > 0) c.soft("The last ones; gabbro show RUN#ID --talk has the conversation of each.");
+  }
+  if (c.reading.steering.empty()) return;
+  c.add("<h3>Steering</h3>\n");
+  Table steering({"time (UTC)", "what"});
+  for (const auto& [time, s] : c.reading.steering)
+    steering.row({date(time), shortened(steering_text(s), 200)});
+  c.out += steering.str();
+}
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,59 @@
+#include "cli/steer.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <vector>
+
+#include "campaign/agents.h"
+#include "campaign/campaign.h"
+#include "cli/commands.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+int failed(const Error& error) {
+  fmt::print(stderr, "{}\n", format_error("gabbro steer", error));
+  return kUsage;
+}
+
+Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
+  std::vector<record::Steered> out;
+  if (c.pause && c.resume) return fail("usage", "--pause and --resume at once", "give one of them");
+  if (c.forget) out.push_back({"", "forget", "", 0});
+  if (c.veto > 0) out.push_back({"", "veto", c.text, c.veto});
+  if (c.pause) out.push_back({"", "pause", "", 0});
+  if (c.resume) out.push_back({"", "resume", "", 0});
+  if (!c.text.empty() && c.veto == 0) out.push_back({"", "direction", c.text, 0});
+  if (out.empty())
+    return fail("usage", "nothing to say", "a direction in quotes, --forget, --veto ID, --pause or --resume");
+  return out;
+}
+
+}  // namespace
+
+int run_steer(const SteerCommand& c) {
+  auto words = asked(c);
+  if (!words) return failed(words.error());
+  const auto store = store::Store::read(campaign::Place{c.run}.store());
+  if (!store) return failed(store.error());
+  if (c.veto > 0)
+    if (const auto design = store->design(c.veto); !design) return failed(design.error());
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  for (std::size_t i = 0; i < words->size(); ++i) {
+    record::Steered& word = (*words)[i];
+    word.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
+    if (const auto ok = campaign::deliver(c.run, word); !ok) return failed(ok.error());
+  }
+  const auto sessions = store->sessions();
+  const bool works = !sessions.empty() && sessions.back().session.begins;
+  fmt::print("{}\n", works ? "delivered; the campaign takes it up within a second"
+                           : "kept; gabbro resume takes it up");
+  return kValid;
+}
+
+}  // namespace gabbro::cli
