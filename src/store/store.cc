@@ -11,12 +11,15 @@
 #include <filesystem>
 #include <optional>
 
+#include "sqlite/sqlite.h"
 #include "store/fold.h"
-#include "store/sqlite.h"
 
 namespace gabbro::store {
 
 using namespace record;
+using sqlite::Connection;
+using sqlite::in_transaction;
+using sqlite::Rows;
 
 namespace {
 
@@ -71,14 +74,6 @@ Result<bool> has_record(Connection& db, const std::string& path) {
         fmt::format("{}: a record of schema {}, this program knows schema {}", path, schema, Store::kSchema),
         "use the version of the program that made it");
   return true;
-}
-
-Result<bool> in_transaction(Connection& db, const auto& work) {
-  if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
-  Result<bool> done = work();
-  if (done) done = db.script("COMMIT");
-  if (!done) (void)db.script("ROLLBACK");  // SQLite may have done it
-  return done;
 }
 
 constexpr const char* kSessionIndex =
