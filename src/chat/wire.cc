@@ -15,7 +15,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kShown = 200;
-constexpr std::int64_t kMostTokens = 1'000'000'000;  // a larger count is no count
 constexpr std::int64_t kAround = 600,
                        kAroundEach =
                            16;  // tokens that servers add: to a request (templates, tools), to a message
@@ -27,7 +26,7 @@ bool says(const std::string& body, std::initializer_list<const char*> words) {
 
 // What a server says of an error: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail": ...}, else the body's beginning.
 std::string message_of(const std::string& body) {
-  const json j = json::parse(body, nullptr, false);
+  const json j = parsed<json>(body);
   if (j.is_object()) {
     const auto error = j.find("error");
     if (error != j.end() && error->is_string()) return beginning(error->get<std::string>());
@@ -68,27 +67,8 @@ Answer refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
 
 }  // namespace
 
-json schema_of(const Request& request) {
-  json schema = json::parse(request.schema, nullptr, false);
-  return schema.is_object() ? schema : json();
-}
-
 std::string schema_in_words(const Request& request) {
   return "\n\nReply with one JSON object of this schema and with nothing else:\n" + request.schema;
-}
-
-std::optional<std::int64_t> count_of(const json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end() || !found->is_number()) return std::nullopt;
-  const auto value = found->get<double>();
-  if (!(value >= 0 && value <= static_cast<double>(kMostTokens))) return std::nullopt;
-  return static_cast<std::int64_t>(value);
-}
-
-std::string text_of(const json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::string beginning(std::string_view text) {
@@ -104,10 +84,9 @@ std::string beginning(std::string_view text) {
 net::HttpRequest to_http(const Request& request, const Endpoint& endpoint, const Model& model,
                          const std::string& key) {
   const bool openai = endpoint.wire == Wire::kOpenai;
-  const json body = openai ? openai_body(request, endpoint, model) : anthropic_body(request, endpoint, model);
   net::HttpRequest out;
   out.url = endpoint.url + (openai ? "/chat/completions" : "/messages");
-  out.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  out.body = openai ? openai_body(request, endpoint, model) : anthropic_body(request, endpoint, model);
   out.seconds = endpoint.seconds;
   out.headers["Content-Type"] = "application/json";
   if (!openai) out.headers["anthropic-version"] = "2023-06-01";
@@ -117,7 +96,7 @@ net::HttpRequest to_http(const Request& request, const Endpoint& endpoint, const
 
 Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) {
   if (response.status < 200 || response.status >= 300) return refusal(response, endpoint);
-  const json body = json::parse(response.body, nullptr, false);
+  const json body = parsed<json>(response.body);
   const auto no_reply = [&](const std::string& what) {
     return fail("chat reply", fmt::format("{}: {}: {}", endpoint.name, what,
                                           response.body.empty() ? "nothing" : beginning(response.body)));
@@ -129,7 +108,8 @@ Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) 
     const auto status = count_of(*error, "code");
     return refusal({static_cast<int>(status.value_or(400)), {}, response.body}, endpoint);
   }
-  Answer out = endpoint.wire == Wire::kOpenai ? openai_answer(body) : anthropic_answer(body);
+  Answer out =
+      endpoint.wire == Wire::kOpenai ? openai_answer(response.body) : anthropic_answer(response.body);
   if (!out.reply && out.reply.error().message.empty()) out.reply = no_reply("the answer is no reply");
   if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
     out.reply = fail("chat reply", endpoint.name + ": " + out.reply.error().message, out.reply.error().hint);

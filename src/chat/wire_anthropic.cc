@@ -50,9 +50,9 @@ std::optional<Usage> usage_of(const json& body) {
 
 }  // namespace
 
-json anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model) {
+std::string anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model) {
   json body{{"model", model.model}, {"max_tokens", most_output(request, model)}};
-  const json schema = schema_of(request);
+  const json schema = schema_of<json>(request);
   if (!schema.is_null() && endpoint.structured == Structured::kTool) {
     body["tools"] =
         json::array({{{"name", kTool}, {"description", "Takes the reply."}, {"input_schema", schema}}});
@@ -64,10 +64,11 @@ json anthropic_body(const Request& request, const Endpoint& endpoint, const Mode
   add_messages(body, request, in_words ? schema_in_words(request) : "");
   if (model.thinking == 0)
     body["temperature"] = std::min(model.temperature >= 0 ? model.temperature : request.temperature, 1.0);
-  return body;
+  return dumped(body);
 }
 
-Answer anthropic_answer(const json& body) {
+Answer anthropic_answer(const std::string& text) {
+  const json body = parsed<json>(text);
   Answer out;
   out.usage = usage_of(body);
   out.reply = fail("chat reply", "");
@@ -80,7 +81,7 @@ Answer anthropic_answer(const json& body) {
   for (const json& part : content) {
     const std::string type = text_of(part, "type");
     if (type == "tool_use" && part.contains("input")) {
-      reply.text = part["input"].dump(-1, ' ', false, json::error_handler_t::replace);
+      reply.text = dumped(part["input"]);
       break;
     }
     if (type == "text") reply.text += text_of(part, "text");

@@ -57,7 +57,7 @@ std::optional<Usage> usage_of(const json& body) {
 
 }  // namespace
 
-json openai_body(const Request& request, const Endpoint& endpoint, const Model& model) {
+std::string openai_body(const Request& request, const Endpoint& endpoint, const Model& model) {
   json body{{"model", model.model}, {"messages", json::array()}, {"stream", false}};
   for (const Message& m : request.messages)
     body["messages"].push_back({{"role", m.who}, {"content", m.text}});
@@ -65,7 +65,7 @@ json openai_body(const Request& request, const Endpoint& endpoint, const Model& 
   body[model.thinking > 0 ? "max_completion_tokens" : "max_tokens"] = most_output(request, model);
   if (model.thinking == 0)
     body["temperature"] = model.temperature >= 0 ? model.temperature : request.temperature;
-  const json schema = schema_of(request);
+  const json schema = schema_of<json>(request);
   if (!request.grammar.empty() && endpoint.structured == Structured::kGrammar) {
     body["grammar"] = request.grammar;
   } else if (!schema.is_null()) {
@@ -81,10 +81,11 @@ json openai_body(const Request& request, const Endpoint& endpoint, const Model& 
       content = content.get<std::string>() + schema_in_words(request);
     }
   }
-  return body;
+  return dumped(body);
 }
 
-Answer openai_answer(const json& body) {
+Answer openai_answer(const std::string& text) {
+  const json body = parsed<json>(text);
   Answer out;
   out.usage = usage_of(body);
   out.reply = fail("chat reply", "");
