@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Brief {
   std::vector<std::string> directions;  // of the person who steers
   /// A description (title and proposal) near a known one is refused before review: earlier accepted proposals' texts.
   std::vector<std::string> proposals;
+  /// By model, how much its rating counts (agents/weights.h); one that is not named counts 1.
+  std::map<std::string, double> reviewer_weights;
   /// Refuses a program that the campaign knows (by its hash) or cannot train; may be empty. Called from the task's thread.
   std::function<Result<bool>(const lang::Program&)> admit;
 };
