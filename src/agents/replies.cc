@@ -7,6 +7,7 @@
 
 #include "agents/prompts.h"
 #include "lang/lexer.h"
+#include "lang/parser.h"
 
 namespace gabbro::agents {
 
@@ -102,6 +103,31 @@ std::string find_code(std::string_view reply) {
   if (first == lines.end()) return std::string(reply);
   while (first != lines.begin() && (first - 1)->starts_with('#')) --first;
   return joined({first, std::find_if_not(first, lines.end(), may_be_code)});
+}
+
+std::string find_expression(std::string_view reply) {
+  const auto lines = lines_of(reply.substr(0, kLongestReply));
+  std::string block;
+  bool fenced = false;
+  for (const std::string_view line : lines) {
+    if (is_fence(line) && fenced) break;
+    if (is_fence(line))
+      fenced = true;
+    else if (fenced)
+      block += std::string(line) + " ";
+  }
+  const auto plain = [](std::string_view text) {
+    constexpr std::string_view kAround = " `\t\r";
+    text.remove_prefix(std::min(text.find_first_not_of(kAround), text.size()));
+    for (const std::string_view word : {"stack =", "stack="})
+      if (text.starts_with(word)) text.remove_prefix(word.size());
+    while (!text.empty() && kAround.find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+    return std::string(text.substr(std::min(text.find_first_not_of(' '), text.size())));
+  };
+  if (!block.empty()) return plain(block);
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line)
+    if (const std::string text = plain(*line); !text.empty() && lang::parse_expression(text)) return text;
+  return lines.empty() ? "" : plain(lines[0]);
 }
 
 std::string describe_errors(const std::vector<Error>& errors, std::string_view source, std::size_t most) {

@@ -19,6 +19,9 @@ Result<std::string> find_object(std::string_view reply);
 /// all of it, for the parser to say what is wrong. O(bytes).
 std::string find_code(std::string_view reply);
 
+/// The expression in a reply: the lines of the first fenced block, or the last line that parses as one, or the first line.
+std::string find_expression(std::string_view reply);
+
 /// The errors of a program as a model repairs them: each with its line, the line's text, and the hint; at most `most` of them.
 std::string describe_errors(const std::vector<Error>& errors, std::string_view source, std::size_t most = 5);
 
