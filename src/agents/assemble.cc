@@ -52,14 +52,16 @@ Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang:
   if (wanted == 0 && brief.mode != "scratch")
     return fail("brief", "there is no mode " + brief.mode, "mutation, crossover, scratch");
   if (brief.parents.size() < wanted)
-    return fail("brief", fmt::format("{} needs {} parents, there are {}", brief.mode, wanted, brief.parents.size()));
+    return fail("brief",
+                fmt::format("{} needs {} parents, there are {}", brief.mode, wanted, brief.parents.size()));
   std::vector<lang::Program> out;
   for (const Parent& parent : brief.parents) {
     lang::CheckReport report = lang::check(parent.program, library);
     if (report.valid())
       if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
     if (!report.valid())
-      return fail("brief", fmt::format("parent {} does not check: {}", parent.name, report.errors[0].message));
+      return fail("brief",
+                  fmt::format("parent {} does not check: {}", parent.name, report.errors[0].message));
     out.push_back(std::move(report.program));
   }
   return out;
@@ -80,7 +82,8 @@ Result<Base> prepare(const Proposal& p, const std::string& mode, const std::vect
   if (!was) return refuse("place", was.error());
   base.was = lang::print(*was);
   if (mode == "mutation") return base;
-  if (const auto from = edit::subtree(parents[1], library, p.from); !from) return refuse("from", from.error());
+  if (const auto from = edit::subtree(parents[1], library, p.from); !from)
+    return refuse("from", from.error());
   auto crossed = edit::crossover(base.program, library, p.place, parents[1], p.from);
   if (!crossed) return refuse("what stands at `from` does not fit `place`", crossed.error());
   base.program = std::move(*crossed);
@@ -108,8 +111,9 @@ std::vector<lang::Item> with_items(std::vector<lang::Item> items, const std::vec
   return items;
 }
 
-Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& added, const std::string& instance,
-                               const std::string& title, const edit::Against& against) {
+Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& added,
+                               const std::string& instance, const std::string& title,
+                               const edit::Against& against) {
   lang::Program program;
   program.items = with_items(items_of(base), added);
   lang::Item last;

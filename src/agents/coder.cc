@@ -50,13 +50,18 @@ struct Site {
 };
 
 Question question(const Site& site, const PlannedUnit& unit, const Draft& draft, int variant) {
-  Question q{.role = "coder", .prompt = "coder.md", .coding = true, .variant = variant, .temperature = site.talk.settings().temperature};
+  Question q{.role = "coder",
+             .prompt = "coder.md",
+             .coding = true,
+             .variant = variant,
+             .temperature = site.talk.settings().temperature};
   q.values["examples"] = examples_text(site.talk.brief(), site.talk.settings().examples);
   q.values["proposal"] = quoted("proposal", describe(site.proposal));
   q.values["parents"] = site.base.was.empty() ? "" : site.talk.values["parents"];
   const std::string written = printed(draft.items);
   q.values["written"] = written.empty() ? "" : quoted("written", written);
-  q.values["unit"] = fmt::format("unit {}\n{}", signature(unit), unit.does.empty() ? "" : quoted("plan", unit.does));
+  q.values["unit"] =
+      fmt::format("unit {}\n{}", signature(unit), unit.does.empty() ? "" : quoted("plan", unit.does));
   q.grammar = lang::gbnf_unit(unit.name, unit.inputs, unit.results);
   return q;
 }
@@ -123,12 +128,14 @@ Draft extended(const Draft& draft, const Candidate& c) {
 }
 
 tl::unexpected<Error> unit_failure(const PlannedUnit& unit, const Candidate& c) {
-  return fail("unit", fmt::format("{}: {}", unit.name, shortened(c.errors[0].message, 600)), c.errors[0].hint);
+  return fail("unit", fmt::format("{}: {}", unit.name, shortened(c.errors[0].message, 600)),
+              c.errors[0].hint);
 }
 
 }  // namespace
 
-Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base) {
+Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan,
+                                       const Base& base) {
   const Site site{talk, proposal, plan, base};
   std::vector<Draft> drafts{{}};
   for (const PlannedUnit& unit : plan.units) {
@@ -145,22 +152,24 @@ Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, con
     talk.report().units.push_back(stats);
     if (!tried) return tl::unexpected(tried.error());
     if (next.empty()) return unit_failure(unit, tried->front().candidate);
-    std::stable_sort(next.begin(), next.end(), [](const Draft& a, const Draft& b) { return a.badness < b.badness; });
+    std::stable_sort(next.begin(), next.end(),
+                     [](const Draft& a, const Draft& b) { return a.badness < b.badness; });
     next.resize(std::min(next.size(), static_cast<std::size_t>(talk.settings().beam)));
     drafts = std::move(next);
   }
   return drafts;
 }
 
-Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base, Draft draft,
-                           const std::string& name, const std::string& complaint) {
-  const auto unit = std::find_if(plan.units.begin(), plan.units.end(), [&](const PlannedUnit& u) { return u.name == name; });
+Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base,
+                           Draft draft, const std::string& name, const std::string& complaint) {
+  const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
+                                 [&](const PlannedUnit& u) { return u.name == name; });
   if (unit == plan.units.end()) return fail("unit", "no unit of the plan is named " + shortened(name, 80));
   std::string before;
   for (const lang::Item& item : draft.items)
     if (lang::item_name(item) == name) before = lang::print(item);
-  const std::vector<chat::Message> after{
-      {"assistant", before}, {"user", complaint + " Write the whole unit again, changed so."}};
+  const std::vector<chat::Message> after{{"assistant", before},
+                                         {"user", complaint + " Write the whole unit again, changed so."}};
   auto stats = std::find_if(talk.report().units.begin(), talk.report().units.end(),
                             [&](const record::WrittenUnit& w) { return w.name == name; });
   GABBRO_CHECK(stats != talk.report().units.end());
@@ -171,8 +180,8 @@ Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& pla
   return draft;
 }
 
-Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base, const Draft& draft,
-                                   lang::CheckReport& report) {
+Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
+                                   const Draft& draft, lang::CheckReport& report) {
   const Settings& s = talk.settings();
   if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
   auto built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
@@ -185,7 +194,8 @@ Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& p
     q.values["written"] = quoted("written", printed(draft.items));
     q.grammar = lang::gbnf_expression();
     q.after = {{"assistant", plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
-               {"user", fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
+               {"user", fmt::format("The checker refuses this:\n{}Write the expression again, corrected.",
+                                    complaint)}};
     GABBRO_TRY(reply, talk.ask(q));
     plan.instance = find_expression(reply.text);
     built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});

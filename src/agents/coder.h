@@ -13,10 +13,10 @@ namespace gabbro::agents {
 
 /// A text for one unit, and what the checker says of it.
 struct Candidate {
-  std::string text;                // the Gab that was found in the reply
-  std::vector<lang::Item> items;   // the unit and the functions it brings
-  std::vector<Error> errors;       // in `text`
-  int broken = 0;                  // promises that it breaks taken alone
+  std::string text;               // the Gab that was found in the reply
+  std::vector<lang::Item> items;  // the unit and the functions it brings
+  std::vector<Error> errors;      // in `text`
+  int broken = 0;                 // promises that it breaks taken alone
   [[nodiscard]] bool valid() const { return errors.empty(); }
   /// Candidates are searched by it, the smallest first: errors (of syntax before those of types), broken promises, length.
   [[nodiscard]] std::vector<std::size_t> badness() const;
@@ -25,7 +25,7 @@ struct Candidate {
 /// The units of a plan written so far: one path of the search.
 struct Draft {
   std::vector<lang::Item> items;
-  std::vector<Error> errors;           // without a checker: of texts that were taken as they were
+  std::vector<Error> errors;               // without a checker: of texts that were taken as they were
   std::vector<std::size_t> badness{0, 0};  // broken promises, length
 };
 
@@ -37,15 +37,16 @@ Candidate judge(const std::string& reply, const PlannedUnit& unit, const Proposa
 /// Writes all units of the plan: for each, Settings::candidates replies for every draft kept; while none of a draft checks, the best one
 /// goes back with its errors, at most Settings::repairs times; the best Settings::beam drafts go on (a beam search over units). Drafts, best
 /// first. Fills TaskReport::units. Errors: those of chat; "unit" with the last errors.
-Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base);
+Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan,
+                                       const Base& base);
 
 /// Writes one unit of a draft anew, as `complaint` asks. Errors: those of chat, "unit".
-Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base, Draft draft,
-                           const std::string& unit, const std::string& complaint);
+Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base,
+                           Draft draft, const std::string& unit, const std::string& complaint);
 
 /// The whole program of a draft with its check report; when the plan's instance does not fit, the coder writes another, with the checker's
 /// messages, at most Settings::repairs times. Errors: those of chat, "assembly".
-Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base, const Draft& draft,
-                                   lang::CheckReport& report);
+Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
+                                   const Draft& draft, lang::CheckReport& report);
 
 }  // namespace gabbro::agents

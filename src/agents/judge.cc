@@ -41,21 +41,28 @@ bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   const auto plain = [](const lang::Port& p) { return p.axes == std::vector<std::string>{"t", "D"}; };
   if (!std::all_of(unit.inputs.begin(), unit.inputs.end(), plain)) return false;
   if (!std::all_of(unit.outputs.begin(), unit.outputs.end(), plain)) return false;
-  if (unit.inputs.size() != planned.inputs.size() || unit.outputs.size() != planned.results.size() + 1) return false;
+  if (unit.inputs.size() != planned.inputs.size() || unit.outputs.size() != planned.results.size() + 1)
+    return false;
   for (std::size_t i = 0; i < planned.results.size(); ++i)
     if (unit.outputs[i + 1].name != planned.results[i]) return false;
   return true;
 }
 
-Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& planned, const lang::Unit* found) {
-  Error e{"interface", "", fmt::format("write `unit {}:` with hyperparameters and slots after the inputs", signature(planned)), {1, 1}};
+Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& planned,
+                      const lang::Unit* found) {
+  Error e{"interface",
+          "",
+          fmt::format("write `unit {}:` with hyperparameters and slots after the inputs", signature(planned)),
+          {1, 1}};
   if (found) {
-    e.message = fmt::format("the unit was declared as {}, the reply has {}", signature(planned), ports_of(*found));
+    e.message =
+        fmt::format("the unit was declared as {}, the reply has {}", signature(planned), ports_of(*found));
     return e;
   }
   std::string names;
   for (const lang::Item& item : items) names += (names.empty() ? "" : ", ") + lang::item_name(item);
-  e.message = fmt::format("the reply has no unit {}{}", planned.name, names.empty() ? "" : "; it has " + names);
+  e.message =
+      fmt::format("the reply has no unit {}{}", planned.name, names.empty() ? "" : "; it has " + names);
   return e;
 }
 
@@ -67,8 +74,9 @@ std::vector<std::size_t> Candidate::badness() const {
   return {weight, static_cast<std::size_t>(broken), text.size()};
 }
 
-Candidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal, const Base& base,
-                const std::vector<lang::Item>& written, bool last, const lang::Library& library) {
+Candidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
+                const Base& base, const std::vector<lang::Item>& written, bool last,
+                const lang::Library& library) {
   Candidate c;
   c.text = find_code(reply);
   lang::ParseResult parsed = lang::parse(c.text);
@@ -86,10 +94,10 @@ Candidate judge(const std::string& reply, const PlannedUnit& planned, const Prop
   }
   for (const lang::Item& item : c.items)
     if (const auto* u = std::get_if<lang::Unit>(&item.value); u && u->name != planned.name)
-      c.errors.push_back({"interface",
-                          fmt::format("the reply has another unit, {}", u->name),
-                          fmt::format("write {} alone; what it needs besides can stand in it, or in a `fn`", planned.name),
-                          item.at});
+      c.errors.push_back(
+          {"interface", fmt::format("the reply has another unit, {}", u->name),
+           fmt::format("write {} alone; what it needs besides can stand in it, or in a `fn`", planned.name),
+           item.at});
   if (!c.errors.empty()) return c;
 
   lang::Program program;

@@ -42,13 +42,15 @@ class Build {
     program_ = std::move(program);
     talk_.report().promises = verify_promises(accepted_.proposal, facts());
     for (const record::Promise& p : talk_.report().promises)
-      talk_.tell("checker", p.kept ? "kept" : "broken", fmt::format("{}: promised {}, found {}", p.property, p.said, p.found));
+      talk_.tell("checker", p.kept ? "kept" : "broken",
+                 fmt::format("{}: promised {}, found {}", p.property, p.said, p.found));
     return true;
   }
 
   Result<bool> rewrite(const std::string& unit, const std::string& complaint) {
     talk_.tell("observer", "repair", unit + ": " + complaint);
-    GABBRO_TRY(draft, rewrite_unit(talk_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
+    GABBRO_TRY(draft,
+               rewrite_unit(talk_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
     draft_ = std::move(draft);
     return make();
   }
@@ -61,12 +63,14 @@ class Build {
       if (wrong.empty() && taken) return true;
       // Without a checker promises are recorded, and nobody acts on them.
       if (taken && !talk_.settings().checker) return true;
-      const bool duplicate = !taken && (taken.error().code == "duplicate" || taken.error().code == "same function");
+      const bool duplicate =
+          !taken && (taken.error().code == "duplicate" || taken.error().code == "same function");
       again = again && !duplicate && !plan_.units.empty() && talk_.settings().checker;
       if (!again && !taken) return tl::unexpected(taken.error());
       if (!again) return fail("observation", "promises are broken: " + wrong);
-      const std::string complaint = wrong.empty() ? "The campaign refuses the finished design: " + taken.error().message + "."
-                                                  : "The finished design breaks its promises: " + wrong + ".";
+      const std::string complaint =
+          wrong.empty() ? "The campaign refuses the finished design: " + taken.error().message + "."
+                        : "The finished design breaks its promises: " + wrong + ".";
       if (auto ok = rewrite(plan_.units.back().name, complaint); !ok) return ok;
     }
     return true;
@@ -85,10 +89,15 @@ class Build {
       talk_.tell("observer", passed ? "passed" : "refused", fmt::format("rated {}\n{}", seen.rating, text));
       if (passed) return true;
       if (!again || plan_.units.empty())
-        return fail("observation", fmt::format("rated {}, it takes {:g}: {}", seen.rating, talk_.settings().observer_pass, text));
+        return fail("observation", fmt::format("rated {}, it takes {:g}: {}", seen.rating,
+                                               talk_.settings().observer_pass, text));
       const auto named = [&](const PlannedUnit& u) { return u.name == seen.unit; };
-      const std::string unit = std::any_of(plan_.units.begin(), plan_.units.end(), named) ? seen.unit : plan_.units.back().name;
-      if (auto ok = rewrite(unit, fmt::format("It departs from the proposal:\n{}{}", text, shortened(seen.change, 1000))); !ok) return ok;
+      const std::string unit =
+          std::any_of(plan_.units.begin(), plan_.units.end(), named) ? seen.unit : plan_.units.back().name;
+      if (auto ok = rewrite(
+              unit, fmt::format("It departs from the proposal:\n{}{}", text, shortened(seen.change, 1000)));
+          !ok)
+        return ok;
       if (auto ok = keep_promises(); !ok) return ok;
     }
     return true;
@@ -117,7 +126,10 @@ Result<std::string> by_stages(Talk& talk) {
 Result<std::string> in_one_reply(Talk& talk) {
   GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
   talk.report().attempts = 1;
-  GABBRO_TRY(reply, talk.ask({.role = "coder", .prompt = "direct.md", .coding = true, .temperature = talk.settings().temperature}));
+  GABBRO_TRY(reply, talk.ask({.role = "coder",
+                              .prompt = "direct.md",
+                              .coding = true,
+                              .temperature = talk.settings().temperature}));
   const std::string code = find_code(reply.text);
   lang::CheckReport report = lang::check(code, talk.tools().library);
   if (report.valid())
@@ -134,7 +146,8 @@ Result<std::string> in_one_reply(Talk& talk) {
 void ended(record::TaskReport& report, const Error& error) {
   report.outcome = "failed";
   report.cause = error.code;
-  report.detail = shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
+  report.detail =
+      shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
 }
 
 // Libraries below may run out of memory or throw on what nobody thought of: a task fails, a campaign does not.
@@ -174,11 +187,12 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     lang::CheckReport checked = lang::check(program, tools.library);
     if (checked.valid())
       if (const auto one = edit::design_of(checked.program); !one) checked.errors.push_back(one.error());
-    if (!checked.valid()) return ended(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
+    if (!checked.valid())
+      return ended(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
     Talk talk(brief, tools, report);
     report.title = checked.subjects.front().name;
-    report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title, lang::print(checked.program),
-                                  facts_text(checked.subjects.front().facts));
+    report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
+                                  lang::print(checked.program), facts_text(checked.subjects.front().facts));
     auto reviews = review(talk, report.proposal);
     if (!reviews) return ended(report, reviews.error());
     report.reviews = std::move(*reviews);
@@ -186,7 +200,8 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     if (rating >= tools.settings.pass)
       report.outcome = "design";
     else
-      ended(report, {"review", fmt::format("rated {:.1f}, it takes {:g}", rating, tools.settings.pass), "", {}});
+      ended(report,
+            {"review", fmt::format("rated {:.1f}, it takes {:g}", rating, tools.settings.pass), "", {}});
   });
   return report;
 }

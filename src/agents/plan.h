@@ -20,7 +20,7 @@ struct PlannedUnit {
 
 struct Plan {
   std::vector<PlannedUnit> units;  // each after those that it uses
-  std::string instance;            // the expression that puts them to use; empty: what crossover brought stays
+  std::string instance;  // the expression that puts them to use; empty: what crossover brought stays
 };
 
 /// "Name(x: [t, D], y: [t, D]) -> [t, D], v: [t, D]"
@@ -28,7 +28,8 @@ std::string signature(const PlannedUnit& unit);
 
 /// Errors, "plan": not an object, too many units, an illegal or taken name (a unit of the parent's own may be written anew with its
 /// interface in a mutation), a use of an unknown unit, a cycle (with its units), an instance that is no expression.
-Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units, const lang::Library& library);
+Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
+                        const lang::Library& library);
 
 /// What the instance is to be, for prompts.
 std::string instance_text(const Base& base);

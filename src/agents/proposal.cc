@@ -21,14 +21,16 @@ constexpr std::array<std::string_view, 3> kComplexities{"O(T)", "O(T log T)", "O
 int complexity_rank(std::string text) {
   std::erase_if(text, [](char c) { return c == ' ' || c == '*'; });
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (text == "o(t^2)" || text == "o(t²)" || text == "o(t2)" || text == "o(n^2)" || text == "quadratic") return 2;
+  if (text == "o(t^2)" || text == "o(t²)" || text == "o(t2)" || text == "o(n^2)" || text == "quadratic")
+    return 2;
   if (text == "o(tlogt)" || text == "o(nlogn)" || text == "o(tlog(t))") return 1;
   return text == "o(t)" || text == "o(n)" || text == "linear" ? 0 : -1;
 }
 
 Result<bool> one_of(const char* field, const std::string& value, std::string_view a, std::string_view b) {
   if (value.empty() || value == a || value == b) return true;
-  return fail("proposal", fmt::format("{} is '{}'", field, shortened(value, 80)), fmt::format("write \"{}\" or \"{}\"", a, b));
+  return fail("proposal", fmt::format("{} is '{}'", field, shortened(value, 80)),
+              fmt::format("write \"{}\" or \"{}\"", a, b));
 }
 
 }  // namespace
@@ -48,7 +50,8 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
   io("gain", p.gain);
   io("why", p.why);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
-  if (p.title.empty() || p.idea.empty()) return fail("proposal", "title or idea is empty", "both say what is new");
+  if (p.title.empty() || p.idea.empty())
+    return fail("proposal", "title or idea is empty", "both say what is new");
   p.title = shortened(p.title, 120);
   p.idea = shortened(p.idea, 6000);
   p.why = shortened(p.why, 1000);
@@ -59,7 +62,8 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
   std::set<std::string> names;
   for (const std::string& name : p.units) {
     if (!is_legal_name(name))
-      return fail("proposal", fmt::format("'{}' is not a name for a unit", shortened(name, 80)), "as GatedMemory");
+      return fail("proposal", fmt::format("'{}' is not a name for a unit", shortened(name, 80)),
+                  "as GatedMemory");
     if (!names.insert(name).second) return fail("proposal", "two units are named " + name, "each name once");
   }
   if (auto ok = one_of("reach", p.reach, "all", "window"); !ok) return tl::unexpected(ok.error());
@@ -76,7 +80,9 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
 
 std::string describe(const Proposal& p) {
   std::string out = fmt::format("{}\n\n{}\n\n", p.title, p.idea);
-  if (!p.place.empty()) out += fmt::format("Place: {}{}\n", p.place, p.from.empty() ? "" : ", from the second parent's " + p.from);
+  if (!p.place.empty())
+    out +=
+        fmt::format("Place: {}{}\n", p.place, p.from.empty() ? "" : ", from the second parent's " + p.from);
   if (!p.units.empty()) out += fmt::format("New units: {}\n", fmt::join(p.units, ", "));
   const auto said = [](const std::string& text) { return text.empty() ? "not said" : text; };
   out += fmt::format("Promised: reach {}, state {}, complexity {}, gain {:g} bits per byte\n", said(p.reach),
@@ -114,8 +120,9 @@ std::string facts_text(const ir::Facts& f) {
   return fmt::format(
       "- reads {}\n- decoding state per token position: {} bytes, {}\n- decoding work per token: {} FLOPs\n"
       "- whole text of T tokens: {}\n- parameters: {}\n",
-      all ? "all earlier tokens" : fmt::format("the last {} tokens", 1 - f.reach.first), f.state_bytes.to_string(),
-      f.state_grows ? "grows" : "bounded", f.decode_flops.to_string(), f.complexity, f.params.to_string());
+      all ? "all earlier tokens" : fmt::format("the last {} tokens", 1 - f.reach.first),
+      f.state_bytes.to_string(), f.state_grows ? "grows" : "bounded", f.decode_flops.to_string(),
+      f.complexity, f.params.to_string());
 }
 
 }  // namespace gabbro::agents

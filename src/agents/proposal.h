@@ -11,8 +11,8 @@ namespace gabbro::agents {
 
 struct Proposal {
   std::string title, idea;
-  std::string place;               // where the (first) parent changes: a path of edit/edit.h; empty: from scratch
-  std::string from;                // crossover: the path in the second parent
+  std::string place;  // where the (first) parent changes: a path of edit/edit.h; empty: from scratch
+  std::string from;   // crossover: the path in the second parent
   std::vector<std::string> units;  // new ones
   // What it expects of the whole design; empty: nothing is promised.
   std::string reach;       // "all", "window"

@@ -10,10 +10,14 @@ namespace gabbro::agents {
 
 namespace {
 
-Question first_question(Talk& talk, const std::vector<lang::Program>& parents, const std::string& literature) {
+Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
+                        const std::string& literature) {
   const lang::Library& library = talk.tools().library;
   const std::string& mode = talk.brief().mode;
-  Question q{.role = "proposer", .prompt = "proposer.md", .schema = "proposer.json", .temperature = talk.settings().temperature};
+  Question q{.role = "proposer",
+             .prompt = "proposer.md",
+             .schema = "proposer.json",
+             .temperature = talk.settings().temperature};
   if (mode == "mutation") q.values["places"] = quoted("parent", places_text(parents[0], library));
   if (mode == "crossover") {
     q.values["first_places"] = quoted("first parent", places_text(parents[0], library));
@@ -27,7 +31,8 @@ Question first_question(Talk& talk, const std::vector<lang::Program>& parents, c
 // Title and idea of what describe() wrote: the lines on promises are much the same in all.
 std::string core_of(const std::string& described) {
   std::size_t end = described.size();
-  for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "}) end = std::min(end, described.find(line));
+  for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "})
+    end = std::min(end, described.find(line));
   return described.substr(0, end);
 }
 
@@ -53,7 +58,8 @@ Result<bool> check_review(Talk& talk, const Proposal& p) {
   if (rating >= talk.settings().pass) return true;
   std::string objections;
   for (const record::Review& r : reviews) objections += r.text;
-  return fail("review", fmt::format("rated {:.1f}, it takes {:g}:\n{}", rating, talk.settings().pass, objections));
+  return fail("review",
+              fmt::format("rated {:.1f}, it takes {:g}:\n{}", rating, talk.settings().pass, objections));
 }
 
 bool is_refusal(const Error& e) {
@@ -62,7 +68,8 @@ bool is_refusal(const Error& e) {
 
 }  // namespace
 
-Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& parents, const std::string& literature) {
+Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& parents,
+                               const std::string& literature) {
   Question q = first_question(talk, parents, literature);
   Error last;
   for (int attempt = 0; attempt < talk.settings().attempts; ++attempt) {
@@ -90,8 +97,11 @@ Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& par
     // The last attempt and what is wrong with it; earlier ones cost tokens and anchor the next.
     q.after.clear();
     if (!reply.text.empty()) q.after.push_back({"assistant", shortened(reply.text, 6000)});
-    q.after.push_back({"user", fmt::format("Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
-                                           last.message, last.hint.empty() ? "" : "; ", last.hint)});
+    q.after.push_back(
+        {"user",
+         fmt::format(
+             "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
+             last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
   return fail(last.code == "json" ? "proposal" : last.code,
               fmt::format("{} attempts, the last: {}", talk.report().attempts, last.message), last.hint);

@@ -17,12 +17,14 @@ Result<bool> read_review(const std::string& json, record::Review& review) {
   io("probability", review.probability);
   io.later("objections", objections);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
-  if (!(rating >= 1 && rating <= 5)) return fail("review", fmt::format("rating is {:g}", rating), "1, 2, 3, 4 or 5");
+  if (!(rating >= 1 && rating <= 5))
+    return fail("review", fmt::format("rating is {:g}", rating), "1, 2, 3, 4 or 5");
   if (!(review.probability >= 0 && review.probability <= 1))
     return fail("review", fmt::format("probability is {:g}", review.probability), "from 0 to 1");
   review.rating = static_cast<int>(rating);
   review.text.clear();
-  for (std::size_t i = 0; i < objections.size() && i < 8; ++i) review.text += "- " + shortened(objections[i], 600) + "\n";
+  for (std::size_t i = 0; i < objections.size() && i < 8; ++i)
+    review.text += "- " + shortened(objections[i], 600) + "\n";
   return true;
 }
 
@@ -33,12 +35,13 @@ Result<std::vector<record::Review>> review(Talk& talk, const std::string& propos
   Error last;
   for (int i = 0; i < talk.settings().reviewers; ++i) {
     record::Review review;
-    const auto asked = talk.ask_object({.role = "reviewer",
-                                        .prompt = "reviewer.md",
-                                        .values = {{"proposal", quoted("proposal", proposal)}},
-                                        .schema = "reviewer.json",
-                                        .variant = i},
-                                       "review", [&](const std::string& json) { return read_review(json, review); });
+    const auto asked =
+        talk.ask_object({.role = "reviewer",
+                         .prompt = "reviewer.md",
+                         .values = {{"proposal", quoted("proposal", proposal)}},
+                         .schema = "reviewer.json",
+                         .variant = i},
+                        "review", [&](const std::string& json) { return read_review(json, review); });
     if (asked) {
       review.model = asked->model;
       reviews.push_back(std::move(review));

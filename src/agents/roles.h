@@ -39,6 +39,7 @@ struct Observation {
 };
 
 /// Asks the observer. Errors: those of chat, "observation" when its replies cannot be read.
-Result<Observation> observe(Talk& talk, const Proposal& proposal, const std::string& program, const ir::Facts& facts);
+Result<Observation> observe(Talk& talk, const Proposal& proposal, const std::string& program,
+                            const ir::Facts& facts);
 
 }  // namespace gabbro::agents

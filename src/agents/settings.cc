@@ -60,7 +60,8 @@ class Pipeline {
         const std::vector<std::string> names(known_.begin(), known_.end());
         const std::string near = lang::closest(key.str(), names);
         fail(node, fmt::format("there is no key pipeline.{}", key.str()),
-             near.empty() ? fmt::format("keys here: {}", fmt::join(known_, ", ")) : "did you mean " + near + "?");
+             near.empty() ? fmt::format("keys here: {}", fmt::join(known_, ", "))
+                          : "did you mean " + near + "?");
       }
     return error_;
   }
@@ -95,7 +96,8 @@ Result<Settings> parse_settings(std::string_view text) {
   const toml::node* node = parsed.table().get("pipeline");
   if (!node) return s;
   if (!node->is_table())
-    return fail("agents", "pipeline is not a table", "write [pipeline] on a line of its own", position(*node));
+    return fail("agents", "pipeline is not a table", "write [pipeline] on a line of its own",
+                position(*node));
   Pipeline p(*node->as_table());
   p.number("mutation", s.mutation, 0, 1);
   p.number("crossover", s.crossover, 0, 1);
@@ -122,7 +124,8 @@ Result<Settings> parse_settings(std::string_view text) {
   const Error error = p.rest();
   if (!error.code.empty()) return tl::unexpected(error);
   if (s.mutation + s.crossover + s.scratch <= 0)
-    return fail("agents", "mutation, crossover and scratch are all 0", "one of them must be drawn", position(*node));
+    return fail("agents", "mutation, crossover and scratch are all 0", "one of them must be drawn",
+                position(*node));
   return s;
 }
 

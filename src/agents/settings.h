@@ -14,11 +14,11 @@ struct Settings {
   double mutation = 0.80, crossover = 0.15, scratch = 0.05;  // how often each mode is drawn
   int tasks = 2;                                             // designs in the making at once
 
-  int queries = 3;     // of the librarian; 0: no literature
-  int excerpts = 2;    // read for each query
-  int attempts = 10;   // proposals of a task
-  int reviewers = 1;   // opinions on a proposal; 0: none, every proposal that is new passes
-  double pass = 4;     // rating, of 1 to 5, that a proposal must reach
+  int queries = 3;       // of the librarian; 0: no literature
+  int excerpts = 2;      // read for each query
+  int attempts = 10;     // proposals of a task
+  int reviewers = 1;     // opinions on a proposal; 0: none, every proposal that is new passes
+  double pass = 4;       // rating, of 1 to 5, that a proposal must reach
   double similar = 0.8;  // from this similarity of descriptions on a proposal is a duplicate
 
   int most_units = 6;        // new units of a design

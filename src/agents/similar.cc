@@ -14,8 +14,9 @@ using Counts = std::map<std::string, double>;
 
 Counts words_of(std::string_view text) {
   static const std::set<std::string, std::less<>> common{
-      "a",  "an", "and", "are", "as",  "at",   "be",   "by",   "can",  "for", "from", "in",    "into", "is",   "it",
-      "its", "of", "on",  "or",  "so",  "than", "that", "the",  "then", "this", "to",  "which", "with", "will", "we"};
+      "a",    "an",   "and",  "are",  "as",   "at",  "be",    "by",   "can",  "for",
+      "from", "in",   "into", "is",   "it",   "its", "of",    "on",   "or",   "so",
+      "than", "that", "the",  "then", "this", "to",  "which", "with", "will", "we"};
   Counts counts;
   std::string word;
   for (std::size_t i = 0; i <= text.size(); ++i) {

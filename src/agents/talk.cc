@@ -8,7 +8,7 @@ namespace gabbro::agents {
 
 namespace {
 
-constexpr int kTries = 3;                  // replies that are read before a role is given up
+constexpr int kTries = 3;                   // replies that are read before a role is given up
 constexpr std::size_t kLongestEcho = 3000;  // of a reply that is sent back with what was wrong with it
 
 std::string parents_text(const Brief& brief) {

@@ -13,8 +13,8 @@ namespace gabbro::agents {
 
 /// A step of a task, for a person who looks on.
 struct Step {
-  std::string role;   // as in chat::Request; "checker" for what we found ourselves
-  std::string what;   // "reply", "passed", "refused", "repair", "valid", "kept", "broken", "shortened", "note"
+  std::string role;  // as in chat::Request; "checker" for what we found ourselves
+  std::string what;  // "reply", "passed", "refused", "repair", "valid", "kept", "broken", "shortened", "note"
   std::string text;
   chat::Reply reply;  // of a "reply": who answered, what it cost
 };

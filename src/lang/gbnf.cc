@@ -153,8 +153,8 @@ std::string gbnf_unit(const std::string& name, const std::vector<std::string>& i
   std::string ports, named;
   for (const std::string& input : inputs) ports += (ports.empty() ? "" : ", ") + input + ": [t, D]";
   for (const std::string& result : results) named += ", " + result + ": [t, D]";
-  return grammar(fmt::format(
-      R"g(comment0* "unit {}({}" ("," comma hyper)* ")" " -> [t, D]{}:" eol body)g", name, ports, named));
+  return grammar(fmt::format(R"g(comment0* "unit {}({}" ("," comma hyper)* ")" " -> [t, D]{}:" eol body)g",
+                             name, ports, named));
 }
 
 std::string gbnf_expression() { return grammar(R"(expr "\n"?)"); }
