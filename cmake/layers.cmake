@@ -151,3 +151,31 @@ std::span<const Preset> presets() { return kPresets; }
 ")
   set(${out} ${generated} PARENT_SCOPE)
 endfunction()
+
+# A C++ source with the texts of prompts/, declared by src/agents/prompts.h. Made when CMake runs, which it does when one changes.
+function(gabbro_embed_prompts out)
+  set(root ${CMAKE_CURRENT_SOURCE_DIR}/prompts)
+  file(GLOB files CONFIGURE_DEPENDS ${root}/*.md ${root}/*.json)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(rows "")
+  foreach(file IN LISTS files)
+    cmake_path(GET file FILENAME name)
+    file(READ ${file} text)
+    string(APPEND rows "    PromptFile{\"${name}\", R\"gabbro(${text})gabbro\"},\n")
+  endforeach()
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/agents/prompts.cc)
+  file(CONFIGURE OUTPUT ${generated} @ONLY CONTENT
+"// Generated from prompts/.
+#include \"agents/prompts.h\"
+
+namespace gabbro::agents {
+namespace {
+constexpr PromptFile kFiles[] = {
+@rows@};
+}  // namespace
+
+std::span<const PromptFile> prompt_files() { return kFiles; }
+}  // namespace gabbro::agents
+")
+  set(${out} ${generated} PARENT_SCOPE)
+endfunction()

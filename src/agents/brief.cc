@@ -14,7 +14,13 @@ void fields(Io& io, X& x) {
   io("evidence", x.evidence);
 }
 
-template <class Io, Is<ReviewerWeight> X>
+// An entry of Brief::reviewer_weights.
+struct Weight {
+  std::string model;
+  double weight = 1;
+};
+
+template <class Io, Is<Weight> X>
 void fields(Io& io, X& x) {
   io("model", x.model);
   io("weight", x.weight);
@@ -30,7 +36,11 @@ void fields(Io& io, X& x) {
   io("neighbours", x.neighbours);
   io("failures", x.failures);
   io("directions", x.directions);
-  io.list("reviewer_weights", x.reviewer_weights);
+  std::vector<Weight> weights;
+  for (const auto& [model, weight] : x.reviewer_weights) weights.push_back({model, weight});
+  io.list("reviewer_weights", weights);
+  if constexpr (!std::is_const_v<X>)
+    for (const Weight& w : weights) x.reviewer_weights[w.model] = w.weight;
 }
 
 std::string to_json(const Brief& brief) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,6 @@ struct Parent {
   std::vector<std::string> evidence;  // scores against baselines by rung, curve, ablations
 };
 
-/// What a reviewer's word counts, by how well its probabilities foresaw outcomes so far.
-struct ReviewerWeight {
-  std::string model;
-  double weight = 1;
-};
-
 /// The order for one design. Everything that guides a conversation is in here, so that equal briefs and equal replies make equal designs.
 struct Brief {
   std::int64_t task = 0;
@@ -34,11 +29,12 @@ struct Brief {
   std::vector<std::string> neighbours;  // designs to stay away from, a line each
   std::vector<std::string> failures;    // "size: 14 times; ..."
   std::vector<std::string> directions;  // of the person who steers
-  std::vector<ReviewerWeight> reviewer_weights;  // of a model that is not here: 1
   bool direct =
       false;  // by one reply that holds the whole program: the arm that the pipeline is compared with
   /// A description (title and proposal) near a known one is refused before review: earlier accepted proposals' texts.
   std::vector<std::string> proposals;
+  /// By model, how much its rating counts (agents/weights.h); one that is not named counts 1.
+  std::map<std::string, double> reviewer_weights;
   /// Refuses a program that the campaign knows (by its hash) or cannot train; may be empty. Called from the task's thread.
   std::function<Result<bool>(const lang::Program&)> admit;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ record::TaskBegun next_task(const evolve::Population& population, const std::str
 
 /// The brief of a task that has begun, with what is not written into its event: proposals that were known by then, and what admits programs.
 Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::Task& task);
+
+/// By model, what a reviewer's word counts (agents/weights.h), from what came of the designs that it reviewed.
+std::map<std::string, double> weights_of_reviewers(const evolve::Population& population);
 
 /// How many of a team's places tasks of this campaign should have: all while their designs do as well as those of the other operators of their arm, down
 /// to one in proportion to their success.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "campaign/agents.h"
 #include "campaign/words.h"
 #include "evolve/reviewers.h"
 
@@ -24,6 +25,11 @@ std::string steering_text(const record::Steered& s) {
   if (s.what == "veto") return fmt::format("veto of #{}{}", s.design, s.text.empty() ? "" : ": " + s.text);
   if (s.what == "forget") return "all directions forgotten";
   return s.what + (s.text.empty() ? "" : ": " + s.text);
+}
+
+double weight_of(const std::map<std::string, double>& weights, const std::string& model) {
+  const auto at = weights.find(model);
+  return at == weights.end() ? 1 : at->second;
 }
 
 std::string money(double cost) { return fmt::format("{:.4f}", cost); }
@@ -61,10 +67,11 @@ std::string agents_text(const Reading& r) {
     if (!reviewers.empty())
       out += fmt::format("\n{:<24}{:>9}{:>9}{:>10}{:>9}\n", "reviewer", "scored", "Brier", "by chance",
                          "weight");
+    const auto weights = weights_of_reviewers(p);
     for (const auto& v : reviewers)
       out += fmt::format("{:<24}{:>9}{:>9}{:>10}{:>9.2f}\n", shortened(v.model, 23), v.scored,
                          v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
-                         v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", v.weight);
+                         v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", weight_of(weights, v.model));
   }
   if (!r.steering.empty()) out += "\nsteering\n";
   for (const auto& [time, s] : r.steering)
@@ -110,10 +117,12 @@ void agents_section(Content& c) {
     for (const Outcome& o : outcomes(p)) counts.row({shortened(o.what, 100), std::to_string(o.count)});
     c.out += counts.str();
     Table reviewers({"reviewer", ">scored", ">Brier", ">by chance", ">weight"});
+    const auto weights = weights_of_reviewers(p);
     for (const auto& v : evolve::reviewers(p))
       reviewers.row({shortened(v.model, 40), std::to_string(v.scored),
                      v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
-                     v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", fmt::format("{:.2f}", v.weight)});
+                     v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-",
+                     fmt::format("{:.2f}", weight_of(weights, v.model))});
     if (!reviewers.empty()) {
       c.out += reviewers.str();
       c.soft(

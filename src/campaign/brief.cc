@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "agents/weights.h"
 #include "campaign/agents.h"
 #include "campaign/words.h"
 #include "edit/edit.h"
@@ -198,8 +199,7 @@ record::TaskBegun next_task(const Population& p, const std::string& arm, const M
   brief.neighbours = neighbours(p, parent);
   brief.failures = failures(p);
   brief.directions = p.directions();
-  for (const evolve::Reviewer& r : evolve::reviewers(p))
-    brief.reviewer_weights.push_back({r.model, r.weight});
+  brief.reviewer_weights = weights_of_reviewers(p);
   return {
       id, arm, brief.mode, parent ? parent->born.id : 0, mate ? mate->born.id : 0, agents::to_json(brief)};
 }
@@ -221,6 +221,12 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task) {
     return true;
   };
   return brief;
+}
+
+std::map<std::string, double> weights_of_reviewers(const Population& p) {
+  std::vector<agents::Scored> scored;
+  for (const evolve::Foretold& f : evolve::foretold(p)) scored.push_back({f.model, f.probability, f.beat});
+  return agents::reviewer_weights(scored);
 }
 
 int wanted_tasks(const Population& p, const std::string& arm, int places) {

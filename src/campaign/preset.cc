@@ -3,16 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <fstream>
-#include <functional>
 #include <iterator>
-#include <set>
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
+#include "base/toml.h"
 #include "evolve/strategy.h"
 #include "zoo/library.h"
 
@@ -23,104 +17,8 @@ using evolve::Settings;
 
 namespace {
 
-std::optional<std::int64_t> amount(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : unit == "B" ? 1e9 : 0;
-  if (error != std::errc{} || factor == 0 || value < 0) return std::nullopt;
-  return static_cast<std::int64_t>(std::llround(value * factor));
-}
-
-// Reads a table's keys; the first that is wrong is kept as the error.
-class Table {
- public:
-  Table(const toml::table& table, std::string name, Error& error)
-      : table_(table), name_(std::move(name)), error_(error) {}
-  ~Table() {
-    for (const auto& [key, node] : table_)
-      if (!known_.contains(std::string(key.str())))
-        fail(&node, fmt::format("there is no key {}{}", name_, key.str()), "keys here: " + keys());
-  }
-  Table(const Table&) = delete;
-  Table& operator=(const Table&) = delete;
-
-  void operator()(const char* key, std::string& value) {
-    read(key, "a text", [&](const toml::node& n) {
-      const auto v = n.value_exact<std::string>();
-      if (v) value = *v;
-      return v.has_value();
-    });
-  }
-  void operator()(const char* key, bool& value) {
-    read(key, "true or false", [&](const toml::node& n) {
-      const auto v = n.value_exact<bool>();
-      if (v) value = *v;
-      return v.has_value();
-    });
-  }
-  void operator()(const char* key, double& value) {
-    read(key, "a number of at least 0", [&](const toml::node& n) {
-      const auto v = n.value<double>();
-      if (v && *v >= 0 && std::isfinite(*v)) value = *v;
-      return v && *v >= 0 && std::isfinite(*v);
-    });
-  }
-  void operator()(const char* key, std::int64_t& value) {
-    read(key, "an amount of at least 0, as 5000 or \"5k\"", [&](const toml::node& n) {
-      std::optional<std::int64_t> v = n.value_exact<std::int64_t>();
-      if (const auto text = n.value_exact<std::string>()) v = amount(*text);
-      if (v && *v >= 0) value = *v;
-      return v && *v >= 0;
-    });
-  }
-  void operator()(const char* key, int& value) {
-    std::int64_t wide = value;
-    (*this)(key, wide);
-    value = static_cast<int>(std::min<std::int64_t>(wide, 1'000'000));
-  }
-  template <class T>
-  void list(const char* key, std::vector<T>& values, const char* what,
-            const std::function<bool(const T&)>& allowed) {
-    read(key, what, [&](const toml::node& n) {
-      const toml::array* array = n.as_array();
-      if (!array) return false;
-      values.clear();
-      for (const toml::node& item : *array) {
-        const auto v = item.value<T>();
-        if (!v || !allowed(*v)) return false;
-        values.push_back(*v);
-      }
-      return true;
-    });
-  }
-  const toml::node* node(const char* key) {
-    known_.insert(key);
-    return table_.get(key);
-  }
-  void fail(const toml::node* at, std::string message, std::string hint) {
-    if (!error_.code.empty()) return;
-    error_ = {"preset", std::move(message), std::move(hint), {}};
-    if (at)
-      error_.at = {static_cast<int>(at->source().begin.line), static_cast<int>(at->source().begin.column)};
-  }
-
- private:
-  void read(const char* key, const char* what, const std::function<bool(const toml::node&)>& take) {
-    known_.insert(key);
-    if (const toml::node* n = table_.get(key); n && !take(*n))
-      fail(n, fmt::format("{}{} is not {}", name_, key, what), "");
-  }
-  [[nodiscard]] std::string keys() const { return fmt::format("{}", fmt::join(known_, ", ")); }
-
-  const toml::table& table_;
-  std::string name_;
-  Error& error_;
-  std::set<std::string> known_;
-};
-
 void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& error) {
-  Table t(table, fmt::format("rung {}: ", number), error);
+  TomlTable t(table, fmt::format("rung {}: ", number), "preset", error);
   t("name", r.name);
   t("params", r.params);
   t("tokens", r.tokens);
@@ -156,17 +54,12 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text, const std::string& name) {
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    const auto at = parsed.error().source().begin;
-    return fail("preset", std::string(parsed.error().description()), "see presets/laptop.toml",
-                {static_cast<int>(at.line), static_cast<int>(at.column)});
-  }
+  GABBRO_TRY(parsed, parse_toml(text, "preset", "see presets/laptop.toml"));
   Settings s;
   s.preset = name;
   Error error;
   {
-    Table t(parsed.table(), "", error);
+    TomlTable t(parsed, "", "preset", error);
     t("preset", s.preset);
     t("vocab", s.vocab);
     t("blocks", s.blocks);
@@ -186,7 +79,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
       if (!n->is_table())
         t.fail(n, "limits is not a table", "");
       else {
-        Table limits(*n->as_table(), "limits.", error);
+        TomlTable limits(*n->as_table(), "limits.", "preset", error);
         limits("train_flops", s.limits.train_flops);
         limits("decode_flops", s.limits.decode_flops);
         limits("state_bytes", s.limits.state_bytes);
@@ -196,7 +89,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
       if (!n->is_table())
         t.fail(n, "worker is not a table", "");
       else {
-        Table worker(*n->as_table(), "worker.", error);
+        TomlTable worker(*n->as_table(), "worker.", "preset", error);
         std::int64_t megabytes = s.worker_bytes >> 20;
         worker("seconds", s.worker_seconds);
         worker("megabytes", megabytes);

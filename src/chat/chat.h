@@ -28,8 +28,9 @@ struct Request {
 };
 
 struct Usage {
-  std::int64_t input = 0;   // tokens of the conversation, those of a kept prefix included
-  std::int64_t cached = 0;  // of these, those of a kept prefix
+  std::int64_t input = 0;    // tokens of the conversation, those of a kept prefix included
+  std::int64_t cached = 0;   // of these, those of a kept prefix
+  std::int64_t written = 0;  // of these, those kept for later at a price of their own
   std::int64_t output = 0;
 };
 
@@ -45,11 +46,13 @@ struct Reply {
 /// A language model, or several behind one door. `ask` may be called from several threads at once and blocks until the reply is there.
 /// Errors, by code: "chat key" (refused by the endpoint: key, rights), "chat down" (no endpoint answers; after retries), "chat reply" (an answer that
 /// is none of the interface), "chat context" (the conversation is longer than the model reads), "cap" (the ledger's, nothing was sent), "replay"
-/// (nothing is recorded for this request), "stopped".
+/// (nothing is recorded for this request), "stopped", "store" (the record of calls cannot be written).
 class Chat {
  public:
   virtual ~Chat() = default;
   virtual Result<Reply> ask(const Request& request) = 0;
+  /// Tells what a reply turned out to be worth, from 0 to 1 (it checked, it was accepted): for choosing between models of a role.
+  virtual void judged(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}
 };
 
 }  // namespace gabbro::chat

@@ -1,6 +1,5 @@
 #include "evolve/reviewers.h"
 
-#include <algorithm>
 #include <map>
 
 namespace gabbro::evolve {
@@ -17,32 +16,34 @@ std::optional<bool> beat_parent(const Population& p, const Individual& design) {
   return d.front() < 0;
 }
 
-std::vector<Reviewer> reviewers(const Population& p) {
-  constexpr int kEnough = 5;
-  constexpr double kLeast = 0.05;
-  std::map<std::string, std::pair<Reviewer, int>> all;  // and how many of the scored ones succeeded
+std::vector<Foretold> foretold(const Population& p) {
+  std::vector<Foretold> out;
   for (const Task& task : p.tasks()) {
     if (task.design == 0) continue;
-    const std::optional<bool> beat = beat_parent(p, p.individual(task.design));
-    for (const record::Review& r : task.report.reviews) {
-      auto& [reviewer, successes] = all[r.model];
-      reviewer.model = r.model;
-      if (!beat) continue;
-      const double error = r.probability - (*beat ? 1 : 0);
-      ++reviewer.scored;
-      reviewer.brier += error * error;
-      successes += *beat ? 1 : 0;
-    }
+    if (const auto beat = beat_parent(p, p.individual(task.design)))
+      for (const record::Review& r : task.report.reviews) out.push_back({r.model, r.probability, *beat});
+  }
+  return out;
+}
+
+std::vector<Reviewer> reviewers(const Population& p) {
+  std::map<std::string, Reviewer> all;
+  for (const Task& task : p.tasks())
+    if (task.design != 0)
+      for (const record::Review& r : task.report.reviews) all[r.model].model = r.model;
+  for (const Foretold& f : foretold(p)) {
+    Reviewer& r = all[f.model];
+    const double error = f.probability - (f.beat ? 1 : 0);
+    ++r.scored;
+    r.brier += error * error;
+    r.chance += f.beat ? 1 : 0;  // for now, the successes
   }
   std::vector<Reviewer> out;
-  for (auto& [model, entry] : all) {
-    auto& [r, successes] = entry;
+  for (auto& [model, r] : all) {
     if (r.scored > 0) {
-      const double share = static_cast<double>(successes) / r.scored;
+      const double share = r.chance / r.scored;
       r.brier /= r.scored;
       r.chance = share * (1 - share);
-      if (r.scored >= kEnough)
-        r.weight = r.chance > 0 ? std::clamp(1 - r.brier / r.chance, kLeast, 1.0) : kLeast;
     }
     out.push_back(r);
   }

@@ -67,7 +67,8 @@ class Executor {
 
 struct LocalOptions {
   int slots = 1;
-  std::string worker;  // the program; empty: gabbro-worker beside this program
+  std::string worker;                    // the program; empty: gabbro-worker beside this program
+  std::vector<std::string> hidden = {};  // variables that workers do not get: keys of language models
 };
 
 /// Processes on this machine, each in a process group of its own with standard input closed, standard output as progress (other lines

@@ -149,7 +149,8 @@ class Local : public Executor {
     std::error_code error;
     fs::remove(job.result_file, error);
     if (error) return fail("jobs", fmt::format("cannot remove {}: {}", job.result_file, error.message()));
-    GABBRO_TRY(process, start_process({options_.worker, job.spec_file, job.result_file}, job.log_file));
+    GABBRO_TRY(process, start_process({options_.worker, job.spec_file, job.result_file}, job.log_file,
+                                      options_.hidden));
     workers_.push_back(std::make_unique<Worker>(job, std::move(process)));
     return true;
   }

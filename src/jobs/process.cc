@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
 extern char** environ;
 
@@ -35,10 +37,13 @@ std::string new_mark() {
   return fmt::format("GABBRO_JOB={}.{}.{}", getpid(), time, ++count);
 }
 
-std::vector<std::string> environment(const std::string& mark) {
+std::vector<std::string> environment(const std::string& mark, const std::vector<std::string>& hidden) {
   std::vector<std::string> out{mark};
-  for (char** v = environ; *v != nullptr; ++v)
-    if (std::strncmp(*v, "GABBRO_JOB=", 11) != 0) out.emplace_back(*v);
+  for (char** v = environ; *v != nullptr; ++v) {
+    const std::string_view name(*v, std::strcspn(*v, "="));
+    if (name != "GABBRO_JOB" && std::find(hidden.begin(), hidden.end(), name) == hidden.end())
+      out.emplace_back(*v);
+  }
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) out.emplace_back("OMP_WAIT_POLICY=PASSIVE");
   return out;
 }
@@ -100,11 +105,12 @@ std::vector<pid_t> marked(const std::string& mark) {
 
 }  // namespace
 
-Result<Process> start_process(const std::vector<std::string>& command, const std::string& log) {
+Result<Process> start_process(const std::vector<std::string>& command, const std::string& log,
+                              const std::vector<std::string>& hidden) {
   if (access(command[0].c_str(), X_OK) != 0) return failed(command[0]);
   Process out;
   out.mark = new_mark();
-  std::vector<std::string> words = command, variables = environment(out.mark);
+  std::vector<std::string> words = command, variables = environment(out.mark, hidden);
   const std::vector<char*> argv = pointers(words), envp = pointers(variables);
   int log_file = -1;
   if (!log.empty()) {

@@ -20,8 +20,10 @@ struct Process {
 /// Starts `command` (the program's path first) in a process group of its own: standard input is empty, standard output a pipe, standard
 /// error goes to the end of `log`, or where this program's goes if that is "". Threads that wait for each other do not spin
 /// (OMP_WAIT_POLICY=PASSIVE, unless set): where cores are shared, spinning costs more than all else. SIGTERM reaches it when this process dies.
+/// Of this program's environment it does not get the variables named in `hidden`.
 /// Errors, "jobs": no such program, no log, no pipe, no process.
-Result<Process> start_process(const std::vector<std::string>& command, const std::string& log);
+Result<Process> start_process(const std::vector<std::string>& command, const std::string& log,
+                              const std::vector<std::string>& hidden = {});
 
 /// Bytes that a process and its descendants keep resident; pages that two of them share count twice. 0: it is gone.
 std::uint64_t resident_bytes(pid_t id);

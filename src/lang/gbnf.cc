@@ -86,9 +86,7 @@ std::string statement_rules(int level, int deepest) {
   return r;
 }
 
-}  // namespace
-
-std::string gbnf() {
+std::string grammar(const std::string& root) {
   Trie words;
   std::vector<std::string_view> refused(reserved_words().begin(), reserved_words().end());
   for (const char* habit : {"True", "False", "None", "null", "range"})
@@ -103,7 +101,7 @@ std::string gbnf() {
     at->word = true;
   }
   constexpr int kDeepest = 3;
-  std::string g = R"gbnf(root ::= item ("\n" item)*
+  std::string g = "root ::= " + root + R"gbnf(
 item ::= comment0* (fn | interface | unit | design)
 comment0 ::= "#" text "\n"
 text ::= [^\n\r\x00-\x1f\x7f-\U0010FFFF]*
@@ -145,5 +143,20 @@ break ::= "\n" " "*
   name_rules(words, "name", true, g);
   return g;
 }
+
+}  // namespace
+
+std::string gbnf() { return grammar(R"(item ("\n" item)*)"); }
+
+std::string gbnf_unit(const std::string& name, const std::vector<std::string>& inputs,
+                      const std::vector<std::string>& results) {
+  std::string ports, named;
+  for (const std::string& input : inputs) ports += (ports.empty() ? "" : ", ") + input + ": [t, D]";
+  for (const std::string& result : results) named += ", " + result + ": [t, D]";
+  return grammar(fmt::format(R"g(comment0* "unit {}({}" ("," comma hyper)* ")" " -> [t, D]{}:" eol body)g",
+                             name, ports, named));
+}
+
+std::string gbnf_expression() { return grammar(R"(expr "\n"?)"); }
 
 }  // namespace gabbro::lang

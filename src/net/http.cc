@@ -90,13 +90,19 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   }
   const CURLcode code = curl_easy_perform(c);
   if (code == CURLE_ABORTED_BY_CALLBACK) return fail("stopped", "stopped while waiting for " + request.url);
+  curl_off_t before_sending = 0;
+  curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &before_sending);
+  const bool sent = before_sending > 0;
   if (code == CURLE_OPERATION_TIMEDOUT)
-    return fail("net time", fmt::format("{}: no answer within {:g} s", request.url, request.seconds));
+    return fail(sent ? "net time" : "net connect",
+                fmt::format("{}: no answer within {:g} s", request.url,
+                            sent ? request.seconds : std::min(request.seconds, request.connect_seconds)));
   if (x.too_large)
     return fail("net",
                 fmt::format("{}: the answer is larger than {} bytes", request.url, request.most_bytes));
   if (code != CURLE_OK)
-    return fail("net", fmt::format("{}: {}", request.url, *words != 0 ? words : curl_easy_strerror(code)));
+    return fail(sent ? "net" : "net connect",
+                fmt::format("{}: {}", request.url, *words != 0 ? words : curl_easy_strerror(code)));
   long status = 0;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   x.response.status = static_cast<int>(status);

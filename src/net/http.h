@@ -26,8 +26,8 @@ struct HttpResponse {
 };
 
 /// Blocks until the response is there; may be called from several threads. A status of 400 and above is a response, not an error. `stop`, where given,
-/// ends the exchange within a fraction of a second once it is true. Errors: "net" (no such host, refused, broken off, too large; libcurl's words), "net time"
-/// (beyond `seconds`), "stopped".
+/// ends the exchange within a fraction of a second once it is true. Errors: "net connect" (no such host, refused, no connection in time: nothing was sent), "net"
+/// (broken off, too large; libcurl's words), "net time" (beyond `seconds`), "stopped".
 Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop = nullptr);
 
 /// Percent-encodes a text for a query.

@@ -34,8 +34,9 @@ struct Promise {
 
 struct TaskReport {
   std::string outcome = "failed";  // "design", "failed"
-  std::string cause,
-      detail;  // of a failure: the stage that gave up ("proposal", "review", "plan", "unit", "observation", "chat", "cap", "duplicate") and why
+  /// Of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan", "unit", "assembly", "observation"), the code of
+  /// an error of chat ("stopped", "cap", "chat down" ...), or of Brief::admit; and why.
+  std::string cause, detail;
   std::string mode;             // "mutation", "crossover", "scratch"
   std::string prompts;          // version: hash of the prompt files
   std::string title, proposal;  // the accepted proposal; its text

@@ -11,6 +11,8 @@
 namespace gabbro::store {
 
 using namespace record;
+using sqlite::Connection;
+using sqlite::Rows;
 
 const char* const kEventTable = R"(
 CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);

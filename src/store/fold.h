@@ -2,7 +2,7 @@
 #pragma once
 
 #include "record/event.h"
-#include "store/sqlite.h"
+#include "sqlite/sqlite.h"
 
 namespace gabbro::store {
 
@@ -14,7 +14,7 @@ extern const char* const kAgentTables;  // the part of them that schema 1 did no
 
 /// The event of number `at` (its row in the table of events, which is there already), recorded at `time`, in the tables. Inside
 /// of a transaction that is rolled back on errors. Errors, "store": as Store::append. O(log of the rows).
-Result<bool> fold(Connection& db, std::int64_t at, double time, const record::Event& event);
+Result<bool> fold(sqlite::Connection& db, std::int64_t at, double time, const record::Event& event);
 
 /// A cause without its numbers: what stands before the first digit or colon. Digits at the start are left out.
 std::string without_numbers(const std::string& cause);

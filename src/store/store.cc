@@ -11,12 +11,15 @@
 #include <filesystem>
 #include <optional>
 
+#include "sqlite/sqlite.h"
 #include "store/fold.h"
-#include "store/sqlite.h"
 
 namespace gabbro::store {
 
 using namespace record;
+using sqlite::Connection;
+using sqlite::in_transaction;
+using sqlite::Rows;
 
 namespace {
 
@@ -75,14 +78,6 @@ Result<bool> has_record(Connection& db, const std::string& path) {
 
 // Schema 1 has no tables of agents.
 bool knows_tasks(Connection& db) { return number_of(db, "PRAGMA user_version") > 1; }
-
-Result<bool> in_transaction(Connection& db, const auto& work) {
-  if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
-  Result<bool> done = work();
-  if (done) done = db.script("COMMIT");
-  if (!done) (void)db.script("ROLLBACK");  // SQLite may have done it
-  return done;
-}
 
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";

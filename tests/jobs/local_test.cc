@@ -96,6 +96,23 @@ class LocalTest : public ::testing::Test {
   std::vector<Update> updates;
 };
 
+TEST_F(LocalTest, HiddenVariablesDoNotReachTheWorker) {
+  setenv("GABBRO_TEST_KEY", "distinctive-4711", 1);
+  setenv("GABBRO_TEST_KEY_2", "stays", 1);
+  workers_do("env > seen; " + std::string(kDone));
+  executor = std::move(*local_executor({1, folder / "worker", {"GABBRO_TEST_KEY", "NEVER_SET"}}));
+  start(1);
+  EXPECT_EQ(ends()[1].kind, Ended::Kind::kResult);
+  unsetenv("GABBRO_TEST_KEY");
+  unsetenv("GABBRO_TEST_KEY_2");
+  std::ifstream file(folder / "seen");
+  const std::string seen{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(seen.find("distinctive-4711"), std::string::npos);
+  EXPECT_EQ(seen.find("GABBRO_TEST_KEY="), std::string::npos);
+  EXPECT_NE(seen.find("GABBRO_TEST_KEY_2=stays"), std::string::npos);
+  EXPECT_NE(seen.find("GABBRO_JOB="), std::string::npos);
+}
+
 void expect_cause(const Ended& end, Kind kind, const std::string& says) {
   EXPECT_EQ(end.kind, kind) << end.cause;
   EXPECT_NE(end.cause.find(says), std::string::npos) << end.cause;

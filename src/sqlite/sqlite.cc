@@ -1,4 +1,4 @@
-#include "store/sqlite.h"
+#include "sqlite/sqlite.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-namespace gabbro::store {
+namespace gabbro::sqlite {
 
 namespace {
 
@@ -15,7 +15,7 @@ constexpr int kBusyMilliseconds =
 
 [[noreturn]] void unreadable(sqlite3* handle) {
   const char* path = sqlite3_db_filename(handle, "main");
-  check_failed(sqlite3_errmsg(handle), path == nullptr ? "record" : path, 0);
+  check_failed(sqlite3_errmsg(handle), path == nullptr ? "database" : path, 0);
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ tl::unexpected<Error> Connection::error(int code) const {
   std::string hint;
   if (kind == SQLITE_FULL || kind == SQLITE_IOERR)
     hint = "is the disk full? what was recorded before is safe; make room and go on";
-  if (kind == SQLITE_NOTADB) hint = "it is no record of a campaign";
+  if (kind == SQLITE_NOTADB) hint = "it is no database of SQLite, or a damaged one";
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
     hint = "does the folder exist, and may it be written?";
   return fail("store", fmt::format("{}: {}", path_, sqlite3_errmsg(handle_)), hint);
@@ -111,4 +111,4 @@ std::string Rows::text(int column) const {
              : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
-}  // namespace gabbro::store
+}  // namespace gabbro::sqlite

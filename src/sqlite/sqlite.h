@@ -1,4 +1,4 @@
-// SQLite as the store needs it: one connection, statements prepared once, values of three types.
+// SQLite: one connection, statements prepared once, values of three types.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace gabbro::store {
+namespace gabbro::sqlite {
 
 class Rows;
 
@@ -90,4 +90,13 @@ Result<bool> Connection::run(const char* sql, const A&... values) {
   return changed(statement) > 0;
 }
 
-}  // namespace gabbro::store
+/// `work` (a Result<bool> of nothing) in one transaction of the only writer, rolled back where it fails. Errors: those of `work`; "store".
+Result<bool> in_transaction(Connection& db, const auto& work) {
+  if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
+  Result<bool> done = work();
+  if (done) done = db.script("COMMIT");
+  if (!done) (void)db.script("ROLLBACK");  // SQLite may have done it
+  return done;
+}
+
+}  // namespace gabbro::sqlite

@@ -1,0 +1,172 @@
+#include "agents/assemble.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "agents/prompts.h"
+#include "agents/replies.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+constexpr int kWidth = 256, kVocab = 4096;  // of a new design; the ladder sets both
+
+bool is_design(const lang::Item& item) { return std::holds_alternative<lang::Design>(item.value); }
+
+lang::Design& design_in(lang::Program& program) {
+  for (lang::Item& item : program.items)
+    if (auto* design = std::get_if<lang::Design>(&item.value)) return *design;
+  GABBRO_CHECK(false);
+}
+
+lang::Expr number(double value) {
+  lang::Expr e;
+  e.number = value;
+  return e;
+}
+
+// Items of `from` that crossover removed as nothing read them any more: the coder may want them.
+void keep_units(lang::Program& program, const lang::Program& from) {
+  std::vector<lang::Item> all = with_items(from.items, program.items);
+  std::erase_if(all, is_design);
+  for (const lang::Item& item : program.items)
+    if (is_design(item)) all.push_back(item);
+  program.items = std::move(all);
+}
+
+std::string text_at(const lang::Program& program, const lang::Library& library, const std::string& path) {
+  const auto instance = edit::subtree(program, library, path);
+  return instance ? lang::print(*instance) : "";
+}
+
+}  // namespace
+
+Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library) {
+  const std::size_t wanted = brief.mode == "mutation" ? 1 : brief.mode == "crossover" ? 2 : 0;
+  if (wanted == 0 && brief.mode != "scratch")
+    return fail("brief", "there is no mode " + brief.mode, "mutation, crossover, scratch");
+  if (brief.parents.size() < wanted)
+    return fail("brief",
+                fmt::format("{} needs {} parents, there are {}", brief.mode, wanted, brief.parents.size()));
+  std::vector<lang::Program> out;
+  for (const Parent& parent : brief.parents) {
+    lang::CheckReport report = lang::check(parent.program, library);
+    if (report.valid())
+      if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
+    if (!report.valid())
+      return fail("brief",
+                  fmt::format("parent {} does not check: {}", parent.name, report.errors[0].message));
+    out.push_back(std::move(report.program));
+  }
+  return out;
+}
+
+Result<Base> prepare(const Proposal& p, const std::string& mode, const std::vector<lang::Program>& parents,
+                     const lang::Library& library) {
+  Base base{mode, {}, p.place, {}, {}};
+  if (mode == "scratch") {
+    base.place.clear();
+    return base;
+  }
+  base.program = parents[0];
+  const auto refuse = [](const char* field, const Error& e) {
+    return fail("proposal", fmt::format("{}: {}", field, e.message), e.hint);
+  };
+  const auto was = edit::subtree(base.program, library, p.place);
+  if (!was) return refuse("place", was.error());
+  base.was = lang::print(*was);
+  if (mode == "mutation") return base;
+  if (const auto from = edit::subtree(parents[1], library, p.from); !from)
+    return refuse("from", from.error());
+  auto crossed = edit::crossover(base.program, library, p.place, parents[1], p.from);
+  if (!crossed) return refuse("what stands at `from` does not fit `place`", crossed.error());
+  base.program = std::move(*crossed);
+  base.came = text_at(base.program, library, p.place);
+  keep_units(base.program, parents[0]);
+  return base;
+}
+
+std::vector<lang::Item> items_of(const Base& base) {
+  std::vector<lang::Item> items = base.program.items;
+  std::erase_if(items, is_design);
+  return items;
+}
+
+std::vector<lang::Item> with_items(std::vector<lang::Item> items, const std::vector<lang::Item>& added) {
+  for (const lang::Item& item : added) {
+    const auto same = std::find_if(items.begin(), items.end(), [&](const lang::Item& known) {
+      return lang::item_name(known) == lang::item_name(item);
+    });
+    if (same != items.end())
+      *same = item;
+    else
+      items.push_back(item);
+  }
+  return items;
+}
+
+Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& added,
+                               const std::string& instance, const std::string& title,
+                               const edit::Against& against) {
+  lang::Program program;
+  program.items = with_items(items_of(base), added);
+  lang::Item last;
+  if (base.mode == "scratch") {
+    GABBRO_TRY(stack, lang::parse_expression(instance));
+    lang::Design design;
+    design.width = number(kWidth);
+    design.vocab = number(kVocab);
+    design.stack = std::move(stack);
+    last.value = std::move(design);
+  } else {
+    for (const lang::Item& item : base.program.items)
+      if (is_design(item)) last = item;
+  }
+  std::get<lang::Design>(last.value).name = design_name(title);
+  program.items.push_back(std::move(last));
+  std::string& name = design_in(program).name;
+  while (std::any_of(program.items.begin(), program.items.end() - 1,
+                     [&](const lang::Item& item) { return lang::item_name(item) == name; }) ||
+         against.library.unit(name))
+    name += "Design";
+  if (base.mode != "scratch" && !instance.empty()) {
+    GABBRO_TRY(expr, lang::parse_expression(instance));
+    return edit::replace_subtree(program, against, base.place, expr);
+  }
+  edit::tidy(program);
+  return edit::accept(std::move(program), against);
+}
+
+std::string places_text(const lang::Program& program, const lang::Library& library, std::size_t most) {
+  std::string out;
+  std::size_t count = 0;
+  for (const edit::Place& place : edit::places(program, library)) {
+    if (++count > most) break;
+    out += fmt::format("- {}: {}\n", place.path, shortened(lang::print(place.instance), 160));
+  }
+  return out;
+}
+
+std::string design_name(const std::string& title) {
+  std::string name;
+  bool start = true;
+  for (const char c : title) {
+    const auto u = static_cast<unsigned char>(c);
+    if (u < 128 && std::isalnum(u)) {
+      if (!(name.empty() && std::isdigit(u))) name += start ? static_cast<char>(std::toupper(u)) : c;
+      start = false;
+    } else {
+      start = true;
+    }
+    if (name.size() >= 40) break;
+  }
+  return is_legal_name(name) ? name : name + "Design";
+}
+
+}  // namespace gabbro::agents

@@ -1,0 +1,207 @@
+#include "agents/coder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/replies.h"
+#include "lang/gbnf.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+std::string printed(const std::vector<lang::Item>& items) {
+  lang::Program p;
+  p.items = items;
+  return items.empty() ? "" : lang::print(p);
+}
+
+// Units of the zoo that read other positions: what Gab looks like where it is hardest. Drawn by the brief's seed.
+std::string examples_text(const Brief& brief, int count) {
+  std::vector<const lang::Item*> items;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const lang::Item& item : zoo::program(entry.file)->items)
+      if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
+        const std::string text = lang::print(item);
+        const bool mixes = text.find("scan ") != std::string::npos || text.find("past(") != std::string::npos;
+        if (mixes && unit->body.size() <= 14 && text.size() < 1200) items.push_back(&item);
+      }
+  Random random = Random(brief.seed).split("examples");
+  std::string out;
+  for (int i = 0; i < count && !items.empty(); ++i) {
+    const auto at = random.below(static_cast<std::int64_t>(items.size()));
+    out += (out.empty() ? "" : "\n") + lang::print(*items[static_cast<std::size_t>(at)]);
+    items.erase(items.begin() + at);
+  }
+  return out.empty() ? "" : quoted("library", out);
+}
+
+// Everything that the questions for one design have in common.
+struct Site {
+  Talk& talk;
+  const Proposal& proposal;
+  const Plan& plan;
+  const Base& base;
+};
+
+Question question(const Site& site, const PlannedUnit& unit, const Draft& draft, int variant) {
+  Question q{.role = "coder",
+             .prompt = "coder.md",
+             .coding = true,
+             .variant = variant,
+             .temperature = site.talk.settings().temperature};
+  q.values["examples"] = examples_text(site.talk.brief(), site.talk.settings().examples);
+  q.values["proposal"] = quoted("proposal", describe(site.proposal));
+  q.values["parents"] = site.base.was.empty() ? "" : site.talk.values["parents"];
+  const std::string written = printed(draft.items);
+  q.values["written"] = written.empty() ? "" : quoted("written", written);
+  q.values["unit"] =
+      fmt::format("unit {}\n{}", signature(unit), unit.does.empty() ? "" : quoted("plan", unit.does));
+  q.grammar = lang::gbnf_unit(unit.name, unit.inputs, unit.results);
+  return q;
+}
+
+std::string complaint_of(const Candidate& c, const chat::Reply& reply) {
+  return fmt::format("{}The checker refuses this:\n{}Write the whole unit again, corrected.",
+                     reply.cut ? "The reply was cut, as it was too long. " : "",
+                     describe_errors(c.errors, c.text));
+}
+
+struct Tried {
+  Candidate candidate;
+  chat::Reply reply;
+};
+
+bool better(const Tried& a, const Tried& b) { return a.candidate.badness() < b.candidate.badness(); }
+
+bool is_last(const Plan& plan, const PlannedUnit& unit) { return &unit == &plan.units.back(); }
+
+// The candidates for one place, best first; all of them invalid when repairs ran out.
+Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, const Draft& draft,
+                                  const std::vector<chat::Message>& after, record::WrittenUnit& stats) {
+  const Settings& s = site.talk.settings();
+  std::vector<Tried> tried;
+  int variant = 0;
+  const auto ask = [&](std::vector<chat::Message> said) -> Result<bool> {
+    Question q = question(site, unit, draft, variant++);
+    q.after = std::move(said);
+    GABBRO_TRY(reply, site.talk.ask(q));
+    Candidate c = judge(reply.text, unit, site.proposal, site.base, draft.items, is_last(site.plan, unit),
+                        site.talk.tools().library);
+    ++stats.candidates;
+    stats.valid += c.valid() ? 1 : 0;
+    site.talk.tell("checker", c.valid() ? "valid" : "refused",
+                   unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text)));
+    tried.push_back({std::move(c), std::move(reply)});
+    std::stable_sort(tried.begin(), tried.end(), better);
+    return true;
+  };
+  for (int i = 0; i < (s.checker ? s.candidates : 1); ++i)
+    if (auto ok = ask(after); !ok) return tl::unexpected(ok.error());
+  for (int i = 0; s.checker && i < s.repairs && !tried[0].candidate.valid(); ++i) {
+    // Best-first: the one with the fewest errors goes back; its repair takes its place in the order.
+    auto said = after;
+    const Tried best = tried[0];
+    tried.erase(tried.begin());
+    if (!best.reply.text.empty()) said.push_back({"assistant", shortened(best.candidate.text, 6000)});
+    said.push_back({"user", complaint_of(best.candidate, best.reply)});
+    ++stats.repairs;
+    if (auto ok = ask(std::move(said)); !ok) return tl::unexpected(ok.error());
+    // A repair that made it worse is dropped, unless nothing else is left to go on with.
+    if (!tried[0].candidate.valid() && better(best, tried[0])) tried.push_back(best);
+  }
+  return tried;
+}
+
+Draft extended(const Draft& draft, const Candidate& c) {
+  Draft out = draft;
+  out.items = with_items(std::move(out.items), c.items);
+  out.errors.insert(out.errors.end(), c.errors.begin(), c.errors.end());
+  out.badness[0] += static_cast<std::size_t>(c.broken);
+  out.badness[1] += c.text.size();
+  return out;
+}
+
+tl::unexpected<Error> unit_failure(const PlannedUnit& unit, const Candidate& c) {
+  return fail("unit", fmt::format("{}: {}", unit.name, shortened(c.errors[0].message, 600)),
+              c.errors[0].hint);
+}
+
+}  // namespace
+
+Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan,
+                                       const Base& base) {
+  const Site site{talk, proposal, plan, base};
+  std::vector<Draft> drafts{{}};
+  for (const PlannedUnit& unit : plan.units) {
+    record::WrittenUnit stats;
+    stats.name = unit.name;
+    std::vector<Draft> next;
+    Result<std::vector<Tried>> tried;
+    for (const Draft& draft : drafts) {
+      tried = search(site, unit, draft, {}, stats);
+      if (!tried) break;
+      for (const Tried& t : *tried)
+        if (t.candidate.valid() || !talk.settings().checker) next.push_back(extended(draft, t.candidate));
+    }
+    talk.report().units.push_back(stats);
+    if (!tried) return tl::unexpected(tried.error());
+    if (next.empty()) return unit_failure(unit, tried->front().candidate);
+    std::stable_sort(next.begin(), next.end(),
+                     [](const Draft& a, const Draft& b) { return a.badness < b.badness; });
+    next.resize(std::min(next.size(), static_cast<std::size_t>(talk.settings().beam)));
+    drafts = std::move(next);
+  }
+  return drafts;
+}
+
+Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base,
+                           Draft draft, const std::string& name, const std::string& complaint) {
+  const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
+                                 [&](const PlannedUnit& u) { return u.name == name; });
+  if (unit == plan.units.end()) return fail("unit", "no unit of the plan is named " + shortened(name, 80));
+  std::string before;
+  for (const lang::Item& item : draft.items)
+    if (lang::item_name(item) == name) before = lang::print(item);
+  const std::vector<chat::Message> after{{"assistant", before},
+                                         {"user", complaint + " Write the whole unit again, changed so."}};
+  auto stats = std::find_if(talk.report().units.begin(), talk.report().units.end(),
+                            [&](const record::WrittenUnit& w) { return w.name == name; });
+  GABBRO_CHECK(stats != talk.report().units.end());
+  ++stats->repairs;
+  GABBRO_TRY(tried, search({talk, proposal, plan, base}, *unit, draft, after, *stats));
+  if (!tried[0].candidate.valid()) return unit_failure(*unit, tried[0].candidate);
+  draft.items = with_items(std::move(draft.items), tried[0].candidate.items);
+  return draft;
+}
+
+Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
+                                   const Draft& draft, lang::CheckReport& report) {
+  const Settings& s = talk.settings();
+  if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
+  auto built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
+  for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
+    const std::string complaint = describe_errors({built.error()}, "");
+    talk.tell("checker", "refused", "instance " + plan.instance + "\n" + complaint);
+    Question q{.role = "coder", .prompt = "instance.md", .coding = true, .variant = i};
+    q.values["instance"] = instance_text(base);
+    q.values["proposal"] = quoted("proposal", describe(proposal));
+    q.values["written"] = quoted("written", printed(draft.items));
+    q.grammar = lang::gbnf_expression();
+    q.after = {{"assistant", plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
+               {"user", fmt::format("The checker refuses this:\n{}Write the expression again, corrected.",
+                                    complaint)}};
+    GABBRO_TRY(reply, talk.ask(q));
+    plan.instance = find_expression(reply.text);
+    built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
+  }
+  if (!built) return fail("assembly", built.error().message, built.error().hint);
+  return built;
+}
+
+}  // namespace gabbro::agents

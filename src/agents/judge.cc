@@ -1,0 +1,115 @@
+// What a reply of the coder is worth.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "agents/coder.h"
+#include "agents/replies.h"
+#include "edit/codebook.h"
+#include "lang/parser.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+// The items of the reply that belong to it: of each name the last, no designs, nothing that is known.
+std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::string& unit,
+                                  const std::vector<lang::Item>& known) {
+  std::vector<lang::Item> out;
+  for (lang::Item& item : items) {
+    const std::string& name = lang::item_name(item);
+    if (std::holds_alternative<lang::Design>(item.value)) continue;
+    const bool is_known = std::any_of(known.begin(), known.end(),
+                                      [&](const lang::Item& k) { return lang::item_name(k) == name; });
+    if (is_known && name != unit) continue;
+    std::erase_if(out, [&](const lang::Item& earlier) { return lang::item_name(earlier) == name; });
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
+std::string ports_of(const lang::Unit& unit) {
+  PlannedUnit p{unit.name, {}, {}, {}, {}};
+  for (const lang::Port& port : unit.inputs) p.inputs.push_back(port.name);
+  for (std::size_t i = 1; i < unit.outputs.size(); ++i) p.results.push_back(unit.outputs[i].name);
+  return signature(p);
+}
+
+// Whether all ports are [t, D], as many as declared, and the results named so.
+bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
+  const auto plain = [](const lang::Port& p) { return p.axes == std::vector<std::string>{"t", "D"}; };
+  if (!std::all_of(unit.inputs.begin(), unit.inputs.end(), plain)) return false;
+  if (!std::all_of(unit.outputs.begin(), unit.outputs.end(), plain)) return false;
+  if (unit.inputs.size() != planned.inputs.size() || unit.outputs.size() != planned.results.size() + 1)
+    return false;
+  for (std::size_t i = 0; i < planned.results.size(); ++i)
+    if (unit.outputs[i + 1].name != planned.results[i]) return false;
+  return true;
+}
+
+Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& planned,
+                      const lang::Unit* found) {
+  Error e{"interface",
+          "",
+          fmt::format("write `unit {}:` with hyperparameters and slots after the inputs", signature(planned)),
+          {1, 1}};
+  if (found) {
+    e.message =
+        fmt::format("the unit was declared as {}, the reply has {}", signature(planned), ports_of(*found));
+    return e;
+  }
+  std::string names;
+  for (const lang::Item& item : items) names += (names.empty() ? "" : ", ") + lang::item_name(item);
+  e.message =
+      fmt::format("the reply has no unit {}{}", planned.name, names.empty() ? "" : "; it has " + names);
+  return e;
+}
+
+}  // namespace
+
+std::vector<std::size_t> Candidate::badness() const {
+  std::size_t weight = 0;
+  for (const Error& e : errors) weight += e.code == "syntax" || e.code == "interface" ? 10 : 1;
+  return {weight, static_cast<std::size_t>(broken), text.size()};
+}
+
+Candidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
+                const Base& base, const std::vector<lang::Item>& written, bool last,
+                const lang::Library& library) {
+  Candidate c;
+  c.text = find_code(reply);
+  lang::ParseResult parsed = lang::parse(c.text);
+  const auto known = with_items(items_of(base), written);
+  c.items = own_items(std::move(parsed.program.items), planned.name, known);
+  c.errors = std::move(parsed.errors);
+  if (!c.errors.empty()) return c;
+
+  const lang::Unit* unit = nullptr;
+  for (const lang::Item& item : c.items)
+    if (const auto* u = std::get_if<lang::Unit>(&item.value); u && u->name == planned.name) unit = u;
+  if (!unit || !fits(*unit, planned)) {
+    c.errors.push_back(interface_error(c.items, planned, unit));
+    return c;
+  }
+  for (const lang::Item& item : c.items)
+    if (const auto* u = std::get_if<lang::Unit>(&item.value); u && u->name != planned.name)
+      c.errors.push_back(
+          {"interface", fmt::format("the reply has another unit, {}", u->name),
+           fmt::format("write {} alone; what it needs besides can stand in it, or in a `fn`", planned.name),
+           item.at});
+  if (!c.errors.empty()) return c;
+
+  lang::Program program;
+  program.items = with_items(known, c.items);
+  const lang::CheckReport report = lang::check(std::move(program), library);
+  c.errors = report.errors;
+  if (!last) return c;
+  for (const lang::Subject& s : report.subjects)
+    if (s.name == planned.name && s.elaboration.ok())
+      for (const record::Promise& p : verify_promises(proposal, s.facts))
+        if (!p.kept && (p.property != "reach" || p.said == "window")) ++c.broken;
+  return c;
+}
+
+}  // namespace gabbro::agents

@@ -1,0 +1,38 @@
+// The librarian: asks a library for what the proposer should have read.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "agents/talk.h"
+#include "record/fields.h"
+
+namespace gabbro::agents {
+
+Result<std::string> find_literature(Talk& talk) {
+  const Settings& s = talk.settings();
+  if (!talk.tools().literature || s.queries == 0) return std::string();
+  std::vector<std::string> queries;
+  const auto asked =
+      talk.ask_object({.role = "librarian", .prompt = "librarian.md", .schema = "librarian.json"},
+                      "literature", [&](const std::string& json) -> Result<bool> {
+                        GABBRO_TRY(io, record::Reader::parse(json, "query list"));
+                        io("queries", queries);
+                        if (!io.error().code.empty()) return tl::unexpected(io.error());
+                        return true;
+                      });
+  if (!asked) {
+    if (asked.error().code != "literature") return tl::unexpected(asked.error());
+    return std::string();
+  }
+  queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));
+  std::set<std::string> seen;
+  std::string out;
+  for (const std::string& query : queries)
+    for (const std::string& excerpt : talk.tools().literature(shortened(query, 200), s.excerpts))
+      if (seen.insert(excerpt).second) out += quoted("literature", excerpt, 1200) + "\n";
+  talk.tell("librarian", "note", fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
+  return out;
+}
+
+}  // namespace gabbro::agents

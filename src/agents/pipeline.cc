@@ -1,0 +1,209 @@
+#include "agents/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "agents/prompts.h"
+#include "agents/replies.h"
+#include "agents/roles.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+// Whether the campaign takes the program. A refusal that false says without a reason is a known design.
+Result<bool> admitted(const Brief& brief, const lang::Program& program) {
+  if (!brief.admit) return true;
+  GABBRO_TRY(ok, brief.admit(program));
+  if (!ok) return fail("duplicate", "the campaign knows this design");
+  return true;
+}
+
+// A draft on its way to a design: written, built, compared with its proposal.
+class Build {
+ public:
+  Build(Talk& talk, const Accepted& accepted, Plan plan, Draft draft)
+      : talk_(talk), accepted_(accepted), plan_(std::move(plan)), draft_(std::move(draft)) {}
+
+  Result<std::string> run() {
+    if (auto ok = make(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = keep_promises(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = be_observed(); !ok) return tl::unexpected(ok.error());
+    return lang::print(program_);
+  }
+
+ private:
+  Result<bool> make() {
+    GABBRO_TRY(program, finish_draft(talk_, accepted_.proposal, plan_, accepted_.base, draft_, report_));
+    program_ = std::move(program);
+    talk_.report().promises = verify_promises(accepted_.proposal, facts());
+    for (const record::Promise& p : talk_.report().promises)
+      talk_.tell("checker", p.kept ? "kept" : "broken",
+                 fmt::format("{}: promised {}, found {}", p.property, p.said, p.found));
+    return true;
+  }
+
+  Result<bool> rewrite(const std::string& unit, const std::string& complaint) {
+    talk_.tell("observer", "repair", unit + ": " + complaint);
+    GABBRO_TRY(draft,
+               rewrite_unit(talk_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
+    draft_ = std::move(draft);
+    return make();
+  }
+
+  // Derived facts first, then whether the campaign takes it: what breaks a promise is written again, once.
+  Result<bool> keep_promises() {
+    for (bool again : {true, false}) {
+      const std::string wrong = broken(talk_.report().promises);
+      const auto taken = admitted(talk_.brief(), program_);
+      if (wrong.empty() && taken) return true;
+      // Without a checker promises are recorded, and nobody acts on them.
+      if (taken && !talk_.settings().checker) return true;
+      const bool duplicate =
+          !taken && (taken.error().code == "duplicate" || taken.error().code == "same function");
+      again = again && !duplicate && !plan_.units.empty() && talk_.settings().checker;
+      if (!again && !taken) return tl::unexpected(taken.error());
+      if (!again) return fail("observation", "promises are broken: " + wrong);
+      const std::string complaint =
+          wrong.empty() ? "The campaign refuses the finished design: " + taken.error().message + "."
+                        : "The finished design breaks its promises: " + wrong + ".";
+      if (auto ok = rewrite(plan_.units.back().name, complaint); !ok) return ok;
+    }
+    return true;
+  }
+
+  Result<bool> be_observed() {
+    if (!talk_.settings().observer) return true;
+    for (const bool again : {true, false}) {
+      GABBRO_TRY(seen, observe(talk_, accepted_.proposal, lang::print(program_), facts()));
+      talk_.report().observation = seen.rating;
+      std::string& text = talk_.report().observed;
+      text.clear();
+      for (std::size_t i = 0; i < seen.differences.size() && i < 8; ++i)
+        text += "- " + shortened(seen.differences[i], 600) + "\n";
+      const bool passed = seen.rating >= talk_.settings().observer_pass;
+      talk_.tell("observer", passed ? "passed" : "refused", fmt::format("rated {}\n{}", seen.rating, text));
+      if (passed) return true;
+      if (!again || plan_.units.empty())
+        return fail("observation", fmt::format("rated {}, it takes {:g}: {}", seen.rating,
+                                               talk_.settings().observer_pass, text));
+      const auto named = [&](const PlannedUnit& u) { return u.name == seen.unit; };
+      const std::string unit =
+          std::any_of(plan_.units.begin(), plan_.units.end(), named) ? seen.unit : plan_.units.back().name;
+      if (auto ok = rewrite(
+              unit, fmt::format("It departs from the proposal:\n{}{}", text, shortened(seen.change, 1000)));
+          !ok)
+        return ok;
+      if (auto ok = keep_promises(); !ok) return ok;
+    }
+    return true;
+  }
+
+  [[nodiscard]] const ir::Facts& facts() const { return report_.subjects.front().facts; }
+
+  Talk& talk_;
+  const Accepted& accepted_;
+  Plan plan_;
+  Draft draft_;
+  lang::Program program_;
+  lang::CheckReport report_;
+};
+
+Result<std::string> by_stages(Talk& talk) {
+  GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
+  GABBRO_TRY(literature, find_literature(talk));
+  GABBRO_TRY(accepted, find_proposal(talk, parents, literature));
+  GABBRO_TRY(plan, make_plan(talk, accepted.proposal, accepted.base));
+  GABBRO_TRY(drafts, write_units(talk, accepted.proposal, plan, accepted.base));
+  return Build(talk, accepted, std::move(plan), std::move(drafts.front())).run();
+}
+
+// For comparison: the whole program in one reply, and what comes is what is judged.
+Result<std::string> in_one_reply(Talk& talk) {
+  GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
+  talk.report().attempts = 1;
+  GABBRO_TRY(reply, talk.ask({.role = "coder",
+                              .prompt = "direct.md",
+                              .coding = true,
+                              .temperature = talk.settings().temperature}));
+  const std::string code = find_code(reply.text);
+  lang::CheckReport report = lang::check(code, talk.tools().library);
+  if (report.valid())
+    if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
+  if (!report.valid()) {
+    talk.tell("checker", "refused", describe_errors(report.errors, code));
+    return fail("assembly", report.errors[0].message, report.errors[0].hint);
+  }
+  talk.report().title = edit::design_of(report.program).value()->name;
+  if (auto ok = admitted(talk.brief(), report.program); !ok) return tl::unexpected(ok.error());
+  return lang::print(report.program);
+}
+
+void ended(record::TaskReport& report, const Error& error) {
+  report.outcome = "failed";
+  report.cause = error.code;
+  report.detail =
+      shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
+}
+
+// Libraries below may run out of memory or throw on what nobody thought of: a task fails, a campaign does not.
+template <class F>
+void guarded(record::TaskReport& report, F&& work) {
+  try {
+    work();
+  } catch (const std::exception& e) {
+    ended(report, {"internal", e.what(), "", {}});
+  }
+}
+
+}  // namespace
+
+record::TaskReport run_task(const Brief& brief, const Tools& tools) {
+  record::TaskReport report;
+  report.mode = brief.mode;
+  guarded(report, [&] {
+    report.prompts = prompts_version();
+    Talk talk(brief, tools, report);
+    auto program = tools.settings.direct ? in_one_reply(talk) : by_stages(talk);
+    if (program) {
+      report.outcome = "design";
+      report.program = std::move(*program);
+    } else {
+      ended(report, program.error());
+    }
+    talk.tell("checker", "note", program ? "a design" : report.cause + ": " + report.detail);
+  });
+  return report;
+}
+
+record::TaskReport review_program(const std::string& program, const Brief& brief, const Tools& tools) {
+  record::TaskReport report;
+  guarded(report, [&] {
+    report.prompts = prompts_version();
+    lang::CheckReport checked = lang::check(program, tools.library);
+    if (checked.valid())
+      if (const auto one = edit::design_of(checked.program); !one) checked.errors.push_back(one.error());
+    if (!checked.valid())
+      return ended(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
+    Talk talk(brief, tools, report);
+    report.title = checked.subjects.front().name;
+    report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
+                                  lang::print(checked.program), facts_text(checked.subjects.front().facts));
+    auto reviews = review(talk, report.proposal);
+    if (!reviews) return ended(report, reviews.error());
+    report.reviews = std::move(*reviews);
+    const double rating = mean_rating(report.reviews, brief.reviewer_weights);
+    if (rating >= tools.settings.pass)
+      report.outcome = "design";
+    else
+      ended(report,
+            {"review", fmt::format("rated {:.1f}, it takes {:g}", rating, tools.settings.pass), "", {}});
+  });
+  return report;
+}
+
+}  // namespace gabbro::agents

@@ -1,0 +1,183 @@
+#include "agents/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "agents/replies.h"
+#include "edit/codebook.h"
+#include "lang/builtins.h"
+#include "lang/parser.h"
+#include "record/fields.h"
+
+namespace gabbro::agents {
+
+template <class Io, record::Is<PlannedUnit> X>
+void fields(Io& io, X& x) {
+  io("name", x.name);
+  io("inputs", x.inputs);
+  io("does", x.does);
+  io.later("results", x.results);
+  io.later("uses", x.uses);
+}
+
+namespace {
+
+std::string shape(const PlannedUnit& unit) {
+  std::vector<lang::Port> inputs(unit.inputs.size()), outputs(1);
+  for (const std::string& r : unit.results) outputs.push_back({r, {}, {}});
+  return edit::shape_of(inputs, outputs);
+}
+
+Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::Library& library) {
+  if (!is_legal_name(unit.name))
+    return fail("plan", fmt::format("'{}' is not a name for a unit", shortened(unit.name, 80)),
+                "as GatedMemory");
+  if (library.unit(unit.name) || library.function(unit.name) || library.interface(unit.name) ||
+      lang::find_builtin(unit.name))
+    return fail("plan", fmt::format("{} is a name of the library", unit.name),
+                "give the new unit a name of its own");
+  for (const lang::Item& item : base.program.items) {
+    if (lang::item_name(item) != unit.name) continue;
+    const auto* own = std::get_if<lang::Unit>(&item.value);
+    if (!own || base.mode != "mutation" || edit::shape_of(own->inputs, own->outputs) != shape(unit))
+      return fail(
+          "plan",
+          fmt::format("{} is a name of a parent's own, with another interface or part of what is crossed",
+                      unit.name),
+          "give the new unit a name of its own");
+  }
+  if (unit.inputs.empty() || unit.inputs.size() > 8 || unit.results.size() > 8)
+    return fail("plan",
+                fmt::format("{} has {} inputs and {} results", unit.name, unit.inputs.size(),
+                            1 + unit.results.size()),
+                "1 to 8 inputs, mostly [\"x\"]; further results mostly []");
+  std::set<std::string> ports;
+  for (const auto* names : {&unit.inputs, &unit.results})
+    for (const std::string& port : *names)
+      if (!is_legal_name(port) || !ports.insert(port).second)
+        return fail("plan",
+                    fmt::format("'{}' cannot name an input or result of {}", shortened(port, 80), unit.name),
+                    "names of letters, each once");
+  return true;
+}
+
+// Each unit after those it uses, otherwise as listed.
+Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
+  std::vector<PlannedUnit> out;
+  std::set<std::string> done;
+  while (!units.empty()) {
+    const auto next = std::find_if(units.begin(), units.end(), [&](const PlannedUnit& u) {
+      return std::all_of(u.uses.begin(), u.uses.end(),
+                         [&](const std::string& use) { return done.contains(use); });
+    });
+    if (next == units.end()) {
+      std::string names;
+      for (const PlannedUnit& u : units) names += (names.empty() ? "" : ", ") + u.name;
+      return fail("plan", "these units use each other in a circle: " + names,
+                  "a unit uses only units before it; pass others in by slots");
+    }
+    done.insert(next->name);
+    out.push_back(std::move(*next));
+    units.erase(next);
+  }
+  return out;
+}
+
+Plan plan_without_planner(const Proposal& p, const Base& base) {
+  Plan plan;
+  for (const std::string& name : p.units)
+    plan.units.push_back({name, {"x"}, {}, {}, "its part of the proposal"});
+  if (plan.units.empty()) return plan;
+  const std::string& last = plan.units.back().name;
+  plan.instance = base.mode == "scratch" ? fmt::format("[8 * Block(mixer={}), RMSNorm]", last) : last;
+  return plan;
+}
+
+}  // namespace
+
+std::string signature(const PlannedUnit& unit) {
+  std::string inputs, results;
+  for (const std::string& input : unit.inputs) inputs += (inputs.empty() ? "" : ", ") + input + ": [t, D]";
+  for (const std::string& result : unit.results) results += ", " + result + ": [t, D]";
+  return fmt::format("{}({}) -> [t, D]{}", unit.name, inputs, results);
+}
+
+Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
+                        const lang::Library& library) {
+  GABBRO_TRY(io, record::Reader::parse(json, "plan"));
+  Plan plan;
+  io.list("units", plan.units);
+  io.later("instance", plan.instance);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  if (plan.units.size() > static_cast<std::size_t>(most_units))
+    return fail("plan", fmt::format("{} units, at most {} are allowed", plan.units.size(), most_units),
+                "merge small ones");
+  std::set<std::string> names;
+  for (PlannedUnit& unit : plan.units) {
+    unit.does = shortened(unit.does, 3000);
+    if (auto ok = check_names(unit, base, library); !ok) return tl::unexpected(ok.error());
+    if (!names.insert(unit.name).second)
+      return fail("plan", "two units are named " + unit.name, "each name once");
+  }
+  for (PlannedUnit& unit : plan.units) {
+    const auto others = items_of(base);
+    std::erase_if(unit.uses, [&](const std::string& use) {
+      return !names.contains(use) &&
+             (library.unit(use) || std::any_of(others.begin(), others.end(), [&](const lang::Item& i) {
+                return lang::item_name(i) == use;
+              }));
+    });
+    for (const std::string& use : unit.uses)
+      if (!names.contains(use))
+        return fail(
+            "plan",
+            fmt::format("{} uses {}, which is neither planned nor known", unit.name, shortened(use, 80)),
+            "plan it, or use a unit of the library");
+  }
+  GABBRO_TRY(units, ordered(std::move(plan.units)));
+  plan.units = std::move(units);
+  if (plan.instance.empty() && base.came.empty())
+    return fail("plan", "instance is empty", instance_text(base));
+  if (!plan.instance.empty())
+    if (const auto expr = lang::parse_expression(plan.instance); !expr)
+      return fail("plan", "instance: " + expr.error().message, expr.error().hint);
+  return plan;
+}
+
+std::string instance_text(const Base& base) {
+  if (base.mode == "scratch")
+    return "the whole stack, as \"[8 * Block(mixer=NewUnit, mlp=SwiGLU), RMSNorm]\"; it ends with a norm";
+  std::string text = fmt::format("what stands at {} from now on, in the place of `{}`", base.place, base.was);
+  if (!base.came.empty())
+    text += fmt::format("; the second parent brought `{}`, \"\" leaves that", base.came);
+  return text + "; as \"NewUnit(heads=2, norm=RMSNorm)\"";
+}
+
+Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
+  const bool nothing_new = p.units.empty() && base.mode == "crossover";
+  if (nothing_new) return Plan{};
+  Plan plan;
+  if (!talk.settings().planner) {
+    plan = plan_without_planner(p, base);
+    if (plan.units.empty()) return fail("plan", "the proposal names no unit, and there is no planner");
+    for (const PlannedUnit& unit : plan.units)
+      if (auto ok = check_names(unit, base, talk.tools().library); !ok) return tl::unexpected(ok.error());
+    return plan;
+  }
+  const auto asked = talk.ask_object(
+      {.role = "planner",
+       .prompt = "planner.md",
+       .values = {{"proposal", quoted("proposal", describe(p))}, {"instance", instance_text(base)}},
+       .schema = "planner.json"},
+      "plan", [&](const std::string& json) -> Result<bool> {
+        GABBRO_TRY(read, parse_plan(json, base, talk.settings().most_units, talk.tools().library));
+        plan = std::move(read);
+        return true;
+      });
+  if (!asked) return tl::unexpected(asked.error());
+  return plan;
+}
+
+}  // namespace gabbro::agents

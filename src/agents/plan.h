@@ -1,0 +1,40 @@
+// The units of a proposal in the order in which they are written.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agents/assemble.h"
+#include "agents/talk.h"
+
+namespace gabbro::agents {
+
+/// A unit to be written. All its ports have the axes [t, D].
+struct PlannedUnit {
+  std::string name;
+  std::vector<std::string> inputs{"x"};
+  std::vector<std::string> results;  // beyond the first
+  std::vector<std::string> uses;     // units of the plan
+  std::string does;
+};
+
+struct Plan {
+  std::vector<PlannedUnit> units;  // each after those that it uses
+  std::string instance;  // the expression that puts them to use; empty: what crossover brought stays
+};
+
+/// "Name(x: [t, D], y: [t, D]) -> [t, D], v: [t, D]"
+std::string signature(const PlannedUnit& unit);
+
+/// Errors, "plan": not an object, too many units, an illegal or taken name (a unit of the parent's own may be written anew with its
+/// interface in a mutation), a use of an unknown unit, a cycle (with its units), an instance that is no expression.
+Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
+                        const lang::Library& library);
+
+/// What the instance is to be, for prompts.
+std::string instance_text(const Base& base);
+
+/// Asks the planner; without one (Settings::planner) the units are those that the proposal names, in its order. Errors: those of chat, "plan".
+Result<Plan> make_plan(Talk& talk, const Proposal& proposal, const Base& base);
+
+}  // namespace gabbro::agents

@@ -1,0 +1,139 @@
+#include "agents/prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/hash.h"
+#include "base/result.h"
+#include "zoo/embedded.h"
+#include "zoo/reference.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+constexpr std::string_view kOptional = "| optional";
+
+// Fills the placeholders; `named` and `filled` count them and those with a value.
+std::string substituted(std::string_view text, const Values& values, int& named, int& filled) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t open = text.find("{{", at);
+    const std::size_t close = open == std::string_view::npos ? open : text.find("}}", open);
+    if (close == std::string_view::npos) {
+      out += text.substr(at);
+      break;
+    }
+    out += text.substr(at, open - at);
+    const auto value = values.find(text.substr(open + 2, close - open - 2));
+    ++named;
+    if (value != values.end() && !value->second.empty()) {
+      ++filled;
+      out += value->second == kPresent ? "" : value->second;
+    }
+    at = close + 2;
+  }
+  return out;
+}
+
+// Closing marks in a quotation would end it early; so would opening ones, for a reader who counts.
+std::string without_marks(std::string_view text) {
+  std::string out;
+  const auto mark = [&](std::size_t i) {
+    if (text[i] != '<') return false;
+    if (++i < text.size() && text[i] == '/') ++i;
+    constexpr std::string_view kWord = "data";
+    for (std::size_t k = 0; k < kWord.size(); ++k)
+      if (i + k >= text.size() || std::tolower(static_cast<unsigned char>(text[i + k])) != kWord[k])
+        return false;
+    return true;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 && c != '\n' && c != '\t') continue;
+    out += mark(i) ? '(' : text[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view prompt_file(std::string_view name) {
+  for (const PromptFile& file : prompt_files())
+    if (file.name == name) return file.text;
+  GABBRO_CHECK(false);
+}
+
+const std::string& prompts_version() {
+  static const std::string version = [] {
+    std::string all;
+    for (const PromptFile& file : prompt_files()) all += fmt::format("{}\n{}\n", file.name, file.text);
+    return to_hex(hash128(all + system_prompt(true) + system_prompt(false)));
+  }();
+  return version;
+}
+
+std::string fill(std::string_view file, const Values& values, bool brief) {
+  const std::string_view text = prompt_file(file);
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = text.find("\n## ", at + 1);
+    end = end == std::string_view::npos ? text.size() : end + 1;
+    std::string_view section = text.substr(at, end - at);
+    at = end;
+    const bool headed = section.starts_with("## ");
+    std::string heading;
+    if (headed) {
+      std::string_view line = section.substr(0, section.find('\n'));
+      section.remove_prefix(line.size() + 1);
+      const bool optional = line.ends_with(kOptional);
+      if (optional && brief) continue;
+      if (optional) line.remove_suffix(kOptional.size());
+      while (line.ends_with(' ')) line.remove_suffix(1);
+      heading = std::string(line) + "\n";
+    }
+    while (section.ends_with('\n')) section.remove_suffix(1);
+    int named = 0, filled = 0;
+    const std::string body = substituted(section, values, named, filled);
+    if (headed && named > 0 && filled == 0) continue;
+    out += (out.empty() ? "" : "\n") + heading + body + "\n";
+  }
+  return out;
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  std::size_t cut = most;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+  return fmt::format("{} [... {} bytes more]", text.substr(0, cut), text.size() - cut);
+}
+
+std::string quoted(std::string_view source, std::string_view text, std::size_t most) {
+  std::string body = without_marks(shortened(text, most));
+  while (body.ends_with('\n')) body.pop_back();
+  std::string name = without_marks(source);
+  std::replace(name.begin(), name.end(), '"', '\'');
+  std::replace(name.begin(), name.end(), '\n', ' ');
+  std::replace(name.begin(), name.end(), '>', ')');
+  return fmt::format("<data source=\"{}\">\n{}\n</data>", shortened(name, 120), body);
+}
+
+std::string quoted_lines(std::string_view source, std::span<const std::string> lines, std::size_t most) {
+  if (lines.empty()) return "";
+  std::string text;
+  for (const std::string& line : lines) text += "- " + line + "\n";
+  return quoted(source, text, most);
+}
+
+const std::string& system_prompt(bool coding) {
+  static const std::string short_text =
+      fmt::format("{}\n# Units of the library\n\n{}", prompt_file("system.md"), zoo::units_text());
+  static const std::string long_text =
+      fmt::format("{}\n{}\n# Functions of Gab\n\n{}\n# Units of the library\n\n{}", prompt_file("system.md"),
+                  zoo::language_text(), zoo::functions_text(), zoo::units_text());
+  return coding ? long_text : short_text;
+}
+
+}  // namespace gabbro::agents

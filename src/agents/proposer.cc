@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/replies.h"
+#include "agents/roles.h"
+#include "agents/similar.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
+                        const std::string& literature) {
+  const lang::Library& library = talk.tools().library;
+  const std::string& mode = talk.brief().mode;
+  Question q{.role = "proposer",
+             .prompt = "proposer.md",
+             .schema = "proposer.json",
+             .temperature = talk.settings().temperature};
+  if (mode == "mutation") q.values["places"] = quoted("parent", places_text(parents[0], library));
+  if (mode == "crossover") {
+    q.values["first_places"] = quoted("first parent", places_text(parents[0], library));
+    q.values["second_places"] = quoted("second parent", places_text(parents[1], library));
+  }
+  if (mode == "scratch") q.values["scratch"] = kPresent;
+  q.values["literature"] = literature;
+  return q;
+}
+
+// Title and idea of what describe() wrote: the lines on promises are much the same in all.
+std::string core_of(const std::string& described) {
+  std::size_t end = described.size();
+  for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "})
+    end = std::min(end, described.find(line));
+  return described.substr(0, end);
+}
+
+// Refuses what is near to a known description. Earlier attempts of this task do not count: they are there to be repaired.
+Result<bool> check_new(Talk& talk, const Proposal& p) {
+  std::vector<std::string> known_cores;
+  for (const std::string& text : talk.brief().proposals) known_cores.push_back(core_of(text));
+  const Nearest near = nearest(core_of(describe(p)), known_cores);
+  if (near.index < 0 || near.similarity < talk.settings().similar) return true;
+  const std::string& known = talk.brief().proposals[static_cast<std::size_t>(near.index)];
+  return fail("duplicate",
+              fmt::format("this was proposed before (similarity {:.2f}): {}", near.similarity,
+                          shortened(known.substr(0, known.find('\n')), 200)),
+              "propose another mechanism");
+}
+
+// Reviews the proposal; its objections are the error when it does not pass.
+Result<bool> check_review(Talk& talk, const Proposal& p) {
+  GABBRO_TRY(reviews, review(talk, describe(p)));
+  talk.report().reviews = reviews;
+  if (reviews.empty()) return true;
+  const double rating = mean_rating(reviews, talk.brief().reviewer_weights);
+  if (rating >= talk.settings().pass) return true;
+  std::string objections;
+  for (const record::Review& r : reviews) objections += r.text;
+  return fail("review",
+              fmt::format("rated {:.1f}, it takes {:g}:\n{}", rating, talk.settings().pass, objections));
+}
+
+bool is_refusal(const Error& e) {
+  return e.code == "proposal" || e.code == "duplicate" || e.code == "review" || e.code == "json";
+}
+
+}  // namespace
+
+Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& parents,
+                               const std::string& literature) {
+  Question q = first_question(talk, parents, literature);
+  Error last;
+  for (int attempt = 0; attempt < talk.settings().attempts; ++attempt) {
+    ++talk.report().attempts;
+    q.variant = attempt;
+    GABBRO_TRY(reply, talk.ask(q));
+    Accepted accepted;
+    const auto judged = [&]() -> Result<bool> {
+      GABBRO_TRY(json, find_object(reply.text));
+      GABBRO_TRY(proposal, parse_proposal(json, talk.settings().most_units));
+      talk.report().reviews.clear();
+      talk.report().title = proposal.title;
+      talk.report().proposal = describe(proposal);
+      if (auto ok = check_new(talk, proposal); !ok) return ok;
+      GABBRO_TRY(base, prepare(proposal, talk.brief().mode, parents, talk.tools().library));
+      if (auto ok = check_review(talk, proposal); !ok) return ok;
+      accepted = {std::move(proposal), std::move(base)};
+      return true;
+    }();
+    talk.tell("proposer", judged ? "passed" : "refused",
+              judged ? talk.report().title : judged.error().code + ": " + judged.error().message);
+    if (judged) return accepted;
+    last = judged.error();
+    if (!is_refusal(last)) return tl::unexpected(last);
+    // The last attempt and what is wrong with it; earlier ones cost tokens and anchor the next.
+    q.after.clear();
+    if (!reply.text.empty()) q.after.push_back({"assistant", shortened(reply.text, 6000)});
+    q.after.push_back(
+        {"user",
+         fmt::format(
+             "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
+             last.message, last.hint.empty() ? "" : "; ", last.hint)});
+  }
+  return fail(last.code == "json" ? "proposal" : last.code,
+              fmt::format("{} attempts, the last: {}", talk.report().attempts, last.message), last.hint);
+}
+
+}  // namespace gabbro::agents

@@ -1,0 +1,156 @@
+#include "agents/replies.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "agents/prompts.h"
+#include "lang/lexer.h"
+#include "lang/parser.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+bool starts_item(std::string_view line) {
+  for (const std::string_view word : {"unit ", "fn ", "interface ", "design "})
+    if (line.starts_with(word)) return true;
+  return false;
+}
+
+bool is_fence(std::string_view line) {
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  return line.starts_with("```") || line.starts_with("~~~");
+}
+
+// A line of code that is not indented: an item, a comment, or the end of a signature in brackets.
+bool may_be_code(std::string_view line) {
+  return line.empty() || line[0] == ' ' || line[0] == '#' || line[0] == ')' || starts_item(line);
+}
+
+std::string joined(const std::vector<std::string_view>& lines) {
+  std::string out;
+  for (const std::string_view line : lines) out += std::string(line) + "\n";
+  while (out.ends_with("\n\n")) out.pop_back();
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> find_object(std::string_view reply) {
+  reply = reply.substr(0, kLongestReply);
+  const std::size_t open = reply.find('{');
+  if (open == std::string_view::npos)
+    return fail("json", "the reply has no JSON object", "reply with one object: { ... }");
+  int depth = 0;
+  bool text = false;
+  for (std::size_t i = open; i < reply.size(); ++i) {
+    const char c = reply[i];
+    if (text) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        text = false;
+    } else if (c == '"') {
+      text = true;
+    } else if (c == '{') {
+      ++depth;
+    } else if (c == '}' && --depth == 0) {
+      return std::string(reply.substr(open, i + 1 - open));
+    }
+  }
+  return fail("json", "the JSON object of the reply is not closed", "write less, so that it ends");
+}
+
+std::string find_code(std::string_view reply) {
+  reply = reply.substr(0, kLongestReply);
+  const auto lines = lines_of(reply);
+  std::vector<std::string_view> blocks, block;
+  bool fenced = false, any_fence = false;
+  const auto close = [&] {
+    if (std::any_of(block.begin(), block.end(), starts_item))
+      blocks.insert(blocks.end(), block.begin(), block.end());
+    block.clear();
+  };
+  for (const std::string_view line : lines) {
+    if (is_fence(line)) {
+      if (fenced) close();
+      fenced = !fenced;
+      any_fence = true;
+    } else if (fenced) {
+      block.push_back(line);
+    }
+  }
+  const std::vector<std::string_view> open_block = block;
+  if (fenced) close();  // the reply was cut
+  if (!blocks.empty()) return joined(blocks);
+  if (!open_block.empty() && any_fence) return joined(open_block);
+
+  auto first = std::find_if(lines.begin(), lines.end(), starts_item);
+  if (first == lines.end()) return std::string(reply);
+  while (first != lines.begin() && (first - 1)->starts_with('#')) --first;
+  return joined({first, std::find_if_not(first, lines.end(), may_be_code)});
+}
+
+std::string find_expression(std::string_view reply) {
+  const auto lines = lines_of(reply.substr(0, kLongestReply));
+  std::string block;
+  bool fenced = false;
+  for (const std::string_view line : lines) {
+    if (is_fence(line) && fenced) break;
+    if (is_fence(line))
+      fenced = true;
+    else if (fenced)
+      block += std::string(line) + " ";
+  }
+  const auto plain = [](std::string_view text) {
+    constexpr std::string_view kAround = " `\t\r";
+    text.remove_prefix(std::min(text.find_first_not_of(kAround), text.size()));
+    for (const std::string_view word : {"stack =", "stack="})
+      if (text.starts_with(word)) text.remove_prefix(word.size());
+    while (!text.empty() && kAround.find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+    return std::string(text.substr(std::min(text.find_first_not_of(' '), text.size())));
+  };
+  if (!block.empty()) return plain(block);
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line)
+    if (const std::string text = plain(*line); !text.empty() && lang::parse_expression(text)) return text;
+  return lines.empty() ? "" : plain(lines[0]);
+}
+
+std::string describe_errors(const std::vector<Error>& errors, std::string_view source, std::size_t most) {
+  const auto lines = lines_of(source);
+  std::string out;
+  for (std::size_t i = 0; i < errors.size() && i < most; ++i) {
+    const Error& e = errors[i];
+    const auto line = static_cast<std::size_t>(std::max(e.at.line, 0));
+    if (line > 0 && line <= lines.size())
+      out += fmt::format("line {}: {}\n", line, shortened(lines[line - 1], 200));
+    out += fmt::format("error[{}]: {}\n", e.code, shortened(e.message, 600));
+    if (!e.hint.empty()) out += fmt::format("hint: {}\n", shortened(e.hint, 400));
+  }
+  if (errors.size() > most) out += fmt::format("and {} more\n", errors.size() - most);
+  return out;
+}
+
+bool is_legal_name(std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  constexpr std::array kKept{"t", "s", "D", "all", "_"};
+  return !name.empty() && name.size() <= 60 && letter(name[0]) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); }) &&
+         !lang::is_keyword(name) && std::find(kKept.begin(), kKept.end(), name) == kKept.end();
+}
+
+}  // namespace gabbro::agents

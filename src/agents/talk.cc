@@ -1,0 +1,99 @@
+#include "agents/talk.h"
+
+#include <fmt/format.h>
+
+#include "agents/replies.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+constexpr int kTries = 3;                   // replies that are read before a role is given up
+constexpr std::size_t kLongestEcho = 3000;  // of a reply that is sent back with what was wrong with it
+
+std::string parents_text(const Brief& brief) {
+  std::string out;
+  for (const Parent& parent : brief.parents) {
+    std::string text = parent.program;
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    if (!parent.evidence.empty()) text += "\nMeasured:\n";
+    for (const std::string& line : parent.evidence) text += "- " + line + "\n";
+    out += (out.empty() ? "" : "\n") + quoted(fmt::format("parent {}: {}", parent.id, parent.name), text);
+  }
+  return out;
+}
+
+}  // namespace
+
+Talk::Talk(const Brief& brief, const Tools& tools, record::TaskReport& report)
+    : brief_(brief), tools_(tools), report_(report) {
+  values["parents"] = parents_text(brief);
+  values["directions"] = quoted_lines("person", brief.directions);
+  values["credit"] = quoted_lines("measurements", brief.credit);
+  values["failures"] = quoted_lines("record", brief.failures, 2000);
+  values["neighbours"] = quoted_lines("record", brief.neighbours, 3000);
+  values["most_units"] = std::to_string(tools.settings.most_units);
+  values["queries"] = std::to_string(tools.settings.queries);
+}
+
+void Talk::tell(std::string role, std::string what, std::string text, const chat::Reply* reply) {
+  if (!tools_.watch) return;
+  Step step{std::move(role), std::move(what), std::move(text), {}};
+  if (reply) step.reply = *reply;
+  tools_.watch(step);
+}
+
+chat::Request Talk::request(const Question& q, bool brief) const {
+  Values all = values;
+  for (const auto& [name, value] : q.values) all[name] = value;
+  chat::Request r;
+  r.role = q.role;
+  r.task = brief_.task;
+  r.variant = q.variant;
+  r.messages = {{"system", system_prompt(q.coding)}, {"user", fill(q.prompt, all, brief)}};
+  r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
+  if (!q.schema.empty()) r.schema = prompt_file(q.schema);
+  r.grammar = q.grammar;
+  r.max_tokens = settings().reply_tokens;
+  r.temperature = q.temperature;
+  return r;
+}
+
+Result<chat::Reply> Talk::ask(const Question& q) {
+  auto reply = tools_.chat.ask(request(q, false));
+  if (!reply && reply.error().code == "chat context") {
+    tell(q.role, "shortened", reply.error().message);
+    reply = tools_.chat.ask(request(q, true));
+  }
+  if (!reply) return reply;
+  ++report_.calls;
+  report_.input_tokens += reply->usage.input;
+  report_.output_tokens += reply->usage.output;
+  report_.cost += reply->cost;
+  report_.seconds += reply->seconds;
+  tell(q.role, "reply", shortened(reply->text, kLongestReply), &*reply);
+  return reply;
+}
+
+Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause,
+                                     const std::function<Result<bool>(const std::string& json)>& read) {
+  Error last;
+  const auto asked = q.after;
+  for (int i = 0; i < kTries; ++i) {
+    auto reply = ask(q);
+    if (!reply) return reply;
+    auto object = find_object(reply->text);
+    const Result<bool> ok = object ? read(*object) : tl::unexpected(object.error());
+    if (ok) return reply;
+    last = ok.error();
+    tell(q.role, "refused", last.message);
+    // Only the last try is told of: a conversation need not carry all of them.
+    q.after = asked;
+    if (!reply->text.empty()) q.after.push_back({"assistant", shortened(reply->text, kLongestEcho)});
+    q.after.push_back({"user", fmt::format("That cannot be used: {}{}{}. Reply with the JSON object alone.",
+                                           last.message, last.hint.empty() ? "" : "; ", last.hint)});
+  }
+  return fail(cause, last.message, last.hint);
+}
+
+}  // namespace gabbro::agents

@@ -1,0 +1,138 @@
+// Settings in TOML: a table's keys with their types, and the first mistake with its place. For `.cc` files: it brings toml++.
+#pragma once
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#ifndef TOML_EXCEPTIONS
+#define TOML_EXCEPTIONS 0
+#endif
+#include <toml++/toml.h>
+
+#include "base/result.h"
+
+namespace gabbro {
+
+/// "5000", "5k", "20M", "1.5B".
+inline std::optional<std::int64_t> parse_amount(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : unit == "B" ? 1e9 : 0;
+  if (error != std::errc{} || factor == 0 || value < 0) return std::nullopt;
+  return static_cast<std::int64_t>(std::llround(value * factor));
+}
+
+/// The document. Errors, of `code`: TOML's, with their place.
+inline Result<toml::table> parse_toml(std::string_view text, const char* code, const std::string& hint) {
+  toml::parse_result parsed = toml::parse(text);
+  if (parsed) return std::move(parsed).table();
+  const auto at = parsed.error().source().begin;
+  return fail(code, std::string(parsed.error().description()), hint,
+              {static_cast<int>(at.line), static_cast<int>(at.column)});
+}
+
+/// Reads a table's keys by `table("key", value)`: what is absent leaves the value as it is. The first mistake is kept in `error`; a key that was
+/// not asked for is one, found when this goes.
+class TomlTable {
+ public:
+  /// `name` stands before keys in messages ("rung 2: "); `code` is that of errors.
+  TomlTable(const toml::table& table, std::string name, const char* code, Error& error)
+      : table_(table), name_(std::move(name)), code_(code), error_(error) {}
+  ~TomlTable() {
+    for (const auto& [key, node] : table_)
+      if (!known_.contains(std::string(key.str())))
+        fail(&node, fmt::format("there is no key {}{}", name_, key.str()), "keys here: " + keys());
+  }
+  TomlTable(const TomlTable&) = delete;
+  TomlTable& operator=(const TomlTable&) = delete;
+
+  void operator()(const char* key, std::string& value) {
+    read(key, "a text", [&](const toml::node& n) {
+      const auto v = n.value_exact<std::string>();
+      if (v) value = *v;
+      return v.has_value();
+    });
+  }
+  void operator()(const char* key, bool& value) {
+    read(key, "true or false", [&](const toml::node& n) {
+      const auto v = n.value_exact<bool>();
+      if (v) value = *v;
+      return v.has_value();
+    });
+  }
+  void operator()(const char* key, double& value) {
+    read(key, "a number of at least 0", [&](const toml::node& n) {
+      const auto v = n.value<double>();
+      if (v && *v >= 0 && std::isfinite(*v)) value = *v;
+      return v && *v >= 0 && std::isfinite(*v);
+    });
+  }
+  void operator()(const char* key, std::int64_t& value) {
+    read(key, "an amount of at least 0, as 5000 or \"5k\"", [&](const toml::node& n) {
+      std::optional<std::int64_t> v = n.value_exact<std::int64_t>();
+      if (const auto text = n.value_exact<std::string>()) v = parse_amount(*text);
+      if (v && *v >= 0) value = *v;
+      return v && *v >= 0;
+    });
+  }
+  void operator()(const char* key, int& value) {
+    std::int64_t wide = value;
+    (*this)(key, wide);
+    value = static_cast<int>(std::min<std::int64_t>(wide, 1'000'000));
+  }
+  template <class T>
+  void list(const char* key, std::vector<T>& values, const char* what,
+            const std::function<bool(const T&)>& allowed) {
+    read(key, what, [&](const toml::node& n) {
+      const toml::array* array = n.as_array();
+      if (!array) return false;
+      values.clear();
+      for (const toml::node& item : *array) {
+        const auto v = item.value<T>();
+        if (!v || !allowed(*v)) return false;
+        values.push_back(*v);
+      }
+      return true;
+    });
+  }
+  /// The key's node, for the caller to read; null: it is absent.
+  const toml::node* node(const char* key) {
+    known_.insert(key);
+    return table_.get(key);
+  }
+  /// Keeps the first mistake.
+  void fail(const toml::node* at, std::string message, std::string hint) {
+    if (!error_.code.empty()) return;
+    error_ = {code_, std::move(message), std::move(hint), {}};
+    if (at)
+      error_.at = {static_cast<int>(at->source().begin.line), static_cast<int>(at->source().begin.column)};
+  }
+
+ private:
+  void read(const char* key, const char* what, const std::function<bool(const toml::node&)>& take) {
+    known_.insert(key);
+    if (const toml::node* n = table_.get(key); n && !take(*n))
+      fail(n, fmt::format("{}{} is not {}", name_, key, what), "");
+  }
+  [[nodiscard]] std::string keys() const { return fmt::format("{}", fmt::join(known_, ", ")); }
+
+  const toml::table& table_;
+  std::string name_;
+  const char* code_;
+  Error& error_;
+  std::set<std::string> known_;
+};
+
+}  // namespace gabbro

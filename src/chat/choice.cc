@@ -1,0 +1,82 @@
+#include "chat/choice.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/random.h"
+
+namespace gabbro::chat {
+
+namespace {
+
+constexpr double kLongestWait = 60, kCheapest = 0.1;
+
+// Indices by falling value; equal values keep the order of `order`.
+std::vector<std::size_t> by_value(std::vector<std::size_t> order, const std::vector<double>& values) {
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
+  return order;
+}
+
+}  // namespace
+
+std::vector<std::size_t> drawn_order(const Config& config, const std::string& role, std::uint64_t seed) {
+  std::vector<std::size_t> order;
+  std::vector<double> values(config.models.size());
+  const Random random(seed);
+  for (std::size_t i = 0; i < config.models.size(); ++i) {
+    const double weight = config.models[i].weight(role);
+    if (weight <= 0) continue;
+    order.push_back(i);
+    values[i] = std::log(1 - random.split(config.models[i].name).uniform()) / weight;
+  }
+  return by_value(std::move(order), values);
+}
+
+std::vector<std::size_t> learned_order(const Config& config, const std::string& role, std::uint64_t seed,
+                                       const std::vector<Journal::Worth>& worths) {
+  std::vector<const Journal::Worth*> known(config.models.size());
+  double judged = 0, dearest = 0;
+  for (const Journal::Worth& w : worths)
+    for (std::size_t i = 0; i < config.models.size(); ++i)
+      if (w.role == role && w.model == config.models[i].name && w.judged > 0) {
+        known[i] = &w;
+        judged += static_cast<double>(w.judged);
+        dearest = std::max(dearest, static_cast<double>(w.cost) / static_cast<double>(w.calls));
+      }
+  std::vector<double> values(config.models.size(), std::numeric_limits<double>::infinity());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (known[i] == nullptr) continue;
+    const auto n = static_cast<double>(known[i]->judged);
+    const double cost = static_cast<double>(known[i]->cost) / static_cast<double>(known[i]->calls);
+    const double worth = known[i]->sum / n + std::sqrt(2 * std::log(judged) / n);
+    values[i] = config.models[i].weight(role) * worth / std::max({cost, kCheapest * dearest, 1.0});
+  }
+  return by_value(drawn_order(config, role, seed), values);
+}
+
+double backoff(int attempt, std::uint64_t draw) {
+  const double whole = std::min(kLongestWait, std::ldexp(1.0, std::min(attempt, 30) - 1));
+  return whole * Random(draw).uniform(0.5, 1);
+}
+
+std::optional<double> retry_after(const std::map<std::string, std::string>& headers, double now) {
+  const auto found = headers.find("retry-after");
+  if (found == headers.end()) return std::nullopt;
+  const std::string& text = found->second;
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc{} && end == text.data() + text.size() && seconds >= 0 && std::isfinite(seconds))
+    return seconds;
+  tm parts{};
+  const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  return std::max(0.0, static_cast<double>(timegm(&parts)) - now);
+}
+
+}  // namespace gabbro::chat

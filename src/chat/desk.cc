@@ -1,0 +1,265 @@
+#include "chat/desk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/hash.h"
+#include "chat/choice.h"
+#include "chat/wire.h"
+#include "net/http.h"
+
+namespace gabbro::chat {
+
+namespace {
+
+constexpr double kLongestWait = 120;  // that a server may ask for; beyond it the endpoint is paused instead
+
+double system_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Amount most_of(const Request& request, const Model& model) {
+  const std::int64_t input = size_of(request).most, output = most_output(request, model);
+  Price price = model.price;
+  price.input = price.dearest_input();
+  return {cost_of(price, {input, 0, 0, output}), input + output};
+}
+
+bool may_stand_in(const std::string& code) { return code == "chat down" || code == "chat key"; }
+
+}  // namespace
+
+// What one attempt came to.
+struct Desk::Attempt {
+  Result<Reply> reply;
+  Usage usage;
+  Amount cost;
+  bool again = false;
+  double pause = 0;  // that the server asked for
+};
+
+// `recorded`: the journal has it.
+struct Desk::Ended {
+  Result<Reply> reply;
+  bool recorded = false;
+};
+
+Result<std::unique_ptr<Desk>> Desk::open(Config config, Journal& journal, DeskOptions options) {
+  GABBRO_TRY(keys, Keys::from_environment(config));
+  if (auto ok = journal.set_cap(config.cap); !ok) return tl::unexpected(ok.error());
+  if (!options.now) options.now = system_time;
+  return std::unique_ptr<Desk>(new Desk(std::move(config), std::move(keys), journal, std::move(options)));
+}
+
+Desk::Desk(Config config, Keys keys, Journal& journal, DeskOptions options)
+    : config_(std::move(config)), keys_(std::move(keys)), journal_(journal), options_(std::move(options)) {
+  for (const Endpoint& e : config_.endpoints) gates_.push_back(std::make_unique<Gate>(e, options_.now));
+}
+
+Desk::~Desk() = default;
+
+Result<Reply> Desk::ask(const Request& original) {
+  const Request request = redacted(original);
+  const std::string key = request_key(request);
+  const int nth = number(request, key);
+  if (request.task != 0)
+    if (auto known = journal_.answered(key, nth); known && *known) return std::move(**known);
+  const auto models = order(request, key, nth);
+  Ended end{fail("stopped", "stopped")};
+  if (!models) end.reply = tl::unexpected(models.error());
+  std::string model;
+  std::vector<std::size_t> failed;  // endpoints
+  for (const std::size_t i : models.value_or(std::vector<std::size_t>{})) {
+    const std::size_t endpoint = config_.models[i].endpoint;
+    if (std::find(failed.begin(), failed.end(), endpoint) != failed.end()) continue;
+    model = config_.models[i].name;
+    end = call(i, request, key, nth);
+    if (end.reply || !may_stand_in(end.reply.error().code)) break;
+    failed.push_back(endpoint);
+  }
+  if (end.reply) return end.reply;
+  const Error error = keys_.redacted(end.reply.error());
+  if (!end.recorded && error.code != "stopped" && error.code != "store")
+    if (auto ok = journal_.refuse(request, nth, model, error, options_.now()); !ok)
+      return tl::unexpected(ok.error());
+  return tl::unexpected(error);
+}
+
+Request Desk::redacted(Request request) const {
+  for (Message& m : request.messages) m.text = keys_.redacted(std::move(m.text));
+  return request;
+}
+
+// Which of the equal questions this is: of a task those of this process (a task that is done again asks them again), without one those of the
+// record.
+int Desk::number(const Request& request, const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto [at, added] = asked_.emplace(key, 0);
+  if (added && request.task == 0) at->second = journal_.count(key);
+  return at->second++;
+}
+
+Result<std::vector<std::size_t>> Desk::order(const Request& request, const std::string& key, int nth) const {
+  const std::uint64_t seed = mix(mix(options_.seed, hash64(key)), static_cast<std::uint64_t>(nth));
+  std::vector<std::size_t> out = config_.bandit
+                                     ? learned_order(config_, request.role, seed, journal_.worths())
+                                     : drawn_order(config_, request.role, seed);
+  if (out.empty()) return fail("chat down", fmt::format("no model plays the {}", request.role));
+  const std::int64_t likely = size_of(request).likely;
+  const Model* widest = &config_.models[out[0]];
+  for (const std::size_t i : out)
+    if (config_.models[i].context > widest->context) widest = &config_.models[i];
+  std::erase_if(out, [&](std::size_t i) {
+    return likely + most_output(request, config_.models[i]) > config_.models[i].context;
+  });
+  if (out.empty())
+    return fail(
+        "chat context",
+        fmt::format("about {} tokens and a reply of up to {} are more than the {} that {} reads", likely,
+                    most_output(request, *widest), widest->context, widest->name),
+        "a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
+  return out;
+}
+
+Desk::Ended Desk::call(std::size_t index, const Request& request, const std::string& key, int nth) {
+  const Model& model = config_.models[index];
+  Gate& gate = *gates_[model.endpoint];
+  if (auto ok = gate.enter(); !ok) return {tl::unexpected(ok.error()), false};
+  const Amount most = most_of(request, model);
+  const auto id = reserve(request, nth, model.name, most);
+  Ended end{fail("stopped", "stopped"), id.has_value()};
+  if (id)
+    end.reply = send(*id, model, request, key, most);
+  else
+    end.reply = tl::unexpected(id.error());
+  gate.leave();
+  return end;
+}
+
+Result<std::int64_t> Desk::reserve(const Request& request, int nth, const std::string& model, Amount most) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (stopped_) return fail("stopped", "stopped before a model was asked");
+    auto id = journal_.begin(request, nth, model, most, options_.now());
+    if (id) ++under_way_;
+    if (id || id.error().code != "cap" || under_way_ == 0) return id;
+    changed_.wait(lock);
+  }
+}
+
+// Attempts until one ends it; the call is open in the journal and settled when this returns.
+Result<Reply> Desk::send(std::int64_t id, const Model& model, const Request& request, const std::string& key,
+                         Amount most) {
+  const Endpoint& endpoint = config_.endpoints[model.endpoint];
+  Gate& gate = *gates_[model.endpoint];
+  const double begun = options_.now();
+  Amount spent;
+  for (int tries = 1;; ++tries) {
+    Attempt a = attempt(model, request, most);
+    spent = {spent.money + a.cost.money, spent.tokens + a.cost.tokens};
+    const auto end = [&](Result<Reply> reply) {
+      return settle(id, std::move(reply), model, spent, a.usage, begun);
+    };
+    const std::string code = a.reply ? "" : a.reply.error().code;
+    if (!a.again) {
+      if (code == "chat key")
+        gate.failed(a.reply.error().message, Gate::kFirstPause);
+      else if (code != "stopped")
+        gate.succeeded();
+      return end(std::move(a.reply));
+    }
+    const Error why = a.reply.error();
+    gate.failed(why.message, a.pause > kLongestWait ? a.pause : 0);
+    if (tries > endpoint.retries || gate.paused())
+      return end(fail("chat down", fmt::format("{} (tried {} times)", why.message, tries), why.hint));
+    const std::uint64_t draw = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
+    wait(std::max(a.pause, backoff(tries, draw)));
+    if (stopped_) return end(fail("stopped", "stopped while waiting for " + endpoint.name));
+    if (a.cost.tokens > 0)
+      if (auto ok = journal_.raise(id, most); !ok) return end(tl::unexpected(ok.error()));
+  }
+}
+
+Desk::Attempt Desk::attempt(const Model& model, const Request& request, Amount most) const {
+  const Endpoint& endpoint = config_.endpoints[model.endpoint];
+  auto response = net::exchange(to_http(request, endpoint, model, keys_.of(endpoint)), &stopped_);
+  if (!response) {
+    const Error e = keys_.redacted(response.error());
+    const bool unsent = e.code == "net connect", stopped = e.code == "stopped";
+    return {fail(stopped ? "stopped" : "chat down", endpoint.name + ": " + e.message, e.hint),
+            {},
+            unsent ? Amount{} : most,
+            !stopped};
+  }
+  response->body = keys_.redacted(std::move(response->body));
+  Answer answer = read_answer(*response, endpoint);
+  Attempt out{std::move(answer.reply),
+              answer.usage.value_or(Usage{}),
+              {},
+              answer.again,
+              retry_after(response->headers, options_.now()).value_or(0)};
+  if (out.reply)
+    out.reply->text = keys_.redacted(std::move(out.reply->text));  // JSON may have spelt the key otherwise
+  else
+    out.reply = tl::unexpected(keys_.redacted(out.reply.error()));
+  if (answer.usage)
+    out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
+  else if (response->status < 300)
+    out.cost = most;  // something was made, and nobody says how much
+  return out;
+}
+
+Result<Reply> Desk::settle(std::int64_t id, Result<Reply> reply, const Model& model, Amount cost,
+                           const Usage& usage, double begun) {
+  const double seconds = std::max(0.0, options_.now() - begun);
+  if (reply) {
+    reply->model = model.name;
+    reply->cost = static_cast<double>(cost.money) / 1e6;
+    reply->seconds = seconds;
+  }
+  const auto ok = journal_.settle(id, reply, cost, usage, seconds);
+  {
+    const std::lock_guard lock(mutex_);
+    --under_way_;
+  }
+  changed_.notify_all();
+  if (!ok) return tl::unexpected(ok.error());
+  return reply;
+}
+
+void Desk::wait(double seconds) {
+  if (options_.wait) return options_.wait(seconds);
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return stopped_.load(); });
+}
+
+void Desk::judged(const std::string& role, const Reply& reply, double worth) {
+  if (!reply.model.empty())
+    (void)journal_.judge(role, reply.model, worth);  // for later choices: nothing hangs on it
+}
+
+void Desk::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  for (const auto& gate : gates_) gate->stop();
+}
+
+std::optional<std::string> Desk::paused() const {
+  std::string why;
+  for (std::size_t i = 0; i < gates_.size(); ++i) {
+    const bool used = std::any_of(config_.models.begin(), config_.models.end(),
+                                  [&](const Model& m) { return m.endpoint == i; });
+    if (!used) continue;
+    const auto one = gates_[i]->paused();
+    if (!one) return std::nullopt;
+    why += (why.empty() ? "" : "; ") + *one;
+  }
+  return why;
+}
+
+}  // namespace gabbro::chat

@@ -1,0 +1,72 @@
+#include "chat/gate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gabbro::chat {
+
+bool Gate::closed() const {
+  const double now = now_();
+  return down_ && now >= since_ && now < until_;
+}
+
+Result<bool> Gate::enter() {
+  std::unique_lock lock(mutex_);
+  free_.wait(lock, [&] { return running_ < calls_ || stopped_ || closed(); });
+  if (stopped_) return fail("stopped", "stopped before " + name_ + " was asked");
+  if (closed() || (down_ && trying_))
+    return fail("chat down",
+                fmt::format("{} is paused for {:.0f} s: {}", name_, std::max(0.0, until_ - now_()), why_));
+  trying_ = down_;
+  ++running_;
+  return true;
+}
+
+void Gate::leave() {
+  {
+    const std::lock_guard lock(mutex_);
+    --running_;
+    if (running_ == 0) trying_ = false;  // a call that ended otherwise leaves the next one to try
+  }
+  free_.notify_all();
+}
+
+void Gate::succeeded() {
+  const std::lock_guard lock(mutex_);
+  failures_ = 0;
+  down_ = trying_ = false;
+  pause_ = kFirstPause;
+}
+
+void Gate::failed(const std::string& why, double pause) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed()) return;  // a call that was under way when the pause began
+    ++failures_;
+    if (failures_ < limit_ && pause <= 0 && !down_) return;
+    why_ = why;
+    since_ = now_();
+    until_ = since_ + std::max(pause_, std::min(pause, kLongestAsked));
+    pause_ = std::min(2 * pause_, kLongestPause);
+    down_ = true;
+    trying_ = false;
+  }
+  free_.notify_all();
+}
+
+std::optional<std::string> Gate::paused() const {
+  const std::lock_guard lock(mutex_);
+  if (!closed()) return std::nullopt;
+  return fmt::format("{}: {}", name_, why_);
+}
+
+void Gate::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  free_.notify_all();
+}
+
+}  // namespace gabbro::chat

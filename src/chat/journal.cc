@@ -1,0 +1,376 @@
+#include "chat/journal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/hash.h"
+#include "sqlite/sqlite.h"
+
+namespace gabbro::chat {
+
+using nlohmann::json;
+using sqlite::Connection;
+using sqlite::in_transaction;
+using sqlite::Rows;
+
+namespace {
+
+constexpr std::int64_t kApplication = 0x67616274;  // "gabt"
+constexpr const char* kTables = R"(
+CREATE TABLE text (hash TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE call (
+  id INTEGER PRIMARY KEY, time REAL NOT NULL, task INTEGER NOT NULL, role TEXT NOT NULL, variant INTEGER NOT NULL,
+  key TEXT NOT NULL, nth INTEGER NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL,
+  request TEXT NOT NULL, reply TEXT NOT NULL DEFAULT '',
+  input INTEGER NOT NULL DEFAULT 0, cached INTEGER NOT NULL DEFAULT 0, written INTEGER NOT NULL DEFAULT 0,
+  output INTEGER NOT NULL DEFAULT 0, tokens INTEGER NOT NULL, money INTEGER NOT NULL,
+  seconds REAL NOT NULL DEFAULT 0, cut INTEGER NOT NULL DEFAULT 0,
+  code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '');
+CREATE INDEX call_key ON call (key, nth);
+CREATE INDEX call_task ON call (task);
+CREATE INDEX call_counted ON call (money, tokens);
+CREATE TABLE cap (money INTEGER NOT NULL, tokens INTEGER NOT NULL);
+INSERT INTO cap VALUES (0, 0);
+CREATE TABLE worth (role TEXT, model TEXT, judged INTEGER NOT NULL, total REAL NOT NULL, PRIMARY KEY (role, model));
+)";
+constexpr const char* kCalls =
+    "SELECT id, time, task, role, variant, model, state, request, reply, input, cached, written, output, "
+    "money, tokens, seconds, cut, code, message, hint FROM call ORDER BY id";
+constexpr const char* kCallsOf =
+    "SELECT id, time, task, role, variant, model, state, request, reply, input, cached, written, output, "
+    "money, tokens, seconds, cut, code, message, hint FROM call WHERE task = ? ORDER BY id";
+constexpr const char* kAnswered =
+    "SELECT id, time, task, role, variant, model, state, request, reply, input, cached, written, output, "
+    "money, tokens, seconds, cut, code, message, hint FROM call WHERE key = ? AND nth = ? ORDER BY id DESC "
+    "LIMIT 1";
+
+// The columns that `totals` sums, after the name.
+#define GABBRO_SUMS                                                                                  \
+  "count(*), sum(code != ''), sum(input), sum(cached), sum(written), sum(output), sum(money) AS m, " \
+  "sum(tokens), sum(CASE WHEN state != 'settled' THEN money ELSE 0 END), "                           \
+  "sum(CASE WHEN state != 'settled' THEN tokens ELSE 0 END) FROM call "
+constexpr const char* kByRole = "SELECT role, " GABBRO_SUMS "GROUP BY role ORDER BY m DESC, role";
+constexpr const char* kByModel = "SELECT model, " GABBRO_SUMS "GROUP BY model ORDER BY m DESC, model";
+constexpr const char* kByTask = "SELECT task, " GABBRO_SUMS "GROUP BY task ORDER BY task";
+#undef GABBRO_SUMS
+
+std::int64_t number_of(Connection& db, const char* sql) {
+  Rows rows = db.rows(sql);
+  return rows.next() ? rows.integer(0) : 0;
+}
+
+// Whether there is a journal in the file. Errors: a file that is something else.
+Result<bool> has_journal(Connection& db, const std::string& path) {
+  if (auto ok = db.script("SELECT count(*) FROM sqlite_master"); !ok) return ok;
+  const std::int64_t application = number_of(db, "PRAGMA application_id");
+  const std::int64_t schema = number_of(db, "PRAGMA user_version");
+  if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
+  if (application != kApplication)
+    return fail("store", fmt::format("{}: no record of conversations", path),
+                "it belongs to another program");
+  if (schema != Journal::kSchema)
+    return fail("store",
+                fmt::format("{}: conversations of schema {}, this program knows schema {}", path, schema,
+                            Journal::kSchema),
+                "use the version of the program that made it");
+  return true;
+}
+
+Call call_row(const Rows& r) {
+  Call c;
+  c.id = r.integer(0), c.time = r.real(1), c.task = r.integer(2), c.role = r.text(3);
+  c.variant = static_cast<int>(r.integer(4)), c.model = r.text(5), c.state = r.text(6);
+  c.request = r.text(7), c.reply = r.text(8);
+  c.usage = {r.integer(9), r.integer(10), r.integer(11), r.integer(12)};
+  c.counted = {r.integer(13), r.integer(14)};
+  c.seconds = r.real(15), c.cut = r.integer(16) != 0;
+  c.error = {r.text(17), r.text(18), r.text(19), {}};
+  return c;
+}
+
+std::string limit_text(const std::string& left, const std::string& cap, const std::string& held) {
+  return fmt::format("{} of {} are left ({} held by calls under way or lost)", left, cap, held);
+}
+
+// "cap", when `more` does not fit. Inside of a transaction.
+Result<bool> fits(Connection& db, Amount more) {
+  std::int64_t money_cap = 0, token_cap = 0, money = 0, tokens = 0, money_held = 0, tokens_held = 0;
+  {
+    Rows r = db.rows("SELECT money, tokens FROM cap");
+    if (r.next()) money_cap = r.integer(0), token_cap = r.integer(1);
+  }
+  if (money_cap == 0 && token_cap == 0) return true;
+  {
+    Rows r = db.rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call");
+    if (r.next()) money = r.integer(0), tokens = r.integer(1);
+  }
+  const bool dear = money_cap > 0 && more.money > money_cap - money;
+  if (!dear && (token_cap == 0 || more.tokens <= token_cap - tokens)) return true;
+  {
+    Rows r =
+        db.rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call WHERE state != 'settled'");
+    if (r.next()) money_held = r.integer(0), tokens_held = r.integer(1);
+  }
+  const std::string hint = "more in [cap] of agents.toml";
+  if (dear)
+    return fail("cap",
+                fmt::format("a call that may cost {}: {}", money_text(more.money),
+                            limit_text(money_text(std::max<Micro>(0, money_cap - money)),
+                                       money_text(money_cap), money_text(money_held))),
+                "money: " + hint);
+  return fail("cap",
+              fmt::format("a call of up to {} tokens: {}", more.tokens,
+                          limit_text(std::to_string(std::max<std::int64_t>(0, token_cap - tokens)),
+                                     std::to_string(token_cap), std::to_string(tokens_held))),
+              "tokens: " + hint);
+}
+
+Result<std::string> keep(Connection& db, const std::string& text) {
+  if (text.empty()) return std::string();
+  std::string hash = to_hex(hash128(text));
+  if (auto ok = db.run("INSERT OR IGNORE INTO text VALUES (?, ?)", hash, text); !ok)
+    return tl::unexpected(ok.error());
+  return hash;
+}
+
+// A request as a text that names its parts by their hashes, so that what many requests have in common is kept once.
+Result<std::string> keep(Connection& db, const Request& request) {
+  json out{
+      {"max_tokens", request.max_tokens}, {"temperature", request.temperature}, {"messages", json::array()}};
+  for (const Message& m : request.messages) {
+    GABBRO_TRY(hash, keep(db, m.text));
+    out["messages"].push_back({m.who, hash});
+  }
+  GABBRO_TRY(schema, keep(db, request.schema));
+  GABBRO_TRY(grammar, keep(db, request.grammar));
+  out["schema"] = schema;
+  out["grammar"] = grammar;
+  return keep(db, out.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+std::string text_at(Connection& db, const std::string& hash) {
+  if (hash.empty()) return {};
+  Rows rows = db.rows("SELECT body FROM text WHERE hash = ?", hash);
+  return rows.next() ? rows.text(0) : std::string();
+}
+
+Request request_at(Connection& db, const Call& call) {
+  Request out;
+  out.role = call.role, out.task = call.task, out.variant = call.variant;
+  const json j = json::parse(text_at(db, call.request), nullptr, false);
+  if (!j.is_object()) return out;
+  out.max_tokens = j.value("max_tokens", 0);
+  out.temperature = j.value("temperature", 0.0);
+  out.schema = text_at(db, j.value("schema", ""));
+  out.grammar = text_at(db, j.value("grammar", ""));
+  for (const json& m : j.value("messages", json::array()))
+    if (m.is_array() && m.size() == 2)
+      out.messages.push_back({m[0].get<std::string>(), text_at(db, m[1].get<std::string>())});
+  return out;
+}
+
+Result<bool> insert(Connection& db, const Request& r, int nth, const std::string& model, const char* state,
+                    Amount most, const Error& error, double time) {
+  GABBRO_TRY(request, keep(db, r));
+  return db.run(
+      "INSERT INTO call (time, task, role, variant, key, nth, model, state, request, money, tokens, code, "
+      "message, hint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      time, r.task, r.role, r.variant, request_key(r), nth, model, std::string(state), request, most.money,
+      most.tokens, error.code, error.message, error.hint);
+}
+
+}  // namespace
+
+std::string request_key(const Request& request) {
+  std::string all = fmt::format("{}\n{}\n{}\n{}\n{}\n", request.role, request.task, request.variant,
+                                request.max_tokens, request.temperature);
+  const auto add = [&](const std::string& text) { all += fmt::format("{}\n{}", text.size(), text); };
+  add(request.schema);
+  add(request.grammar);
+  for (const Message& m : request.messages) add(m.who), add(m.text);
+  return to_hex(hash128(all));
+}
+
+struct Journal::Database {
+  std::unique_ptr<Connection> connection;
+  std::mutex mutex;
+};
+
+Journal::Journal(std::unique_ptr<Database> database) : db_(std::move(database)) {}
+Journal::~Journal() = default;
+
+Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
+  GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
+  GABBRO_TRY(known, has_journal(*connection, path));
+  if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"); !ok)
+    return tl::unexpected(ok.error());
+  const std::string tables =
+      kTables + fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
+  auto made = in_transaction(*connection, [&] {
+    return connection->script(known ? "UPDATE call SET state = 'lost' WHERE state = 'open'" : tables);
+  });
+  if (!made) return tl::unexpected(made.error());
+  auto database = std::make_unique<Database>();
+  database->connection = std::move(connection);
+  return std::unique_ptr<Journal>(new Journal(std::move(database)));
+}
+
+Result<std::unique_ptr<Journal>> Journal::read(const std::string& path) {
+  if (!std::filesystem::exists(path))
+    return fail("store", fmt::format("{}: no such file", path),
+                "it is made when language models are asked: gabbro evolve --agents agents.toml");
+  GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
+  GABBRO_TRY(known, has_journal(*connection, path));
+  if (!known)
+    return fail("store", fmt::format("{}: nothing is recorded yet", path), "no language model was asked");
+  auto database = std::make_unique<Database>();
+  database->connection = std::move(connection);
+  return std::unique_ptr<Journal>(new Journal(std::move(database)));
+}
+
+Result<bool> Journal::set_cap(Cap cap) {
+  const std::lock_guard lock(db_->mutex);
+  return db_->connection->run("UPDATE cap SET money = ?, tokens = ?", cap.money, cap.tokens);
+}
+
+Cap Journal::cap() const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows("SELECT money, tokens FROM cap");
+  return r.next() ? Cap{r.integer(0), r.integer(1)} : Cap{};
+}
+
+Amount Journal::spent() const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call");
+  return r.next() ? Amount{r.integer(0), r.integer(1)} : Amount{};
+}
+
+Result<std::int64_t> Journal::begin(const Request& request, int nth, const std::string& model, Amount most,
+                                    double time) {
+  const std::lock_guard lock(db_->mutex);
+  Connection& db = *db_->connection;
+  std::int64_t id = 0;
+  const auto done = in_transaction(db, [&]() -> Result<bool> {
+    if (auto ok = fits(db, most); !ok) return ok;
+    if (auto ok = insert(db, request, nth, model, "open", most, {}, time); !ok) return ok;
+    id = db.last_id();
+    return true;
+  });
+  if (!done) return tl::unexpected(done.error());
+  return id;
+}
+
+Result<bool> Journal::raise(std::int64_t id, Amount more) {
+  const std::lock_guard lock(db_->mutex);
+  Connection& db = *db_->connection;
+  return in_transaction(db, [&]() -> Result<bool> {
+    if (auto ok = fits(db, more); !ok) return ok;
+    return db.run("UPDATE call SET money = money + ?, tokens = tokens + ? WHERE id = ?", more.money,
+                  more.tokens, id);
+  });
+}
+
+Result<bool> Journal::settle(std::int64_t id, const Result<Reply>& reply, Amount cost, const Usage& usage,
+                             double seconds) {
+  const std::lock_guard lock(db_->mutex);
+  Connection& db = *db_->connection;
+  const Error error = reply ? Error{} : reply.error();
+  return in_transaction(db, [&]() -> Result<bool> {
+    GABBRO_TRY(text, keep(db, reply ? reply->text : std::string()));
+    return db.run(
+        "UPDATE call SET state = 'settled', reply = ?, input = ?, cached = ?, written = ?, output = ?, "
+        "money = ?, tokens = ?, seconds = ?, cut = ?, code = ?, message = ?, hint = ? WHERE id = ?",
+        text, usage.input, usage.cached, usage.written, usage.output, cost.money, cost.tokens, seconds,
+        reply && reply->cut ? 1 : 0, error.code, error.message, error.hint, id);
+  });
+}
+
+Result<bool> Journal::refuse(const Request& request, int nth, const std::string& model, const Error& error,
+                             double time) {
+  const std::lock_guard lock(db_->mutex);
+  Connection& db = *db_->connection;
+  return in_transaction(db, [&] { return insert(db, request, nth, model, "settled", {}, error, time); });
+}
+
+std::optional<Result<Reply>> Journal::answered(const std::string& key, int nth) const {
+  const std::lock_guard lock(db_->mutex);
+  Connection& db = *db_->connection;
+  Call c;
+  {
+    Rows r = db.rows(kAnswered, key, nth);
+    if (!r.next()) return std::nullopt;
+    c = call_row(r);
+  }
+  if (c.state != "settled") return std::nullopt;
+  if (!c.error.code.empty()) return Result<Reply>(tl::unexpected(c.error));
+  return Reply{
+      text_at(db, c.reply), c.cut, c.model, c.usage, static_cast<double>(c.counted.money) / 1e6, c.seconds};
+}
+
+int Journal::count(const std::string& key) const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows("SELECT ifnull(max(nth) + 1, 0) FROM call WHERE key = ?", key);
+  return r.next() ? static_cast<int>(r.integer(0)) : 0;
+}
+
+std::vector<Total> Journal::totals(By by) const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows(by == By::kRole ? kByRole : by == By::kModel ? kByModel : kByTask);
+  std::vector<Total> out;
+  while (r.next()) {
+    Total& t = out.emplace_back();
+    t.name = r.text(0), t.calls = r.integer(1), t.failed = r.integer(2);
+    t.usage = {r.integer(3), r.integer(4), r.integer(5), r.integer(6)};
+    t.counted = {r.integer(7), r.integer(8)};
+    t.held = {r.integer(9), r.integer(10)};
+  }
+  return out;
+}
+
+std::vector<Call> Journal::calls() const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows(kCalls);
+  std::vector<Call> out;
+  while (r.next()) out.push_back(call_row(r));
+  return out;
+}
+
+std::vector<Exchange> Journal::talk(std::int64_t task) const {
+  const std::lock_guard lock(db_->mutex);
+  Connection& db = *db_->connection;
+  std::vector<Exchange> out;
+  {
+    Rows r = db.rows(kCallsOf, task);
+    while (r.next()) out.push_back({call_row(r), {}, {}});
+  }
+  for (Exchange& e : out) {
+    e.request = request_at(db, e.call);
+    e.reply = text_at(db, e.call.reply);
+  }
+  return out;
+}
+
+Result<bool> Journal::judge(const std::string& role, const std::string& model, double worth) {
+  const std::lock_guard lock(db_->mutex);
+  return db_->connection->run(
+      "INSERT INTO worth VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE SET judged = judged + 1, total = total + "
+      "excluded.total",
+      role, model, std::clamp(worth, 0.0, 1.0));
+}
+
+std::vector<Journal::Worth> Journal::worths() const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows(
+      "SELECT c.role, c.model, ifnull(w.judged, 0), ifnull(w.total, 0), count(*), sum(c.money) FROM call c "
+      "LEFT JOIN worth w ON w.role = c.role AND w.model = c.model WHERE c.state = 'settled' AND c.tokens > 0 "
+      "GROUP BY c.role, c.model");
+  std::vector<Worth> out;
+  while (r.next()) out.push_back({r.text(0), r.text(1), r.integer(2), r.real(3), r.integer(4), r.integer(5)});
+  return out;
+}
+
+}  // namespace gabbro::chat

@@ -1,0 +1,69 @@
+// A language model that says what a test tells it to.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "chat/chat.h"
+
+namespace gabbro::chat {
+
+/// Answers by a function, or by lists of texts for each role, in their order; usage is counted at 4 bytes a token, cost and time are none. May be
+/// asked from several threads; a function must be able to, too. Errors: the function's; "replay" when a list has come to its end.
+class Scripted : public Chat {
+ public:
+  using Answers = std::function<Result<std::string>(const Request&)>;
+
+  explicit Scripted(Answers answers, double latency = 0) : answers_(std::move(answers)), latency_(latency) {}
+  explicit Scripted(std::map<std::string, std::deque<std::string>> replies, double latency = 0)
+      : replies_(std::move(replies)), latency_(latency) {}
+
+  Result<Reply> ask(const Request& request) override {
+    if (latency_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(latency_));
+    {
+      const std::lock_guard lock(mutex_);
+      asked_.push_back(request);
+    }
+    GABBRO_TRY(text, answers_ ? answers_(request) : next(request));
+    std::size_t bytes = request.schema.size();
+    for (const Message& m : request.messages) bytes += m.text.size();
+    Reply out;
+    out.usage.input = static_cast<std::int64_t>(bytes / 4);
+    out.usage.output = static_cast<std::int64_t>(text.size() / 4);
+    out.text = std::move(text);
+    out.model = "scripted";
+    return out;
+  }
+
+  /// What it was asked so far, in the order of coming.
+  [[nodiscard]] std::vector<Request> asked() const {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  Result<std::string> next(const Request& request) {
+    const std::lock_guard lock(mutex_);
+    std::deque<std::string>& list = replies_[request.role];
+    if (list.empty()) return fail("replay", "the script has no further reply of the " + request.role);
+    std::string out = std::move(list.front());
+    list.pop_front();
+    return out;
+  }
+
+  Answers answers_;
+  std::map<std::string, std::deque<std::string>> replies_;
+  double latency_;
+  mutable std::mutex mutex_;
+  std::vector<Request> asked_;
+};
+
+}  // namespace gabbro::chat

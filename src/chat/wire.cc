@@ -1,0 +1,130 @@
+#include "chat/wire.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "chat/wire_json.h"
+
+namespace gabbro::chat {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kShown = 200;
+constexpr std::int64_t kAround = 600,
+                       kAroundEach =
+                           16;  // tokens that servers add: to a request (templates, tools), to a message
+
+bool says(const std::string& body, std::initializer_list<const char*> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](const char* word) { return body.find(word) != std::string::npos; });
+}
+
+// What a server says of an error: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail": ...}, else the body's beginning.
+std::string message_of(const std::string& body) {
+  const json j = parsed<json>(body);
+  if (j.is_object()) {
+    const auto error = j.find("error");
+    if (error != j.end() && error->is_string()) return beginning(error->get<std::string>());
+    for (const json& object : {error != j.end() && error->is_object() ? *error : json::object(), j})
+      for (const char* key : {"message", "detail"})
+        if (const std::string text = text_of(object, key); !text.empty()) return beginning(text);
+  }
+  return body.empty() ? "nothing" : beginning(body);
+}
+
+// Statuses of 300 and above.
+Answer refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
+  const int status = response.status;
+  const std::string& body = response.body;
+  const std::string message = fmt::format("{}: status {}: {}", endpoint.name, status, message_of(body));
+  const bool no_money = says(body, {"insufficient_quota", "credit balance is too low"});
+  if (status == 401 || status == 402 || status == 403 || no_money)
+    return {fail("chat key", message,
+                 no_money || status == 402 ? "the account has no money left"
+                 : endpoint.key.empty()    ? "the endpoint wants a key: key = \"NAME_OF_VARIABLE\""
+                                           : "is the key in " + endpoint.key + " right?")};
+  if ((status < 500 || says(body, {"exceed_context_size_error"})) && status != 429 &&
+      says(body, {"exceed_context_size_error", "context_length_exceeded", "maximum context length",
+                  "context window", "context size", "prompt is too long"}))
+    return {
+        fail("chat context", message, "`context` of the model in agents.toml is larger than the server's")};
+  if (status == 408 || status == 409 || status == 425 || status == 429 || status >= 500)
+    return {fail("chat down", message), std::nullopt, true};
+  std::string hint;
+  if (status < 400) hint = "the address has moved: correct `url` in agents.toml";
+  if (status == 404) hint = "does `url` end as the server wants it (often /v1), and does it know the model?";
+  if (status == 400 || status == 422)
+    hint =
+        "if it is about schemas, tools or grammars: `structured`; about temperature or max_tokens: "
+        "`thinking`";
+  return {fail("chat reply", message, hint)};
+}
+
+}  // namespace
+
+std::string schema_in_words(const Request& request) {
+  return "\n\nReply with one JSON object of this schema and with nothing else:\n" + request.schema;
+}
+
+std::string beginning(std::string_view text) {
+  std::string out(text.substr(0, kShown));
+  while (!out.empty() && text.size() > kShown && (out.back() & 0xC0) == 0x80)
+    out.pop_back();  // whole characters
+  if (!out.empty() && text.size() > kShown && static_cast<unsigned char>(out.back()) >= 0xC0) out.pop_back();
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text.size() > kShown ? out + " ..." : out;
+}
+
+net::HttpRequest to_http(const Request& request, const Endpoint& endpoint, const Model& model,
+                         const std::string& key) {
+  const bool openai = endpoint.wire == Wire::kOpenai;
+  net::HttpRequest out;
+  out.url = endpoint.url + (openai ? "/chat/completions" : "/messages");
+  out.body = openai ? openai_body(request, endpoint, model) : anthropic_body(request, endpoint, model);
+  out.seconds = endpoint.seconds;
+  out.headers["Content-Type"] = "application/json";
+  if (!openai) out.headers["anthropic-version"] = "2023-06-01";
+  if (!key.empty()) out.headers[openai ? "Authorization" : "x-api-key"] = openai ? "Bearer " + key : key;
+  return out;
+}
+
+Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) {
+  if (response.status < 200 || response.status >= 300) return refusal(response, endpoint);
+  const json body = parsed<json>(response.body);
+  const auto no_reply = [&](const std::string& what) {
+    return fail("chat reply", fmt::format("{}: {}: {}", endpoint.name, what,
+                                          response.body.empty() ? "nothing" : beginning(response.body)));
+  };
+  if (body.is_discarded()) return {no_reply("the answer is no JSON")};
+  if (!body.is_object()) return {no_reply("the answer is no object")};
+  if (const auto error = body.find("error"); error != body.end() && !error->is_null()) {
+    // Routers answer 200 when a server behind them failed; the status is then inside.
+    const auto status = count_of(*error, "code");
+    return refusal({static_cast<int>(status.value_or(400)), {}, response.body}, endpoint);
+  }
+  Answer out =
+      endpoint.wire == Wire::kOpenai ? openai_answer(response.body) : anthropic_answer(response.body);
+  if (!out.reply && out.reply.error().message.empty()) out.reply = no_reply("the answer is no reply");
+  if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
+    out.reply = fail("chat reply", endpoint.name + ": " + out.reply.error().message, out.reply.error().hint);
+  return out;
+}
+
+Size size_of(const Request& request) {
+  auto bytes = static_cast<std::int64_t>(request.schema.size());
+  for (const Message& m : request.messages) bytes += static_cast<std::int64_t>(m.text.size());
+  const auto around = kAroundEach * static_cast<std::int64_t>(request.messages.size());
+  return {bytes / 3 + around, bytes + around + kAround};
+}
+
+std::int64_t most_output(const Request& request, const Model& model) {
+  return std::max(request.max_tokens, 1) + model.thinking;
+}
+
+}  // namespace gabbro::chat

@@ -1,0 +1,99 @@
+// Messages. What stands before a mark of `cache_control` is kept by the server: the system's text always, and the whole conversation once it has
+// come to a second turn.
+#include <nlohmann/json.hpp>
+
+#include "chat/wire_json.h"
+
+namespace gabbro::chat {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kTool = "reply";
+
+json block(const std::string& text, bool kept) {
+  json out{{"type", "text"}, {"text", text}};
+  if (kept) out["cache_control"] = {{"type", "ephemeral"}};
+  return out;
+}
+
+// Fills `system` and `messages`; empty texts are refused by the server and left out.
+void add_messages(json& body, const Request& request, const std::string& more) {
+  std::string system;
+  std::vector<Message> turns;
+  for (const Message& m : request.messages) {
+    if (m.text.empty()) continue;
+    if (m.who == "system" && turns.empty())
+      system += (system.empty() ? "" : "\n\n") + m.text;
+    else
+      turns.push_back({m.who == "assistant" ? "assistant" : "user", m.text});
+  }
+  if (turns.empty() || turns.front().who != "user") turns.insert(turns.begin(), {"user", "Begin."});
+  turns.back().text += more;
+  if (!system.empty()) body["system"] = json::array({block(system, true)});
+  body["messages"] = json::array();
+  for (const Message& m : turns) {
+    const bool kept = turns.size() > 1 && &m == &turns.back();
+    body["messages"].push_back({{"role", m.who}, {"content", json::array({block(m.text, kept)})}});
+  }
+}
+
+std::optional<Usage> usage_of(const json& body) {
+  const json usage = body.value("usage", json());
+  const auto input = count_of(usage, "input_tokens"), output = count_of(usage, "output_tokens");
+  if (!input || !output) return std::nullopt;
+  const auto read = count_of(usage, "cache_read_input_tokens").value_or(0),
+             written = count_of(usage, "cache_creation_input_tokens").value_or(0);
+  return Usage{*input + read + written, read, written, *output};  // its input leaves out both
+}
+
+}  // namespace
+
+std::string anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model) {
+  json body{{"model", model.model}, {"max_tokens", most_output(request, model)}};
+  const json schema = schema_of<json>(request);
+  if (!schema.is_null() && endpoint.structured == Structured::kTool) {
+    body["tools"] =
+        json::array({{{"name", kTool}, {"description", "Takes the reply."}, {"input_schema", schema}}});
+    body["tool_choice"] = {{"type", "tool"}, {"name", kTool}};
+  } else if (!schema.is_null() && endpoint.structured == Structured::kSchema) {
+    body["output_config"] = {{"format", {{"type", "json_schema"}, {"schema", schema}}}};
+  }
+  const bool in_words = !schema.is_null() && endpoint.structured == Structured::kNone;
+  add_messages(body, request, in_words ? schema_in_words(request) : "");
+  if (model.thinking == 0)
+    body["temperature"] = std::min(model.temperature >= 0 ? model.temperature : request.temperature, 1.0);
+  return dumped(body);
+}
+
+Answer anthropic_answer(const std::string& text) {
+  const json body = parsed<json>(text);
+  Answer out;
+  out.usage = usage_of(body);
+  out.reply = fail("chat reply", "");
+  const json content = body.value("content", json());
+  if (!content.is_array()) return out;
+  Reply reply;
+  const std::string end = text_of(body, "stop_reason");
+  reply.cut = end == "max_tokens" || end == "model_context_window_exceeded";
+  if (out.usage) reply.usage = *out.usage;
+  for (const json& part : content) {
+    const std::string type = text_of(part, "type");
+    if (type == "tool_use" && part.contains("input")) {
+      reply.text = dumped(part["input"]);
+      break;
+    }
+    if (type == "text") reply.text += text_of(part, "text");
+  }
+  if (reply.text.empty()) {
+    out.reply = end == "refusal" ? fail("chat reply", "the model refused")
+                : reply.cut      ? fail("chat reply", "the reply was cut before it began")
+                                 : fail("chat reply", "an empty reply");
+    return out;
+  }
+  out.reply = std::move(reply);
+  return out;
+}
+
+}  // namespace gabbro::chat

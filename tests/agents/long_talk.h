@@ -1,0 +1,106 @@
+// A conversation of fixed length: one refused proposal, four units with two repairs each, one observation. What it costs in tokens is
+// counted here and by bench_prompts, and held against the reference system.
+#pragma once
+
+#include <string>
+
+#include "agents/pieces.h"
+
+namespace gabbro::agents::testing {
+
+/// What the reference sends for a conversation of this shape, in characters. Its prompts are a public file (allenai/genesys,
+/// model_discovery/agents/prompts/prompts.py: 272,375 characters in one stored version, 220,906 in another); the numbers are lengths of
+/// what stands in it, rounded down, and understate: two inserted base classes, literature, and its search rounds are not counted, and all of
+/// its roles read a design as PyTorch.
+struct ReferenceSizes {
+  double observer = 8000,
+         unit_template = 4000;  // standing text of the observer; the template inserted into all three below
+  double coder = 8000;          // taken as the observer's: its own text has more parts
+  double planner = 7500;
+  double reviewer = 6500, proposer = 6500;  // review prompt and final prompt, without the background
+  double per_unit = 2500;                   // what a coder or observer is told for each unit
+  double design = 13000;  // a seed in PyTorch: five units of its GPT design, 1,400 to 4,900 characters each
+  double unit = 2700;     // one of them
+};
+
+/// Its observer is asked after every attempt of its coder, whose conversation goes on from attempt to attempt; its planner once for each unit.
+inline double reference_tokens(int proposals, int units, int attempts, double proposal, double complaint) {
+  const ReferenceSizes r;
+  double characters = proposals * (r.proposer + r.design) + proposals * (r.reviewer + r.design + proposal);
+  characters += units * (r.planner + r.unit_template + r.design + proposal);
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    characters += units * (r.coder + r.unit_template + r.design + proposal + r.per_unit +
+                           attempt * (r.unit + complaint));
+    characters += units * (r.observer + r.unit_template + r.design + proposal + r.per_unit + r.unit);
+  }
+  return characters / 4;
+}
+
+inline std::string long_unit(const std::string& name, const std::string& inner) {
+  return "unit " + name + "(x: [t, D], inner: Unit = " + inner +
+         ") -> [t, D]:\n    axis k = D\n    a = sigmoid(linear(x, k, bias=true))\n    v = linear(inner(x), "
+         "k)\n"
+         "    scan S: [k] = 0:\n        S = a * S + (1 - a) * v\n    return linear(S * sigmoid(linear(x, "
+         "k)), D)\n";
+}
+
+struct LongTalk {
+  record::TaskReport report;
+  std::vector<chat::Request> asked;
+  std::int64_t kept =
+      0;  // input tokens that a server with a memory of prefixes has read before in this conversation
+};
+
+inline LongTalk long_talk() {
+  Script s;
+  fill_happy(s);
+  s.lines["reviewer"] = {rated(3), rated(4)};
+  std::string units;
+  std::string inner = "Identity";
+  s.lines["coder"].clear();
+  for (const char* name : {"First", "Second", "Third", "Fourth"}) {
+    units +=
+        std::string(units.empty() ? "" : ", ") + R"({"name": ")" + name +
+        R"json(", "inputs": ["x"], "results": [], "uses": [], "does": "S = a S + (1 - a) v with a = sigmoid(W x), v = V inner(x); y = U (S * sigmoid(G x))"})json";
+    std::string wrong = long_unit(name, inner);
+    wrong.replace(wrong.find("bias=true"), 9, "bias=True");
+    s.lines["coder"].push_back(wrong);
+    wrong = long_unit(name, inner);
+    wrong.replace(wrong.find("(1 - a) * v"), 11, "(1 - a) * w");
+    s.lines["coder"].push_back(wrong);
+    s.lines["coder"].push_back(long_unit(name, inner));
+    inner = name;
+  }
+  s.lines["planner"] = {"{\"units\": [" + units + "], \"instance\": \"Fourth\"}"};
+  Brief brief = mutation();
+  brief.parents[0].evidence = {"rung 1: 2.612 bits per byte (3 seeds), best baseline 2.581",
+                               "curve: 3.41, 2.98, 2.77, 2.66, 2.61", "without Attention: +0.214 (2 seeds)"};
+  brief.credit = {"GLA: -0.021 against its absence (3 seeds)", "RMSNorm: -0.110", "SwiGLU: -0.034"};
+  brief.neighbours = {"12 GatedLinearAttention: recurrence, gate per channel",
+                      "17 Mamba2: recurrence, scalar gate"};
+  brief.failures = {"size: 4 times; cannot be made as large as the rung",
+                    "unit: 3 times; axes that do not divide D"};
+  LongTalk out;
+  out.report = run(s, brief);
+  std::map<std::string, std::string>
+      last;  // conversations of each role: their prefixes are what a server keeps
+  for (const chat::Request& q : s.asked) {
+    std::string all;
+    for (const chat::Message& m : q.messages) all += m.text;
+    std::size_t same = 0;
+    for (const auto& [role, text] : last) {
+      std::size_t n = 0;
+      while (n < text.size() && n < all.size() && text[n] == all[n]) ++n;
+      same = std::max(same, n);
+    }
+    out.kept += static_cast<std::int64_t>(same / 4);
+    last[q.role] = std::move(all);
+  }
+  out.asked = std::move(s.asked);
+  return out;
+}
+
+/// The reference's tokens for the shape of long_talk().
+inline double reference_tokens_of_long_talk() { return reference_tokens(2, 4, 3, 900, 300); }
+
+}  // namespace gabbro::agents::testing

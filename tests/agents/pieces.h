@@ -1,0 +1,81 @@
+// Replies that the tests' scripts are made of.
+#pragma once
+
+#include <string>
+
+#include "agents/pipeline.h"
+#include "agents/script.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::agents::testing {
+
+inline std::string zoo_text(std::string_view file) {
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    if (entry.file == file) return std::string(entry.text);
+  return "";
+}
+
+inline const std::string kProposal = R"json({"title": "Leaky memory in place of attention",
+ "idea": "A state that decays by a learned gate and takes the current value, read through a second gate, so that decoding needs no cache.",
+ "place": "stack.0.*.mixer", "from": "", "units": ["LeakyMemory"],
+ "reach": "all", "state": "bounded", "complexity": "O(T)", "gain": 0.02, "why": "the state may be too small"})json";
+
+inline const std::string kPlan =
+    R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [],
+ "does": "S = a S + (1 - a) v with a = sigmoid(linear(x)); y = S * sigmoid(linear(x)), projected to D"}],
+ "instance": "LeakyMemory(mult=2)"})json";
+
+inline const std::string kUnit = R"gab(unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:
+    axis k = D * mult
+    a = sigmoid(linear(x, k, bias=true))
+    v = linear(x, k)
+    scan S: [k] = 0:
+        S = a * S + (1 - a) * v
+    return linear(S * sigmoid(linear(x, k)), D)
+)gab";
+
+inline std::string rated(int rating, double probability = 0.3) {
+  return R"({"objections": ["the gate may saturate; bound it"], "rating": )" + std::to_string(rating) +
+         R"(, "probability": )" + std::to_string(probability) + "}";
+}
+
+inline std::string seen(int rating) {
+  return R"({"rating": )" + std::to_string(rating) +
+         R"(, "differences": ["the output gate is missing"], "unit": "LeakyMemory", "change": "gate the output"})";
+}
+
+/// A mutation that goes well.
+inline void fill_happy(Script& s) {
+  s.lines["proposer"] = {kProposal};
+  s.lines["reviewer"] = {rated(4)};
+  s.lines["planner"] = {kPlan};
+  s.lines["coder"] = {kUnit};
+  s.lines["observer"] = {seen(5)};
+}
+
+inline Brief mutation() {
+  Brief brief;
+  brief.task = 7;
+  brief.parents = {{1, "Llama", zoo_text("llama.gab"), {"rung 1: 2.61 bits per byte, best baseline 2.58"}}};
+  return brief;
+}
+
+inline Brief crossover() {
+  Brief brief = mutation();
+  brief.mode = "crossover";
+  brief.parents.push_back({2, "GatedLinearAttention", zoo_text("gla.gab"), {}});
+  return brief;
+}
+
+inline Brief scratch() {
+  Brief brief;
+  brief.mode = "scratch";
+  return brief;
+}
+
+inline record::TaskReport run(Script& script, const Brief& brief, const Settings& settings = {}) {
+  return run_task(brief, {script, zoo::library(), settings});
+}
+
+}  // namespace gabbro::agents::testing

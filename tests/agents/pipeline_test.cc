@@ -1,0 +1,545 @@
+// The pipeline with scripted replies: designs that come out, and every way in which it gives up.
+#include "agents/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include "agents/pieces.h"
+#include "edit/edit.h"
+#include "lang/check.h"
+
+namespace gabbro::agents {
+namespace {
+
+using namespace testing;
+
+lang::CheckReport checked(const record::TaskReport& r) { return lang::check(r.program, zoo::library()); }
+
+TEST(Pipeline, MutationPutsANewUnitInItsPlace) {
+  Script s;
+  fill_happy(s);
+  const auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_EQ(r.title, "Leaky memory in place of attention");
+  EXPECT_EQ(r.calls, 5);
+  EXPECT_EQ(r.attempts, 1);
+  EXPECT_EQ(r.observation, 5);
+  EXPECT_NEAR(r.cost, 0.005, 1e-12);
+  ASSERT_EQ(r.promises.size(), 3U);
+  for (const auto& p : r.promises) EXPECT_TRUE(p.kept) << p.property << ": " << p.found;
+  ASSERT_EQ(r.reviews.size(), 1U);
+  EXPECT_EQ(r.reviews[0].rating, 4);
+  ASSERT_EQ(r.units.size(), 1U);
+  EXPECT_EQ(r.units[0].valid, 1);
+  const auto report = checked(r);
+  ASSERT_TRUE(report.valid()) << r.program;
+  ASSERT_EQ(report.subjects.size(), 1U);
+  EXPECT_EQ(report.subjects[0].name, "LeakyMemoryInPlaceOfAttention");
+  EXPECT_FALSE(report.subjects[0].facts.state_grows);
+  EXPECT_NE(r.program.find("mixer=LeakyMemory(mult=2)"), std::string::npos) << r.program;
+  EXPECT_EQ(r.program.find("unit Attention"), std::string::npos) << "nobody reads the old mixer";
+}
+
+TEST(Pipeline, MutationMayWriteAUnitOfTheParentAnew) {
+  Brief brief = mutation();
+  brief.parents[0].program =
+      "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(shift(x, 1), D)\n\n"
+      "design Old:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";
+  Script s;
+  fill_happy(s);
+  const auto r = run(s, brief);
+  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_EQ(r.program.find("shift(x, 1)"), std::string::npos);
+  EXPECT_NE(r.program.find("scan S"), std::string::npos);
+}
+
+TEST(Pipeline, CrossoverJoinsTwoParents) {
+  Script s;
+  fill_happy(s);
+  s.lines["proposer"] = {
+      R"json({"title": "Half attention half recurrence", "idea": "A gate mixes the attention of one parent with the recurrence of the other.",
+      "place": "stack.0.*.mixer", "from": "stack.0.*.mixer", "units": ["Blend"], "reach": "all", "state": "grows", "complexity": "O(T^2)",
+      "gain": 0.01, "why": "both may learn the same"})json"};
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "Blend", "inputs": ["x"], "results": [], "uses": [], "does": "g a(x) + (1 - g) b(x)"}],
+      "instance": "Blend(a=Attention(heads=2, groups=2), b=GLA(heads=2))"})json"};
+  s.lines["coder"] = {
+      "unit Blend(x: [t, D], a: Unit = Attention, b: Unit = GLA) -> [t, D]:\n    g = sigmoid(linear(x, D))\n"
+      "    return g * a(x) + (1 - g) * b(x)\n"};
+  const auto r = run(s, crossover());
+  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  const auto report = checked(r);
+  ASSERT_TRUE(report.valid());
+  EXPECT_TRUE(report.subjects[0].facts.state_grows);
+  EXPECT_TRUE(edit::find_unit(report.program, "Blend"));
+  EXPECT_TRUE(edit::find_unit(report.program, "GLA")) << "the second parent's unit comes with it";
+}
+
+TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
+  Script s;
+  fill_happy(s);
+  s.lines["proposer"] = {
+      R"({"title": "GLA for attention", "idea": "The recurrence of the second parent in the first.", "place": "stack.0.*.mixer",
+      "from": "stack.0.*.mixer", "units": []})"};
+  const auto r = run(s, crossover());
+  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_EQ(s.count("planner") + s.count("coder"), 0);
+  EXPECT_NE(r.program.find("mixer=GLA"), std::string::npos);
+}
+
+TEST(Pipeline, FromScratchMakesAWholeDesign) {
+  Script s;
+  fill_happy(s);
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [], "does": "a leaky state"},
+      {"name": "Twice", "inputs": ["x"], "results": [], "uses": ["LeakyMemory"], "does": "two memories, one after the other"}],
+      "instance": "[6 * Block(mixer=Twice), RMSNorm]"})json"};
+  s.lines["coder"] = {
+      kUnit, "unit Twice(x: [t, D], inner: Unit = LeakyMemory) -> [t, D]:\n    return inner(inner(x))\n"};
+  const auto r = run(s, scratch());
+  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_TRUE(checked(r).valid());
+  EXPECT_EQ(r.units.size(), 2U);
+  EXPECT_NE(s.last_said_to("coder", 1).find("unit LeakyMemory"), std::string::npos)
+      << "it sees what is written";
+}
+
+TEST(Pipeline, EqualBriefsAndRepliesMakeEqualReports) {
+  Script a, b;
+  fill_happy(a);
+  fill_happy(b);
+  EXPECT_EQ(to_json(run(a, mutation())), to_json(run(b, mutation())));
+  ASSERT_EQ(a.asked.size(), b.asked.size());
+  for (std::size_t i = 0; i < a.asked.size(); ++i)
+    for (std::size_t k = 0; k < a.asked[i].messages.size(); ++k)
+      EXPECT_EQ(a.asked[i].messages[k].text, b.asked[i].messages[k].text);
+}
+
+TEST(Pipeline, ErrorsOfChatEndTheTaskWithTheirCode) {
+  for (const char* code : {"stopped", "cap", "chat down", "chat key", "chat reply", "replay"})
+    for (const char* role : {"proposer", "reviewer", "planner", "coder", "observer"}) {
+      Script s;
+      fill_happy(s);
+      s.lines[role] = {Error{code, "as the test says", "", {}}};
+      const auto r = run(s, mutation());
+      EXPECT_EQ(r.outcome, "failed");
+      EXPECT_EQ(r.cause, code) << role;
+      EXPECT_EQ(r.detail, "as the test says");
+      EXPECT_EQ(s.count(role), 1) << "nobody asks again after " << code;
+    }
+}
+
+TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {
+  Brief brief = mutation();
+  brief.credit = {std::string(3000, 'c')};
+  Script s;
+  fill_happy(s);
+  const std::size_t standing = system_prompt(false).size();
+  s.context =
+      standing + 4500;  // enough for the proposer without the credit, too little for the coder in any case
+  const auto r = run(s, brief);
+  EXPECT_EQ(r.cause, "chat context");
+  ASSERT_GE(s.asked.size(), 2U);
+  EXPECT_NE(s.asked[0].messages[1].text.find("ccc"), std::string::npos);
+  EXPECT_EQ(s.asked[1].messages[1].text.find("ccc"), std::string::npos);
+  EXPECT_EQ(r.attempts, 1) << "the shortened proposal was accepted";
+  EXPECT_EQ(s.count("coder"), 2);
+}
+
+TEST(Pipeline, AReviewerThatNeverApprovesEndsAfterTenAttempts) {
+  Script s;
+  fill_happy(s);
+  s.lines["reviewer"] = {rated(2)};
+  const auto r = run(s, mutation());
+  EXPECT_EQ(r.cause, "review");
+  EXPECT_EQ(r.attempts, 10);
+  EXPECT_EQ(s.count("planner"), 0);
+  EXPECT_NE(s.last_said_to("proposer", 1).find("the gate may saturate"), std::string::npos)
+      << "objections go back to the proposer";
+  EXPECT_LE(s.asked.back().messages.size(), 4U) << "only the last attempt is carried on";
+}
+
+TEST(Pipeline, AnObjectionAnsweredPasses) {
+  Script s;
+  fill_happy(s);
+  s.lines["reviewer"] = {rated(3), rated(4)};
+  const auto r = run(s, mutation());
+  EXPECT_EQ(r.outcome, "design");
+  EXPECT_EQ(r.attempts, 2);
+  ASSERT_EQ(r.reviews.size(), 1U) << "only those of the accepted proposal are kept";
+  EXPECT_EQ(r.reviews[0].rating, 4);
+}
+
+TEST(Pipeline, DuplicatesAreRefusedBeforeReview) {
+  Brief brief = mutation();
+  brief.proposals = {
+      "Attention replaced by a leaky memory\n\nA state that decays by a learned gate and takes the current "
+      "value; it is read through a second "
+      "gate, so decoding needs no cache.\n\nPlace: stack.0.*.mixer\nPromised: reach all\n"};
+  Script s;
+  fill_happy(s);
+  const auto r = run(s, brief);
+  EXPECT_EQ(r.cause, "duplicate");
+  EXPECT_EQ(s.count("reviewer"), 0);
+  EXPECT_EQ(r.attempts, 10);
+  brief.proposals = {"Wider mlp\n\nSwiGLU with another ratio of widths and squared activations.\n"};
+  Script t;
+  fill_happy(t);
+  EXPECT_EQ(run(t, brief).outcome, "design");
+}
+
+TEST(Pipeline, TheCampaignRefusesAndARepairIsTriedButForDuplicates) {
+  for (const char* code : {"duplicate", "same function", "size"}) {
+    Script s;
+    fill_happy(s);
+    Brief brief = mutation();
+    brief.admit = [&](const lang::Program&) -> Result<bool> { return fail(code, "not taken"); };
+    const auto r = run(s, brief);
+    EXPECT_EQ(r.cause, code);
+    EXPECT_EQ(s.count("coder"), code == std::string("size") ? 2 : 1);
+    EXPECT_EQ(s.count("observer"), 0);
+  }
+}
+
+TEST(Pipeline, ABrokenPromiseIsRepairedOnceOrFails) {
+  const std::string attends =
+      "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n    axis k = D * mult\n"
+      "    return linear(sum(past(linear(x, k)) * exp(-lag()), over=s), D)\n";
+  Script s;
+  fill_happy(s);
+  s.lines["coder"] = {attends, kUnit};
+  auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_NE(s.last_said_to("coder", 1).find("breaks its promises: state"), std::string::npos)
+      << s.last_said_to("coder", 1);
+  Script t;
+  fill_happy(t);
+  t.lines["coder"] = {attends};
+  r = run(t, mutation());
+  EXPECT_EQ(r.cause, "observation");
+  EXPECT_NE(r.detail.find("promises are broken"), std::string::npos);
+  EXPECT_EQ(t.count("coder"), 2);
+  ASSERT_EQ(r.promises.size(), 3U);
+  EXPECT_FALSE(r.promises[1].kept);
+  EXPECT_EQ(r.promises[1].found, "grows");
+}
+
+TEST(Pipeline, TheObserverSendsBackOnce) {
+  Script s;
+  fill_happy(s);
+  s.lines["observer"] = {seen(2), seen(3)};
+  auto r = run(s, mutation());
+  EXPECT_EQ(r.outcome, "design");
+  EXPECT_EQ(r.observation, 3);
+  EXPECT_NE(s.last_said_to("coder", 1).find("gate the output"), std::string::npos);
+  Script t;
+  fill_happy(t);
+  t.lines["observer"] = {seen(1)};
+  r = run(t, mutation());
+  EXPECT_EQ(r.cause, "observation");
+  EXPECT_EQ(t.count("observer"), 2);
+}
+
+TEST(Pipeline, RepairsRunOut) {
+  Script s;
+  fill_happy(s);
+  s.lines["coder"] = {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n"};
+  const auto r = run(s, mutation());
+  EXPECT_EQ(r.cause, "unit");
+  EXPECT_NE(r.detail.find("LeakyMemory"), std::string::npos);
+  EXPECT_EQ(s.count("coder"), 8) << "one reply and seven repairs";
+  ASSERT_EQ(r.units.size(), 1U);
+  EXPECT_EQ(r.units[0].repairs, 7);
+  EXPECT_EQ(r.units[0].valid, 0);
+  const std::string said = s.last_said_to("coder", 1);
+  EXPECT_NE(said.find("line 2:     return linear(y, D)"), std::string::npos) << said;
+}
+
+TEST(Pipeline, CodeThatIsRefusedIsRepaired) {
+  const struct {
+    const char *code, *complaint;
+  } cases[] = {
+      {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return shift(x, -1)\n", "shift"},  // reads the future
+      {"unit LeakyMemory(x: [t, D], first: [t, D]) -> [t, D]:\n    return x + first\n", "declared as"},
+      {"unit Other(x: [t, D]) -> [t, D]:\n    return linear(x, D)\n", "no unit LeakyMemory"},
+      {"```python\nclass LeakyMemory(nn.Module):\n    def forward(self, x):\n        return "
+       "self.proj(x)\n```\n",
+       "error[syntax]"},
+      {"", "LeakyMemory"},
+      {"I cannot help with that.", "error["},
+      {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return open(\"/etc/passwd\")\n", "error["},
+      {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    p = param([D], init=1)\n    return x + 0 * detach(p)\n",
+       "error["},
+  };
+  for (const auto& c : cases) {
+    Script s;
+    fill_happy(s);
+    s.lines["coder"] = {c.code, kUnit};
+    const auto r = run(s, mutation());
+    EXPECT_EQ(r.outcome, "design") << c.code << r.cause << ": " << r.detail;
+    EXPECT_NE(s.last_said_to("coder", 1).find(c.complaint), std::string::npos)
+        << c.code << s.last_said_to("coder", 1);
+    EXPECT_EQ(r.units[0].repairs, 1);
+  }
+}
+
+TEST(Pipeline, CodeIsFoundInWhateverStandsAroundIt) {
+  const std::string cases[] = {
+      "Here is the unit:\n\n```gab\n" + kUnit + "```\nIt keeps a leaky state.",
+      "```\nunit Draft(x: [t, D]) -> [t, D]:\n    return x\n```\nBetter:\n~~~\n" +
+          kUnit,  // Draft is another unit: see below
+      "Sure!\n\n" + kUnit + "\nThis unit uses a gate.\n",
+      "# a comment\r\n" + kUnit,
+      kUnit + "\ndesign Extra:\n    stack = [LeakyMemory, RMSNorm]\n",
+  };
+  for (const std::string& text : cases) {
+    Script s;
+    fill_happy(s);
+    s.lines["coder"] = {text, kUnit};
+    const auto r = run(s, mutation());
+    EXPECT_EQ(r.outcome, "design") << text << r.detail;
+    EXPECT_EQ(r.units[0].repairs, text.find("Draft") != std::string::npos ? 1 : 0) << text;
+  }
+}
+
+TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
+  const std::string huge(1 << 20, 'x');
+  for (const char* role : {"proposer", "reviewer", "planner", "coder", "observer"}) {
+    Script s;
+    fill_happy(s);
+    const Said well = s.lines[role].front();
+    s.lines[role] = {huge, "{\"a\": \"" + huge, std::string(1 << 20, '{'), well};
+    const auto r = run(s, mutation());
+    for (const chat::Request& q : s.asked)
+      for (const chat::Message& m : q.messages) EXPECT_LT(m.text.size(), 40000U) << role;
+    EXPECT_LT(to_json(r).size(), 40000U);
+    // Three unreadable replies end planner and observer; proposer and reviewer have ten attempts, the coder seven repairs.
+    const bool patient = role != std::string("planner") && role != std::string("observer");
+    EXPECT_EQ(r.outcome, patient ? "design" : "failed") << role << r.cause << r.detail;
+  }
+}
+
+TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
+  for (const char* bad :
+       {"", "no object", "{\"rating\": 4", "{\"rating\": \"high\", \"probability\": 0.5, \"objections\": []}",
+        "[4]", "{\"rating\": 9, \"probability\": 0.5, \"objections\": []}", "{rating: 4}",
+        "{\"rating\": 4, \"probability\": 7, \"objections\": []}"}) {
+    Script s;
+    fill_happy(s);
+    s.lines["reviewer"] = {bad, "Here it is:\n```json\n" + rated(4) + "\n```\nI hope {this} helps."};
+    const auto r = run(s, mutation());
+    EXPECT_EQ(r.outcome, "design") << bad << r.detail;
+    EXPECT_EQ(s.count("reviewer"), 2);
+    EXPECT_NE(s.last_said_to("reviewer", 1).find("That cannot be used"), std::string::npos);
+    Script t;
+    fill_happy(t);
+    t.lines["reviewer"] = {bad};
+    EXPECT_EQ(run(t, mutation()).cause, "review") << bad;
+    EXPECT_EQ(t.count("reviewer"), 30) << "ten attempts, three tries each";
+  }
+}
+
+TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"title": "A", "idea": "b", "place": "stack.9", "units": []})", "no element 9"},
+      {R"({"title": "A", "idea": "b", "place": "../../etc/passwd", "units": []})", "no place"},
+      {R"({"title": "A", "idea": "b", "place": "stack", "units": ["if"]})", "not a name"},
+      {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A", "A"]})", "two units"},
+      {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A","B","C","E","F","G","H"]})",
+       "at most 6"},
+      {R"({"title": "A", "idea": "b", "place": "stack", "state": "huge"})", "state is 'huge'"},
+      {R"json({"title": "A", "idea": "b", "place": "stack", "complexity": "O(1)"})json", "complexity is"},
+      {R"({"title": "", "idea": "b"})", "is empty"},
+      {R"({"title": 4, "idea": "b"})", "field title"},
+      {"null", "no JSON object"}};
+  for (const auto& [bad, reason] : cases) {
+    Script s;
+    fill_happy(s);
+    s.lines["proposer"] = {bad, kProposal};
+    EXPECT_EQ(run(s, mutation()).outcome, "design") << bad;
+    EXPECT_NE(s.last_said_to("proposer", 1).find(reason), std::string::npos)
+        << bad << s.last_said_to("proposer", 1);
+    Script t;
+    fill_happy(t);
+    t.lines["proposer"] = {bad};
+    EXPECT_EQ(run(t, mutation()).cause, "proposal");
+  }
+}
+
+TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
+  const auto plan = [](const std::string& units, const std::string& instance = "LeakyMemory(mult=2)") {
+    return R"({"units": [)" + units + R"(], "instance": ")" + instance + "\"}";
+  };
+  const auto unit = [](const std::string& name, const std::string& uses,
+                       const std::string& inputs = "\"x\"") {
+    return R"({"name": ")" + name + R"(", "inputs": [)" + inputs + R"(], "results": [], "uses": [)" + uses +
+           R"(], "does": "d"})";
+  };
+  const std::pair<std::string, const char*> cases[] = {
+      {plan(unit("A", "\"B\"") + "," + unit("B", "\"A\"")), "circle: A, B"},
+      {plan(unit("A", "\"A\"")), "circle: A"},
+      {plan(unit("A", "\"Unheard\"")), "neither planned nor known"},
+      {plan(unit("GLA", "")), "name of the library"},
+      {plan(unit("linear", "")), "name of the library"},
+      {plan(unit("scan", "")), "not a name"},
+      {plan(unit("A", "") + "," + unit("A", "")), "two units"},
+      {plan(unit("A", "", "")), "0 inputs"},
+      {plan(unit("A", "", "\"x\", \"x\"")), "cannot name"},
+      {plan(unit("A", ""), ""), "instance is empty"},
+      {plan(unit("A", ""), "A(("), "instance"},
+  };
+  for (const auto& [bad, reason] : cases) {
+    Script s;
+    fill_happy(s);
+    s.lines["planner"] = {bad, kPlan};
+    EXPECT_EQ(run(s, mutation()).outcome, "design") << bad;
+    EXPECT_NE(s.last_said_to("planner", 1).find(reason), std::string::npos)
+        << bad << s.last_said_to("planner", 1);
+    Script t;
+    fill_happy(t);
+    t.lines["planner"] = {bad};
+    EXPECT_EQ(run(t, mutation()).cause, "plan");
+    EXPECT_EQ(t.count("planner"), 3);
+  }
+}
+
+TEST(Pipeline, AnInstanceThatDoesNotFitIsWrittenAgain) {
+  Script s;
+  fill_happy(s);
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [], "does": "d"}],
+    "instance": "LeakyMemory(heads=2)"})json"};
+  s.lines["coder"] = {kUnit, "`LeakyMemory(mult=3)`", "The line is:\n```\nLeakyMemory(mult=4)\n```"};
+  auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_NE(r.program.find("LeakyMemory(mult=4)"), std::string::npos);
+  s.lines["coder"] = {kUnit, "no"};
+  r = run(s, mutation());
+  EXPECT_EQ(r.cause, "assembly");
+}
+
+TEST(Pipeline, BriefsThatCannotBeFollowedSaySo) {
+  Script s;
+  fill_happy(s);
+  Brief brief = mutation();
+  brief.mode = "crossover";
+  EXPECT_EQ(run(s, brief).cause, "brief");
+  brief.mode = "dream";
+  EXPECT_EQ(run(s, brief).cause, "brief");
+  brief = mutation();
+  brief.parents[0].program = "design A:\n    stack = Nothing\n";
+  EXPECT_EQ(run(s, brief).cause, "brief");
+  EXPECT_TRUE(s.asked.empty());
+}
+
+TEST(Pipeline, WhatThrowsIsAFailureOfTheTask) {
+  Script s;
+  fill_happy(s);
+  Brief brief = mutation();
+  brief.admit = [](const lang::Program&) -> Result<bool> { throw std::runtime_error("out of memory"); };
+  const auto r = run(s, brief);
+  EXPECT_EQ(r.cause, "internal");
+  EXPECT_EQ(r.detail, "out of memory");
+}
+
+TEST(Pipeline, CandidatesAreSearchedBestFirst) {
+  Settings settings;
+  settings.candidates = 3;
+  const std::string one_error = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n";
+  const std::string syntax = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(x D)\n";
+  Script s;
+  fill_happy(s);
+  s.lines["coder"] = {syntax, one_error, "nothing", kUnit};
+  auto r = run(s, mutation(), settings);
+  ASSERT_EQ(r.outcome, "design");
+  EXPECT_EQ(r.units[0].candidates, 4);
+  EXPECT_EQ(r.units[0].repairs, 1);
+  EXPECT_NE(s.last_said_to("coder", 3).find("linear(y, D)"), std::string::npos)
+      << "the nearest to valid is repaired";
+  // Of several that check, the one that keeps its promises goes on.
+  const std::string grows =
+      "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n    axis k = D * mult\n"
+      "    return linear(mean(past(linear(x, k)) * exp(-lag()), over=s), D)\n";
+  Script t;
+  fill_happy(t);
+  t.lines["coder"] = {grows, kUnit};
+  r = run(t, mutation(), settings);
+  ASSERT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_NE(r.program.find("scan S"), std::string::npos);
+  EXPECT_EQ(r.units[0].repairs, 0);
+}
+
+TEST(Pipeline, TheBeamKeepsSeveralDrafts) {
+  Settings settings;
+  settings.candidates = 2;
+  settings.beam = 2;
+  Script s;
+  fill_happy(s);
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "Gate", "inputs": ["x"], "results": [], "uses": [], "does": "a gate"},
+      {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["Gate"], "does": "a leaky state"}], "instance": "LeakyMemory"})json"};
+  const std::string gate = "unit Gate(x: [t, D]) -> [t, D]:\n    return sigmoid(linear(x, D))\n";
+  const std::string rest =
+      "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(cumsum(x) / (position() + 1), D)\n";
+  s.lines["coder"] = {gate, gate, rest};
+  const auto r = run(s, mutation(), settings);
+  ASSERT_EQ(r.units.size(), 2U) << r.detail;
+  EXPECT_EQ(r.units[1].candidates, 4) << "two for each of two drafts";
+}
+
+TEST(Pipeline, GrammarsAndSchemasAreSent) {
+  Script s;
+  fill_happy(s);
+  run(s, mutation());
+  for (const chat::Request& q : s.asked) {
+    EXPECT_EQ(q.task, 7);
+    EXPECT_EQ(q.role == "coder", !q.grammar.empty()) << q.role;
+    EXPECT_EQ(q.role != "coder", !q.schema.empty()) << q.role;
+    EXPECT_EQ(q.messages[0].who, "system");
+  }
+}
+
+TEST(Pipeline, VariantsForTheBench) {
+  Settings direct;
+  direct.direct = true;
+  Script s;
+  s.lines["coder"] = {"```gab\n" + kUnit +
+                      "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n```"};
+  auto r = run(s, mutation(), direct);
+  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(s.asked.size(), 1U);
+  s.lines["coder"] = {kUnit};
+  EXPECT_EQ(run(s, mutation(), direct).cause, "assembly") << "there is no design in it";
+
+  Settings bare;
+  bare.planner = bare.observer = false;
+  Script t;
+  fill_happy(t);
+  r = run(t, mutation(), bare);
+  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(t.count("planner") + t.count("observer"), 0);
+
+  Settings unchecked;
+  unchecked.checker = false;
+  Script u;
+  fill_happy(u);
+  u.lines["coder"] = {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n"};
+  r = run(u, mutation(), unchecked);
+  EXPECT_EQ(r.cause, "unit");
+  EXPECT_EQ(u.count("coder"), 1) << "nothing goes back";
+}
+
+TEST(Pipeline, ReviewOfAProgram) {
+  Script s;
+  s.lines["reviewer"] = {rated(5, 0.7)};
+  auto r = review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}});
+  EXPECT_EQ(r.outcome, "design") << r.detail;
+  ASSERT_EQ(r.reviews.size(), 1U);
+  EXPECT_DOUBLE_EQ(r.reviews[0].probability, 0.7);
+  EXPECT_NE(s.asked[0].messages[1].text.find("scan S"), std::string::npos);
+  s.lines["reviewer"] = {rated(2)};
+  EXPECT_EQ(review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}}).cause, "review");
+  EXPECT_EQ(review_program("unit A(", {}, {s, zoo::library(), {}}).cause, "program");
+}
+
+}  // namespace
+}  // namespace gabbro::agents

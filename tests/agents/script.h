@@ -1,0 +1,69 @@
+// A language model that says what a test wrote down, role by role, and remembers what it was asked.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agents/prompts.h"
+#include "chat/chat.h"
+
+namespace gabbro::agents::testing {
+
+/// What a role says: a text, or an error of chat.
+struct Said {
+  std::string text;
+  Error error{};
+  bool cut = false;
+  Said(const char* t) : text(t) {}             // NOLINT: tests write literals
+  Said(std::string t) : text(std::move(t)) {}  // NOLINT
+  Said(Error e) : error(std::move(e)) {}       // NOLINT
+};
+
+class Script : public chat::Chat {
+ public:
+  /// In this order; the last of a role repeats. A role without lines is an error of the test.
+  std::map<std::string, std::deque<Said>> lines;
+  std::vector<chat::Request> asked;
+  std::map<std::string, std::string> models;  // by role; else "script"
+  std::size_t context = 0;                    // characters that the model reads; 0: all
+
+  Result<chat::Reply> ask(const chat::Request& request) override {
+    const std::scoped_lock lock(mutex_);
+    asked.push_back(request);
+    std::size_t bytes = 0;
+    for (const chat::Message& m : request.messages) bytes += m.text.size();
+    if (context > 0 && bytes > context) return fail("chat context", "the conversation is too long");
+    auto& said = lines[request.role];
+    if (said.empty()) return fail("replay", "nothing is scripted for " + request.role);
+    const Said line = said.front();
+    if (said.size() > 1) said.pop_front();
+    if (!line.error.code.empty()) return tl::unexpected(line.error);
+    chat::Reply reply;
+    reply.text = line.text;
+    reply.cut = line.cut;
+    reply.model = models.contains(request.role) ? models[request.role] : "script";
+    reply.usage = {estimated_tokens(bytes), 0, estimated_tokens(line.text.size())};
+    reply.cost = 0.001;
+    return reply;
+  }
+
+  [[nodiscard]] int count(const std::string& role) const {
+    int n = 0;
+    for (const chat::Request& r : asked) n += r.role == role ? 1 : 0;
+    return n;
+  }
+  /// The last message of the n-th question to a role.
+  [[nodiscard]] std::string last_said_to(const std::string& role, int n) const {
+    for (const chat::Request& r : asked)
+      if (r.role == role && n-- == 0) return r.messages.back().text;
+    return "";
+  }
+
+ private:
+  std::mutex mutex_;
+};
+
+}  // namespace gabbro::agents::testing
