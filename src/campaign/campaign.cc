@@ -132,6 +132,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     if (const int asked = stop(); asked > stopped) {
       why = "signal";
       stopped = asked;
+      if (s.agents) s.agents->team->stop();
       asked >= 2 ? executor.kill() : executor.stop();
     }
     if (why.empty())

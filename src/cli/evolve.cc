@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include "campaign/preset.h"
 #include "campaign/reading.h"
 #include "campaign/view.h"
+#include "cli/agency.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "data/corpus.h"
@@ -27,8 +29,9 @@ namespace {
 
 std::atomic<int> g_signals{0};
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro evolve", error));
+// `file`: what a place in the error is a place of.
+int failed(const Error& error, const std::string& file = "gabbro evolve") {
+  fmt::print(stderr, "{}\n", format_error(error.code == "usage" ? "gabbro evolve" : file, error));
   return kUsage;
 }
 
@@ -85,10 +88,24 @@ void print_why(const std::string& why, const std::string& dir) {
   if (why == "budget") fmt::print("the budget is spent; gabbro resume {} goes on with another\n", dir);
 }
 
+bool asks_agents(const campaign::Campaign& c) {
+  const auto& arms = c.plan().settings.arms;
+  return std::any_of(arms.begin(), arms.end(), [](const std::string& a) { return evolve::asks_agents(a); });
+}
+
 int work(campaign::Campaign& c, const EvolveCommand& o) {
+  std::unique_ptr<Agency> agency;
+  if (asks_agents(c)) {
+    auto opened = Agency::open(o.dir, o.replay, c.plan().seed);
+    if (!opened) return failed(opened.error());
+    agency = std::move(*opened);
+    c.ask(&agency->agents());
+  }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);
-  auto executor = jobs::local_executor({.slots = slots, .worker = {}});
+  jobs::LocalOptions options{.slots = slots, .worker = {}};
+  if (agency) options.hidden = agency->hidden();
+  auto executor = jobs::local_executor(options);
   if (!executor) return failed(executor.error());
   g_signals = 0;
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_signals; });
@@ -130,24 +147,68 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
 
 }  // namespace
 
+namespace {
+
+// The settings of a new campaign: the preset's, with what the command line says of arms and agents.
+Result<evolve::Settings> settings_of(const EvolveCommand& o) {
+  GABBRO_TRY(settings, campaign::load_settings(o.preset));
+  if (!o.arms.empty()) settings.arms = o.arms;
+  for (std::string& arm : settings.arms)
+    if (arm == "gp") arm = "tournament";
+  if (o.arms.empty() && !o.agents.empty()) settings.arms = {"agents"};
+  const bool asks = std::any_of(settings.arms.begin(), settings.arms.end(),
+                                [](const std::string& a) { return evolve::asks_agents(a); });
+  if (asks && o.agents.empty())
+    return fail("usage", "the arms agents and direct ask language models, and none are configured",
+                "--agents agents.toml; docs/agents.md says what it holds");
+  if (!asks && !o.agents.empty())
+    return fail("usage", "no arm asks the agents of --agents", "add agents or direct to --arms");
+  return settings;
+}
+
+int refuse_existing(const EvolveCommand& o) {
+  fmt::print(stderr,
+             "gabbro evolve: there is a campaign in {}; gabbro resume goes on with it, another --dir "
+             "begins a new one\n",
+             o.dir);
+  return kUsage;
+}
+
+// A recorded campaign with agents once more, from its record.
+int run_replay(EvolveCommand o) {
+  const auto record = store::Store::read(campaign::Place{o.replay}.store());
+  if (!record) return failed(record.error());
+  const auto begun = record->campaign();
+  if (!begun) return failed(begun.error());
+  auto plan = campaign::parse_plan(*begun);
+  if (!plan) return failed(plan.error());
+  if (!Agency::is_there(o.replay))
+    return failed({"usage",
+                   o.replay + " is a campaign without agents",
+                   "one seed and one worker give such a campaign again without a record",
+                   {}});
+  if (const auto ok = Agency::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
+  auto c = campaign::Campaign::create({o.dir}, *plan);
+  if (!c) return failed(c.error());
+  c->follow(campaign::moments(*record));
+  o.workers = 1;
+  if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());
+  return work(*c, o);
+}
+
+}  // namespace
+
 int run_evolve(const EvolveCommand& o) {
   const campaign::Place place{o.dir};
   std::error_code error;
-  if (fs::exists(place.store(), error)) {
-    fmt::print(stderr,
-               "gabbro evolve: there is a campaign in {}; gabbro resume goes on with it, another --dir "
-               "begins a new one\n",
-               o.dir);
-    return kUsage;
-  }
-  auto settings = campaign::load_settings(o.preset);
-  if (!settings) {
-    fmt::print(stderr, "{}\n", format_error(o.preset, settings.error()));
-    return kUsage;
-  }
-  if (!o.arms.empty()) settings->arms = o.arms;
+  if (fs::exists(place.store(), error)) return refuse_existing(o);
+  if (!o.replay.empty()) return run_replay(o);
+  const auto settings = settings_of(o);
+  if (!settings) return failed(settings.error(), o.preset);
   campaign::Plan plan{*settings, o.corpus, o.seed, o.threads, o.device, o.twins};
   fs::create_directories(o.dir, error);
+  if (!o.agents.empty())
+    if (const auto ok = Agency::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);
   if (plan.corpus.empty()) {
     const auto corpus = own_corpus(o, settings->vocab);
     if (!corpus) return failed(corpus.error());

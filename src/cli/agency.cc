@@ -1,0 +1,115 @@
+#include "cli/agency.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "agents/pipeline.h"
+#include "agents/settings.h"
+#include "chat/desk.h"
+#include "chat/estimate.h"
+#include "chat/replay.h"
+#include "cli/files.h"
+#include "zoo/library.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string file_in(const std::string& dir) { return dir + "/agents.toml"; }
+std::string talk_in(const std::string& dir) { return dir + "/talk.db"; }
+
+Result<std::string> text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) return fail("io", "cannot read " + path, "gabbro evolve --agents FILE names a configuration");
+  return text;
+}
+
+}  // namespace
+
+// In the order of dependence: the team's threads end before what they work with goes.
+struct Agency::Parts {
+  chat::Config config;
+  agents::Settings settings;
+  std::unique_ptr<chat::Journal> journal;
+  std::unique_ptr<chat::Desk> desk;
+  std::unique_ptr<chat::Replay> replay;
+  std::vector<std::string> hidden;
+  std::unique_ptr<agents::Team> team;
+  campaign::Agents agents;
+
+  [[nodiscard]] chat::Chat& chat() const { return desk ? static_cast<chat::Chat&>(*desk) : *replay; }
+  [[nodiscard]] std::string account() const;
+};
+
+std::string Agency::Parts::account() const {
+  if (replay) return "from a record";
+  const chat::Amount spent = journal->spent();
+  std::string out = fmt::format("spent {}", chat::money_text(spent.money));
+  if (config.cap.money > 0) out += " of " + chat::money_text(config.cap.money);
+  if (config.cap.tokens > 0) out += fmt::format(", {} of {} tokens", spent.tokens, config.cap.tokens);
+  if (const auto why = desk->paused()) out += "; " + *why;
+  return out;
+}
+
+Agency::Agency(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Agency::~Agency() = default;
+campaign::Agents& Agency::agents() { return parts_->agents; }
+const std::vector<std::string>& Agency::hidden() const { return parts_->hidden; }
+
+bool Agency::is_there(const std::string& dir) {
+  std::error_code error;
+  return fs::exists(file_in(dir), error);
+}
+
+Result<bool> Agency::install(const std::string& file, const std::string& dir) {
+  GABBRO_TRY(text, text_of(file));
+  if (const auto config = chat::parse_config(text); !config) return tl::unexpected(config.error());
+  if (const auto settings = agents::parse_settings(text); !settings) return tl::unexpected(settings.error());
+  std::error_code error;
+  fs::create_directories(dir, error);
+  return replace_file(file_in(dir), text);
+}
+
+Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::string& replayed,
+                                             std::uint64_t seed) {
+  GABBRO_TRY(text, text_of(file_in(dir)));
+  GABBRO_TRY(config, chat::parse_config(text));
+  GABBRO_TRY(settings, agents::parse_settings(text));
+  auto parts = std::make_unique<Parts>();
+  parts->config = config;
+  parts->settings = settings;
+  if (replayed.empty()) {
+    GABBRO_TRY(journal, chat::Journal::open(talk_in(dir)));
+    parts->journal = std::move(journal);
+    chat::DeskOptions options;
+    options.seed = seed;
+    GABBRO_TRY(desk, chat::Desk::open(config, *parts->journal, std::move(options)));
+    parts->desk = std::move(desk);
+    parts->hidden = config.key_variables();
+  } else {
+    GABBRO_TRY(replay, chat::Replay::open(talk_in(replayed)));
+    parts->replay = std::move(replay);
+  }
+  Parts* const p = parts.get();
+  p->team = std::make_unique<agents::Team>(
+      [p](const agents::Brief& brief) {
+        agents::Tools tools{p->chat(), zoo::library(), p->settings};
+        if (brief.direct) tools.settings.direct = true;
+        return agents::run_task(brief, tools);
+      },
+      settings.tasks,
+      [p] {
+        if (p->desk) p->desk->stop();
+      });
+  p->agents = {
+      p->team.get(), {settings.mutation, settings.crossover, settings.scratch}, [p] { return p->account(); }};
+  return std::unique_ptr<Agency>(new Agency(std::move(parts)));
+}
+
+}  // namespace gabbro::cli
