@@ -1,13 +1,16 @@
 #include "campaign/campaign.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
 
+#include "campaign/reading.h"
 #include "campaign/view.h"
 #include "evolve/twins.h"
 #include "pretend.h"
+#include "sqlite/sqlite.h"
 #include "story.h"
 
 namespace gabbro::campaign {
@@ -125,6 +128,71 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
   auto c = Campaign::open({folder / "killed"});
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_EQ(story(c->population()), whole);
+}
+
+// No file may grow beyond what it has: the system's answer to a full disk, without one.
+TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const std::string whole = whole_story(folder / "whole", 30);
+  ASSERT_TRUE(Campaign::create({folder / "full"}, small_plan()));
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{200'000, 200'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    auto c = Campaign::open({folder / "full"});
+    if (!c) _exit(3);
+    Pretend executor;
+    const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
+    if (why) _exit(4);  // it did not notice
+    _exit(why.error().message.find("full") != std::string::npos ||
+                  why.error().hint.find("full") != std::string::npos
+              ? 0
+              : 5);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  auto c = Campaign::open({folder / "full"});
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_LT(c->population().trials().size(), 30U);
+  Pretend executor;
+  const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(story(c->population()), whole);
+}
+
+// What was recorded lies in the future of what follows.
+TEST(Campaign, AClockThatIsSetBackChangesNothing) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const std::string whole = whole_story(folder / "whole", 30);
+  {
+    auto c = Campaign::create({folder / "back"}, small_plan());
+    ASSERT_TRUE(c);
+    Pretend executor;
+    ASSERT_TRUE(c->run(
+        {.trials = 30}, executor, [&] { return executor.started > 14 ? 1 : 0; }, kNoView));
+  }
+  {
+    auto db = sqlite::Connection::open(Place{folder / "back"}.store(), sqlite::Connection::Mode::kWrite);
+    ASSERT_TRUE(db);
+    ASSERT_TRUE((*db)->script("UPDATE event SET time = time + 1e7"));
+  }
+  auto c = Campaign::open({folder / "back"});
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor;
+  ASSERT_TRUE(c->run({.trials = 30}, executor, kNeverStop, kNoView));
+  EXPECT_EQ(story(c->population()), whole);
+  auto record = store::Store::read(Place{folder / "back"}.store());
+  ASSERT_TRUE(record);
+  const auto reading = read_record(*record);
+  ASSERT_TRUE(reading);
+  EXPECT_GE(reading->seconds, 0);
+  EXPECT_LT(reading->seconds, 3600);
 }
 
 TEST(Campaign, ASecondProcessIsRefused) {
