@@ -1,0 +1,128 @@
+// agents.toml: what it says, and how mistakes in it are told.
+#include "chat/config.h"
+
+#include <gtest/gtest.h>
+
+#include "chat/estimate.h"
+
+namespace gabbro::chat {
+namespace {
+
+constexpr const char* kGood = R"(
+[cap]
+money = 5.0
+tokens = "20M"
+[[endpoint]]
+name = "local"
+url = "http://127.0.0.1:8080/v1/"
+structured = "grammar"
+calls = 2
+[[endpoint]]
+name = "far"
+kind = "anthropic"
+url = "https://example.org/v1"
+key = "FAR_KEY"
+[[model]]
+name = "small"
+endpoint = "local"
+model = "q"
+context = "8k"
+roles = { coder = 3.0, observer = 1 }
+[[model]]
+name = "large"
+endpoint = "far"
+model = "c-1"
+input = 3.0
+cached = 0.3
+output = 15
+[pipeline]
+anything = 1
+)";
+
+Error error_of(std::string text) {
+  const auto c = parse_config(text);
+  return c ? Error{} : c.error();
+}
+
+std::string with(std::string from, const std::string& to) {
+  std::string text = kGood;
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(Config, SaysWhatWasWritten) {
+  const auto c = parse_config(kGood);
+  ASSERT_TRUE(c.has_value()) << format_error("agents.toml", c.error());
+  EXPECT_EQ(c->cap.money, 5'000'000);
+  EXPECT_EQ(c->cap.tokens, 20'000'000);
+  EXPECT_EQ(c->endpoints[0].url, "http://127.0.0.1:8080/v1");
+  EXPECT_EQ(c->endpoints[0].structured, Structured::kGrammar);
+  EXPECT_EQ(c->endpoints[0].calls, 2);
+  EXPECT_EQ(c->endpoints[1].structured, Structured::kTool);
+  EXPECT_EQ(c->key_variables(), std::vector<std::string>{"FAR_KEY"});
+  EXPECT_EQ(c->models[0].context, 8000);
+  EXPECT_EQ(c->models[0].weight("coder"), 3);
+  EXPECT_EQ(c->models[0].weight("planner"), 0);
+  EXPECT_EQ(c->models[1].weight("planner"), 1);
+  EXPECT_EQ(c->models[1].endpoint, 1u);
+  EXPECT_EQ(c->models[1].price.written, 3'750'000);  // a quarter more than reading
+}
+
+TEST(Config, MistakesAreToldWithTheirPlace) {
+  const struct {
+    std::string text, says;
+    int line;
+  } rows[] = {
+      {with("money = 5.0", "mony = 5.0"), "there is no key cap: mony", 3},
+      {with("tokens = \"20M\"", "tokens = \"many\""), "tokens is not an amount", 4},
+      {with("calls = 2", "calls = 0"), "calls is 0, not in 1 to 1000", 9},
+      {with("kind = \"anthropic\"", "kind = \"claude\""), "kind is none of \"openai\", \"anthropic\"", 12},
+      {with("\"grammar\"", "\"tool\""), "structured is none of", 8},
+      {with("https://example.org/v1", "example.org"), "no address of HTTP", 13},
+      {with("https://example.org", "https://me:secret@example.org"), "holds a name, a password", 13},
+      {with("\"FAR_KEY\"", "\"sk-123\""), "no name of an environment variable", 14},
+      {with("coder = 3.0", "codr = 3.0"), "there is no role codr", 20},
+      {with("coder = 3.0", "coder = -1"), "the weight of coder", 20},
+      {with("endpoint = \"far\"", "endpoint = \"fra\""), "there is no endpoint 'fra'", 23},
+      {with("name = \"large\"", "name = \"small\""), "two models 'small'", 21},
+      {with("input = 3.0", "input = -3.0"), "input is not a number of at least 0", 25},
+      {with("[pipeline]", "[pipelin]"), "there is no key pipelin", 28},
+      {with("output = 15", "output = 15\nroles = { coder = 1 }"), "no model plays the librarian", 0},
+      {"[[model]]\nname = \"x\"", "there is no [[endpoint]]", 0},
+      {"[cap\n", "", 1},
+  };
+  for (const auto& row : rows) {
+    const Error e = error_of(row.text);
+    EXPECT_EQ(e.code, "agents") << row.says;
+    EXPECT_NE(e.message.find(row.says), std::string::npos) << e.message;
+    EXPECT_EQ(e.at.line, row.line) << e.message;
+  }
+  EXPECT_EQ(error_of(with("\"FAR_KEY\"", "\"sk-123\"")).message.find("sk-123"), std::string::npos);
+}
+
+TEST(Config, MoneyIsExactAndRoundedUp) {
+  const Price p{3'000'000, 300'000, 3'750'000, 15'000'000};
+  EXPECT_EQ(cost_of(p, {1000, 0, 0, 100}), 3000 + 1500);
+  EXPECT_EQ(cost_of(p, {1000, 600, 200, 0}), 200 * 3 + 180 + 750);
+  EXPECT_EQ(cost_of({150'000, 0, 0, 0}, {1, 0, 0, 0}), 1);  // 0.15 millionths
+  EXPECT_EQ(cost_of({}, {1'000'000'000, 0, 0, 1'000'000'000}), 0);
+  EXPECT_EQ(cost_of({100'000'000'000, 0, 0, 0}, {1'000'000'000, 0, 0, 0}), 100'000'000'000'000);
+  EXPECT_EQ(money_text(5'000'000), "5.00");
+  EXPECT_EQ(money_text(31'200), "0.0312");
+  EXPECT_EQ(money_text(-1), "-0.000001");
+}
+
+TEST(Config, AnEstimateFollowsWeightsAndPrices) {
+  const auto c = parse_config(kGood);
+  ASSERT_TRUE(c.has_value());
+  const auto e = estimate(*c, {{"coder", 10, 1000, 600, 200}, {"planner", 2, 500, 0, 100}});
+  ASSERT_EQ(e.size(), 2u);
+  EXPECT_DOUBLE_EQ(e[0].tokens, 12000);
+  EXPECT_NEAR(e[0].money, 10 * (400 * 3 + 600 * 0.3 + 200 * 15) / 1e6 / 4,
+              1e-12);  // a quarter goes to the large one
+  EXPECT_NEAR(e[1].money, 2 * (500 * 3 + 100 * 15) / 1e6, 1e-12);
+}
+
+}  // namespace
+}  // namespace gabbro::chat

@@ -1,0 +1,616 @@
+// The desk against a server that plants faults: what is tried again, what is counted, and that the cap holds.
+#include "chat/desk.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "chat/choice.h"
+#include "chat/replay.h"
+#include "chat/scripted.h"
+#include "chat/server.h"
+
+namespace gabbro::chat {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Fault = Play::Fault;
+
+Play reply(const std::string& text, std::int64_t input = 100, std::int64_t output = 10) {
+  const json body{{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
+                  {"usage", {{"prompt_tokens", input}, {"completion_tokens", output}}}};
+  return {.body = body.dump()};
+}
+Play status(int code, const std::string& headers = "") {
+  return {.status = code, .body = R"({"error":{"message":"planted"}})", .headers = headers};
+}
+Play fault(Fault kind) { return {.body = "{\"choices\": [", .fault = kind}; }
+
+Request question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
+  Request r;
+  r.role = role, r.task = task;
+  r.messages = {{"system", "You write units."}, {"user", text}};
+  r.max_tokens = 100;
+  return r;
+}
+
+class DeskTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder =
+        fs::path(::testing::TempDir()) / ("gabbro_chat" + std::to_string(getpid()) +
+                                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder);
+    path = folder / "talk.db";
+    journal = std::move(*Journal::open(path));
+  }
+  void TearDown() override {
+    desk.reset();
+    journal.reset();
+    fs::remove_all(folder);
+  }
+
+  static Config config_for(const std::string& url) {
+    Config c;
+    Endpoint e;
+    e.name = "there", e.url = url, e.seconds = 10;
+    c.endpoints = {e};
+    Model m;
+    m.name = "m", m.model = "m-1";
+    m.price = {3'000'000, 300'000, 3'000'000, 15'000'000};
+    c.models = {m};
+    return c;
+  }
+  // A desk whose clock only moves when it waits.
+  void open(const Config& config) {
+    auto made = Desk::open(config, *journal,
+                           {.seed = 1,
+                            .now = [this] { return time.load(); },
+                            .wait =
+                                [this](double seconds) {
+                                  const std::lock_guard lock(mutex);
+                                  time = time + seconds;
+                                  waits.push_back(seconds);
+                                }});
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    desk = std::move(*made);
+  }
+  void serve(std::function<Play(const Seen&)> answer) {
+    server = std::make_unique<Server>(std::move(answer));
+    config = config_for(server->url());
+  }
+  Error error_of(const Request& r) {
+    const auto out = desk->ask(r);
+    return out ? Error{"none", out->text, "", {}} : out.error();
+  }
+
+  fs::path folder;
+  std::string path;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<Server> server;
+  Config config;
+  std::unique_ptr<Desk> desk;
+  std::atomic<double> time = 1e9;
+  std::mutex mutex;
+  std::vector<double> waits;
+};
+
+TEST_F(DeskTest, ARequestIsAnsweredCountedAndKept) {
+  serve([](const Seen&) { return reply("a unit", 100, 10); });
+  open(config);
+  const auto out = desk->ask(question("Write.", 7));
+  ASSERT_TRUE(out.has_value()) << out.error().message;
+  EXPECT_EQ(out->text, "a unit");
+  EXPECT_EQ(out->model, "m");
+  EXPECT_DOUBLE_EQ(out->cost, 450e-6);
+  EXPECT_EQ(journal->spent().money, 450);
+  EXPECT_EQ(journal->spent().tokens, 110);
+  const auto talk = journal->talk(7);
+  ASSERT_EQ(talk.size(), 1u);
+  EXPECT_EQ(talk[0].request.messages[1].text, "Write.");
+  EXPECT_EQ(talk[0].reply, "a unit");
+  EXPECT_EQ(talk[0].call.state, "settled");
+  EXPECT_EQ(server->seen()[0].head.substr(0, 30), "POST /v1/chat/completions HTTP");
+}
+
+TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
+  const std::vector<Play> plays{status(500), status(429), fault(Fault::kClose), fault(Fault::kShort),
+                                reply("at last")};
+  serve([&](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
+  open(config);
+  const auto out = desk->ask(question("Write."));
+  ASSERT_TRUE(out.has_value()) << out.error().message;
+  EXPECT_EQ(out->text, "at last");
+  ASSERT_EQ(waits.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_GE(waits[i], 0.5 * (1 << i));
+    EXPECT_LE(waits[i], 1.0 * (1 << i));
+  }
+  // The two that were sent and broke off may have to be paid; the refusals do not.
+  const auto calls = journal->calls();
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_GT(calls[0].counted.tokens, 2 * 100 + 110);
+  EXPECT_LT(calls[0].counted.tokens, 2 * 1000 + 110);
+  EXPECT_EQ(calls[0].usage.input, 100);
+}
+
+TEST_F(DeskTest, WhatIsNoReplyIsAnErrorAndCounted) {
+  const std::string megabyte(1 << 20, 'x');
+  const std::vector<std::pair<Play, const char*>> rows{
+      {{.body = "{\"choices\": [{\"mess"}, "chat reply"},
+      {{.body = "<html>busy</html>"}, "chat reply"},
+      {reply(""), "chat reply"},
+      {{.body = "{\"choices\": []}"}, "chat reply"},
+      {reply(megabyte), "none"},
+      {{.body = megabyte}, "chat reply"},
+      {{.status = 400, .body = R"({"error":{"message":"maximum context length is 10"}})"}, "chat context"},
+      {{.status = 400, .body = "no"}, "chat reply"}};
+  serve([&](const Seen& s) { return rows[static_cast<std::size_t>(s.number)].first; });
+  open(config);
+  std::int64_t before = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Error e = error_of(question("Write."));
+    EXPECT_EQ(e.code, rows[i].second) << e.message.substr(0, 300);
+    if (e.code != "none") {
+      EXPECT_LT(e.message.size(), 300u);
+    }
+    const bool paid = rows[i].first.status == 200;
+    EXPECT_EQ(journal->spent().tokens > before, paid) << i;
+    before = journal->spent().tokens;
+  }
+  EXPECT_TRUE(waits.empty());
+  EXPECT_EQ(journal->calls().size(), rows.size());
+}
+
+TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
+  const std::vector<Play> plays{status(429, "Retry-After: 7\r\n"),
+                                status(503, "Retry-After: Sun, 09 Sep 2001 01:47:20 GMT\r\n"),  // 1e9 + 33 s
+                                reply("at last"), status(429, "Retry-After: 86400\r\n"), reply("no more")};
+  serve([&](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
+  open(config);
+  EXPECT_EQ(error_of(question("Write.")).message, "at last");
+  EXPECT_EQ(waits, (std::vector<double>{7, 33}));
+  // A day is not waited for: the endpoint is paused, for an hour at most.
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");
+  EXPECT_EQ(waits.size(), 2u);
+  EXPECT_TRUE(desk->paused().has_value());
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");
+  EXPECT_EQ(server->requests(), 4);
+  time = time + 3601;
+  EXPECT_FALSE(desk->paused().has_value());
+  EXPECT_EQ(error_of(question("Write.")).message, "no more");
+}
+
+TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
+  bool dead = true;
+  serve([&](const Seen&) { return dead ? status(500) : reply("alive"); });
+  open(config);
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");
+  EXPECT_EQ(server->requests(), 5);  // the first attempt and four more
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");
+  EXPECT_EQ(server->requests(), 8);  // the eighth failure in a row
+  ASSERT_TRUE(desk->paused().has_value());
+  EXPECT_NE(desk->paused()->find("status 500"), std::string::npos);
+  EXPECT_NE(error_of(question("Write.")).message.find("is paused"), std::string::npos);
+  EXPECT_EQ(server->requests(), 8);
+  time = time + Gate::kFirstPause + 1;
+  EXPECT_FALSE(desk->paused().has_value());
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");  // the trial: one attempt, and a longer pause
+  EXPECT_EQ(server->requests(), 9);
+  time = time + Gate::kFirstPause + 1;
+  EXPECT_TRUE(desk->paused().has_value());
+  time = time + Gate::kFirstPause;
+  dead = false;
+  EXPECT_EQ(error_of(question("Write.")).message, "alive");
+  EXPECT_EQ(error_of(question("Write.")).message, "alive");
+  EXPECT_EQ(journal->spent().tokens, 220);
+}
+
+TEST_F(DeskTest, AnotherModelStandsInForOneThatIsDown) {
+  serve([](const Seen&) { return reply("from there"); });
+  Endpoint gone = config.endpoints[0];
+  gone.name = "gone", gone.url = "http://127.0.0.1:1/v1", gone.retries = 0;
+  config.endpoints.push_back(gone);
+  Model first = config.models[0];
+  first.name = "first", first.endpoint = 1, first.roles = {{"coder", 1e6}, {"planner", 1}};
+  config.models.push_back(first);
+  open(config);
+  EXPECT_EQ(error_of(question("Write.")).message, "from there");
+  EXPECT_EQ(error_of(question("Plan.", 0, "planner")).message, "from there");
+  const auto calls = journal->calls();
+  ASSERT_GE(calls.size(), 2u);
+  EXPECT_EQ(calls[0].model, "first");
+  EXPECT_EQ(calls[0].error.code, "chat down");
+  EXPECT_EQ(calls[0].counted.money, 0);  // nothing was sent
+  EXPECT_FALSE(desk->paused().has_value());
+}
+
+TEST_F(DeskTest, AHangingServerEndsWithTheTimeLimit) {
+  serve([](const Seen&) { return fault(Fault::kHang); });
+  config.endpoints[0].seconds = 0.05;
+  config.endpoints[0].retries = 1;
+  open(config);
+  const Error e = error_of(question("Write."));
+  EXPECT_EQ(e.code, "chat down");
+  EXPECT_NE(e.message.find("no answer within 0.05 s (tried 2 times)"), std::string::npos) << e.message;
+}
+
+TEST_F(DeskTest, StopEndsCallsUnderWayAndLaterOnes) {
+  serve([](const Seen&) { return fault(Fault::kHang); });
+  config.endpoints[0].calls = 1;
+  open(config);
+  std::vector<Error> errors(2);  // one is sent, one waits for its place
+  std::vector<std::thread> threads;
+  for (Error& e : errors) threads.emplace_back([&] { e = error_of(question("Write.")); });
+  while (server->requests() == 0) usleep(1000);
+  desk->stop();
+  for (std::thread& t : threads) t.join();
+  for (const Error& e : errors) EXPECT_EQ(e.code, "stopped");
+  EXPECT_EQ(error_of(question("Write.")).code, "stopped");
+  EXPECT_EQ(server->requests(), 1);
+  EXPECT_EQ(journal->calls().size(), 1u);
+}
+
+TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
+  serve([](const Seen&) { return reply("x"); });
+  config.models[0].context = 1000;
+  open(config);
+  const Error e = error_of(question(std::string(3000, 'x')));
+  EXPECT_EQ(e.code, "chat context");
+  EXPECT_NE(e.message.find("about 1037 tokens and a reply of up to 100 are more than the 1000 that m reads"),
+            std::string::npos)
+      << e.message;
+  EXPECT_EQ(server->requests(), 0);
+  EXPECT_EQ(journal->calls().size(), 1u);
+  // One that reads more is asked instead.
+  Model wide = config.models[0];
+  wide.name = "wide", wide.context = 10000, wide.roles = {{"coder", 1e-9}};
+  config.models.push_back(wide);
+  open(config);
+  EXPECT_EQ(desk->ask(question(std::string(3000, 'x')))->model, "wide");
+}
+
+TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
+  std::atomic<int> now = 0, most = 0;
+  serve([&](const Seen&) {
+    const int n = ++now;
+    int m = most;
+    while (n > m && !most.compare_exchange_weak(m, n)) {
+    }
+    usleep(3000);
+    --now;
+    return reply("x");
+  });
+  config.endpoints[0].calls = 3;
+  open(config);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 12; ++i) threads.emplace_back([&, i] { (void)desk->ask(question(std::to_string(i))); });
+  for (std::thread& t : threads) t.join();
+  EXPECT_LE(most, 3);
+  EXPECT_EQ(server->requests(), 12);
+}
+
+// What a server of these prices bills for an answer.
+Micro billed(std::int64_t input, std::int64_t output) { return input * 3 + output * 15; }
+
+TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
+  std::atomic<std::int64_t> bill = 0;
+  serve([&](const Seen& s) {
+    const std::int64_t input = 20 + s.number % 7, output = 100 - s.number % 13;
+    if (s.number % 5 == 4) return status(500);
+    bill += billed(input, output);
+    return reply("x", input, output);
+  });
+  config.endpoints[0].calls = 16;
+  config.endpoints[0].retries = 20;
+  config.cap.money = 50'000;  // 0.05
+  open(config);
+  std::atomic<int> capped = 0;
+  std::vector<std::thread> threads;
+  std::atomic<std::int64_t> returned = 0;
+  for (int i = 0; i < 16; ++i)
+    threads.emplace_back([&, i] {
+      for (int k = 0; k < 100; ++k) {
+        const auto out = desk->ask(question(std::to_string(100 * i + k)));
+        if (out) {
+          returned += std::llround(out->cost * 1e6);
+        } else {
+          EXPECT_EQ(out.error().code, "cap") << out.error().message;
+          ++capped;
+          return;
+        }
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(capped, 16);
+  EXPECT_LE(bill, 50'000);
+  EXPECT_EQ(journal->spent().money, bill);
+  EXPECT_EQ(returned, bill);
+  // Until nothing more fits: what is left is less than the most that one call may take.
+  EXPECT_GT(journal->spent().money, 50'000 - 5'000);
+  for (const Call& c : journal->calls()) EXPECT_EQ(c.state, "settled");
+  const Error e = error_of(question("more"));
+  EXPECT_EQ(e.code, "cap");
+  EXPECT_NE(e.message.find("of 0.05 are left (0.00 held"), std::string::npos) << e.message;
+}
+
+TEST_F(DeskTest, TheCapInTokensHoldsToo) {
+  serve([](const Seen&) { return reply("x", 60, 40); });
+  config.cap.tokens = 3000;
+  open(config);
+  int answered = 0;
+  Error e;
+  while ((e = error_of(question("Write."))).code == "none") ++answered;
+  EXPECT_EQ(e.code, "cap");
+  EXPECT_NE(e.message.find("tokens"), std::string::npos);
+  EXPECT_EQ(journal->spent().tokens, 100 * answered);
+  EXPECT_LE(journal->spent().tokens, 3000);
+  EXPECT_GT(answered, 20);
+}
+
+TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
+  int port_pipe[2];
+  ASSERT_EQ(pipe(port_pipe), 0);
+  journal.reset();
+  const pid_t child = fork();  // before there are threads here
+  if (child == 0) {
+    int port = 0;
+    if (read(port_pipe[0], &port, sizeof port) != sizeof port) _exit(1);
+    Config c = config_for(fmt::format("http://127.0.0.1:{}/v1", port));
+    c.endpoints[0].calls = 8;
+    auto own = Journal::open(path);
+    auto asking = Desk::open(c, **own);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&, i] {
+        for (int k = 0; k < 1000; ++k) (void)(*asking)->ask(question(std::to_string(1000 * i + k)));
+      });
+    for (std::thread& t : threads) t.join();
+    _exit(1);
+  }
+  std::atomic<std::int64_t> bill = 0;
+  serve([&](const Seen&) {
+    bill += billed(50, 90);
+    return reply("x", 50, 90);
+  });
+  const int port = server->port();
+  ASSERT_EQ(write(port_pipe[1], &port, sizeof port), static_cast<ssize_t>(sizeof port));
+  while (server->requests() < 40) usleep(500);
+  kill(child, SIGKILL);
+  int ended = 0;
+  waitpid(child, &ended, 0);
+  ASSERT_TRUE(WIFSIGNALED(ended));
+  for (const int end : port_pipe) close(end);
+  server.reset();  // what was under way is billed by then
+  const auto again = Journal::open(path);
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_GE((*again)->spent().money, bill);
+  EXPECT_LE((*again)->spent().money, bill + 8 * 5'000);
+  for (const Call& c : (*again)->calls()) EXPECT_NE(c.state, "open");
+  // The cap counts it, in this process and any other.
+  ASSERT_TRUE((*again)->set_cap({(*again)->spent().money + 10, 0}).has_value());
+  EXPECT_EQ((*again)->begin(question("x"), 0, "m", {11, 0}, 0).error().code, "cap");
+  EXPECT_TRUE((*again)->begin(question("x"), 0, "m", {10, 0}, 0).has_value());
+}
+
+TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
+  serve(
+      [](const Seen& s) { return s.number == 2 ? status(400) : reply("reply " + std::to_string(s.number)); });
+  open(config);
+  const auto all = [&](std::int64_t task) {
+    std::string out;
+    for (const char* text : {"a", "a", "b"}) out += error_of(question(text, task)).message + "|";
+    return out;
+  };
+  const std::string first = all(3);
+  EXPECT_EQ(first.substr(0, 16), "reply 0|reply 1|");  // equal questions, one after the other
+  open(config);                                        // as another process
+  EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");       // the error is asked again
+  open(config);
+  EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");
+  EXPECT_EQ(server->requests(), 4);
+  EXPECT_EQ(all(4), "reply 4|reply 5|reply 6|");  // another task's
+  EXPECT_EQ(error_of(question("c")).message, "reply 7");
+  open(config);
+  EXPECT_EQ(error_of(question("c")).message, "reply 8");  // of no task: asked each time
+
+  // The record plays the same, errors included, without a network.
+  server.reset();
+  auto played = Replay::open(path);
+  ASSERT_TRUE(played.has_value());
+  const auto play = [&](const char* text, std::int64_t task) {
+    const auto out = (*played)->ask(question(text, task));
+    return out ? out->text : out.error().code;
+  };
+  EXPECT_EQ(play("a", 3), "reply 0");
+  EXPECT_EQ(play("a", 3), "reply 1");
+  EXPECT_EQ(play("b", 3), "reply 3");
+  EXPECT_EQ(play("c", 0), "reply 7");
+  EXPECT_EQ(play("c", 0), "reply 8");
+  EXPECT_EQ(play("c", 0), "replay");
+  const auto missing = (*played)->ask(question("never\nasked", 5));
+  EXPECT_EQ(missing.error().code, "replay");
+  EXPECT_NE(missing.error().message.find("task 5, coder: nothing is recorded for this question: never asked"),
+            std::string::npos)
+      << missing.error().message;
+}
+
+TEST_F(DeskTest, RecordedErrorsArePlayedAsTheSameErrors) {
+  serve([](const Seen&) { return Play{.status = 400, .body = "no schema here"}; });
+  open(config);
+  const Error live = error_of(question("x", 1));
+  const auto played = (*Replay::open(path))->ask(question("x", 1));
+  EXPECT_EQ(played.error().code, live.code);
+  EXPECT_EQ(played.error().message, live.message);
+  EXPECT_EQ(played.error().hint, live.hint);
+}
+
+TEST_F(DeskTest, KeysAreNowhere) {
+  const std::string key = "sk-distinctive/4711+\"quoted\"";
+  setenv("GABBRO_TEST_KEY", key.c_str(), 1);
+  serve([&](const Seen& s) {
+    EXPECT_NE(s.head.find("Authorization: Bearer " + key), std::string::npos);
+    switch (s.number) {
+      case 0:
+        return Play{.status = 400, .body = json{{"error", {{"message", "bad: " + s.head}}}}.dump()};
+      case 1:
+        return Play{.status = 400, .body = s.head};
+      case 2:
+        return Play{.status = 401, .body = s.head};
+      case 3:
+        return Play{.body = s.head};
+      case 4:
+        return reply("your key is " + key + ", thank you");
+      case 5:
+        return Play{.body =
+                        R"({"choices":[{"message":{"content":"sk-distinctiv\u0065\/4711+\"quoted\""}}]})"};
+      case 6:
+        return Play{.status = 302, .headers = "Location: http://127.0.0.1:1/?k=" + key + "\r\n"};
+      default:
+        return status(500);
+    }
+  });
+  config.endpoints[0].key = "GABBRO_TEST_KEY";
+  open(config);
+  std::string said;
+  for (int i = 0; i < 9; ++i) {
+    time = time + 10'000;  // beyond pauses
+    const auto out = desk->ask(question("Here is " + key + " from a user's file", i));
+    said += out ? out->text : format_error("x", out.error());
+    said += desk->paused().value_or("") + "\n";
+  }
+  unsetenv("GABBRO_TEST_KEY");
+  EXPECT_NE(said.find("your key is [key], thank you"), std::string::npos) << said;
+  for (const Seen& s : server->seen()) said += s.body;
+  desk.reset();
+  for (const auto& t : journal->talk(4)) said += t.request.messages[1].text;
+  journal.reset();
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    said.append(std::istreambuf_iterator<char>(file), {});
+  }
+  EXPECT_NE(said.find("[key] from a user's file"), std::string::npos);
+  EXPECT_EQ(said.find("sk-distinctive"), std::string::npos) << said.substr(said.find("sk-distinctive"), 100);
+  EXPECT_EQ(said.find("4711"), std::string::npos);
+}
+
+TEST_F(DeskTest, AKeyThatIsNotThereIsTold) {
+  config = config_for("http://127.0.0.1:1/v1");
+  config.endpoints[0].key = "GABBRO_NEVER_SET";
+  const auto made = Desk::open(config, *journal);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code, "chat key");
+  EXPECT_NE(made.error().message.find("GABBRO_NEVER_SET is not set"), std::string::npos);
+  setenv("GABBRO_NEVER_SET", "abc\ndef-secret", 1);
+  const auto broken = Desk::open(config, *journal);
+  unsetenv("GABBRO_NEVER_SET");
+  ASSERT_FALSE(broken.has_value());
+  EXPECT_EQ(broken.error().message.find("def-secret"), std::string::npos);
+}
+
+TEST_F(DeskTest, ModelsAreDrawnByWeightAndAlikeForAlikeRequests) {
+  serve([](const Seen&) { return reply("x"); });
+  config.models.push_back(config.models[0]);
+  config.models[1].name = "other";
+  config.models[1].roles = {{"coder", 3}};
+  open(config);
+  std::map<std::string, int> count;
+  for (int i = 0; i < 40; ++i) ++count[desk->ask(question(std::to_string(i), 1))->model];
+  EXPECT_GT(count["other"], 20);
+  EXPECT_GT(count["m"], 2);
+  EXPECT_EQ(desk->ask(question("plan", 1, "planner"))->model, "m");
+  std::set<std::size_t> first;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const auto order = drawn_order(config, "coder", seed);
+    ASSERT_EQ(order.size(), 2u);
+    EXPECT_EQ(order, drawn_order(config, "coder", seed));
+    first.insert(order[0]);
+  }
+  EXPECT_EQ(first.size(), 2u);
+}
+
+TEST_F(DeskTest, ExperienceChoosesWhatIsWorthItsCost) {
+  config = config_for("http://127.0.0.1:1/v1");
+  config.models.push_back(config.models[0]);
+  config.models[1].name = "other";
+  const auto best = [&](double worth, double other, Micro cost, Micro other_cost) {
+    return learned_order(config, "coder", 1,
+                         {{"coder", "m", 200, 200 * worth, 200, 200 * cost},
+                          {"coder", "other", 200, 200 * other, 200, 200 * other_cost},
+                          {"planner", "other", 200, 200, 200, 0}})[0];
+  };
+  EXPECT_EQ(best(0.9, 0.3, 100, 100), 0u);
+  EXPECT_EQ(best(0.3, 0.9, 100, 100), 1u);
+  EXPECT_EQ(best(0.9, 0.6, 1000, 100), 1u);  // worth less, and far cheaper
+  EXPECT_EQ(best(0.9, 0.0, 1000, 0), 1u);    // 0.0 with its bonus, at a tenth of the cost
+  EXPECT_EQ(best(0.9, 0.3, 0, 0), 0u);       // both free
+  const auto unknown = learned_order(config, "coder", 1, {{"coder", "m", 5, 5, 5, 5}});
+  EXPECT_EQ(unknown[0], 1u);  // never judged: first
+}
+
+TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
+  serve([](const Seen& s) { return s.number == 3 ? status(400) : reply("x", 100, 10); });
+  open(config);
+  for (const char* role : {"coder", "planner", "coder", "coder"}) (void)desk->ask(question("x", 9, role));
+  (void)desk->ask(question("x", 10));
+  const auto roles = journal->totals(Journal::By::kRole);
+  ASSERT_EQ(roles.size(), 2u);
+  EXPECT_EQ(roles[0].name, "coder");
+  EXPECT_EQ(roles[0].calls, 4);
+  EXPECT_EQ(roles[0].failed, 1);
+  EXPECT_EQ(roles[0].counted.money, 3 * 450);
+  const auto tasks = journal->totals(Journal::By::kTask);
+  ASSERT_EQ(tasks.size(), 2u);
+  EXPECT_EQ(tasks[0].name, "9");
+  EXPECT_EQ(tasks[0].counted.money + tasks[1].counted.money, journal->spent().money);
+  const auto models = journal->totals(Journal::By::kModel);
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].usage.input, 400);
+  ASSERT_TRUE(journal->judge("coder", "m", 1).has_value());
+  ASSERT_TRUE(journal->judge("coder", "m", 0.5).has_value());
+  for (const auto& w : journal->worths())
+    if (w.role == "coder") {
+      EXPECT_EQ(w.judged, 2);
+      EXPECT_DOUBLE_EQ(w.sum, 1.5);
+    }
+}
+
+TEST_F(DeskTest, AJournalIsNoOtherFile) {
+  EXPECT_NE(Journal::read(folder / "none.db").error().message.find("no such file"), std::string::npos);
+  std::ofstream(folder / "text.db") << std::string(5000, 'x');
+  EXPECT_EQ(Journal::open(folder / "text.db").error().code, "store");
+  EXPECT_EQ(Journal::open(folder / "none" / "x.db").error().code, "store");
+  EXPECT_TRUE(Journal::read(path).has_value());  // beside its writer
+}
+
+TEST(RetryAfter, NumbersAndDates) {
+  const auto seconds = [](const std::string& text) { return retry_after({{"retry-after", text}}, 1e9); };
+  EXPECT_EQ(seconds("12"), 12);
+  EXPECT_EQ(seconds("0.5"), 0.5);
+  EXPECT_EQ(seconds("Sun, 09 Sep 2001 01:46:50 GMT"), 10);
+  EXPECT_EQ(seconds("Sun, 09 Sep 2001 01:00:00 GMT"), 0);
+  for (const char* text : {"", "soon", "-1", "inf", "12 s", "Sun, 99 Sep 2001 01:46:50 GMT"})
+    EXPECT_FALSE(seconds(text).has_value()) << text;
+  EXPECT_FALSE(retry_after({}, 0).has_value());
+}
+
+TEST(ScriptedChat, SaysItsLinesAndRemembersWhatItWasAsked) {
+  Scripted chat(std::map<std::string, std::deque<std::string>>{{"coder", {"one", "two"}}});
+  EXPECT_EQ(chat.ask(question("a"))->text, "one");
+  EXPECT_EQ(chat.ask(question("b"))->text, "two");
+  EXPECT_EQ(chat.ask(question("c")).error().code, "replay");
+  EXPECT_EQ(chat.asked().size(), 3u);
+  Scripted echo([](const Request& r) -> Result<std::string> { return r.messages.back().text; }, 0.001);
+  EXPECT_EQ(echo.ask(question("hi"))->text, "hi");
+}
+
+}  // namespace
+}  // namespace gabbro::chat

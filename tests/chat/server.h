@@ -1,0 +1,127 @@
+// An HTTP server on the loopback address that answers as a test tells it to, faults included.
+#pragma once
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace gabbro::chat {
+
+struct Seen {
+  std::string head, body;  // of a request
+  int number = 0;          // counted from 0
+};
+
+struct Play {
+  enum class Fault : std::uint8_t { kNone, kHang, kClose, kShort };  // kShort: less of the body than was said
+  int status = 200;
+  std::string body;
+  std::string headers;  // lines with their ends
+  Fault fault = Fault::kNone;
+};
+
+/// A thread for each connection, one request each. Whatever hangs is let go when the server goes.
+class Server {
+ public:
+  explicit Server(std::function<Play(const Seen&)> answer) : answer_(std::move(answer)) {
+    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const bool ok = bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                    listen(socket_, 64) == 0 &&
+                    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    port_ = ok ? ntohs(address.sin_port) : 0;
+    accepting_ = std::thread([this] { accept_all(); });
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server() {
+    ended_ = true;
+    shutdown(socket_, SHUT_RDWR);
+    accepting_.join();
+    for (std::thread& t : threads_) t.join();
+    close(socket_);
+  }
+
+  [[nodiscard]] std::string url() const { return fmt::format("http://127.0.0.1:{}/v1", port_); }
+  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int requests() const { return requests_; }
+  [[nodiscard]] std::vector<Seen> seen() const {
+    const std::lock_guard lock(mutex_);
+    return seen_;
+  }
+
+ private:
+  void accept_all() {
+    for (;;) {
+      const int connection = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (connection < 0) return;
+      threads_.emplace_back([this, connection] {
+        const timeval second{1, 0};
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+        serve(connection);
+        close(connection);
+      });
+    }
+  }
+
+  void serve(int connection) {
+    std::string text;
+    std::size_t head = std::string::npos, length = 0;
+    char bytes[65536];
+    while (head == std::string::npos || text.size() < head + 4 + length) {
+      const ssize_t n = recv(connection, bytes, sizeof bytes, 0);
+      if (n <= 0) return;
+      text.append(bytes, static_cast<std::size_t>(n));
+      if (head == std::string::npos && (head = text.find("\r\n\r\n")) != std::string::npos) {
+        const std::size_t at = text.find("Content-Length: ");
+        length = at == std::string::npos ? 0 : std::stoul(text.substr(at + 16));
+        if (text.find("Expect: 100-continue") < head) put(connection, "HTTP/1.1 100 Continue\r\n\r\n");
+      }
+    }
+    Seen one{text.substr(0, head), text.substr(head + 4), requests_++};
+    {
+      const std::lock_guard lock(mutex_);
+      seen_.push_back(one);
+    }
+    const Play play = answer_(one);
+    if (play.fault == Play::Fault::kClose) return;
+    while (play.fault == Play::Fault::kHang && !ended_) {
+      if (recv(connection, bytes, 1, MSG_DONTWAIT) == 0) return;  // the client has gone
+      usleep(2000);
+    }
+    const bool whole = play.fault != Play::Fault::kShort;
+    put(connection, fmt::format("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n{}",
+                                play.status, play.body.size() + (whole ? 0 : 100), play.headers, play.body));
+  }
+
+  static void put(int connection, const std::string& text) {
+    for (std::size_t at = 0; at < text.size();) {
+      const ssize_t n = send(connection, text.data() + at, text.size() - at, MSG_NOSIGNAL);
+      if (n <= 0) return;
+      at += static_cast<std::size_t>(n);
+    }
+  }
+
+  std::function<Play(const Seen&)> answer_;
+  int socket_ = -1, port_ = 0;
+  std::atomic<bool> ended_ = false;
+  std::atomic<int> requests_ = 0;
+  mutable std::mutex mutex_;
+  std::vector<Seen> seen_;
+  std::thread accepting_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace gabbro::chat
