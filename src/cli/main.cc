@@ -9,6 +9,7 @@
 #include <map>
 #include <system_error>
 
+#include "cli/agents.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
 #include "cli/commands.h"
@@ -70,6 +71,7 @@ class Program {
     probe();
     bench();
     add_campaign_commands(app_, names_, other_);
+    add_agent_commands(app_, names_, other_);
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }

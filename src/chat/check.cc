@@ -1,0 +1,91 @@
+#include "chat/check.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "chat/desk.h"
+#include "chat/wire_json.h"
+
+namespace gabbro::chat {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kSchema =
+    R"({"type":"object","properties":{"colour":{"type":"string"},"count":{"type":"integer"}},)"
+    R"("required":["colour","count"],"additionalProperties":false})";
+constexpr const char* kGrammar = "root ::= \"yes\" | \"no\"";
+constexpr int kTokens = 200;
+
+Request question(const std::string& text) {
+  Request r;
+  r.role = std::string(roles().front());
+  r.messages = {{"system", "You are being tested. Answer briefly."}, {"user", text}};
+  r.max_tokens = kTokens;
+  r.temperature = 0;
+  return r;
+}
+
+// The reply, or the error that it is not of the form that was asked for.
+Result<Reply> held_to(Result<Reply> reply, const char* form, const char* hint,
+                      const std::function<bool(const std::string&)>& fits) {
+  if (!reply || fits(reply->text)) return reply;
+  return fail("chat reply", fmt::format("the reply is not {}: {}", form, beginning(reply->text)), hint);
+}
+
+bool is_structured(const std::string& text) {
+  const json j = parsed<json>(text);
+  return j.is_object() && !text_of(j, "colour").empty() && count_of(j, "count").has_value();
+}
+
+Checked check(Chat& chat, const Model& model, const Endpoint& endpoint) {
+  Checked out{model.name, endpoint.name, fail("chat reply", ""), {}, {}};
+  const auto ask = [&](const Request& r) {
+    auto reply = chat.ask(r);
+    ++out.calls;
+    if (reply) {
+      out.money += reply->cost;
+      out.tokens += reply->usage.input + reply->usage.output;
+    }
+    return reply;
+  };
+  out.text = ask(question("Say the word: basalt"));
+  if (!out.text) return out;
+  out.seconds = out.text->seconds;
+  Request structured = question("Three red apples. Give their colour and count as JSON.");
+  structured.schema = kSchema;
+  out.structured = held_to(ask(structured), "of the schema",
+                           "`structured` of the endpoint says what the server can do", is_structured);
+  if (endpoint.structured == Structured::kGrammar) {
+    Request grammar = question("Is basalt a rock? Explain in a sentence.");
+    grammar.grammar = kGrammar;
+    out.grammar =
+        held_to(ask(grammar), "of the grammar", "the server takes no grammars: structured = \"schema\"",
+                [](const std::string& text) { return text == "yes" || text == "no"; });
+  }
+  return out;
+}
+
+}  // namespace
+
+bool Checked::good() const {
+  return text.has_value() && structured && structured->has_value() && (!grammar || grammar->has_value());
+}
+
+Result<bool> check_models(const Config& config, const std::function<void(const Checked&)>& each) {
+  GABBRO_TRY(journal, Journal::open(":memory:"));
+  for (const Model& model : config.models) {
+    Config one = config;
+    one.models = {model};
+    one.models[0].roles.clear();
+    for (Endpoint& e : one.endpoints) e.retries = std::min(e.retries, 1);
+    GABBRO_TRY(desk, Desk::open(one, *journal));
+    each(check(*desk, model, config.endpoints[model.endpoint]));
+  }
+  return true;
+}
+
+}  // namespace gabbro::chat

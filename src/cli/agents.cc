@@ -1,0 +1,167 @@
+#include "cli/agents.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "chat/check.h"
+#include "chat/journal.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+
+namespace gabbro::cli {
+
+using chat::Journal;
+using nlohmann::json;
+
+namespace {
+
+int failed(const char* command, const Error& error) {
+  fmt::print(stderr, "{}\n", format_error(std::string("gabbro ") + command, error));
+  return kUsage;
+}
+
+struct AgentOptions {
+  std::string config = "agents.toml", run;
+  bool json = false;
+};
+
+void print_line(const char* what, bool good, const std::string& text) {
+  fmt::print("  {:<12} {}\n", what, good ? text : paint(Ink::kRed, text));
+}
+
+void print_outcome(const char* what, const Result<chat::Reply>& reply, const std::string& good) {
+  if (reply) return print_line(what, true, good);
+  print_line(what, false, fmt::format("no [{}]: {}", reply.error().code, reply.error().message));
+  if (!reply.error().hint.empty()) fmt::print("  {:<12} hint: {}\n", "", reply.error().hint);
+}
+
+void print_checked(const chat::Checked& c) {
+  fmt::print("{}\n", paint(Ink::kBold, fmt::format("{} at {}", c.model, c.endpoint)));
+  print_outcome("answers", c.text, fmt::format("yes, in {:.1f} s", c.seconds));
+  if (c.structured) print_outcome("structured", *c.structured, "yes");
+  if (c.grammar) print_outcome("grammar", *c.grammar, "yes");
+  fmt::print("  {:<12} {:.6f} for {} call{}, {} tokens\n", "price", c.money, c.calls, c.calls == 1 ? "" : "s",
+             c.tokens);
+  std::fflush(stdout);
+}
+
+int run_test(const AgentOptions& o) {
+  const auto config = chat::load_config(o.config);
+  if (!config) {
+    fmt::print(stderr, "{}\n", format_error(o.config, config.error()));
+    return kUsage;
+  }
+  bool good = true;
+  const auto done = chat::check_models(*config, [&](const chat::Checked& c) {
+    print_checked(c);
+    good = good && c.good();
+  });
+  if (!done) return failed("agents test", done.error());
+  return good ? kValid : kInvalid;
+}
+
+json to_json(const chat::Amount& a) {
+  return {{"money", static_cast<double>(a.money) / 1e6}, {"tokens", a.tokens}};
+}
+
+json to_json(const std::vector<chat::Total>& totals) {
+  json out = json::array();
+  for (const chat::Total& t : totals)
+    out.push_back({{"name", t.name},
+                   {"calls", t.calls},
+                   {"failed", t.failed},
+                   {"input", t.usage.input},
+                   {"cached", t.usage.cached},
+                   {"output", t.usage.output},
+                   {"counted", to_json(t.counted)},
+                   {"held", to_json(t.held)}});
+  return out;
+}
+
+void print_totals(const char* what, const std::vector<chat::Total>& totals, chat::Micro all) {
+  fmt::print("\n{}\n",
+             paint(Ink::kBold, fmt::format("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>6}", what,
+                                           "calls", "failed", "input", "cached", "output", "cost", "share")));
+  for (const chat::Total& t : totals)
+    fmt::print("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>5.0f}%\n",
+               t.name.empty() ? "(none)" : t.name, t.calls, t.failed, t.usage.input, t.usage.cached,
+               t.usage.output, chat::money_text(t.counted.money),
+               all > 0 ? 100.0 * static_cast<double>(t.counted.money) / static_cast<double>(all) : 0.0);
+}
+
+// "1.25 of 5.00, 3.75 left", or "1.25, no cap".
+std::string against(const std::string& spent, bool capped, const std::string& cap, const std::string& left) {
+  return capped ? fmt::format("{} of {}, {} left", spent, cap, left) : spent + ", no cap";
+}
+
+int run_cost(const AgentOptions& o) {
+  const std::string path = o.run + "/talk.db";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    return failed("cost",
+                  Error{"campaign",
+                        fmt::format("there are no conversations in {}", o.run),
+                        "they are kept when a campaign has agents: gabbro evolve --agents agents.toml",
+                        {}});
+  const auto journal = Journal::read(path);
+  if (!journal) return failed("cost", journal.error());
+  const Journal& j = **journal;
+  const chat::Cap cap = j.cap();
+  const chat::Amount spent = j.spent();
+  const auto roles = j.totals(Journal::By::kRole), models = j.totals(Journal::By::kModel),
+             tasks = j.totals(Journal::By::kTask);
+  chat::Amount held;
+  for (const chat::Total& t : roles) held = {held.money + t.held.money, held.tokens + t.held.tokens};
+  const chat::Amount left{std::max<chat::Micro>(0, cap.money - spent.money),
+                          std::max<std::int64_t>(0, cap.tokens - spent.tokens)};
+  if (o.json) {
+    json out{{"cap", to_json({cap.money, cap.tokens})},
+             {"spent", to_json(spent)},
+             {"held", to_json(held)},
+             {"roles", to_json(roles)},
+             {"models", to_json(models)},
+             {"tasks", to_json(tasks)}};
+    out["left"] = {{"money", cap.money > 0 ? json(static_cast<double>(left.money) / 1e6) : json()},
+                   {"tokens", cap.tokens > 0 ? json(left.tokens) : json()}};
+    fmt::print("{}\n", out.dump());
+    return kValid;
+  }
+  fmt::print("cost    {}\n", against(chat::money_text(spent.money), cap.money > 0,
+                                     chat::money_text(cap.money), chat::money_text(left.money)));
+  fmt::print("tokens  {}\n", against(std::to_string(spent.tokens), cap.tokens > 0, std::to_string(cap.tokens),
+                                     std::to_string(left.tokens)));
+  if (held.tokens > 0)
+    fmt::print("held    {} and {} tokens of these, by calls under way or lost with their process\n",
+               chat::money_text(held.money), held.tokens);
+  print_totals("role", roles, spent.money);
+  print_totals("model", models, spent.money);
+  print_totals("design's task", tasks, spent.money);
+  return kValid;
+}
+
+}  // namespace
+
+void add_agent_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {
+  const auto options = std::make_shared<AgentOptions>();
+  CLI::App* agents = app.add_subcommand("agents", "The language models that agents are played by");
+  agents->fallthrough()->require_subcommand(1);
+  names.emplace_back("agents");
+  CLI::App* test =
+      agents->add_subcommand("test", "Ask each model: does it answer, structured too, at what price");
+  test->add_option("--agents", options->config, "the configuration (agents.toml)");
+  test->callback([&chosen, options] { chosen = [options] { return run_test(*options); }; });
+
+  CLI::App* cost =
+      app.add_subcommand("cost", "What the agents of a campaign cost, by role, model and design");
+  cost->fallthrough();
+  names.emplace_back("cost");
+  cost->add_option("RUN", options->run, "the campaign's folder")->required();
+  cost->add_flag("--json", options->json, "one JSON object");
+  cost->callback([&chosen, options] { chosen = [options] { return run_cost(*options); }; });
+}
+
+}  // namespace gabbro::cli

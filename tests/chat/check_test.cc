@@ -1,0 +1,143 @@
+// The commands: whether models are what the configuration says, and what a campaign's talk cost.
+#include "chat/check.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "chat/desk.h"
+#include "chat/server.h"
+
+namespace gabbro::chat {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+Play answer(const std::string& text) {
+  const json body{{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
+                  {"usage", {{"prompt_tokens", 40}, {"completion_tokens", 5}}}};
+  return {.body = body.dump()};
+}
+
+// A server that keeps to schemas and grammars, or does not.
+Play play(const Seen& s, bool keeps) {
+  const json body = json::parse(s.body);
+  if (body["model"] == "unknown") return {.status = 404, .body = R"({"error":{"message":"no such model"}})"};
+  if (body.contains("response_format") && keeps) return answer(R"({"colour":"red","count":3})");
+  if (body.contains("grammar") && keeps) return answer("yes");
+  return answer("Well, that is a good question.");
+}
+
+std::string toml(const std::string& url, const std::string& model = "q") {
+  return fmt::format(R"([cap]
+money = 1
+[[endpoint]]
+name = "local"
+url = "{}"
+structured = "grammar"
+[[model]]
+name = "small"
+endpoint = "local"
+model = "{}"
+input = 1
+output = 2
+)",
+                     url, model);
+}
+
+class CommandTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::path(::testing::TempDir()) / ("gabbro_talk" + std::to_string(getpid()));
+    fs::create_directories(folder);
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  std::string gabbro(const std::string& arguments) {
+    const std::string out = folder / "out";
+    const int status =
+        std::system(fmt::format("no_proxy=127.0.0.1 {} {} > {} 2>&1", GABBRO_BINARY, arguments, out).c_str());
+    code = WEXITSTATUS(status);
+    std::ifstream file(out);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string write(const std::string& text) {
+    std::ofstream(folder / "agents.toml") << text;
+    return folder / "agents.toml";
+  }
+
+  fs::path folder;
+  int code = -1;
+};
+
+TEST_F(CommandTest, AgentsTestTellsWhatEachModelDoes) {
+  {
+    const Server good([](const Seen& s) { return play(s, true); });
+    const std::string out = gabbro("agents test --agents " + write(toml(good.url())));
+    EXPECT_EQ(code, 0) << out;
+    for (const char* line : {"small at local", "answers      yes, in ", "structured   yes",
+                             "grammar      yes", "price        0.000150 for 3 calls, 135 tokens"})
+      EXPECT_NE(out.find(line), std::string::npos) << line << "\n" << out;
+  }
+  {
+    const Server loose([](const Seen& s) { return play(s, false); });
+    const std::string out = gabbro("agents test --agents " + write(toml(loose.url())));
+    EXPECT_EQ(code, 1) << out;
+    for (const char* line :
+         {"answers      yes", "structured   no [chat reply]: the reply is not of the schema: Well",
+          "grammar      no [chat reply]: the reply is not of the grammar: Well", "hint: "})
+      EXPECT_NE(out.find(line), std::string::npos) << line << "\n" << out;
+    const std::string missing = gabbro("agents test --agents " + write(toml(loose.url(), "unknown")));
+    EXPECT_EQ(code, 1);
+    EXPECT_NE(missing.find("no [chat reply]: local: status 404: no such model"), std::string::npos)
+        << missing;
+  }
+  const std::string gone = gabbro("agents test --agents " + write(toml("http://127.0.0.1:1/v1")));
+  EXPECT_EQ(code, 1);
+  EXPECT_NE(gone.find("no [chat down]: local: http://127.0.0.1:1/v1/chat/completions"), std::string::npos)
+      << gone;
+  EXPECT_NE(gabbro("agents test --agents " + write("[cap]\nmony = 1\n")).find(":2:8: error[agents]"),
+            std::string::npos);
+  EXPECT_EQ(code, 2);
+  EXPECT_NE(gabbro("agents test --agents /nowhere.toml").find("there is no file"), std::string::npos);
+  EXPECT_EQ(code, 2);
+}
+
+TEST_F(CommandTest, CostTellsTheSumsOfTheRecord) {
+  EXPECT_NE(gabbro("cost " + folder.string()).find("there are no conversations in"), std::string::npos);
+  EXPECT_EQ(code, 2);
+  const Server server([](const Seen& s) { return play(s, true); });
+  {
+    const auto journal = Journal::open(folder / "talk.db");
+    const auto config = parse_config(toml(server.url()));
+    ASSERT_TRUE(config.has_value());
+    const auto desk = Desk::open(*config, **journal);
+    Request r;
+    r.messages = {{"user", "hello"}};
+    for (const char* role : {"coder", "coder", "planner"}) {
+      r.role = role, r.task = 5;
+      ASSERT_TRUE((*desk)->ask(r).has_value());
+    }
+    ASSERT_TRUE((*journal)->begin(r, 1, "small", {1000, 500}, 0).has_value());  // under way
+  }
+  const std::string out = gabbro("cost " + folder.string());
+  EXPECT_EQ(code, 0);
+  for (const char* line : {"cost    0.00115 of 1.00, 0.99885 left", "tokens  635, no cap",
+                           "held    0.001 and 500 tokens", "coder                  2       0          80"})
+    EXPECT_NE(out.find(line), std::string::npos) << line << "\n" << out;
+  const json j = json::parse(gabbro("cost --json " + folder.string()));
+  EXPECT_EQ(j["spent"]["tokens"], 635);
+  EXPECT_EQ(j["held"]["money"], 0.001);
+  EXPECT_EQ(j["left"]["tokens"], nullptr);
+  EXPECT_EQ(j["tasks"][0]["name"], "5");
+  EXPECT_EQ(j["models"][0]["calls"], 4);
+}
+
+}  // namespace
+}  // namespace gabbro::chat
