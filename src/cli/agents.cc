@@ -7,10 +7,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "campaign/campaign.h"
 #include "chat/check.h"
 #include "chat/journal.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "store/store.h"
 
 namespace gabbro::cli {
 
@@ -98,6 +100,16 @@ std::string against(const std::string& spent, bool capped, const std::string& ca
   return capped ? fmt::format("{} of {}, {} left", spent, cap, left) : spent + ", no cap";
 }
 
+// "17 #9", the task and the design that came of it, where the campaign's record tells.
+void name_designs(const std::string& run, std::vector<chat::Total>& tasks) {
+  const auto store = store::Store::read(campaign::Place{run}.store());
+  if (!store) return;
+  for (const store::TaskRow& task : store->tasks())
+    for (chat::Total& t : tasks)
+      if (task.design > 0 && t.name == std::to_string(task.begun.id))
+        t.name += fmt::format(" #{}", task.design);
+}
+
 int run_cost(const AgentOptions& o) {
   const std::string path = o.run + "/talk.db";
   std::error_code error;
@@ -112,8 +124,8 @@ int run_cost(const AgentOptions& o) {
   const Journal& j = **journal;
   const chat::Cap cap = j.cap();
   const chat::Amount spent = j.spent();
-  const auto roles = j.totals(Journal::By::kRole), models = j.totals(Journal::By::kModel),
-             tasks = j.totals(Journal::By::kTask);
+  const auto roles = j.totals(Journal::By::kRole), models = j.totals(Journal::By::kModel);
+  auto tasks = j.totals(Journal::By::kTask);
   chat::Amount held;
   for (const chat::Total& t : roles) held = {held.money + t.held.money, held.tokens + t.held.tokens};
   const chat::Amount left{std::max<chat::Micro>(0, cap.money - spent.money),
@@ -139,7 +151,8 @@ int run_cost(const AgentOptions& o) {
                chat::money_text(held.money), held.tokens);
   print_totals("role", roles, spent.money);
   print_totals("model", models, spent.money);
-  print_totals("design's task", tasks, spent.money);
+  name_designs(o.run, tasks);
+  print_totals("task #design", tasks, spent.money);
   return kValid;
 }
 

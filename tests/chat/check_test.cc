@@ -41,6 +41,7 @@ money = 1
 name = "local"
 url = "{}"
 structured = "grammar"
+retries = 0
 [[model]]
 name = "small"
 endpoint = "local"

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "chat/estimate.h"
 
 namespace gabbro::chat {
@@ -99,6 +102,18 @@ TEST(Config, MistakesAreToldWithTheirPlace) {
     EXPECT_EQ(e.at.line, row.line) << e.message;
   }
   EXPECT_EQ(error_of(with("\"FAR_KEY\"", "\"sk-123\"")).message.find("sk-123"), std::string::npos);
+}
+
+TEST(Config, TheExampleOfTheDocumentationIsOne) {
+  std::ifstream file(GABBRO_SOURCE_DIR "/docs/agents.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t from = text.find("```toml\n"), to = text.find("```\n", from + 8);
+  ASSERT_NE(to, std::string::npos);
+  const auto c = parse_config(text.substr(from + 8, to - from - 8));
+  ASSERT_TRUE(c.has_value()) << format_error("docs/agents.md", c.error());
+  EXPECT_EQ(c->models.size(), 3u);
+  EXPECT_EQ(c->models[2].thinking, 8000);
+  EXPECT_EQ(c->key_variables().size(), 2u);
 }
 
 TEST(Config, MoneyIsExactAndRoundedUp) {

@@ -45,6 +45,7 @@ Request question(const std::string& text, std::int64_t task = 0, const std::stri
 class DeskTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    setenv("no_proxy", "127.0.0.1", 1);
     folder =
         fs::path(::testing::TempDir()) / ("gabbro_chat" + std::to_string(getpid()) +
                                           ::testing::UnitTest::GetInstance()->current_test_info()->name());
