@@ -125,7 +125,7 @@ TEST_F(DeskTest, ARequestIsAnsweredCountedAndKept) {
 TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
   const std::vector<Play> plays{status(500), status(429), fault(Fault::kClose), fault(Fault::kShort),
                                 reply("at last")};
-  serve([&](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
+  serve([plays](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
   open(config);
   const auto out = desk->ask(question("Write."));
   ASSERT_TRUE(out.has_value()) << out.error().message;
@@ -154,7 +154,7 @@ TEST_F(DeskTest, WhatIsNoReplyIsAnErrorAndCounted) {
       {{.body = megabyte}, "chat reply"},
       {{.status = 400, .body = R"({"error":{"message":"maximum context length is 10"}})"}, "chat context"},
       {{.status = 400, .body = "no"}, "chat reply"}};
-  serve([&](const Seen& s) { return rows[static_cast<std::size_t>(s.number)].first; });
+  serve([rows](const Seen& s) { return rows[static_cast<std::size_t>(s.number)].first; });
   open(config);
   std::int64_t before = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -175,7 +175,7 @@ TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
   const std::vector<Play> plays{status(429, "Retry-After: 7\r\n"),
                                 status(503, "Retry-After: Sun, 09 Sep 2001 01:47:20 GMT\r\n"),  // 1e9 + 33 s
                                 reply("at last"), status(429, "Retry-After: 86400\r\n"), reply("no more")};
-  serve([&](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
+  serve([plays](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
   open(config);
   EXPECT_EQ(error_of(question("Write.")).message, "at last");
   EXPECT_EQ(waits, (std::vector<double>{7, 33}));
@@ -191,7 +191,7 @@ TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
 }
 
 TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
-  bool dead = true;
+  std::atomic<bool> dead = true;
   serve([&](const Seen&) { return dead ? status(500) : reply("alive"); });
   open(config);
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
@@ -213,6 +213,7 @@ TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
   EXPECT_EQ(error_of(question("Write.")).message, "alive");
   EXPECT_EQ(error_of(question("Write.")).message, "alive");
   EXPECT_EQ(journal->spent().tokens, 220);
+  server.reset();
 }
 
 TEST_F(DeskTest, AnotherModelStandsInForOneThatIsDown) {
@@ -297,6 +298,7 @@ TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
   for (std::thread& t : threads) t.join();
   EXPECT_LE(most, 3);
   EXPECT_EQ(server->requests(), 12);
+  server.reset();
 }
 
 // What a server of these prices bills for an answer.
@@ -331,6 +333,7 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
       }
     });
   for (std::thread& t : threads) t.join();
+  server.reset();
   EXPECT_EQ(capped, 16);
   EXPECT_LE(bill, 50'000);
   EXPECT_EQ(journal->spent().money, bill);
@@ -457,7 +460,7 @@ TEST_F(DeskTest, RecordedErrorsArePlayedAsTheSameErrors) {
 TEST_F(DeskTest, KeysAreNowhere) {
   const std::string key = "sk-distinctive/4711+\"quoted\"";
   setenv("GABBRO_TEST_KEY", key.c_str(), 1);
-  serve([&](const Seen& s) {
+  serve([key](const Seen& s) {
     EXPECT_NE(s.head.find("Authorization: Bearer " + key), std::string::npos);
     switch (s.number) {
       case 0:
