@@ -95,6 +95,7 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
                         site.talk.tools().library);
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
+    site.talk.judged("coder", reply, c.valid());
     site.talk.tell("checker", c.valid() ? "valid" : "refused",
                    unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text)));
     tried.push_back({std::move(c), std::move(reply)});

@@ -89,6 +89,7 @@ Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& par
       accepted = {std::move(proposal), std::move(base)};
       return true;
     }();
+    talk.judged("proposer", reply, judged.has_value());
     talk.tell("proposer", judged ? "passed" : "refused",
               judged ? talk.report().title : judged.error().code + ": " + judged.error().message);
     if (judged) return accepted;

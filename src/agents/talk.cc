@@ -84,6 +84,7 @@ Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause,
     if (!reply) return reply;
     auto object = find_object(reply->text);
     const Result<bool> ok = object ? read(*object) : tl::unexpected(object.error());
+    judged(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();
     tell(q.role, "refused", last.message);

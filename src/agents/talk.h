@@ -45,6 +45,11 @@ class Talk {
   Result<chat::Reply> ask_object(Question question, const std::string& cause,
                                  const std::function<Result<bool>(const std::string& json)>& read);
 
+  /// What a reply turned out to be worth, for the choice of models.
+  void judged(const std::string& role, const chat::Reply& reply, bool good) {
+    tools_.chat.judged(role, reply, good ? 1 : 0);
+  }
+
   void tell(std::string role, std::string what, std::string text, const chat::Reply* reply = nullptr);
 
   /// Values that several prompts share: parents, directions, credit ... Roles add their own.

@@ -498,6 +498,17 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
   }
 }
 
+TEST(Pipeline, ModelsAreToldWhatTheirRepliesWereWorth) {
+  Script s;
+  fill_happy(s);
+  s.lines["reviewer"] = {"no", rated(2), rated(4)};
+  s.lines["coder"] = {"no", kUnit};
+  EXPECT_EQ(run(s, mutation()).outcome, "design");
+  EXPECT_EQ(s.worths["proposer"], (std::vector<double>{0, 1}));
+  EXPECT_EQ(s.worths["reviewer"], (std::vector<double>{0, 1, 1}));
+  EXPECT_EQ(s.worths["coder"], (std::vector<double>{0, 1}));
+}
+
 TEST(Pipeline, VariantsForTheBench) {
   Settings direct;
   direct.direct = true;

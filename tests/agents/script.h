@@ -50,6 +50,12 @@ class Script : public chat::Chat {
     return reply;
   }
 
+  void judged(const std::string& role, const chat::Reply&, double worth) override {
+    const std::scoped_lock lock(mutex_);
+    worths[role].push_back(worth);
+  }
+  std::map<std::string, std::vector<double>> worths;  // what it was told of its replies
+
   [[nodiscard]] int count(const std::string& role) const {
     int n = 0;
     for (const chat::Request& r : asked) n += r.role == role ? 1 : 0;

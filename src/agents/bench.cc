@@ -1,0 +1,108 @@
+#include "agents/bench.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <mutex>
+#include <thread>
+
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::agents {
+
+namespace {
+
+std::vector<Parent> zoo_designs() {
+  std::vector<Parent> out;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const lang::Item& item : zoo::program(entry.file)->items)
+      if (std::holds_alternative<lang::Design>(item.value)) {
+        out.push_back(
+            {static_cast<std::int64_t>(out.size()) + 1, lang::item_name(item), std::string(entry.text), {}});
+        break;
+      }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Variant> bench_variants(const Settings& settings) {
+  std::vector<Variant> out;
+  const auto add = [&](const char* name, bool Settings::*flag, bool value) {
+    Variant v{name, settings};
+    v.settings.*flag = value;
+    out.push_back(std::move(v));
+  };
+  add("direct", &Settings::direct, true);
+  add("units", &Settings::direct, false);
+  add("no checker", &Settings::checker, false);
+  add("no planner", &Settings::planner, false);
+  add("no observer", &Settings::observer, false);
+  return out;
+}
+
+std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings& settings) {
+  const std::vector<Parent> known = zoo_designs();
+  std::vector<Brief> out;
+  for (int i = 0; i < designs; ++i) {
+    Random random = Random(seed).split(static_cast<std::uint64_t>(i));
+    Brief brief;
+    brief.task = static_cast<std::int64_t>((seed % 1'000'000) * 1'000'000) + 1 + i;
+    brief.seed = random.next();
+    brief.mode = draw_mode(settings, 2, random);
+    std::vector<Parent> left = known;
+    const std::size_t wanted = brief.mode == "mutation" ? 1 : brief.mode == "crossover" ? 2 : 0;
+    while (brief.parents.size() < wanted) {
+      const auto at = random.below(static_cast<std::int64_t>(left.size()));
+      brief.parents.push_back(left[static_cast<std::size_t>(at)]);
+      left.erase(left.begin() + at);
+    }
+    out.push_back(std::move(brief));
+  }
+  return out;
+}
+
+std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const std::vector<Brief>& briefs,
+                                   const Tools& tools, const std::function<bool()>& stop,
+                                   const std::function<void(const BenchResult&)>& tell) {
+  std::vector<BenchResult> results(variants.size() * briefs.size());
+  std::atomic<std::size_t> next = 0;
+  std::mutex telling;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < results.size() && !stop(); i = next++) {
+      BenchResult& r = results[i];
+      const std::size_t variant = i % variants.size(), brief = i / variants.size();
+      Tools mine = tools;
+      mine.settings = variants[variant].settings;
+      Brief order = briefs[brief];
+      // A number for each variant: the record of calls answers equal questions of one task alike.
+      order.task =
+          order.task * static_cast<std::int64_t>(variants.size()) + static_cast<std::int64_t>(variant);
+      r.report = run_task(order, mine);
+      r.done = r.report.cause != "stopped" && r.report.cause != "cap";
+      const std::scoped_lock lock(telling);
+      if (r.done && tell) tell(r);
+    }
+  };
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    results[i].variant = static_cast<int>(i % variants.size());
+    results[i].brief = static_cast<int>(i / variants.size());
+  }
+  std::vector<std::jthread> threads;
+  const auto count = std::min(static_cast<std::size_t>(tools.settings.tasks), results.size());
+  for (std::size_t i = 0; i < count; ++i) threads.emplace_back(work);
+  threads.clear();  // joins
+  return results;
+}
+
+Share wilson(int count, int of) {
+  if (of <= 0) return {0, 0, 0, 1};
+  constexpr double kZ = 1.959963984540054;
+  const double n = of, p = count / n, z2 = kZ * kZ;
+  const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+  const double half = kZ / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+  return {count, of, std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+}  // namespace gabbro::agents

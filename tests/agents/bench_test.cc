@@ -1,0 +1,119 @@
+// The bench: the same briefs by every variant, whatever the order in which they end.
+#include "agents/bench.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+
+#include "agents/pieces.h"
+
+namespace gabbro::agents {
+namespace {
+
+using namespace testing;
+
+TEST(Bench, BriefsFollowFromTheSeed) {
+  const auto a = bench_briefs(60, 1, {}), b = bench_briefs(60, 1, {}), c = bench_briefs(60, 2, {});
+  ASSERT_EQ(a.size(), 60U);
+  std::set<std::string> parents;
+  std::set<std::int64_t> tasks;
+  int other = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].mode, b[i].mode);
+    EXPECT_EQ(a[i].seed, b[i].seed);
+    EXPECT_EQ(a[i].parents.size(), a[i].mode == "mutation" ? 1U : a[i].mode == "crossover" ? 2U : 0U);
+    for (const Parent& p : a[i].parents) parents.insert(p.name);
+    if (a[i].parents.size() == 2) {
+      EXPECT_NE(a[i].parents[0].name, a[i].parents[1].name);
+    }
+    tasks.insert(a[i].task);
+    tasks.insert(c[i].task);
+    other += a[i].seed != c[i].seed ? 1 : 0;
+  }
+  EXPECT_EQ(tasks.size(), 120U);
+  EXPECT_EQ(other, 60);
+  EXPECT_GT(parents.size(), 15U);
+}
+
+Settings only_mutation() {
+  Settings s;
+  s.mutation = 1;
+  s.crossover = s.scratch = 0;
+  return s;
+}
+
+// A model whose first try at a unit is wrong and whose repair is right, at a place that every zoo design has.
+void fill(Script& s) {
+  fill_happy(s);
+  std::string proposal = kProposal, plan = kPlan;
+  proposal.replace(proposal.find("stack.0.*.mixer"), 15, "stack.0");
+  plan.replace(plan.find("LeakyMemory(mult=2)\"}"), 21, "4 * Block(mixer=LeakyMemory)\"}");
+  s.lines["proposer"] = {proposal};
+  s.lines["planner"] = {plan};
+}
+
+TEST(Bench, EveryVariantMakesEveryBrief) {
+  Script s;
+  fill(s);
+  Settings settings = only_mutation();
+  settings.tasks = 3;
+  const auto variants = bench_variants(settings);
+  ASSERT_EQ(variants.size(), 5U);
+  int told = 0;
+  const auto results = run_bench(
+      variants, bench_briefs(4, 1, settings), {s, zoo::library(), settings}, [] { return false; },
+      [&](const BenchResult&) { ++told; });
+  ASSERT_EQ(results.size(), 20U);
+  EXPECT_EQ(told, 20);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const BenchResult& r = results[i];
+    EXPECT_TRUE(r.done);
+    EXPECT_EQ(r.brief, static_cast<int>(i / 5));
+    EXPECT_EQ(r.variant, static_cast<int>(i % 5));
+    const std::string& name = variants[static_cast<std::size_t>(r.variant)].name;
+    // Direct: the reply holds a unit and no design. The others make designs from it; without a planner the unit alone replaces the stack's
+    // first element.
+    EXPECT_EQ(r.report.outcome, name == "direct" ? "failed" : "design")
+        << name << ": " << r.report.cause << r.report.detail;
+    EXPECT_EQ(r.report.observation, name == "direct" || name == "no observer" ? 0 : 5);
+  }
+  std::set<std::int64_t> tasks;
+  for (const chat::Request& q : s.asked) tasks.insert(q.task);
+  EXPECT_EQ(tasks.size(), 20U);
+}
+
+TEST(Bench, StoppedOnesDoNotCount) {
+  Script s;
+  fill(s);
+  Settings settings = only_mutation();
+  settings.tasks = 1;
+  int done = 0;
+  const auto results = run_bench(
+      bench_variants(settings), bench_briefs(4, 1, settings), {s, zoo::library(), settings},
+      [&] { return done == 7; }, [&](const BenchResult&) { ++done; });
+  EXPECT_EQ(done, 7);
+  for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].done, i < 7);
+  s.lines["proposer"] = {Error{"cap", "reached", "", {}}};
+  for (const auto& r : run_bench({{"units", settings}}, bench_briefs(2, 1, settings),
+                                 {s, zoo::library(), settings}, [] { return false; }, {}))
+    EXPECT_FALSE(r.done);
+}
+
+TEST(Bench, WilsonIntervals) {
+  // Newcombe 1998, table I: 81 of 263: 0.2553 to 0.3662; 15 of 148: 0.0624 to 0.1605; 0 of 20: 0 to 0.1611; 1 of 29: 0.0061 to 0.1718.
+  const struct {
+    int k, n;
+    double low, high;
+  } cases[] = {
+      {81, 263, 0.2553, 0.3662}, {15, 148, 0.0624, 0.1605}, {0, 20, 0, 0.1611}, {1, 29, 0.0061, 0.1718}};
+  for (const auto& c : cases) {
+    const Share s = wilson(c.k, c.n);
+    EXPECT_NEAR(s.low, c.low, 5e-5);
+    EXPECT_NEAR(s.high, c.high, 5e-5);
+  }
+  EXPECT_EQ(wilson(0, 0).high, 1);
+}
+
+}  // namespace
+}  // namespace gabbro::agents
