@@ -1,0 +1,178 @@
+#include "cli/agents_bench.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "agents/bench.h"
+#include "cli/agents_desk.h"
+#include "cli/commands.h"
+#include "evolve/describe.h"
+#include "evolve/statistics.h"
+#include "lang/parser.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+/// A variant's designs: of all that are done, and of those that are valid.
+struct Row {
+  std::string variant;
+  int done = 0, valid = 0;
+  std::vector<double> attempts, repairs, calls, input, output, cost;  // of all
+  std::vector<double> novelty, size;                                  // of the valid ones
+  std::map<std::string, int> causes;
+};
+
+// Distance to the nearest design of the zoo.
+double novelty(const std::string& program) {
+  static const std::vector<evolve::Shape> known = [] {
+    std::vector<evolve::Shape> shapes;
+    for (const zoo::Entry& entry : zoo::embedded_files()) shapes.push_back(evolve::shape_of(*zoo::program(entry.file)));
+    return shapes;
+  }();
+  const evolve::Shape shape = evolve::shape_of(lang::parse(program).program);
+  double nearest = 1;
+  for (const evolve::Shape& k : known) nearest = std::min(nearest, evolve::distance(shape, k));
+  return nearest;
+}
+
+std::vector<Row> rows_of(const std::vector<agents::Variant>& variants, const std::vector<agents::BenchResult>& results) {
+  std::vector<Row> rows(variants.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].variant = variants[i].name;
+  for (const agents::BenchResult& r : results) {
+    if (!r.done) continue;
+    Row& row = rows[static_cast<std::size_t>(r.variant)];
+    const record::TaskReport& report = r.report;
+    ++row.done;
+    int repairs = 0;
+    for (const record::WrittenUnit& u : report.units) repairs += u.repairs;
+    row.attempts.push_back(report.attempts);
+    row.repairs.push_back(repairs);
+    row.calls.push_back(static_cast<double>(report.calls));
+    row.input.push_back(static_cast<double>(report.input_tokens));
+    row.output.push_back(static_cast<double>(report.output_tokens));
+    row.cost.push_back(report.cost);
+    if (report.outcome != "design") {
+      ++row.causes[report.cause];
+      continue;
+    }
+    ++row.valid;
+    row.novelty.push_back(novelty(report.program));
+    row.size.push_back(static_cast<double>(evolve::shape_of(lang::parse(report.program).program).size()));
+  }
+  return rows;
+}
+
+// Mean and half of the t interval.
+std::string cell(const std::vector<double>& values, int digits) {
+  if (values.empty()) return "-";
+  const evolve::Interval i = evolve::mean_interval(values);
+  if (i.count < 2) return fmt::format("{:.{}f}", i.mean, digits);
+  return fmt::format("{:.{}f} ±{:.{}f}", i.mean, digits, (i.high - i.low) / 2, digits);
+}
+
+void print_table(const std::vector<Row>& rows) {
+  fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs", "valid (95 %)", "attempts",
+             "repairs", "calls", "input", "output", "cost", "novelty", "size");
+  for (const Row& r : rows) {
+    const agents::Share s = agents::wilson(r.valid, r.done);
+    fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
+               r.done == 0 ? "-" : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done, s.low, s.high),
+               cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0), cell(r.cost, 4),
+               cell(r.novelty, 2), cell(r.size, 0));
+  }
+  for (const Row& r : rows) {
+    if (r.causes.empty()) continue;
+    std::vector<std::string> causes;
+    for (const auto& [cause, n] : r.causes) causes.push_back(fmt::format("{} {}", cause, n));
+    fmt::print("{}: no design by {}\n", r.variant, fmt::join(causes, ", "));
+  }
+}
+
+ordered_json json_of(const std::vector<double>& values) {
+  if (values.empty()) return nullptr;
+  const evolve::Interval i = evolve::mean_interval(values);
+  ordered_json out{{"mean", i.mean}, {"count", i.count}};
+  if (i.count >= 2) {
+    out["low"] = i.low;
+    out["high"] = i.high;
+  }
+  return out;
+}
+
+void print_json(const std::vector<Row>& rows, bool whole) {
+  ordered_json out{{"whole", whole}, {"variants", ordered_json::array()}};
+  for (const Row& r : rows) {
+    const agents::Share s = agents::wilson(r.valid, r.done);
+    out["variants"].push_back({{"variant", r.variant},
+                               {"designs", r.done},
+                               {"valid", {{"count", r.valid}, {"low", s.low}, {"high", s.high}}},
+                               {"attempts", json_of(r.attempts)},
+                               {"repairs", json_of(r.repairs)},
+                               {"calls", json_of(r.calls)},
+                               {"input_tokens", json_of(r.input)},
+                               {"output_tokens", json_of(r.output)},
+                               {"cost", json_of(r.cost)},
+                               {"novelty", json_of(r.novelty)},
+                               {"size", json_of(r.size)},
+                               {"causes", r.causes}});
+  }
+  fmt::print("{}\n", out.dump());
+}
+
+}  // namespace
+
+int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const AgentsBenchCommand& c,
+                      const std::function<bool()>& stopped) {
+  const auto variants = agents::bench_variants(settings);
+  const auto briefs = agents::bench_briefs(c.designs, c.seed, settings);
+  std::size_t done = 0;
+  const auto results = agents::run_bench(
+      variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::BenchResult& r) {
+        ++done;
+        fmt::print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
+                   variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
+                   r.report.outcome == "design" ? "valid" : r.report.cause + ": " + r.report.detail);
+      });
+  const auto rows = rows_of(variants, results);
+  const bool whole = done == results.size();
+  if (c.json)
+    print_json(rows, whole);
+  else
+    print_table(rows);
+  return whole ? kValid : kInvalid;
+}
+
+int run_agents_bench(const AgentsBenchCommand& c) {
+  auto desk = AgentsDesk::open(c.agents, c.talk);
+  if (!desk) {
+    fmt::print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, desk.error()));
+    return kUsage;
+  }
+  return agents_bench_with((*desk)->chat(), (*desk)->settings(), c, [&] { return (*desk)->stopped(); });
+}
+
+void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {
+  const auto c = std::make_shared<AgentsBenchCommand>();
+  CLI::App* sub = agents.add_subcommand(
+      "bench", "The pipeline against direct prompting and against itself without checker, planner, observer");
+  sub->fallthrough();
+  sub->add_option("--agents", c->agents, "models, prices, limits and the pipeline (agents.toml)");
+  sub->add_option("--talk", c->talk, "the record of the calls (runs/agents/bench.db)");
+  sub->add_option("--designs", c->designs, "designs by each variant (10)")->check(CLI::Range(1, 100'000));
+  sub->add_option("--seed", c->seed, "of parents and modes (1)");
+  sub->add_flag("--json", c->json, "one JSON object");
+  sub->callback([&chosen, c] { chosen = [c] { return run_agents_bench(*c); }; });
+}
+
+}  // namespace gabbro::cli

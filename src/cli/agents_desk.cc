@@ -1,0 +1,58 @@
+#include "cli/agents_desk.h"
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace gabbro::cli {
+
+namespace {
+
+std::atomic<int> g_interrupts{0};
+
+Result<std::string> read_config(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return fail("io", "cannot read " + path, "docs/agents.md says what an agents.toml holds");
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, const std::string& talk) {
+  std::unique_ptr<AgentsDesk> out(new AgentsDesk);
+  GABBRO_TRY(text, read_config(config));
+  GABBRO_TRY(settings, agents::parse_settings(text));
+  GABBRO_TRY(models, chat::parse_config(text));
+  out->settings_ = settings;
+  const std::filesystem::path file(talk);
+  std::error_code error;
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), error);
+  GABBRO_TRY(journal, chat::Journal::open(talk));
+  out->journal_ = std::move(journal);
+  GABBRO_TRY(desk, chat::Desk::open(std::move(models), *out->journal_));
+  out->desk_ = std::move(desk);
+  g_interrupts = 0;
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_interrupts; });
+  out->watch_ = std::jthread([self = out.get()](const std::stop_token& stop) {
+    while (!stop.stop_requested() && g_interrupts == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (g_interrupts == 0) return;
+    self->stopped_ = true;
+    self->desk_->stop();
+  });
+  return out;
+}
+
+AgentsDesk::~AgentsDesk() {
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+}
+
+std::int64_t AgentsDesk::new_task() const {
+  std::int64_t last = 0;
+  for (const chat::Call& call : journal_->calls()) last = std::max(last, call.task);
+  return last + 1;
+}
+
+}  // namespace gabbro::cli
