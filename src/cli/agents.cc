@@ -10,6 +10,7 @@
 #include "campaign/campaign.h"
 #include "chat/check.h"
 #include "chat/journal.h"
+#include "cli/agents_bench.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "store/store.h"
@@ -167,6 +168,8 @@ void add_agent_commands(CLI::App& app, std::vector<std::string>& names, std::fun
       agents->add_subcommand("test", "Ask each model: does it answer, structured too, at what price");
   test->add_option("--agents", options->config, "the configuration (agents.toml)");
   test->callback([&chosen, options] { chosen = [options] { return run_test(*options); }; });
+
+  add_agents_bench(*agents, chosen);
 
   CLI::App* cost =
       app.add_subcommand("cost", "What the agents of a campaign cost, by role, model and design");

@@ -37,7 +37,8 @@ struct Row {
 double novelty(const std::string& program) {
   static const std::vector<evolve::Shape> known = [] {
     std::vector<evolve::Shape> shapes;
-    for (const zoo::Entry& entry : zoo::embedded_files()) shapes.push_back(evolve::shape_of(*zoo::program(entry.file)));
+    for (const zoo::Entry& entry : zoo::embedded_files())
+      shapes.push_back(evolve::shape_of(*zoo::program(entry.file)));
     return shapes;
   }();
   const evolve::Shape shape = evolve::shape_of(lang::parse(program).program);
@@ -46,7 +47,8 @@ double novelty(const std::string& program) {
   return nearest;
 }
 
-std::vector<Row> rows_of(const std::vector<agents::Variant>& variants, const std::vector<agents::BenchResult>& results) {
+std::vector<Row> rows_of(const std::vector<agents::Variant>& variants,
+                         const std::vector<agents::BenchResult>& results) {
   std::vector<Row> rows(variants.size());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i].variant = variants[i].name;
   for (const agents::BenchResult& r : results) {
@@ -82,14 +84,16 @@ std::string cell(const std::vector<double>& values, int digits) {
 }
 
 void print_table(const std::vector<Row>& rows) {
-  fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs", "valid (95 %)", "attempts",
-             "repairs", "calls", "input", "output", "cost", "novelty", "size");
+  fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
+             "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty", "size");
   for (const Row& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
     fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
-               r.done == 0 ? "-" : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done, s.low, s.high),
-               cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0), cell(r.cost, 4),
-               cell(r.novelty, 2), cell(r.size, 0));
+               r.done == 0 ? "-"
+                           : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done,
+                                         s.low, s.high),
+               cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0),
+               cell(r.cost, 4), cell(r.novelty, 2), cell(r.size, 0));
   }
   for (const Row& r : rows) {
     if (r.causes.empty()) continue;
@@ -154,7 +158,7 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
 }
 
 int run_agents_bench(const AgentsBenchCommand& c) {
-  auto desk = AgentsDesk::open(c.agents, c.talk);
+  auto desk = AgentsDesk::open(c.agents, c.dir);
   if (!desk) {
     fmt::print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, desk.error()));
     return kUsage;
@@ -168,7 +172,7 @@ void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {
       "bench", "The pipeline against direct prompting and against itself without checker, planner, observer");
   sub->fallthrough();
   sub->add_option("--agents", c->agents, "models, prices, limits and the pipeline (agents.toml)");
-  sub->add_option("--talk", c->talk, "the record of the calls (runs/agents/bench.db)");
+  sub->add_option("--dir", c->dir, "folder of the record of calls, which the cap holds for (runs/bench)");
   sub->add_option("--designs", c->designs, "designs by each variant (10)")->check(CLI::Range(1, 100'000));
   sub->add_option("--seed", c->seed, "of parents and modes (1)");
   sub->add_flag("--json", c->json, "one JSON object");

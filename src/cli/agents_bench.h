@@ -15,7 +15,7 @@ class App;
 namespace gabbro::cli {
 
 struct AgentsBenchCommand {
-  std::string agents = "agents.toml", talk = "runs/agents/bench.db";
+  std::string agents = "agents.toml", dir = "runs/bench";
   int designs = 10;  // by each variant
   std::uint64_t seed = 1;
   bool json = false;

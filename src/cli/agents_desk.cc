@@ -1,5 +1,7 @@
 #include "cli/agents_desk.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -14,30 +16,30 @@ std::atomic<int> g_interrupts{0};
 
 Result<std::string> read_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file)
-    return fail("io", "cannot read " + path, "docs/agents.md says what an agents.toml holds");
+  if (!file) return fail("io", "cannot read " + path, "docs/agents.md says what an agents.toml holds");
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 }  // namespace
 
-Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, const std::string& talk) {
+Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, const std::string& dir) {
   std::unique_ptr<AgentsDesk> out(new AgentsDesk);
   GABBRO_TRY(text, read_config(config));
   GABBRO_TRY(settings, agents::parse_settings(text));
   GABBRO_TRY(models, chat::parse_config(text));
   out->settings_ = settings;
-  const std::filesystem::path file(talk);
   std::error_code error;
-  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), error);
-  GABBRO_TRY(journal, chat::Journal::open(talk));
+  std::filesystem::create_directories(dir, error);
+  if (error) return fail("io", fmt::format("cannot make the folder {}: {}", dir, error.message()));
+  GABBRO_TRY(journal, chat::Journal::open(dir + "/talk.db"));
   out->journal_ = std::move(journal);
   GABBRO_TRY(desk, chat::Desk::open(std::move(models), *out->journal_));
   out->desk_ = std::move(desk);
   g_interrupts = 0;
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_interrupts; });
   out->watch_ = std::jthread([self = out.get()](const std::stop_token& stop) {
-    while (!stop.stop_requested() && g_interrupts == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (!stop.stop_requested() && g_interrupts == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (g_interrupts == 0) return;
     self->stopped_ = true;
     self->desk_->stop();

@@ -15,9 +15,9 @@ namespace gabbro::cli {
 /// Opened for as long as a command asks models. Ctrl-C ends calls under way with "stopped".
 class AgentsDesk {
  public:
-  /// `config`: an agents.toml; `talk`: the file of the record, made with its folder when there is none. Errors: those of the configuration (with
+  /// `config`: an agents.toml; `dir`: the folder whose talk.db is the record, made when there is none. Errors: those of the configuration (with
   /// its line), "chat key", "store", "io".
-  static Result<std::unique_ptr<AgentsDesk>> open(const std::string& config, const std::string& talk);
+  static Result<std::unique_ptr<AgentsDesk>> open(const std::string& config, const std::string& dir);
   AgentsDesk(const AgentsDesk&) = delete;
   AgentsDesk& operator=(const AgentsDesk&) = delete;
   ~AgentsDesk();

@@ -17,6 +17,7 @@
 #include "cli/eval.h"
 #include "cli/generate.h"
 #include "cli/probe.h"
+#include "cli/propose.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"
@@ -72,6 +73,7 @@ class Program {
     bench();
     add_campaign_commands(app_, names_, other_);
     add_agent_commands(app_, names_, other_);
+    add_propose_commands(app_, names_, other_);
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }

@@ -37,15 +37,19 @@ std::string indented(const std::string& text) {
 void print_step(const agents::Step& step) {
   if (step.what == "reply") {
     const chat::Reply& r = step.reply;
-    fmt::print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model, r.usage.input,
-               r.usage.output, r.usage.cached > 0 ? fmt::format(", {} kept", r.usage.cached) : "", r.cost, r.seconds);
+    fmt::print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model,
+               r.usage.input, r.usage.output,
+               r.usage.cached > 0 ? fmt::format(", {} kept", r.usage.cached) : "", r.cost, r.seconds);
     fmt::print(stderr, "{}", indented(step.text));
     return;
   }
   const bool good = step.what == "passed" || step.what == "valid" || step.what == "kept";
   const bool bad = step.what == "refused" || step.what == "broken";
   fmt::print(stderr, "  {} {}: {}\n", step.role,
-             good ? paint(Ink::kGreen, step.what) : bad ? paint(Ink::kRed, step.what) : step.what, step.text);
+             good  ? paint(Ink::kGreen, step.what)
+             : bad ? paint(Ink::kRed, step.what)
+                   : step.what,
+             step.text);
 }
 
 // A file, or a file of the zoo by its name with or without ".gab".
@@ -66,33 +70,41 @@ Result<agents::Brief> brief_of(const ProposeCommand& c, std::int64_t task) {
     GABBRO_TRY(parent, parent_of(name, static_cast<std::int64_t>(brief.parents.size()) + 1));
     brief.parents.push_back(std::move(parent));
   }
-  brief.mode = !c.mode.empty() ? c.mode : brief.parents.empty() ? "scratch" : brief.parents.size() == 1 ? "mutation" : "crossover";
+  brief.mode = !c.mode.empty()             ? c.mode
+               : brief.parents.empty()     ? "scratch"
+               : brief.parents.size() == 1 ? "mutation"
+                                           : "crossover";
   return brief;
 }
 
 void print_summary(const record::TaskReport& r) {
-  fmt::print(stderr, "\n{}\n", r.outcome == "design" ? paint(Ink::kGreen, r.title) : paint(Ink::kRed, "no design: " + r.cause));
+  fmt::print(stderr, "\n{}\n",
+             r.outcome == "design" ? paint(Ink::kGreen, r.title) : paint(Ink::kRed, "no design: " + r.cause));
   if (!r.detail.empty()) fmt::print(stderr, "  {}\n", r.detail);
   for (const record::Promise& p : r.promises)
-    fmt::print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found, p.kept ? "" : " (broken)");
+    fmt::print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found,
+               p.kept ? "" : " (broken)");
   for (const record::Review& v : r.reviews)
-    fmt::print(stderr, "  {} rates {} of 5, beats its parent with probability {:.2f}\n", v.model, v.rating, v.probability);
+    fmt::print(stderr, "  {} rates {} of 5, beats its parent with probability {:.2f}\n", v.model, v.rating,
+               v.probability);
   for (const record::WrittenUnit& u : r.units)
-    fmt::print(stderr, "  unit {}: {} replies, {} valid, {} repairs\n", u.name, u.candidates, u.valid, u.repairs);
-  fmt::print(stderr, "  {} attempts, {} calls, {} + {} tokens, cost {:.4f}, {:.1f} s of replies\n", r.attempts, r.calls,
-             r.input_tokens, r.output_tokens, r.cost, r.seconds);
+    fmt::print(stderr, "  unit {}: {} replies, {} valid, {} repairs\n", u.name, u.candidates, u.valid,
+               u.repairs);
+  fmt::print(stderr, "  {} attempts, {} calls, {} + {} tokens, cost {:.4f}, {:.1f} s of replies\n",
+             r.attempts, r.calls, r.input_tokens, r.output_tokens, r.cost, r.seconds);
 }
 
 template <class F>
 int with_desk(const char* command, const ProposeCommand& c, F&& run) {
-  auto desk = AgentsDesk::open(c.agents, c.talk);
+  auto desk = AgentsDesk::open(c.agents, c.dir);
   if (!desk) return failed(command, c.agents, desk.error());
   return run(**desk);
 }
 
 }  // namespace
 
-int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task, const ProposeCommand& c) {
+int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+                 const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
   if (!brief) return failed("propose", "parent", brief.error());
   agents::Tools tools{chat, zoo::library(), settings};
@@ -111,7 +123,8 @@ int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_
   return kValid;
 }
 
-int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task, const ProposeCommand& c) {
+int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+                const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
   if (!brief) return failed("review", "parent", brief.error());
   const auto text = read_program(c.file);
@@ -123,20 +136,23 @@ int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t
     fmt::print("{}\n", to_json(r));
   } else {
     for (const record::Review& v : r.reviews)
-      fmt::print("{}: rated {} of 5, beats its parent with probability {:.2f}\n{}", v.model, v.rating, v.probability,
-                 indented(v.text));
+      fmt::print("{}: rated {} of 5, beats its parent with probability {:.2f}\n{}", v.model, v.rating,
+                 v.probability, indented(v.text));
     if (!r.cause.empty()) fmt::print(stderr, "{}: {}\n", r.cause, r.detail);
-    fmt::print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens, r.cost);
+    fmt::print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
+               r.cost);
   }
   return r.outcome == "design" ? kValid : kInvalid;
 }
 
 int run_propose(const ProposeCommand& c) {
-  return with_desk("propose", c, [&](AgentsDesk& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
+  return with_desk("propose", c,
+                   [&](AgentsDesk& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
 }
 
 int run_review(const ProposeCommand& c) {
-  return with_desk("review", c, [&](AgentsDesk& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
+  return with_desk("review", c,
+                   [&](AgentsDesk& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
 }
 
 void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {
@@ -146,19 +162,24 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
     sub->fallthrough();
     names.emplace_back(name);
     sub->add_option("--agents", c->agents, "models, prices, limits and the pipeline (agents.toml)");
-    sub->add_option("--talk", c->talk, "the record of the calls, and of what they cost (runs/agents/talk.db)");
-    sub->add_option("--parent", c->parents, "a program, or a design of the zoo by name (llama); may be repeated");
+    sub->add_option("--dir", c->dir, "folder of the record of calls, which the cap holds for (runs/agents)");
+    sub->add_option("--parent", c->parents,
+                    "a program, or a design of the zoo by name (llama); may be repeated");
     sub->add_option("--direction", c->directions, "what you want to be tried; may be repeated");
     sub->add_flag("--json", c->json, "the report as one JSON object");
     sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });
     return sub;
   };
-  CLI::App* propose = add("propose", "One design by language models: proposal, review, units, checks, step by step", run_propose);
-  propose->add_option("--mode", c->mode, "mutation (one parent), crossover (two), scratch; default: by the parents")
+  CLI::App* propose = add(
+      "propose", "One design by language models: proposal, review, units, checks, step by step", run_propose);
+  propose
+      ->add_option("--mode", c->mode,
+                   "mutation (one parent), crossover (two), scratch; default: by the parents")
       ->check(CLI::IsMember({"mutation", "crossover", "scratch"}));
   propose->add_option("--out", c->out, "the file of the program (standard output)");
   propose->add_option("--seed", c->seed, "of the units of the library that the coder is shown (1)");
-  CLI::App* review = add("review", "What reviewers say of a design: objections, rating, probability", run_review);
+  CLI::App* review =
+      add("review", "What reviewers say of a design: objections, rating, probability", run_review);
   review->add_option("FILE", c->file, "a program; - is standard input")->required();
 }
 

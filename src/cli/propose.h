@@ -16,7 +16,7 @@ class App;
 namespace gabbro::cli {
 
 struct ProposeCommand {
-  std::string agents = "agents.toml", talk = "runs/agents/talk.db";
+  std::string agents = "agents.toml", dir = "runs/agents";
   std::vector<std::string> parents;     // files, or names of the zoo
   std::string mode;                     // empty: by the number of parents
   std::vector<std::string> directions;  // what the person wants
@@ -33,8 +33,10 @@ int run_propose(const ProposeCommand& c);
 int run_review(const ProposeCommand& c);
 
 /// The same with models that are given.
-int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task, const ProposeCommand& c);
-int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task, const ProposeCommand& c);
+int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+                 const ProposeCommand& c);
+int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+                const ProposeCommand& c);
 
 /// Adds propose and review, as add_campaign_commands does.
 void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);

@@ -1,0 +1,158 @@
+// propose, review and agents bench, against a server on the loopback address that plays every role.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "agents/pieces.h"
+#include "chat/server.h"
+#include "lang/check.h"
+
+namespace gabbro {
+namespace {
+
+using namespace agents::testing;
+using nlohmann::json;
+
+// Standard output alone: the steps go to standard error.
+struct Output {
+  int code;
+  std::string text;
+};
+
+Output gabbro(const std::string& arguments, const char* errors = "2>/dev/null") {
+  Output out{-1, {}};
+  std::FILE* pipe = popen((GABBRO_BINARY " " + arguments + " " + errors).c_str(), "r");
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
+  const int status = pclose(pipe);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return out;
+}
+
+// Which role speaks follows from how its prompt begins.
+std::string answer_to(const std::string& prompt) {
+  if (prompt.starts_with("Propose one new design")) return kProposal;
+  if (prompt.starts_with("You review a proposal")) return rated(4);
+  if (prompt.starts_with("Turn the proposal into units")) return kPlan;
+  if (prompt.starts_with("You write one unit")) return "```\n" + kUnit + "```";
+  if (prompt.starts_with("You compare a finished program")) return seen(4);
+  if (prompt.starts_with("Write a new design as a whole program"))
+    return kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";
+  return "?";
+}
+
+chat::Play play(const chat::Seen& seen) {
+  const json request = json::parse(seen.body);
+  json reply{
+      {"choices",
+       {{{"message", {{"role", "assistant"}, {"content", answer_to(request["messages"][1]["content"])}}},
+         {"finish_reason", "stop"}}}},
+      {"usage", {{"prompt_tokens", 1000}, {"completion_tokens", 100}}}};
+  return {200, reply.dump(), "Content-Type: application/json\r\n"};
+}
+
+class Agents : public ::testing::Test {
+ protected:
+  // A folder with an agents.toml whose one model is the server.
+  std::string configured(const std::string& more = "") {
+    const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    dir_ = ::testing::TempDir() + "agents_" + name;
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directories(dir_);
+    std::ofstream(dir_ + "/agents.toml")
+        << "[[endpoint]]\nname = \"here\"\nurl = \"" << server_.url()
+        << "\"\nretries = 0\n[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n"
+           "input = 1.0\noutput = 2.0\n"
+        << more;
+    return "--agents " + dir_ + "/agents.toml --dir " + dir_ + "/record ";
+  }
+  chat::Server server_{play};
+  std::string dir_;
+};
+
+TEST_F(Agents, ProposeWritesADesign) {
+  const std::string options = configured();
+  const std::string file = dir_ + "/design.gab";
+  const Output out =
+      gabbro("propose " + options + "--parent llama --direction 'no cache' --out " + file, "2>&1");
+  ASSERT_EQ(out.code, 0) << out.text;
+  for (const char* step : {"proposer", "reviewer", "planner", "coder", "observer", "kept: state",
+                           "valid: LeakyMemory", "5 calls"})
+    EXPECT_NE(out.text.find(step), std::string::npos) << step << "\n" << out.text;
+  std::ifstream in(file);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_TRUE(lang::check(text, zoo::library()).valid()) << text;
+  EXPECT_NE(server_.seen()[0].body.find("no cache"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(dir_ + "/record/talk.db"));
+}
+
+TEST_F(Agents, ProposeAsJson) {
+  const Output out = gabbro("propose --json " + configured() + "--parent llama");
+  ASSERT_EQ(out.code, 0) << out.text;
+  const json report = json::parse(out.text);
+  EXPECT_EQ(report["outcome"], "design");
+  EXPECT_EQ(report["input_tokens"], 5000);
+  EXPECT_NEAR(report["cost"].get<double>(), 5 * (1000 * 1.0 + 100 * 2.0) / 1e6, 1e-9);
+}
+
+TEST_F(Agents, AFailureHasItsCauseAndExitCode) {
+  Output out =
+      gabbro("propose --json " + configured("[pipeline]\npass = 5\nattempts = 2\n") + "--parent llama");
+  EXPECT_EQ(out.code, 1);
+  EXPECT_EQ(json::parse(out.text)["cause"], "review");
+  out = gabbro("propose --json " + configured("[cap]\nmoney = 0.0001\n") + "--parent llama");
+  EXPECT_EQ(out.code, 1);
+  EXPECT_EQ(json::parse(out.text)["cause"], "cap") << out.text;
+}
+
+TEST_F(Agents, WrongUseIsSaid) {
+  const std::string options = configured();
+  EXPECT_EQ(gabbro("propose --agents /nowhere.toml").code, 2);
+  EXPECT_EQ(gabbro("propose " + options + "--mode crossover --parent llama").code, 2);
+  EXPECT_EQ(gabbro("propose " + options + "--mode dream").code, 2);
+  EXPECT_EQ(gabbro("propose " + options + "--parent nothing_of_this_name").code, 2);
+  EXPECT_EQ(server_.requests(), 0);
+  const Output out = gabbro("propose " + configured("[pipeline]\nattemps = 1\n") + "--parent llama", "2>&1");
+  EXPECT_EQ(out.code, 2);
+  EXPECT_NE(out.text.find("agents.toml:12:"), std::string::npos) << out.text;
+}
+
+TEST_F(Agents, ReviewOfAFile) {
+  const std::string options = configured();
+  const std::string file = dir_ + "/gla.gab";
+  std::ofstream(file) << zoo_text("gla.gab");
+  const Output out = gabbro("review " + options + file);
+  EXPECT_EQ(out.code, 0);
+  EXPECT_NE(out.text.find("m: rated 4 of 5, beats its parent with probability 0.30"), std::string::npos)
+      << out.text;
+  EXPECT_NE(out.text.find("the gate may saturate"), std::string::npos);
+}
+
+TEST_F(Agents, BenchComparesVariants) {
+  const std::string options =
+      configured("[pipeline]\nmutation = 1\ncrossover = 0\nscratch = 0\nattempts = 1\n");
+  Output out = gabbro("agents bench --json --designs 3 " + options);
+  ASSERT_EQ(out.code, 0) << out.text;
+  const json result = json::parse(out.text);
+  ASSERT_EQ(result["variants"].size(), 5U);
+  EXPECT_TRUE(result["whole"]);
+  EXPECT_EQ(result["variants"][0]["variant"], "direct");
+  EXPECT_EQ(result["variants"][0]["valid"]["count"], 3);
+  EXPECT_EQ(result["variants"][0]["calls"]["mean"], 1);
+  EXPECT_GT(result["variants"][0]["novelty"]["mean"], 0.1);
+  for (const json& v : result["variants"]) EXPECT_EQ(v["designs"], 3);
+  // The record answers what was paid: again costs nothing and says the same.
+  const int asked = server_.requests();
+  out = gabbro("agents bench --json --designs 3 " + options);
+  EXPECT_EQ(json::parse(out.text), result);
+  EXPECT_EQ(server_.requests(), asked);
+  EXPECT_NE(gabbro("agents bench --designs 3 " + options).text.find("direct"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace gabbro
