@@ -75,6 +75,7 @@ std::string complaint_of(const Candidate& c, const chat::Reply& reply) {
 struct Tried {
   Candidate candidate;
   chat::Reply reply;
+  int sent = 0;  // back to the coder
 };
 
 bool better(const Tried& a, const Tried& b) { return a.candidate.badness() < b.candidate.badness(); }
@@ -105,16 +106,17 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
   for (int i = 0; i < (s.checker ? s.candidates : 1); ++i)
     if (auto ok = ask(after); !ok) return tl::unexpected(ok.error());
   for (int i = 0; s.checker && i < s.repairs && !tried[0].candidate.valid(); ++i) {
-    // Best-first: the one with the fewest errors goes back; its repair takes its place in the order.
-    auto said = after;
-    const Tried best = tried[0];
+    // Best-first: the one with the fewest errors goes back. It is opened again when its repair is no better, but once: then others get their turn.
+    Tried best = tried[0];
     tried.erase(tried.begin());
-    if (!best.reply.text.empty()) said.push_back({"assistant", shortened(best.candidate.text, 6000)});
+    auto said = after;
+    if (!best.candidate.text.empty()) said.push_back({"assistant", shortened(best.candidate.text, 6000)});
     said.push_back({"user", complaint_of(best.candidate, best.reply)});
     ++stats.repairs;
+    ++best.sent;
     if (auto ok = ask(std::move(said)); !ok) return tl::unexpected(ok.error());
-    // A repair that made it worse is dropped, unless nothing else is left to go on with.
-    if (!tried[0].candidate.valid() && better(best, tried[0])) tried.push_back(best);
+    if (!better(tried[0], best) && best.sent < 2) tried.push_back(std::move(best));
+    std::stable_sort(tried.begin(), tried.end(), better);
   }
   return tried;
 }

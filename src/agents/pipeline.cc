@@ -168,7 +168,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
   guarded(report, [&] {
     report.prompts = prompts_version();
     Talk talk(brief, tools, report);
-    auto program = tools.settings.direct ? in_one_reply(talk) : by_stages(talk);
+    auto program = brief.direct || tools.settings.direct ? in_one_reply(talk) : by_stages(talk);
     if (program) {
       report.outcome = "design";
       report.program = std::move(*program);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "agents/prompts.h"
 #include "lang/lexer.h"
@@ -48,35 +49,58 @@ std::string joined(const std::vector<std::string_view>& lines) {
   return out;
 }
 
-}  // namespace
-
-Result<std::string> find_object(std::string_view reply) {
-  reply = reply.substr(0, kLongestReply);
-  const std::size_t open = reply.find('{');
-  if (open == std::string_view::npos)
-    return fail("json", "the reply has no JSON object", "reply with one object: { ... }");
+// What stands before the brace that closes the first one; empty when none does.
+std::string_view balanced(std::string_view text) {
   int depth = 0;
-  bool text = false;
-  for (std::size_t i = open; i < reply.size(); ++i) {
-    const char c = reply[i];
-    if (text) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
       if (c == '\\')
         ++i;
       else if (c == '"')
-        text = false;
+        quoted = false;
     } else if (c == '"') {
-      text = true;
+      quoted = true;
     } else if (c == '{') {
       ++depth;
     } else if (c == '}' && --depth == 0) {
-      return std::string(reply.substr(open, i + 1 - open));
+      return text.substr(0, i + 1);
     }
   }
+  return {};
+}
+
+}  // namespace
+
+std::string_view answer_of(std::string_view reply) {
+  reply = reply.substr(0, kLongestReply);
+  constexpr std::string_view kThought = "</think>";
+  if (const std::size_t end = reply.rfind(kThought); end != std::string_view::npos)
+    reply.remove_prefix(end + kThought.size());
+  return reply;
+}
+
+Result<std::string> find_object(std::string_view reply) {
+  reply = answer_of(reply);
+  std::string first;
+  constexpr int kLooks = 20;  // prose may have braces of its own
+  std::size_t open = reply.find('{');
+  for (int i = 0; i < kLooks && open != std::string_view::npos; ++i) {
+    const std::string_view object = balanced(reply.substr(open));
+    if (object.empty()) break;
+    if (nlohmann::json::accept(object)) return std::string(object);
+    if (first.empty()) first = object;
+    open = reply.find('{', open + object.size());
+  }
+  if (!first.empty()) return first;
+  if (reply.find('{') == std::string_view::npos)
+    return fail("json", "the reply has no JSON object", "reply with one object: { ... }");
   return fail("json", "the JSON object of the reply is not closed", "write less, so that it ends");
 }
 
 std::string find_code(std::string_view reply) {
-  reply = reply.substr(0, kLongestReply);
+  reply = answer_of(reply);
   const auto lines = lines_of(reply);
   std::vector<std::string_view> blocks, block;
   bool fenced = false, any_fence = false;
@@ -106,7 +130,7 @@ std::string find_code(std::string_view reply) {
 }
 
 std::string find_expression(std::string_view reply) {
-  const auto lines = lines_of(reply.substr(0, kLongestReply));
+  const auto lines = lines_of(answer_of(reply));
   std::string block;
   bool fenced = false;
   for (const std::string_view line : lines) {

@@ -12,7 +12,10 @@ namespace gabbro::agents {
 /// Replies are read up to here; what follows is cut. No honest reply comes near.
 inline constexpr std::size_t kLongestReply = 256 << 10;
 
-/// The first complete JSON object of the reply, prose and fences around it left out. Errors, "json": there is none, or it is not closed. O(bytes).
+/// The reply without what a model thought aloud before it (up to "</think>"), cut to kLongestReply.
+std::string_view answer_of(std::string_view reply);
+
+/// The first JSON object of the answer, prose and fences around it left out. Errors, "json": there is none, or it is not closed. O(bytes).
 Result<std::string> find_object(std::string_view reply);
 
 /// The Gab in a reply: the fenced blocks that hold items of the language, else the lines from the first item on as long as they can be code, else

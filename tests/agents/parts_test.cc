@@ -193,7 +193,19 @@ TEST(Replies, ObjectsAreFound) {
   EXPECT_EQ(find_object("Sure: {\"a\": \"}\\\"{\", \"b\": {\"c\": 1}} and {more}").value(),
             "{\"a\": \"}\\\"{\", \"b\": {\"c\": 1}}");
   EXPECT_EQ(find_object("{\"a\": \"open").error().code, "json");
+  EXPECT_EQ(find_object("Say {this} or {that: {x}}, then {\"a\": 1}").value(), "{\"a\": 1}");
+  EXPECT_EQ(find_object("<think>{\"a\": 0} perhaps</think>\n{\"a\": 1}").value(), "{\"a\": 1}");
+  EXPECT_EQ(find_object("{this}").value(), "{this}") << "for the reader of the object to say what is wrong";
+  const std::string deep = "{\"a\": " + std::string(100000, '[') + std::string(100000, ']') + "}";
+  EXPECT_EQ(find_object(deep).value(), deep);
+  EXPECT_FALSE(parse_proposal(deep, 6));
   EXPECT_EQ(find_object("").error().code, "json");
+}
+
+TEST(Replies, CodeIsFoundAfterThoughts) {
+  EXPECT_EQ(
+      find_code("<think>\n```\nunit Draft(x: [t, D]) -> [t, D]:\n    return x\n```\n</think>\n" + kUnit),
+      kUnit);
 }
 
 TEST(Replies, ExpressionsAreFound) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "agents/pieces.h"
+#include "base/random.h"
 #include "edit/edit.h"
 #include "lang/check.h"
 
@@ -318,6 +319,50 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
   }
 }
 
+TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
+  // Replies are cut, spliced with each other, and sprinkled with bytes; whatever comes, a task ends, and what it sends stays small.
+  const std::map<std::string, std::string> good{{"proposer", kProposal},
+                                                {"reviewer", rated(4)},
+                                                {"planner", kPlan},
+                                                {"coder", kUnit},
+                                                {"observer", seen(4)}};
+  int designs = 0, failures = 0;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    Random random(seed);
+    Script s;
+    for (const auto& [role, text] : good) {
+      const auto damaged = [&] {
+        std::string out = text;
+        if (random.chance(0.4))
+          out.resize(static_cast<std::size_t>(random.below(static_cast<std::int64_t>(out.size()) + 1)));
+        if (random.chance(0.2)) {
+          const std::string& other = std::next(good.begin(), random.below(5))->second;
+          out.insert(static_cast<std::size_t>(random.below(static_cast<std::int64_t>(out.size()) + 1)),
+                     other);
+        }
+        for (int i = random.chance(0.3) ? 4 : 0; i > 0 && !out.empty(); --i)
+          out[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(out.size())))] =
+              static_cast<char>(random.below(256));
+        return out;
+      };
+      for (int i = 0; i < 12; ++i) s.lines[role].emplace_back(damaged());
+    }
+    const auto r = run(s, mutation());
+    (r.outcome == "design" ? designs : failures) += 1;
+    if (r.outcome == "design") {
+      EXPECT_TRUE(checked(r).valid()) << "seed " << seed << "\n" << r.program;
+    } else {
+      EXPECT_FALSE(r.cause.empty() || r.detail.empty()) << "seed " << seed;
+      EXPECT_NE(r.cause, "internal") << "seed " << seed << ": " << r.detail;
+    }
+    EXPECT_LE(s.asked.size(), 120U);
+    const auto back = record::parse_task_report(to_json(r));
+    ASSERT_TRUE(back) << "seed " << seed << ": " << back.error().message;
+  }
+  EXPECT_GT(designs, 20);
+  EXPECT_GT(failures, 5);
+}
+
 TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
   for (const char* bad :
        {"", "no object", "{\"rating\": 4", "{\"rating\": \"high\", \"probability\": 0.5, \"objections\": []}",
@@ -466,6 +511,26 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   ASSERT_EQ(r.outcome, "design") << r.detail;
   EXPECT_NE(r.program.find("scan S"), std::string::npos);
   EXPECT_EQ(r.units[0].repairs, 0);
+}
+
+TEST(Pipeline, ARepairThatMakesItWorseIsNotGoneOnWith) {
+  const std::string near = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n";
+  Script s;
+  fill_happy(s);
+  s.lines["coder"] = {near, "I am sorry.", "Still sorry.", kUnit};
+  const auto r = run(s, mutation());
+  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_NE(s.last_said_to("coder", 2).find("linear(y, D)"), std::string::npos)
+      << "the nearest goes back once more";
+  EXPECT_EQ(s.last_said_to("coder", 3).find("linear(y, D)"), std::string::npos) << "then others";
+}
+
+TEST(Pipeline, ABriefMayAskForOneReply) {
+  Script s;
+  s.lines["coder"] = {kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n"};
+  Brief brief = mutation();
+  brief.direct = true;
+  EXPECT_EQ(run(s, brief).outcome, "design");
 }
 
 TEST(Pipeline, TheBeamKeepsSeveralDrafts) {

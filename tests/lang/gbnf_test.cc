@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/random.h"
 #include "lang/gbnf_matcher.h"
 #include "lang/parser.h"
@@ -78,6 +80,35 @@ TEST(Gbnf, SamplesParse) {
                                        << program;
   }
   EXPECT_GT(parsed, 1000);
+}
+
+TEST(Gbnf, SamplesOfAUnitParseAndKeepItsSignature) {
+  const std::string text = gbnf_unit("Two", {"x", "first"}, {"value"});
+  const Grammar g(text);
+  const Symbol root{g.names.at("root"), {}, false};
+  int parsed = 0;
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+    Random random(seed);
+    std::string program;
+    sample(g, root, random, 0, program);
+    const ParseResult result = parse(program);
+    if (std::any_of(result.errors.begin(), result.errors.end(), [](const Error& e) {
+          return e.code == "limit" || e.message.find("twice") != std::string::npos;
+        }))
+      continue;
+    ++parsed;
+    ASSERT_TRUE(result.errors.empty()) << "seed " << seed << "\n"
+                                       << format_error("sample", result.errors[0]) << "\n"
+                                       << program;
+    ASSERT_EQ(result.program.items.size(), 1U);
+    const auto* unit = std::get_if<Unit>(&result.program.items[0].value);
+    ASSERT_TRUE(unit);
+    EXPECT_EQ(unit->name, "Two");
+    EXPECT_EQ(unit->inputs.size(), 2U);
+    ASSERT_EQ(unit->outputs.size(), 2U);
+    EXPECT_EQ(unit->outputs[1].name, "value");
+  }
+  EXPECT_GT(parsed, 500);
 }
 
 }  // namespace
