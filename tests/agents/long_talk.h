@@ -9,18 +9,21 @@
 namespace gabbro::agents::testing {
 
 /// What the reference sends for a conversation of this shape, in characters. Its prompts are a public file (allenai/genesys,
-/// model_discovery/agents/prompts/prompts.py: 272,375 characters in one stored version, 220,906 in another); the numbers are lengths of
-/// what stands in it, rounded down, and understate: two inserted base classes, literature, and its search rounds are not counted, and all of
-/// its roles read a design as PyTorch.
+/// model_discovery/agents/prompts/prompts.py: 272,375 characters in one stored version, 220,906 in another). The numbers are read off it by
+/// sections and rounded down; they understate: inserted base classes, literature, its search rounds and the thoughts it asks for are not counted.
 struct ReferenceSizes {
   double observer = 8000,
          unit_template = 4000;  // standing text of the observer; the template inserted into all three below
   double coder = 8000;          // taken as the observer's: its own text has more parts
-  double planner = 7500;
-  double reviewer = 6500, proposer = 6500;  // review prompt and final prompt, without the background
-  double per_unit = 2500;                   // what a coder or observer is told for each unit
-  double design = 13000;  // a seed in PyTorch: five units of its GPT design, 1,400 to 4,900 characters each
-  double unit = 2700;     // one of them
+  double planner = 7000;
+  double
+      reviewer = 6000,
+      proposer =
+          6000;  // first and last prompt of a review, without the background; the proposer's taken as equal
+  double per_unit = 2500;  // what a coder or observer is told for each unit
+  double design =
+      9400;  // of a seed in PyTorch: three of the five units of its GPT design, 1,400 to 4,700 characters each
+  double unit = 2700;  // one of them
 };
 
 /// Its observer is asked after every attempt of its coder, whose conversation goes on from attempt to attempt; its planner once for each unit.

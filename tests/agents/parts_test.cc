@@ -186,6 +186,7 @@ TEST(Prompts, AConversationTakesAThirdOfTheReferencesTokens) {
   ASSERT_EQ(talk.report.units.size(), 4U);
   for (const auto& u : talk.report.units) EXPECT_EQ(u.repairs, 2);
   EXPECT_LE(static_cast<double>(talk.report.input_tokens), reference_tokens_of_long_talk() / 3);
+  EXPECT_GT(talk.report.output_tokens, 500);
   EXPECT_GT(talk.kept, talk.report.input_tokens / 2) << "what does not change comes first";
 }
 

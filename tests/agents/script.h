@@ -45,7 +45,8 @@ class Script : public chat::Chat {
     reply.text = line.text;
     reply.cut = line.cut;
     reply.model = models.contains(request.role) ? models[request.role] : "script";
-    reply.usage = {estimated_tokens(bytes), 0, estimated_tokens(line.text.size())};
+    reply.usage.input = estimated_tokens(bytes);
+    reply.usage.output = estimated_tokens(line.text.size());
     reply.cost = 0.001;
     return reply;
   }
