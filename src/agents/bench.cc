@@ -1,6 +1,7 @@
 #include "agents/bench.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <mutex>
@@ -12,6 +13,12 @@
 namespace gabbro::agents {
 
 namespace {
+
+// Causes that lie with the models' side and not with what was asked of them.
+bool says_nothing(const std::string& cause) {
+  constexpr std::array kCauses{"stopped", "cap", "chat down", "chat key", "replay", "store"};
+  return std::find(kCauses.begin(), kCauses.end(), cause) != kCauses.end();
+}
 
 std::vector<Parent> zoo_designs() {
   std::vector<Parent> out;
@@ -68,9 +75,10 @@ std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const s
                                    const std::function<void(const BenchResult&)>& tell) {
   std::vector<BenchResult> results(variants.size() * briefs.size());
   std::atomic<std::size_t> next = 0;
+  std::atomic<bool> halted = false;
   std::mutex telling;
   const auto work = [&] {
-    for (std::size_t i = next++; i < results.size() && !stop(); i = next++) {
+    for (std::size_t i = next++; i < results.size() && !halted && !stop(); i = next++) {
       BenchResult& r = results[i];
       const std::size_t variant = i % variants.size(), brief = i / variants.size();
       Tools mine = tools;
@@ -80,7 +88,8 @@ std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const s
       order.task =
           order.task * static_cast<std::int64_t>(variants.size()) + static_cast<std::int64_t>(variant);
       r.report = run_task(order, mine);
-      r.done = r.report.cause != "stopped" && r.report.cause != "cap";
+      r.done = !says_nothing(r.report.cause);
+      if (!r.done) halted = true;
       const std::scoped_lock lock(telling);
       if (r.done && tell) tell(r);
     }

@@ -20,7 +20,8 @@ std::vector<Variant> bench_variants(const Settings& settings);
 /// benches of different seeds share one.
 std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings& settings);
 
-/// A design by a variant; `done` is false when it was stopped or never begun.
+/// A design by a variant; `done` is false when it was never begun, or ended by something that says nothing about the variant: "stopped", "cap", "chat down",
+/// "chat key", "replay", "store".
 struct BenchResult {
   int variant = 0;
   int brief = 0;
@@ -28,8 +29,8 @@ struct BenchResult {
   record::TaskReport report;
 };
 
-/// Every brief by every variant, brief by brief, Settings::tasks at a time. When `stop` says so no further one is begun; those that end with "stopped" or
-/// "cap" do not count as done. Results in order of briefs, then variants, whatever came first. `tell` is called for each that is done, one at a time.
+/// Every brief by every variant, brief by brief, Settings::tasks at a time. When `stop` says so, or one has ended so that it is not
+/// done, no further one is begun. Results in order of briefs, then variants, whatever came first. `tell` is called for each that is done, one at a time.
 std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const std::vector<Brief>& briefs,
                                    const Tools& tools, const std::function<bool()>& stop,
                                    const std::function<void(const BenchResult&)>& tell);

@@ -150,6 +150,11 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
       });
   const auto rows = rows_of(variants, results);
   const bool whole = done == results.size();
+  for (const agents::BenchResult& r : results)
+    if (!r.done && !r.report.cause.empty()) {
+      fmt::print(stderr, "ended by {}: {}\n", r.report.cause, r.report.detail);
+      break;
+    }
   if (c.json)
     print_json(rows, whole);
   else

@@ -94,6 +94,11 @@ void print_summary(const record::TaskReport& r) {
              r.attempts, r.calls, r.input_tokens, r.output_tokens, r.cost, r.seconds);
 }
 
+// Causes that are the caller's or the environment's.
+bool is_usage(const std::string& cause) {
+  return cause == "brief" || cause == "chat down" || cause == "chat key" || cause == "store";
+}
+
 template <class F>
 int with_desk(const char* command, const ProposeCommand& c, F&& run) {
   auto desk = AgentsDesk::open(c.agents, c.dir);
@@ -114,7 +119,7 @@ int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_
     fmt::print("{}\n", to_json(r));
   else
     print_summary(r);
-  if (r.outcome != "design") return r.cause == "brief" ? kUsage : kInvalid;
+  if (r.outcome != "design") return is_usage(r.cause) ? kUsage : kInvalid;
   if (!c.out.empty()) {
     if (const auto ok = replace_file(c.out, r.program); !ok) return failed("propose", c.out, ok.error());
   } else if (!c.json) {
@@ -142,7 +147,7 @@ int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t
     fmt::print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
                r.cost);
   }
-  return r.outcome == "design" ? kValid : kInvalid;
+  return r.outcome == "design" ? kValid : is_usage(r.cause) ? kUsage : kInvalid;
 }
 
 int run_propose(const ProposeCommand& c) {

@@ -94,10 +94,16 @@ TEST(Bench, StoppedOnesDoNotCount) {
       [&] { return done == 7; }, [&](const BenchResult&) { ++done; });
   EXPECT_EQ(done, 7);
   for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].done, i < 7);
-  s.lines["proposer"] = {Error{"cap", "reached", "", {}}};
-  for (const auto& r : run_bench({{"units", settings}}, bench_briefs(2, 1, settings),
-                                 {s, zoo::library(), settings}, [] { return false; }, {}))
-    EXPECT_FALSE(r.done);
+  for (const char* code : {"cap", "chat down", "chat key"}) {
+    Script t;
+    fill(t);
+    t.lines["proposer"] = {Error{code, "as the test says", "", {}}};
+    const auto none = run_bench({{"units", settings}}, bench_briefs(3, 1, settings),
+                                {t, zoo::library(), settings}, [] { return false; }, {});
+    for (const auto& r : none) EXPECT_FALSE(r.done);
+    EXPECT_EQ(none[0].report.cause, code);
+    EXPECT_EQ(t.asked.size(), 1U) << "no further one is begun";
+  }
 }
 
 TEST(Bench, WilsonIntervals) {

@@ -110,6 +110,20 @@ TEST_F(Agents, AFailureHasItsCauseAndExitCode) {
   EXPECT_EQ(json::parse(out.text)["cause"], "cap") << out.text;
 }
 
+TEST_F(Agents, WithoutAModelThereIsAMessageAndNoNumbers) {
+  configured();
+  std::ofstream(dir_ + "/dead.toml")
+      << "[[endpoint]]\nname = \"here\"\nurl = \"http://127.0.0.1:1/v1\"\nretries = 0\n"
+         "[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n";
+  const std::string options = "--agents " + dir_ + "/dead.toml --dir " + dir_ + "/record ";
+  Output out = gabbro("propose " + options + "--parent llama", "2>&1");
+  EXPECT_EQ(out.code, 2);
+  EXPECT_NE(out.text.find("chat down"), std::string::npos) << out.text;
+  out = gabbro("agents bench --json --designs 2 " + options);
+  EXPECT_EQ(out.code, 1);
+  for (const json& v : json::parse(out.text)["variants"]) EXPECT_EQ(v["designs"], 0);
+}
+
 TEST_F(Agents, WrongUseIsSaid) {
   const std::string options = configured();
   EXPECT_EQ(gabbro("propose --agents /nowhere.toml").code, 2);
