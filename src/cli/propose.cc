@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "agents/pipeline.h"
@@ -24,7 +25,15 @@ int failed(const char* command, const std::string& what, const Error& error) {
   return kUsage;
 }
 
-std::string indented(const std::string& text) {
+// What a model wrote may not steer the terminal: control characters are shown as dots.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '.';
+  return text;
+}
+
+std::string indented(const std::string& raw) {
+  const std::string text = printable(raw);
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -45,11 +54,15 @@ void print_step(const agents::Step& step) {
   }
   const bool good = step.what == "passed" || step.what == "valid" || step.what == "kept";
   const bool bad = step.what == "refused" || step.what == "broken";
-  fmt::print(stderr, "  {} {}: {}\n", step.role,
-             good  ? paint(Ink::kGreen, step.what)
-             : bad ? paint(Ink::kRed, step.what)
-                   : step.what,
-             step.text);
+  const std::string what = good  ? paint(Ink::kGreen, step.what)
+                           : bad ? paint(Ink::kRed, step.what)
+                                 : step.what;
+  const std::string text = indented(step.text);
+  const bool one_line = std::count(text.begin(), text.end(), '\n') <= 1;
+  fmt::print(stderr, "  {} {}:{}{}", step.role, what, one_line ? " " : "\n",
+             !one_line         ? text
+             : text.size() > 4 ? text.substr(4)
+                               : "\n");
 }
 
 // A file, or a file of the zoo by its name with or without ".gab".
@@ -79,8 +92,9 @@ Result<agents::Brief> brief_of(const ProposeCommand& c, std::int64_t task) {
 
 void print_summary(const record::TaskReport& r) {
   fmt::print(stderr, "\n{}\n",
-             r.outcome == "design" ? paint(Ink::kGreen, r.title) : paint(Ink::kRed, "no design: " + r.cause));
-  if (!r.detail.empty()) fmt::print(stderr, "  {}\n", r.detail);
+             r.outcome == "design" ? paint(Ink::kGreen, printable(r.title))
+                                   : paint(Ink::kRed, "no design: " + r.cause));
+  if (!r.detail.empty()) fmt::print(stderr, "{}", indented(r.detail));
   for (const record::Promise& p : r.promises)
     fmt::print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found,
                p.kept ? "" : " (broken)");

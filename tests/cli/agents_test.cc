@@ -37,7 +37,7 @@ Output gabbro(const std::string& arguments, const char* errors = "2>/dev/null") 
 // Which role speaks follows from how its prompt begins.
 std::string answer_to(const std::string& prompt) {
   if (prompt.starts_with("Propose one new design")) return kProposal;
-  if (prompt.starts_with("You review a proposal")) return rated(4);
+  if (prompt.starts_with("You review a proposal")) return "\x1b[31m" + rated(4);
   if (prompt.starts_with("Turn the proposal into units")) return kPlan;
   if (prompt.starts_with("You write one unit")) return "```\n" + kUnit + "```";
   if (prompt.starts_with("You compare a finished program")) return seen(4);
@@ -84,6 +84,7 @@ TEST_F(Agents, ProposeWritesADesign) {
   for (const char* step : {"proposer", "reviewer", "planner", "coder", "observer", "kept: state",
                            "valid: LeakyMemory", "5 calls"})
     EXPECT_NE(out.text.find(step), std::string::npos) << step << "\n" << out.text;
+  EXPECT_EQ(out.text.find('\x1b'), std::string::npos) << "a reply does not steer the terminal";
   std::ifstream in(file);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_TRUE(lang::check(text, zoo::library()).valid()) << text;
