@@ -158,8 +158,12 @@ Reading read_bibtex(std::string_view text, const std::string& name) {
   Scanner s(text);
   while (s.next_entry()) {
     const std::string kind = lower(s.word());
-    if (kind.empty() || kind == "comment" || kind == "string" || kind == "preamble") continue;
+    if (kind.empty()) continue;
     try {
+      if (kind == "comment" || kind == "string" || kind == "preamble") {
+        (void)s.value();  // what it encloses, entries too
+        continue;
+      }
       if (!s.take('{')) s.need('(');
       const std::string key = s.word();
       std::map<std::string, std::string> fields;

@@ -29,17 +29,16 @@ struct Library::Inside {
   std::unique_ptr<sqlite::Connection> words;  // of the built-in papers, in memory
   std::unordered_map<std::string, std::size_t> by_id, by_arxiv;
   std::unique_ptr<File> file;
-  bool writable = false;
   std::optional<std::vector<Placed>> placed;  // read when first needed
   std::map<std::string, double> asked;        // connectors, when last
 
   Result<bool> index();
-  /// The file, open for writing. Under the mutex.
+  /// The file, made where it is not there. Under the mutex.
   Result<File*> keep();
   [[nodiscard]] const Paper* built_in_of(const std::string& id) const;
 
-  List by_words(const std::string& expression, std::size_t limit);  // under the mutex
-  List documents(const std::string& expression, std::size_t limit);
+  /// Papers and documents in one list. Under the mutex.
+  Result<List> by_words(const std::string& expression, std::size_t limit);
   Result<List> by_vectors(const std::string& query, std::size_t limit, const std::atomic<bool>* stop);
   const std::vector<Placed>& place();  // under the mutex
   /// Texts without a vector, by hash. Under the mutex.

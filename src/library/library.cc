@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kDepth = 40;        // of a list that is fused
 constexpr std::size_t kHitBytes = 1600;   // of a hit's text
 constexpr double kFusion = 60;
+constexpr const char* kInsert = "INSERT INTO paper(rowid, title, names, tags, body) VALUES (?, ?, ?, ?, ?)";
 
 List fused(const std::vector<List>& lists, std::size_t limit) {
   List out;
@@ -96,9 +97,7 @@ Result<bool> Library::Inside::index() {
     by_id.emplace(p.id, i);
     if (!p.arxiv.empty()) by_arxiv.emplace(p.arxiv, i);
     const std::string names = fmt::format("{} {} {} {} {}", p.id, p.authors, p.year, p.arxiv, joined(p.zoo));
-    if (auto ok = words->run("INSERT INTO paper(rowid, title, names, tags, body) VALUES (?, ?, ?, ?, ?)",
-                             static_cast<std::int64_t>(i), p.title, names, joined(p.tags), p.body());
-        !ok)
+    if (auto ok = words->run(kInsert, static_cast<std::int64_t>(i), p.title, names, joined(p.tags), p.body()); !ok)
       return ok;
   }
   return words->script("COMMIT");
@@ -107,10 +106,9 @@ Result<bool> Library::Inside::index() {
 Result<File*> Library::Inside::keep() {
   if (options.file.empty())
     return fail("library", "there is no file to keep anything in", "give --library FILE");
-  if (!writable) {
+  if (file == nullptr) {
     GABBRO_TRY(opened, File::open(options.file, true));
     file = std::move(opened);
-    writable = true;
   }
   return file.get();
 }
@@ -121,23 +119,39 @@ const Paper* Library::Inside::built_in_of(const std::string& id) const {
   return found == by_arxiv.end() ? nullptr : &built_in()[found->second];
 }
 
-List Library::Inside::by_words(const std::string& expression, std::size_t limit) {
-  List out;
-  sqlite::Rows rows =
-      words->rows("SELECT rowid FROM paper WHERE paper MATCH ? ORDER BY bm25(paper, 8.0, 6.0, 4.0, 1.0), rowid LIMIT ?",
-                  expression, static_cast<std::int64_t>(limit));
-  while (rows.next()) {
-    const Paper& p = built_in()[static_cast<std::size_t>(rows.integer(0))];
-    out.push_back(hit_of(p, p.body()));
+// Scores of two indexes do not compare. The best documents of the user's file therefore join the papers' index for the one question.
+Result<List> Library::Inside::by_words(const std::string& expression, std::size_t limit) {
+  const auto own = file == nullptr ? std::vector<Passage>() : file->match(expression, limit);
+  const auto count = static_cast<std::int64_t>(built_in().size());
+  if (!own.empty())
+    if (auto ok = words->script("BEGIN"); !ok) return tl::unexpected(ok.error());
+  List documents;
+  for (const Passage& passage : own) {
+    const auto p = file->document(passage.document);
+    GABBRO_CHECK(p.has_value());
+    if (auto ok = words->run(kInsert, count + static_cast<std::int64_t>(documents.size()), p->title,
+                             fmt::format("{} {} {} {}", p->id, p->authors, p->year, p->arxiv), "", passage.text);
+        !ok)
+      return tl::unexpected(ok.error());
+    documents.push_back(hit_of(*p, passage.text));
   }
-  return out;
-}
-
-List Library::Inside::documents(const std::string& expression, std::size_t limit) {
   List out;
-  if (file == nullptr) return out;
-  for (Passage& passage : file->match(expression, limit))
-    if (const auto p = file->document(passage.document)) out.push_back(hit_of(*p, std::move(passage.text)));
+  {
+    sqlite::Rows rows = words->rows(
+        "SELECT rowid FROM paper WHERE paper MATCH ? ORDER BY bm25(paper, 8.0, 6.0, 4.0, 1.0), rowid LIMIT ?", expression,
+        static_cast<std::int64_t>(limit));
+    while (rows.next()) {
+      const std::int64_t at = rows.integer(0);
+      if (at >= count) {
+        out.push_back(std::move(documents[static_cast<std::size_t>(at - count)]));
+      } else {
+        const Paper& p = built_in()[static_cast<std::size_t>(at)];
+        out.push_back(hit_of(p, p.body()));
+      }
+    }
+  }
+  if (!own.empty())
+    if (auto ok = words->script("ROLLBACK"); !ok) return tl::unexpected(ok.error());
   return out;
 }
 
@@ -154,8 +168,11 @@ Found Library::look_up(const std::string& query, std::size_t limit, bool online,
   {
     const std::lock_guard lock(in_->mutex);
     if (const Paper* p = in_->built_in_of(query)) lists.push_back({hit_of(*p, p->body())});
-    lists.push_back(in_->by_words(expression, depth));
-    lists.push_back(in_->documents(expression, depth));
+    auto list = in_->by_words(expression, depth);
+    if (list)
+      lists.push_back(std::move(*list));
+    else
+      found.notices.push_back(list.error().message);
   }
   if (!in_->options.embedding.url.empty()) {
     auto list = in_->by_vectors(query, depth, stop);

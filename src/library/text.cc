@@ -142,7 +142,7 @@ std::string fenced(std::string_view label, std::string_view text) {
   std::string name;
   for (const char c : label)
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-        std::string_view(" .:-_/").find(c) != std::string_view::npos)
+        std::string_view(" .,:-_/").find(c) != std::string_view::npos)
       name += c;
   return "```" + name + "\n" + std::string(trimmed(body)) + "\n```\n";
 }

@@ -21,7 +21,7 @@ std::vector<std::string> passages(std::string_view text, std::size_t size);
 std::string shortened(std::string_view text, std::size_t size);
 
 /// `text` as a fenced block for a prompt, which nothing in it can end: runs of fence characters become apostrophes, marks of chat templates are broken up,
-/// control and invisible direction characters go. `label` stands beside the opening fence, its letters, digits and " .:-_/" alone.
+/// control and invisible direction characters go. `label` stands beside the opening fence, its letters, digits and " .,:-_/" alone.
 std::string fenced(std::string_view label, std::string_view text);
 
 }  // namespace gabbro::library
