@@ -80,10 +80,19 @@ void print_wrapped(const std::string& text, const char* margin) {
 }
 
 ordered_json to_json(const library::Paper& p) {
-  return {{"id", p.id},           {"title", p.title},         {"authors", p.authors}, {"year", p.year},
-          {"arxiv", p.arxiv},     {"venue", p.venue},         {"mechanism", p.mechanism},
-          {"formula", p.formula}, {"improves", p.improves},   {"tags", p.tags},       {"zoo", p.zoo},
-          {"text", p.text},       {"source", p.source}};
+  return {{"id", p.id},
+          {"title", p.title},
+          {"authors", p.authors},
+          {"year", p.year},
+          {"arxiv", p.arxiv},
+          {"venue", p.venue},
+          {"mechanism", p.mechanism},
+          {"formula", p.formula},
+          {"improves", p.improves},
+          {"tags", p.tags},
+          {"zoo", p.zoo},
+          {"text", p.text},
+          {"source", p.source}};
 }
 
 void print_paper(const library::Paper& p) {
@@ -115,8 +124,13 @@ int run_library_search(const LibraryCommand& c) {
   if (c.json) {
     ordered_json list = ordered_json::array();
     for (const library::Hit& h : found.hits)
-      list.push_back({{"id", h.id},     {"title", h.title}, {"authors", h.authors}, {"year", h.year},
-                      {"text", h.text}, {"score", h.score}, {"source", h.source}});
+      list.push_back({{"id", h.id},
+                      {"title", h.title},
+                      {"authors", h.authors},
+                      {"year", h.year},
+                      {"text", h.text},
+                      {"score", h.score},
+                      {"source", h.source}});
     print_json(list);
   } else if (c.quoted) {
     for (const library::Hit& h : found.hits) fmt::print("{}\n", library::quoted(h));
@@ -157,8 +171,8 @@ int run_library_add(const LibraryCommand& c) {
   const auto added = (*library)->add(c.paths, [](const std::string&) { return !g_interrupted; });
   if (!added) return say(added.error());
   for (const std::string& note : added->notes) fmt::print(stderr, "gabbro library: {}\n", note);
-  fmt::print("{} papers added, {} of changed files, {} known{}\n", added->added, added->replaced, added->known,
-             g_interrupted ? "; stopped" : "");
+  fmt::print("{} papers added, {} of changed files, {} known{}\n", added->added, added->replaced,
+             added->known, g_interrupted ? "; stopped" : "");
   make_vectors(**library, c);
   return added->added + added->replaced + added->known > 0 ? kValid : kUsage;
 }
@@ -166,7 +180,8 @@ int run_library_add(const LibraryCommand& c) {
 void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::vector<std::string>& words,
                           std::function<int()>& chosen) {
   const auto c = std::make_shared<LibraryCommand>();
-  CLI::App* library = app.add_subcommand("library", "The literature: known papers, your own documents, arXiv");
+  CLI::App* library =
+      app.add_subcommand("library", "The literature: known papers, your own documents, arXiv");
   library->fallthrough()->require_subcommand(1);
   names.emplace_back("library");
   const auto command = [&](const char* name, const char* help, int (*run)(const LibraryCommand&)) {
@@ -179,7 +194,8 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
   };
   const auto vectors = [&](CLI::App* sub) {
     library::Endpoint& e = c->options.embedding;
-    CLI::Option* url = sub->add_option("--embed", e.url, "search by meaning too: the address of an OpenAI-like server, up to /v1");
+    CLI::Option* url = sub->add_option(
+        "--embed", e.url, "search by meaning too: the address of an OpenAI-like server, up to /v1");
     sub->add_option("--embed-model", e.model, "the name of its model for embeddings")->needs(url);
     sub->add_option("--embed-key", e.key_env, "the environment's variable with its key")->needs(url);
   };
@@ -189,7 +205,8 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
   search->add_flag("--online", c->online, "ask arXiv and Semantic Scholar as well, and keep what they find");
   search->add_option("--arxiv", c->options.arxiv, "another address for arXiv; empty: not asked");
   search->add_option("--semantic-scholar", c->options.semantic_scholar, "another address; empty: not asked");
-  search->add_option("--days", c->options.days, "for which answers are kept (7)")->check(CLI::NonNegativeNumber);
+  search->add_option("--days", c->options.days, "for which answers are kept (7)")
+      ->check(CLI::NonNegativeNumber);
   search->add_flag("--json", c->json, "a list of objects, with texts");
   search->add_flag("--quoted", c->quoted, "as blocks for a prompt");
   vectors(search);

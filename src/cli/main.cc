@@ -86,8 +86,8 @@ class Program {
       if (const auto found = words_.find(argv[1]); found != words_.end()) {
         const std::vector<std::string>& words = found->second;
         if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
-          fmt::print(stderr, "gabbro {}: there is no command {}{}\nRun gabbro {} --help for the commands.\n", argv[1],
-                     argv[2], suggestion(argv[2], words), argv[1]);
+          fmt::print(stderr, "gabbro {}: there is no command {}{}\nRun gabbro {} --help for the commands.\n",
+                     argv[1], argv[2], suggestion(argv[2], words), argv[1]);
           return kUsage;
         }
       }

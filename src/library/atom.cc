@@ -55,7 +55,8 @@ Entry read_entry(xmlNode* entry) {
     if (is(node, "summary")) e.paper.text = content(node);
     if (is(node, "published")) {
       const std::string date = content(node);
-      if (date.size() >= 4 && date.find_first_not_of("0123456789") >= 4) e.paper.year = std::stoi(date.substr(0, 4));
+      if (date.size() >= 4 && date.find_first_not_of("0123456789") >= 4)
+        e.paper.year = std::stoi(date.substr(0, 4));
     }
     if (!is(node, "author")) continue;
     const std::string name = author_of(node);
@@ -76,7 +77,8 @@ void ignore(void*, const char*, ...) {}
 Result<std::vector<Paper>> parse_atom(std::string_view body) {
   if (body.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     return fail("library", "the answer is too large");
-  const std::unique_ptr<xmlParserCtxt, void (*)(xmlParserCtxt*)> parser(xmlNewParserCtxt(), xmlFreeParserCtxt);
+  const std::unique_ptr<xmlParserCtxt, void (*)(xmlParserCtxt*)> parser(xmlNewParserCtxt(),
+                                                                        xmlFreeParserCtxt);
   if (parser == nullptr) return fail("library", "libxml2 cannot be started");
   parser->sax->error = ignore;
   parser->sax->warning = ignore;

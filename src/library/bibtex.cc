@@ -36,7 +36,8 @@ class Scanner {
   std::string word() {
     space();
     const std::size_t from = at_;
-    while (at_ < text_.size() && std::string_view(" \t\r\n{}(),=#\"").find(text_[at_]) == std::string_view::npos)
+    while (at_ < text_.size() &&
+           std::string_view(" \t\r\n{}(),=#\"").find(text_[at_]) == std::string_view::npos)
       ++at_;
     return std::string(text_.substr(from, at_ - from));
   }
@@ -66,7 +67,8 @@ class Scanner {
 
  private:
   void space() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
   std::string enclosed(char end) {
     const std::size_t from = ++at_;
@@ -144,7 +146,8 @@ Paper paper_of(const std::string& key, const std::map<std::string, std::string>&
   for (const char* name : {"eprint", "url", "journal", "volume", "doi", "note"})
     if (p.arxiv.empty()) p.arxiv = arxiv_id(field(name));
   const std::string year = field("year").empty() ? field("date") : field("year");
-  if (year.size() >= 4 && std::all_of(year.begin(), year.begin() + 4, [](char c) { return c >= '0' && c <= '9'; }))
+  if (year.size() >= 4 &&
+      std::all_of(year.begin(), year.begin() + 4, [](char c) { return c >= '0' && c <= '9'; }))
     p.year = std::stoi(year.substr(0, 4));
   for (const char* name : {"abstract", "keywords", "annote", "note"})
     if (const std::string text = field(name); !text.empty()) p.text += (p.text.empty() ? "" : "\n") + text;

@@ -55,7 +55,8 @@ Result<std::vector<std::vector<float>>> embed(const Endpoint& endpoint, const st
   const json parsed = json::parse(response.body, nullptr, false);
   const auto data = parsed.is_object() ? parsed.find("data") : parsed.end();
   if (!parsed.is_object() || data == parsed.end() || !data->is_array() || data->size() != texts.size())
-    return fail("library", fmt::format("{}: not {} vectors in the format of /v1/embeddings", request.url, texts.size()));
+    return fail("library",
+                fmt::format("{}: not {} vectors in the format of /v1/embeddings", request.url, texts.size()));
   std::vector<std::vector<float>> out(texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const json& item = (*data)[i];

@@ -56,7 +56,8 @@ std::vector<float> from_text(const std::string& text) {
 }
 
 std::string hash_of(const Paper& p) {
-  return to_hex(hash128(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", p.title, p.authors, p.year, p.arxiv, p.venue, p.text)));
+  return to_hex(
+      hash128(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", p.title, p.authors, p.year, p.arxiv, p.venue, p.text)));
 }
 
 Paper paper_at(const sqlite::Rows& row) {
@@ -91,7 +92,8 @@ Result<std::unique_ptr<File>> File::open(const std::string& path, bool create) {
       return fail("library", fmt::format("{}: {}", path, ok.error().message), "move it away, and add again");
     sqlite::Rows check = out->db_->rows("PRAGMA quick_check(1)");
     if (check.next() && check.text(0) != "ok")
-      return fail("library", fmt::format("{} is damaged: {}", path, check.text(0)), "move it away, and add again");
+      return fail("library", fmt::format("{} is damaged: {}", path, check.text(0)),
+                  "move it away, and add again");
   }
   if (auto ok = out->prepare(path); !ok) return tl::unexpected(ok.error());
   return out;
@@ -112,7 +114,8 @@ Result<bool> File::prepare(const std::string& path) {
     return fail("library", fmt::format("{} has version {}, this program knows {}", path, version, kVersion),
                 "a newer gabbro wrote it");
   if (tables != 0 || application != 0)
-    return fail("library", fmt::format("{} is a database, but no library", path), "give another --library FILE");
+    return fail("library", fmt::format("{} is a database, but no library", path),
+                "give another --library FILE");
   return db_->script(kTables);
 }
 
@@ -127,10 +130,11 @@ std::string File::free_id(const std::string& wish) {
 
 Result<bool> File::put_document(const std::string& source, const std::string& hash, const Paper& p) {
   const std::string id = free_id(p.id);
-  if (auto ok = db_->run("INSERT INTO document(id, source, hash, title, authors, year, arxiv, venue, text, origin) VALUES "
-                         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         id, source, hash, p.title, p.authors, p.year, p.arxiv, p.venue, p.text,
-                         p.source.empty() ? source : p.source);
+  if (auto ok = db_->run(
+          "INSERT INTO document(id, source, hash, title, authors, year, arxiv, venue, text, origin) VALUES "
+          "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          id, source, hash, p.title, p.authors, p.year, p.arxiv, p.venue, p.text,
+          p.source.empty() ? source : p.source);
       !ok)
     return ok;
   const std::int64_t number = db_->last_id();
@@ -138,7 +142,9 @@ Result<bool> File::put_document(const std::string& source, const std::string& ha
   if (pieces.empty()) pieces.emplace_back();
   const std::string title = p.title + " " + p.authors + " " + id;
   for (const std::string& piece : pieces)
-    if (auto ok = db_->run("INSERT INTO passage(title, body, document) VALUES (?, ?, ?)", title, piece, number); !ok)
+    if (auto ok =
+            db_->run("INSERT INTO passage(title, body, document) VALUES (?, ?, ?)", title, piece, number);
+        !ok)
       return ok;
   return true;
 }
@@ -156,7 +162,9 @@ Result<File::Outcome> File::put(const std::string& source, const std::vector<Pap
         return true;
       }
     }
-    if (auto ok = db_->run("DELETE FROM passage WHERE document IN (SELECT number FROM document WHERE source = ?)", source); !ok)
+    if (auto ok = db_->run(
+            "DELETE FROM passage WHERE document IN (SELECT number FROM document WHERE source = ?)", source);
+        !ok)
       return ok;
     auto removed = db_->run("DELETE FROM document WHERE source = ?", source);
     if (!removed) return removed;
@@ -173,7 +181,8 @@ std::vector<Passage> File::match(const std::string& expression, std::size_t limi
   std::vector<Passage> out;
   std::set<std::int64_t> seen;
   sqlite::Rows rows = db_->rows(
-      "SELECT document, body FROM passage WHERE passage MATCH ? ORDER BY bm25(passage, 6.0, 1.0), rowid", expression);
+      "SELECT document, body FROM passage WHERE passage MATCH ? ORDER BY bm25(passage, 6.0, 1.0), rowid",
+      expression);
   while (out.size() < limit && rows.next())
     if (seen.insert(rows.integer(0)).second) out.push_back({rows.integer(0), rows.text(1)});
   return out;
@@ -188,7 +197,8 @@ std::optional<Paper> File::document(std::int64_t number) {
 
 std::optional<Paper> File::find(const std::string& id) {
   sqlite::Rows row = db_->rows(
-      "SELECT id, title, authors, year, arxiv, venue, text, origin FROM document WHERE id = ?1 OR (arxiv != '' AND arxiv = ?2) "
+      "SELECT id, title, authors, year, arxiv, venue, text, origin FROM document WHERE id = ?1 OR (arxiv != "
+      "'' AND arxiv = ?2) "
       "ORDER BY id != ?1, number",
       id, arxiv_id(id));
   if (!row.next()) return std::nullopt;
@@ -207,10 +217,12 @@ std::int64_t File::size() {
   return row.next() ? row.integer(0) : 0;
 }
 
-Result<bool> File::put_vectors(const std::string& model, const std::map<std::string, std::vector<float>>& vectors) {
+Result<bool> File::put_vectors(const std::string& model,
+                               const std::map<std::string, std::vector<float>>& vectors) {
   return sqlite::in_transaction(*db_, [&]() -> Result<bool> {
     for (const auto& [hash, numbers] : vectors)
-      if (auto ok = db_->run("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", model, hash, to_text(numbers)); !ok)
+      if (auto ok = db_->run("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", model, hash, to_text(numbers));
+          !ok)
         return ok;
     return true;
   });
@@ -238,7 +250,8 @@ std::vector<Passage> File::all_passages() {
 }
 
 std::string File::answer(const std::string& url, double now, double seconds) {
-  sqlite::Rows row = db_->rows("SELECT body FROM answer WHERE url = ? AND at > ? AND at <= ?", url, now - seconds, now);
+  sqlite::Rows row =
+      db_->rows("SELECT body FROM answer WHERE url = ? AND at > ? AND at <= ?", url, now - seconds, now);
   return row.next() ? row.text(0) : "";
 }
 

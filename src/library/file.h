@@ -41,7 +41,8 @@ class File {
   std::int64_t size();
 
   /// Vectors by the hash of their text; `model` is the name of what made them.
-  Result<bool> put_vectors(const std::string& model, const std::map<std::string, std::vector<float>>& vectors);
+  Result<bool> put_vectors(const std::string& model,
+                           const std::map<std::string, std::vector<float>>& vectors);
   std::vector<std::pair<std::string, std::vector<float>>> vectors(const std::string& model);
   std::set<std::string> vector_hashes(const std::string& model);
   /// Passages with their numbers of documents; the whole file is read.

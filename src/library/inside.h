@@ -44,9 +44,10 @@ struct Library::Inside {
   /// Texts without a vector, by hash. Under the mutex.
   std::map<std::string, std::string> without_vector();
 
-  Result<List> ask(const Connector& connector, const std::string& base, const std::string& query, std::size_t limit,
-                   const std::atomic<bool>* stop);
-  Result<std::string> fetch(const Connector& connector, const std::string& url, const std::atomic<bool>* stop);
+  Result<List> ask(const Connector& connector, const std::string& base, const std::string& query,
+                   std::size_t limit, const std::atomic<bool>* stop);
+  Result<std::string> fetch(const Connector& connector, const std::string& url,
+                            const std::atomic<bool>* stop);
   void wait(double seconds, const std::atomic<bool>* stop) const;
   Result<bool> keep_papers(const std::vector<Paper>& papers, const std::string& url, const std::string& body);
 };

@@ -15,8 +15,8 @@ namespace gabbro::library {
 
 namespace {
 
-constexpr std::size_t kDepth = 40;        // of a list that is fused
-constexpr std::size_t kHitBytes = 1600;   // of a hit's text
+constexpr std::size_t kDepth = 40;       // of a list that is fused
+constexpr std::size_t kHitBytes = 1600;  // of a hit's text
 constexpr double kFusion = 60;
 constexpr const char* kInsert = "INSERT INTO paper(rowid, title, names, tags, body) VALUES (?, ?, ?, ?, ?)";
 
@@ -38,7 +38,8 @@ std::string joined(const std::vector<std::string>& list) { return fmt::format("{
 
 // Between two files of equal content the first name stays; ids of built-in papers are taken.
 std::string own_id(std::string id) {
-  std::replace_if(id.begin(), id.end(), [](char c) { return c == ' ' || c == '\t' || c == '\n'; }, '-');
+  std::replace_if(
+      id.begin(), id.end(), [](char c) { return c == ' ' || c == '\t' || c == '\n'; }, '-');
   for (const Paper& p : built_in())
     if (p.id == id || p.arxiv == id) return id + "-own";
   return id;
@@ -73,7 +74,9 @@ Result<std::unique_ptr<Library>> Library::open(Options options) {
       return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     };
   if (!options.sleep)
-    options.sleep = [](double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); };
+    options.sleep = [](double seconds) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    };
   inside->options = std::move(options);
   if (auto ok = inside->index(); !ok) return tl::unexpected(ok.error());
   if (!inside->options.file.empty()) {
@@ -97,7 +100,8 @@ Result<bool> Library::Inside::index() {
     by_id.emplace(p.id, i);
     if (!p.arxiv.empty()) by_arxiv.emplace(p.arxiv, i);
     const std::string names = fmt::format("{} {} {} {} {}", p.id, p.authors, p.year, p.arxiv, joined(p.zoo));
-    if (auto ok = words->run(kInsert, static_cast<std::int64_t>(i), p.title, names, joined(p.tags), p.body()); !ok)
+    if (auto ok = words->run(kInsert, static_cast<std::int64_t>(i), p.title, names, joined(p.tags), p.body());
+        !ok)
       return ok;
   }
   return words->script("COMMIT");
@@ -129,8 +133,9 @@ Result<List> Library::Inside::by_words(const std::string& expression, std::size_
   for (const Passage& passage : own) {
     const auto p = file->document(passage.document);
     GABBRO_CHECK(p.has_value());
-    if (auto ok = words->run(kInsert, count + static_cast<std::int64_t>(documents.size()), p->title,
-                             fmt::format("{} {} {} {}", p->id, p->authors, p->year, p->arxiv), "", passage.text);
+    if (auto ok =
+            words->run(kInsert, count + static_cast<std::int64_t>(documents.size()), p->title,
+                       fmt::format("{} {} {} {}", p->id, p->authors, p->year, p->arxiv), "", passage.text);
         !ok)
       return tl::unexpected(ok.error());
     documents.push_back(hit_of(*p, passage.text));
@@ -138,8 +143,8 @@ Result<List> Library::Inside::by_words(const std::string& expression, std::size_
   List out;
   {
     sqlite::Rows rows = words->rows(
-        "SELECT rowid FROM paper WHERE paper MATCH ? ORDER BY bm25(paper, 8.0, 6.0, 4.0, 1.0), rowid LIMIT ?", expression,
-        static_cast<std::int64_t>(limit));
+        "SELECT rowid FROM paper WHERE paper MATCH ? ORDER BY bm25(paper, 8.0, 6.0, 4.0, 1.0), rowid LIMIT ?",
+        expression, static_cast<std::int64_t>(limit));
     while (rows.next()) {
       const std::int64_t at = rows.integer(0);
       if (at >= count) {
@@ -159,7 +164,8 @@ std::vector<Hit> Library::search(const std::string& query, std::size_t limit) {
   return look_up(query, limit, false).hits;
 }
 
-Found Library::look_up(const std::string& query, std::size_t limit, bool online, const std::atomic<bool>* stop) {
+Found Library::look_up(const std::string& query, std::size_t limit, bool online,
+                       const std::atomic<bool>* stop) {
   Found found;
   const std::string expression = match_expression(query);
   if (expression.empty() || limit == 0) return found;
@@ -176,16 +182,20 @@ Found Library::look_up(const std::string& query, std::size_t limit, bool online,
   }
   if (!in_->options.embedding.url.empty()) {
     auto list = in_->by_vectors(query, depth, stop);
-    if (list) lists.push_back(std::move(*list));
-    else found.notices.push_back("embeddings: " + list.error().message);
+    if (list)
+      lists.push_back(std::move(*list));
+    else
+      found.notices.push_back("embeddings: " + list.error().message);
   }
   if (online)
     for (const Connector& c : connectors()) {
       const std::string& base = c.parse == parse_atom ? in_->options.arxiv : in_->options.semantic_scholar;
       if (base.empty()) continue;
       auto list = in_->ask(c, base, query, limit, stop);
-      if (list) lists.push_back(std::move(*list));
-      else found.notices.push_back(fmt::format("{}: {}", c.name, list.error().message));
+      if (list)
+        lists.push_back(std::move(*list));
+      else
+        found.notices.push_back(fmt::format("{}: {}", c.name, list.error().message));
     }
   found.hits = fused(lists, limit);
   return found;
@@ -206,7 +216,8 @@ std::vector<std::string> Library::ids() {
   return out;
 }
 
-Result<Added> Library::add(const std::vector<std::string>& paths, const std::function<bool(const std::string&)>& seen) {
+Result<Added> Library::add(const std::vector<std::string>& paths,
+                           const std::function<bool(const std::string&)>& seen) {
   std::vector<std::filesystem::path> files;
   for (const std::string& path : paths) {
     GABBRO_TRY(some, files_of(path));
@@ -226,9 +237,10 @@ Result<Added> Library::add(const std::vector<std::string>& paths, const std::fun
     for (Paper& p : reading->papers) p.id = own_id(p.id);
     const std::lock_guard lock(in_->mutex);
     GABBRO_TRY(file, in_->keep());
-    GABBRO_TRY(outcome, file->put(std::filesystem::absolute(path).lexically_normal().string(), reading->papers));
+    GABBRO_TRY(outcome,
+               file->put(std::filesystem::absolute(path).lexically_normal().string(), reading->papers));
     const int count = static_cast<int>(reading->papers.size());
-    (outcome == File::Outcome::kAdded     ? out.added
+    (outcome == File::Outcome::kAdded      ? out.added
      : outcome == File::Outcome::kReplaced ? out.replaced
                                            : out.known) += count;
     in_->placed.reset();

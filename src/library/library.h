@@ -23,11 +23,11 @@ struct Options {
   /// Where connectors are asked; empty: nowhere.
   std::string arxiv = "https://export.arxiv.org";
   std::string semantic_scholar = "https://api.semanticscholar.org";
-  double days = 7;               // for which an answer of a connector is kept
-  double seconds = 20;           // for one of its answers
-  int attempts = 3;              // where it says 429, 500 or more
-  double longest_pause = 60;     // of waiting between attempts; a server that wants more is left alone
-  std::function<double()> now;   // seconds since 1970; default: the clock
+  double days = 7;                    // for which an answer of a connector is kept
+  double seconds = 20;                // for one of its answers
+  int attempts = 3;                   // where it says 429, 500 or more
+  double longest_pause = 60;          // of waiting between attempts; a server that wants more is left alone
+  std::function<double()> now;        // seconds since 1970; default: the clock
   std::function<void(double)> sleep;  // default: of the thread
 };
 
@@ -48,8 +48,9 @@ struct Found {
 };
 
 struct Added {
-  int added = 0, replaced = 0, known = 0;  // papers of new files; of changed ones; of files whose content is there
-  std::vector<std::string> notes;          // files and entries that could not be used, with the reason
+  int added = 0, replaced = 0,
+      known = 0;                   // papers of new files; of changed ones; of files whose content is there
+  std::vector<std::string> notes;  // files and entries that could not be used, with the reason
 };
 
 /// Members may be called from several threads. What is found is text of strangers: into a prompt it goes by `quoted`.
@@ -72,7 +73,8 @@ class Library {
 
   /// Files and folders (reader.h) into the user's file, one transaction for each file of theirs, so that one that is stopped leaves whole files. `seen` is told
   /// each path before it is read and says whether to go on. Errors: "library" (no file was named in the options), "io" (no such path), "store".
-  Result<Added> add(const std::vector<std::string>& paths, const std::function<bool(const std::string&)>& seen = {});
+  Result<Added> add(const std::vector<std::string>& paths,
+                    const std::function<bool(const std::string&)>& seen = {});
 
   /// Makes the vectors that are missing for papers and documents, 64 texts a request, and keeps them in the file. How many were made. Errors: "library" (no
   /// endpoint or file in the options), those of embed, "store".

@@ -23,7 +23,8 @@ double retry_after(const net::HttpResponse& response, double otherwise) {
   if (found == response.headers.end()) return otherwise;
   char* end = nullptr;
   const double seconds = std::strtod(found->second.c_str(), &end);
-  return end != found->second.c_str() && *end == 0 && std::isfinite(seconds) && seconds >= 0 ? seconds : otherwise;
+  return end != found->second.c_str() && *end == 0 && std::isfinite(seconds) && seconds >= 0 ? seconds
+                                                                                             : otherwise;
 }
 
 }  // namespace
@@ -83,8 +84,9 @@ Result<bool> Library::Inside::keep_papers(const std::vector<Paper>& papers, cons
   return true;
 }
 
-Result<List> Library::Inside::ask(const Connector& connector, const std::string& base, const std::string& query,
-                                  std::size_t limit, const std::atomic<bool>* stop) {
+Result<List> Library::Inside::ask(const Connector& connector, const std::string& base,
+                                  const std::string& query, std::size_t limit,
+                                  const std::atomic<bool>* stop) {
   const std::lock_guard turn(asking);
   const std::string url = connector.url(base, shortened(clean(query), 300), std::min<std::size_t>(limit, 50));
   std::string body;

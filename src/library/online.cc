@@ -27,7 +27,8 @@ std::string arxiv_url(const std::string& base, const std::string& query, std::si
       word.clear();
     }
   }
-  return fmt::format("{}/api/query?search_query={}&start=0&max_results={}&sortBy=relevance", base, words, limit);
+  return fmt::format("{}/api/query?search_query={}&start=0&max_results={}&sortBy=relevance", base, words,
+                     limit);
 }
 
 std::string semantic_scholar_url(const std::string& base, const std::string& query, std::size_t limit) {
@@ -59,7 +60,8 @@ Paper paper_of(const json& item) {
   p.text = text_at(item, "abstract");
   if (const auto year = item.find("year"); year != item.end() && year->is_number_integer())
     p.year = year->get<int>();
-  if (const auto ids = item.find("externalIds"); ids != item.end()) p.arxiv = arxiv_id(text_at(*ids, "ArXiv"));
+  if (const auto ids = item.find("externalIds"); ids != item.end())
+    p.arxiv = arxiv_id(text_at(*ids, "ArXiv"));
   if (const auto authors = item.find("authors"); authors != item.end() && authors->is_array()) {
     std::size_t count = 0;
     for (const json& author : *authors) {

@@ -53,7 +53,8 @@ std::string find_program(const std::string& name) {
     const auto colon = std::min(rest.find(':'), rest.size());
     if (colon > 0) {
       const std::string candidate = std::string(rest.substr(0, colon)) + "/" + name;
-      if (access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate)) return candidate;
+      if (access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate))
+        return candidate;
     }
     rest.remove_prefix(std::min(colon + 1, rest.size()));
   }
@@ -63,7 +64,8 @@ std::string find_program(const std::string& name) {
 Result<std::string> pdf_text(const std::string& path) {
   const std::string program = find_program("pdftotext");
   if (program.empty())
-    return fail("pdf", fmt::format("{}: PDF is read by the program pdftotext, which is not on the PATH", path),
+    return fail("pdf",
+                fmt::format("{}: PDF is read by the program pdftotext, which is not on the PATH", path),
                 "install poppler-utils, or convert the file to .txt");
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return fail("pdf", fmt::format("{}: no pipe", path));

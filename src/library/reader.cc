@@ -94,7 +94,8 @@ Result<Reading> read_file(const fs::path& path) {
 Result<std::vector<fs::path>> files_of(const fs::path& path) {
   std::error_code code;
   const auto status = fs::status(path, code);
-  if (!fs::exists(status)) return fail("io", fmt::format("{}: there is no such file or folder", path.string()));
+  if (!fs::exists(status))
+    return fail("io", fmt::format("{}: there is no such file or folder", path.string()));
   if (!fs::is_directory(status)) return std::vector<fs::path>{path};
   std::vector<fs::path> out;
   auto at = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, code);

@@ -38,7 +38,8 @@ const std::vector<Placed>& Library::Inside::place() {
   placed.emplace();
   if (file == nullptr) return *placed;
   std::unordered_map<std::string, std::vector<float>> by_hash;
-  for (auto& [hash, vector] : file->vectors(options.embedding.model)) by_hash.emplace(hash, std::move(vector));
+  for (auto& [hash, vector] : file->vectors(options.embedding.model))
+    by_hash.emplace(hash, std::move(vector));
   for (std::size_t i = 0; i < built_in().size(); ++i)
     if (const auto found = by_hash.find(hash_of(embedded_text(built_in()[i]))); found != by_hash.end())
       placed->push_back({found->second, i, 0, {}});
@@ -48,7 +49,8 @@ const std::vector<Placed>& Library::Inside::place() {
   return *placed;
 }
 
-Result<List> Library::Inside::by_vectors(const std::string& query, std::size_t limit, const std::atomic<bool>* stop) {
+Result<List> Library::Inside::by_vectors(const std::string& query, std::size_t limit,
+                                         const std::atomic<bool>* stop) {
   {
     const std::lock_guard lock(mutex);
     if (place().empty()) return fail("library", "there are no vectors of this model yet");
@@ -97,7 +99,8 @@ Result<std::int64_t> Library::embed_missing(const std::atomic<bool>* stop) {
     std::map<std::string, std::vector<float>> rows;
     for (std::size_t i = 0; i < texts.size(); ++i) rows.emplace(hashes[i], std::move(vectors[i]));
     const std::lock_guard lock(in.mutex);
-    if (auto ok = in.file->put_vectors(in.options.embedding.model, rows); !ok) return tl::unexpected(ok.error());
+    if (auto ok = in.file->put_vectors(in.options.embedding.model, rows); !ok)
+      return tl::unexpected(ok.error());
     in.placed.reset();
     made += static_cast<std::int64_t>(texts.size());
   }

@@ -14,9 +14,9 @@ constexpr std::size_t kMostWords = 48;
 
 // Of questions and of sentences; in a search for papers nothing is called so.
 constexpr std::array<std::string_view, 42> kEmptyWords{
-    "a",    "about", "an",   "and",  "are",   "as",    "at",  "be",   "by",   "can",  "do",
-    "does", "for",   "from", "how",  "in",    "into",  "is",  "it",   "its",  "of",   "on",
-    "or",   "paper", "that", "the",  "their", "there", "to",  "what", "when", "which", "with",
+    "a",    "about", "an",   "and",  "are",   "as",    "at",  "be",   "by",    "can",   "do",
+    "does", "for",   "from", "how",  "in",    "into",  "is",  "it",   "its",   "of",    "on",
+    "or",   "paper", "that", "the",  "their", "there", "to",  "what", "when",  "which", "with",
     "we",   "i",     "me",   "this", "these", "why",   "not", "than", "papers"};
 
 bool is_word(char c) {
@@ -134,7 +134,8 @@ std::string fenced(std::string_view label, std::string_view text) {
   for (std::size_t i = 0; i < body.size();) {
     std::size_t end = i;
     while (end < body.size() && (body[end] == '`' || body[end] == '~')) ++end;
-    if (end - i >= 3) std::fill(body.begin() + static_cast<long>(i), body.begin() + static_cast<long>(end), '\'');
+    if (end - i >= 3)
+      std::fill(body.begin() + static_cast<long>(i), body.begin() + static_cast<long>(end), '\'');
     i = end + 1;
   }
   replace_all(body, "<|", "< |");

@@ -58,7 +58,8 @@ TEST_F(Add, NothingIsMadeBeforeSomethingIsKept) {
 TEST_F(Add, FolderOfSeveralFormats) {
   write("docs/refs.bib", kBib);
   write("docs/my notes.md", "intro\n# Quokka recurrences\n\nThe quokka gate forgets by halves.\n");
-  write("docs/plain.txt", std::string("arXiv:2801.00042v1 [cs.CL]\nWombat Scaling\n\nwombat laws hold \xff\n"));
+  write("docs/plain.txt",
+        std::string("arXiv:2801.00042v1 [cs.CL]\nWombat Scaling\n\nwombat laws hold \xff\n"));
   write("docs/ignored.xyz", "kangaroo");
   write("docs/.hidden.txt", "kangaroo");
   const auto library = open();
@@ -115,7 +116,8 @@ TEST_F(Add, IdsOfOthersAreNotTaken) {
 
 TEST_F(Add, TheBestPassageOfALongDocumentIsTheHit) {
   std::string text = "Long echidna book\n\n";
-  for (int i = 0; i < 200; ++i) text += "Filler about nothing in particular, number " + std::to_string(i) + ".\n\n";
+  for (int i = 0; i < 200; ++i)
+    text += "Filler about nothing in particular, number " + std::to_string(i) + ".\n\n";
   text += "The spiny platypus theorem is proved here.\n\n";
   for (int i = 0; i < 200; ++i) text += "More filler, number " + std::to_string(i) + ".\n\n";
   const auto library = open();
@@ -168,7 +170,9 @@ TEST_F(Add, InterruptedLeavesWholeFiles) {
 
 TEST_F(Add, OtherFilesAreRefused) {
   Options options;
-  options.file = write("not.db", "this is no database, only text that is long enough to have a header of its own.....................");
+  options.file = write(
+      "not.db",
+      "this is no database, only text that is long enough to have a header of its own.....................");
   auto library = Library::open(options);
   ASSERT_FALSE(library);
   EXPECT_EQ(library.error().code, "library");
@@ -184,7 +188,8 @@ TEST_F(Add, OtherFilesAreRefused) {
 
 TEST_F(Add, ADamagedFileIsTold) {
   std::string text;
-  for (int i = 0; i < 3000; ++i) text += "Words number " + std::to_string(i * 7919) + " of a long document.\n\n";
+  for (int i = 0; i < 3000; ++i)
+    text += "Words number " + std::to_string(i * 7919) + " of a long document.\n\n";
   ASSERT_TRUE(open()->add({write("docs/long.txt", text)}));
   const fs::path file = folder_ / "own" / "library.db";
   std::fstream raw(file, std::ios::in | std::ios::out | std::ios::binary);
@@ -203,11 +208,14 @@ TEST_F(Add, ADamagedFileIsTold) {
 // One page with one line of text; the reader finds the objects without a table of them.
 std::string small_pdf(const std::string& line) {
   const std::string stream = "BT /F1 12 Tf 72 720 Td (" + line + ") Tj ET";
-  return "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
-         "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>endobj\n"
+  return "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count "
+         "1>>endobj\n"
+         "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 "
+         "R>>>>>>endobj\n"
          "4 0 obj<</Length " +
          std::to_string(stream.size()) + ">>stream\n" + stream +
-         "\nendstream endobj\n5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
+         "\nendstream endobj\n5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 "
+         "0 R>>\n%%EOF\n";
 }
 
 TEST_F(Add, PdfThroughPdftotext) {
@@ -238,7 +246,8 @@ TEST(Bibtex, FormsOfEntries) {
   EXPECT_EQ(read("@a(k, title = \"A {B} c\")").papers.at(0).title, "A B c");
   EXPECT_EQ(read("@a{k, title = {A}, month = jan, year = {2019},}").papers.at(0).year, 2019);
   EXPECT_EQ(read("@a{k, title={X}, author={{DeepSeek-AI}}}").papers.at(0).authors, "DeepSeek-AI");
-  EXPECT_EQ(read("@a{k, title={X}, journal={arXiv preprint arXiv:2101.00027}}").papers.at(0).arxiv, "2101.00027");
+  EXPECT_EQ(read("@a{k, title={X}, journal={arXiv preprint arXiv:2101.00027}}").papers.at(0).arxiv,
+            "2101.00027");
   EXPECT_EQ(read("text @ home, a@b.c").papers.size(), 0u);
   EXPECT_EQ(read("@a{one, title={1}} junk @a{two title={2}} @a{three, title={3}}").papers.size(), 2u);
   EXPECT_EQ(read("@a{k, year=2000}").notes.at(0), "x.bib:1: an entry without key or title");

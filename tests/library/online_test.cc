@@ -17,11 +17,13 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string feed(const std::string& entries) {
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>ArXiv Query</title>" +
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feed "
+         "xmlns=\"http://www.w3.org/2005/Atom\"><title>ArXiv Query</title>" +
          entries + "</feed>";
 }
 std::string entry(const std::string& id, const std::string& title) {
-  return "<entry><id>http://arxiv.org/abs/" + id + "v2</id><published>2029-05-01T00:00:00Z</published><title>" + title +
+  return "<entry><id>http://arxiv.org/abs/" + id +
+         "v2</id><published>2029-05-01T00:00:00Z</published><title>" + title +
          "</title><summary>  A numbat\n  gate. </summary><author><name>Ada B. Lovelace</name></author>"
          "<author><name>Alan Turing</name></author></entry>";
 }
@@ -57,13 +59,15 @@ class Online : public testing::Test {
 
 TEST_F(Online, ArxivFindsAndIsKept) {
   Server server([](const std::string&, const std::string&) {
-    return Answer{200, feed(entry("2905.00001", "Numbat &amp; Gates") + entry("2312.06635", "GLA")), {}, false};
+    return Answer{
+        200, feed(entry("2905.00001", "Numbat &amp; Gates") + entry("2312.06635", "GLA")), {}, false};
   });
   options_.arxiv = server.url();
   const auto found = open()->look_up("numbat: gates (ti:x)", 5, true);
   EXPECT_TRUE(found.notices.empty());
   ASSERT_GE(found.hits.size(), 2u);
-  const auto at = std::find_if(found.hits.begin(), found.hits.end(), [](const Hit& h) { return h.id == "2905.00001"; });
+  const auto at =
+      std::find_if(found.hits.begin(), found.hits.end(), [](const Hit& h) { return h.id == "2905.00001"; });
   ASSERT_NE(at, found.hits.end());
   EXPECT_EQ(at->title, "Numbat & Gates");
   EXPECT_EQ(at->authors, "Lovelace, Turing");
@@ -73,8 +77,9 @@ TEST_F(Online, ArxivFindsAndIsKept) {
   EXPECT_TRUE(std::any_of(found.hits.begin(), found.hits.end(), [](const Hit& h) { return h.id == "gla"; }))
       << "what is built in is known by its id";
   ASSERT_EQ(server.paths().size(), 1u);
-  EXPECT_EQ(server.paths()[0],
-            "/api/query?search_query=all:numbat+AND+all:gates+AND+all:ti&start=0&max_results=5&sortBy=relevance");
+  EXPECT_EQ(
+      server.paths()[0],
+      "/api/query?search_query=all:numbat+AND+all:gates+AND+all:ti&start=0&max_results=5&sortBy=relevance");
 
   // The same question later: from the file, also without network; the paper is found by words as well.
   options_.arxiv = "http://127.0.0.1:1";
@@ -112,19 +117,22 @@ TEST_F(Online, QuestionsKeepTheirDistance) {
 TEST_F(Online, TooManyRequestsAreWaitedFor) {
   std::atomic<int> calls{0};
   Server server([&](const std::string&, const std::string&) {
-    return ++calls < 3 ? Answer{429, "slow down", "Retry-After: 7\r\n", false} : Answer{200, kScholar, {}, false};
+    return ++calls < 3 ? Answer{429, "slow down", "Retry-After: 7\r\n", false}
+                       : Answer{200, kScholar, {}, false};
   });
   options_.semantic_scholar = server.url();
   const auto found = open()->look_up("bilby mixers", 5, true);
   EXPECT_TRUE(found.notices.empty());
   EXPECT_EQ(calls, 3);
   EXPECT_GE(slept_, 14 - 1e-6);
-  const auto at = std::find_if(found.hits.begin(), found.hits.end(), [](const Hit& h) { return h.title == "Bilby Mixers"; });
+  const auto at = std::find_if(found.hits.begin(), found.hits.end(),
+                               [](const Hit& h) { return h.title == "Bilby Mixers"; });
   ASSERT_NE(at, found.hits.end());
   EXPECT_EQ(at->id, "s2-abcdef012345");
   EXPECT_EQ(at->authors, "Hopper");
   EXPECT_EQ(server.paths()[0],
-            "/graph/v1/paper/search?query=bilby%20mixers&limit=5&fields=title,abstract,year,authors,externalIds,venue");
+            "/graph/v1/paper/"
+            "search?query=bilby%20mixers&limit=5&fields=title,abstract,year,authors,externalIds,venue");
 }
 
 TEST_F(Online, ServersThatFailAreTold) {
@@ -138,9 +146,11 @@ TEST_F(Online, ServersThatFailAreTold) {
       {{200, "<feed><entry>", {}, false}, "not well-formed"},
       {{200, "", {}, false}, "not well-formed"},
       {{200, "<html><body/></html>", {}, false}, "no Atom feed"},
-      {{200, "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><feed>&e;", {}, false}, "not well-formed"},
+      {{200, "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><feed>&e;", {}, false},
+       "not well-formed"},
       {{200,
-        feed("<entry><id>http://arxiv.org/api/errors#incorrect_id</id><title>Error</title><summary>incorrect id "
+        feed("<entry><id>http://arxiv.org/api/errors#incorrect_id</id><title>Error</title><summary>incorrect "
+             "id "
              "format</summary></entry>"),
         {},
         false},
@@ -172,7 +182,9 @@ TEST_F(Online, AHangingServerAndNoServer) {
 }
 
 TEST_F(Online, WithoutAFileItWorksToo) {
-  Server server([](const std::string&, const std::string&) { return Answer{200, feed(entry("2905.00001", "Numbat")), {}, false}; });
+  Server server([](const std::string&, const std::string&) {
+    return Answer{200, feed(entry("2905.00001", "Numbat")), {}, false};
+  });
   options_.arxiv = server.url();
   options_.file = "";
   EXPECT_EQ(open()->look_up("numbat", 5, true).hits.at(0).id, "2905.00001");
@@ -181,22 +193,32 @@ TEST_F(Online, WithoutAFileItWorksToo) {
 TEST(Parsers, SemanticScholarOddities) {
   EXPECT_EQ(parse_semantic_scholar(kScholar)->size(), 2u);
   EXPECT_EQ(parse_semantic_scholar(R"({"total":0,"offset":0})")->size(), 0u);
-  EXPECT_EQ(parse_semantic_scholar(R"({"data":[null,1,{},{"title":7},{"title":"x","authors":{},"year":"y","paperId":"1","externalIds":null}]})")->size(), 1u);
-  EXPECT_EQ(parse_semantic_scholar(R"({"message":"Too Many Requests"})").error().message, "Too Many Requests");
+  EXPECT_EQ(
+      parse_semantic_scholar(
+          R"({"data":[null,1,{},{"title":7},{"title":"x","authors":{},"year":"y","paperId":"1","externalIds":null}]})")
+          ->size(),
+      1u);
+  EXPECT_EQ(parse_semantic_scholar(R"({"message":"Too Many Requests"})").error().message,
+            "Too Many Requests");
   for (const char* bad : {"", "[]", "null", "{", R"({"data":3})", R"({"x":1})"})
     EXPECT_FALSE(parse_semantic_scholar(bad)) << bad;
 }
 
 TEST(Parsers, AtomOddities) {
   EXPECT_EQ(parse_atom(feed(""))->size(), 0u);
-  EXPECT_EQ(parse_atom(feed("<entry/><entry><title>no id</title></entry>" + entry("2905.00001", "x")))->size(), 1u);
+  EXPECT_EQ(
+      parse_atom(feed("<entry/><entry><title>no id</title></entry>" + entry("2905.00001", "x")))->size(), 1u);
   std::string authors;
   for (int i = 0; i < 30; ++i) authors += "<author><name>A Name" + std::to_string(i) + "</name></author>";
-  EXPECT_EQ(parse_atom(feed("<entry><id>http://arxiv.org/abs/2905.00002</id><title>t</title>" + authors + "</entry>"))->at(0).authors,
+  EXPECT_EQ(parse_atom(feed("<entry><id>http://arxiv.org/abs/2905.00002</id><title>t</title>" + authors +
+                            "</entry>"))
+                ->at(0)
+                .authors,
             "Name0, Name1, Name2, Name3, Name4, Name5 et al.");
   // Entities that multiply are not expanded to gigabytes.
-  EXPECT_FALSE(parse_atom("<!DOCTYPE f [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c "
-                          "\"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">]><x>&c;</x>"));
+  EXPECT_FALSE(parse_atom(
+      "<!DOCTYPE f [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c "
+      "\"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">]><x>&c;</x>"));
 }
 
 // A model that knows one thing: whether a text speaks of animals.
@@ -206,8 +228,8 @@ Answer animal_vectors(const std::string& body) {
   const auto& texts = request["input"];
   for (std::size_t i = texts.size(); i-- > 0;) {  // in another order, with their numbers
     const auto text = texts[i].get<std::string>();
-    const bool animal = text.find("marsupial") != std::string::npos || text.find("wombat") != std::string::npos ||
-                        text.find("Hippo") != std::string::npos;
+    const bool animal = text.find("marsupial") != std::string::npos ||
+                        text.find("wombat") != std::string::npos || text.find("Hippo") != std::string::npos;
     data.push_back({{"index", i}, {"embedding", {animal ? 2.0 : 0.1, animal ? 0.1 : 2.0}}});
   }
   return {200, nlohmann::json{{"data", data}}.dump(), {}, false};
@@ -237,12 +259,18 @@ TEST_F(Online, VectorsFindWhatWordsDoNot) {
   const auto found = open()->look_up("marsupial", 40, false);  // a word that no text has
   EXPECT_TRUE(found.notices.empty());
   ASSERT_FALSE(found.hits.empty());
-  EXPECT_TRUE(std::any_of(found.hits.begin(), found.hits.begin() + 8, [](const Hit& h) { return h.title == "Wombat"; }));
+  EXPECT_TRUE(std::any_of(found.hits.begin(), found.hits.begin() + 8,
+                          [](const Hit& h) { return h.title == "Wombat"; }));
 }
 
 TEST_F(Online, ABrokenEndpointLeavesWords) {
-  const char* const bodies[] = {"", "{}", R"({"data":[]})", R"({"data":[{"embedding":[]}]})", R"({"data":[{"embedding":["a"]}]})",
-                                R"({"data":[{"index":9,"embedding":[1,2]}]})", R"({"data":[3]})"};
+  const char* const bodies[] = {"",
+                                "{}",
+                                R"({"data":[]})",
+                                R"({"data":[{"embedding":[]}]})",
+                                R"({"data":[{"embedding":["a"]}]})",
+                                R"({"data":[{"index":9,"embedding":[1,2]}]})",
+                                R"({"data":[3]})"};
   for (const char* body : bodies) {
     Server server([&](const std::string&, const std::string&) { return Answer{200, body, {}, false}; });
     const Endpoint endpoint{server.url() + "/v1", "m", "", 5};

@@ -24,7 +24,8 @@ TEST(Papers, AtLeastTwoHundredWithoutDoublesOrGaps) {
   for (const Paper& p : built_in()) {
     EXPECT_TRUE(ids.insert(p.id).second) << p.id;
     std::string title = p.title;
-    std::transform(title.begin(), title.end(), title.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(title.begin(), title.end(), title.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     EXPECT_TRUE(titles.insert(title).second) << p.title;
     EXPECT_EQ(p.id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"), std::string::npos) << p.id;
     EXPECT_GE(p.year, 1950) << p.id;
@@ -62,11 +63,13 @@ TEST(Papers, MistakesAreToldWithTheirLine) {
     return papers ? "" : std::to_string(papers.error().at.line) + ": " + papers.error().message;
   };
   const std::string good =
-      "[[paper]]\nkey = \"a\"\ntitle = \"T\"\nauthors = \"A\"\nyear = 2020\narxiv = \"2001.00001\"\nmechanism = \"\"\"\nM\n  "
+      "[[paper]]\nkey = \"a\"\ntitle = \"T\"\nauthors = \"A\"\nyear = 2020\narxiv = "
+      "\"2001.00001\"\nmechanism = \"\"\"\nM\n  "
       "m\"\"\"\nimproves = \"I\"\ntags = \"one, two\"\n";
   EXPECT_EQ(error(good), "");
   EXPECT_EQ(parse_papers(good, "my_family")->at(0).mechanism, "M m");
-  EXPECT_EQ(parse_papers(good, "my_family")->at(0).tags, (std::vector<std::string>{"my family", "one", "two"}));
+  EXPECT_EQ(parse_papers(good, "my_family")->at(0).tags,
+            (std::vector<std::string>{"my family", "one", "two"}));
   EXPECT_EQ(error(good + "colour = 1\n"), "12: there is no key colour");
   EXPECT_EQ(error(good + "formula = \" \"\n"), "12: formula is not a text, or empty");
   EXPECT_EQ(error("[[paper]]\nkey = \"a\"\n"), "1: a paper without title");

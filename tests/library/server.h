@@ -25,7 +25,8 @@ struct Answer {
 class Server {
  public:
   /// `answer` is given the path with its query, and the body; it is called from the server's thread.
-  explicit Server(std::function<Answer(const std::string&, const std::string&)> answer) : answer_(std::move(answer)) {
+  explicit Server(std::function<Answer(const std::string&, const std::string&)> answer)
+      : answer_(std::move(answer)) {
     socket_ = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -92,8 +93,9 @@ class Server {
       hanging_.push_back(client);
       return;
     }
-    const std::string out = "HTTP/1.1 " + std::to_string(a.status) + " X\r\n" + a.headers + "Content-Length: " +
-                            std::to_string(a.body.size()) + "\r\nConnection: close\r\n\r\n" + a.body;
+    const std::string out = "HTTP/1.1 " + std::to_string(a.status) + " X\r\n" + a.headers +
+                            "Content-Length: " + std::to_string(a.body.size()) +
+                            "\r\nConnection: close\r\n\r\n" + a.body;
     for (std::size_t sent = 0; sent < out.size();) {
       const ssize_t n = send(client, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
       if (n <= 0) break;
