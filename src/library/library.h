@@ -86,7 +86,10 @@ class Library {
   std::unique_ptr<Inside> in_;
 };
 
-/// A hit for a prompt: a fenced block, labelled as data, that its text cannot end.
+/// Title, authors and year, then what was found: a hit as text, for those who quote by themselves.
+std::string described(const Hit& hit);
+
+/// `described` for a prompt: a fenced block, labelled as data, that its text cannot end.
 std::string quoted(const Hit& hit);
 
 }  // namespace gabbro::library
