@@ -125,29 +125,29 @@ function(gabbro_embed_zoo out)
   set(${out} ${generated} PARENT_SCOPE)
 endfunction()
 
-# A C++ source with the texts of presets/*.toml, declared by src/campaign/preset.h. Made when CMake runs, which it does when one changes.
-function(gabbro_embed_presets out)
-  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/presets/*.toml)
+# A C++ source with the texts of FOLDER/*.toml, of which each becomes a ROW{"<stem>", "<text>"}. Made when CMake runs, which it does when one changes.
+function(gabbro_embed_toml folder layer header row plural out)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.toml)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
   set(rows "")
   foreach(file IN LISTS files)
     cmake_path(GET file STEM name)
     file(READ ${file} text)
-    string(APPEND rows "    Preset{\"${name}\", R\"gabbro(${text})gabbro\"},\n")
+    string(APPEND rows "    ${row}{\"${name}\", R\"gabbro(${text})gabbro\"},\n")
   endforeach()
-  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/campaign/presets.cc)
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/${layer}/${plural}.cc)
   file(CONFIGURE OUTPUT ${generated} @ONLY CONTENT
-"// Generated from presets/.
-#include \"campaign/preset.h\"
+"// Generated from @folder@/.
+#include \"@header@\"
 
-namespace gabbro::campaign {
+namespace gabbro::@layer@ {
 namespace {
-constexpr Preset kPresets[] = {
+constexpr @row@ kRows[] = {
 @rows@};
 }  // namespace
 
-std::span<const Preset> presets() { return kPresets; }
-}  // namespace gabbro::campaign
+std::span<const @row@> @plural@() { return kRows; }
+}  // namespace gabbro::@layer@
 ")
   set(${out} ${generated} PARENT_SCOPE)
 endfunction()

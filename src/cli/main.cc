@@ -16,6 +16,7 @@
 #include "cli/data.h"
 #include "cli/eval.h"
 #include "cli/generate.h"
+#include "cli/library.h"
 #include "cli/probe.h"
 #include "cli/propose.h"
 #include "cli/terminal.h"
@@ -74,6 +75,7 @@ class Program {
     add_campaign_commands(app_, names_, other_);
     add_agent_commands(app_, names_, other_);
     add_propose_commands(app_, names_, other_);
+    add_library_commands(app_, names_, words_["library"], other_);
     command("grammar", "The grammar for constrained decoding", run_grammar, 0)
         ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
   }
@@ -84,15 +86,15 @@ class Program {
                  suggestion(argv[1], names_));
       return kUsage;
     }
-    if (argc > 2 && argv[1] == std::string("data") && argv[2][0] != '-') {
-      const std::vector<std::string> words{"build", "info"};
-      if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
-        fmt::print(stderr,
-                   "gabbro data: there is no command {}{}\nRun gabbro data --help for the commands.\n",
-                   argv[2], suggestion(argv[2], words));
-        return kUsage;
+    if (argc > 2 && argv[2][0] != '-')
+      if (const auto found = words_.find(argv[1]); found != words_.end()) {
+        const std::vector<std::string>& words = found->second;
+        if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
+          fmt::print(stderr, "gabbro {}: there is no command {}{}\nRun gabbro {} --help for the commands.\n",
+                     argv[1], argv[2], suggestion(argv[2], words), argv[1]);
+          return kUsage;
+        }
       }
-    }
     if (argc == 1) {
       fmt::print(stderr, "{}", app_.help());
       return kUsage;
@@ -325,6 +327,7 @@ class Program {
   BenchCommand b_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
+  std::map<std::string, std::vector<std::string>> words_{{"data", {"build", "info"}}};  // subcommands
 };
 
 }  // namespace

@@ -1,0 +1,221 @@
+#include "cli/library.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "lang/library.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+using library::Library;
+using nlohmann::ordered_json;
+
+std::atomic<bool> g_interrupted{false};
+
+void interrupt(int) { g_interrupted = true; }
+
+int say(const Error& error) {
+  fmt::print(stderr, "gabbro library: {}\n", error.message);
+  if (!error.hint.empty()) fmt::print(stderr, "  hint: {}\n", error.hint);
+  return kUsage;
+}
+
+// Opened, with vectors made where an endpoint was given; that is told, and does not stop a search.
+Result<std::unique_ptr<Library>> opened(const LibraryCommand& c) {
+  std::signal(SIGINT, interrupt);
+  library::Options options = c.options;
+  if (options.file.empty()) options.file = library::default_file();
+  return Library::open(std::move(options));
+}
+
+void make_vectors(Library& library, const LibraryCommand& c) {
+  if (c.options.embedding.url.empty()) return;
+  const auto made = library.embed_missing(&g_interrupted);
+  if (!made)
+    fmt::print(stderr, "gabbro library: embeddings: {}\n", made.error().message);
+  else if (*made > 0)
+    fmt::print(stderr, "{} vectors made\n", *made);
+}
+
+// For programs what is no valid UTF-8 is replaced rather than refused.
+void print_json(const ordered_json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+void print_fact(const char* name, const std::string& value) {
+  if (!value.empty()) fmt::print("  {} {}\n", paint(Ink::kDim, fmt::format("{:<10}", name)), value);
+}
+
+std::string listed(const std::vector<std::string>& list, const char* before = "") {
+  std::string out;
+  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + (before + item);
+  return out;
+}
+
+// Text in lines of at most 100 characters, each after `margin`.
+void print_wrapped(const std::string& text, const char* margin) {
+  std::string line;
+  const auto flush = [&] {
+    if (!line.empty()) fmt::print("{}{}\n", margin, line);
+    line.clear();
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find_first_of(" \n", at), text.size());
+    if (!line.empty() && line.size() + 1 + end - at > 100) flush();
+    line += (line.empty() ? "" : " ") + text.substr(at, end - at);
+    if (end < text.size() && text[end] == '\n') flush();
+    at = end + 1;
+  }
+  flush();
+}
+
+ordered_json to_json(const library::Paper& p) {
+  return {{"id", p.id},
+          {"title", p.title},
+          {"authors", p.authors},
+          {"year", p.year},
+          {"arxiv", p.arxiv},
+          {"venue", p.venue},
+          {"mechanism", p.mechanism},
+          {"formula", p.formula},
+          {"improves", p.improves},
+          {"tags", p.tags},
+          {"zoo", p.zoo},
+          {"text", p.text},
+          {"source", p.source}};
+}
+
+void print_paper(const library::Paper& p) {
+  fmt::print("{}\n", paint(Ink::kBold, p.title));
+  print_fact("id", p.id);
+  print_fact("authors", p.authors);
+  if (p.year > 0) print_fact("year", std::to_string(p.year));
+  if (!p.arxiv.empty()) print_fact("arXiv", fmt::format("{}  https://arxiv.org/abs/{}", p.arxiv, p.arxiv));
+  print_fact("venue", p.venue);
+  print_fact("tags", listed(p.tags));
+  print_fact("zoo", listed(p.zoo, "zoo/"));
+  print_fact("source", p.source);
+  for (const std::string& part : {p.mechanism, p.formula, p.improves, p.text})
+    if (!part.empty()) {
+      fmt::print("\n");
+      print_wrapped(part, "  ");
+    }
+}
+
+}  // namespace
+
+int run_library_search(const LibraryCommand& c) {
+  auto library = opened(c);
+  if (!library) return say(library.error());
+  make_vectors(**library, c);
+  const library::Found found = (*library)->look_up(c.query, c.count, c.online, &g_interrupted);
+  for (const std::string& notice : found.notices)
+    fmt::print(stderr, "gabbro library: {}; the other results follow\n", notice);
+  if (c.json) {
+    ordered_json list = ordered_json::array();
+    for (const library::Hit& h : found.hits)
+      list.push_back({{"id", h.id},
+                      {"title", h.title},
+                      {"authors", h.authors},
+                      {"year", h.year},
+                      {"text", h.text},
+                      {"score", h.score},
+                      {"source", h.source}});
+    print_json(list);
+  } else if (c.quoted) {
+    for (const library::Hit& h : found.hits) fmt::print("{}\n", library::quoted(h));
+  } else {
+    std::size_t width = 2;
+    for (const library::Hit& h : found.hits) width = std::max(width, h.id.size());
+    for (const library::Hit& h : found.hits)
+      fmt::print("{}  {}  {}\n", paint(Ink::kCyan, fmt::format("{:<{}}", h.id, width)),
+                 h.year > 0 ? std::to_string(h.year) : "    ", h.title);
+  }
+  if (!found.hits.empty()) return kValid;
+  if (!c.json) fmt::print(stderr, "gabbro library: nothing found for '{}'\n", c.query);
+  return kUsage;
+}
+
+int run_library_show(const LibraryCommand& c) {
+  auto library = opened(c);
+  if (!library) return say(library.error());
+  const auto paper = (*library)->find(c.id);
+  if (!paper) {
+    std::string near = lang::closest(c.id, (*library)->ids());
+    if (near.empty())
+      for (const library::Hit& h : (*library)->search(c.id, 1)) near = h.id;
+    fmt::print(stderr, "gabbro library: there is no paper {}{}\n", c.id,
+               near.empty() ? "" : "; did you mean " + near + "?");
+    return kUsage;
+  }
+  if (c.json)
+    print_json(to_json(*paper));
+  else
+    print_paper(*paper);
+  return kValid;
+}
+
+int run_library_add(const LibraryCommand& c) {
+  auto library = opened(c);
+  if (!library) return say(library.error());
+  const auto added = (*library)->add(c.paths, [](const std::string&) { return !g_interrupted; });
+  if (!added) return say(added.error());
+  for (const std::string& note : added->notes) fmt::print(stderr, "gabbro library: {}\n", note);
+  fmt::print("{} papers added, {} of changed files, {} known{}\n", added->added, added->replaced,
+             added->known, g_interrupted ? "; stopped" : "");
+  make_vectors(**library, c);
+  return added->added + added->replaced + added->known > 0 ? kValid : kUsage;
+}
+
+void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::vector<std::string>& words,
+                          std::function<int()>& chosen) {
+  const auto c = std::make_shared<LibraryCommand>();
+  CLI::App* library =
+      app.add_subcommand("library", "The literature: known papers, your own documents, arXiv");
+  library->fallthrough()->require_subcommand(1);
+  names.emplace_back("library");
+  const auto command = [&](const char* name, const char* help, int (*run)(const LibraryCommand&)) {
+    CLI::App* sub = library->add_subcommand(name, help);
+    sub->fallthrough();
+    words.emplace_back(name);
+    sub->add_option("--library", c->options.file, "your own documents (~/.local/share/gabbro/library.db)");
+    sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });
+    return sub;
+  };
+  const auto vectors = [&](CLI::App* sub) {
+    library::Endpoint& e = c->options.embedding;
+    CLI::Option* url = sub->add_option(
+        "--embed", e.url, "search by meaning too: the address of an OpenAI-like server, up to /v1");
+    sub->add_option("--embed-model", e.model, "the name of its model for embeddings")->needs(url);
+    sub->add_option("--embed-key", e.key_env, "the environment's variable with its key")->needs(url);
+  };
+  CLI::App* search = command("search", "Find papers by words", run_library_search);
+  search->add_option("QUERY", c->query, "any text")->required();
+  search->add_option("-n,--count", c->count, "papers at most (10)")->check(CLI::Range(1, 1000));
+  search->add_flag("--online", c->online, "ask arXiv and Semantic Scholar as well, and keep what they find");
+  search->add_option("--arxiv", c->options.arxiv, "another address for arXiv; empty: not asked");
+  search->add_option("--semantic-scholar", c->options.semantic_scholar, "another address; empty: not asked");
+  search->add_option("--days", c->options.days, "for which answers are kept (7)")
+      ->check(CLI::NonNegativeNumber);
+  search->add_flag("--json", c->json, "a list of objects, with texts");
+  search->add_flag("--quoted", c->quoted, "as blocks for a prompt");
+  vectors(search);
+  CLI::App* show = command("show", "All that is known of a paper", run_library_show);
+  show->add_option("ID", c->id, "its id, or an arXiv id")->required();
+  show->add_flag("--json", c->json, "one object");
+  CLI::App* add = command("add", "Add documents of your own: .bib, .md, .txt, .pdf", run_library_add);
+  add->add_option("PATH", c->paths, "files and folders")->required();
+  vectors(add);
+}
+
+}  // namespace gabbro::cli

@@ -1,0 +1,192 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "library/reader.h"
+#include "library/text.h"
+
+namespace gabbro::library {
+
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+struct Broken {};
+
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+
+  bool next_entry() {
+    at_ = std::min(text_.find('@', at_), text_.size());
+    if (at_ == text_.size()) return false;
+    start_ = at_++;
+    return true;
+  }
+  [[nodiscard]] std::size_t line() const {
+    return 1 + static_cast<std::size_t>(
+                   std::count(text_.begin(), text_.begin() + static_cast<long>(start_), '\n'));
+  }
+  std::string word() {
+    space();
+    const std::size_t from = at_;
+    while (at_ < text_.size() &&
+           std::string_view(" \t\r\n{}(),=#\"").find(text_[at_]) == std::string_view::npos)
+      ++at_;
+    return std::string(text_.substr(from, at_ - from));
+  }
+  bool take(char c) {
+    space();
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  void need(char c) {
+    if (!take(c)) throw Broken();
+  }
+  // {braced}, "quoted", a number or the name of a string; joined by #.
+  std::string value() {
+    std::string out;
+    do {
+      space();
+      if (at_ < text_.size() && text_[at_] == '{')
+        out += enclosed('}');
+      else if (at_ < text_.size() && text_[at_] == '"')
+        out += enclosed('"');
+      else
+        out += word();
+    } while (take('#'));
+    return out;
+  }
+
+ private:
+  void space() {
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
+  }
+  std::string enclosed(char end) {
+    const std::size_t from = ++at_;
+    int depth = 0;
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c == '\\') {
+        ++at_;
+      } else if (c == end && depth == 0) {
+        return std::string(text_.substr(from, at_++ - from));
+      } else if (c == '{') {
+        ++depth;
+      } else if (c == '}' && --depth < 0) {
+        break;
+      }
+    }
+    throw Broken();
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0, start_ = 0;
+};
+
+// Braces go, accents leave their letter, other commands leave what they enclose.
+std::string plain(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && i + 1 < text.size()) {
+      const char mark = text[++i];
+      const bool letter = (mark >= 'a' && mark <= 'z') || (mark >= 'A' && mark <= 'Z');
+      if (std::string_view("&%$#_").find(mark) != std::string_view::npos) out += mark;
+      while (letter && i + 1 < text.size() && ((text[i + 1] | 32) >= 'a' && (text[i + 1] | 32) <= 'z')) ++i;
+    } else if (c == '~' || c == '\n' || c == '\t' || c == '\r' || c == ' ') {
+      if (!out.empty() && out.back() != ' ') out += ' ';
+    } else if (c != '{' && c != '}') {
+      out += c;
+    }
+  }
+  while (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+// "Yang, Songlin and Bailin Wang and others" is "Yang, Wang et al."
+std::string surnames(const std::string& authors) {
+  std::string out;
+  int count = 0;
+  for (std::size_t at = 0; at <= authors.size();) {
+    const auto end = std::min(authors.find(" and ", at), authors.size());
+    std::string name = authors.substr(at, end - at);
+    at = end + 5;
+    const bool others = name == "others";
+    if (const auto comma = name.find(','); comma != std::string::npos)
+      name.resize(comma);
+    else if (const auto space = name.rfind(' '); space != std::string::npos)
+      name.erase(0, space + 1);
+    if (name.empty()) continue;
+    if (others || ++count > 6) return out + " et al.";
+    out += (out.empty() ? "" : ", ") + name;
+  }
+  return out;
+}
+
+Paper paper_of(const std::string& key, const std::map<std::string, std::string>& fields) {
+  const auto field = [&](const char* name) {
+    const auto found = fields.find(name);
+    return found == fields.end() ? std::string() : plain(found->second);
+  };
+  Paper p;
+  p.id = key;
+  p.title = field("title");
+  p.authors = surnames(field("author"));
+  for (const char* name : {"journal", "booktitle", "publisher", "howpublished"})
+    if (p.venue.empty()) p.venue = field(name);
+  for (const char* name : {"eprint", "url", "journal", "volume", "doi", "note"})
+    if (p.arxiv.empty()) p.arxiv = arxiv_id(field(name));
+  const std::string year = field("year").empty() ? field("date") : field("year");
+  if (year.size() >= 4 &&
+      std::all_of(year.begin(), year.begin() + 4, [](char c) { return c >= '0' && c <= '9'; }))
+    p.year = std::stoi(year.substr(0, 4));
+  for (const char* name : {"abstract", "keywords", "annote", "note"})
+    if (const std::string text = field(name); !text.empty()) p.text += (p.text.empty() ? "" : "\n") + text;
+  return p;
+}
+
+}  // namespace
+
+Reading read_bibtex(std::string_view text, const std::string& name) {
+  Reading out;
+  Scanner s(text);
+  while (s.next_entry()) {
+    const std::string kind = lower(s.word());
+    if (kind.empty()) continue;
+    try {
+      if (kind == "comment" || kind == "string" || kind == "preamble") {
+        (void)s.value();  // what it encloses, entries too
+        continue;
+      }
+      if (!s.take('{')) s.need('(');
+      const std::string key = s.word();
+      std::map<std::string, std::string> fields;
+      while (s.take(',')) {
+        const std::string field = lower(s.word());
+        if (field.empty()) break;
+        s.need('=');
+        fields[field] = s.value();
+      }
+      if (!s.take('}')) s.need(')');
+      Paper p = paper_of(key, fields);
+      if (key.empty() || p.title.empty())
+        out.notes.push_back(fmt::format("{}:{}: an entry without key or title", name, s.line()));
+      else
+        out.papers.push_back(std::move(p));
+    } catch (const Broken&) {
+      out.notes.push_back(fmt::format("{}:{}: an entry that cannot be read", name, s.line()));
+    }
+  }
+  return out;
+}
+
+}  // namespace gabbro::library

@@ -1,0 +1,72 @@
+#include "library/embed.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "library/text.h"
+#include "net/http.h"
+
+namespace gabbro::library {
+
+namespace {
+
+using nlohmann::json;
+
+// False where a number is missing or not finite, or all are zero.
+bool read_vector(const json& item, std::vector<float>& out) {
+  const auto list = item.find("embedding");
+  if (list == item.end() || !list->is_array()) return false;
+  double square = 0;
+  for (const json& x : *list) {
+    if (!x.is_number()) return false;
+    out.push_back(x.get<float>());
+    square += static_cast<double>(out.back()) * out.back();
+  }
+  if (!std::isfinite(square) || square <= 0) return false;
+  for (float& x : out) x = static_cast<float>(x / std::sqrt(square));
+  return true;
+}
+
+}  // namespace
+
+Result<std::vector<std::vector<float>>> embed(const Endpoint& endpoint, const std::vector<std::string>& texts,
+                                              const std::atomic<bool>* stop) {
+  net::HttpRequest request;
+  request.url = endpoint.url + "/embeddings";
+  request.seconds = endpoint.seconds;
+  request.most_bytes = std::size_t{256} << 20;
+  request.headers["Content-Type"] = "application/json";
+  if (!endpoint.key_env.empty()) {
+    const char* key = std::getenv(endpoint.key_env.c_str());
+    if (key == nullptr)
+      return fail("library", fmt::format("the environment has no {}", endpoint.key_env),
+                  "it is to hold the key of the endpoint for embeddings");
+    request.headers["Authorization"] = fmt::format("Bearer {}", key);
+  }
+  request.body = json{{"model", endpoint.model}, {"input", texts}, {"encoding_format", "float"}}.dump(
+      -1, ' ', false, json::error_handler_t::replace);
+  GABBRO_TRY(response, net::exchange(request, stop));
+  if (response.status >= 400)
+    return fail("library", fmt::format("{}: status {}: {}", request.url, response.status,
+                                       shortened(clean(response.body), 200)));
+  const json parsed = json::parse(response.body, nullptr, false);
+  const auto data = parsed.is_object() ? parsed.find("data") : parsed.end();
+  if (!parsed.is_object() || data == parsed.end() || !data->is_array() || data->size() != texts.size())
+    return fail("library",
+                fmt::format("{}: not {} vectors in the format of /v1/embeddings", request.url, texts.size()));
+  std::vector<std::vector<float>> out(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const json& item = (*data)[i];
+    const auto index = item.is_object() ? item.find("index") : item.end();
+    const bool has_index = item.is_object() && index != item.end() && index->is_number_unsigned();
+    const std::size_t at = has_index ? index->get<std::size_t>() : i;
+    if (!item.is_object() || at >= out.size() || !out[at].empty() || !read_vector(item, out[at]))
+      return fail("library", fmt::format("{}: vector {} is wrong", request.url, i));
+  }
+  return out;
+}
+
+}  // namespace gabbro::library

@@ -1,0 +1,104 @@
+#include "library/online.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "library/text.h"
+#include "net/http.h"
+
+namespace gabbro::library {
+
+namespace {
+
+using nlohmann::json;
+
+// arXiv's query language gives words meaning (AND, OR, au:), so only words are sent, each for all fields.
+std::string arxiv_url(const std::string& base, const std::string& query, std::size_t limit) {
+  std::string words, word;
+  for (const char c : query + " ") {
+    const bool part = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      static_cast<unsigned char>(c) >= 0x80;
+    if (part) {
+      word += c;
+    } else if (!word.empty()) {
+      if (word.size() > 1) words += (words.empty() ? "all:" : "+AND+all:") + net::escaped(word);
+      word.clear();
+    }
+  }
+  return fmt::format("{}/api/query?search_query={}&start=0&max_results={}&sortBy=relevance", base, words,
+                     limit);
+}
+
+std::string semantic_scholar_url(const std::string& base, const std::string& query, std::size_t limit) {
+  return fmt::format(
+      "{}/graph/v1/paper/search?query={}&limit={}&fields=title,abstract,year,authors,externalIds,venue", base,
+      net::escaped(query), limit);
+}
+
+constexpr std::array<Connector, 2> kConnectors{
+    Connector{"arXiv", "https://export.arxiv.org", 3, arxiv_url, parse_atom},
+    Connector{"Semantic Scholar", "https://api.semanticscholar.org", 1, semantic_scholar_url,
+              parse_semantic_scholar}};
+
+// A field that is missing, null or of another type is empty.
+std::string text_at(const json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_string() ? clean(found->get<std::string>()) : "";
+}
+
+std::string surname(const std::string& name) {
+  const auto space = name.rfind(' ');
+  return space == std::string::npos ? name : name.substr(space + 1);
+}
+
+Paper paper_of(const json& item) {
+  Paper p;
+  p.title = text_at(item, "title");
+  p.venue = text_at(item, "venue");
+  p.text = text_at(item, "abstract");
+  if (const auto year = item.find("year"); year != item.end() && year->is_number_integer())
+    p.year = year->get<int>();
+  if (const auto ids = item.find("externalIds"); ids != item.end())
+    p.arxiv = arxiv_id(text_at(*ids, "ArXiv"));
+  if (const auto authors = item.find("authors"); authors != item.end() && authors->is_array()) {
+    std::size_t count = 0;
+    for (const json& author : *authors) {
+      const std::string name = surname(text_at(author, "name"));
+      if (name.empty()) continue;
+      if (++count > 6) {
+        p.authors += " et al.";
+        break;
+      }
+      p.authors += (p.authors.empty() ? "" : ", ") + name;
+    }
+  }
+  p.id = p.arxiv.empty() ? "s2-" + text_at(item, "paperId").substr(0, 12) : p.arxiv;
+  p.source = "Semantic Scholar";
+  return p;
+}
+
+}  // namespace
+
+std::span<const Connector> connectors() { return kConnectors; }
+
+Result<std::vector<Paper>> parse_semantic_scholar(std::string_view body) {
+  const json parsed = json::parse(body, nullptr, false);
+  if (!parsed.is_object()) return fail("library", "the answer is not a JSON object");
+  for (const char* key : {"error", "message"})
+    if (const std::string words = text_at(parsed, key); !words.empty())
+      return fail("library", shortened(words, 200));
+  const auto data = parsed.find("data");
+  if (data == parsed.end())  // a question without results has no list
+    return parsed.contains("total") ? Result<std::vector<Paper>>(std::vector<Paper>())
+                                    : fail("library", "the answer has no data");
+  if (!data->is_array()) return fail("library", "the answer's data is not a list");
+  std::vector<Paper> out;
+  for (const json& item : *data)
+    if (item.is_object())
+      if (Paper p = paper_of(item); !p.title.empty() && p.id != "s2-") out.push_back(std::move(p));
+  return out;
+}
+
+}  // namespace gabbro::library

@@ -1,0 +1,172 @@
+#include "library/paper.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cctype>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace gabbro::library {
+
+namespace {
+
+// Texts of several lines are written as they fit; runs of white space are one space.
+std::string joined_lines(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool space = std::isspace(static_cast<unsigned char>(c)) != 0;
+    if (space && (out.empty() || out.back() == ' ')) continue;
+    out += space ? ' ' : c;
+  }
+  while (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const auto comma = std::min(text.find(','), text.size());
+    if (std::string word = joined_lines(text.substr(0, comma)); !word.empty()) out.push_back(std::move(word));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return out;
+}
+
+class Reader {
+ public:
+  Reader(const toml::table& table, Error& error) : table_(table), error_(error) {}
+
+  void text(const char* key, std::string& value, bool required) {
+    const toml::node* node = table_.get(key);
+    if (node == nullptr) {
+      if (required) wrong(table_, fmt::format("a paper without {}", key));
+      return;
+    }
+    const auto found = node->value_exact<std::string>();
+    value = joined_lines(found.value_or(""));
+    if (value.empty()) wrong(*node, fmt::format("{} is not a text, or empty", key));
+  }
+  void year(int& value) {
+    const auto found = table_["year"].value_exact<std::int64_t>();
+    if (!found || *found < 1900 || *found > 2100)
+      wrong(table_, "a paper without year, or not in 1900 to 2100");
+    else
+      value = static_cast<int>(*found);
+  }
+  void zoo(std::vector<std::string>& files) {
+    const toml::node* node = table_.get("zoo");
+    if (node == nullptr) return;
+    if (const auto one = node->value_exact<std::string>())
+      files = {*one};
+    else if (const toml::array* list = node->as_array())
+      for (const toml::node& item : *list) files.push_back(item.value_or(std::string()));
+    else
+      wrong(*node, "zoo is neither a text nor a list of texts");
+  }
+  void known(std::span<const std::string_view> keys) {
+    for (const auto& [key, node] : table_)
+      if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
+        wrong(node, fmt::format("there is no key {}", key.str()));
+  }
+
+ private:
+  void wrong(const toml::node& at, std::string message) {
+    if (!error_.code.empty()) return;
+    const auto begin = at.source().begin;
+    error_ = {"library",
+              std::move(message),
+              "the keys of a paper: docs/library.md",
+              {static_cast<int>(begin.line), static_cast<int>(begin.column)}};
+  }
+
+  const toml::table& table_;
+  Error& error_;
+};
+
+constexpr std::array<std::string_view, 11> kKeys{"key",       "title",   "authors",  "year", "arxiv", "venue",
+                                                 "mechanism", "formula", "improves", "tags", "zoo"};
+
+Paper read_paper(const toml::table& table, const std::string& family, Error& error) {
+  Paper p;
+  Reader r(table, error);
+  std::string tags;
+  r.known(kKeys);
+  r.text("key", p.id, true);
+  r.text("title", p.title, true);
+  r.text("authors", p.authors, true);
+  r.year(p.year);
+  r.text("arxiv", p.arxiv, false);
+  r.text("venue", p.venue, p.arxiv.empty());
+  r.text("mechanism", p.mechanism, true);
+  r.text("formula", p.formula, false);
+  r.text("improves", p.improves, true);
+  r.text("tags", tags, true);
+  r.zoo(p.zoo);
+  p.tags = split(tags);
+  std::string shelf = family;
+  std::replace(shelf.begin(), shelf.end(), '_', ' ');
+  if (std::find(p.tags.begin(), p.tags.end(), shelf) == p.tags.end()) p.tags.insert(p.tags.begin(), shelf);
+  p.source = "built-in";
+  return p;
+}
+
+}  // namespace
+
+std::string Paper::body() const {
+  std::string out = mechanism;
+  const auto add = [&](const std::string& part) {
+    if (!part.empty()) out += (out.empty() ? "" : "\n") + part;
+  };
+  add(formula);
+  add(improves);
+  add(text);
+  return out;
+}
+
+Result<std::vector<Paper>> parse_papers(std::string_view text, const std::string& family) {
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    const auto at = parsed.error().source().begin;
+    return fail("library", std::string(parsed.error().description()), {},
+                {static_cast<int>(at.line), static_cast<int>(at.column)});
+  }
+  const toml::array* list = parsed.table()["paper"].as_array();
+  if (list == nullptr || parsed.table().size() != 1 || !list->is_array_of_tables())
+    return fail("library", "expected tables [[paper]] and nothing else");
+  std::vector<Paper> out;
+  Error error;
+  for (const toml::node& node : *list) out.push_back(read_paper(*node.as_table(), family, error));
+  if (!error.code.empty()) return tl::unexpected(error);
+  return out;
+}
+
+const std::vector<Paper>& built_in() {
+  static const std::vector<Paper> papers = [] {
+    std::vector<Paper> out;
+    for (const Shelf& shelf : shelves()) {
+      auto read = parse_papers(shelf.text, std::string(shelf.family));
+      GABBRO_CHECK(read.has_value());
+      out.insert(out.end(), std::make_move_iterator(read->begin()), std::make_move_iterator(read->end()));
+    }
+    return out;
+  }();
+  return papers;
+}
+
+std::string arxiv_id(std::string_view text) {
+  const auto digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
+  for (std::size_t i = 0; i + 9 <= text.size(); ++i) {
+    if ((i > 0 && (digit(i - 1) || text[i - 1] == '.')) || !digit(i)) continue;
+    std::size_t n = 0;
+    while (n < 4 && digit(i + n)) ++n;
+    if (n != 4 || digit(i + 4) || text[i + 4] != '.') continue;
+    while (n < 9 && digit(i + n + 1)) ++n;
+    const int month = 10 * (text[i + 2] - '0') + text[i + 3] - '0';
+    if (n >= 8 && !digit(i + n + 1) && month >= 1 && month <= 12) return std::string(text.substr(i, n + 1));
+  }
+  return {};
+}
+
+}  // namespace gabbro::library

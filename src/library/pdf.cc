@@ -1,0 +1,99 @@
+#include "library/pdf.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+extern char** environ;
+
+namespace gabbro::library {
+
+namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+constexpr std::chrono::seconds kMostTime{120};
+
+// What the child writes until it closes its end; empty where it took too long or wrote too much.
+std::string read_all(int from, bool& whole) {
+  std::string out;
+  std::array<char, 65536> buffer{};
+  const auto until = std::chrono::steady_clock::now() + kMostTime;
+  whole = false;
+  while (out.size() <= kMostBytes) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd event{from, POLLIN, 0};
+    if (left.count() <= 0 || poll(&event, 1, static_cast<int>(left.count())) <= 0) return out;
+    const ssize_t n = read(from, buffer.data(), buffer.size());
+    if (n < 0) return out;
+    if (n == 0) {
+      whole = true;
+      return out;
+    }
+    out.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path == nullptr ? "" : path;
+  while (!rest.empty()) {
+    const auto colon = std::min(rest.find(':'), rest.size());
+    if (colon > 0) {
+      const std::string candidate = std::string(rest.substr(0, colon)) + "/" + name;
+      if (access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate))
+        return candidate;
+    }
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+  }
+  return {};
+}
+
+Result<std::string> pdf_text(const std::string& path) {
+  const std::string program = find_program("pdftotext");
+  if (program.empty())
+    return fail("pdf",
+                fmt::format("{}: PDF is read by the program pdftotext, which is not on the PATH", path),
+                "install poppler-utils, or convert the file to .txt");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail("pdf", fmt::format("{}: no pipe", path));
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  // An absolute path, so that no file name can be an option.
+  const std::string file = std::filesystem::absolute(path).string();
+  std::array<const char*, 7> arguments{"pdftotext", "-q", "-enc", "UTF-8", file.c_str(), "-", nullptr};
+  pid_t child = 0;
+  const int code = posix_spawn(&child, program.c_str(), &actions, nullptr,
+                               const_cast<char* const*>(arguments.data()), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  bool whole = false;
+  std::string text = code == 0 ? read_all(ends[0], whole) : "";
+  close(ends[0]);
+  if (code != 0) return fail("pdf", fmt::format("{}: {} cannot be started", path, program));
+  if (!whole) kill(child, SIGKILL);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!whole) return fail("pdf", fmt::format("{}: pdftotext took too long, or gave too much", path));
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    return fail("pdf", fmt::format("{}: pdftotext cannot read it", path), "is it a PDF, and not encrypted?");
+  return text;
+}
+
+}  // namespace gabbro::library

@@ -1,0 +1,151 @@
+#include "library/text.h"
+
+#include <utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace gabbro::library {
+
+namespace {
+
+constexpr std::size_t kMostWords = 48;
+
+// Of questions and of sentences; in a search for papers nothing is called so.
+constexpr std::array<std::string_view, 42> kEmptyWords{
+    "a",    "about", "an",   "and",  "are",   "as",    "at",  "be",   "by",    "can",   "do",
+    "does", "for",   "from", "how",  "in",    "into",  "is",  "it",   "its",   "of",    "on",
+    "or",   "paper", "that", "the",  "their", "there", "to",  "what", "when",  "which", "with",
+    "we",   "i",     "me",   "this", "these", "why",   "not", "than", "papers"};
+
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    char c = i < text.size() ? text[i] : ' ';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (is_word(c)) {
+      word += c;
+    } else if (!word.empty()) {
+      out.push_back(std::move(word));
+      word.clear();
+    }
+  }
+  return out;
+}
+
+// "normalization" is "normalisation" as well; papers write either.
+std::string other_spelling(const std::string& word) {
+  for (const auto& [from, to] : {std::pair{"iz", "is"}, std::pair{"is", "iz"}})
+    for (const char* end : {"ation", "e", "ed", "es", "ing", "er"}) {
+      const std::string tail = std::string(from) + end;
+      if (word.size() > tail.size() + 2 && word.ends_with(tail))
+        return word.substr(0, word.size() - tail.size()) + to + end;
+    }
+  return {};
+}
+
+bool is_invisible(std::uint32_t c) {
+  return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) ||
+         c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+// Where to cut so that at most `size` bytes stay: the last of the marks in the second half, else between characters.
+std::size_t cut_at(std::string_view text, std::size_t size) {
+  for (const std::string_view mark : {"\n\n", "\n", ". ", " "}) {
+    const auto at = text.rfind(mark, size - mark.size());
+    if (at != std::string_view::npos && at >= size / 2) return at + mark.size();
+  }
+  while (size > 1 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  return size;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto from = text.find_first_not_of(" \t\r\n");
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
+}
+
+}  // namespace
+
+std::string match_expression(std::string_view query) {
+  std::vector<std::string> words = words_of(clean(query));
+  std::vector<std::string> kept;
+  for (const std::string& w : words)
+    if (std::find(kEmptyWords.begin(), kEmptyWords.end(), w) == kEmptyWords.end()) kept.push_back(w);
+  if (!kept.empty()) words = std::move(kept);
+  if (words.size() > kMostWords) words.resize(kMostWords);
+  std::string out;
+  const auto add = [&](const std::string& term) { out += (out.empty() ? "" : " OR ") + term; };
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    add("\"" + words[i] + "\"");
+    if (words[i].size() >= 3) add("\"" + words[i] + "\"*");
+    if (const std::string other = other_spelling(words[i]); !other.empty()) add("\"" + other + "\"");
+    if (i + 1 < words.size()) add("\"" + words[i] + " " + words[i + 1] + "\"");
+  }
+  return out;
+}
+
+std::string clean(std::string_view text) {
+  std::string valid, out;
+  utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(valid));
+  for (auto at = valid.cbegin(); at != valid.cend();) {
+    const std::uint32_t c = utf8::next(at, valid.cend());
+    if (c == '\f' || c == '\v') {
+      out += '\n';  // pages of pdftotext
+    } else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f && !(c >= 0x80 && c < 0xa0))) {
+      utf8::append(c, std::back_inserter(out));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> passages(std::string_view text, std::size_t size) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = text.size() <= size ? text.size() : cut_at(text, size);
+    if (const auto piece = trimmed(text.substr(0, end)); !piece.empty()) out.emplace_back(piece);
+    text.remove_prefix(end);
+  }
+  return out;
+}
+
+std::string shortened(std::string_view text, std::size_t size) {
+  if (text.size() <= size) return std::string(text);
+  return std::string(trimmed(text.substr(0, cut_at(text, size)))) + " ...";
+}
+
+std::string fenced(std::string_view label, std::string_view text) {
+  const std::string safe = clean(text);
+  std::string body;
+  for (auto at = safe.cbegin(); at != safe.cend();)
+    if (const std::uint32_t c = utf8::next(at, safe.cend()); !is_invisible(c))
+      utf8::append(c, std::back_inserter(body));
+  for (std::size_t i = 0; i < body.size();) {
+    std::size_t end = i;
+    while (end < body.size() && (body[end] == '`' || body[end] == '~')) ++end;
+    if (end - i >= 3)
+      std::fill(body.begin() + static_cast<long>(i), body.begin() + static_cast<long>(end), '\'');
+    i = end + 1;
+  }
+  replace_all(body, "<|", "< |");
+  replace_all(body, "|>", "| >");
+  std::string name;
+  for (const char c : label)
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+        std::string_view(" .,:-_/").find(c) != std::string_view::npos)
+      name += c;
+  return "```" + name + "\n" + std::string(trimmed(body)) + "\n```\n";
+}
+
+}  // namespace gabbro::library
