@@ -209,7 +209,7 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task) {
   for (std::int64_t k = 0; k < task.known; ++k) {
     const evolve::Task& earlier =
         p.tasks()[static_cast<std::size_t>(p.ended_tasks()[static_cast<std::size_t>(k)] - 1)];
-    if (!earlier.report.title.empty())
+    if (earlier.report.outcome == "design")
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
   }
   const auto known = std::make_shared<const Population>(p.known());

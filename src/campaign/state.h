@@ -60,6 +60,7 @@ struct Campaign::State {
   Result<bool> follow();
   [[nodiscard]] std::string news_of_agents() const;
   [[nodiscard]] bool awaits_agents(evolve::Phase phase) const;
+  [[nodiscard]] bool rests(const std::string& arm) const;
   [[nodiscard]] bool is_due(const Moment& moment) const;
   [[nodiscard]] const evolve::Task* waiting(const std::string& arm) const;
   static Result<evolve::Offspring> offspring_of(const evolve::Task& task);
@@ -88,6 +89,8 @@ struct Campaign::State {
   bool exhausted = false;  // nothing new was drawn: no more proposals
   Agents* agents = nullptr;
   std::set<std::int64_t> making;                 // tasks that the team has
+  bool spent_out = false;                        // the cap is reached: no more tasks in this session
+  std::map<std::string, double> failed_at;       // by arm, when its last task ended without a design
   std::optional<std::vector<Moment>> following;  // what is left of a recorded course
 };
 

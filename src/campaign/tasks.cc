@@ -39,7 +39,25 @@ Result<bool> Campaign::State::tend(bool begins) {
 Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
   making.erase(done.task);
   if (done.report.cause == "stopped") return true;  // to be begun again
+  const std::string& arm = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.arm;
+  if (done.report.outcome != "design") failed_at[arm] = now();
+  spent_out = spent_out || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
+}
+
+// After failures in a row an arm's agents rest for 1, 2, 4 ... 64 seconds: a model that cannot do it, or is not there, is not asked without end.
+bool Campaign::State::rests(const std::string& arm) const {
+  constexpr int kMost = 7;
+  int failures = 0;
+  const auto& ended = population.ended_tasks();
+  for (auto id = ended.rbegin(); id != ended.rend() && failures < kMost; ++id) {
+    const Task& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
+    if (t.begun.arm != arm) continue;
+    if (t.report.outcome == "design" && t.refused.empty()) break;
+    ++failures;
+  }
+  const auto at = failed_at.find(arm);
+  return failures > 0 && at != failed_at.end() && now() < at->second + (1 << (failures - 1));
 }
 
 Result<bool> Campaign::State::begin_tasks() {
@@ -50,7 +68,7 @@ Result<bool> Campaign::State::begin_tasks() {
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
   for (const auto& [arm, strategy] : arms) {
-    if (!evolve::asks_agents(arm)) continue;
+    if (!evolve::asks_agents(arm) || spent_out || rests(arm)) continue;
     // What agents made and nobody trains yet counts as in the making: they do not run ahead of the workers.
     int open = 0;
     for (const Task& t : population.tasks())
@@ -123,7 +141,11 @@ Result<evolve::Offspring> Campaign::State::offspring_of(const Task& t) {
 
 // Whether there is nothing to train now, and agents may bring something.
 bool Campaign::State::awaits_agents(evolve::Phase phase) const {
-  return agents && phase == evolve::Phase::kSearch && (!making.empty() || (following && !following->empty()));
+  if (!agents || phase != evolve::Phase::kSearch) return false;
+  if (!making.empty()) return true;
+  if (following) return !following->empty();
+  return !spent_out &&
+         std::any_of(arms.begin(), arms.end(), [&](const auto& arm) { return rests(arm.first); });
 }
 
 std::string Campaign::State::news_of_agents() const {

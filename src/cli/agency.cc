@@ -12,6 +12,7 @@
 #include "chat/estimate.h"
 #include "chat/replay.h"
 #include "cli/files.h"
+#include "cli/literature.h"
 #include "zoo/library.h"
 
 namespace gabbro::cli {
@@ -39,6 +40,7 @@ struct Agency::Parts {
   std::unique_ptr<chat::Journal> journal;
   std::unique_ptr<chat::Desk> desk;
   std::unique_ptr<chat::Replay> replay;
+  std::shared_ptr<library::Library> papers;
   std::vector<std::string> hidden;
   std::unique_ptr<agents::Team> team;
   campaign::Agents agents;
@@ -92,6 +94,8 @@ Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::
     GABBRO_TRY(desk, chat::Desk::open(config, *parts->journal, std::move(options)));
     parts->desk = std::move(desk);
     parts->hidden = config.key_variables();
+    GABBRO_TRY(papers, open_literature());
+    parts->papers = std::move(papers);
   } else {
     GABBRO_TRY(replay, chat::Replay::open(talk_in(replayed)));
     parts->replay = std::move(replay);
@@ -100,7 +104,8 @@ Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::
   p->team = std::make_unique<agents::Team>(
       [p](const agents::Brief& brief) {
         agents::Tools tools{p->chat(), zoo::library(), p->settings};
-        if (brief.direct) tools.settings.direct = true;
+        tools.literature = p->replay ? replayed_literature(*p->replay, brief.task)
+                                     : recorded_literature(p->papers, *p->journal, brief.task);
         return agents::run_task(brief, tools);
       },
       settings.tasks,

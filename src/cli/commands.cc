@@ -159,7 +159,8 @@ int run_hash(const Options& o) {
 }
 
 int run_show(const Options& o) {
-  if (o.files.size() == 1 && names_design(o.files[0])) return run_show_design({.run = o.files[0], .out = {}});
+  if (o.files.size() == 1 && names_design(o.files[0]))
+    return run_show_design({.run = o.files[0], .out = {}, .talk = o.talk});
   return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
     fmt::print("{}: {}\n{}", file, s.name, tree_text(s));
     std::vector<std::string> shown;  // a unit's values once, however often it is used

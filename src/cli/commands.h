@@ -16,6 +16,7 @@ struct Options {
   std::int64_t width = 0, vocab = 0;
   double context = 2048;
   bool json = false, only_check = false, gbnf = false, core = false;
+  bool talk = false;  // of a campaign's design
 };
 
 int run_check(const Options& o);

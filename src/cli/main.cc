@@ -58,7 +58,10 @@ class Program {
     context(check);
     command("fmt", "Rewrite programs in canonical form", run_fmt)
         ->add_flag("--check", o_.only_check, "only tell which files differ");
-    context(command("show", "Tree of units, types of values, facts", run_show));
+    CLI::App* show = command(
+        "show", "Tree of units, types of values, facts; or a design of a campaign (RUN#ID)", run_show);
+    context(show);
+    show->add_flag("--talk", o_.talk, "of RUN#ID: what agents said while they wrote it");
     CLI::App* diff =
         command("diff", "What changed between two programs, and what it does to the facts", run_diff, 2);
     diff->add_flag("--json", o_.json, "one JSON object");

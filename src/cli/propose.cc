@@ -11,6 +11,7 @@
 #include "cli/agents_desk.h"
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/literature.h"
 #include "cli/terminal.h"
 #include "record/task.h"
 #include "zoo/embedded.h"
@@ -127,6 +128,9 @@ int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_
   const auto brief = brief_of(c, task);
   if (!brief) return failed("propose", "parent", brief.error());
   agents::Tools tools{chat, zoo::library(), settings};
+  const auto papers = open_literature();
+  if (!papers) return failed("propose", "library", papers.error());
+  tools.literature = literature_of(*papers);
   if (!c.json) tools.watch = print_step;
   const record::TaskReport r = agents::run_task(*brief, tools);
   if (c.json)

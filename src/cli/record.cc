@@ -5,11 +5,14 @@
 #include <charconv>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 
 #include "campaign/campaign.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
+#include "chat/journal.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 
@@ -89,7 +92,43 @@ int run_top(const RecordCommand& c) {
   });
 }
 
+namespace {
+
+// What a model wrote may not steer the terminal.
+std::string printable(std::string text) {
+  for (char& ch : text)
+    if ((static_cast<unsigned char>(ch) < 0x20 && ch != '\n' && ch != '\t') || ch == 0x7f) ch = '.';
+  return text;
+}
+
+// Who said what, in order. Of a question only what the one before it of the same role did not say: prompts begin alike.
+Result<std::string> talk_text(const store::Store& store, const Named& named) {
+  GABBRO_TRY(row, store.design(named.design));
+  if (row.born.task == 0)
+    return fail("usage", fmt::format("design {} was not written by agents", named.design),
+                "gabbro status tells the arms of a campaign");
+  GABBRO_TRY(journal, chat::Journal::read(named.dir + "/talk.db"));
+  std::string out;
+  std::map<std::string, std::set<std::string>> said;
+  for (const chat::Exchange& e : journal->talk(row.born.task)) {
+    for (const chat::Message& m : e.request.messages)
+      if (said[e.call.role].insert(m.text).second)
+        out += fmt::format("---- to {} ({})\n{}\n\n", e.call.role, m.who, printable(m.text));
+    if (!e.call.error.code.empty())
+      out += fmt::format("---- {} of {}: {}: {}\n\n", e.call.model, e.call.role, e.call.error.code,
+                         printable(e.call.error.message));
+    else
+      out += fmt::format("---- {} as {}: {} + {} tokens, {}, {:.1f} s\n{}\n\n", e.call.model, e.call.role,
+                         e.call.usage.input, e.call.usage.output, chat::money_text(e.call.counted.money),
+                         e.call.seconds, printable(e.reply));
+  }
+  return out;
+}
+
+}  // namespace
+
 int run_show_design(const RecordCommand& c) {
+  if (c.talk) return print("show", c, true, talk_text);
   return print("show", c, true,
                [](const store::Store& s, const Named& n) { return campaign::design_text(s, n.design); });
 }

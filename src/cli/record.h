@@ -11,6 +11,7 @@ struct RecordCommand {
   std::string run, out;
   std::int64_t count = 10;
   bool json = false;
+  bool talk = false;  // the conversation of agents that wrote the design
 };
 
 /// Each prints what campaign/record_text.h says. Exit 0, or 2 when there is no such campaign or design.

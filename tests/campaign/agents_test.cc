@@ -88,7 +88,8 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   const auto brief = brief_of(c->population(), tasks.back());
   ASSERT_TRUE(brief) << brief.error().message;
   EXPECT_FALSE(brief->parents.empty() && brief->mode != "scratch");
-  EXPECT_EQ(brief->proposals.size(), static_cast<std::size_t>(tasks.back().known));
+  EXPECT_LE(brief->proposals.size(), static_cast<std::size_t>(tasks.back().known));
+  EXPECT_GT(brief->proposals.size(), 0U);
 }
 
 // Replies that take as long as many runs: no slot is ever left idle for them, and what they bring is trained all the same.

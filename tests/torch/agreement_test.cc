@@ -99,6 +99,32 @@ TEST(TorchAgrees, OnEveryUnitOfTheZoo) {
   EXPECT_GE(fused_graphs, 8) << "attention of every kind";
 }
 
+// Values over pairs that depend on s alone, which are kept once for all t: what is normalised or chosen over s still has another set of
+// positions for every t.
+TEST(TorchAgrees, OnPairsThatAreTheSameForEveryT) {
+  for (const char* formula :
+       {"sum(softmax(past(z), over=s) * past(x), over=s)",
+        "sum(softmax(past(z, 5), over=s) * past(x, 5), over=s)",
+        "sum(softmax(tanh(past(z)) * 2, over=s) * past(x), over=s)",
+        "sum(softmax(past(z) + z, over=s) * past(x), over=s)",
+        "sum(softmax(past(z), over=s) * softmax(past(x), over=s), over=s)",
+        "sum(softmax(softmax(past(z), over=s), over=s) * past(x), over=s)", "max(past(z), over=s) * x",
+        "max(past(z, 4), over=s) * x", "sum(exp(past(z)) * past(x), over=s) / sum(exp(past(z)), over=s)",
+        "sum(exp(tanh(past(z)) - max(past(z), over=s)) * past(x), over=s)"}) {
+    SCOPED_TRACE(formula);
+    const lang::ParseResult parsed = lang::parse(
+        std::string(
+            "unit Made(x: [t, D]) -> [t, D]:\n    z = linear(x, D)\n    p = param([D], init=normal(1))\n"
+            "    return ") +
+        formula + " * p\n");
+    ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+    lang::Elaboration e = elaborated(parsed.program, edit::build::name("Made"), 16);
+    if (HasFailure()) return;
+    expect_agreement(std::move(e), 4);
+    if (HasFailure()) return;
+  }
+}
+
 void expect_random_units(std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(411).split(i);

@@ -6,8 +6,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
+#include "agents/pieces.h"
 #include "base/random.h"
+#include "chat/server.h"
 #include "data/build.h"
 #include "store/store.h"
 
@@ -108,6 +111,79 @@ documents = 8
 
   static inline fs::path root;
 };
+
+// Which role speaks follows from how its prompt begins.
+chat::Play roles(const chat::Seen& seen) {
+  using namespace agents::testing;
+  const nlohmann::json request = nlohmann::json::parse(seen.body);
+  const std::string prompt = request["messages"][1]["content"];
+  std::string answer = "?";
+  if (prompt.starts_with("Propose one new design")) answer = kProposal;
+  if (prompt.starts_with("You review a proposal")) answer = rated(4);
+  if (prompt.starts_with("Turn the proposal into units")) answer = kPlan;
+  if (prompt.starts_with("You write one unit")) answer = kUnit;
+  if (prompt.starts_with("You compare a finished program")) answer = agents::testing::seen(4);
+  if (prompt.find("earch") != std::string::npos && answer == "?")
+    answer = R"({"queries": ["linear attention"]})";
+  const nlohmann::json reply{
+      {"choices", {{{"message", {{"role", "assistant"}, {"content", answer}}}, {"finish_reason", "stop"}}}},
+      {"usage", {{"prompt_tokens", 1000}, {"completion_tokens", 100}}}};
+  return {200, reply.dump(), "Content-Type: application/json\r\n"};
+}
+
+std::string output_of(const std::string& arguments) {
+  std::string out;
+  std::FILE* pipe = popen((std::string(GABBRO_BINARY) + " " + arguments + " 2>&1").c_str(), "r");
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
+  pclose(pipe);
+  return out;
+}
+
+// Models that a server plays, workers that train: what agents wrote is trained, can be read, and comes again from the record without the server.
+TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
+  std::string key = "sk-very-secret-0123456789";
+  setenv("GABBRO_TEST_KEY", key.c_str(), 1);
+  {
+    chat::Server server{roles};
+    std::ofstream(root / "agents.toml")
+        << "[cap]\nmoney = 1.0\n[[endpoint]]\nname = \"here\"\nurl = \"" << server.url()
+        << "\"\nkey = \"GABBRO_TEST_KEY\"\n[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n"
+           "input = 1.0\noutput = 2.0\n[pipeline]\nmutation = 1.0\ncrossover = 0.0\nscratch = 0.0\ntasks = "
+           "1\n";
+    ASSERT_EQ(finish(start(evolve("talked") + " --agents " + (root / "agents.toml").string())), 0)
+        << output_of("status " + (root / "talked").string());
+    EXPECT_GT(server.requests(), 0);
+  }
+  const std::string run = (root / "talked").string();
+  std::int64_t written = 0;
+  {
+    const auto store = store::Store::read(run + "/campaign.db");
+    ASSERT_TRUE(store);
+    for (const store::DesignRow& d : store->designs())
+      if (const auto row = store->design(d.born.id); row && row->born.task != 0) written = d.born.id;
+    EXPECT_EQ(store->trials().size(), 16U);
+  }
+  ASSERT_GT(written, 0) << output_of("status " + run);
+  const std::string design = "'" + run + "#" + std::to_string(written) + "'";
+  EXPECT_NE(output_of("show " + design).find("Leaky memory in place of attention"), std::string::npos);
+  const std::string talk = output_of("show --talk " + design);
+  EXPECT_NE(talk.find("as reviewer"), std::string::npos) << talk;
+  EXPECT_NE(talk.find("scan S: [k] = 0:"), std::string::npos) << talk;
+  EXPECT_NE(output_of("cost " + run).find("proposer"), std::string::npos);
+  EXPECT_NE(output_of("status " + run).find("agents:"), std::string::npos);
+  // The server is gone, and the key with it.
+  unsetenv("GABBRO_TEST_KEY");
+  ASSERT_EQ(finish(start("evolve --dir " + (root / "again").string() + " --replay " + run)), 0)
+      << output_of("status " + (root / "again").string());
+  EXPECT_EQ(story("again"), story("talked"));
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    EXPECT_EQ(text.find(key), std::string::npos) << entry.path();
+  }
+}
 
 TEST_F(RealCampaign, KilledAtAnyInstantItGoesOnWithTheSameDesignsAndWeights) {
   ASSERT_EQ(finish(start(evolve("whole"))), 0);

@@ -302,7 +302,8 @@ class Planner {
     for (NodeId id = 0; id < count(); ++id) {
       if (!live_[at(id)] || !type(id).past()) continue;
       const Node& node = nodes_[at(id)];
-      bool all_tame = true, all_plain = node.op != Op::kLag;
+      // A softmax over past positions has another set of them for every t, whatever it is of.
+      bool all_tame = true, all_plain = node.op != Op::kLag && node.op != Op::kSoftmax;
       operands(id, [&](NodeId in) {
         all_tame = all_tame && tame[at(in)];
         all_plain = all_plain && (plain[at(in)] || !type(in).time());

@@ -1,0 +1,74 @@
+#include "cli/literature.h"
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace gabbro::cli {
+
+using nlohmann::json;
+
+namespace {
+
+chat::Request question(const std::string& query, int limit, std::int64_t task) {
+  chat::Request out;
+  out.role = "library";
+  out.task = task;
+  out.messages = {{"user", query}};
+  out.max_tokens = limit;
+  return out;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<library::Library>> open_literature() {
+  library::Options options;
+  std::error_code error;
+  if (std::filesystem::exists(library::default_file(), error)) options.file = library::default_file();
+  GABBRO_TRY(papers, library::Library::open(options));
+  return std::shared_ptr<library::Library>(std::move(papers));
+}
+
+Literature literature_of(std::shared_ptr<library::Library> papers) {
+  return [papers = std::move(papers)](const std::string& query, int limit) {
+    std::vector<std::string> out;
+    for (const library::Hit& hit : papers->search(query, static_cast<std::size_t>(limit)))
+      out.push_back(library::described(hit));
+    return out;
+  };
+}
+
+Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::Journal& journal,
+                               std::int64_t task) {
+  return [search = literature_of(std::move(papers)), &journal, task](const std::string& query, int limit) {
+    const chat::Request asked = question(query, limit, task);
+    const std::string key = chat::request_key(asked);
+    std::vector<std::string> found = search(query, limit);
+    const double now =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto call = journal.begin(asked, journal.count(key), "library", {}, now);
+    if (call) {
+      chat::Reply reply;
+      reply.text = json(found).dump(-1, ' ', false, json::error_handler_t::replace);
+      reply.model = "library";
+      // Literature that cannot be recorded is read all the same: a replay will say what is missing.
+      (void)journal.settle(*call, reply, {}, {}, 0);
+    }
+    return found;
+  };
+}
+
+Literature replayed_literature(chat::Replay& replay, std::int64_t task) {
+  return [&replay, task](const std::string& query, int limit) {
+    std::vector<std::string> out;
+    const auto reply = replay.ask(question(query, limit, task));
+    if (!reply) return out;
+    const json found = json::parse(reply->text, nullptr, false);
+    if (found.is_array())
+      for (const json& text : found)
+        if (text.is_string()) out.push_back(text.get<std::string>());
+    return out;
+  };
+}
+
+}  // namespace gabbro::cli
