@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "agents/expected.h"
 #include "agents/pipeline.h"
 #include "agents/settings.h"
 #include "chat/desk.h"
@@ -63,6 +65,23 @@ Agency::Agency(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Agency::~Agency() = default;
 campaign::Agents& Agency::agents() { return parts_->agents; }
 const std::vector<std::string>& Agency::hidden() const { return parts_->hidden; }
+
+std::string Agency::estimate() const {
+  double tokens = 0, money = 0;
+  for (const chat::Estimate& e : chat::estimate(parts_->config, agents::expected(parts_->settings)))
+    tokens += e.tokens, money += e.money;
+  std::string out = fmt::format("agents: a design takes about {:.0f} tokens", tokens);
+  if (money > 0) out += fmt::format(" and {:.4f} in money", money);
+  const chat::Cap& cap = parts_->config.cap;
+  double designs = 0;
+  if (cap.tokens > 0 && tokens > 0) designs = static_cast<double>(cap.tokens) / tokens;
+  if (cap.money > 0 && money > 0) {
+    const double by_money = static_cast<double>(cap.money) / 1e6 / money;
+    designs = designs > 0 ? std::min(designs, by_money) : by_money;
+  }
+  return out +
+         (designs > 0 ? fmt::format("; the cap is enough for about {:.0f}", designs) : "; no cap is set");
+}
 
 bool Agency::is_there(const std::string& dir) {
   std::error_code error;

@@ -21,7 +21,7 @@ class Agency {
   [[nodiscard]] campaign::Agents& agents();
   /// Environment variables that hold keys: workers do not get them.
   [[nodiscard]] const std::vector<std::string>& hidden() const;
-  /// What a hundred designs will take, by role, in lines.
+  /// What a design is expected to take, and for how many the cap is enough; a line.
   [[nodiscard]] std::string estimate() const;
 
   /// Copies a configuration into the folder of a campaign. Errors: those of the configuration, "io".

@@ -100,6 +100,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     if (!opened) return failed(opened.error());
     agency = std::move(*opened);
     c.ask(&agency->agents());
+    if (o.replay.empty()) fmt::print(stderr, "{}\n", agency->estimate());
   }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);
