@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/files.h"
 #include "campaign/agents.h"
 
 namespace gabbro::campaign {
@@ -35,14 +36,8 @@ std::vector<record::Steered> inbox(const std::string& dir) {
 Result<bool> deliver(const std::string& dir, const record::Steered& steered) {
   std::error_code error;
   fs::create_directories(folder_of(dir), error);
-  const std::string path = fmt::format("{}/{}.json", folder_of(dir), steered.key);
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::binary);
-  file << record::to_json(steered) << '\n';
-  file.close();
-  if (file) fs::rename(temporary, path, error);
-  if (!file || error) return fail("io", fmt::format("cannot write {}", path), "is the disk full?");
-  return true;
+  return replace_file(fmt::format("{}/{}.json", folder_of(dir), steered.key),
+                      record::to_json(steered) + "\n");
 }
 
 void received(const std::string& dir, const std::string& key) {

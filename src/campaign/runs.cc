@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
+#include "base/files.h"
 #include "campaign/state.h"
 #include "evolve/depth.h"
 #include "lang/printer.h"
@@ -23,17 +23,6 @@ using record::Event;
 namespace {
 
 constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
-
-Result<bool> write_text(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(temporary, path, error);
-  if (!file || error) return fail("io", fmt::format("cannot write {}", path), "is the disk full?");
-  return true;
-}
 
 }  // namespace
 
@@ -95,7 +84,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   fs::create_directories(spec.folder, error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", spec.folder, error.message()));
   const std::string spec_file = spec.folder + "/spec.json";
-  if (const auto ok = write_text(spec_file, to_json(spec)); !ok) return ok;
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
   const double scale = std::max(1.0, work(begun.rung) / work(0));
   if (const auto ok = executor.start(
           {begun.id,

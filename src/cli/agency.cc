@@ -10,6 +10,7 @@
 #include "agents/expected.h"
 #include "agents/pipeline.h"
 #include "agents/settings.h"
+#include "base/files.h"
 #include "chat/desk.h"
 #include "chat/estimate.h"
 #include "chat/replay.h"

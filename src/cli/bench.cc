@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/report.h"

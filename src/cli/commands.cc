@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/files.h"
 #include "cli/compare.h"
 #include "cli/files.h"
 #include "cli/record.h"

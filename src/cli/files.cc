@@ -1,7 +1,6 @@
 #include "cli/files.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -41,25 +40,6 @@ Result<std::string> read_program(const std::string& path) {
     return fail("limit", fmt::format("{} is longer than {} bytes", path, limit),
                 "split the program over files", {1, 1});
   return text;
-}
-
-Result<bool> replace_file(const std::string& path, const std::string& text) {
-  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
-  {
-    const std::unique_ptr<std::FILE, Close> file(std::fopen(temporary.c_str(), "wb"));
-    if (!file) return io_error(temporary, "write");
-    const bool written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
-                         std::fflush(file.get()) == 0 && fsync(fileno(file.get())) == 0;
-    if (!written) {
-      auto error = io_error(temporary, "write");
-      std::remove(temporary.c_str());
-      return error;
-    }
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) == 0) return true;
-  auto error = io_error(path, "replace");
-  std::remove(temporary.c_str());
-  return error;
 }
 
 }  // namespace gabbro::cli

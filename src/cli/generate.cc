@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/scratch.h"

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/scratch.h"

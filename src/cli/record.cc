@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "base/files.h"
 #include "campaign/campaign.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"

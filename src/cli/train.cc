@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/eval.h"
 #include "cli/files.h"

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/files.h"
 #include "data/heads.h"
 #include "data/tokenizer.h"
 #include "eval/bigram.h"
@@ -78,20 +79,14 @@ std::vector<record::DocumentScore> scores_of(const eval::BitsPerByte& bits) {
   return out;
 }
 
-// Every step, one JSON object a line; by atomic rename.
+// Every step, one JSON object a line.
 bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& curve) {
-  const std::string temporary = path + ".tmp";
-  {
-    std::ofstream file(temporary);
-    for (const train::CurvePoint& p : curve)
-      file << fmt::format(
-          "{{\"step\": {}, \"tokens\": {}, \"loss\": {:.6g}, \"gradient_norm\": {:.6g}, \"rate\": {:.6g}}}\n",
-          p.step, p.tokens, p.loss, p.gradient_norm, p.rate);
-    if (!file.flush()) return false;
-  }
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  return !error;
+  std::string text;
+  for (const train::CurvePoint& p : curve)
+    text += fmt::format(
+        "{{\"step\": {}, \"tokens\": {}, \"loss\": {:.6g}, \"gradient_norm\": {:.6g}, \"rate\": {:.6g}}}\n",
+        p.step, p.tokens, p.loss, p.gradient_norm, p.rate);
+  return replace_file(path, text).has_value();
 }
 
 // The failures of the probe as one anchor.

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <string>
 
+#include "base/files.h"
 #include "exec/torch/model.h"
 #include "record/job.h"
 #include "trial/job.h"
@@ -20,18 +21,6 @@ namespace gabbro::worker {
 namespace {
 
 std::atomic<bool> g_stop{false};
-
-bool write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (!file) return false;
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size() &&
-                       std::fflush(file) == 0 && fsync(fileno(file)) == 0;
-  const bool closed = std::fclose(file) == 0;
-  if (written && closed && std::rename(temporary.c_str(), path.c_str()) == 0) return true;
-  std::remove(temporary.c_str());
-  return false;
-}
 
 // At most some lines a second, but all generated text.
 class Reporter {
@@ -65,7 +54,7 @@ int main(int argc, char** argv) {
   const std::string result = !file.good() && text.empty()
                                  ? record::failure("train", std::string("cannot read ") + argv[1])
                                  : trial::run_job(text, Reporter());
-  if (write_file(argv[2], result)) return 0;
+  if (replace_file(argv[2], result)) return 0;
   std::fprintf(stderr, "gabbro-worker: cannot write %s\n", argv[2]);
   return 2;
 }

@@ -134,7 +134,7 @@ TEST(Agents, NeverHoldAWorker) {
       });
   Agents agents{&team, {}, {}};
   c->ask(&agents);
-  const auto why = c->run({.trials = 90}, executor, kNeverStop, kNoView);
+  const auto why = c->run({.trials = 80}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GT(designs_of_agents(c->population()), 0);
   // The end of the last comparison alone has fewer runs than slots.
@@ -154,7 +154,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     c->ask(&agents);
     Pretend executor(1, 3000);
     ASSERT_TRUE(deliver(folder / "a", {"1-x", "direction", "use fewer gates", 0}));
-    ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
+    ASSERT_TRUE(c->run({.trials = 26}, executor, kNeverStop, kNoView));
     ASSERT_GT(designs_of_agents(c->population()), 2);
     first = story(c->population());
   }
@@ -167,7 +167,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   c->ask(&agents);
   c->follow(moments(*record));
   Pretend executor(1);
-  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+  const auto why = c->run({.trials = 26}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_EQ(story(c->population()), first);
 }

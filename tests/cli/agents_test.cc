@@ -36,6 +36,7 @@ Output gabbro(const std::string& arguments, const char* errors = "2>/dev/null") 
 
 // Which role speaks follows from how its prompt begins.
 std::string answer_to(const std::string& prompt) {
+  if (prompt.starts_with("You search a library")) return R"({"queries": ["gated memory"]})";
   if (prompt.starts_with("Propose one new design")) return kProposal;
   if (prompt.starts_with("You review a proposal")) return "\x1b[31m" + rated(4);
   if (prompt.starts_with("Turn the proposal into units")) return kPlan;
@@ -82,7 +83,7 @@ TEST_F(Agents, ProposeWritesADesign) {
       gabbro("propose " + options + "--parent llama --direction 'no cache' --out " + file, "2>&1");
   ASSERT_EQ(out.code, 0) << out.text;
   for (const char* step : {"proposer", "reviewer", "planner", "coder", "observer", "kept: state",
-                           "valid: LeakyMemory", "5 calls"})
+                           "valid: LeakyMemory", "librarian", "6 calls"})
     EXPECT_NE(out.text.find(step), std::string::npos) << step << "\n" << out.text;
   EXPECT_EQ(out.text.find('\x1b'), std::string::npos) << "a reply does not steer the terminal";
   std::ifstream in(file);
@@ -97,8 +98,8 @@ TEST_F(Agents, ProposeAsJson) {
   ASSERT_EQ(out.code, 0) << out.text;
   const json report = json::parse(out.text);
   EXPECT_EQ(report["outcome"], "design");
-  EXPECT_EQ(report["input_tokens"], 5000);
-  EXPECT_NEAR(report["cost"].get<double>(), 5 * (1000 * 1.0 + 100 * 2.0) / 1e6, 1e-9);
+  EXPECT_EQ(report["input_tokens"], 6000);
+  EXPECT_NEAR(report["cost"].get<double>(), 6 * (1000 * 1.0 + 100 * 2.0) / 1e6, 1e-9);
 }
 
 TEST_F(Agents, AFailureHasItsCauseAndExitCode) {

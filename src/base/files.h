@@ -1,0 +1,14 @@
+// Files that appear whole or not at all.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace gabbro {
+
+/// Writes `text` beside `path`, on disk, and renames it into place, so that a reader sees the old file or the new one, whatever kills the process. Errors,
+/// "io": the reason of the system; the old file stays.
+Result<bool> replace_file(const std::string& path, const std::string& text);
+
+}  // namespace gabbro
