@@ -57,7 +57,8 @@ def serve(port):
     params.model_alias = {"smollm2"}
     params.hostnames, params.port = ["127.0.0.1"], port
     params.n_ctx, params.n_parallel = CONTEXT, 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(2, os.cpu_count() or 1)
+    # One thread: where other work runs, two that wait for each other are slower.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.ui = False
     server = xllamacpp.Server(params)
     print(f"model: serving on {server.listening_address}/v1", flush=True)

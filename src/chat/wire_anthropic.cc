@@ -6,7 +6,7 @@
 
 namespace gabbro::chat {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // a schema keeps its order: servers decode the fields in it
 
 namespace {
 

@@ -55,6 +55,20 @@ TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
                    .headers.contains("Authorization"));
 }
 
+// Servers that are made to keep to a schema write its fields in its order: the idea before what follows from it.
+TEST(Wire, SchemasKeepTheirOrder) {
+  const std::string fields = R"("properties":{"title":{"type":"string"},"idea":{"type":"string"}})";
+  const std::string schema =
+      R"({"type":"object",)" + fields + R"(,"required":["title","idea"],"additionalProperties":false})";
+  const Model m;
+  for (const auto& e :
+       {endpoint(Wire::kOpenai, Structured::kSchema), endpoint(Wire::kAnthropic, Structured::kTool),
+        endpoint(Wire::kAnthropic, Structured::kSchema)}) {
+    const std::string sent = to_http(request(schema), e, m, "").body;
+    EXPECT_NE(sent.find(fields), std::string::npos) << sent;
+  }
+}
+
 TEST(Wire, OpenaiRequests) {
   const json plain = body(request(), Wire::kOpenai, Structured::kSchema);
   EXPECT_EQ(plain["messages"][0], (json{{"role", "system"}, {"content", "You write."}}));
