@@ -13,14 +13,16 @@ Result<std::string> find_literature(Talk& talk) {
   const Settings& s = talk.settings();
   if (!talk.tools().literature || s.queries == 0) return std::string();
   std::vector<std::string> queries;
-  const auto asked =
-      talk.ask_object({.role = "librarian", .prompt = "librarian.md", .schema = "librarian.json"},
-                      "literature", [&](const std::string& json) -> Result<bool> {
-                        GABBRO_TRY(io, record::Reader::parse(json, "query list"));
-                        io("queries", queries);
-                        if (!io.error().code.empty()) return tl::unexpected(io.error());
-                        return true;
-                      });
+  const auto asked = talk.ask_object({.role = "librarian",
+                                      .prompt = "librarian.md",
+                                      .schema = "librarian.json",
+                                      .limits = {.most = {{"queries", talk.settings().queries}}}},
+                                     "literature", [&](const std::string& json) -> Result<bool> {
+                                       GABBRO_TRY(io, record::Reader::parse(json, "query list"));
+                                       io("queries", queries);
+                                       if (!io.error().code.empty()) return tl::unexpected(io.error());
+                                       return true;
+                                     });
   if (!asked) {
     if (asked.error().code != "literature") return tl::unexpected(asked.error());
     return std::string();

@@ -17,7 +17,15 @@ Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
   Question q{.role = "proposer",
              .prompt = "proposer.md",
              .schema = "proposer.json",
+             .limits = {.most = {{"units", talk.settings().most_units}}},
              .temperature = talk.settings().temperature};
+  const auto limit = [&](const char* field, std::size_t parent) {
+    for (const edit::Place& place : edit::places(parents[parent], library))
+      q.limits.choices[field].push_back(place.path);
+  };
+  if (mode != "scratch") limit("place", 0);
+  if (mode == "crossover") limit("from", 1);
+  if (mode != "crossover") q.limits.choices["from"] = {""};
   if (mode == "mutation") q.values["places"] = quoted("parent", places_text(parents[0], library));
   if (mode == "crossover") {
     q.values["first_places"] = quoted("first parent", places_text(parents[0], library));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agents/brief.h"
+#include "agents/limits.h"
 #include "agents/prompts.h"
 #include "agents/tools.h"
 #include "record/task.h"
@@ -20,6 +21,7 @@ struct Question {
   Values values{};
   std::vector<chat::Message> after{};  // replies and what was said to them
   std::string schema{};                // file of the schema: "planner.json"
+  Limits limits{};                     // on the fields of the schema
   std::string grammar{};
   bool coding = false;  // with the text of the language
   int variant = 0;

@@ -52,7 +52,7 @@ std::optional<Usage> usage_of(const json& body) {
 
 std::string anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model) {
   json body{{"model", model.model}, {"max_tokens", most_output(request, model)}};
-  const json schema = schema_of<json>(request);
+  const json schema = without_limits(schema_of<json>(request));
   if (!schema.is_null() && endpoint.structured == Structured::kTool) {
     body["tools"] =
         json::array({{{"name", kTool}, {"description", "Takes the reply."}, {"input_schema", schema}}});

@@ -39,6 +39,24 @@ Json schema_of(const Request& request) {
   return schema.is_object() ? schema : Json();
 }
 
+/// A schema without `pattern`, `minItems`, `maxItems`, `minLength` and `maxLength`, which strict decoders of several servers refuse. Fields of these
+/// names stay.
+template <class Json>
+Json without_limits(const Json& schema) {
+  if (!schema.is_structured()) return schema;
+  Json out = schema;
+  if (out.is_object())
+    for (const char* limit : {"pattern", "minItems", "maxItems", "minLength", "maxLength"}) out.erase(limit);
+  for (auto& [key, value] : out.items()) {
+    if (key != "properties" || !value.is_object()) {
+      value = without_limits(value);
+      continue;
+    }
+    for (auto& field : value) field = without_limits(field);
+  }
+  return out;
+}
+
 /// The field's text; empty where it has none.
 template <class Json>
 std::string text_of(const Json& object, const char* key) {

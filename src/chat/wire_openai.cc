@@ -65,7 +65,8 @@ std::string openai_body(const Request& request, const Endpoint& endpoint, const 
   body[model.thinking > 0 ? "max_completion_tokens" : "max_tokens"] = most_output(request, model);
   if (model.thinking == 0)
     body["temperature"] = model.temperature >= 0 ? model.temperature : request.temperature;
-  const json schema = schema_of<json>(request);
+  json schema = schema_of<json>(request);
+  if (endpoint.structured == Structured::kSchema) schema = without_limits(schema);
   if (!request.grammar.empty() && endpoint.structured == Structured::kGrammar) {
     body["grammar"] = request.grammar;
   } else if (!schema.is_null()) {

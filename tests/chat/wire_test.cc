@@ -69,6 +69,23 @@ TEST(Wire, SchemasKeepTheirOrder) {
   }
 }
 
+// Limits on texts and lists are for llama.cpp's server; strict decoders of others refuse them.
+TEST(Wire, LimitsOfSchemasAreSentWhereTheyAreTaken) {
+  const std::string limits =
+      R"({"type":"object","properties":{"pattern":{"type":"array","maxItems":2,"items":{"type":"string","pattern":"^a$"}}}})";
+  const json bare =
+      json::parse(R"({"type":"object","properties":{"pattern":{"type":"array","items":{"type":"string"}}}})");
+  EXPECT_EQ(
+      body(request(limits), Wire::kOpenai, Structured::kGrammar)["response_format"]["json_schema"]["schema"],
+      json::parse(limits));
+  EXPECT_EQ(
+      body(request(limits), Wire::kOpenai, Structured::kSchema)["response_format"]["json_schema"]["schema"],
+      bare);
+  EXPECT_EQ(body(request(limits), Wire::kAnthropic, Structured::kTool)["tools"][0]["input_schema"], bare);
+  EXPECT_EQ(body(request(limits), Wire::kAnthropic, Structured::kSchema)["output_config"]["format"]["schema"],
+            bare);
+}
+
 TEST(Wire, OpenaiRequests) {
   const json plain = body(request(), Wire::kOpenai, Structured::kSchema);
   EXPECT_EQ(plain["messages"][0], (json{{"role", "system"}, {"content", "You write."}}));

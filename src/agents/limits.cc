@@ -1,0 +1,35 @@
+#include "agents/limits.h"
+
+#include <nlohmann/json.hpp>
+
+namespace gabbro::agents {
+
+namespace {
+
+// "^(a|b)$", where the texts stand for themselves.
+std::string pattern_of(const std::vector<std::string>& choices) {
+  std::string out;
+  for (const std::string& choice : choices) {
+    out += out.empty() ? "^(" : "|";
+    for (const char c : choice) {
+      if (std::string("^$.[]()|{}*+?\\/").find(c) != std::string::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out + ")$";
+}
+
+}  // namespace
+
+std::string limited(const std::string& schema, const Limits& limits) {
+  if (limits.choices.empty() && limits.most.empty()) return schema;
+  auto json = nlohmann::ordered_json::parse(schema);
+  auto& fields = json.at("properties");
+  for (const auto& [name, choices] : limits.choices)
+    if (fields.contains(name) && !choices.empty()) fields[name]["pattern"] = pattern_of(choices);
+  for (const auto& [name, most] : limits.most)
+    if (fields.contains(name)) fields[name]["maxItems"] = most;
+  return json.dump();
+}
+
+}  // namespace gabbro::agents
