@@ -16,7 +16,7 @@ Result<std::string> find_literature(Talk& talk) {
   const auto asked = talk.ask_object({.role = "librarian",
                                       .prompt = "librarian.md",
                                       .schema = "librarian.json",
-                                      .limits = {.most = {{"queries", talk.settings().queries}}}},
+                                      .limits = {.counts = {{"queries", {1, talk.settings().queries}}}}},
                                      "literature", [&](const std::string& json) -> Result<bool> {
                                        GABBRO_TRY(io, record::Reader::parse(json, "query list"));
                                        io("queries", queries);

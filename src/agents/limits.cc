@@ -22,13 +22,16 @@ std::string pattern_of(const std::vector<std::string>& choices) {
 }  // namespace
 
 std::string limited(const std::string& schema, const Limits& limits) {
-  if (limits.choices.empty() && limits.most.empty()) return schema;
+  if (limits.choices.empty() && limits.counts.empty()) return schema;
   auto json = nlohmann::ordered_json::parse(schema);
   auto& fields = json.at("properties");
   for (const auto& [name, choices] : limits.choices)
     if (fields.contains(name) && !choices.empty()) fields[name]["pattern"] = pattern_of(choices);
-  for (const auto& [name, most] : limits.most)
-    if (fields.contains(name)) fields[name]["maxItems"] = most;
+  for (const auto& [name, count] : limits.counts) {
+    if (!fields.contains(name)) continue;
+    fields[name]["minItems"] = count.first;
+    fields[name]["maxItems"] = count.second;
+  }
   return json.dump();
 }
 

@@ -6,13 +6,14 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gabbro::agents {
 
 struct Limits {
   std::map<std::string, std::vector<std::string>> choices{};  // of a field, a text: all that it may be
-  std::map<std::string, int> most{};                          // of a field, a list: its longest
+  std::map<std::string, std::pair<int, int>> counts{};        // of a field, a list: its least and most items
 };
 
 /// `schema`, an object's, with `limits` on the fields that it has. Choices of a field are left open where they are none.

@@ -171,7 +171,7 @@ Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
        .prompt = "planner.md",
        .values = {{"proposal", quoted("proposal", describe(p))}, {"instance", instance_text(base)}},
        .schema = "planner.json",
-       .limits = {.most = {{"units", talk.settings().most_units}}}},
+       .limits = {.counts = {{"units", {base.came.empty() ? 1 : 0, talk.settings().most_units}}}}},
       "plan", [&](const std::string& json) -> Result<bool> {
         GABBRO_TRY(read, parse_plan(json, base, talk.settings().most_units, talk.tools().library));
         plan = std::move(read);

@@ -17,7 +17,7 @@ Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
   Question q{.role = "proposer",
              .prompt = "proposer.md",
              .schema = "proposer.json",
-             .limits = {.most = {{"units", talk.settings().most_units}}},
+             .limits = {.counts = {{"units", {mode == "crossover" ? 0 : 1, talk.settings().most_units}}}},
              .temperature = talk.settings().temperature};
   const auto limit = [&](const char* field, std::size_t parent) {
     for (const edit::Place& place : edit::places(parents[parent], library))

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "agents/assemble.h"
+#include "agents/limits.h"
 #include "agents/long_talk.h"
 #include "agents/pieces.h"
 #include "agents/prompts.h"
@@ -21,6 +22,15 @@ namespace gabbro::agents {
 namespace {
 
 using namespace testing;
+
+TEST(Limits, AreOnTheFieldsThatTheSchemaHas) {
+  const std::string schema = R"({"properties":{"b":{"type":"string"},"a":{"type":"array"}}})";
+  EXPECT_EQ(limited(schema, {}), schema);
+  EXPECT_EQ(limited(schema, {{{"b", {"x.0.*", "y"}}, {"c", {"z"}}}, {{"a", {1, 3}}}}),
+            R"({"properties":{"b":{"type":"string","pattern":"^(x\\.0\\.\\*|y)$"},)"
+            R"("a":{"type":"array","minItems":1,"maxItems":3}}})");
+  EXPECT_EQ(limited(schema, {{{"b", {}}}, {}}), schema) << "no choices leave it open";
+}
 
 TEST(Settings, DefaultsAreThoseOfTheReference) {
   const auto s = parse_settings("");

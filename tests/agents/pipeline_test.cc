@@ -560,6 +560,10 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
     EXPECT_EQ(q.role == "coder", !q.grammar.empty()) << q.role;
     EXPECT_EQ(q.role != "coder", !q.schema.empty()) << q.role;
     EXPECT_EQ(q.messages[0].who, "system");
+    if (q.role == "proposer") {
+      EXPECT_NE(q.schema.find(R"(stack\\.0\\.\\*\\.mixer|)"), std::string::npos) << q.schema;
+      EXPECT_NE(q.schema.find(R"("minItems":1,"maxItems":6)"), std::string::npos) << q.schema;
+    }
   }
 }
 

@@ -1,0 +1,212 @@
+// The agents with a real model: llama.cpp's server on the loopback address, from .venv-model (./dev model). A model of this size tests that
+// nothing breaks; nothing is asked of its ideas.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+
+#include "agents/replies.h"
+#include "chat/journal.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "net/http.h"
+#include "zoo/library.h"
+
+namespace gabbro {
+namespace {
+
+using nlohmann::json;
+
+const std::string kSource = GABBRO_SOURCE_DIR, kPython = kSource + "/.venv-model/bin/python";
+
+int free_port() {
+  const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  const bool ok = bind(s, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                  getsockname(s, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  close(s);
+  return ok ? ntohs(address.sin_port) : 0;
+}
+
+/// A process that ends with this object, and with the test's process however that ends.
+class ModelServer {
+ public:
+  explicit ModelServer(const std::string& log) : port_(free_port()) {
+    const std::string script = kSource + "/tools/model.py", port = std::to_string(port_);
+    const pid_t parent = getpid();
+    pid_ = fork();
+    if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
+    if (!std::freopen(log.c_str(), "w", stdout) || dup2(fileno(stdout), 2) < 0) _exit(1);
+    execl(kPython.c_str(), kPython.c_str(), script.c_str(), "serve", port.c_str(), nullptr);
+    _exit(127);
+  }
+  ModelServer(const ModelServer&) = delete;
+  ModelServer& operator=(const ModelServer&) = delete;
+  ~ModelServer() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+  /// Whether it has loaded its model before it ends, in two minutes at most.
+  bool is_healthy() {
+    for (int i = 0; i < 240; ++i) {
+      if (waitpid(pid_, nullptr, WNOHANG) != 0) {
+        pid_ = -1;
+        return false;
+      }
+      const auto response = net::exchange({.url = url() + "/health"});
+      if (response && response->status == 200) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+    return false;
+  }
+
+ private:
+  int port_;
+  pid_t pid_;
+};
+
+struct Output {
+  int code;
+  std::string text;
+};
+
+Output gabbro(const std::string& arguments) {
+  Output out{-1, {}};
+  std::FILE* pipe = popen((GABBRO_BINARY " " + arguments).c_str(), "r");
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
+  const int status = pclose(pipe);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return out;
+}
+
+/// Unit replies of a record: the grammar promises that those that were not cut parse.
+struct UnitReplies {
+  int whole = 0, parsed = 0, cut = 0;
+};
+
+UnitReplies unit_replies(const chat::Journal& journal) {
+  UnitReplies out;
+  std::map<std::int64_t, bool> tasks;
+  for (const chat::Call& call : journal.calls()) tasks[call.task] = true;
+  for (const auto& [task, unused] : tasks)
+    for (const chat::Exchange& e : journal.talk(task)) {
+      if (e.call.role != "coder" || !e.request.grammar.starts_with("root") || !e.call.error.code.empty())
+        continue;
+      if (e.call.cut) {
+        ++out.cut;
+        continue;
+      }
+      ++out.whole;
+      const bool parses = lang::parse(agents::find_code(e.reply)).errors.empty();
+      out.parsed += parses ? 1 : 0;
+      EXPECT_TRUE(parses || e.call.model != "grammar") << e.reply;
+    }
+  return out;
+}
+
+class RealModel : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (access(kPython.c_str(), X_OK) != 0)
+      GTEST_SKIP() << "needs a model and a server for it in .venv-model: ./dev model";
+    dir_ = ::testing::TempDir() + "real_model";
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directories(dir_);
+    server_ = std::make_unique<ModelServer>(dir_ + "/server.log");
+    ASSERT_TRUE(server_->is_healthy()) << "see " << dir_ << "/server.log";
+  }
+
+  // An agents.toml for what the server is taken to be able to do; short replies, since it is slow. Every opinion passes.
+  std::string configured(const std::string& structured, const std::string& pipeline) {
+    const std::string file = dir_ + "/" + structured + ".toml";
+    std::ofstream(file)
+        << "[[endpoint]]\nname = \"here\"\nurl = \"" << server_->url()
+        << "/v1\"\ncalls = 1\nseconds = 600\nretries = 1\nstructured = \"" << structured
+        << "\"\n[[model]]\nname = \"" << structured
+        << "\"\nendpoint = \"here\"\nmodel = \"smollm2\"\ncontext = 8192\n"
+           "[pipeline]\ntasks = 1\nreply_tokens = 384\nattempts = 1\nrepairs = 1\nqueries = 0\npass = 1\n"
+           "observer_pass = 1\nmost_units = 1\nexamples = 1\n"
+        << pipeline;
+    return "--agents " + file + " --dir " + dir_ + "/" + structured + " ";
+  }
+
+  // A design that checks, or a failure with its cause and words; the journal has every call, settled.
+  void run(const std::string& options, const std::string& parent) {
+    const Output out =
+        gabbro("propose --json " + options + "--parent " + parent + " --mode mutation 2>/dev/null");
+    ASSERT_TRUE(out.code == 0 || out.code == 1) << out.code << out.text;
+    const json report = json::parse(out.text);
+    EXPECT_EQ(report["outcome"] == "design", out.code == 0);
+    if (out.code == 0) {
+      EXPECT_TRUE(lang::check(report["program"].get<std::string>(), zoo::library()).valid());
+    } else {
+      EXPECT_NE(report["cause"], "");
+      EXPECT_NE(report["detail"], "");
+      for (const char* fault : {"stopped", "chat down", "chat reply", "chat key", "store"})
+        EXPECT_NE(report["cause"], fault) << report["detail"];
+    }
+    calls_ += report["calls"].get<std::int64_t>();
+    tokens_ += report["input_tokens"].get<std::int64_t>() + report["output_tokens"].get<std::int64_t>();
+  }
+
+  UnitReplies accounted(const std::string& structured) {
+    const auto journal = chat::Journal::read(dir_ + "/" + structured + "/talk.db");
+    if (!journal) {
+      ADD_FAILURE() << journal.error().message;
+      return {};
+    }
+    std::int64_t answered = 0;
+    for (const chat::Call& call : (*journal)->calls()) {
+      EXPECT_EQ(call.state, "settled") << call.role;
+      answered += call.error.code.empty() ? 1 : 0;
+    }
+    EXPECT_EQ(answered, calls_);
+    EXPECT_EQ((*journal)->spent().tokens, tokens_);
+    calls_ = tokens_ = 0;
+    return unit_replies(**journal);
+  }
+
+  std::unique_ptr<ModelServer> server_;
+  std::string dir_;
+  std::int64_t calls_ = 0, tokens_ = 0;
+};
+
+TEST_F(RealModel, EveryDesignEndsInOneOrInAFailureSlow) {
+  const std::string with = configured("grammar", "planner = false\n");
+  const Output tested = gabbro("agents test " + with.substr(0, with.find("--dir")) + "2>&1");
+  EXPECT_EQ(tested.code, 0) << tested.text;
+  EXPECT_NE(tested.text.find("grammar"), std::string::npos) << tested.text;
+  for (const char* parent : {"llama", "gla", "hyena"}) run(with, parent);
+  const UnitReplies units = accounted("grammar");
+  EXPECT_GT(units.whole + units.cut, 0) << "no unit was asked for";
+  EXPECT_EQ(units.parsed, units.whole);
+
+  run(configured("none", "planner = true\n"), "llama");
+  accounted("none");
+}
+
+}  // namespace
+}  // namespace gabbro
