@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agents/plan.h"
 #include "agents/replies.h"
 #include "agents/roles.h"
 #include "agents/similar.h"
@@ -93,6 +94,9 @@ Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& par
       talk.report().proposal = describe(proposal);
       if (auto ok = check_new(talk, proposal); !ok) return ok;
       GABBRO_TRY(base, prepare(proposal, talk.brief().mode, parents, talk.tools().library));
+      if (!talk.settings().planner)  // nobody can give its units other names later
+        if (auto plan = make_plan(talk, proposal, base); !plan)
+          return fail("proposal", plan.error().message, plan.error().hint);
       if (auto ok = check_review(talk, proposal); !ok) return ok;
       accepted = {std::move(proposal), std::move(base)};
       return true;

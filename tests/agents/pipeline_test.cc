@@ -87,6 +87,20 @@ TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
   EXPECT_NE(r.program.find("mixer=GLA"), std::string::npos);
 }
 
+TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
+  Script s;
+  fill_happy(s);
+  s.lines["proposer"] = {
+      R"({"title": "A taken name", "idea": "A unit named as the design of the parent.", "place": "stack.0.*.mixer", "from": "", "units": ["Llama"]})",
+      kProposal};
+  Settings settings;
+  settings.planner = false;
+  const auto r = run(s, mutation(), settings);
+  EXPECT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_EQ(r.attempts, 2);
+  EXPECT_NE(s.last_said_to("proposer", 1).find("Llama is a name of a parent's own"), std::string::npos);
+}
+
 TEST(Pipeline, FromScratchMakesAWholeDesign) {
   Script s;
   fill_happy(s);
