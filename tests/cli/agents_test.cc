@@ -123,7 +123,8 @@ TEST_F(Agents, WithoutAModelThereIsAMessageAndNoNumbers) {
   EXPECT_NE(out.text.find("chat down"), std::string::npos) << out.text;
   out = gabbro("agents bench --json --designs 2 " + options);
   EXPECT_EQ(out.code, 1);
-  for (const json& v : json::parse(out.text)["variants"]) EXPECT_EQ(v["designs"], 0);
+  const json bench = json::parse(out.text);
+  for (const json& v : bench["variants"]) EXPECT_EQ(v["designs"], 0);
 }
 
 TEST_F(Agents, WrongUseIsSaid) {
