@@ -68,6 +68,7 @@ Result<bool> Campaign::State::begin_tasks() {
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
   for (const auto& [arm, strategy] : arms) {
+    if (agents->team->running() >= agents->team->places()) return true;
     if (!evolve::asks_agents(arm) || spent_out || rests(arm)) continue;
     // What agents made and nobody trains yet counts as in the making: they do not run ahead of the workers.
     int open = 0;

@@ -27,13 +27,6 @@ int failed(const char* command, const std::string& what, const Error& error) {
   return kUsage;
 }
 
-// What a model wrote may not steer the terminal: control characters are shown as dots.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '.';
-  return text;
-}
-
 std::string indented(const std::string& raw) {
   const std::string text = printable(raw);
   std::string out;

@@ -16,6 +16,7 @@
 #include "chat/journal.h"
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -94,13 +95,6 @@ int run_top(const RecordCommand& c) {
 }
 
 namespace {
-
-// What a model wrote may not steer the terminal.
-std::string printable(std::string text) {
-  for (char& ch : text)
-    if ((static_cast<unsigned char>(ch) < 0x20 && ch != '\n' && ch != '\t') || ch == 0x7f) ch = '.';
-  return text;
-}
 
 // Who said what, in order. Of a question only what the one before it of the same role did not say: prompts begin alike.
 Result<std::string> talk_text(const store::Store& store, const Named& named) {
