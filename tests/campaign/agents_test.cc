@@ -57,6 +57,14 @@ Plan plan_with_agents(std::vector<std::string> arms = {"agents"}) {
   return plan;
 }
 
+// Every other run outlasts what is in the making, so that agents bring designs on a busy machine too.
+Pretend::Change outlasting(const agents::Team& team) {
+  return [&team, runs = 0](const auto&, auto&, auto&) mutable {
+    if (++runs % 2 == 0)
+      while (team.running() > 0) usleep(1000);
+  };
+}
+
 int designs_of_agents(const evolve::Population& p) {
   int out = 0;
   for (const evolve::Individual& i : p.individuals()) out += i.born.task != 0 ? 1 : 0;
@@ -71,7 +79,7 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   agents::Team team(written, 2);
   Agents agents{&team, {}, [] { return std::string("nothing spent"); }};
   c->ask(&agents);
-  Pretend executor(2, 2000);
+  Pretend executor(2, 2000, outlasting(team));
   std::string news;
   const auto why = c->run({.trials = 60}, executor, kNeverStop, [&](const Snapshot& s) { news = s.agents; });
   ASSERT_TRUE(why) << why.error().message;
@@ -152,7 +160,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     agents::Team team(written, 2);
     Agents agents{&team, {}, {}};
     c->ask(&agents);
-    Pretend executor(1, 3000);
+    Pretend executor(1, 3000, outlasting(team));
     ASSERT_TRUE(deliver(folder / "a", {"1-x", "direction", "use fewer gates", 0}));
     ASSERT_TRUE(c->run({.trials = 26}, executor, kNeverStop, kNoView));
     ASSERT_GT(designs_of_agents(c->population()), 2);
@@ -279,7 +287,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
       2);
   Agents agents{&team, {}, {}};
   c->ask(&agents);
-  Pretend executor(2, 2000);
+  Pretend executor(2, 2000, outlasting(team));
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GE(count.load(), 6);
