@@ -4,16 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "agents/expected.h"
 #include "agents/pipeline.h"
-#include "agents/settings.h"
 #include "base/files.h"
-#include "chat/desk.h"
 #include "chat/estimate.h"
 #include "chat/replay.h"
+#include "cli/agents_desk.h"
 #include "cli/files.h"
 #include "cli/literature.h"
 #include "zoo/library.h"
@@ -26,13 +23,6 @@ namespace {
 
 std::string file_in(const std::string& dir) { return dir + "/agents.toml"; }
 std::string talk_in(const std::string& dir) { return dir + "/talk.db"; }
-
-Result<std::string> text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) return fail("io", "cannot read " + path, "gabbro evolve --agents FILE names a configuration");
-  return text;
-}
 
 }  // namespace
 
@@ -90,19 +80,17 @@ bool Agency::is_there(const std::string& dir) {
 }
 
 Result<bool> Agency::install(const std::string& file, const std::string& dir) {
-  GABBRO_TRY(text, text_of(file));
-  if (const auto config = chat::parse_config(text); !config) return tl::unexpected(config.error());
-  if (const auto settings = agents::parse_settings(text); !settings) return tl::unexpected(settings.error());
+  GABBRO_TRY(config, read_agents_config(file));
   std::error_code error;
   fs::create_directories(dir, error);
-  return replace_file(file_in(dir), text);
+  return replace_file(file_in(dir), config.text);
 }
 
 Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::string& replayed,
                                              std::uint64_t seed) {
-  GABBRO_TRY(text, text_of(file_in(dir)));
-  GABBRO_TRY(config, chat::parse_config(text));
-  GABBRO_TRY(settings, agents::parse_settings(text));
+  GABBRO_TRY(read, read_agents_config(file_in(dir)));
+  const chat::Config& config = read.models;
+  const agents::Settings& settings = read.settings;
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   parts->settings = settings;

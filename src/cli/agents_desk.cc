@@ -14,26 +14,27 @@ namespace {
 
 std::atomic<int> g_interrupts{0};
 
-Result<std::string> read_config(const std::string& path) {
+}  // namespace
+
+Result<AgentsConfig> read_agents_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail("io", "cannot read " + path, "docs/agents.md says what an agents.toml holds");
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  GABBRO_TRY(settings, agents::parse_settings(text));
+  GABBRO_TRY(models, chat::parse_config(text));
+  return AgentsConfig{std::move(text), std::move(models), settings};
 }
-
-}  // namespace
 
 Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, const std::string& dir) {
   std::unique_ptr<AgentsDesk> out(new AgentsDesk);
-  GABBRO_TRY(text, read_config(config));
-  GABBRO_TRY(settings, agents::parse_settings(text));
-  GABBRO_TRY(models, chat::parse_config(text));
-  out->settings_ = settings;
+  GABBRO_TRY(read, read_agents_config(config));
+  out->settings_ = read.settings;
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return fail("io", fmt::format("cannot make the folder {}: {}", dir, error.message()));
   GABBRO_TRY(journal, chat::Journal::open(dir + "/talk.db"));
   out->journal_ = std::move(journal);
-  GABBRO_TRY(desk, chat::Desk::open(std::move(models), *out->journal_));
+  GABBRO_TRY(desk, chat::Desk::open(std::move(read.models), *out->journal_));
   out->desk_ = std::move(desk);
   g_interrupts = 0;
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_interrupts; });

@@ -12,6 +12,15 @@
 
 namespace gabbro::cli {
 
+/// The text of an agents.toml, and what it says to each of its readers.
+struct AgentsConfig {
+  std::string text;
+  chat::Config models;
+  agents::Settings settings;
+};
+/// Errors: those of the configuration (with its line), "io".
+Result<AgentsConfig> read_agents_config(const std::string& path);
+
 /// Opened for as long as a command asks models. Ctrl-C ends calls under way with "stopped".
 class AgentsDesk {
  public:
