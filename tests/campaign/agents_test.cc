@@ -18,15 +18,6 @@
 namespace gabbro::campaign {
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-#define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
-#else
-#define SKIP_UNDER_SANITIZERS() static_cast<void>(0)
-#endif
-
-const auto kNeverStop = [] { return 0; };
-const auto kNoView = [](const Snapshot&) {};
-
 // A design of the brief, by operators instead of words: a function of the brief alone.
 record::TaskReport written(const agents::Brief& brief) {
   record::TaskReport out;

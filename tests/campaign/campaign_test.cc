@@ -16,16 +16,6 @@
 namespace gabbro::campaign {
 namespace {
 
-// Dozens of runs with a screened design each take minutes there; the layers below are tested under sanitizers by their own tests.
-#ifdef __SANITIZE_ADDRESS__
-#define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
-#else
-#define SKIP_UNDER_SANITIZERS() static_cast<void>(0)
-#endif
-
-const auto kNeverStop = [] { return 0; };
-const auto kNoView = [](const Snapshot&) {};
-
 std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64_t seed = 1) {
   auto c = Campaign::create({dir}, small_plan(seed));
   EXPECT_TRUE(c) << c.error().message;

@@ -20,6 +20,16 @@
 
 namespace gabbro::campaign {
 
+// Dozens of runs with a screened design each take minutes there; the layers below are tested under sanitizers by their own tests.
+#ifdef __SANITIZE_ADDRESS__
+#define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
+#else
+#define SKIP_UNDER_SANITIZERS() static_cast<void>(0)
+#endif
+
+inline const auto kNeverStop = [] { return 0; };
+inline const auto kNoView = [](const Snapshot&) {};
+
 class Pretend : public jobs::Executor {
  public:
   using Change = std::function<void(const record::TrialSpec&, record::TrialResult&, jobs::Ended&)>;
