@@ -153,7 +153,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     c->ask(&agents);
     Pretend executor(1, 3000, outlasting(team));
     ASSERT_TRUE(deliver(folder / "a", {"1-x", "direction", "use fewer gates", 0}));
-    ASSERT_TRUE(c->run({.trials = 26}, executor, kNeverStop, kNoView));
+    ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
     ASSERT_GT(designs_of_agents(c->population()), 2);
     first = story(c->population());
   }
@@ -166,7 +166,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   c->ask(&agents);
   c->follow(moments(*record));
   Pretend executor(1);
-  const auto why = c->run({.trials = 26}, executor, kNeverStop, kNoView);
+  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_EQ(story(c->population()), first);
 }
