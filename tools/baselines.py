@@ -112,12 +112,20 @@ def make_plan(gabbro, settings, folder, text):
     }
     file = folder / "plan.json"
     before = read_json(file)
-    if before is None:
+    if before is None or is_extension(before, plan):
         write_atomically(file, json.dumps(plan, indent=2) + "\n")
     elif different := list(differences(before, plan)):
         raise Failure(f"{file} is of another campaign:\n  " + "\n  ".join(different) +
                       "\nuse the same options and the same gabbro, or another folder by --runs")
     return plan
+
+
+def is_extension(before, plan):
+    """Whether the plan only adds designs: those that were there keep their runs."""
+    known = before["settings"]["designs"]
+    kept = {"settings": plan["settings"] | {"designs": known}, "designs": {d: plan["designs"].get(d) for d in known},
+            "corpus": plan["corpus"], "worker": plan["worker"]}
+    return not list(differences(before, kept)) and set(known) < set(plan["settings"]["designs"])
 
 
 @dataclass
