@@ -77,8 +77,8 @@ Vec ddlerp(const UnitRun& r, int t, int n) {
   const Vec m = along(r.param("z"), "D"), c = along(param(1), "D"), last = before(r, t);
   Vec x = r.x[t], z = x;
   for (int d = 0; d < kWidth; ++d) z[d] += (last[d] - x[d]) * m[d];
-  const Vec low = map(project(z, param(2), {}, "rank", "D"), [](double v) { return std::tanh(v); });
-  const Vec amount = add(c, project(low, param(3), {}, "D", "rank"));
+  const Vec low = map(project(z, param(2), {}, "r", "D"), [](double v) { return std::tanh(v); });
+  const Vec amount = add(c, project(low, param(3), {}, "D", "r"));
   for (int d = 0; d < kWidth; ++d) x[d] += (last[d] - x[d]) * amount[d];
   return x;
 }
@@ -90,13 +90,13 @@ TEST(Zoo, Rwkv6) {
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
     const Vec low =
-        map(project(ddlerp(r, t, 4), r.param("low"), {}, "r", "D"), [](double v) { return std::tanh(v); });
+        map(project(ddlerp(r, t, 4), r.param("low"), {}, "f", "D"), [](double v) { return std::tanh(v); });
     for (int h = 0; h < kHeads; ++h) {
       const Vec receptance = project(ddlerp(r, t, 0), r.param("r"), head(h), "k"),
                 k = project(ddlerp(r, t, 1), r.param("key"), head(h), "k"),
                 v = project(ddlerp(r, t, 2), r.param("val"), head(h), "v"),
                 gate = map(project(ddlerp(r, t, 3), r.param("gate"), head(h), "v"), silu);
-      const Vec d = add(along(r.param("w"), "k", head(h)), project(low, r.param("w_2"), head(h), "k", "r"));
+      const Vec d = add(along(r.param("d"), "k", head(h)), project(low, r.param("d_2"), head(h), "k", "f"));
       Mat with_bonus = S[h];
       write(with_bonus, times(along(r.param("u"), "k", head(h)), k), v);
       const Vec o = normed(r, read(with_bonus, receptance));
