@@ -46,6 +46,9 @@ int Campaign::State::highest_rung(const Left& left) const {
 Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
   if (plan.twins) return evolve::next_twin_run(population, plan.seed);
   if (phase == Phase::kSearch) {
+    // A comparison that an earlier session began is brought to its end before anything new is looked for.
+    if (is_compared())
+      if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;
     if (auto run = evolve::next_run(population, plan.seed, phase, highest_rung(left))) return run;
     if (!exhausted) {
       GABBRO_TRY(proposed, propose());
@@ -58,6 +61,16 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   if (plan.settings.ablate)
     if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
+}
+
+// Whether the last comparison of the present leader was begun.
+bool Campaign::State::is_compared() const {
+  const evolve::Leader best = evolve::leader(population);
+  if (best.rung < 0) return false;
+  const std::vector<std::int64_t>& runs = population.individual(best.design).trials;
+  return std::any_of(runs.begin(), runs.end(), [&](std::int64_t id) {
+    return population.trial(id).begun.purpose == "final";
+  });
 }
 
 // The arm that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.

@@ -48,6 +48,7 @@ struct Campaign::State {
   // decide.cc: what comes next.
   [[nodiscard]] evolve::Phase phase(const Left& left) const;
   [[nodiscard]] int highest_rung(const Left& left) const;
+  [[nodiscard]] bool is_compared() const;
   Result<std::optional<evolve::Wanted>> decide(evolve::Phase& phase, const Left& left);
   [[nodiscard]] std::optional<std::size_t> next_arm() const;
   Result<std::optional<evolve::Wanted>> propose();

@@ -54,6 +54,33 @@ TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) {
   EXPECT_GT(stopped, 0);
 }
 
+TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c) << c.error().message;
+  for (const std::int64_t trials : {40, 60}) {
+    Pretend executor;
+    const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+  }
+  const std::vector<evolve::Trial>& runs = c->population().trials();
+  const auto compares = [](const evolve::Trial& t) {
+    return t.begun.purpose == "final" || t.begun.purpose == "ablation";
+  };
+  const auto first = std::find_if(runs.begin(), runs.end(), compares);
+  const auto more = runs.begin() + 40, searched = std::find_if_not(more, runs.end(), compares);
+  ASSERT_LT(first, more);
+  ASSERT_NE(searched, runs.end());
+  const auto seeds_of_leader = [&](auto end) {
+    return std::count_if(runs.begin(), end, [&](const evolve::Trial& t) {
+      return t.begun.purpose == "final" && t.begun.design == first->begun.design;
+    });
+  };
+  EXPECT_LT(seeds_of_leader(more), small_plan().settings.final_seeds);
+  EXPECT_EQ(seeds_of_leader(searched), small_plan().settings.final_seeds);
+}
+
 TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
