@@ -1,4 +1,4 @@
-// Training steps with recurrences in chunks of positions and step by step: the same small design, in turns in one run.
+// Training steps with recurrences as training runs them and step by step, an ATen call for each op: the same small design, in turns in one run.
 //
 // bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their scans; milliseconds of a step in both forms and their
 // ratio, medians over rounds. The ratio of processor times does not depend on what else the machine does. The first row has
@@ -110,7 +110,7 @@ bool compare_models(const Options& o, const std::string& mixer) {
   if (o.pairs)
     other.convolutions.reset();
   else
-    other.chunks.reset();
+    other.chunks.reset(), other.programs = false;
   const auto steps = exec::torch::make_model(graph, 1, other);
   const auto step_of = [&](exec::Model& model) {
     return [&](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
@@ -186,7 +186,7 @@ bool compare_bare(const Options& o, const std::string& mixer) {
   exec::torch::use_threads(o.threads);
   std::vector<ir::NodeId> fast_wanted, slow_wanted;
   const ir::Graph fast = bare(e.graph, &o.sizes, fast_wanted), slow = bare(e.graph, nullptr, slow_wanted);
-  exec::torch::Executor chunks(fast, fast_wanted, {}), steps(slow, slow_wanted, {});
+  exec::torch::Executor chunks(fast, fast_wanted, {}), steps(slow, slow_wanted, {.programs = false});
   const exec::torch::Batch batch = random_inputs(o, slow);
   compare(
       o, mixer, [&](int) { chunks.run({}, batch); }, [&](int) { steps.run({}, batch); });

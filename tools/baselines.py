@@ -100,7 +100,7 @@ def differences(a, b, path=""):
         yield f"{path}: {a} there, {b} now"
 
 
-def make_plan(gabbro, settings, folder, text):
+def make_plan(gabbro, settings, folder, text, another_worker):
     """Writes plan.json, or finds that the one that is there says the same: runs of one folder are comparable."""
     corpus = folder / "corpus"
     build_corpus(gabbro, settings, corpus, text)
@@ -108,24 +108,28 @@ def make_plan(gabbro, settings, folder, text):
         "settings": settings.as_json(),
         "designs": {design: facts_of(gabbro, settings, design) for design in settings.designs},
         "corpus": corpus_facts(gabbro, corpus, settings.vocab),
-        "worker": hashlib.sha256((gabbro.parent / "gabbro-worker").read_bytes()).hexdigest()[:16],
+        "workers": [hashlib.sha256((gabbro.parent / "gabbro-worker").read_bytes()).hexdigest()[:16]],
     }
     file = folder / "plan.json"
     before = read_json(file)
+    if before is not None and plan["workers"][0] in before["workers"]:
+        plan["workers"] = before["workers"]
+    elif before is not None and another_worker:
+        plan["workers"] = before["workers"] + plan["workers"]
     if before is None or is_extension(before, plan):
         write_atomically(file, json.dumps(plan, indent=2) + "\n")
     elif different := list(differences(before, plan)):
         raise Failure(f"{file} is of another campaign:\n  " + "\n  ".join(different) +
-                      "\nuse the same options and the same gabbro, or another folder by --runs")
+                      "\nuse the same options and the same gabbro, or another folder by --runs; --another-worker goes on with a new build")
     return plan
 
 
 def is_extension(before, plan):
-    """Whether the plan only adds designs: those that were there keep their runs."""
+    """Whether the plan only adds designs or a build of the worker: what was there keeps its runs."""
     known = before["settings"]["designs"]
     kept = {"settings": plan["settings"] | {"designs": known}, "designs": {d: plan["designs"].get(d) for d in known},
-            "corpus": plan["corpus"], "worker": plan["worker"]}
-    return not list(differences(before, kept)) and set(known) < set(plan["settings"]["designs"])
+            "corpus": plan["corpus"], "workers": plan["workers"][:len(before["workers"])]}
+    return not list(differences(before, kept))
 
 
 @dataclass
@@ -262,7 +266,7 @@ def run_campaign(options):
             raise Failure(f"there is no {file}")
     with lock_folder(options.runs) as lock:
         settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
-        plan = make_plan(gabbro, settings, options.runs, options.text)
+        plan = make_plan(gabbro, settings, options.runs, options.text, options.another_worker)
         campaign = Campaign(options.runs, settings, plan["corpus"]["splits"]["valid"]["documents"])
         return Driver(gabbro, campaign, options.blimp.resolve(), options.jobs, lock).run()
 
@@ -308,6 +312,7 @@ def parse_arguments(arguments):
     run.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro", help="the program, its worker beside it (build/gabbro)")
     run.add_argument("--text", type=Path, help="folder of train.txt.xz and valid.txt.xz; needed when there is no corpus yet")
     run.add_argument("--blimp", type=Path, required=True, help="the minimal pairs, JSON lines")
+    run.add_argument("--another-worker", action="store_true", help="go on with another build of the worker than before; the report counts them")
     run.add_argument("--jobs", type=int, default=2, help="workers at a time (2)")
     kinds = {"rates": tuple_of(float), "seeds": tuple_of(int), "designs": designs}
     for field in fields(Settings):

@@ -68,9 +68,8 @@ bool Campaign::State::is_compared() const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return false;
   const std::vector<std::int64_t>& runs = population.individual(best.design).trials;
-  return std::any_of(runs.begin(), runs.end(), [&](std::int64_t id) {
-    return population.trial(id).begun.purpose == "final";
-  });
+  return std::any_of(runs.begin(), runs.end(),
+                     [&](std::int64_t id) { return population.trial(id).begun.purpose == "final"; });
 }
 
 // The arm that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.

@@ -83,6 +83,17 @@ std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeI
   return live;
 }
 
+std::vector<bool> varying_nodes(const Graph& graph, const Scan& scan) {
+  const auto& nodes = graph.bodies[scan.body].nodes;
+  const auto invariant = static_cast<std::int32_t>(scan.inits.size() + scan.sequences.size());
+  std::vector<bool> varies(nodes.size(), false);
+  for (std::size_t id = 0; id < nodes.size(); ++id) {
+    varies[id] = nodes[id].op == Op::kArg && nodes[id].index < invariant;
+    for_each_operand(graph, nodes[id], [&](NodeId operand) { varies[id] = varies[id] || varies[operand]; });
+  }
+  return varies;
+}
+
 std::int64_t elements(const Graph& graph, const AxisList& axes) {
   std::int64_t n = 1;
   for (AxisId a : axes)

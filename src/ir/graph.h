@@ -233,6 +233,9 @@ void for_each_operand(const Graph& graph, const Node& node, F&& f) {
 /// Which nodes of body `body` the given nodes depend on, themselves included; one flag per node. O(nodes).
 std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeId> from);
 
+/// Which nodes of the body of `scan` depend on its states or sequences; one flag per node. O(nodes).
+std::vector<bool> varying_nodes(const Graph& graph, const Scan& scan);
+
 /// Elements of a value at one position: the product of its axes other than time and past.
 std::int64_t elements(const Graph& graph, const AxisList& axes);
 

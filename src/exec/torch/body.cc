@@ -23,24 +23,24 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
   readers_.assign(count, 0);
   scans_.resize(count);
   steps_.resize(count);
+  programs_.resize(count);
   const ir::Scan* scan = nullptr;
   for (const ir::Scan& s : graph.scans)
     if (s.body == body && body != 0) scan = &s;
-  const int first_invariant = scan ? static_cast<int>(scan->inits.size() + scan->sequences.size()) : 0;
+  const std::vector<bool> varies = scan ? ir::varying_nodes(graph, *scan) : std::vector<bool>();
   for (NodeId id = 0; id < static_cast<NodeId>(count); ++id) {
     if (!live[id]) continue;
     const Node& node = nodes_[id];
     Form& form = forms_[id];
     form.axes = node.type.axes;
-    form.batch = scan ? node.op == Op::kArg && node.index < first_invariant : node.type.time();
-    ir::for_each_operand(graph, node, [&](NodeId in) {
-      ++readers_[in];
-      if (scan && forms_[in].batch) form.batch = true;
-    });
+    form.batch = scan ? varies[id] : node.type.time();
+    ir::for_each_operand(graph, node, [&](NodeId in) { ++readers_[in]; });
     (scan && form.batch ? varying_ : fixed_).push_back(id);
     if (node.op == Op::kScan) {
       const int step = graph.scans[node.index].body;
       steps_[id].emplace_back(graph, step, graph.bodies[step].outputs, settings);
+      if (settings.device.is_cpu() && settings.programs)
+        programs_[id] = StepProgram::make(graph, body, graph.scans[node.index]);
     }
   }
   if (scan) return;
@@ -106,7 +106,7 @@ void Body::run_plan(const Sources& sources) {
     for_each_read(unit, [&](NodeId in) {
       if (--left[in] > 0) return;
       values_[in] = at::Tensor();
-      scans_[in] = ScanResult();
+      scans_[in] = StepProgram::Values();
     });
   }
 }
@@ -162,7 +162,7 @@ std::int64_t Body::window_of(NodeId id) const {
 
 // A final state counts every document: they are sequences of their own.
 at::Tensor Body::scan_out(const Node& node) const {
-  const ScanResult& result = scans_[node.in[0]];
+  const StepProgram::Values& result = scans_[node.in[0]];
   return node.index >= 0 ? result.outputs[static_cast<std::size_t>(node.index)]
                          : result.finals[static_cast<std::size_t>(-1 - node.index)];
 }
@@ -174,7 +174,25 @@ void Body::run_affine(NodeId id, const Sources& sources) {
   scans_[id].outputs = torch::run_affine(graph_, affine, in, *sources.sequence);
 }
 
+void Body::run_program(NodeId id, const Sources& sources) {
+  const ir::Scan& scan = graph_.scans[nodes_[id].index];
+  Body& step = steps_[id][0];
+  const auto values = [&](const std::vector<NodeId>& of) {
+    std::vector<at::Tensor> list;
+    for (const NodeId operand : of) list.push_back(values_[operand].to(options_));
+    return list;
+  };
+  std::vector<at::Tensor> args(scan.inits.size() + scan.sequences.size());
+  for (at::Tensor& invariant : values(scan.invariants)) args.push_back(std::move(invariant));
+  step.run(step.fixed(), {.params = sources.params, .batch = nullptr, .args = args, .sequence = nullptr});
+  StepProgram::Inputs in{values(scan.inits), values(scan.sequences), {}};
+  for (const NodeId read : programs_[id]->reads()) in.fixed.push_back(step.value(read).to(options_));
+  scans_[id] = programs_[id]->run(graph_, scan, std::move(in), sources.sequence->chunked(plan_.chunk[id]));
+  step.clear();
+}
+
 void Body::run_scan(NodeId id, const Sources& sources) {
+  if (programs_[id]) return run_program(id, sources);
   const ir::Scan& scan = graph_.scans[nodes_[id].index];
   Body& step = steps_[id][0];
   Sequence& sequence = sources.sequence->chunked(plan_.chunk[id]);
@@ -193,7 +211,7 @@ void Body::run_scan(NodeId id, const Sources& sources) {
   const Sources inner{.params = sources.params, .batch = nullptr, .args = args, .sequence = nullptr};
   step.run(step.fixed(), inner);
 
-  ScanResult& out = scans_[id];
+  StepProgram::Values& out = scans_[id];
   out.finals.assign(states, at::Tensor());
   std::vector<std::vector<at::Tensor>> rows(results.size() - states, std::vector<at::Tensor>(length));
   std::vector<at::Tensor> current(states);

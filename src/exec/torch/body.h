@@ -9,6 +9,7 @@
 #include "exec/torch/executor.h"
 #include "exec/torch/kernels.h"
 #include "exec/torch/plan.h"
+#include "exec/torch/step_program.h"
 
 namespace gabbro::exec::torch {
 
@@ -48,6 +49,7 @@ class Body {
   template <class F>
   void for_each_read(const Unit& unit, F&& f) const;
   void run_scan(ir::NodeId id, const Sources& sources);
+  void run_program(ir::NodeId id, const Sources& sources);
   void run_affine(ir::NodeId id, const Sources& sources);
   [[nodiscard]] at::Tensor scan_out(const ir::Node& node) const;
 
@@ -80,12 +82,10 @@ class Body {
     std::int64_t block = 0;   // elements of the widest value at one position (and past position)
     std::int64_t window = 0;  // the largest of its values over pairs
   };
-  std::vector<Slots> slots_;  // by region
-  struct ScanResult {
-    std::vector<at::Tensor> outputs, finals;
-  };
-  std::vector<ScanResult> scans_;         // by node
-  std::vector<std::vector<Body>> steps_;  // by node: empty, or the body of its scan
+  std::vector<Slots> slots_;                          // by region
+  std::vector<StepProgram::Values> scans_;            // by node
+  std::vector<std::vector<Body>> steps_;              // by node: empty, or the body of its scan
+  std::vector<std::optional<StepProgram>> programs_;  // by node: the step as instructions, where it can be
 };
 
 }  // namespace gabbro::exec::torch

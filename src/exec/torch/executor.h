@@ -32,6 +32,8 @@ struct Settings {
   // loss from the logits. The value is handed over, and may be overwritten.
   int late_input = -1;
   ir::NodeId late_reads = -1;
+  bool programs =
+      true;  // steps of recurrences that are not affine as instructions (step_program.h), on the CPU
   std::int64_t block =
       0;  // positions computed at a time in regions (plan.h); 0: as many as fit a core's cache
 };

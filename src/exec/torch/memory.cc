@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "exec/torch/step_program.h"
+
 namespace gabbro::exec::torch {
 
 using ir::Node;
@@ -46,9 +48,13 @@ class Account {
         readers_(nodes_.size(), 0),
         holds_(nodes_.size(), 0),
         source_(nodes_.size(), -1),
-        varies_(nodes_.size(), false) {
+        varies_(nodes_.size(), false),
+        at_once_(nodes_.size(), false) {
     for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id) {
       const Node& node = nodes_[at(id)];
+      if (node.op == Op::kScan && settings.programs && settings.device.is_cpu())
+        at_once_[at(id)] =
+            StepProgram::make(graph, 0, graph.scans[static_cast<std::size_t>(node.index)]).has_value();
       if (node.op == Op::kConvolve && node.amount == 2) continue;
       varies_[at(id)] = node.op == Op::kTokens || node.op == Op::kInput || node.op == Op::kScan;
       ir::for_each_operand(graph_, node,
@@ -122,7 +128,7 @@ class Account {
     for (std::size_t i = scan.inits.size(); i < outputs.size(); ++i) {
       ir::Type type = graph_.node(scan.body, outputs[i]).type;
       type.add(ir::kTime);
-      sum += 2 * width_ * numbers(type, plan_.chunk[at(id)]);  // position by position, then as one
+      sum += (at_once_[at(id)] ? 1 : 2) * width_ * numbers(type, plan_.chunk[at(id)]);
     }
     return sum;
   }
@@ -180,6 +186,8 @@ class Account {
   std::vector<int> holds_;      // by source: how many results show its numbers
   std::vector<NodeId> source_;  // whose numbers a result shows
   std::vector<bool> varies_;    // sequences differ in it
+  std::vector<bool>
+      at_once_;  // scans whose values are written where they stay, not position by position first
   std::int64_t now_ = 0, peak_ = 0;
 };
 

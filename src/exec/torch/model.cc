@@ -121,7 +121,10 @@ class TorchModel : public Model {
       first_.push_back(at::zeros_like(weights_.back()));
       second_.push_back(at::zeros_like(weights_.back()));
     }
-    Settings settings{.dtype = dtype_, .device = device_, .half = options.precision == Precision::kBFloat16};
+    Settings settings{.dtype = dtype_,
+                      .device = device_,
+                      .half = options.precision == Precision::kBFloat16,
+                      .programs = options.programs};
     forward_ = std::make_unique<Executor>(forward_graph_, std::vector<ir::NodeId>{logits_}, settings);
     const auto forward = static_cast<ir::NodeId>(graph_.bodies[0].nodes.size());
     std::vector<ir::NodeId> wanted = build_gradient();

@@ -36,6 +36,7 @@ struct ModelOptions {
   Precision precision = Precision::kFloat32;
   // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
   std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
+  bool programs = true;  // steps of all other recurrences without calls of ATen (step_program.h), on the CPU
   // Sums over the past with weights by distance as convolutions; nullopt: pair by pair.
   std::optional<ir::ConvolveOptions> convolutions = ir::ConvolveOptions{};
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all

@@ -1,0 +1,51 @@
+// Recurrences that are not affine, on the CPU: the body of a scan as instructions that run without a call of ATen.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <vector>
+
+#include "exec/torch/sequence.h"
+#include "exec/torch/step_kernel.h"
+#include "ir/graph.h"
+
+namespace gabbro::exec::torch {
+
+/// The step of one scan. Values of a step lie side by side in a scratch memory of one thread, and share it once they are read no more; copies
+/// along axes, renamed, split and cut values are views. Nodes that depend on neither states nor sequences are computed elsewhere, once.
+class StepProgram {
+ public:
+  /// Of a scan in body `body`. None when the step holds an op without an instruction: tables, top-k, a recurrence within.
+  static std::optional<StepProgram> make(const ir::Graph& graph, int body, const ir::Scan& scan);
+
+  /// Nodes of the step to be computed before, in the order of Inputs::fixed.
+  [[nodiscard]] const std::vector<ir::NodeId>& reads() const { return reads_; }
+
+  struct Values {
+    std::vector<at::Tensor> outputs;  // [B, T, axes...], per-step values
+    std::vector<at::Tensor> finals;   // [axes...], summed over all documents
+  };
+  struct Inputs {
+    std::vector<at::Tensor> inits;      // [axes...]
+    std::vector<at::Tensor> sequences;  // [B or 1, T, axes...]
+    std::vector<at::Tensor> fixed;      // [axes...], the values of reads()
+  };
+  /// All of one type, float or double. In parallel over sequences, so that results do not depend on the number of threads. O(B T
+  /// instructions).
+  [[nodiscard]] Values run(const ir::Graph& graph, const ir::Scan& scan, Inputs in,
+                           const Sequence& sequence) const;
+
+ private:
+  friend class StepCompiler;
+  template <class T>
+  void run_rows(const Inputs& in, const Sequence& sequence, bool reverse, Values& out) const;
+
+  // Memories, in order: scratch, states, new states, items of sequences, fixed values, per-step values.
+  std::vector<Instruction> code_;
+  std::vector<ir::NodeId> reads_;
+  std::int64_t scratch_ = 0;  // numbers
+  std::vector<std::int64_t> state_sizes_;
+};
+
+}  // namespace gabbro::exec::torch
