@@ -365,21 +365,39 @@ at::Tensor rows_of(const at::Tensor& index, std::int64_t rows) {
   return at::nan_to_num(index, 0.0).floor().clamp(0, static_cast<double>(rows - 1)).to(at::kLong);
 }
 
+// Rows of tables that lie one behind the other, one for each sequence: [B, ...] from [B or 1, ...].
+at::Tensor rows_apart(const at::Tensor& rows, std::int64_t batch, std::int64_t extent) {
+  std::vector<std::int64_t> sizes = rows.sizes().vec(), first(sizes.size(), 1);
+  sizes[0] = first[0] = batch;
+  return rows.expand(sizes) + (at::arange(batch, rows.options()) * extent).view(first);
+}
+
+// In the step of a scan each sequence may have a table of its own.
 at::Tensor lookup(const Call& c) {
   const AxisId axis = c.node.axes[0];
   AxisList rest = c.forms[0].axes;
   rest.erase(rest.find(axis));
-  const at::Tensor table = c.in[0].movedim(c.forms[0].dim(axis), 0);
-  const at::Tensor rows = rows_of(c.in[1], extent(c, axis));
+  const bool apart = c.forms[0].batch;
+  at::Tensor table = c.in[0].movedim(c.forms[0].dim(axis), apart ? 1 : 0);
+  at::Tensor rows = rows_of(c.in[1], extent(c, axis));
+  if (apart) {
+    if (!c.forms[1].batch) rows = rows.unsqueeze(0);
+    const std::int64_t batch = std::max(rows.size(0), table.size(0));
+    std::vector<std::int64_t> sizes = table.sizes().vec();
+    sizes[0] = batch;
+    table = table.expand(sizes).flatten(0, 1);
+    rows = rows_apart(rows, batch, extent(c, axis));
+  }
   std::vector<std::int64_t> sizes = rows.sizes().vec();
   for (const AxisId a : rest) sizes.push_back(extent(c, a));
   const at::Tensor found = table.contiguous().index_select(0, rows.flatten()).view(sizes);
   AxisList axes = c.forms[1].axes;
   for (const AxisId a : rest) axes.push_back(a);
-  return ascending(found, c.forms[1].batch, axes);
+  return ascending(found, apart || c.forms[1].batch, axes);
 }
 
-// The gradient of a lookup: rows of x are added where the index says, over all positions and sequences.
+// The gradient of a lookup: rows of x are added where the index says, over all positions and sequences; in the step of a scan for each
+// sequence apart.
 at::Tensor scatter(const Call& c) {
   const AxisId axis = c.node.axes[0];
   const Form &x_form = c.forms[0], &index_form = c.forms[1];
@@ -405,23 +423,31 @@ at::Tensor scatter(const Call& c) {
     rows = rows.expand(sizes_of_pairs);
     x = mask_pairs(x, x_form, *c.sequence, c.window, 0);
   }
+  const bool apart = c.form.batch;
+  if (apart && !x_form.batch) x = x.unsqueeze(0);
+  if (apart && !index_form.batch) rows = rows.unsqueeze(0);
+  if (apart) {
+    sizes[0] *= std::max(rows.size(0), x.size(0));
+    rows = rows_apart(rows, std::max(rows.size(0), x.size(0)), extent(c, axis));
+  }
   std::vector<std::int64_t> full = rows.sizes().vec();
-  if (x_form.batch) {  // either may stand for all sequences
+  if (x_form.batch && !apart) {  // either may stand for all sequences
     full[0] = std::max(full[0], x.size(0));
     rows = rows.expand(full);
   }
   std::vector<std::int64_t> x_sizes = full;
   for (const AxisId a : rest) x_sizes.push_back(extent(c, a));
-  const double factor = x_form.batch ? copies(c, true, full[0]) : 1;
+  const double factor = x_form.batch && !apart ? copies(c, true, full[0]) : 1;
   x = x.expand(x_sizes);
   std::vector<std::int64_t> flat{rows.numel()};
   for (const AxisId a : rest) flat.push_back(extent(c, a));
   at::Tensor out = at::zeros(sizes, x.options());
   out.index_add_(0, rows.flatten(), x.reshape(flat));
   if (factor != 1) out = out * factor;
+  if (apart) out = out.unflatten(0, {full[0], extent(c, axis)});
   AxisList axes{axis};
   for (const AxisId a : rest) axes.push_back(a);
-  return ascending(out, false, axes);
+  return ascending(out, apart, axes);
 }
 
 // ---- time

@@ -1,0 +1,110 @@
+// Steps of recurrences as instructions: every op within a step, forward and backward, against the reference; and which steps have them.
+#include "exec/torch/step_program.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "edit/build.h"
+#include "ir/op.h"
+#include "lang/parser.h"
+#include "torch/agree.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::testing {
+namespace {
+
+constexpr double kDouble = 1e-8, kFloat = 1e-4;
+
+// How many scans of the model have a program, and how many there are.
+std::pair<int, int> programs(const ir::Graph& graph) {
+  int made = 0, all = 0;
+  for (const ir::Node& node : graph.bodies[0].nodes) {
+    if (node.op != ir::Op::kScan) continue;
+    ++all;
+    made += exec::torch::StepProgram::make(graph, 0, graph.scans[static_cast<std::size_t>(node.index)])
+                .has_value();
+  }
+  return {made, all};
+}
+
+// A unit whose step computes `value` of x, y: [D] and z: [h, k], all of which depend on what was before.
+lang::Elaboration stepped(const std::string& value) {
+  const std::string text =
+      "unit Sample(a: [t, D], b: [t, D]) -> [t, D]:\n    axis h = 2, k = 3, j = 3, w = h * k * j\n"
+      "    c = linear(a, [h, k])\n    p = param([D], init=0.5)\n"
+      "    scan S: [D] = 0, Z: [h, k] = 0:\n        x = a + S\n        y = b - S\n        z = c + Z\n"
+      "        value = " +
+      value +
+      "\n        S = tanh(x + sum(value * value) * p)\n        Z = sin(z + sum(y) * 0.1)\n"
+      "        out = S + sum(Z)\n    return out + 0 * w * h * k * j\n";
+  const lang::ParseResult parsed = lang::parse(text);
+  if (!parsed.errors.empty()) return {};
+  lang::Library library = zoo::library();
+  if (!library.add(parsed.program).empty()) return {};
+  return lang::elaborate(library, edit::build::name("Sample"), {.width = 6});
+}
+
+void expect_agreement(lang::Elaboration e) {
+  Sequences s = random_sequences(e, 3, 7, 3);
+  const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+  EXPECT_EQ(disagreement(e.graph, wanted, s, at::kDouble, kDouble), "");
+  EXPECT_EQ(packed_disagreement(e.graph, wanted, s, at::kDouble, kDouble), "") << "packed";
+  EXPECT_EQ(disagreement(e.graph, wanted, s, at::kFloat, kFloat), "") << "float32";
+}
+
+TEST(StepPrograms, AgreeOnEveryOpWithinAStep) {
+  int samples = 0;
+  std::set<std::string> without;
+  for (const ir::OpInfo& op : ir::all_ops()) {
+    std::stringstream list{std::string(op.samples)};
+    for (std::string sample; std::getline(list, sample, ';');) {
+      SCOPED_TRACE(std::string(op.name) + ": " + sample);
+      const lang::Elaboration e = stepped(sample);
+      if (!e.ok()) continue;  // what reads other positions has no place in a step
+      if (programs(e.graph).first == 0) without.insert(std::string(op.name));
+      expect_agreement(e);
+      ++samples;
+    }
+  }
+  EXPECT_GE(samples, 40);
+  EXPECT_EQ(without, (std::set<std::string>{"lookup", "topk"}));
+}
+
+// Tables of a step: of all sequences or each its own, read where all or each of them says.
+TEST(StepPrograms, AgreeOnTablesThatStatesChange) {
+  for (const char* value :
+       {"lookup(z, position() / 3, over=h)", "lookup(z, sum(y), over=h)", "lookup(z * 0 + 1, sum(c), over=h)",
+        "lookup(param([h, D], init=normal(1)), sum(y), over=h)", "lookup(z, y, over=h)",
+        "lookup(param([h, D], init=normal(1)) + sum(y), position() / 3, over=h)"}) {
+    SCOPED_TRACE(value);
+    const lang::Elaboration e = stepped(value);
+    ASSERT_TRUE(e.ok());
+    expect_agreement(e);
+  }
+}
+
+// None of them falls back to calls of ATen without a word.
+TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
+  int recurrent = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const lang::Item& item : zoo::program(entry.file)->items) {
+      const auto* unit = std::get_if<lang::Unit>(&item.value);
+      if (!unit) continue;
+      SCOPED_TRACE(unit->name);
+      lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), {.width = 64});
+      if (!e.ok() || e.graph.scans.empty()) continue;
+      Sequences s = random_sequences(e, 1, 2, 3);
+      with_gradients(e, s);
+      const auto [made, all] = programs(e.graph);
+      EXPECT_EQ(made, all);
+      ++recurrent;
+    }
+  EXPECT_GE(recurrent, 20);
+}
+
+}  // namespace
+}  // namespace gabbro::testing
