@@ -7,7 +7,7 @@
 `run` makes a corpus of FOLDER/train.txt.xz and FOLDER/valid.txt.xz, then trains by `gabbro train`. First come the searches for a learning
 rate: the given rates with the first seed on a small budget, then rates beyond by factors of two while the best lies at an edge. Then come the
 final runs with the chosen rates: the first seed of all designs, then the second ..., so that a part of the campaign is a smaller
-campaign. Finished runs are left alone. Ctrl-C stops the runs at their next step, a second one kills them.
+campaign. Finished runs are left alone, also when further designs are named. Ctrl-C stops the runs at their next step, a second one kills them.
 
 Exit status: 0 all that was asked is done, 1 something failed or was stopped, 2 wrong usage.
 """

@@ -211,7 +211,7 @@ def settings_text(plan, settings):
   at an edge, one beyond by a factor of two. Those documents are also among the ones that score the final runs.
 - Final runs: seeds {", ".join(map(str, s.seeds))}, which decide first weights and data order; scored on {s.documents or "all"} held-out documents, whole.
 - State: what decoding carries after {s.context} tokens, 4 bytes a number.
-"""
+""" + (f"- Trained by {len(plan['workers'])} builds of the worker, one after the other.\n" if len(plan["workers"]) > 1 else "")
 
 
 def commands(settings):

@@ -170,7 +170,18 @@ class CampaignTest(unittest.TestCase):
         done = self.run_campaign("--tokens", "100")
         self.assertEqual(done.returncode, 1)
         self.assertIn("settings.tokens: 2000000 there, 100 now", done.stderr)
-        self.assertIn("worker: ", done.stderr)
+        self.assertIn("workers: ", done.stderr)
+
+    def test_designs_and_builds_can_be_added_when_told_so(self):
+        self.run_campaign()
+        before = self.order()
+        (self.root / "gabbro-worker").write_text("another", encoding="utf-8")
+        self.assertEqual(self.run_campaign("--designs", "gpt2,llama,retnet").returncode, 1)
+        done = self.run_campaign("--designs", "gpt2,llama,retnet", "--another-worker")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(all("retnet" in name for name in self.order()[len(before):]))
+        self.assertIn("Trained by 2 builds of the worker", self.document())
+        self.assertEqual(self.run_campaign("--designs", "gpt2,llama,retnet").returncode, 0, "a build that is known")
 
     def test_a_size_that_a_design_cannot_have_is_refused(self):
         done = self.run_campaign(more=20_000)
