@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "campaign/agents.h"
 #include "campaign/words.h"
@@ -108,6 +109,33 @@ std::string task_text(const Reading& r, std::int64_t design) {
   return out;
 }
 
+namespace {
+
+// The leader and its ancestors first, then the last ones; each with its conversation, which is cut where it is very long.
+void designs_of_agents(Content& c) {
+  const Population& p = c.population();
+  constexpr std::size_t kShown = 12, kLongest = 60'000;
+  std::vector<std::int64_t> designs;
+  if (c.verdict.leader.rung >= 0) designs = lineage(p, c.verdict.leader.design, kShown);
+  for (auto t = p.tasks().rbegin(); t != p.tasks().rend(); ++t) designs.push_back(t->design);
+  std::set<std::int64_t> shown;
+  for (const std::int64_t design : designs) {
+    const Task* const t = design > 0 ? task_of(p, design) : nullptr;
+    if (!t || shown.size() == kShown || !shown.insert(design).second) continue;
+    if (shown.size() == 1) c.add("<h3>Designs that agents wrote</h3>\n");
+    c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n", design,
+          escape(shortened(t->report.title, 100)), escape(task_text(c.reading, design)));
+    if (const std::string talk = c.talk ? c.talk(t->begun.id) : ""; !talk.empty())
+      c.add("<details><summary>What was said</summary>\n<pre>{}{}</pre>\n</details>\n",
+            escape(talk.substr(0, kLongest)), talk.size() > kLongest ? "\n(the rest is cut)" : "");
+    c.add("</details>\n");
+  }
+  if (!shown.empty())
+    c.soft("The leader's line and the last ones; gabbro show RUN#ID --talk has the conversation of each.");
+}
+
+}  // namespace
+
 void agents_section(Content& c) {
   const Population& p = c.population();
   if (p.tasks().empty() && c.reading.steering.empty()) return;
@@ -129,15 +157,7 @@ void agents_section(Content& c) {
           "Reviewers give the probability that a design beats its parent at the first rung. Brier: the mean "
           "squared error of it; by chance: that of always saying the share of successes.");
     }
-    constexpr std::size_t kShown = 12;
-    std::size_t shown = 0;
-    for (auto t = p.tasks().rbegin(); t != p.tasks().rend() && shown < kShown; ++t) {
-      if (t->design == 0) continue;
-      if (shown++ == 0) c.add("<h3>Designs that agents wrote</h3>\n");
-      c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n</details>\n", t->design,
-            escape(shortened(t->report.title, 100)), escape(task_text(c.reading, t->design)));
-    }
-    if (shown > 0) c.soft("The last ones; gabbro show RUN#ID --talk has the conversation of each.");
+    designs_of_agents(c);
   }
   if (c.reading.steering.empty()) return;
   c.add("<h3>Steering</h3>\n");

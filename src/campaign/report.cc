@@ -225,10 +225,11 @@ void method(Content& c) {
 
 }  // namespace
 
-Result<std::string> report_html(const store::Store& store, const std::string& dir) {
+Result<std::string> report_html(const store::Store& store, const std::string& dir,
+                                const std::function<std::string(std::int64_t)>& talk) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(reading, read_record(store));
-  Content c{store, std::move(reading), {}, {}, {}, dir};
+  Content c{store, std::move(reading), {}, {}, {}, dir, talk};
   c.funnel = funnel(c.population());
   c.arms = arms(c.reading, store);
   c.verdict = verdict(c.reading);

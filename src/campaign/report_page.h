@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -30,6 +31,7 @@ struct Content {
   std::vector<Arm> arms;
   Verdict verdict;
   std::string dir;
+  std::function<std::string(std::int64_t task)> talk;  // may be empty
   std::string out{};
 
   [[nodiscard]] const evolve::Population& population() const { return reading.population; }

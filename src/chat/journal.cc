@@ -339,6 +339,11 @@ std::vector<Call> Journal::calls() const {
   return out;
 }
 
+Result<bool> Journal::copy_to(const std::string& path) const {
+  const std::lock_guard lock(db_->mutex);
+  return db_->connection->run("VACUUM INTO ?", path);
+}
+
 std::vector<Exchange> Journal::talk(std::int64_t task) const {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;

@@ -72,6 +72,9 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
   ~Journal();
 
+  /// A copy of the file as it is, at `path`, where there must be none. Errors, "store".
+  Result<bool> copy_to(const std::string& path) const;
+
   /// Sets the cap, which holds for all later calls of any process. Errors, "store".
   Result<bool> set_cap(Cap cap);
   [[nodiscard]] Cap cap() const;

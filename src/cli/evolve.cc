@@ -14,6 +14,7 @@
 #include "campaign/preset.h"
 #include "campaign/reading.h"
 #include "campaign/view.h"
+#include "chat/journal.h"
 #include "cli/agency.h"
 #include "cli/commands.h"
 #include "cli/data.h"
@@ -191,6 +192,10 @@ int run_replay(EvolveCommand o) {
   if (const auto ok = Agency::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
   auto c = campaign::Campaign::create({o.dir}, *plan);
   if (!c) return failed(c.error());
+  // What was said and what it cost belongs to the campaign, which is read without the recorded one.
+  const auto said = chat::Journal::read(o.replay + "/talk.db");
+  if (!said) return failed(said.error());
+  if (const auto ok = (*said)->copy_to(o.dir + "/talk.db"); !ok) return failed(ok.error());
   c->follow(campaign::moments(*record));
   o.workers = 1;
   if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());

@@ -9,6 +9,7 @@
 #include "agents/pipeline.h"
 #include "agents/prompts.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/agents_desk.h"
 #include "cli/commands.h"
 #include "cli/files.h"

@@ -5,15 +5,14 @@
 #include <charconv>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <optional>
-#include <set>
 
 #include "base/files.h"
 #include "campaign/campaign.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
 #include "chat/journal.h"
+#include "chat/talk.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/terminal.h"
@@ -96,28 +95,13 @@ int run_top(const RecordCommand& c) {
 
 namespace {
 
-// Who said what, in order. Of a question only what the one before it of the same role did not say: prompts begin alike.
 Result<std::string> talk_text(const store::Store& store, const Named& named) {
   GABBRO_TRY(row, store.design(named.design));
   if (row.born.task == 0)
     return fail("usage", fmt::format("design {} was not written by agents", named.design),
                 "gabbro status tells the arms of a campaign");
   GABBRO_TRY(journal, chat::Journal::read(named.dir + "/talk.db"));
-  std::string out;
-  std::map<std::string, std::set<std::string>> said;
-  for (const chat::Exchange& e : journal->talk(row.born.task)) {
-    for (const chat::Message& m : e.request.messages)
-      if (said[e.call.role].insert(m.text).second)
-        out += fmt::format("---- to {} ({})\n{}\n\n", e.call.role, m.who, printable(m.text));
-    if (!e.call.error.code.empty())
-      out += fmt::format("---- {} of {}: {}: {}\n\n", e.call.model, e.call.role, e.call.error.code,
-                         printable(e.call.error.message));
-    else
-      out += fmt::format("---- {} as {}: {} + {} tokens, {}, {:.1f} s\n{}\n\n", e.call.model, e.call.role,
-                         e.call.usage.input, e.call.usage.output, chat::money_text(e.call.counted.money),
-                         e.call.seconds, printable(e.reply));
-  }
-  return out;
+  return chat::talk_text(*journal, row.born.task);
 }
 
 }  // namespace
@@ -185,7 +169,10 @@ int run_report(const RecordCommand& c) {
   if (!named) return failed("report", named.error());
   const auto store = open(named->dir);
   if (!store) return failed("report", store.error());
-  const auto html = campaign::report_html(*store, named->dir);
+  const auto journal = chat::Journal::read(named->dir + "/talk.db");
+  const auto html = campaign::report_html(*store, named->dir, [&](std::int64_t task) {
+    return journal ? chat::talk_text(**journal, task) : std::string();
+  });
   if (!html) return failed("report", html.error());
   const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
   if (const auto ok = replace_file(out, *html); !ok) return failed("report", ok.error());

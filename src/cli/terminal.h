@@ -17,7 +17,4 @@ enum class Ink { kBold, kDim, kRed, kGreen, kCyan };
 /// `text`, in colour or as it is.
 std::string paint(Ink ink, std::string_view text);
 
-/// What a model wrote may not steer the terminal: control characters but line ends and tabs are shown as dots.
-std::string printable(std::string text);
-
 }  // namespace gabbro::cli

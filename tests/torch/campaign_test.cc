@@ -184,6 +184,14 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   ASSERT_EQ(finish(start("evolve --dir " + (root / "again").string() + " --replay " + run)), 0)
       << output_of("status " + (root / "again").string());
   EXPECT_EQ(story("again"), story("talked"));
+  EXPECT_EQ(output_of("show --talk '" + (root / "again").string() + "#" + std::to_string(written) + "'"),
+            talk);
+  EXPECT_EQ(output_of("cost " + (root / "again").string()), output_of("cost " + run));
+  output_of("report " + run);
+  std::ifstream report(run + "/report.html");
+  const std::string page{std::istreambuf_iterator<char>(report), {}};
+  EXPECT_NE(page.find("What was said"), std::string::npos);
+  EXPECT_NE(page.find("as reviewer: "), std::string::npos);
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
     if (!entry.is_regular_file()) continue;
     std::ifstream file(entry.path(), std::ios::binary);

@@ -1,0 +1,30 @@
+#include "chat/talk.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "base/text.h"
+
+namespace gabbro::chat {
+
+std::string talk_text(const Journal& journal, std::int64_t task) {
+  std::string out;
+  std::map<std::string, std::set<std::string>> said;
+  for (const Exchange& e : journal.talk(task)) {
+    for (const Message& m : e.request.messages)
+      if (said[e.call.role].insert(m.text).second)
+        out += fmt::format("---- to {} ({})\n{}\n\n", e.call.role, m.who, printable(m.text));
+    if (!e.call.error.code.empty())
+      out += fmt::format("---- {} of {}: {}: {}\n\n", e.call.model, e.call.role, e.call.error.code,
+                         printable(e.call.error.message));
+    else
+      out += fmt::format("---- {} as {}: {} + {} tokens, {}, {:.1f} s\n{}\n\n", e.call.model, e.call.role,
+                         e.call.usage.input, e.call.usage.output, money_text(e.call.counted.money),
+                         e.call.seconds, printable(e.reply));
+  }
+  return out;
+}
+
+}  // namespace gabbro::chat
