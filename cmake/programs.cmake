@@ -62,11 +62,11 @@ function(gabbro_add_test folder)
 endfunction()
 
 # bench/x.cc or bench/bench_x.cc becomes bench_x; main comes from the library unless the file has one. A file that includes
-# exec/torch is linked with it, and left out where it is not built.
+# exec/torch or trial is linked with libtorch, and left out where it is not built.
 function(gabbro_add_benchmarks)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cc)
   foreach(file IN LISTS files)
-    file(STRINGS ${file} torch REGEX "^#include \"exec/torch/")
+    file(STRINGS ${file} torch REGEX "^#include \"(exec/torch|trial)/")
     if(NOT torch)
       gabbro_add_tool(bench ${file} benchmark::benchmark_main benchmark::benchmark)
     elseif(GABBRO_WITH_TORCH)

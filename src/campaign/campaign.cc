@@ -11,6 +11,7 @@
 #include "evolve/depth.h"
 #include "evolve/screen.h"
 #include "evolve/twins.h"
+#include "lang/parser.h"
 
 namespace gabbro::campaign {
 
@@ -22,28 +23,37 @@ using record::Event;
 Result<bool> Campaign::State::begin_designs() {
   std::vector<Event> events;
   std::int64_t id = 0;
-  const auto add = [&](const std::string& file, const std::string& arm) -> Result<bool> {
-    const lang::Program& known = *zoo::program(file + ".gab");
-    const double factor =
-        plan.settings.blocks > 0 ? static_cast<double>(plan.settings.blocks) / evolve::repetitions(known) : 1;
-    auto born = evolve::measure(evolve::deepened(known, factor), plan.settings, zoo::library());
+  const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
+                       const std::string& name) -> Result<bool> {
+    const double factor = plan.settings.blocks > 0
+                              ? static_cast<double>(plan.settings.blocks) / evolve::repetitions(program)
+                              : 1;
+    auto born = evolve::measure(evolve::deepened(program, factor), plan.settings, zoo::library());
     if (!born) {
       Error error = born.error();
-      error.message = fmt::format("the baseline {} at the first rung: {}", file, error.message);
+      error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
     born->id = ++id;
     born->arm = arm;
-    born->op = file;
+    born->op = op;
     events.emplace_back(*born);
     return true;
   };
+  const auto known = [&](const std::string& file, const std::string& arm) {
+    return add(*zoo::program(file + ".gab"), arm, file, "the baseline " + file);
+  };
   if (plan.twins) {
     for (int i = 0; i < evolve::kTwins; ++i)
-      if (const auto ok = add(plan.settings.baselines.at(0), "twin"); !ok) return ok;
-  } else {
-    for (const std::string& file : plan.settings.baselines)
-      if (const auto ok = add(file, "baseline"); !ok) return ok;
+      if (const auto ok = known(plan.settings.baselines.at(0), "twin"); !ok) return ok;
+    return record(events);
+  }
+  for (const std::string& file : plan.settings.baselines)
+    if (const auto ok = known(file, "baseline"); !ok) return ok;
+  for (const std::string& text : plan.given) {
+    const lang::ParseResult parsed = lang::parse(text);
+    if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
+    if (const auto ok = add(parsed.program, "given", "given", "a given design"); !ok) return ok;
   }
   return record(events);
 }

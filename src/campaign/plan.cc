@@ -15,11 +15,11 @@ constexpr std::string_view kBorder = "\n# settings\n";
 
 std::string to_toml(const Plan& plan) {
   std::ostringstream out;
-  out << toml::table{{"corpus", plan.corpus},
-                     {"seed", static_cast<std::int64_t>(plan.seed)},
-                     {"threads", plan.threads},
-                     {"device", plan.device},
-                     {"twins", plan.twins}};
+  toml::array given;
+  for (const std::string& program : plan.given) given.push_back(program);
+  out << toml::table{{"corpus", plan.corpus},   {"seed", static_cast<std::int64_t>(plan.seed)},
+                     {"threads", plan.threads}, {"device", plan.device},
+                     {"twins", plan.twins},     {"given", std::move(given)}};
   return out.str() + std::string(kBorder) + to_toml(plan.settings);
 }
 
@@ -35,6 +35,8 @@ Result<Plan> parse_plan(const record::CampaignBegun& begun) {
   plan.threads = t["threads"].value_or(plan.threads);
   plan.device = t["device"].value_or(plan.device);
   plan.twins = t["twins"].value_or(plan.twins);
+  if (const toml::array* given = t["given"].as_array())
+    for (const toml::node& program : *given) plan.given.push_back(program.value_or(std::string()));
   GABBRO_TRY(settings,
              parse_settings(std::string_view(begun.config).substr(at + kBorder.size()), "recorded"));
   plan.settings = std::move(settings);

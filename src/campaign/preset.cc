@@ -104,7 +104,6 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
         Rung& next = s.rungs.emplace_back();
         read_rung(*rung.as_table(), next, s.rungs.size(), error);
       }
-    if (s.arms.empty()) t.fail(nullptr, "there is no arm", "arms = [\"adaptive\"]");
   }
   if (!error.code.empty()) return tl::unexpected(error);
   return s;

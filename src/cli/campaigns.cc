@@ -44,9 +44,12 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option(
          "--arms", evolve->arms,
          "strategies at equal training FLOPs: adaptive, tournament (or gp), random, agents, direct (the "
-         "preset's)")
+         "preset's); none: the designs of --design alone")
       ->delimiter(',')
-      ->check(CLI::IsMember({"adaptive", "tournament", "gp", "random", "agents", "direct"}));
+      ->check(CLI::IsMember({"adaptive", "tournament", "gp", "random", "agents", "direct", "none"}));
+  sub->add_option("--design", evolve->designs,
+                  "your own design, held against the baselines on every rung; may be given several times")
+      ->check(CLI::ExistingFile);
   sub->add_option("--agents", evolve->agents,
                   "agents.toml: language models write designs too; without --arms, the arm agents alone");
   sub->add_option("--replay", evolve->replay,

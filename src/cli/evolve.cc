@@ -18,9 +18,12 @@
 #include "cli/agency.h"
 #include "cli/commands.h"
 #include "cli/data.h"
+#include "cli/files.h"
 #include "data/corpus.h"
 #include "evolve/twins.h"
 #include "jobs/jobs.h"
+#include "lang/check.h"
+#include "zoo/library.h"
 
 namespace gabbro::cli {
 
@@ -155,6 +158,9 @@ namespace {
 Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   GABBRO_TRY(settings, campaign::load_settings(o.preset));
   if (!o.arms.empty()) settings.arms = o.arms;
+  if (settings.arms == std::vector<std::string>{"none"}) settings.arms.clear();
+  if (std::find(settings.arms.begin(), settings.arms.end(), "none") != settings.arms.end())
+    return fail("usage", "--arms none stands alone");
   for (std::string& arm : settings.arms)
     if (arm == "gp") arm = "tournament";
   if (o.arms.empty() && !o.agents.empty()) settings.arms = {"agents"};
@@ -166,6 +172,27 @@ Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   if (!asks && !o.agents.empty())
     return fail("usage", "no arm asks the agents of --agents", "add agents or direct to --arms");
   return settings;
+}
+
+// The programs of --design, checked; null after the errors were printed.
+std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o) {
+  std::vector<std::string> out;
+  for (const std::string& file : o.designs) {
+    const auto text = read_program(file);
+    if (!text) {
+      failed(text.error(), file);
+      return std::nullopt;
+    }
+    const lang::CheckReport report = lang::check(*text, zoo::library());
+    for (const Error& e : report.errors) fmt::print(stderr, "{}\n", format_error(file, e));
+    if (!report.valid()) return std::nullopt;
+    if (!report.subjects.back().is_design) {
+      failed({"design", "there is no design in it", "add `design Name:` with a stack", {}}, file);
+      return std::nullopt;
+    }
+    out.push_back(*text);
+  }
+  return out;
 }
 
 int refuse_existing(const EvolveCommand& o) {
@@ -211,7 +238,14 @@ int run_evolve(const EvolveCommand& o) {
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings) return failed(settings.error(), o.preset);
-  campaign::Plan plan{*settings, o.corpus, o.seed, o.threads, o.device, o.twins};
+  const auto given = given_designs(o);
+  if (!given) return kInvalid;
+  if (settings->arms.empty() && given->empty() && !o.twins)
+    return failed({"usage",
+                   "there is nothing to train: no arm searches, and no design was given",
+                   "--arms adaptive searches; --design FILE gives a design",
+                   {}});
+  campaign::Plan plan{*settings, o.corpus, o.seed, o.threads, o.device, o.twins, *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
     if (const auto ok = Agency::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);

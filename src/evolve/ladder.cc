@@ -84,6 +84,10 @@ class Ladder {
   // The best design of the rung below that has not been promoted, if there is room.
   [[nodiscard]] std::optional<Wanted> promote(int to) const {
     const Rung& below = rung(to - 1);
+    for (const Individual& i : p_.individuals())
+      if (is_given(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
+          p_.standing(i, to - 1).done >= below.seeds)
+        return Wanted{i.born.id, to, first_seed_, "rung", "it was given"};
     struct Ranked {
       double bits;
       const Individual* design;

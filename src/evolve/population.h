@@ -153,6 +153,8 @@ class Population {
   return t.begun.purpose == "final" || t.begun.purpose == "ablation";
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
+/// A person's design: it climbs the ladder without being sifted, and all arms may breed from it.
+[[nodiscard]] inline bool is_given(const Individual& i) { return i.born.arm == "given"; }
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
   return !is_baseline(i) && i.born.arm != "ablation" && i.born.arm != "twin" && !i.vetoed;
 }

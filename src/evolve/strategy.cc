@@ -67,7 +67,7 @@ std::vector<Known> known(const Population& population, std::string_view arm) {
   };
   std::vector<Known> out;
   for (const Individual& i : population.individuals()) {
-    if (i.vetoed || (i.born.arm != arm && !is_baseline(i))) continue;
+    if (i.vetoed || (i.born.arm != arm && !is_baseline(i) && !is_given(i))) continue;
     for (int rung = i.entered; rung >= 0; --rung) {
       const Standing s = population.standing(i, rung);
       if (s.done == 0 && s.lost == 0) continue;

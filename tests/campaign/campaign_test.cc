@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <set>
 
 #include "campaign/reading.h"
 #include "campaign/view.h"
@@ -79,6 +80,49 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   };
   EXPECT_LT(seeds_of_leader(more), small_plan().settings.final_seeds);
   EXPECT_EQ(seeds_of_leader(searched), small_plan().settings.final_seeds);
+}
+
+TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.settings.arms.clear();
+  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention), RMSNorm]\n"};
+  auto c = Campaign::create({folder / "run"}, plan);
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor(2);
+  const auto why = c->run({}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(*why, "done");
+  const evolve::Population& p = c->population();
+  const evolve::Leader best = evolve::leader(p);
+  EXPECT_EQ(best.rung, 2);
+  EXPECT_EQ(p.individual(best.design).born.name, "Mine");
+  EXPECT_EQ(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count,
+            plan.settings.final_seeds);
+  // The plan is read back with it: a campaign that goes on, or is replayed, has the same designs.
+  const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->given, plan.given);
+}
+
+TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.settings.arms = {"adaptive", "tournament"};
+  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention), RMSNorm]\n"};
+  auto c = Campaign::create({folder / "run"}, plan);
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor;
+  ASSERT_TRUE(c->run({.trials = 60}, executor, kNeverStop, kNoView));
+  const auto given = std::find_if(c->population().individuals().begin(), c->population().individuals().end(),
+                                  evolve::is_given);
+  ASSERT_NE(given, c->population().individuals().end());
+  std::set<std::string> arms;
+  for (const evolve::Individual& i : c->population().individuals())
+    if (i.born.parent == given->born.id && i.born.arm != "ablation") arms.insert(i.born.arm);
+  EXPECT_EQ(arms, (std::set<std::string>{"adaptive", "tournament"}));
 }
 
 TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {

@@ -1,0 +1,90 @@
+// How many offspring that the screen lets through fail the probe: the goal is 1 in 1,000, and each that fails is printed.
+//
+// bench_probe --designs N --seed S: parents are drawn from the zoo and from offspring that passed, every operator is used; a new design is
+// screened (exec/reference/screen.h) and probed (trial/probe.h) in this process.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <set>
+
+#include "edit/vary.h"
+#include "exec/reference/screen.h"
+#include "lang/check.h"
+#include "lang/printer.h"
+#include "trial/backend.h"
+#include "trial/probe.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace {
+
+using namespace gabbro;
+
+// The first check that does not hold, or "".
+std::string failure(const std::vector<record::Anchor>& checks) {
+  for (const record::Anchor& check : checks)
+    if (!check.holds) return check.name + ": " + check.detail;
+  return "";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::int64_t designs = 1000;
+  std::uint64_t seed = 1;
+  CLI::App app("Offspring that pass the screen and fail the probe.");
+  app.add_option("--designs", designs, "new designs that pass the screen")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--seed", seed, "of all draws")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  edit::CodeBook book(zoo::library());
+  std::vector<lang::Program> population;
+  std::set<Hash128> seen;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    if (const lang::Program* program = zoo::program(entry.file))
+      if (lang::CheckReport report = lang::check(*program, zoo::library());
+          report.valid() && report.subjects.size() == 1 && report.subjects[0].is_design) {
+        seen.insert(report.subjects[0].hash);
+        population.push_back(std::move(report.program));
+      }
+  const std::size_t known = population.size();
+  std::map<std::string, std::int64_t> screened, failed;
+  std::int64_t passed = 0, draws = 0;
+  for (; passed < designs; ++draws) {
+    Random random = Random(seed).split(static_cast<std::uint64_t>(draws));
+    const lang::Program& parent = random.pick(population);
+    const lang::Program& mate = random.pick(population);
+    auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &mate, book, random);
+    if (!child || !seen.insert(child->subject.hash).second) continue;
+    const lang::CheckReport small = lang::check_small(child->program, zoo::library());
+    if (!small.valid()) continue;
+    const ir::Graph& graph = small.subjects.back().elaboration.graph;
+    if (const exec::Screening s = exec::screen(graph); !s.passes()) {
+      ++screened[s.cause];
+      continue;
+    }
+    ++passed;
+    if (const std::string why = failure(trial::probe(graph, trial::torch_backend())); !why.empty()) {
+      ++failed[why.substr(0, why.find(':'))];
+      fmt::print("{}\n{}\n", why, lang::print(child->program));
+      std::fflush(stdout);
+    }
+    if (passed % 50 == 0) fmt::print(stderr, "{} of {}\n", passed, designs);
+    if (population.size() < known + 200)
+      population.push_back(std::move(child->program));
+    else
+      population[known + static_cast<std::size_t>(random.below(200))] = std::move(child->program);
+  }
+  fmt::print("{} draws, {} new designs passed the screen\n", draws, passed);
+  for (const auto& [cause, count] : screened) fmt::print("  screened out, {}: {}\n", cause, count);
+  std::int64_t all = 0;
+  for (const auto& [cause, count] : failed) {
+    fmt::print("  failed the probe, {}: {}\n", cause, count);
+    all += count;
+  }
+  fmt::print("{} of {} failed the probe\n", all, passed);
+  return 0;
+}
