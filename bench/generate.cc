@@ -5,6 +5,7 @@
 
 #include "edit/generate.h"
 #include "edit/vary.h"
+#include "evolve/depth.h"
 #include "lang/check.h"
 #include "zoo/embedded.h"
 #include "zoo/library.h"
@@ -48,13 +49,17 @@ void vary_designs(benchmark::State& state) {
 }
 
 // What a campaign does between trainings: parents drawn from a population that begins with the zoo and takes its offspring in,
-// every operator, structural hashes, what was seen before left out. Items are new designs; `tries` are draws for each.
+// every operator, structural hashes, what was seen before left out. Zoo designs have so many blocks, as a preset says; 0: as many
+// as they are written with (8 to 24). Items are new designs; `tries` are draws for each.
 void breed(benchmark::State& state) {
+  const auto blocks = static_cast<double>(state.range(0));
   std::vector<lang::Program> population;
   std::set<Hash128> seen;
   for (const zoo::Entry& entry : zoo::embedded_files())
     if (const lang::Program* program = zoo::program(entry.file))
-      if (lang::CheckReport report = lang::check(*program, zoo::library());
+      if (lang::CheckReport report =
+              lang::check(evolve::deepened(*program, blocks > 0 ? blocks / evolve::repetitions(*program) : 1),
+                          zoo::library());
           report.valid() && report.subjects.size() == 1 && report.subjects[0].is_design) {
         seen.insert(report.subjects[0].hash);
         population.push_back(std::move(report.program));
@@ -80,7 +85,7 @@ void breed(benchmark::State& state) {
   state.counters["tries"] = static_cast<double>(tries) / static_cast<double>(unique);
 }
 
-BENCHMARK(breed);
+BENCHMARK(breed)->ArgName("blocks")->Arg(2)->Arg(0);
 BENCHMARK(generate_designs);
 BENCHMARK(measure_code_book)->Unit(benchmark::kMillisecond);
 BENCHMARK(vary_designs);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "ir/op.h"
@@ -22,17 +23,18 @@ struct Ref {
   friend bool operator==(const Ref&, const Ref&) = default;
 };
 
-// An operand with the constant factor pulled out of it.
+// An operand with the constant factor pulled out of it, and the factor's bits().
 struct Term {
   double factor;
   Ref ref;
+  std::uint64_t code = 0;
 };
 
-// A node in normal form: products and contractions as (over, factors), sums as terms, all else as it is.
+// A node in normal form: products and contractions as factors, sums as terms, all else as it is. Its terms are
+// terms_[first, first + count), unordered when `commutes`: one list for all nodes, since most have one or two.
 struct Form {
   double factor = 1;
-  std::vector<Term> terms;  // operands; unordered when `commutes`
-  AxisList over;
+  std::uint32_t first = 0, count = 0;
   bool commutes = false;
 };
 
@@ -76,6 +78,7 @@ class Canonicalizer {
     for (const Ref r : order_) forms_[at(r)] = normal_form(r);
     for (const Ref r : order_)  // a state's next value comes later in the order: its factor is known only now
       if (node(r).op == Op::kArg) forms_[at(r)] = normal_form(r);
+    for (Term& t : terms_) t.code = bits(t.factor);
     drop_absorbed();
     attributes_.resize(live_.size());
     for (const Ref r : order_) attributes_[at(r)] = attributes(node(r));
@@ -171,7 +174,7 @@ class Canonicalizer {
       stack.pop_back();
       if (reached[at(r)]) continue;
       reached[at(r)] = true;
-      for (const Term& t : forms_[at(r)].terms) stack.push_back(t.ref);
+      for (const Term& t : terms(forms_[at(r)])) stack.push_back(t.ref);
     }
     std::erase_if(order_, [&](Ref r) { return !reached[at(r)]; });
   }
@@ -184,12 +187,12 @@ class Canonicalizer {
            op == Op::kUnpast;
   }
 
-  Form normal_form(Ref r) const {
+  Form normal_form(Ref r) {
     const Node& n = node(r);
     Form form;
+    form.first = static_cast<std::uint32_t>(terms_.size());
     if (n.op == Op::kAdd || is_product(n)) {
       form.commutes = true;
-      form.over = n.op == Op::kDot ? n.axes : AxisList{};
       std::vector<Ref>& todo = scratch_;
       todo.clear();
       const auto expand = [&](Ref from) {
@@ -208,20 +211,23 @@ class Canonicalizer {
         } else {
           const double factor = forms_[at(leaf)].factor;  // operands come first in order_
           if (n.op == Op::kAdd) {
-            form.terms.push_back({factor, leaf});
+            terms_.push_back({factor, leaf});
           } else {
             form.factor *= factor;
-            form.terms.push_back({1, leaf});
+            terms_.push_back({1, leaf});
           }
         }
       }
-      return form;
+    } else {
+      operands(r, scratch_);
+      for (const Ref in : scratch_) terms_.push_back({forms_[at(in)].factor, in});
+      if (is_linear(n.op)) form.factor = std::exchange(terms_[form.first].factor, 1.0);
     }
-    operands(r, scratch_);
-    for (const Ref in : scratch_) form.terms.push_back({forms_[at(in)].factor, in});
-    if (is_linear(n.op)) form.factor = std::exchange(form.terms[0].factor, 1.0);
+    form.count = static_cast<std::uint32_t>(terms_.size()) - form.first;
     return form;
   }
+
+  std::span<Term> terms(const Form& form) { return std::span(terms_).subspan(form.first, form.count); }
 
   [[nodiscard]] std::uint64_t attributes(const Node& n) const {
     const bool symbolic = (n.op == Op::kSlice || n.op == Op::kPad) && n.index >= 0;
@@ -257,12 +263,12 @@ class Canonicalizer {
       for (AxisId a : mentioned_axes(r))
         axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
       h = mix(h, axes);
-      std::uint64_t terms = 0;
-      for (std::size_t i = 0; i < form.terms.size(); ++i) {
-        const std::uint64_t c = mix(color_[at(form.terms[i].ref)], bits(form.terms[i].factor));
-        terms = form.commutes ? terms + mix(2, c) : mix(terms, c);
+      std::uint64_t operands = 0;
+      for (const Term& t : terms(form)) {
+        const std::uint64_t c = mix(color_[at(t.ref)], t.code);
+        operands = form.commutes ? operands + mix(2, c) : mix(operands, c);
       }
-      color_[at(r)] = mix(mix(h, terms), context_[at(r)]);
+      color_[at(r)] = mix(mix(h, operands), context_[at(r)]);
     }
   }
 
@@ -274,8 +280,8 @@ class Canonicalizer {
       const Node& n = node(*it);
       const Form& form = forms_[at(*it)];
       const std::uint64_t here = mix(color_[at(*it)], context_[at(*it)]);
-      for (std::size_t i = 0; i < form.terms.size(); ++i)
-        context_[at(form.terms[i].ref)] += mix(here, form.commutes ? 0 : i + 1);
+      std::uint64_t place = 0;
+      for (const Term& t : terms(form)) context_[at(t.ref)] += mix(here, form.commutes ? 0 : ++place);
       const AxisList& axes = mentioned_axes(*it);
       for (int i = 0; i < axes.size(); ++i)
         axis[axes[i]] += mix(here, ordered_axes(n.op) ? static_cast<std::uint64_t>(i) + 1 : 0);
@@ -308,13 +314,12 @@ class Canonicalizer {
       number[at(r)] = static_cast<int>(visit.size());
       visit.push_back(r);
       number_axes(r);
-      Form& form = forms_[at(r)];
-      if (form.commutes)
-        stable_sort_few(form.terms.begin(), form.terms.end(), [&](const Term& a, const Term& b) {
-          return std::pair(final_color(a.ref), bits(a.factor)) <
-                 std::pair(final_color(b.ref), bits(b.factor));
+      const std::span<Term> own = terms(forms_[at(r)]);
+      if (forms_[at(r)].commutes)
+        stable_sort_few(own.begin(), own.end(), [&](const Term& a, const Term& b) {
+          return std::pair(final_color(a.ref), a.code) < std::pair(final_color(b.ref), b.code);
         });
-      for (auto it = form.terms.rbegin(); it != form.terms.rend(); ++it) stack.push_back(it->ref);
+      for (auto it = own.rbegin(); it != own.rend(); ++it) stack.push_back(it->ref);
     }
 
     std::string out;
@@ -325,20 +330,20 @@ class Canonicalizer {
       word(bits(forms_[at({0, id})].factor));
     }
     std::vector<int> axes;
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> terms;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> operands;
     for (const Ref r : visit) {
       const Form& form = forms_[at(r)];
       word(attributes_[at(r)]);
       axes.clear();
-      terms.clear();
+      operands.clear();
       for (AxisId a : mentioned_axes(r)) axes.push_back(axis_number[a]);
       if (!ordered_axes(node(r).op)) std::sort(axes.begin(), axes.end());
       word(axes.size());
       for (int a : axes) word(static_cast<std::uint64_t>(a));
-      word(form.terms.size());
-      for (const Term& t : form.terms) terms.emplace_back(number[at(t.ref)], bits(t.factor));
-      if (form.commutes) std::sort(terms.begin(), terms.end());
-      for (const auto& [n, f] : terms) word(n), word(f);
+      word(form.count);
+      for (const Term& t : terms(form)) operands.emplace_back(number[at(t.ref)], t.code);
+      if (form.commutes) std::sort(operands.begin(), operands.end());
+      for (const auto& [n, f] : operands) word(n), word(f);
     }
     // Sizes by canonical axis number.
     std::vector<std::uint64_t> sizes(next_axis);
@@ -353,7 +358,8 @@ class Canonicalizer {
   std::vector<bool> live_;
   std::vector<Ref> order_;
   std::vector<Form> forms_;
-  mutable std::vector<Ref> scratch_;
+  std::vector<Term> terms_;
+  std::vector<Ref> scratch_;
   std::vector<std::pair<const Sym*, std::uint64_t>> known_syms_;
   std::vector<std::uint64_t> attributes_, color_, context_, sym_hash_, axis_base_, axis_color_;
 };
