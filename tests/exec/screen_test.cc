@@ -35,6 +35,7 @@ struct Planted {
   const char* body;
   const char* stack;
   const char* cause;
+  const char* says = "";  // a part of the detail
 };
 
 TEST(Screen, FindsWhatTypesCannotSay) {
@@ -47,6 +48,8 @@ TEST(Screen, FindsWhatTypesCannotSay) {
        "[U, Block, RMSNorm]", "finite"},
       {"a gate that is always closed", "    return x + relu(-exp(linear(x, D)))\n", "[U, Block, RMSNorm]",
        "gradient"},
+      {"squarings that vanish below 5 and leave float32 above", "    return 0.2 * x * x\n",
+       "[12 * U, Block, RMSNorm]", "finite", "times as large"},
       {"a softmax over one score",
        "    axis one = 1\n    return x * sum(softmax(linear(shift(x, 1), one), over=one), over=one)\n",
        "[U, RMSNorm]", "mixing"},
@@ -54,6 +57,7 @@ TEST(Screen, FindsWhatTypesCannotSay) {
   for (const Planted& c : cases) {
     const Screening s = screened(with_unit(c.body, c.stack));
     EXPECT_EQ(s.cause, c.cause) << c.why << ": " << s.detail;
+    EXPECT_NE(s.detail.find(c.says), std::string::npos) << c.why << ": " << s.detail;
     EXPECT_FALSE(s.detail.empty());
     EXPECT_EQ(screened(with_unit(c.body, c.stack)).detail, s.detail) << "the same twice";
   }

@@ -101,6 +101,8 @@ void BodyRun::compute(const Node& node, const Clock& clock, Tensor& out) const {
   }
   call.frame = clock.frame(call.window);
   run_kernel(call, out);
+  if (clock.single)
+    for (double& v : out.data) v = static_cast<float>(v);
 }
 
 void BodyRun::step_shift(NodeId id, const Clock& clock, Tensor& out) {

@@ -17,6 +17,7 @@ struct Clock {
   std::int64_t t_begin = 0;
   std::int64_t t_count = 0;
   bool stepping = false;
+  bool single = false;  // every result is rounded to float32, infinities and zeros of its range included
 
   [[nodiscard]] Frame frame(std::int32_t window) const;
 };

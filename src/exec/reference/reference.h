@@ -29,9 +29,10 @@ std::vector<Tensor> initial_params(const ir::Graph& graph, const Random& random)
 /// Values of the nodes `wanted` of body 0 over `length` positions, in parallel (whole-sequence) form. Values over past
 /// positions are [t, s, ...] with s in [0, length); entries with s > t or t - s >= window are 0 and take no part in reductions.
 /// A token id beyond the table is an internal error. Cost: the number of elements of all live nodes (times the contracted
-/// extents for kDot).
+/// extents for kDot). `single`: every op's result is rounded to float32, so that what leaves its range overflows or vanishes as it
+/// would there.
 std::vector<Tensor> evaluate(const ir::Graph& graph, std::span<const ir::NodeId> wanted, const Feed& feed,
-                             std::int64_t length);
+                             std::int64_t length, bool single = false);
 
 /// Decodes position by position: carries, for every op that looks back, exactly the state that the op needs (the last n values
 /// for a shift, the last `window` for a past, the states of a scan). `step` consumes the next position of the feed (one token, and

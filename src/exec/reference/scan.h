@@ -24,7 +24,8 @@ class ScanRun {
 
  private:
   void plan_steps();
-  void step(std::int64_t i, std::span<const Tensor* const> sequences, const Sources& sources);
+  void step(std::int64_t i, std::span<const Tensor* const> sequences, const Sources& sources,
+            const Clock& within);
 
   const ir::Graph& graph_;
   const ir::Scan& scan_;

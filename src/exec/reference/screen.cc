@@ -19,6 +19,7 @@ constexpr double kLargest = 1e15;
 // A gradient so far below the largest is none. Those that cancel but for rounding (a bias of all keys, under a softmax) are above: some
 // designs that train well have them.
 constexpr double kLeast = 1e-20;
+constexpr double kRoom = 4;
 constexpr double kMostNumbers = 1 << 22;
 
 // The graph with its gradient: of a random functional of the logits, to every parameter.
@@ -78,32 +79,37 @@ class Screen {
     return out;
   }
 
-  // Infinities and large numbers that a program writes, as masks or to start a maximum from, are its own.
-  [[nodiscard]] bool is_own(double v) const {
-    for (const ir::Body& body : model_.bodies)
-      for (const ir::Node& node : body.nodes)
-        if (node.op == ir::Op::kConst && std::abs(node.value) > kLargest &&
-            std::abs(std::log2(std::abs(v / node.value))) < 1)
-          return true;
-    return false;
-  }
-
   Screening first_parameters() {
     const Differentiated& d = *differentiated_;
+    const Feed first = feed(initial_params(model_, random_.split("first")));
     const std::vector<Tensor> values =
-        evaluate(d.graph, d.all, feed(initial_params(model_, random_.split("first"))),
-                 static_cast<std::int64_t>(tokens_.size()));
+        evaluate(d.graph, d.all, first, static_cast<std::int64_t>(tokens_.size()));
     for (std::size_t i = 0; i < values.size(); ++i)
       for (const double v : values[i].data) {
         const bool gradient = i < d.gradients.size();
         if (std::isnan(v) || (gradient && std::isinf(v)) ||
-            (std::isfinite(v) && std::abs(v) > kLargest && !is_own(v)))
+            (std::isfinite(v) && std::abs(v) > kLargest && !writes(model_, v)))
           return {"finite",
                   fmt::format("{} is {:.3g} with the first parameters",
                               gradient ? "the gradient of " + model_.params[d.owners[i]].name
                                        : fmt::format("a value of line {}", d.graph.node(0, d.all[i]).line),
                               v)};
       }
+    return has_room(first);
+  }
+
+  // Texts and draws differ: where a signal is multiplied with itself again and again, one that is a little larger leaves float32.
+  Screening has_room(Feed feed) const {
+    for (std::size_t p = 0; p < model_.params.size(); ++p)
+      if (model_.params[p].role == ir::Role::kInput)
+        for (double& v : feed.params[p].data) v *= kRoom;
+    const std::vector<Tensor> values =
+        evaluate(model_, model_.bodies[0].outputs, feed, static_cast<std::int64_t>(tokens_.size()), true);
+    for (const double v : values[0].data)
+      if (!std::isfinite(v))
+        return {"finite",
+                fmt::format("a logit is {:.3g} in float32 where the first embedding is {} times as large", v,
+                            kRoom)};
     return {};
   }
 
@@ -174,6 +180,15 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
     out.push_back(std::move(x));
   }
   return out;
+}
+
+bool writes(const ir::Graph& graph, double v) {
+  for (const ir::Body& body : graph.bodies)
+    for (const ir::Node& node : body.nodes)
+      if (node.op == ir::Op::kConst && std::isfinite(node.value) &&
+          std::abs(std::log2(std::abs(v / node.value))) < 1)
+        return true;
+  return false;
 }
 
 double numbers_kept(const ir::Graph& graph, std::int64_t length) {

@@ -18,8 +18,11 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
 /// Numbers that a run of `length` positions keeps.
 double numbers_kept(const ir::Graph& graph, std::int64_t length);
 
+/// Whether the program itself writes a number about as large as `v`, to within a factor of two: masks, what a maximum starts from.
+bool writes(const ir::Graph& graph, double v);
+
 /// Why a design is refused; an empty cause when it is not. "size": a run of it keeps too many numbers; "finite": the first parameters, or
-/// the first gradient, give values that are no numbers or whose squares leave float32; "mixing": no token changes a later logit, though the
+/// the first gradient, give values that are no numbers or whose squares leave float32, or a larger embedding gives such logits; "mixing": no token changes a later logit, though the
 /// graph says so; "gradient": parameters that get none that float32 would see, with none of three draws.
 struct Screening {
   std::string cause, detail;
@@ -27,8 +30,8 @@ struct Screening {
 };
 
 /// Runs `graph` (body 0: tokens to logits [t, V]) and its gradient on a random text of 24 positions (fewer where it would keep too many
-/// numbers), in float64, with its first parameters and with random ones. Use a graph of small width (lang::check_small). A function
-/// of graph and seed. Cost: three to eight runs, two to four of them with gradients.
+/// numbers), with its first parameters and with random ones, in float64; logits once in float32, with room. Use a graph of small width (lang::check_small). A function
+/// of graph and seed. Cost: four to nine runs, two to four of them with gradients.
 Screening screen(const ir::Graph& graph, std::uint64_t seed = 1);
 
 }  // namespace gabbro::exec
