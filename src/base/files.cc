@@ -3,11 +3,27 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 namespace gabbro {
+
+Result<std::string> read_file(const std::string& path) {
+  const auto failed = [&] {
+    return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) return failed();
+  std::string out;
+  std::array<char, 1 << 16> part;
+  while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get()))
+    out.append(part.data(), size);
+  if (std::ferror(file.get())) return failed();
+  return out;
+}
 
 Result<bool> replace_file(const std::string& path, const std::string& text) {
   const std::string temporary = fmt::format("{}.tmp{}", path, getpid());

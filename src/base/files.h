@@ -1,4 +1,4 @@
-// Files that appear whole or not at all.
+// Files that are read whole, and appear whole or not at all.
 #pragma once
 
 #include <string>
@@ -6,6 +6,9 @@
 #include "base/result.h"
 
 namespace gabbro {
+
+/// The whole of a file. Errors, "io": the reason of the system.
+Result<std::string> read_file(const std::string& path);
 
 /// Writes `text` beside `path`, on disk, and renames it into place, so that a reader sees the old file or the new one, whatever kills the process. Errors,
 /// "io": the reason of the system; the old file stays.

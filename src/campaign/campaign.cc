@@ -114,7 +114,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
                                   const std::function<void(const Snapshot&)>& view) {
   State& s = *state_;
   s.slots = executor.slots();
-  const double begun = now();
+  const double begun = seconds_now();
   std::int64_t ended_here = 0;
   Phase phase = Phase::kSearch;
   std::string why;
@@ -124,7 +124,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   for (const evolve::Trial& t : s.population.trials())
     if (!t.ended) lost.push_back(t.begun);
   const auto show = [&] {
-    Snapshot shot{s.population, phase, {}, now() - begun, -1, ended_here};
+    Snapshot shot{s.population, phase, {}, seconds_now() - begun, -1, ended_here};
     if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
     for (const auto& [id, r] : s.running) shot.running.push_back(r);
     shot.agents = s.news_of_agents();
@@ -132,7 +132,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   };
   Error broken;
   while (true) {
-    const double elapsed = now() - begun;
+    const double elapsed = seconds_now() - begun;
     const bool over =
         (budget.minutes > 0 && elapsed >= 60 * budget.minutes) ||
         (budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&

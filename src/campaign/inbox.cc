@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "base/files.h"
 #include "campaign/agents.h"
@@ -25,9 +23,7 @@ std::vector<record::Steered> inbox(const std::string& dir) {
   std::sort(files.begin(), files.end());  // by their keys, which begin with the time
   std::vector<record::Steered> out;
   for (const std::string& path : files) {
-    std::ifstream file(path);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    auto event = record::parse_event(record::Steered::kKind, text);
+    auto event = record::parse_event(record::Steered::kKind, read_file(path).value_or(""));
     if (event) out.push_back(std::get<record::Steered>(*event));
   }
   return out;

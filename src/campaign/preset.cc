@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
+#include "base/files.h"
 #include "base/toml.h"
 #include "evolve/strategy.h"
 #include "zoo/library.h"
@@ -112,14 +111,13 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
 Result<Settings> load_settings(const std::string& name) {
   for (const Preset& p : presets())
     if (p.name == name) return parse_settings(p.text, name);
-  std::ifstream file(name, std::ios::binary);
-  if (!file) {
+  const auto text = read_file(name);
+  if (!text) {
     std::string names;
     for (const Preset& p : presets()) names += (names.empty() ? "" : ", ") + std::string(p.name);
     return fail("preset", fmt::format("there is no preset and no file '{}'", name), "presets: " + names);
   }
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return parse_settings(text, name);
+  return parse_settings(*text, name);
 }
 
 std::string to_toml(const Settings& s) {

@@ -1,12 +1,12 @@
 // What a campaign holds while it works; for campaign.cc, decide.cc and runs.cc alone.
 #pragma once
 
-#include <chrono>
 #include <limits>
 #include <map>
 #include <optional>
 #include <set>
 
+#include "base/clock.h"
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
 #include "zoo/library.h"
@@ -94,10 +94,5 @@ struct Campaign::State {
   std::map<std::string, double> failed_at;       // by arm, when its last task ended without a design
   std::optional<std::vector<Moment>> following;  // what is left of a recorded course
 };
-
-/// Seconds of a clock that nobody sets.
-inline double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace gabbro::campaign

@@ -40,7 +40,7 @@ Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
   making.erase(done.task);
   if (done.report.cause == "stopped") return true;  // to be begun again
   const std::string& arm = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.arm;
-  if (done.report.outcome != "design") failed_at[arm] = now();
+  if (done.report.outcome != "design") failed_at[arm] = seconds_now();
   spent_out = spent_out || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
@@ -57,7 +57,7 @@ bool Campaign::State::rests(const std::string& arm) const {
     ++failures;
   }
   const auto at = failed_at.find(arm);
-  return failures > 0 && at != failed_at.end() && now() < at->second + (1 << (failures - 1));
+  return failures > 0 && at != failed_at.end() && seconds_now() < at->second + (1 << (failures - 1));
 }
 
 Result<bool> Campaign::State::begin_tasks() {

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
+#include "base/files.h"
 #include "base/toml.h"
 
 namespace gabbro::chat {
@@ -233,10 +232,9 @@ Result<Config> parse_config(std::string_view text) {
 }
 
 Result<Config> load_config(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(kCode, fmt::format("there is no file '{}'", path), "docs/agents.md has an example");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return parse_config(text);
+  const auto text = read_file(path);
+  if (!text) return fail(kCode, text.error().message, "docs/agents.md has an example");
+  return parse_config(*text);
 }
 
 }  // namespace gabbro::chat

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+
+#include "base/files.h"
 
 namespace gabbro::cli {
 
@@ -17,12 +17,11 @@ std::atomic<int> g_interrupts{0};
 }  // namespace
 
 Result<AgentsConfig> read_agents_config(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail("io", "cannot read " + path, "docs/agents.md says what an agents.toml holds");
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  GABBRO_TRY(settings, agents::parse_settings(text));
-  GABBRO_TRY(models, chat::parse_config(text));
-  return AgentsConfig{std::move(text), std::move(models), settings};
+  auto text = read_file(path);
+  if (!text) return fail("io", text.error().message, "docs/agents.md says what an agents.toml holds");
+  GABBRO_TRY(settings, agents::parse_settings(*text));
+  GABBRO_TRY(models, chat::parse_config(*text));
+  return AgentsConfig{std::move(*text), std::move(models), settings};
 }
 
 Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, const std::string& dir) {

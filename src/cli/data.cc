@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <csignal>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 
@@ -15,10 +15,6 @@ namespace gabbro::cli {
 namespace {
 
 std::atomic<bool> g_interrupted{false};
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // A bar where a person is looking; elsewhere a line every ten seconds.
 class ProgressLine {
@@ -33,11 +29,11 @@ class ProgressLine {
     if (fresh) {
       end_line();
       stage_ = p.stage;
-      began_ = now();
+      began_ = seconds_now();
     }
-    const double seconds = now() - began_;
-    if (!terminal_ && !fresh && now() - said_ < 10) return !g_interrupted;
-    said_ = now();
+    const double seconds = seconds_now() - began_;
+    if (!terminal_ && !fresh && seconds_now() - said_ < 10) return !g_interrupted;
+    said_ = seconds_now();
     std::string line = fmt::format("{:<22}{:4.0f} %", p.stage, 100 * p.share);
     if (p.documents > 0)
       line += fmt::format("  {} documents, {}B", human(static_cast<double>(p.documents)),
@@ -83,7 +79,7 @@ int failed(const Error& error) {
 int run_data_build(const DataOptions& o) {
   const auto before = std::signal(SIGINT, [](int) { g_interrupted = true; });
   ProgressLine line;
-  const double began = now();
+  const double began = seconds_now();
   const auto manifest = data::build_corpus(o.build, std::ref(line));
   line.end_line();
   std::signal(SIGINT, before);
@@ -91,8 +87,8 @@ int run_data_build(const DataOptions& o) {
   print_manifest(o.build.out, *manifest);
   std::uint64_t bytes = 0;
   for (const data::SplitInfo& s : manifest->splits) bytes += s.bytes;
-  fmt::print("  built in {:.1f} s, {:.1f} MB of text a second\n", now() - began,
-             static_cast<double>(bytes) / (now() - began) / 1e6);
+  fmt::print("  built in {:.1f} s, {:.1f} MB of text a second\n", seconds_now() - began,
+             static_cast<double>(bytes) / (seconds_now() - began) / 1e6);
   return kValid;
 }
 

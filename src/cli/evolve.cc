@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <thread>
 
+#include "base/clock.h"
 #include "campaign/campaign.h"
 #include "campaign/preset.h"
 #include "campaign/reading.h"
@@ -39,17 +39,13 @@ int failed(const Error& error, const std::string& file = "gabbro evolve") {
   return kUsage;
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // On a terminal the lines of the view, drawn over the last ones; else a line twice a minute.
 class Live {
  public:
   void operator()(const campaign::Snapshot& s) {
     const double every = terminal_ ? 0.5 : 30;
-    if (now() - last_ < every) return;
-    last_ = now();
+    if (seconds_now() - last_ < every) return;
+    last_ = seconds_now();
     if (!terminal_) {
       fmt::print(stderr, "{}\n", campaign::plain_line(s));
       return;

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <utility>
 
+#include "base/clock.h"
 #include "cli/report.h"
 
 namespace gabbro::cli {
@@ -18,10 +18,6 @@ constexpr double kLook = 0.1;  // seconds between two looks for a signal
 constexpr double kQuiet = 10;  // seconds between lines where nobody looks
 
 volatile std::sig_atomic_t g_signals = 0;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // SIGINT and SIGTERM are counted while one of these lives.
 class Signals {
@@ -73,9 +69,9 @@ void ProgressLine::show(const std::string& text) {
     fmt::print(stderr, "\r\x1b[K{}", text);
     std::fflush(stderr);
     open_ = true;
-  } else if (now() - last_ >= kQuiet) {
+  } else if (seconds_now() - last_ >= kQuiet) {
     fmt::print(stderr, "{}\n", text);
-    last_ = now();
+    last_ = seconds_now();
   }
 }
 

@@ -10,11 +10,10 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/files.h"
 #include "base/hash.h"
 
 namespace gabbro::data {
@@ -181,12 +180,11 @@ Result<Corpus> Corpus::open(const std::string& folder) {
   Corpus out;
   out.folder_ = folder;
   const std::string path = folder + "/manifest.json";
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
+  const auto text = read_file(path);
+  if (!text)
     return fail("corpus", fmt::format("there is no corpus in {}: no manifest.json", folder),
                 "build one: gabbro data build --out " + folder);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  GABBRO_TRY(manifest, parse_manifest(text, path));
+  GABBRO_TRY(manifest, parse_manifest(*text, path));
   out.manifest_ = std::move(manifest);
   for (const SplitInfo& s : out.manifest_.splits)
     if (auto ok = out.map(s.name); !ok) return tl::unexpected(ok.error());

@@ -4,9 +4,9 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
-#include <fstream>
-#include <iterator>
 #include <unordered_map>
+
+#include "base/files.h"
 
 namespace gabbro::data {
 
@@ -31,9 +31,7 @@ Result<Tokenizer> Tokenizer::from_bytes(std::string bytes) {
 }
 
 Result<Tokenizer> Tokenizer::load(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file.good() && bytes.empty()) return fail("io", "cannot read " + path);
+  GABBRO_TRY(bytes, read_file(path));
   auto out = from_bytes(std::move(bytes));
   if (!out) out.error().message = path + ": " + out.error().message;
   return out;

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <map>
 
+#include "base/clock.h"
 #include "eval/metrics.h"
 
 namespace gabbro::eval {
@@ -85,7 +85,7 @@ void summarise(TaskScore& score, const Task& task, const Answers& a) {
 Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer, const Task& task,
                              std::int64_t length, const Packing& packing,
                              const std::function<bool(double)>& progress) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = seconds_now();
   TaskScore out;
   out.name = task.name;
   out.kind = name_of(task.kind);
@@ -105,7 +105,7 @@ Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenize
       return fail("eval", fmt::format("the log-likelihood of text {} of {} in {} is {}", i + 1, scores.size(),
                                       task.name, scores[i].nats));
   summarise(out, task, answers_of(task, scores));
-  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  out.seconds = seconds_now() - start;
   return out;
 }
 

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
+#include "base/clock.h"
+#include "base/files.h"
 #include "jobs/jobs.h"
 #include "jobs/process.h"
 #include "record/job.h"
@@ -24,10 +23,6 @@ constexpr int kTick = 50;               // milliseconds between two looks at the
 constexpr int kEnding = 5;              // and at a worker that has closed its output
 constexpr std::size_t kLine = 1 << 20;  // a longer one is no progress
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{:.2f}MB", static_cast<double>(bytes) / 1e6);
 }
@@ -35,7 +30,8 @@ std::string megabytes(std::uint64_t bytes) {
 // One job from its start to its end.
 class Worker {
  public:
-  Worker(Job job, Process process) : job_(std::move(job)), process_(std::move(process)), start_(now()) {
+  Worker(Job job, Process process)
+      : job_(std::move(job)), process_(std::move(process)), start_(seconds_now()) {
     end_.id = job_.id;
   }
   Worker(const Worker&) = delete;
@@ -80,7 +76,7 @@ class Worker {
 
   /// Looks at the limits and at the process; true when it has ended, and `end` is complete.
   bool look(std::vector<Update>& updates) {
-    end_.seconds = now() - start_;
+    end_.seconds = seconds_now() - start_;
     if (!has_ended(process_.id)) {
       check_limits();
       if (end_.kind == Ended::Kind::kResult) return false;
@@ -114,8 +110,7 @@ class Worker {
   }
 
   void take_result() {
-    std::ifstream file(job_.result_file, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::string text = read_file(job_.result_file).value_or("");
     const auto outcome = record::outcome_of(text);
     if (outcome) {
       end_.result = std::move(text);
@@ -156,10 +151,10 @@ class Local : public Executor {
   }
 
   News wait(double seconds) override {
-    const double until = now() + seconds;
+    const double until = seconds_now() + seconds;
     News news;
     for (bool interrupted = false; !workers_.empty();) {
-      const double left = until - now();
+      const double left = until - seconds_now();
       interrupted = !poll_outputs(left);
       look(news);
       if (!news.updates.empty() || !news.ended.empty() || left <= 0 || interrupted) break;

@@ -14,8 +14,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string_view>
+
+#include "base/files.h"
 
 extern char** environ;
 
@@ -92,8 +93,7 @@ std::vector<pid_t> marked(const std::string& mark) {
   for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry->path() / "environ", std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::string text = read_file(entry->path() / "environ").value_or("");
     for (std::size_t at = 0; at < text.size(); at = text.find('\0', at) + 1)
       if (text.compare(at, mark.size() + 1, mark.c_str(), mark.size() + 1) == 0) {
         out.push_back(std::stoi(name));

@@ -6,10 +6,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "base/hash.h"
 
 namespace gabbro::train {
@@ -47,9 +46,7 @@ Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedA
 }
 
 Result<ArrayFile> load_arrays(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  GABBRO_TRY(bytes, read_file(path));
   const auto wrong = [&](const std::string& why) {
     return fail("format", fmt::format("{} is no safetensors file of float32 arrays: {}", path, why));
   };

@@ -2,21 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 
 namespace gabbro::train {
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // What a checkpoint must agree on with the run that takes it up.
 std::string identity(const data::Split& split, const TrainOptions& o) {
@@ -171,11 +167,11 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   Watch watch(o.divergence);
   for (const CurvePoint& p : result.curve) watch.diverged(p.loss);
 
-  double began = now(), saved = began;
+  double began = seconds_now(), saved = began;
   const double before = result.seconds;
   const auto keep = [&]() -> Result<bool> {
-    result.seconds = before + now() - began;
-    saved = now();
+    result.seconds = before + seconds_now() - began;
+    saved = seconds_now();
     return o.checkpoint.empty() ? Result<bool>(true) : save(o.checkpoint, model, result, run);
   };
   for (std::int64_t step = static_cast<std::int64_t>(result.curve.size()); step < steps; ++step) {
@@ -203,12 +199,12 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
       result.end = TrainResult::End::kHurdle;
       break;
     }
-    const double speed = static_cast<double>(result.tokens) / std::max(1e-9, before + now() - began);
+    const double speed = static_cast<double>(result.tokens) / std::max(1e-9, before + seconds_now() - began);
     if (progress && !progress(result.curve.back(), steps, speed)) {
       if (step + 1 < steps) result.end = TrainResult::End::kStopped, result.cause = "stopped from outside";
       break;
     }
-    if (now() - saved > o.checkpoint_seconds)
+    if (seconds_now() - saved > o.checkpoint_seconds)
       if (auto ok = keep(); !ok) return tl::unexpected(ok.error());
   }
   if (auto ok = keep(); !ok) return tl::unexpected(ok.error());

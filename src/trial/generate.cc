@@ -1,9 +1,9 @@
 #include "trial/generate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "base/clock.h"
 #include "eval/sample.h"
 #include "exec/torch/decoder.h"
 #include "trial/run_folder.h"
@@ -66,7 +66,7 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
   out.weights_hash = run.weights_hash;
   out.prompt_tokens = static_cast<std::int64_t>(prompt.size());
   out.status = "stopped";
-  const auto start = std::chrono::steady_clock::now();
+  const double start = seconds_now();
   const auto say = [&](std::string text) {
     return !progress || progress({.stage = "generating",
                                   .tokens = out.tokens,
@@ -93,7 +93,7 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
   }
   say(stream.rest());
   out.text = stream.all();
-  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  out.seconds = seconds_now() - start;
   out.tokens_per_second = static_cast<double>(out.prompt_tokens + out.tokens) / std::max(out.seconds, 1e-9);
   if (going) out.status = "done";
   return out;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "base/clock.h"
 #include "exec/reference/screen.h"
 #include "lang/check.h"
 #include "trial/engines.h"
@@ -106,10 +106,6 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   return finite.holds();
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 std::vector<Anchor> anchors_of(const Checks& c, bool backend) {
   std::vector<Anchor> out{c.finite.anchor()};
   if (!out[0].holds) return out;
@@ -128,10 +124,10 @@ bool all_hold(const std::vector<Anchor>& anchors) {
 }  // namespace
 
 std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, const ProbeOptions& options) {
-  const double began = now();
+  const double began = seconds_now();
   Checks checks;
   std::vector<Anchor> out;
-  for (std::uint64_t round = 0; round == 0 || now() - began < options.seconds; ++round) {
+  for (std::uint64_t round = 0; round == 0 || seconds_now() - began < options.seconds; ++round) {
     Draw numbers{.params = {}, .tokens = {}, .random = Random(0)};
     if (draw(graph, Random(options.seed).split(round), numbers, checks.finite)) {
       const std::set<std::string> silent = probe_reference(graph, numbers, checks);
@@ -146,7 +142,7 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
 Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
                                           const ProbeOptions& options) {
   constexpr double kMostNumbers = 1 << 25;
-  const double began = now();
+  const double began = seconds_now();
   const lang::CheckReport written = lang::check(program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
   if (!written.subjects.back().is_design) return fail("design", "the program holds no design to probe");
@@ -165,7 +161,7 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
   out.params = ir::count_params(graph);
   out.checks = probe(graph, backend, options);
   out.holds = all_hold(out.checks);
-  out.seconds = now() - began;
+  out.seconds = seconds_now() - began;
   return out;
 }
 

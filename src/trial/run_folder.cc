@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
+#include "base/files.h"
 #include "data/corpus.h"
 #include "exec/torch/model.h"
 #include "train/safetensors.h"
@@ -58,11 +57,11 @@ std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec:
 
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus) {
   const std::string spec_file = folder + "/spec.json", weights_file = folder + "/weights.safetensors";
-  std::ifstream file(spec_file, std::ios::binary);
-  if (!file)
+  const auto text = read_file(spec_file);
+  if (!text)
     return fail("run", fmt::format("there is no run in {}: no spec.json", folder),
                 "make one: gabbro train --out " + folder);
-  auto spec = record::parse_spec({std::istreambuf_iterator<char>(file), {}});
+  auto spec = record::parse_spec(*text);
   if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
   if (!corpus.empty()) spec->corpus = corpus;
   if (std::error_code error; !fs::exists(weights_file, error))

@@ -1,8 +1,8 @@
 #include "trial/score.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "data/corpus.h"
 #include "eval/benchmark.h"
 #include "eval/bits.h"
@@ -83,13 +83,13 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
 }  // namespace
 
 EvalResult run(const EvalSpec& spec, const OnProgress& progress) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = seconds_now();
   EvalResult out;
   if (auto result = run_checked(spec, progress))
     out = std::move(*result);
   else
     out.cause = format_error("eval", result.error());
-  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  out.seconds = seconds_now() - start;
   return out;
 }
 

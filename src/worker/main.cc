@@ -7,8 +7,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "base/files.h"
@@ -49,11 +47,9 @@ int main(int argc, char** argv) {
   }
   exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
-  std::ifstream file(argv[1], std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::string result = !file.good() && text.empty()
-                                 ? record::failure("train", std::string("cannot read ") + argv[1])
-                                 : trial::run_job(text, Reporter());
+  const auto spec = read_file(argv[1]);
+  const std::string result =
+      spec ? trial::run_job(*spec, Reporter()) : record::failure("train", spec.error().message);
   if (replace_file(argv[2], result)) return 0;
   std::fprintf(stderr, "gabbro-worker: cannot write %s\n", argv[2]);
   return 2;

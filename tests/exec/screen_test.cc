@@ -21,6 +21,17 @@ std::string with_unit(const std::string& body, const std::string& stack) {
   return "unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = " + stack + "\n";
 }
 
+// With 16 heads at D = 16 a key has one element, and what is normalised over it is a sign.
+TEST(Screen, TheSmallWidthLeavesHeadsMoreThanOneElement) {
+  const auto width = [](const std::string& stack) {
+    const lang::CheckReport parsed = lang::check("design M:\n    stack = " + stack + "\n", zoo::library());
+    EXPECT_TRUE(parsed.valid());
+    return lang::check_small(parsed.program, zoo::library()).subjects.back().elaboration.graph.env.width;
+  };
+  EXPECT_EQ(width("[2 * Block(mixer=DeltaProduct(heads=8)), RMSNorm]"), 16);
+  EXPECT_EQ(width("[2 * Block(mixer=DeltaProduct(heads=16)), RMSNorm]"), 32);
+}
+
 TEST(Screen, PassesWhatWorksWithAnySeed) {
   for (const char* stack :
        {"[2 * Block, RMSNorm]", "[2 * Block(mixer=GLA), RMSNorm]", "[2 * Block(mixer=Mamba2), RMSNorm]"})
