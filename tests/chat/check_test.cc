@@ -106,7 +106,8 @@ TEST_F(CommandTest, AgentsTestTellsWhatEachModelDoes) {
   EXPECT_NE(gabbro("agents test --agents " + write("[cap]\nmony = 1\n")).find(":2:8: error[agents]"),
             std::string::npos);
   EXPECT_EQ(code, 2);
-  EXPECT_NE(gabbro("agents test --agents /nowhere.toml").find("there is no file"), std::string::npos);
+  EXPECT_NE(gabbro("agents test --agents /nowhere.toml").find("cannot read /nowhere.toml: No such file"),
+            std::string::npos);
   EXPECT_EQ(code, 2);
 }
 
