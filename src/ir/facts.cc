@@ -158,6 +158,30 @@ struct StateSize {
   Monomials growing;
 };
 
+// States of a scan that a later step reads for what is read of the scan: others are computed anew at every position.
+std::vector<bool> carried_states(const Costs& c, NodeId scan_node) {
+  const Scan& scan = c.graph.scans[c.nodes()[scan_node].index];
+  const Body& step = c.graph.bodies[scan.body];
+  std::vector<NodeId> read;
+  for (std::size_t id = 0; id < c.nodes().size(); ++id)
+    if (const Node& n = c.nodes()[id]; c.live[id] && n.op == Op::kScanOut && n.in[0] == scan_node)
+      read.push_back(n.index >= 0 ? step.outputs[scan.inits.size() + static_cast<std::size_t>(n.index)]
+                                  : step.outputs[static_cast<std::size_t>(-1 - n.index)]);
+  std::vector<bool> carried(scan.inits.size(), false);
+  for (bool more = true; more;) {
+    more = false;
+    const std::vector<bool> live = live_nodes(c.graph, scan.body, read);
+    for (std::size_t id = 0; id < live.size(); ++id) {
+      const Node& n = step.nodes[id];
+      const auto state = static_cast<std::size_t>(n.index);
+      if (!live[id] || n.op != Op::kArg || state >= carried.size() || carried[state]) continue;
+      carried[state] = more = true;
+      read.push_back(step.outputs[state]);
+    }
+  }
+  return carried;
+}
+
 StateSize count_state(const Costs& c) {
   StateSize out;
   const auto& nodes = c.nodes();
@@ -168,7 +192,10 @@ StateSize count_state(const Costs& c) {
     if (!c.live[id]) continue;
     const Node& node = nodes[id];
     if (node.op == Op::kScan) {
-      for (NodeId init : c.graph.scans[node.index].inits) out.fixed[sizes_of(c, nodes[init].type.axes)] += 1;
+      const std::vector<bool> carried = carried_states(c, id);
+      const std::vector<NodeId>& inits = c.graph.scans[node.index].inits;
+      for (std::size_t s = 0; s < inits.size(); ++s)
+        if (carried[s]) out.fixed[sizes_of(c, nodes[inits[s]].type.axes)] += 1;
       continue;
     }
     if (node.op == Op::kShift) kept[node.in[0]] = std::max(kept[node.in[0]], node.amount);
