@@ -22,6 +22,8 @@ constexpr int kDraws = 2000;  // in a row without a design: the search has nothi
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
+  // A comparison that is complete needs nothing more.
+  if (is_compared() && !evolve::next_run(population, plan.seed, Phase::kFinal)) return Phase::kSearch;
   const double runs = plan.settings.final_seeds * static_cast<double>(plan.settings.baselines.size() + 1);
   const double most = 1 - plan.settings.search_share;
   const bool time =
@@ -63,13 +65,15 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// Whether the last comparison of the present leader was begun.
+// Whether the last comparison of the present leader at its rung was begun.
 bool Campaign::State::is_compared() const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return false;
   const std::vector<std::int64_t>& runs = population.individual(best.design).trials;
-  return std::any_of(runs.begin(), runs.end(),
-                     [&](std::int64_t id) { return population.trial(id).begun.purpose == "final"; });
+  return std::any_of(runs.begin(), runs.end(), [&](std::int64_t id) {
+    const record::TrialBegun& begun = population.trial(id).begun;
+    return begun.purpose == "final" && begun.rung == best.rung;
+  });
 }
 
 // The arm that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.
@@ -94,7 +98,8 @@ std::optional<std::size_t> Campaign::State::next_arm() const {
 Result<std::optional<Wanted>> Campaign::State::propose() {
   if (rung(0).designs > 0) {
     const auto count =
-        std::count_if(population.individuals().begin(), population.individuals().end(), evolve::is_candidate);
+        std::count_if(population.individuals().begin(), population.individuals().end(),
+                      [](const Individual& i) { return evolve::is_candidate(i) && !evolve::is_given(i); });
     if (count >= rung(0).designs) return std::nullopt;
   }
   const Random random = Random(plan.seed).split("draws");

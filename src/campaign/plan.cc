@@ -17,14 +17,16 @@ std::string to_toml(const Plan& plan) {
   std::ostringstream out;
   toml::array given;
   for (const std::string& program : plan.given) given.push_back(program);
-  out << toml::table{{"corpus", plan.corpus},   {"seed", static_cast<std::int64_t>(plan.seed)},
-                     {"threads", plan.threads}, {"device", plan.device},
-                     {"twins", plan.twins},     {"given", std::move(given)}};
+  const toml::table head{{"corpus", plan.corpus},   {"seed", static_cast<std::int64_t>(plan.seed)},
+                         {"threads", plan.threads}, {"device", plan.device},
+                         {"twins", plan.twins},     {"given", std::move(given)}};
+  // Programs with every line break and quote escaped: none of their lines looks like one of this text.
+  out << toml::toml_formatter(head, toml::format_flags::none);
   return out.str() + std::string(kBorder) + to_toml(plan.settings);
 }
 
 Result<Plan> parse_plan(const record::CampaignBegun& begun) {
-  const std::size_t at = begun.config.find(kBorder);
+  const std::size_t at = begun.config.rfind(kBorder);
   const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, at));
   if (at == std::string::npos || !head)
     return fail("preset", "the record does not say what the campaign is", "a newer gabbro wrote it?");

@@ -72,7 +72,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   if (design.born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && std::isfinite(losses[h]))
+    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first says which.
@@ -115,11 +115,6 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   }
   if (const auto ok = record({event}); !ok) return ok;
   const evolve::Trial& trial = population.trial(ended.id);
-  if (trial.status == "done") {
-    auto& [seconds, count] = took[trial.begun.rung];
-    seconds += ended.seconds;
-    ++count;
-  }
   tidy(trial);
   // A baseline that cannot be trained says that something else is wrong: the corpus, the machine, the preset.
   const Individual& design = population.individual(trial.begun.design);

@@ -39,6 +39,12 @@ struct Campaign::State {
   // What the record says, in the population and the code book.
   Result<bool> believe(const record::Event& event) {
     if (const auto ok = population.apply(event); !ok) return ok;
+    if (const auto* ended = std::get_if<record::TrialEnded>(&event))
+      if (const evolve::Trial& trial = population.trial(ended->id); trial.status == "done") {
+        auto& [seconds, count] = took[trial.begun.rung];
+        seconds += ended->seconds;
+        ++count;
+      }
     if (const auto* born = std::get_if<record::DesignBorn>(&event); born && born->task != 0)
       book.lend(population.individual(born->id).program);
     return true;
@@ -85,7 +91,7 @@ struct Campaign::State {
   edit::CodeBook book;
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
   std::map<std::int64_t, Running> running;
-  std::map<int, std::pair<double, int>> took;  // seconds and runs, by rung, of this session
+  std::map<int, std::pair<double, int>> took;  // seconds and runs that were done, by rung
   int slots = 1;
   bool exhausted = false;  // nothing new was drawn: no more proposals
   Agents* agents = nullptr;

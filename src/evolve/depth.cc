@@ -12,11 +12,13 @@ bool repeats(const lang::Expr& e) {
          e.args[0].kind == lang::Expr::Kind::kNumber;
 }
 
-// Only where instances stand: a product inside a call's arguments is a number.
+// Only where instances stand: a product inside a call's arguments is a number. Of nested repetitions the outer takes the factor, the inner what
+// rounding leaves of it.
 void deepen(lang::Expr& e, double factor) {
   if (repeats(e)) {
-    e.args[0].number = std::max(1.0, std::round(e.args[0].number * factor));
-    deepen(e.args[1], factor);
+    const double before = e.args[0].number;
+    e.args[0].number = std::max(1.0, std::round(before * factor));
+    deepen(e.args[1], factor * before / e.args[0].number);
   } else if (e.kind == lang::Expr::Kind::kList) {
     for (lang::Expr& item : e.args) deepen(item, factor);
   }
@@ -43,11 +45,10 @@ lang::Program deepened(const lang::Program& program, double factor) {
 }
 
 int repetitions(const lang::Program& program) {
-  double most = 1;
+  double turns = 1;
   for (const lang::Item& item : program.items)
-    if (const auto* design = std::get_if<lang::Design>(&item.value))
-      most = std::max(most, longest(design->stack));
-  return static_cast<int>(most);
+    if (const auto* design = std::get_if<lang::Design>(&item.value)) turns = longest(design->stack);
+  return static_cast<int>(turns);
 }
 
 }  // namespace gabbro::evolve

@@ -96,7 +96,7 @@ class Ladder {
     std::int64_t entered = 0;
     for (const Individual& i : p_.individuals()) {
       if (!is_candidate(i)) continue;
-      if (i.entered >= to) ++entered;
+      if (i.entered >= to && !is_given(i)) ++entered;
       const Standing s = p_.standing(i, to - 1);
       if (s.lost > 0)
         over.push_back({std::numeric_limits<double>::infinity(), &i});

@@ -106,6 +106,42 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   EXPECT_EQ(again->given, plan.given);
 }
 
+// A program may hold whatever its text does: quotes, and lines that look like the plan's own.
+TEST(Campaign, APlanIsReadBackWithAnyProgram) {
+  Plan plan = small_plan();
+  plan.given = {"# settings\n# \"\"\" \'\'\' \\\n\n# settings\ndesign Mine:\n    stack = [Block]\n",
+                "#\ttab \u00e9\n"};
+  const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->given, plan.given);
+  EXPECT_EQ(again->settings.rungs.size(), plan.settings.rungs.size());
+}
+
+TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c) << c.error().message;
+  const auto runs = [&] { return static_cast<std::int64_t>(c->population().trials().size()); };
+  const auto run_to = [&](std::int64_t trials) {
+    Pretend executor;
+    const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
+    EXPECT_TRUE(why) << why.error().message;
+  };
+  const auto complete = [&] {
+    return evolve::compare(c->population(), evolve::leader(c->population()).design, 1,
+                           evolve::leader(c->population()).rung, evolve::Phase::kFinal)
+                   .count == small_plan().settings.final_seeds &&
+           !evolve::next_run(c->population(), 1, evolve::Phase::kFinal);
+  };
+  for (run_to(30); !complete() && runs() < 100;) run_to(runs() + 1);
+  ASSERT_TRUE(complete());
+  const std::int64_t before = runs();
+  run_to(before + 3);  // fewer than another comparison would take
+  EXPECT_EQ(runs(), before + 3);
+  EXPECT_NE(c->population().trial(before + 1).begun.purpose, "final");
+}
+
 TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;

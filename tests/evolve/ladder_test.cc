@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "evolve/depth.h"
 #include "evolve/twins.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
 #include "little.h"
 
 namespace gabbro::evolve {
@@ -153,6 +156,28 @@ TEST(Population, EventsThatDoNotFollowAreRefused) {
   EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"})) << "a second result";
   EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, "rung"}));
   EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, "rung"})) << "a lost run begins again";
+}
+
+std::string deepened_stack(const std::string& stack, double factor) {
+  const lang::ParseResult parsed = lang::parse("design M:\n    stack = " + stack + "\n");
+  EXPECT_TRUE(parsed.errors.empty());
+  const std::string text = lang::print(deepened(parsed.program, factor));
+  const std::size_t at = text.find("stack = ") + 8;
+  return text.substr(at, text.find('\n', at) - at);
+}
+
+TEST(Depth, OfNestedRepetitionsTheOuterTakesTheFactor) {
+  EXPECT_EQ(deepened_stack("[2 * Block, RMSNorm]", 2), "[4 * Block, RMSNorm]");
+  EXPECT_EQ(deepened_stack("[2 * [3 * Block, Block], RMSNorm]", 2), "[4 * [3 * Block, Block], RMSNorm]");
+  EXPECT_EQ(deepened_stack("[2 * [3 * Block, Block], RMSNorm]", 1.0 / 3),
+            "[1 * [2 * Block, Block], RMSNorm]");
+  EXPECT_EQ(deepened_stack("[1 * [1 * Block, Block], RMSNorm]", 1.5), "[2 * [1 * Block, Block], RMSNorm]");
+}
+
+TEST(Depth, RepetitionsAreThoseOfTheLastDesign) {
+  const lang::ParseResult parsed =
+      lang::parse("design A:\n    stack = 12 * Block\n\ndesign B:\n    stack = [2 * [3 * Block, Block]]\n");
+  EXPECT_EQ(repetitions(parsed.program), 6);
 }
 
 }  // namespace

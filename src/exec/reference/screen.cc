@@ -186,7 +186,7 @@ bool writes(const ir::Graph& graph, double v) {
   for (const ir::Body& body : graph.bodies)
     for (const ir::Node& node : body.nodes)
       if (node.op == ir::Op::kConst && std::isfinite(node.value) &&
-          std::abs(std::log2(std::abs(v / node.value))) < 1)
+          std::abs(std::log2(std::abs(v / node.value))) < 4)
         return true;
   return false;
 }

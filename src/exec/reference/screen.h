@@ -18,7 +18,7 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
 /// Numbers that a run of `length` positions keeps.
 double numbers_kept(const ir::Graph& graph, std::int64_t length);
 
-/// Whether the program itself writes a number about as large as `v`, to within a factor of two: masks, what a maximum starts from.
+/// Whether the program itself writes a number about as large as `v`, to within a factor of sixteen: masks, sums of some, what a maximum starts from.
 bool writes(const ir::Graph& graph, double v);
 
 /// Why a design is refused; an empty cause when it is not. "size": a run of it keeps too many numbers; "finite": the first parameters, or

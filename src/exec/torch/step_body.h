@@ -12,12 +12,19 @@ namespace {
 
 using Code = Instruction::Code;
 
+// The sum or product before the barrier is made first, though sums may be reordered in these files.
+#if defined(__has_builtin) && __has_builtin(__builtin_assoc_barrier)
+#define GABBRO_FIRST(x) __builtin_assoc_barrier(x)
+#else
+#define GABBRO_FIRST(x) (x)
+#endif
+
 // e^x without a call, to 2 units of the last place: x = n ln 2 + r, a polynomial in r (Cephes' expf), and n as an exponent, in two halves so that
 // results beyond the range become infinite or 0.
 inline float exponential(float x) {
   x = x > 90.F ? 90.F : x < -105.F ? -105.F : x;
   const float n = std::floor(x * 1.44269504F + 0.5F);
-  const float r = x - n * 0.693359375F + n * 2.12194440e-4F;
+  const float r = GABBRO_FIRST(x - n * 0.693359375F) + n * 2.12194440e-4F;
   float p = 1.9875691500e-4F;
   p = p * r + 1.3981999507e-3F;
   p = p * r + 8.3334519073e-3F;
@@ -27,7 +34,7 @@ inline float exponential(float x) {
   p = p * r * r + r + 1.F;
   const auto whole = static_cast<std::int32_t>(n), half = whole / 2;
   const auto power = [](std::int32_t e) { return std::bit_cast<float>((e + 127) << 23); };
-  return p * power(half) * power(whole - half);
+  return GABBRO_FIRST(p * power(half)) * power(whole - half);
 }
 inline double exponential(double x) { return std::exp(x); }
 
