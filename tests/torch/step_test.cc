@@ -87,6 +87,17 @@ TEST(StepPrograms, AgreeOnTablesThatStatesChange) {
   }
 }
 
+// Up to the end of float32's range: in powers of two e^88.5 is 2^127.7, more than the halves of its exponent make when they are multiplied first.
+TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
+  for (const char* value : {"exp(88.5 + 0.001 * tanh(x)) * 1e-38", "exp(0.001 * tanh(x) - 87) * 1e37"}) {
+    SCOPED_TRACE(value);
+    const lang::Elaboration e = stepped(value);
+    ASSERT_TRUE(e.ok());
+    ASSERT_GT(programs(e.graph).first, 0);
+    expect_agreement(e);
+  }
+}
+
 // None of them falls back to calls of ATen without a word.
 TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
   int recurrent = 0;
