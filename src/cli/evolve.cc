@@ -234,6 +234,8 @@ int run_evolve(const EvolveCommand& o) {
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings) return failed(settings.error(), o.preset);
+  if (o.twins && !o.designs.empty())
+    return failed({"usage", "--aa trains copies of the first baseline, and takes no --design", "", {}});
   const auto given = given_designs(o);
   if (!given) return kInvalid;
   if (settings->arms.empty() && given->empty() && !o.twins)

@@ -69,8 +69,9 @@ class Account {
       std::int64_t between = 0;
       if (unit.node >= 0) {
         make(unit.node);
-        between =
-            nodes_[at(unit.node)].op == Op::kConvolve ? transforms(unit.node) : operands_copied(unit.node);
+        between = nodes_[at(unit.node)].op == Op::kConvolve ? transforms(unit.node)
+                  : at_once_[at(unit.node)]                 ? final_states(unit.node)
+                                                            : operands_copied(unit.node);
       } else {
         for (const NodeId id : plan_.regions[static_cast<std::size_t>(unit.region)].exits) make(id);
         between = threads_ * kBlockValues * kBlockNumbers * width_;
@@ -156,6 +157,14 @@ class Account {
         sum = std::max(sum, width_ * numbers(nodes_[at(in)].type, plan_.chunk[at(in)]));
     if (plan_.chunk[at(id)] > 0) return sum;
     return settings_.half ? sum / 2 : 0;
+  }
+
+  // Instructions of a step leave the last states of every sequence, whose sum is all that is read: of a gradient, the sums over positions of what all steps share.
+  [[nodiscard]] std::int64_t final_states(NodeId id) const {
+    std::int64_t sum = 0;
+    for (const NodeId init : graph_.scans[at(nodes_[at(id)].index)].inits)
+      sum += sequences_ * width_ * ir::elements(graph_, nodes_[at(init)].type.axes);
+    return sum;
   }
 
   // A convolution holds, for one sequence per thread, its values channel by channel and the transforms of a level (complex, of both
