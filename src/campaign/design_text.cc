@@ -174,8 +174,9 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   GABBRO_TRY(row, store.design(design));
   GABBRO_TRY(r, read_record(store));
   const record::DesignBorn& b = row.born;
-  std::string out = fmt::format("#{} {}  {} by {}, born {} UTC\n", b.id, shortened(b.name, 60),
-                                shortened(b.op, 80), shortened(b.arm, 30), date(row.time));
+  const std::string by = b.arm == b.op ? "" : " by " + shortened(b.arm, 30);  // "given" needs no author
+  std::string out = fmt::format("#{} {}  {}{}, born {} UTC\n", b.id, shortened(b.name, 60),
+                                shortened(b.op, 80), by, date(row.time));
   out += fmt::format("mixes tokens by {}; training {} FLOPs a token, decoding {}, state {}B; hash {}\n",
                      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
                      amount(b.state_bytes), shortened(b.hash, 40));
