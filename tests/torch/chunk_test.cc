@@ -153,8 +153,11 @@ TEST(Chunks, FusedAgreeOnTheZoo) {
     if (std::string(c.forms).find('C') == std::string::npos) continue;
     for (const int length : {1, 15, 17, 35}) {
       SCOPED_TRACE(std::string(c.unit) + ", length " + std::to_string(length));
-      // MLSTM divides by a sum that nearly vanishes at some positions.
-      expect_same(unit(c.unit), 3, length, kFused, std::string(c.unit) == "MLSTM" ? 5 * kFloat : kFloat);
+      // MLSTM divides by a sum that nearly vanishes at some positions. Retention's norm takes out the length of its sum, which at
+      // the first position is one value times q·k: the gradient of q is a difference of nearly equal numbers.
+      const std::string name = c.unit;
+      expect_same(unit(c.unit), 3, length, kFused,
+                  name == "MLSTM" || name == "Retention" ? 5 * kFloat : kFloat);
       if (HasFailure()) return;
     }
   }
