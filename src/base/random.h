@@ -25,6 +25,8 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
+  /// Leaves out the next `numbers` of `next`, in constant time. A uniform number takes one of them, a normal one two.
+  void skip(std::uint64_t numbers) { state_ += numbers * 0x9e3779b97f4a7c15ull; }
   Random split(std::string_view label) const { return Random(mix(state_, hash64(label))); }
   Random split(std::uint64_t index) const { return Random(mix(state_, index)); }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evolve/depth.h"
 #include "exec/reference/fingerprint.h"
 #include "exec/reference/screen.h"
 #include "lang/check.h"
@@ -18,15 +19,17 @@ namespace {
 // Small enough to be evaluated at once; every zoo unit works at it.
 constexpr std::int64_t kFingerprintWidth = 16, kFingerprintVocab = 16;
 
+const lang::Design& last_design(const lang::Program& program) {
+  for (auto item = program.items.rbegin(); item != program.items.rend(); ++item)
+    if (const auto* design = std::get_if<lang::Design>(&item->value)) return *design;
+  GABBRO_CHECK(false);
+}
+
 // The last design of a checked program, elaborated otherwise.
 lang::Elaboration elaborate(const lang::Program& program, lang::Library library,
                             const lang::ElaborateOptions& options) {
   library.add(program);
-  for (auto item = program.items.rbegin(); item != program.items.rend(); ++item)
-    if (const auto* design = std::get_if<lang::Design>(&item->value))
-      return lang::elaborate(library, *design, options);
-  GABBRO_CHECK(false);
-  return {};
+  return lang::elaborate(library, last_design(program), options);
 }
 
 // Values to six digits: equal functions agree in them but where rounding falls on a border, which misses a duplicate and never makes one.
@@ -41,21 +44,26 @@ std::string fingerprint_of(const lang::Program& program, const lang::Library& li
                      f.params);
 }
 
-// Size and costs at the first rung.
-Result<bool> fit(const lang::Program& program, const Settings& settings, const lang::Library& library,
-                 record::DesignBorn& out) {
+// The width at which `program` has the parameters of `rung`.
+Result<lang::Resized> sized(const lang::Program& program, const Rung& rung, const Settings& settings,
+                            const lang::Library& library) {
   lang::Library with = library;
   with.add(program);
-  const lang::Design* design = nullptr;
-  for (const lang::Item& item : program.items)
-    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  auto resized = lang::resize(with, last_design(program), rung.params, settings.vocab);
+  if (!resized)
+    return fail("size", fmt::format("at {}: {}", rung.name, resized.error().message), resized.error().hint);
+  return resized;
+}
+
+// Costs at the first rung.
+Result<bool> fit(const lang::Program& program, const Settings& settings, const lang::Library& library,
+                 record::DesignBorn& out) {
   const Rung& rung = settings.rungs.front();
-  const auto resized = lang::resize(with, *design, rung.params, settings.vocab);
-  if (!resized) return fail("size", resized.error().message, resized.error().hint);
+  GABBRO_TRY(resized, sized(program, rung, settings, library));
   lang::Subject subject;
   subject.is_design = true;
-  subject.elaboration = lang::elaborate(
-      with, *design, {.width = resized->width, .vocab = settings.vocab, .free_scale = resized->free_scale});
+  subject.elaboration = elaborate(
+      program, library, {.width = resized.width, .vocab = settings.vocab, .free_scale = resized.free_scale});
   lang::complete(subject);
   if (!subject.elaboration.ok()) return tl::unexpected(subject.elaboration.errors.front());
   ir::SymEnv env = subject.elaboration.graph.env;
@@ -63,6 +71,16 @@ Result<bool> fit(const lang::Program& program, const Settings& settings, const l
   out.train_flops = subject.facts.train_flops.eval(env);
   out.decode_flops = subject.facts.decode_flops.eval(env);
   out.state_bytes = subject.facts.state_bytes.eval(env);
+  return true;
+}
+
+// A design that has no width at a rung above can never win there: its runs below would be spent for nothing.
+Result<bool> can_climb(const lang::Program& program, const Settings& settings, const lang::Library& library) {
+  for (std::size_t r = 1; r < settings.rungs.size(); ++r) {
+    const Rung& rung = settings.rungs[r];
+    const auto ok = sized(deepened(program, rung.depth), rung, settings, library);
+    if (!ok) return tl::unexpected(ok.error());
+  }
   return true;
 }
 
@@ -134,6 +152,8 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
   if (const auto ok = fit(offspring.program, population.settings(), library, out); !ok)
     return tl::unexpected(ok.error());
   if (const auto ok = within_limits(out, population); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = can_climb(offspring.program, population.settings(), library); !ok)
+    return tl::unexpected(ok.error());
   out.op = offspring.op;
   out.parent = offspring.parent;
   out.mate = offspring.mate;

@@ -127,7 +127,7 @@ Result<bool> apply(const Place& p, const Refused& e) {
   if (auto ok = deliver(p, e.task, 0, e.cause); !ok) return ok;
   return p.db.run(
       "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (arm, cause) DO UPDATE SET count = count + 1", e.arm,
-      without_numbers(e.cause));
+      kind_of_cause(e.cause));
 }
 
 // A trial that was lost with its campaign begins again; any other id that is recorded is refused.
@@ -210,7 +210,7 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
   if (done) return score(p.db, design, rung, r.bits_per_byte);
   return p.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
-      r.status, without_numbers(r.cause));
+      r.status, kind_of_cause(r.cause));
 }
 
 Result<bool> apply(const Place& p, const Promoted& e) {
@@ -256,7 +256,12 @@ Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& eve
   return std::visit([&](const auto& e) { return apply(Place{db, at, time}, e); }, event);
 }
 
-std::string without_numbers(const std::string& cause) {
+std::string kind_of_cause(const std::string& cause) {
+  // An error of the checker is known by its code: its place is another one in every design.
+  constexpr std::string_view mark = ": error[";
+  if (const auto at = cause.find(mark); at != std::string::npos && at < cause.find('\n'))
+    if (const auto end = cause.find(']', at); end != std::string::npos)
+      return cause.substr(at + mark.size(), end - at - mark.size());
   const auto number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
   const auto filler = [&](char c) { return number(c) || c == '.' || c == ' '; };
   const auto first = std::find_if_not(cause.begin(), cause.end(), filler);

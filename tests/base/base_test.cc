@@ -46,6 +46,14 @@ TEST(Random, SplitDoesNotAdvanceAndStreamsDiffer) {
   EXPECT_EQ(r.next(), Random(7).next());
 }
 
+TEST(Random, SkippedNumbersAreThoseLeftOut) {
+  Random drawn(7), skipped(7);
+  for (int i = 0; i < 5; ++i) drawn.normal();
+  for (int i = 0; i < 3; ++i) drawn.uniform();
+  skipped.skip(2 * 5 + 3);
+  EXPECT_EQ(drawn.next(), skipped.next());
+}
+
 TEST(Random, DrawsAreInRangeAndSpread) {
   Random r(3);
   std::set<std::int64_t> seen;

@@ -125,6 +125,17 @@ TEST(Screen, CausesAreNamed) {
       "not finite");
 }
 
+TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
+  Settings settings = little_settings();
+  settings.rungs[1].params = 50;  // fewer than any width gives
+  const Little c(settings);
+  const auto parsed = lang::check("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
+  const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, "size");
+  EXPECT_EQ(r.error().message.rfind("at high: M cannot have 50 parameters", 0), 0U) << r.error().message;
+}
+
 TEST(Ablations, EachPartOnceAndAllOfThemValid) {
   const auto report =
       lang::check("design M:\n    stack = [2 * Block(mixer=GLA(heads=2), norm=LayerNorm), Block, RMSNorm]\n",

@@ -175,7 +175,7 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
   EXPECT_EQ(rungs[1].designs, 1);
 }
 
-TEST_F(StoreTest, CountsCausesWithoutTheirNumbers) {
+TEST_F(StoreTest, CountsCausesByTheirKind) {
   Store s = begun();
   const auto fails = [&](std::int64_t trial, const std::string& cause) {
     const std::uint64_t seed = trial == 1 ? 9 : 1;  // trial 1 begins again
@@ -186,13 +186,15 @@ TEST_F(StoreTest, CountsCausesWithoutTheirNumbers) {
   fails(2, "the loss is not finite at step 7");
   fails(3, "12 anchors do not hold: bigram");
   fails(4, "");
+  fails(5, "run/trials/5/design.gab:18:13: error[budget]: M cannot have 300000 parameters\n  hint: free");
   const auto failures = s.failures();
-  ASSERT_EQ(failures.size(), 3U);
+  ASSERT_EQ(failures.size(), 4U);
   EXPECT_EQ(failures[0].arm, "failed");
   EXPECT_EQ(failures[0].cause, "the loss is not finite at step");
   EXPECT_EQ(failures[0].count, 2);
   EXPECT_EQ(failures[1].cause, "");
   EXPECT_EQ(failures[2].cause, "anchors do not hold");
+  EXPECT_EQ(failures[3].cause, "budget");
 }
 
 TEST_F(StoreTest, RefusesWhatDoesNotFollow) {

@@ -97,6 +97,17 @@ TEST_F(Training, RepeatsItselfToTheBit) {
       << "another seed, other weights";
 }
 
+TEST_F(Training, BeginsWithTheSameWeightsOnAnyNumberOfThreads) {
+  const lang::CheckReport report =
+      lang::check("design M:\n    width = 128\n    vocab = 320\n    stack = [Block(mixer=Mamba2), RMSNorm]\n",
+                  zoo::library());
+  ASSERT_TRUE(report.valid());
+  const ir::Graph& graph = report.subjects.at(0).elaboration.graph;
+  const auto one = exec::torch::make_model(graph, 1, {.threads = 1}),
+             two = exec::torch::make_model(graph, 1, {.threads = 2});
+  EXPECT_EQ(train::hash_arrays(one->weights()), train::hash_arrays(two->weights()));
+}
+
 TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
   const auto whole = model();
   const auto straight = train::train(*whole, split("train"), kEnd, options(12));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -39,21 +40,27 @@ double deviation(const ir::Graph& graph, const ir::Param& param) {
 at::Tensor initial(const ir::Graph& graph, const ir::Param& param, const Random& random) {
   at::Tensor x = at::empty(shape_of(graph, param), at::kFloat);
   float* data = x.data_ptr<float>();
-  Random stream = random.split(param.name);
+  const Random stream = random.split(param.name);
   const double std = deviation(graph, param);
-  for (std::int64_t i = 0; i < x.numel(); ++i) {
+  constexpr std::int64_t kGrain = 1 << 14;
+  // Each thread goes on where the one before it will end: the same weights for any number of threads.
+  at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t from, std::int64_t to) {
+    Random part = stream;
     switch (param.init.kind) {
       case ir::Init::Kind::kConstant:
-        data[i] = static_cast<float>(param.init.a);
+        std::fill(data + from, data + to, static_cast<float>(param.init.a));
         break;
       case ir::Init::Kind::kNormal:
-        data[i] = static_cast<float>(std * stream.normal());
+        part.skip(2 * static_cast<std::uint64_t>(from));
+        for (std::int64_t i = from; i < to; ++i) data[i] = static_cast<float>(std * part.normal());
         break;
       case ir::Init::Kind::kUniform:
-        data[i] = static_cast<float>(stream.uniform(param.init.a, param.init.b));
+        part.skip(static_cast<std::uint64_t>(from));
+        for (std::int64_t i = from; i < to; ++i)
+          data[i] = static_cast<float>(part.uniform(param.init.a, param.init.b));
         break;
     }
-  }
+  });
   return x;
 }
 
