@@ -178,7 +178,7 @@ std::vector<Duel> duels(const Population& p, const evolve::Leader& leader, bool 
 
 std::string twins_sentence(const Reading& r) {
   const evolve::TwinReport t = evolve::twin_report(r.population, r.plan.seed);
-  if (t.seeds == 0) return "An A/A test: no seed has been run by all copies yet.";
+  if (t.seeds == 0) return "An A/A test: no seed has a score of all copies yet.";
   return fmt::format(
       "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} ({:.1f} %) {} "
       "told apart at 95 %; at most 5 % may be. Runs that differ in their first weights alone have a standard "

@@ -64,15 +64,21 @@ class Live {
   std::size_t rows_ = 0;
 };
 
-void print_twins(const campaign::Campaign& c) {
+void print_twins(const campaign::Campaign& c, const std::string& dir) {
   const evolve::TwinReport t = evolve::twin_report(c.population(), c.plan().seed);
-  fmt::print("A/A test: {} copies of {}, {} seeds each\n", t.copies, c.population().individual(1).born.name,
-             t.seeds);
-  if (t.pairs > 0)
+  const std::string& name = c.population().individual(1).born.name;
+  if (t.seeds == 0) {
     fmt::print(
-        "  told apart: {} of {} pairs ({:.1f} %; at most 5 % are to be)\n"
-        "  deviation between copies on one text: {:.4f} bits per byte\n",
-        t.told_apart, t.pairs, 100.0 * t.told_apart / t.pairs, t.noise);
+        "A/A test: nothing was compared, as no seed has a score of all {} copies of {}\n"
+        "  gabbro status {} says what the runs without a score had\n",
+        t.copies, name, dir);
+    return;
+  }
+  fmt::print(
+      "A/A test: {} copies of {}, {} seeds each\n"
+      "  told apart: {} of {} pairs ({:.1f} %; at most 5 % are to be)\n"
+      "  deviation between copies on one text: {:.4f} bits per byte\n",
+      t.copies, name, t.seeds, t.told_apart, t.pairs, 100.0 * t.told_apart / std::max(1, t.pairs), t.noise);
 }
 
 Result<bool> print_summary(const std::string& dir) {
@@ -120,7 +126,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     why = *ended;
   }
   if (c.plan().twins)
-    print_twins(c);
+    print_twins(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
   print_why(why, o.dir);

@@ -43,6 +43,7 @@ TwinReport twin_report(const Population& p, std::uint64_t first_seed, double alp
     for (std::size_t i = 0; i < all.size(); ++i) bits[i].push_back(row[i]);
     ++out.seeds;
   }
+  if (out.seeds == 0) return out;
   double squares = 0;
   int count = 0;
   for (std::size_t a = 0; a < all.size(); ++a)

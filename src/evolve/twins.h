@@ -17,7 +17,7 @@ std::optional<Wanted> next_twin_run(const Population& population, std::uint64_t 
 
 struct TwinReport {
   int copies = 0, seeds = 0;  // seeds that all copies have
-  int pairs = 0;              // of copies
+  int pairs = 0;              // of copies; 0 without seeds
   int told_apart =
       0;             // pairs whose interval excludes 0 after some number of seeds, looked at after every seed
   double noise = 0;  // deviation of bits per byte between copies on the same data

@@ -382,6 +382,23 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   EXPECT_LE(report.told_apart, report.pairs / 10);
 }
 
+TEST(Campaign, TwinsWithoutScoresAreNoPairs) {
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.twins = true;
+  auto c = Campaign::create({folder / "run"}, plan);
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
+    r.status = "refused";
+    r.cause = "better than bigrams";
+  });
+  const auto why = c->run({}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  const evolve::TwinReport report = evolve::twin_report(c->population(), plan.seed);
+  EXPECT_EQ(report.seeds, 0);
+  EXPECT_EQ(report.pairs, 0);
+}
+
 TEST(Preset, TheShippedOnesAreReadAndWrittenBack) {
   ASSERT_GE(presets().size(), 2U);
   for (const Preset& preset : presets()) {
