@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "campaign/words.h"
+#include "evolve/twins.h"
 
 namespace gabbro::campaign {
 
@@ -18,7 +19,16 @@ namespace {
 
 constexpr std::size_t kShown = 3;  // designs in the live view
 
-const char* phase_name(Phase phase) { return phase == Phase::kSearch ? "search" : "last comparison"; }
+// What it is at. An A/A test has no funnel: its copies are no candidates.
+std::string phase_text(const Snapshot& s) {
+  const Population& p = s.population;
+  const auto copies = [&](const Individual& i) { return i.born.arm == "twin"; };
+  if (std::none_of(p.individuals().begin(), p.individuals().end(), copies))
+    return s.phase == Phase::kSearch ? "search" : "last comparison";
+  const auto ended =
+      std::count_if(p.trials().begin(), p.trials().end(), [](const Trial& t) { return t.ended; });
+  return fmt::format("A/A test, {} of {} runs", ended, evolve::kTwins * evolve::kTwinSeeds);
+}
 
 void add_funnel(const Population& p, std::vector<std::string>& out) {
   const auto row = [](auto rung, auto designs, auto running, auto done, auto stopped, auto failed,
@@ -80,7 +90,7 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   const Population& p = s.population;
   std::vector<std::string> out;
   const auto candidates = std::count_if(p.individuals().begin(), p.individuals().end(), evolve::is_candidate);
-  std::string head = fmt::format("{}: {}, {}", phase_name(s.phase), count_of(candidates, "design"),
+  std::string head = fmt::format("{}: {}, {}", phase_text(s), count_of(candidates, "design"),
                                  count_of(static_cast<std::int64_t>(p.trials().size()), "run"));
   if (s.seconds > 60)
     head += fmt::format(", {:.0f} runs an hour", 3600 * static_cast<double>(s.trials_here) / s.seconds);
@@ -97,11 +107,12 @@ std::vector<std::string> view_lines(const Snapshot& s) {
 
 std::string plain_line(const Snapshot& s) {
   const Population& p = s.population;
-  std::string out = fmt::format("{:>8}  {}:", duration(s.seconds), phase_name(s.phase));
+  std::string out = fmt::format("{:>8}  {}:", duration(s.seconds), phase_text(s));
   const std::vector<Funnel> rows = funnel(p);
   for (std::size_t r = 0; r < rows.size(); ++r)
     if (rows[r].entered > 0)
-      out += fmt::format(" {} of {} done at {},", rows[r].done, rows[r].entered, p.settings().rungs[r].name);
+      out += fmt::format(" {} of {} judged at {},", rows[r].done + rows[r].stopped + rows[r].failed,
+                         rows[r].entered, p.settings().rungs[r].name);
   out.pop_back();
   if (const evolve::Leader best = evolve::leader(p); best.rung >= 0) {
     const double bits = p.standing(p.individual(best.design), best.rung).bits;
