@@ -76,9 +76,10 @@ void print_twins(const campaign::Campaign& c, const std::string& dir) {
   }
   fmt::print(
       "A/A test: {} copies of {}, {} seeds each\n"
-      "  told apart: {} of {} pairs ({:.1f} %; at most 5 % are to be)\n"
+      "  told apart: {} of {} pairs; as many in {:.0f} % of deals of the same runs among the copies\n"
+      "  rate of false verdicts over these deals: {:.1f} % (at most 5 % are to be)\n"
       "  deviation between copies on one text: {:.4f} bits per byte\n",
-      t.copies, name, t.seeds, t.told_apart, t.pairs, 100.0 * t.told_apart / std::max(1, t.pairs), t.noise);
+      t.copies, name, t.seeds, t.told_apart, t.pairs, 100 * t.as_many, 100 * t.rate, t.noise);
 }
 
 Result<bool> print_summary(const std::string& dir) {

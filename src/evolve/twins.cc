@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
 
 namespace gabbro::evolve {
 
@@ -29,37 +32,74 @@ std::optional<Wanted> next_twin_run(const Population& p, std::uint64_t first_see
   return std::nullopt;
 }
 
+namespace {
+
+// Bits per byte by seed, then by copy.
+using Rows = std::vector<std::vector<double>>;
+
+// Pairs of copies whose interval leaves out 0 after some number of seeds.
+int told_apart(const Rows& rows, double alpha) {
+  int out = 0;
+  for (std::size_t a = 0; a < rows[0].size(); ++a)
+    for (std::size_t b = a + 1; b < rows[0].size(); ++b) {
+      std::vector<double> differences;
+      bool apart = false;
+      for (const std::vector<double>& row : rows) {
+        differences.push_back(row[a] - row[b]);
+        apart = apart || anytime_interval(differences, alpha).excludes_zero();
+      }
+      out += apart;
+    }
+  return out;
+}
+
+// The deviation of one run: half of what squared differences of two are on average.
+double noise_of(const Rows& rows) {
+  double squares = 0;
+  int count = 0;
+  for (const std::vector<double>& row : rows)
+    for (std::size_t a = 0; a < row.size(); ++a)
+      for (std::size_t b = a + 1; b < row.size(); ++b, ++count)
+        squares += (row[a] - row[b]) * (row[a] - row[b]) / 2;
+  return count > 0 ? std::sqrt(squares / count) : 0;
+}
+
+}  // namespace
+
 TwinReport twin_report(const Population& p, std::uint64_t first_seed, double alpha) {
+  constexpr int kDeals = 400;
   const std::vector<const Individual*> all = twins(p);
   TwinReport out;
   out.copies = static_cast<int>(all.size());
-  std::vector<std::vector<double>> bits(all.size());
+  Rows rows;
   for (int k = 0; k < kTwinSeeds; ++k) {
     std::vector<double> row;
     for (const Individual* twin : all)
       if (const Trial* t = p.scored(twin->born.id, 0, first_seed + static_cast<std::uint64_t>(k)))
         row.push_back(t->bits);
     if (row.size() < all.size()) break;
-    for (std::size_t i = 0; i < all.size(); ++i) bits[i].push_back(row[i]);
-    ++out.seeds;
+    rows.push_back(std::move(row));
   }
-  if (out.seeds == 0) return out;
-  double squares = 0;
-  int count = 0;
-  for (std::size_t a = 0; a < all.size(); ++a)
-    for (std::size_t b = a + 1; b < all.size(); ++b) {
-      std::vector<double> differences;
-      bool apart = false;
-      for (int k = 0; k < out.seeds; ++k) {
-        differences.push_back(bits[a][static_cast<std::size_t>(k)] - bits[b][static_cast<std::size_t>(k)]);
-        squares += differences.back() * differences.back() / 2;
-        ++count;
-        apart = apart || anytime_interval(differences, alpha).excludes_zero();
-      }
-      ++out.pairs;
-      out.told_apart += apart;
-    }
-  out.noise = count > 0 ? std::sqrt(squares / count) : 0;
+  out.seeds = static_cast<int>(rows.size());
+  if (out.seeds == 0 || out.copies < 2) return out;
+  out.pairs = out.copies * (out.copies - 1) / 2;
+  out.told_apart = told_apart(rows, alpha);
+  out.noise = noise_of(rows);
+  // One copy that is lucky is so in all its pairs, which makes the count of one test uneven. Copies are exchangeable: every deal of a seed's runs among
+  // them is another test, as good as this one.
+  Random random(first_seed);
+  Rows dealt = rows;
+  int sum = 0, as_many = 0;
+  for (int deal = 0; deal < kDeals; ++deal) {
+    for (std::vector<double>& row : dealt)
+      for (std::size_t i = row.size(); i > 1; --i)
+        std::swap(row[i - 1], row[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
+    const int count = told_apart(dealt, alpha);
+    sum += count;
+    as_many += count >= out.told_apart;
+  }
+  out.rate = static_cast<double>(sum) / (kDeals * out.pairs);
+  out.as_many = static_cast<double>(as_many) / kDeals;
   return out;
 }
 

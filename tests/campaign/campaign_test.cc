@@ -380,6 +380,8 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   EXPECT_EQ(report.seeds, evolve::kTwinSeeds);
   EXPECT_GT(report.noise, 0.005);
   EXPECT_LE(report.told_apart, report.pairs / 10);
+  EXPECT_LE(report.rate, 0.05);
+  EXPECT_GT(report.as_many, 0);
 }
 
 TEST(Campaign, TwinsWithoutScoresAreNoPairs) {

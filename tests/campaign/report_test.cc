@@ -126,7 +126,7 @@ TEST(Report, OfTwinsSaysHowManyWereToldApart) {
             "aa");
   const std::string html = report_of(m);
   expect_says(html, {"An A/A test: 3 copies of one design on 2 seeds. Of 3 pairs, which differ by chance "
-                     "alone, 0 (0.0 %) were told apart",
+                     "alone, 0 were told apart at 95 %",
                      "--aa"});
   EXPECT_EQ(html.find("The leader against"), std::string::npos);
 }
