@@ -34,6 +34,14 @@ Result<bool> Campaign::State::begin_designs() {
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
+    for (const Event& event : events) {
+      const auto& other = std::get<record::DesignBorn>(event);
+      if (arm == "given" && (other.hash == born->hash ||
+                             (!born->fingerprint.empty() && other.fingerprint == born->fingerprint)))
+        return fail("duplicate",
+                    fmt::format("{}, {}, is the same function as {}", name, born->name, other.name),
+                    "every design is trained once: leave it out");
+    }
     born->id = ++id;
     born->arm = arm;
     born->op = op;

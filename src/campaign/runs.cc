@@ -24,6 +24,14 @@ namespace {
 
 constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
 
+// Whether a run failed by what every run needs: its text, the disk, the device.
+bool is_outside(const std::string& cause) {
+  constexpr const char* kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
+  return std::any_of(std::begin(kCodes), std::end(kCodes), [&](const char* code) {
+    return cause.find(fmt::format("error[{}]", code)) < cause.find('\n');
+  });
+}
+
 }  // namespace
 
 double Campaign::State::expected_seconds(int r) const {
@@ -113,15 +121,22 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
                                                    : "crash";
     event.result = record::failure("train", ended.cause);
   }
-  if (const auto ok = record({event}); !ok) return ok;
+  // What is not the design's own fault is no verdict on it, and not recorded: the run is begun again when the campaign goes on.
   const evolve::Trial& trial = population.trial(ended.id);
-  tidy(trial);
-  // A baseline that cannot be trained says that something else is wrong: the corpus, the machine, the preset.
   const Individual& design = population.individual(trial.begun.design);
-  if ((is_baseline(design) || design.born.arm == "twin") && trial.status == "failed")
-    return fail("campaign",
-                fmt::format("the baseline {} could not be trained: {}", design.born.name, trial.cause),
-                "nothing was lost; mend the cause, and begin a new campaign");
+  const auto failure = record::parse_result(event.result);
+  if (failure && failure->status == "failed") {
+    const std::string hint =
+        fmt::format("nothing was lost: mend the cause, and gabbro resume {} goes on", place.dir);
+    if (is_outside(failure->cause))
+      return fail("campaign", fmt::format("no run can be trained: {}", failure->cause), hint);
+    if (is_baseline(design) || design.born.arm == "twin")
+      return fail("campaign",
+                  fmt::format("the baseline {} could not be trained: {}", design.born.name, failure->cause),
+                  hint + "; where a limit of the preset is the cause, begin another campaign");
+  }
+  if (const auto ok = record({event}); !ok) return ok;
+  tidy(trial);
   return true;
 }
 

@@ -136,7 +136,7 @@ std::vector<std::string> summary_lines(const Reading& reading) {
   out.emplace_back();
   out.push_back(v.sentence);
   for (const Duel& d : v.duels)
-    out.push_back(fmt::format("  against {:<20}{:<34}{}", p.individual(d.baseline).born.name,
+    out.push_back(fmt::format("  against {:<28}{:<34}{}", shortened(p.individual(d.baseline).born.name, 27),
                               interval_text(d.difference),
                               d.difference.high < 0  ? "better"
                               : d.difference.low > 0 ? "worse"

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "cli/checks.h"
 #include "cli/evolve.h"
 #include "cli/record.h"
 #include "cli/steer.h"
@@ -20,10 +21,9 @@ CLI::App* add(CLI::App& app, std::vector<std::string>& names, const char* name, 
 }
 
 void budget(CLI::App* sub, EvolveCommand& c) {
-  sub->add_option("--minutes", c.minutes, "stop after so many minutes; 0: no limit (0)")
-      ->check(CLI::NonNegativeNumber);
+  sub->add_option("--minutes", c.minutes, "stop after so many minutes; 0: no limit (0)")->check(not_negative);
   sub->add_option("--trials", c.trials, "stop when the campaign has so many runs; 0: no limit (0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative);
   sub->add_option("--workers", c.workers, "runs at a time; 0: the cores by the threads of a run (0)")
       ->check(CLI::Range(0, 4096));
 }
@@ -40,7 +40,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   budget(sub, *evolve);
   sub->add_option("--seed", evolve->seed, "of designs, first weights and data order (1)");
   sub->add_option("--threads", evolve->threads, "of a run (1)")->check(CLI::Range(1, 1024));
-  sub->add_option("--device", evolve->device, "cpu, cuda, cuda:1 (cpu)");
+  sub->add_option("--device", evolve->device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
   sub->add_option(
          "--arms", evolve->arms,
          "strategies at equal training FLOPs: adaptive, tournament (or gp), random, agents, direct (the "

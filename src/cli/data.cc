@@ -77,12 +77,12 @@ int failed(const Error& error) {
 }  // namespace
 
 int run_data_build(const DataOptions& o) {
-  const auto before = std::signal(SIGINT, [](int) { g_interrupted = true; });
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_interrupted = true; });
   ProgressLine line;
   const double began = seconds_now();
   const auto manifest = data::build_corpus(o.build, std::ref(line));
   line.end_line();
-  std::signal(SIGINT, before);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
   if (!manifest) return failed(manifest.error());
   print_manifest(o.build.out, *manifest);
   std::uint64_t bytes = 0;

@@ -52,10 +52,24 @@ std::string task_text(const record::TaskScore& task) {
   return out;
 }
 
-std::string absolute_task(const std::string& source) {
-  const std::size_t equals = source.find('='), file = equals == std::string::npos ? 0 : equals + 1;
-  if (source.substr(0, file).find('/') != std::string::npos) return fs::absolute(source);
-  return source.substr(0, file) + fs::absolute(source.substr(file)).string();
+Result<std::string> absolute_task(const std::string& source) {
+  const std::size_t equals = source.find('=');
+  std::size_t file = equals == std::string::npos ? 0 : equals + 1;
+  if (source.substr(0, file).find('/') != std::string::npos) file = 0;  // the equals sign is part of a path
+  std::error_code error;
+  const std::string path = source.substr(file);
+  if (!fs::is_regular_file(path, error))
+    return fail("io", fmt::format("--task {}: there is no file {}", source, path),
+                "FILE or NAME=FILE, a file of JSON lines");
+  return source.substr(0, file) + fs::absolute(path).string();
+}
+
+Result<bool> make_absolute(std::vector<std::string>& tasks) {
+  for (std::string& task : tasks) {
+    GABBRO_TRY(whole, absolute_task(task));
+    task = whole;
+  }
+  return true;
 }
 
 int run_eval(const EvalCommand& c) {
@@ -69,7 +83,7 @@ int run_eval(const EvalCommand& c) {
   const std::string folder = fs::absolute(spec.run, error);
   spec.run = folder;
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
-  for (std::string& task : spec.tasks) task = absolute_task(task);
+  if (const auto ok = make_absolute(spec.tasks); !ok) return failed(ok.error());
   const std::string spec_file = folder + "/eval-spec.json", result_file = folder + "/eval.json.new";
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
   const auto end = [&] {

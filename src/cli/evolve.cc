@@ -89,8 +89,10 @@ Result<bool> print_summary(const std::string& dir) {
   return true;
 }
 
-void print_why(const std::string& why, const std::string& dir) {
-  if (why == "done") fmt::print("nothing is left to do\n");
+void print_why(const std::string& why, const std::string& dir, bool searches) {
+  if (why == "done" && !searches) fmt::print("nothing is left to do\n");
+  if (why == "done" && searches)
+    fmt::print("the last comparison is done; gabbro resume {} --minutes N searches on\n", dir);
   if (why == "signal") fmt::print("stopped; gabbro resume {} goes on from here\n", dir);
   if (why == "budget") fmt::print("the budget is spent; gabbro resume {} goes on with another\n", dir);
 }
@@ -130,7 +132,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     print_twins(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
-  print_why(why, o.dir);
+  print_why(why, o.dir, !c.plan().twins && !c.plan().settings.arms.empty());
   return why == "signal" ? kInvalid : kValid;
 }
 
@@ -270,7 +272,9 @@ int run_evolve(const EvolveCommand& o) {
 
 int run_resume(const EvolveCommand& o) {
   auto c = campaign::Campaign::open({o.dir});
-  if (!c) return failed(c.error());
+  if (!c) return failed(c.error(), "gabbro resume");
+  if (const auto corpus = data::Corpus::open(c->plan().corpus); !corpus)
+    return failed(corpus.error(), "gabbro resume");
   return work(*c, o);
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "lang/library.h"
@@ -205,8 +206,7 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
   search->add_flag("--online", c->online, "ask arXiv and Semantic Scholar as well, and keep what they find");
   search->add_option("--arxiv", c->options.arxiv, "another address for arXiv; empty: not asked");
   search->add_option("--semantic-scholar", c->options.semantic_scholar, "another address; empty: not asked");
-  search->add_option("--days", c->options.days, "for which answers are kept (7)")
-      ->check(CLI::NonNegativeNumber);
+  search->add_option("--days", c->options.days, "for which answers are kept (7)")->check(not_negative);
   search->add_flag("--json", c->json, "a list of objects, with texts");
   search->add_flag("--quoted", c->quoted, "as blocks for a prompt");
   vectors(search);

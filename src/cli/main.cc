@@ -12,6 +12,7 @@
 #include "cli/agents.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/eval.h"
@@ -40,11 +41,19 @@ class Program {
     app_.set_version_flag("--version", "gabbro " GABBRO_VERSION);
     app_.require_subcommand(1);
     app_.footer(
-        "Exit codes: 0 valid (or no difference), 1 invalid design (or a difference), 2 usage or I/O.\n"
-        "Example: gabbro check zoo/gla.gab --params 14M");
-    app_.add_option("--color", colour_, "auto: on terminals without NO_COLOR")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, Colour>{
-            {"auto", Colour::kAuto}, {"always", Colour::kAlways}, {"never", Colour::kNever}}))
+        "Exit codes: 0 success; 1 an invalid design, a difference, or a run without a score; 2 usage or "
+        "I/O.");
+    app_.add_option_function<std::string>(
+            "--color",
+            [this](const std::string& text) {
+              static const std::map<std::string, Colour> known{
+                  {"auto", Colour::kAuto}, {"always", Colour::kAlways}, {"never", Colour::kNever}};
+              const auto at = known.find(text);
+              if (at == known.end())
+                throw CLI::ValidationError("--color", text + " is not auto, always or never");
+              colour_ = at->second;
+            },
+            "auto: on terminals without NO_COLOR")
         ->option_text("auto|always|never");
 
     CLI::App* check = command("check", "Check programs; print proofs, sizes and costs, or errors", run_check);
@@ -163,19 +172,19 @@ class Program {
     train->add_option("--data", s.corpus, "a corpus made by gabbro data build")->required();
     train->add_option("--params", t_.params, "resize to this many parameters (1M); default: as written");
     train->add_option("--tokens", t_.tokens, "budget of tokens (5M)");
-    train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (0.003)")->check(CLI::PositiveNumber);
-    train->add_option("--decay", s.decay, "weight decay (0.1)")->check(CLI::NonNegativeNumber);
+    train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (0.003)")->check(above_zero);
+    train->add_option("--decay", s.decay, "weight decay (0.1)")->check(not_negative);
     train->add_option("--schedule", s.schedule, "cosine or wsd (cosine)")
         ->check(CLI::IsMember({"cosine", "wsd"}));
     train->add_option("--seed", s.seed, "of first weights and data order (1)");
     train->add_option("--seq", s.length, "tokens of a sequence (256)")->check(CLI::Range(2, 1 << 16));
     train->add_option("--batch", s.sequences, "sequences of a step (16)")->check(CLI::Range(1, 1 << 16));
     train->add_option("--rows", s.rows, "sequences at a time, to save memory; 0: all (0)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative);
     train->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
     train->add_option("--document-tokens", s.document_tokens,
                       "of each held-out document its first tokens; 0: all (0)");
-    train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
     train->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
@@ -200,7 +209,7 @@ class Program {
     eval->add_option("--seq", s.length, "tokens read at most; 0: as in training (0)")
         ->check(CLI::Range(0, 1 << 20));
     eval->add_option("--batch-tokens", s.batch, "tokens at a time (8192)")->check(CLI::Range(1, 1 << 24));
-    eval->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    eval->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
     eval->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     worker_limits(eval, e_.limits);
     eval->add_flag("--json", e_.json, "the result as JSON");
@@ -217,13 +226,13 @@ class Program {
     generate->add_option("--prompt", s.prompt, "the text to continue (none)");
     generate->add_option("--tokens", s.tokens, "tokens to make at most (200)")->check(CLI::Range(1, 1 << 24));
     generate->add_option("--temperature", s.temperature, "0: always the likeliest token (0.8)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative);
     generate->add_option("--top-k", s.top_k, "only so many of the likeliest tokens; 0: all (0)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative);
     generate->add_option("--top-p", s.top_p, "only the likeliest tokens with this share together (1)")
         ->check(CLI::Range(0.0, 1.0));
     generate->add_option("--seed", s.seed, "of the choices (1)");
-    generate->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    generate->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
     generate->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
     worker_limits(generate, g_.limits);
     generate->add_flag("--json", g_.json, "the result as JSON, at the end");
@@ -238,8 +247,8 @@ class Program {
     probe->add_option("FILE", p_.files, "programs; the last design of each is probed")->required();
     probe->add_option("--seed", p_.spec.seed, "of texts and parameters (1)");
     probe->add_option("--seconds", p_.spec.seconds, "per design: again with other numbers until then (once)")
-        ->check(CLI::NonNegativeNumber);
-    probe->add_option("--device", p_.spec.device, "cpu, cuda, cuda:1 (cpu)");
+        ->check(not_negative);
+    probe->add_option("--device", p_.spec.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
     probe->add_option("--threads", p_.spec.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
     worker_limits(probe, p_.limits);
     probe->add_flag("--json", p_.json, "the reports as JSON");
@@ -260,7 +269,7 @@ class Program {
     bench->add_option("--steps", s.steps, "steps that are timed (8)")->check(CLI::Range(1, 1 << 20));
     bench->add_option("--decode", s.decode, "tokens that are decoded; 0: none (64)")
         ->check(CLI::Range(0, 1 << 20));
-    bench->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)");
+    bench->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
     bench->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
     bench->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
@@ -271,7 +280,7 @@ class Program {
 
   static void worker_limits(CLI::App* sub, jobs::Limits& limits) {
     sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative);
     sub->add_option("--memory-limit", limits.bytes, "of the worker, as 4GB; 0: none (0)")
         ->transform(CLI::AsSizeValue(false));
   }
@@ -305,16 +314,20 @@ class Program {
 
   int unexpected_arguments() {
     std::vector<std::string> options{"--color", "--help", "--version"};
-    const auto subs = app_.get_subcommands();
-    const CLI::App* sub = subs.empty() ? &app_ : subs[0];
+    const CLI::App* sub = &app_;
+    std::string name = "gabbro";
+    for (auto subs = sub->get_subcommands(); !subs.empty(); subs = sub->get_subcommands()) {
+      sub = subs[0];
+      name += " " + sub->get_name();
+    }
     for (const CLI::Option* option : sub->get_options())
-      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+      for (const std::string& known : option->get_lnames()) options.push_back("--" + known);
     for (const std::string& word : app_.remaining(true)) {
       if (word == "--") continue;
-      fmt::print(stderr, "gabbro {}: unexpected argument {}{}\n", sub->get_name(), word,
+      fmt::print(stderr, "{}: unexpected argument {}{}\n", name, word,
                  word.starts_with("-") ? suggestion(word, options) : "");
     }
-    fmt::print(stderr, "Run gabbro {} --help for its options.\n", sub->get_name());
+    fmt::print(stderr, "Run {} --help for its options.\n", name);
     return kUsage;
   }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <vector>
 
+#include "base/lock.h"
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
 #include "cli/commands.h"
@@ -49,8 +50,8 @@ int run_steer(const SteerCommand& c) {
     word.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
     if (const auto ok = campaign::deliver(c.run, word); !ok) return failed(ok.error());
   }
-  const auto sessions = store->sessions();
-  const bool works = !sessions.empty() && sessions.back().session.begins;
+  const bool works =
+      !Lock::take(campaign::Place{c.run}.store() + ".lock");  // the writer's: gone when it was killed
   fmt::print("{}\n", works ? "delivered; the campaign takes it up within a second"
                            : "kept; gabbro resume takes it up");
   return kValid;

@@ -6,10 +6,12 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/lock.h"
 #include "cli/commands.h"
 #include "cli/eval.h"
 #include "cli/files.h"
 #include "cli/report.h"
+#include "data/corpus.h"
 #include "lang/check.h"
 #include "zoo/library.h"
 
@@ -44,6 +46,44 @@ void print_result(const record::TrialResult& r, const std::string& folder) {
   if (r.status == "stopped") fmt::print("  the same command goes on from here\n");
 }
 
+// What makes of two specs two runs, and which of it differs; empty: they are one run.
+std::string difference(const record::TrialSpec& before, const record::TrialSpec& now) {
+  const auto hash = [](const std::string& program) {
+    const lang::CheckReport report = lang::check(program, zoo::library());
+    return report.valid() && !report.subjects.empty() ? to_hex(report.subjects.back().hash) : program;
+  };
+  std::string out;
+  const auto compare = [&](const char* name, const auto& a, const auto& b) {
+    if (a != b) out += fmt::format("{}{} {} instead of {}", out.empty() ? "" : ", ", name, b, a);
+  };
+  if (hash(before.program) != hash(now.program)) out = "another design";
+  compare("--data", before.corpus, now.corpus);
+  compare("--params", before.params, now.params);
+  compare("--tokens", before.tokens, now.tokens);
+  compare("--seq", before.length, now.length);
+  compare("--batch", before.sequences, now.sequences);
+  compare("--lr", before.rate, now.rate);
+  compare("--decay", before.decay, now.decay);
+  compare("--schedule", before.schedule, now.schedule);
+  compare("--seed", before.seed, now.seed);
+  compare("--dtype", before.dtype, now.dtype);
+  return out;
+}
+
+// A run whose weights are worth something is not written over by another one.
+Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec) {
+  std::error_code error;
+  if (!fs::exists(folder + "/weights.safetensors", error) &&
+      !fs::exists(folder + "/checkpoint.safetensors", error))
+    return true;
+  const auto text = read_file(folder + "/spec.json");
+  const auto before = text ? record::parse_spec(*text) : tl::unexpected(text.error());
+  const std::string what = before ? difference(*before, spec) : "its spec.json cannot be read";
+  if (what.empty()) return true;
+  return fail("exists", fmt::format("{} holds another run: {}", folder, what),
+              "give another --out, or remove the folder");
+}
+
 }  // namespace
 
 int run_train(const TrainCommand& c) {
@@ -68,12 +108,19 @@ int run_train(const TrainCommand& c) {
   spec.params = *params;
   spec.memory = static_cast<std::int64_t>(c.limits.bytes);
   std::error_code error;
+  if (const auto corpus = data::Corpus::open(spec.corpus); !corpus) return failed(corpus.error());
   spec.corpus = fs::absolute(spec.corpus, error);
-  for (std::string& task : spec.tasks) task = absolute_task(task);
+  if (const auto ok = make_absolute(spec.tasks); !ok) return failed(ok.error());
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
   spec.folder = fs::absolute(folder, error);
   fs::create_directories(spec.folder, error);
   if (error) return failed({"io", fmt::format("cannot make {}: {}", folder, error.message()), "", {}});
+  const auto lock = Lock::take(spec.folder);
+  if (!lock && lock.error().code == "locked")
+    return failed(
+        {"exists", "another gabbro train works in " + folder, "wait for it, or give another --out", {}});
+  if (!lock) return failed(lock.error());
+  if (const auto ok = may_write(spec.folder, spec); !ok) return failed(ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   for (const auto& [path, content] :
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
@@ -88,7 +135,12 @@ int run_train(const TrainCommand& c) {
   }();
   if (!end) return failed(end.error());
   if (end->kind != jobs::Ended::Kind::kResult)
-    return failed({"worker", end->cause, "the same command goes on from the last checkpoint", {}});
+    return failed({"worker",
+                   end->cause,
+                   fs::exists(spec.folder + "/checkpoint.safetensors", error)
+                       ? "the same command goes on from the last checkpoint"
+                       : "there is no checkpoint yet: the same command begins anew",
+                   {}});
   const auto result = record::parse_result(end->result);
   if (!result) return failed(result.error());
   if (c.json)

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "base/lock.h"
 #include "data/debian/corpus.h"
 #include "data/debian/fetch.h"
 #include "data/tokenizer.h"
@@ -246,6 +247,10 @@ class Encoder {
       state.share = share_of(*documents, sources);
       if (!ticker_.tick(state, !more)) return stopped();
     }
+    if (documents->mended() > 0)
+      ticker_.tell(fmt::format(
+          "{} of {} documents held bytes that are no UTF-8; each became U+FFFD, which counts as text",
+          documents->mended(), state.documents));
     return true;
   }
 
@@ -370,7 +375,10 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
     const auto all_valid = [&](std::string_view) -> SplitWriter& { return valid; };
     if (auto ok = encoder.run(held_out, "encoding valid", all_valid); !ok) return tl::unexpected(ok.error());
   }
-  if (train.info().documents == 0) return fail("corpus", "the sources hold no text");
+  if (train.info().documents + valid.info().documents == 0) return fail("corpus", "the sources hold no text");
+  if (train.info().documents == 0)
+    return fail("corpus", fmt::format("all of {} documents were held out", valid.info().documents),
+                "give --valid a smaller share, or more documents");
   if (valid.info().documents == 0)
     return fail("corpus", fmt::format("none of {} documents was held out", train.info().documents),
                 "give --valid a larger share, or name held-out files with --valid-source");
@@ -389,18 +397,44 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
 
 }  // namespace
 
+namespace {
+
+// What a build leaves in its folder while it works: a folder without it is not ours to remove.
+constexpr const char* kMark = "/building";
+
+// The folder of a build, empty and locked.
+Result<Lock> begin(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  auto lock = Lock::take(folder);
+  if (!lock && lock.error().code == "locked")
+    return fail("exists", fmt::format("another build works in {}", folder),
+                "wait for it, or give another --out");
+  if (!lock) return lock;
+  if (!fs::is_empty(folder, error) && !fs::exists(folder + kMark, error))
+    return fail("exists", fmt::format("{} holds files that no build left there", folder),
+                "a build works in that folder: move them, or give another --out");
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.path() != folder + kMark) fs::remove_all(entry.path(), error);
+  GABBRO_TRY(mark, File::create(folder + kMark));
+  if (auto ok = mark.close(); !ok) return tl::unexpected(ok.error());
+  return lock;
+}
+
+}  // namespace
+
 Result<Manifest> build_corpus(const BuildOptions& options, const Progress& progress) {
   std::error_code error;
   if (fs::exists(options.out, error))
     return fail("exists", fmt::format("there is something at {} already", options.out),
                 "choose another folder, or remove it");
   const std::string folder = options.out + ".building";
-  fs::remove_all(folder, error);
-  if (!fs::create_directories(folder, error))
-    return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  GABBRO_TRY(lock, begin(folder));
   Ticker ticker(progress);
   auto manifest = build_in(folder, options, ticker);
   if (manifest) {
+    fs::remove(folder + kMark, error);
     fs::rename(folder, options.out, error);
     if (!error) return manifest;
     manifest = fail("io", fmt::format("cannot rename {} to {}: {}", folder, options.out, error.message()));

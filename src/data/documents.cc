@@ -32,8 +32,9 @@ Format format_of(fs::path path) {
   return Format::kUnknown;
 }
 
-std::string valid_utf8(std::string text) {
-  if (utf8::is_valid(text.begin(), text.end())) return text;
+bool is_utf8(const std::string& text) { return utf8::is_valid(text.begin(), text.end()); }
+
+std::string made_utf8(const std::string& text) {
   std::string out;
   utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(out));
   return out;
@@ -54,7 +55,10 @@ class FileDocuments : public Documents {
                         : format_ == Format::kLines ? next_line(text)
                                                     : next_text(text));
       if (found) {
-        text = valid_utf8(std::move(text));
+        if (!is_utf8(text)) {
+          text = made_utf8(text);
+          ++mended_;
+        }
         return true;
       }
       done_ += bytes_ ? bytes_->consumed() : size_;
@@ -65,6 +69,7 @@ class FileDocuments : public Documents {
     }
   }
 
+  [[nodiscard]] std::uint64_t mended() const override { return mended_; }
   [[nodiscard]] std::uint64_t consumed() const override {
     if (parquet_) return done_ + static_cast<std::uint64_t>(parquet_->share() * static_cast<double>(size_));
     return done_ + (bytes_ ? bytes_->consumed() : 0);
@@ -164,7 +169,7 @@ class FileDocuments : public Documents {
   std::string buffer_;
   std::size_t used_ = 0;  // bytes at the start of the buffer that were given out
   int line_ = 0;
-  std::uint64_t done_ = 0;
+  std::uint64_t done_ = 0, mended_ = 0;
 };
 
 // Parquet may be beyond this build, and text that is left out without a word is worse than an error.

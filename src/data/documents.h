@@ -22,6 +22,8 @@ class Documents {
   /// The next document as valid UTF-8 (bytes that are none become U+FFFD), never empty; false at the end. Errors: "io", "format"
   /// (a damaged archive, a line that is no JSON object or lacks the field: with file and line).
   virtual Result<bool> next(std::string& text) = 0;
+  /// Documents so far that held bytes which were no UTF-8.
+  [[nodiscard]] virtual std::uint64_t mended() const = 0;
   /// Bytes read from disk so far; of the total in `Sources`.
   [[nodiscard]] virtual std::uint64_t consumed() const = 0;
 };

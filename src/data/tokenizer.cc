@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
+#include <algorithm>
 
 #include <unordered_map>
 
@@ -88,6 +89,8 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
                                                                {"bos_id", "1"},
                                                                {"eos_id", "2"},
                                                                {"minloglevel", "2"}};
+  if (std::all_of(sample.begin(), sample.end(), [](const std::string& text) { return text.empty(); }))
+    return fail("corpus", "the sources hold no text");
   Lines lines(sample);
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &lines, &model);

@@ -1,8 +1,6 @@
 #include "store/store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/lock.h"
 #include "sqlite/sqlite.h"
 #include "store/fold.h"
 
@@ -29,30 +28,15 @@ double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// The right to write, which goes with the process however it ends. A file of its own: locks of SQLite's file are SQLite's.
-class Lock {
- public:
-  static Result<Lock> take(const std::string& path) {
-    const std::string file = path + ".lock";
-    Lock out(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-    if (out.file_ < 0)
-      return fail("store", fmt::format("{}: {}", file, std::strerror(errno)),
-                  "does the folder exist, and may it be written?");
-    if (flock(out.file_, LOCK_EX | LOCK_NB) != 0)
-      return fail("store", fmt::format("{}: another campaign is writing it", path),
-                  "wait for it, stop it, or use another folder");
-    return out;
-  }
-  Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  Lock& operator=(Lock&&) = delete;
-  ~Lock() {
-    if (file_ >= 0) close(file_);
-  }
-
- private:
-  explicit Lock(int file) : file_(file) {}
-  int file_;
-};
+// The right to write. A file of its own: locks of SQLite's file are SQLite's.
+Result<Lock> lock_of(const std::string& path) {
+  auto lock = Lock::take(path + ".lock");
+  if (lock) return lock;
+  if (lock.error().code == "locked")
+    return fail("store", fmt::format("{}: another campaign is writing it", path),
+                "wait for it, stop it, or use another folder");
+  return fail("store", lock.error().message, "does the folder exist, and may it be written?");
+}
 
 std::int64_t number_of(Connection& db, const char* sql) {
   Rows rows = db.rows(sql);
@@ -165,7 +149,7 @@ Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Result<Store> Store::open(const std::string& path) {
-  GABBRO_TRY(lock, Lock::take(path));
+  GABBRO_TRY(lock, lock_of(path));
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
   GABBRO_TRY(known, has_record(*connection, path));
   if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "

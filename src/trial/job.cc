@@ -57,12 +57,21 @@ record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& p
   for (std::size_t i = 0; i < count; ++i) {
     record::Progress now{.stage = "probing"};
     now.share = static_cast<double>(i) / static_cast<double>(count);
-    if (progress && !progress(now)) {
+    bool stopped = false;
+    const auto goes_on = [&] {
+      stopped = stopped || (progress && !progress(now));
+      return !stopped;
+    };
+    if (!goes_on()) {
       result.status = "stopped";
       return result;
     }
     const auto report = probe_program(spec.programs[i], torch_backend({spec.device, spec.threads}),
-                                      {.seed = spec.seed, .seconds = spec.seconds});
+                                      {.seed = spec.seed, .seconds = spec.seconds, .goes_on = goes_on});
+    if (stopped) {
+      result.status = "stopped";
+      return result;
+    }
     record::ProbeReport& out = result.reports.emplace_back();
     if (report)
       out = *report;

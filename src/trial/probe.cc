@@ -127,7 +127,10 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
   const double began = seconds_now();
   Checks checks;
   std::vector<Anchor> out;
-  for (std::uint64_t round = 0; round == 0 || seconds_now() - began < options.seconds; ++round) {
+  const auto goes_on = [&] {
+    return seconds_now() - began < options.seconds && (!options.goes_on || options.goes_on());
+  };
+  for (std::uint64_t round = 0; round == 0 || goes_on(); ++round) {
     Draw numbers{.params = {}, .tokens = {}, .random = Random(0)};
     if (draw(graph, Random(options.seed).split(round), numbers, checks.finite)) {
       const std::set<std::string> silent = probe_reference(graph, numbers, checks);

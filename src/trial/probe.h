@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace gabbro::trial {
 struct ProbeOptions {
   std::uint64_t seed = 1;
   double seconds = 0;  // again with other numbers while this much time is not used up; 0: once
+  std::function<bool()> goes_on = {};  // asked before it is done again; empty: yes
 };
 
 /// Runs `graph` (body 0: tokens to logits [t, V]) on texts of several lengths, with all parameters drawn at random, since those that

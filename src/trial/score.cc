@@ -15,23 +15,26 @@ using record::EvalResult;
 using record::EvalSpec;
 using record::OnProgress;
 
-Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const data::Tokenizer& tokenizer,
-                                                   const Tasks& tasks, const OnProgress& progress) {
-  std::vector<eval::TaskSource> sources;
-  std::vector<eval::Task> read;
-  for (const std::string& text : tasks.sources) {
-    sources.push_back(eval::parse_source(text));
-    GABBRO_TRY(task, eval::read_task(sources.back(), tasks.limit));
-    read.push_back(std::move(task));
+Result<Tasks> read_tasks(const std::vector<std::string>& sources, std::uint64_t limit) {
+  Tasks out;
+  for (const std::string& text : sources) {
+    out.sources.push_back(eval::parse_source(text));
+    GABBRO_TRY(task, eval::read_task(out.sources.back(), limit));
+    out.read.push_back(std::move(task));
   }
+  return out;
+}
+
+Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const data::Tokenizer& tokenizer,
+                                                   const Tasks& tasks, std::int64_t length,
+                                                   const eval::Packing& packing, const OnProgress& progress) {
   std::vector<record::TaskScore> out;
-  for (std::size_t i = 0; i < read.size(); ++i) {
-    GABBRO_TRY(score,
-               eval::score_task(model, tokenizer, read[i], tasks.length, tasks.packing, [&](double share) {
-                 return !progress || progress({.stage = "scoring " + read[i].name, .share = share});
+  for (std::size_t i = 0; i < tasks.read.size(); ++i) {
+    GABBRO_TRY(score, eval::score_task(model, tokenizer, tasks.read[i], length, packing, [&](double share) {
+                 return !progress || progress({.stage = "scoring " + tasks.read[i].name, .share = share});
                }));
     if (score.metrics.empty()) break;
-    score.file = sources[i].file;
+    score.file = tasks.sources[i].file;
     out.push_back(std::move(score));
   }
   return out;
@@ -57,6 +60,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
 }
 
 Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress) {
+  GABBRO_TRY(tasks, read_tasks(spec.tasks, spec.limit));  // before anything long
   GABBRO_TRY(run, read_run(spec.run, spec.corpus));
   GABBRO_TRY(model, model_of(run, spec.device, spec.threads));
   EvalResult result;
@@ -68,13 +72,13 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
   result.corpus = run.spec.corpus;
   if (result.weights_hash != run.weights_hash)
     return fail("run", "the model does not hold the weights that were read");
-  const Tasks tasks{spec.tasks, spec.limit, result.length, {.tokens = spec.batch}};
   result.status = "stopped";
   if (spec.held_out) {
     GABBRO_TRY(complete, score_held_out(spec, run, *model, result, progress));
     if (!complete) return result;
   }
-  GABBRO_TRY(scores, score_tasks(*model, run.tokenizer, tasks, progress));
+  GABBRO_TRY(scores,
+             score_tasks(*model, run.tokenizer, tasks, result.length, {.tokens = spec.batch}, progress));
   result.tasks = std::move(scores);
   if (result.tasks.size() == spec.tasks.size()) result.status = "done";
   return result;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/tokenizer.h"
+#include "eval/benchmark.h"
 #include "eval/bits.h"
 #include "eval/likelihood.h"
 #include "exec/model.h"
@@ -12,12 +13,14 @@
 
 namespace gabbro::trial {
 
+/// Benchmarks, with the files that they were read from.
 struct Tasks {
-  std::vector<std::string> sources;  // "FILE" or "NAME=FILE"
-  std::uint64_t limit = 0;           // items of each; 0: all
-  std::int64_t length = 0;           // tokens that the model reads at most
-  eval::Packing packing;
+  std::vector<eval::TaskSource> sources;
+  std::vector<eval::Task> read;  // one for each
 };
+
+/// Reads "FILE" or "NAME=FILE" each, at most `limit` items of it (0: all). Errors: those of eval/task.h and eval/benchmark.h.
+Result<Tasks> read_tasks(const std::vector<std::string>& sources, std::uint64_t limit);
 
 /// What a result says of held-out text, in the fields that results of training and of scoring share.
 template <class R>
@@ -31,10 +34,11 @@ void set_bits(R& result, const eval::BitsPerByte& bits) {
   result.valid_bytes = bits.bytes;
 }
 
-/// One score per task, in order; fewer when `progress` stopped. All files are read before the first is scored. Errors: those of eval/task.h and
-/// eval/benchmark.h.
+/// One score per task, in order; fewer when `progress` stopped. The model reads at most `length` tokens at once. Errors: those of eval/benchmark.h.
 Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const data::Tokenizer& tokenizer,
-                                                   const Tasks& tasks, const record::OnProgress& progress);
+                                                   const Tasks& tasks, std::int64_t length,
+                                                   const eval::Packing& packing,
+                                                   const record::OnProgress& progress);
 
 /// Reads the run, scores its weights. Whatever goes wrong is a result with its cause; ATen's exceptions pass.
 record::EvalResult run(const record::EvalSpec& spec, const record::OnProgress& progress = {});

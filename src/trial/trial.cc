@@ -102,6 +102,19 @@ Result<record::Anchor> probed(const TrialSpec& spec, const MakeModel& backend) {
   return out;
 }
 
+// Weights and the optimizer's two moments, before they are made.
+Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
+  const std::int64_t bytes = 3 * params * (spec.dtype == "float64" ? 8 : 4), held = resident_bytes();
+  const std::int64_t most = spec.memory > 0 ? spec.memory : held + available_bytes();
+  if (held + bytes <= most) return true;
+  const auto mib = [](std::int64_t b) { return static_cast<double>(b) / (1 << 20); };
+  return fail(
+      "memory",
+      fmt::format("{} parameters with two moments each need {:.0f} MiB; {:.0f} MiB of {:.0f} MiB are left",
+                  params, mib(bytes), mib(most - held), mib(most)),
+      "a smaller model (--params), or more memory");
+}
+
 // Expects the memory of a step; where it is too much, activations are computed again, and where that is too much too, the
 // trial is refused with its numbers.
 Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
@@ -141,6 +154,7 @@ void decide(TrialResult& result) {
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
                                 const MakeModel& backend) {
   TrialResult result;
+  GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before anything long
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
@@ -158,6 +172,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return result;
   }
 
+  if (auto fits = fits_at_all(spec, result.params); !fits) return tl::unexpected(fits.error());
   std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
   train::TrainOptions options = train_options(spec);
@@ -223,7 +238,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   set_bits(result, bits);
   result.documents = scores_of(bits);
 
-  GABBRO_TRY(scores, score_tasks(*model, tokenizer, {spec.tasks, 0, spec.length, {}}, on_progress));
+  GABBRO_TRY(scores, score_tasks(*model, tokenizer, tasks, spec.length, {}, on_progress));
   result.tasks = std::move(scores);
 
   eval::Bigram bigram(tokenizer.vocab());

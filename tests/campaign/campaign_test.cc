@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <filesystem>
 #include <set>
 
 #include "campaign/reading.h"
@@ -87,7 +88,7 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   const Folder folder;
   Plan plan = small_plan();
   plan.settings.arms.clear();
-  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention), RMSNorm]\n"};
+  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2);
@@ -147,7 +148,7 @@ TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   const Folder folder;
   Plan plan = small_plan();
   plan.settings.arms = {"adaptive", "tournament"};
-  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention), RMSNorm]\n"};
+  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor;
@@ -360,6 +361,42 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
   ASSERT_FALSE(why);
   EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
+}
+
+TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention), RMSNorm]\n"};
+  const auto c = Campaign::create({folder / "run"}, plan);
+  ASSERT_FALSE(c);
+  EXPECT_EQ(c.error().message, "a given design, Mine, is the same function as RetNet");
+}
+
+// What every run needs and is missing is no verdict on a design: when it is back, the same runs are begun again.
+TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
+  const Folder folder;
+  {
+    auto c = Campaign::create({folder / "run"}, small_plan());
+    ASSERT_TRUE(c);
+    Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      if (std::filesystem::path(spec.folder).filename().string().size() < 2) return;  // the first nine runs
+      r.status = "failed";
+      r.cause = "trial: error[corpus]: there is no corpus in nowhere";
+    });
+    const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
+    ASSERT_FALSE(why);
+    EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
+    EXPECT_NE(why.error().hint.find("goes on"), std::string::npos) << why.error().hint;
+  }
+  auto c = Campaign::open({folder / "run"});
+  ASSERT_TRUE(c) << c.error().message;
+  Pretend executor(2);
+  ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
+  EXPECT_GE(c->population().trials().size(), 40U);
+  for (const evolve::Trial& t : c->population().trials()) {
+    EXPECT_TRUE(t.ended);
+    EXPECT_NE(t.status, "failed") << t.cause;
+  }
 }
 
 TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {

@@ -249,9 +249,39 @@ TEST_F(Data, InterruptedBuildsLeaveNothing) {
   EXPECT_FALSE(fs::exists(root / "corpus"));
   EXPECT_FALSE(fs::exists(root / "corpus.building"));
   // What a killed build left is no hindrance.
+  write("corpus.building/building", "");
   write("corpus.building/train-00000.tokens", "half");
   EXPECT_TRUE(build_corpus(options_for(root, source), {}).has_value());
   EXPECT_EQ(build_corpus(options_for(root, source), {}).error().code, "exists");
+}
+
+TEST_F(Data, FoldersOfOthersAreLeftAlone) {
+  const std::string source = write("a.txt", babble_file(40, 4));
+  write("corpus.building/precious.txt", "mine");
+  EXPECT_EQ(build_corpus(options_for(root, source), {}).error().code, "exists");
+  EXPECT_TRUE(fs::exists(root / "corpus.building/precious.txt"));
+  fs::remove_all(root / "corpus.building");
+  // A second build of one corpus is refused while the first one works, and does it no harm.
+  bool refused = false;
+  const auto built = build_corpus(options_for(root, source), [&](const BuildProgress&) {
+    const auto second = build_corpus(options_for(root, source), {});
+    refused = !second && second.error().message.find("another build works") == 0;
+    return true;
+  });
+  EXPECT_TRUE(built.has_value());
+  EXPECT_TRUE(refused);
+  EXPECT_FALSE(fs::exists(root / "corpus/building"));
+}
+
+TEST_F(Data, BytesThatAreNoTextAreCounted) {
+  const std::string source = write("a.txt", babble_file(40, 4) + "\n\xff\xfe\n");
+  std::string told;
+  BuildOptions options = options_for(root, source);
+  ASSERT_TRUE(build_corpus(options, [&](const BuildProgress& p) {
+                told += p.notice;
+                return true;
+              }).has_value());
+  EXPECT_NE(told.find("held bytes that are no UTF-8"), std::string::npos) << told;
 }
 
 TEST_F(Data, DamageIsNoticed) {

@@ -13,6 +13,7 @@
 #include <iterator>
 #include <thread>
 
+#include "base/files.h"
 #include "data/build.h"
 #include "record/trial.h"
 
@@ -73,10 +74,21 @@ class WorkerProcess : public ::testing::Test {
   static void TearDownTestSuite() { fs::remove_all(root); }
 
   // `gabbro train` on more tokens than a test has time for.
-  static pid_t start(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> words{GABBRO_BINARY, "train", root / "tiny.gab", "--data", root / "corpus",
-                                   "--tokens",    "500M",  "--seq",           "32",     "--threads",
-                                   "1",           "--out", root / name};
+  static pid_t start(const std::string& name, std::vector<std::string> more = {},
+                     const std::string& out = "") {
+    std::vector<std::string> words{GABBRO_BINARY,
+                                   "train",
+                                   root / "tiny.gab",
+                                   "--data",
+                                   root / "corpus",
+                                   "--tokens",
+                                   "500M",
+                                   "--seq",
+                                   "32",
+                                   "--threads",
+                                   "1",
+                                   "--out",
+                                   root / (out.empty() ? name : out)};
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char*> argv;
     for (std::string& w : words) argv.push_back(w.data());
@@ -141,6 +153,27 @@ TEST_F(WorkerProcess, StopsWithACheckpointOnInterrupt) {
   EXPECT_EQ(code_of(gabbro), 1);
   EXPECT_NE(log("interrupt").find("stopped"), std::string::npos) << log("interrupt");
   EXPECT_TRUE(fs::exists(root / "interrupt/checkpoint.safetensors"));
+}
+
+TEST_F(WorkerProcess, DoesNotWriteOverAnotherRun) {
+  const pid_t first = start("kept", {"--seed", "1"});
+  ASSERT_GT(worker_of(first, "kept"), 0);
+  EXPECT_EQ(code_of(start("second", {}, "kept")), 2);
+  EXPECT_NE(log("second").find("another gabbro train works in"), std::string::npos) << log("second");
+  kill(first, SIGINT);
+  EXPECT_EQ(code_of(first), 1);
+  const std::string spec = read_file(root / "kept/spec.json").value(),
+                    result = read_file(root / "kept/result.json").value();
+  for (const auto& [other, says] :
+       {std::pair<std::vector<std::string>, std::string>{{"--seed", "2"}, "--seed 2 instead of 1"},
+        {{"--lr", "0.001"}, "--lr 0.001 instead of 0.003"},
+        {{"--task", root / "nothing.jsonl"}, "there is no file"},
+        {{"--device", "gpu"}, "gpu is no device"}}) {
+    EXPECT_EQ(code_of(start("other", other, "kept")), 2);
+    EXPECT_NE(log("other").find(says), std::string::npos) << log("other");
+    EXPECT_EQ(read_file(root / "kept/spec.json").value(), spec);
+    EXPECT_EQ(read_file(root / "kept/result.json").value(), result);
+  }
 }
 
 TEST_F(WorkerProcess, EndsWithItsCaller) {

@@ -1,0 +1,26 @@
+#include "base/lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace gabbro {
+
+Result<Lock> Lock::take(const std::string& path) {
+  int file = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) return fail("io", fmt::format("{}: {}", path, std::strerror(errno)));
+  Lock out(file);
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", path + ": another process holds it");
+  return out;
+}
+
+Lock::~Lock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+}  // namespace gabbro

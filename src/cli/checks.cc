@@ -1,0 +1,37 @@
+#include "cli/checks.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+
+namespace gabbro::cli {
+
+namespace {
+
+std::optional<double> number(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != 0 || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string above_zero(const std::string& text) {
+  const auto value = number(text);
+  return value && *value > 0 ? "" : text + " is not a number above 0";
+}
+
+std::string not_negative(const std::string& text) {
+  const auto value = number(text);
+  return value && *value >= 0 ? "" : text + " is not a number of at least 0";
+}
+
+std::string known_device(const std::string& text) {
+  const bool is_one = text == "cpu" || text == "cuda" ||
+                      (text.rfind("cuda:", 0) == 0 && text.size() > 5 &&
+                       text.find_first_not_of("0123456789", 5) == std::string::npos);
+  return is_one ? "" : text + " is no device; expected cpu, cuda or cuda:N";
+}
+
+}  // namespace gabbro::cli
