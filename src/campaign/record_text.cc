@@ -66,7 +66,8 @@ Result<std::string> status_text(const store::Store& store) {
       count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
       duration(r.worker_seconds), amount(r.tokens));
   out("session: {}", session_text(r));
-  out("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", "rung", "designs", "running", "done", "stopped", "failed",
+  if (p.paused()) out("paused: no run is begun until gabbro steer --resume");
+  out("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", "rung", "designs", "open", "done", "stopped", "failed",
       "best");
   const std::vector<Funnel> all = funnel(p);
   for (std::size_t k = 0; k < all.size(); ++k) {
@@ -99,7 +100,9 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   Lines out;
   if (all.empty()) return std::string("no run has ended with a score yet\n");
   const std::int64_t baseline = p.best_baseline(rung);
-  out("at {}", shortened(r.rung(rung).name, 40));
+  const bool fresh = verdict(r).fresh;
+  out("at {}{}", shortened(r.rung(rung).name, 40),
+      fresh ? ", on the seeds of the search (gabbro status: the last comparison, on fresh ones)" : "");
   out("{:<34}{:>10}{:>7}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds",
       baseline == 0 ? "" : "against " + shortened(p.individual(baseline).born.name, 24), "train", "decode",
       "state");
@@ -162,7 +165,7 @@ class Tree {
     const Individual& i = p_.individual(id);
     const evolve::Standing s = p_.standing(i, 0);
     const std::string score = s.done > 0   ? fmt::format("{:.4f}", s.bits)
-                              : s.lost > 0 ? "lost"
+                              : s.lost > 0 ? "no score"
                               : s.open > 0 ? "running"
                                            : "-";
     const std::string label = std::string(2 * depth, ' ') + label_of(i);

@@ -105,7 +105,7 @@ TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
 
 TEST_F(RecordText, ATreeIsIndentedByDescent) {
   const auto text = tree_text(store, 0);
-  expect_says(text, {"\n  #4 swap", "\n    #5 hyper", "\n      #8 wrap", "lost", "up to rung 3"});
+  expect_says(text, {"\n  #4 swap", "\n    #5 hyper", "\n      #8 wrap", "no score", "up to rung 3"});
   EXPECT_EQ(text->find("removed"), std::string::npos);
   const auto from = tree_text(store, 4);
   ASSERT_TRUE(from.has_value());
