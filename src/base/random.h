@@ -19,14 +19,14 @@ class Random {
   explicit Random(std::uint64_t seed) : state_(mix(seed, 0x6761626272ull)) {}
 
   std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15ull;
+    state_ += kStep;
     std::uint64_t z = state_;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
   /// Leaves out the next `numbers` of `next`, in constant time. A uniform number takes one of them, a normal one two.
-  void skip(std::uint64_t numbers) { state_ += numbers * 0x9e3779b97f4a7c15ull; }
+  void skip(std::uint64_t numbers) { state_ += numbers * kStep; }
   Random split(std::string_view label) const { return Random(mix(state_, hash64(label))); }
   Random split(std::uint64_t index) const { return Random(mix(state_, index)); }
 
@@ -50,6 +50,7 @@ class Random {
   }
 
  private:
+  static constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15ull;
   std::uint64_t state_;
 };
 

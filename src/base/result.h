@@ -39,6 +39,9 @@ inline tl::unexpected<Error> fail(std::string code, std::string message, std::st
 /// "file:line:column: error[code]: message" with the hint on a second line, as compilers print it.
 std::string format_error(const std::string& file, const Error& error);
 
+/// The code of an error that format_error wrote as `text`; "" for other texts.
+std::string code_of(const std::string& text);
+
 [[noreturn]] inline void check_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "%s:%d: internal check failed: %s\n", file, line, expression);
   std::abort();

@@ -181,12 +181,9 @@ std::string twins_sentence(const Reading& r) {
   if (t.seeds == 0) return "An A/A test: no seed has a score of all copies yet.";
   return fmt::format(
       "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} {} told apart at "
-      "95 %. "
-      "With the same runs dealt anew among the copies, {:.1f} % of pairs are on average (at most 5 % may "
-      "be), and as "
-      "many as here in {:.0f} % of deals. Runs that differ in their first weights alone have a standard "
-      "deviation of "
-      "{:.4f} bits per byte.",
+      "95 %. With the same runs dealt anew among the copies, {:.1f} % of pairs are on average (5 % may be), "
+      "and as many as here in {:.0f} % of deals. Runs that differ in their first weights alone have a "
+      "standard deviation of {:.4f} bits per byte.",
       t.copies == 1 ? "1 copy" : fmt::format("{} copies", t.copies), count_of(t.seeds, "seed"), t.pairs,
       t.told_apart, t.told_apart == 1 ? "was" : "were", 100 * t.rate, 100 * t.as_many, t.noise);
 }

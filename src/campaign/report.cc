@@ -32,7 +32,7 @@ void head(Content& c) {
   const Reading& r = c.reading;
   std::int64_t designs = 0, baselines = 0;
   for (const Individual& i : r.population.individuals()) {
-    designs += evolve::is_candidate(i) || i.born.arm == "twin";
+    designs += evolve::is_candidate(i) || evolve::is_twin(i);
     baselines += evolve::is_baseline(i);
   }
   const std::string corpus = shortened(last_part(r.plan.corpus), 40);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include "base/files.h"
 #include "campaign/state.h"
@@ -26,10 +28,8 @@ constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
 
 // Whether a run failed by what every run needs: its text, the disk, the device.
 bool is_outside(const std::string& cause) {
-  constexpr const char* kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
-  return std::any_of(std::begin(kCodes), std::end(kCodes), [&](const char* code) {
-    return cause.find(fmt::format("error[{}]", code)) < cause.find('\n');
-  });
+  constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
+  return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   spec.memory = plan.settings.worker_bytes;
   spec.valid_documents = static_cast<std::uint64_t>(r.documents);
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
-  if (design.born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
+  if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
     if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && std::isfinite(losses[h]))
@@ -111,32 +111,37 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
   using Kind = jobs::Ended::Kind;
   if (ended.kind == Kind::kStopped) return true;  // to be begun again
+  std::optional<std::string> failure;             // the cause, where there is no result to speak of
   if (ended.kind == Kind::kResult) {
     const auto result = record::parse_result(ended.result);
     if (result && result->status == "stopped") return true;  // to be gone on with
-    if (!result) event.result = record::failure("train", result.error().message);
+    if (!result)
+      event.result = record::failure("train", failure.emplace(result.error().message));
+    else if (result->status == "failed")
+      failure = result->cause;
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? "time limit"
                 : ended.kind == Kind::kMemoryLimit ? "memory limit"
                                                    : "crash";
-    event.result = record::failure("train", ended.cause);
+    event.result = record::failure("train", failure.emplace(ended.cause));
   }
-  // What is not the design's own fault is no verdict on it, and not recorded: the run is begun again when the campaign goes on.
   const evolve::Trial& trial = population.trial(ended.id);
-  const Individual& design = population.individual(trial.begun.design);
-  const auto failure = record::parse_result(event.result);
-  if (failure && failure->status == "failed") {
-    const std::string hint =
-        fmt::format("nothing was lost: mend the cause, and gabbro resume {} goes on", place.dir);
-    if (is_outside(failure->cause))
-      return fail("campaign", fmt::format("no run can be trained: {}", failure->cause), hint);
-    if (is_baseline(design) || design.born.arm == "twin")
-      return fail("campaign",
-                  fmt::format("the baseline {} could not be trained: {}", design.born.name, failure->cause),
-                  hint + "; where a limit of the preset is the cause, begin another campaign");
-  }
+  if (failure)
+    if (const auto ok = blame(population.individual(trial.begun.design), *failure); !ok) return ok;
   if (const auto ok = record({event}); !ok) return ok;
   tidy(trial);
+  return true;
+}
+
+// What is not the design's own fault is no verdict on it: it is an error, the failure is not recorded, and the run is begun again when
+// the campaign goes on.
+Result<bool> Campaign::State::blame(const Individual& design, const std::string& cause) const {
+  const std::string hint =
+      fmt::format("nothing was lost: mend the cause, and gabbro resume {} goes on", place.dir);
+  if (is_outside(cause)) return fail("campaign", fmt::format("no run can be trained: {}", cause), hint);
+  if (is_baseline(design) || is_twin(design))
+    return fail("campaign", fmt::format("the baseline {} could not be trained: {}", design.born.name, cause),
+                hint + "; where a limit of the preset is the cause, begin another campaign");
   return true;
 }
 

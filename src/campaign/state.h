@@ -75,6 +75,7 @@ struct Campaign::State {
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
   Result<bool> take(const jobs::Ended& ended);
+  Result<bool> blame(const evolve::Individual& design, const std::string& cause) const;
   void tidy(const evolve::Trial& trial) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));

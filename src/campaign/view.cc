@@ -22,8 +22,7 @@ constexpr std::size_t kShown = 3;  // designs in the live view
 // What it is at. An A/A test has no funnel: its copies are no candidates.
 std::string phase_text(const Snapshot& s) {
   const Population& p = s.population;
-  const auto copies = [&](const Individual& i) { return i.born.arm == "twin"; };
-  if (std::none_of(p.individuals().begin(), p.individuals().end(), copies))
+  if (std::none_of(p.individuals().begin(), p.individuals().end(), evolve::is_twin))
     return s.phase == Phase::kSearch ? "search" : "last comparison";
   const auto ended =
       std::count_if(p.trials().begin(), p.trials().end(), [](const Trial& t) { return t.ended; });

@@ -40,9 +40,7 @@ Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o,
   lang::Library library = zoo::library();
   const auto errors = parsed.errors.empty() ? library.add(parsed.program) : parsed.errors;
   if (!errors.empty()) return tl::unexpected(errors.front());
-  const lang::Design* design = nullptr;
-  for (const lang::Item& item : parsed.program.items)
-    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  const lang::Design* design = lang::last_design(parsed.program);
   if (!design)
     return fail("budget", "there is no design to resize", "add `design Name:` with a stack", {1, 1});
   GABBRO_TRY(fit, lang::resize(library, *design, params, o.vocab));

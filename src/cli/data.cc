@@ -3,18 +3,14 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
-
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 
 namespace gabbro::cli {
 
 namespace {
-
-std::atomic<bool> g_interrupted{false};
 
 // A bar where a person is looking; elsewhere a line every ten seconds.
 class ProgressLine {
@@ -23,7 +19,7 @@ class ProgressLine {
     if (!p.notice.empty()) {
       end_line();
       fmt::print(stderr, "{}\n", p.notice);
-      return !g_interrupted;
+      return Signals::seen() == 0;
     }
     const bool fresh = p.stage != stage_;
     if (fresh) {
@@ -32,7 +28,7 @@ class ProgressLine {
       began_ = seconds_now();
     }
     const double seconds = seconds_now() - began_;
-    if (!terminal_ && !fresh && seconds_now() - said_ < 10) return !g_interrupted;
+    if (!terminal_ && !fresh && seconds_now() - said_ < 10) return Signals::seen() == 0;
     said_ = seconds_now();
     std::string line = fmt::format("{:<22}{:4.0f} %", p.stage, 100 * p.share);
     if (p.documents > 0)
@@ -46,7 +42,7 @@ class ProgressLine {
     fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", line, terminal_ ? "" : "\n");
     std::fflush(stderr);
     open_ = terminal_;
-    return !g_interrupted;
+    return Signals::seen() == 0;
   }
   void end_line() {
     if (open_) fmt::print(stderr, "\n");
@@ -77,12 +73,11 @@ int failed(const Error& error) {
 }  // namespace
 
 int run_data_build(const DataOptions& o) {
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_interrupted = true; });
+  const Signals signals;
   ProgressLine line;
   const double began = seconds_now();
   const auto manifest = data::build_corpus(o.build, std::ref(line));
   line.end_line();
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
   if (!manifest) return failed(manifest.error());
   print_manifest(o.build.out, *manifest);
   std::uint64_t bytes = 0;

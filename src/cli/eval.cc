@@ -36,6 +36,18 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
   if (r.status != "done") fmt::print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
 }
 
+Result<std::string> absolute_task(const std::string& source) {
+  const std::size_t equals = source.find('=');
+  std::size_t file = equals == std::string::npos ? 0 : equals + 1;
+  if (source.substr(0, file).find('/') != std::string::npos) file = 0;  // the equals sign is part of a path
+  std::error_code error;
+  const std::string path = source.substr(file);
+  if (!fs::is_regular_file(path, error))
+    return fail("io", fmt::format("--task {}: there is no file {}", source, path),
+                "FILE or NAME=FILE, a file of JSON lines");
+  return source.substr(0, file) + fs::absolute(path).string();
+}
+
 }  // namespace
 
 std::string task_text(const record::TaskScore& task) {
@@ -50,18 +62,6 @@ std::string task_text(const record::TaskScore& task) {
                        m.items);
   }
   return out;
-}
-
-Result<std::string> absolute_task(const std::string& source) {
-  const std::size_t equals = source.find('=');
-  std::size_t file = equals == std::string::npos ? 0 : equals + 1;
-  if (source.substr(0, file).find('/') != std::string::npos) file = 0;  // the equals sign is part of a path
-  std::error_code error;
-  const std::string path = source.substr(file);
-  if (!fs::is_regular_file(path, error))
-    return fail("io", fmt::format("--task {}: there is no file {}", source, path),
-                "FILE or NAME=FILE, a file of JSON lines");
-  return source.substr(0, file) + fs::absolute(path).string();
 }
 
 Result<bool> make_absolute(std::vector<std::string>& tasks) {

@@ -21,10 +21,7 @@ int run_eval(const EvalCommand& c);
 /// A line per metric of a benchmark: value, standard error, items.
 std::string task_text(const record::TaskScore& task);
 
-/// "FILE" or "NAME=FILE" with the file's whole path. Errors, "io": there is no such file.
-Result<std::string> absolute_task(const std::string& source);
-
-/// absolute_task of each.
+/// Gives each "FILE" or "NAME=FILE" the file's whole path. Errors, "io": there is no such file.
 Result<bool> make_absolute(std::vector<std::string>& tasks);
 
 }  // namespace gabbro::cli

@@ -4,8 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <filesystem>
 #include <thread>
 
@@ -19,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
+#include "cli/signals.h"
 #include "data/corpus.h"
 #include "evolve/twins.h"
 #include "jobs/jobs.h"
@@ -30,8 +29,6 @@ namespace gabbro::cli {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::atomic<int> g_signals{0};
 
 // `file`: what a place in the error is a place of.
 int failed(const Error& error, const std::string& file = "gabbro evolve") {
@@ -117,14 +114,12 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   if (agency) options.hidden = agency->hidden();
   auto executor = jobs::local_executor(options);
   if (!executor) return failed(executor.error());
-  g_signals = 0;
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_signals; });
+  const Signals signals;
   std::string why;
   {
     Live live;
-    const auto ended = c.run(
-        {o.minutes, o.trials}, **executor, [] { return g_signals.load(); },
-        [&](const campaign::Snapshot& s) { live(s); });
+    const auto ended = c.run({o.minutes, o.trials}, **executor, Signals::seen,
+                             [&](const campaign::Snapshot& s) { live(s); });
     if (!ended) return failed(ended.error());
     why = *ended;
   }

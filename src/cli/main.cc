@@ -184,7 +184,7 @@ class Program {
     train->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
     train->add_option("--document-tokens", s.document_tokens,
                       "of each held-out document its first tokens; 0: all (0)");
-    train->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+    device(train, s.device);
     train->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
@@ -209,7 +209,7 @@ class Program {
     eval->add_option("--seq", s.length, "tokens read at most; 0: as in training (0)")
         ->check(CLI::Range(0, 1 << 20));
     eval->add_option("--batch-tokens", s.batch, "tokens at a time (8192)")->check(CLI::Range(1, 1 << 24));
-    eval->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+    device(eval, s.device);
     eval->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     worker_limits(eval, e_.limits);
     eval->add_flag("--json", e_.json, "the result as JSON");
@@ -232,7 +232,7 @@ class Program {
     generate->add_option("--top-p", s.top_p, "only the likeliest tokens with this share together (1)")
         ->check(CLI::Range(0.0, 1.0));
     generate->add_option("--seed", s.seed, "of the choices (1)");
-    generate->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+    device(generate, s.device);
     generate->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
     worker_limits(generate, g_.limits);
     generate->add_flag("--json", g_.json, "the result as JSON, at the end");
@@ -248,7 +248,7 @@ class Program {
     probe->add_option("--seed", p_.spec.seed, "of texts and parameters (1)");
     probe->add_option("--seconds", p_.spec.seconds, "per design: again with other numbers until then (once)")
         ->check(not_negative);
-    probe->add_option("--device", p_.spec.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+    device(probe, p_.spec.device);
     probe->add_option("--threads", p_.spec.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
     worker_limits(probe, p_.limits);
     probe->add_flag("--json", p_.json, "the reports as JSON");
@@ -269,13 +269,17 @@ class Program {
     bench->add_option("--steps", s.steps, "steps that are timed (8)")->check(CLI::Range(1, 1 << 20));
     bench->add_option("--decode", s.decode, "tokens that are decoded; 0: none (64)")
         ->check(CLI::Range(0, 1 << 20));
-    bench->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+    device(bench, s.device);
     bench->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
     bench->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
     worker_limits(bench, b_.limits);
     bench->add_flag("--json", b_.json, "one JSON object per file and line");
     bench->callback([this] { other_ = [this] { return run_bench(b_); }; });
+  }
+
+  static void device(CLI::App* sub, std::string& name) {
+    sub->add_option("--device", name, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
   }
 
   static void worker_limits(CLI::App* sub, jobs::Limits& limits) {

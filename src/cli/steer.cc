@@ -6,7 +6,6 @@
 #include <chrono>
 #include <vector>
 
-#include "base/lock.h"
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
 #include "cli/commands.h"
@@ -50,8 +49,7 @@ int run_steer(const SteerCommand& c) {
     word.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
     if (const auto ok = campaign::deliver(c.run, word); !ok) return failed(ok.error());
   }
-  const bool works =
-      !Lock::take(campaign::Place{c.run}.store() + ".lock");  // the writer's: gone when it was killed
+  const bool works = store::Store::is_written(campaign::Place{c.run}.store());
   fmt::print("{}\n", works ? "delivered; the campaign takes it up within a second"
                            : "kept; gabbro resume takes it up");
   return kValid;

@@ -47,16 +47,14 @@ void print_result(const record::TrialResult& r, const std::string& folder) {
 }
 
 // What makes of two specs two runs, and which of it differs; empty: they are one run.
-std::string difference(const record::TrialSpec& before, const record::TrialSpec& now) {
-  const auto hash = [](const std::string& program) {
-    const lang::CheckReport report = lang::check(program, zoo::library());
-    return report.valid() && !report.subjects.empty() ? to_hex(report.subjects.back().hash) : program;
-  };
+std::string difference(const record::TrialSpec& before, const record::TrialSpec& now,
+                       const lang::Subject& design) {
+  const lang::CheckReport old = lang::check(before.program, zoo::library());
   std::string out;
   const auto compare = [&](const char* name, const auto& a, const auto& b) {
     if (a != b) out += fmt::format("{}{} {} instead of {}", out.empty() ? "" : ", ", name, b, a);
   };
-  if (hash(before.program) != hash(now.program)) out = "another design";
+  if (!old.valid() || old.subjects.empty() || old.subjects.back().hash != design.hash) out = "another design";
   compare("--data", before.corpus, now.corpus);
   compare("--params", before.params, now.params);
   compare("--tokens", before.tokens, now.tokens);
@@ -71,14 +69,15 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
 }
 
 // A run whose weights are worth something is not written over by another one.
-Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec) {
+Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
+                       const lang::Subject& design) {
   std::error_code error;
   if (!fs::exists(folder + "/weights.safetensors", error) &&
       !fs::exists(folder + "/checkpoint.safetensors", error))
     return true;
   const auto text = read_file(folder + "/spec.json");
   const auto before = text ? record::parse_spec(*text) : tl::unexpected(text.error());
-  const std::string what = before ? difference(*before, spec) : "its spec.json cannot be read";
+  const std::string what = before ? difference(*before, spec, design) : "its spec.json cannot be read";
   if (what.empty()) return true;
   return fail("exists", fmt::format("{} holds another run: {}", folder, what),
               "give another --out, or remove the folder");
@@ -120,7 +119,7 @@ int run_train(const TrainCommand& c) {
     return failed(
         {"exists", "another gabbro train works in " + folder, "wait for it, or give another --out", {}});
   if (!lock) return failed(lock.error());
-  if (const auto ok = may_write(spec.folder, spec); !ok) return failed(ok.error());
+  if (const auto ok = may_write(spec.folder, spec, report.subjects.back()); !ok) return failed(ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   for (const auto& [path, content] :
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})

@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "base/clock.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 
 namespace gabbro::cli {
 
@@ -16,30 +16,6 @@ namespace {
 
 constexpr double kLook = 0.1;  // seconds between two looks for a signal
 constexpr double kQuiet = 10;  // seconds between lines where nobody looks
-
-volatile std::sig_atomic_t g_signals = 0;
-
-// SIGINT and SIGTERM are counted while one of these lives.
-class Signals {
- public:
-  Signals() {
-    g_signals = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int) { g_signals = g_signals + 1; };
-    sigaction(SIGINT, &action, &interrupt_);
-    sigaction(SIGTERM, &action, &terminate_);
-  }
-  ~Signals() {
-    sigaction(SIGINT, &interrupt_, nullptr);
-    sigaction(SIGTERM, &terminate_, nullptr);
-  }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
- private:
-  struct sigaction interrupt_ {
-  }, terminate_{};
-};
 
 }  // namespace
 
@@ -51,11 +27,11 @@ Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& 
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::News news = executor->wait(kLook);
-    bool stop = g_signals > 0;
+    bool stop = Signals::seen() > 0;
     for (const jobs::Update& update : news.updates) stop |= progress && !progress(update.progress);
     if (!news.ended.empty()) return std::move(news.ended[0]);
     if (stop && !std::exchange(stopping, true)) executor->stop();
-    if (g_signals > 1 && !std::exchange(killing, true)) executor->kill();
+    if (Signals::seen() > 1 && !std::exchange(killing, true)) executor->kill();
   }
 }
 

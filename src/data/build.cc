@@ -25,6 +25,8 @@ namespace {
 
 using Progress = std::function<bool(const BuildProgress&)>;
 
+tl::unexpected<Error> no_text() { return fail("corpus", "the sources hold no text"); }
+
 tl::unexpected<Error> stopped() { return fail("stopped", "the build was stopped; nothing was left behind"); }
 
 // Calls `progress` a few times a second.
@@ -296,6 +298,8 @@ class Encoder {
 Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& options, Ticker& ticker) {
   if (!options.tokenizer.empty()) return Tokenizer::load(options.tokenizer);
   GABBRO_TRY(sample, sample_text(sources, options, ticker));
+  if (std::all_of(sample.begin(), sample.end(), [](const std::string& text) { return text.empty(); }))
+    return no_text();
   if (!ticker.tick({.stage = "making the vocabulary"}, true)) return stopped();
   return Tokenizer::train(sample, options.vocab);
 }
@@ -375,7 +379,7 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
     const auto all_valid = [&](std::string_view) -> SplitWriter& { return valid; };
     if (auto ok = encoder.run(held_out, "encoding valid", all_valid); !ok) return tl::unexpected(ok.error());
   }
-  if (train.info().documents + valid.info().documents == 0) return fail("corpus", "the sources hold no text");
+  if (train.info().documents + valid.info().documents == 0) return no_text();
   if (train.info().documents == 0)
     return fail("corpus", fmt::format("all of {} documents were held out", valid.info().documents),
                 "give --valid a smaller share, or more documents");
@@ -394,10 +398,6 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   if (auto ok = file.close(); !ok) return tl::unexpected(ok.error());
   return manifest;
 }
-
-}  // namespace
-
-namespace {
 
 // What a build leaves in its folder while it works: a folder without it is not ours to remove.
 constexpr const char* kMark = "/building";

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/files.h"
@@ -89,8 +89,6 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
                                                                {"bos_id", "1"},
                                                                {"eos_id", "2"},
                                                                {"minloglevel", "2"}};
-  if (std::all_of(sample.begin(), sample.end(), [](const std::string& text) { return text.empty(); }))
-    return fail("corpus", "the sources hold no text");
   Lines lines(sample);
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &lines, &model);

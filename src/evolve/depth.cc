@@ -45,10 +45,8 @@ lang::Program deepened(const lang::Program& program, double factor) {
 }
 
 int repetitions(const lang::Program& program) {
-  double turns = 1;
-  for (const lang::Item& item : program.items)
-    if (const auto* design = std::get_if<lang::Design>(&item.value)) turns = longest(design->stack);
-  return static_cast<int>(turns);
+  const lang::Design* design = lang::last_design(program);
+  return design ? static_cast<int>(longest(design->stack)) : 1;
 }
 
 }  // namespace gabbro::evolve

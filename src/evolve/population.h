@@ -155,8 +155,10 @@ class Population {
 [[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
 /// A person's design: it climbs the ladder without being sifted, and all arms may breed from it.
 [[nodiscard]] inline bool is_given(const Individual& i) { return i.born.arm == "given"; }
+/// A copy of an A/A test.
+[[nodiscard]] inline bool is_twin(const Individual& i) { return i.born.arm == "twin"; }
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
-  return !is_baseline(i) && i.born.arm != "ablation" && i.born.arm != "twin" && !i.vetoed;
+  return !is_baseline(i) && i.born.arm != "ablation" && !is_twin(i) && !i.vetoed;
 }
 
 }  // namespace gabbro::evolve

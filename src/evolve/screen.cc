@@ -19,23 +19,17 @@ namespace {
 // Small enough to be evaluated at once; every zoo unit works at it.
 constexpr std::int64_t kFingerprintWidth = 16, kFingerprintVocab = 16;
 
-const lang::Design& last_design(const lang::Program& program) {
-  for (auto item = program.items.rbegin(); item != program.items.rend(); ++item)
-    if (const auto* design = std::get_if<lang::Design>(&item->value)) return *design;
-  GABBRO_CHECK(false);
-}
-
-// The last design of a checked program, elaborated otherwise.
-lang::Elaboration elaborate(const lang::Program& program, lang::Library library,
-                            const lang::ElaborateOptions& options) {
-  library.add(program);
-  return lang::elaborate(library, last_design(program), options);
+// `library` with the items of `program`, which outlives it.
+lang::Library with(const lang::Library& library, const lang::Program& program) {
+  lang::Library out = library;
+  out.add(program);
+  return out;
 }
 
 // Values to six digits: equal functions agree in them but where rounding falls on a border, which misses a duplicate and never makes one.
-std::string fingerprint_of(const lang::Program& program, const lang::Library& library) {
+std::string fingerprint_of(const lang::Design& design, const lang::Library& names) {
   const lang::Elaboration e =
-      elaborate(program, library, {.width = kFingerprintWidth, .vocab = kFingerprintVocab});
+      lang::elaborate(names, design, {.width = kFingerprintWidth, .vocab = kFingerprintVocab});
   if (!e.ok()) return "";  // it does not exist at this width
   const exec::Fingerprint f = exec::fingerprint(e.graph, e.outputs);
   for (const double v : f.values)
@@ -44,26 +38,24 @@ std::string fingerprint_of(const lang::Program& program, const lang::Library& li
                      f.params);
 }
 
-// The width at which `program` has the parameters of `rung`.
-Result<lang::Resized> sized(const lang::Program& program, const Rung& rung, const Settings& settings,
-                            const lang::Library& library) {
-  lang::Library with = library;
-  with.add(program);
-  auto resized = lang::resize(with, last_design(program), rung.params, settings.vocab);
+// The width at which `design` has the parameters of `rung`.
+Result<lang::Resized> sized(const lang::Design& design, const Rung& rung, const Settings& settings,
+                            const lang::Library& names) {
+  auto resized = lang::resize(names, design, rung.params, settings.vocab);
   if (!resized)
     return fail("size", fmt::format("at {}: {}", rung.name, resized.error().message), resized.error().hint);
   return resized;
 }
 
 // Costs at the first rung.
-Result<bool> fit(const lang::Program& program, const Settings& settings, const lang::Library& library,
+Result<bool> fit(const lang::Design& design, const Settings& settings, const lang::Library& names,
                  record::DesignBorn& out) {
   const Rung& rung = settings.rungs.front();
-  GABBRO_TRY(resized, sized(program, rung, settings, library));
+  GABBRO_TRY(resized, sized(design, rung, settings, names));
   lang::Subject subject;
   subject.is_design = true;
-  subject.elaboration = elaborate(
-      program, library, {.width = resized.width, .vocab = settings.vocab, .free_scale = resized.free_scale});
+  subject.elaboration = lang::elaborate(
+      names, design, {.width = resized.width, .vocab = settings.vocab, .free_scale = resized.free_scale});
   lang::complete(subject);
   if (!subject.elaboration.ok()) return tl::unexpected(subject.elaboration.errors.front());
   ir::SymEnv env = subject.elaboration.graph.env;
@@ -74,12 +66,13 @@ Result<bool> fit(const lang::Program& program, const Settings& settings, const l
   return true;
 }
 
-// A design that has no width at a rung above can never win there: its runs below would be spent for nothing.
-Result<bool> can_climb(const lang::Program& program, const Settings& settings, const lang::Library& library) {
+// A design that has no width at a rung above can never win there: its runs below would be spent for nothing. Units are the same at every depth.
+Result<bool> can_climb(const lang::Program& program, const Settings& settings, const lang::Library& names) {
   for (std::size_t r = 1; r < settings.rungs.size(); ++r) {
     const Rung& rung = settings.rungs[r];
-    const auto ok = sized(deepened(program, rung.depth), rung, settings, library);
-    if (!ok) return tl::unexpected(ok.error());
+    const lang::Program deeper = deepened(program, rung.depth);
+    if (const auto ok = sized(*lang::last_design(deeper), rung, settings, names); !ok)
+      return tl::unexpected(ok.error());
   }
   return true;
 }
@@ -145,14 +138,15 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
   record::DesignBorn out = identify(subject, offspring.program);
   if (population.knows_hash(out.hash)) return fail("duplicate", "a design of hash " + out.hash + " is known");
   if (!subject.facts.mixes_tokens) return fail("no mixing", "no output reads an earlier token");
-  out.fingerprint = fingerprint_of(offspring.program, library);
+  const lang::Library names = with(library, offspring.program);
+  const lang::Design& design = *lang::last_design(offspring.program);
+  out.fingerprint = fingerprint_of(design, names);
   if (!out.fingerprint.empty() && population.knows_function(out.fingerprint))
     return fail("same function", "a design of fingerprint " + out.fingerprint + " is known");
   if (const auto ok = trainable(offspring.program, library); !ok) return tl::unexpected(ok.error());
-  if (const auto ok = fit(offspring.program, population.settings(), library, out); !ok)
-    return tl::unexpected(ok.error());
+  if (const auto ok = fit(design, population.settings(), names, out); !ok) return tl::unexpected(ok.error());
   if (const auto ok = within_limits(out, population); !ok) return tl::unexpected(ok.error());
-  if (const auto ok = can_climb(offspring.program, population.settings(), library); !ok)
+  if (const auto ok = can_climb(offspring.program, population.settings(), names); !ok)
     return tl::unexpected(ok.error());
   out.op = offspring.op;
   out.parent = offspring.parent;
@@ -164,8 +158,10 @@ Result<record::DesignBorn> measure(const lang::Program& program, const Settings&
                                    const lang::Library& library) {
   GABBRO_TRY(subject, checked(program, library));
   record::DesignBorn out = identify(subject, program);
-  out.fingerprint = fingerprint_of(program, library);
-  if (const auto ok = fit(program, settings, library, out); !ok) return tl::unexpected(ok.error());
+  const lang::Library names = with(library, program);
+  const lang::Design& design = *lang::last_design(program);
+  out.fingerprint = fingerprint_of(design, names);
+  if (const auto ok = fit(design, settings, names, out); !ok) return tl::unexpected(ok.error());
   return out;
 }
 

@@ -14,25 +14,9 @@ namespace {
 std::vector<const Individual*> twins(const Population& p) {
   std::vector<const Individual*> out;
   for (const Individual& i : p.individuals())
-    if (i.born.arm == "twin") out.push_back(&i);
+    if (is_twin(i)) out.push_back(&i);
   return out;
 }
-
-}  // namespace
-
-std::optional<Wanted> next_twin_run(const Population& p, std::uint64_t first_seed) {
-  for (int k = 0; k < kTwinSeeds; ++k) {
-    const std::uint64_t seed = first_seed + static_cast<std::uint64_t>(k);
-    for (const Individual* twin : twins(p)) {
-      const bool begun = std::any_of(twin->trials.begin(), twin->trials.end(),
-                                     [&](std::int64_t id) { return p.trial(id).begun.seed == seed; });
-      if (!begun) return Wanted{twin->born.id, 0, seed, "aa", {}};
-    }
-  }
-  return std::nullopt;
-}
-
-namespace {
 
 // Bits per byte by seed, then by copy.
 using Rows = std::vector<std::vector<double>>;
@@ -65,6 +49,18 @@ double noise_of(const Rows& rows) {
 }
 
 }  // namespace
+
+std::optional<Wanted> next_twin_run(const Population& p, std::uint64_t first_seed) {
+  for (int k = 0; k < kTwinSeeds; ++k) {
+    const std::uint64_t seed = first_seed + static_cast<std::uint64_t>(k);
+    for (const Individual* twin : twins(p)) {
+      const bool begun = std::any_of(twin->trials.begin(), twin->trials.end(),
+                                     [&](std::int64_t id) { return p.trial(id).begun.seed == seed; });
+      if (!begun) return Wanted{twin->born.id, 0, seed, "aa", {}};
+    }
+  }
+  return std::nullopt;
+}
 
 TwinReport twin_report(const Population& p, std::uint64_t first_seed, double alpha) {
   constexpr int kDeals = 400;

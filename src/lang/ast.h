@@ -123,6 +123,9 @@ struct Program {
   std::vector<std::string> trailing_comments;
 };
 
+/// The design that a program is about: its last one; null without any.
+const Design* last_design(const Program& program);
+
 /// The name of an item, whatever it is.
 const std::string& item_name(const Item& item);
 

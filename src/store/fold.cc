@@ -257,11 +257,8 @@ Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& eve
 }
 
 std::string kind_of_cause(const std::string& cause) {
-  // An error of the checker is known by its code: its place is another one in every design.
-  constexpr std::string_view mark = ": error[";
-  if (const auto at = cause.find(mark); at != std::string::npos && at < cause.find('\n'))
-    if (const auto end = cause.find(']', at); end != std::string::npos)
-      return cause.substr(at + mark.size(), end - at - mark.size());
+  // An error is known by its code: its place is another one in every design.
+  if (std::string code = code_of(cause); !code.empty()) return code;
   const auto number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
   const auto filler = [&](char c) { return number(c) || c == '.' || c == ' '; };
   const auto first = std::find_if_not(cause.begin(), cause.end(), filler);

@@ -16,7 +16,7 @@ extern const char* const kAgentTables;  // the part of them that schema 1 did no
 /// of a transaction that is rolled back on errors. Errors, "store": as Store::append. O(log of the rows).
 Result<bool> fold(sqlite::Connection& db, std::int64_t at, double time, const record::Event& event);
 
-/// What causes are counted by: the code of an error of the checker ("x.gab:3:1: error[budget]: ..." is "budget"); else what stands before the
+/// What causes are counted by: the code of an error ("x.gab:3:1: error[budget]: ..." is "budget"); else what stands before the
 /// first digit or colon, without digits at the start.
 std::string kind_of_cause(const std::string& cause);
 

@@ -1,11 +1,8 @@
 #include "store/store.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -28,9 +25,12 @@ double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// The right to write. A file of its own: locks of SQLite's file are SQLite's.
+// A file of its own: locks of SQLite's file are SQLite's.
+std::string lock_file(const std::string& path) { return path + ".lock"; }
+
+// The right to write.
 Result<Lock> lock_of(const std::string& path) {
-  auto lock = Lock::take(path + ".lock");
+  auto lock = Lock::take(lock_file(path));
   if (lock) return lock;
   if (lock.error().code == "locked")
     return fail("store", fmt::format("{}: another campaign is writing it", path),
@@ -171,6 +171,8 @@ Result<Store> Store::open(const std::string& path) {
   if (auto ok = connection->script(kSessionIndex); !ok) return tl::unexpected(ok.error());
   return Store(std::make_unique<Database>(Database{std::move(lock), std::move(connection)}));
 }
+
+bool Store::is_written(const std::string& path) { return !Lock::take(lock_file(path)); }
 
 Result<Store> Store::read(const std::string& path) {
   if (!std::filesystem::exists(path))

@@ -66,6 +66,8 @@ class Store {
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
   /// numbers), another writer, no place on the disk, no permission.
   static Result<Store> open(const std::string& path);
+  /// Whether a process has it open for writing.
+  static bool is_written(const std::string& path);
   /// Opens an existing file for reading. Records of schema 1, made before there were agents, are read as they are; `open` adds what they lack.
   static Result<Store> read(const std::string& path);
   Store(Store&&) noexcept;

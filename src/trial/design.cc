@@ -10,9 +10,7 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
   options.vocab = vocab;
   lang::CheckReport report = lang::check(program, zoo::library(), options);
   if (!report.valid()) return tl::unexpected(report.errors[0]);
-  const lang::Design* design = nullptr;
-  for (const lang::Item& item : report.program.items)
-    if (const auto* d = std::get_if<lang::Design>(&item.value)) design = d;
+  const lang::Design* design = lang::last_design(report.program);
   if (!design) return fail("design", "the program holds no design");
   if (params > 0) {
     lang::Library library = zoo::library();

@@ -102,12 +102,21 @@ Result<record::Anchor> probed(const TrialSpec& spec, const MakeModel& backend) {
   return out;
 }
 
+// Bytes the worker holds, and may hold at most.
+struct Room {
+  std::int64_t held = 0, most = 0;
+};
+Room room_of(const TrialSpec& spec) {
+  const std::int64_t held = resident_bytes();
+  return {held, spec.memory > 0 ? spec.memory : held + available_bytes()};
+}
+double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
 // Weights and the optimizer's two moments, before they are made.
 Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
-  const std::int64_t bytes = 3 * params * (spec.dtype == "float64" ? 8 : 4), held = resident_bytes();
-  const std::int64_t most = spec.memory > 0 ? spec.memory : held + available_bytes();
+  const std::int64_t bytes = 3 * params * (spec.dtype == "float64" ? 8 : 4);
+  const auto [held, most] = room_of(spec);
   if (held + bytes <= most) return true;
-  const auto mib = [](std::int64_t b) { return static_cast<double>(b) / (1 << 20); };
   return fail(
       "memory",
       fmt::format("{} parameters with two moments each need {:.0f} MiB; {:.0f} MiB of {:.0f} MiB are left",
@@ -119,15 +128,14 @@ Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
 // trial is refused with its numbers.
 Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
                         std::unique_ptr<exec::Model>& model) {
-  const std::int64_t step = model->step_bytes(spec.sequences, spec.length), held = resident_bytes();
+  const std::int64_t step = model->step_bytes(spec.sequences, spec.length);
   if (step == 0) return true;  // a backend that does not know
-  const std::int64_t most = spec.memory > 0 ? spec.memory : held + available_bytes();
+  const auto [held, most] = room_of(spec);
   result.memory_expected = held + step;
   if (result.memory_expected <= most) return true;
   auto smaller =
       torch_backend({spec.device, spec.threads, spec.rows, spec.dtype, true})(graph, start_of(spec));
   const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length);
-  const auto mib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   if (held + recomputed > most)
     return fail(
         "memory",
