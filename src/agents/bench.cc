@@ -14,6 +14,8 @@ namespace gabbro::agents {
 
 namespace {
 
+constexpr std::int64_t kMostVariants = 10;
+
 // Causes that lie with the models' side and not with what was asked of them.
 bool says_nothing(const std::string& cause) {
   constexpr std::array kCauses{"stopped", "cap", "chat down", "chat key", "replay", "store"};
@@ -37,7 +39,7 @@ std::vector<Parent> zoo_designs() {
 std::vector<Variant> bench_variants(const Settings& settings) {
   std::vector<Variant> out;
   const auto add = [&](const char* name, bool Settings::*flag, bool value) {
-    Variant v{name, settings};
+    Variant v{name, settings, static_cast<int>(out.size())};
     v.settings.*flag = value;
     out.push_back(std::move(v));
   };
@@ -46,6 +48,7 @@ std::vector<Variant> bench_variants(const Settings& settings) {
   add("no checker", &Settings::checker, false);
   add("no planner", &Settings::planner, false);
   add("no observer", &Settings::observer, false);
+  add("no grammar", &Settings::grammar, false);
   return out;
 }
 
@@ -85,8 +88,7 @@ std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const s
       mine.settings = variants[variant].settings;
       Brief order = briefs[brief];
       // A number for each variant: the record of calls answers equal questions of one task alike.
-      order.task =
-          order.task * static_cast<std::int64_t>(variants.size()) + static_cast<std::int64_t>(variant);
+      order.task = order.task * kMostVariants + variants[variant].number;
       r.report = run_task(order, mine);
       r.done = !says_nothing(r.report.cause);
       if (!r.done) halted = true;

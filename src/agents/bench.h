@@ -9,10 +9,12 @@
 
 namespace gabbro::agents {
 
-/// "direct": the whole program in one reply; "units": the pipeline as it is set; "no checker", "no planner", "no observer": it without one part.
+/// "direct": the whole program in one reply; "units": the pipeline as it is set; "no checker", "no planner", "no observer", "no grammar": it without
+/// one part.
 struct Variant {
   std::string name;
   Settings settings;
+  int number = 0;  // among all variants
 };
 std::vector<Variant> bench_variants(const Settings& settings);
 

@@ -44,6 +44,7 @@ Result<Settings> parse_settings(std::string_view text) {
     t("planner", s.planner);
     t("checker", s.checker);
     t("observer", s.observer);
+    t("grammar", s.grammar);
     t("direct", s.direct);
     if (s.mutation + s.crossover + s.scratch <= 0)
       t.fail(node, "mutation, crossover and scratch are all 0", "one of them must be drawn");

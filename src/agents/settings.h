@@ -33,6 +33,7 @@ struct Settings {
 
   // For experiments: what the pipeline does without.
   bool planner = true, checker = true, observer = true;
+  bool grammar = true;  // the coder's replies are held to Gab's grammar where the server can
   bool direct = false;  // the whole program in one reply
 };
 

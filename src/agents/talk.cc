@@ -53,7 +53,7 @@ chat::Request Talk::request(const Question& q, bool brief) const {
   r.messages = {{"system", system_prompt(q.coding)}, {"user", fill(q.prompt, all, brief)}};
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);
-  r.grammar = q.grammar;
+  if (settings().grammar) r.grammar = q.grammar;
   r.max_tokens = settings().reply_tokens;
   r.temperature = q.temperature;
   return r;

@@ -75,6 +75,12 @@ std::vector<Row> rows_of(const std::vector<agents::Variant>& variants,
   return rows;
 }
 
+std::vector<std::string> variant_names() {
+  std::vector<std::string> out;
+  for (const agents::Variant& v : agents::bench_variants({})) out.push_back(v.name);
+  return out;
+}
+
 // Mean and half of the t interval.
 std::string cell(const std::vector<double>& values, int digits) {
   if (values.empty()) return "-";
@@ -138,7 +144,10 @@ void print_json(const std::vector<Row>& rows, bool whole) {
 
 int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const AgentsBenchCommand& c,
                       const std::function<bool()>& stopped) {
-  const auto variants = agents::bench_variants(settings);
+  std::vector<agents::Variant> variants = agents::bench_variants(settings);
+  std::erase_if(variants, [&](const agents::Variant& v) {
+    return std::find(c.variants.begin(), c.variants.end(), v.name) == c.variants.end();
+  });
   const auto briefs = agents::bench_briefs(c.designs, c.seed, settings);
   std::size_t done = 0;
   const auto results = agents::run_bench(
@@ -178,6 +187,10 @@ void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {
   sub->fallthrough();
   sub->add_option("--agents", c->agents, "models, prices, limits and the pipeline (agents.toml)");
   sub->add_option("--dir", c->dir, "folder of the record of calls, which the cap holds for (runs/bench)");
+  sub->add_option("--variants", c->variants,
+                  "names between commas (all but 'no grammar', which needs a server that takes one)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(variant_names()));
   sub->add_option("--designs", c->designs, "designs by each variant (10)")->check(CLI::Range(1, 100'000));
   sub->add_option("--seed", c->seed, "of parents and modes (1)");
   sub->add_flag("--json", c->json, "one JSON object");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "agents/settings.h"
 #include "chat/chat.h"
@@ -17,6 +18,7 @@ namespace gabbro::cli {
 struct AgentsBenchCommand {
   std::string agents = "agents.toml", dir = "runs/bench";
   int designs = 10;  // by each variant
+  std::vector<std::string> variants{"direct", "units", "no checker", "no planner", "no observer"};
   std::uint64_t seed = 1;
   bool json = false;
 };

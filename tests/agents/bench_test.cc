@@ -59,18 +59,18 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
   Settings settings = only_mutation();
   settings.tasks = 3;
   const auto variants = bench_variants(settings);
-  ASSERT_EQ(variants.size(), 5U);
+  ASSERT_EQ(variants.size(), 6U);
   int told = 0;
   const auto results = run_bench(
       variants, bench_briefs(4, 1, settings), {s, zoo::library(), settings}, [] { return false; },
       [&](const BenchResult&) { ++told; });
-  ASSERT_EQ(results.size(), 20U);
-  EXPECT_EQ(told, 20);
+  ASSERT_EQ(results.size(), 24U);
+  EXPECT_EQ(told, 24);
   for (std::size_t i = 0; i < results.size(); ++i) {
     const BenchResult& r = results[i];
     EXPECT_TRUE(r.done);
-    EXPECT_EQ(r.brief, static_cast<int>(i / 5));
-    EXPECT_EQ(r.variant, static_cast<int>(i % 5));
+    EXPECT_EQ(r.brief, static_cast<int>(i / 6));
+    EXPECT_EQ(r.variant, static_cast<int>(i % 6));
     const std::string& name = variants[static_cast<std::size_t>(r.variant)].name;
     // Direct: the reply holds a unit and no design. The others make designs from it; without a planner the unit alone replaces the stack's
     // first element.
@@ -79,8 +79,14 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
     EXPECT_EQ(r.report.observation, name == "direct" || name == "no observer" ? 0 : 5);
   }
   std::set<std::int64_t> tasks;
-  for (const chat::Request& q : s.asked) tasks.insert(q.task);
-  EXPECT_EQ(tasks.size(), 20U);
+  int grammars = 0, without = 0;
+  for (const chat::Request& q : s.asked) {
+    tasks.insert(q.task);
+    if (q.role == "coder" && q.schema.empty()) ++(q.grammar.empty() ? without : grammars);
+  }
+  EXPECT_EQ(tasks.size(), 24U);
+  EXPECT_GE(grammars, 16) << "of the variants units, no checker, no planner and no observer";
+  EXPECT_GE(without, 4) << "of direct and no grammar";
 }
 
 TEST(Bench, StoppedOnesDoNotCount) {
