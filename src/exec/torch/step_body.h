@@ -1,9 +1,9 @@
 // The kernels of step_kernel.h, in the namespace of the file that includes this one. Innermost loops are plain loops over numbers side by
 // side, or over one number, so that the compiler makes vectors of them.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
+#include "exec/torch/step_functions.h"
 #include "exec/torch/step_kernel.h"
 
 namespace gabbro::exec::torch::GABBRO_STEP_NAMESPACE {
@@ -11,32 +11,6 @@ namespace gabbro::exec::torch::GABBRO_STEP_NAMESPACE {
 namespace {
 
 using Code = Instruction::Code;
-
-// The sum or product before the barrier is made first, though sums may be reordered in these files.
-#if defined(__has_builtin) && __has_builtin(__builtin_assoc_barrier)
-#define GABBRO_FIRST(x) __builtin_assoc_barrier(x)
-#else
-#define GABBRO_FIRST(x) (x)
-#endif
-
-// e^x without a call, to 2 units of the last place: x = n ln 2 + r, a polynomial in r (Cephes' expf), and n as an exponent, in two halves so that
-// results beyond the range become infinite or 0.
-inline float exponential(float x) {
-  x = x > 90.F ? 90.F : x < -105.F ? -105.F : x;
-  const float n = std::floor(x * 1.44269504F + 0.5F);
-  const float r = GABBRO_FIRST(x - n * 0.693359375F) + n * 2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.F;
-  const auto whole = static_cast<std::int32_t>(n), half = whole / 2;
-  const auto power = [](std::int32_t e) { return std::bit_cast<float>((e + 127) << 23); };
-  return GABBRO_FIRST(p * power(half)) * power(whole - half);
-}
-inline double exponential(double x) { return std::exp(x); }
 
 template <Code code, class T>
 inline T apply(T a, T b, double value) {
@@ -53,35 +27,45 @@ inline T apply(T a, T b, double value) {
   if constexpr (code == Code::kSquare) return a * a;
   if constexpr (code == Code::kPow) return std::pow(a, static_cast<T>(value));
   if constexpr (code == Code::kExp) return exponential(a);
-  if constexpr (code == Code::kLog) return std::log(a);
+  if constexpr (code == Code::kLog) return logarithm(a);
   if constexpr (code == Code::kSin) return std::sin(a);
   if constexpr (code == Code::kCos) return std::cos(a);
-  if constexpr (code == Code::kTanh) return std::tanh(a);
+  if constexpr (code == Code::kTanh) return hyperbolic_tangent(a);
   if constexpr (code == Code::kSigmoid) return T(1) / (T(1) + exponential(-a));
-  if constexpr (code == Code::kSoftplus) return std::max(a, T(0)) + std::log1p(std::exp(-std::abs(a)));
-  if constexpr (code == Code::kErf) return std::erf(a);
+  if constexpr (code == Code::kSoftplus)
+    return std::max(a, T(0)) + logarithm_of_1_and(exponential(-std::abs(a)));
+  if constexpr (code == Code::kErf) return error_function(a);
   if constexpr (code == Code::kFloor) return std::floor(a);
 }
 
-// Calls inner(out, a, b, c) at every turn of the outer loops.
-template <class T, class Inner>
+// Calls inner(out, a, b, c) at every turn of the loops but the last `kInner`.
+template <int kInner = 1, class T, class Inner>
 inline void outer_loops(const Instruction& i, T* const* bases, Inner inner) {
   T* out = bases[i.out.base] + i.out.offset;
   const T *a = bases[i.in[0].base] + i.in[0].offset, *b = bases[i.in[1].base] + i.in[1].offset,
           *c = bases[i.in[2].base] + i.in[2].offset;
+  const int last = i.loops - kInner - 1;
+  if (last < 0) return inner(out, a, b, c);
+  const auto l = static_cast<std::size_t>(last);
+  const std::int64_t rows = i.size[l], to = i.out.stride[l], da = i.in[0].stride[l], db = i.in[1].stride[l],
+                     dc = i.in[2].stride[l];
+  if (last == 0) {
+    for (std::int64_t r = 0; r < rows; ++r) inner(out + r * to, a + r * da, b + r * db, c + r * dc);
+    return;
+  }
   std::array<std::int64_t, ir::kMaxRank> turn{};
   while (true) {
-    inner(out, a, b, c);
-    int d = i.loops - 2;
+    for (std::int64_t r = 0; r < rows; ++r) inner(out + r * to, a + r * da, b + r * db, c + r * dc);
+    int d = last - 1;
     for (; d >= 0; --d) {
-      const auto l = static_cast<std::size_t>(d);
-      const std::int64_t back = ++turn[l] < i.size[l] ? 0 : i.size[l];
-      out += i.out.stride[l] - back * i.out.stride[l];
-      a += i.in[0].stride[l] - back * i.in[0].stride[l];
-      b += i.in[1].stride[l] - back * i.in[1].stride[l];
-      c += i.in[2].stride[l] - back * i.in[2].stride[l];
+      const auto k = static_cast<std::size_t>(d);
+      const std::int64_t back = ++turn[k] < i.size[k] ? 0 : i.size[k];
+      out += i.out.stride[k] - back * i.out.stride[k];
+      a += i.in[0].stride[k] - back * i.in[0].stride[k];
+      b += i.in[1].stride[k] - back * i.in[1].stride[k];
+      c += i.in[2].stride[k] - back * i.in[2].stride[k];
       if (back == 0) break;
-      turn[l] = 0;
+      turn[k] = 0;
     }
     if (d < 0) return;
   }
@@ -122,6 +106,43 @@ void pointwise(const Instruction& i, T* const* bases) {
     });
 }
 
+// a b + c, where each lies side by side or is one number.
+template <bool kA, bool kB, bool kC, class T>
+void multiply_add(const Instruction& i, T* const* bases) {
+  const std::int64_t n = inner_of(i).n;
+  outer_loops(i, bases, [&](T* __restrict out, const T* a, const T* b, const T* c) {
+    for (std::int64_t k = 0; k < n; ++k) out[k] = a[kA ? k : 0] * b[kB ? k : 0] + c[kC ? k : 0];
+  });
+}
+template <class T>
+void multiply_add(const Instruction& i, T* const* bases) {
+  const Inner s = inner_of(i);
+  const auto smooth = [](std::int64_t stride) { return stride == 0 || stride == 1; };
+  if (s.out == 1 && smooth(s.a) && smooth(s.b) && smooth(s.c)) {
+    switch ((s.a << 2) | (s.b << 1) | s.c) {
+      case 0:
+        return multiply_add<false, false, false>(i, bases);
+      case 1:
+        return multiply_add<false, false, true>(i, bases);
+      case 2:
+        return multiply_add<false, true, false>(i, bases);
+      case 3:
+        return multiply_add<false, true, true>(i, bases);
+      case 4:
+        return multiply_add<true, false, false>(i, bases);
+      case 5:
+        return multiply_add<true, false, true>(i, bases);
+      case 6:
+        return multiply_add<true, true, false>(i, bases);
+      default:
+        return multiply_add<true, true, true>(i, bases);
+    }
+  }
+  outer_loops(i, bases, [&](T* out, const T* a, const T* b, const T* c) {
+    for (std::int64_t k = 0; k < s.n; ++k) out[k * s.out] = a[k * s.a] * b[k * s.b] + c[k * s.c];
+  });
+}
+
 template <class T>
 void where(const Instruction& i, T* const* bases) {
   const Inner s = inner_of(i);
@@ -130,10 +151,38 @@ void where(const Instruction& i, T* const* bases) {
   });
 }
 
+// Rows of b times numbers of a, added up: the sums stay in registers while the rows go by.
+template <class T>
+void combine_rows(const Instruction& i, T* const* bases, bool swapped) {
+  constexpr std::int64_t kWidth = 128 / sizeof(T);
+  const auto l = static_cast<std::size_t>(i.loops - 2);
+  const std::int64_t n = i.size[l + 1], rows = i.size[l], da = i.in[swapped ? 1 : 0].stride[l],
+                     db = i.in[swapped ? 0 : 1].stride[l];
+  outer_loops<2>(i, bases, [&](T* out, const T* first, const T* second, const T*) {
+    const T *a = swapped ? second : first, *b = swapped ? first : second;
+    std::int64_t k = 0;
+    for (; k + kWidth <= n; k += kWidth) {
+      T total[kWidth];
+      for (std::int64_t j = 0; j < kWidth; ++j) total[j] = out[k + j];
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const T x = a[r * da];
+        const T* row = b + r * db + k;
+        for (std::int64_t j = 0; j < kWidth; ++j) total[j] += x * row[j];
+      }
+      for (std::int64_t j = 0; j < kWidth; ++j) out[k + j] = total[j];
+    }
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t j = k; j < n; ++j) out[j] += a[r * da] * b[r * db + j];
+  });
+}
+
 // Sums of a, or of a b.
 template <bool dot, class T>
 void sum(const Instruction& i, T* const* bases) {
   const Inner s = inner_of(i);
+  if (dot && i.loops >= 2 && s.out == 1 && s.a + s.b == 1 && s.a * s.b == 0 &&
+      i.out.stride[static_cast<std::size_t>(i.loops - 2)] == 0)
+    return combine_rows(i, bases, s.a == 1);
   if (s.out == 0 && s.a == 1 && (!dot || s.b == 1))
     outer_loops(i, bases, [&](T* out, const T* a, const T* b, const T*) {
       T total = 0;
@@ -204,6 +253,9 @@ void run(const Instruction* code, std::int64_t count, T* const* bases) {
 #undef GABBRO_POINTWISE
       case Code::kWhere:
         where(*i, bases);
+        break;
+      case Code::kMultiplyAdd:
+        multiply_add(*i, bases);
         break;
       case Code::kSum:
         sum<false>(*i, bases);

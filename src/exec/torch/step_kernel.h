@@ -12,7 +12,7 @@ namespace gabbro::exec::torch {
 /// that are summed over.
 struct Instruction {
   enum class Code : std::uint8_t {
-    // result = value, f(a), f(a, b), f(a, b, c)
+    // result = value, f(a), f(a, b), f(a, b, c); kMultiplyAdd: a b + c
     kFill,
     kCopy,
     kAdd,
@@ -35,6 +35,7 @@ struct Instruction {
     kSoftplus,
     kErf,
     kFloor,
+    kMultiplyAdd,
     // reductions
     kSum,
     kMaxOver,

@@ -3,8 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <limits>
-#include <map>
 #include <memory>
 
 #include "ir/op.h"
@@ -16,61 +14,6 @@ using ir::AxisList;
 using ir::Node;
 using ir::NodeId;
 using ir::Op;
-using Code = Instruction::Code;
-
-namespace {
-
-constexpr std::int32_t kScratch = 0;
-constexpr std::int64_t kAlign = 16;  // numbers
-
-std::optional<Code> code_of(const Node& node) {
-  switch (node.op) {
-    case Op::kAdd:
-      return Code::kAdd;
-    case Op::kMul:
-      return Code::kMultiply;
-    case Op::kMax:
-      return Code::kMax;
-    case Op::kLess:
-      return Code::kLess;
-    case Op::kWhere:
-      return Code::kWhere;
-    case Op::kRecip:
-      return Code::kRecip;
-    case Op::kSqrt:
-      return Code::kSqrt;
-    case Op::kPow:
-      return node.value == 2 ? Code::kSquare : Code::kPow;
-    case Op::kExp:
-      return Code::kExp;
-    case Op::kLog:
-      return Code::kLog;
-    case Op::kSin:
-      return Code::kSin;
-    case Op::kCos:
-      return Code::kCos;
-    case Op::kTanh:
-      return Code::kTanh;
-    case Op::kSigmoid:
-      return Code::kSigmoid;
-    case Op::kSoftplus:
-      return Code::kSoftplus;
-    case Op::kErf:
-      return Code::kErf;
-    case Op::kFloor:
-      return Code::kFloor;
-    case Op::kSum:
-      return Code::kSum;
-    case Op::kMaxOver:
-      return Code::kMaxOver;
-    case Op::kDot:
-      return Code::kDot;
-    default:
-      return std::nullopt;
-  }
-}
-
-}  // namespace
 
 class StepCompiler {
  public:
@@ -79,323 +22,86 @@ class StepCompiler {
         around_(graph.bodies[static_cast<std::size_t>(body)].nodes),
         scan_(scan),
         nodes_(graph.bodies[static_cast<std::size_t>(scan.body)].nodes),
+        results_(graph.bodies[static_cast<std::size_t>(scan.body)].outputs),
+        states_(static_cast<std::int32_t>(scan.inits.size())),
         p_(program) {}
 
   bool compile() {
-    const auto states = static_cast<std::int32_t>(scan_.inits.size()),
-               items = static_cast<std::int32_t>(scan_.sequences.size());
-    first_fixed_ = 1 + 2 * states + items;
-    const std::vector<NodeId>& results = graph_.bodies[static_cast<std::size_t>(scan_.body)].outputs;
-    const std::vector<bool> live = ir::live_nodes(graph_, scan_.body, results),
+    const std::int32_t first_fixed = 1 + 2 * states_ + static_cast<std::int32_t>(scan_.sequences.size());
+    Assembler a(graph_, nodes_, 1, first_fixed);
+    const std::vector<bool> live = ir::live_nodes(graph_, scan_.body, results_),
                             varies = ir::varying_nodes(graph_, scan_);
-    for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id) {
-      const auto at = static_cast<std::size_t>(id);
-      if (!live[at] || !varies[at]) continue;
-      const Node& node = nodes_[at];
-      if (node.type.time() || node.type.past()) return false;
-      if (node.op == Op::kArg)
-        views_[id] = contiguous(1 + node.index + (node.index < states ? 0 : states), node.type.axes);
-      else if (!lower(id, node))
+    const auto is_made = [&](NodeId id) {
+      return live[static_cast<std::size_t>(id)] && varies[static_cast<std::size_t>(id)];
+    };
+    const auto count = static_cast<NodeId>(nodes_.size());
+    for (NodeId id = 0; id < count; ++id)
+      if (is_made(id)) ir::for_each_operand(graph_, node(id), [&](NodeId in) { a.will_read(in); });
+    for (const NodeId id : results_) a.will_read(id);
+    std::vector<NodeId> added;  // by state: what its sum is made of
+    for (std::int32_t k = 0; k < states_; ++k) {
+      added.push_back(added_to(k, a));
+      p_.sums_.push_back(added.back() >= 0);
+    }
+    const auto is_sum = [&](NodeId id) {
+      for (std::int32_t k = 0; k < states_; ++k)
+        if (p_.sums_[static_cast<std::size_t>(k)] && results_[static_cast<std::size_t>(k)] == id) return true;
+      return false;
+    };
+    for (NodeId id = 0; id < count; ++id) {
+      if (!is_made(id) || is_sum(id)) continue;
+      const Node& n = node(id);
+      if (n.type.time() || n.type.past()) return false;
+      if (n.op == Op::kArg)
+        a.give(id, 1 + n.index + (n.index < states_ ? 0 : states_), n.type.axes);
+      else if (!a.make(id))
         return false;
     }
     // New states and what each position gives leave for memories of their own, numbered after the fixed values: all of them are met first.
-    for (const NodeId id : results) view(id);
-    const std::int32_t first_output = first_fixed_ + static_cast<std::int32_t>(p_.reads_.size());
-    for (std::int32_t k = 0; k < static_cast<std::int32_t>(results.size()); ++k) {
-      const NodeId id = results[static_cast<std::size_t>(k)];
-      const AxisList& axes = k < states ? state_axes(k) : axes_of(id);
-      if (k < states) p_.state_sizes_.push_back(ir::elements(graph_, axes));
-      emit(Code::kCopy, axes, contiguous(k < states ? 1 + states + k : first_output + k - states, axes),
-           {view(id)});
+    for (const NodeId id : results_)
+      if (!is_sum(id)) a.view(id);
+    for (std::int32_t k = 0; k < states_; ++k) {
+      const auto at = static_cast<std::size_t>(k);
+      const AxisList& axes = around_[static_cast<std::size_t>(scan_.inits[at])].type.axes;
+      p_.state_sizes_.push_back(ir::elements(graph_, axes));
+      if (p_.sums_[at])
+        a.add_to(a.contiguous(1 + k, axes), added[at]);
+      else
+        a.store(results_[at], a.contiguous(1 + states_ + k, axes));
     }
-    place_values();
+    const std::int32_t first_output = first_fixed + static_cast<std::int32_t>(a.reads().size());
+    for (auto k = static_cast<std::size_t>(states_); k < results_.size(); ++k) {
+      const NodeId id = results_[k];
+      a.store(id, a.contiguous(first_output + static_cast<std::int32_t>(k) - states_, node(id).type.axes));
+    }
+    p_.reads_ = a.reads();
+    p_.code_ = a.finish();
     return true;
   }
 
  private:
-  struct View {
-    Instruction::Place place;  // strides are those of `axes`
-    AxisList axes;             // axes that the numbers do not have are copied along
-    [[nodiscard]] std::int64_t stride(AxisId axis) const {
-      const int at = axes.find(axis);
-      return at < 0 ? 0 : place.stride[static_cast<std::size_t>(at)];
+  [[nodiscard]] const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
+
+  // What is added to state k at each step, where nothing else is done with it: gradients of what all steps share. Else -1.
+  [[nodiscard]] NodeId added_to(std::int32_t k, const Assembler& a) const {
+    const NodeId result = results_[static_cast<std::size_t>(k)];
+    const Node& sum = node(result);
+    if (sum.op != Op::kAdd || a.readers(result) != 1) return -1;
+    for (int i = 0; i < 2; ++i) {
+      const Node& arg = node(sum.in[i]);
+      const bool is_state = arg.op == Op::kArg && arg.index == k && a.readers(sum.in[i]) == 1;
+      if (is_state && arg.type == sum.type && sum.in[1 - i] != sum.in[i]) return sum.in[1 - i];
     }
-  };
-  struct Slot {
-    std::int64_t numbers = 0;
-    std::size_t made = 0, read = 0;  // instructions
-    std::int64_t offset = 0;
-  };
-
-  [[nodiscard]] const Node& node_of(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
-  [[nodiscard]] const AxisList& axes_of(NodeId id) const { return node_of(id).type.axes; }
-  [[nodiscard]] const AxisList& state_axes(std::int32_t k) const {
-    return around_[static_cast<std::size_t>(scan_.inits[static_cast<std::size_t>(k)])].type.axes;
-  }
-  [[nodiscard]] std::int64_t size(AxisId axis) const { return graph_.axes[axis].size; }
-
-  [[nodiscard]] View contiguous(std::int32_t base, const AxisList& axes) const {
-    View v{{.base = base}, axes};
-    std::int64_t stride = 1;
-    for (int d = axes.size() - 1; d >= 0; --d) {
-      v.place.stride[static_cast<std::size_t>(d)] = stride;
-      stride *= size(axes[d]);
-    }
-    return v;
-  }
-
-  // A value of its own in the scratch memory; its offset is the number of its slot until all are known.
-  View fresh(const AxisList& axes) {
-    View v = contiguous(kScratch, axes);
-    slots_.push_back({ir::elements(graph_, axes), p_.code_.size(), p_.code_.size(), 0});
-    v.place.base = -static_cast<std::int32_t>(slots_.size());
-    return v;
-  }
-
-  View view(NodeId id) {
-    if (const auto at = views_.find(id); at != views_.end()) return at->second;
-    p_.reads_.push_back(id);
-    return views_[id] =
-               contiguous(first_fixed_ + static_cast<std::int32_t>(p_.reads_.size()) - 1, axes_of(id));
-  }
-
-  void touch(const Instruction::Place& place) {
-    if (place.base < 0) slots_[static_cast<std::size_t>(-1 - place.base)].read = p_.code_.size();
-  }
-
-  // Loops over `axes`, those that lie one behind the other everywhere made one; as the innermost the longest along which all
-  // numbers lie side by side or are one.
-  void emit(Code code, const AxisList& axes, const View& out, std::span<const View> in, double value = 0) {
-    Instruction i{.code = code, .out = out.place, .value = value};
-    struct Loop {
-      std::int64_t size;
-      std::array<std::int64_t, 4> stride;
-    };
-    std::vector<Loop> loops;
-    for (const AxisId axis : axes) {
-      if (size(axis) == 1) continue;
-      Loop l{size(axis), {out.stride(axis)}};
-      for (std::size_t n = 0; n < in.size(); ++n) l.stride[n + 1] = in[n].stride(axis);
-      const bool joins =
-          !loops.empty() &&
-          std::equal(l.stride.begin(), l.stride.end(), loops.back().stride.begin(),
-                     [&](std::int64_t inner, std::int64_t outer) { return outer == inner * l.size; });
-      if (joins)
-        l.size *= loops.back().size, loops.back() = l;
-      else
-        loops.push_back(l);
-    }
-    auto best = loops.end();
-    for (auto l = loops.begin(); l != loops.end(); ++l) {
-      const bool smooth =
-          std::all_of(l->stride.begin(), l->stride.end(), [](std::int64_t s) { return s == 0 || s == 1; });
-      if (smooth && (best == loops.end() || l->size >= best->size)) best = l;
-    }
-    if (best != loops.end()) std::rotate(best, best + 1, loops.end());
-    i.loops = static_cast<std::int32_t>(loops.size());
-    i.out.stride = {};
-    for (std::size_t n = 0; n < in.size(); ++n) i.in[n] = in[n].place, i.in[n].stride = {};
-    for (std::size_t l = 0; l < loops.size(); ++l) {
-      i.size[l] = loops[l].size;
-      i.out.stride[l] = loops[l].stride[0];
-      for (std::size_t n = 0; n < in.size(); ++n) i.in[n].stride[l] = loops[l].stride[n + 1];
-    }
-    for (std::size_t n = in.size(); n < 3; ++n)
-      i.in[n] = in.empty() ? out.place : in[0].place, i.in[n].stride = {};
-    touch(i.out);
-    for (const View& v : in) touch(v.place);
-    p_.code_.push_back(i);
-  }
-  void emit(Code code, const AxisList& axes, const View& out, std::initializer_list<View> in,
-            double value = 0) {
-    emit(code, axes, out, std::span<const View>(in.begin(), in.size()), value);
-  }
-
-  View pointwise(Code code, const AxisList& axes, std::initializer_list<View> in, double value = 0) {
-    const View out = fresh(axes);
-    emit(code, axes, out, in, value);
-    return out;
-  }
-
-  View filled(const AxisList& axes, double value) {
-    const View out = fresh(axes);
-    emit(Code::kFill, axes, out, {}, value);
-    return out;
-  }
-
-  // `over` is summed over.
-  View reduced(Code code, const AxisList& axes, const AxisList& over, std::initializer_list<View> in) {
-    ir::Type all{axes};
-    for (const AxisId axis : over) all.add(axis);
-    const View out = filled(axes, code == Code::kMaxOver ? -std::numeric_limits<double>::infinity() : 0);
-    emit(code, all.axes, out, in);
-    return out;
-  }
-
-  bool lower(NodeId id, const Node& node) {
-    const AxisList& axes = node.type.axes;
-    const auto in = [&](int i) { return view(node.in[static_cast<std::size_t>(i)]); };
-    switch (node.op) {
-      case Op::kDetach:
-      case Op::kBroadcast:
-        views_[id] = in(0);
-        return true;
-      case Op::kRename:
-      case Op::kSlice: {
-        View v = in(0);
-        if (const int at = v.axes.find(node.axes[0]); at >= 0) {
-          if (node.op == Op::kSlice)
-            v.place.offset += node.amount * v.place.stride[static_cast<std::size_t>(at)];
-          v.axes[at] = node.axes[1];
-        }
-        views_[id] = v;
-        return true;
-      }
-      case Op::kPad: {
-        const View out = filled(axes, 0), x = in(0);
-        View part = out;
-        const int at = part.axes.find(node.axes[1]);
-        part.place.offset += node.amount * part.place.stride[static_cast<std::size_t>(at)];
-        part.axes[at] = node.axes[0];
-        emit(Code::kCopy, axes_of(node.in[0]), part, {x});
-        views_[id] = out;
-        return true;
-      }
-      case Op::kSplit: {
-        View v = in(0);
-        if (const int at = v.axes.find(node.axes[0]); at >= 0) {
-          std::int64_t stride = v.place.stride[static_cast<std::size_t>(at)];
-          View split{{.base = v.place.base, .offset = v.place.offset}, {}};
-          const auto add = [&](AxisId axis, std::int64_t s) {
-            split.place.stride[static_cast<std::size_t>(split.axes.size())] = s;
-            split.axes.push_back(axis);
-          };
-          for (int d = 0; d < v.axes.size(); ++d)
-            if (d != at) add(v.axes[d], v.place.stride[static_cast<std::size_t>(d)]);
-          for (int d = node.axes.size() - 1; d >= 1; --d) {
-            add(node.axes[d], stride);
-            stride *= size(node.axes[d]);
-          }
-          v = split;
-        }
-        views_[id] = v;
-        return true;
-      }
-      case Op::kMerge: {
-        // The whole as the parts see it.
-        const View out = fresh(axes), x = in(0);
-        const AxisId whole = node.axes[node.axes.size() - 1];
-        const AxisList& parts = axes_of(node.in[0]);
-        View seen{{.base = out.place.base}, parts};
-        for (int d = 0; d < parts.size(); ++d)
-          seen.place.stride[static_cast<std::size_t>(d)] = out.stride(parts[d]);
-        std::int64_t stride = out.stride(whole);
-        for (int d = node.axes.size() - 2; d >= 0; --d) {
-          seen.place.stride[static_cast<std::size_t>(parts.find(node.axes[d]))] = stride;
-          stride *= size(node.axes[d]);
-        }
-        emit(Code::kCopy, parts, seen, {x});
-        views_[id] = out;
-        return true;
-      }
-      case Op::kSoftmax: {
-        const View x = in(0);
-        const AxisList rest = without(axes, node.axes);
-        const View top = reduced(Code::kMaxOver, rest, node.axes, {x});
-        const View power = pointwise(Code::kExp, axes, {pointwise(Code::kSubtract, axes, {x, top})});
-        views_[id] = pointwise(Code::kDivide, axes, {power, reduced(Code::kSum, rest, node.axes, {power})});
-        return true;
-      }
-      case Op::kSoftmaxGrad: {
-        const View y = in(0), g = in(1);
-        const View mean = reduced(Code::kDot, without(axes, node.axes), node.axes, {y, g});
-        views_[id] = pointwise(Code::kMultiply, axes, {y, pointwise(Code::kSubtract, axes, {g, mean})});
-        return true;
-      }
-      default:
-        break;
-    }
-    const auto code = code_of(node);
-    if (!code) return false;
-    switch (*code) {
-      case Code::kSum:
-      case Code::kMaxOver:
-        views_[id] = reduced(*code, axes, node.axes, {in(0)});
-        return true;
-      case Code::kDot:
-        views_[id] = reduced(*code, axes, node.axes, {in(0), in(1)});
-        return true;
-      case Code::kWhere:
-        views_[id] = pointwise(*code, axes, {in(0), in(1), in(2)});
-        return true;
-      default:
-        views_[id] = node.in[1] >= 0 ? pointwise(*code, axes, {in(0), in(1)})
-                     : node.op == Op::kPow && node.value == -0.5
-                         ? pointwise(Code::kRecip, axes, {pointwise(Code::kSqrt, axes, {in(0)})})
-                         : pointwise(*code, axes, {in(0)}, node.value);
-        return true;
-    }
-  }
-
-  static AxisList without(AxisList axes, const AxisList& less) {
-    for (const AxisId axis : less) axes.erase(axes.find(axis));
-    return axes;
-  }
-
-  // Each value gets the first place that is free from the instruction that makes it to the last that reads it.
-  void place_values() {
-    std::vector<std::vector<std::size_t>> ends(p_.code_.size() + 1);
-    std::map<std::int64_t, std::int64_t> free;  // offset -> numbers
-    std::size_t next = 0;
-    for (std::size_t at = 0; at < p_.code_.size(); ++at) {
-      for (; next < slots_.size() && slots_[next].made == at; ++next) {
-        Slot& slot = slots_[next];
-        const std::int64_t numbers = (slot.numbers + kAlign - 1) / kAlign * kAlign;
-        auto hole =
-            std::find_if(free.begin(), free.end(), [&](const auto& h) { return h.second >= numbers; });
-        if (hole == free.end()) {
-          slot.offset = p_.scratch_;
-          p_.scratch_ += numbers;
-        } else {
-          slot.offset = hole->first;
-          if (hole->second > numbers) free[hole->first + numbers] = hole->second - numbers;
-          free.erase(hole);
-        }
-        ends[slot.read].push_back(next);
-      }
-      for (const std::size_t ended : ends[at]) {
-        std::int64_t offset = slots_[ended].offset,
-                     numbers = (slots_[ended].numbers + kAlign - 1) / kAlign * kAlign;
-        auto after = free.upper_bound(offset);
-        if (after != free.end() && after->first == offset + numbers)
-          numbers += after->second, after = free.erase(after);
-        if (after != free.begin())
-          if (const auto before = std::prev(after); before->first + before->second == offset) {
-            before->second += numbers;
-            continue;
-          }
-        free[offset] = numbers;
-      }
-    }
-    const auto settle = [&](Instruction::Place& place) {
-      if (place.base >= 0) return;
-      place.offset += slots_[static_cast<std::size_t>(-1 - place.base)].offset;
-      place.base = kScratch;
-    };
-    for (Instruction& i : p_.code_) {
-      settle(i.out);
-      for (Instruction::Place& place : i.in) settle(place);
-    }
+    return -1;
   }
 
   const ir::Graph& graph_;
   const std::vector<Node>& around_;  // of the body that holds the scan
   const ir::Scan& scan_;
   const std::vector<Node>& nodes_;
+  const std::vector<NodeId>& results_;
+  const std::int32_t states_;
   StepProgram& p_;
-  std::int32_t first_fixed_ = 0;
-  std::map<NodeId, View> views_;
-  std::vector<Slot> slots_;
 };
 
 std::optional<StepProgram> StepProgram::make(const ir::Graph& graph, int body, const ir::Scan& scan) {
@@ -455,14 +161,14 @@ void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reve
 
   at::parallel_for(0, sequence.batch(), 1, [&](std::int64_t from, std::int64_t to) {
     constexpr std::size_t kLine = 64;
-    const auto numbers = static_cast<std::size_t>(scratch_ + 2 * carried);
+    const auto numbers = static_cast<std::size_t>(code_.scratch + 2 * carried);
     const std::unique_ptr<T[]> memory(new T[numbers + kLine / sizeof(T)]);
     void* aligned = memory.get();
     std::size_t space = numbers * sizeof(T) + kLine;
     std::align(kLine, numbers * sizeof(T), aligned, space);
     std::vector<T*> bases(1 + 2 * states + items + fixed + outputs.size());
     T* next = bases[0] = static_cast<T*>(aligned);
-    next += scratch_;
+    next += code_.scratch;
     for (std::size_t k = 0; k < 2 * states; ++k) {
       bases[1 + k] = next;
       next += (state_sizes_[k % states] + kAlign - 1) / kAlign * kAlign;
@@ -485,8 +191,9 @@ void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reve
         for (std::size_t k = 0; k < outputs.size(); ++k)
           bases[1 + 2 * states + items + fixed + k] =
               outputs[k].at + row * outputs[k].row + t * outputs[k].position;
-        run_best(code_, bases.data());
-        for (std::size_t k = 0; k < states; ++k) std::swap(bases[1 + k], bases[1 + states + k]);
+        run_best(code_.list, bases.data());
+        for (std::size_t k = 0; k < states; ++k)
+          if (!sums_[k]) std::swap(bases[1 + k], bases[1 + states + k]);
         if (i + 1 == length)
           for (std::size_t k = 0; k < states; ++k) add_final(out.finals[k], row, bases[1 + k]);
       }

@@ -6,14 +6,13 @@
 #include <optional>
 #include <vector>
 
+#include "exec/torch/assembler.h"
 #include "exec/torch/sequence.h"
-#include "exec/torch/step_kernel.h"
 #include "ir/graph.h"
 
 namespace gabbro::exec::torch {
 
-/// The step of one scan. Values of a step lie side by side in a scratch memory of one thread, and share it once they are read no more; copies
-/// along axes, renamed, split and cut values are views. Nodes that depend on neither states nor sequences are computed elsewhere, once.
+/// The step of one scan, in a scratch memory of one thread. Nodes that depend on neither states nor sequences are computed elsewhere, once.
 class StepProgram {
  public:
   /// Of a scan in body `body`. None when the step holds an op without an instruction: tables, top-k, a recurrence within.
@@ -42,10 +41,10 @@ class StepProgram {
   void run_rows(const Inputs& in, const Sequence& sequence, bool reverse, Values& out) const;
 
   // Memories, in order: scratch, states, new states, items of sequences, fixed values, per-step values.
-  std::vector<Instruction> code_;
+  Instructions code_;
   std::vector<ir::NodeId> reads_;
-  std::int64_t scratch_ = 0;  // numbers
   std::vector<std::int64_t> state_sizes_;
+  std::vector<bool> sums_;  // by state: what is added to it stays where it is
 };
 
 }  // namespace gabbro::exec::torch
