@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "exec/torch/affine_kernel.h"
+#include "exec/torch/scratch.h"
 
 namespace gabbro::exec::torch {
 
@@ -66,12 +67,7 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
   const bool* const begins = sequence.packed() ? sequence.begins().const_data_ptr<bool>() : nullptr;
   const std::int64_t terms = 3 * affine.ranks + affine.added + static_cast<std::int64_t>(reads);
   at::parallel_for(0, batch * shared, 1, [&](std::int64_t from, std::int64_t to) {
-    constexpr std::size_t kLine = 64;
-    const auto numbers = static_cast<std::size_t>(affine_scratch(sequence.length(), k, terms));
-    const std::unique_ptr<T[]> memory(new T[numbers + kLine / sizeof(T)]);
-    void* scratch = memory.get();
-    std::size_t space = numbers * sizeof(T) + kLine;
-    std::align(kLine, numbers * sizeof(T), scratch, space);
+    const Scratch<T> scratch(affine_scratch(sequence.length(), k, terms));
     std::vector<Strip<const T>> operands(in.size());
     std::vector<Strip<T>> results(out.size());
     for (std::int64_t i = from; i < to; ++i) {
@@ -91,7 +87,7 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
                                .begins = begins ? begins + row * sequence.length() : nullptr,
                                .in = operands.data(),
                                .out = results.data(),
-                               .scratch = static_cast<T*>(scratch)};
+                               .scratch = scratch.data()};
       affine.adjoint ? GABBRO_BEST(run_affine_adjoint, task) : GABBRO_BEST(run_affine, task);
     }
   });

@@ -17,6 +17,10 @@ namespace gabbro::exec::torch {
 struct Instructions {
   std::vector<Instruction> list;
   std::int64_t scratch = 0;
+
+  /// Runs them on memories `bases`, by the kernel that this processor is best at.
+  void run(float* const* bases) const;
+  void run(double* const* bases) const;
 };
 
 /// Numbers that values are aligned to in scratch memory.

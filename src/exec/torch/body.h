@@ -9,6 +9,7 @@
 #include "exec/torch/executor.h"
 #include "exec/torch/kernels.h"
 #include "exec/torch/plan.h"
+#include "exec/torch/region_program.h"
 #include "exec/torch/step_program.h"
 
 namespace gabbro::exec::torch {
@@ -58,6 +59,7 @@ class Body {
   // region.cc
   void prepare_regions();
   void run_region(int index, const Sources& sources);
+  bool run_assembled(int index, const Sequence& sequence);
   struct Work;
   void run_block(Work& work, std::int64_t row, std::int64_t begin) const;
   void leave(Work& work, std::size_t exit, const at::Tensor& value, const Sequence& block,
@@ -82,10 +84,11 @@ class Body {
     std::int64_t block = 0;   // elements of the widest value at one position (and past position)
     std::int64_t window = 0;  // the largest of its values over pairs
   };
-  std::vector<Slots> slots_;                          // by region
-  std::vector<StepProgram::Values> scans_;            // by node
-  std::vector<std::vector<Body>> steps_;              // by node: empty, or the body of its scan
-  std::vector<std::optional<StepProgram>> programs_;  // by node: the step as instructions, where it can be
+  std::vector<Slots> slots_;                             // by region
+  std::vector<std::optional<RegionProgram>> assembled_;  // by region: as instructions, where it can be
+  std::vector<StepProgram::Values> scans_;               // by node
+  std::vector<std::vector<Body>> steps_;                 // by node: empty, or the body of its scan
+  std::vector<std::optional<StepProgram>> programs_;     // by node: the step as instructions, where it can be
 };
 
 }  // namespace gabbro::exec::torch

@@ -67,6 +67,8 @@ void Body::prepare_regions() {
       if (type.past() == region.pairs && !s.skipped[i])
         s.block = std::max(s.block, ir::elements(graph_, type.axes));
     }
+    assembled_.push_back(settings_.device.is_cpu() ? RegionProgram::make(graph_, nodes_, region)
+                                                   : std::nullopt);
     // The last readers, counted from the end; a product computed by its unpast is read there.
     std::vector<bool> seen(slot.size(), false);
     for (std::size_t i = region.nodes.size(); i-- > 0;) {
@@ -85,10 +87,23 @@ void Body::prepare_regions() {
   }
 }
 
+bool Body::run_assembled(int index, const Sequence& sequence) {
+  std::optional<RegionProgram>& program = assembled_[static_cast<std::size_t>(index)];
+  if (!program) return false;
+  const Region& region = plan_.regions[index];
+  std::vector<at::Tensor> reads;
+  for (const NodeId id : region.reads) reads.push_back(values_[id].to(options_));
+  std::vector<at::Tensor> exits =
+      program->run(std::move(reads), sequence.batch(), sequence.length(), settings_.block);
+  for (std::size_t e = 0; e < exits.size(); ++e) values_[region.exits[e]] = std::move(exits[e]);
+  return !exits.empty();
+}
+
 void Body::run_region(int index, const Sources& sources) {
   const Region& region = plan_.regions[index];
   const Slots& slots = slots_[index];
   Sequence& sequence = sources.sequence->chunked(region.chunk);
+  if (run_assembled(index, sequence)) return;
   const std::int64_t batch = sequence.batch(), length = sequence.length();
   const bool cpu = settings_.device.is_cpu();
   Work work{.region = region, .slots = slots, .sequence = sequence};

@@ -3,8 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "exec/torch/scratch.h"
 #include "ir/op.h"
 
 namespace gabbro::exec::torch {
@@ -112,26 +112,6 @@ std::optional<StepProgram> StepProgram::make(const ir::Graph& graph, int body, c
 
 namespace {
 
-#if defined(__x86_64__)
-const bool kAvx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"),
-           kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-template <class T>
-void run_best(const std::vector<Instruction>& code, T* const* bases) {
-  const auto count = static_cast<std::int64_t>(code.size());
-  if (kAvx512)
-    step_avx512::run_step(code.data(), count, bases);
-  else if (kAvx2)
-    step_avx2::run_step(code.data(), count, bases);
-  else
-    step_plain::run_step(code.data(), count, bases);
-}
-#else
-template <class T>
-void run_best(const std::vector<Instruction>& code, T* const* bases) {
-  step_plain::run_step(code.data(), static_cast<std::int64_t>(code.size()), bases);
-}
-#endif
-
 // Numbers of one position, and how far it is from one sequence and position to the next.
 template <class T>
 struct Rows {
@@ -160,14 +140,9 @@ void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reve
   for (const std::int64_t size : state_sizes_) carried += (size + kAlign - 1) / kAlign * kAlign;
 
   at::parallel_for(0, sequence.batch(), 1, [&](std::int64_t from, std::int64_t to) {
-    constexpr std::size_t kLine = 64;
-    const auto numbers = static_cast<std::size_t>(code_.scratch + 2 * carried);
-    const std::unique_ptr<T[]> memory(new T[numbers + kLine / sizeof(T)]);
-    void* aligned = memory.get();
-    std::size_t space = numbers * sizeof(T) + kLine;
-    std::align(kLine, numbers * sizeof(T), aligned, space);
+    const Scratch<T> memory(code_.scratch + 2 * carried);
     std::vector<T*> bases(1 + 2 * states + items + fixed + outputs.size());
-    T* next = bases[0] = static_cast<T*>(aligned);
+    T* next = bases[0] = memory.data();
     next += code_.scratch;
     for (std::size_t k = 0; k < 2 * states; ++k) {
       bases[1 + k] = next;
@@ -191,7 +166,7 @@ void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reve
         for (std::size_t k = 0; k < outputs.size(); ++k)
           bases[1 + 2 * states + items + fixed + k] =
               outputs[k].at + row * outputs[k].row + t * outputs[k].position;
-        run_best(code_.list, bases.data());
+        code_.run(bases.data());
         for (std::size_t k = 0; k < states; ++k)
           if (!sums_[k]) std::swap(bases[1 + k], bases[1 + states + k]);
         if (i + 1 == length)

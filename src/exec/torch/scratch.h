@@ -1,0 +1,27 @@
+// Memory of one thread for kernels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace gabbro::exec::torch {
+
+/// `numbers` numbers, not set to anything, from the start of a cache line on.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t numbers)
+      : memory_(new T[static_cast<std::size_t>(numbers) + kLine / sizeof(T)]), at_(memory_.get()) {
+    std::size_t space = static_cast<std::size_t>(numbers) * sizeof(T) + kLine;
+    std::align(kLine, static_cast<std::size_t>(numbers) * sizeof(T), at_, space);
+  }
+  [[nodiscard]] T* data() const { return static_cast<T*>(at_); }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  std::unique_ptr<T[]> memory_;
+  void* at_;
+};
+
+}  // namespace gabbro::exec::torch
