@@ -17,7 +17,7 @@ Result<std::string> find_literature(Talk& talk) {
                                       .prompt = "librarian.md",
                                       .schema = "librarian.json",
                                       .limits = {.counts = {{"queries", {1, talk.settings().queries}}}}},
-                                     "literature", [&](const std::string& json) -> Result<bool> {
+                                     "literature", [&](const std::string& json, bool) -> Result<bool> {
                                        GABBRO_TRY(io, record::Reader::parse(json, "query list"));
                                        io("queries", queries);
                                        if (!io.error().code.empty()) return tl::unexpected(io.error());

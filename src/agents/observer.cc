@@ -15,7 +15,7 @@ Result<Observation> observe(Talk& talk, const Proposal& proposal, const std::str
                                                  {"program", quoted("program", program, 24000)}},
                                       .schema = "observer.json",
                                       .variant = talk.report().observation > 0 ? 1 : 0},
-                                     "observation", [&](const std::string& json) -> Result<bool> {
+                                     "observation", [&](const std::string& json, bool) -> Result<bool> {
                                        GABBRO_TRY(io, record::Reader::parse(json, "observation"));
                                        double rating = 0;
                                        io("rating", rating);

@@ -30,12 +30,67 @@ std::string shape(const PlannedUnit& unit) {
   return edit::shape_of(inputs, outputs);
 }
 
+bool is_known(const std::string& name, const lang::Library& library) {
+  return library.unit(name) || library.function(name) || library.interface(name) || lang::find_builtin(name);
+}
+bool is_item(const std::string& name, const std::vector<lang::Item>& items) {
+  return std::any_of(items.begin(), items.end(),
+                     [&](const lang::Item& item) { return lang::item_name(item) == name; });
+}
+
+// `text` with the name `from` as `to`.
+std::string renamed(const std::string& text, const std::string& from, const std::string& to) {
+  const auto inside = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at;
+    while (end < text.size() && inside(text[end])) ++end;
+    const std::string word = text.substr(at, std::max<std::size_t>(end - at, 1));
+    out += word == from ? to : word;
+    at += word.size();
+  }
+  return out;
+}
+
+void mend_names(Plan& plan, const Base& base, const lang::Library& library) {
+  const auto rewritten = [&](const PlannedUnit& unit, const lang::Item& item) {
+    const auto* own = std::get_if<lang::Unit>(&item.value);
+    return own && base.mode == "mutation" && edit::shape_of(own->inputs, own->outputs) == shape(unit);
+  };
+  const auto taken = [&](const PlannedUnit& unit, const std::string& name) {
+    return is_known(name, library) ||
+           std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
+             return lang::item_name(item) == name && !rewritten(unit, item);
+           });
+  };
+  for (PlannedUnit& unit : plan.units) {
+    if (is_legal_name(unit.name) && taken(unit, unit.name)) {
+      int number = 2;
+      while (taken(unit, unit.name + std::to_string(number))) ++number;
+      const std::string name = unit.name + std::to_string(number);
+      plan.instance = renamed(plan.instance, unit.name, name);
+      for (PlannedUnit& other : plan.units)
+        std::replace(other.uses.begin(), other.uses.end(), unit.name, name);
+      unit.name = name;
+    }
+    std::set<std::string> ports;
+    for (auto* names : {&unit.inputs, &unit.results})
+      std::erase_if(*names, [&](const std::string& port) {
+        return !is_legal_name(port) || !ports.insert(port).second;
+      });
+  }
+  for (PlannedUnit& unit : plan.units)
+    std::erase_if(unit.uses, [&](const std::string& use) {
+      return std::none_of(plan.units.begin(), plan.units.end(),
+                          [&](const PlannedUnit& u) { return u.name == use && &u != &unit; });
+    });
+}
+
 Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::Library& library) {
   if (!is_legal_name(unit.name))
     return fail("plan", fmt::format("'{}' is not a name for a unit", shortened(unit.name, 80)),
                 "as GatedMemory");
-  if (library.unit(unit.name) || library.function(unit.name) || library.interface(unit.name) ||
-      lang::find_builtin(unit.name))
+  if (is_known(unit.name, library))
     return fail("plan", fmt::format("{} is a name of the library", unit.name),
                 "give the new unit a name of its own");
   for (const lang::Item& item : base.program.items) {
@@ -105,7 +160,7 @@ std::string signature(const PlannedUnit& unit) {
 }
 
 Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
-                        const lang::Library& library) {
+                        const lang::Library& library, bool mend) {
   GABBRO_TRY(io, record::Reader::parse(json, "plan"));
   Plan plan;
   io.list("units", plan.units);
@@ -114,6 +169,7 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   if (plan.units.size() > static_cast<std::size_t>(most_units))
     return fail("plan", fmt::format("{} units, at most {} are allowed", plan.units.size(), most_units),
                 "merge small ones");
+  if (mend) mend_names(plan, base, library);
   std::set<std::string> names;
   for (PlannedUnit& unit : plan.units) {
     unit.does = shortened(unit.does, 3000);
@@ -124,10 +180,7 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   for (PlannedUnit& unit : plan.units) {
     const auto others = items_of(base);
     std::erase_if(unit.uses, [&](const std::string& use) {
-      return !names.contains(use) &&
-             (library.unit(use) || std::any_of(others.begin(), others.end(), [&](const lang::Item& i) {
-                return lang::item_name(i) == use;
-              }));
+      return !names.contains(use) && (library.unit(use) || is_item(use, others));
     });
     for (const std::string& use : unit.uses)
       if (!names.contains(use))
@@ -172,8 +225,8 @@ Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
        .values = {{"proposal", quoted("proposal", describe(p))}, {"instance", instance_text(base)}},
        .schema = "planner.json",
        .limits = {.counts = {{"units", {base.came.empty() ? 1 : 0, talk.settings().most_units}}}}},
-      "plan", [&](const std::string& json) -> Result<bool> {
-        GABBRO_TRY(read, parse_plan(json, base, talk.settings().most_units, talk.tools().library));
+      "plan", [&](const std::string& json, bool last) -> Result<bool> {
+        GABBRO_TRY(read, parse_plan(json, base, talk.settings().most_units, talk.tools().library, last));
         plan = std::move(read);
         return true;
       });

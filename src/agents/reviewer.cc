@@ -41,7 +41,7 @@ Result<std::vector<record::Review>> review(Talk& talk, const std::string& propos
                          .values = {{"proposal", quoted("proposal", proposal)}},
                          .schema = "reviewer.json",
                          .variant = i},
-                        "review", [&](const std::string& json) { return read_review(json, review); });
+                        "review", [&](const std::string& json, bool) { return read_review(json, review); });
     if (asked) {
       review.model = asked->model;
       reviews.push_back(std::move(review));

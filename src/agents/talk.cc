@@ -75,15 +75,14 @@ Result<chat::Reply> Talk::ask(const Question& q) {
   return reply;
 }
 
-Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause,
-                                     const std::function<Result<bool>(const std::string& json)>& read) {
+Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause, const Read& read) {
   Error last;
   const auto asked = q.after;
   for (int i = 0; i < kTries; ++i) {
     auto reply = ask(q);
     if (!reply) return reply;
     auto object = find_object(reply->text);
-    const Result<bool> ok = object ? read(*object) : tl::unexpected(object.error());
+    const Result<bool> ok = object ? read(*object, i + 1 == kTries) : tl::unexpected(object.error());
     judged(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();

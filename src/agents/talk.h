@@ -44,8 +44,9 @@ class Talk {
 
   /// Asks for a JSON object and reads it; a reply that cannot be read goes back with the reason, twice. Errors: those of chat; `cause` with the last
   /// reason.
-  Result<chat::Reply> ask_object(Question question, const std::string& cause,
-                                 const std::function<Result<bool>(const std::string& json)>& read);
+  using Read =
+      std::function<Result<bool>(const std::string& json, bool last)>;  // last: it will not be asked again
+  Result<chat::Reply> ask_object(Question question, const std::string& cause, const Read& read);
 
   /// What a reply turned out to be worth, for the choice of models.
   void judged(const std::string& role, const chat::Reply& reply, bool good) {
