@@ -153,7 +153,7 @@ class Lowering {
     for (int s : left_) {
       ChunkedState& fate = fates[static_cast<std::size_t>(s)];
       const Type type = b_.type(init(s));
-      const chunk::Match match = chunk::match_state(b_, from_, *scan_, s, known_);
+      const chunk::Match match = chunk::match_state(b_, from_, *scan_, s, known_, options_.fused);
       waits_[s] = match.waits;
       fate.reason = match.refused;
       if (match.refused.empty() && !is_zero(init(s))) fate.reason = "it does not start at zero";

@@ -10,7 +10,9 @@ std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& stat
   for (const AxisId axis : state.axes)
     if (!match.contracted.contains(axis) && !match.values.contains(axis)) affine.shared.push_back(axis);
   const Product& decay = match.update.decay;
-  if (decay.k != kNone) {
+  if (match.update.is_outer()) {
+    affine.decay = ir::Affine::Decay::kOuter;
+  } else if (decay.k != kNone) {
     affine.decay = ir::Affine::Decay::kShared;
     for (const AxisId axis : match.contracted)
       if (b.type(decay.k).has(axis)) affine.decay = ir::Affine::Decay::kChannel;
@@ -20,7 +22,10 @@ std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& stat
   affine.added = static_cast<std::int32_t>(match.update.added.size());
 
   std::vector<NodeId> list;
-  if (affine.decay != ir::Affine::Decay::kNone) list.push_back(decay.k);
+  if (match.update.is_outer())
+    list.insert(list.end(), {match.update.rate, match.update.slope});
+  else if (decay.k != kNone)
+    list.push_back(decay.k);
   if (affine.value_decay) list.push_back(decay.v);
   for (const Rank& rank : match.update.ranks) list.push_back(rank.p);
   for (const Rank& rank : match.update.ranks) list.push_back(rank.c);

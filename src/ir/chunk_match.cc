@@ -37,12 +37,15 @@ struct Form {
   bool keeps = false;    // kState: whether a multiple of S is in it
   Affine affine;         // kState
   Read read;             // kRead
+  bool only_after = false;
 };
 
 class Matcher {
  public:
-  Matcher(Builder& b, const Graph& graph, const Scan& scan, int state, const std::vector<NodeId>& known)
+  Matcher(Builder& b, const Graph& graph, const Scan& scan, int state, const std::vector<NodeId>& known,
+          bool outer)
       : b_(b),
+        outer_(outer),
         step_(graph.bodies[scan.body]),
         state_(state),
         known_(known),
@@ -50,10 +53,16 @@ class Matcher {
 
   Match run() {
     if (!find_axes()) return refused("it is read by no contraction");
+    const AxisList values = values_;
     for (;;) {
       mixed_ = {};
+      is_outer_ = false;
       Match out = attempt();
-      if (mixed_.empty()) return out;
+      if (mixed_.empty() && !(is_outer_ && !out.refused.empty())) return out;
+      if (mixed_.empty()) {  // without that form
+        outer_ = false;
+        values_ = values;
+      }
       for (AxisId axis : mixed_) values_.erase(values_.find(axis));
     }
   }
@@ -176,9 +185,11 @@ class Matcher {
   // ---- the state
 
   std::optional<Form> scaled(Form x, NodeId f) {
+    if (x.affine.is_outer()) return std::nullopt;
     const Type type = b_.type(f);
     const bool on_values = meets(type, values_), on_contracted = meets(type, contracted_);
     if (on_values && on_contracted) {
+      if (auto decayed = outer(x, f)) return decayed;
       const Node n = b_.node(f);
       if (n.op != Op::kMul) return mix(type);
       const auto first = scaled(std::move(x), n.in[0]);
@@ -192,6 +203,31 @@ class Matcher {
     return x;
   }
 
+  // f S with f = exp(rate slope) along all value axes; where some of them are left, a decay with shared axes does.
+  std::optional<Form> outer(Form x, NodeId f) {
+    const Affine& a = x.affine;
+    const bool plain =
+        x.keeps && a.decay.k == kNone && a.decay.v == kNone && a.ranks.empty() && a.added.empty();
+    for (AxisId axis : values_)
+      if (!b_.type(f).has(axis)) return std::nullopt;
+    while (b_.node(f).op == Op::kBroadcast) f = b_.node(f).in[0];
+    if (!outer_ || !plain || b_.node(f).op != Op::kExp) return std::nullopt;
+    std::vector<NodeId> rates, slopes;
+    if (!split(b_.node(f).in[0], rates, slopes)) return std::nullopt;
+    for (const NodeId rate : rates) x.affine.rate = times(b_, x.affine.rate, rate);
+    for (const NodeId slope : slopes) x.affine.slope = times(b_, x.affine.slope, slope);
+    is_outer_ = x.affine.is_outer();
+    return x;
+  }
+  // The factors of g: those without contracted axes, and those that are the same at all positions.
+  bool split(NodeId g, std::vector<NodeId>& rates, std::vector<NodeId>& slopes) {
+    const Node n = b_.node(g);
+    if (!n.type.time()) return slopes.push_back(g), true;
+    if (!meets(n.type, contracted_)) return rates.push_back(g), true;
+    if (n.op == Op::kBroadcast) return split(n.in[0], rates, slopes);
+    return n.op == Op::kMul && split(n.in[0], rates, slopes) && split(n.in[1], rates, slopes);
+  }
+
   std::optional<Form> plus(Form x, NodeId f) {
     const auto terms = products(f);
     if (!terms) return std::nullopt;
@@ -201,6 +237,9 @@ class Matcher {
 
   std::optional<Form> plus(Form x, const Form& y) {
     if (y.kind != Kind::kState) return std::nullopt;
+    if ((x.affine.is_outer() && (y.keeps || !y.affine.ranks.empty())) ||
+        (y.affine.is_outer() && (x.keeps || !x.affine.ranks.empty())))
+      return std::nullopt;
     if (x.keeps && y.keeps) {
       for (const NodeId v : {x.affine.decay.v, y.affine.decay.v})
         if (v != kNone) return mix(b_.type(v));
@@ -208,6 +247,8 @@ class Matcher {
       x.affine.decay.k = b_.plus(or_one(x.affine.decay.k), or_one(y.affine.decay.k));
     } else if (y.keeps) {
       x.affine.decay = y.affine.decay;
+      x.affine.rate = y.affine.rate;
+      x.affine.slope = y.affine.slope;
     }
     x.keeps = x.keeps || y.keeps;
     for (const Rank& r : y.affine.ranks) x.affine.ranks.push_back(r);
@@ -246,6 +287,13 @@ class Matcher {
     if (!(over == contracted_)) return std::nullopt;
     if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
     Form out{.kind = Kind::kRead};
+    // Of a state with a decay for each of its numbers, only what follows the step is read.
+    if (x.affine.is_outer()) {
+      if (!of_next) return std::nullopt;
+      out.read.row = out.read.after = with_axes(b_, f, contracted_);
+      out.only_after = true;
+      return out;
+    }
     if (x.keeps) {
       out.read.row = with_axes(b_, times(b_, f, x.affine.decay.k), contracted_);
       out.read.scale = x.affine.decay.v;
@@ -273,6 +321,7 @@ class Matcher {
         if (*part != kNone) *part = b_.times(*part, f);
       return out;
     }
+    if (x.only_after) return std::nullopt;
     if (x.read.scale != kNone) return mix(b_.type(x.read.scale));
     Form out{.kind = Kind::kState};
     out.affine.ranks.push_back({f, x.read.row});
@@ -292,7 +341,8 @@ class Matcher {
   }
 
   std::optional<Form> plus_read(Form x, const Form& y) {
-    if (y.kind != Kind::kRead || x.read.scale != y.read.scale) return std::nullopt;
+    if (y.kind != Kind::kRead || x.read.scale != y.read.scale || x.only_after != y.only_after)
+      return std::nullopt;
     x.read.row = b_.plus(x.read.row, y.read.row);
     x.read.rest = plus_or(x.read.rest, y.read.rest);
     if (x.read.after == kNone || y.read.after == kNone) {
@@ -318,6 +368,7 @@ class Matcher {
 
  private:
   Builder& b_;
+  bool outer_, is_outer_ = false;  // whether a decay may be exp(rate slope), and one is
   const Body& step_;
   int state_;
   const std::vector<NodeId>& known_;
@@ -330,8 +381,8 @@ class Matcher {
 }  // namespace
 
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
-                  const std::vector<NodeId>& known) {
-  Matcher matcher(b, graph, scan, state, known);
+                  const std::vector<NodeId>& known, bool outer) {
+  Matcher matcher(b, graph, scan, state, known, outer);
   matcher.outputs_beyond_ = step_outputs(graph, scan);
   return matcher.run();
 }

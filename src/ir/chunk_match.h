@@ -24,6 +24,9 @@ struct Product {
 /// S' = decay S + sum p (c . S) + sum k v. All values are of the enclosing body, at all positions.
 struct Affine {
   Product decay;
+  NodeId rate = kNone,
+         slope = kNone;  // a decay of exp(rate slope) instead; the slope has no time, and there are no ranks
+  [[nodiscard]] bool is_outer() const { return rate != kNone || slope != kNone; }
   std::vector<Rank> ranks;
   std::vector<Product> added;
 };
@@ -46,9 +49,9 @@ struct Match {
 };
 
 /// Matches the update of state `state` in body `step` of `graph`. known[n] is the node of `b`'s body that holds step node n at
-/// all positions, or -1. Appends nodes to `b`.
+/// all positions, or -1. `outer`: whether a decay may be exp(rate slope). Appends nodes to `b`.
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
-                  const std::vector<NodeId>& known);
+                  const std::vector<NodeId>& known, bool outer);
 
 /// The update as factor * S + added, elementwise, for any decay; nullopt when it is not of this form.
 std::optional<Product> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,

@@ -54,7 +54,16 @@ Type Affine::operand_type(std::int32_t i) const {
     for (const AxisId axis : axes) type.add(axis);
     return type;
   };
-  if (decay != Decay::kNone && i-- == 0) return decay == Decay::kChannel ? with(contracted) : type;
+  if (decay == Decay::kOuter && i < 2) {
+    with(values);
+    if (i == 0) return type;
+    with(contracted);
+    type.remove(kTime);
+    return type;
+  }
+  i -= decay == Decay::kOuter ? 2 : 0;
+  if ((decay == Decay::kShared || decay == Decay::kChannel) && i-- == 0)
+    return decay == Decay::kChannel ? with(contracted) : type;
   if (value_decay && i-- == 0) return with(values);
   const bool on_values = i >= 2 * ranks + added && i < 2 * ranks + 2 * added;
   return with(on_values ? values : contracted);

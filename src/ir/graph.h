@@ -162,20 +162,26 @@ struct Scan {
 /// S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m, and what is read of it: row_n . S or row_n . S' (ir/chunk.h). Only kAffine
 /// refers to one. Results (kScanOut): what is read, [t, shared, values]; of an adjoint, the adjoints of the operands.
 struct Affine {
-  enum class Decay : std::uint8_t { kNone, kShared, kChannel };  // which axes it has beside the values
+  // Which axes it has beside the values; kOuter: exp(rate slope), one number for each of the state, where the rate has the values
+  // and the slope, the same at all positions, has all axes.
+  enum class Decay : std::uint8_t { kNone, kShared, kChannel, kOuter };
   AxisList shared, contracted, values;
   Decay decay = Decay::kNone;
   bool value_decay = false;  // a factor of the decay along shared and values
   std::int32_t ranks = 0, added = 0;
   std::vector<bool> after;  // per read: of S' instead of S
   bool adjoint = false;
-  // With time and all of their axes, in order: decay, value decay, p, c, k, v, rows; of an adjoint, then the adjoints of what is read.
+  // With time (but for the slope) and all of their axes, in order: decay (of kOuter: rate, slope), value decay, p, c, k, v, rows; of an
+  // adjoint, then the adjoints of what is read.
   std::vector<NodeId> operands;
 
+  /// Operands of the decay.
+  [[nodiscard]] std::int32_t decays() const {
+    return decay == Decay::kNone ? 0 : decay == Decay::kOuter ? 2 : 1;
+  }
   /// Operands without the adjoints of what is read.
   [[nodiscard]] std::int32_t inputs() const {
-    return (decay != Decay::kNone ? 1 : 0) + (value_decay ? 1 : 0) + 2 * ranks + 2 * added +
-           static_cast<std::int32_t>(after.size());
+    return decays() + (value_decay ? 1 : 0) + 2 * ranks + 2 * added + static_cast<std::int32_t>(after.size());
   }
   /// The type of operand `i`, and that of what is read.
   [[nodiscard]] Type operand_type(std::int32_t i) const;

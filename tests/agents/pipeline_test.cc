@@ -473,7 +473,8 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
     fill_happy(s);
     s.lines["planner"] = {std::string(R"({"units": [)") + unit + R"(], "instance": ")" +
                           (taken ? "GLA" : "LeakyMemory") + "\"}"};
-    s.lines["coder"] = {"unit " + name + "(x: [t, D]) -> [t, D]:\n    return linear(sum(past(x), over=s), D)\n"};
+    s.lines["coder"] = {"unit " + name +
+                        "(x: [t, D]) -> [t, D]:\n    return linear(sum(past(x), over=s), D)\n"};
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
     EXPECT_NE(r.program.find("mixer=" + name), std::string::npos) << r.program;

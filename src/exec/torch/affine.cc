@@ -1,6 +1,7 @@
 #include "exec/torch/affine.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 #include <memory>
@@ -67,7 +68,8 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
   const bool* const begins = sequence.packed() ? sequence.begins().const_data_ptr<bool>() : nullptr;
   const std::int64_t terms = 3 * affine.ranks + affine.added + static_cast<std::int64_t>(reads);
   at::parallel_for(0, batch * shared, 1, [&](std::int64_t from, std::int64_t to) {
-    const Scratch<T> scratch(affine_scratch(sequence.length(), k, terms));
+    const Scratch<T> scratch(
+        affine_scratch(sequence.length(), k, terms, affine.decay == ir::Affine::Decay::kOuter));
     std::vector<Strip<const T>> operands(in.size());
     std::vector<Strip<T>> results(out.size());
     for (std::int64_t i = from; i < to; ++i) {
@@ -77,8 +79,9 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
       const AffineTask<T> task{.length = sequence.length(),
                                .k = k,
                                .v = v,
-                               .decays = affine.decay != ir::Affine::Decay::kNone,
+                               .decays = affine.decays() == 1,
                                .channel = affine.decay == ir::Affine::Decay::kChannel,
+                               .outer = affine.decay == ir::Affine::Decay::kOuter,
                                .value_decay = affine.value_decay,
                                .ranks = affine.ranks,
                                .added = affine.added,
@@ -130,6 +133,7 @@ void run_recur(const at::Tensor& factor, const at::Tensor& added, const at::Tens
 
 at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added,
                      const std::vector<std::int64_t>& sizes, bool backwards, const Sequence& sequence) {
+  RECORD_USER_SCOPE("gabbro::recur");
   const at::Tensor out = at::empty(sizes, added.options()), flat = out.view({sizes[0], sizes[1], -1});
   const at::Tensor a = positions(factor, sizes), x = positions(added, sizes);
   if (added.scalar_type() == at::kDouble)
@@ -141,23 +145,38 @@ at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added,
 
 std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& affine,
                                    const std::vector<at::Tensor>& in, Sequence& sequence) {
+  RECORD_USER_SCOPE(affine.adjoint ? "gabbro::affine_adjoint" : "gabbro::affine");
   const std::int64_t shared = ir::elements(graph, affine.shared), k = ir::elements(graph, affine.contracted),
                      v = ir::elements(graph, affine.values);
   std::int64_t batch = sequence.packed() ? sequence.batch() : 1;
   std::vector<at::Tensor> operands, results, made;
+  std::vector<std::pair<std::size_t, at::Tensor>> totals;  // of what has no time, by sequence
   for (std::size_t i = 0; i < in.size(); ++i) {
     const auto at = static_cast<std::int32_t>(i);
     const ir::Type type = at < affine.inputs() ? affine.operand_type(at) : affine.read_type();
-    operands.push_back(arranged(in[i], type, arranged_axes(affine, type), shared));
-    batch = std::max(batch, in[i].size(0));
+    const AxisList axes = arranged_axes(affine, type);
+    if (type.time()) {
+      operands.push_back(arranged(in[i], type, axes, shared));
+      batch = std::max(batch, in[i].size(0));
+    } else {
+      ir::Type timed = type;
+      timed.add(ir::kTime);
+      operands.push_back(arranged(in[i].unsqueeze(0).unsqueeze(0), timed, axes, shared));
+    }
   }
   for (std::int32_t i = 0; i < affine.results(); ++i) {
     const ir::Type type = affine.result_type(i);
     const AxisList axes = arranged_axes(affine, type);
-    std::vector<std::int64_t> sizes{batch, sequence.length()};
+    const std::int64_t length = type.time() ? sequence.length() : 1;
+    std::vector<std::int64_t> sizes{batch, length};
     for (const AxisId axis : axes) sizes.push_back(graph.axes[axis].size);
     const at::Tensor value = at::empty(sizes, in[0].options());
-    results.push_back(value.view({batch, sequence.length(), shared, -1}));
+    results.push_back(value.view({batch, length, shared, -1}));
+    if (!type.time()) {
+      totals.emplace_back(made.size(), value);
+      made.emplace_back();
+      continue;
+    }
     AxisList timed{ir::kTime};
     for (const AxisId axis : axes) timed.push_back(axis);
     made.push_back(ascending(value, true, timed));
@@ -166,6 +185,9 @@ std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& aff
     run<double>(affine, operands, results, batch, shared, k, v, sequence);
   else
     run<float>(affine, operands, results, batch, shared, k, v, sequence);
+  for (const auto& [i, value] : totals)
+    made[i] = ascending(value.sum({0, 1}), false,
+                        arranged_axes(affine, affine.result_type(static_cast<std::int32_t>(i))));
   return made;
 }
 

@@ -1,4 +1,4 @@
-#define GABBRO_AFFINE_NAMESPACE affine_avx2
+#define GABBRO_KERNEL_NAMESPACE affine_avx2
 namespace {
 constexpr int kBytes = 32;
 }

@@ -1,4 +1,4 @@
-#define GABBRO_AFFINE_NAMESPACE affine_avx512
+#define GABBRO_KERNEL_NAMESPACE affine_avx512
 namespace {
 constexpr int kBytes = 64;
 }

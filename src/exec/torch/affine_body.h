@@ -4,8 +4,9 @@
 #include <utility>
 
 #include "exec/torch/affine_kernel.h"
+#include "exec/torch/kernel_functions.h"
 
-namespace gabbro::exec::torch::GABBRO_AFFINE_NAMESPACE {
+namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 
 namespace {
 
@@ -23,11 +24,17 @@ class Kernel {
     sums_ = take(rows_);
     z_ = take(std::max<std::int64_t>(task.ranks, 1) * kBlock);
     padded_ = take((2 * task.ranks + task.added + task.reads + 2) * kBlock);
+    if (task.outer) {
+      slope_ = take(state_);
+      slope_sums_ = take(state_);
+      decays_ = take(kSegment * state_);
+    }
     // Rows and columns that only fill up stay zero; all others are written before they are read.
     const T* const end = rows_ > task.k || task.v % kBlock != 0 ? next : task.scratch + state_;
     std::memset(task.scratch, 0, static_cast<std::size_t>(end - task.scratch) * sizeof(T));
     const Strip<const T>* in = task.in;
     if (task.decays) decay_ = in++;
+    if (task.outer) rate_ = in++, slopes_ = in++;
     if (task.value_decay) value_decay_ = in++;
     p_ = in;
     c_ = p_ + task.ranks;
@@ -40,10 +47,11 @@ class Kernel {
   void forward() {
     for (first_ = 0; first_ < t_.v; first_ += kBlock) {
       std::memset(now_, 0, bytes());
+      read_slope();
       for (std::int64_t t = 0; t < t_.length; ++t) {
         if (begins(t)) std::memset(now_, 0, bytes());
         read(t, now_, false);
-        step(now_, now_, t);
+        step(now_, now_, t, decays_);
         read(t, now_, true);
       }
     }
@@ -52,20 +60,24 @@ class Kernel {
   void adjoint() {
     for (first_ = 0; first_ < t_.v; first_ += kBlock) {
       std::memset(now_, 0, bytes());
+      read_slope();
       for (std::int64_t t = 0; t < t_.length; ++t) {
         if (t % kSegment == 0) std::memcpy(marks_ + t / kSegment * state_, now_, bytes());
-        step(now_, begins(t) ? zero_ : now_, t);
+        step(now_, begins(t) ? zero_ : now_, t, decays_);
       }
       std::memset(now_, 0, bytes());  // from here: the adjoint of the state
       for (std::int64_t segment = (t_.length - 1) / kSegment; segment >= 0; --segment) {
         const std::int64_t from = segment * kSegment, to = std::min(from + kSegment, t_.length);
         std::memcpy(states_, marks_ + segment * state_, bytes());
-        for (std::int64_t t = from; t < to; ++t) step(states_ + (t - from + 1) * state_, before(t, from), t);
+        for (std::int64_t t = from; t < to; ++t)
+          step(states_ + (t - from + 1) * state_, before(t, from), t, decays_ + (t - from) * outer_state());
         Sum pending(*this, now_, now_, nullptr, nullptr);
         for (std::int64_t t = to - 1; t >= from; --t)
-          back(t, before(t, from), states_ + (t - from + 1) * state_, pending);
+          back(t, before(t, from), states_ + (t - from + 1) * state_, decays_ + (t - from) * outer_state(),
+               pending);
         pending.finish();
       }
+      put_slope_sums();
     }
   }
 
@@ -105,6 +117,43 @@ class Kernel {
     for (std::int64_t k = 0; k < t_.k; ++k) row[k] = first_ == 0 ? sums_[k] : row[k] + sums_[k];
   }
 
+  // ---- a decay of exp(rate slope)
+
+  [[nodiscard]] std::int64_t outer_state() const { return t_.outer ? state_ : 0; }
+  void read_slope() {
+    if (!t_.outer) return;
+    std::memset(slope_sums_, 0, bytes());
+    for (std::int64_t k = 0; k < t_.k; ++k) {
+      const T* row = slopes_->row(0) + k * t_.v + first_;
+      std::copy(row, row + columns(), slope_ + k * kBlock);
+    }
+  }
+  void put_slope_sums() const {
+    if (!t_.outer) return;
+    for (std::int64_t k = 0; k < t_.k; ++k)
+      std::copy_n(slope_sums_ + k * kBlock, columns(), t_.out[1].row(0) + k * t_.v + first_);
+  }
+  void decay_at(std::int64_t t, T* to) {
+    const T* rate = block(*rate_, t, 0);
+    for (std::int64_t k = 0; k < t_.k; ++k)
+      for (int n = 0; n < kBlock; ++n) to[k * kBlock + n] = exponential(rate[n] * slope_[k * kBlock + n]);
+  }
+  // The adjoints of rate and slope: of the exponent it is G S decay.
+  void back_outer(std::int64_t t, const T* before, const T* decay, T* y) {
+    const T* rate = block(*rate_, t, 0);
+    Vector of_rate[kVectors] = {}, x[kVectors];
+    for (int j = 0; j < kVectors; ++j) x[j] = load(rate + j * kLanes);
+    for (std::int64_t k = 0; k < t_.k; ++k)
+      for (int j = 0; j < kVectors; ++j) {
+        const std::int64_t at = k * kBlock + j * kLanes;
+        const Vector e = load(now_ + at) * load(before + at) * load(decay + at);
+        of_rate[j] += e * load(slope_ + at);
+        store(slope_sums_ + at, load(slope_sums_ + at) + e * x[j]);
+      }
+    for (int j = 0; j < kVectors; ++j) store(y + j * kLanes, of_rate[j]);
+    put_block(t_.out[0], t, y);
+  }
+
   // ---- rows times columns: each passes once over a matrix of k rows
 
   struct Term {
@@ -122,7 +171,8 @@ class Kernel {
       for (int j = 0; j < kVectors; ++j) {
         Vector s = load(from + k * kBlock + j * kLanes);
         if constexpr (kValueDecay) s *= value[j];
-        if constexpr (kDecay > 0) s *= a[kDecay == 2 ? k : 0];
+        if constexpr (kDecay == 3) s *= load(a + k * kBlock + j * kLanes);
+        if constexpr (kDecay == 1 || kDecay == 2) s *= a[kDecay == 2 ? k : 0];
         for (int n = 0; n < kTerms; ++n) s += terms[n].x[k] * y[n][j];
         store(to + k * kBlock + j * kLanes, s);
       }
@@ -131,6 +181,7 @@ class Kernel {
   void outer_with(T* to, const T* from, const T* a, const T* av, const Term* terms) const {
     if (!a && !av) return outer_of<kTerms, 0, false>(to, from, a, av, terms);
     if (!a) return outer_of<kTerms, 0, true>(to, from, a, av, terms);
+    if (t_.outer) return outer_of<kTerms, 3, false>(to, from, a, av, terms);
     if (!t_.channel) {
       if (av) return outer_of<kTerms, 1, true>(to, from, a, av, terms);
       return outer_of<kTerms, 1, false>(to, from, a, av, terms);
@@ -233,8 +284,13 @@ class Kernel {
 
   // ---- positions
 
-  void step(T* to, const T* from, std::int64_t t) {
-    Sum sum(*this, to, from, decay_ ? decay_->row(t) : nullptr,
+  // `decay`: room for a decay of all numbers of the state.
+  void step(T* to, const T* from, std::int64_t t, T* decay) {
+    if (t_.outer) decay_at(t, decay);
+    Sum sum(*this, to, from,
+            t_.outer ? decay
+            : decay_ ? decay_->row(t)
+                     : nullptr,
             value_decay_ ? block(*value_decay_, t, 0) : nullptr);
     for (std::int64_t r = 0; r < t_.ranks; ++r) contract(from, c_[r].row(t), z_ + r * kBlock);
     for (std::int64_t m = 0; m < t_.added; ++m) sum.add(k_[m].row(t), block(v_[m], t, 1 + m));
@@ -253,10 +309,11 @@ class Kernel {
 
   // From the adjoint of the state after position t to that before it. What is still to be added to it at the end waits in `pending`, for
   // what the position before adds.
-  void back(std::int64_t t, const T* before, const T* after, Sum& pending) {
+  void back(std::int64_t t, const T* before, const T* after, const T* decay, Sum& pending) {
     const Strip<T>* out = t_.out;
     T* const g = now_;
     const Strip<T>* const out_a = decay_ ? out++ : nullptr;
+    if (t_.outer) out += 2;
     const Strip<T>* const out_av = value_decay_ ? out++ : nullptr;
     const Strip<T>*out_p = out, *out_c = out_p + t_.ranks, *out_k = out_c + t_.ranks,
           *out_v = out_k + t_.added, *out_row = out_v + t_.added;
@@ -270,7 +327,8 @@ class Kernel {
       apply(t_.after[n] ? after : before, seed(n), sums(out_row[n], t));
       put_sums(out_row[n], t);
     }
-    const T* const a = decay_ ? decay_->row(t) : nullptr;
+    if (t_.outer) back_outer(t, before, decay, y);
+    const T* const a = t_.outer ? decay : decay_ ? decay_->row(t) : nullptr;
     const T* const av = value_decay_ ? block(*value_decay_, t, 0) : nullptr;
     for (std::int64_t m = 0; m < t_.added; ++m) {
       apply(g, block(v_[m], t, 1 + m), sums(out_k[m], t));
@@ -322,6 +380,8 @@ class Kernel {
   const std::int64_t rows_, state_;
   std::int64_t first_ = 0;  // of the columns at hand
   T *zero_, *now_, *states_, *marks_, *sums_, *z_, *padded_;
+  T *slope_ = nullptr, *slope_sums_ = nullptr, *decays_ = nullptr;
+  const Strip<const T>*rate_ = nullptr, *slopes_ = nullptr;
   const Strip<const T>*decay_ = nullptr, *value_decay_ = nullptr, *p_, *c_, *k_, *v_, *row_, *seed_;
 };
 
@@ -350,4 +410,4 @@ void run_affine(const AffineTask<double>& task) { Kernel<double>(task).forward()
 void run_affine_adjoint(const AffineTask<float>& task) { Kernel<float>(task).adjoint(); }
 void run_affine_adjoint(const AffineTask<double>& task) { Kernel<double>(task).adjoint(); }
 
-}  // namespace gabbro::exec::torch::GABBRO_AFFINE_NAMESPACE
+}  // namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE

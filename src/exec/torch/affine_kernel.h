@@ -17,11 +17,11 @@ struct Strip {
   [[nodiscard]] T* row(std::int64_t t) const { return at + t * step; }
 };
 
-/// Operands in the order of ir::Affine, each of k or v numbers at a position (a shared decay: of one).
+/// Operands in the order of ir::Affine, each of k or v numbers at a position (a shared decay: of one; a slope: of k v, the same at all).
 template <class T>
 struct AffineTask {
   std::int64_t length = 0, k = 0, v = 0;
-  bool decays = false, channel = false, value_decay = false;
+  bool decays = false, channel = false, outer = false, value_decay = false;  // one of the first and the third
   std::int64_t ranks = 0, added = 0, reads = 0;
   const bool* after = nullptr;   // per read
   const bool* begins = nullptr;  // per position: whether a document starts; null: only the first
@@ -35,9 +35,9 @@ constexpr std::int64_t kSegment = 16;
 /// Columns that are computed together, at most, and a multiple of rows that scratch is filled up to.
 constexpr std::int64_t kColumns = 32, kRows = 16;
 
-constexpr std::int64_t affine_scratch(std::int64_t length, std::int64_t k, std::int64_t terms) {
+constexpr std::int64_t affine_scratch(std::int64_t length, std::int64_t k, std::int64_t terms, bool outer) {
   const std::int64_t rows = (k + kRows - 1) / kRows * kRows;
-  const std::int64_t states = length / kSegment + 1 + kSegment + 4;
+  const std::int64_t states = length / kSegment + 1 + kSegment + 4 + (outer ? kSegment + 2 : 0);
   return states * rows * kColumns + 2 * rows + (terms + 4) * kColumns;
 }
 

@@ -1,4 +1,4 @@
-#define GABBRO_AFFINE_NAMESPACE affine_plain
+#define GABBRO_KERNEL_NAMESPACE affine_plain
 namespace {
 constexpr int kBytes = 16;
 }

@@ -1,6 +1,7 @@
 #include "exec/torch/region_program.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 
@@ -12,8 +13,8 @@ using ir::NodeId;
 
 namespace {
 
-// Numbers of one value in a block: some of them fit the second-level cache together.
-constexpr std::int64_t kNumbers = 1 << 12;
+// Numbers of one value in a block: some of them fit the first-level cache together.
+constexpr std::int64_t kNumbers = 1 << 11;
 
 }  // namespace
 
@@ -112,6 +113,7 @@ void RegionProgram::run_rows(const std::vector<at::Tensor>& reads, const std::ve
 
 std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::int64_t batch,
                                            std::int64_t length, std::int64_t positions) {
+  RECORD_USER_SCOPE("gabbro::region");
   if (batch > 1 && !all_differ(reads)) return {};
   for (std::size_t i = 0; i < reads.size(); ++i) {
     // Every number in its place: values may be repeated along axes.

@@ -1,2 +1,2 @@
-#define GABBRO_STEP_NAMESPACE step_avx2
+#define GABBRO_KERNEL_NAMESPACE step_avx2
 #include "exec/torch/step_body.h"

@@ -1,2 +1,2 @@
-#define GABBRO_STEP_NAMESPACE step_avx512
+#define GABBRO_KERNEL_NAMESPACE step_avx512
 #include "exec/torch/step_body.h"

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "exec/torch/step_functions.h"
+#include "exec/torch/kernel_functions.h"
 #include "exec/torch/step_kernel.h"
 
-namespace gabbro::exec::torch::GABBRO_STEP_NAMESPACE {
+namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 
 namespace {
 
@@ -275,4 +275,4 @@ void run(const Instruction* code, std::int64_t count, T* const* bases) {
 void run_step(const Instruction* code, std::int64_t count, float* const* bases) { run(code, count, bases); }
 void run_step(const Instruction* code, std::int64_t count, double* const* bases) { run(code, count, bases); }
 
-}  // namespace gabbro::exec::torch::GABBRO_STEP_NAMESPACE
+}  // namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE

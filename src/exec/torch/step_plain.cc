@@ -1,2 +1,2 @@
-#define GABBRO_STEP_NAMESPACE step_plain
+#define GABBRO_KERNEL_NAMESPACE step_plain
 #include "exec/torch/step_body.h"

@@ -1,6 +1,7 @@
 #include "exec/torch/step_program.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 
@@ -177,6 +178,7 @@ void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reve
 
 StepProgram::Values StepProgram::run(const ir::Graph& graph, const ir::Scan& scan, Inputs in,
                                      const Sequence& sequence) const {
+  RECORD_USER_SCOPE("gabbro::steps");
   const auto whole = [](std::vector<at::Tensor>& list) {
     for (at::Tensor& x : list) x = x.contiguous();
   };

@@ -7,7 +7,7 @@
 
 #include "exec/torch/step_kernel.h"
 
-namespace gabbro::exec::torch::GABBRO_STEP_NAMESPACE {
+namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 
 namespace {
 
@@ -99,4 +99,4 @@ inline double error_function(double x) { return std::erf(x); }
 
 }  // namespace
 
-}  // namespace gabbro::exec::torch::GABBRO_STEP_NAMESPACE
+}  // namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE
