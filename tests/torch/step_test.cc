@@ -1,13 +1,17 @@
 // Steps of recurrences as instructions: every op within a step, forward and backward, against the reference; and which steps have them.
 #include "exec/torch/step_program.h"
 
+#define GABBRO_KERNEL_NAMESPACE functions_of_kernels
 #include <gtest/gtest.h>
+#include "exec/torch/kernel_functions.h"
 
 #include <algorithm>
 #include <set>
 #include <sstream>
 
 #include "edit/build.h"
+#include "exec/torch/plan.h"
+#include "exec/torch/region_program.h"
 #include "ir/op.h"
 #include "lang/parser.h"
 #include "torch/agree.h"
@@ -115,6 +119,81 @@ TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
       ++recurrent;
     }
   EXPECT_GE(recurrent, 20);
+}
+
+// The same of what is computed position by position, with its gradient, but for tables.
+TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
+  int all = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const lang::Item& item : zoo::program(entry.file)->items) {
+      const auto* unit = std::get_if<lang::Unit>(&item.value);
+      if (!unit) continue;
+      SCOPED_TRACE(unit->name);
+      lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), {.width = 64});
+      if (!e.ok()) continue;
+      Sequences s = random_sequences(e, 1, 2, 3);
+      const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+      const exec::torch::Plan plan =
+          exec::torch::make_plan(e.graph, ir::live_nodes(e.graph, 0, wanted), wanted, {});
+      const std::vector<ir::Node>& nodes = e.graph.bodies[0].nodes;
+      for (const exec::torch::Region& region : plan.regions) {
+        if (region.pairs || region.nodes.empty()) continue;
+        ++all;
+        const bool has_table = std::any_of(region.nodes.begin(), region.nodes.end(), [&](ir::NodeId id) {
+          const ir::Op op = nodes[static_cast<std::size_t>(id)].op;
+          return op == ir::Op::kTopK || op == ir::Op::kLookup || op == ir::Op::kScatter;
+        });
+        EXPECT_EQ(exec::torch::RegionProgram::make(e.graph, nodes, region).has_value(), !has_table);
+      }
+    }
+  EXPECT_GE(all, 60);
+}
+
+// Against the library's functions of float64, in units of the last place.
+TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlace) {
+  namespace f = exec::torch::functions_of_kernels;
+  struct Case {
+    const char* name;
+    float (*made)(float);
+    double (*exact)(double);
+    float low, high;
+  };
+  const Case cases[] = {
+      {"exp", [](float x) { return f::exponential(x); }, [](double x) { return std::exp(x); }, -87, 88},
+      {"log", [](float x) { return f::logarithm(x); }, [](double x) { return std::log(x); }, 1e-6F, 3},
+      {"log of small numbers", [](float x) { return f::logarithm(x); }, [](double x) { return std::log(x); },
+       1e-44F, 1e-37F},
+      {"log1p", [](float x) { return f::logarithm_of_1_and(x); }, [](double x) { return std::log1p(x); }, 0,
+       1},
+      {"log1p near 0", [](float x) { return f::logarithm_of_1_and(x); },
+       [](double x) { return std::log1p(x); }, 0, 1e-5F},
+      {"tanh", [](float x) { return f::hyperbolic_tangent(x); }, [](double x) { return std::tanh(x); }, -12,
+       12},
+      {"tanh near 0", [](float x) { return f::hyperbolic_tangent(x); }, [](double x) { return std::tanh(x); },
+       -1e-3F, 1e-3F},
+      {"erf", [](float x) { return f::error_function(x); }, [](double x) { return std::erf(x); }, -8, 8},
+      {"erf near 0", [](float x) { return f::error_function(x); }, [](double x) { return std::erf(x); },
+       -1e-2F, 1e-2F},
+  };
+  constexpr int kSteps = 200'000;
+  for (const Case& c : cases) {
+    double worst = 0;
+    float where = 0;
+    for (int i = 0; i <= kSteps; ++i) {
+      const float x = c.low + (c.high - c.low) * (static_cast<float>(i) / kSteps);
+      const double exact = c.exact(x), place = std::max(std::abs(exact) * 1.2e-7, 1.4e-45);
+      const double off = std::abs(c.made(x) - exact) / place;
+      if (!(off <= worst)) worst = off, where = x;
+    }
+    EXPECT_LE(worst, 2.5) << c.name << " of " << where;
+  }
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(f::logarithm(0.F), -kInfinity);
+  EXPECT_EQ(f::logarithm(kInfinity), kInfinity);
+  EXPECT_TRUE(std::isnan(f::logarithm(-1.F)));
+  EXPECT_EQ(f::hyperbolic_tangent(kInfinity), 1.F);
+  EXPECT_EQ(f::error_function(-kInfinity), -1.F);
+  for (const Case& c : cases) EXPECT_TRUE(std::isnan(c.made(std::nanf("")))) << c.name;
 }
 
 }  // namespace
