@@ -12,6 +12,7 @@
 #include "edit/build.h"
 #include "exec/torch/plan.h"
 #include "exec/torch/region_program.h"
+#include "exec/torch/replay.h"
 #include "ir/op.h"
 #include "lang/parser.h"
 #include "torch/agree.h"
@@ -52,8 +53,8 @@ lang::Elaboration stepped(const std::string& value) {
   return lang::elaborate(library, edit::build::name("Sample"), {.width = 6});
 }
 
-void expect_agreement(lang::Elaboration e) {
-  Sequences s = random_sequences(e, 3, 7, 3);
+void expect_agreement(lang::Elaboration e, int length = 7) {
+  Sequences s = random_sequences(e, 3, length, 3);
   const std::vector<ir::NodeId> wanted = with_gradients(e, s);
   EXPECT_EQ(disagreement(e.graph, wanted, s, at::kDouble, kDouble), "");
   EXPECT_EQ(packed_disagreement(e.graph, wanted, s, at::kDouble, kDouble), "") << "packed";
@@ -119,6 +120,27 @@ TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
       ++recurrent;
     }
   EXPECT_GE(recurrent, 20);
+}
+
+// Large states are computed again from marks: with documents that begin between marks, more than two stretches, and starts that are not 0.
+TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
+  for (const char* instance : {"Titans(heads=1)", "TTTLinear(heads=1)", "TTTMLP(heads=2)"}) {
+    SCOPED_TRACE(instance);
+    lang::Elaboration e = lang::elaborate(zoo::library(), *lang::parse_expression(instance), {.width = 48});
+    ASSERT_TRUE(e.ok());
+    {
+      lang::Elaboration with = e;
+      Sequences s = random_sequences(with, 1, 2, 3);
+      const std::vector<ir::NodeId> wanted = with_gradients(with, s);
+      const std::vector<bool> live = ir::live_nodes(with.graph, 0, wanted);
+      const exec::torch::Replays found =
+          exec::torch::find_replays(with.graph, live, wanted, [](ir::NodeId) { return true; });
+      ASSERT_EQ(found.adjoints.size(), 1U);
+      const std::vector<std::int32_t>& states = found.adjoints.begin()->second.states;
+      EXPECT_GE(std::count_if(states.begin(), states.end(), [](std::int32_t k) { return k >= 0; }), 2);
+    }
+    expect_agreement(std::move(e), 37);
+  }
 }
 
 // The same of what is computed position by position, with its gradient, but for tables.

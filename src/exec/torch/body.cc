@@ -44,6 +44,13 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
     }
   }
   if (scan) return;
+  replays_ = find_replays(graph, live, roots, [&](NodeId id) { return programs_[id].has_value(); });
+  for (const auto& [id, dropped] : replays_.dropped) {
+    const ir::Scan& s = graph.scans[nodes_[id].index];
+    programs_[id] = StepProgram::make(graph, body, s, dropped);
+    const std::vector<bool> all(dropped.size(), true);
+    marks_[id].program = std::make_shared<const StepProgram>(*StepProgram::make(graph, body, s, all));
+  }
   plan_ = make_plan(graph, live, wanted, {settings.late_input, settings.late_reads});
   prepare_regions();
   if (settings.half) find_half(live);
@@ -179,15 +186,33 @@ void Body::run_program(NodeId id, const Sources& sources) {
   Body& step = steps_[id][0];
   const auto values = [&](const std::vector<NodeId>& of) {
     std::vector<at::Tensor> list;
-    for (const NodeId operand : of) list.push_back(values_[operand].to(options_));
+    for (const NodeId operand : of)
+      list.push_back(values_[operand].defined() ? values_[operand].to(options_) : at::Tensor());
     return list;
   };
   std::vector<at::Tensor> args(scan.inits.size() + scan.sequences.size());
   for (at::Tensor& invariant : values(scan.invariants)) args.push_back(std::move(invariant));
   step.run(step.fixed(), {.params = sources.params, .batch = nullptr, .args = args, .sequence = nullptr});
   StepProgram::Inputs in{values(scan.inits), values(scan.sequences), {}};
-  for (const NodeId read : programs_[id]->reads()) in.fixed.push_back(step.value(read).to(options_));
-  scans_[id] = programs_[id]->run(graph_, scan, std::move(in), sources.sequence->chunked(plan_.chunk[id]));
+  const auto fixed = [&](const StepProgram& program) {
+    std::vector<at::Tensor> list;
+    for (const NodeId read : program.reads()) list.push_back(step.value(read).to(options_));
+    return list;
+  };
+  in.fixed = fixed(*programs_[id]);
+  const auto marks = marks_.find(id);
+  if (marks != marks_.end()) marks->second.in.fixed = fixed(*marks->second.program);
+  StepProgram::Replay replay;
+  const auto adjoint = replays_.adjoints.find(id);
+  if (adjoint != replays_.adjoints.end())
+    replay = {&marks_.at(adjoint->second.forward), adjoint->second.states};
+  scans_[id] = programs_[id]->run(graph_, scan, std::move(in), sources.sequence->chunked(plan_.chunk[id]),
+                                  marks != marks_.end() ? &marks->second : nullptr, &replay);
+  if (replay.marks) {  // a run has one adjoint of each
+    StepProgram::Marks& done = marks_.at(adjoint->second.forward);
+    done.in = {};
+    done.states = at::Tensor();
+  }
   step.clear();
 }
 

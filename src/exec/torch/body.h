@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <span>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "exec/torch/kernels.h"
 #include "exec/torch/plan.h"
 #include "exec/torch/region_program.h"
+#include "exec/torch/replay.h"
 #include "exec/torch/step_program.h"
 
 namespace gabbro::exec::torch {
@@ -89,6 +91,8 @@ class Body {
   std::vector<StepProgram::Values> scans_;               // by node
   std::vector<std::vector<Body>> steps_;                 // by node: empty, or the body of its scan
   std::vector<std::optional<StepProgram>> programs_;     // by node: the step as instructions, where it can be
+  Replays replays_;
+  std::map<ir::NodeId, StepProgram::Marks> marks_;  // by node: of scans whose states are replayed
 };
 
 }  // namespace gabbro::exec::torch

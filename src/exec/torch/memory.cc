@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "exec/torch/replay.h"
 #include "exec/torch/step_program.h"
 
 namespace gabbro::exec::torch {
@@ -60,6 +61,10 @@ class Account {
       ir::for_each_operand(graph_, node,
                            [&](NodeId in) { varies_[at(id)] = varies_[at(id)] || varies_[at(in)]; });
     }
+    std::vector<NodeId> roots(wanted.begin(), wanted.end());
+    if (settings.late_reads >= 0) roots.push_back(settings.late_reads);
+    replays_ = find_replays(graph, ir::live_nodes(graph, 0, roots), roots,
+                            [&](NodeId id) { return at_once_[at(id)]; });
     for (const Unit& unit : plan_.units) reads(unit, [&](NodeId in) { ++readers_[at(in)]; });
     for (const NodeId id : wanted) ++readers_[at(id)];
   }
@@ -126,7 +131,13 @@ class Account {
     const ir::Scan& scan = graph_.scans[static_cast<std::size_t>(node.index)];
     std::int64_t sum = 0;
     const auto& outputs = graph_.bodies[static_cast<std::size_t>(scan.body)].outputs;
+    const auto replay = replays_.dropped.find(id);
+    if (replay != replays_.dropped.end())
+      for (const NodeId init : scan.inits)
+        sum += width_ * sequences_ * (length_ + StepProgram::kMarked - 1) / StepProgram::kMarked *
+               ir::elements(graph_, nodes_[at(init)].type.axes);
     for (std::size_t i = scan.inits.size(); i < outputs.size(); ++i) {
+      if (replay != replays_.dropped.end() && replay->second[i - scan.inits.size()]) continue;
       ir::Type type = graph_.node(scan.body, outputs[i]).type;
       type.add(ir::kTime);
       sum += (at_once_[at(id)] ? 1 : 2) * width_ * numbers(type, plan_.chunk[at(id)]);
@@ -197,6 +208,7 @@ class Account {
   std::vector<bool> varies_;    // sequences differ in it
   std::vector<bool>
       at_once_;  // scans whose values are written where they stay, not position by position first
+  Replays replays_;
   std::int64_t now_ = 0, peak_ = 0;
 };
 

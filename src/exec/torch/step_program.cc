@@ -25,12 +25,15 @@ class StepCompiler {
         nodes_(graph.bodies[static_cast<std::size_t>(scan.body)].nodes),
         results_(graph.bodies[static_cast<std::size_t>(scan.body)].outputs),
         states_(static_cast<std::int32_t>(scan.inits.size())),
-        p_(program) {}
+        p_(program) {
+    for (std::size_t k = 0; k < results_.size(); ++k)
+      if (is_wanted(k)) wanted_.push_back(results_[k]);
+  }
 
   bool compile() {
     const std::int32_t first_fixed = 1 + 2 * states_ + static_cast<std::int32_t>(scan_.sequences.size());
     Assembler a(graph_, nodes_, 1, first_fixed);
-    const std::vector<bool> live = ir::live_nodes(graph_, scan_.body, results_),
+    const std::vector<bool> live = ir::live_nodes(graph_, scan_.body, wanted_),
                             varies = ir::varying_nodes(graph_, scan_);
     const auto is_made = [&](NodeId id) {
       return live[static_cast<std::size_t>(id)] && varies[static_cast<std::size_t>(id)];
@@ -38,7 +41,7 @@ class StepCompiler {
     const auto count = static_cast<NodeId>(nodes_.size());
     for (NodeId id = 0; id < count; ++id)
       if (is_made(id)) ir::for_each_operand(graph_, node(id), [&](NodeId in) { a.will_read(in); });
-    for (const NodeId id : results_) a.will_read(id);
+    for (const NodeId id : wanted_) a.will_read(id);
     std::vector<NodeId> added;  // by state: what its sum is made of
     for (std::int32_t k = 0; k < states_; ++k) {
       added.push_back(added_to(k, a));
@@ -59,7 +62,7 @@ class StepCompiler {
         return false;
     }
     // New states and what each position gives leave for memories of their own, numbered after the fixed values: all of them are met first.
-    for (const NodeId id : results_)
+    for (const NodeId id : wanted_)
       if (!is_sum(id)) a.view(id);
     for (std::int32_t k = 0; k < states_; ++k) {
       const auto at = static_cast<std::size_t>(k);
@@ -72,6 +75,7 @@ class StepCompiler {
     }
     const std::int32_t first_output = first_fixed + static_cast<std::int32_t>(a.reads().size());
     for (auto k = static_cast<std::size_t>(states_); k < results_.size(); ++k) {
+      if (!is_wanted(k)) continue;
       const NodeId id = results_[k];
       a.store(id, a.contiguous(first_output + static_cast<std::int32_t>(k) - states_, node(id).type.axes));
     }
@@ -82,6 +86,11 @@ class StepCompiler {
 
  private:
   [[nodiscard]] const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
+
+  [[nodiscard]] bool is_wanted(std::size_t k) const {
+    const auto states = static_cast<std::size_t>(states_);
+    return k < states || p_.without_.empty() || !p_.without_[k - states];
+  }
 
   // What is added to state k at each step, where nothing else is done with it: gradients of what all steps share. Else -1.
   [[nodiscard]] NodeId added_to(std::int32_t k, const Assembler& a) const {
@@ -103,26 +112,34 @@ class StepCompiler {
   const std::vector<NodeId>& results_;
   const std::int32_t states_;
   StepProgram& p_;
+  std::vector<NodeId> wanted_;  // results
 };
 
-std::optional<StepProgram> StepProgram::make(const ir::Graph& graph, int body, const ir::Scan& scan) {
+std::optional<StepProgram> StepProgram::make(const ir::Graph& graph, int body, const ir::Scan& scan,
+                                             const std::vector<bool>& without) {
   StepProgram program;
+  program.without_ = without;
   if (!StepCompiler(graph, body, scan, program).compile()) return std::nullopt;
   return program;
 }
 
 namespace {
 
+std::int64_t whole_lines(std::int64_t numbers) { return (numbers + kAlign - 1) / kAlign * kAlign; }
+
 // Numbers of one position, and how far it is from one sequence and position to the next.
 template <class T>
 struct Rows {
-  T* at;
-  std::int64_t row, position;
-  explicit Rows(const at::Tensor& x)
-      : at(x.data_ptr<T>()), row(x.size(0) > 1 ? x.stride(0) : 0), position(x.stride(1)) {}
+  T* at = nullptr;
+  std::int64_t row = 0, position = 0;
+  explicit Rows(const at::Tensor& x) {
+    if (x.defined()) *this = {x.data_ptr<T>(), x.size(0) > 1 ? x.stride(0) : 0, x.stride(1)};
+  }
+  Rows(T* where, std::int64_t r, std::int64_t p) : at(where), row(r), position(p) {}
+  [[nodiscard]] T* of(std::int64_t r, std::int64_t t) const {
+    return at ? at + r * row + t * position : nullptr;
+  }
 };
-
-}  // namespace
 
 template <class T>
 void add_final(const at::Tensor& finals, std::int64_t row, const T* state) {
@@ -130,75 +147,188 @@ void add_final(const at::Tensor& finals, std::int64_t row, const T* state) {
   for (std::int64_t n = 0; n < finals.size(1); ++n) sum[n] += state[n];
 }
 
+}  // namespace
+
+std::int64_t StepProgram::mark_numbers() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t size : state_sizes_) sum += whole_lines(size);
+  return sum;
+}
+
+// A program with the memories of one thread.
 template <class T>
-void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reverse, Values& out) const {
-  const std::int64_t length = sequence.length();
-  const std::size_t states = state_sizes_.size(), items = in.sequences.size(), fixed = in.fixed.size();
-  const bool* const begins = sequence.packed() ? sequence.begins().const_data_ptr<bool>() : nullptr;
-  std::vector<Rows<T>> sequences(in.sequences.begin(), in.sequences.end()),
-      outputs(out.outputs.begin(), out.outputs.end());
-  std::int64_t carried = 0;
-  for (const std::int64_t size : state_sizes_) carried += (size + kAlign - 1) / kAlign * kAlign;
-
-  at::parallel_for(0, sequence.batch(), 1, [&](std::int64_t from, std::int64_t to) {
-    const Scratch<T> memory(code_.scratch + 2 * carried);
-    std::vector<T*> bases(1 + 2 * states + items + fixed + outputs.size());
-    T* next = bases[0] = memory.data();
-    next += code_.scratch;
-    for (std::size_t k = 0; k < 2 * states; ++k) {
-      bases[1 + k] = next;
-      next += (state_sizes_[k % states] + kAlign - 1) / kAlign * kAlign;
+class StepProgram::Machine {
+ public:
+  Machine(const StepProgram& program, const Inputs& in, const std::vector<at::Tensor>& outputs)
+      : p_(program),
+        in_(in),
+        states_(p_.state_sizes_.size()),
+        sequences_(in.sequences.begin(), in.sequences.end()),
+        outputs_(outputs.begin(), outputs.end()),
+        memory_(p_.code_.scratch + 2 * p_.mark_numbers()),
+        bases_(1 + 2 * states_ + sequences_.size() + in.fixed.size() + outputs.size()) {
+    T* next = bases_[0] = memory_.data();
+    next += p_.code_.scratch;
+    for (std::size_t k = 0; k < 2 * states_; ++k) {
+      bases_[1 + k] = next;
+      next += whole_lines(p_.state_sizes_[k % states_]);
     }
-    for (std::size_t k = 0; k < fixed; ++k)
-      bases[1 + 2 * states + items + k] = in.fixed[k].template data_ptr<T>();
+    for (std::size_t k = 0; k < in.fixed.size(); ++k)
+      bases_[first_item() + sequences_.size() + k] = in.fixed[k].template data_ptr<T>();
+  }
 
+  [[nodiscard]] T* state(std::size_t k) const { return bases_[1 + k]; }
+  // Where a document begins.
+  void begin() {
+    for (std::size_t k = 0; k < states_; ++k)
+      std::copy_n(in_.inits[k].template const_data_ptr<T>(), p_.state_sizes_[k], state(k));
+  }
+  void save(T* mark) const {
+    for (std::size_t k = 0; k < states_; ++k) {
+      std::copy_n(state(k), p_.state_sizes_[k], mark);
+      mark += whole_lines(p_.state_sizes_[k]);
+    }
+  }
+  void load(const T* mark) {
+    for (std::size_t k = 0; k < states_; ++k) {
+      std::copy_n(mark, p_.state_sizes_[k], state(k));
+      mark += whole_lines(p_.state_sizes_[k]);
+    }
+  }
+  void go_to(std::int64_t row, std::int64_t t) {
+    for (std::size_t k = 0; k < sequences_.size(); ++k) bases_[first_item() + k] = sequences_[k].of(row, t);
+    T** const outputs = bases_.data() + bases_.size() - outputs_.size();
+    for (std::size_t k = 0; k < outputs_.size(); ++k) outputs[k] = outputs_[k].of(row, t);
+  }
+  void set_item(std::size_t k, T* at) { bases_[first_item() + k] = at; }
+  void step() {
+    p_.code_.run(bases_.data());
+    for (std::size_t k = 0; k < states_; ++k)
+      if (!p_.sums_[k]) std::swap(bases_[1 + k], bases_[1 + states_ + k]);
+  }
+
+ private:
+  [[nodiscard]] std::size_t first_item() const { return 1 + 2 * states_; }
+
+  const StepProgram& p_;
+  const Inputs& in_;
+  std::size_t states_;
+  std::vector<Rows<T>> sequences_, outputs_;
+  Scratch<T> memory_;
+  std::vector<T*> bases_;
+};
+
+// States before the steps of one stretch from mark to mark.
+template <class T>
+class StepProgram::Replayed {
+ public:
+  Replayed(const Replay& replay, const bool* begins, std::int64_t length)
+      : marks_(*replay.marks),
+        begins_(begins),
+        length_(length),
+        numbers_(marks_.program->mark_numbers()),
+        machine_(*marks_.program, marks_.in, {}),
+        memory_(kMarked * numbers_) {
+    std::int64_t offset = 0;
+    for (const std::int64_t size : marks_.program->state_sizes_) {
+      offsets_.push_back(offset);
+      offset += whole_lines(size);
+    }
+  }
+  // State k before position t.
+  T* before(std::int64_t row, std::int64_t t, std::int32_t k) {
+    if (row != row_ || t / kMarked != stretch_) compute(row, t / kMarked);
+    return memory_.data() + t % kMarked * numbers_ + offsets_[static_cast<std::size_t>(k)];
+  }
+
+ private:
+  void compute(std::int64_t row, std::int64_t stretch) {
+    row_ = row;
+    stretch_ = stretch;
+    const std::int64_t from = stretch * kMarked, to = std::min(from + kMarked, length_);
+    machine_.load(marks_.states.template const_data_ptr<T>() +
+                  (row * marks_.states.size(1) + stretch) * numbers_);
+    for (std::int64_t t = from; t < to; ++t) {
+      if (t > from) {
+        machine_.go_to(row, t - 1);
+        machine_.step();
+        if (begins_ && begins_[row * length_ + t]) machine_.begin();
+      }
+      machine_.save(memory_.data() + (t - from) * numbers_);
+    }
+  }
+
+  const Marks& marks_;
+  const bool* begins_;
+  std::int64_t length_, numbers_;
+  Machine<T> machine_;
+  Scratch<T> memory_;
+  std::vector<std::int64_t> offsets_;
+  std::int64_t row_ = -1, stretch_ = -1;
+};
+
+template <class T>
+void StepProgram::run_rows(const Inputs& in, const Sequence& sequence, bool reverse, Values& out,
+                           const at::Tensor& marks, const Replay& replay) const {
+  const std::int64_t length = sequence.length();
+  const std::size_t states = state_sizes_.size();
+  const bool* const begins = sequence.packed() ? sequence.begins().const_data_ptr<bool>() : nullptr;
+  at::parallel_for(0, sequence.batch(), 1, [&](std::int64_t from, std::int64_t to) {
+    Machine<T> machine(*this, in, out.outputs);
+    std::optional<Replayed<T>> replayed;
+    if (replay.marks) replayed.emplace(replay, begins, length);
     for (std::int64_t row = from; row < to; ++row)
       for (std::int64_t i = 0; i < length; ++i) {
         const std::int64_t t = reverse ? length - 1 - i : i;
-        const bool fresh = i == 0 || (begins && begins[row * length + (reverse ? t + 1 : t)]);
-        for (std::size_t k = 0; k < states; ++k) {
-          T* const state = bases[1 + k];
+        if (i == 0 || (begins && begins[row * length + (reverse ? t + 1 : t)])) {
           // What a document carries at its end counts as its final state.
-          if (fresh && i > 0) add_final(out.finals[k], row, state);
-          if (fresh) std::copy_n(in.inits[k].template const_data_ptr<T>(), state_sizes_[k], state);
+          for (std::size_t k = 0; i > 0 && k < states; ++k) add_final(out.finals[k], row, machine.state(k));
+          machine.begin();
         }
-        for (std::size_t k = 0; k < items; ++k)
-          bases[1 + 2 * states + k] = sequences[k].at + row * sequences[k].row + t * sequences[k].position;
-        for (std::size_t k = 0; k < outputs.size(); ++k)
-          bases[1 + 2 * states + items + fixed + k] =
-              outputs[k].at + row * outputs[k].row + t * outputs[k].position;
-        code_.run(bases.data());
-        for (std::size_t k = 0; k < states; ++k)
-          if (!sums_[k]) std::swap(bases[1 + k], bases[1 + states + k]);
-        if (i + 1 == length)
-          for (std::size_t k = 0; k < states; ++k) add_final(out.finals[k], row, bases[1 + k]);
+        if (marks.defined() && t % kMarked == 0)
+          machine.save(marks.data_ptr<T>() + (row * marks.size(1) + t / kMarked) * marks.size(2));
+        machine.go_to(row, t);
+        for (std::size_t k = 0; k < replay.states.size(); ++k)
+          if (replay.states[k] >= 0) machine.set_item(k, replayed->before(row, t, replay.states[k]));
+        machine.step();
+        for (std::size_t k = 0; i + 1 == length && k < states; ++k)
+          add_final(out.finals[k], row, machine.state(k));
       }
   });
 }
 
 StepProgram::Values StepProgram::run(const ir::Graph& graph, const ir::Scan& scan, Inputs in,
-                                     const Sequence& sequence) const {
+                                     const Sequence& sequence, Marks* marks, const Replay* replay) const {
   RECORD_USER_SCOPE("gabbro::steps");
   const auto whole = [](std::vector<at::Tensor>& list) {
-    for (at::Tensor& x : list) x = x.contiguous();
+    for (at::Tensor& x : list)
+      if (x.defined()) x = x.contiguous();
   };
   whole(in.inits), whole(in.sequences), whole(in.fixed);
-  const at::TensorOptions options =
-      in.sequences.empty() ? in.inits.at(0).options() : in.sequences[0].options();
+  const at::TensorOptions options = in.inits.at(0).options();
   Values out;
   const std::vector<NodeId>& results = graph.bodies[static_cast<std::size_t>(scan.body)].outputs;
   for (std::size_t k = scan.inits.size(); k < results.size(); ++k) {
     std::vector<std::int64_t> sizes{sequence.batch(), sequence.length()};
     for (const AxisId axis : graph.node(scan.body, results[k]).type.axes)
       sizes.push_back(graph.axes[axis].size);
-    out.outputs.push_back(at::empty(sizes, options));
+    const bool is_made = without_.empty() || !without_[k - scan.inits.size()];
+    out.outputs.push_back(is_made ? at::empty(sizes, options) : at::Tensor());
   }
   for (const std::int64_t size : state_sizes_)
     out.finals.push_back(at::zeros({sequence.batch(), size}, options));
+  at::Tensor marked;
+  if (marks) {
+    whole(marks->in.fixed);
+    marks->in.inits = in.inits;
+    marks->in.sequences = in.sequences;
+    marked = marks->states =
+        at::empty({sequence.batch(), (sequence.length() + kMarked - 1) / kMarked, mark_numbers()}, options);
+  }
   if (options.dtype() == at::kDouble)
-    run_rows<double>(in, sequence, scan.reverse, out);
+    run_rows<double>(in, sequence, scan.reverse, out, marked, replay ? *replay : Replay());
   else
-    run_rows<float>(in, sequence, scan.reverse, out);
+    run_rows<float>(in, sequence, scan.reverse, out, marked, replay ? *replay : Replay());
   for (std::size_t k = 0; k < out.finals.size(); ++k)
     out.finals[k] = out.finals[k].sum(0).view(in.inits[k].sizes());
   return out;
