@@ -52,10 +52,8 @@ class Assembler {
     return at == readers_.end() ? 0 : at->second;
   }
 
-  /// Value `id` lies in memory `base`.
-  void give(ir::NodeId id, std::int32_t base, const ir::AxisList& axes) {
-    views_[id] = contiguous(base, axes);
-  }
+  /// Value `id` lies there.
+  void give(ir::NodeId id, const View& view) { views_[id] = view; }
   /// Makes value `id`; false: its op has no instruction.
   bool make(ir::NodeId id);
   /// Brings a value to a memory of its own, or makes it there.

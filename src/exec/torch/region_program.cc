@@ -27,12 +27,12 @@ std::optional<RegionProgram> RegionProgram::make(const ir::Graph& graph, const s
     type.remove(ir::kTime);
     program.widest_ = std::max(program.widest_, ir::elements(graph, type.axes));
   }
-  if (!program.assembled(1)) return std::nullopt;
+  if (!program.assembled(1, {})) return std::nullopt;
   return program;
 }
 
 // Memories: scratch, reads, exits.
-std::optional<Instructions> RegionProgram::assembled(std::int64_t positions) const {
+std::optional<Instructions> RegionProgram::assembled(std::int64_t positions, const Strides& strides) const {
   const auto reads = static_cast<std::int32_t>(region_->reads.size()),
              exits = static_cast<std::int32_t>(region_->exits.size());
   Assembler a(*graph_, *nodes_, positions, 1 + reads + exits);
@@ -42,7 +42,11 @@ std::optional<Instructions> RegionProgram::assembled(std::int64_t positions) con
   for (const NodeId id : region_->exits) a.will_read(id);
   for (std::int32_t i = 0; i < reads; ++i) {
     const NodeId id = region_->reads[static_cast<std::size_t>(i)];
-    a.give(id, 1 + i, type(id).axes);
+    Assembler::View place = a.contiguous(1 + i, type(id).axes);
+    if (!strides.empty())
+      std::copy(strides[static_cast<std::size_t>(i)].begin(), strides[static_cast<std::size_t>(i)].end(),
+                place.place.stride.begin());
+    a.give(id, place);
   }
   for (const NodeId id : region_->nodes)
     if (!a.make(id)) return std::nullopt;
@@ -55,9 +59,10 @@ std::optional<Instructions> RegionProgram::assembled(std::int64_t positions) con
   return a.finish();
 }
 
-const Instructions& RegionProgram::instructions(std::int64_t positions) {
-  if (const auto at = made_.find(positions); at != made_.end()) return at->second;
-  return made_.emplace(positions, *assembled(positions)).first->second;
+const Instructions& RegionProgram::instructions(std::int64_t positions, const Strides& strides) {
+  const auto key = std::make_pair(positions, strides);
+  if (const auto at = made_.find(key); at != made_.end()) return at->second;
+  return made_.emplace(key, *assembled(positions, strides)).first->second;
 }
 
 bool RegionProgram::all_differ(const std::vector<at::Tensor>& reads) const {
@@ -74,7 +79,7 @@ bool RegionProgram::all_differ(const std::vector<at::Tensor>& reads) const {
 
 template <class T>
 void RegionProgram::run_rows(const std::vector<at::Tensor>& reads, const std::vector<at::Tensor>& exits,
-                             std::int64_t length, std::int64_t positions) {
+                             std::int64_t length, std::int64_t positions, const Strides& strides) {
   struct Memory {
     T* at;
     std::int64_t row, position;  // how far it is to the next
@@ -94,9 +99,9 @@ void RegionProgram::run_rows(const std::vector<at::Tensor>& reads, const std::ve
   }
   for (std::size_t i = 0; i < exits.size(); ++i) add(exits[i], region_->exits[i]);
 
-  const Instructions& whole = instructions(positions);
+  const Instructions& whole = instructions(positions, strides);
   const std::int64_t left = length % positions;
-  const Instructions& rest = left > 0 ? instructions(left) : whole;
+  const Instructions& rest = left > 0 ? instructions(left, strides) : whole;
   const std::int64_t scratch = std::max(whole.scratch, rest.scratch);
   at::parallel_for(0, exits[0].size(0), 1, [&](std::int64_t from, std::int64_t to) {
     const Scratch<T> memory(scratch);
@@ -115,13 +120,20 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
                                            std::int64_t length, std::int64_t positions) {
   RECORD_USER_SCOPE("gabbro::region");
   if (batch > 1 && !all_differ(reads)) return {};
+  Strides strides;
   for (std::size_t i = 0; i < reads.size(); ++i) {
-    // Every number in its place: values may be repeated along axes.
+    // Numbers are read where they lie, repeated along axes or not, but for those that are far from the next along every axis.
     std::vector<std::int64_t> sizes;
     if (type(region_->reads[i]).time()) sizes.push_back(reads[i].size(0));
     for (const ir::AxisId axis : type(region_->reads[i]).axes)
       sizes.push_back(axis == ir::kTime ? length : graph_->axes[axis].size);
-    reads[i] = reads[i].expand(sizes).contiguous();
+    at::Tensor& x = reads[i];
+    x = x.expand(sizes);
+    const std::int64_t first = type(region_->reads[i]).time() ? 1 : 0;
+    bool is_near = x.numel() <= 1;
+    for (std::int64_t d = first; d < x.dim(); ++d) is_near = is_near || (x.size(d) > 1 && x.stride(d) <= 1);
+    if (!is_near) x = x.contiguous();
+    strides.push_back(x.strides().slice(static_cast<std::size_t>(first)).vec());
   }
   std::vector<at::Tensor> exits;
   const at::TensorOptions options = reads.at(0).options();
@@ -134,9 +146,9 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
   if (positions <= 0) positions = std::max<std::int64_t>(1, kNumbers / widest_);
   positions = std::min(positions, length);
   if (options.dtype() == at::kDouble)
-    run_rows<double>(reads, exits, length, positions);
+    run_rows<double>(reads, exits, length, positions, strides);
   else
-    run_rows<float>(reads, exits, length, positions);
+    run_rows<float>(reads, exits, length, positions, strides);
   for (std::size_t i = 0; i < exits.size(); ++i)
     if (!type(region_->exits[i]).time()) exits[i] = exits[i].sum(0);
   return exits;

@@ -14,7 +14,7 @@
 namespace gabbro::exec::torch {
 
 /// What a region computes for some positions of a sequence at a time, so that what lies between its nodes stays in the cache. For one thread of
-/// calls: instructions for a number of positions are made when they are first needed.
+/// calls: instructions for a number of positions, and for reads that lie as they do, are made when they are first needed.
 class RegionProgram {
  public:
   /// None when the region has pairs of positions, or an op without an instruction. `nodes` and `region` outlive it.
@@ -30,12 +30,13 @@ class RegionProgram {
  private:
   RegionProgram(const ir::Graph& graph, const std::vector<ir::Node>& nodes, const Region& region)
       : graph_(&graph), nodes_(&nodes), region_(&region) {}
-  [[nodiscard]] std::optional<Instructions> assembled(std::int64_t positions) const;
-  const Instructions& instructions(std::int64_t positions);
+  using Strides = std::vector<std::vector<std::int64_t>>;  // by read: of its axes
+  [[nodiscard]] std::optional<Instructions> assembled(std::int64_t positions, const Strides& strides) const;
+  const Instructions& instructions(std::int64_t positions, const Strides& strides);
   [[nodiscard]] bool all_differ(const std::vector<at::Tensor>& reads) const;
   template <class T>
   void run_rows(const std::vector<at::Tensor>& reads, const std::vector<at::Tensor>& exits,
-                std::int64_t length, std::int64_t positions);
+                std::int64_t length, std::int64_t positions, const Strides& strides);
   [[nodiscard]] const ir::Type& type(ir::NodeId id) const {
     return (*nodes_)[static_cast<std::size_t>(id)].type;
   }
@@ -43,8 +44,9 @@ class RegionProgram {
   const ir::Graph* graph_;
   const std::vector<ir::Node>* nodes_;
   const Region* region_;
-  std::int64_t widest_ = 1;                    // numbers of a value at one position
-  std::map<std::int64_t, Instructions> made_;  // by number of positions
+  std::int64_t widest_ = 1;  // numbers of a value at one position
+  std::map<std::pair<std::int64_t, Strides>, Instructions>
+      made_;  // by number of positions, and how reads lie
 };
 
 }  // namespace gabbro::exec::torch

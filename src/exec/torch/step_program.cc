@@ -57,7 +57,7 @@ class StepCompiler {
       const Node& n = node(id);
       if (n.type.time() || n.type.past()) return false;
       if (n.op == Op::kArg)
-        a.give(id, 1 + n.index + (n.index < states_ ? 0 : states_), n.type.axes);
+        a.give(id, a.contiguous(1 + n.index + (n.index < states_ ? 0 : states_), n.type.axes));
       else if (!a.make(id))
         return false;
     }
