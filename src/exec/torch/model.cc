@@ -2,14 +2,18 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/Allocator.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <map>
+#include <memory>
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
@@ -342,10 +346,41 @@ Result<bool> check_device(const std::string& device) {
                             : "this libtorch was built for the CPU alone; use cpu");
 }
 
+#if defined(__GLIBC__) && (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3))
+#define GABBRO_LINE_ALLOCATOR  // before, allocators had another interface
+namespace {
+
+// Memory at cache lines from malloc. The library asks for it by posix_memalign, whose blocks of glibc before 2.38 do not fit where one of the
+// same size was freed: the heap grew to one and a half of what was in use.
+class LineAllocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t bytes) override {
+    constexpr std::size_t kLine = 64;
+    const c10::Device cpu(c10::kCPU);
+    if (bytes == 0) return {nullptr, cpu};
+    std::size_t space = bytes + kLine;
+    void* const block = std::malloc(space);
+    TORCH_CHECK(block, "not enough memory: ", bytes, " bytes");
+    void* at = block;
+    std::align(kLine, bytes, at, space);
+    return {at, block, &std::free, cpu};
+  }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+};
+
+}  // namespace
+#endif
+
 void keep_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+#ifdef GABBRO_LINE_ALLOCATOR
+  static LineAllocator allocator;
+  c10::SetAllocator(c10::kCPU, &allocator, /*priority=*/1);
 #endif
 }
 

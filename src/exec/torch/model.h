@@ -26,8 +26,8 @@ std::optional<Precision> precision_of(std::string_view name);
 /// Whether models can run on `device`. Errors: "device": not "cpu", "cuda" or "cuda:N"; no such GPU here.
 Result<bool> check_device(const std::string& device);
 
-/// Lets the process keep freed memory: large tensors come and go with every step, and handing their pages back each time costs about a tenth of it.
-/// To be called first in main. Nothing happens without glibc.
+/// Lets the process keep freed memory: large tensors come and go with every step, and handing their pages back each time costs about a tenth of it; and lets what was freed serve
+/// for what is as large. To be called first in main. Nothing happens without glibc.
 void keep_memory();
 
 struct ModelOptions {
