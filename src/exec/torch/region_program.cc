@@ -122,7 +122,7 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
   if (batch > 1 && !all_differ(reads)) return {};
   Strides strides;
   for (std::size_t i = 0; i < reads.size(); ++i) {
-    // Numbers are read where they lie, repeated along axes or not, but for those that are far from the next along every axis.
+    // Numbers are read where they lie, repeated along axes or not; those that are not side by side along the last axis are brought there.
     std::vector<std::int64_t> sizes;
     if (type(region_->reads[i]).time()) sizes.push_back(reads[i].size(0));
     for (const ir::AxisId axis : type(region_->reads[i]).axes)
@@ -130,9 +130,9 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
     at::Tensor& x = reads[i];
     x = x.expand(sizes);
     const std::int64_t first = type(region_->reads[i]).time() ? 1 : 0;
-    bool is_near = x.numel() <= 1;
-    for (std::int64_t d = first; d < x.dim(); ++d) is_near = is_near || (x.size(d) > 1 && x.stride(d) <= 1);
-    if (!is_near) x = x.contiguous();
+    std::int64_t last = x.dim() - 1;
+    while (last > first && x.size(last) == 1) --last;
+    if (last >= first && x.size(last) > 1 && x.stride(last) > 1) x = x.contiguous();
     strides.push_back(x.strides().slice(static_cast<std::size_t>(first)).vec());
   }
   std::vector<at::Tensor> exits;
