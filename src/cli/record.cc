@@ -175,6 +175,10 @@ int run_report(const RecordCommand& c) {
   });
   if (!html) return failed("report", html.error());
   const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
+  if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {
+    std::error_code error;  // what cannot be made is said by the file
+    std::filesystem::create_directories(folder, error);
+  }
   if (const auto ok = replace_file(out, *html); !ok) return failed("report", ok.error());
   fmt::print("{}\n", out);
   return kValid;

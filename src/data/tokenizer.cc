@@ -23,9 +23,8 @@ Tokenizer::~Tokenizer() = default;
 
 Result<Tokenizer> Tokenizer::from_bytes(std::string bytes) {
   auto model = std::make_unique<Model>();
-  const auto status = model->processor.LoadFromSerializedProto(bytes);
-  if (!status.ok())
-    return fail("tokenizer", fmt::format("not a SentencePiece model: {}", status.error_message()));
+  if (!model->processor.LoadFromSerializedProto(bytes).ok())
+    return fail("tokenizer", "not a SentencePiece model", "a tokenizer.model, as Llama-2's");
   if (model->processor.eos_id() < 0)
     return fail("tokenizer", "the vocabulary has no end-of-text piece", "documents are told apart by </s>");
   return Tokenizer(std::move(model), std::move(bytes));
