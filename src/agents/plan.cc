@@ -52,16 +52,19 @@ std::string renamed(const std::string& text, const std::string& from, const std:
   return out;
 }
 
-void mend_names(Plan& plan, const Base& base, const lang::Library& library) {
-  const auto rewritten = [&](const PlannedUnit& unit, const lang::Item& item) {
+// A unit of the parent's own may be written anew with its interface in a mutation.
+bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const Base& base) {
+  return std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
     const auto* own = std::get_if<lang::Unit>(&item.value);
-    return own && base.mode == "mutation" && edit::shape_of(own->inputs, own->outputs) == shape(unit);
-  };
+    const bool anew =
+        own && base.mode == "mutation" && edit::shape_of(own->inputs, own->outputs) == shape(unit);
+    return lang::item_name(item) == name && !anew;
+  });
+}
+
+void mend_names(Plan& plan, const Base& base, const lang::Library& library) {
   const auto taken = [&](const PlannedUnit& unit, const std::string& name) {
-    return is_known(name, library) ||
-           std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
-             return lang::item_name(item) == name && !rewritten(unit, item);
-           });
+    return is_known(name, library) || is_taken_by_parent(name, unit, base);
   };
   for (PlannedUnit& unit : plan.units) {
     if (is_legal_name(unit.name) && taken(unit, unit.name)) {
@@ -93,16 +96,12 @@ Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::
   if (is_known(unit.name, library))
     return fail("plan", fmt::format("{} is a name of the library", unit.name),
                 "give the new unit a name of its own");
-  for (const lang::Item& item : base.program.items) {
-    if (lang::item_name(item) != unit.name) continue;
-    const auto* own = std::get_if<lang::Unit>(&item.value);
-    if (!own || base.mode != "mutation" || edit::shape_of(own->inputs, own->outputs) != shape(unit))
-      return fail(
-          "plan",
-          fmt::format("{} is a name of a parent's own, with another interface or part of what is crossed",
-                      unit.name),
-          "give the new unit a name of its own");
-  }
+  if (is_taken_by_parent(unit.name, unit, base))
+    return fail(
+        "plan",
+        fmt::format("{} is a name of a parent's own, with another interface or part of what is crossed",
+                    unit.name),
+        "give the new unit a name of its own");
   if (unit.inputs.empty() || unit.inputs.size() > 8 || unit.results.size() > 8)
     return fail("plan",
                 fmt::format("{} has {} inputs and {} results", unit.name, unit.inputs.size(),

@@ -458,28 +458,33 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
 
 // Names are said to the planner first; of its last reply they are put right.
 TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
-  const std::pair<const char*, const char*> cases[] = {
-      {R"({"name": "GLA", "inputs": ["x"], "results": [], "uses": [], "does": "d"})", "name of the library"},
-      {R"({"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["Unheard"], "does": "d"})",
-       "neither planned nor known"},
-      {R"({"name": "LeakyMemory", "inputs": ["x", "x", "t"], "results": ["x"], "uses": [], "does": "d"})",
-       "cannot name"},
+  struct Case {
+    const char *name, *rest, *reason, *mended;
   };
-  for (const auto& [unit, reason] : cases) {
-    SCOPED_TRACE(unit);
-    const bool taken = std::string(unit).find("GLA") != std::string::npos;
-    const std::string name = taken ? "GLA2" : "LeakyMemory";
+  const Case cases[] = {
+      {"GLA", R"("inputs": ["x"], "results": [], "uses": [])", "name of the library", "GLA2"},
+      {"linear", R"("inputs": ["x"], "results": [], "uses": [])", "name of the library", "linear2"},
+      {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["Unheard"])", "neither planned nor known",
+       "LeakyMemory"},
+      {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["LeakyMemory"])", "circle: LeakyMemory",
+       "LeakyMemory"},
+      {"LeakyMemory", R"("inputs": ["x", "x", "t"], "results": ["x"], "uses": [])", "cannot name",
+       "LeakyMemory"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(std::string(c.name) + ": " + c.reason);
+    const std::string name = c.name, mended = c.mended;
     Script s;
     fill_happy(s);
-    s.lines["planner"] = {std::string(R"({"units": [)") + unit + R"(], "instance": ")" +
-                          (taken ? "GLA" : "LeakyMemory") + "\"}"};
-    s.lines["coder"] = {"unit " + name +
+    s.lines["planner"] = {R"({"units": [{"name": ")" + name + "\", " + c.rest +
+                          R"(, "does": "d"}], "instance": ")" + name + "\"}"};
+    s.lines["coder"] = {"unit " + mended +
                         "(x: [t, D]) -> [t, D]:\n    return linear(sum(past(x), over=s), D)\n"};
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
-    EXPECT_NE(r.program.find("mixer=" + name), std::string::npos) << r.program;
+    EXPECT_NE(r.program.find("mixer=" + mended), std::string::npos) << r.program;
     EXPECT_EQ(s.count("planner"), 3);
-    for (const int n : {1, 2}) EXPECT_NE(s.last_said_to("planner", n).find(reason), std::string::npos);
+    for (const int n : {1, 2}) EXPECT_NE(s.last_said_to("planner", n).find(c.reason), std::string::npos);
   }
 }
 

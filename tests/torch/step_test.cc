@@ -103,22 +103,30 @@ TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
   }
 }
 
-// None of them falls back to calls of ATen without a word.
-TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
-  int recurrent = 0;
+// Calls f(elaboration) for every unit of the zoo that exists on its own.
+template <class F>
+void for_each_unit(F f) {
   for (const zoo::Entry& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items) {
       const auto* unit = std::get_if<lang::Unit>(&item.value);
       if (!unit) continue;
       SCOPED_TRACE(unit->name);
       lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), {.width = 64});
-      if (!e.ok() || e.graph.scans.empty()) continue;
-      Sequences s = random_sequences(e, 1, 2, 3);
-      with_gradients(e, s);
-      const auto [made, all] = programs(e.graph);
-      EXPECT_EQ(made, all);
-      ++recurrent;
+      if (e.ok()) f(std::move(e));
     }
+}
+
+// None of them falls back to calls of ATen without a word.
+TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
+  int recurrent = 0;
+  for_each_unit([&](lang::Elaboration e) {
+    if (e.graph.scans.empty()) return;
+    Sequences s = random_sequences(e, 1, 2, 3);
+    with_gradients(e, s);
+    const auto [made, all] = programs(e.graph);
+    EXPECT_EQ(made, all);
+    ++recurrent;
+  });
   EXPECT_GE(recurrent, 20);
 }
 
@@ -146,28 +154,22 @@ TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
 // The same of what is computed position by position, with its gradient, but for tables.
 TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
   int all = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files())
-    for (const lang::Item& item : zoo::program(entry.file)->items) {
-      const auto* unit = std::get_if<lang::Unit>(&item.value);
-      if (!unit) continue;
-      SCOPED_TRACE(unit->name);
-      lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), {.width = 64});
-      if (!e.ok()) continue;
-      Sequences s = random_sequences(e, 1, 2, 3);
-      const std::vector<ir::NodeId> wanted = with_gradients(e, s);
-      const exec::torch::Plan plan =
-          exec::torch::make_plan(e.graph, ir::live_nodes(e.graph, 0, wanted), wanted, {});
-      const std::vector<ir::Node>& nodes = e.graph.bodies[0].nodes;
-      for (const exec::torch::Region& region : plan.regions) {
-        if (region.pairs || region.nodes.empty()) continue;
-        ++all;
-        const bool has_table = std::any_of(region.nodes.begin(), region.nodes.end(), [&](ir::NodeId id) {
-          const ir::Op op = nodes[static_cast<std::size_t>(id)].op;
-          return op == ir::Op::kTopK || op == ir::Op::kLookup || op == ir::Op::kScatter;
-        });
-        EXPECT_EQ(exec::torch::RegionProgram::make(e.graph, nodes, region).has_value(), !has_table);
-      }
+  for_each_unit([&](lang::Elaboration e) {
+    Sequences s = random_sequences(e, 1, 2, 3);
+    const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+    const exec::torch::Plan plan =
+        exec::torch::make_plan(e.graph, ir::live_nodes(e.graph, 0, wanted), wanted, {});
+    const std::vector<ir::Node>& nodes = e.graph.bodies[0].nodes;
+    for (const exec::torch::Region& region : plan.regions) {
+      if (region.pairs || region.nodes.empty()) continue;
+      ++all;
+      const bool has_table = std::any_of(region.nodes.begin(), region.nodes.end(), [&](ir::NodeId id) {
+        const ir::Op op = nodes[static_cast<std::size_t>(id)].op;
+        return op == ir::Op::kTopK || op == ir::Op::kLookup || op == ir::Op::kScatter;
+      });
+      EXPECT_EQ(exec::torch::RegionProgram::make(e.graph, nodes, region).has_value(), !has_table);
     }
+  });
   EXPECT_GE(all, 60);
 }
 
