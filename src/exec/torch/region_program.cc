@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "exec/torch/rows.h"
 #include "exec/torch/scratch.h"
 
 namespace gabbro::exec::torch {
@@ -80,24 +81,13 @@ bool RegionProgram::all_differ(const std::vector<at::Tensor>& reads) const {
 template <class T>
 void RegionProgram::run_rows(const std::vector<at::Tensor>& reads, const std::vector<at::Tensor>& exits,
                              std::int64_t length, std::int64_t positions, const Strides& strides) {
-  struct Memory {
-    T* at;
-    std::int64_t row, position;  // how far it is to the next
-  };
-  std::vector<Memory> memories;
-  const auto add = [&](const at::Tensor& x, NodeId id) {
-    const bool time = type(id).time();
-    const bool rows = x.size(0) > 1 && (time || memories.size() >= reads.size());
-    memories.push_back({x.data_ptr<T>(), rows ? x.stride(0) : 0, time ? x.stride(1) : 0});
-  };
+  std::vector<Rows<T>> memories;
   for (std::size_t i = 0; i < reads.size(); ++i) {
-    const at::Tensor& x = reads[i];
-    if (x.dim() == 0)
-      memories.push_back({x.data_ptr<T>(), 0, 0});
-    else
-      add(x, region_->reads[i]);
+    const bool time = type(region_->reads[i]).time();
+    memories.push_back(Rows<T>::of_tensor(reads[i], /*batch=*/time, time));
   }
-  for (std::size_t i = 0; i < exits.size(); ++i) add(exits[i], region_->exits[i]);
+  for (std::size_t i = 0; i < exits.size(); ++i)
+    memories.push_back(Rows<T>::of_tensor(exits[i], /*batch=*/true, type(region_->exits[i]).time()));
 
   const Instructions& whole = instructions(positions, strides);
   const std::int64_t left = length % positions;
@@ -109,8 +99,7 @@ void RegionProgram::run_rows(const std::vector<at::Tensor>& reads, const std::ve
     bases[0] = memory.data();
     for (std::int64_t row = from; row < to; ++row)
       for (std::int64_t begin = 0; begin < length; begin += positions) {
-        for (std::size_t i = 0; i < memories.size(); ++i)
-          bases[1 + i] = memories[i].at + row * memories[i].row + begin * memories[i].position;
+        for (std::size_t i = 0; i < memories.size(); ++i) bases[1 + i] = memories[i].of(row, begin);
         (begin + positions <= length ? whole : rest).run(bases.data());
       }
   });

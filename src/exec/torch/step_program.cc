@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "exec/torch/rows.h"
 #include "exec/torch/scratch.h"
 #include "ir/op.h"
 
@@ -127,19 +128,12 @@ namespace {
 
 std::int64_t whole_lines(std::int64_t numbers) { return (numbers + kAlign - 1) / kAlign * kAlign; }
 
-// Numbers of one position, and how far it is from one sequence and position to the next.
 template <class T>
-struct Rows {
-  T* at = nullptr;
-  std::int64_t row = 0, position = 0;
-  explicit Rows(const at::Tensor& x) {
-    if (x.defined()) *this = {x.data_ptr<T>(), x.size(0) > 1 ? x.stride(0) : 0, x.stride(1)};
-  }
-  Rows(T* where, std::int64_t r, std::int64_t p) : at(where), row(r), position(p) {}
-  [[nodiscard]] T* of(std::int64_t r, std::int64_t t) const {
-    return at ? at + r * row + t * position : nullptr;
-  }
-};
+std::vector<Rows<T>> rows_of(const std::vector<at::Tensor>& list) {
+  std::vector<Rows<T>> out;
+  for (const at::Tensor& x : list) out.push_back(Rows<T>::of_tensor(x, /*batch=*/true, /*time=*/true));
+  return out;
+}
 
 template <class T>
 void add_final(const at::Tensor& finals, std::int64_t row, const T* state) {
@@ -163,8 +157,8 @@ class StepProgram::Machine {
       : p_(program),
         in_(in),
         states_(p_.state_sizes_.size()),
-        sequences_(in.sequences.begin(), in.sequences.end()),
-        outputs_(outputs.begin(), outputs.end()),
+        sequences_(rows_of<T>(in.sequences)),
+        outputs_(rows_of<T>(outputs)),
         memory_(p_.code_.scratch + 2 * p_.mark_numbers()),
         bases_(1 + 2 * states_ + sequences_.size() + in.fixed.size() + outputs.size()) {
     T* next = bases_[0] = memory_.data();
