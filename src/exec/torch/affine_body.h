@@ -5,6 +5,7 @@
 
 #include "exec/torch/affine_kernel.h"
 #include "exec/torch/kernel_functions.h"
+#include "exec/torch/lanes.h"
 
 namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 
@@ -82,12 +83,12 @@ class Kernel {
   }
 
  private:
-  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T)), kVectors = 2,
-                       kBlock = kLanes * kVectors;
+  using L = Lanes<T>;
+  using Vector = typename L::Vector;
+  static constexpr int kLanes = L::kCount, kVectors = 2, kBlock = kLanes * kVectors;
   static_assert(kBlock <= kColumns && kRows % kLanes == 0);
-  typedef T Vector __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
-  static Vector load(const T* x) { return *reinterpret_cast<const Vector*>(x); }
-  static void store(T* x, const Vector& y) { *reinterpret_cast<Vector*>(x) = y; }
+  static Vector load(const T* x) { return L::load(x); }
+  static void store(T* x, const Vector& y) { L::store(x, y); }
 
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(state_) * sizeof(T); }
   [[nodiscard]] bool begins(std::int64_t t) const { return t == 0 || (t_.begins && t_.begins[t]); }
@@ -239,24 +240,6 @@ class Kernel {
     }
   }
 
-  // Lanes of groups of 2 s: the sums of pairs s apart, those of a before those of b.
-  template <int s, std::size_t... i>
-  static Vector combine(const Vector& a, const Vector& b, std::index_sequence<i...>) {
-    constexpr int g = 2 * s, w = kLanes;
-    return __builtin_shufflevector(
-               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) : w + static_cast<int>(i) - s)...) +
-           __builtin_shufflevector(
-               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) + s : w + static_cast<int>(i))...);
-  }
-  // The sums of n vectors, lane by lane.
-  template <int n, class F>
-  static Vector tree(std::int64_t row, const F& f) {
-    if constexpr (n == 1)
-      return f(row);
-    else
-      return combine<n / 2>(tree<n / 2>(row, f), tree<n / 2>(row + n / 2, f),
-                            std::make_index_sequence<kLanes>());
-  }
   // sums[k] = S[k] . y
   void apply(const T* s, const T* y, T* sums) const {
     Vector v[kVectors];
@@ -266,7 +249,7 @@ class Kernel {
       for (int j = 1; j < kVectors; ++j) sum += load(s + k * kBlock + j * kLanes) * v[j];
       return sum;
     };
-    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, tree<kLanes>(k, of_row));
+    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, L::sums(k, of_row));
   }
   // sums[k] = sum_v G[k, v] S[k, v] av[v]
   void match(const T* g, const T* s, const T* av, T* sums) const {
@@ -279,7 +262,7 @@ class Kernel {
       }
       return sum;
     };
-    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, tree<kLanes>(k, of_row));
+    for (std::int64_t k = 0; k < t_.k; k += kLanes) store(sums + k, L::sums(k, of_row));
   }
 
   // ---- positions

@@ -1,2 +1,5 @@
 #define GABBRO_KERNEL_NAMESPACE step_avx512
+namespace {
+constexpr int kBytes = 64;
+}
 #include "exec/torch/step_body.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "exec/torch/kernel_functions.h"
+#include "exec/torch/lanes.h"
 #include "exec/torch/step_kernel.h"
 
 namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
@@ -80,8 +81,49 @@ inline Inner inner_of(const Instruction& i) {
   return {i.size[l], i.out.stride[l], i.in[0].stride[l], i.in[1].stride[l], i.in[2].stride[l]};
 }
 
+// out[r] = c[r] + a[r] b for as many columns as kVectors vectors hold: b stays in registers while the rows go by.
+template <int kVectors, bool kAdds, class T>
+void outer_columns(T* out, std::int64_t dout, const T* a, std::int64_t da, const T* b, const T* c,
+                   std::int64_t dc, std::int64_t rows) {
+  using L = Lanes<T>;
+  typename L::Vector y[kVectors];
+  for (int v = 0; v < kVectors; ++v) y[v] = L::load(b + v * L::kCount);
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (int v = 0; v < kVectors; ++v) {
+      const auto product = a[r * da] * y[v];
+      L::store(out + r * dout + v * L::kCount,
+               kAdds ? product + L::load(c + r * dc + v * L::kCount) : product);
+    }
+}
+
+// Outer products of the last two loops, a b or a b + c; false: the loops are none. `c`: the place of what is added; null: nothing.
+template <bool kAdds, class T>
+bool outer_product(const Instruction& i, T* const* bases, const Instruction::Place* added) {
+  constexpr std::int64_t kCount = Lanes<T>::kCount;
+  if (i.loops < 2) return false;
+  const auto l = static_cast<std::size_t>(i.loops - 2);
+  const std::int64_t n = i.size[l + 1], rows = i.size[l], dout = i.out.stride[l];
+  const bool swapped = i.in[0].stride[l + 1] == 1;
+  const Instruction::Place &column = i.in[swapped ? 1 : 0], &row = i.in[swapped ? 0 : 1];
+  if (n % kCount != 0 || i.out.stride[l + 1] != 1 || dout == 0 || column.stride[l + 1] != 0 ||
+      row.stride[l + 1] != 1 || row.stride[l] != 0 || (kAdds && added->stride[l + 1] != 1))
+    return false;
+  const std::int64_t da = column.stride[l], dc = kAdds ? added->stride[l] : 0;
+  outer_loops<2>(i, bases, [&](T* out, const T* first, const T* second, const T* third) {
+    const T *a = swapped ? second : first, *b = swapped ? first : second, *c = added == &i.out ? out : third;
+    std::int64_t k = 0;
+    for (; k + 4 * kCount <= n; k += 4 * kCount)
+      outer_columns<4, kAdds>(out + k, dout, a, da, b + k, c + k, dc, rows);
+    for (; k + 2 * kCount <= n; k += 2 * kCount)
+      outer_columns<2, kAdds>(out + k, dout, a, da, b + k, c + k, dc, rows);
+    for (; k < n; k += kCount) outer_columns<1, kAdds>(out + k, dout, a, da, b + k, c + k, dc, rows);
+  });
+  return true;
+}
+
 template <Code code, class T>
 void pointwise(const Instruction& i, T* const* bases) {
+  if (code == Code::kMultiply && outer_product<false>(i, bases, nullptr)) return;
   const Inner s = inner_of(i);
   const double value = i.value;
   constexpr bool kUnary = code <= Code::kCopy || code >= Code::kRecip;
@@ -116,6 +158,7 @@ void multiply_add(const Instruction& i, T* const* bases) {
 }
 template <class T>
 void multiply_add(const Instruction& i, T* const* bases) {
+  if (outer_product<true>(i, bases, &i.in[2])) return;
   const Inner s = inner_of(i);
   const auto smooth = [](std::int64_t stride) { return stride == 0 || stride == 1; };
   if (s.out == 1 && smooth(s.a) && smooth(s.b) && smooth(s.c)) {
@@ -151,28 +194,76 @@ void where(const Instruction& i, T* const* bases) {
   });
 }
 
+// out += sum over rows r of a[r] b[r], for as many columns as kVectors vectors hold. Sums of kChains rows each do not wait for one another.
+template <int kVectors, class T>
+void combine_columns(T* out, const T* a, std::int64_t da, const T* b, std::int64_t db, std::int64_t rows) {
+  using L = Lanes<T>;
+  constexpr int kChains = 8 / kVectors;
+  typename L::Vector total[kChains][kVectors] = {};
+  const auto add = [&](std::int64_t r, int chain) {
+    for (int v = 0; v < kVectors; ++v) total[chain][v] += a[r * da] * L::load(b + r * db + v * L::kCount);
+  };
+  std::int64_t r = 0;
+  for (; r + kChains <= rows; r += kChains)
+    for (int c = 0; c < kChains; ++c) add(r + c, c);
+  for (; r < rows; ++r) add(r, 0);
+  for (int v = 0; v < kVectors; ++v) {
+    for (int c = 1; c < kChains; ++c) total[0][v] += total[c][v];
+    T* const to = out + v * L::kCount;
+    L::store(to, L::load(to) + total[0][v]);
+  }
+}
+
 // Rows of b times numbers of a, added up: the sums stay in registers while the rows go by.
 template <class T>
 void combine_rows(const Instruction& i, T* const* bases, bool swapped) {
-  constexpr std::int64_t kWidth = 128 / sizeof(T);
+  constexpr std::int64_t kCount = Lanes<T>::kCount;
   const auto l = static_cast<std::size_t>(i.loops - 2);
   const std::int64_t n = i.size[l + 1], rows = i.size[l], da = i.in[swapped ? 1 : 0].stride[l],
                      db = i.in[swapped ? 0 : 1].stride[l];
   outer_loops<2>(i, bases, [&](T* out, const T* first, const T* second, const T*) {
     const T *a = swapped ? second : first, *b = swapped ? first : second;
     std::int64_t k = 0;
-    for (; k + kWidth <= n; k += kWidth) {
-      T total[kWidth];
-      for (std::int64_t j = 0; j < kWidth; ++j) total[j] = out[k + j];
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const T x = a[r * da];
-        const T* row = b + r * db + k;
-        for (std::int64_t j = 0; j < kWidth; ++j) total[j] += x * row[j];
-      }
-      for (std::int64_t j = 0; j < kWidth; ++j) out[k + j] = total[j];
-    }
+    for (; k + 2 * kCount <= n; k += 2 * kCount) combine_columns<2>(out + k, a, da, b + k, db, rows);
+    for (; k + kCount <= n; k += kCount) combine_columns<1>(out + k, a, da, b + k, db, rows);
+    if (k == n) return;
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t j = k; j < n; ++j) out[j] += a[r * da] * b[r * db + j];
+  });
+}
+
+// Rows of a, each times b and added up. The numbers of as many rows as a vector has lanes are added up together.
+template <class T>
+void row_sums(const Instruction& i, T* const* bases, bool swapped) {
+  using L = Lanes<T>;
+  const auto l = static_cast<std::size_t>(i.loops - 2);
+  const std::int64_t n = i.size[l + 1], rows = i.size[l], da = i.in[swapped ? 1 : 0].stride[l],
+                     step = i.out.stride[l], whole = n / L::kCount * L::kCount;
+  outer_loops<2>(i, bases, [&](T* out, const T* first, const T* second, const T*) {
+    const T *a = swapped ? second : first, *b = swapped ? first : second;
+    std::int64_t r = 0;
+    for (; whole > 0 && r + L::kCount <= rows; r += L::kCount) {
+      const auto total = L::sums(r, [&](std::int64_t row) {
+        typename L::Vector sum = L::load(a + row * da) * L::load(b);
+        for (std::int64_t k = L::kCount; k < whole; k += L::kCount)
+          sum += L::load(a + row * da + k) * L::load(b + k);
+        return sum;
+      });
+      if (whole == n && step == 1) {
+        L::store(out + r, L::load(out + r) + total);
+        continue;
+      }
+      for (int j = 0; j < L::kCount; ++j) {
+        T rest = total[j];
+        for (std::int64_t k = whole; k < n; ++k) rest += a[(r + j) * da + k] * b[k];
+        out[(r + j) * step] += rest;
+      }
+    }
+    for (; r < rows; ++r) {
+      T total = 0;
+      for (std::int64_t k = 0; k < n; ++k) total += a[r * da + k] * b[k];
+      out[r * step] += total;
+    }
   });
 }
 
@@ -180,9 +271,15 @@ void combine_rows(const Instruction& i, T* const* bases, bool swapped) {
 template <bool dot, class T>
 void sum(const Instruction& i, T* const* bases) {
   const Inner s = inner_of(i);
-  if (dot && i.loops >= 2 && s.out == 1 && s.a + s.b == 1 && s.a * s.b == 0 &&
-      i.out.stride[static_cast<std::size_t>(i.loops - 2)] == 0)
-    return combine_rows(i, bases, s.a == 1);
+  if (dot && i.loops >= 2) {
+    const auto l = static_cast<std::size_t>(i.loops - 2);
+    if (s.out == 1 && s.a + s.b == 1 && s.a * s.b == 0 && i.out.stride[l] == 0)
+      return combine_rows(i, bases, s.a == 1);
+    if (s.out == 0 && s.a == 1 && s.b == 1 && i.out.stride[l] != 0 &&
+        (i.in[0].stride[l] == 0) != (i.in[1].stride[l] == 0))
+      return row_sums(i, bases, i.in[0].stride[l] == 0);
+    if (outer_product<true>(i, bases, &i.out)) return;
+  }
   if (s.out == 0 && s.a == 1 && (!dot || s.b == 1))
     outer_loops(i, bases, [&](T* out, const T* a, const T* b, const T*) {
       T total = 0;

@@ -1,0 +1,44 @@
+// Vectors of kBytes bytes. In the namespace of the file that includes this one, which says what kBytes is.
+#include <cstdint>
+#include <utility>
+
+namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
+
+namespace {
+
+template <class T>
+struct Lanes {
+  static constexpr int kCount = kBytes / static_cast<int>(sizeof(T));
+  typedef T Vector __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
+  static Vector load(const T* x) { return *reinterpret_cast<const Vector*>(x); }
+  static void store(T* x, const Vector& y) { *reinterpret_cast<Vector*>(x) = y; }
+
+  // The sums over lanes of kCount vectors, lane by lane: of f(row), f(row + 1), ...
+  template <class F>
+  static Vector sums(std::int64_t row, const F& f) {
+    return tree<kCount>(row, f);
+  }
+
+ private:
+  // Lanes of groups of 2 s: the sums of pairs s apart, those of a before those of b.
+  template <int s, std::size_t... i>
+  static Vector combine(const Vector& a, const Vector& b, std::index_sequence<i...>) {
+    constexpr int g = 2 * s, w = kCount;
+    return __builtin_shufflevector(
+               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) : w + static_cast<int>(i) - s)...) +
+           __builtin_shufflevector(
+               a, b, (static_cast<int>(i) % g < s ? static_cast<int>(i) + s : w + static_cast<int>(i))...);
+  }
+  template <int n, class F>
+  static Vector tree(std::int64_t row, const F& f) {
+    if constexpr (n == 1)
+      return f(row);
+    else
+      return combine<n / 2>(tree<n / 2>(row, f), tree<n / 2>(row + n / 2, f),
+                            std::make_index_sequence<kCount>());
+  }
+};
+
+}  // namespace
+
+}  // namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE
