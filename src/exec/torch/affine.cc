@@ -20,10 +20,12 @@ namespace {
 #if defined(__x86_64__)
 const bool kAvx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"),
            kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#define GABBRO_BEST(kernel, task) \
-  (kAvx512 ? affine_avx512::kernel(task) : kAvx2 ? affine_avx2::kernel(task) : affine_plain::kernel(task))
+#define GABBRO_BEST(kernel, ...)                \
+  (kAvx512 ? affine_avx512::kernel(__VA_ARGS__) \
+   : kAvx2 ? affine_avx2::kernel(__VA_ARGS__)   \
+           : affine_plain::kernel(__VA_ARGS__))
 #else
-#define GABBRO_BEST(kernel, task) affine_plain::kernel(task)
+#define GABBRO_BEST(kernel, ...) affine_plain::kernel(__VA_ARGS__)
 #endif
 
 // Axes of a value beside time: the shared ones, then its own.
@@ -61,37 +63,53 @@ Strip<T> strip(const at::Tensor& x, std::int64_t row, std::int64_t head) {
 
 template <class T>
 void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std::vector<at::Tensor>& out,
-         std::int64_t batch, std::int64_t shared, std::int64_t k, std::int64_t v, const Sequence& sequence) {
+         std::int64_t batch, std::int64_t shared, std::int64_t k, std::int64_t v, const Sequence& sequence,
+         const at::Tensor& marks) {
   const auto reads = affine.after.size();
   const auto after = std::make_unique<bool[]>(reads + 1);
   std::copy(affine.after.begin(), affine.after.end(), after.get());
   const bool* const begins = sequence.packed() ? sequence.begins().const_data_ptr<bool>() : nullptr;
-  const std::int64_t terms = 3 * affine.ranks + affine.added + static_cast<std::int64_t>(reads);
+  const std::int64_t length = sequence.length(),
+                     terms = 3 * affine.ranks + affine.added + static_cast<std::int64_t>(reads);
+  const bool outer = affine.decay == ir::Affine::Decay::kOuter, marked = marks.defined();
   at::parallel_for(0, batch * shared, 1, [&](std::int64_t from, std::int64_t to) {
-    const Scratch<T> scratch(
-        affine_scratch(sequence.length(), k, terms, affine.decay == ir::Affine::Decay::kOuter));
-    std::vector<Strip<const T>> operands(in.size());
-    std::vector<Strip<T>> results(out.size());
-    for (std::int64_t i = from; i < to; ++i) {
-      const std::int64_t row = i / shared, head = i % shared;
-      for (std::size_t n = 0; n < in.size(); ++n) operands[n] = strip<const T>(in[n], row, head);
-      for (std::size_t n = 0; n < out.size(); ++n) results[n] = strip<T>(out[n], row, head);
-      const AffineTask<T> task{.length = sequence.length(),
-                               .k = k,
-                               .v = v,
-                               .decays = affine.decays() == 1,
-                               .channel = affine.decay == ir::Affine::Decay::kChannel,
-                               .outer = affine.decay == ir::Affine::Decay::kOuter,
-                               .value_decay = affine.value_decay,
-                               .ranks = affine.ranks,
-                               .added = affine.added,
-                               .reads = static_cast<std::int64_t>(reads),
-                               .after = after.get(),
-                               .begins = begins ? begins + row * sequence.length() : nullptr,
-                               .in = operands.data(),
-                               .out = results.data(),
-                               .scratch = scratch.data()};
-      affine.adjoint ? GABBRO_BEST(run_affine_adjoint, task) : GABBRO_BEST(run_affine, task);
+    // Heads of one sequence go together; where the adjoint has to mark states itself one by one, so that they need less memory.
+    const std::int64_t most = affine.adjoint && !marked ? 1 : std::min(shared, to - from);
+    const std::int64_t carry = affine_carry(k, v, outer);
+    const Scratch<T> scratch(affine_scratch(k, terms, outer)), carried(most * carry),
+        own_marks(affine.adjoint && !marked ? affine_marks(length, k, v) : 0);
+    std::vector<Strip<const T>> operands(in.size() * most);
+    std::vector<Strip<T>> results(out.size() * most);
+    std::vector<AffineTask<T>> tasks(most);
+    for (std::int64_t i = from; i < to;) {
+      const std::int64_t row = i / shared, count = std::min({most, to - i, (row + 1) * shared - i});
+      for (std::int64_t n = 0; n < count; ++n, ++i) {
+        Strip<const T>* const operand = operands.data() + n * in.size();
+        Strip<T>* const result = results.data() + n * out.size();
+        for (std::size_t x = 0; x < in.size(); ++x) operand[x] = strip<const T>(in[x], row, i % shared);
+        for (std::size_t x = 0; x < out.size(); ++x) result[x] = strip<T>(out[x], row, i % shared);
+        tasks[n] = {.length = length,
+                    .k = k,
+                    .v = v,
+                    .decays = affine.decays() == 1,
+                    .channel = affine.decay == ir::Affine::Decay::kChannel,
+                    .outer = outer,
+                    .value_decay = affine.value_decay,
+                    .ranks = affine.ranks,
+                    .added = affine.added,
+                    .reads = static_cast<std::int64_t>(reads),
+                    .after = after.get(),
+                    .begins = begins ? begins + row * length : nullptr,
+                    .in = operand,
+                    .out = result,
+                    .scratch = scratch.data(),
+                    .carry = carried.data() + n * carry,
+                    .marks = marked           ? marks.data_ptr<T>() + i * marks.size(1)
+                             : affine.adjoint ? own_marks.data()
+                                              : nullptr};
+      }
+      affine.adjoint ? GABBRO_BEST(run_affine_adjoint, tasks.data(), count, marked)
+                     : GABBRO_BEST(run_affine, tasks.data(), count);
     }
   });
 }
@@ -144,7 +162,7 @@ at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added,
 }
 
 std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& affine,
-                                   const std::vector<at::Tensor>& in, Sequence& sequence) {
+                                   const std::vector<at::Tensor>& in, Sequence& sequence, at::Tensor* marks) {
   RECORD_USER_SCOPE(affine.adjoint ? "gabbro::affine_adjoint" : "gabbro::affine");
   const std::int64_t shared = ir::elements(graph, affine.shared), k = ir::elements(graph, affine.contracted),
                      v = ir::elements(graph, affine.values);
@@ -181,14 +199,46 @@ std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& aff
     for (const AxisId axis : axes) timed.push_back(axis);
     made.push_back(ascending(value, true, timed));
   }
+  if (marks && !affine.adjoint)
+    *marks = at::empty({batch * shared, affine_marks(sequence.length(), k, v)}, in[0].options());
+  const at::Tensor kept = marks ? *marks : at::Tensor();
   if (in[0].scalar_type() == at::kDouble)
-    run<double>(affine, operands, results, batch, shared, k, v, sequence);
+    run<double>(affine, operands, results, batch, shared, k, v, sequence, kept);
   else
-    run<float>(affine, operands, results, batch, shared, k, v, sequence);
+    run<float>(affine, operands, results, batch, shared, k, v, sequence, kept);
   for (const auto& [i, value] : totals)
     made[i] = ascending(value.sum({0, 1}), false,
                         arranged_axes(affine, affine.result_type(static_cast<std::int32_t>(i))));
   return made;
+}
+
+std::int64_t mark_bytes(const ir::Graph& graph, const ir::Affine& affine, std::int64_t sequences,
+                        std::int64_t length, std::int64_t width) {
+  return width * sequences * ir::elements(graph, affine.shared) *
+         affine_marks(length, ir::elements(graph, affine.contracted), ir::elements(graph, affine.values));
+}
+
+std::map<ir::NodeId, ir::NodeId> marked_affines(const ir::Graph& graph, const std::vector<bool>& live) {
+  const auto& nodes = graph.bodies[0].nodes;
+  std::map<std::vector<ir::NodeId>, ir::NodeId> runs;  // by operands
+  std::map<ir::NodeId, ir::NodeId> out;
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(nodes.size()); ++id) {
+    const ir::Node& node = nodes[static_cast<std::size_t>(id)];
+    if (node.op != ir::Op::kAffine || !live[static_cast<std::size_t>(id)]) continue;
+    const ir::Affine& affine = graph.affines[static_cast<std::size_t>(node.index)];
+    const std::vector<ir::NodeId> operands(affine.operands.begin(),
+                                           affine.operands.begin() + affine.inputs());
+    if (!affine.adjoint) {
+      std::int64_t numbers = 0;
+      for (std::int32_t i = 0; i < affine.inputs(); ++i)
+        numbers += ir::elements(graph, affine.operand_type(i).axes);
+      if (mark_bytes(graph, affine, 1, kSegment, 1) <= kSegment * numbers) runs[operands] = id;
+    } else if (const auto run = runs.find(operands); run != runs.end()) {
+      out[id] = run->second;
+      runs.erase(run);
+    }
+  }
+  return out;
 }
 
 }  // namespace gabbro::exec::torch

@@ -51,6 +51,8 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
     const std::vector<bool> all(dropped.size(), true);
     marks_[id].program = std::make_shared<const StepProgram>(*StepProgram::make(graph, body, s, all));
   }
+  marked_ = marked_affines(graph, live);
+  for (const auto& [adjoint, forward] : marked_) affine_marks_[forward] = at::Tensor();
   plan_ = make_plan(graph, live, wanted, {settings.late_input, settings.late_reads});
   prepare_regions();
   if (settings.half) find_half(live);
@@ -178,7 +180,11 @@ void Body::run_affine(NodeId id, const Sources& sources) {
   const ir::Affine& affine = graph_.affines[nodes_[id].index];
   std::vector<at::Tensor> in;
   for (const NodeId operand : affine.operands) in.push_back(values_[operand].to(options_));
-  scans_[id].outputs = torch::run_affine(graph_, affine, in, *sources.sequence);
+  const auto forward = marked_.find(id);
+  const auto marks = affine_marks_.find(forward != marked_.end() ? forward->second : id);
+  at::Tensor* const kept = marks != affine_marks_.end() ? &marks->second : nullptr;
+  scans_[id].outputs = torch::run_affine(graph_, affine, in, *sources.sequence, kept);
+  if (affine.adjoint && kept) *kept = at::Tensor();
 }
 
 void Body::run_program(NodeId id, const Sources& sources) {

@@ -93,6 +93,9 @@ class Body {
   std::vector<std::optional<StepProgram>> programs_;     // by node: the step as instructions, where it can be
   Replays replays_;
   std::map<ir::NodeId, StepProgram::Marks> marks_;  // by node: of scans whose states are replayed
+  std::map<ir::NodeId, ir::NodeId>
+      marked_;  // affine recurrences: adjoints, and the runs whose states they are given
+  std::map<ir::NodeId, at::Tensor> affine_marks_;  // by run
 };
 
 }  // namespace gabbro::exec::torch

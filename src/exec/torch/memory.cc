@@ -1,8 +1,10 @@
 #include "exec/torch/memory.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
+#include "exec/torch/affine.h"
 #include "exec/torch/replay.h"
 #include "exec/torch/step_program.h"
 
@@ -63,8 +65,13 @@ class Account {
     }
     std::vector<NodeId> roots(wanted.begin(), wanted.end());
     if (settings.late_reads >= 0) roots.push_back(settings.late_reads);
-    replays_ = find_replays(graph, ir::live_nodes(graph, 0, roots), roots,
-                            [&](NodeId id) { return at_once_[at(id)]; });
+    const std::vector<bool> live = ir::live_nodes(graph, 0, roots);
+    replays_ = find_replays(graph, live, roots, [&](NodeId id) { return at_once_[at(id)]; });
+    for (const auto& [adjoint, forward] : marked_affines(graph, live)) {
+      const ir::Affine& affine = graph.affines[at(nodes_[at(forward)].index)];
+      marks_[forward] = mark_bytes(graph, affine, varies_[at(forward)] ? sequences_ : 1, length_, width_);
+      marks_[adjoint] = -marks_[forward];
+    }
     for (const Unit& unit : plan_.units) reads(unit, [&](NodeId in) { ++readers_[at(in)]; });
     for (const NodeId id : wanted) ++readers_[at(id)];
   }
@@ -81,7 +88,11 @@ class Account {
         for (const NodeId id : plan_.regions[static_cast<std::size_t>(unit.region)].exits) make(id);
         between = threads_ * kBlockValues * kBlockNumbers * width_;
       }
+      const auto marks = marks_.find(unit.node);
+      const std::int64_t kept = marks != marks_.end() ? marks->second : 0;
+      if (kept > 0) now_ += kept;
       peak_ = std::max(peak_, now_ + between);
+      if (kept < 0) now_ += kept;
       reads(unit, [&](NodeId in) {
         if (--readers_[at(in)] == 0) drop(source_[at(in)]);
       });
@@ -209,6 +220,8 @@ class Account {
   std::vector<bool>
       at_once_;  // scans whose values are written where they stay, not position by position first
   Replays replays_;
+  std::map<NodeId, std::int64_t>
+      marks_;  // of affine recurrences, by node: bytes that are kept from here on, or up to here
   std::int64_t now_ = 0, peak_ = 0;
 };
 
