@@ -192,7 +192,7 @@ Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& p
     const std::string complaint = describe_errors({built.error()}, "");
     talk.tell("checker", "refused", "instance " + plan.instance + "\n" + complaint);
     Question q{.role = "coder", .prompt = "instance.md", .coding = true, .variant = i};
-    q.values["instance"] = instance_text(base);
+    q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
     q.values["proposal"] = quoted("proposal", describe(proposal));
     q.values["written"] = quoted("written", printed(draft.items));
     q.grammar = lang::gbnf_expression();
@@ -203,8 +203,19 @@ Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& p
     plan.instance = find_expression(reply.text);
     built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
   }
-  if (!built) return fail("assembly", built.error().message, built.error().hint);
-  return built;
+  if (built) return built;
+  const Error refused = built.error();
+  const std::string plain = plain_instance(plan, base);
+  if (s.checker && !plain.empty() && plain != plan.instance) {
+    built = assemble(base, draft.items, plain, proposal.title, {talk.tools().library, &report});
+    if (built) {
+      talk.tell("checker", "note",
+                fmt::format("instance {}: {} stands there with its defaults", plan.instance, plain));
+      plan.instance = plain;
+      return built;
+    }
+  }
+  return fail("assembly", refused.message, refused.hint);
 }
 
 }  // namespace gabbro::agents

@@ -30,7 +30,7 @@ struct Draft {
 };
 
 /// Reads a reply for `unit` and checks it with what it can use. Units that are known already and designs in the reply are left out.
-/// Errors of the candidate beyond the checker's: "interface" (no unit of this name, or with other ports). One check of the base's units.
+/// What nothing reads in the unit is removed. Errors of the candidate beyond the checker's: "interface" (no unit of this name, or with other ports). One check of the base's units.
 Candidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal, const Base& base,
                 const std::vector<lang::Item>& written, bool last, const lang::Library& library);
 
@@ -45,7 +45,7 @@ Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& pla
                            Draft draft, const std::string& unit, const std::string& complaint);
 
 /// The whole program of a draft with its check report; when the plan's instance does not fit, the coder writes another, with the checker's
-/// messages, at most Settings::repairs times. Errors: those of chat, "assembly".
+/// messages, at most Settings::repairs times; then the plan's last unit stands there with its defaults. Errors: those of chat, "assembly".
 Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
                                    const Draft& draft, lang::CheckReport& report);
 

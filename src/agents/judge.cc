@@ -6,7 +6,7 @@
 
 #include "agents/coder.h"
 #include "agents/replies.h"
-#include "edit/codebook.h"
+#include "edit/edit.h"
 #include "lang/parser.h"
 
 namespace gabbro::agents {
@@ -100,6 +100,10 @@ Candidate judge(const std::string& reply, const PlannedUnit& planned, const Prop
            item.at});
   if (!c.errors.empty()) return c;
 
+  lang::Program own;
+  own.items = std::move(c.items);
+  edit::tidy(own);
+  c.items = std::move(own.items);
   lang::Program program;
   program.items = with_items(known, c.items);
   const lang::CheckReport report = lang::check(std::move(program), library);

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "agents/replies.h"
-#include "edit/codebook.h"
+#include "edit/edit.h"
 #include "lang/builtins.h"
 #include "lang/parser.h"
 #include "record/fields.h"
@@ -30,26 +30,77 @@ std::string shape(const PlannedUnit& unit) {
   return edit::shape_of(inputs, outputs);
 }
 
+// Calls f(part) for the names of an expression and for what stands between them.
+template <class F>
+void for_each_part(const std::string& text, const F& f) {
+  const auto inside = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at;
+    while (end < text.size() && inside(text[end])) ++end;
+    end = std::max(end, at + 1);
+    f(text.substr(at, end - at));
+    at = end;
+  }
+}
+
+// `text` with the name `from` as `to`.
+std::string renamed(const std::string& text, const std::string& from, const std::string& to) {
+  std::string out;
+  for_each_part(text, [&](const std::string& part) { out += part == from ? to : part; });
+  return out;
+}
+
+bool is_named(const std::string& text, const std::string& name) {
+  bool found = false;
+  for_each_part(text, [&](const std::string& part) { found = found || part == name; });
+  return found;
+}
+
+// The unit that an instance is of; null: it is a list, a repetition, a unit that nobody knows.
+const lang::Unit* unit_of(const std::string& instance, const Base& base, const lang::Library& library) {
+  const auto expr = lang::parse_expression(instance);
+  if (!expr || (expr->kind != lang::Expr::Kind::kName && expr->kind != lang::Expr::Kind::kCall))
+    return nullptr;
+  const lang::Unit* own = edit::find_unit(base.program, expr->text);
+  return own ? own : library.unit(expr->text);
+}
+
+// Hyperparameters and slots are no values, though planners like to list them; and what takes the place of a unit is called as
+// that was.
+void mend_ports(Plan& plan, const Base& base, const lang::Library& library) {
+  std::set<std::string> hypers, values;
+  const auto read = [&](const lang::Unit& unit) {
+    for (const lang::Hyper& h : unit.hypers) hypers.insert(h.name);
+    for (const lang::Port& port : unit.inputs) values.insert(port.name);
+  };
+  for (const std::string& name : library.unit_names()) read(*library.unit(name));
+  for (const lang::Item& item : base.program.items)
+    if (const auto* unit = std::get_if<lang::Unit>(&item.value)) read(*unit);
+  const lang::Unit* const place = unit_of(base.was, base, library);
+  const auto instance = lang::parse_expression(plan.instance);
+  for (PlannedUnit& unit : plan.units) {
+    std::erase_if(unit.inputs,
+                  [&](const std::string& name) { return hypers.contains(name) && !values.contains(name); });
+    if (place && instance && instance->text == unit.name) {
+      unit.inputs.clear();
+      unit.results.clear();
+      for (const lang::Port& port : place->inputs) unit.inputs.push_back(port.name);
+      for (std::size_t i = 1; i < place->outputs.size(); ++i) unit.results.push_back(place->outputs[i].name);
+    }
+    if (unit.inputs.empty()) unit.inputs = {"x"};
+  }
+}
+
+std::string plain_instance(const Base& base, const std::string& unit) {
+  return base.mode == "scratch" ? fmt::format("[8 * Block(mixer={}), RMSNorm]", unit) : unit;
+}
+
 bool is_known(const std::string& name, const lang::Library& library) {
   return library.unit(name) || library.function(name) || library.interface(name) || lang::find_builtin(name);
 }
 bool is_item(const std::string& name, const std::vector<lang::Item>& items) {
   return std::any_of(items.begin(), items.end(),
                      [&](const lang::Item& item) { return lang::item_name(item) == name; });
-}
-
-// `text` with the name `from` as `to`.
-std::string renamed(const std::string& text, const std::string& from, const std::string& to) {
-  const auto inside = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = at;
-    while (end < text.size() && inside(text[end])) ++end;
-    const std::string word = text.substr(at, std::max<std::size_t>(end - at, 1));
-    out += word == from ? to : word;
-    at += word.size();
-  }
-  return out;
 }
 
 // A unit of the parent's own may be written anew with its interface in a mutation.
@@ -144,8 +195,7 @@ Plan plan_without_planner(const Proposal& p, const Base& base) {
   for (const std::string& name : p.units)
     plan.units.push_back({name, {"x"}, {}, {}, "its part of the proposal"});
   if (plan.units.empty()) return plan;
-  const std::string& last = plan.units.back().name;
-  plan.instance = base.mode == "scratch" ? fmt::format("[8 * Block(mixer={}), RMSNorm]", last) : last;
+  plan.instance = plain_instance(base, plan.units.back().name);
   return plan;
 }
 
@@ -168,6 +218,7 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   if (plan.units.size() > static_cast<std::size_t>(most_units))
     return fail("plan", fmt::format("{} units, at most {} are allowed", plan.units.size(), most_units),
                 "merge small ones");
+  mend_ports(plan, base, library);
   if (mend) mend_names(plan, base, library);
   std::set<std::string> names;
   for (PlannedUnit& unit : plan.units) {
@@ -191,20 +242,35 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   GABBRO_TRY(units, ordered(std::move(plan.units)));
   plan.units = std::move(units);
   if (plan.instance.empty() && base.came.empty())
-    return fail("plan", "instance is empty", instance_text(base));
+    return fail("plan", "instance is empty", instance_text(base, plan.units.back().name));
+  const bool uses = std::any_of(plan.units.begin(), plan.units.end(),
+                                [&](const PlannedUnit& unit) { return is_named(plan.instance, unit.name); });
+  if (!plan.instance.empty() && !plan.units.empty() && !uses) {
+    if (!mend)
+      return fail("plan",
+                  fmt::format("the instance `{}` uses no unit of the plan", shortened(plan.instance, 80)),
+                  instance_text(base, plan.units.back().name));
+    plan.instance = plain_instance(base, plan.units.back().name);
+  }
   if (!plan.instance.empty())
     if (const auto expr = lang::parse_expression(plan.instance); !expr)
       return fail("plan", "instance: " + expr.error().message, expr.error().hint);
   return plan;
 }
 
-std::string instance_text(const Base& base) {
+std::string plain_instance(const Plan& plan, const Base& base) {
+  return plan.units.empty() ? "" : plain_instance(base, plan.units.back().name);
+}
+
+std::string instance_text(const Base& base, const std::string& unit) {
+  const std::string name = unit.empty() ? "NewUnit" : unit;
   if (base.mode == "scratch")
-    return "the whole stack, as \"[8 * Block(mixer=NewUnit, mlp=SwiGLU), RMSNorm]\"; it ends with a norm";
+    return fmt::format(
+        "the whole stack, as \"[8 * Block(mixer={}, mlp=SwiGLU), RMSNorm]\"; it ends with a norm", name);
   std::string text = fmt::format("what stands at {} from now on, in the place of `{}`", base.place, base.was);
   if (!base.came.empty())
     text += fmt::format("; the second parent brought `{}`, \"\" leaves that", base.came);
-  return text + "; as \"NewUnit(heads=2, norm=RMSNorm)\"";
+  return text + fmt::format("; as \"{0}\", or \"{0}(heads=2)\" when it has that hyperparameter", name);
 }
 
 Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
@@ -221,7 +287,8 @@ Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
   const auto asked = talk.ask_object(
       {.role = "planner",
        .prompt = "planner.md",
-       .values = {{"proposal", quoted("proposal", describe(p))}, {"instance", instance_text(base)}},
+       .values = {{"proposal", quoted("proposal", describe(p))},
+                  {"instance", instance_text(base, p.units.empty() ? "" : p.units.back())}},
        .schema = "planner.json",
        .limits = {.counts = {{"units", {base.came.empty() ? 1 : 0, talk.settings().most_units}}}}},
       "plan", [&](const std::string& json, bool last) -> Result<bool> {

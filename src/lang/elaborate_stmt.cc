@@ -1,24 +1,19 @@
 // Elaboration of statements: bindings, axes, loops and scans.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "lang/elaborator.h"
+#include "lang/lexer.h"
 
 namespace gabbro::lang {
 
 using ir::Op;
 
-namespace {
-
-bool is_reserved(std::string_view name) {
-  return name == "t" || name == "s" || name == "D" || name == "V" || name == "all";
-}
-
-}  // namespace
-
 void Elaborator::bind(std::string_view name, Value value, Position at, bool may_ignore) {
-  if (is_reserved(name)) {
+  const auto kept = kept_names();
+  if (std::find(kept.begin(), kept.end(), name) != kept.end()) {
     error(at, "reserved", fmt::format("{} is a name of the language", name), "choose another name");
     return;
   }

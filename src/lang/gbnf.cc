@@ -81,52 +81,56 @@ std::string statement_rules(int level, int deepest) {
   const std::string inner = std::to_string(level + 1);
   r += fmt::format("scan{} ::= \"scan \" state (\", \" state)* \":\" eol stmt{}+\n", n, inner);
   r += fmt::format(
-      "for{} ::= \"for \" name \" in \" expr (\" with \" binding (\", \" binding)*)? \":\" eol stmt{}+\n", n,
+      "for{} ::= \"for \" own \" in \" expr (\" with \" binding (\", \" binding)*)? \":\" eol stmt{}+\n", n,
       inner);
   return r;
 }
 
-std::string grammar(const std::string& root) {
-  Trie words;
-  std::vector<std::string_view> refused(reserved_words().begin(), reserved_words().end());
-  for (const char* habit : {"True", "False", "None", "null", "range"})
-    refused.emplace_back(habit);  // the parser asks what was meant
-  for (const std::string_view word : refused) {
-    Trie* at = &words;
-    for (char c : word) {
-      auto& next = at->next[c];
-      if (!next) next = std::make_unique<Trie>();
-      at = next.get();
-    }
-    at->word = true;
+void add_word(Trie& words, std::string_view word) {
+  Trie* at = &words;
+  for (char c : word) {
+    auto& next = at->next[c];
+    if (!next) next = std::make_unique<Trie>();
+    at = next.get();
   }
+  at->word = true;
+}
+
+std::string grammar(const std::string& root) {
+  Trie refused, taken;  // as any name; as one that is given
+  for (Trie* words : {&refused, &taken}) {
+    for (const std::string_view word : reserved_words()) add_word(*words, word);
+    for (const char* habit : {"True", "False", "None", "null", "range"})
+      add_word(*words, habit);  // the parser asks what was meant
+  }
+  for (const std::string_view name : kept_names()) add_word(taken, name);
   constexpr int kDeepest = 3;
   std::string g = "root ::= " + root + R"gbnf(
 item ::= comment0* (fn | interface | unit | design)
 comment0 ::= "#" text "\n"
 text ::= [^\n\r\x00-\x1f\x7f-\U0010FFFF]*
 eol ::= ("  #" text)? "\n"
-fn ::= "fn " name "(" open (fnparam ("," comma fnparam)*)? close "):" eol body
-fnparam ::= name ("=" i-expr)?
-interface ::= "interface " name "(" open port ("," comma port)* close ")" results eol
-unit ::= "unit " name "(" open port ("," comma port)* ("," comma hyper)* close ")" results ":" eol body
-port ::= name ": " axes
+fn ::= "fn " own "(" open (fnparam ("," comma fnparam)*)? close "):" eol body
+fnparam ::= own ("=" i-expr)?
+interface ::= "interface " own "(" open port ("," comma port)* close ")" results eol
+unit ::= "unit " own "(" open port ("," comma port)* ("," comma hyper)* close ")" results ":" eol body
+port ::= own ": " axes
 axes ::= "[" (name (", " name)*)? "]"
-results ::= " -> " axes (", " name ": " axes)*
-hyper ::= name ": " (("free "? ("int" | "real") | "bool") (" in {" open entry ("," comma entry)* close "}")? | name) (" = " i-expr)?
+results ::= " -> " axes (", " own ": " axes)*
+hyper ::= own ": " (("free "? ("int" | "real") | "bool") (" in {" open entry ("," comma entry)* close "}")? | name) (" = " i-expr)?
 entry ::= i-expr (" .. " i-expr)?
-design ::= "design " name ":" eol setting-width? setting-vocab? setting-tied? setting-share* "    stack = " expr eol
+design ::= "design " own ":" eol setting-width? setting-vocab? setting-tied? setting-share* "    stack = " expr eol
 setting-width ::= "    width = " expr eol
 setting-vocab ::= "    vocab = " expr eol
 setting-tied ::= "    tied = " expr eol
-setting-share ::= "    share " name " = " expr eol
+setting-share ::= "    share " own " = " expr eol
 body ::= stmt1* comment1* "    return " expr (", " expr)* eol
 axis ::= "axis " binding (", " binding)* eol
 share ::= "share " binding eol
 assign ::= target (", " target)* " = " expr eol
-target ::= name ("[" open i-expr close "]")?
-binding ::= name " = " expr
-state ::= name ": " axes " = " expr
+target ::= own ("[" open i-expr close "]")?
+binding ::= own " = " expr
+state ::= own ": " axes " = " expr
 args ::= i-expr ("," comma i-expr)* ("," comma keyword)* | keyword ("," comma keyword)*
 keyword ::= name "=" i-expr
 list ::= "[" open (i-expr ("," comma i-expr)*)? close "]"
@@ -140,7 +144,8 @@ break ::= "\n" " "*
 )gbnf";
   for (int level = 1; level <= kDeepest; ++level) g += statement_rules(level, kDeepest);
   g += expression_rules("", "\" \"") + expression_rules("i-", "gap");
-  name_rules(words, "name", true, g);
+  name_rules(refused, "name", true, g);
+  name_rules(taken, "own", true, g);
   return g;
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 using Kind = Token::Kind;
 
+constexpr std::array<std::string_view, 6> kKeptNames{"t", "s", "D", "V", "all", "Unit"};
 constexpr std::array<std::string_view, 19> kKeywords{
     "fn",     "interface", "unit", "design", "axis",  "share", "scan", "for",  "in",  "with",
     "return", "if",        "else", "true",   "false", "int",   "real", "bool", "free"};
@@ -309,6 +310,7 @@ std::optional<Error> check_encoding(std::string_view text) {
 }
 
 std::span<const std::string_view> reserved_words() { return kKeywords; }
+std::span<const std::string_view> kept_names() { return kKeptNames; }
 
 bool is_keyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();

@@ -48,6 +48,9 @@ std::optional<Error> check_encoding(std::string_view text);
 /// All reserved words.
 std::span<const std::string_view> reserved_words();
 
+/// Names with a meaning of their own, which nothing else can be given: time and the past, the width, the vocabulary.
+std::span<const std::string_view> kept_names();
+
 /// Whether `word` is reserved and so cannot be a name.
 bool is_keyword(std::string_view word);
 

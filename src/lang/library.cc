@@ -7,12 +7,11 @@
 #include <set>
 
 #include "lang/builtins.h"
+#include "lang/lexer.h"
 
 namespace gabbro::lang {
 
 namespace {
-
-constexpr std::string_view kReserved[] = {"t", "s", "D", "V", "all", "Unit"};
 
 // Levenshtein distance in half edits: a letter in the other case counts one, every other edit two.
 int edit_distance(std::string_view a, std::string_view b) {
@@ -150,8 +149,8 @@ std::vector<Error> Library::add(const Program& program) {
   std::unordered_map<std::string, Definition> definitions;
   for (const Item& item : program.items) {
     const std::string& name = item_name(item);
-    if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved) ||
-        find_builtin(name)) {
+    const auto kept = kept_names();
+    if (std::find(kept.begin(), kept.end(), name) != kept.end() || find_builtin(name)) {
       errors.push_back(
           {"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
       continue;
