@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/files.h"
 #include "base/toml.h"
@@ -16,8 +17,17 @@ using evolve::Settings;
 
 namespace {
 
+// A key of a table, or what stands for it by default, that must lie in a range.
+void in_range(TomlTable& t, const toml::table& table, const std::string& prefix, const char* key,
+              double value, double low, double high) {
+  if (value < low || value > high)
+    t.fail(table.get(key) ? table.get(key) : &table,
+           fmt::format("{}{} is {:g}, not in {:g} to {:g}", prefix, key, value, low, high), "");
+}
+
 void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& error) {
-  TomlTable t(table, fmt::format("rung {}: ", number), "preset", error);
+  const std::string prefix = fmt::format("rung {}: ", number);
+  TomlTable t(table, prefix, "preset", error);
   t("name", r.name);
   t("params", r.params);
   t("tokens", r.tokens);
@@ -33,9 +43,7 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   t("documents", r.documents);
   t("document_tokens", r.document_tokens);
   const auto range = [&](const char* key, double value, double low, double high) {
-    if (value < low || value > high)
-      t.fail(table.get(key) ? table.get(key) : &table,
-             fmt::format("rung {}: {} is {:g}, not in {:g} to {:g}", number, key, value, low, high), "");
+    in_range(t, table, prefix, key, value, low, high);
   };
   range("params", static_cast<double>(r.params), 1000, 1e12);
   range("tokens", static_cast<double>(r.tokens), static_cast<double>(r.sequences * r.length), 1e14);
@@ -74,6 +82,18 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     t("final_seeds", s.final_seeds);
     t("ablate", s.ablate);
     t("search_share", s.search_share);
+    const auto range = [&](const char* key, double value, double low, double high) {
+      in_range(t, parsed, "", key, value, low, high);
+    };
+    range("vocab", static_cast<double>(s.vocab), 16, 1e6);
+    range("blocks", s.blocks, 0, 1000);
+    range("hurdle_runs", s.hurdle_runs, 1, 1e6);
+    range("final_seeds", s.final_seeds, 1, 100);
+    range("search_share", s.search_share, 0, 1);
+    if (parsed.get("baselines") && s.baselines.empty())
+      t.fail(parsed.get("baselines"), "baselines is empty", "designs are compared with at least one");
+    if (std::adjacent_find(s.hurdles.begin(), s.hurdles.end(), std::greater_equal<>()) != s.hurdles.end())
+      t.fail(parsed.get("hurdles"), "hurdles is not in ascending order", "each share of a run once");
     if (const toml::node* n = t.node("limits")) {
       if (!n->is_table())
         t.fail(n, "limits is not a table", "");
@@ -92,6 +112,9 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
         std::int64_t megabytes = s.worker_bytes >> 20;
         worker("seconds", s.worker_seconds);
         worker("megabytes", megabytes);
+        in_range(worker, *n->as_table(), "worker.", "seconds", s.worker_seconds, 1, 1e8);
+        in_range(worker, *n->as_table(), "worker.", "megabytes", static_cast<double>(megabytes),
+                 megabytes == 0 ? 0 : 64, 1e8);
         s.worker_bytes = megabytes << 20;
       }
     }
@@ -102,6 +125,9 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
       for (const toml::node& rung : *rungs->as_array()) {
         Rung& next = s.rungs.emplace_back();
         read_rung(*rung.as_table(), next, s.rungs.size(), error);
+        const bool known = std::any_of(s.rungs.begin(), s.rungs.end() - 1,
+                                       [&](const Rung& r) { return r.name == next.name; });
+        if (known) t.fail(rung.as_table()->get("name"), fmt::format("two rungs are named {}", next.name), "");
       }
   }
   if (!error.code.empty()) return tl::unexpected(error);

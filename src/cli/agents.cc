@@ -22,11 +22,6 @@ using nlohmann::json;
 
 namespace {
 
-int failed(const char* command, const Error& error) {
-  fmt::print(stderr, "{}\n", format_error(std::string("gabbro ") + command, error));
-  return kUsage;
-}
-
 struct AgentOptions {
   std::string config = "agents.toml", run;
   bool json = false;

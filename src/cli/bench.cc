@@ -19,11 +19,6 @@ namespace {
 using record::BenchResult;
 using record::BenchSpec;
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro bench", error));
-  return kUsage;
-}
-
 // The errors of a program, all of them; a worker would tell of the first.
 bool print_errors(const std::string& file, const std::string& program) {
   lang::CheckReport report = lang::check(program, zoo::library());
@@ -76,13 +71,14 @@ Result<jobs::Ended> measure(const BenchCommand& c, const BenchSpec& spec, const 
 int run_bench(const BenchCommand& c) {
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!params)
-    return failed({"usage", "--params " + c.params + " is no amount", "write it as 350k, 5M or 1.5M", {}});
+    return failed("bench",
+                  {"usage", "--params " + c.params + " is no amount", "write it as 350k, 5M or 1.5M", {}});
   const auto scratch = Scratch::make();
-  if (!scratch) return failed(scratch.error());
+  if (!scratch) return failed("bench", scratch.error());
   int code = kValid;
   for (const std::string& file : c.files) {
     const auto text = read_program(file);
-    if (!text) return failed(text.error());
+    if (!text) return failed("bench", text.error());
     if (print_errors(file, *text)) {
       code = kInvalid;
       continue;
@@ -92,9 +88,9 @@ int run_bench(const BenchCommand& c) {
     spec.program = *text;
     spec.params = *params;
     const auto end = measure(c, spec, *scratch);
-    if (!end) return failed(end.error());
+    if (!end) return failed("bench", end.error());
     const auto result = record::parse_bench_result(end->result);
-    if (!result) return failed(result.error());
+    if (!result) return failed("bench", result.error());
     if (c.json)
       fmt::print("{}", to_line(*result));
     else if (result->status == "done")

@@ -110,6 +110,11 @@ int for_each_subject(const Options& o, const Show& show) {
 
 }  // namespace
 
+int failed(std::string_view command, const Error& error) {
+  fmt::print(stderr, "{}\n", format_error(fmt::format("gabbro {}", command), error));
+  return kUsage;
+}
+
 int run_check(const Options& o) {
   std::int64_t params = 0;
   if (!o.params.empty()) {
@@ -160,6 +165,14 @@ int run_hash(const Options& o) {
 int run_show(const Options& o) {
   if (o.files.size() == 1 && names_design(o.files[0]))
     return run_show_design({.run = o.files[0], .out = {}, .talk = o.talk});
+  for (const std::string& file : o.files)
+    if (is_campaign(file))
+      return failed("show",
+                    {"usage",
+                     file + " is a campaign",
+                     fmt::format("name a design of it, as {0}#1; gabbro top {0} lists the best", file),
+                     {}});
+  if (o.talk) return failed("show", {"usage", "--talk is of a design of a campaign, as RUN#ID", "", {}});
   return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
     fmt::print("{}: {}\n{}", file, s.name, tree_text(s));
     std::vector<std::string> shown;  // a unit's values once, however often it is used

@@ -3,12 +3,18 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/result.h"
 
 namespace gabbro::cli {
 
 /// Valid, equal, done; an invalid design or a difference; wrong usage or input and output that failed.
 constexpr int kValid = 0, kInvalid = 1, kUsage = 2;
+
+/// Says why `gabbro command` ends, and gives kUsage.
+int failed(std::string_view command, const Error& error);
 
 struct Options {
   std::vector<std::string> files;

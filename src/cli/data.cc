@@ -65,11 +65,6 @@ void print_manifest(const std::string& folder, const data::Manifest& m) {
                s.shards.size() == 1 ? "" : "s");
 }
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro data", error));
-  return kUsage;
-}
-
 }  // namespace
 
 int run_data_build(const DataOptions& o) {
@@ -78,7 +73,7 @@ int run_data_build(const DataOptions& o) {
   const double began = seconds_now();
   const auto manifest = data::build_corpus(o.build, std::ref(line));
   line.end_line();
-  if (!manifest) return failed(manifest.error());
+  if (!manifest) return failed("data", manifest.error());
   print_manifest(o.build.out, *manifest);
   std::uint64_t bytes = 0;
   for (const data::SplitInfo& s : manifest->splits) bytes += s.bytes;
@@ -89,9 +84,9 @@ int run_data_build(const DataOptions& o) {
 
 int run_data_info(const DataOptions& o) {
   const auto corpus = data::Corpus::open(o.folder);
-  if (!corpus) return failed(corpus.error());
+  if (!corpus) return failed("data", corpus.error());
   if (o.verify)
-    if (const auto ok = corpus->verify(); !ok) return failed(ok.error());
+    if (const auto ok = corpus->verify(); !ok) return failed("data", ok.error());
   if (o.json)
     fmt::print("{}", data::to_json(corpus->manifest()));
   else

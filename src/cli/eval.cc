@@ -16,11 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro eval", error));
-  return kUsage;
-}
-
 void print_result(const record::EvalResult& r, const std::string& folder) {
   if (r.params > 0)
     fmt::print("{}: {} with {} parameters, weights {}, read {} tokens at a time\n", folder, r.design,
@@ -76,16 +71,17 @@ int run_eval(const EvalCommand& c) {
   record::EvalSpec spec = c.spec;
   spec.held_out = !c.tasks_only;
   if (!spec.held_out && spec.tasks.empty())
-    return failed({"usage", "nothing to score: --tasks-only without --task", "", {}});
+    return failed("eval", {"usage", "nothing to score: --tasks-only without --task", "", {}});
   std::error_code error;
   if (!fs::is_directory(spec.run, error))
-    return failed({"io", fmt::format("there is no folder {}", spec.run), "name the folder of a run", {}});
+    return failed("eval",
+                  {"io", fmt::format("there is no folder {}", spec.run), "name the folder of a run", {}});
   const std::string folder = fs::absolute(spec.run, error);
   spec.run = folder;
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
-  if (const auto ok = make_absolute(spec.tasks); !ok) return failed(ok.error());
+  if (const auto ok = make_absolute(spec.tasks); !ok) return failed("eval", ok.error());
   const std::string spec_file = folder + "/eval-spec.json", result_file = folder + "/eval.json.new";
-  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("eval", ok.error());
   const auto end = [&] {
     ProgressLine line;
     return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
@@ -93,16 +89,17 @@ int run_eval(const EvalCommand& c) {
       return true;
     });
   }();
-  if (!end) return failed(end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  if (!end) return failed("eval", end.error());
+  if (end->kind != jobs::Ended::Kind::kResult) return failed("eval", {"worker", end->cause, "", {}});
   const auto result = record::parse_eval_result(end->result);
   if (result && result->status == "done")
     fs::rename(result_file, folder + "/eval.json", error);
   else
     fs::remove(result_file, error);
-  if (!result) return failed(result.error());
+  if (!result) return failed("eval", result.error());
   if (error)
-    return failed({"io", fmt::format("cannot write {}/eval.json: {}", folder, error.message()), "", {}});
+    return failed("eval",
+                  {"io", fmt::format("cannot write {}/eval.json: {}", folder, error.message()), "", {}});
   if (c.json)
     fmt::print("{}", end->result);
   else

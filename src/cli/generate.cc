@@ -14,24 +14,18 @@ namespace gabbro::cli {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro generate", error));
-  return kUsage;
-}
-
-}  // namespace
-
 int run_generate(const GenerateCommand& c) {
   record::GenerateSpec spec = c.spec;
   std::error_code error;
+  if (!fs::is_directory(spec.run, error))
+    return failed("generate",
+                  {"io", fmt::format("there is no folder {}", spec.run), "name the folder of a run", {}});
   spec.run = fs::absolute(spec.run, error);
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
   const auto scratch = Scratch::make();
-  if (!scratch) return failed(scratch.error());
+  if (!scratch) return failed("generate", scratch.error());
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
-  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("generate", ok.error());
   bool begun = false;
   const auto end = run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
     if (c.json || p.text.empty()) return true;
@@ -41,13 +35,13 @@ int run_generate(const GenerateCommand& c) {
     return std::fflush(stdout) == 0;
   });
   if (begun) std::fputs("\n", stdout);
-  if (!end) return failed(end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  if (!end) return failed("generate", end.error());
+  if (end->kind != jobs::Ended::Kind::kResult) return failed("generate", {"worker", end->cause, "", {}});
   const auto result = record::parse_generate_result(end->result);
-  if (!result) return failed(result.error());
+  if (!result) return failed("generate", result.error());
   if (c.json) fmt::print("{}", end->result);
   if (result->status == "failed")
-    fmt::print(stderr, "{}\n", result->cause);
+    fmt::print(stderr, "gabbro {}\n", result->cause);
   else if (!c.json)
     fmt::print(stderr, "[{} tokens after {} of the prompt, {:.0f} tokens/s{}]\n", result->tokens,
                result->prompt_tokens, result->tokens_per_second,

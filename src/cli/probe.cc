@@ -11,11 +11,6 @@ namespace gabbro::cli {
 
 namespace {
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro probe", error));
-  return kUsage;
-}
-
 void print_report(const record::ProbeReport& r, bool all) {
   if (!r.error.empty()) {
     fmt::print("{}\n", r.error);
@@ -33,14 +28,14 @@ int run_probe(const ProbeCommand& c) {
   record::ProbeSpec spec = c.spec;
   for (const std::string& file : c.files) {
     const auto text = read_program(file);
-    if (!text) return failed(text.error());
+    if (!text) return failed("probe", text.error());
     spec.files.push_back(file);
     spec.programs.push_back(*text);
   }
   const auto scratch = Scratch::make();
-  if (!scratch) return failed(scratch.error());
+  if (!scratch) return failed("probe", scratch.error());
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
-  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed(ok.error());
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("probe", ok.error());
   const auto end = [&] {
     ProgressLine line;
     return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
@@ -48,11 +43,11 @@ int run_probe(const ProbeCommand& c) {
       return true;
     });
   }();
-  if (!end) return failed(end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return failed({"worker", end->cause, "", {}});
+  if (!end) return failed("probe", end.error());
+  if (end->kind != jobs::Ended::Kind::kResult) return failed("probe", {"worker", end->cause, "", {}});
   const auto result = record::parse_probe_result(end->result);
-  if (!result) return failed(result.error());
-  if (result->status == "failed") return failed({"worker", result->cause, "", {}});
+  if (!result) return failed("probe", result.error());
+  if (result->status == "failed") return failed("probe", {"worker", result->cause, "", {}});
   if (c.json) fmt::print("{}", end->result);
   for (const record::ProbeReport& r : result->reports)
     if (!c.json) print_report(r, result->reports.size() == 1);

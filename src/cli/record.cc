@@ -23,11 +23,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int failed(const char* command, const Error& error) {
-  fmt::print(stderr, "{}\n", format_error(std::string("gabbro ") + command, error));
-  return kUsage;
-}
-
 struct Named {
   std::string dir;
   std::int64_t design = 0;  // 0: none
@@ -75,9 +70,13 @@ int print(const char* command, const RecordCommand& c, bool wants,
 }  // namespace
 
 bool names_design(const std::string& text) {
-  const auto named = parse(text);
   std::error_code error;
-  return named && named->design > 0 && !fs::exists(text, error);
+  return text.find('#') != std::string::npos && !fs::exists(text, error);
+}
+
+bool is_campaign(const std::string& path) {
+  std::error_code error;
+  return fs::exists(campaign::Place{path}.store(), error);
 }
 
 int run_status(const RecordCommand& c) {

@@ -30,4 +30,7 @@ int run_report(const RecordCommand& c);
 /// Whether `text` names a design of a campaign: FOLDER#NUMBER.
 bool names_design(const std::string& text);
 
+/// Whether it is the folder of a campaign.
+bool is_campaign(const std::string& path);
+
 }  // namespace gabbro::cli

@@ -200,12 +200,10 @@ std::string check_json(const std::string& file, const lang::CheckReport& report,
     if (report.subjects.size() > 1)
       for (const lang::Subject& s : report.subjects) out["designs"].push_back(facts_json(s, context));
   } else {
-    out.update({{"causal", false},
-                {"prefix_consistent", false},
-                {"mixes_tokens", nullptr},
-                {"receptive_field", nullptr}});
-    for (const char* key : {"params", "train_flops_per_token", "decode_flops_per_token", "state_bytes",
-                            "state_grows", "complexity", "hash"})
+    for (const char* key : {"causal", "prefix_consistent", "batch_independent"}) out[key] = false;
+    for (const char* key : {"name", "hash", "mixes_tokens", "receptive_field", "params", "roles",
+                            "train_flops_per_token", "decode_flops_per_token", "state_bytes", "state_grows",
+                            "complexity", "parallel_depth", "width", "context", "symbolic"})
       out[key] = nullptr;
   }
   out["errors"] = json::array();

@@ -14,11 +14,6 @@ namespace gabbro::cli {
 
 namespace {
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro steer", error));
-  return kUsage;
-}
-
 Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
   std::vector<record::Steered> out;
   if (c.pause && c.resume) return fail("usage", "--pause and --resume at once", "give one of them");
@@ -36,18 +31,18 @@ Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
 
 int run_steer(const SteerCommand& c) {
   auto words = asked(c);
-  if (!words) return failed(words.error());
+  if (!words) return failed("steer", words.error());
   const auto store = store::Store::read(campaign::Place{c.run}.store());
-  if (!store) return failed(store.error());
+  if (!store) return failed("steer", store.error());
   if (c.veto > 0)
-    if (const auto design = store->design(c.veto); !design) return failed(design.error());
+    if (const auto design = store->design(c.veto); !design) return failed("steer", design.error());
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();
   for (std::size_t i = 0; i < words->size(); ++i) {
     record::Steered& word = (*words)[i];
     word.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
-    if (const auto ok = campaign::deliver(c.run, word); !ok) return failed(ok.error());
+    if (const auto ok = campaign::deliver(c.run, word); !ok) return failed("steer", ok.error());
   }
   const bool works = store::Store::is_written(campaign::Place{c.run}.store());
   fmt::print("{}\n", works ? "delivered; the campaign takes it up within a second"

@@ -21,11 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int failed(const Error& error) {
-  fmt::print(stderr, "{}\n", format_error("gabbro train", error));
-  return kUsage;
-}
-
 void print_result(const record::TrialResult& r, const std::string& folder) {
   if (r.params > 0)
     fmt::print("{}: {} with {} parameters (D = {}), {} tokens at {}tokens/s\n", folder, r.design,
@@ -88,42 +83,45 @@ Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
 int run_train(const TrainCommand& c) {
   record::TrialSpec spec = c.spec;
   const auto text = read_program(c.file);
-  if (!text) return failed(text.error());
+  if (!text) return failed("train", text.error());
   spec.program = *text;
   const lang::CheckReport report = lang::check(*text, zoo::library());
   for (const Error& e : report.errors) fmt::print("{}\n", format_error(c.file, e));
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
-    return failed({"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
+    return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!tokens || !params)
-    return failed(
-        {"usage",
-         !tokens ? "--tokens " + c.tokens + " is no amount" : "--params " + c.params + " is no amount",
-         "write it as 350k, 5M or 1.5M",
-         {}});
+    return failed("train", {"usage",
+                            !tokens ? "--tokens " + c.tokens + " is no amount"
+                                    : "--params " + c.params + " is no amount",
+                            "write it as 350k, 5M or 1.5M",
+                            {}});
   spec.tokens = *tokens;
   spec.params = *params;
   spec.memory = static_cast<std::int64_t>(c.limits.bytes);
   std::error_code error;
-  if (const auto corpus = data::Corpus::open(spec.corpus); !corpus) return failed(corpus.error());
+  if (const auto corpus = data::Corpus::open(spec.corpus); !corpus) return failed("train", corpus.error());
   spec.corpus = fs::absolute(spec.corpus, error);
-  if (const auto ok = make_absolute(spec.tasks); !ok) return failed(ok.error());
+  if (const auto ok = make_absolute(spec.tasks); !ok) return failed("train", ok.error());
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
   spec.folder = fs::absolute(folder, error);
   fs::create_directories(spec.folder, error);
-  if (error) return failed({"io", fmt::format("cannot make {}: {}", folder, error.message()), "", {}});
+  if (error)
+    return failed("train", {"io", fmt::format("cannot make {}: {}", folder, error.message()), "", {}});
   const auto lock = Lock::take(spec.folder);
   if (!lock && lock.error().code == "locked")
     return failed(
+        "train",
         {"exists", "another gabbro train works in " + folder, "wait for it, or give another --out", {}});
-  if (!lock) return failed(lock.error());
-  if (const auto ok = may_write(spec.folder, spec, report.subjects.back()); !ok) return failed(ok.error());
+  if (!lock) return failed("train", lock.error());
+  if (const auto ok = may_write(spec.folder, spec, report.subjects.back()); !ok)
+    return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   for (const auto& [path, content] :
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
-    if (const auto ok = replace_file(path, content); !ok) return failed(ok.error());
+    if (const auto ok = replace_file(path, content); !ok) return failed("train", ok.error());
 
   const auto end = [&] {
     ProgressLine line;
@@ -132,16 +130,16 @@ int run_train(const TrainCommand& c) {
       return true;
     });
   }();
-  if (!end) return failed(end.error());
+  if (!end) return failed("train", end.error());
   if (end->kind != jobs::Ended::Kind::kResult)
-    return failed({"worker",
-                   end->cause,
-                   fs::exists(spec.folder + "/checkpoint.safetensors", error)
-                       ? "the same command goes on from the last checkpoint"
-                       : "there is no checkpoint yet: the same command begins anew",
-                   {}});
+    return failed("train", {"worker",
+                            end->cause,
+                            fs::exists(spec.folder + "/checkpoint.safetensors", error)
+                                ? "the same command goes on from the last checkpoint"
+                                : "there is no checkpoint yet: the same command begins anew",
+                            {}});
   const auto result = record::parse_result(end->result);
-  if (!result) return failed(result.error());
+  if (!result) return failed("train", result.error());
   if (c.json)
     fmt::print("{}", end->result);
   else

@@ -64,9 +64,16 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   auto spec = record::parse_spec(*text);
   if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
   if (!corpus.empty()) spec->corpus = corpus;
-  if (std::error_code error; !fs::exists(weights_file, error))
+  if (std::error_code error; !fs::exists(weights_file, error)) {
+    const auto result = read_file(folder + "/result.json");
+    const auto ended = result ? record::parse_result(*result) : tl::unexpected(result.error());
+    if (ended && ended->status == "done")
+      return fail("run",
+                  fmt::format("{} has no weights: a campaign keeps those of its higher rungs alone", folder),
+                  "gabbro export RUN#ID writes its program, which gabbro train trains again");
     return fail("run", fmt::format("{} has no weights: the run was not trained to its end", folder),
                 "the same gabbro train goes on from its checkpoint");
+  }
 
   GABBRO_TRY(opened, data::Corpus::open(spec->corpus));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec->corpus + "/tokenizer.model"));

@@ -467,7 +467,15 @@ TEST(Preset, MistakesAreSaidWithTheirPlace) {
   EXPECT_NE(error("vocab = -3\n" + rung).find("1: vocab is not"), std::string::npos);
   EXPECT_NE(error("arms = [\"best\"]\n" + rung).find("arms is not"), std::string::npos);
   EXPECT_NE(error("baselines = [\"gpt5\"]\n" + rung).find("baselines is not"), std::string::npos);
-  EXPECT_NE(error("vocab = 3\n").find("no [[rung]]"), std::string::npos);
+  EXPECT_NE(error("").find("no [[rung]]"), std::string::npos);
+  EXPECT_NE(error("vocab = 3\n" + rung).find("1: vocab is 3, not in 16 to"), std::string::npos);
+  EXPECT_NE(error("baselines = []\n" + rung).find("1: baselines is empty"), std::string::npos);
+  EXPECT_NE(error("hurdles = [0.5, 0.25]\n" + rung).find("1: hurdles is not in ascending"), std::string::npos)
+      << error("hurdles = [0.5, 0.25]\n" + rung);
+  EXPECT_NE(error("[worker]\nmegabytes = 1\n" + rung).find("2: worker.megabytes is 1"), std::string::npos);
+  EXPECT_NE(error(rung + "name = \"a\"\n" + rung + "name = \"a\"\n").find("8: two rungs are named a"),
+            std::string::npos)
+      << error(rung + "name = \"a\"\n" + rung + "name = \"a\"\n");
   EXPECT_NE(error(rung + "keep = 2\n").find("4: rung 1: keep is 2"), std::string::npos)
       << error(rung + "keep = 2\n");
   EXPECT_NE(load_settings("laptob").error().hint.find("laptop"), std::string::npos);
