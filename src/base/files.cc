@@ -28,7 +28,7 @@ Result<std::string> read_file(const std::string& path) {
 Result<bool> replace_file(const std::string& path, const std::string& text) {
   const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
   std::FILE* const file = std::fopen(temporary.c_str(), "wb");
-  if (!file) return fail("io", fmt::format("cannot write {}: {}", temporary, std::strerror(errno)));
+  if (!file) return fail("io", fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size() &&
                        std::fflush(file) == 0 && fsync(fileno(file)) == 0;
   int error = written ? 0 : errno;

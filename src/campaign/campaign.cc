@@ -91,13 +91,14 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
   return open(place);
 }
 
-Result<Campaign> Campaign::open(const Place& place) {
+Result<Campaign> Campaign::open(const Place& place, const std::string& corpus) {
   std::error_code error;
   if (!fs::exists(place.store(), error))
     return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
   GABBRO_TRY(store, store::Store::open(place.store()));
   GABBRO_TRY(begun, store.campaign());
   GABBRO_TRY(plan, parse_plan(begun));
+  if (!corpus.empty()) plan.corpus = corpus;
   auto state = std::make_unique<State>(place, std::move(plan), std::move(store));
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {

@@ -29,7 +29,8 @@ struct Place {
 /// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes on.
 struct Plan {
   evolve::Settings settings;
-  std::string corpus;  // a folder made by `gabbro data build`
+  std::string corpus;       // a folder made by `gabbro data build`
+  std::string corpus_hash;  // of what is in it; empty: the record does not say
   std::uint64_t seed = 1;
   int threads = 1;  // of a worker: results depend on it
   std::string device = "cpu";
@@ -66,7 +67,8 @@ class Campaign {
   /// baselines at the first rung.
   static Result<Campaign> create(const Place& place, const Plan& plan);
   /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on it), "event".
-  static Result<Campaign> open(const Place& place);
+  /// `corpus`: where its corpus lies now; empty: where it lay.
+  static Result<Campaign> open(const Place& place, const std::string& corpus = "");
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 

@@ -17,9 +17,13 @@ std::string to_toml(const Plan& plan) {
   std::ostringstream out;
   toml::array given;
   for (const std::string& program : plan.given) given.push_back(program);
-  const toml::table head{{"corpus", plan.corpus},   {"seed", static_cast<std::int64_t>(plan.seed)},
-                         {"threads", plan.threads}, {"device", plan.device},
-                         {"twins", plan.twins},     {"given", std::move(given)}};
+  const toml::table head{{"corpus", plan.corpus},
+                         {"corpus_hash", plan.corpus_hash},
+                         {"seed", static_cast<std::int64_t>(plan.seed)},
+                         {"threads", plan.threads},
+                         {"device", plan.device},
+                         {"twins", plan.twins},
+                         {"given", std::move(given)}};
   // Programs with every line break and quote escaped: none of their lines looks like one of this text.
   out << toml::toml_formatter(head, toml::format_flags::none);
   return out.str() + std::string(kBorder) + to_toml(plan.settings);
@@ -33,6 +37,7 @@ Result<Plan> parse_plan(const record::CampaignBegun& begun) {
   Plan plan;
   const toml::table& t = head.table();
   plan.corpus = t["corpus"].value_or(plan.corpus);
+  plan.corpus_hash = t["corpus_hash"].value_or(plan.corpus_hash);
   plan.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
   plan.threads = t["threads"].value_or(plan.threads);
   plan.device = t["device"].value_or(plan.device);

@@ -59,6 +59,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
 
   sub = add(app, names, "resume", "Go on with a campaign");
   sub->add_option("DIR", evolve->dir, "the campaign's folder")->required();
+  sub->add_option("--data", evolve->corpus, "where its corpus lies now, if it has moved");
   budget(sub, *evolve);
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_resume(*evolve); }; });
 

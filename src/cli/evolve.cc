@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
+#include "cli/record.h"
 #include "cli/signals.h"
 #include "data/corpus.h"
 #include "evolve/twins.h"
@@ -150,9 +151,33 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   return folder;
 }
 
-}  // namespace
+// What a run reads of a corpus: its texts and how they are cut.
+std::string hash_of(const data::Manifest& manifest) {
+  std::string hash = manifest.tokenizer_hash;
+  for (const data::SplitInfo& split : manifest.splits) hash += split.documents_hash;
+  return hash;
+}
 
-namespace {
+// Where the corpus of a campaign that goes on lies: where --data says, where it lay, or in the campaign's folder, which may have moved.
+Result<std::string> corpus_now(const EvolveCommand& o) {
+  if (!is_campaign(o.dir))
+    return fail("campaign", "there is no campaign in " + o.dir, "gabbro evolve --dir DIR begins one");
+  GABBRO_TRY(store, store::Store::read(campaign::Place{o.dir}.store()));
+  GABBRO_TRY(begun, store.campaign());
+  GABBRO_TRY(plan, campaign::parse_plan(begun));
+  std::error_code error;
+  const std::string own = o.dir + "/corpus";
+  std::string folder = o.corpus.empty() ? plan.corpus : o.corpus;
+  if (o.corpus.empty() && !fs::exists(folder, error) && fs::exists(own, error)) folder = own;
+  auto corpus = data::Corpus::open(folder);
+  if (!corpus && o.corpus.empty())
+    corpus.error().hint = fmt::format("gabbro resume {} --data DIR says where it lies now", o.dir);
+  if (!corpus) return tl::unexpected(corpus.error());
+  if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus->manifest()))
+    return fail("corpus", folder + " is not the corpus of this campaign",
+                "runs on other texts cannot be compared with those that it has");
+  return fs::absolute(folder, error).string();
+}
 
 // The settings of a new campaign: the preset's, with what the command line says of arms and agents.
 Result<evolve::Settings> settings_of(const EvolveCommand& o) {
@@ -247,7 +272,7 @@ int run_evolve(const EvolveCommand& o) {
                    "there is nothing to train: no arm searches, and no design was given",
                    "--arms adaptive searches; --design FILE gives a design",
                    {}});
-  campaign::Plan plan{*settings, o.corpus, o.seed, o.threads, o.device, o.twins, *given};
+  campaign::Plan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.twins, *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
     if (const auto ok = Agency::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);
@@ -259,6 +284,7 @@ int run_evolve(const EvolveCommand& o) {
   const auto corpus = data::Corpus::open(plan.corpus);
   if (!corpus) return failed(corpus.error());
   plan.settings.vocab = corpus->manifest().vocab;
+  plan.corpus_hash = hash_of(corpus->manifest());
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan);
   if (!c) return failed(c.error());
@@ -266,10 +292,10 @@ int run_evolve(const EvolveCommand& o) {
 }
 
 int run_resume(const EvolveCommand& o) {
-  auto c = campaign::Campaign::open({o.dir});
+  const auto folder = corpus_now(o);
+  if (!folder) return failed(folder.error(), "gabbro resume");
+  auto c = campaign::Campaign::open({o.dir}, *folder);
   if (!c) return failed(c.error(), "gabbro resume");
-  if (const auto corpus = data::Corpus::open(c->plan().corpus); !corpus)
-    return failed(corpus.error(), "gabbro resume");
   return work(*c, o);
 }
 

@@ -1,11 +1,14 @@
 #include "eval/task.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "data/bytes.h"
 
@@ -136,27 +139,52 @@ struct Form {
   const LabelTask* label = nullptr;
 };
 
-Result<Form> form_of(const json& object, const TaskSource& source) {
-  const auto has = [&](std::initializer_list<const char*> fields) {
-    return std::all_of(fields.begin(), fields.end(), [&](const char* f) { return object.contains(f); });
-  };
-  if (has({"good", "bad"})) return Form{TaskKind::kPairs, nullptr};
-  if (has({"query", "choices", "gold"})) return Form{TaskKind::kChoice, nullptr};
-  if (has({"context_options", "continuation", "gold"})) return Form{TaskKind::kContext, nullptr};
-  if (has({"context", "continuation"})) return Form{TaskKind::kWord, nullptr};
-  std::string names;
-  for (const LabelTask& task : label_tasks()) {
-    if (has({"label"}) && source.name.starts_with(task.name)) return Form{TaskKind::kLabel, &task};
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
-  }
-  if (has({"label"}))
-    return fail("task", fmt::format("objects with labels, but no task with labels is named {}", source.name),
-                fmt::format("say which it is: --task NAME={}, NAME one of {}", source.file, names));
+// What objects of each kind have; of those that are alike in part the longer first.
+const std::vector<std::pair<TaskKind, std::vector<const char*>>> kKinds{
+    {TaskKind::kPairs, {"good", "bad"}},
+    {TaskKind::kChoice, {"query", "choices", "gold"}},
+    {TaskKind::kContext, {"context_options", "continuation", "gold"}},
+    {TaskKind::kWord, {"context", "continuation"}},
+    {TaskKind::kLabel, {"label"}},
+};
+
+bool has_all(const json& object, const std::vector<const char*>& fields) {
+  return std::all_of(fields.begin(), fields.end(), [&](const char* f) { return object.contains(f); });
+}
+
+std::string fields_of(const json& object) {
   std::string fields;
   for (const auto& [key, value] : object.items()) fields += (fields.empty() ? "" : ", ") + key;
-  return fail("task", "objects of no known kind of task, with fields " + fields,
-              "known: {good, bad}, {context, continuation}, {query, choices, gold}, {context_options, "
-              "continuation, gold}, {label, ...}");
+  return fields;
+}
+
+Result<Form> form_of(const json& object, const TaskSource& source) {
+  for (const auto& [kind, fields] : kKinds)
+    if (kind != TaskKind::kLabel && has_all(object, fields)) return Form{kind, nullptr};
+  const bool labelled = object.contains("label");
+  std::string names;
+  for (const LabelTask& task : label_tasks()) {
+    if (labelled && source.name.starts_with(task.name)) return Form{TaskKind::kLabel, &task};
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
+  }
+  if (labelled)
+    return fail("task", fmt::format("objects with labels, but no task with labels is named {}", source.name),
+                fmt::format("say which it is: --task NAME={}, NAME one of {}", source.file, names));
+  std::string known;
+  for (const auto& [kind, fields] : kKinds)
+    known += fmt::format("{}{{{}}}", known.empty() ? "" : ", ", fmt::join(fields, ", "));
+  return fail("task", "objects of no known kind of task, with fields " + fields_of(object),
+              "known: " + known);
+}
+
+// Why an object is no item of the kind that the first of its file has.
+std::string misfit(const Form& form, const json& object) {
+  const auto& fields =
+      std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& k) { return k.first == form.kind; })->second;
+  const std::string kind = fmt::format("{{{}}}", fmt::join(fields, ", "));
+  if (!has_all(object, fields))
+    return fmt::format("the first line is {}, this one has the fields {}", kind, fields_of(object));
+  return fmt::format("a field of {} is missing or has a type that it should not have", kind);
 }
 
 Item item_of(const Form& form, const json& object) {
@@ -213,8 +241,8 @@ Result<Task> read_task(const TaskSource& source, std::uint64_t limit) {
     }
     try {
       task.items.push_back(item_of(*form, object));
-    } catch (const json::exception& e) {
-      return wrong(e.what());
+    } catch (const json::exception&) {
+      return wrong(misfit(*form, object));
     }
     const Item& item = task.items.back();
     if (item.gold < 0 || item.gold >= static_cast<int>(item.choices.size()))

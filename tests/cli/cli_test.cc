@@ -65,6 +65,20 @@ TEST(Cli, CheckJsonReportsErrors) {
   EXPECT_EQ(json["valid"], false);
   EXPECT_EQ(json["errors"][0]["line"], 2);
   EXPECT_EQ(json["errors"][0]["code"], "future");
+  const auto good = nlohmann::json::parse(gabbro("check --json " + write_program("good.gab", kGood)).text);
+  for (const auto& [key, value] : good.items()) EXPECT_TRUE(json.contains(key)) << key;
+}
+
+TEST(Cli, ShowSaysWhatItShows) {
+  const std::string path = write_program("good.gab", kGood);
+  for (const auto& [arguments, message] :
+       {std::pair<std::string, const char*>{path + " --talk", "--talk is of a design of a campaign"},
+        {"runs/none#x", "'runs/none#x' names no design"},
+        {"runs/none#3", "there is no campaign in runs/none"}}) {
+    const Output out = gabbro("show " + arguments);
+    EXPECT_EQ(out.code, 2) << arguments;
+    EXPECT_NE(out.text.find(message), std::string::npos) << out.text;
+  }
 }
 
 TEST(Cli, CheckJsonReportsFilesThatCannotBeRead) {
@@ -212,6 +226,38 @@ TEST(Cli, DataBuildsAndInspectsCorpora) {
             std::string::npos)
       << small.text;
   std::filesystem::remove_all(folder);
+}
+
+TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
+  const std::string dir = testing::TempDir() + "moved_corpus", run = dir + "/run";
+  std::filesystem::remove_all(dir);
+  std::filesystem::create_directories(dir);
+  for (const char* name : {"bridge", "harbour"}) {
+    std::string text;
+    for (int i = 0; i < 300; ++i)
+      text += "the stone of number " + std::to_string(i * 7919) + " lies under the old " + name +
+              " of the town\n<|endoftext|>\n";
+    const std::string source = write_program(std::string(name) + ".txt", text);
+    ASSERT_EQ(gabbro("data build --vocab 320 --valid 0.1 --out " + dir + "/" + name + " " + source).code, 0);
+  }
+  const std::string preset = write_program(
+      "one_rung.toml", "baselines = [\"llama\"]\n[[rung]]\nparams = \"100k\"\ntokens = \"50k\"\n");
+  const std::string briefly = " --minutes 0.0001 --workers 1";
+  const Output begun =
+      gabbro("evolve --dir " + run + " --data " + dir + "/bridge --preset " + preset + briefly);
+  ASSERT_EQ(begun.code, 0) << begun.text;
+  EXPECT_EQ(gabbro("show " + run).text.find(run + " is a campaign"),
+            std::string("gabbro show: error[usage]: ").size());
+  std::filesystem::rename(dir + "/bridge", dir + "/moved");
+  Output out = gabbro("resume " + run + briefly);
+  EXPECT_EQ(out.code, 2);
+  EXPECT_NE(out.text.find("--data DIR says where it lies now"), std::string::npos) << out.text;
+  out = gabbro("resume " + run + " --data " + dir + "/harbour" + briefly);
+  EXPECT_EQ(out.code, 2);
+  EXPECT_NE(out.text.find("is not the corpus of this campaign"), std::string::npos) << out.text;
+  out = gabbro("resume " + run + " --data " + dir + "/moved" + briefly);
+  EXPECT_EQ(out.code, 0) << out.text;
+  std::filesystem::remove_all(dir);
 }
 
 // Every program of the documentation checks as it stands.

@@ -161,6 +161,13 @@ TEST_F(Tasks, SaysWhatIsWrong) {
   EXPECT_NE(message("{\"a\": 1}").find("no known kind of task, with fields a"), std::string::npos);
   EXPECT_NE(message(R"({"sentence1": "a", "sentence2": "b", "label": 0})").find("NAME one of cola, sst2"),
             std::string::npos);
+  EXPECT_NE(message(good + R"(
+{"good": "a", "bad": "b"})")
+                .find(":2: the first line is {query, choices, gold}, this one has the fields bad, good;"),
+            std::string::npos);
+  EXPECT_NE(message(R"({"query": "q", "choices": ["a"], "gold": "a"})")
+                .find(":1: a field of {query, choices, gold} is missing or has a type that"),
+            std::string::npos);
   EXPECT_NE(message("").find("holds no item"), std::string::npos);
   EXPECT_EQ(read_task({"x", path + ".none"}).error().code, "io");
   EXPECT_EQ(parse_source("rte=a/b.jsonl").name, "rte");
