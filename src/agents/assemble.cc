@@ -92,6 +92,14 @@ Result<Base> prepare(const Proposal& p, const std::string& mode, const std::vect
   return base;
 }
 
+const lang::Unit* unit_at(const Base& base, const lang::Library& library) {
+  const auto expr = lang::parse_expression(base.was);
+  if (!expr || (expr->kind != lang::Expr::Kind::kName && expr->kind != lang::Expr::Kind::kCall))
+    return nullptr;
+  const lang::Unit* own = edit::find_unit(base.program, expr->text);
+  return own ? own : library.unit(expr->text);
+}
+
 std::vector<lang::Item> items_of(const Base& base) {
   std::vector<lang::Item> items = base.program.items;
   std::erase_if(items, is_design);

@@ -25,6 +25,9 @@ Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang:
 Result<Base> prepare(const Proposal& proposal, const std::string& mode,
                      const std::vector<lang::Program>& parents, const lang::Library& library);
 
+/// The unit whose instance stood at the base's place; null: a list, a repetition, nothing.
+const lang::Unit* unit_at(const Base& base, const lang::Library& library);
+
 /// The items of the base that units can use: all but its design.
 std::vector<lang::Item> items_of(const Base& base);
 

@@ -30,7 +30,7 @@ struct Draft {
 };
 
 /// Reads a reply for `unit` and checks it with what it can use. Units that are known already and designs in the reply are left out.
-/// What nothing reads in the unit is removed. Errors of the candidate beyond the checker's: "interface" (no unit of this name, or with other ports). One check of the base's units.
+/// Hyperparameters that the unit reads as others have them are declared, and what nothing reads in it is removed. Errors of the candidate beyond the checker's: "interface" (no unit of this name, or with other ports). One check of the base's units.
 Candidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal, const Base& base,
                 const std::vector<lang::Item>& written, bool last, const lang::Library& library);
 

@@ -7,6 +7,7 @@
 #include "agents/coder.h"
 #include "agents/replies.h"
 #include "edit/edit.h"
+#include "lang/builtins.h"
 #include "lang/parser.h"
 
 namespace gabbro::agents {
@@ -46,6 +47,54 @@ bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   for (std::size_t i = 0; i < planned.results.size(); ++i)
     if (unit.outputs[i + 1].name != planned.results[i]) return false;
   return true;
+}
+
+void names_in(const lang::Expr& e, std::set<std::string>& out) {
+  if (e.kind == lang::Expr::Kind::kName || e.kind == lang::Expr::Kind::kCall) out.insert(e.text);
+  for (const lang::Expr& arg : e.args) names_in(arg, out);
+}
+void names_in(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
+              std::set<std::string>& given) {
+  for (const lang::Stmt& s : block) {
+    for (const lang::Expr& value : s.values) names_in(value, read);
+    for (const std::string& name : edit::assigned(s)) given.insert(name);
+    given.insert(s.names.begin(), s.names.end());
+    names_in(s.body, read, given);
+  }
+}
+
+// Coders that copy from a unit read its hyperparameters and slots without declaring them: they are declared as there. The unit at the place comes
+// first, then the design's own, then the library's.
+void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::Item>& known,
+                    const lang::Library& library) {
+  std::set<std::string> read, given;
+  names_in(unit.body, read, given);
+  for (const lang::Port& port : unit.inputs) given.insert(port.name);
+  for (const lang::Hyper& h : unit.hypers) given.insert(h.name);
+  std::vector<const lang::Unit*> models;
+  if (const lang::Unit* const place = unit_at(base, library)) models.push_back(place);
+  for (const lang::Item& item : known)
+    if (const auto* u = std::get_if<lang::Unit>(&item.value)) models.push_back(u);
+  for (const std::string& name : library.unit_names()) models.push_back(library.unit(name));
+  const auto stands_alone = [&](const lang::Expr& value) {
+    std::set<std::string> names;
+    names_in(value, names);
+    return std::all_of(names.begin(), names.end(), [&](const std::string& n) { return library.unit(n); });
+  };
+  for (const std::string& name : read) {
+    const bool is_known = given.contains(name) || library.function(name) || library.unit(name) ||
+                          lang::find_builtin(name) ||
+                          std::any_of(known.begin(), known.end(),
+                                      [&](const lang::Item& item) { return lang::item_name(item) == name; });
+    if (is_known) continue;
+    for (const lang::Unit* const model : models) {
+      const auto h = std::find_if(model->hypers.begin(), model->hypers.end(),
+                                  [&](const lang::Hyper& hyper) { return hyper.name == name; });
+      if (h == model->hypers.end() || !h->value || !stands_alone(*h->value)) continue;
+      unit.hypers.push_back(*h);
+      break;
+    }
+  }
 }
 
 Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& planned,
@@ -102,6 +151,7 @@ Candidate judge(const std::string& reply, const PlannedUnit& planned, const Prop
 
   lang::Program own;
   own.items = std::move(c.items);
+  declare_hypers(*edit::find_unit(own, planned.name), base, known, library);
   edit::tidy(own);
   c.items = std::move(own.items);
   lang::Program program;

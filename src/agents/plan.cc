@@ -56,18 +56,12 @@ bool is_named(const std::string& text, const std::string& name) {
   return found;
 }
 
-// The unit that an instance is of; null: it is a list, a repetition, a unit that nobody knows.
-const lang::Unit* unit_of(const std::string& instance, const Base& base, const lang::Library& library) {
-  const auto expr = lang::parse_expression(instance);
-  if (!expr || (expr->kind != lang::Expr::Kind::kName && expr->kind != lang::Expr::Kind::kCall))
-    return nullptr;
-  const lang::Unit* own = edit::find_unit(base.program, expr->text);
-  return own ? own : library.unit(expr->text);
-}
-
-// Hyperparameters and slots are no values, though planners like to list them; and what takes the place of a unit is called as
-// that was.
-void mend_ports(Plan& plan, const Base& base, const lang::Library& library) {
+// Planners like to list hyperparameters as values, and library units that others use as units to be written; and what takes the place
+// of a unit is called as that was.
+void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
+  std::erase_if(plan.units, [&](const PlannedUnit& unit) {
+    return plan.units.size() > 1 && library.unit(unit.name) && !is_named(plan.instance, unit.name);
+  });
   std::set<std::string> hypers, values;
   const auto read = [&](const lang::Unit& unit) {
     for (const lang::Hyper& h : unit.hypers) hypers.insert(h.name);
@@ -76,7 +70,7 @@ void mend_ports(Plan& plan, const Base& base, const lang::Library& library) {
   for (const std::string& name : library.unit_names()) read(*library.unit(name));
   for (const lang::Item& item : base.program.items)
     if (const auto* unit = std::get_if<lang::Unit>(&item.value)) read(*unit);
-  const lang::Unit* const place = unit_of(base.was, base, library);
+  const lang::Unit* const place = unit_at(base, library);
   const auto instance = lang::parse_expression(plan.instance);
   for (PlannedUnit& unit : plan.units) {
     std::erase_if(unit.inputs,
@@ -218,7 +212,7 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   if (plan.units.size() > static_cast<std::size_t>(most_units))
     return fail("plan", fmt::format("{} units, at most {} are allowed", plan.units.size(), most_units),
                 "merge small ones");
-  mend_ports(plan, base, library);
+  mend_units(plan, base, library);
   if (mend) mend_names(plan, base, library);
   std::set<std::string> names;
   for (PlannedUnit& unit : plan.units) {

@@ -511,6 +511,33 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
   EXPECT_NE(s.last_said_to("planner", 1).find("'x' cannot name an input"), std::string::npos);
 }
 
+TEST(Pipeline, HyperparametersThatACoderCopiesAreDeclared) {
+  Script s;
+  fill_happy(s);
+  s.lines["coder"] = {
+      "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n"
+      "    axis h = heads, k = mult * D / heads\n"
+      "    y = sum(past(linear(x, [h, k])), over=s)\n"
+      "    return linear(norm(y, over=k), D)\n"};
+  const auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(s.count("coder"), 1);
+  EXPECT_NE(r.program.find("heads: int in"), std::string::npos) << r.program;
+  EXPECT_NE(r.program.find("norm: Unit = "), std::string::npos) << r.program;
+}
+
+TEST(Pipeline, LibraryUnitsOfAPlanAreUsedAsTheyAre) {
+  Script s;
+  fill_happy(s);
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "RMSNorm", "inputs": ["x"], "results": [], "uses": [], "does": "d"},
+    {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["RMSNorm"], "does": "d"}],
+    "instance": "LeakyMemory(mult=2)"})json"};
+  EXPECT_EQ(run(s, mutation()).outcome, "design");
+  EXPECT_EQ(s.count("planner"), 1);
+  EXPECT_EQ(s.count("coder"), 1);
+}
+
 TEST(Pipeline, WhatNothingReadsInAUnitIsRemoved) {
   Script s;
   fill_happy(s);
