@@ -59,6 +59,13 @@ function(gabbro_add_test folder)
   add_test(NAME ${folder}_slow COMMAND ${binary} --gtest_filter=*Slow* --gtest_output=json:${results}/${folder}_slow.json)
   set_tests_properties(${folder}_slow PROPERTIES LABELS "slow;${folder}" TIMEOUT 3600
     SKIP_REGULAR_EXPRESSION "Running 0 tests from")  # a folder need not have slow tests
+  if(folder STREQUAL torch)
+    foreach(kernels plain avx2)  # what other processors run
+      add_test(NAME torch_${kernels}_slow COMMAND ${binary} --gtest_filter=*-*Slow* --gtest_output=json:${results}/torch_${kernels}.json)
+      set_tests_properties(torch_${kernels}_slow PROPERTIES LABELS "slow;torch" TIMEOUT 3600
+        ENVIRONMENT "GABBRO_KERNELS=${kernels}" FAIL_REGULAR_EXPRESSION "Running 0 tests from")
+    endforeach()
+  endif()
 endfunction()
 
 # bench/x.cc or bench/bench_x.cc becomes bench_x; main comes from the library unless the file has one. A file that includes

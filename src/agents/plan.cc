@@ -239,7 +239,8 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
     return fail("plan", "instance is empty", instance_text(base, plan.units.back().name));
   const bool uses = std::any_of(plan.units.begin(), plan.units.end(),
                                 [&](const PlannedUnit& unit) { return is_named(plan.instance, unit.name); });
-  if (!plan.instance.empty() && !plan.units.empty() && !uses) {
+  const bool broken = mend && !lang::parse_expression(plan.instance);
+  if (!plan.instance.empty() && !plan.units.empty() && (!uses || broken)) {
     if (!mend)
       return fail("plan",
                   fmt::format("the instance `{}` uses no unit of the plan", shortened(plan.instance, 80)),

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "exec/torch/affine_kernel.h"
+#include "exec/torch/processor.h"
 #include "exec/torch/scratch.h"
 
 namespace gabbro::exec::torch {
@@ -15,18 +16,6 @@ using ir::AxisId;
 using ir::AxisList;
 
 namespace {
-
-// The kernel that this processor is best at.
-#if defined(__x86_64__)
-const bool kAvx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"),
-           kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#define GABBRO_BEST(kernel, ...)                \
-  (kAvx512 ? affine_avx512::kernel(__VA_ARGS__) \
-   : kAvx2 ? affine_avx2::kernel(__VA_ARGS__)   \
-           : affine_plain::kernel(__VA_ARGS__))
-#else
-#define GABBRO_BEST(kernel, ...) affine_plain::kernel(__VA_ARGS__)
-#endif
 
 // Axes of a value beside time: the shared ones, then its own.
 AxisList arranged_axes(const ir::Affine& affine, const ir::Type& type) {
@@ -108,8 +97,8 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
                              : affine.adjoint ? own_marks.data()
                                               : nullptr};
       }
-      affine.adjoint ? GABBRO_BEST(run_affine_adjoint, tasks.data(), count, marked)
-                     : GABBRO_BEST(run_affine, tasks.data(), count);
+      affine.adjoint ? GABBRO_BEST(affine, run_affine_adjoint, tasks.data(), count, marked)
+                     : GABBRO_BEST(affine, run_affine, tasks.data(), count);
     }
   });
 }
@@ -142,7 +131,7 @@ void run_recur(const at::Tensor& factor, const at::Tensor& added, const at::Tens
                               .factor = strip(factor, row, from),
                               .added = strip(added, row, from),
                               .out = {out.data_ptr<T>() + row * out.stride(0) + from, out.stride(1)}};
-      GABBRO_BEST(run_recur, task);
+      GABBRO_BEST(affine, run_recur, task);
     }
   });
 }

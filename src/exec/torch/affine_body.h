@@ -340,7 +340,7 @@ class Kernel {
     T total = 0;
     for (int j = 0; j < kVectors; ++j) {
       if (av) sum[j] *= load(av + j * kLanes);
-      for (int n = 0; n < kLanes; ++n) total += sum[j][n];
+      total += L::sum(sum[j]);
     }
     return total;
   }

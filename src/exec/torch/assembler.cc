@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "exec/torch/processor.h"
+
 namespace gabbro::exec::torch {
 
 using ir::AxisId;
@@ -64,26 +66,6 @@ std::optional<Code> code_of(const Node& node) {
   }
 }
 
-#if defined(__x86_64__)
-const bool kAvx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"),
-           kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-template <class T>
-void run_best(const std::vector<Instruction>& code, T* const* bases) {
-  const auto count = static_cast<std::int64_t>(code.size());
-  if (kAvx512)
-    step_avx512::run_step(code.data(), count, bases);
-  else if (kAvx2)
-    step_avx2::run_step(code.data(), count, bases);
-  else
-    step_plain::run_step(code.data(), count, bases);
-}
-#else
-template <class T>
-void run_best(const std::vector<Instruction>& code, T* const* bases) {
-  step_plain::run_step(code.data(), static_cast<std::int64_t>(code.size()), bases);
-}
-#endif
-
 AxisList without(AxisList axes, const AxisList& less) {
   for (const AxisId axis : less) axes.erase(axes.find(axis));
   return axes;
@@ -91,8 +73,12 @@ AxisList without(AxisList axes, const AxisList& less) {
 
 }  // namespace
 
-void Instructions::run(float* const* bases) const { run_best(list, bases); }
-void Instructions::run(double* const* bases) const { run_best(list, bases); }
+void Instructions::run(float* const* bases) const {
+  GABBRO_BEST(step, run_step, list.data(), static_cast<std::int64_t>(list.size()), bases);
+}
+void Instructions::run(double* const* bases) const {
+  GABBRO_BEST(step, run_step, list.data(), static_cast<std::int64_t>(list.size()), bases);
+}
 
 std::int64_t Assembler::elements(const AxisList& axes) const {
   std::int64_t n = 1;

@@ -11,13 +11,6 @@ namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 
 namespace {
 
-// The sum or product before the barrier is made first, though sums may be reordered in these files.
-#if defined(__has_builtin) && __has_builtin(__builtin_assoc_barrier)
-#define GABBRO_FIRST(x) __builtin_assoc_barrier(x)
-#else
-#define GABBRO_FIRST(x) (x)
-#endif
-
 template <class... C>
 inline float polynomial(float x, float first, C... rest) {
   float sum = first;
@@ -25,17 +18,18 @@ inline float polynomial(float x, float first, C... rest) {
   return sum;
 }
 
-// x = n ln 2 + r, a polynomial in r, and n as an exponent, in two halves so that results beyond the range become infinite or 0.
+// x = n ln 2 + r, a polynomial in r, and n as an exponent: one half added to that of the polynomial, the other multiplied, so that results beyond
+// the range become infinite or 0.
 inline float exponential(float x) {
   x = x > 90.F ? 90.F : x < -105.F ? -105.F : x;
   const float n = std::floor(x * 1.44269504F + 0.5F);
-  const float r = GABBRO_FIRST(x - n * 0.693359375F) + n * 2.12194440e-4F;
+  const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
   const float p = polynomial(r, 1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F,
                              1.6666665459e-1F, 5.0000001201e-1F);
   const float y = p * r * r + r + 1.F;
-  const auto whole = static_cast<std::int32_t>(n), half = whole / 2;
-  const auto power = [](std::int32_t e) { return std::bit_cast<float>((e + 127) << 23); };
-  return GABBRO_FIRST(y * power(half)) * power(whole - half);
+  const auto whole = static_cast<std::int32_t>(n), half = whole >> 1;
+  const auto scaled = std::bit_cast<float>(std::bit_cast<std::int32_t>(y) + (half << 23));
+  return scaled * std::bit_cast<float>((whole - half + 127) << 23);
 }
 
 // x = 2^e m with m in [sqrt(1/2), sqrt(2)). Numbers too small for full precision are scaled first.
@@ -47,19 +41,19 @@ inline float logarithm(float x) {
   float m = std::bit_cast<float>((bits & 0x007fffff) | 0x3f000000);
   const bool low = m < 0.707106781F;
   const auto e = static_cast<float>((bits >> 23) - 126 - (small ? 23 : 0) - (low ? 1 : 0));
-  m = GABBRO_FIRST((low ? m + m : m) - 1.F);
+  m = (low ? m + m : m) - 1.F;
   const float z = m * m;
   const float p =
       polynomial(m, 7.0376836292e-2F, -1.1514610310e-1F, 1.1676998740e-1F, -1.2420140846e-1F,
                  1.4249322787e-1F, -1.6668057665e-1F, 2.0000714765e-1F, -2.4999993993e-1F, 3.3333331174e-1F);
-  const float y = GABBRO_FIRST(GABBRO_FIRST(m * z * p - 2.12194440e-4F * e) - 0.5F * z);
-  const float r = GABBRO_FIRST(m + y) + 0.693359375F * e;
+  const float y = m * z * p - 2.12194440e-4F * e - 0.5F * z;
+  const float r = m + y + 0.693359375F * e;
   return x > 0 ? (x < kInfinity ? r : x) : x == 0 ? -kInfinity : std::numeric_limits<float>::quiet_NaN();
 }
 
 // log(1 + x) for x >= 0: what rounding 1 + x takes from x is put back.
 inline float logarithm_of_1_and(float x) {
-  const float u = GABBRO_FIRST(1.F + x), d = GABBRO_FIRST(u - 1.F);
+  const float u = 1.F + x, d = u - 1.F;
   const float whole = logarithm(u) * (x / (d > 0 ? d : 1.F));
   return d > 0 ? whole : x;
 }

@@ -19,6 +19,14 @@ struct Lanes {
     return tree<kCount>(row, f);
   }
 
+  static T sum(const Vector& x) {
+    T halves[kCount];
+    store(halves, x);
+    for (int half = kCount / 2; half > 0; half /= 2)
+      for (int n = 0; n < half; ++n) halves[n] += halves[n + half];
+    return halves[0];
+  }
+
  private:
   // Lanes of groups of 2 s: the sums of pairs s apart, those of a before those of b.
   template <int s, std::size_t... i>

@@ -232,6 +232,22 @@ void combine_rows(const Instruction& i, T* const* bases, bool swapped) {
   });
 }
 
+// The sum of a, or of a b, over numbers side by side.
+template <bool dot, class T>
+T row_sum(const T* a, const T* b, std::int64_t n) {
+  using L = Lanes<T>;
+  constexpr int kChains = 4;
+  typename L::Vector sum[kChains] = {};
+  const auto at = [&](std::int64_t k) { return dot ? L::load(a + k) * L::load(b + k) : L::load(a + k); };
+  std::int64_t k = 0;
+  for (; k + kChains * L::kCount <= n; k += kChains * L::kCount)
+    for (int c = 0; c < kChains; ++c) sum[c] += at(k + c * L::kCount);
+  for (; k + L::kCount <= n; k += L::kCount) sum[0] += at(k);
+  T total = L::sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  for (; k < n; ++k) total += dot ? a[k] * b[k] : a[k];
+  return total;
+}
+
 // Rows of a, each times b and added up. The numbers of as many rows as a vector has lanes are added up together.
 template <class T>
 void row_sums(const Instruction& i, T* const* bases, bool swapped) {
@@ -259,11 +275,7 @@ void row_sums(const Instruction& i, T* const* bases, bool swapped) {
         out[(r + j) * step] += rest;
       }
     }
-    for (; r < rows; ++r) {
-      T total = 0;
-      for (std::int64_t k = 0; k < n; ++k) total += a[r * da + k] * b[k];
-      out[r * step] += total;
-    }
+    for (; r < rows; ++r) out[r * step] += row_sum<true>(a + r * da, b, n);
   });
 }
 
@@ -281,11 +293,7 @@ void sum(const Instruction& i, T* const* bases) {
     if (outer_product<true>(i, bases, &i.out)) return;
   }
   if (s.out == 0 && s.a == 1 && (!dot || s.b == 1))
-    outer_loops(i, bases, [&](T* out, const T* a, const T* b, const T*) {
-      T total = 0;
-      for (std::int64_t k = 0; k < s.n; ++k) total += dot ? a[k] * b[k] : a[k];
-      *out += total;
-    });
+    outer_loops(i, bases, [&](T* out, const T* a, const T* b, const T*) { *out += row_sum<dot>(a, b, s.n); });
   else if (s.out == 1 && s.a == 1 && (!dot || s.b == 1))
     outer_loops(i, bases, [&](T* __restrict out, const T* a, const T* b, const T*) {
       for (std::int64_t k = 0; k < s.n; ++k) out[k] += dot ? a[k] * b[k] : a[k];
