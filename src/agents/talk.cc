@@ -77,12 +77,16 @@ Result<chat::Reply> Talk::ask(const Question& q) {
 
 Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause, const Read& read) {
   Error last;
+  std::string before;
+  bool ends = false;  // a model that says the same again would say it once more
   const auto asked = q.after;
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < kTries && !ends; ++i) {
     auto reply = ask(q);
     if (!reply) return reply;
+    ends = i + 1 == kTries || (i > 0 && reply->text == before);
+    before = reply->text;
     auto object = find_object(reply->text);
-    const Result<bool> ok = object ? read(*object, i + 1 == kTries) : tl::unexpected(object.error());
+    const Result<bool> ok = object ? read(*object, ends) : tl::unexpected(object.error());
     judged(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();

@@ -42,7 +42,7 @@ class Talk {
   /// A conversation that is longer than the model reads is tried once more without the optional sections of its prompt. Errors: those of chat.
   Result<chat::Reply> ask(const Question& question);
 
-  /// Asks for a JSON object and reads it; a reply that cannot be read goes back with the reason, twice. Errors: those of chat; `cause` with the last
+  /// Asks for a JSON object and reads it; a reply that cannot be read goes back with the reason, twice, or once where the same comes again. Errors: those of chat; `cause` with the last
   /// reason.
   using Read =
       std::function<Result<bool>(const std::string& json, bool last)>;  // last: it will not be asked again

@@ -393,7 +393,7 @@ TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
     fill_happy(t);
     t.lines["reviewer"] = {bad};
     EXPECT_EQ(run(t, mutation()).cause, "review") << bad;
-    EXPECT_EQ(t.count("reviewer"), 30) << "ten attempts, three tries each";
+    EXPECT_EQ(t.count("reviewer"), 20) << "ten attempts, and the same said twice each time";
   }
 }
 
@@ -450,7 +450,7 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
     fill_happy(t);
     t.lines["planner"] = {bad};
     EXPECT_EQ(run(t, mutation()).cause, "plan");
-    EXPECT_EQ(t.count("planner"), 3);
+    EXPECT_EQ(t.count("planner"), 2) << "the same comes again";
   }
 }
 
@@ -479,8 +479,8 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
     EXPECT_NE(r.program.find("mixer=" + mended), std::string::npos) << r.program;
-    EXPECT_EQ(s.count("planner"), 3);
-    for (const int n : {1, 2}) EXPECT_NE(s.last_said_to("planner", n).find(c.reason), std::string::npos);
+    EXPECT_EQ(s.count("planner"), 2) << "the same comes again";
+    EXPECT_NE(s.last_said_to("planner", 1).find(c.reason), std::string::npos);
   }
 }
 
@@ -511,7 +511,7 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
         instance + "\"}"};
     s.lines["coder"] = {"unit Inner(x: [t, D]) -> [t, D]:\n    return x\n", kUnit};
     EXPECT_EQ(run(s, mutation()).outcome, "design");
-    EXPECT_EQ(s.count("planner"), 3);
+    EXPECT_EQ(s.count("planner"), 2);
     EXPECT_NE(s.last_said_to("planner", 1).find(reason), std::string::npos) << s.last_said_to("planner", 1);
   }
 }
