@@ -60,7 +60,7 @@ std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings&
     Brief brief;
     brief.task = static_cast<std::int64_t>((seed % 1'000'000) * 1'000'000) + 1 + i;
     brief.seed = random.next();
-    brief.mode = draw_mode(settings, 2, random);
+    brief.mode = draw_mode(settings.modes, 2, random);
     std::vector<Parent> left = known;
     const std::size_t wanted = brief.mode == "mutation" ? 1 : brief.mode == "crossover" ? 2 : 0;
     while (brief.parents.size() < wanted) {

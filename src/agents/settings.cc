@@ -23,9 +23,9 @@ Result<Settings> parse_settings(std::string_view text) {
         t.fail(table.get(key), fmt::format("pipeline.{} is {}", key, value),
                fmt::format("it may be from {:g} to {:g}", low, high));
     };
-    read("mutation", s.mutation, 0, 1);
-    read("crossover", s.crossover, 0, 1);
-    read("scratch", s.scratch, 0, 1);
+    read("mutation", s.modes.mutation, 0, 1);
+    read("crossover", s.modes.crossover, 0, 1);
+    read("scratch", s.modes.scratch, 0, 1);
     read("tasks", s.tasks, 1, 64);
     read("queries", s.queries, 0, 10);
     read("excerpts", s.excerpts, 1, 10);
@@ -46,16 +46,16 @@ Result<Settings> parse_settings(std::string_view text) {
     t("observer", s.observer);
     t("grammar", s.grammar);
     t("direct", s.direct);
-    if (s.mutation + s.crossover + s.scratch <= 0)
+    if (s.modes.mutation + s.modes.crossover + s.modes.scratch <= 0)
       t.fail(node, "mutation, crossover and scratch are all 0", "one of them must be drawn");
   }
   if (!error.code.empty()) return tl::unexpected(error);
   return s;
 }
 
-std::string draw_mode(const Settings& s, int parents, Random& random) {
-  const double mutation = parents >= 1 ? s.mutation : 0, crossover = parents >= 2 ? s.crossover : 0;
-  const double drawn = random.uniform() * (mutation + crossover + s.scratch);
+std::string draw_mode(const Modes& modes, int parents, Random& random) {
+  const double mutation = parents >= 1 ? modes.mutation : 0, crossover = parents >= 2 ? modes.crossover : 0;
+  const double drawn = random.uniform(0, mutation + crossover + modes.scratch);
   if (drawn < mutation) return "mutation";
   return drawn < mutation + crossover ? "crossover" : "scratch";
 }

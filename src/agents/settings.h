@@ -10,9 +10,14 @@
 
 namespace gabbro::agents {
 
+/// How often tasks are of each mode: weights.
+struct Modes {
+  double mutation = 0.80, crossover = 0.15, scratch = 0.05;
+};
+
 struct Settings {
-  double mutation = 0.80, crossover = 0.15, scratch = 0.05;  // how often each mode is drawn
-  int tasks = 2;                                             // designs in the making at once
+  Modes modes;
+  int tasks = 2;  // designs in the making at once
 
   int queries = 3;       // of the librarian; 0: no literature
   int excerpts = 2;      // read for each query
@@ -42,6 +47,6 @@ struct Settings {
 Result<Settings> parse_settings(std::string_view text);
 
 /// "mutation", "crossover" or "scratch", as often as the weights say; modes that need more than `parents` parents are not drawn.
-std::string draw_mode(const Settings& settings, int parents, Random& random);
+std::string draw_mode(const Modes& modes, int parents, Random& random);
 
 }  // namespace gabbro::agents

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/settings.h"
 #include "agents/team.h"
 #include "base/random.h"
 #include "evolve/population.h"
@@ -13,21 +14,16 @@
 
 namespace gabbro::campaign {
 
-/// Shares of what agents are asked for, before their success shifts them.
-struct Modes {
-  double mutation = 0.80, crossover = 0.15, scratch = 0.05;
-};
-
 struct Agents {
   agents::Team* team = nullptr;
-  Modes modes;
+  agents::Modes modes;  // before success shifts them
   std::function<std::string()>
       account;  // a line for the view: money spent, endpoints that are down; may be empty
 };
 
 /// The next task of `arm`: mode, parents, and the brief with what was measured. A function of the population, the seed and the id.
-record::TaskBegun next_task(const evolve::Population& population, const std::string& arm, const Modes& modes,
-                            std::uint64_t seed, std::int64_t id);
+record::TaskBegun next_task(const evolve::Population& population, const std::string& arm,
+                            const agents::Modes& modes, std::uint64_t seed, std::int64_t id);
 
 /// The brief of a task that has begun, with what is not written into its event: proposals that were known by then, and what admits programs.
 Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::Task& task);

@@ -37,14 +37,14 @@ double success(const std::map<std::string, evolve::Credit>& credits, const std::
   return (1.0 + c.better) / (3.0 + c.offspring);
 }
 
-std::string draw_mode(const Population& p, const std::string& arm, const Modes& modes, Random& random) {
+std::string draw_mode(const Population& p, const std::string& arm, const agents::Modes& modes,
+                      Random& random) {
   const auto credits = evolve::credit(p, arm);
   // A design from scratch has no parent to be better than: its share stays.
   const double third = 1.0 / 3;
   const double m = modes.mutation * success(credits, mode_op("mutation")) / third;
   const double c = modes.crossover * success(credits, mode_op("crossover")) / third;
-  const double x = random.uniform(0, m + c + modes.scratch);
-  return x < m ? "mutation" : x < m + c ? "crossover" : "scratch";
+  return agents::draw_mode({m, c, modes.scratch}, 2, random);
 }
 
 std::string against(const Population& p, const Individual& i, int rung) {
@@ -178,7 +178,7 @@ std::vector<std::string> failures(const Population& p) {
 
 }  // namespace
 
-record::TaskBegun next_task(const Population& p, const std::string& arm, const Modes& modes,
+record::TaskBegun next_task(const Population& p, const std::string& arm, const agents::Modes& modes,
                             std::uint64_t seed, std::int64_t id) {
   Random random = Random(seed).split("tasks").split(static_cast<std::uint64_t>(id));
   agents::Brief brief;

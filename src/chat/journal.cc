@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
+#include "base/lock.h"
 #include "sqlite/sqlite.h"
 
 namespace gabbro::chat {
@@ -198,12 +199,22 @@ std::string request_key(const Request& request) {
 struct Journal::Database {
   std::unique_ptr<Connection> connection;
   std::mutex mutex;
+  std::optional<Lock> lock;  // of the writer: who opens the file to write believes that no call is under way
 };
 
 Journal::Journal(std::unique_ptr<Database> database) : db_(std::move(database)) {}
 Journal::~Journal() = default;
 
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
+  std::optional<Lock> lock;
+  if (path != ":memory:") {
+    auto taken = Lock::take(path + ".lock");
+    if (!taken && taken.error().code == "locked")
+      return fail("store", fmt::format("{}: another process asks language models for it", path),
+                  "wait for it, stop it, or use another folder");
+    if (!taken) return fail("store", taken.error().message, "does the folder exist, and may it be written?");
+    lock.emplace(std::move(*taken));
+  }
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
   GABBRO_TRY(known, has_journal(*connection, path));
   if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"); !ok)
@@ -215,6 +226,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
   });
   if (!made) return tl::unexpected(made.error());
   auto database = std::make_unique<Database>();
+  if (lock) database->lock.emplace(std::move(*lock));
   database->connection = std::move(connection);
   return std::unique_ptr<Journal>(new Journal(std::move(database)));
 }

@@ -57,14 +57,14 @@ struct Exchange {
   std::string reply;
 };
 
-/// May be used from several threads of a process; other processes may read meanwhile (WAL). Each change is on disk when it returns. Errors, "store":
+/// May be used from several threads of a process; one process writes, which holds the lock of PATH.lock, others may read meanwhile (WAL). Each change is on disk when it returns. Errors, "store":
 /// SQLite's. A file that could be opened and then cannot be read ends the process, as that of a campaign's record does.
 class Journal {
  public:
   static constexpr int kSchema = 1;
 
   /// Opens `path` for writing, making it when there is none; calls that were open are lost from then on. Errors, "store": no such folder, another
-  /// program's file, another schema.
+  /// process that writes it, another program's file, another schema.
   static Result<std::unique_ptr<Journal>> open(const std::string& path);
   /// Opens an existing file for reading. Errors, "store": as above, and no such file.
   static Result<std::unique_ptr<Journal>> read(const std::string& path);

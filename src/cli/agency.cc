@@ -120,8 +120,7 @@ Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::
       [p] {
         if (p->desk) p->desk->stop();
       });
-  p->agents = {
-      p->team.get(), {settings.mutation, settings.crossover, settings.scratch}, [p] { return p->account(); }};
+  p->agents = {p->team.get(), settings.modes, [p] { return p->account(); }};
   return std::unique_ptr<Agency>(new Agency(std::move(parts)));
 }
 

@@ -38,8 +38,7 @@ TEST(Bench, BriefsFollowFromTheSeed) {
 
 Settings only_mutation() {
   Settings s;
-  s.mutation = 1;
-  s.crossover = s.scratch = 0;
+  s.modes = {.mutation = 1, .crossover = 0, .scratch = 0};
   return s;
 }
 

@@ -35,9 +35,9 @@ TEST(Limits, AreOnTheFieldsThatTheSchemaHas) {
 TEST(Settings, DefaultsAreThoseOfTheReference) {
   const auto s = parse_settings("");
   ASSERT_TRUE(s);
-  EXPECT_EQ(s->mutation, 0.80);
-  EXPECT_EQ(s->crossover, 0.15);
-  EXPECT_EQ(s->scratch, 0.05);
+  EXPECT_EQ(s->modes.mutation, 0.80);
+  EXPECT_EQ(s->modes.crossover, 0.15);
+  EXPECT_EQ(s->modes.scratch, 0.05);
   EXPECT_EQ(s->attempts, 10);
   EXPECT_EQ(s->pass, 4);
   EXPECT_EQ(s->observer_pass, 3);
@@ -81,14 +81,14 @@ TEST(Settings, ErrorsHavePlaceValueAndHint) {
 TEST(Settings, ModesAreDrawnAsOftenAsTheirWeights) {
   Random random(3);
   std::map<std::string, int> n;
-  for (int i = 0; i < 20000; ++i) ++n[draw_mode({}, 5, random)];
+  for (int i = 0; i < 20000; ++i) ++n[draw_mode(Modes{}, 5, random)];
   // Three standard deviations of a share of 20,000 draws are at most 0.0085 (0.80) and 0.0046 (0.05).
   EXPECT_NEAR(n["mutation"] / 20000.0, 0.80, 0.0085);
   EXPECT_NEAR(n["crossover"] / 20000.0, 0.15, 0.0076);
   EXPECT_NEAR(n["scratch"] / 20000.0, 0.05, 0.0046);
   for (int i = 0; i < 200; ++i) {
-    EXPECT_NE(draw_mode({}, 1, random), "crossover");
-    EXPECT_EQ(draw_mode({}, 0, random), "scratch");
+    EXPECT_NE(draw_mode(Modes{}, 1, random), "crossover");
+    EXPECT_EQ(draw_mode(Modes{}, 0, random), "scratch");
   }
 }
 

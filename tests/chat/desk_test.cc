@@ -411,6 +411,7 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   server.reset();  // what was under way is billed by then
   const auto again = Journal::open(path);
   ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_NE(Journal::open(path).error().message.find("another process"), std::string::npos);
   EXPECT_GE((*again)->spent().money, bill);
   EXPECT_LE((*again)->spent().money, bill + 8 * 5'000);
   for (const Call& c : (*again)->calls()) EXPECT_NE(c.state, "open");
