@@ -9,6 +9,7 @@
 #include "edit/edit.h"
 #include "lang/builtins.h"
 #include "lang/parser.h"
+#include "lang/printer.h"
 #include "record/fields.h"
 
 namespace gabbro::agents {
@@ -56,8 +57,8 @@ bool is_named(const std::string& text, const std::string& name) {
   return found;
 }
 
-// Planners like to list hyperparameters as values, and library units that others use as units to be written; and what takes the place
-// of a unit is called as that was.
+// Planners like to list hyperparameters as values, library units that others use as units to be written, and values as arguments of an
+// instance; and what takes the place of a unit is called as that was.
 void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
   std::erase_if(plan.units, [&](const PlannedUnit& unit) {
     return plan.units.size() > 1 && library.unit(unit.name) && !is_named(plan.instance, unit.name);
@@ -71,15 +72,29 @@ void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
   for (const lang::Item& item : base.program.items)
     if (const auto* unit = std::get_if<lang::Unit>(&item.value)) read(*unit);
   const lang::Unit* const place = unit_at(base, library);
-  const auto instance = lang::parse_expression(plan.instance);
+  auto instance = lang::parse_expression(plan.instance);
+  const bool alone = instance && std::any_of(plan.units.begin(), plan.units.end(),
+                                             [&](const PlannedUnit& u) { return u.name == instance->text; });
+  if (alone && std::any_of(instance->keywords.begin(), instance->keywords.end(),
+                           [](const std::string& keyword) { return keyword.empty(); })) {
+    for (std::size_t i = instance->args.size(); i-- > 0;)
+      if (instance->keywords[i].empty()) {
+        instance->args.erase(instance->args.begin() + static_cast<std::ptrdiff_t>(i));
+        instance->keywords.erase(instance->keywords.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    if (instance->args.empty()) instance->kind = lang::Expr::Kind::kName;
+    plan.instance = lang::print(*instance);
+  }
   for (PlannedUnit& unit : plan.units) {
     std::erase_if(unit.inputs,
                   [&](const std::string& name) { return hypers.contains(name) && !values.contains(name); });
-    if (place && instance && instance->text == unit.name) {
+    if (alone && instance->text == unit.name) {
       unit.inputs.clear();
       unit.results.clear();
-      for (const lang::Port& port : place->inputs) unit.inputs.push_back(port.name);
-      for (std::size_t i = 1; i < place->outputs.size(); ++i) unit.results.push_back(place->outputs[i].name);
+      for (std::size_t i = 0; place && i < place->inputs.size(); ++i)
+        unit.inputs.push_back(place->inputs[i].name);
+      for (std::size_t i = 1; place && i < place->outputs.size(); ++i)
+        unit.results.push_back(place->outputs[i].name);
     }
     if (unit.inputs.empty()) unit.inputs = {"x"};
   }
@@ -184,6 +199,24 @@ Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
   return out;
 }
 
+// Leaves out the units that the instance does not come to by what units use; the name of one of them, or "". An instance that uses none is judged elsewhere.
+std::string drop_idle(Plan& plan) {
+  std::set<std::string> used;
+  for (auto unit = plan.units.rbegin(); unit != plan.units.rend(); ++unit)
+    if (used.contains(unit->name) || is_named(plan.instance, unit->name)) {
+      used.insert(unit->name);
+      used.insert(unit->uses.begin(), unit->uses.end());
+    }
+  std::string idle;
+  if (!used.empty())
+    std::erase_if(plan.units, [&](const PlannedUnit& unit) {
+      if (used.contains(unit.name)) return false;
+      idle = unit.name;
+      return true;
+    });
+  return idle;
+}
+
 Plan plan_without_planner(const Proposal& p, const Base& base) {
   Plan plan;
   for (const std::string& name : p.units)
@@ -235,6 +268,9 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   }
   GABBRO_TRY(units, ordered(std::move(plan.units)));
   plan.units = std::move(units);
+  if (const std::string idle = drop_idle(plan); !idle.empty() && !mend)
+    return fail("plan", idle + " is used by no unit of the plan and not by the instance",
+                "leave it out, or name it in `uses` of the unit that calls it");
   if (plan.instance.empty() && base.came.empty())
     return fail("plan", "instance is empty", instance_text(base, plan.units.back().name));
   const bool uses = std::any_of(plan.units.begin(), plan.units.end(),

@@ -27,8 +27,8 @@ struct Plan {
 std::string signature(const PlannedUnit& unit);
 
 /// Errors, "plan": not an object, too many units, an illegal or taken name (a unit of the parent's own may be written anew with its
-/// interface in a mutation), a use of an unknown unit, a cycle (with its units), an instance that is no expression or uses none of the units. Inputs that are
-/// hyperparameters and library units that the instance does not name are left out, and what takes the place of a unit is called as that was. With `mend`, what is only a matter of names is
+/// interface in a mutation), a use of an unknown unit, a cycle (with its units), a unit that nothing uses, an instance that is no expression or uses none of the units. Inputs that are
+/// hyperparameters, library units that the instance does not name and its arguments without a name are left out, and what takes the place of a unit is called as that was. With `mend`, what is only a matter of names is
 /// put right instead: a taken name gets a number, ports that are no names or stand twice and uses of unknown units are left out, the last unit is the instance.
 Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
                         const lang::Library& library, bool mend = false);

@@ -64,7 +64,9 @@ inline LongTalk long_talk() {
   for (const char* name : {"First", "Second", "Third", "Fourth"}) {
     units +=
         std::string(units.empty() ? "" : ", ") + R"({"name": ")" + name +
-        R"json(", "inputs": ["x"], "results": [], "uses": [], "does": "S = a S + (1 - a) v with a = sigmoid(W x), v = V inner(x); y = U (S * sigmoid(G x))"})json";
+        R"json(", "inputs": ["x"], "results": [], "uses": [)json" +
+        (inner == "Identity" ? "" : "\"" + inner + "\"") +
+        R"json(], "does": "S = a S + (1 - a) v with a = sigmoid(W x), v = V inner(x); y = U (S * sigmoid(G x))"})json";
     std::string wrong = long_unit(name, inner);
     wrong.replace(wrong.find("bias=true"), 9, "bias=True");
     s.lines["coder"].push_back(wrong);

@@ -507,7 +507,7 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
     s.lines["planner"] = {
         std::string(
             R"({"units": [{"name": "Inner", "inputs": ["x", "norm"], "results": [], "uses": [], "does": "d"},
-        {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [], "does": "d"}], "instance": ")") +
+        {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["Inner"], "does": "d"}], "instance": ")") +
         instance + "\"}"};
     s.lines["coder"] = {"unit Inner(x: [t, D]) -> [t, D]:\n    return x\n", kUnit};
     EXPECT_EQ(run(s, mutation()).outcome, "design");
@@ -529,6 +529,20 @@ TEST(Pipeline, HyperparametersThatACoderCopiesAreDeclared) {
   EXPECT_EQ(s.count("coder"), 1);
   EXPECT_NE(r.program.find("heads: int in"), std::string::npos) << r.program;
   EXPECT_NE(r.program.find("norm: Unit = "), std::string::npos) << r.program;
+}
+
+TEST(Pipeline, UnitsThatNothingUsesAreNotWritten) {
+  Script s;
+  fill_happy(s);
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "Idle", "inputs": ["x"], "results": [], "uses": [], "does": "d"},
+    {"name": "LeakyMemory", "inputs": ["x", "heads"], "results": ["y"], "uses": [], "does": "d"}],
+    "instance": "LeakyMemory(x, mult=2)"})json"};
+  const auto r = run(s, mutation());
+  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_NE(s.last_said_to("planner", 1).find("Idle is used by no unit"), std::string::npos);
+  EXPECT_EQ(s.count("coder"), 1);
+  EXPECT_NE(r.program.find("LeakyMemory(mult=2)"), std::string::npos) << r.program;
 }
 
 TEST(Pipeline, LibraryUnitsOfAPlanAreUsedAsTheyAre) {
