@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "agents/replies.h"
 #include "lang/gbnf.h"
@@ -87,13 +88,17 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
                                   const std::vector<chat::Message>& after, record::WrittenUnit& stats) {
   const Settings& s = site.talk.settings();
   std::vector<Tried> tried;
-  int variant = 0;
+  std::set<std::string> texts;
+  int variant = 0, repeated = 0;
   const auto ask = [&](std::vector<chat::Message> said) -> Result<bool> {
     Question q = question(site, unit, draft, variant++);
     q.after = std::move(said);
+    // A coder that says what it has said is asked for something less likely.
+    q.temperature = std::max(q.temperature, std::min(1.0, q.temperature + 0.15 * repeated));
     GABBRO_TRY(reply, site.talk.ask(q));
     Candidate c = judge(reply.text, unit, site.proposal, site.base, draft.items, is_last(site.plan, unit),
                         site.talk.tools().library);
+    repeated += texts.insert(c.text).second ? 0 : 1;
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
     site.talk.judged("coder", reply, c.valid());

@@ -265,6 +265,7 @@ TEST(Pipeline, RepairsRunOut) {
   ASSERT_EQ(r.units.size(), 1U);
   EXPECT_EQ(r.units[0].repairs, 7);
   EXPECT_EQ(r.units[0].valid, 0);
+  EXPECT_EQ(s.asked.back().temperature, 1.0) << "it says the same again and again";
   const std::string said = s.last_said_to("coder", 1);
   EXPECT_NE(said.find("line 2:     return linear(y, D)"), std::string::npos) << said;
 }
