@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <utility>
 
 #include "base/files.h"
@@ -73,6 +74,7 @@ struct Border {
 
 struct Split::State {
   SplitInfo info;
+  int vocab = 0;
   bool wide = false;
   std::vector<Mapping> shards;
   std::vector<std::uint64_t> starts;  // of the shards, and the total
@@ -122,6 +124,13 @@ void Split::read(std::uint64_t from, std::span<std::int64_t> out) const {
       std::copy_n(state_->shards[shard].as<std::uint16_t>().data() + at, count, out.data() + done);
     done += count;
   }
+  const auto beyond =
+      std::find_if(out.begin(), out.end(), [&](std::int64_t id) { return id >= state_->vocab; });
+  if (beyond != out.end())
+    throw std::runtime_error(
+        fmt::format("split {}: token {} of a vocabulary of {}: a file of the corpus is damaged; gabbro data "
+                    "info --verify names it",
+                    state_->info.name, *beyond, state_->vocab));
 }
 
 std::string to_json(const Manifest& m) {
@@ -219,6 +228,7 @@ Result<Split> Corpus::map(const std::string& name) const {
   if (info == manifest_.splits.end()) return fail("corpus", fmt::format("{} has no split {}", folder_, name));
   auto state = std::make_unique<Split::State>();
   state->info = *info;
+  state->vocab = manifest_.vocab;
   state->wide = manifest_.vocab > 65536;
   const std::size_t width = state->wide ? 4 : 2;
   std::uint64_t total = 0;

@@ -34,7 +34,8 @@ class Split {
   [[nodiscard]] std::size_t document_of(std::uint64_t position) const;
   /// From here on the split has these documents and no others: a view of its tokens (data/heads.h). tokens() and bytes() stay those of the whole.
   void keep(std::vector<Document> documents);
-  /// Tokens [from, from + out.size()), which must lie in the split.
+  /// Tokens [from, from + out.size()), which must lie in the split. Throws std::runtime_error at one that the vocabulary does not have: of a file that is too large
+  /// to be compared with its hash whenever it is opened, or that changed since.
   void read(std::uint64_t from, std::span<std::int64_t> out) const;
 
   Split(Split&&) noexcept;

@@ -306,6 +306,30 @@ TEST_F(Data, DamageIsNoticed) {
   EXPECT_EQ(Corpus::open(root / "nowhere").error().code, "corpus");
 }
 
+// What changes once a file is open is not trained on.
+TEST_F(Data, TokensOfNoVocabularyAreNoticed) {
+  const std::string source = write("a.txt", babble_file(40, 5));
+  ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
+  const auto corpus = Corpus::open(root / "corpus");
+  ASSERT_TRUE(corpus.has_value());
+  const auto split = corpus->split("train");
+  ASSERT_TRUE(split.has_value());
+  std::vector<std::int64_t> tokens(60);
+  split->read(0, tokens);
+  {
+    std::fstream file(root / "corpus/train-00000.tokens", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(101);
+    file.put('\x7f');
+  }
+  try {
+    split->read(0, tokens);
+    ADD_FAILURE() << "it was read";
+  } catch (const std::runtime_error& e) {
+    EXPECT_NE(std::string(e.what()).find("split train: token "), std::string::npos) << e.what();
+  }
+  split->read(60, tokens);
+}
+
 TEST_F(Data, AnotherVocabularyIsNoticed) {
   const std::string source = write("a.txt", babble_file(40, 6));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
