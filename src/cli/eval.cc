@@ -72,12 +72,10 @@ int run_eval(const EvalCommand& c) {
   spec.held_out = !c.tasks_only;
   if (!spec.held_out && spec.tasks.empty())
     return failed("eval", {"usage", "nothing to score: --tasks-only without --task", "", {}});
+  const auto run = run_folder(spec.run);
+  if (!run) return failed("eval", run.error());
+  const std::string folder = spec.run = *run;
   std::error_code error;
-  if (!fs::is_directory(spec.run, error))
-    return failed("eval",
-                  {"io", fmt::format("there is no folder {}", spec.run), "name the folder of a run", {}});
-  const std::string folder = fs::absolute(spec.run, error);
-  spec.run = folder;
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("eval", ok.error());
   const std::string spec_file = folder + "/eval-spec.json", result_file = folder + "/eval.json.new";

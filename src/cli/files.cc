@@ -42,4 +42,14 @@ Result<std::string> read_program(const std::string& path) {
   return text;
 }
 
+Result<std::string> run_folder(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error))
+    return fail("io", fmt::format("there is no folder {}", path), "name the folder of a run");
+  if (!std::filesystem::exists(path + "/spec.json", error))
+    return fail("io", fmt::format("there is no run in {}: no spec.json", path),
+                "make one: gabbro train --out " + path);
+  return std::filesystem::absolute(path, error).string();
+}
+
 }  // namespace gabbro::cli

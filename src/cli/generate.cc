@@ -16,11 +16,10 @@ namespace fs = std::filesystem;
 
 int run_generate(const GenerateCommand& c) {
   record::GenerateSpec spec = c.spec;
+  const auto run = run_folder(spec.run);
+  if (!run) return failed("generate", run.error());
+  spec.run = *run;
   std::error_code error;
-  if (!fs::is_directory(spec.run, error))
-    return failed("generate",
-                  {"io", fmt::format("there is no folder {}", spec.run), "name the folder of a run", {}});
-  spec.run = fs::absolute(spec.run, error);
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
   const auto scratch = Scratch::make();
   if (!scratch) return failed("generate", scratch.error());
