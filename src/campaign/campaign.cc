@@ -91,14 +91,13 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
   return open(place);
 }
 
-Result<Campaign> Campaign::open(const Place& place, const std::string& corpus) {
+Result<Campaign> Campaign::open(const Place& place) {
   std::error_code error;
   if (!fs::exists(place.store(), error))
     return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
   GABBRO_TRY(store, store::Store::open(place.store()));
   GABBRO_TRY(begun, store.campaign());
   GABBRO_TRY(plan, parse_plan(begun));
-  if (!corpus.empty()) plan.corpus = corpus;
   auto state = std::make_unique<State>(place, std::move(plan), std::move(store));
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {
@@ -114,6 +113,7 @@ Campaign::Campaign(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Campaign::Campaign(Campaign&&) noexcept = default;
 Campaign::~Campaign() = default;
 const Plan& Campaign::plan() const { return state_->plan; }
+void Campaign::move_corpus(std::string folder) { state_->plan.corpus = std::move(folder); }
 const evolve::Population& Campaign::population() const { return state_->population; }
 void Campaign::ask(Agents* agents) { state_->agents = agents; }
 void Campaign::follow(std::vector<Moment> course) { state_->following = std::move(course); }

@@ -67,12 +67,13 @@ class Campaign {
   /// baselines at the first rung.
   static Result<Campaign> create(const Place& place, const Plan& plan);
   /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on it), "event".
-  /// `corpus`: where its corpus lies now; empty: where it lay.
-  static Result<Campaign> open(const Place& place, const std::string& corpus = "");
+  static Result<Campaign> open(const Place& place);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 
   [[nodiscard]] const Plan& plan() const;
+  /// From here on its corpus lies in `folder`. The record keeps the folder that it began with.
+  void move_corpus(std::string folder);
   [[nodiscard]] const evolve::Population& population() const;
 
   /// Works until the budget is spent, nothing is left to do, or `stop` says 1 (runs end at their next step with a checkpoint, to be gone on with) or 2 (they are killed).

@@ -17,7 +17,6 @@
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
-#include "cli/record.h"
 #include "cli/signals.h"
 #include "data/corpus.h"
 #include "evolve/twins.h"
@@ -159,12 +158,7 @@ std::string hash_of(const data::Manifest& manifest) {
 }
 
 // Where the corpus of a campaign that goes on lies: where --data says, where it lay, or in the campaign's folder, which may have moved.
-Result<std::string> corpus_now(const EvolveCommand& o) {
-  if (!is_campaign(o.dir))
-    return fail("campaign", "there is no campaign in " + o.dir, "gabbro evolve --dir DIR begins one");
-  GABBRO_TRY(store, store::Store::read(campaign::Place{o.dir}.store()));
-  GABBRO_TRY(begun, store.campaign());
-  GABBRO_TRY(plan, campaign::parse_plan(begun));
+Result<std::string> corpus_now(const EvolveCommand& o, const campaign::Plan& plan) {
   std::error_code error;
   const std::string own = o.dir + "/corpus";
   std::string folder = o.corpus.empty() ? plan.corpus : o.corpus;
@@ -292,10 +286,11 @@ int run_evolve(const EvolveCommand& o) {
 }
 
 int run_resume(const EvolveCommand& o) {
-  const auto folder = corpus_now(o);
-  if (!folder) return failed(folder.error(), "gabbro resume");
-  auto c = campaign::Campaign::open({o.dir}, *folder);
+  auto c = campaign::Campaign::open({o.dir});
   if (!c) return failed(c.error(), "gabbro resume");
+  const auto folder = corpus_now(o, c->plan());
+  if (!folder) return failed(folder.error(), "gabbro resume");
+  c->move_corpus(*folder);
   return work(*c, o);
 }
 

@@ -12,7 +12,7 @@ namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 namespace {
 
 // e^x. Of floats as exponential(), but that no result is smaller than 2^-126: factors of a state need no smaller ones, and one addition
-// to the exponent does instead of two products.
+// to the exponent does instead of an addition and a product.
 inline Lanes<double>::Vector factor(Lanes<double>::Vector x) {
   for (int n = 0; n < Lanes<double>::kCount; ++n) x[n] = std::exp(x[n]);
   return x;

@@ -96,7 +96,7 @@ void outer_columns(T* out, std::int64_t dout, const T* a, std::int64_t da, const
     }
 }
 
-// Outer products of the last two loops, a b or a b + c; false: the loops are none. `c`: the place of what is added; null: nothing.
+// Outer products of the last two loops, a b or a b + c; false: the loops are none. `added`: the place of what is added; null: nothing.
 template <bool kAdds, class T>
 bool outer_product(const Instruction& i, T* const* bases, const Instruction::Place* added) {
   constexpr std::int64_t kCount = Lanes<T>::kCount;
