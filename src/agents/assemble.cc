@@ -100,6 +100,11 @@ const lang::Unit* unit_at(const Base& base, const lang::Library& library) {
   return own ? own : library.unit(expr->text);
 }
 
+bool is_item(const std::string& name, const std::vector<lang::Item>& items) {
+  return std::any_of(items.begin(), items.end(),
+                     [&](const lang::Item& item) { return lang::item_name(item) == name; });
+}
+
 std::vector<lang::Item> items_of(const Base& base) {
   std::vector<lang::Item> items = base.program.items;
   std::erase_if(items, is_design);

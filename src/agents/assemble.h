@@ -28,6 +28,9 @@ Result<Base> prepare(const Proposal& proposal, const std::string& mode,
 /// The unit whose instance stood at the base's place; null: a list, a repetition, nothing.
 const lang::Unit* unit_at(const Base& base, const lang::Library& library);
 
+/// Whether one of `items` has the name.
+bool is_item(const std::string& name, const std::vector<lang::Item>& items);
+
 /// The items of the base that units can use: all but its design.
 std::vector<lang::Item> items_of(const Base& base);
 

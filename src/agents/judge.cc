@@ -7,6 +7,7 @@
 #include "agents/coder.h"
 #include "agents/replies.h"
 #include "edit/edit.h"
+#include "edit/values.h"
 #include "lang/builtins.h"
 #include "lang/parser.h"
 
@@ -21,9 +22,7 @@ std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::stri
   for (lang::Item& item : items) {
     const std::string& name = lang::item_name(item);
     if (std::holds_alternative<lang::Design>(item.value)) continue;
-    const bool is_known = std::any_of(known.begin(), known.end(),
-                                      [&](const lang::Item& k) { return lang::item_name(k) == name; });
-    if (is_known && name != unit) continue;
+    if (is_item(name, known) && name != unit) continue;
     std::erase_if(out, [&](const lang::Item& earlier) { return lang::item_name(earlier) == name; });
     out.push_back(std::move(item));
   }
@@ -49,14 +48,10 @@ bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   return true;
 }
 
-void names_in(const lang::Expr& e, std::set<std::string>& out) {
-  if (e.kind == lang::Expr::Kind::kName || e.kind == lang::Expr::Kind::kCall) out.insert(e.text);
-  for (const lang::Expr& arg : e.args) names_in(arg, out);
-}
 void names_in(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
               std::set<std::string>& given) {
   for (const lang::Stmt& s : block) {
-    for (const lang::Expr& value : s.values) names_in(value, read);
+    for (const lang::Expr& value : s.values) edit::names_in(value, read);
     for (const std::string& name : edit::assigned(s)) given.insert(name);
     given.insert(s.names.begin(), s.names.end());
     names_in(s.body, read, given);
@@ -78,14 +73,12 @@ void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::
   for (const std::string& name : library.unit_names()) models.push_back(library.unit(name));
   const auto stands_alone = [&](const lang::Expr& value) {
     std::set<std::string> names;
-    names_in(value, names);
+    edit::names_in(value, names);
     return std::all_of(names.begin(), names.end(), [&](const std::string& n) { return library.unit(n); });
   };
   for (const std::string& name : read) {
     const bool is_known = given.contains(name) || library.function(name) || library.unit(name) ||
-                          lang::find_builtin(name) ||
-                          std::any_of(known.begin(), known.end(),
-                                      [&](const lang::Item& item) { return lang::item_name(item) == name; });
+                          lang::find_builtin(name) || is_item(name, known);
     if (is_known) continue;
     for (const lang::Unit* const model : models) {
       const auto h = std::find_if(model->hypers.begin(), model->hypers.end(),

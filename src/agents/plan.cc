@@ -107,10 +107,6 @@ std::string plain_instance(const Base& base, const std::string& unit) {
 bool is_known(const std::string& name, const lang::Library& library) {
   return library.unit(name) || library.function(name) || library.interface(name) || lang::find_builtin(name);
 }
-bool is_item(const std::string& name, const std::vector<lang::Item>& items) {
-  return std::any_of(items.begin(), items.end(),
-                     [&](const lang::Item& item) { return lang::item_name(item) == name; });
-}
 
 // A unit of the parent's own may be written anew with its interface in a mutation.
 bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const Base& base) {

@@ -12,6 +12,7 @@ namespace gabbro::edit {
 namespace {
 
 using lang::Hyper;
+using edit::names_in;  // of an expression
 using lang::Unit;
 
 // Whether `name` is read in `body` elsewhere than in `stmt`, which is part of it.
@@ -123,11 +124,6 @@ bool prune_hypers(Program& program, Unit& unit) {
     changed = true;
   }
   return changed;
-}
-
-void names_in(const Expr& e, std::set<std::string>& out) {
-  if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) out.insert(e.text);
-  for (const Expr& arg : e.args) names_in(arg, out);
 }
 
 void names_in(const std::vector<Stmt>& block, std::set<std::string>& out) {

@@ -48,6 +48,11 @@ int count_mentions(const Stmt& stmt, std::string_view name) {
   return count;
 }
 
+void names_in(const lang::Expr& e, std::set<std::string>& out) {
+  if (e.kind == lang::Expr::Kind::kName || e.kind == lang::Expr::Kind::kCall) out.insert(e.text);
+  for (const lang::Expr& arg : e.args) names_in(arg, out);
+}
+
 bool mentions(const Expr& expr, std::string_view name) { return count_mentions(expr, name) > 0; }
 
 bool mentions(const std::vector<Stmt>& block, std::string_view name) {

@@ -1,6 +1,7 @@
 // Random expressions of a wanted type: the core of the generator, and of every edit that needs new code.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,8 @@ class Values {
 /// How often `name` is read (as a value, a call or a family), and whether it is at all.
 int count_mentions(const lang::Expr& expr, std::string_view name);
 int count_mentions(const lang::Stmt& stmt, std::string_view name);
+/// Adds the names that an expression reads or calls.
+void names_in(const lang::Expr& expr, std::set<std::string>& out);
 bool mentions(const lang::Expr& expr, std::string_view name);
 bool mentions(const std::vector<lang::Stmt>& block, std::string_view name);
 
