@@ -11,8 +11,8 @@ namespace gabbro::edit {
 
 namespace {
 
-using lang::Hyper;
 using edit::names_in;  // of an expression
+using lang::Hyper;
 using lang::Unit;
 
 // Whether `name` is read in `body` elsewhere than in `stmt`, which is part of it.
