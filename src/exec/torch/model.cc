@@ -351,7 +351,8 @@ Result<bool> check_device(const std::string& device) {
 namespace {
 
 // Memory at cache lines from malloc. The library asks for it by posix_memalign, whose blocks of glibc before 2.38 do not fit where one of the
-// same size was freed: the heap grew to one and a half of what was in use.
+// same size was freed: the heap grew to one and a half of what was in use. Where malloc's block begins is kept before the line, so that the
+// pointer alone frees it: kernels of oneDNN ask for memory by pointers alone.
 class LineAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
@@ -359,14 +360,21 @@ class LineAllocator final : public c10::Allocator {
     const c10::Device cpu(c10::kCPU);
     if (bytes == 0) return {nullptr, cpu};
     std::size_t space = bytes + kLine;
-    void* const block = std::malloc(space);
+    void* const block = std::malloc(space + sizeof(void*));
     TORCH_CHECK(block, "not enough memory: ", bytes, " bytes");
-    void* at = block;
+    void* at = static_cast<void**>(block) + 1;
     std::align(kLine, bytes, at, space);
-    return {at, block, &std::free, cpu};
+    static_cast<void**>(at)[-1] = block;
+    return {at, at, &release, cpu};
   }
+  [[nodiscard]] c10::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
     default_copy_data(to, from, bytes);
+  }
+
+ private:
+  static void release(void* at) {
+    if (at) std::free(static_cast<void**>(at)[-1]);
   }
 };
 
