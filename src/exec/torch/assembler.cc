@@ -19,6 +19,13 @@ namespace {
 
 constexpr std::int32_t kScratch = 0;
 
+AxisList without(AxisList axes, const AxisList& less) {
+  for (const AxisId axis : less) axes.erase(axes.find(axis));
+  return axes;
+}
+
+}  // namespace
+
 std::optional<Code> code_of(const Node& node) {
   switch (node.op) {
     case Op::kAdd:
@@ -65,13 +72,6 @@ std::optional<Code> code_of(const Node& node) {
       return std::nullopt;
   }
 }
-
-AxisList without(AxisList axes, const AxisList& less) {
-  for (const AxisId axis : less) axes.erase(axes.find(axis));
-  return axes;
-}
-
-}  // namespace
 
 void Instructions::run(float* const* bases) const {
   GABBRO_BEST(step, run_step, list.data(), static_cast<std::int64_t>(list.size()), bases);

@@ -13,6 +13,9 @@
 
 namespace gabbro::exec::torch {
 
+/// What computes `node`, if one instruction does.
+std::optional<Instruction::Code> code_of(const ir::Node& node);
+
 /// Instructions, and the numbers of scratch memory (number 0) that they need.
 struct Instructions {
   std::vector<Instruction> list;

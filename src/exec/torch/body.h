@@ -9,6 +9,7 @@
 
 #include "exec/torch/executor.h"
 #include "exec/torch/kernels.h"
+#include "exec/torch/pair_program.h"
 #include "exec/torch/plan.h"
 #include "exec/torch/region_program.h"
 #include "exec/torch/replay.h"
@@ -88,6 +89,7 @@ class Body {
   };
   std::vector<Slots> slots_;                             // by region
   std::vector<std::optional<RegionProgram>> assembled_;  // by region: as instructions, where it can be
+  std::vector<std::optional<PairProgram>> over_pairs_;   // the same, with pairs
   std::vector<StepProgram::Values> scans_;               // by node
   std::vector<std::vector<Body>> steps_;                 // by node: empty, or the body of its scan
   std::vector<std::optional<StepProgram>> programs_;     // by node: the step as instructions, where it can be

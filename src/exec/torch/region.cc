@@ -69,6 +69,8 @@ void Body::prepare_regions() {
     }
     assembled_.push_back(settings_.device.is_cpu() ? RegionProgram::make(graph_, nodes_, region)
                                                    : std::nullopt);
+    over_pairs_.push_back(settings_.device.is_cpu() ? PairProgram::make(graph_, nodes_, region)
+                                                    : std::nullopt);
     // The last readers, counted from the end; a product computed by its unpast is read there.
     std::vector<bool> seen(slot.size(), false);
     for (std::size_t i = region.nodes.size(); i-- > 0;) {
@@ -89,12 +91,14 @@ void Body::prepare_regions() {
 
 bool Body::run_assembled(int index, const Sequence& sequence) {
   std::optional<RegionProgram>& program = assembled_[static_cast<std::size_t>(index)];
-  if (!program) return false;
+  const std::optional<PairProgram>& over_pairs = over_pairs_[static_cast<std::size_t>(index)];
+  if (!program && !over_pairs) return false;
   const Region& region = plan_.regions[index];
   std::vector<at::Tensor> reads;
   for (const NodeId id : region.reads) reads.push_back(values_[id].to(options_));
   std::vector<at::Tensor> exits =
-      program->run(std::move(reads), sequence.batch(), sequence.length(), settings_.block);
+      program ? program->run(std::move(reads), sequence.batch(), sequence.length(), settings_.block)
+              : over_pairs->run(std::move(reads), sequence, settings_.block);
   for (std::size_t e = 0; e < exits.size(); ++e) values_[region.exits[e]] = std::move(exits[e]);
   return !exits.empty();
 }
