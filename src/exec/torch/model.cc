@@ -17,6 +17,8 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
+#include "exec/torch/pair_kernel.h"
+#include "exec/torch/processor.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 #include "ir/recompute.h"
@@ -74,33 +76,30 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
 }
 
 // The losses [B, T] of `logits` [B, T, V] against `targets` [B, T]; the logits are overwritten by the gradient of the losses' sum
-// times `scale`: (softmax - one-hot) scale. Some rows at a time, so that they stay in cache.
+// times `scale`: (softmax - one-hot) scale.
 at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, double scale) {
-  constexpr std::int64_t kNumbers = 1 << 16;
   const std::int64_t vocab = logits.size(-1);
   logits = logits.contiguous();
-  const at::Tensor x = logits.view({-1, vocab}), index = targets.reshape({-1, 1});
-  const at::Tensor losses = at::empty({x.size(0), 1}, x.options());
-  const auto run = [&](std::int64_t from, std::int64_t to) {
-    const c10::InferenceMode no_autograd;
-    const std::int64_t rows = x.is_cpu() ? std::max<std::int64_t>(1, kNumbers / vocab) : to - from;
-    for (std::int64_t row = from; row < to; row += rows) {
-      const std::int64_t count = std::min(rows, to - row);
-      at::Tensor part = x.narrow(0, row, count);
-      const at::Tensor at = index.narrow(0, row, count);
-      part.sub_(part.amax(-1, /*keepdim=*/true));
-      const at::Tensor chosen = part.gather(-1, at);
-      const at::Tensor sum = part.exp_().sum(-1, /*keepdim=*/true);
-      losses.narrow(0, row, count).copy_(sum.log() - chosen);
-      part.mul_(sum.reciprocal_().mul_(scale));
-      part.scatter_add_(-1, at, at::full({1, 1}, -scale, part.options()).expand_as(at));
-    }
+  const at::Tensor x = logits.view({-1, vocab});
+  if (!x.is_cpu()) {
+    const at::Tensor index = targets.reshape({-1, 1});
+    x.sub_(x.amax(-1, /*keepdim=*/true));
+    const at::Tensor chosen = x.gather(-1, index);
+    const at::Tensor sum = at::Tensor(x).exp_().sum(-1, /*keepdim=*/true);
+    const at::Tensor losses = sum.log() - chosen;
+    x.mul_(sum.reciprocal_().mul_(scale));
+    x.scatter_add_(-1, index, at::full({1, 1}, -scale, x.options()).expand_as(index));
+    return losses.view(targets.sizes());
+  }
+  const at::Tensor index = targets.contiguous(), losses = at::empty(targets.sizes(), x.options());
+  const auto run = [&]<class T>(T factor) {
+    at::parallel_for(0, x.size(0), 1, [&](std::int64_t from, std::int64_t to) {
+      GABBRO_BEST(pair, cross_entropy, losses.data_ptr<T>() + from, x.data_ptr<T>() + from * vocab,
+                  index.const_data_ptr<std::int64_t>() + from, to - from, vocab, factor);
+    });
   };
-  if (x.is_cpu())
-    at::parallel_for(0, x.size(0), std::max<std::int64_t>(1, kNumbers / vocab), run);
-  else
-    run(0, x.size(0));
-  return losses.view(targets.sizes());
+  x.scalar_type() == at::kDouble ? run(scale) : run(static_cast<float>(scale));
+  return losses;
 }
 
 // The graph that runs, before differentiation.

@@ -108,6 +108,22 @@ void softmax_rows(const PairRows& rows, T* y, T* x) {
   }
 }
 
+// Rows of any length: what is beyond the last multiple of kPairAlign comes one by one.
+template <class T>
+inline T cross_entropy_row(T* __restrict x, std::int64_t width, std::int64_t target, T scale) {
+  const std::int64_t whole = width / kPairAlign * kPairAlign;
+  T top = whole > 0 ? largest(x, whole) : x[0];
+  for (std::int64_t k = whole; k < width; ++k) top = top > x[k] ? top : x[k];
+  const T chosen = x[target] - top;
+  for (std::int64_t k = 0; k < width; ++k) x[k] = exponential(x[k] - top);
+  T sum = sum_of<false>(x, x, whole);
+  for (std::int64_t k = whole; k < width; ++k) sum += x[k];
+  const T share = scale / sum;
+  for (std::int64_t k = 0; k < width; ++k) x[k] *= share;
+  x[target] -= scale;
+  return std::log(sum) - chosen;
+}
+
 template <class T>
 void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
   for (std::int64_t t = 0; t < rows.count; ++t, y += rows.row, w += rows.row, g += rows.row) {
@@ -140,6 +156,11 @@ void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
   void row_largest(const PairRows& rows, T* y, const T* x) {                                     \
     for (std::int64_t t = 0; t < rows.count; ++t)                                                \
       y[t] = largest(x + rows.begin + t * rows.row, rows.end - rows.begin);                      \
+  }                                                                                              \
+  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,       \
+                     std::int64_t width, T scale) {                                              \
+    for (std::int64_t r = 0; r < rows; ++r)                                                      \
+      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);               \
   }
 GABBRO_PAIR_KERNELS_OF(float)
 GABBRO_PAIR_KERNELS_OF(double)

@@ -1,4 +1,4 @@
-// Passes over pairs of positions (t, s) of one head, on arrays: what pair_program.h makes of a region.
+// Passes over rows of numbers: pairs of positions (t, s) of one head, which pair_program.h makes of a region; logits.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +34,18 @@ struct PairRows {
 
 /// fill_outside: x = value outside. softmax: y = softmax of x over what is inside, 0 outside (x is overwritten there). softmax_grad: y = w (g - sum w g).
 /// row_sums: y[t] = sum over s of a, or of a b (b_row 0: the same for every t). row_largest: y[t] = max over s of x. Sums, of w and g too, are over
-/// [begin, end): what is outside must be 0. O(count (end - begin)). Compiled for several processors.
+/// [begin, end): what is outside must be 0. O(count (end - begin)).
+/// cross_entropy: of each row of `width` logits the loss of its target, and, in their place, its gradient times scale: (softmax - one-hot) scale.
+/// Compiled for several processors.
 #define GABBRO_PAIR_KERNELS(T)                                                                  \
   void multiply(const PairProduct<T>& task);                                                    \
   void fill_outside(const PairRows& rows, T* x, T value);                                       \
   void softmax(const PairRows& rows, T* y, T* x);                                               \
   void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g);                        \
   void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row);        \
-  void row_largest(const PairRows& rows, T* y, const T* x);
+  void row_largest(const PairRows& rows, T* y, const T* x);                                     \
+  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,      \
+                     std::int64_t width, T scale);
 namespace pair_plain {
 GABBRO_PAIR_KERNELS(float)
 GABBRO_PAIR_KERNELS(double)
