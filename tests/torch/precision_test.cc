@@ -1,6 +1,8 @@
 // Products in bfloat16 stay near float32 on every design of the zoo, and are not float32.
 #include <gtest/gtest.h>
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -75,6 +77,16 @@ TEST(Precision, GradientsOfRoundedProductsStayNear) {
     EXPECT_NEAR(a.gradient_norm, b.gradient_norm, kNorm * a.gradient_norm);
     EXPECT_NE(a.gradient_norm, b.gradient_norm);
   }
+}
+
+// Kernels for matrices of this size ask for memory of their own: it comes from where the worker has its tensors.
+TEST(Precision, LargeRoundedProductsRunInTheMemoryOfTheWorker) {
+  exec::torch::keep_memory();
+  const at::Tensor a = at::ones({4096, 200}, at::kBFloat16), b = at::ones({200, 499}, at::kBFloat16);
+  for (const at::Tensor& product : {at::mm(a, b), at::mm(a.t(), at::mm(a, b))})
+    EXPECT_EQ(product.min().item<float>(), product.max().item<float>());
+  const at::Tensor c = at::ones({2, 256, 200}, at::kBFloat16);
+  EXPECT_EQ(at::bmm(c, c.transpose(1, 2)).max().item<float>(), 200);
 }
 
 }  // namespace

@@ -138,29 +138,29 @@ void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
 
 }  // namespace
 
-#define GABBRO_PAIR_KERNELS_OF(T)                                                                \
-  void multiply(const PairProduct<T>& task) { product_columns<kProductVectors>(task, 0); }       \
-  void fill_outside(const PairRows& rows, T* x, T value) {                                       \
-    for (std::int64_t t = 0; t < rows.count; ++t) fill_row(rows, t, x + t * rows.row, value);    \
-  }                                                                                              \
-  void softmax(const PairRows& rows, T* y, T* x) { softmax_rows(rows, y, x); }                   \
-  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g) {                        \
-    softmax_grad_rows(rows, y, w, g);                                                            \
-  }                                                                                              \
-  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row) {        \
-    const std::int64_t n = rows.end - rows.begin;                                                \
-    a += rows.begin;                                                                             \
-    for (std::int64_t t = 0; t < rows.count; ++t, a += rows.row)                                 \
-      y[t] = b ? sum_of<true>(a, b + rows.begin + t * b_row, n) : sum_of<false>(a, a, n);        \
-  }                                                                                              \
-  void row_largest(const PairRows& rows, T* y, const T* x) {                                     \
-    for (std::int64_t t = 0; t < rows.count; ++t)                                                \
-      y[t] = largest(x + rows.begin + t * rows.row, rows.end - rows.begin);                      \
-  }                                                                                              \
-  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,       \
-                     std::int64_t width, T scale) {                                              \
-    for (std::int64_t r = 0; r < rows; ++r)                                                      \
-      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);               \
+#define GABBRO_PAIR_KERNELS_OF(T)                                                             \
+  void multiply(const PairProduct<T>& task) { product_columns<kProductVectors>(task, 0); }    \
+  void fill_outside(const PairRows& rows, T* x, T value) {                                    \
+    for (std::int64_t t = 0; t < rows.count; ++t) fill_row(rows, t, x + t * rows.row, value); \
+  }                                                                                           \
+  void softmax(const PairRows& rows, T* y, T* x) { softmax_rows(rows, y, x); }                \
+  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g) {                     \
+    softmax_grad_rows(rows, y, w, g);                                                         \
+  }                                                                                           \
+  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row) {     \
+    const std::int64_t n = rows.end - rows.begin;                                             \
+    a += rows.begin;                                                                          \
+    for (std::int64_t t = 0; t < rows.count; ++t, a += rows.row)                              \
+      y[t] = b ? sum_of<true>(a, b + rows.begin + t * b_row, n) : sum_of<false>(a, a, n);     \
+  }                                                                                           \
+  void row_largest(const PairRows& rows, T* y, const T* x) {                                  \
+    for (std::int64_t t = 0; t < rows.count; ++t)                                             \
+      y[t] = largest(x + rows.begin + t * rows.row, rows.end - rows.begin);                   \
+  }                                                                                           \
+  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,    \
+                     std::int64_t width, T scale) {                                           \
+    for (std::int64_t r = 0; r < rows; ++r)                                                   \
+      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);            \
   }
 GABBRO_PAIR_KERNELS_OF(float)
 GABBRO_PAIR_KERNELS_OF(double)

@@ -37,14 +37,14 @@ struct PairRows {
 /// [begin, end): what is outside must be 0. O(count (end - begin)).
 /// cross_entropy: of each row of `width` logits the loss of its target, and, in their place, its gradient times scale: (softmax - one-hot) scale.
 /// Compiled for several processors.
-#define GABBRO_PAIR_KERNELS(T)                                                                  \
-  void multiply(const PairProduct<T>& task);                                                    \
-  void fill_outside(const PairRows& rows, T* x, T value);                                       \
-  void softmax(const PairRows& rows, T* y, T* x);                                               \
-  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g);                        \
-  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row);        \
-  void row_largest(const PairRows& rows, T* y, const T* x);                                     \
-  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,      \
+#define GABBRO_PAIR_KERNELS(T)                                                             \
+  void multiply(const PairProduct<T>& task);                                               \
+  void fill_outside(const PairRows& rows, T* x, T value);                                  \
+  void softmax(const PairRows& rows, T* y, T* x);                                          \
+  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g);                   \
+  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row);   \
+  void row_largest(const PairRows& rows, T* y, const T* x);                                \
+  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows, \
                      std::int64_t width, T scale);
 namespace pair_plain {
 GABBRO_PAIR_KERNELS(float)

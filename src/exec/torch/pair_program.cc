@@ -65,21 +65,38 @@ class PairProgram::Maker {
     return true;
   }
 
-  // Products of pairs with something at t that only a sum over t reads: they are never made.
+  // Sums over t of products of pairs with something at t, and of sums of these: the products themselves are never made.
   void find_spreads() {
     std::map<NodeId, int> readers;
     for (const NodeId id : region_.nodes)
       ir::for_each_operand(graph_, node(id), [&](NodeId in) { ++readers[in]; });
     for (const NodeId id : region_.exits) ++readers[id];
     for (const NodeId id : region_.nodes) {
-      const NodeId product = node(id).op == Op::kUnpast ? node(id).in[0] : -1;
-      if (product < 0 || reads_.contains(product) || readers[product] != 1) continue;
-      const Node& p = node(product);
-      if (p.op != Op::kMul && p.op != Op::kDot) continue;
-      const ir::Type &a = type(p.in[0]), &b = type(p.in[1]);
-      const bool row_first = !a.past() && a.time() && b.past(), row_second = !b.past() && b.time() && a.past();
-      if (row_first || row_second) spreads_.insert(product);
+      if (node(id).op != Op::kUnpast) continue;
+      std::vector<NodeId> todo{node(id).in[0]}, seen, products;
+      bool fits = true;
+      while (fits && !todo.empty()) {
+        const NodeId at = todo.back();
+        todo.pop_back();
+        seen.push_back(at);
+        const Node& n = node(at);
+        const bool alone = !reads_.contains(at) && readers[at] == 1 && n.type == type(node(id).in[0]);
+        if (alone && n.op == Op::kAdd)
+          todo.insert(todo.end(), {n.in[0], n.in[1]});
+        else if (alone && is_spread(n))
+          products.push_back(at);
+        else
+          fits = false;
+      }
+      if (!fits) continue;
+      spreads_.insert(seen.begin(), seen.end());
+      terms_[id] = products;
     }
+  }
+  [[nodiscard]] bool is_spread(const Node& n) const {
+    if (n.op != Op::kMul && n.op != Op::kDot) return false;
+    const ir::Type &a = type(n.in[0]), &b = type(n.in[1]);
+    return a.past() != b.past() && (a.past() ? b : a).time();
   }
 
   void find_heads() {
@@ -140,9 +157,7 @@ class PairProgram::Maker {
   std::optional<int> value(NodeId id) {
     if (const auto at = values_.find(id); at != values_.end()) return at->second;
     if (!reads_.contains(id) || !others(type(id).axes).empty()) return std::nullopt;
-    return read(id, type(id).past()   ? Shape::kPast
-                    : type(id).time() ? Shape::kRow
-                                      : Shape::kNumber);
+    return read(id, type(id).past() ? Shape::kPast : type(id).time() ? Shape::kRow : Shape::kNumber);
   }
   // The same with a number for each pair.
   std::optional<int> pairs(NodeId id) {
@@ -152,8 +167,15 @@ class PairProgram::Maker {
     if (is_new) at->second = pointwise(Shape::kPairs, Code::kCopy, {*x, -1, -1});
     return at->second;
   }
-  int pointwise(Shape s, Code code, std::array<int, 3> in, double number = 0) {
-    const int out = fresh(s, s == Shape::kPast || s == Shape::kNumber);
+  // A value at t that has other axes than heads.
+  std::optional<int> rows(NodeId id) {
+    if (const auto at = matrices_.find(id); at != matrices_.end()) return at->second;
+    if (!reads_.contains(id) || type(id).past() || !type(id).time() || others(type(id).axes).empty())
+      return std::nullopt;
+    return read(id, Shape::kRows);
+  }
+  int pointwise(Shape s, Code code, std::array<int, 3> in, double number = 0, std::int64_t width = 1) {
+    const int out = fresh(s, s == Shape::kPast || s == Shape::kNumber, width);
     return emit({.what = What::kPointwise, .out = out, .in = in, .code = code, .value = number});
   }
   // Pairs with that number outside.
@@ -167,6 +189,10 @@ class PairProgram::Maker {
 
   bool is(NodeId id, int array) {
     values_[id] = array;
+    return true;
+  }
+  bool is_matrix(NodeId id, int array) {
+    matrices_[id] = array;
     return true;
   }
   bool leaves(NodeId id, int array, const AxisList& reduced) {  // for exits alone
@@ -241,25 +267,32 @@ class PairProgram::Maker {
 
   bool compute(NodeId id) {
     const Node& n = node(id);
+    const AxisList more = others(n.type.axes);
+    if (!more.empty() && (n.type.past() || !n.type.time())) return false;
     const bool inverse_root = n.op == Op::kPow && n.value == -0.5;
     const std::optional<Code> code = inverse_root ? Code::kSqrt : code_of(n);
     if (!code) return false;
     std::array<int, 3> in{-1, -1, -1};
     bool row = false, past = false, all = false;
     for (std::size_t i = 0; i < 3 && n.in[i] >= 0; ++i) {
-      const std::optional<int> x = value(n.in[i]);
+      const bool matrix = !others(type(n.in[i]).axes).empty();
+      if (matrix && others(type(n.in[i]).axes) != more) return false;
+      const std::optional<int> x = matrix ? rows(n.in[i]) : value(n.in[i]);
       if (!x) return false;
       in[i] = *x;
       row = row || shape(*x) == Shape::kRow;
       past = past || shape(*x) == Shape::kPast;
       all = all || shape(*x) == Shape::kPairs;
     }
-    const Shape s = all || (row && past) ? Shape::kPairs
-                    : past               ? Shape::kPast
-                    : row                ? Shape::kRow
-                                         : Shape::kNumber;
-    const int y = pointwise(s, *code, in, n.value);
-    return is(id, inverse_root ? pointwise(s, Code::kRecip, {y, -1, -1}) : y);
+    const Shape s = !more.empty()          ? Shape::kRows
+                    : all || (row && past) ? Shape::kPairs
+                    : past                 ? Shape::kPast
+                    : row                  ? Shape::kRow
+                                           : Shape::kNumber;
+    const std::int64_t width = ir::elements(graph_, more);
+    int y = pointwise(s, *code, in, n.value, width);
+    if (inverse_root) y = pointwise(s, Code::kRecip, {y, -1, -1}, 0, width);
+    return more.empty() ? is(id, y) : is_matrix(id, y);
   }
 
   bool dot(NodeId id) {
@@ -268,14 +301,15 @@ class PairProgram::Maker {
     if (type(id).past()) {
       if (type(a).past()) std::swap(a, b);
       const AxisList over = others(n.axes);
-      if (!reads_.contains(a) || !reads_.contains(b) || type(a).past() || !type(a).time() || !type(b).past() ||
-          over != n.axes || others(type(a).axes) != over || others(type(b).axes) != over || repeats(id) > 1)
+      const std::optional<int> row = rows(a);
+      if (!row || !reads_.contains(b) || !type(b).past() || over != n.axes || others(type(a).axes) != over ||
+          others(type(b).axes) != over || repeats(id) > 1)
         return false;
       return is(id, emit({.what = What::kScores,
                           .out = fresh(Shape::kPairs, false),
-                          .in = {read(a, Shape::kRows), read(b, Shape::kTurned), -1}}));
+                          .in = {*row, read(b, Shape::kTurned), -1}}));
     }
-    if (!n.axes.contains(ir::kPast)) return false;
+    if (!n.axes.contains(ir::kPast)) return product_of_rows(id);
     if (!others(type(a).axes).empty()) std::swap(a, b);
     if (const AxisList width = others(type(b).axes); !width.empty()) {
       AxisList reduced = n.axes;
@@ -285,9 +319,8 @@ class PairProgram::Maker {
           n.axes.contains(ir::kTime) || !others(reduced).empty())
         return false;
       const int y = fresh(Shape::kRows, false, ir::elements(graph_, width));
-      return leaves(
-          id, emit({.what = What::kCombine, .out = y, .in = {filled(*x, 0), read(b, Shape::kPasts), -1}}),
-          reduced);
+      emit({.what = What::kCombine, .out = y, .in = {filled(*x, 0), read(b, Shape::kPasts), -1}});
+      return reduced.empty() ? is_matrix(id, y) : leaves(id, y, reduced);
     }
     const std::optional<int> first = pairs(a), second = value(b);
     if (!first || !second) return false;
@@ -299,31 +332,40 @@ class PairProgram::Maker {
     return sums(id, sum, n.axes);
   }
 
+  // Of two values at t, over all their other axes.
+  bool product_of_rows(NodeId id) {
+    const Node& n = node(id);
+    const std::optional<int> a = rows(n.in[0]), b = rows(n.in[1]);
+    if (!a || !b || n.axes.contains(ir::kTime) || others(n.axes) != n.axes ||
+        others(type(n.in[0]).axes) != n.axes || others(type(n.in[1]).axes) != n.axes)
+      return false;
+    return is(id, emit({.what = What::kRowProduct, .out = fresh(Shape::kRow, false), .in = {*a, *b, -1}}));
+  }
+
   bool unpast(NodeId id) {
-    const NodeId in = node(id).in[0];
-    std::int64_t width = 1;
-    AxisList reduced;
-    std::optional<int> x, row = -1;
-    if (spreads_.contains(in)) {
-      const Node& product = node(in);
+    const auto terms = terms_.find(id);
+    if (terms == terms_.end()) {
+      const std::optional<int> x = pairs(node(id).in[0]);
+      if (!x) return false;
+      const int sum = fresh(Shape::kPast, /*whole=*/true);
+      return leaves(id, emit({.what = What::kSpread, .out = sum, .in = {filled(*x, 0), -1, -1}}), {});
+    }
+    const AxisList more = others(type(id).axes);
+    const bool matrix = !more.empty();
+    const int sum = fresh(matrix ? Shape::kPasts : Shape::kPast, /*whole=*/true, ir::elements(graph_, more));
+    std::optional<AxisList> reduced;
+    for (const NodeId term : terms->second) {
+      const Node& product = node(term);
+      const AxisList over = product.op == Op::kDot ? product.axes : AxisList{};
+      if (!others(over).empty() || (reduced && *reduced != over)) return false;
+      reduced = over;
       const bool swapped = !type(product.in[0]).past();
       const NodeId a = product.in[swapped ? 1 : 0], b = product.in[swapped ? 0 : 1];
-      const AxisList more = others(type(b).axes);
-      width = ir::elements(graph_, more);
-      if (product.op == Op::kDot) reduced = product.axes;
-      if (!others(reduced).empty() || others(type(in).axes) != more) return false;
-      x = pairs(a);
-      row = more.empty() ? value(b)
-            : reads_.contains(b) ? std::optional(read(b, Shape::kRows))
-                                 : std::nullopt;
-      if (row && more.empty() && shape(*row) != Shape::kRow) return false;
-    } else {
-      x = pairs(in);
+      const std::optional<int> x = pairs(a), row = matrix ? rows(b) : value(b);
+      if (!x || !row || others(type(b).axes) != more || (!matrix && shape(*row) != Shape::kRow)) return false;
+      emit({.what = What::kSpread, .out = sum, .in = {filled(*x, 0), *row, -1}});
     }
-    if (!x || !row) return false;
-    const bool matrix = *row >= 0 && shape(*row) == Shape::kRows;
-    const int sum = fresh(matrix ? Shape::kPasts : Shape::kPast, /*whole=*/true, width);
-    return leaves(id, emit({.what = What::kSpread, .out = sum, .in = {filled(*x, 0), *row, -1}}), reduced);
+    return leaves(id, sum, *reduced);
   }
 
   bool leave(std::size_t e) {
@@ -335,8 +377,8 @@ class PairProgram::Maker {
       out_.exits_.push_back({e, result, adds, missing(type(id).axes, reduced)});
       return true;
     }
-    const std::optional<int> x = value(id);
-    if (!x || shape(*x) != Shape::kRow || array(*x).whole) return false;
+    const std::optional<int> x = others(type(id).axes).empty() ? value(id) : rows(id);
+    if (!x || array(*x).whole || (shape(*x) != Shape::kRow && shape(*x) != Shape::kRows)) return false;
     out_.exits_.push_back({e, *x, false, missing(type(id).axes, {})});
     return true;
   }
@@ -347,7 +389,9 @@ class PairProgram::Maker {
   PairProgram out_;
   std::map<NodeId, std::size_t> reads_;
   std::set<NodeId> spreads_;
+  std::map<NodeId, std::vector<NodeId>> terms_;  // by sum over t: products
   std::map<NodeId, int> values_;
+  std::map<NodeId, int> matrices_;                      // values at t that have other axes than heads
   std::map<NodeId, std::pair<int, AxisList>> results_;  // and the axes of heads that they are summed over
   std::map<NodeId, int> spelled_;
   std::map<std::pair<NodeId, Shape>, int> read_as_;

@@ -46,23 +46,24 @@ class PairProgram {
     enum class What : std::uint8_t {
       kPointwise,
       kLag,
-      kFill,         // in[0], outside
+      kFill,  // in[0], outside
       kSoftmax,
       kSoftmaxGrad,
-      kSum,          // over s: of in[0], or of in[0] in[1]
+      kSum,  // over s: of in[0], or of in[0] in[1]
       kLargest,
-      kTotal,        // out + the sum over t of in[0]
-      kScores,       // [t, s] from [t, other], [other, s]
-      kCombine,      // [t, other] from [t, s], [s, other]
-      kSpread,       // [s] or [s, other] + the sum over t of [t, s] and [t], [t, other] or nothing
+      kRowProduct,  // of two [t, other], over the other axes
+      kTotal,       // out + the sum over t of in[0]
+      kScores,      // [t, s] from [t, other], [other, s]
+      kCombine,     // [t, other] from [t, s], [s, other]
+      kSpread,      // [s] or [s, other] + the sum over t of [t, s] and [t], [t, other] or nothing
     };
     What what = What::kPointwise;
     int out = -1;
     std::array<int, 3> in{-1, -1, -1};
     Instruction::Code code{};
     double value = 0;
-    bool whole = false;        // for all positions at once
-    std::uint32_t first = 0;   // axes of heads in which only the first counts
+    bool whole = false;       // for all positions at once
+    std::uint32_t first = 0;  // axes of heads in which only the first counts
   };
   struct Read {
     std::size_t index = 0;  // of the region's reads

@@ -21,9 +21,7 @@ namespace {
 constexpr std::int64_t kPairNumbers = 1 << 14;
 constexpr std::int64_t kLeastRows = 16, kMostRows = 64;
 
-void run_instruction(const Instruction& i, float* const* bases) {
-  GABBRO_BEST(step, run_step, &i, 1, bases);
-}
+void run_instruction(const Instruction& i, float* const* bases) { GABBRO_BEST(step, run_step, &i, 1, bases); }
 void run_instruction(const Instruction& i, double* const* bases) {
   GABBRO_BEST(step, run_step, &i, 1, bases);
 }
@@ -36,7 +34,8 @@ struct Lies {
   std::vector<std::int64_t> heads, others;
   bool together = true;  // the others side by side
 
-  Lies(const at::Tensor& x, const ir::Graph& graph, const ir::Type& type, const AxisList& head_axes, bool batch)
+  Lies(const at::Tensor& x, const ir::Graph& graph, const ir::Type& type, const AxisList& head_axes,
+       bool batch)
       : at(x.data_ptr<T>()), heads(static_cast<std::size_t>(head_axes.size()), 0), others{0} {
     const std::int64_t first = batch ? 1 : 0;
     if (batch && x.size(0) > 1) row = x.stride(0);
@@ -107,9 +106,8 @@ class PairProgram::Run {
           packed(run.reads_.size(), nullptr),
           from(static_cast<std::size_t>(run.length_)),
           to(static_cast<std::size_t>(run.length_)) {
-      const std::int64_t* in_document =
-          run.position_.template const_data_ptr<std::int64_t>() +
-          (run.position_.size(0) > 1 ? row * run.length_ : 0);
+      const std::int64_t* in_document = run.position_.template const_data_ptr<std::int64_t>() +
+                                        (run.position_.size(0) > 1 ? row * run.length_ : 0);
       for (std::int64_t t = 0; t < run.length_; ++t) {
         const std::int64_t first = std::max(t - in_document[t], t - run.p_.window_ + 1);
         from[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(first);
@@ -163,7 +161,8 @@ class PairProgram::Run {
     for (std::size_t i = 0; i < p_.arrays_.size(); ++i) {     // in the order in which they are made
       const Array& a = p_.arrays_[i];
       if (a.shape != Shape::kPairs) continue;
-      const auto old = std::find_if(taken.begin(), taken.end(), [&](const auto& t) { return t.first < a.made; });
+      const auto old =
+          std::find_if(taken.begin(), taken.end(), [&](const auto& t) { return t.first < a.made; });
       if (old == taken.end()) {
         at_[i] = scratch_;
         scratch_ += numbers(a);
@@ -282,14 +281,19 @@ class PairProgram::Run {
     const Array& out = array(pass.out);
     Instruction i{.code = pass.code, .value = pass.value};
     std::array<T*, 4> bases{};
-    const bool pairs = out.shape == Shape::kPairs;
+    const bool pairs = out.shape == Shape::kPairs, matrix = pairs || out.shape == Shape::kRows;
     const auto place = [&](Instruction::Place& at, int index, std::int32_t base) {
-      const Shape s = array(index).shape;
+      const Array& a = array(index);
       at.base = base;
-      const std::int64_t row = s == Shape::kPairs ? padded_ : s == Shape::kRow ? 1 : 0,
-                         past = s == Shape::kPairs || s == Shape::kPast ? 1 : 0;
-      at.stride[0] = pairs || out.shape == Shape::kRow ? row : past;
-      at.stride[1] = pairs ? past : 0;
+      const std::int64_t row = a.shape == Shape::kPairs  ? padded_
+                               : a.shape == Shape::kRows ? aligned(a.width)
+                               : a.shape == Shape::kRow  ? 1
+                                                         : 0,
+                         past = a.shape == Shape::kPairs || a.shape == Shape::kPast || a.shape == Shape::kRows
+                                    ? 1
+                                    : 0;
+      at.stride[0] = matrix || out.shape == Shape::kRow ? row : past;
+      at.stride[1] = matrix ? past : 0;
       bases[static_cast<std::size_t>(base)] = rows(w, index) + (pairs && past == 1 ? w.rows.begin : 0);
     };
     place(i.out, pass.out, 0);
@@ -298,9 +302,9 @@ class PairProgram::Run {
         place(i.in[k], pass.in[k], static_cast<std::int32_t>(k) + 1);
       else
         i.in[k] = i.out, i.in[k].stride = {};
-    i.loops = pairs ? 2 : out.shape == Shape::kNumber ? 0 : 1;
+    i.loops = matrix ? 2 : out.shape == Shape::kNumber ? 0 : 1;
     i.size[0] = out.shape == Shape::kPast ? padded_ : w.count;
-    i.size[1] = w.rows.end - w.rows.begin;
+    i.size[1] = pairs ? w.rows.end - w.rows.begin : out.width;
     run_instruction(i, bases.data());
   }
 
@@ -314,7 +318,8 @@ class PairProgram::Run {
         return pointwise(w, pass);
       case What::kLag:
         for (std::int64_t t = 0; t < r.count; ++t)
-          for (std::int64_t s = r.begin; s < r.end; ++s) out[t * padded_ + s] = static_cast<T>(w.begin + t - s);
+          for (std::int64_t s = r.begin; s < r.end; ++s)
+            out[t * padded_ + s] = static_cast<T>(w.begin + t - s);
         return;
       case What::kFill:
         return GABBRO_BEST(pair, fill_outside, r, out, static_cast<T>(pass.value));
@@ -323,12 +328,19 @@ class PairProgram::Run {
       case What::kSoftmaxGrad:
         return GABBRO_BEST(pair, softmax_grad, r, out, in(0), in(1));
       case What::kSum: {
-        const std::int64_t other =
-            pass.in[1] >= 0 && array(pass.in[1]).shape == Shape::kPairs ? padded_ : 0;
+        const std::int64_t other = pass.in[1] >= 0 && array(pass.in[1]).shape == Shape::kPairs ? padded_ : 0;
         return GABBRO_BEST(pair, row_sums, r, out, in(0), in(1), other);
       }
       case What::kLargest:
         return GABBRO_BEST(pair, row_largest, r, out, in(0));
+      case What::kRowProduct: {
+        const std::int64_t width = array(pass.in[0]).width, a = line(pass.in[0]), b = line(pass.in[1]);
+        for (std::int64_t t = 0; t < r.count; ++t) {
+          out[t] = 0;
+          for (std::int64_t j = 0; j < width; ++j) out[t] += in(0)[t * a + j] * in(1)[t * b + j];
+        }
+        return;
+      }
       case What::kTotal:
         for (std::int64_t t = 0; t < r.count; ++t) *out += in(0)[t];
         return;
@@ -407,7 +419,9 @@ std::vector<at::Tensor> PairProgram::run(std::vector<at::Tensor> reads, const Se
                                          std::int64_t positions) const {
   RECORD_USER_SCOPE("gabbro::pairs");
   const std::int64_t batch = sequence.batch(), length = sequence.length();
-  const auto type = [&](NodeId id) -> const ir::Type& { return (*nodes_)[static_cast<std::size_t>(id)].type; };
+  const auto type = [&](NodeId id) -> const ir::Type& {
+    return (*nodes_)[static_cast<std::size_t>(id)].type;
+  };
   std::vector<bool> varies;
   for (std::size_t i = 0; i < reads.size(); ++i) {
     const ir::Type& t = type(region_->reads[i]);

@@ -1,0 +1,191 @@
+// Regions over pairs of positions as passes of our own: which have them, and what they give, forward and backward, against the reference.
+#include "exec/torch/pair_program.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.h"
+#include "edit/build.h"
+#include "exec/torch/pair_kernel.h"
+#include "exec/torch/processor.h"
+#include "ir/fuse.h"
+#include "lang/parser.h"
+#include "torch/agree.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::testing {
+namespace {
+
+constexpr double kDouble = 1e-8, kFloat = 1e-4;
+
+// How many regions of the graph and its gradient are over pairs, and how many of them have passes.
+struct Count {
+  int all = 0, made = 0;
+};
+
+// The graph as training runs it: fused, with its gradient.
+struct Lowered {
+  ir::Graph graph;
+  std::vector<ir::NodeId> wanted;
+};
+
+Lowered lowered(const lang::Elaboration& e, int inputs) {
+  Lowered out;
+  out.graph = e.graph;
+  out.graph.bodies[0].outputs = e.outputs;
+  out.graph = ir::fuse(out.graph);
+  const std::vector<ir::NodeId> outputs = out.graph.bodies[0].outputs;
+  out.wanted = gradient_nodes(out.graph, outputs, inputs);
+  return out;
+}
+
+Count pair_regions(const Lowered& l) {
+  Count out;
+  const exec::torch::Plan plan =
+      exec::torch::make_plan(l.graph, ir::live_nodes(l.graph, 0, l.wanted), l.wanted, {});
+  for (const exec::torch::Region& region : plan.regions) {
+    if (!region.pairs || region.nodes.empty()) continue;
+    ++out.all;
+    out.made += exec::torch::PairProgram::make(l.graph, l.graph.bodies[0].nodes, region).has_value() ? 1 : 0;
+  }
+  return out;
+}
+
+// A unit with what the formula reads: 2 heads, a group of 3 that shares keys, and axes that come before those of heads.
+lang::Elaboration formula(const std::string& value) {
+  constexpr std::pair<std::string_view, std::string_view> kValues[] = {
+      {"query", "linear(x, [h, k])"},    {"key", "linear(x, [h, k])"},  {"val", "linear(x, [h, k])"},
+      {"group", "linear(x, [h, g, k])"}, {"wide", "linear(x, [c, h])"}, {"cut", "linear(x, [h, k, j])"},
+      {"forget", "linear(x, [h])"},      {"single", "linear(x, [k])"},  {"slope", "param([h], init=0.3)"},
+  };
+  std::string text = "unit Made(x: [t, D]) -> [t, D]:\n    axis c = 5, h = 2, g = 3, k = 4, j = 3\n";
+  for (const auto& [name, made] : kValues) {
+    const std::size_t at = value.find(name);
+    if (at != std::string::npos) text += fmt::format("    {} = {}\n", name, made);
+  }
+  text += fmt::format("    y = {}\n    return linear(y, D) + 0 * x * c * h * g * k * j\n", value);
+  const lang::ParseResult parsed = lang::parse(text);
+  EXPECT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+  return elaborated(parsed.program, edit::build::name("Made"), 6);
+}
+
+struct Case {
+  const char* text;
+  bool has_passes = true;
+};
+
+const Case kFormulas[] = {
+    {"sum(softmax(dot(query, past(key), over=k) * 0.5, over=s) * past(val), over=s)"},
+    {"sum(softmax(dot(query, past(key, 5), over=k), over=s) * past(val, 5), over=s)"},
+    {"sum(softmax(dot(group, past(key), over=k), over=s) * past(val), over=s)"},     // groups share keys
+    {"sum(softmax(dot(query, past(single), over=k), over=s) * past(val), over=s)"},  // so do heads
+    {"sum(softmax(dot(query, past(key), over=k), over=s) * past(wide), over=s)"},  // axes before those of heads
+    {"sum(softmax(dot(cut, past(cut), over=[k, j]), over=s) * past(cut), over=s)"},  // two of them
+    {"sum(softmax(dot(past(key), sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s), "
+     "over=k), over=s) * past(val), over=s)"},                                                // twice
+    {"tanh(sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s)) * val"},  // joined with its gradient
+    {"sum(sigmoid(dot(query, past(key), over=k)) * past(val), over=s)"},  // not normalised
+    {"sum(sigmoid(dot(query, past(key), over=k) + forget - past(forget)) * past(val), over=s)"},  // numbers of t and of s
+    {"sum(softmax(dot(query, past(key), over=k) - lag() * slope, over=s) * past(val), over=s)"},
+    {"sum((softmax(dot(query, past(key), over=k), over=s) - slope * softmax(dot(val, past(query), over=k), "
+     "over=s)) * "
+     "past(val), over=s)"},
+    {"sum(exp(-lag() * slope) * past(val), over=s) / (sum(exp(-lag() * slope), over=s))"},
+    {"sum(relu(dot(query, past(key), over=k)) * past(forget), over=s)"},  // a number for each head
+    {"max(dot(query, past(key), over=k), over=s) * val"},
+    {"max(dot(query, past(key, 3), over=k), over=s) + sum(dot(query, past(key, 3), over=k) ** 2, over=s)"},
+    {"sum(exp(tanh(dot(query, past(key), over=k))) * past(val), over=s) / sum(exp(tanh(dot(query, past(key), "
+     "over=k))), over=s)"},
+    {"sum(softmax(past(val) + query, over=s) * past(key), over=s)"},  // a head for each number
+    {"sum(where(past(forget) < forget, dot(query, past(key), over=k), past(forget) * 0.1) * past(val), "
+     "over=s)"},
+    {"sum((1 + dot(query, past(key), over=k) ** 2) ** -0.5 * past(val), over=s)"},
+    {"sum(softmax(sum(dot(query, past(key), over=k), over=h), over=s) * past(single), over=s)",
+     false},  // heads meet
+};
+
+TEST(PairPrograms, AgreeWithTheReference) {
+  for (const Case& c : kFormulas) {
+    SCOPED_TRACE(c.text);
+    lang::Elaboration e = formula(c.text);
+    if (HasFailure()) return;
+    for (const int length : {1, 7, 83}) {  // of 83 positions there are several blocks
+      SCOPED_TRACE(length);
+      lang::Elaboration copy = e;
+      Sequences s = random_sequences(copy, 3, length, 3);
+      const auto inputs = static_cast<int>(s.feeds[0].inputs.size());
+      const std::vector<ir::NodeId> wanted = with_gradients(copy, s);
+      const Lowered l = lowered(e, inputs);
+      const Count count = pair_regions(l);
+      EXPECT_GT(count.all, 0);
+      if (c.has_passes)
+        EXPECT_EQ(count.made, count.all);
+      else
+        EXPECT_LT(count.made, count.all);
+      EXPECT_EQ(lowering_disagreement(copy.graph, wanted, l.graph, l.wanted, s, kDouble, kFloat), "");
+    }
+    if (HasFailure()) return;
+  }
+}
+
+// So that attention of every kind trains without calls of ATen on pairs.
+TEST(PairPrograms, ExistForEveryUnitOfTheZoo) {
+  Count all;
+  for (const zoo::Entry& entry : zoo::embedded_files()) {
+    const lang::Program* program = zoo::program(entry.file);
+    if (!program) continue;
+    for (const lang::Item& item : program->items) {
+      const auto* unit = std::get_if<lang::Unit>(&item.value);
+      if (!unit) continue;
+      SCOPED_TRACE(unit->name);
+      lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), {.width = 64});
+      if (!e.ok()) continue;
+      const Sequences s = random_sequences(e, 1, 2, 3);
+      const Count count = pair_regions(lowered(e, static_cast<int>(s.feeds[0].inputs.size())));
+      if (unit->name == "Hyena") continue;  // a table by distance; trained as a convolution
+      EXPECT_EQ(count.made, count.all);
+      all.all += count.all;
+    }
+  }
+  EXPECT_GE(all.all, 12);
+}
+
+using CrossEntropy = void (*)(float*, float*, const std::int64_t*, std::int64_t, std::int64_t, float);
+
+// Rows of any length, in vectors and at their ends, for every processor that this one can be.
+TEST(PairKernels, GiveTheLossOfLogitsAndItsGradient) {
+  std::vector<CrossEntropy> kernels{exec::torch::pair_plain::cross_entropy};
+#if defined(__x86_64__)
+  if (exec::torch::kAvx2) kernels.push_back(exec::torch::pair_avx2::cross_entropy);
+  if (exec::torch::kAvx512) kernels.push_back(exec::torch::pair_avx512::cross_entropy);
+#endif
+  constexpr std::int64_t kRows = 3;
+  constexpr float kScale = 0.25F;
+  for (const std::int64_t width : {1, 5, 16, 37, 300})
+    for (const CrossEntropy run : kernels) {
+      SCOPED_TRACE(width);
+      Random random(5);
+      std::vector<float> logits, losses(kRows);
+      std::vector<std::int64_t> targets;
+      for (std::int64_t i = 0; i < kRows * width; ++i)
+        logits.push_back(static_cast<float>(8 * random.normal()));
+      for (std::int64_t r = 0; r < kRows; ++r) targets.push_back(random.below(width));
+      std::vector<float> gradient = logits;
+      run(losses.data(), gradient.data(), targets.data(), kRows, width, kScale);
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        const float* const x = logits.data() + r * width;
+        double sum = 0;
+        for (std::int64_t k = 0; k < width; ++k) sum += std::exp(static_cast<double>(x[k]));
+        EXPECT_NEAR(losses[r], std::log(sum) - x[targets[r]], 1e-5);
+        for (std::int64_t k = 0; k < width; ++k)
+          EXPECT_NEAR(gradient[r * width + k],
+                      kScale * (std::exp(static_cast<double>(x[k])) / sum - (k == targets[r] ? 1 : 0)), 1e-6);
+      }
+    }
+}
+
+}  // namespace
+}  // namespace gabbro::testing
