@@ -2,7 +2,7 @@
 //
 // bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their scans; milliseconds of a step in both forms and their
 // ratio, medians over rounds. The ratio of processor times does not depend on what else the machine does. The first row has
-// no recurrence: what both forms spend outside of it.
+// no recurrence: what both forms spend outside of it. With several threads, steps run with one and with all of them, and the faster counts.
 // --pairs compares sums over the past pair by pair with convolutions instead.
 #include <fmt/core.h>
 
@@ -56,6 +56,11 @@ double median(std::vector<double> list) {
   return list[list.size() / 2];
 }
 
+// That steps run with: calls of a few numbers can be slower with several.
+std::vector<int> thread_counts(const Options& o) {
+  return o.threads > 1 ? std::vector<int>{1, o.threads} : std::vector<int>{1};
+}
+
 // One form of something: a step of it, timed.
 using Form = std::function<void(int round)>;
 
@@ -76,21 +81,39 @@ void print_profile(const Form& form) {
                rows[i].shapes);
 }
 
-void compare(const Options& o, const std::string& name, const Form& chunks, const Form& steps) {
-  std::vector<double> fast, slow, fast_wall, slow_wall, ratios;
+// Medians of a form's rounds.
+struct Times {
+  std::vector<double> processor, wall;
+  void add(const Time& t) {
+    processor.push_back(t.processor);
+    wall.push_back(t.wall);
+  }
+};
+
+// `steps`: with one thread, and with as many as there are, when these are more; by the clock on the wall the faster counts.
+void compare(const Options& o, const std::string& name, const Form& chunks, const std::vector<Form>& steps) {
+  Times fast;
+  std::vector<Times> slow(steps.size());
   for (int round = -1; round < o.rounds; ++round) {  // the first warms up
-    const Time a = time_of(chunks, round), b = time_of(steps, round);
+    std::vector<Time> now;
+    for (const Form& form : steps) now.push_back(time_of(form, round));
+    const Time fused = time_of(chunks, round);
     if (round < 0) continue;
-    fast.push_back(a.processor);
-    slow.push_back(b.processor);
-    fast_wall.push_back(a.wall);
-    slow_wall.push_back(b.wall);
-    ratios.push_back(b.processor / a.processor);
+    fast.add(fused);
+    for (std::size_t i = 0; i < steps.size(); ++i) slow[i].add(now[i]);
+  }
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < slow.size(); ++i)
+    if (median(slow[i].wall) < median(slow[best].wall)) best = i;
+  std::vector<double> ratios, wall_ratios;
+  for (std::size_t r = 0; r < fast.wall.size(); ++r) {
+    ratios.push_back(slow[best].processor[r] / fast.processor[r]);
+    wall_ratios.push_back(slow[best].wall[r] / fast.wall[r]);
   }
   constexpr double kMs = 1e3;
   fmt::print("| {:<16} | {:>8.1f} | {:>9.1f} | {:>5.1f} | {:>8.1f} | {:>9.1f} | {:>5.1f} |\n", name,
-             kMs * median(slow), kMs * median(fast), median(ratios), kMs * median(slow_wall),
-             kMs * median(fast_wall), median(slow_wall) / median(fast_wall));
+             kMs * median(slow[best].processor), kMs * median(fast.processor), median(ratios),
+             kMs * median(slow[best].wall), kMs * median(fast.wall), median(wall_ratios));
   if (o.profile) print_profile(chunks);
   std::fflush(stdout);
 }
@@ -111,11 +134,17 @@ bool compare_models(const Options& o, const std::string& mixer) {
     other.convolutions.reset();
   else
     other.chunks.reset(), other.programs = false;
-  const auto steps = exec::torch::make_model(graph, 1, other);
-  const auto step_of = [&](exec::Model& model) {
-    return [&](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
+  const auto step_of = [&o](exec::Model& model) -> Form {
+    return [&o, &model](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
   };
-  compare(o, mixer, step_of(*chunks), step_of(*steps));
+  std::vector<std::unique_ptr<exec::Model>> models;
+  std::vector<Form> steps;
+  for (const int threads : thread_counts(o)) {
+    other.threads = threads;
+    models.push_back(exec::torch::make_model(graph, 1, other));
+    steps.push_back(step_of(*models.back()));
+  }
+  compare(o, mixer, step_of(*chunks), steps);
   return true;
 }
 
@@ -183,13 +212,19 @@ bool compare_bare(const Options& o, const std::string& mixer) {
     return false;
   }
   if (e.graph.scans.empty()) return true;
-  exec::torch::use_threads(o.threads);
   std::vector<ir::NodeId> fast_wanted, slow_wanted;
   const ir::Graph fast = bare(e.graph, &o.sizes, fast_wanted), slow = bare(e.graph, nullptr, slow_wanted);
   exec::torch::Executor chunks(fast, fast_wanted, {}), steps(slow, slow_wanted, {.programs = false});
   const exec::torch::Batch batch = random_inputs(o, slow);
-  compare(
-      o, mixer, [&](int) { chunks.run({}, batch); }, [&](int) { steps.run({}, batch); });
+  const auto run = [&](exec::torch::Executor& executor, int threads) -> Form {
+    return [&, threads](int) {
+      exec::torch::use_threads(threads);
+      executor.run({}, batch);
+    };
+  };
+  std::vector<Form> slow_forms;
+  for (const int threads : thread_counts(o)) slow_forms.push_back(run(steps, threads));
+  compare(o, mixer, run(chunks, o.threads), slow_forms);
   return true;
 }
 
