@@ -169,14 +169,23 @@ class Differentiator {
     for (NodeId i : wanted_invariants) wrt.push_back(args[states + forward.sequences.size() + i]);
     const std::vector<NodeId> grads = differentiate(step, outputs, output_seeds, wrt);
 
-    auto& out = g.bodies[body].outputs;
-    for (std::size_t i = 0; i < states; ++i) out.push_back(grads[i]);
+    // What is added to an adjoint of an invariant at each step is split: outer products leave the recurrence as their factors, and become
+    // products of matrices over all positions; a sum of the rest is carried.
+    std::vector<NodeId> totals,
+        values;  // per invariant, the sum after the step or -1; further values of each step
+    std::vector<std::vector<Outer>> outers(sums.size());
+    for (std::size_t i = 0; i < wanted_sequences.size(); ++i) values.push_back(grads[states + i]);
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      const NodeId total = step.plus(sums[i], grads[states + wanted_sequences.size() + i]);
-      g.bodies[body].outputs.push_back(total);
+      const NodeId rest = without_outers(step, grads[states + wanted_sequences.size() + i], outers[i]);
+      totals.push_back(rest < 0 ? -1 : step.plus(sums[i], rest));
+      for (const Outer& o : outers[i]) values.insert(values.end(), {o.a, o.b});
     }
-    for (std::size_t i = 0; i < wanted_sequences.size(); ++i)
-      g.bodies[body].outputs.push_back(grads[states + i]);
+    auto& out = g.bodies[body].outputs;
+    out.assign(grads.begin(), grads.begin() + static_cast<std::ptrdiff_t>(states));
+    for (const NodeId total : totals)
+      if (total >= 0) out.push_back(total);
+    out.insert(out.end(), values.begin(), values.end());
+    drop_states(g, backward, states, totals);
 
     const auto backward_index = static_cast<std::int32_t>(g.scans.size());
     g.scans.push_back(std::move(backward));
@@ -184,12 +193,67 @@ class Differentiator {
     const auto read = [&](std::int32_t output) {
       return b_.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = output});
     };
-    for (std::size_t i = 0; i < states; ++i)
-      if (needed_[forward.inits[i]]) accumulate(forward.inits[i], read(-1 - static_cast<std::int32_t>(i)));
-    for (std::size_t i = 0; i < wanted_invariants.size(); ++i)
-      accumulate(forward.invariants[wanted_invariants[i]], read(-1 - static_cast<std::int32_t>(states + i)));
+    auto state = static_cast<std::int32_t>(states),
+         value = static_cast<std::int32_t>(wanted_sequences.size());
+    for (std::int32_t i = 0; i < state; ++i)
+      if (needed_[forward.inits[i]]) accumulate(forward.inits[i], read(-1 - i));
+    for (std::size_t i = 0; i < wanted_invariants.size(); ++i) {
+      const NodeId invariant = forward.invariants[wanted_invariants[i]];
+      if (totals[i] >= 0) accumulate(invariant, read(-1 - state++));
+      for (Outer& o : outers[i]) {
+        const NodeId a = read(value++), b = read(value++);
+        o.over.push_back(kTime);
+        accumulate(invariant, b_.add({.op = Op::kDot, .in = {a, b, -1}, .axes = o.over}));
+      }
+    }
     for (std::size_t i = 0; i < wanted_sequences.size(); ++i)
       accumulate(forward.sequences[wanted_sequences[i]], read(static_cast<std::int32_t>(i)));
+  }
+
+  // The product of two values, summed over axes, that has more numbers than they have together.
+  struct Outer {
+    NodeId a, b;
+    AxisList over;
+  };
+
+  // `x` without those of its terms that are outer products: the sum of the others, -1 when there are none.
+  NodeId without_outers(Builder& step, NodeId x, std::vector<Outer>& outers) {
+    const Node n = step.node(x);
+    if (n.op == Op::kAdd && step.type(n.in[0]) == n.type && step.type(n.in[1]) == n.type) {
+      const NodeId a = without_outers(step, n.in[0], outers), b = without_outers(step, n.in[1], outers);
+      if (a == n.in[0] && b == n.in[1]) return x;
+      return a < 0 ? b : b < 0 ? a : step.plus(a, b);
+    }
+    if (n.op != Op::kMul && n.op != Op::kDot) return x;
+    const auto numbers = [&](NodeId id) { return elements(step.graph(), step.type(id).axes); };
+    if (numbers(n.in[0]) + numbers(n.in[1]) >= numbers(x)) return x;
+    outers.push_back({n.in[0], n.in[1], n.op == Op::kDot ? n.axes : AxisList{}});
+    return -1;
+  }
+
+  // Takes those of the states from number `first` on out of a recurrence that have no total.
+  void drop_states(Graph& g, Scan& scan, std::size_t first, const std::vector<NodeId>& totals) {
+    if (std::all_of(totals.begin(), totals.end(), [](NodeId total) { return total >= 0; })) return;
+    std::vector<NodeId> args(scan.inits.size() + scan.sequences.size() + scan.invariants.size(), -1);
+    const auto kept = [&](std::size_t arg) {
+      return arg < first || arg >= first + totals.size() || totals[arg - first] >= 0;
+    };
+    const Body old = g.bodies[scan.body];
+    g.bodies.push_back(old);
+    const auto from = static_cast<int>(g.bodies.size()) - 1;
+    g.bodies[scan.body] = {};
+    Builder step(g, scan.body);
+    std::vector<Type> types(args.size());
+    for (const Node& node : old.nodes)
+      if (node.op == Op::kArg) types[static_cast<std::size_t>(node.index)] = node.type;
+    int next = 0;
+    for (std::size_t i = 0; i < args.size(); ++i)
+      if (kept(i)) args[i] = step.arg(next++, types[i]);
+    const std::vector<NodeId> map = copy_step(g, from, step, args);
+    for (const NodeId id : old.outputs) g.bodies[scan.body].outputs.push_back(map[id]);
+    g.bodies.pop_back();
+    for (std::size_t i = totals.size(); i-- > 0;)
+      if (totals[i] < 0) scan.inits.erase(scan.inits.begin() + static_cast<std::ptrdiff_t>(first + i));
   }
 
   // An affine recurrence has an adjoint of its own.
