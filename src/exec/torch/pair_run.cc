@@ -270,10 +270,15 @@ class PairProgram::Run {
     if (a.shape == Shape::kNumber) count = 1;
     for (std::int64_t t = 0; t < count; ++t, x += line) {
       T* const at = y + (begin + t) * to.step;
-      for (std::int64_t j = 0; j < width; ++j) {
-        T& out = at[to.together ? j : to.others[static_cast<std::size_t>(j)]];
-        out = l.adds ? out + x[j] : x[j];
-      }
+      if (!to.together)
+        for (std::int64_t j = 0; j < width; ++j) {
+          T& out = at[to.others[static_cast<std::size_t>(j)]];
+          out = l.adds ? out + x[j] : x[j];
+        }
+      else if (l.adds)
+        for (std::int64_t j = 0; j < width; ++j) at[j] += x[j];
+      else
+        std::copy_n(x, width, at);
     }
   }
 
@@ -346,50 +351,67 @@ class PairProgram::Run {
         return;
       case What::kScores: {
         const Array& a = array(pass.in[0]);
-        return multiply({.c = out + r.begin,
-                         .c_row = padded_,
-                         .a = in(0),
-                         .a_row = aligned(a.width),
-                         .a_inner = 1,
-                         .b = in(1) + r.begin,
-                         .b_inner = padded_,
-                         .rows = r.count,
-                         .columns = r.end - r.begin,
-                         .inner = a.width});
+        for (std::int64_t t = 0; t < r.count; t += kPairAlign)
+          multiply({.c = out + t * padded_ + r.begin,
+                    .c_row = padded_,
+                    .a = in(0) + t * aligned(a.width),
+                    .a_row = aligned(a.width),
+                    .a_inner = 1,
+                    .b = in(1) + r.begin,
+                    .b_inner = padded_,
+                    .rows = std::min(kPairAlign, r.count - t),
+                    .columns = seen(r, t) - r.begin,
+                    .inner = a.width});
+        return;
       }
       case What::kCombine:
-        return multiply({.c = out,
-                         .c_row = line(pass.out),
-                         .a = in(0) + r.begin,
-                         .a_row = padded_,
-                         .a_inner = 1,
-                         .b = in(1) + r.begin * line(pass.in[1]),
-                         .b_inner = line(pass.in[1]),
-                         .rows = r.count,
-                         .columns = array(pass.out).width,
-                         .inner = w.begin + r.count - r.begin});
+        for (std::int64_t t = 0; t < r.count; t += kPairAlign)
+          multiply({.c = out + t * line(pass.out),
+                    .c_row = line(pass.out),
+                    .a = in(0) + t * padded_ + r.begin,
+                    .a_row = padded_,
+                    .a_inner = 1,
+                    .b = in(1) + r.begin * line(pass.in[1]),
+                    .b_inner = line(pass.in[1]),
+                    .rows = std::min(kPairAlign, r.count - t),
+                    .columns = array(pass.out).width,
+                    .inner = seen(r, t) - r.begin});
+        return;
       case What::kSpread:
         return spread(w, pass);
     }
   }
 
+  // Up to where any of kPairAlign positions from `t` on sees.
+  static std::int64_t seen(const PairRows& r, std::int64_t t) {
+    return r.to[std::min(t + kPairAlign, r.count) - 1];
+  }
+
   void spread(const Work& w, const Pass& pass) const {
     const PairRows& r = w.rows;
     T* const out = data(w, pass.out);
-    const T* const pairs = data(w, pass.in[0]) + r.begin;
+    const T* const pairs = data(w, pass.in[0]);
     if (array(pass.out).shape == Shape::kPasts) {
       const std::int64_t line = aligned(array(pass.out).width);
-      return multiply({.c = out + r.begin * line,
-                       .c_row = line,
-                       .a = pairs,
-                       .a_row = 1,
-                       .a_inner = padded_,
-                       .b = rows(w, pass.in[1]),
-                       .b_inner = line,
-                       .rows = w.begin + r.count - r.begin,
-                       .columns = array(pass.out).width,
-                       .inner = r.count,
-                       .adds = true});
+      // Positions of the block itself are seen only from themselves on.
+      const auto add = [&](std::int64_t s, std::int64_t end, std::int64_t t) {
+        multiply({.c = out + s * line,
+                  .c_row = line,
+                  .a = pairs + t * padded_ + s,
+                  .a_row = 1,
+                  .a_inner = padded_,
+                  .b = rows(w, pass.in[1]) + t * line,
+                  .b_inner = line,
+                  .rows = end - s,
+                  .columns = array(pass.out).width,
+                  .inner = r.count - t,
+                  .adds = true});
+      };
+      if (r.begin < w.begin) add(r.begin, w.begin, 0);
+      const std::int64_t end = w.begin + r.count;
+      for (std::int64_t s = std::max(r.begin, w.begin); s < end; s += kPairAlign)
+        add(s, std::min(s + kPairAlign, end), s - w.begin);
+      return;
     }
     static constexpr T kOne = 1;
     multiply({.c = out + r.begin,
@@ -397,7 +419,7 @@ class PairProgram::Run {
               .a = pass.in[1] >= 0 ? rows(w, pass.in[1]) : &kOne,
               .a_row = 0,
               .a_inner = pass.in[1] >= 0 ? 1 : 0,
-              .b = pairs,
+              .b = pairs + r.begin,
               .b_inner = padded_,
               .rows = 1,
               .columns = r.end - r.begin,
@@ -440,8 +462,10 @@ std::vector<at::Tensor> PairProgram::run(std::vector<at::Tensor> reads, const Se
     std::vector<std::int64_t> sizes{batch};
     for (const AxisId axis : type(id).axes)
       sizes.push_back(axis == ir::kTime ? length : graph_->axes[axis].size);
-    exits.push_back(at::zeros(sizes, options));
+    exits.push_back(at::empty(sizes, options));
   }
+  for (const Leave& l : exits_)
+    if (l.adds) exits[l.index].zero_();
   const auto rows = [&]<class T>(T) {
     Run<T> run(*this, reads, exits, sequence, positions);
     at::parallel_for(0, batch, 1, [&](std::int64_t from, std::int64_t to) {
