@@ -237,14 +237,14 @@ class TorchModel : public Model {
     const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
     for (std::int64_t from = 0; from < batch.sequences; from += rows) {
       const std::int64_t count = std::min(rows, batch.sequences - from);
-      const at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
-      const at::Tensor targets = table(batch.targets, batch, from, count).unsqueeze(-1);
-      const at::Tensor loss =
-          at::log_softmax(logits, -1).gather(-1, targets).neg().to(at::kCPU, at::kFloat).contiguous();
-      out.losses.insert(out.losses.end(), loss.data_ptr<float>(), loss.data_ptr<float>() + loss.numel());
-      if (!greedy) continue;
-      const at::Tensor hits = logits.argmax(-1, true).eq(targets).to(at::kCPU).contiguous();
-      out.greedy.insert(out.greedy.end(), hits.data_ptr<bool>(), hits.data_ptr<bool>() + hits.numel());
+      at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
+      const at::Tensor targets = table(batch.targets, batch, from, count);
+      if (greedy) {
+        const at::Tensor hits = logits.argmax(-1).eq(targets).to(at::kCPU).contiguous();
+        out.greedy.insert(out.greedy.end(), hits.data_ptr<bool>(), hits.data_ptr<bool>() + hits.numel());
+      }
+      const at::Tensor losses = loss_and_adjoint(logits, targets, 0).to(at::kCPU, at::kFloat).contiguous();
+      out.losses.insert(out.losses.end(), losses.data_ptr<float>(), losses.data_ptr<float>() + losses.numel());
     }
     return out;
   }
