@@ -244,7 +244,8 @@ class TorchModel : public Model {
         out.greedy.insert(out.greedy.end(), hits.data_ptr<bool>(), hits.data_ptr<bool>() + hits.numel());
       }
       const at::Tensor losses = loss_and_adjoint(logits, targets, 0).to(at::kCPU, at::kFloat).contiguous();
-      out.losses.insert(out.losses.end(), losses.data_ptr<float>(), losses.data_ptr<float>() + losses.numel());
+      out.losses.insert(out.losses.end(), losses.data_ptr<float>(),
+                        losses.data_ptr<float>() + losses.numel());
     }
     return out;
   }

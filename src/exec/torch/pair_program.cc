@@ -99,11 +99,17 @@ class PairProgram::Maker {
     return a.past() != b.past() && (a.past() ? b : a).time();
   }
 
+  // Of pairs that are made, and of past values that are summed as they are.
   void find_heads() {
-    for (const NodeId id : region_.nodes)
-      if (type(id).past() && !spreads_.contains(id))
-        for (const AxisId axis : type(id).axes)
-          if (axis >= ir::kFirstAxis && !out_.heads_.contains(axis)) out_.heads_.push_back(axis);
+    const auto add = [&](NodeId id) {
+      for (const AxisId axis : type(id).axes)
+        if (axis >= ir::kFirstAxis && !out_.heads_.contains(axis)) out_.heads_.push_back(axis);
+    };
+    for (const NodeId id : region_.nodes) {
+      const Node& n = node(id);
+      if (n.type.past() && !spreads_.contains(id)) add(id);
+      if ((n.op == Op::kSum || n.op == Op::kMaxOver) && type(n.in[0]).past()) add(n.in[0]);
+    }
     std::sort(out_.heads_.begin(), out_.heads_.end());
   }
 
