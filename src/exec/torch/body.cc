@@ -109,15 +109,32 @@ void Body::run_plan(const Sources& sources) {
       // Operands that nobody reads later are handed over: their memory may serve for the result.
       Call call = call_of(unit.node, sources);
       for (int i = 0; i < 3 && nodes_[unit.node].in[i] >= 0; ++i)
-        if (left[nodes_[unit.node].in[i]] == 1) values_[nodes_[unit.node].in[i]] = at::Tensor();
+        if (left[nodes_[unit.node].in[i]] == 1) drop(nodes_[unit.node].in[i]);
       values_[unit.node] = compute(unit.node, sources, std::move(call));
     }
     for_each_read(unit, [&](NodeId in) {
       if (--left[in] > 0) return;
-      values_[in] = at::Tensor();
+      drop(in);
       scans_[in] = StepProgram::Values();
     });
   }
+}
+
+void Body::drop(NodeId id) {
+  values_[id] = at::Tensor();
+  for (Rounded& r : rounded_)
+    if (r.id == id) r = {};
+}
+
+// The value of a node in bfloat16.
+at::Tensor Body::rounded(NodeId id) {
+  auto found = std::find_if(rounded_.begin(), rounded_.end(), [&](const Rounded& r) { return r.id == id; });
+  if (found == rounded_.end()) {
+    found = rounded_.end() - 1;  // longest unread
+    *found = {id, values_[id].to(at::kBFloat16)};
+  }
+  std::rotate(rounded_.begin(), found, found + 1);
+  return rounded_[0].value;
 }
 
 at::Tensor Body::compute(NodeId id, const Sources& sources) {
@@ -144,7 +161,7 @@ at::Tensor Body::compute(NodeId id, const Sources& sources, Call call) {
   }
 }
 
-Call Body::call_of(NodeId id, const Sources& sources) const {
+Call Body::call_of(NodeId id, const Sources& sources) {
   const Node& node = nodes_[id];
   Sequence* const sequence =
       sources.sequence ? &sources.sequence->chunked(node.op == Op::kChunk ? 0 : plan_.chunk[id]) : nullptr;
@@ -153,7 +170,7 @@ Call Body::call_of(NodeId id, const Sources& sources) const {
   call.window = window_of(id);
   call.half = !half_.empty() && half_[id];
   for (int i = 0; i < 3 && node.in[i] >= 0; ++i) {
-    call.in[i] = values_[node.in[i]];
+    call.in[i] = call.half ? rounded(node.in[i]) : values_[node.in[i]];
     call.forms[i] = forms_[node.in[i]];
     const bool index = (node.op == Op::kLookup || node.op == Op::kScatter) && i == 1;
     if (call.in[i].defined() && call.in[i].scalar_type() == at::kLong && !index)

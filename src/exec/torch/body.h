@@ -42,12 +42,17 @@ class Body {
   [[nodiscard]] const at::Tensor& value(ir::NodeId id) const { return values_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] const Form& form(ir::NodeId id) const { return forms_[static_cast<std::size_t>(id)]; }
-  void clear() { values_.assign(values_.size(), at::Tensor()); }
+  void clear() {
+    values_.assign(values_.size(), at::Tensor());
+    rounded_ = {};
+  }
 
  private:
   at::Tensor compute(ir::NodeId id, const Sources& sources);
   at::Tensor compute(ir::NodeId id, const Sources& sources, Call call);
-  [[nodiscard]] Call call_of(ir::NodeId id, const Sources& sources) const;
+  [[nodiscard]] Call call_of(ir::NodeId id, const Sources& sources);
+  at::Tensor rounded(ir::NodeId id);
+  void drop(ir::NodeId id);
   [[nodiscard]] std::int64_t window_of(
       ir::NodeId id) const;  // of the values over past positions that it meets
   template <class F>
@@ -77,6 +82,11 @@ class Body {
   std::vector<at::Tensor> values_;
   std::vector<int> readers_;  // how often each node is read by units of the plan; the wanted ones once more
   std::vector<bool> half_;    // contractions in bfloat16; empty: none
+  struct Rounded {
+    ir::NodeId id = -1;
+    at::Tensor value;
+  };
+  std::array<Rounded, 4> rounded_;  // operands of the latest of them: several read the same values in a row
   Plan plan_;
   // How the nodes of a region find each other: slots of its own nodes, then those of what it reads.
   struct Slots {

@@ -82,6 +82,7 @@ at::Tensor contract(Named a, Named b, const std::vector<int>& out, bool half) {
       over.push_back(static_cast<std::int64_t>(all.size()));
       all.push_back(name);
     }
+    if (half) a.value = a.value.to(at::kFloat), b.value = b.value.to(at::kFloat);
     at::Tensor y = arranged(a, all) * arranged(b, all);
     return over.empty() ? y : y.sum(over);
   }
@@ -100,11 +101,7 @@ at::Tensor contract(Named a, Named b, const std::vector<int>& out, bool half) {
                      inner = product(a, summed);
   at::Tensor left = arranged(a, joined(batch, own_a, summed)),
              right = arranged(b, joined(batch, summed, own_b));
-  const at::ScalarType dtype = left.scalar_type();
-  if (half) {
-    left = left.to(at::kBFloat16);
-    right = right.to(at::kBFloat16);
-  }
+  const at::ScalarType dtype = half ? at::kFloat : left.scalar_type();
   at::Tensor y = count == 1
                      ? at::mm(left.reshape({rows, inner}), right.reshape({inner, columns}))
                      : at::bmm(left.reshape({count, rows, inner}), right.reshape({count, inner, columns}));
