@@ -12,8 +12,7 @@ namespace gabbro::lang {
 using ir::Op;
 
 void Elaborator::bind(std::string_view name, Value value, Position at, bool may_ignore) {
-  const auto kept = kept_names();
-  if (std::find(kept.begin(), kept.end(), name) != kept.end()) {
+  if (is_kept(name)) {
     error(at, "reserved", fmt::format("{} is a name of the language", name), "choose another name");
     return;
   }

@@ -315,5 +315,8 @@ std::span<const std::string_view> kept_names() { return kKeptNames; }
 bool is_keyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
 }
+bool is_kept(std::string_view word) {
+  return std::find(kKeptNames.begin(), kKeptNames.end(), word) != kKeptNames.end();
+}
 
 }  // namespace gabbro::lang

@@ -51,7 +51,8 @@ std::span<const std::string_view> reserved_words();
 /// Names with a meaning of their own, which nothing else can be given: time and the past, the width, the vocabulary.
 std::span<const std::string_view> kept_names();
 
-/// Whether `word` is reserved and so cannot be a name.
+/// Whether `word` is reserved and so cannot be a name; whether it has a meaning of its own.
 bool is_keyword(std::string_view word);
+bool is_kept(std::string_view word);
 
 }  // namespace gabbro::lang

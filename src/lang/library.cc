@@ -149,8 +149,7 @@ std::vector<Error> Library::add(const Program& program) {
   std::unordered_map<std::string, Definition> definitions;
   for (const Item& item : program.items) {
     const std::string& name = item_name(item);
-    const auto kept = kept_names();
-    if (std::find(kept.begin(), kept.end(), name) != kept.end() || find_builtin(name)) {
+    if (is_kept(name) || find_builtin(name)) {
       errors.push_back(
           {"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
       continue;
