@@ -9,10 +9,12 @@
 #include "base/random.h"
 #include "edit/build.h"
 #include "edit/generate.h"
+#include "exec/torch/model.h"
 #include "exec/torch/pair_kernel.h"
 #include "exec/torch/processor.h"
 #include "ir/convolve.h"
 #include "ir/fuse.h"
+#include "lang/check.h"
 #include "lang/parser.h"
 #include "torch/agree.h"
 #include "zoo/embedded.h"
@@ -210,6 +212,19 @@ TEST(PairKernels, GiveTheLossOfLogitsAndItsGradient) {
                       kScale * (std::exp(static_cast<double>(x[k])) / sum - (k == targets[r] ? 1 : 0)), 1e-6);
       }
     }
+}
+
+// Not a place in memory.
+TEST(PairKernels, RefuseATargetBeyondTheVocabulary) {
+  const lang::CheckReport report = lang::check(
+      "design M:\n    width = 16\n    vocab = 20\n    stack = [Block, RMSNorm]\n", zoo::library());
+  ASSERT_TRUE(report.valid());
+  const auto model = exec::torch::make_model(report.subjects.back().elaboration.graph, 1, {});
+  for (const std::int64_t target : {-1, 20}) {
+    const exec::TokenBatch batch{1, 2, {3, 4}, {5, target}, {}};
+    EXPECT_THROW(model->losses(batch), c10::IndexError);
+    EXPECT_THROW(model->step(batch, {}), c10::IndexError);
+  }
 }
 
 }  // namespace

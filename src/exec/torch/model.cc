@@ -14,6 +14,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <span>
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
@@ -85,13 +86,15 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
     const at::Tensor index = targets.reshape({-1, 1});
     x.sub_(x.amax(-1, /*keepdim=*/true));
     const at::Tensor chosen = x.gather(-1, index);
-    const at::Tensor sum = at::Tensor(x).exp_().sum(-1, /*keepdim=*/true);
+    const at::Tensor sum = x.exp_().sum(-1, /*keepdim=*/true);
     const at::Tensor losses = sum.log() - chosen;
     x.mul_(sum.reciprocal_().mul_(scale));
     x.scatter_add_(-1, index, at::full({1, 1}, -scale, x.options()).expand_as(index));
     return losses.view(targets.sizes());
   }
   const at::Tensor index = targets.contiguous(), losses = at::empty(targets.sizes(), x.options());
+  for (const std::int64_t target : std::span(index.const_data_ptr<std::int64_t>(), index.numel()))
+    TORCH_CHECK_INDEX(target >= 0 && target < vocab, "token ", target, " of a vocabulary of ", vocab);
   const auto run = [&]<class T>(T factor) {
     at::parallel_for(0, x.size(0), 1, [&](std::int64_t from, std::int64_t to) {
       GABBRO_BEST(pair, cross_entropy, losses.data_ptr<T>() + from, x.data_ptr<T>() + from * vocab,
