@@ -59,8 +59,8 @@ Count pair_regions(const Lowered& l) {
   return out;
 }
 
-// A unit with what the formula reads: 2 heads, a group of 3 that shares keys, and axes that come before those of heads.
-lang::Elaboration formula(const std::string& value) {
+// A unit with what the formula, and statements before it, read: 2 heads, a group of 3 that shares keys, and axes that come before those of heads.
+lang::Elaboration formula(const std::string& value, const std::string& statements = "") {
   constexpr std::pair<std::string_view, std::string_view> kValues[] = {
       {"query", "linear(x, [h, k])"},    {"key", "linear(x, [h, k])"},  {"val", "linear(x, [h, k])"},
       {"group", "linear(x, [h, g, k])"}, {"wide", "linear(x, [c, h])"}, {"cut", "linear(x, [h, k, j])"},
@@ -68,10 +68,11 @@ lang::Elaboration formula(const std::string& value) {
   };
   std::string text = "unit Made(x: [t, D]) -> [t, D]:\n    axis c = 5, h = 2, g = 3, k = 4, j = 3\n";
   for (const auto& [name, made] : kValues) {
-    const std::size_t at = value.find(name);
-    if (at != std::string::npos) text += fmt::format("    {} = {}\n", name, made);
+    if ((statements + value).find(name) != std::string::npos)
+      text += fmt::format("    {} = {}\n", name, made);
   }
-  text += fmt::format("    y = {}\n    return linear(y, D) + 0 * x * c * h * g * k * j\n", value);
+  text +=
+      fmt::format("{}    y = {}\n    return linear(y, D) + 0 * x * c * h * g * k * j\n", statements, value);
   const lang::ParseResult parsed = lang::parse(text);
   EXPECT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
   return elaborated(parsed.program, edit::build::name("Made"), 6);
@@ -114,6 +115,16 @@ const Case kFormulas[] = {
      false},  // heads meet
 };
 
+// With the gradient, in batches and as documents, with blocks of a few positions and of as many as fit.
+void expect_agreement(const lang::Elaboration& e, int length) {
+  lang::Elaboration copy = e;
+  Sequences s = random_sequences(copy, 3, length, 3);
+  const auto inputs = static_cast<int>(s.feeds[0].inputs.size());
+  const std::vector<ir::NodeId> wanted = with_gradients(copy, s);
+  const Lowered l = lowered(e, inputs, /*convolved=*/false);
+  EXPECT_EQ(lowering_disagreement(copy.graph, wanted, l.graph, l.wanted, s, kDouble, kFloat), "");
+}
+
 TEST(PairPrograms, AgreeWithTheReference) {
   for (const Case& c : kFormulas) {
     SCOPED_TRACE(c.text);
@@ -121,21 +132,62 @@ TEST(PairPrograms, AgreeWithTheReference) {
     if (HasFailure()) return;
     for (const int length : {1, 7, 83}) {  // of 83 positions there are several blocks
       SCOPED_TRACE(length);
-      lang::Elaboration copy = e;
-      Sequences s = random_sequences(copy, 3, length, 3);
-      const auto inputs = static_cast<int>(s.feeds[0].inputs.size());
-      const std::vector<ir::NodeId> wanted = with_gradients(copy, s);
-      const Lowered l = lowered(e, inputs, /*convolved=*/false);
-      const Count count = pair_regions(l);
+      const Sequences s = random_sequences(e, 1, 2, 3);
+      const Count count =
+          pair_regions(lowered(e, static_cast<int>(s.feeds[0].inputs.size()), /*convolved=*/false));
       EXPECT_GT(count.all, 0);
       if (c.has_passes)
         EXPECT_EQ(count.made, count.all);
       else
         EXPECT_LT(count.made, count.all);
-      EXPECT_EQ(lowering_disagreement(copy.graph, wanted, l.graph, l.wanted, s, kDouble, kFloat), "");
+      expect_agreement(e, length);
     }
     if (HasFailure()) return;
   }
+}
+
+// 0 times what lies beyond the last position, or in the future, is 0, whatever it would be.
+TEST(PairPrograms, ReadNothingBeyondTheLastPosition) {
+  for (const char* text : {"sum(sigmoid(dot(query, past(key), over=k)) / past(2 + tanh(forget)), over=s)",
+                           "sum(sigmoid(dot(query, past(key), over=k)) * log(past(forget) ** 2), over=s)",
+                           "sum(lag() * (past(forget) ** 2) ** -0.25, over=s)"}) {
+    SCOPED_TRACE(text);
+    const lang::Elaboration e = formula(text);
+    if (HasFailure()) return;
+    for (const int length : {1, 17}) expect_agreement(e, length);
+  }
+}
+
+TEST(PairPrograms, KeepWhatIsNoNumber) {
+  const lang::Elaboration e = formula("max(log(past(forget)), over=s) * val");
+  ASSERT_FALSE(HasFailure());
+  Sequences s = random_sequences(e, 1, 40, 3);
+  EXPECT_EQ(disagreement(e.graph, e.outputs, s, at::kFloat, kFloat), "");
+}
+
+TEST(PairPrograms, NeedNoReads) { expect_agreement(formula("sum(lag(), over=s) * val"), 7); }
+
+// The gradient of a maximum looks for it among pairs that are computed again; here some regions have no passes.
+TEST(PairPrograms, FindMaximaAgain) {
+  for (const char* pairs : {"dot(cut, past(cut), over=[k, j])", "dot(group, past(group), over=k)"}) {
+    SCOPED_TRACE(pairs);
+    const lang::Elaboration e = formula(
+        "sum(softmax(sum(scores, over=h) + mean(linear(top, [h]), over=h), over=s) * past(single), over=s) * "
+        "top",
+        fmt::format("    scores = {}\n    top = max(scores, over=s)\n", pairs));
+    if (HasFailure()) return;
+    for (const int length : {1, 21}) expect_agreement(e, length);
+  }
+}
+
+// More axes than one value can have.
+TEST(PairPrograms, AreNotMadeForTooManyHeads) {
+  std::string axes, product = "1";
+  for (int i = 1; i <= 9; ++i) {
+    axes += fmt::format("    axis a{0} = 2\n    x{0} = linear(x, [a{0}])\n", i);
+    product += fmt::format(" * mean(sum(tanh(lag() * past(x{0})), over=s), over=a{0})", i);
+  }
+  expect_agreement(formula(product + " * val", axes), 5);
 }
 
 // So that attention of every kind trains without calls of ATen on pairs.

@@ -66,6 +66,7 @@ class Body {
 
   // region.cc
   void prepare_regions();
+  void keep_maxima();
   void run_region(int index, const Sources& sources);
   bool run_assembled(int index, const Sequence& sequence);
   struct Work;

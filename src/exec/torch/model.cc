@@ -80,7 +80,7 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
 // times `scale`: (softmax - one-hot) scale.
 at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, double scale) {
   const std::int64_t vocab = logits.size(-1);
-  logits = logits.contiguous();
+  logits = logits.expand({targets.size(0), targets.size(1), vocab}).contiguous();  // sequences may agree
   const at::Tensor x = logits.view({-1, vocab});
   if (!x.is_cpu()) {
     const at::Tensor index = targets.reshape({-1, 1});

@@ -67,6 +67,14 @@ inline T largest(const T* x, std::int64_t n) {
   return *std::max_element(chains, chains + kPairAlign);
 }
 
+// The same; not a number where one of them is none.
+template <class T>
+inline T largest_number(const T* x, std::int64_t n) {
+  T sum = 0;  // of nothing but 0 and what is not a number
+  for (std::int64_t k = 0; k < n; ++k) sum += std::isnan(x[k]) ? x[k] : T(0);
+  return std::isnan(sum) ? sum : largest(x, n);
+}
+
 // Sums of numbers that lie at the same place of kPairAlign, then of these: the order does not depend on where the row begins.
 template <bool kDot, class T>
 inline T sum_of(const T* a, const T* b, std::int64_t n) {
@@ -155,7 +163,7 @@ void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
   }                                                                                           \
   void row_largest(const PairRows& rows, T* y, const T* x) {                                  \
     for (std::int64_t t = 0; t < rows.count; ++t)                                             \
-      y[t] = largest(x + rows.begin + t * rows.row, rows.end - rows.begin);                   \
+      y[t] = largest_number(x + rows.begin + t * rows.row, rows.end - rows.begin);            \
   }                                                                                           \
   void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,    \
                      std::int64_t width, T scale) {                                           \

@@ -36,10 +36,14 @@ class PairProgram::Maker {
   }
 
   std::optional<PairProgram> make() {
-    for (std::size_t i = 0; i < region_.reads.size(); ++i) reads_.emplace(region_.reads[i], i);
+    for (std::size_t i = 0; i < region_.reads.size(); ++i) {
+      const Node& n = node(region_.reads[i]);
+      if (n.type.past() && n.op != Op::kPast) return std::nullopt;  // made elsewhere, for every t
+      reads_.emplace(region_.reads[i], i);
+    }
     if (!same_window()) return std::nullopt;
     find_spreads();
-    find_heads();
+    if (!find_heads()) return std::nullopt;
     for (const NodeId id : region_.nodes)
       if (!spreads_.contains(id) && !make(id)) return std::nullopt;
     for (std::size_t e = 0; e < region_.exits.size(); ++e)
@@ -100,17 +104,20 @@ class PairProgram::Maker {
   }
 
   // Of pairs that are made, and of past values that are summed as they are.
-  void find_heads() {
+  bool find_heads() {
+    std::set<AxisId> heads;
     const auto add = [&](NodeId id) {
       for (const AxisId axis : type(id).axes)
-        if (axis >= ir::kFirstAxis && !out_.heads_.contains(axis)) out_.heads_.push_back(axis);
+        if (axis >= ir::kFirstAxis) heads.insert(axis);
     };
     for (const NodeId id : region_.nodes) {
       const Node& n = node(id);
       if (n.type.past() && !spreads_.contains(id)) add(id);
       if ((n.op == Op::kSum || n.op == Op::kMaxOver) && type(n.in[0]).past()) add(n.in[0]);
     }
-    std::sort(out_.heads_.begin(), out_.heads_.end());
+    if (heads.size() > static_cast<std::size_t>(AxisList::capacity())) return false;
+    for (const AxisId axis : heads) out_.heads_.push_back(axis);
+    return true;
   }
 
   // Axes of a value that are not those of heads.
@@ -140,7 +147,6 @@ class PairProgram::Maker {
     return static_cast<int>(out_.arrays_.size()) - 1;
   }
   int emit(Pass pass) {
-    pass.whole = pass.what == What::kPointwise && array(pass.out).whole;
     const std::size_t at = out_.passes_.size();
     for (const int in : pass.in)
       if (in >= 0) array(in).read = at;
@@ -161,8 +167,9 @@ class PairProgram::Maker {
 
   // The array of a value; none for what has other axes than heads, or is complete only when all heads are done.
   std::optional<int> value(NodeId id) {
+    if (!others(type(id).axes).empty()) return std::nullopt;
     if (const auto at = values_.find(id); at != values_.end()) return at->second;
-    if (!reads_.contains(id) || !others(type(id).axes).empty()) return std::nullopt;
+    if (!reads_.contains(id)) return std::nullopt;
     return read(id, type(id).past() ? Shape::kPast : type(id).time() ? Shape::kRow : Shape::kNumber);
   }
   // The same with a number for each pair.
@@ -175,10 +182,9 @@ class PairProgram::Maker {
   }
   // A value at t that has other axes than heads.
   std::optional<int> rows(NodeId id) {
-    if (const auto at = matrices_.find(id); at != matrices_.end()) return at->second;
-    if (!reads_.contains(id) || type(id).past() || !type(id).time() || others(type(id).axes).empty())
-      return std::nullopt;
-    return read(id, Shape::kRows);
+    if (type(id).past() || !type(id).time() || others(type(id).axes).empty()) return std::nullopt;
+    if (const auto at = values_.find(id); at != values_.end()) return at->second;
+    return reads_.contains(id) ? std::optional(read(id, Shape::kRows)) : std::nullopt;
   }
   int pointwise(Shape s, Code code, std::array<int, 3> in, double number = 0, std::int64_t width = 1) {
     const int out = fresh(s, s == Shape::kPast || s == Shape::kNumber, width);
@@ -195,10 +201,6 @@ class PairProgram::Maker {
 
   bool is(NodeId id, int array) {
     values_[id] = array;
-    return true;
-  }
-  bool is_matrix(NodeId id, int array) {
-    matrices_[id] = array;
     return true;
   }
   bool leaves(NodeId id, int array, const AxisList& reduced) {  // for exits alone
@@ -226,8 +228,9 @@ class PairProgram::Maker {
         return is(id, emit({.what = What::kLag, .out = fresh(Shape::kPairs, false)}));
       case Op::kDetach:
       case Op::kBroadcast: {
-        const std::optional<int> x = value(n.in[0]);
-        return x && is(id, *x);
+        const AxisList more = others(type(id).axes);
+        const std::optional<int> x = more.empty() ? value(n.in[0]) : rows(n.in[0]);
+        return x && more == others(type(n.in[0]).axes) && is(id, *x);
       }
       case Op::kSum: {
         if (!n.axes.contains(ir::kPast)) return false;
@@ -298,7 +301,7 @@ class PairProgram::Maker {
     const std::int64_t width = ir::elements(graph_, more);
     int y = pointwise(s, *code, in, n.value, width);
     if (inverse_root) y = pointwise(s, Code::kRecip, {y, -1, -1}, 0, width);
-    return more.empty() ? is(id, y) : is_matrix(id, y);
+    return is(id, y);
   }
 
   bool dot(NodeId id) {
@@ -326,13 +329,14 @@ class PairProgram::Maker {
         return false;
       const int y = fresh(Shape::kRows, false, ir::elements(graph_, width));
       emit({.what = What::kCombine, .out = y, .in = {filled(*x, 0), read(b, Shape::kPasts), -1}});
-      return reduced.empty() ? is_matrix(id, y) : leaves(id, y, reduced);
+      return reduced.empty() ? is(id, y) : leaves(id, y, reduced);
     }
-    const std::optional<int> first = pairs(a), second = value(b);
+    // Past values that are made here can be anything beyond the last position; those that are read are 0 there.
+    const bool together = type(b).past();
+    const std::optional<int> first = pairs(a), second = together && !reads_.contains(b) ? pairs(b) : value(b);
     if (!first || !second) return false;
-    const bool together = shape(*second) == Shape::kPairs || shape(*second) == Shape::kPast;
-    int sum = fresh(Shape::kRow, false);
     const int other = shape(*second) == Shape::kPairs ? filled(*second, 0) : *second;
+    int sum = fresh(Shape::kRow, false);
     emit({.what = What::kSum, .out = sum, .in = {filled(*first, 0), together ? other : -1, -1}});
     if (!together) sum = pointwise(Shape::kRow, Code::kMultiply, {sum, other, -1});
     return sums(id, sum, n.axes);
@@ -397,7 +401,6 @@ class PairProgram::Maker {
   std::set<NodeId> spreads_;
   std::map<NodeId, std::vector<NodeId>> terms_;  // by sum over t: products
   std::map<NodeId, int> values_;
-  std::map<NodeId, int> matrices_;                      // values at t that have other axes than heads
   std::map<NodeId, std::pair<int, AxisList>> results_;  // and the axes of heads that they are summed over
   std::map<NodeId, int> spelled_;
   std::map<std::pair<NodeId, Shape>, int> read_as_;

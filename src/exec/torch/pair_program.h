@@ -22,16 +22,15 @@ namespace gabbro::exec::torch {
 /// positions and its gradient, in O(B T s numbers).
 class PairProgram {
  public:
-  /// None when the region has no pairs, or something that does not fit: a contraction of heads that is read in the region, a table by distance, or
-  /// products that heads would repeat. `nodes` and `region` outlive it.
+  /// None when the region has no pairs, or something that does not fit: a contraction of heads that is read in the region, pairs that are made elsewhere (a
+  /// table by distance), or products that heads would repeat. `nodes` and `region` outlive it.
   static std::optional<PairProgram> make(const ir::Graph& graph, const std::vector<ir::Node>& nodes,
                                          const Region& region);
 
   /// The values of the region's exits ([B, T, axes...]; without time, summed over sequences) from those of its reads, all of one type, float or
-  /// double. `positions` t at a time; 0: as fit the cache. `window` is the largest of its pairs. Empty when all sequences agree in an exit. In
-  /// parallel over sequences, so that results do not depend on the number of threads.
-  std::vector<at::Tensor> run(std::vector<at::Tensor> reads, const Sequence& sequence,
-                              std::int64_t positions) const;
+  /// double, which `options` say too. `positions` t at a time; 0: as fit the cache. In parallel over sequences, and over the first axis of heads where all exits have it, so that results do not depend on the number of threads.
+  std::vector<at::Tensor> run(std::vector<at::Tensor> reads, const Sequence& sequence, std::int64_t positions,
+                              const at::TensorOptions& options) const;
 
  private:
   // Arrays of one head, each at one of these shapes: a number, [t], [s], [t, s], [t, other axes], [s, other axes], [other axes, s].
@@ -62,8 +61,6 @@ class PairProgram {
     std::array<int, 3> in{-1, -1, -1};
     Instruction::Code code{};
     double value = 0;
-    bool whole = false;       // for all positions at once
-    std::uint32_t first = 0;  // axes of heads in which only the first counts
   };
   struct Read {
     std::size_t index = 0;  // of the region's reads
@@ -73,7 +70,7 @@ class PairProgram {
     std::size_t index = 0;  // of the region's exits
     int array = -1;
     bool adds = false;
-    std::uint32_t first = 0;
+    std::uint32_t first = 0;  // axes of heads in which only the first counts
   };
   class Maker;
   template <class T>

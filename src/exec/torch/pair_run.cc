@@ -3,7 +3,7 @@
 #include <ATen/record_function.h>
 
 #include <algorithm>
-#include <cstring>
+#include <numeric>
 
 #include "exec/torch/pair_program.h"
 #include "exec/torch/processor.h"
@@ -88,11 +88,20 @@ class PairProgram::Run {
     place();
   }
 
-  void run(std::int64_t sequence) {
+  // Parts of a sequence that do not meet.
+  [[nodiscard]] std::int64_t parts() const {
+    for (const Leave& l : p_.exits_)
+      if (p_.heads_.empty() || !type_of(p_.region_->exits[l.index]).has(p_.heads_[0])) return 1;
+    return p_.graph_->axes[p_.heads_[0]].size;
+  }
+
+  void run(std::int64_t sequence, std::int64_t part) {
     Work w(*this, sequence);
+    const bool all = parts() == 1;
+    if (!all) w.head[0] = part;
     do {
       head(w);
-    } while (next(w.head));
+    } while (next(w.head, all ? 0 : 1));
   }
 
  private:
@@ -127,6 +136,11 @@ class PairProgram::Run {
     return (*p_.nodes_)[static_cast<std::size_t>(id)].type;
   }
   [[nodiscard]] const Array& array(int index) const { return p_.arrays_[static_cast<std::size_t>(index)]; }
+
+  // Whether it is for all positions at once.
+  [[nodiscard]] bool is_whole(const Pass& pass) const {
+    return pass.what == What::kPointwise && array(pass.out).whole;
+  }
 
   [[nodiscard]] std::int64_t numbers(const Array& a) const {
     const std::int64_t rows = a.whole ? length_ : positions_;
@@ -174,8 +188,8 @@ class PairProgram::Run {
     }
   }
 
-  bool next(std::vector<std::int64_t>& head) const {
-    for (std::size_t i = head.size(); i-- > 0;) {
+  bool next(std::vector<std::int64_t>& head, std::size_t first) const {
+    for (std::size_t i = head.size(); i-- > first;) {
       if (++head[i] < p_.graph_->axes[p_.heads_[static_cast<int>(i)]].size) return true;
       head[i] = 0;
     }
@@ -202,7 +216,7 @@ class PairProgram::Run {
   void head(Work& w) {
     for (std::size_t r = 0; r < reads_.size(); ++r) pack(w, r);
     for (const Pass& pass : p_.passes_)
-      if (pass.whole)
+      if (is_whole(pass))
         pointwise(w, pass);
       else if (array(pass.out).whole)
         std::fill_n(data(w, pass.out), numbers(array(pass.out)), T(0));
@@ -211,7 +225,7 @@ class PairProgram::Run {
       const std::int32_t *from = w.from.data() + w.begin, *to = w.to.data() + w.begin;
       w.rows = {w.count, padded_, *from / kPairAlign * kPairAlign, aligned(w.begin + w.count), from, to};
       for (const Pass& pass : p_.passes_)
-        if (!pass.whole) run(w, pass);
+        if (!is_whole(pass)) run(w, pass);
       for (std::size_t e = 0; e < exits_.size(); ++e)
         if (!array(p_.exits_[e].array).whole) leave(w, e, w.begin, w.count);
     }
@@ -347,7 +361,7 @@ class PairProgram::Run {
         return;
       }
       case What::kTotal:
-        for (std::int64_t t = 0; t < r.count; ++t) *out += in(0)[t];
+        *out += std::accumulate(in(0), in(0) + r.count, T(0));
         return;
       case What::kScores: {
         const Array& a = array(pass.in[0]);
@@ -438,16 +452,15 @@ class PairProgram::Run {
 };
 
 std::vector<at::Tensor> PairProgram::run(std::vector<at::Tensor> reads, const Sequence& sequence,
-                                         std::int64_t positions) const {
+                                         std::int64_t positions, const at::TensorOptions& options) const {
   RECORD_USER_SCOPE("gabbro::pairs");
   const std::int64_t batch = sequence.batch(), length = sequence.length();
   const auto type = [&](NodeId id) -> const ir::Type& {
     return (*nodes_)[static_cast<std::size_t>(id)].type;
   };
-  std::vector<bool> varies;
   for (std::size_t i = 0; i < reads.size(); ++i) {
     const ir::Type& t = type(region_->reads[i]);
-    if (t.past() && reads[i].size(1) != 1) return {};  // made elsewhere, for every t
+    if (t.past()) GABBRO_CHECK(reads[i].size(1) == 1);
     std::vector<std::int64_t> sizes;
     if (t.time()) sizes.push_back(reads[i].size(0));
     for (const AxisId axis : t.axes)
@@ -457,7 +470,6 @@ std::vector<at::Tensor> PairProgram::run(std::vector<at::Tensor> reads, const Se
     reads[i] = reads[i].expand(sizes);
   }
   std::vector<at::Tensor> exits;
-  const at::TensorOptions options = reads.at(0).options();
   for (const NodeId id : region_->exits) {
     std::vector<std::int64_t> sizes{batch};
     for (const AxisId axis : type(id).axes)
@@ -468,8 +480,9 @@ std::vector<at::Tensor> PairProgram::run(std::vector<at::Tensor> reads, const Se
     if (l.adds) exits[l.index].zero_();
   const auto rows = [&]<class T>(T) {
     Run<T> run(*this, reads, exits, sequence, positions);
-    at::parallel_for(0, batch, 1, [&](std::int64_t from, std::int64_t to) {
-      for (std::int64_t row = from; row < to; ++row) run.run(row);
+    const std::int64_t parts = run.parts();
+    at::parallel_for(0, batch * parts, 1, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t i = from; i < to; ++i) run.run(i / parts, i % parts);
     });
   };
   options.dtype() == at::kDouble ? rows(double{}) : rows(float{});

@@ -87,6 +87,24 @@ void Body::prepare_regions() {
       }
     }
   }
+  keep_maxima();
+}
+
+// The gradient of a maximum looks for it among pairs that are computed again: it is there to the bit only where both are computed alike.
+void Body::keep_maxima() {
+  const auto compares = [&](const Region& region) {
+    return region.pairs && std::any_of(region.nodes.begin(), region.nodes.end(), [&](NodeId id) {
+             const Node& n = nodes_[id];
+             return (n.op == Op::kMaxOver && nodes_[n.in[0]].type.past()) ||
+                    (n.op == Op::kLess && n.type.past());
+           });
+  };
+  bool alike = true;
+  for (std::size_t r = 0; r < plan_.regions.size(); ++r)
+    alike = alike && (over_pairs_[r] || !compares(plan_.regions[r]));
+  if (alike) return;
+  for (std::size_t r = 0; r < plan_.regions.size(); ++r)
+    if (compares(plan_.regions[r])) over_pairs_[r].reset();
 }
 
 bool Body::run_assembled(int index, const Sequence& sequence) {
@@ -98,7 +116,7 @@ bool Body::run_assembled(int index, const Sequence& sequence) {
   for (const NodeId id : region.reads) reads.push_back(values_[id].to(options_));
   std::vector<at::Tensor> exits =
       program ? program->run(std::move(reads), sequence.batch(), sequence.length(), settings_.block)
-              : over_pairs->run(std::move(reads), sequence, settings_.block);
+              : over_pairs->run(std::move(reads), sequence, settings_.block, options_);
   for (std::size_t e = 0; e < exits.size(); ++e) values_[region.exits[e]] = std::move(exits[e]);
   return !exits.empty();
 }
