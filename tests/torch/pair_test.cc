@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "base/random.h"
 #include "edit/build.h"
@@ -277,6 +278,23 @@ TEST(PairKernels, RefuseATargetBeyondTheVocabulary) {
     EXPECT_THROW(model->losses(batch), c10::IndexError);
     EXPECT_THROW(model->step(batch, {}), c10::IndexError);
   }
+}
+
+// A design that reads no token has the same logits for all sequences, whose targets differ.
+TEST(PairKernels, GiveEachSequenceItsLossWhereLogitsAgree) {
+  const lang::CheckReport report = lang::check(
+      "unit Blind(x: [t, D]) -> [t, D]:\n    return 0 * x + param([D], init=0.3) + param([D], "
+      "init=normal(0.5)) ** 2\n"
+      "design M:\n    width = 16\n    vocab = 20\n    tied = true\n    stack = [Blind]\n",
+      zoo::library());
+  ASSERT_TRUE(report.valid()) << report.errors[0].message;
+  const auto model = exec::torch::make_model(report.subjects.back().elaboration.graph, 1, {});
+  const exec::TokenBatch batch{3, 2, {3, 4, 5, 6, 7, 8}, {5, 6, 7, 8, 9, 10}, {}};
+  const std::vector<float> losses = model->losses(batch);
+  ASSERT_EQ(losses.size(), batch.targets.size());
+  const double mean = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+  EXPECT_NEAR(model->step(batch, {}).loss, mean, 1e-5);
+  EXPECT_LT(model->step(batch, {}).loss, mean);
 }
 
 }  // namespace
