@@ -79,6 +79,16 @@ TEST_F(Worker, TrainsScoresAndHoldsTheAnchors) {
   EXPECT_EQ(run(spec("again")).weights_hash, r.weights_hash);
 }
 
+TEST_F(Worker, TrainsInEveryDtype) {
+  for (const char* dtype : {"bf16", "float64"}) {
+    record::TrialSpec s = spec(dtype);
+    s.dtype = dtype;
+    const record::TrialResult r = run(s);
+    EXPECT_EQ(r.status, "done") << dtype << ": " << r.cause;
+    EXPECT_EQ(r.anchors.size(), 9U);
+  }
+}
+
 TEST_F(Worker, AStartOfItsOwnChangesTheWeightsAndNotTheText) {
   record::TrialSpec s = spec("start1");
   const record::TrialResult seeded = run(s);
