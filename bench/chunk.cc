@@ -81,7 +81,7 @@ void print_profile(const Form& form) {
                rows[i].shapes);
 }
 
-// Medians of a form's rounds.
+// Of a form, round by round.
 struct Times {
   std::vector<double> processor, wall;
   void add(const Time& t) {

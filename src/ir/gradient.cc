@@ -171,8 +171,8 @@ class Differentiator {
 
     // What is added to an adjoint of an invariant at each step is split: outer products leave the recurrence as their factors, and become
     // products of matrices over all positions; a sum of the rest is carried.
-    std::vector<NodeId> totals,
-        values;  // per invariant, the sum after the step or -1; further values of each step
+    std::vector<NodeId> totals;  // per invariant: the sum after the step, or -1
+    std::vector<NodeId> values;  // of each step
     std::vector<std::vector<Outer>> outers(sums.size());
     for (std::size_t i = 0; i < wanted_sequences.size(); ++i) values.push_back(grads[states + i]);
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -238,19 +238,18 @@ class Differentiator {
     const auto kept = [&](std::size_t arg) {
       return arg < first || arg >= first + totals.size() || totals[arg - first] >= 0;
     };
-    const Body old = g.bodies[scan.body];
-    g.bodies.push_back(old);
+    g.bodies.push_back(g.bodies[scan.body]);
     const auto from = static_cast<int>(g.bodies.size()) - 1;
     g.bodies[scan.body] = {};
     Builder step(g, scan.body);
     std::vector<Type> types(args.size());
-    for (const Node& node : old.nodes)
+    for (const Node& node : g.bodies[from].nodes)
       if (node.op == Op::kArg) types[static_cast<std::size_t>(node.index)] = node.type;
     int next = 0;
     for (std::size_t i = 0; i < args.size(); ++i)
       if (kept(i)) args[i] = step.arg(next++, types[i]);
     const std::vector<NodeId> map = copy_step(g, from, step, args);
-    for (const NodeId id : old.outputs) g.bodies[scan.body].outputs.push_back(map[id]);
+    for (const NodeId id : g.bodies[from].outputs) g.bodies[scan.body].outputs.push_back(map[id]);
     g.bodies.pop_back();
     for (std::size_t i = totals.size(); i-- > 0;)
       if (totals[i] < 0) scan.inits.erase(scan.inits.begin() + static_cast<std::ptrdiff_t>(first + i));

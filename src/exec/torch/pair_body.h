@@ -90,10 +90,12 @@ inline T sum_of(const T* a, const T* b, std::int64_t n) {
   return L::sum(sum[0]);
 }
 
+// x = value in [begin, end) but for [from, to).
 template <class T>
-inline void fill_row(const PairRows& rows, std::int64_t t, T* x, T value) {
-  std::fill(x + rows.begin, x + rows.from[t], value);
-  std::fill(x + rows.to[t], x + rows.end, value);
+inline void fill_around(T* x, std::int64_t begin, std::int64_t from, std::int64_t to, std::int64_t end,
+                        T value) {
+  std::fill(x + begin, x + from, value);
+  std::fill(x + to, x + end, value);
 }
 
 template <class T>
@@ -108,10 +110,8 @@ template <class T>
 void softmax_rows(const PairRows& rows, T* y, T* x) {
   for (std::int64_t t = 0; t < rows.count; ++t, y += rows.row, x += rows.row) {
     const Span s = span_of(rows, t);
-    std::fill(x + s.from, x + rows.from[t], -std::numeric_limits<T>::infinity());
-    std::fill(x + rows.to[t], x + s.to, -std::numeric_limits<T>::infinity());
-    std::fill(y + rows.begin, y + s.from, T(0));
-    std::fill(y + s.to, y + rows.end, T(0));
+    fill_around(x, s.from, rows.from[t], rows.to[t], s.to, -std::numeric_limits<T>::infinity());
+    fill_around(y, rows.begin, s.from, s.to, rows.end, T(0));
     softmax_row(y + s.from, x + s.from, s.to - s.from);
   }
 }
@@ -137,8 +137,7 @@ void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
   for (std::int64_t t = 0; t < rows.count; ++t, y += rows.row, w += rows.row, g += rows.row) {
     const Span s = span_of(rows, t);
     const T mean = sum_of<true>(w + s.from, g + s.from, s.to - s.from);
-    std::fill(y + rows.begin, y + s.from, T(0));
-    std::fill(y + s.to, y + rows.end, T(0));
+    fill_around(y, rows.begin, s.from, s.to, rows.end, T(0));
     T* __restrict out = y;
     for (std::int64_t k = s.from; k < s.to; ++k) out[k] = w[k] * (g[k] - mean);
   }
@@ -146,29 +145,30 @@ void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
 
 }  // namespace
 
-#define GABBRO_PAIR_KERNELS_OF(T)                                                             \
-  void multiply(const PairProduct<T>& task) { product_columns<kProductVectors>(task, 0); }    \
-  void fill_outside(const PairRows& rows, T* x, T value) {                                    \
-    for (std::int64_t t = 0; t < rows.count; ++t) fill_row(rows, t, x + t * rows.row, value); \
-  }                                                                                           \
-  void softmax(const PairRows& rows, T* y, T* x) { softmax_rows(rows, y, x); }                \
-  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g) {                     \
-    softmax_grad_rows(rows, y, w, g);                                                         \
-  }                                                                                           \
-  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row) {     \
-    const std::int64_t n = rows.end - rows.begin;                                             \
-    a += rows.begin;                                                                          \
-    for (std::int64_t t = 0; t < rows.count; ++t, a += rows.row)                              \
-      y[t] = b ? sum_of<true>(a, b + rows.begin + t * b_row, n) : sum_of<false>(a, a, n);     \
-  }                                                                                           \
-  void row_largest(const PairRows& rows, T* y, const T* x) {                                  \
-    for (std::int64_t t = 0; t < rows.count; ++t)                                             \
-      y[t] = largest_number(x + rows.begin + t * rows.row, rows.end - rows.begin);            \
-  }                                                                                           \
-  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,    \
-                     std::int64_t width, T scale) {                                           \
-    for (std::int64_t r = 0; r < rows; ++r)                                                   \
-      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);            \
+#define GABBRO_PAIR_KERNELS_OF(T)                                                           \
+  void multiply(const PairProduct<T>& task) { product_columns<kProductVectors>(task, 0); }  \
+  void fill_outside(const PairRows& rows, T* x, T value) {                                  \
+    for (std::int64_t t = 0; t < rows.count; ++t)                                           \
+      fill_around(x + t * rows.row, rows.begin, rows.from[t], rows.to[t], rows.end, value); \
+  }                                                                                         \
+  void softmax(const PairRows& rows, T* y, T* x) { softmax_rows(rows, y, x); }              \
+  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g) {                   \
+    softmax_grad_rows(rows, y, w, g);                                                       \
+  }                                                                                         \
+  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row) {   \
+    const std::int64_t n = rows.end - rows.begin;                                           \
+    a += rows.begin;                                                                        \
+    for (std::int64_t t = 0; t < rows.count; ++t, a += rows.row)                            \
+      y[t] = b ? sum_of<true>(a, b + rows.begin + t * b_row, n) : sum_of<false>(a, a, n);   \
+  }                                                                                         \
+  void row_largest(const PairRows& rows, T* y, const T* x) {                                \
+    for (std::int64_t t = 0; t < rows.count; ++t)                                           \
+      y[t] = largest_number(x + rows.begin + t * rows.row, rows.end - rows.begin);          \
+  }                                                                                         \
+  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,  \
+                     std::int64_t width, T scale) {                                         \
+    for (std::int64_t r = 0; r < rows; ++r)                                                 \
+      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);          \
   }
 GABBRO_PAIR_KERNELS_OF(float)
 GABBRO_PAIR_KERNELS_OF(double)

@@ -2,8 +2,8 @@
 #include "exec/torch/pair_program.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "exec/torch/assembler.h"

@@ -4,7 +4,6 @@
 #include <ATen/ATen.h>
 
 #include <array>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -28,7 +27,8 @@ class PairProgram {
                                          const Region& region);
 
   /// The values of the region's exits ([B, T, axes...]; without time, summed over sequences) from those of its reads, all of one type, float or
-  /// double, which `options` say too. `positions` t at a time; 0: as fit the cache. In parallel over sequences, and over the first axis of heads where all exits have it, so that results do not depend on the number of threads.
+  /// double, which `options` say too. `positions` t at a time; 0: as fit the cache. In parallel over sequences, and over the first axis of heads
+  /// where all exits have it, so that results do not depend on the number of threads.
   std::vector<at::Tensor> run(std::vector<at::Tensor> reads, const Sequence& sequence, std::int64_t positions,
                               const at::TensorOptions& options) const;
 

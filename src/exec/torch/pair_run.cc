@@ -8,6 +8,7 @@
 #include "exec/torch/pair_program.h"
 #include "exec/torch/processor.h"
 #include "exec/torch/scratch.h"
+#include "exec/torch/values.h"
 
 namespace gabbro::exec::torch {
 
@@ -20,11 +21,6 @@ namespace {
 // Numbers of an array of pairs: a few of them fit the second-level cache together.
 constexpr std::int64_t kPairNumbers = 1 << 14;
 constexpr std::int64_t kLeastRows = 16, kMostRows = 64;
-
-void run_instruction(const Instruction& i, float* const* bases) { GABBRO_BEST(step, run_step, &i, 1, bases); }
-void run_instruction(const Instruction& i, double* const* bases) {
-  GABBRO_BEST(step, run_step, &i, 1, bases);
-}
 
 // Where the numbers of a value lie: at + sequence * row + position * step + head . strides + one of the others.
 template <class T>
@@ -324,7 +320,7 @@ class PairProgram::Run {
     i.loops = matrix ? 2 : out.shape == Shape::kNumber ? 0 : 1;
     i.size[0] = out.shape == Shape::kPast ? padded_ : w.count;
     i.size[1] = pairs ? w.rows.end - w.rows.begin : out.width;
-    run_instruction(i, bases.data());
+    GABBRO_BEST(step, run_step, &i, 1, bases.data());
   }
 
   void run(const Work& w, const Pass& pass) const {
@@ -461,21 +457,13 @@ std::vector<at::Tensor> PairProgram::run(std::vector<at::Tensor> reads, const Se
   for (std::size_t i = 0; i < reads.size(); ++i) {
     const ir::Type& t = type(region_->reads[i]);
     if (t.past()) GABBRO_CHECK(reads[i].size(1) == 1);
-    std::vector<std::int64_t> sizes;
-    if (t.time()) sizes.push_back(reads[i].size(0));
-    for (const AxisId axis : t.axes)
-      sizes.push_back(axis == ir::kTime && t.past() ? 1
-                      : axis < ir::kFirstAxis       ? length
-                                                    : graph_->axes[axis].size);
+    std::vector<std::int64_t> sizes = sizes_of(*graph_, t, t.time() ? reads[i].size(0) : 0, length);
+    if (t.past()) sizes[1] = 1;
     reads[i] = reads[i].expand(sizes);
   }
   std::vector<at::Tensor> exits;
-  for (const NodeId id : region_->exits) {
-    std::vector<std::int64_t> sizes{batch};
-    for (const AxisId axis : type(id).axes)
-      sizes.push_back(axis == ir::kTime ? length : graph_->axes[axis].size);
-    exits.push_back(at::empty(sizes, options));
-  }
+  for (const NodeId id : region_->exits)
+    exits.push_back(at::empty(sizes_of(*graph_, type(id), batch, length), options));
   for (const Leave& l : exits_)
     if (l.adds) exits[l.index].zero_();
   const auto rows = [&]<class T>(T) {

@@ -7,6 +7,7 @@
 
 #include "exec/torch/rows.h"
 #include "exec/torch/scratch.h"
+#include "exec/torch/values.h"
 
 namespace gabbro::exec::torch {
 
@@ -112,13 +113,10 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
   Strides strides;
   for (std::size_t i = 0; i < reads.size(); ++i) {
     // Numbers are read where they lie, repeated along axes or not; those that are not side by side along the last axis are brought there.
-    std::vector<std::int64_t> sizes;
-    if (type(region_->reads[i]).time()) sizes.push_back(reads[i].size(0));
-    for (const ir::AxisId axis : type(region_->reads[i]).axes)
-      sizes.push_back(axis == ir::kTime ? length : graph_->axes[axis].size);
+    const ir::Type& t = type(region_->reads[i]);
     at::Tensor& x = reads[i];
-    x = x.expand(sizes);
-    const std::int64_t first = type(region_->reads[i]).time() ? 1 : 0;
+    x = x.expand(sizes_of(*graph_, t, t.time() ? x.size(0) : 0, length));
+    const std::int64_t first = t.time() ? 1 : 0;
     std::int64_t last = x.dim() - 1;
     while (last > first && x.size(last) == 1) --last;
     if (last >= first && x.size(last) > 1 && x.stride(last) > 1) x = x.contiguous();
@@ -127,9 +125,7 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
   std::vector<at::Tensor> exits;
   const at::TensorOptions options = reads.at(0).options();
   for (const NodeId id : region_->exits) {
-    std::vector<std::int64_t> sizes{batch};
-    for (const ir::AxisId axis : type(id).axes)
-      sizes.push_back(axis == ir::kTime ? length : graph_->axes[axis].size);
+    const std::vector<std::int64_t> sizes = sizes_of(*graph_, type(id), batch, length);
     exits.push_back(type(id).time() ? at::empty(sizes, options) : at::zeros(sizes, options));
   }
   if (positions <= 0) positions = std::max<std::int64_t>(1, kNumbers / widest_);

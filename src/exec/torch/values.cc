@@ -6,6 +6,15 @@
 
 namespace gabbro::exec::torch {
 
+std::vector<std::int64_t> sizes_of(const ir::Graph& graph, const ir::Type& type, std::int64_t batch,
+                                   std::int64_t length) {
+  std::vector<std::int64_t> sizes;
+  if (batch > 0) sizes.push_back(batch);
+  for (const ir::AxisId axis : type.axes)
+    sizes.push_back(axis < ir::kFirstAxis ? length : graph.axes[axis].size);
+  return sizes;
+}
+
 at::Tensor align(const at::Tensor& x, const Form& from, const Form& to) {
   if (from == to) return x;
   at::Tensor out = x;

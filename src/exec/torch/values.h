@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 #include "ir/graph.h"
 
 namespace gabbro::exec::torch {
@@ -22,6 +24,10 @@ struct Form {
   }
   friend bool operator==(const Form&, const Form&) = default;
 };
+
+/// The sizes of a value of `type` of sequences of `length`: first `batch`, unless it is 0, then those of the axes in ascending order.
+std::vector<std::int64_t> sizes_of(const ir::Graph& graph, const ir::Type& type, std::int64_t batch,
+                                   std::int64_t length);
 
 /// `x` with dimensions of extent 1 where `to` has more axes than `from`. A view.
 at::Tensor align(const at::Tensor& x, const Form& from, const Form& to);
