@@ -13,7 +13,12 @@ namespace gabbro::trial {
 
 /// What was tried, and the first thing that went wrong.
 struct Verdict {
-  std::string found;          // in words; empty: nothing
+  std::string found;  // in words; empty: nothing
+  enum class From : std::uint8_t {
+    kLater,
+    kDocuments,
+    kRows
+  } from = From::kLater;      // where the influence comes from, when one is found
   std::int64_t cuts = 0;      // places at which what follows was changed
   std::int64_t compared = 0;  // losses
   double worst = 0;           // the largest difference where rounding is allowed
@@ -57,7 +62,10 @@ class Unseen {
   Losses base_of(const exec::TokenBatch& batch) { return model_.losses(batch); }
   std::int64_t replacement(std::int64_t row, std::int64_t t, std::int64_t old);
   exec::TokenBatch changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched);
-  void compare_bits(const exec::TokenBatch& batch, const Losses& base, const std::vector<Watch>& watched, const char* what, Verdict& out);
+  void compare_bits(const exec::TokenBatch& batch, const Losses& base, const std::vector<Watch>& watched,
+                    Verdict& out);
+  Verdict::From origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
+                       std::int64_t row, const Watch& watch);
   void compare_rounded(const Losses& got, const Losses& want, const std::string& what, Verdict& out) const;
   [[nodiscard]] exec::TokenBatch documents();
 
@@ -69,8 +77,9 @@ class Unseen {
   double rounding_ = 0;
 };
 
-/// Weights of `graph` in which the rows of some tokens that `texts` do not have are infinite, NaN, too large for float32's squares and denormal; those
-/// tokens go to `texts.strange`. None where the table of tokens is the output's as well, or every token is used.
-std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph, std::vector<exec::NamedArray> weights, Texts& texts);
+/// Weights of `graph` in which the rows of some tokens are infinite, NaN, too large for the squares of float32, and denormal: those that `texts`
+/// have least, which another takes the place of there. They go to `texts.strange`; none where the table of tokens is the output's as well.
+std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
+                                                  std::vector<exec::NamedArray> weights, Texts& texts);
 
 }  // namespace gabbro::trial

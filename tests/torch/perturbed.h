@@ -38,15 +38,27 @@ struct Lowering {
 inline Lowering random_lowering(Random& random) {
   Lowering out;
   switch (random.below(5)) {
-    case 0: break;
-    case 1: out.chunks = ir::ChunkOptions{.fused = false}; break;
-    case 2: out.chunks = ir::ChunkOptions{.fused = false, .scalar = 8, .rank = 8, .channel = 4}; break;
-    default: out.chunks = ir::ChunkOptions{}; break;
+    case 0:
+      break;
+    case 1:
+      out.chunks = ir::ChunkOptions{.fused = false};
+      break;
+    case 2:
+      out.chunks = ir::ChunkOptions{.fused = false, .scalar = 8, .rank = 8, .channel = 4};
+      break;
+    default:
+      out.chunks = ir::ChunkOptions{};
+      break;
   }
   switch (random.below(4)) {
-    case 0: break;
-    case 1: out.convolutions = ir::ConvolveOptions{.direct = 8}; break;
-    default: out.convolutions = ir::ConvolveOptions{}; break;
+    case 0:
+      break;
+    case 1:
+      out.convolutions = ir::ConvolveOptions{.direct = 8};
+      break;
+    default:
+      out.convolutions = ir::ConvolveOptions{};
+      break;
   }
   out.fuse = random.chance(0.8);
   out.programs = random.chance(0.7);
@@ -58,10 +70,11 @@ inline Lowering random_lowering(Random& random) {
 }
 
 inline std::string to_string(const Lowering& l) {
-  const std::string chunks = !l.chunks          ? "steps"
+  const std::string chunks = !l.chunks         ? "steps"
                              : l.chunks->fused ? "fused recurrences"
                                                : fmt::format("chunks of {}", l.chunks->scalar);
-  const std::string convolutions = l.convolutions ? fmt::format("convolutions beyond {}", l.convolutions->direct) : "no convolutions";
+  const std::string convolutions =
+      l.convolutions ? fmt::format("convolutions beyond {}", l.convolutions->direct) : "no convolutions";
   return fmt::format("{}, {}{}{}{}{}, {}, block {}", chunks, convolutions, l.fuse ? ", fuse" : "",
                      l.programs ? ", programs" : "", l.half ? ", bf16" : "", l.recompute ? ", recompute" : "",
                      at::toString(l.dtype), l.block);
@@ -89,10 +102,12 @@ class Runs {
   [[nodiscard]] const ir::Graph& graph() const { return forward_graph_; }
   [[nodiscard]] bool reads_tokens() const { return reads_tokens_; }
   [[nodiscard]] int inputs() const { return inputs_; }
-  [[nodiscard]] std::vector<std::int64_t> input_shape(int index, std::int64_t batch, std::int64_t length) const {
+  [[nodiscard]] std::vector<std::int64_t> input_shape(int index, std::int64_t batch,
+                                                      std::int64_t length) const {
     return shape(input_types_[static_cast<std::size_t>(index)], batch, length);
   }
-  [[nodiscard]] std::vector<std::vector<std::int64_t>> seed_shapes(std::int64_t batch, std::int64_t length) const {
+  [[nodiscard]] std::vector<std::vector<std::int64_t>> seed_shapes(std::int64_t batch,
+                                                                   std::int64_t length) const {
     std::vector<std::vector<std::int64_t>> out;
     for (const ir::NodeId id : forward_graph_.bodies[0].outputs)
       out.push_back(shape(forward_graph_.node(0, id).type, batch, length));
@@ -101,11 +116,12 @@ class Runs {
 
   std::vector<at::Tensor> forward(const std::vector<at::Tensor>& params, const exec::torch::Batch& batch) {
     if (!forward_)
-      forward_ = std::make_unique<exec::torch::Executor>(forward_graph_, forward_graph_.bodies[0].outputs, settings());
+      forward_ = std::make_unique<exec::torch::Executor>(forward_graph_, forward_graph_.bodies[0].outputs,
+                                                         settings());
     return forward_->run(params, batch);
   }
-  /// The outputs, then the gradients with respect to what is read at each position (inputs, or the row of the table for each token).
-  /// `batch.inputs` has the seeds behind the inputs.
+  /// The outputs (not where activations are computed again), then the gradients with respect to what is read at each position (inputs, or the row of
+  /// the table for each token). `batch.inputs` has the seeds behind the inputs.
   std::vector<at::Tensor> both(const std::vector<at::Tensor>& params, const exec::torch::Batch& batch) {
     if (!both_) differentiate();
     std::vector<at::Tensor> out = both_->run(params, batch);
@@ -121,7 +137,11 @@ class Runs {
     return out;
   }
   exec::torch::Settings settings() const {
-    return {.dtype = how_.dtype, .device = at::kCPU, .half = how_.half, .programs = how_.programs, .block = how_.block};
+    return {.dtype = how_.dtype,
+            .device = at::kCPU,
+            .half = how_.half,
+            .programs = how_.programs,
+            .block = how_.block};
   }
   void differentiate() {
     const std::vector<ir::NodeId> outputs = graph_.bodies[0].outputs;
@@ -129,7 +149,8 @@ class Runs {
     ir::Builder builder(graph_, 0);
     std::vector<ir::NodeId> seeds, wrt, rest;
     for (std::size_t o = 0; o < outputs.size(); ++o)
-      seeds.push_back(builder.add({.op = ir::Op::kInput, .type = graph_.node(0, outputs[o]).type,
+      seeds.push_back(builder.add({.op = ir::Op::kInput,
+                                   .type = graph_.node(0, outputs[o]).type,
                                    .index = inputs_ + static_cast<std::int32_t>(o)}));
     for (ir::NodeId id = 0; id < forward; ++id) {
       const ir::Node& node = graph_.node(0, id);
@@ -137,9 +158,10 @@ class Runs {
       if ((node.op == ir::Op::kInput || embedded) && node.type.time()) wrt.push_back(id);
       if (node.op == ir::Op::kParam) rest.push_back(id);
     }
-    watched_ = outputs.size() + wrt.size();
+    std::vector<ir::NodeId> wanted;
+    if (!how_.recompute) wanted = outputs;
+    watched_ = wanted.size() + wrt.size();
     wrt.insert(wrt.end(), rest.begin(), rest.end());
-    std::vector<ir::NodeId> wanted = outputs;
     for (const ir::NodeId id : ir::differentiate(builder, outputs, seeds, wrt)) wanted.push_back(id);
     if (how_.recompute) wanted = ir::recompute_activations(graph_, forward, wanted);
     both_ = std::make_unique<exec::torch::Executor>(graph_, wanted, settings());
@@ -169,7 +191,11 @@ struct Layout {
 };
 
 inline Layout random_layout(Random& random, std::int64_t rows, std::int64_t length) {
-  Layout out{rows, length, std::vector<std::int64_t>(static_cast<std::size_t>(rows * length), 0), random.chance(0.7), {}};
+  Layout out{rows,
+             length,
+             std::vector<std::int64_t>(static_cast<std::size_t>(rows * length), 0),
+             random.chance(0.7),
+             {}};
   for (std::int64_t row = 0; row < rows; ++row) {
     std::vector<std::int64_t> begins{0};
     if (out.packed)
@@ -177,7 +203,8 @@ inline Layout random_layout(Random& random, std::int64_t rows, std::int64_t leng
         if (random.chance(2.5 / static_cast<double>(length))) begins.push_back(t);
     begins.push_back(length);
     for (std::size_t d = 0; d + 1 < begins.size(); ++d)
-      std::fill(out.starts.begin() + row * length + begins[d], out.starts.begin() + row * length + begins[d + 1], begins[d]);
+      std::fill(out.starts.begin() + row * length + begins[d],
+                out.starts.begin() + row * length + begins[d + 1], begins[d]);
     const std::int64_t at = random.below(length);
     std::size_t d = 0;
     while (begins[d + 1] <= at) ++d;
@@ -194,7 +221,8 @@ inline bool changes(const Layout& l, std::int64_t row, std::int64_t t, bool forw
 }
 
 inline double extreme_number(Random& random) {
-  static const double kNumbers[] = {INFINITY, -INFINITY, NAN, 1e30, -1e30, 3e38, -3e38, 1e19, 1e-42, -1e-42, 0, -0.0, 1e10, 88, 104, -104};
+  static const double kNumbers[] = {INFINITY, -INFINITY, NAN, 1e30, -1e30, 3e38, -3e38, 1e19,
+                                    1e-42,    -1e-42,    0,   -0.0, 1e10,  88,   104,   -104};
   return random.pick(kNumbers);
 }
 
@@ -211,14 +239,18 @@ inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& ran
       const bool extreme = random.chance(extremes);
       double* at = data + (row * l.length + t) * size;
       for (std::int64_t i = 0; i < size; ++i)
-        at[i] = !extreme ? random.normal() : random.chance(0.6) ? usual : random.chance(0.5) ? random.normal() : extreme_number(random);
+        at[i] = !extreme             ? random.normal()
+                : random.chance(0.6) ? usual
+                : random.chance(0.5) ? random.normal()
+                                     : extreme_number(random);
     }
   return out.to(x.scalar_type());
 }
 
 /// "" when x and y [B, T, ...] have the same bits at the positions [from, to) that `range` says of each row, else the first difference.
-inline std::string first_difference(const at::Tensor& x, const at::Tensor& y, const Layout& l,
-                                    const std::function<std::pair<std::int64_t, std::int64_t>(const Watched&)>& range) {
+inline std::string first_difference(
+    const at::Tensor& x, const at::Tensor& y, const Layout& l,
+    const std::function<std::pair<std::int64_t, std::int64_t>(const Watched&)>& range) {
   const auto numbers = [&](const at::Tensor& z) {
     return z.reshape({z.size(0), l.length, -1}).expand({l.rows, l.length, -1}).to(at::kDouble).contiguous();
   };
@@ -228,7 +260,8 @@ inline std::string first_difference(const at::Tensor& x, const at::Tensor& y, co
     const auto [from, to] = range(l.watched[static_cast<std::size_t>(row)]);
     for (std::int64_t t = from; t < to; ++t)
       for (std::int64_t i = 0; i < size; ++i) {
-        const double u = a.data_ptr<double>()[(row * l.length + t) * size + i], v = b.data_ptr<double>()[(row * l.length + t) * size + i];
+        const double u = a.data_ptr<double>()[(row * l.length + t) * size + i],
+                     v = b.data_ptr<double>()[(row * l.length + t) * size + i];
         if (std::isnan(u) && std::isnan(v)) continue;
         if (std::memcmp(&u, &v, sizeof u) != 0)
           return fmt::format("row {} position {} element {}: {:.9g} becomes {:.9g}", row, t, i, u, v);
