@@ -83,11 +83,19 @@ function(gabbro_add_benchmarks)
 endfunction()
 
 # fuzz/x.cc becomes fuzz_x COUNT SEED, a plain executable with its own main. A slice of a fixed seed is part of the fast tests;
-# its number of cases is in the first lines of the file, as "// slice: 600".
+# its number of cases is in the first lines of the file, as "// slice: 600". What includes exec/torch is left out where that is not built.
 function(gabbro_add_fuzzers)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cc)
   foreach(file IN LISTS files)
-    gabbro_add_tool(fuzz ${file})
+    file(STRINGS ${file} torch REGEX "^#include \"torch/")
+    if(torch AND NOT GABBRO_WITH_TORCH)
+      continue()
+    endif()
+    if(torch)
+      gabbro_add_tool(fuzz ${file} ${gabbro_torch_libraries})
+    else()
+      gabbro_add_tool(fuzz ${file})
+    endif()
     file(STRINGS ${file} slice REGEX "^// slice: [0-9]+$")
     if(NOT slice)
       message(FATAL_ERROR "${file}: no line `// slice: COUNT`")

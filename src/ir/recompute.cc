@@ -56,14 +56,17 @@ class Recomputer {
       return node.op == Op::kTokens || node.op == Op::kInput ? 0 : elements(graph_, node.type.axes);
     };
     std::vector<std::int64_t> across(static_cast<std::size_t>(backward_) + 1, 0), made(across.size(), 0);
+    const auto held = [&](NodeId id) {  // pairs of positions never lie in memory whole: no cut among them
+      return old_[static_cast<std::size_t>(id)].type.past() ? std::int64_t{1} << 40 : size(id);
+    };
     std::int64_t live = 0;
     std::vector<std::int64_t> ends(across.size(), 0);
     for (NodeId id = 0; id < backward_; ++id) {
       const auto at = static_cast<std::size_t>(id);
       across[at] = live;
       if (large_[at] && last[at] > id) {
-        live += size(id);
-        ends[static_cast<std::size_t>(last[at])] += size(id);
+        live += held(id);
+        ends[static_cast<std::size_t>(last[at])] += held(id);
       }
       live -= ends[at];
       made[at + 1] = made[at] + (large_[at] ? size(id) : 0);

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "exec/reference/reference.h"
+#include "exec/reference/screen.h"
 #include "train/safetensors.h"
 #include "trial/engines.h"
+#include "trial/unseen.h"
 
 namespace gabbro::trial {
 
@@ -43,10 +46,29 @@ exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
   return feed;
 }
 
-// How far a loss may lie from the reference's: rounding of float32; rounding of weights and values to 8 bits.
-constexpr double kExact = 1e-3, kRounded = 0.5;
+// How far a loss may lie from the reference's: rounding of float32; with weights and values in 8 bits, this many nats or some times
+// what rounding the weights alone does to the reference.
+constexpr double kExact = 1e-3, kHalf = 0.02, kHalfFactor = 4;
 
-std::vector<Anchor> engines_agree(const Evidence& e) {
+bool in_half(const Evidence& e) { return e.spec.dtype == "bf16"; }
+
+// To the nearest of bf16's numbers, which are the upper halves of float32's.
+double half(double v) {
+  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(v));
+  return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16) & 1U)) & 0xFFFF0000U);
+}
+
+double tolerance_of(const Evidence& e, exec::Feed feed, const std::vector<std::int64_t>& targets,
+                    const std::vector<double>& exact) {
+  if (!in_half(e)) return kExact;
+  for (exec::Tensor& x : feed.params)
+    for (double& v : x.data) v = half(v);
+  const auto length = static_cast<std::int64_t>(targets.size());
+  const std::vector<double> rounded = losses_of(exec::evaluate(e.graph, e.outputs, feed, length)[0], targets);
+  return std::max(kHalf, kHalfFactor * largest_difference(rounded, exact));
+}
+
+Anchor engines_agree(const Evidence& e) {
   const std::int64_t length = std::min(kPositions, e.sample.length);
   const std::int64_t from = latest_start(e.sample, length);
   const exec::Feed feed = feed_of(e, from, length);
@@ -57,19 +79,69 @@ std::vector<Anchor> engines_agree(const Evidence& e) {
   const std::vector<float> alone = e.model.losses(batch), whole = e.model.losses(e.sample);
   const double apart = largest_difference({alone.begin(), alone.end()}, want),
                within = largest_difference({whole.begin() + from, whole.begin() + from + length}, want);
+  const double tolerance = tolerance_of(e, feed, batch.targets, want);
+  return {"backend = reference", apart < tolerance && within < tolerance,
+          fmt::format(
+              "losses of {} positions differ by at most {:.2g}, as part of a batch {:.2g}, allowed {:.2g}",
+              length, apart, within, tolerance)};
+}
+
+// Runs of a batch that look for cuts: what the checks may cost, by the run's own steps. Of a step, a forward run is about a third.
+std::int64_t runs_for(const Evidence& e) {
+  constexpr double kShare = 0.01;
+  const std::int64_t steps = e.spec.tokens / std::max<std::int64_t>(1, e.spec.sequences * e.spec.length);
+  return std::max<std::int64_t>(4, std::llround(kShare * 3 * static_cast<double>(steps)));
+}
+
+// What Verdicts found, by where it comes from.
+void add_unseen(const std::vector<Verdict>& verdicts, std::vector<Anchor>& out) {
+  std::int64_t compared = 0;
+  for (const Verdict& v : verdicts) compared += v.compared;
+  static constexpr std::pair<Verdict::From, const char*> kNames[] = {{Verdict::From::kLater, "future"},
+                                                                     {Verdict::From::kDocuments, "documents"},
+                                                                     {Verdict::From::kRows, "batch"}};
+  for (const auto& [from, name] : kNames) {
+    Anchor anchor{name, compared > 0, fmt::format("identical in {} losses", compared)};
+    if (from == Verdict::From::kLater) anchor.detail += fmt::format(", {} cuts", verdicts.at(0).cuts);
+    for (const Verdict& v : verdicts)
+      if (!v.found.empty() && v.from == from) anchor = {name, false, v.found};
+    out.push_back(std::move(anchor));
+  }
+}
+
+Anchor rounded(const char* name, const Verdict& v) {
+  if (!v.holds()) return {name, false, v.found.empty() ? "nothing was compared" : v.found};
+  return {name, true,
+          fmt::format("{} losses differ by at most {:.2g}, allowed {:.2g}", v.compared, v.worst, v.allowed)};
+}
+
+void unseen(const Evidence& e, std::vector<Anchor>& out) {
+  constexpr double kSingle = 0x1.0p-24, kEight = 0x1.0p-9;  // one rounding
+  Texts texts{e.sample, e.other, {}};
+  Unseen trained(e.model, texts, e.spec.seed);
+  std::vector<Verdict> verdicts{trained.future(runs_for(e)), trained.neighbours(3)};
+  trained.measure_rounding(in_half(e) ? kEight : kSingle);
+  const Verdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};
   if (const std::string ahead = looks_ahead(e.graph, e.outputs); !ahead.empty()) {
     decoding.detail = fmt::format("cannot be decoded: {} reads later positions", ahead);
   } else {
-    const double d = largest_difference(losses_of(decoded(e.graph, e.outputs[0], feed), batch.targets), want);
-    decoding = {"decoding = parallel", d < 1e-6,
-                fmt::format("losses differ by at most {:.2g} at {} positions", d, length)};
+    bool offered = false;
+    const Verdict decoded = trained.decoded(offered);
+    decoding = rounded("decoding = parallel", decoded);
+    if (!offered) decoding.detail = "the backend does not decode";
   }
-  const double tolerance = e.spec.dtype == "bf16" ? kRounded : kExact;
-  return {{"backend = reference", apart < tolerance && within < tolerance,
-           fmt::format("losses of {} positions differ by at most {:.2g}, as part of a batch {:.2g}", length,
-                       apart, within)},
-          decoding};
+  const std::vector<exec::NamedArray> weights = e.model.weights();
+  const std::vector<exec::NamedArray> strange = with_strange_tokens(e.graph, weights, texts);
+  if (!texts.strange.empty() && e.model.restore(strange)) {
+    Unseen odd(e.model, texts, e.spec.seed + 1);
+    verdicts.push_back(odd.future(2));
+    verdicts.push_back(odd.neighbours(2));
+    GABBRO_CHECK(e.model.restore(weights));
+  }
+  add_unseen(verdicts, out);
+  out.push_back(rounded("place", moved));
+  out.push_back(std::move(decoding));
 }
 
 // Tokens by the trainer's count and by that of the optimizer's updates.
@@ -117,8 +189,34 @@ std::vector<Anchor> anchors(const Evidence& e) {
   const std::string scored = train::hash_arrays(e.model.weights());
   out.push_back(
       {"weights", scored == r.weights_hash, fmt::format("scored {}, trained {}", scored, r.weights_hash)});
-  for (Anchor& a : engines_agree(e)) out.push_back(std::move(a));
+  out.push_back(engines_agree(e));
+  unseen(e, out);
   return out;
+}
+
+Anchor unseen_values(const ir::Graph& graph, exec::Model& model, const exec::TokenBatch& sample,
+                     const exec::TokenBatch& other, std::uint64_t seed) {
+  const std::vector<exec::NamedArray> first = model.weights();
+  std::vector<Anchor> found;
+  for (const double scale : {1.0, 4.0}) {
+    Random random = Random(seed).split("unseen values").split(static_cast<std::uint64_t>(scale));
+    const std::vector<exec::Tensor> drawn = exec::random_params(graph, scale, random);
+    std::vector<exec::NamedArray> weights = first;
+    for (exec::NamedArray& a : weights)
+      for (std::size_t p = 0; p < graph.params.size(); ++p)
+        if (graph.params[p].name == a.name && drawn[p].data.size() == a.data.size())
+          std::copy(drawn[p].data.begin(), drawn[p].data.end(), a.data.begin());
+    Texts texts{sample, other, {}};
+    weights = with_strange_tokens(graph, std::move(weights), texts);
+    GABBRO_CHECK(model.restore(weights));
+    Unseen unseen(model, texts, seed);
+    add_unseen({unseen.future(4), unseen.neighbours(3)}, found);
+  }
+  GABBRO_CHECK(model.restore(first));
+  for (const Anchor& a : found)
+    if (!a.holds) return {"unseen values", false, fmt::format("{}: {}", a.name, a.detail)};
+  return {"unseen values", true,
+          fmt::format("none reaches a position that does not see it; {}", found.at(0).detail)};
 }
 
 }  // namespace gabbro::trial

@@ -15,6 +15,7 @@ namespace gabbro::trial {
 
 struct ProbeOptions {
   std::uint64_t seed = 1;
+  std::int64_t length = 160;  // of texts in the backend whose unseen parts are changed
   double seconds = 0;  // again with other numbers while this much time is not used up; 0: once
   std::function<bool()> goes_on = {};  // asked before it is done again; empty: yes
 };

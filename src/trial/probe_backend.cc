@@ -5,6 +5,7 @@
 
 #include "trial/engines.h"
 #include "trial/probe_checks.h"
+#include "trial/unseen.h"
 
 namespace gabbro::trial {
 
@@ -126,6 +127,31 @@ class Backend {
                   "losses of a document before another and alone", slack_);
   }
 
+  // Long texts, with tokens whose values are infinite, NaN, overflow or vanish where nothing sees them; then without such tokens, and decoded.
+  void unseen(std::int64_t length, Checks& checks) {
+    constexpr std::int64_t kMostBytes = 1 << 29;
+    const std::int64_t rows = static_cast<std::int64_t>(rows_.size());
+    while (length > kRow && model_.step_bytes(rows, length) > kMostBytes) length /= 2;
+    Texts texts{long_text(rows, length), long_text(rows, length), {}};
+    Unseen plain(model_, texts, 1);
+    take(plain.future(4), checks);
+    take(plain.neighbours(3), checks);
+    plain.measure_rounding(0x1.0p-24);
+    take_rounded(plain.moved(), checks.documents);
+    bool offered = false;
+    if (looks_ahead(graph_, graph_.bodies[0].outputs).empty()) {
+      const Verdict decoded = plain.decoded(offered);
+      if (offered) take_rounded(decoded, checks.step);
+    }
+    const std::vector<exec::NamedArray> weights = model_.weights();
+    checks.finite.require(model_.restore(with_strange_tokens(graph_, weights, texts)),
+                          "the model does not take weights of its own shapes");
+    Unseen strange(model_, texts, 2);
+    take(strange.future(6), checks);
+    take(strange.neighbours(6), checks);
+    checks.finite.require(model_.restore(weights), "the model does not take its own weights back");
+  }
+
   // Runs and updates, twice from the same numbers.
   void determinism(Check& check) {
     check.compare(losses(rows_), losses(rows_), "the backend's losses twice");
@@ -182,6 +208,18 @@ class Backend {
     }
   }
 
+  exec::TokenBatch long_text(std::int64_t rows, std::int64_t length) {
+    const auto size = static_cast<std::size_t>(rows * length);
+    return {rows, length, text(rows * length), text(rows * length), std::vector<std::int64_t>(size, 0)};
+  }
+  static void take(const Verdict& v, Checks& checks) {
+    Check& check = v.from == Verdict::From::kRows        ? checks.batch
+                   : v.from == Verdict::From::kDocuments ? checks.documents
+                                                         : checks.future;
+    check.require(v.holds(), v.found);
+  }
+  static void take_rounded(const Verdict& v, Check& check) { check.require(v.holds(), v.found); }
+
   static exec::AdamW standing() {
     exec::AdamW update;
     update.rate = 0;
@@ -223,7 +261,7 @@ class Backend {
 }  // namespace
 
 void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
-                   const std::set<std::string>& silent, Checks& checks) {
+                   const std::set<std::string>& silent, std::int64_t length, Checks& checks) {
   const std::unique_ptr<exec::Model> model = make(graph, 1);
   Backend backend(graph, *model, draw);
   backend.first_parameters(checks.finite);
@@ -231,6 +269,7 @@ void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& dr
   backend.future(checks.future);
   backend.batch(checks.batch);
   backend.documents(checks.documents);
+  backend.unseen(length, checks);
   backend.gradient(checks.gradient, silent);
   backend.determinism(checks.determinism);
 }

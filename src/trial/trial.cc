@@ -186,6 +186,12 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (auto fits = fits_at_all(spec, result.params); !fits) return tl::unexpected(fits.error());
   std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
+  const train::Batches batches(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
+  result.anchors.push_back(unseen_values(graph, *model, batches.batch(0), batches.batch(1), spec.seed));
+  if (!result.anchors.back().holds) {
+    decide(result);
+    return result;
+  }
   train::TrainOptions options = train_options(spec);
   options.design = result.hash;
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
@@ -253,7 +259,6 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.tasks = std::move(scores);
 
   eval::Bigram bigram(tokenizer.vocab());
-  const train::Batches batches(text, tokenizer.end(), options.sequences, options.length, options.seed);
   std::uint64_t text_again = 0;
   for (std::size_t step = 0; step < trained->curve.size(); ++step) {
     const exec::TokenBatch batch = batches.batch(static_cast<std::int64_t>(step));
@@ -263,8 +268,9 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.bigram_bits_per_byte =
       eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
 
-  for (record::Anchor& a : anchors({spec, result, graph, subject.elaboration.outputs, *model,
-                                    tokenizer.vocab(), batches.batch(0), fmt::format("{:016x}", text_again)}))
+  for (record::Anchor& a :
+       anchors({spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0),
+                batches.batch(1), fmt::format("{:016x}", text_again)}))
     result.anchors.push_back(std::move(a));
   decide(result);
   return result;

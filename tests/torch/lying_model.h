@@ -13,7 +13,7 @@ struct Lies {
   std::function<void(exec::TokenBatch&)> before_step;
   std::function<void(exec::StepReport&)> after_step;
   std::function<void(exec::TokenBatch&)> before_losses;
-  std::function<void(const exec::TokenBatch&, std::vector<float>&)> after_losses;
+  std::function<void(const exec::TokenBatch&, std::vector<float>&)> after_losses, after_decoding;
   std::function<void(std::vector<exec::NamedArray>&)> weights, moments;
 };
 
@@ -34,6 +34,11 @@ class LyingModel : public exec::Model {
     if (lies_.before_losses) lies_.before_losses(seen);
     std::vector<float> out = inner_->losses(seen);
     if (lies_.after_losses) lies_.after_losses(batch, out);
+    return out;
+  }
+  std::vector<float> decoded_losses(const exec::TokenBatch& batch) override {
+    std::vector<float> out = inner_->decoded_losses(batch);
+    if (lies_.after_decoding) lies_.after_decoding(batch, out);
     return out;
   }
   exec::Scores score(const exec::TokenBatch& batch) override { return inner_->score(batch); }

@@ -20,6 +20,7 @@
 #include "exec/torch/executor.h"
 #include "exec/torch/pair_kernel.h"
 #include "exec/torch/processor.h"
+#include "exec/torch/stepper.h"
 #include "ir/convolve.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
@@ -121,7 +122,8 @@ ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
 class TorchModel : public Model {
  public:
   TorchModel(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options)
-      : forward_graph_(lowered(graph, options)),
+      : written_(graph),
+        forward_graph_(lowered(graph, options)),
         graph_(forward_graph_),
         options_(options),
         device_(options.device),
@@ -194,6 +196,21 @@ class TorchModel : public Model {
 
   std::vector<float> losses(const TokenBatch& batch) override { return forward(batch, false).losses; }
   Scores score(const TokenBatch& batch) override { return forward(batch, true); }
+
+  std::vector<float> decoded_losses(const TokenBatch& batch) override {
+    at::set_num_threads(options_.threads);
+    const c10::InferenceMode no_autograd;
+    Stepper stepper(written_, written_.bodies[0].outputs, weights_, {.dtype = dtype_, .device = device_});
+    const at::Tensor tokens = table(batch.tokens, batch, 0, batch.sequences),
+                     targets = table(batch.targets, batch, 0, batch.sequences);
+    std::vector<at::Tensor> losses;
+    for (std::int64_t t = 0; t < batch.length; ++t) {
+      at::Tensor logits = stepper.step(tokens.select(1, t))[0].unsqueeze(1).clone();
+      losses.push_back(loss_and_adjoint(logits, targets.narrow(1, t, 1), 0));
+    }
+    const at::Tensor all = at::cat(losses, 1).to(at::kCPU, at::kFloat).contiguous();
+    return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
+  }
 
   std::vector<NamedArray> weights() const override {
     std::vector<NamedArray> out;
@@ -315,6 +332,7 @@ class TorchModel : public Model {
                         /*maximize=*/false, divisor);
   }
 
+  ir::Graph written_;        // as it was given, for decoding
   ir::Graph forward_graph_;  // without the backward part: executors keep references into their graph
   ir::Graph graph_;          // with the backward part
   ModelOptions options_;

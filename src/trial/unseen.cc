@@ -1,0 +1,285 @@
+#include "trial/unseen.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "base/result.h"
+
+namespace gabbro::trial {
+
+namespace {
+
+constexpr double kExact = 1e-3;     // rounding of float32, in nats
+constexpr double kAmplified = 100;  // times what one rounding of the weights does
+constexpr double kMost = 0.1;
+
+bool same(float a, float b) { return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof a) == 0; }
+
+bool same_kind(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  return (std::isinf(a) || std::isinf(b)) ? a == b : true;
+}
+
+std::size_t index(const exec::TokenBatch& batch, std::int64_t row, std::int64_t t) {
+  return static_cast<std::size_t>(row * batch.length + t);
+}
+
+// Rows [0, rows) and positions [from, to) of a batch, without documents.
+exec::TokenBatch part(const exec::TokenBatch& batch, std::int64_t first_row, std::int64_t rows,
+                      std::int64_t from, std::int64_t to) {
+  exec::TokenBatch out{rows, to - from, {}, {}, {}};
+  for (std::int64_t row = first_row; row < first_row + rows; ++row)
+    for (std::int64_t t = from; t < to; ++t) {
+      out.tokens.push_back(batch.tokens[index(batch, row, t)]);
+      out.targets.push_back(batch.targets[index(batch, row, t)]);
+    }
+  return out;
+}
+
+}  // namespace
+
+Unseen::Unseen(exec::Model& model, Texts texts, std::uint64_t seed)
+    : model_(model), texts_(std::move(texts)), random_(mix(seed, 0x756e7365656eULL)), plain_(texts_.text) {
+  GABBRO_CHECK(texts_.other.tokens.size() == texts_.text.tokens.size());
+  plain_.starts.clear();
+  plain_losses_ = base_of(plain_);
+}
+
+// Another token than `old`: of the other text, at a place that moves on with every run.
+std::int64_t Unseen::replacement(std::int64_t row, std::int64_t t, std::int64_t old) {
+  if (!texts_.strange.empty() && random_.chance(0.3)) return random_.pick(texts_.strange);
+  const std::vector<std::int64_t>& other = texts_.other.tokens;
+  const std::int64_t size = static_cast<std::int64_t>(other.size());
+  const std::int64_t start = (row * texts_.other.length + t) % size;
+  for (std::int64_t step = 0; step < size; ++step)
+    if (const std::int64_t token = other[static_cast<std::size_t>((start + step) % size)]; token != old)
+      return token;
+  return old == 0 ? 1 : 0;
+}
+
+exec::TokenBatch Unseen::changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched) {
+  exec::TokenBatch out = batch;
+  const std::int64_t shift = random_.below(batch.sequences), along = random_.below(batch.length);
+  for (std::int64_t row = 0; row < batch.sequences; ++row)
+    for (std::int64_t t = 0; t < batch.length; ++t) {
+      const Watch& w = watched[static_cast<std::size_t>(row)];
+      if (t >= w.from && t < w.to) continue;
+      std::int64_t& token = out.tokens[index(batch, row, t)];
+      token = replacement((row + shift) % batch.sequences, (t + along) % batch.length, token);
+    }
+  return out;
+}
+
+void Unseen::compare_bits(const exec::TokenBatch& batch, const Losses& base,
+                          const std::vector<Watch>& watched, Verdict& out) {
+  const exec::TokenBatch other = changed(batch, watched);
+  const Losses losses = base_of(other);
+  for (std::int64_t row = 0; row < batch.sequences; ++row) {
+    const Watch& w = watched[static_cast<std::size_t>(row)];
+    for (std::int64_t t = w.from; t < w.to; ++t, ++out.compared) {
+      const float a = base[index(batch, row, t)], b = losses[index(batch, row, t)];
+      if (same(a, b) || !out.found.empty()) continue;
+      out.from = origin(batch, base, other, row, w);
+      static constexpr const char* kFrom[] = {"later positions of its document", "other documents of its row",
+                                              "other rows"};
+      out.found = fmt::format(
+          "the loss at position {} of row {} goes from {:.7g} to {:.7g} when {} change (watched: [{}, {}))",
+          t, row, a, b, kFrom[static_cast<int>(out.from)], w.from, w.to);
+    }
+  }
+}
+
+// Only later positions of the row's document change, then the whole row: what is left comes from other rows.
+Verdict::From Unseen::origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
+                             std::int64_t row, const Watch& watch) {
+  exec::TokenBatch now = batch;
+  const auto differs = [&] {
+    const Losses losses = base_of(now);
+    for (std::int64_t t = watch.from; t < watch.to; ++t)
+      if (!same(base[index(batch, row, t)], losses[index(batch, row, t)])) return true;
+    return false;
+  };
+  for (std::int64_t t = watch.to; t < batch.length; ++t)
+    if (batch.starts.empty() || batch.starts[index(batch, row, t)] == watch.from)
+      now.tokens[index(batch, row, t)] = other.tokens[index(batch, row, t)];
+  if (differs()) return Verdict::From::kLater;
+  for (std::int64_t t = 0; t < batch.length; ++t)
+    now.tokens[index(batch, row, t)] = other.tokens[index(batch, row, t)];
+  return differs() ? Verdict::From::kDocuments : Verdict::From::kRows;
+}
+
+Verdict Unseen::future(std::int64_t most_runs) {
+  Verdict out;
+  const std::int64_t rows = plain_.sequences, length = plain_.length;
+  // In random order: a row of the batch sees early and late cuts.
+  std::vector<std::int64_t> cuts(static_cast<std::size_t>(length - 1));
+  std::iota(cuts.begin(), cuts.end(), 1);
+  for (std::size_t i = cuts.size(); i > 1; --i)
+    std::swap(cuts[i - 1], cuts[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(i)))]);
+  const std::int64_t runs = std::min(most_runs, (length - 1 + rows - 1) / rows);
+  std::size_t next = 0;
+  for (std::int64_t run = 0; run < runs && out.found.empty(); ++run) {
+    std::vector<Watch> watched;
+    for (std::int64_t row = 0; row < rows; ++row, ++next)
+      watched.push_back({0, next < cuts.size() ? cuts[next] : 1 + random_.below(length - 1)});
+    compare_bits(plain_, plain_losses_, watched, out);
+    out.cuts += rows;
+  }
+  out.cuts = std::min<std::int64_t>(out.cuts, length - 1);
+  return out;
+}
+
+// The text cut into documents of random lengths, at least two to a row.
+exec::TokenBatch Unseen::documents() {
+  exec::TokenBatch out = texts_.text;
+  out.starts.assign(out.tokens.size(), 0);
+  for (std::int64_t row = 0; row < out.sequences; ++row) {
+    std::int64_t start = 0;
+    const std::int64_t forced = 1 + random_.below(std::max<std::int64_t>(1, out.length - 1));
+    for (std::int64_t t = 1; t < out.length; ++t) {
+      if (t == forced || random_.chance(1.5 / static_cast<double>(out.length))) start = t;
+      out.starts[index(out, row, t)] = start;
+    }
+  }
+  return out;
+}
+
+Verdict Unseen::neighbours(std::int64_t runs) {
+  Verdict out;
+  const exec::TokenBatch packed = documents();
+  const Losses base = base_of(packed);
+  for (std::int64_t run = 0; run < runs && out.found.empty(); ++run) {
+    std::vector<Watch> watched;
+    for (std::int64_t row = 0; row < packed.sequences; ++row) {
+      // By turns the last document of the row, the first, and the one at a random place.
+      const std::int64_t at = run % 3 == 0   ? packed.length - 1
+                              : run % 3 == 1 ? 0
+                                             : random_.below(packed.length);
+      const std::int64_t start = packed.starts[index(packed, row, at)];
+      std::int64_t end = at + 1;
+      while (end < packed.length && packed.starts[index(packed, row, end)] == start) ++end;
+      watched.push_back({start, random_.chance(0.5) ? end : start + 1 + random_.below(end - start)});
+    }
+    compare_bits(packed, base, watched, out);
+    ++out.cuts;
+  }
+  return out;
+}
+
+double Unseen::measure_rounding(double unit) {
+  const std::vector<exec::NamedArray> weights = model_.weights();
+  std::vector<exec::NamedArray> moved = weights;
+  for (exec::NamedArray& a : moved)
+    for (float& v : a.data) v *= static_cast<float>(1 + unit * random_.normal());
+  GABBRO_CHECK(model_.restore(moved));
+  const Losses other = base_of(plain_);
+  GABBRO_CHECK(model_.restore(weights));
+  rounding_ = 0;
+  for (std::size_t i = 0; i < other.size(); ++i) {
+    const double d = std::abs(static_cast<double>(other[i]) - plain_losses_[i]) /
+                     std::max(1.0, std::abs(static_cast<double>(plain_losses_[i])));
+    if (!(d <= rounding_)) rounding_ = d;
+  }
+  return rounding_;
+}
+
+void Unseen::compare_rounded(const Losses& got, const Losses& want, const std::string& what,
+                             Verdict& out) const {
+  out.allowed = kExact + std::min(kAmplified * rounding_, kMost);
+  for (std::size_t i = 0; i < want.size(); ++i, ++out.compared) {
+    const double d = std::abs(static_cast<double>(got[i]) - want[i]) /
+                     std::max(1.0, std::abs(static_cast<double>(want[i])));
+    if (same(got[i], want[i])) continue;
+    if (same_kind(got[i], want[i])) out.worst = std::max(out.worst, d);
+    if ((!same_kind(got[i], want[i]) || !(d <= out.allowed)) && out.found.empty())
+      out.found = fmt::format("{}: loss number {} is {:.7g} instead of {:.7g}, allowed {:.2g}", what, i,
+                              got[i], want[i], out.allowed);
+  }
+}
+
+Verdict Unseen::moved() {
+  Verdict out;
+  const std::int64_t rows = plain_.sequences, length = plain_.length;
+  const auto piece = [&](std::int64_t row, std::int64_t from, std::int64_t to) {
+    return Losses(plain_losses_.begin() + row * length + from, plain_losses_.begin() + row * length + to);
+  };
+  const auto prefixes = [&](std::int64_t count) {
+    Losses out_of;
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (const float v : piece(row, 0, count)) out_of.push_back(v);
+    return out_of;
+  };
+  for (const std::int64_t count :
+       {std::int64_t{1}, 1 + random_.below(length), 1 + random_.below(std::min<std::int64_t>(length, 40))})
+    compare_rounded(base_of(part(plain_, 0, rows, 0, count)), prefixes(count),
+                    fmt::format("the first {} tokens alone", count), out);
+  const std::int64_t alone = random_.below(rows);
+  compare_rounded(base_of(part(plain_, alone, 1, 0, length)), piece(alone, 0, length), "a row alone", out);
+  // Row r + 1 stands in row r, behind `behind` tokens of another document.
+  const std::int64_t behind = 1 + random_.below(std::max<std::int64_t>(1, length / 2));
+  exec::TokenBatch later = texts_.other;
+  later.starts.assign(later.tokens.size(), 0);
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t t = behind; t < length; ++t) {
+      const std::size_t to = index(later, row, t), from = index(plain_, (row + 1) % rows, t - behind);
+      later.tokens[to] = plain_.tokens[from];
+      later.targets[to] = plain_.targets[from];
+      later.starts[to] = behind;
+    }
+  const Losses all = base_of(later);
+  for (std::int64_t row = 0; row < rows && behind < length; ++row)
+    compare_rounded(
+        Losses(all.begin() + row * length + behind, all.begin() + (row + 1) * length),
+        piece((row + 1) % rows, 0, length - behind),
+        fmt::format("row {} behind {} tokens of another document, in another row", (row + 1) % rows, behind),
+        out);
+  return out;
+}
+
+Verdict Unseen::decoded(bool& offered) {
+  Verdict out;
+  const std::vector<float> losses = model_.decoded_losses(plain_);
+  offered = !losses.empty();
+  if (offered) compare_rounded(losses, plain_losses_, "decoded token by token", out);
+  return out;
+}
+
+std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
+                                                  std::vector<exec::NamedArray> weights, Texts& texts) {
+  constexpr float kInfinite = std::numeric_limits<float>::infinity();
+  static constexpr float kStrange[] = {
+      std::numeric_limits<float>::quiet_NaN(), kInfinite, -kInfinite, 1e30F, 1e19F, 1e-41F};
+  texts.strange.clear();
+  const auto table = std::find_if(graph.params.begin(), graph.params.end(),
+                                  [](const ir::Param& p) { return p.role == ir::Role::kInput; });
+  if (table == graph.params.end()) return weights;
+  const auto array = std::find_if(weights.begin(), weights.end(),
+                                  [&](const exec::NamedArray& a) { return a.name == table->name; });
+  GABBRO_CHECK(array != weights.end() && array->shape.size() == 2);  // [D, V]
+  const std::int64_t width = array->shape[0], vocab = array->shape[1];
+  std::vector<std::int64_t> uses(static_cast<std::size_t>(vocab), 0), order(uses.size());
+  for (const exec::TokenBatch* batch : {&texts.text, &texts.other})
+    for (const std::int64_t token : batch->tokens) ++uses[static_cast<std::size_t>(token)];
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return uses[static_cast<std::size_t>(a)] < uses[static_cast<std::size_t>(b)];
+  });
+  for (const float value : kStrange) {
+    if (2 * (texts.strange.size() + 1) > order.size()) break;
+    const std::int64_t token = order[texts.strange.size()];
+    for (std::int64_t d = 0; d < width; ++d) array->data[static_cast<std::size_t>(d * vocab + token)] = value;
+    texts.strange.push_back(token);
+  }
+  for (exec::TokenBatch* batch : {&texts.text, &texts.other})
+    for (std::int64_t& token : batch->tokens)
+      if (std::find(texts.strange.begin(), texts.strange.end(), token) != texts.strange.end())
+        token = order.back();
+  return weights;
+}
+
+}  // namespace gabbro::trial

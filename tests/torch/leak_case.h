@@ -1,0 +1,171 @@
+// A graph with everything that its watched positions do not see turned into other numbers, some of them infinite, NaN, overflowing, denormal.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exec/reference/reference.h"
+#include "lang/elaborate.h"
+#include "torch/perturbed.h"
+
+namespace gabbro::testing {
+
+constexpr std::int64_t kStrangeTokens = 4;  // the last of a vocabulary
+
+/// Random parameters, some of them with a few large elements; the embeddings of the last tokens are extreme.
+inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& random, at::ScalarType dtype) {
+  std::vector<at::Tensor> out;
+  std::vector<exec::Tensor> params = exec::initial_params(graph, random);
+  const bool extreme = random.chance(0.15);
+  for (std::size_t p = 0; p < params.size(); ++p) {
+    for (double& v : params[p].data) {
+      v += 0.3 * random.normal();
+      if (extreme && random.chance(0.05)) v = random.chance(0.5) ? 1e20 : -1e3;
+    }
+    const std::vector<std::int64_t> sizes(params[p].dims.begin(), params[p].dims.end());
+    out.push_back(at::from_blob(params[p].data.data(), sizes, at::kDouble).to(dtype, false, true));
+  }
+  for (const ir::Node& node : graph.bodies[0].nodes) {
+    if (node.op != ir::Op::kLookup || graph.node(0, node.in[1]).op != ir::Op::kTokens) continue;
+    const ir::Node& table = graph.node(0, node.in[0]);
+    if (table.op != ir::Op::kParam) continue;
+    at::Tensor& x = out[static_cast<std::size_t>(table.index)];
+    for (std::int64_t token = x.size(1) - kStrangeTokens; token < x.size(1); ++token)  // [D, V]
+      x.select(1, token).fill_(extreme_number(random));
+  }
+  return out;
+}
+
+/// One graph, lowered in one way, on a batch of 1 to 3 rows of `length` positions; both are kept until the end of the case.
+class LeakCase {
+ public:
+  LeakCase(const lang::Elaboration& e, const Lowering& how, std::int64_t length, Random& random)
+      : random_(random),
+        how_(how),
+        vocab_(static_cast<std::int64_t>(e.graph.env.vocab)),
+        runs_(e.graph, e.outputs, how),
+        layout_(random_layout(random, 1 + random.below(3), length)),
+        params_(strange_params(e.graph, random, how.dtype)) {
+    batch_.tokens = at::zeros({layout_.rows, length}, at::kLong);
+    for (std::int64_t i = 0; i < layout_.rows * length; ++i)
+      batch_.tokens.data_ptr<std::int64_t>()[i] = random.below(vocab_ - kStrangeTokens);
+    if (layout_.packed)
+      batch_.starts = at::tensor(layout_.starts, at::kLong).view({layout_.rows, layout_.length});
+    const double seen = random.chance(0.1) ? 0.02 : 0;  // extreme values that the watched positions see
+    for (int i = 0; i < runs_.inputs(); ++i)
+      batch_.inputs.push_back(
+          with_changes(at::zeros(runs_.input_shape(i, layout_.rows, layout_.length), how.dtype), seen,
+                       [](std::int64_t, std::int64_t) { return true; }));
+  }
+
+  /// "" when outputs of watched positions are the same bits whatever the rest of the batch holds, else the first that is not.
+  std::string forward() {
+    const std::vector<at::Tensor> base = runs_.forward(params_, batch_);
+    for (const double extremes : {0.0, random_.chance(0.5) ? 1.0 : 0.05}) {
+      const std::string found =
+          compare_forward(base, extremes, [&](std::int64_t row, std::int64_t t) { return unseen(row, t); });
+      if (!found.empty()) return fmt::format("forward, {}: {}", parts(base, extremes), found);
+    }
+    return "";
+  }
+
+  /// The same for gradients, when adjoints before them and other documents and rows change.
+  std::string backward() {
+    for (const auto& shape : runs_.seed_shapes(layout_.rows, layout_.length))
+      batch_.inputs.push_back(
+          with_changes(at::zeros(shape, how_.dtype), 0, [](std::int64_t, std::int64_t) { return true; }));
+    const std::vector<at::Tensor> base = runs_.both(params_, batch_);
+    const double extremes = random_.chance(0.3) ? 0 : random_.chance(0.5) ? 1.0 : 0.05;
+    std::vector<at::Tensor> other = runs_.both(params_, changed_adjoints(extremes));
+    const std::size_t outputs = how_.recompute ? 0 : runs_.seed_shapes(1, 1).size();
+    for (std::size_t i = 0; i < base.size(); ++i) {
+      const std::string found = first_difference(base[i], other[i], layout_, [&](const Watched& w) {
+        return i < outputs ? std::pair{w.start, w.end} : std::pair{w.place, w.end};
+      });
+      if (!found.empty())
+        return fmt::format("{} when earlier adjoints change: {}", i < outputs ? "outputs" : "gradient",
+                           found);
+    }
+    return "";
+  }
+
+  [[nodiscard]] std::string describe() const {
+    std::string out = fmt::format("{}; rows", to_string(how_));
+    for (const Watched& w : layout_.watched) out += fmt::format(" [{}, {}, {})", w.start, w.place, w.end);
+    return out + (layout_.packed ? ", packed" : "");
+  }
+
+ private:
+  using Where = std::function<bool(std::int64_t, std::int64_t)>;
+  bool unseen(std::int64_t row, std::int64_t t) const { return changes(layout_, row, t, true); }
+
+  at::Tensor with_changes(const at::Tensor& x, double extremes, const Where& where) {
+    return with_changes(x, layout_, random_, extremes, where);
+  }
+
+  exec::torch::Batch changed(double extremes, const Where& where) {
+    exec::torch::Batch out = batch_;
+    for (at::Tensor& x : out.inputs) x = with_changes(x, extremes, where);
+    out.tokens = batch_.tokens.clone();
+    for (std::int64_t row = 0; row < layout_.rows; ++row)
+      for (std::int64_t t = 0; t < layout_.length; ++t)
+        if (where(row, t))
+          out.tokens[row][t] = random_.below(extremes > 0 ? vocab_ : vocab_ - kStrangeTokens);
+    return out;
+  }
+
+  // Adjoints everywhere but in [place, end), values everywhere but in the document.
+  exec::torch::Batch changed_adjoints(double extremes) {
+    exec::torch::Batch out =
+        changed(extremes, [&](std::int64_t row, std::int64_t t) { return changes(layout_, row, t, false); });
+    for (std::size_t i = static_cast<std::size_t>(runs_.inputs()); i < out.inputs.size(); ++i)
+      out.inputs[i] = with_changes(batch_.inputs[i], extremes, [&](std::int64_t row, std::int64_t t) {
+        const Watched& w = layout_.watched[static_cast<std::size_t>(row)];
+        return t < w.place || t >= w.end;
+      });
+    return out;
+  }
+
+  std::string compare_forward(const std::vector<at::Tensor>& base, double extremes, const Where& where) {
+    const std::vector<at::Tensor> other = runs_.forward(params_, changed(extremes, where));
+    for (std::size_t i = 0; i < base.size(); ++i) {
+      const std::string found = first_difference(base[i], other[i], layout_, [](const Watched& w) {
+        return std::pair{w.start, w.place};
+      });
+      if (!found.empty()) return found;
+    }
+    return "";
+  }
+
+  // Which of the parts that a watched position does not see matter.
+  std::string parts(const std::vector<at::Tensor>& base, double extremes) {
+    std::string out;
+    const auto watched = [&](std::int64_t row) -> const Watched& {
+      return layout_.watched[static_cast<std::size_t>(row)];
+    };
+    const std::pair<const char*, Where> kParts[] = {
+        {"future",
+         [&](std::int64_t row, std::int64_t t) { return t >= watched(row).place && t < watched(row).end; }},
+        {"document before", [&](std::int64_t row, std::int64_t t) { return t < watched(row).start; }},
+        {"document after", [&](std::int64_t row, std::int64_t t) { return t >= watched(row).end; }}};
+    for (const auto& [name, where] : kParts)
+      for (int tries = 0; tries < 3; ++tries)
+        if (!compare_forward(base, extremes, where).empty()) {
+          out += (out.empty() ? "" : ", ") + std::string(name);
+          break;
+        }
+    return out.empty() ? "together" : out;
+  }
+
+  Random& random_;
+  Lowering how_;
+  std::int64_t vocab_;
+  Runs runs_;
+  Layout layout_;
+  std::vector<at::Tensor> params_;
+  exec::torch::Batch batch_;
+};
+
+}  // namespace gabbro::testing
