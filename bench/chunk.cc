@@ -34,7 +34,6 @@ struct Options {
   bool alone = false, bare = false, profile = false;
   bool pairs = false;
   ir::ChunkOptions sizes;
-  ir::ConvolveOptions convolutions;
 };
 
 exec::TokenBatch random_batch(const Options& o, Random random) {
@@ -127,11 +126,10 @@ bool compare_models(const Options& o, const std::string& mixer) {
     return false;
   }
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
-  const auto chunks = exec::torch::make_model(
-      graph, 1, {.threads = o.threads, .chunks = o.sizes, .convolutions = o.convolutions});
+  const auto chunks = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = o.sizes});
   exec::torch::ModelOptions other{.threads = o.threads};
   if (o.pairs)
-    other.convolutions.reset();
+    other.convolutions = false;
   else
     other.chunks.reset(), other.programs = false;
   const auto step_of = [&o](exec::Model& model) -> Form {
@@ -254,9 +252,6 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("!--chunks", o.sizes.fused, "chunks of positions instead of fused kernels");
   app.add_flag("--pairs", o.pairs, "compare pairs of positions with convolutions");
-  app.add_option("--direct", o.convolutions.direct, "positions of a convolution that are multiplied out")
-      ->check(CLI::Range(2, 1024))
-      ->capture_default_str();
   app.add_option("--rounds", o.rounds, "steps of each that count")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -196,7 +196,7 @@ class Lowering {
       const NodeId factor = match->k == kNone ? b_.constant(1) : match->k;
       NodeId added = match->v == kNone ? b_.constant(0) : match->v;
       const bool zero = is_zero(init(s));
-      if (!zero) added = b_.plus(added, b_.times(factor, start));
+      if (!zero) added = b_.plus(added, b_.where(first, b_.times(factor, init(s)), b_.constant(0)));
       const NodeId after = b_.add({.op = Op::kRecur, .in = {factor, b_.fit(added, type), -1}});
       NodeId before = b_.add({.op = Op::kShift, .in = {after, -1, -1}, .amount = 1});
       if (!zero) before = b_.plus(before, start);

@@ -10,10 +10,9 @@ namespace {
 
 class Convolver {
  public:
-  Convolver(const Graph& from, Graph& to, const ConvolveOptions& options)
+  Convolver(const Graph& from, Graph& to)
       : from_(from),
         nodes_(from.bodies[0].nodes),
-        options_(options),
         b_(to, 0),
         along_(nodes_.size(), Along::kOther),
         map_(nodes_.size(), -1),
@@ -95,8 +94,7 @@ class Convolver {
     const NodeId source =
         product.source.empty() ? b_.fit(b_.constant(1), {{kTime}, 0}) : product_of(product.source);
     const NodeId filter = product_of(product.filter);
-    NodeId out =
-        b_.add({.op = Op::kConvolve, .in = {filter, source, -1}, .axes = summed, .index = options_.direct});
+    NodeId out = b_.add({.op = Op::kConvolve, .in = {filter, source, -1}, .axes = summed});
     for (const NodeId id : product.rest) out = b_.times(out, at(map_, id));
     GABBRO_CHECK(b_.type(out) == n.type);
     return out;
@@ -129,7 +127,6 @@ class Convolver {
 
   const Graph& from_;
   const std::vector<Node>& nodes_;
-  const ConvolveOptions& options_;
   Builder b_;
   std::vector<Along> along_;
   std::vector<NodeId> map_, moved_;
@@ -137,10 +134,10 @@ class Convolver {
 
 }  // namespace
 
-Graph convolve(const Graph& graph, const ConvolveOptions& options) {
+Graph convolve(const Graph& graph) {
   Graph out = graph;
   out.bodies[0] = {};
-  Convolver(graph, out, options).run();
+  Convolver(graph, out).run();
   return out;
 }
 

@@ -529,10 +529,7 @@ void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
     for (const Type& t : {b.type(other), b.type(g)})
       for (AxisId axis : t.axes)
         if (!b.type(n.in[i]).has(axis) && !surplus.contains(axis)) surplus.push_back(axis);
-    out.add(
-        i,
-        b.add(
-            {.op = Op::kConvolve, .in = {other, g, -1}, .axes = surplus, .index = n.index, .amount = 2 - i}));
+    out.add(i, b.add({.op = Op::kConvolve, .in = {other, g, -1}, .axes = surplus, .amount = 2 - i}));
   }
 }
 

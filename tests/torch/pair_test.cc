@@ -41,7 +41,7 @@ Lowered lowered(const lang::Elaboration& e, int inputs, bool convolved) {
   Lowered out;
   out.graph = e.graph;
   out.graph.bodies[0].outputs = e.outputs;
-  if (convolved) out.graph = ir::convolve(out.graph, {});
+  if (convolved) out.graph = ir::convolve(out.graph);
   out.graph = ir::fuse(out.graph);
   const std::vector<ir::NodeId> outputs = out.graph.bodies[0].outputs;
   out.wanted = gradient_nodes(out.graph, outputs, inputs);

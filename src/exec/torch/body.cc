@@ -169,6 +169,7 @@ Call Body::call_of(NodeId id, const Sources& sources) {
   call.form = forms_[id];
   call.window = window_of(id);
   call.half = !half_.empty() && half_[id];
+  call.chunked = sources.sequence && plan_.chunk[id] > 0;
   for (int i = 0; i < 3 && node.in[i] >= 0; ++i) {
     call.in[i] = call.half ? rounded(node.in[i]) : values_[node.in[i]];
     call.forms[i] = forms_[node.in[i]];

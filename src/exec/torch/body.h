@@ -70,7 +70,7 @@ class Body {
   void run_region(int index, const Sources& sources);
   bool run_assembled(int index, const Sequence& sequence);
   struct Work;
-  void run_block(Work& work, std::int64_t row, std::int64_t begin) const;
+  void run_block(Work& work, std::int64_t row, std::int64_t begin, std::int64_t end) const;
   void leave(Work& work, std::size_t exit, const at::Tensor& value, const Sequence& block,
              std::int64_t row) const;
 

@@ -1,5 +1,8 @@
 #include "exec/torch/kernels.h"
 
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -51,14 +54,6 @@ std::int64_t extent(const Call& c, AxisId axis) {
 
 // ---- pointwise
 
-at::Tensor exponential(Call& c) {
-  if (c.clean)
-    return mask_pairs(std::move(c.in[0]), c.form, *c.sequence, c.window,
-                      -std::numeric_limits<double>::infinity())
-        .exp_();
-  return is_ours(c.in[0]) ? c.in[0].exp_() : c.in[0].exp();
-}
-
 // The same with the first operand overwritten; only where it has the extents of the result.
 at::Tensor pointwise_here(const Call& c, at::Tensor a) {
   switch (c.node.op) {
@@ -72,6 +67,8 @@ at::Tensor pointwise_here(const Call& c, at::Tensor a) {
       return a.sqrt_();
     case Op::kPow:
       return a.pow_(c.node.value);
+    case Op::kExp:
+      return a.exp_();
     case Op::kLog:
       return a.log_();
     case Op::kSin:
@@ -91,15 +88,14 @@ at::Tensor pointwise_here(const Call& c, at::Tensor a) {
 
 at::Tensor pointwise(Call& c) {
   const Op op = c.node.op;
-  if (op == Op::kExp) return exponential(c);
   const bool commutes = op == Op::kAdd || op == Op::kMul;
   if (commutes && !is_ours(c.in[0]) && is_ours(c.in[1])) {
     std::swap(c.in[0], c.in[1]);
     std::swap(c.forms[0], c.forms[1]);
   }
   const bool has_place = commutes || op == Op::kRecip || op == Op::kSqrt || op == Op::kPow ||
-                         op == Op::kLog || op == Op::kSin || op == Op::kCos || op == Op::kTanh ||
-                         op == Op::kSigmoid || op == Op::kErf || op == Op::kFloor;
+                         op == Op::kExp || op == Op::kLog || op == Op::kSin || op == Op::kCos ||
+                         op == Op::kTanh || op == Op::kSigmoid || op == Op::kErf || op == Op::kFloor;
   if (has_place && c.forms[0] == c.form && is_ours(c.in[0])) {
     const bool fits = !commutes || [&] {
       const at::Tensor b = operand(c, 1);
@@ -128,6 +124,8 @@ at::Tensor pointwise(Call& c) {
       return a.sqrt();
     case Op::kPow:
       return c.node.value == 2 ? a * a : c.node.value == -0.5 ? a.rsqrt() : a.pow(c.node.value);
+    case Op::kExp:
+      return a.exp();
     case Op::kLog:
       return a.log();
     case Op::kSin:
@@ -163,21 +161,28 @@ double copies(const Call& c, bool summed, std::int64_t batch) {
   return summed && batch == 1 ? static_cast<double>(c.sequence->batch()) : 1;
 }
 
-// The sum over the past of a value that does not depend on t: a running sum over each document.
+// The sum over the past of a value that does not depend on t: each document is summed by itself.
 at::Tensor running_sum(const Call& c) {
-  const at::Tensor total = c.in[0].squeeze(1).cumsum(1);
-  if (!c.sequence->packed()) return total;
-  // What was summed before the document of each position.
-  const at::Tensor before = c.sequence->before_document();
-  at::Tensor index = before.clamp_min(0), none = before.lt(0);
-  for (int i = 2; i < c.form.rank(); ++i) {
-    index = index.unsqueeze(-1);
-    none = none.unsqueeze(-1);
-  }
-  std::vector<std::int64_t> sizes = total.sizes().vec();
-  sizes[0] = std::max(sizes[0], index.size(0));
-  const at::Tensor whole = total.expand(sizes);
-  return whole - whole.gather(1, index.expand(sizes)).masked_fill(none, 0);
+  const at::Tensor x = c.in[0].squeeze(1);
+  if (!c.sequence->packed()) return x.cumsum(1);
+  std::vector<std::int64_t> sizes = x.sizes().vec();
+  sizes[0] = c.sequence->batch();
+  at::Tensor out = at::empty(sizes, x.options());
+  const auto rows = [&](std::int64_t from, std::int64_t to) {
+    const c10::InferenceMode no_autograd;  // it is the thread's
+    for (std::int64_t row = from; row < to; ++row) {
+      const at::Tensor values = x.select(0, x.size(0) == 1 ? 0 : row), sums = out.select(0, row);
+      for (std::int64_t begin = 0, end = 0; begin < sizes[1]; begin = end) {
+        end = c.sequence->document_end(row, begin, sizes[1]);
+        sums.narrow(0, begin, end - begin).copy_(values.narrow(0, begin, end - begin).cumsum(0));
+      }
+    }
+  };
+  if (x.is_cpu() && sizes[0] > 1)
+    at::parallel_for(0, sizes[0], 1, rows);
+  else
+    rows(0, sizes[0]);
+  return out;
 }
 
 at::Tensor sum(Call& c) {
@@ -185,9 +190,9 @@ at::Tensor sum(Call& c) {
   if (over.empty()) return c.in[0];
   if (over.contains(ir::kPast)) {
     if (over.size() == 1 && c.in[0].size(1) == 1 && c.sequence->length() > 1 && c.window == ir::kAll &&
-        c.sequence->past_length() == c.sequence->length())
+        !c.sequence->is_block())
       return running_sum(c);
-    if (!c.unmasked) c.in[0] = mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0);
+    c.in[0] = mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0);
   }
   const at::Tensor y = c.in[0].sum(dims_of(c.forms[0], over));
   const double factor = over.contains(ir::kTime) ? copies(c, true, c.in[0].size(0)) : 1;
@@ -229,54 +234,126 @@ at::Tensor restored(const at::Tensor& x, const std::vector<std::int64_t>& order)
 }
 
 at::Tensor softmax(Call& c) {
-  if (c.clean)
+  if (c.node.axes.contains(ir::kPast))
     c.in[0] = mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window,
                          -std::numeric_limits<double>::infinity());
   const std::vector<std::int64_t> order = memory_order(c.in[0], c.forms[0].dim(c.node.axes[0]));
   return restored(at::_softmax(c.in[0].permute(order), -1, false), order);
 }
 
-at::Tensor softmax_grad(const Call& c) {
+at::Tensor softmax_grad(Call& c) {
+  if (c.node.axes.contains(ir::kPast))
+    for (int i = 0; i < 2; ++i)
+      c.in[i] = mask_pairs(std::move(c.in[i]), c.forms[i], *c.sequence, c.window, 0);
   const at::Tensor w = operand(c, 0);
   const std::vector<std::int64_t> order = memory_order(w, c.form.dim(c.node.axes[0]));
   const at::Tensor g = operand(c, 1).expand_as(w).permute(order);
   return restored(at::_softmax_backward_data(g, w.permute(order), -1, w.scalar_type()), order);
 }
 
-// Operands of a contraction over pairs: those outside of the window count nothing. A value that does not depend on t (the past of
-// something) holds no arbitrary numbers, so the other operand's zeros are enough for both.
-void mask_operands(Call& c) {
-  const auto open = [&](int i) { return c.forms[i].axes.contains(ir::kPast); };
-  const auto plain = [&](int i) { return c.in[i].size(1) == 1 && c.sequence->length() > 1; };
-  const std::array<bool, 2> needs = [&] {
-    std::array<bool, 2> out{};
-    for (int i = 0; i < 2; ++i) {
-      const bool other_masks = open(1 - i) && (i == 0 || !open(0) || plain(1));
-      out[i] = open(i) && !(plain(i) && other_masks && (!plain(1 - i) || i == 1));
-    }
-    return out;
-  }();
-  for (int i = 0; i < 2; ++i)
-    if (needs[i]) c.in[i] = mask_pairs(std::move(c.in[i]), c.forms[i], *c.sequence, c.window, 0);
-}
-
 // Contraction by name. Extents of 1 stand for all.
-at::Tensor dot(Call& c) {
+at::Tensor contraction(const Call& c, const at::Tensor& a, const at::Tensor& b) {
   constexpr int kBatch = -1;
-  const AxisList& over = c.node.axes;
-  if ((over.contains(ir::kPast) || c.unpast) && !c.unmasked) mask_operands(c);
+  if (c.chunked)
+    for (const at::Tensor* x : {&a, &b})
+      TORCH_CHECK(at::isfinite(*x).all().item<bool>(), "line ", c.node.line,
+                  ": a recurrence computed in chunks meets a value that is not finite");
   const auto names = [&](const Form& form, bool moved) {
     std::vector<int> out;
     if (form.batch) out.push_back(kBatch);
     for (const AxisId axis : form.axes) out.push_back(moved && axis == ir::kTime ? ir::kPast : axis);
     return out;
   };
-  const std::int64_t batch =
-      std::max(c.forms[0].batch ? c.in[0].size(0) : 1, c.forms[1].batch ? c.in[1].size(0) : 1);
-  const at::Tensor y = contract({c.in[0], names(c.forms[0], false)}, {c.in[1], names(c.forms[1], false)},
-                                names(c.form, c.unpast), c.half);
-  const double factor = over.contains(ir::kTime) ? copies(c, true, batch) : 1;
+  const std::int64_t batch = std::max(c.forms[0].batch ? a.size(0) : 1, c.forms[1].batch ? b.size(0) : 1);
+  const at::Tensor y =
+      contract({a, names(c.forms[0], false)}, {b, names(c.forms[1], false)}, names(c.form, c.unpast), c.half);
+  const double factor = c.node.axes.contains(ir::kTime) ? copies(c, true, batch) : 1;
   return factor == 1 ? y : y * factor;
+}
+
+// A contraction over past positions, or over the t that see them. Where every t sees every s it is one of whole operands; of the other pairs
+// the products are formed, those outside overwritten by 0, and the rest added.
+class PairContraction {
+ public:
+  explicit PairContraction(Call& c)
+      : c_(c), mask_(c.sequence->pairs(c.window)), over_time_(c.unpast || c.node.axes.contains(ir::kTime)) {
+    for (const Form& form : {c.forms[0], c.forms[1]}) {
+      all_.batch = all_.batch || form.batch;
+      for (const AxisId axis : form.axes)
+        if (!all_.axes.contains(axis)) all_.axes.push_back(axis);
+    }
+    std::sort(all_.axes.begin(), all_.axes.end());
+  }
+
+  at::Tensor run() const {
+    std::vector<at::Tensor> parts;
+    if (mask_.shared_from > 0) parts.push_back(masked(0, mask_.shared_from));
+    if (mask_.shared_from < mask_.shared_to) parts.push_back(shared());
+    parts.push_back(masked(mask_.shared_to, c_.sequence->past_length()));
+    if (!c_.unpast) {
+      at::Tensor sum = parts[0];
+      for (std::size_t i = 1; i < parts.size(); ++i) sum = sum + parts[i];
+      return sum;
+    }
+    std::int64_t batch = 1;
+    for (const at::Tensor& part : parts) batch = std::max(batch, part.size(0));
+    for (at::Tensor& part : parts) {
+      std::vector<std::int64_t> sizes = part.sizes().vec();
+      sizes[0] = batch;
+      part = part.expand(sizes);
+    }
+    return at::cat(parts, 1);
+  }
+
+ private:
+  [[nodiscard]] at::Tensor columns(int i, std::int64_t from, std::int64_t to) const {
+    const int dim = c_.forms[i].dim(ir::kPast);
+    return dim < 0 ? c_.in[i] : c_.in[i].narrow(dim, from, to - from);
+  }
+
+  [[nodiscard]] at::Tensor shared() const {
+    std::array<at::Tensor, 2> x{columns(0, mask_.shared_from, mask_.shared_to),
+                                columns(1, mask_.shared_from, mask_.shared_to)};
+    if (over_time_)  // each t counts, also where all are the same
+      for (int i = 0; i < 2; ++i)
+        if (const int dim = c_.forms[i].dim(ir::kTime); dim >= 0) {
+          std::vector<std::int64_t> sizes = x[i].sizes().vec();
+          sizes[static_cast<std::size_t>(dim)] = c_.sequence->length();
+          x[i] = x[i].expand(sizes);
+        }
+    return contraction(c_, x[0], x[1]);
+  }
+
+  [[nodiscard]] at::Tensor masked(std::int64_t from, std::int64_t to) const {
+    const at::Tensor product =
+        align(columns(0, from, to), c_.forms[0], all_) * align(columns(1, from, to), c_.forms[1], all_);
+    at::Tensor outside = mask_.outside.narrow(2, from - mask_.from, to - from);
+    for (int i = 3; i < all_.rank(); ++i) outside = outside.unsqueeze(-1);
+    std::vector<std::int64_t> sizes = product.sizes().vec();
+    sizes[0] = std::max(sizes[0], outside.size(0));
+    sizes[1] = c_.sequence->length();
+    sizes[2] = to - from;
+    AxisList over = c_.node.axes;
+    if (c_.unpast) over.push_back(ir::kTime);
+    std::vector<std::int64_t> dims;
+    for (const AxisId axis : over) dims.push_back(all_.dim(axis));
+    if (!c_.form.batch) dims.push_back(0);
+    const at::Tensor sum = product.expand(sizes).masked_fill(outside, 0).sum(dims);
+    const double factor = c_.node.axes.contains(ir::kTime) ? copies(c_, true, sizes[0]) : 1;
+    return factor == 1 ? sum : sum * factor;
+  }
+
+  const Call& c_;
+  const PairMask& mask_;
+  const bool over_time_;
+  Form all_;
+};
+
+at::Tensor dot(Call& c) {
+  const bool pairs = c.forms[0].axes.contains(ir::kPast) || c.forms[1].axes.contains(ir::kPast);
+  const bool over_pairs =
+      c.unpast || (pairs && (c.node.axes.contains(ir::kPast) || c.node.axes.contains(ir::kTime)));
+  return over_pairs ? PairContraction(c).run() : contraction(c, c.in[0], c.in[1]);
 }
 
 at::Tensor top_k(const Call& c) {
@@ -515,8 +592,7 @@ at::Tensor run_kernel(Call c) {
     case Op::kPast:
       return past(c);
     case Op::kUnpast:
-      return (c.unmasked ? c.in[0] : mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0))
-          .sum(1);
+      return mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0).sum(1);
     case Op::kAfter:
       return c.in[0];
     case Op::kChunk:

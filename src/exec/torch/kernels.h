@@ -20,15 +20,15 @@ struct Call {
   Form form;
   std::int64_t window = 0;  // of the values over past positions among them
   Sequence* sequence = nullptr;
-  bool unpast = false;    // kDot, kMul: the unpast of it, computed at once; `form` is that of the unpast
-  bool unmasked = false;  // sums over pairs need no mask: their operands see to it (Plan::unmasked)
-  bool clean = false;     // kExp of pairs: 0 outside of the window (Plan::clean)
-  bool half = false;      // kDot: in bfloat16
+  bool unpast = false;   // kDot, kMul: the unpast of it, computed at once; `form` is that of the unpast
+  bool chunked = false;  // its time counts chunks (Plan::chunk): operands of contractions must be finite
+  bool half = false;     // kDot: in bfloat16
   at::TensorOptions options;
 };
 
 /// The value of `call.node`. A value over past positions that does not depend on t may have extent 1
-/// along t. Entries of pairs outside of the window are arbitrary, unless `clean`; reductions over past positions leave them out.
+/// along t. Entries of pairs outside of the window are arbitrary; reductions over past positions and over t leave them out: a block of past positions
+/// that every t sees is contracted as it is, of all others the products are overwritten by 0 before they are added.
 /// An operand that nobody else holds may be overwritten. Ops that read something else than their operands (parameters, tokens, inputs,
 /// arguments, scans) are the caller's and refused.
 at::Tensor run_kernel(Call call);

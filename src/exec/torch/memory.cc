@@ -81,7 +81,7 @@ class Account {
       std::int64_t between = 0;
       if (unit.node >= 0) {
         make(unit.node);
-        between = nodes_[at(unit.node)].op == Op::kConvolve ? transforms(unit.node)
+        between = nodes_[at(unit.node)].op == Op::kConvolve ? channels(unit.node)
                   : at_once_[at(unit.node)]                 ? final_states(unit.node)
                                                             : operands_copied(unit.node);
       } else {
@@ -189,20 +189,12 @@ class Account {
     return sum;
   }
 
-  // A convolution holds, for one sequence per thread, its values channel by channel and the transforms of a level (complex, of both
-  // operands or of one and the product, and as numbers again); the filter as a matrix and its transforms; of a filter's adjoint one per sequence.
-  [[nodiscard]] std::int64_t transforms(NodeId id) const {
-    constexpr std::int64_t kValues = 8;
+  // A convolution holds its operands channel by channel; the adjoint of a filter once per sequence.
+  [[nodiscard]] std::int64_t channels(NodeId id) const {
     const Node& node = nodes_[at(id)];
-    std::int64_t widest = 0;
-    for (const ir::Type* type : {&node.type, &nodes_[at(node.in[0])].type, &nodes_[at(node.in[1])].type})
-      widest = std::max(widest, ir::elements(graph_, type->axes));
-    const std::int64_t rows = std::min(threads_, sequences_);
-    std::int64_t sum = kValues * rows * widest * length_;
-    const std::int64_t filter =
-        ir::elements(graph_, node.amount == 2 ? node.type.axes : nodes_[at(node.in[0])].type.axes);
-    sum += filter * (node.amount == 2 ? sequences_ * length_
-                                      : 3 * length_ + 2 * std::int64_t{node.index} * node.index);
+    std::int64_t sum = 0;
+    for (const NodeId in : {node.in[0], node.in[1]}) sum += numbers(nodes_[at(in)].type, 0, varies_[at(in)]);
+    if (node.amount == 2) sum += numbers(node.type, 0);
     return width_ * sum;
   }
 

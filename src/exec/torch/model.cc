@@ -21,6 +21,7 @@
 #include "exec/torch/pair_kernel.h"
 #include "exec/torch/processor.h"
 #include "exec/torch/stepper.h"
+#include "ir/convolve.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 #include "ir/recompute.h"
@@ -114,7 +115,7 @@ ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
     chunks.fused = chunks.fused && at::Device(options.device).is_cpu();  // its kernel runs on the CPU
     out = ir::chunk_scans(out, chunks).graph;
   }
-  if (options.convolutions) out = ir::convolve(out, *options.convolutions);
+  if (options.convolutions && at::Device(options.device).is_cpu()) out = ir::convolve(out);
   return ir::fuse(out);
 }
 

@@ -10,7 +10,6 @@
 #include "base/result.h"
 #include "exec/model.h"
 #include "ir/chunk.h"
-#include "ir/convolve.h"
 
 namespace gabbro::exec::torch {
 
@@ -37,8 +36,8 @@ struct ModelOptions {
   // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
   std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
   bool programs = true;  // steps of all other recurrences without calls of ATen (step_program.h), on the CPU
-  // Sums over the past with weights by distance as convolutions; nullopt: pair by pair.
-  std::optional<ir::ConvolveOptions> convolutions = ir::ConvolveOptions{};
+  bool convolutions =
+      true;  // sums over the past with weights by distance as convolutions, on the CPU; else pair by pair
   std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
   bool recompute =
       false;  // compute activations again for the gradient instead of keeping them (ir/recompute.h)

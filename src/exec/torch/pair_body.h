@@ -14,29 +14,79 @@ namespace {
 // Rows and vectors of a product whose sums stay in registers, at most.
 constexpr int kProductRows = kBytes == 64 ? 8 : 4, kProductVectors = 3;
 
+// The inner indices over which row i of a product sums.
+struct Span {
+  std::int64_t from, to;
+};
+template <class T>
+inline Span inner_of(const PairProduct<T>& p, std::int64_t i) {
+  if (!p.from) return {0, p.inner};
+  const std::int64_t from = std::max<std::int64_t>(p.from[i] - p.first, 0);
+  return {from, std::max(from, std::min<std::int64_t>(p.to[i] - p.first, p.inner))};
+}
+// Those that `rows` rows from i on have in common; empty where there are none.
+template <class T>
+inline Span common_of(const PairProduct<T>& p, std::int64_t i, int rows) {
+  Span out = inner_of(p, i);
+  for (int r = 1; r < rows; ++r) {
+    const Span row = inner_of(p, i + r);
+    out = {std::max(out.from, row.from), std::min(out.to, row.to)};
+  }
+  return {out.from, std::max(out.from, out.to)};
+}
+
+// Each row sums in the order of its inner indices: those before the common ones, the common ones, those behind them.
 template <int kRows, int kVectors, class T>
-inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j) {
+inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j, const Span& common) {
   using L = Lanes<T>;
   typename L::Vector sum[kRows][kVectors];
-  const T* a = p.a + i * p.a_row;
-  const T* b = p.b + j;
-  T* c = p.c + i * p.c_row + j;
+  const T* const a = p.a + i * p.a_row;
+  const T* const b = p.b + j;
+  T* const c = p.c + i * p.c_row + j;
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v)
       sum[r][v] = p.adds ? L::load(c + r * p.c_row + v * L::kCount) : typename L::Vector{};
-  for (std::int64_t k = 0; k < p.inner; ++k, a += p.a_inner, b += p.b_inner) {
+  const auto row_alone = [&](int r, std::int64_t from, std::int64_t to) {
+    for (std::int64_t k = from; k < to; ++k)
+      for (int v = 0; v < kVectors; ++v)
+        sum[r][v] += a[r * p.a_row + k * p.a_inner] * L::load(b + k * p.b_inner + v * L::kCount);
+  };
+  if (p.from)
+    for (int r = 0; r < kRows; ++r) {
+      const Span own = inner_of(p, i + r);
+      row_alone(r, own.from, std::min(common.from, own.to));
+    }
+  for (std::int64_t k = common.from; k < common.to; ++k) {
     typename L::Vector row[kVectors];
-    for (int v = 0; v < kVectors; ++v) row[v] = L::load(b + v * L::kCount);
+    for (int v = 0; v < kVectors; ++v) row[v] = L::load(b + k * p.b_inner + v * L::kCount);
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sum[r][v] += a[r * p.a_row] * row[v];
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += a[r * p.a_row + k * p.a_inner] * row[v];
   }
+  if (p.from)
+    for (int r = 0; r < kRows; ++r) {
+      const Span own = inner_of(p, i + r);
+      row_alone(r, std::max(common.to, own.from), own.to);
+    }
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v) L::store(c + r * p.c_row + v * L::kCount, sum[r][v]);
 }
 
+// Rows that have nothing in common, such as those of two documents, are computed in smaller tiles.
+template <int kRows, int kVectors, class T>
+inline void product_tiles(const PairProduct<T>& p, std::int64_t i, std::int64_t j) {
+  const Span common = common_of(p, i, kRows);
+  if constexpr (kRows > 1)
+    if (common.from == common.to && p.inner > 0) {
+      product_tiles<kRows / 2, kVectors>(p, i, j);
+      product_tiles<kRows / 2, kVectors>(p, i + kRows / 2, j);
+      return;
+    }
+  product_tile<kRows, kVectors>(p, i, j, common);
+}
+
 template <int kRows, int kVectors, class T>
 inline void product_rows(const PairProduct<T>& p, std::int64_t i, std::int64_t j) {
-  for (; i + kRows <= p.rows; i += kRows) product_tile<kRows, kVectors>(p, i, j);
+  for (; i + kRows <= p.rows; i += kRows) product_tiles<kRows, kVectors>(p, i, j);
   if constexpr (kRows > 1)
     if (i < p.rows) product_rows<kRows / 2, kVectors>(p, i, j);
 }
@@ -50,12 +100,11 @@ inline void product_columns(const PairProduct<T>& p, std::int64_t j) {
     if (j < columns) product_columns<kVectors - 1>(p, j);
 }
 
-// What of a row is inside, from and to multiples of kPairAlign.
-struct Span {
-  std::int64_t from, to;
-};
-inline Span span_of(const PairRows& rows, std::int64_t t) {
-  return {rows.from[t] / kPairAlign * kPairAlign, aligned(rows.to[t])};
+// f(k, whole) for the groups of kPairAlign values from k on that hold some of [from, to); `whole`: all of a group.
+template <class F>
+inline void for_each_group(std::int64_t from, std::int64_t to, const F& f) {
+  for (std::int64_t k = from / kPairAlign * kPairAlign; k < to; k += kPairAlign)
+    f(k, from <= k && k + kPairAlign <= to);
 }
 
 template <class T>
@@ -67,52 +116,131 @@ inline T largest(const T* x, std::int64_t n) {
   return *std::max_element(chains, chains + kPairAlign);
 }
 
-// The same; not a number where one of them is none.
+// The largest of x[from, to); NaN where one of them is.
 template <class T>
-inline T largest_number(const T* x, std::int64_t n) {
-  T sum = 0;  // of nothing but 0 and what is not a number
-  for (std::int64_t k = 0; k < n; ++k) sum += std::isnan(x[k]) ? x[k] : T(0);
-  return std::isnan(sum) ? sum : largest(x, n);
+inline T maximum_of(const T* x, std::int64_t from, std::int64_t to) {
+  T chains[kPairAlign], nan = 0;  // a sum of nothing but 0 and NaN
+  std::fill_n(chains, kPairAlign, -std::numeric_limits<T>::infinity());
+  for_each_group(from, to, [&](std::int64_t k, bool whole) {
+    const std::int64_t first = whole ? 0 : std::max<std::int64_t>(from - k, 0),
+                       end = whole ? kPairAlign : std::min(to - k, kPairAlign);
+    for (std::int64_t c = first; c < end; ++c) {
+      nan += std::isnan(x[k + c]) ? x[k + c] : T(0);
+      chains[c] = chains[c] > x[k + c] ? chains[c] : x[k + c];
+    }
+  });
+  return std::isnan(nan) ? nan : *std::max_element(chains, chains + kPairAlign);
 }
 
-// Sums of numbers that lie at the same place of kPairAlign, then of these: the order does not depend on where the row begins.
+// The sum of a[k], or of a[k] b[k], over [from, to). Values at the same place of kPairAlign are added first, then these: the order does not
+// depend on where the row begins.
 template <bool kDot, class T>
-inline T sum_of(const T* a, const T* b, std::int64_t n) {
+inline T sum_of(const T* a, const T* b, std::int64_t from, std::int64_t to) {
   using L = Lanes<T>;
   constexpr int kChains = static_cast<int>(kPairAlign) / L::kCount;
   typename L::Vector sum[kChains] = {};
-  for (std::int64_t k = 0; k < n; k += kPairAlign)
+  for_each_group(from, to, [&](std::int64_t k, bool whole) {
     for (int c = 0; c < kChains; ++c) {
       const std::int64_t at = k + c * L::kCount;
-      sum[c] += kDot ? L::load(a + at) * L::load(b + at) : L::load(a + at);
+      const typename L::Vector x = kDot ? L::load(a + at) * L::load(b + at) : L::load(a + at);
+      sum[c] += whole ? x : L::inside(x, from - at, to - at);
     }
+  });
   for (int c = 1; c < kChains; ++c) sum[0] += sum[c];
   return L::sum(sum[0]);
 }
 
-// x = value in [begin, end) but for [from, to).
+// y[k] += x[k], or w x[k], over [from, to).
 template <class T>
-inline void fill_around(T* x, std::int64_t begin, std::int64_t from, std::int64_t to, std::int64_t end,
-                        T value) {
-  std::fill(x + begin, x + from, value);
-  std::fill(x + to, x + end, value);
+inline void add_row(T* y, const T* x, const T* w, std::int64_t from, std::int64_t to) {
+  using L = Lanes<T>;
+  for_each_group(from, to, [&](std::int64_t k, bool whole) {
+    for (std::int64_t at = k; at < k + kPairAlign; at += L::kCount) {
+      const typename L::Vector v = w ? *w * L::load(x + at) : L::load(x + at);
+      L::store(y + at, L::load(y + at) + (whole ? v : L::inside(v, from - at, to - at)));
+    }
+  });
 }
 
 template <class T>
 inline void softmax_row(T* __restrict y, const T* x, std::int64_t n) {
   const T top = largest(x, n);
   for (std::int64_t k = 0; k < n; ++k) y[k] = exponential(x[k] - top);
-  const T share = T(1) / sum_of<false>(y, y, n);
+  const T share = T(1) / sum_of<false>(y, y, 0, n);
   for (std::int64_t k = 0; k < n; ++k) y[k] *= share;
 }
 
 template <class T>
 void softmax_rows(const PairRows& rows, T* y, T* x) {
   for (std::int64_t t = 0; t < rows.count; ++t, y += rows.row, x += rows.row) {
-    const Span s = span_of(rows, t);
-    fill_around(x, s.from, rows.from[t], rows.to[t], s.to, -std::numeric_limits<T>::infinity());
-    fill_around(y, rows.begin, s.from, s.to, rows.end, T(0));
-    softmax_row(y + s.from, x + s.from, s.to - s.from);
+    const std::int64_t from = rows.from[t] / kPairAlign * kPairAlign, to = aligned(rows.to[t]);
+    std::fill(x + from, x + rows.from[t], -std::numeric_limits<T>::infinity());
+    std::fill(x + rows.to[t], x + to, -std::numeric_limits<T>::infinity());
+    softmax_row(y + from, x + from, to - from);
+  }
+}
+
+template <class T>
+void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
+  for (std::int64_t t = 0; t < rows.count; ++t, y += rows.row, w += rows.row, g += rows.row) {
+    const T mean = sum_of<true>(w, g, rows.from[t], rows.to[t]);
+    T* __restrict out = y;
+    for (std::int64_t k = rows.from[t]; k < rows.to[t]; ++k) out[k] = w[k] * (g[k] - mean);
+  }
+}
+
+// Four distances at a time, so that y is read and written once for all of them.
+constexpr std::int64_t kDistances = 4;
+
+template <class T>
+void convolve_row(T* __restrict y, const T* __restrict f, const T* __restrict u, std::int64_t n) {
+  std::int64_t l = 0;
+  for (; l + kDistances <= n; l += kDistances) {
+    for (std::int64_t t = l; t < l + kDistances - 1; ++t)
+      for (std::int64_t j = l; j <= t; ++j) y[t] += f[j] * u[t - j];
+    const T f0 = f[l], f1 = f[l + 1], f2 = f[l + 2], f3 = f[l + 3];
+    const T* const from = u - l;
+    for (std::int64_t t = l + kDistances - 1; t < n; ++t) {
+      T sum = y[t] + f0 * from[t];
+      sum += f1 * from[t - 1];
+      sum += f2 * from[t - 2];
+      y[t] = sum + f3 * from[t - 3];
+    }
+  }
+  for (; l < n; ++l)
+    for (std::int64_t t = l; t < n; ++t) y[t] += f[l] * u[t - l];
+}
+
+template <class T>
+void correlate_row(T* __restrict y, const T* __restrict f, const T* __restrict u, std::int64_t n) {
+  std::int64_t l = 0;
+  for (; l + kDistances <= n; l += kDistances) {
+    const T f0 = f[l], f1 = f[l + 1], f2 = f[l + 2], f3 = f[l + 3];
+    const T* const from = u + l;
+    const std::int64_t most = n - l - kDistances + 1;
+    for (std::int64_t s = 0; s < most; ++s) {
+      T sum = y[s] + f0 * from[s];
+      sum += f1 * from[s + 1];
+      sum += f2 * from[s + 2];
+      y[s] = sum + f3 * from[s + 3];
+    }
+    for (std::int64_t s = most; s < n - l; ++s)
+      for (std::int64_t j = l; j < n - s; ++j) y[s] += f[j] * u[s + j];
+  }
+  for (; l < n; ++l)
+    for (std::int64_t s = 0; s < n - l; ++s) y[s] += f[l] * u[s + l];
+}
+
+template <class T>
+void lag_products_row(T* y, const T* u, const T* g, std::int64_t n) {
+  using L = Lanes<T>;
+  for (std::int64_t l = 0; l < n; ++l) {
+    typename L::Vector sums = {};
+    std::int64_t s = 0;
+    for (; s + L::kCount <= n - l; s += L::kCount) sums += L::load(u + s) * L::load(g + l + s);
+    T sum = L::sum(sums);
+    for (; s < n - l; ++s) sum += u[s] * g[l + s];
+    y[l] += sum;
   }
 }
 
@@ -124,7 +252,7 @@ inline T cross_entropy_row(T* __restrict x, std::int64_t width, std::int64_t tar
   for (std::int64_t k = whole; k < width; ++k) top = top > x[k] ? top : x[k];
   const T chosen = x[target] - top;
   for (std::int64_t k = 0; k < width; ++k) x[k] = exponential(x[k] - top);
-  T sum = sum_of<false>(x, x, whole);
+  T sum = sum_of<false>(x, x, 0, whole);
   for (std::int64_t k = whole; k < width; ++k) sum += x[k];
   const T share = scale / sum;
   for (std::int64_t k = 0; k < width; ++k) x[k] *= share;
@@ -132,43 +260,34 @@ inline T cross_entropy_row(T* __restrict x, std::int64_t width, std::int64_t tar
   return std::log(sum) - chosen;
 }
 
-template <class T>
-void softmax_grad_rows(const PairRows& rows, T* y, const T* w, const T* g) {
-  for (std::int64_t t = 0; t < rows.count; ++t, y += rows.row, w += rows.row, g += rows.row) {
-    const Span s = span_of(rows, t);
-    const T mean = sum_of<true>(w + s.from, g + s.from, s.to - s.from);
-    fill_around(y, rows.begin, s.from, s.to, rows.end, T(0));
-    T* __restrict out = y;
-    for (std::int64_t k = s.from; k < s.to; ++k) out[k] = w[k] * (g[k] - mean);
-  }
-}
-
 }  // namespace
 
-#define GABBRO_PAIR_KERNELS_OF(T)                                                           \
-  void multiply(const PairProduct<T>& task) { product_columns<kProductVectors>(task, 0); }  \
-  void fill_outside(const PairRows& rows, T* x, T value) {                                  \
-    for (std::int64_t t = 0; t < rows.count; ++t)                                           \
-      fill_around(x + t * rows.row, rows.begin, rows.from[t], rows.to[t], rows.end, value); \
-  }                                                                                         \
-  void softmax(const PairRows& rows, T* y, T* x) { softmax_rows(rows, y, x); }              \
-  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g) {                   \
-    softmax_grad_rows(rows, y, w, g);                                                       \
-  }                                                                                         \
-  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row) {   \
-    const std::int64_t n = rows.end - rows.begin;                                           \
-    a += rows.begin;                                                                        \
-    for (std::int64_t t = 0; t < rows.count; ++t, a += rows.row)                            \
-      y[t] = b ? sum_of<true>(a, b + rows.begin + t * b_row, n) : sum_of<false>(a, a, n);   \
-  }                                                                                         \
-  void row_largest(const PairRows& rows, T* y, const T* x) {                                \
-    for (std::int64_t t = 0; t < rows.count; ++t)                                           \
-      y[t] = largest_number(x + rows.begin + t * rows.row, rows.end - rows.begin);          \
-  }                                                                                         \
-  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,  \
-                     std::int64_t width, T scale) {                                         \
-    for (std::int64_t r = 0; r < rows; ++r)                                                 \
-      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);          \
+#define GABBRO_PAIR_KERNELS_OF(T)                                                                   \
+  void multiply(const PairProduct<T>& task) { product_columns<kProductVectors>(task, 0); }          \
+  void softmax(const PairRows& rows, T* y, T* x) { softmax_rows(rows, y, x); }                      \
+  void softmax_grad(const PairRows& rows, T* y, const T* w, const T* g) {                           \
+    softmax_grad_rows(rows, y, w, g);                                                               \
+  }                                                                                                 \
+  void row_sums(const PairRows& rows, T* y, const T* a, const T* b, std::int64_t b_row) {           \
+    for (std::int64_t t = 0; t < rows.count; ++t, a += rows.row)                                    \
+      y[t] = b ? sum_of<true>(a, b + t * b_row, rows.from[t], rows.to[t])                           \
+               : sum_of<false>(a, a, rows.from[t], rows.to[t]);                                     \
+  }                                                                                                 \
+  void row_maxima(const PairRows& rows, T* y, const T* x) {                                         \
+    for (std::int64_t t = 0; t < rows.count; ++t)                                                   \
+      y[t] = maximum_of(x + t * rows.row, rows.from[t], rows.to[t]);                                \
+  }                                                                                                 \
+  void column_sums(const PairRows& rows, T* y, const T* x, const T* w) {                            \
+    for (std::int64_t t = 0; t < rows.count; ++t)                                                   \
+      add_row(y, x + t * rows.row, w ? w + t : nullptr, rows.from[t], rows.to[t]);                  \
+  }                                                                                                 \
+  void convolve(T* y, const T* f, const T* u, std::int64_t n) { convolve_row(y, f, u, n); }         \
+  void correlate(T* y, const T* f, const T* u, std::int64_t n) { correlate_row(y, f, u, n); }       \
+  void lag_products(T* y, const T* u, const T* g, std::int64_t n) { lag_products_row(y, u, g, n); } \
+  void cross_entropy(T* losses, T* logits, const std::int64_t* targets, std::int64_t rows,          \
+                     std::int64_t width, T scale) {                                                 \
+    for (std::int64_t r = 0; r < rows; ++r)                                                         \
+      losses[r] = cross_entropy_row(logits + r * width, width, targets[r], scale);                  \
   }
 GABBRO_PAIR_KERNELS_OF(float)
 GABBRO_PAIR_KERNELS_OF(double)

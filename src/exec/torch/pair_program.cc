@@ -2,7 +2,6 @@
 #include "exec/torch/pair_program.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <set>
 
@@ -21,8 +20,6 @@ namespace {
 
 // How often heads may compute what is the same for some of them.
 constexpr std::int64_t kRepeats = 16;
-
-constexpr double kAnything = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 
@@ -143,14 +140,14 @@ class PairProgram::Maker {
 
   int fresh(Shape s, bool whole, std::int64_t width = 1) {
     out_.arrays_.push_back({.shape = s, .width = width, .whole = whole});
-    outside_.push_back(kAnything);
     return static_cast<int>(out_.arrays_.size()) - 1;
   }
   int emit(Pass pass) {
     const std::size_t at = out_.passes_.size();
     for (const int in : pass.in)
       if (in >= 0) array(in).read = at;
-    if (Array& made = array(pass.out); pass.what != What::kFill) made.made = made.read = at;
+    Array& made = array(pass.out);
+    made.made = made.read = at;
     out_.passes_.push_back(pass);
     return pass.out;
   }
@@ -190,14 +187,6 @@ class PairProgram::Maker {
     const int out = fresh(s, s == Shape::kPast || s == Shape::kNumber, width);
     return emit({.what = What::kPointwise, .out = out, .in = in, .code = code, .value = number});
   }
-  // Pairs with that number outside.
-  int filled(int pairs, double number) {
-    if (double& outside = outside_[static_cast<std::size_t>(pairs)]; outside != number) {
-      emit({.what = What::kFill, .out = pairs, .in = {pairs, -1, -1}, .value = number});
-      outside = number;
-    }
-    return pairs;
-  }
 
   bool is(NodeId id, int array) {
     values_[id] = array;
@@ -235,35 +224,25 @@ class PairProgram::Maker {
       case Op::kSum: {
         if (!n.axes.contains(ir::kPast)) return false;
         const std::optional<int> x = pairs(n.in[0]);
-        return x && sums(id,
-                         emit({.what = What::kSum,
-                               .out = fresh(Shape::kRow, false),
-                               .in = {filled(*x, 0), -1, -1}}),
+        return x && sums(id, emit({.what = What::kSum, .out = fresh(Shape::kRow, false), .in = {*x, -1, -1}}),
                          n.axes);
       }
       case Op::kMaxOver: {
         const std::optional<int> x = n.axes == AxisList{ir::kPast} ? pairs(n.in[0]) : std::nullopt;
-        return x && is(id, emit({.what = What::kLargest,
-                                 .out = fresh(Shape::kRow, false),
-                                 .in = {filled(*x, -std::numeric_limits<double>::infinity()), -1, -1}}));
+        return x &&
+               is(id, emit({.what = What::kMaximum, .out = fresh(Shape::kRow, false), .in = {*x, -1, -1}}));
       }
       case Op::kSoftmax: {
         const std::optional<int> x = n.axes == AxisList{ir::kPast} ? pairs(n.in[0]) : std::nullopt;
-        if (!x) return false;
-        const int y = emit({.what = What::kSoftmax, .out = fresh(Shape::kPairs, false), .in = {*x, -1, -1}});
-        outside_[static_cast<std::size_t>(*x)] = kAnything;
-        outside_[static_cast<std::size_t>(y)] = 0;
-        return is(id, y);
+        return x &&
+               is(id, emit({.what = What::kSoftmax, .out = fresh(Shape::kPairs, false), .in = {*x, -1, -1}}));
       }
       case Op::kSoftmaxGrad: {
         if (n.axes != AxisList{ir::kPast}) return false;
         const std::optional<int> w = pairs(n.in[0]), g = pairs(n.in[1]);
-        if (!w || !g) return false;
-        const int y = emit({.what = What::kSoftmaxGrad,
-                            .out = fresh(Shape::kPairs, false),
-                            .in = {filled(*w, 0), filled(*g, 0), -1}});
-        outside_[static_cast<std::size_t>(y)] = 0;
-        return is(id, y);
+        return w && g &&
+               is(id,
+                  emit({.what = What::kSoftmaxGrad, .out = fresh(Shape::kPairs, false), .in = {*w, *g, -1}}));
       }
       case Op::kDot:
         return dot(id);
@@ -328,17 +307,17 @@ class PairProgram::Maker {
           n.axes.contains(ir::kTime) || !others(reduced).empty())
         return false;
       const int y = fresh(Shape::kRows, false, ir::elements(graph_, width));
-      emit({.what = What::kCombine, .out = y, .in = {filled(*x, 0), read(b, Shape::kPasts), -1}});
+      emit({.what = What::kCombine, .out = y, .in = {*x, read(b, Shape::kPasts), -1}});
       return reduced.empty() ? is(id, y) : leaves(id, y, reduced);
     }
-    // Past values that are made here can be anything beyond the last position; those that are read are 0 there.
     const bool together = type(b).past();
-    const std::optional<int> first = pairs(a), second = together && !reads_.contains(b) ? pairs(b) : value(b);
+    const std::optional<int> first = pairs(a);
+    std::optional<int> second = value(b);
+    if (together && second && shape(*second) != Shape::kPast) second = pairs(b);
     if (!first || !second) return false;
-    const int other = shape(*second) == Shape::kPairs ? filled(*second, 0) : *second;
     int sum = fresh(Shape::kRow, false);
-    emit({.what = What::kSum, .out = sum, .in = {filled(*first, 0), together ? other : -1, -1}});
-    if (!together) sum = pointwise(Shape::kRow, Code::kMultiply, {sum, other, -1});
+    emit({.what = What::kSum, .out = sum, .in = {*first, together ? *second : -1, -1}});
+    if (!together) sum = pointwise(Shape::kRow, Code::kMultiply, {sum, *second, -1});
     return sums(id, sum, n.axes);
   }
 
@@ -358,7 +337,7 @@ class PairProgram::Maker {
       const std::optional<int> x = pairs(node(id).in[0]);
       if (!x) return false;
       const int sum = fresh(Shape::kPast, /*whole=*/true);
-      return leaves(id, emit({.what = What::kSpread, .out = sum, .in = {filled(*x, 0), -1, -1}}), {});
+      return leaves(id, emit({.what = What::kSpread, .out = sum, .in = {*x, -1, -1}}), {});
     }
     const AxisList more = others(type(id).axes);
     const bool matrix = !more.empty();
@@ -373,7 +352,7 @@ class PairProgram::Maker {
       const NodeId a = product.in[swapped ? 1 : 0], b = product.in[swapped ? 0 : 1];
       const std::optional<int> x = pairs(a), row = matrix ? rows(b) : value(b);
       if (!x || !row || others(type(b).axes) != more || (!matrix && shape(*row) != Shape::kRow)) return false;
-      emit({.what = What::kSpread, .out = sum, .in = {filled(*x, 0), *row, -1}});
+      emit({.what = What::kSpread, .out = sum, .in = {*x, *row, -1}});
     }
     return leaves(id, sum, *reduced);
   }
@@ -404,7 +383,6 @@ class PairProgram::Maker {
   std::map<NodeId, std::pair<int, AxisList>> results_;  // and the axes of heads that they are summed over
   std::map<NodeId, int> spelled_;
   std::map<std::pair<NodeId, Shape>, int> read_as_;
-  std::vector<double> outside_;  // by array: what its pairs outside of the window hold
 };
 
 std::optional<PairProgram> PairProgram::make(const ir::Graph& graph, const std::vector<Node>& nodes,

@@ -45,11 +45,10 @@ class PairProgram {
     enum class What : std::uint8_t {
       kPointwise,
       kLag,
-      kFill,  // in[0], outside
       kSoftmax,
       kSoftmaxGrad,
       kSum,  // over s: of in[0], or of in[0] in[1]
-      kLargest,
+      kMaximum,
       kRowProduct,  // of two [t, other], over the other axes
       kTotal,       // out + the sum over t of in[0]
       kScores,      // [t, s] from [t, other], [other, s]

@@ -110,7 +110,9 @@ class PairProgram::Run {
           head(static_cast<std::size_t>(run.p_.heads_.size()), 0),
           packed(run.reads_.size(), nullptr),
           from(static_cast<std::size_t>(run.length_)),
-          to(static_cast<std::size_t>(run.length_)) {
+          to(from),
+          since(from),
+          until(from) {
       const std::int64_t* in_document = run.position_.template const_data_ptr<std::int64_t>() +
                                         (run.position_.size(0) > 1 ? row * run.length_ : 0);
       for (std::int64_t t = 0; t < run.length_; ++t) {
@@ -118,13 +120,19 @@ class PairProgram::Run {
         from[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(first);
         to[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(t + 1);
       }
+      for (std::int64_t s = 0, t = 0; s < run.length_; ++s) {  // both rise
+        while (t < run.length_ && from[static_cast<std::size_t>(t)] <= s) ++t;
+        since[static_cast<std::size_t>(s)] = static_cast<std::int32_t>(s);
+        until[static_cast<std::size_t>(s)] = static_cast<std::int32_t>(t);
+      }
     }
     std::int64_t sequence;
     Scratch<T> memory;
     std::vector<std::int64_t> head;
-    std::vector<const T*> packed;  // by read: what its array holds
-    std::vector<std::int32_t> from, to;
-    std::int64_t begin = 0, count = 0;  // the block's positions
+    std::vector<const T*> packed;            // by read: what its array holds
+    std::vector<std::int32_t> from, to;      // by position: what it sees
+    std::vector<std::int32_t> since, until;  // by position: by which it is seen
+    std::int64_t begin = 0, count = 0;       // the block's positions
     PairRows rows;
   };
 
@@ -336,8 +344,6 @@ class PairProgram::Run {
           for (std::int64_t s = r.begin; s < r.end; ++s)
             out[t * padded_ + s] = static_cast<T>(w.begin + t - s);
         return;
-      case What::kFill:
-        return GABBRO_BEST(pair, fill_outside, r, out, static_cast<T>(pass.value));
       case What::kSoftmax:
         return GABBRO_BEST(pair, softmax, r, out, in(0));
       case What::kSoftmaxGrad:
@@ -346,8 +352,8 @@ class PairProgram::Run {
         const std::int64_t other = pass.in[1] >= 0 && array(pass.in[1]).shape == Shape::kPairs ? padded_ : 0;
         return GABBRO_BEST(pair, row_sums, r, out, in(0), in(1), other);
       }
-      case What::kLargest:
-        return GABBRO_BEST(pair, row_largest, r, out, in(0));
+      case What::kMaximum:
+        return GABBRO_BEST(pair, row_maxima, r, out, in(0));
       case What::kRowProduct: {
         const std::int64_t width = array(pass.in[0]).width, a = line(pass.in[0]), b = line(pass.in[1]);
         for (std::int64_t t = 0; t < r.count; ++t) {
@@ -385,7 +391,10 @@ class PairProgram::Run {
                     .b_inner = line(pass.in[1]),
                     .rows = std::min(kPairAlign, r.count - t),
                     .columns = array(pass.out).width,
-                    .inner = seen(r, t) - r.begin});
+                    .inner = seen(r, t) - r.begin,
+                    .from = r.from + t,
+                    .to = r.to + t,
+                    .first = r.begin});
         return;
       case What::kSpread:
         return spread(w, pass);
@@ -401,40 +410,30 @@ class PairProgram::Run {
     const PairRows& r = w.rows;
     T* const out = data(w, pass.out);
     const T* const pairs = data(w, pass.in[0]);
-    if (array(pass.out).shape == Shape::kPasts) {
-      const std::int64_t line = aligned(array(pass.out).width);
-      // Positions of the block itself are seen only from themselves on.
-      const auto add = [&](std::int64_t s, std::int64_t end, std::int64_t t) {
-        multiply({.c = out + s * line,
-                  .c_row = line,
-                  .a = pairs + t * padded_ + s,
-                  .a_row = 1,
-                  .a_inner = padded_,
-                  .b = rows(w, pass.in[1]) + t * line,
-                  .b_inner = line,
-                  .rows = end - s,
-                  .columns = array(pass.out).width,
-                  .inner = r.count - t,
-                  .adds = true});
-      };
-      if (r.begin < w.begin) add(r.begin, w.begin, 0);
-      const std::int64_t end = w.begin + r.count;
-      for (std::int64_t s = std::max(r.begin, w.begin); s < end; s += kPairAlign)
-        add(s, std::min(s + kPairAlign, end), s - w.begin);
-      return;
-    }
-    static constexpr T kOne = 1;
-    multiply({.c = out + r.begin,
-              .c_row = 0,
-              .a = pass.in[1] >= 0 ? rows(w, pass.in[1]) : &kOne,
-              .a_row = 0,
-              .a_inner = pass.in[1] >= 0 ? 1 : 0,
-              .b = pairs + r.begin,
-              .b_inner = padded_,
-              .rows = 1,
-              .columns = r.end - r.begin,
-              .inner = r.count,
-              .adds = true});
+    if (array(pass.out).shape != Shape::kPasts)
+      return GABBRO_BEST(pair, column_sums, r, out, pairs,
+                         pass.in[1] >= 0 ? rows(w, pass.in[1]) : static_cast<const T*>(nullptr));
+    const std::int64_t line = aligned(array(pass.out).width), end = w.begin + r.count;
+    const auto add = [&](std::int64_t s, std::int64_t until, std::int64_t t) {
+      multiply({.c = out + s * line,
+                .c_row = line,
+                .a = pairs + t * padded_ + s,
+                .a_row = 1,
+                .a_inner = padded_,
+                .b = rows(w, pass.in[1]) + t * line,
+                .b_inner = line,
+                .rows = until - s,
+                .columns = array(pass.out).width,
+                .inner = r.count - t,
+                .adds = true,
+                .from = w.since.data() + s,
+                .to = w.until.data() + s,
+                .first = w.begin + t});
+    };
+    if (r.begin < w.begin) add(r.begin, w.begin, 0);
+    // Positions of the block itself are seen only from themselves on.
+    for (std::int64_t s = std::max(r.begin, w.begin); s < end; s += kPairAlign)
+      add(s, std::min(s + kPairAlign, end), s - w.begin);
   }
 
   static void multiply(const PairProduct<T>& product) { GABBRO_BEST(pair, multiply, product); }

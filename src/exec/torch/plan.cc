@@ -58,7 +58,6 @@ class Planner {
     for (const auto& [level, list] : members) components(level, list);
     find_exits();
     order();
-    find_clean();
     return std::move(plan_);
   }
 
@@ -291,68 +290,6 @@ class Planner {
              std::tie(std::get<0>(b), std::get<1>(b), std::get<2>(b));
     });
     for (const auto& key : keys) plan_.units.push_back(std::get<3>(key));
-  }
-
-  // What is 0 outside of the window, and what is at least finite there when its operands are.
-  void find_clean() {
-    std::vector<bool>& clean = plan_.clean;
-    std::vector<bool> tame(nodes_.size(), true);
-    std::vector<bool> plain(nodes_.size(), false);  // the same for every t: holds no arbitrary numbers
-    clean.assign(nodes_.size(), false);
-    for (NodeId id = 0; id < count(); ++id) {
-      if (!live_[at(id)] || !type(id).past()) continue;
-      const Node& node = nodes_[at(id)];
-      // A softmax over past positions has another set of them for every t, whatever it is of.
-      bool all_tame = true, all_plain = node.op != Op::kLag && node.op != Op::kSoftmax;
-      operands(id, [&](NodeId in) {
-        all_tame = all_tame && tame[at(in)];
-        all_plain = all_plain && (plain[at(in)] || !type(in).time());
-      });
-      plain[at(id)] = node.op == Op::kPast || all_plain;
-      if (plain[at(id)]) continue;
-      const auto is_clean = [&](int i) { return node.in[i] >= 0 && clean[at(node.in[i])]; };
-      switch (node.op) {
-        case Op::kExp:
-          clean[at(id)] = true;  // its kernel sees to it
-          break;
-        case Op::kSoftmax:
-          clean[at(id)] = node.axes.contains(ir::kPast);
-          break;
-        case Op::kSoftmaxGrad:
-          clean[at(id)] = is_clean(0) && all_tame;
-          break;
-        case Op::kMul:
-          clean[at(id)] = (is_clean(0) || is_clean(1)) && all_tame;
-          break;
-        case Op::kAdd:
-          clean[at(id)] = is_clean(0) && is_clean(1);
-          break;
-        case Op::kSum:
-        case Op::kRename:
-        case Op::kSplit:
-        case Op::kMerge:
-        case Op::kSlice:
-        case Op::kPad:
-        case Op::kDetach:
-          clean[at(id)] = is_clean(0);
-          break;
-        default:
-          break;
-      }
-      const bool wild = node.op == Op::kRecip || node.op == Op::kPow || node.op == Op::kLog ||
-                        node.op == Op::kSqrt || node.op == Op::kExp;
-      tame[at(id)] = clean[at(id)] || (all_tame && !wild);
-    }
-    plan_.unmasked.assign(nodes_.size(), false);
-    for (NodeId id = 0; id < count(); ++id) {
-      if (!live_[at(id)]) continue;
-      bool any = false, all_tame = true;
-      operands(id, [&](NodeId in) {
-        any = any || clean[at(in)];
-        all_tame = all_tame && tame[at(in)];
-      });
-      plan_.unmasked[at(id)] = any && all_tame;
-    }
   }
 
   const ir::Graph& graph_;

@@ -34,8 +34,6 @@ struct Plan {
   std::vector<Region> regions;
   std::vector<std::int64_t>
       chunk;  // per node: 0 where its time counts positions, else the size of the chunks it counts
-  std::vector<bool> clean;     // per node over pairs: it is 0 outside of the window
-  std::vector<bool> unmasked;  // per node: a product or sum of its operands over pairs needs no mask
 };
 
 /// Input number `input` is made from the value of node `reads`.

@@ -67,8 +67,10 @@ void Body::prepare_regions() {
       if (type.past() == region.pairs && !s.skipped[i])
         s.block = std::max(s.block, ir::elements(graph_, type.axes));
     }
-    assembled_.push_back(settings_.device.is_cpu() ? RegionProgram::make(graph_, nodes_, region)
-                                                   : std::nullopt);
+    // Contractions within chunks have masked operands, which the kernels of calls look at.
+    assembled_.push_back(settings_.device.is_cpu() && region.chunk == 0
+                             ? RegionProgram::make(graph_, nodes_, region)
+                             : std::nullopt);
     over_pairs_.push_back(settings_.device.is_cpu() ? PairProgram::make(graph_, nodes_, region)
                                                     : std::nullopt);
     // The last readers, counted from the end; a product computed by its unpast is read there.
@@ -169,8 +171,12 @@ void Body::run_region(int index, const Sources& sources) {
   const auto run_rows = [&](std::int64_t from, std::int64_t to) {
     const c10::InferenceMode no_autograd;  // it is the thread's
     for (std::int64_t task = from; task < to; ++task)
-      for (std::int64_t begin = 0; begin < length; begin += work.length)
-        run_block(work, task * work.rows, begin);
+      for (std::int64_t begin = 0, end = 0; begin < length; begin = end) {
+        end = std::min(begin + work.length, length);
+        // A block of one document has columns that all its positions see.
+        if (work.rows == 1 && region.pairs) end = sequence.document_end(task, begin, end);
+        run_block(work, task * work.rows, begin, end);
+      }
   };
   const std::int64_t tasks = (batch + work.rows - 1) / work.rows;
   if (cpu && tasks > 1)
@@ -191,10 +197,9 @@ void Body::run_region(int index, const Sources& sources) {
   }
 }
 
-void Body::run_block(Work& work, std::int64_t row, std::int64_t begin) const {
+void Body::run_block(Work& work, std::int64_t row, std::int64_t begin, std::int64_t end) const {
   const Region& region = work.region;
   const Slots& slots = work.slots;
-  const std::int64_t end = std::min(begin + work.length, work.sequence.length());
   Sequence block = work.sequence.block(row, work.rows, begin, end, slots.window);
   std::vector<at::Tensor> values(region.nodes.size() + region.reads.size());
   for (std::size_t i = 0; i < region.reads.size(); ++i) {
@@ -219,8 +224,7 @@ void Body::run_block(Work& work, std::int64_t row, std::int64_t begin) const {
     call.form = forms_[region.nodes[i]];
     call.window = window_of(id);
     call.unpast = at_once;
-    call.unmasked = plan_.unmasked[id];
-    call.clean = (node.op == Op::kExp || node.op == Op::kSoftmax) && plan_.clean[id];
+    call.chunked = region.chunk > 0;
     for (int o = 0; o < 3 && node.in[o] >= 0; ++o) {
       at::Tensor& from = values[slots.operands[k][o]];
       call.forms[o] = forms_[node.in[o]];

@@ -14,6 +14,7 @@ Sequence::Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, a
     return;
   }
   starts_ = starts_.contiguous();
+  host_starts_ = starts_.to(at::kCPU);
   position_ = t.unsqueeze(0) - starts_;
   begins_ = position_.eq(0);
   latest_start_ = length;
@@ -24,6 +25,7 @@ Sequence::Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, a
 Sequence Sequence::block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
                          std::int64_t window) const {
   Sequence out;
+  out.is_block_ = true;
   out.batch_ = rows;
   out.length_ = end - begin;
   out.first_ = begin;
@@ -48,6 +50,15 @@ Sequence Sequence::block(std::int64_t row, std::int64_t rows, std::int64_t begin
   return out;
 }
 
+std::int64_t Sequence::document_end(std::int64_t row, std::int64_t begin, std::int64_t end) const {
+  if (!packed()) return end;
+  GABBRO_CHECK(!is_block_);
+  const std::int64_t* const starts = host_starts_.const_data_ptr<std::int64_t>() + row * length_;
+  for (std::int64_t t = begin + 1; t < end; ++t)
+    if (starts[t] == t) return t;
+  return end;
+}
+
 void Sequence::prepare_blocks(std::int64_t length) {
   if (!future_.defined() || future_.size(0) < length)
     future_ = at::ones({length, length}, position_.options().dtype(at::kBool)).triu_(1);
@@ -62,6 +73,10 @@ const PairMask& Sequence::pairs(std::int64_t window) {
   PairMask& mask = pairs_[window];
   if (mask.outside.defined()) return mask;
   const std::int64_t end = first_ + length_;
+  mask.shared_to = first_ - past_first_;
+  mask.shared_from = std::max<std::int64_t>(latest_start_ - past_first_, 0);
+  if (window != ir::kAll) mask.shared_from = std::max(mask.shared_from, end - window - past_first_);
+  mask.shared_from = std::min(mask.shared_from, mask.shared_to);
   const bool whole = latest_start_ <= past_first_ && (window == ir::kAll || end - 1 - past_first_ < window);
   if (whole) {  // only the future is outside
     mask.from = first_ - past_first_;

@@ -11,10 +11,10 @@
 namespace gabbro::exec::torch {
 
 /// Which pairs (t, s) of a block are outside of a window: `outside` is [B or 1, t, s] bool over the columns from `from` on; in those before
-/// it all pairs are inside.
+/// it all pairs are inside. Every t sees every column in [shared_from, shared_to).
 struct PairMask {
   at::Tensor outside;
-  std::int64_t from = 0;
+  std::int64_t from = 0, shared_from = 0, shared_to = 0;
 };
 
 /// Positions of B sequences of length T with documents in them; or a block of them: positions [first, first + length) of some
@@ -28,6 +28,9 @@ class Sequence {
   [[nodiscard]] Sequence block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
                                std::int64_t window) const;
 
+  /// The first position in (begin, end) at which a document of sequence `row` starts, or `end`. Not of a block.
+  [[nodiscard]] std::int64_t document_end(std::int64_t row, std::int64_t begin, std::int64_t end) const;
+
   /// To be called before blocks of up to `length` positions are taken by several threads.
   void prepare_blocks(std::int64_t length);
 
@@ -36,6 +39,7 @@ class Sequence {
   [[nodiscard]] std::int64_t first() const { return first_; }
   [[nodiscard]] std::int64_t past_first() const { return past_first_; }
   [[nodiscard]] std::int64_t past_length() const { return first_ + length_ - past_first_; }
+  [[nodiscard]] bool is_block() const { return is_block_; }
   [[nodiscard]] bool packed() const { return starts_.defined(); }
   /// [B or 1, T]: the index of each position in its document.
   [[nodiscard]] const at::Tensor& position() const { return position_; }
@@ -45,8 +49,6 @@ class Sequence {
   const PairMask& pairs(std::int64_t window);
   /// [B or 1, T] bool: whether position t reads position t - n of its own document (n < 0: ahead). Not of a block.
   [[nodiscard]] at::Tensor reads(std::int64_t n) const;
-  /// [B, T]: the position before the document of each position, -1 when there is none. Only when packed.
-  [[nodiscard]] at::Tensor before_document() const { return starts_ - 1; }
   /// [B, T] bool: whether a document starts there. Only when packed; not of a block.
   [[nodiscard]] const at::Tensor& begins() const { return begins_; }
   /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always does.
@@ -64,7 +66,9 @@ class Sequence {
 
   std::int64_t batch_ = 0, length_ = 0, first_ = 0, past_first_ = 0;
   std::int64_t latest_start_ = 0;  // of the documents of the block's positions
+  bool is_block_ = false;
   at::Tensor starts_, position_;
+  at::Tensor host_starts_;        // the same in host memory; not of a block
   at::Tensor future_;             // [t, s] bool: s > t
   at::Tensor begins_;             // [B, T] bool, only when packed
   std::vector<bool> begins_any_;  // per position, only when packed
