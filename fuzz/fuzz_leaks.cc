@@ -114,7 +114,7 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
   const c10::InferenceMode no_autograd;
   edit::CodeBook book(zoo::library());
   std::map<std::string, int> kinds, found_kinds;
-  int refused = 0, findings = 0;
+  int refused = 0, not_finite = 0, findings = 0;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t i = first, done = 0; done < count; ++i) {
     Random random = Random(seed).split(i);
@@ -133,6 +133,8 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
       description = one.describe();
       what = one.forward();
       if (what.empty()) what = one.backward();
+    } catch (const c10::ValueError&) {  // recurrences in chunks refuse what is not finite
+      ++not_finite;
     } catch (const c10::Error& error) {
       what = "throws " + std::string(error.what_without_backtrace());
     }
@@ -147,8 +149,10 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   fmt::print("fuzz_leaks: seed {}: {} designs (", seed, count);
   for (const auto& [kind, n] : kinds) fmt::print(" {} {}", n, kind);
-  fmt::print(" ), {} draws that do not check; {} findings; {:.1f} designs/s\n", refused, findings,
-             static_cast<double>(count) / seconds);
+  fmt::print(
+      " ), {} draws that do not check, {} runs in chunks refused as not finite; {} findings; {:.1f} "
+      "designs/s\n",
+      refused, not_finite, findings, static_cast<double>(count) / seconds);
   if (std::getenv("GABBRO_FUZZ_REFUSALS"))
     for (const auto& [message, n] : refusals) fmt::print("{} {}\n", n, message);
   return findings > 0 ? 1 : 0;

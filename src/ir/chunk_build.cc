@@ -91,14 +91,21 @@ class Builds {
   void make_masks() {
     const NodeId position = cut(b_.add({.op = Op::kPosition}));
     const NodeId i = iota(i_), j = iota(j_), end = b_.constant(size_ - 1);
-    const AxisId one = axes_.get("one", 1);
-    const NodeId last = b_.sum(
-        b_.add({.op = Op::kSlice, .in = {position, -1, -1}, .axes = {i_, one}, .amount = size_ - 1}), {one});
+    const NodeId last = at_end(position);
     const NodeId distance = b_.minus(i, j);
-    reads_ = b_.times(b_.less(j, i), at_most(distance, position));
+    const NodeId own = at_most(distance, position);  // j is not before the document of i
+    reads_ = b_.times(b_.less(j, i), own);
+    sums_ = b_.times(at_most(j, i), own);
     enters_ = b_.less(i, position);
     stays_ = at_most(b_.minus(end, j), last);
     passes_ = b_.less(end, last);
+  }
+
+  // The value of the last position of a chunk.
+  NodeId at_end(NodeId x) {
+    const AxisId one = axes_.get("one", 1);
+    return b_.sum(b_.add({.op = Op::kSlice, .in = {x, -1, -1}, .axes = {i_, one}, .amount = size_ - 1}),
+                  {one});
   }
 
   NodeId masked_exp(NodeId mask, NodeId x) {
@@ -112,9 +119,10 @@ class Builds {
     NodeId l = cut(log);
     if (!b_.type(l).has(i_)) l = with_axes(b_, l, {i_});
     const NodeId l_j = to_j(l);
-    const NodeId upto = b_.dot(l_j, at_most(iota(j_), iota(i_)), {j_});
-    const NodeId before = b_.dot(l_j, b_.less(iota(j_), iota(i_)), {j_});
-    const NodeId all = b_.sum(l, {i_});
+    // Sums begin at the document, so that no rounding of the one before enters.
+    const NodeId upto = b_.dot(l_j, sums_, {j_});
+    const NodeId before = b_.dot(l_j, reads_, {j_});
+    const NodeId all = at_end(upto);
     Weights out;
     out.pair = masked_exp(reads_, b_.minus(before, to_j(upto)));
     out.start = masked_exp(enters_, before);
@@ -253,7 +261,7 @@ class Builds {
   int size_;
   std::int64_t ranks_;
   AxisId i_ = 0, j_ = 0, r_ = 0, s_ = 0, rows_ = 0, cols_ = 0;
-  NodeId reads_ = kNone, enters_ = kNone, stays_ = kNone, passes_ = kNone;
+  NodeId reads_ = kNone, sums_ = kNone, enters_ = kNone, stays_ = kNone, passes_ = kNone;
   Weights k_, v_;
   std::vector<Product> added_;  // cut
   NodeId p_ = kNone, z_added_ = kNone, z_state_ = kNone, before_ = kNone;

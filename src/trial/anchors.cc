@@ -92,8 +92,8 @@ struct Effort {
   std::int64_t decoded = 0;
 };
 Effort effort(const record::TrialSpec& spec) {
-  constexpr double kShare = 0.035;
-  constexpr std::int64_t kLeast = 32, kTokens = 8000;  // for each position decoded
+  constexpr double kShare = 0.025;
+  constexpr std::int64_t kLeast = 24, kTokens = 10'000;  // for each position decoded
   const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);
   return {std::max(4.0, kShare * static_cast<double>(steps)), std::max(kLeast, spec.tokens / kTokens)};
 }
@@ -124,7 +124,7 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
   constexpr double kSingle = 0x1.0p-24, kEight = 0x1.0p-9;  // one rounding
   Texts texts{e.sample, e.other, {}};
   Unseen trained(e.model, texts, e.spec.seed);
-  std::vector<Verdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(3)};
+  std::vector<Verdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
   trained.measure_rounding(in_half(e) ? kEight : kSingle);
   const Verdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};

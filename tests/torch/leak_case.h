@@ -102,7 +102,7 @@ class LeakCase {
   bool unseen(std::int64_t row, std::int64_t t) const { return changes(layout_, row, t, true); }
 
   at::Tensor with_changes(const at::Tensor& x, double extremes, const Where& where) {
-    return with_changes(x, layout_, random_, extremes, where);
+    return testing::with_changes(x, layout_, random_, extremes, where);
   }
 
   exec::torch::Batch changed(double extremes, const Where& where) {

@@ -29,8 +29,7 @@ namespace gabbro::testing {
 /// How a graph is lowered and run: everything that the backend leaves to choose.
 struct Lowering {
   std::optional<ir::ChunkOptions> chunks;
-  std::optional<ir::ConvolveOptions> convolutions;
-  bool fuse = true, programs = true, half = false, recompute = false;
+  bool convolutions = true, fuse = true, programs = true, half = false, recompute = false;
   at::ScalarType dtype = at::kFloat;
   std::int64_t block = 0;
 };
@@ -50,16 +49,7 @@ inline Lowering random_lowering(Random& random) {
       out.chunks = ir::ChunkOptions{};
       break;
   }
-  switch (random.below(4)) {
-    case 0:
-      break;
-    case 1:
-      out.convolutions = ir::ConvolveOptions{.direct = 8};
-      break;
-    default:
-      out.convolutions = ir::ConvolveOptions{};
-      break;
-  }
+  out.convolutions = random.chance(0.7);
   out.fuse = random.chance(0.8);
   out.programs = random.chance(0.7);
   out.half = random.chance(0.15);
@@ -73,9 +63,8 @@ inline std::string to_string(const Lowering& l) {
   const std::string chunks = !l.chunks         ? "steps"
                              : l.chunks->fused ? "fused recurrences"
                                                : fmt::format("chunks of {}", l.chunks->scalar);
-  const std::string convolutions =
-      l.convolutions ? fmt::format("convolutions beyond {}", l.convolutions->direct) : "no convolutions";
-  return fmt::format("{}, {}{}{}{}{}, {}, block {}", chunks, convolutions, l.fuse ? ", fuse" : "",
+  return fmt::format("{}, {}{}{}{}{}, {}, block {}", chunks,
+                     l.convolutions ? "convolutions" : "no convolutions", l.fuse ? ", fuse" : "",
                      l.programs ? ", programs" : "", l.half ? ", bf16" : "", l.recompute ? ", recompute" : "",
                      at::toString(l.dtype), l.block);
 }
@@ -86,7 +75,7 @@ class Runs {
   Runs(ir::Graph graph, const std::vector<ir::NodeId>& outputs, const Lowering& how) : how_(how) {
     graph.bodies[0].outputs = outputs;
     if (how.chunks) graph = ir::chunk_scans(graph, *how.chunks).graph;
-    if (how.convolutions) graph = ir::convolve(graph, *how.convolutions);
+    if (how.convolutions) graph = ir::convolve(graph);
     if (how.fuse) graph = ir::fuse(graph);
     forward_graph_ = graph;
     graph_ = std::move(graph);

@@ -245,10 +245,11 @@ at::Tensor softmax_grad(Call& c) {
   if (c.node.axes.contains(ir::kPast))
     for (int i = 0; i < 2; ++i)
       c.in[i] = mask_pairs(std::move(c.in[i]), c.forms[i], *c.sequence, c.window, 0);
-  const at::Tensor w = operand(c, 0);
-  const std::vector<std::int64_t> order = memory_order(w, c.form.dim(c.node.axes[0]));
-  const at::Tensor g = operand(c, 1).expand_as(w).permute(order);
-  return restored(at::_softmax_backward_data(g, w.permute(order), -1, w.scalar_type()), order);
+  // Either may be the same for every t.
+  const std::vector<at::Tensor> x = at::broadcast_tensors({operand(c, 0), operand(c, 1)});
+  const std::vector<std::int64_t> order = memory_order(x[0], c.form.dim(c.node.axes[0]));
+  const at::Tensor w = x[0].permute(order), g = x[1].permute(order);
+  return restored(at::_softmax_backward_data(g, w, -1, w.scalar_type()), order);
 }
 
 // Contraction by name. Extents of 1 stand for all.
@@ -256,8 +257,8 @@ at::Tensor contraction(const Call& c, const at::Tensor& a, const at::Tensor& b) 
   constexpr int kBatch = -1;
   if (c.chunked)
     for (const at::Tensor* x : {&a, &b})
-      TORCH_CHECK(at::isfinite(*x).all().item<bool>(), "line ", c.node.line,
-                  ": a recurrence computed in chunks meets a value that is not finite");
+      TORCH_CHECK_VALUE(at::isfinite(*x).all().item<bool>(), "line ", c.node.line,
+                        ": a recurrence computed in chunks meets a value that is not finite");
   const auto names = [&](const Form& form, bool moved) {
     std::vector<int> out;
     if (form.batch) out.push_back(kBatch);
