@@ -86,11 +86,16 @@ Anchor engines_agree(const Evidence& e) {
               length, apart, within, tolerance)};
 }
 
-// Runs of a batch that look for cuts: what the checks may cost, by the run's own steps. Of a step, a forward run is about a third.
-std::int64_t runs_for(const Evidence& e) {
-  constexpr double kShare = 0.01;
-  const std::int64_t steps = e.spec.tokens / std::max<std::int64_t>(1, e.spec.sequences * e.spec.length);
-  return std::max<std::int64_t>(4, std::llround(kShare * 3 * static_cast<double>(steps)));
+// What the checks may cost, by the run's own steps: in batches run forward, each about a third of a step, and in positions decoded.
+struct Effort {
+  double batches = 0;
+  std::int64_t decoded = 0;
+};
+Effort effort(const record::TrialSpec& spec) {
+  constexpr double kShare = 0.025;
+  constexpr std::int64_t kLeast = 24, kTokens = 10'000;  // for each position decoded
+  const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);
+  return {std::max(4.0, kShare * static_cast<double>(steps)), std::max(kLeast, spec.tokens / kTokens)};
 }
 
 // What Verdicts found, by where it comes from.
@@ -119,7 +124,7 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
   constexpr double kSingle = 0x1.0p-24, kEight = 0x1.0p-9;  // one rounding
   Texts texts{e.sample, e.other, {}};
   Unseen trained(e.model, texts, e.spec.seed);
-  std::vector<Verdict> verdicts{trained.future(runs_for(e)), trained.neighbours(3)};
+  std::vector<Verdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
   trained.measure_rounding(in_half(e) ? kEight : kSingle);
   const Verdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};
@@ -127,7 +132,7 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
     decoding.detail = fmt::format("cannot be decoded: {} reads later positions", ahead);
   } else {
     bool offered = false;
-    const Verdict decoded = trained.decoded(offered);
+    const Verdict decoded = trained.decoded(effort(e.spec).decoded, offered);
     decoding = rounded("decoding = parallel", decoded);
     if (!offered) decoding.detail = "the backend does not decode";
   }
@@ -135,8 +140,8 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
   const std::vector<exec::NamedArray> strange = with_strange_tokens(e.graph, weights, texts);
   if (!texts.strange.empty() && e.model.restore(strange)) {
     Unseen odd(e.model, texts, e.spec.seed + 1);
-    verdicts.push_back(odd.future(2));
-    verdicts.push_back(odd.neighbours(2));
+    verdicts.push_back(odd.future(1));
+    verdicts.push_back(odd.neighbours(1));
     GABBRO_CHECK(e.model.restore(weights));
   }
   add_unseen(verdicts, out);
@@ -194,9 +199,11 @@ std::vector<Anchor> anchors(const Evidence& e) {
   return out;
 }
 
-Anchor unseen_values(const ir::Graph& graph, exec::Model& model, const exec::TokenBatch& sample,
+Anchor unseen_values(const ir::Graph& given, const MakeModel& make, const exec::TokenBatch& sample,
                      const exec::TokenBatch& other, std::uint64_t seed) {
-  const std::vector<exec::NamedArray> first = model.weights();
+  const ir::Graph graph = untied(given);
+  const std::unique_ptr<exec::Model> model = make(graph, seed);
+  const std::vector<exec::NamedArray> first = model->weights();
   std::vector<Anchor> found;
   for (const double scale : {1.0, 4.0}) {
     Random random = Random(seed).split("unseen values").split(static_cast<std::uint64_t>(scale));
@@ -208,11 +215,10 @@ Anchor unseen_values(const ir::Graph& graph, exec::Model& model, const exec::Tok
           std::copy(drawn[p].data.begin(), drawn[p].data.end(), a.data.begin());
     Texts texts{sample, other, {}};
     weights = with_strange_tokens(graph, std::move(weights), texts);
-    GABBRO_CHECK(model.restore(weights));
-    Unseen unseen(model, texts, seed);
-    add_unseen({unseen.future(4), unseen.neighbours(3)}, found);
+    GABBRO_CHECK(model->restore(weights));
+    Unseen unseen(*model, texts, seed);
+    add_unseen({unseen.future(2), unseen.neighbours(2)}, found);
   }
-  GABBRO_CHECK(model.restore(first));
   for (const Anchor& a : found)
     if (!a.holds) return {"unseen values", false, fmt::format("{}: {}", a.name, a.detail)};
   return {"unseen values", true,

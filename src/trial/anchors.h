@@ -7,6 +7,7 @@
 #include "exec/model.h"
 #include "ir/graph.h"
 #include "record/trial.h"
+#include "trial/backend.h"
 
 namespace gabbro::trial {
 
@@ -29,9 +30,9 @@ struct Evidence {
 /// ("future", "documents", "batch", "place"); decoding in the backend gives what its parallel form gives. The model is left as it was.
 std::vector<record::Anchor> anchors(const Evidence& e);
 
-/// Before training: first weights made random, with tokens whose values are infinite, NaN, overflow or vanish, at the width and length of
-/// training. Holds when none of it reaches a position that does not see it. The model's weights are left as they were.
-record::Anchor unseen_values(const ir::Graph& graph, exec::Model& model, const exec::TokenBatch& sample,
+/// Before training, at its width and length: a model of `graph` (its tables untied) with random weights, and tokens whose values are infinite, NaN,
+/// overflow or vanish. Holds when none of it reaches a position that does not see it.
+record::Anchor unseen_values(const ir::Graph& graph, const MakeModel& make, const exec::TokenBatch& sample,
                              const exec::TokenBatch& other, std::uint64_t seed);
 
 }  // namespace gabbro::trial

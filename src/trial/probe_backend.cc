@@ -140,7 +140,7 @@ class Backend {
     take_rounded(plain.moved(), checks.documents);
     bool offered = false;
     if (looks_ahead(graph_, graph_.bodies[0].outputs).empty()) {
-      const Verdict decoded = plain.decoded(offered);
+      const Verdict decoded = plain.decoded(length, offered);
       if (offered) take_rounded(decoded, checks.step);
     }
     const std::vector<exec::NamedArray> weights = model_.weights();

@@ -186,11 +186,13 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (auto fits = fits_at_all(spec, result.params); !fits) return tl::unexpected(fits.error());
   std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
-  const train::Batches batches(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
-  result.anchors.push_back(unseen_values(graph, *model, batches.batch(0), batches.batch(1), spec.seed));
-  if (!result.anchors.back().holds) {
-    decide(result);
-    return result;
+  if (text.tokens() > static_cast<std::uint64_t>(spec.length)) {  // else the trainer says so
+    const train::Batches first(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
+    result.anchors.push_back(unseen_values(graph, backend, first.batch(0), first.batch(1), spec.seed));
+    if (!result.anchors.back().holds) {
+      decide(result);
+      return result;
+    }
   }
   train::TrainOptions options = train_options(spec);
   options.design = result.hash;
@@ -259,6 +261,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.tasks = std::move(scores);
 
   eval::Bigram bigram(tokenizer.vocab());
+  const train::Batches batches(text, tokenizer.end(), options.sequences, options.length, options.seed);
   std::uint64_t text_again = 0;
   for (std::size_t step = 0; step < trained->curve.size(); ++step) {
     const exec::TokenBatch batch = batches.batch(static_cast<std::int64_t>(step));

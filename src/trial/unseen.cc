@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/result.h"
+#include "ir/op.h"
 
 namespace gabbro::trial {
 
@@ -17,6 +18,7 @@ namespace {
 constexpr double kExact = 1e-3;     // rounding of float32, in nats
 constexpr double kAmplified = 100;  // times what one rounding of the weights does
 constexpr double kMost = 0.1;
+constexpr double kManyBits = 0x1.0p-20, kFew = 8;  // where a rounding is large, few add up to all
 
 bool same(float a, float b) { return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof a) == 0; }
 
@@ -113,24 +115,48 @@ Verdict::From Unseen::origin(const exec::TokenBatch& batch, const Losses& base, 
   return differs() ? Verdict::From::kDocuments : Verdict::From::kRows;
 }
 
-Verdict Unseen::future(std::int64_t most_runs) {
+void Unseen::cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
+                 Verdict& out) {
+  for (std::size_t i = cuts.size(); i > 1; --i)  // a row of the batch gets early and late ones
+    std::swap(cuts[i - 1], cuts[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(i)))]);
+  for (std::size_t next = 0; next < cuts.size() && out.found.empty();) {
+    std::vector<Watch> watched;
+    for (std::int64_t row = 0; row < batch.sequences; ++row, ++next)
+      watched.push_back({0, next < cuts.size() ? cuts[next] : 1 + random_.below(batch.length - 1)});
+    compare_bits(batch, base, watched, out);
+  }
+  out.cuts += static_cast<std::int64_t>(cuts.size());
+}
+
+Verdict Unseen::future(double batches) {
   Verdict out;
   const std::int64_t rows = plain_.sequences, length = plain_.length;
-  // In random order: a row of the batch sees early and late cuts.
-  std::vector<std::int64_t> cuts(static_cast<std::size_t>(length - 1));
-  std::iota(cuts.begin(), cuts.end(), 1);
-  for (std::size_t i = cuts.size(); i > 1; --i)
-    std::swap(cuts[i - 1], cuts[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(i)))]);
-  const std::int64_t runs = std::min(most_runs, (length - 1 + rows - 1) / rows);
-  std::size_t next = 0;
-  for (std::int64_t run = 0; run < runs && out.found.empty(); ++run) {
-    std::vector<Watch> watched;
-    for (std::int64_t row = 0; row < rows; ++row, ++next)
-      watched.push_back({0, next < cuts.size() ? cuts[next] : 1 + random_.below(length - 1)});
-    compare_bits(plain_, plain_losses_, watched, out);
-    out.cuts += rows;
+  if (length < 2) return out;
+  constexpr std::int64_t kLengths = 4;
+  const std::int64_t whole =
+      std::max<std::int64_t>(1, std::min<std::int64_t>(std::llround(batches), kLengths));
+  std::vector<std::int64_t> cuts;  // of the whole length, one in each of as many parts
+  for (std::int64_t i = 0; i < whole * rows; ++i)
+    cuts.push_back(1 + static_cast<std::int64_t>((static_cast<double>(i) + random_.uniform()) *
+                                                 static_cast<double>(length - 1) /
+                                                 static_cast<double>(whole * rows)));
+  cut(plain_, plain_losses_, std::move(cuts), out);
+  if (batches < 2 * kLengths) return out;
+  const auto size = [&](std::int64_t quarter) { return (length * quarter + kLengths - 1) / kLengths; };
+  double needed = static_cast<double>(whole);
+  for (std::int64_t q = 1; q <= kLengths; ++q)
+    needed +=
+        static_cast<double>(size(q) * (size(q) - size(q - 1) + rows)) / static_cast<double>(rows * length);
+  const double share = std::min(1.0, batches / needed);
+  for (std::int64_t q = kLengths; q >= 1 && out.found.empty(); --q) {
+    const std::int64_t first = std::max<std::int64_t>(1, size(q - 1)), count = size(q) - first;
+    if (count < 1 || size(q) < 2) continue;
+    cuts.clear();
+    for (std::int64_t i = 0; i < count; ++i)
+      if (share >= 1 || random_.chance(share)) cuts.push_back(first + i);
+    const exec::TokenBatch batch = part(plain_, 0, rows, 0, size(q));
+    cut(batch, q == kLengths ? plain_losses_ : base_of(batch), std::move(cuts), out);
   }
-  out.cuts = std::min<std::int64_t>(out.cuts, length - 1);
   return out;
 }
 
@@ -172,6 +198,7 @@ Verdict Unseen::neighbours(std::int64_t runs) {
 }
 
 double Unseen::measure_rounding(double unit) {
+  amplified_ = unit > kManyBits ? kFew : kAmplified;
   const std::vector<exec::NamedArray> weights = model_.weights();
   std::vector<exec::NamedArray> moved = weights;
   for (exec::NamedArray& a : moved)
@@ -190,7 +217,7 @@ double Unseen::measure_rounding(double unit) {
 
 void Unseen::compare_rounded(const Losses& got, const Losses& want, const std::string& what,
                              Verdict& out) const {
-  out.allowed = kExact + std::min(kAmplified * rounding_, kMost);
+  out.allowed = kExact + std::min(amplified_ * rounding_, kMost);
   for (std::size_t i = 0; i < want.size(); ++i, ++out.compared) {
     const double d = std::abs(static_cast<double>(got[i]) - want[i]) /
                      std::max(1.0, std::abs(static_cast<double>(want[i])));
@@ -241,11 +268,42 @@ Verdict Unseen::moved() {
   return out;
 }
 
-Verdict Unseen::decoded(bool& offered) {
+Verdict Unseen::decoded(std::int64_t positions, bool& offered) {
   Verdict out;
-  const std::vector<float> losses = model_.decoded_losses(plain_);
+  const exec::TokenBatch batch = part(plain_, 0, plain_.sequences, 0, std::min(positions, plain_.length));
+  const std::vector<float> losses = model_.decoded_losses(batch);
   offered = !losses.empty();
-  if (offered) compare_rounded(losses, plain_losses_, "decoded token by token", out);
+  if (!offered) return out;
+  Losses want;
+  for (std::int64_t row = 0; row < batch.sequences; ++row)
+    for (std::int64_t t = 0; t < batch.length; ++t) want.push_back(plain_losses_[index(plain_, row, t)]);
+  compare_rounded(losses, want, "decoded token by token", out);
+  return out;
+}
+
+ir::Graph untied(const ir::Graph& graph) {
+  ir::Graph out = graph;
+  std::vector<ir::Node>& nodes = out.bodies[0].nodes;
+  const ir::NodeId logits = out.bodies[0].outputs.at(0);
+  const auto reads = std::find_if(nodes.begin(), nodes.end(), [&](const ir::Node& n) {
+    return n.op == ir::Op::kLookup && nodes[static_cast<std::size_t>(n.in[1])].op == ir::Op::kTokens;
+  });
+  if (reads == nodes.end() || nodes[static_cast<std::size_t>(reads->in[0])].op != ir::Op::kParam) return out;
+  const ir::NodeId table = reads->in[0];
+  ir::Node head = nodes[static_cast<std::size_t>(logits)];
+  const auto operand = std::find(head.in.begin(), head.in.end(), table);
+  if (head.op != ir::Op::kDot || operand == head.in.end()) return out;
+  ir::Param& embedding = out.params[static_cast<std::size_t>(nodes[static_cast<std::size_t>(table)].index)];
+  ir::Param copy = embedding;
+  copy.name += ".head";
+  embedding.role = ir::Role::kInput;
+  ir::Node param = nodes[static_cast<std::size_t>(table)];
+  param.index = static_cast<std::int32_t>(out.params.size());
+  out.params.push_back(std::move(copy));
+  *operand = static_cast<ir::NodeId>(nodes.size());
+  nodes.push_back(param);
+  nodes.push_back(head);
+  out.bodies[0].outputs[0] = static_cast<ir::NodeId>(nodes.size()) - 1;
   return out;
 }
 

@@ -40,15 +40,16 @@ class Unseen {
  public:
   Unseen(exec::Model& model, Texts texts, std::uint64_t seed);
 
-  /// Every row is one document; what follows a cut is changed, in the other rows too. Cuts at every position when `most_runs` batches
-  /// are enough for them, else spread over all of them. To the bit.
-  Verdict future(std::int64_t most_runs);
+  /// Every row is one document; what follows a cut is changed, in the other rows too. Some cuts at the whole length, and one at every
+  /// position when `batches` of the texts' shape are enough: each in the shortest of four lengths that holds it, so that it takes 5/8 of
+  /// length / rows, and a few; else as many as they are enough for. To the bit.
+  Verdict future(double batches);
   /// Several documents in a row; of one in each row a beginning is watched, and all else in the batch is changed. To the bit.
   Verdict neighbours(std::int64_t runs);
   /// A beginning alone, a row alone, rows in another order, a document later in its row, behind others: to rounding.
   Verdict moved();
-  /// Token by token against all at once: to rounding. `offered` is false where the backend does not decode.
-  Verdict decoded(bool& offered);
+  /// The first `positions` token by token against all at once: to rounding. `offered` is false where the backend does not decode.
+  Verdict decoded(std::int64_t positions, bool& offered);
 
   /// How far rounding moves losses: the largest difference when every weight is moved by about one rounding of `unit` (2^-24 in float32, 2^-9
   /// in bf16), relative to losses above 1. It sets what moved() and decoded() allow, which without it is a fixed 1e-3.
@@ -64,6 +65,7 @@ class Unseen {
   exec::TokenBatch changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched);
   void compare_bits(const exec::TokenBatch& batch, const Losses& base, const std::vector<Watch>& watched,
                     Verdict& out);
+  void cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts, Verdict& out);
   Verdict::From origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
                        std::int64_t row, const Watch& watch);
   void compare_rounded(const Losses& got, const Losses& want, const std::string& what, Verdict& out) const;
@@ -74,8 +76,11 @@ class Unseen {
   Random random_;
   exec::TokenBatch plain_;  // the text with one document a row
   Losses plain_losses_;
-  double rounding_ = 0;
+  double rounding_ = 0, amplified_ = 0;
 };
+
+/// A graph whose logits have a table of their own where it was that of the tokens ("NAME.head" beside NAME): its tokens can be strange. Else a copy.
+ir::Graph untied(const ir::Graph& graph);
 
 /// Weights of `graph` in which the rows of some tokens are infinite, NaN, too large for the squares of float32, and denormal: those that `texts`
 /// have least, which another takes the place of there. They go to `texts.strange`; none where the table of tokens is the output's as well.

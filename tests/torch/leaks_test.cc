@@ -27,12 +27,14 @@ void expect_no_leak(const lang::Elaboration& e, int tries, std::int64_t length, 
   ASSERT_TRUE(e.ok());
   for (int i = 0; i < tries; ++i) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(i));
-    const Lowering how = i == 0
-                             ? Lowering{.chunks = ir::ChunkOptions{}, .convolutions = ir::ConvolveOptions{}}
-                             : random_lowering(random);
+    const Lowering how = i == 0 ? Lowering{.chunks = ir::ChunkOptions{}} : random_lowering(random);
     LeakCase one(e, how, length, random);
-    EXPECT_EQ(one.forward(), "") << one.describe();
-    EXPECT_EQ(one.backward(), "") << one.describe();
+    try {
+      EXPECT_EQ(one.forward(), "") << one.describe();
+      EXPECT_EQ(one.backward(), "") << one.describe();
+    } catch (const c10::ValueError&) {  // recurrences in chunks refuse what is not finite
+      EXPECT_TRUE(how.chunks && !how.chunks->fused) << one.describe();
+    }
     if (::testing::Test::HasFailure()) return;
   }
 }
