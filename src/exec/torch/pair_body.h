@@ -243,13 +243,18 @@ void correlate_row(T* __restrict y, const T* __restrict f, const T* __restrict u
 template <class T>
 void lag_products_row(T* y, const T* u, const T* g, std::int64_t n) {
   using L = Lanes<T>;
-  for (std::int64_t l = 0; l < n; ++l) {
-    typename L::Vector sums = {};
-    std::int64_t s = 0;
-    for (; s + L::kCount <= n - l; s += L::kCount) sums += L::load(u + s) * L::load(g + l + s);
-    T sum = L::sum(sums);
-    for (; s < n - l; ++s) sum += u[s] * g[l + s];
-    y[l] += sum;
+  for (std::int64_t l = 0; l < n; l += kDistances) {
+    const std::int64_t count = std::min(kDistances, n - l),
+                       whole = (n - l - count + 1) / L::kCount * L::kCount;
+    typename L::Vector sums[kDistances] = {};
+    if (count == kDistances)
+      for (std::int64_t s = 0; s < whole; s += L::kCount)
+        for (std::int64_t j = 0; j < kDistances; ++j) sums[j] += L::load(u + s) * L::load(g + l + j + s);
+    for (std::int64_t j = 0; j < count; ++j) {
+      T sum = L::sum(sums[j]);
+      for (std::int64_t s = count == kDistances ? whole : 0; s < n - l - j; ++s) sum += u[s] * g[l + j + s];
+      y[l + j] += sum;
+    }
   }
 }
 
