@@ -62,7 +62,7 @@ class Model {
   virtual std::vector<float> losses(const TokenBatch& batch) = 0;
   virtual Scores score(const TokenBatch& batch) = 0;
   /// The losses of `batch` where every row is one document (no `starts`) that is read token by token, with nothing but the state that decoding
-  /// carries: later tokens do not exist. Empty: the backend does not decode. Needs a graph without ops that look ahead.
+  /// carries: later tokens do not exist. Empty: the backend does not decode, or not a graph that looks ahead.
   virtual std::vector<float> decoded_losses(const TokenBatch& /*batch*/) { return {}; }
   /// Weights, by the names of the graph's parameters.
   [[nodiscard]] virtual std::vector<NamedArray> weights() const = 0;

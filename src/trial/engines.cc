@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "ir/op.h"
-
 namespace gabbro::trial {
 
 std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std::int64_t>& targets) {
@@ -30,23 +28,6 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
     most = std::max(most, d);
   }
   return most;
-}
-
-std::string looks_ahead(const ir::Graph& graph, const std::vector<ir::NodeId>& outputs) {
-  const std::vector<bool> live = ir::live_nodes(graph, 0, outputs);
-  const auto& nodes = graph.bodies[0].nodes;
-  for (std::size_t id = 0; id < nodes.size(); ++id) {
-    const ir::Node& node = nodes[id];
-    if (!live[id]) continue;
-    const bool reduces_time =
-        (node.op == ir::Op::kSum || node.op == ir::Op::kMaxOver || node.op == ir::Op::kDot) &&
-        node.axes.contains(ir::kTime);
-    const bool final_state = node.op == ir::Op::kScanOut && node.index < 0;
-    if ((node.op == ir::Op::kShift && node.amount < 0) || node.op == ir::Op::kUnpast || reduces_time ||
-        final_state || (node.op == ir::Op::kScan && graph.scans[node.index].reverse))
-      return std::string(ir::info(node.op).name);
-  }
-  return "";
 }
 
 exec::Tensor decoded(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "exec/reference/reference.h"
+#include "ir/ahead.h"
 #include "ir/graph.h"
 
 namespace gabbro::trial {
@@ -16,8 +17,7 @@ std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std:
 /// The largest |a - b|; infinite when the sizes differ, not a number when an element is.
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b);
 
-/// The name of an op on which `outputs` depend and that no decoder can run, since it reads later positions; "" when there is none.
-std::string looks_ahead(const ir::Graph& graph, const std::vector<ir::NodeId>& outputs);
+using ir::looks_ahead;
 
 /// Logits [t, V] decoded position by position. Needs a graph that does not look ahead.
 exec::Tensor decoded(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed);

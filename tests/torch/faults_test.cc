@@ -114,10 +114,12 @@ TEST_F(Faults, UntrainedWeightsScored) {
 }
 
 TEST_F(Faults, WeightsThatChangeBetweenTrainingAndScoring) {
-  auto asked = std::make_shared<int>(0);
-  const auto r = run({.weights = [=](std::vector<exec::NamedArray>& arrays) {
-    if ((*asked)++ > 0) arrays[0].data[0] += 1e-6F;
-  }});
+  auto asked = std::make_shared<int>(-1);  // since training began
+  const auto r = run({.after_step = [=](exec::StepReport&) { *asked = 0; },
+                      .weights =
+                          [=](std::vector<exec::NamedArray>& arrays) {
+                            if (*asked >= 0 && (*asked)++ > 0) arrays[0].data[0] += 1e-6F;
+                          }});
   EXPECT_EQ(r.status, "refused");
   EXPECT_EQ(failed(r), "weights") << r.cause;
 }
