@@ -85,7 +85,8 @@ void screen_draws(benchmark::State& state) {
     }
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(offspring.size()));
-  for (const auto& [cause, count] : causes) state.counters[cause] = count / static_cast<double>(offspring.size());
+  for (const auto& [cause, count] : causes)
+    state.counters[cause] = count / static_cast<double>(offspring.size());
 }
 
 BENCHMARK(screen_draws)->ArgName("draws")->Arg(300)->Unit(benchmark::kMillisecond)->Iterations(1);

@@ -39,7 +39,8 @@ std::string free_ranges(const lang::Elaboration& e) {
 Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
   const auto first = exec::trace(a, options), second = exec::trace(b, options);
   if (!first || !second)
-    return {false, false, fmt::format("runs of {} positions take more work than a screen may", options.length)};
+    return {false, false,
+            fmt::format("runs of {} positions take more work than a screen may", options.length)};
   const std::string why = exec::difference(*first, *second);
   if (why.empty()) return {true, true, ""};
   return {false, true, fmt::format("{} in {} positions at D = {:g}", why, options.length, a.env.width)};
@@ -60,13 +61,13 @@ Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Set
   out.subject.name = design.name;
   out.subject.is_design = true;
   out.subject.elaboration = lang::elaborate(
-      names, design,
-      {.width = resized->width, .vocab = settings.vocab, .free_scale = resized->free_scale});
+      names, design, {.width = resized->width, .vocab = settings.vocab, .free_scale = resized->free_scale});
   if (!out.subject.elaboration.ok()) return tl::unexpected(out.subject.elaboration.errors.front());
   return out;
 }
 
-std::string written_identity(const lang::Program& program, const Settings& settings, const lang::Library& library) {
+std::string written_identity(const lang::Program& program, const Settings& settings,
+                             const lang::Library& library) {
   std::string text;
   double last = 0;
   for (const Rung& rung : settings.rungs) {
@@ -74,8 +75,7 @@ std::string written_identity(const lang::Program& program, const Settings& setti
     last = rung.depth;
     const lang::Program deeper = deepened(program, rung.depth);
     const lang::Library names = with(library, deeper);
-    const lang::Elaboration e =
-        lang::elaborate(names, *lang::last_design(deeper), {.vocab = settings.vocab});
+    const lang::Elaboration e = lang::elaborate(names, *lang::last_design(deeper), {.vocab = settings.vocab});
     if (!e.ok() || e.graph.width_bound) return "";
     text += fmt::format("{} {}\n", to_hex(ir::structural_hash(e.graph)), free_ranges(e));
   }
@@ -83,12 +83,14 @@ std::string written_identity(const lang::Program& program, const Settings& setti
 }
 
 std::string trained_identity(const Sized& sized) {
-  return to_hex(ir::structural_hash(ir::with_signs_absorbed(sized.subject.elaboration.graph), ir::Sizes::kConcrete));
+  return to_hex(
+      ir::structural_hash(ir::with_signs_absorbed(sized.subject.elaboration.graph), ir::Sizes::kConcrete));
 }
 
 std::string trace_of(const Sized& sized) {
-  const auto trace = exec::trace(ir::narrowest(ir::with_signs_absorbed(sized.subject.elaboration.graph), kVocab),
-                                 {.length = 24, .updates = 1, .operations = kMostOperations});
+  const auto trace =
+      exec::trace(ir::narrowest(ir::with_signs_absorbed(sized.subject.elaboration.graph), kVocab),
+                  {.length = 24, .updates = 1, .operations = kMostOperations});
   return trace ? exec::summary(*trace) : "";
 }
 
@@ -98,8 +100,8 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
   if (first.env.width != second.env.width)
     return {false, true, fmt::format("D is {:g}, {:g}", first.env.width, second.env.width)};
   // What one allows in width the other need not.
-  const auto width = std::llround(
-      std::max(ir::narrowest(first, kVocab).env.width, ir::narrowest(second, kVocab).env.width));
+  const auto width =
+      std::llround(std::max(ir::narrowest(first, kVocab).env.width, ir::narrowest(second, kVocab).env.width));
   const auto small = ir::narrowed(first, width, kVocab, ir::Constants::kKept),
              other = ir::narrowed(second, width, kVocab, ir::Constants::kKept);
   if (!small || !other) return {false, false, "they cannot be run at one small width"};

@@ -24,7 +24,8 @@ Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Set
 /// What a design is before it is resized: the hash of its structure at the depth of every rung, with the ranges in which its free
 /// hyperparameters may move. Equal ones are the same design at every size. "" when the structure follows from the width, so that nothing can be
 /// said before the widths are known. An elaboration for each depth.
-std::string written_identity(const lang::Program& program, const Settings& settings, const lang::Library& library);
+std::string written_identity(const lang::Program& program, const Settings& settings,
+                             const lang::Library& library);
 
 /// The structural hash at a rung's width with all sizes as numbers, to be joined over rungs: equal ones train alike.
 std::string trained_identity(const Sized& sized);
@@ -37,8 +38,9 @@ std::string trace_of(const Sized& sized);
 /// Whether two designs train alike at one rung.
 struct Comparison {
   bool same = false;
-  bool decided = true;  // false: the work would be more than a screen may take, so that they count as different
-  std::string why;      // what differs, with numbers
+  bool decided =
+      true;         // false: the work would be more than a screen may take, so that they count as different
+  std::string why;  // what differs, with numbers
 };
 
 /// Runs both in float64 with equal starts: at small width with the structure and the constants of the rung's width over the whole length of

@@ -44,7 +44,8 @@ Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
   const std::vector<ir::Reach> reach = ir::infer_reach(graph);
   const ir::Reach r = reach[graph.bodies[0].outputs[0]];
   if (!r.empty() && r.first < 0) return true;
-  return fail("no mixing", fmt::format("at {}, D = {:g}: no output reads an earlier token", rung.name, graph.env.width));
+  return fail("no mixing",
+              fmt::format("at {}, D = {:g}: no output reads an earlier token", rung.name, graph.env.width));
 }
 
 Result<bool> within_limits(const record::DesignBorn& born, const Population& population) {
@@ -87,7 +88,8 @@ Result<lang::Subject> checked(const lang::Program& program, const lang::Library&
 
 // What types cannot say of it: run small with the structure of a rung's width, forward and backward.
 Result<bool> trainable(const Sized& sized) {
-  const exec::Screening s = exec::screen(ir::narrowest(sized.subject.elaboration.graph, kVocab), 1, sized.length);
+  const exec::Screening s =
+      exec::screen(ir::narrowest(sized.subject.elaboration.graph, kVocab), 1, sized.length);
   if (s.passes()) return true;
   const std::string cause = s.cause == "finite" ? "not finite" : s.cause == "size" ? "cost" : "no " + s.cause;
   return fail(cause, s.detail);

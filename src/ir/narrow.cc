@@ -45,7 +45,8 @@ bool resize_node(const Graph& before, const Graph& graph, const Body& body, Cons
 
 }  // namespace
 
-std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64_t vocab, Constants constants) {
+std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64_t vocab,
+                              Constants constants) {
   Graph out = graph;
   out.env.width = static_cast<double>(width);
   out.env.vocab = static_cast<double>(vocab);

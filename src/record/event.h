@@ -41,7 +41,8 @@ struct DesignBorn {
   std::int64_t task = 0;  // of agents that wrote it; 0: none did
   // Identities (evolve/identity.h): before it is resized, and at the sizes of all rungs. "" in records that did not have them yet.
   std::string written, trained;
-  std::int64_t undecided = 0;  // a design of one fingerprint with which it could not be compared within bounds; 0: none
+  std::int64_t undecided =
+      0;  // a design of one fingerprint with which it could not be compared within bounds; 0: none
 };
 
 /// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the same function),

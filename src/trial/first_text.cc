@@ -43,13 +43,15 @@ class FirstText {
   [[nodiscard]] std::vector<std::int64_t> text(std::int64_t which) const {
     std::vector<std::int64_t> out;
     for (std::int64_t t = 0; t <= length_; ++t)
-      out.push_back(tokens_[static_cast<std::size_t>((which * length_ + t) % static_cast<std::int64_t>(tokens_.size()))]);
+      out.push_back(tokens_[static_cast<std::size_t>((which * length_ + t) %
+                                                     static_cast<std::int64_t>(tokens_.size()))]);
     return out;
   }
 
   // Losses of the same targets, whatever the inputs are.
   std::vector<float> losses(const std::vector<std::int64_t>& inputs, const std::vector<std::int64_t>& text) {
-    exec::TokenBatch batch{1, length_, {inputs.begin(), inputs.begin() + length_}, {text.begin() + 1, text.end()}, {}};
+    exec::TokenBatch batch{
+        1, length_, {inputs.begin(), inputs.begin() + length_}, {text.begin() + 1, text.end()}, {}};
     batch.starts.assign(static_cast<std::size_t>(length_), 0);
     return model_.losses(batch);
   }
@@ -60,14 +62,17 @@ class FirstText {
       const std::vector<float> got = losses(whole, whole);
       for (std::size_t t = 0; t < got.size(); ++t)
         if (!std::isfinite(got[t]))
-          return {"whole text", false,
-                  fmt::format("with the first weights the loss at position {} of {} is {}", t, length_, got[t])};
+          return {
+              "whole text", false,
+              fmt::format("with the first weights the loss at position {} of {} is {}", t, length_, got[t])};
     }
-    return {"whole text", true, fmt::format("all losses of 2 texts of {} tokens are finite with the first weights", length_)};
+    return {"whole text", true,
+            fmt::format("all losses of 2 texts of {} tokens are finite with the first weights", length_)};
   }
 
   // The most that other tokens before `at`, and other tokens from there on, change losses at `at` and some positions behind.
-  double share(const std::vector<std::int64_t>& whole, const std::vector<float>& base, std::int64_t at, Random& random) {
+  double share(const std::vector<std::int64_t>& whole, const std::vector<float>& base, std::int64_t at,
+               Random& random) {
     const std::int64_t end = std::min(at + kSpan, length_);
     const auto vocab = static_cast<std::int64_t>(graph_.env.vocab);
     const auto change = [&](std::int64_t from, std::int64_t to) {
@@ -108,18 +113,21 @@ class FirstText {
       for (std::size_t i = 0; i < found.size(); ++i)
         if (std::isfinite(again[i].value)) found[i].value = std::max(found[i].value, again[i].value);
     }
-    if (!weights.empty() && !model_.restore(weights)) return {"context", false, "the first weights cannot be restored"};
+    if (!weights.empty() && !model_.restore(weights))
+      return {"context", false, "the first weights cannot be restored"};
     std::string numbers;
     for (const Share& s : found)
       numbers += fmt::format("{}{:.2g} at position {}", numbers.empty() ? "" : ", ", s.value, s.at);
     return {"context", holds(),
-            fmt::format("tokens before a position change its loss by these shares of what its own does: {}; at least {:g} "
+            fmt::format("tokens before a position change its loss by these shares of what its own does: {}; "
+                        "at least {:g} "
                         "is asked for from the middle of a text on{}",
                         numbers, kLeastContext, weights.empty() ? "" : ", with first or random weights")};
   }
 
   // Weights around the constants that they start from.
-  std::vector<exec::NamedArray> drawn(const std::vector<exec::NamedArray>& weights, double scale, Random& random) const {
+  std::vector<exec::NamedArray> drawn(const std::vector<exec::NamedArray>& weights, double scale,
+                                      Random& random) const {
     std::vector<exec::NamedArray> out = weights;
     const std::vector<exec::Tensor> values = exec::random_params(graph_, scale, random);
     for (std::size_t p = 0; p < values.size(); ++p)
@@ -138,8 +146,8 @@ class FirstText {
 
 }  // namespace
 
-std::vector<Anchor> first_text(const ir::Graph& graph, exec::Model& model, const std::vector<std::int64_t>& tokens,
-                               std::int64_t length) {
+std::vector<Anchor> first_text(const ir::Graph& graph, exec::Model& model,
+                               const std::vector<std::int64_t>& tokens, std::int64_t length) {
   return FirstText(graph, model, tokens, length).run();
 }
 

@@ -123,7 +123,8 @@ bool all_hold(const std::vector<Anchor>& anchors) {
 }
 
 // Random texts as long as those of training, with the first weights: as far as memory goes.
-std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend, const ProbeOptions& options) {
+std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend,
+                               const ProbeOptions& options) {
   constexpr double kMany = 1 << 27;
   std::int64_t length = options.whole_length;
   while (length > kShortest && exec::numbers_kept(graph, length) > kMany) length /= 2;

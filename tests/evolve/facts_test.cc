@@ -12,7 +12,8 @@ namespace {
 
 Settings ladder() {
   Settings s;
-  s.rungs = {{.name = "150k", .params = 150'000, .length = 128}, {.name = "300k", .params = 300'000, .length = 128}};
+  s.rungs = {{.name = "150k", .params = 150'000, .length = 128},
+             {.name = "300k", .params = 300'000, .length = 128}};
   s.vocab = 512;
   return s;
 }
@@ -37,10 +38,11 @@ struct Case {
 
 TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
   const Case cases[] = {
-      {"an earlier token counts for a hundred-thousandth", "    return linear(x + 0.00001 * shift(x, 1), D)\n", "no mixing",
-       "of what its own token does"},
-      {"mixing at the written width only", "    y = shift(x, 1) if D > 200 else tanh(x)\n    return linear(y, D)\n",
-       "no mixing", "at 150k, D = "},
+      {"an earlier token counts for a hundred-thousandth",
+       "    return linear(x + 0.00001 * shift(x, 1), D)\n", "no mixing", "of what its own token does"},
+      {"mixing at the written width only",
+       "    y = shift(x, 1) if D > 200 else tanh(x)\n    return linear(y, D)\n", "no mixing",
+       "at 150k, D = "},
       {"eight ninths of the parameters do nothing",
        "    axis n = 8, o = D\n    z = dot(x, param([n, o, D], init=normal(1)), over=D)\n"
        "    return linear(shift(x, 1), D) + 1e-12 * sum(rename(z, o, D), over=n)\n",
@@ -58,7 +60,8 @@ TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
   for (const Case& c : cases) {
     const auto r = screened(with_unit(c.body));
     EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.why << (r ? "" : ": " + r.error().message);
-    if (!r) EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
+    if (!r)
+      EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
   }
 }
 
@@ -74,9 +77,10 @@ TEST(Facts, WorkIsKnownBeforehand) {
   settings.limits = {0, 0, 0};
   settings.rungs[0].params = 213'000, settings.rungs[1].params = 426'000;  // D = 16 and 32
   const auto begin = std::chrono::steady_clock::now();
-  const auto r = screened("unit M(x: [t, D]) -> [t, D]:\n" + body + "    return linear(" + sum +
-                              ", D)\n\ndesign X:\n    width = 64\n    vocab = 512\n    stack = [M, RMSNorm]\n",
-                          settings);
+  const auto r =
+      screened("unit M(x: [t, D]) -> [t, D]:\n" + body + "    return linear(" + sum +
+                   ", D)\n\ndesign X:\n    width = 64\n    vocab = 512\n    stack = [M, RMSNorm]\n",
+               settings);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, "cost") << r.error().message;
   EXPECT_NE(r.error().message.find("the screen takes"), std::string::npos) << r.error().message;

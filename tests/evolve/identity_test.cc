@@ -71,7 +71,8 @@ void expect(const Pair& p, const std::string& first, const std::string& second) 
   const Population population = knowing(first, p.wide);
   const auto r = screen({parsed(second), std::nullopt, "test", 0, 0}, population, zoo::library());
   const bool same = !r && (r.error().code == "duplicate" || r.error().code == "same function");
-  EXPECT_EQ(same, p.equal) << p.name << " " << p.why << (r ? "" : ": " + r.error().code + ": " + r.error().message);
+  EXPECT_EQ(same, p.equal) << p.name << " " << p.why
+                           << (r ? "" : ": " + r.error().code + ": " + r.error().message);
   if (!same) {
     // A pair that is refused for something else says nothing about identity.
     EXPECT_TRUE(r) << p.name << ": " << r.error().code << ": " << r.error().message;

@@ -19,7 +19,8 @@ struct Case {
 };
 
 lang::CheckReport built(const std::string& body) {
-  const std::string text = "unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = [2 * Block(mixer=U), RMSNorm]\n";
+  const std::string text =
+      "unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = [2 * Block(mixer=U), RMSNorm]\n";
   lang::CheckReport r = lang::check(text, zoo::library(), {.width = 32, .vocab = 64});
   for (const Error& e : r.errors) ADD_FAILURE() << e.message << text;
   return r;
@@ -35,16 +36,23 @@ std::vector<std::int64_t> letters(std::int64_t count) {
 TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
   const Case cases[] = {
       {"a loss that is no number at one position",
-       "    return linear(shift(x, 1), D) + where(position() == 100, 1 / (position() - 100), 0)\n", "whole text", "position 100 of 128"},
-      {"no numbers from a position on", "    return linear(shift(x, 1), D) + where(position() < 60, 0, log(60 - position()))\n",
-       "whole text", "position 60 of 128"},
-      {"the last position alone", "    return linear(shift(x, 1), D) + where(position() < 127, 0, log(-position()))\n",
-       "whole text", "position 127 of 128"},
-      {"mixing in the beginning alone", "    return linear(x + where(position() < 20, shift(x, 1), 0), D)\n", "context", "at position 120"},
-      {"mixing in the end alone", "    return linear(x + where(90 < position(), shift(x, 1), 0), D)\n", "context", "0 at position 64"},
+       "    return linear(shift(x, 1), D) + where(position() == 100, 1 / (position() - 100), 0)\n",
+       "whole text", "position 100 of 128"},
+      {"no numbers from a position on",
+       "    return linear(shift(x, 1), D) + where(position() < 60, 0, log(60 - position()))\n", "whole text",
+       "position 60 of 128"},
+      {"the last position alone",
+       "    return linear(shift(x, 1), D) + where(position() < 127, 0, log(-position()))\n", "whole text",
+       "position 127 of 128"},
+      {"mixing in the beginning alone", "    return linear(x + where(position() < 20, shift(x, 1), 0), D)\n",
+       "context", "at position 120"},
+      {"mixing in the end alone", "    return linear(x + where(90 < position(), shift(x, 1), 0), D)\n",
+       "context", "0 at position 64"},
       {"next to no mixing", "    return linear(x + 0.00001 * shift(x, 1), D)\n", "context", "at least 0.001"},
-      {"an output that starts at zero", "    return param([D], init=0) * linear(shift(x, 1), D)\n", "", "with first or random weights"},
-      {"a running mean, whose every token counts less and less", "    return linear(mean(past(x), over=s), D)\n", "", "at position 120"},
+      {"an output that starts at zero", "    return param([D], init=0) * linear(shift(x, 1), D)\n", "",
+       "with first or random weights"},
+      {"a running mean, whose every token counts less and less",
+       "    return linear(mean(past(x), over=s), D)\n", "", "at position 120"},
       {"none, as is proved", "    return linear(x, D)\n", "", "as was proved"},
   };
   for (const Case& c : cases) {

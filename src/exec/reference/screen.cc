@@ -73,16 +73,19 @@ class Screen {
     for (const std::int64_t l : {8, 16, 24})
       if (l == 8 || numbers_kept(model_, l) <= kMostNumbers) length = l;
     if (const double kept = numbers_kept(model_, length); kept > 8 * kMostNumbers)
-      return {"size", fmt::format("a run of {} tokens keeps {:.3g} elements; the screen takes {:.3g}", length, kept,
-                                  8.0 * kMostNumbers)};
+      return {"size", fmt::format("a run of {} tokens keeps {:.3g} elements; the screen takes {:.3g}", length,
+                                  kept, 8.0 * kMostNumbers)};
     for (std::int64_t t = 0; t < length; ++t)
       tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
     differentiated_ = std::make_unique<Differentiated>(model_);
     const Work work = work_of(differentiated_->graph, differentiated_->all, length);
     if (work.elements > kMostElements || work.operations > kMostOperations)
-      return {"size", fmt::format("a run of {} tokens and its gradient holds {:.3g} elements and takes {:.3g} operations; the "
-                                  "screen takes {:.3g} and {:.3g}",
-                                  length, work.elements, work.operations, kMostElements, kMostOperations)};
+      return {
+          "size",
+          fmt::format(
+              "a run of {} tokens and its gradient holds {:.3g} elements and takes {:.3g} operations; the "
+              "screen takes {:.3g} and {:.3g}",
+              length, work.elements, work.operations, kMostElements, kMostOperations)};
     if (Screening first = first_parameters(); !first.passes()) return first;
     if (Screening mixing = mixes(); !mixing.passes()) return mixing;
     return gradient();
@@ -107,7 +110,8 @@ class Screen {
         const bool gradient = i < d.gradients.size();
         const bool back = !gradient && static_cast<std::size_t>(d.all[i]) >= model_.bodies[0].nodes.size();
         if (std::isnan(v) || (gradient && std::isinf(v)) ||
-            (std::isfinite(v) && std::abs(v) > (back ? kLargestOnTheWayBack : kLargest) && !writes(model_, v)))
+            (std::isfinite(v) && std::abs(v) > (back ? kLargestOnTheWayBack : kLargest) &&
+             !writes(model_, v)))
           return {"finite",
                   fmt::format("{} is {:.3g} with the first parameters",
                               gradient ? "the gradient of " + model_.params[d.owners[i]].name
@@ -174,15 +178,17 @@ class Screen {
       if (most >= kLeastContext) return {};
     }
     if (is_longer()) return mixes();
-    return {"mixing", fmt::format("all tokens before a position change its logits by {:.2g} of what its own token "
-                                  "does, at least {:g} is asked for",
-                                  most, kLeastContext)};
+    return {"mixing",
+            fmt::format("all tokens before a position change its logits by {:.2g} of what its own token "
+                        "does, at least {:g} is asked for",
+                        most, kLeastContext)};
   }
 
   // What reads farther back than the text is long is asked again with a whole one.
   bool is_longer() {
     const auto now = static_cast<std::int64_t>(tokens_.size());
-    if (whole_ <= now || work_of(model_, model_.bodies[0].outputs, whole_).operations > kMostOperations / 16) return false;
+    if (whole_ <= now || work_of(model_, model_.bodies[0].outputs, whole_).operations > kMostOperations / 16)
+      return false;
     while (static_cast<std::int64_t>(tokens_.size()) < whole_)
       tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
     return true;
@@ -220,11 +226,13 @@ class Screen {
       if (sizes[p] > kNegligible * largest) continue;
       negligible += static_cast<double>(ir::elements(model_, model_.params[p].axes));
       if (names.size() < 120)
-        names += fmt::format("{}{} ({:.1g})", names.empty() ? "" : ", ", model_.params[p].name, sizes[p] / largest);
+        names += fmt::format("{}{} ({:.1g})", names.empty() ? "" : ", ", model_.params[p].name,
+                             sizes[p] / largest);
     }
     if (negligible <= kDeadShare * all) return {};
-    return {"gradient", fmt::format("{:.0f} % of the parameters get a negligible one, relative to the largest: {}",
-                                    100 * negligible / all, names)};
+    return {"gradient",
+            fmt::format("{:.0f} % of the parameters get a negligible one, relative to the largest: {}",
+                        100 * negligible / all, names)};
   }
 
   const ir::Graph& model_;

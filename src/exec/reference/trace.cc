@@ -62,8 +62,8 @@ Tensor canonical_start(const ir::Graph& graph, const ir::Param& param, std::uint
 // The model with its loss' gradient: input 0 is 1 at each position's target, else 0.
 struct Differentiated {
   ir::Graph graph;
-  std::vector<NodeId> wanted;        // logits, then the gradients
-  std::vector<std::size_t> owners;   // the parameter of each gradient
+  std::vector<NodeId> wanted;       // logits, then the gradients
+  std::vector<std::size_t> owners;  // the parameter of each gradient
   ir::Type logits;
 
   Differentiated(const ir::Graph& model, std::int64_t length) : graph(model) {
@@ -116,9 +116,9 @@ class Tracer {
     if (!draw_apart()) return {};
     for (int update = 0; update <= options_.updates; ++update) {
       const bool last = update == options_.updates;
-      std::vector<Tensor> values =
-          evaluate(last ? model_ : d_.graph, last ? std::span<const NodeId>(model_.bodies[0].outputs) : d_.wanted,
-                   feed_, options_.length);
+      std::vector<Tensor> values = evaluate(
+          last ? model_ : d_.graph, last ? std::span<const NodeId>(model_.bodies[0].outputs) : d_.wanted,
+          feed_, options_.length);
       if (!see(values[0].data)) return {};
       if (!last && !advance(values)) return {};
     }
@@ -141,7 +141,8 @@ class Tracer {
     std::map<std::vector<std::uint64_t>, std::vector<std::size_t>> alike;
     for (const std::size_t p : d_.owners) {
       if (!std::isfinite(sizes[p])) return false;
-      if (model_.params[p].init.kind != ir::Init::Kind::kConstant) alike[shape_of(model_.params[p])].push_back(p);
+      if (model_.params[p].init.kind != ir::Init::Kind::kConstant)
+        alike[shape_of(model_.params[p])].push_back(p);
     }
     for (auto& [shape, members] : alike) {
       std::stable_sort(members.begin(), members.end(),
@@ -158,7 +159,8 @@ class Tracer {
   [[nodiscard]] std::vector<std::uint64_t> shape_of(const ir::Param& param) const {
     std::vector<std::uint64_t> out;
     for (const ir::AxisId axis : param.axes)
-      out.push_back(2 * static_cast<std::uint64_t>(model_.axes[axis].size) + (param.fan_in.contains(axis) ? 1 : 0));
+      out.push_back(2 * static_cast<std::uint64_t>(model_.axes[axis].size) +
+                    (param.fan_in.contains(axis) ? 1 : 0));
     std::sort(out.begin(), out.end());
     for (const double v : {static_cast<double>(param.init.kind), param.init.a, param.init.b})
       out.push_back(std::bit_cast<std::uint64_t>(v));

@@ -11,9 +11,10 @@
 namespace gabbro::exec {
 
 struct TraceOptions {
-  std::int64_t length = 24;     // positions of the text
-  int updates = 2;              // between the points of the trace
-  double operations = 1 << 28;  // most that one pass with its gradient may take (work_of), with an eighth as many elements
+  std::int64_t length = 24;  // positions of the text
+  int updates = 2;           // between the points of the trace
+  double operations =
+      1 << 28;  // most that one pass with its gradient may take (work_of), with an eighth as many elements
 };
 
 /// What is seen of a training: before every update and after the last one the logits, row-major, and their mean loss in nats a token; the

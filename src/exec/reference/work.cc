@@ -15,7 +15,8 @@ using ir::Op;
 
 class Counter {
  public:
-  Counter(const ir::Graph& graph, std::int64_t length) : graph_(graph), length_(static_cast<double>(length)) {}
+  Counter(const ir::Graph& graph, std::int64_t length)
+      : graph_(graph), length_(static_cast<double>(length)) {}
 
   Work body(int index, std::span<const NodeId> wanted) const {
     const auto& nodes = graph_.bodies[index].nodes;
@@ -44,7 +45,8 @@ class Counter {
   [[nodiscard]] Work node_work(int body, const Node& node) const {
     if (node.op == Op::kScan) return scan_work(graph_.scans[node.index]);
     ir::Type space = node.type;
-    const bool moves = ir::info(node.op).kind == ir::Kind::kAxes || ir::info(node.op).kind == ir::Kind::kTable;
+    const bool moves =
+        ir::info(node.op).kind == ir::Kind::kAxes || ir::info(node.op).kind == ir::Kind::kTable;
     for (const NodeId in : node.in)
       if (in >= 0 && !moves)
         for (const ir::AxisId axis : graph_.node(body, in).type.axes) {
