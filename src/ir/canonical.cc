@@ -237,9 +237,11 @@ class Canonicalizer {
     if (n.op == Op::kParam) {
       const Param& p = g_.params[n.index];
       h = mix(h, static_cast<std::uint64_t>(p.role) * 8 + static_cast<std::uint64_t>(p.init.kind));
-      std::uint64_t fan_in = 0;  // learning rate, weight decay and deviation follow from it
-      for (const AxisId a : p.fan_in) fan_in += mix(4, axis_base_[a]);
-      h = mix(h, fan_in);
+      if (concrete_) {  // learning rate, weight decay and deviation follow from it
+        std::uint64_t fan_in = 0;
+        for (const AxisId axis : p.fan_in) fan_in += mix(4, axis_base_[axis]);
+        h = mix(h, fan_in);
+      }
       return mix(mix(h, bits(p.init.a)), bits(p.init.b));
     }
     return h;

@@ -13,7 +13,7 @@ enum class Sizes : std::uint8_t { kSymbolic, kConcrete };
 
 /// Hash of the live part of `graph` as a function of its inputs and parameters. Names, source order, the split into units,
 /// associativity and commutativity of sums and products, and where constant factors stand do not matter; constants count to their last
-/// bit, and parameters by what their training follows from (role, initial values, fan-in). With symbolic sizes the width at which the
+/// bit, and parameters by their roles and initial values. With symbolic sizes the width at which the
 /// graph was built does not matter (a graph whose structure followed from its width is hashed with it); with concrete ones, formulas
 /// that give the same number at this width are one. Equal hashes mean isomorphic graphs, up to collisions of 128 bits: the
 /// hash covers a full serialisation in which parameters and axes are numbered in traversal order. Traversal order follows
