@@ -106,9 +106,9 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
              other = ir::narrowed(second, width, kVocab, ir::Constants::kKept);
   if (!small || !other) return {false, false, "they cannot be run at one small width"};
   const Comparison whole =
-      compare_runs(*small, *other, {.length = a.length, .updates = 1, .operations = kMostOperations});
+      compare_runs(*small, *other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
-  return compare_runs(first, second, {.length = 16, .updates = 1, .operations = kMostOperations});
+  return compare_runs(first, second, {.length = 16, .updates = 2, .operations = kMostOperations});
 }
 
 }  // namespace gabbro::evolve

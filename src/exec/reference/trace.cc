@@ -115,12 +115,13 @@ class Tracer {
       if (trained[p]) ++out_.params, out_.elements += feed_.params[p].data.size();
     if (!draw_apart()) return {};
     for (int update = 0; update <= options_.updates; ++update) {
-      const bool last = update == options_.updates;
-      std::vector<Tensor> values = evaluate(
-          last ? model_ : d_.graph, last ? std::span<const NodeId>(model_.bodies[0].outputs) : d_.wanted,
+      const bool forward = update == options_.updates && options_.updates <= 1;
+      const std::vector<Tensor> values = evaluate(
+          forward ? model_ : d_.graph,
+          forward ? std::span<const NodeId>(model_.bodies[0].outputs) : std::span<const NodeId>(d_.wanted),
           feed_, options_.length);
       if (!see(values[0].data)) return {};
-      if (!last && !advance(values)) return {};
+      if (!forward && !advance(values)) return {};
     }
     return std::move(out_);
   }

@@ -13,12 +13,14 @@ namespace gabbro::exec {
 struct TraceOptions {
   std::int64_t length = 24;  // positions of the text
   int updates = 2;           // between the points of the trace
+  double scale =
+      1;  // of the deviations of random starts: large values reach thresholds that first ones do not
   double operations =
       1 << 28;  // most that one pass with its gradient may take (work_of), with an eighth as many elements
 };
 
 /// What is seen of a training: before every update and after the last one the logits, row-major, and their mean loss in nats a token; the
-/// norm of every gradient.
+/// norm of the gradient before every update and, of more than one update, after the last: a gate that starts at 0 hides what is behind it.
 struct Trace {
   std::vector<std::vector<double>> logits;
   std::vector<double> losses, norms;
