@@ -44,8 +44,8 @@ struct Comparison {
 };
 
 /// Runs both in float64 with equal starts: at small width with the structure and the constants of the rung's width over the whole length of
-/// its texts, and at the rung's width over 16 positions; and on 24 positions with parameters 16 times as large. One to three updates; logits before, between and after them, and norms of gradients, must agree to 1e-11 of
-/// their size, where training in float32 sees 6e-8. Work: at most 12 passes of kMostOperations for each design, else it is not decided.
+/// its texts, and at the rung's width over 16 positions, with two or three updates; logits before, between and after them, and norms of gradients, must agree to 1e-11 of
+/// their size, where training in float32 sees 6e-8. Work: at most 9 passes of kMostOperations for each design, else it is not decided.
 Comparison compare_trainings(const Sized& a, const Sized& b);
 
 /// Most operations of one pass of the reference engine within a screen (exec/reference/work.h): about a second.

@@ -60,8 +60,9 @@ TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
   for (const Case& c : cases) {
     const auto r = screened(with_unit(c.body));
     EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.why << (r ? "" : ": " + r.error().message);
-    if (!r)
+    if (!r) {
       EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
+    }
   }
 }
 

@@ -13,8 +13,6 @@ namespace gabbro::exec {
 struct TraceOptions {
   std::int64_t length = 24;  // positions of the text
   int updates = 2;           // between the points of the trace
-  double scale =
-      1;  // of the deviations of random starts: large values reach thresholds that first ones do not
   double operations =
       1 << 28;  // most that one pass with its gradient may take (work_of), with an eighth as many elements
 };
