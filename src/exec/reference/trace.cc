@@ -23,7 +23,8 @@ using ir::Op;
 // Of vectors; of matrices it is divided by their fan-in, and decay acts on matrices and tables, as in training (exec/model.h).
 constexpr double kRate = 0.02, kDecay = 0.1, kBaseFanIn = 8;
 // Rounding in float64 over the depth of a design; float32, in which it is trained, sees no difference below 6e-8.
-constexpr double kRounding = 1e-11;
+// Each update amplifies it.
+constexpr double kRounding = 1e-11, kAmplified = 10;
 
 // Uniform in [-1.7, 1.7), of deviation 1, from a hash.
 double unit_value(std::uint64_t hash) {
@@ -229,11 +230,12 @@ std::string difference(const Trace& a, const Trace& b) {
       size = std::max({size, std::abs(a.logits[k][i]), std::abs(b.logits[k][i])});
       most = std::max(most, std::abs(a.logits[k][i] - b.logits[k][i]));
     }
-    if (!(most <= kRounding * size))
+    if (!(most <= kRounding * std::pow(kAmplified, k) * size))
       return fmt::format("logits after {} updates differ by {:.3g} of {:.3g}", k, most, size);
   }
   for (std::size_t k = 0; k < a.norms.size() && k < b.norms.size(); ++k)
-    if (!(std::abs(a.norms[k] - b.norms[k]) <= kRounding * std::max(a.norms[k], b.norms[k])))
+    if (!(std::abs(a.norms[k] - b.norms[k]) <=
+          kRounding * std::pow(kAmplified, k) * std::max(a.norms[k], b.norms[k])))
       return fmt::format("norms of gradient {} differ: {:.17g}, {:.17g}", k, a.norms[k], b.norms[k]);
   return "";
 }
