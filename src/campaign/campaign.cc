@@ -22,6 +22,7 @@ using record::Event;
 
 Result<bool> Campaign::State::begin_designs() {
   std::vector<Event> events;
+  evolve::Population known_so_far(plan.settings);
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
                        const std::string& name) -> Result<bool> {
@@ -34,19 +35,15 @@ Result<bool> Campaign::State::begin_designs() {
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
-    for (const Event& event : events) {
-      const auto& other = std::get<record::DesignBorn>(event);
-      if (arm == "given" && (other.hash == born->hash ||
-                             (!born->fingerprint.empty() && other.fingerprint == born->fingerprint)))
-        return fail("duplicate",
-                    fmt::format("{}, {}, is the same function as {}", name, born->name, other.name),
+    if (arm == "given")
+      if (const std::string other = evolve::equal_known(*born, known_so_far, zoo::library()); !other.empty())
+        return fail("duplicate", fmt::format("{}, {}, is the same function as {}", name, born->name, other),
                     "every design is trained once: leave it out");
-    }
     born->id = ++id;
     born->arm = arm;
     born->op = op;
     events.emplace_back(*born);
-    return true;
+    return known_so_far.apply(events.back());
   };
   const auto known = [&](const std::string& file, const std::string& arm) {
     return add(*zoo::program(file + ".gab"), arm, file, "the baseline " + file);
