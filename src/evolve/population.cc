@@ -199,8 +199,7 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
 
 Population Population::known() const {
   Population out(settings_);
-  for (const Individual& i : individuals_)
-    if (is_baseline(i)) out.individuals_.push_back(i);
+  out.individuals_ = individuals_;
   out.hashes_ = hashes_;
   out.functions_ = functions_;
   return out;

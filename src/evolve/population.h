@@ -81,7 +81,7 @@ class Population {
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
 
-  /// What a screen asks of a population, and no more: baselines, hashes, fingerprints. For screens in other threads.
+  /// What a screen asks of a population, and no more: its designs. For screens in other threads and processes.
   [[nodiscard]] Population known() const;
 
   [[nodiscard]] const Settings& settings() const { return settings_; }
