@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <new>
 #include <system_error>
 
 #include "campaign/judge.h"
@@ -362,6 +363,9 @@ int main(int argc, char** argv) {
     code = Program().run(argc, argv);
   } catch (const std::system_error&) {
     written = false;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "gabbro: out of memory\n");
+    return kUsage;
   }
   if (written && std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
   std::fprintf(stderr, "gabbro: cannot write the output: %s\n", std::strerror(errno));
