@@ -10,10 +10,13 @@
 #include <functional>
 #include <thread>
 
-#include "lang/hostile.h"
+#include "../lang/hostile.h"
+#include "base/clock.h"
 #include "lang/parser.h"
+#include "lang/printer.h"
 #include "pretend.h"
 #include "sandbox/sandbox.h"
+#include "zoo/library.h"
 
 namespace gabbro::campaign {
 namespace {
