@@ -26,6 +26,7 @@ constexpr std::size_t kLine = 1 << 20;  // a longer one is no progress
 constexpr double kOutput = 8 << 20;     // bytes of progress a second that are read, and at once at most
 constexpr double kSlowLook = 1;         // seconds between two looks at what is costly to see
 constexpr std::size_t kStage = 100;     // characters
+constexpr std::uint64_t kWritten = 4;   // times the limit of memory may be written
 
 // Text that goes to a terminal: what is written there by a worker that is not what it should be stays harmless.
 bool is_plain(const std::string& stage) {
@@ -223,7 +224,10 @@ class Local : public Executor {
   [[nodiscard]] int slots() const override { return options_.slots; }
   [[nodiscard]] int running() const override { return static_cast<int>(workers_.size()); }
 
-  Result<bool> start(const Job& job) override {
+  Result<bool> start(const Job& given) override {
+    Job job = given;
+    // Weights and a checkpoint are what a worker holds in memory, written.
+    if (job.limits.bytes > 0) job.limits.folder_bytes = std::min(job.limits.folder_bytes, kWritten * job.limits.bytes);
     if (running() >= slots())
       return fail("jobs", fmt::format("no free slot: {} jobs are running", running()));
     std::error_code error;
