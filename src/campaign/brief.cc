@@ -211,7 +211,7 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task, st
     if (earlier.report.outcome == "design")
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
   }
-  const auto known = std::make_shared<const Population>(p.known());
+  const auto known = std::make_shared<const Population>(p.designs());
   brief.admit = [known, judge = std::move(judge)](const lang::Program& program) -> Result<bool> {
     evolve::Offspring offspring;
     offspring.program = program;

@@ -9,6 +9,7 @@
 #include "campaign/preset.h"
 #include "campaign/state.h"
 #include "evolve/depth.h"
+#include "evolve/screen.h"
 #include "evolve/twins.h"
 #include "lang/parser.h"
 

@@ -197,9 +197,18 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   return true;
 }
 
+Population Population::designs() const {
+  Population out(*this);
+  out.trials_.clear();
+  out.tasks_.clear();
+  out.ended_tasks_.clear();
+  return out;
+}
+
 Population Population::known() const {
   Population out(settings_);
-  out.individuals_ = individuals_;
+  for (const Individual& i : individuals_)
+    if (is_baseline(i)) out.individuals_.push_back(i);
   out.hashes_ = hashes_;
   out.functions_ = functions_;
   return out;

@@ -81,7 +81,7 @@ class Population {
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
 
-  /// What a screen asks of a population, and no more: its designs. For screens in other threads and processes.
+  /// What a screen asks of a population, and no more: baselines, hashes, fingerprints. For screens in other threads.
   [[nodiscard]] Population known() const;
 
   [[nodiscard]] const Settings& settings() const { return settings_; }
@@ -117,6 +117,8 @@ class Population {
   [[nodiscard]] std::int64_t best_baseline(int rung) const;
   /// Training FLOPs that an arm has spent at the first rung.
   [[nodiscard]] double spent(std::string_view arm) const;
+  /// All designs and what identifies them, without runs and tasks: what a screen asks of a population, for those in other threads and processes.
+  [[nodiscard]] Population designs() const;
 
  private:
   Result<bool> add(const record::DesignBorn& born);
