@@ -128,7 +128,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   Phase phase = Phase::kSearch;
   std::string why;
   int stopped = 0;
-  if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok)
+    return tl::unexpected(ok.error());
   std::vector<record::TrialBegun> lost;  // begun by an earlier process, and not ended
   for (const evolve::Trial& t : s.population.trials())
     if (!t.ended) lost.push_back(t.begun);
@@ -220,7 +221,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   if (s.agents) s.agents->team->stop();
   show();
   if (!broken.code.empty()) return tl::unexpected(broken);
-  if (const auto ok = s.record({record::Session{false, why, executor.sandbox()}}); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = s.record({record::Session{false, why, executor.sandbox()}}); !ok)
+    return tl::unexpected(ok.error());
   return why;
 }
 

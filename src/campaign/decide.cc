@@ -153,7 +153,8 @@ Result<bool> Campaign::State::make_ablations() {
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
   // A winner whose parts cannot be taken out is one without ablations.
-  const auto parts = judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
+  const auto parts =
+      judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
   if (!parts) return true;
   for (const evolve::Ablation& a : *parts) {
     auto born = judge->measure(a.program, plan.settings);

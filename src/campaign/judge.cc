@@ -80,14 +80,15 @@ class Server {
       const double now = jobs::processor_seconds(process_.id), elapsed = seconds_now() - begun;
       peak_ = std::max(peak_, jobs::usage_of(process_.id).bytes);
       if (now - used > options.seconds + 1 || elapsed > 10 * options.seconds)
-        return stop(death, fmt::format("took {:.0f} s of processor time and {:.0f} s in all, more than the limit",
-                                       now - used, elapsed));
+        return stop(death,
+                    fmt::format("took {:.0f} s of processor time and {:.0f} s in all, more than the limit",
+                                now - used, elapsed));
     }
   }
 
  private:
-  static constexpr int kTick = 200;                     // milliseconds
-  static constexpr std::size_t kLongest = 64 << 20;     // of an answer
+  static constexpr int kTick = 200;                  // milliseconds
+  static constexpr std::size_t kLongest = 64 << 20;  // of an answer
 
   // The other side may be writing too: an answer to a question before that was given up. Both go on.
   bool send(const std::string& text) {
@@ -141,7 +142,8 @@ class Apart : public Judge {
   Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
                                     const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const Ask ask{"screen", lang::print(offspring.program), "", offspring.op, offspring.parent, offspring.mate};
+    const Ask ask{"screen",      lang::print(offspring.program), "", offspring.op, offspring.parent,
+                  offspring.mate};
     return design(answer(ask, population.settings(), &population));
   }
   Result<record::DesignBorn> measure(const lang::Program& program,
@@ -152,8 +154,9 @@ class Apart : public Judge {
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(got, answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", "", 0, 0},
-                           evolve::Settings(), nullptr));
+    GABBRO_TRY(got,
+               answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", "", 0, 0},
+                      evolve::Settings(), nullptr));
     std::vector<evolve::Ablation> out;
     for (std::size_t i = 0; i + 1 < got.texts.size(); i += 2) {
       lang::ParseResult parsed = lang::parse(got.texts[i + 1]);
@@ -195,7 +198,8 @@ class Apart : public Judge {
     return out;
   }
 
-  Result<Answer> answer(const Ask& ask, const evolve::Settings& settings, const evolve::Population* population) {
+  Result<Answer> answer(const Ask& ask, const evolve::Settings& settings,
+                        const evolve::Population* population) {
     for (bool again = false;; again = true) {
       if (!server_) {
         if (const auto ok = start(); !ok) return tl::unexpected(ok.error());

@@ -15,7 +15,8 @@ namespace gabbro::campaign {
 class Judge {
  public:
   virtual ~Judge() = default;
-  /// evolve::screen against all designs of `population`. A judge serves one campaign: what it was told of its designs it keeps.
+  /// evolve::screen against all designs of `population`. A judge serves one campaign: what it was told of its
+  /// designs it keeps.
   virtual Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
                                             const evolve::Population& population) = 0;
   /// evolve::measure.
@@ -41,13 +42,15 @@ struct ApartOptions {
   std::uint64_t bytes = std::uint64_t{4} << 30;  // of address space
 };
 
-/// In a process of its own, in a sandbox without files. It is started when it is first asked, and anew when it died. What bounds its work is known beforehand
-/// (evolve/screen.h); time and memory are the last resort. Errors beyond those of evolve::screen: "screen died", with what was seen. One that
-/// was killed is asked once more before that is said, since somebody else may have killed it. It ends when this process ends. May be called from
-/// several threads.
+/// In a process of its own, in a sandbox without files. It is started when it is first asked, and anew when
+/// it died. What bounds its work is known beforehand (evolve/screen.h); time and memory are the last resort.
+/// Errors beyond those of evolve::screen: "screen died", with what was seen. One that was killed is asked
+/// once more before that is said, since somebody else may have killed it. It ends when this process ends. May
+/// be called from several threads.
 std::shared_ptr<Judge> judge_apart(const ApartOptions& options);
 
-/// The other side: answers on standard output what is asked on standard input, until that ends. `seconds` as in ApartOptions. Returns an exit code.
+/// The other side: answers on standard output what is asked on standard input, until that ends. `seconds` as
+/// in ApartOptions. Returns an exit code.
 int serve_judge(double seconds);
 
 }  // namespace gabbro::campaign

@@ -72,7 +72,8 @@ void allow_time(double seconds) {
   setrlimit(RLIMIT_CPU, &most);
 }
 
-// Once a second: whether anybody is left to be answered. A reader in the middle of a long program would not notice the end of its input.
+// Once a second: whether anybody is left to be answered. A reader in the middle of a long program would not
+// notice the end of its input.
 void leave_when_alone(int) {
   pollfd in{STDIN_FILENO, POLLIN, 0};
   if (poll(&in, 1, 0) > 0 && (in.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) _exit(0);
@@ -163,7 +164,8 @@ int serve_judge(double seconds) {
   sigaction(SIGALRM, &alone, nullptr);
   const itimerval second{{1, 0}, {1, 0}};
   setitimer(ITIMER_REAL, &second, nullptr);
-  // Memory that is used up is said by the exit code: it is no reason to write a core or to unwind through a stranger's program.
+  // Memory that is used up is said by the exit code: it is no reason to write a core or to unwind through a
+  // stranger's program.
   std::set_new_handler([] { _exit(kOutOfMemory); });
   Server server;
   std::string text;

@@ -9,8 +9,8 @@
 
 namespace gabbro::campaign {
 
-/// `what`: "settings" (text: TOML), "forget", "known" (text: a design as its event), none of which is answered; "screen", "measure", "ablations"
-/// (text: a program; more: the ancestor or nothing).
+/// `what`: "settings" (text: TOML), "forget", "known" (text: a design as its event), none of which is
+/// answered; "screen", "measure", "ablations" (text: a program; more: the ancestor or nothing).
 struct Ask {
   std::string what, text, more, op;
   std::int64_t parent = 0, mate = 0;

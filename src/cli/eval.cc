@@ -99,7 +99,8 @@ int run_eval(const EvalCommand& c) {
   const auto result = record::parse_eval_result(end->result);
   if (!result) return failed("eval", result.error());
   if (result->status == "done")
-    if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok) return failed("eval", ok.error());
+    if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
+      return failed("eval", ok.error());
   if (c.json)
     fmt::print("{}", end->result);
   else

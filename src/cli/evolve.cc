@@ -117,7 +117,8 @@ campaign::MakeJudge judges(const std::string& dir) {
 void print_sandbox() {
   const sandbox::Machine& m = sandbox::machine();
   fmt::print(stderr, "sandbox of workers and screens: {}\n", m.text());
-  if (const std::string missing = m.missing(); !missing.empty()) fmt::print(stderr, "  missing: {}\n", missing);
+  if (const std::string missing = m.missing(); !missing.empty())
+    fmt::print(stderr, "  missing: {}\n", missing);
 }
 
 int work(campaign::Campaign& c, const EvolveCommand& o) {

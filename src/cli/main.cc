@@ -376,6 +376,7 @@ int main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   // Not for people: the process that campaigns ask about programs (campaign/judge.h).
-  if (argc == 3 && std::strcmp(argv[1], "judge") == 0) return gabbro::campaign::serve_judge(std::atof(argv[2]));
+  if (argc == 3 && std::strcmp(argv[1], "judge") == 0)
+    return gabbro::campaign::serve_judge(std::atof(argv[2]));
   return gabbro::cli::main(argc, argv);
 }

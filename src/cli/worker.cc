@@ -43,7 +43,8 @@ Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& 
                                const record::OnProgress& progress) {
   GABBRO_TRY(executor, jobs::local_executor({}));
   const Signals signals;
-  if (auto ok = executor->start({1, spec_file, result_file, limits, "", needs.reads, needs.device != "cpu"}); !ok)
+  if (auto ok = executor->start({1, spec_file, result_file, limits, "", needs.reads, needs.device != "cpu"});
+      !ok)
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::News news = executor->wait(kLook);

@@ -30,13 +30,16 @@ constexpr std::uint64_t kWritten = 4;   // times the limit of memory may be writ
 
 // Text that goes to a terminal: what is written there by a worker that is not what it should be stays harmless.
 bool is_plain(const std::string& stage) {
-  return stage.size() <= kStage &&
-         std::all_of(stage.begin(), stage.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 127; });
+  return stage.size() <= kStage && std::all_of(stage.begin(), stage.end(), [](char c) {
+           return static_cast<unsigned char>(c) >= ' ' && c != 127;
+         });
 }
 
 std::uint64_t size_of(const std::string& file) {
   struct stat about {};
-  return lstat(file.c_str(), &about) == 0 && S_ISREG(about.st_mode) ? static_cast<std::uint64_t>(about.st_size) : 0;
+  return lstat(file.c_str(), &about) == 0 && S_ISREG(about.st_mode)
+             ? static_cast<std::uint64_t>(about.st_size)
+             : 0;
 }
 
 // What the files in `folder` take on the disk; work without bound is left undone.
@@ -140,8 +143,8 @@ class Worker {
     if (limits.bytes > 0 && usage.bytes > limits.bytes)
       over(Ended::Kind::kMemoryLimit, "kept", "of memory", usage.bytes, limits.bytes);
     else if (limits.seconds > 0 && end_.seconds > limits.seconds)
-      kill_for(Ended::Kind::kTimeLimit, fmt::format("took {:.1f} s, more than the limit of {:.1f} s",
-                                                    end_.seconds, limits.seconds));
+      kill_for(Ended::Kind::kTimeLimit,
+               fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, limits.seconds));
     else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
       over(Ended::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
     else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
@@ -167,15 +170,14 @@ class Worker {
              fmt::format("has {} processes, more than the limit of {}", processes, job_.limits.processes));
   }
   void over(Ended::Kind kind, const char* did, const char* what, std::uint64_t bytes, std::uint64_t most) {
-    kill_for(kind, fmt::format("{} {} {}, more than the limit of {}", did, megabytes(bytes), what, megabytes(most)));
+    kill_for(kind, fmt::format("{} {} {}, more than the limit of {}", did, megabytes(bytes), what,
+                               megabytes(most)));
   }
   void kill_for(Ended::Kind kind, const std::string& what) {
     end_.kind = kind;
     end_.cause = fmt::format("the worker {}, and was killed", what);
   }
-  [[nodiscard]] double allowance() const {
-    return kOutput * (1 + seconds_now() - start_) - read_;
-  }
+  [[nodiscard]] double allowance() const { return kOutput * (1 + seconds_now() - start_) - read_; }
 
   void take_result() {
     const auto read = read_stranger(job_.result_file, job_.limits.result_bytes);
@@ -183,7 +185,8 @@ class Worker {
     std::string text = read.value_or("");
     if (!read && fs::exists(fs::symlink_status(job_.result_file, none))) {
       end_.kind = Ended::Kind::kCrash;
-      end_.cause = fmt::format("the worker {} and left no result: {}", describe_status(status_), read.error().message);
+      end_.cause =
+          fmt::format("the worker {} and left no result: {}", describe_status(status_), read.error().message);
       return;
     }
     const auto outcome = record::outcome_of(text);
@@ -227,7 +230,8 @@ class Local : public Executor {
   Result<bool> start(const Job& given) override {
     Job job = given;
     // Weights and a checkpoint are what a worker holds in memory, written.
-    if (job.limits.bytes > 0) job.limits.folder_bytes = std::min(job.limits.folder_bytes, kWritten * job.limits.bytes);
+    if (job.limits.bytes > 0)
+      job.limits.folder_bytes = std::min(job.limits.folder_bytes, kWritten * job.limits.bytes);
     if (running() >= slots())
       return fail("jobs", fmt::format("no free slot: {} jobs are running", running()));
     std::error_code error;

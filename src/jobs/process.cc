@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kNoSandbox = 125;  // exit code
+constexpr int kNoSandbox = 125;                             // exit code
 constexpr int kKillRounds = 100, kKillMicroseconds = 2000;  // for processes that fork while they are killed
 
 tl::unexpected<Error> failed(const std::string& what) {
@@ -150,8 +150,7 @@ Result<Process> start_process(const Launch& launch) {
     fcntl(log, F_SETFL, O_APPEND);
   }
   int outs[2] = {-1, -1}, ins[2] = {-1, -1};
-  const bool piped =
-      pipe2(outs, O_CLOEXEC) == 0 && (!launch.has_input || pipe2(ins, O_CLOEXEC) == 0);
+  const bool piped = pipe2(outs, O_CLOEXEC) == 0 && (!launch.has_input || pipe2(ins, O_CLOEXEC) == 0);
   const Birth birth{argv.data(), envp.data(), ins[0],          outs[1],
                     log,         getpid(),    launch.on_death, launch.sandbox};
   sigset_t all, before;

@@ -21,22 +21,24 @@ struct Process {
 
 /// How a process is started.
 struct Launch {
-  std::vector<std::string> command;          // the program's path first
-  std::string log;                           // standard error goes to its end; empty: where this program's goes
-  std::vector<std::string> hidden = {};      // variables that it does not get, of those that sandbox::passes
-  std::vector<std::string> variables = {};   // "NAME=value", in addition
-  sandbox::Sandbox* sandbox = nullptr;       // entered before the program begins; null: none
-  bool has_input = false;                    // standard input is a pipe; else it is empty
-  int on_death = 15;                         // the signal (SIGTERM) that it gets when the thread that starts it ends; 0: none
+  std::vector<std::string> command;      // the program's path first
+  std::string log;                       // standard error goes to its end; empty: where this program's goes
+  std::vector<std::string> hidden = {};  // variables that it does not get, of those that sandbox::passes
+  std::vector<std::string> variables = {};  // "NAME=value", in addition
+  sandbox::Sandbox* sandbox = nullptr;      // entered before the program begins; null: none
+  bool has_input = false;                   // standard input is a pipe; else it is empty
+  int on_death = 15;  // the signal (SIGTERM) that it gets when the thread that starts it ends; 0: none
 };
 
-/// Starts a process in a process group of its own, with standard output as a pipe. Threads that wait for each other do not spin
-/// (OMP_WAIT_POLICY=PASSIVE, unless set): where cores are shared, spinning costs more than all else. Of this program's environment it gets
-/// what sandbox::passes. Errors, "jobs": no such program, no log or one that is a link, no pipe, no process. A sandbox that cannot be entered ends
-/// the process with code 125 and a line in its log.
+/// Starts a process in a process group of its own, with standard output as a pipe. Threads that wait for each
+/// other do not spin (OMP_WAIT_POLICY=PASSIVE, unless set): where cores are shared, spinning costs more than
+/// all else. Of this program's environment it gets what sandbox::passes. Errors, "jobs": no such program, no
+/// log or one that is a link, no pipe, no process. A sandbox that cannot be entered ends the process with
+/// code 125 and a line in its log.
 Result<Process> start_process(const Launch& launch);
 
-/// What a process and its descendants have now. Pages that two of them share count twice. Without processes, it is gone.
+/// What a process and its descendants have now. Pages that two of them share count twice. Without processes,
+/// it is gone.
 struct Usage {
   std::uint64_t bytes = 0;  // resident
   int processes = 0;

@@ -24,7 +24,8 @@ struct ElaborateOptions {
       1;  // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
   bool record_names = false;
   Survey* survey = nullptr;  // filled when a single unit is elaborated
-  std::size_t max_nodes = 200'000;  // operations; and kStepsPerNode times as many steps, which are what makes none
+  std::size_t max_nodes =
+      200'000;  // operations; and kStepsPerNode times as many steps, which are what makes none
   static constexpr std::size_t kStepsPerNode = 20;
 };
 

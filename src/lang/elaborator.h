@@ -122,9 +122,11 @@ class Elaborator {
   [[nodiscard]] std::size_t operations() const;  // made so far, in all bodies
   static Static as_static(const Elaborator& e, const Value& value);
 
-  /// Counts work that makes no operations: statements, expressions, searches among many names. False, once with an error: there was too much.
+  /// Counts work that makes no operations: statements, expressions, searches among many names. False, once
+  /// with an error: there was too much.
   bool spend(std::size_t steps, Position at);
-  /// Whether a formula, as text, has at most `most` characters, so that it can be computed with; else an error.
+  /// Whether a formula, as text, has at most `most` characters, so that it can be computed with; else an
+  /// error.
   bool is_short(const ir::Sym& sym, std::size_t most, Position at);
 
   // ---- names

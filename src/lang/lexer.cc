@@ -222,7 +222,8 @@ class Lexer {
     // Names of parameters are made of them, one for each level of units.
     constexpr std::size_t kLongestName = 200;
     if (name.size() > kLongestName)
-      return push_bad(name.size(), "limit", fmt::format("a name of {} characters is longer than {}", name.size(), kLongestName),
+      return push_bad(name.size(), "limit",
+                      fmt::format("a name of {} characters is longer than {}", name.size(), kLongestName),
                       "choose a shorter one");
     push(is_keyword(name) ? Kind::kKeyword : Kind::kName, name.size());
   }

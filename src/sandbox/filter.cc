@@ -24,42 +24,128 @@ constexpr std::uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
 constexpr std::uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
 
 // Newer calls have one number on all processors; headers may not know them yet.
-constexpr int kNewer[] = {424 /* pidfd_send_signal */, 425 /* io_uring_setup */, 426 /* io_uring_enter */,
-                          427 /* io_uring_register */, 428 /* open_tree */,      429 /* move_mount */,
-                          430 /* fsopen */,            431 /* fsconfig */,       432 /* fsmount */,
-                          433 /* fspick */,            434 /* pidfd_open */,     438 /* pidfd_getfd */,
-                          440 /* process_madvise */,   442 /* mount_setattr */,  443 /* quotactl_fd */,
-                          447 /* memfd_secret */,      448 /* process_mrelease */, 452 /* fchmodat2 */,
-                          463 /* setxattrat */,        467 /* open_tree_attr */};
+constexpr int kNewer[] = {424 /* pidfd_send_signal */,
+                          425 /* io_uring_setup */,
+                          426 /* io_uring_enter */,
+                          427 /* io_uring_register */,
+                          428 /* open_tree */,
+                          429 /* move_mount */,
+                          430 /* fsopen */,
+                          431 /* fsconfig */,
+                          432 /* fsmount */,
+                          433 /* fspick */,
+                          434 /* pidfd_open */,
+                          438 /* pidfd_getfd */,
+                          440 /* process_madvise */,
+                          442 /* mount_setattr */,
+                          443 /* quotactl_fd */,
+                          447 /* memfd_secret */,
+                          448 /* process_mrelease */,
+                          452 /* fchmodat2 */,
+                          463 /* setxattrat */,
+                          467 /* open_tree_attr */};
 constexpr int kClone3 = 435;
 
 constexpr int kForbidden[] = {
     // the network: without `socket` there is none of these, but for descriptors that somebody left open
-    SYS_socketpair, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect,
+    SYS_socketpair,
+    SYS_bind,
+    SYS_listen,
+    SYS_accept,
+    SYS_accept4,
+    SYS_connect,
     // other processes
-    SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_tkill, SYS_rt_sigqueueinfo,
-    SYS_rt_tgsigqueueinfo, SYS_setpriority, SYS_ioprio_set, SYS_sched_setscheduler, SYS_sched_setparam,
-    SYS_sched_setattr, SYS_migrate_pages, SYS_move_pages,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kcmp,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setattr,
+    SYS_migrate_pages,
+    SYS_move_pages,
     // leaving the group by which it is killed
-    SYS_setsid, SYS_setpgid,
+    SYS_setsid,
+    SYS_setpgid,
     // the machine
-    SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns, SYS_bpf, SYS_perf_event_open,
-    SYS_add_key, SYS_request_key, SYS_keyctl, SYS_kexec_load, SYS_init_module, SYS_finit_module,
-    SYS_delete_module, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_sethostname, SYS_setdomainname,
-    SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_acct, SYS_quotactl, SYS_syslog,
-    SYS_vhangup, SYS_personality, SYS_userfaultfd, SYS_name_to_handle_at, SYS_open_by_handle_at,
-    SYS_lookup_dcookie, SYS_nfsservctl, SYS_fanotify_init,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_kexec_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_clock_adjtime,
+    SYS_adjtimex,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_syslog,
+    SYS_vhangup,
+    SYS_personality,
+    SYS_userfaultfd,
+    SYS_name_to_handle_at,
+    SYS_open_by_handle_at,
+    SYS_lookup_dcookie,
+    SYS_nfsservctl,
+    SYS_fanotify_init,
     // memory that does not count as resident
-    SYS_memfd_create, SYS_shmget, SYS_shmat, SYS_msgget, SYS_msgsnd, SYS_semget, SYS_mq_open,
+    SYS_memfd_create,
+    SYS_shmget,
+    SYS_shmat,
+    SYS_msgget,
+    SYS_msgsnd,
+    SYS_semget,
+    SYS_mq_open,
     // who may touch files, and files that are none
-    SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr,
-    SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr, SYS_mknodat, SYS_linkat, SYS_symlinkat,
+    SYS_fchmod,
+    SYS_fchmodat,
+    SYS_fchown,
+    SYS_fchownat,
+    SYS_setxattr,
+    SYS_lsetxattr,
+    SYS_fsetxattr,
+    SYS_removexattr,
+    SYS_lremovexattr,
+    SYS_fremovexattr,
+    SYS_mknodat,
+    SYS_linkat,
+    SYS_symlinkat,
 #ifdef SYS_kexec_file_load
     SYS_kexec_file_load,
 #endif
 #if defined(__x86_64__)
-    SYS_chmod, SYS_chown, SYS_lchown, SYS_mknod, SYS_link, SYS_symlink, SYS_iopl, SYS_ioperm, SYS_modify_ldt,
-    SYS_uselib, SYS__sysctl, SYS_create_module,
+    SYS_chmod,
+    SYS_chown,
+    SYS_lchown,
+    SYS_mknod,
+    SYS_link,
+    SYS_symlink,
+    SYS_iopl,
+    SYS_ioperm,
+    SYS_modify_ldt,
+    SYS_uselib,
+    SYS__sysctl,
+    SYS_create_module,
 #endif
 };
 
@@ -71,7 +157,8 @@ class Assembler {
     answer(SECCOMP_RET_KILL_PROCESS);
     number();
 #if defined(__x86_64__)
-    add(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);  // of the x32 interface, which has all calls a second time
+    add(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0,
+        1);  // of the x32 interface, which has all calls a second time
     answer(kUnknown);
 #endif
   }
@@ -155,7 +242,8 @@ FilterProgram outer_filter(bool local_sockets) {
   for (const int call : kForbidden)
     if (!local_sockets || (call != SYS_connect && call != SYS_socketpair)) a.refuse(call);
   for (const int call : kNewer) a.refuse(call);
-  a.refuse(kClone3, kUnknown);  // its flags lie in memory, where no filter sees them; `clone` is taken instead
+  a.refuse(kClone3,
+           kUnknown);  // its flags lie in memory, where no filter sees them; `clone` is taken instead
   a.refuse_bits(SYS_clone, 0, kNamespaces);
   if (local_sockets)
     a.look_at(SYS_socket, 0, [&] {
@@ -169,8 +257,9 @@ FilterProgram outer_filter(bool local_sockets) {
   a.only_itself(SYS_prlimit64, 0, true, false);
   // PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER
   a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 0x59616d61});
-  a.refuse_values(SYS_fcntl, 1, {8, 10, 15});                           // signals to others: F_SETOWN, F_SETSIG, F_SETOWN_EX
-  a.refuse_values(SYS_ioctl, 1, {0x5412, 0x541C, 0x8901, 0x8902});      // TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
+  a.refuse_values(SYS_fcntl, 1, {8, 10, 15});  // signals to others: F_SETOWN, F_SETSIG, F_SETOWN_EX
+  a.refuse_values(SYS_ioctl, 1,
+                  {0x5412, 0x541C, 0x8901, 0x8902});  // TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
   a.answer(SECCOMP_RET_ALLOW);
   return std::move(a.out);
 }

@@ -27,7 +27,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// ---- Landlock: numbers that are the same on all processors, newer than the headers of the oldest system that builds this --------------
+// ---- Landlock: numbers that are the same on all processors, newer than the headers of the oldest system
+// that builds this --------------
 
 constexpr int kCreateRuleset = 444, kAddRule = 445, kRestrictSelf = 446;
 
@@ -40,12 +41,12 @@ struct __attribute__((packed)) PathRule {
 };
 
 constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadFolder = 1 << 3,
-                        kRemoveFolder = 1 << 4, kRemoveFile = 1 << 5, kMakeFolder = 1 << 7, kMakeFile = 1 << 8,
-                        kRefer = 1 << 13, kTruncate = 1 << 14, kDevice = 1 << 15;
+                        kRemoveFolder = 1 << 4, kRemoveFile = 1 << 5, kMakeFolder = 1 << 7,
+                        kMakeFile = 1 << 8, kRefer = 1 << 13, kTruncate = 1 << 14, kDevice = 1 << 15;
 constexpr std::uint64_t kOfFiles = kExecute | kWriteFile | kReadFile | kTruncate | kDevice;
 constexpr std::uint64_t kReading = kReadFile | kReadFolder;
-constexpr std::uint64_t kWriting = kReading | kWriteFile | kRemoveFolder | kRemoveFile | kMakeFolder |
-                                   kMakeFile | kRefer | kTruncate;
+constexpr std::uint64_t kWriting =
+    kReading | kWriteFile | kRemoveFolder | kRemoveFile | kMakeFolder | kMakeFile | kRefer | kTruncate;
 
 int landlock_version() {
   const long version = syscall(kCreateRuleset, nullptr, 0, 1);
@@ -82,33 +83,27 @@ bool allow(int ruleset, int version, const std::string& path, std::uint64_t righ
   return added;
 }
 
-// The system's own, by every program read: libraries, what the loader and the C library look up, what describes the machine.
+// The system's own, by every program read: libraries, what the loader and the C library look up, what
+// describes the machine.
 constexpr const char* kSystem[] = {"/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin"};
-constexpr const char* kDescriptions[] = {"/proc",
-                                         "/sys/devices/system",
-                                         "/sys/fs/cgroup",
-                                         "/sys/kernel/mm",
-                                         "/etc/ld.so.cache",
-                                         "/etc/ld.so.preload",
-                                         "/etc/localtime",
-                                         "/etc/alternatives",
-                                         "/dev/zero",
-                                         "/dev/random",
-                                         "/dev/urandom"};
-constexpr const char* kDevices[] = {"/dev/nvidia0",    "/dev/nvidia1",   "/dev/nvidia2",   "/dev/nvidia3",
-                                    "/dev/nvidia4",    "/dev/nvidia5",   "/dev/nvidia6",   "/dev/nvidia7",
-                                    "/dev/nvidiactl",  "/dev/nvidia-uvm", "/dev/nvidia-caps", "/dev/nvidia-uvm-tools",
-                                    "/dev/shm"};
+constexpr const char* kDescriptions[] = {"/proc",          "/sys/devices/system", "/sys/fs/cgroup",
+                                         "/sys/kernel/mm", "/etc/ld.so.cache",    "/etc/ld.so.preload",
+                                         "/etc/localtime", "/etc/alternatives",   "/dev/zero",
+                                         "/dev/random",    "/dev/urandom"};
+constexpr const char* kDevices[] = {
+    "/dev/nvidia0",     "/dev/nvidia1",          "/dev/nvidia2", "/dev/nvidia3",   "/dev/nvidia4",
+    "/dev/nvidia5",     "/dev/nvidia6",          "/dev/nvidia7", "/dev/nvidiactl", "/dev/nvidia-uvm",
+    "/dev/nvidia-caps", "/dev/nvidia-uvm-tools", "/dev/shm"};
 
 void allow_folder(int ruleset, int version, const std::string& path) {
   allow(ruleset, version, path, kReading);
   std::error_code error;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
-    if (std::error_code ignored; entry->is_symlink(ignored))
-      allow(ruleset, version, entry->path(), kReading);
+    if (std::error_code ignored; entry->is_symlink(ignored)) allow(ruleset, version, entry->path(), kReading);
 }
 
-// ---- steps between fork and exec ------------------------------------------------------------------------------------------
+// ---- steps between fork and exec
+// ------------------------------------------------------------------------------------------
 
 bool write_all(const char* path, const char* text, std::size_t size) {
   const int file = open(path, O_WRONLY | O_CLOEXEC);
@@ -236,7 +231,8 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
   fcntl(r, F_SETFD, FD_CLOEXEC);
   for (const char* path : kSystem) allow(r, on.landlock, path, kReading | kExecute);
   for (const char* path : kDescriptions) allow(r, on.landlock, path, kReading);
-  for (const char* path : {"/dev/null", "/dev/full"}) allow(r, on.landlock, path, kReadFile | kWriteFile | kTruncate);
+  for (const char* path : {"/dev/null", "/dev/full"})
+    allow(r, on.landlock, path, kReadFile | kWriteFile | kTruncate);
   if (rules.devices)
     for (const char* path : kDevices) allow(r, on.landlock, path, kWriting | kDevice);
   for (const std::string& path : rules.programs) allow(r, on.landlock, path, kReading | kExecute);
@@ -295,11 +291,21 @@ bool seal() {
 }
 
 bool passes(std::string_view variable) {
-  constexpr std::string_view kWhole[] = {"PATH",          "LANG",           "LANGUAGE",      "TZ",
-                                         "LD_LIBRARY_PATH", "LD_PRELOAD",   "GLIBC_TUNABLES", "GABBRO_KERNELS",
-                                         "CUDA_VISIBLE_DEVICES", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
-  constexpr std::string_view kBegins[] = {"LC_",   "OMP_",  "GOMP_",  "KMP_",     "MKL_",     "OPENBLAS_",
-                                          "DNNL_", "ONEDNN_", "ATEN_", "TORCH_", "PYTORCH_", "MALLOC_", "NVIDIA_"};
+  constexpr std::string_view kWhole[] = {"PATH",
+                                         "LANG",
+                                         "LANGUAGE",
+                                         "TZ",
+                                         "LD_LIBRARY_PATH",
+                                         "LD_PRELOAD",
+                                         "GLIBC_TUNABLES",
+                                         "GABBRO_KERNELS",
+                                         "CUDA_VISIBLE_DEVICES",
+                                         "ASAN_OPTIONS",
+                                         "UBSAN_OPTIONS",
+                                         "LSAN_OPTIONS"};
+  constexpr std::string_view kBegins[] = {"LC_",       "OMP_",    "GOMP_",   "KMP_",  "MKL_",
+                                          "OPENBLAS_", "DNNL_",   "ONEDNN_", "ATEN_", "TORCH_",
+                                          "PYTORCH_",  "MALLOC_", "NVIDIA_"};
   return std::find(std::begin(kWhole), std::end(kWhole), variable) != std::end(kWhole) ||
          std::any_of(std::begin(kBegins), std::end(kBegins),
                      [&](std::string_view b) { return variable.starts_with(b); });

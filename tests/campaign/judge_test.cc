@@ -46,7 +46,8 @@ evolve::Offspring offspring(const std::string& text) {
 }
 
 std::string said(const Result<record::DesignBorn>& r) {
-  return r ? record::to_json(record::Event(*r)) : r.error().code + ": " + r.error().message + " / " + r.error().hint;
+  return r ? record::to_json(record::Event(*r))
+           : r.error().code + ": " + r.error().message + " / " + r.error().hint;
 }
 
 std::vector<pid_t> children() {
@@ -139,11 +140,13 @@ TEST(Judge, KilledAtAnyMomentItGoesOn) {
     if (killer.joinable()) killer.join();
     const auto all = children();
     if (i % 3 != 0 || all.size() != 1) return;
-    if (i % 2 == 0) kill(all[0], SIGKILL);
-    else killer = std::thread([id = all[0]] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      kill(id, SIGKILL);
-    });
+    if (i % 2 == 0)
+      kill(all[0], SIGKILL);
+    else
+      killer = std::thread([id = all[0]] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        kill(id, SIGKILL);
+      });
   });
   if (killer.joinable()) killer.join();
   expect_same(here, apart);
@@ -154,7 +157,8 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
   Course course;
   const auto judge = judge_apart(real(folder));
   course.follow(*judge, 0, [](int) {});
-  const std::string good = said(judge->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population));
+  const std::string good =
+      said(judge->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population));
   for (const Hostile& h : hostile_designs()) {
     const double begun = seconds_now();
     const auto born = judge->screen(offspring(h.text), course.population);
@@ -162,7 +166,9 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
     EXPECT_LT(seconds_now() - begun, 250) << h.kind;
     if (!born) {
       const std::string& code = born.error().code;
-      EXPECT_TRUE(code == "screen died" || code == "cost" || code == "size" || code == "no mixing" || code == "not finite" || code == "no gradient") << h.kind << ": " << said(born);
+      EXPECT_TRUE(code == "screen died" || code == "cost" || code == "size" || code == "no mixing" ||
+                  code == "not finite" || code == "no gradient")
+          << h.kind << ": " << said(born);
     }
     const auto measured = judge->measure(offspring(h.text).program, course.population.settings());
     EXPECT_FALSE(measured) << h.kind;

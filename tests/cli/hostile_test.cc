@@ -65,12 +65,14 @@ TEST_F(HostileCli, CampaignsRefuseDesigns) {
   std::string text;
   for (int i = 0; i < 300; ++i)
     text += fmt::format("the stone of number {} lies under the old bridge\n<|endoftext|>\n", i * 7919);
-  ASSERT_EQ(gabbro("data build --vocab 320 --valid 0.1 --out " + dir + "/corpus " + file("text.txt", text)).code, 0);
+  ASSERT_EQ(
+      gabbro("data build --vocab 320 --valid 0.1 --out " + dir + "/corpus " + file("text.txt", text)).code,
+      0);
   const std::string preset =
       file("preset.toml", "baselines = [\"llama\"]\n[[rung]]\nparams = \"100k\"\ntokens = \"50k\"\n");
   for (const Hostile& h : hostile_designs()) {
-    const Output out = gabbro("evolve --minutes 0.0001 --arms none --dir " + dir + "/run --data " + dir + "/corpus --preset " +
-                              preset + " --design " + file("hostile.gab", h.text));
+    const Output out = gabbro("evolve --minutes 0.0001 --arms none --dir " + dir + "/run --data " + dir +
+                              "/corpus --preset " + preset + " --design " + file("hostile.gab", h.text));
     EXPECT_NE(out.code, 0) << h.kind << ": " << out.text;
     EXPECT_GE(out.code, 0) << h.kind << " killed it: " << out.text;
     EXPECT_NE(out.text.find("error["), std::string::npos) << h.kind << ": " << out.text;

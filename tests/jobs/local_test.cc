@@ -292,7 +292,8 @@ TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
   expect_cause(end_of("cat /dev/zero >&2", most(1 << 20, 1 << 30, 1 << 30)), Kind::kLimit, "into its log");
   fs::remove(folder / "1.log");
   expect_cause(end_of(R"(cat /dev/zero > "$2")", most(1 << 30, 1 << 20, 1 << 30)), Kind::kLimit, "of result");
-  expect_cause(end_of("cat /dev/zero > large; sleep 600", most(1 << 30, 1 << 20, 4 << 20)), Kind::kLimit, "into its folder");
+  expect_cause(end_of("cat /dev/zero > large; sleep 600", most(1 << 30, 1 << 20, 4 << 20)), Kind::kLimit,
+               "into its folder");
   EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "one file is held by the kernel";
   fs::remove(folder / "large");
   // One that is too large when the worker is gone is not read.
@@ -351,7 +352,8 @@ TEST_F(LocalTest, OneThatIgnoresBeingAskedIsKilledInTheEnd) {
 TEST_F(LocalTest, ItsParentIsNotSignalled) {
   if (!sandbox::machine().filter) GTEST_SKIP() << sandbox::machine().missing();
   // A signal that harms nobody, where it comes through.
-  const Ended end = end_of("for who in $PPID -$PPID -1; do kill -CONT $who && touch reached; done; " + std::string(kDone));
+  const Ended end =
+      end_of("for who in $PPID -$PPID -1; do kill -CONT $who && touch reached; done; " + std::string(kDone));
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
   EXPECT_FALSE(fs::exists(folder / "reached"));
 }
@@ -362,7 +364,8 @@ TEST_F(LocalTest, FilesOfOthersAreOutOfReach) {
   fs::create_directories(other);
   std::ofstream(other / "secret") << "secret";
   const std::string script = fmt::format(
-      "cat '{0}/secret' > seen; echo x > '{0}/made'; rm '{0}/secret'; cat /etc/shadow >> seen; echo x > /tmp/x$$; {1}",
+      "cat '{0}/secret' > seen; echo x > '{0}/made'; rm '{0}/secret'; cat /etc/shadow >> seen; echo x > "
+      "/tmp/x$$; {1}",
       other.string(), kDone);
   EXPECT_EQ(end_of(script).kind, Kind::kResult);
   EXPECT_EQ(fs::file_size(folder / "seen"), 0U);

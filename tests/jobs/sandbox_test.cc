@@ -37,9 +37,9 @@ namespace fs = std::filesystem;
 class SandboxTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder = fs::path(::testing::TempDir()) /
-             ("gabbro_sandbox" + std::to_string(getpid()) +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder =
+        fs::path(::testing::TempDir()) / ("gabbro_sandbox" + std::to_string(getpid()) +
+                                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder / "own");
     fs::create_directories(folder / "given");
     std::ofstream(folder / "given" / "text") << "given";
@@ -143,7 +143,10 @@ TEST_F(SandboxTest, TheNetworkIsOutOfReach) {
                 there.sin_family = AF_INET;
                 there.sin_port = htons(53);
                 there.sin_addr.s_addr = htonl(0x08080808);
-                return connect(s, reinterpret_cast<sockaddr*>(&there), sizeof there) < 0 && errno == ENETUNREACH ? 0 : 1;
+                return connect(s, reinterpret_cast<sockaddr*>(&there), sizeof there) < 0 &&
+                               errno == ENETUNREACH
+                           ? 0
+                           : 1;
               }),
               0)
         << family;
@@ -226,8 +229,8 @@ TEST_F(SandboxTest, LimitsHold) {
   EXPECT_LE(fs::file_size(folder / "own" / "large"), 1U << 20);
   EXPECT_EQ(confined(
                 [] {
-                  return mmap(nullptr, std::size_t{2} << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                              -1, 0) == MAP_FAILED
+                  return mmap(nullptr, std::size_t{2} << 30, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
                              ? 0
                              : 1;
                 },
@@ -257,7 +260,8 @@ TEST_F(SandboxTest, EveryPartOfItStandsAlone) {
     if ((parts & 1) != 0) some.filter = all.filter;
     if ((parts & 2) != 0) some.landlock = all.landlock;
     if ((parts & 4) != 0) some.network = all.network, some.needs_user = all.needs_user;
-    EXPECT_EQ(confined([&] { return open((folder / "own" / "x").c_str(), O_CREAT | O_WRONLY, 0600) < 0; }, 0, 0, some),
+    EXPECT_EQ(confined([&] { return open((folder / "own" / "x").c_str(), O_CREAT | O_WRONLY, 0600) < 0; }, 0,
+                       0, some),
               0)
         << some.text();
   }
@@ -272,9 +276,11 @@ TEST(LibraryFolders, AreThoseOfTheLoader) {
 }
 
 TEST(Variables, OnlyKnownOnesPass) {
-  for (const char* yes : {"PATH", "OMP_NUM_THREADS", "LC_ALL", "LD_LIBRARY_PATH", "MKL_NUM_THREADS", "GABBRO_KERNELS"})
+  for (const char* yes :
+       {"PATH", "OMP_NUM_THREADS", "LC_ALL", "LD_LIBRARY_PATH", "MKL_NUM_THREADS", "GABBRO_KERNELS"})
     EXPECT_TRUE(passes(yes)) << yes;
-  for (const char* no : {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK", "GABBRO_TEST_KEY", "LCX", ""})
+  for (const char* no :
+       {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK", "GABBRO_TEST_KEY", "LCX", ""})
     EXPECT_FALSE(passes(no)) << no;
 }
 
