@@ -1,5 +1,6 @@
 #include "campaign/judge.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -64,9 +65,9 @@ class Server {
   Result<std::string> ask(const std::string& text, const ApartOptions& options, Death& death) {
     const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
     peak_ = 0;
-    if (!send(text)) return died(begun, death);
-    while (true) {
-      if (const std::size_t end = answer_.find('\n'); end != std::string::npos) {
+    if (!send(text, 10 * options.seconds)) return died(begun, death);
+    for (std::size_t seen = 0;; seen = answer_.size()) {
+      if (const std::size_t end = answer_.find('\n', seen); end != std::string::npos) {
         std::string line = answer_.substr(0, end);
         answer_.erase(0, end + 1);
         return line;
@@ -90,12 +91,16 @@ class Server {
   static constexpr int kTick = 200;                  // milliseconds
   static constexpr std::size_t kLongest = 64 << 20;  // of an answer
 
-  // The other side may be writing too: an answer to a question before that was given up. Both go on.
-  bool send(const std::string& text) {
+  // One that does not read for as long as an answer may take is as good as dead.
+  bool send(const std::string& text, double patience) {
+    double last = seconds_now();
     for (std::size_t from = 0; from < text.size();) {
       const ssize_t wrote = write(process_.in, text.data() + from, text.size() - from);
-      if (wrote < 0 && errno != EINTR) return false;
-      from += wrote > 0 ? static_cast<std::size_t>(wrote) : 0;
+      if (wrote < 0 && errno != EINTR && errno != EAGAIN) return false;
+      if (wrote > 0) from += static_cast<std::size_t>(wrote), last = seconds_now();
+      if (seconds_now() - last > patience) return false;
+      pollfd in{process_.in, POLLOUT, 0};
+      if (wrote < 0) poll(&in, 1, kTick);
     }
     return true;
   }
@@ -144,12 +149,13 @@ class Apart : public Judge {
     const std::lock_guard lock(mutex_);
     const Ask ask{"screen",      lang::print(offspring.program), "", offspring.op, offspring.parent,
                   offspring.mate};
-    return design(answer(ask, population.settings(), &population));
+    return design(answer(ask, population.settings(), &population), ask.text);
   }
   Result<record::DesignBorn> measure(const lang::Program& program,
                                      const evolve::Settings& settings) override {
     const std::lock_guard lock(mutex_);
-    return design(answer({"measure", lang::print(program), "", "", 0, 0}, settings, nullptr));
+    const Ask ask{"measure", lang::print(program), "", "", 0, 0};
+    return design(answer(ask, settings, nullptr), ask.text);
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
@@ -167,11 +173,14 @@ class Apart : public Judge {
   [[nodiscard]] std::string sandbox() const override { return sandbox::machine().text(); }
 
  private:
-  static Result<record::DesignBorn> design(const Result<Answer>& got) {
+  // It is trusted with facts, not with programs: what it was asked about is what is born.
+  static Result<record::DesignBorn> design(const Result<Answer>& got, const std::string& program) {
     if (!got) return tl::unexpected(got.error());
     if (got->texts.size() != 1) return fail("judge", "an answer without a design");
     GABBRO_TRY(event, record::parse_event("design", got->texts[0]));
-    return std::get<record::DesignBorn>(event);
+    auto born = std::get<record::DesignBorn>(std::move(event));
+    born.program = program;
+    return born;
   }
 
   // What the process must know before it is asked, as far as it does not.
@@ -231,6 +240,7 @@ class Apart : public Judge {
     // Not by the thread's end: it may be an agent's. The end of its input tells it.
     launch.on_death = 0;
     GABBRO_TRY(process, jobs::start_process(launch));
+    fcntl(process.in, F_SETFL, O_NONBLOCK);
     server_.emplace(std::move(process));
     return true;
   }

@@ -264,7 +264,9 @@ const char* Sandbox::enter(int on_death) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, kOpenFiles);
   if (file_bytes_ > 0) limit(RLIMIT_FSIZE, file_bytes_);
+#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes
   if (address_bytes_ > 0) limit(RLIMIT_AS, address_bytes_);
+#endif
   // Where memory is short, the kernel ends this process before the one that started it.
   write_all("/proc/self/oom_score_adj", "500", 3);
   if (on_.switched_off) return nullptr;
