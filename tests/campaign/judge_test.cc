@@ -30,10 +30,10 @@ ApartOptions real(const Folder& folder) {
   return out;
 }
 
-ApartOptions script(const Folder& folder, const std::string& text) {
+ApartOptions script(const Folder& folder, const std::string& text, double seconds) {
   ApartOptions out = real(folder);
   out.command = {"/bin/sh", "-c", text};
-  out.seconds = 0.2;
+  out.seconds = seconds;
   return out;
 }
 
@@ -188,12 +188,13 @@ TEST(Judge, EveryWayToDieIsSaid) {
            {"read x; while true; do :; done", "more than the limit"},
            {"trap '' TERM; sleep 600", "more than the limit"},
            {"exec cat /dev/zero", "answered without end"}}) {
-    const auto born = judge_apart(script(folder, text))->screen(any, none);
+    const auto born = judge_apart(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
+                          ->screen(any, none);
     ASSERT_FALSE(born);
     EXPECT_EQ(born.error().code, "screen died") << text;
     EXPECT_NE(born.error().message.find(says), std::string::npos) << born.error().message;
   }
-  const auto garbage = judge_apart(script(folder, "echo nonsense; cat"))->screen(any, none);
+  const auto garbage = judge_apart(script(folder, "echo nonsense; cat", 20))->screen(any, none);
   ASSERT_FALSE(garbage);
   EXPECT_EQ(garbage.error().code, "judge");
   EXPECT_TRUE(children().empty());
