@@ -66,13 +66,14 @@ class Server {
     const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
     peak_ = 0;
     if (!send(text, 10 * options.seconds)) return died(begun, death);
-    for (std::size_t seen = 0;; seen = answer_.size()) {
+    for (std::size_t seen = 0;;) {
       if (const std::size_t end = answer_.find('\n', seen); end != std::string::npos) {
         std::string line = answer_.substr(0, end);
         answer_.erase(0, end + 1);
         return line;
       }
       if (answer_.size() > kLongest) return stop(death, "answered without end");
+      seen = answer_.size();
       pollfd out{process_.out, POLLIN, 0};
       if (poll(&out, 1, kTick) > 0) {
         if (!receive()) return died(begun, death);
