@@ -75,11 +75,11 @@ class Server {
       if (answer_.size() > kLongest) return stop(death, "answered without end");
       seen = answer_.size();
       pollfd out{process_.out, POLLIN, 0};
-      if (poll(&out, 1, kTick) > 0) {
-        if (!receive()) return died(begun, death);
-        continue;
-      }
-      const double now = jobs::processor_seconds(process_.id), elapsed = seconds_now() - begun;
+      const bool answers = poll(&out, 1, kTick) > 0;
+      if (answers && !receive()) return died(begun, death);
+      const double elapsed = seconds_now() - begun;
+      if (answers && elapsed <= 10 * options.seconds) continue;
+      const double now = jobs::processor_seconds(process_.id);
       peak_ = std::max(peak_, jobs::usage_of(process_.id).bytes);
       if (now - used > options.seconds + 1 || elapsed > 10 * options.seconds)
         return stop(death,

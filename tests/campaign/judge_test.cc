@@ -187,6 +187,7 @@ TEST(Judge, EveryWayToDieIsSaid) {
            {"kill -XCPU $$", "ran out of processor time"},
            {"read x; while true; do :; done", "more than the limit"},
            {"trap '' TERM; sleep 600", "more than the limit"},
+           {"while true; do printf x; sleep 0.05; done", "more than the limit"},
            {"exec cat /dev/zero", "answered without end"}}) {
     const auto born = judge_apart(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
                           ->screen(any, none);
