@@ -199,6 +199,14 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   return true;
 }
 
+Population Population::designs() const {
+  Population out(*this);
+  out.trials_.clear();
+  out.tasks_.clear();
+  out.ended_tasks_.clear();
+  return out;
+}
+
 Population Population::known() const {
   Population out(settings_);
   for (const Individual& i : individuals_)

@@ -125,6 +125,9 @@ class Population {
   [[nodiscard]] std::int64_t best_baseline(int rung) const;
   /// Training FLOPs that an arm has spent at the first rung.
   [[nodiscard]] double spent(std::string_view arm) const;
+  /// All designs and what identifies them, without runs and tasks: what a screen asks of a population, for
+  /// those in other threads and processes.
+  [[nodiscard]] Population designs() const;
 
  private:
   Result<bool> add(const record::DesignBorn& born);

@@ -19,6 +19,7 @@ template <class Io, Is<Session> E>
 void fields(Io& io, E& e) {
   io("begins", e.begins);
   io("why", e.why);
+  io.later("sandbox", e.sandbox);
 }
 
 template <class Io, Is<DesignBorn> E>

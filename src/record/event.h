@@ -22,7 +22,8 @@ struct CampaignBegun {
 struct Session {
   static constexpr const char* kKind = "session";
   bool begins = true;
-  std::string why;  // it ended: "budget", "signal", "done" ...
+  std::string why;      // it ended: "budget", "signal", "done" ...
+  std::string sandbox;  // what stood around its workers (sandbox::Machine::text); empty: not known
 };
 
 /// A design came into being: a baseline, an offspring, an ablation. Ids count from 1 without gaps.
@@ -64,7 +65,7 @@ struct TrialBegun {
   std::string purpose;  // "rung", "baseline", "replicate", "final", "ablation", "aa"
 };
 
-/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit"), `result` its TrialResult as JSON (made of the
+/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit", "limit" of processes or files), `result` its TrialResult as JSON (made of the
 /// cause where the worker left none).
 struct TrialEnded {
   static constexpr const char* kKind = "result";

@@ -166,6 +166,7 @@ void decide(TrialResult& result) {
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
                                 const MakeModel& backend) {
   TrialResult result;
+  result.sandbox = borders();
   GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before anything long
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   GABBRO_TRY(text, corpus.split("train"));
