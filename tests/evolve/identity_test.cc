@@ -48,7 +48,7 @@ struct Pair {
 
 std::vector<Pair> pairs() {
   std::vector<Pair> out;
-  for (const auto& file : std::filesystem::directory_iterator(GABBRO_TEST_DATA "/evolve/identity")) {
+  for (const auto& file : std::filesystem::directory_iterator(GABBRO_SOURCE_DIR "/tests/evolve/identity")) {
     std::ifstream in(file.path());
     Pair p{file.path().stem().string(), "", "", ""};
     std::getline(in, p.why);

@@ -108,10 +108,11 @@ TEST_F(SandboxTest, WhatItNeedsItCanDo) {
               std::ofstream("/dev/null") << text;
               std::ifstream self("/proc/self/status");
               int sum = 0;
+              rlimit core{};
               std::thread([&] { sum = 1; }).join();
               const bool all = text == "given" && self.good() && sum == 1 &&
                                fs::file_size(folder / "own" / "deeper" / "made") == 5 &&
-                               fs::remove(folder / "own" / "moved") && getrlimit(RLIMIT_CORE, nullptr) == 0;
+                               fs::remove(folder / "own" / "moved") && getrlimit(RLIMIT_CORE, &core) == 0;
               return all ? 0 : 1;
             }),
             0);
