@@ -1,6 +1,8 @@
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,9 +27,33 @@ Result<std::string> read_file(const std::string& path) {
   return out;
 }
 
+Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
+  const auto failed = [&](const std::string& why) {
+    return fail("io", fmt::format("cannot read {}: {}", path, why));
+  };
+  // Without O_NONBLOCK the opening of a pipe waits for whoever writes it.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return failed(errno == ELOOP ? "it is a link" : std::strerror(errno));
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(descriptor, "rb"), std::fclose);
+  struct stat about {};
+  if (fstat(descriptor, &about) != 0) return failed(std::strerror(errno));
+  if (!S_ISREG(about.st_mode)) return failed("it is not a plain file");
+  std::string out;
+  std::array<char, 1 << 16> part;
+  while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get())) {
+    out.append(part.data(), size);
+    if (out.size() > most) return failed(fmt::format("it is longer than {} bytes", most));
+  }
+  if (std::ferror(file.get())) return failed(std::strerror(errno));
+  return out;
+}
+
 Result<bool> replace_file(const std::string& path, const std::string& text) {
   const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
-  std::FILE* const file = std::fopen(temporary.c_str(), "wb");
+  // Made anew: what lies there under this name may be a link of somebody else's.
+  std::remove(temporary.c_str());
+  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  std::FILE* const file = descriptor < 0 ? nullptr : fdopen(descriptor, "wb");
   if (!file) return fail("io", fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size() &&
                        std::fflush(file) == 0 && fsync(fileno(file)) == 0;

@@ -9,6 +9,7 @@
 #include "agents/settings.h"
 #include "agents/team.h"
 #include "base/random.h"
+#include "campaign/judge.h"
 #include "evolve/population.h"
 #include "store/store.h"
 
@@ -26,7 +27,8 @@ record::TaskBegun next_task(const evolve::Population& population, const std::str
                             const agents::Modes& modes, std::uint64_t seed, std::int64_t id);
 
 /// The brief of a task that has begun, with what is not written into its event: proposals that were known by then, and what admits programs.
-Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::Task& task);
+Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::Task& task,
+                               std::shared_ptr<Judge> judge = judge_here());
 
 /// By model, what a reviewer's word counts (agents/weights.h), from what came of the designs that it reviewed.
 std::map<std::string, double> weights_of_reviewers(const evolve::Population& population);

@@ -13,7 +13,6 @@
 #include "evolve/adaptive.h"
 #include "evolve/ladder.h"
 #include "evolve/reviewers.h"
-#include "evolve/screen.h"
 #include "lang/printer.h"
 #include "zoo/library.h"
 
@@ -204,7 +203,7 @@ record::TaskBegun next_task(const Population& p, const std::string& arm, const a
       id, arm, brief.mode, parent ? parent->born.id : 0, mate ? mate->born.id : 0, agents::to_json(brief)};
 }
 
-Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task) {
+Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task, std::shared_ptr<Judge> judge) {
   GABBRO_TRY(brief, agents::parse_brief(task.begun.brief));
   for (std::int64_t k = 0; k < task.known; ++k) {
     const evolve::Task& earlier =
@@ -212,11 +211,11 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task) {
     if (earlier.report.outcome == "design")
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
   }
-  const auto known = std::make_shared<const Population>(p.known());
-  brief.admit = [known](const lang::Program& program) -> Result<bool> {
+  const auto known = std::make_shared<const Population>(p.designs());
+  brief.admit = [known, judge = std::move(judge)](const lang::Program& program) -> Result<bool> {
     evolve::Offspring offspring;
     offspring.program = program;
-    const auto born = evolve::screen(offspring, *known, zoo::library());
+    const auto born = judge->screen(offspring, *known);
     if (!born) return tl::unexpected(born.error());
     return true;
   };

@@ -22,31 +22,28 @@ using record::Event;
 
 Result<bool> Campaign::State::begin_designs() {
   std::vector<Event> events;
+  evolve::Population known_so_far(plan.settings);
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
                        const std::string& name) -> Result<bool> {
     const double factor = plan.settings.blocks > 0
                               ? static_cast<double>(plan.settings.blocks) / evolve::repetitions(program)
                               : 1;
-    auto born = evolve::measure(evolve::deepened(program, factor), plan.settings, zoo::library());
+    auto born = judge->measure(evolve::deepened(program, factor), plan.settings);
     if (!born) {
       Error error = born.error();
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
-    for (const Event& event : events) {
-      const auto& other = std::get<record::DesignBorn>(event);
-      if (arm == "given" && (other.hash == born->hash ||
-                             (!born->fingerprint.empty() && other.fingerprint == born->fingerprint)))
-        return fail("duplicate",
-                    fmt::format("{}, {}, is the same function as {}", name, born->name, other.name),
+    if (arm == "given")
+      if (const std::string other = evolve::equal_known(*born, known_so_far, zoo::library()); !other.empty())
+        return fail("duplicate", fmt::format("{}, {}, is the same function as {}", name, born->name, other),
                     "every design is trained once: leave it out");
-    }
     born->id = ++id;
     born->arm = arm;
     born->op = op;
     events.emplace_back(*born);
-    return true;
+    return known_so_far.apply(events.back());
   };
   const auto known = [&](const std::string& file, const std::string& arm) {
     return add(*zoo::program(file + ".gab"), arm, file, "the baseline " + file);
@@ -66,7 +63,7 @@ Result<bool> Campaign::State::begin_designs() {
   return record(events);
 }
 
-Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
+Result<Campaign> Campaign::create(const Place& place, const Plan& plan, const MakeJudge& judge) {
   std::error_code error;
   if (fs::exists(place.store(), error))
     return fail("campaign", "there is a campaign in " + place.dir,
@@ -78,7 +75,7 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {
     GABBRO_TRY(store, store::Store::open(temporary));
-    auto state = std::make_unique<State>(place, plan, std::move(store));
+    auto state = std::make_unique<State>(place, plan, std::move(store), judge);
     if (const auto ok = state->record({record::CampaignBegun{to_toml(plan), plan.seed, "1"}}); !ok)
       return tl::unexpected(ok.error());
     if (const auto ok = state->begin_designs(); !ok) return tl::unexpected(ok.error());
@@ -88,17 +85,17 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan) {
   fs::remove(temporary + ".lock");
   fs::rename(temporary, place.store(), error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", place.store(), error.message()));
-  return open(place);
+  return open(place, judge);
 }
 
-Result<Campaign> Campaign::open(const Place& place) {
+Result<Campaign> Campaign::open(const Place& place, const MakeJudge& judge) {
   std::error_code error;
   if (!fs::exists(place.store(), error))
     return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
   GABBRO_TRY(store, store::Store::open(place.store()));
   GABBRO_TRY(begun, store.campaign());
   GABBRO_TRY(plan, parse_plan(begun));
-  auto state = std::make_unique<State>(place, std::move(plan), std::move(store));
+  auto state = std::make_unique<State>(place, std::move(plan), std::move(store), judge);
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
@@ -128,7 +125,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   Phase phase = Phase::kSearch;
   std::string why;
   int stopped = 0;
-  if (const auto ok = s.record({record::Session{true, ""}}); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok)
+    return tl::unexpected(ok.error());
   std::vector<record::TrialBegun> lost;  // begun by an earlier process, and not ended
   for (const evolve::Trial& t : s.population.trials())
     if (!t.ended) lost.push_back(t.begun);
@@ -220,7 +218,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   if (s.agents) s.agents->team->stop();
   show();
   if (!broken.code.empty()) return tl::unexpected(broken);
-  if (const auto ok = s.record({record::Session{false, why}}); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = s.record({record::Session{false, why, executor.sandbox()}}); !ok)
+    return tl::unexpected(ok.error());
   return why;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "campaign/judge.h"
 #include "edit/codebook.h"
 #include "evolve/ladder.h"
 #include "evolve/population.h"
@@ -63,11 +64,11 @@ struct Snapshot {
 
 class Campaign {
  public:
-  /// Makes the folder and writes the first event and the baselines. Errors: "campaign" (there is one already), "store", "io", those of the
+  /// `judge` makes who decides on programs. Makes the folder and writes the first event and the baselines. Errors: "campaign" (there is one already), "store", "io", those of the
   /// baselines at the first rung.
-  static Result<Campaign> create(const Place& place, const Plan& plan);
+  static Result<Campaign> create(const Place& place, const Plan& plan, const MakeJudge& judge = judge_here);
   /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on it), "event".
-  static Result<Campaign> open(const Place& place);
+  static Result<Campaign> open(const Place& place, const MakeJudge& judge = judge_here);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 

@@ -4,7 +4,6 @@
 
 #include "campaign/state.h"
 #include "evolve/ablate.h"
-#include "evolve/screen.h"
 #include "evolve/twins.h"
 
 namespace gabbro::campaign {
@@ -125,7 +124,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
       continue;
     }
     offspring = std::move(*made);
-    auto born = evolve::screen(offspring, population, zoo::library());
+    auto born = judge->screen(offspring, population);
     if (!born) {
       if (const auto ok = refused(born.error()); !ok) return tl::unexpected(ok.error());
       continue;
@@ -153,9 +152,12 @@ Result<bool> Campaign::State::make_ablations() {
   while (ancestor->born.parent > 0) ancestor = &population.individual(ancestor->born.parent);
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
-  for (const evolve::Ablation& a : evolve::ablations(
-           *winner->program, ancestor == winner ? nullptr : ancestor->program.get(), zoo::library())) {
-    auto born = evolve::measure(a.program, plan.settings, zoo::library());
+  // A winner whose parts cannot be taken out is one without ablations.
+  const auto parts =
+      judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
+  if (!parts) return true;
+  for (const evolve::Ablation& a : *parts) {
+    auto born = judge->measure(a.program, plan.settings);
     if (!born) continue;  // it cannot be made as large as the winner
     born->id = ++id;
     born->arm = "ablation";

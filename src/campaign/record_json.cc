@@ -29,7 +29,10 @@ json interval(const evolve::Interval& i) {
 json session(const Reading& r) {
   if (r.sessions.empty()) return nullptr;
   const store::SessionRow& last = r.sessions.back();
-  return {{"time", last.time}, {"ended", !last.session.begins}, {"why", last.session.why}};
+  return {{"time", last.time},
+          {"ended", !last.session.begins},
+          {"why", last.session.why},
+          {"sandbox", last.session.sandbox}};
 }
 
 }  // namespace

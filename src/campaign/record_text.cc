@@ -66,6 +66,8 @@ Result<std::string> status_text(const store::Store& store) {
       count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
       duration(r.worker_seconds), amount(r.tokens));
   out("session: {}", session_text(r));
+  if (!r.sessions.empty() && !r.sessions.back().session.sandbox.empty())
+    out("workers: {}", r.sessions.back().session.sandbox);
   if (p.paused()) out("paused: no run is begun until gabbro steer --resume");
   out("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", "rung", "designs", "open", "done", "stopped", "failed",
       "best");

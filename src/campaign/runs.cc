@@ -92,6 +92,9 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   fs::create_directories(spec.folder, error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", spec.folder, error.message()));
   const std::string spec_file = spec.folder + "/spec.json";
+  // A worker that ran here before may have left anything under these names.
+  for (const std::string& file : {spec_file, spec.folder + "/log"})
+    if (!fs::is_regular_file(fs::symlink_status(file, error))) fs::remove_all(file, error);
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
   const double scale = std::max(1.0, work(begun.rung) / work(0));
   if (const auto ok = executor.start(
@@ -99,7 +102,9 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
            spec_file,
            spec.folder + "/result.json",
            {plan.settings.worker_seconds * scale, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
-           spec.folder + "/log"});
+           spec.folder + "/log",
+           {plan.corpus},
+           plan.device != "cpu"});
       !ok)
     return ok;
   running[begun.id] = {begun.id, {}};
@@ -122,6 +127,7 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? "time limit"
                 : ended.kind == Kind::kMemoryLimit ? "memory limit"
+                : ended.kind == Kind::kLimit       ? "limit"
                                                    : "crash";
     event.result = record::failure("train", failure.emplace(ended.cause));
   }

@@ -20,12 +20,14 @@ struct Left {
 };
 
 struct Campaign::State {
-  State(Place where, Plan what, store::Store record)
+  State(Place where, Plan what, store::Store record, const MakeJudge& make_judge)
       : place(std::move(where)),
         plan(std::move(what)),
         store(std::move(record)),
         population(plan.settings),
-        book(zoo::library()) {
+        book(zoo::library()),
+        judge(make_judge()),
+        admitter(make_judge()) {
     for (const std::string& arm : plan.settings.arms) arms.emplace_back(arm, evolve::make_strategy(arm));
   }
 
@@ -91,6 +93,7 @@ struct Campaign::State {
   evolve::Population population;
   edit::CodeBook book;
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
+  std::shared_ptr<Judge> judge, admitter;  // of draws, and of agents' programs
   std::map<std::int64_t, Running> running;
   std::map<int, std::pair<double, int>> took;  // seconds and runs that were done, by rung
   int slots = 1;

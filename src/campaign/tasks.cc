@@ -86,7 +86,8 @@ Result<bool> Campaign::State::begin_tasks() {
 
 Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   if (const auto ok = record({begun}); !ok) return ok;
-  GABBRO_TRY(brief, brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)]));
+  GABBRO_TRY(brief,
+             brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], admitter));
   brief.direct = begun.arm == "direct";
   making.insert(begun.id);
   agents->team->begin(std::move(brief));

@@ -58,10 +58,12 @@ Result<jobs::Ended> measure(const BenchCommand& c, const BenchSpec& spec, const 
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
   ProgressLine line;
-  auto end = run_worker(spec_file, scratch.file("result.json"), c.limits, [&](const record::Progress& p) {
-    line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
-    return true;
-  });
+  const Needs needs{{}, spec.device};
+  auto end =
+      run_worker(spec_file, scratch.file("result.json"), c.limits, needs, [&](const record::Progress& p) {
+        line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
+        return true;
+      });
   if (end && end->kind != jobs::Ended::Kind::kResult) return fail("worker", end->cause);
   return end;
 }

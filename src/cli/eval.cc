@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/report.h"
+#include "cli/scratch.h"
 
 namespace gabbro::cli {
 
@@ -78,11 +79,17 @@ int run_eval(const EvalCommand& c) {
   std::error_code error;
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("eval", ok.error());
-  const std::string spec_file = folder + "/eval-spec.json", result_file = folder + "/eval.json.new";
+  // Not in the run's folder, where it may write nothing.
+  const auto scratch = Scratch::make();
+  if (!scratch) return failed("eval", scratch.error());
+  const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
+  Needs needs = needs_of_run(folder, spec.device);
+  if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
+  add_tasks(needs, spec.tasks);
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("eval", ok.error());
   const auto end = [&] {
     ProgressLine line;
-    return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+    return run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
       line.show(progress_text(p));
       return true;
     });
@@ -90,14 +97,10 @@ int run_eval(const EvalCommand& c) {
   if (!end) return failed("eval", end.error());
   if (end->kind != jobs::Ended::Kind::kResult) return failed("eval", {"worker", end->cause, "", {}});
   const auto result = record::parse_eval_result(end->result);
-  if (result && result->status == "done")
-    fs::rename(result_file, folder + "/eval.json", error);
-  else
-    fs::remove(result_file, error);
   if (!result) return failed("eval", result.error());
-  if (error)
-    return failed("eval",
-                  {"io", fmt::format("cannot write {}/eval.json: {}", folder, error.message()), "", {}});
+  if (result->status == "done")
+    if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
+      return failed("eval", ok.error());
   if (c.json)
     fmt::print("{}", end->result);
   else

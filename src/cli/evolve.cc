@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -22,6 +23,7 @@
 #include "evolve/twins.h"
 #include "jobs/jobs.h"
 #include "lang/check.h"
+#include "sandbox/sandbox.h"
 #include "zoo/library.h"
 
 namespace gabbro::cli {
@@ -99,7 +101,28 @@ bool asks_agents(const campaign::Campaign& c) {
   return std::any_of(arms.begin(), arms.end(), [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
+// Programs are judged by this program, started anew for nothing else.
+campaign::MakeJudge judges(const std::string& dir) {
+  return [dir] {
+    constexpr const char* kSeconds = "60";
+    std::error_code error;
+    campaign::ApartOptions options;
+    options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kSeconds};
+    options.log = dir + "/judge.log";
+    options.seconds = std::atof(kSeconds);
+    return campaign::judge_apart(options);
+  };
+}
+
+void print_sandbox() {
+  const sandbox::Machine& m = sandbox::machine();
+  fmt::print(stderr, "sandbox of workers and screens: {}\n", m.text());
+  if (const std::string missing = m.missing(); !missing.empty())
+    fmt::print(stderr, "  missing: {}\n", missing);
+}
+
 int work(campaign::Campaign& c, const EvolveCommand& o) {
+  print_sandbox();
   std::unique_ptr<Agency> agency;
   if (asks_agents(c)) {
     auto opened = Agency::open(o.dir, o.replay, c.plan().seed);
@@ -236,7 +259,7 @@ int run_replay(EvolveCommand o) {
                    "one seed and one worker give such a campaign again without a record",
                    {}});
   if (const auto ok = Agency::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
-  auto c = campaign::Campaign::create({o.dir}, *plan);
+  auto c = campaign::Campaign::create({o.dir}, *plan, judges(o.dir));
   if (!c) return failed(c.error());
   // What was said and what it cost belongs to the campaign, which is read without the recorded one.
   const auto said = chat::Journal::read(o.replay + "/talk.db");
@@ -280,13 +303,13 @@ int run_evolve(const EvolveCommand& o) {
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = hash_of(corpus->manifest());
   plan.corpus = fs::absolute(plan.corpus, error);
-  auto c = campaign::Campaign::create(place, plan);
+  auto c = campaign::Campaign::create(place, plan, judges(o.dir));
   if (!c) return failed(c.error());
   return work(*c, o);
 }
 
 int run_resume(const EvolveCommand& o) {
-  auto c = campaign::Campaign::open({o.dir});
+  auto c = campaign::Campaign::open({o.dir}, judges(o.dir));
   if (!c) return failed(c.error(), "gabbro resume");
   const auto folder = corpus_now(o, c->plan());
   if (!folder) return failed(folder.error(), "gabbro resume");

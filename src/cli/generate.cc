@@ -26,7 +26,9 @@ int run_generate(const GenerateCommand& c) {
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("generate", ok.error());
   bool begun = false;
-  const auto end = run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+  Needs needs = needs_of_run(spec.run, spec.device);
+  if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
+  const auto end = run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
     if (c.json || p.text.empty()) return true;
     if (!begun) std::fwrite(spec.prompt.data(), 1, spec.prompt.size(), stdout);
     begun = true;

@@ -4,11 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
+#include <new>
 #include <system_error>
 
+#include "campaign/judge.h"
 #include "cli/agents.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
@@ -360,6 +363,9 @@ int main(int argc, char** argv) {
     code = Program().run(argc, argv);
   } catch (const std::system_error&) {
     written = false;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "gabbro: out of memory\n");
+    return kUsage;
   }
   if (written && std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
   std::fprintf(stderr, "gabbro: cannot write the output: %s\n", std::strerror(errno));
@@ -368,4 +374,9 @@ int main(int argc, char** argv) {
 
 }  // namespace gabbro::cli
 
-int main(int argc, char** argv) { return gabbro::cli::main(argc, argv); }
+int main(int argc, char** argv) {
+  // Not for people: the process that campaigns ask about programs (campaign/judge.h).
+  if (argc == 3 && std::strcmp(argv[1], "judge") == 0)
+    return gabbro::campaign::serve_judge(std::atof(argv[2]));
+  return gabbro::cli::main(argc, argv);
+}

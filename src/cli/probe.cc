@@ -38,7 +38,7 @@ int run_probe(const ProbeCommand& c) {
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("probe", ok.error());
   const auto end = [&] {
     ProgressLine line;
-    return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+    return run_worker(spec_file, result_file, c.limits, {{}, spec.device}, [&](const record::Progress& p) {
       if (p.share > 0) line.show(progress_text(p));
       return true;
     });

@@ -123,9 +123,11 @@ int run_train(const TrainCommand& c) {
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
     if (const auto ok = replace_file(path, content); !ok) return failed("train", ok.error());
 
+  Needs needs{{spec.corpus}, spec.device};
+  add_tasks(needs, spec.tasks);
   const auto end = [&] {
     ProgressLine line;
-    return run_worker(spec_file, result_file, c.limits, [&](const record::Progress& p) {
+    return run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
       line.show(progress_text(p));
       return true;
     });

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "record/trial.h"
 
 namespace gabbro::cli {
 
@@ -19,11 +21,30 @@ constexpr double kQuiet = 10;  // seconds between lines where nobody looks
 
 }  // namespace
 
+Needs needs_of_run(const std::string& folder, const std::string& device) {
+  Needs out{{folder}, device};
+  const auto text = read_file(folder + "/spec.json");
+  const auto spec = text ? record::parse_spec(*text) : tl::unexpected(text.error());
+  if (spec) out.reads.push_back(spec->corpus);
+  return out;
+}
+
+// A name may hold an equals sign and a path too: what is not there is not allowed.
+void add_tasks(Needs& needs, const std::vector<std::string>& tasks) {
+  for (const std::string& task : tasks) {
+    needs.reads.push_back(task);
+    if (const std::size_t equals = task.find('='); equals != std::string::npos)
+      needs.reads.push_back(task.substr(equals + 1));
+  }
+}
+
 Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& result_file,
-                               const jobs::Limits& limits, const record::OnProgress& progress) {
+                               const jobs::Limits& limits, const Needs& needs,
+                               const record::OnProgress& progress) {
   GABBRO_TRY(executor, jobs::local_executor({}));
   const Signals signals;
-  if (auto ok = executor->start({1, spec_file, result_file, limits, ""}); !ok)
+  if (auto ok = executor->start({1, spec_file, result_file, limits, "", needs.reads, needs.device != "cpu"});
+      !ok)
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::News news = executor->wait(kLook);

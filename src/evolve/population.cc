@@ -109,8 +109,10 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, born.attempt);
-  hashes_.insert(born.hash);
-  if (!born.fingerprint.empty()) functions_.insert(born.fingerprint);
+  const KnownDesign known{born.id, born.name, individuals_.back().program};
+  if (!born.written.empty()) written_.emplace(born.written, known);
+  if (!born.trained.empty()) trained_.emplace(born.trained, known);
+  if (!born.fingerprint.empty()) traces_.emplace(born.fingerprint, known);
   return deliver(born.task, born.id, {});
 }
 
@@ -197,12 +199,38 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   return true;
 }
 
+Population Population::designs() const {
+  Population out(*this);
+  out.trials_.clear();
+  out.tasks_.clear();
+  out.ended_tasks_.clear();
+  return out;
+}
+
 Population Population::known() const {
   Population out(settings_);
   for (const Individual& i : individuals_)
     if (is_baseline(i)) out.individuals_.push_back(i);
-  out.hashes_ = hashes_;
-  out.functions_ = functions_;
+  out.written_ = written_;
+  out.trained_ = trained_;
+  out.traces_ = traces_;
+  return out;
+}
+
+const KnownDesign* Population::known_written(const std::string& identity) const {
+  const auto at = written_.find(identity);
+  return at == written_.end() ? nullptr : &at->second;
+}
+
+const KnownDesign* Population::known_trained(const std::string& identity) const {
+  const auto at = trained_.find(identity);
+  return at == trained_.end() ? nullptr : &at->second;
+}
+
+std::vector<KnownDesign> Population::known_traces(const std::string& fingerprint) const {
+  std::vector<KnownDesign> out;
+  const auto [first, last] = traces_.equal_range(fingerprint);
+  for (auto at = first; at != last; ++at) out.push_back(at->second);
   return out;
 }
 

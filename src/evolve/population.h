@@ -57,6 +57,13 @@ struct Failures {
   std::string last;
 };
 
+/// What a screen says of a design that an offspring equals, and compares it with.
+struct KnownDesign {
+  std::int64_t id = 0;
+  std::string name;
+  std::shared_ptr<const lang::Program> program;
+};
+
 /// What is known of an individual at one rung from the runs of the search; those of the last comparison and of ablations do not count.
 struct Standing {
   int done = 0, open = 0,
@@ -81,7 +88,7 @@ class Population {
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
 
-  /// What a screen asks of a population, and no more: baselines, hashes, fingerprints. For screens in other threads.
+  /// What a screen asks of a population, and no more: baselines and identities with their programs. For screens in other threads.
   [[nodiscard]] Population known() const;
 
   [[nodiscard]] const Settings& settings() const { return settings_; }
@@ -103,10 +110,11 @@ class Population {
   [[nodiscard]] bool knows_steering(const std::string& key) const { return steered_.contains(key); }
   /// By cause: draws that became no design, runs without a score, tasks without a design.
   [[nodiscard]] const std::map<std::string, Failures>& failures() const { return failures_; }
-  [[nodiscard]] bool knows_hash(const std::string& hash) const { return hashes_.contains(hash); }
-  [[nodiscard]] bool knows_function(const std::string& fingerprint) const {
-    return functions_.contains(fingerprint);
-  }
+  /// Designs of an identity (evolve/identity.h); null when there is none. A known one of "" is asked for by nobody.
+  [[nodiscard]] const KnownDesign* known_written(const std::string& identity) const;
+  [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
+  /// All designs of a fingerprint, oldest first.
+  [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// The finished score of a design at a rung with a seed; null when there is none.
   [[nodiscard]] const Trial* scored(std::int64_t design, int rung, std::uint64_t seed) const;
@@ -117,6 +125,9 @@ class Population {
   [[nodiscard]] std::int64_t best_baseline(int rung) const;
   /// Training FLOPs that an arm has spent at the first rung.
   [[nodiscard]] double spent(std::string_view arm) const;
+  /// All designs and what identifies them, without runs and tasks: what a screen asks of a population, for
+  /// those in other threads and processes.
+  [[nodiscard]] Population designs() const;
 
  private:
   Result<bool> add(const record::DesignBorn& born);
@@ -138,7 +149,8 @@ class Population {
   std::vector<Individual> individuals_;
   std::vector<Trial> trials_;
   std::int64_t attempts_ = 0;
-  std::set<std::string, std::less<>> hashes_, functions_;
+  std::map<std::string, KnownDesign, std::less<>> written_, trained_;  // the oldest of each
+  std::multimap<std::string, KnownDesign, std::less<>> traces_;
   std::map<std::string, double, std::less<>> spent_;
   std::vector<Task> tasks_;
   std::vector<std::int64_t> ended_tasks_;

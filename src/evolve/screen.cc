@@ -5,76 +5,47 @@
 #include <algorithm>
 #include <cmath>
 
-#include "evolve/depth.h"
-#include "exec/reference/fingerprint.h"
+#include "evolve/identity.h"
 #include "exec/reference/screen.h"
+#include "exec/reference/work.h"
+#include "ir/facts.h"
+#include "ir/narrow.h"
 #include "lang/check.h"
+#include "lang/parser.h"
 #include "lang/printer.h"
-#include "lang/resize.h"
 
 namespace gabbro::evolve {
 
 namespace {
 
-// Small enough to be evaluated at once; every zoo unit works at it.
-constexpr std::int64_t kFingerprintWidth = 16, kFingerprintVocab = 16;
+// Tokens of the vocabulary of small runs.
+constexpr std::int64_t kVocab = 31;
 
-// `library` with the items of `program`, which outlives it.
-lang::Library with(const lang::Library& library, const lang::Program& program) {
-  lang::Library out = library;
-  out.add(program);
-  return out;
+Error named(const char* cause, const KnownDesign& known, const std::string& how) {
+  return {cause, fmt::format("{}, #{}, {}", known.name, known.id, how), "", {}};
 }
 
-// Values to six digits: equal functions agree in them but where rounding falls on a border, which misses a duplicate and never makes one.
-std::string fingerprint_of(const lang::Design& design, const lang::Library& names) {
-  const lang::Elaboration e =
-      lang::elaborate(names, design, {.width = kFingerprintWidth, .vocab = kFingerprintVocab});
-  if (!e.ok()) return "";  // it does not exist at this width
-  const exec::Fingerprint f = exec::fingerprint(e.graph, e.outputs);
-  for (const double v : f.values)
-    if (!std::isfinite(v)) return "";  // trainable() says more
-  return fmt::format("{:.5e} {:.5e} {:.5e} {:.5e} {}", f.values[0], f.values[1], f.values[2], f.values[3],
-                     f.params);
+void set_costs(const Sized& sized, record::DesignBorn& out) {
+  const ir::Graph& graph = sized.subject.elaboration.graph;
+  const ir::Facts facts = ir::derive_facts(graph);
+  ir::SymEnv env = graph.env;
+  env.context = static_cast<double>(sized.length);
+  out.train_flops = facts.train_flops.eval(env);
+  out.decode_flops = facts.decode_flops.eval(env);
+  out.state_bytes = facts.state_bytes.eval(env);
 }
 
-// The width at which `design` has the parameters of `rung`.
-Result<lang::Resized> sized(const lang::Design& design, const Rung& rung, const Settings& settings,
-                            const lang::Library& names) {
-  auto resized = lang::resize(names, design, rung.params, settings.vocab);
-  if (!resized)
-    return fail("size", fmt::format("at {}: {}", rung.name, resized.error().message), resized.error().hint);
-  return resized;
-}
-
-// Costs at the first rung.
-Result<bool> fit(const lang::Design& design, const Settings& settings, const lang::Library& names,
-                 record::DesignBorn& out) {
-  const Rung& rung = settings.rungs.front();
-  GABBRO_TRY(resized, sized(design, rung, settings, names));
-  lang::Subject subject;
-  subject.is_design = true;
-  subject.elaboration = lang::elaborate(
-      names, design, {.width = resized.width, .vocab = settings.vocab, .free_scale = resized.free_scale});
-  lang::complete(subject);
-  if (!subject.elaboration.ok()) return tl::unexpected(subject.elaboration.errors.front());
-  ir::SymEnv env = subject.elaboration.graph.env;
-  env.context = static_cast<double>(rung.length);
-  out.train_flops = subject.facts.train_flops.eval(env);
-  out.decode_flops = subject.facts.decode_flops.eval(env);
-  out.state_bytes = subject.facts.state_bytes.eval(env);
-  return true;
-}
-
-// A design that has no width at a rung above can never win there: its runs below would be spent for nothing. Units are the same at every depth.
-Result<bool> can_climb(const lang::Program& program, const Settings& settings, const lang::Library& names) {
-  for (std::size_t r = 1; r < settings.rungs.size(); ++r) {
-    const Rung& rung = settings.rungs[r];
-    const lang::Program deeper = deepened(program, rung.depth);
-    if (const auto ok = sized(*lang::last_design(deeper), rung, settings, names); !ok)
-      return tl::unexpected(ok.error());
-  }
-  return true;
+// Facts that may be others at another width: a design that has no width at a rung, or mixes no tokens there, can never win there.
+Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
+  const ir::Graph& graph = sized.subject.elaboration.graph;
+  if (!ir::dead_params(graph).empty())
+    return fail("no gradient", fmt::format("at {}, D = {:g}: none reaches {}", rung.name, graph.env.width,
+                                           graph.params[ir::dead_params(graph).front()].name));
+  const std::vector<ir::Reach> reach = ir::infer_reach(graph);
+  const ir::Reach r = reach[graph.bodies[0].outputs[0]];
+  if (!r.empty() && r.first < 0) return true;
+  return fail("no mixing",
+              fmt::format("at {}, D = {:g}: no output reads an earlier token", rung.name, graph.env.width));
 }
 
 Result<bool> within_limits(const record::DesignBorn& born, const Population& population) {
@@ -115,14 +86,57 @@ Result<lang::Subject> checked(const lang::Program& program, const lang::Library&
   return std::move(report.subjects.back());
 }
 
-// What types cannot say of it: run small, forward and backward.
-Result<bool> trainable(const lang::Program& program, const lang::Library& library) {
-  const lang::CheckReport small = lang::check_small(program, library);
-  if (!small.valid()) return tl::unexpected(small.errors.front());
-  const exec::Screening s = exec::screen(small.subjects.back().elaboration.graph);
+// What types cannot say of it: run small with the structure of a rung's width, forward and backward.
+Result<bool> trainable(const Sized& sized) {
+  const exec::Screening s =
+      exec::screen(ir::narrowest(sized.subject.elaboration.graph, kVocab), 1, sized.length);
   if (s.passes()) return true;
   const std::string cause = s.cause == "finite" ? "not finite" : s.cause == "size" ? "cost" : "no " + s.cause;
   return fail(cause, s.detail);
+}
+
+// The design of every rung.
+Result<std::vector<Sized>> at_rungs(const lang::Program& program, const Settings& settings,
+                                    const lang::Library& library) {
+  std::vector<Sized> out;
+  for (const Rung& rung : settings.rungs) {
+    GABBRO_TRY(sized, sized_at(program, rung, settings, library));
+    out.push_back(std::move(sized));
+  }
+  return out;
+}
+
+// Identities at the sizes of the first rung and all others.
+void identify(std::span<const Sized> rungs, record::DesignBorn& out) {
+  out.trained.clear();
+  for (const Sized& sized : rungs) out.trained += trained_identity(sized);
+  out.trained = to_hex(hash128(out.trained));
+}
+
+// Whether it trains as `known` does at every rung. Rung by rung: most differ at the first.
+Comparison compare(std::span<const Sized> rungs, const KnownDesign& known, const Settings& settings,
+                   const lang::Library& library) {
+  Comparison out{true, true, ""};
+  for (std::size_t r = 0; r < rungs.size() && out.same; ++r) {
+    const auto other = sized_at(*known.program, settings.rungs[r], settings, library);
+    if (!other) return {false, true, "it has no size at " + settings.rungs[r].name};
+    out = compare_trainings(rungs[r], *other);
+  }
+  return out;
+}
+
+// The known design that the design of `rungs` is, and by what.
+std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignBorn& born,
+                              const Population& population, const lang::Library& library) {
+  if (const KnownDesign* known = population.known_trained(born.trained))
+    return named("duplicate", *known, "has the same structure at every rung");
+  if (born.fingerprint.empty()) return {};
+  for (const KnownDesign& known : population.known_traces(born.fingerprint)) {
+    const Comparison c = compare(rungs, known, population.settings(), library);
+    if (c.same) return named("same function", known, "has the same losses and gradients at every rung");
+    if (!c.decided) born.undecided = known.id;
+  }
+  return {};
 }
 
 }  // namespace
@@ -135,19 +149,23 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
     own = std::move(subject);
   }
   const lang::Subject& subject = own ? *own : *offspring.subject;
+  const Settings& settings = population.settings();
   record::DesignBorn out = identify(subject, offspring.program);
-  if (population.knows_hash(out.hash)) return fail("duplicate", "a design of hash " + out.hash + " is known");
-  if (!subject.facts.mixes_tokens) return fail("no mixing", "no output reads an earlier token");
-  const lang::Library names = with(library, offspring.program);
-  const lang::Design& design = *lang::last_design(offspring.program);
-  out.fingerprint = fingerprint_of(design, names);
-  if (!out.fingerprint.empty() && population.knows_function(out.fingerprint))
-    return fail("same function", "a design of fingerprint " + out.fingerprint + " is known");
-  if (const auto ok = trainable(offspring.program, library); !ok) return tl::unexpected(ok.error());
-  if (const auto ok = fit(design, population.settings(), names, out); !ok) return tl::unexpected(ok.error());
+  out.written = written_identity(offspring.program, settings, library);
+  if (const KnownDesign* known = population.known_written(out.written))
+    return tl::unexpected(named("duplicate", *known, "has the same structure"));
+  GABBRO_TRY(rungs, at_rungs(offspring.program, settings, library));
+  for (std::size_t r = 0; r < rungs.size(); ++r)
+    if (const auto ok = mixes_at(rungs[r], settings.rungs[r]); !ok) return tl::unexpected(ok.error());
+  set_costs(rungs.front(), out);
   if (const auto ok = within_limits(out, population); !ok) return tl::unexpected(ok.error());
-  if (const auto ok = can_climb(offspring.program, population.settings(), names); !ok)
-    return tl::unexpected(ok.error());
+  identify(rungs, out);
+  if (population.known_trained(out.trained) == nullptr)
+    for (std::size_t r = 0; r < rungs.size(); ++r)
+      if (r == 0 || rungs[r].subject.elaboration.graph.width_bound)
+        if (const auto ok = trainable(rungs[r]); !ok) return tl::unexpected(ok.error());
+  out.fingerprint = trace_of(rungs.front());
+  if (const auto same = known_as(rungs, out, population, library)) return tl::unexpected(*same);
   out.op = offspring.op;
   out.parent = offspring.parent;
   out.mate = offspring.mate;
@@ -158,11 +176,29 @@ Result<record::DesignBorn> measure(const lang::Program& program, const Settings&
                                    const lang::Library& library) {
   GABBRO_TRY(subject, checked(program, library));
   record::DesignBorn out = identify(subject, program);
-  const lang::Library names = with(library, program);
-  const lang::Design& design = *lang::last_design(program);
-  out.fingerprint = fingerprint_of(design, names);
-  if (const auto ok = fit(design, settings, names, out); !ok) return tl::unexpected(ok.error());
+  out.written = written_identity(program, settings, library);
+  std::vector<Sized> rungs;
+  for (const Rung& rung : settings.rungs) {
+    auto sized = sized_at(program, rung, settings, library);
+    if (!sized && rungs.empty()) return tl::unexpected(sized.error());
+    if (!sized) break;
+    rungs.push_back(std::move(*sized));
+  }
+  set_costs(rungs.front(), out);
+  if (rungs.size() == settings.rungs.size()) identify(rungs, out);
+  out.fingerprint = trace_of(rungs.front());
   return out;
+}
+
+std::string equal_known(const record::DesignBorn& born, const Population& population,
+                        const lang::Library& library) {
+  if (const KnownDesign* known = population.known_written(born.written)) return known->name;
+  const lang::ParseResult parsed = lang::parse(born.program);
+  const auto rungs = at_rungs(parsed.program, population.settings(), library);
+  if (!rungs) return "";
+  record::DesignBorn copy = born;
+  const auto same = known_as(*rungs, copy, population, library);
+  return same ? same->message.substr(0, same->message.find(',')) : "";
 }
 
 }  // namespace gabbro::evolve

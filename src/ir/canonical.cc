@@ -38,12 +38,6 @@ struct Form {
   bool commutes = false;
 };
 
-double rounded(double v) {  // constants that differ by rounding are one
-  if (!std::isfinite(v) || (v == std::floor(v) && std::abs(v) < 1e11)) return v;
-  const double scale = std::pow(10.0, 11 - std::floor(std::log10(std::abs(v))));
-  return std::isfinite(scale) && scale > 0 ? std::round(v * scale) / scale : v;
-}
-
 // Lists are short: insertion needs no memory.
 template <class It, class Less>
 void stable_sort_few(It first, It last, Less less) {
@@ -52,11 +46,12 @@ void stable_sort_few(It first, It last, Less less) {
     for (It j = i; j != first && less(*j, *(j - 1)); --j) std::swap(*j, *(j - 1));
 }
 
-std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(rounded(v) + 0.0); }
+// Exact: constants that differ in their last bit are two. Zero has one sign.
+std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(v + 0.0); }
 
 class Canonicalizer {
  public:
-  explicit Canonicalizer(const Graph& graph) : g_(graph) {
+  Canonicalizer(const Graph& graph, Sizes sizes) : g_(graph), concrete_(sizes == Sizes::kConcrete) {
     const std::size_t bodies = g_.bodies.size();
     scan_of_.assign(bodies, -1);
     for (std::size_t s = 0; s < g_.scans.size(); ++s) scan_of_[g_.scans[s].body] = static_cast<int>(s);
@@ -68,8 +63,10 @@ class Canonicalizer {
     forms_.resize(base_[bodies]);
     color_.assign(base_[bodies], 0);
     context_.assign(base_[bodies], 0);
-    for (const Sym& s : g_.syms) sym_hash_.push_back(hash_of(s));
-    for (const Axis& a : g_.axes) axis_base_.push_back(hash_of(a.sym));
+    if (!concrete_)
+      for (const Sym& s : g_.syms) sym_hash_.push_back(hash_of(s));
+    for (const Axis& a : g_.axes)
+      axis_base_.push_back(concrete_ ? mix(3, static_cast<std::uint64_t>(a.size)) : hash_of(a.sym));
     axis_color_ = axis_base_;
   }
 
@@ -87,7 +84,7 @@ class Canonicalizer {
       color_backward();
     }
     std::string text = serialize();
-    if (g_.width_bound) text += fmt::format(" D={}", g_.env.width);
+    if (g_.width_bound && !concrete_) text += fmt::format(" D={}", g_.env.width);
     return hash128(text);
   }
 
@@ -206,7 +203,7 @@ class Canonicalizer {
         const bool same_kind = n.op == Op::kAdd ? l.op == Op::kAdd : l.op == Op::kMul;
         if (same_kind && uses_[at(leaf)] == 1 && leaf.body == r.body) {
           expand(leaf);
-        } else if (n.op != Op::kAdd && l.op == Op::kConst && l.index < 0) {
+        } else if (n.op != Op::kAdd && l.op == Op::kConst && (l.index < 0 || concrete_)) {
           form.factor *= l.value;
         } else {
           const double factor = forms_[at(leaf)].factor;  // operands come first in order_
@@ -230,16 +227,21 @@ class Canonicalizer {
   std::span<Term> terms(const Form& form) { return std::span(terms_).subspan(form.first, form.count); }
 
   [[nodiscard]] std::uint64_t attributes(const Node& n) const {
-    const bool symbolic = (n.op == Op::kSlice || n.op == Op::kPad) && n.index >= 0;
+    const bool symbolic = !concrete_ && (n.op == Op::kSlice || n.op == Op::kPad) && n.index >= 0;
     std::uint64_t h = mix(static_cast<std::uint64_t>(n.op == Op::kDot ? Op::kMul : n.op),
                           symbolic ? sym_hash_[n.index] : static_cast<std::uint64_t>(n.amount));
-    if (n.op == Op::kConst) return mix(h, n.index >= 0 ? sym_hash_[n.index] : bits(n.value));
+    if (n.op == Op::kConst) return mix(h, n.index >= 0 && !concrete_ ? sym_hash_[n.index] : bits(n.value));
     if (n.op == Op::kPow) return mix(h, bits(n.value));
     if (n.op == Op::kInput) return mix(h, static_cast<std::uint64_t>(n.index));
     if (n.op == Op::kScanOut) return mix(h, n.index >= 0 ? 1 : 2);
     if (n.op == Op::kParam) {
       const Param& p = g_.params[n.index];
       h = mix(h, static_cast<std::uint64_t>(p.role) * 8 + static_cast<std::uint64_t>(p.init.kind));
+      if (concrete_) {  // learning rate, weight decay and deviation follow from it
+        std::uint64_t fan_in = 0;
+        for (const AxisId axis : p.fan_in) fan_in += mix(4, axis_base_[axis]);
+        h = mix(h, fan_in);
+      }
       return mix(mix(h, bits(p.init.a)), bits(p.init.b));
     }
     return h;
@@ -354,6 +356,7 @@ class Canonicalizer {
   }
 
   const Graph& g_;
+  const bool concrete_;
   std::vector<int> scan_of_, base_, uses_;
   std::vector<bool> live_;
   std::vector<Ref> order_;
@@ -366,6 +369,6 @@ class Canonicalizer {
 
 }  // namespace
 
-Hash128 structural_hash(const Graph& graph) { return Canonicalizer(graph).run(); }
+Hash128 structural_hash(const Graph& graph, Sizes sizes) { return Canonicalizer(graph, sizes).run(); }
 
 }  // namespace gabbro::ir

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,38 @@ namespace {
 constexpr int kTick = 50;               // milliseconds between two looks at the limits
 constexpr int kEnding = 5;              // and at a worker that has closed its output
 constexpr std::size_t kLine = 1 << 20;  // a longer one is no progress
+constexpr double kOutput = 8 << 20;     // bytes of progress a second that are read, and at once at most
+constexpr double kSlowLook = 1;         // seconds between two looks at what is costly to see
+constexpr std::size_t kStage = 100;     // characters
+constexpr std::uint64_t kWritten = 4;   // times the limit of memory may be written
+
+// Text that goes to a terminal: what is written there by a worker that is not what it should be stays harmless.
+bool is_plain(const std::string& stage) {
+  return stage.size() <= kStage && std::all_of(stage.begin(), stage.end(), [](char c) {
+           return static_cast<unsigned char>(c) >= ' ' && c != 127;
+         });
+}
+
+std::uint64_t size_of(const std::string& file) {
+  struct stat about {};
+  return lstat(file.c_str(), &about) == 0 && S_ISREG(about.st_mode)
+             ? static_cast<std::uint64_t>(about.st_size)
+             : 0;
+}
+
+// What the files in `folder` take on the disk; work without bound is left undone.
+std::uint64_t size_of_all(const std::string& folder) {
+  constexpr int kMost = 100'000;
+  std::uint64_t sum = 0;
+  int seen = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end && ++seen < kMost;
+       entry.increment(error)) {
+    struct stat about {};
+    if (lstat(entry->path().c_str(), &about) == 0) sum += 512 * static_cast<std::uint64_t>(about.st_blocks);
+  }
+  return sum;
+}
 
 std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{:.2f}MB", static_cast<double>(bytes) / 1e6);
@@ -45,10 +78,16 @@ class Worker {
   }
 
   [[nodiscard]] int output() const { return process_.out; }
-  [[nodiscard]] bool is_reading() const { return reading_; }
+  [[nodiscard]] bool is_open() const { return reading_; }
+  /// Whether its output is looked at now: not where it said more than anybody wants to read.
+  [[nodiscard]] bool is_reading() const { return reading_ && allowance() >= 1; }
   void ask_to_stop() {
     stopping_ = true;
+    if (asked_ == 0) asked_ = seconds_now();
     ::kill(-process_.id, SIGTERM);
+  }
+  void insist(double seconds) {
+    if (asked_ > 0 && seconds_now() - asked_ > seconds) kill();
   }
   void kill() {
     stopping_ = true;
@@ -64,10 +103,12 @@ class Worker {
       reading_ = false;
       return false;
     }
+    read_ += static_cast<double>(got);
     buffer_.append(block, static_cast<std::size_t>(got));
     std::size_t from = 0;
     for (std::size_t end; (end = buffer_.find('\n', from)) != std::string::npos; from = end + 1)
-      if (auto progress = record::parse_progress(buffer_.substr(from, end - from)))
+      if (auto progress = record::parse_progress(buffer_.substr(from, end - from));
+          progress && is_plain(progress->stage))
         updates.push_back({job_.id, std::move(*progress)});
     buffer_.erase(0, from);
     if (buffer_.size() > kLine) buffer_.clear();
@@ -84,7 +125,8 @@ class Worker {
     kill_tree(process_);  // what it may have left behind
     status_ = reap(process_.id);
     reaped_ = true;
-    while (reading_ && read_some(updates)) {
+    // What is in the pipe; who still writes into it was not killed, and is not waited for.
+    for (std::size_t left = kLine / 64; left > 0 && reading_ && read_some(updates); --left) {
     }
     if (end_.kind == Ended::Kind::kResult) take_result();
     return true;
@@ -96,21 +138,57 @@ class Worker {
     if (end_.seconds < next_look_) return;
     next_look_ = end_.seconds + kTick / 1000.0;
     const Limits& limits = job_.limits;
-    const std::uint64_t bytes = resident_bytes(process_.id);
-    end_.peak_bytes = std::max(end_.peak_bytes, bytes);
-    if (limits.bytes > 0 && bytes > limits.bytes) {
-      end_.kind = Ended::Kind::kMemoryLimit;
-      end_.cause = fmt::format("the worker kept {} of memory, more than the limit of {}, and was killed",
-                               megabytes(bytes), megabytes(limits.bytes));
-    } else if (limits.seconds > 0 && end_.seconds > limits.seconds) {
-      end_.kind = Ended::Kind::kTimeLimit;
-      end_.cause = fmt::format("the worker took {:.1f} s, more than the limit of {:.1f} s, and was killed",
-                               end_.seconds, limits.seconds);
-    }
+    const Usage usage = usage_of(process_.id);
+    end_.peak_bytes = std::max(end_.peak_bytes, usage.bytes);
+    if (limits.bytes > 0 && usage.bytes > limits.bytes)
+      over(Ended::Kind::kMemoryLimit, "kept", "of memory", usage.bytes, limits.bytes);
+    else if (limits.seconds > 0 && end_.seconds > limits.seconds)
+      kill_for(Ended::Kind::kTimeLimit,
+               fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, limits.seconds));
+    else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
+      over(Ended::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
+    else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
+      over(Ended::Kind::kLimit, "wrote", "into its log", m - log_before_, limits.log_bytes);
+    else if (usage.processes > limits.processes)
+      too_many(usage.processes);
+    else if (end_.seconds >= next_slow_look_)
+      look_slowly();
   }
 
+  // What left its parents is in the group still.
+  void look_slowly() {
+    next_slow_look_ = end_.seconds + kSlowLook;
+    const Limits& limits = job_.limits;
+    if (const int n = group_size(process_.id); n > limits.processes)
+      too_many(n);
+    else if (const std::uint64_t size = size_of_all(fs::path(job_.result_file).parent_path());
+             size > folder_before_ + limits.folder_bytes)
+      over(Ended::Kind::kLimit, "wrote", "into its folder", size - folder_before_, limits.folder_bytes);
+  }
+  void too_many(int processes) {
+    kill_for(Ended::Kind::kLimit,
+             fmt::format("has {} processes, more than the limit of {}", processes, job_.limits.processes));
+  }
+  void over(Ended::Kind kind, const char* did, const char* what, std::uint64_t bytes, std::uint64_t most) {
+    kill_for(kind, fmt::format("{} {} {}, more than the limit of {}", did, megabytes(bytes), what,
+                               megabytes(most)));
+  }
+  void kill_for(Ended::Kind kind, const std::string& what) {
+    end_.kind = kind;
+    end_.cause = fmt::format("the worker {}, and was killed", what);
+  }
+  [[nodiscard]] double allowance() const { return kOutput * (1 + seconds_now() - start_) - read_; }
+
   void take_result() {
-    std::string text = read_file(job_.result_file).value_or("");
+    const auto read = read_stranger(job_.result_file, job_.limits.result_bytes);
+    std::error_code none;
+    std::string text = read.value_or("");
+    if (!read && fs::exists(fs::symlink_status(job_.result_file, none))) {
+      end_.kind = Ended::Kind::kCrash;
+      end_.cause =
+          fmt::format("the worker {} and left no result: {}", describe_status(status_), read.error().message);
+      return;
+    }
     const auto outcome = record::outcome_of(text);
     if (outcome) {
       end_.result = std::move(text);
@@ -124,7 +202,11 @@ class Worker {
 
   Job job_;
   Process process_;
-  double start_, next_look_ = 0;
+  double start_, next_look_ = 0, next_slow_look_ = kSlowLook;
+  double read_ = 0;   // bytes of its output
+  double asked_ = 0;  // to stop, when
+  std::uint64_t log_before_ = size_of(job_.log_file);
+  std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());
   Ended end_;
   std::string buffer_;  // a line that has no end yet
   int status_ = 0;
@@ -133,19 +215,41 @@ class Worker {
 
 class Local : public Executor {
  public:
-  explicit Local(LocalOptions options) : options_(std::move(options)) {}
+  explicit Local(LocalOptions options)
+      : options_(std::move(options)),
+        machine_(options_.machine.value_or(sandbox::machine())),
+        programs_(sandbox::library_folders(options_.worker)) {
+    programs_.push_back(options_.worker);
+  }
+
+  [[nodiscard]] std::string sandbox() const override { return machine_.text(); }
 
   [[nodiscard]] int slots() const override { return options_.slots; }
   [[nodiscard]] int running() const override { return static_cast<int>(workers_.size()); }
 
-  Result<bool> start(const Job& job) override {
+  Result<bool> start(const Job& given) override {
+    Job job = given;
+    // Weights and a checkpoint are what a worker holds in memory, written.
+    if (job.limits.bytes > 0)
+      job.limits.folder_bytes = std::min(job.limits.folder_bytes, kWritten * job.limits.bytes);
     if (running() >= slots())
       return fail("jobs", fmt::format("no free slot: {} jobs are running", running()));
     std::error_code error;
-    fs::remove(job.result_file, error);
+    fs::remove_all(job.result_file, error);
     if (error) return fail("jobs", fmt::format("cannot remove {}: {}", job.result_file, error.message()));
-    GABBRO_TRY(process, start_process({options_.worker, job.spec_file, job.result_file}, job.log_file,
-                                      options_.hidden));
+    const std::string folder = fs::absolute(fs::path(job.result_file), error).parent_path();
+    sandbox::Rules rules;
+    rules.programs = programs_;
+    rules.reads = job.reads;
+    rules.reads.push_back(job.spec_file);
+    rules.writes = {folder};
+    rules.file_bytes = job.limits.folder_bytes;
+    rules.devices = job.devices;
+    GABBRO_TRY(confined, sandbox::Sandbox::prepare(rules, machine_));
+    Launch launch{{options_.worker, job.spec_file, job.result_file}, job.log_file, options_.hidden};
+    launch.variables = {"HOME=" + folder, "TMPDIR=" + folder, "GABBRO_BORDERS=" + machine_.text()};
+    launch.sandbox = &confined;
+    GABBRO_TRY(process, start_process(launch));
     workers_.push_back(std::make_unique<Worker>(job, std::move(process)));
     return true;
   }
@@ -177,7 +281,7 @@ class Local : public Executor {
     for (const auto& worker : workers_)
       if (worker->is_reading())
         outputs.push_back({worker->output(), POLLIN, 0});
-      else
+      else if (!worker->is_open())
         most = kEnding;
     const int milliseconds = std::clamp(static_cast<int>(std::min(seconds, 1.0) * 1000), 0, most);
     return poll(outputs.data(), outputs.size(), milliseconds) >= 0 || errno != EINTR;
@@ -186,6 +290,7 @@ class Local : public Executor {
   void look(News& news) {
     for (auto& worker : workers_) {
       if (worker->is_reading()) worker->read_some(news.updates);
+      worker->insist(options_.stop_seconds);
       if (!worker->look(news.updates)) continue;
       news.ended.push_back(worker->end());
       worker.reset();
@@ -194,6 +299,8 @@ class Local : public Executor {
   }
 
   LocalOptions options_;
+  sandbox::Machine machine_;
+  std::vector<std::string> programs_;  // what workers execute
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

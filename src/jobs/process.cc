@@ -12,8 +12,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "base/files.h"
@@ -26,6 +28,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr int kNoSandbox = 125;                             // exit code
 constexpr int kKillRounds = 100, kKillMicroseconds = 2000;  // for processes that fork while they are killed
 
 tl::unexpected<Error> failed(const std::string& what) {
@@ -38,14 +41,16 @@ std::string new_mark() {
   return fmt::format("GABBRO_JOB={}.{}.{}", getpid(), time, ++count);
 }
 
-std::vector<std::string> environment(const std::string& mark, const std::vector<std::string>& hidden) {
+std::vector<std::string> environment(const std::string& mark, const Launch& launch) {
   std::vector<std::string> out{mark};
   for (char** v = environ; *v != nullptr; ++v) {
     const std::string_view name(*v, std::strcspn(*v, "="));
-    if (name != "GABBRO_JOB" && std::find(hidden.begin(), hidden.end(), name) == hidden.end())
+    const auto& hidden = launch.hidden;
+    if (sandbox::passes(name) && std::find(hidden.begin(), hidden.end(), name) == hidden.end())
       out.emplace_back(*v);
   }
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) out.emplace_back("OMP_WAIT_POLICY=PASSIVE");
+  out.insert(out.end(), launch.variables.begin(), launch.variables.end());
   return out;
 }
 
@@ -56,96 +61,148 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
-// Between fork and exec: system calls alone, since other threads may have held any lock.
-[[noreturn]] void become(char* const* argv, char* const* envp, int out, int log, pid_t parent) {
+// What the child needs between fork and exec.
+struct Birth {
+  char* const* argv;
+  char* const* envp;
+  int in, out, log;
+  pid_t parent;
+  int on_death;
+  sandbox::Sandbox* sandbox;
+};
+
+// System calls alone, since other threads may have held any lock.
+[[noreturn]] void become(const Birth& b) {
   setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) _exit(127);
+  if (b.on_death != 0) prctl(PR_SET_PDEATHSIG, b.on_death);
   // A signal that is waiting meets the default and not this program's handler, which would swallow it.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int nothing = open("/dev/null", O_RDONLY);
-  dup2(nothing, STDIN_FILENO);
-  dup2(out, STDOUT_FILENO);
-  if (log >= 0) dup2(log, STDERR_FILENO);
-  execve(argv[0], argv, envp);
+  dup2(b.in >= 0 ? b.in : open("/dev/null", O_RDONLY), STDIN_FILENO);
+  dup2(b.out, STDOUT_FILENO);
+  if (b.log >= 0) dup2(b.log, STDERR_FILENO);
+  if (b.sandbox)
+    if (const char* step = b.sandbox->enter(b.on_death)) {
+      constexpr char kFailed[] = "the sandbox could not be entered: ";
+      for (const char* text : {kFailed, step, "\n"})
+        if (write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
+      _exit(kNoSandbox);
+    }
+  if (b.on_death != 0 && getppid() != b.parent) _exit(127);
+  execve(b.argv[0], b.argv, b.envp);
   _exit(127);
 }
 
-void add_family(pid_t id, std::uint64_t& pages) {
+void add_family(pid_t id, std::uint64_t& pages, int& processes) {
   std::uint64_t size = 0, resident = 0;
   std::ifstream(fmt::format("/proc/{}/statm", id)) >> size >> resident;
   pages += resident;
+  // Whoever makes more is killed; counting all of them would be work without bound.
+  constexpr int kMost = 10'000;
+  if (++processes > kMost) return;
   std::error_code error;
   for (fs::directory_iterator task(fmt::format("/proc/{}/task", id), error), end; !error && task != end;
        task.increment(error)) {
     std::ifstream children(task->path() / "children");
-    for (pid_t child = 0; children >> child;) add_family(child, pages);
+    for (pid_t child = 0; children >> child;) add_family(child, pages, processes);
+  }
+}
+
+// Calls f(id) for every process.
+template <class F>
+void for_each_process(const F& f) {
+  std::error_code error;
+  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (name.find_first_not_of("0123456789") == std::string::npos) f(static_cast<pid_t>(std::stoi(name)));
   }
 }
 
 // Processes whose environment holds `mark`; those that have ended have none.
 std::vector<pid_t> marked(const std::string& mark) {
   std::vector<pid_t> out;
-  std::error_code error;
-  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string text = read_file(entry->path() / "environ").value_or("");
+  for_each_process([&](pid_t id) {
+    const std::string text = read_file(fmt::format("/proc/{}/environ", id)).value_or("");
     for (std::size_t at = 0; at < text.size(); at = text.find('\0', at) + 1)
       if (text.compare(at, mark.size() + 1, mark.c_str(), mark.size() + 1) == 0) {
-        out.push_back(std::stoi(name));
+        out.push_back(id);
         break;
       }
-  }
+  });
   return out;
 }
 
 }  // namespace
 
-Result<Process> start_process(const std::vector<std::string>& command, const std::string& log,
-                              const std::vector<std::string>& hidden) {
-  if (access(command[0].c_str(), X_OK) != 0) return failed(command[0]);
+Result<Process> start_process(const Launch& launch) {
+  if (access(launch.command[0].c_str(), X_OK) != 0) return failed(launch.command[0]);
   Process out;
   out.mark = new_mark();
-  std::vector<std::string> words = command, variables = environment(out.mark, hidden);
+  std::vector<std::string> words = launch.command, variables = environment(out.mark, launch);
   const std::vector<char*> argv = pointers(words), envp = pointers(variables);
-  int log_file = -1;
-  if (!log.empty()) {
-    log_file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (log_file < 0) return failed(log);
+  int log = -1;
+  if (!launch.log.empty()) {
+    // Not through a link that an earlier worker may have left there.
+    log = open(launch.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    if (log < 0) return failed(launch.log);
+    fcntl(log, F_SETFL, O_APPEND);
   }
-  int ends[2] = {-1, -1};
-  const bool piped = pipe2(ends, O_CLOEXEC) == 0;
-  const pid_t parent = getpid();
+  int outs[2] = {-1, -1}, ins[2] = {-1, -1};
+  const bool piped = pipe2(outs, O_CLOEXEC) == 0 && (!launch.has_input || pipe2(ins, O_CLOEXEC) == 0);
+  const Birth birth{argv.data(), envp.data(), ins[0],          outs[1],
+                    log,         getpid(),    launch.on_death, launch.sandbox};
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   if (piped) out.id = fork();
-  if (piped && out.id == 0) become(argv.data(), envp.data(), ends[1], log_file, parent);
+  if (piped && out.id == 0) become(birth);
   const int why = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (log_file >= 0) close(log_file);
-  if (piped) close(ends[1]);
-  errno = why;
-  if (!piped) return failed("cannot make a pipe");
-  if (out.id < 0) {
-    close(ends[0]);
+  for (const int end : {log, outs[1], ins[0]})
+    if (end >= 0) close(end);
+  if (!piped || out.id < 0) {
+    for (const int end : {outs[0], ins[1]})
+      if (end >= 0) close(end);
     errno = why;
-    return failed("cannot start a process");
+    return failed(piped ? "cannot start a process" : "cannot make a pipe");
   }
   setpgid(out.id, out.id);  // here as well: whoever is first
-  fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  out.out = ends[0];
+  fcntl(outs[0], F_SETFL, O_NONBLOCK);
+  out.out = outs[0];
+  out.in = ins[1];
   return out;
 }
 
-std::uint64_t resident_bytes(pid_t id) {
+Usage usage_of(pid_t id) {
   std::uint64_t pages = 0;
-  add_family(id, pages);
-  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  Usage out;
+  add_family(id, pages, out.processes);
+  out.bytes = pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return out;
+}
+
+int group_size(pid_t id) {
+  int count = 0;
+  for_each_process([&](pid_t other) {
+    std::string text;
+    std::getline(std::ifstream(fmt::format("/proc/{}/stat", other)), text);
+    const std::size_t name_end = text.rfind(')');
+    if (name_end == std::string::npos) return;
+    char state = 0;
+    pid_t parent = 0, group = 0;
+    std::istringstream(text.substr(name_end + 1)) >> state >> parent >> group;
+    if (group == id && state != 'Z') ++count;
+  });
+  return count;
+}
+
+double processor_seconds(pid_t id) {
+  clockid_t clock{};
+  timespec time{};
+  if (clock_getcpuclockid(id, &clock) != 0 || clock_gettime(clock, &time) != 0) return -1;
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 bool has_ended(pid_t id) {
@@ -159,7 +216,8 @@ void kill_tree(const Process& process) {
   kill(-process.id, SIGKILL);
   for (int round = 0; round < kKillRounds; ++round) {
     const std::vector<pid_t> left = marked(process.mark);
-    if (left.empty()) return;
+    const bool grouped = kill(-process.id, SIGKILL) == 0 && group_size(process.id) > 0;
+    if (left.empty() && !grouped) return;
     for (const pid_t id : left) kill(id, SIGKILL);
     usleep(kKillMicroseconds);
   }

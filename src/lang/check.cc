@@ -87,6 +87,7 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
   };
   const auto count = [&](const Elaboration& e) {
     for (const ir::Body& body : e.graph.bodies) operations += body.nodes.size();
+    operations += e.steps / ElaborateOptions::kStepsPerNode;
   };
   // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said once.
   for (const Item& item : report.program.items) {

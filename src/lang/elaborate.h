@@ -24,7 +24,9 @@ struct ElaborateOptions {
       1;  // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
   bool record_names = false;
   Survey* survey = nullptr;  // filled when a single unit is elaborated
-  std::size_t max_nodes = 200'000;
+  std::size_t max_nodes =
+      200'000;  // operations; and kStepsPerNode times as many steps, which are what makes none
+  static constexpr std::size_t kStepsPerNode = 20;
 };
 
 /// One use of a unit, in call order: the tree of instances is given by `depth`.
@@ -60,6 +62,7 @@ struct Elaboration {
   std::vector<InstanceInfo> instances;
   std::vector<NamedValue> names;
   std::vector<FreeHyper> free_hypers;
+  std::size_t steps = 0;  // statements and expressions that were evaluated
   std::vector<Error> errors;
   [[nodiscard]] bool ok() const { return errors.empty(); }
 };

@@ -48,6 +48,25 @@ std::size_t Elaborator::operations() const {
   return n;
 }
 
+bool Elaborator::spend(std::size_t steps, Position at) {
+  steps_ += steps;
+  out_.steps = steps_;
+  const std::size_t most = ElaborateOptions::kStepsPerNode * options_.max_nodes;
+  if (steps_ <= most) return true;
+  if (!std::exchange(gave_up_, true))
+    error(at, "limit", fmt::format("the design takes more than {} steps to be built", most),
+          "use fewer repetitions: loops and functions inside each other multiply");
+  return false;
+}
+
+bool Elaborator::is_short(const ir::Sym& sym, std::size_t most, Position at) {
+  if (sym.is_constant() || sym.key().size() <= most) return true;
+  if (!std::exchange(gave_up_, true))
+    error(at, "limit", fmt::format("a formula of the width has more than {} characters", most),
+          "compute with plain numbers, or with fewer sizes");
+  return false;
+}
+
 Value Elaborator::emit(Position at, ir::Node node) {
   if (operations() >= options_.max_nodes) {
     if (std::exchange(gave_up_, true)) return {};
@@ -79,6 +98,7 @@ static bool is_number(const Value& v) {
 std::int32_t Elaborator::symbol(const ir::Sym& sym) {
   if (sym.is_constant()) return -1;
   auto& syms = graph().syms;
+  steps_ += syms.size() / 4;  // the next statement says if they were too many
   const auto known = std::find(syms.begin(), syms.end(), sym);
   const auto index = static_cast<std::int32_t>(known - syms.begin());
   if (known == syms.end()) syms.push_back(sym);
@@ -153,8 +173,10 @@ Value Elaborator::eval_name(const Expr& expr) {
 }
 
 Value Elaborator::eval(const Expr& expr) {
-  if (gave_up_) return {};
+  if (gave_up_ || !spend(1, expr.at)) return {};
   Value value = eval_kind(expr);
+  constexpr std::size_t kLongest = 2000;
+  if (value.kind == Value::Kind::kStatic && !is_short(value.number.sym, kLongest, expr.at)) return {};
   if (surveying()) survey(expr, value);
   return value;
 }
@@ -197,6 +219,7 @@ Value Elaborator::eval_kind(const Expr& expr) {
       const auto index = eval_int(expr.args[0], "the index");
       if (!index) return {};
       const std::string key = fmt::format("{}[{}]", expr.text, *index);
+      if (!spend(frame().names.size() / 16, expr.at)) return {};
       for (Binding& b : frame().names)
         if (b.family_key == key) {
           b.read = true;

@@ -55,6 +55,7 @@ void Elaborator::run_block(const std::vector<Stmt>& block) {
 }
 
 void Elaborator::run_stmt(const Stmt& stmt) {
+  if (!spend(1, stmt.at)) return;
   if (frame().own)
     for (const BodyContext& context : contexts_) context.builder->set_line(stmt.at.line);
   if (surveying()) survey(stmt);
@@ -110,6 +111,8 @@ AxisId Elaborator::new_axis(std::string name, const Static& size, Position at) {
     error(at, "limit", "the design has more than 60000 axes", "use fewer repetitions");
     return 0;
   }
+  constexpr std::size_t kLongest = 500;  // costs multiply the sizes of up to eight axes
+  if (!is_short(size.sym, kLongest, at)) return 0;
   const auto count = static_cast<std::int64_t>(size.value);
   if (!frame().shared) return graph().add_axis(std::move(name), count, size.sym);
   // A shared instance is called again with the same parameters, hence with the same axes.
@@ -156,6 +159,7 @@ void Elaborator::run_assign(const Stmt& stmt) {
       const auto index = eval_int(target.args[0], "the index");
       if (!index) continue;
       std::string key = fmt::format("{}[{}]", target.text, *index);
+      if (!spend(frame().names.size() / 16, target.at)) return;
       for (const Binding& b : frame().names)
         if (b.family_key == key) {
           error(target.at, "duplicate", fmt::format("{} already has a value, from line {}", key, b.at.line),
@@ -197,6 +201,7 @@ void Elaborator::run_for(const Stmt& stmt) {
     Value index;
     index.kind = Value::Kind::kStatic;
     index.number = {static_cast<double>(i), static_cast<double>(i)};
+    if (!spend(1 + frame().names.size() / 64, stmt.at)) break;
     bind(stmt.names[0], index, stmt.at, true);
     run_block(stmt.body);
     if (has_returned_) {

@@ -122,6 +122,13 @@ class Elaborator {
   [[nodiscard]] std::size_t operations() const;  // made so far, in all bodies
   static Static as_static(const Elaborator& e, const Value& value);
 
+  /// Counts work that makes no operations: statements, expressions, searches among many names. False, once
+  /// with an error: there was too much.
+  bool spend(std::size_t steps, Position at);
+  /// Whether a formula, as text, has at most `most` characters, so that it can be computed with; else an
+  /// error.
+  bool is_short(const ir::Sym& sym, std::size_t most, Position at);
+
   // ---- names
   Binding* find(std::string_view name);
   void bind(std::string_view name, Value value, Position at, bool may_ignore = false);
@@ -192,6 +199,7 @@ class Elaborator {
   bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
   bool gave_up_ = false;
   std::size_t finished_operations_ = 0;  // of the scans that are complete
+  std::size_t steps_ = 0;
   const Stmt* surveyed_stmt_ = nullptr;
 };
 

@@ -435,6 +435,7 @@ std::vector<Value> Elaborator::call_at(const InstancePtr& instance, const std::v
 std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std::vector<Value>& inputs,
                                          AxisId width, const std::string& path, Position at) {
   const Unit& unit = *instance->unit;
+  if (!spend(1 + path.size() / 64, at)) return {};
   if (inputs.size() != unit.inputs.size()) {
     error(at, "call",
           fmt::format("{} takes {} input{}, got {}", unit.name, unit.inputs.size(),
@@ -554,6 +555,7 @@ std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::ve
 }
 
 std::vector<Value> Elaborator::call_function(const Function& function, const Expr& call) {
+  if (!spend(1, call.at)) return {};
   auto frame_ptr = std::make_unique<Frame>();
   Frame& callee = *frame_ptr;
   callee.owner = &owner();
@@ -634,6 +636,7 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
 
 std::string Elaborator::unique_label(std::string_view label) {
   auto& labels = owner().labels;
+  steps_ += labels.size() / 16;  // the next statement says if they were too many
   const auto find = [&](std::string_view text) {
     return std::find_if(labels.begin(), labels.end(), [&](const auto& known) { return known.first == text; });
   };
@@ -658,6 +661,7 @@ NodeId Elaborator::new_param(Position at, const std::string& label, const AxisLi
                              const AxisList& fan_in, ir::Role role, ir::Init init) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 40;  // so that the sum over all parameters is exact
   const std::string name = owner().path + "." + unique_label(label);
+  if (!spend(name.size() / 64, at)) return -1;
   if (const std::int64_t size = ir::elements(graph(), axes); size > kLargest) {
     gave_up_ = true;
     error(at, "limit", fmt::format("parameter {} would have more than 2^40 elements", name),

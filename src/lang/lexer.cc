@@ -219,6 +219,12 @@ class Lexer {
     std::size_t end = at_;
     while (end < text_.size() && is_word(text_[end])) ++end;
     const std::string_view name = text_.substr(at_, end - at_);
+    // Names of parameters are made of them, one for each level of units.
+    constexpr std::size_t kLongestName = 200;
+    if (name.size() > kLongestName)
+      return push_bad(name.size(), "limit",
+                      fmt::format("a name of {} characters is longer than {}", name.size(), kLongestName),
+                      "choose a shorter one");
     push(is_keyword(name) ? Kind::kKeyword : Kind::kName, name.size());
   }
 

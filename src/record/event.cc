@@ -19,6 +19,7 @@ template <class Io, Is<Session> E>
 void fields(Io& io, E& e) {
   io("begins", e.begins);
   io("why", e.why);
+  io.later("sandbox", e.sandbox);
 }
 
 template <class Io, Is<DesignBorn> E>
@@ -38,6 +39,9 @@ void fields(Io& io, E& e) {
   io("decode_flops", e.decode_flops);
   io("state_bytes", e.state_bytes);
   io.later("task", e.task);
+  io.later("written", e.written);
+  io.later("trained", e.trained);
+  io.later("undecided", e.undecided);
 }
 
 template <class Io, Is<Refused> E>

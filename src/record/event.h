@@ -22,7 +22,8 @@ struct CampaignBegun {
 struct Session {
   static constexpr const char* kKind = "session";
   bool begins = true;
-  std::string why;  // it ended: "budget", "signal", "done" ...
+  std::string why;      // it ended: "budget", "signal", "done" ...
+  std::string sandbox;  // what stood around its workers (sandbox::Machine::text); empty: not known
 };
 
 /// A design came into being: a baseline, an offspring, an ablation. Ids count from 1 without gaps.
@@ -31,7 +32,7 @@ struct DesignBorn {
   std::int64_t id = 0;
   std::int64_t attempt = 0;  // which draw of the campaign's random stream it came from; 0: none
   std::string name, program;
-  std::string hash, fingerprint;      // structural and functional
+  std::string hash, fingerprint;      // of its structure, and of its first updates
   std::string arm;                    // the strategy that made it; "baseline", "ablation"
   std::string op;                     // the operator, or the name of what a baseline or an ablation is
   std::int64_t parent = 0, mate = 0;  // designs; 0: none
@@ -39,6 +40,10 @@ struct DesignBorn {
   double train_flops = 0;             // per token, at the size and context of the first rung
   double decode_flops = 0, state_bytes = 0;
   std::int64_t task = 0;  // of agents that wrote it; 0: none did
+  // Identities (evolve/identity.h): before it is resized, and at the sizes of all rungs. "" in records that did not have them yet.
+  std::string written, trained;
+  std::int64_t undecided =
+      0;  // a design of one fingerprint with which it could not be compared within bounds; 0: none
 };
 
 /// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the same function),
@@ -60,7 +65,7 @@ struct TrialBegun {
   std::string purpose;  // "rung", "baseline", "replicate", "final", "ablation", "aa"
 };
 
-/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit"), `result` its TrialResult as JSON (made of the
+/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit", "limit" of processes or files), `result` its TrialResult as JSON (made of the
 /// cause where the worker left none).
 struct TrialEnded {
   static constexpr const char* kKind = "result";

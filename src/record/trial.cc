@@ -81,6 +81,7 @@ void fields(Io& io, R& r) {
   io.later_list("tasks", r.tasks);
   io.later_list("documents", r.documents);
   io.later("text_hash", r.text_hash);
+  io.later("sandbox", r.sandbox);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);
   io.later("memory_expected", r.memory_expected);

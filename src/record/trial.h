@@ -76,6 +76,7 @@ struct TrialResult {
   double bigram_bits_per_byte = 0;
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
+  std::string sandbox;  // what stood around the worker (sandbox::Machine::text); empty: not known
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
   // Bytes the worker holds at most while training: expected before the first step, and seen. `recomputed`: activations were computed again
   // for the gradient, to need less.

@@ -9,6 +9,7 @@
 #include "exec/reference/screen.h"
 #include "lang/check.h"
 #include "trial/engines.h"
+#include "trial/first_text.h"
 #include "trial/probe_checks.h"
 #include "zoo/library.h"
 
@@ -121,6 +122,19 @@ bool all_hold(const std::vector<Anchor>& anchors) {
   return std::all_of(anchors.begin(), anchors.end(), [](const Anchor& a) { return a.holds; });
 }
 
+// Random texts as long as those of training, with the first weights: as far as memory goes.
+std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend,
+                               const ProbeOptions& options) {
+  constexpr double kMany = 1 << 27;
+  std::int64_t length = options.whole_length;
+  while (length > kShortest && exec::numbers_kept(graph, length) > kMany) length /= 2;
+  Random random = Random(options.seed).split("whole text");
+  std::vector<std::int64_t> tokens;
+  for (std::int64_t t = 0; t <= length; ++t)
+    tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
+  return first_text(graph, *backend(graph, options.seed), tokens, length);
+}
+
 }  // namespace
 
 std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, const ProbeOptions& options) {
@@ -163,6 +177,13 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
                 "make its parameters or its widest values smaller");
   out.params = ir::count_params(graph);
   out.checks = probe(graph, backend, options);
+  if (backend && options.whole_length > 0 && all_hold(out.checks)) {
+    for (Anchor& check : whole_text(graph, backend, options)) out.checks.push_back(std::move(check));
+    const exec::Screening s = exec::screen(graph, options.seed, options.whole_length);
+    out.checks.push_back({"screen", s.passes(),
+                          s.passes() ? "a campaign would train it, as far as a small run can tell"
+                                     : fmt::format("a campaign refuses it, {}: {}", s.cause, s.detail)});
+  }
   out.holds = all_hold(out.checks);
   out.seconds = seconds_now() - began;
   return out;

@@ -269,7 +269,7 @@ void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& dr
   backend.future(checks.future);
   backend.batch(checks.batch);
   backend.documents(checks.documents);
-  backend.unseen(length, checks);
+  if (length > 0) backend.unseen(length, checks);
   backend.gradient(checks.gradient, silent);
   backend.determinism(checks.determinism);
 }

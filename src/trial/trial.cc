@@ -17,6 +17,7 @@
 #include "train/trainer.h"
 #include "trial/anchors.h"
 #include "trial/design.h"
+#include "trial/first_text.h"
 #include "trial/probe.h"
 #include "trial/resources.h"
 #include "trial/score.h"
@@ -91,7 +92,7 @@ bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& 
 
 // The failures of the probe as one anchor.
 Result<record::Anchor> probed(const TrialSpec& spec, const MakeModel& backend) {
-  GABBRO_TRY(report, probe_program(spec.program, backend));
+  GABBRO_TRY(report, probe_program(spec.program, backend, {.whole_length = 0}));
   record::Anchor out{"probe", report.holds,
                      fmt::format("{} checks hold at D = {}, in {:.1f} s", report.checks.size(), report.width,
                                  report.seconds)};
@@ -165,6 +166,7 @@ void decide(TrialResult& result) {
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
                                 const MakeModel& backend) {
   TrialResult result;
+  result.sandbox = borders();
   GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before anything long
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   GABBRO_TRY(text, corpus.split("train"));
@@ -188,8 +190,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
   if (text.tokens() > static_cast<std::uint64_t>(spec.length)) {  // else the trainer says so
     const train::Batches first(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
+    for (record::Anchor& a : first_text(graph, *model, first.batch(0).tokens, spec.length))
+      result.anchors.push_back(std::move(a));
     result.anchors.push_back(unseen_values(graph, backend, first.batch(0), first.batch(1), spec.seed));
-    if (!result.anchors.back().holds) {
+    if (!std::all_of(result.anchors.begin(), result.anchors.end(),
+                     [](const record::Anchor& a) { return a.holds; })) {
       decide(result);
       return result;
     }

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "exec/torch/model.h"
 #include "record/job.h"
+#include "sandbox/sandbox.h"
 #include "trial/job.h"
 
 namespace gabbro::worker {
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
   }
   exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
+  sandbox::seal();
   const auto spec = read_file(argv[1]);
   const std::string result =
       spec ? trial::run_job(*spec, Reporter()) : record::failure("train", spec.error().message);

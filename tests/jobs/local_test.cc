@@ -1,4 +1,5 @@
 // Worker processes on this machine, played by shell scripts: how each way to end is told, and that nothing is left running.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "jobs/jobs.h"
+#include "sandbox/sandbox.h"
 
 namespace gabbro::jobs {
 namespace {
@@ -96,20 +98,24 @@ class LocalTest : public ::testing::Test {
   std::vector<Update> updates;
 };
 
-TEST_F(LocalTest, HiddenVariablesDoNotReachTheWorker) {
+TEST_F(LocalTest, OnlyKnownVariablesReachTheWorker) {
   setenv("GABBRO_TEST_KEY", "distinctive-4711", 1);
-  setenv("GABBRO_TEST_KEY_2", "stays", 1);
+  setenv("TORCH_HIDDEN", "distinctive-4711", 1);
+  setenv("TORCH_SHOWN", "stays", 1);
   workers_do("env > seen; " + std::string(kDone));
-  executor = std::move(*local_executor({1, folder / "worker", {"GABBRO_TEST_KEY", "NEVER_SET"}}));
+  executor = std::move(*local_executor({1, folder / "worker", {"TORCH_HIDDEN", "NEVER_SET"}}));
   start(1);
   EXPECT_EQ(ends()[1].kind, Ended::Kind::kResult);
   unsetenv("GABBRO_TEST_KEY");
-  unsetenv("GABBRO_TEST_KEY_2");
+  unsetenv("TORCH_HIDDEN");
+  unsetenv("TORCH_SHOWN");
   std::ifstream file(folder / "seen");
   const std::string seen{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(seen.find("distinctive-4711"), std::string::npos);
   EXPECT_EQ(seen.find("GABBRO_TEST_KEY="), std::string::npos);
-  EXPECT_NE(seen.find("GABBRO_TEST_KEY_2=stays"), std::string::npos);
+  EXPECT_NE(seen.find("TORCH_SHOWN=stays"), std::string::npos);
+  EXPECT_NE(seen.find("HOME=" + folder.string() + "\n"), std::string::npos);
+  EXPECT_NE(seen.find("GABBRO_BORDERS=" + sandbox::machine().text()), std::string::npos);
   EXPECT_NE(seen.find("GABBRO_JOB="), std::string::npos);
 }
 
@@ -240,10 +246,12 @@ TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
   expect_cause(ends()[1], Kind::kStopped, "signal 15");
 }
 
-// In its group, in a session of its own, and with a parent that is gone.
+// In its group, in a session of its own (which a filter of system calls refuses), and with a parent that is gone and variables of its own.
 constexpr const char* kGrandchildren = R"(sleep 600 & echo $! > in_group
-  setsid sh -c 'echo $$ > in_session; exec sleep 600' &
-  (setsid sh -c 'echo $$ > orphan; exec sleep 600' &)
+  session='echo $$ > in_session; exec sleep 600'
+  orphan='echo $$ > orphan; exec sleep 600'
+  (setsid sh -c "$session" || exec sh -c "$session") &
+  (env -i setsid sh -c "$orphan" || exec env -i sh -c "$orphan" &)
   while [ ! -s in_session -o ! -s orphan ]; do sleep 0.01; done
 )";
 
@@ -260,6 +268,117 @@ TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
       EXPECT_TRUE(eventually([&] { return !alive(id); })) << file << " after " << last;
     }
   }
+}
+
+// ---- workers that want to do harm ------------------------------------------------------------------------------------
+
+TEST_F(LocalTest, AForkBombIsKilledWhole) {
+  const Ended end = end_of("bomb() { while true; do (bomb) & sleep 0.2; done; }; bomb", {.seconds = 60});
+  expect_cause(end, Kind::kLimit, "processes, more than the limit of 64");
+  EXPECT_LT(end.seconds, 30);
+}
+
+TEST_F(LocalTest, ManySmallOrphansAreSeenToo) {
+  const Ended end = end_of("for i in $(seq 200); do (sleep 600 &); done; sleep 600", {.seconds = 60});
+  expect_cause(end, Kind::kLimit, "processes, more than the limit of 64");
+}
+
+TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
+  const auto most = [](std::uint64_t log, std::uint64_t result, std::uint64_t all) {
+    Limits out{.seconds = 60};
+    out.log_bytes = log, out.result_bytes = result, out.folder_bytes = all;
+    return out;
+  };
+  expect_cause(end_of("cat /dev/zero >&2", most(1 << 20, 1 << 30, 1 << 30)), Kind::kLimit, "into its log");
+  fs::remove(folder / "1.log");
+  expect_cause(end_of(R"(cat /dev/zero > "$2")", most(1 << 30, 1 << 20, 1 << 30)), Kind::kLimit, "of result");
+  expect_cause(end_of("cat /dev/zero > large; sleep 600", most(1 << 30, 1 << 20, 4 << 20)), Kind::kLimit,
+               "into its folder");
+  EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "one file is held by the kernel";
+  fs::remove(folder / "large");
+  // One that is too large when the worker is gone is not read.
+  expect_cause(end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", most(1 << 30, 1 << 20, 1 << 30)),
+               Kind::kCrash, "longer than 1048576 bytes");
+}
+
+TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
+  std::ofstream(folder / "secret") << R"({"status": "done", "cause": "secret"})";
+  workers_do(R"(ln -s secret "$2")");
+  sandbox::Machine none;  // where no border forbids the link
+  executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
+  start(1);
+  expect_cause(ends()[1], Kind::kCrash, "it is a link");
+  for (const char* script : {R"(mkfifo "$2")", R"(mkdir -p "$2/full/of/things")"}) {
+    workers_do(script);
+    executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
+    start(1);
+    expect_cause(ends()[1], Kind::kCrash, "it is not a plain file");
+  }
+  start(1);  // and what lies there does not stop the next run
+  ends();
+  const std::string nested(1 << 20, '[');
+  std::ofstream(folder / "nested") << "{\"status\": \"done\", \"cause\": " << nested;
+  expect_cause(end_of(R"(cat nested > "$2")"), Kind::kCrash, "nested more than 64 deep");
+}
+
+TEST_F(LocalTest, TheLogIsNotWrittenThroughALink) {
+  std::ofstream(folder / "precious") << "precious";
+  workers_do("echo overwritten >&2");
+  fs::create_symlink(folder / "precious", folder / "1.log");
+  EXPECT_FALSE(executor->start(job(1)));
+  EXPECT_EQ(fs::file_size(folder / "precious"), 8U);
+}
+
+TEST_F(LocalTest, AFloodOfProgressTakesNoTimeOfOthers) {
+  const Ended end = end_of("yes '{\"stage\": \"x\"}'", {.seconds = 1});
+  expect_cause(end, Kind::kTimeLimit, "more than the limit of 1.0 s");
+  EXPECT_LT(end.seconds, 10);
+  EXPECT_TRUE(updates.empty());
+  const std::string line = record::to_line({"\x1b]0;title\a", 3, 10, 4096, 5.25, 1000, 0.3, ""});
+  std::ofstream(folder / "line") << line;
+  EXPECT_EQ(end_of("cat line; " + std::string(kDone)).kind, Kind::kResult);
+  EXPECT_TRUE(updates.empty()) << "a stage that would command the terminal";
+}
+
+TEST_F(LocalTest, OneThatIgnoresBeingAskedIsKilledInTheEnd) {
+  workers_do("trap '' TERM; echo $$ > pid; while true; do sleep 0.01; done");
+  executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .stop_seconds = 0.3}));
+  start(1);
+  number_in("pid");
+  executor->stop();
+  expect_cause(ends()[1], Kind::kStopped, "signal 9");
+}
+
+TEST_F(LocalTest, ItsParentIsNotSignalled) {
+  if (!sandbox::machine().filter) GTEST_SKIP() << sandbox::machine().missing();
+  // A signal that harms nobody, where it comes through.
+  const Ended end =
+      end_of("for who in $PPID -$PPID -1; do kill -CONT $who && touch reached; done; " + std::string(kDone));
+  EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+  EXPECT_FALSE(fs::exists(folder / "reached"));
+}
+
+TEST_F(LocalTest, FilesOfOthersAreOutOfReach) {
+  if (sandbox::machine().landlock == 0) GTEST_SKIP() << sandbox::machine().missing();
+  const fs::path other = folder.string() + "_other";
+  fs::create_directories(other);
+  std::ofstream(other / "secret") << "secret";
+  const std::string script = fmt::format(
+      "cat '{0}/secret' > seen; echo x > '{0}/made'; rm '{0}/secret'; cat /etc/shadow >> seen; echo x > "
+      "/tmp/x$$; {1}",
+      other.string(), kDone);
+  EXPECT_EQ(end_of(script).kind, Kind::kResult);
+  EXPECT_EQ(fs::file_size(folder / "seen"), 0U);
+  EXPECT_TRUE(fs::exists(other / "secret"));
+  EXPECT_FALSE(fs::exists(other / "made"));
+  // What a job is said to read it reads.
+  workers_do(fmt::format("cat '{}/secret' > seen; {}", other.string(), kDone));
+  Job reader = job(1);
+  reader.reads = {other};
+  ASSERT_TRUE(executor->start(reader));
+  EXPECT_EQ(ends()[1].kind, Kind::kResult);
+  EXPECT_EQ(fs::file_size(folder / "seen"), 6U);
+  fs::remove_all(other);
 }
 
 TEST_F(LocalTest, OneJobsEndLeavesTheOthersAlone) {

@@ -69,7 +69,7 @@ fs::path Worker::root;
 TEST_F(Worker, TrainsScoresAndHoldsTheAnchors) {
   const record::TrialResult r = run(spec("good"));
   EXPECT_EQ(r.status, "done") << r.cause;
-  EXPECT_EQ(r.anchors.size(), 14U);
+  EXPECT_EQ(r.anchors.size(), 16U);
   for (const record::Anchor& a : r.anchors) EXPECT_TRUE(a.holds) << a.name << ": " << a.detail;
   EXPECT_LT(r.bits_per_byte, r.bigram_bits_per_byte);
   EXPECT_EQ(r.tokens, 120 * 8 * 32);
@@ -85,7 +85,7 @@ TEST_F(Worker, TrainsInEveryDtype) {
     s.dtype = dtype;
     const record::TrialResult r = run(s);
     EXPECT_EQ(r.status, "done") << dtype << ": " << r.cause;
-    EXPECT_EQ(r.anchors.size(), 14U);
+    EXPECT_EQ(r.anchors.size(), 16U);
   }
 }
 

@@ -42,6 +42,18 @@ void BodyRun::run(std::span<const NodeId> plan, const Sources& sources, const Cl
   for (NodeId id : plan) run_node(id, sources, clock);
 }
 
+void BodyRun::run_once(std::span<const NodeId> wanted, const Sources& sources, const Clock& clock) {
+  std::vector<int> readers(nodes_.size(), 0);
+  for (const NodeId id : plan_) ir::for_each_operand(graph_, nodes_[id], [&](NodeId in) { ++readers[in]; });
+  for (const NodeId id : wanted) ++readers[id];
+  for (const NodeId id : plan_) {
+    run_node(id, sources, clock);
+    ir::for_each_operand(graph_, nodes_[id], [&](NodeId in) {
+      if (--readers[in] == 0) storage_[in] = {};
+    });
+  }
+}
+
 void BodyRun::run_node(NodeId id, const Sources& sources, const Clock& clock) {
   const Node& node = nodes_[id];
   Tensor& own = storage_[id];

@@ -44,6 +44,8 @@ class BodyRun {
   [[nodiscard]] const std::vector<ir::NodeId>& plan() const { return plan_; }
   /// Computes the nodes `plan` (a part of `plan()` whose other operands are up to date).
   void run(std::span<const ir::NodeId> plan, const Sources& sources, const Clock& clock);
+  /// Computes all of `plan()` and gives back what no later node and none of `wanted` reads, so that only values in use are held.
+  void run_once(std::span<const ir::NodeId> wanted, const Sources& sources, const Clock& clock);
   /// Valid until the next run, or as long as the source it reads.
   [[nodiscard]] const Tensor& value(ir::NodeId id) const { return *values_[id]; }
 

@@ -13,7 +13,7 @@ std::vector<Tensor> evaluate(const ir::Graph& graph, std::span<const ir::NodeId>
                              std::int64_t length, bool single) {
   BodyRun body(graph, 0, wanted);
   const Sources sources{.params = feed.params, .tokens = feed.tokens, .inputs = feed.inputs, .args = {}};
-  body.run(body.plan(), sources, {.t_begin = 0, .t_count = length, .single = single});
+  body.run_once(wanted, sources, {.t_begin = 0, .t_count = length, .single = single});
   std::vector<Tensor> out;
   for (ir::NodeId id : wanted) out.push_back(body.value(id));
   return out;

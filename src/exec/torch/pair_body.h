@@ -24,20 +24,28 @@ inline Span inner_of(const PairProduct<T>& p, std::int64_t i) {
   const std::int64_t from = std::max<std::int64_t>(p.from[i] - p.first, 0);
   return {from, std::max(from, std::min<std::int64_t>(p.to[i] - p.first, p.inner))};
 }
-// Those that `rows` rows from i on have in common; empty where there are none.
-template <class T>
-inline Span common_of(const PairProduct<T>& p, std::int64_t i, int rows) {
-  Span out = inner_of(p, i);
-  for (int r = 1; r < rows; ++r) {
-    const Span row = inner_of(p, i + r);
-    out = {std::max(out.from, row.from), std::min(out.to, row.to)};
+// Tiles of rows whose bounds rise by one from row to row have triangles at their ends: inner index j of the first kRows - 1 belongs to the rows up
+// to j, of the last ones to those behind j. The loops are unrolled, so that sums stay in registers.
+template <int kRows, int kIndex = 0, class F>
+inline void lower_triangle(const F& f) {
+  if constexpr (kIndex < kRows - 1) {
+    for (int r = 0; r <= kIndex; ++r) f(r, kIndex);
+    lower_triangle<kRows, kIndex + 1>(f);
   }
-  return {out.from, std::max(out.from, out.to)};
+}
+template <int kRows, int kIndex = 0, class F>
+inline void upper_triangle(const F& f) {
+  if constexpr (kIndex < kRows - 1) {
+    for (int r = kIndex + 1; r < kRows; ++r) f(r, kIndex);
+    upper_triangle<kRows, kIndex + 1>(f);
+  }
 }
 
-// Each row sums in the order of its inner indices: those before the common ones, the common ones, those behind them.
+// Each row sums in the order of its inner indices: those before the ones that all rows have, these, and those behind them. Bounds do not fall
+// from row to row.
 template <int kRows, int kVectors, class T>
-inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j, const Span& common) {
+inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j, const Span& first,
+                         const Span& last) {
   using L = Lanes<T>;
   typename L::Vector sum[kRows][kVectors];
   const T* const a = p.a + i * p.a_row;
@@ -46,42 +54,43 @@ inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v)
       sum[r][v] = p.adds ? L::load(c + r * p.c_row + v * L::kCount) : typename L::Vector{};
-  const auto row_alone = [&](int r, std::int64_t from, std::int64_t to) {
-    for (std::int64_t k = from; k < to; ++k)
-      for (int v = 0; v < kVectors; ++v)
-        sum[r][v] += a[r * p.a_row + k * p.a_inner] * L::load(b + k * p.b_inner + v * L::kCount);
+  const auto add = [&](int r, std::int64_t k) {
+    for (int v = 0; v < kVectors; ++v)
+      sum[r][v] += a[r * p.a_row + k * p.a_inner] * L::load(b + k * p.b_inner + v * L::kCount);
   };
-  if (p.from)
-    for (int r = 0; r < kRows; ++r) {
-      const Span own = inner_of(p, i + r);
-      row_alone(r, own.from, std::min(common.from, own.to));
-    }
-  for (std::int64_t k = common.from; k < common.to; ++k) {
-    typename L::Vector row[kVectors];
-    for (int v = 0; v < kVectors; ++v) row[v] = L::load(b + k * p.b_inner + v * L::kCount);
+  const std::int64_t from = last.from, to = std::max(from, first.to);
+  if (last.from - first.from == kRows - 1)
+    lower_triangle<kRows>([&](int r, int k) { add(r, first.from + k); });
+  else if (last.from > first.from)
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sum[r][v] += a[r * p.a_row + k * p.a_inner] * row[v];
+      for (std::int64_t k = inner_of(p, i + r).from; k < from; ++k) add(r, k);
+  const T *a_k = a + from * p.a_inner, *b_k = b + from * p.b_inner;
+  for (std::int64_t k = from; k < to; ++k, a_k += p.a_inner, b_k += p.b_inner) {
+    typename L::Vector row[kVectors];
+    for (int v = 0; v < kVectors; ++v) row[v] = L::load(b_k + v * L::kCount);
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += a_k[r * p.a_row] * row[v];
   }
-  if (p.from)
-    for (int r = 0; r < kRows; ++r) {
-      const Span own = inner_of(p, i + r);
-      row_alone(r, std::max(common.to, own.from), own.to);
-    }
+  if (last.to - first.to == kRows - 1)
+    upper_triangle<kRows>([&](int r, int k) { add(r, first.to + k); });
+  else if (last.to > first.to)
+    for (int r = 0; r < kRows; ++r)
+      for (std::int64_t k = to; k < inner_of(p, i + r).to; ++k) add(r, k);
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v) L::store(c + r * p.c_row + v * L::kCount, sum[r][v]);
 }
 
-// Rows that have nothing in common, such as those of two documents, are computed in smaller tiles.
+// Rows that have no inner index in common, such as those of two documents, are computed in smaller tiles.
 template <int kRows, int kVectors, class T>
 inline void product_tiles(const PairProduct<T>& p, std::int64_t i, std::int64_t j) {
-  const Span common = common_of(p, i, kRows);
+  const Span first = inner_of(p, i), last = inner_of(p, i + kRows - 1);
   if constexpr (kRows > 1)
-    if (common.from == common.to && p.inner > 0) {
+    if (first.to <= last.from && p.inner > 0) {
       product_tiles<kRows / 2, kVectors>(p, i, j);
       product_tiles<kRows / 2, kVectors>(p, i + kRows / 2, j);
       return;
     }
-  product_tile<kRows, kVectors>(p, i, j, common);
+  product_tile<kRows, kVectors>(p, i, j, first, last);
 }
 
 template <int kRows, int kVectors, class T>
@@ -234,13 +243,18 @@ void correlate_row(T* __restrict y, const T* __restrict f, const T* __restrict u
 template <class T>
 void lag_products_row(T* y, const T* u, const T* g, std::int64_t n) {
   using L = Lanes<T>;
-  for (std::int64_t l = 0; l < n; ++l) {
-    typename L::Vector sums = {};
-    std::int64_t s = 0;
-    for (; s + L::kCount <= n - l; s += L::kCount) sums += L::load(u + s) * L::load(g + l + s);
-    T sum = L::sum(sums);
-    for (; s < n - l; ++s) sum += u[s] * g[l + s];
-    y[l] += sum;
+  for (std::int64_t l = 0; l < n; l += kDistances) {
+    const std::int64_t count = std::min(kDistances, n - l),
+                       whole = (n - l - count + 1) / L::kCount * L::kCount;
+    typename L::Vector sums[kDistances] = {};
+    if (count == kDistances)
+      for (std::int64_t s = 0; s < whole; s += L::kCount)
+        for (std::int64_t j = 0; j < kDistances; ++j) sums[j] += L::load(u + s) * L::load(g + l + j + s);
+    for (std::int64_t j = 0; j < count; ++j) {
+      T sum = L::sum(sums[j]);
+      for (std::int64_t s = count == kDistances ? whole : 0; s < n - l - j; ++s) sum += u[s] * g[l + j + s];
+      y[l + j] += sum;
+    }
   }
 }
 

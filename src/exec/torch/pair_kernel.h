@@ -16,8 +16,8 @@ constexpr std::int64_t aligned(std::int64_t count) {
 }
 
 /// c = a b, or c + a b: [rows, columns], summed over `inner` in order. a has any strides; rows of b and c are contiguous and padded to
-/// aligned(columns) values, which are computed too. With bounds, row i sums over the inner indices k with from[i] <= first + k < to[i] alone; the
-/// other values of a and b are not used, so that they may be anything.
+/// aligned(columns) values, which are computed too. With bounds, which do not fall from row to row, row i sums over the inner indices k with
+/// from[i] <= first + k < to[i] alone; the other values of a and b are not used, so that they may be anything.
 template <class T>
 struct PairProduct {
   T* c = nullptr;

@@ -1,0 +1,264 @@
+#include "campaign/judge.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <mutex>
+#include <optional>
+
+#include "base/clock.h"
+#include "campaign/judge_wire.h"
+#include "campaign/preset.h"
+#include "evolve/screen.h"
+#include "jobs/process.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "record/event.h"
+#include "sandbox/sandbox.h"
+#include "zoo/library.h"
+
+namespace gabbro::campaign {
+
+namespace {
+
+class Here : public Judge {
+ public:
+  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
+                                    const evolve::Population& population) override {
+    return evolve::screen(offspring, population, zoo::library());
+  }
+  Result<record::DesignBorn> measure(const lang::Program& program,
+                                     const evolve::Settings& settings) override {
+    return evolve::measure(program, settings, zoo::library());
+  }
+  Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
+                                                  const lang::Program* ancestor) override {
+    return evolve::ablations(program, ancestor, zoo::library());
+  }
+};
+
+// A process that answers, from its start to its end.
+class Server {
+ public:
+  explicit Server(jobs::Process process) : process_(std::move(process)) {}
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server() {
+    close(process_.in);
+    close(process_.out);
+    if (process_.id == 0) return;  // reaped
+    jobs::kill_tree(process_);
+    jobs::reap(process_.id);
+  }
+
+  struct Death {
+    std::string seen;
+    bool by_limit = false;  // of time or memory: it would die again
+  };
+  /// The answer, or how it died; then it is of no more use.
+  Result<std::string> ask(const std::string& text, const ApartOptions& options, Death& death) {
+    const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
+    peak_ = 0;
+    if (!send(text, 10 * options.seconds)) return died(begun, death);
+    for (std::size_t seen = 0;;) {
+      if (const std::size_t end = answer_.find('\n', seen); end != std::string::npos) {
+        std::string line = answer_.substr(0, end);
+        answer_.erase(0, end + 1);
+        return line;
+      }
+      if (answer_.size() > kLongest) return stop(death, "answered without end");
+      seen = answer_.size();
+      pollfd out{process_.out, POLLIN, 0};
+      const bool answers = poll(&out, 1, kTick) > 0;
+      if (answers && !receive()) return died(begun, death);
+      const double elapsed = seconds_now() - begun;
+      if (answers && elapsed <= 10 * options.seconds) continue;
+      const double now = jobs::processor_seconds(process_.id);
+      peak_ = std::max(peak_, jobs::usage_of(process_.id).bytes);
+      if (now - used > options.seconds + 1 || elapsed > 10 * options.seconds)
+        return stop(death,
+                    fmt::format("took {:.0f} s of processor time and {:.0f} s in all, more than the limit",
+                                now - used, elapsed));
+    }
+  }
+
+ private:
+  static constexpr int kTick = 200;                  // milliseconds
+  static constexpr std::size_t kLongest = 64 << 20;  // of an answer
+
+  // One that does not read for as long as an answer may take is as good as dead.
+  bool send(const std::string& text, double patience) {
+    double last = seconds_now();
+    for (std::size_t from = 0; from < text.size();) {
+      const ssize_t wrote = write(process_.in, text.data() + from, text.size() - from);
+      if (wrote < 0 && errno != EINTR && errno != EAGAIN) return false;
+      if (wrote > 0) from += static_cast<std::size_t>(wrote), last = seconds_now();
+      if (seconds_now() - last > patience) return false;
+      pollfd in{process_.in, POLLOUT, 0};
+      if (wrote < 0) poll(&in, 1, kTick);
+    }
+    return true;
+  }
+  bool receive() {
+    char block[1 << 14];
+    const ssize_t got = read(process_.out, block, sizeof block);
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    answer_.append(block, static_cast<std::size_t>(got));
+    return got > 0;
+  }
+  tl::unexpected<Error> died(double begun, Death& death) {
+    for (int i = 0; i < 1000 && !jobs::has_ended(process_.id); ++i) usleep(1000);
+    ::kill(process_.id, SIGKILL);
+    const int status = jobs::reap(process_.id);
+    // Reaped: its id may be another's now.
+    process_.id = 0;
+    death.by_limit = WIFEXITED(status) ? WEXITSTATUS(status) == kOutOfMemory : WTERMSIG(status) == SIGXCPU;
+    death.seen = WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory ? "ran out of memory"
+                 : WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU     ? "ran out of processor time"
+                                                                          : jobs::describe_status(status);
+    death.seen += fmt::format(" after {:.1f} s", seconds_now() - begun);
+    if (peak_ > 0) death.seen += fmt::format(", {:.0f} MB were seen", static_cast<double>(peak_) / 1e6);
+    return fail("screen died", death.seen);
+  }
+  static tl::unexpected<Error> stop(Death& death, std::string seen) {
+    death = {std::move(seen), true};
+    return fail("screen died", death.seen);
+  }
+
+  jobs::Process process_;
+  std::string answer_;
+  std::uint64_t peak_ = 0;
+};
+
+class Apart : public Judge {
+ public:
+  explicit Apart(ApartOptions options) : options_(std::move(options)) {
+    // Who writes to a process that died gets an error instead of a signal.
+    std::signal(SIGPIPE, SIG_IGN);
+    programs_ = sandbox::library_folders(options_.command[0]);
+    programs_.push_back(options_.command[0]);
+  }
+
+  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
+                                    const evolve::Population& population) override {
+    const std::lock_guard lock(mutex_);
+    const Ask ask{"screen",      lang::print(offspring.program), "", offspring.op, offspring.parent,
+                  offspring.mate};
+    return design(answer(ask, population.settings(), &population), ask.text);
+  }
+  Result<record::DesignBorn> measure(const lang::Program& program,
+                                     const evolve::Settings& settings) override {
+    const std::lock_guard lock(mutex_);
+    const Ask ask{"measure", lang::print(program), "", "", 0, 0};
+    return design(answer(ask, settings, nullptr), ask.text);
+  }
+  Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
+                                                  const lang::Program* ancestor) override {
+    const std::lock_guard lock(mutex_);
+    GABBRO_TRY(got,
+               answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", "", 0, 0},
+                      evolve::Settings(), nullptr));
+    std::vector<evolve::Ablation> out;
+    for (std::size_t i = 0; i + 1 < got.texts.size(); i += 2) {
+      lang::ParseResult parsed = lang::parse(got.texts[i + 1]);
+      if (parsed.errors.empty()) out.push_back({got.texts[i], std::move(parsed.program)});
+    }
+    return out;
+  }
+  [[nodiscard]] std::string sandbox() const override { return sandbox::machine().text(); }
+
+ private:
+  // It is trusted with facts, not with programs: what it was asked about is what is born.
+  static Result<record::DesignBorn> design(const Result<Answer>& got, const std::string& program) {
+    if (!got) return tl::unexpected(got.error());
+    if (got->texts.size() != 1) return fail("judge", "an answer without a design");
+    GABBRO_TRY(event, record::parse_event("design", got->texts[0]));
+    auto born = std::get<record::DesignBorn>(std::move(event));
+    born.program = program;
+    return born;
+  }
+
+  // What the process must know before it is asked, as far as it does not.
+  std::string news(const evolve::Settings& settings, const evolve::Population* population) {
+    std::string out;
+    if (const std::string text = to_toml(settings); population && text != settings_) {
+      settings_ = text;
+      told_ = 0;
+      out += to_line(Ask{"settings", settings_, "", "", 0, 0});
+    } else if (!population && settings_.empty()) {
+      out += to_line(Ask{"settings", text, "", "", 0, 0});
+    }
+    if (!population) return out;
+    const auto& all = population->individuals();
+    if (told_ > all.size()) {  // of an earlier time: an agent's task that began before others ended
+      told_ = 0;
+      out += to_line(Ask{"forget", "", "", "", 0, 0});
+    }
+    for (; told_ < all.size(); ++told_) {
+      record::DesignBorn born = all[told_].born;
+      born.task = 0;  // it knows no tasks
+      out += to_line(Ask{"known", record::to_json(record::Event(born)), "", "", 0, 0});
+    }
+    return out;
+  }
+
+  Result<Answer> answer(const Ask& ask, const evolve::Settings& settings,
+                        const evolve::Population* population) {
+    for (bool again = false;; again = true) {
+      if (!server_) {
+        if (const auto ok = start(); !ok) return tl::unexpected(ok.error());
+      }
+      Server::Death death;
+      const auto line = server_->ask(news(settings, population) + to_line(ask), options_, death);
+      if (line) {
+        GABBRO_TRY(answer, parse_answer(*line));
+        if (!answer.error.code.empty()) return tl::unexpected(answer.error);
+        return answer;
+      }
+      server_.reset();
+      if (again || death.by_limit)
+        return fail("screen died", fmt::format("the process that looked at it {}", death.seen));
+    }
+  }
+
+  Result<bool> start() {
+    settings_.clear();
+    told_ = 0;
+    sandbox::Rules rules;
+    rules.programs = programs_;
+    rules.file_bytes = kLog;
+    rules.address_bytes = options_.bytes;
+    GABBRO_TRY(confined, sandbox::Sandbox::prepare(rules, sandbox::machine()));
+    jobs::Launch launch{options_.command, options_.log};
+    launch.sandbox = &confined;
+    launch.has_input = true;
+    // Not by the thread's end: it may be an agent's. The end of its input tells it.
+    launch.on_death = 0;
+    GABBRO_TRY(process, jobs::start_process(launch));
+    fcntl(process.in, F_SETFL, O_NONBLOCK);
+    server_.emplace(std::move(process));
+    return true;
+  }
+
+  static constexpr std::uint64_t kLog = 64 << 20;
+
+  ApartOptions options_;
+  std::vector<std::string> programs_;
+  std::mutex mutex_;
+  std::optional<Server> server_;
+  std::string settings_;  // that it was told
+  std::size_t told_ = 0;  // designs
+};
+
+}  // namespace
+
+std::shared_ptr<Judge> judge_here() { return std::make_shared<Here>(); }
+std::shared_ptr<Judge> judge_apart(const ApartOptions& options) { return std::make_shared<Apart>(options); }
+
+}  // namespace gabbro::campaign

@@ -1,0 +1,114 @@
+#include "evolve/identity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/hash.h"
+#include "evolve/depth.h"
+#include "exec/reference/trace.h"
+#include "ir/canonical.h"
+#include "ir/facts.h"
+#include "ir/narrow.h"
+#include "ir/signs.h"
+#include "lang/resize.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+// Of a small run: as many tokens as tell texts apart.
+constexpr std::int64_t kVocab = 16;
+
+lang::Library with(const lang::Library& library, const lang::Program& program) {
+  lang::Library out = library;
+  out.add(program);
+  return out;
+}
+
+std::string free_ranges(const lang::Elaboration& e) {
+  std::vector<std::string> each;
+  for (const lang::FreeHyper& f : e.free_hypers)
+    each.push_back(fmt::format("{:a} {:a} {:a}", f.value, f.low, f.high));
+  std::sort(each.begin(), each.end());
+  return fmt::format("{}", fmt::join(each, ";"));
+}
+
+// One pair of runs; the traces hold the same number of points.
+Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
+  const auto first = exec::trace(a, options), second = exec::trace(b, options);
+  if (!first || !second)
+    return {false, false,
+            fmt::format("runs of {} positions take more work than a screen may", options.length)};
+  const std::string why = exec::difference(*first, *second);
+  if (why.empty()) return {true, true, ""};
+  return {false, true, fmt::format("{} in {} positions at D = {:g}", why, options.length, a.env.width)};
+}
+
+}  // namespace
+
+Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Settings& settings,
+                       const lang::Library& library) {
+  const lang::Program deeper = deepened(program, rung.depth);
+  const lang::Library names = with(library, deeper);
+  const lang::Design& design = *lang::last_design(deeper);
+  auto resized = lang::resize(names, design, rung.params, settings.vocab);
+  if (!resized)
+    return fail("size", fmt::format("at {}: {}", rung.name, resized.error().message), resized.error().hint);
+  Sized out;
+  out.length = rung.length;
+  out.subject.name = design.name;
+  out.subject.is_design = true;
+  out.subject.elaboration = lang::elaborate(
+      names, design, {.width = resized->width, .vocab = settings.vocab, .free_scale = resized->free_scale});
+  if (!out.subject.elaboration.ok()) return tl::unexpected(out.subject.elaboration.errors.front());
+  return out;
+}
+
+std::string written_identity(const lang::Program& program, const Settings& settings,
+                             const lang::Library& library) {
+  std::string text;
+  double last = 0;
+  for (const Rung& rung : settings.rungs) {
+    if (rung.depth == last) continue;
+    last = rung.depth;
+    const lang::Program deeper = deepened(program, rung.depth);
+    const lang::Library names = with(library, deeper);
+    const lang::Elaboration e = lang::elaborate(names, *lang::last_design(deeper), {.vocab = settings.vocab});
+    if (!e.ok() || e.graph.width_bound) return "";
+    text += fmt::format("{} {}\n", to_hex(ir::structural_hash(e.graph)), free_ranges(e));
+  }
+  return to_hex(hash128(text));
+}
+
+std::string trained_identity(const Sized& sized) {
+  return to_hex(
+      ir::structural_hash(ir::with_signs_absorbed(sized.subject.elaboration.graph), ir::Sizes::kConcrete));
+}
+
+std::string trace_of(const Sized& sized) {
+  const auto trace =
+      exec::trace(ir::narrowest(ir::with_signs_absorbed(sized.subject.elaboration.graph), kVocab),
+                  {.length = 24, .updates = 1, .operations = kMostOperations});
+  return trace ? exec::summary(*trace) : "";
+}
+
+Comparison compare_trainings(const Sized& a, const Sized& b) {
+  const ir::Graph first = ir::with_signs_absorbed(a.subject.elaboration.graph),
+                  second = ir::with_signs_absorbed(b.subject.elaboration.graph);
+  if (first.env.width != second.env.width)
+    return {false, true, fmt::format("D is {:g}, {:g}", first.env.width, second.env.width)};
+  // What one allows in width the other need not.
+  const auto width =
+      std::llround(std::max(ir::narrowest(first, kVocab).env.width, ir::narrowest(second, kVocab).env.width));
+  const auto small = ir::narrowed(first, width, kVocab, ir::Constants::kKept),
+             other = ir::narrowed(second, width, kVocab, ir::Constants::kKept);
+  if (!small || !other) return {false, false, "they cannot be run at one small width"};
+  const Comparison whole =
+      compare_runs(*small, *other, {.length = a.length, .updates = 3, .operations = kMostOperations});
+  if (!whole.same) return whole;
+  return compare_runs(first, second, {.length = 16, .updates = 2, .operations = kMostOperations});
+}
+
+}  // namespace gabbro::evolve

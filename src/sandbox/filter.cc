@@ -1,0 +1,279 @@
+#include "sandbox/filter.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <initializer_list>
+
+namespace gabbro::sandbox {
+
+namespace {
+
+#if defined(__x86_64__)
+constexpr std::uint32_t kProcessor = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr std::uint32_t kProcessor = AUDIT_ARCH_AARCH64;
+#else
+constexpr std::uint32_t kProcessor = 0;
+#endif
+
+constexpr std::uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
+constexpr std::uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
+
+// Newer calls have one number on all processors; headers may not know them yet.
+constexpr int kNewer[] = {424 /* pidfd_send_signal */,
+                          425 /* io_uring_setup */,
+                          426 /* io_uring_enter */,
+                          427 /* io_uring_register */,
+                          428 /* open_tree */,
+                          429 /* move_mount */,
+                          430 /* fsopen */,
+                          431 /* fsconfig */,
+                          432 /* fsmount */,
+                          433 /* fspick */,
+                          434 /* pidfd_open */,
+                          438 /* pidfd_getfd */,
+                          440 /* process_madvise */,
+                          442 /* mount_setattr */,
+                          443 /* quotactl_fd */,
+                          447 /* memfd_secret */,
+                          448 /* process_mrelease */,
+                          452 /* fchmodat2 */,
+                          463 /* setxattrat */,
+                          467 /* open_tree_attr */};
+constexpr int kClone3 = 435;
+
+constexpr int kForbidden[] = {
+    // the network: without `socket` there is none of these, but for descriptors that somebody left open
+    SYS_socketpair,
+    SYS_bind,
+    SYS_listen,
+    SYS_accept,
+    SYS_accept4,
+    SYS_connect,
+    // other processes
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kcmp,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setattr,
+    SYS_migrate_pages,
+    SYS_move_pages,
+    // leaving the group by which it is killed
+    SYS_setsid,
+    SYS_setpgid,
+    // the machine
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_kexec_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_clock_adjtime,
+    SYS_adjtimex,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_syslog,
+    SYS_vhangup,
+    SYS_personality,
+    SYS_userfaultfd,
+    SYS_name_to_handle_at,
+    SYS_open_by_handle_at,
+    SYS_lookup_dcookie,
+    SYS_nfsservctl,
+    SYS_fanotify_init,
+    // memory that does not count as resident
+    SYS_memfd_create,
+    SYS_shmget,
+    SYS_shmat,
+    SYS_msgget,
+    SYS_msgsnd,
+    SYS_semget,
+    SYS_mq_open,
+    // who may touch files, and files that are none
+    SYS_fchmod,
+    SYS_fchmodat,
+    SYS_fchown,
+    SYS_fchownat,
+    SYS_setxattr,
+    SYS_lsetxattr,
+    SYS_fsetxattr,
+    SYS_removexattr,
+    SYS_lremovexattr,
+    SYS_fremovexattr,
+    SYS_mknodat,
+    SYS_linkat,
+    SYS_symlinkat,
+#ifdef SYS_kexec_file_load
+    SYS_kexec_file_load,
+#endif
+#if defined(__x86_64__)
+    SYS_chmod,
+    SYS_chown,
+    SYS_lchown,
+    SYS_mknod,
+    SYS_link,
+    SYS_symlink,
+    SYS_iopl,
+    SYS_ioperm,
+    SYS_modify_ldt,
+    SYS_uselib,
+    SYS__sysctl,
+    SYS_create_module,
+#endif
+};
+
+class Assembler {
+ public:
+  Assembler() {
+    add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch));
+    add(BPF_JMP | BPF_JEQ | BPF_K, kProcessor, 1, 0);
+    answer(SECCOMP_RET_KILL_PROCESS);
+    number();
+#if defined(__x86_64__)
+    add(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0,
+        1);  // of the x32 interface, which has all calls a second time
+    answer(kUnknown);
+#endif
+  }
+
+  void refuse(int call, std::uint32_t with = kRefused) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1);
+    answer(with);
+  }
+  /// Of `call`, argument `i` decides.
+  template <class Decide>
+  void look_at(int call, int i, const Decide& decide) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 0);
+    const std::size_t jump = out.code.size() - 1;
+    // The lower half; both processors are little-endian.
+    add(BPF_LD | BPF_W | BPF_ABS,
+        static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * static_cast<std::size_t>(i)));
+    decide();
+    out.code[jump].jf = static_cast<std::uint8_t>(out.code.size() - jump - 1);
+  }
+  /// The argument is one of these: refused; else let through.
+  void refuse_values(int call, int i, std::initializer_list<std::uint32_t> values) {
+    look_at(call, i, [&] {
+      for (const std::uint32_t v : values) {
+        add(BPF_JMP | BPF_JEQ | BPF_K, v, 0, 1);
+        answer(kRefused);
+      }
+      answer(SECCOMP_RET_ALLOW);
+    });
+  }
+  /// The argument is 0, the process itself or (where `group`) its group, or the call is refused.
+  void only_itself(int call, int i, bool zero, bool group) {
+    look_at(call, i, [&] {
+      if (zero) allow_value(0);
+      out.own_id.push_back(allow_value(0));
+      if (group) out.own_group.push_back(allow_value(0));
+      answer(kRefused);
+    });
+  }
+  /// Some bit of `mask` is set: refused.
+  void refuse_bits(int call, int i, std::uint32_t mask) {
+    look_at(call, i, [&] {
+      add(BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1);
+      answer(kRefused);
+      answer(SECCOMP_RET_ALLOW);
+    });
+  }
+  /// Not all of `bits` are set: refused.
+  void want_bits(int call, int i, std::uint32_t bits) {
+    look_at(call, i, [&] {
+      add(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0);
+      answer(kRefused);
+      answer(SECCOMP_RET_ALLOW);
+    });
+  }
+  std::size_t allow_value(std::uint32_t value) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+    answer(SECCOMP_RET_ALLOW);
+    return out.code.size() - 2;
+  }
+  void answer(std::uint32_t value) { add(BPF_RET | BPF_K, value); }
+
+  FilterProgram out;
+
+ private:
+  void number() { add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)); }
+  void add(int code, std::uint32_t value, int when = 0, int unless = 0) {
+    out.code.push_back({static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(when),
+                        static_cast<std::uint8_t>(unless), value});
+  }
+};
+
+constexpr std::uint32_t kNamespaces = 0x7E020000;  // CLONE_NEW*
+constexpr std::uint32_t kThread = 0x00010000;      // CLONE_THREAD
+
+}  // namespace
+
+bool has_filter() { return kProcessor != 0; }
+
+FilterProgram outer_filter(bool local_sockets) {
+  Assembler a;
+  for (const int call : kForbidden)
+    if (!local_sockets || (call != SYS_connect && call != SYS_socketpair)) a.refuse(call);
+  for (const int call : kNewer) a.refuse(call);
+  a.refuse(kClone3,
+           kUnknown);  // its flags lie in memory, where no filter sees them; `clone` is taken instead
+  a.refuse_bits(SYS_clone, 0, kNamespaces);
+  if (local_sockets)
+    a.look_at(SYS_socket, 0, [&] {
+      a.allow_value(1);  // AF_UNIX
+      a.answer(kRefused);
+    });
+  else
+    a.refuse(SYS_socket);
+  a.only_itself(SYS_kill, 0, true, true);
+  a.only_itself(SYS_tgkill, 0, false, false);
+  a.only_itself(SYS_prlimit64, 0, true, false);
+  // PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER
+  a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 0x59616d61});
+  a.refuse_values(SYS_fcntl, 1, {8, 10, 15});  // signals to others: F_SETOWN, F_SETSIG, F_SETOWN_EX
+  a.refuse_values(SYS_ioctl, 1,
+                  {0x5412, 0x541C, 0x8901, 0x8902});  // TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
+  a.answer(SECCOMP_RET_ALLOW);
+  return std::move(a.out);
+}
+
+FilterProgram sealing_filter() {
+  Assembler a;
+  for (const int call : {SYS_execve, SYS_execveat}) a.refuse(call);
+#if defined(__x86_64__)
+  for (const int call : {SYS_fork, SYS_vfork}) a.refuse(call);
+#endif
+  a.refuse(kClone3, kUnknown);
+  a.want_bits(SYS_clone, 0, kThread);
+  a.answer(SECCOMP_RET_ALLOW);
+  return std::move(a.out);
+}
+
+}  // namespace gabbro::sandbox

@@ -1,0 +1,316 @@
+#include "sandbox/sandbox.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "sandbox/filter.h"
+
+namespace gabbro::sandbox {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// ---- Landlock: numbers that are the same on all processors, newer than the headers of the oldest system
+// that builds this --------------
+
+constexpr int kCreateRuleset = 444, kAddRule = 445, kRestrictSelf = 446;
+
+struct RulesetAttributes {
+  std::uint64_t files = 0, network = 0, scopes = 0;
+};
+struct __attribute__((packed)) PathRule {
+  std::uint64_t allowed;
+  std::int32_t folder;
+};
+
+constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadFolder = 1 << 3,
+                        kRemoveFolder = 1 << 4, kRemoveFile = 1 << 5, kMakeFolder = 1 << 7,
+                        kMakeFile = 1 << 8, kRefer = 1 << 13, kTruncate = 1 << 14, kDevice = 1 << 15;
+constexpr std::uint64_t kOfFiles = kExecute | kWriteFile | kReadFile | kTruncate | kDevice;
+constexpr std::uint64_t kReading = kReadFile | kReadFolder;
+constexpr std::uint64_t kWriting =
+    kReading | kWriteFile | kRemoveFolder | kRemoveFile | kMakeFolder | kMakeFile | kRefer | kTruncate;
+
+int landlock_version() {
+  const long version = syscall(kCreateRuleset, nullptr, 0, 1);
+  return version < 0 ? 0 : static_cast<int>(version);
+}
+
+std::uint64_t handled_files(int version) {
+  std::uint64_t all = (1 << 13) - 1;
+  if (version >= 2) all |= kRefer;
+  if (version >= 3) all |= kTruncate;
+  if (version >= 5) all |= kDevice;
+  return all;
+}
+
+int create_ruleset(int version) {
+  RulesetAttributes a;
+  a.files = handled_files(version);
+  if (version >= 4) a.network = 3;  // bind and connect of TCP
+  if (version >= 6) a.scopes = 3;   // abstract sockets, signals
+  const std::size_t size = version >= 6 ? sizeof a : version >= 4 ? 16 : 8;
+  return static_cast<int>(syscall(kCreateRuleset, &a, size, 0));
+}
+
+// Whether the path was there to be allowed.
+bool allow(int ruleset, int version, const std::string& path, std::uint64_t rights) {
+  PathRule rule{};
+  rule.folder = open(path.c_str(), O_PATH | O_CLOEXEC);
+  if (rule.folder < 0) return false;
+  struct stat about {};
+  rule.allowed = rights & handled_files(version);
+  if (fstat(rule.folder, &about) == 0 && !S_ISDIR(about.st_mode)) rule.allowed &= kOfFiles;
+  const bool added = rule.allowed != 0 && syscall(kAddRule, ruleset, 1, &rule, 0) == 0;
+  close(rule.folder);
+  return added;
+}
+
+// The system's own, by every program read: libraries, what the loader and the C library look up, what
+// describes the machine.
+constexpr const char* kSystem[] = {"/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin"};
+constexpr const char* kDescriptions[] = {"/proc",          "/sys/devices/system", "/sys/fs/cgroup",
+                                         "/sys/kernel/mm", "/etc/ld.so.cache",    "/etc/ld.so.preload",
+                                         "/etc/localtime", "/etc/alternatives",   "/dev/zero",
+                                         "/dev/random",    "/dev/urandom"};
+constexpr const char* kDevices[] = {
+    "/dev/nvidia0",     "/dev/nvidia1",          "/dev/nvidia2", "/dev/nvidia3",   "/dev/nvidia4",
+    "/dev/nvidia5",     "/dev/nvidia6",          "/dev/nvidia7", "/dev/nvidiactl", "/dev/nvidia-uvm",
+    "/dev/nvidia-caps", "/dev/nvidia-uvm-tools", "/dev/shm"};
+
+void allow_folder(int ruleset, int version, const std::string& path) {
+  allow(ruleset, version, path, kReading);
+  std::error_code error;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
+    if (std::error_code ignored; entry->is_symlink(ignored)) allow(ruleset, version, entry->path(), kReading);
+}
+
+// ---- steps between fork and exec
+// ------------------------------------------------------------------------------------------
+
+bool write_all(const char* path, const char* text, std::size_t size) {
+  const int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool written = write(file, text, size) == static_cast<ssize_t>(size);
+  close(file);
+  return written;
+}
+
+bool enter_namespaces(bool with_user, const std::string& users, const std::string& groups) {
+  if (unshare((with_user ? CLONE_NEWUSER : 0) | CLONE_NEWNET | CLONE_NEWIPC) != 0) return false;
+  if (!with_user) return true;
+  return write_all("/proc/self/uid_map", users.data(), users.size()) &&
+         write_all("/proc/self/setgroups", "deny", 4) &&
+         write_all("/proc/self/gid_map", groups.data(), groups.size());
+}
+
+bool drop_capabilities() {
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (int c = 0; c < 64; ++c)
+    if (prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1) prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2]{};
+  return syscall(SYS_capset, &header, none) == 0;
+}
+
+bool install(void* code, std::size_t count, unsigned flags) {
+  sock_fprog program{static_cast<unsigned short>(count), static_cast<sock_filter*>(code)};
+  // Without SPEC_ALLOW older kernels slow the whole process down; without the call there is prctl.
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
+    return true;
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0;
+}
+
+void limit(int what, std::uint64_t most) {
+  rlimit now{};
+  if (getrlimit(static_cast<__rlimit_resource>(what), &now) != 0) return;
+  now.rlim_max = std::min<rlim_t>(now.rlim_max, most);
+  now.rlim_cur = std::min<rlim_t>(now.rlim_cur, most);
+  setrlimit(static_cast<__rlimit_resource>(what), &now);
+}
+
+std::string map_of(unsigned id) { return fmt::format("{0} {0} 1", id); }
+
+// Tries `step` in a process of its own.
+template <class Step>
+bool works(const Step& step) {
+  const pid_t id = fork();
+  if (id == 0) _exit(step() ? 0 : 1);
+  int status = 0;
+  while (id > 0 && waitpid(id, &status, 0) < 0 && errno == EINTR) {
+  }
+  return id > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Machine try_out() {
+  Machine m;
+  if (const char* off = std::getenv("GABBRO_SANDBOX"); off && std::string_view(off) == "off") {
+    m.switched_off = true;
+    return m;
+  }
+  std::vector<sock_filter> filter = outer_filter(false).code;
+  m.filter = has_filter() && works([&] {
+               return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install(filter.data(), filter.size(), 0);
+             });
+  if (const int version = landlock_version(); version > 0) {
+    const int ruleset = create_ruleset(version);
+    if (ruleset >= 0 && works([&] {
+          return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(kRestrictSelf, ruleset, 0) == 0;
+        }))
+      m.landlock = version;
+    if (ruleset >= 0) close(ruleset);
+  }
+  const std::string users = map_of(geteuid()), groups = map_of(getegid());
+  m.network = works([&] { return enter_namespaces(false, "", ""); });
+  if (!m.network) m.network = m.needs_user = works([&] { return enter_namespaces(true, users, groups); });
+  return m;
+}
+
+}  // namespace
+
+std::string Machine::text() const {
+  if (switched_off) return "none";
+  std::string out = "no new privileges, no capabilities";
+  if (filter) out += ", system calls filtered";
+  if (landlock > 0) out += fmt::format(", files by Landlock {}", landlock);
+  if (network) out += ", no network";
+  return out;
+}
+
+std::string Machine::missing() const {
+  if (switched_off) return "GABBRO_SANDBOX=off: workers run without any border";
+  std::string out;
+  const auto add = [&](bool has, const char* what) {
+    if (!has) out += (out.empty() ? "" : "; ") + std::string(what);
+  };
+  add(filter, "no filter of system calls: a worker may signal other processes of this user and open sockets");
+  add(landlock > 0, "no Landlock: a worker may read and write what this user may");
+  add(network || filter, "no network namespace: a worker has the network of this machine");
+  return out;
+}
+
+const Machine& machine() {
+  static const Machine found = try_out();
+  return found;
+}
+
+Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
+  Sandbox out;
+  out.on_ = on;
+  out.file_bytes_ = rules.file_bytes;
+  out.address_bytes_ = rules.address_bytes;
+  if (on.switched_off) return out;
+  out.users_ = map_of(geteuid());
+  out.groups_ = map_of(getegid());
+  if (on.filter) {
+    FilterProgram filter = outer_filter(rules.devices);
+    for (const sock_filter& i : filter.code) out.filter_.push_back({i.code, i.jt, i.jf, i.k});
+    out.own_id_ = std::move(filter.own_id);
+    out.own_group_ = std::move(filter.own_group);
+  }
+  if (on.landlock <= 0) return out;
+  const int r = out.ruleset_ = create_ruleset(on.landlock);
+  if (r < 0) return fail("sandbox", fmt::format("cannot make a Landlock ruleset: {}", std::strerror(errno)));
+  fcntl(r, F_SETFD, FD_CLOEXEC);
+  for (const char* path : kSystem) allow(r, on.landlock, path, kReading | kExecute);
+  for (const char* path : kDescriptions) allow(r, on.landlock, path, kReading);
+  for (const char* path : {"/dev/null", "/dev/full"})
+    allow(r, on.landlock, path, kReadFile | kWriteFile | kTruncate);
+  if (rules.devices)
+    for (const char* path : kDevices) allow(r, on.landlock, path, kWriting | kDevice);
+  for (const std::string& path : rules.programs) allow(r, on.landlock, path, kReading | kExecute);
+  for (const std::string& path : rules.reads) allow_folder(r, on.landlock, path);
+  for (const std::string& path : rules.writes)
+    if (!allow(r, on.landlock, path, kWriting))
+      return fail("sandbox", fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  return out;
+}
+
+Sandbox::Sandbox(Sandbox&& other) noexcept
+    : on_(other.on_),
+      file_bytes_(other.file_bytes_),
+      address_bytes_(other.address_bytes_),
+      ruleset_(std::exchange(other.ruleset_, -1)),
+      filter_(std::move(other.filter_)),
+      own_id_(std::move(other.own_id_)),
+      own_group_(std::move(other.own_group_)),
+      users_(std::move(other.users_)),
+      groups_(std::move(other.groups_)) {}
+
+Sandbox::~Sandbox() {
+  if (ruleset_ >= 0) close(ruleset_);
+}
+
+const char* Sandbox::enter(int on_death) {
+  static_assert(sizeof(Instruction) == sizeof(sock_filter));
+  constexpr std::uint64_t kOpenFiles = 4096;
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_NOFILE, kOpenFiles);
+  if (file_bytes_ > 0) limit(RLIMIT_FSIZE, file_bytes_);
+#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes
+  if (address_bytes_ > 0) limit(RLIMIT_AS, address_bytes_);
+#endif
+  // Where memory is short, the kernel ends this process before the one that started it.
+  write_all("/proc/self/oom_score_adj", "500", 3);
+  if (on_.switched_off) return nullptr;
+  if (on_.network && !enter_namespaces(on_.needs_user, users_, groups_)) return "namespaces";
+  if (!drop_capabilities()) return "capabilities";
+  // The kernel forgets this signal where a process changes what it is, as by entering a user namespace.
+  if (on_death != 0) prctl(PR_SET_PDEATHSIG, on_death, 0, 0, 0);
+  // In a user namespace the kernel counts its processes apart from the user's others.
+  constexpr std::uint64_t kTasks = 4096;
+  if (on_.network && on_.needs_user) limit(RLIMIT_NPROC, kTasks);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no new privileges";
+  if (ruleset_ >= 0 && syscall(kRestrictSelf, ruleset_, 0) != 0) return "Landlock";
+  if (filter_.empty()) return nullptr;
+  const auto id = static_cast<std::uint32_t>(getpid());
+  for (const std::size_t i : own_id_) filter_[i].value = id;
+  for (const std::size_t i : own_group_) filter_[i].value = 0U - id;
+  return install(filter_.data(), filter_.size(), 0) ? nullptr : "system calls";
+}
+
+bool seal() {
+  if (!has_filter() || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return false;
+  std::vector<sock_filter> filter = sealing_filter().code;
+  return install(filter.data(), filter.size(), SECCOMP_FILTER_FLAG_TSYNC);
+}
+
+bool passes(std::string_view variable) {
+  constexpr std::string_view kWhole[] = {"PATH",
+                                         "LANG",
+                                         "LANGUAGE",
+                                         "TZ",
+                                         "LD_LIBRARY_PATH",
+                                         "LD_PRELOAD",
+                                         "GLIBC_TUNABLES",
+                                         "GABBRO_KERNELS",
+                                         "CUDA_VISIBLE_DEVICES",
+                                         "ASAN_OPTIONS",
+                                         "UBSAN_OPTIONS",
+                                         "LSAN_OPTIONS"};
+  constexpr std::string_view kBegins[] = {"LC_",       "OMP_",    "GOMP_",   "KMP_",  "MKL_",
+                                          "OPENBLAS_", "DNNL_",   "ONEDNN_", "ATEN_", "TORCH_",
+                                          "PYTORCH_",  "MALLOC_", "NVIDIA_"};
+  return std::find(std::begin(kWhole), std::end(kWhole), variable) != std::end(kWhole) ||
+         std::any_of(std::begin(kBegins), std::end(kBegins),
+                     [&](std::string_view b) { return variable.starts_with(b); });
+}
+
+}  // namespace gabbro::sandbox

@@ -1,0 +1,90 @@
+// Hostile programs by the commands that read them: an error within bounds, whatever they want.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "../lang/hostile.h"
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Output {
+  int code = -1;
+  std::string text;
+  double seconds = 0;
+};
+
+// Under a limit of memory that stands for that of a small machine.
+Output gabbro(const std::string& arguments) {
+  Output out;
+  const auto begun = std::chrono::steady_clock::now();
+#if defined(__SANITIZE_ADDRESS__)  // which reserves terabytes
+  const std::string limit;
+#else
+  const std::string limit = "ulimit -v 4000000; ";
+#endif
+  std::FILE* pipe = popen((limit + GABBRO_BINARY " " + arguments + " 2>&1").c_str(), "r");
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
+  const int status = pclose(pipe);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  return out;
+}
+
+class HostileCli : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(dir);
+    fs::create_directories(dir);
+  }
+  void TearDown() override { fs::remove_all(dir); }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(dir + "/" + name) << text;
+    return dir + "/" + name;
+  }
+  const std::string dir = testing::TempDir() + "hostile_cli";
+};
+
+TEST_F(HostileCli, CheckRefusesTexts) {
+  for (const Hostile& h : hostile_texts()) {
+    const Output out = gabbro("check " + file("hostile.gab", h.text));
+    EXPECT_EQ(out.code, 1) << h.kind << ": " << out.text.substr(0, 500);
+    EXPECT_NE(out.text.find("error["), std::string::npos) << h.kind;
+    EXPECT_LT(out.text.size(), 100'000U) << h.kind;
+    EXPECT_LT(out.seconds, 60) << h.kind;
+  }
+}
+
+TEST_F(HostileCli, CampaignsOutliveDesigns) {
+  if (!fs::exists(std::string(GABBRO_BINARY "-worker")))
+    GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
+  std::string text;
+  for (int i = 0; i < 300; ++i)
+    text += fmt::format("the stone of number {} lies under the old bridge\n<|endoftext|>\n", i * 7919);
+  ASSERT_EQ(
+      gabbro("data build --vocab 320 --valid 0.1 --out " + dir + "/corpus " + file("text.txt", text)).code,
+      0);
+  const std::string preset =
+      file("preset.toml", "baselines = [\"llama\"]\n[[rung]]\nparams = \"100k\"\ntokens = \"50k\"\n");
+  for (const Hostile& h : hostile_designs()) {
+    const Output out = gabbro("evolve --minutes 0.0001 --arms none --dir " + dir + "/run --data " + dir +
+                              "/corpus --preset " + preset + " --design " + file("hostile.gab", h.text));
+    // One that is small at the first rung is begun and trained by a worker, which has limits of its own.
+    EXPECT_TRUE(out.code == 0 || out.text.find("error[") != std::string::npos) << h.kind << ": " << out.text;
+    EXPECT_GE(out.code, 0) << h.kind << " killed it: " << out.text;
+    EXPECT_LT(out.seconds, 200) << h.kind;
+    fs::remove_all(dir + "/run");
+  }
+}
+
+}  // namespace
+}  // namespace gabbro

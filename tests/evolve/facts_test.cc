@@ -1,0 +1,93 @@
+// Facts that a screen asks at the widths at which a design is trained, with sizes: mixing, gradients, work.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "evolve/screen.h"
+#include "lang/parser.h"
+#include "zoo/library.h"
+
+namespace gabbro::evolve {
+namespace {
+
+Settings ladder() {
+  Settings s;
+  s.rungs = {{.name = "150k", .params = 150'000, .length = 128},
+             {.name = "300k", .params = 300'000, .length = 128}};
+  s.vocab = 512;
+  return s;
+}
+
+std::string with_unit(const std::string& body) {
+  return "unit M(x: [t, D]) -> [t, D]:\n" + body +
+         "\ndesign X:\n    width = 256\n    vocab = 512\n    stack = [2 * Block(mixer=M), RMSNorm]\n";
+}
+
+Result<record::DesignBorn> screened(const std::string& text, const Settings& settings = ladder()) {
+  lang::ParseResult r = lang::parse(text);
+  EXPECT_TRUE(r.errors.empty()) << text;
+  return screen({std::move(r.program), std::nullopt, "test", 0, 0}, Population(settings), zoo::library());
+}
+
+struct Case {
+  const char* why;
+  const char* body;
+  const char* cause;  // "" when it passes
+  const char* says;
+};
+
+TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
+  const Case cases[] = {
+      {"an earlier token counts for a hundred-thousandth",
+       "    return linear(x + 0.00001 * shift(x, 1), D)\n", "no mixing", "of what its own token does"},
+      {"mixing at the written width only",
+       "    y = shift(x, 1) if D > 200 else tanh(x)\n    return linear(y, D)\n", "no mixing",
+       "at 150k, D = "},
+      {"eight ninths of the parameters do nothing",
+       "    axis n = 8, o = D\n    z = dot(x, param([n, o, D], init=normal(1)), over=D)\n"
+       "    return linear(shift(x, 1), D) + 1e-12 * sum(rename(z, o, D), over=n)\n",
+       "no gradient", "stack.0.0.mixer.z"},
+      {"a gate that is closed at first",
+       "    return linear(x, D) + param([D], init=0) * linear(shift(x, 1), D)\n", "", ""},
+      {"a distance beyond the text of the gradient", "    return linear(x + shift(x, 50), D)\n", "", ""},
+      {"a distance beyond the texts of training", "    return linear(x + shift(x, 128), D)\n", "no mixing",
+       "by 0 of what"},
+      {"a bias under a softmax gets no gradient that counts, and is small",
+       "    axis r = 8\n    w = dot(linear(x, r), past(linear(x, r, bias=true)), over=r)\n"
+       "    return linear(sum(softmax(w, over=s) * past(x), over=s), D)\n",
+       "", ""},
+  };
+  for (const Case& c : cases) {
+    const auto r = screened(with_unit(c.body));
+    EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.why << (r ? "" : ": " + r.error().message);
+    if (!r) {
+      EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
+    }
+  }
+}
+
+// Few parameters and values of 16 million elements: refused by what it would take, before anything is computed.
+TEST(Facts, WorkIsKnownBeforehand) {
+  std::string body = "    axis a = 4096, b = 4096\n    z0 = tanh(linear(x, a) * linear(shift(x, 1), b))\n";
+  std::string sum = "sum(z0, over=b)";
+  for (int i = 1; i < 12; ++i) {
+    body += "    z" + std::to_string(i) + " = sin(z" + std::to_string(i - 1) + " + 1)\n";
+    sum += " + sum(z" + std::to_string(i) + ", over=b)";
+  }
+  Settings settings = ladder();
+  settings.limits = {0, 0, 0};
+  settings.rungs[0].params = 213'000, settings.rungs[1].params = 426'000;  // D = 16 and 32
+  const auto begin = std::chrono::steady_clock::now();
+  const auto r =
+      screened("unit M(x: [t, D]) -> [t, D]:\n" + body + "    return linear(" + sum +
+                   ", D)\n\ndesign X:\n    width = 64\n    vocab = 512\n    stack = [M, RMSNorm]\n",
+               settings);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, "cost") << r.error().message;
+  EXPECT_NE(r.error().message.find("the screen takes"), std::string::npos) << r.error().message;
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  EXPECT_LT(seconds.count(), 2) << "milliseconds on an idle machine";
+}
+
+}  // namespace
+}  // namespace gabbro::evolve

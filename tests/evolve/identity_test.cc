@@ -1,0 +1,96 @@
+// Which designs are one: pairs of programs in tests/evolve/identity, each with the reason on its first line.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "evolve/screen.h"
+#include "lang/parser.h"
+#include "zoo/library.h"
+
+namespace gabbro::evolve {
+namespace {
+
+// Sizes and lengths of presets/laptop.toml.
+Settings ladder(bool wide) {
+  Settings s;
+  s.vocab = 512;
+  s.rungs = {{.name = "2M", .params = 2'000'000, .length = 128}};
+  if (wide) return s;
+  s.rungs = {{.name = "150k", .params = 150'000, .length = 128},
+             {.name = "300k", .params = 300'000, .length = 128, .depth = 1.5},
+             {.name = "600k", .params = 600'000, .length = 256, .depth = 2}};
+  return s;
+}
+
+lang::Program parsed(const std::string& text) {
+  lang::ParseResult r = lang::parse(text);
+  EXPECT_TRUE(r.errors.empty()) << text << (r.errors.empty() ? "" : r.errors[0].message);
+  return std::move(r.program);
+}
+
+// A population that knows one design, "X", #1.
+Population knowing(const std::string& text, bool wide) {
+  Population population(ladder(wide));
+  auto born = measure(parsed(text), population.settings(), zoo::library());
+  EXPECT_TRUE(born) << text << (born ? "" : born.error().message);
+  if (!born) return population;
+  born->id = 1;
+  EXPECT_TRUE(population.apply(*born));
+  return population;
+}
+
+struct Pair {
+  std::string name, why, a, b;
+  bool equal = false, wide = false;  // wide: for what has no size below 2M parameters
+};
+
+std::vector<Pair> pairs() {
+  std::vector<Pair> out;
+  for (const auto& file : std::filesystem::directory_iterator(GABBRO_SOURCE_DIR "/tests/evolve/identity")) {
+    std::ifstream in(file.path());
+    Pair p{file.path().stem().string(), "", "", ""};
+    std::getline(in, p.why);
+    std::stringstream rest;
+    rest << in.rdbuf();
+    const std::string text = rest.str();
+    const std::size_t cut = text.find("\n---\n");
+    if (cut == std::string::npos) continue;
+    p.a = text.substr(0, cut + 1), p.b = text.substr(cut + 5);
+    p.equal = p.why.starts_with("# equal: ");
+    p.wide = p.why.starts_with("# different at 2M: ");
+    EXPECT_TRUE(p.equal || p.wide || p.why.starts_with("# different: ")) << p.name;
+    out.push_back(std::move(p));
+  }
+  std::sort(out.begin(), out.end(), [](const Pair& a, const Pair& b) { return a.name < b.name; });
+  return out;
+}
+
+void expect(const Pair& p, const std::string& first, const std::string& second) {
+  const Population population = knowing(first, p.wide);
+  const auto r = screen({parsed(second), std::nullopt, "test", 0, 0}, population, zoo::library());
+  const bool same = !r && (r.error().code == "duplicate" || r.error().code == "same function");
+  EXPECT_EQ(same, p.equal) << p.name << " " << p.why
+                           << (r ? "" : ": " + r.error().code + ": " + r.error().message);
+  if (!same) {
+    // A pair that is refused for something else says nothing about identity.
+    EXPECT_TRUE(r) << p.name << ": " << r.error().code << ": " << r.error().message;
+    if (r) {
+      EXPECT_EQ(r->undecided, 0) << p.name << ": within the bound of work";
+    }
+  } else {
+    EXPECT_NE(r.error().message.find(", #1, "), std::string::npos) << r.error().message;
+  }
+}
+
+TEST(Identity, OfPairsOfPrograms) {
+  const std::vector<Pair> all = pairs();
+  ASSERT_GE(all.size(), 70U);
+  for (const Pair& p : all) {
+    expect(p, p.a, p.b);
+  }
+}
+
+}  // namespace
+}  // namespace gabbro::evolve

@@ -1,0 +1,291 @@
+// What a confined process tries, each attempt standing for a kind: it must be refused by a border of this machine, or is skipped where the
+// machine has none that could refuse it.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "sandbox/sandbox.h"
+
+namespace gabbro::sandbox {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SandboxTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder =
+        fs::path(::testing::TempDir()) / ("gabbro_sandbox" + std::to_string(getpid()) +
+                                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder / "own");
+    fs::create_directories(folder / "given");
+    std::ofstream(folder / "given" / "text") << "given";
+    std::ofstream(folder / "secret") << "secret";
+    fs::create_symlink(folder / "secret", folder / "own" / "link");
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  // The exit code of a process that enters the sandbox and then does `act`; 99: it could not enter. Negative: a signal.
+  int confined(const std::function<int()>& act, std::uint64_t file_bytes = 0, std::uint64_t address_bytes = 0,
+               const std::optional<Machine>& on = {}) {
+    Rules rules;
+    rules.reads = {folder / "given"};
+    rules.writes = {folder / "own"};
+    rules.file_bytes = file_bytes;
+    rules.address_bytes = address_bytes;
+    auto sandbox = Sandbox::prepare(rules, on.value_or(machine()));
+    EXPECT_TRUE(sandbox) << sandbox.error().message;
+    const pid_t id = fork();
+    if (id == 0) {
+      setpgid(0, 0);
+      if (sandbox->enter(SIGKILL)) _exit(99);
+      _exit(act());
+    }
+    int status = 0;
+    while (waitpid(id, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  // What `act` returns is -1 with EPERM or EACCES, as a system call says that it may not.
+  void expect_refused(const char* what, const std::function<long()>& act) {
+    EXPECT_EQ(confined([&] {
+                errno = 0;
+                const long got = act();
+                return got < 0 && (errno == EPERM || errno == EACCES) ? 0 : errno == 0 ? 98 : errno;
+              }),
+              0)
+        << what;
+  }
+
+  fs::path folder;
+};
+
+TEST_F(SandboxTest, TheMachineSaysWhatItHas) {
+  const Machine& m = machine();
+  EXPECT_NE(m.text(), "");
+  EXPECT_EQ(m.text().find("filtered") != std::string::npos, m.filter);
+  EXPECT_EQ(m.text().find("Landlock") != std::string::npos, m.landlock > 0);
+  EXPECT_EQ(m.missing().empty(), m.filter && m.landlock > 0);
+  EXPECT_NE(Machine{}.missing().find("no Landlock"), std::string::npos);
+  EXPECT_NE(Machine{}.missing().find("no network namespace"), std::string::npos);
+  Machine off;
+  off.switched_off = true;
+  EXPECT_EQ(off.text(), "none");
+  EXPECT_NE(off.missing(), "");
+}
+
+TEST_F(SandboxTest, WhatItNeedsItCanDo) {
+  EXPECT_EQ(confined([&] {
+              std::ofstream(folder / "own" / "made") << "text";
+              std::string text;
+              std::ifstream(folder / "given" / "text") >> text;
+              fs::rename(folder / "own" / "made", folder / "own" / "moved");
+              fs::create_directory(folder / "own" / "deeper");
+              std::ofstream(folder / "own" / "deeper" / "made") << text;
+              std::ofstream("/dev/null") << text;
+              std::ifstream self("/proc/self/status");
+              int sum = 0;
+              rlimit core{};
+              std::thread([&] { sum = 1; }).join();
+              const bool all = text == "given" && self.good() && sum == 1 &&
+                               fs::file_size(folder / "own" / "deeper" / "made") == 5 &&
+                               fs::remove(folder / "own" / "moved") && getrlimit(RLIMIT_CORE, &core) == 0;
+              return all ? 0 : 1;
+            }),
+            0);
+}
+
+TEST_F(SandboxTest, ItHasNoPrivilegesAndGetsNone) {
+  EXPECT_EQ(confined([] {
+              std::ifstream status("/proc/self/status");
+              for (std::string line; std::getline(status, line);)
+                if ((line.starts_with("CapPrm") || line.starts_with("CapEff") || line.starts_with("CapInh") ||
+                     line.starts_with("CapAmb")) &&
+                    line.find_first_not_of("0", line.find_last_of("\t ") + 1) != std::string::npos)
+                  return 1;
+              return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 2;
+            }),
+            0);
+  expect_refused("a host name", [] { return sethostname("x", 1); });
+  expect_refused("a mount", [&] { return mount("none", (folder / "own").c_str(), "tmpfs", 0, ""); });
+}
+
+TEST_F(SandboxTest, TheNetworkIsOutOfReach) {
+  if (!machine().filter && !machine().network) GTEST_SKIP() << machine().missing();
+  for (const int family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET}) {
+    if (!machine().filter && family != AF_INET && family != AF_INET6) continue;
+    EXPECT_EQ(confined([&] {
+                const int s = socket(family, family == AF_NETLINK ? SOCK_RAW : SOCK_STREAM, 0);
+                if (s < 0) return 0;
+                sockaddr_in there{};
+                there.sin_family = AF_INET;
+                there.sin_port = htons(53);
+                there.sin_addr.s_addr = htonl(0x08080808);
+                return connect(s, reinterpret_cast<sockaddr*>(&there), sizeof there) < 0 &&
+                               errno == ENETUNREACH
+                           ? 0
+                           : 1;
+              }),
+              0)
+        << family;
+  }
+}
+
+TEST_F(SandboxTest, FilesOutsideItsFolderStayAsTheyAre) {
+  if (machine().landlock == 0) GTEST_SKIP() << machine().missing();
+  const std::string secret = folder / "secret", given = folder / "given" / "text";
+  expect_refused("reading", [&] { return open(secret.c_str(), O_RDONLY); });
+  expect_refused("reading through a link", [&] { return open((folder / "own" / "link").c_str(), O_RDONLY); });
+  expect_refused("writing what it may read", [&] { return open(given.c_str(), O_WRONLY); });
+  expect_refused("making", [&] { return open((folder / "new").c_str(), O_CREAT | O_WRONLY, 0600); });
+  expect_refused("removing", [&] { return unlink(given.c_str()); });
+  expect_refused("moving away", [&] { return rename(given.c_str(), (folder / "own" / "stolen").c_str()); });
+  expect_refused("listing", [&] { return open(folder.c_str(), O_RDONLY | O_DIRECTORY); });
+  expect_refused("a folder of the system", [] { return open("/tmp", O_RDONLY | O_DIRECTORY); });
+  expect_refused("passwords", [] { return open("/etc/shadow", O_RDONLY); });
+  if (machine().landlock >= 3) expect_refused("truncating", [&] { return truncate(given.c_str(), 0); });
+  // The variables of whoever started it, where keys are.
+  const std::string parent = "/proc/" + std::to_string(getpid()) + "/environ";
+  expect_refused("variables of another", [&] { return open(parent.c_str(), O_RDONLY); });
+  EXPECT_EQ(fs::file_size(given), 5U);
+}
+
+TEST_F(SandboxTest, OtherProcessesAreLeftAlone) {
+  if (!machine().filter) GTEST_SKIP() << machine().missing();
+  const pid_t parent = getpid();
+  expect_refused("a signal", [&] { return kill(parent, 0); });
+  expect_refused("a signal to all", [] { return kill(-1, 0); });
+  expect_refused("a signal to a thread", [&] { return syscall(SYS_tgkill, parent, parent, 0); });
+  expect_refused("a signal with a value", [&] { return sigqueue(parent, SIGCONT, {}); });
+  expect_refused("a descriptor of it", [&] { return syscall(434, parent, 0); });
+  expect_refused("tracing", [&] { return ptrace(PTRACE_ATTACH, parent, nullptr, nullptr); });
+  expect_refused("its memory", [&] {
+    iovec none{};
+    return syscall(SYS_process_vm_readv, parent, &none, 1, &none, 1, 0);
+  });
+  expect_refused("its limits", [&] { return prlimit(parent, RLIMIT_CPU, nullptr, nullptr); });
+  expect_refused("signals by way of a descriptor", [&] { return fcntl(0, F_SETOWN, parent); });
+  expect_refused("another session", [] { return setsid(); });
+  expect_refused("a group of its own", [] {
+    const pid_t child = fork();
+    if (child == 0) _exit(setpgid(0, 0) < 0 ? 0 : 1);
+    int status = 0;
+    waitpid(child, &status, 0);
+    errno = EPERM;
+    return WEXITSTATUS(status) == 0 ? -1 : 0;
+  });
+  expect_refused("outliving its parent", [] { return prctl(PR_SET_PDEATHSIG, 0); });
+  expect_refused("hiding", [] { return prctl(PR_SET_DUMPABLE, 0); });
+  EXPECT_EQ(confined([] { return raise(SIGTERM); }), -SIGTERM) << "it may end itself";
+}
+
+TEST_F(SandboxTest, TheKernelsSideDoorsAreClosed) {
+  if (!machine().filter) GTEST_SKIP() << machine().missing();
+  expect_refused("namespaces", [] { return unshare(CLONE_NEWUSER); });
+  expect_refused("io_uring", [] { return syscall(425, 1, nullptr); });
+  expect_refused("bpf", [] { return syscall(SYS_bpf, 0, nullptr, 0); });
+  expect_refused("keys", [] { return syscall(SYS_keyctl, 0, 0, 0, 0, 0); });
+  expect_refused("memory without a limit", [] { return memfd_create("x", 0); });
+  expect_refused("shared memory", [] { return shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600); });
+  expect_refused("modes", [&] { return chmod((folder / "own").c_str(), 0); });
+  expect_refused("links", [&] { return symlink("/etc/shadow", (folder / "own" / "l").c_str()); });
+  expect_refused("pipes with a name", [&] { return mkfifo((folder / "own" / "p").c_str(), 0600); });
+  expect_refused("text for the terminal", [] { return ioctl(0, 0x5412, "x"); });
+}
+
+TEST_F(SandboxTest, LimitsHold) {
+  EXPECT_EQ(confined(
+                [&] {
+                  const int file = open((folder / "own" / "large").c_str(), O_CREAT | O_WRONLY, 0600);
+                  const std::string part(1 << 16, 'x');
+                  for (int i = 0; i < 1000; ++i)
+                    if (write(file, part.data(), part.size()) < 0) return 1;
+                  return 0;
+                },
+                1 << 20),
+            -SIGXFSZ);
+  EXPECT_LE(fs::file_size(folder / "own" / "large"), 1U << 20);
+#if !defined(__SANITIZE_ADDRESS__)
+  EXPECT_EQ(confined(
+                [] {
+                  return mmap(nullptr, std::size_t{2} << 30, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+                             ? 0
+                             : 1;
+                },
+                0, std::uint64_t{1} << 30),
+            0);
+#endif
+}
+
+TEST_F(SandboxTest, ASealedProcessStartsNothing) {
+  if (!machine().filter) GTEST_SKIP() << machine().missing();
+  EXPECT_EQ(confined([] {
+              if (!seal()) return 1;
+              if (fork() >= 0 || errno != EPERM) return 2;
+              char* const arguments[] = {nullptr};
+              if (execve("/bin/true", arguments, arguments) == 0 || errno != EPERM) return 3;
+              int sum = 0;
+              std::thread([&] { sum = 1; }).join();
+              return sum == 1 ? 0 : 4;
+            }),
+            0);
+}
+
+// Each border alone, and none: as on machines that have no more.
+TEST_F(SandboxTest, EveryPartOfItStandsAlone) {
+  const Machine& all = machine();
+  for (int parts = 0; parts < 8; ++parts) {
+    Machine some;
+    if ((parts & 1) != 0) some.filter = all.filter;
+    if ((parts & 2) != 0) some.landlock = all.landlock;
+    if ((parts & 4) != 0) some.network = all.network, some.needs_user = all.needs_user;
+    EXPECT_EQ(confined([&] { return open((folder / "own" / "x").c_str(), O_CREAT | O_WRONLY, 0600) < 0; }, 0,
+                       0, some),
+              0)
+        << some.text();
+  }
+}
+
+TEST(LibraryFolders, AreThoseOfTheLoader) {
+  const auto folders = library_folders(fs::read_symlink("/proc/self/exe"));
+  EXPECT_FALSE(folders.empty());
+  for (const std::string& f : folders) EXPECT_TRUE(fs::is_directory(f)) << f;
+  EXPECT_TRUE(library_folders("/nowhere").empty());
+  EXPECT_TRUE(library_folders("/etc/passwd").empty());
+}
+
+TEST(Variables, OnlyKnownOnesPass) {
+  for (const char* yes :
+       {"PATH", "OMP_NUM_THREADS", "LC_ALL", "LD_LIBRARY_PATH", "MKL_NUM_THREADS", "GABBRO_KERNELS"})
+    EXPECT_TRUE(passes(yes)) << yes;
+  for (const char* no :
+       {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK", "GABBRO_TEST_KEY", "LCX", ""})
+    EXPECT_FALSE(passes(no)) << no;
+}
+
+}  // namespace
+}  // namespace gabbro::sandbox
