@@ -129,26 +129,26 @@ class Backend {
 
   // Long texts, with tokens whose values are infinite, NaN, overflow or vanish where nothing sees them; then without such tokens, and decoded.
   void unseen(std::int64_t length, Checks& checks) {
-    constexpr std::int64_t kMostBytes = 1 << 29;
+    constexpr std::int64_t kMostBytes = 1 << 29, kDecoded = 64;
     const std::int64_t rows = static_cast<std::int64_t>(rows_.size());
     while (length > kRow && model_.step_bytes(rows, length) > kMostBytes) length /= 2;
     Texts texts{long_text(rows, length), long_text(rows, length), {}};
     Unseen plain(model_, texts, 1);
-    take(plain.future(4), checks);
-    take(plain.neighbours(3), checks);
+    take(plain.future(1), checks);
+    take(plain.neighbours(1), checks);
     plain.measure_rounding(0x1.0p-24);
     take_rounded(plain.moved(), checks.documents);
     bool offered = false;
     if (looks_ahead(graph_, graph_.bodies[0].outputs).empty()) {
-      const Verdict decoded = plain.decoded(length, offered);
+      const Verdict decoded = plain.decoded(kDecoded, offered);
       if (offered) take_rounded(decoded, checks.step);
     }
     const std::vector<exec::NamedArray> weights = model_.weights();
     checks.finite.require(model_.restore(with_strange_tokens(graph_, weights, texts)),
                           "the model does not take weights of its own shapes");
     Unseen strange(model_, texts, 2);
-    take(strange.future(6), checks);
-    take(strange.neighbours(6), checks);
+    take(strange.future(2), checks);
+    take(strange.neighbours(3), checks);
     checks.finite.require(model_.restore(weights), "the model does not take its own weights back");
   }
 

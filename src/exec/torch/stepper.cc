@@ -144,7 +144,7 @@ struct Stepper::State {
     };
     ir::Type type;
     for (const AxisId axis : replace(node.type.axes)) type.add(axis);
-    GABBRO_CHECK(!node.axes.contains(ir::kTime));
+    GABBRO_CHECK(node.op == Op::kBroadcast || !node.axes.contains(ir::kTime));
     node.type = type;
     node.axes = replace(node.axes);
     return node;
