@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/reference/reference.h"
+#include "exec/torch/stepper.h"
 #include "lang/elaborate.h"
 #include "torch/perturbed.h"
 
@@ -91,6 +92,45 @@ class LeakCase {
     return "";
   }
 
+  /// Decodes the first positions of the graph as it was written, in float64: rows do not meet, to the bit, and where all is `tame` the numbers are those of
+  /// the whole sequence at once.
+  std::string decoded(const lang::Elaboration& e, bool tame) {
+    constexpr std::int64_t kPositions = 40, kRows = 2;
+    const std::int64_t length = std::min(layout_.length, kPositions);
+    std::vector<at::Tensor> params;
+    for (const at::Tensor& p : params_) params.push_back(p.to(at::kDouble));
+    const exec::torch::Settings settings{.dtype = at::kDouble};
+    exec::torch::Batch batch = decoding_batch(kRows, length);
+    const auto run = [&] {
+      exec::torch::Stepper stepper(e.graph, e.outputs, params, settings);
+      std::vector<at::Tensor> rows;
+      for (std::int64_t t = 0; t < length; ++t) {
+        std::vector<at::Tensor> inputs;
+        for (const at::Tensor& x : batch.inputs) inputs.push_back(x.select(1, t));
+        const at::Tensor y = stepper.step(batch.tokens.select(1, t), inputs)[0];
+        std::vector<std::int64_t> sizes = y.sizes().vec();
+        sizes[0] = kRows;
+        rows.push_back(y.expand(sizes).clone());
+      }
+      return at::stack(rows, 1);
+    };
+    const at::Tensor first = run();
+    if (tame) {
+      exec::torch::Executor all(e.graph, e.outputs, settings);
+      const at::Tensor want = all.run(params, batch)[0].expand_as(first);
+      const double apart = (first - want).abs().max().item<double>(), size = want.abs().max().item<double>();
+      if (std::isfinite(size) && !(apart <= 1e-6 * std::max(1.0, size)))
+        return fmt::format("decoded: {:.3g} apart from the sequence at once, of {:.3g}", apart, size);
+    }
+    for (at::Tensor& x : batch.inputs) x.select(0, 1).fill_(extreme_number(random_));
+    batch.tokens.select(0, 1).fill_(vocab_ - 1);
+    const at::Tensor a = first.select(0, 0).contiguous(), other = run().select(0, 0).contiguous();
+    return at::equal(at::nan_to_num(a, 1.5), at::nan_to_num(other, 1.5)) &&
+                   at::equal(a.isnan(), other.isnan())
+               ? ""
+               : "decoded: a row changes with another";
+  }
+
   [[nodiscard]] std::string describe() const {
     std::string out = fmt::format("{}; rows", to_string(how_));
     for (const Watched& w : layout_.watched) out += fmt::format(" [{}, {}, {})", w.start, w.place, w.end);
@@ -98,6 +138,19 @@ class LeakCase {
   }
 
  private:
+  exec::torch::Batch decoding_batch(std::int64_t rows, std::int64_t length) {
+    exec::torch::Batch out;
+    out.tokens = at::zeros({rows, length}, at::kLong);
+    for (std::int64_t i = 0; i < rows * length; ++i)
+      out.tokens.data_ptr<std::int64_t>()[i] = random_.below(vocab_ - kStrangeTokens);
+    for (int i = 0; i < runs_.inputs(); ++i) {
+      at::Tensor x = at::zeros(runs_.input_shape(i, rows, length), at::kDouble);
+      for (std::int64_t j = 0; j < x.numel(); ++j) x.data_ptr<double>()[j] = random_.normal();
+      out.inputs.push_back(x);
+    }
+    return out;
+  }
+
   using Where = std::function<bool(std::int64_t, std::int64_t)>;
   bool unseen(std::int64_t row, std::int64_t t) const { return changes(layout_, row, t, true); }
 
