@@ -138,8 +138,15 @@ TEST_F(Faults, ShuffledTargets) {
 TEST_F(Faults, ScoresThatAreNotNumbers) {
   auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) { out[0] = NAN; }});
   EXPECT_EQ(r.status, "refused");
-  EXPECT_TRUE(contains(failed(r), "finite")) << failed(r);
+  EXPECT_EQ(failed(r), "whole text") << r.cause;
   auto steps = std::make_shared<int>(0);
+  r = run({.after_step = [=](exec::StepReport&) { ++*steps; },
+           .after_losses = [=](const exec::TokenBatch&, std::vector<float>& out) {
+             if (*steps > 0) out[0] = NAN;
+           }});
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_TRUE(contains(failed(r), "finite")) << failed(r);
+  *steps = 0;
   r = run({.after_step = [=](exec::StepReport& report) {
     if (++*steps == 20) report = {NAN, 1, false};
   }});

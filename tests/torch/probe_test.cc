@@ -277,7 +277,7 @@ TEST(Probe, Command) {
   const std::string zoo = GABBRO_SOURCE_DIR "/zoo/", folder = ::testing::TempDir();
   const auto [code, text] = command(zoo + "llama.gab");
   EXPECT_EQ(code, 0) << text;
-  EXPECT_NE(text.find("10 checks hold"), std::string::npos) << text;
+  EXPECT_NE(text.find("13 checks hold"), std::string::npos) << text;
   EXPECT_NE(text.find("step = parallel     holds"), std::string::npos) << text;
 
   const auto [json_code, json] =
@@ -303,7 +303,7 @@ TEST(Probe, Command) {
   const auto [wrong_code, wrong_text] = command(wrong + " " + zoo + "llama.gab");
   EXPECT_EQ(wrong_code, 1);
   EXPECT_NE(wrong_text.find("Blok"), std::string::npos) << wrong_text;
-  EXPECT_NE(wrong_text.find("10 checks hold"), std::string::npos) << wrong_text;
+  EXPECT_NE(wrong_text.find("13 checks hold"), std::string::npos) << wrong_text;
   EXPECT_EQ(command("nowhere.gab").first, 2);
 }
 
