@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/reference/reference.h"
+#include "exec/torch/stepper.h"
 #include "lang/elaborate.h"
 #include "torch/perturbed.h"
 
@@ -14,11 +15,11 @@ namespace gabbro::testing {
 
 constexpr std::int64_t kStrangeTokens = 4;  // the last of a vocabulary
 
-/// Random parameters, some of them with a few large elements; the embeddings of the last tokens are extreme.
-inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& random, at::ScalarType dtype) {
+/// Random parameters, with a few large elements where `extreme`; the embeddings of the last tokens are extreme in any case.
+inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& random, at::ScalarType dtype,
+                                              bool extreme) {
   std::vector<at::Tensor> out;
   std::vector<exec::Tensor> params = exec::initial_params(graph, random);
-  const bool extreme = random.chance(0.15);
   for (std::size_t p = 0; p < params.size(); ++p) {
     for (double& v : params[p].data) {
       v += 0.3 * random.normal();
@@ -47,7 +48,8 @@ class LeakCase {
         vocab_(static_cast<std::int64_t>(e.graph.env.vocab)),
         runs_(e.graph, e.outputs, how),
         layout_(random_layout(random, 1 + random.below(3), length)),
-        params_(strange_params(e.graph, random, how.dtype)) {
+        extreme_(random.chance(0.15)),
+        params_(strange_params(e.graph, random, how.dtype, extreme_)) {
     batch_.tokens = at::zeros({layout_.rows, length}, at::kLong);
     for (std::int64_t i = 0; i < layout_.rows * length; ++i)
       batch_.tokens.data_ptr<std::int64_t>()[i] = random.below(vocab_ - kStrangeTokens);
@@ -91,6 +93,45 @@ class LeakCase {
     return "";
   }
 
+  /// Decodes the first positions of the graph as it was written, in float64: rows do not meet, to the bit, and where all is `tame` the numbers are those of
+  /// the whole sequence at once.
+  std::string decoded(const lang::Elaboration& e, bool tame) {
+    constexpr std::int64_t kPositions = 40, kRows = 2;
+    const std::int64_t length = std::min(layout_.length, kPositions);
+    std::vector<at::Tensor> params;
+    for (const at::Tensor& p : params_) params.push_back(p.to(at::kDouble));
+    const exec::torch::Settings settings{.dtype = at::kDouble};
+    exec::torch::Batch batch = decoding_batch(kRows, length);
+    const auto run = [&] {
+      exec::torch::Stepper stepper(e.graph, e.outputs, params, settings);
+      std::vector<at::Tensor> rows;
+      for (std::int64_t t = 0; t < length; ++t) {
+        std::vector<at::Tensor> inputs;
+        for (const at::Tensor& x : batch.inputs) inputs.push_back(x.select(1, t));
+        const at::Tensor y = stepper.step(batch.tokens.select(1, t), inputs)[0];
+        std::vector<std::int64_t> sizes = y.sizes().vec();
+        sizes[0] = kRows;
+        rows.push_back(y.expand(sizes).clone());
+      }
+      return at::stack(rows, 1);
+    };
+    const at::Tensor first = run();
+    if (tame && !extreme_) {
+      exec::torch::Executor all(e.graph, e.outputs, settings);
+      const at::Tensor want = all.run(params, batch)[0].expand_as(first);
+      const double apart = (first - want).abs().max().item<double>(), size = want.abs().max().item<double>();
+      if (std::isfinite(size) && !(apart <= 1e-6 * std::max(1.0, size)))
+        return fmt::format("decoded: {:.3g} apart from the sequence at once, of {:.3g}", apart, size);
+    }
+    for (at::Tensor& x : batch.inputs) x.select(0, 1).fill_(extreme_number(random_));
+    batch.tokens.select(0, 1).fill_(vocab_ - 1);
+    const at::Tensor a = first.select(0, 0).contiguous(), other = run().select(0, 0).contiguous();
+    return at::equal(at::nan_to_num(a, 1.5), at::nan_to_num(other, 1.5)) &&
+                   at::equal(a.isnan(), other.isnan())
+               ? ""
+               : "decoded: a row changes with another";
+  }
+
   [[nodiscard]] std::string describe() const {
     std::string out = fmt::format("{}; rows", to_string(how_));
     for (const Watched& w : layout_.watched) out += fmt::format(" [{}, {}, {})", w.start, w.place, w.end);
@@ -98,6 +139,19 @@ class LeakCase {
   }
 
  private:
+  exec::torch::Batch decoding_batch(std::int64_t rows, std::int64_t length) {
+    exec::torch::Batch out;
+    out.tokens = at::zeros({rows, length}, at::kLong);
+    for (std::int64_t i = 0; i < rows * length; ++i)
+      out.tokens.data_ptr<std::int64_t>()[i] = random_.below(vocab_ - kStrangeTokens);
+    for (int i = 0; i < runs_.inputs(); ++i) {
+      at::Tensor x = at::zeros(runs_.input_shape(i, rows, length), at::kDouble);
+      for (std::int64_t j = 0; j < x.numel(); ++j) x.data_ptr<double>()[j] = random_.normal();
+      out.inputs.push_back(x);
+    }
+    return out;
+  }
+
   using Where = std::function<bool(std::int64_t, std::int64_t)>;
   bool unseen(std::int64_t row, std::int64_t t) const { return changes(layout_, row, t, true); }
 
@@ -164,6 +218,7 @@ class LeakCase {
   std::int64_t vocab_;
   Runs runs_;
   Layout layout_;
+  bool extreme_;  // parameters that amplify rounding beyond what says anything
   std::vector<at::Tensor> params_;
   exec::torch::Batch batch_;
 };
