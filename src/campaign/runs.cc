@@ -111,6 +111,32 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   return true;
 }
 
+namespace {
+
+// Why a result cannot be that of a run of `rung`; empty: it can. A worker writes it, so its numbers are held against what is known without it.
+std::string implausible(const record::TrialResult& r, const evolve::Rung& rung) {
+  constexpr double kMostBits = 64, kRounding = 1e-6;
+  if (r.status != "done") return "";
+  if (!(r.bits_per_byte > 0 && r.bits_per_byte < kMostBits))
+    return fmt::format("{} bits per byte", r.bits_per_byte);
+  for (const record::Anchor& a : r.anchors)
+    if (!a.holds) return fmt::format("done, though the anchor {} does not hold", a.name);
+  if (r.tokens < rung.tokens || r.tokens >= rung.tokens + rung.sequences * rung.length)
+    return fmt::format("{} tokens of {}", r.tokens, rung.tokens);
+  if (std::abs(static_cast<double>(r.params) / static_cast<double>(rung.params) - 1) > 0.02)
+    return fmt::format("{} parameters of {}", r.params, rung.params);
+  double bits = 0, bytes = 0;
+  for (const record::DocumentScore& d : r.documents) {
+    bits += d.bits_per_byte * static_cast<double>(d.bytes);
+    bytes += static_cast<double>(d.bytes);
+  }
+  if (bytes > 0 && !(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
+    return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
+  return "";
+}
+
+}  // namespace
+
 Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   running.erase(ended.id);
   record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
@@ -120,10 +146,14 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended) {
   if (ended.kind == Kind::kResult) {
     const auto result = record::parse_result(ended.result);
     if (result && result->status == "stopped") return true;  // to be gone on with
-    if (!result)
-      event.result = record::failure("train", failure.emplace(result.error().message));
-    else if (result->status == "failed")
-      failure = result->cause;
+    const std::string why =
+        result ? implausible(*result, rung(population.trial(ended.id).begun.rung)) : result.error().message;
+    if (!why.empty()) {
+      event.end = "crash";
+      event.result = record::failure(
+          "train", failure.emplace(result ? "the worker left a result that cannot be: " + why : why));
+    }
+    if (result && result->status == "failed") failure = result->cause;
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? "time limit"
                 : ended.kind == Kind::kMemoryLimit ? "memory limit"

@@ -21,10 +21,25 @@ const char* name_of(TaskKind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
-// The first of the largest.
-int best(const std::vector<double>& x) {
-  return static_cast<int>(std::max_element(x.begin(), x.end()) - x.begin());
-}
+// The largest, and how many are as large. Whoever gives all choices one score has not chosen: the right one counts as a guess among them.
+struct Best {
+  int first = 0;
+  std::int64_t count = 0;
+  double top = 0;
+
+  explicit Best(const std::vector<double>& x) : top(*std::max_element(x.begin(), x.end())) {
+    first = static_cast<int>(std::find(x.begin(), x.end(), top) - x.begin());
+    count = std::count(x.begin(), x.end(), top);
+  }
+  [[nodiscard]] double share_of(double score) const {
+    return score == top ? 1 / static_cast<double>(count) : 0;
+  }
+  // What was chosen; among equals one that is wrong.
+  [[nodiscard]] int prediction(const std::vector<double>& x, int gold) const {
+    if (count == 1 || first != gold) return first;
+    return static_cast<int>(std::find(x.begin() + gold + 1, x.end(), top) - x.begin());
+  }
+};
 
 // What the items of a task came to.
 struct Answers {
@@ -41,12 +56,13 @@ Answers answers_of(const Task& task, const std::vector<Likelihood>& scores) {
       nats.push_back(scores[at].nats);
       per_character.push_back(scores[at++].nats / c.characters);
     }
-    const int predicted = best(nats);
-    out.gold.push_back(nats[static_cast<std::size_t>(item.gold)]);
-    out.right.push_back(task.kind == TaskKind::kWord ? scores[at - 1].greedy : predicted == item.gold);
-    out.right_by_length.push_back(best(per_character) == item.gold);
-    out.ties.push_back(std::count(nats.begin(), nats.end(), nats[static_cast<std::size_t>(predicted)]) > 1);
-    out.pairs.push_back({item.gold, predicted});
+    const Best best(nats), by_length(per_character);
+    const auto gold = static_cast<std::size_t>(item.gold);
+    out.gold.push_back(nats[gold]);
+    out.right.push_back(task.kind == TaskKind::kWord ? scores[at - 1].greedy : best.share_of(nats[gold]));
+    out.right_by_length.push_back(by_length.share_of(per_character[gold]));
+    out.ties.push_back(best.count > 1);
+    out.pairs.push_back({item.gold, best.prediction(nats, item.gold)});
   }
   return out;
 }

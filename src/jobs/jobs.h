@@ -19,7 +19,7 @@ struct Limits {
   std::uint64_t bytes = 0;
   // What no honest worker comes near.
   int processes = 64;
-  std::uint64_t log_bytes = 64 << 20, result_bytes = 64 << 20;
+  std::uint64_t log_bytes = 64 << 20, result_bytes = 8 << 20;
   std::uint64_t folder_bytes =
       std::uint64_t{256} << 30;  // all files of its folder, and each of them; at most four times `bytes`
 };

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <limits>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -44,12 +45,13 @@ std::uint64_t size_of(const std::string& file) {
 
 // What the files in `folder` take on the disk; work without bound is left undone.
 std::uint64_t size_of_all(const std::string& folder) {
-  constexpr int kMost = 100'000;
+  constexpr int kMost = 100'000, kDeepest = 32;  // whoever makes more is over every limit
   std::uint64_t sum = 0;
   int seen = 0;
   std::error_code error;
-  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end && ++seen < kMost;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
+    if (++seen > kMost || entry.depth() > kDeepest) return std::numeric_limits<std::uint64_t>::max() / 2;
     struct stat about {};
     if (lstat(entry->path().c_str(), &about) == 0) sum += 512 * static_cast<std::uint64_t>(about.st_blocks);
   }

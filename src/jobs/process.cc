@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,17 @@ struct Birth {
   sandbox::Sandbox* sandbox;
 };
 
+// What whoever started this program left open (sockets, files) is no business of the process that is born.
+void close_others() {
+  constexpr unsigned kFirst = STDERR_FILENO + 1;
+#ifdef SYS_close_range
+  constexpr unsigned kOnExec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
+  if (syscall(SYS_close_range, kFirst, ~0U, kOnExec) == 0) return;
+#endif
+  const long most = std::min(sysconf(_SC_OPEN_MAX), 1L << 20);
+  for (int file = kFirst; file < most; ++file) fcntl(file, F_SETFD, FD_CLOEXEC);
+}
+
 // System calls alone, since other threads may have held any lock.
 [[noreturn]] void become(const Birth& b) {
   setpgid(0, 0);
@@ -83,6 +95,7 @@ struct Birth {
   dup2(b.in >= 0 ? b.in : open("/dev/null", O_RDONLY), STDIN_FILENO);
   dup2(b.out, STDOUT_FILENO);
   if (b.log >= 0) dup2(b.log, STDERR_FILENO);
+  close_others();
   if (b.sandbox)
     if (const char* step = b.sandbox->enter(b.on_death)) {
       constexpr char kFailed[] = "the sandbox could not be entered: ";

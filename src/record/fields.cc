@@ -72,7 +72,7 @@ std::string Writer::text(bool indented) const {
 }
 
 struct Reader::Json {
-  ordered_json value;
+  nlohmann::json value;  // finds a name in time that does not grow with their number
 };
 
 Reader::Reader(Json* json, std::string what) : json_(json), what_(std::move(what)) {}
@@ -84,7 +84,7 @@ Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
   if (nesting(text) > kDeepest)
     return fail(what, fmt::format("{} is not nested more than {} deep", one(what), kDeepest));
   auto json = std::make_unique<Json>();
-  json->value = ordered_json::parse(text, nullptr, false);
+  json->value = nlohmann::json::parse(text, nullptr, false);
   if (!json->value.is_object()) return fail(what, fmt::format("{} is a JSON object", one(what)));
   return Reader(json.release(), what);
 }
@@ -115,14 +115,14 @@ void Reader::operator()(const char* name, double& value) {
 }
 
 void Reader::objects(const char* name, const std::function<void(Reader&)>& read) {
-  ordered_json list = ordered_json::array();
+  nlohmann::json list = nlohmann::json::array();
   get(name, list);
   if (!error_.code.empty()) return;
   if (!list.is_array()) {
     error_ = {what_, fmt::format("not {}, field {}: not a list", one(what_), name), "", {}};
     return;
   }
-  for (ordered_json& value : list) {
+  for (nlohmann::json& value : list) {
     Reader item(new Json{std::move(value)}, what_);
     read(item);
     if (error_.code.empty()) error_ = item.error_;

@@ -128,6 +128,7 @@ constexpr int kForbidden[] = {
     SYS_lremovexattr,
     SYS_fremovexattr,
     SYS_mknodat,
+    SYS_utimensat,
     SYS_linkat,
     SYS_symlinkat,
 #ifdef SYS_kexec_file_load
@@ -138,6 +139,9 @@ constexpr int kForbidden[] = {
     SYS_chown,
     SYS_lchown,
     SYS_mknod,
+    SYS_utime,
+    SYS_utimes,
+    SYS_futimesat,
     SYS_link,
     SYS_symlink,
     SYS_iopl,

@@ -209,7 +209,7 @@ double Unseen::measure_rounding(double unit) {
   for (std::size_t i = 0; i < other.size(); ++i) {
     const double d = std::abs(static_cast<double>(other[i]) - plain_losses_[i]) /
                      std::max(1.0, std::abs(static_cast<double>(plain_losses_[i])));
-    if (!(d <= rounding_)) rounding_ = d;
+    if (std::isfinite(d)) rounding_ = std::max(rounding_, d);  // others have no rounding
   }
   return rounding_;
 }

@@ -350,6 +350,40 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
   EXPECT_GT(done, 5);
 }
 
+// A worker's result is its word: numbers that cannot be are no result, whatever its status says.
+TEST(Campaign, AResultThatCannotBeIsNone) {
+  SKIP_UNDER_SANITIZERS();
+  const std::vector<std::function<void(record::TrialResult&)>> lies{
+      [](record::TrialResult& r) { r.bits_per_byte = -5; },
+      [](record::TrialResult& r) { r.bits_per_byte = NAN; },
+      [](record::TrialResult& r) { r.bits_per_byte = 1e308; },
+      [](record::TrialResult& r) { r.tokens = 1; },
+      [](record::TrialResult& r) { r.params *= 2; },
+      [](record::TrialResult& r) {
+        r.anchors = {{"future", false, "it reads ahead"}};
+      },
+      [](record::TrialResult& r) {
+        r.documents = {{r.bits_per_byte + 1, 1000}};
+      }};
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan());
+  ASSERT_TRUE(c);
+  std::size_t count = 0;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    if (spec.program.find("design GPT2") == std::string::npos &&
+        spec.program.find("design RetNet") == std::string::npos)
+      lies[count++ % lies.size()](r);
+  });
+  const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_GE(count, lies.size());
+  for (const evolve::Trial& t : c->population().trials())
+    if (!evolve::is_baseline(c->population().individual(t.begun.design))) {
+      EXPECT_EQ(t.status, "failed");
+      EXPECT_NE(t.cause.find("cannot be"), std::string::npos) << t.cause;
+    }
+}
+
 TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan());

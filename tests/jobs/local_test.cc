@@ -1,6 +1,7 @@
 // Worker processes on this machine, played by shell scripts: how each way to end is told, and that nothing is left running.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,6 +286,27 @@ TEST_F(LocalTest, AForkBombIsKilledWhole) {
 TEST_F(LocalTest, ManySmallOrphansAreSeenToo) {
   const Ended end = end_of("for i in $(seq 200); do (sleep 600 &); done; sleep 600", {.seconds = 60});
   expect_cause(end, Kind::kLimit, "processes, more than the limit of 64");
+}
+
+TEST_F(LocalTest, WhatItsParentHasOpenIsNotHandedOn) {
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair),
+            0);  // without CLOEXEC, as whoever starts a campaign may leave one
+  workers_do("ls -l /proc/self/fd > seen; " + std::string(kDone));
+  start(1);
+  EXPECT_EQ(ends()[1].kind, Ended::Kind::kResult);
+  std::ifstream file(folder / "seen");
+  const std::string seen{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_NE(seen.find("0 -> "), std::string::npos);
+  EXPECT_EQ(seen.find("socket:"), std::string::npos) << seen;
+  for (const int end : pair) close(end);
+}
+
+TEST_F(LocalTest, AFolderWithoutEndIsStopped) {
+  Limits limits{.seconds = 60};
+  limits.folder_bytes = 1 << 30;
+  const Ended end = end_of("while true; do mkdir deeper && cd deeper || exit 1; done", limits);
+  expect_cause(end, Kind::kLimit, "into its folder");
 }
 
 TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
