@@ -105,6 +105,7 @@ void expect_same(const Course& a, const Course& b) {
 }
 
 TEST(Judge, SaysApartWhatItSaysHere) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
   here.follow(*judge_here(), 12, [](int) {});
@@ -131,6 +132,7 @@ TEST(Judge, SaysApartWhatItSaysHere) {
 
 // Whoever kills it: nothing is lost, and no draw is refused for it.
 TEST(Judge, KilledAtAnyMomentItGoesOn) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
   here.follow(*judge_here(), 6, [](int) {});
@@ -153,6 +155,7 @@ TEST(Judge, KilledAtAnyMomentItGoesOn) {
 }
 
 TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course course;
   const auto judge = judge_apart(real(folder));
@@ -180,6 +183,7 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
 }
 
 TEST(Judge, EveryWayToDieIsSaid) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const evolve::Population none(small_plan().settings);
   const evolve::Offspring any = offspring(lang::print(*zoo::program("llama.gab")));
@@ -205,6 +209,7 @@ TEST(Judge, EveryWayToDieIsSaid) {
 }
 
 TEST(Judge, EndsWithWhoAsked) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
@@ -229,6 +234,7 @@ TEST(Judge, EndsWithWhoAsked) {
 }
 
 TEST(Judge, WithoutAProgramItSaysSo) {
+  SKIP_UNDER_SANITIZERS();
   ApartOptions options;
   options.command = {"/nowhere/gabbro", "judge", "1"};
   const auto born = judge_apart(options)->measure(*zoo::program("llama.gab"), small_plan().settings);

@@ -55,6 +55,9 @@ class HostileCli : public ::testing::Test {
 };
 
 TEST_F(HostileCli, CheckRefusesTexts) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "its bounds of time are those of a program without sanitizers";
+#endif
   for (const Hostile& h : hostile_texts()) {
     const Output out = gabbro("check " + file("hostile.gab", h.text));
     EXPECT_EQ(out.code, 1) << h.kind << ": " << out.text.substr(0, 500);
@@ -65,6 +68,9 @@ TEST_F(HostileCli, CheckRefusesTexts) {
 }
 
 TEST_F(HostileCli, CampaignsOutliveDesigns) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "its bounds of time are those of a program without sanitizers";
+#endif
   if (!fs::exists(std::string(GABBRO_BINARY "-worker")))
     GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
   std::string text;

@@ -21,6 +21,9 @@ long peak_kilobytes() {
 double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 TEST(Hostile, TextsAreRefusedWithinBounds) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "its bounds of time and memory are those of a program without sanitizers";
+#endif
   for (const Hostile& h : hostile_texts()) {
     const double begun = processor_seconds();
     const CheckReport report = check(h.text, zoo::library());
@@ -35,6 +38,9 @@ TEST(Hostile, TextsAreRefusedWithinBounds) {
 
 // Sizes and costs are formulas: nothing is evaluated however large they are.
 TEST(Hostile, DesignsAreCheckedWithinBounds) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "its bounds of time and memory are those of a program without sanitizers";
+#endif
   for (const Hostile& h : hostile_designs()) {
     const double begun = processor_seconds();
     const CheckReport report = check(h.text, zoo::library());
