@@ -5,7 +5,7 @@ The table (a fenced block marked `layers`) is the rule itself, not a copy of it.
 above it that has a row. Reported, each as file:line:
   - an include that the table does not allow, or that is not written from the include root src/;
   - include cycles between folders;
-  - libtorch headers outside src/exec/torch (and its tests), <regex> anywhere, JSON, command-line or HTTP headers in a .h file.
+  - libtorch headers outside src/exec/torch (and its tests and fuzzer), <regex> anywhere, JSON, command-line or HTTP headers in a .h file.
 Tests, benchmarks and fuzzers may include every layer, so only the last group applies to them.
 
 Exit status: 0 clean, 1 violations, 2 nothing to check or an unreadable table.
@@ -98,7 +98,7 @@ def check_header(include):
     """The message for a header that does not belong in this file, or None."""
     if include.target == "regex":
         return "<regex> is not used in this project (slow, and it recurses on the stack)"
-    if TORCH.match(include.target) and not include.file.startswith(("src/exec/torch/", "tests/torch/")):
+    if TORCH.match(include.target) and not include.file.startswith(("src/exec/torch/", "tests/torch/", "fuzz/fuzz_leaks")):
         return f"<{include.target}> outside src/exec/torch"
     if SOURCE_ONLY.match(include.target) and include.file.endswith(".h"):
         return f"<{include.target}> in a header; include it in the .cc file"

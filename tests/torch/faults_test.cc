@@ -141,9 +141,10 @@ TEST_F(Faults, ScoresThatAreNotNumbers) {
   EXPECT_EQ(failed(r), "whole text") << r.cause;
   auto steps = std::make_shared<int>(0);
   r = run({.after_step = [=](exec::StepReport&) { ++*steps; },
-           .after_losses = [=](const exec::TokenBatch&, std::vector<float>& out) {
-             if (*steps > 0) out[0] = NAN;
-           }});
+           .after_losses =
+               [=](const exec::TokenBatch&, std::vector<float>& out) {
+                 if (*steps > 0) out[0] = NAN;
+               }});
   EXPECT_EQ(r.status, "refused");
   EXPECT_TRUE(contains(failed(r), "finite")) << failed(r);
   *steps = 0;
