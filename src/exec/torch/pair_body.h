@@ -41,8 +41,8 @@ inline void upper_triangle(const F& f) {
   }
 }
 
-// Each row sums in the order of its inner indices: those before the ones that all rows have, these, and those behind them. Bounds do not fall
-// from row to row.
+// Each row sums in the order of its inner indices: those before the ones that all rows have, these, and those behind them. Bounds are the same for
+// all rows or rise by one from row to row; a loop over rows of any other length would keep the sums in memory.
 template <int kRows, int kVectors, class T>
 inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j, const Span& first,
                          const Span& last) {
@@ -61,9 +61,6 @@ inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j
   const std::int64_t from = last.from, to = std::max(from, first.to);
   if (last.from - first.from == kRows - 1)
     lower_triangle<kRows>([&](int r, int k) { add(r, first.from + k); });
-  else if (last.from > first.from)
-    for (int r = 0; r < kRows; ++r)
-      for (std::int64_t k = inner_of(p, i + r).from; k < from; ++k) add(r, k);
   const T *a_k = a + from * p.a_inner, *b_k = b + from * p.b_inner;
   for (std::int64_t k = from; k < to; ++k, a_k += p.a_inner, b_k += p.b_inner) {
     typename L::Vector row[kVectors];
@@ -71,25 +68,25 @@ inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j
     for (int r = 0; r < kRows; ++r)
       for (int v = 0; v < kVectors; ++v) sum[r][v] += a_k[r * p.a_row] * row[v];
   }
-  if (last.to - first.to == kRows - 1)
-    upper_triangle<kRows>([&](int r, int k) { add(r, first.to + k); });
-  else if (last.to > first.to)
-    for (int r = 0; r < kRows; ++r)
-      for (std::int64_t k = to; k < inner_of(p, i + r).to; ++k) add(r, k);
+  if (last.to - first.to == kRows - 1) upper_triangle<kRows>([&](int r, int k) { add(r, first.to + k); });
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v) L::store(c + r * p.c_row + v * L::kCount, sum[r][v]);
 }
 
-// Rows that have no inner index in common, such as those of two documents, are computed in smaller tiles.
+// Rows that have no inner index in common, such as those of two documents, and those whose bounds rise in another way are computed in smaller
+// tiles.
 template <int kRows, int kVectors, class T>
 inline void product_tiles(const PairProduct<T>& p, std::int64_t i, std::int64_t j) {
   const Span first = inner_of(p, i), last = inner_of(p, i + kRows - 1);
-  if constexpr (kRows > 1)
-    if (first.to <= last.from && p.inner > 0) {
+  if constexpr (kRows > 1) {
+    const auto is_even = [](std::int64_t rise) { return rise == 0 || rise == kRows - 1; };
+    const bool apart = first.to <= last.from && p.inner > 0;
+    if (apart || !is_even(last.from - first.from) || !is_even(last.to - first.to)) {
       product_tiles<kRows / 2, kVectors>(p, i, j);
       product_tiles<kRows / 2, kVectors>(p, i + kRows / 2, j);
       return;
     }
+  }
   product_tile<kRows, kVectors>(p, i, j, first, last);
 }
 
