@@ -119,6 +119,8 @@ TEST(Leaks, WaysToOtherPositions) {
       const lang::Elaboration e = lang::elaborate(library, edit::build::name("Way"), options);
       for (const Error& error : e.errors) ADD_FAILURE() << format_error("unit", error) << "\n" << text;
       expect_no_leak(e, 3, 70, 11);
+      Random random(13);
+      EXPECT_EQ(LeakCase(e, {}, 70, random).decoded(e, std::string(bad) == "x1"), "");
       if (HasFailure()) return;
     }
 }
