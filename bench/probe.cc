@@ -59,9 +59,7 @@ int main(int argc, char** argv) {
     const lang::Program& mate = random.pick(population);
     auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &mate, book, random);
     if (!child || !seen.insert(child->subject.hash).second) continue;
-    const lang::CheckReport small = lang::check_small(child->program, zoo::library());
-    if (!small.valid()) continue;
-    const ir::Graph& graph = small.subjects.back().elaboration.graph;
+    const ir::Graph graph = trial::small_graph(child->subject.elaboration.graph);
     if (const exec::Screening s = exec::screen(graph); !s.passes()) {
       ++screened[s.cause];
       continue;

@@ -18,7 +18,7 @@ enum class Constants : std::uint8_t { kComputed, kKept };
 std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64_t vocab,
                               Constants constants = Constants::kComputed);
 
-/// The narrowest of some widths from 8 on that `narrowed` allows; `graph` itself at `vocab` when there is none below its own.
-Graph narrowest(const Graph& graph, std::int64_t vocab);
+/// The narrowest of some widths from `from` on (8 at least) that `narrowed` allows; `graph` itself at `vocab` when there is none below its own.
+Graph narrowest(const Graph& graph, std::int64_t vocab, std::int64_t from = 8);
 
 }  // namespace gabbro::ir

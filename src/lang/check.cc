@@ -122,31 +122,4 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
   return report;
 }
 
-namespace {
-
-// An axis of one element that has more at other widths: a softmax over it is constant, a normalisation a sign.
-bool is_degenerate(const CheckReport& report) {
-  const auto& axes = report.subjects.back().elaboration.graph.axes;
-  return std::any_of(axes.begin(), axes.end(),
-                     [](const ir::Axis& a) { return a.size == 1 && !a.sym.is_constant(); });
-}
-
-}  // namespace
-
-CheckReport check_small(const Program& program, const Library& library) {
-  ElaborateOptions small;
-  small.vocab = 31;
-  std::optional<CheckReport> narrow;
-  for (const std::int64_t width : {16, 32, 64, 128}) {
-    small.width = width;
-    CheckReport report = check(program, library, small);
-    if (!report.valid()) continue;  // heads that do not divide the width
-    if (!is_degenerate(report)) return report;
-    if (!narrow) narrow = std::move(report);
-  }
-  if (narrow) return std::move(*narrow);
-  small.width = 0;
-  return check(program, library, small);
-}
-
 }  // namespace gabbro::lang

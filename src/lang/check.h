@@ -34,10 +34,6 @@ struct CheckReport {
 CheckReport check(std::string_view text, const Library& library, const ElaborateOptions& options = {});
 CheckReport check(Program program, const Library& library, const ElaborateOptions& options = {});
 
-/// check() at the smallest width of 16, 32, 64, 128 that the program allows and at which no axis shrinks to one element (else the smallest that it allows, else its
-/// own) and 31 tokens: small enough to be run on numbers, and like the design. Errors: those at its own width.
-CheckReport check_small(const Program& program, const Library& library);
-
 /// Verification, proofs, dead parameters, facts and hash of an elaboration without errors; appends to its errors.
 void complete(Subject& subject);
 

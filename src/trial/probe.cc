@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "exec/reference/screen.h"
+#include "ir/narrow.h"
 #include "lang/check.h"
 #include "trial/engines.h"
 #include "trial/first_text.h"
@@ -156,27 +157,37 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
   return out;
 }
 
+ir::Graph small_graph(const ir::Graph& graph) {
+  constexpr std::int64_t kVocab = 31, kWidth = 16;
+  return ir::narrowest(graph, kVocab, kWidth);
+}
+
+Result<std::vector<Anchor>> probe_small(const ir::Graph& small, const MakeModel& backend,
+                                        const ProbeOptions& options) {
+  constexpr double kMostNumbers = 1 << 25;
+  const double numbers = exec::numbers_kept(small, kShortest);
+  if (numbers <= kMostNumbers) return probe(small, backend, options);
+  return fail("size",
+              fmt::format("a run of {} tokens at D = {:g} keeps {:.3g} numbers, the probe takes {:.3g}",
+                          kShortest, small.env.width, numbers, kMostNumbers),
+              "make its parameters or its widest values smaller");
+}
+
 Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
                                           const ProbeOptions& options) {
-  constexpr double kMostNumbers = 1 << 25;
   const double began = seconds_now();
   const lang::CheckReport written = lang::check(program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
-  if (!written.subjects.back().is_design) return fail("design", "the program holds no design to probe");
+  const lang::Subject& subject = written.subjects.back();
+  if (!subject.is_design) return fail("design", "the program holds no design to probe");
+  const ir::Graph graph = small_graph(subject.elaboration.graph);
   record::ProbeReport out;
-  out.design = written.subjects.back().name;
-  out.hash = to_hex(written.subjects.back().hash);
-  const lang::CheckReport report = lang::check_small(written.program, zoo::library());
-  if (!report.valid()) return tl::unexpected(report.errors[0]);
-  const ir::Graph& graph = report.subjects.back().elaboration.graph;
+  out.design = subject.name;
+  out.hash = to_hex(subject.hash);
   out.width = std::llround(graph.env.width);
-  if (const double numbers = exec::numbers_kept(graph, kShortest); numbers > kMostNumbers)
-    return fail("size",
-                fmt::format("a run of {} tokens at D = {} keeps {:.3g} numbers, the probe takes {:.3g}",
-                            kShortest, out.width, numbers, kMostNumbers),
-                "make its parameters or its widest values smaller");
   out.params = ir::count_params(graph);
-  out.checks = probe(graph, backend, options);
+  GABBRO_TRY(checks, probe_small(graph, backend, options));
+  out.checks = std::move(checks);
   if (backend && options.whole_length > 0 && all_hold(out.checks)) {
     for (Anchor& check : whole_text(graph, backend, options)) out.checks.push_back(std::move(check));
     const exec::Screening s = exec::screen(graph, options.seed, options.whole_length);

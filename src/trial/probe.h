@@ -30,8 +30,16 @@ struct ProbeOptions {
 std::vector<record::Anchor> probe(const ir::Graph& graph, const MakeModel& backend,
                                   const ProbeOptions& options = {});
 
-/// Probes the last design of `program` at the smallest width of 16, 32, 64, 128 that it allows (else its own) and 31 tokens.
-/// The report has no file. Errors: those of the program; "size" when even 8 tokens would take gigabytes.
+/// `graph` as it is probed: with 31 tokens, at the narrowest width from 16 on with the structure of its own (ir/narrow.h), so that a program which
+/// asks for its width does not see that it is probed.
+ir::Graph small_graph(const ir::Graph& graph);
+
+/// probe() of a small graph, if it can be run. Errors: "size" when even 8 tokens would take gigabytes.
+Result<std::vector<record::Anchor>> probe_small(const ir::Graph& small, const MakeModel& backend,
+                                                const ProbeOptions& options = {});
+
+/// Probes the last design of `program`, small, with the structure of its written width. The report has no file. Errors: those of the
+/// program and of probe_small.
 Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
                                           const ProbeOptions& options = {});
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ir/narrow.h"
 #include "lang/check.h"
 #include "zoo/library.h"
 
@@ -12,9 +13,7 @@ namespace {
 Screening screened(const std::string& program, std::uint64_t seed = 1) {
   const lang::CheckReport parsed = lang::check(program, zoo::library());
   EXPECT_TRUE(parsed.valid()) << program << parsed.errors[0].message;
-  const lang::CheckReport report = lang::check_small(parsed.program, zoo::library());
-  EXPECT_TRUE(report.valid());
-  return screen(report.subjects.back().elaboration.graph, seed);
+  return screen(ir::narrowest(parsed.subjects.back().elaboration.graph, 31, 16), seed);
 }
 
 std::string with_unit(const std::string& body, const std::string& stack) {
@@ -26,7 +25,7 @@ TEST(Screen, TheSmallWidthLeavesHeadsMoreThanOneElement) {
   const auto width = [](const std::string& stack) {
     const lang::CheckReport parsed = lang::check("design M:\n    stack = " + stack + "\n", zoo::library());
     EXPECT_TRUE(parsed.valid());
-    return lang::check_small(parsed.program, zoo::library()).subjects.back().elaboration.graph.env.width;
+    return ir::narrowest(parsed.subjects.back().elaboration.graph, 31, 16).env.width;
   };
   EXPECT_EQ(width("[2 * Block(mixer=DeltaProduct(heads=8)), RMSNorm]"), 16);
   EXPECT_EQ(width("[2 * Block(mixer=DeltaProduct(heads=16)), RMSNorm]"), 32);

@@ -246,6 +246,22 @@ void expect_sound(std::uint64_t first, std::uint64_t count) {
 TEST(Probe, RandomDesigns) { expect_sound(0, 8); }
 TEST(Probe, RandomDesignsSlow) { expect_sound(8, 1000); }
 
+// What is probed has the structure of the written width, though it is small.
+TEST(Probe, AProgramThatAsksForItsWidth) {
+  const auto at = [](int width) {
+    return trial::probe_program(
+        fmt::format("unit M(x: [t, D]) -> [t, D]:\n"
+                    "    return log(-1 - x * x) if D > 40 else shift(x, 1)\n"
+                    "design A:\n    width = {}\n    stack = [Block(mixer=M), RMSNorm]\n",
+                    width),
+        trial::torch_backend());
+  };
+  const auto narrow = at(40), wide = at(64);
+  ASSERT_TRUE(narrow && wide) << (narrow ? wide : narrow).error().message;
+  EXPECT_TRUE(narrow->holds) << all_of(narrow->checks);
+  EXPECT_TRUE(failures(wide->checks).contains("finite")) << all_of(wide->checks);
+}
+
 TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
   const std::string text = "design M:\n    stack = [Block(mixer=GLA(heads=8)), RMSNorm]\n";
   const auto a = trial::probe_program(text, trial::torch_backend(), {.seed = 3}),

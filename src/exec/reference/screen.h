@@ -32,7 +32,7 @@ struct Screening {
 
 /// Runs `graph` (body 0: tokens to logits [t, V]) and its gradient on a random text of 24 positions (fewer where it would keep too many
 /// numbers), with its first parameters and with random ones, in float64; logits once in float32, with room. Where no mixing is seen in so short a text, one of
-/// `length` positions is asked. Use a graph of small width (ir::narrowest, lang::check_small). A function
+/// `length` positions is asked. Use a graph of small width (ir::narrowest). A function
 /// of its arguments. Cost: eight to twenty runs, two to four of them with gradients; at most 2^29 operations and 2^26 elements in each.
 Screening screen(const ir::Graph& graph, std::uint64_t seed = 1, std::int64_t length = 0);
 
