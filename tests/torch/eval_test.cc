@@ -282,6 +282,24 @@ TEST_F(Evaluation, OfLabels) {
   EXPECT_LE(std::abs(metric(r, "mcc").value), 1);  // its formula: tests/eval
 }
 
+// Who gives all answers one score has not answered: that counts as a guess.
+TEST_F(Evaluation, OfEquallyLikelyAnswers) {
+  std::vector<nlohmann::json> pairs, choices;
+  for (int i = 0; i < 12; ++i) {
+    const std::string text =
+        "the " + kNouns[static_cast<std::size_t>(i) % kNouns.size()] + " lies by the road";
+    pairs.push_back({{"good", text}, {"bad", text}, {"uid", "u"}});
+    choices.push_back({{"query", text}, {"choices", {"by", "by", "by"}}, {"gold", i % 3}});
+  }
+  const record::EvalResult two = score(write("equal-pairs.jsonl", pairs));
+  EXPECT_DOUBLE_EQ(metric(two, "acc").value, 0.5);
+  EXPECT_DOUBLE_EQ(metric(two, "acc", "uid: u").value, 0.5);
+  EXPECT_DOUBLE_EQ(metric(two, "ties").value, 1);
+  const record::EvalResult three = score(write("equal-choices.jsonl", choices));
+  EXPECT_DOUBLE_EQ(metric(three, "acc").value, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(metric(three, "acc_norm").value, 1.0 / 3);
+}
+
 // However texts are packed, their scores are the same.
 TEST_F(Evaluation, DoesNotDependOnPacking) {
   Random random(6);
