@@ -9,7 +9,6 @@
 #include "campaign/preset.h"
 #include "campaign/state.h"
 #include "evolve/depth.h"
-#include "evolve/screen.h"
 #include "evolve/twins.h"
 #include "lang/parser.h"
 
@@ -35,10 +34,12 @@ Result<bool> Campaign::State::begin_designs() {
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
-    if (arm == "given")
-      if (const std::string other = evolve::equal_known(*born, known_so_far, zoo::library()); !other.empty())
+    if (arm == "given") {
+      GABBRO_TRY(other, judge->equal_known(*born, known_so_far));
+      if (!other.empty())
         return fail("duplicate", fmt::format("{}, {}, is the same function as {}", name, born->name, other),
                     "every design is trained once: leave it out");
+    }
     born->id = ++id;
     born->arm = arm;
     born->op = op;
@@ -127,9 +128,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   int stopped = 0;
   if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok)
     return tl::unexpected(ok.error());
-  std::vector<record::TrialBegun> lost;  // begun by an earlier process, and not ended
-  for (const evolve::Trial& t : s.population.trials())
-    if (!t.ended) lost.push_back(t.begun);
+  for (const evolve::Trial& t : s.population.trials())  // begun by an earlier process
+    if (!t.ended) s.again.push_back(t.begun);
   const auto show = [&] {
     Snapshot shot{s.population, phase, {}, seconds_now() - begun, -1, ended_here};
     if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
@@ -143,7 +143,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     const bool over =
         (budget.minutes > 0 && elapsed >= 60 * budget.minutes) ||
         (budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
-         lost.empty());
+         s.again.empty());
     if (over && why.empty()) why = "budget";
     if (budget.minutes > 0 && elapsed >= 60 * budget.minutes && stopped == 0) executor.stop(), stopped = 1;
     if (const int asked = stop(); asked > stopped) {
@@ -161,9 +161,9 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
         break;
       }
       if (s.population.paused()) break;
-      if (!lost.empty()) {
-        const record::TrialBegun again = lost.front();
-        lost.erase(lost.begin());
+      if (!s.again.empty()) {
+        const record::TrialBegun again = s.again.front();
+        s.again.erase(s.again.begin());
         if (const auto ok = s.record({again}); !ok)
           broken = ok.error();
         else if (const auto started = s.launch(again, executor); !started)
@@ -191,7 +191,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       }
       if (!broken.code.empty()) break;
       if (budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
-          lost.empty())
+          s.again.empty())
         break;
     }
     if (!broken.code.empty() && why.empty()) {
@@ -200,7 +200,10 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       stopped = 1;
     }
     const bool idles = why.empty() && (s.population.paused() || s.awaits_agents(phase));
-    if (executor.running() == 0 && !idles) break;
+    if (executor.running() == 0 && !idles) {
+      if (why.empty() && s.held_up) broken = s.held_up->error;
+      break;
+    }
     show();
     if (executor.running() == 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -211,7 +214,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       if (const auto at = s.running.find(u.id); at != s.running.end()) at->second.progress = u.progress;
     for (const jobs::Ended& e : news.ended) {
       ++ended_here;
-      if (const auto ok = s.take(e); !ok && broken.code.empty()) broken = ok.error();
+      if (const auto ok = s.take(e, stopped > 0); !ok && broken.code.empty()) broken = ok.error();
     }
   }
   if (why.empty()) why = "done";

@@ -37,6 +37,10 @@ class Here : public Judge {
                                      const evolve::Settings& settings) override {
     return evolve::measure(program, settings, zoo::library());
   }
+  Result<std::string> equal_known(const record::DesignBorn& born,
+                                  const evolve::Population& population) override {
+    return evolve::equal_known(born, population, zoo::library());
+  }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
     return evolve::ablations(program, ancestor, zoo::library());
@@ -157,6 +161,14 @@ class Apart : public Judge {
     const std::lock_guard lock(mutex_);
     const Ask ask{"measure", lang::print(program), "", "", 0, 0};
     return design(answer(ask, settings, nullptr), ask.text);
+  }
+  Result<std::string> equal_known(const record::DesignBorn& born,
+                                  const evolve::Population& population) override {
+    const std::lock_guard lock(mutex_);
+    GABBRO_TRY(got, answer({"equal", record::to_json(record::Event(born)), "", "", 0, 0},
+                           population.settings(), &population));
+    if (got.texts.size() != 1) return fail("judge", "an answer without a name");
+    return got.texts[0];
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {

@@ -22,6 +22,9 @@ class Judge {
   /// evolve::measure.
   virtual Result<record::DesignBorn> measure(const lang::Program& program,
                                              const evolve::Settings& settings) = 0;
+  /// evolve::equal_known.
+  virtual Result<std::string> equal_known(const record::DesignBorn& born,
+                                          const evolve::Population& population) = 0;
   /// evolve::ablations; `ancestor` may be null.
   virtual Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                           const lang::Program* ancestor) = 0;

@@ -100,6 +100,7 @@ class Server {
       return "";
     }
     if (ask->what == "known") return learn(ask->text);
+    if (ask->what == "equal") return equal(ask->text);
     const lang::ParseResult parsed = lang::parse(ask->text);
     if (!parsed.errors.empty()) return to_line(Answer{parsed.errors.front(), {}});
     if (!trouble_.code.empty()) return to_line(Answer{trouble_, {}});
@@ -127,6 +128,13 @@ class Server {
     const auto known = event ? population_.apply(*event) : tl::unexpected(event.error());
     if (!known) trouble_ = known.error();
     return "";
+  }
+  std::string equal(const std::string& text) {
+    const auto event = record::parse_event("design", text);
+    if (!event) return to_line(Answer{event.error(), {}});
+    if (!trouble_.code.empty()) return to_line(Answer{trouble_, {}});
+    return to_line(
+        Answer{{}, {evolve::equal_known(std::get<record::DesignBorn>(*event), population_, zoo::library())}});
   }
   static std::string design(const Result<record::DesignBorn>& born) {
     if (!born) return to_line(Answer{born.error(), {}});

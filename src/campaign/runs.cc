@@ -111,14 +111,19 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   return true;
 }
 
-namespace {
-
-// Why a result cannot be that of a run of `rung`; empty: it can. A worker writes it, so its numbers are held against what is known without it.
-std::string implausible(const record::TrialResult& r, const evolve::Rung& rung) {
+// Why a result cannot be that of `trial`; empty: it can. A worker writes it, so its numbers are held against what is known without it.
+std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
   constexpr double kMostBits = 64, kRounding = 1e-6;
   if (r.status != "done") return "";
+  const Rung& rung = this->rung(trial.begun.rung);
   if (!(r.bits_per_byte > 0 && r.bits_per_byte < kMostBits))
     return fmt::format("{} bits per byte", r.bits_per_byte);
+  if (r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
+    return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
+  for (const std::string_view name : record::kAnchors)
+    if (std::none_of(r.anchors.begin(), r.anchors.end(),
+                     [&](const record::Anchor& a) { return a.name == name; }))
+      return fmt::format("done, without the anchor {}", name);
   for (const record::Anchor& a : r.anchors)
     if (!a.holds) return fmt::format("done, though the anchor {} does not hold", a.name);
   if (r.tokens < rung.tokens || r.tokens >= rung.tokens + rung.sequences * rung.length)
@@ -130,54 +135,91 @@ std::string implausible(const record::TrialResult& r, const evolve::Rung& rung) 
     bits += d.bits_per_byte * static_cast<double>(d.bytes);
     bytes += static_cast<double>(d.bytes);
   }
-  if (bytes > 0 && !(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
+  if (!(bytes > 0)) return "no document with a byte";
+  if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
     return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
+  for (const evolve::Trial& t : population.trials())
+    if (t.begun.rung == trial.begun.rung && t.begun.seed == trial.begun.seed && t.ended &&
+        t.status == "done" && t.text_hash != r.text_hash)
+      return fmt::format("it consumed the text {}, run {} {}", r.text_hash, t.begun.id, t.text_hash);
   return "";
 }
 
-}  // namespace
-
-Result<bool> Campaign::State::take(const jobs::Ended& ended) {
+// A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some times.
+Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
+  constexpr int kTries = 3;
   running.erase(ended.id);
-  record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
   using Kind = jobs::Ended::Kind;
-  if (ended.kind == Kind::kStopped) return true;  // to be begun again
-  std::optional<std::string> failure;             // the cause, where there is no result to speak of
+  const evolve::Trial& trial = population.trial(ended.id);
+  const auto result = record::parse_result(ended.result);
+  if (ended.kind != Kind::kStopped && !(ended.kind == Kind::kResult && result && result->status == "stopped"))
+    return take_result(ended);
+  if (asked) return true;  // to be gone on with
+  if (++tries[ended.id] < kTries) {
+    again.push_back(trial.begun);
+    return true;
+  }
+  const std::string cause = fmt::format("stopped {} times without being asked to", kTries);
+  return fail_run(trial, {ended.id, "crash", ended.seconds, record::failure("train", cause)}, cause);
+}
+
+Result<bool> Campaign::State::take_result(const jobs::Ended& ended) {
+  using Kind = jobs::Ended::Kind;
+  const evolve::Trial& trial = population.trial(ended.id);
+  record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
+  std::string cause;
   if (ended.kind == Kind::kResult) {
     const auto result = record::parse_result(ended.result);
-    if (result && result->status == "stopped") return true;  // to be gone on with
-    const std::string why =
-        result ? implausible(*result, rung(population.trial(ended.id).begun.rung)) : result.error().message;
+    const std::string why = result ? implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = "crash";
-      event.result = record::failure(
-          "train", failure.emplace(result ? "the worker left a result that cannot be: " + why : why));
+      cause = result ? "the worker left a result that cannot be: " + why : why;
+      event.result = record::failure("train", cause);
+    } else if (result->status == "failed") {
+      cause = result->cause.empty() ? "the worker names no cause" : result->cause;
     }
-    if (result && result->status == "failed") failure = result->cause;
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? "time limit"
                 : ended.kind == Kind::kMemoryLimit ? "memory limit"
                 : ended.kind == Kind::kLimit       ? "limit"
                                                    : "crash";
-    event.result = record::failure("train", failure.emplace(ended.cause));
+    cause = ended.cause;
+    event.result = record::failure("train", cause);
   }
-  const evolve::Trial& trial = population.trial(ended.id);
-  if (failure)
-    if (const auto ok = blame(population.individual(trial.begun.design), *failure); !ok) return ok;
+  if (!cause.empty()) return fail_run(trial, event, cause);
+  if (held_up && held_up->design != trial.begun.design) {
+    again.insert(again.end(), held_up->runs.begin(), held_up->runs.end());
+    held_up.reset();
+  }
   if (const auto ok = record({event}); !ok) return ok;
   tidy(trial);
   return true;
 }
 
 // What is not the design's own fault is no verdict on it: it is an error, the failure is not recorded, and the run is begun again when
-// the campaign goes on.
-Result<bool> Campaign::State::blame(const Individual& design, const std::string& cause) const {
+// the campaign goes on. That it is not is a worker's word, and one design's word alone ends no campaign.
+Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::TrialEnded event,
+                                       const std::string& cause) {
+  const Individual& design = population.individual(trial.begun.design);
+  const bool trusted = is_baseline(design) || is_twin(design);
   const std::string hint =
       fmt::format("nothing was lost: mend the cause, and gabbro resume {} goes on", place.dir);
-  if (is_outside(cause)) return fail("campaign", fmt::format("no run can be trained: {}", cause), hint);
-  if (is_baseline(design) || is_twin(design))
+  if (is_outside(cause)) {
+    const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
+    const std::int64_t id = trial.begun.design;
+    if (trusted || (held_up && held_up->design != id)) return tl::unexpected(error);
+    // After a run of another design ended well, its own word has been tried.
+    if (++tries[event.id] == 1) {
+      if (!held_up) held_up = HeldUp{id, error, {}};
+      held_up->runs.push_back(trial.begun);
+      return true;
+    }
+  } else if (trusted) {
     return fail("campaign", fmt::format("the baseline {} could not be trained: {}", design.born.name, cause),
                 hint + "; where a limit of the preset is the cause, begin another campaign");
+  }
+  if (const auto ok = record({std::move(event)}); !ok) return ok;
+  tidy(trial);
   return true;
 }
 

@@ -76,8 +76,10 @@ struct Campaign::State {
   // runs.cc: giving runs to workers, and taking what came of them.
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
-  Result<bool> take(const jobs::Ended& ended);
-  Result<bool> blame(const evolve::Individual& design, const std::string& cause) const;
+  Result<bool> take(const jobs::Ended& ended, bool asked);
+  Result<bool> take_result(const jobs::Ended& ended);
+  [[nodiscard]] std::string implausible(const record::TrialResult& r, const evolve::Trial& trial) const;
+  Result<bool> fail_run(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
   void tidy(const evolve::Trial& trial) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
@@ -95,6 +97,17 @@ struct Campaign::State {
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
   std::shared_ptr<Judge> judge, admitter;  // of draws, and of agents' programs
   std::map<std::int64_t, Running> running;
+  std::vector<record::TrialBegun>
+      again;  // to be begun once more: of an earlier process, or ended without a result
+  std::map<std::int64_t, int> tries;  // of such runs in this session
+  // Runs of one design that failed by what every run needs, as their workers say. They are begun again when a run of another design
+  // has shown that it is there; when one of another design says the same, it is believed.
+  struct HeldUp {
+    std::int64_t design = 0;
+    Error error;
+    std::vector<record::TrialBegun> runs;
+  };
+  std::optional<HeldUp> held_up;
   std::map<int, std::pair<double, int>> took;  // seconds and runs that were done, by rung
   int slots = 1;
   bool exhausted = false;  // nothing new was drawn: no more proposals

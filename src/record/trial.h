@@ -1,8 +1,10 @@
 // What the search asks of a worker, and what it gets back: the one border between programs and tensors.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -58,6 +60,12 @@ struct DocumentScore {
   double bits_per_byte = 0;
   std::uint64_t bytes = 0;  // of its text, at least 1
 };
+
+/// The anchors of every result that is "done" (docs/verdict.md).
+inline constexpr std::array<std::string_view, 16> kAnchors{
+    "probe", "whole text",          "context", "unseen values",       "first loss", "finite",    "budget",
+    "text",  "better than bigrams", "weights", "backend = reference", "future",     "documents", "batch",
+    "place", "decoding = parallel"};
 
 struct TrialResult {
   static constexpr int kVersion = 1;

@@ -65,7 +65,7 @@ int designs_of_agents(const evolve::Population& p) {
 TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   agents::Team team(written, 2);
   Agents agents{&team, {}, [] { return std::string("nothing spent"); }};
@@ -111,7 +111,7 @@ TEST(Agents, NeverHoldAWorker) {
     int over = 0, waits = 0, idle = 0;
   };
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   Watched executor(4, 500);
   std::atomic<bool> stopped{false};
@@ -145,7 +145,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   const Folder folder;
   std::string first;
   {
-    auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}));
+    auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     // Two places, and replies that come when they come.
     agents::Team team(written, 2);
@@ -159,7 +159,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   }
   auto record = store::Store::read(Place{folder / "a"}.store());
   ASSERT_TRUE(record);
-  auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}));
+  auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   agents::Team team(written, 2);
   Agents agents{&team, {}, {}};
@@ -177,7 +177,7 @@ TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
   agents::Team team(written, 1);
   Agents agents{&team, {}, {}};
   {
-    auto c = Campaign::create({folder / "a"}, plan_with_agents());
+    auto c = Campaign::create({folder / "a"}, plan_with_agents(), quick_judge);
     c->ask(&agents);
     Pretend executor(1, 1000);
     ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
@@ -185,7 +185,7 @@ TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
   auto record = store::Store::read(Place{folder / "a"}.store());
   Plan other = plan_with_agents();
   other.seed = 2;
-  auto c = Campaign::create({folder / "b"}, other);
+  auto c = Campaign::create({folder / "b"}, other, quick_judge);
   agents::Team again(written, 1);
   Agents others{&again, {}, {}};
   c->ask(&others);
@@ -206,7 +206,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
     asked.push_back(to_json(brief));
   };
   {
-    auto c = Campaign::create({folder / "run"}, plan_with_agents());
+    auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
     agents::Team team(
         [&](const agents::Brief& brief) {
           remember(brief);
@@ -224,7 +224,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   ASSERT_FALSE(asked.empty());
   const std::string first = asked.front();
   asked.clear();
-  auto c = Campaign::open({folder / "run"});
+  auto c = Campaign::open({folder / "run"}, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   agents::Team team(
       [&](const agents::Brief& brief) {
@@ -292,7 +292,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
 TEST(Agents, ADirectArmAloneWaitsForReplies) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}));
+  auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}), quick_judge);
   std::atomic<bool> direct{true};
   agents::Team team(
       [&](const agents::Brief& brief) {
@@ -314,7 +314,7 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
 TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents());
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
   agents::Team team(written, 1);
   Agents agents{&team, {}, {}};
   c->ask(&agents);
@@ -335,7 +335,7 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
 TEST(Steering, AVetoedDesignGoesNoFurther) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan());
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
@@ -354,7 +354,7 @@ TEST(Steering, AVetoedDesignGoesNoFurther) {
 TEST(Steering, APausedCampaignBeginsNothing) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan());
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(deliver(folder / "run", {"1-p", "pause", "", 0}));
   Pretend executor;
   int views = 0;

@@ -96,6 +96,10 @@ struct Course {
       words.push_back(said(born));
       if (born) add(*born);
     }
+    for (const evolve::Individual& i : population.individuals()) {
+      const auto equal = judge.equal_known(i.born, population);
+      words.push_back(equal ? *equal : equal.error().message);
+    }
   }
 };
 

@@ -14,9 +14,13 @@
 #include "base/random.h"
 #include "campaign/campaign.h"
 #include "campaign/preset.h"
+#include "ir/facts.h"
 #include "jobs/jobs.h"
+#include "lang/check.h"
+#include "lang/printer.h"
 #include "record/job.h"
 #include "record/trial.h"
+#include "zoo/library.h"
 
 namespace gabbro::campaign {
 
@@ -78,6 +82,11 @@ class Pretend : public jobs::Executor {
     r.status = "done";
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     r.bits_per_byte = 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal();
+    r.bits_low = r.bits_per_byte - 0.01;
+    r.bits_high = r.bits_per_byte + 0.01;
+    r.documents = {{r.bits_per_byte, 1000}};
+    for (const std::string_view name : record::kAnchors)
+      r.anchors.push_back({std::string(name), true, "pretended"});
     r.params = spec.params;
     r.tokens = spec.tokens;
     r.train_flops_per_token = 6 * static_cast<double>(spec.params);
@@ -100,6 +109,45 @@ class Pretend : public jobs::Executor {
   bool stopped_ = false;
   std::deque<jobs::Job> queue_;
 };
+
+// A judge that asks the types alone: for what a campaign does with designs, whichever they are.
+class Quick : public Judge {
+ public:
+  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
+                                    const evolve::Population& population) override {
+    GABBRO_TRY(born, measure(offspring.program, population.settings()));
+    if (const auto* known = population.known_written(born.written))
+      return fail("duplicate", known->name + " has the same structure");
+    born.op = offspring.op;
+    born.parent = offspring.parent;
+    born.mate = offspring.mate;
+    return born;
+  }
+  Result<record::DesignBorn> measure(const lang::Program& program, const evolve::Settings&) override {
+    const lang::CheckReport report = lang::check(program, zoo::library());
+    if (!report.valid()) return tl::unexpected(report.errors.front());
+    const lang::Subject& subject = report.subjects.back();
+    if (!subject.is_design) return fail("design", "the program holds no design");
+    const ir::Graph& graph = subject.elaboration.graph;
+    record::DesignBorn born;
+    born.name = subject.name;
+    born.program = lang::print(program);
+    born.hash = born.written = to_hex(subject.hash);
+    born.species = evolve::species_of(graph);
+    born.train_flops = subject.facts.train_flops.eval(graph.env);
+    return born;
+  }
+  Result<std::string> equal_known(const record::DesignBorn& born,
+                                  const evolve::Population& population) override {
+    const auto* known = population.known_written(born.written);
+    return known ? known->name : "";
+  }
+  Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
+                                                  const lang::Program* ancestor) override {
+    return evolve::ablations(program, ancestor, zoo::library());
+  }
+};
+inline std::shared_ptr<Judge> quick_judge() { return std::make_shared<Quick>(); }
 
 inline evolve::Settings small_settings() {
   auto s = parse_settings(R"(
