@@ -56,6 +56,9 @@ function(gabbro_add_test folder)
   add_test(NAME ${folder} COMMAND ${binary} --gtest_filter=-*Slow* --gtest_output=json:${results}/${folder}.json)
   set_tests_properties(${folder} PROPERTIES LABELS "fast;${folder}" TIMEOUT 600
     FAIL_REGULAR_EXPRESSION "Running 0 tests from")  # nothing ran is a failure
+  if(folder STREQUAL torch)
+    set_tests_properties(${folder} PROPERTIES COST 100)  # the longest: it begins first
+  endif()
   add_test(NAME ${folder}_slow COMMAND ${binary} --gtest_filter=*Slow* --gtest_output=json:${results}/${folder}_slow.json)
   set_tests_properties(${folder}_slow PROPERTIES LABELS "slow;${folder}" TIMEOUT 3600
     SKIP_REGULAR_EXPRESSION "Running 0 tests from")  # a folder need not have slow tests

@@ -1,4 +1,5 @@
 // A campaign with real workers: the program as a user runs it, killed and gone on with.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ documents = 8
     return "evolve --dir " + (root / dir).string() + " --preset " + (root / preset).string() + " --data " +
            (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1";
   }
+  static void survives(int trials, int most);
   // Designs and results, bit for bit; times are left out.
   static std::string story(const std::string& dir) {
     const auto store = store::Store::read((root / dir / "campaign.db").string());
@@ -200,40 +202,46 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   }
 }
 
-TEST_F(RealCampaign, KilledAtAnyInstantItGoesOnWithTheSameDesignsAndWeights) {
-  ASSERT_EQ(finish(start(evolve("whole"))), 0);
-  const std::string whole = story("whole");
+// Of `trials` runs, killed so many times.
+void RealCampaign::survives(int trials, int most) {
+  const std::string untouched = fmt::format("whole-{}", trials), killed = fmt::format("killed-{}", trials);
+  ASSERT_EQ(finish(start(evolve(untouched, trials))), 0);
+  const std::string whole = story(untouched);
   EXPECT_NE(whole.find(" done "), std::string::npos) << whole;
 
   Random random(9);
-  pid_t child = start(evolve("killed"));
+  pid_t child = start(evolve(killed, trials));
   int kills = 0;
   for (int round = 0; round < 200; ++round) {
     usleep(static_cast<useconds_t>(300'000 + random.below(1'500'000)));
     ::kill(child, SIGKILL);
     if (finish(child) == 0) break;
-    if (kills < 6) ++kills;
-    child = start(fs::exists(root / "killed" / "campaign.db")
-                      ? "resume " + (root / "killed").string() + " --trials 16 --workers 1"
-                      : evolve("killed"));
-    if (kills == 6) {
+    if (kills < most) ++kills;
+    child = start(fs::exists(root / killed / "campaign.db")
+                      ? fmt::format("resume {} --trials {} --workers 1", (root / killed).string(), trials)
+                      : evolve(killed, trials));
+    if (kills == most) {
       ASSERT_EQ(finish(child), 0);
       break;
     }
   }
-  EXPECT_GT(kills, 2);
-  EXPECT_EQ(story("killed"), whole);
+  EXPECT_GT(kills, most / 3);
+  EXPECT_EQ(story(killed), whole);
 
   // What the other commands say of it.
   for (const char* command : {"status", "top", "tree", "report"})
-    EXPECT_EQ(finish(start(command + (" " + (root / "killed").string()))), 0) << command;
-  EXPECT_EQ(finish(start("show " + (root / "killed").string() + "#3")), 0);
-  EXPECT_EQ(finish(start("export " + (root / "killed").string() + "#3 --out " + (root / "third").string())),
+    EXPECT_EQ(finish(start(command + (" " + (root / killed).string()))), 0) << command;
+  EXPECT_EQ(finish(start("show " + (root / killed).string() + "#3")), 0);
+  EXPECT_EQ(finish(start("export " + (root / killed).string() + "#3 --out " +
+                         (root / (killed + "-third")).string())),
             0);
-  EXPECT_TRUE(fs::exists(root / "third" / "design.gab"));
-  EXPECT_EQ(finish(start(evolve("killed"))), 2) << "there is a campaign already";
-  EXPECT_EQ(finish(start("show " + (root / "killed").string() + "#999")), 2);
+  EXPECT_TRUE(fs::exists(root / (killed + "-third") / "design.gab"));
+  EXPECT_EQ(finish(start(evolve(killed))), 2) << "there is a campaign already";
+  EXPECT_EQ(finish(start("show " + (root / killed).string() + "#999")), 2);
 }
+
+TEST_F(RealCampaign, KilledAtAnyInstantItGoesOnWithTheSameDesignsAndWeights) { survives(6, 2); }
+TEST_F(RealCampaign, KilledManyTimesItGoesOnWithTheSameDesignsAndWeightsSlow) { survives(16, 6); }
 
 TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
   const pid_t child = start(evolve("stopped"));

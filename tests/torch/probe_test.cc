@@ -243,8 +243,8 @@ void expect_sound(std::uint64_t first, std::uint64_t count) {
   EXPECT_LE(poor, count / 8 + 1) << "of " << count;
 }
 
-TEST(Probe, RandomDesigns) { expect_sound(0, 8); }
-TEST(Probe, RandomDesignsSlow) { expect_sound(8, 1000); }
+TEST(Probe, RandomDesigns) { expect_sound(0, 4); }
+TEST(Probe, RandomDesignsSlow) { expect_sound(4, 1000); }
 
 // What is probed has the structure of the written width, though it is small.
 TEST(Probe, AProgramThatAsksForItsWidth) {
