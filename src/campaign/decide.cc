@@ -143,7 +143,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
 
 Result<bool> Campaign::State::make_ablations() {
   const evolve::Leader best = evolve::leader(population);
-  if (best.rung < 0) return true;
+  if (best.rung < 0 || std::exchange(taken_apart, best.design) == best.design) return true;
   for (const Individual& i : population.individuals())
     if (i.born.arm == "ablation" && i.born.parent == best.design) return true;
   // The oldest ancestor is what the winner grew from.
@@ -152,13 +152,21 @@ Result<bool> Campaign::State::make_ablations() {
   while (ancestor->born.parent > 0) ancestor = &population.individual(ancestor->born.parent);
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
-  // A winner whose parts cannot be taken out is one without ablations.
+  const auto refused = [&](const std::string& what, const Error& e) {
+    events.emplace_back(record::Refused{0, "ablation", what, e.code, e.message, best.design, 0});
+  };
   const auto parts =
       judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
-  if (!parts) return true;
+  if (!parts) {
+    refused("", parts.error());
+    return record(events);
+  }
   for (const evolve::Ablation& a : *parts) {
     auto born = judge->measure(a.program, plan.settings);
-    if (!born) continue;  // it cannot be made as large as the winner
+    if (!born) {  // it cannot be made as large as the winner, say
+      refused(a.what, born.error());
+      continue;
+    }
     born->id = ++id;
     born->arm = "ablation";
     born->op = a.what;

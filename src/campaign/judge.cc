@@ -154,19 +154,19 @@ class Apart : public Judge {
     const std::lock_guard lock(mutex_);
     const Ask ask{"screen",      lang::print(offspring.program), "", offspring.op, offspring.parent,
                   offspring.mate};
-    return design(answer(ask, population.settings(), &population), ask.text);
+    return design(answer(ask, &population.settings(), &population), ask.text);
   }
   Result<record::DesignBorn> measure(const lang::Program& program,
                                      const evolve::Settings& settings) override {
     const std::lock_guard lock(mutex_);
     const Ask ask{"measure", lang::print(program), "", "", 0, 0};
-    return design(answer(ask, settings, nullptr), ask.text);
+    return design(answer(ask, &settings, nullptr), ask.text);
   }
   Result<std::string> equal_known(const record::DesignBorn& born,
                                   const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
     GABBRO_TRY(got, answer({"equal", record::to_json(record::Event(born)), "", "", 0, 0},
-                           population.settings(), &population));
+                           &population.settings(), &population));
     if (got.texts.size() != 1) return fail("judge", "an answer without a name");
     return got.texts[0];
   }
@@ -175,7 +175,7 @@ class Apart : public Judge {
     const std::lock_guard lock(mutex_);
     GABBRO_TRY(got,
                answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", "", 0, 0},
-                      evolve::Settings(), nullptr));
+                      nullptr, nullptr));
     std::vector<evolve::Ablation> out;
     for (std::size_t i = 0; i + 1 < got.texts.size(); i += 2) {
       lang::ParseResult parsed = lang::parse(got.texts[i + 1]);
@@ -196,15 +196,13 @@ class Apart : public Judge {
     return born;
   }
 
-  // What the process must know before it is asked, as far as it does not.
-  std::string news(const evolve::Settings& settings, const evolve::Population* population) {
+  // What the process must know before it is asked, as far as it does not; null: it need not know.
+  std::string news(const evolve::Settings* settings, const evolve::Population* population) {
     std::string out;
-    if (const std::string text = to_toml(settings); population && text != settings_) {
+    if (const std::string text = settings ? to_toml(*settings) : settings_; text != settings_) {
       settings_ = text;
       told_ = 0;
       out += to_line(Ask{"settings", settings_, "", "", 0, 0});
-    } else if (!population && settings_.empty()) {
-      out += to_line(Ask{"settings", text, "", "", 0, 0});
     }
     if (!population) return out;
     const auto& all = population->individuals();
@@ -220,7 +218,7 @@ class Apart : public Judge {
     return out;
   }
 
-  Result<Answer> answer(const Ask& ask, const evolve::Settings& settings,
+  Result<Answer> answer(const Ask& ask, const evolve::Settings* settings,
                         const evolve::Population* population) {
     for (bool again = false;; again = true) {
       if (!server_) {

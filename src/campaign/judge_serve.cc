@@ -116,10 +116,8 @@ class Server {
 
  private:
   std::string keep(const Result<evolve::Settings>& settings) {
-    if (settings)
-      settings_ = *settings;
-    else
-      trouble_ = settings.error();
+    if (settings) settings_ = *settings;
+    trouble_ = settings ? Error{} : settings.error();
     population_ = evolve::Population(settings_);
     return "";
   }

@@ -110,7 +110,8 @@ struct Campaign::State {
   std::optional<HeldUp> held_up;
   std::map<int, std::pair<double, int>> took;  // seconds and runs that were done, by rung
   int slots = 1;
-  bool exhausted = false;  // nothing new was drawn: no more proposals
+  std::int64_t taken_apart = 0;  // the leader whose ablations were asked for in this session
+  bool exhausted = false;        // nothing new was drawn: no more proposals
   Agents* agents = nullptr;
   std::set<std::int64_t> making;                 // tasks that the team has
   bool spent_out = false;                        // the cap is reached: no more tasks in this session

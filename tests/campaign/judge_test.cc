@@ -134,6 +134,19 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   }
 }
 
+// A campaign that goes on with its last comparison asks for nothing else before.
+TEST(Judge, IsAskedForAblationsFirst) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const auto judge = judge_apart(real(folder));
+  const auto parts = judge->ablations(*zoo::program("llama.gab"), nullptr);
+  ASSERT_TRUE(parts) << parts.error().message;
+  ASSERT_FALSE(parts->empty());
+  const auto settings = small_plan().settings;
+  EXPECT_EQ(said(judge->measure((*parts)[0].program, settings)),
+            said(judge_here()->measure((*parts)[0].program, settings)));
+}
+
 // Whoever kills it: nothing is lost, and no draw is refused for it.
 TEST(Judge, KilledAtAnyMomentItGoesOn) {
   SKIP_UNDER_SANITIZERS();
