@@ -92,8 +92,8 @@ struct Effort {
   std::int64_t decoded = 0;
 };
 Effort effort(const record::TrialSpec& spec) {
-  constexpr double kShare = 0.025;
-  constexpr std::int64_t kLeast = 24, kTokens = 10'000;  // for each position decoded
+  constexpr double kShare = 0.015;
+  constexpr std::int64_t kLeast = 16, kTokens = 20'000;  // for each position decoded
   const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);
   return {std::max(4.0, kShare * static_cast<double>(steps)), std::max(kLeast, spec.tokens / kTokens)};
 }
@@ -217,7 +217,7 @@ Anchor unseen_values(const ir::Graph& given, const MakeModel& make, const exec::
     weights = with_strange_tokens(graph, std::move(weights), texts);
     GABBRO_CHECK(model->restore(weights));
     Unseen unseen(*model, texts, seed);
-    add_unseen({unseen.future(2), unseen.neighbours(2)}, found);
+    add_unseen({unseen.future(1), unseen.neighbours(1)}, found);
   }
   for (const Anchor& a : found)
     if (!a.holds) return {"unseen values", false, fmt::format("{}: {}", a.name, a.detail)};
