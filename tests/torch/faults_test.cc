@@ -274,11 +274,13 @@ TEST_F(Unseen, WhereARowStands) {
 }
 
 TEST_F(Unseen, StateThatDecodingLoses) {
-  EXPECT_EQ(failed_with({},
-                        [](const exec::TokenBatch& b, std::vector<float>& out) {
-                          for (std::int64_t row = 0; row < b.sequences && b.length > 99; ++row)
-                            loss(b, out, row, 99) += 0.02F;
-                        }),
+  EXPECT_EQ(failed_with(
+                {},
+                [](const exec::TokenBatch& b, std::vector<float>& out) {
+                  for (std::int64_t row = 0; row < b.sequences && b.length > 99; ++row)
+                    loss(b, out, row, 99) += 0.02F;
+                },
+                2'000'000),
             "decoding = parallel");
 }
 
