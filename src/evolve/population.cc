@@ -207,16 +207,6 @@ Population Population::designs() const {
   return out;
 }
 
-Population Population::known() const {
-  Population out(settings_);
-  for (const Individual& i : individuals_)
-    if (is_baseline(i)) out.individuals_.push_back(i);
-  out.written_ = written_;
-  out.trained_ = trained_;
-  out.traces_ = traces_;
-  return out;
-}
-
 const KnownDesign* Population::known_written(const std::string& identity) const {
   const auto at = written_.find(identity);
   return at == written_.end() ? nullptr : &at->second;

@@ -88,9 +88,6 @@ class Population {
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
 
-  /// What a screen asks of a population, and no more: baselines and identities with their programs. For screens in other threads.
-  [[nodiscard]] Population known() const;
-
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<Individual>& individuals() const { return individuals_; }
   [[nodiscard]] const Individual& individual(std::int64_t id) const {
