@@ -35,6 +35,23 @@ std::string free_ranges(const lang::Elaboration& e) {
   return fmt::format("{}", fmt::join(each, ";"));
 }
 
+// At the narrowest width that both allow: heads and reshapes of one may forbid what the other does not.
+std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a, const ir::Graph& b) {
+  std::vector<std::int64_t> widths(ir::kNarrowWidths.begin(), ir::kNarrowWidths.end());
+  const auto own = std::llround(a.env.width);
+  widths.erase(std::lower_bound(widths.begin(), widths.end(), own), widths.end());
+  widths.push_back(own);
+  for (const std::int64_t width : widths) {
+    auto small = ir::narrowed(a, width, kVocab, ir::Constants::kKept),
+         other = ir::narrowed(b, width, kVocab, ir::Constants::kKept);
+    if (small && other) return std::pair{std::move(*small), std::move(*other)};
+  }
+  return {};
+}
+
+// Work of a pass far from the start: there are many.
+constexpr double kMostFar = kMostOperations / 8;
+
 // One pair of runs; the traces hold the same number of points.
 Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
   const auto first = exec::trace(a, options), second = exec::trace(b, options);
@@ -99,16 +116,21 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
                   second = ir::with_signs_absorbed(b.subject.elaboration.graph);
   if (first.env.width != second.env.width)
     return {false, true, fmt::format("D is {:g}, {:g}", first.env.width, second.env.width)};
-  // What one allows in width the other need not.
-  const auto width =
-      std::llround(std::max(ir::narrowest(first, kVocab).env.width, ir::narrowest(second, kVocab).env.width));
-  const auto small = ir::narrowed(first, width, kVocab, ir::Constants::kKept),
-             other = ir::narrowed(second, width, kVocab, ir::Constants::kKept);
-  if (!small || !other) return {false, false, "they cannot be run at one small width"};
+  const auto both = narrowed_alike(first, second);
+  if (!both) return {false, false, "they cannot be run at one small width"};
+  const auto& [small, other] = *both;
   const Comparison whole =
-      compare_runs(*small, *other, {.length = a.length, .updates = 3, .operations = kMostOperations});
+      compare_runs(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
-  return compare_runs(first, second, {.length = 16, .updates = 2, .operations = kMostOperations});
+  const Comparison wide =
+      compare_runs(first, second, {.length = 16, .updates = 2, .operations = kMostOperations});
+  if (!wide.same) return wide;
+  for (const std::int64_t length : {a.length, std::int64_t{24}, std::int64_t{8}}) {
+    const Comparison far =
+        compare_runs(small, other, {.length = length, .updates = 3, .far = true, .operations = kMostFar});
+    if (far.decided) return far;
+  }
+  return {false, false, "runs far from the start take more work than a screen may"};
 }
 
 }  // namespace gabbro::evolve

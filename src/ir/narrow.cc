@@ -59,7 +59,7 @@ std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64
 }
 
 Graph narrowest(const Graph& graph, std::int64_t vocab, std::int64_t from) {
-  for (const std::int64_t width : {8, 12, 16, 24, 32, 48, 64, 96, 128}) {
+  for (const std::int64_t width : kNarrowWidths) {
     if (width < from) continue;
     if (static_cast<double>(width) >= graph.env.width) break;
     if (auto out = narrowed(graph, width, vocab)) return std::move(*out);

@@ -1,6 +1,7 @@
 // A graph with its own structure and smaller sizes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -18,7 +19,10 @@ enum class Constants : std::uint8_t { kComputed, kKept };
 std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64_t vocab,
                               Constants constants = Constants::kComputed);
 
-/// The narrowest of some widths from `from` on (8 at least) that `narrowed` allows; `graph` itself at `vocab` when there is none below its own.
+/// Widths that are tried for small runs.
+constexpr std::array<std::int64_t, 9> kNarrowWidths = {8, 12, 16, 24, 32, 48, 64, 96, 128};
+
+/// The narrowest of these from `from` on that `narrowed` allows; `graph` itself at `vocab` when there is none below its own.
 Graph narrowest(const Graph& graph, std::int64_t vocab, std::int64_t from = 8);
 
 }  // namespace gabbro::ir

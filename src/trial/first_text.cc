@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "base/random.h"
-#include "exec/reference/screen.h"
 #include "ir/facts.h"
 
 namespace gabbro::trial {
@@ -18,6 +17,9 @@ namespace {
 
 constexpr double kLeastContext = 1e-3;
 constexpr std::int64_t kSpan = 8;  // positions looked at together
+// Updates that open what starts closed, each as far as a rate of training goes in some dozen.
+constexpr int kUpdates = 8;
+constexpr exec::AdamW kUpdate{.rate = 0.05, .decay = 0, .base_fan_in = 16};
 
 // What is looked at: an early position is told, the others must feel their context.
 struct Share {
@@ -29,8 +31,8 @@ struct Share {
 class FirstText {
  public:
   FirstText(const ir::Graph& graph, exec::Model& model, const std::vector<std::int64_t>& tokens,
-            std::int64_t length)
-      : graph_(graph), model_(model), tokens_(tokens), length_(length) {}
+            std::int64_t length, bool twice)
+      : graph_(graph), model_(model), tokens_(tokens), length_(length), twice_(twice) {}
 
   std::vector<Anchor> run() {
     const Anchor whole = is_finite();
@@ -40,34 +42,44 @@ class FirstText {
 
  private:
   // Text number `which`: as much of the tokens as there are, again from the beginning where they end.
-  [[nodiscard]] std::vector<std::int64_t> text(std::int64_t which) const {
+  [[nodiscard]] std::vector<std::int64_t> text(std::int64_t which, std::int64_t times = 1) const {
     std::vector<std::int64_t> out;
-    for (std::int64_t t = 0; t <= length_; ++t)
+    for (std::int64_t t = 0; t <= times * length_; ++t)
       out.push_back(tokens_[static_cast<std::size_t>((which * length_ + t) %
                                                      static_cast<std::int64_t>(tokens_.size()))]);
     return out;
   }
 
+  [[nodiscard]] exec::TokenBatch batch(const std::vector<std::int64_t>& inputs,
+                                       const std::vector<std::int64_t>& text) const {
+    exec::TokenBatch out{1,
+                         static_cast<std::int64_t>(inputs.size()) - 1,
+                         {inputs.begin(), inputs.end() - 1},
+                         {text.begin() + 1, text.end()},
+                         {}};
+    out.starts.assign(out.tokens.size(), 0);
+    return out;
+  }
+
   // Losses of the same targets, whatever the inputs are.
   std::vector<float> losses(const std::vector<std::int64_t>& inputs, const std::vector<std::int64_t>& text) {
-    exec::TokenBatch batch{
-        1, length_, {inputs.begin(), inputs.begin() + length_}, {text.begin() + 1, text.end()}, {}};
-    batch.starts.assign(static_cast<std::size_t>(length_), 0);
-    return model_.losses(batch);
+    return model_.losses(batch(inputs, text));
   }
 
   Anchor is_finite() {
-    for (std::int64_t which = 0; which < 2; ++which) {
-      const std::vector<std::int64_t> whole = text(which);
+    for (const std::int64_t which : {0, 1, 2}) {
+      if (which == 2 && !twice_) break;
+      const std::vector<std::int64_t> whole = text(which, which == 2 ? 2 : 1);
       const std::vector<float> got = losses(whole, whole);
       for (std::size_t t = 0; t < got.size(); ++t)
         if (!std::isfinite(got[t]))
-          return {
-              "whole text", false,
-              fmt::format("with the first weights the loss at position {} of {} is {}", t, length_, got[t])};
+          return {"whole text", false,
+                  fmt::format("with the first weights the loss at position {} of {} is {}", t, got.size(),
+                              got[t])};
     }
     return {"whole text", true,
-            fmt::format("all losses of 2 texts of {} tokens are finite with the first weights", length_)};
+            fmt::format("all losses of 2 texts of {} tokens{} are finite with the first weights", length_,
+                        twice_ ? " and of one twice as long" : "")};
   }
 
   // The most that other tokens before `at`, and other tokens from there on, change losses at `at` and some positions behind.
@@ -102,39 +114,32 @@ class FirstText {
     if (!ir::derive_facts(graph_).mixes_tokens)
       return {"context", true, "no output reads an earlier token, as was proved"};
     std::array<Share, 3> found = shares();
-    std::vector<exec::NamedArray> weights;  // the first, where others are tried
+    std::vector<exec::NamedArray> before;  // weights and moments, where updates are made
     const auto holds = [&] { return std::min(found[1].value, found[2].value) >= kLeastContext; };
-    Random random(2);
-    for (const double scale : {1.0, 0.25, 0.0625}) {
-      if (holds()) break;
-      if (weights.empty()) weights = model_.weights();
-      if (!model_.restore(drawn(weights, scale, random))) break;
+    for (int update = 0; update < kUpdates && !holds(); ++update) {
+      if (before.empty()) before = state();
+      if (!model_.step(batch(text(update), text(update)), kUpdate).updated) break;
       const std::array<Share, 3> again = shares();
       for (std::size_t i = 0; i < found.size(); ++i)
         if (std::isfinite(again[i].value)) found[i].value = std::max(found[i].value, again[i].value);
     }
-    if (!weights.empty() && !model_.restore(weights))
+    if (!before.empty() && !model_.restore(before))
       return {"context", false, "the first weights cannot be restored"};
     std::string numbers;
     for (const Share& s : found)
       numbers += fmt::format("{}{:.2g} at position {}", numbers.empty() ? "" : ", ", s.value, s.at);
     return {"context", holds(),
-            fmt::format("tokens before a position change its loss by these shares of what its own does: {}; "
-                        "at least {:g} "
-                        "is asked for from the middle of a text on{}",
-                        numbers, kLeastContext, weights.empty() ? "" : ", with first or random weights")};
+            fmt::format(
+                "tokens before a position change its loss by these shares of what its own does: {}; "
+                "at least {:g} "
+                "is asked for from the middle of a text on{}",
+                numbers, kLeastContext,
+                before.empty() ? "" : fmt::format(", with the first weights or after {} updates", kUpdates))};
   }
 
-  // Weights around the constants that they start from.
-  std::vector<exec::NamedArray> drawn(const std::vector<exec::NamedArray>& weights, double scale,
-                                      Random& random) const {
-    std::vector<exec::NamedArray> out = weights;
-    const std::vector<exec::Tensor> values = exec::random_params(graph_, scale, random);
-    for (std::size_t p = 0; p < values.size(); ++p)
-      for (exec::NamedArray& a : out)
-        if (a.name == graph_.params[p].name && a.data.size() == values[p].data.size())
-          std::transform(values[p].data.begin(), values[p].data.end(), a.data.begin(),
-                         [](double v) { return static_cast<float>(v); });
+  [[nodiscard]] std::vector<exec::NamedArray> state() const {
+    std::vector<exec::NamedArray> out = model_.weights();
+    for (exec::NamedArray& moment : model_.moments()) out.push_back(std::move(moment));
     return out;
   }
 
@@ -142,13 +147,14 @@ class FirstText {
   exec::Model& model_;
   const std::vector<std::int64_t>& tokens_;
   std::int64_t length_;
+  bool twice_;
 };
 
 }  // namespace
 
 std::vector<Anchor> first_text(const ir::Graph& graph, exec::Model& model,
-                               const std::vector<std::int64_t>& tokens, std::int64_t length) {
-  return FirstText(graph, model, tokens, length).run();
+                               const std::vector<std::int64_t>& tokens, std::int64_t length, bool twice) {
+  return FirstText(graph, model, tokens, length, twice).run();
 }
 
 }  // namespace gabbro::trial

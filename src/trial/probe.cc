@@ -108,6 +108,14 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   return finite.holds();
 }
 
+// Random parameters open what training may never open: that is asked from the first ones.
+void reach(const ir::Graph& graph, std::uint64_t seed, Checks& checks) {
+  constexpr std::int64_t kLong = 256;
+  const exec::Screening s = exec::screen_reach(graph, seed, kLong);
+  checks.gradient.require(s.cause != "gradient", s.detail);
+  checks.mixing.require(s.cause != "mixing", s.detail);
+}
+
 std::vector<Anchor> anchors_of(const Checks& c, bool backend) {
   std::vector<Anchor> out{c.finite.anchor()};
   if (!out[0].holds) return out;
@@ -133,7 +141,8 @@ std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend,
   std::vector<std::int64_t> tokens;
   for (std::int64_t t = 0; t <= length; ++t)
     tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
-  return first_text(graph, *backend(graph, options.seed), tokens, length);
+  return first_text(graph, *backend(graph, options.seed), tokens, length,
+                    exec::numbers_kept(graph, 2 * length) <= kMany);
 }
 
 }  // namespace
@@ -151,6 +160,7 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
       const std::set<std::string> silent = probe_reference(graph, numbers, checks);
       if (backend) probe_backend(graph, backend, numbers, silent, options.length, checks);
     }
+    if (round == 0 && checks.finite.holds()) reach(graph, options.seed, checks);
     out = anchors_of(checks, static_cast<bool>(backend));
     if (!all_hold(out)) break;
   }

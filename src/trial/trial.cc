@@ -193,7 +193,9 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
   if (text.tokens() > static_cast<std::uint64_t>(spec.length)) {  // else the trainer says so
     const train::Batches first(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
-    for (record::Anchor& a : first_text(graph, *model, first.batch(0).tokens, spec.length))
+    const bool twice =
+        model->step_bytes(1, 2 * spec.length) <= model->step_bytes(spec.sequences, spec.length);
+    for (record::Anchor& a : first_text(graph, *model, first.batch(0).tokens, spec.length, twice))
       result.anchors.push_back(std::move(a));
     result.anchors.push_back(unseen_values(graph, backend, first.batch(0), first.batch(1), spec.seed));
     if (!std::all_of(result.anchors.begin(), result.anchors.end(),

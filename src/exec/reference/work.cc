@@ -13,6 +13,9 @@ using ir::Node;
 using ir::NodeId;
 using ir::Op;
 
+// What a node costs beside its elements: loops are planned and memory is asked for, in about the time of so many operations.
+constexpr double kOfNode = 300;
+
 class Counter {
  public:
   Counter(const ir::Graph& graph, std::int64_t length)
@@ -31,7 +34,7 @@ class Counter {
     for (std::size_t id = 0; id < live.size(); ++id) {
       if (!live[id]) continue;
       const Work own = node_work(index, nodes[id]);
-      out.operations += own.operations;
+      out.operations += own.operations + kOfNode;
       out.elements = std::max(out.elements, held += own.elements);
       if (index != 0 || nodes[id].op == Op::kScan) continue;
       ir::for_each_operand(graph_, nodes[id], [&](NodeId in) {

@@ -8,7 +8,8 @@
 
 namespace gabbro::exec {
 
-/// Elements that are held at once (8 bytes each), and operations: one for each element of the space that an op loops over.
+/// Elements that are held at once (8 bytes each), and operations: one for each element of the space that an op loops over, and 300 for each node
+/// of the model, and of a step at each position.
 struct Work {
   double elements = 0, operations = 0;
 };

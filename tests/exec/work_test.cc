@@ -1,0 +1,46 @@
+// What an evaluation takes, before it is made.
+#include "exec/reference/work.h"
+
+#include <gtest/gtest.h>
+
+#include "lang/check.h"
+#include "zoo/library.h"
+
+namespace gabbro::exec {
+namespace {
+
+Work work(const std::string& body, std::int64_t length) {
+  const lang::CheckReport report =
+      lang::check("unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = [U, RMSNorm]\n",
+                  zoo::library(), {.width = 8, .vocab = 16});
+  EXPECT_TRUE(report.valid()) << body << (report.errors.empty() ? "" : report.errors[0].message);
+  const ir::Graph& graph = report.subjects.back().elaboration.graph;
+  return work_of(graph, graph.bodies[0].outputs, length);
+}
+
+std::string chain(int links, const std::string& indent) {
+  std::string out = indent + "y0 = mean(x, over=D)\n";
+  for (int i = 1; i <= links; ++i)
+    out += indent + "y" + std::to_string(i) + " = sin(y" + std::to_string(i - 1) + ")\n";
+  return out;
+}
+
+TEST(Work, CountsTinyOperationsAsMoreThanTheirElements) {
+  const double few = work(chain(10, "    ") + "    return shift(x, 1) * y10\n", 4).operations,
+               many = work(chain(110, "    ") + "    return shift(x, 1) * y110\n", 4).operations;
+  EXPECT_EQ(many - few, 100 * (300 + 4));
+}
+
+TEST(Work, CountsThoseOfStepsAtEachPosition) {
+  const auto recurrence = [](int links, std::int64_t length) {
+    return work("    scan S: [D] = 0:\n" + chain(links, "        ") + "        S = S + x * y" +
+                    std::to_string(links) + "\n    return S\n",
+                length)
+        .operations;
+  };
+  EXPECT_EQ(recurrence(60, 4) - recurrence(10, 4), 50 * 4 * (300 + 1));
+  EXPECT_EQ(recurrence(60, 32) - recurrence(10, 32), 50 * 32 * (300 + 1));
+}
+
+}  // namespace
+}  // namespace gabbro::exec
