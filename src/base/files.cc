@@ -13,39 +13,39 @@
 
 namespace gabbro {
 
-Result<std::string> read_file(const std::string& path) {
-  const auto failed = [&] {
-    return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) return failed();
-  std::string out;
-  std::array<char, 1 << 16> part;
-  while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get()))
-    out.append(part.data(), size);
-  if (std::ferror(file.get())) return failed();
-  return out;
-}
+namespace {
 
-Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
+Result<std::string> read_plain(const std::string& path, std::uint64_t most, int flags) {
   const auto failed = [&](const std::string& why) {
     return fail("io", fmt::format("cannot read {}: {}", path, why));
   };
   // Without O_NONBLOCK the opening of a pipe waits for whoever writes it.
-  const int descriptor = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
   if (descriptor < 0) return failed(errno == ELOOP ? "it is a link" : std::strerror(errno));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(descriptor, "rb"), std::fclose);
   struct stat about {};
   if (fstat(descriptor, &about) != 0) return failed(std::strerror(errno));
-  if (!S_ISREG(about.st_mode)) return failed("it is not a plain file");
+  if (!S_ISREG(about.st_mode))
+    return failed(S_ISDIR(about.st_mode) ? "it is a folder" : "it is not a plain file");
   std::string out;
   std::array<char, 1 << 16> part;
   while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get())) {
     out.append(part.data(), size);
-    if (out.size() > most) return failed(fmt::format("it is longer than {} bytes", most));
+    if (out.size() > most)
+      return fail("limit", fmt::format("cannot read {}: it is longer than {} bytes", path, most));
   }
   if (std::ferror(file.get())) return failed(std::strerror(errno));
   return out;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::uint64_t most) {
+  return read_plain(path, most, 0);
+}
+
+Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
+  return read_plain(path, most, O_NOFOLLOW);
 }
 
 Result<bool> replace_file(const std::string& path, const std::string& text) {

@@ -8,11 +8,14 @@
 
 namespace gabbro {
 
-/// The whole of a file. Errors, "io": the reason of the system.
-Result<std::string> read_file(const std::string& path);
+/// More than any settings, spec or list of files holds.
+constexpr std::uint64_t kMostText = 64 << 20;
 
-/// The same of a file that somebody else made: one that is a link, a device, a pipe or a folder, and one of
-/// more than `most` bytes, is not read.
+/// The whole of a plain file, also behind a link, of at most `most` bytes. Nothing else is opened for reading: a pipe would be waited
+/// for, a device read without end. Errors: "io" with the reason of the system, "limit".
+Result<std::string> read_file(const std::string& path, std::uint64_t most = ~std::uint64_t{0});
+
+/// The same of a file that somebody else made: one that is a link is not read either.
 Result<std::string> read_stranger(const std::string& path, std::uint64_t most);
 
 /// Writes `text` beside `path`, on disk, and renames it into place, so that a reader sees the old file or the new one, whatever kills the process. Errors,

@@ -1,15 +1,17 @@
-// Text from outside.
+// Text from outside: programs, replies of models, names of files, what workers say.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace gabbro {
 
-/// `text` with control characters as dots, so that it moves no cursor and sets no colour; lines and tabs stay.
-inline std::string printable(std::string text) {
-  for (char& c : text)
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '.';
-  return text;
-}
+/// `text` as a terminal or a page may show it: characters that command a terminal, set the direction of writing or are not seen (those of
+/// control and format) as \u and their number in four digits, as JSON escapes them; bytes that are no UTF-8 as U+FFFD. Lines and tabs
+/// stay. Outside of JSON's strings and Gab's comments such characters do not occur, so that both still say the same.
+std::string printable(std::string_view text);
+
+/// The same on one line: also line breaks and tabs are escaped.
+std::string printable_line(std::string_view text);
 
 }  // namespace gabbro

@@ -130,8 +130,19 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     return tl::unexpected(ok.error());
   for (const evolve::Trial& t : s.population.trials())  // begun by an earlier process
     if (!t.ended) s.again.push_back(t.begun);
+  const auto left_after = [&](double elapsed) {
+    Left left;
+    if (budget.minutes > 0) left.all_seconds = 60 * budget.minutes, left.seconds = left.all_seconds - elapsed;
+    if (budget.trials > 0) {
+      left.all_trials = static_cast<double>(budget.trials);
+      left.trials = left.all_trials - static_cast<double>(s.population.trials().size());
+    }
+    return left;
+  };
+  const bool goes_on = s.is_compared();  // with a comparison, which is ended whatever it takes
   const auto show = [&] {
     Snapshot shot{s.population, phase, {}, seconds_now() - begun, -1, ended_here};
+    if (!goes_on) shot.warning = s.too_short(left_after(shot.seconds));
     if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
     for (const auto& [id, r] : s.running) shot.running.push_back(r);
     shot.agents = s.news_of_agents();
@@ -169,13 +180,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
         else if (const auto started = s.launch(again, executor); !started)
           broken = started.error();
       } else {
-        Left left;
-        if (budget.minutes > 0)
-          left.all_seconds = 60 * budget.minutes, left.seconds = left.all_seconds - elapsed;
-        if (budget.trials > 0) {
-          left.all_trials = static_cast<double>(budget.trials);
-          left.trials = left.all_trials - static_cast<double>(s.population.trials().size());
-        }
+        const Left left = left_after(elapsed);
         if (phase == Phase::kSearch) phase = s.phase(left);
         auto wanted = s.decide(phase, left);
         if (!wanted)

@@ -60,6 +60,7 @@ struct Snapshot {
   double left = 0;               // of its budget; negative: unknown
   std::int64_t trials_here = 0;  // that ended in this session
   std::string agents;            // what they are at; empty: there are none
+  std::string warning;           // why no verdict can come of this session; empty: one can
 };
 
 class Campaign {

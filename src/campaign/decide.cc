@@ -1,9 +1,13 @@
 // What a campaign does next.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "campaign/state.h"
 #include "evolve/ablate.h"
+#include "evolve/statistics.h"
 #include "evolve/twins.h"
 
 namespace gabbro::campaign {
@@ -17,31 +21,71 @@ namespace {
 constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
 }
 
-// The last comparison is begun when what is left is just enough for it, and never takes more than 1 - search_share of a budget.
+// The last comparison is begun when what is left is just enough for it, and never takes more than its share of a budget.
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
   // A comparison that is complete needs nothing more.
   if (is_compared() && !evolve::next_run(population, plan.seed, Phase::kFinal)) return Phase::kSearch;
-  const double runs = plan.settings.final_seeds * static_cast<double>(plan.settings.baselines.size() + 1);
-  const double most = 1 - plan.settings.search_share;
+  const double runs = plan.settings.final_seeds * compared();
+  const double most = share_of_comparison();
+  double open = 0;  // until what runs of the search is over
+  for (const auto& [id, r] : running)
+    if (is_search(population.trial(id)))
+      open = std::max(open, expected_seconds(population.trial(id).begun.rung));
   const bool time =
-      left.seconds <= std::min(runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
+      left.seconds <= std::min(open + runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
   const bool trials = left.trials <= std::min(runs, most * left.all_trials);
   return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
-// The highest rung at which there is time for a design, the baselines that it is held against, and two seeds of the last comparison.
+// The winner and the baselines.
+double Campaign::State::compared() const { return static_cast<double>(plan.settings.baselines.size() + 1); }
+
+// What of a budget the last comparison may take; all of it where nothing is searched.
+double Campaign::State::share_of_comparison() const {
+  return arms.empty() ? 1 : 1 - plan.settings.search_share;
+}
+
+// Whether a run may change who leads.
+bool Campaign::State::is_search(const evolve::Trial& trial) const {
+  return is_candidate(population.individual(trial.begun.design)) && !evolve::judges(trial);
+}
+
+// The highest rung at which there is time for a design, the baselines that it is held against, and as many seeds of the last comparison as a
+// decision takes.
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
-    double runs = 2 * static_cast<double>(plan.settings.baselines.size() + 1) + rung(r).seeds;
+    const double deciding = evolve::least_seeds() * compared() * expected_seconds(r) / slots;
+    double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
       if (is_baseline(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
-    if (runs * expected_seconds(r) / slots > left.seconds) break;
+    if (deciding > share_of_comparison() * left.all_seconds) break;
+    if (deciding + runs * expected_seconds(r) / slots > left.seconds) break;
     top = r;
   }
   return top;
+}
+
+// Why no verdict can come of this session; empty: one can, or how long runs take is not known yet.
+std::string Campaign::State::too_short(const Left& left) const {
+  if (plan.twins) return "";
+  const int least = evolve::least_seeds(), at = std::max(0, evolve::leader(population).rung);
+  const std::string needs = fmt::format(
+      "too short to decide: a verdict takes at least {} fresh seeds of {:.0f} designs", least, compared());
+  const int seeds = std::max(plan.settings.final_seeds, rung(at).seeds);
+  if (seeds < least) return fmt::format("{}, and the preset has {} (final_seeds)", needs, seeds);
+  const double share = share_of_comparison(), runs = least * compared();
+  if (std::isfinite(left.all_trials) && share * left.all_trials < runs)
+    return fmt::format("{}, and {:.0f} runs afford {:.0f}: --trials {:.0f} or more", needs, left.all_trials,
+                       std::floor(share * left.all_trials / compared()), std::ceil(runs / share));
+  const double seconds = expected_seconds(at) / slots;
+  if (std::isfinite(left.all_seconds) && share * left.all_seconds < runs * seconds)
+    return fmt::format("{}, and {:.3g} minutes afford {:.0f} at {}: --minutes {:.0f} or more", needs,
+                       left.all_seconds / 60, std::floor(share * left.all_seconds / (compared() * seconds)),
+                       rung(at).name, std::ceil(runs * seconds / share / 60));
+  return "";
 }
 
 Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
@@ -59,6 +103,10 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
     if (!running.empty() || awaits_agents(phase)) return std::nullopt;
     phase = Phase::kFinal;
   }
+  // A run of the search that is under way may make another leader: it is waited for, and the comparison is begun once.
+  if (std::any_of(running.begin(), running.end(),
+                  [&](const auto& r) { return is_search(population.trial(r.first)); }))
+    return std::nullopt;
   if (plan.settings.ablate)
     if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);

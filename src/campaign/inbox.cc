@@ -23,7 +23,7 @@ std::vector<record::Steered> inbox(const std::string& dir) {
   std::sort(files.begin(), files.end());  // by their keys, which begin with the time
   std::vector<record::Steered> out;
   for (const std::string& path : files) {
-    auto event = record::parse_event(record::Steered::kKind, read_file(path).value_or(""));
+    auto event = record::parse_event(record::Steered::kKind, read_file(path, kMostText).value_or(""));
     if (event) out.push_back(std::get<record::Steered>(*event));
   }
   return out;

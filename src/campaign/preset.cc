@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 
 #include "base/files.h"
@@ -137,7 +138,10 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
 Result<Settings> load_settings(const std::string& name) {
   for (const Preset& p : presets())
     if (p.name == name) return parse_settings(p.text, name);
-  const auto text = read_file(name);
+  const auto text = read_file(name, kMostText);
+  std::error_code none;
+  if (!text && std::filesystem::exists(name, none))
+    return fail("preset", text.error().message, "a preset is a file in TOML");
   if (!text) {
     std::string names;
     for (const Preset& p : presets()) names += (names.empty() ? "" : ", ") + std::string(p.name);

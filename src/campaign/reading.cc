@@ -217,14 +217,15 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
     return fmt::format(
         "{} leads at {} with {:+.4f} bits per byte against the best baseline, {}, on the seeds that chose "
         "it. "
-        "The comparison on fresh seeds has not been run: nothing is decided.",
-        who, where, d.mean, against);
+        "The comparison on fresh seeds has not been run: nothing is decided, which takes at least {} of "
+        "them.",
+        who, where, d.mean, against, evolve::least_seeds());
   const std::string seeds = fmt::format("{} fresh {}", d.count, d.count == 1 ? "seed" : "seeds");
   if (!std::isfinite(d.low))
     return fmt::format(
         "{} differs by {:+.4f} bits per byte from the best baseline, {}, at {} on {}: too few for an "
-        "interval, nothing is decided.",
-        who, d.mean, against, where, seeds);
+        "interval, which takes {}; nothing is decided.",
+        who, d.mean, against, where, seeds, evolve::least_seeds());
   const std::string numbers = fmt::format("{:+.4f} bits per byte, 95 % interval {:+.4f} to {:+.4f}, on {}",
                                           d.mean, d.low, d.high, seeds);
   const char* verb = d.high < 0 ? "beats" : d.low > 0 ? "loses to" : "is not told apart from";

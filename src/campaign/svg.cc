@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/text.h"
 #include "campaign/words.h"
 
 namespace gabbro::campaign {
@@ -13,9 +14,7 @@ namespace gabbro::campaign {
 std::string escape(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const auto byte = static_cast<unsigned char>(c);
+  for (const char c : printable(text)) {
     if (c == '&')
       out += "&amp;";
     else if (c == '<')
@@ -26,31 +25,8 @@ std::string escape(std::string_view text) {
       out += "&quot;";
     else if (c == '\'')
       out += "&#39;";
-    else if (c == '\n' || c == '\t' || (byte >= 0x20 && byte < 0x7f))
+    else
       out += c;
-    else if (byte < 0x80)
-      out += '?';
-    else {
-      // A whole character of UTF-8, shortest form, no surrogate, none of the two that XML leaves out.
-      const std::size_t length = byte >= 0xf0 && byte <= 0xf4  ? 4
-                                 : byte >= 0xe0 && byte < 0xf0 ? 3
-                                 : byte >= 0xc2 && byte < 0xe0 ? 2
-                                                               : 0;
-      unsigned code = length == 4 ? byte & 0x07U : length == 3 ? byte & 0x0fU : byte & 0x1fU;
-      bool good = length > 0 && i + length <= text.size();
-      for (std::size_t k = 1; good && k < length; ++k) {
-        const auto next = static_cast<unsigned char>(text[i + k]);
-        good = (next & 0xc0U) == 0x80U;
-        code = code << 6 | (next & 0x3fU);
-      }
-      if (length == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000) || code >= 0xfffe)) good = false;
-      if (length == 4 && (code < 0x10000 || code > 0x10ffff)) good = false;
-      if (good) {
-        out += text.substr(i, length);
-        i += length - 1;
-      } else
-        out += '?';
-    }
   }
   return out;
 }

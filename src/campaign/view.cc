@@ -96,6 +96,7 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   head += "; " + duration(s.seconds);
   if (s.left >= 0) head += fmt::format(", {} left", duration(s.left));
   out.push_back(head);
+  if (!s.warning.empty()) out.push_back(s.warning);
   add_funnel(p, out);
   add_table(p, kShown, out);
   for (const Running& r : s.running) out.push_back(run_line(p, r));

@@ -232,7 +232,7 @@ Result<Config> parse_config(std::string_view text) {
 }
 
 Result<Config> load_config(const std::string& path) {
-  const auto text = read_file(path);
+  const auto text = read_file(path, kMostText);
   if (!text) return fail(kCode, text.error().message, "docs/agents.md has an example");
   return parse_config(*text);
 }

@@ -28,29 +28,29 @@ struct AgentOptions {
 };
 
 void print_line(const char* what, bool good, const std::string& text) {
-  fmt::print("  {:<12} {}\n", what, good ? text : paint(Ink::kRed, text));
+  print("  {:<12} {}\n", what, good ? text : paint(Ink::kRed, text));
 }
 
 void print_outcome(const char* what, const Result<chat::Reply>& reply, const std::string& good) {
   if (reply) return print_line(what, true, good);
   print_line(what, false, fmt::format("no [{}]: {}", reply.error().code, reply.error().message));
-  if (!reply.error().hint.empty()) fmt::print("  {:<12} hint: {}\n", "", reply.error().hint);
+  if (!reply.error().hint.empty()) print("  {:<12} hint: {}\n", "", reply.error().hint);
 }
 
 void print_checked(const chat::Checked& c) {
-  fmt::print("{}\n", paint(Ink::kBold, fmt::format("{} at {}", c.model, c.endpoint)));
+  print("{}\n", paint(Ink::kBold, fmt::format("{} at {}", c.model, c.endpoint)));
   print_outcome("answers", c.text, fmt::format("yes, in {:.1f} s", c.seconds));
   if (c.structured) print_outcome("structured", *c.structured, "yes");
   if (c.grammar) print_outcome("grammar", *c.grammar, "yes");
-  fmt::print("  {:<12} {:.6f} for {} call{}, {} tokens\n", "price", c.money, c.calls, c.calls == 1 ? "" : "s",
-             c.tokens);
+  print("  {:<12} {:.6f} for {} call{}, {} tokens\n", "price", c.money, c.calls, c.calls == 1 ? "" : "s",
+        c.tokens);
   std::fflush(stdout);
 }
 
 int run_test(const AgentOptions& o) {
   const auto config = chat::load_config(o.config);
   if (!config) {
-    fmt::print(stderr, "{}\n", format_error(o.config, config.error()));
+    print(stderr, "{}\n", format_error(o.config, config.error()));
     return kUsage;
   }
   bool good = true;
@@ -81,14 +81,13 @@ json to_json(const std::vector<chat::Total>& totals) {
 }
 
 void print_totals(const char* what, const std::vector<chat::Total>& totals, chat::Micro all) {
-  fmt::print("\n{}\n",
-             paint(Ink::kBold, fmt::format("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>6}", what,
-                                           "calls", "failed", "input", "cached", "output", "cost", "share")));
+  print("\n{}\n",
+        paint(Ink::kBold, fmt::format("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>6}", what, "calls",
+                                      "failed", "input", "cached", "output", "cost", "share")));
   for (const chat::Total& t : totals)
-    fmt::print("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>5.0f}%\n",
-               t.name.empty() ? "(none)" : t.name, t.calls, t.failed, t.usage.input, t.usage.cached,
-               t.usage.output, chat::money_text(t.counted.money),
-               all > 0 ? 100.0 * static_cast<double>(t.counted.money) / static_cast<double>(all) : 0.0);
+    print("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>5.0f}%\n", t.name.empty() ? "(none)" : t.name,
+          t.calls, t.failed, t.usage.input, t.usage.cached, t.usage.output, chat::money_text(t.counted.money),
+          all > 0 ? 100.0 * static_cast<double>(t.counted.money) / static_cast<double>(all) : 0.0);
 }
 
 // "1.25 of 5.00, 3.75 left", or "1.25, no cap".
@@ -135,16 +134,16 @@ int run_cost(const AgentOptions& o) {
              {"tasks", to_json(tasks)}};
     out["left"] = {{"money", cap.money > 0 ? json(static_cast<double>(left.money) / 1e6) : json()},
                    {"tokens", cap.tokens > 0 ? json(left.tokens) : json()}};
-    fmt::print("{}\n", out.dump());
+    print("{}\n", out.dump());
     return kValid;
   }
-  fmt::print("cost    {}\n", against(chat::money_text(spent.money), cap.money > 0,
-                                     chat::money_text(cap.money), chat::money_text(left.money)));
-  fmt::print("tokens  {}\n", against(std::to_string(spent.tokens), cap.tokens > 0, std::to_string(cap.tokens),
-                                     std::to_string(left.tokens)));
+  print("cost    {}\n", against(chat::money_text(spent.money), cap.money > 0, chat::money_text(cap.money),
+                                chat::money_text(left.money)));
+  print("tokens  {}\n", against(std::to_string(spent.tokens), cap.tokens > 0, std::to_string(cap.tokens),
+                                std::to_string(left.tokens)));
   if (held.tokens > 0)
-    fmt::print("held    {} and {} tokens of these, by calls under way or lost with their process\n",
-               chat::money_text(held.money), held.tokens);
+    print("held    {} and {} tokens of these, by calls under way or lost with their process\n",
+          chat::money_text(held.money), held.tokens);
   print_totals("role", roles, spent.money);
   print_totals("model", models, spent.money);
   name_designs(o.run, tasks);

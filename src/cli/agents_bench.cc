@@ -12,6 +12,7 @@
 #include "agents/bench.h"
 #include "cli/agents_desk.h"
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "evolve/describe.h"
 #include "evolve/statistics.h"
 #include "lang/parser.h"
@@ -90,22 +91,22 @@ std::string cell(const std::vector<double>& values, int digits) {
 }
 
 void print_table(const std::vector<Row>& rows) {
-  fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
-             "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty", "size");
+  print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
+        "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty", "size");
   for (const Row& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
-    fmt::print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
-               r.done == 0 ? "-"
-                           : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done,
-                                         s.low, s.high),
-               cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0),
-               cell(r.cost, 4), cell(r.novelty, 2), cell(r.size, 0));
+    print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
+          r.done == 0 ? "-"
+                      : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done, s.low,
+                                    s.high),
+          cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0),
+          cell(r.cost, 4), cell(r.novelty, 2), cell(r.size, 0));
   }
   for (const Row& r : rows) {
     if (r.causes.empty()) continue;
     std::vector<std::string> causes;
     for (const auto& [cause, n] : r.causes) causes.push_back(fmt::format("{} {}", cause, n));
-    fmt::print("{}: no design by {}\n", r.variant, fmt::join(causes, ", "));
+    print("{}: no design by {}\n", r.variant, fmt::format("{}", fmt::join(causes, ", ")));
   }
 }
 
@@ -137,7 +138,7 @@ void print_json(const std::vector<Row>& rows, bool whole) {
                                {"size", json_of(r.size)},
                                {"causes", r.causes}});
   }
-  fmt::print("{}\n", out.dump());
+  print("{}\n", out.dump());
 }
 
 }  // namespace
@@ -153,15 +154,15 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
   const auto results = agents::run_bench(
       variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::BenchResult& r) {
         ++done;
-        fmt::print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
-                   variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
-                   r.report.outcome == "design" ? "valid" : r.report.cause + ": " + r.report.detail);
+        print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
+              variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
+              r.report.outcome == "design" ? "valid" : r.report.cause + ": " + r.report.detail);
       });
   const auto rows = rows_of(variants, results);
   const bool whole = done == results.size();
   for (const agents::BenchResult& r : results)
     if (!r.done && !r.report.cause.empty()) {
-      fmt::print(stderr, "ended by {}: {}\n", r.report.cause, r.report.detail);
+      print(stderr, "ended by {}: {}\n", r.report.cause, r.report.detail);
       break;
     }
   if (c.json)
@@ -174,7 +175,7 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
 int run_agents_bench(const AgentsBenchCommand& c) {
   auto desk = AgentsDesk::open(c.agents, c.dir);
   if (!desk) {
-    fmt::print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, desk.error()));
+    print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, desk.error()));
     return kUsage;
   }
   return agents_bench_with((*desk)->chat(), (*desk)->settings(), c, [&] { return (*desk)->stopped(); });

@@ -17,7 +17,7 @@ std::atomic<int> g_interrupts{0};
 }  // namespace
 
 Result<AgentsConfig> read_agents_config(const std::string& path) {
-  auto text = read_file(path);
+  auto text = read_file(path, kMostText);
   if (!text) return fail("io", text.error().message, "docs/agents.md says what an agents.toml holds");
   GABBRO_TRY(settings, agents::parse_settings(*text));
   GABBRO_TRY(models, chat::parse_config(*text));

@@ -5,10 +5,12 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/report.h"
 #include "cli/scratch.h"
+#include "cli/terminal.h"
 #include "lang/check.h"
 #include "zoo/library.h"
 
@@ -24,11 +26,11 @@ bool print_errors(const std::string& file, const std::string& program) {
   lang::CheckReport report = lang::check(program, zoo::library());
   if (report.valid() && !report.subjects.back().is_design)
     report.errors.push_back({"design", "there is no design", "add `design Name:` with a stack", {}});
-  for (const Error& e : report.errors) fmt::print("{}\n", format_error(file, e));
+  for (const Error& e : report.errors) print("{}\n", format_error(file, e));
   return !report.errors.empty();
 }
 
-void row(const char* name, const std::string& text) { fmt::print("  {:<20}{}\n", name, text); }
+void row(const char* name, const std::string& text) { print("  {:<20}{}\n", name, text); }
 
 std::string speed(double tokens, double per_token, double flops, double peak) {
   std::string out = fmt::format("{}tokens/s", human(tokens));
@@ -38,9 +40,9 @@ std::string speed(double tokens, double per_token, double flops, double peak) {
 }
 
 void print_report(const BenchResult& r, const BenchSpec& s) {
-  fmt::print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens a step, {}, {} on {}\n", r.file,
-             r.design, human(static_cast<double>(r.params)), r.width, r.vocab, s.sequences, s.length, s.dtype,
-             s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads), s.device);
+  print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens a step, {}, {} on {}\n",
+        printable_line(r.file), r.design, human(static_cast<double>(r.params)), r.width, r.vocab, s.sequences,
+        s.length, s.dtype, s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads), s.device);
   const double peak = r.peak_flops_per_second;
   row("compile", fmt::format("{:.0f} ms check and size, {:.0f} ms build, {:.0f} ms first step",
                              1e3 * r.check_seconds, 1e3 * r.model_seconds, 1e3 * r.first_step_seconds));
@@ -94,11 +96,11 @@ int run_bench(const BenchCommand& c) {
     const auto result = record::parse_bench_result(end->result);
     if (!result) return failed("bench", result.error());
     if (c.json)
-      fmt::print("{}", to_line(*result));
+      print("{}", to_line(*result));
     else if (result->status == "done")
       print_report(*result, spec);
     else
-      fmt::print("{}\n", result->status == "stopped" ? file + ": stopped" : result->cause);
+      print("{}\n", result->status == "stopped" ? printable_line(file) + ": stopped" : result->cause);
     if (result->status != "done") code = kInvalid;
     if (result->status == "stopped") break;
   }

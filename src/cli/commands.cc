@@ -1,5 +1,6 @@
 // The subcommands on programs.
 #include "cli/commands.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -26,11 +27,11 @@ namespace gabbro::cli {
 namespace {
 
 void print_errors(const std::string& file, const std::vector<Error>& errors) {
-  for (const Error& e : errors) fmt::print("{}\n", format_error(file, e));
+  for (const Error& e : errors) print("{}\n", format_error(file, e));
 }
 
 int io_failure(const std::string& file, const Error& error) {
-  fmt::print(stderr, "{}\n", format_error(file == "-" ? "standard input" : file, error));
+  print(stderr, "{}\n", format_error(file == "-" ? "standard input" : file, error));
   return kUsage;
 }
 
@@ -56,7 +57,7 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
   lang::CheckReport report;
   if (!text) {
     report.errors.push_back(text.error());
-    if (o.json) fmt::print("{}\n", check_json(file, report, o.context));
+    if (o.json) print("{}\n", check_json(file, report, o.context));
     return io_failure(file, text.error());
   }
   lang::ElaborateOptions options;
@@ -71,17 +72,17 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
   }
   if (report.errors.empty()) report = lang::check(*text, zoo::library(), options);
   if (o.json) {
-    fmt::print("{}\n", check_json(file, report, o.context));
+    print("{}\n", check_json(file, report, o.context));
     return report.valid() ? kValid : kInvalid;
   }
   print_errors(file, report.errors);
   if (!report.valid()) return kInvalid;
   for (const lang::Subject& s : report.subjects) {
-    fmt::print("{}: {} {} is valid\n{}", file, s.is_design ? "design" : "unit", s.name,
-               facts_text(s, o.context));
+    print("{}: {} {} is valid\n{}", printable_line(file), s.is_design ? "design" : "unit", s.name,
+          facts_text(s, o.context));
     if (params > 0 && s.is_design)
-      fmt::print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width,
-                 options.free_scale);
+      print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width,
+            options.free_scale);
   }
   return kValid;
 }
@@ -111,7 +112,7 @@ int for_each_subject(const Options& o, const Show& show) {
 }  // namespace
 
 int failed(std::string_view command, const Error& error) {
-  fmt::print(stderr, "{}\n", format_error(fmt::format("gabbro {}", command), error));
+  print(stderr, "{}\n", format_error(fmt::format("gabbro {}", command), error));
   return kUsage;
 }
 
@@ -120,7 +121,7 @@ int run_check(const Options& o) {
   if (!o.params.empty()) {
     const auto amount = parse_amount(o.params);
     if (!amount) {
-      fmt::print(stderr, "--params {}: expected an amount such as 350k, 14M or 1.5M\n", o.params);
+      print(stderr, "--params {}: expected an amount such as 350k, 14M or 1.5M\n", o.params);
       return kUsage;
     }
     params = *amount;
@@ -144,9 +145,9 @@ int run_fmt(const Options& o) {
     if (!parsed.errors.empty()) {
       worst = std::max(worst, kInvalid);
     } else if (file == "-") {
-      fmt::print("{}", canonical);
+      print("{}", canonical);
     } else if (canonical != *text && o.only_check) {
-      fmt::print("{} is not in canonical form: run gabbro fmt {}\n", file, file);
+      print("{} is not in canonical form: run gabbro fmt {}\n", printable_line(file), printable_line(file));
       worst = std::max(worst, kInvalid);
     } else if (canonical != *text) {
       if (const auto done = replace_file(file, canonical); !done)
@@ -158,7 +159,7 @@ int run_fmt(const Options& o) {
 
 int run_hash(const Options& o) {
   return for_each_subject(o, [](const std::string& file, const lang::Subject& s) {
-    fmt::print("{}  {} {}\n", to_hex(s.hash), file, s.name);
+    print("{}  {} {}\n", to_hex(s.hash), printable_line(file), s.name);
   });
 }
 
@@ -174,19 +175,19 @@ int run_show(const Options& o) {
                      {}});
   if (o.talk) return failed("show", {"usage", "--talk is of a design of a campaign, as RUN#ID", "", {}});
   return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
-    fmt::print("{}: {}\n{}", file, s.name, tree_text(s));
+    print("{}: {}\n{}", printable_line(file), s.name, tree_text(s));
     std::vector<std::string> shown;  // a unit's values once, however often it is used
     for (const lang::NamedValue& v : s.elaboration.names) {
       std::string line = fmt::format("  {}.{}: {}", v.unit, v.name, v.type);
       if (std::find(shown.begin(), shown.end(), line) == shown.end()) shown.push_back(std::move(line));
     }
-    for (const std::string& line : shown) fmt::print("{}\n", line);
-    fmt::print("{}", facts_text(s, o.context));
+    for (const std::string& line : shown) print("{}\n", line);
+    print("{}", facts_text(s, o.context));
   });
 }
 
 int run_grammar(const Options&) {
-  fmt::print("{}", lang::gbnf());
+  print("{}", lang::gbnf());
   return kValid;
 }
 
@@ -203,8 +204,8 @@ int run_diff(const Options& o) {
     }
   }
   const Comparison comparison = compare(reports[0], reports[1]);
-  fmt::print("{}", o.json ? comparison_json(comparison) + "\n"
-                          : comparison_text(comparison, o.files[0], o.files[1], o.context));
+  print("{}", o.json ? comparison_json(comparison) + "\n"
+                     : comparison_text(comparison, o.files[0], o.files[1], o.context));
   return comparison.changes.empty() ? kValid : kInvalid;
 }
 

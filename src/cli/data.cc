@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -18,7 +20,7 @@ class ProgressLine {
   bool operator()(const data::BuildProgress& p) {
     if (!p.notice.empty()) {
       end_line();
-      fmt::print(stderr, "{}\n", p.notice);
+      print(stderr, "{}\n", printable_line(p.notice));
       return Signals::seen() == 0;
     }
     const bool fresh = p.stage != stage_;
@@ -39,13 +41,14 @@ class ProgressLine {
       line += fmt::format(", {:.1f} MB/s", static_cast<double>(p.bytes) / seconds / 1e6);
     if (seconds > 2 && p.share > 0.01)
       line += fmt::format(", {:.0f} s left", seconds * (1 - p.share) / p.share);
-    fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", line, terminal_ ? "" : "\n");
+    if (terminal_) rewind_line();
+    print(stderr, "{}{}", line, terminal_ ? "" : "\n");
     std::fflush(stderr);
     open_ = terminal_;
     return Signals::seen() == 0;
   }
   void end_line() {
-    if (open_) fmt::print(stderr, "\n");
+    if (open_) print(stderr, "\n");
     open_ = false;
   }
 
@@ -57,12 +60,12 @@ class ProgressLine {
 };
 
 void print_manifest(const std::string& folder, const data::Manifest& m) {
-  fmt::print("{}: vocabulary of {}\n", folder, m.vocab);
+  print("{}: vocabulary of {}\n", printable_line(folder), m.vocab);
   for (const data::SplitInfo& s : m.splits)
-    fmt::print("  {:<8}{:>8} documents, {}B of text, {} tokens ({:.2f} bytes a token), {} shard{}\n", s.name,
-               s.documents, human(static_cast<double>(s.bytes)), human(static_cast<double>(s.tokens)),
-               static_cast<double>(s.bytes) / static_cast<double>(s.tokens), s.shards.size(),
-               s.shards.size() == 1 ? "" : "s");
+    print("  {:<8}{:>8} documents, {}B of text, {} tokens ({:.2f} bytes a token), {} shard{}\n", s.name,
+          s.documents, human(static_cast<double>(s.bytes)), human(static_cast<double>(s.tokens)),
+          static_cast<double>(s.bytes) / static_cast<double>(s.tokens), s.shards.size(),
+          s.shards.size() == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -77,8 +80,8 @@ int run_data_build(const DataOptions& o) {
   print_manifest(o.build.out, *manifest);
   std::uint64_t bytes = 0;
   for (const data::SplitInfo& s : manifest->splits) bytes += s.bytes;
-  fmt::print("  built in {:.1f} s, {:.1f} MB of text a second\n", seconds_now() - began,
-             static_cast<double>(bytes) / (seconds_now() - began) / 1e6);
+  print("  built in {:.1f} s, {:.1f} MB of text a second\n", seconds_now() - began,
+        static_cast<double>(bytes) / (seconds_now() - began) / 1e6);
   return kValid;
 }
 
@@ -88,10 +91,10 @@ int run_data_info(const DataOptions& o) {
   if (o.verify)
     if (const auto ok = corpus->verify(); !ok) return failed("data", ok.error());
   if (o.json)
-    fmt::print("{}", data::to_json(corpus->manifest()));
+    print("{}", data::to_json(corpus->manifest()));
   else
     print_manifest(o.folder, corpus->manifest());
-  if (o.verify && !o.json) fmt::print("  every file is what was written\n");
+  if (o.verify && !o.json) print("  every file is what was written\n");
   return kValid;
 }
 

@@ -6,10 +6,12 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/report.h"
 #include "cli/scratch.h"
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -19,17 +21,17 @@ namespace {
 
 void print_result(const record::EvalResult& r, const std::string& folder) {
   if (r.params > 0)
-    fmt::print("{}: {} with {} parameters, weights {}, read {} tokens at a time\n", folder, r.design,
-               human(static_cast<double>(r.params)), r.weights_hash, r.length);
+    print("{}: {} with {} parameters, weights {}, read {} tokens at a time\n", printable_line(folder),
+          r.design, human(static_cast<double>(r.params)), r.weights_hash, r.length);
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
                                      : "(one document gives no interval)";
-    fmt::print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
-               r.valid_documents);
+    print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
+          r.valid_documents);
   }
-  for (const record::TaskScore& task : r.tasks) fmt::print("{}", task_text(task));
-  if (r.status != "done") fmt::print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
+  for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
+  if (r.status != "done") print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
 }
 
 Result<std::string> absolute_task(const std::string& source) {
@@ -102,7 +104,7 @@ int run_eval(const EvalCommand& c) {
     if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
       return failed("eval", ok.error());
   if (c.json)
-    fmt::print("{}", end->result);
+    print("{}", end->result);
   else
     print_result(*result, c.spec.run);
   return result->status == "done" ? kValid : kInvalid;

@@ -7,18 +7,22 @@
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "campaign/campaign.h"
 #include "campaign/preset.h"
 #include "campaign/reading.h"
 #include "campaign/view.h"
+#include "campaign/words.h"
 #include "chat/journal.h"
 #include "cli/agency.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "data/corpus.h"
 #include "evolve/twins.h"
 #include "jobs/jobs.h"
@@ -34,7 +38,7 @@ namespace {
 
 // `file`: what a place in the error is a place of.
 int failed(const Error& error, const std::string& file = "gabbro evolve") {
-  fmt::print(stderr, "{}\n", format_error(error.code == "usage" ? "gabbro evolve" : file, error));
+  print(stderr, "{}\n", format_error(error.code == "usage" ? "gabbro evolve" : file, error));
   return kUsage;
 }
 
@@ -42,18 +46,21 @@ int failed(const Error& error, const std::string& file = "gabbro evolve") {
 class Live {
  public:
   void operator()(const campaign::Snapshot& s) {
+    if (!terminal_ && s.warning != std::exchange(warning_, s.warning) && !s.warning.empty())
+      print(stderr, "{}\n", s.warning);
     const double every = terminal_ ? 0.5 : 30;
     if (seconds_now() - last_ < every) return;
     last_ = seconds_now();
     if (!terminal_) {
-      fmt::print(stderr, "{}\n", campaign::plain_line(s));
+      print(stderr, "{}\n", campaign::plain_line(s));
       return;
     }
-    std::string text = rows_ > 0 ? fmt::format("\x1b[{}A\x1b[J", rows_) : "";
+    rewind_rows(rows_);
+    std::string text;
     const auto lines = campaign::view_lines(s);
-    for (const std::string& line : lines) text += line.substr(0, 200) + "\n";
+    for (const std::string& line : lines) text += printable_line(campaign::shortened(line, 200)) + "\n";
     rows_ = lines.size();
-    fmt::print(stderr, "{}", text);
+    print(stderr, "{}", text);
     std::fflush(stderr);
   }
 
@@ -61,19 +68,20 @@ class Live {
   bool terminal_ = isatty(STDERR_FILENO) != 0;
   double last_ = -1e9;
   std::size_t rows_ = 0;
+  std::string warning_;  // that was said
 };
 
 void print_twins(const campaign::Campaign& c, const std::string& dir) {
   const evolve::TwinReport t = evolve::twin_report(c.population(), c.plan().seed);
   const std::string& name = c.population().individual(1).born.name;
   if (t.seeds == 0) {
-    fmt::print(
+    print(
         "A/A test: nothing was compared, as no seed has a score of all {} copies of {}\n"
         "  gabbro status {} says what the runs without a score had\n",
         t.copies, name, dir);
     return;
   }
-  fmt::print(
+  print(
       "A/A test: {} copies of {}, {} seeds each\n"
       "  told apart: {} of {} pairs; as many in {:.0f} % of deals of the same runs among the copies\n"
       "  rate of false verdicts over these deals: {:.1f} % (at most 5 % are to be)\n"
@@ -84,16 +92,16 @@ void print_twins(const campaign::Campaign& c, const std::string& dir) {
 Result<bool> print_summary(const std::string& dir) {
   GABBRO_TRY(store, store::Store::read(campaign::Place{dir}.store()));
   GABBRO_TRY(reading, campaign::read_record(store));
-  for (const std::string& line : campaign::summary_lines(reading)) fmt::print("{}\n", line);
+  for (const std::string& line : campaign::summary_lines(reading)) print("{}\n", line);
   return true;
 }
 
 void print_why(const std::string& why, const std::string& dir, bool searches) {
-  if (why == "done" && !searches) fmt::print("nothing is left to do\n");
+  if (why == "done" && !searches) print("nothing is left to do\n");
   if (why == "done" && searches)
-    fmt::print("the last comparison is done; gabbro resume {} --minutes N searches on\n", dir);
-  if (why == "signal") fmt::print("stopped; gabbro resume {} goes on from here\n", dir);
-  if (why == "budget") fmt::print("the budget is spent; gabbro resume {} goes on with another\n", dir);
+    print("the last comparison is done; gabbro resume {} --minutes N searches on\n", dir);
+  if (why == "signal") print("stopped; gabbro resume {} goes on from here\n", dir);
+  if (why == "budget") print("the budget is spent; gabbro resume {} goes on with another\n", dir);
 }
 
 bool asks_agents(const campaign::Campaign& c) {
@@ -116,9 +124,8 @@ campaign::MakeJudge judges(const std::string& dir) {
 
 void print_sandbox() {
   const sandbox::Machine& m = sandbox::machine();
-  fmt::print(stderr, "sandbox of workers and screens: {}\n", m.text());
-  if (const std::string missing = m.missing(); !missing.empty())
-    fmt::print(stderr, "  missing: {}\n", missing);
+  print(stderr, "sandbox of workers and screens: {}\n", m.text());
+  if (const std::string missing = m.missing(); !missing.empty()) print(stderr, "  missing: {}\n", missing);
 }
 
 int work(campaign::Campaign& c, const EvolveCommand& o) {
@@ -129,7 +136,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     if (!opened) return failed(opened.error());
     agency = std::move(*opened);
     c.ask(&agency->agents());
-    if (o.replay.empty()) fmt::print(stderr, "{}\n", agency->estimate());
+    if (o.replay.empty()) print(stderr, "{}\n", agency->estimate());
   }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);
@@ -138,11 +145,11 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   auto executor = jobs::local_executor(options);
   if (!executor) return failed(executor.error());
   const Signals signals;
-  std::string why;
+  std::string why, warning;
   {
     Live live;
     const auto ended = c.run({o.minutes, o.trials}, **executor, Signals::seen,
-                             [&](const campaign::Snapshot& s) { live(s); });
+                             [&](const campaign::Snapshot& s) { live(s), warning = s.warning; });
     if (!ended) return failed(ended.error());
     why = *ended;
   }
@@ -150,6 +157,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     print_twins(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
+  if (!warning.empty()) print("{}\n", warning);
   print_why(why, o.dir, !c.plan().twins && !c.plan().settings.arms.empty());
   return why == "signal" ? kInvalid : kValid;
 }
@@ -159,10 +167,10 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   const std::string folder = o.dir + "/corpus";
   std::error_code error;
   if (fs::exists(folder + "/manifest.json", error)) return folder;
-  fmt::print(stderr,
-             "no corpus was given (--data): building the corpus debian, English text from Debian's packages, "
-             "in {}\n",
-             folder);
+  print(stderr,
+        "no corpus was given (--data): building the corpus debian, English text from Debian's packages, "
+        "in {}\n",
+        folder);
   DataOptions data;
   data.build.sources = {"debian"};
   data.build.out = folder;
@@ -216,17 +224,18 @@ Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   return settings;
 }
 
-// The programs of --design, checked; null after the errors were printed.
-std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o) {
+// The programs of --design, checked; null after the errors were printed, with the exit code.
+std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, int& code) {
+  code = kInvalid;
   std::vector<std::string> out;
   for (const std::string& file : o.designs) {
     const auto text = read_program(file);
     if (!text) {
-      failed(text.error(), file);
+      code = failed(text.error(), file);
       return std::nullopt;
     }
     const lang::CheckReport report = lang::check(*text, zoo::library());
-    for (const Error& e : report.errors) fmt::print(stderr, "{}\n", format_error(file, e));
+    for (const Error& e : report.errors) print(stderr, "{}\n", format_error(file, e));
     if (!report.valid()) return std::nullopt;
     if (!report.subjects.back().is_design) {
       failed({"design", "there is no design in it", "add `design Name:` with a stack", {}}, file);
@@ -238,10 +247,10 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o) {
 }
 
 int refuse_existing(const EvolveCommand& o) {
-  fmt::print(stderr,
-             "gabbro evolve: there is a campaign in {}; gabbro resume goes on with it, another --dir "
-             "begins a new one\n",
-             o.dir);
+  print(stderr,
+        "gabbro evolve: there is a campaign in {}; gabbro resume goes on with it, another --dir "
+        "begins a new one\n",
+        o.dir);
   return kUsage;
 }
 
@@ -282,8 +291,9 @@ int run_evolve(const EvolveCommand& o) {
   if (!settings) return failed(settings.error(), o.preset);
   if (o.twins && !o.designs.empty())
     return failed({"usage", "--aa trains copies of the first baseline, and takes no --design", "", {}});
-  const auto given = given_designs(o);
-  if (!given) return kInvalid;
+  int code = kValid;
+  const auto given = given_designs(o, code);
+  if (!given) return code;
   if (settings->arms.empty() && given->empty() && !o.twins)
     return failed({"usage",
                    "there is nothing to train: no arm searches, and no design was given",

@@ -6,40 +6,41 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 
+#include "base/files.h"
 #include "lang/parser.h"
 
 namespace gabbro::cli {
 
 namespace {
 
-tl::unexpected<Error> io_error(const std::string& path, const char* what) {
-  return fail("io", fmt::format("cannot {} {}: {}", what, path, std::strerror(errno)));
+Result<std::string> read_input(std::uint64_t most) {
+  std::string text(most + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), stdin));
+  if (std::ferror(stdin)) return fail("io", fmt::format("cannot read -: {}", std::strerror(errno)));
+  if (text.size() > most)
+    return fail("limit", fmt::format("cannot read -: it is longer than {} bytes", most));
+  return text;
 }
-
-struct Close {
-  void operator()(std::FILE* file) const {
-    if (file != stdin) std::fclose(file);
-  }
-};
 
 }  // namespace
 
 Result<std::string> read_program(const std::string& path) {
-  std::error_code ignored;
-  if (path != "-" && std::filesystem::is_directory(path, ignored))
-    return fail("io", fmt::format("{} is a folder", path), "name the files: " + path + "/*.gab");
-  const std::unique_ptr<std::FILE, Close> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"));
-  if (!file) return io_error(path, "read");
   const std::size_t limit = lang::ParseLimits{}.bytes;
-  std::string text(limit + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get())) return io_error(path, "read");
-  if (text.size() > limit)
-    return fail("limit", fmt::format("{} is longer than {} bytes", path, limit),
-                "split the program over files", {1, 1});
-  return text;
+  auto text = path == "-" ? read_input(limit) : read_file(path, limit);
+  if (text) return text;
+  Error error = text.error();
+  std::error_code ignored;
+  if (error.code == "limit")
+    error = {"limit",
+             fmt::format("{} is longer than {} bytes", path, limit),
+             "split the program over files",
+             {1, 1}};
+  else if (std::filesystem::is_directory(path, ignored))
+    error = {"io", fmt::format("{} is a folder", path), "name the files: " + path + "/*.gab", {}};
+  else if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    error.hint = "what a pipe gives is read by -: ... | gabbro check -";
+  return tl::unexpected(error);
 }
 
 Result<std::string> run_folder(const std::string& path) {

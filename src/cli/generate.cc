@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/scratch.h"
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -30,9 +31,9 @@ int run_generate(const GenerateCommand& c) {
   if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
   const auto end = run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
     if (c.json || p.text.empty()) return true;
-    if (!begun) std::fwrite(spec.prompt.data(), 1, spec.prompt.size(), stdout);
+    if (!begun) put(stdout, spec.prompt);
     begun = true;
-    std::fwrite(p.text.data(), 1, p.text.size(), stdout);
+    put(stdout, p.text);
     return std::fflush(stdout) == 0;
   });
   if (begun) std::fputs("\n", stdout);
@@ -40,15 +41,15 @@ int run_generate(const GenerateCommand& c) {
   if (end->kind != jobs::Ended::Kind::kResult) return failed("generate", {"worker", end->cause, "", {}});
   const auto result = record::parse_generate_result(end->result);
   if (!result) return failed("generate", result.error());
-  if (c.json) fmt::print("{}", end->result);
+  if (c.json) print("{}", end->result);
   if (result->status == "failed")
-    fmt::print(stderr, "gabbro {}\n", result->cause);
+    print(stderr, "gabbro {}\n", result->cause);
   else if (!c.json)
-    fmt::print(stderr, "[{} tokens after {} of the prompt, {:.0f} tokens/s{}]\n", result->tokens,
-               result->prompt_tokens, result->tokens_per_second,
-               result->ended                 ? ", the text ended"
-               : result->status == "stopped" ? ", stopped"
-                                             : "");
+    print(stderr, "[{} tokens after {} of the prompt, {:.0f} tokens/s{}]\n", result->tokens,
+          result->prompt_tokens, result->tokens_per_second,
+          result->ended                 ? ", the text ended"
+          : result->status == "stopped" ? ", stopped"
+                                        : "");
   return result->status == "done" ? kValid : kInvalid;
 }
 

@@ -26,8 +26,8 @@ std::atomic<bool> g_interrupted{false};
 void interrupt(int) { g_interrupted = true; }
 
 int say(const Error& error) {
-  fmt::print(stderr, "gabbro library: {}\n", error.message);
-  if (!error.hint.empty()) fmt::print(stderr, "  hint: {}\n", error.hint);
+  print(stderr, "gabbro library: {}\n", error.message);
+  if (!error.hint.empty()) print(stderr, "  hint: {}\n", error.hint);
   return kUsage;
 }
 
@@ -43,18 +43,18 @@ void make_vectors(Library& library, const LibraryCommand& c) {
   if (c.options.embedding.url.empty()) return;
   const auto made = library.embed_missing(&g_interrupted);
   if (!made)
-    fmt::print(stderr, "gabbro library: embeddings: {}\n", made.error().message);
+    print(stderr, "gabbro library: embeddings: {}\n", made.error().message);
   else if (*made > 0)
-    fmt::print(stderr, "{} vectors made\n", *made);
+    print(stderr, "{} vectors made\n", *made);
 }
 
 // For programs what is no valid UTF-8 is replaced rather than refused.
 void print_json(const ordered_json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+  print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 void print_fact(const char* name, const std::string& value) {
-  if (!value.empty()) fmt::print("  {} {}\n", paint(Ink::kDim, fmt::format("{:<10}", name)), value);
+  if (!value.empty()) print("  {} {}\n", paint(Ink::kDim, fmt::format("{:<10}", name)), value);
 }
 
 std::string listed(const std::vector<std::string>& list, const char* before = "") {
@@ -67,7 +67,7 @@ std::string listed(const std::vector<std::string>& list, const char* before = ""
 void print_wrapped(const std::string& text, const char* margin) {
   std::string line;
   const auto flush = [&] {
-    if (!line.empty()) fmt::print("{}{}\n", margin, line);
+    if (!line.empty()) print("{}{}\n", margin, line);
     line.clear();
   };
   for (std::size_t at = 0; at < text.size();) {
@@ -97,7 +97,7 @@ ordered_json to_json(const library::Paper& p) {
 }
 
 void print_paper(const library::Paper& p) {
-  fmt::print("{}\n", paint(Ink::kBold, p.title));
+  print("{}\n", paint(Ink::kBold, p.title));
   print_fact("id", p.id);
   print_fact("authors", p.authors);
   if (p.year > 0) print_fact("year", std::to_string(p.year));
@@ -108,7 +108,7 @@ void print_paper(const library::Paper& p) {
   print_fact("source", p.source);
   for (const std::string& part : {p.mechanism, p.formula, p.improves, p.text})
     if (!part.empty()) {
-      fmt::print("\n");
+      print("\n");
       print_wrapped(part, "  ");
     }
 }
@@ -121,7 +121,7 @@ int run_library_search(const LibraryCommand& c) {
   make_vectors(**library, c);
   const library::Found found = (*library)->look_up(c.query, c.count, c.online, &g_interrupted);
   for (const std::string& notice : found.notices)
-    fmt::print(stderr, "gabbro library: {}; the other results follow\n", notice);
+    print(stderr, "gabbro library: {}; the other results follow\n", notice);
   if (c.json) {
     ordered_json list = ordered_json::array();
     for (const library::Hit& h : found.hits)
@@ -134,16 +134,16 @@ int run_library_search(const LibraryCommand& c) {
                       {"source", h.source}});
     print_json(list);
   } else if (c.quoted) {
-    for (const library::Hit& h : found.hits) fmt::print("{}\n", library::quoted(h));
+    for (const library::Hit& h : found.hits) print("{}\n", library::quoted(h));
   } else {
     std::size_t width = 2;
     for (const library::Hit& h : found.hits) width = std::max(width, h.id.size());
     for (const library::Hit& h : found.hits)
-      fmt::print("{}  {}  {}\n", paint(Ink::kCyan, fmt::format("{:<{}}", h.id, width)),
-                 h.year > 0 ? std::to_string(h.year) : "    ", h.title);
+      print("{}  {}  {}\n", paint(Ink::kCyan, fmt::format("{:<{}}", h.id, width)),
+            h.year > 0 ? std::to_string(h.year) : "    ", h.title);
   }
   if (!found.hits.empty()) return kValid;
-  if (!c.json) fmt::print(stderr, "gabbro library: nothing found for '{}'\n", c.query);
+  if (!c.json) print(stderr, "gabbro library: nothing found for '{}'\n", c.query);
   return kUsage;
 }
 
@@ -155,8 +155,8 @@ int run_library_show(const LibraryCommand& c) {
     std::string near = lang::closest(c.id, (*library)->ids());
     if (near.empty())
       for (const library::Hit& h : (*library)->search(c.id, 1)) near = h.id;
-    fmt::print(stderr, "gabbro library: there is no paper {}{}\n", c.id,
-               near.empty() ? "" : "; did you mean " + near + "?");
+    print(stderr, "gabbro library: there is no paper {}{}\n", c.id,
+          near.empty() ? "" : "; did you mean " + near + "?");
     return kUsage;
   }
   if (c.json)
@@ -171,9 +171,9 @@ int run_library_add(const LibraryCommand& c) {
   if (!library) return say(library.error());
   const auto added = (*library)->add(c.paths, [](const std::string&) { return !g_interrupted; });
   if (!added) return say(added.error());
-  for (const std::string& note : added->notes) fmt::print(stderr, "gabbro library: {}\n", note);
-  fmt::print("{} papers added, {} of changed files, {} known{}\n", added->added, added->replaced,
-             added->known, g_interrupted ? "; stopped" : "");
+  for (const std::string& note : added->notes) print(stderr, "gabbro library: {}\n", note);
+  print("{} papers added, {} of changed files, {} known{}\n", added->added, added->replaced, added->known,
+        g_interrupted ? "; stopped" : "");
   make_vectors(**library, c);
   return added->added + added->replaced + added->known > 0 ? kValid : kUsage;
 }

@@ -97,21 +97,21 @@ class Program {
 
   int run(int argc, char** argv) {
     if (argc > 1 && argv[1][0] != '-' && !known(argv[1])) {
-      fmt::print(stderr, "gabbro: there is no command {}{}\nRun gabbro --help for the commands.\n", argv[1],
-                 suggestion(argv[1], names_));
+      print(stderr, "gabbro: there is no command {}{}\nRun gabbro --help for the commands.\n", argv[1],
+            suggestion(argv[1], names_));
       return kUsage;
     }
     if (argc > 2 && argv[2][0] != '-')
       if (const auto found = words_.find(argv[1]); found != words_.end()) {
         const std::vector<std::string>& words = found->second;
         if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
-          fmt::print(stderr, "gabbro {}: there is no command {}{}\nRun gabbro {} --help for the commands.\n",
-                     argv[1], argv[2], suggestion(argv[2], words), argv[1]);
+          print(stderr, "gabbro {}: there is no command {}{}\nRun gabbro {} --help for the commands.\n",
+                argv[1], argv[2], suggestion(argv[2], words), argv[1]);
           return kUsage;
         }
       }
     if (argc == 1) {
-      fmt::print(stderr, "{}", app_.help());
+      print(stderr, "{}", app_.help());
       return kUsage;
     }
     try {
@@ -122,7 +122,7 @@ class Program {
       if (e.get_exit_code() == 0) return app_.exit(e) == 0 ? kValid : kUsage;
       const auto subs = app_.get_subcommands();
       const std::string name = subs.empty() ? "gabbro" : "gabbro " + subs[0]->get_name();
-      fmt::print(stderr, "{}: {}\nRun {} --help for its options.\n", name, e.what(), name);
+      print(stderr, "{}: {}\nRun {} --help for its options.\n", name, e.what(), name);
       return kUsage;
     }
     set_colour(colour_);
@@ -331,10 +331,10 @@ class Program {
       for (const std::string& known : option->get_lnames()) options.push_back("--" + known);
     for (const std::string& word : app_.remaining(true)) {
       if (word == "--") continue;
-      fmt::print(stderr, "{}: unexpected argument {}{}\n", name, word,
-                 word.starts_with("-") ? suggestion(word, options) : "");
+      print(stderr, "{}: unexpected argument {}{}\n", name, word,
+            word.starts_with("-") ? suggestion(word, options) : "");
     }
-    fmt::print(stderr, "Run {} --help for its options.\n", name);
+    print(stderr, "Run {} --help for its options.\n", name);
     return kUsage;
   }
 
@@ -355,7 +355,7 @@ class Program {
 
 }  // namespace
 
-// fmt::print throws when the output cannot be written; standard error may be as full as standard output.
+// Printing throws when the output cannot be written; standard error may be as full as standard output.
 int main(int argc, char** argv) {
   int code = kUsage;
   bool written = true;

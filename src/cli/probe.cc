@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/scratch.h"
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -13,13 +15,13 @@ namespace {
 
 void print_report(const record::ProbeReport& r, bool all) {
   if (!r.error.empty()) {
-    fmt::print("{}\n", r.error);
+    print("{}\n", r.error);
     return;
   }
-  fmt::print("{}: {} at D = {}, {} parameters: {} ({:.2f} s)\n", r.file, r.design, r.width, r.params,
-             r.holds ? fmt::format("{} checks hold", r.checks.size()) : "FAILS", r.seconds);
+  print("{}: {} at D = {}, {} parameters: {} ({:.2f} s)\n", printable_line(r.file), r.design, r.width,
+        r.params, r.holds ? fmt::format("{} checks hold", r.checks.size()) : "FAILS", r.seconds);
   for (const record::Anchor& a : r.checks)
-    if (all || !a.holds) fmt::print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
+    if (all || !a.holds) print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ int run_probe(const ProbeCommand& c) {
   const auto result = record::parse_probe_result(end->result);
   if (!result) return failed("probe", result.error());
   if (result->status == "failed") return failed("probe", {"worker", result->cause, "", {}});
-  if (c.json) fmt::print("{}", end->result);
+  if (c.json) print("{}", end->result);
   for (const record::ProbeReport& r : result->reports)
     if (!c.json) print_report(r, result->reports.size() == 1);
   return result->status == "done" ? kValid : kInvalid;

@@ -24,12 +24,11 @@ namespace gabbro::cli {
 namespace {
 
 int failed(const char* command, const std::string& what, const Error& error) {
-  fmt::print(stderr, "gabbro {}: {}\n", command, format_error(what, error));
+  print(stderr, "gabbro {}: {}\n", command, format_error(what, error));
   return kUsage;
 }
 
-std::string indented(const std::string& raw) {
-  const std::string text = printable(raw);
+std::string indented(const std::string& text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -42,10 +41,10 @@ std::string indented(const std::string& raw) {
 void print_step(const agents::Step& step) {
   if (step.what == "reply") {
     const chat::Reply& r = step.reply;
-    fmt::print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model,
-               r.usage.input, r.usage.output,
-               r.usage.cached > 0 ? fmt::format(", {} kept", r.usage.cached) : "", r.cost, r.seconds);
-    fmt::print(stderr, "{}", indented(step.text));
+    print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model,
+          r.usage.input, r.usage.output, r.usage.cached > 0 ? fmt::format(", {} kept", r.usage.cached) : "",
+          r.cost, r.seconds);
+    print(stderr, "{}", indented(step.text));
     return;
   }
   const bool good = step.what == "passed" || step.what == "valid" || step.what == "kept";
@@ -55,10 +54,10 @@ void print_step(const agents::Step& step) {
                                  : step.what;
   const std::string text = indented(step.text);
   const bool one_line = std::count(text.begin(), text.end(), '\n') <= 1;
-  fmt::print(stderr, "  {} {}:{}{}", step.role, what, one_line ? " " : "\n",
-             !one_line         ? text
-             : text.size() > 4 ? text.substr(4)
-                               : "\n");
+  print(stderr, "  {} {}:{}{}", step.role, what, one_line ? " " : "\n",
+        !one_line         ? text
+        : text.size() > 4 ? text.substr(4)
+                          : "\n");
 }
 
 // A file, or a file of the zoo by its name with or without ".gab".
@@ -87,21 +86,19 @@ Result<agents::Brief> brief_of(const ProposeCommand& c, std::int64_t task) {
 }
 
 void print_summary(const record::TaskReport& r) {
-  fmt::print(stderr, "\n{}\n",
-             r.outcome == "design" ? paint(Ink::kGreen, printable(r.title))
-                                   : paint(Ink::kRed, "no design: " + r.cause));
-  if (!r.detail.empty()) fmt::print(stderr, "{}", indented(r.detail));
+  print(stderr, "\n{}\n",
+        r.outcome == "design" ? paint(Ink::kGreen, printable_line(r.title))
+                              : paint(Ink::kRed, "no design: " + r.cause));
+  if (!r.detail.empty()) print(stderr, "{}", indented(r.detail));
   for (const record::Promise& p : r.promises)
-    fmt::print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found,
-               p.kept ? "" : " (broken)");
+    print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found, p.kept ? "" : " (broken)");
   for (const record::Review& v : r.reviews)
-    fmt::print(stderr, "  {} rates {} of 5, beats its parent with probability {:.2f}\n", v.model, v.rating,
-               v.probability);
+    print(stderr, "  {} rates {} of 5, beats its parent with probability {:.2f}\n", v.model, v.rating,
+          v.probability);
   for (const record::WrittenUnit& u : r.units)
-    fmt::print(stderr, "  unit {}: {} replies, {} valid, {} repairs\n", u.name, u.candidates, u.valid,
-               u.repairs);
-  fmt::print(stderr, "  {} attempts, {} calls, {} + {} tokens, cost {:.4f}, {:.1f} s of replies\n",
-             r.attempts, r.calls, r.input_tokens, r.output_tokens, r.cost, r.seconds);
+    print(stderr, "  unit {}: {} replies, {} valid, {} repairs\n", u.name, u.candidates, u.valid, u.repairs);
+  print(stderr, "  {} attempts, {} calls, {} + {} tokens, cost {:.4f}, {:.1f} s of replies\n", r.attempts,
+        r.calls, r.input_tokens, r.output_tokens, r.cost, r.seconds);
 }
 
 // Causes that are the caller's or the environment's.
@@ -129,14 +126,14 @@ int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_
   if (!c.json) tools.watch = print_step;
   const record::TaskReport r = agents::run_task(*brief, tools);
   if (c.json)
-    fmt::print("{}\n", to_json(r));
+    print("{}\n", to_json(r));
   else
     print_summary(r);
   if (r.outcome != "design") return is_usage(r.cause) ? kUsage : kInvalid;
   if (!c.out.empty()) {
     if (const auto ok = replace_file(c.out, r.program); !ok) return failed("propose", c.out, ok.error());
   } else if (!c.json) {
-    fmt::print("{}", r.program);
+    print("{}", r.program);
   }
   return kValid;
 }
@@ -151,14 +148,14 @@ int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t
   asked.reviewers = std::max(1, asked.reviewers);
   const record::TaskReport r = agents::review_program(*text, *brief, {chat, zoo::library(), asked});
   if (c.json) {
-    fmt::print("{}\n", to_json(r));
+    print("{}\n", to_json(r));
   } else {
     for (const record::Review& v : r.reviews)
-      fmt::print("{}: rated {} of 5, beats its parent with probability {:.2f}\n{}", v.model, v.rating,
-                 v.probability, indented(v.text));
-    if (!r.cause.empty()) fmt::print(stderr, "{}: {}\n", r.cause, r.detail);
-    fmt::print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
-               r.cost);
+      print("{}: rated {} of 5, beats its parent with probability {:.2f}\n{}", v.model, v.rating,
+            v.probability, indented(v.text));
+    if (!r.cause.empty()) print(stderr, "{}: {}\n", r.cause, r.detail);
+    print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
+          r.cost);
   }
   return r.outcome == "design" ? kValid : is_usage(r.cause) ? kUsage : kInvalid;
 }

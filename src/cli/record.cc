@@ -55,15 +55,15 @@ Result<store::Store> open(const std::string& dir) {
   return store::Store::read(path);
 }
 
-int print(const char* command, const RecordCommand& c, bool wants,
-          const std::function<Result<std::string>(const store::Store&, const Named&)>& text) {
+int answer(const char* command, const RecordCommand& c, bool wants,
+           const std::function<Result<std::string>(const store::Store&, const Named&)>& text) {
   const auto named = parse(c.run, wants);
   if (!named) return failed(command, named.error());
   const auto store = open(named->dir);
   if (!store) return failed(command, store.error());
   const auto out = text(*store, *named);
   if (!out) return failed(command, out.error());
-  fmt::print("{}{}", *out, out->ends_with('\n') ? "" : "\n");
+  print("{}{}", *out, out->ends_with('\n') ? "" : "\n");
   return kValid;
 }
 
@@ -80,13 +80,13 @@ bool is_campaign(const std::string& path) {
 }
 
 int run_status(const RecordCommand& c) {
-  return print("status", c, false, [&](const store::Store& s, const Named&) {
+  return answer("status", c, false, [&](const store::Store& s, const Named&) {
     return c.json ? campaign::status_json(s) : campaign::status_text(s);
   });
 }
 
 int run_top(const RecordCommand& c) {
-  return print("top", c, false, [&](const store::Store& s, const Named&) {
+  return answer("top", c, false, [&](const store::Store& s, const Named&) {
     const auto count = static_cast<std::size_t>(c.count);
     return c.json ? campaign::top_json(s, count) : campaign::top_text(s, count);
   });
@@ -106,15 +106,15 @@ Result<std::string> talk_text(const store::Store& store, const Named& named) {
 }  // namespace
 
 int run_show_design(const RecordCommand& c) {
-  if (c.talk) return print("show", c, true, talk_text);
-  return print("show", c, true,
-               [](const store::Store& s, const Named& n) { return campaign::design_text(s, n.design); });
+  if (c.talk) return answer("show", c, true, talk_text);
+  return answer("show", c, true,
+                [](const store::Store& s, const Named& n) { return campaign::design_text(s, n.design); });
 }
 
 int run_tree(const RecordCommand& c) {
   const auto named = parse(c.run);
-  return print("tree", c, named && named->design > 0,
-               [](const store::Store& s, const Named& n) { return campaign::tree_text(s, n.design); });
+  return answer("tree", c, named && named->design > 0,
+                [](const store::Store& s, const Named& n) { return campaign::tree_text(s, n.design); });
 }
 
 int run_export(const RecordCommand& c) {
@@ -157,9 +157,9 @@ int run_export(const RecordCommand& c) {
     fs::copy_file(campaign::Place{named->dir}.trial(best->begun.id) + "/spec.json", out + "/spec.json",
                   error);
   }
-  fmt::print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",
-             weights.empty() ? "; no weights were kept (those of the first rung are not)"
-                             : ", weights.safetensors, spec.json");
+  print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",
+        weights.empty() ? "; no weights were kept (those of the first rung are not)"
+                        : ", weights.safetensors, spec.json");
   return kValid;
 }
 
@@ -179,7 +179,7 @@ int run_report(const RecordCommand& c) {
     std::filesystem::create_directories(folder, error);
   }
   if (const auto ok = replace_file(out, *html); !ok) return failed("report", ok.error());
-  fmt::print("{}\n", out);
+  print("{}\n", out);
   return kValid;
 }
 

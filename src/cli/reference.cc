@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "lang/builtins.h"
 #include "lang/printer.h"
 #include "zoo/embedded.h"
@@ -10,12 +11,12 @@
 namespace gabbro::cli {
 
 int run_reference(const Options& o) {
-  fmt::print("{}", zoo::language_text());
+  print("{}", zoo::language_text());
   if (o.core) return kValid;
-  fmt::print("\n# Functions of Gab\n\n");
-  for (const lang::Builtin& b : lang::builtins()) fmt::print("- {}\n", documentation(b));
+  print("\n# Functions of Gab\n\n");
+  for (const lang::Builtin& b : lang::builtins()) print("- {}\n", documentation(b));
   for (const bool units : {false, true}) {
-    fmt::print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
+    print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
     for (const zoo::Entry& entry : zoo::embedded_files())
       for (const lang::Item& item : zoo::program(entry.file)->items) {
         const bool fits = units ? std::holds_alternative<lang::Unit>(item.value)
@@ -25,7 +26,7 @@ int run_reference(const Options& o) {
         bare.comments.clear();
         std::string text = lang::print(bare);  // the signature: up to the colon that ends it
         text.resize(text.find(":\n"));
-        fmt::print("- `{}`\n", text);
+        print("- `{}`\n", text);
       }
   }
   return kValid;

@@ -9,6 +9,7 @@
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
 #include "cli/commands.h"
+#include "cli/terminal.h"
 
 namespace gabbro::cli {
 
@@ -45,8 +46,8 @@ int run_steer(const SteerCommand& c) {
     if (const auto ok = campaign::deliver(c.run, word); !ok) return failed("steer", ok.error());
   }
   const bool works = store::Store::is_written(campaign::Place{c.run}.store());
-  fmt::print("{}\n", works ? "delivered; the campaign takes it up within a second"
-                           : "kept; gabbro resume takes it up");
+  print("{}\n",
+        works ? "delivered; the campaign takes it up within a second" : "kept; gabbro resume takes it up");
   return kValid;
 }
 

@@ -1,9 +1,11 @@
 #include "cli/terminal.h"
 
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <random>
+
+#include "base/text.h"
 
 namespace gabbro::cli {
 
@@ -18,6 +20,15 @@ bool terminal_knows_colours() {
   return isatty(STDOUT_FILENO) != 0 && term && std::string_view(term) != "dumb";
 }
 
+// Stands before and behind the number of a colour. Nobody outside of this process knows it, so that no text can hold one.
+const std::string& mark() {
+  static const std::string kMark = [] {
+    std::random_device random;
+    return fmt::format("\x1b{:08x}{:08x};", random(), random());
+  }();
+  return kMark;
+}
+
 }  // namespace
 
 void set_colour(Colour colour) {
@@ -27,7 +38,27 @@ void set_colour(Colour colour) {
 std::string paint(Ink ink, std::string_view text) {
   if (!g_paint || text.empty()) return std::string(text);
   constexpr int kCodes[] = {1, 2, 31, 32, 36};
-  return fmt::format("\x1b[{}m{}\x1b[0m", kCodes[static_cast<int>(ink)], text);
+  return fmt::format("{0}{1}{0}{2}{0}0{0}", mark(), kCodes[static_cast<int>(ink)], text);
+}
+
+void put(std::FILE* to, std::string_view text) {
+  if (!g_paint) return fmt::print(to, "{}", printable(text));
+  std::string out;
+  // Text and numbers of colours take turns.
+  for (bool is_number = false;; is_number = !is_number) {
+    const std::size_t end = text.find(mark());
+    const std::string_view piece = text.substr(0, end);
+    out += is_number ? fmt::format("\x1b[{}m", piece) : printable(piece);
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + mark().size());
+  }
+  fmt::print(to, "{}", out);
+}
+
+void rewind_line() { fmt::print(stderr, "\r\x1b[K"); }
+
+void rewind_rows(std::size_t rows) {
+  if (rows > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", rows);
 }
 
 }  // namespace gabbro::cli

@@ -7,10 +7,12 @@
 
 #include "base/files.h"
 #include "base/lock.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/eval.h"
 #include "cli/files.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 #include "data/corpus.h"
 #include "lang/check.h"
 #include "zoo/library.h"
@@ -23,22 +25,22 @@ namespace {
 
 void print_result(const record::TrialResult& r, const std::string& folder) {
   if (r.params > 0)
-    fmt::print("{}: {} with {} parameters (D = {}), {} tokens at {}tokens/s\n", folder, r.design,
-               human(static_cast<double>(r.params)), r.width, human(static_cast<double>(r.tokens)),
-               human(r.tokens_per_second));
+    print("{}: {} with {} parameters (D = {}), {} tokens at {}tokens/s\n", printable_line(folder), r.design,
+          human(static_cast<double>(r.params)), r.width, human(static_cast<double>(r.tokens)),
+          human(r.tokens_per_second));
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
                                      : "(one document gives no interval)";
-    fmt::print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
-               r.valid_documents);
-    fmt::print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
+    print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
+          r.valid_documents);
+    print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
   }
-  for (const record::TaskScore& task : r.tasks) fmt::print("{}", task_text(task));
+  for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
   for (const record::Anchor& a : r.anchors)
-    fmt::print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
-  fmt::print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
-  if (r.status == "stopped") fmt::print("  the same command goes on from here\n");
+    print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
+  print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
+  if (r.status == "stopped") print("  the same command goes on from here\n");
 }
 
 // What makes of two specs two runs, and which of it differs; empty: they are one run.
@@ -70,7 +72,7 @@ Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
   if (!fs::exists(folder + "/weights.safetensors", error) &&
       !fs::exists(folder + "/checkpoint.safetensors", error))
     return true;
-  const auto text = read_file(folder + "/spec.json");
+  const auto text = read_file(folder + "/spec.json", kMostText);
   const auto before = text ? record::parse_spec(*text) : tl::unexpected(text.error());
   const std::string what = before ? difference(*before, spec, design) : "its spec.json cannot be read";
   if (what.empty()) return true;
@@ -86,7 +88,7 @@ int run_train(const TrainCommand& c) {
   if (!text) return failed("train", text.error());
   spec.program = *text;
   const lang::CheckReport report = lang::check(*text, zoo::library());
-  for (const Error& e : report.errors) fmt::print("{}\n", format_error(c.file, e));
+  for (const Error& e : report.errors) print("{}\n", format_error(c.file, e));
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
     return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
@@ -143,7 +145,7 @@ int run_train(const TrainCommand& c) {
   const auto result = record::parse_result(end->result);
   if (!result) return failed("train", result.error());
   if (c.json)
-    fmt::print("{}", end->result);
+    print("{}", end->result);
   else
     print_result(*result, folder);
   return result->status == "done" ? kValid : kInvalid;

@@ -4,12 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/report.h"
+#include "cli/scratch.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "record/trial.h"
 
 namespace gabbro::cli {
@@ -19,11 +23,22 @@ namespace {
 constexpr double kLook = 0.1;  // seconds between two looks for a signal
 constexpr double kQuiet = 10;  // seconds between lines where nobody looks
 
+// Of what a worker said, as much as anybody reads.
+std::string beginning_of(const std::string& log) {
+  constexpr std::size_t kMost = 64 << 10;
+  std::string text(kMost, '\0');
+  std::ifstream file(log, std::ios::binary);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.peek() != std::ifstream::traits_type::eof()) text += "\n(the rest is cut)\n";
+  return text;
+}
+
 }  // namespace
 
 Needs needs_of_run(const std::string& folder, const std::string& device) {
   Needs out{{folder}, device};
-  const auto text = read_file(folder + "/spec.json");
+  const auto text = read_file(folder + "/spec.json", kMostText);
   const auto spec = text ? record::parse_spec(*text) : tl::unexpected(text.error());
   if (spec) out.reads.push_back(spec->corpus);
   return out;
@@ -43,14 +58,20 @@ Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& 
                                const record::OnProgress& progress) {
   GABBRO_TRY(executor, jobs::local_executor({}));
   const Signals signals;
-  if (auto ok = executor->start({1, spec_file, result_file, limits, "", needs.reads, needs.device != "cpu"});
+  // Not the terminal: a worker runs a stranger's program, and may write anything.
+  GABBRO_TRY(scratch, Scratch::make());
+  const std::string log = scratch.file("log");
+  if (auto ok = executor->start({1, spec_file, result_file, limits, log, needs.reads, needs.device != "cpu"});
       !ok)
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::News news = executor->wait(kLook);
     bool stop = Signals::seen() > 0;
     for (const jobs::Update& update : news.updates) stop |= progress && !progress(update.progress);
-    if (!news.ended.empty()) return std::move(news.ended[0]);
+    if (!news.ended.empty()) {
+      put(stderr, beginning_of(log));
+      return std::move(news.ended[0]);
+    }
     if (stop && !std::exchange(stopping, true)) executor->stop();
     if (Signals::seen() > 1 && !std::exchange(killing, true)) executor->kill();
   }
@@ -63,11 +84,12 @@ ProgressLine::~ProgressLine() {
 
 void ProgressLine::show(const std::string& text) {
   if (terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", text);
+    rewind_line();
+    put(stderr, printable_line(text));
     std::fflush(stderr);
     open_ = true;
   } else if (seconds_now() - last_ >= kQuiet) {
-    fmt::print(stderr, "{}\n", text);
+    print(stderr, "{}\n", printable_line(text));
     last_ = seconds_now();
   }
 }

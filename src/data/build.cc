@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <unordered_set>
 
 #include "base/hash.h"
 #include "base/lock.h"
@@ -222,9 +223,9 @@ class Encoder {
   Encoder(const BuildOptions& options, const Tokenizer& tokenizer, Ticker& ticker)
       : options_(options), tokenizer_(tokenizer), ticker_(ticker) {}
 
-  /// Documents go to the writer that `choose` names.
+  /// Documents go to the writer that `choose` names; null: nowhere.
   Result<bool> run(const Sources& sources, const std::string& stage,
-                   const std::function<SplitWriter&(std::string_view)>& choose) {
+                   const std::function<SplitWriter*(std::string_view)>& choose) {
     constexpr std::size_t kBatch = 8 << 20;  // bytes
     BuildProgress state{.stage = stage};
     const auto documents = open_documents(sources, options_.source);
@@ -241,7 +242,8 @@ class Encoder {
       }
       const std::vector<std::vector<int>> tokens = encode(texts);
       for (std::size_t i = 0; i < texts.size(); ++i) {
-        if (auto ok = choose(texts[i]).add(tokens[i], texts[i].size()); !ok) return ok;
+        if (SplitWriter* writer = choose(texts[i]))
+          if (auto ok = writer->add(tokens[i], texts[i].size()); !ok) return ok;
         state.tokens += tokens[i].size();
       }
       state.documents += texts.size();
@@ -341,6 +343,18 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
                           sources.skipped.size() == 1 ? "" : ", ..."));
 }
 
+// Hashes of the texts of all documents.
+Result<std::unordered_set<std::uint64_t>> texts_of(const Sources& sources, const BuildOptions& options) {
+  std::unordered_set<std::uint64_t> out;
+  const auto documents = open_documents(sources, options.source);
+  std::string text;
+  for (;;) {
+    GABBRO_TRY(more, documents->next(text));
+    if (!more) return out;
+    out.insert(hash64(text));
+  }
+}
+
 Result<Manifest> build_in(const std::string& folder, const BuildOptions& options, Ticker& ticker) {
   const std::string text_folder = folder + "/text";
   GABBRO_TRY(named, expand(options, text_folder, ticker));
@@ -371,15 +385,29 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   Encoder encoder(options, tokenizer, ticker);
   const bool split_here = options.valid_sources.empty();
   const auto bound = static_cast<std::uint64_t>(options.valid_share * 0x1p63) * 2;
-  const auto choose = [&](std::string_view text) -> SplitWriter& {
-    return split_here && hash64(text) < bound ? valid : train;
+  // What is held out is not trained on. Where one source is split, equal texts fall on one side.
+  GABBRO_TRY(kept_back, texts_of(held_out, options));
+  std::uint64_t left_out = 0;
+  const auto choose = [&](std::string_view text) -> SplitWriter* {
+    const std::uint64_t hash = hash64(text);
+    if (kept_back.contains(hash)) return ++left_out, nullptr;
+    return split_here && hash < bound ? &valid : &train;
   };
   if (auto ok = encoder.run(sources, "encoding train", choose); !ok) return tl::unexpected(ok.error());
+  if (left_out > 0)
+    ticker.tell(fmt::format(
+        "{} document{} of the training text stand{} word for word in --valid-source, and {} not trained on",
+        left_out, left_out == 1 ? "" : "s", left_out == 1 ? "s" : "", left_out == 1 ? "is" : "are"));
   if (!split_here) {
-    const auto all_valid = [&](std::string_view) -> SplitWriter& { return valid; };
+    const auto all_valid = [&](std::string_view) -> SplitWriter* { return &valid; };
     if (auto ok = encoder.run(held_out, "encoding valid", all_valid); !ok) return tl::unexpected(ok.error());
   }
   if (train.info().documents + valid.info().documents == 0) return no_text();
+  if (train.info().documents == 0 && left_out > 0)
+    return fail(
+        "corpus",
+        fmt::format("all of {} documents stand in --valid-source too: nothing is left to train on", left_out),
+        "hold other documents out, or leave --valid-source away: --valid 0.01 chooses some");
   if (train.info().documents == 0)
     return fail("corpus", fmt::format("all of {} documents were held out", valid.info().documents),
                 "give --valid a smaller share, or more documents");

@@ -14,8 +14,9 @@ struct BuildOptions {
   std::string out;
   std::vector<std::string>
       sources;  // files, folders; `debian`, where no file has that name: debian/packages.h
-  std::vector<std::string> valid_sources;  // held-out documents; empty: some of `sources`
-  double valid_share = 0.01;               // of the documents, chosen by the hash of their text
+  std::vector<std::string>
+      valid_sources;          // held-out documents, which are left out of `sources`; empty: some of `sources`
+  double valid_share = 0.01;  // of the documents, chosen by the hash of their text
   SourceOptions source;
   int vocab = 4096;
   std::string tokenizer;                  // a tokenizer.model to use instead of training one

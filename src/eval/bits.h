@@ -15,8 +15,8 @@ struct DocumentBits {
   std::uint64_t bytes = 0;
 };
 
-/// Bits per byte over documents: the sum of all losses in bits over the sum of all bytes of text, the end piece of every document
-/// included. `low` and `high` bound it at 95 %, by the ratio's linearised standard error over documents (`error`).
+/// Bits per byte over documents: the sum of all losses in bits, that of the end piece of every document included, over the sum of all
+/// bytes of text, which an end piece is none of (docs/verdict.md says what that makes). `low` and `high` bound it at 95 %, by the ratio's linearised standard error over documents (`error`).
 struct BitsPerByte {
   double value = 0;
   double error = 0, low = 0, high = 0;

@@ -50,8 +50,8 @@ class Ladder {
       for (const Individual& i : p_.individuals())
         if (is_baseline(i))
           if (auto run = missing(i, best.rung, count, "final", fresh)) return run;
-      // After two pairs, the ablations with the first seed: what they are compared with is there.
-      if (count != std::min(2, seeds)) continue;
+      // Once there are pairs enough to decide, the ablations with the first seed: what they are compared with is there.
+      if (count != std::min(least_seeds(), seeds)) continue;
       for (const Individual& i : p_.individuals())
         if (i.born.arm == "ablation" && i.born.parent == best.design)
           if (auto run = missing(i, best.rung, 1, "ablation", fresh)) return run;

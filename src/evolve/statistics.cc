@@ -43,6 +43,14 @@ double variance_of(std::span<const double> x, double mean) {
   return sum / static_cast<double>(x.size() - 1);
 }
 
+// What whole / (whole - sum^2) is where the evidence passes 1 / alpha.
+double ratio_at(double n, double alpha) {
+  return std::pow(std::sqrt((n + kPrecision) / kPrecision) / alpha, 2 / n);
+}
+
+// Whether n differences can refute anything: with few of them the evidence stays below its limit, whatever they are.
+bool is_bounded(double n, double alpha) { return n + kPrecision > ratio_at(n, alpha) * kPrecision; }
+
 }  // namespace
 
 double evidence(std::span<const double> differences) {
@@ -57,16 +65,18 @@ Interval anytime_interval(std::span<const double> x, double alpha) {
   if (x.size() < 2) return out;
   const double n = static_cast<double>(x.size()), variance = variance_of(x, out.mean);
   if (variance == 0) return {out.mean, out.mean, out.mean, out.count};
+  if (!is_bounded(n, alpha)) return out;
   // Around the mean, with d = distance from it: whole = (n + c) (ss + n d^2), sum^2 = n^2 d^2, ss the sum of squares about the mean. The
-  // evidence rises with d, and stays below its limit when n is small: then nothing is refuted.
-  const double c = kPrecision, ss = variance * (n - 1);
-  const double ratio =
-      std::pow(std::sqrt((n + c) / c) / alpha, 2 / n);  // whole / (whole - sum^2) at the border
-  // (n + c)(ss + n d^2) = ratio ((n + c) ss + c n d^2)
-  const double divisor = n * ((n + c) - ratio * c);
-  if (divisor <= 0) return out;
-  const double d = std::sqrt((ratio - 1) * (n + c) * ss / divisor);
+  // evidence rises with d: (n + c)(ss + n d^2) = ratio ((n + c) ss + c n d^2) at the border.
+  const double c = kPrecision, ss = variance * (n - 1), ratio = ratio_at(n, alpha);
+  const double d = std::sqrt((ratio - 1) * (n + c) * ss / (n * ((n + c) - ratio * c)));
   return {out.mean, out.mean - d, out.mean + d, out.count};
+}
+
+int least_seeds(double alpha) {
+  int n = 2;
+  while (!is_bounded(n, alpha)) ++n;
+  return n;
 }
 
 Interval mean_interval(std::span<const double> x) {

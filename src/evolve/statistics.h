@@ -21,6 +21,9 @@ double evidence(std::span<const double> differences);
 /// an unbounded interval (equal: of no width). O(n).
 Interval anytime_interval(std::span<const double> differences, double alpha = 0.05);
 
+/// The fewest differences with which an anytime interval is bounded at `alpha`, so that it can exclude 0.
+int least_seeds(double alpha = 0.05);
+
 /// Mean and the t interval (fixed n), for values that are shown and decide nothing.
 Interval mean_interval(std::span<const double> values);
 

@@ -90,6 +90,8 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
   };
   const NodeId a = n.in[0], b = n.in[1];
   const OpInfo& op = info(n.op);
+  // What an operand was made of; of one that is kept, nothing.
+  const auto inside = [&](NodeId id) { return is_kept(id) ? Node{.op = Op::kArg} : node(id); };
   if (op.scalar && n.op != Op::kDetach) {
     bool constants = true;
     for (int i = 0; i < op.arity; ++i) constants = constants && is_plain_constant(n.in[i]);
@@ -108,7 +110,7 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
         if (!is_plain_constant(c)) continue;
         if (is_constant(c, 1)) return use(x);
         if (is_constant(c, 0)) return use(fit(c, n.type));
-        const Node inner = node(x);
+        const Node inner = inside(x);
         if (inner.op != Op::kMul) continue;
         for (int i = 0; i < 2; ++i)  // c * (d * y) = (c d) * y
           if (is_plain_constant(inner.in[i]))
@@ -122,10 +124,10 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
       if (n.in[1] == n.in[2] && type(n.in[1]) == n.type) return use(n.in[1]);
       break;
     case Op::kRecip:
-      if (node(a).op == Op::kRecip) return use(node(a).in[0]);
+      if (inside(a).op == Op::kRecip) return use(node(a).in[0]);
       break;
     case Op::kDetach:
-      if (node(a).op == Op::kDetach || node(a).op == Op::kConst) return use(a);
+      if (inside(a).op == Op::kDetach || node(a).op == Op::kConst) return use(a);
       break;
     case Op::kPow:
       if (n.value == 0) return use(fit(constant(1), n.type));
@@ -137,7 +139,7 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
       break;
     case Op::kSum: {
       if (n.axes.empty()) return use(a);
-      const Node inner = node(a);
+      const Node inner = inside(a);
       if (inner.op == Op::kSum && inner.axes.size() + n.axes.size() <= kMaxRank) {
         AxisList axes = inner.axes;
         for (AxisId axis : n.axes) axes.push_back(axis);
@@ -160,7 +162,7 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
       break;
     case Op::kRename: {
       if (n.axes[0] == n.axes[1]) return use(a);
-      const Node inner = node(a);
+      const Node inner = inside(a);
       if (inner.op == Op::kRename && inner.axes[1] == n.axes[0]) {
         if (inner.axes[0] == n.axes[1]) return use(inner.in[0]);
         return use(add({.op = Op::kRename, .in = {inner.in[0], -1, -1}, .axes = {inner.axes[0], n.axes[1]}}));
@@ -169,7 +171,7 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
     }
     case Op::kShift: {
       if (n.amount == 0) return use(a);
-      const Node inner = node(a);
+      const Node inner = inside(a);
       constexpr std::int64_t kFarthest = 1 << 30;
       const std::int64_t both = std::int64_t{inner.amount} + n.amount;
       if (inner.op == Op::kShift && (inner.amount > 0) == (n.amount > 0) && std::abs(both) <= kFarthest)

@@ -1,6 +1,7 @@
 // Appends nodes to one body of a graph, with common-subexpression elimination and algebraic simplification.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -42,6 +43,12 @@ class Builder {
   [[nodiscard]] Type type(NodeId id) const { return node(id).type; }
   [[nodiscard]] Graph& graph() const { return graph_; }
   [[nodiscard]] int body() const { return body_; }
+  /// From here on no rule of simplification looks through node `id`: what reads it goes on reading it. A value by which is
+  /// differentiated later needs that: 3 * (2 * x), made 6 * x, would no longer read 2 * x.
+  void keep(NodeId id) { kept_.push_back(id); }
+  [[nodiscard]] bool is_kept(NodeId id) const {
+    return std::find(kept_.begin(), kept_.end(), id) != kept_.end();
+  }
   void set_line(std::int32_t line) { line_ = line; }
 
  private:
@@ -56,6 +63,7 @@ class Builder {
   std::int32_t line_ = 0;
   std::vector<std::pair<std::uint64_t, NodeId>> seen_;  // by key: a power of two of places, -1 in free ones
   std::size_t seen_count_ = 0;
+  std::vector<NodeId> kept_;
 };
 
 /// `node` of another graph with its operands, those of a scan included, replaced by map[operand]. Scans keep their numbers.

@@ -16,6 +16,9 @@ namespace gabbro::ir {
 /// Reach of every node of body 0, in node order: an upper bound on what can influence it. O(nodes).
 std::vector<Reach> infer_reach(const Graph& graph);
 
+/// Which nodes of body `body` a gradient of the nodes `from` reaches; one flag per node. O(nodes).
+std::vector<bool> gradient_nodes(const Graph& graph, int body, std::span<const NodeId> from);
+
 /// Names of parameters without a gradient path to the outputs of body 0.
 std::vector<int> dead_params(const Graph& graph);
 

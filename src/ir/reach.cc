@@ -133,12 +133,17 @@ void spread_gradient(const Graph& graph, int index, std::vector<bool>& on,
 
 }  // namespace
 
+std::vector<bool> gradient_nodes(const Graph& graph, int body, std::span<const NodeId> from) {
+  std::vector<bool> on(graph.bodies[body].nodes.size(), false);
+  for (NodeId id : from) on[id] = true;
+  std::vector<std::vector<bool>> wanted(graph.scans.size());
+  spread_gradient(graph, body, on, wanted);
+  return on;
+}
+
 std::vector<int> dead_params(const Graph& graph) {
   const Body& body = graph.bodies[0];
-  std::vector<bool> on(body.nodes.size(), false);
-  for (NodeId id : body.outputs) on[id] = true;
-  std::vector<std::vector<bool>> wanted(graph.scans.size());
-  spread_gradient(graph, 0, on, wanted);
+  const std::vector<bool> on = gradient_nodes(graph, 0, body.outputs);
   std::vector<bool> alive(graph.params.size(), false);
   for (std::size_t id = 0; id < body.nodes.size(); ++id)
     if (body.nodes[id].op == Op::kParam && on[id]) alive[body.nodes[id].index] = true;

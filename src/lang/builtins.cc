@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "ir/gradient.h"
+#include "lang/inner_gradient.h"
 
 namespace gabbro::lang {
 
@@ -33,6 +33,8 @@ std::string_view causal_hint(std::string_view what) {
   return "the causal counterpart is sum(past(x), over=s), or cumsum(x)";
 }
 
+std::string_view time_name(AxisId axis) { return axis == ir::kTime ? "t" : "s"; }
+
 // The axes of over=, each of which `type` must have; without over=, every visible axis but t and s.
 std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Type& type,
                                   std::string_view what) {
@@ -49,13 +51,13 @@ std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Typ
     if (type.has(a) && a != ir::kTime) continue;
     const std::string shown = e.graph().type_name(type);
     if (a == ir::kTime)
-      e.error(given->at, "future", fmt::format("{} over t would read future positions", what),
+      e.error(*given, "future", fmt::format("{} over t would read future positions", what),
               std::string(causal_hint(what)));
     else if (a == ir::kPast)
-      e.error(given->at, "shape", fmt::format("{} over s: no past positions are open in {}", what, shown),
+      e.error(*given, "shape", fmt::format("{} over s: no past positions are open in {}", what, shown),
               "open them with past(x): e.g. dot(q, past(key), over=k) is [t, s, ...]");
     else
-      e.error(given->at, "shape",
+      e.error(*given, "shape",
               fmt::format("{} over {}: the value is {}", what, e.graph().axes[a].name, shown),
               "reduce over an axis that the value has");
     return {};
@@ -112,8 +114,14 @@ Value run_top_k(Elaborator& e, const Expr& call) {
   if (x < 0 || !k) return {};
   const auto over = over_axes(e, call, e.builder().type(x), "top_k");
   if (!over) return {};
-  if (over->size() != 1 || (*over)[0] < ir::kFirstAxis)
-    return e.error(call.at, "call", "top_k runs over one axis", "top_k(x, 2, over=e)");
+  if (over->size() == 1 && (*over)[0] == ir::kPast)
+    return e.error(*keyword(call, "over"), "time",
+                   "top_k over s: the first positions have fewer past ones than it keeps",
+                   "softmax(x, over=s) weighs them; top_k(x, 2, over=e) chooses among features");
+  if (over->size() != 1)
+    return e.error(keyword(call, "over") ? *keyword(call, "over") : call, "call",
+                   fmt::format("top_k runs over one axis, got {}", e.graph().axis_names(*over)),
+                   "top_k(x, 2, over=e)");
   return e.emit(call.at,
                 {.op = Op::kTopK, .in = {x, -1, -1}, .axes = *over, .amount = static_cast<std::int32_t>(*k)});
 }
@@ -185,56 +193,88 @@ Value run_unary(Elaborator& e, const Expr& call) {
 
 Value run_broadcast(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
-  const auto axes = e.eval_axes(call.args[1], "the new axes");
+  const auto axes = e.eval_axes(call.args[1], "broadcast");
   if (x < 0 || !axes) return {};
   for (AxisId a : *axes)
     if (a < ir::kFirstAxis)
-      return e.error(call.at, "time", "broadcast adds axes of sizes, not positions",
+      return e.error(call.args[1], "time",
+                     fmt::format("broadcast along {}: it adds axes of sizes, not positions", time_name(a)),
                      "past(x) opens past positions");
   return e.emit(call.at, {.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = *axes});
 }
 
-std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_view what) {
-  const auto axis = e.eval_axis(expr, what);
-  if (axis && *axis < ir::kFirstAxis) {
-    e.error(expr.at, "time",
-            fmt::format("{} of {}", what,
-                        *axis == ir::kTime ? "t: positions cannot be moved, cut or joined" : "s"),
-            *axis == ir::kTime ? "shift(x, n) looks back n positions, past(x, n) at the last n"
-                               : "reduce over s instead");
-    return {};
-  }
-  return axis;
-}
-
-Value run_rename(Elaborator& e, const Expr& call) {
-  const NodeId x = e.eval_tensor(call.args[0]);
-  const auto from = size_axis(e, call.args[1], "rename"), to = size_axis(e, call.args[2], "rename");
-  return x < 0 || !from || !to
-             ? Value{}
-             : e.emit(call.at, {.op = Op::kRename, .in = {x, -1, -1}, .axes = {*from, *to}});
-}
-
+// Axes of sizes, which rearranging works on.
 std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_view what) {
   const auto axes = e.eval_axes(expr, what);
   if (!axes) return {};
   for (AxisId a : *axes)
     if (a < ir::kFirstAxis) {
-      e.error(expr.at, "time",
-              fmt::format("{} of {}: positions cannot be regrouped", what, a == ir::kTime ? "t" : "s"),
-              "past(x, n) opens the last n positions");
+      e.error(
+          expr, "time",
+          fmt::format("{} of {}{}", what, time_name(a), ": positions cannot be moved, regrouped or joined"),
+          a == ir::kTime ? "shift(x, n) looks back n positions, past(x, n) at the last n"
+                         : "reduce over s instead: sum(x, over=s)");
       return {};
     }
   if (axes->size() < ir::kMaxRank) return axes;
-  e.error(expr.at, "shape", fmt::format("{} of {} axes", what, axes->size()), "at most 7");
+  e.error(expr, "shape", fmt::format("{} of {} axes", what, axes->size()), "at most 7");
   return {};
+}
+
+std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_view what) {
+  const auto axes = size_axes(e, expr, what);
+  if (!axes) return {};
+  if (axes->size() == 1) return (*axes)[0];
+  e.error(expr, "type", fmt::format("{} takes one axis, got {}", what, e.graph().axis_names(*axes)),
+          "merge(x, [b, c], a) makes one of several");
+  return {};
+}
+
+// Whether `x` has each of the axes that `expr` stands for; else an error there.
+bool has_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, const AxisList& axes) {
+  const ir::Type type = e.builder().type(x);
+  for (AxisId a : axes)
+    if (!type.has(a)) {
+      e.error(
+          expr, "shape",
+          fmt::format("{} of {}: the value is {}", what, e.graph().axes[a].name, e.graph().type_name(type)),
+          "name an axis that the value has");
+      return false;
+    }
+  return true;
+}
+
+// Whether `x` has none of the axes that `expr` stands for, once `from` are replaced; else an error there.
+bool lacks_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, const AxisList& axes,
+                const AxisList& from) {
+  const ir::Type type = e.builder().type(x);
+  for (AxisId a : axes)
+    if (type.has(a) && !from.contains(a)) {
+      e.error(expr, "shape",
+              fmt::format("{} to {}, which is already in {}", what, e.graph().axes[a].name,
+                          e.graph().type_name(type)),
+              "choose another axis, or declare one: axis a = ...");
+      return false;
+    }
+  return true;
+}
+
+Value run_rename(Elaborator& e, const Expr& call) {
+  const NodeId x = e.eval_tensor(call.args[0]);
+  const auto from = size_axis(e, call.args[1], "rename"), to = size_axis(e, call.args[2], "rename");
+  if (x < 0 || !from || !to || !has_axes(e, call.args[1], "rename", x, {*from}) ||
+      !lacks_axes(e, call.args[2], "rename", x, {*to}, {*from}))
+    return {};
+  return e.emit(call.at, {.op = Op::kRename, .in = {x, -1, -1}, .axes = {*from, *to}});
 }
 
 Value run_split(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto from = size_axis(e, call.args[1], "split");
   auto to = size_axes(e, call.args[2], "split");
-  if (x < 0 || !from || !to) return {};
+  if (x < 0 || !from || !to || !has_axes(e, call.args[1], "split", x, {*from}) ||
+      !lacks_axes(e, call.args[2], "split", x, *to, {*from}))
+    return {};
   to->insert(0, *from);
   return e.emit(call.at, {.op = Op::kSplit, .in = {x, -1, -1}, .axes = *to});
 }
@@ -243,7 +283,9 @@ Value run_merge(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   auto from = size_axes(e, call.args[1], "merge");
   const auto to = size_axis(e, call.args[2], "merge");
-  if (x < 0 || !from || !to) return {};
+  if (x < 0 || !from || !to || !has_axes(e, call.args[1], "merge", x, *from) ||
+      !lacks_axes(e, call.args[2], "merge", x, {*to}, *from))
+    return {};
   from->push_back(*to);
   return e.emit(call.at, {.op = Op::kMerge, .in = {x, -1, -1}, .axes = *from});
 }
@@ -267,24 +309,29 @@ Value run_slice(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto from = size_axis(e, call.args[1], "slice"), to = size_axis(e, call.args[3], "slice");
   const auto start = e.eval_static(call.args[2], "the start");
-  return x < 0 || !from || !to || !start ? Value{} : slice(e, call, x, *from, *start, *to);
+  if (x < 0 || !from || !to || !start || !has_axes(e, call.args[1], "slice", x, {*from}) ||
+      !lacks_axes(e, call.args[3], "slice", x, {*to}, {*from}))
+    return {};
+  return slice(e, call, x, *from, *start, *to);
 }
 
 Value run_take(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   const auto from = size_axis(e, call.args[1], "take");
   const auto index = e.eval_static(call.args[2], "the index");
-  if (x < 0 || !from || !index) return {};
+  if (x < 0 || !from || !index || !has_axes(e, call.args[1], "take", x, {*from})) return {};
   const AxisId one = e.new_axis("one", {1, 1}, call.at);
   const Value v = slice(e, call, x, *from, *index, one);
   return v.poison() ? v : e.make(e.builder().sum(v.node, {one}));
 }
 
 Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_expr, const Static& start,
-          AxisId to) {
+          const Expr& to_expr, AxisId to) {
   const NodeId x = e.eval_tensor(x_expr);
   const auto from = size_axis(e, from_expr, call.text);
-  if (x < 0 || !from) return {};
+  if (x < 0 || !from || !has_axes(e, from_expr, call.text, x, {*from}) ||
+      !lacks_axes(e, to_expr, call.text, x, {to}, {*from}))
+    return {};
   if (!is_offset(start))
     return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start.value), "count from 0");
   return e.emit(call.at, {.op = Op::kPad,
@@ -297,7 +344,7 @@ Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_
 Value run_pad(Elaborator& e, const Expr& call) {
   const auto start = e.eval_static(call.args[2], "the start");
   const auto to = size_axis(e, call.args[3], "pad");
-  return start && to ? pad(e, call, call.args[0], call.args[1], *start, *to) : Value{};
+  return start && to ? pad(e, call, call.args[0], call.args[1], *start, call.args[3], *to) : Value{};
 }
 
 Value run_concat(Elaborator& e, const Expr& call) {
@@ -310,18 +357,26 @@ Value run_concat(Elaborator& e, const Expr& call) {
                    fmt::format("{}={} and {}={} do not fill {}={}", a.name, a.size, b.name, b.size,
                                whole.name, whole.size),
                    "declare `axis a = b + c`");
-  const Value x = pad(e, call, call.args[0], call.args[1], {0, 0}, *to);
-  const Value y = pad(e, call, call.args[2], call.args[3], {static_cast<double>(a.size), a.sym}, *to);
+  const Value x = pad(e, call, call.args[0], call.args[1], {0, 0}, call.args[4], *to);
+  const Value y =
+      pad(e, call, call.args[2], call.args[3], {static_cast<double>(a.size), a.sym}, call.args[4], *to);
   return e.arithmetic(call, "+", x, y);
 }
 
 Value run_lookup(Elaborator& e, const Expr& call) {
   const NodeId table = e.eval_tensor(call.args[0]), index = e.eval_tensor(call.args[1]);
   if (table < 0 || index < 0) return {};
+  if (e.builder().type(table).time())
+    return e.error(
+        call.args[0], "shape",
+        fmt::format("the table of lookup varies over time: {}", e.graph().type_name(e.builder().type(table))),
+        "a table is the same at all positions: lookup(param([p, D]), position(), over=p)");
   const auto over = over_axes(e, call, e.builder().type(table), "lookup");
   if (!over) return {};
   if (over->size() != 1)
-    return e.error(call.at, "call", "lookup runs over one axis", "lookup(table, index, over=p)");
+    return e.error(keyword(call, "over") ? *keyword(call, "over") : call, "call",
+                   fmt::format("lookup runs over one axis, got {}", e.graph().axis_names(*over)),
+                   "lookup(table, index, over=p)");
   return e.emit(call.at, {.op = Op::kLookup, .in = {table, index, -1}, .axes = *over});
 }
 
@@ -385,7 +440,7 @@ Value run_iota(Elaborator& e, const Expr& call) {
   if (!axis) return {};
   if (*axis < ir::kFirstAxis)
     return e.error(
-        call.at, "time", fmt::format("iota over {}", *axis == ir::kTime ? "t" : "s"),
+        call.args[0], "time", fmt::format("iota over {}", time_name(*axis)),
         *axis == ir::kTime ? "position() is the index of the position" : "lag() is the distance t - s");
   return leaf(e, call.at, {.op = Op::kIota, .axes = {*axis}});
 }
@@ -421,15 +476,15 @@ std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallba
 }
 
 Value run_param(Elaborator& e, const Expr& call) {
-  const auto axes = e.eval_axes(call.args[0], "the type of a parameter");
+  const auto axes = e.eval_axes(call.args[0], "param");
   const auto init = init_of(e, argument(call, 1, "init"), {ir::Init::Kind::kConstant, 0, 0});
   if (!axes || !init) return {};
   for (AxisId a : *axes)
     if (a < ir::kFirstAxis)
       return e.error(
-          call.at, "length",
+          call.args[0], "length",
           fmt::format("a parameter cannot have axis {}: its size would be the length of the sequence",
-                      a == ir::kTime ? "t" : "s"),
+                      time_name(a)),
           "use a table of fixed size, lookup(param([p, D]), position(), over=p), or a function of lag()");
   const NodeId node = e.new_param(call.at, std::string(e.frame().label), *axes, {}, ir::Role::kVector, *init);
   return node < 0 ? Value{} : e.make(node);
@@ -464,18 +519,28 @@ Value run_linear(Elaborator& e, const Expr& call) {
   }
   for (AxisId a : out)
     if (a < ir::kFirstAxis)
-      return e.error(
-          out_expr.at, a == ir::kTime ? "future" : "shape",
-          fmt::format("linear cannot make axis {}: it would mix positions", a == ir::kTime ? "t" : "s"),
-          "mix positions with past(x) or a scan");
+      return e.error(out_expr, a == ir::kTime ? "future" : "shape",
+                     fmt::format("linear cannot make axis {}: it would mix positions", time_name(a)),
+                     "mix positions with past(x) or a scan");
   AxisList per;
-  if (const Expr* given = keyword(call, "per")) {
-    const auto axes = e.eval_axes(*given, "per");
+  const Expr* per_expr = keyword(call, "per");
+  if (per_expr) {
+    const auto axes = e.eval_axes(*per_expr, "per");
     if (!axes) return {};
     per = *axes;
   }
+  for (AxisId a : per)
+    if (a < ir::kFirstAxis)
+      return e.error(
+          *per_expr, "length",
+          fmt::format("linear per {}: a weight of its own for every position would need as many as "
+                      "the text is long",
+                      time_name(a)),
+          a == ir::kTime ? "a table by position is lookup(param([p, D]), position(), over=p)"
+                         : "a table by distance is lookup(param([p]), lag(), over=p)");
   AxisList over;
-  if (keyword(call, "over")) {
+  const Expr* over_expr = keyword(call, "over");
+  if (over_expr) {
     const auto axes = over_axes(e, call, type, "linear");
     if (!axes) return {};
     over = *axes;
@@ -483,10 +548,26 @@ Value run_linear(Elaborator& e, const Expr& call) {
     for (AxisId a : type.axes)
       if (a >= ir::kFirstAxis && !e.frame().lifted.contains(a) && !per.contains(a)) over.push_back(a);
   }
+  for (AxisId a : over) {
+    if (a == ir::kPast)
+      return e.error(*over_expr, "length",
+                     "linear over s: a weight for every past position would need as many as the text is long",
+                     "sum(past(x) * weight, over=s) with a weight that is computed, or conv(x, width)");
+    if (per.contains(a))
+      return e.error(*per_expr, "shape",
+                     fmt::format("axis {} stands in over= and in per=", e.graph().axes[a].name),
+                     "over= is contracted, every element of per= has a weight of its own");
+  }
   if (over.empty())
-    return e.error(call.at, "shape",
+    return e.error(over_expr ? *over_expr : call, "shape",
                    fmt::format("linear has nothing to contract in {}", e.graph().type_name(type)),
                    "give it a value with a feature axis");
+  for (AxisId a : out)
+    if (per.contains(a) || (type.has(a) && !over.contains(a)))
+      return e.error(out_expr, "shape",
+                     fmt::format("linear makes axis {0}, and {0} stays from {1}", e.graph().axes[a].name,
+                                 per.contains(a) ? "per=" : e.graph().type_name(type)),
+                     "choose another axis for the result, or contract it too");
   const auto init = init_of(e, keyword(call, "init"), {ir::Init::Kind::kNormal, 0, 0});
   const Expr* bias_expr = keyword(call, "bias");
   const auto bias = bias_expr ? e.eval_static(*bias_expr, "bias") : std::optional<Static>(Static{});
@@ -515,20 +596,6 @@ Value run_linear(Elaborator& e, const Expr& call) {
   const NodeId b = e.new_param(call.at, label + ".bias", bias_axes, {}, ir::Role::kVector,
                                {ir::Init::Kind::kConstant, 0, 0});
   return b < 0 ? Value{} : e.emit(call.at, {.op = Op::kAdd, .in = {y.node, b, -1}});
-}
-
-Value run_grad(Elaborator& e, const Expr& call) {
-  if (!e.in_scan())
-    return e.error(call.at, "future",
-                   "grad stands outside a scan: a gradient through a whole sequence would carry information "
-                   "backwards in time",
-                   "take inner gradient steps inside a scan, one position at a time");
-  const NodeId loss = e.eval_tensor(call.args[0]), wrt = e.eval_tensor(call.args[1]);
-  if (loss < 0 || wrt < 0) return {};
-  const std::array<NodeId, 1> losses{loss}, targets{wrt};
-  const NodeId one = e.builder().fit(e.builder().constant(1), e.builder().type(loss));
-  const std::array<NodeId, 1> seeds{one};
-  return e.make(ir::differentiate(e.builder(), losses, seeds, targets)[0]);
 }
 
 Value run_size(Elaborator& e, const Expr& call) {

@@ -21,6 +21,7 @@ Value Elaborator::error(Position at, std::string code, std::string message, std:
     where = fmt::format("{}{}{}", (*it)->name, where.empty() ? "" : " > ", where);
   }
   if (!where.empty()) {
+    if (argument_at_) at = *argument_at_;
     // What follows from a first error in the same call is nothing that the reader can mend.
     for (const Error& known : out_.errors)
       if (known.at == at && known.message.starts_with("in ")) return {};
@@ -32,6 +33,16 @@ Value Elaborator::error(Position at, std::string code, std::string message, std:
   else
     gave_up_ = true;
   return {};
+}
+
+Value Elaborator::error(const Expr& argument, std::string code, std::string message, std::string hint) {
+  const bool called_here = frames_.size() > 1 && !frame().own && frames_[frames_.size() - 2]->own;
+  if (const Binding* b = argument.kind == Expr::Kind::kName ? frame().binding(argument.text) : nullptr;
+      b && called_here && !frame().unit)
+    argument_at_ = b->at;
+  const Value none = error(argument.at, std::move(code), std::move(message), std::move(hint));
+  argument_at_.reset();
+  return none;
 }
 
 Value Elaborator::make(NodeId node) const {
@@ -360,8 +371,15 @@ std::optional<AxisList> Elaborator::eval_axes(const Expr& expr, std::string_view
     const Value v = eval(expr);
     if (v.poison()) return {};
     if (v.kind == Value::Kind::kAxis || v.kind == Value::Kind::kAxes) return v.axes;
-    error(expr.at, "type", fmt::format("{} names an axis", what),
-          "declare axes with `axis h = heads, k = D / heads`");
+    const std::string got = v.kind == Value::Kind::kInstance ? "a unit"
+                            : v.kind == Value::Kind::kTensor
+                                ? "a value " + graph().type_name(graph().node(v.body, v.node).type)
+                            : std::isinf(v.number.value) ? "all"
+                                                         : fmt::format("the number {:.6g}", v.number.value);
+    error(expr, "type", fmt::format("{} takes an axis, got {}", what, got),
+          v.kind == Value::Kind::kTensor ? "name an axis that it has"
+          : got == "all"                 ? "without over=, sums and means run over every axis but t and s"
+                                         : "declare axes with `axis h = heads, k = D / heads`");
     return {};
   }
   AxisList out;
@@ -370,7 +388,8 @@ std::optional<AxisList> Elaborator::eval_axes(const Expr& expr, std::string_view
     if (!part) return {};
     for (AxisId a : *part) {
       if (out.contains(a)) {
-        error(item.at, "shape", fmt::format("axis {} is named twice", graph().axes[a].name));
+        error(item.at, "shape", fmt::format("axis {} is named twice", graph().axes[a].name),
+              "name each axis once");
         return {};
       }
       if (out.full()) {
@@ -387,7 +406,8 @@ std::optional<AxisId> Elaborator::eval_axis(const Expr& expr, std::string_view w
   const auto axes = eval_axes(expr, what);
   if (!axes) return {};
   if (axes->size() == 1) return (*axes)[0];
-  error(expr.at, "type", fmt::format("{} is one axis, got {}", what, axes->size()));
+  error(expr, "type", fmt::format("{} takes one axis, got {}", what, graph().axis_names(*axes)),
+        "merge(x, [b, c], a) makes one of several");
   return {};
 }
 

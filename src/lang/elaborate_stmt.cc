@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lang/elaborator.h"
+#include "lang/inner_gradient.h"
 #include "lang/lexer.h"
 
 namespace gabbro::lang {
@@ -21,6 +22,7 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
           "values do not change: choose another name, or carry it: scan S: [..] = 0, for i in n with x = x0");
     return;
   }
+  keep_differentiated(name, value);
   Binding b;
   b.name = name;
   b.value = std::move(value);
@@ -30,6 +32,14 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
     out_.names.push_back({frame().unit->name, std::string(name),
                           graph().type_name(graph().node(b.value.body, b.value.node).type), at.line});
   frame().names.push_back(std::move(b));
+}
+
+// The loss is computed from the value that has the name, not from what that was made of.
+void Elaborator::keep_differentiated(std::string_view name, const Value& value) {
+  const auto& names = contexts_.back().differentiated;
+  if (value.kind == Value::Kind::kTensor && value.body == contexts_.back().body &&
+      std::find(names.begin(), names.end(), name) != names.end() && !builder().is_kept(value.node))
+    builder().keep(value.node);
 }
 
 void Elaborator::report_unread(std::size_t from) {
@@ -173,6 +183,7 @@ void Elaborator::run_assign(const Stmt& stmt) {
     }
     Binding* carried = frame().binding(target.text);
     if (carried && carried->may_rebind) {
+      keep_differentiated(target.text, values[i]);
       carried->value = values[i];
     } else {
       bind(target.text, values[i], target.at);
@@ -262,9 +273,10 @@ void Elaborator::run_scan(const Stmt& stmt) {
     for (AxisId a : *axes) state.type.add(a);
     for (AxisId a : frame().lifted) state.type.add(a);
     const ir::Type got = builder().type(init);
-    if (state.type.time()) {
-      error(stmt.types[i].at, "shape", fmt::format("state {} has axis t", stmt.names[i]),
-            "a state is what is carried from one position to the next: leave t out");
+    if (state.type.time() || state.type.past()) {
+      error(stmt.types[i].at, "shape",
+            fmt::format("state {} has axis {}", stmt.names[i], state.type.time() ? "t" : "s"),
+            "a state is what is carried from one position to the next: leave t and s out");
       continue;
     }
     if (got.time()) {
@@ -296,6 +308,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
   BodyContext context;
   context.body = body;
   context.builder = std::make_unique<ir::Builder>(graph(), body);
+  context.differentiated = differentiated_names(stmt.body);
   contexts_.push_back(std::move(context));
   const std::size_t first_state = frame().names.size();
   for (std::size_t i = 0; i < states.size(); ++i) {
@@ -330,12 +343,15 @@ void Elaborator::run_scan(const Stmt& stmt) {
     step.outputs.push_back(node);
   }
 
+  std::vector<NodeId> inits;
+  for (const State& state : states) inits.push_back(state.init);
+  check_states_held(*this, contexts_.back(), stmt.names, inits);
   BodyContext done = std::move(contexts_.back());
   contexts_.pop_back();
   finished_operations_ += step.nodes.size();
   ir::Scan& scan = graph().scans[scan_index];
   scan.body = body;
-  for (const State& state : states) scan.inits.push_back(state.init);
+  scan.inits = std::move(inits);
   scan.sequences = done.sequences;
   scan.invariants = done.invariants;
   // Arguments are numbered once all captures are known: states, sequences, invariants.

@@ -84,6 +84,13 @@ struct Frame {
   std::size_t placed = 0;                                    // so many of the names are in places
 };
 
+/// A gradient taken in a step with respect to a value that is the same at all positions.
+struct InnerGradient {
+  Position at;
+  std::string loss_name, wrt_name;
+  NodeId loss, wrt;
+};
+
 /// The body under construction: the model (parent -1) or the step of a scan.
 struct BodyContext {
   int body = 0;
@@ -91,6 +98,8 @@ struct BodyContext {
   std::vector<NodeId> sequences, invariants;          // of the parent
   std::vector<NodeId> sequence_args, invariant_args;  // of this body
   std::unordered_map<NodeId, NodeId> captured;        // parent node -> arg node
+  std::vector<std::string> differentiated;            // names that stand second in a grad of this step
+  std::vector<InnerGradient> gradients;
 };
 
 class Elaborator {
@@ -102,6 +111,8 @@ class Elaborator {
 
   // ---- errors
   Value error(Position at, std::string code, std::string message, std::string hint = {});
+  /// Of an argument: in a function of the library it is that of its call, where that is written in the program.
+  Value error(const Expr& argument, std::string code, std::string message, std::string hint = {});
   Value error(Position at, const Error& e) { return error(at, e.code, e.message, e.hint); }
 
   // ---- expressions (elaborate_expr.cc)
@@ -132,6 +143,7 @@ class Elaborator {
   // ---- names
   Binding* find(std::string_view name);
   void bind(std::string_view name, Value value, Position at, bool may_ignore = false);
+  void keep_differentiated(std::string_view name, const Value& value);
   void report_unread(std::size_t from);
   Value unknown_name(const Expr& expr, bool is_call);
 
@@ -198,6 +210,7 @@ class Elaborator {
   std::unordered_map<std::string, AxisId> shared_widths_;  // by the path of the shared instance
   bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
   bool gave_up_ = false;
+  std::optional<Position> argument_at_;  // of the error that is being said
   std::size_t finished_operations_ = 0;  // of the scans that are complete
   std::size_t steps_ = 0;
   const Stmt* surveyed_stmt_ = nullptr;

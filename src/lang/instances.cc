@@ -337,6 +337,10 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
     const auto axes = eval_axes(*given, "over");
     if (!axes) return {};
     over = *axes;
+    if (over.empty()) {
+      error(*given, "shape", fmt::format("{} runs over no axis", expr.text), "name the axis that is D");
+      return {};
+    }
   } else {
     for (AxisId a : type.axes)
       if (a >= ir::kFirstAxis && !frame().lifted.contains(a)) over.push_back(a);
@@ -350,13 +354,14 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
   }
   for (AxisId a : over)
     if (a < ir::kFirstAxis || !type.has(a)) {
-      error(expr.at, a == ir::kTime ? "future" : "shape",
+      error(*keyword(expr, "over"), a == ir::kTime ? "future" : "shape",
             fmt::format("{} cannot run over {}: the value is {}", expr.text, graph().axes[a].name,
                         graph().type_name(type)),
             a == ir::kTime
                 ? "units work at every position; a running norm is x * (mean(past(x * x), over=s) + "
                   "1e-6) ** -0.5"
-                : "");
+            : a == ir::kPast ? "units work at every position: reduce it over s first"
+                             : "run over an axis that the value has");
       return {};
     }
   const std::string path = owner().path + "." + unique_label(expr.text);
@@ -577,6 +582,7 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
   };
   std::vector<Value> values(function.params.size());
   std::vector<bool> given(function.params.size(), false);
+  std::vector<Position> at(function.params.size(), call.at);
   std::size_t position = 0;
   for (std::size_t i = 0; i < call.args.size(); ++i) {
     std::size_t slot = position;
@@ -608,6 +614,7 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
     }
     values[slot] = evaluate(call.args[i]);
     given[slot] = true;
+    at[slot] = call.args[i].at;
     if (values[slot].poison()) return {};
   }
   frames_.push_back(std::move(frame_ptr));
@@ -621,7 +628,7 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
               fmt::format("write {}(..., {}=...)", function.name, function.params[i].name));
     }
     ok = !values[i].poison();
-    if (ok) bind(function.params[i].name, values[i], call.at);
+    if (ok) bind(function.params[i].name, values[i], at[i]);
   }
   frame_ptr = std::move(frames_.back());
   frames_.pop_back();

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/utf8.h"
 #include "lang/utf8.h"
 
 namespace gabbro::lang {

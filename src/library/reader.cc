@@ -96,6 +96,8 @@ Result<std::vector<fs::path>> files_of(const fs::path& path) {
   const auto status = fs::status(path, code);
   if (!fs::exists(status))
     return fail("io", fmt::format("{}: there is no such file or folder", path.string()));
+  if (!fs::is_directory(status) && !fs::is_regular_file(status))
+    return fail("io", fmt::format("{}: neither a plain file nor a folder", path.string()));
   if (!fs::is_directory(status)) return std::vector<fs::path>{path};
   std::vector<fs::path> out;
   auto at = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, code);

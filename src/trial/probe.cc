@@ -18,15 +18,27 @@ namespace gabbro::trial {
 
 using record::Anchor;
 
+namespace {
+
+bool is_same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+}  // namespace
+
 void Check::compare(const std::vector<double>& got, const std::vector<double>& want, const std::string& where,
                     double slack) {
   double size = 1;
   for (const double v : want) size = std::max(size, std::abs(v));
-  const double difference = largest_difference(got, want) / (tolerance_ > 0 ? size : 1);
+  double difference = largest_difference(got, want) / (tolerance_ > 0 ? size : 1);
+  // Two that are no numbers have no difference, and may be the same all the same.
+  if (tolerance_ == 0 && std::equal(got.begin(), got.end(), want.begin(), want.end(), is_same))
+    difference = 0;
   ++comparisons_;
   worst_ = std::max(worst_, difference);
   if (!(difference <= tolerance_ + slack) && failure_.empty())
-    failure_ = fmt::format("{}: differs by {:.3g}, allowed {:.3g}", where, difference, tolerance_ + slack);
+    failure_ =
+        std::isnan(difference)
+            ? fmt::format("{}: a value is not a number, or infinite, in one of them", where)
+            : fmt::format("{}: differs by {:.3g}, allowed {:.3g}", where, difference, tolerance_ + slack);
 }
 
 void Check::require(bool holds, const std::string& failure) {

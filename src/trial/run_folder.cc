@@ -57,7 +57,7 @@ std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec:
 
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus) {
   const std::string spec_file = folder + "/spec.json", weights_file = folder + "/weights.safetensors";
-  const auto text = read_file(spec_file);
+  const auto text = read_file(spec_file, kMostText);
   if (!text)
     return fail("run", fmt::format("there is no run in {}: no spec.json", folder),
                 "make one: gabbro train --out " + folder);

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
   sandbox::seal();
-  const auto spec = read_file(argv[1]);
+  const auto spec = read_file(argv[1], kMostText);
   const std::string result =
       spec ? trial::run_job(*spec, Reporter()) : record::failure("train", spec.error().message);
   if (replace_file(argv[2], result)) return 0;

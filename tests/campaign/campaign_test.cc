@@ -66,9 +66,11 @@ TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(judge_here); }
 TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  Plan plan = small_plan();
+  plan.settings.final_seeds = 5;
+  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  for (const std::int64_t trials : {40, 60}) {
+  for (const std::int64_t trials : {40, 80}) {
     Pretend executor;
     const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
@@ -86,8 +88,8 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
       return t.begun.purpose == "final" && t.begun.design == first->begun.design;
     });
   };
-  EXPECT_LT(seeds_of_leader(more), small_plan().settings.final_seeds);
-  EXPECT_EQ(seeds_of_leader(searched), small_plan().settings.final_seeds);
+  EXPECT_LT(seeds_of_leader(more), plan.settings.final_seeds);
+  EXPECT_EQ(seeds_of_leader(searched), plan.settings.final_seeds);
 }
 
 TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
@@ -123,6 +125,76 @@ TEST(Campaign, APlanIsReadBackWithAnyProgram) {
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->given, plan.given);
   EXPECT_EQ(again->settings.rungs.size(), plan.settings.rungs.size());
+}
+
+// With several workers runs of the search are under way when it is time for the last comparison, and any of them may win.
+TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
+  SKIP_UNDER_SANITIZERS();
+  for (const int slots : {2, 3}) {
+    const Folder folder;
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    // Whoever comes last is the best: each run of the search that ends makes another leader.
+    Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      score(r, 3 - 0.001 * std::stod(std::filesystem::path(spec.folder).filename()));
+      r.status = "done";
+    });
+    const auto why = c->run({.trials = 48}, executor, kNeverStop, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+    const evolve::Population& p = c->population();
+    const auto store = store::Store::read(folder / "run/campaign.db");
+    ASSERT_TRUE(store);
+    std::set<std::int64_t> searched, leaders;  // runs of the search under way; winners that were compared
+    bool compares = false;
+    for (const auto& [time, event] : store->events(1, 10'000)) {
+      if (const auto* ended = std::get_if<record::TrialEnded>(&event)) searched.erase(ended->id);
+      const auto* begun = std::get_if<record::TrialBegun>(&event);
+      if (!begun || begun->purpose == "ablation" || begun->purpose == "baseline") continue;
+      if (begun->purpose != "final") {
+        EXPECT_FALSE(compares) << "run " << begun->id << " of the search after the comparison was begun";
+        searched.insert(begun->id);
+        continue;
+      }
+      compares = true;
+      EXPECT_TRUE(searched.empty()) << "run " << begun->id << " of the comparison beside the search";
+      if (is_candidate(p.individual(begun->design))) leaders.insert(begun->design);
+    }
+    EXPECT_EQ(leaders, (std::set<std::int64_t>{evolve::leader(p).design}));
+  }
+}
+
+TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
+  SKIP_UNDER_SANITIZERS();
+  const auto warnings = [](const Plan& plan, const Budget& budget, int microseconds) {
+    const Folder folder;
+    std::set<std::string> out;
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    EXPECT_TRUE(c) << c.error().message;
+    Pretend executor(1, microseconds);  // runs say that they took a second
+    const auto why = c->run(budget, executor, kNeverStop, [&](const Snapshot& s) {
+      out.insert(s.warning);
+      if (!s.warning.empty()) {
+        EXPECT_EQ(view_lines(s)[1], s.warning);
+      }
+    });
+    EXPECT_TRUE(why) << why.error().message;
+    return out;
+  };
+  // Three designs, three seeds, 0.4 of the budget: 22.5 runs.
+  const std::string needs = "too short to decide: a verdict takes at least 3 fresh seeds of 3 designs, and ";
+  EXPECT_EQ(warnings(small_plan(), {.trials = 22}, 0),
+            (std::set<std::string>{needs + "22 runs afford 2: --trials 23 or more"}));
+  EXPECT_EQ(warnings(small_plan(), {.trials = 23}, 0), (std::set<std::string>{""}));
+  const auto minutes = warnings(small_plan(), {.minutes = 0.1}, 100'000);
+  EXPECT_TRUE(minutes.contains(needs + "0.1 minutes afford 0 at low: --minutes 1 or more"))
+      << (minutes.empty() ? "" : *minutes.rbegin());
+  Plan few = small_plan();
+  few.settings.final_seeds = 2;
+  EXPECT_EQ(warnings(few, {.trials = 30}, 0).count(needs + "the preset has 2 (final_seeds)"), 1U);
+  few.settings.arms.clear();
+  few.settings.final_seeds = 3;
+  few.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  EXPECT_EQ(warnings(few, {.trials = 9}, 0), (std::set<std::string>{""}));
 }
 
 TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {

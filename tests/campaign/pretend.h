@@ -34,6 +34,14 @@ namespace gabbro::campaign {
 inline const auto kNeverStop = [] { return 0; };
 inline const auto kNoView = [](const Snapshot&) {};
 
+// A score, with what stands beside it.
+inline void score(record::TrialResult& r, double bits) {
+  r.bits_per_byte = bits;
+  r.bits_low = bits - 0.01;
+  r.bits_high = bits + 0.01;
+  r.documents = {{bits, 1000}};
+}
+
 class Pretend : public jobs::Executor {
  public:
   using Change = std::function<void(const record::TrialSpec&, record::TrialResult&, jobs::Ended&)>;
@@ -81,10 +89,7 @@ class Pretend : public jobs::Executor {
     record::TrialResult r;
     r.status = "done";
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
-    r.bits_per_byte = 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal();
-    r.bits_low = r.bits_per_byte - 0.01;
-    r.bits_high = r.bits_per_byte + 0.01;
-    r.documents = {{r.bits_per_byte, 1000}};
+    score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
     for (const std::string_view name : record::kAnchors)
       r.anchors.push_back({std::string(name), true, "pretended"});
     r.params = spec.params;

@@ -164,7 +164,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
     m.events.erase(at, m.events.end());
   };
   cut(7 + evolve::kFinalSeeds + 1);
-  EXPECT_NE(sentence(m).find("on 1 fresh seed: too few for an interval, nothing is decided"),
+  EXPECT_NE(sentence(m).find("on 1 fresh seed: too few for an interval, which takes 3; nothing is decided"),
             std::string::npos)
       << sentence(m);
   cut(7 + evolve::kFinalSeeds);

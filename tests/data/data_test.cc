@@ -284,6 +284,35 @@ TEST_F(Data, BytesThatAreNoTextAreCounted) {
   EXPECT_NE(told.find("held bytes that are no UTF-8"), std::string::npos) << told;
 }
 
+TEST_F(Data, HeldOutDocumentsAreNotTrainedOn) {
+  std::string held_out, both;
+  for (int i = 0; i < 40; ++i) {
+    const std::string document = babble_file(1, 100 + static_cast<std::uint64_t>(i)) + "<|endoftext|>\n";
+    both += document;
+    if (i % 4 == 0) held_out += document;
+  }
+  BuildOptions options = options_for(root, write("both.txt", both));
+  options.valid_sources = {write("held.txt", held_out)};
+  std::string told;
+  const auto built = build_corpus(options, [&](const BuildProgress& p) {
+    told += p.notice;
+    return true;
+  });
+  ASSERT_TRUE(built.has_value()) << built.error().message;
+  EXPECT_EQ(built->splits[0].documents, 30U);
+  EXPECT_EQ(built->splits[1].documents, 10U);
+  EXPECT_NE(told.find("10 documents of the training text stand word for word in --valid-source"),
+            std::string::npos)
+      << told;
+  // All of it held out.
+  fs::remove_all(root / "corpus");
+  options.sources = options.valid_sources;
+  const auto none = build_corpus(options, {});
+  ASSERT_FALSE(none.has_value());
+  EXPECT_NE(none.error().message.find("nothing is left to train on"), std::string::npos);
+  EXPECT_FALSE(fs::exists(root / "corpus"));
+}
+
 TEST_F(Data, DamageIsNoticed) {
   const std::string source = write("a.txt", babble_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());

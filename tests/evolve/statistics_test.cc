@@ -75,5 +75,19 @@ TEST(Statistics, MeanIntervalIsStudents) {
   EXPECT_NEAR(ci.high - 2, 4.303 / std::sqrt(3.0), 1e-9);
 }
 
+TEST(Statistics, TheLeastSeedsAreThoseThatCanDecide) {
+  const std::vector<double> x{-1, -1.001, -0.999, -1.002, -0.998};
+  for (const double alpha : {0.05, 0.01, 0.2}) {
+    const int least = least_seeds(alpha);
+    ASSERT_LE(least, 5);
+    const auto interval = [&](int n) {
+      return anytime_interval(std::span(x).first(static_cast<std::size_t>(n)), alpha);
+    };
+    EXPECT_TRUE(interval(least).below_zero());
+    EXPECT_FALSE(interval(least - 1).excludes_zero());
+  }
+  EXPECT_EQ(least_seeds(), 3);
+}
+
 }  // namespace
 }  // namespace gabbro::evolve

@@ -337,11 +337,13 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
   executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
   start(1);
   expect_cause(ends()[1], Kind::kCrash, "it is a link");
-  for (const char* script : {R"(mkfifo "$2")", R"(mkdir -p "$2/full/of/things")"}) {
+  const std::pair<const char*, const char*> kinds[] = {{R"(mkfifo "$2")", "it is not a plain file"},
+                                                       {R"(mkdir -p "$2/full/of/things")", "it is a folder"}};
+  for (const auto& [script, says] : kinds) {
     workers_do(script);
     executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
     start(1);
-    expect_cause(ends()[1], Kind::kCrash, "it is not a plain file");
+    expect_cause(ends()[1], Kind::kCrash, says);
   }
   start(1);  // and what lies there does not stop the next run
   ends();

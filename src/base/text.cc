@@ -1,0 +1,65 @@
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "base/utf8.h"
+
+namespace gabbro {
+
+namespace {
+
+struct Range {
+  char32_t first, last;
+};
+
+// Categories Cc and Cf of Unicode 15, separators of lines, fillers, variation selectors, and what is no character.
+constexpr std::array kUnseen{
+    Range{0x0, 0x1f},        Range{0x7f, 0x9f},        Range{0xad, 0xad},       Range{0x34f, 0x34f},
+    Range{0x600, 0x605},     Range{0x61c, 0x61c},      Range{0x6dd, 0x6dd},     Range{0x70f, 0x70f},
+    Range{0x890, 0x891},     Range{0x8e2, 0x8e2},      Range{0x115f, 0x1160},   Range{0x17b4, 0x17b5},
+    Range{0x180b, 0x180f},   Range{0x200b, 0x200f},    Range{0x2028, 0x202e},   Range{0x2060, 0x206f},
+    Range{0x3164, 0x3164},   Range{0xfdd0, 0xfdef},    Range{0xfe00, 0xfe0f},   Range{0xfeff, 0xfeff},
+    Range{0xffa0, 0xffa0},   Range{0xfff0, 0xfffb},    Range{0xfffe, 0xffff},   Range{0x110bd, 0x110bd},
+    Range{0x110cd, 0x110cd}, Range{0x13430, 0x1343f},  Range{0x1bca0, 0x1bca3}, Range{0x1d173, 0x1d17a},
+    Range{0xe0000, 0xe0fff}, Range{0xf0000, 0x10ffff},
+};
+
+bool is_unseen(char32_t c) {
+  const auto at = std::find_if(kUnseen.begin(), kUnseen.end(), [&](const Range& r) { return c <= r.last; });
+  return at != kUnseen.end() && c >= at->first;
+}
+
+std::string escaped(std::string_view text, bool one_line) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const auto point = decode_utf8(text, at);
+    if (!point) {
+      out += "\ufffd";
+      ++at;
+      continue;
+    }
+    const auto c = static_cast<std::uint32_t>(point->value);
+    const bool layout = c == '\n' || c == '\t';
+    if (!is_unseen(point->value) || (layout && !one_line))
+      out.append(text.substr(at, point->bytes));
+    else if (c < 0x10000)
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+    else  // two halves of UTF-16
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}\\u{:04x}", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+    at += point->bytes;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) { return escaped(text, false); }
+
+std::string printable_line(std::string_view text) { return escaped(text, true); }
+
+}  // namespace gabbro

@@ -1,0 +1,201 @@
+// What is not seen, or commands a terminal, does not reach it: by no command, from no source.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/text.h"
+#include "campaign/made.h"
+#include "lang/check.h"
+#include "lang/printer.h"
+#include "zoo/library.h"
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Clears the screen and its title, in 7 and 8 bits; turns the direction of writing; is not seen; is no UTF-8.
+const std::string kText =
+    "x\x1b[2J\x1b]0;title\x07\x08\r\x7f\xc2\x9b"
+    "31m\u202e\u2066\u200b\u00ad\ufeff\U000e0041y";
+const std::string kStrange = kText + "\x9b" + "2J";
+
+class StrangeText : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(dir);
+    fs::create_directories(dir);
+  }
+  void TearDown() override { fs::remove_all(dir); }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(dir + "/" + name, std::ios::binary) << text;
+    return dir + "/" + name;
+  }
+  // Both outputs of `gabbro arguments`; fails when something strange is in them.
+  std::string gabbro(const std::string& arguments, int code = 0) {
+    std::string out;
+    std::FILE* pipe = popen(("timeout 60 " GABBRO_BINARY " " + arguments + " 2>&1").c_str(), "r");
+    char buffer[4096];
+    while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
+    const int status = pclose(pipe);
+    EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, code) << arguments << "\n" << out;
+    EXPECT_EQ(printable(out), out) << arguments;
+    EXPECT_FALSE(out.empty()) << arguments;
+    return out;
+  }
+  const std::string dir = testing::TempDir() + "strange_text";
+};
+
+std::string quoted(const std::string& path) { return "'" + path + "'"; }
+
+const std::string kUnit = "unit A(x: [t, D]) -> [t, D]:\n    return x + shift(x, 1)  # ";
+const std::string kDesign = "\n\ndesign M:\n    stack = [A, RMSNorm]\n";
+
+TEST_F(StrangeText, OfProgramsIsEscapedByEveryCommand) {
+  const std::string& comment = kText;  // what is no UTF-8 is refused in programs
+  const std::string good = quoted(file("good.gab", "# " + comment + "\n" + kUnit + comment + kDesign)),
+                    other = quoted(file("other.gab", "# " + comment + "\n" + kUnit + "twice" + kDesign)),
+                    bad = quoted(file(
+                        "bad.gab",
+                        "# " + comment + "\nunit A(x: [t, D]) -> [t, D]:\n    return " + kStrange + "\n"));
+  for (const char* command : {"check", "check --json", "show", "hash", "fmt --check"})
+    gabbro(fmt::format("{} {}", command, bad), 1);
+  for (const char* command : {"check", "check --json", "show", "hash"})
+    gabbro(fmt::format("{} {}", command, good));
+  EXPECT_EQ(gabbro("fmt --check " + good, 1).find("\x1b"), std::string::npos);
+  gabbro("diff " + good + " " + other);
+  gabbro("diff --json " + good + " " + other);
+  // What comes out is a program still, and the same.
+  const std::string shown = gabbro("fmt - < " + good);
+  const auto hash_of = [](const std::string& text) {
+    const lang::CheckReport report = lang::check(text, zoo::library());
+    EXPECT_TRUE(report.valid()) << text;
+    return report.valid() ? to_hex(report.subjects.back().hash) : "";
+  };
+  EXPECT_NE(shown.find("\\u202e"), std::string::npos) << shown;
+  EXPECT_EQ(hash_of(shown), hash_of("# " + comment + "\n" + kUnit + comment + kDesign));
+}
+
+TEST_F(StrangeText, OfNamesOfFilesIsEscaped) {
+  const std::string name = "a\nb" + kStrange + ".gab";
+  const std::string good = quoted(file(name, kUnit + kDesign)), gone = quoted(dir + "/none" + name);
+  for (const char* command : {"check", "check --json", "show", "hash"}) {
+    const std::string out = gabbro(fmt::format("{} {}", command, good));
+    EXPECT_EQ(out.find("a\nb"), std::string::npos) << command;
+  }
+  for (const char* command :
+       {"check", "show", "hash", "fmt", "evolve --design", "evolve --preset", "data info", "eval", "generate",
+        "status", "top", "tree", "export", "report", "resume", "cost", "library add", "data build --out x"})
+    gabbro(fmt::format("{} {}", command, gone), 2);
+  gabbro("check --" + quoted(kStrange), 2);
+  gabbro(quoted(kStrange), 2);
+}
+
+TEST_F(StrangeText, OfARecordIsEscaped) {
+  using namespace campaign;
+  Made m;
+  const std::string text = "x\x1b[2J\r\u202e\u200b\xc2\x9b", comment = "# x\x1b[2J\u202e\n";
+  m.plan.corpus = "data/" + text;
+  m.plan.settings.rungs[0].name = "rung" + std::string("\u202e");
+  std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
+  m.session(true);
+  const std::int64_t base = m.baseline("llama");
+  m.run(base, 0, 7, 2.5, "baseline");
+  const std::int64_t id = m.design(text, text, base, comment + "design Made:\n    stack = [Block]\n", text);
+  m.last_design().species = text;
+  m.run(id, 0, 7, 2.4);
+  m.crash(id, 0, 8, "the worker said " + text);
+  m.refuse(text, text);
+  m.promote(id, 1, text);
+  m.session(false, text);
+  const MadeFolder folder;
+  { const store::Store store = m.store(folder); }
+  const std::string run = folder.file("");
+  for (const std::string& command :
+       {"status " + run, "status --json " + run, "top " + run, "top --json " + run, "tree " + run,
+        "show " + run + "#2", "show " + run + "#1"})
+    gabbro(command);
+  const std::string shown = gabbro("show " + run + "#2");
+  EXPECT_NE(shown.find("\\u202e"), std::string::npos) << shown;
+  gabbro("report " + run + " --out " + dir + "/report.html");
+  std::ifstream in(dir + "/report.html", std::ios::binary);
+  const std::string html{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_NE(html.find("</html>"), std::string::npos);
+  EXPECT_EQ(printable(html), html);
+}
+
+TEST_F(StrangeText, OfACorpusIsEscaped) {
+  std::string text;
+  for (int i = 0; i < 40; ++i)
+    text += fmt::format("the stone of number {} lies under the old bridge\n<|endoftext|>\n", i);
+  const std::string name = "t" + kStrange + ".txt", odd = "odd" + kStrange + ".bin";
+  file("f", "");
+  fs::create_directories(dir + "/texts");
+  file("texts/" + name, text);
+  file("texts/" + odd, "x");
+  const std::string corpus = dir + "/corpus" + "\u202e";
+  gabbro("data build --vocab 300 --valid 0.2 --out " + quoted(corpus) + " " + dir + "/texts");
+  gabbro("data info " + quoted(corpus));
+  EXPECT_TRUE(nlohmann::json::accept(gabbro("data info --json " + quoted(corpus))));
+}
+
+// All of it goes one way: nobody else writes to the terminal.
+TEST(Terminal, IsWrittenToInOnePlace) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(GABBRO_SOURCE_DIR "/src/cli")) {
+    if (entry.path().extension() != ".cc" || entry.path().filename() == "terminal.cc") continue;
+    ++files;
+    std::ifstream in(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    for (const char* other :
+         {"fmt::print", "std::cout", "std::cerr", "std::puts", "fwrite(", "std::printf", "\\x1b"})
+      EXPECT_EQ(text.find(other), std::string::npos)
+          << entry.path() << ": " << other << "; cli/terminal.h prints";
+  }
+  EXPECT_GT(files, 10);
+}
+
+// ---- what is no plain file ---------------------------------------------------------------------------------------------------
+
+TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
+  const std::string pipe = dir + "/pipe", program = file("good.gab", kUnit + kDesign);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink(program, dir + "/link.gab");
+  {
+    std::ofstream(dir + "/huge.gab") << "# ";
+    fs::resize_file(dir + "/huge.gab", std::uintmax_t{64} << 30);  // without blocks
+  }
+  gabbro("check " + dir + "/link.gab");
+  const auto begun = std::chrono::steady_clock::now();
+  for (const std::string& path :
+       {pipe, std::string("/dev/zero"), std::string("/dev/full"), dir, dir + "/huge.gab"}) {
+    const bool huge = path.ends_with("huge.gab");
+    for (const char* command : {"check", "show", "hash", "fmt", "diff "}) {
+      const bool two = std::string(command) == "diff ";
+      const std::string out = gabbro(fmt::format("{} {} {}", command, two ? program : "", path), 2);
+      EXPECT_NE(out.find(huge          ? "longer than"
+                         : path == dir ? "folder"
+                                       : "not a plain file"),
+                std::string::npos)
+          << out;
+    }
+    for (const char* command :
+         {"evolve --dir none --design", "propose --agents", "evolve --dir none --preset"})
+      gabbro(fmt::format("{} {}", command, path), 2);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(60));
+  EXPECT_NE(gabbro("check - < " + program).find("is valid"), std::string::npos);
+  EXPECT_NE(gabbro("check " + pipe, 2).find("check -"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace gabbro
