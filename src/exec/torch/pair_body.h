@@ -41,6 +41,24 @@ inline void upper_triangle(const F& f) {
   }
 }
 
+// The inner indices that all rows have. Sums of its own: those that a lambda holds as well would be written to memory at every index.
+template <int kRows, int kVectors, class T>
+inline void product_inner(const PairProduct<T>& p, const T* a, const T* b, std::int64_t count,
+                          typename Lanes<T>::Vector (&sums)[kRows][kVectors]) {
+  using L = Lanes<T>;
+  typename L::Vector sum[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r)
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = sums[r][v];
+  for (std::int64_t k = 0; k < count; ++k, a += p.a_inner, b += p.b_inner) {
+    typename L::Vector row[kVectors];
+    for (int v = 0; v < kVectors; ++v) row[v] = L::load(b + v * L::kCount);
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += a[r * p.a_row] * row[v];
+  }
+  for (int r = 0; r < kRows; ++r)
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = sum[r][v];
+}
+
 // Each row sums in the order of its inner indices: those before the ones that all rows have, these, and those behind them. Bounds are the same for
 // all rows or rise by one from row to row; a loop over rows of any other length would keep the sums in memory.
 template <int kRows, int kVectors, class T>
@@ -61,13 +79,7 @@ inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j
   const std::int64_t from = last.from, to = std::max(from, first.to);
   if (last.from - first.from == kRows - 1)
     lower_triangle<kRows>([&](int r, int k) { add(r, first.from + k); });
-  const T *a_k = a + from * p.a_inner, *b_k = b + from * p.b_inner;
-  for (std::int64_t k = from; k < to; ++k, a_k += p.a_inner, b_k += p.b_inner) {
-    typename L::Vector row[kVectors];
-    for (int v = 0; v < kVectors; ++v) row[v] = L::load(b_k + v * L::kCount);
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sum[r][v] += a_k[r * p.a_row] * row[v];
-  }
+  product_inner<kRows, kVectors>(p, a + from * p.a_inner, b + from * p.b_inner, to - from, sum);
   if (last.to - first.to == kRows - 1) upper_triangle<kRows>([&](int r, int k) { add(r, first.to + k); });
   for (int r = 0; r < kRows; ++r)
     for (int v = 0; v < kVectors; ++v) L::store(c + r * p.c_row + v * L::kCount, sum[r][v]);
