@@ -57,9 +57,7 @@ Result<Sized> sized(const Options& o) {
   lang::Library library = zoo::library();
   library.add(report.program);
   GABBRO_TRY(fit, lang::resize(library, *design, o.params, o.vocab));
-  options.width = fit.width;
-  options.free_scale = fit.free_scale;
-  report = lang::check(std::move(report.program), zoo::library(), options);
+  report = lang::check(std::move(report.program), zoo::library(), lang::options_at(fit, o.vocab));
   if (!report.valid()) return tl::unexpected(report.errors[0]);
   return Sized{std::move(report.subjects.back()), fit.free_scale};
 }

@@ -189,6 +189,9 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   add_lineage(out, r, design);
   out += task_text(r, design);
   add_runs(out, r, store.trials_of(design));
+  for (int rung = 0; rung < static_cast<int>(r.plan.settings.rungs.size()); ++rung)
+    if (const std::string moved = moved_text(store, r.population, design, rung); !moved.empty())
+      out += fmt::format("resized to {} with {}\n", shortened(r.rung(rung).name, 30), shortened(moved, 120));
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
     if (const std::int64_t trial = scored_trial(r.population, design, rung); trial > 0) {
       if (const auto result = store.result(trial))

@@ -275,4 +275,11 @@ std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
   return 0;
 }
 
+std::string moved_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
+  const std::int64_t trial = scored_trial(p, design, rung);
+  if (trial == 0) return "";
+  const auto result = store.result(trial);
+  return result ? result->moved : "";
+}
+
 }  // namespace gabbro::campaign

@@ -93,6 +93,7 @@ void standings(Content& c) {
            "arm"});
   std::size_t shown = 0;
   constexpr std::size_t kShown = 12;
+  std::string moved;
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (!evolve::is_baseline(i) && shown++ >= kShown) continue;
@@ -100,11 +101,15 @@ void standings(Content& c) {
            amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
            shortened(i.born.arm, 20)},
           k.design == c.verdict.leader.design);
+    if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
+      moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), shortened(of, 80));
   }
   c.out += t.str();
   c.soft(fmt::format(
       "Means over the seeds of the search. Costs per token at the size and context of the first rung. {}",
       shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
+  if (!moved.empty())
+    c.soft(fmt::format("Hyperparameters that were moved for the rung's number of parameters: {}.", moved));
   c.figure(learning_figure(c.reading, c.store, c.verdict));
 }
 

@@ -35,7 +35,7 @@ int io_failure(const std::string& file, const Error& error) {
   return kUsage;
 }
 
-// The width and scale that fit --params, for the last design of the program.
+// What fits --params, for the last design of the program.
 Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o, std::int64_t params) {
   const lang::ParseResult parsed = lang::parse(text);
   lang::Library library = zoo::library();
@@ -45,11 +45,7 @@ Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o,
   if (!design)
     return fail("budget", "there is no design to resize", "add `design Name:` with a stack", {1, 1});
   GABBRO_TRY(fit, lang::resize(library, *design, params, o.vocab));
-  lang::ElaborateOptions options;
-  options.width = fit.width;
-  options.vocab = o.vocab;
-  options.free_scale = fit.free_scale;
-  return options;
+  return lang::options_at(fit, o.vocab);
 }
 
 int check_file(const std::string& file, const Options& o, std::int64_t params) {
@@ -81,8 +77,8 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
     print("{}: {} {} is valid\n{}", printable_line(file), s.is_design ? "design" : "unit", s.name,
           facts_text(s, o.context));
     if (params > 0 && s.is_design)
-      print("  {:<20}D = {}, free hyperparameters x {:.4g}\n", "resized to", options.width,
-            options.free_scale);
+      print("  {:<20}D = {}, free hyperparameters x {:.4g}{}{}\n", "resized to", options.width,
+            options.free_scale, options.moves.empty() ? "" : ", ", lang::text_of(options.moves));
   }
   return kValid;
 }

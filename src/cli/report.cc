@@ -45,6 +45,9 @@ json facts_json(const lang::Subject& s, double context) {
   out["complexity"] = f.complexity;
   out["parallel_depth"] = f.parallel_depth.eval(env);
   out["width"] = env.width;
+  out["moved"] = json::array();
+  for (const lang::Move& m : s.elaboration.moves)
+    out["moved"].push_back({{"unit", m.unit}, {"hyper", m.hyper}, {"from", m.from}, {"to", m.to}});
   out["context"] = context;
   out["symbolic"] = {{"params", f.params.to_string()},
                      {"train_flops_per_token", f.train_flops.to_string()},
@@ -203,7 +206,7 @@ std::string check_json(const std::string& file, const lang::CheckReport& report,
     for (const char* key : {"causal", "prefix_consistent", "batch_independent"}) out[key] = false;
     for (const char* key : {"name", "hash", "mixes_tokens", "receptive_field", "params", "roles",
                             "train_flops_per_token", "decode_flops_per_token", "state_bytes", "state_grows",
-                            "complexity", "parallel_depth", "width", "context", "symbolic"})
+                            "complexity", "parallel_depth", "width", "moved", "context", "symbolic"})
       out[key] = nullptr;
   }
   out["errors"] = json::array();

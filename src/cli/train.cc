@@ -25,9 +25,9 @@ namespace {
 
 void print_result(const record::TrialResult& r, const std::string& folder) {
   if (r.params > 0)
-    print("{}: {} with {} parameters (D = {}), {} tokens at {}tokens/s\n", printable_line(folder), r.design,
-          human(static_cast<double>(r.params)), r.width, human(static_cast<double>(r.tokens)),
-          human(r.tokens_per_second));
+    print("{}: {} with {} parameters (D = {}{}{}), {} tokens at {}tokens/s\n", printable_line(folder),
+          r.design, human(static_cast<double>(r.params)), r.width, r.moved.empty() ? "" : ", ", r.moved,
+          human(static_cast<double>(r.tokens)), human(r.tokens_per_second));
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)

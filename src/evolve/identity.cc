@@ -35,6 +35,17 @@ std::string free_ranges(const lang::Elaboration& e) {
   return fmt::format("{}", fmt::join(each, ";"));
 }
 
+std::string int_ranges(const lang::Elaboration& e) {
+  std::vector<std::string> each;
+  for (const lang::IntHyper& h : e.int_hypers) {
+    std::string text = fmt::format("{:g} in", h.value);
+    for (const auto& [low, high] : h.range) text += fmt::format(" {:g} {:g}", low, high);
+    each.push_back(std::move(text));
+  }
+  std::sort(each.begin(), each.end());
+  return fmt::format("{}", fmt::join(each, ";"));
+}
+
 // At the narrowest width that both allow: heads and reshapes of one may forbid what the other does not.
 std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a, const ir::Graph& b) {
   std::vector<std::int64_t> widths(ir::kNarrowWidths.begin(), ir::kNarrowWidths.end());
@@ -77,8 +88,7 @@ Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Set
   out.length = rung.length;
   out.subject.name = design.name;
   out.subject.is_design = true;
-  out.subject.elaboration = lang::elaborate(
-      names, design, {.width = resized->width, .vocab = settings.vocab, .free_scale = resized->free_scale});
+  out.subject.elaboration = lang::elaborate(names, design, lang::options_at(*resized, settings.vocab));
   if (!out.subject.elaboration.ok()) return tl::unexpected(out.subject.elaboration.errors.front());
   return out;
 }
@@ -94,7 +104,7 @@ std::string written_identity(const lang::Program& program, const Settings& setti
     const lang::Library names = with(library, deeper);
     const lang::Elaboration e = lang::elaborate(names, *lang::last_design(deeper), {.vocab = settings.vocab});
     if (!e.ok() || e.graph.width_bound) return "";
-    text += fmt::format("{} {}\n", to_hex(ir::structural_hash(e.graph)), free_ranges(e));
+    text += fmt::format("{} {} {}\n", to_hex(ir::structural_hash(e.graph)), free_ranges(e), int_ranges(e));
   }
   return to_hex(hash128(text));
 }

@@ -17,12 +17,12 @@ struct Sized {
   std::int64_t length = 0;  // of the rung's texts
 };
 
-/// Errors: "size" when the design cannot be made as large as the rung, with the nearest sizes. About 40 elaborations.
+/// Errors: "size" when the design cannot be made as large as the rung, with the nearest sizes. Elaborations: those of lang::resize.
 Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Settings& settings,
                        const lang::Library& library);
 
 /// What a design is before it is resized: the hash of its structure at the depth of every rung, with the ranges in which its free
-/// hyperparameters may move. Equal ones are the same design at every size. "" when the structure follows from the width, so that nothing can be
+/// and its whole-number hyperparameters may move. Equal ones are the same design at every size. "" when the structure follows from the width, so that nothing can be
 /// said before the widths are known. An elaboration for each depth.
 std::string written_identity(const lang::Program& program, const Settings& settings,
                              const lang::Library& library);

@@ -14,22 +14,30 @@ namespace {
 // value per pair of positions.
 enum Side : unsigned { kNone = 0, kQuery = 1, kKey = 2, kLagSide = 4 };
 
+// Of each axis, the first of the same size: layers have axes of their own, of few sizes.
+std::vector<AxisId> first_of_size(const Graph& g) {
+  std::vector<AxisId> out;
+  for (std::size_t a = 0; a < g.axes.size(); ++a) {
+    AxisId first = 0;
+    while (first < a && (out[first] != first || !(g.axes[first].sym == g.axes[a].sym))) ++first;
+    out.push_back(first);
+  }
+  return out;
+}
+
 struct Costs {
   const Graph& graph;
   std::vector<bool> live;
   std::vector<unsigned> side;
-  std::vector<AxisId>
-      like;  // of each axis, the first of the same size: layers have axes of their own, of few sizes
+  std::vector<AxisId> like;
 
   explicit Costs(const Graph& g)
-      : graph(g), live(live_nodes(g, 0, g.bodies[0].outputs)), side(live.size(), kNone) {
+      : graph(g),
+        live(live_nodes(g, 0, g.bodies[0].outputs)),
+        side(live.size(), kNone),
+        like(first_of_size(g)) {
     const auto& nodes = g.bodies[0].nodes;
     for (std::size_t id = 0; id < nodes.size(); ++id) side[id] = side_of(nodes[id]);
-    for (std::size_t a = 0; a < g.axes.size(); ++a) {
-      AxisId first = 0;
-      while (first < a && (like[first] != first || !(g.axes[first].sym == g.axes[a].sym))) ++first;
-      like.push_back(first);
-    }
   }
 
   [[nodiscard]] const std::vector<Node>& nodes() const { return graph.bodies[0].nodes; }
@@ -80,13 +88,15 @@ Sym to_sym(const Graph& graph, const Monomials& monomials) {
 }
 
 // The axes of `all` but time and past, by their sizes.
-AxisList sizes_of(const Costs& c, const AxisList& all) {
+AxisList sizes_of(const std::vector<AxisId>& like, const AxisList& all) {
   AxisList out;
   for (AxisId a : all)
-    if (a >= kFirstAxis) out.push_back(c.like[a]);
+    if (a >= kFirstAxis) out.push_back(like[a]);
   std::sort(out.begin(), out.end());
   return out;
 }
+
+AxisList sizes_of(const Costs& c, const AxisList& all) { return sizes_of(c.like, all); }
 
 // Axes over which an op does its work: those of its result, and for reductions those of its operands.
 AxisList work_axes(const Costs& c, const std::vector<Node>& nodes, const Node& node) {
@@ -260,6 +270,13 @@ std::int64_t count_params(const Graph& graph) {
   return n;
 }
 
+Sym params_formula(const Graph& graph) {
+  const std::vector<AxisId> like = first_of_size(graph);
+  Monomials params;
+  for (const Param& p : graph.params) params[sizes_of(like, p.axes)] += 1;
+  return to_sym(graph, params);
+}
+
 Facts derive_facts(const Graph& graph) {
   Facts f;
   const Body& body = graph.bodies[0];
@@ -280,10 +297,7 @@ Facts derive_facts(const Graph& graph) {
   }
   f.prefix_consistent = f.causal && f.batch_independent;
 
-  Monomials params;
-  for (const Param& p : graph.params) params[sizes_of(costs, p.axes)] += 1;
-  f.params = to_sym(graph, params);
-
+  f.params = params_formula(graph);
   const Sym context = Sym::atom(Atom::kContext);
   const Flops flops = count_flops(costs);
   f.forward_flops = total_flops(graph, flops, context * Sym(0.5), true);

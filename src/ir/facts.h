@@ -47,6 +47,9 @@ struct Facts {
 /// All facts of the outputs of body 0. O(nodes).
 Facts derive_facts(const Graph& graph);
 
+/// Number of parameters in D and V: Facts::params.
+Sym params_formula(const Graph& graph);
+
 /// Total number of parameters at the concrete sizes.
 std::int64_t count_params(const Graph& graph);
 

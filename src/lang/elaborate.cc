@@ -114,8 +114,16 @@ void Elaborator::run(const Expr& instance_expr) {
   graph().bodies[0].outputs = out_.outputs;
 }
 
+std::string text_of(const std::vector<Move>& moves) {
+  std::string out;
+  for (const Move& m : moves)
+    out += fmt::format("{}{}.{} {:g} to {:g}", out.empty() ? "" : ", ", m.unit, m.hyper, m.from, m.to);
+  return out;
+}
+
 Elaboration elaborate(const Library& library, const Design& design, const ElaborateOptions& options) {
   Elaboration out;
+  out.moves = options.moves;
   Elaborator(library, options, out).run(design);
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -17,11 +18,22 @@
 
 namespace gabbro::lang {
 
+/// A whole-number hyperparameter with another value than is written: `hyper` of every instance of `unit` in which it is `from`.
+struct Move {
+  std::string unit, hyper;
+  double from = 0, to = 0;
+  friend bool operator==(const Move&, const Move&) = default;
+};
+
+/// "Mamba2.state 16 to 21, GLA.rank 8 to 9"; "" without any.
+std::string text_of(const std::vector<Move>& moves);
+
 struct ElaborateOptions {
   std::int64_t width = 0;  // D; 0: what the design says, else 256
   std::int64_t vocab = 0;  // V; 0: what the design says, else 4096
   double free_scale =
       1;  // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
+  std::vector<Move> moves = {};  // at most one for each value of a hyperparameter; resizing sets them
   bool record_names = false;
   Survey* survey = nullptr;  // filled when a single unit is elaborated
   std::size_t max_nodes =
@@ -54,6 +66,13 @@ struct FreeHyper {
   double high = 0;
 };
 
+/// A whole-number hyperparameter that is not `free`, in all instances of its unit that give it one value.
+struct IntHyper {
+  std::string unit, hyper;
+  double value = 0;
+  std::vector<std::pair<double, double>> range;  // the allowed values: each from the first to the second
+};
+
 struct Elaboration {
   ir::Graph graph;                  // complete only when `errors` is empty
   std::vector<ir::NodeId> outputs;  // a design: the logits [t, V]; a unit: its results
@@ -62,8 +81,11 @@ struct Elaboration {
   std::vector<InstanceInfo> instances;
   std::vector<NamedValue> names;
   std::vector<FreeHyper> free_hypers;
-  std::size_t steps = 0;  // statements and expressions that were evaluated
+  std::vector<IntHyper> int_hypers;  // of those with a range and a finite value, the first kMostIntHypers
+  std::vector<Move> moves;           // as they were asked for
+  std::size_t steps = 0;             // statements and expressions that were evaluated
   std::vector<Error> errors;
+  static constexpr std::size_t kMostIntHypers = 64;
   [[nodiscard]] bool ok() const { return errors.empty(); }
 };
 

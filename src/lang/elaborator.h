@@ -182,6 +182,7 @@ class Elaborator {
   Value hyper_value(const Instance& instance, const Hyper& hyper);
   bool check_range(const Hyper& hyper, const Value& value, Position at);
   void scale_free(const Hyper& hyper, Value& value);
+  void move_int(const Instance& instance, const Hyper& hyper, Value& value);
   bool conforms(const InstancePtr& instance, const Interface& want, Position at);
 
   // ---- parameters

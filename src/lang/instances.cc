@@ -203,6 +203,33 @@ void Elaborator::scale_free(const Hyper& hyper, Value& value) {
   out_.free_hypers.push_back(record);
 }
 
+// Resizing moves whole numbers where no width and no free hyperparameter gives the size. Those that follow from the width stay.
+void Elaborator::move_int(const Instance& instance, const Hyper& hyper, Value& value) {
+  const double written = value.number.value;
+  if (hyper.range.empty() || !std::isfinite(written) || !value.number.sym.is_constant()) return;
+  const std::string& unit = instance.unit->name;
+  const auto is_this = [&](const auto& known, double v) {
+    return v == written && known.hyper == hyper.name && known.unit == unit;
+  };
+  if (out_.int_hypers.size() < Elaboration::kMostIntHypers &&
+      std::none_of(out_.int_hypers.begin(), out_.int_hypers.end(),
+                   [&](const IntHyper& known) { return is_this(known, known.value); })) {
+    IntHyper record{unit, hyper.name, written, {}};
+    for (const RangeEntry& entry : hyper.range) {
+      const auto low = eval_static(entry.low, "a bound"), high = eval_static(entry.high, "a bound");
+      if (!low || !high) return;
+      record.range.emplace_back(low->value, high->value);
+    }
+    out_.int_hypers.push_back(std::move(record));
+  }
+  for (const Move& move : options_.moves)
+    if (is_this(move, move.from)) {
+      value.number = {move.to, move.to};
+      check_range(hyper, value, instance.at);
+      return;
+    }
+}
+
 Value Elaborator::hyper_value(const Instance& instance, const Hyper& hyper) {
   for (const auto& [name, value] : instance.args)
     if (name == hyper.name) return value;
@@ -244,7 +271,10 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
   for (const Hyper& hyper : instance.unit->hypers) {
     Value v = hyper_value(instance, hyper);
     if (v.kind == Value::Kind::kStatic) {
-      if (hyper.free) scale_free(hyper, v);
+      if (hyper.free)
+        scale_free(hyper, v);
+      else if (hyper.kind == Hyper::Kind::kInt)
+        move_int(instance, hyper, v);
       if (!description.empty()) description += ", ";
       description += hyper.name + "=";
       description +=

@@ -1,136 +1,180 @@
 #include "lang/resize.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "ir/facts.h"
+#include "lang/size_model.h"
 
 namespace gabbro::lang {
 
 namespace {
 
-constexpr double kTolerance = 0.01;
-constexpr std::int64_t kWidest = 1 << 16;
+constexpr std::size_t kMostWork = 1 << 19;  // operations of all elaborations
 
-// The design as a function of width and scale: parameter count, or nothing where sizes do not divide.
-struct Family {
-  const Library& library;
-  const Design& design;
-  std::int64_t vocab;
-  Elaboration last = {};
+// The search for a size of one design.
+class Search {
+ public:
+  Search(const Library& library, const Design& design, std::int64_t want, std::int64_t vocab)
+      : library_(library), design_(design), want_(want), vocab_(vocab) {}
 
-  std::optional<std::int64_t> params(std::int64_t width, double scale) {
-    ElaborateOptions options;
-    options.width = width;
-    options.vocab = vocab;
-    options.free_scale = scale;
-    last = elaborate(library, design, options);
-    if (!last.ok()) return {};
-    return ir::count_params(last.graph);
+  Result<Resized> run() {
+    const auto written = shape(1, {});
+    if (!written) return tl::unexpected(last_.errors.front());
+    hypers_ = last_.int_hypers;
+    has_free_ = !last_.free_hypers.empty();
+    if (const auto found = by_width(*written)) return *found;
+    if (has_free_)
+      if (const auto found = by_scale()) return *found;
+    if (const auto found = by_moves(*written)) return *found;
+    return tl::unexpected(error());
   }
+
+ private:
+  using Moves = std::vector<Move>;
+  std::optional<std::int64_t> params(std::int64_t width, double scale, const Moves& moves);
+  std::optional<Shape> shape(double scale, const Moves& moves);
+  std::optional<Resized> by_width(const Shape& written);
+  std::optional<Resized> by_scale();
+  std::optional<Resized> by_scale(std::int64_t width, const Moves& moves, std::optional<std::int64_t> at_one,
+                                  double nearest);
+  std::optional<Resized> by_moves(const Shape& written);
+  [[nodiscard]] bool fits(double params) const { return size_error(params, want_) <= kSizeTolerance; }
+  [[nodiscard]] Error error() const;
+
+  const Library& library_;
+  const Design& design_;
+  std::int64_t want_, vocab_;
+  Elaboration last_;
+  std::size_t work_ = 0;
+  bool has_free_ = false;
+  std::vector<IntHyper> hypers_;
+  std::vector<std::int64_t> widths_;                 // near the budget, of the design as it is written
+  std::vector<std::optional<std::int64_t>> params_;  // at each of them
 };
 
-// A width at which the design elaborates, so that its sizes are known as formulas in D.
-std::optional<std::int64_t> first_width(Family& family) {
-  for (std::int64_t width : {0, 256, 384, 768, 960, 1920, 5040, 13440})
-    if (family.params(width, 1)) return family.last.graph.axes[family.last.width].size;
+// The number of parameters at one size; nothing where sizes do not divide, or after too much work.
+std::optional<std::int64_t> Search::params(std::int64_t width, double scale, const Moves& moves) {
+  if (work_ >= kMostWork) return {};
+  ElaborateOptions options = options_at({width, scale, moves}, vocab_);
+  options.max_nodes = std::min(options.max_nodes, kMostWork - work_);
+  last_ = elaborate(library_, design_, options);
+  for (const ir::Body& body : last_.graph.bodies) work_ += body.nodes.size();
+  work_ += last_.steps / ElaborateOptions::kStepsPerNode;
+  if (!last_.ok()) return {};
+  return ir::count_params(last_.graph);
+}
+
+// Elaborates the design at some width that it allows, so that its sizes are known as formulas in D.
+std::optional<Shape> Search::shape(double scale, const Moves& moves) {
+  std::vector<std::int64_t> widths{0, 256, 384, 768, 960, 1920, 5040, 13440};
+  if (!widths_.empty()) widths.insert(widths.begin(), widths_.front());
+  for (const std::int64_t width : widths)
+    if (params(width, scale, moves)) return Shape(last_);
   return {};
 }
 
-// Widths at which every axis has a whole, positive size, by the formulas of an elaborated graph.
-bool divides(const ir::Graph& graph, std::int64_t width) {
-  ir::SymEnv env = graph.env;
-  env.width = static_cast<double>(width);
-  for (std::size_t a = ir::kFirstAxis; a < graph.axes.size(); ++a) {
-    if (graph.axes[a].sym.is_constant()) continue;
-    const double size = graph.axes[a].sym.eval(env);
-    if (size < 1 || std::abs(size - std::round(size)) > 1e-9) return false;
+std::optional<Resized> Search::by_width(const Shape& written) {
+  constexpr std::size_t kMostWidths = 6;
+  widths_ = written.widths(want_, kMostWidths);
+  for (const std::int64_t width : widths_) {
+    params_.push_back(params(width, 1, {}));
+    if (const auto got = params_.back(); got && fits(static_cast<double>(*got)))
+      return Resized{width, 1, {}, *got};
   }
-  return true;
+  return {};
 }
 
-double formula(const ir::Sym& params, const ir::Graph& graph, std::int64_t width) {
-  ir::SymEnv env = graph.env;
-  env.width = static_cast<double>(width);
-  return params.eval(env);
+std::optional<Resized> Search::by_scale() {
+  std::optional<Resized> best;
+  for (std::size_t w = 0; w < widths_.size(); ++w) {
+    const double nearest = best ? std::abs(std::log(best->free_scale)) : INFINITY;
+    const auto found = by_scale(widths_[w], {}, params_[w], nearest);
+    if (found && fits(static_cast<double>(found->params)) && std::abs(std::log(found->free_scale)) < nearest)
+      best = found;
+  }
+  return best;
 }
 
-double error_of(std::int64_t got, std::int64_t want) {
-  return std::abs(static_cast<double>(got) / static_cast<double>(want) - 1);
-}
-
-// Parameters grow with the scale: bisection, on the logarithm.
-std::optional<Resized> scale_to_fit(Family& family, std::int64_t width, std::int64_t want) {
-  double low = std::log(0.25), high = std::log(4.0);
+// Parameters grow with the scale: bisection, on the logarithm, as long as a scale nearer to 1 than `nearest` may come of it.
+std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
+                                        std::optional<std::int64_t> at_one, double nearest) {
+  double low = std::log(kLeastScale), high = std::log(kMostScale);
   std::optional<Resized> best;
   for (int step = 0; step < 24; ++step) {
     const double scale = std::exp((low + high) / 2);
-    const auto got = family.params(width, scale);
-    if (!got) return best;
-    if (!best || error_of(*got, want) < error_of(best->params, want)) best = Resized{width, scale, *got};
-    if (error_of(*got, want) < kTolerance / 10) break;
-    (*got < want ? low : high) = std::log(scale);
+    const auto got = scale == 1 ? at_one : params(width, scale, moves);
+    if (!got) break;
+    const double error = size_error(static_cast<double>(*got), want_);
+    if (!best || error < size_error(static_cast<double>(best->params), want_))
+      best = Resized{width, scale, moves, *got};
+    if (error < kSizeTolerance / 10) break;
+    (*got < want_ ? low : high) = std::log(scale);
+    const double later = low * high > 0 ? std::min(std::abs(low), std::abs(high)) : 0;
+    if (std::min(later, std::abs(std::log(best->free_scale))) >= nearest) return {};
   }
   return best;
+}
+
+std::optional<Resized> Search::by_moves(const Shape& written) {
+  const SizeModel model(written, hypers_, has_free_, want_,
+                        [&](double scale, const Moves& moves) { return shape(scale, moves); });
+  std::optional<Resized> found;
+  const auto accept = [&](std::optional<Resized> size) {
+    if (size && fits(static_cast<double>(size->params))) found = std::move(size);
+    return found.has_value();
+  };
+  model.search([&](const SizeModel::Guess& g) {
+    const auto got = params(g.width, 1, g.moves);
+    if (!got) return false;
+    return accept(g.scaled ? by_scale(g.width, g.moves, got, INFINITY) : Resized{g.width, 1, g.moves, *got});
+  });
+  if (found) return found;
+  for (const Moves& moves : model.within_units())
+    if (const auto both = shape(1, moves); both && both->same_structure(written))
+      for (const std::int64_t width : both->widths(want_, 2))
+        if (fits(both->params(width)))
+          if (const auto got = params(width, 1, moves); got && accept(Resized{width, 1, moves, *got}))
+            return found;
+  return {};
+}
+
+Error Search::error() const {
+  std::string tried;
+  for (std::size_t w = 0; w < params_.size() && tried.size() < 120; ++w)
+    if (params_[w])
+      tried +=
+          fmt::format("{}D = {} gives {} ({:+.1f} %)", tried.empty() ? "" : ", ", widths_[w], *params_[w],
+                      100 * (static_cast<double>(*params_[w]) / static_cast<double>(want_) - 1));
+  if (tried.empty()) tried = "no width divides as its hyperparameters ask";
+  if (work_ >= kMostWork) tried += fmt::format("; after {} operations no more sizes were tried", work_);
+  return {"budget", fmt::format("{} cannot have {} parameters to within 1 %: {}", design_.name, want_, tried),
+          has_free_ ? "the free hyperparameters do not reach far enough: widen their ranges, or change "
+                      "the number of blocks or the vocabulary"
+                    : "mark a hyperparameter `free` (e.g. mult: free real), give a whole number more values "
+                      "(state: int in "
+                      "{4 .. 64}), or change the number of blocks, heads or the vocabulary",
+          design_.stack.at};
 }
 
 }  // namespace
 
 Result<Resized> resize(const Library& library, const Design& design, std::int64_t want, std::int64_t vocab) {
-  Family family{library, design, vocab};
-  if (!first_width(family)) return tl::unexpected(family.last.errors.front());
-  const ir::Graph graph = family.last.graph;
-  const bool has_free = !family.last.free_hypers.empty();
-  const ir::Sym formula_params = ir::derive_facts(graph).params;
+  return Search(library, design, want, vocab).run();
+}
 
-  // The formula is monotone in D: the widths around the budget, nearest first.
-  std::int64_t low = 1, high = kWidest;
-  while (low < high) {
-    const std::int64_t middle = (low + high) / 2;
-    if (formula(formula_params, graph, middle) < static_cast<double>(want))
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  std::vector<std::int64_t> widths;
-  for (std::int64_t distance = 0; distance < 4096 && widths.size() < 6; ++distance)
-    for (std::int64_t width : {low + distance, low - distance})
-      if (width >= 1 && width <= kWidest && divides(graph, width) &&
-          std::find(widths.begin(), widths.end(), width) == widths.end())
-        widths.push_back(width);
-
-  std::string tried;
-  std::optional<Resized> best;
-  const auto consider = [&](const Resized& r) {
-    const bool fits = error_of(r.params, want) <= kTolerance;
-    if (!fits) return;
-    if (!best || std::abs(std::log(r.free_scale)) < std::abs(std::log(best->free_scale))) best = r;
-  };
-  for (std::int64_t width : widths) {
-    const auto got = family.params(width, 1);
-    if (!got) continue;
-    consider({width, 1, *got});
-    if (best && best->free_scale == 1) return *best;
-    if (tried.size() < 120)
-      tried += fmt::format("{}D = {} gives {} ({:+.1f} %)", tried.empty() ? "" : ", ", width, *got,
-                           100 * (static_cast<double>(*got) / static_cast<double>(want) - 1));
-  }
-  if (has_free)
-    for (std::int64_t width : widths)
-      if (const auto r = scale_to_fit(family, width, want)) consider(*r);
-  if (best) return *best;
-  return fail("budget",
-              fmt::format("{} cannot have {} parameters to within 1 %: {}", design.name, want,
-                          tried.empty() ? "no width divides as its hyperparameters ask" : tried),
-              has_free ? "the free hyperparameters do not reach far enough: widen their ranges, or change "
-                         "the number of blocks or the vocabulary"
-                       : "mark a hyperparameter `free` (e.g. mult: free real), or change the number of "
-                         "blocks, heads or the vocabulary",
-              design.stack.at);
+ElaborateOptions options_at(const Resized& size, std::int64_t vocab) {
+  ElaborateOptions options;
+  options.width = size.width;
+  options.vocab = vocab;
+  options.free_scale = size.free_scale;
+  options.moves = size.moves;
+  return options;
 }
 
 }  // namespace gabbro::lang

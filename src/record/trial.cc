@@ -87,6 +87,7 @@ void fields(Io& io, R& r) {
   io.later("memory_expected", r.memory_expected);
   io.later("memory_seen", r.memory_seen);
   io.later("recomputed", r.recomputed);
+  io.later("moved", r.moved);
 }
 
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }

@@ -77,6 +77,7 @@ struct TrialResult {
   std::string design;  // its name
   std::string hash;    // canonical
   std::int64_t width = 0, params = 0, tokens = 0;
+  std::string moved;  // hyperparameters that resizing moved (lang::text_of): "Mamba2.state 16 to 21"
   double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // held-out, 95 %
   double valid_loss = 0;                                                  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;

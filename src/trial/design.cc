@@ -16,9 +16,7 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
     lang::Library library = zoo::library();
     library.add(report.program);
     GABBRO_TRY(fit, lang::resize(library, *design, params, vocab));
-    options.width = fit.width;
-    options.free_scale = fit.free_scale;
-    report = lang::check(std::move(report.program), zoo::library(), options);
+    report = lang::check(std::move(report.program), zoo::library(), lang::options_at(fit, vocab));
     if (!report.valid()) return tl::unexpected(report.errors[0]);
   }
   return std::move(report.subjects.back());

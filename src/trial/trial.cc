@@ -55,6 +55,7 @@ void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   r.hash = to_hex(s.hash);
   r.width = static_cast<std::int64_t>(env.width);
   r.params = ir::count_params(s.elaboration.graph);
+  r.moved = lang::text_of(s.elaboration.moves);
   r.train_flops_per_token = s.facts.train_flops.eval(env);
   r.decode_flops_per_token = s.facts.decode_flops.eval(env);
   r.state_bytes = s.facts.state_bytes.eval(env);

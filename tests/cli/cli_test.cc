@@ -131,6 +131,17 @@ TEST(Cli, ResizesToABudget) {
              write_program("m.gab", "design M:\n    vocab = 512\n    stack = [4 * Block, RMSNorm]\n"));
   EXPECT_EQ(out.code, 0);
   EXPECT_NEAR(nlohmann::json::parse(out.text)["params"].get<double>(), 2e6, 2e4);
+  EXPECT_TRUE(nlohmann::json::parse(out.text)["moved"].empty());
+}
+
+TEST(Cli, ResizingSaysWhatItMoved) {
+  const std::string path = write_program(
+      "mamba.gab", "design M:\n    vocab = 512\n    stack = [16 * Residual(inner=Mamba2), RMSNorm]\n");
+  const Output text = gabbro("check --params 150k " + path);
+  EXPECT_NE(text.text.find("D = 30, free hyperparameters x 1, Mamba2.state 16 to 23\n"), std::string::npos)
+      << text.text;
+  const auto moved = nlohmann::json::parse(gabbro("check --json --params 150k " + path).text)["moved"];
+  EXPECT_EQ(moved, nlohmann::json::parse(R"([{"unit": "Mamba2", "hyper": "state", "from": 16, "to": 23}])"));
 }
 
 TEST(Cli, HugeAndBinaryFilesAreRefused) {

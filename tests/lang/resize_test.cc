@@ -1,0 +1,205 @@
+// Sizes: widths, free hyperparameters, and whole-number hyperparameters that move where neither does.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+
+#include "ir/facts.h"
+#include "lang/parser.h"
+#include "lang/resize.h"
+#include "zoo/library.h"
+
+namespace gabbro::lang {
+namespace {
+
+// A program with the library that it is checked against.
+class Source {
+ public:
+  explicit Source(const std::string& text) : parsed_(parse(text)), library_(zoo::library()) {
+    EXPECT_TRUE(parsed_.errors.empty()) << text;
+    const auto errors = library_.add(parsed_.program);
+    EXPECT_TRUE(errors.empty()) << (errors.empty() ? "" : errors.front().message);
+  }
+  [[nodiscard]] Result<Resized> at(std::int64_t params) const {
+    return resize(library_, *last_design(parsed_.program), params);
+  }
+  [[nodiscard]] Elaboration elaborated(const Resized& size) const {
+    return elaborate(library_, *last_design(parsed_.program), options_at(size, 0));
+  }
+
+ private:
+  ParseResult parsed_;
+  Library library_;
+};
+
+// Heads make the width a multiple of 16; the state moves by ones, `far` by powers of two, the window changes no size.
+constexpr const char* kUnit =
+    "unit M(x: [t, D], heads: int in {16} = 16, state: int in {4 .. 64} = 16, far: int in {64, 256, 1024} = "
+    "256,\n"
+    "        window: int in {16 .. 64} = 32) -> [t, D]:\n"
+    "    axis h = heads, k = D / heads, n = state, f = far\n"
+    "    q = linear(x, [h, k])\n"
+    "    w = dot(linear(x, n), past(linear(x, n), window), over=n)\n"
+    "    y = sum(softmax(w, over=s) * past(q, window), over=s)\n"
+    "    return linear(y, D) + linear(tanh(linear(shift(x, 1), f)), D)\n\n";
+
+std::string design(const std::string& stack) {
+  return std::string(kUnit) + "design X:\n    vocab = 512\n    stack = " + stack + "\n";
+}
+
+bool fits(std::int64_t got, std::int64_t want) {
+  return std::abs(static_cast<double>(got) / static_cast<double>(want) - 1) <= 0.01;
+}
+
+TEST(Resize, MovesOnlyWhereWidthAndScaleDoNot) {
+  struct Case {
+    const char* why;
+    const char* stack;
+    std::int64_t params;
+    bool scaled, moved;
+  };
+  const Case cases[] = {
+      {"a width does", "[2 * Residual(inner=M), RMSNorm]", 195'000, false, false},
+      {"a free hyperparameter does", "[2 * Block(mixer=M), RMSNorm]", 360'000, true, false},
+      {"neither does", "[2 * Residual(inner=M), RMSNorm]", 180'000, false, true},
+      {"a free one does with a move", "[2 * Block(mixer=M, mlp=MLP(mult=0.25)), RMSNorm]", 50'000, true,
+       true},
+  };
+  for (const Case& c : cases) {
+    const auto r = Source(design(c.stack)).at(c.params);
+    ASSERT_TRUE(r) << c.why << ": " << r.error().message;
+    EXPECT_TRUE(fits(r->params, c.params)) << c.why;
+    EXPECT_EQ(r->free_scale != 1, c.scaled) << c.why << ": D = " << r->width << ", " << text_of(r->moves);
+    EXPECT_EQ(!r->moves.empty(), c.moved) << c.why << ": D = " << r->width << ", " << text_of(r->moves);
+  }
+}
+
+// By all values of the state and all widths, one after the other.
+TEST(Resize, TheNearestValueMoves) {
+  const Source source(design("[2 * Residual(inner=M), RMSNorm]"));
+  int moved = 0;
+  for (std::int64_t params = 150'000; params < 400'000; params += 10'000) {
+    const auto r = source.at(params);
+    if (!r) continue;  // the state ends at 64
+    EXPECT_TRUE(fits(r->params, params)) << params;
+    const Elaboration again = source.elaborated(*r);
+    ASSERT_TRUE(again.ok()) << again.errors.front().message;
+    EXPECT_EQ(ir::count_params(again.graph), r->params);
+    EXPECT_EQ(again.moves, r->moves);
+    const auto twice = source.at(params);
+    EXPECT_EQ(twice->moves, r->moves);
+    EXPECT_EQ(twice->width, r->width);
+    if (r->moves.size() != 1 || r->moves[0].hyper != "state") continue;
+    ++moved;
+    const Move& move = r->moves[0];
+    EXPECT_EQ(move.from, 16);
+    EXPECT_GE(move.to, 4);
+    EXPECT_LE(move.to, 64);
+    const double distance = std::abs(std::log(move.to / move.from));
+    for (double to = 4; to <= 64; ++to)
+      if (std::abs(std::log(to / 16)) < distance - 1e-9)
+        for (std::int64_t width = 16; width <= 256; width += 16) {
+          const Elaboration e = source.elaborated(
+              {.width = width, .moves = {{.unit = "M", .hyper = "state", .from = 16, .to = to}}});
+          EXPECT_FALSE(e.ok() && fits(ir::count_params(e.graph), params))
+              << params << ": state = " << to << " fits";
+        }
+  }
+  EXPECT_GE(moved, 5);
+}
+
+TEST(Resize, MovesStayInTheRange) {
+  const Source source(design("[2 * Residual(inner=M(state=64)), RMSNorm]"));
+  for (std::int64_t params = 150'000; params < 400'000; params += 10'000)
+    if (const auto r = source.at(params))
+      for (const Move& m : r->moves) {
+        if (m.hyper == "state") {
+          EXPECT_TRUE(m.to >= 4 && m.to <= 64) << text_of(r->moves);
+        } else {
+          EXPECT_TRUE(m.hyper == "far" && (m.to == 64 || m.to == 1024)) << text_of(r->moves);
+        }
+      }
+}
+
+TEST(Resize, OnlyInstancesOfTheValueMove) {
+  const Source source(design("[Residual(inner=M(state=20)), Residual(inner=M), RMSNorm]"));
+  const Elaboration e =
+      source.elaborated({.width = 64, .moves = {{.unit = "M", .hyper = "state", .from = 16, .to = 17}}});
+  ASSERT_TRUE(e.ok());
+  std::string hypers;
+  for (const InstanceInfo& i : e.instances)
+    if (i.unit == "M") hypers += i.hypers + ";";
+  EXPECT_EQ(hypers, "heads=16, state=20, far=256, window=32;heads=16, state=17, far=256, window=32;");
+}
+
+TEST(Resize, DepthAndWhatNoSizeDependsOnStay) {
+  const Source depth(
+      "unit Deep(x: [t, D], layers: int in {1 .. 64} = 8, inner: Unit = SiLU) -> [t, D]:\n"
+      "    axis h = 16, k = D / 16\n"
+      "    for i in layers with y = x:\n"
+      "        y = y + inner(linear(linear(shift(y, 1), [h, k]), D))\n"
+      "    return y\n\n"
+      "design X:\n    vocab = 512\n    stack = [Deep, RMSNorm]\n");
+  const auto r = depth.at(150'000);
+  ASSERT_FALSE(r) << text_of(r->moves);
+  EXPECT_EQ(r.error().code, "budget");
+  EXPECT_NE(r.error().message.find("D = 64 gives 131136 (-12.6 %), D = 80 gives 184400 (+22.9 %)"),
+            std::string::npos)
+      << r.error().message;
+  EXPECT_NE(r.error().hint.find("mark a hyperparameter `free`"), std::string::npos) << r.error().hint;
+}
+
+// What a record of before the moves was sized at.
+TEST(Resize, SizesOfRecordsStay) {
+  struct Case {
+    const char* file;
+    std::int64_t params, width;
+    double scale;
+  };
+  const Case cases[] = {
+      {"llama.gab", 150'000, 32, 1.414213562373095},
+      {"llama.gab", 300'000, 56, 0.8318382901633683},
+      {"llama.gab", 5'000'000, 232, 1},
+      {"gpt2.gab", 1'000'000, 96, 0.93708381705515},
+      {"rwkv6.gab", 150'000, 20, 1.6280274218573478},
+      {"retnet.gab", 300'000, 48, 1.0729348675259753},
+      {"mamba2.gab", 5'000'000, 220, 1},
+      {"moe.gab", 5'000'000, 144, 1.0499440858006872},
+      {"gated_deltanet.gab", 150'000, 32, 1.0787607977571196},
+  };
+  for (const Case& c : cases) {
+    const auto r = resize(zoo::library(), *last_design(*zoo::program(c.file)), c.params, 512);
+    ASSERT_TRUE(r) << c.file;
+    EXPECT_EQ(r->width, c.width) << c.file << " " << c.params;
+    EXPECT_NEAR(r->free_scale, c.scale, 1e-12) << c.file << " " << c.params;
+    EXPECT_TRUE(r->moves.empty()) << c.file << " " << c.params;
+  }
+}
+
+// Work is bounded by operations, not by how many values and units there are.
+TEST(Resize, LargeDesignsEndSoon) {
+  std::string many = kUnit;
+  std::string stack;
+  for (int i = 0; i < 40; ++i) {
+    many += fmt::format(
+        "unit U{0}(x: [t, D], a: int in {{2 .. 4000}} = {1}, b: int in {{2 .. 4000}} = {1}) -> [t, D]:\n"
+        "    axis p = a, q = b, h = 37, k = D / 37\n"
+        "    return x + linear(linear(linear(linear(x, p), q), [h, k]), D)\n\n",
+        i, 100 + i);
+    stack += fmt::format("8 * U{}, ", i);
+  }
+  const Source wide(many + "design X:\n    vocab = 512\n    stack = [" + stack + "8 * M, RMSNorm]\n");
+  const Source deep(design("[1000 * (8 * Residual(inner=M)), RMSNorm]"));
+  for (const Source* source : {&wide, &deep}) {
+    const std::clock_t begin = std::clock();
+    const auto r = source->at(150'000);
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    EXPECT_LT(seconds, 10) << "of the processor, under sanitizers too";
+    EXPECT_FALSE(r);
+  }
+}
+
+}  // namespace
+}  // namespace gabbro::lang

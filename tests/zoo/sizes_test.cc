@@ -1,0 +1,77 @@
+// Every known architecture has a size where people search, and the baselines at the rungs of every preset.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "campaign/preset.h"
+#include "evolve/depth.h"
+#include "evolve/identity.h"
+#include "ir/facts.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+
+namespace gabbro::testing {
+namespace {
+
+void expect_sizes(const std::string& file, const lang::Program& program, const evolve::Settings& settings) {
+  SCOPED_TRACE(file);
+  const double factor = static_cast<double>(settings.blocks) / evolve::repetitions(program);
+  for (const evolve::Rung& rung : settings.rungs) {
+    const auto sized = evolve::sized_at(evolve::deepened(program, factor), rung, settings, zoo::library());
+    if (!sized) {
+      ADD_FAILURE() << sized.error().message;
+      continue;
+    }
+    const auto got = static_cast<double>(ir::count_params(sized->subject.elaboration.graph));
+    EXPECT_LE(std::abs(got / static_cast<double>(rung.params) - 1), 0.01) << rung.name;
+  }
+}
+
+TEST(ZooSizes, OfTheLaptopLadderAndBeyond) {
+  evolve::Settings settings;
+  settings.vocab = 512;
+  settings.blocks = 2;
+  settings.rungs = {{.name = "150k", .params = 150'000},
+                    {.name = "300k", .params = 300'000, .depth = 1.5},
+                    {.name = "600k", .params = 600'000, .depth = 2},
+                    {.name = "1M", .params = 1'000'000, .depth = 2},
+                    {.name = "5M", .params = 5'000'000, .depth = 4}};
+  int designs = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files()) {
+    const lang::Program& program = *zoo::program(entry.file);
+    if (!lang::last_design(program)) continue;
+    ++designs;
+    expect_sizes(std::string(entry.file), program, settings);
+  }
+  EXPECT_GE(designs, 35);
+}
+
+// As deep as they are written.
+TEST(ZooSizes, OfBaselinesWithAllTheirBlocks) {
+  for (const char* file : {"gpt2.gab", "llama.gab", "mamba2.gab", "retnet.gab", "rwkv6.gab",
+                           "gated_deltanet.gab", "ttt_linear.gab"}) {
+    const lang::Program& program = *zoo::program(file);
+    evolve::Settings settings;
+    settings.vocab = 512;
+    settings.blocks = evolve::repetitions(program);
+    settings.rungs = {{.name = "150k", .params = 150'000},
+                      {.name = "300k", .params = 300'000},
+                      {.name = "600k", .params = 600'000},
+                      {.name = "1M", .params = 1'000'000},
+                      {.name = "5M", .params = 5'000'000}};
+    expect_sizes(file, program, settings);
+  }
+}
+
+TEST(ZooSizes, OfBaselinesAtEveryPreset) {
+  for (const campaign::Preset& preset : campaign::presets()) {
+    SCOPED_TRACE(std::string(preset.name));
+    const auto settings = campaign::parse_settings(preset.text, std::string(preset.name));
+    ASSERT_TRUE(settings) << settings.error().message;
+    for (const std::string& file : settings->baselines)
+      expect_sizes(file, *zoo::program(file + ".gab"), *settings);
+  }
+}
+
+}  // namespace
+}  // namespace gabbro::testing
