@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <random>
 
 namespace gabbro {
 
@@ -49,9 +50,9 @@ Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
 }
 
 Result<bool> replace_file(const std::string& path, const std::string& text) {
-  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
-  // Made anew: what lies there under this name may be a link of somebody else's.
-  std::remove(temporary.c_str());
+  // A name that nobody foresees, made anew: a stranger who writes into the folder could lay a link or a folder there.
+  const std::string temporary =
+      fmt::format("{}.tmp{:08x}{:08x}", path, std::random_device{}(), std::random_device{}());
   const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
   std::FILE* const file = descriptor < 0 ? nullptr : fdopen(descriptor, "wb");
   if (!file) return fail("io", fmt::format("cannot write {}: {}", path, std::strerror(errno)));

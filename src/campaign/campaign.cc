@@ -121,6 +121,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
                                   const std::function<void(const Snapshot&)>& view) {
   State& s = *state_;
   s.slots = executor.slots();
+  s.asked_to_stop = stop;
   const double begun = seconds_now();
   std::int64_t ended_here = 0;
   Phase phase = Phase::kSearch;

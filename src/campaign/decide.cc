@@ -153,6 +153,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
   std::vector<Event> events;
   const std::int64_t first = population.attempts() + 1;
   for (std::int64_t attempt = first; attempt < first + kDraws; ++attempt) {
+    if (asked_to_stop && asked_to_stop() > 0) break;
     const auto arm = next_arm();
     if (!arm) break;  // all wait for agents
     exhausted = attempt + 1 == first + kDraws;

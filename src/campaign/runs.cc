@@ -83,9 +83,10 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
     if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
-  // Runs of one rung and seed read the same text: the first says which.
+  // Runs of one rung and seed read the same text: the first of a known architecture says which.
   for (const evolve::Trial& t : population.trials())
-    if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended && t.status == "done") {
+    if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended && t.status == "done" &&
+        is_trusted(t)) {
       spec.text_hash = t.text_hash;
       break;
     }
@@ -111,15 +112,64 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   return true;
 }
 
+namespace {
+
+bool is_positive(double v) { return std::isfinite(v) && v > 0; }
+
+// Why a curve cannot be; empty: it can. Hurdles of later runs are taken from it.
+std::string implausible_curve(const std::vector<record::Point>& curve, bool is_finite) {
+  std::int64_t step = -1, tokens = 0;
+  const auto can_be = [&](double v) { return std::isfinite(v) ? v > 0 : !is_finite; };
+  for (const record::Point& p : curve) {
+    if (p.step <= step || p.tokens <= tokens || !can_be(p.loss) || !can_be(p.recent))
+      return fmt::format("a curve with a loss of {} at step {}, after step {}", p.loss, p.step, step);
+    step = p.step, tokens = p.tokens;
+  }
+  return "";
+}
+
+// What the documents say, beside the score; empty: the same.
+std::string implausible_documents(const record::TrialResult& r) {
+  constexpr double kRounding = 1e-6;
+  double bits = 0, bytes = 0;
+  for (const record::DocumentScore& d : r.documents) {
+    if (!is_positive(d.bits_per_byte))
+      return fmt::format("a document with {} bits per byte", d.bits_per_byte);
+    bits += d.bits_per_byte * static_cast<double>(d.bytes);
+    bytes += static_cast<double>(d.bytes);
+  }
+  if (r.documents.size() != r.valid_documents || bytes != static_cast<double>(r.valid_bytes))
+    return fmt::format("{} documents of {} bytes, which lists {} of {}", r.valid_documents, r.valid_bytes,
+                       r.documents.size(), bytes);
+  if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
+    return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
+  return "";
+}
+
+}  // namespace
+
 // Why a result cannot be that of `trial`; empty: it can. A worker writes it, so its numbers are held against what is known without it.
 std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
-  constexpr double kMostBits = 64, kRounding = 1e-6;
-  if (r.status != "done") return "";
+  constexpr double kLeastBits = 0.01, kMostBits = 64;
+  constexpr std::string_view kEnds[] = {"done", "refused", "hurdle", "failed", "stopped"};
+  if (std::find(std::begin(kEnds), std::end(kEnds), r.status) == std::end(kEnds))
+    return "no run ends that way";
+  if (r.status == "failed" || r.status == "stopped") return "";
   const Rung& rung = this->rung(trial.begun.rung);
-  if (!(r.bits_per_byte > 0 && r.bits_per_byte < kMostBits))
+  if (std::string why = implausible_curve(r.curve, r.status == "done"); !why.empty()) return why;
+  if (!std::isfinite(r.train_flops_per_token) || r.train_flops_per_token < 0 || r.train_seconds < 0)
+    return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+  if (r.status != "done") return "";
+  if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
     return fmt::format("{} bits per byte", r.bits_per_byte);
-  if (r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
+  const bool has_interval = r.documents.size() > 1;
+  if (has_interval ? !(r.bits_low <= r.bits_per_byte && r.bits_per_byte <= r.bits_high)
+                   : r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
     return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
+  if (!is_positive(r.valid_loss) || !(r.bigram_bits_per_byte > r.bits_per_byte) || r.weights_hash.empty() ||
+      r.width < 1 || r.curve.empty())
+    return fmt::format("a held-out loss of {}, bigrams {}, D = {}, weights {}", r.valid_loss,
+                       r.bigram_bits_per_byte, r.width, r.weights_hash);
   for (const std::string_view name : record::kAnchors)
     if (std::none_of(r.anchors.begin(), r.anchors.end(),
                      [&](const record::Anchor& a) { return a.name == name; }))
@@ -130,19 +180,23 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     return fmt::format("{} tokens of {}", r.tokens, rung.tokens);
   if (std::abs(static_cast<double>(r.params) / static_cast<double>(rung.params) - 1) > 0.02)
     return fmt::format("{} parameters of {}", r.params, rung.params);
-  double bits = 0, bytes = 0;
-  for (const record::DocumentScore& d : r.documents) {
-    bits += d.bits_per_byte * static_cast<double>(d.bytes);
-    bytes += static_cast<double>(d.bytes);
-  }
-  if (!(bytes > 0)) return "no document with a byte";
-  if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
-    return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
-  for (const evolve::Trial& t : population.trials())
-    if (t.begun.rung == trial.begun.rung && t.begun.seed == trial.begun.seed && t.ended &&
-        t.status == "done" && t.text_hash != r.text_hash)
+  if (std::string why = implausible_documents(r); !why.empty()) return why;
+  // Known architectures are trusted, and nobody else: whoever comes first would say what text is the right one.
+  for (const evolve::Trial& t : population.trials()) {
+    if (t.begun.rung != trial.begun.rung || !t.ended || t.status != "done" || !is_trusted(t)) continue;
+    if (t.begun.seed == trial.begun.seed && t.text_hash != r.text_hash)
       return fmt::format("it consumed the text {}, run {} {}", r.text_hash, t.begun.id, t.text_hash);
+    if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
+      return fmt::format("scored on {} documents of {} bytes, run {} on {} of {}", r.valid_documents,
+                         r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
+  }
   return "";
+}
+
+// Of a known architecture.
+bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
+  const Individual& design = population.individual(trial.begun.design);
+  return is_baseline(design) || is_twin(design);
 }
 
 // A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some times.
@@ -201,7 +255,7 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended) {
 Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::TrialEnded event,
                                        const std::string& cause) {
   const Individual& design = population.individual(trial.begun.design);
-  const bool trusted = is_baseline(design) || is_twin(design);
+  const bool trusted = is_trusted(trial);
   const std::string hint =
       fmt::format("nothing was lost: mend the cause, and gabbro resume {} goes on", place.dir);
   if (is_outside(cause)) {

@@ -1,6 +1,7 @@
 // What a campaign holds while it works; for campaign.cc, decide.cc and runs.cc alone.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -82,6 +83,7 @@ struct Campaign::State {
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
   Result<bool> take(const jobs::Ended& ended, bool asked);
   Result<bool> take_result(const jobs::Ended& ended);
+  [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] std::string implausible(const record::TrialResult& r, const evolve::Trial& trial) const;
   Result<bool> fail_run(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
   void tidy(const evolve::Trial& trial) const;
@@ -114,8 +116,9 @@ struct Campaign::State {
   std::optional<HeldUp> held_up;
   std::map<int, std::pair<double, int>> took;  // seconds and runs that were done, by rung
   int slots = 1;
-  std::int64_t taken_apart = 0;  // the leader whose ablations were asked for in this session
-  bool exhausted = false;        // nothing new was drawn: no more proposals
+  std::function<int()> asked_to_stop;  // as given to run()
+  std::int64_t taken_apart = 0;        // the leader whose ablations were asked for in this session
+  bool exhausted = false;              // nothing new was drawn: no more proposals
   Agents* agents = nullptr;
   std::set<std::int64_t> making;                 // tasks that the team has
   bool spent_out = false;                        // the cap is reached: no more tasks in this session

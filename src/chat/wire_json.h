@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "chat/wire.h"
 
 namespace gabbro::chat {
@@ -23,7 +24,7 @@ std::string schema_in_words(const Request& request);
 
 template <class Json>
 Json parsed(const std::string& text) {
-  return Json::parse(text, nullptr, false);
+  return nesting(text) > kDeepest ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
 }
 
 /// On one line; what is not UTF-8 becomes U+FFFD.

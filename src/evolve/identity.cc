@@ -27,25 +27,6 @@ lang::Library with(const lang::Library& library, const lang::Program& program) {
   return out;
 }
 
-std::string free_ranges(const lang::Elaboration& e) {
-  std::vector<std::string> each;
-  for (const lang::FreeHyper& f : e.free_hypers)
-    each.push_back(fmt::format("{:a} {:a} {:a}", f.value, f.low, f.high));
-  std::sort(each.begin(), each.end());
-  return fmt::format("{}", fmt::join(each, ";"));
-}
-
-std::string int_ranges(const lang::Elaboration& e) {
-  std::vector<std::string> each;
-  for (const lang::IntHyper& h : e.int_hypers) {
-    std::string text = fmt::format("{:g} in", h.value);
-    for (const auto& [low, high] : h.range) text += fmt::format(" {:g} {:g}", low, high);
-    each.push_back(std::move(text));
-  }
-  std::sort(each.begin(), each.end());
-  return fmt::format("{}", fmt::join(each, ";"));
-}
-
 // At the narrowest width that both allow: heads and reshapes of one may forbid what the other does not.
 std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a, const ir::Graph& b) {
   std::vector<std::int64_t> widths(ir::kNarrowWidths.begin(), ir::kNarrowWidths.end());
@@ -93,22 +74,6 @@ Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Set
   return out;
 }
 
-std::string written_identity(const lang::Program& program, const Settings& settings,
-                             const lang::Library& library) {
-  std::string text;
-  double last = 0;
-  for (const Rung& rung : settings.rungs) {
-    if (rung.depth == last) continue;
-    last = rung.depth;
-    const lang::Program deeper = deepened(program, rung.depth);
-    const lang::Library names = with(library, deeper);
-    const lang::Elaboration e = lang::elaborate(names, *lang::last_design(deeper), {.vocab = settings.vocab});
-    if (!e.ok() || e.graph.width_bound) return "";
-    text += fmt::format("{} {} {}\n", to_hex(ir::structural_hash(e.graph)), free_ranges(e), int_ranges(e));
-  }
-  return to_hex(hash128(text));
-}
-
 std::string trained_identity(const Sized& sized) {
   return to_hex(
       ir::structural_hash(ir::with_signs_absorbed(sized.subject.elaboration.graph), ir::Sizes::kConcrete));
@@ -132,9 +97,15 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
   const Comparison whole =
       compare_runs(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
-  const Comparison wide =
-      compare_runs(first, second, {.length = 16, .updates = 2, .operations = kMostOperations});
+  // At the trained width, as far as the work allows: what only some channels do is not seen where there are few.
+  Comparison wide{false, false, ""};
+  for (std::int64_t length = a.length; length >= 8 && !wide.decided; length /= 2)
+    wide = compare_runs(
+        first, second, {.length = length, .updates = length > 16 ? 1 : 2, .operations = kMostOperations / 2});
   if (!wide.same) return wide;
+  const Comparison wide_far =
+      compare_runs(first, second, {.length = 8, .updates = 3, .far = true, .operations = kMostFar});
+  if (wide_far.decided && !wide_far.same) return wide_far;
   for (const std::int64_t length : {a.length, std::int64_t{24}, std::int64_t{8}}) {
     const Comparison far =
         compare_runs(small, other, {.length = length, .updates = 3, .far = true, .operations = kMostFar});

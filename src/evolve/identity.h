@@ -21,12 +21,6 @@ struct Sized {
 Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Settings& settings,
                        const lang::Library& library);
 
-/// What a design is before it is resized: the hash of its structure at the depth of every rung, with the ranges in which its free
-/// and its whole-number hyperparameters may move. Equal ones are the same design at every size. "" when the structure follows from the width, so that nothing can be
-/// said before the widths are known. An elaboration for each depth.
-std::string written_identity(const lang::Program& program, const Settings& settings,
-                             const lang::Library& library);
-
 /// The structural hash at a rung's width with all sizes as numbers, to be joined over rungs: equal ones train alike.
 std::string trained_identity(const Sized& sized);
 

@@ -133,7 +133,9 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .flops = 0,
                      .curve = {},
                      .weights_hash = {},
-                     .text_hash = {}});
+                     .text_hash = {},
+                     .valid_documents = 0,
+                     .valid_bytes = 0});
   Individual& owner = individuals_[static_cast<std::size_t>(begun.design - 1)];
   owner.trials.push_back(begun.id);
   owner.entered = std::max(owner.entered, begun.rung);
@@ -150,6 +152,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
+  trial.valid_documents = result.valid_documents;
+  trial.valid_bytes = result.valid_bytes;
   if (trial.status != "done" && trial.status != "hurdle") failed("run " + trial.status, trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);

@@ -27,6 +27,7 @@ struct Trial {
   double flops = 0;                // that its training took
   std::vector<double> curve;       // losses at eight even places, for behaviour
   std::string weights_hash, text_hash;
+  std::uint64_t valid_documents = 0, valid_bytes = 0;  // that it was scored on
 };
 
 struct Individual {

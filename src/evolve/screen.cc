@@ -151,9 +151,6 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
   const lang::Subject& subject = own ? *own : *offspring.subject;
   const Settings& settings = population.settings();
   record::DesignBorn out = identify(subject, offspring.program);
-  out.written = written_identity(offspring.program, settings, library);
-  if (const KnownDesign* known = population.known_written(out.written))
-    return tl::unexpected(named("duplicate", *known, "has the same structure"));
   GABBRO_TRY(rungs, at_rungs(offspring.program, settings, library));
   for (std::size_t r = 0; r < rungs.size(); ++r)
     if (const auto ok = mixes_at(rungs[r], settings.rungs[r]); !ok) return tl::unexpected(ok.error());
@@ -176,7 +173,6 @@ Result<record::DesignBorn> measure(const lang::Program& program, const Settings&
                                    const lang::Library& library) {
   GABBRO_TRY(subject, checked(program, library));
   record::DesignBorn out = identify(subject, program);
-  out.written = written_identity(program, settings, library);
   std::vector<Sized> rungs;
   for (const Rung& rung : settings.rungs) {
     auto sized = sized_at(program, rung, settings, library);
@@ -192,7 +188,6 @@ Result<record::DesignBorn> measure(const lang::Program& program, const Settings&
 
 std::string equal_known(const record::DesignBorn& born, const Population& population,
                         const lang::Library& library) {
-  if (const KnownDesign* known = population.known_written(born.written)) return known->name;
   const lang::ParseResult parsed = lang::parse(born.program);
   const auto rungs = at_rungs(parsed.program, population.settings(), library);
   if (!rungs) return "";

@@ -64,8 +64,8 @@ Interval anytime_interval(std::span<const double> x, double alpha) {
   Interval out{mean_of(x), -kInfinity, kInfinity, static_cast<int>(x.size())};
   if (x.size() < 2) return out;
   const double n = static_cast<double>(x.size()), variance = variance_of(x, out.mean);
-  if (variance == 0) return {out.mean, out.mean, out.mean, out.count};
   if (!is_bounded(n, alpha)) return out;
+  if (variance == 0) return {out.mean, out.mean, out.mean, out.count};
   // Around the mean, with d = distance from it: whole = (n + c) (ss + n d^2), sum^2 = n^2 d^2, ss the sum of squares about the mean. The
   // evidence rises with d: (n + c)(ss + n d^2) = ratio ((n + c) ss + c n d^2) at the border.
   const double c = kPrecision, ss = variance * (n - 1), ratio = ratio_at(n, alpha);

@@ -216,6 +216,7 @@ Value Elaborator::eval_kind(const Expr& expr) {
     case Expr::Kind::kIf: {
       const auto condition = eval_static(expr.args[1], "the condition of if");
       if (!condition) return {};
+      if (!condition->sym.is_constant()) graph().width_bound = true;
       const bool yes = condition->value != 0;
       const Expr& skipped = expr.args[yes ? 2 : 0];
       // Names of the branch not taken count as read: another value of the hyperparameter uses them.

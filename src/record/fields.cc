@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
+
 namespace gabbro::record {
 
 using nlohmann::ordered_json;
@@ -15,26 +17,6 @@ namespace {
 // "a result", "an event".
 std::string one(const std::string& what) {
   return (std::string("aeiou").find(what.front()) == std::string::npos ? "a " : "an ") + what;
-}
-
-// How deep lists and objects lie in each other. A parser's memory grows with it, and whoever writes a result decides it.
-int nesting(const std::string& text) {
-  int depth = 0, most = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      quoted = c != '"';
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '[' || c == '{') {
-      most = std::max(most, ++depth);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return most;
 }
 
 }  // namespace
@@ -80,7 +62,6 @@ Reader::Reader(Reader&&) noexcept = default;
 Reader::~Reader() = default;
 
 Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
-  constexpr int kDeepest = 64;
   if (nesting(text) > kDeepest)
     return fail(what, fmt::format("{} is not nested more than {} deep", one(what), kDeepest));
   auto json = std::make_unique<Json>();

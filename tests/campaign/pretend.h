@@ -39,7 +39,11 @@ inline void score(record::TrialResult& r, double bits) {
   r.bits_per_byte = bits;
   r.bits_low = bits - 0.01;
   r.bits_high = bits + 0.01;
-  r.documents = {{bits, 1000}};
+  r.documents = {{bits, 1000}, {bits, 500}};
+  r.valid_documents = 2;
+  r.valid_bytes = 1500;
+  r.valid_loss = 2 * bits;
+  r.bigram_bits_per_byte = bits + 1;
 }
 
 class Pretend : public jobs::Executor {
@@ -92,6 +96,7 @@ class Pretend : public jobs::Executor {
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
     for (const std::string_view name : record::kAnchors)
       r.anchors.push_back({std::string(name), true, "pretended"});
+    r.width = 16;
     r.params = spec.params;
     r.tokens = spec.tokens;
     r.train_flops_per_token = 6 * static_cast<double>(spec.params);
