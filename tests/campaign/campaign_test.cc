@@ -442,6 +442,12 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
         r.anchors[11] = {"future", false, "it reads ahead"};
       },
       [](record::TrialResult& r) { r.anchors.pop_back(); },
+      [](record::TrialResult& r) { r.status = "weird"; },
+      [](record::TrialResult& r) { r.curve.back().recent = -1e300; },
+      [](record::TrialResult& r) { r.bigram_bits_per_byte = 1e-12; },
+      [](record::TrialResult& r) { r.valid_documents = 999; },
+      [](record::TrialResult& r) { r.train_flops_per_token = -1e30; },
+      [](record::TrialResult& r) { r.bits_low = r.bits_high = NAN; },
       [](record::TrialResult& r) { r.bits_low = r.bits_per_byte + 0.1; },
       [](record::TrialResult& r) { r.text_hash = "another"; },
       [](record::TrialResult& r) { r.documents.clear(); },

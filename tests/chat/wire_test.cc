@@ -182,6 +182,8 @@ TEST(Wire, AnthropicReplies) {
 
 TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
   const std::string page = "<html>\n<body>" + std::string(2000, 'x');
+  const std::string deep = R"({"choices":)" + std::string(100'000, '[') + std::string(100'000, ']') +
+                           "}";  // no stack holds a copy
   const struct {
     std::string body;
     int status;
@@ -190,6 +192,7 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
   } rows[] = {
       {"", 200, "chat reply", "no JSON: nothing", false},
       {page, 200, "chat reply", "no JSON: <html> <body>xxx", false},
+      {deep, 200, "chat reply", "no JSON: {\"choices\":[[[", false},
       {R"({"choices":[{"mess)", 200, "chat reply", "no JSON: {\"choices\"", false},
       {"[1]", 200, "chat reply", "no object: [1]", false},
       {"{}", 200, "chat reply", "no reply: {}", false},

@@ -264,6 +264,20 @@ TEST(Probe, AProgramThatAsksForItsWidth) {
   EXPECT_TRUE(failures(wide->checks).contains("finite")) << all_of(wide->checks);
 }
 
+// What is read farther back than a short text reaches is seen in a long one.
+TEST(Probe, ADesignThatReadsFarBack) {
+  for (const int back : {24, 96}) {
+    const auto report =
+        trial::probe_program(fmt::format("unit M(x: [t, D]) -> [t, D]:\n"
+                                         "    return linear(shift(linear(x, D), {}), D)\n"
+                                         "design A:\n    width = 32\n    stack = [Block(mixer=M), RMSNorm]\n",
+                                         back),
+                             trial::torch_backend());
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->holds) << all_of(report->checks);
+  }
+}
+
 TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
   const std::string text = "design M:\n    stack = [Block(mixer=GLA(heads=8)), RMSNorm]\n";
   const auto a = trial::probe_program(text, trial::torch_backend(), {.seed = 3}),
