@@ -14,7 +14,7 @@ std::string printable(std::string_view text);
 /// The same on one line: also line breaks and tabs are escaped.
 std::string printable_line(std::string_view text);
 
-/// How deep lists and objects of JSON lie in each other. A parser's memory and a copy's stack grow with it, and whoever writes the text decides it.
+/// How deeply lists and objects are nested in a JSON text. A hostile author could exhaust the memory or the stack of its reader by it.
 int nesting(std::string_view text);
 constexpr int kDeepest = 64;  // that is read
 

@@ -129,6 +129,9 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   int stopped = 0;
   if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok)
     return tl::unexpected(ok.error());
+  s.again.clear();  // of an earlier session, as all that follows from it
+  s.tries.clear();
+  s.held_up.reset();
   for (const evolve::Trial& t : s.population.trials())  // begun by an earlier process
     if (!t.ended) s.again.push_back(t.begun);
   const auto left_after = [&](double elapsed) {
@@ -207,6 +210,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     }
     const bool idles = why.empty() && (s.population.paused() || s.awaits_agents(phase));
     if (executor.running() == 0 && !idles) {
+      if (why.empty() && stop() > stopped) continue;  // asked during draws
       if (why.empty() && s.held_up) broken = s.held_up->error;
       break;
     }

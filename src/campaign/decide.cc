@@ -42,12 +42,12 @@ Phase Campaign::State::phase(const Left& left) const {
 // The winner and the baselines.
 double Campaign::State::compared() const { return static_cast<double>(plan.settings.baselines.size() + 1); }
 
-// What of a budget the last comparison may take; all of it where nothing is searched.
+// The share of a budget that the last comparison may take: all of it when nothing is searched for.
 double Campaign::State::share_of_comparison() const {
   return arms.empty() ? 1 : 1 - plan.settings.search_share;
 }
 
-// Whether a run may change who leads.
+// Whether the result of a run may change which design leads.
 bool Campaign::State::is_search(const evolve::Trial& trial) const {
   return is_candidate(population.individual(trial.begun.design)) && !evolve::judges(trial);
 }

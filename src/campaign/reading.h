@@ -85,7 +85,7 @@ std::vector<Part> parts(const evolve::Population& population, const evolve::Lead
 
 /// The run of the curve that stands for a design at a rung: its first one that was scored; 0: none.
 std::int64_t scored_trial(const evolve::Population& population, std::int64_t design, int rung);
-/// The hyperparameters that resizing moved for that run ("Mamba2.state 16 to 21"); "" where none was, or there is no such run.
+/// The hyperparameters that were changed to give that run its size ("Mamba2.state 16 to 21"); "" if there were none, or no such run.
 std::string moved_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
                        int rung);
 

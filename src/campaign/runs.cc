@@ -128,7 +128,7 @@ std::string implausible_curve(const std::vector<record::Point>& curve, bool is_f
   return "";
 }
 
-// What the documents say, beside the score; empty: the same.
+// Why the documents' scores cannot belong to the whole score; empty: they can.
 std::string implausible_documents(const record::TrialResult& r) {
   constexpr double kRounding = 1e-6;
   double bits = 0, bytes = 0;
@@ -148,7 +148,7 @@ std::string implausible_documents(const record::TrialResult& r) {
 
 }  // namespace
 
-// Why a result cannot be that of `trial`; empty: it can. A worker writes it, so its numbers are held against what is known without it.
+// Why `r` cannot be the result of `trial`; empty: it can. A worker wrote it, so its numbers are checked against what is known from elsewhere.
 std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
   constexpr double kLeastBits = 0.01, kMostBits = 64;
   constexpr std::string_view kEnds[] = {"done", "refused", "hurdle", "failed", "stopped"};
@@ -193,7 +193,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   return "";
 }
 
-// Of a known architecture.
+// Whether the run is one of a known architecture, which no stranger wrote.
 bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   const Individual& design = population.individual(trial.begun.design);
   return is_baseline(design) || is_twin(design);
@@ -205,9 +205,10 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
   running.erase(ended.id);
   using Kind = jobs::Ended::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
-  const auto result = record::parse_result(ended.result);
-  if (ended.kind != Kind::kStopped && !(ended.kind == Kind::kResult && result && result->status == "stopped"))
-    return take_result(ended);
+  std::optional<Result<record::TrialResult>> result;  // read once: it may be megabytes
+  if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
+  if (ended.kind != Kind::kStopped && !(result && *result && (*result)->status == "stopped"))
+    return take_result(ended, result);
   if (asked) return true;  // to be gone on with
   if (++tries[ended.id] < kTries) {
     again.push_back(trial.begun);
@@ -217,13 +218,14 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
   return fail_run(trial, {ended.id, "crash", ended.seconds, record::failure("train", cause)}, cause);
 }
 
-Result<bool> Campaign::State::take_result(const jobs::Ended& ended) {
+Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
+                                          const std::optional<Result<record::TrialResult>>& left) {
   using Kind = jobs::Ended::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
   record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
   std::string cause;
-  if (ended.kind == Kind::kResult) {
-    const auto result = record::parse_result(ended.result);
+  if (left) {
+    const Result<record::TrialResult>& result = *left;
     const std::string why = result ? implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = "crash";

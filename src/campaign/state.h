@@ -82,7 +82,7 @@ struct Campaign::State {
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
   Result<bool> take(const jobs::Ended& ended, bool asked);
-  Result<bool> take_result(const jobs::Ended& ended);
+  Result<bool> take_result(const jobs::Ended& ended, const std::optional<Result<record::TrialResult>>& left);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] std::string implausible(const record::TrialResult& r, const evolve::Trial& trial) const;
   Result<bool> fail_run(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
@@ -106,8 +106,8 @@ struct Campaign::State {
   std::vector<record::TrialBegun>
       again;  // to be begun once more: of an earlier process, or ended without a result
   std::map<std::int64_t, int> tries;  // of such runs in this session
-  // Runs of one design that failed by what every run needs, as their workers say. They are begun again when a run of another design
-  // has shown that it is there; when one of another design says the same, it is believed.
+  // Runs of one design whose workers blame the machine (the corpus, the disk, the device). Once a run of another design ends well, they are
+  // begun again; if a run of another design blames the machine too, the blame is believed.
   struct HeldUp {
     std::int64_t design = 0;
     Error error;

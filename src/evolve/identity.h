@@ -38,7 +38,7 @@ struct Comparison {
 };
 
 /// Runs both in float64 with equal starts: at small width with the structure and the constants of the rung's width over the whole length of
-/// its texts, and at the rung's width over 16 positions, with two or three updates; logits before, between and after them, and norms of gradients, must agree to 1e-11 of
+/// its texts, and at the rung's width over as many positions as half the bound allows, with one to three updates; logits before, between and after them, and norms of gradients, must agree to 1e-11 of
 /// their size, ten times as much after each update, where training in float32 sees 6e-8. The same is asked, small, for one update from places far from the start (exec/reference/trace.h),
 /// since bounds and thresholds may be beyond what the first updates reach. Work: at most 9 passes of kMostOperations for each design and 29 of an eighth of it, else it is not decided.
 Comparison compare_trainings(const Sized& a, const Sized& b);

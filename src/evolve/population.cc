@@ -258,7 +258,8 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
     if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
-    if (const Trial* other = scored(against, rung, t.begun.seed)) out.push_back(t.bits - other->bits);
+    const Trial* other = scored(against, rung, t.begun.seed);
+    if (other && other->text_hash == t.text_hash) out.push_back(t.bits - other->bits);  // of one text
   }
   return out;
 }

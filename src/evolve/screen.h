@@ -15,7 +15,7 @@ namespace gabbro::evolve {
 /// trained width), or that of the checker. A function of its arguments. Work: some 50 elaborations for each rung, of at most
 /// ElaborateOptions::max_nodes; runs of the reference engine that are counted before they begin (exec/reference/work.h) and refused as "cost" beyond
 /// the bounds of exec/reference/screen.cc; comparisons with each known design of one fingerprint within evolve::kMostOperations a pass, else they
-/// count as different (DesignBorn::undecided). Written duplicates cost an elaboration for each depth.
+/// count as different (DesignBorn::undecided).
 Result<record::DesignBorn> screen(const Offspring& offspring, const Population& population,
                                   const lang::Library& library);
 

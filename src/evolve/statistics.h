@@ -17,8 +17,8 @@ struct Interval {
 /// squares. Its expectation is 1 under the null at every n, so that it passes 1 / alpha at any time with probability at most alpha. n >= 2.
 double evidence(std::span<const double> differences);
 
-/// The means that are not refuted at `alpha`: a confidence sequence, valid at all n at once. Fewer than two differences, or equal ones, give
-/// an unbounded interval (equal: of no width). O(n).
+/// The means that are not refuted at `alpha`: a confidence sequence, valid at all n at once. Fewer than least_seeds()
+/// differences give an unbounded interval, more that are all equal one of no width. O(n).
 Interval anytime_interval(std::span<const double> differences, double alpha = 0.05);
 
 /// The fewest differences with which an anytime interval is bounded at `alpha`, so that it can exclude 0.

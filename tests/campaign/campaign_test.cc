@@ -497,6 +497,53 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
   }
 }
 
+// Whoever ends first does not say which text is the right one.
+TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  ASSERT_TRUE(c);
+  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    if (!is_known(spec)) r.text_hash = "another", score(r, 0.5);
+  });
+  ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
+  const evolve::Population& p = c->population();
+  for (const evolve::Trial& t : p.trials())
+    if (evolve::is_baseline(p.individual(t.begun.design))) {
+      EXPECT_NE(t.status, "failed") << t.cause;
+    }
+  int others = 0;
+  for (const evolve::Individual& i : p.individuals())
+    for (const evolve::Individual& known : p.individuals()) {
+      if (i.trials.empty() || !evolve::is_baseline(known)) continue;
+      if (p.trial(i.trials[0]).text_hash != "another") continue;
+      ++others;
+      for (int rung = 0; rung < 3; ++rung)
+        for (const bool final : {false, true}) {
+          EXPECT_TRUE(p.differences(i.born.id, known.born.id, rung, final).empty());
+        }
+    }
+  EXPECT_GT(others, 0);
+}
+
+TEST(Campaign, AskedToStopDuringDrawsItStops) {
+  class Refusing : public Quick {
+    Result<record::DesignBorn> screen(const evolve::Offspring&, const evolve::Population&) override {
+      return fail("cost", "too dear");
+    }
+  };
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), [] { return std::make_shared<Refusing>(); });
+  ASSERT_TRUE(c);
+  Pretend executor;
+  int asked = 0;
+  const auto why = c->run(
+      {.trials = 40}, executor, [&] { return ++asked > 30 ? 1 : 0; }, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(*why, "signal");
+  EXPECT_LE(c->population().attempts(), 40);
+}
+
 TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
