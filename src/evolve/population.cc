@@ -110,7 +110,6 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, born.attempt);
   const KnownDesign known{born.id, born.name, individuals_.back().program};
-  if (!born.written.empty()) written_.emplace(born.written, known);
   if (!born.trained.empty()) trained_.emplace(born.trained, known);
   if (!born.fingerprint.empty()) traces_.emplace(born.fingerprint, known);
   return deliver(born.task, born.id, {});
@@ -209,11 +208,6 @@ Population Population::designs() const {
   out.tasks_.clear();
   out.ended_tasks_.clear();
   return out;
-}
-
-const KnownDesign* Population::known_written(const std::string& identity) const {
-  const auto at = written_.find(identity);
-  return at == written_.end() ? nullptr : &at->second;
 }
 
 const KnownDesign* Population::known_trained(const std::string& identity) const {

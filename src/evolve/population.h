@@ -108,8 +108,7 @@ class Population {
   [[nodiscard]] bool knows_steering(const std::string& key) const { return steered_.contains(key); }
   /// By cause: draws that became no design, runs without a score, tasks without a design.
   [[nodiscard]] const std::map<std::string, Failures>& failures() const { return failures_; }
-  /// Designs of an identity (evolve/identity.h); null when there is none. A known one of "" is asked for by nobody.
-  [[nodiscard]] const KnownDesign* known_written(const std::string& identity) const;
+  /// The oldest design of an identity (evolve/identity.h); null when there is none. A known one of "" is asked for by nobody.
   [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
   /// All designs of a fingerprint, oldest first.
   [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
@@ -147,7 +146,7 @@ class Population {
   std::vector<Individual> individuals_;
   std::vector<Trial> trials_;
   std::int64_t attempts_ = 0;
-  std::map<std::string, KnownDesign, std::less<>> written_, trained_;  // the oldest of each
+  std::map<std::string, KnownDesign, std::less<>> trained_;  // the oldest of each
   std::multimap<std::string, KnownDesign, std::less<>> traces_;
   std::map<std::string, double, std::less<>> spent_;
   std::vector<Task> tasks_;

@@ -39,7 +39,6 @@ void fields(Io& io, E& e) {
   io("decode_flops", e.decode_flops);
   io("state_bytes", e.state_bytes);
   io.later("task", e.task);
-  io.later("written", e.written);
   io.later("trained", e.trained);
   io.later("undecided", e.undecided);
 }

@@ -40,8 +40,8 @@ struct DesignBorn {
   double train_flops = 0;             // per token, at the size and context of the first rung
   double decode_flops = 0, state_bytes = 0;
   std::int64_t task = 0;  // of agents that wrote it; 0: none did
-  // Identities (evolve/identity.h): before it is resized, and at the sizes of all rungs. "" in records that did not have them yet.
-  std::string written, trained;
+  // Identity at the sizes of all rungs (evolve/identity.h); "" in records that did not have it yet.
+  std::string trained;
   std::int64_t undecided =
       0;  // a design of one fingerprint with which it could not be compared within bounds; 0: none
 };

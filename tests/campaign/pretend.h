@@ -126,7 +126,7 @@ class Quick : public Judge {
   Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
                                     const evolve::Population& population) override {
     GABBRO_TRY(born, measure(offspring.program, population.settings()));
-    if (const auto* known = population.known_written(born.written))
+    if (const auto* known = population.known_trained(born.trained))
       return fail("duplicate", known->name + " has the same structure");
     born.op = offspring.op;
     born.parent = offspring.parent;
@@ -142,14 +142,14 @@ class Quick : public Judge {
     record::DesignBorn born;
     born.name = subject.name;
     born.program = lang::print(program);
-    born.hash = born.written = to_hex(subject.hash);
+    born.hash = born.trained = to_hex(subject.hash);
     born.species = evolve::species_of(graph);
     born.train_flops = subject.facts.train_flops.eval(graph.env);
     return born;
   }
   Result<std::string> equal_known(const record::DesignBorn& born,
                                   const evolve::Population& population) override {
-    const auto* known = population.known_written(born.written);
+    const auto* known = population.known_trained(born.trained);
     return known ? known->name : "";
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,

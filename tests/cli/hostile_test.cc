@@ -10,6 +10,7 @@
 #include <string>
 
 #include "../lang/hostile.h"
+#include "folder.h"
 
 namespace gabbro {
 namespace {
@@ -40,18 +41,9 @@ Output gabbro(const std::string& arguments) {
   return out;
 }
 
-class HostileCli : public ::testing::Test {
+class HostileCli : public FolderTest {
  protected:
-  void SetUp() override {
-    fs::remove_all(dir);
-    fs::create_directories(dir);
-  }
-  void TearDown() override { fs::remove_all(dir); }
-  std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(dir + "/" + name) << text;
-    return dir + "/" + name;
-  }
-  const std::string dir = testing::TempDir() + "hostile_cli";
+  HostileCli() : FolderTest("hostile_cli") {}
 };
 
 TEST_F(HostileCli, CheckRefusesTexts) {

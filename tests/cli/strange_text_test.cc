@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "campaign/made.h"
+#include "folder.h"
 #include "lang/check.h"
 #include "lang/printer.h"
 #include "zoo/library.h"
@@ -29,17 +30,9 @@ const std::string kText =
     "31m\u202e\u2066\u200b\u00ad\ufeff\U000e0041y";
 const std::string kStrange = kText + "\x9b" + "2J";
 
-class StrangeText : public ::testing::Test {
+class StrangeText : public FolderTest {
  protected:
-  void SetUp() override {
-    fs::remove_all(dir);
-    fs::create_directories(dir);
-  }
-  void TearDown() override { fs::remove_all(dir); }
-  std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(dir + "/" + name, std::ios::binary) << text;
-    return dir + "/" + name;
-  }
+  StrangeText() : FolderTest("strange_text") {}
   // Both outputs of `gabbro arguments`; fails when something strange is in them.
   std::string gabbro(const std::string& arguments, int code = 0) {
     std::string out;
@@ -52,7 +45,6 @@ class StrangeText : public ::testing::Test {
     EXPECT_FALSE(out.empty()) << arguments;
     return out;
   }
-  const std::string dir = testing::TempDir() + "strange_text";
 };
 
 std::string quoted(const std::string& path) { return "'" + path + "'"; }

@@ -1,0 +1,39 @@
+// Files that others share a folder with.
+#include "base/files.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A stranger lays folders and links where a process of this number, or one of the next, would write beside the file.
+TEST(ReplaceFile, IsNotStoppedByWhatLiesBesideIt) {
+  const fs::path dir = fs::path(testing::TempDir()) / "replace_file";
+  fs::remove_all(dir);
+  fs::create_directories(dir);
+  std::ofstream(dir / "precious") << "precious";
+  const std::string path = (dir / "spec.json").string();
+  for (int id = 0; id < 100; ++id)
+    fs::create_directories(path + ".tmp" + std::to_string(getpid() + id) + "/full");
+  fs::create_symlink(dir / "precious", path + ".tmp");
+  for (const char* text : {"first", "second"}) {
+    const auto ok = replace_file(path, text);
+    ASSERT_TRUE(ok) << ok.error().message;
+    EXPECT_EQ(read_file(path).value_or(""), text);
+  }
+  EXPECT_EQ(read_file((dir / "precious").string()).value_or(""), "precious");
+  std::size_t left = 0;
+  for (const auto& entry : fs::directory_iterator(dir))
+    left += entry.is_regular_file() && !entry.is_symlink();
+  EXPECT_EQ(left, 2U) << "the file and the precious one";
+  fs::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace gabbro
