@@ -143,6 +143,10 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     }
     return left;
   };
+  const auto has_all_trials = [&] {
+    return budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
+           s.again.empty();
+  };
   const bool goes_on = s.is_compared();  // with a comparison, which is ended whatever it takes
   const auto show = [&] {
     Snapshot shot{s.population, phase, {}, seconds_now() - begun, -1, ended_here};
@@ -155,10 +159,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   Error broken;
   while (true) {
     const double elapsed = seconds_now() - begun;
-    const bool over =
-        (budget.minutes > 0 && elapsed >= 60 * budget.minutes) ||
-        (budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
-         s.again.empty());
+    const bool over = (budget.minutes > 0 && elapsed >= 60 * budget.minutes) || has_all_trials();
     if (over && why.empty()) why = "budget";
     if (budget.minutes > 0 && elapsed >= 60 * budget.minutes && stopped == 0) executor.stop(), stopped = 1;
     if (const int asked = stop(); asked > stopped) {
@@ -199,9 +200,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
           broken = started.error();
       }
       if (!broken.code.empty()) break;
-      if (budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
-          s.again.empty())
-        break;
+      if (has_all_trials()) break;
     }
     if (!broken.code.empty() && why.empty()) {
       why = "error";

@@ -21,7 +21,7 @@ namespace {
 constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
 }
 
-// The last comparison is begun when what is left is just enough for it, and never takes more than its share of a budget.
+// The last comparison begins when just enough of the budget is left for it; it never takes more than its share.
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
@@ -52,8 +52,8 @@ bool Campaign::State::is_search(const evolve::Trial& trial) const {
   return is_candidate(population.individual(trial.begun.design)) && !evolve::judges(trial);
 }
 
-// The highest rung at which there is time for a design, the baselines that it is held against, and as many seeds of the last comparison as a
-// decision takes.
+// The highest rung that the rest of the budget allows: for a design, the baselines beside it, and the fewest seeds of the last comparison that can
+// decide.
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {

@@ -35,7 +35,7 @@ int io_failure(const std::string& file, const Error& error) {
   return kUsage;
 }
 
-// What fits --params, for the last design of the program.
+// The size at which the last design of the program has the number of parameters that --params asks for.
 Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o, std::int64_t params) {
   const lang::ParseResult parsed = lang::parse(text);
   lang::Library library = zoo::library();
