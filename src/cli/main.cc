@@ -174,8 +174,16 @@ class Program {
     train->add_option("FILE", t_.file, "the program; its last design is trained")->required();
     train->add_option("--data", s.corpus, "a corpus made by gabbro data build")->required();
     train->add_option("--params", t_.params, "resize to this many parameters (1M); default: as written");
+    train
+        ->add_option("--blocks", t_.blocks,
+                     "blocks of the longest repetition, as at a rung of a campaign; 0: as written (0)")
+        ->check(CLI::Range(0, 1000));
     train->add_option("--tokens", t_.tokens, "budget of tokens (5M)");
     train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (0.003)")->check(above_zero);
+    train->add_option("--input-rate", s.input_rate, "factor on the rate of the input table (1)")
+        ->check(above_zero);
+    train->add_option("--output-rate", s.output_rate, "factor on the rate of the output table (1)")
+        ->check(above_zero);
     train->add_option("--decay", s.decay, "weight decay (0.1)")->check(not_negative);
     train->add_option("--schedule", s.schedule, "cosine or wsd (cosine)")
         ->check(CLI::IsMember({"cosine", "wsd"}));

@@ -14,7 +14,10 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
+#include "evolve/depth.h"
 #include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
 #include "zoo/library.h"
 
 namespace gabbro::cli {
@@ -36,6 +39,9 @@ void print_result(const record::TrialResult& r, const std::string& folder) {
           r.valid_documents);
     print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
   }
+  for (const record::ContextGain& g : r.context)
+    print("  {:<20}{:+.4f} ± {:.4f} beyond the last {} tokens, on {} positions\n", "gain of context", g.gain,
+          g.error, g.tokens, g.positions);
   for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
   for (const record::Anchor& a : r.anchors)
     print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
@@ -58,6 +64,8 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   compare("--seq", before.length, now.length);
   compare("--batch", before.sequences, now.sequences);
   compare("--lr", before.rate, now.rate);
+  compare("--input-rate", before.input_rate, now.input_rate);
+  compare("--output-rate", before.output_rate, now.output_rate);
   compare("--decay", before.decay, now.decay);
   compare("--schedule", before.schedule, now.schedule);
   compare("--seed", before.seed, now.seed);
@@ -92,6 +100,12 @@ int run_train(const TrainCommand& c) {
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
     return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
+  if (c.blocks > 0) {
+    const lang::Program program = lang::parse(*text).program;
+    spec.program =
+        lang::print(evolve::deepened(program, static_cast<double>(c.blocks) / evolve::repetitions(program)));
+  }
+  const lang::Subject design = std::move(lang::check(spec.program, zoo::library()).subjects.back());
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!tokens || !params)
@@ -118,8 +132,7 @@ int run_train(const TrainCommand& c) {
         "train",
         {"exists", "another gabbro train works in " + folder, "wait for it, or give another --out", {}});
   if (!lock) return failed("train", lock.error());
-  if (const auto ok = may_write(spec.folder, spec, report.subjects.back()); !ok)
-    return failed("train", ok.error());
+  if (const auto ok = may_write(spec.folder, spec, design); !ok) return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   for (const auto& [path, content] :
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})

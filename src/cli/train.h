@@ -11,6 +11,8 @@ namespace gabbro::cli {
 struct TrainCommand {
   std::string file;
   std::string params, tokens = "5M";
+  int blocks =
+      0;  // of the longest repetition, as campaigns make designs deep (evolve/depth.h); 0: as written
   std::string out;
   bool json = false;
   jobs::Limits limits;

@@ -17,9 +17,11 @@ struct TokenBatch {
 
 /// One update by AdamW with decoupled decay (Loshchilov and Hutter 2019, arXiv 1711.05101). `rate` is the rate of vectors and input
 /// tables; matrices get rate * base_fan_in / fan-in, as muP asks of Adam (Yang et al. 2022, arXiv 2203.03466, table 3), so that one rate serves
-/// all widths. Decay acts on matrices and tables. `clip` bounds the norm of the whole gradient.
+/// all widths. `input` and `output` are factors on the rates of the two tables of tokens; a table that is both gets `output`. Decay acts on
+/// matrices and tables. `clip` bounds the norm of the whole gradient.
 struct AdamW {
   double rate = 1e-3;
+  double input = 1, output = 1;
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double decay = 0.1;
   double clip = 1;

@@ -26,6 +26,14 @@ void fields(Io& io, P& p) {
   io.later("recent", p.recent);
 }
 
+template <class Io, Is<ContextGain> C>
+void fields(Io& io, C& c) {
+  io("tokens", c.tokens);
+  io("gain", c.gain);
+  io("error", c.error);
+  io("positions", c.positions);
+}
+
 template <class Io, Is<TrialSpec> S>
 void fields(Io& io, S& s) {
   io("program", s.program);
@@ -50,6 +58,8 @@ void fields(Io& io, S& s) {
   io.later("checkpoint_seconds", s.checkpoint_seconds);
   io.later("text_hash", s.text_hash);
   io.later("start", s.start);
+  io.later("input_rate", s.input_rate);
+  io.later("output_rate", s.output_rate);
   io.later_list("hurdles", s.hurdles);
 }
 
@@ -88,6 +98,10 @@ void fields(Io& io, R& r) {
   io.later("memory_seen", r.memory_seen);
   io.later("recomputed", r.recomputed);
   io.later("moved", r.moved);
+  io.later_list("context", r.context);
+  io.later("rate", r.rate);
+  io.later("input_rate", r.input_rate);
+  io.later("output_rate", r.output_rate);
 }
 
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }

@@ -30,6 +30,7 @@ struct TrialSpec {
   std::int64_t tokens = 5'000'000;
   std::int64_t sequences = 16, length = 256;
   double rate = 3e-3;
+  double input_rate = 1, output_rate = 1;  // of the tables of tokens, as factors on what muP gives them
   double decay = 0.1;
   std::string schedule = "cosine";  // or "wsd"
   std::uint64_t seed = 1;           // of the first weights and the data order
@@ -67,6 +68,14 @@ inline constexpr std::array<std::string_view, 16> kAnchors{
     "text",  "better than bigrams", "weights", "backend = reference", "future",     "documents", "batch",
     "place", "decoding = parallel"};
 
+/// What context beyond the last `tokens` tokens is worth to the trained weights, in held-out bits per byte: positive where they use it
+/// (eval/context.h).
+struct ContextGain {
+  std::int64_t tokens = 0;
+  double gain = 0, error = 0;
+  std::int64_t positions = 0;
+};
+
 struct TrialResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "train";
@@ -83,6 +92,9 @@ struct TrialResult {
   std::uint64_t valid_documents = 0, valid_bytes = 0;
   std::vector<DocumentScore> documents;  // their mean, weighted by bytes, is bits_per_byte
   double bigram_bits_per_byte = 0;
+  std::vector<ContextGain> context;  // reported, not part of the verdict
+  double rate = 0, input_rate = 1,
+         output_rate = 1;  // that it was trained at (TrialSpec); 0: of a record that does not say
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
   std::string sandbox;  // what stood around the worker (sandbox::Machine::text); empty: not known

@@ -17,11 +17,12 @@ namespace {
 // What a checkpoint must agree on with the run that takes it up.
 std::string identity(const data::Split& split, const TrainOptions& o) {
   return fmt::format(
-      "design={} tokens={} sequences={} length={} seed={} rate={} decay={} clip={} schedule={}/{}/{}/{} "
+      "design={} tokens={} sequences={} length={} seed={} rate={}/{}/{} decay={} clip={} "
+      "schedule={}/{}/{}/{} "
       "corpus={}/{}",
-      o.design, o.tokens, o.sequences, o.length, o.seed, o.update.rate, o.update.decay, o.update.clip,
-      static_cast<int>(o.schedule.kind), o.schedule.warmup, o.schedule.decay, o.schedule.floor,
-      split.tokens(), split.documents());
+      o.design, o.tokens, o.sequences, o.length, o.seed, o.update.rate, o.update.input, o.update.output,
+      o.update.decay, o.update.clip, static_cast<int>(o.schedule.kind), o.schedule.warmup, o.schedule.decay,
+      o.schedule.floor, split.tokens(), split.documents());
 }
 
 // Numbers go through JSON exactly: doubles are written with all their digits.

@@ -121,11 +121,10 @@ Anchor rounded(const char* name, const Verdict& v) {
 }
 
 void unseen(const Evidence& e, std::vector<Anchor>& out) {
-  constexpr double kSingle = 0x1.0p-24, kEight = 0x1.0p-9;  // one rounding
   Texts texts{e.sample, e.other, {}};
   Unseen trained(e.model, texts, e.spec.seed);
   std::vector<Verdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
-  trained.measure_rounding(in_half(e) ? kEight : kSingle);
+  trained.measure_rounding(rounding_of(e.spec.dtype));
   const Verdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};
   if (const std::string ahead = looks_ahead(e.graph, e.outputs); !ahead.empty()) {

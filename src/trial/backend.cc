@@ -13,4 +13,6 @@ MakeModel torch_backend(const BackendOptions& o) {
   };
 }
 
+double rounding_of(const std::string& dtype) { return dtype == "bf16" ? 0x1.0p-9 : 0x1.0p-24; }
+
 }  // namespace gabbro::trial

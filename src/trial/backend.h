@@ -24,4 +24,7 @@ struct BackendOptions {
 /// The torch backend. A dtype that it does not know counts as float32.
 MakeModel torch_backend(const BackendOptions& options = {});
 
+/// What one rounding of a weight in products is, relative: 2^-9 in bf16, else that of float32, 2^-24.
+double rounding_of(const std::string& dtype);
+
 }  // namespace gabbro::trial

@@ -170,7 +170,7 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
     Draw numbers{.params = {}, .tokens = {}, .random = Random(0)};
     if (draw(graph, Random(options.seed).split(round), numbers, checks.finite)) {
       const std::set<std::string> silent = probe_reference(graph, numbers, checks);
-      if (backend) probe_backend(graph, backend, numbers, silent, options.length, checks);
+      if (backend) probe_backend(graph, backend, numbers, silent, options, checks);
     }
     if (round == 0 && checks.finite.holds()) reach(graph, options.seed, checks);
     out = anchors_of(checks, static_cast<bool>(backend));

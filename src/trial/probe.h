@@ -18,7 +18,8 @@ struct ProbeOptions {
   std::int64_t length = 160;  // of texts in the backend whose unseen parts are changed
   std::int64_t whole_length =
       256;  // of the texts of probe_program's "whole text", "context" (trial/first_text.h) and "screen" (exec/reference/screen.h); 0: left out
-  double seconds = 0;  // again with other numbers while this much time is not used up; 0: once
+  double rounding = 0x1.0p-24;  // of the backend's products with weights, relative
+  double seconds = 0;           // again with other numbers while this much time is not used up; 0: once
   std::function<bool()> goes_on = {};  // asked before it is done again; empty: yes
 };
 

@@ -128,7 +128,7 @@ class Backend {
   }
 
   // Long texts, with tokens whose values are infinite, NaN, overflow or vanish where nothing sees them; then without such tokens, and decoded.
-  void unseen(std::int64_t length, Checks& checks) {
+  void unseen(std::int64_t length, double rounding, Checks& checks) {
     constexpr std::int64_t kMostBytes = 1 << 29, kDecoded = 64;
     const std::int64_t rows = static_cast<std::int64_t>(rows_.size());
     while (length > kRow && model_.step_bytes(rows, length) > kMostBytes) length /= 2;
@@ -136,7 +136,7 @@ class Backend {
     Unseen plain(model_, texts, 1);
     take(plain.future(1), checks);
     take(plain.neighbours(1), checks);
-    plain.measure_rounding(0x1.0p-24);
+    plain.measure_rounding(rounding);
     take_rounded(plain.moved(), checks.documents);
     bool offered = false;
     if (looks_ahead(graph_, graph_.bodies[0].outputs).empty()) {
@@ -261,7 +261,7 @@ class Backend {
 }  // namespace
 
 void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
-                   const std::set<std::string>& silent, std::int64_t length, Checks& checks) {
+                   const std::set<std::string>& silent, const ProbeOptions& options, Checks& checks) {
   const std::unique_ptr<exec::Model> model = make(graph, 1);
   Backend backend(graph, *model, draw);
   backend.first_parameters(checks.finite);
@@ -269,7 +269,7 @@ void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& dr
   backend.future(checks.future);
   backend.batch(checks.batch);
   backend.documents(checks.documents);
-  if (length > 0) backend.unseen(length, checks);
+  if (options.length > 0) backend.unseen(options.length, options.rounding, checks);
   backend.gradient(checks.gradient, silent);
   backend.determinism(checks.determinism);
 }

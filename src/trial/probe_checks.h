@@ -56,8 +56,8 @@ std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random)
 
 /// The graph alone, in float64. Returns the parameters that get no gradient with these numbers.
 std::set<std::string> probe_reference(const ir::Graph& graph, const Draw& draw, Checks& checks);
-/// The backend, in batches of documents. `silent`: parameters that need not get a gradient.
+/// The backend, in batches of documents, as `options` say. `silent`: parameters that need not get a gradient.
 void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
-                   const std::set<std::string>& silent, std::int64_t length, Checks& checks);
+                   const std::set<std::string>& silent, const ProbeOptions& options, Checks& checks);
 
 }  // namespace gabbro::trial

@@ -13,6 +13,7 @@
 #include "data/tokenizer.h"
 #include "eval/bigram.h"
 #include "eval/bits.h"
+#include "eval/context.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
@@ -40,6 +41,8 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.length = spec.length;
   o.seed = spec.seed;
   o.update.rate = spec.rate;
+  o.update.input = spec.input_rate;
+  o.update.output = spec.output_rate;
   o.update.decay = spec.decay;
   o.checkpoint_seconds = spec.checkpoint_seconds;
   for (const record::Hurdle& h : spec.hurdles) o.hurdles.push_back({h.tokens, h.loss});
@@ -51,6 +54,9 @@ train::TrainOptions train_options(const TrialSpec& spec) {
 void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   ir::SymEnv env = s.elaboration.graph.env;
   env.context = static_cast<double>(spec.length);
+  r.rate = spec.rate;
+  r.input_rate = spec.input_rate;
+  r.output_rate = spec.output_rate;
   r.design = s.name;
   r.hash = to_hex(s.hash);
   r.width = static_cast<std::int64_t>(env.width);
@@ -82,6 +88,13 @@ std::vector<record::DocumentScore> scores_of(const eval::BitsPerByte& bits) {
   return out;
 }
 
+// Windows on which the gain of context is measured: what five passes over each cost is about a hundredth of the training, which makes
+// three passes over its tokens.
+std::int64_t context_windows(const TrialSpec& spec) {
+  constexpr std::int64_t kLeast = 32, kShare = 167;
+  return std::max(kLeast, spec.tokens / spec.length / kShare);
+}
+
 // Every step, one JSON object a line.
 bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& curve) {
   std::string text;
@@ -93,10 +106,10 @@ bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& 
 }
 
 // The failures of the probe as one anchor. What is probed is `graph`, which is trained, made small.
-Result<record::Anchor> probed(const ir::Graph& graph, const MakeModel& backend) {
+Result<record::Anchor> probed(const ir::Graph& graph, const MakeModel& backend, const TrialSpec& spec) {
   const double began = seconds_now();
   const ir::Graph small = small_graph(graph);
-  GABBRO_TRY(checks, probe_small(small, backend));
+  GABBRO_TRY(checks, probe_small(small, backend, {.rounding = rounding_of(spec.dtype)}));
   record::Anchor out{"probe", true,
                      fmt::format("{} checks hold at D = {:g}, in {:.1f} s", checks.size(), small.env.width,
                                  seconds_now() - began)};
@@ -182,7 +195,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
-  GABBRO_TRY(probe, probed(graph, backend));
+  GABBRO_TRY(probe, probed(graph, backend, spec));
   result.anchors.push_back(probe);
   if (!probe.holds) {
     decide(result);
@@ -267,6 +280,10 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   }
   set_bits(result, bits);
   result.documents = scores_of(bits);
+  for (const eval::ContextGain& g :
+       eval::context_gains(*model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences,
+                           spec.length, spec.valid_documents, context_windows(spec)))
+    result.context.push_back({g.tokens, g.gain, g.error, g.positions});
 
   GABBRO_TRY(scores, score_tasks(*model, tokenizer, tasks, spec.length, {}, on_progress));
   result.tasks = std::move(scores);

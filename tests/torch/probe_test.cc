@@ -50,6 +50,17 @@ std::string detail(const std::vector<record::Anchor>& checks, const std::string&
   return "";
 }
 
+// Products are rounded to bf16 in parallel and not when a text is decoded: the difference is what that rounding explains.
+TEST(Probe, SoundDesignsPassInBf16) {
+  const trial::MakeModel backend = trial::torch_backend({.dtype = "bf16"});
+  for (const char* const mixer : {"Attention(heads=2)", "Trigram", "ShortConv(width=3)", "Mamba2",
+                                  "GatedDeltaNet(heads=2)", "GLA(heads=2)"}) {
+    const auto checks = trial::probe(graph_of(fmt::format("[2 * Block(mixer={}), RMSNorm]", mixer)), backend,
+                                     {.rounding = trial::rounding_of("bf16")});
+    EXPECT_TRUE(failures(checks).empty()) << mixer << "\n" << all_of(checks);
+  }
+}
+
 // The graph of a sound design with something added to its logits.
 template <class F>
 std::vector<record::Anchor> with(const F& extra, const std::string& stack = "[Block, RMSNorm]") {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "base/random.h"
 #include "data/build.h"
@@ -95,6 +96,33 @@ TEST_F(Training, RepeatsItselfToTheBit) {
   const auto c = model("[Block(mixer=GLA(heads=2)), RMSNorm]", 2);
   EXPECT_NE(train::train(*c, split("train"), kEnd, options(5))->curve, first->curve)
       << "another seed, other weights";
+}
+
+TEST_F(Training, TablesHaveRatesOfTheirOwn) {
+  // AdamW's first update moves every number by its rate, whatever the gradient.
+  const auto moved = [&](const exec::AdamW& update) {
+    const auto m = model();
+    const std::vector<exec::NamedArray> before = m->weights();
+    const data::Split text = split("train");
+    const train::Batches batches(text, kEnd, 8, 32, 1);
+    m->step(batches.batch(0), update);
+    const std::vector<exec::NamedArray> after = m->weights();
+    std::map<std::string, double> out;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      for (std::size_t k = 0; k < before[i].data.size(); ++k)
+        out[before[i].name] = std::max(out[before[i].name],
+                                       static_cast<double>(std::abs(after[i].data[k] - before[i].data[k])));
+    return out;
+  };
+  const exec::AdamW plain{.rate = 1e-3, .decay = 0, .base_fan_in = 32};
+  const auto before = moved(plain);
+  for (const auto& [table, factor] :
+       {std::pair{"embedding", &exec::AdamW::input}, {"head", &exec::AdamW::output}}) {
+    exec::AdamW update = plain;
+    update.*factor = 4;
+    for (const auto& [name, most] : moved(update))
+      EXPECT_NEAR(most, before.at(name) * (name == table ? 4 : 1), 0.02 * before.at(name)) << name;
+  }
 }
 
 TEST_F(Training, BeginsWithTheSameWeightsOnAnyNumberOfThreads) {

@@ -15,6 +15,16 @@ TEST(Zoo, ShortConv) {
   });
 }
 
+TEST(Zoo, Trigram) {
+  const UnitRun r = run("Trigram()");
+  expect_formula(r, [&](int t) {
+    Vec y = project(r.x[t], r.param("out"), {}, "D'");
+    if (t >= 1) y = add(y, project(r.x[t - 1], r.param("out_2"), {}, "D'"));
+    if (t >= 2) y = add(y, project(r.x[t - 2], r.param("out_3"), {}, "D'"));
+    return y;
+  });
+}
+
 // Filters are functions of the distance: a small network on sines and cosines, times an exponential window per channel.
 TEST(Zoo, Hyena) {
   const UnitRun r = run("Hyena(features=3, hidden=5, width=2)");

@@ -315,9 +315,12 @@ class TorchModel : public Model {
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       const ir::Param& param = graph_.params[i];
       const bool matrix = !param.fan_in.empty();
-      const double rate =
-          matrix ? update.rate * update.base_fan_in / static_cast<double>(ir::elements(graph_, param.fan_in))
-                 : update.rate;
+      const double table = param.role == ir::Role::kInput    ? update.input
+                           : param.role == ir::Role::kOutput ? update.output
+                                                             : 1;
+      const double rate = table * (matrix ? update.rate * update.base_fan_in /
+                                                static_cast<double>(ir::elements(graph_, param.fan_in))
+                                          : update.rate);
       const bool decays = matrix || param.role == ir::Role::kInput;
       Group& group = groups[{rate, decays ? update.decay : 0}];
       group.weights.push_back(weights_[i]);

@@ -1,0 +1,118 @@
+"""What the measurement of a ladder consists of: rungs, designs, and which run comes next."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = ROOT / "docs/results/ladder.jsonl"
+FIRST_RATES = (0.004, 0.008, 0.016)
+MOST_DOUBLINGS = 3  # beyond these, to either side
+
+
+@dataclass(frozen=True)
+class Rung:
+    params: str
+    tokens: str
+    blocks: int
+    length: int = 256
+    sequences: int = 8
+    dtype: str = "bf16"
+    documents: int = 51
+    document_tokens: int = 2048
+    below: str = ""  # the rung whose best rates are taken; empty: rates are searched for here
+
+
+RUNGS = {
+    "150k/1M": Rung("150k", "1M", 2),
+    "150k/3M": Rung("150k", "3M", 2, below="150k/1M"),
+    "300k/5M": Rung("300k", "5M", 4, below="150k/3M"),
+    "600k/10M": Rung("600k", "10M", 4, below="300k/5M"),
+}
+
+DESIGNS = {path.stem: f"zoo/{path.name}" for path in sorted((ROOT / "zoo").glob("*.gab")) if path.stem != "prelude"}
+DESIGNS |= {path.stem: f"docs/results/ladder/{path.name}" for path in sorted((ROOT / "docs/results/ladder").glob("*.gab"))}
+
+
+@dataclass(frozen=True)
+class Run:
+    rung: str
+    design: str
+    rate: float
+    seed: int
+
+    def __str__(self):
+        return f"{self.rung.replace('/', '-')} {self.design} {self.rate:g} {self.seed}"
+
+
+class Measured:
+    """The finished runs."""
+
+    def __init__(self, lines):
+        self.lines = lines
+        self.by_run = {Run(x["rung"], x["design"], x["rate"], x["seed"]): x for x in lines}
+
+    @staticmethod
+    def read(path):
+        if not path.exists():
+            return Measured([])
+        return Measured([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
+
+    def add(self, line, path):
+        self.__init__(self.lines + [line])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text("".join(json.dumps(x) + "\n" for x in self.lines), encoding="utf-8")
+        temporary.replace(path)
+
+    def scores(self, rung, design, seed=1):
+        """Rate -> bits per byte, infinite for a run without a score."""
+        return {run.rate: x["bits_per_byte"] if x["status"] == "done" else float("inf")
+                for run, x in self.by_run.items() if (run.rung, run.design, run.seed) == (rung, design, seed)}
+
+    def best(self, rung, design, seed=1):
+        """The best rate and its score, or None; no run that failed is the best."""
+        scores = {rate: bits for rate, bits in self.scores(rung, design, seed).items() if bits < float("inf")}
+        return min(scores.items(), key=lambda item: item[1]) if scores else None
+
+
+def rates_wanted(measured, rung, design, neighbours):
+    """Rates at which a design is to be trained at a rung, as far as is known yet."""
+    below = RUNGS[rung].below
+    if below:
+        best = measured.best(below, design)
+        if best is None:
+            return []
+        return [best[0]] + ([best[0] / 2, best[0] * 2] if neighbours else [])
+    rates = list(FIRST_RATES)
+    for _ in range(MOST_DOUBLINGS):
+        scores = measured.scores(rung, design)
+        if any(rate not in scores for rate in rates):
+            return rates
+        best = min(rates, key=scores.get)
+        if scores[best] == float("inf"):
+            return rates
+        if best == min(rates):
+            rates.insert(0, best / 2)
+        elif best == max(rates):
+            rates.append(best * 2)
+        else:
+            return rates
+    return rates
+
+
+def next_runs(measured, rungs, designs, seeds, neighbours):
+    """Runs that can be begun, in the order of rungs: further seeds once the first is there, at its best rate."""
+    for rung in rungs:
+        for design in designs:
+            for rate in rates_wanted(measured, rung, design, neighbours):
+                run = Run(rung, design, rate, 1)
+                if run not in measured.by_run:
+                    yield run
+            best = measured.best(rung, design)
+            if best is None:
+                continue
+            for seed in range(2, seeds + 1):
+                run = Run(rung, design, best[0], seed)
+                if run not in measured.by_run:
+                    yield run
