@@ -50,6 +50,7 @@ def line_of(run, folder):
     kept = ("status", "cause", "params", "width", "bits_per_byte", "bits_error", "train_seconds", "tokens_per_second",
             "train_flops_per_token", "decode_flops_per_token", "state_bytes")
     line = {"rung": run.rung, "design": run.design, "rate": run.rate, "seed": run.seed} | {k: result.get(k) for k in kept}
+    line["rounding"] = next((a["detail"] for a in result.get("anchors", []) if a["name"] == "backend = reference"), "")
     line["context"] = {str(g["tokens"]): [round(g["gain"], 5), round(g["error"] or 0, 5)] for g in result.get("context", [])}
     line["documents"] = [round(d["bits_per_byte"], 5) for d in result.get("documents", [])]
     return line

@@ -7,6 +7,7 @@
 #include "cli/checks.h"
 #include "cli/evolve.h"
 #include "cli/record.h"
+#include "cli/scale.h"
 #include "cli/steer.h"
 
 namespace gabbro::cli {
@@ -93,6 +94,40 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("--out", record->out, "the folder to make (NAME-ID)");
   reads("report", "One HTML file with all that a campaign found", folder, run_report);
   sub->add_option("--out", record->out, "the file (report.html in the campaign's folder)");
+}
+
+void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {
+  const auto c = std::make_shared<ScaleCommand>();
+  record::TrialSpec& s = c->spec;
+  s.sequences = 8;
+  s.rate = 8e-3;
+  s.threads = 1;
+  CLI::App* sub = add(app, names, "scale", "Train designs at several sizes and fit power laws through them");
+  sub->add_option("DESIGN", c->designs,
+                  "programs, or designs of campaigns (RUN#ID); what the first one's lead comes to is asked")
+      ->required();
+  sub->add_option("--data", s.corpus, "a corpus made by gabbro data build")->required();
+  sub->add_option("--sizes", c->sizes, "parameters, three or more, the smallest first (150k,300k,600k)")
+      ->delimiter(',');
+  sub->add_option("--out", c->out, "the study's folder (runs/scale)");
+  sub->add_option("--tokens-per-parameter", c->per_parameter, "budget of a run (20)")->check(above_zero);
+  sub->add_option("--tokens", c->tokens, "a budget that is the same at every size, instead");
+  sub->add_option("--seeds", c->seeds, "runs of a design at a size (1)")->check(CLI::Range(1, 1000));
+  sub->add_option("--blocks", c->blocks, "blocks of the longest repetition; 0: as written (0)")
+      ->check(CLI::Range(0, 1000));
+  sub->add_option("--lr", s.rate, "where the search for each design's rate begins (0.008)")
+      ->check(above_zero);
+  sub->add_option("--seq", s.length, "tokens of a sequence (256)")->check(CLI::Range(2, 1 << 16));
+  sub->add_option("--batch", s.sequences, "sequences of a step (8)")->check(CLI::Range(1, 1 << 16));
+  sub->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
+  sub->add_option("--document-tokens", s.document_tokens,
+                  "of each held-out document its first tokens; 0: all (0)");
+  sub->add_option("--device", s.device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+  sub->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
+      ->check(CLI::IsMember({"float32", "bf16", "float64"}));
+  sub->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+  sub->add_flag("--json", c->json, "all runs as JSON, as in scale.json");
+  sub->callback([&chosen, c] { chosen = [c] { return run_scale(*c); }; });
 }
 
 }  // namespace gabbro::cli

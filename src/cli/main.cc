@@ -88,6 +88,7 @@ class Program {
     probe();
     bench();
     add_campaign_commands(app_, names_, other_);
+    add_scale_command(app_, names_, other_);
     add_agent_commands(app_, names_, other_);
     add_propose_commands(app_, names_, other_);
     add_library_commands(app_, names_, words_["library"], other_);

@@ -79,6 +79,13 @@ bool is_campaign(const std::string& path) {
   return fs::exists(campaign::Place{path}.store(), error);
 }
 
+Result<std::string> read_design(const std::string& text) {
+  GABBRO_TRY(named, parse(text, true));
+  GABBRO_TRY(store, open(named.dir));
+  GABBRO_TRY(design, store.design(named.design));
+  return std::move(design.born.program);
+}
+
 int run_status(const RecordCommand& c) {
   return answer("status", c, false, [&](const store::Store& s, const Named&) {
     return c.json ? campaign::status_json(s) : campaign::status_text(s);

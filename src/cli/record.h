@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/result.h"
+
 namespace gabbro::cli {
 
 /// `run`: a campaign's folder, or a design of it as FOLDER#ID.
@@ -29,6 +31,9 @@ int run_report(const RecordCommand& c);
 
 /// Whether `text` names a design of a campaign: FOLDER#NUMBER.
 bool names_design(const std::string& text);
+
+/// The program of a design of a campaign (FOLDER#NUMBER). Errors: "usage", "campaign", those of store::Store.
+Result<std::string> read_design(const std::string& text);
 
 /// Whether it is the folder of a campaign.
 bool is_campaign(const std::string& path);

@@ -1,0 +1,173 @@
+#include "campaign/scale_page.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "campaign/report_style.h"
+#include "campaign/svg.h"
+#include "campaign/words.h"
+
+namespace gabbro::campaign {
+
+using evolve::Estimate;
+using record::ScaleRun;
+using record::ScaleStudy;
+
+namespace {
+
+constexpr double kTenfold = 10;
+
+std::string in_brackets(const Estimate& e, const char* format) {
+  return fmt::format("{} [{}, {}]", fmt::format(fmt::runtime(format), e.value),
+                     fmt::format(fmt::runtime(format), e.low), fmt::format(fmt::runtime(format), e.high));
+}
+
+// The mean of a design's scores at a size; 0 without one.
+double score_at(const ScaleStudy& study, std::size_t design, std::size_t size) {
+  double sum = 0, count = 0;
+  for (const ScaleRun& r : study.runs)
+    if (r.status == "done" && r.design == static_cast<std::int64_t>(design) &&
+        r.size == static_cast<std::int64_t>(size))
+      sum += r.bits, ++count;
+  return count > 0 ? sum / count : 0;
+}
+
+std::string largest(const ScaleStudy& study) { return study.sizes.empty() ? "" : study.sizes.back(); }
+
+// What becomes of the first design's lead over another, in a sentence.
+std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& lead) {
+  const std::string &name = study.designs[0], &other = study.designs[static_cast<std::size_t>(lead.against)];
+  const Estimate& last = lead.leads.back();
+  std::string out;
+  if (last.high < 0)
+    out = fmt::format("{} is ahead of {} at {}", name, other, largest(study));
+  else if (last.low > 0)
+    out = fmt::format("{} is behind {} at {}", name, other, largest(study));
+  else
+    out = fmt::format("{} and {} are not told apart at {}", name, other, largest(study));
+  out += fmt::format(": {} bits per byte. ", in_brackets(last, "{:+.4f}"));
+  const Estimate& change = lead.per_tenfold;
+  const bool shrinks = change.value * last.value < 0;
+  const Estimate percent{100 * change.value, 100 * change.low, 100 * change.high};
+  if (change.low > 0 || change.high < 0)
+    out += fmt::format(
+        "For ten times as many parameters the ratio of the two changes by {} %: the difference {}. ",
+        in_brackets(percent, "{:+.2f}"), shrinks ? "shrinks" : "grows");
+  else
+    out += fmt::format(
+        "Whether it grows or shrinks cannot be told: {} % of change in their ratio for ten times as many "
+        "parameters. ",
+        in_brackets(percent, "{:+.2f}"));
+  if (lead.meets)
+    out += fmt::format("The lines meet at {} parameters [{}, {}].", amount(lead.meeting.value),
+                       amount(lead.meeting.low),
+                       std::isfinite(lead.meeting.high) ? amount(lead.meeting.high) : "open");
+  return out;
+}
+
+std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit& fit) {
+  std::vector<std::string> out;
+  if (fit.seeds == 1)
+    out.emplace_back(
+        "One seed: the intervals are over documents alone, and other seeds would move every number.");
+  std::int64_t lost = 0;
+  for (const ScaleRun& r : study.runs) {
+    if (r.status == "done") continue;
+    ++lost;
+    out.push_back(fmt::format("{} at {} with seed {}: {}, no point of its line: {}",
+                              study.designs[static_cast<std::size_t>(r.design)],
+                              study.sizes[static_cast<std::size_t>(r.size)], r.seed, r.status,
+                              shortened(r.cause, 200)));
+  }
+  out.emplace_back(
+      "A line through few sizes says what holds between them; beyond the largest it is a guess with a "
+      "reason.");
+  return out;
+}
+
+}  // namespace
+
+std::string scale_text(const ScaleStudy& study, const evolve::ScaleFit& fit) {
+  std::size_t wide = 6;
+  for (const std::string& name : study.designs) wide = std::max(wide, shortened(name, 30).size());
+  std::string out =
+      fmt::format("{} of {}, {}\n", count_of(static_cast<std::int64_t>(study.designs.size()), "design"),
+                  count_of(fit.seeds, "seed"), study.tokens);
+  out += fmt::format("  {:<{}}", "design", wide);
+  for (const std::string& size : study.sizes) out += fmt::format("  {:>8}", size);
+  out += "   exponent, by parameters    by FLOPs\n";
+  for (std::size_t d = 0; d < study.designs.size(); ++d) {
+    out += fmt::format("  {:<{}}", shortened(study.designs[d], 30), wide);
+    for (std::size_t s = 0; s < study.sizes.size(); ++s) {
+      const double bits = score_at(study, d, s);
+      out += bits > 0 ? fmt::format("  {:8.4f}", bits) : fmt::format("  {:>8}", "-");
+    }
+    out += fmt::format("   {}   {}\n", in_brackets(fit.by_params[d].exponent, "{:.4f}"),
+                       in_brackets(fit.by_flops[d].exponent, "{:.4f}"));
+  }
+  for (const evolve::LeadAtScale& lead : fit.leads) out += "  " + lead_sentence(study, lead) + "\n";
+  for (const std::string& remark : remarks(study, fit)) out += "  " + remark + "\n";
+  return out;
+}
+
+Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
+  constexpr double kWidth = 900, kTop = 30, kBottom = 380, kLeft = 60, kRight = 690;
+  constexpr std::size_t kLines = 8;
+  double low = std::numeric_limits<double>::infinity(), high = 0, first = low, last = 0;
+  for (const ScaleRun& r : study.runs) {
+    if (r.status != "done") continue;
+    low = std::min(low, r.bits), high = std::max(high, r.bits);
+    first = std::min(first, r.flops), last = std::max(last, r.flops);
+  }
+  if (!(last > 0)) return {};
+  for (const evolve::PowerLaw& law : fit.by_flops) low = std::min(low, law.beyond.low);
+  const Scale x{first / 1.3, kTenfold * last, kLeft, kRight, true}, y = scale_of(low, high, kBottom, kTop);
+  Picture out(kWidth, kBottom + 44, "Bits per byte by training FLOPs");
+  out.y_axis(y, kLeft, kRight, "held-out bits per byte", 6);
+  out.x_axis(x, kTop, kBottom, "FLOPs of the training");
+  std::vector<double> wanted;
+  for (const evolve::PowerLaw& law : fit.by_flops) wanted.push_back(y.at(law.beyond.value) + 4);
+  const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
+  for (std::size_t d = 0; d < study.designs.size(); ++d) {
+    const evolve::PowerLaw& law = fit.by_flops[d];
+    const std::string style = d == 0 ? "curve winner" : fmt::format("curve line{}", (d - 1) % kLines);
+    std::vector<std::pair<double, double>> line;
+    constexpr int kSteps = 40;
+    for (int k = 0; k <= kSteps; ++k) {
+      const double flops = first * std::pow(kTenfold * last / first, static_cast<double>(k) / kSteps);
+      line.emplace_back(x.at(flops), y.at(law.at_one * std::pow(flops, -law.exponent.value)));
+    }
+    out.polyline(line, style);
+    out.line(x.at(kTenfold * last), y.at(law.beyond.low), x.at(kTenfold * last), y.at(law.beyond.high),
+             "whisker open");
+    for (const ScaleRun& r : study.runs)
+      if (r.status == "done" && r.design == static_cast<std::int64_t>(d))
+        out.dot(x.at(r.flops), y.at(r.bits), 3.2, d == 0 ? "front" : "baseline",
+                fmt::format("{} at {}: {:.4f}", study.designs[d],
+                            study.sizes[static_cast<std::size_t>(r.size)], r.bits));
+    out.text(kRight + 10, places[d], shortened(study.designs[d], 24), "label text-" + style.substr(6));
+  }
+  return {out.str(),
+          fmt::format(
+              "Each point is a run, each line a power law through a design's runs, drawn to ten times the "
+              "largest; whiskers: 95 % there. {}.",
+              study.tokens)};
+}
+
+std::string scale_html(const ScaleStudy& study, const evolve::ScaleFit& fit) {
+  const Figure figure = scale_figure(study, fit);
+  std::string out = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta "
+      "charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\"/>\n<title>gabbro: "
+      "scale</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n<h1>Scale</h1>\n",
+      kReportStyle);
+  out +=
+      fmt::format("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", figure.svg, escape(figure.caption));
+  return out + fmt::format("<pre>{}</pre>\n</main>\n</body>\n</html>\n", escape(scale_text(study, fit)));
+}
+
+}  // namespace gabbro::campaign

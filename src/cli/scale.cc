@@ -1,0 +1,259 @@
+#include "cli/scale.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "base/files.h"
+#include "base/lock.h"
+#include "base/text.h"
+#include "campaign/scale_page.h"
+#include "campaign/words.h"
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/record.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+#include "data/corpus.h"
+#include "evolve/depth.h"
+#include "evolve/scale.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "zoo/library.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+using record::ScaleRun;
+using record::ScaleStudy;
+
+namespace {
+
+constexpr std::uint64_t kSearchSeed = 1000;  // of the searches for rates
+constexpr int kMostRates = 5;                // that a design is given
+
+struct Given {
+  std::string name, folder;  // the folder's name is that of no other design
+  std::string program;
+};
+
+Result<std::string> program_of(const std::string& text) {
+  return names_design(text) ? read_design(text) : read_program(text);
+}
+
+Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
+  std::vector<Given> out;
+  for (const std::string& file : c.designs) {
+    GABBRO_TRY(text, program_of(file));
+    const lang::CheckReport report = lang::check(text, zoo::library());
+    if (!report.valid()) return fail("design", format_error(file, report.errors.front()));
+    if (!report.subjects.back().is_design)
+      return fail("design", file + " holds no design", "add `design Name:` with a stack");
+    lang::Program program = lang::parse(text).program;
+    if (c.blocks > 0)
+      program = evolve::deepened(program, static_cast<double>(c.blocks) / evolve::repetitions(program));
+    Given design{report.subjects.back().name, report.subjects.back().name, lang::print(program)};
+    const auto taken = [&](const std::string& folder) {
+      return std::any_of(out.begin(), out.end(), [&](const Given& g) { return g.folder == folder; });
+    };
+    for (int k = 2; taken(design.folder); ++k) design.folder = fmt::format("{}-{}", design.name, k);
+    design.name = design.folder;
+    out.push_back(std::move(design));
+  }
+  return out;
+}
+
+class Study {
+ public:
+  Study(const ScaleCommand& c, std::vector<Given> designs, std::vector<std::int64_t> sizes)
+      : c_(c), designs_(std::move(designs)), sizes_(std::move(sizes)) {
+    for (const Given& g : designs_) study_.designs.push_back(g.name);
+    study_.sizes = c.sizes;
+    study_.tokens = c.tokens.empty() ? fmt::format("{:g} tokens for each parameter", c.per_parameter)
+                                     : fmt::format("{} tokens at every size", c.tokens);
+  }
+
+  // False: it was stopped.
+  Result<bool> run() {
+    for (std::size_t d = 0; d < designs_.size(); ++d) {
+      GABBRO_TRY(goes_on, search(d));
+      if (!goes_on) return false;
+    }
+    for (std::size_t s = 0; s < sizes_.size(); ++s)
+      for (int seed = 1; seed <= c_.seeds; ++seed)
+        for (std::size_t d = 0; d < designs_.size(); ++d) {
+          GABBRO_TRY(run, one(d, s, static_cast<std::uint64_t>(seed), rates_[d]));
+          if (!run) return false;
+          study_.runs.push_back(*run);
+        }
+    return true;
+  }
+
+  ScaleStudy study_;
+
+ private:
+  // Rates by factors of two at the smallest size: three, then beyond the edge that is best.
+  Result<bool> search(std::size_t d) {
+    std::map<double, double> scores;
+    const auto best = [&] {
+      return std::min_element(scores.begin(), scores.end(),
+                              [](const auto& a, const auto& b) { return a.second < b.second; });
+    };
+    std::vector<double> next{c_.spec.rate, c_.spec.rate / 2, c_.spec.rate * 2};
+    while (!next.empty()) {
+      for (const double rate : next) {
+        GABBRO_TRY(run, one(d, 0, kSearchSeed, rate));
+        if (!run) return false;
+        scores[rate] = run->status == "done" ? run->bits : std::numeric_limits<double>::infinity();
+        study_.searches.push_back(*run);
+      }
+      next.clear();
+      if (static_cast<int>(scores.size()) >= kMostRates || !std::isfinite(best()->second)) break;
+      if (best() == scores.begin()) next = {best()->first / 2};
+      if (best() == std::prev(scores.end())) next = {best()->first * 2};
+    }
+    rates_.push_back(best()->first);
+    return true;
+  }
+
+  [[nodiscard]] record::TrialSpec spec_of(std::size_t d, std::size_t s, std::uint64_t seed,
+                                          double rate) const {
+    record::TrialSpec spec = c_.spec;
+    spec.program = designs_[d].program;
+    spec.params = sizes_[s];
+    spec.tokens = c_.tokens.empty()
+                      ? static_cast<std::int64_t>(c_.per_parameter * static_cast<double>(sizes_[s]))
+                      : *parse_amount(c_.tokens);
+    spec.seed = seed;
+    spec.rate = rate;
+    spec.memory = static_cast<std::int64_t>(c_.limits.bytes);
+    std::error_code error;
+    spec.folder = fs::absolute(
+        fmt::format("{}/{}/{}/seed-{}-rate-{:g}", c_.out, designs_[d].folder, c_.sizes[s], seed, rate),
+        error);
+    return spec;
+  }
+
+  // Nothing: it was stopped. A run that is there is read.
+  Result<std::optional<ScaleRun>> one(std::size_t d, std::size_t s, std::uint64_t seed, double rate) {
+    const record::TrialSpec spec = spec_of(d, s, seed, rate);
+    const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
+    std::error_code error;
+    fs::create_directories(spec.folder, error);
+    if (error) return fail("io", fmt::format("cannot make {}: {}", spec.folder, error.message()));
+    std::optional<record::TrialResult> result;
+    if (const auto before = read_file(spec_file, kMostText); before) {
+      if (*before != to_json(spec))
+        return fail("exists", spec.folder + " holds a run with other options",
+                    "the same options go on with it; another --out begins a new study");
+      if (const auto text = read_file(result_file, kMostText); text)
+        if (auto known = record::parse_result(*text); known && known->status != "stopped")
+          result = std::move(*known);
+    }
+    if (!result) {
+      if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
+      ProgressLine line;
+      const std::string what =
+          fmt::format("{} at {}, rate {:g}, seed {}", designs_[d].name, c_.sizes[s], rate, seed);
+      GABBRO_TRY(end, run_worker(spec_file, result_file, c_.limits, {{spec.corpus}, spec.device},
+                                 [&](const record::Progress& p) {
+                                   line.show(fmt::format("{}: {}", what, progress_text(p)));
+                                   return true;
+                                 }));
+      if (end.kind == jobs::Ended::Kind::kStopped) return std::nullopt;
+      if (end.kind == jobs::Ended::Kind::kResult) {
+        GABBRO_TRY(read, record::parse_result(end.result));
+        if (read.status == "stopped") return std::nullopt;
+        result = std::move(read);
+      } else {
+        result.emplace().cause = end.cause;  // not kept: it is tried again when the study goes on
+      }
+    }
+    ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
+    out.seed = seed;
+    out.rate = rate;
+    out.status = result->status;
+    out.cause = result->cause;
+    out.params = static_cast<double>(result->params);
+    out.tokens = static_cast<double>(result->tokens);
+    out.flops = result->train_flops_per_token * out.tokens;
+    out.bits = result->bits_per_byte;
+    out.documents = std::move(result->documents);
+    return out;
+  }
+
+  const ScaleCommand& c_;
+  std::vector<Given> designs_;
+  std::vector<std::int64_t> sizes_;
+  std::vector<double> rates_;
+};
+
+Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
+  std::vector<std::int64_t> out;
+  for (const std::string& text : c.sizes) {
+    const auto size = parse_amount(text);
+    if (!size || *size < 1)
+      return fail("usage", "--sizes: " + text + " is no amount", "write them as 150k,300k,600k");
+    if (!out.empty() && *size <= out.back())
+      return fail("usage", fmt::format("--sizes: {} comes after {}", text, c.sizes[out.size() - 1]),
+                  "the smallest first, each once");
+    out.push_back(*size);
+  }
+  if (out.size() < 3) return fail("usage", "--sizes: a line takes three sizes or more", "as 150k,300k,600k");
+  if (!c.tokens.empty() && !parse_amount(c.tokens))
+    return fail("usage", "--tokens " + c.tokens + " is no amount", "write it as 350k, 5M or 1.5M");
+  return out;
+}
+
+}  // namespace
+
+int run_scale(const ScaleCommand& command) {
+  ScaleCommand c = command;
+  const auto sizes = read_sizes(c);
+  if (!sizes) return failed("scale", sizes.error());
+  auto designs = read_designs(c);
+  if (!designs) return failed("scale", designs.error());
+  if (const auto corpus = data::Corpus::open(c.spec.corpus); !corpus) return failed("scale", corpus.error());
+  std::error_code error;
+  c.spec.corpus = fs::absolute(c.spec.corpus, error);
+  fs::create_directories(c.out, error);
+  const auto lock = Lock::take(c.out);
+  if (!lock) return failed("scale", lock.error());
+  Study study(c, std::move(*designs), *sizes);
+  const auto ended = study.run();
+  if (!ended) return failed("scale", ended.error());
+  ScaleStudy& s = study.study_;
+  if (!*ended) s.status = "stopped", s.cause = "stopped from outside";
+  if (const auto ok = replace_file(c.out + "/scale.json", to_json(s)); !ok)
+    return failed("scale", ok.error());
+  if (!*ended) {
+    print(stderr, "stopped; the same command goes on from here\n");
+    return kInvalid;
+  }
+  const auto fit = evolve::fit_scale(s);
+  if (!fit) {
+    for (const ScaleRun& r : s.runs)
+      if (r.status != "done")
+        print("{} at {}: {}: {}\n", s.designs[static_cast<std::size_t>(r.design)],
+              s.sizes[static_cast<std::size_t>(r.size)], r.status, printable_line(r.cause));
+    print(stderr, "{}\n", format_error("gabbro scale", fit.error()));
+    return kInvalid;
+  }
+  if (const auto ok = replace_file(c.out + "/scale.html", campaign::scale_html(s, *fit)); !ok)
+    return failed("scale", ok.error());
+  if (c.json)
+    print("{}", to_json(s));
+  else
+    print("{}", campaign::scale_text(s, *fit));
+  print(stderr, "{}/scale.html has the picture\n", printable_line(c.out));
+  return kValid;
+}
+
+}  // namespace gabbro::cli

@@ -1,0 +1,249 @@
+#include "evolve/scale.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/random.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+using record::ScaleRun;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kLeastSizes = 3;
+constexpr double kFarthest = 1000;  // times the largest size that a meeting is looked for at
+
+struct Line {
+  double slope = 0, offset = 0;  // log bits = offset + slope log x
+  [[nodiscard]] double at(double x) const { return std::exp(offset + slope * std::log(x)); }
+};
+
+Line line_through(const std::vector<std::pair<double, double>>& points) {  // x, bits
+  double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
+  for (const auto& [x, bits] : points) {
+    const double u = std::log(x), v = std::log(bits);
+    ++n, sx += u, sy += v, sxx += u * u, sxy += u * v;
+  }
+  const double slope = (n * sxy - sx * sy) / (n * sxx - sx * sx);
+  return {slope, (sy - slope * sx) / n};
+}
+
+// The middle 95 % of what bootstraps gave.
+Estimate estimate(double value, std::vector<double> drawn) {
+  std::sort(drawn.begin(), drawn.end());
+  const auto at = [&](double share) {
+    return drawn[std::min(drawn.size() - 1,
+                          static_cast<std::size_t>(share * static_cast<double>(drawn.size())))];
+  };
+  return {value, at(0.025), at(0.975)};
+}
+
+// How often each document counts, and how far the mean of each design and size is moved: not at all, or as a bootstrap draws it.
+struct Weights {
+  std::vector<double> documents;
+  std::vector<std::vector<double>> moved;  // by design, then size; bits per byte
+};
+
+class Fitter {
+ public:
+  Fitter(const std::vector<ScaleRun>& runs, int designs, int sizes)
+      : runs_(runs), designs_(designs), sizes_(sizes) {
+    std::map<std::pair<std::int64_t, std::int64_t>, std::vector<double>> cells;
+    for (const ScaleRun& r : runs) cells[{r.design, r.size}].push_back(r.bits);
+    double squares = 0;
+    for (const auto& [cell, bits] : cells) {
+      const double n = static_cast<double>(bits.size()),
+                   mean = std::accumulate(bits.begin(), bits.end(), 0.0) / n;
+      for (const double b : bits) squares += (b - mean) * (b - mean);
+      freedom_ += static_cast<int>(bits.size()) - 1;
+      seeds_ = seeds_ == 0 ? static_cast<int>(bits.size()) : std::min(seeds_, static_cast<int>(bits.size()));
+    }
+    if (freedom_ > 0) deviation_ = std::sqrt(squares / freedom_);
+    counts_ = table();
+    for (const ScaleRun& r : runs)
+      ++counts_[static_cast<std::size_t>(r.design)][static_cast<std::size_t>(r.size)];
+  }
+
+  [[nodiscard]] Weights once() const { return {std::vector<double>(runs_[0].documents.size(), 1), table()}; }
+  [[nodiscard]] Weights drawn(Random& random) const {
+    Weights out{std::vector<double>(runs_[0].documents.size(), 0), table()};
+    const auto n = static_cast<std::int64_t>(out.documents.size());
+    for (std::int64_t i = 0; i < n; ++i) ++out.documents[static_cast<std::size_t>(random.below(n))];
+    // The deviation is an estimate: as Student's t, a normal number over the root of chi squared by its freedom.
+    double chi = 0;
+    for (int k = 0; k < freedom_; ++k) {
+      const double x = random.normal();
+      chi += x * x;
+    }
+    const double deviation = freedom_ > 0 ? deviation_ / std::sqrt(chi / freedom_) : 0;
+    for (std::size_t d = 0; d < counts_.size(); ++d)
+      for (std::size_t s = 0; s < counts_[d].size(); ++s)
+        if (counts_[d][s] > 0) out.moved[d][s] = deviation * random.normal() / std::sqrt(counts_[d][s]);
+    return out;
+  }
+
+  struct Means {  // by design, then size: bits, parameters, FLOPs; bits 0: no run
+    std::vector<std::vector<double>> bits, params, flops;
+  };
+  [[nodiscard]] Means means(const Weights& w) const {
+    Means out{table(), table(), table()};
+    for (const ScaleRun& r : runs_) {
+      const auto d = static_cast<std::size_t>(r.design), s = static_cast<std::size_t>(r.size);
+      out.bits[d][s] += bits_of(r, w) / counts_[d][s];
+      out.params[d][s] += r.params / counts_[d][s];
+      out.flops[d][s] += r.flops / counts_[d][s];
+    }
+    for (std::size_t d = 0; d < counts_.size(); ++d)
+      for (std::size_t s = 0; s < counts_[d].size(); ++s)
+        if (counts_[d][s] > 0) out.bits[d][s] += w.moved[d][s];
+    return out;
+  }
+
+  [[nodiscard]] static Line line(const Means& m, std::size_t design, bool by_flops) {
+    std::vector<std::pair<double, double>> points;
+    for (std::size_t s = 0; s < m.bits[design].size(); ++s)
+      if (m.bits[design][s] > 0)
+        points.emplace_back((by_flops ? m.flops : m.params)[design][s], m.bits[design][s]);
+    return line_through(points);
+  }
+
+  /// Of the design and size that has fewest.
+  [[nodiscard]] int seeds() const { return seeds_; }
+
+ private:
+  using Table = std::vector<std::vector<double>>;
+  [[nodiscard]] Table table() const {
+    return Table(static_cast<std::size_t>(designs_),
+                 std::vector<double>(static_cast<std::size_t>(sizes_), 0));
+  }
+  static double bits_of(const ScaleRun& r, const Weights& w) {
+    double bits = 0, bytes = 0;
+    for (std::size_t i = 0; i < r.documents.size(); ++i) {
+      const double size = w.documents[i] * static_cast<double>(r.documents[i].bytes);
+      bits += r.documents[i].bits_per_byte * size;
+      bytes += size;
+    }
+    return bytes > 0 ? bits / bytes : r.bits;
+  }
+
+  const std::vector<ScaleRun>& runs_;
+  int designs_, sizes_, seeds_ = 0, freedom_ = 0;
+  double deviation_ = 0;  // of runs of one design and size
+  Table counts_;          // of runs
+};
+
+// Where two lines meet; infinite where they do not, above `from`.
+double meeting(const Line& a, const Line& b, double from) {
+  const double slope = a.slope - b.slope;
+  if (slope == 0) return kInfinity;
+  const double x = std::exp((b.offset - a.offset) / slope);
+  return x > from && x < kFarthest * from ? x : kInfinity;
+}
+
+Error refuse(const std::string& what, const std::string& hint) { return {"scale", what, hint, {}}; }
+
+bool same_documents(const ScaleRun& a, const ScaleRun& b) {
+  return std::equal(a.documents.begin(), a.documents.end(), b.documents.begin(), b.documents.end(),
+                    [](const auto& x, const auto& y) { return x.bytes == y.bytes; });
+}
+
+Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
+  if (runs.empty() || designs < 1) return tl::unexpected(refuse("there are no finished runs to fit", ""));
+  for (const ScaleRun& r : runs) {
+    if (!same_documents(r, runs[0]))
+      return tl::unexpected(refuse(fmt::format("runs were scored on {} and on {} documents, or on others",
+                                               runs[0].documents.size(), r.documents.size()),
+                                   "one corpus and one --documents for all"));
+    if (!(r.bits > 0) || !(r.params > 0) || !(r.flops > 0) || r.design < 0 || r.design >= designs ||
+        r.size < 0 || r.size >= sizes)
+      return tl::unexpected(refuse(
+          fmt::format("a run of {} bits per byte, {} parameters and {} FLOPs", r.bits, r.params, r.flops),
+          ""));
+  }
+  for (int d = 0; d < designs; ++d) {
+    std::set<std::int64_t> at;
+    for (const ScaleRun& r : runs)
+      if (r.design == d) at.insert(r.size);
+    if (static_cast<int>(at.size()) < kLeastSizes)
+      return tl::unexpected(refuse(fmt::format("design {} has finished runs at {} sizes, a line takes {}",
+                                               d + 1, at.size(), kLeastSizes),
+                                   "three sizes or more, each with a run that ends well"));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
+  std::vector<ScaleRun> runs;
+  std::copy_if(study.runs.begin(), study.runs.end(), std::back_inserter(runs),
+               [](const ScaleRun& r) { return r.status == "done"; });
+  const auto designs = static_cast<int>(study.designs.size()), sizes = static_cast<int>(study.sizes.size());
+  if (const auto ok = check(runs, designs, sizes); !ok) return tl::unexpected(ok.error());
+  const Fitter fitter(runs, designs, sizes);
+  const auto count = static_cast<std::size_t>(designs), at_sizes = static_cast<std::size_t>(sizes);
+  struct Draw {
+    Fitter::Means means;
+    std::vector<Line> by_params, by_flops;
+  };
+  const auto draw_of = [&](const Weights& w) {
+    Draw out{fitter.means(w), {}, {}};
+    for (std::size_t d = 0; d < count; ++d) {
+      out.by_params.push_back(Fitter::line(out.means, d, false));
+      out.by_flops.push_back(Fitter::line(out.means, d, true));
+    }
+    return out;
+  };
+  const Draw whole = draw_of(fitter.once());
+  std::vector<Draw> draws;
+  Random random = Random(1).split("scale");
+  for (int k = 0; k < std::max(1, resamples); ++k) draws.push_back(draw_of(fitter.drawn(random)));
+  // f of the whole, with the interval of f over the draws.
+  const auto over = [&](const auto& f) {
+    std::vector<double> drawn;
+    for (const Draw& d : draws) drawn.push_back(f(d));
+    return estimate(f(whole), std::move(drawn));
+  };
+  const auto law = [&](std::size_t d, std::vector<Line> Draw::*lines, const std::vector<double>& xs) {
+    const double most = *std::max_element(xs.begin(), xs.end());
+    PowerLaw out;
+    out.exponent = over([&](const Draw& x) { return -(x.*lines)[d].slope; });
+    out.at_one = std::exp((whole.*lines)[d].offset);
+    out.beyond = over([&](const Draw& x) { return (x.*lines)[d].at(10 * most); });
+    return out;
+  };
+  ScaleFit out;
+  out.seeds = fitter.seeds();
+  double largest = 0;
+  for (std::size_t d = 0; d < count; ++d) {
+    out.by_params.push_back(law(d, &Draw::by_params, whole.means.params[d]));
+    out.by_flops.push_back(law(d, &Draw::by_flops, whole.means.flops[d]));
+    for (const double x : whole.means.params[d]) largest = std::max(largest, x);
+  }
+  for (std::size_t d = 1; d < count; ++d) {
+    LeadAtScale lead{
+        .design = 0, .against = static_cast<int>(d), .leads = {}, .per_tenfold = {}, .meeting = {}};
+    for (std::size_t s = 0; s < at_sizes; ++s) {
+      const bool both = whole.means.bits[0][s] > 0 && whole.means.bits[d][s] > 0;
+      lead.leads.push_back(both ? over([&](const Draw& x) { return x.means.bits[0][s] - x.means.bits[d][s]; })
+                                : Estimate{std::nan(""), std::nan(""), std::nan("")});
+    }
+    lead.per_tenfold =
+        over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });
+    lead.meeting = over([&](const Draw& x) { return meeting(x.by_params[0], x.by_params[d], largest); });
+    lead.meets = std::isfinite(lead.meeting.value);
+    out.leads.push_back(std::move(lead));
+  }
+  return out;
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,40 @@
+// Runs of a few designs at several sizes, as `gabbro scale` keeps them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "record/trial.h"
+
+namespace gabbro::record {
+
+/// One finished run, with or without a score.
+struct ScaleRun {
+  std::int64_t design = 0, size = 0;  // places in the study's lists
+  std::uint64_t seed = 0;
+  double rate = 0;
+  std::string status, cause;  // as TrialResult's
+  double params = 0, tokens = 0;
+  double flops = 0;  // of the whole training
+  double bits = 0;   // held-out bits per byte, when done
+  std::vector<DocumentScore> documents;
+};
+
+struct ScaleStudy {
+  static constexpr int kVersion = 1;
+  static constexpr const char* kJob = "scale";
+  std::string status = "done";  // "done", or "stopped" where runs are missing
+  std::string cause;
+  std::vector<std::string> designs, sizes;  // names; amounts as they were given
+  std::string tokens;                       // how many a run sees, in words
+  std::vector<ScaleRun> searches;           // runs that chose the rates; they judge nothing
+  std::vector<ScaleRun> runs;
+};
+
+std::string to_json(const ScaleStudy& study);
+/// Errors: "result", as those of record/trial.h.
+Result<ScaleStudy> parse_scale(const std::string& json);
+
+}  // namespace gabbro::record
