@@ -127,6 +127,28 @@ TEST(Screen, CausesAreNamed) {
       "not finite");
 }
 
+// What only channels from the sixteenth on do is seen when the design is run small: it is not run narrower than that.
+TEST(Screen, NumbersOfChannelsKeepTheirSides) {
+  Settings settings = little_settings();
+  settings.rungs.resize(1);
+  settings.rungs[0].params = 60'000;
+  const Little c(settings);
+  const auto mixes = [&](const std::string& where) {
+    const auto parsed =
+        lang::check("unit Late(x: [t, D]) -> [t, D]:\n    return linear(where(" + where +
+                        ", x, shift(x, 1)), D)\n\ndesign M:\n    stack = [2 * Residual(inner=Late), 2 * "
+                        "Residual(inner=SwiGLU), RMSNorm]\n",
+                    zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    return r ? std::string("none") : r.error().code;
+  };
+  EXPECT_EQ(mixes("iota(D) < 16"), "none");
+  EXPECT_EQ(mixes("2 * iota(D) + 1 < 33"), "none");
+  EXPECT_EQ(mixes("iota(D) - 20 < 0"), "none");
+  EXPECT_EQ(mixes("iota(D) < 100000"), "no mixing");
+  EXPECT_EQ(mixes("iota(D) < D / 2"), "none");
+}
+
 TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   Settings settings = little_settings();
   settings.rungs[1].params = 50;  // fewer than any width gives
