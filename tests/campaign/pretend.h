@@ -147,18 +147,18 @@ class Quick : public Judge {
     born.mate = offspring.mate;
     return born;
   }
-  Result<record::DesignBorn> measure(const lang::Program& program, const evolve::Settings&) override {
+  Result<record::DesignBorn> measure(const lang::Program& program,
+                                     const evolve::Settings& settings) override {
     const lang::CheckReport report = lang::check(program, zoo::library());
     if (!report.valid()) return tl::unexpected(report.errors.front());
     const lang::Subject& subject = report.subjects.back();
     if (!subject.is_design) return fail("design", "the program holds no design");
-    const ir::Graph& graph = subject.elaboration.graph;
     record::DesignBorn born;
     born.name = subject.name;
     born.program = lang::print(program);
     born.hash = born.trained = to_hex(subject.hash);
-    born.species = evolve::species_of(graph);
-    born.train_flops = subject.facts.train_flops.eval(graph.env);
+    born.species = evolve::species_of(subject.elaboration.graph);
+    born.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as Pretend's results say
     return born;
   }
   Result<std::string> equal_known(const record::DesignBorn& born,
