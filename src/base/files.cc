@@ -16,6 +16,10 @@ namespace gabbro {
 
 namespace {
 
+std::string not_plain(const struct stat& about) {
+  return S_ISDIR(about.st_mode) ? "it is a folder" : "it is not a plain file";
+}
+
 Result<std::string> read_plain(const std::string& path, std::uint64_t most, int flags) {
   const auto failed = [&](const std::string& why) {
     return fail("io", fmt::format("cannot read {}: {}", path, why));
@@ -26,8 +30,7 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(descriptor, "rb"), std::fclose);
   struct stat about {};
   if (fstat(descriptor, &about) != 0) return failed(std::strerror(errno));
-  if (!S_ISREG(about.st_mode))
-    return failed(S_ISDIR(about.st_mode) ? "it is a folder" : "it is not a plain file");
+  if (!S_ISREG(about.st_mode)) return failed(not_plain(about));
   std::string out;
   std::array<char, 1 << 16> part;
   while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get())) {
@@ -43,6 +46,14 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
 
 Result<std::string> read_file(const std::string& path, std::uint64_t most) {
   return read_plain(path, most, 0);
+}
+
+Result<bool> is_plain_file(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0)
+    return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  if (!S_ISREG(about.st_mode)) return fail("io", fmt::format("cannot read {}: {}", path, not_plain(about)));
+  return true;
 }
 
 Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {

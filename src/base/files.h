@@ -15,7 +15,10 @@ constexpr std::uint64_t kMostText = 64 << 20;
 /// for, a device read without end. Errors: "io" with the reason of the system, "limit".
 Result<std::string> read_file(const std::string& path, std::uint64_t most = ~std::uint64_t{0});
 
-/// The same of a file that somebody else made: one that is a link is not read either.
+/// For libraries that open by name: whether `path` is a plain file, also behind a link. Errors: "io" with the reason.
+Result<bool> is_plain_file(const std::string& path);
+
+/// The same as read_file of a file that somebody else made: one that is a link is not read either.
 Result<std::string> read_stranger(const std::string& path, std::uint64_t most);
 
 /// Writes `text` beside `path`, on disk, and renames it into place, so that a reader sees the old file or the new one, whatever kills the process. Errors,

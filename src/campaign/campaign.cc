@@ -95,13 +95,18 @@ Result<Campaign> Campaign::open(const Place& place, const MakeJudge& judge) {
     return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
   GABBRO_TRY(store, store::Store::open(place.store()));
   GABBRO_TRY(begun, store.campaign());
-  GABBRO_TRY(plan, parse_plan(begun));
-  auto state = std::make_unique<State>(place, std::move(plan), std::move(store), judge);
+  const auto named = [&](Error wrong) {
+    wrong.message = place.store() + ": " + wrong.message;
+    return tl::unexpected(std::move(wrong));
+  };
+  auto plan = parse_plan(begun);
+  if (!plan) return named(plan.error());
+  auto state = std::make_unique<State>(place, std::move(*plan), std::move(store), judge);
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
     for (const auto& [time, event] : page)
-      if (const auto ok = state->believe(event); !ok) return tl::unexpected(ok.error());
+      if (auto ok = state->believe(event); !ok) return named(ok.error());
     if (static_cast<std::int64_t>(page.size()) < kPage) break;
   }
   return Campaign(std::move(state));

@@ -40,9 +40,7 @@ double seconds_worked(const Reading& r, const store::Store& store) {
   return out;
 }
 
-}  // namespace
-
-Result<Reading> read_record(const store::Store& store) {
+Result<Reading> read_tables(const store::Store& store) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, parse_plan(campaign));
   Reading out{plan, Population(plan.settings), {}, {}, 0, 0, 0, 0, 0};
@@ -78,6 +76,14 @@ Result<Reading> read_record(const store::Store& store) {
   out.begun = time_of(store, 1);
   out.last = time_of(store, store.event_count());
   out.seconds = seconds_worked(out, store);
+  return out;
+}
+
+}  // namespace
+
+Result<Reading> read_record(const store::Store& store) {
+  auto out = read_tables(store);
+  if (!out) out.error().message = store.path() + ": " + out.error().message;
   return out;
 }
 

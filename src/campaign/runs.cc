@@ -159,6 +159,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   if (std::string why = implausible_curve(r.curve, r.status == "done"); !why.empty()) return why;
   if (!std::isfinite(r.train_flops_per_token) || r.train_flops_per_token < 0 || r.train_seconds < 0)
     return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+  if (std::string why = another_design(r, trial); !why.empty()) return why;
   if (r.status != "done") return "";
   if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
     return fmt::format("{} bits per byte", r.bits_per_byte);
@@ -191,6 +192,18 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
   }
   return "";
+}
+
+// Why `r` is the result of another design than was asked for; empty: it is of that one, or a judge that looks at no sizes cannot say.
+std::string Campaign::State::another_design(const record::TrialResult& r, const evolve::Trial& trial) const {
+  const record::DesignBorn& born = population.individual(trial.begun.design).born;
+  const auto at = static_cast<std::size_t>(trial.begun.rung);
+  if (at < born.sized.size() && r.hash == born.sized[at]) return "";
+  // The record may be older than these hashes, or made by a version of the program that gave the design another size.
+  const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
+  if (!now || at >= now->sized.size() || r.hash == now->sized[at]) return "";
+  return fmt::format("it trained the design of hash {}, {} has {} at {}", r.hash, born.name, now->sized[at],
+                     rung(trial.begun.rung).name);
 }
 
 // Whether the run is one of a known architecture, which no stranger wrote.

@@ -11,6 +11,7 @@
 #include <new>
 #include <system_error>
 
+#include "base/damaged.h"
 #include "campaign/judge.h"
 #include "cli/agents.h"
 #include "cli/bench.h"
@@ -372,8 +373,15 @@ int main(int argc, char** argv) {
     code = Program().run(argc, argv);
   } catch (const std::system_error&) {
     written = false;
+  } catch (const Damaged& e) {
+    print(stderr, "{}\n", format_error("gabbro", e.error()));
+    return kUsage;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "gabbro: out of memory\n");
+    return kUsage;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "gabbro: %s: a file of its own was changed, or this is a bug: please report it\n",
+                 e.what());
     return kUsage;
   }
   if (written && std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;

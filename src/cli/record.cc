@@ -55,6 +55,13 @@ Result<store::Store> open(const std::string& dir) {
   return store::Store::read(path);
 }
 
+// What is wrong with a record names its file; what was asked for wrongly does not.
+Error named_in(const std::string& path, Error error) {
+  const bool of_record = error.code == "event" || error.code == "preset" || error.code == "result";
+  if (of_record && error.message.find(path) == std::string::npos) error.message = path + ": " + error.message;
+  return error;
+}
+
 int answer(const char* command, const RecordCommand& c, bool wants,
            const std::function<Result<std::string>(const store::Store&, const Named&)>& text) {
   const auto named = parse(c.run, wants);
@@ -62,7 +69,7 @@ int answer(const char* command, const RecordCommand& c, bool wants,
   const auto store = open(named->dir);
   if (!store) return failed(command, store.error());
   const auto out = text(*store, *named);
-  if (!out) return failed(command, out.error());
+  if (!out) return failed(command, named_in(store->path(), out.error()));
   print("{}{}", *out, out->ends_with('\n') ? "" : "\n");
   return kValid;
 }
@@ -179,7 +186,7 @@ int run_report(const RecordCommand& c) {
   const auto html = campaign::report_html(*store, named->dir, [&](std::int64_t task) {
     return journal ? chat::talk_text(**journal, task) : std::string();
   });
-  if (!html) return failed("report", html.error());
+  if (!html) return failed("report", named_in(store->path(), html.error()));
   const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
   if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {
     std::error_code error;  // what cannot be made is said by the file

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/files.h"
+
 namespace gabbro::data {
 
 namespace {
@@ -23,6 +25,7 @@ Bytes& Bytes::operator=(Bytes&&) noexcept = default;
 Bytes::~Bytes() = default;
 
 Result<Bytes> Bytes::open(const std::string& path) {
+  if (const auto ok = is_plain_file(path); !ok) return tl::unexpected(ok.error());
   Bytes out(path);
   archive_read_support_filter_all(out.archive_.get());
   archive_read_support_format_raw(out.archive_.get());

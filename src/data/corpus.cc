@@ -10,6 +10,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -27,10 +28,15 @@ namespace {
 class Mapping {
  public:
   static Result<Mapping> open(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Without O_NONBLOCK the opening of a pipe waits for whoever writes it.
+    const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return fail("corpus", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
     struct stat info {};
-    ::fstat(file, &info);
+    if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+      ::close(file);
+      return fail("corpus", fmt::format("cannot read {}: it is not a plain file", path),
+                  "a corpus is made by `gabbro data build`");
+    }
     Mapping out;
     out.size_ = static_cast<std::size_t>(info.st_size);
     if (out.size_ > 0) out.data_ = ::mmap(nullptr, out.size_, PROT_READ, MAP_PRIVATE, file, 0);
@@ -190,6 +196,8 @@ Result<Corpus> Corpus::open(const std::string& folder) {
   out.folder_ = folder;
   const std::string path = folder + "/manifest.json";
   const auto text = read_file(path);
+  if (std::error_code error; !text && std::filesystem::exists(path, error))
+    return fail("corpus", text.error().message, "it is made by `gabbro data build`");
   if (!text)
     return fail("corpus", fmt::format("there is no corpus in {}: no manifest.json", folder),
                 "build one: gabbro data build --out " + folder);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/files.h"
 #include "data/parquet_plugin.h"
 
 namespace gabbro::data {
@@ -73,6 +74,7 @@ ParquetFile::~ParquetFile() = default;
 
 Result<ParquetFile> ParquetFile::open(const std::string& path, const std::string& column) {
   if (auto ok = load_parquet(); !ok) return tl::unexpected(ok.error());
+  if (auto ok = is_plain_file(path); !ok) return tl::unexpected(ok.error());
   auto state = std::make_unique<State>();
   state->path = path;
   const char* error = nullptr;

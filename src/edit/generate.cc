@@ -38,6 +38,12 @@ Hyper choices(std::string name, const std::vector<double>& values, double fallba
   return h;
 }
 
+Hyper between(std::string name, double low, double high, double fallback) {
+  Hyper h = choices(std::move(name), {}, fallback);
+  h.range.push_back({num(low), num(high)});
+  return h;
+}
+
 Hyper slot(std::string name, std::string_view fallback) {
   Hyper h;
   h.kind = Hyper::Kind::kSlot;
@@ -61,6 +67,17 @@ struct AxisChoice {
   double value;  // at width 256 and the defaults
 };
 
+// By which resizing moves a unit that has nothing else: without it, few widths give a budget.
+Hyper multiple() {
+  Hyper h;
+  h.kind = Hyper::Kind::kReal;
+  h.free = true;
+  h.name = "mult";
+  h.range.push_back({num(0.25), num(4)});
+  h.value = num(1);
+  return h;
+}
+
 // The axes a unit may use: heads, keys and values that share the width, and a small state.
 std::vector<AxisChoice> draw_axes(Random& random) {
   const double heads = static_cast<double>(std::int64_t{1} << random.below(4));
@@ -70,7 +87,7 @@ std::vector<AxisChoice> draw_axes(Random& random) {
   Expr per_head = half ? binary("/", name("D"), binary("*", num(2), name("heads")))
                        : binary("/", name("D"), name("heads"));
   axes.push_back({"k", std::move(per_head), 256 / heads / (half ? 2 : 1)});
-  axes.push_back({"v", binary("/", name("D"), name("heads")), 256 / heads});
+  axes.push_back({"v", binary("//", binary("*", name("D"), name("mult")), name("heads")), 256 / heads});
   const double n = static_cast<double>(std::int64_t{4} << random.below(4));
   axes.push_back({"n", name("state"), n});
   return axes;
@@ -95,8 +112,8 @@ void declare(Unit& unit, const std::vector<AxisChoice>& axes, bool windowed) {
   for (const AxisChoice& a : axes)
     if (mentions(unit.body, a.name)) used.push_back(a);
   if (uses(unit.body, used, "heads")) unit.hypers.push_back(choices("heads", {1, 2, 4, 8}, axes[0].value));
-  if (uses(unit.body, used, "state"))
-    unit.hypers.push_back(choices("state", {4, 8, 16, 32, 64}, axes[3].value));
+  if (uses(unit.body, used, "state")) unit.hypers.push_back(between("state", 4, 64, axes[3].value));
+  if (uses(unit.body, used, "mult")) unit.hypers.push_back(multiple());
   if (windowed && mentions(unit.body, "window")) {
     Hyper h = choices("window", {16, 64, 256}, 0);
     h.range.push_back({name("all"), name("all")});
@@ -122,7 +139,7 @@ Unit random_layer(Random& random, bool mixes, std::string unit_name, int size) {
   const Values::Options options{
       .time = mixes, .in_scan = false, .slots = {"norm", "act"}, .narrow = {"norm", "act"}};
   Values values(random, scope_of(axes, windowed), options, unit.body);
-  for (const char* taken : {"t", "s", "D", "V", "all", "heads", "state", "window", "norm", "act"})
+  for (const char* taken : {"t", "s", "D", "V", "all", "heads", "state", "mult", "window", "norm", "act"})
     values.reserve(taken);
 
   static const std::array<std::vector<std::string>, 6> kShapes{

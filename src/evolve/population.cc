@@ -33,6 +33,9 @@ Result<bool> Population::apply(const record::Event& event) {
 Result<bool> Population::add(const record::Promoted& e) {
   if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
     return tl::unexpected(unexpected(fmt::format("a promotion of design {}, which is unknown", e.design)));
+  if (!has_rung(e.rung))
+    return tl::unexpected(
+        unexpected(fmt::format("a promotion of design {} to rung {}, which is none", e.design, e.rung)));
   int& entered = individuals_[static_cast<std::size_t>(e.design - 1)].entered;
   entered = std::max(entered, e.rung);
   return true;
@@ -102,6 +105,7 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
         unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
+  if (const auto ok = has_parents(born); !ok) return ok;
   lang::ParseResult parsed = lang::parse(born.program);
   if (!parsed.errors.empty())
     return tl::unexpected(unexpected(fmt::format("design {}: {}", born.id, parsed.errors[0].message)));
@@ -115,6 +119,14 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   return deliver(born.task, born.id, {});
 }
 
+// Descent goes back in time, so that whoever follows it comes to an end.
+Result<bool> Population::has_parents(const record::DesignBorn& born) {
+  for (const std::int64_t parent : {born.parent, born.mate})
+    if (parent < 0 || parent >= born.id)
+      return tl::unexpected(unexpected(fmt::format("design {} is a child of design {}", born.id, parent)));
+  return true;
+}
+
 Result<bool> Population::add(const record::TrialBegun& begun) {
   const auto count = static_cast<std::int64_t>(trials_.size());
   if (begun.id >= 1 && begun.id <= count && !trials_[static_cast<std::size_t>(begun.id - 1)].ended)
@@ -123,6 +135,9 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
       begun.design > static_cast<std::int64_t>(individuals_.size()))
     return tl::unexpected(
         unexpected(fmt::format("trial {} of design {} follows trial {}", begun.id, begun.design, count)));
+  if (!has_rung(begun.rung))
+    return tl::unexpected(
+        unexpected(fmt::format("trial {} at rung {}, which is none", begun.id, begun.rung)));
   trials_.push_back({.begun = begun,
                      .ended = false,
                      .status = {},
@@ -145,8 +160,11 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   GABBRO_TRY(open, ending(ended.id));
   Trial& trial = *open;
   GABBRO_TRY(result, record::parse_result(ended.result));
+  const std::string status = ended.end == "result" ? result.status : "failed";
+  if (status == "done" && !std::isfinite(result.bits_per_byte))
+    return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", ended.id)));
   trial.ended = true;
-  trial.status = ended.end == "result" ? result.status : "failed";
+  trial.status = status;
   trial.cause = result.cause;
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
@@ -186,6 +204,7 @@ Result<bool> Population::recall(const record::DesignBorn& born) {
   if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
         unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
+  if (const auto ok = has_parents(born); !ok) return ok;
   individuals_.push_back({born, nullptr, {}, {}, 0, false});
   attempts_ = std::max(attempts_, born.attempt);
   return true;
@@ -194,6 +213,8 @@ Result<bool> Population::recall(const record::DesignBorn& born) {
 Result<bool> Population::recall(std::int64_t id, std::string status, std::string cause, double bits,
                                 double flops) {
   GABBRO_TRY(trial, ending(id));
+  if (status == "done" && !std::isfinite(bits))
+    return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", id)));
   trial->ended = true;
   trial->status = std::move(status);
   trial->cause = std::move(cause);

@@ -137,6 +137,10 @@ class Population {
   Result<bool> add(const record::Steered& steered);
   Result<bool> add(const record::CampaignBegun&) { return true; }
   Result<bool> add(const record::Session&) { return true; }
+  static Result<bool> has_parents(const record::DesignBorn& born);
+  [[nodiscard]] bool has_rung(int rung) const {
+    return rung >= 0 && rung < static_cast<int>(settings_.rungs.size());
+  }
   Result<bool> deliver(std::int64_t task, std::int64_t design, const std::string& refused);
   void failed(const std::string& cause, const std::string& detail);
   Result<Trial*> ending(std::int64_t trial);

@@ -8,6 +8,7 @@
 #include "evolve/identity.h"
 #include "exec/reference/screen.h"
 #include "exec/reference/work.h"
+#include "ir/canonical.h"
 #include "ir/facts.h"
 #include "ir/narrow.h"
 #include "lang/check.h"
@@ -106,6 +107,12 @@ Result<std::vector<Sized>> at_rungs(const lang::Program& program, const Settings
   return out;
 }
 
+// Hashes at the sizes of `rungs`, the first ones of the ladder: what their workers report.
+void set_hashes(std::span<const Sized> rungs, record::DesignBorn& out) {
+  for (const Sized& sized : rungs)
+    out.sized.push_back(to_hex(ir::structural_hash(sized.subject.elaboration.graph)));
+}
+
 // Identities at the sizes of the first rung and all others.
 void identify(std::span<const Sized> rungs, record::DesignBorn& out) {
   out.trained.clear();
@@ -162,6 +169,7 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
       if (r == 0 || rungs[r].subject.elaboration.graph.width_bound)
         if (const auto ok = trainable(rungs[r]); !ok) return tl::unexpected(ok.error());
   out.fingerprint = trace_of(rungs.front());
+  set_hashes(rungs, out);
   if (const auto same = known_as(rungs, out, population, library)) return tl::unexpected(*same);
   out.op = offspring.op;
   out.parent = offspring.parent;
@@ -181,6 +189,7 @@ Result<record::DesignBorn> measure(const lang::Program& program, const Settings&
     rungs.push_back(std::move(*sized));
   }
   set_costs(rungs.front(), out);
+  set_hashes(rungs, out);
   if (rungs.size() == settings.rungs.size()) identify(rungs, out);
   out.fingerprint = trace_of(rungs.front());
   return out;

@@ -1,6 +1,7 @@
 #include "ir/narrow.h"
 
 #include <cmath>
+#include <vector>
 
 #include "ir/facts.h"
 
@@ -13,6 +14,71 @@ std::optional<std::int64_t> whole(const Sym& sym, const SymEnv& env, double leas
   const double value = sym.eval(env);
   if (!(value >= least) || std::abs(value - std::round(value)) > 1e-9) return {};
   return std::llround(value);
+}
+
+// A value that is a number times the places of an axis, and a number: `slope` is 0 for a number alone.
+struct Line {
+  AxisId axis = 0;
+  double slope = 0, offset = 0;
+};
+
+std::optional<Line> sum_of(const Line& a, const Line& b) {
+  if (a.slope != 0 && b.slope != 0 && a.axis != b.axis) return {};
+  return Line{a.slope != 0 ? a.axis : b.axis, a.slope + b.slope, a.offset + b.offset};
+}
+
+std::optional<Line> line_of(const Node& node, const std::vector<std::optional<Line>>& lines,
+                            Constants constants) {
+  const auto in = [&](int i) {
+    return lines[static_cast<std::size_t>(node.in[static_cast<std::size_t>(i)])];
+  };
+  switch (node.op) {
+    case Op::kIota:
+      return Line{node.axes[0], 1, 0};
+    case Op::kConst:
+      if (node.index >= 0 && constants == Constants::kComputed) return {};  // it shrinks with the axis
+      return Line{0, 0, node.value};
+    case Op::kBroadcast:
+    case Op::kDetach:
+      return in(0);
+    case Op::kRename: {
+      auto line = in(0);
+      if (line && line->axis == node.axes[0]) line->axis = node.axes[1];
+      return line;
+    }
+    case Op::kAdd:
+      return in(0) && in(1) ? sum_of(*in(0), *in(1)) : std::nullopt;
+    case Op::kMul: {
+      const auto a = in(0), b = in(1);
+      if (!a || !b || (a->slope != 0 && b->slope != 0)) return {};
+      const Line &line = a->slope != 0 ? *a : *b, &factor = a->slope != 0 ? *b : *a;
+      return Line{line.axis, line.slope * factor.offset, line.offset * factor.offset};
+    }
+    default:
+      return {};
+  }
+}
+
+// Whether every comparison of places of an axis with a number that has some of them on either side has so in `after`.
+bool keeps_sides(const Graph& before, const Graph& after, Constants constants) {
+  for (const Body& body : before.bodies) {
+    std::vector<std::optional<Line>> lines;
+    for (const Node& node : body.nodes) {
+      lines.push_back(line_of(node, lines, constants));
+      if (node.op != Op::kLess && node.op != Op::kMax) continue;
+      const auto &a = lines[static_cast<std::size_t>(node.in[0])],
+                 &b = lines[static_cast<std::size_t>(node.in[1])];
+      if (!a || !b) continue;
+      const auto difference = sum_of(*a, {b->axis, -b->slope, -b->offset});
+      if (!difference || difference->slope == 0) continue;
+      const double below = std::ceil(-difference->offset / difference->slope);  // places on the first side
+      const AxisId axis = difference->axis;
+      if (below > 0 && below < static_cast<double>(before.axes[axis].size) &&
+          below >= static_cast<double>(after.axes[axis].size))
+        return false;
+    }
+  }
+  return true;
 }
 
 bool resize_axes(Graph& graph) {
@@ -50,7 +116,7 @@ std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64
   Graph out = graph;
   out.env.width = static_cast<double>(width);
   out.env.vocab = static_cast<double>(vocab);
-  if (!resize_axes(out)) return {};
+  if (!resize_axes(out) || !keeps_sides(graph, out, constants)) return {};
   for (Body& body : out.bodies)
     for (Node& node : body.nodes)
       if (!resize_node(graph, out, body, constants, node)) return {};

@@ -13,7 +13,7 @@ namespace gabbro::ir {
 enum class Constants : std::uint8_t { kComputed, kKept };
 
 /// `graph` with the sizes of its axes, its slices and (kComputed) its width-dependent constants computed at `width` and `vocab`. What was decided when
-/// it was built stays: loop counts, branches, windows, distances, amounts of top_k and numbers that were written. So a design can be run
+/// it was built stays: loop counts, branches, windows, distances, amounts of top_k and numbers that were written; where such a number is compared with those of an axis (iota), some of them stay on either side. So a design can be run
 /// small with the structure that it has at the width at which it is trained. Nothing when a size is no whole number of at least 1, an axis
 /// shrinks to one element, top_k keeps more than there is, or the result does not verify. O(nodes).
 std::optional<Graph> narrowed(const Graph& graph, std::int64_t width, std::int64_t vocab,

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "ir/builder.h"
@@ -208,6 +209,7 @@ class Elaborator {
   std::vector<Value> returned_;
   bool has_returned_ = false;
   std::unordered_map<std::string, AxisId> shared_axes_;
+  std::unordered_set<std::string> without_params_;         // paths of shared instances
   std::unordered_map<std::string, AxisId> shared_widths_;  // by the path of the shared instance
   bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
   bool gave_up_ = false;

@@ -415,7 +415,8 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
 
 std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vector<Value>& inputs,
                                     AxisId width, const std::string& path, Position at) {
-  if (instance->shared_path.empty()) return call_at(instance, inputs, width, path, at);
+  if (instance->shared_path.empty() || without_params_.contains(instance->shared_path))
+    return call_at(instance, inputs, width, path, at);
   // All uses of a shared instance work along the axis of the first one: its parameters have that axis.
   const AxisId first = shared_widths_.try_emplace(instance->shared_path, width).first->second;
   std::vector<Value> x = inputs;
@@ -433,8 +434,11 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
     x = rename_all(x, width, first, at);
   }
   const bool saved = std::exchange(frame().shared, true);
+  const std::size_t params_before = graph().params.size();
   x = call_at(instance, x, first, instance->shared_path, at);
   frame().shared = saved;
+  // Nothing to share: further uses are as if each was written where it stands.
+  if (graph().params.size() == params_before) without_params_.insert(instance->shared_path);
   return first == width ? x : rename_all(x, first, width, at);
 }
 

@@ -28,10 +28,14 @@ class Search {
     if (!written) return tl::unexpected(last_.errors.front());
     hypers_ = last_.int_hypers;
     has_free_ = !last_.free_hypers.empty();
+    for (const FreeHyper& free : last_.free_hypers)
+      if (free.value > 0 && std::find(free_.begin(), free_.end(), free.value) == free_.end())
+        free_.push_back(free.value);
     if (const auto found = by_width(*written)) return *found;
     if (has_free_)
       if (const auto found = by_scale()) return *found;
     if (const auto found = by_moves(*written)) return *found;
+    if (const auto found = by_multiples(*written)) return *found;
     return tl::unexpected(error());
   }
 
@@ -44,6 +48,15 @@ class Search {
   std::optional<Resized> by_scale(std::int64_t width, const Moves& moves, std::optional<std::int64_t> at_one,
                                   double nearest);
   std::optional<Resized> by_moves(const Shape& written);
+  struct Multiples {
+    bool divide = false;
+    std::optional<Resized> size;
+  };
+  std::optional<Resized> by_multiples(const Shape& written);
+  Multiples by_multiples(std::int64_t width, const Moves& moves, double step);
+  [[nodiscard]] std::vector<double> steps() const;
+  std::vector<Moves> halvings(const Shape& written);
+  bool may_halve(const IntHyper& hyper, double to, const Shape& written);
   [[nodiscard]] bool fits(double params) const { return size_error(params, want_) <= kSizeTolerance; }
   [[nodiscard]] Error error() const;
 
@@ -53,6 +66,7 @@ class Search {
   Elaboration last_;
   std::size_t work_ = 0;
   bool has_free_ = false;
+  std::vector<double> free_;  // values of the free hyperparameters as written, each once
   std::vector<IntHyper> hypers_;
   std::vector<std::int64_t> widths_;                 // near the budget, of the design as it is written
   std::vector<std::optional<std::int64_t>> params_;  // at each of them
@@ -101,12 +115,20 @@ std::optional<Resized> Search::by_scale() {
   return best;
 }
 
-// Parameters grow with the scale: bisection, on the logarithm, as long as a scale nearer to 1 than `nearest` may come of it.
+// Parameters grow with the scale: bisection, on the logarithm, as long as a scale nearer to 1 than `nearest` may come of it. Where the first steps
+// all go one way, the last scale of that way is looked at: it may be too little.
 std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
                                         std::optional<std::int64_t> at_one, double nearest) {
   double low = std::log(kLeastScale), high = std::log(kMostScale);
   std::optional<Resized> best;
+  constexpr int kOneWay = 4;
+  const auto reaches = [&](double end) {
+    const auto got = params(width, end, moves);
+    return !got || fits(static_cast<double>(*got)) || (*got > want_) == (end > 1);
+  };
   for (int step = 0; step < 24; ++step) {
+    if (step == kOneWay && high == std::log(kMostScale) && !reaches(kMostScale)) break;
+    if (step == kOneWay && low == std::log(kLeastScale) && !reaches(kLeastScale)) break;
     const double scale = std::exp((low + high) / 2);
     const auto got = scale == 1 ? at_one : params(width, scale, moves);
     if (!got) break;
@@ -119,6 +141,101 @@ std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
     if (std::min(later, std::abs(std::log(best->free_scale))) >= nearest) return {};
   }
   return best;
+}
+
+// What the scale moves by, times the width, so that free hyperparameters times the width are whole: all of them together, where their
+// ratios are simple, and each alone.
+std::vector<double> Search::steps() const {
+  constexpr int kSimple = 24;
+  std::vector<double> out;
+  if (free_.empty()) return out;
+  for (int n = 1; n <= kSimple && out.empty(); ++n) {
+    const double step = n / free_.front();
+    if (std::all_of(free_.begin(), free_.end(),
+                    [&](double f) { return std::abs(f * step - std::round(f * step)) <= 1e-9; }))
+      out.push_back(step);
+  }
+  for (const double f : free_)
+    if (free_.size() > 1 || out.empty()) out.push_back(1 / f);
+  return out;
+}
+
+// What lets sizes divide more finely: hyperparameters of one name (heads) halved together, as often as their ranges allow. At first none.
+std::vector<std::vector<Move>> Search::halvings(const Shape& written) {
+  constexpr std::size_t kMost = 8;
+  std::vector<Moves> out{{}};
+  std::vector<std::string> names;
+  for (const IntHyper& hyper : hypers_)
+    if (std::find(names.begin(), names.end(), hyper.hyper) == names.end()) names.push_back(hyper.hyper);
+  for (const std::string& name : names) {
+    double most = 1;
+    for (const IntHyper& hyper : hypers_)
+      if (hyper.hyper == name) most = std::max(most, hyper.value);
+    for (double to = std::floor(most / 2); to >= 1 && out.size() < kMost; to = std::floor(to / 2)) {
+      Moves moves;
+      for (const IntHyper& hyper : hypers_)
+        if (hyper.hyper == name && may_halve(hyper, to, written))
+          moves.push_back({hyper.unit, hyper.hyper, hyper.value, to});
+      if (!moves.empty()) out.push_back(std::move(moves));
+    }
+  }
+  return out;
+}
+
+// Depth stays, and what no size depends on.
+bool Search::may_halve(const IntHyper& hyper, double to, const Shape& written) {
+  if (hyper.value <= to || std::none_of(hyper.range.begin(), hyper.range.end(), [&](const auto& range) {
+        return to >= range.first && to <= range.second;
+      }))
+    return false;
+  const auto moved = shape(1, {{hyper.unit, hyper.hyper, hyper.value, to}});
+  return moved && moved->same_structure(written) && moved->sizes() != written.sizes();
+}
+
+// A mixer inside of an MLP has its heads share the inner width: scales that make it a multiple of 2, 4 ... 64. The scale nearest to 1, where no move
+// is needed; else of the first move.
+std::optional<Resized> Search::by_multiples(const Shape& written) {
+  constexpr int kMostMultiple = 64;
+  constexpr std::size_t kMostWidths = 6;
+  const std::vector<double> each = steps();
+  if (each.empty()) return {};
+  for (const Moves& moves : halvings(written)) {
+    const auto moved = moves.empty() ? std::nullopt : shape(1, moves);
+    if (!moves.empty() && (!moved || !moved->same_structure(written))) continue;
+    std::optional<Resized> best;
+    for (const std::int64_t width : moved ? moved->widths(want_, kMostWidths) : widths_)
+      for (const double step : each)
+        for (int multiple = 2; multiple <= kMostMultiple; multiple *= 2) {
+          const Multiples found = by_multiples(width, moves, multiple * step / static_cast<double>(width));
+          if (found.size &&
+              (!best || std::abs(std::log(found.size->free_scale)) < std::abs(std::log(best->free_scale))))
+            best = found.size;
+          if (found.divide) break;  // larger ones are among them
+        }
+    if (best) return best;
+  }
+  return {};
+}
+
+// The multiple of `step` that fits. Whether all divide is known from those that were looked at, one beside 1 among them.
+Search::Multiples Search::by_multiples(std::int64_t width, const Moves& moves, double step) {
+  constexpr double kAbove = 1 + 1e-12;  // no floor falls below the whole number that it stands for
+  const auto at = [&](std::int64_t count) { return static_cast<double>(count) * step * kAbove; };
+  auto low = static_cast<std::int64_t>(std::ceil(kLeastScale / step)),
+       high = static_cast<std::int64_t>(std::floor(kMostScale / step));
+  if (low > high) return {};
+  if (!params(width, at(std::clamp<std::int64_t>(std::llround(1 / step) + 1, low, high)), moves)) return {};
+  while (low <= high) {
+    const std::int64_t middle = (low + high) / 2;
+    const auto got = params(width, at(middle), moves);
+    if (!got) return {};
+    if (fits(static_cast<double>(*got))) return {true, Resized{width, at(middle), moves, *got}};
+    if (*got < want_)
+      low = middle + 1;
+    else
+      high = middle - 1;
+  }
+  return {true, {}};
 }
 
 std::optional<Resized> Search::by_moves(const Shape& written) {

@@ -19,7 +19,8 @@ struct Resized {
 
 /// The size at which `design` with vocabulary `vocab` (0: its own) has `params` parameters to within 1 %: a width D; where none
 /// comes close enough, the scale of the free hyperparameters, nearest to 1, with it; where that does not reach, another value of
-/// one whole-number hyperparameter (`Move`), the nearest by factor, with or without a scale; then of two, then of three. Moves
+/// one whole-number hyperparameter (`Move`), the nearest by factor, with or without a scale; then of two, then of three; then a scale
+/// that keeps what must divide an inner width, also with all hyperparameters of one name (heads) halved. Moves
 /// stay in the ranges of the signature and keep every unit and every parameter: depth never moves, nor what no size depends on.
 /// `library` holds the design's program. A function of its arguments. Errors: "budget" with the nearest widths and what they
 /// give, and what would make it possible; errors of elaboration. Elaborations: seldom more than 20, mostly fewer than 10; none

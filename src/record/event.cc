@@ -41,6 +41,7 @@ void fields(Io& io, E& e) {
   io.later("task", e.task);
   io.later("trained", e.trained);
   io.later("undecided", e.undecided);
+  io.later("sized", e.sized);
 }
 
 template <class Io, Is<Refused> E>

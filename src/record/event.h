@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/result.h"
 
@@ -44,6 +45,9 @@ struct DesignBorn {
   std::string trained;
   std::int64_t undecided =
       0;  // a design of one fingerprint with which it could not be compared within bounds; 0: none
+  // Structural hashes at the sizes of the first rungs, of all where it has them: what workers report (TrialResult::hash). Empty in records
+  // that did not have them yet.
+  std::vector<std::string> sized;
 };
 
 /// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the same function),

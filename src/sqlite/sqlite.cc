@@ -4,7 +4,11 @@
 #include <sqlite3.h>
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
+
+#include "base/damaged.h"
+#include "base/files.h"
 
 namespace gabbro::sqlite {
 
@@ -13,14 +17,26 @@ namespace {
 constexpr int kBusyMilliseconds =
     10'000;  // another connection may be recovering the file, or taking its log into it
 
+constexpr const char* kDamaged =
+    "the file is damaged: take a copy of it back, or save what can be read with `sqlite3 FILE .recover`";
+
 [[noreturn]] void unreadable(sqlite3* handle) {
   const char* path = sqlite3_db_filename(handle, "main");
-  check_failed(sqlite3_errmsg(handle), path == nullptr ? "database" : path, 0);
+  const int kind = sqlite3_errcode(handle) & 0xff;
+  const bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
+  throw Damaged({"store",
+                 fmt::format("{}: {}", path == nullptr ? "database" : path, sqlite3_errmsg(handle)),
+                 damaged ? kDamaged : "",
+                 {}});
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
+  // SQLite would wait for whoever writes a pipe, and read a device without end.
+  if (std::error_code error; std::filesystem::exists(path, error))
+    if (const auto ok = is_plain_file(path); !ok)
+      return fail("store", ok.error().message, "a database of SQLite is one plain file");
   sqlite3* handle = nullptr;
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -42,6 +58,7 @@ tl::unexpected<Error> Connection::error(int code) const {
   if (kind == SQLITE_FULL || kind == SQLITE_IOERR)
     hint = "is the disk full? what was recorded before is safe; make room and go on";
   if (kind == SQLITE_NOTADB) hint = "it is no database of SQLite, or a damaged one";
+  if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
     hint = "does the folder exist, and may it be written?";
   return fail("store", fmt::format("{}: {}", path_, sqlite3_errmsg(handle_)), hint);

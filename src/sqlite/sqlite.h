@@ -21,7 +21,7 @@ class Connection {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };
 
-  /// Errors, "store": SQLite's, with the path.
+  /// Errors, "store": not a plain file, and SQLite's, with the path.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -32,10 +32,11 @@ class Connection {
   /// Runs one statement to its end; true when it changed a row. Errors, "store": the disk is full ...
   template <class... A>
   Result<bool> run(const char* sql, const A&... values);
-  /// Its rows. What cannot be read of a file that could be opened is a broken file: the process aborts with SQLite's message.
+  /// Its rows. What cannot be read of a file that could be opened is a broken file: throws Damaged with SQLite's message, as `next` does.
   template <class... A>
   Rows rows(const char* sql, const A&... values);
   [[nodiscard]] std::int64_t last_id() const;
+  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}

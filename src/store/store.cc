@@ -5,7 +5,9 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <type_traits>
 
+#include "base/damaged.h"
 #include "base/lock.h"
 #include "sqlite/sqlite.h"
 #include "store/fold.h"
@@ -127,13 +129,33 @@ std::vector<Store::Count> counts(Rows rows) {
   return out;
 }
 
-// The event of one row; the store wrote it, so that one that cannot be read is a broken file.
-Event event_at(Connection& db, std::int64_t id) {
+// The store wrote every row: what does not fit together is a broken file.
+[[noreturn]] void damaged(const Connection& db, const std::string& what) {
+  throw Damaged({"store",
+                 fmt::format("{}: {}", db.path(), what),
+                 "the file is damaged, or something else wrote into it: take a copy of it back",
+                 {}});
+}
+
+// `text` as an event of `kind`, one of E; kind and text are columns of row `id`.
+template <class E>
+E event_of(const Connection& db, std::int64_t id, const std::string& kind, const std::string& text) {
+  auto event = parse_event(kind, text);
+  if (!event) damaged(db, fmt::format("event {}: {}", id, event.error().message));
+  if constexpr (std::is_same_v<E, Event>) {
+    return std::move(*event);
+  } else {
+    if (!std::holds_alternative<E>(*event))
+      damaged(db, fmt::format("event {} is a {}, its tables say a {}", id, kind, E::kKind));
+    return std::get<E>(std::move(*event));
+  }
+}
+
+template <class E>
+E event_at(Connection& db, std::int64_t id) {
   Rows rows = db.rows("SELECT kind, data FROM event WHERE id = ?", id);
-  GABBRO_CHECK(rows.next());
-  auto event = parse_event(rows.text(0), rows.text(1));
-  GABBRO_CHECK(event.has_value());
-  return std::move(*event);
+  if (!rows.next()) damaged(db, fmt::format("event {} is not there", id));
+  return event_of<E>(db, id, rows.text(0), rows.text(1));
 }
 
 }  // namespace
@@ -171,6 +193,8 @@ Result<Store> Store::open(const std::string& path) {
   if (auto ok = connection->script(kSessionIndex); !ok) return tl::unexpected(ok.error());
   return Store(std::make_unique<Database>(Database{std::move(lock), std::move(connection)}));
 }
+
+const std::string& Store::path() const { return db_->connection->path(); }
 
 bool Store::is_written(const std::string& path) { return !Lock::take(lock_file(path)); }
 
@@ -223,19 +247,18 @@ std::int64_t Store::event_count() const {
 
 std::vector<std::pair<double, Event>> Store::events(std::int64_t from, std::int64_t limit) const {
   std::vector<std::pair<double, Event>> out;
-  Rows rows = db_->connection->rows("SELECT time, kind, data FROM event WHERE id >= ? ORDER BY id LIMIT ?",
-                                    from, limit);
-  while (rows.next()) {
-    auto event = parse_event(rows.text(1), rows.text(2));
-    GABBRO_CHECK(event.has_value());
-    out.emplace_back(rows.real(0), std::move(*event));
-  }
+  Connection& db = *db_->connection;
+  Rows rows =
+      db.rows("SELECT time, kind, data, id FROM event WHERE id >= ? ORDER BY id LIMIT ?", from, limit);
+  while (rows.next())
+    out.emplace_back(rows.real(0), event_of<Event>(db, rows.integer(3), rows.text(1), rows.text(2)));
   return out;
 }
 
 Result<CampaignBegun> Store::campaign() const {
-  if (event_count() == 0) return fail("store", "nothing is recorded yet", "the campaign has not begun");
-  return std::get<CampaignBegun>(event_at(*db_->connection, 1));
+  if (event_count() == 0)
+    return fail("store", path() + ": nothing is recorded yet", "the campaign has not begun");
+  return event_at<CampaignBegun>(*db_->connection, 1);
 }
 
 std::int64_t Store::design_count() const {
@@ -250,7 +273,7 @@ Result<DesignRow> Store::design(std::int64_t id) const {
     return fail("store", fmt::format("there is no design {}", id),
                 fmt::format("designs: 1 to {}", design_count()));
   DesignRow out = design_row(rows);
-  out.born = std::get<DesignBorn>(event_at(*db_->connection, rows.integer(16)));
+  out.born = event_at<DesignBorn>(*db_->connection, rows.integer(16));
   return out;
 }
 
@@ -268,32 +291,30 @@ Result<TrialResult> Store::result(std::int64_t trial) const {
   Rows rows = db_->connection->rows("SELECT ifnull(ended, 0) FROM trial WHERE id = ?", trial);
   if (!rows.next()) return fail("store", fmt::format("there is no trial {}", trial));
   if (rows.integer(0) == 0) return fail("store", fmt::format("trial {} has no result yet", trial));
-  return parse_result(std::get<TrialEnded>(event_at(*db_->connection, rows.integer(0))).result);
+  return parse_result(event_at<TrialEnded>(*db_->connection, rows.integer(0)).result);
 }
 
 std::vector<Promoted> Store::promotions() const {
   std::vector<Promoted> out;
   Rows rows = db_->connection->rows("SELECT event FROM promotion ORDER BY event");
-  while (rows.next()) out.push_back(std::get<Promoted>(event_at(*db_->connection, rows.integer(0))));
+  while (rows.next()) out.push_back(event_at<Promoted>(*db_->connection, rows.integer(0)));
   return out;
 }
 
 std::vector<Promoted> Store::promotions_of(std::int64_t design) const {
   std::vector<Promoted> out;
   Rows rows = db_->connection->rows("SELECT event FROM promotion WHERE design = ? ORDER BY rung", design);
-  while (rows.next()) out.push_back(std::get<Promoted>(event_at(*db_->connection, rows.integer(0))));
+  while (rows.next()) out.push_back(event_at<Promoted>(*db_->connection, rows.integer(0)));
   return out;
 }
 
 std::vector<SessionRow> Store::sessions() const {
   std::vector<SessionRow> out;
-  Rows rows =
-      db_->connection->rows("SELECT id, time, kind, data FROM event WHERE kind = 'session' ORDER BY id");
-  while (rows.next()) {
-    auto event = parse_event(rows.text(2), rows.text(3));
-    GABBRO_CHECK(event.has_value());
-    out.push_back({rows.integer(0), rows.real(1), std::get<Session>(*event)});
-  }
+  Connection& db = *db_->connection;
+  Rows rows = db.rows("SELECT id, time, kind, data FROM event WHERE kind = 'session' ORDER BY id");
+  while (rows.next())
+    out.push_back(
+        {rows.integer(0), rows.real(1), event_of<Session>(db, rows.integer(0), rows.text(2), rows.text(3))});
   return out;
 }
 
@@ -304,11 +325,11 @@ std::vector<TaskRow> Store::tasks() const {
   Rows rows = db.rows("SELECT begun, ended, time_begun, time_ended, design, refused FROM task ORDER BY id");
   while (rows.next()) {
     TaskRow& t = out.emplace_back();
-    t.begun = std::get<TaskBegun>(event_at(db, rows.integer(0)));
+    t.begun = event_at<TaskBegun>(db, rows.integer(0));
     t.ended = rows.integer(1) > 0;
     if (t.ended) {
-      auto report = parse_task_report(std::get<TaskEnded>(event_at(db, rows.integer(1))).report);
-      GABBRO_CHECK(report.has_value());
+      auto report = parse_task_report(event_at<TaskEnded>(db, rows.integer(1)).report);
+      if (!report) damaged(db, fmt::format("event {}: {}", rows.integer(1), report.error().message));
       t.report = std::move(*report);
     }
     t.time_begun = rows.real(2), t.time_ended = rows.real(3);
@@ -322,12 +343,10 @@ std::vector<std::pair<double, Steered>> Store::steering() const {
   std::vector<std::pair<double, Steered>> out;
   Connection& db = *db_->connection;
   if (!knows_tasks(db)) return out;
-  Rows rows = db.rows("SELECT e.time, e.data FROM steering s JOIN event e ON e.id = s.event ORDER BY e.id");
-  while (rows.next()) {
-    auto event = parse_event(Steered::kKind, rows.text(1));
-    GABBRO_CHECK(event.has_value());
-    out.emplace_back(rows.real(0), std::get<Steered>(std::move(*event)));
-  }
+  Rows rows =
+      db.rows("SELECT e.time, e.data, e.id FROM steering s JOIN event e ON e.id = s.event ORDER BY e.id");
+  while (rows.next())
+    out.emplace_back(rows.real(0), event_of<Steered>(db, rows.integer(2), Steered::kKind, rows.text(1)));
   return out;
 }
 

@@ -58,7 +58,7 @@ struct TaskRow {
 
 /// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on disk when it returns (WAL,
 /// synchronous = FULL): a killed process loses nothing that was appended. One writer, which holds the lock of PATH.lock; readers at any
-/// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) ends the process with SQLite's message.
+/// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
   static constexpr int kSchema = 2;
@@ -80,6 +80,8 @@ class Store {
   /// trial that was stopped; a second promotion). A trial that is running may begin again under its id: its time changes.
   Result<bool> append(const record::Event& event);
   Result<bool> append(const std::vector<record::Event>& events);
+
+  [[nodiscard]] const std::string& path() const;
 
   // Queries. All but `events` and `rebuild` are O(rows returned) or use an index.
   [[nodiscard]] std::int64_t event_count() const;

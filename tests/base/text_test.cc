@@ -70,6 +70,10 @@ TEST(Files, OnlyPlainOnesAreRead) {
   EXPECT_FALSE(read_stranger(dir / "link", 9));
   for (const fs::path& path : {dir / "pipe", fs::path("/dev/zero"), dir, dir / "none"})
     EXPECT_EQ(read_file(path, 9).error().code, "io") << path;
+  for (const fs::path& path : {dir / "pipe", fs::path("/dev/zero"), dir, dir / "none"})
+    EXPECT_EQ(is_plain_file(path).error().code, "io") << path;
+  EXPECT_TRUE(is_plain_file(dir / "text"));
+  EXPECT_TRUE(is_plain_file(dir / "link"));
   EXPECT_FALSE(read_file("/proc/self/status")->empty());
   fs::remove_all(dir);
 }

@@ -279,6 +279,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
   Agents agents{&team, {}, {}};
   c->ask(&agents);
   Pretend executor(2, 2000, outlasting(team));
+  executor.hashed_vocab = c->plan().settings.vocab;
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GE(count.load(), 6);

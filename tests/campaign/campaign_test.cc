@@ -10,6 +10,7 @@
 
 #include "campaign/reading.h"
 #include "campaign/view.h"
+#include "evolve/depth.h"
 #include "evolve/twins.h"
 #include "pretend.h"
 #include "sqlite/sqlite.h"
@@ -32,11 +33,12 @@ bool is_known(const record::TrialSpec& spec) {
          spec.program.find("design RetNet") != std::string::npos;
 }
 
-void climbs(const MakeJudge& judge) {
+void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), judge);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2);
+  executor.hashed_vocab = hashed_vocab;
   int views = 0;
   const auto why = c->run({.trials = 120}, executor, kNeverStop, [&](const Snapshot& s) {
     ++views;
@@ -61,7 +63,7 @@ void climbs(const MakeJudge& judge) {
 }
 
 TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) { climbs(quick_judge); }
-TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(judge_here); }
+TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(judge_here, small_plan().settings.vocab); }
 
 TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   SKIP_UNDER_SANITIZERS();
@@ -468,6 +470,63 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
   for (const evolve::Trial& t : c->population().trials())
     failed += t.cause.find("cannot be") != std::string::npos;
   EXPECT_EQ(failed, count);
+}
+
+// A judge that knows hashes: those of every rung's depth, whatever the size. At birth it may have others, as an earlier version did.
+class Hashing : public Quick {
+ public:
+  explicit Hashing(bool at_birth) : at_birth_(at_birth) {}
+  static std::string hash_of(const std::string& program) {
+    return to_hex(lang::check(program, zoo::library()).subjects.back().hash);
+  }
+  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
+                                    const evolve::Population& population) override {
+    auto born = Quick::screen(offspring, population);
+    if (born && !at_birth_) born->sized.assign(3, "of an earlier version");
+    return born;
+  }
+  Result<record::DesignBorn> measure(const lang::Program& program,
+                                     const evolve::Settings& settings) override {
+    auto born = Quick::measure(program, settings);
+    if (born)
+      for (const evolve::Rung& rung : settings.rungs)
+        born->sized.push_back(hash_of(lang::print(evolve::deepened(program, rung.depth))));
+    return born;
+  }
+
+ private:
+  bool at_birth_;
+};
+
+// What a worker trained is known by its hash. A record may hold those of an earlier version, or none: then they are made anew.
+TEST(Campaign, AResultOfAnotherDesignIsNone) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool at_birth : {true, false}) {
+    const Folder folder;
+    auto c =
+        Campaign::create({folder / "run"}, small_plan(), [&] { return std::make_shared<Hashing>(at_birth); });
+    ASSERT_TRUE(c);
+    std::size_t lies = 0, honest = 0;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      r.hash = Hashing::hash_of(spec.program);
+      if (is_known(spec) || r.status != "done" || honest < lies) {
+        honest += is_known(spec) ? 0 : 1;
+        return;
+      }
+      r.hash = "another";
+      ++lies;
+    });
+    const auto why = c->run({.trials = 45}, executor, kNeverStop, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+    std::size_t failed = 0, done = 0;
+    for (const evolve::Trial& t : c->population().trials()) {
+      failed += t.cause.find("cannot be: it trained the design of hash another") != std::string::npos;
+      done += t.status == "done" || t.status == "hurdle";
+    }
+    EXPECT_GE(lies, 3U);
+    EXPECT_EQ(failed, lies) << at_birth;
+    EXPECT_EQ(done, c->population().trials().size() - lies) << at_birth;
+  }
 }
 
 // What its worker says of the machine is one design's word: it may be asked twice, and no more.

@@ -18,6 +18,7 @@
 #include "jobs/jobs.h"
 #include "lang/check.h"
 #include "lang/printer.h"
+#include "lang/resize.h"
 #include "record/job.h"
 #include "record/trial.h"
 #include "zoo/library.h"
@@ -87,10 +88,23 @@ class Pretend : public jobs::Executor {
   void kill() override { stopped_ = true; }
 
   int started = 0;
+  std::int64_t hashed_vocab = 0;  // results have the hash of their design at this vocabulary; 0: none
 
  private:
-  static record::TrialResult result_of(const record::TrialSpec& spec) {
+  // As a worker makes it.
+  [[nodiscard]] std::string hash_of(const record::TrialSpec& spec) const {
+    if (hashed_vocab == 0) return "";
+    lang::CheckReport report = lang::check(spec.program, zoo::library());
+    lang::Library library = zoo::library();
+    library.add(report.program);
+    const auto size = lang::resize(library, *lang::last_design(report.program), spec.params, hashed_vocab);
+    GABBRO_CHECK(size.has_value());
+    report = lang::check(std::move(report.program), zoo::library(), lang::options_at(*size, hashed_vocab));
+    return to_hex(report.subjects.back().hash);
+  }
+  [[nodiscard]] record::TrialResult result_of(const record::TrialSpec& spec) const {
     record::TrialResult r;
+    r.hash = hash_of(spec);
     r.status = "done";
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
@@ -133,18 +147,18 @@ class Quick : public Judge {
     born.mate = offspring.mate;
     return born;
   }
-  Result<record::DesignBorn> measure(const lang::Program& program, const evolve::Settings&) override {
+  Result<record::DesignBorn> measure(const lang::Program& program,
+                                     const evolve::Settings& settings) override {
     const lang::CheckReport report = lang::check(program, zoo::library());
     if (!report.valid()) return tl::unexpected(report.errors.front());
     const lang::Subject& subject = report.subjects.back();
     if (!subject.is_design) return fail("design", "the program holds no design");
-    const ir::Graph& graph = subject.elaboration.graph;
     record::DesignBorn born;
     born.name = subject.name;
     born.program = lang::print(program);
     born.hash = born.trained = to_hex(subject.hash);
-    born.species = evolve::species_of(graph);
-    born.train_flops = subject.facts.train_flops.eval(graph.env);
+    born.species = evolve::species_of(subject.elaboration.graph);
+    born.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as Pretend's results say
     return born;
   }
   Result<std::string> equal_known(const record::DesignBorn& born,

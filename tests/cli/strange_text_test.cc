@@ -183,6 +183,16 @@ TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
     for (const char* command :
          {"evolve --dir none --design", "propose --agents", "evolve --dir none --preset"})
       gabbro(fmt::format("{} {}", command, path), 2);
+    if (huge) continue;
+    const std::string run = dir + "/run";
+    fs::remove_all(run);
+    fs::create_directories(run);
+    for (const char* name : {"/campaign.db", "/talk.db"}) fs::create_symlink(fs::absolute(path), run + name);
+    for (const char* command : {"status", "top", "tree", "report", "resume", "cost"}) {
+      const std::string out = gabbro(fmt::format("{} {}", command, run), 2);
+      EXPECT_NE(out.find(path == dir ? "folder" : "not a plain file"), std::string::npos) << out;
+    }
+    for (const char* command : {"show", "export"}) gabbro(fmt::format("{} {}#1", command, run), 2);
   }
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(60));
   EXPECT_NE(gabbro("check - < " + program).find("is valid"), std::string::npos);

@@ -2,6 +2,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -333,6 +334,36 @@ TEST_F(Data, DamageIsNoticed) {
   write("corpus/manifest.json", "{\"version\": 99}");
   EXPECT_NE(Corpus::open(root / "corpus").error().message.find("version 99"), std::string::npos);
   EXPECT_EQ(Corpus::open(root / "nowhere").error().code, "corpus");
+}
+
+// Nobody writes them, so that whoever reads would wait without end.
+TEST_F(Data, PipesAreNotWaitedFor) {
+  const std::string source = write("a.txt", babble_file(40, 5));
+  ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
+  const auto expect_refused = [](const Error& e, const std::string& file) {
+    EXPECT_NE(e.message.find(file), std::string::npos) << e.message;
+    EXPECT_NE(e.message.find("not a plain file"), std::string::npos) << e.message;
+  };
+  const auto pipe = [&](const std::string& name) {
+    fs::remove(root / name);
+    ASSERT_EQ(mkfifo((root / name).c_str(), 0600), 0);
+  };
+  pipe("corpus/tokenizer.model");
+  expect_refused(Tokenizer::load(root / "corpus/tokenizer.model").error(), "tokenizer.model");
+  pipe("b.txt");
+  read_all({root / "b.txt"});
+  expect_refused(error, "b.txt");
+  const std::string shard = root / "corpus/train-00000.tokens";
+  const std::uintmax_t size = fs::file_size(shard);
+  EXPECT_GT(size, 0U);
+  pipe("corpus/train-00000.tokens");
+  auto corpus = Corpus::open(root / "corpus");
+  if (corpus)
+    expect_refused(corpus->split("train").error(), "train-00000.tokens");
+  else
+    EXPECT_NE(corpus.error().message.find("train-00000.tokens"), std::string::npos);
+  pipe("corpus/manifest.json");
+  expect_refused(Corpus::open(root / "corpus").error(), "manifest.json");
 }
 
 // What changes once a file is open is not trained on.

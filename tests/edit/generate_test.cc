@@ -11,6 +11,7 @@
 #include "lang/gbnf_matcher.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
+#include "lang/resize.h"
 #include "zoo/library.h"
 
 namespace gabbro::edit {
@@ -45,6 +46,28 @@ TEST(Generate, SameSeedSameDesign) {
   const std::string first = lang::print(random_program(a, book()));
   EXPECT_EQ(first, lang::print(random_program(b, book())));
   EXPECT_NE(first, lang::print(random_program(c, book())));
+}
+
+// Alone in a design, so that nothing else can be resized. What has no axis of its own has the width alone.
+TEST(Generate, NewUnitsHaveSizes) {
+  int sized = 0, asked = 0;
+  for (std::uint64_t i = 0; i < 60; ++i)
+    for (const UnitKind kind : {UnitKind::kMixer, UnitKind::kChannel}) {
+      Random random = Random(11).split(i);
+      lang::Program program;
+      program.items.push_back({random_unit(random, kind, "New", 10), {}, {}});
+      const std::string text =
+          lang::print(program) +
+          "\ndesign X:\n    vocab = 512\n    stack = [2 * Residual(inner=New), RMSNorm]\n";
+      const lang::ParseResult parsed = lang::parse(text);
+      lang::Library library = zoo::library();
+      library.add(parsed.program);
+      for (const std::int64_t params : {150'000, 300'000}) {
+        ++asked;
+        sized += lang::resize(library, *lang::last_design(parsed.program), params).has_value();
+      }
+    }
+  EXPECT_GE(sized, asked * 85 / 100) << "of " << asked;
 }
 
 TEST(Generate, DesignsAreDistinct) {

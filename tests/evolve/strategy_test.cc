@@ -7,9 +7,11 @@
 #include "evolve/ablate.h"
 #include "evolve/adaptive.h"
 #include "evolve/archive.h"
+#include "evolve/depth.h"
 #include "evolve/screen.h"
 #include "lang/check.h"
 #include "lang/printer.h"
+#include "lang/resize.h"
 #include "little.h"
 #include "zoo/library.h"
 
@@ -125,6 +127,28 @@ TEST(Screen, CausesAreNamed) {
       "not finite");
 }
 
+// What only channels from the sixteenth on do is seen when the design is run small: it is not run narrower than that.
+TEST(Screen, NumbersOfChannelsKeepTheirSides) {
+  Settings settings = little_settings();
+  settings.rungs.resize(1);
+  settings.rungs[0].params = 60'000;
+  const Little c(settings);
+  const auto mixes = [&](const std::string& where) {
+    const auto parsed =
+        lang::check("unit Late(x: [t, D]) -> [t, D]:\n    return linear(where(" + where +
+                        ", x, shift(x, 1)), D)\n\ndesign M:\n    stack = [2 * Residual(inner=Late), 2 * "
+                        "Residual(inner=SwiGLU), RMSNorm]\n",
+                    zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    return r ? std::string("none") : r.error().code;
+  };
+  EXPECT_EQ(mixes("iota(D) < 16"), "none");
+  EXPECT_EQ(mixes("2 * iota(D) + 1 < 33"), "none");
+  EXPECT_EQ(mixes("iota(D) - 20 < 0"), "none");
+  EXPECT_EQ(mixes("iota(D) < 100000"), "no mixing");
+  EXPECT_EQ(mixes("iota(D) < D / 2"), "none");
+}
+
 TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   Settings settings = little_settings();
   settings.rungs[1].params = 50;  // fewer than any width gives
@@ -134,6 +158,31 @@ TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, "size");
   EXPECT_EQ(r.error().message.rfind("at high: M cannot have 50 parameters", 0), 0U) << r.error().message;
+}
+
+// What a worker does with the program of a rung, step by step.
+TEST(Screen, KnowsTheHashesThatWorkersReport) {
+  Settings settings = little_settings();
+  settings.rungs[1].depth = 2;
+  const Little c(settings);
+  const auto parsed = lang::check("design M:\n    stack = [2 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
+  const auto drawn = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+  const auto measured = measure(parsed.program, settings, zoo::library());
+  ASSERT_TRUE(drawn && measured);
+  ASSERT_EQ(drawn->sized.size(), settings.rungs.size());
+  EXPECT_EQ(drawn->sized, measured->sized);
+  for (std::size_t r = 0; r < settings.rungs.size(); ++r) {
+    const std::string text = lang::print(deepened(parsed.program, settings.rungs[r].depth));
+    const auto design = lang::check(text, zoo::library());
+    lang::Library library = zoo::library();
+    library.add(design.program);
+    const auto size =
+        lang::resize(library, *lang::last_design(design.program), settings.rungs[r].params, settings.vocab);
+    ASSERT_TRUE(size);
+    const auto trained = lang::check(text, zoo::library(), lang::options_at(*size, settings.vocab));
+    EXPECT_EQ(drawn->sized[r], to_hex(trained.subjects.back().hash)) << r;
+  }
+  EXPECT_NE(drawn->sized[0], drawn->sized[1]);
 }
 
 TEST(Ablations, EachPartOnceAndAllOfThemValid) {

@@ -61,6 +61,15 @@ TEST(Hash, LooksThroughWhatDoesNotMatter) {
             "0.9 * R + x\n    return S * S + R\n"),
        unit("    a = linear(x, D)\n    scan R: [D] = 1, S: [D] = 0:\n        R = 0.9 * R + x\n        S = "
             "0.5 * S + a\n    return R + S * S\n")},
+      {"a shared unit without parameters",
+       "design M:\n    share act = SiLU\n    stack = 2 * Block(mlp=SwiGLU(act=act))\n",
+       "design M:\n    stack = 2 * Block\n"},
+      {"a shared unit with axes and without parameters",
+       "unit H(x: [t, D]) -> [t, D]:\n    axis h = 4, k = D / 4\n    y = split(x, D, [h, k])\n    return "
+       "merge(y * max(y, over=k), [h, k], D)\n\ndesign M:\n    share h = H\n    stack = [h, Block, h, "
+       "Block]\n",
+       "unit H(x: [t, D]) -> [t, D]:\n    axis h = 4, k = D / 4\n    y = split(x, D, [h, k])\n    return "
+       "merge(y * max(y, over=k), [h, k], D)\n\ndesign M:\n    stack = [H, Block, H, Block]\n"},
       {"a shared value written twice", unit("    y = tanh(x)\n    return y * y + y\n"),
        unit("    return tanh(x) * tanh(x) + tanh(x)\n")},
   };

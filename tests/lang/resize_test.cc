@@ -151,6 +151,39 @@ TEST(Resize, DepthAndWhatNoSizeDependsOnStay) {
   EXPECT_NE(r.error().hint.find("mark a hyperparameter `free`"), std::string::npos) << r.error().hint;
 }
 
+// The kinds that had no size: a mixer inside of an MLP divides its inner width among heads, so that only some scales are allowed, and where
+// these lie too far apart, heads of one or several units are halved with it.
+TEST(Resize, AMixerInsideOfAnMlpKeepsItsDivisor) {
+  const char* stacks[] = {
+      "[2 * Block(mlp=MLP(act=Attention)), RMSNorm]",
+      "[2 * Block(mixer=Retention, mlp=SwiGLU(act=GLA)), RMSNorm]",
+      "[2 * Block(mixer=Mamba2, mlp=MLP(act=MultiHeadAttention)), Block, RMSNorm]",
+  };
+  int scaled = 0, halved = 0;
+  for (const char* stack : stacks) {
+    const Source source("design X:\n    vocab = 512\n    stack = " + std::string(stack) + "\n");
+    for (const std::int64_t params : {150'000, 300'000, 600'000}) {
+      const auto r = source.at(params);
+      ASSERT_TRUE(r) << stack << ", " << params << ": " << r.error().message;
+      EXPECT_TRUE(fits(r->params, params)) << stack << ", " << params;
+      const Elaboration again = source.elaborated(*r);
+      ASSERT_TRUE(again.ok()) << again.errors.front().message;
+      EXPECT_EQ(ir::count_params(again.graph), r->params) << stack << ", " << params;
+      const auto twice = source.at(params);
+      EXPECT_EQ(twice->free_scale, r->free_scale);
+      EXPECT_EQ(twice->moves, r->moves);
+      EXPECT_GE(r->free_scale, 0.25);
+      EXPECT_LE(r->free_scale, 4);
+      for (const Move& m : r->moves)
+        EXPECT_TRUE(m.hyper != "heads" || m.to == 1 || m.to == 2 || m.to == 4) << text_of(r->moves);
+      scaled += r->free_scale != 1;
+      halved += r->free_scale != 1 && !r->moves.empty() && r->moves[0].hyper == "heads";
+    }
+  }
+  EXPECT_GE(scaled, 5);
+  EXPECT_GE(halved, 1);
+}
+
 // What a record of before the moves was sized at.
 TEST(Resize, SizesOfRecordsStay) {
   struct Case {
