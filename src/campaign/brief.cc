@@ -87,7 +87,9 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
   for (const Individual& a : p.individuals()) {
     if (a.born.arm != "ablation" || a.born.parent != i.born.id) continue;
     const std::vector<double> d = p.differences(a.born.id, i.born.id, evolve::leader(p).rung, true);
-    if (!d.empty()) out.push_back(fmt::format("{}: {:+.4f} bits per byte", a.born.op, d.front()));
+    if (!d.empty())
+      out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.born.op, evolve::mean_interval(d).mean,
+                                count_of(static_cast<std::int64_t>(d.size()), "seed")));
   }
   return out;
 }

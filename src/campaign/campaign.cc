@@ -8,6 +8,7 @@
 
 #include "campaign/preset.h"
 #include "campaign/state.h"
+#include "evolve/comparison.h"
 #include "evolve/depth.h"
 #include "evolve/twins.h"
 #include "lang/parser.h"
@@ -152,7 +153,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     return budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
            s.again.empty();
   };
-  const bool goes_on = s.is_compared();  // with a comparison, which is ended whatever it takes
+  // With a comparison, which is ended whatever it takes.
+  const bool goes_on = evolve::comparison_of(s.population, evolve::leader(s.population)) != nullptr;
   const auto show = [&] {
     Snapshot shot{s.population, phase, {}, seconds_now() - begun, -1, ended_here};
     if (!goes_on) shot.warning = s.too_short(left_after(shot.seconds));

@@ -7,7 +7,7 @@
 
 #include "campaign/state.h"
 #include "evolve/ablate.h"
-#include "evolve/statistics.h"
+#include "evolve/comparison.h"
 #include "evolve/twins.h"
 
 namespace gabbro::campaign {
@@ -19,15 +19,22 @@ using record::Event;
 
 namespace {
 constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
-}
+// What is kept for the ablations of a winner: as many parts as a small design has. They are known when it has won.
+constexpr double kParts = 6;
+}  // namespace
 
 // The last comparison begins when just enough of the budget is left for it; it never takes more than its share.
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
+  const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
   // A comparison that is complete needs nothing more.
-  if (is_compared() && !evolve::next_run(population, plan.seed, Phase::kFinal)) return Phase::kSearch;
-  const double runs = plan.settings.final_seeds * compared();
+  if (begun && evolve::outcome_of(population, *begun).complete &&
+      !evolve::next_run(population, plan.seed, Phase::kFinal))
+    return Phase::kSearch;
+  constexpr double kAll = std::numeric_limits<double>::infinity();
+  const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
+  const double runs = seeds * (compared() + (plan.settings.ablate ? kParts : 0));
   const double most = share_of_comparison();
   double open = 0;  // until what runs of the search is over
   for (const auto& [id, r] : running)
@@ -39,25 +46,25 @@ Phase Campaign::State::phase(const Left& left) const {
   return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
-// The winner and the baselines.
-double Campaign::State::compared() const { return static_cast<double>(plan.settings.baselines.size() + 1); }
+// The winner and those that it is compared with.
+double Campaign::State::compared() const {
+  return static_cast<double>(evolve::compared_with(population).size() + 1);
+}
 
 // The share of a budget that the last comparison may take: all of it when nothing is searched for.
 double Campaign::State::share_of_comparison() const {
   return arms.empty() ? 1 : 1 - plan.settings.search_share;
 }
 
-// Whether the result of a run may change which design leads.
-bool Campaign::State::is_search(const evolve::Trial& trial) const {
-  return is_candidate(population.individual(trial.begun.design)) && !evolve::judges(trial);
-}
+// Whether the result of a run may change which design leads, or what is known of the deviation of runs.
+bool Campaign::State::is_search(const evolve::Trial& trial) const { return !evolve::judges(trial); }
 
-// The highest rung that the rest of the budget allows: for a design, the baselines beside it, and the fewest seeds of the last comparison that can
-// decide.
+// The highest rung that the rest of the budget allows: for a design, the baselines beside it, and the fewest seeds of the last comparison that
+// can decide.
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
-    const double deciding = evolve::least_seeds() * compared() * expected_seconds(r) / slots;
+    const double deciding = evolve::kLeastSeeds * compared() * expected_seconds(r) / slots;
     double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
       if (is_baseline(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
@@ -71,11 +78,9 @@ int Campaign::State::highest_rung(const Left& left) const {
 // Why no verdict can come of this session; empty: one can, or how long runs take is not known yet.
 std::string Campaign::State::too_short(const Left& left) const {
   if (plan.twins) return "";
-  const int least = evolve::least_seeds(), at = std::max(0, evolve::leader(population).rung);
+  const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
   const std::string needs = fmt::format(
       "too short to decide: a verdict takes at least {} fresh seeds of {:.0f} designs", least, compared());
-  const int seeds = std::max(plan.settings.final_seeds, rung(at).seeds);
-  if (seeds < least) return fmt::format("{}, and the preset has {} (final_seeds)", needs, seeds);
   const double share = share_of_comparison(), runs = least * compared();
   if (std::isfinite(left.all_trials) && share * left.all_trials < runs)
     return fmt::format("{}, and {:.0f} runs afford {:.0f}: --trials {:.0f} or more", needs, left.all_trials,
@@ -90,10 +95,10 @@ std::string Campaign::State::too_short(const Left& left) const {
 
 Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
   if (plan.twins) return evolve::next_twin_run(population, plan.seed);
+  // A comparison that was begun, by an earlier session too, is brought to its end before anything new is looked for.
+  GABBRO_TRY(compares, go_on_comparing());
+  if (compares.run || compares.waits) return compares.run;
   if (phase == Phase::kSearch) {
-    // A comparison that an earlier session began is brought to its end before anything new is looked for.
-    if (is_compared())
-      if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;
     if (auto run = evolve::next_run(population, plan.seed, phase, highest_rung(left))) return run;
     if (!exhausted) {
       GABBRO_TRY(proposed, propose());
@@ -103,24 +108,29 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
     if (!running.empty() || awaits_agents(phase)) return std::nullopt;
     phase = Phase::kFinal;
   }
+  if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;  // of a baseline
   // A run of the search that is under way may make another leader: it is waited for, and the comparison is begun once.
-  if (std::any_of(running.begin(), running.end(),
-                  [&](const auto& r) { return is_search(population.trial(r.first)); }))
-    return std::nullopt;
-  if (plan.settings.ablate)
-    if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
+  const evolve::Leader best = evolve::leader(population);
+  if (!running.empty() || best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
+  const double affordable =
+      std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / compared();
+  if (const auto ok = record({evolve::planned(population, plan.seed, best, affordable)}); !ok)
+    return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// Whether the last comparison of the present leader at its rung was begun.
-bool Campaign::State::is_compared() const {
-  const evolve::Leader best = evolve::leader(population);
-  if (best.rung < 0) return false;
-  const std::vector<std::int64_t>& runs = population.individual(best.design).trials;
-  return std::any_of(runs.begin(), runs.end(), [&](std::int64_t id) {
-    const record::TrialBegun& begun = population.trial(id).begun;
-    return begun.purpose == "final" && begun.rung == best.rung;
-  });
+// The next run of the present leader's comparison and ablations, if they have begun and are not over; or their runs are waited for, which say what comes next.
+Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
+  const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
+  if (!begun) return Comparing{};
+  const auto next = [&] { return evolve::next_run(population, plan.seed, Phase::kFinal); };
+  if (auto run = next()) return Comparing{run, false};
+  if (std::any_of(running.begin(), running.end(),
+                  [&](const auto& r) { return evolve::judges(population.trial(r.first)); }))
+    return Comparing{{}, true};
+  if (!plan.settings.ablate || !evolve::outcome_of(population, *begun).ahead) return Comparing{};
+  if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
+  return Comparing{next(), false};
 }
 
 // The arm that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.

@@ -147,11 +147,9 @@ void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
   const Verdict v = verdict(r);
   if (v.leader.design == design) {
     out += "\n" + v.sentence + "\n";
-    for (const Duel& d : v.duels)
-      out += fmt::format("  against {:<24}{}\n", shortened(r.population.individual(d.baseline).born.name, 23),
-                         interval_text(d.difference));
-    for (const Part& part : parts(r.population, v.leader))
-      out += fmt::format("  {:+.4f} without {}\n", part.loss, shortened(part.what, 90));
+    if (!v.sensitivity.empty()) out += v.sensitivity + "\n";
+    for (const Duel& d : v.duels) out += duel_line(r.population, d) + "\n";
+    for (const Part& part : parts(r.population, v.leader)) out += part_line(part) + "\n";
     return;
   }
   const Individual& i = r.population.individual(design);
@@ -159,7 +157,7 @@ void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung) {
     const std::int64_t baseline = r.population.best_baseline(rung);
     if (baseline == 0) continue;
-    const auto d = evolve::compare(r.population, design, baseline, rung, evolve::Phase::kSearch);
+    const auto d = evolve::compare(r.population, design, baseline, rung);
     if (d.count == 0) continue;
     out += fmt::format("\nagainst {} at {}, on the seeds of the search: {}\n",
                        shortened(r.population.individual(baseline).born.name, 40),

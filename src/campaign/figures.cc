@@ -232,6 +232,10 @@ Figure forest_figure(const Reading& r, const Verdict& v) {
     const std::string style = d.high < 0 ? "better" : d.low > 0 ? "worse" : "open";
     out.text(kLeft - 14, y + 4, shortened(r.population.individual(v.duels[k].baseline).born.name, 22),
              "label", "end");
+    if (d.count == 0) {
+      out.text(kLeft, y + 4, shortened(v.duels[k].word, 110), "tick");
+      continue;
+    }
     if (std::isfinite(d.low)) {
       out.line(x.at(d.low), y, x.at(d.high), y, "whisker " + style);
       for (const double end : {d.low, d.high})
@@ -240,12 +244,16 @@ Figure forest_figure(const Reading& r, const Verdict& v) {
       out.line(kLeft, y, kRight, y, "unbounded");
     out.diamond(x.at(d.mean), y, 6, "mark " + style, interval_text(d));
     out.text(kRight + 16, y + 4, fmt::format("{}, {}", interval_text(d), count_of(d.count, "seed")), "tick");
+    if (v.duels[k].word.find("on seed") != std::string::npos)
+      out.text(kLeft, y + 15, shortened(v.duels[k].word, 110), "tick");
   }
-  std::string caption = v.fresh ? "Paired differences on seeds that did not choose the winner, with 95 % "
-                                  "intervals that hold however often one looks."
+  std::string caption = v.fresh ? fmt::format(
+                                      "Paired differences on seeds that did not choose the winner, with "
+                                      "{} intervals once all runs have ended.",
+                                      level_text(v.outcome.begun->level))
                                 : "Paired differences on the seeds of the search, which chose the leader: "
                                   "shown, but they decide nothing.";
-  return {out.str(), caption + " A dotted line: too few seeds for an interval."};
+  return {out.str(), caption + " A dotted line: no interval yet."};
 }
 
 Figure parts_figure(const std::vector<Part>& all) {
@@ -253,24 +261,38 @@ Figure parts_figure(const std::vector<Part>& all) {
   const std::vector<Part> parts(
       all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 40)));
   double low = 0, high = 0;
-  for (const Part& p : parts) low = std::min(low, p.loss), high = std::max(high, p.loss);
-  constexpr double kLeft = 460, kRight = 820, kRow = 24, kTop = 10;
+  for (const Part& p : parts)
+    for (const double b : {p.loss.mean, p.loss.low, p.loss.high})
+      if (std::isfinite(b)) low = std::min(low, b), high = std::max(high, b);
+  constexpr double kLeft = 430, kRight = 740, kRow = 24, kTop = 10;
   const double bottom = kTop + kRow * static_cast<double>(parts.size());
   const Scale x = scale_of(low, high, kLeft, kRight);
   Picture out(kWidth, bottom + 44, "Ablation of the winner");
   out.x_axis(x, kTop, bottom, "bits per byte lost without it", 5);
   for (std::size_t k = 0; k < parts.size(); ++k) {
     const double y = kTop + kRow * static_cast<double>(k);
-    const double from = x.at(std::min(0.0, parts[k].loss)), to = x.at(std::max(0.0, parts[k].loss));
+    const evolve::Interval& loss = parts[k].loss;
     out.text(kLeft - 12, y + 16, shortened(parts[k].what, 66), "tick", "end");
-    out.rect(from, y + 4, std::max(1.0, to - from), kRow - 8, parts[k].loss > 0 ? "helps" : "hurts",
-             parts[k].what);
-    out.text(to + 6, y + 16, fmt::format("{:+.4f}", parts[k].loss), "tick");
+    if (loss.count == 0) {
+      out.text(x.at(0) + 6, y + 16, shortened(parts[k].word, 60), "tick");
+      continue;
+    }
+    const std::string style = parts[k].effect == Part::Effect::kHelps   ? "better"
+                              : parts[k].effect == Part::Effect::kHurts ? "worse"
+                                                                        : "open";
+    double end = x.at(loss.mean) + 6;
+    if (std::isfinite(loss.low)) {
+      out.line(x.at(loss.low), y + 12, x.at(loss.high), y + 12, "whisker " + style);
+      end = std::max(end, x.at(loss.high));
+    }
+    out.diamond(x.at(loss.mean), y + 12, 5, "mark " + style, parts[k].what);
+    out.text(end + 6, y + 16, fmt::format("{:+.4f}, {}", loss.mean, shortened(parts[k].word, 30)), "tick");
   }
   out.line(x.at(0), kTop, x.at(0), bottom, "zero");
   return {out.str(),
-          "The winner with one part taken out or put back to what its ancestor had, by one fresh seed each: "
-          "differences of the size of the noise between seeds say nothing." +
+          "The winner with one part taken out or put back to what its ancestor had, on the seeds of the "
+          "comparison and with "
+          "intervals of its level: right of 0 the part helps, left of 0 the winner is better without." +
               (parts.size() < all.size() ? fmt::format(" The first {} of {}.", parts.size(), all.size())
                                          : std::string())};
 }

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/toml.h"
+#include "evolve/comparison.h"
 #include "evolve/strategy.h"
 #include "zoo/library.h"
 
@@ -80,6 +81,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     t.list<double>("hurdles", s.hurdles, "a list of shares between 0 and 1",
                    [](double h) { return h > 0 && h < 1; });
     t("hurdle_runs", s.hurdle_runs);
+    t("effect", s.effect);
     t("final_seeds", s.final_seeds);
     t("ablate", s.ablate);
     t("search_share", s.search_share);
@@ -89,7 +91,8 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     range("vocab", static_cast<double>(s.vocab), 16, 1e6);
     range("blocks", s.blocks, 0, 1000);
     range("hurdle_runs", s.hurdle_runs, 1, 1e6);
-    range("final_seeds", s.final_seeds, 1, 100);
+    range("effect", s.effect, 1e-6, 10);
+    range("final_seeds", s.final_seeds, evolve::kLeastSeeds, 100);
     range("search_share", s.search_share, 0, 1);
     if (parsed.get("baselines") && s.baselines.empty())
       t.fail(parsed.get("baselines"), "baselines is empty", "designs are compared with at least one");
@@ -181,6 +184,7 @@ std::string to_toml(const Settings& s) {
       {"arms", texts(s.arms)},
       {"hurdles", hurdles},
       {"hurdle_runs", s.hurdle_runs},
+      {"effect", s.effect},
       {"final_seeds", s.final_seeds},
       {"ablate", s.ablate},
       {"search_share", s.search_share},

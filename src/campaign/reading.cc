@@ -14,7 +14,6 @@ namespace gabbro::campaign {
 
 using evolve::Individual;
 using evolve::Interval;
-using evolve::Phase;
 using evolve::Population;
 using evolve::Standing;
 using evolve::Trial;
@@ -57,11 +56,18 @@ Result<Reading> read_tables(const store::Store& store) {
     if (t.status == "running") continue;
     // At the first rung costs are those of the design as it was measured; sizes of higher rungs are not in the tables.
     const double flops = out.population.individual(t.begun.design).born.train_flops;
-    if (const auto ok = out.population.recall(t.begun.id, t.end == "result" ? t.status : "failed", t.cause,
-                                              t.bits, flops * static_cast<double>(t.tokens));
+    // Documents are in the results alone; only runs that judge need them.
+    std::vector<record::DocumentScore> documents;
+    if (t.begun.purpose == "final" || t.begun.purpose == "ablation" || t.begun.purpose == "aa")
+      if (auto result = store.result(t.begun.id)) documents = std::move(result->documents);
+    if (const auto ok =
+            out.population.recall(t.begun.id, t.end == "result" ? t.status : "failed", t.cause, t.bits,
+                                  flops * static_cast<double>(t.tokens), std::move(documents));
         !ok)
       return tl::unexpected(ok.error());
   }
+  for (const record::ComparisonBegun& c : store.comparisons())
+    if (const auto ok = out.population.apply(c); !ok) return tl::unexpected(ok.error());
   for (store::TaskRow& t : store.tasks())
     out.population.recall({.begun = std::move(t.begun),
                            .known = 0,
@@ -158,27 +164,37 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
 
 namespace {
 
-double mean_bits(const Population& p, std::int64_t design, int rung, bool final) {
-  double sum = 0;
-  int count = 0;
-  for (const std::int64_t id : p.individual(design).trials) {
-    const Trial& t = p.trial(id);
-    if (t.begun.rung == rung && t.status == "done" && evolve::judges(t) == final) sum += t.bits, ++count;
-  }
-  return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
+std::string word_of(const evolve::Row& row, const evolve::Outcome& o) {
+  const std::string lost = losses_text(row.losses);
+  if (!row.trained) return lost.empty() ? "no run" : lost;
+  std::string out = !o.complete               ? fmt::format("{} of {} seeds", row.ended, o.begun->seeds)
+                    : row.difference.high < 0 ? "ahead"
+                    : row.difference.low > 0  ? "behind"
+                                              : "not told apart";
+  if (!lost.empty()) out += "; " + lost;
+  return out;
 }
 
-std::vector<Duel> duels(const Population& p, const evolve::Leader& leader, bool final) {
+std::vector<Duel> duels(const evolve::Outcome& outcome) {
+  std::vector<Duel> out;
+  for (const evolve::Row& row : outcome.rows)
+    out.push_back({row.design, row.difference, word_of(row, outcome)});
+  return out;
+}
+
+// On the seeds of the search.
+std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
   std::vector<std::pair<double, Duel>> all;
-  for (const Individual& i : p.individuals()) {
-    if (!evolve::is_baseline(i)) continue;
-    const Interval d =
-        evolve::compare(p, leader.design, i.born.id, leader.rung, final ? Phase::kFinal : Phase::kSearch);
-    if (d.count > 0) all.emplace_back(mean_bits(p, i.born.id, leader.rung, final), Duel{i.born.id, d});
+  for (const std::int64_t design : evolve::compared_with(p)) {
+    const Standing s = p.standing(p.individual(design), leader.rung);
+    const Interval d = evolve::compare(p, leader.design, design, leader.rung);
+    std::string word = losses_text(evolve::losses(p, design, leader.rung, nullptr));
+    if (word.empty() && d.count == 0) word = s.open > 0 ? "under way" : "no run yet";
+    all.emplace_back(s.done > 0 ? s.bits : std::numeric_limits<double>::infinity(), Duel{design, d, word});
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Duel> out;
-  for (auto& [bits, duel] : all) out.push_back(duel);
+  for (auto& [bits, duel] : all) out.push_back(std::move(duel));
   return out;
 }
 
@@ -194,18 +210,77 @@ std::string twins_sentence(const Reading& r) {
       t.told_apart, t.told_apart == 1 ? "was" : "were", 100 * t.rate, 100 * t.as_many, t.noise);
 }
 
-std::string against_all(const std::vector<Duel>& duels) {
-  std::size_t better = 0, worse = 0;
-  for (const Duel& d : duels) {
-    if (d.difference.high < 0) ++better;
-    if (d.difference.low > 0) ++worse;
-  }
-  const std::size_t open = duels.size() - better - worse;
-  std::string out = fmt::format(" Of {}, it is better than {}",
-                                count_of(static_cast<std::int64_t>(duels.size()), "baseline"), better);
-  if (worse > 0) out += fmt::format(", worse than {}", worse);
-  if (open > 0) out += fmt::format(", undecided against {}", open);
+// How it stands against all, where it is not ahead of all.
+std::string against_all(const evolve::Outcome& o) {
+  std::int64_t trained = 0, better = 0, worse = 0;
+  for (const evolve::Row& row : o.rows)
+    trained += row.trained, better += row.difference.high<0, worse += row.difference.low> 0;
+  if (trained < 2) return "";
+  std::string out = fmt::format(" Of {}, it is ahead of {}", count_of(trained, "baseline"), better);
+  if (worse > 0) out += fmt::format(", behind {}", worse);
+  if (const std::int64_t open = trained - better - worse; open > 0)
+    out += fmt::format(", not told apart from {}", open);
   return out + ".";
+}
+
+// Baselines that lost runs.
+std::string lost_baselines(const Population& p, const evolve::Outcome& o) {
+  std::string out;
+  for (const evolve::Row& row : o.rows) {
+    if (row.losses.empty()) continue;
+    const std::string name = shortened(p.individual(row.design).born.name, 40),
+                      lost = losses_text(row.losses);
+    out += row.trained ? fmt::format(" A run of {} is missing: {}.", name, lost)
+                       : fmt::format(" {} could not be trained: {}.", name, lost);
+  }
+  return out;
+}
+
+std::string baselines_text(const evolve::Outcome& o) {
+  const auto all = static_cast<std::int64_t>(o.rows.size());
+  const auto trained =
+      std::count_if(o.rows.begin(), o.rows.end(), [](const evolve::Row& row) { return row.trained; });
+  if (trained == all) return all == 1 ? "the baseline" : fmt::format("all {} baselines", all);
+  return fmt::format("the {} of {} baselines that could be trained", trained, all);
+}
+
+std::string outcome_text(const Population& p, const evolve::Outcome& o, const std::string& who,
+                         const std::string& where) {
+  const std::string seeds = count_of(o.begun->seeds, "fresh seed");
+  if (!o.losses.empty())
+    return fmt::format(
+        "{} leads at {}, but a run of its comparison on {} ended without a score: {}. Nothing is claimed.",
+        who, where, seeds, losses_text(o.losses));
+  if (!o.complete)
+    return fmt::format(
+        "{} is compared with {} at {}: {} of {} have ended, so that it is not yet decided. "
+        "gabbro resume completes it.",
+        who, baselines_text(o), where, o.ended, seeds);
+  if (o.rows.empty() || !o.rows.front().trained)
+    return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
+  const Interval& d = o.rows.front().difference;
+  const std::string best = shortened(p.individual(o.rows.front().design).born.name, 40);
+  std::string numbers = fmt::format("{:+.4f} bits per byte, {} interval {:+.4f} to {:+.4f}, on {}", d.mean,
+                                    level_text(o.begun->level), d.low, d.high, seeds);
+  if (o.documents > 1)
+    numbers += fmt::format(" and {} documents{}", o.documents,
+                           o.fresh_documents ? " that chose nothing" : ", which chose it too");
+  if (o.held_back)
+    return fmt::format(
+        "{} is held back: implausibly large. Against the best baseline, {}, at {}: {}. That is more than "
+        "five times "
+        "what the baselines there deviate from each other ({:.4f}), so that it counts only once its checks "
+        "are repeated: with other "
+        "seeds, on longer texts and by the reference engine.",
+        who, best, where, numbers, o.spread);
+  if (o.ahead)
+    return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(o), where,
+                       best, numbers);
+  if (d.high < 0)
+    return fmt::format("{} beats the best baseline, {}, but not every one, at {}: {}.", who, best, where,
+                       numbers);
+  return fmt::format("{} {} the best baseline, {}, at {}: {}.", who,
+                     d.low > 0 ? "loses to" : "is not told apart from", best, where, numbers);
 }
 
 std::string sentence_of(const Reading& r, const Verdict& v) {
@@ -214,42 +289,112 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
   if (v.leader.rung < 0) return "No design of the search has finished a run yet: nothing is decided.";
   const std::string who = "Design " + label_of(p.individual(v.leader.design));
   const std::string where = shortened(r.rung(v.leader.rung).name, 30);
-  if (v.duels.empty())
+  if (v.fresh) {
+    const evolve::Outcome& o = v.outcome;
+    const bool tells_all = o.complete && o.losses.empty() && !o.ahead;
+    return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + lost_baselines(p, o);
+  }
+  if (v.duels.empty() || v.duels.front().difference.count == 0)
     return fmt::format("{} leads at {}; no baseline has a run of the same seed there, so nothing is decided.",
                        who, where);
-  const Interval& d = v.duels.front().difference;
-  const std::string against = shortened(p.individual(v.duels.front().baseline).born.name, 40);
-  if (!v.fresh)
-    return fmt::format(
-        "{} leads at {} with {:+.4f} bits per byte against the best baseline, {}, on the seeds that chose "
-        "it. "
-        "The comparison on fresh seeds has not been run: nothing is decided, which takes at least {} of "
-        "them.",
-        who, where, d.mean, against, evolve::least_seeds());
-  const std::string seeds = fmt::format("{} fresh {}", d.count, d.count == 1 ? "seed" : "seeds");
-  if (!std::isfinite(d.low))
-    return fmt::format(
-        "{} differs by {:+.4f} bits per byte from the best baseline, {}, at {} on {}: too few for an "
-        "interval, which takes {}; nothing is decided.",
-        who, d.mean, against, where, seeds, evolve::least_seeds());
-  const std::string numbers = fmt::format("{:+.4f} bits per byte, 95 % interval {:+.4f} to {:+.4f}, on {}",
-                                          d.mean, d.low, d.high, seeds);
-  const char* verb = d.high < 0 ? "beats" : d.low > 0 ? "loses to" : "is not told apart from";
-  return fmt::format("{} {} the best baseline, {}, at {}: {}.{}", who, verb, against, where, numbers,
-                     v.duels.size() > 1 ? against_all(v.duels) : "");
+  return fmt::format(
+      "{} leads at {} with {:+.4f} bits per byte against the best baseline, {}, on the seeds that chose "
+      "it. The comparison on fresh seeds has not begun: nothing is decided.",
+      who, where, v.duels.front().difference.mean,
+      shortened(p.individual(v.duels.front().baseline).born.name, 40));
+}
+
+std::string sensitivity_of(const Reading& r, const Verdict& v) {
+  const evolve::Outcome& o = v.outcome;
+  const double visible = v.fresh ? evolve::visible_in(r.population, o) : 0;
+  if (!(visible > 0)) return "";
+  std::string out = fmt::format(
+      "With {} a difference of {:.4f} bits per byte or more {} seen in {:.0f} % of cases (the preset asks "
+      "for {:g})",
+      count_of(o.begun->seeds, "seed"), visible, o.complete ? "would have been" : "is", 100 * evolve::kPower,
+      r.plan.settings.effect);
+  if (o.run.freedom > 0)
+    out += fmt::format(": a run at {} deviates by {:.4f} ({:.0f} degrees of freedom)",
+                       shortened(r.rung(v.leader.rung).name, 30), std::sqrt(o.run.value), o.run.freedom);
+  out += ".";
+  if (o.begun->id > 1)
+    out += fmt::format(" It is comparison {} of this campaign, so that its intervals are of {}.", o.begun->id,
+                       level_text(o.begun->level));
+  return out;
 }
 
 }  // namespace
+
+std::vector<Unscored> unscored(const Population& p, int rung) {
+  std::vector<Unscored> out;
+  for (const Individual& i : p.individuals()) {
+    if ((!evolve::is_baseline(i) && !evolve::is_given(i)) || p.standing(i, rung).done > 0) continue;
+    std::string why;
+    for (int k = rung; k >= 0 && why.empty(); --k) {
+      why = losses_text(evolve::losses(p, i.born.id, k, nullptr));
+      if (!why.empty() && k < rung)
+        why = fmt::format("at {}: {}", shortened(p.settings().rungs[static_cast<std::size_t>(k)].name, 30),
+                          why);
+    }
+    if (why.empty()) why = p.standing(i, rung).open > 0 ? "under way" : "no run yet";
+    out.push_back({i.born.id, why});
+  }
+  return out;
+}
+
+std::string losses_text(const std::vector<evolve::Loss>& losses) {
+  if (losses.empty()) return "";
+  const evolve::Loss& first = losses.front();
+  std::string out = fmt::format("{} on seed {}",
+                                first.status == "hurdle" ? "stopped at a hurdle" : first.status, first.seed);
+  if (!first.cause.empty()) out += ": " + shortened(first.cause, 160);
+  if (losses.size() > 1) out += fmt::format(", and {} more", losses.size() - 1);
+  return out;
+}
+
+std::string duel_line(const Population& p, const Duel& d) {
+  const std::string numbers = d.difference.count == 0 ? "-" : interval_text(d.difference);
+  std::string out = fmt::format("  against {:<28}{:<34}{}", shortened(p.individual(d.baseline).born.name, 27),
+                                numbers, d.word);
+  out.erase(out.find_last_not_of(' ') + 1);
+  return out;
+}
+
+std::string part_line(const Part& part) {
+  const std::string numbers = part.loss.count == 0 ? "-" : interval_text(part.loss);
+  return fmt::format("  {:<30}  {:<16}without {}", numbers, part.word, shortened(part.what, 90));
+}
+
+std::string level_text(double level) {
+  const int digits = std::max(1, 1 + static_cast<int>(std::ceil(-std::log10(100 * level))));
+  return fmt::format("{:.{}f} %", 100 * (1 - level), digits);
+}
 
 Verdict verdict(const Reading& r) {
   Verdict out;
   if (!r.plan.twins) out.leader = evolve::leader(r.population);
   if (out.leader.rung >= 0) {
-    out.duels = duels(r.population, out.leader, true);
-    out.fresh = !out.duels.empty();
-    if (!out.fresh) out.duels = duels(r.population, out.leader, false);
+    if (const auto* begun = evolve::comparison_of(r.population, out.leader)) {
+      out.fresh = true;
+      out.outcome = evolve::outcome_of(r.population, *begun);
+      out.duels = duels(out.outcome);
+    } else {
+      out.duels = searched(r.population, out.leader);
+    }
+  }
+  for (const record::ComparisonBegun& c : r.population.comparisons()) {
+    if (&c == out.outcome.begun) continue;
+    const evolve::Outcome o = evolve::outcome_of(r.population, c);
+    const std::string who = "Design " + label_of(r.population.individual(c.design));
+    const std::string where = shortened(r.rung(c.rung).name, 30);
+    out.earlier.push_back(fmt::format("Comparison {}: {}", c.id,
+                                      o.complete || !o.losses.empty()
+                                          ? outcome_text(r.population, o, who, where)
+                                          : fmt::format("{} at {} was given up after {} of {}.", who, where,
+                                                        o.ended, count_of(c.seeds, "seed"))));
   }
   out.sentence = sentence_of(r, out);
+  out.sensitivity = sensitivity_of(r, out);
   return out;
 }
 
@@ -263,13 +408,33 @@ std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std:
 
 std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
   std::vector<Part> out;
-  if (leader.rung < 0) return out;
-  for (const Individual& i : p.individuals()) {
-    if (i.born.arm != "ablation" || i.born.parent != leader.design) continue;
-    const std::vector<double> d = p.differences(i.born.id, leader.design, leader.rung, true);
-    if (!d.empty()) out.push_back({i.born.op, d.front(), i.born.id});
+  const record::ComparisonBegun* begun = evolve::comparison_of(p, leader);
+  if (!begun) return out;
+  using Effect = Part::Effect;
+  for (const evolve::Row& row : evolve::ablated(p, *begun)) {
+    const Interval& d = row.difference;
+    if (row.ended == 0) continue;
+    Part part{p.individual(row.design).born.op,
+              {-d.mean, -d.high, -d.low, d.count},
+              Effect::kUnclear,
+              row.design,
+              ""};
+    if (!row.trained)
+      part.effect = Effect::kLost, part.word = losses_text(row.losses);
+    else if (row.ended < begun->seeds)
+      part.effect = Effect::kWaits, part.word = fmt::format("{} of {} seeds", row.ended, begun->seeds);
+    else if (part.loss.low > 0)
+      part.effect = Effect::kHelps, part.word = "helps";
+    else if (part.loss.high < 0)
+      part.effect = Effect::kHurts, part.word = "better without";
+    else
+      part.word = "cannot be told";
+    out.push_back(std::move(part));
   }
-  std::stable_sort(out.begin(), out.end(), [](const Part& a, const Part& b) { return a.loss > b.loss; });
+  std::stable_sort(out.begin(), out.end(), [](const Part& a, const Part& b) {
+    if (a.effect != b.effect) return a.effect < b.effect;
+    return a.loss.mean > b.loss.mean;
+  });
   return out;
 }
 

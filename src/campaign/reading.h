@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "campaign/campaign.h"
+#include "evolve/comparison.h"
 #include "evolve/ladder.h"
 #include "evolve/population.h"
 #include "store/store.h"
@@ -58,30 +59,55 @@ struct Ranked {
 };
 std::vector<Ranked> ranking(const evolve::Population& population, int rung);
 
-/// The leader against each baseline at its rung: on fresh seeds where the last comparison has run, else on those that chose it.
+/// Baselines and a person's designs that have no score at `rung`, and why: tables name them all.
+struct Unscored {
+  std::int64_t design = 0;
+  std::string why;
+};
+std::vector<Unscored> unscored(const evolve::Population& population, int rung);
+/// "refused on seed 8: ..., and 2 more"; "" for none.
+std::string losses_text(const std::vector<evolve::Loss>& losses);
+
+/// The leader against each of those it is compared with at its rung: on fresh seeds where its last comparison has begun, else on those that chose it.
 struct Duel {
   std::int64_t baseline = 0;
-  evolve::Interval difference;  // negative: the leader is better
+  evolve::Interval difference;  // negative: the leader is better; unbounded while it is not decided
+  std::string word;  // "ahead", "behind", "not told apart", "3 of 10 seeds", "refused on seed 7: ..."
 };
 struct Verdict {
   evolve::Leader leader;
-  bool fresh = false;
-  std::vector<Duel> duels;  // the strongest baseline first; those without a common seed are left out
-  std::string sentence;     // what that says, plainly
+  bool fresh = false;                // a comparison has begun
+  evolve::Outcome outcome;           // of it
+  std::vector<Duel> duels;           // all of them, the strongest first, those without a score last
+  std::string sentence;              // what that says, plainly
+  std::string sensitivity;           // which effect could have been seen; "" if that is not known
+  std::vector<std::string> earlier;  // what other comparisons of the campaign came to, each with its number
 };
+/// The outcome points into the reading.
 Verdict verdict(const Reading& reading);
+/// "  against llama   -0.0495 [-0.0531, -0.0459]   ahead".
+std::string duel_line(const evolve::Population& population, const Duel& duel);
+/// "97.0 %", with as many digits as say that it is not 100.
+std::string level_text(double level);
 
 /// The design and its parents, up to the root, itself first; at most `most`.
 std::vector<std::int64_t> lineage(const evolve::Population& population, std::int64_t design,
                                   std::size_t most);
 
-/// Parts of the winner and what it loses without them, in bits per byte (positive: the part helps); most helpful first.
+/// Parts of the winner and what it loses without them, in bits per byte (positive: the part helps), on the seeds of its comparison; most helpful first.
 struct Part {
+  /// kWaits: not all its runs have ended. kLost: it could not be trained without the part.
+  enum class Effect : std::uint8_t { kHelps, kUnclear, kHurts, kWaits, kLost };
   std::string what;
-  double loss = 0;
+  evolve::Interval loss;
+  Effect effect = Effect::kWaits;
   std::int64_t design = 0;
+  std::string
+      word;  // "helps", "cannot be told", "better without", "2 of 10 seeds", "refused on seed 1007: ..."
 };
 std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
+/// "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
+std::string part_line(const Part& part);
 
 /// The run of the curve that stands for a design at a rung: its first one that was scored; 0: none.
 std::int64_t scored_trial(const evolve::Population& population, std::int64_t design, int rung);

@@ -55,13 +55,30 @@ Result<std::string> status_json(const store::Store& store) {
   for (const Duel& d : v.duels) {
     json one = interval(d.difference);
     one["baseline"] = p.individual(d.baseline).born.name;
+    one["word"] = d.word;
     duels.push_back(std::move(one));
   }
   out["verdict"] = {{"text", v.sentence},
                     {"design", v.leader.rung < 0 ? json() : json(v.leader.design)},
                     {"rung", v.leader.rung < 0 ? json() : json(v.leader.rung)},
                     {"fresh_seeds", v.fresh},
+                    {"claims", v.outcome.claims()},
+                    {"held_back", v.outcome.held_back},
                     {"against", duels}};
+  if (const record::ComparisonBegun* c = v.outcome.begun)
+    out["comparison"] = {{"number", c->id},
+                         {"seeds", c->seeds},
+                         {"documents", v.outcome.documents},
+                         {"fresh_documents", v.outcome.fresh_documents},
+                         {"ended", v.outcome.ended},
+                         {"level", c->level},
+                         {"reason", c->reason},
+                         {"deviation", number(std::sqrt(v.outcome.run.value))},
+                         {"degrees_of_freedom", v.outcome.run.freedom},
+                         {"visible_effect", number(evolve::visible_in(p, v.outcome))}};
+  else
+    out["comparison"] = nullptr;
+  out["other_comparisons"] = v.earlier;
   out["rungs"] = json::array();
   const std::vector<Funnel> all = funnel(p);
   for (std::size_t k = 0; k < all.size(); ++k)
@@ -120,11 +137,13 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
              {"train_flops_per_token", number(b.train_flops)},
              {"decode_flops_per_token", number(b.decode_flops)},
              {"state_bytes", number(b.state_bytes)}};
-    one["against_baseline"] = baseline != 0 && b.id != baseline
-                                  ? interval(evolve::compare(p, b.id, baseline, rung, evolve::Phase::kSearch))
-                                  : json();
+    one["against_baseline"] =
+        baseline != 0 && b.id != baseline ? interval(evolve::compare(p, b.id, baseline, rung)) : json();
     out["designs"].push_back(std::move(one));
   }
+  out["unscored"] = json::array();
+  for (const Unscored& u : unscored(p, rung))
+    out["unscored"].push_back({{"id", u.design}, {"name", p.individual(u.design).born.name}, {"why", u.why}});
   return line(out);
 }
 

@@ -60,7 +60,11 @@ Result<std::string> status_text(const store::Store& store) {
   GABBRO_TRY(r, read_record(store));
   const Population& p = r.population;
   Lines out;
-  out("{}", verdict(r).sentence);
+  const Verdict v = verdict(r);
+  out("{}", v.sentence);
+  if (!v.sensitivity.empty()) out("{}", v.sensitivity);
+  for (const Duel& d : v.duels) out("{}", duel_line(p, d));
+  for (const std::string& text : v.earlier) out("{}", text);
   out("\n{}, {}; worked {}, workers {}; {} tokens",
       count_of(static_cast<std::int64_t>(p.individuals().size()), "design"),
       count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
@@ -114,12 +118,16 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
     if (!evolve::is_baseline(i) && shown++ >= count) continue;
     std::string against;
     if (baseline != 0 && k.design != baseline) {
-      const auto d = evolve::compare(p, k.design, baseline, rung, evolve::Phase::kSearch);
+      const auto d = evolve::compare(p, k.design, baseline, rung);
       if (d.count > 0) against = interval_text(d);
     }
     out("{:<34}{:>10.4f}{:>7}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds, against,
         amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes));
+    if (const std::string lost = losses_text(evolve::losses(p, k.design, rung, nullptr)); !lost.empty())
+      out("  {}", lost);
   }
+  for (const Unscored& u : unscored(p, rung))
+    out("{:<34}{:>10}         {}", shortened(label_of(p.individual(u.design)), 33), "-", u.why);
   return std::move(out).str();
 }
 

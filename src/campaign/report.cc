@@ -104,6 +104,11 @@ void standings(Content& c) {
     if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
       moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), shortened(of, 80));
   }
+  for (const Unscored& u : unscored(p, rung)) {
+    const Individual& i = p.individual(u.design);
+    t.row({label_of(i), shortened(i.born.species, 40), "-", shortened(u.why, 120), amount(i.born.train_flops),
+           amount(i.born.decode_flops), amount(i.born.state_bytes) + "B", shortened(i.born.arm, 20)});
+  }
   c.out += t.str();
   c.soft(fmt::format(
       "Means over the seeds of the search. Costs per token at the size and context of the first rung. {}",
@@ -127,6 +132,9 @@ void comparison(Content& c) {
   c.heading("The leader against the baselines");
   if (c.verdict.duels.empty()) c.soft("No design has a run of the same seed as a baseline yet.");
   c.figure(forest_figure(c.reading, c.verdict));
+  if (!c.verdict.sensitivity.empty()) c.paragraph(c.verdict.sensitivity);
+  for (const std::string& text : c.verdict.earlier) c.paragraph(text);
+  if (c.verdict.fresh) c.soft("When it began: " + shortened(c.verdict.outcome.begun->reason, 300) + ".");
 }
 
 void strategies(Content& c) {
@@ -201,8 +209,11 @@ void method(Content& c) {
   if (!plan.twins)
     c.paragraph(
         "The last comparison trains the leader and every baseline again at the highest rung that a design "
-        "reached, with seeds that chose nothing. Differences are "
-        "paired by seed; the intervals are confidence sequences, which hold however often one looks.");
+        "reached, with seeds that chose nothing and whose number is fixed before. Differences are "
+        "paired by seed and by document; intervals are of the t distribution, with the deviation of a run "
+        "pooled over designs and no smaller than "
+        "the pair's own, and are wider for every leader that is compared, so that all claims of the campaign "
+        "together err in 5 % of campaigns at most.");
   const std::string dir = shortened(c.dir, 80);
   c.add("<pre><code><span>{}</span><span>{}</span><span>{}</span></code></pre>\n",
         escape(fmt::format("gabbro evolve --dir {} --preset {} --data {} --seed {}{}", dir,

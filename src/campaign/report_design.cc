@@ -66,10 +66,23 @@ void winner_section(Content& c) {
       c.soft(fmt::format("It entered {}: {}.", shortened(c.reading.rung(p.rung).name, 30),
                          shortened(p.reason, 200)));
   program(c, *design);
-  const Figure f = parts_figure(parts(c.population(), leader));
-  c.add("<h3>Why it is good: its parts, one at a time</h3>\n");
-  if (f.svg.empty()) c.soft("Its ablation has not been run.");
+  const std::vector<Part> all = parts(c.population(), leader);
+  const Figure f = parts_figure(all);
+  c.add("<h3>Its parts, one at a time</h3>\n");
+  if (f.svg.empty())
+    c.soft("Its ablation has not been run: it follows when the comparison is complete and the design ahead.");
   c.figure(f);
+  const auto group = [&](Part::Effect effect, const char* title) {
+    std::string names;
+    for (const Part& part : all)
+      if (part.effect == effect) names += (names.empty() ? "" : "; ") + shortened(part.what, 80);
+    if (!names.empty()) c.paragraph(fmt::format("{}: {}.", title, names));
+  };
+  group(Part::Effect::kHelps, "What helps");
+  group(Part::Effect::kHurts, "What it is better without");
+  group(Part::Effect::kUnclear, "What cannot be told");
+  group(Part::Effect::kWaits, "Not yet decided");
+  group(Part::Effect::kLost, "Without it nothing could be trained");
 }
 
 void family_section(Content& c) {

@@ -50,7 +50,7 @@ svg .baseline { fill: var(--base); stroke: var(--paper); stroke-width: 1.2; } sv
 svg .done { fill: var(--c0); opacity: 0.85; } svg .running { fill: var(--c3); } svg .stopped { fill: var(--faint); opacity: 0.5; } svg .failed { fill: var(--bad); opacity: 0.8; }
 svg .whisker { stroke-width: 2; } svg .whisker.better { stroke: var(--good); } svg .whisker.worse { stroke: var(--bad); } svg .whisker.open { stroke: var(--faint); }
 svg .mark.better { fill: var(--good); } svg .mark.worse { fill: var(--bad); } svg .mark.open { fill: var(--faint); }
-svg .unbounded { stroke: var(--faint); stroke-dasharray: 2 5; stroke-width: 1.5; } svg .helps { fill: var(--accent); } svg .hurts { fill: var(--faint); }
+svg .unbounded { stroke: var(--faint); stroke-dasharray: 2 5; stroke-width: 1.5; }
 svg .line0 { stroke: var(--c0); } svg .line1 { stroke: var(--c1); } svg .line2 { stroke: var(--c2); } svg .line3 { stroke: var(--c3); }
 svg .line4 { stroke: var(--c4); } svg .line5 { stroke: var(--c5); } svg .line6 { stroke: var(--c6); } svg .line7 { stroke: var(--c7); }
 svg .text-line0 { fill: var(--c0); } svg .text-line1 { fill: var(--c1); } svg .text-line2 { fill: var(--c2); } svg .text-line3 { fill: var(--c3); }

@@ -75,7 +75,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   spec.device = plan.device;
   spec.threads = plan.threads;
   spec.memory = plan.settings.worker_bytes;
-  spec.valid_documents = static_cast<std::uint64_t>(r.documents);
+  spec.valid_documents = static_cast<std::uint64_t>(
+      evolve::documents_of(r, begun.purpose == "final" || begun.purpose == "ablation"));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
   if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
@@ -187,6 +188,8 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     if (t.begun.rung != trial.begun.rung || !t.ended || t.status != "done" || !is_trusted(t)) continue;
     if (t.begun.seed == trial.begun.seed && t.text_hash != r.text_hash)
       return fmt::format("it consumed the text {}, run {} {}", r.text_hash, t.begun.id, t.text_hash);
+    // Runs that judge are scored on more documents.
+    if (evolve::judges(t) != evolve::judges(trial)) continue;
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
       return fmt::format("scored on {} documents of {} bytes, run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);

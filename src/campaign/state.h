@@ -57,12 +57,16 @@ struct Campaign::State {
   // decide.cc: what comes next.
   [[nodiscard]] evolve::Phase phase(const Left& left) const;
   [[nodiscard]] int highest_rung(const Left& left) const;
-  [[nodiscard]] bool is_compared() const;
   [[nodiscard]] bool is_search(const evolve::Trial& trial) const;
   [[nodiscard]] double compared() const;
   [[nodiscard]] double share_of_comparison() const;
   [[nodiscard]] std::string too_short(const Left& left) const;
   Result<std::optional<evolve::Wanted>> decide(evolve::Phase& phase, const Left& left);
+  struct Comparing {
+    std::optional<evolve::Wanted> run;
+    bool waits = false;
+  };
+  Result<Comparing> go_on_comparing();
   [[nodiscard]] std::optional<std::size_t> next_arm() const;
   Result<std::optional<evolve::Wanted>> propose();
   Result<bool> make_ablations();

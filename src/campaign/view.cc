@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "campaign/words.h"
+#include "evolve/comparison.h"
 #include "evolve/twins.h"
 
 namespace gabbro::campaign {
@@ -52,15 +53,16 @@ void add_table(const Population& p, std::size_t count, std::vector<std::string>&
   for (const Ranked& row : ranking(p, rung)) {
     const Individual& i = p.individual(row.design);
     if (!evolve::is_baseline(i) && shown++ >= count) continue;
-    const std::vector<double> d = baseline != 0 && row.design != baseline
-                                      ? p.differences(row.design, baseline, rung, false)
-                                      : std::vector<double>{};
+    const Interval d =
+        baseline != 0 && row.design != baseline ? evolve::compare(p, row.design, baseline, rung) : Interval{};
     out.push_back(fmt::format("{:<8}{:<28}{:.4f}  {:<32}{:>9} FLOPs{:>9}B state",
                               p.settings().rungs[static_cast<std::size_t>(rung)].name,
-                              shortened(label_of(i), 27), row.bits,
-                              d.empty() ? "" : interval_text(evolve::anytime_interval(d)),
+                              shortened(label_of(i), 27), row.bits, d.count == 0 ? "" : interval_text(d),
                               amount(i.born.decode_flops), amount(i.born.state_bytes)));
   }
+  for (const Unscored& u : unscored(p, rung))
+    out.push_back(fmt::format("{:<8}{:<28}{}", p.settings().rungs[static_cast<std::size_t>(rung)].name,
+                              shortened(label_of(p.individual(u.design)), 27), shortened(u.why, 100)));
 }
 
 void add_failures(const Population& p, std::vector<std::string>& out) {
@@ -135,16 +137,12 @@ std::vector<std::string> summary_lines(const Reading& reading) {
   const Verdict v = verdict(reading);
   out.emplace_back();
   out.push_back(v.sentence);
-  for (const Duel& d : v.duels)
-    out.push_back(fmt::format("  against {:<28}{:<34}{}", shortened(p.individual(d.baseline).born.name, 27),
-                              interval_text(d.difference),
-                              d.difference.high < 0  ? "better"
-                              : d.difference.low > 0 ? "worse"
-                                                     : "undecided"));
+  if (!v.sensitivity.empty()) out.push_back(v.sensitivity);
+  for (const Duel& d : v.duels) out.push_back(duel_line(p, d));
+  for (const std::string& text : v.earlier) out.push_back(text);
   const std::vector<Part> taken = parts(p, v.leader);
-  if (!taken.empty()) out.emplace_back("  without one of its parts it loses (one seed):");
-  for (const Part& part : taken)
-    out.push_back(fmt::format("  {:+.4f}  {}", part.loss, shortened(part.what, 90)));
+  if (!taken.empty()) out.emplace_back("  what it loses without one of its parts:");
+  for (const Part& part : taken) out.push_back(part_line(part));
   return out;
 }
 

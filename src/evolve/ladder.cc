@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "evolve/comparison.h"
+
 namespace gabbro::evolve {
 
 namespace {
@@ -40,22 +42,19 @@ class Ladder {
   }
 
   std::optional<Wanted> last_comparison() const {
-    const Leader best = leader(p_);
-    if (best.rung < 0) return std::nullopt;
-    const int seeds = std::max(p_.settings().final_seeds, rung(best.rung).seeds);
-    // Seed by seed, so that an interrupted comparison is a smaller one.
-    const std::uint64_t fresh = first_seed_ + kFinalSeeds;
-    for (int count = 1; count <= seeds; ++count) {
-      if (auto run = missing(p_.individual(best.design), best.rung, count, "final", fresh)) return run;
-      for (const Individual& i : p_.individuals())
-        if (is_baseline(i))
-          if (auto run = missing(i, best.rung, count, "final", fresh)) return run;
-      // Once there are pairs enough to decide, the ablations with the first seed: what they are compared with is there.
-      if (count != std::min(least_seeds(), seeds)) continue;
-      for (const Individual& i : p_.individuals())
-        if (i.born.arm == "ablation" && i.born.parent == best.design)
-          if (auto run = missing(i, best.rung, 1, "ablation", fresh)) return run;
+    const record::ComparisonBegun* c = comparison_of(p_, leader(p_));
+    if (!c) return std::nullopt;
+    for (int count = 1; count <= c->seeds; ++count) {
+      if (auto run = unbegun(p_.individual(c->design), c->rung, count, "final", c->seed)) return run;
+      for (const std::int64_t design : compared_with(p_))
+        if (is_trainable(p_, design, c->rung))
+          if (auto run = unbegun(p_.individual(design), c->rung, count, "final", c->seed)) return run;
     }
+    if (!outcome_of(p_, *c).ahead) return std::nullopt;
+    for (int count = 1; count <= c->seeds; ++count)
+      for (const Individual& i : p_.individuals())
+        if (i.born.arm == "ablation" && i.born.parent == c->design)
+          if (auto run = unbegun(i, c->rung, count, "ablation", c->seed)) return run;
     return std::nullopt;
   }
 
@@ -66,11 +65,11 @@ class Ladder {
 
   [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds,
                                               const char* purpose) const {
-    return missing(i, rung, seeds, purpose, first_seed_);
+    return alive(i, rung) ? unbegun(i, rung, seeds, purpose, first_seed_) : std::nullopt;
   }
-  [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds, const char* purpose,
+  // The first of `seeds` seeds on which the design has no run.
+  [[nodiscard]] std::optional<Wanted> unbegun(const Individual& i, int rung, int seeds, const char* purpose,
                                               std::uint64_t first) const {
-    if (!alive(i, rung)) return std::nullopt;
     for (int k = 0; k < seeds; ++k) {
       const std::uint64_t seed = first + static_cast<std::uint64_t>(k);
       const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
@@ -115,7 +114,7 @@ class Ladder {
       if (below.evidence > 0) {
         const std::int64_t baseline = p_.best_baseline(to - 1);
         if (baseline == 0) return std::nullopt;
-        const Interval d = compare(p_, i.born.id, baseline, to - 1, Phase::kSearch, below.evidence);
+        const Interval d = compare(p_, i.born.id, baseline, to - 1, below.evidence);
         if (!d.below_zero()) continue;
         reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]", p_.individual(baseline).born.name,
                               d.mean, d.low, d.high);
@@ -175,11 +174,6 @@ Leader leader(const Population& p) {
     if (out.design != 0) return out;
   }
   return {};
-}
-
-Interval compare(const Population& p, std::int64_t design, std::int64_t against, int rung, Phase phase,
-                 double alpha) {
-  return anytime_interval(p.differences(design, against, rung, phase == Phase::kFinal), alpha);
 }
 
 }  // namespace gabbro::evolve

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "evolve/population.h"
-#include "evolve/statistics.h"
 
 namespace gabbro::evolve {
 
@@ -23,13 +22,15 @@ struct Wanted {
   std::string promotion;  // why it enters the rung, when it does so by this run; else ""
 };
 
-/// Seeds of the last comparison start here, after the campaign's own: the runs that chose the winner do not judge it.
+/// Seeds of the first last comparison start here, after the campaign's own: the runs that chose the winner do not judge it. Those of the next one start as many
+/// behind, since a new leader was chosen by whatever the first one showed.
 constexpr std::uint64_t kFinalSeeds = 1000;
 
 /// The next run of a design that exists; nothing: a new design is wanted (search), or there is no more to do. First baselines, from the first rung
 /// on, at every rung that a candidate may enter; then, from the top, runs with further seeds and promotions: of the n candidates whose runs at a rung
 /// are over, the best keep * n may go on, the best first (Li et al. 2020, arXiv 1810.05934). Seeds are first_seed, first_seed + 1 ... for all, so that
-/// runs are compared in pairs. A function of the population alone. O(designs x rungs).
+/// runs are compared in pairs. In the last comparison (evolve/comparison.h; none of its runs before it has begun) seed by seed: the leader, those it is compared
+/// with, and, once that is complete and the leader ahead, its ablations. A function of the population alone. O(designs x rungs).
 /// No design enters a rung above `top`.
 std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
                                int top = 1000);
@@ -44,10 +45,5 @@ struct Leader {
   std::int64_t design = 0;
 };
 Leader leader(const Population& population);
-
-/// The difference of two designs at a rung, over the seeds that both have (those of the search, or of the last comparison);
-/// negative: the first is better.
-Interval compare(const Population& population, std::int64_t design, std::int64_t against, int rung,
-                 Phase phase, double alpha = 0.05);
 
 }  // namespace gabbro::evolve

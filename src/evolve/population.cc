@@ -12,6 +12,7 @@ namespace gabbro::evolve {
 namespace {
 
 constexpr int kCurvePlaces = 8;
+constexpr std::size_t kLeastDocuments = 8;  // that the search has not seen, to judge by them alone
 
 // The smoothed training loss when `share` of a run's tokens were consumed (Point::recent, which hurdles look at); NaN when it did not get there.
 double loss_at(const std::vector<record::Point>& curve, double tokens, double share) {
@@ -84,6 +85,18 @@ Result<bool> Population::add(const record::Steered& e) {
   return true;
 }
 
+Result<bool> Population::add(const record::ComparisonBegun& e) {
+  if (e.id != static_cast<std::int64_t>(comparisons_.size()) + 1)
+    return tl::unexpected(
+        unexpected(fmt::format("comparison {} follows comparison {}", e.id, comparisons_.size())));
+  if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()) || e.rung < 0 ||
+      e.rung >= static_cast<int>(settings_.rungs.size()) || e.seeds < 1 || !(e.level > 0 && e.level < 0.5))
+    return tl::unexpected(unexpected(fmt::format("a comparison of design {} at rung {} on {} seeds, level {}",
+                                                 e.design, e.rung, e.seeds, e.level)));
+  comparisons_.push_back(e);
+  return true;
+}
+
 Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std::string& refused) {
   if (id == 0) return true;
   if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||
@@ -149,7 +162,9 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .weights_hash = {},
                      .text_hash = {},
                      .valid_documents = 0,
-                     .valid_bytes = 0});
+                     .valid_bytes = 0,
+                     .documents = {},
+                     .fresh_documents = false});
   Individual& owner = individuals_[static_cast<std::size_t>(begun.design - 1)];
   owner.trials.push_back(begun.id);
   owner.entered = std::max(owner.entered, begun.rung);
@@ -171,6 +186,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.text_hash = result.text_hash;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
+  trial.documents = std::move(result.documents);
+  leave_out_seen(trial);
   if (trial.status != "done" && trial.status != "hurdle") failed("run " + trial.status, trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
@@ -200,6 +217,22 @@ void Population::spend(Trial& trial, double flops) {
   if (trial.begun.rung == 0) spent_[individual(trial.begun.design).born.arm] += flops;
 }
 
+void Population::leave_out_seen(Trial& trial) const {
+  const auto seen =
+      static_cast<std::size_t>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).documents);
+  if (!judges(trial) || trial.status != "done" || seen == 0 ||
+      trial.documents.size() < seen + kLeastDocuments)
+    return;
+  trial.documents.erase(trial.documents.begin(), trial.documents.begin() + static_cast<std::ptrdiff_t>(seen));
+  trial.fresh_documents = true;
+  double bits = 0, bytes = 0;
+  for (const record::DocumentScore& d : trial.documents) {
+    bits += d.bits_per_byte * static_cast<double>(d.bytes);
+    bytes += static_cast<double>(d.bytes);
+  }
+  trial.bits = bits / bytes;
+}
+
 Result<bool> Population::recall(const record::DesignBorn& born) {
   if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
@@ -211,7 +244,7 @@ Result<bool> Population::recall(const record::DesignBorn& born) {
 }
 
 Result<bool> Population::recall(std::int64_t id, std::string status, std::string cause, double bits,
-                                double flops) {
+                                double flops, std::vector<record::DocumentScore> documents) {
   GABBRO_TRY(trial, ending(id));
   if (status == "done" && !std::isfinite(bits))
     return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", id)));
@@ -219,6 +252,8 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   trial->status = std::move(status);
   trial->cause = std::move(cause);
   trial->bits = bits;
+  trial->documents = std::move(documents);
+  leave_out_seen(*trial);
   spend(*trial, flops);
   return true;
 }

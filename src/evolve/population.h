@@ -28,6 +28,10 @@ struct Trial {
   std::vector<double> curve;       // losses at eight even places, for behaviour
   std::string weights_hash, text_hash;
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // that it was scored on
+  // The documents' scores, in the order of the corpus. Runs that judge are scored on more of them than runs of the search, and those that the search has seen
+  // are left out, here and in `bits`, where enough others remain.
+  std::vector<record::DocumentScore> documents;
+  bool fresh_documents = false;
 };
 
 struct Individual {
@@ -85,7 +89,8 @@ class Population {
   /// The next design, known by what the tables say. Errors: "event", as apply.
   Result<bool> recall(const record::DesignBorn& born);
   /// The end of a trial that has begun. Errors: "event", as apply.
-  Result<bool> recall(std::int64_t trial, std::string status, std::string cause, double bits, double flops);
+  Result<bool> recall(std::int64_t trial, std::string status, std::string cause, double bits, double flops,
+                      std::vector<record::DocumentScore> documents = {});
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
 
@@ -113,6 +118,8 @@ class Population {
   /// All designs of a fingerprint, oldest first.
   [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
+  /// The last comparisons that were begun, in their order.
+  [[nodiscard]] const std::vector<record::ComparisonBegun>& comparisons() const { return comparisons_; }
   /// The finished score of a design at a rung with a seed; null when there is none.
   [[nodiscard]] const Trial* scored(std::int64_t design, int rung, std::uint64_t seed) const;
   /// Scores of two designs at a rung where both have one of the same seed, first minus second; of the runs of the last comparison, or of the others.
@@ -135,6 +142,7 @@ class Population {
   Result<bool> add(const record::TaskBegun& begun);
   Result<bool> add(const record::TaskEnded& ended);
   Result<bool> add(const record::Steered& steered);
+  Result<bool> add(const record::ComparisonBegun& begun);
   Result<bool> add(const record::CampaignBegun&) { return true; }
   Result<bool> add(const record::Session&) { return true; }
   static Result<bool> has_parents(const record::DesignBorn& born);
@@ -145,6 +153,7 @@ class Population {
   void failed(const std::string& cause, const std::string& detail);
   Result<Trial*> ending(std::int64_t trial);
   void spend(Trial& trial, double flops);
+  void leave_out_seen(Trial& trial) const;
 
   Settings settings_;
   std::vector<Individual> individuals_;
@@ -159,8 +168,14 @@ class Population {
   bool paused_ = false;
   std::set<std::string> steered_;
   std::map<std::string, Failures> failures_;
+  std::vector<record::ComparisonBegun> comparisons_;
 };
 
+/// How many held-out documents a run is given to be scored on; 0: all. Those that judge get four times as many, of which the search has seen
+/// the first.
+[[nodiscard]] inline std::int64_t documents_of(const Rung& rung, bool judges) {
+  return judges ? 4 * rung.documents : rung.documents;
+}
 /// Runs of the last comparison and of ablations judge; they do not guide.
 [[nodiscard]] inline bool judges(const Trial& t) {
   return t.begun.purpose == "final" || t.begun.purpose == "ablation";

@@ -19,7 +19,7 @@ struct Rung {
   double keep = 0.25;  // of the designs that are done here, so many go on (asynchronous successive halving)
   int seeds = 1;       // runs of a design here before it is judged
   double evidence =
-      0;  // to enter the next rung the interval of this level against the best baseline must lie below 0; 0: rank alone
+      0;  // to enter the next rung the interval of this level against the best baseline, on the seeds of the search, must lie below 0; 0: rank alone
   double stop =
       0;  // of the runs at this data order, the worst share is stopped at each of `hurdles`; 0: none
   std::int64_t documents = 0;        // held-out documents that are scored; 0: all
@@ -43,7 +43,8 @@ struct Settings {
   int hurdle_runs = 8;                        // runs at one data order before the first is stopped
   Limits limits;
   std::int64_t vocab = 1024;    // of a corpus that the campaign makes
-  int final_seeds = 3;          // of winner and baselines at the last rung reached
+  double effect = 0.02;         // bits per byte that the last comparison is to see in 80 % of cases
+  int final_seeds = 24;         // of winner and baselines in the last comparison, at most; at least 3
   bool ablate = true;           // the winner, unit by unit
   double search_share = 0.6;    // of a budget, at least; what the last comparison needs is kept for it
   double worker_seconds = 900;  // limit of a trial, times the ratio of its work to the first rung's

@@ -1,34 +1,16 @@
 #include "evolve/statistics.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <numbers>
 
 namespace gabbro::evolve {
 
 namespace {
 
-// c^2 of the mixture: small, since differences worth finding are several times their deviation when a few seeds are to show them.
-constexpr double kPrecision = 0.05;
-
-struct Sums {
-  double n = 0, sum = 0, squares = 0;
-};
-
-// log evidence against mean `mu`.
-double log_evidence(const Sums& s, double mu) {
-  const double sum = s.sum - s.n * mu, squares = s.squares - 2 * mu * s.sum + s.n * mu * mu;
-  const double whole = (s.n + kPrecision) * squares;
-  return 0.5 * std::log(kPrecision / (s.n + kPrecision)) +
-         0.5 * s.n * (std::log(whole) - std::log(whole - sum * sum));
-}
-
-Sums sums_of(std::span<const double> x) {
-  Sums s;
-  for (const double v : x) s = {s.n + 1, s.sum + v, s.squares + v * v};
-  return s;
-}
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double mean_of(std::span<const double> x) {
   double sum = 0;
@@ -43,53 +25,237 @@ double variance_of(std::span<const double> x, double mean) {
   return sum / static_cast<double>(x.size() - 1);
 }
 
-// What whole / (whole - sum^2) is where the evidence passes 1 / alpha.
-double ratio_at(double n, double alpha) {
-  return std::pow(std::sqrt((n + kPrecision) / kPrecision) / alpha, 2 / n);
+double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
+
+// The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method; it converges fast for x < (a + 1) / (a + b + 2).
+double beta_fraction(double a, double b, double x) {
+  constexpr double kTiny = 1e-300, kRounding = 1e-15;
+  const auto away = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
+  double c = 1, d = 1 / away(1 - (a + b) * x / (a + 1)), out = d;
+  for (int m = 1; m < 10'000; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    d = 1 / away(1 + even * d), c = away(1 + even / c), out *= c * d;
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / away(1 + odd * d), c = away(1 + odd / c);
+    out *= c * d;
+    if (std::abs(c * d - 1) < kRounding) break;
+  }
+  return out;
 }
 
-// Whether n differences can refute anything: with few of them the evidence stays below its limit, whatever they are.
-bool is_bounded(double n, double alpha) { return n + kPrecision > ratio_at(n, alpha) * kPrecision; }
+// The regularised incomplete beta function I_x(a, b).
+double incomplete_beta(double a, double b, double x) {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  const double front = std::exp(a * std::log(x) + b * std::log1p(-x) - log_beta(a, b));
+  if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
+  return 1 - front * beta_fraction(b, a, 1 - x) / b;
+}
+
+// Above this many degrees of freedom t is normal to six digits.
+constexpr double kNormal = 1e6;
+
+// What a t variable exceeds t >= 0 with.
+double t_tail(double t, double freedom) {
+  if (freedom >= kNormal) return 0.5 * std::erfc(t / std::numbers::sqrt2);
+  return 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
+}
+
+double t_density(double t, double freedom) {
+  if (freedom >= kNormal) return std::exp(-t * t / 2) / std::sqrt(2 * std::numbers::pi);
+  return std::exp(-(freedom + 1) / 2 * std::log1p(t * t / freedom) - log_beta(freedom / 2, 0.5)) /
+         std::sqrt(freedom);
+}
+
+double normal_below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+
+// The freedom of a sum of two estimated variances (Satterthwaite 1946); infinite where neither is known to vary.
+double freedom_of_sum(const Variance& a, const Variance& b) {
+  const double sum = a.value + b.value;
+  double out = 0;
+  for (const Variance& v : {a, b})
+    if (v.value > 0) out += v.value * v.value / v.freedom;
+  return out > 0 ? sum * sum / out : kInfinity;
+}
+
+// Half the width of an interval whose mean has the variance a + b, with `tail` on either side.
+double half_width(const Variance& a, const Variance& b, double tail) {
+  const double sum = a.value + b.value;
+  return sum > 0 ? t_quantile(1 - tail, freedom_of_sum(a, b)) * std::sqrt(sum) : 0;
+}
+
+Variance divided(const Variance& v, double by) { return {v.value / by, v.freedom}; }
 
 }  // namespace
 
-double evidence(std::span<const double> differences) {
-  const Sums s = sums_of(differences);
-  if (s.n < 2 || s.squares == 0) return 1;
-  return std::exp(log_evidence(s, 0));
+double t_quantile(double probability, double freedom) {
+  if (probability < 0.5) return -t_quantile(1 - probability, freedom);
+  const double tail = 1 - probability;
+  const auto newton = [&](double t, double of) {
+    for (int step = 0; step < 500; ++step) {
+      const double next = std::max(0.0, t + (t_tail(t, of) - tail) / t_density(t, of));
+      const bool stands = std::abs(next - t) <= 1e-12 * next;
+      t = next;
+      if (stands) break;
+    }
+    return t;
+  };
+  const double z = newton(0, kNormal);
+  if (freedom >= kNormal) return z;
+  // From the first terms of an expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
+  const double first = (z * z * z + z) / 4, second = (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / 96;
+  return newton(z + first / freedom + second / (freedom * freedom), freedom);
 }
 
-Interval anytime_interval(std::span<const double> x, double alpha) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  Interval out{mean_of(x), -kInfinity, kInfinity, static_cast<int>(x.size())};
-  if (x.size() < 2) return out;
-  const double n = static_cast<double>(x.size()), variance = variance_of(x, out.mean);
-  if (!is_bounded(n, alpha)) return out;
-  if (variance == 0) return {out.mean, out.mean, out.mean, out.count};
-  // Around the mean, with d = distance from it: whole = (n + c) (ss + n d^2), sum^2 = n^2 d^2, ss the sum of squares about the mean. The
-  // evidence rises with d: (n + c)(ss + n d^2) = ratio ((n + c) ss + c n d^2) at the border.
-  const double c = kPrecision, ss = variance * (n - 1), ratio = ratio_at(n, alpha);
-  const double d = std::sqrt((ratio - 1) * (n + c) * ss / (n * ((n + c) - ratio * c)));
-  return {out.mean, out.mean - d, out.mean + d, out.count};
+Variance pooled(const Variance& a, const Variance& b) {
+  const double freedom = a.freedom + b.freedom;
+  if (freedom <= 0) return {};
+  return {(a.value * a.freedom + b.value * b.freedom) / freedom, freedom};
 }
 
-int least_seeds(double alpha) {
-  int n = 2;
-  while (!is_bounded(n, alpha)) ++n;
+namespace {
+
+// Rows or columns of a layout by their places in a list.
+class Lines {
+ public:
+  Lines(const std::vector<Cell>& cells, std::int64_t Cell::*key) {
+    std::map<std::int64_t, std::size_t> places;
+    for (const Cell& c : cells) of_.push_back(places.try_emplace(c.*key, places.size()).first->second);
+    count.resize(places.size());
+    sum.resize(places.size());
+  }
+  std::size_t operator[](std::size_t cell) const { return of_[cell]; }
+
+  std::vector<int> count;   // cells
+  std::vector<double> sum;  // of what is left of them
+
+ private:
+  std::vector<std::size_t> of_;  // a cell
+};
+
+// Without what stands alone in its row or column, and so explains itself.
+std::vector<Cell> without_lone(std::vector<Cell> cells) {
+  while (true) {
+    Lines rows(cells, &Cell::row), columns(cells, &Cell::column);
+    for (std::size_t k = 0; k < cells.size(); ++k) ++rows.count[rows[k]], ++columns.count[columns[k]];
+    std::vector<Cell> out;
+    for (std::size_t k = 0; k < cells.size(); ++k)
+      if (rows.count[rows[k]] > 1 && columns.count[columns[k]] > 1) out.push_back(cells[k]);
+    if (out.size() == cells.size()) return out;
+    cells = std::move(out);
+  }
+}
+
+// Rows and columns that no cell links to each other are layouts of their own: how many there are.
+std::size_t parts_of(std::size_t cells, const Lines& rows, const Lines& columns) {
+  std::vector<std::size_t> row(rows.count.size()), column(columns.count.size(), rows.count.size());
+  for (std::size_t k = 0; k < row.size(); ++k) row[k] = k;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t k = 0; k < cells; ++k) {
+      std::size_t &r = row[rows[k]], &c = column[columns[k]];
+      if (r != c) r = c = std::min(r, c), changed = true;
+    }
+  }
+  std::size_t out = 0;
+  for (std::size_t k = 0; k < row.size(); ++k) out += row[k] == k;
+  return out;
+}
+
+}  // namespace
+
+Variance residual_variance(std::vector<Cell> all) {
+  std::vector<Cell> cells = without_lone(std::move(all));
+  if (cells.empty()) return {};
+  Lines rows(cells, &Cell::row), columns(cells, &Cell::column);
+  double moved = 1, scale = 0;
+  for (std::size_t k = 0; k < cells.size(); ++k) {
+    ++rows.count[rows[k]], ++columns.count[columns[k]];
+    scale = std::max(scale, std::abs(cells[k].value));
+  }
+  // Means of rows and of columns are taken away in turn until nothing moves; at once where there are no gaps.
+  for (int sweep = 0; sweep < 1000 && moved > 1e-13 * scale; ++sweep) {
+    moved = 0;
+    for (Lines* lines : {&rows, &columns}) {
+      std::fill(lines->sum.begin(), lines->sum.end(), 0.0);
+      for (std::size_t k = 0; k < cells.size(); ++k) lines->sum[(*lines)[k]] += cells[k].value;
+      for (std::size_t k = 0; k < cells.size(); ++k) {
+        const double mean = lines->sum[(*lines)[k]] / lines->count[(*lines)[k]];
+        cells[k].value -= mean;
+        moved = std::max(moved, std::abs(mean));
+      }
+    }
+  }
+  double squares = 0;
+  for (const Cell& c : cells) squares += c.value * c.value;
+  // Each layout has one mean that its rows and columns share.
+  const double freedom = static_cast<double>(cells.size() + parts_of(cells.size(), rows, columns)) -
+                         static_cast<double>(rows.count.size() + columns.count.size());
+  return freedom > 0 ? Variance{squares / freedom, freedom} : Variance{};
+}
+
+Interval paired_interval(const Paired& pair, const Variance& run, double level) {
+  const double n = static_cast<double>(pair.differences.size());
+  Interval out{mean_of(pair.differences), -kInfinity, kInfinity, static_cast<int>(pair.differences.size())};
+  if (n < 2 || pair.own.freedom <= 0) return out;
+  const bool knows = run.freedom > 0;
+  double half = half_width(divided(pair.own, n), pair.documents, knows ? level : level / 2);
+  if (knows)
+    half = std::max(half, half_width(divided({2 * run.value, run.freedom}, n), pair.documents, level / 2));
+  return {out.mean, out.mean - half, out.mean + half, out.count};
+}
+
+double power(double effect, int seeds, const Precision& p, double level) {
+  const double n = seeds, own = n - 1 + p.own, run = 2 * p.run.value / n, whole = run + p.documents;
+  if (!(whole > 0)) return effect > 0 ? 1 : 0;
+  if (n < 2) return 0;
+  // How far documents are known is a matter of their number alone, which is large beside that of seeds.
+  const Variance documents{p.documents, kNormal};
+  const double bar = p.run.freedom > 0 ? half_width({run, p.run.freedom}, documents, level / 2) : 0;
+  const double tail = p.run.freedom > 0 ? level : level / 2;
+  const double quantile = t_quantile(1 - tail, freedom_of_sum({run, own}, documents));
+  // Over the pair's own variance: chi squared by Wilson and Hilferty's cube (1931).
+  double sum = 0, weights = 0;
+  constexpr double kEnd = 4, kStep = 0.2;
+  for (double z = -kEnd; z < kEnd + kStep / 2; z += kStep) {
+    const double root = std::max(0.0, 1 - 2 / (9 * own) + z * std::sqrt(2 / (9 * own)));
+    const double half = std::max(bar, quantile * std::sqrt(run * root * root * root + p.documents));
+    const double weight = std::exp(-z * z / 2);
+    sum += weight * normal_below((effect - half) / std::sqrt(whole));
+    weights += weight;
+  }
+  return sum / weights;
+}
+
+int seeds_for(double effect, const Precision& p, double level, double wanted, int least, int most) {
+  Precision careful = p;
+  if (p.run.freedom > 0) {
+    const auto width = [&](double freedom) {
+      return t_quantile(1 - level / 2, freedom) + t_quantile(wanted, freedom);
+    };
+    const double ratio = width(p.run.freedom) / width(kNormal);
+    careful.run = {p.run.value * ratio * ratio, kNormal};
+  }
+  int n = least;
+  while (n < most && power(effect, n, careful, level) < wanted) ++n;
   return n;
 }
 
+double visible_effect(int seeds, const Precision& p, double level, double wanted) {
+  if (seeds < 2) return kInfinity;
+  double low = 0, high = std::sqrt(2 * p.run.value + p.documents);
+  if (high == 0) return 0;
+  while (power(high, seeds, p, level) < wanted) high *= 2;
+  for (int k = 0; k < 25; ++k)
+    (power((low + high) / 2, seeds, p, level) < wanted ? low : high) = (low + high) / 2;
+  return high;
+}
+
 Interval mean_interval(std::span<const double> x) {
-  // Student's t at 97.5 % for 1 to 30 degrees of freedom.
-  static constexpr std::array<double, 30> kT{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
-                                             2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-                                             2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
-                                             2.060,  2.056, 2.052, 2.048, 2.045, 2.042};
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   Interval out{mean_of(x), -kInfinity, kInfinity, static_cast<int>(x.size())};
   if (x.size() < 2) return out;
-  const double t = kT[std::min<std::size_t>(x.size() - 2, kT.size() - 1)];
-  const double d = t * std::sqrt(variance_of(x, out.mean) / static_cast<double>(x.size()));
+  const double n = static_cast<double>(x.size());
+  const double d = t_quantile(0.975, n - 1) * std::sqrt(variance_of(x, out.mean) / n);
   return {out.mean, out.mean - d, out.mean + d, out.count};
 }
 

@@ -1,7 +1,9 @@
-// Intervals that hold however often one looks.
+// Intervals of differences between designs, and how many seeds they take.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <vector>
 
 namespace gabbro::evolve {
 
@@ -12,19 +14,51 @@ struct Interval {
   [[nodiscard]] bool excludes_zero() const { return high < 0 || low > 0; }
 };
 
-/// Evidence against "differences are normal with mean 0 and any deviation": the scale-invariant mixture martingale of Lai (1976), as given by Wang and
-/// Ramdas (2023, arXiv 2310.03722): sqrt(c^2 / (n + c^2)) ((n + c^2) V / ((n + c^2) V - S^2))^(n/2) with S the sum and V the sum of
-/// squares. Its expectation is 1 under the null at every n, so that it passes 1 / alpha at any time with probability at most alpha. n >= 2.
-double evidence(std::span<const double> differences);
+/// The value that a variable of Student's t distribution is below with `probability`, for any positive `freedom`, whole or not.
+double t_quantile(double probability, double freedom);
 
-/// The means that are not refuted at `alpha`: a confidence sequence, valid at all n at once. Fewer than least_seeds()
-/// differences give an unbounded interval, more that are all equal one of no width. O(n).
-Interval anytime_interval(std::span<const double> differences, double alpha = 0.05);
+/// An estimated variance and the degrees of freedom of the estimate; freedom 0: nothing is known.
+struct Variance {
+  double value = 0, freedom = 0;
+};
+/// One estimate of what both estimate, weighted by their freedoms.
+Variance pooled(const Variance& a, const Variance& b);
 
-/// The fewest differences with which an anytime interval is bounded at `alpha`, so that it can exclude 0.
-int least_seeds(double alpha = 0.05);
+/// A score of a design (`row`) on a seed (`column`).
+struct Cell {
+  std::int64_t row = 0, column = 0;
+  double value = 0;
+};
+/// The variance of scores that neither their design nor their seed explains: residuals of a two-way layout, which may have gaps. Designs on one seed and seeds of one
+/// design are left out. Cells are unique. O(cells) a sweep, a few sweeps.
+Variance residual_variance(std::vector<Cell> cells);
 
-/// Mean and the t interval (fixed n), for values that are shown and decide nothing.
+/// What is known of the difference of two designs whose runs are paired by seed.
+struct Paired {
+  std::vector<double> differences;  // one for each seed
+  Variance own;                     // of one difference, from this pair alone
+  Variance documents;               // of their mean, by which documents were scored
+};
+
+/// The mean difference and its interval at 1 - `level`, for a number of seeds that was fixed before their runs began. `run` is the variance of one run, pooled over designs. The
+/// half width is the larger of two: with the pooled variance (many degrees of freedom) and `level` / 2 on either side, and with the pair's own and `level` on either side. If all
+/// designs deviate alike, either side errs in at most `level` / 2; whatever the deviation of these two, in at most `level`. Unbounded with fewer than two differences.
+Interval paired_interval(const Paired& pair, const Variance& run, double level);
+
+/// What a comparison is planned with.
+struct Precision {
+  Variance run;          // of one run
+  double documents = 0;  // variance of a mean difference, by documents
+  double own = 0;        // degrees of freedom of the pair's own variance beyond those of the comparison
+};
+/// The probability that paired_interval leaves out 0 on the right side when the difference is `effect`. Normal scores; some 20 microseconds.
+double power(double effect, int seeds, const Precision& precision, double level);
+/// The fewest seeds in least ... most with a power of `wanted`, the uncertainty of the variance included (Stein 1945); `most` if there are none.
+int seeds_for(double effect, const Precision& precision, double level, double wanted, int least, int most);
+/// The effect that is seen with the power `wanted`.
+double visible_effect(int seeds, const Precision& precision, double level, double wanted);
+
+/// Mean and the t interval at 95 % (fixed n), for values that are shown and decide nothing.
 Interval mean_interval(std::span<const double> values);
 
 }  // namespace gabbro::evolve

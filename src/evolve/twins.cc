@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "evolve/comparison.h"
 
 namespace gabbro::evolve {
 
@@ -18,22 +19,25 @@ std::vector<const Individual*> twins(const Population& p) {
   return out;
 }
 
-// Bits per byte by seed, then by copy.
-using Rows = std::vector<std::vector<double>>;
+// Runs by seed, then by copy.
+using Rows = std::vector<std::vector<const Trial*>>;
 
-// Pairs of copies whose interval leaves out 0 after some number of seeds.
-int told_apart(const Rows& rows, double alpha) {
+// Pairs of copies that the interval of the last comparison tells apart.
+int told_apart(const Rows& rows, double level) {
+  std::vector<Cell> cells;
+  for (std::size_t k = 0; k < rows.size(); ++k)
+    for (std::size_t a = 0; a < rows[k].size(); ++a)
+      cells.push_back({static_cast<std::int64_t>(a), static_cast<std::int64_t>(k), rows[k][a]->bits});
+  const Variance run = residual_variance(std::move(cells));
+  const auto column = [&](std::size_t copy) {
+    std::vector<const Trial*> out;
+    for (const auto& row : rows) out.push_back(row[copy]);
+    return out;
+  };
   int out = 0;
   for (std::size_t a = 0; a < rows[0].size(); ++a)
-    for (std::size_t b = a + 1; b < rows[0].size(); ++b) {
-      std::vector<double> differences;
-      bool apart = false;
-      for (const std::vector<double>& row : rows) {
-        differences.push_back(row[a] - row[b]);
-        apart = apart || anytime_interval(differences, alpha).excludes_zero();
-      }
-      out += apart;
-    }
+    for (std::size_t b = a + 1; b < rows[0].size(); ++b)
+      out += paired_interval(paired(column(a), column(b)), run, level).excludes_zero();
   return out;
 }
 
@@ -41,10 +45,10 @@ int told_apart(const Rows& rows, double alpha) {
 double noise_of(const Rows& rows) {
   double squares = 0;
   int count = 0;
-  for (const std::vector<double>& row : rows)
+  for (const std::vector<const Trial*>& row : rows)
     for (std::size_t a = 0; a < row.size(); ++a)
       for (std::size_t b = a + 1; b < row.size(); ++b, ++count)
-        squares += (row[a] - row[b]) * (row[a] - row[b]) / 2;
+        squares += (row[a]->bits - row[b]->bits) * (row[a]->bits - row[b]->bits) / 2;
   return count > 0 ? std::sqrt(squares / count) : 0;
 }
 
@@ -62,24 +66,24 @@ std::optional<Wanted> next_twin_run(const Population& p, std::uint64_t first_see
   return std::nullopt;
 }
 
-TwinReport twin_report(const Population& p, std::uint64_t first_seed, double alpha) {
+TwinReport twin_report(const Population& p, std::uint64_t first_seed, double level) {
   constexpr int kDeals = 400;
   const std::vector<const Individual*> all = twins(p);
   TwinReport out;
   out.copies = static_cast<int>(all.size());
   Rows rows;
   for (int k = 0; k < kTwinSeeds; ++k) {
-    std::vector<double> row;
+    std::vector<const Trial*> row;
     for (const Individual* twin : all)
       if (const Trial* t = p.scored(twin->born.id, 0, first_seed + static_cast<std::uint64_t>(k)))
-        row.push_back(t->bits);
+        row.push_back(t);
     if (row.size() < all.size()) break;
     rows.push_back(std::move(row));
   }
   out.seeds = static_cast<int>(rows.size());
   if (out.seeds == 0 || out.copies < 2) return out;
   out.pairs = out.copies * (out.copies - 1) / 2;
-  out.told_apart = told_apart(rows, alpha);
+  out.told_apart = told_apart(rows, level);
   out.noise = noise_of(rows);
   // One copy that is lucky is so in all its pairs, which makes the count of one test uneven. Copies are exchangeable: every deal of a seed's runs among
   // them is another test, as good as this one.
@@ -87,10 +91,10 @@ TwinReport twin_report(const Population& p, std::uint64_t first_seed, double alp
   Rows dealt = rows;
   int sum = 0, as_many = 0;
   for (int deal = 0; deal < kDeals; ++deal) {
-    for (std::vector<double>& row : dealt)
+    for (std::vector<const Trial*>& row : dealt)
       for (std::size_t i = row.size(); i > 1; --i)
         std::swap(row[i - 1], row[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
-    const int count = told_apart(dealt, alpha);
+    const int count = told_apart(dealt, level);
     sum += count;
     as_many += count >= out.told_apart;
   }

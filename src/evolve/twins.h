@@ -18,15 +18,14 @@ std::optional<Wanted> next_twin_run(const Population& population, std::uint64_t 
 struct TwinReport {
   int copies = 0, seeds = 0;  // seeds that all copies have
   int pairs = 0;              // of copies; 0 without seeds
-  int told_apart =
-      0;  // pairs whose interval excludes 0 after some number of seeds, looked at after every seed
+  int told_apart = 0;         // pairs whose interval, the one of the last comparison, leaves out 0
   double rate =
       0;  // share of pairs told apart when each seed's runs are dealt anew among the copies, mean of many deals
   double as_many = 0;  // share of the deals that tell apart as many pairs as were, or more
   double noise = 0;    // deviation of bits per byte between copies on the same data
 };
 /// `rate` is the rate of false verdicts at the noise of real runs; `told_apart / pairs` is one draw of it, and an uneven one, since pairs
-/// share copies. O(deals x copies^2 x seeds), some 20 ms.
-TwinReport twin_report(const Population& population, std::uint64_t first_seed, double alpha = 0.05);
+/// share copies. O(deals x copies^2 x seeds x documents), less than a second.
+TwinReport twin_report(const Population& population, std::uint64_t first_seed, double level = 0.05);
 
 }  // namespace gabbro::evolve

@@ -103,6 +103,17 @@ void fields(Io& io, E& e) {
   io("design", e.design);
 }
 
+template <class Io, Is<ComparisonBegun> E>
+void fields(Io& io, E& e) {
+  io("id", e.id);
+  io("design", e.design);
+  io("rung", e.rung);
+  io("seed", e.seed);
+  io("seeds", e.seeds);
+  io("level", e.level);
+  io("reason", e.reason);
+}
+
 namespace {
 
 template <class E>

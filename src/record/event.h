@@ -112,8 +112,21 @@ struct Steered {
   std::int64_t design = 0;
 };
 
+/// A leader is to be compared with the baselines, on `seeds` seeds from `seed` on, which no run has used yet. All that the comparison will claim is fixed here:
+/// nothing of it is decided before all its runs have ended. Ids count from 1 without gaps.
+struct ComparisonBegun {
+  static constexpr const char* kKind = "comparison";
+  std::int64_t id = 0, design = 0;
+  int rung = 0;
+  std::uint64_t seed = 0;
+  int seeds = 0;
+  double level =
+      0;  // of its intervals: 0.05 and less, so that all comparisons of a campaign err in 5 % together
+  std::string reason;  // why so many seeds, with the numbers
+};
+
 using Event = std::variant<CampaignBegun, Session, DesignBorn, Refused, TrialBegun, TrialEnded, Promoted,
-                           TaskBegun, TaskEnded, Steered>;
+                           TaskBegun, TaskEnded, Steered, ComparisonBegun>;
 
 std::string kind_of(const Event& event);
 /// On one line.

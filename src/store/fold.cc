@@ -57,6 +57,11 @@ DROP TABLE IF EXISTS steering;
 CREATE TABLE steering (key TEXT PRIMARY KEY, event INTEGER) WITHOUT ROWID;
 )";
 
+const char* const kComparisonTables = R"(
+DROP TABLE IF EXISTS comparison;
+CREATE TABLE comparison (id INTEGER PRIMARY KEY, event INTEGER);
+)";
+
 namespace {
 
 struct Place {
@@ -246,6 +251,13 @@ Result<bool> apply(const Place& p, const Steered& e) {
   GABBRO_TRY(first, p.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, p.at));
   if (!first) return does_not_follow(fmt::format("steering {} was recorded already", e.key));
   return true;
+}
+
+Result<bool> apply(const Place& p, const ComparisonBegun& e) {
+  if (auto ok = is_known(p.db, "a comparison of", e.design); !ok) return ok;
+  if (auto ok = is_next(p.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
+    return ok;
+  return p.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, p.at);
 }
 
 }  // namespace

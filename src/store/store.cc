@@ -62,8 +62,9 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   return true;
 }
 
-// Schema 1 has no tables of agents.
-bool knows_tasks(Connection& db) { return number_of(db, "PRAGMA user_version") > 1; }
+// Schema 1 has no tables of agents, schema 2 none of comparisons.
+std::int64_t schema_of(Connection& db) { return number_of(db, "PRAGMA user_version"); }
+bool knows_tasks(Connection& db) { return schema_of(db) > 1; }
 
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
@@ -180,12 +181,13 @@ Result<Store> Store::open(const std::string& path) {
     return tl::unexpected(ok.error());
   if (!known) {
     const std::string tables =
-        std::string(kEventTable) + kFoldTables + kAgentTables +
+        std::string(kEventTable) + kFoldTables + kAgentTables + kComparisonTables +
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
-  } else if (!knows_tasks(*connection)) {
-    const std::string tables = kAgentTables + fmt::format("PRAGMA user_version = {};", kSchema);
+  } else if (schema_of(*connection) < kSchema) {
+    const std::string tables = (knows_tasks(*connection) ? std::string() : kAgentTables) + kComparisonTables +
+                               fmt::format("PRAGMA user_version = {};", kSchema);
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
   }
@@ -228,7 +230,7 @@ Result<bool> Store::append(const std::vector<Event>& events) {
 Result<bool> Store::rebuild() {
   Connection& db = *db_->connection;
   return in_transaction(db, [&]() -> Result<bool> {
-    if (auto ok = db.script(std::string(kFoldTables) + kAgentTables); !ok) return ok;
+    if (auto ok = db.script(std::string(kFoldTables) + kAgentTables + kComparisonTables); !ok) return ok;
     Rows rows = db.rows("SELECT id, time, kind, data FROM event ORDER BY id");
     while (rows.next()) {
       auto event = parse_event(rows.text(2), rows.text(3));
@@ -347,6 +349,15 @@ std::vector<std::pair<double, Steered>> Store::steering() const {
       db.rows("SELECT e.time, e.data, e.id FROM steering s JOIN event e ON e.id = s.event ORDER BY e.id");
   while (rows.next())
     out.emplace_back(rows.real(0), event_of<Steered>(db, rows.integer(2), Steered::kKind, rows.text(1)));
+  return out;
+}
+
+std::vector<ComparisonBegun> Store::comparisons() const {
+  std::vector<ComparisonBegun> out;
+  Connection& db = *db_->connection;
+  if (schema_of(db) < 3) return out;
+  Rows rows = db.rows("SELECT event FROM comparison ORDER BY id");
+  while (rows.next()) out.push_back(std::get<ComparisonBegun>(event_at(db, rows.integer(0))));
   return out;
 }
 

@@ -61,14 +61,14 @@ struct TaskRow {
 /// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
-  static constexpr int kSchema = 2;
+  static constexpr int kSchema = 3;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
   /// numbers), another writer, no place on the disk, no permission.
   static Result<Store> open(const std::string& path);
   /// Whether a process has it open for writing.
   static bool is_written(const std::string& path);
-  /// Opens an existing file for reading. Records of schema 1, made before there were agents, are read as they are; `open` adds what they lack.
+  /// Opens an existing file for reading. Records of schema 1 (before there were agents) and 2 (before comparisons were planned) are read as they are; `open` adds what they lack.
   static Result<Store> read(const std::string& path);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -103,7 +103,8 @@ class Store {
   [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in their order
   [[nodiscard]] std::vector<TaskRow> tasks() const;                                      // by id
   [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering()
-      const;  // in their order, with times
+      const;                                                               // in their order, with times
+  [[nodiscard]] std::vector<record::ComparisonBegun> comparisons() const;  // by id
   [[nodiscard]] std::vector<RungRow> rungs() const;
   /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
   /// Causes without their numbers: what stands before the first digit or colon.

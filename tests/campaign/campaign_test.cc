@@ -10,6 +10,7 @@
 
 #include "campaign/reading.h"
 #include "campaign/view.h"
+#include "evolve/comparison.h"
 #include "evolve/depth.h"
 #include "evolve/twins.h"
 #include "pretend.h"
@@ -50,8 +51,11 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   const evolve::Population& p = c->population();
   const evolve::Leader best = evolve::leader(p);
   EXPECT_EQ(best.rung, 2);
-  EXPECT_LT(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count, 4);
-  EXPECT_GT(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count, 0);
+  ASSERT_FALSE(p.comparisons().empty());
+  const evolve::Outcome outcome = evolve::outcome_of(p, p.comparisons().back());
+  EXPECT_EQ(outcome.begun->design, best.design);
+  EXPECT_EQ(outcome.begun->seeds, 3);
+  EXPECT_TRUE(outcome.complete);
   // Arms had equal FLOPs at the first rung, to within a run.
   const double one = 6.0 * 20'000 * 10'000;
   EXPECT_NEAR(p.spent("adaptive"), p.spent("random"), 2 * one);
@@ -70,19 +74,25 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   const Folder folder;
   Plan plan = small_plan();
   plan.settings.final_seeds = 5;
+  plan.settings.ablate = false;
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
+  const std::vector<evolve::Trial>& runs = c->population().trials();
+  std::int64_t before = 0;  // runs of the first session, which is stopped soon after the comparison began
   for (const std::int64_t trials : {40, 80}) {
     Pretend executor;
-    const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
+    const auto stop = [&] {
+      return trials == 40 && !runs.empty() && runs.back().begun.purpose == "final" ? 1 : 0;
+    };
+    const auto why = c->run({.trials = trials}, executor, stop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
+    if (trials == 40) before = static_cast<std::int64_t>(runs.size());
   }
-  const std::vector<evolve::Trial>& runs = c->population().trials();
   const auto compares = [](const evolve::Trial& t) {
     return t.begun.purpose == "final" || t.begun.purpose == "ablation";
   };
   const auto first = std::find_if(runs.begin(), runs.end(), compares);
-  const auto more = runs.begin() + 40, searched = std::find_if_not(more, runs.end(), compares);
+  const auto more = runs.begin() + before, searched = std::find_if_not(more, runs.end(), compares);
   ASSERT_LT(first, more);
   ASSERT_NE(searched, runs.end());
   const auto seeds_of_leader = [&](auto end) {
@@ -90,8 +100,10 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
       return t.begun.purpose == "final" && t.begun.design == first->begun.design;
     });
   };
-  EXPECT_LT(seeds_of_leader(more), plan.settings.final_seeds);
-  EXPECT_EQ(seeds_of_leader(searched), plan.settings.final_seeds);
+  const record::ComparisonBegun& begun = c->population().comparisons().at(0);
+  EXPECT_EQ(begun.design, first->begun.design);
+  EXPECT_LT(seeds_of_leader(more), begun.seeds);
+  EXPECT_EQ(seeds_of_leader(searched), begun.seeds);
 }
 
 TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
@@ -110,12 +122,63 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   const evolve::Leader best = evolve::leader(p);
   EXPECT_EQ(best.rung, 2);
   EXPECT_EQ(p.individual(best.design).born.name, "Mine");
-  EXPECT_EQ(evolve::compare(p, best.design, p.best_baseline(2), 2, evolve::Phase::kFinal).count,
-            plan.settings.final_seeds);
+  ASSERT_EQ(p.comparisons().size(), 1U);
+  EXPECT_EQ(p.comparisons()[0].seeds, plan.settings.final_seeds);
+  EXPECT_TRUE(evolve::outcome_of(p, p.comparisons()[0]).complete);
   // The plan is read back with it: a campaign that goes on, or is replayed, has the same designs.
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
   ASSERT_TRUE(again);
   EXPECT_EQ(again->given, plan.given);
+}
+
+// One that an anchor refuses at every rung has no runs in the comparison, and the claim says so; the winner's parts have as many seeds as it has.
+TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.settings.arms.clear();
+  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  ASSERT_TRUE(c) << c.error().message;
+  const auto change = [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    const bool mine =
+        spec.program.find("Block(mixer=Retention, norm=LayerNorm), RMSNorm") != std::string::npos;
+    const double bits = is_known(spec) ? 2.9 : mine ? 2.5 : 2.6;
+    score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
+    r.status = "done";
+    if (spec.program.find("design GPT2") != std::string::npos)
+      r.status = "refused", r.cause = "better than bigrams: 2.9 of 2.8 bits";
+  };
+  Pretend executor(2, 0, change);
+  ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
+  const evolve::Population& p = c->population();
+  ASSERT_EQ(p.comparisons().size(), 1U);
+  const int seeds = p.comparisons()[0].seeds;
+  int ablations = 0, parts = 0;
+  for (const evolve::Trial& t : p.trials()) {
+    ablations += t.begun.purpose == "ablation";
+    if (t.begun.purpose == "final") {
+      EXPECT_NE(p.individual(t.begun.design).born.name, "GPT2");
+    }
+  }
+  for (const evolve::Individual& i : p.individuals()) parts += i.born.arm == "ablation";
+  EXPECT_GT(parts, 0);
+  EXPECT_EQ(ablations, parts * seeds);
+  const auto reading = read_record(*store::Store::read(folder / "run/campaign.db"));
+  ASSERT_TRUE(reading);
+  const Verdict v = verdict(*reading);
+  EXPECT_TRUE(v.outcome.claims());
+  EXPECT_NE(v.sentence.find(
+                "beats the 1 of 2 baselines that could be trained at top; against the best of them, RetNet"),
+            std::string::npos)
+      << v.sentence;
+  EXPECT_NE(v.sentence.find("GPT2 could not be trained: refused on seed 1: better than bigrams"),
+            std::string::npos)
+      << v.sentence;
+  EXPECT_EQ(v.duels.size(), 2U);
+  ASSERT_EQ(unscored(reading->population, 2).size(), 1U);
+  EXPECT_TRUE(unscored(reading->population, 2)[0].why.starts_with(
+      "refused on seed 1: better than bigrams: 2.9 of 2.8 bits"));
 }
 
 // A program may hold whatever its text does: quotes, and lines that look like the plan's own.
@@ -191,10 +254,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
   EXPECT_TRUE(minutes.contains(needs + "0.1 minutes afford 0 at low: --minutes 1 or more"))
       << (minutes.empty() ? "" : *minutes.rbegin());
   Plan few = small_plan();
-  few.settings.final_seeds = 2;
-  EXPECT_EQ(warnings(few, {.trials = 30}, 0).count(needs + "the preset has 2 (final_seeds)"), 1U);
   few.settings.arms.clear();
-  few.settings.final_seeds = 3;
   few.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   EXPECT_EQ(warnings(few, {.trials = 9}, 0), (std::set<std::string>{""}));
 }
@@ -211,10 +271,9 @@ TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
     EXPECT_TRUE(why) << why.error().message;
   };
   const auto complete = [&] {
-    return evolve::compare(c->population(), evolve::leader(c->population()).design, 1,
-                           evolve::leader(c->population()).rung, evolve::Phase::kFinal)
-                   .count == small_plan().settings.final_seeds &&
-           !evolve::next_run(c->population(), 1, evolve::Phase::kFinal);
+    const evolve::Population& p = c->population();
+    const record::ComparisonBegun* begun = evolve::comparison_of(p, evolve::leader(p));
+    return begun && evolve::outcome_of(p, *begun).complete && !evolve::next_run(p, 1, evolve::Phase::kFinal);
   };
   for (run_to(30); !complete() && runs() < 100;) run_to(runs() + 1);
   ASSERT_TRUE(complete());

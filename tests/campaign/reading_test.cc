@@ -44,6 +44,14 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
       EXPECT_EQ(std::pair(credit.offspring, credit.better), std::pair(y.at(op).offspring, y.at(op).better));
   }
   EXPECT_EQ(evolve::leader(a).design, evolve::leader(b).design);
+  ASSERT_EQ(b.comparisons().size(), 1U);
+  const evolve::Outcome x = evolve::outcome_of(a, a.comparisons()[0]),
+                        y = evolve::outcome_of(b, b.comparisons()[0]);
+  ASSERT_EQ(x.rows.size(), y.rows.size());
+  for (std::size_t k = 0; k < x.rows.size(); ++k) {
+    EXPECT_EQ(x.rows[k].difference.low, y.rows[k].difference.low);
+    EXPECT_EQ(x.rows[k].difference.high, y.rows[k].difference.high);
+  }
   for (int rung = 0; rung < 3; ++rung)
     EXPECT_EQ(evolve::pareto_front(a, rung), evolve::pareto_front(b, rung));
 }

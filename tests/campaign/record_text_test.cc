@@ -24,7 +24,8 @@ class RecordText : public ::testing::Test {
 
 TEST_F(RecordText, StatusSaysHowFarItIs) {
   expect_says(status_text(store),
-              {"beats the best baseline, llama, at 600k", "9 designs, 37 runs", "ended in order", ": done",
+              {"beats all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds a difference of",
+               "9 designs, 40 runs", "ended in order", ": done",
                "150k                5        0        3        1        1  2.4000 #5",
                "600k                1        0        1        0        0  1.9075 #5",
                "adaptive              3        3", "3  adaptive    cost", "1  failed      signal",
@@ -53,6 +54,11 @@ TEST_F(RecordText, StatusAsJson) {
   ASSERT_EQ(j["verdict"]["against"].size(), 3U);
   EXPECT_EQ(j["verdict"]["against"][0]["baseline"], "llama");
   EXPECT_NEAR(j["verdict"]["against"][0]["mean"].get<double>(), -0.0495, 1e-9);
+  EXPECT_EQ(j["verdict"]["against"][0]["word"], "ahead");
+  EXPECT_EQ(j["verdict"]["claims"], true);
+  EXPECT_EQ(j["comparison"]["seeds"], 4);
+  EXPECT_EQ(j["comparison"]["ended"], 4);
+  EXPECT_LT(j["comparison"]["visible_effect"].get<double>(), 0.02);
   EXPECT_EQ(j["arms"][1]["name"], "random");
   EXPECT_EQ(j["refusals"][0]["count"], 3);
   EXPECT_EQ(j["session"]["ended"], true);
@@ -90,8 +96,8 @@ TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
                      "lineage", "#4 swap", "2.4800",     // its parents
                      "final", "replicate", "1007",       // runs with their seeds
                      "training loss of run", "tokens",   // the curve
-                     "entered 300k: 2.4000 bits per byte, rank 1 of 5 at 150k", "beats the best baseline",
-                     "against gpt2", "+0.0312 without stack.1: LayerNorm removed"});
+                     "entered 300k: 2.4000 bits per byte, rank 1 of 5 at 150k", "beats all 3 baselines",
+                     "against gpt2", "helps           without stack.1: LayerNorm removed"});
   EXPECT_LT(text->find("#5 hyper"), text->find("#4 swap"));
   EXPECT_LT(text->find("#4 swap"), text->find("\n  llama"));
   EXPECT_GE(std::count(text->begin(), text->end(), '*'), 8);  // points of the curve

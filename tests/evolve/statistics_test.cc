@@ -9,84 +9,156 @@
 namespace gabbro::evolve {
 namespace {
 
-// Looked at after every difference, an interval may miss the truth at any time in at most 5 of 100 sequences.
-TEST(Statistics, PeekingDoesNotBreakTheInterval) {
-  constexpr int kSequences = 4000, kLength = 40;
-  for (const double deviation : {0.003, 1.0}) {
-    int missed = 0;
-    for (int i = 0; i < kSequences; ++i) {
-      Random random = Random(7).split(static_cast<std::uint64_t>(i));
-      std::vector<double> x;
-      bool miss = false;
-      for (int n = 0; n < kLength; ++n) {
-        x.push_back(0.1 + deviation * random.normal());
-        const Interval ci = anytime_interval(x);
-        miss = miss || ci.low > 0.1 || ci.high < 0.1;
-      }
-      missed += miss;
+// Student's tables (Student 1908 and any since), and the normal's.
+TEST(Statistics, QuantilesAreStudents) {
+  struct Case {
+    double probability, freedom, quantile;
+  };
+  for (const Case& c :
+       {Case{0.975, 1, 12.7062}, Case{0.975, 2, 4.3027}, Case{0.975, 5, 2.5706}, Case{0.95, 9, 1.8331},
+        Case{0.995, 30, 2.7500}, Case{0.9995, 4, 8.6103}, Case{0.975, 1e9, 1.95996}, Case{0.5, 3, 0}})
+    EXPECT_NEAR(t_quantile(c.probability, c.freedom), c.quantile, 1e-4 * (1 + c.quantile)) << c.freedom;
+  EXPECT_NEAR(t_quantile(0.025, 5), -2.5706, 1e-4);
+  // Whole degrees of freedom or not, and far out.
+  EXPECT_GT(t_quantile(0.975, 2.5), t_quantile(0.975, 3));
+  EXPECT_LT(t_quantile(0.975, 2.5), t_quantile(0.975, 2));
+  EXPECT_NEAR(t_quantile(1 - 1e-6, 1), 318309.886, 1);
+}
+
+TEST(Statistics, AVarianceIsWhatRowsAndColumnsLeave) {
+  // Two by two: of the four, one residual is free; it is (a - b - c + d)^2 / 4.
+  const Variance square = residual_variance({{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}});
+  EXPECT_DOUBLE_EQ(square.freedom, 1);
+  EXPECT_NEAR(square.value, (2.0 - 5 - 3 + 7) * (2.0 - 5 - 3 + 7) / 4, 1e-12);
+  // What rows and columns explain leaves nothing, with gaps too; what stands alone in its row or column does not count.
+  std::vector<Cell> cells;
+  for (std::int64_t row = 0; row < 5; ++row)
+    for (std::int64_t column = 0; column < 4; ++column)
+      if ((row + 2 * column) % 5 != 1)
+        cells.push_back({row, column, 3.0 * static_cast<double>(row * row) - static_cast<double>(column)});
+  const auto count = static_cast<double>(cells.size());
+  cells.push_back({9, 1, 100.0});
+  const Variance none = residual_variance(cells);
+  EXPECT_NEAR(none.value, 0, 1e-20);
+  EXPECT_DOUBLE_EQ(none.freedom, count - 5 - 4 + 1);
+  // Two layouts without a common row or column have each a mean of their own.
+  std::vector<Cell> apart{{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}};
+  for (const Cell& c : std::vector<Cell>(apart)) apart.push_back({c.row + 10, c.column + 10, c.value + 4});
+  EXPECT_DOUBLE_EQ(residual_variance(apart).freedom, 2);
+  EXPECT_NEAR(residual_variance(apart).value, square.value, 1e-12);
+  EXPECT_EQ(residual_variance({{1, 1, 2.0}, {2, 2, 1.0}}).freedom, 0);
+}
+
+TEST(Statistics, AVarianceIsEstimatedWithoutBias) {
+  double sum = 0, freedom = 0;
+  for (std::uint64_t world = 0; world < 2000; ++world) {
+    Random random = Random(5).split(world);
+    std::vector<Cell> cells;
+    for (std::int64_t column = 0; column < 4; ++column) {
+      const double seed = random.normal();
+      for (std::int64_t row = 0; row < 6; ++row)
+        if (!random.chance(0.15))
+          cells.push_back({row, column, static_cast<double>(row) + seed + 0.02 * random.normal()});
     }
-    EXPECT_LE(missed, kSequences * 5 / 100);
-    EXPECT_GT(missed, 0) << "an interval that never misses is too wide to be of use";
+    const Variance v = residual_variance(cells);
+    sum += v.value * v.freedom, freedom += v.freedom;
   }
+  EXPECT_NEAR(sum / freedom, 0.0004, 0.000015);
 }
 
-TEST(Statistics, EvidenceHasExpectationOneUnderTheNull) {
-  constexpr int kSequences = 200'000;
-  for (const int n : {2, 3, 5}) {
-    double sum = 0, passed = 0;
-    for (int i = 0; i < kSequences; ++i) {
-      Random random = Random(11).split(static_cast<std::uint64_t>(i));
-      std::vector<double> x;
-      for (int k = 0; k < n; ++k) x.push_back(3 * random.normal());
-      // Heavy tails above: the mean is taken of what stays below a bound, which can only lose.
-      const double e = evidence(x);
-      sum += std::min(e, 50.0);
-      passed += e >= 20;
-    }
-    EXPECT_LT(sum / kSequences, 1.02) << n;
-    EXPECT_GT(sum / kSequences, 0.5) << n;
-    EXPECT_LT(passed / kSequences, 0.05) << n;
-  }
+Paired paired_of(const std::vector<double>& x) {
+  double mean = 0, squares = 0;
+  for (const double v : x) mean += v / static_cast<double>(x.size());
+  for (const double v : x) squares += (v - mean) * (v - mean);
+  const double freedom = static_cast<double>(x.size()) - 1;
+  return {x, {squares / freedom, freedom}, {}};
 }
 
-TEST(Statistics, IntervalsAreWhatEvidenceDoesNotRefute) {
-  const std::vector<double> x{-0.011, -0.013, -0.012, -0.0125, -0.0118};
-  const Interval ci = anytime_interval(x);
-  EXPECT_TRUE(ci.below_zero());
-  for (const double mu : {ci.low, ci.high}) {
-    std::vector<double> shifted;
-    for (const double v : x) shifted.push_back(v - mu);
-    EXPECT_NEAR(evidence(shifted), 20, 1e-6 * 20);
-  }
+TEST(Statistics, TheIntervalIsTheWiderOfTwo) {
+  const Paired pair = paired_of({-0.011, -0.013, -0.012, -0.0125, -0.0118});
+  // Its own deviation is tiny: the pooled one decides. 2 * 0.01^2 / 5, t(0.975, 40) = 2.0211.
+  const Interval by_pool = paired_interval(pair, {0.0001, 40}, 0.05);
+  EXPECT_NEAR(by_pool.high - by_pool.mean, 2.0211 * std::sqrt(2 * 0.0001 / 5), 1e-6);
+  EXPECT_FALSE(by_pool.excludes_zero());
+  // The pool's is tiny: its own decides, one-sided. t(0.95, 4) = 2.1318.
+  const Interval by_own = paired_interval(pair, {1e-9, 40}, 0.05);
+  EXPECT_NEAR(by_own.high - by_own.mean, 2.1318 * std::sqrt(pair.own.value / 5), 1e-6);
+  EXPECT_TRUE(by_own.below_zero());
+  // Without a pool, two-sided: t(0.975, 4) = 2.7764.
+  const Interval alone = paired_interval(pair, {}, 0.05);
+  EXPECT_NEAR(alone.high - alone.mean, 2.7764 * std::sqrt(pair.own.value / 5), 1e-6);
+  // Documents widen both.
+  Paired on_few = pair;
+  on_few.documents = {0.0001, 10};
+  const Interval wide = paired_interval(on_few, {1e-9, 40}, 0.05);
+  EXPECT_NEAR(wide.high - wide.mean, 2.2281 * 0.01, 1e-5) << "t(0.975, 10)";
 }
 
-TEST(Statistics, FewDifferencesSayLittle) {
-  EXPECT_FALSE(anytime_interval(std::vector<double>{-1.0}).excludes_zero());
-  EXPECT_FALSE(std::isfinite(anytime_interval(std::vector<double>{-1.0}).low));
-  EXPECT_FALSE(anytime_interval(std::vector<double>{-1.0, -1.1}).excludes_zero());
-  const Interval same = anytime_interval(std::vector<double>{0.0, 0.0, 0.0});
+TEST(Statistics, FewDifferencesSayNothing) {
+  EXPECT_FALSE(std::isfinite(paired_interval({{-1.0}, {}, {}}, {0.01, 50}, 0.05).low));
+  EXPECT_EQ(paired_interval({}, {0.01, 50}, 0.05).count, 0);
+  const Interval same = paired_interval(paired_of({0.0, 0.0, 0.0}), {0, 6}, 0.05);
   EXPECT_EQ(same.low, 0);
   EXPECT_FALSE(same.excludes_zero());
 }
 
-TEST(Statistics, MeanIntervalIsStudents) {
-  const Interval ci = mean_interval(std::vector<double>{1.0, 2.0, 3.0});  // deviation 1, t = 4.303
-  EXPECT_NEAR(ci.mean, 2, 1e-12);
-  EXPECT_NEAR(ci.high - 2, 4.303 / std::sqrt(3.0), 1e-9);
+// Claims that a design is better by chance, whatever the two deviate by: at most the level; half of it if they deviate as all do.
+TEST(Statistics, NoDeviationBreaksTheInterval) {
+  constexpr int kWorlds = 6000;
+  constexpr double kLevel = 0.05;
+  for (const int n : {3, 5, 12})
+    for (const auto& [own, other] : {std::pair{1.0, 1.0}, {3.0, 1.0}, {1.0, 3.0}, {3.0, 3.0}}) {
+      int better = 0;
+      for (std::uint64_t world = 0; world < kWorlds; ++world) {
+        Random random = Random(static_cast<std::uint64_t>(n)).split(world);
+        std::vector<Cell> cells;
+        std::vector<double> differences(static_cast<std::size_t>(n));
+        for (std::int64_t row = 0; row < 7; ++row)
+          for (std::int64_t column = 0; column < n; ++column) {
+            const double value = 0.01 * (row == 0 ? own : row == 1 ? other : 1) * random.normal();
+            cells.push_back({row, column, value});
+            if (row < 2) differences[static_cast<std::size_t>(column)] += row == 0 ? value : -value;
+          }
+        better += paired_interval(paired_of(differences), residual_variance(cells), kLevel).below_zero();
+      }
+      const double share = static_cast<double>(better) / kWorlds,
+                   bound = own == other && own == 1 ? kLevel / 2 : kLevel;
+      EXPECT_LT(share, bound + 4 * std::sqrt(bound / kWorlds)) << n << " seeds, " << own << " and " << other;
+    }
 }
 
-TEST(Statistics, TheLeastSeedsAreThoseThatCanDecide) {
-  const std::vector<double> x{-1, -1.001, -0.999, -1.002, -0.998};
-  for (const double alpha : {0.05, 0.01, 0.2}) {
-    const int least = least_seeds(alpha);
-    ASSERT_LE(least, 5);
-    const auto interval = [&](int n) {
-      return anytime_interval(std::span(x).first(static_cast<std::size_t>(n)), alpha);
-    };
-    EXPECT_TRUE(interval(least).below_zero());
-    EXPECT_FALSE(interval(least - 1).excludes_zero());
-  }
-  EXPECT_EQ(least_seeds(), 3);
+TEST(Statistics, PlannedSeedsSeeTheEffect) {
+  constexpr int kWorlds = 4000;
+  for (const double documents : {0.0, 2e-5})
+    for (const double deviation : {0.004, 0.012, 0.021}) {
+      const Precision known{{deviation * deviation, 30}, documents, 1};
+      const int n = seeds_for(0.02, known, 0.03, 0.8, 3, 200);
+      EXPECT_GE(power(0.02, n, known, 0.03), 0.8);
+      if (n > 3) {
+        EXPECT_LT(power(0.02, n - 2 - n / 8, known, 0.03), 0.8) << "not more than it takes";
+      }
+      EXPECT_LE(visible_effect(n, known, 0.03, 0.8), 0.02 + 1e-6);
+      int seen = 0;
+      for (std::uint64_t world = 0; world < kWorlds; ++world) {
+        Random random = Random(static_cast<std::uint64_t>(n)).split(world);
+        std::vector<double> x;
+        const double of_documents = std::sqrt(documents) * random.normal();
+        for (int k = 0; k < n; ++k)
+          x.push_back(-0.02 + of_documents + deviation * std::sqrt(2.0) * random.normal());
+        Paired pair = paired_of(x);
+        pair.documents = {documents, 50};
+        double chi = 0;
+        for (int k = 0; k < 30; ++k) chi += std::pow(random.normal(), 2);
+        seen += paired_interval(pair, {deviation * deviation * chi / 30, 30}, 0.03).below_zero();
+      }
+      EXPECT_GT(seen, kWorlds * 78 / 100) << deviation << " on " << n << " seeds";
+    }
+}
+
+TEST(Statistics, MeanIntervalIsStudents) {
+  const Interval ci = mean_interval(std::vector<double>{1.0, 2.0, 3.0});  // deviation 1, t = 4.3027
+  EXPECT_NEAR(ci.mean, 2, 1e-12);
+  EXPECT_NEAR(ci.high - 2, 4.3027 / std::sqrt(3.0), 1e-4);
 }
 
 }  // namespace

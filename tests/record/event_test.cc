@@ -36,7 +36,8 @@ std::vector<Event> one_of_each() {
           Promoted{7, 3, "1.92 of 2.01"},
           TaskBegun{6, "agents", "crossover", 3, 2, "{\"task\": 6}"},
           TaskEnded{6, "{\"outcome\": \"design\"}"},
-          Steered{"17-veto", "veto", "too slow", 7}};
+          Steered{"17-veto", "veto", "too slow", 7},
+          ComparisonBegun{2, 7, 2, 2005, 11, 0.0076, "11 seeds see 0.02"}};
 }
 
 TEST(Event, EveryKindReadsBackAsItWasWritten) {

@@ -275,7 +275,7 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   { open(); }
   tamper("PRAGMA user_version = 7");
   for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
-    EXPECT_NE(s.find("a record of schema 7, this program knows schemas up to 2"), std::string::npos) << s;
+    EXPECT_NE(s.find("a record of schema 7, this program knows schemas up to 3"), std::string::npos) << s;
 }
 
 TEST_F(StoreTest, KeepsTasksAndSteering) {
@@ -337,6 +337,26 @@ TEST_F(StoreTest, ReadsSchemaOneAndGoesOnWithIt) {
   Store s = open();
   EXPECT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));
   EXPECT_EQ(Store::read(path)->tasks().size(), 1U);
+}
+
+// Records that were made before comparisons were planned, and what does not follow.
+TEST_F(StoreTest, ReadsSchemaTwoAndGoesOnWithIt) {
+  { begun(); }
+  tamper("DROP TABLE comparison; PRAGMA user_version = 2");
+  EXPECT_TRUE(Store::read(path)->comparisons().empty());
+  Store s = open();
+  EXPECT_FALSE(s.append(ComparisonBegun{2, 1, 0, 1001, 5, 0.03, ""})) << "no first one";
+  EXPECT_FALSE(s.append(ComparisonBegun{1, 99, 0, 1001, 5, 0.03, ""})) << "an unknown design";
+  EXPECT_TRUE(s.append(ComparisonBegun{1, 1, 0, 1001, 5, 0.03, "why"}));
+  for (const bool rebuilt : {false, true}) {
+    if (rebuilt) {
+      ASSERT_TRUE(s.rebuild());
+    }
+    const auto all = Store::read(path)->comparisons();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].seeds, 5);
+    EXPECT_EQ(all[0].reason, "why");
+  }
 }
 
 TEST_F(StoreTest, HasOneWriter) {

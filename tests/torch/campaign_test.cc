@@ -48,7 +48,7 @@ class RealCampaign : public ::testing::Test {
 blocks = 1
 baselines = ["llama", "mamba2"]
 hurdle_runs = 3
-final_seeds = 2
+final_seeds = 3
 search_share = 0.7
 [[rung]]
 name = "low"

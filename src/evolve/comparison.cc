@@ -1,0 +1,294 @@
+#include "evolve/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numbers>
+
+#include "base/hash.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+// Seeds of one comparison; the next one's begin behind them.
+constexpr std::uint64_t kBlock = kFinalSeeds;
+// A lead beyond so many times what is usual among known designs is held back.
+constexpr double kImplausible = 5;
+
+Variance variance_of(const std::vector<double>& x) {
+  if (x.size() < 2) return {};
+  double mean = 0, squares = 0;
+  for (const double v : x) mean += v / static_cast<double>(x.size());
+  for (const double v : x) squares += (v - mean) * (v - mean);
+  const double freedom = static_cast<double>(x.size() - 1);
+  return {squares / freedom, freedom};
+}
+
+// Differences of two designs by document, over their seeds, and what another choice of documents would move their mean by. Documents are of
+// different lengths: the variance is that of a mean weighted by bytes.
+Variance variance_by_document(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against) {
+  if (of.empty()) return {};
+  const std::size_t count = of.front()->documents.size();
+  for (const std::vector<const Trial*>* side : {&of, &against})
+    for (const Trial* t : *side)
+      if (t->documents.size() != count) return {};
+  if (count < 2) return {};
+  double bytes = 0, mean = 0, shares = 0, squares = 0;
+  std::vector<double> difference(count), share(count);
+  for (const record::DocumentScore& d : of.front()->documents) bytes += static_cast<double>(d.bytes);
+  for (std::size_t j = 0; j < count; ++j) {
+    for (std::size_t k = 0; k < of.size(); ++k)
+      difference[j] += of[k]->documents[j].bits_per_byte - against[k]->documents[j].bits_per_byte;
+    difference[j] /= static_cast<double>(of.size());
+    share[j] = static_cast<double>(of.front()->documents[j].bytes) / bytes;
+    mean += share[j] * difference[j];
+    shares += share[j] * share[j];
+  }
+  for (std::size_t j = 0; j < count; ++j)
+    squares += share[j] * share[j] * (difference[j] - mean) * (difference[j] - mean);
+  // As many documents of one length as these are worth.
+  const double worth = 1 / shares;
+  return {squares * worth / (worth - 1), worth - 1};
+}
+
+// The block of seeds that a run belongs to: 0 is the search.
+std::uint64_t block_of(std::uint64_t seed, std::uint64_t first_seed) { return (seed - first_seed) / kBlock; }
+
+// The run of a design at a rung with a seed; null: none has begun.
+const Trial* run_of(const Population& p, std::int64_t design, int rung, std::uint64_t seed) {
+  for (const std::int64_t id : p.individual(design).trials)
+    if (const Trial& t = p.trial(id); t.begun.rung == rung && t.begun.seed == seed) return &t;
+  return nullptr;
+}
+
+Row row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
+  Row out;
+  out.design = design;
+  out.losses = losses(p, design, c.rung, &c);
+  const bool trainable = is_trainable(p, design, c.rung);
+  int may_pair = 0;
+  for (int k = 0; k < c.seeds; ++k) {
+    const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
+    const Trial *own = run_of(p, design, c.rung, seed), *leader = run_of(p, c.design, c.rung, seed);
+    const bool own_ended = own ? own->ended : !trainable;
+    out.ended += own_ended && leader && leader->ended;
+    may_pair += own ? !own->ended || own->status == "done" : trainable;
+  }
+  out.trained = may_pair >= std::min(kLeastSeeds, c.seeds);
+  return out;
+}
+
+double mean_score(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
+  double sum = 0;
+  int count = 0;
+  for (int k = 0; k < c.seeds; ++k)
+    if (const Trial* t = run_of(p, design, c.rung, c.seed + static_cast<std::uint64_t>(k));
+        t && t->status == "done")
+      sum += t->bits, ++count;
+  return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
+}
+
+void add_interval(const Population& p, const record::ComparisonBegun& c, const Variance& run, bool complete,
+                  Row& row) {
+  const Paired pair = paired(p, c.design, row.design, c.rung, true);
+  row.difference = paired_interval(pair, run, c.level);
+  if (complete && row.trained) return;
+  row.difference.low = -std::numeric_limits<double>::infinity();
+  row.difference.high = std::numeric_limits<double>::infinity();
+}
+
+// What a comparison of these two can build on.
+Precision precision_of(const Population& p, std::int64_t design, std::int64_t against, int rung, bool final) {
+  Precision out;
+  out.run = run_variance(p, rung);
+  if (out.run.freedom < kLeastSeeds) out.run = {kUnknownDeviation * kUnknownDeviation, 0};
+  if (against == 0) return out;
+  out.documents = paired(p, design, against, rung, final).documents.value;
+  // Differences of the search tell of the pair's variance too, about their own mean.
+  out.own = std::max(0.0, static_cast<double>(p.differences(design, against, rung, false).size()) - 1);
+  return out;
+}
+
+}  // namespace
+
+double level_of(int number) {
+  const double k = number * std::numbers::pi;
+  return kError * 6 / (k * k);
+}
+
+std::vector<std::int64_t> compared_with(const Population& p) {
+  std::vector<std::int64_t> out;
+  for (const Individual& i : p.individuals())
+    if (is_baseline(i)) out.push_back(i.born.id);
+  return out;
+}
+
+bool is_trainable(const Population& p, std::int64_t design, int rung) {
+  const Standing s = p.standing(p.individual(design), rung);
+  return s.lost == 0 || s.done > 0;
+}
+
+Variance run_variance(const Population& p, int rung) {
+  // Means of a design over the seeds of the search chose it, and those of a comparison did not: they are not taken for one.
+  std::map<std::uint64_t, std::vector<Cell>> blocks;  // by the first seed of a comparison; 0: the search
+  for (const Individual& i : p.individuals())
+    for (const std::int64_t id : i.trials) {
+      const Trial& t = p.trial(id);
+      if (t.begun.rung != rung || t.status != "done" || !std::isfinite(t.bits)) continue;
+      std::uint64_t block = 0;
+      if (judges(t))
+        for (const record::ComparisonBegun& c : p.comparisons())
+          if (t.begun.seed >= c.seed && t.begun.seed < c.seed + static_cast<std::uint64_t>(c.seeds))
+            block = c.seed;
+      if (judges(t) && block == 0) continue;
+      // Seeds of one text alone are compared.
+      const std::uint64_t column = mix(t.begun.seed, hash64(t.text_hash));
+      blocks[block].push_back({i.born.id, static_cast<std::int64_t>(column), t.bits});
+    }
+  Variance out;
+  for (auto& [block, cells] : blocks) out = pooled(out, residual_variance(std::move(cells)));
+  return out;
+}
+
+Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against) {
+  Paired out;
+  for (std::size_t k = 0; k < of.size(); ++k) out.differences.push_back(of[k]->bits - against[k]->bits);
+  out.own = variance_of(out.differences);
+  out.documents = variance_by_document(of, against);
+  return out;
+}
+
+Paired paired(const Population& p, std::int64_t design, std::int64_t against, int rung, bool final) {
+  std::vector<const Trial*> of, other;
+  for (const std::int64_t id : p.individual(design).trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || judges(t) != final || t.status != "done") continue;
+    const Trial* o = p.scored(against, rung, t.begun.seed);
+    if (o && o->text_hash == t.text_hash) of.push_back(&t), other.push_back(o);
+  }
+  Paired out = paired(of, other);
+  if (final) out.own = pooled(out.own, variance_of(p.differences(design, against, rung, false)));
+  return out;
+}
+
+Interval compare(const Population& p, std::int64_t design, std::int64_t against, int rung, double level) {
+  return paired_interval(paired(p, design, against, rung, false), run_variance(p, rung), level);
+}
+
+const record::ComparisonBegun* comparison_of(const Population& p, const Leader& leader) {
+  const auto& all = p.comparisons();
+  const auto at = std::find_if(all.rbegin(), all.rend(), [&](const record::ComparisonBegun& c) {
+    return c.design == leader.design && c.rung == leader.rung;
+  });
+  return leader.rung < 0 || at == all.rend() ? nullptr : &*at;
+}
+
+record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, const Leader& leader,
+                                double affordable) {
+  const Settings& s = p.settings();
+  record::ComparisonBegun out;
+  out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
+  out.design = leader.design;
+  out.rung = leader.rung;
+  // Behind whatever a run has used, in whichever version of the program.
+  std::uint64_t block = static_cast<std::uint64_t>(out.id) - 1;
+  for (const Trial& t : p.trials())
+    if (t.begun.seed >= first_seed) block = std::max(block, block_of(t.begun.seed, first_seed));
+  for (const record::ComparisonBegun& c : p.comparisons())
+    block = std::max(block, block_of(c.seed, first_seed));
+  out.seed = first_seed + (block + 1) * kBlock;
+  out.level = level_of(static_cast<int>(block) + 1);
+  const Precision precision =
+      precision_of(p, leader.design, p.best_baseline(leader.rung), leader.rung, false);
+  Precision known = precision;
+  known.run.freedom = std::max(known.run.freedom, 1e3);  // by then the comparison's own runs tell it
+  const int most = std::max(kLeastSeeds, s.final_seeds);
+  const int wanted = seeds_for(s.effect, precision.run.freedom > 0 ? precision : known, out.level, kPower,
+                               kLeastSeeds, most);
+  out.seeds = static_cast<int>(std::clamp<double>(std::floor(affordable), kLeastSeeds, wanted));
+  const double visible = visible_effect(out.seeds, known, out.level, kPower);
+  out.reason = fmt::format(
+      "{} seeds{} see a difference of {:.4f} bits per byte in {:.0f} % of cases ({} asked for); a run "
+      "deviates by {:.4f}{}",
+      out.seeds,
+      out.seeds < wanted                     ? ", all that the budget affords,"
+      : visible > s.effect && wanted == most ? ", the most that the preset allows (final_seeds),"
+                                             : "",
+      visible, 100 * kPower, s.effect, std::sqrt(precision.run.value),
+      precision.run.freedom > 0 ? fmt::format(" ({:.0f} degrees of freedom)", precision.run.freedom)
+                                : ", as is assumed until it is known");
+  return out;
+}
+
+std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
+                         const record::ComparisonBegun* c) {
+  std::vector<Loss> out;
+  for (const std::int64_t id : p.individual(design).trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || !t.ended || t.status == "done") continue;
+    const bool compares =
+        c && t.begun.seed >= c->seed && t.begun.seed < c->seed + static_cast<std::uint64_t>(c->seeds);
+    if (!judges(t) || compares) out.push_back({design, t.begun.seed, t.status, t.cause});
+  }
+  return out;
+}
+
+Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
+  Outcome out;
+  out.begun = &c;
+  out.run = run_variance(p, c.rung);
+  out.losses = losses(p, c.design, c.rung, &c);
+  out.ended = c.seeds;
+  std::vector<std::pair<double, Row>> rows;
+  for (const std::int64_t design : compared_with(p)) {
+    rows.emplace_back(mean_score(p, c, design), row_of(p, c, design));
+    out.ended = std::min(out.ended, rows.back().second.ended);
+  }
+  if (rows.empty()) out.ended = 0;
+  out.complete = out.ended == c.seeds;
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<double> scores;
+  std::int64_t trained = 0, behind = 0;
+  for (auto& [score, row] : rows) {
+    add_interval(p, c, out.run, out.complete, row);
+    trained += row.trained, behind += row.difference.below_zero();
+    if (std::isfinite(score)) scores.push_back(score);
+    out.rows.push_back(std::move(row));
+  }
+  out.spread = std::sqrt(variance_of(scores).value);
+  out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained;
+  if (out.rows.empty()) return out;
+  const Row& best = out.rows.front();
+  out.held_back = out.ahead && scores.size() > 1 &&
+                  -best.difference.mean > kImplausible * std::max(out.spread, p.settings().effect);
+  if (const Trial* t = p.scored(c.design, c.rung, c.seed)) {
+    out.documents = static_cast<int>(t->documents.size());
+    out.fresh_documents = t->fresh_documents;
+  }
+  return out;
+}
+
+double visible_in(const Population& p, const Outcome& o) {
+  if (!o.begun || o.rows.empty() || o.rows.front().difference.count == 0) return 0;
+  const record::ComparisonBegun& c = *o.begun;
+  return visible_effect(c.seeds, precision_of(p, c.design, o.rows.front().design, c.rung, true), c.level,
+                        kPower);
+}
+
+std::vector<Row> ablated(const Population& p, const record::ComparisonBegun& c) {
+  const Variance run = run_variance(p, c.rung);
+  std::vector<Row> out;
+  for (const Individual& i : p.individuals()) {
+    if (i.born.arm != "ablation" || i.born.parent != c.design) continue;
+    Row row = row_of(p, c, i.born.id);
+    add_interval(p, c, run, row.ended == c.seeds, row);
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace gabbro::evolve

@@ -1,0 +1,96 @@
+// The last comparison: the leader against known designs, on seeds that nobody has used, whose number is fixed before the first of them runs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evolve/ladder.h"
+#include "evolve/population.h"
+#include "evolve/statistics.h"
+
+namespace gabbro::evolve {
+
+/// A campaign claims something false with at most this probability, however many leaders it compares.
+constexpr double kError = 0.05;
+/// Of a comparison, at the effect that the preset names.
+constexpr double kPower = 0.8;
+/// Fewer seeds would leave a pair's own variance all but unknown.
+constexpr int kLeastSeeds = 3;
+/// The deviation of a run, in bits per byte, where no rung has told it yet (Llama at 150k parameters and 300k tokens: docs/campaigns.md).
+constexpr double kUnknownDeviation = 0.02;
+
+/// The level of the k-th comparison of a campaign, k >= 1: kError * 6 / (pi k)^2. Their sum over all k is kError.
+double level_of(int number);
+
+/// Those that a winner is compared with: the preset's baselines, in their order.
+std::vector<std::int64_t> compared_with(const Population& population);
+
+/// Whether the search could train the design at a rung, or has yet to see: one that it could not gets no runs in a comparison.
+bool is_trainable(const Population& population, std::int64_t design, int rung);
+
+/// The variance of one run at a rung about what its design and its seed explain, pooled over all designs: those of the search, and those of each comparison.
+Variance run_variance(const Population& population, int rung);
+
+/// Runs of two designs, the k-th of one beside the k-th of the other on one seed.
+Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against);
+/// Runs of two designs at a rung, paired by seed and text and, within, by document: those of the last comparison, or of the search.
+Paired paired(const Population& population, std::int64_t design, std::int64_t against, int rung, bool final);
+
+/// The difference of two designs at a rung on the seeds of the search, which chose: for promotion and for being shown. Negative: the first is better.
+Interval compare(const Population& population, std::int64_t design, std::int64_t against, int rung,
+                 double level = kError);
+
+/// The comparison of this leader that has begun; null: none.
+const record::ComparisonBegun* comparison_of(const Population& population, const Leader& leader);
+
+/// The comparison that this leader should get: seeds after all that were used, their number such that the preset's effect is seen with kPower, from kLeastSeeds to
+/// Settings::final_seeds and to what is `affordable`. O(runs at the rung), a millisecond.
+record::ComparisonBegun planned(const Population& population, std::uint64_t first_seed, const Leader& leader,
+                                double affordable);
+
+/// A run that ended without a score.
+struct Loss {
+  std::int64_t design = 0;
+  std::uint64_t seed = 0;
+  std::string status, cause;
+};
+/// Runs of a design at a rung that ended without a score: of the search, and of the comparison if there is one.
+std::vector<Loss> losses(const Population& population, std::int64_t design, int rung,
+                         const record::ComparisonBegun* begun);
+
+/// One of those compared with the leader, or the leader without one of its parts.
+struct Row {
+  std::int64_t design = 0;
+  Interval difference;       // the leader's score less its own; bounded once the comparison is complete
+  int ended = 0;             // seeds on which its run and the leader's have ended
+  bool trained = false;      // it has scores on enough of the seeds, or may still get them
+  std::vector<Loss> losses;  // its own
+};
+
+/// What a comparison has come to.
+struct Outcome {
+  const record::ComparisonBegun* begun = nullptr;
+  int ended = 0;                 // seeds on which all runs have ended
+  bool complete = false;         // all seeds are
+  std::vector<Row> rows;         // all of compared_with, the best score first, those without one last
+  std::vector<Loss> losses;      // the leader's: with one of them nothing is claimed
+  Variance run;                  // pooled at the rung
+  int documents = 0;             // that they are scored on
+  bool fresh_documents = false;  // that the search has not seen
+  double spread = 0;             // deviation of the others' mean scores from each other
+  bool ahead = false;            // of all that could be trained, as the intervals say
+  bool held_back = false;        // the lead over the best is beyond what known designs make plausible
+  [[nodiscard]] bool claims() const { return ahead && !held_back; }
+};
+/// A function of the population alone. O(runs of the comparison x documents).
+Outcome outcome_of(const Population& population, const record::ComparisonBegun& begun);
+
+/// The smallest difference from the best of them that it sees with kPower; 0: not known yet. Half a millisecond.
+double visible_in(const Population& population, const Outcome& outcome);
+
+/// The leader without its parts, compared on the same seeds at the same level; difference: the leader's score less the part's. In the order of designs.
+std::vector<Row> ablated(const Population& population, const record::ComparisonBegun& begun);
+
+}  // namespace gabbro::evolve

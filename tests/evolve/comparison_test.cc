@@ -1,0 +1,457 @@
+// The last comparison: what it is planned with, what it claims, what it names; and whole campaigns, simulated.
+#include "evolve/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <limits>
+
+#include "base/random.h"
+#include "little.h"
+
+namespace gabbro::evolve {
+namespace {
+
+constexpr double kAll = std::numeric_limits<double>::infinity();
+const char* const kStack = "[Block, RMSNorm]";
+
+Settings one_rung(int final_seeds = 24) {
+  Settings s = little_settings();
+  s.rungs = {{.name = "only", .params = 20'000, .tokens = 1000, .keep = 0.5, .seeds = 2}};
+  s.final_seeds = final_seeds;
+  return s;
+}
+
+// Baselines and a design that leads, with two runs of the search each; scores wobble by `deviation`.
+class Race : public Little {
+ public:
+  explicit Race(int baselines = 2, const Settings& settings = one_rung(), double deviation = 0.01)
+      : Little(settings), deviation_(deviation), random_(1) {
+    for (int k = 0; k < baselines; ++k) known.push_back(design("baseline", kStack));
+    for (int k = 0; k < 4; ++k) design("adaptive", kStack);
+    leading = design("adaptive", kStack);
+    for (const Individual& i : population.individuals())
+      for (std::uint64_t seed = 1; seed <= 2; ++seed)
+        run(i.born.id, 0, seed, score(i.born.id), is_baseline(i) ? "baseline" : "rung");
+  }
+  double score(std::int64_t design) {
+    const double mean = design == leading                            ? 2.5
+                        : is_baseline(population.individual(design)) ? 2.7 + 0.1 * static_cast<double>(design)
+                                                                     : 2.9;
+    return mean + deviation_ * random_.normal();
+  }
+  void begin_comparison(double affordable = kAll) {
+    ASSERT_TRUE(population.apply(planned(population, 1, leader(population), affordable)));
+  }
+  [[nodiscard]] Outcome outcome() const { return outcome_of(population, population.comparisons().back()); }
+  // All runs that are wanted; `status` says how one ends.
+  int finish(const std::function<std::string(const Wanted&)>& status = {}) {
+    int runs = 0;
+    while (auto next = next_run(population, 1, Phase::kFinal)) {
+      EXPECT_LT(++runs, 500);
+      if (runs >= 500) break;
+      run(next->design, next->rung, next->seed, score(next->design), next->purpose,
+          status ? status(*next) : "done");
+    }
+    return runs;
+  }
+
+  std::vector<std::int64_t> known;
+  std::int64_t leading = 0;
+
+ private:
+  double deviation_;
+  Random random_;
+};
+
+TEST(Comparison, AllLevelsTogetherAreTheErrorOfACampaign) {
+  double sum = 0;
+  for (int k = 1; k <= 100'000; ++k) sum += level_of(k);
+  EXPECT_LE(sum, kError);
+  EXPECT_NEAR(sum, kError, 1e-5);
+  EXPECT_GT(level_of(1), kError / 2);
+}
+
+TEST(Comparison, SeedsAreFreshAndTheirNumberIsFixedBefore) {
+  Race c;
+  EXPECT_FALSE(next_run(c.population, 1, Phase::kFinal)) << "it has not begun";
+  c.begin_comparison();
+  const record::ComparisonBegun begun = c.population.comparisons().back();
+  EXPECT_EQ(begun.seed, 1 + kFinalSeeds);
+  EXPECT_DOUBLE_EQ(begun.level, level_of(1));
+  EXPECT_GE(begun.seeds, kLeastSeeds);
+  for (int runs = 0;; ++runs) {
+    const Outcome o = c.outcome();
+    const auto next = next_run(c.population, 1, Phase::kFinal);
+    ASSERT_EQ(o.complete, !next);
+    EXPECT_EQ(o.ended, runs / 3);
+    for (const Row& row : o.rows)
+      EXPECT_EQ(std::isfinite(row.difference.low), o.complete) << "nothing is decided before";
+    EXPECT_EQ(o.ahead, o.complete);
+    if (!next) break;
+    EXPECT_EQ(next->seed, begun.seed + static_cast<std::uint64_t>(runs / 3)) << "seed by seed";
+    c.run(next->design, 0, next->seed, c.score(next->design), "final");
+  }
+  EXPECT_EQ(c.outcome().rows.size(), 2U);
+  EXPECT_EQ(c.outcome().rows[0].design, c.known[0]) << "the better one first";
+  EXPECT_TRUE(c.outcome().claims());
+  EXPECT_EQ(compare(c.population, c.leading, c.known[0], 0).count, 2) << "what chose it is kept apart";
+}
+
+TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
+  Race c;
+  c.begin_comparison();
+  c.finish();
+  for (int k = 2; k <= 4; ++k) {
+    const std::int64_t better = c.design("adaptive", kStack);
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) c.run(better, 0, seed, 2.5 - 0.1 * k);
+    EXPECT_EQ(comparison_of(c.population, leader(c.population)), nullptr);
+    EXPECT_FALSE(next_run(c.population, 1, Phase::kFinal)) << "the one before is given up";
+    c.begin_comparison();
+    EXPECT_EQ(c.population.comparisons().back().design, better);
+    EXPECT_EQ(c.population.comparisons().back().seed, 1 + kFinalSeeds * static_cast<std::uint64_t>(k));
+    EXPECT_DOUBLE_EQ(c.population.comparisons().back().level, level_of(k));
+  }
+  // Runs that an earlier version has made there count as used.
+  Race old;
+  old.run(old.known[0], 0, 1 + 2 * kFinalSeeds, 2.8, "final");
+  old.begin_comparison();
+  EXPECT_EQ(old.population.comparisons().back().seed, 1 + 3 * kFinalSeeds);
+  EXPECT_DOUBLE_EQ(old.population.comparisons().back().level, level_of(3));
+}
+
+TEST(Comparison, AsManySeedsAsTheEffectTakes) {
+  const auto seeds = [](double deviation, double affordable = kAll) {
+    const Race c(4, one_rung(), deviation);
+    return planned(c.population, 1, leader(c.population), affordable);
+  };
+  EXPECT_EQ(seeds(0.001).seeds, kLeastSeeds);
+  EXPECT_GT(seeds(0.012).seeds, seeds(0.006).seeds);
+  EXPECT_EQ(seeds(0.05).seeds, 24);
+  EXPECT_NE(seeds(0.05).reason.find(
+                "24 seeds, the most that the preset allows (final_seeds), see a difference of 0.0"),
+            std::string::npos)
+      << seeds(0.05).reason;
+  EXPECT_EQ(seeds(0.03, 5.7).seeds, 5);
+  EXPECT_NE(seeds(0.03, 5.7).reason.find("5 seeds, all that the budget affords, see"), std::string::npos);
+  EXPECT_EQ(seeds(0.012, 0).seeds, kLeastSeeds) << "another session completes it";
+  // Where no design has two seeds, the deviation is assumed.
+  Settings s = one_rung();
+  s.rungs[0].seeds = 1;
+  Little c(s);
+  c.run(c.design("baseline", kStack), 0, 1, 3.0, "baseline");
+  c.run(c.design("adaptive", kStack), 0, 1, 2.9);
+  const auto unknown = planned(c.population, 1, leader(c.population), kAll);
+  EXPECT_GT(unknown.seeds, 10);
+  EXPECT_NE(unknown.reason.find("0.0200, as is assumed until it is known"), std::string::npos)
+      << unknown.reason;
+}
+
+TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {
+  for (const char* status : {"failed", "refused"}) {
+    Race c;
+    c.begin_comparison();
+    const std::uint64_t lost = c.population.comparisons().back().seed + 1;
+    c.finish([&](const Wanted& w) { return w.design == c.leading && w.seed == lost ? status : "done"; });
+    const Outcome o = c.outcome();
+    EXPECT_TRUE(o.complete);
+    EXPECT_FALSE(o.ahead);
+    ASSERT_EQ(o.losses.size(), 1U);
+    EXPECT_EQ(o.losses[0].seed, lost);
+    EXPECT_EQ(o.losses[0].status, status);
+  }
+}
+
+TEST(Comparison, ABaselineThatIsLostIsNamed) {
+  // On one seed: compared on the others.
+  Race c(3, one_rung(), 0.004);
+  c.begin_comparison();
+  const record::ComparisonBegun begun = c.population.comparisons().back();
+  c.finish([&](const Wanted& w) {
+    if (w.design == c.known[0] && w.seed == begun.seed) return "refused";
+    return w.design == c.known[1] ? "refused" : "done";
+  });
+  const Outcome o = c.outcome();
+  EXPECT_TRUE(o.complete);
+  ASSERT_EQ(o.rows.size(), 3U);
+  const auto row = [&](std::int64_t design) {
+    return *std::find_if(o.rows.begin(), o.rows.end(), [&](const Row& r) { return r.design == design; });
+  };
+  EXPECT_EQ(row(c.known[1]).losses.size(), static_cast<std::size_t>(begun.seeds));
+  EXPECT_FALSE(row(c.known[1]).trained);
+  EXPECT_EQ(o.rows.back().design, c.known[1]) << "without a score it stands last";
+  EXPECT_EQ(row(c.known[0]).losses.size(), 1U);
+  EXPECT_EQ(row(c.known[0]).trained, begun.seeds > kLeastSeeds);
+  EXPECT_EQ(row(c.known[0]).difference.count, begun.seeds - 1);
+  EXPECT_TRUE(o.ahead) << "of those that could be trained";
+}
+
+TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
+  Little c(one_rung());
+  const std::int64_t good = c.design("baseline", kStack), refused = c.design("baseline", kStack),
+                     leads = c.design("adaptive", kStack);
+  for (std::uint64_t seed = 1; seed <= 2; ++seed)
+    c.run(good, 0, seed, 3.0, "baseline"), c.run(leads, 0, seed, 2.5);
+  c.run(refused, 0, 1, 0, "baseline", "refused");
+  ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+  Random random(4);
+  while (auto run = next_run(c.population, 1, Phase::kFinal)) {
+    ASSERT_NE(run->design, refused);
+    c.run(run->design, 0, run->seed, (run->design == good ? 3.0 : 2.5) + 0.001 * random.normal(),
+          run->purpose);
+  }
+  const Outcome o = outcome_of(c.population, c.population.comparisons().back());
+  ASSERT_EQ(o.rows.size(), 2U);
+  EXPECT_EQ(o.rows[1].design, refused);
+  EXPECT_FALSE(o.rows[1].trained);
+  ASSERT_EQ(o.rows[1].losses.size(), 1U);
+  EXPECT_EQ(o.rows[1].losses[0].status, "refused");
+  EXPECT_TRUE(o.ahead);
+  // When none can be trained, nothing is claimed.
+  Little none(one_rung());
+  none.run(none.design("baseline", kStack), 0, 1, 0, "baseline", "refused");
+  const std::int64_t alone = none.design("adaptive", kStack);
+  none.run(alone, 0, 1, 2.5), none.run(alone, 0, 2, 2.5);
+  ASSERT_TRUE(none.population.apply(planned(none.population, 1, leader(none.population), kAll)));
+  while (auto run = next_run(none.population, 1, Phase::kFinal)) none.run(alone, 0, run->seed, 2.5, "final");
+  const Outcome empty = outcome_of(none.population, none.population.comparisons().back());
+  EXPECT_TRUE(empty.complete);
+  EXPECT_FALSE(empty.ahead);
+}
+
+TEST(Comparison, AnImplausibleLeadIsHeldBack) {
+  for (const double lead : {0.3, 2.0}) {
+    Little c(one_rung());
+    const std::int64_t a = c.design("baseline", kStack), b = c.design("baseline", kStack),
+                       leads = c.design("adaptive", kStack);
+    const auto score = [&](std::int64_t d) {
+      return d == leads ? 3 - lead : d == a ? 3.0 : 3.2;
+    };  // deviation 0.14
+    for (const std::int64_t d : {a, b, leads})
+      for (std::uint64_t seed = 1; seed <= 2; ++seed)
+        c.run(d, 0, seed, score(d), d == leads ? "rung" : "baseline");
+    ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+    while (auto run = next_run(c.population, 1, Phase::kFinal))
+      c.run(run->design, 0, run->seed, score(run->design), run->purpose);
+    const Outcome o = outcome_of(c.population, c.population.comparisons().back());
+    EXPECT_TRUE(o.ahead);
+    EXPECT_NEAR(o.spread, 0.1414, 1e-3);
+    EXPECT_EQ(o.held_back, lead > 1);
+    EXPECT_EQ(o.claims(), lead < 1);
+  }
+}
+
+TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
+  for (const bool wins : {true, false}) {
+    Race c(2, one_rung(), 0.004);
+    const std::int64_t helps = c.design("ablation", kStack, "removed", c.leading),
+                       hurts = c.design("ablation", kStack, "removed", c.leading),
+                       nothing = c.design("ablation", kStack, "removed", c.leading);
+    c.begin_comparison();
+    const record::ComparisonBegun begun = c.population.comparisons().back();
+    Random random(8);
+    while (auto run = next_run(c.population, 1, Phase::kFinal)) {
+      double bits = run->design == helps                                 ? 2.55
+                    : run->design == hurts                               ? 2.45
+                    : run->design == nothing || run->design == c.leading ? 2.5
+                    : wins                                               ? 2.8
+                                                                         : 2.5;
+      bits += 0.002 * random.normal();
+      if (run->purpose == "ablation") {
+        EXPECT_TRUE(c.outcome().complete);
+      }
+      c.run(run->design, 0, run->seed, bits, run->purpose);
+    }
+    EXPECT_EQ(c.outcome().ahead, wins);
+    const std::vector<Row> rows = ablated(c.population, begun);
+    ASSERT_EQ(rows.size(), 3U);
+    for (const Row& row : rows) EXPECT_EQ(row.ended, wins ? begun.seeds : 0);
+    if (!wins) continue;
+    EXPECT_LT(rows[0].difference.high, 0) << "with the part it is better";
+    EXPECT_GT(rows[1].difference.low, 0) << "without it";
+    EXPECT_FALSE(rows[2].difference.excludes_zero());
+  }
+}
+
+TEST(Comparison, DocumentsThatChoseDoNotJudge) {
+  Settings s = one_rung();
+  s.rungs[0].documents = 10;
+  for (const std::size_t count : {20U, 12U}) {  // twelve leave too few others
+    Little c(s);
+    const std::int64_t design = c.design("adaptive", kStack);
+    for (const char* purpose : {"rung", "final"}) {
+      record::TrialResult r;
+      r.status = "done";
+      for (std::size_t k = 0; k < count; ++k)
+        r.documents.push_back({k < 10 ? 2.0 : k % 2 == 0 ? 3.0 : 4.0, k % 2 == 0 ? 100U : 300U});
+      r.bits_per_byte = 2.5;
+      const std::int64_t id = c.begin(design, 0, purpose == std::string("rung") ? 1 : 1001, purpose);
+      ASSERT_TRUE(c.population.apply(record::TrialEnded{id, "result", 1, record::to_json(r)}));
+    }
+    const Trial &chose = c.population.trial(1), &judged = c.population.trial(2);
+    EXPECT_EQ(chose.documents.size(), count);
+    EXPECT_EQ(chose.bits, 2.5);
+    EXPECT_EQ(judged.fresh_documents, count == 20);
+    EXPECT_EQ(judged.documents.size(), count == 20 ? 10U : count);
+    EXPECT_NEAR(judged.bits, count == 20 ? 3.75 : 2.5, 1e-12);
+  }
+}
+
+// ---- whole campaigns ----------------------------------------------------------------------------------------------------------
+
+struct World {
+  double deviation = 0.012;  // of a run
+  double noisy = 1;          // of designs of the search, as a multiple
+  double documents = 0.02;   // of a design's score on one document, around its mean
+  double gain = 0;           // of every design of the search over the best baseline
+};
+
+// A campaign written run by run: scores are of a design, a seed (shared by all), a document (per design) and chance.
+class Simulated {
+ public:
+  Simulated(const World& world, std::uint64_t seed) : world_(world), random_(seed), population(settings()) {
+    for (const double behind : {0.0, 0.05, 0.1, 0.3}) design("baseline", 2.5 + behind);
+    for (const Individual& i : population.individuals()) search(i.born.id);
+  }
+
+  // `fresh` new designs, then the comparison of a leader that has none yet. Whether it claims to be ahead.
+  bool session(int fresh) {
+    for (int k = 0; k < fresh; ++k) search(design("adaptive", 2.5 - world_.gain));
+    const Leader best = leader(population);
+    const record::ComparisonBegun begun = planned(population, 1, best, kAll);
+    EXPECT_TRUE(population.apply(begun));
+    for (int k = 0; k < begun.seeds; ++k) {
+      run(best.design, begun.seed + static_cast<std::uint64_t>(k), "final");
+      for (const std::int64_t d : compared_with(population))
+        run(d, begun.seed + static_cast<std::uint64_t>(k), "final");
+    }
+    seeds += begun.seeds, ++comparisons;
+    const Outcome o = outcome_of(population, begun);
+    EXPECT_TRUE(o.complete);
+    // Somebody else is to lead next time.
+    EXPECT_TRUE(population.apply(record::Steered{std::to_string(comparisons), "veto", "", best.design}));
+    return o.ahead;
+  }
+
+ private:
+  static constexpr std::size_t kDocuments = 16;
+  static Settings settings() {
+    Settings s = one_rung();
+    s.rungs[0].documents = kDocuments;
+    return s;
+  }
+  std::int64_t design(const std::string& arm, double mean) {
+    record::DesignBorn born;
+    born.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    born.name = "M", born.arm = arm;
+    EXPECT_TRUE(population.recall(born));
+    means_.push_back(mean);
+    std::vector<double>& own = documents_.emplace_back(2 * kDocuments);
+    for (double& d : own) d = world_.documents * random_.normal();
+    return born.id;
+  }
+  void search(std::int64_t design) {
+    for (std::uint64_t seed = 1; seed <= 2; ++seed)
+      run(design, seed, population.individual(design).born.arm == "baseline" ? "baseline" : "rung");
+  }
+  void run(std::int64_t design, std::uint64_t seed, const std::string& purpose) {
+    const auto id = static_cast<std::int64_t>(population.trials().size()) + 1;
+    EXPECT_TRUE(population.apply(record::TrialBegun{id, design, 0, seed, purpose}));
+    const auto at = static_cast<std::size_t>(design - 1);
+    const double chance = world_.deviation *
+                          (population.individual(design).born.arm == "baseline" ? 1 : world_.noisy),
+                 of_seed = 0.02 * Random(seed).normal(),
+                 whole = means_[at] + of_seed + chance * random_.normal();
+    std::vector<record::DocumentScore> scores;
+    double bits = 0;
+    const std::size_t count = purpose == "final" ? 2 * kDocuments : kDocuments;
+    for (std::size_t k = 0; k < count; ++k) scores.push_back({whole + documents_[at][k], 1000});
+    for (std::size_t k = 0; k < kDocuments; ++k) bits += scores[k].bits_per_byte / kDocuments;
+    EXPECT_TRUE(population.recall(id, "done", "", bits, 0, std::move(scores)));
+  }
+
+  World world_;
+  Random random_;
+  std::vector<double> means_;
+  std::vector<std::vector<double>> documents_;
+
+ public:
+  Population population;
+  int comparisons = 0;
+  double seeds = 0;
+};
+
+// The share of campaigns in which no design is better than the best baseline, and one of twenty leaders is called so.
+double false_claims(const World& world, int campaigns) {
+  int out = 0;
+  for (int k = 0; k < campaigns; ++k) {
+    Simulated c(world, 1000 + static_cast<std::uint64_t>(k));
+    bool claimed = false;
+    for (int session = 0; session < 20; ++session) claimed = c.session(10) || claimed;
+    out += claimed;
+  }
+  return static_cast<double>(out) / campaigns;
+}
+
+// The share of first comparisons that see a gain of the preset's effect.
+double seen(const World& world, int campaigns, double* seeds = nullptr) {
+  int out = 0;
+  double sum = 0;
+  for (int k = 0; k < campaigns; ++k) {
+    Simulated c(world, 5000 + static_cast<std::uint64_t>(k));
+    out += c.session(10);
+    sum += c.seeds;
+  }
+  if (seeds) *seeds = sum / campaigns;
+  return static_cast<double>(out) / campaigns;
+}
+
+double upper(double share, int count) { return share + 3 * std::sqrt(share / count); }
+double lower(double share, int count) { return share - 3 * std::sqrt(share * (1 - share) / count); }
+
+TEST(SimulatedCampaigns, ClaimNothingFalseHoweverManyLeadersTheyCompare) {
+  constexpr int kCampaigns = 40;
+  for (const World& w : {World{}, World{.noisy = 3}, World{.deviation = 0.004, .documents = 0.04}})
+    EXPECT_LE(false_claims(w, kCampaigns), upper(0.05, kCampaigns)) << w.deviation << " x " << w.noisy;
+}
+
+// Copies of Llama at 150k parameters and 300k tokens deviate by 0.021 (docs/campaigns.md).
+TEST(SimulatedCampaigns, SeeThePresetsEffect) {
+  constexpr int kCampaigns = 200;
+  for (const World& w : {World{.deviation = 0.021, .documents = 0.01, .gain = 0.02},
+                         World{.deviation = 0.008, .documents = 0.01, .gain = 0.02}}) {
+    double seeds = 0;
+    EXPECT_GE(seen(w, kCampaigns, &seeds), lower(0.8, kCampaigns))
+        << w.deviation << " on " << seeds << " seeds";
+    EXPECT_LE(seeds, 24);
+  }
+}
+
+TEST(SimulatedCampaigns, HoldInManyWorldsSlow) {
+  constexpr int kCampaigns = 500;
+  for (const World& w : {World{}, World{.noisy = 3}, World{.noisy = 0.33}, World{.deviation = 0.021},
+                         World{.deviation = 0.004, .documents = 0.04}}) {
+    const double share = false_claims(w, kCampaigns);
+    EXPECT_LE(share, upper(0.05, kCampaigns))
+        << w.deviation << " x " << w.noisy << ", documents " << w.documents;
+    std::printf(
+        "deviation %.3f, of the search x %.2f, of documents %.3f: false claims in %.4f of campaigns\n",
+        w.deviation, w.noisy, w.documents, share);
+  }
+  for (const World& w :
+       {World{.deviation = 0.021, .documents = 0.01, .gain = 0.02}, World{.documents = 0.01, .gain = 0.02},
+        World{.deviation = 0.008, .documents = 0.01, .gain = 0.02},
+        World{.deviation = 0.004, .documents = 0.01, .gain = 0.02}}) {
+    double seeds = 0;
+    const double share = seen(w, kCampaigns, &seeds);
+    EXPECT_GE(share, lower(0.8, kCampaigns)) << w.deviation;
+    std::printf("deviation %.3f, documents %.3f: 0.02 seen in %.4f of cases on %.1f seeds\n", w.deviation,
+                w.documents, share, seeds);
+  }
+}
+
+}  // namespace
+}  // namespace gabbro::evolve
