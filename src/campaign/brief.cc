@@ -145,7 +145,7 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
   const auto& all = p.individuals();
   for (std::size_t k = all.size() > kLately ? all.size() - kLately : 0; k < all.size(); ++k) {
     const Individual& i = all[k];
-    if (&i == parent || !i.program || (!evolve::is_candidate(i) && !evolve::is_baseline(i))) continue;
+    if (&i == parent || !i.program || (!evolve::is_candidate(i) && !evolve::is_known(i))) continue;
     const Standing s = p.standing(i, 0);
     const double bits = s.done > 0 && s.lost == 0 ? s.bits : 100;
     near.emplace_back(parent ? evolve::distance(parent->shape, i.shape) : bits, &i);

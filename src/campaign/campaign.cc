@@ -57,6 +57,8 @@ Result<bool> Campaign::State::begin_designs() {
   }
   for (const std::string& file : plan.settings.baselines)
     if (const auto ok = known(file, "baseline"); !ok) return ok;
+  for (const std::string& file : plan.settings.controls)
+    if (const auto ok = known(file, "control"); !ok) return ok;
   for (const std::string& text : plan.given) {
     const lang::ParseResult parsed = lang::parse(text);
     if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());

@@ -8,6 +8,7 @@
 #include "campaign/state.h"
 #include "evolve/ablate.h"
 #include "evolve/comparison.h"
+#include "evolve/rates.h"
 #include "evolve/twins.h"
 
 namespace gabbro::campaign {
@@ -34,7 +35,7 @@ Phase Campaign::State::phase(const Left& left) const {
     return Phase::kSearch;
   constexpr double kAll = std::numeric_limits<double>::infinity();
   const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
-  const double runs = seeds * (compared() + (plan.settings.ablate ? kParts : 0));
+  const double runs = seeds * (compared() + (plan.settings.ablate ? kParts : 0)) + rate_runs(best.rung);
   const double most = share_of_comparison();
   double open = 0;  // until what runs of the search is over
   for (const auto& [id, r] : running)
@@ -51,6 +52,11 @@ double Campaign::State::compared() const {
   return static_cast<double>(evolve::compared_with(population).size() + 1);
 }
 
+// Of the searches for rates before a comparison at a rung.
+double Campaign::State::rate_runs(int r) const {
+  return evolve::rate_runs_left(population, r, plan.seed);
+}
+
 // The share of a budget that the last comparison may take: all of it when nothing is searched for.
 double Campaign::State::share_of_comparison() const {
   return arms.empty() ? 1 : 1 - plan.settings.search_share;
@@ -64,10 +70,11 @@ bool Campaign::State::is_search(const evolve::Trial& trial) const { return !evol
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
-    const double deciding = evolve::kLeastSeeds * compared() * expected_seconds(r) / slots;
+    const double deciding =
+        (evolve::kLeastSeeds * compared() + rate_runs(r)) * expected_seconds(r) / slots;
     double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
-      if (is_baseline(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
+      if (is_known(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
     if (deciding > share_of_comparison() * left.all_seconds) break;
     if (deciding + runs * expected_seconds(r) / slots > left.seconds) break;
     top = r;
@@ -81,7 +88,7 @@ std::string Campaign::State::too_short(const Left& left) const {
   const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
   const std::string needs = fmt::format(
       "too short to decide: a verdict takes at least {} fresh seeds of {:.0f} designs", least, compared());
-  const double share = share_of_comparison(), runs = least * compared();
+  const double share = share_of_comparison(), runs = least * compared() + rate_runs(at);
   if (std::isfinite(left.all_trials) && share * left.all_trials < runs)
     return fmt::format("{}, and {:.0f} runs afford {:.0f}: --trials {:.0f} or more", needs, left.all_trials,
                        std::floor(share * left.all_trials / compared()), std::ceil(runs / share));
@@ -111,7 +118,10 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;  // of a baseline
   // A run of the search that is under way may make another leader: it is waited for, and the comparison is begun once.
   const evolve::Leader best = evolve::leader(population);
-  if (!running.empty() || best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
+  if (best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
+  bool settled = false;
+  if (auto run = evolve::next_rate_run(population, best, plan.seed, settled)) return run;
+  if (!running.empty() || !settled) return std::nullopt;
   const double affordable =
       std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / compared();
   if (const auto ok = record({evolve::planned(population, plan.seed, best, affordable)}); !ok)
@@ -192,9 +202,11 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
     born->attempt = attempt;
     born->arm = arms[*arm].first;
     born->task = task ? task->begun.id : 0;
+    born->rate = evolve::inherited_rate(population, offspring.parent,
+                                        random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
     events.emplace_back(*born);
     if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
-    return Wanted{born->id, 0, plan.seed, "rung", {}};
+    return Wanted{born->id, 0, plan.seed, "rung", {}, born->rate};
   }
   if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
   return std::nullopt;
@@ -230,6 +242,7 @@ Result<bool> Campaign::State::make_ablations() {
     born->arm = "ablation";
     born->op = a.what;
     born->parent = best.design;
+    born->rate = population.rate_of(*winner, best.rung);
     events.emplace_back(*born);
   }
   return events.empty() ? Result<bool>(true) : record(events);

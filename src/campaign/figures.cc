@@ -101,9 +101,9 @@ std::vector<Curve> curves(const Reading& r, const store::Store& store, const Ver
     std::string style;
     if (k.design == v.leader.design)
       style = "curve winner";
-    else if (evolve::is_baseline(i) && baselines < kLines)
+    else if (evolve::is_known(i) && baselines < kLines)
       style = fmt::format("curve line{}", baselines++);
-    else if (!evolve::is_baseline(i) && others < kRunnersUp)
+    else if (!evolve::is_known(i) && others < kRunnersUp)
       style = "curve runner", ++others;
     else
       continue;

@@ -72,7 +72,7 @@ double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
   const double best = ranked.front().bits;
   double out = best + 2.5 * (ranked[(ranked.size() - 1) * 3 / 4].bits - best);
   for (const Ranked& r : ranked)
-    if (evolve::is_baseline(p.individual(r.design))) out = std::max(out, r.bits);
+    if (evolve::is_known(p.individual(r.design))) out = std::max(out, r.bits);
   return std::min(out, ranked.back().bits);
 }
 
@@ -126,14 +126,14 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
     if (k.bits > worst) continue;
     const bool on_front = std::find(front.begin(), front.end(), k.design) != front.end();
     if (on_front) out.dot(at(k).first, at(k).second, 5, "front", "on the front: " + hover_of(i, k.bits));
-    if (evolve::is_baseline(i)) out.diamond(at(k).first, at(k).second, 6, "baseline", hover_of(i, k.bits));
+    if (evolve::is_known(i)) out.diamond(at(k).first, at(k).second, 6, "baseline", hover_of(i, k.bits));
     if (k.design == leader) out.dot(at(k).first, at(k).second, 8, "ring", hover_of(i, k.bits));
   }
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (k.design == leader)
       labels.put(out, at(k).first, at(k).second, fmt::format("#{}", k.design), "strong text-winner");
-    if (evolve::is_baseline(i) && k.bits <= worst)
+    if (evolve::is_known(i) && k.bits <= worst)
       labels.put(out, at(k).first, at(k).second, shortened(i.born.name, 20), "label");
   }
   std::string caption = fmt::format(
@@ -193,7 +193,7 @@ Figure generations_figure(const Reading& r, std::int64_t leader) {
   for (const Ranked& k : drawn) {
     const Individual& i = p.individual(k.design);
     const auto [px, py] = place(k.design);
-    if (evolve::is_baseline(i))
+    if (evolve::is_known(i))
       out.diamond(px, py, 5, "baseline", hover_of(i, k.bits));
     else
       out.dot(px, py, 2.5, "candidate", hover_of(i, k.bits));

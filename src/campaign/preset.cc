@@ -74,6 +74,12 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     t("blocks", s.blocks);
     t.list<std::string>("baselines", s.baselines, "a list of files of zoo/, without .gab",
                         [](const std::string& b) { return zoo::program(b + ".gab") != nullptr; });
+    t.list<std::string>("controls", s.controls, "a list of files of zoo/, without .gab",
+                        [](const std::string& b) { return zoo::program(b + ".gab") != nullptr; });
+    t("tune_rates", s.tune_rates);
+    t("dtype", s.dtype);
+    t("input_rate", s.input_rate);
+    t("output_rate", s.output_rate);
     const auto names = evolve::strategy_names();
     t.list<std::string>(
         "arms", s.arms, "a list of strategies: adaptive, tournament, random",
@@ -90,6 +96,10 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     };
     range("vocab", static_cast<double>(s.vocab), 16, 1e6);
     range("blocks", s.blocks, 0, 1000);
+    range("input_rate", s.input_rate, 1e-3, 1e3);
+    range("output_rate", s.output_rate, 1e-3, 1e3);
+    if (s.dtype != "auto" && s.dtype != "float32" && s.dtype != "bf16" && s.dtype != "float64")
+      t.fail(parsed.get("dtype"), fmt::format("dtype is '{}'", s.dtype), "float32, bf16, float64, or auto");
     range("hurdle_runs", s.hurdle_runs, 1, 1e6);
     range("effect", s.effect, 1e-6, 10);
     range("final_seeds", s.final_seeds, evolve::kLeastSeeds, 100);
@@ -181,7 +191,12 @@ std::string to_toml(const Settings& s) {
       {"vocab", s.vocab},
       {"blocks", s.blocks},
       {"baselines", texts(s.baselines)},
+      {"controls", texts(s.controls)},
       {"arms", texts(s.arms)},
+      {"tune_rates", s.tune_rates},
+      {"dtype", s.dtype},
+      {"input_rate", s.input_rate},
+      {"output_rate", s.output_rate},
       {"hurdles", hurdles},
       {"hurdle_runs", s.hurdle_runs},
       {"effect", s.effect},

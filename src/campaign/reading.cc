@@ -328,7 +328,7 @@ std::string sensitivity_of(const Reading& r, const Verdict& v) {
 std::vector<Unscored> unscored(const Population& p, int rung) {
   std::vector<Unscored> out;
   for (const Individual& i : p.individuals()) {
-    if ((!evolve::is_baseline(i) && !evolve::is_given(i)) || p.standing(i, rung).done > 0) continue;
+    if ((!evolve::is_known(i) && !evolve::is_given(i)) || p.standing(i, rung).done > 0) continue;
     std::string why;
     for (int k = rung; k >= 0 && why.empty(); --k) {
       why = losses_text(evolve::losses(p, i.born.id, k, nullptr));

@@ -125,7 +125,7 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
   std::size_t shown = 0;
   for (const Ranked& k : ranking(p, rung)) {
     const record::DesignBorn& b = p.individual(k.design).born;
-    if (b.arm != "baseline" && shown++ >= count) continue;
+    if (b.arm != "baseline" && b.arm != "control" && shown++ >= count) continue;
     json one{{"id", b.id},
              {"name", b.name},
              {"arm", b.arm},

@@ -115,7 +115,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   std::size_t shown = 0;
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
-    if (!evolve::is_baseline(i) && shown++ >= count) continue;
+    if (!evolve::is_known(i) && shown++ >= count) continue;
     std::string against;
     if (baseline != 0 && k.design != baseline) {
       const auto d = evolve::compare(p, k.design, baseline, rung);

@@ -96,7 +96,7 @@ void standings(Content& c) {
   std::string moved;
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
-    if (!evolve::is_baseline(i) && shown++ >= kShown) continue;
+    if (!evolve::is_known(i) && shown++ >= kShown) continue;
     t.row({label_of(i), shortened(i.born.species, 40), bits_text(k.bits), std::to_string(k.seeds),
            amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
            shortened(i.born.arm, 20)},

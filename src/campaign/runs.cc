@@ -48,7 +48,7 @@ Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& execut
   if (!wanted.promotion.empty())
     events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
   const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1, wanted.design,
-                                 wanted.rung, wanted.seed, wanted.purpose};
+                                 wanted.rung, wanted.seed, wanted.purpose, wanted.rate};
   events.emplace_back(begun);
   if (const auto ok = record(events); !ok) return ok;
   return launch(begun, executor);
@@ -70,7 +70,10 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   spec.tokens = r.tokens;
   spec.sequences = r.sequences;
   spec.length = r.length;
-  spec.rate = r.rate;
+  spec.rate = r.rate * begun.rate;
+  spec.input_rate = plan.settings.input_rate;
+  spec.output_rate = plan.settings.output_rate;
+  spec.dtype = plan.settings.dtype;
   spec.seed = begun.seed;
   spec.device = plan.device;
   spec.threads = plan.threads;
@@ -81,7 +84,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && std::isfinite(losses[h]))
+    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first of a known architecture says which.
@@ -212,7 +215,7 @@ std::string Campaign::State::another_design(const record::TrialResult& r, const 
 // Whether the run is one of a known architecture, which no stranger wrote.
 bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   const Individual& design = population.individual(trial.begun.design);
-  return is_baseline(design) || is_twin(design);
+  return is_known(design) || is_twin(design);
 }
 
 // A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some times.

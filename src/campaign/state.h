@@ -59,6 +59,7 @@ struct Campaign::State {
   [[nodiscard]] int highest_rung(const Left& left) const;
   [[nodiscard]] bool is_search(const evolve::Trial& trial) const;
   [[nodiscard]] double compared() const;
+  [[nodiscard]] double rate_runs(int r) const;
   [[nodiscard]] double share_of_comparison() const;
   [[nodiscard]] std::string too_short(const Left& left) const;
   Result<std::optional<evolve::Wanted>> decide(evolve::Phase& phase, const Left& left);

@@ -52,7 +52,7 @@ void add_table(const Population& p, std::size_t count, std::vector<std::string>&
   std::size_t shown = 0;
   for (const Ranked& row : ranking(p, rung)) {
     const Individual& i = p.individual(row.design);
-    if (!evolve::is_baseline(i) && shown++ >= count) continue;
+    if (!evolve::is_known(i) && shown++ >= count) continue;
     const Interval d =
         baseline != 0 && row.design != baseline ? evolve::compare(p, row.design, baseline, rung) : Interval{};
     out.push_back(fmt::format("{:<8}{:<28}{:.4f}  {:<32}{:>9} FLOPs{:>9}B state",

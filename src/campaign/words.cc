@@ -58,7 +58,7 @@ std::string shortened(std::string_view text, std::size_t most) {
 }
 
 std::string label_of(const evolve::Individual& i) {
-  if (evolve::is_baseline(i)) return shortened(i.born.name, 40);
+  if (evolve::is_known(i)) return shortened(i.born.name, 40);
   return fmt::format("#{} {}{}", i.born.id, shortened(evolve::is_given(i) ? i.born.name : i.born.op, 40),
                      i.vetoed ? " (vetoed)" : "");
 }

@@ -123,7 +123,7 @@ double level_of(int number) {
 std::vector<std::int64_t> compared_with(const Population& p) {
   std::vector<std::int64_t> out;
   for (const Individual& i : p.individuals())
-    if (is_baseline(i)) out.push_back(i.born.id);
+    if (is_known(i)) out.push_back(i.born.id);
   return out;
 }
 
@@ -139,6 +139,7 @@ Variance run_variance(const Population& p, int rung) {
     for (const std::int64_t id : i.trials) {
       const Trial& t = p.trial(id);
       if (t.begun.rung != rung || t.status != "done" || !std::isfinite(t.bits)) continue;
+      if (!judges(t) && !p.counts(t)) continue;
       std::uint64_t block = 0;
       if (judges(t))
         for (const record::ComparisonBegun& c : p.comparisons())
@@ -167,6 +168,7 @@ Paired paired(const Population& p, std::int64_t design, std::int64_t against, in
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || judges(t) != final || t.status != "done") continue;
+    if (!final && !p.counts(t)) continue;
     const Trial* o = p.scored(against, rung, t.begun.seed);
     if (o && o->text_hash == t.text_hash) of.push_back(&t), other.push_back(o);
   }
@@ -232,7 +234,7 @@ std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
     if (t.begun.rung != rung || !t.ended || t.status == "done") continue;
     const bool compares =
         c && t.begun.seed >= c->seed && t.begun.seed < c->seed + static_cast<std::uint64_t>(c->seeds);
-    if (!judges(t) || compares) out.push_back({design, t.begun.seed, t.status, t.cause});
+    if (judges(t) ? compares : p.counts(t)) out.push_back({design, t.begun.seed, t.status, t.cause});
   }
   return out;
 }

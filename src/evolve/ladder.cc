@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "evolve/comparison.h"
+#include "evolve/rates.h"
 
 namespace gabbro::evolve {
 
@@ -21,10 +22,15 @@ class Ladder {
     int highest = 0;
     for (const Individual& i : p_.individuals())
       if (is_candidate(i)) highest = std::max(highest, i.entered);
-    for (int rung = 0; rung <= highest; ++rung)
+    for (int rung = 0; rung <= highest; ++rung) {
       for (const Individual& i : p_.individuals())
-        if (is_baseline(i))
+        if (is_known(i))
           if (auto run = missing(i, rung, this->rung(rung).seeds, "baseline")) return run;
+      // Offspring inherit rates: those of the first rung come before any.
+      for (const Individual& i : p_.individuals())
+        if (rung == 0 && (is_known(i) || is_given(i)) && p_.standing(i, 0).open == 0 && !i.trials.empty())
+          if (auto run = next_rate_run(p_, i.born.id, 0, first_seed_)) return run;
+    }
     return std::nullopt;
   }
 
@@ -75,7 +81,7 @@ class Ladder {
       const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
         return p_.trial(id).begun.rung == rung && p_.trial(id).begun.seed == seed;
       });
-      if (!begun) return Wanted{i.born.id, rung, seed, purpose, {}};
+      if (!begun) return Wanted{i.born.id, rung, seed, purpose, {}, p_.rate_of(i, rung)};
     }
     return std::nullopt;
   }
@@ -86,7 +92,7 @@ class Ladder {
     for (const Individual& i : p_.individuals())
       if (is_given(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
           p_.standing(i, to - 1).done >= below.seeds)
-        return Wanted{i.born.id, to, first_seed_, "rung", "it was given"};
+        return Wanted{i.born.id, to, first_seed_, "rung", "it was given", p_.rate_of(i, to)};
     struct Ranked {
       double bits;
       const Individual* design;
@@ -119,7 +125,7 @@ class Ladder {
         reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]", p_.individual(baseline).born.name,
                               d.mean, d.low, d.high);
       }
-      return Wanted{i.born.id, to, first_seed_, "rung", std::move(reason)};
+      return Wanted{i.born.id, to, first_seed_, "rung", std::move(reason), p_.rate_of(i, to)};
     }
     return std::nullopt;
   }

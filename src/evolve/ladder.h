@@ -20,6 +20,7 @@ struct Wanted {
   std::uint64_t seed = 1;
   std::string purpose;
   std::string promotion;  // why it enters the rung, when it does so by this run; else ""
+  double rate = 1;        // factor on the rung's
 };
 
 /// Seeds of the first last comparison start here, after the campaign's own: the runs that chose the winner do not judge it. Those of the next one start as many

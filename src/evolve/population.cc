@@ -278,11 +278,25 @@ std::vector<KnownDesign> Population::known_traces(const std::string& fingerprint
   return out;
 }
 
-Standing Population::standing(const Individual& individual, int rung) const {
-  Standing out;
+double Population::rate_of(const Individual& individual, int rung) const {
+  const Trial *first = nullptr, *best = nullptr;
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
     if (t.begun.rung != rung || judges(t)) continue;
+    if (!first) first = &t;
+    if (t.begun.seed == first->begun.seed && t.status == "done" && (!best || t.bits < best->bits)) best = &t;
+  }
+  if (best) return best->begun.rate;
+  if (first) return first->begun.rate;
+  return rung > 0 ? rate_of(individual, rung - 1) : individual.born.rate;
+}
+
+Standing Population::standing(const Individual& individual, int rung) const {
+  Standing out;
+  const double rate = rate_of(individual, rung);
+  for (const std::int64_t id : individual.trials) {
+    const Trial& t = trial(id);
+    if (t.begun.rung != rung || judges(t) || t.begun.rate != rate) continue;
     if (!t.ended)
       ++out.open;
     else if (t.status != "done")
@@ -297,7 +311,9 @@ Standing Population::standing(const Individual& individual, int rung) const {
 const Trial* Population::scored(std::int64_t design, int rung, std::uint64_t seed) const {
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == "done") return &t;
+    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == "done" &&
+        (judges(t) || counts(t)))
+      return &t;
   }
   return nullptr;
 }
@@ -308,6 +324,7 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
     if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
+    if (!final && !counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
     if (other && other->text_hash == t.text_hash) out.push_back(t.bits - other->bits);  // of one text
   }

@@ -117,6 +117,13 @@ class Population {
   [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
   /// All designs of a fingerprint, oldest first.
   [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
+  /// The rate of a design at a rung, as a factor on the rung's: of those tried there, the best on the first of their seeds; else that of the rung below, or the one it was
+  /// born with.
+  [[nodiscard]] double rate_of(const Individual& individual, int rung) const;
+  /// Whether a run was made at the rate that its design has at the rung; others chose that rate and tell nothing else.
+  [[nodiscard]] bool counts(const Trial& trial) const {
+    return trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung);
+  }
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// The last comparisons that were begun, in their order.
   [[nodiscard]] const std::vector<record::ComparisonBegun>& comparisons() const { return comparisons_; }
@@ -181,12 +188,16 @@ class Population {
   return t.begun.purpose == "final" || t.begun.purpose == "ablation";
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
+/// A design that sees few tokens: what it reaches at a rung says what the rung measures. Nothing is bred from it.
+[[nodiscard]] inline bool is_control(const Individual& i) { return i.born.arm == "control"; }
+/// Of the preset: trained at every rung that a design enters.
+[[nodiscard]] inline bool is_known(const Individual& i) { return is_baseline(i) || is_control(i); }
 /// A person's design: it climbs the ladder without being sifted, and all arms may breed from it.
 [[nodiscard]] inline bool is_given(const Individual& i) { return i.born.arm == "given"; }
 /// A copy of an A/A test.
 [[nodiscard]] inline bool is_twin(const Individual& i) { return i.born.arm == "twin"; }
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
-  return !is_baseline(i) && i.born.arm != "ablation" && !is_twin(i) && !i.vetoed;
+  return !is_known(i) && i.born.arm != "ablation" && !is_twin(i) && !i.vetoed;
 }
 
 }  // namespace gabbro::evolve

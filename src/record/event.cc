@@ -42,6 +42,7 @@ void fields(Io& io, E& e) {
   io.later("trained", e.trained);
   io.later("undecided", e.undecided);
   io.later("sized", e.sized);
+  io.later("rate", e.rate);
 }
 
 template <class Io, Is<Refused> E>
@@ -62,6 +63,7 @@ void fields(Io& io, E& e) {
   io("rung", e.rung);
   io("seed", e.seed);
   io("purpose", e.purpose);
+  io.later("rate", e.rate);
 }
 
 template <class Io, Is<TrialEnded> E>

@@ -41,6 +41,7 @@ struct DesignBorn {
   double train_flops = 0;             // per token, at the size and context of the first rung
   double decode_flops = 0, state_bytes = 0;
   std::int64_t task = 0;  // of agents that wrote it; 0: none did
+  double rate = 1;        // that it begins at, as a factor on the rungs' rates
   // Identity at the sizes of all rungs (evolve/identity.h); "" in records that did not have it yet.
   std::string trained;
   std::int64_t undecided =
@@ -66,7 +67,8 @@ struct TrialBegun {
   std::int64_t id = 0, design = 0;
   int rung = 0;
   std::uint64_t seed = 1;
-  std::string purpose;  // "rung", "baseline", "replicate", "final", "ablation", "aa"
+  std::string purpose;  // "rung", "baseline", "replicate", "rate", "final", "ablation", "aa"
+  double rate = 1;      // factor on the rung's
 };
 
 /// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit", "limit" of processes or files), `result` its TrialResult as JSON (made of the

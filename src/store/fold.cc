@@ -26,7 +26,7 @@ CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt I
   arm TEXT, op TEXT, parent INTEGER, mate INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
   rung INTEGER DEFAULT -1, bits REAL DEFAULT 0);
 DROP TABLE IF EXISTS trial;
-CREATE TABLE trial (id INTEGER PRIMARY KEY, ended INTEGER, design INTEGER, rung INTEGER, seed INTEGER, purpose TEXT,
+CREATE TABLE trial (id INTEGER PRIMARY KEY, ended INTEGER, design INTEGER, rung INTEGER, seed INTEGER, purpose TEXT, rate REAL DEFAULT 1,
   status TEXT DEFAULT 'running', "end" TEXT DEFAULT '', cause TEXT DEFAULT '', time_begun REAL, time_ended REAL DEFAULT 0,
   seconds REAL DEFAULT 0, bits REAL DEFAULT 0, bits_low REAL DEFAULT 0, bits_high REAL DEFAULT 0, last_loss REAL DEFAULT 0,
   tokens_per_second REAL DEFAULT 0, params INTEGER DEFAULT 0, tokens INTEGER DEFAULT 0);
@@ -137,12 +137,13 @@ Result<bool> apply(const Place& p, const Refused& e) {
 
 // A trial that was lost with its campaign begins again; any other id that is recorded is refused.
 Result<bool> begin_again(const Place& p, const TrialBegun& e) {
-  Rows rows = p.db.rows("SELECT status, design, rung, seed, purpose FROM trial WHERE id = ?", e.id);
+  Rows rows = p.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
   rows.next();
   if (rows.text(0) != "running")
     return does_not_follow(fmt::format("trial {} has ended already ({})", e.id, rows.text(0)));
   if (rows.integer(1) != e.design || rows.integer(2) != e.rung ||
-      rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != e.purpose)
+      rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != e.purpose ||
+      rows.real(5) != e.rate)
     return does_not_follow(fmt::format(
         "trial {} begins again as another one: design {} at rung {}, recorded is design {} at rung {}", e.id,
         e.design, e.rung, rows.integer(1), rows.integer(2)));
@@ -154,8 +155,8 @@ Result<bool> apply(const Place& p, const TrialBegun& e) {
   if (auto ok = is_next(p.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
   if (auto ok = is_known(p.db, "a trial of", e.design); !ok) return ok;
   if (auto ok =
-          p.db.run("INSERT INTO trial (id, design, rung, seed, purpose, time_begun) VALUES (?,?,?,?,?,?)",
-                   e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), e.purpose, p.time);
+          p.db.run("INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
+                   e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), e.purpose, e.rate, p.time);
       !ok)
     return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",

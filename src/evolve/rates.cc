@@ -1,0 +1,105 @@
+#include "evolve/rates.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "evolve/comparison.h"
+
+namespace gabbro::evolve {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// What a search has tried: scores by factor, infinite without one.
+struct Tried {
+  std::map<double, double> scores;
+  bool open = false;
+};
+
+Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t first_seed) {
+  Tried out;
+  for (const std::int64_t id : i.trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || t.begun.seed != first_seed || judges(t)) continue;
+    out.open = out.open || !t.ended;
+    out.scores[t.begun.rate] = t.ended && t.status == "done" ? t.bits : kInfinity;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {
+  if (!p.settings().tune_rates) return std::nullopt;
+  const Individual& i = p.individual(design);
+  const Tried t = tried(p, i, rung, first_seed);
+  const auto run = [&](double rate) { return Wanted{design, rung, first_seed, "rate", {}, rate}; };
+  const double middle = rung == 0 ? i.born.rate : p.rate_of(i, rung - 1);
+  for (const double rate : {middle, middle / 2, middle * 2})
+    if (!t.scores.contains(rate)) return run(rate);
+  if (t.open || static_cast<int>(t.scores.size()) >= kMostRates) return std::nullopt;
+  const auto best = std::min_element(t.scores.begin(), t.scores.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (!std::isfinite(best->second)) return std::nullopt;
+  if (best == t.scores.begin()) return run(best->first / 2);
+  if (best == std::prev(t.scores.end())) return run(best->first * 2);
+  return std::nullopt;
+}
+
+bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {
+  return !tried(p, p.individual(design), rung, first_seed).open && !next_rate_run(p, design, rung, first_seed);
+}
+
+std::optional<Wanted> next_rate_run(const Population& p, const Leader& leader, std::uint64_t first_seed,
+                                    bool& settled) {
+  std::vector<std::int64_t> all = compared_with(p);
+  all.insert(all.begin(), leader.design);
+  settled = true;
+  for (const std::int64_t design : all) {
+    if (auto run = next_rate_run(p, design, leader.rung, first_seed)) {
+      settled = false;
+      return run;
+    }
+    settled = settled && is_rate_settled(p, design, leader.rung, first_seed);
+  }
+  return std::nullopt;
+}
+
+int rate_runs_left(const Population& p, int rung, std::uint64_t first_seed) {
+  if (!p.settings().tune_rates) return 0;
+  int out = kLeastRates - 1;  // the leader's own run at the rung is one of them
+  for (const std::int64_t design : compared_with(p))
+    out += std::max(0, kLeastRates - static_cast<int>(tried(p, p.individual(design), rung, first_seed).scores.size()));
+  return out;
+}
+
+std::vector<TriedRate> tried_rates(const Population& p, std::int64_t design, int rung) {
+  const Individual& i = p.individual(design);
+  const double taken = p.rate_of(i, rung);
+  std::map<double, TriedRate> out;
+  for (const std::int64_t id : i.trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || judges(t) || !t.ended) continue;
+    TriedRate& rate = out[t.begun.rate];
+    rate.factor = t.begun.rate;
+    rate.taken = t.begun.rate == taken;
+    if (t.status == "done" && rate.bits == 0) rate.bits = t.bits;
+  }
+  std::vector<TriedRate> list;
+  for (const auto& [factor, rate] : out) list.push_back(rate);
+  return list;
+}
+
+double inherited_rate(const Population& p, std::int64_t parent, Random random) {
+  constexpr double kLeast = 0.125, kMost = 8, kMoved = 0.5;
+  const double rate = parent == 0 ? 1 : p.rate_of(p.individual(parent), 0);
+  if (!p.settings().tune_rates || !random.chance(kMoved)) return rate;
+  static constexpr std::array<double, 4> kFactors{0.5, 0.70710678118654752, 1.4142135623730951, 2};
+  return std::clamp(rate * random.pick(kFactors), kLeast, kMost);
+}
+
+}  // namespace gabbro::evolve
