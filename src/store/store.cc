@@ -357,7 +357,7 @@ std::vector<ComparisonBegun> Store::comparisons() const {
   Connection& db = *db_->connection;
   if (schema_of(db) < 3) return out;
   Rows rows = db.rows("SELECT event FROM comparison ORDER BY id");
-  while (rows.next()) out.push_back(std::get<ComparisonBegun>(event_at(db, rows.integer(0))));
+  while (rows.next()) out.push_back(event_at<ComparisonBegun>(db, rows.integer(0)));
   return out;
 }
 
