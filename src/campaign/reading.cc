@@ -321,7 +321,8 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
     return fmt::format("{} leads at {}; no baseline has a run of the same seed there, so nothing is decided.",
                        who, where);
   return fmt::format(
-      "{} leads at {} with {:+.4f} bits per byte against the best baseline, {}, on the seeds that chose "
+      "{} is the best of the search at {}: {:+.4f} bits per byte against the best baseline, {}, on the seeds "
+      "that chose "
       "it. The comparison on fresh seeds has not begun: nothing is decided.",
       who, where, v.duels.front().difference.mean,
       shortened(p.individual(v.duels.front().baseline).born.name, 40));
