@@ -258,10 +258,12 @@ std::string rung_text(const Population& p, const evolve::Outcome& o, const std::
   const Interval& d = o.over_control;
   const std::string numbers = fmt::format("{:+.4f} bits per byte, {:+.4f} to {:+.4f}", d.mean, d.low, d.high);
   if (o.judges_mixers())
-    return fmt::format(" The rung tells mixers apart: the best known one, {}, is ahead of the control {} by {}.", mixer,
-                       control, numbers);
+    return fmt::format(
+        " The rung tells mixers apart: the best known one, {}, is ahead of the control {} by {}.", mixer,
+        control, numbers);
   return fmt::format(
-      " But {} cannot judge mixers: the best known one, {}, is not ahead of the control {}, which sees a few tokens "
+      " But {} cannot judge mixers: the best known one, {}, is not ahead of the control {}, which sees a few "
+      "tokens "
       "({}). What leads here fits them better; nothing more is claimed.",
       where, mixer, control, numbers);
 }
@@ -296,8 +298,8 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
         "seeds, on longer texts and by the reference engine.",
         who, best, where, numbers, o.spread);
   if (o.ahead)
-    return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(p, o), where,
-                       best, numbers);
+    return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(p, o),
+                       where, best, numbers);
   if (d.high < 0)
     return fmt::format("{} beats the best baseline, {}, but not every one, at {}: {}.", who, best, where,
                        numbers);

@@ -133,8 +133,8 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
       if (d.count > 0) against = interval_text(d);
     }
     out("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds,
-        context_text(store, p, k.design, rung), against,
-        amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes));
+        context_text(store, p, k.design, rung), against, amount(i.born.train_flops),
+        amount(i.born.decode_flops), amount(i.born.state_bytes));
     if (const std::string lost = losses_text(evolve::losses(p, k.design, rung, nullptr)); !lost.empty())
       out("  {}", lost);
   }

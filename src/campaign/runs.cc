@@ -47,8 +47,12 @@ Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& execut
   std::vector<Event> events;
   if (!wanted.promotion.empty())
     events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
-  const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1, wanted.design,
-                                 wanted.rung, wanted.seed, wanted.purpose, wanted.rate};
+  const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1,
+                                 wanted.design,
+                                 wanted.rung,
+                                 wanted.seed,
+                                 wanted.purpose,
+                                 wanted.rate};
   events.emplace_back(begun);
   if (const auto ok = record(events); !ok) return ok;
   return launch(begun, executor);
@@ -84,7 +88,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" && std::isfinite(losses[h]))
+    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" &&
+        std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first of a known architecture says which.

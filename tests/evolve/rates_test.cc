@@ -88,8 +88,10 @@ TEST(Rates, OnlyRunsAtTheRateThatIsTakenCount) {
 // Before a comparison the leader and all that it is compared with get the same search at its rung.
 TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
   Little c(tuned());
-  const auto base = c.design("baseline", "[Block, RMSNorm]"), control = c.design("control", "[Block, RMSNorm]"),
-             mine = c.design("adaptive", "[Block, RMSNorm]"), loser = c.design("adaptive", "[Block, RMSNorm]");
+  const auto base = c.design("baseline", "[Block, RMSNorm]"),
+             control = c.design("control", "[Block, RMSNorm]"),
+             mine = c.design("adaptive", "[Block, RMSNorm]"),
+             loser = c.design("adaptive", "[Block, RMSNorm]");
   for (const auto d : {base, control, mine}) c.run(d, 0, kSeed, d == mine ? 1.9 : 2.0);
   c.run(loser, 0, kSeed, 2.4);
   EXPECT_EQ(rate_runs_left(c.population, 0, kSeed), 6);
@@ -128,7 +130,8 @@ TEST(Rates, AreInheritedAndVaried) {
 
 TEST(Rates, ControlsAreNoParentsAndNoBaselines) {
   Little c(tuned());
-  const auto base = c.design("baseline", "[Block, RMSNorm]"), control = c.design("control", "[Block, RMSNorm]");
+  const auto base = c.design("baseline", "[Block, RMSNorm]"),
+             control = c.design("control", "[Block, RMSNorm]");
   c.run(base, 0, kSeed, 2.1);
   c.run(control, 0, kSeed, 2.0);
   EXPECT_EQ(c.population.best_baseline(0), base);

@@ -49,6 +49,7 @@ blocks = 1
 baselines = ["llama", "mamba2"]
 hurdle_runs = 3
 final_seeds = 3
+tune_rates = false
 search_share = 0.7
 [[rung]]
 name = "low"
