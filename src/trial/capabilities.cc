@@ -49,10 +49,12 @@ void collect_repetitions(lang::Expr& e, std::vector<lang::Expr*>& out) {
   }
 }
 
-void cut_depth(lang::Program& program) {
+// Tables are untied: what is asked is what mixers can do, and a table that is both starts so small that little is learned in some hundred steps.
+void make_tiny(lang::Program& program) {
   for (auto item = program.items.rbegin(); item != program.items.rend(); ++item) {
     auto* design = std::get_if<lang::Design>(&item->value);
     if (!design) continue;
+    design->tied.reset();
     std::vector<lang::Expr*> repetitions;
     collect_repetitions(design->stack, repetitions);
     const bool alone = repetitions.size() == 1 && repetitions[0]->args[1].kind != lang::Expr::Kind::kList;
@@ -288,7 +290,7 @@ Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab
   if (!report.valid()) return tl::unexpected(report.errors[0]);
   if (!lang::last_design(report.program)) return fail("design", "the program holds no design");
   lang::Program cut = std::move(report.program);
-  cut_depth(cut);
+  make_tiny(cut);
   for (const std::int64_t width : kWidths) {
     lang::ElaborateOptions options;
     options.width = width;

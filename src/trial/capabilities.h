@@ -12,7 +12,7 @@
 namespace gabbro::trial {
 
 /// The last design of `program`, tiny: repetitions in its stack are cut so that two blocks are left (one of each kind where there are several), and
-/// the width is 64, or the next of 96, 128 and 256 at which its sizes divide. A depth that is a hyperparameter of a unit stays. Errors: those of the
+/// the width is 64, or the next of 96, 128 and 256 at which its sizes divide. A depth that is a hyperparameter of a unit stays. Tied tables are untied. Errors: those of the
 /// program at the last of these widths.
 Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab);
 

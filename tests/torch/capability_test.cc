@@ -63,6 +63,14 @@ TEST(TinyDesign, KeepsOneBlockOfEachKindAndAtLeastTwo) {
   }
 }
 
+TEST(TinyDesign, HasTablesOfItsOwnForInputAndOutput) {
+  const std::string stack = "    stack = [2 * Block, RMSNorm]\n";
+  const auto untied = trial::tiny_design("design M:\n    width = 64\n" + stack, 50),
+             tied = trial::tiny_design("design M:\n    width = 64\n    tied = true\n" + stack, 50);
+  ASSERT_TRUE(untied && tied);
+  EXPECT_EQ(ir::count_params(tied->elaboration.graph), ir::count_params(untied->elaboration.graph));
+}
+
 TEST(TinyDesign, TakesTheNextWidthWhereSizesDoNotDivide) {
   const auto tiny = trial::tiny_design(
       "unit U(x: [t, D]) -> [t, D]:\n    axis a = 128, b = D / 128\n    return linear(split(x, D, [a, b]), "
