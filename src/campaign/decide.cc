@@ -53,9 +53,7 @@ double Campaign::State::compared() const {
 }
 
 // Of the searches for rates before a comparison at a rung.
-double Campaign::State::rate_runs(int r) const {
-  return evolve::rate_runs_left(population, r, plan.seed);
-}
+double Campaign::State::rate_runs(int r) const { return evolve::rate_runs_left(population, r, plan.seed); }
 
 // The share of a budget that the last comparison may take: all of it when nothing is searched for.
 double Campaign::State::share_of_comparison() const {
@@ -70,8 +68,7 @@ bool Campaign::State::is_search(const evolve::Trial& trial) const { return !evol
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
-    const double deciding =
-        (evolve::kLeastSeeds * compared() + rate_runs(r)) * expected_seconds(r) / slots;
+    const double deciding = (evolve::kLeastSeeds * compared() + rate_runs(r)) * expected_seconds(r) / slots;
     double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
       if (is_known(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);

@@ -26,6 +26,8 @@ namespace {
 
 constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
 
+const std::string kCannotBe = "the worker left a result that cannot be: ";
+
 // Whether a run failed by what every run needs: its text, the disk, the device.
 bool is_outside(const std::string& cause) {
   constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
@@ -47,8 +49,12 @@ Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& execut
   std::vector<Event> events;
   if (!wanted.promotion.empty())
     events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
-  const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1, wanted.design,
-                                 wanted.rung, wanted.seed, wanted.purpose, wanted.rate};
+  const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1,
+                                 wanted.design,
+                                 wanted.rung,
+                                 wanted.seed,
+                                 wanted.purpose,
+                                 wanted.rate};
   events.emplace_back(begun);
   if (const auto ok = record(events); !ok) return ok;
   return launch(begun, executor);
@@ -84,7 +90,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" && std::isfinite(losses[h]))
+    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" &&
+        std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first of a known architecture says which.
@@ -99,7 +106,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   const std::string spec_file = spec.folder + "/spec.json";
   // A worker that ran here before may have left anything under these names.
   for (const std::string& file : {spec_file, spec.folder + "/log"})
-    if (!fs::is_regular_file(fs::symlink_status(file, error))) fs::remove_all(file, error);
+    if (!fs::is_regular_file(fs::symlink_status(file, error)))
+      fs::remove_all(file, error);
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
   const double scale = std::max(1.0, work(begun.rung) / work(0));
   if (const auto ok = executor.start(
@@ -172,9 +180,9 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
                    : r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
     return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
   if (!is_positive(r.valid_loss) || !(r.bigram_bits_per_byte > r.bits_per_byte) || r.weights_hash.empty() ||
-      r.width < 1 || r.curve.empty())
-    return fmt::format("a held-out loss of {}, bigrams {}, D = {}, weights {}", r.valid_loss,
-                       r.bigram_bits_per_byte, r.width, r.weights_hash);
+      r.held_out_hash.empty() || r.width < 1 || r.curve.empty())
+    return fmt::format("a held-out loss of {}, bigrams {}, D = {}, weights {}, held-out text {}",
+                       r.valid_loss, r.bigram_bits_per_byte, r.width, r.weights_hash, r.held_out_hash);
   for (const std::string_view name : record::kAnchors)
     if (std::none_of(r.anchors.begin(), r.anchors.end(),
                      [&](const record::Anchor& a) { return a.name == name; }))
@@ -196,6 +204,24 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
       return fmt::format("scored on {} documents of {} bytes, run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
+  }
+  return "";
+}
+
+// Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same documents; empty: it was not, or none is there.
+std::string Campaign::State::another_text(const record::TrialResult& r, const evolve::Trial& trial) const {
+  if (r.status != "done" || r.held_out_hash.empty()) return "";
+  // Runs that judge are scored on more documents than those of the search; rungs may ask for the same ones.
+  const auto asked = [&](const evolve::Trial& t) {
+    const Rung& own = this->rung(t.begun.rung);
+    return std::pair(evolve::documents_of(own, evolve::judges(t)), own.document_tokens);
+  };
+  for (const evolve::Trial& t : population.trials()) {
+    // Results of before there were these hashes have none.
+    if (t.status != "done" || t.held_out_hash.empty() || !is_trusted(t) || asked(t) != asked(trial)) continue;
+    if (t.held_out_hash != r.held_out_hash)
+      return fmt::format("run {} was scored on the held-out text {}, run {} on {}", trial.begun.id,
+                         r.held_out_hash, t.begun.id, t.held_out_hash);
   }
   return "";
 }
@@ -245,10 +271,14 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
   std::string cause;
   if (left) {
     const Result<record::TrialResult>& result = *left;
+    if (result)
+      if (const std::string why = another_text(*result, trial); !why.empty())
+        return fail_run(trial, {ended.id, "crash", ended.seconds, record::failure("train", kCannotBe + why)},
+                        format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
     const std::string why = result ? implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = "crash";
-      cause = result ? "the worker left a result that cannot be: " + why : why;
+      cause = result ? kCannotBe + why : why;
       event.result = record::failure("train", cause);
     } else if (result->status == "failed") {
       cause = result->cause.empty() ? "the worker names no cause" : result->cause;

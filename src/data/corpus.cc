@@ -230,6 +230,17 @@ Result<Split> Corpus::split(const std::string& name) const {
   return out;
 }
 
+std::vector<std::string> Corpus::unchecked() const {
+  std::vector<std::string> out;
+  const std::uint64_t width = manifest_.vocab > 65536 ? 4 : 2;
+  for (const SplitInfo& s : manifest_.splits) {
+    for (const ShardInfo& shard : s.shards)
+      if (shard.tokens * width > kChecked) out.push_back(shard.file);
+    if (s.documents * sizeof(Border) > kChecked) out.push_back(s.name + ".documents");
+  }
+  return out;
+}
+
 Result<Split> Corpus::map(const std::string& name) const {
   const auto info = std::find_if(manifest_.splits.begin(), manifest_.splits.end(),
                                  [&](const SplitInfo& s) { return s.name == name; });

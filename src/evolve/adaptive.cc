@@ -140,7 +140,8 @@ double noise(const Population& p, int rung) {
     const Standing s = p.standing(i, rung);
     if (s.done < 2) continue;
     for (const std::int64_t id : i.trials)
-      if (const Trial& t = p.trial(id); t.begun.rung == rung && t.status == "done" && !judges(t) && p.counts(t))
+      if (const Trial& t = p.trial(id);
+          t.begun.rung == rung && t.status == "done" && !judges(t) && p.counts(t))
         squares += (t.bits - s.bits) * (t.bits - s.bits);
     freedom += s.done - 1;
   }

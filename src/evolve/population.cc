@@ -161,6 +161,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .curve = {},
                      .weights_hash = {},
                      .text_hash = {},
+                     .held_out_hash = {},
                      .valid_documents = 0,
                      .valid_bytes = 0,
                      .documents = {},
@@ -184,6 +185,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
+  trial.held_out_hash = result.held_out_hash;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
   trial.documents = std::move(result.documents);
@@ -244,7 +246,7 @@ Result<bool> Population::recall(const record::DesignBorn& born) {
 }
 
 Result<bool> Population::recall(std::int64_t id, std::string status, std::string cause, double bits,
-                                double flops, std::vector<record::DocumentScore> documents) {
+                                double flops, Compared compared) {
   GABBRO_TRY(trial, ending(id));
   if (status == "done" && !std::isfinite(bits))
     return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", id)));
@@ -252,7 +254,9 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   trial->status = std::move(status);
   trial->cause = std::move(cause);
   trial->bits = bits;
-  trial->documents = std::move(documents);
+  trial->text_hash = std::move(compared.text_hash);
+  trial->held_out_hash = std::move(compared.held_out_hash);
+  trial->documents = std::move(compared.documents);
   leave_out_seen(*trial);
   spend(*trial, flops);
   return true;
@@ -326,7 +330,7 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
     if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
     if (!final && !counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
-    if (other && other->text_hash == t.text_hash) out.push_back(t.bits - other->bits);  // of one text
+    if (other && of_one_text(t, *other)) out.push_back(t.bits - other->bits);
   }
   return out;
 }

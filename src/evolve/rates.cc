@@ -33,7 +33,8 @@ Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t fi
 
 }  // namespace
 
-std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {
+std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, int rung,
+                                    std::uint64_t first_seed) {
   if (!p.settings().tune_rates) return std::nullopt;
   const Individual& i = p.individual(design);
   const Tried t = tried(p, i, rung, first_seed);
@@ -51,7 +52,8 @@ std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, in
 }
 
 bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {
-  return !tried(p, p.individual(design), rung, first_seed).open && !next_rate_run(p, design, rung, first_seed);
+  return !tried(p, p.individual(design), rung, first_seed).open &&
+         !next_rate_run(p, design, rung, first_seed);
 }
 
 std::optional<Wanted> next_rate_run(const Population& p, const Leader& leader, std::uint64_t first_seed,
@@ -73,7 +75,8 @@ int rate_runs_left(const Population& p, int rung, std::uint64_t first_seed) {
   if (!p.settings().tune_rates) return 0;
   int out = kLeastRates - 1;  // the leader's own run at the rung is one of them
   for (const std::int64_t design : compared_with(p))
-    out += std::max(0, kLeastRates - static_cast<int>(tried(p, p.individual(design), rung, first_seed).scores.size()));
+    out += std::max(
+        0, kLeastRates - static_cast<int>(tried(p, p.individual(design), rung, first_seed).scores.size()));
   return out;
 }
 

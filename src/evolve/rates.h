@@ -15,13 +15,15 @@ constexpr int kLeastRates = 3, kMostRates = 5;
 
 /// The next run of the search for a design's rate at a rung, on the first seed of the campaign, which judges nothing; nothing: it is over, or what it tries next follows from runs
 /// that are under way. Where no rate has a score there is nothing to be best, and it ends.
-std::optional<Wanted> next_rate_run(const Population& population, std::int64_t design, int rung, std::uint64_t first_seed);
+std::optional<Wanted> next_rate_run(const Population& population, std::int64_t design, int rung,
+                                    std::uint64_t first_seed);
 
 /// Whether that search is over.
 bool is_rate_settled(const Population& population, std::int64_t design, int rung, std::uint64_t first_seed);
 
 /// The same for the leader of a campaign and all that it is compared with: the next run; nothing where `settled`, or where runs are waited for.
-std::optional<Wanted> next_rate_run(const Population& population, const Leader& leader, std::uint64_t first_seed, bool& settled);
+std::optional<Wanted> next_rate_run(const Population& population, const Leader& leader,
+                                    std::uint64_t first_seed, bool& settled);
 
 /// Runs that these searches take at least at a rung, for those compared and one leader.
 int rate_runs_left(const Population& population, int rung, std::uint64_t first_seed);

@@ -43,10 +43,11 @@ struct Settings {
   std::vector<double> hurdles{0.25, 0.5};     // shares of a run's tokens
   int hurdle_runs = 8;                        // runs at one data order before the first is stopped
   Limits limits;
-  bool tune_rates = true;                    // every design at a rate of its own (evolve/rates.h); false: the rung's for all
-  std::string dtype = "float32";             // of products with weights: "float32", "bf16", "auto" (bf16 where the processor multiplies it)
-  double input_rate = 1, output_rate = 1;    // of the tables of tokens, as factors on what muP gives them
-  std::int64_t vocab = 1024;    // of a corpus that the campaign makes
+  bool tune_rates = true;  // every design at a rate of its own (evolve/rates.h); false: the rung's for all
+  std::string dtype =
+      "float32";  // of products with weights: "float32", "bf16", "auto" (bf16 where the processor multiplies it)
+  double input_rate = 1, output_rate = 1;  // of the tables of tokens, as factors on what muP gives them
+  std::int64_t vocab = 1024;               // of a corpus that the campaign makes
   double effect = 0.02;         // bits per byte that the last comparison is to see in 80 % of cases
   int final_seeds = 24;         // of winner and baselines in the last comparison, at most; at least 3
   bool ablate = true;           // the winner, unit by unit

@@ -35,6 +35,7 @@ void fields(Io& io, R& r) {
   io("valid_loss", r.valid_loss);
   io("valid_documents", r.valid_documents);
   io("valid_bytes", r.valid_bytes);
+  io.later("held_out_hash", r.held_out_hash);
   io.list("tasks", r.tasks);
   io("seconds", r.seconds);
 }

@@ -91,6 +91,7 @@ void fields(Io& io, R& r) {
   io.later_list("tasks", r.tasks);
   io.later_list("documents", r.documents);
   io.later("text_hash", r.text_hash);
+  io.later("held_out_hash", r.held_out_hash);
   io.later("sandbox", r.sandbox);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);

@@ -106,6 +106,8 @@ struct TrialResult {
   std::string weights_hash;
   std::vector<TaskScore> tasks;  // reported, not part of the verdict
   std::string text_hash;  // of the batches consumed, in their order: runs that are compared agree in it
+  std::string
+      held_out_hash;  // of the documents that were scored, in their order (eval/bits.h): these agree in it too
   std::vector<Anchor> anchors;
   std::vector<Point> curve;  // at most some hundred points, the last included
 };

@@ -154,9 +154,9 @@ Result<bool> apply(const Place& p, const TrialBegun& e) {
   if (p.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return begin_again(p, e);
   if (auto ok = is_next(p.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
   if (auto ok = is_known(p.db, "a trial of", e.design); !ok) return ok;
-  if (auto ok =
-          p.db.run("INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
-                   e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), e.purpose, e.rate, p.time);
+  if (auto ok = p.db.run(
+          "INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
+          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), e.purpose, e.rate, p.time);
       !ok)
     return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",

@@ -113,8 +113,9 @@ std::vector<TrialRow> trial_rows(Rows r) {
   std::vector<TrialRow> out;
   while (r.next()) {
     TrialRow& t = out.emplace_back();
-    t.begun = {r.integer(0), r.integer(1), static_cast<int>(r.integer(2)),
-               static_cast<std::uint64_t>(r.integer(3)), r.text(4), r.real(18)};
+    t.begun = {
+        r.integer(0), r.integer(1), static_cast<int>(r.integer(2)), static_cast<std::uint64_t>(r.integer(3)),
+        r.text(4),    r.real(18)};
     t.status = r.text(5), t.end = r.text(6), t.cause = r.text(7);
     t.time_begun = r.real(8), t.time_ended = r.real(9), t.seconds = r.real(10);
     t.bits = r.real(11), t.bits_low = r.real(12), t.bits_high = r.real(13);
