@@ -107,7 +107,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   // A worker that ran here before may have left anything under these names.
   for (const std::string& file : {spec_file, spec.folder + "/log"})
     if (!fs::is_regular_file(fs::symlink_status(file, error)))
-      fs::remove_all(file, error);
+      if (const auto ok = clear_path(file); !ok) return ok;
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
   const double scale = std::max(1.0, work(begun.rung) / work(0));
   if (const auto ok = executor.start(

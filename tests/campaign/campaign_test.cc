@@ -789,6 +789,41 @@ TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
   EXPECT_EQ(failed, 1);
 }
 
+// A worker may lay a folder where the next try's spec goes, nested deeper than files may be open.
+TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  ASSERT_TRUE(c);
+  struct rlimit limit {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const struct rlimit few { std::min<rlim_t>(limit.rlim_cur, 64), limit.rlim_max };
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const int here = ::open(".", O_RDONLY | O_DIRECTORY);
+  int laid = 0;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+    if (is_known(spec) || laid > 0) return;
+    ++laid;
+    for (const char* name : {"/spec.json", "/log"}) {
+      const std::string at = spec.folder + name;
+      std::filesystem::remove(at);
+      ASSERT_EQ(::mkdir(at.c_str(), 0777), 0);
+      ASSERT_EQ(::chdir(at.c_str()), 0);
+      for (int k = 0; k < 3 * static_cast<int>(few.rlim_cur); ++k)
+        ASSERT_TRUE(::mkdir("d", 0777) == 0 && ::chdir("d") == 0);
+      ASSERT_EQ(::fchdir(here), 0);
+    }
+    r.status = "stopped";
+    ended.result = record::to_json(r);
+  });
+  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+  EXPECT_EQ(laid, 1);
+  EXPECT_TRUE(why) << why.error().message;
+  ::close(here);
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  for (const evolve::Trial& t : c->population().trials())
+    EXPECT_TRUE(t.status == "done" || t.status == "hurdle") << t.cause;
+}
+
 TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   const Folder folder;
   Plan plan = small_plan();
