@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/files.h"
 #include "campaign/state.h"
 #include "evolve/depth.h"
+#include "lang/parser.h"
 #include "lang/printer.h"
 #include "record/job.h"
 
@@ -35,6 +37,36 @@ bool is_outside(const std::string& cause) {
 }
 
 }  // namespace
+
+Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& born,
+                                  const record::TrialBegun& begun) {
+  const Rung& r = plan.settings.rungs.at(static_cast<std::size_t>(begun.rung));
+  record::TrialSpec spec;
+  spec.program = born.program;
+  if (r.depth != 1) {
+    const lang::ParseResult parsed = lang::parse(born.program);
+    if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
+    spec.program = lang::print(evolve::deepened(parsed.program, r.depth));
+  }
+  spec.corpus = plan.corpus;
+  spec.params = r.params;
+  spec.tokens = r.tokens;
+  spec.sequences = r.sequences;
+  spec.length = r.length;
+  spec.rate = r.rate * begun.rate;
+  spec.input_rate = plan.settings.input_rate;
+  spec.output_rate = plan.settings.output_rate;
+  spec.dtype = plan.settings.dtype;
+  spec.seed = begun.seed;
+  spec.device = plan.device;
+  spec.threads = plan.threads;
+  spec.memory = plan.settings.worker_bytes;
+  spec.valid_documents = static_cast<std::uint64_t>(
+      evolve::documents_of(r, begun.purpose == "final" || begun.purpose == "ablation"));
+  spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
+  if (born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
+  return spec;
+}
 
 double Campaign::State::expected_seconds(int r) const {
   const auto at = took.find(r);
@@ -68,26 +100,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
                 "make room; gabbro resume goes on from here");
   const Rung& r = rung(begun.rung);
   const Individual& design = population.individual(begun.design);
-  record::TrialSpec spec;
-  spec.program = r.depth == 1 ? design.born.program : lang::print(evolve::deepened(*design.program, r.depth));
-  spec.corpus = plan.corpus;
+  GABBRO_TRY(spec, spec_of(plan, design.born, begun));
   spec.folder = fs::absolute(place.trial(begun.id), error);
-  spec.params = r.params;
-  spec.tokens = r.tokens;
-  spec.sequences = r.sequences;
-  spec.length = r.length;
-  spec.rate = r.rate * begun.rate;
-  spec.input_rate = plan.settings.input_rate;
-  spec.output_rate = plan.settings.output_rate;
-  spec.dtype = plan.settings.dtype;
-  spec.seed = begun.seed;
-  spec.device = plan.device;
-  spec.threads = plan.threads;
-  spec.memory = plan.settings.worker_bytes;
-  spec.valid_documents = static_cast<std::uint64_t>(
-      evolve::documents_of(r, begun.purpose == "final" || begun.purpose == "ablation"));
-  spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
-  if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
     if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" &&

@@ -114,7 +114,8 @@ struct TrialResult {
 
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);
-/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name.
+/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name; of a spec also a number
+/// outside of its range.
 Result<TrialSpec> parse_spec(const std::string& json);
 Result<TrialResult> parse_result(const std::string& json);
 
