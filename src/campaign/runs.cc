@@ -185,6 +185,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   if (std::string why = implausible_curve(r.curve, r.status == "done"); !why.empty()) return why;
   if (!std::isfinite(r.train_flops_per_token) || r.train_flops_per_token < 0 || r.train_seconds < 0)
     return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+  if (std::string why = another_cost(r, trial); !why.empty()) return why;
   if (std::string why = another_design(r, trial); !why.empty()) return why;
   if (r.status != "done") return "";
   if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
@@ -220,6 +221,22 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
   }
   return "";
+}
+
+// Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no more than as parameters and lengths grow.
+std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
+  constexpr double kVersions = 2;  // earlier versions of the program may have counted otherwise
+  const double known = population.individual(trial.begun.design).born.train_flops;
+  if (!(known > 0)) return "";
+  const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
+  const double params = static_cast<double>(own.params) / static_cast<double>(first.params),
+               length = static_cast<double>(own.length) / static_cast<double>(first.length);
+  const double most =
+      known * kVersions * std::max(1.0, params) * std::max(1.0, length) * std::max(1.0, own.depth);
+  const double least = trial.begun.rung == 0 ? known / kVersions : 0;
+  if (r.train_flops_per_token >= least && r.train_flops_per_token <= most) return "";
+  return fmt::format("{:.3g} FLOPs a token, of a design with {:.3g} at {}", r.train_flops_per_token, known,
+                     first.name);
 }
 
 // Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same documents; empty: it was not, or none is there.

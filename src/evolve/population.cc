@@ -11,6 +11,7 @@ namespace gabbro::evolve {
 
 namespace {
 
+constexpr double kMostOver = 2;  // a run consumes its budget up to a whole step
 constexpr int kCurvePlaces = 8;
 constexpr std::size_t kLeastDocuments = 8;  // that the search has not seen, to judge by them alone
 
@@ -201,8 +202,12 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
+  // What arms are weighed by is known from the screen where a design's cost was measured: a worker's word silences none.
+  const double known = individual(trial.begun.design).born.train_flops;
+  const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
-  spend(trial, trained * result.train_flops_per_token);
+  const double flops = std::min(trained, kMostOver * tokens) * each;
+  spend(trial, std::isfinite(flops) ? std::max(0.0, flops) : 0);
   return true;
 }
 

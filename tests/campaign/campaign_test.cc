@@ -521,7 +521,8 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
       [](record::TrialResult& r) {
         r.status = "done";
         r.held_out_hash.clear();
-      }};
+      },
+      [](record::TrialResult& r) { r.train_flops_per_token = 1e308; }};
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
