@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "campaign/words.h"
+#include "evolve/rates.h"
 #include "evolve/twins.h"
 
 namespace gabbro::campaign {
@@ -218,7 +219,7 @@ std::string against_all(const evolve::Outcome& o) {
   for (const evolve::Row& row : o.rows)
     trained += row.trained, better += row.difference.high<0, worse += row.difference.low> 0;
   if (trained < 2) return "";
-  std::string out = fmt::format(" Of {}, it is ahead of {}", count_of(trained, "baseline"), better);
+  std::string out = fmt::format(" Of {} known designs, it is ahead of {}", trained, better);
   if (worse > 0) out += fmt::format(", behind {}", worse);
   if (const std::int64_t open = trained - better - worse; open > 0)
     out += fmt::format(", not told apart from {}", open);
@@ -238,12 +239,35 @@ std::string lost_baselines(const Population& p, const evolve::Outcome& o) {
   return out;
 }
 
-std::string baselines_text(const evolve::Outcome& o) {
-  const auto all = static_cast<std::int64_t>(o.rows.size());
-  const auto trained =
-      std::count_if(o.rows.begin(), o.rows.end(), [](const evolve::Row& row) { return row.trained; });
-  if (trained == all) return all == 1 ? "the baseline" : fmt::format("all {} baselines", all);
-  return fmt::format("the {} of {} baselines that could be trained", trained, all);
+std::string baselines_text(const Population& p, const evolve::Outcome& o) {
+  std::int64_t all = 0, trained = 0, controls = 0;
+  for (const evolve::Row& row : o.rows) {
+    const bool control = evolve::is_control(p.individual(row.design));
+    controls += control;
+    all += !control;
+    trained += row.trained && !control;
+  }
+  const std::string with = controls == 0 ? "" : " and " + count_of(controls, "control");
+  if (trained == all) return (all == 1 ? "the baseline" : fmt::format("all {} baselines", all)) + with;
+  return fmt::format("the {} of {} baselines that could be trained{}", trained, all, with);
+}
+
+// What the rung can decide, where it has controls.
+std::string rung_text(const Population& p, const evolve::Outcome& o, const std::string& where) {
+  if (o.control == 0 || !o.complete) return "";
+  const std::string mixer = shortened(p.individual(o.mixer).born.name, 40),
+                    control = shortened(p.individual(o.control).born.name, 40);
+  const Interval& d = o.over_control;
+  const std::string numbers = fmt::format("{:+.4f} bits per byte, {:+.4f} to {:+.4f}", d.mean, d.low, d.high);
+  if (o.judges_mixers())
+    return fmt::format(
+        " The rung tells mixers apart: the best known one, {}, is ahead of the control {} by {}.", mixer,
+        control, numbers);
+  return fmt::format(
+      " But {} cannot judge mixers: the best known one, {}, is not ahead of the control {}, which sees a few "
+      "tokens "
+      "({}). What leads here fits them better; nothing more is claimed.",
+      where, mixer, control, numbers);
 }
 
 std::string outcome_text(const Population& p, const evolve::Outcome& o, const std::string& who,
@@ -257,7 +281,7 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
     return fmt::format(
         "{} is compared with {} at {}: {} of {} have ended, so that it is not yet decided. "
         "gabbro resume completes it.",
-        who, baselines_text(o), where, o.ended, seeds);
+        who, baselines_text(p, o), where, o.ended, seeds);
   if (o.rows.empty() || !o.rows.front().trained)
     return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
   const Interval& d = o.rows.front().difference;
@@ -276,8 +300,8 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
         "seeds, on longer texts and by the reference engine.",
         who, best, where, numbers, o.spread);
   if (o.ahead)
-    return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(o), where,
-                       best, numbers);
+    return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(p, o),
+                       where, best, numbers);
   if (d.high < 0)
     return fmt::format("{} beats the best baseline, {}, but not every one, at {}: {}.", who, best, where,
                        numbers);
@@ -294,13 +318,15 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
   if (v.fresh) {
     const evolve::Outcome& o = v.outcome;
     const bool tells_all = o.complete && o.losses.empty() && !o.ahead;
-    return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + lost_baselines(p, o);
+    return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) +
+           lost_baselines(p, o);
   }
   if (v.duels.empty() || v.duels.front().difference.count == 0)
     return fmt::format("{} leads at {}; no baseline has a run of the same seed there, so nothing is decided.",
                        who, where);
   return fmt::format(
-      "{} leads at {} with {:+.4f} bits per byte against the best baseline, {}, on the seeds that chose "
+      "{} is the best of the search at {}: {:+.4f} bits per byte against the best baseline, {}, on the seeds "
+      "that chose "
       "it. The comparison on fresh seeds has not begun: nothing is decided.",
       who, where, v.duels.front().difference.mean,
       shortened(p.individual(v.duels.front().baseline).born.name, 40));
@@ -360,6 +386,24 @@ std::string duel_line(const Population& p, const Duel& d) {
                                 numbers, d.word);
   out.erase(out.find_last_not_of(' ') + 1);
   return out;
+}
+
+std::string rates_text(const Reading& r, std::int64_t design, int rung) {
+  const std::vector<evolve::TriedRate> tried = evolve::tried_rates(r.population, design, rung);
+  if (tried.size() < 2) return "";
+  std::string out;
+  for (const evolve::TriedRate& t : tried)
+    out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * r.rung(rung).rate,
+                       t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score", t.taken ? " (taken)" : "");
+  return out;
+}
+
+std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
+  const std::int64_t trial = scored_trial(p, design, rung);
+  if (trial == 0) return "";
+  const auto result = store.result(trial);
+  if (!result || result->context.empty() || !std::isfinite(result->context.front().gain)) return "";
+  return fmt::format("{:+.4f}", result->context.front().gain);
 }
 
 std::string part_line(const Part& part) {

@@ -109,6 +109,12 @@ std::vector<Part> parts(const evolve::Population& population, const evolve::Lead
 /// "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
 
+/// The rates that were tried for a design at a rung, as they are and with their bits per byte, the one taken marked: "0.0015 2.61, 0.003 2.60 (taken)"; "" where only one was.
+std::string rates_text(const Reading& reading, std::int64_t design, int rung);
+/// What far context is worth to the run of the curve at a rung, beyond its last 8 tokens: "+0.0123"; "" where it is not known.
+std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
+                         int rung);
+
 /// The run of the curve that stands for a design at a rung: its first one that was scored; 0: none.
 std::int64_t scored_trial(const evolve::Population& population, std::int64_t design, int rung);
 /// The hyperparameters that were changed to give that run its size ("Mamba2.state 16 to 21"); "" if there were none, or no such run.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <utility>
 
 #include "campaign/agents_text.h"
 #include "campaign/reading.h"
@@ -65,6 +66,16 @@ Result<std::string> status_text(const store::Store& store) {
   if (!v.sensitivity.empty()) out("{}", v.sensitivity);
   for (const Duel& d : v.duels) out("{}", duel_line(p, d));
   for (const std::string& text : v.earlier) out("{}", text);
+  const int at = std::max(0, v.leader.rung);
+  bool titled = false;
+  for (const Individual& i : p.individuals()) {
+    if (!evolve::is_known(i) && i.born.id != v.leader.design) continue;
+    const std::string rates = rates_text(r, i.born.id, at);
+    if (rates.empty()) continue;
+    if (!std::exchange(titled, true))
+      out("\nlearning rates tried at {}, on a seed that judges nothing", shortened(r.rung(at).name, 40));
+    out("  {:<34}{}", shortened(label_of(i), 33), rates);
+  }
   out("\n{}, {}; worked {}, workers {}; {} tokens",
       count_of(static_cast<std::int64_t>(p.individuals().size()), "design"),
       count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
@@ -109,7 +120,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   const bool fresh = verdict(r).fresh;
   out("at {}{}", shortened(r.rung(rung).name, 40),
       fresh ? ", on the seeds of the search (gabbro status: the last comparison, on fresh ones)" : "");
-  out("{:<34}{:>10}{:>7}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds",
+  out("{:<34}{:>10}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds", "context",
       baseline == 0 ? "" : "against " + shortened(p.individual(baseline).born.name, 24), "train", "decode",
       "state");
   std::size_t shown = 0;
@@ -121,8 +132,9 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
       const auto d = evolve::compare(p, k.design, baseline, rung);
       if (d.count > 0) against = interval_text(d);
     }
-    out("{:<34}{:>10.4f}{:>7}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds, against,
-        amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes));
+    out("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds,
+        context_text(store, p, k.design, rung), against, amount(i.born.train_flops),
+        amount(i.born.decode_flops), amount(i.born.state_bytes));
     if (const std::string lost = losses_text(evolve::losses(p, k.design, rung, nullptr)); !lost.empty())
       out("  {}", lost);
   }

@@ -89,8 +89,8 @@ void standings(Content& c) {
     c.soft("No run has ended with a score yet.");
     return;
   }
-  Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">train FLOPs", ">decode FLOPs", ">state",
-           "arm"});
+  Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">gain of context", ">train FLOPs",
+           ">decode FLOPs", ">state", "arm"});
   std::size_t shown = 0;
   constexpr std::size_t kShown = 12;
   std::string moved;
@@ -98,20 +98,23 @@ void standings(Content& c) {
     const Individual& i = p.individual(k.design);
     if (!evolve::is_known(i) && shown++ >= kShown) continue;
     t.row({label_of(i), shortened(i.born.species, 40), bits_text(k.bits), std::to_string(k.seeds),
-           amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
-           shortened(i.born.arm, 20)},
+           context_text(c.store, p, k.design, rung), amount(i.born.train_flops), amount(i.born.decode_flops),
+           amount(i.born.state_bytes) + "B", shortened(i.born.arm, 20)},
           k.design == c.verdict.leader.design);
     if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
       moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), shortened(of, 80));
   }
   for (const Unscored& u : unscored(p, rung)) {
     const Individual& i = p.individual(u.design);
-    t.row({label_of(i), shortened(i.born.species, 40), "-", shortened(u.why, 120), amount(i.born.train_flops),
-           amount(i.born.decode_flops), amount(i.born.state_bytes) + "B", shortened(i.born.arm, 20)});
+    t.row({label_of(i), shortened(i.born.species, 40), "-", shortened(u.why, 120), "",
+           amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
+           shortened(i.born.arm, 20)});
   }
   c.out += t.str();
   c.soft(fmt::format(
-      "Means over the seeds of the search. Costs per token at the size and context of the first rung. {}",
+      "Means over the seeds of the search. Gain of context: what is farther away than the last 8 tokens is "
+      "worth, in bits per byte; near 0, "
+      "the design predicts from those alone. Costs per token at the size and context of the first rung. {}",
       shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
   if (!moved.empty())
     c.soft(fmt::format("Hyperparameters that were moved for the rung's number of parameters: {}.", moved));
@@ -134,6 +137,18 @@ void comparison(Content& c) {
   c.figure(forest_figure(c.reading, c.verdict));
   if (!c.verdict.sensitivity.empty()) c.paragraph(c.verdict.sensitivity);
   for (const std::string& text : c.verdict.earlier) c.paragraph(text);
+  const int at = std::max(0, c.verdict.leader.rung);
+  Table rates({"design", "learning rates tried, with their bits per byte"});
+  for (const Individual& i : c.population().individuals())
+    if (evolve::is_known(i) || i.born.id == c.verdict.leader.design)
+      if (const std::string text = rates_text(c.reading, i.born.id, at); !text.empty())
+        rates.row({label_of(i), text}, i.born.id == c.verdict.leader.design);
+  if (!rates.empty()) {
+    c.add("<h3>Learning rates</h3>\n");
+    c.out += rates.str();
+    c.soft(fmt::format("At {}, by factors of two, on a seed that judges nothing.",
+                       shortened(c.reading.rung(at).name, 30)));
+  }
   if (c.verdict.fresh) c.soft("When it began: " + shortened(c.verdict.outcome.begun->reason, 300) + ".");
 }
 

@@ -228,9 +228,20 @@ Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir, c
   return fs::absolute(folder, error).string();
 }
 
+// Whether the processor multiplies bf16: then training in it is faster than in float32 (docs/benchmarks.md).
+bool multiplies_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 // The settings of a new campaign: the preset's, with what the command line says of arms and agents.
 Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   GABBRO_TRY(settings, campaign::load_settings(o.preset));
+  // Runs on another machine must compute alike: what was chosen here is what the record holds.
+  if (settings.dtype == "auto") settings.dtype = multiplies_bf16() ? "bf16" : "float32";
   if (!o.arms.empty()) settings.arms = o.arms;
   if (settings.arms == std::vector<std::string>{"none"}) settings.arms.clear();
   if (std::find(settings.arms.begin(), settings.arms.end(), "none") != settings.arms.end())

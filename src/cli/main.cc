@@ -16,6 +16,7 @@
 #include "cli/agents.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
+#include "cli/capabilities.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/data.h"
@@ -88,6 +89,7 @@ class Program {
     generate();
     probe();
     bench();
+    capabilities();
     add_campaign_commands(app_, names_, other_);
     add_scale_command(app_, names_, other_);
     add_agent_commands(app_, names_, other_);
@@ -291,6 +293,28 @@ class Program {
     bench->callback([this] { other_ = [this] { return run_bench(b_); }; });
   }
 
+  void capabilities() {
+    CLI::App* sub = app_.add_subcommand(
+        "capabilities", "What designs learn on synthetic tasks: recall, copying, state tracking, induction");
+    sub->fallthrough();
+    names_.emplace_back("capabilities");
+    record::CapabilitySpec& s = c_.spec;
+    sub->add_option("FILE", c_.files, "programs; the last design of each is trained, tiny, on every task")
+        ->required();
+    sub->add_option("--tasks", s.tasks, "tasks, separated by commas (all)")
+        ->delimiter(',')
+        ->allow_extra_args(false);  // what follows is a file
+    sub->add_option("--seed", s.seed, "random seed for weight initialisation and sequences (1)");
+    sub->add_option("--steps", s.steps,
+                    fmt::format("training steps of each task and rate at most ({})", s.steps))
+        ->check(CLI::Range(1, 1 << 20));
+    device(sub, s.device);
+    sub->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    worker_limits(sub, c_.limits);
+    sub->add_flag("--json", c_.json, "one JSON object per file and line");
+    sub->callback([this] { other_ = [this] { return run_capabilities(c_); }; });
+  }
+
   static void device(CLI::App* sub, std::string& name) {
     sub->add_option("--device", name, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
   }
@@ -358,6 +382,7 @@ class Program {
   GenerateCommand g_;
   ProbeCommand p_;
   BenchCommand b_;
+  CapabilitiesCommand c_;
   std::function<int()> other_;  // commands with options of their own
   std::vector<std::string> names_;
   std::map<std::string, std::vector<std::string>> words_{{"data", {"build", "info"}}};  // subcommands

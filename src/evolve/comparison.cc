@@ -276,9 +276,14 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   for (auto& [score, row] : rows) {
     add_interval(p, c, out.run, out.complete, row);
     trained += row.trained, behind += row.difference.below_zero();
-    if (std::isfinite(score)) scores.push_back(score);
+    const bool baseline = is_baseline(p.individual(row.design));
+    if (std::isfinite(score) && baseline) scores.push_back(score);
+    std::int64_t& best = baseline ? out.mixer : out.control;
+    if (row.trained && best == 0) best = row.design;
     out.rows.push_back(std::move(row));
   }
+  if (out.mixer != 0 && out.control != 0 && out.complete)
+    out.over_control = paired_interval(paired(p, out.mixer, out.control, c.rung, true), out.run, c.level);
   out.spread = std::sqrt(variance_of(scores).value);
   out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained;
   if (out.rows.empty()) return out;

@@ -82,7 +82,12 @@ struct Outcome {
   double spread = 0;             // deviation of the others' mean scores from each other
   bool ahead = false;            // of all that could be trained, as the intervals say
   bool held_back = false;        // the lead over the best is beyond what known designs make plausible
-  [[nodiscard]] bool claims() const { return ahead && !held_back; }
+  // The best of the baselines against the best of the controls, on the same seeds; count 0: the preset has none, or they could not be trained.
+  std::int64_t mixer = 0, control = 0;
+  Interval over_control;
+  /// Whether the rung can judge: the best known mixer is ahead of what sees few tokens.
+  [[nodiscard]] bool judges_mixers() const { return control == 0 || over_control.below_zero(); }
+  [[nodiscard]] bool claims() const { return ahead && !held_back && judges_mixers(); }
 };
 /// A function of the population alone. O(runs of the comparison x documents).
 Outcome outcome_of(const Population& population, const record::ComparisonBegun& begun);

@@ -49,7 +49,7 @@ struct Settings {
   double input_rate = 1, output_rate = 1;  // of the tables of tokens, as factors on what muP gives them
   std::int64_t vocab = 1024;               // of a corpus that the campaign makes
   double effect = 0.02;         // bits per byte that the last comparison is to see in 80 % of cases
-  int final_seeds = 24;         // of winner and baselines in the last comparison, at most; at least 3
+  int final_seeds = 32;         // of winner and baselines in the last comparison, at most; at least 3
   bool ablate = true;           // the winner, unit by unit
   double search_share = 0.6;    // of a budget, at least; what the last comparison needs is kept for it
   double worker_seconds = 900;  // limit of a trial, times the ratio of its work to the first rung's

@@ -7,8 +7,12 @@
 
 namespace gabbro::exec {
 
+/// The target of a position at which nothing is asked.
+constexpr std::int64_t kNotAsked = -1;
+
 /// `sequences` rows of `length` tokens and the token that follows each, row-major. `starts` holds for every position the position
-/// of its row at which its document starts: nothing passes from one document to the next.
+/// of its row at which its document starts: nothing passes from one document to the next. A target of kNotAsked has no loss (0) and no gradient,
+/// whatever the logits are, and means are taken over the positions that are asked.
 struct TokenBatch {
   std::int64_t sequences = 0;
   std::int64_t length = 0;
@@ -28,7 +32,7 @@ struct AdamW {
   double base_fan_in = 256;
 };
 
-/// Mean loss of the batch in nats per token before the update, and the norm of its gradient before clipping. When one of them is
+/// Mean loss of the batch in nats per token that is asked (0 when none is) before the update, and the norm of its gradient before clipping. When one of them is
 /// not finite, nothing is updated.
 struct StepReport {
   double loss = 0;

@@ -4,12 +4,18 @@
 #include <cmath>
 #include <limits>
 
+#include "exec/model.h"
+
 namespace gabbro::trial {
 
 std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std::int64_t>& targets) {
   const auto vocab = static_cast<std::size_t>(logits.dims.at(1));
   std::vector<double> out;
   for (std::size_t t = 0; t * vocab < logits.data.size(); ++t) {
+    if (targets[t] == exec::kNotAsked) {
+      out.push_back(0);
+      continue;
+    }
     const double* row = logits.data.data() + t * vocab;
     const double top = *std::max_element(row, row + vocab);
     double sum = 0;

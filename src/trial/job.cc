@@ -6,9 +6,11 @@
 
 #include "exec/torch/model.h"
 #include "record/bench.h"
+#include "record/capability.h"
 #include "record/job.h"
 #include "record/probe.h"
 #include "trial/bench.h"
+#include "trial/capabilities.h"
 #include "trial/generate.h"
 #include "trial/probe.h"
 #include "trial/score.h"
@@ -50,6 +52,10 @@ std::string bench(const std::string& text, const OnProgress& progress) {
   return start(record::parse_bench_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
+std::string capabilities(const std::string& text, const OnProgress& progress) {
+  return start(record::parse_capability_spec(text), [&](const auto& spec) { return run(spec, progress); });
+}
+
 record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& progress) {
   record::ProbeResult result;
   result.status = "done";
@@ -89,8 +95,8 @@ std::string probe_programs(const std::string& text, const OnProgress& progress) 
   return start(record::parse_probe_spec(text), [&](const auto& spec) { return probe_all(spec, progress); });
 }
 
-constexpr Job kJobs[] = {
-    {"train", train}, {"eval", eval}, {"generate", generate}, {"probe", probe_programs}, {"bench", bench}};
+constexpr Job kJobs[] = {{"train", train},          {"eval", eval},   {"generate", generate},
+                         {"probe", probe_programs}, {"bench", bench}, {"capabilities", capabilities}};
 
 }  // namespace
 

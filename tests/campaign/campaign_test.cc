@@ -12,6 +12,7 @@
 #include <set>
 
 #include "campaign/reading.h"
+#include "campaign/record_text.h"
 #include "campaign/view.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
@@ -107,6 +108,64 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   EXPECT_EQ(begun.design, first->begun.design);
   EXPECT_LT(seeds_of_leader(more), begun.seeds);
   EXPECT_EQ(seeds_of_leader(searched), begun.seeds);
+}
+
+// Everyone gets a rate of their own before a comparison, and the verdict says what the rung can judge.
+TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool local_leads : {true, false}) {
+    const Folder folder;
+    Plan plan = small_plan();
+    plan.settings.tune_rates = true;
+    plan.settings.controls = {"ngram"};
+    plan.settings.ablate = false;
+    plan.settings.arms = {"adaptive"};
+    plan.settings.rungs.resize(1);
+    plan.settings.rungs[0].stop = 0;
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    const double rate = plan.settings.rungs[0].rate;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      // Baselines are best at twice the rung's rate, the control at half; all others at the rung's.
+      const bool control = spec.program.find("NgramControl") != std::string::npos;
+      const double best = control ? 0.5 : is_known(spec) ? 2 : 1;
+      const double own = control ? (local_leads ? 1.9 : 2.4) : is_known(spec) ? 2.1 : 1.8;
+      r.rate = spec.rate;
+      Random random(mix(hash64(spec.program), spec.seed));
+      score(r, own + 0.001 * random.normal() + 0.05 * std::pow(std::log2(spec.rate / rate / best), 2));
+    });
+    const auto why = c->run({.trials = 90}, executor, kNeverStop, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+    const evolve::Population& p = c->population();
+    ASSERT_FALSE(p.comparisons().empty());
+    const record::ComparisonBegun& begun = p.comparisons().back();
+    for (const evolve::Individual& i : p.individuals()) {
+      if (!evolve::is_known(i) && i.born.id != begun.design) continue;
+      std::set<double> tried, judged;
+      for (const std::int64_t id : i.trials)
+        (evolve::judges(p.trial(id)) ? judged : tried).insert(p.trial(id).begun.rate);
+      EXPECT_GE(tried.size(), 3U) << i.born.name;
+      EXPECT_EQ(judged, std::set<double>{p.rate_of(i, 0)}) << "judged at the rate that was taken";
+      if (evolve::is_baseline(i)) {
+        EXPECT_EQ(p.rate_of(i, 0), 2);
+      }
+      if (evolve::is_control(i)) {
+        EXPECT_EQ(p.rate_of(i, 0), 0.5);
+      }
+    }
+    const evolve::Outcome o = evolve::outcome_of(p, begun);
+    ASSERT_TRUE(o.complete);
+    EXPECT_EQ(o.judges_mixers(), !local_leads);
+    EXPECT_EQ(o.claims(), o.ahead && !o.held_back && !local_leads);
+    const auto store = store::Store::read(folder / "run/campaign.db");
+    ASSERT_TRUE(store);
+    const std::string status = *status_text(*store);
+    EXPECT_NE(status.find("learning rates tried"), std::string::npos) << status;
+    EXPECT_NE(status.find("(taken)"), std::string::npos);
+    EXPECT_EQ(status.find("cannot judge mixers") != std::string::npos, local_leads) << status;
+    EXPECT_EQ(status.find("tells mixers apart") != std::string::npos, !local_leads) << status;
+    EXPECT_NE(status.find("against NgramControl"), std::string::npos) << "controls stand in the table";
+  }
 }
 
 TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
@@ -583,7 +642,7 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
       r.hash = "another";
       ++lies;
     });
-    const auto why = c->run({.trials = 45}, executor, kNeverStop, kNoView);
+    const auto why = c->run({.trials = 70}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
     std::size_t failed = 0, done = 0;
     for (const evolve::Trial& t : c->population().trials()) {

@@ -181,6 +181,7 @@ blocks = 1
 baselines = ["gpt2", "retnet"]
 arms = ["adaptive", "random"]
 hurdle_runs = 4
+tune_rates = false
 final_seeds = 3
 search_share = 0.6
 [[rung]]

@@ -15,6 +15,7 @@ inline Settings little_settings() {
   s.baselines = {"gpt2"};
   s.vocab = 64;
   s.hurdle_runs = 4;
+  s.tune_rates = false;
   return s;
 }
 
@@ -39,9 +40,10 @@ class Little {
     EXPECT_TRUE(population.apply(born));
     return born.id;
   }
-  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose = "rung") {
+  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose = "rung",
+                     double rate = 1) {
     const std::int64_t id = static_cast<std::int64_t>(population.trials().size()) + 1;
-    EXPECT_TRUE(population.apply(record::TrialBegun{id, design, rung, seed, purpose}));
+    EXPECT_TRUE(population.apply(record::TrialBegun{id, design, rung, seed, purpose, rate}));
     return id;
   }
   void end(std::int64_t trial, double bits, const std::string& status = "done") {
@@ -56,8 +58,8 @@ class Little {
     EXPECT_TRUE(population.apply(record::TrialEnded{trial, "result", 1, record::to_json(r)}));
   }
   void run(std::int64_t design, int rung, std::uint64_t seed, double bits,
-           const std::string& purpose = "rung", const std::string& status = "done") {
-    end(begin(design, rung, seed, purpose), bits, status);
+           const std::string& purpose = "rung", const std::string& status = "done", double rate = 1) {
+    end(begin(design, rung, seed, purpose, rate), bits, status);
   }
 
   Population population;

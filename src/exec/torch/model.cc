@@ -80,24 +80,27 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
 }
 
 // The losses [B, T] of `logits` [B, T, V] against `targets` [B, T]; the logits are overwritten by the gradient of the losses' sum
-// times `scale`: (softmax - one-hot) scale.
+// times `scale`: (softmax - one-hot) scale. Where the target is kNotAsked both are 0.
 at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, double scale) {
   const std::int64_t vocab = logits.size(-1);
   logits = logits.expand({targets.size(0), targets.size(1), vocab}).contiguous();  // sequences may agree
   const at::Tensor x = logits.view({-1, vocab});
   if (!x.is_cpu()) {
-    const at::Tensor index = targets.reshape({-1, 1});
+    const at::Tensor skipped = targets.reshape({-1, 1}).eq(kNotAsked);
+    const at::Tensor index = targets.reshape({-1, 1}).masked_fill(skipped, 0);
     x.sub_(x.amax(-1, /*keepdim=*/true));
     const at::Tensor chosen = x.gather(-1, index);
     const at::Tensor sum = x.exp_().sum(-1, /*keepdim=*/true);
-    const at::Tensor losses = sum.log() - chosen;
+    const at::Tensor losses = (sum.log() - chosen).masked_fill_(skipped, 0);
     x.mul_(sum.reciprocal_().mul_(scale));
     x.scatter_add_(-1, index, at::full({1, 1}, -scale, x.options()).expand_as(index));
+    x.masked_fill_(skipped, 0);
     return losses.view(targets.sizes());
   }
   const at::Tensor index = targets.contiguous(), losses = at::empty(targets.sizes(), x.options());
   for (const std::int64_t target : std::span(index.const_data_ptr<std::int64_t>(), index.numel()))
-    TORCH_CHECK_INDEX(target >= 0 && target < vocab, "token ", target, " of a vocabulary of ", vocab);
+    TORCH_CHECK_INDEX((target >= 0 && target < vocab) || target == kNotAsked, "token ", target,
+                      " of a vocabulary of ", vocab);
   const auto run = [&]<class T>(T factor) {
     at::parallel_for(0, x.size(0), 1, [&](std::int64_t from, std::int64_t to) {
       GABBRO_BEST(pair, cross_entropy, losses.data_ptr<T>() + from, x.data_ptr<T>() + from * vocab,
@@ -106,6 +109,11 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
   };
   x.scalar_type() == at::kDouble ? run(scale) : run(static_cast<float>(scale));
   return losses;
+}
+
+std::int64_t asked_positions(const TokenBatch& batch) {
+  const auto skipped = std::count(batch.targets.begin(), batch.targets.end(), kNotAsked);
+  return batch.sequences * batch.length - skipped;
 }
 
 // The graph that runs, before differentiation.
@@ -164,7 +172,7 @@ class TorchModel : public Model {
     at::set_num_threads(options_.threads);
     const c10::InferenceMode no_autograd;
     const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
-    const double positions = static_cast<double>(batch.sequences * batch.length);
+    const double asked = static_cast<double>(std::max<std::int64_t>(asked_positions(batch), 1));
     std::vector<at::Tensor> gradient;
     double loss = 0;
     for (std::int64_t from = 0; from < batch.sequences; from += rows) {
@@ -173,7 +181,7 @@ class TorchModel : public Model {
       const at::Tensor targets = table(batch.targets, batch, from, count);
       part.inputs.resize(1);
       part.late = [&](at::Tensor logits) {
-        const at::Tensor losses = loss_and_adjoint(logits, targets, 1 / positions);
+        const at::Tensor losses = loss_and_adjoint(logits, targets, 1 / asked);
         loss += losses.sum(at::kDouble).item<double>();
         return logits;
       };
@@ -183,7 +191,7 @@ class TorchModel : public Model {
       else
         for (std::size_t i = 0; i < now.size(); ++i) gradient[i] = gradient[i] + now[i];
     }
-    StepReport report{loss / positions, 0, false};
+    StepReport report{loss / asked, 0, false};
     double square = 0;
     for (const at::Tensor& g : gradient) square += std::pow(at::linalg_vector_norm(g).item<double>(), 2);
     report.gradient_norm = std::sqrt(square);

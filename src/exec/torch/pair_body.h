@@ -270,6 +270,10 @@ void lag_products_row(T* y, const T* u, const T* g, std::int64_t n) {
 // Rows of any length: what is beyond the last multiple of kPairAlign comes one by one.
 template <class T>
 inline T cross_entropy_row(T* __restrict x, std::int64_t width, std::int64_t target, T scale) {
+  if (target < 0) {
+    for (std::int64_t k = 0; k < width; ++k) x[k] = 0;
+    return 0;
+  }
   const std::int64_t whole = width / kPairAlign * kPairAlign;
   T top = whole > 0 ? largest(x, whole) : x[0];
   for (std::int64_t k = whole; k < width; ++k) top = top > x[k] ? top : x[k];

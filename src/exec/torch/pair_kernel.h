@@ -45,6 +45,7 @@ struct PairRows {
 /// convolve: y[t] += sum over s <= t of f[t - s] u[s]; correlate: y[s] += sum over t >= s of f[t - s] u[t]; lag_products: y[l] += sum over t of
 /// u[t - l] g[t]: t and s below n, in the order of the distance. O(n^2).
 /// cross_entropy: of each row of `width` logits the loss of its target, and, in their place, its gradient times scale: (softmax - one-hot) scale.
+/// Both are 0 where the target is negative: nothing is asked there.
 /// Compiled for several processors.
 #define GABBRO_PAIR_KERNELS(T)                                                             \
   void multiply(const PairProduct<T>& task);                                               \

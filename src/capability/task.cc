@@ -1,0 +1,266 @@
+#include "capability/task.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "base/result.h"
+
+namespace gabbro::capability {
+
+namespace {
+
+using Tokens = std::vector<std::int64_t>;
+
+// `count` different numbers below `n`, in random order.
+Tokens distinct(std::int64_t count, std::int64_t n, Random& random) {
+  Tokens all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), 0);
+  for (std::int64_t i = 0; i < count; ++i) std::swap(all[i], all[i + random.below(n - i)]);
+  all.resize(static_cast<std::size_t>(count));
+  return all;
+}
+
+void ask(Sequence s, std::int64_t at, std::int64_t token, std::int64_t target) {
+  s.tokens[at] = token;
+  s.targets[at] = target;
+}
+
+// Pairs of a key and its value from the beginning to the end; a key that was seen has the same value again, and is asked for it. Some slots hold noise
+// instead. Tokens are noise, then keys, then values. While training, sequences have fewer keys too, which are easier, and near ones are asked.
+struct Stream {
+  std::int64_t keys, values, noise;
+  double noise_share;
+
+  void write(Sequence s, Random& random) const {
+    const std::int64_t count = s.use == Use::kTest ? keys : 2 + random.below(keys - 1);
+    const Tokens key = distinct(count, keys, random);
+    Tokens value, last(static_cast<std::size_t>(count), kNotSeen);
+    for (std::int64_t i = 0; i < count; ++i) value.push_back(noise + keys + random.below(values));
+    for (std::int64_t t = 0; t + 1 < s.length(); t += 2) {
+      if (random.chance(noise_share)) {
+        for (const std::int64_t at : {t, t + 1}) s.tokens[at] = random.below(noise);
+        continue;
+      }
+      const std::int64_t i = random.below(count);
+      s.tokens[t] = noise + key[i];
+      s.tokens[t + 1] = value[i];
+      if (last[i] != kNotSeen && (s.use == Use::kTraining || t - last[i] >= kNear)) s.targets[t] = value[i];
+      last[i] = t + 1;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kNotSeen = -1;
+};
+
+void recall(Sequence s, Random& random) { Stream{8, 16, 0, 0}.write(s, random); }
+
+void noisy_recall(Sequence s, Random& random) { Stream{8, 16, 8, 0.3}.write(s, random); }
+
+// Ordinary tokens, then triggers. Each trigger stands once in the first half, and once in the second, where it is asked what followed it.
+void induction(Sequence s, Random& random) {
+  constexpr std::int64_t kTriggers = 4, kOrdinary = 16;
+  const std::int64_t half = s.length() / 2, end = half - kNear / 2, begin = half + kNear / 2;
+  for (std::int64_t& token : s.tokens) token = random.below(kOrdinary);
+  // Triggers and what follows them do not overlap: places are chosen as if each took one position, and then pushed apart.
+  Tokens place = distinct(kTriggers, end - kTriggers, random);
+  std::sort(place.begin(), place.end());
+  const Tokens trigger = distinct(kTriggers, kTriggers, random);
+  const Tokens query = distinct(kTriggers, s.length() - begin, random);
+  for (std::int64_t i = 0; i < kTriggers; ++i) {
+    const std::int64_t at = place[i] + i;
+    s.tokens[at] = kOrdinary + trigger[i];
+    ask(s, begin + query[i], kOrdinary + trigger[i], s.tokens[at + 1]);
+  }
+}
+
+// 0: blank, 1: marker, then the alphabet.
+void selective_copying(Sequence s, Random& random) {
+  constexpr std::int64_t kCopied = 8, kAlphabet = 16, kSpan = 22;
+  Tokens place = distinct(kCopied, kSpan, random);
+  std::sort(place.begin(), place.end());
+  std::fill(s.tokens.begin(), s.tokens.end(), 0);
+  for (std::int64_t i = 0; i < kCopied; ++i) {
+    s.tokens[place[i]] = 2 + random.below(kAlphabet);
+    ask(s, s.length() - kCopied + i, 1, s.tokens[place[i]]);
+  }
+}
+
+// 0: marker, then the alphabet.
+void compression(Sequence s, Random& random) {
+  constexpr std::int64_t kAlphabet = 16;
+  const std::int64_t half = s.length() / 2;
+  for (std::int64_t t = 0; t < half; ++t) {
+    s.tokens[t] = 1 + random.below(kAlphabet);
+    ask(s, half + t, 0, s.tokens[t]);
+  }
+}
+
+// 0: marker, then keys, then values. The facts are the same in all sequences; every value belongs to as many keys.
+void memorisation(Sequence s, Random& random) {
+  constexpr std::int64_t kFacts = 256, kValues = 16;
+  static const Tokens kMap = [] {
+    Random facts(0xfac75);
+    return distinct(kFacts, kFacts, facts);
+  }();
+  for (std::int64_t t = 0; t + 1 < s.length(); t += 2) {
+    const std::int64_t key = random.below(kFacts);
+    s.tokens[t] = 1 + key;
+    ask(s, t + 1, 0, 1 + kFacts + kMap[key] % kValues);
+  }
+}
+
+void parity(Sequence s, Random& random) {
+  std::int64_t odd = 0;
+  for (std::int64_t t = 0; t < s.length(); ++t) {
+    s.tokens[t] = random.below(2);
+    odd ^= s.tokens[t];
+    if (t >= s.ask_from) s.targets[t] = odd;
+  }
+}
+
+using Permutation = std::array<int, 3>;
+constexpr std::array<Permutation, 6> kS3{{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}};
+
+// Tokens are the elements of the group; asked is the product so far, the last factor acting last.
+void s3(Sequence s, Random& random) {
+  Permutation product = kS3[0];
+  for (std::int64_t t = 0; t < s.length(); ++t) {
+    s.tokens[t] = random.below(static_cast<std::int64_t>(kS3.size()));
+    const Permutation& factor = kS3[static_cast<std::size_t>(s.tokens[t])];
+    for (int& image : product) image = factor[static_cast<std::size_t>(image)];
+    if (t >= s.ask_from) s.targets[t] = std::find(kS3.begin(), kS3.end(), product) - kS3.begin();
+  }
+}
+
+// Tokens 0 to 4: where the ball lies at first; then the ten swaps of two of five cups.
+void s5(Sequence s, Random& random) {
+  constexpr std::int64_t kCups = 5;
+  std::int64_t place = s.tokens[0] = random.below(kCups);
+  for (std::int64_t t = 1; t < s.length(); ++t) {
+    const std::int64_t swap = random.below(kCups * (kCups - 1) / 2);
+    std::int64_t first = 0, rest = swap;
+    while (rest >= kCups - 1 - first) rest -= kCups - 1 - first++;
+    const std::int64_t second = first + 1 + rest;
+    s.tokens[t] = kCups + swap;
+    place = place == first ? second : place == second ? first : place;
+    if (t >= s.ask_from) s.targets[t] = place;
+  }
+}
+
+}  // namespace
+
+const std::vector<Task>& tasks() {
+  static const std::vector<Task> kTasks{
+      {"recall",
+       "the value of each of several keys seen before",
+       "Zoology, arXiv 2312.04927",
+       "8 keys, 16 values, 16 pairs; asked when the key was seen before, and not among the last 9 tokens",
+       24,
+       32,
+       {32},
+       1.0 / 16,
+       recall},
+      {"noisy",
+       "the same among random tokens",
+       "MAD, arXiv 2403.17844",
+       "8 keys, 16 values, 20 pairs of which 30 % are two of 8 noise tokens",
+       32,
+       40,
+       {40},
+       1.0 / 16,
+       noisy_recall},
+      {"selective",
+       "the tokens that were no blanks, in their order",
+       "Mamba, arXiv 2312.00752; MAD, arXiv 2403.17844",
+       "8 tokens of an alphabet of 16 among 14 blanks, 2 blanks, then 8 markers",
+       18,
+       32,
+       {32},
+       1.0 / 16,
+       selective_copying},
+      {"compression",
+       "a random sequence, from its beginning, when all of it was read",
+       "MAD, arXiv 2403.17844 (there by a decoder of its own)",
+       "16 tokens of an alphabet of 16 (64 bits), then 16 markers",
+       17,
+       32,
+       {32},
+       1.0 / 16,
+       compression},
+      {"memorisation",
+       "the value of a key, the same in all sequences",
+       "MAD, arXiv 2403.17844",
+       "256 keys, 16 values, asked at the token behind the key",
+       273,
+       32,
+       {32},
+       1.0 / 16,
+       memorisation},
+      {"parity",
+       "whether the ones so far are odd",
+       "Liu et al., arXiv 2210.10749; Grazzi et al., arXiv 2411.12537",
+       "bits; trained everywhere; asked in the second half, and in longer sequences behind the training "
+       "length",
+       2,
+       16,
+       {16, 32},
+       0.5,
+       parity},
+      {"s3",
+       "the product so far of elements of S3",
+       "Merrill et al., arXiv 2404.08819",
+       "6 elements; asked as parity",
+       6,
+       12,
+       {12, 24},
+       1.0 / 6,
+       s3},
+      {"s5",
+       "where a ball lies under five cups of which two are swapped, again and again",
+       "Merrill et al., arXiv 2404.08819 (there the whole product)",
+       "a first place and 10 swaps; asked as parity",
+       15,
+       12,
+       {12, 24},
+       0.2,
+       s5},
+      {"induction",
+       "what followed a token before",
+       "Olsson et al., arXiv 2209.11895; Mamba, arXiv 2312.00752",
+       "4 triggers in the first half of random tokens of 16, asked in the second; trained at 32",
+       20,
+       32,
+       {32, 64, 128},
+       1.0 / 16,
+       induction}};
+  return kTasks;
+}
+
+const Task* find_task(std::string_view name) {
+  for (const Task& task : tasks())
+    if (task.name == name) return &task;
+  return nullptr;
+}
+
+exec::TokenBatch batch(const Task& task, Use use, std::int64_t sequences, std::int64_t length,
+                       const Random& random) {
+  GABBRO_CHECK(sequences > 0 && length >= task.length && length % task.length == 0);
+  const auto size = static_cast<std::size_t>(sequences * length);
+  exec::TokenBatch out{sequences, length, Tokens(size), Tokens(size, exec::kNotAsked), Tokens(size, 0)};
+  // A first token that is asked for alone would be its own answer.
+  const std::int64_t from = use == Use::kTraining  ? 1
+                            : length > task.length ? task.length
+                                                   : std::max(length / 2, kNear);
+  for (std::int64_t row = 0; row < sequences; ++row) {
+    Random stream = random.split(static_cast<std::uint64_t>(row));
+    const auto part = [&](Tokens& all) {
+      return std::span(all).subspan(static_cast<std::size_t>(row * length), static_cast<std::size_t>(length));
+    };
+    task.write({part(out.tokens), part(out.targets), use, from}, stream);
+  }
+  return out;
+}
+
+}  // namespace gabbro::capability

@@ -1,0 +1,154 @@
+#include "cli/capabilities.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "capability/task.h"
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/scratch.h"
+#include "cli/terminal.h"
+#include "lang/library.h"
+
+namespace gabbro::cli {
+
+namespace {
+
+using capability::Task;
+using record::CapabilityResult;
+using record::CapabilityTask;
+
+Result<std::vector<const Task*>> tasks_of(const std::vector<std::string>& names) {
+  std::vector<const Task*> out;
+  std::vector<std::string> known;
+  for (const Task& task : capability::tasks()) {
+    known.emplace_back(task.name);
+    if (names.empty() || std::find(names.begin(), names.end(), task.name) != names.end())
+      out.push_back(&task);
+  }
+  for (const std::string& name : names) {
+    if (capability::find_task(name)) continue;
+    const std::string near = lang::closest(name, known);
+    std::string all;
+    for (const std::string& k : known) all += (all.empty() ? "" : ", ") + k;
+    return fail("usage", "there is no task " + name,
+                near.empty() ? "the tasks are: " + all : "did you mean " + near + "? The tasks are: " + all);
+  }
+  return out;
+}
+
+// A table whose rows are printed as they come: widths follow from the tasks alone.
+class Table {
+ public:
+  Table(const std::vector<std::string>& files, const std::vector<const Task*>& tasks) : tasks_(tasks) {
+    for (const std::string& file : files) first_ = std::max(first_, printable_line(file).size());
+    first_ = std::min<std::size_t>(first_, 40);
+    for (const Task* task : tasks)
+      widths_.push_back(std::max(std::string_view(task->name).size(), kNumber * task->lengths.size() - 1));
+  }
+
+  void head() const {
+    std::string names(first_, ' '), lengths = fmt::format("{:<{}}", "tokens", first_),
+                                    chances = fmt::format("{:<{}}", "chance, %", first_);
+    for (std::size_t i = 0; i < tasks_.size(); ++i) {
+      std::string each;
+      for (const std::int64_t length : tasks_[i]->lengths) each += number(std::to_string(length));
+      names += fmt::format("  {:>{}}", tasks_[i]->name, widths_[i]);
+      lengths += fmt::format("  {:>{}}", each, widths_[i]);
+      chances += fmt::format("  {:>{}}", fmt::format("{:.1f}", 100 * tasks_[i]->chance), widths_[i]);
+    }
+    print("{}\n{}\n{}\n", names, lengths, chances);
+  }
+
+  void row(const CapabilityResult& r) const {
+    std::string line = fmt::format("{:<{}}", printable_line(r.file), first_);
+    for (std::size_t i = 0; i < tasks_.size(); ++i)
+      line += fmt::format("  {:>{}}", cell(r, tasks_[i]->name), widths_[i]);
+    print("{}\n", line);
+    for (const CapabilityTask& t : r.tasks)
+      if (t.outcome != "done") print("  {}: {}: {}\n", t.task, t.outcome, printable_line(t.cause));
+  }
+
+ private:
+  static constexpr std::size_t kNumber = 6;  // " 100.0"
+
+  static std::string number(const std::string& text) { return fmt::format("{:>{}}", text, kNumber); }
+
+  static std::string cell(const CapabilityResult& r, const std::string& task) {
+    for (const CapabilityTask& t : r.tasks) {
+      if (t.task != task) continue;
+      if (t.scores.empty()) return "-";
+      std::string out;
+      for (const record::CapabilityScore& s : t.scores)
+        out += number(fmt::format("{:.1f}", 100 * s.accuracy));
+      return out.substr(out.size() - (kNumber * t.scores.size() - 1));
+    }
+    return "-";
+  }
+
+  std::size_t first_ = 9;
+  const std::vector<const Task*>& tasks_;
+  std::vector<std::size_t> widths_;
+};
+
+// What is known of the design of one file, whatever became of its worker.
+Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::CapabilitySpec& spec,
+                                 const Scratch& scratch) {
+  const std::string spec_file = scratch.file("spec.json");
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
+  ProgressLine line;
+  const auto end = run_worker(spec_file, scratch.file("result.json"), c.limits, {{}, spec.device},
+                              [&](const record::Progress& p) {
+                                line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
+                                return true;
+                              });
+  if (!end) return tl::unexpected(end.error());
+  if (end->kind != jobs::Ended::Kind::kResult) return fail("worker", end->cause);
+  return record::parse_capability_result(end->result);
+}
+
+}  // namespace
+
+int run_capabilities(const CapabilitiesCommand& c) {
+  const auto tasks = tasks_of(c.spec.tasks);
+  if (!tasks) return failed("capabilities", tasks.error());
+  const auto scratch = Scratch::make();
+  if (!scratch) return failed("capabilities", scratch.error());
+  std::vector<record::CapabilitySpec> specs;
+  for (const std::string& file : c.files) {
+    const auto text = read_program(file);
+    if (!text) return failed("capabilities", text.error());
+    record::CapabilitySpec& spec = specs.emplace_back(c.spec);
+    spec.file = file;
+    spec.program = *text;
+    spec.memory = static_cast<std::int64_t>(c.limits.bytes);
+  }
+  const Table table(c.files, *tasks);
+  if (!c.json) table.head();
+  int code = kValid;
+  for (const record::CapabilitySpec& spec : specs) {
+    auto result = examine(c, spec, *scratch);
+    if (!result) {
+      code = failed(printable_line(spec.file), result.error());
+      continue;
+    }
+    result->file = spec.file;
+    if (c.json)
+      print("{}", to_line(*result));
+    else if (!result->tasks.empty())
+      table.row(*result);
+    if (!c.json && result->status != "done")
+      print("{}\n", result->status == "stopped"   ? printable_line(spec.file) + ": stopped"
+                    : result->status == "refused" ? printable_line(spec.file) + ": " + result->cause
+                                                  : result->cause);
+    if (result->status != "done") code = std::max(code, kInvalid);
+    if (result->status == "stopped") break;
+  }
+  return code;
+}
+
+}  // namespace gabbro::cli

@@ -1,0 +1,314 @@
+#include "trial/capabilities.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "capability/task.h"
+#include "trial/probe.h"
+#include "trial/resources.h"
+#include "zoo/library.h"
+
+namespace gabbro::trial {
+
+using capability::Task;
+using capability::Use;
+using record::CapabilityResult;
+using record::CapabilityScore;
+using record::CapabilitySpec;
+using record::CapabilityTask;
+using record::OnProgress;
+
+namespace {
+
+constexpr std::array<std::int64_t, 4> kWidths{64, 96, 128, 256};
+constexpr std::array<double, 2> kRates{0.0007, 0.0025};  // at fan-in 256; the likelier first
+constexpr std::int64_t kTokensPerStep = 512;
+constexpr double kDecay = 1;  // of weights: with it attention finds recall in half as many steps as with 0.1
+constexpr std::int64_t kChoiceSequences = 64, kTestSequences = 256;
+constexpr double kSolvedLoss = 0.02;      // nats per answer, as a running mean: a training ends soon after
+constexpr double kSolvedAccuracy = 0.99;  // no further rate is tried
+constexpr double kDiverged = 3;           // nats above the best running mean
+
+bool is_repetition(const lang::Expr& e) {
+  return e.kind == lang::Expr::Kind::kBinary && e.text == "*" && e.args.size() == 2;
+}
+
+// The repetitions of a stack, outside of the instances themselves.
+void collect_repetitions(lang::Expr& e, std::vector<lang::Expr*>& out) {
+  if (is_repetition(e)) {
+    out.push_back(&e);
+    collect_repetitions(e.args[1], out);
+  } else if (e.kind == lang::Expr::Kind::kList) {
+    for (lang::Expr& part : e.args) collect_repetitions(part, out);
+  }
+}
+
+void cut_depth(lang::Program& program) {
+  for (auto item = program.items.rbegin(); item != program.items.rend(); ++item) {
+    auto* design = std::get_if<lang::Design>(&item->value);
+    if (!design) continue;
+    std::vector<lang::Expr*> repetitions;
+    collect_repetitions(design->stack, repetitions);
+    const bool alone = repetitions.size() == 1 && repetitions[0]->args[1].kind != lang::Expr::Kind::kList;
+    for (lang::Expr* e : repetitions) {
+      lang::Expr count;
+      count.at = e->args[0].at;
+      count.number = alone ? 2 : 1;
+      e->args[0] = count;
+    }
+    return;
+  }
+}
+
+// One design on the tasks of a spec.
+class Examination {
+ public:
+  Examination(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
+              const std::vector<const Task*>& tasks, CapabilityResult& out)
+      : spec_(spec), progress_(progress), backend_(backend), tasks_(tasks), out_(out) {}
+
+  void run() {
+    for (const Task* task : tasks_) {
+      CapabilityTask result = examined(*task);
+      if (stopped_) {
+        out_.status = "stopped";
+        return;
+      }
+      out_.tasks.push_back(std::move(result));
+    }
+    out_.status = "done";
+  }
+
+ private:
+  struct Run {
+    std::unique_ptr<exec::Model> model;
+    std::string outcome = "done", cause;
+    double rate = 0, loss = 0;
+    double accuracy = 0;  // on the sequences by which a rate is chosen
+  };
+
+  // Whether to go on. `share`: of the task.
+  bool say(const Task& task, double share) {
+    record::Progress now{.stage = fmt::format("learning {}", task.name)};
+    now.share = (static_cast<double>(out_.tasks.size()) + share) / static_cast<double>(tasks_.size());
+    if (progress_ && !progress_(now)) stopped_ = true;
+    return !stopped_;
+  }
+
+  [[nodiscard]] Random stream(const Task& task, const char* use) const {
+    return Random(spec_.seed).split(task.name).split(use);
+  }
+
+  static std::int64_t sequences(std::int64_t length) {
+    return std::max<std::int64_t>(1, kTokensPerStep / length);
+  }
+
+  CapabilityTask examined(const Task& task) {
+    const double began = seconds_now();
+    CapabilityTask result;
+    result.task = task.name;
+    try {
+      examine(task, result);
+    } catch (const std::exception& e) {  // ATen throws when memory is short
+      const std::string what = e.what();
+      result.outcome = "failed";
+      result.cause = what.substr(0, what.find('\n'));
+    }
+    result.seconds = seconds_now() - began;
+    return result;
+  }
+
+  void examine(const Task& task, CapabilityTask& result) {
+    const auto subject = tiny_design(spec_.program, task.vocab);
+    if (!subject) {
+      result.cause = format_error(spec_.file, subject.error());
+      return;
+    }
+    const ir::Graph& graph = subject->elaboration.graph;
+    result.params = ir::count_params(graph);
+    std::optional<Run> best;
+    for (std::size_t i = 0; i < kRates.size(); ++i) {
+      Run run = train(task, graph, kRates[i], static_cast<double>(i), result);
+      if (stopped_) return;
+      const bool better =
+          !best || (run.outcome == "done" && (best->outcome != "done" || run.accuracy > best->accuracy));
+      if (better) best = std::move(run);
+      if (best->outcome == "memory" || best->accuracy >= kSolvedAccuracy) break;
+    }
+    result.outcome = best->outcome;
+    result.cause = best->cause;
+    if (best->outcome != "done") return;
+    result.rate = best->rate;
+    result.loss = best->loss;
+    for (const std::int64_t length : task.lengths)
+      result.scores.push_back(score(task, *best->model, length, kTestSequences, "test"));
+  }
+
+  Run train(const Task& task, const ir::Graph& graph, double rate, double tried, CapabilityTask& result) {
+    Run run;
+    run.rate = rate;
+    ++result.runs;
+    run.model = backend_(graph, stream(task, "weights").next());
+    if (!fits(task, run)) return run;
+    const Random data = stream(task, "training");
+    const double warmup = std::max(1.0, 0.05 * static_cast<double>(spec_.steps));
+    const double fall = std::max(1.0, 0.2 * static_cast<double>(spec_.steps));
+    std::int64_t end = spec_.steps;
+    double mean = 0, least = INFINITY;
+    bool solved = false;
+    for (std::int64_t step = 0; step < end; ++step) {
+      const std::int64_t rows = sequences(task.length);
+      const exec::TokenBatch text = capability::batch(task, Use::kTraining, rows, task.length,
+                                                      data.split(static_cast<std::uint64_t>(step)));
+      exec::AdamW update{.decay = kDecay};
+      update.rate = rate * std::min({1.0, static_cast<double>(step + 1) / warmup,
+                                     static_cast<double>(end - step) / fall});
+      const exec::StepReport report = run.model->step(text, update);
+      ++result.steps;
+      result.tokens += rows * task.length;
+      if (!report.updated) {
+        run.outcome = "not finite";
+        run.cause = fmt::format("loss {} and gradient norm {} at step {} of the rate {}", report.loss,
+                                report.gradient_norm, step, rate);
+        return run;
+      }
+      mean = step == 0 ? report.loss : 0.9 * mean + 0.1 * report.loss;
+      least = std::min(least, mean);
+      run.loss = mean;
+      if (mean > least + kDiverged) {
+        run.outcome = "diverged";
+        run.cause = fmt::format("the loss rose by more than {} above its best, at step {} of the rate {}",
+                                kDiverged, step, rate);
+        return run;
+      }
+      // What is solved falls at once.
+      if (!solved && mean < kSolvedLoss) {
+        solved = true;
+        end = std::min(end, step + 1 + static_cast<std::int64_t>(fall));
+      }
+      const double share = (tried + static_cast<double>(step + 1) / static_cast<double>(end)) / kRates.size();
+      if (!say(task, share)) return run;
+    }
+    run.accuracy = score(task, *run.model, task.length, kChoiceSequences, "choice").accuracy;
+    return run;
+  }
+
+  bool fits(const Task& task, Run& run) const {
+    const std::int64_t step = run.model->step_bytes(sequences(task.length), task.length);
+    const std::int64_t left = spec_.memory > 0 ? spec_.memory - resident_bytes() : available_bytes();
+    if (step == 0 || (spec_.memory == 0 && left == 0) || step <= left) return true;
+    run.outcome = "memory";
+    run.cause = fmt::format("a step needs {} MiB, {} MiB are left", step >> 20, left >> 20);
+    return false;
+  }
+
+  CapabilityScore score(const Task& task, exec::Model& model, std::int64_t length, std::int64_t count,
+                        const char* use) {
+    const exec::TokenBatch all =
+        capability::batch(task, Use::kTest, count, length, stream(task, use).split(length));
+    double sum = 0, squares = 0, n = 0;  // over sequences in which something is asked
+    std::int64_t asked = 0;
+    for (std::int64_t from = 0; from < count; from += sequences(length)) {
+      const std::int64_t rows = std::min(sequences(length), count - from);
+      const auto part = [&](const std::vector<std::int64_t>& x) {
+        return std::vector(x.begin() + from * length, x.begin() + (from + rows) * length);
+      };
+      const exec::TokenBatch some{rows, length, part(all.tokens), part(all.targets), part(all.starts)};
+      const exec::Scores scores = model.score(some);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        std::int64_t hits = 0, questions = 0;
+        for (std::int64_t at = row * length; at < (row + 1) * length; ++at)
+          if (some.targets[at] != exec::kNotAsked)
+            ++questions, hits += scores.greedy[at] && std::isfinite(scores.losses[at]) ? 1 : 0;
+        if (questions == 0) continue;
+        const double share = static_cast<double>(hits) / static_cast<double>(questions);
+        ++n;
+        sum += share, squares += share * share, asked += questions;
+      }
+    }
+    const double mean = sum / n;
+    const double variance = std::max(0.0, squares / n - mean * mean) * n / (n - 1);
+    return {task.name, length, mean, std::sqrt(variance / n), task.chance, asked};
+  }
+
+  const CapabilitySpec& spec_;
+  const OnProgress& progress_;
+  const MakeModel& backend_;
+  const std::vector<const Task*>& tasks_;
+  CapabilityResult& out_;
+  bool stopped_ = false;
+};
+
+Result<std::vector<const Task*>> chosen_tasks(const CapabilitySpec& spec) {
+  std::vector<const Task*> out;
+  std::string known;
+  for (const Task& task : capability::tasks()) {
+    if (spec.tasks.empty()) out.push_back(&task);
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", task.name);
+  }
+  for (const std::string& name : spec.tasks) {
+    const Task* task = capability::find_task(name);
+    if (!task) return fail("task", fmt::format("there is no task {}", name), "there are: " + known);
+    if (std::find(out.begin(), out.end(), task) == out.end()) out.push_back(task);
+  }
+  return out;
+}
+
+Result<bool> examine(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
+                     CapabilityResult& out) {
+  GABBRO_TRY(tasks, chosen_tasks(spec));
+  const lang::CheckReport written = lang::check(spec.program, zoo::library());
+  if (!written.valid()) return tl::unexpected(written.errors[0]);
+  if (!written.subjects.back().is_design) return fail("design", "the program holds no design");
+  out.design = written.subjects.back().name;
+  out.hash = to_hex(written.subjects.back().hash);
+  GABBRO_TRY(subject, tiny_design(spec.program, tasks.front()->vocab));
+  out.width = std::llround(subject.elaboration.graph.env.width);
+  GABBRO_TRY(checks, probe_small(small_graph(subject.elaboration.graph), backend));
+  for (const record::Anchor& a : checks)
+    if (!a.holds) {
+      out.status = "refused";
+      out.cause = fmt::format("probe: {}: {}", a.name, a.detail);
+      return true;
+    }
+  Examination(spec, progress, backend, tasks, out).run();
+  return true;
+}
+
+}  // namespace
+
+Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab) {
+  lang::CheckReport report = lang::check(program, zoo::library());
+  if (!report.valid()) return tl::unexpected(report.errors[0]);
+  if (!lang::last_design(report.program)) return fail("design", "the program holds no design");
+  lang::Program cut = std::move(report.program);
+  cut_depth(cut);
+  for (const std::int64_t width : kWidths) {
+    lang::ElaborateOptions options;
+    options.width = width;
+    options.vocab = vocab;
+    report = lang::check(cut, zoo::library(), options);
+    if (report.valid()) return std::move(report.subjects.back());
+  }
+  return tl::unexpected(report.errors[0]);
+}
+
+CapabilityResult run(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend) {
+  const double began = seconds_now();
+  CapabilityResult out;
+  out.file = spec.file;
+  out.seed = spec.seed;
+  const auto ok =
+      examine(spec, progress, backend ? backend : torch_backend({spec.device, spec.threads}), out);
+  if (!ok) out.cause = format_error(spec.file, ok.error());
+  out.seconds = seconds_now() - began;
+  return out;
+}
+
+}  // namespace gabbro::trial

@@ -1,0 +1,144 @@
+// Learning rates: what the search tries, what it takes, and that nothing else is counted.
+#include "evolve/rates.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "evolve/comparison.h"
+#include "little.h"
+
+namespace gabbro::evolve {
+namespace {
+
+constexpr std::uint64_t kSeed = 1;
+
+Settings tuned() {
+  Settings s = little_settings();
+  s.tune_rates = true;
+  return s;
+}
+
+// Runs the search for a design's rate to its end; `bits` of a factor, 0: no score. Returns the factors tried.
+template <class F>
+std::vector<double> search(Little& c, std::int64_t design, int rung, const F& bits) {
+  std::vector<double> out;
+  while (const auto run = next_rate_run(c.population, design, rung, kSeed)) {
+    EXPECT_EQ(run->seed, kSeed);
+    EXPECT_EQ(run->purpose, "rate");
+    out.push_back(run->rate);
+    const double score = bits(run->rate);
+    c.run(design, rung, kSeed, score, "rate", score > 0 ? "done" : "failed", run->rate);
+  }
+  EXPECT_TRUE(is_rate_settled(c.population, design, rung, kSeed));
+  return out;
+}
+
+double parabola(double rate, double best) { return 2 + 0.1 * std::pow(std::log2(rate / best), 2); }
+
+TEST(Rates, ThreeByFactorsOfTwoAndTheBestIsTaken) {
+  Little c(tuned());
+  const auto d = c.design("baseline", "[Block, RMSNorm]");
+  EXPECT_EQ(search(c, d, 0, [](double r) { return parabola(r, 1); }), (std::vector<double>{1, 0.5, 2}));
+  EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 1);
+  EXPECT_EQ(c.population.rate_of(c.population.individual(d), 1), 1) << "the next rung begins there";
+}
+
+TEST(Rates, GoesOnWhileTheBestLiesAtAnEdge) {
+  Little c(tuned());
+  const auto d = c.design("baseline", "[Block, RMSNorm]");
+  EXPECT_EQ(search(c, d, 0, [](double r) { return parabola(r, 4); }), (std::vector<double>{1, 0.5, 2, 4, 8}));
+  EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 4);
+  const auto e = c.design("baseline", "[Block, RMSNorm]");
+  EXPECT_EQ(search(c, e, 0, [](double r) { return parabola(r, 1.0 / 64); }).size(), std::size_t{kMostRates})
+      << "as many as any other gets, and no more";
+  EXPECT_EQ(search(c, d, 1, [](double r) { return parabola(r, 4); }), (std::vector<double>{4, 2, 8}))
+      << "around the rate of the rung below";
+}
+
+TEST(Rates, ARateThatDivergesIsNoLossOfTheDesign) {
+  Little c(tuned());
+  const auto d = c.design("baseline", "[Block, RMSNorm]");
+  search(c, d, 0, [](double r) { return r >= 1 ? 0.0 : 2 + r; });
+  const Standing s = c.population.standing(c.population.individual(d), 0);
+  EXPECT_EQ(s.lost, 0);
+  EXPECT_EQ(s.done, 1);
+  EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 0.125);
+  // None has a score: then it is one.
+  const auto e = c.design("baseline", "[Block, RMSNorm]");
+  EXPECT_EQ(search(c, e, 0, [](double) { return 0.0; }).size(), 3U);
+  EXPECT_EQ(c.population.standing(c.population.individual(e), 0).lost, 1);
+}
+
+TEST(Rates, OnlyRunsAtTheRateThatIsTakenCount) {
+  Little c(tuned());
+  const auto d = c.design("baseline", "[Block, RMSNorm]"), other = c.design("baseline", "[Block, RMSNorm]");
+  search(c, d, 0, [](double r) { return parabola(r, 2); });
+  c.run(other, 0, kSeed, 2.5);
+  EXPECT_EQ(c.population.standing(c.population.individual(d), 0).bits, 2);
+  EXPECT_EQ(c.population.differences(d, other, 0, false), std::vector<double>{-0.5});
+  EXPECT_EQ(c.population.best_baseline(0), d);
+  EXPECT_EQ(run_variance(c.population, 0).freedom, 0) << "other rates are no repetitions";
+  const auto tried = tried_rates(c.population, d, 0);
+  ASSERT_EQ(tried.size(), 4U);  // 0.5, 1, 2, 4
+  for (const TriedRate& t : tried) EXPECT_EQ(t.taken, t.factor == 2);
+}
+
+// Before a comparison the leader and all that it is compared with get the same search at its rung.
+TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
+  Little c(tuned());
+  const auto base = c.design("baseline", "[Block, RMSNorm]"),
+             control = c.design("control", "[Block, RMSNorm]"),
+             mine = c.design("adaptive", "[Block, RMSNorm]"),
+             loser = c.design("adaptive", "[Block, RMSNorm]");
+  for (const auto d : {base, control, mine}) c.run(d, 0, kSeed, d == mine ? 1.9 : 2.0);
+  c.run(loser, 0, kSeed, 2.4);
+  EXPECT_EQ(rate_runs_left(c.population, 0, kSeed), 6);
+  std::map<std::int64_t, std::set<double>> tried;
+  bool settled = false;
+  while (const auto run = next_rate_run(c.population, leader(c.population), kSeed, settled)) {
+    EXPECT_FALSE(settled);
+    tried[run->design].insert(run->rate);
+    c.run(run->design, 0, kSeed, 3, "rate", "done", run->rate);
+  }
+  EXPECT_TRUE(settled);
+  EXPECT_EQ(tried.size(), 3U);
+  for (const auto& [design, rates] : tried) EXPECT_EQ(rates, (std::set<double>{0.5, 2})) << design;
+  EXPECT_EQ(rate_runs_left(c.population, 0, kSeed), 2) << "of the next leader";
+  Little off;
+  const auto d = off.design("baseline", "[Block, RMSNorm]");
+  EXPECT_FALSE(next_rate_run(off.population, d, 0, kSeed)) << "where the preset has one rate for all";
+}
+
+TEST(Rates, AreInheritedAndVaried) {
+  Little c(tuned());
+  const auto parent = c.design("baseline", "[Block, RMSNorm]");
+  search(c, parent, 0, [](double r) { return parabola(r, 4); });
+  int same = 0;
+  double least = 100, most = 0;
+  for (std::uint64_t k = 0; k < 200; ++k) {
+    const double rate = inherited_rate(c.population, parent, Random(k));
+    EXPECT_EQ(rate, inherited_rate(c.population, parent, Random(k)));
+    same += rate == 4;
+    least = std::min(least, rate), most = std::max(most, rate);
+  }
+  EXPECT_NEAR(same, 100, 30);
+  EXPECT_EQ(least, 2);
+  EXPECT_EQ(most, 8);
+}
+
+TEST(Rates, ControlsAreNoParentsAndNoBaselines) {
+  Little c(tuned());
+  const auto base = c.design("baseline", "[Block, RMSNorm]"),
+             control = c.design("control", "[Block, RMSNorm]");
+  c.run(base, 0, kSeed, 2.1);
+  c.run(control, 0, kSeed, 2.0);
+  EXPECT_EQ(c.population.best_baseline(0), base);
+  EXPECT_FALSE(is_candidate(c.population.individual(control)));
+  EXPECT_EQ(compared_with(c.population), (std::vector<std::int64_t>{base, control}));
+  EXPECT_EQ(leader(c.population).rung, -1);
+}
+
+}  // namespace
+}  // namespace gabbro::evolve

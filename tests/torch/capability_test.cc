@@ -1,0 +1,266 @@
+// The job "capabilities", and the command.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include "capability/task.h"
+#include "record/capability.h"
+#include "torch/lying_model.h"
+#include "trial/capabilities.h"
+#include "trial/job.h"
+
+namespace gabbro {
+namespace {
+
+using record::CapabilityResult;
+using record::CapabilitySpec;
+
+const char* const kAttention = "design A:\n    width = 256\n    stack = [8 * Block, RMSNorm]\n";
+// Two blocks read five tokens.
+const char* const kLocal =
+    "unit ShortConv(x: [t, D]) -> [t, D]:\n"
+    "    return linear(linear(x, D) * conv(linear(x, D), 3), D)\n"
+    "design L:\n    stack = [8 * Block(mixer=ShortConv), RMSNorm]\n";
+
+CapabilitySpec spec(const char* program, std::vector<std::string> tasks, std::int64_t steps) {
+  CapabilitySpec s;
+  s.file = "x.gab";
+  s.program = program;
+  s.tasks = std::move(tasks);
+  s.steps = steps;
+  return s;
+}
+
+// Without what depends on the clock.
+std::string numbers_of(CapabilityResult r) {
+  r.seconds = 0;
+  for (record::CapabilityTask& t : r.tasks) t.seconds = 0;
+  return to_json(r);
+}
+
+TEST(TinyDesign, KeepsOneBlockOfEachKindAndAtLeastTwo) {
+  const std::pair<const char*, int> cases[] = {
+      {"[8 * Block, RMSNorm]", 2},
+      {"[RMSNorm, 24 * Block, RMSNorm]", 2},
+      {"[2 * [3 * Block(mixer=Attention(heads=2)), Block], RMSNorm]", 2},
+      {"[3 * Block(mixer=Attention(heads=2)), 5 * Block, RMSNorm]", 2},
+      {"[Block, 4 * Block, RMSNorm]", 3},
+      {"[Block, RMSNorm]", 1}};
+  for (const auto& [stack, blocks] : cases) {
+    const auto tiny =
+        trial::tiny_design(std::string("design M:\n    width = 512\n    stack = ") + stack + "\n", 50);
+    ASSERT_TRUE(tiny.has_value()) << tiny.error().message;
+    int found = 0;
+    for (const lang::InstanceInfo& i : tiny->elaboration.instances) found += i.unit == "Block" ? 1 : 0;
+    EXPECT_EQ(found, blocks) << stack;
+    EXPECT_EQ(tiny->elaboration.graph.env.width, 64);
+    EXPECT_EQ(tiny->elaboration.graph.env.vocab, 50);
+  }
+}
+
+TEST(TinyDesign, TakesTheNextWidthWhereSizesDoNotDivide) {
+  const auto tiny = trial::tiny_design(
+      "unit U(x: [t, D]) -> [t, D]:\n    axis a = 128, b = D / 128\n    return linear(split(x, D, [a, b]), "
+      "D)\n"
+      "design M:\n    width = 256\n    stack = [4 * Block(mixer=U), RMSNorm]\n",
+      20);
+  ASSERT_TRUE(tiny.has_value()) << tiny.error().message;
+  EXPECT_EQ(tiny->elaboration.graph.env.width, 128);
+}
+
+TEST(Capabilities, AreLearnedByWhatCanAndNotByWhatCannot) {
+  const CapabilityResult attention = trial::run(spec(kAttention, {"recall"}, 400)),
+                         local = trial::run(spec(kLocal, {"recall"}, 100));
+  ASSERT_EQ(attention.status, "done") << attention.cause;
+  ASSERT_EQ(local.status, "done") << local.cause;
+  EXPECT_EQ(attention.width, 64);
+  EXPECT_GT(attention.tasks.at(0).scores.at(0).accuracy, 0.98);
+  EXPECT_EQ(attention.tasks[0].runs, 1) << "the first rate solves it";
+  EXPECT_LT(attention.tasks[0].steps, 400) << "what is solved ends earlier";
+  const record::CapabilityScore& recall = local.tasks.at(0).scores.at(0);
+  EXPECT_EQ(recall.task, "recall");
+  EXPECT_EQ(recall.length, 32);
+  EXPECT_NEAR(recall.accuracy, recall.chance, 4 * recall.error);
+  EXPECT_GT(recall.error, 0);
+  EXPECT_GT(recall.asked, 256);
+  EXPECT_EQ(local.tasks[0].runs, 2) << "no rate solves it";
+}
+
+TEST(Capabilities, TheSameSpecGivesTheSameNumbers) {
+  const CapabilityResult a = trial::run(spec(kAttention, {"s5", "parity"}, 8)),
+                         b = trial::run(spec(kAttention, {"parity", "s5"}, 8));
+  ASSERT_EQ(a.status, "done") << a.cause;
+  EXPECT_EQ(numbers_of(trial::run(spec(kAttention, {"s5", "parity"}, 8))), numbers_of(a));
+  ASSERT_EQ(b.tasks.size(), 2U);
+  EXPECT_EQ(b.tasks[1].loss, a.tasks[0].loss) << "other tasks have no part in it";
+  EXPECT_EQ(b.tasks[0].scores.at(1).accuracy, a.tasks[1].scores.at(1).accuracy);
+  CapabilitySpec other = spec(kAttention, {"s5", "parity"}, 8);
+  other.seed = 2;
+  EXPECT_NE(trial::run(other).tasks.at(0).loss, a.tasks[0].loss);
+  EXPECT_EQ(a.tasks[0].scores.size(), capability::find_task("s5")->lengths.size());
+  EXPECT_EQ(a.tasks[0].runs, 2);
+  EXPECT_EQ(a.tasks[0].steps, 16);
+}
+
+TEST(Capabilities, StopsAndSaysHowFarItIs) {
+  double last = 0;
+  const CapabilityResult all =
+      trial::run(spec(kAttention, {"parity", "s3"}, 5), [&](const record::Progress& p) {
+        EXPECT_GE(p.share, last);
+        EXPECT_LE(p.share, 1);
+        last = p.share;
+        return true;
+      });
+  EXPECT_EQ(all.tasks.size(), 2U);
+  EXPECT_DOUBLE_EQ(last, 1);
+  int asked = 0;
+  const CapabilityResult r = trial::run(spec(kAttention, {"parity", "s3"}, 5),
+                                        [&](const record::Progress&) { return ++asked < 13; });
+  EXPECT_EQ(r.status, "stopped");
+  EXPECT_EQ(r.tasks.size(), 1U) << "what was done stays";
+}
+
+TEST(Capabilities, WhatGoesWrongIsAnOutcomeWithACause) {
+  CapabilityResult r = trial::run(spec("design M:\n    stack = [Blok]\n", {}, 5));
+  EXPECT_EQ(r.status, "failed");
+  EXPECT_NE(r.cause.find("x.gab:2:"), std::string::npos) << r.cause;
+
+  r = trial::run(spec(kAttention, {"recal"}, 5));
+  EXPECT_EQ(r.status, "failed");
+  EXPECT_NE(r.cause.find("recall"), std::string::npos) << r.cause;
+
+  r =
+      trial::run(spec("unit U(x: [t, D]) -> [t, D]:\n    return exp(1000 * exp(x * x))\n\n"
+                      "design M:\n    stack = [Block(mlp=U), RMSNorm]\n",
+                      {"parity"}, 5));
+  EXPECT_EQ(r.status, "refused");
+  EXPECT_NE(r.cause.find("finite"), std::string::npos) << r.cause;
+}
+
+class HugeModel : public testing::LyingModel {
+ public:
+  using LyingModel::LyingModel;
+  [[nodiscard]] std::int64_t step_bytes(std::int64_t, std::int64_t) const override {
+    return std::int64_t{1} << 60;
+  }
+};
+
+// What a model does in the task of two tokens, and the outcome of that task; the next one is done all the same.
+TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
+  const trial::MakeModel torch = trial::torch_backend();
+  struct Case {
+    const char* outcome;
+    const char* cause;
+    std::function<void(exec::StepReport&)> step;
+  };
+  double more = 0;
+  const Case cases[] = {
+      {"not finite", "loss nan", [](exec::StepReport& r) { r.loss = NAN, r.updated = false; }},
+      {"diverged", "rose by more than 3", [&](exec::StepReport& r) { r.loss += more += 1; }},
+      {"failed", "no memory for this",
+       [](exec::StepReport&) { throw std::runtime_error("no memory for this\nat"); }},
+      {"memory", "MiB are left", {}}};
+  for (const Case& c : cases) {
+    const CapabilityResult r =
+        trial::run(spec(kAttention, {"parity", "s3"}, 40), {},
+                   [&](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
+                     if (graph.env.vocab != 2) return torch(graph, seed);
+                     if (!c.step) return std::make_unique<HugeModel>(torch(graph, seed), testing::Lies{});
+                     return std::make_unique<testing::LyingModel>(torch(graph, seed),
+                                                                  testing::Lies{.after_step = c.step});
+                   });
+    ASSERT_EQ(r.status, "done") << r.cause;
+    ASSERT_EQ(r.tasks.size(), 2U);
+    EXPECT_EQ(r.tasks[0].outcome, c.outcome);
+    EXPECT_NE(r.tasks[0].cause.find(c.cause), std::string::npos) << r.tasks[0].cause;
+    EXPECT_EQ(r.tasks[0].cause.find('\n'), std::string::npos);
+    EXPECT_TRUE(r.tasks[0].scores.empty());
+    EXPECT_EQ(r.tasks[1].outcome, "done");
+    EXPECT_EQ(r.tasks[1].scores.size(), 2U);
+  }
+}
+
+TEST(Capabilities, AShareOfMemoryIsHeld) {
+  CapabilitySpec s = spec(kAttention, {"parity"}, 5);
+  s.memory = 1 << 20;
+  const CapabilityResult r = trial::run(s);
+  ASSERT_EQ(r.tasks.size(), 1U);
+  EXPECT_EQ(r.tasks[0].outcome, "memory");
+}
+
+// One rate of two is enough, and the better one is kept.
+TEST(Capabilities, ARateThatFailsIsNotChosen) {
+  const trial::MakeModel torch = trial::torch_backend();
+  int made = 0;
+  const CapabilityResult r = trial::run(
+      spec(kAttention, {"parity"}, 5), {},
+      [&](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
+        if (graph.env.vocab != 2 || made++ > 0) return torch(graph, seed);
+        return std::make_unique<testing::LyingModel>(
+            torch(graph, seed),
+            testing::Lies{.after_step = [](exec::StepReport& s) { s.loss = NAN, s.updated = false; }});
+      });
+  ASSERT_EQ(r.tasks.size(), 1U);
+  EXPECT_EQ(r.tasks[0].outcome, "done");
+  EXPECT_EQ(r.tasks[0].runs, 2);
+  EXPECT_EQ(r.tasks[0].steps, 1 + 5);
+  EXPECT_EQ(r.tasks[0].rate, 0.0025);
+}
+
+TEST(Capabilities, RecordsSurviveTheirJson) {
+  const CapabilityResult r = trial::run(spec(kAttention, {"parity"}, 3));
+  for (const std::string& text : {to_json(r), to_line(r)}) {
+    const auto back = record::parse_capability_result(text);
+    ASSERT_TRUE(back.has_value()) << back.error().message;
+    EXPECT_EQ(to_json(*back), to_json(r));
+  }
+  CapabilitySpec s = spec(kAttention, {"parity"}, 0);
+  const auto out = record::parse_capability_result(trial::run_job(to_json(s)));
+  ASSERT_TRUE(out.has_value());
+  EXPECT_EQ(out->status, "failed");
+  EXPECT_NE(out->cause.find("steps is 0"), std::string::npos) << out->cause;
+}
+
+// What `gabbro capabilities ARGUMENTS` prints, and its exit code.
+std::pair<int, std::string> command(const std::string& arguments) {
+  std::FILE* pipe = popen((GABBRO_BINARY " capabilities " + arguments + " 2>&1").c_str(), "r");
+  std::string out;
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
+  return {WEXITSTATUS(pclose(pipe)), out};
+}
+
+TEST(Capabilities, Command) {
+  const std::string llama = GABBRO_SOURCE_DIR "/zoo/llama.gab ", wrong = ::testing::TempDir() + "/wrong.gab";
+  std::ofstream(wrong) << "design M:\n    stack = [Blok]\n";
+  const auto [code, text] = command(wrong + " " + llama + "--tasks s3,parity --steps 3");
+  EXPECT_EQ(code, 1) << "one of two";
+  for (const char* part : {"Blok", "parity", "s3", "chance, %", "16.7", "50.0", "llama.gab"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  EXPECT_EQ(text.find("recall"), std::string::npos) << text;
+  EXPECT_LT(text.find("50.0"), text.find("16.7")) << "in the table's order: " << text;
+
+  const auto [json_code, json] = command("--tasks s3 " + llama + "--steps 3 --json");
+  EXPECT_EQ(json_code, 0) << json;
+  const auto result = record::parse_capability_result(json.substr(json.find("{\"version")));
+  ASSERT_TRUE(result.has_value()) << json;
+  ASSERT_EQ(result->tasks.size(), 1U);
+  EXPECT_EQ(result->tasks[0].scores.size(), 2U);
+  EXPECT_EQ(result->design, "Llama");
+
+  const auto [hint_code, hint] = command(llama + "--tasks recal");
+  EXPECT_EQ(hint_code, 2);
+  EXPECT_NE(hint.find("there is no task recal"), std::string::npos) << hint;
+  EXPECT_NE(hint.find("did you mean recall?"), std::string::npos) << hint;
+  EXPECT_NE(command("--help").second.find("--tasks"), std::string::npos);
+  EXPECT_EQ(command("nowhere.gab").first, 2);
+  EXPECT_EQ(command(llama + "--steps 0").first, 2);
+}
+
+}  // namespace
+}  // namespace gabbro
