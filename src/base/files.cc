@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <random>
 
@@ -76,6 +77,16 @@ Result<bool> replace_file(const std::string& path, const std::string& text) {
   const std::string why = std::strerror(error == 0 ? errno : error);
   std::remove(temporary.c_str());
   return fail("io", fmt::format("cannot write {}: {}", path, why), full ? "the disk is full" : "");
+}
+
+Result<bool> clear_path(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (!error) return true;
+  const std::string aside =
+      fmt::format("{}.aside{:08x}{:08x}", path, std::random_device{}(), std::random_device{}());
+  if (std::rename(path.c_str(), aside.c_str()) == 0) return true;
+  return fail("io", fmt::format("cannot remove {}: {}", path, error.message()));
 }
 
 }  // namespace gabbro

@@ -25,4 +25,8 @@ Result<std::string> read_stranger(const std::string& path, std::uint64_t most);
 /// "io": the reason of the system; the old file stays.
 Result<bool> replace_file(const std::string& path, const std::string& text);
 
+/// After it nothing has the name `path`, whatever a stranger laid there: it is removed or, where it cannot be (folders nested deeper than files may be
+/// open), renamed to a fresh name beside it. Errors: "io".
+Result<bool> clear_path(const std::string& path);
+
 }  // namespace gabbro

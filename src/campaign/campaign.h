@@ -13,6 +13,7 @@
 #include "evolve/population.h"
 #include "evolve/strategy.h"
 #include "jobs/jobs.h"
+#include "record/trial.h"
 #include "store/store.h"
 
 namespace gabbro::campaign {
@@ -100,5 +101,9 @@ class Campaign {
 /// The plan as it stands in the first event, and back. Errors: "preset".
 std::string to_toml(const Plan& plan);
 Result<Plan> parse_plan(const record::CampaignBegun& begun);
+/// What a run is asked for, as the plan and its events say; without its folder, and without what depends on other runs (hurdles, the text of its pair).
+/// Errors: a program that does not parse.
+Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& born,
+                                  const record::TrialBegun& begun);
 
 }  // namespace gabbro::campaign

@@ -22,6 +22,8 @@ namespace {
 constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
 // What is kept for the ablations of a winner: as many parts as a small design has. They are known when it has won.
 constexpr double kParts = 6;
+constexpr std::size_t kMostParts =
+    24;  // of a winner that has more, the largest; what is left out is recorded
 }  // namespace
 
 // The last comparison begins when just enough of the budget is left for it; it never takes more than its share.
@@ -229,7 +231,16 @@ Result<bool> Campaign::State::make_ablations() {
     refused("", parts.error());
     return record(events);
   }
+  std::size_t taken = 0;
   for (const evolve::Ablation& a : *parts) {
+    if (taken++ == kMostParts) {
+      refused(fmt::format("{} parts", parts->size() - kMostParts),
+              {"limit",
+               fmt::format("of {} parts the {} largest are taken away", parts->size(), kMostParts),
+               "",
+               {}});
+      break;
+    }
     auto born = judge->measure(a.program, plan.settings);
     if (!born) {  // it cannot be made as large as the winner, say
       refused(a.what, born.error());

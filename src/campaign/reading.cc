@@ -57,13 +57,15 @@ Result<Reading> read_tables(const store::Store& store) {
     if (t.status == "running") continue;
     // At the first rung costs are those of the design as it was measured; sizes of higher rungs are not in the tables.
     const double flops = out.population.individual(t.begun.design).born.train_flops;
-    // Documents are in the results alone; only runs that judge need them.
-    std::vector<record::DocumentScore> documents;
+    // Documents and texts are in the results alone; only runs that judge need them.
+    Population::Compared compared;
     if (t.begun.purpose == "final" || t.begun.purpose == "ablation" || t.begun.purpose == "aa")
-      if (auto result = store.result(t.begun.id)) documents = std::move(result->documents);
+      if (auto result = store.result(t.begun.id))
+        compared = {std::move(result->text_hash), std::move(result->held_out_hash),
+                    std::move(result->documents)};
     if (const auto ok =
             out.population.recall(t.begun.id, t.end == "result" ? t.status : "failed", t.cause, t.bits,
-                                  flops * static_cast<double>(t.tokens), std::move(documents));
+                                  flops * static_cast<double>(t.tokens), std::move(compared));
         !ok)
       return tl::unexpected(ok.error());
   }

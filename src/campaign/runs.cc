@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/files.h"
 #include "campaign/state.h"
 #include "evolve/depth.h"
+#include "lang/parser.h"
 #include "lang/printer.h"
 #include "record/job.h"
 
@@ -26,6 +28,8 @@ namespace {
 
 constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
 
+const std::string kCannotBe = "the worker left a result that cannot be: ";
+
 // Whether a run failed by what every run needs: its text, the disk, the device.
 bool is_outside(const std::string& cause) {
   constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
@@ -33,6 +37,36 @@ bool is_outside(const std::string& cause) {
 }
 
 }  // namespace
+
+Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& born,
+                                  const record::TrialBegun& begun) {
+  const Rung& r = plan.settings.rungs.at(static_cast<std::size_t>(begun.rung));
+  record::TrialSpec spec;
+  spec.program = born.program;
+  if (r.depth != 1) {
+    const lang::ParseResult parsed = lang::parse(born.program);
+    if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
+    spec.program = lang::print(evolve::deepened(parsed.program, r.depth));
+  }
+  spec.corpus = plan.corpus;
+  spec.params = r.params;
+  spec.tokens = r.tokens;
+  spec.sequences = r.sequences;
+  spec.length = r.length;
+  spec.rate = r.rate * begun.rate;
+  spec.input_rate = plan.settings.input_rate;
+  spec.output_rate = plan.settings.output_rate;
+  spec.dtype = plan.settings.dtype;
+  spec.seed = begun.seed;
+  spec.device = plan.device;
+  spec.threads = plan.threads;
+  spec.memory = plan.settings.worker_bytes;
+  spec.valid_documents = static_cast<std::uint64_t>(
+      evolve::documents_of(r, begun.purpose == "final" || begun.purpose == "ablation"));
+  spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
+  if (born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
+  return spec;
+}
 
 double Campaign::State::expected_seconds(int r) const {
   const auto at = took.find(r);
@@ -66,26 +100,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
                 "make room; gabbro resume goes on from here");
   const Rung& r = rung(begun.rung);
   const Individual& design = population.individual(begun.design);
-  record::TrialSpec spec;
-  spec.program = r.depth == 1 ? design.born.program : lang::print(evolve::deepened(*design.program, r.depth));
-  spec.corpus = plan.corpus;
+  GABBRO_TRY(spec, spec_of(plan, design.born, begun));
   spec.folder = fs::absolute(place.trial(begun.id), error);
-  spec.params = r.params;
-  spec.tokens = r.tokens;
-  spec.sequences = r.sequences;
-  spec.length = r.length;
-  spec.rate = r.rate * begun.rate;
-  spec.input_rate = plan.settings.input_rate;
-  spec.output_rate = plan.settings.output_rate;
-  spec.dtype = plan.settings.dtype;
-  spec.seed = begun.seed;
-  spec.device = plan.device;
-  spec.threads = plan.threads;
-  spec.memory = plan.settings.worker_bytes;
-  spec.valid_documents = static_cast<std::uint64_t>(
-      evolve::documents_of(r, begun.purpose == "final" || begun.purpose == "ablation"));
-  spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
-  if (is_twin(design)) spec.start = mix(plan.seed, static_cast<std::uint64_t>(design.born.id)) | 1;
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
     if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" &&
@@ -104,7 +120,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   const std::string spec_file = spec.folder + "/spec.json";
   // A worker that ran here before may have left anything under these names.
   for (const std::string& file : {spec_file, spec.folder + "/log"})
-    if (!fs::is_regular_file(fs::symlink_status(file, error))) fs::remove_all(file, error);
+    if (!fs::is_regular_file(fs::symlink_status(file, error)))
+      if (const auto ok = clear_path(file); !ok) return ok;
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
   const double scale = std::max(1.0, work(begun.rung) / work(0));
   if (const auto ok = executor.start(
@@ -168,6 +185,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   if (std::string why = implausible_curve(r.curve, r.status == "done"); !why.empty()) return why;
   if (!std::isfinite(r.train_flops_per_token) || r.train_flops_per_token < 0 || r.train_seconds < 0)
     return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+  if (std::string why = another_cost(r, trial); !why.empty()) return why;
   if (std::string why = another_design(r, trial); !why.empty()) return why;
   if (r.status != "done") return "";
   if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
@@ -177,9 +195,9 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
                    : r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
     return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
   if (!is_positive(r.valid_loss) || !(r.bigram_bits_per_byte > r.bits_per_byte) || r.weights_hash.empty() ||
-      r.width < 1 || r.curve.empty())
-    return fmt::format("a held-out loss of {}, bigrams {}, D = {}, weights {}", r.valid_loss,
-                       r.bigram_bits_per_byte, r.width, r.weights_hash);
+      r.held_out_hash.empty() || r.width < 1 || r.curve.empty())
+    return fmt::format("a held-out loss of {}, bigrams {}, D = {}, weights {}, held-out text {}",
+                       r.valid_loss, r.bigram_bits_per_byte, r.width, r.weights_hash, r.held_out_hash);
   for (const std::string_view name : record::kAnchors)
     if (std::none_of(r.anchors.begin(), r.anchors.end(),
                      [&](const record::Anchor& a) { return a.name == name; }))
@@ -201,6 +219,40 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
       return fmt::format("scored on {} documents of {} bytes, run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
+  }
+  return "";
+}
+
+// Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no more than as parameters and lengths grow.
+std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
+  constexpr double kVersions = 2;  // earlier versions of the program may have counted otherwise
+  const double known = population.individual(trial.begun.design).born.train_flops;
+  if (!(known > 0)) return "";
+  const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
+  const double params = static_cast<double>(own.params) / static_cast<double>(first.params),
+               length = static_cast<double>(own.length) / static_cast<double>(first.length);
+  const double most =
+      known * kVersions * std::max(1.0, params) * std::max(1.0, length) * std::max(1.0, own.depth);
+  const double least = trial.begun.rung == 0 ? known / kVersions : 0;
+  if (r.train_flops_per_token >= least && r.train_flops_per_token <= most) return "";
+  return fmt::format("{:.3g} FLOPs a token, of a design with {:.3g} at {}", r.train_flops_per_token, known,
+                     first.name);
+}
+
+// Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same documents; empty: it was not, or none is there.
+std::string Campaign::State::another_text(const record::TrialResult& r, const evolve::Trial& trial) const {
+  if (r.status != "done" || r.held_out_hash.empty()) return "";
+  // Runs that judge are scored on more documents than those of the search; rungs may ask for the same ones.
+  const auto asked = [&](const evolve::Trial& t) {
+    const Rung& own = this->rung(t.begun.rung);
+    return std::pair(evolve::documents_of(own, evolve::judges(t)), own.document_tokens);
+  };
+  for (const evolve::Trial& t : population.trials()) {
+    // Results of before there were these hashes have none.
+    if (t.status != "done" || t.held_out_hash.empty() || !is_trusted(t) || asked(t) != asked(trial)) continue;
+    if (t.held_out_hash != r.held_out_hash)
+      return fmt::format("run {} was scored on the held-out text {}, run {} on {}", trial.begun.id,
+                         r.held_out_hash, t.begun.id, t.held_out_hash);
   }
   return "";
 }
@@ -250,10 +302,14 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
   std::string cause;
   if (left) {
     const Result<record::TrialResult>& result = *left;
+    if (result)
+      if (const std::string why = another_text(*result, trial); !why.empty())
+        return fail_run(trial, {ended.id, "crash", ended.seconds, record::failure("train", kCannotBe + why)},
+                        format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
     const std::string why = result ? implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = "crash";
-      cause = result ? "the worker left a result that cannot be: " + why : why;
+      cause = result ? kCannotBe + why : why;
       event.result = record::failure("train", cause);
     } else if (result->status == "failed") {
       cause = result->cause.empty() ? "the worker names no cause" : result->cause;

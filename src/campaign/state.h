@@ -90,6 +90,8 @@ struct Campaign::State {
   Result<bool> take_result(const jobs::Ended& ended, const std::optional<Result<record::TrialResult>>& left);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_design(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string another_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string another_text(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string implausible(const record::TrialResult& r, const evolve::Trial& trial) const;
   Result<bool> fail_run(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
   void tidy(const evolve::Trial& trial) const;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "campaign/campaign.h"
 #include "campaign/preset.h"
@@ -183,24 +184,47 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
 
 // What a run reads of a corpus: its texts and how they are cut.
 std::string hash_of(const data::Manifest& manifest) {
+  std::string all = manifest.tokenizer_hash;
+  for (const data::SplitInfo& split : manifest.splits) {
+    all += fmt::format("\n{} {}", split.name, split.documents_hash);
+    for (const data::ShardInfo& shard : split.shards)
+      all += fmt::format("\n{} {} {}", shard.file, shard.tokens, shard.hash);
+  }
+  return to_hex(hash128(all));
+}
+
+// What records hold that were begun before the hash covered the tokens themselves.
+std::string early_hash_of(const data::Manifest& manifest) {
   std::string hash = manifest.tokenizer_hash;
   for (const data::SplitInfo& split : manifest.splits) hash += split.documents_hash;
   return hash;
 }
 
-// Where the corpus of a campaign that goes on lies: where --data says, where it lay, or in the campaign's folder, which may have moved.
-Result<std::string> corpus_now(const EvolveCommand& o, const campaign::Plan& plan) {
+// Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are not, which is said.
+Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
+  if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus.manifest()) &&
+      plan.corpus_hash != early_hash_of(corpus.manifest()))
+    return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
+                "runs on other texts cannot be compared with those that it has");
+  for (const data::SplitInfo& split : corpus.manifest().splits)
+    if (const auto read = corpus.split(split.name); !read) return tl::unexpected(read.error());
+  for (const std::string& file : corpus.unchecked())
+    print(stderr, "{}/{} is too large to be compared with its hash here: gabbro data info --verify does\n",
+          corpus.folder(), file);
+  return true;
+}
+
+// Where the corpus of a campaign that goes on, or is made again, lies: where --data says, where it lay, or in the campaign's folder `dir`, which may have moved.
+Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir, const campaign::Plan& plan) {
   std::error_code error;
-  const std::string own = o.dir + "/corpus";
+  const std::string own = dir + "/corpus";
   std::string folder = o.corpus.empty() ? plan.corpus : o.corpus;
   if (o.corpus.empty() && !fs::exists(folder, error) && fs::exists(own, error)) folder = own;
   auto corpus = data::Corpus::open(folder);
-  if (!corpus && o.corpus.empty())
+  if (!corpus && o.corpus.empty() && o.replay.empty())
     corpus.error().hint = fmt::format("gabbro resume {} --data DIR says where it lies now", o.dir);
   if (!corpus) return tl::unexpected(corpus.error());
-  if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus->manifest()))
-    return fail("corpus", folder + " is not the corpus of this campaign",
-                "runs on other texts cannot be compared with those that it has");
+  if (const auto ok = is_corpus_of(plan, *corpus); !ok) return tl::unexpected(ok.error());
   return fs::absolute(folder, error).string();
 }
 
@@ -278,6 +302,9 @@ int run_replay(EvolveCommand o) {
                    o.replay + " is a campaign without agents",
                    "one seed and one worker give such a campaign again without a record",
                    {}});
+  const auto folder = corpus_now(o, o.replay, *plan);
+  if (!folder) return failed(folder.error());
+  plan->corpus = *folder;
   if (const auto ok = Agency::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
   auto c = campaign::Campaign::create({o.dir}, *plan, judges(o.dir));
   if (!c) return failed(c.error());
@@ -332,7 +359,7 @@ int run_evolve(const EvolveCommand& o) {
 int run_resume(const EvolveCommand& o) {
   auto c = campaign::Campaign::open({o.dir}, judges(o.dir));
   if (!c) return failed(c.error(), "gabbro resume");
-  const auto folder = corpus_now(o, c->plan());
+  const auto folder = corpus_now(o, o.dir, c->plan());
   if (!folder) return failed(folder.error(), "gabbro resume");
   c->move_corpus(*folder);
   return work(*c, o);

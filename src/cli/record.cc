@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <functional>
@@ -16,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/terminal.h"
+#include "train/safetensors.h"
 
 namespace gabbro::cli {
 
@@ -131,6 +133,41 @@ int run_tree(const RecordCommand& c) {
                 [](const store::Store& s, const Named& n) { return campaign::tree_text(s, n.design); });
 }
 
+namespace {
+
+// Weights and spec of a run, as gabbro eval and generate read them. The worker's folder is a stranger's: its weights are those that the record names or
+// none, and what was asked for stands in the record.
+Result<bool> export_weights(const store::Store& store, const std::string& dir, const record::DesignBorn& born,
+                            const record::TrialBegun& begun, const record::TrialResult& result,
+                            const std::string& out) {
+  constexpr std::uint64_t kHeader = 64 << 20;
+  const std::string file = campaign::Place{dir}.trial(begun.id) + "/weights.safetensors";
+  GABBRO_TRY(bytes, read_stranger(file, kHeader + 8 * static_cast<std::uint64_t>(
+                                                          std::max<std::int64_t>(0, result.params))));
+  GABBRO_TRY(read, train::parse_arrays(bytes, file));
+  const std::string hash = train::hash_arrays(read.arrays);
+  if (hash != result.weights_hash)
+    return fail("weights",
+                fmt::format("{} is not what run {} trained: its numbers have hash {}, the record says {}",
+                            file, begun.id, hash, result.weights_hash),
+                "something changed it since");
+  GABBRO_TRY(campaign, store.campaign());
+  GABBRO_TRY(plan, campaign::parse_plan(campaign));
+  std::error_code error;
+  if (const std::string own = dir + "/corpus"; !fs::exists(plan.corpus, error) && fs::exists(own, error))
+    plan.corpus = fs::absolute(own, error);
+  GABBRO_TRY(spec, campaign::spec_of(plan, born, begun));
+  spec.folder = fs::absolute(out, error);
+  if (const auto ok = train::save_arrays(
+          out + "/weights.safetensors", read.arrays,
+          {{"hash", hash}, {"design", result.hash}, {"vocabulary", read.metadata["vocabulary"]}});
+      !ok)
+    return ok;
+  return replace_file(out + "/spec.json", record::to_json(spec));
+}
+
+}  // namespace
+
 int run_export(const RecordCommand& c) {
   const auto named = parse(c.run, true);
   if (!named) return failed("export", named.error());
@@ -150,7 +187,7 @@ int run_export(const RecordCommand& c) {
   const auto trials = store->trials_of(named->design);
   for (const store::TrialRow& t : trials) {
     const std::string file = campaign::Place{named->dir}.trial(t.begun.id) + "/weights.safetensors";
-    const bool kept = fs::exists(file, error);
+    const bool kept = fs::exists(fs::symlink_status(file, error));
     if (t.status != "done" || (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
       continue;
     best = &t;
@@ -158,18 +195,14 @@ int run_export(const RecordCommand& c) {
   }
   if (const auto ok = replace_file(out + "/design.gab", design->born.program); !ok)
     return failed("export", ok.error());
-  if (best)
-    if (const auto result = store->result(best->begun.id))
-      if (const auto ok = replace_file(out + "/result.json", record::to_json(*result)); !ok)
+  if (best) {
+    const auto result = store->result(best->begun.id);
+    if (!result) return failed("export", result.error());
+    if (const auto ok = replace_file(out + "/result.json", record::to_json(*result)); !ok)
+      return failed("export", ok.error());
+    if (!weights.empty())
+      if (const auto ok = export_weights(*store, named->dir, design->born, best->begun, *result, out); !ok)
         return failed("export", ok.error());
-  if (!weights.empty()) {
-    fs::copy_file(weights, out + "/weights.safetensors.tmp", error);
-    if (!error) fs::rename(out + "/weights.safetensors.tmp", out + "/weights.safetensors", error);
-    if (error)
-      return failed("export", {"io", fmt::format("cannot copy {}: {}", weights, error.message()), "", {}});
-    // What a run's folder holds besides, so that gabbro eval and generate read it.
-    fs::copy_file(campaign::Place{named->dir}.trial(best->begun.id) + "/spec.json", out + "/spec.json",
-                  error);
   }
   print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",
         weights.empty() ? "; no weights were kept (those of the first rung are not)"

@@ -186,6 +186,7 @@ class Study {
     out.flops = result->train_flops_per_token * out.tokens;
     out.bits = result->bits_per_byte;
     out.documents = std::move(result->documents);
+    out.held_out_hash = result->held_out_hash;
     return out;
   }
 

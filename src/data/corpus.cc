@@ -227,6 +227,35 @@ Result<Split> Corpus::split(const std::string& name) const {
       if (auto ok = check(shard.file, shard.hash); !ok) return tl::unexpected(ok.error());
   if (info.documents * sizeof(Border) <= kChecked)
     if (auto ok = check(name + ".documents", info.documents_hash); !ok) return tl::unexpected(ok.error());
+  std::uint64_t end = 0, bytes = 0;
+  const auto ends = out.state_->ends();
+  for (std::size_t d = 0; d < ends.size(); ++d) {
+    const Border& b = ends[d];
+    if (b.end <= end || b.end > info.tokens || b.bytes == 0 || b.bytes > info.bytes - bytes)
+      return fail(
+          "corpus",
+          fmt::format("{}/{}.documents: document {} has {} bytes of text and its tokens end at {}, after {} "
+                      "bytes and {} tokens of {} and {}",
+                      folder_, name, d + 1, b.bytes, b.end, bytes, end, info.bytes, info.tokens),
+          "the file is damaged: build the corpus again");
+    end = b.end, bytes += b.bytes;
+  }
+  if (end != info.tokens || bytes != info.bytes)
+    return fail("corpus",
+                fmt::format("{}/{}.documents holds {} tokens and {} bytes of text instead of {} and {}",
+                            folder_, name, end, bytes, info.tokens, info.bytes),
+                "the file is damaged: build the corpus again");
+  return out;
+}
+
+std::vector<std::string> Corpus::unchecked() const {
+  std::vector<std::string> out;
+  const std::uint64_t width = manifest_.vocab > 65536 ? 4 : 2;
+  for (const SplitInfo& s : manifest_.splits) {
+    for (const ShardInfo& shard : s.shards)
+      if (shard.tokens * width > kChecked) out.push_back(shard.file);
+    if (s.documents * sizeof(Border) > kChecked) out.push_back(s.name + ".documents");
+  }
   return out;
 }
 

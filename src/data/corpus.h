@@ -83,8 +83,11 @@ class Corpus {
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
   /// Files of up to 1 GiB are compared with their hashes on the way, at the speed of memory; larger ones when `verify` is asked.
-  /// Errors: "corpus" when there is no such split, or a file of it is damaged.
+  /// Errors: "corpus" when there is no such split, a file of it is damaged, or its documents cannot be: every one has a token and a byte
+  /// or more, and together they have those that the manifest says.
   [[nodiscard]] Result<Split> split(const std::string& name) const;
+  /// The files that `split` does not compare with their hashes.
+  [[nodiscard]] std::vector<std::string> unchecked() const;
   /// Reads every file and compares its hash with the manifest. Errors: "corpus", naming the file.
   [[nodiscard]] Result<bool> verify() const;
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <vector>
+
+#include "base/hash.h"
 
 namespace gabbro::eval {
 
@@ -98,6 +101,7 @@ BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int
   const std::size_t count =
       documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
   std::vector<Score> scores(count);
+  std::uint64_t text = 0;
   Windows windows(model, sequences, length, scores);
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {
@@ -106,6 +110,9 @@ BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int
     tokens.resize(1 + document.end - document.begin);
     split.read(document.begin, {tokens.data() + 1, tokens.size() - 1});
     scores[d].bytes = document.bytes;
+    const std::string_view read{reinterpret_cast<const char*>(tokens.data()),
+                                tokens.size() * sizeof(std::int64_t)};
+    text = mix(mix(text, hash64(read)), document.bytes);
     const auto targets = static_cast<std::int64_t>(tokens.size()) - 1;
     for (std::int64_t from = 0; from < targets; from += length)
       windows.add(d, tokens.data() + from, std::min(length, targets - from));
@@ -115,7 +122,9 @@ BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int
     }
   }
   windows.flush();
-  return summary(scores);
+  BitsPerByte out = summary(scores);
+  out.text = text;
+  return out;
 }
 
 }  // namespace gabbro::eval

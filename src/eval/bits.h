@@ -22,6 +22,7 @@ struct BitsPerByte {
   double error = 0, low = 0, high = 0;
   double nats_per_token = 0;
   std::uint64_t documents = 0, tokens = 0, bytes = 0;
+  std::uint64_t text = 0;          // a hash of the tokens and the bytes of every document, in their order
   std::vector<DocumentBits> each;  // in the order of the split
 };
 

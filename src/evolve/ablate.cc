@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "edit/edit.h"
 #include "lang/check.h"
@@ -19,21 +22,29 @@ std::pair<std::string, std::string> parent_of(const std::string& path) {
                                   : std::pair{path.substr(0, dot), path.substr(dot + 1)};
 }
 
+std::int64_t operations(const ir::Graph& graph) {
+  std::size_t out = 0;
+  for (const ir::Body& body : graph.bodies) out += body.nodes.size();
+  return static_cast<std::int64_t>(out);
+}
+
 }  // namespace
 
 std::vector<Ablation> ablations(const lang::Program& program, const lang::Program* ancestor,
                                 const lang::Library& library) {
-  std::vector<Ablation> out;
+  std::vector<std::pair<std::int64_t, Ablation>> found;  // with the operations that it changes the design by
   std::set<Hash128> seen;
-  const auto hash = [&](const lang::Program& p) { return lang::check(p, library).subjects.back().hash; };
-  seen.insert(hash(program));
+  const lang::Subject whole = std::move(lang::check(program, library).subjects.back());
+  seen.insert(whole.hash);
   const auto add = [&](std::string what, const Result<lang::Program>& changed) {
     if (!changed) return false;
     const lang::CheckReport report = lang::check(*changed, library);
     if (!report.valid() || !report.subjects.back().facts.mixes_tokens ||
         !seen.insert(report.subjects.back().hash).second)
       return false;
-    out.push_back({std::move(what), *changed});
+    const std::int64_t size =
+        operations(whole.elaboration.graph) - operations(report.subjects.back().elaboration.graph);
+    found.emplace_back(std::abs(size), Ablation{std::move(what), *changed});
     return true;
   };
   for (const edit::Place& place : edit::places(program, library)) {
@@ -47,6 +58,10 @@ std::vector<Ablation> ablations(const lang::Program& program, const lang::Progra
           continue;
     add(fmt::format("{}: {} removed", place.path, text), edit::remove(program, library, place.path));
   }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<Ablation> out;
+  for (auto& [size, ablation] : found) out.push_back(std::move(ablation));
   return out;
 }
 

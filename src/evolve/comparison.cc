@@ -82,6 +82,23 @@ Row row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t d
   return out;
 }
 
+// Runs of the comparison's design that were scored, and on another text than a known one's of the same seed: nothing follows from them.
+std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& c) {
+  std::vector<Loss> out;
+  for (int k = 0; k < c.seeds; ++k) {
+    const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
+    const Trial* own = p.scored(c.design, c.rung, seed);
+    if (!own) continue;
+    for (const std::int64_t design : compared_with(p))
+      if (const Trial* other = p.scored(design, c.rung, seed); other && !of_one_text(*own, *other)) {
+        out.push_back({c.design, seed, "refused",
+                       fmt::format("another text than that of {}'s run", p.individual(design).born.name)});
+        break;
+      }
+  }
+  return out;
+}
+
 double mean_score(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
   double sum = 0;
   int count = 0;
@@ -146,8 +163,8 @@ Variance run_variance(const Population& p, int rung) {
           if (t.begun.seed >= c.seed && t.begun.seed < c.seed + static_cast<std::uint64_t>(c.seeds))
             block = c.seed;
       if (judges(t) && block == 0) continue;
-      // Seeds of one text alone are compared.
-      const std::uint64_t column = mix(t.begun.seed, hash64(t.text_hash));
+      // Runs of one text alone are compared.
+      const std::uint64_t column = mix(mix(t.begun.seed, hash64(t.text_hash)), hash64(t.held_out_hash));
       blocks[block].push_back({i.born.id, static_cast<std::int64_t>(column), t.bits});
     }
   Variance out;
@@ -170,7 +187,7 @@ Paired paired(const Population& p, std::int64_t design, std::int64_t against, in
     if (t.begun.rung != rung || judges(t) != final || t.status != "done") continue;
     if (!final && !p.counts(t)) continue;
     const Trial* o = p.scored(against, rung, t.begun.seed);
-    if (o && o->text_hash == t.text_hash) of.push_back(&t), other.push_back(o);
+    if (o && of_one_text(t, *o)) of.push_back(&t), other.push_back(o);
   }
   Paired out = paired(of, other);
   if (final) out.own = pooled(out.own, variance_of(p.differences(design, against, rung, false)));
@@ -244,6 +261,7 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   out.begun = &c;
   out.run = run_variance(p, c.rung);
   out.losses = losses(p, c.design, c.rung, &c);
+  for (Loss& loss : unmatched(p, c)) out.losses.push_back(std::move(loss));
   out.ended = c.seeds;
   std::vector<std::pair<double, Row>> rows;
   for (const std::int64_t design : compared_with(p)) {

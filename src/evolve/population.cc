@@ -11,6 +11,7 @@ namespace gabbro::evolve {
 
 namespace {
 
+constexpr double kMostOver = 2;  // a run consumes its budget up to a whole step
 constexpr int kCurvePlaces = 8;
 constexpr std::size_t kLeastDocuments = 8;  // that the search has not seen, to judge by them alone
 
@@ -161,6 +162,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .curve = {},
                      .weights_hash = {},
                      .text_hash = {},
+                     .held_out_hash = {},
                      .valid_documents = 0,
                      .valid_bytes = 0,
                      .documents = {},
@@ -184,6 +186,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
+  trial.held_out_hash = result.held_out_hash;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
   trial.documents = std::move(result.documents);
@@ -199,8 +202,12 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
+  // What arms are weighed by is known from the screen where a design's cost was measured: a worker's word silences none.
+  const double known = individual(trial.begun.design).born.train_flops;
+  const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
-  spend(trial, trained * result.train_flops_per_token);
+  const double flops = std::min(trained, kMostOver * tokens) * each;
+  spend(trial, std::isfinite(flops) ? std::max(0.0, flops) : 0);
   return true;
 }
 
@@ -244,7 +251,7 @@ Result<bool> Population::recall(const record::DesignBorn& born) {
 }
 
 Result<bool> Population::recall(std::int64_t id, std::string status, std::string cause, double bits,
-                                double flops, std::vector<record::DocumentScore> documents) {
+                                double flops, Compared compared) {
   GABBRO_TRY(trial, ending(id));
   if (status == "done" && !std::isfinite(bits))
     return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", id)));
@@ -252,7 +259,9 @@ Result<bool> Population::recall(std::int64_t id, std::string status, std::string
   trial->status = std::move(status);
   trial->cause = std::move(cause);
   trial->bits = bits;
-  trial->documents = std::move(documents);
+  trial->text_hash = std::move(compared.text_hash);
+  trial->held_out_hash = std::move(compared.held_out_hash);
+  trial->documents = std::move(compared.documents);
   leave_out_seen(*trial);
   spend(*trial, flops);
   return true;
@@ -326,7 +335,7 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
     if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
     if (!final && !counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
-    if (other && other->text_hash == t.text_hash) out.push_back(t.bits - other->bits);  // of one text
+    if (other && of_one_text(t, *other)) out.push_back(t.bits - other->bits);
   }
   return out;
 }

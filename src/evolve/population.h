@@ -26,7 +26,7 @@ struct Trial {
   std::vector<double> at_hurdles;  // mean training loss before each of Settings::hurdles that it reached
   double flops = 0;                // that its training took
   std::vector<double> curve;       // losses at eight even places, for behaviour
-  std::string weights_hash, text_hash;
+  std::string weights_hash, text_hash, held_out_hash;
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // that it was scored on
   // The documents' scores, in the order of the corpus. Runs that judge are scored on more of them than runs of the search, and those that the search has seen
   // are left out, here and in `bits`, where enough others remain.
@@ -88,9 +88,13 @@ class Population {
   // From the tables of a record instead of its events, for reports: without programs, shapes, curves and hashes, which strategies and screens need.
   /// The next design, known by what the tables say. Errors: "event", as apply.
   Result<bool> recall(const record::DesignBorn& born);
-  /// The end of a trial that has begun. Errors: "event", as apply.
+  /// The end of a trial that has begun; of one that judges with what is compared of it. Errors: "event", as apply.
+  struct Compared {
+    std::string text_hash, held_out_hash;
+    std::vector<record::DocumentScore> documents;
+  };
   Result<bool> recall(std::int64_t trial, std::string status, std::string cause, double bits, double flops,
-                      std::vector<record::DocumentScore> documents = {});
+                      Compared compared);
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
 
@@ -186,6 +190,10 @@ class Population {
 /// Runs of the last comparison and of ablations judge; they do not guide.
 [[nodiscard]] inline bool judges(const Trial& t) {
   return t.begun.purpose == "final" || t.begun.purpose == "ablation";
+}
+/// Whether two runs consumed the same text and were scored on the same held-out text: else their scores are not compared.
+[[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
+  return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash;
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
 /// A design that sees few tokens: what it reaches at a rung says what the rung measures. Nothing is bred from it.

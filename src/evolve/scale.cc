@@ -163,6 +163,12 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
       return tl::unexpected(refuse(fmt::format("runs were scored on {} and on {} documents, or on others",
                                                runs[0].documents.size(), r.documents.size()),
                                    "one corpus and one --documents for all"));
+    if (r.held_out_hash != runs[0].held_out_hash)
+      return tl::unexpected(
+          refuse(fmt::format("runs were scored on different held-out texts, {} and {}",
+                             runs[0].held_out_hash.empty() ? "an unknown one" : runs[0].held_out_hash,
+                             r.held_out_hash.empty() ? "an unknown one" : r.held_out_hash),
+                 "one corpus for all: another --out begins a new study"));
     if (!(r.bits > 0) || !(r.params > 0) || !(r.flops > 0) || r.design < 0 || r.design >= designs ||
         r.size < 0 || r.size >= sizes)
       return tl::unexpected(refuse(

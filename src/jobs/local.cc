@@ -237,8 +237,7 @@ class Local : public Executor {
     if (running() >= slots())
       return fail("jobs", fmt::format("no free slot: {} jobs are running", running()));
     std::error_code error;
-    fs::remove_all(job.result_file, error);
-    if (error) return fail("jobs", fmt::format("cannot remove {}: {}", job.result_file, error.message()));
+    if (const auto ok = clear_path(job.result_file); !ok) return ok;
     const std::string folder = fs::absolute(fs::path(job.result_file), error).parent_path();
     sandbox::Rules rules;
     rules.programs = programs_;

@@ -101,6 +101,7 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     ElaborateOptions unit_options = options;
     unit_options.width = 0;
     unit_options.moves.clear();  // they are the design's: other widths need not divide by them
+    unit_options.free_scale = 1;
     Subject subject{unit->name, false, elaborate(library, instance, unit_options), {}, {}};
     count(subject.elaboration);
     if (subject.elaboration.ok() && !has_design) complete(subject);

@@ -15,7 +15,7 @@ namespace gabbro::lang {
 
 namespace {
 
-constexpr std::size_t kMostWork = 1 << 19;  // operations of all elaborations
+constexpr std::size_t kMostWork = 1 << 22;  // operations of all elaborations
 
 // The search for a size of one design.
 class Search {

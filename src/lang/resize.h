@@ -24,7 +24,7 @@ struct Resized {
 /// stay in the ranges of the signature and keep every unit and every parameter: depth never moves, nor what no size depends on.
 /// `library` holds the design's program. A function of its arguments. Errors: "budget" with the nearest widths and what they
 /// give, and what would make it possible; errors of elaboration. Elaborations: seldom more than 20, mostly fewer than 10; none
-/// is begun once they have made half a million operations.
+/// is begun once they have made four million operations.
 Result<Resized> resize(const Library& library, const Design& design, std::int64_t params,
                        std::int64_t vocab = 0);
 

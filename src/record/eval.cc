@@ -1,5 +1,6 @@
 #include "record/eval.h"
 
+#include "record/ranges.h"
 #include "record/task_fields.h"
 
 namespace gabbro::record {
@@ -35,13 +36,22 @@ void fields(Io& io, R& r) {
   io("valid_loss", r.valid_loss);
   io("valid_documents", r.valid_documents);
   io("valid_bytes", r.valid_bytes);
+  io.later("held_out_hash", r.held_out_hash);
   io.list("tasks", r.tasks);
   io("seconds", r.seconds);
 }
 
 std::string to_json(const EvalSpec& spec) { return write_record(spec); }
 std::string to_json(const EvalResult& result) { return write_record(result); }
-Result<EvalSpec> parse_eval_spec(const std::string& json) { return read_spec<EvalSpec>(json); }
+Result<EvalSpec> parse_eval_spec(const std::string& json) {
+  GABBRO_TRY(s, read_spec<EvalSpec>(json));
+  Ranges in;
+  in("length", s.length, std::int64_t{0}, kMostLength);
+  in("batch", s.batch, std::int64_t{1}, kMostLength);
+  in("threads", std::int64_t{s.threads}, std::int64_t{1}, kMostThreads);
+  if (const auto ok = in.result(); !ok) return tl::unexpected(ok.error());
+  return s;
+}
 Result<EvalResult> parse_eval_result(const std::string& json) { return read_result<EvalResult>(json); }
 
 }  // namespace gabbro::record

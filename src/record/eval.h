@@ -51,6 +51,7 @@ struct EvalResult {
   double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // 0: not asked for
   double valid_loss = 0;
   std::uint64_t valid_documents = 0, valid_bytes = 0;
+  std::string held_out_hash;  // as TrialResult's
   std::vector<TaskScore> tasks;
   double seconds = 0;
 };

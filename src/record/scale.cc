@@ -23,6 +23,7 @@ void fields(Io& io, R& r) {
   io("flops", r.flops);
   io("bits_per_byte", r.bits);
   io.list("documents", r.documents);
+  io.later("held_out_hash", r.held_out_hash);
 }
 
 template <class Io, Is<ScaleStudy> S>

@@ -20,6 +20,7 @@ struct ScaleRun {
   double flops = 0;  // of the whole training
   double bits = 0;   // held-out bits per byte, when done
   std::vector<DocumentScore> documents;
+  std::string held_out_hash;  // as TrialResult's
 };
 
 struct ScaleStudy {

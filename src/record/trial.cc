@@ -1,5 +1,6 @@
 #include "record/trial.h"
 
+#include "record/ranges.h"
 #include "record/task_fields.h"
 
 namespace gabbro::record {
@@ -91,6 +92,7 @@ void fields(Io& io, R& r) {
   io.later_list("tasks", r.tasks);
   io.later_list("documents", r.documents);
   io.later("text_hash", r.text_hash);
+  io.later("held_out_hash", r.held_out_hash);
   io.later("sandbox", r.sandbox);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);
@@ -106,7 +108,27 @@ void fields(Io& io, R& r) {
 
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }
 std::string to_json(const TrialResult& result) { return write_record(result); }
-Result<TrialSpec> parse_spec(const std::string& json) { return read_spec<TrialSpec>(json); }
+Result<TrialSpec> parse_spec(const std::string& json) {
+  constexpr std::int64_t kMostParams = std::int64_t{1} << 50, kMostBytes = std::int64_t{1} << 60;
+  constexpr double kMostRate = 1e6;
+  GABBRO_TRY(s, read_spec<TrialSpec>(json));
+  Ranges in;
+  in("params", s.params, std::int64_t{0}, kMostParams);
+  in("tokens", s.tokens, std::int64_t{1}, kMostParams);
+  in("sequences", s.sequences, std::int64_t{1}, kMostLength);
+  in("length", s.length, std::int64_t{1}, kMostLength);
+  in("rate", s.rate, 0.0, kMostRate);
+  in("input_rate", s.input_rate, 0.0, kMostRate);
+  in("output_rate", s.output_rate, 0.0, kMostRate);
+  in("decay", s.decay, 0.0, kMostRate);
+  in("threads", std::int64_t{s.threads}, std::int64_t{1}, kMostThreads);
+  in("rows", s.rows, std::int64_t{0}, kMostLength);
+  in("memory", s.memory, std::int64_t{0}, kMostBytes);
+  in("checkpoint_seconds", s.checkpoint_seconds, 0.0, 1e12);
+  for (const Hurdle& h : s.hurdles) in("tokens of a hurdle", h.tokens, std::int64_t{0}, kMostParams);
+  if (const auto ok = in.result(); !ok) return tl::unexpected(ok.error());
+  return s;
+}
 Result<TrialResult> parse_result(const std::string& json) { return read_result<TrialResult>(json); }
 
 }  // namespace gabbro::record

@@ -106,13 +106,16 @@ struct TrialResult {
   std::string weights_hash;
   std::vector<TaskScore> tasks;  // reported, not part of the verdict
   std::string text_hash;  // of the batches consumed, in their order: runs that are compared agree in it
+  std::string
+      held_out_hash;  // of the documents that were scored, in their order (eval/bits.h): these agree in it too
   std::vector<Anchor> anchors;
   std::vector<Point> curve;  // at most some hundred points, the last included
 };
 
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);
-/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name.
+/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name; of a spec also a number
+/// outside of its range.
 Result<TrialSpec> parse_spec(const std::string& json);
 Result<TrialResult> parse_result(const std::string& json);
 

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/files.h"
 #include "base/hash.h"
@@ -47,6 +49,10 @@ Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedA
 
 Result<ArrayFile> load_arrays(const std::string& path) {
   GABBRO_TRY(bytes, read_file(path));
+  return parse_arrays(bytes, path);
+}
+
+Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path) {
   const auto wrong = [&](const std::string& why) {
     return fail("format", fmt::format("{} is no safetensors file of float32 arrays: {}", path, why));
   };
@@ -57,6 +63,9 @@ Result<ArrayFile> load_arrays(const std::string& path) {
   const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, length), nullptr, false);
   if (!header.is_object()) return wrong("its header is no JSON object");
   const std::size_t base = 8 + length;
+  const std::uint64_t room = bytes.size() - base;
+  std::uint64_t read = 0;  // bytes of all arrays together
+  std::vector<std::pair<std::uint64_t, exec::NamedArray>> found;
   ArrayFile out;
   try {
     for (const auto& [name, entry] : header.items()) {
@@ -67,19 +76,31 @@ Result<ArrayFile> load_arrays(const std::string& path) {
       const std::uint64_t from = entry.at("data_offsets").at(0), to = entry.at("data_offsets").at(1);
       exec::NamedArray a{name, entry.at("shape").get<std::vector<std::int64_t>>(), {}};
       std::uint64_t count = 1;
-      for (const std::int64_t n : a.shape) count *= static_cast<std::uint64_t>(n);
+      for (const std::int64_t n : a.shape) {
+        const auto size = static_cast<std::uint64_t>(n);
+        if (n < 0 || (size > 0 && count > room / size))
+          return wrong(fmt::format("{} has a shape that {} bytes cannot hold", name, room));
+        count *= size;
+      }
       if (entry.at("dtype") != "F32")
         return wrong(fmt::format("{} is {}", name, entry.at("dtype").get<std::string>()));
       if (to < from || to - from != count * sizeof(float))
         return wrong(fmt::format("{} has {} bytes for {} numbers", name, to - from, count));
-      if (base + to > bytes.size()) return wrong(fmt::format("cut short in {}", name));
+      if (to > room) return wrong(fmt::format("cut short in {}", name));
+      read += to - from;
+      if (read > room)
+        return wrong(fmt::format("its arrays have more than the {} bytes that are there", room));
       a.data.resize(count);
       if (count > 0) std::memcpy(a.data.data(), bytes.data() + base + from, to - from);
-      out.arrays.push_back(std::move(a));
+      found.emplace_back(from, std::move(a));
     }
   } catch (const nlohmann::json::exception& e) {
     return wrong(e.what());
   }
+  // As they were written: the hash of arrays depends on their order, which the header's names do not keep.
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [from, a] : found) out.arrays.push_back(std::move(a));
   return out;
 }
 

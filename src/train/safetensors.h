@@ -22,6 +22,8 @@ struct ArrayFile {
 
 /// Errors: "io", "format" (cut short, or no safetensors file of float32 arrays), with the path.
 Result<ArrayFile> load_arrays(const std::string& path);
+/// The same of bytes that were read already; `path` is for errors.
+Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path);
 
 /// XXH3 of names, shapes and numbers: the identity of weights.
 std::string hash_arrays(const std::vector<exec::NamedArray>& arrays);

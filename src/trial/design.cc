@@ -16,6 +16,11 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
     lang::Library library = zoo::library();
     library.add(report.program);
     GABBRO_TRY(fit, lang::resize(library, *design, params, vocab));
+    // The others stand there at widths of their own, and need not divide at its.
+    const std::string name = design->name;
+    std::erase_if(report.program.items, [&](const lang::Item& item) {
+      return std::holds_alternative<lang::Design>(item.value) && lang::item_name(item) != name;
+    });
     report = lang::check(std::move(report.program), zoo::library(), lang::options_at(fit, vocab));
     if (!report.valid()) return tl::unexpected(report.errors[0]);
   }

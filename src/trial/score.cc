@@ -1,6 +1,9 @@
 #include "trial/score.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "base/clock.h"
 #include "data/corpus.h"
@@ -55,6 +58,9 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
         return going;
       });
   if (!going) return false;
+  if (!std::isfinite(bits.value) || bits.documents == 0)
+    return fail("eval", fmt::format("{} bits per byte over {} documents: these weights have no score",
+                                    bits.value, bits.documents));
   set_bits(result, bits);
   return true;
 }
@@ -80,6 +86,11 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
   GABBRO_TRY(scores,
              score_tasks(*model, run.tokenizer, tasks, result.length, {.tokens = spec.batch}, progress));
   result.tasks = std::move(scores);
+  for (const record::TaskScore& task : result.tasks)
+    for (const record::Metric& m : task.metrics)
+      if (!std::isfinite(m.value))
+        return fail("eval",
+                    fmt::format("{}: {} is {}: these weights have no score", task.name, m.name, m.value));
   if (result.tasks.size() == spec.tasks.size()) result.status = "done";
   return result;
 }

@@ -1,6 +1,8 @@
 // Scores of trained weights: the job "eval", and the benchmarks of "train".
 #pragma once
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "data/tokenizer.h"
@@ -32,6 +34,7 @@ void set_bits(R& result, const eval::BitsPerByte& bits) {
   result.valid_loss = bits.nats_per_token;
   result.valid_documents = bits.documents;
   result.valid_bytes = bits.bytes;
+  result.held_out_hash = fmt::format("{:016x}", bits.text);
 }
 
 /// One score per task, in order; fewer when `progress` stopped. The model reads at most `length` tokens at once. Errors: those of eval/benchmark.h.

@@ -1,8 +1,11 @@
 #include "campaign/campaign.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -573,7 +576,12 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
       [](record::TrialResult& r) { r.documents.clear(); },
       [](record::TrialResult& r) {
         r.documents = {{r.bits_per_byte + 1, 1000}};
-      }};
+      },
+      [](record::TrialResult& r) {
+        r.status = "done";
+        r.held_out_hash.clear();
+      },
+      [](record::TrialResult& r) { r.train_flops_per_token = 1e308; }};
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
@@ -789,6 +797,91 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
     EXPECT_TRUE(t.ended);
     EXPECT_NE(t.status, "failed") << t.cause;
   }
+}
+
+// Scores on another held-out text are compared with nothing: neither those of a known architecture nor of two designs.
+TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
+  for (const bool known_first : {true, false}) {
+    const Folder folder;
+    {
+      auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+      ASSERT_TRUE(c);
+      Pretend executor(1);
+      ASSERT_TRUE(c->run({.trials = 12}, executor, kNeverStop, kNoView));
+    }
+    auto c = Campaign::open({folder / "run"}, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    const std::size_t before = c->population().trials().size();
+    int others = 0;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      if (is_known(spec) != known_first || r.status != "done") return;
+      r.held_out_hash = "another";
+      ++others;
+    });
+    const auto why = c->run({.trials = 200}, executor, kNeverStop, kNoView);
+    ASSERT_FALSE(why) << *why;
+    EXPECT_NE(why.error().message.find("the held-out text changed: run "), std::string::npos)
+        << why.error().message;
+    EXPECT_GE(others, known_first ? 1 : 2);
+    for (std::size_t k = before; k < c->population().trials().size(); ++k)
+      EXPECT_NE(c->population().trials()[k].held_out_hash, "another") << "it was recorded";
+  }
+}
+
+TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  ASSERT_TRUE(c);
+  std::string liar;
+  int lies = 0;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    if (is_known(spec) || r.status != "done" || (!liar.empty() && spec.program != liar)) return;
+    liar = spec.program;
+    r.held_out_hash = "another";
+    ++lies;
+  });
+  const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  EXPECT_EQ(lies, 2) << "it is asked twice";
+  int failed = 0;
+  for (const evolve::Trial& t : c->population().trials())
+    failed += t.cause.find("cannot be: run ") != std::string::npos;
+  EXPECT_EQ(failed, 1);
+}
+
+// A worker may lay a folder where the next try's spec goes, nested deeper than files may be open.
+TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  ASSERT_TRUE(c);
+  struct rlimit limit {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const struct rlimit few { std::min<rlim_t>(limit.rlim_cur, 64), limit.rlim_max };
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const int here = ::open(".", O_RDONLY | O_DIRECTORY);
+  int laid = 0;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+    if (is_known(spec) || laid > 0) return;
+    ++laid;
+    for (const char* name : {"/spec.json", "/log"}) {
+      const std::string at = spec.folder + name;
+      std::filesystem::remove(at);
+      ASSERT_EQ(::mkdir(at.c_str(), 0777), 0);
+      ASSERT_EQ(::chdir(at.c_str()), 0);
+      for (int k = 0; k < 3 * static_cast<int>(few.rlim_cur); ++k)
+        ASSERT_TRUE(::mkdir("d", 0777) == 0 && ::chdir("d") == 0);
+      ASSERT_EQ(::fchdir(here), 0);
+    }
+    r.status = "stopped";
+    ended.result = record::to_json(r);
+  });
+  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+  EXPECT_EQ(laid, 1);
+  EXPECT_TRUE(why) << why.error().message;
+  ::close(here);
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  for (const evolve::Trial& t : c->population().trials())
+    EXPECT_TRUE(t.status == "done" || t.status == "hurdle") << t.cause;
 }
 
 TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {

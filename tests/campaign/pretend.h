@@ -43,6 +43,7 @@ inline void score(record::TrialResult& r, double bits) {
   r.documents = {{bits, 1000}, {bits, 500}};
   r.valid_documents = 2;
   r.valid_bytes = 1500;
+  r.held_out_hash = "held out";
   r.valid_loss = 2 * bits;
   r.bigram_bits_per_byte = bits + 1;
 }

@@ -336,6 +336,40 @@ TEST_F(Data, DamageIsNoticed) {
   EXPECT_EQ(Corpus::open(root / "nowhere").error().code, "corpus");
 }
 
+// Borders whose file has the hash that the manifest says, of documents that cannot be.
+TEST_F(Data, DocumentsThatCannotBeAreRefused) {
+  const std::string source = write("a.txt", babble_file(40, 5));
+  ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
+  const std::string folder = root / "corpus", file = folder + "/train.documents";
+  const Manifest manifest = Corpus::open(folder)->manifest();
+  std::vector<std::uint64_t> borders(fs::file_size(file) / sizeof(std::uint64_t));
+  std::ifstream(file, std::ios::binary)
+      .read(reinterpret_cast<char*>(borders.data()), static_cast<std::streamsize>(fs::file_size(file)));
+  ASSERT_GE(borders.size(), 8U);
+  const auto refused = [&](std::vector<std::uint64_t> changed, std::size_t at, std::uint64_t value) {
+    changed[at] = value;
+    std::ofstream(file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(changed.data()),
+               static_cast<std::streamsize>(changed.size() * sizeof(std::uint64_t)));
+    Manifest other = manifest;
+    for (SplitInfo& s : other.splits)
+      if (s.name == "train") s.documents_hash = *hash_file(file);
+    std::ofstream(folder + "/manifest.json") << to_json(other);
+    const auto corpus = Corpus::open(folder);
+    if (!corpus) return corpus.error().message;
+    const auto split = corpus->split("train");
+    return split ? std::string() : split.error().message;
+  };
+  EXPECT_EQ(refused(borders, 0, borders[0]), "");
+  EXPECT_NE(refused(borders, 2, borders[0]).find("document 2 has"), std::string::npos)
+      << "no token of its own";
+  EXPECT_NE(refused(borders, 2, borders[4] + 1).find("document 3 has"), std::string::npos) << "it goes back";
+  EXPECT_NE(refused(borders, 2, ~std::uint64_t{0}).find("document 2 has"), std::string::npos);
+  EXPECT_NE(refused(borders, 3, 0).find("document 2 has 0 bytes"), std::string::npos);
+  EXPECT_NE(refused(borders, 3, borders[3] - 1).find("bytes of text instead of"), std::string::npos);
+  EXPECT_NE(refused(borders, 3, ~std::uint64_t{0}).find("document 2 has"), std::string::npos);
+}
+
 // Nobody writes them, so that whoever reads would wait without end.
 TEST_F(Data, PipesAreNotWaitedFor) {
   const std::string source = write("a.txt", babble_file(40, 5));

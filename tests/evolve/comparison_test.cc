@@ -366,11 +366,13 @@ class Simulated {
                  of_seed = 0.02 * Random(seed).normal(),
                  whole = means_[at] + of_seed + chance * random_.normal();
     std::vector<record::DocumentScore> scores;
+    const std::string text =
+        population.individual(design).born.arm == "baseline" || purpose != "final" ? "one" : held_out;
     double bits = 0;
     const std::size_t count = purpose == "final" ? 2 * kDocuments : kDocuments;
     for (std::size_t k = 0; k < count; ++k) scores.push_back({whole + documents_[at][k], 1000});
     for (std::size_t k = 0; k < kDocuments; ++k) bits += scores[k].bits_per_byte / kDocuments;
-    EXPECT_TRUE(population.recall(id, "done", "", bits, 0, std::move(scores)));
+    EXPECT_TRUE(population.recall(id, "done", "", bits, 0, {"", text, std::move(scores)}));
   }
 
   World world_;
@@ -380,9 +382,23 @@ class Simulated {
 
  public:
   Population population;
+  std::string held_out = "one";  // that the runs of a comparison's design are scored on
   int comparisons = 0;
   double seeds = 0;
 };
+
+TEST(Comparison, RunsOnAnotherHeldOutTextAreNoPairs) {
+  const World world{.gain = 0.5};
+  Simulated same(world, 1);
+  EXPECT_TRUE(same.session(3));
+  Simulated other(world, 1);
+  other.held_out = "another";
+  EXPECT_FALSE(other.session(3));
+  const Outcome o = outcome_of(other.population, other.population.comparisons().back());
+  EXPECT_EQ(o.losses.size(), static_cast<std::size_t>(o.begun->seeds));
+  EXPECT_NE(o.losses.front().cause.find("another text"), std::string::npos) << o.losses.front().cause;
+  for (const Row& row : o.rows) EXPECT_EQ(row.difference.count, 0);
+}
 
 // The share of campaigns in which no design is better than the best baseline, and one of twenty leaders is called so.
 double false_claims(const World& world, int campaigns) {

@@ -49,6 +49,17 @@ record::ScaleStudy study_of(const std::vector<Law>& laws, int seeds = 1, double 
   return out;
 }
 
+TEST(Scale, RunsOfDifferentHeldOutTextsAreNotFitted) {
+  record::ScaleStudy study = study_of({{12, 0.12}, {8, 0.09}});
+  for (record::ScaleRun& r : study.runs) r.held_out_hash = "one";
+  ASSERT_TRUE(fit_scale(study, 10));
+  study.runs.back().held_out_hash = "another";
+  const auto fit = fit_scale(study, 10);
+  ASSERT_FALSE(fit);
+  EXPECT_NE(fit.error().message.find("different held-out texts, one and another"), std::string::npos)
+      << fit.error().message;
+}
+
 TEST(Scale, FindsLawsWithoutNoise) {
   const auto fit = fit_scale(study_of({{12, 0.12}, {8, 0.09}}), 200);
   ASSERT_TRUE(fit.has_value()) << fit.error().message;

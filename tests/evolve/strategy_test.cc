@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "evolve/ablate.h"
@@ -202,6 +204,24 @@ TEST(Ablations, EachPartOnceAndAllOfThemValid) {
     back = back || a.what.find("back to MultiHeadAttention") != std::string::npos;
   }
   EXPECT_TRUE(back);
+}
+
+TEST(Ablations, LargePartsComeFirst) {
+  const auto report = lang::check(
+      "design M:\n    stack = [LayerNorm, 2 * Block(mixer=GLA(heads=2), norm=LayerNorm), Block, RMSNorm]\n",
+      zoo::library());
+  const auto operations = [](const lang::CheckReport& r) {
+    std::int64_t out = 0;
+    for (const ir::Body& body : r.subjects.back().elaboration.graph.bodies)
+      out += static_cast<std::int64_t>(body.nodes.size());
+    return out;
+  };
+  std::vector<std::int64_t> sizes;
+  for (const Ablation& a : ablations(report.program, nullptr, zoo::library()))
+    sizes.push_back(std::abs(operations(report) - operations(lang::check(a.program, zoo::library()))));
+  ASSERT_GE(sizes.size(), 3U);
+  EXPECT_GT(sizes.front(), sizes.back());
+  EXPECT_TRUE(std::is_sorted(sizes.rbegin(), sizes.rend()));
 }
 
 TEST(Archive, TheFrontHoldsWhatNothingBeats) {

@@ -370,6 +370,23 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   EXPECT_NE(cause(s).find("not trained to its end"), std::string::npos) << cause(s);
 }
 
+// Weights that are no numbers have no score, with the hash that the file says or not.
+TEST_F(Evaluation, ScoresThatAreNotFiniteAreFailures) {
+  const fs::path copy = root / "strange";
+  fs::create_directories(copy);
+  fs::copy(root / "run/spec.json", copy / "spec.json");
+  train::ArrayFile file = *train::load_arrays(root / "run/weights.safetensors");
+  ASSERT_EQ(train::hash_arrays(file.arrays), trained.weights_hash);
+  for (exec::NamedArray& a : file.arrays) std::fill(a.data.begin(), a.data.end(), NAN);
+  file.metadata["hash"] = train::hash_arrays(file.arrays);
+  ASSERT_TRUE(train::save_arrays(copy / "weights.safetensors", file.arrays, file.metadata));
+  record::EvalSpec s = spec({});
+  s.run = copy;
+  const record::EvalResult r = trial::run(s);
+  EXPECT_EQ(r.status, "failed");
+  EXPECT_NE(r.cause.find("these weights have no score"), std::string::npos) << r.cause;
+}
+
 TEST_F(Evaluation, TrialsReportTheirTasks) {
   record::TrialSpec again = *record::parse_spec([&] {
     std::ifstream file(root / "run/spec.json");

@@ -61,6 +61,22 @@ TEST(Probe, SoundDesignsPassInBf16) {
   }
 }
 
+// What a design is in float32, sound or not, it is in bf16.
+TEST(Probe, DesignsOfTheZooPassInBf16Slow) {
+  const trial::MakeModel single = trial::torch_backend(), half = trial::torch_backend({.dtype = "bf16"});
+  int count = 0;
+  for (const zoo::Entry& entry : zoo::embedded_files()) {
+    const lang::CheckReport report = lang::check(entry.text, zoo::library());
+    if (!report.subjects.back().is_design) continue;
+    const ir::Graph graph = trial::small_graph(report.subjects.back().elaboration.graph);
+    if (!failures(trial::probe(graph, single)).empty()) continue;
+    const auto checks = trial::probe(graph, half, {.rounding = trial::rounding_of("bf16")});
+    EXPECT_TRUE(failures(checks).empty()) << entry.file << "\n" << all_of(checks);
+    ++count;
+  }
+  EXPECT_GT(count, 30);
+}
+
 // The graph of a sound design with something added to its logits.
 template <class F>
 std::vector<record::Anchor> with(const F& extra, const std::string& stack = "[Block, RMSNorm]") {

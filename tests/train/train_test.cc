@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -105,6 +106,42 @@ TEST(Safetensors, ComeBackAsTheyWere) {
   EXPECT_EQ(load_arrays(folder + "/none").error().code, "io");
   EXPECT_EQ(save_arrays(folder + "/no/such/place", arrays, {}).error().code, "io");
   fs::remove_all(folder);
+}
+
+// As they are in the file, whatever their names: the hash of arrays depends on their order.
+TEST(Safetensors, KeepTheirOrder) {
+  const std::string folder = folder_for("order"), path = folder + "/a.safetensors";
+  const std::vector<exec::NamedArray> arrays{{"z", {2}, {1, 2}}, {"a", {1}, {3}}, {"m", {}, {4}}};
+  ASSERT_TRUE(save_arrays(path, arrays, {}).has_value());
+  const auto file = load_arrays(path);
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(hash_arrays(file->arrays), hash_arrays(arrays));
+  fs::remove_all(folder);
+}
+
+TEST(Safetensors, RangesThatCannotBeAreRefused) {
+  const auto parsed = [](const std::string& arrays) {
+    const std::string header = "{" + arrays + "}";
+    std::string bytes(8, '\0');
+    const std::uint64_t length = header.size();
+    std::memcpy(bytes.data(), &length, 8);
+    return parse_arrays(bytes + header + std::string(16, '\1'), "it");
+  };
+  const auto array = [](const std::string& name, const std::string& shape, const std::string& offsets) {
+    return '"' + name + R"(": {"dtype": "F32", "shape": [)" + shape + R"(], "data_offsets": [)" + offsets +
+           "]}";
+  };
+  ASSERT_TRUE(parsed(array("a", "4", "0, 16")).has_value());
+  ASSERT_TRUE(parsed(array("a", "2", "8, 16") + "," + array("b", "2, 1", "0, 8")).has_value());
+  for (const std::string& wrong :
+       {array("a", "2", "18446744073709551600, 18446744073709551608"), array("a", "2", "12, 20"),
+        array("a", "2", "-16, -8"), array("a", "2", "16, 8"), array("a", "-1", "0, 16"),
+        array("a", "4611686018427387904, 4", "0, 0"), array("a", "4294967296, 4294967296", "0, 0"),
+        array("a", "-2, -2", "0, 16"), array("a", "4", "0, 16") + "," + array("b", "4", "0, 16")}) {
+    const auto file = parsed(wrong);
+    ASSERT_FALSE(file.has_value()) << wrong;
+    EXPECT_EQ(file.error().code, "format") << wrong;
+  }
 }
 
 }  // namespace
