@@ -89,23 +89,21 @@ class Pretend : public jobs::Executor {
   void kill() override { stopped_ = true; }
 
   int started = 0;
-  std::int64_t hashed_vocab = 0;  // results have the hash of their design at this vocabulary; 0: none
+  std::int64_t hashed_vocab = 0;  // results have the hash and the costs of their design at this vocabulary; 0: none, and those of its parameters
 
  private:
-  // As a worker makes it.
-  [[nodiscard]] std::string hash_of(const record::TrialSpec& spec) const {
-    if (hashed_vocab == 0) return "";
+  // The design as a worker makes it.
+  [[nodiscard]] lang::Subject sized(const record::TrialSpec& spec) const {
     lang::CheckReport report = lang::check(spec.program, zoo::library());
     lang::Library library = zoo::library();
     library.add(report.program);
     const auto size = lang::resize(library, *lang::last_design(report.program), spec.params, hashed_vocab);
     GABBRO_CHECK(size.has_value());
     report = lang::check(std::move(report.program), zoo::library(), lang::options_at(*size, hashed_vocab));
-    return to_hex(report.subjects.back().hash);
+    return std::move(report.subjects.back());
   }
   [[nodiscard]] record::TrialResult result_of(const record::TrialSpec& spec) const {
     record::TrialResult r;
-    r.hash = hash_of(spec);
     r.status = "done";
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
@@ -115,6 +113,13 @@ class Pretend : public jobs::Executor {
     r.params = spec.params;
     r.tokens = spec.tokens;
     r.train_flops_per_token = 6 * static_cast<double>(spec.params);
+    if (hashed_vocab != 0) {
+      const lang::Subject design = sized(spec);
+      ir::SymEnv env = design.elaboration.graph.env;
+      env.context = static_cast<double>(spec.length);
+      r.hash = to_hex(design.hash);
+      r.train_flops_per_token = design.facts.train_flops.eval(env);
+    }
     r.text_hash = std::to_string(spec.seed);
     r.weights_hash = std::to_string(random.next());
     for (int i = 1; i <= 20; ++i) {
