@@ -589,7 +589,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
     if (!is_known(spec)) lies[count++ % lies.size()](r);
   });
-  const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+  const auto why = c->run({.trials = 44}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GE(count, lies.size());
   std::size_t failed = 0;
