@@ -225,7 +225,8 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
 
 // Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no more than as parameters and lengths grow.
 std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
-  constexpr double kVersions = 2;  // earlier versions of the program may have counted otherwise
+  constexpr double kVersions =
+      8;  // earlier versions of the program counted otherwise; arms are weighed by `known` anyway
   const double known = population.individual(trial.begun.design).born.train_flops;
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
