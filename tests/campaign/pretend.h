@@ -89,7 +89,8 @@ class Pretend : public jobs::Executor {
   void kill() override { stopped_ = true; }
 
   int started = 0;
-  std::int64_t hashed_vocab = 0;  // results have the hash and the costs of their design at this vocabulary; 0: none, and those of its parameters
+  std::int64_t hashed_vocab =
+      0;  // results have the hash and the costs of their design at this vocabulary; 0: none, and those of its parameters
 
  private:
   // The design as a worker makes it.
