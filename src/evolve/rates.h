@@ -25,7 +25,8 @@ bool is_rate_settled(const Population& population, std::int64_t design, int rung
 std::optional<Wanted> next_rate_run(const Population& population, const Leader& leader,
                                     std::uint64_t first_seed, bool& settled);
 
-/// Runs that these searches take at least at a rung, for those compared and one leader.
+/// Runs that these searches take at least before a comparison at a rung, for those compared and one leader. At the first rung those compared have been searched for
+/// before anything else.
 int rate_runs_left(const Population& population, int rung, std::uint64_t first_seed);
 
 /// What is known of the rates of a design at a rung, by factor on the rung's rate.
