@@ -96,8 +96,9 @@ def table_of_rungs(measured, rungs):
                 cells.append(f"{mean:+.3f} ± {half:.3f}")
             else:
                 cells.append("")
-        minutes = sorted(x["train_seconds"] / 60 for x in mixers.values())
-        out.append(f"| {rung} | {len(mixers)} | {best} {mixers[best]['bits_per_byte']:.3f} | {cells[0]} | {cells[1]} | {minutes[len(minutes) // 2]:.1f} |")
+        minutes = sorted(x["train_seconds"] / 60 for x in mixers.values() if x.get("train_seconds"))
+        median = f"{minutes[len(minutes) // 2]:.1f}" if minutes else "not timed"
+        out.append(f"| {rung} | {len(mixers)} | {best} {mixers[best]['bits_per_byte']:.3f} | {cells[0]} | {cells[1]} | {median} |")
     return out
 
 

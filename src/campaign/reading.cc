@@ -394,7 +394,8 @@ std::string rates_text(const Reading& r, std::int64_t design, int rung) {
   std::string out;
   for (const evolve::TriedRate& t : tried)
     out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * r.rung(rung).rate,
-                       t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score", t.taken ? " (taken)" : "");
+                       t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score",
+                       t.taken && t.bits > 0 ? " (taken)" : "");
   return out;
 }
 
