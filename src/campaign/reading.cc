@@ -254,7 +254,7 @@ std::string baselines_text(const Population& p, const evolve::Outcome& o) {
 
 // What the rung can decide, where it has controls.
 std::string rung_text(const Population& p, const evolve::Outcome& o, const std::string& where) {
-  if (o.control == 0 || !o.complete) return "";
+  if (o.control == 0 || o.mixer == 0 || !o.complete) return "";
   const std::string mixer = shortened(p.individual(o.mixer).born.name, 40),
                     control = shortened(p.individual(o.control).born.name, 40);
   const Interval& d = o.over_control;
@@ -285,7 +285,9 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
   if (o.rows.empty() || !o.rows.front().trained)
     return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
   const Interval& d = o.rows.front().difference;
-  const std::string best = shortened(p.individual(o.rows.front().design).born.name, 40);
+  const evolve::Individual& first = p.individual(o.rows.front().design);
+  const std::string best = shortened(first.born.name, 40);
+  const char* const kind = evolve::is_control(first) ? "the control" : "the best baseline";
   std::string numbers = fmt::format("{:+.4f} bits per byte, {} interval {:+.4f} to {:+.4f}, on {}", d.mean,
                                     level_text(o.begun->level), d.low, d.high, seeds);
   if (o.documents > 1)
@@ -293,20 +295,19 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
                            o.fresh_documents ? " that chose nothing" : ", which chose it too");
   if (o.held_back)
     return fmt::format(
-        "{} is held back: implausibly large. Against the best baseline, {}, at {}: {}. That is more than "
+        "{} is held back: implausibly large. Against {}, {}, at {}: {}. That is more than "
         "five times "
         "what the baselines there deviate from each other ({:.4f}), so that it counts only once its checks "
         "are repeated: with other "
         "seeds, on longer texts and by the reference engine.",
-        who, best, where, numbers, o.spread);
+        who, kind, best, where, numbers, o.spread);
   if (o.ahead)
     return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(p, o),
                        where, best, numbers);
   if (d.high < 0)
-    return fmt::format("{} beats the best baseline, {}, but not every one, at {}: {}.", who, best, where,
-                       numbers);
-  return fmt::format("{} {} the best baseline, {}, at {}: {}.", who,
-                     d.low > 0 ? "loses to" : "is not told apart from", best, where, numbers);
+    return fmt::format("{} beats {}, {}, but not every one, at {}: {}.", who, kind, best, where, numbers);
+  return fmt::format("{} {} {}, {}, at {}: {}.", who, d.low > 0 ? "loses to" : "is not told apart from", kind,
+                     best, where, numbers);
 }
 
 std::string sentence_of(const Reading& r, const Verdict& v) {
@@ -488,7 +489,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
 std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung == rung && t.status == "done") return id;
+    if (t.begun.rung == rung && t.status == "done" && (evolve::judges(t) || p.counts(t))) return id;
   }
   return 0;
 }

@@ -351,7 +351,7 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
       held_up->runs.push_back(trial.begun);
       return true;
     }
-  } else if (trusted) {
+  } else if (trusted && trial.begun.purpose != "rate") {  // a rate may be too high for it; the search says so
     return fail("campaign", fmt::format("the baseline {} could not be trained: {}", design.born.name, cause),
                 hint + "; where a limit of the preset is the cause, begin another campaign");
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "evolve/comparison.h"
 #include "evolve/rates.h"
@@ -28,7 +29,8 @@ class Ladder {
           if (auto run = missing(i, rung, this->rung(rung).seeds, "baseline")) return run;
       // Offspring inherit rates: those of the first rung come before any.
       for (const Individual& i : p_.individuals())
-        if (rung == 0 && (is_known(i) || is_given(i)) && p_.standing(i, 0).open == 0 && !i.trials.empty())
+        if (rung == 0 && (is_known(i) || (is_given(i) && is_candidate(i))) && p_.standing(i, 0).open == 0 &&
+            !i.trials.empty())
           if (auto run = next_rate_run(p_, i.born.id, 0, first_seed_)) return run;
     }
     return std::nullopt;
@@ -60,7 +62,10 @@ class Ladder {
     for (int count = 1; count <= c->seeds; ++count)
       for (const Individual& i : p_.individuals())
         if (i.born.arm == "ablation" && i.born.parent == c->design)
-          if (auto run = unbegun(i, c->rung, count, "ablation", c->seed)) return run;
+          if (auto run = unbegun(i, c->rung, count, "ablation", c->seed)) {
+            run->rate = p_.rate_of(p_.individual(c->design), c->rung);
+            return run;
+          }
     return std::nullopt;
   }
 
@@ -79,7 +84,8 @@ class Ladder {
     for (int k = 0; k < seeds; ++k) {
       const std::uint64_t seed = first + static_cast<std::uint64_t>(k);
       const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
-        return p_.trial(id).begun.rung == rung && p_.trial(id).begun.seed == seed;
+        const Trial& t = p_.trial(id);
+        return t.begun.rung == rung && t.begun.seed == seed && (judges(t) || p_.counts(t));
       });
       if (!begun) return Wanted{i.born.id, rung, seed, purpose, {}, p_.rate_of(i, rung)};
     }
@@ -152,7 +158,8 @@ std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
   for (std::size_t h = 0; h < out.size(); ++h) {
     std::vector<double> losses;
     for (const Trial& t : p.trials())
-      if (t.ended && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h)
+      if (t.ended && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h &&
+          (judges(t) || p.counts(t)))
         losses.push_back(t.at_hurdles[h]);
     if (static_cast<int>(losses.size()) < s.hurdle_runs) continue;
     std::sort(losses.begin(), losses.end());
@@ -171,8 +178,13 @@ Leader leader(const Population& p) {
     for (const Individual& i : p.individuals()) {
       if (!is_candidate(i)) continue;
       const Standing s = p.standing(i, rung);
-      // More seeds weigh more than a lucky one: a design with all its seeds goes before one with fewer.
-      const int full = std::min(s.done, seeds);
+      // More seeds weigh more than a lucky one: a design with all its seeds goes before one with fewer. A seed that was run at another rate than the one that is
+      // taken now counts: nobody falls behind by a better rate.
+      std::set<std::uint64_t> run;
+      for (const std::int64_t id : i.trials)
+        if (const Trial& t = p.trial(id); t.begun.rung == rung && t.status == "done" && !judges(t))
+          run.insert(t.begun.seed);
+      const int full = std::min(static_cast<int>(run.size()), seeds);
       if (s.done == 0 || s.lost > 0 || full < most) continue;
       if (out.design == 0 || full > most || s.bits < bits)
         out = {rung, i.born.id}, bits = s.bits, most = full;

@@ -221,7 +221,8 @@ Result<Trial*> Population::ending(std::int64_t id) {
 
 void Population::spend(Trial& trial, double flops) {
   trial.flops = flops;
-  if (trial.begun.rung == 0) spent_[individual(trial.begun.design).born.arm] += flops;
+  if (trial.begun.rung == 0 && trial.begun.purpose != "rate")
+    spent_[individual(trial.begun.design).born.arm] += flops;
 }
 
 void Population::leave_out_seen(Trial& trial) const {

@@ -73,7 +73,7 @@ std::optional<Wanted> next_rate_run(const Population& p, const Leader& leader, s
 
 int rate_runs_left(const Population& p, int rung, std::uint64_t first_seed) {
   if (!p.settings().tune_rates) return 0;
-  int out = kLeastRates - 1;  // the leader's own run at the rung is one of them
+  int out = kMostRates - 1;  // the leader's own run at the rung is one of them
   if (rung == 0) return out;
   for (const std::int64_t design : compared_with(p))
     out += std::max(

@@ -25,7 +25,7 @@ bool is_rate_settled(const Population& population, std::int64_t design, int rung
 std::optional<Wanted> next_rate_run(const Population& population, const Leader& leader,
                                     std::uint64_t first_seed, bool& settled);
 
-/// Runs that these searches take at least before a comparison at a rung, for those compared and one leader. At the first rung those compared have been searched for
+/// Runs to be kept for these searches before a comparison at a rung: the most that a leader may take, and the fewest of those compared. At the first rung those compared have been searched for
 /// before anything else.
 int rate_runs_left(const Population& population, int rung, std::uint64_t first_seed);
 

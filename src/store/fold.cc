@@ -47,17 +47,11 @@ CREATE TABLE failure (status TEXT, cause TEXT, count INTEGER, PRIMARY KEY (statu
 DROP TABLE IF EXISTS progress;
 CREATE TABLE progress (last_attempt INTEGER);
 INSERT INTO progress VALUES (0);
-)";
-
-const char* const kAgentTables = R"(
 DROP TABLE IF EXISTS task;
 CREATE TABLE task (id INTEGER PRIMARY KEY, begun INTEGER, ended INTEGER DEFAULT 0, time_begun REAL, time_ended REAL DEFAULT 0,
   design INTEGER DEFAULT 0, refused TEXT DEFAULT '');
 DROP TABLE IF EXISTS steering;
 CREATE TABLE steering (key TEXT PRIMARY KEY, event INTEGER) WITHOUT ROWID;
-)";
-
-const char* const kComparisonTables = R"(
 DROP TABLE IF EXISTS comparison;
 CREATE TABLE comparison (id INTEGER PRIMARY KEY, event INTEGER);
 )";

@@ -10,8 +10,6 @@ namespace gabbro::store {
 extern const char* const kEventTable;
 /// SQL that makes the others anew, empty. Whatever they held goes.
 extern const char* const kFoldTables;
-extern const char* const kAgentTables;       // the part of them that schema 1 did not have
-extern const char* const kComparisonTables;  // that schema 2 did not have
 
 /// The event of number `at` (its row in the table of events, which is there already), recorded at `time`, in the tables. Inside
 /// of a transaction that is rolled back on errors. Errors, "store": as Store::append. O(log of the rows).

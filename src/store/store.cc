@@ -54,17 +54,13 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
     return fail("store", fmt::format("{}: no record of a campaign", path), "it belongs to another program");
-  if (schema < 1 || schema > Store::kSchema)
-    return fail("store",
-                fmt::format("{}: a record of schema {}, this program knows schemas up to {}", path, schema,
-                            Store::kSchema),
-                "use the version of the program that made it");
+  if (schema != Store::kSchema)
+    return fail(
+        "store",
+        fmt::format("{}: a record of schema {}, this program knows schema {}", path, schema, Store::kSchema),
+        "use the version of the program that made it");
   return true;
 }
-
-// Schema 1 has no tables of agents, schema 2 none of comparisons.
-std::int64_t schema_of(Connection& db) { return number_of(db, "PRAGMA user_version"); }
-bool knows_tasks(Connection& db) { return schema_of(db) > 1; }
 
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
@@ -182,13 +178,8 @@ Result<Store> Store::open(const std::string& path) {
     return tl::unexpected(ok.error());
   if (!known) {
     const std::string tables =
-        std::string(kEventTable) + kFoldTables + kAgentTables + kComparisonTables +
+        std::string(kEventTable) + kFoldTables +
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
-    if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
-      return tl::unexpected(ok.error());
-  } else if (schema_of(*connection) < kSchema) {
-    const std::string tables = (knows_tasks(*connection) ? std::string() : kAgentTables) + kComparisonTables +
-                               fmt::format("PRAGMA user_version = {};", kSchema);
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
   }
@@ -231,7 +222,7 @@ Result<bool> Store::append(const std::vector<Event>& events) {
 Result<bool> Store::rebuild() {
   Connection& db = *db_->connection;
   return in_transaction(db, [&]() -> Result<bool> {
-    if (auto ok = db.script(std::string(kFoldTables) + kAgentTables + kComparisonTables); !ok) return ok;
+    if (auto ok = db.script(std::string(kFoldTables)); !ok) return ok;
     Rows rows = db.rows("SELECT id, time, kind, data FROM event ORDER BY id");
     while (rows.next()) {
       auto event = parse_event(rows.text(2), rows.text(3));
@@ -324,7 +315,6 @@ std::vector<SessionRow> Store::sessions() const {
 std::vector<TaskRow> Store::tasks() const {
   std::vector<TaskRow> out;
   Connection& db = *db_->connection;
-  if (!knows_tasks(db)) return out;
   Rows rows = db.rows("SELECT begun, ended, time_begun, time_ended, design, refused FROM task ORDER BY id");
   while (rows.next()) {
     TaskRow& t = out.emplace_back();
@@ -345,7 +335,6 @@ std::vector<TaskRow> Store::tasks() const {
 std::vector<std::pair<double, Steered>> Store::steering() const {
   std::vector<std::pair<double, Steered>> out;
   Connection& db = *db_->connection;
-  if (!knows_tasks(db)) return out;
   Rows rows =
       db.rows("SELECT e.time, e.data, e.id FROM steering s JOIN event e ON e.id = s.event ORDER BY e.id");
   while (rows.next())
@@ -356,7 +345,6 @@ std::vector<std::pair<double, Steered>> Store::steering() const {
 std::vector<ComparisonBegun> Store::comparisons() const {
   std::vector<ComparisonBegun> out;
   Connection& db = *db_->connection;
-  if (schema_of(db) < 3) return out;
   Rows rows = db.rows("SELECT event FROM comparison ORDER BY id");
   while (rows.next()) out.push_back(event_at<ComparisonBegun>(db, rows.integer(0)));
   return out;

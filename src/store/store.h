@@ -68,7 +68,7 @@ class Store {
   static Result<Store> open(const std::string& path);
   /// Whether a process has it open for writing.
   static bool is_written(const std::string& path);
-  /// Opens an existing file for reading. Records of schema 1 (before there were agents) and 2 (before comparisons were planned) are read as they are; `open` adds what they lack.
+  /// Opens an existing file for reading.
   static Result<Store> read(const std::string& path);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;

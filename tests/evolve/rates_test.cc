@@ -94,8 +94,8 @@ TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
              loser = c.design("adaptive", "[Block, RMSNorm]");
   for (const auto d : {base, control, mine}) c.run(d, 0, kSeed, d == mine ? 1.9 : 2.0);
   c.run(loser, 0, kSeed, 2.4);
-  EXPECT_EQ(rate_runs_left(c.population, 0, kSeed), 2) << "others are searched for before anything is bred";
-  EXPECT_EQ(rate_runs_left(c.population, 1, kSeed), 2 + 3 + 3);
+  EXPECT_EQ(rate_runs_left(c.population, 0, kSeed), 4) << "others are searched for before anything is bred";
+  EXPECT_EQ(rate_runs_left(c.population, 1, kSeed), 4 + 3 + 3);
   std::map<std::int64_t, std::set<double>> tried;
   bool settled = false;
   while (const auto run = next_rate_run(c.population, leader(c.population), kSeed, settled)) {

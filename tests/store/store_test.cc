@@ -273,9 +273,13 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   std::ofstream(path).close();
   EXPECT_NE(message(Store::read(path)).find("nothing is recorded yet"), std::string::npos);
   { open(); }
-  tamper("PRAGMA user_version = 7");
-  for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
-    EXPECT_NE(s.find("a record of schema 7, this program knows schemas up to 3"), std::string::npos) << s;
+  for (const char* const other : {"2", "7"}) {
+    tamper(fmt::format("PRAGMA user_version = {}", other).c_str());
+    for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
+      EXPECT_NE(s.find(fmt::format("a record of schema {}, this program knows schema 3", other)),
+                std::string::npos)
+          << s;
+  }
 }
 
 TEST_F(StoreTest, KeepsTasksAndSteering) {
@@ -324,27 +328,8 @@ TEST_F(StoreTest, KeepsTasksAndSteering) {
   }
 }
 
-// Records that were made before there were agents.
-TEST_F(StoreTest, ReadsSchemaOneAndGoesOnWithIt) {
-  { begun(); }
-  tamper("DROP TABLE task; DROP TABLE steering; PRAGMA user_version = 1");
-  {
-    auto reader = Store::read(path);
-    ASSERT_TRUE(reader) << reader.error().message;
-    EXPECT_TRUE(reader->tasks().empty());
-    EXPECT_TRUE(reader->steering().empty());
-  }
-  Store s = open();
-  EXPECT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));
-  EXPECT_EQ(Store::read(path)->tasks().size(), 1U);
-}
-
-// Records that were made before comparisons were planned, and what does not follow.
-TEST_F(StoreTest, ReadsSchemaTwoAndGoesOnWithIt) {
-  { begun(); }
-  tamper("DROP TABLE comparison; PRAGMA user_version = 2");
-  EXPECT_TRUE(Store::read(path)->comparisons().empty());
-  Store s = open();
+TEST_F(StoreTest, KeepsComparisonsInTheirOrder) {
+  Store s = begun();
   EXPECT_FALSE(s.append(ComparisonBegun{2, 1, 0, 1001, 5, 0.03, ""})) << "no first one";
   EXPECT_FALSE(s.append(ComparisonBegun{1, 99, 0, 1001, 5, 0.03, ""})) << "an unknown design";
   EXPECT_TRUE(s.append(ComparisonBegun{1, 1, 0, 1001, 5, 0.03, "why"}));
@@ -357,6 +342,18 @@ TEST_F(StoreTest, ReadsSchemaTwoAndGoesOnWithIt) {
     EXPECT_EQ(all[0].seeds, 5);
     EXPECT_EQ(all[0].reason, "why");
   }
+}
+
+// The rate of a run is part of what it is: it begins again at the same one, and is read as it was written.
+TEST_F(StoreTest, KeepsRatesOfRuns) {
+  Store s = begun();
+  const std::int64_t id = static_cast<std::int64_t>(s.trials().size()) + 1;
+  ASSERT_TRUE(s.append(TrialBegun{id, 1, 0, 9, "rate", 0.5}));
+  EXPECT_FALSE(s.append(TrialBegun{id, 1, 0, 9, "rate", 2})) << "another run";
+  EXPECT_TRUE(s.append(TrialBegun{id, 1, 0, 9, "rate", 0.5})) << "lost with its campaign";
+  EXPECT_EQ(Store::read(path)->trials().back().begun.rate, 0.5);
+  ASSERT_TRUE(s.rebuild());
+  EXPECT_EQ(Store::read(path)->trials().back().begun.rate, 0.5);
 }
 
 TEST_F(StoreTest, HasOneWriter) {
