@@ -35,7 +35,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   const auto evolve = std::make_shared<EvolveCommand>();
   CLI::App* sub = add(app, names, "evolve", "Search: a campaign of designs, trained up a ladder of sizes");
   sub->add_option("--dir", evolve->dir, "the campaign's folder (runs/evolve)");
-  sub->add_option("--preset", evolve->preset, "laptop, genesys, or a TOML file (laptop)");
+  sub->add_option("--preset", evolve->preset, "laptop, demo, genesys, or a TOML file (laptop)");
   sub->add_option("--data", evolve->corpus,
                   "a corpus made by gabbro data build; without it the corpus debian is built");
   budget(sub, *evolve);
