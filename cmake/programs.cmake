@@ -54,7 +54,7 @@ function(gabbro_add_test folder)
 
   set(results ${CMAKE_BINARY_DIR}/test-results)
   add_test(NAME ${folder} COMMAND ${binary} --gtest_filter=-*Slow* --gtest_output=json:${results}/${folder}.json)
-  set_tests_properties(${folder} PROPERTIES LABELS "fast;${folder}" TIMEOUT 600
+  set_tests_properties(${folder} PROPERTIES LABELS "fast;${folder}" TIMEOUT 1200
     FAIL_REGULAR_EXPRESSION "Running 0 tests from")  # nothing ran is a failure
   if(folder STREQUAL torch)
     set_tests_properties(${folder} PROPERTIES COST 100)  # the longest: it begins first
