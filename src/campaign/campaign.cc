@@ -26,10 +26,7 @@ Result<bool> Campaign::State::begin_designs() {
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
                        const std::string& name) -> Result<bool> {
-    const double factor = plan.settings.blocks > 0
-                              ? static_cast<double>(plan.settings.blocks) / evolve::repetitions(program)
-                              : 1;
-    auto born = judge->measure(evolve::deepened(program, factor), plan.settings);
+    auto born = judge->measure(evolve::with_blocks(program, plan.settings.blocks), plan.settings);
     if (!born) {
       Error error = born.error();
       error.message = fmt::format("{} at the first rung: {}", name, error.message);

@@ -59,7 +59,7 @@ Result<Reading> read_tables(const store::Store& store) {
     const double flops = out.population.individual(t.begun.design).born.train_flops;
     // Documents and texts are in the results alone; only runs that judge need them.
     Population::Compared compared;
-    if (t.begun.purpose == "final" || t.begun.purpose == "ablation" || t.begun.purpose == "aa")
+    if (evolve::judges(t.begun) || t.begun.purpose == "aa")
       if (auto result = store.result(t.begun.id))
         compared = {std::move(result->text_hash), std::move(result->held_out_hash),
                     std::move(result->documents)};
@@ -489,7 +489,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
 std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung == rung && t.status == "done" && (evolve::judges(t) || p.counts(t))) return id;
+    if (t.begun.rung == rung && t.status == "done" && p.counts(t)) return id;
   }
   return 0;
 }

@@ -61,8 +61,7 @@ Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& bo
   spec.device = plan.device;
   spec.threads = plan.threads;
   spec.memory = plan.settings.worker_bytes;
-  spec.valid_documents = static_cast<std::uint64_t>(
-      evolve::documents_of(r, begun.purpose == "final" || begun.purpose == "ablation"));
+  spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::judges(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
   if (born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
   return spec;

@@ -193,17 +193,9 @@ std::string hash_of(const data::Manifest& manifest) {
   return to_hex(hash128(all));
 }
 
-// What records hold that were begun before the hash covered the tokens themselves.
-std::string early_hash_of(const data::Manifest& manifest) {
-  std::string hash = manifest.tokenizer_hash;
-  for (const data::SplitInfo& split : manifest.splits) hash += split.documents_hash;
-  return hash;
-}
-
 // Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are not, which is said.
 Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
-  if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus.manifest()) &&
-      plan.corpus_hash != early_hash_of(corpus.manifest()))
+  if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
                 "runs on other texts cannot be compared with those that it has");
   for (const data::SplitInfo& split : corpus.manifest().splits)

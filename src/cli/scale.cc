@@ -21,6 +21,7 @@
 #include "cli/terminal.h"
 #include "data/corpus.h"
 #include "evolve/depth.h"
+#include "evolve/rates.h"
 #include "evolve/scale.h"
 #include "lang/check.h"
 #include "lang/parser.h"
@@ -37,7 +38,6 @@ using record::ScaleStudy;
 namespace {
 
 constexpr std::uint64_t kSearchSeed = 1000;  // of the searches for rates
-constexpr int kMostRates = 5;                // that a design is given
 
 struct Given {
   std::string name, folder;  // the folder's name is that of no other design
@@ -56,9 +56,7 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
     if (!report.valid()) return fail("design", format_error(file, report.errors.front()));
     if (!report.subjects.back().is_design)
       return fail("design", file + " holds no design", "add `design Name:` with a stack");
-    lang::Program program = lang::parse(text).program;
-    if (c.blocks > 0)
-      program = evolve::deepened(program, static_cast<double>(c.blocks) / evolve::repetitions(program));
+    const lang::Program program = evolve::with_blocks(lang::parse(text).program, c.blocks);
     Given design{report.subjects.back().name, report.subjects.back().name, lang::print(program)};
     const auto taken = [&](const std::string& folder) {
       return std::any_of(out.begin(), out.end(), [&](const Given& g) { return g.folder == folder; });
@@ -99,27 +97,18 @@ class Study {
   ScaleStudy study_;
 
  private:
-  // Rates by factors of two at the smallest size: three, then beyond the edge that is best.
+  // The search of campaigns (evolve/rates.h), at the smallest size.
   Result<bool> search(std::size_t d) {
     std::map<double, double> scores;
-    const auto best = [&] {
-      return std::min_element(scores.begin(), scores.end(),
-                              [](const auto& a, const auto& b) { return a.second < b.second; });
-    };
-    std::vector<double> next{c_.spec.rate, c_.spec.rate / 2, c_.spec.rate * 2};
-    while (!next.empty()) {
-      for (const double rate : next) {
-        GABBRO_TRY(run, one(d, 0, kSearchSeed, rate));
-        if (!run) return false;
-        scores[rate] = run->status == "done" ? run->bits : std::numeric_limits<double>::infinity();
-        study_.searches.push_back(*run);
-      }
-      next.clear();
-      if (static_cast<int>(scores.size()) >= kMostRates || !std::isfinite(best()->second)) break;
-      if (best() == scores.begin()) next = {best()->first / 2};
-      if (best() == std::prev(scores.end())) next = {best()->first * 2};
+    while (const auto rate = evolve::next_rate(scores, c_.spec.rate)) {
+      GABBRO_TRY(run, one(d, 0, kSearchSeed, *rate));
+      if (!run) return false;
+      scores[*rate] = run->status == "done" ? run->bits : std::numeric_limits<double>::infinity();
+      study_.searches.push_back(*run);
     }
-    rates_.push_back(best()->first);
+    rates_.push_back(std::min_element(scores.begin(), scores.end(), [](const auto& a, const auto& b) {
+                       return a.second < b.second;
+                     })->first);
     return true;
   }
 

@@ -100,11 +100,7 @@ int run_train(const TrainCommand& c) {
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
     return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
-  if (c.blocks > 0) {
-    const lang::Program program = lang::parse(*text).program;
-    spec.program =
-        lang::print(evolve::deepened(program, static_cast<double>(c.blocks) / evolve::repetitions(program)));
-  }
+  if (c.blocks > 0) spec.program = lang::print(evolve::with_blocks(lang::parse(*text).program, c.blocks));
   const lang::Subject design = std::move(lang::check(spec.program, zoo::library()).subjects.back());
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);

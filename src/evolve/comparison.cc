@@ -156,7 +156,7 @@ Variance run_variance(const Population& p, int rung) {
     for (const std::int64_t id : i.trials) {
       const Trial& t = p.trial(id);
       if (t.begun.rung != rung || t.status != "done" || !std::isfinite(t.bits)) continue;
-      if (!judges(t) && !p.counts(t)) continue;
+      if (!p.counts(t)) continue;
       std::uint64_t block = 0;
       if (judges(t))
         for (const record::ComparisonBegun& c : p.comparisons())
@@ -185,7 +185,7 @@ Paired paired(const Population& p, std::int64_t design, std::int64_t against, in
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || judges(t) != final || t.status != "done") continue;
-    if (!final && !p.counts(t)) continue;
+    if (!p.counts(t)) continue;
     const Trial* o = p.scored(against, rung, t.begun.seed);
     if (o && of_one_text(t, *o)) of.push_back(&t), other.push_back(o);
   }

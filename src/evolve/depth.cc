@@ -49,4 +49,8 @@ int repetitions(const lang::Program& program) {
   return design ? static_cast<int>(longest(design->stack)) : 1;
 }
 
+lang::Program with_blocks(const lang::Program& program, std::int64_t blocks) {
+  return blocks > 0 ? deepened(program, static_cast<double>(blocks) / repetitions(program)) : program;
+}
+
 }  // namespace gabbro::evolve

@@ -85,7 +85,7 @@ class Ladder {
       const std::uint64_t seed = first + static_cast<std::uint64_t>(k);
       const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
         const Trial& t = p_.trial(id);
-        return t.begun.rung == rung && t.begun.seed == seed && (judges(t) || p_.counts(t));
+        return t.begun.rung == rung && t.begun.seed == seed && p_.counts(t);
       });
       if (!begun) return Wanted{i.born.id, rung, seed, purpose, {}, p_.rate_of(i, rung)};
     }
@@ -158,8 +158,7 @@ std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
   for (std::size_t h = 0; h < out.size(); ++h) {
     std::vector<double> losses;
     for (const Trial& t : p.trials())
-      if (t.ended && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h &&
-          (judges(t) || p.counts(t)))
+      if (t.ended && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h && p.counts(t))
         losses.push_back(t.at_hurdles[h]);
     if (static_cast<int>(losses.size()) < s.hurdle_runs) continue;
     std::sort(losses.begin(), losses.end());

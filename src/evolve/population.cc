@@ -301,6 +301,10 @@ double Population::rate_of(const Individual& individual, int rung) const {
   return rung > 0 ? rate_of(individual, rung - 1) : individual.born.rate;
 }
 
+bool Population::counts(const Trial& trial) const {
+  return judges(trial) || trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung);
+}
+
 Standing Population::standing(const Individual& individual, int rung) const {
   Standing out;
   const double rate = rate_of(individual, rung);
@@ -321,9 +325,7 @@ Standing Population::standing(const Individual& individual, int rung) const {
 const Trial* Population::scored(std::int64_t design, int rung, std::uint64_t seed) const {
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == "done" &&
-        (judges(t) || counts(t)))
-      return &t;
+    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == "done" && counts(t)) return &t;
   }
   return nullptr;
 }
@@ -334,7 +336,7 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
     if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
-    if (!final && !counts(t)) continue;
+    if (!counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
     if (other && of_one_text(t, *other)) out.push_back(t.bits - other->bits);
   }

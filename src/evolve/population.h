@@ -124,10 +124,8 @@ class Population {
   /// The rate of a design at a rung, as a factor on the rung's: of those tried there, the best on the first of their seeds; else that of the rung below, or the one it was
   /// born with.
   [[nodiscard]] double rate_of(const Individual& individual, int rung) const;
-  /// Whether a run was made at the rate that its design has at the rung; others chose that rate and tell nothing else.
-  [[nodiscard]] bool counts(const Trial& trial) const {
-    return trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung);
-  }
+  /// Whether a run judges, or was made at the rate that its design has at the rung; others chose that rate and tell nothing else.
+  [[nodiscard]] bool counts(const Trial& trial) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// The last comparisons that were begun, in their order.
   [[nodiscard]] const std::vector<record::ComparisonBegun>& comparisons() const { return comparisons_; }
@@ -188,9 +186,10 @@ class Population {
   return judges ? 4 * rung.documents : rung.documents;
 }
 /// Runs of the last comparison and of ablations judge; they do not guide.
-[[nodiscard]] inline bool judges(const Trial& t) {
-  return t.begun.purpose == "final" || t.begun.purpose == "ablation";
+[[nodiscard]] inline bool judges(const record::TrialBegun& t) {
+  return t.purpose == "final" || t.purpose == "ablation";
 }
+[[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
 /// Whether two runs consumed the same text and were scored on the same held-out text: else their scores are not compared.
 [[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
   return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash;

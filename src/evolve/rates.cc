@@ -33,22 +33,28 @@ Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t fi
 
 }  // namespace
 
+std::optional<double> next_rate(const std::map<double, double>& scores, double middle) {
+  for (const double rate : {middle, middle / 2, middle * 2})
+    if (!scores.contains(rate)) return rate;
+  const auto best = std::min_element(scores.begin(), scores.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (static_cast<int>(scores.size()) >= kMostRates || !std::isfinite(best->second)) return std::nullopt;
+  if (best == scores.begin()) return best->first / 2;
+  if (best == std::prev(scores.end())) return best->first * 2;
+  return std::nullopt;
+}
+
 std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, int rung,
                                     std::uint64_t first_seed) {
   if (!p.settings().tune_rates) return std::nullopt;
   const Individual& i = p.individual(design);
   const Tried t = tried(p, i, rung, first_seed);
-  const auto run = [&](double rate) { return Wanted{design, rung, first_seed, "rate", {}, rate}; };
   const double middle = rung == 0 ? i.born.rate : p.rate_of(i, rung - 1);
-  for (const double rate : {middle, middle / 2, middle * 2})
-    if (!t.scores.contains(rate)) return run(rate);
-  if (t.open || static_cast<int>(t.scores.size()) >= kMostRates) return std::nullopt;
-  const auto best = std::min_element(t.scores.begin(), t.scores.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (!std::isfinite(best->second)) return std::nullopt;
-  if (best == t.scores.begin()) return run(best->first / 2);
-  if (best == std::prev(t.scores.end())) return run(best->first * 2);
-  return std::nullopt;
+  const auto rate = next_rate(t.scores, middle);
+  // Which edge is the best is known when all have ended.
+  const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
+  if (!rate || (t.open && !of_the_first)) return std::nullopt;
+  return Wanted{design, rung, first_seed, "rate", {}, *rate};
 }
 
 bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {

@@ -1,7 +1,9 @@
 // Learning rates: inherited and varied on the way up, and the same small search for all before a comparison.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <vector>
 
 #include "base/random.h"
 #include "evolve/ladder.h"
@@ -12,6 +14,10 @@ namespace gabbro::evolve {
 /// Rates that a search tries at least, and at most where the best lies at an edge: factors of two apart, around the rate that the design has at the rung below. Two rates that differ by less
 /// train alike (muP holds them over widths: Yang et al. 2022, arXiv 2203.03466).
 constexpr int kLeastRates = 3, kMostRates = 5;
+
+/// The factor that a search around `middle` tries next, from the scores of those tried (infinite: none): `middle`, half and twice as much, then beyond the edge at which the best
+/// lies; nothing: it is over.
+std::optional<double> next_rate(const std::map<double, double>& scores, double middle);
 
 /// The next run of the search for a design's rate at a rung, on the first seed of the campaign, which judges nothing; nothing: it is over, or what it tries next follows from runs
 /// that are under way. Where no rate has a score there is nothing to be best, and it ends.
