@@ -169,8 +169,11 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
                              runs[0].held_out_hash.empty() ? "an unknown one" : runs[0].held_out_hash,
                              r.held_out_hash.empty() ? "an unknown one" : r.held_out_hash),
                  "one corpus for all: another --out begins a new study"));
-    if (!(r.bits > 0) || !(r.params > 0) || !(r.flops > 0) || r.design < 0 || r.design >= designs ||
-        r.size < 0 || r.size >= sizes)
+    const auto is_amount = [](double x) { return std::isfinite(x) && x > 0; };
+    const bool documents = std::all_of(r.documents.begin(), r.documents.end(),
+                                       [&](const auto& d) { return is_amount(d.bits_per_byte); });
+    if (!is_amount(r.bits) || !is_amount(r.params) || !is_amount(r.flops) || !documents || r.design < 0 ||
+        r.design >= designs || r.size < 0 || r.size >= sizes)
       return tl::unexpected(refuse(
           fmt::format("a run of {} bits per byte, {} parameters and {} FLOPs", r.bits, r.params, r.flops),
           ""));

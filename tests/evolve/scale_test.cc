@@ -117,6 +117,17 @@ TEST(Scale, NamesWhatIsMissing) {
   study.runs[1].documents.pop_back();
   EXPECT_NE(fit_scale(study).error().message.find("40 and on 39 documents"), std::string::npos);
   EXPECT_FALSE(fit_scale({}).has_value());
+  // A worker may say anything: no number that is none becomes a line.
+  for (const double wrong : {std::nan(""), HUGE_VAL, -1.0, 0.0})
+    for (double record::ScaleRun::*const field :
+         {&record::ScaleRun::bits, &record::ScaleRun::params, &record::ScaleRun::flops}) {
+      study = study_of({{12, 0.12}});
+      study.runs[2].*field = wrong;
+      EXPECT_FALSE(fit_scale(study).has_value()) << wrong;
+    }
+  study = study_of({{12, 0.12}});
+  study.runs[2].documents[3].bits_per_byte = std::nan("");
+  EXPECT_FALSE(fit_scale(study).has_value());
 }
 
 TEST(Scale, IsAFunctionOfItsRuns) {
