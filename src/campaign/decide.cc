@@ -54,7 +54,7 @@ double Campaign::State::compared() const {
   return static_cast<double>(evolve::compared_with(population).size() + 1);
 }
 
-// Of the searches for rates before a comparison at a rung.
+// Runs that the searches for learning rates take before a comparison at a rung.
 double Campaign::State::rate_runs(int r) const { return evolve::rate_runs_left(population, r, plan.seed); }
 
 // The share of a budget that the last comparison may take: all of it when nothing is searched for.
@@ -128,7 +128,7 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// The next run of the present leader's comparison and ablations, if they have begun and are not over; or their runs are waited for, which say what comes next.
+// The next run of a comparison that has begun, or of its ablations. `waits`: some are under way, and what comes next depends on them.
 Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   if (!begun) return Comparing{};

@@ -213,7 +213,7 @@ std::string twins_sentence(const Reading& r) {
       t.told_apart, t.told_apart == 1 ? "was" : "were", 100 * t.rate, 100 * t.as_many, t.noise);
 }
 
-// How it stands against all, where it is not ahead of all.
+// How many of the known designs a leader is ahead of, if it is not ahead of all.
 std::string against_all(const evolve::Outcome& o) {
   std::int64_t trained = 0, better = 0, worse = 0;
   for (const evolve::Row& row : o.rows)
@@ -252,7 +252,7 @@ std::string baselines_text(const Population& p, const evolve::Outcome& o) {
   return fmt::format("the {} of {} baselines that could be trained{}", trained, all, with);
 }
 
-// What the rung can decide, where it has controls.
+// Whether the rung tells mixers apart. Empty without controls.
 std::string rung_text(const Population& p, const evolve::Outcome& o, const std::string& where) {
   if (o.control == 0 || o.mixer == 0 || !o.complete) return "";
   const std::string mixer = shortened(p.individual(o.mixer).born.name, 40),

@@ -111,7 +111,7 @@ std::string part_line(const Part& part);
 
 /// The rates that were tried for a design at a rung, as they are and with their bits per byte, the one taken marked: "0.0015 2.61, 0.003 2.60 (taken)"; "" where only one was.
 std::string rates_text(const Reading& reading, std::int64_t design, int rung);
-/// What far context is worth to the run of the curve at a rung, beyond its last 8 tokens: "+0.0123"; "" where it is not known.
+/// The gain of context beyond the last 8 tokens at a rung, of the run that scored_trial names: "+0.0123"; "" where it is not known.
 std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
                          int rung);
 
