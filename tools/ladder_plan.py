@@ -17,7 +17,7 @@ class Rung:
     blocks: int
     length: int = 256
     sequences: int = 8
-    dtype: str = "bf16"
+    dtype: str = "float32"
     documents: int = 51
     document_tokens: int = 2048
     below: str = ""  # the rung whose best rates are taken; empty: rates are searched for here
@@ -27,7 +27,9 @@ RUNGS = {
     "150k/1M": Rung("150k", "1M", 2),
     "150k/3M": Rung("150k", "3M", 2, below="150k/1M"),
     "300k/5M": Rung("300k", "5M", 4, below="150k/3M"),
-    "600k/10M": Rung("600k", "10M", 4, below="300k/5M"),
+    "600k/5M": Rung("600k", "5M", 4, below="300k/5M"),
+    "600k/10M": Rung("600k", "10M", 4, below="600k/5M"),
+    "150k/1M bf16": Rung("150k", "1M", 2, dtype="bf16"),
 }
 
 DESIGNS = {path.stem: f"zoo/{path.name}" for path in sorted((ROOT / "zoo").glob("*.gab")) if path.stem != "prelude"}
@@ -42,7 +44,7 @@ class Run:
     seed: int
 
     def __str__(self):
-        return f"{self.rung.replace('/', '-')} {self.design} {self.rate:g} {self.seed}"
+        return f"{self.rung.replace('/', '-').replace(' ', '-')} {self.design} {self.rate:g} {self.seed}"
 
 
 class Measured:

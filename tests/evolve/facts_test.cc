@@ -1,8 +1,6 @@
 // Facts that a screen asks at the widths at which a design is trained, with sizes: mixing, gradients, work.
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "evolve/screen.h"
 #include "lang/parser.h"
 #include "zoo/library.h"
@@ -125,7 +123,6 @@ TEST(Facts, WorkIsKnownBeforehand) {
   Settings settings = ladder();
   settings.limits = {0, 0, 0};
   settings.rungs[0].params = 213'000, settings.rungs[1].params = 426'000;  // D = 16 and 32
-  const auto begin = std::chrono::steady_clock::now();
   const auto r =
       screened("unit M(x: [t, D]) -> [t, D]:\n" + body + "    return linear(" + sum +
                    ", D)\n\ndesign X:\n    width = 64\n    vocab = 512\n    stack = [M, RMSNorm]\n",
@@ -133,8 +130,6 @@ TEST(Facts, WorkIsKnownBeforehand) {
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, "cost") << r.error().message;
   EXPECT_NE(r.error().message.find("the screen takes"), std::string::npos) << r.error().message;
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  EXPECT_LT(seconds.count(), 2) << "milliseconds on an idle machine";
 }
 
 }  // namespace
