@@ -25,9 +25,8 @@ class Rung:
 
 RUNGS = {
     "150k/1M": Rung("150k", "1M", 2),
-    "150k/3M": Rung("150k", "3M", 2, below="150k/1M"),
-    "300k/5M": Rung("300k", "5M", 4, below="150k/3M"),
-    "600k/5M": Rung("600k", "5M", 4, below="300k/5M"),
+    "300k/3M": Rung("300k", "3M", 4, below="150k/1M"),
+    "600k/5M": Rung("600k", "5M", 4, below="300k/3M"),
     "600k/10M": Rung("600k", "10M", 4, below="600k/5M"),
     "150k/1M bf16": Rung("150k", "1M", 2, dtype="bf16"),
 }
