@@ -26,6 +26,9 @@ struct Place {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
   [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
+  [[nodiscard]] std::string profile(std::int64_t design) const {
+    return dir + "/profiles/" + std::to_string(design);
+  }
 };
 
 /// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes on.
@@ -52,11 +55,18 @@ struct Running {
   record::Progress progress;
 };
 
+/// A design whose capability tasks are under way.
+struct Profiling {
+  std::int64_t design = 0;
+  record::Progress progress;
+};
+
 /// What a view shows; borrowed, for the length of a call.
 struct Snapshot {
   const evolve::Population& population;
   evolve::Phase phase;
   std::vector<Running> running;
+  std::vector<Profiling> profiling;
   double seconds = 0;            // of this session
   double left = 0;               // of its budget; negative: unknown
   std::int64_t trials_here = 0;  // that ended in this session

@@ -204,6 +204,8 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
       out += fmt::format("\nentered {}: {}", shortened(r.rung(promoted.rung).name, 30),
                          shortened(promoted.reason, 200));
   if (!out.ends_with('\n')) out += '\n';
+  if (const auto& profile = r.population.individual(design).profile)
+    out += fmt::format("\nbefore any text: {}\n", profile_text(*profile));
   add_verdict(out, r, design);
   return out;
 }

@@ -190,6 +190,13 @@ void strategies(Content& c) {
       "same data.");
 }
 
+void capabilities(Content& c) {
+  const std::vector<std::int64_t> all = profiled(c.population());
+  if (all.empty()) return;
+  c.heading("What promoted designs can do before any text");
+  c.figure(profiles_figure(c.population(), all, c.verdict.leader.design));
+}
+
 void losses(Content& c) {
   c.heading("What did not get far");
   constexpr std::size_t kShown = 25;
@@ -272,8 +279,8 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
       escape(fmt::format("gabbro: {} on {}", shortened(c.reading.plan.settings.preset, 30),
                          shortened(last_part(c.reading.plan.corpus), 40))),
       kReportStyle);
-  for (const auto section : {head, comparison, ladder, standings, cost, winner_section, family_section,
-                             strategies, agents_section, losses, method})
+  for (const auto section : {head, comparison, ladder, standings, cost, capabilities, winner_section,
+                             family_section, strategies, agents_section, losses, method})
     section(c);
   c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
         escape(shortened(campaign.version, 30)));

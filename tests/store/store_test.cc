@@ -344,6 +344,24 @@ TEST_F(StoreTest, KeepsComparisonsInTheirOrder) {
   }
 }
 
+TEST_F(StoreTest, KeepsOneProfileOfADesign) {
+  Store s = begun();
+  const std::string result = failure("capabilities", "no reason");
+  EXPECT_FALSE(s.append(Profiled{99, 1, result})) << "an unknown design";
+  EXPECT_FALSE(s.append(Profiled{1, 1, "{}"})) << "no result";
+  EXPECT_TRUE(s.append(Profiled{1, 31.5, result}));
+  EXPECT_FALSE(s.append(Profiled{1, 1, result})) << "a second one";
+  for (const bool rebuilt : {false, true}) {
+    if (rebuilt) {
+      ASSERT_TRUE(s.rebuild());
+    }
+    const auto all = Store::read(path)->profiles();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].seconds, 31.5);
+    EXPECT_EQ(all[0].result, result);
+  }
+}
+
 // The rate of a run is part of what it is: it begins again at the same one, and is read as it was written.
 TEST_F(StoreTest, KeepsRatesOfRuns) {
   Store s = begun();
