@@ -26,7 +26,7 @@ Result<bool> Campaign::State::begin_designs() {
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
                        const std::string& name) -> Result<bool> {
-    auto born = judge->measure(evolve::with_blocks(program, plan.settings.blocks), plan.settings);
+    auto born = judge->measure(program, plan.settings);
     if (!born) {
       Error error = born.error();
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
@@ -44,8 +44,11 @@ Result<bool> Campaign::State::begin_designs() {
     events.emplace_back(*born);
     return known_so_far.apply(events.back());
   };
+  std::int64_t length = 0;
+  for (const evolve::Rung& r : plan.settings.rungs) length = std::max(length, r.length);
   const auto known = [&](const std::string& file, const std::string& arm) {
-    return add(*zoo::program(file + ".gab"), arm, file, "the baseline " + file);
+    const lang::Program program = evolve::with_blocks(*zoo::program(file + ".gab"), plan.settings.blocks);
+    return add(evolve::with_positions(program, length), arm, file, "the baseline " + file);
   };
   if (plan.twins) {
     for (int i = 0; i < evolve::kTwins; ++i)

@@ -39,8 +39,9 @@ struct Plan {
   std::uint64_t seed = 1;
   int threads = 1;  // of a worker: results depend on it
   std::string device = "cpu";
-  bool twins = false;              // an A/A test: copies of the first baseline instead of a search
-  std::vector<std::string> given;  // programs of a person's designs (evolve::is_given)
+  bool twins = false;  // an A/A test: copies of the first baseline instead of a search
+  std::vector<std::string>
+      given;  // programs of a person's designs (evolve::is_given), as they are at the first rung
 };
 
 /// When to stop: whichever comes first; 0: not by this.

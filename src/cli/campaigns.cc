@@ -51,6 +51,8 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("--design", evolve->designs,
                   "your own design, held against the baselines on every rung; may be given several times")
       ->check(CLI::ExistingFile);
+  sub->add_flag("--as-written", evolve->as_written,
+                "designs of --design keep their repetitions at the first rung");
   sub->add_option("--agents", evolve->agents,
                   "agents.toml: language models write designs too; without --arms, the arm agents alone");
   sub->add_option("--replay", evolve->replay,
