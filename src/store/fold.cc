@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "record/capability.h"
 #include "record/task.h"
 #include "record/trial.h"
 
