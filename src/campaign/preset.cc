@@ -81,7 +81,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     for (const capability::Task& task : capability::tasks())
       tasks += (tasks.empty() ? "" : ", ") + std::string(task.name);
     t.list<std::string>("capabilities", s.capabilities, ("a list of tasks: " + tasks).c_str(),
-                        [](const std::string& name) { return capability::find_task(name) != nullptr; });
+                        [](const std::string& task) { return capability::find_task(task) != nullptr; });
     t("tune_rates", s.tune_rates);
     t("dtype", s.dtype);
     t("input_rate", s.input_rate);

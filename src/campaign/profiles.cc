@@ -20,8 +20,8 @@ using record::CapabilityResult;
 namespace {
 
 // Why `r` cannot be the profile of `design`; empty: it can.
-std::string implausible(const CapabilityResult& r, const Individual& design,
-                        const std::vector<std::string>& asked) {
+std::string impossible(const CapabilityResult& r, const Individual& design,
+                       const std::vector<std::string>& asked) {
   if (r.status == "failed" || r.status == "refused") return "";
   if (r.status != "done") return "no job ends as " + r.status;
   if (r.hash != design.born.hash)
@@ -114,7 +114,7 @@ Result<bool> Campaign::State::take_profile(const jobs::Ended& ended, bool asked)
     if (!result)
       cause = result.error().message;
     else if (!stopped)
-      if (const std::string why = implausible(*result, population.individual(id), plan.settings.capabilities);
+      if (const std::string why = impossible(*result, population.individual(id), plan.settings.capabilities);
           !why.empty())
         cause = "the worker left a result that cannot be: " + why;
   } else {

@@ -107,9 +107,9 @@ Result<std::string> status_json(const store::Store& store) {
   }
   out["capabilities"] = json::array();
   for (const std::int64_t id : profiled(p)) {
-    const record::CapabilityResult& r = *p.individual(id).profile;
+    const record::CapabilityResult& profile = *p.individual(id).profile;
     json scores = json::array();
-    for (const record::CapabilityTask& t : r.tasks)
+    for (const record::CapabilityTask& t : profile.tasks)
       for (const record::CapabilityScore& s : t.scores)
         scores.push_back({{"task", t.task},
                           {"tokens", s.length},
@@ -117,7 +117,7 @@ Result<std::string> status_json(const store::Store& store) {
                           {"error", number(s.error)},
                           {"chance", s.chance}});
     out["capabilities"].push_back(
-        {{"design", id}, {"status", r.status}, {"cause", r.cause}, {"scores", scores}});
+        {{"design", id}, {"status", profile.status}, {"cause", profile.cause}, {"scores", scores}});
   }
   out["tasks"] = json::array();
   for (const Outcome& o : outcomes(p)) out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});

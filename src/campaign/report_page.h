@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "campaign/figures.h"
-#include "record/scale.h"
 #include "campaign/reading.h"
 #include "campaign/svg.h"
 #include "campaign/words.h"
+#include "record/scale.h"
 
 namespace gabbro::campaign {
 

@@ -117,7 +117,8 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
     EXPECT_TRUE(well_formed(*out));
     return *out;
   };
-  expect_says(html(study), {"At other sizes", "aria-label=\"Bits per byte by training FLOPs\"", "Ours is ahead of Theirs at 600k"});
+  expect_says(html(study), {"At other sizes", "aria-label=\"Bits per byte by training FLOPs\"",
+                            "Ours is ahead of Theirs at 600k"});
   EXPECT_EQ(report_of(whole_campaign()).find("At other sizes"), std::string::npos);
   record::ScaleStudy stopped = study;
   stopped.status = "stopped";
