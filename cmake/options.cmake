@@ -15,7 +15,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_ASAN
-    "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all")
+    "-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all")
 set(CMAKE_EXE_LINKER_FLAGS_ASAN "-fsanitize=address,undefined")
 
 add_compile_options(-Wall -Wextra -Wshadow=local -Wno-missing-field-initializers)
@@ -31,5 +31,12 @@ endif()
 
 find_program(GABBRO_CCACHE ccache)
 if(GABBRO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${GABBRO_CCACHE})
+  # With precompiled headers it asks for this: a changed macro of theirs is not looked for in the sources.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${GABBRO_CCACHE})
 endif()
+
+# gabbro_precompile(target header...): for targets whose files spend most of their compilation on these headers.
+function(gabbro_precompile target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)  # what ccache needs to see through them
+endfunction()

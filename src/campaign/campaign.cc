@@ -26,7 +26,7 @@ Result<bool> Campaign::State::begin_designs() {
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
                        const std::string& name) -> Result<bool> {
-    auto born = judge->measure(evolve::with_blocks(program, plan.settings.blocks), plan.settings);
+    auto born = judge->measure(program, plan.settings);
     if (!born) {
       Error error = born.error();
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
@@ -44,8 +44,11 @@ Result<bool> Campaign::State::begin_designs() {
     events.emplace_back(*born);
     return known_so_far.apply(events.back());
   };
+  std::int64_t length = 0;
+  for (const evolve::Rung& r : plan.settings.rungs) length = std::max(length, r.length);
   const auto known = [&](const std::string& file, const std::string& arm) {
-    return add(*zoo::program(file + ".gab"), arm, file, "the baseline " + file);
+    const lang::Program program = evolve::with_blocks(*zoo::program(file + ".gab"), plan.settings.blocks);
+    return add(evolve::with_positions(program, length), arm, file, "the baseline " + file);
   };
   if (plan.twins) {
     for (int i = 0; i < evolve::kTwins; ++i)
@@ -155,10 +158,11 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   // With a comparison, which is ended whatever it takes.
   const bool goes_on = evolve::comparison_of(s.population, evolve::leader(s.population)) != nullptr;
   const auto show = [&] {
-    Snapshot shot{s.population, phase, {}, seconds_now() - begun, -1, ended_here};
+    Snapshot shot{s.population, phase, {}, {}, seconds_now() - begun, -1, ended_here};
     if (!goes_on) shot.warning = s.too_short(left_after(shot.seconds));
     if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
     for (const auto& [id, r] : s.running) shot.running.push_back(r);
+    for (const auto& [id, r] : s.profiling) shot.profiling.push_back(r);
     shot.agents = s.news_of_agents();
     view(shot);
   };
@@ -190,6 +194,10 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
           broken = ok.error();
         else if (const auto started = s.launch(again, executor); !started)
           broken = started.error();
+      } else if (const auto profiles = s.wanted_profiles();
+                 !profiles.empty() &&
+                 (budget.minutes == 0 || s.profile_seconds() < 60 * budget.minutes - elapsed)) {
+        if (const auto ok = s.ask_profile(profiles.front(), executor); !ok) broken = ok.error();
       } else {
         const Left left = left_after(elapsed);
         if (phase == Phase::kSearch) phase = s.phase(left);
@@ -225,9 +233,15 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
       continue;
     }
     const jobs::News news = executor.wait(0.25);
-    for (const jobs::Update& u : news.updates)
+    for (const jobs::Update& u : news.updates) {
       if (const auto at = s.running.find(u.id); at != s.running.end()) at->second.progress = u.progress;
+      if (const auto at = s.profiling.find(-u.id); at != s.profiling.end()) at->second.progress = u.progress;
+    }
     for (const jobs::Ended& e : news.ended) {
+      if (e.id < 0) {
+        if (const auto ok = s.take_profile(e, stopped > 0); !ok && broken.code.empty()) broken = ok.error();
+        continue;
+      }
       ++ended_here;
       if (const auto ok = s.take(e, stopped > 0); !ok && broken.code.empty()) broken = ok.error();
     }

@@ -26,6 +26,9 @@ struct Place {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
   [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
+  [[nodiscard]] std::string profile(std::int64_t design) const {
+    return dir + "/profiles/" + std::to_string(design);
+  }
 };
 
 /// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes on.
@@ -36,8 +39,9 @@ struct Plan {
   std::uint64_t seed = 1;
   int threads = 1;  // of a worker: results depend on it
   std::string device = "cpu";
-  bool twins = false;              // an A/A test: copies of the first baseline instead of a search
-  std::vector<std::string> given;  // programs of a person's designs (evolve::is_given)
+  bool twins = false;  // an A/A test: copies of the first baseline instead of a search
+  std::vector<std::string>
+      given;  // programs of a person's designs (evolve::is_given), as they are at the first rung
 };
 
 /// When to stop: whichever comes first; 0: not by this.
@@ -52,11 +56,18 @@ struct Running {
   record::Progress progress;
 };
 
+/// A design whose capability tasks are under way.
+struct Profiling {
+  std::int64_t design = 0;
+  record::Progress progress;
+};
+
 /// What a view shows; borrowed, for the length of a call.
 struct Snapshot {
   const evolve::Population& population;
   evolve::Phase phase;
   std::vector<Running> running;
+  std::vector<Profiling> profiling;
   double seconds = 0;            // of this session
   double left = 0;               // of its budget; negative: unknown
   std::int64_t trials_here = 0;  // that ended in this session

@@ -43,6 +43,7 @@ Phase Campaign::State::phase(const Left& left) const {
   for (const auto& [id, r] : running)
     if (is_search(population.trial(id)))
       open = std::max(open, expected_seconds(population.trial(id).begun.rung));
+  open += static_cast<double>(wanted_profiles().size()) * profile_seconds() / slots;
   const bool time =
       left.seconds <= std::min(open + runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
   const bool trials = left.trials <= std::min(runs, most * left.all_trials);

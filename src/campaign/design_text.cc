@@ -9,7 +9,10 @@
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
 #include "campaign/words.h"
+#include "evolve/depth.h"
 #include "lang/check.h"
+#include "lang/library.h"
+#include "lang/resize.h"
 #include "zoo/library.h"
 
 namespace gabbro::campaign {
@@ -90,6 +93,27 @@ std::string plot(const std::vector<record::Point>& curve) {
   }
   return out + fmt::format("  {:>8} +{}\n  {:>8}  {:<{}}{:>8} tokens\n", "", std::string(kWidth, '-'), "",
                            amount(std::exp(from)), kWidth - 8, amount(std::exp(from + span)));
+}
+
+// The units of a design with their parameters, as it is trained at the highest rung that it has been on; as it is written where it has no size there.
+std::string tree_text(const Reading& r, std::int64_t design, lang::Program program) {
+  int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1;
+  while (rung > 0 && r.population.standing(r.population.individual(design), rung).done == 0) --rung;
+  program = evolve::deepened(program, r.rung(rung).depth);
+  lang::Library library = zoo::library();
+  library.add(program);
+  const lang::Design* last = lang::last_design(program);
+  if (!last) return "";
+  const std::int64_t vocab = r.plan.settings.vocab;
+  const auto size = lang::resize(library, *last, r.rung(rung).params, vocab);
+  lang::ElaborateOptions options;
+  if (size) options = lang::options_at(*size, vocab);
+  const lang::CheckReport report = lang::check(std::move(program), zoo::library(), options);
+  if (!report.valid() || report.subjects.empty()) return "";
+  const std::string where =
+      size ? fmt::format("at {}, D = {}", shortened(r.rung(rung).name, 30), size->width) : "as written";
+  return fmt::format("  {:<60}{:>10}\n", where, "parameters") +
+         InstanceTree(report.subjects.back().elaboration.instances).str();
 }
 
 std::string indented(std::string_view text) {
@@ -179,9 +203,9 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   out += fmt::format("mixes tokens by {}; training {} FLOPs a token, decoding {}, state {}B; hash {}\n",
                      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
                      amount(b.state_bytes), shortened(b.hash, 40));
-  const lang::CheckReport report = lang::check(b.program, zoo::library());
+  lang::CheckReport report = lang::check(b.program, zoo::library());
   if (report.valid() && !report.subjects.empty())
-    out += "\n" + InstanceTree(report.subjects.back().elaboration.instances).str();
+    out += "\n" + tree_text(r, design, std::move(report.program));
   else if (!report.errors.empty())
     out += "\n" + format_error("program", report.errors.front()) + "\n";
   out += "\n" + indented(b.program);
@@ -204,6 +228,8 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
       out += fmt::format("\nentered {}: {}", shortened(r.rung(promoted.rung).name, 30),
                          shortened(promoted.reason, 200));
   if (!out.ends_with('\n')) out += '\n';
+  if (const auto& profile = r.population.individual(design).profile)
+    out += fmt::format("\nbefore any text: {}\n", profile_text(*profile));
   add_verdict(out, r, design);
   return out;
 }

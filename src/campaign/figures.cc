@@ -297,4 +297,56 @@ Figure parts_figure(const std::vector<Part>& all) {
                                          : std::string())};
 }
 
+Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& profiled, std::int64_t leader) {
+  // The columns are those of the first whole profile: all designs of a campaign are asked the same.
+  const record::CapabilityResult* whole = nullptr;
+  for (const std::int64_t id : profiled)
+    if (const auto& r = p.individual(id).profile; !whole && r->status == "done" && !r->tasks.empty())
+      whole = r.get();
+  if (!whole) return {};
+  constexpr double kLeft = 190, kRow = 22, kTop = 40, kGap = 10;
+  std::size_t columns = 0;
+  for (const record::CapabilityTask& t : whole->tasks) columns += std::max<std::size_t>(1, t.scores.size());
+  const double width =
+      (kWidth - kLeft - kGap * static_cast<double>(whole->tasks.size())) / static_cast<double>(columns);
+  const std::size_t rows = std::min<std::size_t>(profiled.size(), 40);
+  Picture out(kWidth, kTop + kRow * static_cast<double>(rows) + 6, "Capabilities");
+  for (std::size_t row = 0; row < rows; ++row) {
+    const Individual& i = p.individual(profiled[row]);
+    const double y = kTop + kRow * static_cast<double>(row);
+    out.text(kLeft - 12, y + 15, shortened(label_of(i), 26), i.born.id == leader ? "text-winner" : "label",
+             "end");
+    if (i.profile->status != "done") {
+      out.text(kLeft, y + 15, shortened(i.profile->status + ": " + i.profile->cause, 100), "tick");
+      continue;
+    }
+    double x = kLeft;
+    for (std::size_t k = 0; k < std::min(whole->tasks.size(), i.profile->tasks.size()); ++k) {
+      const record::CapabilityTask& task = i.profile->tasks[k];
+      const std::size_t cells = std::max<std::size_t>(1, whole->tasks[k].scores.size());
+      if (row == 0) out.text(x, 14, task.task, "label");
+      if (task.scores.empty()) out.text(x, y + 15, shortened(task.outcome, 14), "tick");
+      for (std::size_t j = 0; j < std::min(cells, task.scores.size()); ++j) {
+        const record::CapabilityScore& s = task.scores[j];
+        const double at = x + width * static_cast<double>(j), full = width - 4;
+        if (row == 0) out.text(at, 30, std::to_string(s.length), "tick");
+        const double above = std::clamp((s.accuracy - s.chance) / (1 - s.chance), 0.0, 1.0);
+        out.rect(at, y + 2, full, kRow - 5, "cell");
+        out.rect(at, y + 2, full * above, kRow - 5, i.born.id == leader ? "candidate" : "stopped",
+                 fmt::format("{} at {} tokens: {:.1f} % ± {:.1f}, a guess {:.1f} %", task.task, s.length,
+                             100 * s.accuracy, 100 * s.error, 100 * s.chance));
+        out.text(at + full - 4, y + 15, fmt::format("{:.0f}", 100 * s.accuracy), "tick", "end");
+      }
+      x += width * static_cast<double>(cells) + kGap;
+    }
+  }
+  return {out.str(),
+          "The share of right answers in percent on tasks that no text was needed for, by tokens of a "
+          "sequence (the first is the length of "
+          "training); a bar begins at a guess. A low one is no proof of what a design cannot learn with more "
+          "steps." +
+              (rows < profiled.size() ? fmt::format(" The first {} of {}.", rows, profiled.size())
+                                      : std::string())};
+}
+
 }  // namespace gabbro::campaign

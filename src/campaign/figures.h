@@ -28,6 +28,9 @@ Figure generations_figure(const Reading& reading, std::int64_t leader);
 Figure arms_figure(const Reading& reading, const std::vector<Arm>& arms);
 /// The leader's differences to the baselines with their intervals.
 Figure forest_figure(const Reading& reading, const Verdict& verdict);
+/// What the designs of `profiled` can do, a row each: a bar is the share of right answers above a guess.
+Figure profiles_figure(const evolve::Population& population, const std::vector<std::int64_t>& profiled,
+                       std::int64_t leader);
 /// What the winner loses without each of its parts.
 Figure parts_figure(const std::vector<Part>& parts);
 

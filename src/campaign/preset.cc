@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/toml.h"
+#include "capability/task.h"
 #include "evolve/comparison.h"
 #include "evolve/strategy.h"
 #include "zoo/library.h"
@@ -76,6 +77,11 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
                         [](const std::string& b) { return zoo::program(b + ".gab") != nullptr; });
     t.list<std::string>("controls", s.controls, "a list of files of zoo/, without .gab",
                         [](const std::string& b) { return zoo::program(b + ".gab") != nullptr; });
+    std::string tasks;
+    for (const capability::Task& task : capability::tasks())
+      tasks += (tasks.empty() ? "" : ", ") + std::string(task.name);
+    t.list<std::string>("capabilities", s.capabilities, ("a list of tasks: " + tasks).c_str(),
+                        [](const std::string& task) { return capability::find_task(task) != nullptr; });
     t("tune_rates", s.tune_rates);
     t("dtype", s.dtype);
     t("input_rate", s.input_rate);
@@ -192,6 +198,7 @@ std::string to_toml(const Settings& s) {
       {"blocks", s.blocks},
       {"baselines", texts(s.baselines)},
       {"controls", texts(s.controls)},
+      {"capabilities", texts(s.capabilities)},
       {"arms", texts(s.arms)},
       {"tune_rates", s.tune_rates},
       {"dtype", s.dtype},

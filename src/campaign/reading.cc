@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include "campaign/words.h"
 #include "evolve/rates.h"
@@ -71,6 +73,8 @@ Result<Reading> read_tables(const store::Store& store) {
   }
   for (const record::ComparisonBegun& c : store.comparisons())
     if (const auto ok = out.population.apply(c); !ok) return tl::unexpected(ok.error());
+  for (const record::Profiled& e : store.profiles())
+    if (const auto ok = out.population.apply(e); !ok) return tl::unexpected(ok.error());
   for (store::TaskRow& t : store.tasks())
     out.population.recall({.begun = std::move(t.begun),
                            .known = 0,
@@ -386,6 +390,33 @@ std::string duel_line(const Population& p, const Duel& d) {
   std::string out = fmt::format("  against {:<28}{:<34}{}", shortened(p.individual(d.baseline).born.name, 27),
                                 numbers, d.word);
   out.erase(out.find_last_not_of(' ') + 1);
+  return out;
+}
+
+std::vector<std::int64_t> profiled(const Population& p) {
+  std::vector<std::int64_t> out;
+  for (const Individual& i : p.individuals())
+    if (i.profile) out.push_back(i.born.id);
+  const auto key = [&](std::int64_t id) {
+    const Individual& i = p.individual(id);
+    int rung = static_cast<int>(p.settings().rungs.size()) - 1;
+    while (rung > 0 && p.standing(i, rung).done == 0) --rung;
+    const Standing s = p.standing(i, rung);
+    return std::tuple(evolve::is_known(i), -rung,
+                      s.done > 0 ? s.bits : std::numeric_limits<double>::infinity(), id);
+  };
+  std::sort(out.begin(), out.end(), [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
+  return out;
+}
+
+std::string profile_text(const record::CapabilityResult& profile) {
+  if (profile.status != "done") return profile.status + ": " + shortened(profile.cause, 120);
+  std::string out;
+  for (const record::CapabilityTask& t : profile.tasks) {
+    out += (out.empty() ? "" : ", ") + shortened(t.task, 30);
+    for (const record::CapabilityScore& s : t.scores) out += fmt::format(" {:.0f} %", 100 * s.accuracy);
+    if (t.scores.empty()) out += " " + shortened(t.outcome, 30);
+  }
   return out;
 }
 

@@ -109,6 +109,11 @@ std::vector<Part> parts(const evolve::Population& population, const evolve::Lead
 /// "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
 
+/// Designs whose profile is known, promoted ones first, by rung and score; known architectures last.
+std::vector<std::int64_t> profiled(const evolve::Population& population);
+/// "recall 100 %, s3 24 % 17 %": the share of right answers of each task at each of its lengths; of a task without, why. Why there is no profile, where it failed.
+std::string profile_text(const record::CapabilityResult& profile);
+
 /// The rates that were tried for a design at a rung, as they are and with their bits per byte, the one taken marked: "0.0015 2.61, 0.003 2.60 (taken)"; "" where only one was.
 std::string rates_text(const Reading& reading, std::int64_t design, int rung);
 /// The gain of context beyond the last 8 tokens at a rung, of the run that scored_trial names: "+0.0123"; "" where it is not known.

@@ -105,6 +105,20 @@ Result<std::string> status_json(const store::Store& store) {
                            {"flops", number(a.flops)},
                            {"best", best}});
   }
+  out["capabilities"] = json::array();
+  for (const std::int64_t id : profiled(p)) {
+    const record::CapabilityResult& profile = *p.individual(id).profile;
+    json scores = json::array();
+    for (const record::CapabilityTask& t : profile.tasks)
+      for (const record::CapabilityScore& s : t.scores)
+        scores.push_back({{"task", t.task},
+                          {"tokens", s.length},
+                          {"accuracy", s.accuracy},
+                          {"error", number(s.error)},
+                          {"chance", s.chance}});
+    out["capabilities"].push_back(
+        {{"design", id}, {"status", profile.status}, {"cause", profile.cause}, {"scores", scores}});
+  }
   out["tasks"] = json::array();
   for (const Outcome& o : outcomes(p)) out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});
   out["paused"] = p.paused();

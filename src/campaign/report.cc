@@ -9,6 +9,7 @@
 #include "campaign/preset.h"
 #include "campaign/report_page.h"
 #include "campaign/report_style.h"
+#include "campaign/scale_page.h"
 #include "evolve/adaptive.h"
 
 namespace gabbro::campaign {
@@ -190,6 +191,26 @@ void strategies(Content& c) {
       "same data.");
 }
 
+void capabilities(Content& c) {
+  const std::vector<std::int64_t> all = profiled(c.population());
+  if (all.empty()) return;
+  c.heading("What promoted designs can do before any text");
+  c.figure(profiles_figure(c.population(), all, c.verdict.leader.design));
+}
+
+void scale(Content& c) {
+  if (!c.study) return;
+  c.heading("At other sizes");
+  const auto fit = evolve::fit_scale(*c.study);
+  if (c.study->status != "done")
+    c.soft("The study is not complete: gabbro scale goes on with it.");
+  else if (!fit)
+    c.soft(fmt::format("The study has no lines: {}.", shortened(fit.error().message, 200)));
+  if (c.study->status != "done" || !fit) return;
+  c.figure(scale_figure(*c.study, *fit));
+  c.add("<pre>{}</pre>\n", escape(scale_text(*c.study, *fit)));
+}
+
 void losses(Content& c) {
   c.heading("What did not get far");
   constexpr std::size_t kShown = 25;
@@ -257,10 +278,11 @@ void method(Content& c) {
 }  // namespace
 
 Result<std::string> report_html(const store::Store& store, const std::string& dir,
-                                const std::function<std::string(std::int64_t)>& talk) {
+                                const std::function<std::string(std::int64_t)>& talk,
+                                const std::optional<record::ScaleStudy>& study) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(reading, read_record(store));
-  Content c{store, std::move(reading), {}, {}, {}, dir, talk};
+  Content c{store, std::move(reading), {}, {}, {}, dir, talk, study};
   c.funnel = funnel(c.population());
   c.arms = arms(c.reading, store);
   c.verdict = verdict(c.reading);
@@ -272,8 +294,8 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
       escape(fmt::format("gabbro: {} on {}", shortened(c.reading.plan.settings.preset, 30),
                          shortened(last_part(c.reading.plan.corpus), 40))),
       kReportStyle);
-  for (const auto section : {head, comparison, ladder, standings, cost, winner_section, family_section,
-                             strategies, agents_section, losses, method})
+  for (const auto section : {head, comparison, ladder, standings, cost, capabilities, winner_section, scale,
+                             family_section, strategies, agents_section, losses, method})
     section(c);
   c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
         escape(shortened(campaign.version, 30)));

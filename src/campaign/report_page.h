@@ -13,6 +13,7 @@
 #include "campaign/reading.h"
 #include "campaign/svg.h"
 #include "campaign/words.h"
+#include "record/scale.h"
 
 namespace gabbro::campaign {
 
@@ -32,6 +33,7 @@ struct Content {
   Verdict verdict;
   std::string dir;
   std::function<std::string(std::int64_t task)> talk;  // may be empty
+  std::optional<record::ScaleStudy> study;
   std::string out{};
 
   [[nodiscard]] const evolve::Population& population() const { return reading.population; }

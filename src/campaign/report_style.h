@@ -48,7 +48,7 @@ svg .text-winner { fill: var(--accent); font-weight: 700; } svg .text-runner { f
 svg .candidate { fill: var(--accent); opacity: 0.32; } svg .front { fill: var(--accent); stroke: var(--paper); stroke-width: 1; }
 svg .baseline { fill: var(--base); stroke: var(--paper); stroke-width: 1.2; } svg .ring { fill: none; stroke: var(--accent); stroke-width: 2.4; }
 svg .done { fill: var(--c0); opacity: 0.85; } svg .running { fill: var(--c3); } svg .stopped { fill: var(--faint); opacity: 0.5; } svg .failed { fill: var(--bad); opacity: 0.8; }
-svg .whisker { stroke-width: 2; } svg .whisker.better { stroke: var(--good); } svg .whisker.worse { stroke: var(--bad); } svg .whisker.open { stroke: var(--faint); }
+svg .cell { fill: var(--panel); } svg .whisker { stroke-width: 2; } svg .whisker.better { stroke: var(--good); } svg .whisker.worse { stroke: var(--bad); } svg .whisker.open { stroke: var(--faint); }
 svg .mark.better { fill: var(--good); } svg .mark.worse { fill: var(--bad); } svg .mark.open { fill: var(--faint); }
 svg .unbounded { stroke: var(--faint); stroke-dasharray: 2 5; stroke-width: 1.5; }
 svg .line0 { stroke: var(--c0); } svg .line1 { stroke: var(--c1); } svg .line2 { stroke: var(--c2); } svg .line3 { stroke: var(--c3); }

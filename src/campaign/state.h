@@ -83,6 +83,11 @@ struct Campaign::State {
   [[nodiscard]] bool is_due(const Moment& moment) const;
   [[nodiscard]] const evolve::Task* waiting(const std::string& arm) const;
   static Result<evolve::Offspring> offspring_of(const evolve::Task& task);
+  // profiles.cc: rung 0, what promoted designs can do before they read any text.
+  [[nodiscard]] std::vector<std::int64_t> wanted_profiles() const;
+  [[nodiscard]] double profile_seconds() const;
+  Result<bool> ask_profile(std::int64_t design, jobs::Executor& executor);
+  Result<bool> take_profile(const jobs::Ended& ended, bool asked);
   // runs.cc: giving runs to workers, and taking what came of them.
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
@@ -111,6 +116,7 @@ struct Campaign::State {
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
   std::shared_ptr<Judge> judge, admitter;  // of draws, and of agents' programs
   std::map<std::int64_t, Running> running;
+  std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have its id below zero
   std::vector<record::TrialBegun>
       again;  // to be begun once more: of an earlier process, or ended without a result
   std::map<std::int64_t, int> tries;  // of such runs in this session

@@ -102,6 +102,9 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   add_funnel(p, out);
   add_table(p, kShown, out);
   for (const Running& r : s.running) out.push_back(run_line(p, r));
+  for (const Profiling& r : s.profiling)
+    out.push_back(fmt::format("rung 0   {:<28} {}", shortened(label_of(p.individual(r.design)), 27),
+                              r.progress.stage.empty() ? "starting" : r.progress.stage));
   if (!s.agents.empty()) out.push_back("agents: " + shortened(s.agents, 180));
   add_failures(p, out);
   return out;

@@ -51,6 +51,8 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("--design", evolve->designs,
                   "your own design, held against the baselines on every rung; may be given several times")
       ->check(CLI::ExistingFile);
+  sub->add_flag("--as-written", evolve->as_written,
+                "designs of --design keep their repetitions at the first rung");
   sub->add_option("--agents", evolve->agents,
                   "agents.toml: language models write designs too; without --arms, the arm agents alone");
   sub->add_option("--replay", evolve->replay,
@@ -109,7 +111,9 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
   sub->add_option("--data", s.corpus, "a corpus made by gabbro data build")->required();
   sub->add_option("--sizes", c->sizes, "parameters, three or more, the smallest first (150k,300k,600k)")
       ->delimiter(',');
-  sub->add_option("--out", c->out, "the study's folder (runs/scale)");
+  sub->add_option(
+      "--out", c->out,
+      "the study's folder (runs/scale; where the first is RUN#ID: RUN/scale, which gabbro report shows)");
   sub->add_option("--tokens-per-parameter", c->per_parameter, "budget of a run (20)")->check(above_zero);
   sub->add_option("--tokens", c->tokens, "a budget that is the same at every size, instead");
   sub->add_option("--seeds", c->seeds, "runs of a design at a size (1)")->check(CLI::Range(1, 1000));

@@ -98,4 +98,18 @@ int run_data_info(const DataOptions& o) {
   return kValid;
 }
 
+void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
+  constexpr double kOften = 2;
+  constexpr std::uint64_t kFewBytes = 100'000, kFewDocuments = 8;
+  for (const data::SplitInfo& split : corpus.splits) {
+    if (split.name == "train" && static_cast<double>(tokens) > kOften * static_cast<double>(split.tokens))
+      print(stderr, "the corpus has {} tokens to train on: a run of {} reads them {:.1f} times\n",
+            human(static_cast<double>(split.tokens)), human(static_cast<double>(tokens)),
+            static_cast<double>(tokens) / static_cast<double>(split.tokens));
+    if (split.name == "valid" && (split.bytes < kFewBytes || split.documents < kFewDocuments))
+      print(stderr, "{} held out in {} documents: scores on so little text tell designs apart by accident\n",
+            human(static_cast<double>(split.bytes)) + "B", split.documents);
+  }
+}
+
 }  // namespace gabbro::cli

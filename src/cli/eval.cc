@@ -27,8 +27,9 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
                                      : "(one document gives no interval)";
-    print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
-          r.valid_documents);
+    print("  {:<20}{:.4f} {} over {} documents{}\n", "bits per byte", r.bits_per_byte, interval,
+          r.valid_documents,
+          r.document_tokens > 0 ? fmt::format(", their first {} tokens", r.document_tokens) : std::string());
   }
   for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
   if (r.status != "done") print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);

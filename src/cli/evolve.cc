@@ -25,9 +25,11 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
+#include "evolve/depth.h"
 #include "evolve/twins.h"
 #include "jobs/jobs.h"
 #include "lang/check.h"
+#include "lang/printer.h"
 #include "sandbox/sandbox.h"
 #include "zoo/library.h"
 
@@ -131,6 +133,10 @@ void print_sandbox() {
 
 int work(campaign::Campaign& c, const EvolveCommand& o) {
   print_sandbox();
+  if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.arms.empty() && !c.plan().twins)
+    print(stderr,
+          "no --minutes and no --trials: it searches until Ctrl-C, and the last comparison has no time kept "
+          "for it\n");
   std::unique_ptr<Agency> agency;
   if (asks_agents(c)) {
     auto opened = Agency::open(o.dir, o.replay, c.plan().seed);
@@ -251,8 +257,10 @@ Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   return settings;
 }
 
-// The programs of --design, checked; null after the errors were printed, with the exit code.
-std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, int& code) {
+// The programs of --design, checked, with `blocks` of their longest repetition (0: as written); null after the errors were printed, with the
+// exit code.
+std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, std::int64_t blocks,
+                                                      int& code) {
   code = kInvalid;
   std::vector<std::string> out;
   for (const std::string& file : o.designs) {
@@ -268,7 +276,15 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, in
       failed({"design", "there is no design in it", "add `design Name:` with a stack", {}}, file);
       return std::nullopt;
     }
-    out.push_back(*text);
+    const lang::Program program = evolve::with_blocks(report.program, blocks);
+    const int before = evolve::repetitions(report.program), now = evolve::repetitions(program);
+    out.push_back(before == now ? *text : lang::print(program));
+    if (before != now)
+      print(stderr,
+            "{}: its longest repetition is turned {} times at the first rung instead of {}, as the "
+            "baselines' are; "
+            "--as-written keeps it\n",
+            file, now, before);
   }
   return out;
 }
@@ -322,7 +338,7 @@ int run_evolve(const EvolveCommand& o) {
   if (o.twins && !o.designs.empty())
     return failed({"usage", "--aa trains copies of the first baseline, and takes no --design", "", {}});
   int code = kValid;
-  const auto given = given_designs(o, code);
+  const auto given = given_designs(o, o.as_written ? 0 : settings->blocks, code);
   if (!given) return code;
   if (settings->arms.empty() && given->empty() && !o.twins)
     return failed({"usage",
@@ -340,10 +356,18 @@ int run_evolve(const EvolveCommand& o) {
   }
   const auto corpus = data::Corpus::open(plan.corpus);
   if (!corpus) return failed(corpus.error());
+  std::int64_t most = 0;
+  for (const evolve::Rung& r : settings->rungs) most = std::max(most, r.tokens);
+  warn_of_size(corpus->manifest(), most);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = hash_of(corpus->manifest());
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
+  if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)
+    c.error().hint = fmt::format(
+        "the corpus has {} pieces, the preset is made for {}: gabbro data build --vocab {} makes such a "
+        "corpus",
+        plan.settings.vocab, settings->vocab, settings->vocab);
   if (!c) return failed(c.error());
   return work(*c, o);
 }

@@ -219,7 +219,13 @@ class Program {
     eval->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
     eval->add_option("--task", s.tasks, "a benchmark, FILE or NAME=FILE; may be repeated");
     eval->add_flag("--tasks-only", e_.tasks_only, "no held-out text");
-    eval->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
+    eval->add_flag("--whole", s.whole,
+                   "all held-out documents from beginning to end, instead of what the run was scored on");
+    eval->add_option("--valid-documents", s.valid_documents,
+                     "held-out documents scored; 0: as in training (0)");
+    eval->add_option("--document-tokens", s.document_tokens,
+                     "of each held-out document its first tokens; 0: as in training (0)")
+        ->check(not_negative);
     eval->add_option("--limit", s.limit, "items of each benchmark; 0: all (0)");
     eval->add_option("--seq", s.length, "tokens read at most; 0: as in training (0)")
         ->check(CLI::Range(0, 1 << 20));
@@ -320,7 +326,8 @@ class Program {
   }
 
   static void worker_limits(CLI::App* sub, jobs::Limits& limits) {
-    sub->add_option("--time-limit", limits.seconds, "seconds after which the worker is killed; 0: none (0)")
+    sub->add_option("--time-limit", limits.seconds,
+                    "seconds after which the worker is stopped, and killed if it goes on; 0: none (0)")
         ->check(not_negative);
     sub->add_option("--memory-limit", limits.bytes, "of the worker, as 4GB; 0: none (0)")
         ->transform(CLI::AsSizeValue(false));

@@ -216,9 +216,15 @@ int run_report(const RecordCommand& c) {
   const auto store = open(named->dir);
   if (!store) return failed("report", store.error());
   const auto journal = chat::Journal::read(named->dir + "/talk.db");
-  const auto html = campaign::report_html(*store, named->dir, [&](std::int64_t task) {
-    return journal ? chat::talk_text(**journal, task) : std::string();
-  });
+  std::optional<record::ScaleStudy> study;
+  if (const auto text = read_file(named->dir + "/scale/scale.json", kMostText)) {
+    auto read = record::parse_scale(*text);
+    if (!read) return failed("report", named_in(named->dir + "/scale/scale.json", read.error()));
+    study = std::move(*read);
+  }
+  const auto html = campaign::report_html(
+      *store, named->dir,
+      [&](std::int64_t task) { return journal ? chat::talk_text(**journal, task) : std::string(); }, study);
   if (!html) return failed("report", named_in(store->path(), html.error()));
   const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
   if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {

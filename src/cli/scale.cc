@@ -206,6 +206,10 @@ Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
 
 int run_scale(const ScaleCommand& command) {
   ScaleCommand c = command;
+  if (c.out.empty()) {
+    const std::string& first = c.designs.front();
+    c.out = names_design(first) ? first.substr(0, first.rfind('#')) + "/scale" : "runs/scale";
+  }
   const auto sizes = read_sizes(c);
   if (!sizes) return failed("scale", sizes.error());
   auto designs = read_designs(c);

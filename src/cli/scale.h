@@ -13,7 +13,7 @@ struct ScaleCommand {
   std::vector<std::string>
       designs;  // programs, or designs of campaigns (RUN#ID); the first is the one whose lead is asked for
   std::vector<std::string> sizes{"150k", "300k", "600k"};
-  std::string out = "runs/scale";
+  std::string out;
   double per_parameter = 20;  // tokens, where `tokens` does not say how many for all sizes
   std::string tokens;
   int blocks = 0, seeds = 1;

@@ -2,14 +2,15 @@
 
 #include <atomic>
 #include <csignal>
+#include <iterator>
 
 namespace gabbro::cli {
 
 namespace {
 
 std::atomic<int> g_seen{0};
-struct sigaction g_interrupt {
-}, g_terminate{};
+constexpr int kAsking[] = {SIGINT, SIGTERM, SIGHUP};
+struct sigaction g_before[std::size(kAsking)]{};
 
 }  // namespace
 
@@ -17,13 +18,14 @@ Signals::Signals() {
   g_seen = 0;
   struct sigaction action {};
   action.sa_handler = [](int) { ++g_seen; };
-  sigaction(SIGINT, &action, &g_interrupt);
-  sigaction(SIGTERM, &action, &g_terminate);
+  for (std::size_t i = 0; i < std::size(kAsking); ++i) sigaction(kAsking[i], &action, &g_before[i]);
+  // A program under nohup goes on without its terminal.
+  if (constexpr std::size_t hangup = 2; g_before[hangup].sa_handler == SIG_IGN)
+    sigaction(SIGHUP, &g_before[hangup], nullptr);
 }
 
 Signals::~Signals() {
-  sigaction(SIGINT, &g_interrupt, nullptr);
-  sigaction(SIGTERM, &g_terminate, nullptr);
+  for (std::size_t i = 0; i < std::size(kAsking); ++i) sigaction(kAsking[i], &g_before[i], nullptr);
 }
 
 int Signals::seen() { return g_seen; }

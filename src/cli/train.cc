@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/data.h"
 #include "cli/eval.h"
 #include "cli/files.h"
 #include "cli/report.h"
@@ -26,7 +27,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void print_result(const record::TrialResult& r, const std::string& folder) {
+void print_result(const record::TrialResult& r, const std::string& folder, std::uint64_t document_tokens) {
   if (r.params > 0)
     print("{}: {} with {} parameters (D = {}{}{}), {} tokens at {}tokens/s\n", printable_line(folder),
           r.design, human(static_cast<double>(r.params)), r.width, r.moved.empty() ? "" : ", ", r.moved,
@@ -35,8 +36,9 @@ void print_result(const record::TrialResult& r, const std::string& folder) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
                                      : "(one document gives no interval)";
-    print("  {:<20}{:.4f} {} over {} documents\n", "bits per byte", r.bits_per_byte, interval,
-          r.valid_documents);
+    print("  {:<20}{:.4f} {} over {} documents{}\n", "bits per byte", r.bits_per_byte, interval,
+          r.valid_documents,
+          document_tokens > 0 ? fmt::format(", their first {} tokens", document_tokens) : std::string());
     print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
   }
   for (const record::ContextGain& g : r.context)
@@ -114,7 +116,9 @@ int run_train(const TrainCommand& c) {
   spec.params = *params;
   spec.memory = static_cast<std::int64_t>(c.limits.bytes);
   std::error_code error;
-  if (const auto corpus = data::Corpus::open(spec.corpus); !corpus) return failed("train", corpus.error());
+  const auto corpus = data::Corpus::open(spec.corpus);
+  if (!corpus) return failed("train", corpus.error());
+  warn_of_size(corpus->manifest(), spec.tokens);
   spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("train", ok.error());
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
@@ -156,7 +160,7 @@ int run_train(const TrainCommand& c) {
   if (c.json)
     print("{}", end->result);
   else
-    print_result(*result, folder);
+    print_result(*result, folder, spec.document_tokens);
   return result->status == "done" ? kValid : kInvalid;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "edit/build.h"
+
 namespace gabbro::evolve {
 
 namespace {
@@ -32,7 +34,21 @@ double longest(const lang::Expr& e) {
   return most;
 }
 
+void fit_positions(lang::Expr& e, std::int64_t length) {
+  if (e.kind == lang::Expr::Kind::kName && e.text == "LearnedPosition")
+    e = edit::build::with(std::move(e), "size", edit::build::num(static_cast<double>(length)));
+  else if (e.kind == lang::Expr::Kind::kList || repeats(e))
+    for (lang::Expr& item : e.args) fit_positions(item, length);
+}
+
 }  // namespace
+
+lang::Program with_positions(const lang::Program& program, std::int64_t length) {
+  lang::Program out = program;
+  for (lang::Item& item : out.items)
+    if (auto* design = std::get_if<lang::Design>(&item.value)) fit_positions(design->stack, length);
+  return out;
+}
 
 lang::Program deepened(const lang::Program& program, double factor) {
   lang::Program out = program;

@@ -1,4 +1,4 @@
-// The depth of a design at a rung: deeper models on higher rungs, from one program.
+// A program at a rung: deeper models on higher rungs, from one program, and no more positions than its texts have.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,10 @@ lang::Program deepened(const lang::Program& program, double factor);
 
 /// `program` with its longest repetition turned `blocks` times; 0: as written.
 lang::Program with_blocks(const lang::Program& program, std::int64_t blocks);
+
+/// `program` with a table of `length` positions wherever its designs' stacks hold a bare `LearnedPosition`, whose table has 1024: rows that no text reaches would be parameters
+/// that the others spend on their width.
+lang::Program with_positions(const lang::Program& program, std::int64_t length);
 
 /// How often the last design's longest repetition is turned, nested ones multiplied; 1 without any.
 int repetitions(const lang::Program& program);

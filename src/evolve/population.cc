@@ -98,6 +98,19 @@ Result<bool> Population::add(const record::ComparisonBegun& e) {
   return true;
 }
 
+Result<bool> Population::add(const record::Profiled& e) {
+  if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
+    return tl::unexpected(unexpected(fmt::format("a profile of design {}, which is unknown", e.design)));
+  auto result = record::parse_capability_result(e.result);
+  if (!result)
+    return tl::unexpected(
+        unexpected(fmt::format("the profile of design {}: {}", e.design, result.error().message)));
+  result->seconds = e.seconds;
+  individuals_[static_cast<std::size_t>(e.design - 1)].profile =
+      std::make_shared<const record::CapabilityResult>(std::move(*result));
+  return true;
+}
+
 Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std::string& refused) {
   if (id == 0) return true;
   if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||

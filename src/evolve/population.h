@@ -11,6 +11,7 @@
 
 #include "evolve/describe.h"
 #include "evolve/settings.h"
+#include "record/capability.h"
 #include "record/event.h"
 #include "record/task.h"
 #include "record/trial.h"
@@ -38,9 +39,10 @@ struct Individual {
   record::DesignBorn born;
   std::shared_ptr<const lang::Program> program;
   Shape shape;
-  std::vector<std::int64_t> trials;  // ids, in order
-  int entered = 0;                   // the highest rung it may be trained at
-  bool vetoed = false;               // by the person who steers
+  std::vector<std::int64_t> trials;                         // ids, in order
+  int entered = 0;                                          // the highest rung it may be trained at
+  bool vetoed = false;                                      // by the person who steers
+  std::shared_ptr<const record::CapabilityResult> profile;  // null: not asked yet
 };
 
 /// A design in the making by agents.
@@ -152,6 +154,7 @@ class Population {
   Result<bool> add(const record::TaskEnded& ended);
   Result<bool> add(const record::Steered& steered);
   Result<bool> add(const record::ComparisonBegun& begun);
+  Result<bool> add(const record::Profiled& profiled);
   Result<bool> add(const record::CampaignBegun&) { return true; }
   Result<bool> add(const record::Session&) { return true; }
   static Result<bool> has_parents(const record::DesignBorn& born);

@@ -36,8 +36,10 @@ struct Limits {
 struct Settings {
   std::string preset = "laptop";
   std::vector<Rung> rungs;
-  std::vector<std::string> baselines;         // files of zoo/: "llama"
-  std::vector<std::string> controls;          // the same, of designs that see few tokens
+  std::vector<std::string> baselines;  // files of zoo/: "llama"
+  std::vector<std::string> controls;   // the same, of designs that see few tokens
+  std::vector<std::string>
+      capabilities;  // tasks that promoted designs are asked (capability/task.h); none: rung 0 is left out
   std::int64_t blocks = 0;                    // repetitions of a baseline at the first rung; 0: as written
   std::vector<std::string> arms{"adaptive"};  // strategies, at equal training FLOPs
   std::vector<double> hurdles{0.25, 0.5};     // shares of a run's tokens

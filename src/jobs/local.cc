@@ -25,6 +25,7 @@ constexpr int kTick = 50;               // milliseconds between two looks at the
 constexpr int kEnding = 5;              // and at a worker that has closed its output
 constexpr std::size_t kLine = 1 << 20;  // a longer one is no progress
 constexpr double kOutput = 8 << 20;     // bytes of progress a second that are read, and at once at most
+constexpr double kGrace = 5;            // seconds between the request at the time limit and the end
 constexpr double kSlowLook = 1;         // seconds between two looks at what is costly to see
 constexpr std::size_t kStage = 100;     // characters
 constexpr std::uint64_t kWritten = 4;   // times the limit of memory may be written
@@ -123,6 +124,9 @@ class Worker {
     if (!has_ended(process_.id)) {
       check_limits();
       if (end_.kind == Ended::Kind::kResult) return false;
+    } else if (over_time_ > 0) {
+      end_.kind = Ended::Kind::kTimeLimit;
+      end_.cause = fmt::format("the worker {}, and was stopped", took_too_long());
     }
     kill_tree(process_);  // what it may have left behind
     status_ = reap(process_.id);
@@ -144,9 +148,10 @@ class Worker {
     end_.peak_bytes = std::max(end_.peak_bytes, usage.bytes);
     if (limits.bytes > 0 && usage.bytes > limits.bytes)
       over(Ended::Kind::kMemoryLimit, "kept", "of memory", usage.bytes, limits.bytes);
-    else if (limits.seconds > 0 && end_.seconds > limits.seconds)
-      kill_for(Ended::Kind::kTimeLimit,
-               fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, limits.seconds));
+    else if (over_time_ > 0 && end_.seconds > over_time_ + kGrace)
+      kill_for(Ended::Kind::kTimeLimit, took_too_long());
+    else if (limits.seconds > 0 && end_.seconds > limits.seconds && over_time_ == 0)
+      ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;  // with a checkpoint, if it has one to leave
     else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
       over(Ended::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
     else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
@@ -166,6 +171,9 @@ class Worker {
     else if (const std::uint64_t size = size_of_all(fs::path(job_.result_file).parent_path());
              size > folder_before_ + limits.folder_bytes)
       over(Ended::Kind::kLimit, "wrote", "into its folder", size - folder_before_, limits.folder_bytes);
+  }
+  [[nodiscard]] std::string took_too_long() const {
+    return fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, job_.limits.seconds);
   }
   void too_many(int processes) {
     kill_for(Ended::Kind::kLimit,
@@ -205,8 +213,9 @@ class Worker {
   Job job_;
   Process process_;
   double start_, next_look_ = 0, next_slow_look_ = kSlowLook;
-  double read_ = 0;   // bytes of its output
-  double asked_ = 0;  // to stop, when
+  double read_ = 0;       // bytes of its output
+  double asked_ = 0;      // to stop, when
+  double over_time_ = 0;  // asked to stop at its time limit, after so many seconds
   std::uint64_t log_before_ = size_of(job_.log_file);
   std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());
   Ended end_;

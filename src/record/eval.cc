@@ -10,7 +10,9 @@ void fields(Io& io, S& s) {
   io("run", s.run);
   io("corpus", s.corpus);
   io("held_out", s.held_out);
+  io.later("whole", s.whole);
   io("valid_documents", s.valid_documents);
+  io.later("document_tokens", s.document_tokens);
   io("tasks", s.tasks);
   io("limit", s.limit);
   io("length", s.length);
@@ -36,6 +38,7 @@ void fields(Io& io, R& r) {
   io("valid_loss", r.valid_loss);
   io("valid_documents", r.valid_documents);
   io("valid_bytes", r.valid_bytes);
+  io.later("document_tokens", r.document_tokens);
   io.later("held_out_hash", r.held_out_hash);
   io.list("tasks", r.tasks);
   io("seconds", r.seconds);

@@ -27,10 +27,12 @@ struct TaskScore {
 struct EvalSpec {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "eval";
-  std::string run;                    // the folder of a run
-  std::string corpus;                 // empty: that of the run
-  bool held_out = true;               // bits per byte
-  std::uint64_t valid_documents = 0;  // 0: all
+  std::string run;       // the folder of a run
+  std::string corpus;    // empty: that of the run
+  bool held_out = true;  // bits per byte
+  bool whole = false;    // all held-out documents from beginning to end; else those of the run's own score
+  std::uint64_t valid_documents = 0;  // 0: as many as the run was scored on
+  std::uint64_t document_tokens = 0;  // of each its first tokens; 0: as the run was scored
   std::vector<std::string> tasks;     // "FILE" or "NAME=FILE"
   std::uint64_t limit = 0;            // items of a task; 0: all
   std::int64_t length = 0;            // tokens that the model reads at most; 0: as in training
@@ -51,7 +53,8 @@ struct EvalResult {
   double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // 0: not asked for
   double valid_loss = 0;
   std::uint64_t valid_documents = 0, valid_bytes = 0;
-  std::string held_out_hash;  // as TrialResult's
+  std::uint64_t document_tokens = 0;  // that were read of each at most; 0: all
+  std::string held_out_hash;          // as TrialResult's
   std::vector<TaskScore> tasks;
   double seconds = 0;
 };

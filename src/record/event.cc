@@ -116,6 +116,13 @@ void fields(Io& io, E& e) {
   io("reason", e.reason);
 }
 
+template <class Io, Is<Profiled> E>
+void fields(Io& io, E& e) {
+  io("design", e.design);
+  io("seconds", e.seconds);
+  io("result", e.result);
+}
+
 namespace {
 
 template <class E>

@@ -127,8 +127,17 @@ struct ComparisonBegun {
   std::string reason;  // why so many seeds, with the numbers
 };
 
+/// What a design can do before it reads any text (record/capability.h): the worker's CapabilityResult as JSON, made of the cause where it left none. One for each
+/// design. Nothing is decided by it.
+struct Profiled {
+  static constexpr const char* kKind = "profile";
+  std::int64_t design = 0;
+  double seconds = 0;  // of the worker
+  std::string result;
+};
+
 using Event = std::variant<CampaignBegun, Session, DesignBorn, Refused, TrialBegun, TrialEnded, Promoted,
-                           TaskBegun, TaskEnded, Steered, ComparisonBegun>;
+                           TaskBegun, TaskEnded, Steered, ComparisonBegun, Profiled>;
 
 std::string kind_of(const Event& event);
 /// On one line.

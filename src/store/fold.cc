@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "record/capability.h"
 #include "record/task.h"
 #include "record/trial.h"
 
@@ -54,6 +55,8 @@ DROP TABLE IF EXISTS steering;
 CREATE TABLE steering (key TEXT PRIMARY KEY, event INTEGER) WITHOUT ROWID;
 DROP TABLE IF EXISTS comparison;
 CREATE TABLE comparison (id INTEGER PRIMARY KEY, event INTEGER);
+DROP TABLE IF EXISTS profile;
+CREATE TABLE profile (design INTEGER PRIMARY KEY, event INTEGER);
 )";
 
 namespace {
@@ -253,6 +256,15 @@ Result<bool> apply(const Place& p, const ComparisonBegun& e) {
   if (auto ok = is_next(p.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
     return ok;
   return p.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, p.at);
+}
+
+Result<bool> apply(const Place& p, const Profiled& e) {
+  if (auto ok = is_known(p.db, "a profile of", e.design); !ok) return ok;
+  if (const auto result = parse_capability_result(e.result); !result)
+    return does_not_follow(fmt::format("the profile of design {}: {}", e.design, result.error().message));
+  GABBRO_TRY(first, p.db.run("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", e.design, p.at));
+  if (!first) return does_not_follow(fmt::format("a second profile of design {}", e.design));
+  return true;
 }
 
 }  // namespace

@@ -350,6 +350,14 @@ std::vector<ComparisonBegun> Store::comparisons() const {
   return out;
 }
 
+std::vector<Profiled> Store::profiles() const {
+  std::vector<Profiled> out;
+  Connection& db = *db_->connection;
+  Rows rows = db.rows("SELECT event FROM profile ORDER BY design");
+  while (rows.next()) out.push_back(event_at<Profiled>(db, rows.integer(0)));
+  return out;
+}
+
 std::vector<RungRow> Store::rungs() const {
   std::vector<RungRow> out;
   Rows r = db_->connection->rows(

@@ -61,7 +61,7 @@ struct TaskRow {
 /// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
-  static constexpr int kSchema = 3;
+  static constexpr int kSchema = 4;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
   /// numbers), another writer, no place on the disk, no permission.
@@ -105,6 +105,7 @@ class Store {
   [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering()
       const;                                                               // in their order, with times
   [[nodiscard]] std::vector<record::ComparisonBegun> comparisons() const;  // by id
+  [[nodiscard]] std::vector<record::Profiled> profiles() const;            // by design
   [[nodiscard]] std::vector<RungRow> rungs() const;
   /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
   /// Causes without their numbers: what stands before the first digit or colon.

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "data/corpus.h"
+#include "data/heads.h"
 #include "eval/benchmark.h"
 #include "eval/bits.h"
 #include "train/safetensors.h"
@@ -50,10 +51,17 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
                             EvalResult& result, const OnProgress& progress) {
   GABBRO_TRY(corpus, data::Corpus::open(run.spec.corpus));
   GABBRO_TRY(split, corpus.split("valid"));
+  const auto documents = spec.whole                 ? 0
+                         : spec.valid_documents > 0 ? spec.valid_documents
+                                                    : run.spec.valid_documents;
+  if (!spec.whole)
+    result.document_tokens = spec.document_tokens > 0 ? spec.document_tokens : run.spec.document_tokens;
+  if (result.document_tokens > 0)
+    split.keep(data::heads(split, run.tokenizer, documents, result.document_tokens));
   bool going = true;
   const eval::BitsPerByte bits = eval::bits_per_byte(
       model, split, run.tokenizer.end(), std::max<std::int64_t>(1, spec.batch / result.length), result.length,
-      spec.valid_documents, [&](double share) {
+      documents, [&](double share) {
         going = !progress || progress({.stage = "scoring held-out text", .share = share});
         return going;
       });

@@ -1,6 +1,7 @@
 #include "campaign/campaign.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
+#include "campaign/report.h"
 #include "campaign/view.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
@@ -172,6 +174,58 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     EXPECT_EQ(status.find("tells mixers apart") != std::string::npos, !local_leads) << status;
     EXPECT_NE(status.find("against NgramControl"), std::string::npos) << "controls stand in the table";
   }
+}
+
+// Rung 0: everyone who is promoted and everyone known is asked once, whatever becomes of it, and nothing is decided by it.
+TEST(Campaign, PromotedDesignsHaveAProfile) {
+  SKIP_UNDER_SANITIZERS();
+  std::vector<std::string> trained[2];
+  for (const bool asks : {false, true}) {
+    const Folder folder;
+    Plan plan = small_plan();
+    if (asks) plan.settings.capabilities = {"recall", "parity"};
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    int asked = 0;
+    for (const bool first : {true, false}) {
+      Pretend executor;
+      executor.change_profile = [&](record::CapabilityResult& r, jobs::Ended& ended) {
+        ++asked;  // baselines come first
+        if (asked == 1) r.hash = "another";
+        if (asked == 2) ended.kind = jobs::Ended::Kind::kCrash, ended.cause = "ended by signal 11";
+      };
+      const auto stop = [&] { return first && executor.started > 30 ? 1 : 0; };
+      const auto why = c->run({.trials = 60}, executor, stop, kNoView);
+      ASSERT_TRUE(why) << why.error().message;
+    }
+    const evolve::Population& p = c->population();
+    int profiles = 0;
+    for (const evolve::Individual& i : p.individuals()) {
+      EXPECT_EQ(i.profile != nullptr,
+                asks && (evolve::is_known(i) || (i.entered > 0 && i.born.arm != "ablation")))
+          << i.born.id << " " << i.born.arm;
+      profiles += i.profile != nullptr;
+      if (!i.profile) continue;
+      EXPECT_EQ(i.profile->status, evolve::is_known(i) ? "failed" : "done");
+      if (i.profile->status == "done") {
+        EXPECT_EQ(i.profile->tasks.size(), 2U);
+      }
+    }
+    const auto store = store::Store::read(folder / "run/campaign.db");
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->profiles().size(), static_cast<std::size_t>(profiles));
+    for (const evolve::Trial& t : p.trials())
+      trained[asks].push_back(fmt::format("{} {} {}", t.begun.design, t.begun.rung, t.begun.seed));
+    if (!asks) continue;
+    EXPECT_GT(profiles, 3);
+    const std::string html = *report_html(*store, folder / "run");
+    EXPECT_NE(html.find("What promoted designs can do"), std::string::npos);
+    EXPECT_NE(html.find("ended by signal 11"), std::string::npos);
+    EXPECT_NE(html.find("it is of the design of hash another"), std::string::npos);
+    EXPECT_NE(design_text(*store, evolve::leader(p).design)->find("recall 75 %, parity 75 %"),
+              std::string::npos);
+  }
+  EXPECT_EQ(trained[0], trained[1]);
 }
 
 TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
@@ -772,7 +826,7 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
 TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
   const Folder folder;
   Plan plan = small_plan();
-  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention), RMSNorm]\n"};
+  plan.given = {"design Mine:\n    stack = [1 * Block(mixer=Retention), RMSNorm]\n"};
   const auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_FALSE(c);
   EXPECT_EQ(c.error().message, "a given design, Mine, is the same function as RetNet");

@@ -91,7 +91,7 @@ TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
 TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
   const auto text = design_text(store, 5);
   expect_says(text, {"#5 Made  hyper by adaptive",
-                     "8 x Block",                        // the tree of instances
+                     "at 600k, D = 56", "16 x Block",    // the tree of instances, as it was trained
                      "\n  design Llama:", "LayerNorm]",  // the program
                      "lineage", "#4 swap", "2.4800",     // its parents
                      "final", "replicate", "1007",       // runs with their seeds

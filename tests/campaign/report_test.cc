@@ -90,6 +90,43 @@ TEST(Report, HasEveryPicture) {
     EXPECT_NE(html.find(fmt::format("aria-label=\"{}\"", picture)), std::string::npos) << picture;
 }
 
+// A study of its designs at several sizes has its picture and its sentence; one that has no line says why.
+TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
+  const MadeFolder folder;
+  const store::Store store = whole_campaign().store(folder);
+  record::ScaleStudy study;
+  study.designs = {"Ours", "Theirs"};
+  study.sizes = {"150k", "300k", "600k"};
+  study.tokens = "20 tokens for each parameter";
+  for (std::int64_t size = 0; size < 3; ++size)
+    for (std::int64_t design = 0; design < 2; ++design) {
+      record::ScaleRun run{.design = design, .size = size};
+      run.seed = 1;
+      run.status = "done";
+      run.params = 150'000 * std::pow(2, static_cast<double>(size));
+      run.tokens = 20 * run.params;
+      run.flops = 6 * run.params * run.tokens;
+      run.bits = (design == 0 ? 7.5 : 8) * std::pow(run.params, -0.1);
+      run.documents = {{run.bits - 0.1, 1000}, {run.bits + 0.1, 1000}, {run.bits, 2000}};
+      run.held_out_hash = "text";
+      study.runs.push_back(run);
+    }
+  const auto html = [&](const record::ScaleStudy& s) {
+    auto out = report_html(store, "RUN", {}, s);
+    EXPECT_TRUE(out.has_value());
+    EXPECT_TRUE(well_formed(*out));
+    return *out;
+  };
+  expect_says(html(study), {"At other sizes", "aria-label=\"Bits per byte by training FLOPs\"",
+                            "Ours is ahead of Theirs at 600k"});
+  EXPECT_EQ(report_of(whole_campaign()).find("At other sizes"), std::string::npos);
+  record::ScaleStudy stopped = study;
+  stopped.status = "stopped";
+  expect_says(html(stopped), {"The study is not complete"});
+  study.runs.resize(2);
+  expect_says(html(study), {"The study has no lines"});
+}
+
 TEST(Report, EscapesWhatCameFromOutside) {
   Made m;
   m.plan.corpus = "data/<b>&\"corpus";

@@ -175,6 +175,15 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
   EXPECT_FALSE(alive(number_in("pid")));
 }
 
+// What it leaves before it is killed is kept, and is no result.
+TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
+  const Ended end =
+      end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {0.3, 0});
+  expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s, and was stopped");
+  EXPECT_TRUE(end.result.empty());
+  EXPECT_TRUE(fs::exists(folder / "checkpoint"));
+}
+
 TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
   // The shell stays small: its child keeps a line that does not end.
   const Ended end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});

@@ -230,7 +230,8 @@ TEST(Resize, LargeDesignsEndSoon) {
     long operations = 0;
     const std::size_t at = r.error().message.find("after ");
     ASSERT_NE(at, std::string::npos) << r.error().message;
-    ASSERT_EQ(std::sscanf(r.error().message.c_str() + at, "after %ld operations", &operations), 1) << r.error().message;
+    ASSERT_EQ(std::sscanf(r.error().message.c_str() + at, "after %ld operations", &operations), 1)
+        << r.error().message;
     EXPECT_LT(operations, 5'000'000) << "four million, and what the last one exceeded them by";
   }
 }

@@ -37,7 +37,8 @@ std::vector<Event> one_of_each() {
           TaskBegun{6, "agents", "crossover", 3, 2, "{\"task\": 6}"},
           TaskEnded{6, "{\"outcome\": \"design\"}"},
           Steered{"17-veto", "veto", "too slow", 7},
-          ComparisonBegun{2, 7, 2, 2005, 11, 0.0076, "11 seeds see 0.02"}};
+          ComparisonBegun{2, 7, 2, 2005, 11, 0.0076, "11 seeds see 0.02"},
+          Profiled{7, 31.5, "{\"status\": \"done\"}"}};
 }
 
 TEST(Event, EveryKindReadsBackAsItWasWritten) {

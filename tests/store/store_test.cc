@@ -276,7 +276,7 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   for (const char* const other : {"2", "7"}) {
     tamper(fmt::format("PRAGMA user_version = {}", other).c_str());
     for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
-      EXPECT_NE(s.find(fmt::format("a record of schema {}, this program knows schema 3", other)),
+      EXPECT_NE(s.find(fmt::format("a record of schema {}, this program knows schema {}", other, Store::kSchema)),
                 std::string::npos)
           << s;
   }
@@ -341,6 +341,24 @@ TEST_F(StoreTest, KeepsComparisonsInTheirOrder) {
     ASSERT_EQ(all.size(), 1U);
     EXPECT_EQ(all[0].seeds, 5);
     EXPECT_EQ(all[0].reason, "why");
+  }
+}
+
+TEST_F(StoreTest, KeepsOneProfileOfADesign) {
+  Store s = begun();
+  const std::string result = failure("capabilities", "no reason");
+  EXPECT_FALSE(s.append(Profiled{99, 1, result})) << "an unknown design";
+  EXPECT_FALSE(s.append(Profiled{1, 1, "done"})) << "no result";
+  EXPECT_TRUE(s.append(Profiled{1, 31.5, result}));
+  EXPECT_FALSE(s.append(Profiled{1, 1, result})) << "a second one";
+  for (const bool rebuilt : {false, true}) {
+    if (rebuilt) {
+      ASSERT_TRUE(s.rebuild());
+    }
+    const auto all = Store::read(path)->profiles();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].seconds, 31.5);
+    EXPECT_EQ(all[0].result, result);
   }
 }
 

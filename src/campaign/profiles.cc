@@ -1,0 +1,131 @@
+// Rung 0: the capability tasks of promoted designs and of what they are compared with, as jobs of the worker. They choose nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "base/files.h"
+#include "campaign/state.h"
+#include "evolve/comparison.h"
+#include "record/job.h"
+
+namespace gabbro::campaign {
+
+namespace fs = std::filesystem;
+
+using evolve::Individual;
+using record::CapabilityResult;
+
+namespace {
+
+// Why `r` cannot be the profile of `design`; empty: it can.
+std::string impossible(const CapabilityResult& r, const Individual& design,
+                       const std::vector<std::string>& asked) {
+  if (r.status == "failed" || r.status == "refused") return "";
+  if (r.status != "done") return "no job ends as " + r.status;
+  if (r.hash != design.born.hash)
+    return fmt::format("it is of the design of hash {}, {} has {}", r.hash, design.born.name,
+                       design.born.hash);
+  if (r.tasks.size() != asked.size()) return fmt::format("{} tasks of {}", r.tasks.size(), asked.size());
+  for (std::size_t k = 0; k < asked.size(); ++k) {
+    if (r.tasks[k].task != asked[k]) return fmt::format("{} where {} was asked", r.tasks[k].task, asked[k]);
+    for (const record::CapabilityScore& s : r.tasks[k].scores)
+      if (!(s.accuracy >= 0 && s.accuracy <= 1) || !(s.error >= 0) || s.length < 1 || s.asked < 1)
+        return fmt::format("{} of {} answers right at {} tokens", s.accuracy, s.asked, s.length);
+  }
+  return "";
+}
+
+}  // namespace
+
+// Designs that entered a rung above the first, and a leader that is compared; once there is one, also all known architectures.
+std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
+  std::vector<std::int64_t> out;
+  if (plan.settings.capabilities.empty() || plan.twins) return out;
+  const evolve::Leader leader = evolve::leader(population);
+  const bool compares = evolve::comparison_of(population, leader) != nullptr;
+  const auto chosen = [&](const Individual& i) {
+    return !is_known(i) && !i.vetoed && i.born.arm != "ablation" &&
+           (i.entered > 0 || (compares && i.born.id == leader.design));
+  };
+  const auto& all = population.individuals();
+  if (std::none_of(all.begin(), all.end(), chosen)) return out;
+  for (const Individual& i : all)
+    if (!i.profile && !profiling.contains(i.born.id) && (is_known(i) || chosen(i))) out.push_back(i.born.id);
+  return out;
+}
+
+// What a profile is expected to take; 0: none has ended yet.
+double Campaign::State::profile_seconds() const {
+  double seconds = 0;
+  int count = 0;
+  for (const Individual& i : population.individuals())
+    if (i.profile && i.profile->status == "done") seconds += i.profile->seconds, ++count;
+  return count > 0 ? seconds / count : 0;
+}
+
+Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& executor) {
+  const Individual& design = population.individual(id);
+  record::CapabilitySpec spec;
+  spec.file = design.born.name;
+  spec.program = design.born.program;
+  spec.tasks = plan.settings.capabilities;
+  spec.seed = plan.seed;
+  spec.device = plan.device;
+  spec.threads = plan.threads;
+  spec.memory = plan.settings.worker_bytes;
+  std::error_code error;
+  const std::string folder = fs::absolute(place.profile(id), error).string();
+  fs::create_directories(folder, error);
+  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  const std::string spec_file = folder + "/spec.json", log = folder + "/log";
+  // A worker that ran here before may have left anything under these names.
+  for (const std::string& file : {spec_file, log})
+    if (!fs::is_regular_file(fs::symlink_status(file, error)))
+      if (const auto ok = clear_path(file); !ok) return ok;
+  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
+  if (const auto ok = executor.start(
+          {-id,
+           spec_file,
+           folder + "/result.json",
+           {plan.settings.worker_seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
+           log,
+           {},
+           plan.device != "cpu"});
+      !ok)
+    return ok;
+  profiling[id] = {id, {}};
+  return true;
+}
+
+// A job that was stopped is begun again, by a later session where this one ends.
+Result<bool> Campaign::State::take_profile(const jobs::Ended& ended, bool asked) {
+  constexpr int kTries = 3;
+  const std::int64_t id = -ended.id;
+  profiling.erase(id);
+  using Kind = jobs::Ended::Kind;
+  record::Profiled event{id, ended.seconds, ended.result};
+  std::string cause;
+  bool stopped = ended.kind == Kind::kStopped;
+  if (ended.kind == Kind::kResult) {
+    const auto result = record::parse_capability_result(ended.result);
+    stopped = result && result->status == "stopped";
+    if (!result)
+      cause = result.error().message;
+    else if (!stopped)
+      if (const std::string why = impossible(*result, population.individual(id), plan.settings.capabilities);
+          !why.empty())
+        cause = "the worker left a result that cannot be: " + why;
+  } else {
+    cause = ended.cause;
+  }
+  if (stopped) {
+    if (asked || ++tries[ended.id] < kTries) return true;
+    cause = fmt::format("stopped {} times without being asked to", kTries);
+  }
+  if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause);
+  return record({event});
+}
+
+}  // namespace gabbro::campaign
