@@ -57,6 +57,8 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   range("keep", r.keep, 0, 1);
   range("stop", r.stop, 0, 0.9);
   range("seeds", r.seeds, 1, 100);
+  range("documents", static_cast<double>(r.documents), 0, 1e9);
+  range("document_tokens", static_cast<double>(r.document_tokens), 0, 1e12);
   range("evidence", r.evidence, 0, 0.5);
   if (r.name.empty()) r.name = std::to_string(number);
 }

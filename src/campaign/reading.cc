@@ -61,10 +61,10 @@ Result<Reading> read_tables(const store::Store& store) {
     const double flops = out.population.individual(t.begun.design).born.train_flops;
     // Documents and texts are in the results alone; only runs that judge need them.
     Population::Compared compared;
-    if (evolve::judges(t.begun) || t.begun.purpose == "aa")
-      if (auto result = store.result(t.begun.id))
-        compared = {std::move(result->text_hash), std::move(result->held_out_hash),
-                    std::move(result->documents)};
+    if (evolve::judges(t.begun) || t.begun.purpose == "aa") {
+      GABBRO_TRY(result, store.result(t.begun.id));
+      compared = {std::move(result.text_hash), std::move(result.held_out_hash), std::move(result.documents)};
+    }
     if (const auto ok =
             out.population.recall(t.begun.id, t.end == "result" ? t.status : "failed", t.cause, t.bits,
                                   flops * static_cast<double>(t.tokens), std::move(compared));
@@ -247,7 +247,7 @@ std::string baselines_text(const Population& p, const evolve::Outcome& o) {
   std::int64_t all = 0, trained = 0, controls = 0;
   for (const evolve::Row& row : o.rows) {
     const bool control = evolve::is_control(p.individual(row.design));
-    controls += control;
+    controls += control && row.trained;
     all += !control;
     trained += row.trained && !control;
   }
@@ -258,7 +258,16 @@ std::string baselines_text(const Population& p, const evolve::Outcome& o) {
 
 // Whether the rung tells mixers apart. Empty without controls.
 std::string rung_text(const Population& p, const evolve::Outcome& o, const std::string& where) {
-  if (o.control == 0 || o.mixer == 0 || !o.complete) return "";
+  if (o.controls == 0 || !o.complete) return "";
+  const std::string nothing = fmt::format(" Whether {} can judge mixers is not known: ", where);
+  if (o.lost_controls > 0)
+    return nothing + fmt::format("{} could not be trained there. Nothing more is claimed.",
+                                 o.controls == 1
+                                     ? "the control"
+                                     : fmt::format("{} of {} controls", o.lost_controls, o.controls));
+  if (o.mixer == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
+  if (o.over_control.count == 0)
+    return nothing + "one held-out document says nothing of others. Nothing more is claimed.";
   const std::string mixer = shortened(p.individual(o.mixer).born.name, 40),
                     control = shortened(p.individual(o.control).born.name, 40);
   const Interval& d = o.over_control;
@@ -297,6 +306,11 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
   if (o.documents > 1)
     numbers += fmt::format(" and {} documents{}", o.documents,
                            o.fresh_documents ? " that chose nothing" : ", which chose it too");
+  if (o.documents < 2)
+    return fmt::format(
+        "{} leads at {}, and was scored on one held-out document: what others would say is not known, "
+        "and nothing is decided.",
+        who, where);
   if (o.held_back)
     return fmt::format(
         "{} is held back: implausibly large. Against {}, {}, at {}: {}. That is more than "
@@ -306,10 +320,11 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
         "seeds, on longer texts and by the reference engine.",
         who, kind, best, where, numbers, o.spread);
   if (o.ahead)
-    return fmt::format("{} beats {} at {}; against the best of them, {}: {}.", who, baselines_text(p, o),
-                       where, best, numbers);
+    return fmt::format("{} {} {} at {}; against the best of them, {}: {}.", who,
+                       o.claims() ? "beats" : "is ahead of", baselines_text(p, o), where, best, numbers);
   if (d.high < 0)
-    return fmt::format("{} beats {}, {}, but not every one, at {}: {}.", who, kind, best, where, numbers);
+    return fmt::format("{} is ahead of {}, {}, but not of every one, at {}: {}.", who, kind, best, where,
+                       numbers);
   return fmt::format("{} {} {}, {}, at {}: {}.", who, d.low > 0 ? "loses to" : "is not told apart from", kind,
                      best, where, numbers);
 }
@@ -340,7 +355,7 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
 std::string sensitivity_of(const Reading& r, const Verdict& v) {
   const evolve::Outcome& o = v.outcome;
   const double visible = v.fresh ? evolve::visible_in(r.population, o) : 0;
-  if (!(visible > 0)) return "";
+  if (!(visible > 0) || !std::isfinite(visible)) return "";
   std::string out = fmt::format(
       "With {} a difference of {:.4f} bits per byte or more {} seen in {:.0f} % of cases (the preset asks "
       "for {:g})",

@@ -207,6 +207,7 @@ void scale(Content& c) {
   else if (!fit)
     c.soft(fmt::format("The study has no lines: {}.", shortened(fit.error().message, 200)));
   if (c.study->status != "done" || !fit) return;
+  if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.soft("Its corpus is not that of this campaign.");
   c.figure(scale_figure(*c.study, *fit));
   c.add("<pre>{}</pre>\n", escape(scale_text(*c.study, *fit)));
 }

@@ -21,6 +21,7 @@ namespace {
 constexpr double kTenfold = 10;
 
 std::string in_brackets(const Estimate& e, const char* format) {
+  if (!std::isfinite(e.low)) return fmt::format(fmt::runtime(format), e.value);
   return fmt::format("{} [{}, {}]", fmt::format(fmt::runtime(format), e.value),
                      fmt::format(fmt::runtime(format), e.low), fmt::format(fmt::runtime(format), e.high));
 }
@@ -42,6 +43,13 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   const std::string &name = study.designs[0], &other = study.designs[static_cast<std::size_t>(lead.against)];
   const Estimate& last = lead.leads.back();
   std::string out;
+  if (!std::isfinite(last.value))
+    return fmt::format("{} and {} have no scores at {} to compare.", name, other, largest(study));
+  if (!std::isfinite(last.low))
+    return fmt::format(
+        "{} has {:+.4f} bits per byte to {} at {}; what other seeds and texts would say is not known, so "
+        "that nothing follows.",
+        name, last.value, other, largest(study));
   if (last.high < 0)
     out = fmt::format("{} is ahead of {} at {}", name, other, largest(study));
   else if (last.low > 0)
@@ -70,9 +78,9 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
 
 std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   std::vector<std::string> out;
-  if (fit.seeds == 1)
+  if (fit.freedom == 0)
     out.emplace_back(
-        "One seed: the intervals are over documents alone, and other seeds would move every number.");
+        "One seed each: other seeds would move every number, nobody knows how far. --seeds 3 tells.");
   std::int64_t lost = 0;
   for (const ScaleRun& r : study.runs) {
     if (r.status == "done") continue;
@@ -123,7 +131,8 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
     first = std::min(first, r.flops), last = std::max(last, r.flops);
   }
   if (!(last > 0)) return {};
-  for (const evolve::PowerLaw& law : fit.by_flops) low = std::min(low, law.beyond.low);
+  for (const evolve::PowerLaw& law : fit.by_flops)
+    low = std::min(low, std::isfinite(law.beyond.low) ? law.beyond.low : law.beyond.value);
   const Scale x{first / 1.3, kTenfold * last, kLeft, kRight, true}, y = scale_of(low, high, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Bits per byte by training FLOPs");
   out.y_axis(y, kLeft, kRight, "held-out bits per byte", 6);

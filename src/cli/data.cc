@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/report.h"
@@ -96,6 +97,16 @@ int run_data_info(const DataOptions& o) {
     print_manifest(o.folder, corpus->manifest());
   if (o.verify && !o.json) print("  every file is what was written\n");
   return kValid;
+}
+
+std::string hash_of(const data::Manifest& manifest) {
+  std::string all = manifest.tokenizer_hash;
+  for (const data::SplitInfo& split : manifest.splits) {
+    all += fmt::format("\n{} {}", split.name, split.documents_hash);
+    for (const data::ShardInfo& shard : split.shards)
+      all += fmt::format("\n{} {} {}", shard.file, shard.tokens, shard.hash);
+  }
+  return to_hex(hash128(all));
 }
 
 void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {

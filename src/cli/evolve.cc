@@ -188,17 +188,6 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   return folder;
 }
 
-// What a run reads of a corpus: its texts and how they are cut.
-std::string hash_of(const data::Manifest& manifest) {
-  std::string all = manifest.tokenizer_hash;
-  for (const data::SplitInfo& split : manifest.splits) {
-    all += fmt::format("\n{} {}", split.name, split.documents_hash);
-    for (const data::ShardInfo& shard : split.shards)
-      all += fmt::format("\n{} {} {}", shard.file, shard.tokens, shard.hash);
-  }
-  return to_hex(hash128(all));
-}
-
 // Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are not, which is said.
 Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
   if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus.manifest()))

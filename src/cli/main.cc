@@ -149,8 +149,10 @@ class Program {
     build->add_option("--tokenizer", d_.build.tokenizer, "a tokenizer.model to use instead of making one");
     build->add_option("--valid", d_.build.valid_share, "share of the documents held out (0.01)")
         ->check(CLI::Range(1e-6, 0.5));
-    build->add_option("--valid-source", d_.build.valid_sources,
-                      "held-out documents: files and folders of their own");
+    build
+        ->add_option("--valid-source", d_.build.valid_sources,
+                     "held-out documents: a file or folder of their own; may be repeated")
+        ->allow_extra_args(false);  // what follows is a source
     build->add_option("--field", d_.build.source.field,
                       "the field of JSON lines, or column of Parquet, that holds the text (text)");
     build->add_option("--separator", d_.build.source.separator,

@@ -15,6 +15,7 @@
 #include "campaign/scale_page.h"
 #include "campaign/words.h"
 #include "cli/commands.h"
+#include "cli/data.h"
 #include "cli/files.h"
 #include "cli/record.h"
 #include "cli/report.h"
@@ -175,6 +176,7 @@ class Study {
     out.flops = result->train_flops_per_token * out.tokens;
     out.bits = result->bits_per_byte;
     out.documents = std::move(result->documents);
+    out.text_hash = result->text_hash;
     out.held_out_hash = result->held_out_hash;
     return out;
   }
@@ -214,13 +216,31 @@ int run_scale(const ScaleCommand& command) {
   if (!sizes) return failed("scale", sizes.error());
   auto designs = read_designs(c);
   if (!designs) return failed("scale", designs.error());
-  if (const auto corpus = data::Corpus::open(c.spec.corpus); !corpus) return failed("scale", corpus.error());
+  const auto corpus = data::Corpus::open(c.spec.corpus);
+  if (!corpus) return failed("scale", corpus.error());
   std::error_code error;
   c.spec.corpus = fs::absolute(c.spec.corpus, error);
   fs::create_directories(c.out, error);
   const auto lock = Lock::take(c.out);
   if (!lock) return failed("scale", lock.error());
   Study study(c, std::move(*designs), *sizes);
+  study.study_.corpus_hash = hash_of(corpus->manifest());
+  // Runs of an earlier call count only if they read the same texts.
+  if (const auto text = read_file(c.out + "/scale.json", kMostText)) {
+    const auto before = record::parse_scale(*text);
+    if (!before) return failed("scale", before.error());
+    if (before->corpus_hash != study.study_.corpus_hash)
+      return failed("scale",
+                    {"exists",
+                     c.out + " holds a study on another corpus",
+                     "the corpus that it began with goes on with it; another --out begins a new study",
+                     {}});
+  } else {
+    record::ScaleStudy begun = study.study_;
+    begun.status = "stopped", begun.cause = "under way";
+    if (const auto ok = replace_file(c.out + "/scale.json", to_json(begun)); !ok)
+      return failed("scale", ok.error());
+  }
   const auto ended = study.run();
   if (!ended) return failed("scale", ended.error());
   ScaleStudy& s = study.study_;

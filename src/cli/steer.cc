@@ -35,8 +35,16 @@ int run_steer(const SteerCommand& c) {
   if (!words) return failed("steer", words.error());
   const auto store = store::Store::read(campaign::Place{c.run}.store());
   if (!store) return failed("steer", store.error());
-  if (c.veto > 0)
-    if (const auto design = store->design(c.veto); !design) return failed("steer", design.error());
+  if (c.veto > 0) {
+    const auto design = store->design(c.veto);
+    if (!design) return failed("steer", design.error());
+    if (design->born.arm == "baseline" || design->born.arm == "control")
+      return failed("steer",
+                    {"usage",
+                     fmt::format("design {} is the {} {}", c.veto, design->born.arm, design->born.name),
+                     "what others are measured by takes no veto; designs of the search do",
+                     {}});
+  }
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();

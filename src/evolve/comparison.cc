@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "base/hash.h"
+#include "evolve/strategy.h"
 
 namespace gabbro::evolve {
 
@@ -99,6 +100,11 @@ std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& 
   return out;
 }
 
+bool told_to_agents(const Population& p) {
+  const auto& arms = p.settings().arms;
+  return std::any_of(arms.begin(), arms.end(), [](const std::string& arm) { return asks_agents(arm); });
+}
+
 double mean_score(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
   double sum = 0;
   int count = 0;
@@ -113,7 +119,8 @@ void add_interval(const Population& p, const record::ComparisonBegun& c, const V
                   Row& row) {
   const Paired pair = paired(p, c.design, row.design, c.rung, true);
   row.difference = paired_interval(pair, run, c.level);
-  if (complete && row.trained) return;
+  // On one document nothing is known of others.
+  if (complete && row.trained && pair.documents.freedom > 0) return;
   row.difference.low = -std::numeric_limits<double>::infinity();
   row.difference.high = std::numeric_limits<double>::infinity();
 }
@@ -276,23 +283,32 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   for (auto& [score, row] : rows) {
     add_interval(p, c, out.run, out.complete, row);
     trained += row.trained, behind += row.difference.below_zero();
-    const bool baseline = is_baseline(p.individual(row.design));
-    if (std::isfinite(score) && baseline) scores.push_back(score);
-    std::int64_t& best = baseline ? out.mixer : out.control;
-    if (row.trained && best == 0) best = row.design;
+    const Individual& known = p.individual(row.design);
+    if (is_control(known)) {
+      ++out.controls, out.lost_controls += !row.trained;
+      if (row.trained && out.control == 0) out.control = row.design;
+    } else {
+      if (std::isfinite(score)) scores.push_back(score);
+      // Chosen by the search: the seeds that judge choose nothing.
+      const auto bits = [&](std::int64_t design) { return p.standing(p.individual(design), c.rung).bits; };
+      if (row.trained && (out.mixer == 0 || bits(row.design) < bits(out.mixer))) out.mixer = row.design;
+    }
     out.rows.push_back(std::move(row));
   }
-  if (out.mixer != 0 && out.control != 0 && out.complete)
-    out.over_control = paired_interval(paired(p, out.mixer, out.control, c.rung, true), out.run, c.level);
+  if (out.mixer != 0 && out.control != 0 && out.complete) {
+    const Paired pair = paired(p, out.mixer, out.control, c.rung, true);
+    if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
+  }
   out.spread = std::sqrt(variance_of(scores).value);
   out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained;
   if (out.rows.empty()) return out;
   const Row& best = out.rows.front();
-  out.held_back = out.ahead && scores.size() > 1 &&
-                  -best.difference.mean > kImplausible * std::max(out.spread, p.settings().effect);
+  out.held_back =
+      out.ahead && -best.difference.mean > kImplausible * std::max(out.spread, p.settings().effect);
   if (const Trial* t = p.scored(c.design, c.rung, c.seed)) {
     out.documents = static_cast<int>(t->documents.size());
-    out.fresh_documents = t->fresh_documents;
+    // Agents are told what the comparisons of before came to.
+    out.fresh_documents = t->fresh_documents && !(c.id > 1 && told_to_agents(p));
   }
   return out;
 }

@@ -82,11 +82,14 @@ struct Outcome {
   double spread = 0;             // deviation of the others' mean scores from each other
   bool ahead = false;            // of all that could be trained, as the intervals say
   bool held_back = false;        // the lead over the best is beyond what known designs make plausible
-  // The best of the baselines against the best of the controls, on the same seeds; count 0: the preset has none, or they could not be trained.
+  std::int64_t controls = 0, lost_controls = 0;  // of the preset, and of them those that could not be trained
+  // The best baseline of the search against the best control of the comparison, on the comparison's seeds; 0: none was trained.
   std::int64_t mixer = 0, control = 0;
   Interval over_control;
-  /// Whether the rung can judge: the best known mixer is ahead of what sees few tokens.
-  [[nodiscard]] bool judges_mixers() const { return control == 0 || over_control.below_zero(); }
+  /// Whether the rung can judge: the best known mixer is ahead of everything that sees few tokens. A control that was not trained may have been ahead of it.
+  [[nodiscard]] bool judges_mixers() const {
+    return controls == 0 || (lost_controls == 0 && over_control.below_zero());
+  }
   [[nodiscard]] bool claims() const { return ahead && !held_back && judges_mixers(); }
 };
 /// A function of the population alone. O(runs of the comparison x documents).

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "evolve/depth.h"
 #include "exec/reference/trace.h"
+#include "exec/reference/work.h"
 #include "ir/canonical.h"
 #include "ir/facts.h"
 #include "ir/narrow.h"
@@ -44,15 +45,26 @@ std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a
 // Work of a pass far from the start: there are many.
 constexpr double kMostFar = kMostOperations / 8;
 
+constexpr double kFarPasses = 29;
+
 // One pair of runs; the traces hold the same number of points.
 Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
+  // Passes of a trace: each update with the points around it, of those far from the start with what lies beside them.
+  const double passes = options.far ? kFarPasses : options.updates + 2;
+  const double operations = passes * (exec::work_of(a, a.bodies[0].outputs, options.length).operations +
+                                      exec::work_of(b, b.bodies[0].outputs, options.length).operations);
+  const auto counted = [&](Comparison c) {
+    c.operations = std::min(operations, 2 * passes * options.operations);
+    return c;
+  };
   const auto first = exec::trace(a, options), second = exec::trace(b, options);
   if (!first || !second)
     return {false, false,
             fmt::format("runs of {} positions take more work than a screen may", options.length)};
   const std::string why = exec::difference(*first, *second);
-  if (why.empty()) return {true, true, ""};
-  return {false, true, fmt::format("{} in {} positions at D = {:g}", why, options.length, a.env.width)};
+  if (why.empty()) return counted({true, true, ""});
+  return counted(
+      {false, true, fmt::format("{} in {} positions at D = {:g}", why, options.length, a.env.width)});
 }
 
 }  // namespace
@@ -94,24 +106,30 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
   const auto both = narrowed_alike(first, second);
   if (!both) return {false, false, "they cannot be run at one small width"};
   const auto& [small, other] = *both;
+  double operations = 0;
+  const auto run = [&](const ir::Graph& one, const ir::Graph& two, const exec::TraceOptions& options) {
+    Comparison c = compare_runs(one, two, options);
+    c.operations = operations += c.operations;
+    return c;
+  };
   const Comparison whole =
-      compare_runs(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
+      run(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
   // At the trained width, as far as the work allows: what only some channels do is not seen where there are few.
   Comparison wide{false, false, ""};
   for (std::int64_t length = a.length; length >= 8 && !wide.decided; length /= 2)
-    wide = compare_runs(
-        first, second, {.length = length, .updates = length > 16 ? 1 : 2, .operations = kMostOperations / 2});
+    wide = run(first, second,
+               {.length = length, .updates = length > 16 ? 1 : 2, .operations = kMostOperations / 2});
   if (!wide.same) return wide;
   const Comparison wide_far =
-      compare_runs(first, second, {.length = 8, .updates = 3, .far = true, .operations = kMostFar});
+      run(first, second, {.length = 8, .updates = 3, .far = true, .operations = kMostFar});
   if (wide_far.decided && !wide_far.same) return wide_far;
   for (const std::int64_t length : {a.length, std::int64_t{24}, std::int64_t{8}}) {
     const Comparison far =
-        compare_runs(small, other, {.length = length, .updates = 3, .far = true, .operations = kMostFar});
+        run(small, other, {.length = length, .updates = 3, .far = true, .operations = kMostFar});
     if (far.decided) return far;
   }
-  return {false, false, "runs far from the start take more work than a screen may"};
+  return {false, false, "runs far from the start take more work than a screen may", operations};
 }
 
 }  // namespace gabbro::evolve

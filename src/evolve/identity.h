@@ -35,6 +35,7 @@ struct Comparison {
   bool decided =
       true;         // false: the work would be more than a screen may take, so that they count as different
   std::string why;  // what differs, with numbers
+  double operations = 0;  // that both have taken at most
 };
 
 /// Runs both in float64 with equal starts: at small width with the structure and the constants of the rung's width over the whole length of

@@ -239,11 +239,13 @@ void Population::spend(Trial& trial, double flops) {
 }
 
 void Population::leave_out_seen(Trial& trial) const {
-  const auto seen =
-      static_cast<std::size_t>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).documents);
-  if (!judges(trial) || trial.status != "done" || seen == 0 ||
-      trial.documents.size() < seen + kLeastDocuments)
-    return;
+  // Whichever rung a run of the search is scored at, it sees the first documents of one order.
+  std::size_t seen = 0;
+  for (const Rung& rung : settings_.rungs) {
+    if (rung.documents == 0) return;
+    seen = std::max(seen, static_cast<std::size_t>(rung.documents));
+  }
+  if (!judges(trial) || trial.status != "done" || trial.documents.size() < seen + kLeastDocuments) return;
   trial.documents.erase(trial.documents.begin(), trial.documents.begin() + static_cast<std::ptrdiff_t>(seen));
   trial.fresh_documents = true;
   double bits = 0, bytes = 0;

@@ -65,7 +65,7 @@ class Fitter {
                    mean = std::accumulate(bits.begin(), bits.end(), 0.0) / n;
       for (const double b : bits) squares += (b - mean) * (b - mean);
       freedom_ += static_cast<int>(bits.size()) - 1;
-      seeds_ = seeds_ == 0 ? static_cast<int>(bits.size()) : std::min(seeds_, static_cast<int>(bits.size()));
+      seeds_ = std::max(seeds_, static_cast<int>(bits.size()));
     }
     if (freedom_ > 0) deviation_ = std::sqrt(squares / freedom_);
     counts_ = table();
@@ -84,7 +84,7 @@ class Fitter {
       const double x = random.normal();
       chi += x * x;
     }
-    const double deviation = freedom_ > 0 ? deviation_ / std::sqrt(chi / freedom_) : 0;
+    const double deviation = chi > 0 ? deviation_ / std::sqrt(chi / freedom_) : 0;
     for (std::size_t d = 0; d < counts_.size(); ++d)
       for (std::size_t s = 0; s < counts_[d].size(); ++s)
         if (counts_[d][s] > 0) out.moved[d][s] = deviation * random.normal() / std::sqrt(counts_[d][s]);
@@ -116,8 +116,11 @@ class Fitter {
     return line_through(points);
   }
 
-  /// Of the design and size that has fewest.
+  /// Of the design and size that has most.
   [[nodiscard]] int seeds() const { return seeds_; }
+  [[nodiscard]] int freedom() const { return freedom_; }
+  /// Whether it is known how far other seeds and other documents would move a mean.
+  [[nodiscard]] bool has_intervals() const { return freedom_ > 0 && runs_[0].documents.size() > 1; }
 
  private:
   using Table = std::vector<std::vector<double>>;
@@ -169,6 +172,12 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
                              runs[0].held_out_hash.empty() ? "an unknown one" : runs[0].held_out_hash,
                              r.held_out_hash.empty() ? "an unknown one" : r.held_out_hash),
                  "one corpus for all: another --out begins a new study"));
+    for (const ScaleRun& other : runs)
+      if (r.size == other.size && r.seed == other.seed && r.text_hash != other.text_hash)
+        return tl::unexpected(
+            refuse(fmt::format("runs of one size and seed were trained on different texts, {} and {}",
+                               other.text_hash, r.text_hash),
+                   "one corpus for all: another --out begins a new study"));
     const auto is_amount = [](double x) { return std::isfinite(x) && x > 0; };
     const bool documents = std::all_of(r.documents.begin(), r.documents.end(),
                                        [&](const auto& d) { return is_amount(d.bits_per_byte); });
@@ -220,7 +229,8 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   const auto over = [&](const auto& f) {
     std::vector<double> drawn;
     for (const Draw& d : draws) drawn.push_back(f(d));
-    return estimate(f(whole), std::move(drawn));
+    return fitter.has_intervals() ? estimate(f(whole), std::move(drawn))
+                                  : Estimate{f(whole), -kInfinity, kInfinity};
   };
   const auto law = [&](std::size_t d, std::vector<Line> Draw::*lines, const std::vector<double>& xs) {
     const double most = *std::max_element(xs.begin(), xs.end());
@@ -232,6 +242,7 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   };
   ScaleFit out;
   out.seeds = fitter.seeds();
+  out.freedom = fitter.freedom();
   double largest = 0;
   for (std::size_t d = 0; d < count; ++d) {
     out.by_params.push_back(law(d, &Draw::by_params, whole.means.params[d]));

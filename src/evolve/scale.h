@@ -34,11 +34,14 @@ struct LeadAtScale {
 struct ScaleFit {
   std::vector<PowerLaw> by_params, by_flops;  // one for each design
   std::vector<LeadAtScale> leads;             // of the first design over each of the others
-  int seeds = 0;                              // that every design has at every size
+  int seeds = 0;                              // of a design at a size, at most
+  int freedom =
+      0;  // degrees of freedom of the deviation of seeds; 0: one seed each, and nothing has an interval
 };
 
 /// Fits the scored runs of a study. Intervals are from `resamples` bootstraps: documents are drawn again, the same for all runs, and each mean over seeds is moved as far as seeds do,
-/// by the variance within designs and sizes, pooled, with its degrees of freedom; with one seed they hold the documents' part alone. Errors: "scale": a design with scored runs at fewer than three sizes, runs that were scored on different documents.
+/// by the variance within designs and sizes, pooled, with its degrees of freedom. With one seed each, or on one document, that is not known: intervals are unbounded. Errors: "scale": a design with scored runs at fewer than three sizes, runs of one size and seed that
+/// were trained on different texts, runs that were scored on different documents.
 /// A function of its arguments. O(resamples x runs x documents).
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples = 1000);
 

@@ -21,19 +21,30 @@ namespace {
 
 // Tokens of the vocabulary of small runs.
 constexpr std::int64_t kVocab = 31;
+// Of all comparisons of a draw with known designs, beyond the one that exceeds it: some ten seconds.
+constexpr double kMostCompared = 8 * kMostOperations;
 
 Error named(const char* cause, const KnownDesign& known, const std::string& how) {
   return {cause, fmt::format("{}, #{}, {}", known.name, known.id, how), "", {}};
 }
 
-void set_costs(const Sized& sized, record::DesignBorn& out) {
+struct Costs {
+  double train_flops = 0, decode_flops = 0, state_bytes = 0;
+};
+
+Costs costs_of(const Sized& sized) {
   const ir::Graph& graph = sized.subject.elaboration.graph;
   const ir::Facts facts = ir::derive_facts(graph);
   ir::SymEnv env = graph.env;
   env.context = static_cast<double>(sized.length);
-  out.train_flops = facts.train_flops.eval(env);
-  out.decode_flops = facts.decode_flops.eval(env);
-  out.state_bytes = facts.state_bytes.eval(env);
+  return {facts.train_flops.eval(env), facts.decode_flops.eval(env), facts.state_bytes.eval(env)};
+}
+
+void set_costs(const Sized& sized, record::DesignBorn& out) {
+  const Costs costs = costs_of(sized);
+  out.train_flops = costs.train_flops;
+  out.decode_flops = costs.decode_flops;
+  out.state_bytes = costs.state_bytes;
 }
 
 // Facts that may be others at another width: a design that has no width at a rung, or mixes no tokens there, can never win there.
@@ -49,25 +60,36 @@ Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
               fmt::format("at {}, D = {:g}: no output reads an earlier token", rung.name, graph.env.width));
 }
 
-Result<bool> within_limits(const record::DesignBorn& born, const Population& population) {
-  double train = 0, decode = 0, state = 0;
+// Of a design at a rung. The most of a baseline there is taken as that at the first rung, grown as parameters and lengths do.
+Result<bool> within_limits(const Costs& costs, std::size_t rung, const Population& population) {
+  Costs most;
   for (const Individual& i : population.individuals())
     if (is_baseline(i)) {
-      train = std::max(train, i.born.train_flops);
-      decode = std::max(decode, i.born.decode_flops);
-      state = std::max(state, i.born.state_bytes);
+      most.train_flops = std::max(most.train_flops, i.born.train_flops);
+      most.decode_flops = std::max(most.decode_flops, i.born.decode_flops);
+      most.state_bytes = std::max(most.state_bytes, i.born.state_bytes);
     }
-  const Limits& limits = population.settings().limits;
-  const auto check = [](const char* what, double value, double most, double factor) -> Result<bool> {
-    if (factor <= 0 || most <= 0 || value <= factor * most) return true;
-    return fail("cost", fmt::format("{}: {:.3g}, {:.1f} times the most of a baseline; the limit is {:g}",
-                                    what, value, value / most, factor));
+  const Settings& settings = population.settings();
+  const Rung &first = settings.rungs.front(), &own = settings.rungs[rung];
+  const double growth = std::max(1.0, static_cast<double>(own.params) / static_cast<double>(first.params)) *
+                        std::max(1.0, static_cast<double>(own.length) / static_cast<double>(first.length));
+  const auto check = [&](const char* what, double value, double at_first, double factor) -> Result<bool> {
+    const double baseline = at_first * growth;
+    if (factor <= 0 || baseline <= 0 || value <= factor * baseline) return true;
+    return fail("cost",
+                fmt::format("{} at {}: {:.3g}, {:.1f} times the most of a baseline; the limit is {:g}", what,
+                            own.name, value, value / baseline, factor));
   };
-  if (const auto ok = check("training FLOPs a token", born.train_flops, train, limits.train_flops); !ok)
-    return tl::unexpected(ok.error());
-  if (const auto ok = check("decoding FLOPs a token", born.decode_flops, decode, limits.decode_flops); !ok)
-    return tl::unexpected(ok.error());
-  return check("bytes of decoding state", born.state_bytes, state, limits.state_bytes);
+  const Limits& limits = settings.limits;
+  if (const auto ok =
+          check("training FLOPs a token", costs.train_flops, most.train_flops, limits.train_flops);
+      !ok)
+    return ok;
+  if (const auto ok =
+          check("decoding FLOPs a token", costs.decode_flops, most.decode_flops, limits.decode_flops);
+      !ok)
+    return ok;
+  return check("bytes of decoding state", costs.state_bytes, most.state_bytes, limits.state_bytes);
 }
 
 record::DesignBorn identify(const lang::Subject& subject, const lang::Program& program) {
@@ -126,8 +148,10 @@ Comparison compare(std::span<const Sized> rungs, const KnownDesign& known, const
   Comparison out{true, true, ""};
   for (std::size_t r = 0; r < rungs.size() && out.same; ++r) {
     const auto other = sized_at(*known.program, settings.rungs[r], settings, library);
-    if (!other) return {false, true, "it has no size at " + settings.rungs[r].name};
+    const double before = out.operations;
+    if (!other) return {false, true, "it has no size at " + settings.rungs[r].name, before};
     out = compare_trainings(rungs[r], *other);
+    out.operations += before;
   }
   return out;
 }
@@ -138,8 +162,14 @@ std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignBorn& 
   if (const KnownDesign* known = population.known_trained(born.trained))
     return named("duplicate", *known, "has the same structure at every rung");
   if (born.fingerprint.empty()) return {};
+  double operations = 0;
   for (const KnownDesign& known : population.known_traces(born.fingerprint)) {
+    if (operations > kMostCompared) {  // the rest count as different
+      born.undecided = known.id;
+      break;
+    }
     const Comparison c = compare(rungs, known, population.settings(), library);
+    operations += c.operations;
     if (c.same) return named("same function", known, "has the same losses and gradients at every rung");
     if (!c.decided) born.undecided = known.id;
   }
@@ -162,7 +192,9 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
   for (std::size_t r = 0; r < rungs.size(); ++r)
     if (const auto ok = mixes_at(rungs[r], settings.rungs[r]); !ok) return tl::unexpected(ok.error());
   set_costs(rungs.front(), out);
-  if (const auto ok = within_limits(out, population); !ok) return tl::unexpected(ok.error());
+  for (std::size_t r = 0; r < rungs.size(); ++r)
+    if (const auto ok = within_limits(costs_of(rungs[r]), r, population); !ok)
+      return tl::unexpected(ok.error());
   identify(rungs, out);
   if (population.known_trained(out.trained) == nullptr)
     for (std::size_t r = 0; r < rungs.size(); ++r)

@@ -245,7 +245,8 @@ double visible_effect(int seeds, const Precision& p, double level, double wanted
   if (seeds < 2) return kInfinity;
   double low = 0, high = std::sqrt(2 * p.run.value + p.documents);
   if (high == 0) return 0;
-  while (power(high, seeds, p, level) < wanted) high *= 2;
+  while (std::isfinite(high) && !(power(high, seeds, p, level) >= wanted)) high *= 2;
+  if (!std::isfinite(high)) return kInfinity;
   for (int k = 0; k < 25; ++k)
     (power((low + high) / 2, seeds, p, level) < wanted ? low : high) = (low + high) / 2;
   return high;

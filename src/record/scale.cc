@@ -23,6 +23,7 @@ void fields(Io& io, R& r) {
   io("flops", r.flops);
   io("bits_per_byte", r.bits);
   io.list("documents", r.documents);
+  io.later("text_hash", r.text_hash);
   io.later("held_out_hash", r.held_out_hash);
 }
 
@@ -33,6 +34,7 @@ void fields(Io& io, S& s) {
   io("designs", s.designs);
   io("sizes", s.sizes);
   io("tokens", s.tokens);
+  io.later("corpus_hash", s.corpus_hash);
   io.list("searches", s.searches);
   io.list("runs", s.runs);
 }

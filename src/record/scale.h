@@ -20,7 +20,7 @@ struct ScaleRun {
   double flops = 0;  // of the whole training
   double bits = 0;   // held-out bits per byte, when done
   std::vector<DocumentScore> documents;
-  std::string held_out_hash;  // as TrialResult's
+  std::string text_hash, held_out_hash;  // as TrialResult's
 };
 
 struct ScaleStudy {
@@ -30,6 +30,7 @@ struct ScaleStudy {
   std::string cause;
   std::vector<std::string> designs, sizes;  // names; amounts as they were given
   std::string tokens;                       // how many a run sees, in words
+  std::string corpus_hash;                  // of the texts of all runs
   std::vector<ScaleRun> searches;           // runs that chose the rates; they judge nothing
   std::vector<ScaleRun> runs;
 };

@@ -108,6 +108,7 @@ class Made {
     r.params = 150'000;
     change(r);
     r.bits_low = r.bits_per_byte - 0.01, r.bits_high = r.bits_per_byte + 0.01;
+    r.documents = {{r.bits_per_byte, 1000}, {r.bits_per_byte, 1000}};
     r.train_flops_per_token = 1e6 + 1e3 * static_cast<double>(design);
     for (int k = 1; k <= points; ++k) {
       const double share = static_cast<double>(k) / points, loss = r.bits_per_byte + 3 * std::exp(-5 * share);

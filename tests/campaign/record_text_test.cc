@@ -90,8 +90,8 @@ TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
 
 TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
   const auto text = design_text(store, 5);
-  expect_says(text, {"#5 Made  hyper by adaptive",
-                     "at 600k, D = 56", "16 x Block",    // the tree of instances, as it was trained
+  expect_says(text, {"#5 Made  hyper by adaptive", "at 600k, D = 56",
+                     "16 x Block",                       // the tree of instances, as it was trained
                      "\n  design Llama:", "LayerNorm]",  // the program
                      "lineage", "#4 swap", "2.4800",     // its parents
                      "final", "replicate", "1007",       // runs with their seeds

@@ -244,6 +244,68 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
   }
 }
 
+// A control that was not trained may have been ahead: the rung is not called able to judge without it.
+TEST(Comparison, AControlThatIsMissingJudgesNothing) {
+  for (const int lost : {0, 1, 2})
+    for (const double bits : {2.9, 2.6}) {  // the controls', beside baselines at 2.7 and a leader at 2.5
+      Little c(one_rung());
+      const std::int64_t baseline = c.design("baseline", kStack), first = c.design("control", kStack),
+                         second = c.design("control", kStack), leads = c.design("adaptive", kStack);
+      const auto is_lost = [&](std::int64_t d) {
+        return (d == first && lost > 0) || (d == second && lost > 1);
+      };
+      Random random(3);
+      const auto run = [&](std::int64_t d, std::uint64_t seed, const std::string& purpose) {
+        const double mean = d == leads ? 2.65 : d == baseline ? 2.7 : bits;
+        c.run(d, 0, seed, mean + 0.002 * random.normal(), purpose, is_lost(d) ? "refused" : "done");
+      };
+      for (const std::int64_t d : {baseline, first, second, leads})
+        for (std::uint64_t seed = 1; seed <= 2; ++seed) run(d, seed, d == leads ? "rung" : "baseline");
+      ASSERT_TRUE(c.population.apply(planned(c.population, 1, Leader{0, leads}, kAll)));
+      const record::ComparisonBegun begun = c.population.comparisons().back();
+      for (int k = 0; k < begun.seeds; ++k)
+        for (const std::int64_t d : {baseline, first, second, leads})
+          if (!is_lost(d)) run(d, begun.seed + static_cast<std::uint64_t>(k), "final");
+      const Outcome o = outcome_of(c.population, begun);
+      EXPECT_EQ(o.controls, 2);
+      EXPECT_EQ(o.lost_controls, lost);
+      EXPECT_EQ(o.judges_mixers(), lost == 0 && bits > 2.7) << lost << " " << bits;
+      EXPECT_EQ(o.claims(), o.judges_mixers());
+    }
+}
+
+TEST(Comparison, OneDocumentSaysNothingOfOthers) {
+  for (const std::size_t documents : {1U, 2U}) {
+    Little c(one_rung());
+    const std::int64_t baseline = c.design("baseline", kStack), leads = c.design("adaptive", kStack);
+    const auto run = [&](std::int64_t d, std::uint64_t seed, const std::string& purpose) {
+      record::TrialResult r;
+      r.status = "done";
+      r.bits_per_byte = (d == leads ? 2.5 : 2.55) + 0.001 * static_cast<double>(seed % 3);
+      r.documents.assign(documents, {r.bits_per_byte, 1000});
+      const std::int64_t id = c.begin(d, 0, seed, purpose);
+      ASSERT_TRUE(c.population.apply(record::TrialEnded{id, "result", 1, record::to_json(r)}));
+    };
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) run(baseline, seed, "baseline"), run(leads, seed, "rung");
+    ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+    const record::ComparisonBegun begun = c.population.comparisons().back();
+    for (int k = 0; k < begun.seeds; ++k)
+      for (const std::int64_t d : {baseline, leads})
+        run(d, begun.seed + static_cast<std::uint64_t>(k), "final");
+    EXPECT_EQ(outcome_of(c.population, begun).claims(), documents == 2);
+  }
+}
+
+TEST(Comparison, ALeadOverOneBaselineMayBeImplausibleToo) {
+  for (const double lead : {0.05, 1.4}) {
+    Race c(1, one_rung(), 0.002);
+    c.begin_comparison();
+    while (auto run = next_run(c.population, 1, Phase::kFinal))
+      c.run(run->design, 0, run->seed, run->design == c.leading ? 2.8 - lead : 2.8, run->purpose);
+    EXPECT_EQ(c.outcome().held_back, lead > 1);
+  }
+}
+
 TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
   for (const bool wins : {true, false}) {
     Race c(2, one_rung(), 0.004);
@@ -297,6 +359,24 @@ TEST(Comparison, DocumentsThatChoseDoNotJudge) {
     EXPECT_EQ(judged.fresh_documents, count == 20);
     EXPECT_EQ(judged.documents.size(), count == 20 ? 10U : count);
     EXPECT_NEAR(judged.bits, count == 20 ? 3.75 : 2.5, 1e-12);
+  }
+}
+
+// Documents have one order: what a lower rung saw of them, the search saw.
+TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
+  for (const std::int64_t below : {4, 30, 0}) {
+    Settings s = little_settings();
+    s.rungs[0].documents = below, s.rungs[1].documents = 10;
+    Little c(s);
+    const std::int64_t design = c.design("adaptive", kStack);
+    record::TrialResult r;
+    r.status = "done";
+    r.documents.assign(40, {2.0, 100});
+    r.bits_per_byte = 2;
+    ASSERT_TRUE(c.population.apply(
+        record::TrialEnded{c.begin(design, 1, 1001, "final"), "result", 1, record::to_json(r)}));
+    EXPECT_EQ(c.population.trial(1).fresh_documents, below > 0);
+    EXPECT_EQ(c.population.trial(1).documents.size(), below == 4 ? 30U : below == 30 ? 10U : 40U);
   }
 }
 

@@ -50,6 +50,7 @@ class Little {
     record::TrialResult r;
     r.status = status;
     r.bits_per_byte = bits;
+    r.documents = {{bits, 1000}, {bits, 1000}};
     r.train_flops_per_token = 1000;
     const double tokens = static_cast<double>(
         population.settings().rungs[static_cast<std::size_t>(population.trial(trial).begun.rung)].tokens);

@@ -73,7 +73,7 @@ TEST(Scale, FindsLawsWithoutNoise) {
 TEST(Scale, SaysWhereALeadVanishes) {
   // They meet at (12 / 8)^(1 / 0.02) / ... parameters: 12 x^-0.12 = 9 x^-0.10.
   const double meet = std::pow(12.0 / 9.0, 1 / 0.02);
-  const auto fit = fit_scale(study_of({{9, 0.10}, {12, 0.12}}), 200);
+  const auto fit = fit_scale(study_of({{9, 0.10}, {12, 0.12}}, 2), 200);
   ASSERT_TRUE(fit.has_value());
   ASSERT_EQ(fit->leads.size(), 1U);
   const LeadAtScale& lead = fit->leads[0];
@@ -81,9 +81,34 @@ TEST(Scale, SaysWhereALeadVanishes) {
   EXPECT_GT(lead.per_tenfold.low, 0) << "and its lead shrinks";
   ASSERT_TRUE(lead.meets);
   EXPECT_NEAR(lead.meeting.value, meet, 1e-3 * meet);
-  const auto apart = fit_scale(study_of({{9, 0.12}, {9, 0.10}}), 200);
+  const auto apart = fit_scale(study_of({{9, 0.12}, {9, 0.10}}, 2), 200);
   EXPECT_FALSE(apart->leads[0].meets) << "a lead that grows does not vanish";
   EXPECT_LT(apart->leads[0].per_tenfold.high, 0);
+}
+
+// With one seed each, or on one document, nobody knows how far a number would move: nothing has an interval.
+TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
+  record::ScaleStudy one_document = study_of({{9, 0.12}, {9, 0.10}}, 2, 0.01);
+  for (record::ScaleRun& r : one_document.runs) r.documents.resize(1);
+  for (const auto& study : {study_of({{9, 0.12}, {9, 0.10}}, 1, 0, 0.05), one_document}) {
+    const auto fit = fit_scale(study, 200);
+    ASSERT_TRUE(fit);
+    for (const Estimate& e : {fit->leads[0].leads[0], fit->leads[0].per_tenfold, fit->by_params[0].exponent,
+                              fit->by_flops[0].beyond}) {
+      EXPECT_TRUE(std::isfinite(e.value));
+      EXPECT_TRUE(std::isinf(e.low) && std::isinf(e.high));
+    }
+  }
+}
+
+TEST(Scale, RunsOfOneSeedReadOneText) {
+  record::ScaleStudy study = study_of({{12, 0.12}, {8, 0.09}}, 2);
+  for (record::ScaleRun& r : study.runs) r.text_hash = fmt::format("{} {}", r.size, r.seed);
+  ASSERT_TRUE(fit_scale(study, 10));
+  study.runs.back().text_hash = "exchanged";
+  const auto fit = fit_scale(study, 10);
+  ASSERT_FALSE(fit);
+  EXPECT_NE(fit.error().message.find("trained on different texts"), std::string::npos) << fit.error().message;
 }
 
 // Over many studies the interval of the exponent holds the true one about as often as it says.

@@ -162,6 +162,38 @@ TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   EXPECT_EQ(r.error().message.rfind("at high: M cannot have 50 parameters", 0), 0U) << r.error().message;
 }
 
+// A design that is cheap at the first rung and dear above is no cheaper for it.
+TEST(Screen, CostsAreLimitedAtEveryRung) {
+  Settings settings = little_settings();
+  settings.vocab = 512;
+  settings.rungs = {{.name = "150k", .params = 150'000, .length = 128},
+                    {.name = "300k", .params = 300'000, .length = 128}};
+  Little c(settings);
+  const auto baseline = lang::check("design B:\n    stack = [2 * Block, RMSNorm]\n", zoo::library());
+  auto born = measure(baseline.program, settings, zoo::library());
+  ASSERT_TRUE(born);
+  born->id = 1;
+  born->arm = "baseline";
+  ASSERT_TRUE(c.population.apply(*born));
+  const auto cause = [&](int turns) {
+    const auto parsed = lang::check(
+        "unit Dear(x: [t, D], heads: int in {1, 2, 4, 8} = 2) -> [t, D]:\n    axis h = heads, k = D / "
+        "heads\n    w = linear(x, [h, k])\n"
+        "    for i in (1 if D < 90 else " +
+            std::to_string(turns) +
+            ") with y = w:\n"
+            "        score = dot(y, past(w), over=k) * k ** -0.5\n        y = sum(softmax(score, over=s) * "
+            "past(w), over=s)\n"
+            "    return linear(y, D)\n\ndesign Big:\n    stack = [2 * Block(mixer=Dear), RMSNorm]\n",
+        zoo::library());
+    EXPECT_TRUE(parsed.valid()) << (parsed.valid() ? "" : parsed.errors[0].message);
+    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    return r ? std::string() : r.error().message;
+  };
+  EXPECT_NE(cause(80).find("at 300k"), std::string::npos) << cause(80);
+  EXPECT_EQ(cause(1), "");
+}
+
 // What a worker does with the program of a rung, step by step.
 TEST(Screen, KnowsTheHashesThatWorkersReport) {
   Settings settings = little_settings();

@@ -276,8 +276,9 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   for (const char* const other : {"2", "7"}) {
     tamper(fmt::format("PRAGMA user_version = {}", other).c_str());
     for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
-      EXPECT_NE(s.find(fmt::format("a record of schema {}, this program knows schema {}", other, Store::kSchema)),
-                std::string::npos)
+      EXPECT_NE(
+          s.find(fmt::format("a record of schema {}, this program knows schema {}", other, Store::kSchema)),
+          std::string::npos)
           << s;
   }
 }

@@ -124,11 +124,11 @@ class WorkerProcess : public ::testing::Test {
 };
 fs::path WorkerProcess::root;
 
-TEST_F(WorkerProcess, IsKilledAtItsTimeLimit) {
+TEST_F(WorkerProcess, IsStoppedAtItsTimeLimitWithACheckpoint) {
   EXPECT_EQ(code_of(start("time", {"--time-limit", "1.5"})), 2);
-  EXPECT_NE(log("time").find("more than the limit of 1.5 s, and was killed"), std::string::npos)
+  EXPECT_NE(log("time").find("more than the limit of 1.5 s, and was stopped"), std::string::npos)
       << log("time");
-  EXPECT_FALSE(fs::exists(root / "time/result.json"));
+  EXPECT_TRUE(fs::exists(root / "time/checkpoint.safetensors"));
 }
 
 TEST_F(WorkerProcess, IsKilledAtItsMemoryLimit) {
