@@ -116,7 +116,8 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
       "the study's folder (runs/scale; where the first is RUN#ID: RUN/scale, which gabbro report shows)");
   sub->add_option("--tokens-per-parameter", c->per_parameter, "budget of a run (20)")->check(above_zero);
   sub->add_option("--tokens", c->tokens, "a budget that is the same at every size, instead");
-  sub->add_option("--seeds", c->seeds, "runs of a design at a size (1)")->check(CLI::Range(1, 1000));
+  sub->add_option("--seeds", c->seeds, "runs of a design at a size; with one there are no intervals (3)")
+      ->check(CLI::Range(1, 1000));
   sub->add_option("--blocks", c->blocks, "blocks of the longest repetition; 0: as written (0)")
       ->check(CLI::Range(0, 1000));
   sub->add_option("--lr", s.rate, "where the search for each design's rate begins (0.008)")

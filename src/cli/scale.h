@@ -16,7 +16,7 @@ struct ScaleCommand {
   std::string out;
   double per_parameter = 20;  // tokens, where `tokens` does not say how many for all sizes
   std::string tokens;
-  int blocks = 0, seeds = 1;
+  int blocks = 0, seeds = 3;
   bool json = false;
   jobs::Limits limits;
   record::TrialSpec spec;  // what all runs share; its rate is where the searches begin

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "chat/server.h"
 #include "data/build.h"
+#include "record/event.h"
 #include "store/store.h"
 
 namespace gabbro {
@@ -254,6 +255,39 @@ TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
   const auto store = store::Store::read((root / "stopped" / "campaign.db").string());
   ASSERT_TRUE(store);
   EXPECT_EQ(store->trials().size(), 6U);
+}
+
+// Rung 0 and scale, as they are asked for and shown.
+TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSizesSlow) {
+  std::ifstream small(root / "small.toml");
+  std::ofstream(root / "asks.toml") << "capabilities = [\"memorisation\"]\n" << small.rdbuf();
+  ASSERT_EQ(finish(start(evolve("asks", 16, "asks.toml"))), 0);
+  const std::string run = root / "asks";
+  const auto store = store::Store::read(run + "/campaign.db");
+  ASSERT_TRUE(store);
+  EXPECT_GE(store->profiles().size(), 3U) << "the baselines and one that was promoted";
+  for (const record::Profiled& p : store->profiles())
+    EXPECT_NE(p.result.find("\"status\": \"done\""), std::string::npos) << p.result;
+  const std::string scale = "scale " + run + "#1 " + run +
+                            "#2 --sizes 20k,30k,40k --tokens 8k --seq 32 --batch 4 --seeds 2 --lr 0.005 "
+                            "--valid-documents 8 --data ";
+  const std::string first = output_of(scale + (root / "corpus").string());
+  EXPECT_NE(first.find("2 designs of 2 seeds"), std::string::npos) << first;
+  const std::string report = output_of("report " + run);
+  std::ifstream file(run + "/report.html");
+  const std::string html{std::istreambuf_iterator<char>(file), {}};
+  for (const char* said : {"What promoted designs can do before any text", "memorisation", "At other sizes"})
+    EXPECT_NE(html.find(said), std::string::npos) << report << said;
+  // Runs of other texts are not joined with these.
+  std::ofstream(root / "more.txt") << "the well is called well by all\n<|endoftext|>\n";
+  data::BuildOptions options;
+  options.out = root / "other";
+  options.sources = {root / "text.txt", root / "more.txt"};
+  options.tokenizer = root / "corpus/tokenizer.model";
+  options.valid_share = 0.1;
+  ASSERT_TRUE(data::build_corpus(options, {}));
+  const std::string exchanged = output_of(scale + (root / "other").string());
+  EXPECT_NE(exchanged.find("holds a study on another corpus"), std::string::npos) << exchanged;
 }
 
 }  // namespace
