@@ -128,5 +128,29 @@ TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
   EXPECT_LE(undecided, 2) << "of " << compared;
 }
 
+// Designs that differ only behind the tokens of a trace share it. However many are known, a draw is compared with as many as one bound of work allows.
+TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
+  const Settings settings = ladder(false, false);
+  const auto windowed = [](int window) {
+    return "design Windowed:\n    stack = [2 * Block(mixer=Attention(heads=2, groups=2, window=" +
+           std::to_string(window) + ")), RMSNorm]\n";
+  };
+  Population population(settings);
+  auto born = measure(parsed(windowed(30)), settings, zoo::library());
+  ASSERT_TRUE(born) << born.error().message;
+  ASSERT_FALSE(born->fingerprint.empty());
+  constexpr int kTwins = 60;
+  for (int k = 0; k < kTwins; ++k) {
+    born->id = k + 1;
+    born->program = windowed(32 + k);
+    born->trained = "identity " + std::to_string(k);
+    ASSERT_TRUE(population.apply(*born));
+  }
+  const auto r = screen({parsed(windowed(31)), std::nullopt, "test", 0, 0}, population, zoo::library());
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_GT(r->undecided, 1) << "some were compared";
+  EXPECT_LT(r->undecided, kTwins) << "not all";
+}
+
 }  // namespace
 }  // namespace gabbro::evolve
