@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace gabbro::ir {
 
@@ -21,6 +22,12 @@ std::uint64_t key_of(const Node& n) {
 bool same(const Node& a, const Node& b) {
   return a.op == b.op && a.in == b.in && a.axes == b.axes && a.index == b.index && a.amount == b.amount &&
          std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value);
+}
+
+// Whether float32, which training computes in, has this number to its precision.
+bool is_float(double v) {
+  using Limits = std::numeric_limits<float>;
+  return v == 0 || (std::abs(v) >= Limits::min() && std::abs(v) <= Limits::max());
 }
 
 bool commutes(Op op) { return op == Op::kAdd || op == Op::kMul || op == Op::kDot; }
@@ -113,8 +120,8 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
         const Node inner = inside(x);
         if (inner.op != Op::kMul) continue;
         for (int i = 0; i < 2; ++i)  // c * (d * y) = (c d) * y
-          if (is_plain_constant(inner.in[i]))
-            return use(times(constant(node(c).value * node(inner.in[i]).value), inner.in[1 - i]));
+          if (const NodeId d = inner.in[i]; is_plain_constant(d) && is_float(node(c).value * node(d).value))
+            return use(times(constant(node(c).value * node(d).value), inner.in[1 - i]));
       }
       break;
     case Op::kMax:
