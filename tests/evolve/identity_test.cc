@@ -139,7 +139,7 @@ TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
   auto born = measure(parsed(windowed(30)), settings, zoo::library());
   ASSERT_TRUE(born) << born.error().message;
   ASSERT_FALSE(born->fingerprint.empty());
-  constexpr int kTwins = 60;
+  constexpr int kTwins = 300;
   for (int k = 0; k < kTwins; ++k) {
     born->id = k + 1;
     born->program = windowed(32 + k);
