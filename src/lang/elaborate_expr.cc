@@ -123,7 +123,8 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
   if (is_number(value)) {
     const Static n = as_static(*this, value);
     if (std::isfinite(n.value) && std::abs(n.value) > std::numeric_limits<float>::max()) {
-      error(at, "range", fmt::format("{:g} is beyond what training computes with (float32, 3.4e38)", n.value));
+      error(at, "range",
+            fmt::format("{:g} is beyond what training computes with (float32, 3.4e38)", n.value));
       return -1;
     }
     return builder().constant(n.value, symbol(n.sym));
