@@ -1,11 +1,10 @@
-// Rung 0: the capability tasks of promoted designs and of what they are compared with, as jobs of the worker. They choose nothing.
+// Rung 0: promoted designs, baselines and controls do the capability tasks, as jobs of the worker. The results decide nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 
-#include "base/files.h"
 #include "campaign/state.h"
 #include "evolve/comparison.h"
 #include "record/job.h"
@@ -39,7 +38,8 @@ std::string impossible(const CapabilityResult& r, const Individual& design,
 
 }  // namespace
 
-// Designs that entered a rung above the first, and a leader that is compared; once there is one, also all known architectures.
+// Designs that still need a profile: those that entered the second rung, a leader whose comparison has begun, and, as soon as there is one of these, all
+// baselines and controls.
 std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   std::vector<std::int64_t> out;
   if (plan.settings.capabilities.empty() || plan.twins) return out;
@@ -56,7 +56,7 @@ std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   return out;
 }
 
-// What a profile is expected to take; 0: none has ended yet.
+// The mean time of the profiles that are done; 0: there is none yet.
 double Campaign::State::profile_seconds() const {
   double seconds = 0;
   int count = 0;
@@ -77,23 +77,7 @@ Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& execu
   spec.memory = plan.settings.worker_bytes;
   std::error_code error;
   const std::string folder = fs::absolute(place.profile(id), error).string();
-  fs::create_directories(folder, error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
-  const std::string spec_file = folder + "/spec.json", log = folder + "/log";
-  // A worker that ran here before may have left anything under these names.
-  for (const std::string& file : {spec_file, log})
-    if (!fs::is_regular_file(fs::symlink_status(file, error)))
-      if (const auto ok = clear_path(file); !ok) return ok;
-  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
-  if (const auto ok = executor.start(
-          {-id,
-           spec_file,
-           folder + "/result.json",
-           {plan.settings.worker_seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
-           log,
-           {},
-           plan.device != "cpu"});
-      !ok)
+  if (const auto ok = submit(-id, folder, to_json(spec), plan.settings.worker_seconds, {}, executor); !ok)
     return ok;
   profiling[id] = {id, {}};
   return true;

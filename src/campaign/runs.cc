@@ -91,6 +91,28 @@ Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& execut
   return launch(begun, executor);
 }
 
+// A job of the worker in a folder of its own.
+Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder, const std::string& spec,
+                                     double seconds, const std::vector<std::string>& reads,
+                                     jobs::Executor& executor) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  const std::string spec_file = folder + "/spec.json", log = folder + "/log";
+  // A worker that ran here before may have left anything under these names.
+  for (const std::string& file : {spec_file, log})
+    if (!fs::is_regular_file(fs::symlink_status(file, error)))
+      if (const auto ok = clear_path(file); !ok) return ok;
+  if (const auto ok = replace_file(spec_file, spec); !ok) return ok;
+  return executor.start({id,
+                         spec_file,
+                         folder + "/result.json",
+                         {seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
+                         log,
+                         reads,
+                         plan.device != "cpu"});
+}
+
 Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
   const fs::space_info disk = fs::space(place.dir, error);
@@ -114,23 +136,9 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
       spec.text_hash = t.text_hash;
       break;
     }
-  fs::create_directories(spec.folder, error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", spec.folder, error.message()));
-  const std::string spec_file = spec.folder + "/spec.json";
-  // A worker that ran here before may have left anything under these names.
-  for (const std::string& file : {spec_file, spec.folder + "/log"})
-    if (!fs::is_regular_file(fs::symlink_status(file, error)))
-      if (const auto ok = clear_path(file); !ok) return ok;
-  if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return ok;
   const double scale = std::max(1.0, work(begun.rung) / work(0));
-  if (const auto ok = executor.start(
-          {begun.id,
-           spec_file,
-           spec.folder + "/result.json",
-           {plan.settings.worker_seconds * scale, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
-           spec.folder + "/log",
-           {plan.corpus},
-           plan.device != "cpu"});
+  if (const auto ok = submit(begun.id, spec.folder, to_json(spec), plan.settings.worker_seconds * scale,
+                             {plan.corpus}, executor);
       !ok)
     return ok;
   running[begun.id] = {begun.id, {}};

@@ -90,6 +90,8 @@ struct Campaign::State {
   Result<bool> take_profile(const jobs::Ended& ended, bool asked);
   // runs.cc: giving runs to workers, and taking what came of them.
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
+  Result<bool> submit(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
+                      const std::vector<std::string>& reads, jobs::Executor& executor);
   Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
   Result<bool> take(const jobs::Ended& ended, bool asked);
   Result<bool> take_result(const jobs::Ended& ended, const std::optional<Result<record::TrialResult>>& left);

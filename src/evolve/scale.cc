@@ -116,7 +116,7 @@ class Fitter {
     return line_through(points);
   }
 
-  /// Of the design and size that has most.
+  /// The most runs that any design has at any size.
   [[nodiscard]] int seeds() const { return seeds_; }
   [[nodiscard]] int freedom() const { return freedom_; }
   /// Whether it is known how far other seeds and other documents would move a mean.
