@@ -167,6 +167,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     view(shot);
   };
   Error broken;
+  std::size_t searched_after = 0;  // comparisons
   while (true) {
     const double elapsed = seconds_now() - begun;
     const bool over = (budget.minutes > 0 && elapsed >= 60 * budget.minutes) || has_all_trials();
@@ -204,8 +205,15 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
         auto wanted = s.decide(phase, left);
         if (!wanted)
           broken = wanted.error();
-        else if (!*wanted)
-          break;
+        else if (!*wanted) {
+          // What a comparison leaves of a number of runs is for the search, as it is when another session goes on.
+          const std::size_t compared = s.population.comparisons().size();
+          if (phase != Phase::kFinal || budget.trials == 0 || compared == searched_after || !s.has_compared())
+            break;
+          searched_after = compared;
+          phase = Phase::kSearch;
+          continue;
+        }
         // What cannot end in time is not begun.
         else if (budget.minutes > 0 && s.expected_seconds((*wanted)->rung) > 60 * budget.minutes - elapsed) {
           why = "budget";

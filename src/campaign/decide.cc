@@ -30,11 +30,8 @@ constexpr std::size_t kMostParts =
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
+  if (has_compared()) return Phase::kSearch;
   const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
-  // A comparison that is complete needs nothing more.
-  if (begun && evolve::outcome_of(population, *begun).complete &&
-      !evolve::next_run(population, plan.seed, Phase::kFinal))
-    return Phase::kSearch;
   constexpr double kAll = std::numeric_limits<double>::infinity();
   const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
   const double runs = seeds * (compared() + (plan.settings.ablate ? kParts : 0)) + rate_runs(best.rung);
@@ -48,6 +45,13 @@ Phase Campaign::State::phase(const Left& left) const {
       left.seconds <= std::min(open + runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
   const bool trials = left.trials <= std::min(runs, most * left.all_trials);
   return time || trials ? Phase::kFinal : Phase::kSearch;
+}
+
+// Whether the leader's comparison is complete, with all that follows from it.
+bool Campaign::State::has_compared() const {
+  const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
+  return begun && evolve::outcome_of(population, *begun).complete &&
+         !evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
 // The winner and those that it is compared with.

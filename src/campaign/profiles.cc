@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "campaign/state.h"
+#include "capability/task.h"
 #include "evolve/comparison.h"
 #include "record/job.h"
 
@@ -28,10 +29,20 @@ std::string impossible(const CapabilityResult& r, const Individual& design,
                        design.born.hash);
   if (r.tasks.size() != asked.size()) return fmt::format("{} tasks of {}", r.tasks.size(), asked.size());
   for (std::size_t k = 0; k < asked.size(); ++k) {
-    if (r.tasks[k].task != asked[k]) return fmt::format("{} where {} was asked", r.tasks[k].task, asked[k]);
-    for (const record::CapabilityScore& s : r.tasks[k].scores)
-      if (!(s.accuracy >= 0 && s.accuracy <= 1) || !(s.error >= 0) || s.length < 1 || s.asked < 1)
-        return fmt::format("{} of {} answers right at {} tokens", s.accuracy, s.asked, s.length);
+    const record::CapabilityTask& t = r.tasks[k];
+    if (t.task != asked[k]) return fmt::format("{} where {} was asked", t.task, asked[k]);
+    const capability::Task* task = capability::find_task(t.task);
+    const std::size_t scores = t.outcome == "done" && task ? task->lengths.size() : 0;
+    if (t.scores.size() != scores)
+      return fmt::format("{} with {} scores, where {} belong", t.task, t.scores.size(), scores);
+    for (std::size_t i = 0; i < scores; ++i) {
+      const record::CapabilityScore& s = t.scores[i];
+      if (s.task != t.task || s.length != task->lengths[i] || s.chance != task->chance)
+        return fmt::format("{} at {} tokens by chance {}, where it is {} at {} by {}", s.task, s.length,
+                           s.chance, t.task, task->lengths[i], task->chance);
+      if (!(s.accuracy >= 0 && s.accuracy <= 1) || !(s.error >= 0 && s.error <= 0.5) || s.asked < 1)
+        return fmt::format("{} ± {} of {} answers right", s.accuracy, s.error, s.asked);
+    }
   }
   return "";
 }

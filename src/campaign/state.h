@@ -56,6 +56,7 @@ struct Campaign::State {
   Result<bool> begin_designs();
   // decide.cc: what comes next.
   [[nodiscard]] evolve::Phase phase(const Left& left) const;
+  [[nodiscard]] bool has_compared() const;
   [[nodiscard]] int highest_rung(const Left& left) const;
   [[nodiscard]] bool is_search(const evolve::Trial& trial) const;
   [[nodiscard]] double compared() const;

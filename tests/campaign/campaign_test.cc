@@ -228,6 +228,47 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
   EXPECT_EQ(trained[0], trained[1]);
 }
 
+// What a worker says of a profile is held to the tasks: one test per thing that it could make up.
+TEST(Campaign, AProfileThatCannotBeIsNone) {
+  SKIP_UNDER_SANITIZERS();
+  using record::CapabilityResult;
+  const std::vector<std::pair<const char*, std::function<void(CapabilityResult&)>>> lies{
+      {"another task", [](CapabilityResult& r) { r.tasks[0].task = "copying"; }},
+      {"a task too many", [](CapabilityResult& r) { r.tasks.push_back(r.tasks[0]); }},
+      {"a task too few", [](CapabilityResult& r) { r.tasks.pop_back(); }},
+      {"scores without end",
+       [](CapabilityResult& r) { r.tasks[0].scores.resize(100'000, r.tasks[0].scores[0]); }},
+      {"no scores", [](CapabilityResult& r) { r.tasks[1].scores.clear(); }},
+      {"scores of a failure", [](CapabilityResult& r) { r.tasks[0].outcome = "diverged"; }},
+      {"another length", [](CapabilityResult& r) { r.tasks[0].scores[0].length = 8; }},
+      {"another chance", [](CapabilityResult& r) { r.tasks[0].scores[0].chance = 0; }},
+      {"a score of another task", [](CapabilityResult& r) { r.tasks[0].scores[0].task = "parity"; }},
+      {"more than all", [](CapabilityResult& r) { r.tasks[0].scores[0].accuracy = 1.01; }},
+      {"nothing asked", [](CapabilityResult& r) { r.tasks[0].scores[0].asked = 0; }},
+      {"an error without end", [](CapabilityResult& r) { r.tasks[0].scores[0].error = 1e9; }},
+      {"another status", [](CapabilityResult& r) { r.status = "perfect"; }},
+  };
+  std::size_t told = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const Folder folder;
+    Plan plan = small_plan();
+    plan.seed = seed;
+    plan.settings.capabilities = {"recall", "parity"};
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    Pretend executor;
+    executor.change_profile = [&](CapabilityResult& r, jobs::Ended&) {
+      lies[told++ % lies.size()].second(r);
+    };
+    const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+    for (const evolve::Individual& i : c->population().individuals()) {
+      EXPECT_TRUE(!i.profile || i.profile->status == "failed") << i.born.name;
+    }
+  }
+  EXPECT_GE(told, lies.size());
+}
+
 TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -332,17 +373,21 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
     std::set<std::int64_t> searched, leaders;  // runs of the search under way; winners that were compared
-    bool compares = false;
+    std::int64_t missing = 0;                  // runs of the comparison that have not ended
     for (const auto& [time, event] : store->events(1, 10'000)) {
-      if (const auto* ended = std::get_if<record::TrialEnded>(&event)) searched.erase(ended->id);
+      if (const auto* ended = std::get_if<record::TrialEnded>(&event)) {
+        searched.erase(ended->id);
+        missing -= p.trial(ended->id).begun.purpose == "final" ? 1 : 0;
+      }
+      if (const auto* comparison = std::get_if<record::ComparisonBegun>(&event))
+        missing = comparison->seeds * (1 + static_cast<std::int64_t>(evolve::compared_with(p).size()));
       const auto* begun = std::get_if<record::TrialBegun>(&event);
       if (!begun || begun->purpose == "ablation" || begun->purpose == "baseline") continue;
       if (begun->purpose != "final") {
-        EXPECT_FALSE(compares) << "run " << begun->id << " of the search after the comparison was begun";
+        EXPECT_EQ(missing, 0) << "run " << begun->id << " of the search before the comparison was complete";
         searched.insert(begun->id);
         continue;
       }
-      compares = true;
       EXPECT_TRUE(searched.empty()) << "run " << begun->id << " of the comparison beside the search";
       if (is_candidate(p.individual(begun->design))) leaders.insert(begun->design);
     }

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "campaign/campaign.h"
 #include "campaign/preset.h"
+#include "capability/task.h"
 #include "ir/facts.h"
 #include "jobs/jobs.h"
 #include "lang/check.h"
@@ -116,8 +117,13 @@ class Pretend : public jobs::Executor {
     out.status = "done";
     out.design = spec.file;
     out.hash = to_hex(lang::check(spec.program, zoo::library()).subjects.back().hash);
-    for (const std::string& task : spec.tasks)
-      out.tasks.push_back({.task = task, .outcome = "done", .scores = {{task, 32, 0.75, 0.01, 0.0625, 100}}});
+    for (const std::string& name : spec.tasks) {
+      const capability::Task& task = *capability::find_task(name);
+      record::CapabilityTask done{.task = name, .outcome = "done"};
+      for (const std::int64_t length : task.lengths)
+        done.scores.push_back({name, length, 0.75, 0.01, task.chance, 100});
+      out.tasks.push_back(std::move(done));
+    }
     return out;
   }
   [[nodiscard]] record::TrialResult result_of(const record::TrialSpec& spec) const {
