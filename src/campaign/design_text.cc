@@ -174,7 +174,9 @@ void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
     out += "\n" + v.sentence + "\n";
     if (!v.sensitivity.empty()) out += v.sensitivity + "\n";
     for (const Duel& d : v.duels) out += duel_line(r.population, d) + "\n";
-    for (const Part& part : parts(r.population, v.leader)) out += part_line(part) + "\n";
+    const std::vector<Part> taken = parts(r.population, v.leader);
+    for (const Part& part : taken) out += part_line(part) + "\n";
+    if (const std::string hint = further(taken); !hint.empty()) out += hint + "\n";
     return;
   }
   const Individual& i = r.population.individual(design);

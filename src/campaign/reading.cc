@@ -532,6 +532,19 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
   return out;
 }
 
+std::string further(const std::vector<Part>& parts) {
+  std::string designs;
+  for (const Part& part : parts)
+    if (part.effect == Part::Effect::kHurts)
+      designs += fmt::format("{}#{}", designs.empty() ? "" : ", ", part.design);
+  if (designs.empty()) return "";
+  return fmt::format(
+      "Without them it is design {}. The seeds that judged the winner chose it, so it is no winner yet: "
+      "`gabbro show RUN#ID` prints its program, and `gabbro evolve --design FILE` has it climb the ladder "
+      "and be compared on fresh seeds.",
+      designs);
+}
+
 std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);

@@ -108,6 +108,8 @@ struct Part {
 std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
 /// "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
+/// How to go on with variants of the winner that are better without a part; "" where there are none.
+std::string further(const std::vector<Part>& parts);
 
 /// Designs whose profile is known, promoted ones first, by rung and score; known architectures last.
 std::vector<std::int64_t> profiled(const evolve::Population& population);

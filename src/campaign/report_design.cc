@@ -80,6 +80,7 @@ void winner_section(Content& c) {
   };
   group(Part::Effect::kHelps, "What helps");
   group(Part::Effect::kHurts, "What it is better without");
+  if (const std::string hint = further(all); !hint.empty()) c.soft(hint);
   group(Part::Effect::kUnclear, "What cannot be told");
   group(Part::Effect::kWaits, "Not yet decided");
   group(Part::Effect::kLost, "Without it nothing could be trained");

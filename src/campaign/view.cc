@@ -146,6 +146,7 @@ std::vector<std::string> summary_lines(const Reading& reading) {
   const std::vector<Part> taken = parts(p, v.leader);
   if (!taken.empty()) out.emplace_back("  what it loses without one of its parts:");
   for (const Part& part : taken) out.push_back(part_line(part));
+  if (std::string hint = further(taken); !hint.empty()) out.push_back(std::move(hint));
   return out;
 }
 

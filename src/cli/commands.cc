@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "base/files.h"
-#include "cli/compare.h"
+#include "cli/diff.h"
 #include "cli/files.h"
 #include "cli/record.h"
 #include "cli/report.h"

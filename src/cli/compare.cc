@@ -2,72 +2,145 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/report.h"
+#include "base/files.h"
+#include "campaign/words.h"
+#include "cli/commands.h"
 #include "cli/terminal.h"
+#include "evolve/comparison.h"
+#include "evolve/statistics.h"
+#include "record/trial.h"
 
 namespace gabbro::cli {
 
 namespace {
 
-std::string prefixed(const std::string& text, char sign, Ink ink) {
+constexpr double kLevel = 0.05;
+constexpr double kSameSize =
+    0.01;  // relative difference of parameters up to which designs count as equally large
+
+struct Run {
+  std::string name;
+  record::TrialResult result;
+};
+
+Result<Run> read_run(const std::string& folder) {
+  const std::string file = folder + "/result.json";
+  const auto text = read_file(file, kMostText);
+  if (!text)
+    return fail(
+        "run", fmt::format("there is no finished run in {}: no result.json", folder),
+        "gabbro train --out FOLDER makes one; gabbro export RUN#ID writes that of a campaign's design");
+  auto result = record::parse_result(*text);
+  if (!result) return fail(result.error().code, fmt::format("{}: {}", file, result.error().message));
+  return Run{folder, std::move(*result)};
+}
+
+// The first minus the second, over documents.
+evolve::Interval difference(const record::TrialResult& of, const record::TrialResult& against) {
+  evolve::Trial a, b;
+  a.bits = of.bits_per_byte, a.documents = of.documents;
+  b.bits = against.bits_per_byte, b.documents = against.documents;
+  const evolve::Paired pair = evolve::paired({&a}, {&b});
+  evolve::Interval out{pair.differences.front(), -INFINITY, INFINITY, 1};
+  if (pair.documents.freedom <= 0) return out;  // one document says nothing of others
+  const double half =
+      evolve::t_quantile(1 - kLevel / 2, pair.documents.freedom) * std::sqrt(pair.documents.value);
+  out.low = out.mean - half, out.high = out.mean + half;
+  return out;
+}
+
+std::string verdict(const evolve::Interval& i) {
+  if (!std::isfinite(i.low)) return "one document: no interval";
+  return i.high < 0 ? "ahead" : i.low > 0 ? "behind" : "not told apart";
+}
+
+// What keeps a difference from being one of designs alone.
+std::string caveat(const record::TrialResult& of, const record::TrialResult& against) {
   std::string out;
-  for (std::size_t from = 0; from < text.size();) {
-    const std::size_t end = std::min(text.find('\n', from), text.size());
-    out += paint(ink, fmt::format("{} {}", sign, text.substr(from, end - from))) + "\n";
-    from = end + 1;
-  }
+  const auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+  const double size =
+      static_cast<double>(of.params) / static_cast<double>(std::max<std::int64_t>(1, against.params));
+  if (std::abs(size - 1) > kSameSize) add(fmt::format("{:+.1f} % parameters", 100 * (size - 1)));
+  if (of.tokens != against.tokens)
+    add(fmt::format("{} tokens instead of {}", campaign::amount(static_cast<double>(of.tokens)),
+                    campaign::amount(static_cast<double>(against.tokens))));
+  else if (of.text_hash != against.text_hash)
+    add("another training text or order of it");
+  return out;
+}
+
+std::string row(const Run& run, const Run& first) {
+  const record::TrialResult& r = run.result;
+  std::string out =
+      fmt::format("{:<24} {:<20} {:>7} {:>7} {:>9.4f}", campaign::shortened(run.name, 24),
+                  campaign::shortened(r.design, 20), campaign::amount(static_cast<double>(r.params)),
+                  campaign::amount(static_cast<double>(r.tokens)), r.bits_per_byte);
+  if (&run == &first) return out;
+  const evolve::Interval d = difference(r, first.result);
+  out += fmt::format("  {}  {}", campaign::interval_text(d), verdict(d));
+  if (const std::string but = caveat(r, first.result); !but.empty()) out += fmt::format(" ({})", but);
+  return out;
+}
+
+nlohmann::ordered_json json_of(const Run& run, const Run& first) {
+  const record::TrialResult& r = run.result;
+  nlohmann::ordered_json out{{"run", run.name},
+                             {"design", r.design},
+                             {"params", r.params},
+                             {"tokens", r.tokens},
+                             {"bits_per_byte", r.bits_per_byte}};
+  if (&run == &first) return out;
+  const evolve::Interval d = difference(r, first.result);
+  out["difference"] = d.mean;
+  const auto bound = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nullptr; };
+  out["low"] = bound(d.low), out["high"] = bound(d.high);
+  out["verdict"] = verdict(d);
+  out["caveat"] = caveat(r, first.result);
   return out;
 }
 
 }  // namespace
 
-Comparison compare(const lang::CheckReport& before, const lang::CheckReport& after) {
-  Comparison c{edit::diff(before.program, after.program)};
-  if (before.valid() && !before.subjects.empty()) c.before = &before.subjects.back();
-  if (after.valid() && !after.subjects.empty()) c.after = &after.subjects.back();
-  return c;
-}
-
-std::string comparison_text(const Comparison& c, const std::string& before, const std::string& after,
-                            double context) {
-  if (c.changes.empty()) return "same tree\n";
-  std::string out = paint(Ink::kRed, "--- " + before) + "\n" + paint(Ink::kGreen, "+++ " + after) + "\n";
-  std::string item;
-  for (const edit::Change& change : c.changes) {
-    if (change.item != item) {
-      item = change.item;
-      out += paint(Ink::kBold, item) + "\n";
+int run_compare(const CompareCommand& c) {
+  std::vector<Run> runs;
+  for (const std::string& folder : c.runs) {
+    auto run = read_run(folder);
+    if (!run) return failed("compare", run.error());
+    runs.push_back(std::move(*run));
+  }
+  const Run& first = runs.front();
+  for (const Run& run : runs) {
+    const record::TrialResult& r = run.result;
+    if (r.status != "done") {
+      print(stderr, "gabbro compare: {} has no score: {}{}{}\n", run.name, r.status,
+            r.cause.empty() ? "" : ", ", r.cause);
+      return kInvalid;
     }
-    const int line = change.at_after.line > 0 ? change.at_after.line : change.at_before.line;
-    std::string place = change.place;
-    if (line > 0) place += fmt::format("{}(line {})", place.empty() ? "" : " ", line);
-    if (!place.empty()) out += paint(Ink::kCyan, "  " + place) + "\n";
-    out += prefixed(change.before, '-', Ink::kRed) + prefixed(change.after, '+', Ink::kGreen);
+    if (r.held_out_hash != first.result.held_out_hash || r.documents.size() != first.result.documents.size())
+      return failed("compare",
+                    {"text",
+                     fmt::format("{} and {} were scored on different held-out text", first.name, run.name),
+                     "gabbro eval RUN --data CORPUS scores a run anew",
+                     {}});
   }
-  if (!c.before || !c.after) {
-    out += fmt::format("{} does not check: no facts to compare\n", !c.before ? before : after);
-    return out;
+  if (c.json) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::array();
+    for (const Run& run : runs) out.push_back(json_of(run, first));
+    print("{}\n", out.dump(2));
+    return kValid;
   }
-  if (c.same_function()) return out + "same function: the canonical hashes are equal\n";
-  for (const FactChange& fact : changed_facts(*c.before, *c.after, context))
-    out += fmt::format("  {:<20}{} -> {}{}\n", fact.name, fact.before, fact.after,
-                       fact.ratio.empty() ? "" : paint(Ink::kDim, "  x " + fact.ratio));
-  return out;
-}
-
-std::string comparison_json(const Comparison& c) {
-  nlohmann::json out{{"same_tree", c.changes.empty()}, {"changes", nlohmann::json::array()}};
-  out["same_function"] = c.before && c.after ? nlohmann::json(c.same_function()) : nlohmann::json(nullptr);
-  for (const edit::Change& change : c.changes)
-    out["changes"].push_back({{"item", change.item},
-                              {"place", change.place},
-                              {"before", change.before},
-                              {"after", change.after},
-                              {"line_before", change.at_before.line},
-                              {"line_after", change.at_after.line}});
-  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  print("{:<24} {:<20} {:>7} {:>7} {:>9}  minus the first [95 % over {}]\n", "run", "design", "params",
+        "tokens", "bits/byte",
+        campaign::count_of(static_cast<std::int64_t>(first.result.documents.size()), "document"));
+  for (const Run& run : runs) print("{}\n", row(run, first));
+  print(
+      "Each is one run: the intervals do not hold what another seed would change. gabbro evolve --arms none "
+      "--design FILE compares on fresh seeds.\n");
+  return kValid;
 }
 
 }  // namespace gabbro::cli

@@ -1,30 +1,19 @@
-// `gabbro diff`: the changes between two programs, and what they do to the facts.
+// gabbro compare: finished runs side by side, paired by held-out document.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "edit/diff.h"
-#include "lang/check.h"
-
 namespace gabbro::cli {
 
-/// Two checked programs side by side. `before` and `after` are the designs (or units) that the facts are about: the last of each
-/// program; null when that program is not valid. They live as long as the reports.
-struct Comparison {
-  std::vector<edit::Change> changes;
-  const lang::Subject* before = nullptr;
-  const lang::Subject* after = nullptr;
-  [[nodiscard]] bool same_function() const { return before && after && before->hash == after->hash; }
+struct CompareCommand {
+  std::vector<std::string>
+      runs;  // folders with a result.json, by gabbro train or gabbro export; the first is what others are compared with
+  bool json = false;
 };
 
-Comparison compare(const lang::CheckReport& before, const lang::CheckReport& after);
-
-/// Changes as a diff, then the facts that differ, at `context` tokens.
-std::string comparison_text(const Comparison& c, const std::string& before, const std::string& after,
-                            double context);
-
-/// One JSON object, as docs/commands.md lists it.
-std::string comparison_json(const Comparison& c);
+/// Prints each run's bits per byte and, of all but the first, the difference to the first on the same held-out documents with its 95 % interval over
+/// documents (that of an evolve::Paired of one seed). Exit 0; 1 when a run has no score; 2 for runs that were scored on different held-out text, usage, I/O.
+int run_compare(const CompareCommand& c);
 
 }  // namespace gabbro::cli

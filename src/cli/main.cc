@@ -19,6 +19,7 @@
 #include "cli/capabilities.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/compare.h"
 #include "cli/data.h"
 #include "cli/eval.h"
 #include "cli/generate.h"
@@ -86,6 +87,7 @@ class Program {
     data();
     train();
     eval();
+    compare();
     generate();
     probe();
     bench();
@@ -239,6 +241,17 @@ class Program {
     eval->callback([this] { other_ = [this] { return run_eval(e_); }; });
   }
 
+  void compare() {
+    CLI::App* compare = app_.add_subcommand("compare", "Finished runs side by side, by held-out document");
+    compare->fallthrough();
+    names_.emplace_back("compare");
+    compare->add_option("RUN", r_.runs, "folders of runs; the first is what the others are compared with")
+        ->required()
+        ->expected(2, 1000);
+    compare->add_flag("--json", r_.json, "a JSON array, one object per run");
+    compare->callback([this] { other_ = [this] { return run_compare(r_); }; });
+  }
+
   void generate() {
     CLI::App* generate = app_.add_subcommand("generate", "Continue a text with a trained design");
     generate->fallthrough();
@@ -388,6 +401,7 @@ class Program {
   DataOptions d_;
   TrainCommand t_;
   EvalCommand e_;
+  CompareCommand r_;
   GenerateCommand g_;
   ProbeCommand p_;
   BenchCommand b_;

@@ -140,9 +140,12 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, born.attempt);
-  const KnownDesign known{born.id, born.name, individuals_.back().program};
-  if (!born.trained.empty()) trained_.emplace(born.trained, known);
-  if (!born.fingerprint.empty()) traces_.emplace(born.fingerprint, known);
+  // What only judged, as a winner without one of its parts, may still be drawn: the seeds that judge choose nothing, and forbid nothing.
+  if (born.arm != "ablation") {
+    const KnownDesign known{born.id, born.name, individuals_.back().program};
+    if (!born.trained.empty()) trained_.emplace(born.trained, known);
+    if (!born.fingerprint.empty()) traces_.emplace(born.fingerprint, known);
+  }
   return deliver(born.task, born.id, {});
 }
 

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "record/trial.h"
+
 namespace gabbro {
 namespace {
 
@@ -296,6 +298,62 @@ TEST(Cli, ProgramsOfTheDocumentationCheck) {
     }
   }
   EXPECT_GE(programs, 2);
+}
+
+// A run's folder, without weights: what `gabbro compare` reads.
+std::string write_run(const std::string& name, const std::vector<double>& documents,
+                      const std::string& held_out = "held out", std::int64_t params = 300'000) {
+  record::TrialResult r;
+  r.status = "done";
+  r.design = name;
+  r.params = params;
+  r.tokens = 3'000'000;
+  r.text_hash = "order 1";
+  r.held_out_hash = held_out;
+  for (const double bits : documents) {
+    r.documents.push_back({bits, 100});
+    r.bits_per_byte += bits / static_cast<double>(documents.size());
+  }
+  const std::filesystem::path folder = testing::TempDir() + "compare_" + name;
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "result.json") << record::to_json(r);
+  return folder;
+}
+
+TEST(Compare, PairsRunsByDocument) {
+  // Documents differ by whole bits, the two runs by a hundredth on each.
+  const std::string first = write_run("first", {1, 2, 3, 4}),
+                    worse = write_run("worse", {1.01, 2.011, 3.01, 4.009}),
+                    unclear = write_run("unclear", {0.5, 2.5, 3.6, 3.5}, "held out", 330'000);
+  const Output out = gabbro("compare --json " + first + " " + worse + " " + unclear);
+  ASSERT_EQ(out.code, 0) << out.text;
+  const auto json = nlohmann::json::parse(out.text);
+  ASSERT_EQ(json.size(), 3U);
+  EXPECT_FALSE(json[0].contains("difference"));
+  EXPECT_NEAR(json[1]["difference"], 0.01, 1e-9);
+  EXPECT_GT(json[1]["low"], 0.008);  // t with 3 degrees of freedom, a standard error of 0.0004
+  EXPECT_LT(json[1]["high"], 0.012);
+  EXPECT_EQ(json[1]["verdict"], "behind");
+  EXPECT_EQ(json[1]["caveat"], "");
+  EXPECT_EQ(json[2]["verdict"], "not told apart");
+  EXPECT_EQ(json[2]["caveat"], "+10.0 % parameters");
+  const Output text = gabbro("compare " + first + " " + worse);
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.text.find("+0.0100 ["), std::string::npos) << text.text;
+}
+
+TEST(Compare, SaysWhyItCannot) {
+  const std::string first = write_run("one", {1, 2}), other = write_run("other", {1, 2}, "another text"),
+                    single = write_run("single", {1}), alone = write_run("alone", {1.1});
+  const Output apart = gabbro("compare " + first + " " + other);
+  EXPECT_EQ(apart.code, 2);
+  EXPECT_NE(apart.text.find("were scored on different held-out text"), std::string::npos) << apart.text;
+  const Output none = gabbro("compare " + first + " " + testing::TempDir() + "nowhere");
+  EXPECT_EQ(none.code, 2);
+  EXPECT_NE(none.text.find("there is no finished run in"), std::string::npos) << none.text;
+  const Output document = gabbro("compare " + single + " " + alone);
+  EXPECT_EQ(document.code, 0);
+  EXPECT_NE(document.text.find("one document"), std::string::npos) << document.text;
 }
 
 }  // namespace

@@ -338,6 +338,24 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
   }
 }
 
+// A draw may be the winner without one of its parts: the seeds that judge forbid nothing.
+TEST(Comparison, AblationsAreNoKnownDesigns) {
+  Race c(2, one_rung(), 0.004);
+  for (const char* arm : {"ablation", "adaptive"}) {
+    record::DesignBorn born;
+    born.id = static_cast<std::int64_t>(c.population.individuals().size()) + 1;
+    born.arm = arm;
+    born.name = "Without";
+    born.program = "design Without:\n    stack = [Attention, RMSNorm]\n";
+    born.trained = "identity";
+    born.fingerprint = "trace";
+    ASSERT_TRUE(c.population.apply(born));
+    const bool known = arm == std::string("adaptive");
+    EXPECT_EQ(c.population.known_trained("identity") != nullptr, known);
+    EXPECT_EQ(c.population.known_traces("trace").size(), known ? 1U : 0U);
+  }
+}
+
 TEST(Comparison, DocumentsThatChoseDoNotJudge) {
   Settings s = one_rung();
   s.rungs[0].documents = 10;
