@@ -47,8 +47,8 @@ Result<bool> Campaign::State::begin_designs() {
   std::int64_t length = 0;
   for (const evolve::Rung& r : plan.settings.rungs) length = std::max(length, r.length);
   const auto known = [&](const std::string& file, const std::string& arm) {
-    const lang::Program program = evolve::with_blocks(*zoo::program(file + ".gab"), plan.settings.blocks);
-    return add(evolve::with_positions(program, length), arm, file, "the baseline " + file);
+    return add(evolve::as_baseline(*zoo::program(file + ".gab"), plan.settings.blocks, length), arm, file,
+               "the baseline " + file);
   };
   if (plan.twins) {
     for (int i = 0; i < evolve::kTwins; ++i)

@@ -57,7 +57,7 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
     if (!report.valid()) return fail("design", format_error(file, report.errors.front()));
     if (!report.subjects.back().is_design)
       return fail("design", file + " holds no design", "add `design Name:` with a stack");
-    const lang::Program program = evolve::with_blocks(lang::parse(text).program, c.blocks);
+    const lang::Program program = evolve::as_baseline(lang::parse(text).program, c.blocks, c.spec.length);
     Given design{report.subjects.back().name, report.subjects.back().name, lang::print(program)};
     const auto taken = [&](const std::string& folder) {
       return std::any_of(out.begin(), out.end(), [&](const Given& g) { return g.folder == folder; });

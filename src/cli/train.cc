@@ -40,6 +40,8 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
           r.valid_documents,
           document_tokens > 0 ? fmt::format(", their first {} tokens", document_tokens) : std::string());
     print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
+    print("  {:<20}{:.4f} nats per token, a perplexity of {:.4g}\n", "held-out loss", r.valid_loss,
+          std::exp(r.valid_loss));
   }
   for (const record::ContextGain& g : r.context)
     print("  {:<20}{:+.4f} ± {:.4f} beyond the last {} tokens, on {} positions\n", "gain of context", g.gain,
@@ -102,7 +104,8 @@ int run_train(const TrainCommand& c) {
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
     return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
-  if (c.blocks > 0) spec.program = lang::print(evolve::with_blocks(lang::parse(*text).program, c.blocks));
+  if (c.blocks > 0)
+    spec.program = lang::print(evolve::as_baseline(lang::parse(*text).program, c.blocks, spec.length));
   const lang::Subject design = std::move(lang::check(spec.program, zoo::library()).subjects.back());
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);

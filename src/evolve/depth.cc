@@ -50,6 +50,10 @@ lang::Program with_positions(const lang::Program& program, std::int64_t length) 
   return out;
 }
 
+lang::Program as_baseline(const lang::Program& program, std::int64_t blocks, std::int64_t length) {
+  return with_positions(with_blocks(program, blocks), length);
+}
+
 lang::Program deepened(const lang::Program& program, double factor) {
   lang::Program out = program;
   for (lang::Item& item : out.items)

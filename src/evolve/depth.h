@@ -18,6 +18,9 @@ lang::Program with_blocks(const lang::Program& program, std::int64_t blocks);
 /// that the others spend on their width.
 lang::Program with_positions(const lang::Program& program, std::int64_t length);
 
+/// A known design as a rung trains it: `blocks` of its longest repetition (0: as written), and a table of `length` positions.
+lang::Program as_baseline(const lang::Program& program, std::int64_t blocks, std::int64_t length);
+
 /// How often the last design's longest repetition is turned, nested ones multiplied; 1 without any.
 int repetitions(const lang::Program& program);
 

@@ -160,6 +160,17 @@ TEST(Depth, OfNestedRepetitionsTheOuterTakesTheFactor) {
   EXPECT_EQ(deepened_stack("[1 * [1 * Block, Block], RMSNorm]", 1.5), "[2 * [1 * Block, Block], RMSNorm]");
 }
 
+TEST(Depth, ABaselineHasTheRungsBlocksAndPositions) {
+  const auto stack = [](std::int64_t blocks) {
+    const std::string text = lang::print(
+        as_baseline(lang::parse("design D:\n    stack = [LearnedPosition, 8 * Block, LayerNorm]\n").program,
+                    blocks, 128));
+    return text.substr(text.find('['));
+  };
+  EXPECT_EQ(stack(2), "[LearnedPosition(size=128), 2 * Block, LayerNorm]\n");
+  EXPECT_EQ(stack(0), "[LearnedPosition(size=128), 8 * Block, LayerNorm]\n");
+}
+
 TEST(Depth, RepetitionsAreThoseOfTheLastDesign) {
   const lang::ParseResult parsed =
       lang::parse("design A:\n    stack = 12 * Block\n\ndesign B:\n    stack = [2 * [3 * Block, Block]]\n");
