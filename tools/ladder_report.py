@@ -1,11 +1,14 @@
-"""Writes the tables of docs/results/ladder.md, between its marks, from docs/results/ladder.jsonl."""
+"""Writes the tables of docs/results/ladder.md, between its marks, from docs/results/ladder.jsonl and capabilities.jsonl."""
 
+import json
 import math
 import random
+from pathlib import Path
 
 from ladder_plan import DESIGNS, ROOT, RUNGS, TABLE, Measured
 
 PAGE = ROOT / "docs/results/ladder.md"
+CAPABILITIES = ROOT / "docs/results/capabilities.jsonl"  # lines of `gabbro capabilities FILE... --json`
 BEGIN, END = "<!-- tables: tools/ladder.py report -->", "<!-- end of tables -->"
 CONTROLS = ("ngram", "local")
 RESAMPLES = 2000
@@ -117,13 +120,45 @@ def table_of_ranks(measured, rungs):
     return out
 
 
+def accuracies():
+    """Task -> design -> its accuracy at the training length."""
+    out = {}
+    if not CAPABILITIES.exists():
+        return out
+    for line in CAPABILITIES.read_text(encoding="utf-8").splitlines():
+        result = json.loads(line)
+        for task in result["tasks"]:
+            if task["scores"]:
+                out.setdefault(task["task"], {})[Path(result["file"]).stem] = task["scores"][0]["accuracy"]
+    return out
+
+
+def table_of_predictions(measured, rungs):
+    """How far the designs that do a task better are those of fewer bits per byte."""
+    out = ["| task | " + " | ".join(rungs) + " |", "|---" * (1 + len(rungs)) + "|"]
+    for task, by_design in accuracies().items():
+        cells = []
+        for rung in rungs:
+            both = [(accuracy, -line["bits_per_byte"]) for design, accuracy in by_design.items()
+                    if design not in CONTROLS and (line := best_line(measured, rung, design))]
+            if len(both) < 6:
+                cells.append("")
+                continue
+            value, least, most = spearman_interval([a for a, _ in both], [b for _, b in both])
+            cells.append(f"{value:+.2f} [{least:+.2f}, {most:+.2f}], {len(both)} designs")
+        if any(cells):
+            out.append(f"| `{task}` | " + " | ".join(cells) + " |")
+    return out
+
+
 def write():
     measured = Measured.read(TABLE)
     rungs = [r for r in RUNGS if any(run.rung == r for run in measured.by_run)]
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    parts = ["### Rungs", *table_of_rungs(measured, rungs), "", "### Ranks", *table_of_ranks(measured, rungs), "", "### Scores",
-             *table_of_scores(measured, rungs)]
+    tables = {"Rungs": table_of_rungs, "Ranks": table_of_ranks, "What capability tasks predict": table_of_predictions,
+              "Scores": table_of_scores}
+    parts = [line for title, table in tables.items() for line in (f"### {title}", *table(measured, rungs), "")][:-1]
     PAGE.write_text(before + BEGIN + "\n" + "\n".join(parts) + "\n" + END + after, encoding="utf-8")
     return 0

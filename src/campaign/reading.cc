@@ -283,6 +283,24 @@ std::string rung_text(const Population& p, const evolve::Outcome& o, const std::
       where, mixer, control, numbers);
 }
 
+std::string implausible_text(const evolve::Outcome& o) {
+  return fmt::format(
+      "That is more than five times what the baselines there deviate from each other ({:.4f}), so that it "
+      "counts only once its checks were repeated with other seeds, on texts twice as long and at every "
+      "position.",
+      o.spread);
+}
+
+// What came of the runs that repeat the checks of an implausible lead.
+std::string rechecks_text(const evolve::Outcome& o) {
+  if (!o.failed_rechecks.empty())
+    return fmt::format("They did not hold: {}.", losses_text(o.failed_rechecks));
+  if (o.rechecked < evolve::kRechecks)
+    return fmt::format("{} of {} such runs have ended; gabbro resume makes the others.", o.rechecked,
+                       evolve::kRechecks);
+  return fmt::format("They held in {} such runs.", o.rechecked);
+}
+
 std::string outcome_text(const Population& p, const evolve::Outcome& o, const std::string& who,
                          const std::string& where) {
   const std::string seeds = count_of(o.begun->seeds, "fresh seed");
@@ -311,17 +329,16 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
         "{} leads at {}, and was scored on one held-out document: what others would say is not known, "
         "and nothing is decided.",
         who, where);
-  if (o.held_back)
-    return fmt::format(
-        "{} is held back: implausibly large. Against {}, {}, at {}: {}. That is more than "
-        "five times "
-        "what the baselines there deviate from each other ({:.4f}), so that it counts only once its checks "
-        "are repeated: with other "
-        "seeds, on longer texts and by the reference engine.",
-        who, kind, best, where, numbers, o.spread);
-  if (o.ahead)
-    return fmt::format("{} {} {} at {}; against the best of them, {}: {}.", who,
-                       o.claims() ? "beats" : "is ahead of", baselines_text(p, o), where, best, numbers);
+  if (o.held_back())
+    return fmt::format("{} is held back: implausibly large. Against {}, {}, at {}: {}. {} {}", who, kind,
+                       best, where, numbers, implausible_text(o), rechecks_text(o));
+  if (o.ahead) {
+    std::string out =
+        fmt::format("{} {} {} at {}; against the best of them, {}: {}.", who,
+                    o.claims() ? "beats" : "is ahead of", baselines_text(p, o), where, best, numbers);
+    if (o.implausible) out += fmt::format(" {} {}", implausible_text(o), rechecks_text(o));
+    return out;
+  }
   if (d.high < 0)
     return fmt::format("{} is ahead of {}, {}, but not of every one, at {}: {}.", who, kind, best, where,
                        numbers);

@@ -63,7 +63,7 @@ Result<std::string> status_json(const store::Store& store) {
                     {"rung", v.leader.rung < 0 ? json() : json(v.leader.rung)},
                     {"fresh_seeds", v.fresh},
                     {"claims", v.outcome.claims()},
-                    {"held_back", v.outcome.held_back},
+                    {"held_back", v.outcome.held_back()},
                     {"against", duels}};
   if (const record::ComparisonBegun* c = v.outcome.begun)
     out["comparison"] = {{"number", c->id},

@@ -63,6 +63,11 @@ Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& bo
   spec.memory = plan.settings.worker_bytes;
   spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::judges(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
+  if (evolve::rechecks(begun)) {
+    spec.length *= 2;
+    spec.sequences = (spec.sequences + 1) / 2;
+    spec.thorough = true;
+  }
   if (born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
   return spec;
 }
@@ -125,7 +130,7 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   spec.folder = fs::absolute(place.trial(begun.id), error);
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && begun.purpose != "final" && begun.purpose != "rate" &&
+    if (is_candidate(design) && !is_given(design) && !evolve::judges(begun) && begun.purpose != "rate" &&
         std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
@@ -136,7 +141,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
       spec.text_hash = t.text_hash;
       break;
     }
-  const double scale = std::max(1.0, work(begun.rung) / work(0));
+  constexpr double kRecheck = 4;  // times the work of another run, thorough checks included
+  const double scale = std::max(1.0, work(begun.rung) / work(0)) * (evolve::rechecks(begun) ? kRecheck : 1);
   if (const auto ok = submit(begun.id, spec.folder, to_json(spec), plan.settings.worker_seconds * scale,
                              {plan.corpus}, executor);
       !ok)
@@ -211,7 +217,8 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
       return fmt::format("done, without the anchor {}", name);
   for (const record::Anchor& a : r.anchors)
     if (!a.holds) return fmt::format("done, though the anchor {} does not hold", a.name);
-  if (r.tokens < rung.tokens || r.tokens >= rung.tokens + rung.sequences * rung.length)
+  const std::int64_t batch = rung.sequences * rung.length * (evolve::rechecks(trial.begun) ? 2 : 1);
+  if (r.tokens < rung.tokens || r.tokens >= rung.tokens + batch)
     return fmt::format("{} tokens of {}", r.tokens, rung.tokens);
   if (std::abs(static_cast<double>(r.params) / static_cast<double>(rung.params) - 1) > 0.02)
     return fmt::format("{} parameters of {}", r.params, rung.params);

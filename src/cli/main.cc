@@ -207,6 +207,8 @@ class Program {
     train->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
     train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    train->add_flag("--thorough", s.thorough,
+                    "check the trained weights at every position, as before an implausible lead is believed");
     train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
     train->add_option("--task", s.tasks, "a benchmark to score as well, FILE or NAME=FILE; may be repeated");
     worker_limits(train, t_.limits);

@@ -263,6 +263,10 @@ std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
   return out;
 }
 
+std::uint64_t recheck_seed(const record::ComparisonBegun& c) {
+  return c.seed + static_cast<std::uint64_t>(c.seeds);
+}
+
 Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   Outcome out;
   out.begun = &c;
@@ -303,8 +307,16 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained;
   if (out.rows.empty()) return out;
   const Row& best = out.rows.front();
-  out.held_back =
+  out.implausible =
       out.ahead && -best.difference.mean > kImplausible * std::max(out.spread, p.settings().effect);
+  for (int k = 0; k < kRechecks; ++k) {
+    const Trial* t = run_of(p, c.design, c.rung, recheck_seed(c) + static_cast<std::uint64_t>(k));
+    if (!t || !t->ended) continue;
+    if (t->status == "done")
+      ++out.rechecked;
+    else
+      out.failed_rechecks.push_back({c.design, t->begun.seed, t->status, t->cause});
+  }
   if (const Trial* t = p.scored(c.design, c.rung, c.seed)) {
     out.documents = static_cast<int>(t->documents.size());
     // Agents are told what the comparisons of before came to.

@@ -50,6 +50,9 @@ const record::ComparisonBegun* comparison_of(const Population& population, const
 record::ComparisonBegun planned(const Population& population, std::uint64_t first_seed, const Leader& leader,
                                 double affordable);
 
+/// Runs on further seeds that repeat the checks of an implausible lead.
+inline constexpr int kRechecks = 2;
+
 /// A run that ended without a score.
 struct Loss {
   std::int64_t design = 0;
@@ -81,7 +84,10 @@ struct Outcome {
   bool fresh_documents = false;  // that the search has not seen
   double spread = 0;             // deviation of the others' mean scores from each other
   bool ahead = false;            // of all that could be trained, as the intervals say
-  bool held_back = false;        // the lead over the best is beyond what known designs make plausible
+  bool implausible = false;      // the lead over the best is beyond what known designs make plausible
+  int rechecked =
+      0;  // of kRechecks runs that repeat the checks of an implausible lead, those in which all held
+  std::vector<Loss> failed_rechecks;
   std::int64_t controls = 0, lost_controls = 0;  // of the preset, and of them those that could not be trained
   // The best baseline of the search against the best control of the comparison, on the comparison's seeds; 0: none was trained.
   std::int64_t mixer = 0, control = 0;
@@ -90,8 +96,12 @@ struct Outcome {
   [[nodiscard]] bool judges_mixers() const {
     return controls == 0 || (lost_controls == 0 && over_control.below_zero());
   }
-  [[nodiscard]] bool claims() const { return ahead && !held_back && judges_mixers(); }
+  /// Whether the lead is held back until its checks were repeated and held.
+  [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
+  [[nodiscard]] bool claims() const { return ahead && !held_back() && judges_mixers(); }
 };
+/// The first of the seeds on which the checks of an implausible lead are repeated.
+std::uint64_t recheck_seed(const record::ComparisonBegun& begun);
 /// A function of the population alone. O(runs of the comparison x documents).
 Outcome outcome_of(const Population& population, const record::ComparisonBegun& begun);
 

@@ -58,7 +58,13 @@ class Ladder {
         if (is_trainable(p_, design, c->rung))
           if (auto run = unbegun(p_.individual(design), c->rung, count, "final", c->seed)) return run;
     }
-    if (!outcome_of(p_, *c).ahead) return std::nullopt;
+    const Outcome outcome = outcome_of(p_, *c);
+    if (!outcome.ahead) return std::nullopt;
+    if (outcome.implausible)
+      if (auto run = unbegun(p_.individual(c->design), c->rung, kRechecks, "check", recheck_seed(*c)))
+        return run;
+    // Nothing is taken apart whose lead may be a fault.
+    if (outcome.held_back()) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count)
       for (const Individual& i : p_.individuals())
         if (i.born.arm == "ablation" && i.born.parent == c->design)

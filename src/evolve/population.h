@@ -188,9 +188,11 @@ class Population {
 [[nodiscard]] inline std::int64_t documents_of(const Rung& rung, bool judges) {
   return judges ? 4 * rung.documents : rung.documents;
 }
-/// Runs of the last comparison and of ablations judge; they do not guide.
+/// A run that repeats the checks of an implausible lead: another seed, texts twice as long, thorough checks (record::TrialSpec).
+[[nodiscard]] inline bool rechecks(const record::TrialBegun& t) { return t.purpose == "check"; }
+/// Runs of the last comparison, of ablations and of repeated checks judge; they do not guide.
 [[nodiscard]] inline bool judges(const record::TrialBegun& t) {
-  return t.purpose == "final" || t.purpose == "ablation";
+  return t.purpose == "final" || t.purpose == "ablation" || rechecks(t);
 }
 [[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
 /// Whether two runs consumed the same text and were scored on the same held-out text: else their scores are not compared.

@@ -67,7 +67,7 @@ struct TrialBegun {
   std::int64_t id = 0, design = 0;
   int rung = 0;
   std::uint64_t seed = 1;
-  std::string purpose;  // "rung", "baseline", "replicate", "rate", "final", "ablation", "aa"
+  std::string purpose;  // "rung", "baseline", "replicate", "rate", "final", "ablation", "check", "aa"
   double rate = 1;      // factor on the rung's
 };
 

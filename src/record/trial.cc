@@ -62,6 +62,7 @@ void fields(Io& io, S& s) {
   io.later("input_rate", s.input_rate);
   io.later("output_rate", s.output_rate);
   io.later_list("hurdles", s.hurdles);
+  io.later("thorough", s.thorough);
 }
 
 template <class Io, Is<TrialResult> R>

@@ -46,6 +46,8 @@ struct TrialSpec {
   double checkpoint_seconds = 300;    // between two checkpoints
   std::string text_hash;              // the text that must be consumed, as of the pair's result; "": any
   std::vector<Hurdle> hurdles;        // in any order
+  bool thorough =
+      false;  // the checks of the trained weights cover the whole training length, whatever they cost
 };
 
 /// A point of the learning curve. Runs of one budget in batches of one size have their points at the same steps, but for the last.

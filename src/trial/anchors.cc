@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "exec/reference/reference.h"
 #include "exec/reference/screen.h"
@@ -18,7 +19,7 @@ using record::Anchor;
 
 namespace {
 
-constexpr std::int64_t kPositions = 12;  // for the reference engine
+constexpr std::int64_t kPositions = 12;  // for the reference engine, unless the checks are thorough
 
 // Where in the batch a document starts of which `length` positions follow: as late in its row as there is one.
 std::int64_t latest_start(const exec::TokenBatch& batch, std::int64_t length) {
@@ -28,6 +29,24 @@ std::int64_t latest_start(const exec::TokenBatch& batch, std::int64_t length) {
     if (batch.starts[at] == t && t + length <= batch.length && batch.starts[at + length - 1] == t &&
         t > best % batch.length)
       best = at;
+  }
+  return best;
+}
+
+struct Stretch {
+  std::int64_t from = 0, length = 0;
+};
+
+// The most positions of one document in a row of the batch, from its start.
+Stretch longest_document(const exec::TokenBatch& batch) {
+  if (batch.starts.empty()) return {0, batch.length};
+  Stretch best;
+  for (std::int64_t at = 0; at < static_cast<std::int64_t>(batch.starts.size()); ++at) {
+    const std::int64_t t = at % batch.length;
+    if (batch.starts[at] != t) continue;
+    std::int64_t end = at + 1;
+    while (end % batch.length != 0 && batch.starts[end] == t) ++end;
+    if (end - at > best.length) best = {at, end - at};
   }
   return best;
 }
@@ -80,8 +99,9 @@ double mean_difference(const std::vector<double>& a, const std::vector<double>& 
 }
 
 Anchor engines_agree(const Evidence& e) {
-  const std::int64_t length = std::min(kPositions, e.sample.length);
-  const std::int64_t from = latest_start(e.sample, length);
+  const std::int64_t few = std::min(kPositions, e.sample.length);
+  const auto [from, length] =
+      e.spec.thorough ? longest_document(e.sample) : Stretch{latest_start(e.sample, few), few};
   const exec::Feed feed = feed_of(e, from, length);
   const auto targets = e.sample.targets.begin() + from;
   const exec::TokenBatch batch{1, length, feed.tokens, {targets, targets + length}, {}};
@@ -106,6 +126,7 @@ struct Effort {
   std::int64_t decoded = 0;
 };
 Effort effort(const record::TrialSpec& spec) {
+  if (spec.thorough) return {std::numeric_limits<double>::infinity(), spec.length};
   constexpr double kShare = 0.015;
   constexpr std::int64_t kLeast = 16, kTokens = 20'000;  // for each position decoded
   const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);

@@ -164,7 +164,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     const evolve::Outcome o = evolve::outcome_of(p, begun);
     ASSERT_TRUE(o.complete);
     EXPECT_EQ(o.judges_mixers(), !local_leads);
-    EXPECT_EQ(o.claims(), o.ahead && !o.held_back && !local_leads);
+    EXPECT_EQ(o.claims(), o.ahead && !o.held_back() && !local_leads);
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
     const std::string status = *status_text(*store);
@@ -295,6 +295,37 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
 }
 
 // One that an anchor refuses at every rung has no runs in the comparison, and the claim says so; the winner's parts have as many seeds as it has.
+// A lead that is too good is no claim before two more runs, at twice the length, hold every check at every position.
+TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool holds : {true, false}) {
+    const Folder folder;
+    Plan plan = small_plan();
+    plan.settings.arms.clear();
+    plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    int checks = 0;
+    Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      score(r, (is_known(spec) ? 2.6 : 1.1) + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
+      r.status = "done";
+      if (!spec.thorough) return;
+      ++checks;
+      EXPECT_EQ(spec.length, 2 * c->plan().settings.rungs.back().length);
+      EXPECT_TRUE(spec.hurdles.empty());
+      if (!holds) r.status = "refused", r.cause = "future: position 201 moves";
+    });
+    ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
+    EXPECT_EQ(checks, evolve::kRechecks);
+    const auto store = store::Store::read(folder / "run/campaign.db");
+    ASSERT_TRUE(store);
+    const std::string status = *status_text(*store);
+    EXPECT_EQ(status.find("They held in 2 such runs.") != std::string::npos, holds) << status;
+    EXPECT_EQ(status.find("They did not hold: refused on seed") != std::string::npos, !holds) << status;
+    EXPECT_EQ(status.find("is held back") != std::string::npos, !holds) << status;
+  }
+}
+
 TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;

@@ -234,13 +234,50 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
       for (std::uint64_t seed = 1; seed <= 2; ++seed)
         c.run(d, 0, seed, score(d), d == leads ? "rung" : "baseline");
     ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
-    while (auto run = next_run(c.population, 1, Phase::kFinal))
+    const record::ComparisonBegun begun = c.population.comparisons().back();
+    auto run = next_run(c.population, 1, Phase::kFinal);
+    for (; run && run->purpose == "final"; run = next_run(c.population, 1, Phase::kFinal))
       c.run(run->design, 0, run->seed, score(run->design), run->purpose);
-    const Outcome o = outcome_of(c.population, c.population.comparisons().back());
+    const Outcome o = outcome_of(c.population, begun);
     EXPECT_TRUE(o.ahead);
     EXPECT_NEAR(o.spread, 0.1414, 1e-3);
-    EXPECT_EQ(o.held_back, lead > 1);
+    EXPECT_EQ(o.implausible, lead > 1);
+    EXPECT_EQ(o.held_back(), lead > 1);
     EXPECT_EQ(o.claims(), lead < 1);
+    EXPECT_EQ(run.has_value(), lead > 1);
+  }
+}
+
+// Its checks are repeated on seeds of their own; only when all of them held it is a claim, and only then it is taken apart.
+TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
+  for (const bool holds : {true, false}) {
+    Race c(2, one_rung(), 0.002);
+    c.design("ablation", kStack, "removed", c.leading);
+    c.begin_comparison();
+    const record::ComparisonBegun begun = c.population.comparisons().back();
+    std::vector<std::uint64_t> checks;
+    int ablations = 0;
+    while (auto run = next_run(c.population, 1, Phase::kFinal)) {
+      const double bits = run->design == c.leading ? 1.4 : 2.8;
+      if (run->purpose == "check") {
+        EXPECT_EQ(run->design, c.leading);
+        EXPECT_TRUE(c.outcome().held_back());
+        EXPECT_FALSE(c.outcome().claims());
+        checks.push_back(run->seed);
+      }
+      ablations += run->purpose == "ablation";
+      if (run->purpose == "check" && !holds && checks.size() == 2)
+        c.run(run->design, 0, run->seed, bits, run->purpose, "refused");
+      else
+        c.run(run->design, 0, run->seed, bits, run->purpose);
+    }
+    const std::uint64_t first = begun.seed + static_cast<std::uint64_t>(begun.seeds);
+    EXPECT_EQ(checks, (std::vector<std::uint64_t>{first, first + 1}));
+    EXPECT_EQ(c.outcome().claims(), holds);
+    EXPECT_EQ(c.outcome().failed_rechecks.size(), holds ? 0U : 1U);
+    EXPECT_EQ(ablations > 0, holds);
+    EXPECT_EQ(run_variance(c.population, 0).freedom, c.outcome().run.freedom);
+    EXPECT_EQ(c.outcome().ended, begun.seeds) << "they are no part of the comparison";
   }
 }
 
@@ -302,7 +339,7 @@ TEST(Comparison, ALeadOverOneBaselineMayBeImplausibleToo) {
     c.begin_comparison();
     while (auto run = next_run(c.population, 1, Phase::kFinal))
       c.run(run->design, 0, run->seed, run->design == c.leading ? 2.8 - lead : 2.8, run->purpose);
-    EXPECT_EQ(c.outcome().held_back, lead > 1);
+    EXPECT_EQ(c.outcome().implausible, lead > 1);
   }
 }
 

@@ -171,7 +171,7 @@ class Unseen : public ::testing::Test {
   using Lie = std::function<void(const exec::TokenBatch&, std::vector<float>&)>;
   // The anchors that do not hold of those that run the model, with the budget of a first rung or a later one.
   static std::string failed_with(Lie lie, Lie decoding = {}, std::int64_t tokens = 1'000'000,
-                                 const std::string& dtype = "float32") {
+                                 const std::string& dtype = "float32", bool thorough = false) {
     const lang::CheckReport report = lang::check(
         "design M:\n    width = 32\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
     const ir::Graph& graph = report.subjects.at(0).elaboration.graph;
@@ -189,6 +189,7 @@ class Unseen : public ::testing::Test {
     s.sequences = 4;
     s.length = 128;
     s.dtype = dtype;
+    s.thorough = thorough;
     const record::TrialResult result;
     const exec::TokenBatch sample = text(), other = text();
     std::string out;
@@ -282,6 +283,18 @@ TEST_F(Unseen, StateThatDecodingLoses) {
                 },
                 2'000'000),
             "decoding = parallel");
+}
+
+// Few positions are looked at in every run; where the checks of a lead are repeated, all are.
+TEST_F(Unseen, ThoroughChecksLookAtEveryPosition) {
+  EXPECT_EQ(failed_with({}, {}, 300'000, "float32", true), "");
+  const auto late = [](const exec::TokenBatch& b, std::vector<float>& out) {
+    for (std::int64_t row = 0; row < b.sequences && b.length > 100; ++row) loss(b, out, row, 100) += 0.01F;
+  };
+  EXPECT_FALSE(contains(failed_with(late, {}, 300'000), "backend = reference"));
+  EXPECT_TRUE(contains(failed_with(late, {}, 300'000, "float32", true), "backend = reference"));
+  EXPECT_FALSE(contains(failed_with({}, late, 300'000), "decoding"));
+  EXPECT_TRUE(contains(failed_with({}, late, 300'000, "float32", true), "decoding"));
 }
 
 // What bf16 allows is what rounding the weights explains, not half a nat.
