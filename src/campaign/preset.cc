@@ -124,6 +124,9 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
         limits("train_flops", s.limits.train_flops);
         limits("decode_flops", s.limits.decode_flops);
         limits("state_bytes", s.limits.state_bytes);
+        limits("most_train_flops", s.limits.most_train_flops);
+        limits("most_decode_flops", s.limits.most_decode_flops);
+        limits("most_state_bytes", s.limits.most_state_bytes);
       }
     }
     if (const toml::node* n = t.node("worker")) {
@@ -214,7 +217,10 @@ std::string to_toml(const Settings& s) {
       {"search_share", s.search_share},
       {"limits", toml::table{{"train_flops", s.limits.train_flops},
                              {"decode_flops", s.limits.decode_flops},
-                             {"state_bytes", s.limits.state_bytes}}},
+                             {"state_bytes", s.limits.state_bytes},
+                             {"most_train_flops", s.limits.most_train_flops},
+                             {"most_decode_flops", s.limits.most_decode_flops},
+                             {"most_state_bytes", s.limits.most_state_bytes}}},
       {"worker", toml::table{{"seconds", s.worker_seconds}, {"megabytes", s.worker_bytes >> 20}}},
       {"rung", rungs}};
   std::ostringstream out;

@@ -73,7 +73,11 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
   const Rung &first = settings.rungs.front(), &own = settings.rungs[rung];
   const double growth = std::max(1.0, static_cast<double>(own.params) / static_cast<double>(first.params)) *
                         std::max(1.0, static_cast<double>(own.length) / static_cast<double>(first.length));
-  const auto check = [&](const char* what, double value, double at_first, double factor) -> Result<bool> {
+  const auto check = [&](const char* what, double value, double at_first, double factor,
+                         double bound) -> Result<bool> {
+    if (bound > 0 && value > bound)
+      return fail("cost",
+                  fmt::format("{} at {}: {:.4g}, the preset allows {:.4g}", what, own.name, value, bound));
     const double baseline = at_first * growth;
     if (factor <= 0 || baseline <= 0 || value <= factor * baseline) return true;
     return fail("cost",
@@ -81,15 +85,16 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
                             own.name, value, value / baseline, factor));
   };
   const Limits& limits = settings.limits;
-  if (const auto ok =
-          check("training FLOPs a token", costs.train_flops, most.train_flops, limits.train_flops);
+  if (const auto ok = check("training FLOPs a token", costs.train_flops, most.train_flops, limits.train_flops,
+                            limits.most_train_flops);
       !ok)
     return ok;
-  if (const auto ok =
-          check("decoding FLOPs a token", costs.decode_flops, most.decode_flops, limits.decode_flops);
+  if (const auto ok = check("decoding FLOPs a token", costs.decode_flops, most.decode_flops,
+                            limits.decode_flops, limits.most_decode_flops);
       !ok)
     return ok;
-  return check("bytes of decoding state", costs.state_bytes, most.state_bytes, limits.state_bytes);
+  return check("bytes of decoding state", costs.state_bytes, most.state_bytes, limits.state_bytes,
+               limits.most_state_bytes);
 }
 
 record::DesignBorn identify(const lang::Subject& subject, const lang::Program& program) {

@@ -31,6 +31,8 @@ struct Limits {
   double train_flops = 4;
   double decode_flops = 4;
   double state_bytes = 8;
+  // What a search is held to, in numbers: at every rung, whatever baselines cost; 0: not.
+  double most_train_flops = 0, most_decode_flops = 0, most_state_bytes = 0;
 };
 
 struct Settings {

@@ -194,6 +194,32 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
   EXPECT_EQ(cause(1), "");
 }
 
+// Constraints of a search: a state of a fixed size, say.
+TEST(Screen, ASearchMayBeHeldToNumbers) {
+  Settings settings = little_settings();
+  settings.vocab = 512;
+  settings.rungs = {{.name = "150k", .params = 150'000, .length = 128},
+                    {.name = "300k", .params = 300'000, .length = 256}};
+  const auto cause = [&](const std::string& mixer) {
+    Little c(settings);
+    const auto parsed =
+        lang::check("design B:\n    stack = [2 * Block(mixer=" + mixer + "), RMSNorm]\n", zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    return r ? std::string() : r.error().message;
+  };
+  settings.limits.most_state_bytes = 200e3;  // two layers of attention: 1 kB a token and more
+  EXPECT_NE(cause("Attention").find("bytes of decoding state at 300k: "), std::string::npos)
+      << cause("Attention");
+  EXPECT_NE(cause("Attention").find("the preset allows 2e+05"), std::string::npos);
+  EXPECT_EQ(cause("Mamba2"), "");
+  settings.limits = {};
+  settings.limits.most_decode_flops = 1e4;
+  EXPECT_NE(cause("Mamba2").find("decoding FLOPs a token at 150k"), std::string::npos);
+  settings.limits = {};
+  settings.limits.most_train_flops = 1e4;
+  EXPECT_NE(cause("Mamba2").find("training FLOPs a token at 150k"), std::string::npos);
+}
+
 // What a worker does with the program of a rung, step by step.
 TEST(Screen, KnowsTheHashesThatWorkersReport) {
   Settings settings = little_settings();
