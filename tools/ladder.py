@@ -7,7 +7,7 @@
 Every finished run is a line of docs/results/ladder.jsonl; what stands there is not run again, so that the measurement goes on over
 as many sittings as it takes, also on another machine. Designs are files of zoo/ and of docs/results/ladder/. On the lowest rung of a
 ladder each design is given rates by factors of two around 0.008, further ones while the best lies at an edge; on a higher one the
-best rate of the rung below and, with --neighbours, those beside it.
+best rate of the rung below and, with --neighbours, half of it and further ones in the same way.
 
 Exit status: 0 all that was asked is done, 1 something is left or failed, 2 wrong usage.
 """
@@ -121,7 +121,7 @@ def main():
     run.add_argument("--rungs", type=lambda s: s.split(","), default=list(RUNGS))
     run.add_argument("--designs", type=lambda s: s.split(","), default=list(DESIGNS))
     run.add_argument("--seeds", type=int, default=1)
-    run.add_argument("--neighbours", action="store_true", help="on higher rungs also the rates beside the best one below")
+    run.add_argument("--neighbours", action="store_true", help="on higher rungs also half of the best rate below, and further ones")
     commands.add_parser("report", help="write the tables")
     args = parser.parse_args()
     if args.command == "report":

@@ -79,13 +79,14 @@ class Measured:
 
 def rates_wanted(measured, rung, design, neighbours):
     """Rates at which a design is to be trained at a rung, as far as is known yet."""
-    below = RUNGS[rung].below
-    if below:
+    rates = list(FIRST_RATES)
+    if below := RUNGS[rung].below:
         best = measured.best(below, design)
         if best is None:
             return []
-        return [best[0]] + ([best[0] / 2, best[0] * 2] if neighbours else [])
-    rates = list(FIRST_RATES)
+        if not neighbours:
+            return [best[0]]
+        rates = [best[0] / 2, best[0]]  # larger models like smaller rates
     for _ in range(MOST_DOUBLINGS):
         scores = measured.scores(rung, design)
         if any(rate not in scores for rate in rates):

@@ -26,6 +26,10 @@ json interval(const evolve::Interval& i) {
   return {{"mean", number(i.mean)}, {"low", number(i.low)}, {"high", number(i.high)}, {"seeds", i.count}};
 }
 
+json scored(const evolve::Population& p, std::int64_t design, int rung) {
+  return {{"design", design}, {"bits_per_byte", number(p.standing(p.individual(design), rung).bits)}};
+}
+
 json session(const Reading& r) {
   if (r.sessions.empty()) return nullptr;
   const store::SessionRow& last = r.sessions.back();
@@ -81,24 +85,24 @@ Result<std::string> status_json(const store::Store& store) {
   out["other_comparisons"] = v.earlier;
   out["rungs"] = json::array();
   const std::vector<Funnel> all = funnel(p);
-  for (std::size_t k = 0; k < all.size(); ++k)
-    out["rungs"].push_back({{"name", r.rung(static_cast<int>(k)).name},
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const auto rung = static_cast<int>(k);
+    const std::int64_t baseline = p.best_baseline(rung);
+    out["rungs"].push_back({{"name", r.rung(rung).name},
                             {"designs", all[k].entered},
                             {"running", all[k].running},
                             {"done", all[k].done},
                             {"stopped", all[k].stopped},
                             {"failed", all[k].failed},
                             {"best", all[k].best_design == 0 ? json() : json(all[k].best)},
-                            {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)}});
+                            {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)},
+                            {"best_baseline", baseline == 0 ? json() : scored(p, baseline, rung)}});
+  }
   out["arms"] = json::array();
   for (const Arm& a : arms(r, store)) {
     json best = json::array();
     for (std::size_t k = 0; k < a.best.size(); ++k)
-      best.push_back(a.best[k] == 0
-                         ? json()
-                         : json{{"design", a.best[k]},
-                                {"bits_per_byte",
-                                 number(p.standing(p.individual(a.best[k]), static_cast<int>(k)).bits)}});
+      best.push_back(a.best[k] == 0 ? json() : scored(p, a.best[k], static_cast<int>(k)));
     out["arms"].push_back({{"name", a.name},
                            {"designs", a.designs},
                            {"refused", a.refused},

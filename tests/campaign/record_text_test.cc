@@ -63,6 +63,10 @@ TEST_F(RecordText, StatusAsJson) {
   EXPECT_EQ(j["refusals"][0]["count"], 3);
   EXPECT_EQ(j["session"]["ended"], true);
   const MadeFolder other;
+  const auto& baseline = j["rungs"][0]["best_baseline"];
+  ASSERT_TRUE(baseline.is_object()) << j["rungs"];
+  EXPECT_LE(baseline["design"], 3);
+  EXPECT_GT(baseline["bits_per_byte"], 0);
   const auto empty = nlohmann::json::parse(*status_json(Made().store(other)));
   EXPECT_TRUE(empty["verdict"]["design"].is_null());
   EXPECT_TRUE(empty["session"].is_null());

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Compares search strategies: campaigns that differ in their seed alone, in each of which all strategies have equal training FLOPs.
+
+  tools/strategies.py run --data CORPUS --out FOLDER [--minutes M] [--seeds 1,2,3,4] [--preset FILE] [--arms A,B,C]
+  tools/strategies.py report       writes the tables of docs/results/strategies.md from what is measured
+
+`run` gives every campaign M minutes of search in FOLDER/seed-N, on as many sittings as it takes (Ctrl-C ends one in order), and keeps a line of
+docs/results/strategies.jsonl for each that had its minutes. A campaign of another preset is not mixed with those of before.
+
+Exit status: 0 all that was asked is done, 1 something is left or failed, 2 wrong usage.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from itertools import combinations
+from pathlib import Path
+
+from baselines_report import mean_interval, table, with_half
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, TABLE = ROOT / "docs/results/strategies.md", ROOT / "docs/results/strategies.jsonl"
+PRESET = ROOT / "docs/results/strategies.toml"
+BEGIN, END = "<!-- tables: tools/strategies.py report -->", "<!-- end of tables -->"
+LEAST = 0.05  # minutes that are worth a session
+
+
+def say(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def read_lines():
+    return [json.loads(x) for x in TABLE.read_text(encoding="utf-8").splitlines()] if TABLE.exists() else []
+
+
+def write(path, text):
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def status(gabbro, folder):
+    done = subprocess.run([gabbro, "status", folder, "--json"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def line_of(status, seed, minutes, preset):
+    """What is kept of a campaign: each strategy's best score at each rung, and the best baseline's."""
+    rungs = [r["name"] for r in status["rungs"]]
+    baselines = [r["best_baseline"] and r["best_baseline"]["bits_per_byte"] for r in status["rungs"]]
+    return {"preset": preset, "seed": seed, "minutes": minutes, "rungs": rungs, "baselines": baselines,
+            "arms": [{"name": a["name"], "designs": a["designs"], "refused": a["refused"], "flops": a["flops"],
+                      "best": [b and b["bits_per_byte"] for b in a["best"]]} for a in status["arms"]]}
+
+
+def run(args):
+    preset = hashlib.sha256(args.preset.read_bytes()).hexdigest()[:16]
+    lines, left = read_lines(), 0
+    for seed in args.seeds:
+        if any((x["seed"], x["minutes"], x["preset"]) == (seed, args.minutes, preset) for x in lines):
+            continue
+        folder = args.out / f"seed-{seed}"
+        begun = (folder / "campaign.db").exists()
+        spent = status(args.gabbro, folder)["seconds"] / 60 if begun else 0
+        # A session may end before its minutes are over, since no run is begun that would not fit.
+        if args.minutes - spent > LEAST:
+            minutes = f"{args.minutes - spent:.2f}"
+            command = ([args.gabbro, "resume", folder, "--data", args.data] if begun else
+                       [args.gabbro, "evolve", "--dir", folder, "--data", args.data, "--preset", args.preset,
+                        "--arms", ",".join(args.arms), "--seed", str(seed)])
+            say(f"seed {seed}: {minutes} minutes of search")
+            with (args.out / f"seed-{seed}.log").open("a", encoding="utf-8") as log:
+                code = subprocess.run([*command, "--minutes", minutes, "--workers", str(args.workers)], stdout=log,
+                                      stderr=log, check=False).returncode
+            why = status(args.gabbro, folder)["session"]["why"] if (folder / "campaign.db").exists() else "no campaign"
+            if code != 0 or why not in ("budget", "done"):
+                say(f"seed {seed}: {why}, exit status {code}; see {args.out / f'seed-{seed}.log'}")
+                left += 1
+                continue
+        lines.append(line_of(status(args.gabbro, folder), seed, args.minutes, preset))
+        write(TABLE, "".join(json.dumps(x) + "\n" for x in lines))
+        say(f"seed {seed}: measured")
+    return 1 if left else 0
+
+
+def differences(lines, rung, arm, against=None):
+    """Best score of an arm at a rung minus that of another, or of the best baseline: one number for each campaign that has both."""
+    out = []
+    for x in lines:
+        best = {a["name"]: a["best"][rung] for a in x["arms"]}
+        other = x["baselines"][rung] if against is None else best.get(against)
+        if best.get(arm) is not None and other is not None:
+            out.append(best[arm] - other)
+    return out
+
+
+def cell(values):
+    return f"{with_half(mean_interval(values), sign='+')} ({len(values)})" if values else ""
+
+
+def tables(lines):
+    rungs = lines[0]["rungs"]
+    arms = [a["name"] for a in lines[0]["arms"]]
+    total = {arm: [a for x in lines for a in x["arms"] if a["name"] == arm] for arm in arms}
+    rows = [[arm, str(sum(a["designs"] for a in total[arm])), str(sum(a["refused"] for a in total[arm])),
+             *(cell(differences(lines, r, arm)) for r in range(len(rungs)))] for arm in arms]
+    pairs = [[f"{a} minus {b}", *(cell(differences(lines, r, a, b)) for r in range(len(rungs)))]
+             for a, b in combinations(arms, 2)]
+    return ("### Against the best baseline\n" + table(["strategy", "designs", "draws refused", *rungs], rows) +
+            "\n### Against each other\n" + table(["pair", *rungs], pairs))
+
+
+def report():
+    lines = read_lines()
+    if not lines:
+        say(f"{TABLE.name} holds no campaign")
+        return 1
+    kept = [x for x in lines if (x["preset"], x["minutes"]) == (lines[-1]["preset"], lines[-1]["minutes"])]
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    write(PAGE, f"{before}{BEGIN}\n{tables(kept)}{END}{rest.split(END)[1]}")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    search = commands.add_parser("run", help="make the campaigns that are missing")
+    search.add_argument("--data", type=Path, required=True, help="a corpus with the preset's vocabulary")
+    search.add_argument("--out", type=Path, required=True, help="where the campaigns live")
+    search.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro")
+    search.add_argument("--preset", type=Path, default=PRESET)
+    search.add_argument("--minutes", type=float, default=60, help="of search for each campaign")
+    search.add_argument("--workers", type=int, default=2)
+    search.add_argument("--seeds", type=lambda s: [int(x) for x in s.split(",")], default=[1, 2, 3, 4])
+    search.add_argument("--arms", type=lambda s: s.split(","), default=["random", "tournament", "adaptive"])
+    commands.add_parser("report", help="write the tables")
+    args = parser.parse_args()
+    if args.command == "report":
+        return report()
+    args.out.mkdir(parents=True, exist_ok=True)
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
