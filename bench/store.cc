@@ -31,7 +31,7 @@ class Campaign {
       if (turn == 1)
         add(out, design());
       else if (turn == 2)
-        add(out, record::TrialBegun{++trials_, of_trial(), rung(), random_(), "rung"});
+        add(out, record::TrialBegun{++trials_, of_trial(), rung(), random_(), record::Purpose::kRung});
       else if (turn == 3)
         add(out, end());
       else

@@ -210,7 +210,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
                                         random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
     events.emplace_back(*born);
     if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
-    return Wanted{born->id, 0, plan.seed, "rung", {}, born->rate};
+    return Wanted{born->id, 0, plan.seed, record::Purpose::kRung, {}, born->rate};
   }
   if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
   return std::nullopt;

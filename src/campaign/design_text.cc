@@ -160,7 +160,7 @@ void add_runs(std::string& out, const Reading& r, const std::vector<store::Trial
     const bool done = t.status == "done";
     out += trimmed(fmt::format("  {:>6} {:<12}{:>8} {:<11}{:>8.2g}  {:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}",
                                t.begun.id, shortened(r.rung(t.begun.rung).name, 11), t.begun.seed,
-                               shortened(t.begun.purpose, 10), r.rung(t.begun.rung).rate * t.begun.rate,
+                               record::word_of(t.begun.purpose), r.rung(t.begun.rung).rate * t.begun.rate,
                                shortened(t.status, 8), done ? fmt::format("{:.4f}", t.bits) : "",
                                done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
                                t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds,

@@ -61,7 +61,7 @@ Result<Reading> read_tables(const store::Store& store) {
     const double flops = out.population.individual(t.begun.design).born.train_flops;
     // Documents and texts are in the results alone; only runs that judge need them.
     Population::Compared compared;
-    if (evolve::judges(t.begun) || t.begun.purpose == "aa") {
+    if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kTwin) {
       GABBRO_TRY(result, store.result(t.begun.id));
       compared = {std::move(result.text_hash), std::move(result.held_out_hash), std::move(result.documents)};
     }

@@ -130,8 +130,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   spec.folder = fs::absolute(place.trial(begun.id), error);
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && !evolve::judges(begun) && begun.purpose != "rate" &&
-        std::isfinite(losses[h]))
+    if (is_candidate(design) && !is_given(design) && !evolve::judges(begun) &&
+        begun.purpose != record::Purpose::kRate && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first of a known architecture says which.
@@ -365,7 +365,8 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
       held_up->runs.push_back(trial.begun);
       return true;
     }
-  } else if (trusted && trial.begun.purpose != "rate") {  // a rate may be too high for it; the search says so
+  } else if (trusted && trial.begun.purpose !=
+                            record::Purpose::kRate) {  // a rate may be too high for it; the search says so
     return fail("campaign", fmt::format("the baseline {} could not be trained: {}", design.born.name, cause),
                 hint + "; where a limit of the preset is the cause, begin another campaign");
   }

@@ -12,6 +12,8 @@
 
 namespace gabbro::evolve {
 
+using record::Purpose;
+
 namespace {
 
 class Ladder {
@@ -26,7 +28,7 @@ class Ladder {
     for (int rung = 0; rung <= highest; ++rung) {
       for (const Individual& i : p_.individuals())
         if (is_known(i))
-          if (auto run = missing(i, rung, this->rung(rung).seeds, "baseline")) return run;
+          if (auto run = missing(i, rung, this->rung(rung).seeds, Purpose::kBaseline)) return run;
       // Offspring inherit rates: those of the first rung come before any.
       for (const Individual& i : p_.individuals())
         if (rung == 0 && (is_known(i) || (is_given(i) && is_candidate(i))) && p_.standing(i, 0).open == 0 &&
@@ -41,7 +43,7 @@ class Ladder {
       for (const Individual& i : p_.individuals())
         if (is_candidate(i) && i.entered >= rung && alive(i, rung))
           if (auto run = missing(i, rung, this->rung(rung).seeds,
-                                 p_.standing(i, rung).done > 0 ? "replicate" : "rung"))
+                                 p_.standing(i, rung).done > 0 ? Purpose::kReplicate : Purpose::kRung))
             return run;
       if (rung > 0 && rung <= top_)
         if (auto run = promote(rung)) return run;
@@ -53,22 +55,23 @@ class Ladder {
     const record::ComparisonBegun* c = comparison_of(p_, leader(p_));
     if (!c) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count) {
-      if (auto run = unbegun(p_.individual(c->design), c->rung, count, "final", c->seed)) return run;
+      if (auto run = unbegun(p_.individual(c->design), c->rung, count, Purpose::kFinal, c->seed)) return run;
       for (const std::int64_t design : compared_with(p_))
         if (is_trainable(p_, design, c->rung))
-          if (auto run = unbegun(p_.individual(design), c->rung, count, "final", c->seed)) return run;
+          if (auto run = unbegun(p_.individual(design), c->rung, count, Purpose::kFinal, c->seed)) return run;
     }
     const Outcome outcome = outcome_of(p_, *c);
     if (!outcome.ahead) return std::nullopt;
     if (outcome.implausible)
-      if (auto run = unbegun(p_.individual(c->design), c->rung, kRechecks, "check", recheck_seed(*c)))
+      if (auto run =
+              unbegun(p_.individual(c->design), c->rung, kRechecks, Purpose::kRecheck, recheck_seed(*c)))
         return run;
     // Nothing is taken apart whose lead may be a fault.
     if (outcome.held_back()) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count)
       for (const Individual& i : p_.individuals())
         if (i.born.arm == "ablation" && i.born.parent == c->design)
-          if (auto run = unbegun(i, c->rung, count, "ablation", c->seed)) {
+          if (auto run = unbegun(i, c->rung, count, Purpose::kAblation, c->seed)) {
             run->rate = p_.rate_of(p_.individual(c->design), c->rung);
             return run;
           }
@@ -81,11 +84,11 @@ class Ladder {
   [[nodiscard]] bool alive(const Individual& i, int rung) const { return p_.standing(i, rung).lost == 0; }
 
   [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds,
-                                              const char* purpose) const {
+                                              Purpose purpose) const {
     return alive(i, rung) ? unbegun(i, rung, seeds, purpose, first_seed_) : std::nullopt;
   }
   // The first of `seeds` seeds on which the design has no run.
-  [[nodiscard]] std::optional<Wanted> unbegun(const Individual& i, int rung, int seeds, const char* purpose,
+  [[nodiscard]] std::optional<Wanted> unbegun(const Individual& i, int rung, int seeds, Purpose purpose,
                                               std::uint64_t first) const {
     for (int k = 0; k < seeds; ++k) {
       const std::uint64_t seed = first + static_cast<std::uint64_t>(k);
@@ -104,7 +107,7 @@ class Ladder {
     for (const Individual& i : p_.individuals())
       if (is_given(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
           p_.standing(i, to - 1).done >= below.seeds)
-        return Wanted{i.born.id, to, first_seed_, "rung", "it was given", p_.rate_of(i, to)};
+        return Wanted{i.born.id, to, first_seed_, Purpose::kRung, "it was given", p_.rate_of(i, to)};
     struct Ranked {
       double bits;
       const Individual* design;
@@ -137,7 +140,7 @@ class Ladder {
         reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]", p_.individual(baseline).born.name,
                               d.mean, d.low, d.high);
       }
-      return Wanted{i.born.id, to, first_seed_, "rung", std::move(reason), p_.rate_of(i, to)};
+      return Wanted{i.born.id, to, first_seed_, Purpose::kRung, std::move(reason), p_.rate_of(i, to)};
     }
     return std::nullopt;
   }

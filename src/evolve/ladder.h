@@ -18,7 +18,7 @@ struct Wanted {
   std::int64_t design = 0;
   int rung = 0;
   std::uint64_t seed = 1;
-  std::string purpose;
+  record::Purpose purpose = record::Purpose::kRung;
   std::string promotion;  // why it enters the rung, when it does so by this run; else ""
   double rate = 1;        // factor on the rung's
 };

@@ -237,7 +237,7 @@ Result<Trial*> Population::ending(std::int64_t id) {
 
 void Population::spend(Trial& trial, double flops) {
   trial.flops = flops;
-  if (trial.begun.rung == 0 && trial.begun.purpose != "rate")
+  if (trial.begun.rung == 0 && trial.begun.purpose != record::Purpose::kRate)
     spent_[individual(trial.begun.design).born.arm] += flops;
 }
 

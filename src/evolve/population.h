@@ -189,10 +189,12 @@ class Population {
   return judges ? 4 * rung.documents : rung.documents;
 }
 /// A run that repeats the checks of an implausible lead: another seed, texts twice as long, thorough checks (record::TrialSpec).
-[[nodiscard]] inline bool rechecks(const record::TrialBegun& t) { return t.purpose == "check"; }
+[[nodiscard]] inline bool rechecks(const record::TrialBegun& t) {
+  return t.purpose == record::Purpose::kRecheck;
+}
 /// Runs of the last comparison, of ablations and of repeated checks judge; they do not guide.
 [[nodiscard]] inline bool judges(const record::TrialBegun& t) {
-  return t.purpose == "final" || t.purpose == "ablation" || rechecks(t);
+  return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || rechecks(t);
 }
 [[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
 /// Whether two runs consumed the same text and were scored on the same held-out text: else their scores are not compared.

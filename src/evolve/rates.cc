@@ -54,7 +54,7 @@ std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, in
   // Which edge is the best is known when all have ended.
   const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
   if (!rate || (t.open && !of_the_first)) return std::nullopt;
-  return Wanted{design, rung, first_seed, "rate", {}, *rate};
+  return Wanted{design, rung, first_seed, record::Purpose::kRate, {}, *rate};
 }
 
 bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -67,8 +68,8 @@ struct TrialBegun {
   std::int64_t id = 0, design = 0;
   int rung = 0;
   std::uint64_t seed = 1;
-  std::string purpose;  // "rung", "baseline", "replicate", "rate", "final", "ablation", "check", "aa"
-  double rate = 1;      // factor on the rung's
+  Purpose purpose = Purpose::kRung;
+  double rate = 1;  // factor on the rung's
 };
 
 /// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit", "limit" of processes or files), `result` its TrialResult as JSON (made of the

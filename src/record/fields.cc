@@ -82,6 +82,11 @@ void Reader::get(const char* name, T& value) {
   }
 }
 
+void Reader::unknown(const char* name, std::string_view what, const std::string& word) {
+  if (error_.code.empty())
+    error_ = {what_, fmt::format("not {}, field {}: unknown {} '{}'", one(what_), name, what, word), "", {}};
+}
+
 void Reader::operator()(const char* name, std::string& value) { get(name, value); }
 void Reader::operator()(const char* name, std::int64_t& value) { get(name, value); }
 void Reader::operator()(const char* name, std::uint64_t& value) { get(name, value); }

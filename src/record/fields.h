@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -32,6 +33,10 @@ class Writer {
   void operator()(const char* name, int value) { (*this)(name, static_cast<std::int64_t>(value)); }
   void operator()(const char* name, bool value);
   void operator()(const char* name, const std::vector<std::string>& value);
+  template <Spelled E>
+  void operator()(const char* name, E value) {
+    (*this)(name, std::string(word_of(value)));
+  }
   template <class T>
   void list(const char* name, const std::vector<T>& items) {
     objects(name, items.size(), [&](std::size_t i, Writer& io) { fields(io, items[i]); });
@@ -66,6 +71,15 @@ class Reader {
   void operator()(const char* name, int& value);
   void operator()(const char* name, bool& value);
   void operator()(const char* name, std::vector<std::string>& value);
+  template <Spelled E>
+  void operator()(const char* name, E& value) {
+    std::string word(word_of(value));
+    (*this)(name, word);
+    if (const auto parsed = parse_word<E>(word))
+      value = *parsed;
+    else
+      unknown(name, Spelling<E>::kWhat, word);
+  }
   template <class T>
   void list(const char* name, std::vector<T>& items) {
     items.clear();
@@ -90,6 +104,7 @@ class Reader {
   void objects(const char* name, const std::function<void(Reader&)>& read);
   template <class T>
   void get(const char* name, T& value);
+  void unknown(const char* name, std::string_view what, const std::string& word);
   std::unique_ptr<Json> json_;
   std::string what_;
   Error error_;

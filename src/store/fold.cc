@@ -139,7 +139,7 @@ Result<bool> begin_again(const Place& p, const TrialBegun& e) {
   if (rows.text(0) != "running")
     return does_not_follow(fmt::format("trial {} has ended already ({})", e.id, rows.text(0)));
   if (rows.integer(1) != e.design || rows.integer(2) != e.rung ||
-      rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != e.purpose ||
+      rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != record::word_of(e.purpose) ||
       rows.real(5) != e.rate)
     return does_not_follow(fmt::format(
         "trial {} begins again as another one: design {} at rung {}, recorded is design {} at rung {}", e.id,
@@ -153,7 +153,8 @@ Result<bool> apply(const Place& p, const TrialBegun& e) {
   if (auto ok = is_known(p.db, "a trial of", e.design); !ok) return ok;
   if (auto ok = p.db.run(
           "INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
-          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), e.purpose, e.rate, p.time);
+          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), std::string(record::word_of(e.purpose)),
+          e.rate, p.time);
       !ok)
     return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",

@@ -105,13 +105,26 @@ constexpr const char* kTrialsOf =
     "bits_low, "
     "bits_high, last_loss, tokens_per_second, params, tokens, rate FROM trial WHERE design = ? ORDER BY id";
 
+// A row that no program wrote is a broken file, which `word` names.
+template <record::Spelled E>
+E parsed_word(const std::string& word) {
+  if (const auto value = record::parse_word<E>(word)) return *value;
+  throw Damaged({"store",
+                 fmt::format("unknown {} '{}' in its tables", record::Spelling<E>::kWhat, word),
+                 "the file is damaged, or something else wrote into it: take a copy of it back",
+                 {}});
+}
+
 std::vector<TrialRow> trial_rows(Rows r) {
   std::vector<TrialRow> out;
   while (r.next()) {
     TrialRow& t = out.emplace_back();
-    t.begun = {
-        r.integer(0), r.integer(1), static_cast<int>(r.integer(2)), static_cast<std::uint64_t>(r.integer(3)),
-        r.text(4),    r.real(18)};
+    t.begun = {r.integer(0),
+               r.integer(1),
+               static_cast<int>(r.integer(2)),
+               static_cast<std::uint64_t>(r.integer(3)),
+               parsed_word<record::Purpose>(r.text(4)),
+               r.real(18)};
     t.status = r.text(5), t.end = r.text(6), t.cause = r.text(7);
     t.time_begun = r.real(8), t.time_ended = r.real(9), t.seconds = r.real(10);
     t.bits = r.real(11), t.bits_low = r.real(12), t.bits_high = r.real(13);

@@ -24,6 +24,8 @@
 #include "story.h"
 
 namespace gabbro::campaign {
+
+using record::Purpose;
 namespace {
 
 std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64_t seed = 1) {
@@ -88,14 +90,14 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   for (const std::int64_t trials : {40, 80}) {
     Pretend executor;
     const auto stop = [&] {
-      return trials == 40 && !runs.empty() && runs.back().begun.purpose == "final" ? 1 : 0;
+      return trials == 40 && !runs.empty() && runs.back().begun.purpose == Purpose::kFinal ? 1 : 0;
     };
     const auto why = c->run({.trials = trials}, executor, stop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
     if (trials == 40) before = static_cast<std::int64_t>(runs.size());
   }
   const auto compares = [](const evolve::Trial& t) {
-    return t.begun.purpose == "final" || t.begun.purpose == "ablation";
+    return t.begun.purpose == Purpose::kFinal || t.begun.purpose == Purpose::kAblation;
   };
   const auto first = std::find_if(runs.begin(), runs.end(), compares);
   const auto more = runs.begin() + before, searched = std::find_if_not(more, runs.end(), compares);
@@ -103,7 +105,7 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   ASSERT_NE(searched, runs.end());
   const auto seeds_of_leader = [&](auto end) {
     return std::count_if(runs.begin(), end, [&](const evolve::Trial& t) {
-      return t.begun.purpose == "final" && t.begun.design == first->begun.design;
+      return t.begun.purpose == Purpose::kFinal && t.begun.design == first->begun.design;
     });
   };
   const record::ComparisonBegun& begun = c->population().comparisons().at(0);
@@ -350,8 +352,8 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   const int seeds = p.comparisons()[0].seeds;
   int ablations = 0, parts = 0;
   for (const evolve::Trial& t : p.trials()) {
-    ablations += t.begun.purpose == "ablation";
-    if (t.begun.purpose == "final") {
+    ablations += t.begun.purpose == Purpose::kAblation;
+    if (t.begun.purpose == Purpose::kFinal) {
       EXPECT_NE(p.individual(t.begun.design).born.name, "GPT2");
     }
   }
@@ -408,13 +410,13 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
     for (const auto& [time, event] : store->events(1, 10'000)) {
       if (const auto* ended = std::get_if<record::TrialEnded>(&event)) {
         searched.erase(ended->id);
-        missing -= p.trial(ended->id).begun.purpose == "final" ? 1 : 0;
+        missing -= p.trial(ended->id).begun.purpose == Purpose::kFinal ? 1 : 0;
       }
       if (const auto* comparison = std::get_if<record::ComparisonBegun>(&event))
         missing = comparison->seeds * (1 + static_cast<std::int64_t>(evolve::compared_with(p).size()));
       const auto* begun = std::get_if<record::TrialBegun>(&event);
-      if (!begun || begun->purpose == "ablation" || begun->purpose == "baseline") continue;
-      if (begun->purpose != "final") {
+      if (!begun || begun->purpose == Purpose::kAblation || begun->purpose == Purpose::kBaseline) continue;
+      if (begun->purpose != Purpose::kFinal) {
         EXPECT_EQ(missing, 0) << "run " << begun->id << " of the search before the comparison was complete";
         searched.insert(begun->id);
         continue;
@@ -478,7 +480,7 @@ TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
   const std::int64_t before = runs();
   run_to(before + 3);  // fewer than another comparison would take
   EXPECT_EQ(runs(), before + 3);
-  EXPECT_NE(c->population().trial(before + 1).begun.purpose, "final");
+  EXPECT_NE(c->population().trial(before + 1).begun.purpose, Purpose::kFinal);
 }
 
 TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {

@@ -22,6 +22,8 @@
 
 namespace gabbro::campaign {
 
+using record::Purpose;
+
 /// A folder that goes with the test.
 class MadeFolder {
  public:
@@ -89,17 +91,17 @@ class Made {
     events.emplace_back(record::Refused{++attempts, arm, "wrap", cause, "detail", 0});
   }
 
-  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose = "rung") {
+  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose = Purpose::kRung) {
     events.emplace_back(record::TrialBegun{++trials, design, rung, seed, purpose});
     return trials;
   }
   /// A whole run, done with `bits`.
   std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, double bits,
-                   const std::string& purpose = "rung") {
+                   Purpose purpose = Purpose::kRung) {
     return run(design, rung, seed, purpose,
                [&](record::TrialResult& r) { r.status = "done", r.bits_per_byte = bits; });
   }
-  std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose,
+  std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose,
                    const std::function<void(record::TrialResult&)>& change) {
     const std::int64_t id = begin(design, rung, seed, purpose);
     record::TrialResult r;
@@ -168,9 +170,9 @@ inline Made whole_campaign(double against_best = -0.05) {
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
   const std::int64_t llama = m.baseline("llama"), gpt2 = m.baseline("gpt2"), retnet = m.baseline("retnet");
-  m.run(llama, 0, 7, 2.50, "baseline");
-  m.run(gpt2, 0, 7, 2.70, "baseline");
-  m.run(retnet, 0, 7, 2.55, "baseline");
+  m.run(llama, 0, 7, 2.50, Purpose::kBaseline);
+  m.run(gpt2, 0, 7, 2.70, Purpose::kBaseline);
+  m.run(retnet, 0, 7, 2.55, Purpose::kBaseline);
   std::string changed = lang::print(*zoo::program("llama.gab"));
   const std::size_t at = changed.find("RMSNorm]");
   changed.replace(at, 8, "LayerNorm]");
@@ -181,7 +183,7 @@ inline Made whole_campaign(double against_best = -0.05) {
   const std::int64_t other = m.design("random", "fresh", 0);
   m.run(other, 0, 7, 2.90);
   const std::int64_t slow = m.design("random", "fresh", 0);
-  m.run(slow, 0, 7, "rung",
+  m.run(slow, 0, 7, Purpose::kRung,
         [](record::TrialResult& r) { r.status = "hurdle", r.cause = "loss 5.1 above 4.0", r.tokens /= 4; });
   const std::int64_t broken = m.design("adaptive", "wrap", winner);
   m.crash(broken, 0, 7, "signal 11");
@@ -189,12 +191,12 @@ inline Made whole_campaign(double against_best = -0.05) {
   m.refuse("random", "duplicate");
   m.promote(winner, 1, "2.4000 bits per byte, rank 1 of 5 at 150k");
   for (const auto& [design, bits] : {std::pair{winner, 2.20}, {llama, 2.30}, {gpt2, 2.50}, {retnet, 2.35}})
-    m.run(design, 1, 7, bits, design == winner ? "rung" : "baseline");
+    m.run(design, 1, 7, bits, design == winner ? Purpose::kRung : Purpose::kBaseline);
   m.promote(winner, 2, "2.2000 bits per byte, rank 1 of 1 at 300k");
   for (std::uint64_t seed = 7; seed < 9; ++seed)
     for (const auto& [design, bits] : {std::pair{winner, 1.90}, {llama, 1.97}, {gpt2, 2.10}, {retnet, 2.0}})
       m.run(design, 2, seed, bits + 0.001 * static_cast<double>(seed),
-            design == winner ? "replicate" : "baseline");
+            design == winner ? Purpose::kReplicate : Purpose::kBaseline);
   const std::int64_t part =
       m.design("ablation", "stack.1: LayerNorm removed", winner, lang::print(*zoo::program("llama.gab")));
   const double noise[] = {0.000, 0.002, -0.001, 0.001};
@@ -202,11 +204,11 @@ inline Made whole_campaign(double against_best = -0.05) {
   for (std::uint64_t k = 0; k < 4; ++k) {
     const std::uint64_t seed = m.plan.seed + evolve::kFinalSeeds + k;
     const double w = 1.95 + against_best + noise[k];
-    m.run(winner, 2, seed, w, "final");
-    m.run(llama, 2, seed, 1.95, "final");
-    m.run(gpt2, 2, seed, 2.11 + noise[3 - k], "final");
-    m.run(retnet, 2, seed, 2.02 - noise[k], "final");
-    m.run(part, 2, seed, w + 0.0312 + noise[3 - k] - noise[0], "ablation");
+    m.run(winner, 2, seed, w, Purpose::kFinal);
+    m.run(llama, 2, seed, 1.95, Purpose::kFinal);
+    m.run(gpt2, 2, seed, 2.11 + noise[3 - k], Purpose::kFinal);
+    m.run(retnet, 2, seed, 2.02 - noise[k], Purpose::kFinal);
+    m.run(part, 2, seed, w + 0.0312 + noise[3 - k] - noise[0], Purpose::kAblation);
   }
   m.session(false, "done");
   return m;
@@ -219,7 +221,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
   m.plan.settings.arms = {"adaptive", "tournament", "random"};
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
-  for (const char* file : {"llama", "gpt2", "retnet"}) m.run(m.baseline(file), 0, 7, 2.5, "baseline");
+  for (const char* file : {"llama", "gpt2", "retnet"}) m.run(m.baseline(file), 0, 7, 2.5, Purpose::kBaseline);
   std::int64_t written = 0;
   const auto flush = [&] {
     written += static_cast<std::int64_t>(m.events.size());
@@ -241,7 +243,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
     m.last_design().decode_flops = 1e5 * std::exp(3 * random.uniform());
     const double bits = 2.4 + 0.4 * random.uniform();
     if (random.chance(0.2))
-      m.run(id, 0, 7, "rung", [](record::TrialResult& r) {
+      m.run(id, 0, 7, Purpose::kRung, [](record::TrialResult& r) {
         r.status = "hurdle", r.cause = "loss 5.1 above 4.0", r.tokens /= 4;
       });
     else

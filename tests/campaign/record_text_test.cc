@@ -35,7 +35,7 @@ TEST_F(RecordText, StatusSaysHowFarItIs) {
 TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   Made m;
   m.session(true);
-  m.begin(m.baseline("llama"), 0, 7, "baseline");
+  m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
   const MadeFolder other;
   expect_says(status_text(m.store(other)), {"not ended: it runs, or was killed", "nothing is decided"});
 }

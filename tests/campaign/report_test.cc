@@ -13,6 +13,8 @@
 #include "campaign/words.h"
 
 namespace gabbro::campaign {
+
+using record::Purpose;
 namespace {
 
 bool well_formed(const std::string& html) {
@@ -140,7 +142,7 @@ TEST(Report, EscapesWhatCameFromOutside) {
   const std::string nasty = "</text></svg><script>alert('x')</script>&" + std::string(500, 'w') + "\x01 é";
   const std::int64_t base = m.baseline("llama");
   std::get<record::DesignBorn>(m.events.back()).name = nasty;
-  m.run(base, 0, 7, 2.5, "baseline");
+  m.run(base, 0, 7, 2.5, Purpose::kBaseline);
   const std::int64_t id =
       m.design(nasty, nasty, base, "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
   m.last_design().species = nasty;
@@ -160,10 +162,10 @@ TEST(Report, SaysWhenThereIsNothingToSay) {
   expect_says(report_of(m), {"nothing is decided", "No design of the search has entered a rung yet",
                              "No draw was refused"});
   const std::int64_t base = m.baseline("llama");
-  m.begin(base, 0, 7, "baseline");
+  m.begin(base, 0, 7, Purpose::kBaseline);
   expect_says(report_of(m), {"nothing is decided", "No run has ended with a score yet"});
   m = Made();
-  for (const char* file : {"llama", "gpt2"}) m.run(m.baseline(file), 0, 7, 2.5, "baseline");
+  for (const char* file : {"llama", "gpt2"}) m.run(m.baseline(file), 0, 7, 2.5, Purpose::kBaseline);
   const std::string html = report_of(m);
   expect_says(
       html, {"nothing is decided", "aria-label=\"Learning curves\"", "<td>llama</td>", "0 designs on small"});
@@ -176,7 +178,7 @@ TEST(Report, OfTwinsSaysHowManyWereToldApart) {
   for (std::uint64_t seed = 7; seed < 9; ++seed)
     for (std::int64_t id = 1; id <= 3; ++id)
       m.run(id, 0, seed, 2.5 + 0.01 * static_cast<double>((id * (static_cast<std::int64_t>(seed) - 6) % 3)),
-            "aa");
+            Purpose::kTwin);
   const std::string html = report_of(m);
   expect_says(html, {"An A/A test: 3 copies of one design on 2 seeds. Of 3 pairs, which differ by chance "
                      "alone, 0 were told apart at 95 %",
@@ -268,7 +270,8 @@ TEST(Verdict, NamesWhatWasLost) {
     for (record::Event& e : m.events) {
       if (const auto* begun = std::get_if<record::TrialBegun>(&e))
         for (const auto& [design, seed] : lost)
-          if (begun->design == design && begun->seed == seed && (in_search || begun->purpose == "final"))
+          if (begun->design == design && begun->seed == seed &&
+              (in_search || begun->purpose == Purpose::kFinal))
             trials.insert(begun->id);
       if (auto* ended = std::get_if<record::TrialEnded>(&e); ended && trials.contains(ended->id)) {
         record::TrialResult r = *record::parse_result(ended->result);

@@ -15,8 +15,9 @@ inline std::string story(const evolve::Population& p) {
            i.born.program;
   for (const evolve::Trial& t : p.trials())
     out += std::to_string(t.begun.id) + " " + std::to_string(t.begun.design) + " " +
-           std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " + t.begun.purpose + " " +
-           t.status + " " + std::to_string(t.bits) + " " + t.weights_hash + "\n";
+           std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " +
+           std::string(record::word_of(t.begun.purpose)) + " " + t.status + " " + std::to_string(t.bits) +
+           " " + t.weights_hash + "\n";
   return out;
 }
 

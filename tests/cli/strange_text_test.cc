@@ -101,7 +101,7 @@ TEST_F(StrangeText, OfARecordIsEscaped) {
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
   const std::int64_t base = m.baseline("llama");
-  m.run(base, 0, 7, 2.5, "baseline");
+  m.run(base, 0, 7, 2.5, record::Purpose::kBaseline);
   const std::int64_t id = m.design(text, text, base, comment + "design Made:\n    stack = [Block]\n", text);
   m.last_design().species = text;
   m.run(id, 0, 7, 2.4);

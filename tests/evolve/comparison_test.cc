@@ -13,6 +13,8 @@
 #include "little.h"
 
 namespace gabbro::evolve {
+
+using record::Purpose;
 namespace {
 
 constexpr double kAll = std::numeric_limits<double>::infinity();
@@ -35,7 +37,7 @@ class Race : public Little {
     leading = design("adaptive", kStack);
     for (const Individual& i : population.individuals())
       for (std::uint64_t seed = 1; seed <= 2; ++seed)
-        run(i.born.id, 0, seed, score(i.born.id), is_baseline(i) ? "baseline" : "rung");
+        run(i.born.id, 0, seed, score(i.born.id), is_baseline(i) ? Purpose::kBaseline : Purpose::kRung);
   }
   double score(std::int64_t design) {
     const double mean = design == leading                            ? 2.5
@@ -93,7 +95,7 @@ TEST(Comparison, SeedsAreFreshAndTheirNumberIsFixedBefore) {
     EXPECT_EQ(o.ahead, o.complete);
     if (!next) break;
     EXPECT_EQ(next->seed, begun.seed + static_cast<std::uint64_t>(runs / 3)) << "seed by seed";
-    c.run(next->design, 0, next->seed, c.score(next->design), "final");
+    c.run(next->design, 0, next->seed, c.score(next->design), Purpose::kFinal);
   }
   EXPECT_EQ(c.outcome().rows.size(), 2U);
   EXPECT_EQ(c.outcome().rows[0].design, c.known[0]) << "the better one first";
@@ -117,7 +119,7 @@ TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
   }
   // Runs that an earlier version has made there count as used.
   Race old;
-  old.run(old.known[0], 0, 1 + 2 * kFinalSeeds, 2.8, "final");
+  old.run(old.known[0], 0, 1 + 2 * kFinalSeeds, 2.8, Purpose::kFinal);
   old.begin_comparison();
   EXPECT_EQ(old.population.comparisons().back().seed, 1 + 3 * kFinalSeeds);
   EXPECT_DOUBLE_EQ(old.population.comparisons().back().level, level_of(3));
@@ -142,7 +144,7 @@ TEST(Comparison, AsManySeedsAsTheEffectTakes) {
   Settings s = one_rung();
   s.rungs[0].seeds = 1;
   Little c(s);
-  c.run(c.design("baseline", kStack), 0, 1, 3.0, "baseline");
+  c.run(c.design("baseline", kStack), 0, 1, 3.0, Purpose::kBaseline);
   c.run(c.design("adaptive", kStack), 0, 1, 2.9);
   const auto unknown = planned(c.population, 1, leader(c.population), kAll);
   EXPECT_GT(unknown.seeds, 10);
@@ -194,8 +196,8 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
   const std::int64_t good = c.design("baseline", kStack), refused = c.design("baseline", kStack),
                      leads = c.design("adaptive", kStack);
   for (std::uint64_t seed = 1; seed <= 2; ++seed)
-    c.run(good, 0, seed, 3.0, "baseline"), c.run(leads, 0, seed, 2.5);
-  c.run(refused, 0, 1, 0, "baseline", "refused");
+    c.run(good, 0, seed, 3.0, Purpose::kBaseline), c.run(leads, 0, seed, 2.5);
+  c.run(refused, 0, 1, 0, Purpose::kBaseline, "refused");
   ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
   Random random(4);
   while (auto run = next_run(c.population, 1, Phase::kFinal)) {
@@ -212,11 +214,12 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
   EXPECT_TRUE(o.ahead);
   // When none can be trained, nothing is claimed.
   Little none(one_rung());
-  none.run(none.design("baseline", kStack), 0, 1, 0, "baseline", "refused");
+  none.run(none.design("baseline", kStack), 0, 1, 0, Purpose::kBaseline, "refused");
   const std::int64_t alone = none.design("adaptive", kStack);
   none.run(alone, 0, 1, 2.5), none.run(alone, 0, 2, 2.5);
   ASSERT_TRUE(none.population.apply(planned(none.population, 1, leader(none.population), kAll)));
-  while (auto run = next_run(none.population, 1, Phase::kFinal)) none.run(alone, 0, run->seed, 2.5, "final");
+  while (auto run = next_run(none.population, 1, Phase::kFinal))
+    none.run(alone, 0, run->seed, 2.5, Purpose::kFinal);
   const Outcome empty = outcome_of(none.population, none.population.comparisons().back());
   EXPECT_TRUE(empty.complete);
   EXPECT_FALSE(empty.ahead);
@@ -232,11 +235,11 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
     };  // deviation 0.14
     for (const std::int64_t d : {a, b, leads})
       for (std::uint64_t seed = 1; seed <= 2; ++seed)
-        c.run(d, 0, seed, score(d), d == leads ? "rung" : "baseline");
+        c.run(d, 0, seed, score(d), d == leads ? Purpose::kRung : Purpose::kBaseline);
     ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
     const record::ComparisonBegun begun = c.population.comparisons().back();
     auto run = next_run(c.population, 1, Phase::kFinal);
-    for (; run && run->purpose == "final"; run = next_run(c.population, 1, Phase::kFinal))
+    for (; run && run->purpose == Purpose::kFinal; run = next_run(c.population, 1, Phase::kFinal))
       c.run(run->design, 0, run->seed, score(run->design), run->purpose);
     const Outcome o = outcome_of(c.population, begun);
     EXPECT_TRUE(o.ahead);
@@ -259,14 +262,14 @@ TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
     int ablations = 0;
     while (auto run = next_run(c.population, 1, Phase::kFinal)) {
       const double bits = run->design == c.leading ? 1.4 : 2.8;
-      if (run->purpose == "check") {
+      if (run->purpose == Purpose::kRecheck) {
         EXPECT_EQ(run->design, c.leading);
         EXPECT_TRUE(c.outcome().held_back());
         EXPECT_FALSE(c.outcome().claims());
         checks.push_back(run->seed);
       }
-      ablations += run->purpose == "ablation";
-      if (run->purpose == "check" && !holds && checks.size() == 2)
+      ablations += run->purpose == Purpose::kAblation;
+      if (run->purpose == Purpose::kRecheck && !holds && checks.size() == 2)
         c.run(run->design, 0, run->seed, bits, run->purpose, "refused");
       else
         c.run(run->design, 0, run->seed, bits, run->purpose);
@@ -292,17 +295,18 @@ TEST(Comparison, AControlThatIsMissingJudgesNothing) {
         return (d == first && lost > 0) || (d == second && lost > 1);
       };
       Random random(3);
-      const auto run = [&](std::int64_t d, std::uint64_t seed, const std::string& purpose) {
+      const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose) {
         const double mean = d == leads ? 2.65 : d == baseline ? 2.7 : bits;
         c.run(d, 0, seed, mean + 0.002 * random.normal(), purpose, is_lost(d) ? "refused" : "done");
       };
       for (const std::int64_t d : {baseline, first, second, leads})
-        for (std::uint64_t seed = 1; seed <= 2; ++seed) run(d, seed, d == leads ? "rung" : "baseline");
+        for (std::uint64_t seed = 1; seed <= 2; ++seed)
+          run(d, seed, d == leads ? Purpose::kRung : Purpose::kBaseline);
       ASSERT_TRUE(c.population.apply(planned(c.population, 1, Leader{0, leads}, kAll)));
       const record::ComparisonBegun begun = c.population.comparisons().back();
       for (int k = 0; k < begun.seeds; ++k)
         for (const std::int64_t d : {baseline, first, second, leads})
-          if (!is_lost(d)) run(d, begun.seed + static_cast<std::uint64_t>(k), "final");
+          if (!is_lost(d)) run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
       const Outcome o = outcome_of(c.population, begun);
       EXPECT_EQ(o.controls, 2);
       EXPECT_EQ(o.lost_controls, lost);
@@ -315,7 +319,7 @@ TEST(Comparison, OneDocumentSaysNothingOfOthers) {
   for (const std::size_t documents : {1U, 2U}) {
     Little c(one_rung());
     const std::int64_t baseline = c.design("baseline", kStack), leads = c.design("adaptive", kStack);
-    const auto run = [&](std::int64_t d, std::uint64_t seed, const std::string& purpose) {
+    const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose) {
       record::TrialResult r;
       r.status = "done";
       r.bits_per_byte = (d == leads ? 2.5 : 2.55) + 0.001 * static_cast<double>(seed % 3);
@@ -323,12 +327,13 @@ TEST(Comparison, OneDocumentSaysNothingOfOthers) {
       const std::int64_t id = c.begin(d, 0, seed, purpose);
       ASSERT_TRUE(c.population.apply(record::TrialEnded{id, "result", 1, record::to_json(r)}));
     };
-    for (std::uint64_t seed = 1; seed <= 2; ++seed) run(baseline, seed, "baseline"), run(leads, seed, "rung");
+    for (std::uint64_t seed = 1; seed <= 2; ++seed)
+      run(baseline, seed, Purpose::kBaseline), run(leads, seed, Purpose::kRung);
     ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
     const record::ComparisonBegun begun = c.population.comparisons().back();
     for (int k = 0; k < begun.seeds; ++k)
       for (const std::int64_t d : {baseline, leads})
-        run(d, begun.seed + static_cast<std::uint64_t>(k), "final");
+        run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
     EXPECT_EQ(outcome_of(c.population, begun).claims(), documents == 2);
   }
 }
@@ -359,7 +364,7 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
                     : wins                                               ? 2.8
                                                                          : 2.5;
       bits += 0.002 * random.normal();
-      if (run->purpose == "ablation") {
+      if (run->purpose == Purpose::kAblation) {
         EXPECT_TRUE(c.outcome().complete);
       }
       c.run(run->design, 0, run->seed, bits, run->purpose);
@@ -399,13 +404,13 @@ TEST(Comparison, DocumentsThatChoseDoNotJudge) {
   for (const std::size_t count : {20U, 12U}) {  // twelve leave too few others
     Little c(s);
     const std::int64_t design = c.design("adaptive", kStack);
-    for (const char* purpose : {"rung", "final"}) {
+    for (const auto purpose : {Purpose::kRung, Purpose::kFinal}) {
       record::TrialResult r;
       r.status = "done";
       for (std::size_t k = 0; k < count; ++k)
         r.documents.push_back({k < 10 ? 2.0 : k % 2 == 0 ? 3.0 : 4.0, k % 2 == 0 ? 100U : 300U});
       r.bits_per_byte = 2.5;
-      const std::int64_t id = c.begin(design, 0, purpose == std::string("rung") ? 1 : 1001, purpose);
+      const std::int64_t id = c.begin(design, 0, purpose == Purpose::kRung ? 1 : 1001, purpose);
       ASSERT_TRUE(c.population.apply(record::TrialEnded{id, "result", 1, record::to_json(r)}));
     }
     const Trial &chose = c.population.trial(1), &judged = c.population.trial(2);
@@ -429,7 +434,7 @@ TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
     r.documents.assign(40, {2.0, 100});
     r.bits_per_byte = 2;
     ASSERT_TRUE(c.population.apply(
-        record::TrialEnded{c.begin(design, 1, 1001, "final"), "result", 1, record::to_json(r)}));
+        record::TrialEnded{c.begin(design, 1, 1001, Purpose::kFinal), "result", 1, record::to_json(r)}));
     EXPECT_EQ(c.population.trial(1).fresh_documents, below > 0);
     EXPECT_EQ(c.population.trial(1).documents.size(), below == 4 ? 30U : below == 30 ? 10U : 40U);
   }
@@ -459,9 +464,9 @@ class Simulated {
     const record::ComparisonBegun begun = planned(population, 1, best, kAll);
     EXPECT_TRUE(population.apply(begun));
     for (int k = 0; k < begun.seeds; ++k) {
-      run(best.design, begun.seed + static_cast<std::uint64_t>(k), "final");
+      run(best.design, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
       for (const std::int64_t d : compared_with(population))
-        run(d, begun.seed + static_cast<std::uint64_t>(k), "final");
+        run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
     }
     seeds += begun.seeds, ++comparisons;
     const Outcome o = outcome_of(population, begun);
@@ -490,9 +495,10 @@ class Simulated {
   }
   void search(std::int64_t design) {
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
-      run(design, seed, population.individual(design).born.arm == "baseline" ? "baseline" : "rung");
+      run(design, seed,
+          population.individual(design).born.arm == "baseline" ? Purpose::kBaseline : Purpose::kRung);
   }
-  void run(std::int64_t design, std::uint64_t seed, const std::string& purpose) {
+  void run(std::int64_t design, std::uint64_t seed, Purpose purpose) {
     const auto id = static_cast<std::int64_t>(population.trials().size()) + 1;
     EXPECT_TRUE(population.apply(record::TrialBegun{id, design, 0, seed, purpose}));
     const auto at = static_cast<std::size_t>(design - 1);
@@ -502,9 +508,9 @@ class Simulated {
                  whole = means_[at] + of_seed + chance * random_.normal();
     std::vector<record::DocumentScore> scores;
     const std::string text =
-        population.individual(design).born.arm == "baseline" || purpose != "final" ? "one" : held_out;
+        population.individual(design).born.arm == "baseline" || purpose != Purpose::kFinal ? "one" : held_out;
     double bits = 0;
-    const std::size_t count = purpose == "final" ? 2 * kDocuments : kDocuments;
+    const std::size_t count = purpose == Purpose::kFinal ? 2 * kDocuments : kDocuments;
     for (std::size_t k = 0; k < count; ++k) scores.push_back({whole + documents_[at][k], 1000});
     for (std::size_t k = 0; k < kDocuments; ++k) bits += scores[k].bits_per_byte / kDocuments;
     EXPECT_TRUE(population.recall(id, "done", "", bits, 0, {"", text, std::move(scores)}));

@@ -12,6 +12,8 @@
 #include "little.h"
 
 namespace gabbro::evolve {
+
+using record::Purpose;
 namespace {
 
 TEST(Ladder, BaselinesComeFirst) {
@@ -21,13 +23,13 @@ TEST(Ladder, BaselinesComeFirst) {
   ASSERT_TRUE(run);
   EXPECT_EQ(run->design, baseline);
   EXPECT_EQ(run->rung, 0);
-  c.run(baseline, 0, 1, 3.0, "baseline");
+  c.run(baseline, 0, 1, 3.0, Purpose::kBaseline);
   EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << "a new design is wanted";
 }
 
 TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
   Little c;
-  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, "baseline");
+  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   std::vector<std::int64_t> designs;
   for (const double bits : {2.9, 2.5, 2.7, 2.8}) {
     designs.push_back(c.design("adaptive", "[Block, RMSNorm]"));
@@ -45,9 +47,9 @@ TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
   // The baseline is wanted at the rung that a candidate entered, with both seeds; then the candidate's second seed; then the next design.
   run = next_run(c.population, 1, Phase::kSearch);
   EXPECT_EQ(run->design, 1);
-  c.run(1, 1, 1, 2.8, "baseline");
+  c.run(1, 1, 1, 2.8, Purpose::kBaseline);
   EXPECT_EQ(next_run(c.population, 1, Phase::kSearch)->seed, 2U);
-  c.run(1, 1, 2, 2.8, "baseline");
+  c.run(1, 1, 2, 2.8, Purpose::kBaseline);
   run = next_run(c.population, 1, Phase::kSearch);
   EXPECT_EQ(run->design, designs[1]);
   EXPECT_EQ(run->seed, 2U);
@@ -61,10 +63,10 @@ TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
 
 TEST(Ladder, ALostRunEndsItsDesign) {
   Little c;
-  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, "baseline");
+  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   for (const char* status : {"failed", "refused", "hurdle"}) {
     const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
-    c.run(design, 0, 1, 1.0, "rung", status);
+    c.run(design, 0, 1, 1.0, Purpose::kRung, status);
     EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << status;
   }
   EXPECT_EQ(leader(c.population).rung, -1);
@@ -81,7 +83,7 @@ TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
                        other = c.design("adaptive", "[Block, RMSNorm]");
     const double noise[] = {0.01, -0.01, 0.005, -0.004, 0.0};
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-      c.run(baseline, 0, seed, 3.0, "baseline");
+      c.run(baseline, 0, seed, 3.0, Purpose::kBaseline);
       c.run(design, 0, seed, 3.0 - gain + noise[seed - 1]);
       c.run(other, 0, seed, 3.5);
     }
@@ -114,7 +116,7 @@ TEST(Twins, ChanceIsNotTakenForADifference) {
     Random random(world);
     while (auto run = next_twin_run(c.population, 1))
       c.run(run->design, 0, run->seed, 3 + 0.02 * static_cast<double>(run->seed) + 0.01 * random.normal(),
-            "aa");
+            Purpose::kTwin);
     const TwinReport report = twin_report(c.population, 1);
     EXPECT_EQ(report.seeds, kTwinSeeds);
     EXPECT_NEAR(report.noise, 0.01, 0.004);
@@ -136,12 +138,13 @@ TEST(Population, EventsThatDoNotFollowAreRefused) {
   again.id = 2;
   again.program = "design";
   EXPECT_FALSE(c.population.apply(again)) << "a program that does not parse";
-  EXPECT_FALSE(c.population.apply(record::TrialBegun{2, design, 0, 1, "rung"}));
+  EXPECT_FALSE(c.population.apply(record::TrialBegun{2, design, 0, 1, Purpose::kRung}));
   EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"}));
   c.run(design, 0, 1, 2.0);
   EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"})) << "a second result";
-  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, "rung"}));
-  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, "rung"})) << "a lost run begins again";
+  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, Purpose::kRung}));
+  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, Purpose::kRung}))
+      << "a lost run begins again";
 }
 
 std::string deepened_stack(const std::string& stack, double factor) {

@@ -40,8 +40,8 @@ class Little {
     EXPECT_TRUE(population.apply(born));
     return born.id;
   }
-  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, const std::string& purpose = "rung",
-                     double rate = 1) {
+  std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed,
+                     record::Purpose purpose = record::Purpose::kRung, double rate = 1) {
     const std::int64_t id = static_cast<std::int64_t>(population.trials().size()) + 1;
     EXPECT_TRUE(population.apply(record::TrialBegun{id, design, rung, seed, purpose, rate}));
     return id;
@@ -59,7 +59,8 @@ class Little {
     EXPECT_TRUE(population.apply(record::TrialEnded{trial, "result", 1, record::to_json(r)}));
   }
   void run(std::int64_t design, int rung, std::uint64_t seed, double bits,
-           const std::string& purpose = "rung", const std::string& status = "done", double rate = 1) {
+           record::Purpose purpose = record::Purpose::kRung, const std::string& status = "done",
+           double rate = 1) {
     end(begin(design, rung, seed, purpose, rate), bits, status);
   }
 

@@ -10,6 +10,8 @@
 #include "little.h"
 
 namespace gabbro::evolve {
+
+using record::Purpose;
 namespace {
 
 constexpr std::uint64_t kSeed = 1;
@@ -26,10 +28,10 @@ std::vector<double> search(Little& c, std::int64_t design, int rung, const F& bi
   std::vector<double> out;
   while (const auto run = next_rate_run(c.population, design, rung, kSeed)) {
     EXPECT_EQ(run->seed, kSeed);
-    EXPECT_EQ(run->purpose, "rate");
+    EXPECT_EQ(run->purpose, Purpose::kRate);
     out.push_back(run->rate);
     const double score = bits(run->rate);
-    c.run(design, rung, kSeed, score, "rate", score > 0 ? "done" : "failed", run->rate);
+    c.run(design, rung, kSeed, score, Purpose::kRate, score > 0 ? "done" : "failed", run->rate);
   }
   EXPECT_TRUE(is_rate_settled(c.population, design, rung, kSeed));
   return out;
@@ -101,7 +103,7 @@ TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
   while (const auto run = next_rate_run(c.population, leader(c.population), kSeed, settled)) {
     EXPECT_FALSE(settled);
     tried[run->design].insert(run->rate);
-    c.run(run->design, 0, kSeed, 3, "rate", "done", run->rate);
+    c.run(run->design, 0, kSeed, 3, Purpose::kRate, "done", run->rate);
   }
   EXPECT_TRUE(settled);
   EXPECT_EQ(tried.size(), 3U);

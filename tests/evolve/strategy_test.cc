@@ -18,6 +18,8 @@
 #include "zoo/library.h"
 
 namespace gabbro::evolve {
+
+using record::Purpose;
 namespace {
 
 edit::CodeBook& book() {
@@ -28,7 +30,7 @@ edit::CodeBook& book() {
 // A population with two families, one of them ahead.
 Little families() {
   Little c;
-  c.run(c.design("baseline", "[4 * Block, RMSNorm]"), 0, 1, 3.0, "baseline");
+  c.run(c.design("baseline", "[4 * Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   for (int i = 0; i < 12; ++i)
     c.run(c.design("adaptive", "[2 * Block(mixer=GLA), RMSNorm]", "fresh", 0,
                    i % 2 ? "attention" : "recurrence"),
@@ -76,7 +78,7 @@ TEST(Adaptive, OperatorsThatPayAreCredited) {
   for (int i = 0; i < 8; ++i) {
     c.run(c.design("adaptive", "[Block, RMSNorm]", "wrap", root), 0, 1, 2.9);
     c.run(c.design("adaptive", "[Block, RMSNorm]", "remove", root), 0, 1, 3.1);
-    c.run(c.design("adaptive", "[Block, RMSNorm]", "share", root), 0, 1, 2.0, "rung", "failed");
+    c.run(c.design("adaptive", "[Block, RMSNorm]", "share", root), 0, 1, 2.0, Purpose::kRung, "failed");
   }
   const auto credits = credit(c.population, "adaptive");
   EXPECT_EQ(credits.at("wrap").better, 8);

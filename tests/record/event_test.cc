@@ -31,7 +31,7 @@ std::vector<Event> one_of_each() {
           Session{false, "budget"},
           born,
           Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4, 8},
-          TrialBegun{5, 7, 2, 11, "replicate"},
+          TrialBegun{5, 7, 2, 11, record::Purpose::kReplicate},
           TrialEnded{5, "time limit", 12.25, "{\"status\": \"failed\"}\n"},
           Promoted{7, 3, "1.92 of 2.01"},
           TaskBegun{6, "agents", "crossover", 3, 2, "{\"task\": 6}"},
@@ -82,6 +82,8 @@ TEST(Event, WhatIsNoEventIsRefusedByName) {
                         Case{"session", "begins", "an event is a JSON object"},
                         Case{"session", "[1]", "an event is a JSON object"},
                         Case{"session", R"({"begins": true})", "field why"},
+                        Case{"trial", R"({"id": 1, "design": 1, "rung": 0, "seed": 1, "purpose": "finale"})",
+                             "field purpose: unknown purpose 'finale'"},
                         Case{"promotion", R"({"design": 1, "rung": "two", "reason": ""})", "field rung"}}) {
     const auto event = parse_event(c.kind, c.json);
     ASSERT_FALSE(event.has_value()) << c.json;

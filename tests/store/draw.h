@@ -60,7 +60,8 @@ class Draw {
 
   record::Event trial() {
     running_.push_back(++trials_);
-    return record::TrialBegun{trials_, 1 + below(static_cast<int>(designs_)), below(3), random_(), "rung"};
+    return record::TrialBegun{trials_, 1 + below(static_cast<int>(designs_)), below(3), random_(),
+                              record::Purpose::kRung};
   }
 
   record::Event end() {

@@ -38,7 +38,8 @@ class StoreTest : public ::testing::Test {
   // A campaign with design 1 and its trial 1, which runs.
   Store begun() const {
     Store store = open();
-    EXPECT_TRUE(store.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, "rung"}}).has_value());
+    EXPECT_TRUE(store.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}})
+                    .has_value());
     return store;
   }
   static DesignBorn design(std::int64_t id) {
@@ -140,7 +141,8 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
   std::int64_t trial = 0;
   const auto run = [&](std::int64_t of, int rung, const TrialResult& r) {
     ++trial;
-    ASSERT_TRUE(s.append({TrialBegun{trial, of, rung, 1, "rung"}, TrialEnded{trial, "result", 1, to_json(r)}})
+    ASSERT_TRUE(s.append({TrialBegun{trial, of, rung, 1, record::Purpose::kRung},
+                          TrialEnded{trial, "result", 1, to_json(r)}})
                     .has_value());
   };
   run(1, 0, Draw::result("done", 2.0));
@@ -179,7 +181,7 @@ TEST_F(StoreTest, CountsCausesByTheirKind) {
   Store s = begun();
   const auto fails = [&](std::int64_t trial, const std::string& cause) {
     const std::uint64_t seed = trial == 1 ? 9 : 1;  // trial 1 begins again
-    ASSERT_TRUE(s.append(TrialBegun{trial, 1, 0, seed, "rung"}).has_value());
+    ASSERT_TRUE(s.append(TrialBegun{trial, 1, 0, seed, record::Purpose::kRung}).has_value());
     ASSERT_TRUE(s.append(TrialEnded{trial, "crash", 1, failure("train", cause)}).has_value());
   };
   fails(1, "the loss is not finite at step 12");
@@ -200,7 +202,8 @@ TEST_F(StoreTest, CountsCausesByTheirKind) {
 TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
   Store s = open();
   expect_refused(s.append(design(1)), "a record begins with its campaign, not with a design");
-  ASSERT_TRUE(s.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, "rung"}}).has_value());
+  ASSERT_TRUE(
+      s.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}}).has_value());
   DesignBorn orphan = design(2), mateless = design(2);
   orphan.parent = 2, mateless.mate = 17;
   TrialEnded stopped{1, "result", 1, to_json(Draw::result("stopped", 2))};
@@ -211,9 +214,9 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
       {orphan, "a child of design 2, which is not recorded"},
       {mateless, "a child of design 17"},
       {Refused{1, "a", "b", "c", "d", 2}, "a child of design 2"},
-      {TrialBegun{3, 1, 0, 1, "rung"}, "trial 3 is not the next: expected 2"},
-      {TrialBegun{2, 2, 0, 1, "rung"}, "a trial of design 2"},
-      {TrialBegun{1, 1, 1, 9, "rung"}, "begins again as another one"},
+      {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is not the next: expected 2"},
+      {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "a trial of design 2"},
+      {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "begins again as another one"},
       {TrialEnded{2, "result", 1, to_json(Draw::result("done", 2))}, "a result of trial 2"},
       {TrialEnded{1, "result", 1, "{\"status\": \"do"}, "trial 1: a result is a JSON object"},
       {stopped, "a result of status 'stopped' is no end"},
@@ -229,7 +232,8 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
 
   ASSERT_TRUE(s.append({done(1, 1.5), Promoted{1, 1, ""}}).has_value());
   expect_refused(s.append(done(1, 1.2)), "trial 1 has a result already (done)");
-  expect_refused(s.append(TrialBegun{1, 1, 0, 9, "rung"}), "trial 1 has ended already (done)");
+  expect_refused(s.append(TrialBegun{1, 1, 0, 9, record::Purpose::kRung}),
+                 "trial 1 has ended already (done)");
   expect_refused(s.append(Promoted{1, 1, ""}), "design 1 may enter rung 1 already");
   EXPECT_DOUBLE_EQ(s.result(1)->bits_per_byte, 1.5);
 }
@@ -237,7 +241,7 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
 TEST_F(StoreTest, ALostTrialBeginsAgain) {
   Store s = begun();
   const double first = s.trials()[0].time_begun;
-  ASSERT_TRUE(s.append(TrialBegun{1, 1, 0, 9, "rung"}).has_value());
+  ASSERT_TRUE(s.append(TrialBegun{1, 1, 0, 9, record::Purpose::kRung}).has_value());
   EXPECT_EQ(s.trials().size(), 1U);
   EXPECT_GE(s.trials()[0].time_begun, first);
   EXPECT_EQ(s.rungs()[0].running, 1);
@@ -249,7 +253,8 @@ TEST_F(StoreTest, QueriesOfWhatIsNotThereSaySo) {
   Store empty = open();
   EXPECT_NE(empty.campaign().error().message.find("nothing is recorded"), std::string::npos);
   EXPECT_EQ(empty.event_count() + empty.design_count() + empty.last_attempt(), 0);
-  ASSERT_TRUE(empty.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, "rung"}}).has_value());
+  ASSERT_TRUE(empty.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}})
+                  .has_value());
   EXPECT_NE(empty.design(2).error().message.find("no design 2"), std::string::npos);
   EXPECT_NE(empty.result(1).error().message.find("has no result yet"), std::string::npos);
   EXPECT_NE(empty.result(2).error().message.find("no trial 2"), std::string::npos);
@@ -367,9 +372,9 @@ TEST_F(StoreTest, KeepsOneProfileOfADesign) {
 TEST_F(StoreTest, KeepsRatesOfRuns) {
   Store s = begun();
   const std::int64_t id = static_cast<std::int64_t>(s.trials().size()) + 1;
-  ASSERT_TRUE(s.append(TrialBegun{id, 1, 0, 9, "rate", 0.5}));
-  EXPECT_FALSE(s.append(TrialBegun{id, 1, 0, 9, "rate", 2})) << "another run";
-  EXPECT_TRUE(s.append(TrialBegun{id, 1, 0, 9, "rate", 0.5})) << "lost with its campaign";
+  ASSERT_TRUE(s.append(TrialBegun{id, 1, 0, 9, record::Purpose::kRate, 0.5}));
+  EXPECT_FALSE(s.append(TrialBegun{id, 1, 0, 9, record::Purpose::kRate, 2})) << "another run";
+  EXPECT_TRUE(s.append(TrialBegun{id, 1, 0, 9, record::Purpose::kRate, 0.5})) << "lost with its campaign";
   EXPECT_EQ(Store::read(path)->trials().back().begun.rate, 0.5);
   ASSERT_TRUE(s.rebuild());
   EXPECT_EQ(Store::read(path)->trials().back().begun.rate, 0.5);
@@ -477,7 +482,8 @@ TEST_F(StoreTest, AReaderSeesWholeTransactionsWhileTheWriterAppends) {
   ASSERT_TRUE(reader.has_value());
   std::thread thread([&] {
     for (std::int64_t i = 2; i <= 150; ++i)
-      ASSERT_TRUE(writer.append({design(i), TrialBegun{i, i, 0, 1, "rung"}, done(i, 2)}).has_value());
+      ASSERT_TRUE(
+          writer.append({design(i), TrialBegun{i, i, 0, 1, record::Purpose::kRung}, done(i, 2)}).has_value());
   });
   std::size_t seen = 0;
   while (seen < 150) {
