@@ -37,7 +37,7 @@ evolve::Population baselines(const evolve::Settings& settings) {
     auto born = evolve::measure(evolve::deepened(program, factor), settings, zoo::library());
     if (!born) continue;
     born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-    born->arm = "baseline";
+    born->origin = record::Origin::kBaseline;
     (void)population.apply(*born);
   }
   return population;

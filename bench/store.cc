@@ -35,7 +35,7 @@ class Campaign {
       else if (turn == 3)
         add(out, end());
       else
-        add(out, record::Refused{++attempts_, arm(), "swap", causes_[random_() % 5], "detail", 0});
+        add(out, record::Refused{++attempts_, strategy(), "swap", causes_[random_() % 5], "detail", 0});
     }
     return out;
   }
@@ -51,7 +51,7 @@ class Campaign {
     d.name = fmt::format("Design{}", d.id);
     d.program = std::string(1500, 'x');
     d.hash = fmt::format("{:032x}", random_()), d.fingerprint = fmt::format("{:032x}", random_());
-    d.arm = arm(), d.op = "swap", d.species = "attention + shift";
+    d.strategy = strategy(), d.op = "swap", d.species = "attention + shift";
     d.parent = static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(d.id));
     d.train_flops = 6e6, d.decode_flops = 2e6, d.state_bytes = 65536;
     return d;
@@ -70,7 +70,7 @@ class Campaign {
     return 1 + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(designs_));
   }
   int rung() { return static_cast<int>(trials_ % 100 == 0 ? 2 : trials_ % 10 == 0 ? 1 : 0); }
-  std::string arm() { return random_() % 2 == 0 ? "ours" : "random"; }
+  std::string strategy() { return random_() % 2 == 0 ? "ours" : "random"; }
 
   std::mt19937_64 random_{7};
   std::vector<std::string> causes_{"duplicate", "edit", "fingerprint", "mixes nothing", "cost"};

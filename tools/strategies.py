@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares search strategies: campaigns that differ in their seed alone, in each of which all strategies have equal training FLOPs.
 
-  tools/strategies.py run --data CORPUS --out FOLDER [--minutes M] [--seeds 1,2,3,4] [--preset FILE] [--arms A,B,C]
+  tools/strategies.py run --data CORPUS --out FOLDER [--minutes M] [--seeds 1,2,3,4] [--preset FILE] [--strategies A,B,C]
   tools/strategies.py report       writes the tables of docs/results/strategies.md from what is measured
 
 `run` gives every campaign M minutes of search in FOLDER/seed-N, on as many sittings as it takes (Ctrl-C ends one in order), and keeps a line of
@@ -52,8 +52,8 @@ def line_of(status, seed, minutes, preset):
     rungs = [r["name"] for r in status["rungs"]]
     baselines = [r["best_baseline"] and r["best_baseline"]["bits_per_byte"] for r in status["rungs"]]
     return {"preset": preset, "seed": seed, "minutes": minutes, "rungs": rungs, "baselines": baselines,
-            "arms": [{"name": a["name"], "designs": a["designs"], "refused": a["refused"], "flops": a["flops"],
-                      "best": [b and b["bits_per_byte"] for b in a["best"]]} for a in status["arms"]]}
+            "strategies": [{"name": a["name"], "designs": a["designs"], "refused": a["refused"], "flops": a["flops"],
+                      "best": [b and b["bits_per_byte"] for b in a["best"]]} for a in status["strategies"]]}
 
 
 def run(args):
@@ -70,7 +70,7 @@ def run(args):
             minutes = f"{args.minutes - spent:.2f}"
             command = ([args.gabbro, "resume", folder, "--data", args.data] if begun else
                        [args.gabbro, "evolve", "--dir", folder, "--data", args.data, "--preset", args.preset,
-                        "--arms", ",".join(args.arms), "--seed", str(seed)])
+                        "--strategies", ",".join(args.strategies), "--seed", str(seed)])
             say(f"seed {seed}: {minutes} minutes of search")
             with (args.out / f"seed-{seed}.log").open("a", encoding="utf-8") as log:
                 code = subprocess.run([*command, "--minutes", minutes, "--workers", str(args.workers)], stdout=log,
@@ -86,14 +86,14 @@ def run(args):
     return 1 if left else 0
 
 
-def differences(lines, rung, arm, against=None):
-    """Best score of an arm at a rung minus that of another, or of the best baseline: one number for each campaign that has both."""
+def differences(lines, rung, strategy, against=None):
+    """Best score of a strategy at a rung minus that of another, or of the best baseline: one number for each campaign that has both."""
     out = []
     for x in lines:
-        best = {a["name"]: a["best"][rung] for a in x["arms"]}
+        best = {a["name"]: a["best"][rung] for a in x["strategies"]}
         other = x["baselines"][rung] if against is None else best.get(against)
-        if best.get(arm) is not None and other is not None:
-            out.append(best[arm] - other)
+        if best.get(strategy) is not None and other is not None:
+            out.append(best[strategy] - other)
     return out
 
 
@@ -103,12 +103,12 @@ def cell(values):
 
 def tables(lines):
     rungs = lines[0]["rungs"]
-    arms = [a["name"] for a in lines[0]["arms"]]
-    total = {arm: [a for x in lines for a in x["arms"] if a["name"] == arm] for arm in arms}
-    rows = [[arm, str(sum(a["designs"] for a in total[arm])), str(sum(a["refused"] for a in total[arm])),
-             *(cell(differences(lines, r, arm)) for r in range(len(rungs)))] for arm in arms]
+    strategies = [a["name"] for a in lines[0]["strategies"]]
+    total = {strategy: [a for x in lines for a in x["strategies"] if a["name"] == strategy] for strategy in strategies}
+    rows = [[strategy, str(sum(a["designs"] for a in total[strategy])), str(sum(a["refused"] for a in total[strategy])),
+             *(cell(differences(lines, r, strategy)) for r in range(len(rungs)))] for strategy in strategies]
     pairs = [[f"{a} minus {b}", *(cell(differences(lines, r, a, b)) for r in range(len(rungs)))]
-             for a, b in combinations(arms, 2)]
+             for a, b in combinations(strategies, 2)]
     return ("### Against the best baseline\n" + table(["strategy", "designs", "draws refused", *rungs], rows) +
             "\n### Against each other\n" + table(["pair", *rungs], pairs))
 
@@ -135,7 +135,7 @@ def main():
     search.add_argument("--minutes", type=float, default=60, help="of search for each campaign")
     search.add_argument("--workers", type=int, default=2)
     search.add_argument("--seeds", type=lambda s: [int(x) for x in s.split(",")], default=[1, 2, 3, 4])
-    search.add_argument("--arms", type=lambda s: s.split(","), default=["random", "tournament", "adaptive"])
+    search.add_argument("--strategies", type=lambda s: s.split(","), default=["random", "tournament", "adaptive"])
     commands.add_parser("report", help="write the tables")
     args = parser.parse_args()
     if args.command == "report":

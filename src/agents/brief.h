@@ -30,7 +30,7 @@ struct Brief {
   std::vector<std::string> failures;    // "size: 14 times; ..."
   std::vector<std::string> directions;  // of the person who steers
   bool direct =
-      false;  // by one reply that holds the whole program: the arm that the pipeline is compared with
+      false;  // by one reply that holds the whole program: the strategy that the pipeline is compared with
   /// A description (title and proposal) near a known one is refused before review: earlier accepted proposals' texts.
   std::vector<std::string> proposals;
   /// By model, how much its rating counts (agents/weights.h); one that is not named counts 1.

@@ -22,8 +22,8 @@ struct Agents {
       account;  // a line for the view: money spent, endpoints that are down; may be empty
 };
 
-/// The next task of `arm`: mode, parents, and the brief with what was measured. A function of the population, the seed and the id.
-record::TaskBegun next_task(const evolve::Population& population, const std::string& arm,
+/// The next task of `strategy`: mode, parents, and the brief with what was measured. A function of the population, the seed and the id.
+record::TaskBegun next_task(const evolve::Population& population, const std::string& strategy,
                             const agents::Modes& modes, std::uint64_t seed, std::int64_t id);
 
 /// The brief of a task that has begun, with what is not written into its event: proposals that were known by then, and what admits programs.
@@ -33,9 +33,9 @@ Result<agents::Brief> brief_of(const evolve::Population& population, const evolv
 /// By model, what a reviewer's word counts (agents/weights.h), from what came of the designs that it reviewed.
 std::map<std::string, double> weights_of_reviewers(const evolve::Population& population);
 
-/// How many of a team's places tasks of this campaign should have: all while their designs do as well as those of the other operators of their arm, down
+/// How many of a team's places tasks of this campaign should have: all while their designs do as well as those of the other operators of their strategy, down
 /// to one in proportion to their success.
-int wanted_tasks(const evolve::Population& population, const std::string& arm, int places);
+int wanted_tasks(const evolve::Population& population, const std::string& strategy, int places);
 
 /// What agents and a person did in a recorded campaign, and when: by how far the campaign had come.
 struct Moment {

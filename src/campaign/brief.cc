@@ -36,9 +36,9 @@ double success(const std::map<std::string, evolve::Credit>& credits, const std::
   return (1.0 + c.better) / (3.0 + c.offspring);
 }
 
-std::string draw_mode(const Population& p, const std::string& arm, const agents::Modes& modes,
+std::string draw_mode(const Population& p, const std::string& strategy, const agents::Modes& modes,
                       Random& random) {
-  const auto credits = evolve::credit(p, arm);
+  const auto credits = evolve::credit(p, strategy);
   // A design from scratch has no parent to be better than: its share stays.
   const double third = 1.0 / 3;
   const double m = modes.mutation * success(credits, mode_op("mutation")) / third;
@@ -85,7 +85,7 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
       "costs: {} FLOPs a token in training, {} in decoding, {} bytes of state; it mixes by {}",
       amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes), i.born.species));
   for (const Individual& a : p.individuals()) {
-    if (a.born.arm != "ablation" || a.born.parent != i.born.id) continue;
+    if (!is_ablation(a) || a.born.parent != i.born.id) continue;
     const std::vector<double> d = p.differences(a.born.id, i.born.id, evolve::leader(p).rung, true);
     if (!d.empty())
       out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.born.op, evolve::mean_interval(d).mean,
@@ -179,15 +179,15 @@ std::vector<std::string> failures(const Population& p) {
 
 }  // namespace
 
-record::TaskBegun next_task(const Population& p, const std::string& arm, const agents::Modes& modes,
+record::TaskBegun next_task(const Population& p, const std::string& strategy, const agents::Modes& modes,
                             std::uint64_t seed, std::int64_t id) {
   Random random = Random(seed).split("tasks").split(static_cast<std::uint64_t>(id));
   agents::Brief brief;
   brief.task = id;
   brief.seed = random.next();
-  brief.mode = draw_mode(p, arm, modes, random);
-  const Individual* parent = evolve::choose_parent(p, arm, random);
-  const Individual* mate = parent ? evolve::choose_parent(p, arm, random) : nullptr;
+  brief.mode = draw_mode(p, strategy, modes, random);
+  const Individual* parent = evolve::choose_parent(p, strategy, random);
+  const Individual* mate = parent ? evolve::choose_parent(p, strategy, random) : nullptr;
   // Nothing is measured yet: the baselines are what there is to grow from.
   if (!parent)
     parent = &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size())));
@@ -201,8 +201,12 @@ record::TaskBegun next_task(const Population& p, const std::string& arm, const a
   brief.failures = failures(p);
   brief.directions = p.directions();
   brief.reviewer_weights = weights_of_reviewers(p);
-  return {
-      id, arm, brief.mode, parent ? parent->born.id : 0, mate ? mate->born.id : 0, agents::to_json(brief)};
+  return {id,
+          strategy,
+          brief.mode,
+          parent ? parent->born.id : 0,
+          mate ? mate->born.id : 0,
+          agents::to_json(brief)};
 }
 
 Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task, std::shared_ptr<Judge> judge) {
@@ -230,9 +234,9 @@ std::map<std::string, double> weights_of_reviewers(const Population& p) {
   return agents::reviewer_weights(scored);
 }
 
-int wanted_tasks(const Population& p, const std::string& arm, int places) {
+int wanted_tasks(const Population& p, const std::string& strategy, int places) {
   evolve::Credit agents, others;
-  for (const auto& [op, c] : evolve::credit(p, arm)) {
+  for (const auto& [op, c] : evolve::credit(p, strategy)) {
     evolve::Credit& sum = op.starts_with("agents: ") ? agents : others;
     sum.offspring += c.offspring, sum.better += c.better;
   }

@@ -19,12 +19,13 @@ namespace fs = std::filesystem;
 
 using evolve::Phase;
 using record::Event;
+using record::Origin;
 
 Result<bool> Campaign::State::begin_designs() {
   std::vector<Event> events;
   evolve::Population known_so_far(plan.settings);
   std::int64_t id = 0;
-  const auto add = [&](const lang::Program& program, const std::string& arm, const std::string& op,
+  const auto add = [&](const lang::Program& program, Origin origin, const std::string& op,
                        const std::string& name) -> Result<bool> {
     auto born = judge->measure(program, plan.settings);
     if (!born) {
@@ -32,37 +33,37 @@ Result<bool> Campaign::State::begin_designs() {
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
-    if (arm == "given") {
+    if (origin == Origin::kUser) {
       GABBRO_TRY(other, judge->equal_known(*born, known_so_far));
       if (!other.empty())
         return fail("duplicate", fmt::format("{}, {}, is the same function as {}", name, born->name, other),
                     "every design is trained once: leave it out");
     }
     born->id = ++id;
-    born->arm = arm;
+    born->origin = origin;
     born->op = op;
     events.emplace_back(*born);
     return known_so_far.apply(events.back());
   };
   std::int64_t length = 0;
   for (const evolve::Rung& r : plan.settings.rungs) length = std::max(length, r.length);
-  const auto known = [&](const std::string& file, const std::string& arm) {
-    return add(evolve::as_baseline(*zoo::program(file + ".gab"), plan.settings.blocks, length), arm, file,
+  const auto known = [&](const std::string& file, Origin origin) {
+    return add(evolve::as_baseline(*zoo::program(file + ".gab"), plan.settings.blocks, length), origin, file,
                "the baseline " + file);
   };
   if (plan.twins) {
     for (int i = 0; i < evolve::kTwins; ++i)
-      if (const auto ok = known(plan.settings.baselines.at(0), "twin"); !ok) return ok;
+      if (const auto ok = known(plan.settings.baselines.at(0), Origin::kAaReplicate); !ok) return ok;
     return record(events);
   }
   for (const std::string& file : plan.settings.baselines)
-    if (const auto ok = known(file, "baseline"); !ok) return ok;
+    if (const auto ok = known(file, Origin::kBaseline); !ok) return ok;
   for (const std::string& file : plan.settings.controls)
-    if (const auto ok = known(file, "control"); !ok) return ok;
+    if (const auto ok = known(file, Origin::kControl); !ok) return ok;
   for (const std::string& text : plan.given) {
     const lang::ParseResult parsed = lang::parse(text);
     if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
-    if (const auto ok = add(parsed.program, "given", "given", "a given design"); !ok) return ok;
+    if (const auto ok = add(parsed.program, Origin::kUser, "user", "your design"); !ok) return ok;
   }
   return record(events);
 }

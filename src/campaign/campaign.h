@@ -96,8 +96,8 @@ class Campaign {
   Result<std::string> run(const Budget& budget, jobs::Executor& executor, const std::function<int()>& stop,
                           const std::function<void(const Snapshot&)>& view);
 
-  /// Designs are asked of `agents` too, by the arms that do (evolve::asks_agents); they outlive the campaign's runs. Their thinking never holds a worker:
-  /// while none of their designs waits, other operators and other arms have the slot.
+  /// Designs are asked of `agents` too, by the strategies that do (evolve::asks_agents); they outlive the campaign's runs. Their thinking never holds a worker:
+  /// while none of their designs waits, other operators and other strategies have the slot.
   void ask(Agents* agents);
   /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did. With the recorded replies and one worker, the same
   /// campaign comes out. `run` then also returns the error "replay" where it does not.

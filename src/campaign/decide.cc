@@ -64,7 +64,7 @@ double Campaign::State::rate_runs(int r) const { return evolve::rate_runs_left(p
 
 // The share of a budget that the last comparison may take: all of it when nothing is searched for.
 double Campaign::State::share_of_comparison() const {
-  return arms.empty() ? 1 : 1 - plan.settings.search_share;
+  return strategies.empty() ? 1 : 1 - plan.settings.search_share;
 }
 
 // Whether the result of a run may change which design leads, or what is known of the deviation of runs.
@@ -147,22 +147,22 @@ Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
   return Comparing{next(), false};
 }
 
-// The arm that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.
-std::optional<std::size_t> Campaign::State::next_arm() const {
-  std::optional<std::size_t> arm;
+// The strategy that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.
+std::optional<std::size_t> Campaign::State::next_strategy() const {
+  std::optional<std::size_t> strategy;
   double least = 0;
-  for (std::size_t i = 0; i < arms.size(); ++i) {
-    if (!arms[i].second && !waiting(arms[i].first)) continue;
-    double spent = population.spent(arms[i].first);
+  for (std::size_t i = 0; i < strategies.size(); ++i) {
+    if (!strategies[i].second && !waiting(strategies[i].first)) continue;
+    double spent = population.spent(strategies[i].first);
     for (const auto& [id, r] : running) {
       const evolve::Trial& t = population.trial(id);
       const record::DesignBorn& born = population.individual(t.begun.design).born;
-      if (t.begun.rung == 0 && born.arm == arms[i].first)
+      if (t.begun.rung == 0 && born.strategy == strategies[i].first)
         spent += born.train_flops * static_cast<double>(rung(0).tokens);
     }
-    if (!arm || spent < least) arm = i, least = spent;
+    if (!strategy || spent < least) strategy = i, least = spent;
   }
-  return arm;
+  return strategy;
 }
 
 // Draws until a design passes the screen; what did not is recorded with its cause.
@@ -178,20 +178,20 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
   const std::int64_t first = population.attempts() + 1;
   for (std::int64_t attempt = first; attempt < first + kDraws; ++attempt) {
     if (asked_to_stop && asked_to_stop() > 0) break;
-    const auto arm = next_arm();
-    if (!arm) break;  // all wait for agents
+    const auto strategy = next_strategy();
+    if (!strategy) break;  // all wait for agents
     exhausted = attempt + 1 == first + kDraws;
-    const evolve::Task* const task = waiting(arms[*arm].first);
+    const evolve::Task* const task = waiting(strategies[*strategy].first);
     evolve::Offspring offspring;
     // Refusals are written with the design that ends them; at once where they change whose design waits.
     const auto refused = [&](const Error& e) -> Result<bool> {
-      events.emplace_back(record::Refused{attempt, arms[*arm].first, offspring.op, e.code, e.message,
-                                          offspring.parent, task ? task->begun.id : 0});
+      events.emplace_back(record::Refused{attempt, strategies[*strategy].first, offspring.op, e.code,
+                                          e.message, offspring.parent, task ? task->begun.id : 0});
       return task ? record(std::exchange(events, {})) : true;
     };
     auto made = task ? offspring_of(*task)
-                     : arms[*arm].second->propose(population, book,
-                                                  random.split(static_cast<std::uint64_t>(attempt)));
+                     : strategies[*strategy].second->propose(
+                           population, book, random.split(static_cast<std::uint64_t>(attempt)));
     if (!made) {
       if (const auto ok = refused(made.error()); !ok) return tl::unexpected(ok.error());
       continue;
@@ -204,7 +204,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
     }
     born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
     born->attempt = attempt;
-    born->arm = arms[*arm].first;
+    born->strategy = strategies[*strategy].first;
     born->task = task ? task->begun.id : 0;
     born->rate = evolve::inherited_rate(population, offspring.parent,
                                         random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
@@ -220,7 +220,7 @@ Result<bool> Campaign::State::make_ablations() {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || std::exchange(taken_apart, best.design) == best.design) return true;
   for (const Individual& i : population.individuals())
-    if (i.born.arm == "ablation" && i.born.parent == best.design) return true;
+    if (is_ablation(i) && i.born.parent == best.design) return true;
   // The oldest ancestor is what the winner grew from.
   const Individual* winner = &population.individual(best.design);
   const Individual* ancestor = winner;
@@ -228,7 +228,8 @@ Result<bool> Campaign::State::make_ablations() {
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
   const auto refused = [&](const std::string& what, const Error& e) {
-    events.emplace_back(record::Refused{0, "ablation", what, e.code, e.message, best.design, 0});
+    events.emplace_back(
+        record::Refused{0, "", what, e.code, e.message, best.design, 0, record::Origin::kAblation});
   };
   const auto parts =
       judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
@@ -252,7 +253,7 @@ Result<bool> Campaign::State::make_ablations() {
       continue;
     }
     born->id = ++id;
-    born->arm = "ablation";
+    born->origin = record::Origin::kAblation;
     born->op = a.what;
     born->parent = best.design;
     born->rate = population.rate_of(*winner, best.rung);

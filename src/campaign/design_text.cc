@@ -199,7 +199,7 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   GABBRO_TRY(row, store.design(design));
   GABBRO_TRY(r, read_record(store));
   const record::DesignBorn& b = row.born;
-  const std::string by = b.arm == b.op ? "" : " by " + shortened(b.arm, 30);  // "given" needs no author
+  const std::string by = b.origin == record::Origin::kSearch ? " by " + shortened(b.strategy, 30) : "";
   std::string out = fmt::format("#{} {}  {}{}, born {} UTC\n", b.id, shortened(b.name, 60),
                                 shortened(b.op, 80), by, date(row.time));
   out += fmt::format("mixes tokens by {}; training {} FLOPs a token, decoding {}, state {}B; hash {}\n",

@@ -18,10 +18,10 @@ using evolve::Population;
 namespace {
 
 constexpr double kWidth = 900;
-constexpr std::size_t kLines = 8, kArms = 4;  // colours of the style sheet
+constexpr std::size_t kLines = 8, kStyles = 4;  // colours of the style sheet
 
-std::string arm_style(const std::vector<Arm>& arms, std::size_t k) {
-  return fmt::format("arm{}", std::min(k, arms.size()) % kArms);
+std::string strategy_style(const std::vector<StrategyRow>& strategies, std::size_t k) {
+  return fmt::format("arm{}", std::min(k, strategies.size()) % kStyles);
 }
 
 }  // namespace
@@ -151,9 +151,9 @@ Figure learning_figure(const Reading& r, const store::Store& store, const Verdic
                                  r.rung(rung).name)};
 }
 
-// ---- arms -------------------------------------------------------------------------------------------------------------------
+// ---- strategies -------------------------------------------------------------------------------------------------------------------
 
-Figure arms_figure(const Reading& r, const std::vector<Arm>& arms) {
+Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strategies) {
   const Population& p = r.population;
   struct Line {
     double flops = 0, best = std::numeric_limits<double>::infinity();
@@ -163,7 +163,7 @@ Figure arms_figure(const Reading& r, const std::vector<Arm>& arms) {
   for (const evolve::Trial& t : p.trials()) {
     const Individual& i = p.individual(t.begun.design);
     if (t.begun.rung != 0 || !t.ended || !evolve::is_candidate(i)) continue;
-    Line& line = lines[i.born.arm];
+    Line& line = lines[evolve::source_of(i.born)];
     line.flops += t.flops;
     if (t.status != "done" || !(t.bits < line.best)) continue;
     if (std::isfinite(line.best)) line.points.emplace_back(line.flops, line.best);
@@ -183,7 +183,7 @@ Figure arms_figure(const Reading& r, const std::vector<Arm>& arms) {
   low = std::min(low, bar), high = std::max(high, bar);
   constexpr double kTop = 30, kBottom = 280, kLeft = 60, kRight = 700;
   const Scale x{0, most, kLeft, kRight, false}, y = scale_of(low, high, kBottom, kTop);
-  Picture out(kWidth, kBottom + 44, "Arms at equal budget");
+  Picture out(kWidth, kBottom + 44, "Strategies at equal budget");
   out.y_axis(y, kLeft, kRight, "best bits per byte at the first rung");
   out.x_axis(x, kTop, kBottom, "training FLOPs spent at the first rung");
   std::vector<double> wanted;
@@ -193,21 +193,21 @@ Figure arms_figure(const Reading& r, const std::vector<Arm>& arms) {
     wanted.push_back(y.at(bar) + 4);
     names.emplace_back(shortened(p.individual(baseline).born.name, 22), "label");
   }
-  for (std::size_t k = 0; k < arms.size(); ++k) {
-    const auto at = lines.find(arms[k].name);
+  for (std::size_t k = 0; k < strategies.size(); ++k) {
+    const auto at = lines.find(strategies[k].name);
     if (at == lines.end() || at->second.points.empty()) continue;
     std::vector<std::pair<double, double>> line;
     for (const auto& [flops, bits] : at->second.points) line.emplace_back(x.at(flops), y.at(bits));
-    out.polyline(line, "curve " + arm_style(arms, k));
+    out.polyline(line, "curve " + strategy_style(strategies, k));
     wanted.push_back(line.back().second + 4);
-    names.emplace_back(fmt::format("{} {:.4f}", shortened(arms[k].name, 16), at->second.best),
-                       "label text-" + arm_style(arms, k));
+    names.emplace_back(fmt::format("{} {:.4f}", shortened(strategies[k].name, 16), at->second.best),
+                       "label text-" + strategy_style(strategies, k));
   }
   const std::vector<double> places = spread(wanted, 16, kTop + 6, kBottom);
   for (std::size_t k = 0; k < names.size(); ++k)
     out.text(kRight + 14, places[k], names[k].first, names[k].second);
   return {out.str(),
-          "The best score that each arm had found by the time it had spent so much, by single runs; the "
+          "The best score that each strategy had found by the time it had spent so much, by single runs; the "
           "dashed line is the best baseline. "
           "Lower earlier is better."};
 }

@@ -24,8 +24,8 @@ Figure learning_figure(const Reading& reading, const store::Store& store, const 
 Figure cost_figure(const Reading& reading, int rung, std::int64_t leader);
 /// All designs by generation, and the line of the leader.
 Figure generations_figure(const Reading& reading, std::int64_t leader);
-/// The best score at the first rung that each arm had after so many FLOPs of training.
-Figure arms_figure(const Reading& reading, const std::vector<Arm>& arms);
+/// The best score at the first rung that each strategy had after so many FLOPs of training.
+Figure strategies_figure(const Reading& reading, const std::vector<StrategyRow>& strategies);
 /// The leader's differences to the baselines with their intervals.
 Figure forest_figure(const Reading& reading, const Verdict& verdict);
 /// What the designs of `profiled` can do, a row each: a bar is the share of right answers above a guess.

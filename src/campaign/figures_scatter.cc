@@ -23,7 +23,7 @@ std::string hover_of(const Individual& i, double bits) {
   return fmt::format(
       "{} · {:.4f} bits per byte · decoding {} FLOPs, training {} FLOPs a token, state {} bytes · {} · {}",
       label_of(i), bits, amount(i.born.decode_flops), amount(i.born.train_flops), amount(i.born.state_bytes),
-      shortened(i.born.species, 40), shortened(i.born.arm, 20));
+      shortened(i.born.species, 40), shortened(evolve::source_of(i.born), 20));
 }
 
 // The best half of what may be drawn, and an even sample of the rest.

@@ -90,7 +90,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
     t("output_rate", s.output_rate);
     const auto names = evolve::strategy_names();
     t.list<std::string>(
-        "arms", s.arms, "a list of strategies: adaptive, tournament, random",
+        "strategies", s.strategies, "a list of strategies: adaptive, tournament, random",
         [&](const std::string& a) { return std::find(names.begin(), names.end(), a) != names.end(); });
     t.list<double>("hurdles", s.hurdles, "a list of shares between 0 and 1",
                    [](double h) { return h > 0 && h < 1; });
@@ -204,7 +204,7 @@ std::string to_toml(const Settings& s) {
       {"baselines", texts(s.baselines)},
       {"controls", texts(s.controls)},
       {"capabilities", texts(s.capabilities)},
-      {"arms", texts(s.arms)},
+      {"strategies", texts(s.strategies)},
       {"tune_rates", s.tune_rates},
       {"dtype", s.dtype},
       {"input_rate", s.input_rate},

@@ -57,7 +57,7 @@ std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   const evolve::Leader leader = evolve::leader(population);
   const bool compares = evolve::comparison_of(population, leader) != nullptr;
   const auto chosen = [&](const Individual& i) {
-    return !is_known(i) && !i.vetoed && i.born.arm != "ablation" &&
+    return !is_known(i) && !i.vetoed && !is_ablation(i) &&
            (i.entered > 0 || (compares && i.born.id == leader.design));
   };
   const auto& all = population.individuals();

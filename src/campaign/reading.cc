@@ -61,7 +61,7 @@ Result<Reading> read_tables(const store::Store& store) {
     const double flops = out.population.individual(t.begun.design).born.train_flops;
     // Documents and texts are in the results alone; only runs that judge need them.
     Population::Compared compared;
-    if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kTwin) {
+    if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kAaReplicate) {
       GABBRO_TRY(result, store.result(t.begun.id));
       compared = {std::move(result.text_hash), std::move(result.held_out_hash), std::move(result.documents)};
     }
@@ -128,38 +128,40 @@ std::vector<Funnel> funnel(const Population& p) {
   return out;
 }
 
-std::vector<Arm> arms(const Reading& r, const store::Store& store) {
+std::vector<StrategyRow> strategies(const Reading& r, const store::Store& store) {
   const Population& p = r.population;
-  std::vector<Arm> out;
+  std::vector<StrategyRow> out;
   const std::size_t rungs = r.plan.settings.rungs.size();
-  const auto at = [&](const std::string& name) -> Arm& {
-    const auto found = std::find_if(out.begin(), out.end(), [&](const Arm& a) { return a.name == name; });
-    return found != out.end() ? *found
-                              : out.emplace_back(Arm{name, 0, 0, 0, std::vector<std::int64_t>(rungs)});
+  const auto at = [&](const std::string& name) -> StrategyRow& {
+    const auto found =
+        std::find_if(out.begin(), out.end(), [&](const StrategyRow& a) { return a.name == name; });
+    return found != out.end()
+               ? *found
+               : out.emplace_back(StrategyRow{name, 0, 0, 0, std::vector<std::int64_t>(rungs)});
   };
   if (!r.plan.twins)
-    for (const std::string& name : r.plan.settings.arms) at(name);
+    for (const std::string& name : r.plan.settings.strategies) at(name);
   std::map<std::pair<std::string, std::size_t>, double> best;
   for (const Individual& i : p.individuals()) {
     if (!evolve::is_candidate(i)) continue;
-    Arm& arm = at(i.born.arm);
-    ++arm.designs;
+    StrategyRow& strategy = at(evolve::source_of(i.born));
+    ++strategy.designs;
     for (std::size_t k = 0; k < rungs; ++k) {
       const Standing s = p.standing(i, static_cast<int>(k));
       if (s.done == 0 || s.lost > 0) continue;
-      double& bits = best[{arm.name, k}];
-      if (arm.best[k] == 0 || s.bits < bits) bits = s.bits, arm.best[k] = i.born.id;
+      double& bits = best[{strategy.name, k}];
+      if (strategy.best[k] == 0 || s.bits < bits) bits = s.bits, strategy.best[k] = i.born.id;
     }
   }
-  for (const store::Store::Count& c : store.refusals()) at(c.arm).refused += c.count;
-  for (Arm& arm : out) arm.flops = p.spent(arm.name);
+  for (const store::Store::Count& c : store.refusals()) at(c.what).refused += c.count;
+  for (StrategyRow& strategy : out) strategy.flops = p.spent(strategy.name);
   return out;
 }
 
 std::vector<Ranked> ranking(const Population& p, int rung) {
   std::vector<Ranked> out;
   for (const Individual& i : p.individuals()) {
-    if (i.born.arm == "ablation") continue;
+    if (is_ablation(i)) continue;
     const Standing s = p.standing(i, rung);
     if (s.done > 0 && std::isfinite(s.bits)) out.push_back({i.born.id, s.bits, s.done});
   }

@@ -40,16 +40,16 @@ struct Funnel {
 /// One for each rung. O(trials).
 std::vector<Funnel> funnel(const evolve::Population& population);
 
-/// What one arm did.
-struct Arm {
+/// What one strategy did.
+struct StrategyRow {
   std::string name;
   std::int64_t designs = 0;
   std::int64_t refused = 0;        // draws that became no design
   double flops = 0;                // training, at the first rung
   std::vector<std::int64_t> best;  // the best design at each rung; 0: none is done
 };
-/// Arms in the order of the settings, then those that only the record knows (twins). O(designs x rungs + trials).
-std::vector<Arm> arms(const Reading& reading, const store::Store& store);
+/// Strategies in the order of the settings, then those that only the record knows (twins). O(designs x rungs + trials).
+std::vector<StrategyRow> strategies(const Reading& reading, const store::Store& store);
 
 /// The designs done at `rung` with their mean bits per byte, best first, ablations left out. O(trials).
 struct Ranked {

@@ -18,7 +18,7 @@ json number(double x) { return std::isfinite(x) ? json(x) : json(); }
 
 json counts(const std::vector<store::Store::Count>& all, const char* first) {
   json out = json::array();
-  for (const auto& c : all) out.push_back({{first, c.arm}, {"cause", c.cause}, {"count", c.count}});
+  for (const auto& c : all) out.push_back({{first, c.what}, {"cause", c.cause}, {"count", c.count}});
   return out;
 }
 
@@ -98,16 +98,16 @@ Result<std::string> status_json(const store::Store& store) {
                             {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)},
                             {"best_baseline", baseline == 0 ? json() : scored(p, baseline, rung)}});
   }
-  out["arms"] = json::array();
-  for (const Arm& a : arms(r, store)) {
+  out["strategies"] = json::array();
+  for (const StrategyRow& a : strategies(r, store)) {
     json best = json::array();
     for (std::size_t k = 0; k < a.best.size(); ++k)
       best.push_back(a.best[k] == 0 ? json() : scored(p, a.best[k], static_cast<int>(k)));
-    out["arms"].push_back({{"name", a.name},
-                           {"designs", a.designs},
-                           {"refused", a.refused},
-                           {"flops", number(a.flops)},
-                           {"best", best}});
+    out["strategies"].push_back({{"name", a.name},
+                                 {"designs", a.designs},
+                                 {"refused", a.refused},
+                                 {"flops", number(a.flops)},
+                                 {"best", best}});
   }
   out["capabilities"] = json::array();
   for (const std::int64_t id : profiled(p)) {
@@ -127,7 +127,7 @@ Result<std::string> status_json(const store::Store& store) {
   for (const Outcome& o : outcomes(p)) out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});
   out["paused"] = p.paused();
   out["directions"] = p.directions();
-  out["refusals"] = counts(store.refusals(), "arm");
+  out["refusals"] = counts(store.refusals(), "strategy");
   out["failures"] = counts(store.failures(), "status");
   return line(out);
 }
@@ -143,10 +143,12 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
   std::size_t shown = 0;
   for (const Ranked& k : ranking(p, rung)) {
     const record::DesignBorn& b = p.individual(k.design).born;
-    if (b.arm != "baseline" && b.arm != "control" && shown++ >= count) continue;
+    if (b.origin != record::Origin::kBaseline && b.origin != record::Origin::kControl && shown++ >= count)
+      continue;
     json one{{"id", b.id},
              {"name", b.name},
-             {"arm", b.arm},
+             {"origin", record::word_of(b.origin)},
+             {"strategy", b.strategy},
              {"op", b.op},
              {"parent", b.parent},
              {"species", b.species},

@@ -46,7 +46,7 @@ void counts(Lines& out, const char* title, const std::vector<store::Store::Count
   constexpr std::size_t kShown = 8;
   out("\n{}", title);
   for (std::size_t k = 0; k < std::min(kShown, all.size()); ++k)
-    out("  {:>8}  {:<12}{}", all[k].count, shortened(all[k].arm, 11), shortened(all[k].cause, 80));
+    out("  {:>8}  {:<12}{}", all[k].count, shortened(all[k].what, 11), shortened(all[k].cause, 80));
   if (all.size() > kShown) out("            and {} more causes", all.size() - kShown);
 }
 
@@ -92,10 +92,10 @@ Result<std::string> status_text(const store::Store& store) {
     out("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", shortened(r.rung(static_cast<int>(k)).name, 11), f.entered,
         f.running, f.done, f.stopped, f.failed, best_text(p, f.best_design, static_cast<int>(k)));
   }
-  const std::vector<Arm> by_arm = arms(r, store);
-  if (!by_arm.empty())
-    out("\n{:<14}{:>9}{:>9}{:>10}  best at each rung", "arm", "designs", "refused", "FLOPs");
-  for (const Arm& a : by_arm) {
+  const std::vector<StrategyRow> by_strategy = strategies(r, store);
+  if (!by_strategy.empty())
+    out("\n{:<14}{:>9}{:>9}{:>10}  best at each rung", "strategy", "designs", "refused", "FLOPs");
+  for (const StrategyRow& a : by_strategy) {
     std::string best;
     for (std::size_t k = 0; k < a.best.size(); ++k)
       best += fmt::format("{:<16}", best_text(p, a.best[k], static_cast<int>(k)));
@@ -152,7 +152,7 @@ class Tree {
   Tree(const Reading& r, const TreeLimits& limits)
       : p_(r.population), limits_(limits), children_(p_.individuals().size() + 1) {
     for (const Individual& i : p_.individuals()) {
-      if (i.born.arm == "ablation") continue;
+      if (is_ablation(i)) continue;
       const std::int64_t parent = i.born.parent > 0 && i.born.parent < i.born.id ? i.born.parent : 0;
       children_[static_cast<std::size_t>(parent)].push_back(i.born.id);
     }

@@ -11,7 +11,7 @@
 
 namespace gabbro::campaign {
 
-/// How far it is: verdict, funnel by rung, arms, refusals and failures by cause, the last session and whether it ended in order. Errors: as
+/// How far it is: verdict, funnel by rung, strategies, refusals and failures by cause, the last session and whether it ended in order. Errors: as
 /// read_record. O(designs + trials).
 Result<std::string> status_text(const store::Store& store);
 /// The same as one JSON object on one line; numbers that are not known are null.

@@ -91,7 +91,7 @@ void standings(Content& c) {
     return;
   }
   Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">gain of context", ">train FLOPs",
-           ">decode FLOPs", ">state", "arm"});
+           ">decode FLOPs", ">state", "strategy"});
   std::size_t shown = 0;
   constexpr std::size_t kShown = 12;
   std::string moved;
@@ -100,7 +100,7 @@ void standings(Content& c) {
     if (!evolve::is_known(i) && shown++ >= kShown) continue;
     t.row({label_of(i), shortened(i.born.species, 40), bits_text(k.bits), std::to_string(k.seeds),
            context_text(c.store, p, k.design, rung), amount(i.born.train_flops), amount(i.born.decode_flops),
-           amount(i.born.state_bytes) + "B", shortened(i.born.arm, 20)},
+           amount(i.born.state_bytes) + "B", shortened(evolve::source_of(i.born), 20)},
           k.design == c.verdict.leader.design);
     if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
       moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), shortened(of, 80));
@@ -109,7 +109,7 @@ void standings(Content& c) {
     const Individual& i = p.individual(u.design);
     t.row({label_of(i), shortened(i.born.species, 40), "-", shortened(u.why, 120), "",
            amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
-           shortened(i.born.arm, 20)});
+           shortened(evolve::source_of(i.born), 20)});
   }
   c.out += t.str();
   c.soft(fmt::format(
@@ -154,14 +154,14 @@ void comparison(Content& c) {
 }
 
 void strategies(Content& c) {
-  if (c.arms.empty() || c.reading.plan.twins) return;
+  if (c.strategies.empty() || c.reading.plan.twins) return;
   c.heading("Strategies at equal budget");
-  c.figure(arms_figure(c.reading, c.arms));
-  std::vector<std::string> titles{"arm", ">designs", ">refused draws", ">FLOPs at the first rung"};
+  c.figure(strategies_figure(c.reading, c.strategies));
+  std::vector<std::string> titles{"strategy", ">designs", ">refused draws", ">FLOPs at the first rung"};
   for (const evolve::Rung& r : c.reading.plan.settings.rungs)
     titles.push_back(">best at " + shortened(r.name, 20));
   Table t(titles);
-  for (const Arm& a : c.arms) {
+  for (const StrategyRow& a : c.strategies) {
     std::vector<std::string> cells{shortened(a.name, 30), std::to_string(a.designs),
                                    std::to_string(a.refused), amount(a.flops)};
     for (std::size_t k = 0; k < a.best.size(); ++k)
@@ -172,8 +172,8 @@ void strategies(Content& c) {
     t.row(cells);
   }
   c.out += t.str();
-  Table credits({"arm", "operator", ">offspring", ">better than their parent", ">share"});
-  for (const Arm& a : c.arms) {
+  Table credits({"strategy", "operator", ">offspring", ">better than their parent", ">share"});
+  for (const StrategyRow& a : c.strategies) {
     const auto credit = evolve::credit(c.population(), a.name);
     std::vector<std::pair<std::string, evolve::Credit>> order(credit.begin(), credit.end());
     std::stable_sort(order.begin(), order.end(), [](const auto& x, const auto& y) {
@@ -224,11 +224,11 @@ void losses(Content& c) {
     }
     Table t({first, "cause", ">count"});
     for (std::size_t k = 0; k < std::min(kShown, all.size()); ++k)
-      t.row({shortened(all[k].arm, 30), shortened(all[k].cause, 120), std::to_string(all[k].count)});
+      t.row({shortened(all[k].what, 30), shortened(all[k].cause, 120), std::to_string(all[k].count)});
     c.out += t.str();
     if (all.size() > kShown) c.soft(fmt::format("The first {} of {} causes.", kShown, all.size()));
   };
-  counts("Refused before any training", "No draw was refused.", c.store.refusals(), "arm");
+  counts("Refused before any training", "No draw was refused.", c.store.refusals(), "strategy");
   counts("Runs without a score", "Every run that ended has a score.", c.store.failures(), "end");
 }
 
@@ -285,7 +285,7 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
   GABBRO_TRY(reading, read_record(store));
   Content c{store, std::move(reading), {}, {}, {}, dir, talk, study};
   c.funnel = funnel(c.population());
-  c.arms = arms(c.reading, store);
+  c.strategies = strategies(c.reading, store);
   c.verdict = verdict(c.reading);
   c.add(
       "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta "

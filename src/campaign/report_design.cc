@@ -115,7 +115,8 @@ void family_section(Content& c) {
     }
     c.add("<br/><span class=\"soft\">{}</span></li>\n",
           escape(fmt::format(
-              "{}, {}, highest rung {}", shortened(i.born.species, 60), shortened(i.born.arm, 20),
+              "{}, {}, highest rung {}", shortened(i.born.species, 60),
+              shortened(evolve::source_of(i.born), 20),
               shortened(c.reading.rung(std::clamp(i.entered, 0, static_cast<int>(c.funnel.size()) - 1)).name,
                         20))));
   }

@@ -29,7 +29,7 @@ struct Content {
   const store::Store& store;
   Reading reading;
   std::vector<Funnel> funnel;
-  std::vector<Arm> arms;
+  std::vector<StrategyRow> strategies;
   Verdict verdict;
   std::string dir;
   std::function<std::string(std::int64_t task)> talk;  // may be empty

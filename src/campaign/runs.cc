@@ -68,7 +68,8 @@ Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& bo
     spec.sequences = (spec.sequences + 1) / 2;
     spec.thorough = true;
   }
-  if (born.arm == "twin") spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
+  if (born.origin == record::Origin::kAaReplicate)
+    spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
   return spec;
 }
 
@@ -240,7 +241,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
 // Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no more than as parameters and lengths grow.
 std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
   constexpr double kVersions =
-      8;  // earlier versions of the program counted otherwise; arms are weighed by `known` anyway
+      8;  // earlier versions of the program counted otherwise; strategies are weighed by `known` anyway
   const double known = population.individual(trial.begun.design).born.train_flops;
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);

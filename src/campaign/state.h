@@ -29,7 +29,8 @@ struct Campaign::State {
         book(zoo::library()),
         judge(make_judge()),
         admitter(make_judge()) {
-    for (const std::string& arm : plan.settings.arms) arms.emplace_back(arm, evolve::make_strategy(arm));
+    for (const std::string& name : plan.settings.strategies)
+      strategies.emplace_back(name, evolve::make_strategy(name));
   }
 
   // Written first, believed after.
@@ -69,7 +70,7 @@ struct Campaign::State {
     bool waits = false;
   };
   Result<Comparing> go_on_comparing();
-  [[nodiscard]] std::optional<std::size_t> next_arm() const;
+  [[nodiscard]] std::optional<std::size_t> next_strategy() const;
   Result<std::optional<evolve::Wanted>> propose();
   Result<bool> make_ablations();
   // tasks.cc: agents and steering.
@@ -80,9 +81,9 @@ struct Campaign::State {
   Result<bool> follow();
   [[nodiscard]] std::string news_of_agents() const;
   [[nodiscard]] bool awaits_agents(evolve::Phase phase) const;
-  [[nodiscard]] bool rests(const std::string& arm) const;
+  [[nodiscard]] bool rests(const std::string& strategy) const;
   [[nodiscard]] bool is_due(const Moment& moment) const;
-  [[nodiscard]] const evolve::Task* waiting(const std::string& arm) const;
+  [[nodiscard]] const evolve::Task* waiting(const std::string& strategy) const;
   static Result<evolve::Offspring> offspring_of(const evolve::Task& task);
   // profiles.cc: rung 0, what promoted designs can do before they read any text.
   [[nodiscard]] std::vector<std::int64_t> wanted_profiles() const;
@@ -116,7 +117,7 @@ struct Campaign::State {
   store::Store store;
   evolve::Population population;
   edit::CodeBook book;
-  std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> arms;
+  std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> strategies;
   std::shared_ptr<Judge> judge, admitter;  // of draws, and of agents' programs
   std::map<std::int64_t, Running> running;
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have its id below zero
@@ -139,7 +140,7 @@ struct Campaign::State {
   Agents* agents = nullptr;
   std::set<std::int64_t> making;                 // tasks that the team has
   bool spent_out = false;                        // the cap is reached: no more tasks in this session
-  std::map<std::string, double> failed_at;       // by arm, when its last task ended without a design
+  std::map<std::string, double> failed_at;       // by strategy, when its last task ended without a design
   std::optional<std::vector<Moment>> following;  // what is left of a recorded course
 };
 

@@ -39,24 +39,24 @@ Result<bool> Campaign::State::tend(bool begins) {
 Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
   making.erase(done.task);
   if (done.report.cause == "stopped") return true;  // to be begun again
-  const std::string& arm = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.arm;
-  if (done.report.outcome != "design") failed_at[arm] = seconds_now();
+  const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
+  if (done.report.outcome != "design") failed_at[strategy] = seconds_now();
   spent_out = spent_out || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
 
-// After failures in a row an arm's agents rest for 1, 2, 4 ... 64 seconds: a model that cannot do it, or is not there, is not asked without end.
-bool Campaign::State::rests(const std::string& arm) const {
+// After failures in a row a strategy's agents rest for 1, 2, 4 ... 64 seconds: a model that cannot do it, or is not there, is not asked without end.
+bool Campaign::State::rests(const std::string& strategy) const {
   constexpr int kMost = 7;
   int failures = 0;
   const auto& ended = population.ended_tasks();
   for (auto id = ended.rbegin(); id != ended.rend() && failures < kMost; ++id) {
     const Task& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
-    if (t.begun.arm != arm) continue;
+    if (t.begun.strategy != strategy) continue;
     if (t.report.outcome == "design" && t.refused.empty()) break;
     ++failures;
   }
-  const auto at = failed_at.find(arm);
+  const auto at = failed_at.find(strategy);
   return failures > 0 && at != failed_at.end() && seconds_now() < at->second + (1 << (failures - 1));
 }
 
@@ -67,17 +67,17 @@ Result<bool> Campaign::State::begin_tasks() {
     if (!t.ended && !making.contains(t.begun.id))
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
-  for (const auto& [arm, strategy] : arms) {
+  for (const auto& [strategy, proposer] : strategies) {
     if (agents->team->running() >= agents->team->places()) return true;
-    if (!evolve::asks_agents(arm) || spent_out || rests(arm)) continue;
+    if (!evolve::asks_agents(strategy) || spent_out || rests(strategy)) continue;
     // What agents made and nobody trains yet counts as in the making: they do not run ahead of the workers.
     int open = 0;
     for (const Task& t : population.tasks())
-      if (t.begun.arm == arm && (!t.ended || t.waits())) ++open;
-    const int most = wanted_tasks(population, arm, agents->team->places());
+      if (t.begun.strategy == strategy && (!t.ended || t.waits())) ++open;
+    const int most = wanted_tasks(population, strategy, agents->team->places());
     for (; open < most && agents->team->running() < agents->team->places(); ++open) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
-      if (const auto ok = begin_task(next_task(population, arm, agents->modes, plan.seed, id)); !ok)
+      if (const auto ok = begin_task(next_task(population, strategy, agents->modes, plan.seed, id)); !ok)
         return ok;
     }
   }
@@ -88,7 +88,7 @@ Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   if (const auto ok = record({begun}); !ok) return ok;
   GABBRO_TRY(brief,
              brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], admitter));
-  brief.direct = begun.arm == "direct";
+  brief.direct = begun.strategy == "direct";
   making.insert(begun.id);
   agents->team->begin(std::move(brief));
   return true;
@@ -109,7 +109,7 @@ Result<bool> Campaign::State::follow() {
       if (const auto ok = record({*steered}); !ok) return ok;
     } else if (const auto* begun = std::get_if<record::TaskBegun>(&event)) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
-      const record::TaskBegun mine = next_task(population, begun->arm, agents->modes, plan.seed, id);
+      const record::TaskBegun mine = next_task(population, begun->strategy, agents->modes, plan.seed, id);
       if (mine.id != begun->id || mine.brief != begun->brief)
         return diverged(fmt::format("the brief of task {}", begun->id));
       if (const auto ok = begin_task(mine); !ok) return ok;
@@ -121,11 +121,11 @@ Result<bool> Campaign::State::follow() {
   return true;
 }
 
-// The oldest task of an arm whose design waits to be trained; null when there is none.
-const Task* Campaign::State::waiting(const std::string& arm) const {
+// The oldest task of a strategy whose design waits to be trained; null when there is none.
+const Task* Campaign::State::waiting(const std::string& strategy) const {
   for (const std::int64_t id : population.ended_tasks()) {
     const Task& t = population.tasks()[static_cast<std::size_t>(id - 1)];
-    if (t.begun.arm == arm && t.waits()) return &t;
+    if (t.begun.strategy == strategy && t.waits()) return &t;
   }
   return nullptr;
 }
@@ -146,8 +146,8 @@ bool Campaign::State::awaits_agents(evolve::Phase phase) const {
   if (!agents || phase != evolve::Phase::kSearch) return false;
   if (!making.empty()) return true;
   if (following) return !following->empty();
-  return !spent_out &&
-         std::any_of(arms.begin(), arms.end(), [&](const auto& arm) { return rests(arm.first); });
+  return !spent_out && std::any_of(strategies.begin(), strategies.end(),
+                                   [&](const auto& strategy) { return rests(strategy.first); });
 }
 
 std::string Campaign::State::news_of_agents() const {

@@ -43,7 +43,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("--threads", evolve->threads, "of a run (1)")->check(CLI::Range(1, 1024));
   sub->add_option("--device", evolve->device, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
   sub->add_option(
-         "--arms", evolve->arms,
+         "--strategies", evolve->strategies,
          "strategies at equal training FLOPs: adaptive, tournament (or gp), random, agents, direct (the "
          "preset's); none: the designs of --design alone")
       ->delimiter(',')
@@ -53,8 +53,9 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
       ->check(CLI::ExistingFile);
   sub->add_flag("--as-written", evolve->as_written,
                 "designs of --design keep their repetitions at the first rung");
-  sub->add_option("--agents", evolve->agents,
-                  "agents.toml: language models write designs too; without --arms, the arm agents alone");
+  sub->add_option(
+      "--agents", evolve->agents,
+      "agents.toml: language models write designs too; without --strategies, the strategy agents alone");
   sub->add_option("--replay", evolve->replay,
                   "a campaign with agents that is run again from its record, without any model");
   sub->add_flag("--aa", evolve->twins, "the A/A test: copies of one design, which nothing may tell apart");

@@ -138,7 +138,8 @@ int run_compare(const CompareCommand& c) {
         campaign::count_of(static_cast<std::int64_t>(first.result.documents.size()), "document"));
   for (const Run& run : runs) print("{}\n", row(run, first));
   print(
-      "Each is one run: the intervals do not hold what another seed would change. gabbro evolve --arms none "
+      "Each is one run: the intervals do not hold what another seed would change. gabbro evolve --strategies "
+      "none "
       "--design FILE compares on fresh seeds.\n");
   return kValid;
 }

@@ -108,8 +108,9 @@ void print_why(const std::string& why, const std::string& dir, bool searches) {
 }
 
 bool asks_agents(const campaign::Campaign& c) {
-  const auto& arms = c.plan().settings.arms;
-  return std::any_of(arms.begin(), arms.end(), [](const std::string& a) { return evolve::asks_agents(a); });
+  const auto& strategies = c.plan().settings.strategies;
+  return std::any_of(strategies.begin(), strategies.end(),
+                     [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
 // Programs are judged by this program, started anew for nothing else.
@@ -133,7 +134,7 @@ void print_sandbox() {
 
 int work(campaign::Campaign& c, const EvolveCommand& o) {
   print_sandbox();
-  if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.arms.empty() && !c.plan().twins)
+  if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().twins)
     print(stderr,
           "no --minutes and no --trials: it searches until Ctrl-C, and the last comparison has no time kept "
           "for it\n");
@@ -165,7 +166,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
   if (!warning.empty()) print("{}\n", warning);
-  print_why(why, o.dir, !c.plan().twins && !c.plan().settings.arms.empty());
+  print_why(why, o.dir, !c.plan().twins && !c.plan().settings.strategies.empty());
   return why == "signal" ? kInvalid : kValid;
 }
 
@@ -224,25 +225,25 @@ bool multiplies_bf16() {
 #endif
 }
 
-// The settings of a new campaign: the preset's, with what the command line says of arms and agents.
+// The settings of a new campaign: the preset's, with what the command line says of strategies and agents.
 Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   GABBRO_TRY(settings, campaign::load_settings(o.preset));
   // Runs on another machine must compute alike: what was chosen here is what the record holds.
   if (settings.dtype == "auto") settings.dtype = multiplies_bf16() ? "bf16" : "float32";
-  if (!o.arms.empty()) settings.arms = o.arms;
-  if (settings.arms == std::vector<std::string>{"none"}) settings.arms.clear();
-  if (std::find(settings.arms.begin(), settings.arms.end(), "none") != settings.arms.end())
-    return fail("usage", "--arms none stands alone");
-  for (std::string& arm : settings.arms)
-    if (arm == "gp") arm = "tournament";
-  if (o.arms.empty() && !o.agents.empty()) settings.arms = {"agents"};
-  const bool asks = std::any_of(settings.arms.begin(), settings.arms.end(),
+  if (!o.strategies.empty()) settings.strategies = o.strategies;
+  if (settings.strategies == std::vector<std::string>{"none"}) settings.strategies.clear();
+  if (std::find(settings.strategies.begin(), settings.strategies.end(), "none") != settings.strategies.end())
+    return fail("usage", "--strategies none stands alone");
+  for (std::string& strategy : settings.strategies)
+    if (strategy == "gp") strategy = "tournament";
+  if (o.strategies.empty() && !o.agents.empty()) settings.strategies = {"agents"};
+  const bool asks = std::any_of(settings.strategies.begin(), settings.strategies.end(),
                                 [](const std::string& a) { return evolve::asks_agents(a); });
   if (asks && o.agents.empty())
-    return fail("usage", "the arms agents and direct ask language models, and none are configured",
+    return fail("usage", "the strategies agents and direct ask language models, and none are configured",
                 "--agents agents.toml; docs/agents.md says what it holds");
   if (!asks && !o.agents.empty())
-    return fail("usage", "no arm asks the agents of --agents", "add agents or direct to --arms");
+    return fail("usage", "no strategy asks the agents of --agents", "add agents or direct to --strategies");
   return settings;
 }
 
@@ -329,10 +330,10 @@ int run_evolve(const EvolveCommand& o) {
   int code = kValid;
   const auto given = given_designs(o, o.as_written ? 0 : settings->blocks, code);
   if (!given) return code;
-  if (settings->arms.empty() && given->empty() && !o.twins)
+  if (settings->strategies.empty() && given->empty() && !o.twins)
     return failed({"usage",
-                   "there is nothing to train: no arm searches, and no design was given",
-                   "--arms adaptive searches; --design FILE gives a design",
+                   "there is nothing to train: no strategy searches, and no design was given",
+                   "--strategies adaptive searches; --design FILE gives a design",
                    {}});
   campaign::Plan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.twins, *given};
   fs::create_directories(o.dir, error);

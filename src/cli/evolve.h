@@ -9,9 +9,9 @@ namespace gabbro::cli {
 
 struct EvolveCommand {
   std::string dir = "runs/evolve", preset = "laptop", corpus, device = "cpu";
-  std::string agents, replay;        // a file, a folder
-  std::vector<std::string> arms;     // instead of the preset's; "none" alone: no search
-  std::vector<std::string> designs;  // files of a person's designs
+  std::string agents, replay;           // a file, a folder
+  std::vector<std::string> strategies;  // instead of the preset's; "none" alone: no search
+  std::vector<std::string> designs;     // files of a person's designs
   double minutes = 0;
   std::int64_t trials = 0;
   std::uint64_t seed = 1;

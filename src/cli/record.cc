@@ -114,7 +114,7 @@ Result<std::string> talk_text(const store::Store& store, const Named& named) {
   GABBRO_TRY(row, store.design(named.design));
   if (row.born.task == 0)
     return fail("usage", fmt::format("design {} was not written by agents", named.design),
-                "gabbro status tells the arms of a campaign");
+                "gabbro status tells the strategies of a campaign");
   GABBRO_TRY(journal, chat::Journal::read(named.dir + "/talk.db"));
   return chat::talk_text(*journal, row.born.task);
 }

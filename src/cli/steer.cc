@@ -38,12 +38,12 @@ int run_steer(const SteerCommand& c) {
   if (c.veto > 0) {
     const auto design = store->design(c.veto);
     if (!design) return failed("steer", design.error());
-    if (design->born.arm == "baseline" || design->born.arm == "control")
-      return failed("steer",
-                    {"usage",
-                     fmt::format("design {} is the {} {}", c.veto, design->born.arm, design->born.name),
-                     "what others are measured by takes no veto; designs of the search do",
-                     {}});
+    if (design->born.origin == record::Origin::kBaseline || design->born.origin == record::Origin::kControl)
+      return failed("steer", {"usage",
+                              fmt::format("design {} is the {} {}", c.veto,
+                                          record::word_of(design->born.origin), design->born.name),
+                              "what others are measured by takes no veto; designs of the search do",
+                              {}});
   }
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())

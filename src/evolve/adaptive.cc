@@ -37,7 +37,7 @@ edit::Operator choose_operator(const std::map<std::string, Credit>& credits, Ran
   return best;
 }
 
-// Designs since the best of the arm improved.
+// Designs since the best of the strategy improved.
 int since_progress(const std::vector<Known>& all) {
   double best = std::numeric_limits<double>::infinity();
   int since = 0;
@@ -103,32 +103,32 @@ const Individual& parent_of(const std::vector<Known>& all, const Population& pop
 
 class Adaptive : public Strategy {
  public:
-  explicit Adaptive(std::string arm) : arm_(std::move(arm)) {}
+  explicit Adaptive(std::string strategy) : strategy_(std::move(strategy)) {}
 
   Result<Offspring> propose(const Population& population, edit::CodeBook& book,
                             Random random) const override {
-    const std::vector<Known> all = known(population, arm_);
+    const std::vector<Known> all = known(population, strategy_);
     const int since = since_progress(all);
     // Standing still: a quarter of kPatience designs in every kPatience are made from new roots.
     const bool stuck = since >= kPatience && since % kPatience < kPatience / 4;
     if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(book, random);
     const Individual& parent = parent_of(all, population, random);
     const Individual& mate = parent_of(all, population, random);
-    return bred(choose_operator(credit(population, arm_), random), parent, &mate, book, random);
+    return bred(choose_operator(credit(population, strategy_), random), parent, &mate, book, random);
   }
 
  private:
-  std::string arm_;
+  std::string strategy_;
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_adaptive(std::string arm) {
-  return std::make_unique<Adaptive>(std::move(arm));
+std::unique_ptr<Strategy> make_adaptive(std::string strategy) {
+  return std::make_unique<Adaptive>(std::move(strategy));
 }
 
-const Individual* choose_parent(const Population& population, std::string_view arm, Random& random) {
-  const std::vector<Known> all = known(population, arm);
+const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random) {
+  const std::vector<Known> all = known(population, strategy);
   return all.empty() ? nullptr : &parent_of(all, population, random);
 }
 
@@ -148,10 +148,10 @@ double noise(const Population& p, int rung) {
   return freedom >= 3 ? std::sqrt(squares / freedom) : kUnknown;
 }
 
-std::map<std::string, Credit> credit(const Population& p, std::string_view arm) {
+std::map<std::string, Credit> credit(const Population& p, std::string_view strategy) {
   std::map<std::string, Credit> out;
   for (const Individual& i : p.individuals()) {
-    if (i.born.arm != arm || i.born.parent == 0) continue;
+    if (i.born.strategy != strategy || i.born.parent == 0) continue;
     const Standing s = p.standing(i, 0);
     if (s.done == 0 && s.lost == 0) continue;
     Credit& c = out[i.born.op];

@@ -14,17 +14,17 @@ namespace gabbro::evolve {
 /// seven times in ten quality (the best of three by a draw from what its advantage may be, given its runs and their noise), else novelty (the best of three by the mean distance to their five nearest
 /// designs: of trees, costs and learning curves). Operators are drawn by Thompson sampling over how often their offspring did better than its parent at
 /// the first rung. One draw in ten is a design made anew; when the last kPatience designs brought no better one, one in two, until that ends.
-std::unique_ptr<Strategy> make_adaptive(std::string arm);
+std::unique_ptr<Strategy> make_adaptive(std::string strategy);
 
-/// A parent of the next design of `arm`, by those three steps; null while nothing is known.
-const Individual* choose_parent(const Population& population, std::string_view arm, Random& random);
+/// A parent of the next design of `strategy`, by those three steps; null while nothing is known.
+const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random);
 
 /// Success of one operator: offspring with an outcome, and those that did better than their parent on the same data.
 struct Credit {
   int offspring = 0, better = 0;
 };
-/// By operator, of one arm. O(designs).
-std::map<std::string, Credit> credit(const Population& population, std::string_view arm);
+/// By operator, of one strategy. O(designs).
+std::map<std::string, Credit> credit(const Population& population, std::string_view strategy);
 
 /// The deviation of bits per byte between seeds at a rung, pooled over the designs that have several; 0.02 while fewer than three degrees of freedom
 /// say it. O(trials).

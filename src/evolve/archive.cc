@@ -13,7 +13,7 @@ std::vector<std::int64_t> pareto_front(const Population& population, int rung) {
   std::vector<Point> points;
   for (const Individual& i : population.individuals()) {
     const Standing s = population.standing(i, rung);
-    if (s.done > 0 && i.born.arm != "ablation")
+    if (s.done > 0 && !is_ablation(i))
       points.push_back({s.bits, i.born.decode_flops, i.born.train_flops, i.born.id});
   }
   std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {

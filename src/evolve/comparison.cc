@@ -101,8 +101,9 @@ std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& 
 }
 
 bool told_to_agents(const Population& p) {
-  const auto& arms = p.settings().arms;
-  return std::any_of(arms.begin(), arms.end(), [](const std::string& arm) { return asks_agents(arm); });
+  const auto& strategies = p.settings().strategies;
+  return std::any_of(strategies.begin(), strategies.end(),
+                     [](const std::string& strategy) { return asks_agents(strategy); });
 }
 
 double mean_score(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
@@ -336,7 +337,7 @@ std::vector<Row> ablated(const Population& p, const record::ComparisonBegun& c) 
   const Variance run = run_variance(p, c.rung);
   std::vector<Row> out;
   for (const Individual& i : p.individuals()) {
-    if (i.born.arm != "ablation" || i.born.parent != c.design) continue;
+    if (!is_ablation(i) || i.born.parent != c.design) continue;
     Row row = row_of(p, c, i.born.id);
     add_interval(p, c, run, row.ended == c.seeds, row);
     out.push_back(std::move(row));

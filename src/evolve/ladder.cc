@@ -70,7 +70,7 @@ class Ladder {
     if (outcome.held_back()) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count)
       for (const Individual& i : p_.individuals())
-        if (i.born.arm == "ablation" && i.born.parent == c->design)
+        if (is_ablation(i) && i.born.parent == c->design)
           if (auto run = unbegun(i, c->rung, count, Purpose::kAblation, c->seed)) {
             run->rate = p_.rate_of(p_.individual(c->design), c->rung);
             return run;

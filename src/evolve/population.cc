@@ -141,7 +141,7 @@ Result<bool> Population::add(const record::DesignBorn& born) {
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, born.attempt);
   // What only judged, as a winner without one of its parts, may still be drawn: the seeds that judge choose nothing, and forbid nothing.
-  if (born.arm != "ablation") {
+  if (born.origin != record::Origin::kAblation) {
     const KnownDesign known{born.id, born.name, individuals_.back().program};
     if (!born.trained.empty()) trained_.emplace(born.trained, known);
     if (!born.fingerprint.empty()) traces_.emplace(born.fingerprint, known);
@@ -218,7 +218,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
-  // What arms are weighed by is known from the screen where a design's cost was measured: a worker's word silences none.
+  // What strategies are weighed by is known from the screen where a design's cost was measured: a worker's word silences none.
   const double known = individual(trial.begun.design).born.train_flops;
   const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
@@ -238,7 +238,7 @@ Result<Trial*> Population::ending(std::int64_t id) {
 void Population::spend(Trial& trial, double flops) {
   trial.flops = flops;
   if (trial.begun.rung == 0 && trial.begun.purpose != record::Purpose::kRate)
-    spent_[individual(trial.begun.design).born.arm] += flops;
+    spent_[source_of(individual(trial.begun.design).born)] += flops;
 }
 
 void Population::leave_out_seen(Trial& trial) const {
@@ -372,8 +372,8 @@ std::int64_t Population::best_baseline(int rung) const {
   return best;
 }
 
-double Population::spent(std::string_view arm) const {
-  const auto at = spent_.find(arm);
+double Population::spent(std::string_view strategy) const {
+  const auto at = spent_.find(strategy);
   return at == spent_.end() ? 0 : at->second;
 }
 

@@ -138,8 +138,8 @@ class Population {
                                                 bool final) const;
   /// The baseline of the best mean at `rung`; 0 when none is done there.
   [[nodiscard]] std::int64_t best_baseline(int rung) const;
-  /// Training FLOPs that an arm has spent at the first rung.
-  [[nodiscard]] double spent(std::string_view arm) const;
+  /// Training FLOPs that a strategy has spent at the first rung.
+  [[nodiscard]] double spent(std::string_view strategy) const;
   /// All designs and what identifies them, without runs and tasks: what a screen asks of a population, for
   /// those in other threads and processes.
   [[nodiscard]] Population designs() const;
@@ -201,17 +201,32 @@ class Population {
 [[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
   return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash;
 }
-[[nodiscard]] inline bool is_baseline(const Individual& i) { return i.born.arm == "baseline"; }
+[[nodiscard]] inline bool is_baseline(const Individual& i) {
+  return i.born.origin == record::Origin::kBaseline;
+}
 /// A design that sees few tokens: what it reaches at a rung says what the rung measures. Nothing is bred from it.
-[[nodiscard]] inline bool is_control(const Individual& i) { return i.born.arm == "control"; }
+[[nodiscard]] inline bool is_control(const Individual& i) {
+  return i.born.origin == record::Origin::kControl;
+}
 /// Of the preset: trained at every rung that a design enters.
 [[nodiscard]] inline bool is_known(const Individual& i) { return is_baseline(i) || is_control(i); }
-/// A person's design: it climbs the ladder without being sifted, and all arms may breed from it.
-[[nodiscard]] inline bool is_given(const Individual& i) { return i.born.arm == "given"; }
+/// A person's design: it climbs the ladder without being sifted, and all strategies may breed from it.
+[[nodiscard]] inline bool is_given(const Individual& i) { return i.born.origin == record::Origin::kUser; }
 /// A copy of an A/A test.
-[[nodiscard]] inline bool is_twin(const Individual& i) { return i.born.arm == "twin"; }
+[[nodiscard]] inline bool is_twin(const Individual& i) {
+  return i.born.origin == record::Origin::kAaReplicate;
+}
+/// The winner without one of its parts: it judges the part, and enters no rung.
+[[nodiscard]] inline bool is_ablation(const Individual& i) {
+  return i.born.origin == record::Origin::kAblation;
+}
+/// Whether it climbs the ladder and may win.
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
-  return !is_known(i) && i.born.arm != "ablation" && !is_twin(i) && !i.vetoed;
+  return (i.born.origin == record::Origin::kSearch || is_given(i)) && !i.vetoed;
+}
+/// What a table calls who made it: the strategy, or the origin where none did.
+[[nodiscard]] inline std::string source_of(const record::DesignBorn& born) {
+  return born.origin == record::Origin::kSearch ? born.strategy : std::string(record::word_of(born.origin));
 }
 
 }  // namespace gabbro::evolve

@@ -7,7 +7,7 @@
 
 namespace gabbro::evolve {
 
-/// The design that `offspring` is at the size of the first rung, with its identities, species and costs; id, attempt and arm are the caller's to
+/// The design that `offspring` is at the size of the first rung, with its identities, species and costs; id, attempt and strategy are the caller's to
 /// fill in. Errors, each a cause that is counted: "duplicate" (a known design has this structure at every rung), "no mixing" (at a rung
 /// it reads no earlier token, or next to nothing of it), "size" (it cannot be made as large as a rung, deepened, with the nearest sizes), "cost" (beyond
 /// Settings::limits, as multiples of the most expensive baseline, or more work than the screen may do), "same function" (it trains as a

@@ -1,4 +1,4 @@
-// What a campaign is: its ladder, its arms, its limits. Read from TOML by campaign/preset.h.
+// What a campaign is: its ladder, its strategies, its limits. Read from TOML by campaign/preset.h.
 #pragma once
 
 #include <cstdint>
@@ -42,10 +42,10 @@ struct Settings {
   std::vector<std::string> controls;   // the same, of designs that see few tokens
   std::vector<std::string>
       capabilities;  // tasks that promoted designs are asked (capability/task.h); none: rung 0 is left out
-  std::int64_t blocks = 0;                    // repetitions of a baseline at the first rung; 0: as written
-  std::vector<std::string> arms{"adaptive"};  // strategies, at equal training FLOPs
-  std::vector<double> hurdles{0.25, 0.5};     // shares of a run's tokens
-  int hurdle_runs = 8;                        // runs at one data order before the first is stopped
+  std::int64_t blocks = 0;  // repetitions of a baseline at the first rung; 0: as written
+  std::vector<std::string> strategies{"adaptive"};  // at equal training FLOPs
+  std::vector<double> hurdles{0.25, 0.5};           // shares of a run's tokens
+  int hurdle_runs = 8;                              // runs at one data order before the first is stopped
   Limits limits;
   bool tune_rates = true;  // every design at a rate of its own (evolve/rates.h); false: the rung's for all
   std::string dtype =

@@ -56,7 +56,7 @@ std::unique_ptr<Strategy> make_strategy(std::string_view name) {
   return nullptr;
 }
 
-std::vector<Known> known(const Population& population, std::string_view arm) {
+std::vector<Known> known(const Population& population, std::string_view strategy) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::map<int, double> reference;  // the best baseline by rung
   const auto against = [&](int rung) {
@@ -67,7 +67,7 @@ std::vector<Known> known(const Population& population, std::string_view arm) {
   };
   std::vector<Known> out;
   for (const Individual& i : population.individuals()) {
-    if (i.vetoed || (i.born.arm != arm && !is_baseline(i) && !is_given(i))) continue;
+    if (i.vetoed || (i.born.strategy != strategy && !is_baseline(i) && !is_given(i))) continue;
     for (int rung = i.entered; rung >= 0; --rung) {
       const Standing s = population.standing(i, rung);
       if (s.done == 0 && s.lost == 0) continue;

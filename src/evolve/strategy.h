@@ -35,7 +35,7 @@ class Strategy {
 /// The names of all strategies: "adaptive", "tournament", "random", "agents", "direct".
 std::vector<std::string_view> strategy_names();
 
-/// Whether designs of this arm are written by agents. "agents": by the whole pipeline and, while none waits to be trained, by the operators of "adaptive";
+/// Whether designs of this strategy are written by agents. "agents": by the whole pipeline and, while none waits to be trained, by the operators of "adaptive";
 /// "direct": by one reply of a model, and by nothing else.
 bool asks_agents(std::string_view name);
 
@@ -45,14 +45,14 @@ std::unique_ptr<Strategy> make_strategy(std::string_view name);
 
 // ---- what strategies share -----------------------------------------------------------------------------------------------
 
-/// Designs of `arm` and the baselines that have an outcome at the first rung (a score, or none: an infinite one), oldest first.
+/// Designs of `strategy` and the baselines that have an outcome at the first rung (a score, or none: an infinite one), oldest first.
 struct Known {
   const Individual* design = nullptr;
   double advantage =
       0;  // bits per byte above the best baseline at the highest rung where it is done; negative: better. Infinite: lost
   int rung = 0;
 };
-std::vector<Known> known(const Population& population, std::string_view arm);
+std::vector<Known> known(const Population& population, std::string_view strategy);
 
 /// A design made anew: of random units, and units of the book.
 Offspring fresh(edit::CodeBook& book, Random& random);

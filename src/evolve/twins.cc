@@ -60,7 +60,7 @@ std::optional<Wanted> next_twin_run(const Population& p, std::uint64_t first_see
     for (const Individual* twin : twins(p)) {
       const bool begun = std::any_of(twin->trials.begin(), twin->trials.end(),
                                      [&](std::int64_t id) { return p.trial(id).begun.seed == seed; });
-      if (!begun) return Wanted{twin->born.id, 0, seed, record::Purpose::kTwin, {}};
+      if (!begun) return Wanted{twin->born.id, 0, seed, record::Purpose::kAaReplicate, {}};
     }
   }
   return std::nullopt;

@@ -9,7 +9,7 @@
 
 namespace gabbro::evolve {
 
-/// Copies (designs of arm "twin") are trained at the first rung with the same seeds of the data and first weights of their own.
+/// Copies (Origin::kAaReplicate) are trained at the first rung with the same seeds of the data and first weights of their own.
 constexpr int kTwins = 12, kTwinSeeds = 5;
 
 /// The next run: all copies with one seed before any with the next. Nothing: all are done.

@@ -30,7 +30,8 @@ void fields(Io& io, E& e) {
   io("program", e.program);
   io("hash", e.hash);
   io("fingerprint", e.fingerprint);
-  io("arm", e.arm);
+  io("origin", e.origin);
+  io("strategy", e.strategy);
   io("op", e.op);
   io("parent", e.parent);
   io("mate", e.mate);
@@ -48,7 +49,8 @@ void fields(Io& io, E& e) {
 template <class Io, Is<Refused> E>
 void fields(Io& io, E& e) {
   io("attempt", e.attempt);
-  io("arm", e.arm);
+  io("origin", e.origin);
+  io("strategy", e.strategy);
   io("op", e.op);
   io("cause", e.cause);
   io("detail", e.detail);
@@ -84,7 +86,7 @@ void fields(Io& io, E& e) {
 template <class Io, Is<TaskBegun> E>
 void fields(Io& io, E& e) {
   io("id", e.id);
-  io("arm", e.arm);
+  io("strategy", e.strategy);
   io("mode", e.mode);
   io("parent", e.parent);
   io("mate", e.mate);

@@ -34,8 +34,9 @@ struct DesignBorn {
   std::int64_t id = 0;
   std::int64_t attempt = 0;  // which draw of the campaign's random stream it came from; 0: none
   std::string name, program;
-  std::string hash, fingerprint;      // of its structure, and of its first updates
-  std::string arm;                    // the strategy that made it; "baseline", "ablation"
+  std::string hash, fingerprint;  // of its structure, and of its first updates
+  Origin origin = Origin::kSearch;
+  std::string strategy;               // that drew it; "" of other origins
   std::string op;                     // the operator, or the name of what a baseline or an ablation is
   std::int64_t parent = 0, mate = 0;  // designs; 0: none
   std::string species;                // how it mixes tokens: "attention", "recurrence + shift" ...
@@ -57,9 +58,10 @@ struct DesignBorn {
 struct Refused {
   static constexpr const char* kKind = "refusal";
   std::int64_t attempt = 0;
-  std::string arm, op, cause, detail;
+  std::string strategy, op, cause, detail;
   std::int64_t parent = 0;
   std::int64_t task = 0;
+  Origin origin = Origin::kSearch;  // of what it would have become: an ablation has no strategy
 };
 
 /// A training run was given to a worker. Ids count from 1 without gaps; a trial that was lost with its campaign is begun again under its id.
@@ -95,7 +97,7 @@ struct Promoted {
 struct TaskBegun {
   static constexpr const char* kKind = "task";
   std::int64_t id = 0;
-  std::string arm, mode;              // "mutation", "crossover", "scratch"
+  std::string strategy, mode;         // "mutation", "crossover", "scratch"
   std::int64_t parent = 0, mate = 0;  // designs; 0: none
   std::string brief;                  // agents::Brief as JSON
 };

@@ -35,16 +35,32 @@ constexpr std::optional<E> parse_word(std::string_view word) {
   return static_cast<E>(at - words.begin());
 }
 
+/// Where a design comes from.
+enum class Origin : std::uint8_t {
+  kSearch,       // a strategy drew it
+  kBaseline,     // a known architecture of the preset
+  kControl,      // the same, which sees few tokens
+  kUser,         // a person's own design
+  kAblation,     // a winner without one of its parts
+  kAaReplicate,  // a copy in an A/A test
+};
+template <>
+struct Spelling<Origin> {
+  static constexpr std::string_view kWhat = "origin";
+  static constexpr std::array<std::string_view, 6> kWords{"search", "baseline", "control",
+                                                          "user",   "ablation", "aa"};
+};
+
 /// What a training run is for.
 enum class Purpose : std::uint8_t {
-  kRung,       // a design's first run at a rung
-  kBaseline,   // a known architecture at a rung
-  kReplicate,  // a further seed of a design at a rung
-  kRate,       // a search for a learning rate
-  kFinal,      // the last comparison, on seeds that chose nothing
-  kAblation,   // the winner without one of its parts, on the comparison's seeds
-  kRecheck,    // repeats the checks of an implausible lead
-  kTwin,       // a copy in an A/A test
+  kRung,         // a design's first run at a rung
+  kBaseline,     // a known architecture at a rung
+  kReplicate,    // a further seed of a design at a rung
+  kRate,         // a search for a learning rate
+  kFinal,        // the last comparison, on seeds that chose nothing
+  kAblation,     // the winner without one of its parts, on the comparison's seeds
+  kRecheck,      // repeats the checks of an implausible lead
+  kAaReplicate,  // a copy in an A/A test
 };
 template <>
 struct Spelling<Purpose> {

@@ -24,7 +24,7 @@ CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NU
 const char* const kFoldTables = R"(
 DROP TABLE IF EXISTS design;
 CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,
-  arm TEXT, op TEXT, parent INTEGER, mate INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
+  origin TEXT, strategy TEXT, op TEXT, parent INTEGER, mate INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
   rung INTEGER DEFAULT -1, bits REAL DEFAULT 0);
 DROP TABLE IF EXISTS trial;
 CREATE TABLE trial (id INTEGER PRIMARY KEY, ended INTEGER, design INTEGER, rung INTEGER, seed INTEGER, purpose TEXT, rate REAL DEFAULT 1,
@@ -42,7 +42,7 @@ CREATE TABLE rung (rung INTEGER PRIMARY KEY, designs INTEGER DEFAULT 0, running 
 DROP TABLE IF EXISTS promotion;
 CREATE TABLE promotion (design INTEGER, rung INTEGER, event INTEGER, PRIMARY KEY (design, rung)) WITHOUT ROWID;
 DROP TABLE IF EXISTS refusal;
-CREATE TABLE refusal (arm TEXT, cause TEXT, count INTEGER, PRIMARY KEY (arm, cause)) WITHOUT ROWID;
+CREATE TABLE refusal (source TEXT, cause TEXT, count INTEGER, PRIMARY KEY (source, cause)) WITHOUT ROWID;
 DROP TABLE IF EXISTS failure;
 CREATE TABLE failure (status TEXT, cause TEXT, count INTEGER, PRIMARY KEY (status, cause)) WITHOUT ROWID;
 DROP TABLE IF EXISTS progress;
@@ -117,10 +117,11 @@ Result<bool> apply(const Place& p, const DesignBorn& e) {
   if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
   if (auto ok = deliver(p, e.task, e.id, ""); !ok) return ok;
   return p.db.run(
-      "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, arm, op, parent, mate, "
-      "species, train_flops, decode_flops, state_bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-      e.id, p.at, p.time, e.attempt, e.name, e.hash, e.fingerprint, e.arm, e.op, e.parent, e.mate, e.species,
-      e.train_flops, e.decode_flops, e.state_bytes);
+      "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, origin, strategy, op, parent, "
+      "mate, "
+      "species, train_flops, decode_flops, state_bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      e.id, p.at, p.time, e.attempt, e.name, e.hash, e.fingerprint, std::string(record::word_of(e.origin)),
+      e.strategy, e.op, e.parent, e.mate, e.species, e.train_flops, e.decode_flops, e.state_bytes);
 }
 
 Result<bool> apply(const Place& p, const Refused& e) {
@@ -128,7 +129,8 @@ Result<bool> apply(const Place& p, const Refused& e) {
   if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
   if (auto ok = deliver(p, e.task, 0, e.cause); !ok) return ok;
   return p.db.run(
-      "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (arm, cause) DO UPDATE SET count = count + 1", e.arm,
+      "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (source, cause) DO UPDATE SET count = count + 1",
+      e.origin == record::Origin::kSearch ? e.strategy : std::string(record::word_of(e.origin)),
       kind_of_cause(e.cause));
 }
 

@@ -65,28 +65,42 @@ Result<bool> has_record(Connection& db, const std::string& path) {
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
 constexpr const char* kDesigns =
-    "SELECT id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, decode_flops, "
+    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, mate, species, train_flops, "
+    "decode_flops, "
     "state_bytes, time, rung, bits FROM design ORDER BY id";
 constexpr const char* kDesign =
-    "SELECT id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, decode_flops, "
+    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, mate, species, train_flops, "
+    "decode_flops, "
     "state_bytes, time, rung, bits, event FROM design WHERE id = ?";
 constexpr const char* kBest =
-    "SELECT d.id, attempt, name, hash, fingerprint, arm, op, parent, mate, species, train_flops, "
+    "SELECT d.id, attempt, name, hash, fingerprint, origin, strategy, op, parent, mate, species, "
+    "train_flops, "
     "decode_flops, "
     "state_bytes, time, s.rung, s.bits FROM score s JOIN design d ON d.id = s.design "
     "WHERE s.rung = ? AND s.bits IS NOT NULL ORDER BY s.bits, s.design LIMIT ?";
+
+// A row that no program wrote is a broken file, which `word` names.
+template <record::Spelled E>
+E parsed_word(const std::string& word) {
+  if (const auto value = record::parse_word<E>(word)) return *value;
+  throw Damaged({"store",
+                 fmt::format("unknown {} '{}' in its tables", record::Spelling<E>::kWhat, word),
+                 "the file is damaged, or something else wrote into it: take a copy of it back",
+                 {}});
+}
 
 DesignRow design_row(const Rows& r) {
   DesignRow out;
   DesignBorn& b = out.born;
   b.id = r.integer(0), b.attempt = r.integer(1);
-  b.name = r.text(2), b.hash = r.text(3), b.fingerprint = r.text(4), b.arm = r.text(5), b.op = r.text(6);
-  b.parent = r.integer(7), b.mate = r.integer(8);
-  b.species = r.text(9);
-  b.train_flops = r.real(10), b.decode_flops = r.real(11), b.state_bytes = r.real(12);
-  out.time = r.real(13);
-  out.rung = static_cast<int>(r.integer(14));
-  out.bits = r.real(15);
+  b.name = r.text(2), b.hash = r.text(3), b.fingerprint = r.text(4);
+  b.origin = parsed_word<record::Origin>(r.text(5)), b.strategy = r.text(6), b.op = r.text(7);
+  b.parent = r.integer(8), b.mate = r.integer(9);
+  b.species = r.text(10);
+  b.train_flops = r.real(11), b.decode_flops = r.real(12), b.state_bytes = r.real(13);
+  out.time = r.real(14);
+  out.rung = static_cast<int>(r.integer(15));
+  out.bits = r.real(16);
   return out;
 }
 
@@ -104,16 +118,6 @@ constexpr const char* kTrialsOf =
     "SELECT id, design, rung, seed, purpose, status, \"end\", cause, time_begun, time_ended, seconds, bits, "
     "bits_low, "
     "bits_high, last_loss, tokens_per_second, params, tokens, rate FROM trial WHERE design = ? ORDER BY id";
-
-// A row that no program wrote is a broken file, which `word` names.
-template <record::Spelled E>
-E parsed_word(const std::string& word) {
-  if (const auto value = record::parse_word<E>(word)) return *value;
-  throw Damaged({"store",
-                 fmt::format("unknown {} '{}' in its tables", record::Spelling<E>::kWhat, word),
-                 "the file is damaged, or something else wrote into it: take a copy of it back",
-                 {}});
-}
 
 std::vector<TrialRow> trial_rows(Rows r) {
   std::vector<TrialRow> out;
@@ -280,7 +284,7 @@ Result<DesignRow> Store::design(std::int64_t id) const {
     return fail("store", fmt::format("there is no design {}", id),
                 fmt::format("designs: 1 to {}", design_count()));
   DesignRow out = design_row(rows);
-  out.born = event_at<DesignBorn>(*db_->connection, rows.integer(16));
+  out.born = event_at<DesignBorn>(*db_->connection, rows.integer(17));
   return out;
 }
 
@@ -384,7 +388,7 @@ std::vector<RungRow> Store::rungs() const {
 
 std::vector<Store::Count> Store::refusals() const {
   return counts(
-      db_->connection->rows("SELECT arm, cause, count FROM refusal ORDER BY count DESC, arm, cause"));
+      db_->connection->rows("SELECT source, cause, count FROM refusal ORDER BY count DESC, source, cause"));
 }
 
 std::vector<Store::Count> Store::failures() const {

@@ -61,7 +61,7 @@ struct TaskRow {
 /// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
-  static constexpr int kSchema = 4;
+  static constexpr int kSchema = 5;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
   /// numbers), another writer, no place on the disk, no permission.
@@ -107,10 +107,10 @@ class Store {
   [[nodiscard]] std::vector<record::ComparisonBegun> comparisons() const;  // by id
   [[nodiscard]] std::vector<record::Profiled> profiles() const;            // by design
   [[nodiscard]] std::vector<RungRow> rungs() const;
-  /// How often each (arm, cause) was refused before training, and each (status, cause) of a trial (`arm` is the status); most often first.
+  /// How often each cause refused a draw before training, by strategy (or "ablation"), and how often each status and cause ended a trial; most often first.
   /// Causes without their numbers: what stands before the first digit or colon.
   struct Count {
-    std::string arm, cause;
+    std::string what, cause;  // a strategy or a status
     std::int64_t count = 0;
   };
   [[nodiscard]] std::vector<Count> refusals() const;

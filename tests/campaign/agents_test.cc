@@ -42,9 +42,9 @@ record::TaskReport written(const agents::Brief& brief) {
   return out;
 }
 
-Plan plan_with_agents(std::vector<std::string> arms = {"agents"}) {
+Plan plan_with_agents(std::vector<std::string> strategies = {"agents"}) {
   Plan plan = small_plan();
-  plan.settings.arms = std::move(arms);
+  plan.settings.strategies = std::move(strategies);
   return plan;
 }
 
@@ -311,7 +311,7 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
   EXPECT_TRUE(direct);
   EXPECT_GT(designs_of_agents(c->population()), 2);
   for (const evolve::Individual& i : c->population().individuals())
-    EXPECT_TRUE(i.born.arm != "direct" || i.born.task != 0);
+    EXPECT_TRUE(i.born.strategy != "direct" || i.born.task != 0);
 }
 
 TEST(Steering, ADirectionReachesTheNextBriefOnce) {

@@ -64,11 +64,11 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   EXPECT_EQ(outcome.begun->design, best.design);
   EXPECT_EQ(outcome.begun->seeds, 3);
   EXPECT_TRUE(outcome.complete);
-  // Arms had equal FLOPs at the first rung, to within a run.
+  // Strategies had equal FLOPs at the first rung, to within a run.
   const double one = 6.0 * 20'000 * 10'000;
   EXPECT_NEAR(p.spent("adaptive"), p.spent("random"), 2 * one);
   int ablations = 0, stopped = 0;
-  for (const evolve::Individual& i : p.individuals()) ablations += i.born.arm == "ablation";
+  for (const evolve::Individual& i : p.individuals()) ablations += is_ablation(i);
   for (const evolve::Trial& t : p.trials()) stopped += t.status == "hurdle";
   EXPECT_GT(ablations, 0);
   EXPECT_GT(stopped, 0);
@@ -123,7 +123,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     plan.settings.tune_rates = true;
     plan.settings.controls = {"ngram"};
     plan.settings.ablate = false;
-    plan.settings.arms = {"adaptive"};
+    plan.settings.strategies = {"adaptive"};
     plan.settings.rungs.resize(1);
     plan.settings.rungs[0].stop = 0;
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
@@ -203,9 +203,8 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
     const evolve::Population& p = c->population();
     int profiles = 0;
     for (const evolve::Individual& i : p.individuals()) {
-      EXPECT_EQ(i.profile != nullptr,
-                asks && (evolve::is_known(i) || (i.entered > 0 && i.born.arm != "ablation")))
-          << i.born.id << " " << i.born.arm;
+      EXPECT_EQ(i.profile != nullptr, asks && (evolve::is_known(i) || (i.entered > 0 && !is_ablation(i))))
+          << i.born.id << " " << evolve::source_of(i.born);
       profiles += i.profile != nullptr;
       if (!i.profile) continue;
       EXPECT_EQ(i.profile->status, evolve::is_known(i) ? "failed" : "done");
@@ -275,7 +274,7 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Plan plan = small_plan();
-  plan.settings.arms.clear();
+  plan.settings.strategies.clear();
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
@@ -303,7 +302,7 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   for (const bool holds : {true, false}) {
     const Folder folder;
     Plan plan = small_plan();
-    plan.settings.arms.clear();
+    plan.settings.strategies.clear();
     plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
@@ -332,7 +331,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Plan plan = small_plan();
-  plan.settings.arms.clear();
+  plan.settings.strategies.clear();
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
@@ -357,7 +356,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
       EXPECT_NE(p.individual(t.begun.design).born.name, "GPT2");
     }
   }
-  for (const evolve::Individual& i : p.individuals()) parts += i.born.arm == "ablation";
+  for (const evolve::Individual& i : p.individuals()) parts += is_ablation(i);
   EXPECT_GT(parts, 0);
   EXPECT_EQ(ablations, parts * seeds);
   const auto reading = read_record(*store::Store::read(folder / "run/campaign.db"));
@@ -454,7 +453,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
   EXPECT_TRUE(minutes.contains(needs + "0.1 minutes afford 0 at low: --minutes 1 or more"))
       << (minutes.empty() ? "" : *minutes.rbegin());
   Plan few = small_plan();
-  few.settings.arms.clear();
+  few.settings.strategies.clear();
   few.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   EXPECT_EQ(warnings(few, {.trials = 9}, 0), (std::set<std::string>{""}));
 }
@@ -487,7 +486,7 @@ TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Plan plan = small_plan();
-  plan.settings.arms = {"adaptive", "tournament"};
+  plan.settings.strategies = {"adaptive", "tournament"};
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
@@ -496,10 +495,10 @@ TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   const auto given = std::find_if(c->population().individuals().begin(), c->population().individuals().end(),
                                   evolve::is_given);
   ASSERT_NE(given, c->population().individuals().end());
-  std::set<std::string> arms;
+  std::set<std::string> strategies;
   for (const evolve::Individual& i : c->population().individuals())
-    if (i.born.parent == given->born.id && i.born.arm != "ablation") arms.insert(i.born.arm);
-  EXPECT_EQ(arms, (std::set<std::string>{"adaptive", "tournament"}));
+    if (i.born.parent == given->born.id && !is_ablation(i)) strategies.insert(i.born.strategy);
+  EXPECT_EQ(strategies, (std::set<std::string>{"adaptive", "tournament"}));
 }
 
 TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
@@ -907,7 +906,7 @@ TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
   plan.given = {"design Mine:\n    stack = [1 * Block(mixer=Retention), RMSNorm]\n"};
   const auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_FALSE(c);
-  EXPECT_EQ(c.error().message, "a given design, Mine, is the same function as RetNet");
+  EXPECT_EQ(c.error().message, "your design, Mine, is the same function as RetNet");
 }
 
 // What every run needs and is missing is no verdict on a design: when it is back, the same runs are begun again.
@@ -1088,7 +1087,7 @@ TEST(Preset, MistakesAreSaidWithTheirPlace) {
   EXPECT_NE(error("\nvocabulary = 3\n" + rung).find("2: there is no key vocabulary"), std::string::npos)
       << error("\nvocabulary = 3\n" + rung);
   EXPECT_NE(error("vocab = -3\n" + rung).find("1: vocab is not"), std::string::npos);
-  EXPECT_NE(error("arms = [\"best\"]\n" + rung).find("arms is not"), std::string::npos);
+  EXPECT_NE(error("strategies = [\"best\"]\n" + rung).find("strategies is not"), std::string::npos);
   EXPECT_NE(error("baselines = [\"gpt5\"]\n" + rung).find("baselines is not"), std::string::npos);
   EXPECT_NE(error("").find("no [[rung]]"), std::string::npos);
   EXPECT_NE(error("vocab = 3\n" + rung).find("1: vocab is 3, not in 16 to"), std::string::npos);

@@ -81,7 +81,7 @@ struct Course {
       auto born = judge.measure(*zoo::program(name + ".gab"), population.settings());
       words.push_back(said(born));
       ASSERT_TRUE(born) << born.error().message;
-      born->arm = "baseline";
+      born->origin = record::Origin::kBaseline;
       add(*born);
     }
     edit::CodeBook book(zoo::library());

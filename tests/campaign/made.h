@@ -17,6 +17,7 @@
 #include "evolve/ladder.h"
 #include "lang/printer.h"
 #include "record/job.h"
+#include "record/source.h"
 #include "store/store.h"
 #include "zoo/library.h"
 
@@ -65,17 +66,17 @@ class Made {
   std::int64_t baseline(const std::string& file) {
     return design("baseline", file, 0, lang::print(*zoo::program(file + ".gab")), file);
   }
-  std::int64_t design(const std::string& arm, const std::string& op, std::int64_t parent,
+  std::int64_t design(const std::string& strategy, const std::string& op, std::int64_t parent,
                       const std::string& program = "design Made:\n    stack = [Block(mixer=Attention)]\n",
                       const std::string& name = "Made") {
     record::DesignBorn d;
     d.id = ++designs;
-    d.attempt = arm == "baseline" || arm == "ablation" ? 0 : ++attempts;
+    set_source(d, strategy);
+    d.attempt = d.origin == record::Origin::kSearch ? ++attempts : 0;
     d.name = name;
     d.program = program;
     d.hash = fmt::format("h{}", d.id);
     d.fingerprint = fmt::format("f{}", d.id);
-    d.arm = arm;
     d.op = op;
     d.parent = parent;
     d.species = "attention";
@@ -87,8 +88,8 @@ class Made {
   }
   record::DesignBorn& last_design() { return std::get<record::DesignBorn>(events.back()); }
 
-  void refuse(const std::string& arm, const std::string& cause) {
-    events.emplace_back(record::Refused{++attempts, arm, "wrap", cause, "detail", 0});
+  void refuse(const std::string& strategy, const std::string& cause) {
+    events.emplace_back(record::Refused{++attempts, strategy, "wrap", cause, "detail", 0});
   }
 
   std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose = Purpose::kRung) {
@@ -163,10 +164,10 @@ class Made {
   int points = 20;  // of a curve
 };
 
-/// Baselines, two arms over three rungs, hurdles, failures, the last comparison and its ablations. Design 5 wins, by 0.05 on fresh seeds when `wins`.
+/// Baselines, two strategies over three rungs, hurdles, failures, the last comparison and its ablations. Design 5 wins, by 0.05 on fresh seeds when `wins`.
 inline Made whole_campaign(double against_best = -0.05) {
   Made m;
-  m.plan.settings.arms = {"adaptive", "random"};
+  m.plan.settings.strategies = {"adaptive", "random"};
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
   const std::int64_t llama = m.baseline("llama"), gpt2 = m.baseline("gpt2"), retnet = m.baseline("retnet");
@@ -214,11 +215,11 @@ inline Made whole_campaign(double against_best = -0.05) {
   return m;
 }
 
-/// `designs` designs in three arms, `runs` runs and refusals up to `events` events, given out in pages.
+/// `designs` designs in three strategies, `runs` runs and refusals up to `events` events, given out in pages.
 inline void large_campaign(store::Store& store, std::int64_t designs, std::int64_t runs,
                            std::int64_t events) {
   Made m;
-  m.plan.settings.arms = {"adaptive", "tournament", "random"};
+  m.plan.settings.strategies = {"adaptive", "tournament", "random"};
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
   for (const char* file : {"llama", "gpt2", "retnet"}) m.run(m.baseline(file), 0, 7, 2.5, Purpose::kBaseline);
@@ -230,7 +231,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
     m.events.clear();
   };
   Random random(5);
-  const char* arms[] = {"adaptive", "tournament", "random"};
+  const char* strategies[] = {"adaptive", "tournament", "random"};
   const char* ops[] = {"swap", "wrap", "hyper", "crossover", "insert"};
   const std::int64_t refusals = events - designs - 2 * runs;
   for (std::int64_t k = 4; k <= designs; ++k) {
@@ -239,7 +240,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
     };
     const std::int64_t parent =
         random.chance(0.1) ? 0 : std::max<std::int64_t>(1, k - 1 - pick(std::min<std::int64_t>(k - 1, 2000)));
-    const std::int64_t id = m.design(arms[k % 3], ops[pick(5)], parent);
+    const std::int64_t id = m.design(strategies[k % 3], ops[pick(5)], parent);
     m.last_design().decode_flops = 1e5 * std::exp(3 * random.uniform());
     const double bits = 2.4 + 0.4 * random.uniform();
     if (random.chance(0.2))
@@ -253,7 +254,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
       if (bits < 2.5 && m.trials < runs - (designs - k)) m.run(id, 2, 7, bits - 0.4);
     }
     for (std::int64_t r = refusals * k / designs - refusals * (k - 1) / designs; r > 0; --r)
-      m.refuse(arms[k % 3], "duplicate");
+      m.refuse(strategies[k % 3], "duplicate");
     if (m.events.size() > 5000) flush();
   }
   m.session(false, "budget");

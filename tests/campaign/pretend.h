@@ -208,7 +208,7 @@ inline evolve::Settings small_settings() {
 vocab = 64
 blocks = 1
 baselines = ["gpt2", "retnet"]
-arms = ["adaptive", "random"]
+strategies = ["adaptive", "random"]
 hurdle_runs = 4
 tune_rates = false
 final_seeds = 3

@@ -35,10 +35,10 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
         EXPECT_EQ(a.differences(x.born.id, 1, rung, final), b.differences(y.born.id, 1, rung, final));
     }
   }
-  for (const char* arm : {"adaptive", "random"}) {
-    EXPECT_DOUBLE_EQ(a.spent(arm), b.spent(arm));
-    EXPECT_GT(a.spent(arm), 0);
-    const auto x = evolve::credit(a, arm), y = evolve::credit(b, arm);
+  for (const char* strategy : {"adaptive", "random"}) {
+    EXPECT_DOUBLE_EQ(a.spent(strategy), b.spent(strategy));
+    EXPECT_GT(a.spent(strategy), 0);
+    const auto x = evolve::credit(a, strategy), y = evolve::credit(b, strategy);
     ASSERT_EQ(x.size(), y.size());
     for (const auto& [op, credit] : x)
       EXPECT_EQ(std::pair(credit.offspring, credit.better), std::pair(y.at(op).offspring, y.at(op).better));

@@ -59,7 +59,7 @@ TEST_F(RecordText, StatusAsJson) {
   EXPECT_EQ(j["comparison"]["seeds"], 4);
   EXPECT_EQ(j["comparison"]["ended"], 4);
   EXPECT_LT(j["comparison"]["visible_effect"].get<double>(), 0.02);
-  EXPECT_EQ(j["arms"][1]["name"], "random");
+  EXPECT_EQ(j["strategies"][1]["name"], "random");
   EXPECT_EQ(j["refusals"][0]["count"], 3);
   EXPECT_EQ(j["session"]["ended"], true);
   const MadeFolder other;

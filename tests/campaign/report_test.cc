@@ -69,7 +69,7 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           ">5 designs, best 2.4000<",  // funnel of the first rung
           ">3 done · 1 stopped · 1 failed<", "stack.1: LayerNorm removed", "+0.0317, helps",  // ablation
           "2.2000 bits per byte, rank 1 of 1 at 300k",                      // why it went up
-          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws of an arm
+          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws of a strategy
           "<td>adaptive</td><td>cost</td><td class=\"n\">3</td>",
           "<td>failed</td><td>signal</td><td class=\"n\">1</td>",
           "<td>hurdle</td><td>loss</td><td class=\"n\">1</td>",
@@ -89,7 +89,7 @@ TEST(Report, HasEveryPicture) {
   const std::string html = report_of(whole_campaign());
   for (const char* picture :
        {"Designs by rung", "Learning curves", "Bits per byte against decoding cost", "Designs by generation",
-        "Arms at equal budget", "The leader against the baselines", "Ablation of the winner"})
+        "Strategies at equal budget", "The leader against the baselines", "Ablation of the winner"})
     EXPECT_NE(html.find(fmt::format("aria-label=\"{}\"", picture)), std::string::npos) << picture;
 }
 
@@ -174,11 +174,11 @@ TEST(Report, SaysWhenThereIsNothingToSay) {
 
 TEST(Report, OfTwinsSaysHowManyWereToldApart) {
   Made m(true);
-  for (int k = 0; k < 3; ++k) m.design("twin", "llama", 0);
+  for (int k = 0; k < 3; ++k) m.design("aa", "llama", 0);
   for (std::uint64_t seed = 7; seed < 9; ++seed)
     for (std::int64_t id = 1; id <= 3; ++id)
       m.run(id, 0, seed, 2.5 + 0.01 * static_cast<double>((id * (static_cast<std::int64_t>(seed) - 6) % 3)),
-            Purpose::kTwin);
+            Purpose::kAaReplicate);
   const std::string html = report_of(m);
   expect_says(html, {"An A/A test: 3 copies of one design on 2 seeds. Of 3 pairs, which differ by chance "
                      "alone, 0 were told apart at 95 %",

@@ -10,7 +10,7 @@ namespace gabbro::campaign {
 inline std::string story(const evolve::Population& p) {
   std::string out;
   for (const evolve::Individual& i : p.individuals())
-    out += std::to_string(i.born.id) + " " + i.born.arm + " " + i.born.op + " " +
+    out += std::to_string(i.born.id) + " " + evolve::source_of(i.born) + " " + i.born.op + " " +
            std::to_string(i.born.parent) + " " + i.born.hash + " " + std::to_string(i.entered) + "\n" +
            i.born.program;
   for (const evolve::Trial& t : p.trials())

@@ -74,8 +74,9 @@ TEST_F(HostileCli, CampaignsOutliveDesigns) {
   const std::string preset =
       file("preset.toml", "baselines = [\"llama\"]\n[[rung]]\nparams = \"100k\"\ntokens = \"50k\"\n");
   for (const Hostile& h : hostile_designs()) {
-    const Output out = gabbro("evolve --minutes 0.0001 --arms none --dir " + dir + "/run --data " + dir +
-                              "/corpus --preset " + preset + " --design " + file("hostile.gab", h.text));
+    const Output out =
+        gabbro("evolve --minutes 0.0001 --strategies none --dir " + dir + "/run --data " + dir +
+               "/corpus --preset " + preset + " --design " + file("hostile.gab", h.text));
     // One that is small at the first rung is begun and trained by a worker, which has limits of its own.
     EXPECT_TRUE(out.code == 0 || out.text.find("error[") != std::string::npos) << h.kind << ": " << out.text;
     EXPECT_GE(out.code, 0) << h.kind << " killed it: " << out.text;

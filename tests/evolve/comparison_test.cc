@@ -383,16 +383,16 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
 // A draw may be the winner without one of its parts: the seeds that judge forbid nothing.
 TEST(Comparison, AblationsAreNoKnownDesigns) {
   Race c(2, one_rung(), 0.004);
-  for (const char* arm : {"ablation", "adaptive"}) {
+  for (const char* strategy : {"ablation", "adaptive"}) {
     record::DesignBorn born;
     born.id = static_cast<std::int64_t>(c.population.individuals().size()) + 1;
-    born.arm = arm;
+    set_source(born, strategy);
     born.name = "Without";
     born.program = "design Without:\n    stack = [Attention, RMSNorm]\n";
     born.trained = "identity";
     born.fingerprint = "trace";
     ASSERT_TRUE(c.population.apply(born));
-    const bool known = arm == std::string("adaptive");
+    const bool known = strategy == std::string("adaptive");
     EXPECT_EQ(c.population.known_trained("identity") != nullptr, known);
     EXPECT_EQ(c.population.known_traces("trace").size(), known ? 1U : 0U);
   }
@@ -483,10 +483,10 @@ class Simulated {
     s.rungs[0].documents = kDocuments;
     return s;
   }
-  std::int64_t design(const std::string& arm, double mean) {
+  std::int64_t design(const std::string& strategy, double mean) {
     record::DesignBorn born;
     born.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-    born.name = "M", born.arm = arm;
+    born.name = "M", set_source(born, strategy);
     EXPECT_TRUE(population.recall(born));
     means_.push_back(mean);
     std::vector<double>& own = documents_.emplace_back(2 * kDocuments);
@@ -495,20 +495,18 @@ class Simulated {
   }
   void search(std::int64_t design) {
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
-      run(design, seed,
-          population.individual(design).born.arm == "baseline" ? Purpose::kBaseline : Purpose::kRung);
+      run(design, seed, is_baseline(population.individual(design)) ? Purpose::kBaseline : Purpose::kRung);
   }
   void run(std::int64_t design, std::uint64_t seed, Purpose purpose) {
     const auto id = static_cast<std::int64_t>(population.trials().size()) + 1;
     EXPECT_TRUE(population.apply(record::TrialBegun{id, design, 0, seed, purpose}));
     const auto at = static_cast<std::size_t>(design - 1);
-    const double chance = world_.deviation *
-                          (population.individual(design).born.arm == "baseline" ? 1 : world_.noisy),
+    const double chance = world_.deviation * (is_baseline(population.individual(design)) ? 1 : world_.noisy),
                  of_seed = 0.02 * Random(seed).normal(),
                  whole = means_[at] + of_seed + chance * random_.normal();
     std::vector<record::DocumentScore> scores;
     const std::string text =
-        population.individual(design).born.arm == "baseline" || purpose != Purpose::kFinal ? "one" : held_out;
+        is_baseline(population.individual(design)) || purpose != Purpose::kFinal ? "one" : held_out;
     double bits = 0;
     const std::size_t count = purpose == Purpose::kFinal ? 2 * kDocuments : kDocuments;
     for (std::size_t k = 0; k < count; ++k) scores.push_back({whole + documents_[at][k], 1000});

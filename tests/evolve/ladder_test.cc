@@ -112,11 +112,11 @@ TEST(Twins, ChanceIsNotTakenForADifference) {
   double rate = 0;
   for (std::uint64_t world = 0; world < 12; ++world) {
     Little c;
-    for (int i = 0; i < kTwins; ++i) c.design("twin", "[Block, RMSNorm]");
+    for (int i = 0; i < kTwins; ++i) c.design("aa", "[Block, RMSNorm]");
     Random random(world);
     while (auto run = next_twin_run(c.population, 1))
       c.run(run->design, 0, run->seed, 3 + 0.02 * static_cast<double>(run->seed) + 0.01 * random.normal(),
-            Purpose::kTwin);
+            Purpose::kAaReplicate);
     const TwinReport report = twin_report(c.population, 1);
     EXPECT_EQ(report.seeds, kTwinSeeds);
     EXPECT_NEAR(report.noise, 0.01, 0.004);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "evolve/population.h"
+#include "record/source.h"
 #include "record/trial.h"
 
 namespace gabbro::evolve {
@@ -24,7 +25,7 @@ class Little {
  public:
   explicit Little(const Settings& settings = little_settings()) : population(settings) {}
 
-  std::int64_t design(const std::string& arm, const std::string& stack, const std::string& op = "fresh",
+  std::int64_t design(const std::string& strategy, const std::string& stack, const std::string& op = "fresh",
                       std::int64_t parent = 0, const std::string& species = "attention") {
     record::DesignBorn born;
     born.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
@@ -32,7 +33,7 @@ class Little {
     born.name = "M" + std::to_string(born.id);
     born.program = "design " + born.name + ":\n    stack = " + stack + "\n";
     born.hash = "hash " + std::to_string(born.id);
-    born.arm = arm;
+    set_source(born, strategy);
     born.op = op;
     born.parent = parent;
     born.species = species;

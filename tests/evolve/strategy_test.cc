@@ -66,7 +66,7 @@ TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
 
 TEST(Strategy, ArmsSeeTheirOwnDesignsAndTheBaselines) {
   const Little c = families();
-  for (const Known& k : known(c.population, "tournament")) EXPECT_NE(k.design->born.arm, "adaptive");
+  for (const Known& k : known(c.population, "tournament")) EXPECT_NE(k.design->born.strategy, "adaptive");
   EXPECT_EQ(known(c.population, "tournament").size(), 7U);
   EXPECT_EQ(known(c.population, "adaptive").size(), 13U);
 }
@@ -114,7 +114,7 @@ TEST(Screen, CausesAreNamed) {
   ASSERT_TRUE(baseline) << baseline.error().message;
   record::DesignBorn born = *baseline;
   born.id = 1;
-  born.arm = "baseline";
+  born.origin = record::Origin::kBaseline;
   ASSERT_TRUE(c.population.apply(born));
   const auto cause = [&](const std::string& text) {
     const auto parsed = lang::check(text, zoo::library());
@@ -175,7 +175,7 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
   auto born = measure(baseline.program, settings, zoo::library());
   ASSERT_TRUE(born);
   born->id = 1;
-  born->arm = "baseline";
+  born->origin = record::Origin::kBaseline;
   ASSERT_TRUE(c.population.apply(*born));
   const auto cause = [&](int turns) {
     const auto parsed = lang::check(

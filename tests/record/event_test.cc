@@ -18,7 +18,7 @@ std::vector<Event> one_of_each() {
   born.program = "design Lynx:\n    width = 64\n    # \"quoted\" \\ \t ü\n";
   born.hash = "h1";
   born.fingerprint = "f1";
-  born.arm = "ours";
+  born.strategy = "ours";
   born.op = "swap";
   born.parent = 3;
   born.mate = 2;

@@ -44,7 +44,7 @@ class Draw {
     d.program = fmt::format("design D{}:\n    width = 64\n", d.id);
     d.hash = fmt::format("{:016x}", random_());
     d.fingerprint = fmt::format("{:016x}", random_());
-    d.arm = arm();
+    d.strategy = strategy();
     d.op = "swap";
     d.parent = below(static_cast<int>(designs_)), d.mate = below(static_cast<int>(designs_));
     d.species = "attention";
@@ -53,7 +53,7 @@ class Draw {
   }
 
   record::Event refusal() {
-    return record::Refused{++attempts_, arm(),
+    return record::Refused{++attempts_, strategy(),
                            "wrap",      fmt::format("cost: {} FLOPs", below(1000)),
                            "detail",    below(static_cast<int>(designs_) + 1)};
   }
@@ -82,7 +82,7 @@ class Draw {
   int curve_points = 2;
 
  private:
-  std::string arm() { return below(2) == 0 ? "ours" : "random"; }
+  std::string strategy() { return below(2) == 0 ? "ours" : "random"; }
   int below(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
 
   std::mt19937 random_;

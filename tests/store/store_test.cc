@@ -48,7 +48,7 @@ class StoreTest : public ::testing::Test {
     out.attempt = 10 * id;
     out.name = "D";
     out.program = "design D:\n";
-    out.arm = "ours";
+    out.strategy = "ours";
     return out;
   }
   static TrialEnded done(std::int64_t trial, double bits) {
@@ -88,8 +88,8 @@ std::string everything(const Store& s) {
   for (const RungRow& r : s.rungs())
     out += fmt::format("{} {} {} {} {} {} {} {} {}\n", r.rung, r.designs, r.running, r.done, r.refused,
                        r.failed, r.hurdle, r.seconds, r.tokens);
-  for (const auto& c : s.refusals()) out += fmt::format("{} {} {}\n", c.arm, c.cause, c.count);
-  for (const auto& c : s.failures()) out += fmt::format("{} {} {}\n", c.arm, c.cause, c.count);
+  for (const auto& c : s.refusals()) out += fmt::format("{} {} {}\n", c.what, c.cause, c.count);
+  for (const auto& c : s.failures()) out += fmt::format("{} {} {}\n", c.what, c.cause, c.count);
   for (const Promoted& p : s.promotions()) out += to_json(p) + "\n";
   return out + fmt::format("{} {}\n", s.design_count(), s.last_attempt());
 }
@@ -191,7 +191,7 @@ TEST_F(StoreTest, CountsCausesByTheirKind) {
   fails(5, "run/trials/5/design.gab:18:13: error[budget]: M cannot have 300000 parameters\n  hint: free");
   const auto failures = s.failures();
   ASSERT_EQ(failures.size(), 4U);
-  EXPECT_EQ(failures[0].arm, "failed");
+  EXPECT_EQ(failures[0].what, "failed");
   EXPECT_EQ(failures[0].cause, "the loss is not finite at step");
   EXPECT_EQ(failures[0].count, 2);
   EXPECT_EQ(failures[1].cause, "");

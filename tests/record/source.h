@@ -1,0 +1,15 @@
+// Who made a design, by one word, as tests write it: an origin ("baseline"), or the strategy that drew it ("adaptive").
+#pragma once
+
+#include <string>
+
+#include "record/event.h"
+
+namespace gabbro::record {
+
+inline void set_source(DesignBorn& born, const std::string& source) {
+  born.origin = parse_word<Origin>(source).value_or(Origin::kSearch);
+  born.strategy = born.origin == Origin::kSearch ? source : "";
+}
+
+}  // namespace gabbro::record
