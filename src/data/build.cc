@@ -343,7 +343,22 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
                           sources.skipped.size() == 1 ? "" : ", ..."));
 }
 
-// Hashes of the texts of all documents.
+// Equal for texts that differ in white space alone: one format ends a document with a line end, another does not.
+std::uint64_t text_identity(std::string_view text) {
+  std::string plain;
+  plain.reserve(text.size());
+  for (const char c : text) {
+    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
+    if (!space)
+      plain += c;
+    else if (!plain.empty() && plain.back() != ' ')
+      plain += ' ';
+  }
+  if (!plain.empty() && plain.back() == ' ') plain.pop_back();
+  return hash64(plain);
+}
+
+// Identities of the texts of all documents.
 Result<std::unordered_set<std::uint64_t>> texts_of(const Sources& sources, const BuildOptions& options) {
   std::unordered_set<std::uint64_t> out;
   const auto documents = open_documents(sources, options.source);
@@ -351,7 +366,7 @@ Result<std::unordered_set<std::uint64_t>> texts_of(const Sources& sources, const
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
     if (!more) return out;
-    out.insert(hash64(text));
+    out.insert(text_identity(text));
   }
 }
 
@@ -389,7 +404,7 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   GABBRO_TRY(kept_back, texts_of(held_out, options));
   std::uint64_t left_out = 0;
   const auto choose = [&](std::string_view text) -> SplitWriter* {
-    const std::uint64_t hash = hash64(text);
+    const std::uint64_t hash = text_identity(text);
     if (kept_back.contains(hash)) return ++left_out, nullptr;
     return split_here && hash < bound ? &valid : &train;
   };

@@ -277,7 +277,10 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   out.ended = c.seeds;
   std::vector<std::pair<double, Row>> rows;
   for (const std::int64_t design : compared_with(p)) {
-    rows.emplace_back(mean_score(p, c, design), row_of(p, c, design));
+    Row row = row_of(p, c, design);
+    // What could not be trained stands last: its score on the seeds that are left says nothing.
+    const double score = row.trained ? mean_score(p, c, design) : std::numeric_limits<double>::infinity();
+    rows.emplace_back(score, std::move(row));
     out.ended = std::min(out.ended, rows.back().second.ended);
   }
   if (rows.empty()) out.ended = 0;

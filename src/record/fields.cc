@@ -111,7 +111,8 @@ void Reader::objects(const char* name, const std::function<void(Reader&)>& read)
   for (nlohmann::json& value : list) {
     Reader item(new Json{std::move(value)}, what_);
     read(item);
-    if (error_.code.empty()) error_ = item.error_;
+    error_ = item.error_;
+    if (!error_.code.empty()) return;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/random.h"
 #include "data/build.h"
@@ -283,6 +284,28 @@ TEST_F(Data, BytesThatAreNoTextAreCounted) {
                 return true;
               }).has_value());
   EXPECT_NE(told.find("held bytes that are no UTF-8"), std::string::npos) << told;
+}
+
+// The same documents in another format: without the last line end, with carriage returns, with spaces.
+TEST_F(Data, HeldOutDocumentsAreKnownInAnotherFormat) {
+  std::string text, lines;
+  for (int i = 0; i < 40; ++i) {
+    Random random(100 + static_cast<std::uint64_t>(i));
+    const std::string document = babble(random, 200);
+    text += document + "\n<|endoftext|>\n";
+    if (i % 4 != 0) continue;
+    nlohmann::json line;
+    std::string other = document;
+    if (i % 8 == 0) other = "  " + other + " \r\n";
+    line["text"] = other;
+    lines += line.dump() + "\n";
+  }
+  BuildOptions options = options_for(root, write("both.txt", text));
+  options.valid_sources = {write("held.jsonl", lines)};
+  const auto built = build_corpus(options, {});
+  ASSERT_TRUE(built.has_value()) << built.error().message;
+  EXPECT_EQ(built->splits[0].documents, 30U);
+  EXPECT_EQ(built->splits[1].documents, 10U);
 }
 
 TEST_F(Data, HeldOutDocumentsAreNotTrainedOn) {

@@ -2,6 +2,7 @@
 #include "evolve/comparison.h"
 
 #include <gtest/gtest.h>
+#include <utility>
 
 #include <algorithm>
 #include <cmath>
@@ -378,6 +379,30 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
     EXPECT_GT(rows[1].difference.low, 0) << "without it";
     EXPECT_FALSE(rows[2].difference.excludes_zero());
   }
+}
+
+// A baseline that lost a run is named; its other runs neither make a lead plausible nor stand first.
+TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
+  Little c(one_rung());
+  const std::int64_t lost = c.design("baseline", kStack), whole = c.design("baseline", kStack),
+                     leads = c.design("adaptive", kStack);
+  const auto score = [&](std::int64_t d) { return d == leads ? 1.8 : d == lost ? 1.7 : 2.2; };
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    c.run(leads, 0, seed, 1.6);
+    for (const std::int64_t d : {lost, whole}) c.run(d, 0, seed, 2.2, Purpose::kBaseline);
+  }
+  ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), 3)));
+  bool first = true;
+  for (auto run = next_run(c.population, 1, Phase::kFinal); run && run->purpose == Purpose::kFinal;
+       run = next_run(c.population, 1, Phase::kFinal)) {
+    const bool fails = run->design == lost && std::exchange(first, false);
+    c.run(run->design, 0, run->seed, score(run->design), Purpose::kFinal, fails ? "refused" : "done");
+  }
+  const Outcome o = outcome_of(c.population, c.population.comparisons().back());
+  ASSERT_TRUE(o.complete);
+  EXPECT_EQ(o.rows.front().design, whole);
+  EXPECT_TRUE(o.implausible) << o.spread;
+  EXPECT_FALSE(o.claims());
 }
 
 // A draw may be the winner without one of its parts: the seeds that judge forbid nothing.
