@@ -632,6 +632,15 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   EXPECT_LT(reading->seconds, 3600);
 }
 
+TEST(Campaign, ASeedWithNoSeedsBehindItIsRefused) {
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.seed = ~std::uint64_t{0} - 1000;
+  const auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  ASSERT_FALSE(c);
+  EXPECT_NE(c.error().message.find("the largest is"), std::string::npos);
+}
+
 TEST(Campaign, ASecondProcessIsRefused) {
   const Folder folder;
   auto first = Campaign::create({folder / "run"}, small_plan(), quick_judge);
