@@ -211,7 +211,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
         if (!wanted)
           broken = wanted.error();
         else if (!*wanted) {
-          // What a comparison leaves of a number of runs is for the search, as it is when another session goes on.
+          // Runs of the budget that the comparison did not need go to the search, as they do after a resume.
           const std::size_t compared = s.population.comparisons().size();
           if (phase != Phase::kFinal || budget.trials == 0 || compared == searched_after || !s.has_compared())
             break;

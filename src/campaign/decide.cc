@@ -47,7 +47,7 @@ Phase Campaign::State::phase(const Left& left) const {
   return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
-// Whether the leader's comparison is complete, with all that follows from it.
+// Returns whether all runs of the leader's comparison, its repeated checks and its ablations have ended or begun.
 bool Campaign::State::has_compared() const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   return begun && evolve::outcome_of(population, *begun).complete &&

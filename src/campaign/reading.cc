@@ -293,7 +293,7 @@ std::string implausible_text(const evolve::Outcome& o) {
       o.spread);
 }
 
-// What came of the runs that repeat the checks of an implausible lead.
+// Says how many runs that repeat the checks of an implausible lead have held, or why one did not.
 std::string rechecks_text(const evolve::Outcome& o) {
   if (!o.failed_rechecks.empty())
     return fmt::format("They did not hold: {}.", losses_text(o.failed_rechecks));

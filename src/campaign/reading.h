@@ -40,7 +40,7 @@ struct Funnel {
 /// One for each rung. O(trials).
 std::vector<Funnel> funnel(const evolve::Population& population);
 
-/// What one strategy did.
+/// The designs, refused draws, cost and best results of one strategy.
 struct StrategyRow {
   std::string name;
   std::int64_t designs = 0;
@@ -108,7 +108,7 @@ struct Part {
 std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
 /// "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
-/// How to go on with variants of the winner that are better without a part; "" where there are none.
+/// Tells the reader how to pursue variants that score better than the winner without one of its parts; "" when there are none.
 std::string further(const std::vector<Part>& parts);
 
 /// Designs whose profile is known, promoted ones first, by rung and score; known architectures last.

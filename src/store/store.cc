@@ -62,6 +62,8 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   return true;
 }
 
+constexpr const char* kRestore =
+    "the file is damaged, or something else wrote into it: take a copy of it back";
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
 constexpr const char* kDesigns =
@@ -85,7 +87,7 @@ E parsed_word(const std::string& word) {
   if (const auto value = record::parse_word<E>(word)) return *value;
   throw Damaged({"store",
                  fmt::format("unknown {} '{}' in its tables", record::Spelling<E>::kWhat, word),
-                 "the file is damaged, or something else wrote into it: take a copy of it back",
+                 kRestore,
                  {}});
 }
 
@@ -146,10 +148,7 @@ std::vector<Store::Count> counts(Rows rows) {
 
 // The store wrote every row: what does not fit together is a broken file.
 [[noreturn]] void damaged(const Connection& db, const std::string& what) {
-  throw Damaged({"store",
-                 fmt::format("{}: {}", db.path(), what),
-                 "the file is damaged, or something else wrote into it: take a copy of it back",
-                 {}});
+  throw Damaged({"store", fmt::format("{}: {}", db.path(), what), kRestore, {}});
 }
 
 // `text` as an event of `kind`, one of E; kind and text are columns of row `id`.
