@@ -270,12 +270,18 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
   EXPECT_GE(told, lies.size());
 }
 
-TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
-  SKIP_UNDER_SANITIZERS();
-  const Folder folder;
+// One design of a person's, and no search.
+Plan plan_of_mine() {
   Plan plan = small_plan();
   plan.settings.strategies.clear();
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  return plan;
+}
+
+TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const Plan plan = plan_of_mine();
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2);
@@ -301,9 +307,7 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   SKIP_UNDER_SANITIZERS();
   for (const bool holds : {true, false}) {
     const Folder folder;
-    Plan plan = small_plan();
-    plan.settings.strategies.clear();
-    plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+    const Plan plan = plan_of_mine();
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
@@ -330,9 +334,7 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
 TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Plan plan = small_plan();
-  plan.settings.strategies.clear();
-  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  const Plan plan = plan_of_mine();
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   const auto change = [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
