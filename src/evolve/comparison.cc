@@ -56,6 +56,31 @@ Variance variance_by_document(const std::vector<const Trial*>& of, const std::ve
   return {squares * worth / (worth - 1), worth - 1};
 }
 
+// Whether a seed is one of the comparison's; also where its seeds are the last there are.
+bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
+  return seed >= c.seed && seed - c.seed < static_cast<std::uint64_t>(c.seeds);
+}
+
+// The runs that a comparison rests on: its own, and all that had begun before the first of them. What is begun later changes no verdict.
+class Basis {
+ public:
+  // Without a comparison: all runs.
+  Basis(const Population& p, const record::ComparisonBegun* c) : comparison_(c) {
+    if (!c) return;
+    for (const std::int64_t id : p.individual(c->design).trials)
+      if (is_own(p.trial(id))) first_ = std::min(first_, id);
+  }
+  [[nodiscard]] bool holds(const Trial& t) const { return t.begun.id < first_ || is_own(t); }
+
+ private:
+  [[nodiscard]] bool is_own(const Trial& t) const {
+    return comparison_ && t.begun.purpose == record::Purpose::kFinal && t.begun.rung == comparison_->rung &&
+           has_seed(*comparison_, t.begun.seed);
+  }
+  const record::ComparisonBegun* comparison_;
+  std::int64_t first_ = std::numeric_limits<std::int64_t>::max();
+};
+
 // The block of seeds that a run belongs to: 0 is the search.
 std::uint64_t block_of(std::uint64_t seed, std::uint64_t first_seed) { return (seed - first_seed) / kBlock; }
 
@@ -106,11 +131,51 @@ bool told_to_agents(const Population& p) {
                      [](const std::string& strategy) { return asks_agents(strategy); });
 }
 
-double mean_score(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
+// Runs of the search, paired by seed and text.
+Paired searched(const Population& p, std::int64_t design, std::int64_t against, int rung,
+                const Basis& basis) {
+  std::vector<const Trial*> of, other;
+  for (const std::int64_t id : p.individual(design).trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || judges(t) || t.status != "done" || !p.counts(t) || !basis.holds(t)) continue;
+    const Trial* o = p.scored(against, rung, t.begun.seed);
+    if (o && of_one_text(t, *o) && basis.holds(*o)) of.push_back(&t), other.push_back(o);
+  }
+  return paired(of, other);
+}
+
+// Runs on the seeds of a comparison. Differences of the search tell of the pair's variance too, about their own mean.
+Paired compared(const Population& p, std::int64_t design, std::int64_t against,
+                const record::ComparisonBegun& c) {
+  std::vector<const Trial*> of, other;
+  for (int k = 0; k < c.seeds; ++k) {
+    const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
+    const Trial *a = p.scored(design, c.rung, seed), *b = p.scored(against, c.rung, seed);
+    if (a && b && of_one_text(*a, *b)) of.push_back(a), other.push_back(b);
+  }
+  Paired out = paired(of, other);
+  out.own = pooled(out.own, searched(p, design, against, c.rung, Basis(p, &c)).own);
+  return out;
+}
+
+// The mean score of the search; infinite: there is none.
+double searched_score(const Population& p, std::int64_t design, int rung, const Basis& basis) {
+  double sum = 0;
+  int count = 0;
+  for (const std::int64_t id : p.individual(design).trials)
+    if (const Trial& t = p.trial(id);
+        t.begun.rung == rung && !judges(t) && t.status == "done" && p.counts(t) && basis.holds(t))
+      sum += t.bits, ++count;
+  return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
+}
+
+// The mean score on the comparison's seeds; infinite: there is none, or too few of its runs could be trained for it to say anything.
+double mean_score(const Population& p, const record::ComparisonBegun& c, const Row& row) {
+  if (!row.trained) return std::numeric_limits<double>::infinity();
   double sum = 0;
   int count = 0;
   for (int k = 0; k < c.seeds; ++k)
-    if (const Trial* t = run_of(p, design, c.rung, c.seed + static_cast<std::uint64_t>(k));
+    if (const Trial* t = run_of(p, row.design, c.rung, c.seed + static_cast<std::uint64_t>(k));
         t && t->status == "done")
       sum += t->bits, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
@@ -118,7 +183,7 @@ double mean_score(const Population& p, const record::ComparisonBegun& c, std::in
 
 void add_interval(const Population& p, const record::ComparisonBegun& c, const Variance& run, bool complete,
                   Row& row) {
-  const Paired pair = paired(p, c.design, row.design, c.rung, true);
+  const Paired pair = compared(p, c.design, row.design, c);
   row.difference = paired_interval(pair, run, c.level);
   // On one document nothing is known of others.
   if (complete && row.trained && pair.documents.freedom > 0) return;
@@ -126,15 +191,16 @@ void add_interval(const Population& p, const record::ComparisonBegun& c, const V
   row.difference.high = std::numeric_limits<double>::infinity();
 }
 
-// What a comparison of these two can build on.
-Precision precision_of(const Population& p, std::int64_t design, std::int64_t against, int rung, bool final) {
+// What is known of the precision of comparing two designs, from the runs that `begun` rests on; null: from all that there are.
+Precision precision_of(const Population& p, const Leader& leader, std::int64_t against,
+                       const record::ComparisonBegun* begun) {
   Precision out;
-  out.run = run_variance(p, rung);
+  out.run = run_variance(p, leader.rung, begun);
   if (out.run.freedom < kLeastSeeds) out.run = {kUnknownDeviation * kUnknownDeviation, 0};
   if (against == 0) return out;
-  out.documents = paired(p, design, against, rung, final).documents.value;
-  // Differences of the search tell of the pair's variance too, about their own mean.
-  out.own = std::max(0.0, static_cast<double>(p.differences(design, against, rung, false).size()) - 1);
+  const Paired search = searched(p, leader.design, against, leader.rung, Basis(p, begun));
+  out.documents = (begun ? compared(p, leader.design, against, *begun) : search).documents.value;
+  out.own = search.own.freedom;
   return out;
 }
 
@@ -157,19 +223,19 @@ bool is_trainable(const Population& p, std::int64_t design, int rung) {
   return s.lost == 0 || s.done > 0;
 }
 
-Variance run_variance(const Population& p, int rung) {
+Variance run_variance(const Population& p, int rung, const record::ComparisonBegun* begun) {
+  const Basis basis(p, begun);
   // Means of a design over the seeds of the search chose it, and those of a comparison did not: they are not taken for one.
   std::map<std::uint64_t, std::vector<Cell>> blocks;  // by the first seed of a comparison; 0: the search
   for (const Individual& i : p.individuals())
     for (const std::int64_t id : i.trials) {
       const Trial& t = p.trial(id);
       if (t.begun.rung != rung || t.status != "done" || !std::isfinite(t.bits)) continue;
-      if (!p.counts(t)) continue;
+      if (!p.counts(t) || !basis.holds(t)) continue;
       std::uint64_t block = 0;
       if (judges(t))
         for (const record::ComparisonBegun& c : p.comparisons())
-          if (t.begun.seed >= c.seed && t.begun.seed < c.seed + static_cast<std::uint64_t>(c.seeds))
-            block = c.seed;
+          if (has_seed(c, t.begun.seed)) block = c.seed;
       if (judges(t) && block == 0) continue;
       // Runs of one text alone are compared.
       const std::uint64_t column = mix(mix(t.begun.seed, hash64(t.text_hash)), hash64(t.held_out_hash));
@@ -188,22 +254,8 @@ Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial
   return out;
 }
 
-Paired paired(const Population& p, std::int64_t design, std::int64_t against, int rung, bool final) {
-  std::vector<const Trial*> of, other;
-  for (const std::int64_t id : p.individual(design).trials) {
-    const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || judges(t) != final || t.status != "done") continue;
-    if (!p.counts(t)) continue;
-    const Trial* o = p.scored(against, rung, t.begun.seed);
-    if (o && of_one_text(t, *o)) of.push_back(&t), other.push_back(o);
-  }
-  Paired out = paired(of, other);
-  if (final) out.own = pooled(out.own, variance_of(p.differences(design, against, rung, false)));
-  return out;
-}
-
 Interval compare(const Population& p, std::int64_t design, std::int64_t against, int rung, double level) {
-  return paired_interval(paired(p, design, against, rung, false), run_variance(p, rung), level);
+  return paired_interval(searched(p, design, against, rung, Basis(p, nullptr)), run_variance(p, rung), level);
 }
 
 const record::ComparisonBegun* comparison_of(const Population& p, const Leader& leader) {
@@ -229,8 +281,7 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
     block = std::max(block, block_of(c.seed, first_seed));
   out.seed = first_seed + (block + 1) * kBlock;
   out.level = level_of(static_cast<int>(block) + 1);
-  const Precision precision =
-      precision_of(p, leader.design, p.best_baseline(leader.rung), leader.rung, false);
+  const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
   Precision known = precision;
   known.run.freedom = std::max(known.run.freedom, 1e3);  // by then the comparison's own runs tell it
   const int most = std::max(kLeastSeeds, s.final_seeds);
@@ -257,9 +308,8 @@ std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || !t.ended || t.status == "done") continue;
-    const bool compares =
-        c && t.begun.seed >= c->seed && t.begun.seed < c->seed + static_cast<std::uint64_t>(c->seeds);
-    if (judges(t) ? compares : p.counts(t)) out.push_back({design, t.begun.seed, t.status, t.cause});
+    if (judges(t) ? c && has_seed(*c, t.begun.seed) : p.counts(t))
+      out.push_back({design, t.begun.seed, t.status, t.cause});
   }
   return out;
 }
@@ -271,21 +321,22 @@ std::uint64_t recheck_seed(const record::ComparisonBegun& c) {
 Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   Outcome out;
   out.begun = &c;
-  out.run = run_variance(p, c.rung);
+  out.run = run_variance(p, c.rung, &c);
   out.losses = losses(p, c.design, c.rung, &c);
   for (Loss& loss : unmatched(p, c)) out.losses.push_back(std::move(loss));
   out.ended = c.seeds;
   std::vector<std::pair<double, Row>> rows;
   for (const std::int64_t design : compared_with(p)) {
     Row row = row_of(p, c, design);
-    // What could not be trained stands last: its score on the seeds that are left says nothing.
-    const double score = row.trained ? mean_score(p, c, design) : std::numeric_limits<double>::infinity();
+    const double score = mean_score(p, c, row);
     rows.emplace_back(score, std::move(row));
     out.ended = std::min(out.ended, rows.back().second.ended);
   }
   if (rows.empty()) out.ended = 0;
   out.complete = out.ended == c.seeds;
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const Basis basis(p, &c);
+  const auto chosen_by = [&](std::int64_t design) { return searched_score(p, design, c.rung, basis); };
   std::vector<double> scores;
   std::int64_t trained = 0, behind = 0;
   for (auto& [score, row] : rows) {
@@ -298,13 +349,13 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
     } else {
       if (std::isfinite(score)) scores.push_back(score);
       // Chosen by the search: the seeds that judge choose nothing.
-      const auto bits = [&](std::int64_t design) { return p.standing(p.individual(design), c.rung).bits; };
-      if (row.trained && (out.mixer == 0 || bits(row.design) < bits(out.mixer))) out.mixer = row.design;
+      if (row.trained && (out.mixer == 0 || chosen_by(row.design) < chosen_by(out.mixer)))
+        out.mixer = row.design;
     }
     out.rows.push_back(std::move(row));
   }
   if (out.mixer != 0 && out.control != 0 && out.complete) {
-    const Paired pair = paired(p, out.mixer, out.control, c.rung, true);
+    const Paired pair = compared(p, out.mixer, out.control, c);
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
   out.spread = std::sqrt(variance_of(scores).value);
@@ -332,12 +383,12 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
 double visible_in(const Population& p, const Outcome& o) {
   if (!o.begun || o.rows.empty() || o.rows.front().difference.count == 0) return 0;
   const record::ComparisonBegun& c = *o.begun;
-  return visible_effect(c.seeds, precision_of(p, c.design, o.rows.front().design, c.rung, true), c.level,
+  return visible_effect(c.seeds, precision_of(p, {c.rung, c.design}, o.rows.front().design, &c), c.level,
                         kPower);
 }
 
 std::vector<Row> ablated(const Population& p, const record::ComparisonBegun& c) {
-  const Variance run = run_variance(p, c.rung);
+  const Variance run = run_variance(p, c.rung, &c);
   std::vector<Row> out;
   for (const Individual& i : p.individuals()) {
     if (!is_ablation(i) || i.born.parent != c.design) continue;

@@ -30,13 +30,12 @@ std::vector<std::int64_t> compared_with(const Population& population);
 /// Whether the search could train the design at a rung, or has yet to see: one that it could not gets no runs in a comparison.
 bool is_trainable(const Population& population, std::int64_t design, int rung);
 
-/// The variance of one run at a rung about what its design and its seed explain, pooled over all designs: those of the search, and those of each comparison.
-Variance run_variance(const Population& population, int rung);
+/// The variance of one run at a rung about what its design and its seed explain, pooled over all designs: those of the search, and those of each comparison. With `begun`, of
+/// the runs that this comparison rests on: its own, and all that had begun before them.
+Variance run_variance(const Population& population, int rung, const record::ComparisonBegun* begun = nullptr);
 
 /// Runs of two designs, the k-th of one beside the k-th of the other on one seed.
 Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against);
-/// Runs of two designs at a rung, paired by seed and text and, within, by document: those of the last comparison, or of the search.
-Paired paired(const Population& population, std::int64_t design, std::int64_t against, int rung, bool final);
 
 /// The difference of two designs at a rung on the seeds of the search, which chose: for promotion and for being shown. Negative: the first is better.
 Interval compare(const Population& population, std::int64_t design, std::int64_t against, int rung,
@@ -102,7 +101,8 @@ struct Outcome {
 };
 /// The first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);
-/// A function of the population alone. O(runs of the comparison x documents).
+/// A function of the population alone, and of nothing in it that was begun after the comparison but its own runs: a verdict that was reached stays. O(runs at the rung +
+/// runs of the comparison x documents).
 Outcome outcome_of(const Population& population, const record::ComparisonBegun& begun);
 
 /// The smallest difference from the best of them that it sees with kPower; 0: not known yet. Half a millisecond.
