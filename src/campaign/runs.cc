@@ -158,8 +158,9 @@ bool is_positive(double v) { return std::isfinite(v) && v > 0; }
 
 // Why a curve cannot be; empty: it can. Hurdles of later runs are taken from it.
 std::string implausible_curve(const std::vector<record::Point>& curve, bool is_finite) {
+  constexpr double kLeastLoss = 1e-3;  // nats a token: no text can be foreseen so well
   std::int64_t step = -1, tokens = 0;
-  const auto can_be = [&](double v) { return std::isfinite(v) ? v > 0 : !is_finite; };
+  const auto can_be = [&](double v) { return std::isfinite(v) ? v > kLeastLoss : !is_finite; };
   for (const record::Point& p : curve) {
     if (p.step <= step || p.tokens <= tokens || !can_be(p.loss) || !can_be(p.recent))
       return fmt::format("a curve with a loss of {} at step {}, after step {}", p.loss, p.step, step);
@@ -168,21 +169,19 @@ std::string implausible_curve(const std::vector<record::Point>& curve, bool is_f
   return "";
 }
 
-// Why the documents' scores cannot belong to the whole score; empty: they can.
-std::string implausible_documents(const record::TrialResult& r) {
-  constexpr double kRounding = 1e-6;
-  double bits = 0, bytes = 0;
-  for (const record::DocumentScore& d : r.documents) {
-    if (!is_positive(d.bits_per_byte))
-      return fmt::format("a document with {} bits per byte", d.bits_per_byte);
-    bits += d.bits_per_byte * static_cast<double>(d.bytes);
-    bytes += static_cast<double>(d.bytes);
+// Why the documents of a result are not those of `trusted`, which keeps the last of them; empty: they are.
+std::string other_documents(const std::vector<record::DocumentScore>& documents,
+                            const evolve::Trial& trusted) {
+  const std::size_t kept = trusted.documents.size();
+  if (kept > documents.size())
+    return fmt::format("scored on {} documents, run {} on {} and more", documents.size(), trusted.begun.id,
+                       kept);
+  for (std::size_t k = 0; k < kept; ++k) {
+    const std::size_t at = documents.size() - kept + k;
+    if (documents[at].bytes != trusted.documents[k].bytes)
+      return fmt::format("document {} has {} bytes, in run {} it has {}", at + 1, documents[at].bytes,
+                         trusted.begun.id, trusted.documents[k].bytes);
   }
-  if (r.documents.size() != r.valid_documents || bytes != static_cast<double>(r.valid_bytes))
-    return fmt::format("{} documents of {} bytes, which lists {} of {}", r.valid_documents, r.valid_bytes,
-                       r.documents.size(), bytes);
-  if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
-    return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
   return "";
 }
 
@@ -194,9 +193,11 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   constexpr std::string_view kEnds[] = {"done", "refused", "hurdle", "failed", "stopped"};
   if (std::find(std::begin(kEnds), std::end(kEnds), r.status) == std::end(kEnds))
     return "no run ends that way";
-  if (r.status == "failed" || r.status == "stopped") return "";
+  if (r.status == "stopped") return "";
+  if (std::string why = implausible_curve(r.curve, r.status == "done" || r.status == "hurdle"); !why.empty())
+    return why;
+  if (r.status == "failed") return "";
   const Rung& rung = this->rung(trial.begun.rung);
-  if (std::string why = implausible_curve(r.curve, r.status == "done"); !why.empty()) return why;
   if (!std::isfinite(r.train_flops_per_token) || r.train_flops_per_token < 0 || r.train_seconds < 0)
     return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
   if (std::string why = another_cost(r, trial); !why.empty()) return why;
@@ -223,7 +224,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     return fmt::format("{} tokens of {}", r.tokens, rung.tokens);
   if (std::abs(static_cast<double>(r.params) / static_cast<double>(rung.params) - 1) > 0.02)
     return fmt::format("{} parameters of {}", r.params, rung.params);
-  if (std::string why = implausible_documents(r); !why.empty()) return why;
+  if (std::string why = record::documents_misfit(r); !why.empty()) return why;
   // Known architectures are trusted, and nobody else: whoever comes first would say what text is the right one.
   for (const evolve::Trial& t : population.trials()) {
     if (t.begun.rung != trial.begun.rung || !t.ended || t.status != "done" || !is_trusted(t)) continue;
@@ -234,6 +235,7 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
       return fmt::format("scored on {} documents of {} bytes, run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
+    if (std::string why = other_documents(r.documents, t); !why.empty()) return why;
   }
   return "";
 }
@@ -327,8 +329,10 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
       event.end = "crash";
       cause = result ? kCannotBe + why : why;
       event.result = record::failure("train", cause);
-    } else if (result->status == "failed") {
-      cause = result->cause.empty() ? "the worker names no cause" : result->cause;
+    } else {
+      event.result = to_json(*result);  // what is known of results, and nothing else that a file may hold
+      if (result->status == "failed")
+        cause = result->cause.empty() ? "the worker names no cause" : result->cause;
     }
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? "time limit"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/files.h"
 #include "campaign/words.h"
@@ -25,6 +26,7 @@ constexpr double kSameSize =
 struct Run {
   std::string name;
   record::TrialResult result;
+  std::optional<record::TrialSpec> spec;  // what it was asked for; none: the folder does not say
 };
 
 Result<Run> read_run(const std::string& folder) {
@@ -36,7 +38,10 @@ Result<Run> read_run(const std::string& folder) {
         "gabbro train --out FOLDER makes one; gabbro export RUN#ID writes that of a campaign's design");
   auto result = record::parse_result(*text);
   if (!result) return fail(result.error().code, fmt::format("{}: {}", file, result.error().message));
-  return Run{folder, std::move(*result)};
+  Run out{folder, std::move(*result), {}};
+  if (const auto asked = read_file(folder + "/spec.json", kMostText))
+    if (auto spec = record::parse_spec(*asked)) out.spec = std::move(*spec);
+  return out;
 }
 
 // The first minus the second, over documents.
@@ -59,9 +64,13 @@ std::string verdict(const evolve::Interval& i) {
 }
 
 // What keeps a difference from being one of designs alone.
-std::string caveat(const record::TrialResult& of, const record::TrialResult& against) {
+std::string caveat(const Run& run, const Run& first) {
+  const record::TrialResult &of = run.result, &against = first.result;
   std::string out;
   const auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+  const auto differ = [&](const char* what, const auto& own, const auto& other) {
+    if (own != other) add(fmt::format("{} {} instead of {}", what, own, other));
+  };
   const double size =
       static_cast<double>(of.params) / static_cast<double>(std::max<std::int64_t>(1, against.params));
   if (std::abs(size - 1) > kSameSize) add(fmt::format("{:+.1f} % parameters", 100 * (size - 1)));
@@ -70,7 +79,33 @@ std::string caveat(const record::TrialResult& of, const record::TrialResult& aga
                     campaign::amount(static_cast<double>(against.tokens))));
   else if (of.text_hash != against.text_hash)
     add("another training text or order of it");
+  differ("rate", of.rate, against.rate);
+  differ("input rate", of.input_rate, against.input_rate);
+  differ("output rate", of.output_rate, against.output_rate);
+  if (!run.spec || !first.spec) {
+    add("spec.json is missing, so that the schedule, weight decay and dtype are not compared");
+    return out;
+  }
+  const record::TrialSpec &asked = *run.spec, &other = *first.spec;
+  differ("schedule", asked.schedule, other.schedule);
+  differ("weight decay", asked.decay, other.decay);
+  differ("dtype", asked.dtype, other.dtype);
+  differ("batches of", asked.sequences * asked.length, other.sequences * other.length);
+  differ("length", asked.length, other.length);
   return out;
+}
+
+// Why the runs cannot be paired by document; empty: they can.
+std::string unpaired(const record::TrialResult& of, const record::TrialResult& against) {
+  if (of.held_out_hash.empty() || against.held_out_hash.empty())
+    return "do not say which text they were scored on";
+  const auto are_equally_long = [](const record::DocumentScore& a, const record::DocumentScore& b) {
+    return a.bytes == b.bytes;
+  };
+  if (of.held_out_hash != against.held_out_hash || of.documents.size() != against.documents.size() ||
+      !std::equal(of.documents.begin(), of.documents.end(), against.documents.begin(), are_equally_long))
+    return "were scored on different held-out text";
+  return "";
 }
 
 std::string row(const Run& run, const Run& first) {
@@ -82,7 +117,7 @@ std::string row(const Run& run, const Run& first) {
   if (&run == &first) return out;
   const evolve::Interval d = difference(r, first.result);
   out += fmt::format("  {}  {}", campaign::interval_text(d), verdict(d));
-  if (const std::string but = caveat(r, first.result); !but.empty()) out += fmt::format(" ({})", but);
+  if (const std::string but = caveat(run, first); !but.empty()) out += fmt::format(" ({})", but);
   return out;
 }
 
@@ -99,7 +134,7 @@ nlohmann::ordered_json json_of(const Run& run, const Run& first) {
   const auto bound = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nullptr; };
   out["low"] = bound(d.low), out["high"] = bound(d.high);
   out["verdict"] = verdict(d);
-  out["caveat"] = caveat(r, first.result);
+  out["caveat"] = caveat(run, first);
   return out;
 }
 
@@ -120,12 +155,16 @@ int run_compare(const CompareCommand& c) {
             r.cause.empty() ? "" : ", ", r.cause);
       return kInvalid;
     }
-    if (r.held_out_hash != first.result.held_out_hash || r.documents.size() != first.result.documents.size())
-      return failed("compare",
-                    {"text",
-                     fmt::format("{} and {} were scored on different held-out text", first.name, run.name),
-                     "gabbro eval RUN --data CORPUS scores a run anew",
-                     {}});
+    if (const std::string why = record::documents_misfit(r); !why.empty())
+      return failed("compare", {"run",
+                                fmt::format("{}: its result cannot be: {}", run.name, why),
+                                "result.json was changed: train the run again",
+                                {}});
+    if (const std::string why = unpaired(r, first.result); !why.empty())
+      return failed("compare", {"text",
+                                fmt::format("{} and {} {}", first.name, run.name, why),
+                                "gabbro eval RUN --data CORPUS scores a run anew",
+                                {}});
   }
   if (c.json) {
     nlohmann::ordered_json out = nlohmann::ordered_json::array();

@@ -23,6 +23,7 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
   if (r.params > 0)
     print("{}: {} with {} parameters, weights {}, read {} tokens at a time\n", printable_line(folder),
           r.design, human(static_cast<double>(r.params)), r.weights_hash, r.length);
+  if (!r.caution.empty()) print("  These scores judge nothing: {}\n", printable_line(r.caution));
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)

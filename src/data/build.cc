@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -14,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/lock.h"
+#include "base/text.h"
 #include "data/debian/corpus.h"
 #include "data/debian/fetch.h"
 #include "data/tokenizer.h"
@@ -241,6 +243,7 @@ class Encoder {
         texts.push_back(std::move(text));
       }
       const std::vector<std::vector<int>> tokens = encode(texts);
+      if (const auto ok = keeps(texts, tokens); !ok) return ok;
       for (std::size_t i = 0; i < texts.size(); ++i) {
         if (SplitWriter* writer = choose(texts[i]))
           if (auto ok = writer->add(tokens[i], texts[i].size()); !ok) return ok;
@@ -290,6 +293,48 @@ class Encoder {
       out[part.document].insert(out[part.document].end(), part.tokens.begin(), part.tokens.end());
     for (std::vector<int>& tokens : out) tokens.push_back(tokenizer_.end());
     return out;
+  }
+
+  // A vocabulary of somebody else's may lose text. Scores count the bytes of the text as it is: what was lost would be foreseen for nothing. Errors: "tokenizer".
+  Result<bool> keeps(const std::vector<std::string>& texts,
+                     const std::vector<std::vector<int>>& tokens) const {
+    if (options_.tokenizer.empty()) return true;
+    std::atomic<std::size_t> lost{0}, first{texts.size()};
+    {
+      std::vector<std::jthread> threads;
+      const std::size_t count = static_cast<std::size_t>(std::max(1, options_.threads));
+      for (std::size_t k = 0; k < count; ++k)
+        threads.emplace_back([&, k] {
+          for (std::size_t i = k; i < texts.size(); i += count) {
+            if (without_marks(tokenizer_.decode(tokens[i])) == without_marks(texts[i])) continue;
+            ++lost;
+            for (std::size_t before = first; i < before && !first.compare_exchange_weak(before, i);) {
+            }
+          }
+        });
+    }
+    if (lost == 0) return true;
+    return fail(
+        "tokenizer",
+        fmt::format("{} of {} documents do not come back from the vocabulary {} as they were; one begins: {}",
+                    lost.load(), texts.size(), options_.tokenizer, beginning(texts[first])),
+        "scores would leave out what was lost: take a vocabulary with byte fallback and without "
+        "normalisation, or none, to have one made");
+  }
+
+  // SentencePiece writes a space as U+2581, and does not tell it from one in the text.
+  static std::string without_marks(std::string text) {
+    constexpr std::string_view kMark = "\xE2\x96\x81";
+    for (std::size_t at = 0; (at = text.find(kMark, at)) != std::string::npos;)
+      text.replace(at, kMark.size(), " ");
+    return text;
+  }
+
+  static std::string beginning(const std::string& text) {
+    constexpr std::size_t kMost = 60;
+    std::size_t end = std::min(kMost, text.size());
+    while (end < text.size() && end > 0 && (text[end] & '\xC0') == '\x80') --end;
+    return printable_line(text.substr(0, end));
   }
 
   const BuildOptions& options_;

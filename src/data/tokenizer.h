@@ -12,7 +12,8 @@
 
 namespace gabbro::data {
 
-/// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models that `train` makes lose nothing: decode(encode(x)) == x.
+/// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models that `train` makes lose nothing, decode(encode(x)) == x, but that
+/// U+2581 comes back as a space.
 /// Encoding is safe from several threads.
 class Tokenizer {
  public:

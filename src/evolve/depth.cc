@@ -41,10 +41,20 @@ void fit_positions(lang::Expr& e, std::int64_t length) {
     for (lang::Expr& item : e.args) fit_positions(item, length);
 }
 
+// Whether a program brings a unit LearnedPosition of its own that has no size to be fitted.
+bool has_positions_without_size(const lang::Program& program) {
+  for (const lang::Item& item : program.items)
+    if (const auto* unit = std::get_if<lang::Unit>(&item.value); unit && unit->name == "LearnedPosition")
+      return std::none_of(unit->hypers.begin(), unit->hypers.end(),
+                          [](const lang::Hyper& h) { return h.name == "size"; });
+  return false;
+}
+
 }  // namespace
 
 lang::Program with_positions(const lang::Program& program, std::int64_t length) {
   lang::Program out = program;
+  if (has_positions_without_size(program)) return out;
   for (lang::Item& item : out.items)
     if (auto* design = std::get_if<lang::Design>(&item.value)) fit_positions(design->stack, length);
   return out;

@@ -150,6 +150,9 @@ class Ladder {
   int top_;
 };
 
+// What a run without a verdict says of its losses is nobody's measure.
+bool is_measured(const Trial& t) { return t.ended && (t.status == "done" || t.status == "hurdle"); }
+
 }  // namespace
 
 std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase, int top) {
@@ -167,7 +170,8 @@ std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
   for (std::size_t h = 0; h < out.size(); ++h) {
     std::vector<double> losses;
     for (const Trial& t : p.trials())
-      if (t.ended && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h && p.counts(t))
+      if (is_measured(t) && t.begun.rung == rung && t.begun.seed == seed && t.at_hurdles.size() > h &&
+          p.counts(t))
         losses.push_back(t.at_hurdles[h]);
     if (static_cast<int>(losses.size()) < s.hurdle_runs) continue;
     std::sort(losses.begin(), losses.end());

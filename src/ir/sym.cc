@@ -18,7 +18,7 @@ namespace {
 double apply(Sym::Fn fn, double a, double b) {
   switch (fn) {
     case Sym::Fn::kFloor:
-      return std::floor(a);
+      return floor_of(a);
     case Sym::Fn::kMax:
       return std::max(a, b);
     case Sym::Fn::kMin:
@@ -43,6 +43,12 @@ constexpr bool is_binary(Sym::Fn fn) {
 int order(double a, double b) { return a < b ? -1 : a > b ? 1 : 0; }
 
 }  // namespace
+
+double floor_of(double x) {
+  constexpr double kRounding = 1e-12;  // relative, of a product or a quotient or a few of them
+  const double next = std::ceil(x);
+  return next - x <= kRounding * std::abs(next) ? next : std::floor(x);
+}
 
 Sym::Sym(double constant) {
   if (constant != 0) terms_.push_back({constant, {}});

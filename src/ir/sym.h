@@ -19,6 +19,9 @@ struct SymEnv {
   double context = 2048;
 };
 
+/// `x` rounded down, as sizes are: what rounding errors of decimal factors leave just below a whole number counts as that number (100 * 0.29 is 29).
+double floor_of(double x);
+
 /// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order: equal polynomials compare equal. What is
 /// not a polynomial (floor, max, a power of a sum, log ...) is an opaque atom holding its arguments. Operations cost O(terms).
 class Sym {

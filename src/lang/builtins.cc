@@ -164,7 +164,7 @@ Value run_unary(Elaborator& e, const Expr& call) {
   if (x.poison()) return {};
   if (x.kind == Value::Kind::kStatic || (x.kind == Value::Kind::kAxis && x.axes[0] >= ir::kFirstAxis)) {
     const Static n = Elaborator::as_static(e, x);
-    const double value = ir::info(op).scalar(n.value, 0, 0, 0);
+    const double value = op == Op::kFloor ? ir::floor_of(n.value) : ir::info(op).scalar(n.value, 0, 0, 0);
     if (std::isnan(value))
       return e.error(call.at, "range", fmt::format("{} of {} is not a number", call.text, n.value));
     if (std::isinf(value) && !std::isinf(n.value))

@@ -267,7 +267,7 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
   if (op == "-") return {a.value - b.value, a.sym - b.sym};
   if (op == "*") return {a.value * b.value, a.sym * b.sym};
   if (op == "/") return {a.value / b.value, a.sym / b.sym};
-  if (op == "//") return {std::floor(a.value / b.value), Sym::call(Sym::Fn::kFloor, a.sym / b.sym)};
+  if (op == "//") return {ir::floor_of(a.value / b.value), Sym::call(Sym::Fn::kFloor, a.sym / b.sym)};
   if (op == "%") {
     const Static quotient = fold("//", a, b);
     return {a.value - b.value * quotient.value, a.sym - b.sym * quotient.sym};

@@ -25,6 +25,7 @@ template <class Io, Is<EvalResult> R>
 void fields(Io& io, R& r) {
   io("status", r.status);
   io("cause", r.cause);
+  io.later("caution", r.caution);
   io("design", r.design);
   io("hash", r.hash);
   io("params", r.params);

@@ -46,6 +46,8 @@ struct EvalResult {
   static constexpr const char* kJob = "eval";
   std::string status = "failed";  // "done", "stopped", "failed"
   std::string cause;
+  std::string
+      caution;  // why these scores judge nothing, by the run's own result; "": it says nothing against them
   std::string design, hash;
   std::int64_t params = 0, length = 0;
   std::string weights_hash;  // computed from the weights that were scored

@@ -1,5 +1,9 @@
 #include "record/trial.h"
 
+#include <fmt/format.h>
+
+#include <cmath>
+
 #include "record/ranges.h"
 #include "record/task_fields.h"
 
@@ -105,6 +109,23 @@ void fields(Io& io, R& r) {
   io.later("rate", r.rate);
   io.later("input_rate", r.input_rate);
   io.later("output_rate", r.output_rate);
+}
+
+std::string documents_misfit(const TrialResult& r) {
+  constexpr double kRounding = 1e-6;
+  double bits = 0, bytes = 0;
+  for (const DocumentScore& d : r.documents) {
+    if (!(std::isfinite(d.bits_per_byte) && d.bits_per_byte > 0))
+      return fmt::format("a document with {} bits per byte", d.bits_per_byte);
+    bits += d.bits_per_byte * static_cast<double>(d.bytes);
+    bytes += static_cast<double>(d.bytes);
+  }
+  if (r.documents.size() != r.valid_documents || bytes != static_cast<double>(r.valid_bytes))
+    return fmt::format("{} documents of {} bytes, which lists {} of {}", r.valid_documents, r.valid_bytes,
+                       r.documents.size(), bytes);
+  if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
+    return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
+  return "";
 }
 
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }

@@ -114,6 +114,9 @@ struct TrialResult {
   std::vector<Point> curve;  // at most some hundred points, the last included
 };
 
+/// Why the documents' scores cannot belong to the whole score, in words; empty: they can.
+std::string documents_misfit(const TrialResult& result);
+
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);
 /// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name; of a spec also a number

@@ -72,6 +72,7 @@ Result<bool> save(const std::string& path, const exec::Model& model, const Train
   for (exec::NamedArray& a : model.moments()) arrays.push_back(std::move(a));
   return save_arrays(path, arrays,
                      {{"run", run},
+                      {"hash", hash_arrays(arrays)},
                       {"curve", write_curve(result.curve)},
                       {"seconds", fmt::format("{}", result.seconds)},
                       {"text", fmt::format("{:016x}", result.text)}});
@@ -84,6 +85,11 @@ Result<bool> resume(const std::string& path, exec::Model& model, const Batches& 
     return fail("checkpoint",
                 fmt::format("{} is of another run: {}; this one is {}", path, file.metadata["run"], run),
                 "choose another folder, or remove the checkpoint");
+  if (const std::string hash = hash_arrays(file.arrays); file.metadata["hash"] != hash)
+    return fail("checkpoint",
+                fmt::format("{} is not what was written: its numbers have hash {} instead of {}", path, hash,
+                            file.metadata["hash"]),
+                "remove it to start anew");
   if (auto ok = read_progress(file.metadata, path, result); !ok) return ok;
   if (auto ok = check_progress(file.arrays, batches, path, result); !ok) return ok;
   if (!model.restore(file.arrays)) return fail("checkpoint", path + " holds the weights of another design");

@@ -53,6 +53,22 @@ std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec:
   return out;
 }
 
+// What result.json says of weights of this hash: why they judge nothing, or "". Errors: "run": it is of other weights.
+Result<std::string> caution_of(const std::string& folder, const std::string& hash) {
+  const std::string file = folder + "/result.json";
+  const auto text = read_file(file, kMostText);
+  if (!text) return "there is no result.json that says whether the run's checks hold";
+  const auto result = record::parse_result(*text);
+  if (!result) return fail("run", fmt::format("{}: {}", file, result.error().message));
+  if (!result->weights_hash.empty() && result->weights_hash != hash)
+    return fail("run",
+                fmt::format("the weights in {} have hash {}; its result.json tells of {}", folder, hash,
+                            result->weights_hash),
+                "one of the two files is of another run: train it again, with --out of its own");
+  if (result->status == "done") return "";
+  return fmt::format("the run is {}{}{}", result->status, result->cause.empty() ? "" : ": ", result->cause);
+}
+
 }  // namespace
 
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus) {
@@ -95,8 +111,9 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   if (hash != at(read.metadata, "hash"))
     return fail("run", fmt::format("{} is not what was trained: its numbers have hash {} instead of {}",
                                    weights_file, hash, at(read.metadata, "hash")));
-  return RunFolder{std::move(*spec), std::move(subject), std::move(tokenizer), std::move(weights),
-                   std::move(hash)};
+  GABBRO_TRY(caution, caution_of(folder, hash));
+  return RunFolder{std::move(*spec),   std::move(subject), std::move(tokenizer),
+                   std::move(weights), std::move(hash),    std::move(caution)};
 }
 
 Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads) {

@@ -78,6 +78,7 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
   GABBRO_TRY(run, read_run(spec.run, spec.corpus));
   GABBRO_TRY(model, model_of(run, spec.device, spec.threads));
   EvalResult result;
+  result.caution = run.caution;
   result.design = run.subject.name;
   result.hash = to_hex(run.subject.hash);
   result.params = ir::count_params(run.subject.elaboration.graph);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/files.h"
 #include "record/trial.h"
 
 namespace gabbro {
@@ -302,8 +303,10 @@ TEST(Cli, ProgramsOfTheDocumentationCheck) {
 
 // A run's folder, without weights: what `gabbro compare` reads.
 std::string write_run(const std::string& name, const std::vector<double>& documents,
-                      const std::string& held_out = "held out", std::int64_t params = 300'000) {
+                      const std::string& held_out = "held out", std::int64_t params = 300'000,
+                      const record::TrialSpec& spec = {}) {
   record::TrialResult r;
+  r.rate = spec.rate;
   r.status = "done";
   r.design = name;
   r.params = params;
@@ -314,9 +317,12 @@ std::string write_run(const std::string& name, const std::vector<double>& docume
     r.documents.push_back({bits, 100});
     r.bits_per_byte += bits / static_cast<double>(documents.size());
   }
+  r.valid_documents = documents.size();
+  r.valid_bytes = 100 * documents.size();
   const std::filesystem::path folder = testing::TempDir() + "compare_" + name;
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "result.json") << record::to_json(r);
+  std::ofstream(folder / "spec.json") << record::to_json(spec);
   return folder;
 }
 
@@ -342,6 +348,29 @@ TEST(Compare, PairsRunsByDocument) {
   EXPECT_NE(text.text.find("+0.0100 ["), std::string::npos) << text.text;
 }
 
+// What else differs stands beside the difference.
+TEST(Compare, NamesWhatElseDiffers) {
+  const std::string first = write_run("plain", {1, 2});
+  record::TrialSpec spec;
+  const auto caveat = [&] {
+    const Output out =
+        gabbro("compare --json " + first + " " + write_run("changed", {1, 2}, "held out", 300'000, spec));
+    return nlohmann::json::parse(out.text)[1]["caveat"].get<std::string>();
+  };
+  EXPECT_EQ(caveat(), "");
+  spec.rate = 0.012;
+  EXPECT_EQ(caveat(), "rate 0.012 instead of 0.003");
+  spec = {};
+  spec.schedule = "wsd", spec.decay = 0;
+  EXPECT_EQ(caveat(), "schedule wsd instead of cosine; weight decay 0 instead of 0.1");
+  spec = {};
+  spec.dtype = "bf16", spec.sequences = 8;
+  EXPECT_EQ(caveat(), "dtype bf16 instead of float32; batches of 2048 instead of 4096");
+  std::filesystem::remove(first + "/spec.json");
+  spec = {};
+  EXPECT_NE(caveat().find("spec.json is missing"), std::string::npos);
+}
+
 TEST(Compare, SaysWhyItCannot) {
   const std::string first = write_run("one", {1, 2}), other = write_run("other", {1, 2}, "another text"),
                     single = write_run("single", {1}), alone = write_run("alone", {1.1});
@@ -354,6 +383,23 @@ TEST(Compare, SaysWhyItCannot) {
   const Output document = gabbro("compare " + single + " " + alone);
   EXPECT_EQ(document.code, 0);
   EXPECT_NE(document.text.find("one document"), std::string::npos) << document.text;
+  const Output nameless =
+      gabbro("compare " + write_run("nameless", {1, 2}, "") + " " + write_run("too", {1, 2}, ""));
+  EXPECT_EQ(nameless.code, 2);
+  EXPECT_NE(nameless.text.find("do not say which text"), std::string::npos) << nameless.text;
+  // A score that was written over.
+  record::TrialResult r = *record::parse_result(*read_file(other + "/result.json"));
+  r.bits_per_byte -= 0.5;
+  std::ofstream(other + "/result.json") << record::to_json(r);
+  const Output changed = gabbro("compare " + other + " " + other);
+  EXPECT_EQ(changed.code, 2);
+  EXPECT_NE(changed.text.find("its documents have 1.5"), std::string::npos) << changed.text;
+  // Documents of other lengths, under the same name.
+  r = *record::parse_result(*read_file(first + "/result.json"));
+  for (record::DocumentScore& d : r.documents) d.bytes = 70;
+  r.valid_bytes = 140;
+  std::ofstream(other + "/result.json") << record::to_json(r);
+  EXPECT_EQ(gabbro("compare " + first + " " + other).code, 2);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Corpora: what goes in comes out, damage is noticed, interruptions leave nothing.
 #include <archive.h>
 #include <archive_entry.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sentencepiece_trainer.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "base/random.h"
 #include "data/build.h"
@@ -185,6 +188,24 @@ TEST_F(Data, TokenizersLoseNothing) {
   EXPECT_EQ(Tokenizer::train({"ab"}, 4000).error().code, "tokenizer");
 }
 
+// A vocabulary as other programs make them.
+std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::string, std::string> arguments) {
+  Random random(1);
+  {
+    std::ofstream sample(root / "sample.txt");
+    for (int i = 0; i < 20; ++i) sample << babble(random, 400) << "\n";
+  }
+  const std::string name = root / "foreign";
+  arguments.merge(std::unordered_map<std::string, std::string>{{"input", root / "sample.txt"},
+                                                               {"model_prefix", name},
+                                                               {"model_type", "bpe"},
+                                                               {"vocab_size", "400"},
+                                                               {"hard_vocab_limit", "false"},
+                                                               {"minloglevel", "3"}});
+  EXPECT_TRUE(sentencepiece::SentencePieceTrainer::Train(arguments).ok());
+  return name + ".model";
+}
+
 BuildOptions options_for(const fs::path& root, const std::string& source, int threads = 2) {
   BuildOptions o;
   o.out = root / "corpus";
@@ -194,6 +215,44 @@ BuildOptions options_for(const fs::path& root, const std::string& source, int th
   o.threads = threads;
   o.shard_tokens = 5000;
   return o;
+}
+
+// What a vocabulary loses would be foreseen for nothing.
+TEST_F(Data, AVocabularyThatLosesTextIsRefused) {
+  struct Case {
+    std::unordered_map<std::string, std::string> arguments;
+    std::string text;
+    bool keeps;
+  };
+  const std::unordered_map<std::string, std::string> whole{{"byte_fallback", "true"},
+                                                           {"normalization_rule_name", "identity"},
+                                                           {"remove_extra_whitespaces", "false"}};
+  const auto with = [&](const std::string& key, const std::string& value) {
+    auto out = whole;
+    out[key] = value;
+    return out;
+  };
+  const std::string usual = "kato mire\n";
+  for (const Case& c :
+       {Case{whole, usual + "  漢字 \t🙂\n", true}, Case{whole, "a \xE2\x96\x81 mark", true},
+        Case{with("add_dummy_prefix", "false"), "  " + usual, true},
+        Case{with("byte_fallback", "false"), usual + "漢字", false},
+        Case{with("normalization_rule_name", "nmt_nfkc"), usual + "\xEF\xBC\xA1", false},
+        Case{with("normalization_rule_name", "nmt_nfkc_cf"), "Kato mire", false},
+        Case{with("remove_extra_whitespaces", "true"), "kato   mire", false}}) {
+    std::string text;
+    for (int i = 0; i < 20; ++i) text += fmt::format("kato {}\n<|endoftext|>\n", i % 10);
+    text += c.text + "\n<|endoftext|>\n";
+    BuildOptions o = options_for(root, write("a.txt", text));
+    o.tokenizer = foreign_tokenizer(root, c.arguments);
+    fs::remove_all(o.out);
+    const auto built = build_corpus(o, {});
+    EXPECT_EQ(built.has_value(), c.keeps) << c.text << (built ? "" : ": " + built.error().message);
+    if (!built) {
+      EXPECT_EQ(built.error().code, "tokenizer");
+      EXPECT_NE(built.error().message.find("do not come back"), std::string::npos) << built.error().message;
+    }
+  }
 }
 
 TEST_F(Data, CorporaHoldTheirDocuments) {

@@ -106,6 +106,19 @@ TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
   EXPECT_FALSE(std::isfinite(hurdles(c.population, 0, 2)[0])) << "another data order";
 }
 
+// A run without a verdict is nobody's measure, whatever losses it tells of.
+TEST(Ladder, RunsThatFailedSetNoHurdles) {
+  for (const char* status : {"failed", "refused", "hurdle"}) {
+    Settings settings = little_settings();
+    settings.rungs.front().stop = 0.25;
+    settings.hurdles = {0.25};
+    Little c(settings);
+    for (int i = 0; i < 6; ++i)
+      c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, 2.0, record::Purpose::kRung, status);
+    EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), std::string(status) == "hurdle") << status;
+  }
+}
+
 // Copies of one design differ by chance alone; an interval that finds more than 5 of 100 pairs different is wrong.
 TEST(Twins, ChanceIsNotTakenForADifference) {
   int pairs = 0, apart = 0;
@@ -172,6 +185,14 @@ TEST(Depth, ABaselineHasTheRungsBlocksAndPositions) {
   };
   EXPECT_EQ(stack(2), "[LearnedPosition(size=128), 2 * Block, LayerNorm]\n");
   EXPECT_EQ(stack(0), "[LearnedPosition(size=128), 8 * Block, LayerNorm]\n");
+}
+
+TEST(Depth, PositionsOfAProgramsOwnMayHaveNoSize) {
+  const std::string own =
+      "unit LearnedPosition(x: [t, D]) -> [t, D]:\n    return x\n\ndesign D:\n    stack = [LearnedPosition, "
+      "8 * Block, LayerNorm]\n";
+  const std::string text = lang::print(as_baseline(lang::parse(own).program, 2, 128));
+  EXPECT_NE(text.find("[LearnedPosition, 2 * Block, LayerNorm]"), std::string::npos) << text;
 }
 
 TEST(Depth, RepetitionsAreThoseOfTheLastDesign) {

@@ -370,6 +370,30 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   EXPECT_NE(cause(s).find("not trained to its end"), std::string::npos) << cause(s);
 }
 
+// A run that was refused may be scored, and the score says what it is worth; weights that its result does not know are none of its.
+TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
+  const fs::path copy = root / "judged";
+  fs::create_directories(copy);
+  for (const char* file : {"spec.json", "weights.safetensors"}) fs::copy(root / "run" / file, copy / file);
+  record::EvalSpec s = spec({});
+  s.run = copy;
+  const auto scored = [&](record::TrialResult result) {
+    std::ofstream(copy / "result.json") << record::to_json(result);
+    return trial::run(s);
+  };
+  EXPECT_NE(trial::run(s).caution.find("no result.json"), std::string::npos);
+  record::TrialResult result = trained;
+  result.status = "done";
+  EXPECT_EQ(scored(result).caution, "");
+  result.status = "refused", result.cause = "future: it reads ahead";
+  const record::EvalResult refused = scored(result);
+  EXPECT_EQ(refused.status, "done") << refused.cause;
+  EXPECT_EQ(refused.caution, "the run is refused: future: it reads ahead");
+  EXPECT_EQ(record::parse_eval_result(record::to_json(refused))->caution, refused.caution);
+  result.weights_hash = "another";
+  EXPECT_NE(scored(result).cause.find("its result.json tells of another"), std::string::npos);
+}
+
 // Weights that are no numbers have no score, with the hash that the file says or not.
 TEST_F(Evaluation, ScoresThatAreNotFiniteAreFailures) {
   const fs::path copy = root / "strange";
