@@ -27,19 +27,9 @@ from pathlib import Path
 
 import baselines_report
 from baselines_plan import DESIGNS, Campaign, Failure, Run, Settings, read_json, settings_from
+from common import ROOT, say, write_atomically
 
-ROOT = Path(__file__).resolve().parent.parent
 STATUS_SECONDS = 60
-
-
-def say(text):
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def write_atomically(path, text):
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def gabbro_json(command):

@@ -7,27 +7,11 @@ from dataclasses import fields
 
 import curves_svg
 from baselines_plan import Settings, best_rate, failed_anchors
+from common import mean_interval, table, with_half
 
 MARKER = "<!-- Above: written by `tools/baselines.py report`. Below: by hand, and kept. -->"
 REFERENCE = "llama"  # whose bits are taken from those of the others, seed by seed
-# 97.5 % quantiles of Student's t by degrees of freedom.
-T_975 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 CURVE_POINTS = 60
-
-
-def mean_interval(values):
-    """Mean, and half of its 95 % interval by Student's t; NaN for the half of a single value."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return mean, math.nan
-    freedom = len(values) - 1
-    quantile = T_975[freedom] if freedom < len(T_975) else 1.96 + 2.7 / freedom  # at most 1 % too wide
-    return mean, quantile * statistics.stdev(values) / math.sqrt(len(values))
-
-
-def with_half(pair, digits=4, sign=""):
-    mean, half = pair
-    return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(half) else f" ± {half:.{digits}f}")
 
 
 def human(value):
@@ -35,11 +19,6 @@ def human(value):
         if value >= size:
             return f"{value / size:.4g}{unit}"
     return f"{value:.4g}"
-
-
-def table(header, rows):
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
-    return "\n".join(lines) + "\n"
 
 
 class Design:

@@ -24,18 +24,15 @@ import time
 from pathlib import Path
 
 import ladder_report
-from ladder_plan import DESIGNS, ROOT, RUNGS, TABLE, Measured, next_runs
-
-
-def say(text):
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+from common import ROOT, say
+from ladder_plan import DESIGNS, RUNGS, TABLE, Measured, next_runs
 
 
 def command(gabbro, data, run, folder):
     rung = RUNGS[run.rung]
     return [gabbro, "train", ROOT / DESIGNS[run.design], "--data", data, "--params", rung.params, "--tokens", rung.tokens,
             "--blocks", str(rung.blocks), "--batch", str(rung.sequences), "--seq", str(rung.length), "--dtype", rung.dtype,
-            "--lr", f"{run.rate:g}", "--seed", str(run.seed), "--threads", "1", "--valid-documents", str(rung.documents),
+            "--lr", f"{run.rate:g}", "--input-rate", f"{rung.tables:g}", "--output-rate", f"{rung.tables:g}", "--seed", str(run.seed), "--threads", "1", "--valid-documents", str(rung.documents),
             "--document-tokens", str(rung.document_tokens), "--memory-limit", "6G", "--out", folder]
 
 

@@ -1,10 +1,9 @@
 """What the measurement of a ladder consists of: rungs, designs, and which run comes next."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from common import ROOT, read_lines, write_lines
+
 TABLE = ROOT / "docs/results/ladder.jsonl"
 FIRST_RATES = (0.004, 0.008, 0.016)
 MOST_DOUBLINGS = 3  # beyond these, to either side
@@ -20,6 +19,7 @@ class Rung:
     dtype: str = "float32"
     documents: int = 51
     document_tokens: int = 2048
+    tables: float = 4  # factor on the rates of the input and output tables
     below: str = ""  # the rung whose best rates are taken; empty: rates are searched for here
 
 
@@ -28,7 +28,6 @@ RUNGS = {
     "300k/3M": Rung("300k", "3M", 4, below="150k/1M"),
     "600k/5M": Rung("600k", "5M", 4, below="300k/3M"),
     "600k/10M": Rung("600k", "10M", 4, below="600k/5M"),
-    "150k/1M bf16": Rung("150k", "1M", 2, dtype="bf16"),
 }
 
 DESIGNS = {path.stem: f"zoo/{path.name}" for path in sorted((ROOT / "zoo").glob("*.gab")) if path.stem != "prelude"}
@@ -55,16 +54,11 @@ class Measured:
 
     @staticmethod
     def read(path):
-        if not path.exists():
-            return Measured([])
-        return Measured([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
+        return Measured(read_lines(path))
 
     def add(self, line, path):
         self.__init__(self.lines + [line])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text("".join(json.dumps(x) + "\n" for x in self.lines), encoding="utf-8")
-        temporary.replace(path)
+        write_lines(path, self.lines)
 
     def scores(self, rung, design, seed=1):
         """Rate -> bits per byte, infinite for a run without a score."""

@@ -1,11 +1,11 @@
 """Writes the tables of docs/results/ladder.md, between its marks, from docs/results/ladder.jsonl and capabilities.jsonl."""
 
-import json
 import math
 import random
 from pathlib import Path
 
-from ladder_plan import DESIGNS, ROOT, RUNGS, TABLE, Measured
+from common import ROOT, read_lines, write_between
+from ladder_plan import DESIGNS, RUNGS, TABLE, Measured
 
 PAGE = ROOT / "docs/results/ladder.md"
 CAPABILITIES = ROOT / "docs/results/capabilities.jsonl"  # lines of `gabbro capabilities FILE... --json`
@@ -123,10 +123,7 @@ def table_of_ranks(measured, rungs):
 def accuracies():
     """Task -> design -> its accuracy at the training length."""
     out = {}
-    if not CAPABILITIES.exists():
-        return out
-    for line in CAPABILITIES.read_text(encoding="utf-8").splitlines():
-        result = json.loads(line)
+    for result in read_lines(CAPABILITIES):
         for task in result["tasks"]:
             if task["scores"]:
                 out.setdefault(task["task"], {})[Path(result["file"]).stem] = task["scores"][0]["accuracy"]
@@ -154,11 +151,8 @@ def table_of_predictions(measured, rungs):
 def write():
     measured = Measured.read(TABLE)
     rungs = [r for r in RUNGS if any(run.rung == r for run in measured.by_run)]
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
     tables = {"Rungs": table_of_rungs, "Ranks": table_of_ranks, "What capability tasks predict": table_of_predictions,
               "Scores": table_of_scores}
     parts = [line for title, table in tables.items() for line in (f"### {title}", *table(measured, rungs), "")][:-1]
-    PAGE.write_text(before + BEGIN + "\n" + "\n".join(parts) + "\n" + END + after, encoding="utf-8")
+    write_between(PAGE, BEGIN, END, "\n".join(parts) + "\n")
     return 0

@@ -15,31 +15,15 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from itertools import combinations
 from pathlib import Path
 
-from baselines_report import mean_interval, table, with_half
+from common import ROOT, mean_interval, read_lines, say, table, with_half, write_between, write_lines
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE, TABLE = ROOT / "docs/results/strategies.md", ROOT / "docs/results/strategies.jsonl"
 PRESET = ROOT / "docs/results/strategies.toml"
 BEGIN, END = "<!-- tables: tools/strategies.py report -->", "<!-- end of tables -->"
 LEAST = 0.05  # minutes that are worth a session
-
-
-def say(text):
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def read_lines():
-    return [json.loads(x) for x in TABLE.read_text(encoding="utf-8").splitlines()] if TABLE.exists() else []
-
-
-def write(path, text):
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def status(gabbro, folder):
@@ -58,7 +42,7 @@ def line_of(status, seed, minutes, preset):
 
 def run(args):
     preset = hashlib.sha256(args.preset.read_bytes()).hexdigest()[:16]
-    lines, left = read_lines(), 0
+    lines, left = read_lines(TABLE), 0
     for seed in args.seeds:
         if any((x["seed"], x["minutes"], x["preset"]) == (seed, args.minutes, preset) for x in lines):
             continue
@@ -81,7 +65,7 @@ def run(args):
                 left += 1
                 continue
         lines.append(line_of(status(args.gabbro, folder), seed, args.minutes, preset))
-        write(TABLE, "".join(json.dumps(x) + "\n" for x in lines))
+        write_lines(TABLE, lines)
         say(f"seed {seed}: measured")
     return 1 if left else 0
 
@@ -114,13 +98,12 @@ def tables(lines):
 
 
 def report():
-    lines = read_lines()
+    lines = read_lines(TABLE)
     if not lines:
         say(f"{TABLE.name} holds no campaign")
         return 1
     kept = [x for x in lines if (x["preset"], x["minutes"]) == (lines[-1]["preset"], lines[-1]["minutes"])]
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    write(PAGE, f"{before}{BEGIN}\n{tables(kept)}{END}{rest.split(END)[1]}")
+    write_between(PAGE, BEGIN, END, tables(kept))
     return 0
 
 

@@ -18,7 +18,6 @@ Exit status: 0 all runs are done, 1 some are left, 2 wrong usage.
 import argparse
 import json
 import math
-import re
 import signal
 import subprocess
 import sys
@@ -29,14 +28,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ladder
-from ladder_plan import MOST_DOUBLINGS, ROOT, RUNGS, TABLE as LADDER, Measured, Run
+from common import ROOT, mean_interval, say, write_between
+from ladder_plan import MOST_DOUBLINGS, RUNGS, TABLE as LADDER, Measured, Run
 
 TABLE = ROOT / "docs/results/transformers.jsonl"
 PAGE = ROOT / "docs/results/baselines.md"
 BEGIN, END = "<!-- transformers: tools/transformers_baselines.py report -->", "<!-- end of transformers -->"
 SIDES = ("gabbro", "transformers")
 FIRST_RATES = (0.004, 0.008)
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile of Student's t by the number of seeds
 
 
 # --- The models of `transformers` ---
@@ -335,7 +334,7 @@ def measure(args):
         side, run = found
         line = {"side": side} | (run_gabbro if side == "gabbro" else run_transformers)(run, args, corpus)
         Measured.read(TABLE).add(line, TABLE)
-        ladder.say(f"{side} {run}: {line['status']} {line['bits_per_byte'] or 0:.4f} {line['params']} parameters "
+        say(f"{side} {run}: {line['status']} {line['bits_per_byte'] or 0:.4f} {line['params']} parameters "
                    f"{line['train_seconds'] or 0:.0f} s {line['cause'] or ''}")
     return 1 if found else 0
 
@@ -352,7 +351,7 @@ def best_runs(side, rung, design, seeds):
 
 
 def difference(ours, theirs):
-    """Ours minus theirs on the seeds of both: the mean, and half of its 95 % intervals over documents and over seeds."""
+    """Ours minus theirs on the seeds of both: the mean, and half of its 95 % intervals over documents and over seeds (NaN: one seed)."""
     seeds = sorted(set(ours) & set(theirs))
     sizes_of = theirs[seeds[0]]["bytes"]
     total = sum(sizes_of)
@@ -362,12 +361,8 @@ def difference(ours, theirs):
     n = len(bits)
     square = sum((b - mean * size) ** 2 for b, size in zip(bits, sizes_of))
     over_documents = 1.96 * math.sqrt(square * n / (n - 1)) / total
-    each = [ours[s]["bits_per_byte"] - theirs[s]["bits_per_byte"] for s in seeds]
-    middle = sum(each) / len(each)
-    if len(each) < 2:
-        return mean, over_documents, None
-    deviation = math.sqrt(sum((x - middle) ** 2 for x in each) / (len(each) - 1))
-    return mean, over_documents, STUDENT[len(each)] * deviation / math.sqrt(len(each))
+    _, over_seeds = mean_interval([ours[s]["bits_per_byte"] - theirs[s]["bits_per_byte"] for s in seeds])
+    return mean, over_documents, over_seeds
 
 
 def rate_text(side, rung, design):
@@ -389,7 +384,7 @@ def table(rung, seeds):
         mean, documents, over_seeds = difference(ours, theirs)
         first, second = (rate_text(side, rung, design) for side in SIDES)
         out.append(f"| {design} | {first} | {bits_text(ours)} | {second} | {bits_text(theirs)} | {mean:+.3f} | {documents:.3f} "
-                   f"| {'' if over_seeds is None else f'{over_seeds:.3f}'} | {ours[1]['params']:,} {theirs[1]['params']:,} |")
+                   f"| {'' if math.isnan(over_seeds) else f'{over_seeds:.3f}'} | {ours[1]['params']:,} {theirs[1]['params']:,} |")
     return out
 
 
@@ -405,15 +400,7 @@ def rates(rung):
 
 
 def report(args):
-    body = "\n".join([BEGIN, *table(args.rung, args.seeds), "", "Rates, seed 1:", "", *rates(args.rung), END])
-    page = PAGE.read_text(encoding="utf-8")
-    if BEGIN in page:
-        page = re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: body, page, flags=re.DOTALL)
-    else:
-        page = page.rstrip() + f"\n\n## Against the implementations of transformers\n\n{body}\n"
-    temporary = PAGE.with_name(PAGE.name + ".tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(PAGE)
+    write_between(PAGE, BEGIN, END, "\n".join([*table(args.rung, args.seeds), "", "Rates, seed 1:", "", *rates(args.rung)]) + "\n")
     return 0
 
 
