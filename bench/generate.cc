@@ -70,8 +70,9 @@ void breed(benchmark::State& state) {
     for (bool fresh = false; !fresh;) {
       Random random = Random(3).split(static_cast<std::uint64_t>(tries++));
       const lang::Program& parent = random.pick(population);
-      const lang::Program& mate = random.pick(population);
-      auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &mate, book(), random);
+      const lang::Program& second_parent = random.pick(population);
+      auto child =
+          edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, book(), random);
       fresh = child && seen.insert(child->subject.hash).second;
       if (!fresh) continue;
       ++unique;

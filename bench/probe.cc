@@ -56,8 +56,8 @@ int main(int argc, char** argv) {
   for (; passed < designs; ++draws) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(draws));
     const lang::Program& parent = random.pick(population);
-    const lang::Program& mate = random.pick(population);
-    auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &mate, book, random);
+    const lang::Program& second_parent = random.pick(population);
+    auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, book, random);
     if (!child || !seen.insert(child->subject.hash).second) continue;
     const ir::Graph graph = trial::small_graph(child->subject.elaboration.graph);
     if (const exec::Screening s = exec::screen(graph); !s.passes()) {

@@ -34,11 +34,11 @@ evolve::Population baselines(const evolve::Settings& settings) {
   for (const std::string& file : settings.baselines) {
     const lang::Program& program = *zoo::program(file + ".gab");
     const double factor = static_cast<double>(settings.blocks) / evolve::repetitions(program);
-    auto born = evolve::measure(evolve::deepened(program, factor), settings, zoo::library());
-    if (!born) continue;
-    born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-    born->origin = record::Origin::kBaseline;
-    (void)population.apply(*born);
+    auto created = evolve::measure(evolve::deepened(program, factor), settings, zoo::library());
+    if (!created) continue;
+    created->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    created->origin = record::Origin::kBaseline;
+    (void)population.apply(*created);
   }
   return population;
 }
@@ -55,9 +55,9 @@ std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
   std::vector<evolve::Offspring> out;
   for (std::uint64_t i = 0; static_cast<std::int64_t>(out.size()) < count; ++i) {
     Random random = Random(7).split(i);
-    const lang::Program &parent = random.pick(programs), &mate = random.pick(programs);
+    const lang::Program &parent = random.pick(programs), &second_parent = random.pick(programs);
     const edit::Operator op = random.pick(edit::all_operators());
-    auto child = edit::vary_checked(op, parent, &mate, book, random);
+    auto child = edit::vary_checked(op, parent, &second_parent, book, random);
     if (!child) continue;
     if (random.below(3) != 0) programs.push_back(child->program);
     evolve::Offspring offspring;
@@ -77,11 +77,11 @@ void screen_draws(benchmark::State& state) {
     evolve::Population population = first;
     causes.clear();
     for (const evolve::Offspring& o : offspring) {
-      auto born = evolve::screen(o, population, zoo::library());
-      ++causes[born ? "passes" : born.error().code];
-      if (!born) continue;
-      born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-      (void)population.apply(*born);
+      auto created = evolve::screen(o, population, zoo::library());
+      ++causes[created ? "passes" : created.error().code];
+      if (!created) continue;
+      created->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+      (void)population.apply(*created);
     }
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(offspring.size()));

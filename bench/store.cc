@@ -45,8 +45,8 @@ class Campaign {
     out.push_back(std::move(event));
     ++count_;
   }
-  record::DesignBorn design() {
-    record::DesignBorn d;
+  record::DesignCreated design() {
+    record::DesignCreated d;
     d.id = ++designs_, d.attempt = ++attempts_;
     d.name = fmt::format("Design{}", d.id);
     d.program = std::string(1500, 'x');
@@ -59,12 +59,15 @@ class Campaign {
   record::TrialEnded end() {
     record::TrialResult r;
     const auto how = random_() % 10;
-    r.status = how < 7 ? "done" : how == 7 ? "hurdle" : how == 8 ? "refused" : "failed";
+    r.status = how < 7    ? record::Status::kDone
+               : how == 7 ? record::Status::kHurdle
+               : how == 8 ? record::Status::kRefused
+                          : record::Status::kFailed;
     if (how >= 7) r.cause = fmt::format("{} at step {}", causes_[random_() % 5], random_() % 1000);
     r.bits_per_byte = 1.5 + static_cast<double>(random_() % 10'000) / 10'000;
     r.tokens = 500'000;
     for (int i = 0; i < kCurve; ++i) r.curve.push_back({i, i * 4096, 6.0 / (1 + i), 1.234567, 0.003});
-    return {++ended_, "result", 12, record::to_json(r)};
+    return {++ended_, record::RunEnd::kResult, 12, record::to_json(r)};
   }
   std::int64_t of_trial() {
     return 1 + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(designs_));
@@ -129,7 +132,7 @@ QUERY(best, s.best(0, 20).size());
 QUERY(rungs, s.rungs().size());
 QUERY(refusals, s.refusals().size());
 QUERY(failures, s.failures().size());
-QUERY(design, s.design(kDesigns / 2)->born.program.size() > 0 ? 1 : 0);
+QUERY(design, s.design(kDesigns / 2)->created.program.size() > 0 ? 1 : 0);
 QUERY(trials_of, s.trials_of(1).size());
 QUERY(result, s.result(1)->curve.size());
 QUERY(last_attempt, s.last_attempt() > 0 ? 1 : 0);

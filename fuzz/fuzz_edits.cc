@@ -94,16 +94,16 @@ int run(std::uint64_t count, std::uint64_t seed) {
   edit::CodeBook book(zoo::library());
   Counts counts;
   const auto begin = std::chrono::steady_clock::now();
-  Program program, mate;
+  Program program, second_parent;
   for (std::uint64_t i = 0; i < count; ++i) {
     Random random = Random(seed).split(i);
     if (i % kChain == 0) {
       program = start(random, book);
-      mate = start(random, book);
+      second_parent = start(random, book);
     }
     const edit::Operator op = random.pick(edit::all_operators());
-    auto child =
-        i % 10 == 9 ? hostile(program, mate, book, random) : edit::vary(op, program, &mate, book, random);
+    auto child = i % 10 == 9 ? hostile(program, second_parent, book, random)
+                             : edit::vary(op, program, &second_parent, book, random);
     ++counts.edits;
     if (!child) {
       ++counts.refused;

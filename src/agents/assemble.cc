@@ -48,9 +48,7 @@ std::string text_at(const lang::Program& program, const lang::Library& library, 
 }  // namespace
 
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library) {
-  const std::size_t wanted = brief.mode == "mutation" ? 1 : brief.mode == "crossover" ? 2 : 0;
-  if (wanted == 0 && brief.mode != "scratch")
-    return fail("brief", "there is no mode " + brief.mode, "mutation, crossover, scratch");
+  const std::size_t wanted = record::parents_of(brief.mode);
   if (brief.parents.size() < wanted)
     return fail("brief",
                 fmt::format("{} needs {} parents, there are {}", brief.mode, wanted, brief.parents.size()));
@@ -67,10 +65,10 @@ Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang:
   return out;
 }
 
-Result<Base> prepare(const Proposal& p, const std::string& mode, const std::vector<lang::Program>& parents,
+Result<Base> prepare(const Proposal& p, record::Mode mode, const std::vector<lang::Program>& parents,
                      const lang::Library& library) {
   Base base{mode, {}, p.place, {}, {}};
-  if (mode == "scratch") {
+  if (mode == record::Mode::kScratch) {
     base.place.clear();
     return base;
   }
@@ -81,7 +79,7 @@ Result<Base> prepare(const Proposal& p, const std::string& mode, const std::vect
   const auto was = edit::subtree(base.program, library, p.place);
   if (!was) return refuse("place", was.error());
   base.was = lang::print(*was);
-  if (mode == "mutation") return base;
+  if (mode == record::Mode::kMutation) return base;
   if (const auto from = edit::subtree(parents[1], library, p.from); !from)
     return refuse("from", from.error());
   auto crossed = edit::crossover(base.program, library, p.place, parents[1], p.from);
@@ -130,7 +128,7 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
   lang::Program program;
   program.items = with_items(items_of(base), added);
   lang::Item last;
-  if (base.mode == "scratch") {
+  if (base.mode == record::Mode::kScratch) {
     GABBRO_TRY(stack, lang::parse_expression(instance));
     lang::Design design;
     design.width = number(kWidth);
@@ -148,7 +146,7 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
                      [&](const lang::Item& item) { return lang::item_name(item) == name; }) ||
          against.library.unit(name))
     name += "Design";
-  if (base.mode != "scratch" && !instance.empty()) {
+  if (base.mode != record::Mode::kScratch && !instance.empty()) {
     GABBRO_TRY(expr, lang::parse_expression(instance));
     return edit::replace_subtree(program, against, base.place, expr);
   }

@@ -12,18 +12,18 @@ namespace gabbro::agents {
 
 /// What a design is built on: the first parent with what crossover brought, or nothing.
 struct Base {
-  std::string mode;
+  record::Mode mode = record::Mode::kMutation;
   lang::Program program;
   std::string place;      // where the new instance goes; empty: from scratch
   std::string was, came;  // instances: what stood there, what crossover put there
 };
 
-/// The parents of a brief, parsed. Errors, "brief": too few for the mode, an unknown mode, a program that does not check.
+/// The parents of a brief, parsed. Errors, "brief": too few for the mode, a program that does not check.
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library);
 
 /// The base of a proposal; this is where a place that does not exist, or a crossover that does not check, is refused. Errors, "proposal".
-Result<Base> prepare(const Proposal& proposal, const std::string& mode,
-                     const std::vector<lang::Program>& parents, const lang::Library& library);
+Result<Base> prepare(const Proposal& proposal, record::Mode mode, const std::vector<lang::Program>& parents,
+                     const lang::Library& library);
 
 /// The unit whose instance stood at the base's place; null: a list, a repetition, nothing.
 const lang::Unit* unit_at(const Base& base, const lang::Library& library);

@@ -62,7 +62,7 @@ std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings&
     brief.seed = random.next();
     brief.mode = draw_mode(settings.modes, 2, random);
     std::vector<Parent> left = known;
-    const std::size_t wanted = brief.mode == "mutation" ? 1 : brief.mode == "crossover" ? 2 : 0;
+    const std::size_t wanted = record::parents_of(brief.mode);
     while (brief.parents.size() < wanted) {
       const auto at = random.below(static_cast<std::int64_t>(left.size()));
       brief.parents.push_back(left[static_cast<std::size_t>(at)]);

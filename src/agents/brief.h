@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "lang/ast.h"
+#include "record/spelling.h"
 
 namespace gabbro::agents {
 
@@ -23,7 +24,7 @@ struct Parent {
 struct Brief {
   std::int64_t task = 0;
   std::uint64_t seed = 1;
-  std::string mode = "mutation";  // one parent; "crossover": two; "scratch": none
+  record::Mode mode = record::Mode::kMutation;
   std::vector<Parent> parents;
   std::vector<std::string> credit;      // what units were worth: "Gla: -0.021 against its absence (3 seeds)"
   std::vector<std::string> neighbours;  // designs to stay away from, a line each

@@ -144,7 +144,7 @@ Result<std::string> in_one_reply(Talk& talk) {
 }
 
 void ended(record::TaskReport& report, const Error& error) {
-  report.outcome = "failed";
+  report.outcome = record::TaskOutcome::kFailed;
   report.cause = error.code;
   report.detail =
       shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
@@ -170,7 +170,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
     Talk talk(brief, tools, report);
     auto program = brief.direct || tools.settings.direct ? in_one_reply(talk) : by_stages(talk);
     if (program) {
-      report.outcome = "design";
+      report.outcome = record::TaskOutcome::kDesign;
       report.program = std::move(*program);
     } else {
       ended(report, program.error());
@@ -198,7 +198,7 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     report.reviews = std::move(*reviews);
     const double rating = mean_rating(report.reviews, brief.reviewer_weights);
     if (rating >= tools.settings.pass)
-      report.outcome = "design";
+      report.outcome = record::TaskOutcome::kDesign;
     else
       ended(report,
             {"review", fmt::format("rated {:.1f}, it takes {:g}", rating, tools.settings.pass), "", {}});

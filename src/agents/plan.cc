@@ -101,7 +101,7 @@ void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
 }
 
 std::string plain_instance(const Base& base, const std::string& unit) {
-  return base.mode == "scratch" ? fmt::format("[8 * Block(mixer={}), RMSNorm]", unit) : unit;
+  return base.mode == record::Mode::kScratch ? fmt::format("[8 * Block(mixer={}), RMSNorm]", unit) : unit;
 }
 
 bool is_known(const std::string& name, const lang::Library& library) {
@@ -112,8 +112,8 @@ bool is_known(const std::string& name, const lang::Library& library) {
 bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const Base& base) {
   return std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
     const auto* own = std::get_if<lang::Unit>(&item.value);
-    const bool anew =
-        own && base.mode == "mutation" && edit::shape_of(own->inputs, own->outputs) == shape(unit);
+    const bool anew = own && base.mode == record::Mode::kMutation &&
+                      edit::shape_of(own->inputs, own->outputs) == shape(unit);
     return lang::item_name(item) == name && !anew;
   });
 }
@@ -291,7 +291,7 @@ std::string plain_instance(const Plan& plan, const Base& base) {
 
 std::string instance_text(const Base& base, const std::string& unit) {
   const std::string name = unit.empty() ? "NewUnit" : unit;
-  if (base.mode == "scratch")
+  if (base.mode == record::Mode::kScratch)
     return fmt::format(
         "the whole stack, as \"[8 * Block(mixer={}, mlp=SwiGLU), RMSNorm]\"; it ends with a norm", name);
   std::string text = fmt::format("what stands at {} from now on, in the place of `{}`", base.place, base.was);
@@ -301,7 +301,7 @@ std::string instance_text(const Base& base, const std::string& unit) {
 }
 
 Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
-  const bool nothing_new = p.units.empty() && base.mode == "crossover";
+  const bool nothing_new = p.units.empty() && base.mode == record::Mode::kCrossover;
   if (nothing_new) return Plan{};
   Plan plan;
   if (!talk.settings().planner) {

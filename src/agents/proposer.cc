@@ -9,30 +9,33 @@
 
 namespace gabbro::agents {
 
+using record::Mode;
+
 namespace {
 
 Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
                         const std::string& literature) {
   const lang::Library& library = talk.tools().library;
-  const std::string& mode = talk.brief().mode;
-  Question q{.role = "proposer",
-             .prompt = "proposer.md",
-             .schema = "proposer.json",
-             .limits = {.counts = {{"units", {mode == "crossover" ? 0 : 1, talk.settings().most_units}}}},
-             .temperature = talk.settings().temperature};
+  const Mode mode = talk.brief().mode;
+  Question q{
+      .role = "proposer",
+      .prompt = "proposer.md",
+      .schema = "proposer.json",
+      .limits = {.counts = {{"units", {mode == Mode::kCrossover ? 0 : 1, talk.settings().most_units}}}},
+      .temperature = talk.settings().temperature};
   const auto limit = [&](const char* field, std::size_t parent) {
     for (const edit::Place& place : edit::places(parents[parent], library))
       q.limits.choices[field].push_back(place.path);
   };
-  if (mode != "scratch") limit("place", 0);
-  if (mode == "crossover") limit("from", 1);
-  if (mode != "crossover") q.limits.choices["from"] = {""};
-  if (mode == "mutation") q.values["places"] = quoted("parent", places_text(parents[0], library));
-  if (mode == "crossover") {
+  if (mode != Mode::kScratch) limit("place", 0);
+  if (mode == Mode::kCrossover) limit("from", 1);
+  if (mode != Mode::kCrossover) q.limits.choices["from"] = {""};
+  if (mode == Mode::kMutation) q.values["places"] = quoted("parent", places_text(parents[0], library));
+  if (mode == Mode::kCrossover) {
     q.values["first_places"] = quoted("first parent", places_text(parents[0], library));
     q.values["second_places"] = quoted("second parent", places_text(parents[1], library));
   }
-  if (mode == "scratch") q.values["scratch"] = kPresent;
+  if (mode == Mode::kScratch) q.values["scratch"] = kPresent;
   q.values["literature"] = literature;
   return q;
 }

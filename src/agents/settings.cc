@@ -53,11 +53,11 @@ Result<Settings> parse_settings(std::string_view text) {
   return s;
 }
 
-std::string draw_mode(const Modes& modes, int parents, Random& random) {
+record::Mode draw_mode(const Modes& modes, int parents, Random& random) {
   const double mutation = parents >= 1 ? modes.mutation : 0, crossover = parents >= 2 ? modes.crossover : 0;
   const double drawn = random.uniform(0, mutation + crossover + modes.scratch);
-  if (drawn < mutation) return "mutation";
-  return drawn < mutation + crossover ? "crossover" : "scratch";
+  if (drawn < mutation) return record::Mode::kMutation;
+  return drawn < mutation + crossover ? record::Mode::kCrossover : record::Mode::kScratch;
 }
 
 }  // namespace gabbro::agents

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::agents {
 
@@ -47,6 +48,6 @@ struct Settings {
 Result<Settings> parse_settings(std::string_view text);
 
 /// "mutation", "crossover" or "scratch", as often as the weights say; modes that need more than `parents` parents are not drawn.
-std::string draw_mode(const Modes& modes, int parents, Random& random);
+record::Mode draw_mode(const Modes& modes, int parents, Random& random);
 
 }  // namespace gabbro::agents

@@ -22,10 +22,11 @@ const Task* task_of(const Population& p, std::int64_t design) {
 }
 
 std::string steering_text(const record::Steered& s) {
-  if (s.what == "direction") return "direction: " + s.text;
-  if (s.what == "veto") return fmt::format("veto of #{}{}", s.design, s.text.empty() ? "" : ": " + s.text);
-  if (s.what == "forget") return "all directions forgotten";
-  return s.what + (s.text.empty() ? "" : ": " + s.text);
+  if (s.what == record::Steering::kDirection) return "direction: " + s.text;
+  if (s.what == record::Steering::kVeto)
+    return fmt::format("veto of #{}{}", s.design, s.text.empty() ? "" : ": " + s.text);
+  if (s.what == record::Steering::kForget) return "all directions forgotten";
+  return fmt::format("{}{}{}", s.what, s.text.empty() ? "" : ": ", s.text);
 }
 
 double weight_of(const std::map<std::string, double>& weights, const std::string& model) {
@@ -40,11 +41,11 @@ std::string money(double cost) { return fmt::format("{:.4f}", cost); }
 std::vector<Outcome> outcomes(const Population& p) {
   std::map<std::string, std::int64_t> counts;
   for (const Task& t : p.tasks())
-    ++counts[!t.ended                       ? "in the making"
-             : t.report.outcome != "design" ? "gave up: " + t.report.cause
-             : t.design != 0                ? "design"
-             : !t.refused.empty()           ? "refused: " + t.refused
-                                            : "waits to be trained"];
+    ++counts[!t.ended                                           ? "in the making"
+             : t.report.outcome != record::TaskOutcome::kDesign ? "gave up: " + t.report.cause
+             : t.design != 0                                    ? "design"
+             : !t.refused.empty()                               ? "refused: " + t.refused
+                                                                : "waits to be trained"];
   std::vector<Outcome> out;
   for (const auto& [what, count] : counts) out.push_back({what, count});
   std::stable_sort(out.begin(), out.end(),

@@ -21,13 +21,14 @@ namespace gabbro::campaign {
 using evolve::Individual;
 using evolve::Population;
 using evolve::Standing;
+using record::Mode;
 
 namespace {
 
 constexpr std::size_t kLately = 300;  // designs that are looked at
 constexpr std::size_t kLines = 6;     // of each kind of evidence
 
-std::string mode_op(const std::string& mode) { return "agents: " + mode; }
+std::string mode_op(Mode mode) { return fmt::format("agents: {}", mode); }
 
 // The share of an operator's offspring that did better than its parent, drawn towards one in three while there are few.
 double success(const std::map<std::string, evolve::Credit>& credits, const std::string& op) {
@@ -36,24 +37,23 @@ double success(const std::map<std::string, evolve::Credit>& credits, const std::
   return (1.0 + c.better) / (3.0 + c.offspring);
 }
 
-std::string draw_mode(const Population& p, const std::string& strategy, const agents::Modes& modes,
-                      Random& random) {
+Mode draw_mode(const Population& p, const std::string& strategy, const agents::Modes& modes, Random& random) {
   const auto credits = evolve::credit(p, strategy);
   // A design from scratch has no parent to be better than: its share stays.
   const double third = 1.0 / 3;
-  const double m = modes.mutation * success(credits, mode_op("mutation")) / third;
-  const double c = modes.crossover * success(credits, mode_op("crossover")) / third;
+  const double m = modes.mutation * success(credits, mode_op(Mode::kMutation)) / third;
+  const double c = modes.crossover * success(credits, mode_op(Mode::kCrossover)) / third;
   return agents::draw_mode({m, c, modes.scratch}, 2, random);
 }
 
 std::string against(const Population& p, const Individual& i, int rung) {
   const std::int64_t baseline = p.best_baseline(rung);
-  if (baseline == 0 || baseline == i.born.id) return "";
-  const std::vector<double> d = p.differences(i.born.id, baseline, rung, false);
+  if (baseline == 0 || baseline == i.created.id) return "";
+  const std::vector<double> d = p.differences(i.created.id, baseline, rung, false);
   if (d.empty()) return "";
   double mean = 0;
   for (const double x : d) mean += x / static_cast<double>(d.size());
-  return fmt::format(", {:+.4f} against the best baseline, {}", mean, p.individual(baseline).born.name);
+  return fmt::format(", {:+.4f} against the best baseline, {}", mean, p.individual(baseline).created.name);
 }
 
 std::vector<std::string> evidence(const Population& p, const Individual& i) {
@@ -69,8 +69,8 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
                                 against(p, i, r)));
     for (const std::int64_t id : i.trials) {
       const evolve::Trial& t = p.trial(id);
-      if (t.begun.rung != r || !t.ended || t.status == "done" || evolve::judges(t)) continue;
-      out.push_back(t.status == "hurdle"
+      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::judges(t)) continue;
+      out.push_back(t.status == record::Status::kHurdle
                         ? where + ": stopped early, its loss was among the worst"
                         : fmt::format("{}: {}: {}", where, t.status, shortened(t.cause, 160)));
     }
@@ -81,21 +81,23 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
       for (const double loss : curve) line += fmt::format(" {:.3f}", loss);
       out.push_back(line);
     }
-  out.push_back(fmt::format(
-      "costs: {} FLOPs a token in training, {} in decoding, {} bytes of state; it mixes by {}",
-      amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes), i.born.species));
+  out.push_back(
+      fmt::format("costs: {} FLOPs a token in training, {} in decoding, {} bytes of state; it mixes by {}",
+                  amount(i.created.train_flops), amount(i.created.decode_flops),
+                  amount(i.created.state_bytes), i.created.species));
   for (const Individual& a : p.individuals()) {
-    if (!is_ablation(a) || a.born.parent != i.born.id) continue;
-    const std::vector<double> d = p.differences(a.born.id, i.born.id, evolve::leader(p).rung, true);
+    if (!is_ablation(a) || a.created.parent != i.created.id) continue;
+    const std::vector<double> d = p.differences(a.created.id, i.created.id, evolve::leader(p).rung, true);
     if (!d.empty())
-      out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.born.op, evolve::mean_interval(d).mean,
+      out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.created.op,
+                                evolve::mean_interval(d).mean,
                                 count_of(static_cast<std::int64_t>(d.size()), "seed")));
   }
   return out;
 }
 
 agents::Parent parent_of(const Population& p, const Individual& i) {
-  return {i.born.id, i.born.name, i.born.program, evidence(p, i)};
+  return {i.created.id, i.created.name, i.created.program, evidence(p, i)};
 }
 
 // Units by what designs with them reach at the first rung, less what designs without them do; three of each at least.
@@ -187,14 +189,15 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   brief.seed = random.next();
   brief.mode = draw_mode(p, strategy, modes, random);
   const Individual* parent = evolve::choose_parent(p, strategy, random);
-  const Individual* mate = parent ? evolve::choose_parent(p, strategy, random) : nullptr;
+  const Individual* second_parent = parent ? evolve::choose_parent(p, strategy, random) : nullptr;
   // Nothing is measured yet: the baselines are what there is to grow from.
   if (!parent)
     parent = &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size())));
-  if (brief.mode == "scratch") parent = nullptr;
-  if (brief.mode == "crossover" && (!mate || mate == parent)) brief.mode = "mutation";
-  if (brief.mode != "crossover") mate = nullptr;
-  for (const Individual* i : {parent, mate})
+  if (brief.mode == Mode::kScratch) parent = nullptr;
+  if (brief.mode == Mode::kCrossover && (!second_parent || second_parent == parent))
+    brief.mode = Mode::kMutation;
+  if (brief.mode != Mode::kCrossover) second_parent = nullptr;
+  for (const Individual* i : {parent, second_parent})
     if (i) brief.parents.push_back(parent_of(p, *i));
   brief.credit = unit_credit(p);
   brief.neighbours = neighbours(p, parent);
@@ -204,8 +207,8 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   return {id,
           strategy,
           brief.mode,
-          parent ? parent->born.id : 0,
-          mate ? mate->born.id : 0,
+          parent ? parent->created.id : 0,
+          second_parent ? second_parent->created.id : 0,
           agents::to_json(brief)};
 }
 
@@ -214,15 +217,15 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task, st
   for (std::int64_t k = 0; k < task.known; ++k) {
     const evolve::Task& earlier =
         p.tasks()[static_cast<std::size_t>(p.ended_tasks()[static_cast<std::size_t>(k)] - 1)];
-    if (earlier.report.outcome == "design")
+    if (earlier.report.outcome == record::TaskOutcome::kDesign)
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
   }
   const auto known = std::make_shared<const Population>(p.designs());
   brief.admit = [known, judge = std::move(judge)](const lang::Program& program) -> Result<bool> {
     evolve::Offspring offspring;
     offspring.program = program;
-    const auto born = judge->screen(offspring, *known);
-    if (!born) return tl::unexpected(born.error());
+    const auto created = judge->screen(offspring, *known);
+    if (!created) return tl::unexpected(created.error());
     return true;
   };
   return brief;

@@ -10,7 +10,7 @@
 #include "campaign/state.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 #include "lang/parser.h"
 
 namespace gabbro::campaign {
@@ -27,22 +27,23 @@ Result<bool> Campaign::State::begin_designs() {
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, Origin origin, const std::string& op,
                        const std::string& name) -> Result<bool> {
-    auto born = judge->measure(program, plan.settings);
-    if (!born) {
-      Error error = born.error();
+    auto created = judge->measure(program, plan.settings);
+    if (!created) {
+      Error error = created.error();
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
     if (origin == Origin::kUser) {
-      GABBRO_TRY(other, judge->equal_known(*born, known_so_far));
+      GABBRO_TRY(other, judge->equal_known(*created, known_so_far));
       if (!other.empty())
-        return fail("duplicate", fmt::format("{}, {}, is the same function as {}", name, born->name, other),
+        return fail("duplicate",
+                    fmt::format("{}, {}, is the same function as {}", name, created->name, other),
                     "every design is trained once: leave it out");
     }
-    born->id = ++id;
-    born->origin = origin;
-    born->op = op;
-    events.emplace_back(*born);
+    created->id = ++id;
+    created->origin = origin;
+    created->op = op;
+    events.emplace_back(*created);
     return known_so_far.apply(events.back());
   };
   std::int64_t length = 0;
@@ -51,8 +52,8 @@ Result<bool> Campaign::State::begin_designs() {
     return add(evolve::as_baseline(*zoo::program(file + ".gab"), plan.settings.blocks, length), origin, file,
                "the baseline " + file);
   };
-  if (plan.twins) {
-    for (int i = 0; i < evolve::kTwins; ++i)
+  if (plan.aa_test) {
+    for (int i = 0; i < evolve::kReplicates; ++i)
       if (const auto ok = known(plan.settings.baselines.at(0), Origin::kAaReplicate); !ok) return ok;
     return record(events);
   }

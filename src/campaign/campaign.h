@@ -39,9 +39,9 @@ struct Plan {
   std::uint64_t seed = 1;
   int threads = 1;  // of a worker: results depend on it
   std::string device = "cpu";
-  bool twins = false;  // an A/A test: copies of the first baseline instead of a search
+  bool aa_test = false;  // an A/A test: copies of the first baseline instead of a search
   std::vector<std::string>
-      given;  // programs of a person's designs (evolve::is_given), as they are at the first rung
+      given;  // programs of a person's designs (evolve::is_user_design), as they are at the first rung
 };
 
 /// When to stop: whichever comes first; 0: not by this.
@@ -114,7 +114,7 @@ std::string to_toml(const Plan& plan);
 Result<Plan> parse_plan(const record::CampaignBegun& begun);
 /// What a run is asked for, as the plan and its events say; without its folder, and without what depends on other runs (hurdles, the text of its pair).
 /// Errors: a program that does not parse.
-Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& born,
+Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun);
 
 }  // namespace gabbro::campaign

@@ -9,7 +9,7 @@
 #include "evolve/ablate.h"
 #include "evolve/comparison.h"
 #include "evolve/rates.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 
 namespace gabbro::campaign {
 
@@ -88,7 +88,7 @@ int Campaign::State::highest_rung(const Left& left) const {
 
 // Why no verdict can come of this session; empty: one can, or how long runs take is not known yet.
 std::string Campaign::State::too_short(const Left& left) const {
-  if (plan.twins) return "";
+  if (plan.aa_test) return "";
   const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
   const std::string needs = fmt::format(
       "too short to decide: a verdict takes at least {} fresh seeds of {:.0f} designs", least, compared());
@@ -105,7 +105,7 @@ std::string Campaign::State::too_short(const Left& left) const {
 }
 
 Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
-  if (plan.twins) return evolve::next_twin_run(population, plan.seed);
+  if (plan.aa_test) return evolve::next_replicate_run(population, plan.seed);
   // A comparison that was begun, by an earlier session too, is brought to its end before anything new is looked for.
   GABBRO_TRY(compares, go_on_comparing());
   if (compares.run || compares.waits) return compares.run;
@@ -156,9 +156,9 @@ std::optional<std::size_t> Campaign::State::next_strategy() const {
     double spent = population.spent(strategies[i].first);
     for (const auto& [id, r] : running) {
       const evolve::Trial& t = population.trial(id);
-      const record::DesignBorn& born = population.individual(t.begun.design).born;
-      if (t.begun.rung == 0 && born.strategy == strategies[i].first)
-        spent += born.train_flops * static_cast<double>(rung(0).tokens);
+      const record::DesignCreated& created = population.individual(t.begun.design).created;
+      if (t.begun.rung == 0 && created.strategy == strategies[i].first)
+        spent += created.train_flops * static_cast<double>(rung(0).tokens);
     }
     if (!strategy || spent < least) strategy = i, least = spent;
   }
@@ -168,9 +168,9 @@ std::optional<std::size_t> Campaign::State::next_strategy() const {
 // Draws until a design passes the screen; what did not is recorded with its cause.
 Result<std::optional<Wanted>> Campaign::State::propose() {
   if (rung(0).designs > 0) {
-    const auto count =
-        std::count_if(population.individuals().begin(), population.individuals().end(),
-                      [](const Individual& i) { return evolve::is_candidate(i) && !evolve::is_given(i); });
+    const auto count = std::count_if(
+        population.individuals().begin(), population.individuals().end(),
+        [](const Individual& i) { return evolve::is_candidate(i) && !evolve::is_user_design(i); });
     if (count >= rung(0).designs) return std::nullopt;
   }
   const Random random = Random(plan.seed).split("draws");
@@ -197,20 +197,20 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
       continue;
     }
     offspring = std::move(*made);
-    auto born = judge->screen(offspring, population);
-    if (!born) {
-      if (const auto ok = refused(born.error()); !ok) return tl::unexpected(ok.error());
+    auto created = judge->screen(offspring, population);
+    if (!created) {
+      if (const auto ok = refused(created.error()); !ok) return tl::unexpected(ok.error());
       continue;
     }
-    born->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-    born->attempt = attempt;
-    born->strategy = strategies[*strategy].first;
-    born->task = task ? task->begun.id : 0;
-    born->rate = evolve::inherited_rate(population, offspring.parent,
-                                        random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
-    events.emplace_back(*born);
+    created->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    created->attempt = attempt;
+    created->strategy = strategies[*strategy].first;
+    created->task = task ? task->begun.id : 0;
+    created->rate = evolve::inherited_rate(population, offspring.parent,
+                                           random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
+    events.emplace_back(*created);
     if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
-    return Wanted{born->id, 0, plan.seed, record::Purpose::kRung, {}, born->rate};
+    return Wanted{created->id, 0, plan.seed, record::Purpose::kRung, {}, created->rate};
   }
   if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
   return std::nullopt;
@@ -220,11 +220,11 @@ Result<bool> Campaign::State::make_ablations() {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || std::exchange(taken_apart, best.design) == best.design) return true;
   for (const Individual& i : population.individuals())
-    if (is_ablation(i) && i.born.parent == best.design) return true;
+    if (is_ablation(i) && i.created.parent == best.design) return true;
   // The oldest ancestor is what the winner grew from.
   const Individual* winner = &population.individual(best.design);
   const Individual* ancestor = winner;
-  while (ancestor->born.parent > 0) ancestor = &population.individual(ancestor->born.parent);
+  while (ancestor->created.parent > 0) ancestor = &population.individual(ancestor->created.parent);
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
   const auto refused = [&](const std::string& what, const Error& e) {
@@ -247,17 +247,17 @@ Result<bool> Campaign::State::make_ablations() {
                {}});
       break;
     }
-    auto born = judge->measure(a.program, plan.settings);
-    if (!born) {  // it cannot be made as large as the winner, say
-      refused(a.what, born.error());
+    auto created = judge->measure(a.program, plan.settings);
+    if (!created) {  // it cannot be made as large as the winner, say
+      refused(a.what, created.error());
       continue;
     }
-    born->id = ++id;
-    born->origin = record::Origin::kAblation;
-    born->op = a.what;
-    born->parent = best.design;
-    born->rate = population.rate_of(*winner, best.rung);
-    events.emplace_back(*born);
+    created->id = ++id;
+    created->origin = record::Origin::kAblation;
+    created->op = a.what;
+    created->parent = best.design;
+    created->rate = population.rate_of(*winner, best.rung);
+    events.emplace_back(*created);
   }
   return events.empty() ? Result<bool>(true) : record(events);
 }

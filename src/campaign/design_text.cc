@@ -143,8 +143,8 @@ void add_lineage(std::string& out, const Reading& r, std::int64_t design) {
     const Individual& i = p.individual(line[k]);
     const evolve::Standing s = p.standing(i, 0);
     out += fmt::format("  {:<44}{:>9}  {}{}\n", label_of(i), s.done > 0 ? fmt::format("{:.4f}", s.bits) : "-",
-                       shortened(i.born.species, 40),
-                       i.born.mate > 0 ? fmt::format(", with #{}", i.born.mate) : "");
+                       shortened(i.created.species, 40),
+                       i.created.second_parent > 0 ? fmt::format(", with #{}", i.created.second_parent) : "");
   }
   if (line.size() > kMost) out += fmt::format("  and {} before them\n", line.size() - kMost);
 }
@@ -157,14 +157,14 @@ void add_runs(std::string& out, const Reading& r, const std::vector<store::Trial
   out += fmt::format("\n  {:>6} {:<12}{:>8} {:<11}{:>8}  {:<9}{:>9}{:>20}{:>9}{:>9}  {}\n", "run", "rung",
                      "seed", "purpose", "rate", "status", "bits", "interval", "loss", "seconds", "cause");
   for (const store::TrialRow& t : runs) {
-    const bool done = t.status == "done";
-    out += trimmed(fmt::format("  {:>6} {:<12}{:>8} {:<11}{:>8.2g}  {:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}",
-                               t.begun.id, shortened(r.rung(t.begun.rung).name, 11), t.begun.seed,
-                               record::word_of(t.begun.purpose), r.rung(t.begun.rung).rate * t.begun.rate,
-                               shortened(t.status, 8), done ? fmt::format("{:.4f}", t.bits) : "",
-                               done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
-                               t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds,
-                               shortened(t.cause, 80)));
+    const bool done = t.status == record::Status::kDone;
+    out += trimmed(fmt::format(
+        "  {:>6} {:<12}{:>8} {:<11}{:>8.2g}  {:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}", t.begun.id,
+        shortened(r.rung(t.begun.rung).name, 11), t.begun.seed, record::word_of(t.begun.purpose),
+        r.rung(t.begun.rung).rate * t.begun.rate, t.status ? record::word_of(*t.status) : "running",
+        done ? fmt::format("{:.4f}", t.bits) : "",
+        done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
+        t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds, shortened(t.cause, 80)));
   }
 }
 
@@ -187,7 +187,7 @@ void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
     const auto d = evolve::compare(r.population, design, baseline, rung);
     if (d.count == 0) continue;
     out += fmt::format("\nagainst {} at {}, on the seeds of the search: {}\n",
-                       shortened(r.population.individual(baseline).born.name, 40),
+                       shortened(r.population.individual(baseline).created.name, 40),
                        shortened(r.rung(rung).name, 30), interval_text(d));
     return;
   }
@@ -198,9 +198,9 @@ void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
 Result<std::string> design_text(const store::Store& store, std::int64_t design) {
   GABBRO_TRY(row, store.design(design));
   GABBRO_TRY(r, read_record(store));
-  const record::DesignBorn& b = row.born;
+  const record::DesignCreated& b = row.created;
   const std::string by = b.origin == record::Origin::kSearch ? " by " + shortened(b.strategy, 30) : "";
-  std::string out = fmt::format("#{} {}  {}{}, born {} UTC\n", b.id, shortened(b.name, 60),
+  std::string out = fmt::format("#{} {}  {}{}, created {} UTC\n", b.id, shortened(b.name, 60),
                                 shortened(b.op, 80), by, date(row.time));
   out += fmt::format("mixes tokens by {}; training {} FLOPs a token, decoding {}, state {}B; hash {}\n",
                      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),

@@ -163,9 +163,9 @@ Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strat
   for (const evolve::Trial& t : p.trials()) {
     const Individual& i = p.individual(t.begun.design);
     if (t.begun.rung != 0 || !t.ended || !evolve::is_candidate(i)) continue;
-    Line& line = lines[evolve::source_of(i.born)];
+    Line& line = lines[evolve::source_of(i.created)];
     line.flops += t.flops;
-    if (t.status != "done" || !(t.bits < line.best)) continue;
+    if (t.status != record::Status::kDone || !(t.bits < line.best)) continue;
     if (std::isfinite(line.best)) line.points.emplace_back(line.flops, line.best);
     line.best = t.bits;
     line.points.emplace_back(line.flops, line.best);
@@ -191,7 +191,7 @@ Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strat
   if (baseline > 0) {
     out.line(kLeft, y.at(bar), kRight, y.at(bar), "bar");
     wanted.push_back(y.at(bar) + 4);
-    names.emplace_back(shortened(p.individual(baseline).born.name, 22), "label");
+    names.emplace_back(shortened(p.individual(baseline).created.name, 22), "label");
   }
   for (std::size_t k = 0; k < strategies.size(); ++k) {
     const auto at = lines.find(strategies[k].name);
@@ -230,7 +230,7 @@ Figure forest_figure(const Reading& r, const Verdict& v) {
     const auto& d = v.duels[k].difference;
     const double y = kTop + kRow * (static_cast<double>(k) + 0.5);
     const std::string style = d.high < 0 ? "better" : d.low > 0 ? "worse" : "open";
-    out.text(kLeft - 14, y + 4, shortened(r.population.individual(v.duels[k].baseline).born.name, 22),
+    out.text(kLeft - 14, y + 4, shortened(r.population.individual(v.duels[k].baseline).created.name, 22),
              "label", "end");
     if (d.count == 0) {
       out.text(kLeft, y + 4, shortened(v.duels[k].word, 110), "tick");
@@ -301,7 +301,8 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
   // The columns are those of the first whole profile: all designs of a campaign are asked the same.
   const record::CapabilityResult* whole = nullptr;
   for (const std::int64_t id : profiled)
-    if (const auto& r = p.individual(id).profile; !whole && r->status == "done" && !r->tasks.empty())
+    if (const auto& r = p.individual(id).profile;
+        !whole && r->status == record::Status::kDone && !r->tasks.empty())
       whole = r.get();
   if (!whole) return {};
   constexpr double kLeft = 190, kRow = 22, kTop = 40, kGap = 10;
@@ -314,10 +315,11 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
   for (std::size_t row = 0; row < rows; ++row) {
     const Individual& i = p.individual(profiled[row]);
     const double y = kTop + kRow * static_cast<double>(row);
-    out.text(kLeft - 12, y + 15, shortened(label_of(i), 26), i.born.id == leader ? "text-winner" : "label",
+    out.text(kLeft - 12, y + 15, shortened(label_of(i), 26), i.created.id == leader ? "text-winner" : "label",
              "end");
-    if (i.profile->status != "done") {
-      out.text(kLeft, y + 15, shortened(i.profile->status + ": " + i.profile->cause, 100), "tick");
+    if (i.profile->status != record::Status::kDone) {
+      out.text(kLeft, y + 15, shortened(fmt::format("{}: {}", i.profile->status, i.profile->cause), 100),
+               "tick");
       continue;
     }
     double x = kLeft;
@@ -332,7 +334,7 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
         if (row == 0) out.text(at, 30, std::to_string(s.length), "tick");
         const double above = std::clamp((s.accuracy - s.chance) / (1 - s.chance), 0.0, 1.0);
         out.rect(at, y + 2, full, kRow - 5, "cell");
-        out.rect(at, y + 2, full * above, kRow - 5, i.born.id == leader ? "candidate" : "stopped",
+        out.rect(at, y + 2, full * above, kRow - 5, i.created.id == leader ? "candidate" : "stopped",
                  fmt::format("{} at {} tokens: {:.1f} % ± {:.1f}, a guess {:.1f} %", task.task, s.length,
                              100 * s.accuracy, 100 * s.error, 100 * s.chance));
         out.text(at + full - 4, y + 15, fmt::format("{:.0f}", 100 * s.accuracy), "tick", "end");

@@ -22,8 +22,9 @@ constexpr double kWidth = 900;
 std::string hover_of(const Individual& i, double bits) {
   return fmt::format(
       "{} · {:.4f} bits per byte · decoding {} FLOPs, training {} FLOPs a token, state {} bytes · {} · {}",
-      label_of(i), bits, amount(i.born.decode_flops), amount(i.born.train_flops), amount(i.born.state_bytes),
-      shortened(i.born.species, 40), shortened(evolve::source_of(i.born), 20));
+      label_of(i), bits, amount(i.created.decode_flops), amount(i.created.train_flops),
+      amount(i.created.state_bytes), shortened(i.created.species, 40),
+      shortened(evolve::source_of(i.created), 20));
 }
 
 // The best half of what may be drawn, and an even sample of the rest.
@@ -81,7 +82,7 @@ double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
 Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
   const Population& p = r.population;
   std::vector<Ranked> all = ranking(p, rung);
-  std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).born.decode_flops > 0); });
+  std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).created.decode_flops > 0); });
   if (all.empty()) return {};
   const std::vector<std::int64_t> front = evolve::pareto_front(p, rung);
   const double worst = worst_drawn(all, p);
@@ -89,8 +90,8 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
       std::count_if(all.begin(), all.end(), [&](const Ranked& k) { return k.bits > worst; }));
   double low = std::numeric_limits<double>::infinity(), high = 0;
   for (const Ranked& k : all) {
-    low = std::min(low, p.individual(k.design).born.decode_flops);
-    high = std::max(high, p.individual(k.design).born.decode_flops);
+    low = std::min(low, p.individual(k.design).created.decode_flops);
+    high = std::max(high, p.individual(k.design).created.decode_flops);
   }
   constexpr double kTop = 30, kBottom = 400, kLeft = 60, kRight = 860;
   const Scale x = scale_of(low, high, kLeft, kRight, true),
@@ -99,7 +100,7 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
   out.y_axis(y, kLeft, kRight, "bits per byte (lower is better)", 6);
   out.x_axis(x, kTop, kBottom, "decoding, FLOPs per token at the size of the first rung");
   const auto at = [&](const Ranked& k) {
-    return std::pair{x.at(p.individual(k.design).born.decode_flops), y.at(k.bits)};
+    return std::pair{x.at(p.individual(k.design).created.decode_flops), y.at(k.bits)};
   };
   const std::vector<Ranked> drawn = thinned(all);
   for (const Ranked& k : drawn)
@@ -134,7 +135,7 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
     if (k.design == leader)
       labels.put(out, at(k).first, at(k).second, fmt::format("#{}", k.design), "strong text-winner");
     if (evolve::is_known(i) && k.bits <= worst)
-      labels.put(out, at(k).first, at(k).second, shortened(i.born.name, 20), "label");
+      labels.put(out, at(k).first, at(k).second, shortened(i.created.name, 20), "label");
   }
   std::string caption = fmt::format(
       "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "
@@ -157,7 +158,8 @@ Figure generations_figure(const Reading& r, std::int64_t leader) {
   int deepest = 0;
   bool candidates = false;
   for (const Individual& i : p.individuals()) {
-    const auto id = static_cast<std::size_t>(i.born.id), parent = static_cast<std::size_t>(i.born.parent);
+    const auto id = static_cast<std::size_t>(i.created.id),
+               parent = static_cast<std::size_t>(i.created.parent);
     if (parent > 0 && parent < id) depth[id] = depth[parent] + 1;
     candidates = candidates || evolve::is_candidate(i);
   }
@@ -184,7 +186,7 @@ Figure generations_figure(const Reading& r, std::int64_t leader) {
   constexpr std::size_t kEdges = 600;  // more are a grey area
   std::size_t edges = 0;
   for (const Ranked& k : drawn) {
-    const std::int64_t parent = p.individual(k.design).born.parent;
+    const std::int64_t parent = p.individual(k.design).created.parent;
     if (parent == 0 || edges++ >= kEdges || !std::isfinite(bits[static_cast<std::size_t>(parent)])) continue;
     const auto [x1, y1] = place(parent);
     const auto [x2, y2] = place(k.design);

@@ -29,17 +29,17 @@ namespace {
 
 class Here : public Judge {
  public:
-  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
-                                    const evolve::Population& population) override {
+  Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
+                                       const evolve::Population& population) override {
     return evolve::screen(offspring, population, zoo::library());
   }
-  Result<record::DesignBorn> measure(const lang::Program& program,
-                                     const evolve::Settings& settings) override {
+  Result<record::DesignCreated> measure(const lang::Program& program,
+                                        const evolve::Settings& settings) override {
     return evolve::measure(program, settings, zoo::library());
   }
-  Result<std::string> equal_known(const record::DesignBorn& born,
+  Result<std::string> equal_known(const record::DesignCreated& created,
                                   const evolve::Population& population) override {
-    return evolve::equal_known(born, population, zoo::library());
+    return evolve::equal_known(created, population, zoo::library());
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
@@ -149,23 +149,23 @@ class Apart : public Judge {
     programs_.push_back(options_.command[0]);
   }
 
-  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
-                                    const evolve::Population& population) override {
+  Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
+                                       const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const Ask ask{"screen",      lang::print(offspring.program), "", offspring.op, offspring.parent,
-                  offspring.mate};
+    const Ask ask{"screen",         lang::print(offspring.program), "", offspring.op,
+                  offspring.parent, offspring.second_parent};
     return design(answer(ask, &population.settings(), &population), ask.text);
   }
-  Result<record::DesignBorn> measure(const lang::Program& program,
-                                     const evolve::Settings& settings) override {
+  Result<record::DesignCreated> measure(const lang::Program& program,
+                                        const evolve::Settings& settings) override {
     const std::lock_guard lock(mutex_);
     const Ask ask{"measure", lang::print(program), "", "", 0, 0};
     return design(answer(ask, &settings, nullptr), ask.text);
   }
-  Result<std::string> equal_known(const record::DesignBorn& born,
+  Result<std::string> equal_known(const record::DesignCreated& created,
                                   const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(got, answer({"equal", record::to_json(record::Event(born)), "", "", 0, 0},
+    GABBRO_TRY(got, answer({"equal", record::to_json(record::Event(created)), "", "", 0, 0},
                            &population.settings(), &population));
     if (got.texts.size() != 1) return fail("judge", "an answer without a name");
     return got.texts[0];
@@ -186,14 +186,14 @@ class Apart : public Judge {
   [[nodiscard]] std::string sandbox() const override { return sandbox::machine().text(); }
 
  private:
-  // It is trusted with facts, not with programs: what it was asked about is what is born.
-  static Result<record::DesignBorn> design(const Result<Answer>& got, const std::string& program) {
+  // It is trusted with facts, not with programs: what it was asked about is what is created.
+  static Result<record::DesignCreated> design(const Result<Answer>& got, const std::string& program) {
     if (!got) return tl::unexpected(got.error());
     if (got->texts.size() != 1) return fail("judge", "an answer without a design");
     GABBRO_TRY(event, record::parse_event("design", got->texts[0]));
-    auto born = std::get<record::DesignBorn>(std::move(event));
-    born.program = program;
-    return born;
+    auto created = std::get<record::DesignCreated>(std::move(event));
+    created.program = program;
+    return created;
   }
 
   // The settings and designs that the process needs for an answer and was not told yet; null: the answer does not depend on them.
@@ -211,9 +211,9 @@ class Apart : public Judge {
       out += to_line(Ask{"forget", "", "", "", 0, 0});
     }
     for (; told_ < all.size(); ++told_) {
-      record::DesignBorn born = all[told_].born;
-      born.task = 0;  // it knows no tasks
-      out += to_line(Ask{"known", record::to_json(record::Event(born)), "", "", 0, 0});
+      record::DesignCreated created = all[told_].created;
+      created.task = 0;  // it knows no tasks
+      out += to_line(Ask{"known", record::to_json(record::Event(created)), "", "", 0, 0});
     }
     return out;
   }

@@ -17,13 +17,13 @@ class Judge {
   virtual ~Judge() = default;
   /// evolve::screen against all designs of `population`. A judge serves one campaign: what it was told of its
   /// designs it keeps.
-  virtual Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
-                                            const evolve::Population& population) = 0;
+  virtual Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
+                                               const evolve::Population& population) = 0;
   /// evolve::measure.
-  virtual Result<record::DesignBorn> measure(const lang::Program& program,
-                                             const evolve::Settings& settings) = 0;
+  virtual Result<record::DesignCreated> measure(const lang::Program& program,
+                                                const evolve::Settings& settings) = 0;
   /// evolve::equal_known.
-  virtual Result<std::string> equal_known(const record::DesignBorn& born,
+  virtual Result<std::string> equal_known(const record::DesignCreated& created,
                                           const evolve::Population& population) = 0;
   /// evolve::ablations; `ancestor` may be null.
   virtual Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,

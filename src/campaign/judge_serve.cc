@@ -31,7 +31,7 @@ void fields(Io& io, A& a) {
   io("more", a.more);
   io("op", a.op);
   io("parent", a.parent);
-  io("mate", a.mate);
+  io("second_parent", a.second_parent);
 }
 
 template <class Io, record::Is<Answer> A>
@@ -110,7 +110,7 @@ class Server {
     offspring.program = parsed.program;
     offspring.op = ask->op;
     offspring.parent = ask->parent;
-    offspring.mate = ask->mate;
+    offspring.second_parent = ask->second_parent;
     return design(evolve::screen(offspring, population_, zoo::library()));
   }
 
@@ -131,12 +131,12 @@ class Server {
     const auto event = record::parse_event("design", text);
     if (!event) return to_line(Answer{event.error(), {}});
     if (!trouble_.code.empty()) return to_line(Answer{trouble_, {}});
-    return to_line(
-        Answer{{}, {evolve::equal_known(std::get<record::DesignBorn>(*event), population_, zoo::library())}});
+    return to_line(Answer{
+        {}, {evolve::equal_known(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
   }
-  static std::string design(const Result<record::DesignBorn>& born) {
-    if (!born) return to_line(Answer{born.error(), {}});
-    return to_line(Answer{{}, {record::to_json(record::Event(*born))}});
+  static std::string design(const Result<record::DesignCreated>& created) {
+    if (!created) return to_line(Answer{created.error(), {}});
+    return to_line(Answer{{}, {record::to_json(record::Event(*created))}});
   }
   static std::string ablate(const lang::Program& program, const std::string& ancestor) {
     const lang::ParseResult older = lang::parse(ancestor);

@@ -13,7 +13,7 @@ namespace gabbro::campaign {
 /// answered; "screen", "measure", "ablations" (text: a program; more: the ancestor or nothing).
 struct Ask {
   std::string what, text, more, op;
-  std::int64_t parent = 0, mate = 0;
+  std::int64_t parent = 0, second_parent = 0;
 };
 
 /// An error, or texts: a design as its event, or for each ablation what it is and its program.

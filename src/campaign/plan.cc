@@ -22,7 +22,7 @@ std::string to_toml(const Plan& plan) {
                          {"seed", static_cast<std::int64_t>(plan.seed)},
                          {"threads", plan.threads},
                          {"device", plan.device},
-                         {"twins", plan.twins},
+                         {"aa_test", plan.aa_test},
                          {"given", std::move(given)}};
   // Programs with every line break and quote escaped: none of their lines looks like one of this text.
   out << toml::toml_formatter(head, toml::format_flags::none);
@@ -41,7 +41,7 @@ Result<Plan> parse_plan(const record::CampaignBegun& begun) {
   plan.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
   plan.threads = t["threads"].value_or(plan.threads);
   plan.device = t["device"].value_or(plan.device);
-  plan.twins = t["twins"].value_or(plan.twins);
+  plan.aa_test = t["aa_test"].value_or(plan.aa_test);
   if (const toml::array* given = t["given"].as_array())
     for (const toml::node& program : *given) plan.given.push_back(program.value_or(std::string()));
   GABBRO_TRY(settings,

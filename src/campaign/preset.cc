@@ -39,10 +39,10 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   t("depth", r.depth);
   t("rate", r.rate);
   t("designs", r.designs);
-  t("keep", r.keep);
+  t("promote_fraction", r.promote_fraction);
   t("seeds", r.seeds);
   t("evidence", r.evidence);
-  t("stop", r.stop);
+  t("stop_fraction", r.stop_fraction);
   t("documents", r.documents);
   t("document_tokens", r.document_tokens);
   const auto range = [&](const char* key, double value, double low, double high) {
@@ -54,8 +54,8 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   range("length", static_cast<double>(r.length), 8, 1e6);
   range("rate", r.rate, 1e-7, 10);
   range("depth", r.depth, 1.0 / 64, 64);
-  range("keep", r.keep, 0, 1);
-  range("stop", r.stop, 0, 0.9);
+  range("promote_fraction", r.promote_fraction, 0, 1);
+  range("stop_fraction", r.stop_fraction, 0, 0.9);
   range("seeds", r.seeds, 1, 100);
   range("documents", static_cast<double>(r.documents), 0, 1e9);
   range("document_tokens", static_cast<double>(r.document_tokens), 0, 1e12);
@@ -191,10 +191,10 @@ std::string to_toml(const Settings& s) {
                                 {"depth", r.depth},
                                 {"rate", r.rate},
                                 {"designs", r.designs},
-                                {"keep", r.keep},
+                                {"promote_fraction", r.promote_fraction},
                                 {"seeds", r.seeds},
                                 {"evidence", r.evidence},
-                                {"stop", r.stop},
+                                {"stop_fraction", r.stop_fraction},
                                 {"documents", r.documents},
                                 {"document_tokens", r.document_tokens}});
   const toml::table table{

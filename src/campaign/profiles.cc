@@ -22,11 +22,11 @@ namespace {
 // Why `r` cannot be the profile of `design`; empty: it can.
 std::string impossible(const CapabilityResult& r, const Individual& design,
                        const std::vector<std::string>& asked) {
-  if (r.status == "failed" || r.status == "refused") return "";
-  if (r.status != "done") return "no job ends as " + r.status;
-  if (r.hash != design.born.hash)
-    return fmt::format("it is of the design of hash {}, {} has {}", r.hash, design.born.name,
-                       design.born.hash);
+  if (r.status == record::Status::kFailed || r.status == record::Status::kRefused) return "";
+  if (r.status != record::Status::kDone) return fmt::format("no job ends as {}", r.status);
+  if (r.hash != design.created.hash)
+    return fmt::format("it is of the design of hash {}, {} has {}", r.hash, design.created.name,
+                       design.created.hash);
   if (r.tasks.size() != asked.size()) return fmt::format("{} tasks of {}", r.tasks.size(), asked.size());
   for (std::size_t k = 0; k < asked.size(); ++k) {
     const record::CapabilityTask& t = r.tasks[k];
@@ -53,17 +53,18 @@ std::string impossible(const CapabilityResult& r, const Individual& design,
 // baselines and controls.
 std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   std::vector<std::int64_t> out;
-  if (plan.settings.capabilities.empty() || plan.twins) return out;
+  if (plan.settings.capabilities.empty() || plan.aa_test) return out;
   const evolve::Leader leader = evolve::leader(population);
   const bool compares = evolve::comparison_of(population, leader) != nullptr;
   const auto chosen = [&](const Individual& i) {
     return !is_known(i) && !i.vetoed && !is_ablation(i) &&
-           (i.entered > 0 || (compares && i.born.id == leader.design));
+           (i.entered > 0 || (compares && i.created.id == leader.design));
   };
   const auto& all = population.individuals();
   if (std::none_of(all.begin(), all.end(), chosen)) return out;
   for (const Individual& i : all)
-    if (!i.profile && !profiling.contains(i.born.id) && (is_known(i) || chosen(i))) out.push_back(i.born.id);
+    if (!i.profile && !profiling.contains(i.created.id) && (is_known(i) || chosen(i)))
+      out.push_back(i.created.id);
   return out;
 }
 
@@ -72,15 +73,15 @@ double Campaign::State::profile_seconds() const {
   double seconds = 0;
   int count = 0;
   for (const Individual& i : population.individuals())
-    if (i.profile && i.profile->status == "done") seconds += i.profile->seconds, ++count;
+    if (i.profile && i.profile->status == record::Status::kDone) seconds += i.profile->seconds, ++count;
   return count > 0 ? seconds / count : 0;
 }
 
 Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& executor) {
   const Individual& design = population.individual(id);
   record::CapabilitySpec spec;
-  spec.file = design.born.name;
-  spec.program = design.born.program;
+  spec.file = design.created.name;
+  spec.program = design.created.program;
   spec.tasks = plan.settings.capabilities;
   spec.seed = plan.seed;
   spec.device = plan.device;
@@ -105,7 +106,7 @@ Result<bool> Campaign::State::take_profile(const jobs::Ended& ended, bool asked)
   bool stopped = ended.kind == Kind::kStopped;
   if (ended.kind == Kind::kResult) {
     const auto result = record::parse_capability_result(ended.result);
-    stopped = result && result->status == "stopped";
+    stopped = result && result->status == record::Status::kStopped;
     if (!result)
       cause = result.error().message;
     else if (!stopped)

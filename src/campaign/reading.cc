@@ -11,7 +11,7 @@
 
 #include "campaign/words.h"
 #include "evolve/rates.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 
 namespace gabbro::campaign {
 
@@ -47,7 +47,7 @@ Result<Reading> read_tables(const store::Store& store) {
   GABBRO_TRY(plan, parse_plan(campaign));
   Reading out{plan, Population(plan.settings), {}, {}, 0, 0, 0, 0, 0};
   for (const store::DesignRow& d : store.designs())
-    if (const auto ok = out.population.recall(d.born); !ok) return tl::unexpected(ok.error());
+    if (const auto ok = out.population.recall(d.created); !ok) return tl::unexpected(ok.error());
   const int rungs = static_cast<int>(plan.settings.rungs.size());
   for (const store::TrialRow& t : store.trials()) {
     if (t.begun.rung < 0 || t.begun.rung >= rungs)
@@ -56,18 +56,20 @@ Result<Reading> read_tables(const store::Store& store) {
     if (const auto ok = out.population.apply(t.begun); !ok) return tl::unexpected(ok.error());
     out.worker_seconds += std::isfinite(t.seconds) ? t.seconds : 0;
     out.tokens += static_cast<double>(t.tokens);
-    if (t.status == "running") continue;
+    if (!t.status) continue;
     // At the first rung costs are those of the design as it was measured; sizes of higher rungs are not in the tables.
-    const double flops = out.population.individual(t.begun.design).born.train_flops;
+    const double flops = out.population.individual(t.begun.design).created.train_flops;
     // Documents and texts are in the results alone; only runs that judge need them.
     Population::Compared compared;
     if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kAaReplicate) {
       GABBRO_TRY(result, store.result(t.begun.id));
-      compared = {std::move(result.text_hash), std::move(result.held_out_hash), std::move(result.documents)};
+      const double unread = record::unread_bits(result);
+      compared = {std::move(result.text_hash), std::move(result.held_out_hash), std::move(result.documents),
+                  unread};
     }
-    if (const auto ok =
-            out.population.recall(t.begun.id, t.end == "result" ? t.status : "failed", t.cause, t.bits,
-                                  flops * static_cast<double>(t.tokens), std::move(compared));
+    if (const auto ok = out.population.recall(
+            t.begun.id, t.end == record::RunEnd::kResult ? *t.status : record::Status::kFailed, t.cause,
+            t.bits, flops * static_cast<double>(t.tokens), std::move(compared));
         !ok)
       return tl::unexpected(ok.error());
   }
@@ -111,7 +113,7 @@ std::vector<Funnel> funnel(const Population& p) {
       Funnel& f = out[r];
       ++f.entered;
       const bool stopped = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
-        return p.trial(id).begun.rung == rung && p.trial(id).status == "hurdle";
+        return p.trial(id).begun.rung == rung && p.trial(id).status == record::Status::kHurdle;
       });
       if (stopped)
         ++f.stopped;
@@ -121,7 +123,7 @@ std::vector<Funnel> funnel(const Population& p) {
         ++f.running;
       else {
         ++f.done;
-        if (f.best_design == 0 || s.bits < f.best) f.best = s.bits, f.best_design = i.born.id;
+        if (f.best_design == 0 || s.bits < f.best) f.best = s.bits, f.best_design = i.created.id;
       }
     }
   }
@@ -139,18 +141,18 @@ std::vector<StrategyRow> strategies(const Reading& r, const store::Store& store)
                ? *found
                : out.emplace_back(StrategyRow{name, 0, 0, 0, std::vector<std::int64_t>(rungs)});
   };
-  if (!r.plan.twins)
+  if (!r.plan.aa_test)
     for (const std::string& name : r.plan.settings.strategies) at(name);
   std::map<std::pair<std::string, std::size_t>, double> best;
   for (const Individual& i : p.individuals()) {
     if (!evolve::is_candidate(i)) continue;
-    StrategyRow& strategy = at(evolve::source_of(i.born));
+    StrategyRow& strategy = at(evolve::source_of(i.created));
     ++strategy.designs;
     for (std::size_t k = 0; k < rungs; ++k) {
       const Standing s = p.standing(i, static_cast<int>(k));
       if (s.done == 0 || s.lost > 0) continue;
       double& bits = best[{strategy.name, k}];
-      if (strategy.best[k] == 0 || s.bits < bits) bits = s.bits, strategy.best[k] = i.born.id;
+      if (strategy.best[k] == 0 || s.bits < bits) bits = s.bits, strategy.best[k] = i.created.id;
     }
   }
   for (const store::Store::Count& c : store.refusals()) at(c.what).refused += c.count;
@@ -163,7 +165,7 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
   for (const Individual& i : p.individuals()) {
     if (is_ablation(i)) continue;
     const Standing s = p.standing(i, rung);
-    if (s.done > 0 && std::isfinite(s.bits)) out.push_back({i.born.id, s.bits, s.done});
+    if (s.done > 0 && std::isfinite(s.bits)) out.push_back({i.created.id, s.bits, s.done});
   }
   std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) { return a.bits < b.bits; });
   return out;
@@ -179,7 +181,7 @@ std::string word_of(const evolve::Row& row, const evolve::Outcome& o) {
   std::string out = !o.complete               ? fmt::format("{} of {} seeds", row.ended, o.begun->seeds)
                     : row.difference.high < 0 ? "ahead"
                     : row.difference.low > 0  ? "behind"
-                                              : "not told apart";
+                                              : "no significant difference";
   if (!lost.empty()) out += "; " + lost;
   return out;
 }
@@ -207,16 +209,17 @@ std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
   return out;
 }
 
-std::string twins_sentence(const Reading& r) {
-  const evolve::TwinReport t = evolve::twin_report(r.population, r.plan.seed);
+std::string replicates_sentence(const Reading& r) {
+  const evolve::ReplicateReport t = evolve::replicate_report(r.population, r.plan.seed);
   if (t.seeds == 0) return "An A/A test: no seed has a score of all copies yet.";
   return fmt::format(
-      "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} {} told apart at "
-      "95 %. With the same runs dealt anew among the copies, {:.1f} % of pairs are on average (5 % may be), "
+      "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} {} "
+      "significantly at 95 %. With the same runs dealt anew among the copies, {:.1f} % of pairs do on "
+      "average (5 % may), "
       "and as many as here in {:.0f} % of deals. Runs that differ in their first weights alone have a "
       "standard deviation of {:.4f} bits per byte.",
       t.copies == 1 ? "1 copy" : fmt::format("{} copies", t.copies), count_of(t.seeds, "seed"), t.pairs,
-      t.told_apart, t.told_apart == 1 ? "was" : "were", 100 * t.rate, 100 * t.as_many, t.noise);
+      t.significant, t.significant == 1 ? "differs" : "differ", 100 * t.rate, 100 * t.as_many, t.seed_stddev);
 }
 
 // How many of the known designs a leader is ahead of, if it is not ahead of all.
@@ -228,7 +231,7 @@ std::string against_all(const evolve::Outcome& o) {
   std::string out = fmt::format(" Of {} known designs, it is ahead of {}", trained, better);
   if (worse > 0) out += fmt::format(", behind {}", worse);
   if (const std::int64_t open = trained - better - worse; open > 0)
-    out += fmt::format(", not told apart from {}", open);
+    out += fmt::format(", not significantly different from {}", open);
   return out + ".";
 }
 
@@ -237,10 +240,15 @@ std::string lost_baselines(const Population& p, const evolve::Outcome& o) {
   std::string out;
   for (const evolve::Row& row : o.rows) {
     if (row.losses.empty()) continue;
-    const std::string name = shortened(p.individual(row.design).born.name, 40),
+    const std::string name = shortened(p.individual(row.design).created.name, 40),
                       lost = losses_text(row.losses);
-    out += row.trained ? fmt::format(" A run of {} is missing: {}.", name, lost)
-                       : fmt::format(" {} could not be trained: {}.", name, lost);
+    if (row.trained)
+      out += fmt::format(" A run of {} is missing: {}.", name, lost);
+    else if (row.difference.count == 0)
+      out += fmt::format(" {} could not be trained: {}.", name, lost);
+    else
+      out += fmt::format(" {} lost too many runs: {}; on {} that it has, the leader is {:+.4f} from it.",
+                         name, lost, count_of(row.difference.count, "seed"), row.difference.mean);
   }
   return out;
 }
@@ -270,8 +278,8 @@ std::string rung_text(const Population& p, const evolve::Outcome& o, const std::
   if (o.mixer == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
   if (o.over_control.count == 0)
     return nothing + "one held-out document says nothing of others. Nothing more is claimed.";
-  const std::string mixer = shortened(p.individual(o.mixer).born.name, 40),
-                    control = shortened(p.individual(o.control).born.name, 40);
+  const std::string mixer = shortened(p.individual(o.mixer).created.name, 40),
+                    control = shortened(p.individual(o.control).created.name, 40);
   const Interval& d = o.over_control;
   const std::string numbers = fmt::format("{:+.4f} bits per byte, {:+.4f} to {:+.4f}", d.mean, d.low, d.high);
   if (o.judges_mixers())
@@ -319,18 +327,24 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
     return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
   const Interval& d = o.rows.front().difference;
   const evolve::Individual& first = p.individual(o.rows.front().design);
-  const std::string best = shortened(first.born.name, 40);
+  const std::string best = shortened(first.created.name, 40);
   const char* const kind = evolve::is_control(first) ? "the control" : "the best baseline";
   std::string numbers = fmt::format("{:+.4f} bits per byte, {} interval {:+.4f} to {:+.4f}, on {}", d.mean,
                                     level_text(o.begun->level), d.low, d.high, seeds);
   if (o.documents > 1)
     numbers += fmt::format(" and {} documents{}", o.documents,
-                           o.fresh_documents ? " that chose nothing" : ", which chose it too");
+                           o.fresh_documents ? " that the search had not seen" : ", which chose it too");
   if (o.documents < 2)
     return fmt::format(
         "{} leads at {}, and was scored on one held-out document: what others would say is not known, "
         "and nothing is decided.",
         who, where);
+  if (o.memorised)
+    return fmt::format(
+        "{} is ahead of {}, {}, at {}: {}. But on training text that no run had read it is {:+.4f} bits per "
+        "byte from it, less than half as far: "
+        "what is in its program may be the held-out documents. Nothing is claimed.",
+        who, kind, best, where, numbers, -*o.unread);
   if (o.held_back())
     return fmt::format("{} is held back: implausibly large. Against {}, {}, at {}: {}. {} {}", who, kind,
                        best, where, numbers, implausible_text(o), rechecks_text(o));
@@ -338,19 +352,22 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
     std::string out =
         fmt::format("{} {} {} at {}; against the best of them, {}: {}.", who,
                     o.claims() ? "beats" : "is ahead of", baselines_text(p, o), where, best, numbers);
+    if (o.unread)
+      out += fmt::format(" On training text that no run had read it is {:+.4f} from it.", -*o.unread);
     if (o.implausible) out += fmt::format(" {} {}", implausible_text(o), rechecks_text(o));
     return out;
   }
   if (d.high < 0)
     return fmt::format("{} is ahead of {}, {}, but not of every one, at {}: {}.", who, kind, best, where,
                        numbers);
-  return fmt::format("{} {} {}, {}, at {}: {}.", who, d.low > 0 ? "loses to" : "is not told apart from", kind,
-                     best, where, numbers);
+  return fmt::format("{} {} {}, {}, at {}: {}.", who,
+                     d.low > 0 ? "loses to" : "is not significantly different from", kind, best, where,
+                     numbers);
 }
 
 std::string sentence_of(const Reading& r, const Verdict& v) {
   const Population& p = r.population;
-  if (r.plan.twins) return twins_sentence(r);
+  if (r.plan.aa_test) return replicates_sentence(r);
   if (v.leader.rung < 0) return "No design of the search has finished a run yet: nothing is decided.";
   const std::string who = "Design " + label_of(p.individual(v.leader.design));
   const std::string where = shortened(r.rung(v.leader.rung).name, 30);
@@ -368,7 +385,7 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
       "that chose "
       "it. The comparison on fresh seeds has not begun: nothing is decided.",
       who, where, v.duels.front().difference.mean,
-      shortened(p.individual(v.duels.front().baseline).born.name, 40));
+      shortened(p.individual(v.duels.front().baseline).created.name, 40));
 }
 
 std::string sensitivity_of(const Reading& r, const Verdict& v) {
@@ -395,16 +412,16 @@ std::string sensitivity_of(const Reading& r, const Verdict& v) {
 std::vector<Unscored> unscored(const Population& p, int rung) {
   std::vector<Unscored> out;
   for (const Individual& i : p.individuals()) {
-    if ((!evolve::is_known(i) && !evolve::is_given(i)) || p.standing(i, rung).done > 0) continue;
+    if ((!evolve::is_known(i) && !evolve::is_user_design(i)) || p.standing(i, rung).done > 0) continue;
     std::string why;
     for (int k = rung; k >= 0 && why.empty(); --k) {
-      why = losses_text(evolve::losses(p, i.born.id, k, nullptr));
+      why = losses_text(evolve::losses(p, i.created.id, k, nullptr));
       if (!why.empty() && k < rung)
         why = fmt::format("at {}: {}", shortened(p.settings().rungs[static_cast<std::size_t>(k)].name, 30),
                           why);
     }
     if (why.empty()) why = p.standing(i, rung).open > 0 ? "under way" : "no run yet";
-    out.push_back({i.born.id, why});
+    out.push_back({i.created.id, why});
   }
   return out;
 }
@@ -412,8 +429,10 @@ std::vector<Unscored> unscored(const Population& p, int rung) {
 std::string losses_text(const std::vector<evolve::Loss>& losses) {
   if (losses.empty()) return "";
   const evolve::Loss& first = losses.front();
-  std::string out = fmt::format("{} on seed {}",
-                                first.status == "hurdle" ? "stopped at a hurdle" : first.status, first.seed);
+  std::string out = fmt::format(
+      "{} on seed {}",
+      first.status == record::Status::kHurdle ? "stopped at a hurdle" : record::word_of(first.status),
+      first.seed);
   if (!first.cause.empty()) out += ": " + shortened(first.cause, 160);
   if (losses.size() > 1) out += fmt::format(", and {} more", losses.size() - 1);
   return out;
@@ -421,8 +440,8 @@ std::string losses_text(const std::vector<evolve::Loss>& losses) {
 
 std::string duel_line(const Population& p, const Duel& d) {
   const std::string numbers = d.difference.count == 0 ? "-" : interval_text(d.difference);
-  std::string out = fmt::format("  against {:<28}{:<34}{}", shortened(p.individual(d.baseline).born.name, 27),
-                                numbers, d.word);
+  std::string out = fmt::format("  against {:<28}{:<34}{}",
+                                shortened(p.individual(d.baseline).created.name, 27), numbers, d.word);
   out.erase(out.find_last_not_of(' ') + 1);
   return out;
 }
@@ -430,7 +449,7 @@ std::string duel_line(const Population& p, const Duel& d) {
 std::vector<std::int64_t> profiled(const Population& p) {
   std::vector<std::int64_t> out;
   for (const Individual& i : p.individuals())
-    if (i.profile) out.push_back(i.born.id);
+    if (i.profile) out.push_back(i.created.id);
   const auto key = [&](std::int64_t id) {
     const Individual& i = p.individual(id);
     int rung = static_cast<int>(p.settings().rungs.size()) - 1;
@@ -444,7 +463,8 @@ std::vector<std::int64_t> profiled(const Population& p) {
 }
 
 std::string profile_text(const record::CapabilityResult& profile) {
-  if (profile.status != "done") return profile.status + ": " + shortened(profile.cause, 120);
+  if (profile.status != record::Status::kDone)
+    return fmt::format("{}: {}", profile.status, shortened(profile.cause, 120));
   std::string out;
   for (const record::CapabilityTask& t : profile.tasks) {
     out += (out.empty() ? "" : ", ") + shortened(t.task, 30);
@@ -485,7 +505,7 @@ std::string level_text(double level) {
 
 Verdict verdict(const Reading& r) {
   Verdict out;
-  if (!r.plan.twins) out.leader = evolve::leader(r.population);
+  if (!r.plan.aa_test) out.leader = evolve::leader(r.population);
   if (out.leader.rung >= 0) {
     if (const auto* begun = evolve::comparison_of(r.population, out.leader)) {
       out.fresh = true;
@@ -514,7 +534,7 @@ Verdict verdict(const Reading& r) {
 std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std::size_t most) {
   std::vector<std::int64_t> out;
   // Parents are older than their children, so that this ends.
-  for (std::int64_t at = design; at > 0 && out.size() < most; at = p.individual(at).born.parent)
+  for (std::int64_t at = design; at > 0 && out.size() < most; at = p.individual(at).created.parent)
     out.push_back(at);
   return out;
 }
@@ -527,7 +547,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
   for (const evolve::Row& row : evolve::ablated(p, *begun)) {
     const Interval& d = row.difference;
     if (row.ended == 0) continue;
-    Part part{p.individual(row.design).born.op,
+    Part part{p.individual(row.design).created.op,
               {-d.mean, -d.high, -d.low, d.count},
               Effect::kUnclear,
               row.design,
@@ -567,7 +587,7 @@ std::string further(const std::vector<Part>& parts) {
 std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung == rung && t.status == "done" && p.counts(t)) return id;
+    if (t.begun.rung == rung && t.status == record::Status::kDone && p.counts(t)) return id;
   }
   return 0;
 }

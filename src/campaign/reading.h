@@ -48,7 +48,7 @@ struct StrategyRow {
   double flops = 0;                // training, at the first rung
   std::vector<std::int64_t> best;  // the best design at each rung; 0: none is done
 };
-/// Strategies in the order of the settings, then those that only the record knows (twins). O(designs x rungs + trials).
+/// Strategies in the order of the settings, then those that only the record knows (replicates). O(designs x rungs + trials).
 std::vector<StrategyRow> strategies(const Reading& reading, const store::Store& store);
 
 /// The designs done at `rung` with their mean bits per byte, best first, ablations left out. O(trials).
@@ -72,7 +72,8 @@ std::string losses_text(const std::vector<evolve::Loss>& losses);
 struct Duel {
   std::int64_t baseline = 0;
   evolve::Interval difference;  // negative: the leader is better; unbounded while it is not decided
-  std::string word;  // "ahead", "behind", "not told apart", "3 of 10 seeds", "refused on seed 7: ..."
+  std::string
+      word;  // "ahead", "behind", "no significant difference", "3 of 10 seeds", "refused on seed 7: ..."
 };
 struct Verdict {
   evolve::Leader leader;

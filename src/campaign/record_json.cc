@@ -48,7 +48,7 @@ Result<std::string> status_json(const store::Store& store) {
   json out{{"preset", r.plan.settings.preset},
            {"corpus", r.plan.corpus},
            {"seed", r.plan.seed},
-           {"twins", r.plan.twins},
+           {"aa_test", r.plan.aa_test},
            {"designs", p.individuals().size()},
            {"trials", p.trials().size()},
            {"seconds", r.seconds},
@@ -58,7 +58,7 @@ Result<std::string> status_json(const store::Store& store) {
   json duels = json::array();
   for (const Duel& d : v.duels) {
     json one = interval(d.difference);
-    one["baseline"] = p.individual(d.baseline).born.name;
+    one["baseline"] = p.individual(d.baseline).created.name;
     one["word"] = d.word;
     duels.push_back(std::move(one));
   }
@@ -68,6 +68,9 @@ Result<std::string> status_json(const store::Store& store) {
                     {"fresh_seeds", v.fresh},
                     {"claims", v.outcome.claims()},
                     {"held_back", v.outcome.held_back()},
+                    {"memorised", v.outcome.memorised},
+                    {"contradicted", v.outcome.contradicted},
+                    {"unread_lead", v.outcome.unread ? json(*v.outcome.unread) : json()},
                     {"against", duels}};
   if (const record::ComparisonBegun* c = v.outcome.begun)
     out["comparison"] = {{"number", c->id},
@@ -138,11 +141,11 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
   const int rung = std::max(0, evolve::leader(p).rung);
   const std::int64_t baseline = p.best_baseline(rung);
   json out{{"rung", r.rung(rung).name},
-           {"best_baseline", baseline == 0 ? json() : json(p.individual(baseline).born.name)},
+           {"best_baseline", baseline == 0 ? json() : json(p.individual(baseline).created.name)},
            {"designs", json::array()}};
   std::size_t shown = 0;
   for (const Ranked& k : ranking(p, rung)) {
-    const record::DesignBorn& b = p.individual(k.design).born;
+    const record::DesignCreated& b = p.individual(k.design).created;
     if (b.origin != record::Origin::kBaseline && b.origin != record::Origin::kControl && shown++ >= count)
       continue;
     json one{{"id", b.id},
@@ -163,7 +166,8 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
   }
   out["unscored"] = json::array();
   for (const Unscored& u : unscored(p, rung))
-    out["unscored"].push_back({{"id", u.design}, {"name", p.individual(u.design).born.name}, {"why", u.why}});
+    out["unscored"].push_back(
+        {{"id", u.design}, {"name", p.individual(u.design).created.name}, {"why", u.why}});
   return line(out);
 }
 

@@ -69,8 +69,8 @@ Result<std::string> status_text(const store::Store& store) {
   const int at = std::max(0, v.leader.rung);
   bool titled = false;
   for (const Individual& i : p.individuals()) {
-    if (!evolve::is_known(i) && i.born.id != v.leader.design) continue;
-    const std::string rates = rates_text(r, i.born.id, at);
+    if (!evolve::is_known(i) && i.created.id != v.leader.design) continue;
+    const std::string rates = rates_text(r, i.created.id, at);
     if (rates.empty()) continue;
     if (!std::exchange(titled, true))
       out("\nlearning rates tried at {}, on a seed that judges nothing", shortened(r.rung(at).name, 40));
@@ -121,7 +121,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   out("at {}{}", shortened(r.rung(rung).name, 40),
       fresh ? ", on the seeds of the search (gabbro status: the last comparison, on fresh ones)" : "");
   out("{:<34}{:>10}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds", "context",
-      baseline == 0 ? "" : "against " + shortened(p.individual(baseline).born.name, 24), "train", "decode",
+      baseline == 0 ? "" : "against " + shortened(p.individual(baseline).created.name, 24), "train", "decode",
       "state");
   std::size_t shown = 0;
   for (const Ranked& k : all) {
@@ -133,8 +133,8 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
       if (d.count > 0) against = interval_text(d);
     }
     out("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds,
-        context_text(store, p, k.design, rung), against, amount(i.born.train_flops),
-        amount(i.born.decode_flops), amount(i.born.state_bytes));
+        context_text(store, p, k.design, rung), against, amount(i.created.train_flops),
+        amount(i.created.decode_flops), amount(i.created.state_bytes));
     if (const std::string lost = losses_text(evolve::losses(p, k.design, rung, nullptr)); !lost.empty())
       out("  {}", lost);
   }
@@ -153,8 +153,9 @@ class Tree {
       : p_(r.population), limits_(limits), children_(p_.individuals().size() + 1) {
     for (const Individual& i : p_.individuals()) {
       if (is_ablation(i)) continue;
-      const std::int64_t parent = i.born.parent > 0 && i.born.parent < i.born.id ? i.born.parent : 0;
-      children_[static_cast<std::size_t>(parent)].push_back(i.born.id);
+      const std::int64_t parent =
+          i.created.parent > 0 && i.created.parent < i.created.id ? i.created.parent : 0;
+      children_[static_cast<std::size_t>(parent)].push_back(i.created.id);
     }
     const auto bits = [&](std::int64_t id) {
       const evolve::Standing s = p_.standing(p_.individual(id), 0);
@@ -191,7 +192,8 @@ class Tree {
                               : s.open > 0 ? "running"
                                            : "-";
     const std::string label = std::string(2 * depth, ' ') + label_of(i);
-    out_("{:<52} {:>8}{}{}", label, score, i.born.mate > 0 ? fmt::format("  with #{}", i.born.mate) : "",
+    out_("{:<52} {:>8}{}{}", label, score,
+         i.created.second_parent > 0 ? fmt::format("  with #{}", i.created.second_parent) : "",
          i.entered > 0 ? fmt::format("  up to rung {}", i.entered + 1) : "");
     for (const std::int64_t child : children_[static_cast<std::size_t>(id)]) show(child, depth + 1);
   }

@@ -33,14 +33,14 @@ void head(Content& c) {
   const Reading& r = c.reading;
   std::int64_t designs = 0, baselines = 0;
   for (const Individual& i : r.population.individuals()) {
-    designs += evolve::is_candidate(i) || evolve::is_twin(i);
+    designs += evolve::is_candidate(i) || evolve::is_replicate(i);
     baselines += evolve::is_baseline(i);
   }
   const std::string corpus = shortened(last_part(r.plan.corpus), 40);
   c.add("<header>\n<p class=\"kicker\">gabbro · {}</p>\n<h1>{}</h1>\n",
-        r.plan.twins ? "A/A test" : "search for language-model architectures",
-        escape(r.plan.twins ? "Copies of one design on " + corpus
-                            : fmt::format("{} on {}", count_of(designs, "design"), corpus)));
+        r.plan.aa_test ? "A/A test" : "search for language-model architectures",
+        escape(r.plan.aa_test ? "Copies of one design on " + corpus
+                              : fmt::format("{} on {}", count_of(designs, "design"), corpus)));
   c.add("<p class=\"verdict\">{}</p>\n<dl class=\"facts\">\n", prose(c.verdict.sentence));
   const auto fact = [&](std::string_view name, const std::string& value, const std::string& more = {}) {
     c.add("<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape(name), escape(value),
@@ -60,7 +60,7 @@ void head(Content& c) {
 }
 
 void ladder(Content& c) {
-  if (c.reading.plan.twins) return;
+  if (c.reading.plan.aa_test) return;
   c.heading("The ladder");
   const Figure f = funnel_figure(c.reading, c.funnel);
   if (f.svg.empty()) c.soft("No design of the search has entered a rung yet.");
@@ -73,8 +73,9 @@ void ladder(Content& c) {
     const Funnel& n = c.funnel[k];
     t.row({shortened(r.name, 30), amount(static_cast<double>(r.params)),
            amount(static_cast<double>(r.tokens)), fmt::format("{:g}", r.rate),
-           k + 1 < c.funnel.size() ? fmt::format("{:.0f} %", 100 * r.keep) : "", std::to_string(n.entered),
-           std::to_string(n.done), std::to_string(n.stopped), std::to_string(n.failed), bits_text(n.best),
+           k + 1 < c.funnel.size() ? fmt::format("{:.0f} %", 100 * r.promote_fraction) : "",
+           std::to_string(n.entered), std::to_string(n.done), std::to_string(n.stopped),
+           std::to_string(n.failed), bits_text(n.best),
            bits_at(c.population(), c.population().best_baseline(rung), rung)});
   }
   c.out += t.str();
@@ -84,7 +85,7 @@ void standings(Content& c) {
   const Population& p = c.population();
   const int rung = std::max(0, c.verdict.leader.rung);
   const std::vector<Ranked> all = ranking(p, rung);
-  c.heading(fmt::format("{} at {}", c.reading.plan.twins ? "Copies" : "Best designs",
+  c.heading(fmt::format("{} at {}", c.reading.plan.aa_test ? "Copies" : "Best designs",
                         shortened(c.reading.rung(rung).name, 30)));
   if (all.empty()) {
     c.soft("No run has ended with a score yet.");
@@ -98,18 +99,19 @@ void standings(Content& c) {
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (!evolve::is_known(i) && shown++ >= kShown) continue;
-    t.row({label_of(i), shortened(i.born.species, 40), bits_text(k.bits), std::to_string(k.seeds),
-           context_text(c.store, p, k.design, rung), amount(i.born.train_flops), amount(i.born.decode_flops),
-           amount(i.born.state_bytes) + "B", shortened(evolve::source_of(i.born), 20)},
+    t.row({label_of(i), shortened(i.created.species, 40), bits_text(k.bits), std::to_string(k.seeds),
+           context_text(c.store, p, k.design, rung), amount(i.created.train_flops),
+           amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
+           shortened(evolve::source_of(i.created), 20)},
           k.design == c.verdict.leader.design);
     if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
       moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), shortened(of, 80));
   }
   for (const Unscored& u : unscored(p, rung)) {
     const Individual& i = p.individual(u.design);
-    t.row({label_of(i), shortened(i.born.species, 40), "-", shortened(u.why, 120), "",
-           amount(i.born.train_flops), amount(i.born.decode_flops), amount(i.born.state_bytes) + "B",
-           shortened(evolve::source_of(i.born), 20)});
+    t.row({label_of(i), shortened(i.created.species, 40), "-", shortened(u.why, 120), "",
+           amount(i.created.train_flops), amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
+           shortened(evolve::source_of(i.created), 20)});
   }
   c.out += t.str();
   c.soft(fmt::format(
@@ -132,7 +134,7 @@ void cost(Content& c) {
 }
 
 void comparison(Content& c) {
-  if (c.reading.plan.twins) return;
+  if (c.reading.plan.aa_test) return;
   c.heading("The leader against the baselines");
   if (c.verdict.duels.empty()) c.soft("No design has a run of the same seed as a baseline yet.");
   c.figure(forest_figure(c.reading, c.verdict));
@@ -141,9 +143,9 @@ void comparison(Content& c) {
   const int at = std::max(0, c.verdict.leader.rung);
   Table rates({"design", "learning rates tried, with their bits per byte"});
   for (const Individual& i : c.population().individuals())
-    if (evolve::is_known(i) || i.born.id == c.verdict.leader.design)
-      if (const std::string text = rates_text(c.reading, i.born.id, at); !text.empty())
-        rates.row({label_of(i), text}, i.born.id == c.verdict.leader.design);
+    if (evolve::is_known(i) || i.created.id == c.verdict.leader.design)
+      if (const std::string text = rates_text(c.reading, i.created.id, at); !text.empty())
+        rates.row({label_of(i), text}, i.created.id == c.verdict.leader.design);
   if (!rates.empty()) {
     c.add("<h3>Learning rates</h3>\n");
     c.out += rates.str();
@@ -154,7 +156,7 @@ void comparison(Content& c) {
 }
 
 void strategies(Content& c) {
-  if (c.strategies.empty() || c.reading.plan.twins) return;
+  if (c.strategies.empty() || c.reading.plan.aa_test) return;
   c.heading("Strategies at equal budget");
   c.figure(strategies_figure(c.reading, c.strategies));
   std::vector<std::string> titles{"strategy", ">designs", ">refused draws", ">FLOPs at the first rung"};
@@ -202,11 +204,11 @@ void scale(Content& c) {
   if (!c.study) return;
   c.heading("At other sizes");
   const auto fit = evolve::fit_scale(*c.study);
-  if (c.study->status != "done")
+  if (c.study->status != record::Status::kDone)
     c.soft("The study is not complete: gabbro scale goes on with it.");
   else if (!fit)
     c.soft(fmt::format("The study has no lines: {}.", shortened(fit.error().message, 200)));
-  if (c.study->status != "done" || !fit) return;
+  if (c.study->status != record::Status::kDone || !fit) return;
   if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.soft("Its corpus is not that of this campaign.");
   c.figure(scale_figure(*c.study, *fit));
   c.add("<pre>{}</pre>\n", escape(scale_text(*c.study, *fit)));
@@ -235,18 +237,21 @@ void losses(Content& c) {
 void method(Content& c) {
   const Plan& plan = c.reading.plan;
   c.heading("How it was measured");
-  c.paragraph(
+  c.paragraph(fmt::format(
       "Every design is a program that was proved causal before it was trained. At a rung all designs and all "
       "baselines have the same number of parameters, the same "
-      "tokens in the same order for a seed, and the same learning rate, which is fitted to the width. Bits "
+      "tokens in the same order for a seed, and {}. Bits "
       "per byte are of whole held-out documents. Designs go "
       "up by their rank among those whose runs are over (asynchronous successive halving); what is clearly "
       "behind earlier runs on the same data is stopped "
-      "on the way.");
-  if (!plan.twins)
+      "on the way.",
+      plan.settings.tune_rates
+          ? "a learning rate of their own: inherited and varied, and searched for before a comparison"
+          : "the same learning rate, which is fitted to the width"));
+  if (!plan.aa_test)
     c.paragraph(
         "The last comparison trains the leader and every baseline again at the highest rung that a design "
-        "reached, with seeds that chose nothing and whose number is fixed before. Differences are "
+        "reached, with seeds that nothing was chosen by and whose number is fixed before. Differences are "
         "paired by seed and by document; intervals are of the t distribution, with the deviation of a run "
         "pooled over designs and no smaller than "
         "the pair's own, and are wider for every leader that is compared, so that all claims of the campaign "
@@ -255,7 +260,7 @@ void method(Content& c) {
   c.add("<pre><code><span>{}</span><span>{}</span><span>{}</span></code></pre>\n",
         escape(fmt::format("gabbro evolve --dir {} --preset {} --data {} --seed {}{}", dir,
                            shortened(plan.settings.preset, 60), shortened(plan.corpus, 120), plan.seed,
-                           plan.twins ? " --aa" : "")),
+                           plan.aa_test ? " --aa" : "")),
         escape("gabbro resume " + dir),
         escape(fmt::format("gabbro show {}#{}", dir, std::max<std::int64_t>(1, c.verdict.leader.design))));
   std::string sessions;

@@ -18,11 +18,12 @@ void program(Content& c, const store::DesignRow& design) {
   std::set<int> fresh;
   std::vector<edit::Change> changes;
   std::string parent;
-  if (design.born.parent > 0)
-    if (const auto before = c.store.design(design.born.parent)) {
-      const lang::ParseResult a = lang::parse(before->born.program), b = lang::parse(design.born.program);
+  if (design.created.parent > 0)
+    if (const auto before = c.store.design(design.created.parent)) {
+      const lang::ParseResult a = lang::parse(before->created.program),
+                              b = lang::parse(design.created.program);
       if (a.errors.empty() && b.errors.empty()) changes = edit::diff(a.program, b.program);
-      parent = label_of(c.population().individual(design.born.parent));
+      parent = label_of(c.population().individual(design.created.parent));
     }
   for (const edit::Change& change : changes) {
     const int lines = 1 + static_cast<int>(std::count(change.after.begin(), change.after.end(), '\n'));
@@ -30,7 +31,7 @@ void program(Content& c, const store::DesignRow& design) {
       fresh.insert(change.at_after.line + k);
   }
   c.add("<pre><code>");
-  std::string_view rest = design.born.program;
+  std::string_view rest = design.created.program;
   for (int line = 1; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     c.add("<span{}>{}</span>", fresh.contains(line) ? " class=\"new\"" : "", escape(rest.substr(0, end)));
@@ -56,7 +57,7 @@ void winner_section(Content& c) {
   c.heading(fmt::format("Design {}", label_of(c.population().individual(leader.design))));
   const auto design = c.store.design(leader.design);
   if (!design) return;
-  const record::DesignBorn& b = design->born;
+  const record::DesignCreated& b = design->created;
   c.paragraph(fmt::format(
       "It mixes tokens by {}. At the size of the first rung a token costs {} FLOPs in training and {} in "
       "decoding, which carries {} bytes of state.",
@@ -104,10 +105,11 @@ void family_section(Content& c) {
     const Individual& i = p.individual(line[k]);
     const evolve::Standing s = p.standing(i, 0);
     c.add("<li{}><strong>{}</strong>", k == 0 ? " class=\"own\"" : "", escape(label_of(i)));
-    if (i.born.mate > 0) c.add(" with {}", escape(label_of(p.individual(i.born.mate))));
+    if (i.created.second_parent > 0)
+      c.add(" with {}", escape(label_of(p.individual(i.created.second_parent))));
     if (s.done > 0) c.add(" · <span class=\"n\">{:.4f}</span>", s.bits);
-    if (i.born.parent > 0) {
-      const std::vector<double> d = p.differences(i.born.id, i.born.parent, 0, false);
+    if (i.created.parent > 0) {
+      const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
       if (!d.empty()) {
         const double mean = evolve::mean_interval(d).mean;
         c.add(" <span class=\"n {}\">{:+.4f}</span> to its parent", mean < 0 ? "down" : "up", mean);
@@ -115,8 +117,8 @@ void family_section(Content& c) {
     }
     c.add("<br/><span class=\"soft\">{}</span></li>\n",
           escape(fmt::format(
-              "{}, {}, highest rung {}", shortened(i.born.species, 60),
-              shortened(evolve::source_of(i.born), 20),
+              "{}, {}, highest rung {}", shortened(i.created.species, 60),
+              shortened(evolve::source_of(i.created), 20),
               shortened(c.reading.rung(std::clamp(i.entered, 0, static_cast<int>(c.funnel.size()) - 1)).name,
                         20))));
   }

@@ -26,6 +26,7 @@ using record::Event;
 
 namespace {
 
+constexpr std::int64_t kUnread = 1 << 15;  // tokens: designs differ there by 0.001 bits per byte of chance
 constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
 
 const std::string kCannotBe = "the worker left a result that cannot be: ";
@@ -36,15 +37,20 @@ bool is_outside(const std::string& cause) {
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
+// Whether a run failed by its learning rate: its losses did, and not its worker, a limit or the machine.
+bool is_of_rate(const record::TrialEnded& event, const std::string& cause) {
+  return event.end == record::RunEnd::kResult && code_of(cause).empty();
+}
+
 }  // namespace
 
-Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& born,
+Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun) {
   const Rung& r = plan.settings.rungs.at(static_cast<std::size_t>(begun.rung));
   record::TrialSpec spec;
-  spec.program = born.program;
+  spec.program = created.program;
   if (r.depth != 1) {
-    const lang::ParseResult parsed = lang::parse(born.program);
+    const lang::ParseResult parsed = lang::parse(created.program);
     if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
     spec.program = lang::print(evolve::deepened(parsed.program, r.depth));
   }
@@ -63,13 +69,14 @@ Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignBorn& bo
   spec.memory = plan.settings.worker_bytes;
   spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::judges(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
+  if (evolve::judges(begun)) spec.unread_tokens = kUnread;
   if (evolve::rechecks(begun)) {
     spec.length *= 2;
     spec.sequences = (spec.sequences + 1) / 2;
     spec.thorough = true;
   }
-  if (born.origin == record::Origin::kAaReplicate)
-    spec.start = mix(plan.seed, static_cast<std::uint64_t>(born.id)) | 1;
+  if (created.origin == record::Origin::kAaReplicate)
+    spec.start = mix(plan.seed, static_cast<std::uint64_t>(created.id)) | 1;
   return spec;
 }
 
@@ -127,18 +134,18 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
                 "make room; gabbro resume goes on from here");
   const Rung& r = rung(begun.rung);
   const Individual& design = population.individual(begun.design);
-  GABBRO_TRY(spec, spec_of(plan, design.born, begun));
+  GABBRO_TRY(spec, spec_of(plan, design.created, begun));
   spec.folder = fs::absolute(place.trial(begun.id), error);
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_given(design) && !evolve::judges(begun) &&
+    if (is_candidate(design) && !is_user_design(design) && !evolve::judges(begun) &&
         begun.purpose != record::Purpose::kRate && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first of a known architecture says which.
   for (const evolve::Trial& t : population.trials())
-    if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended && t.status == "done" &&
-        is_trusted(t)) {
+    if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended &&
+        t.status == record::Status::kDone && is_trusted(t)) {
       spec.text_hash = t.text_hash;
       break;
     }
@@ -153,21 +160,6 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
 }
 
 namespace {
-
-bool is_positive(double v) { return std::isfinite(v) && v > 0; }
-
-// Why a curve cannot be; empty: it can. Hurdles of later runs are taken from it.
-std::string implausible_curve(const std::vector<record::Point>& curve, bool is_finite) {
-  constexpr double kLeastLoss = 1e-3;  // nats a token: no text can be foreseen so well
-  std::int64_t step = -1, tokens = 0;
-  const auto can_be = [&](double v) { return std::isfinite(v) ? v > kLeastLoss : !is_finite; };
-  for (const record::Point& p : curve) {
-    if (p.step <= step || p.tokens <= tokens || !can_be(p.loss) || !can_be(p.recent))
-      return fmt::format("a curve with a loss of {} at step {}, after step {}", p.loss, p.step, step);
-    step = p.step, tokens = p.tokens;
-  }
-  return "";
-}
 
 // Why the documents of a result are not those of `trusted`, which keeps the last of them; empty: they are.
 std::string other_documents(const std::vector<record::DocumentScore>& documents,
@@ -189,45 +181,18 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
 
 // Why `r` cannot be the result of `trial`; empty: it can. A worker wrote it, so its numbers are checked against what is known from elsewhere.
 std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
-  constexpr double kLeastBits = 0.01, kMostBits = 64;
-  constexpr std::string_view kEnds[] = {"done", "refused", "hurdle", "failed", "stopped"};
-  if (std::find(std::begin(kEnds), std::end(kEnds), r.status) == std::end(kEnds))
-    return "no run ends that way";
-  if (r.status == "stopped") return "";
-  if (std::string why = implausible_curve(r.curve, r.status == "done" || r.status == "hurdle"); !why.empty())
-    return why;
-  if (r.status == "failed") return "";
-  const Rung& rung = this->rung(trial.begun.rung);
-  if (!std::isfinite(r.train_flops_per_token) || r.train_flops_per_token < 0 || r.train_seconds < 0)
-    return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+  const auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
+  if (!spec) return spec.error().message;
+  if (std::string why = record::misfit(*spec, r); !why.empty()) return why;
+  if (r.status == record::Status::kStopped || r.status == record::Status::kFailed) return "";
   if (std::string why = another_cost(r, trial); !why.empty()) return why;
   if (std::string why = another_design(r, trial); !why.empty()) return why;
-  if (r.status != "done") return "";
-  if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
-    return fmt::format("{} bits per byte", r.bits_per_byte);
-  const bool has_interval = r.documents.size() > 1;
-  if (has_interval ? !(r.bits_low <= r.bits_per_byte && r.bits_per_byte <= r.bits_high)
-                   : r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
-    return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
-  if (!is_positive(r.valid_loss) || !(r.bigram_bits_per_byte > r.bits_per_byte) || r.weights_hash.empty() ||
-      r.held_out_hash.empty() || r.width < 1 || r.curve.empty())
-    return fmt::format("a held-out loss of {}, bigrams {}, D = {}, weights {}, held-out text {}",
-                       r.valid_loss, r.bigram_bits_per_byte, r.width, r.weights_hash, r.held_out_hash);
-  for (const std::string_view name : record::kAnchors)
-    if (std::none_of(r.anchors.begin(), r.anchors.end(),
-                     [&](const record::Anchor& a) { return a.name == name; }))
-      return fmt::format("done, without the anchor {}", name);
-  for (const record::Anchor& a : r.anchors)
-    if (!a.holds) return fmt::format("done, though the anchor {} does not hold", a.name);
-  const std::int64_t batch = rung.sequences * rung.length * (evolve::rechecks(trial.begun) ? 2 : 1);
-  if (r.tokens < rung.tokens || r.tokens >= rung.tokens + batch)
-    return fmt::format("{} tokens of {}", r.tokens, rung.tokens);
-  if (std::abs(static_cast<double>(r.params) / static_cast<double>(rung.params) - 1) > 0.02)
-    return fmt::format("{} parameters of {}", r.params, rung.params);
-  if (std::string why = record::documents_misfit(r); !why.empty()) return why;
+  if (r.status != record::Status::kDone) return "";
+  if (std::string why = repeated(r, trial); !why.empty()) return why;
   // Known architectures are trusted, and nobody else: whoever comes first would say what text is the right one.
   for (const evolve::Trial& t : population.trials()) {
-    if (t.begun.rung != trial.begun.rung || !t.ended || t.status != "done" || !is_trusted(t)) continue;
+    if (t.begun.rung != trial.begun.rung || !t.ended || t.status != record::Status::kDone || !is_trusted(t))
+      continue;
     if (t.begun.seed == trial.begun.seed && t.text_hash != r.text_hash)
       return fmt::format("it consumed the text {}, run {} {}", r.text_hash, t.begun.id, t.text_hash);
     // Runs that judge are scored on more documents.
@@ -240,11 +205,24 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   return "";
 }
 
+// Why `r` is the result of another run of the same design, on another seed or text; empty: it is not.
+std::string Campaign::State::repeated(const record::TrialResult& r, const evolve::Trial& trial) const {
+  for (const std::int64_t id : population.individual(trial.begun.design).trials) {
+    const evolve::Trial& t = population.trial(id);
+    if (id == trial.begun.id || !t.ended || t.status != record::Status::kDone) continue;
+    if (t.weights_hash == r.weights_hash)
+      return fmt::format("it has the weights of run {}: {}", id, r.weights_hash);
+    if (evolve::rechecks(t.begun) != evolve::rechecks(trial.begun) && t.text_hash == r.text_hash)
+      return fmt::format("it has consumed the text of run {}: {}", id, r.text_hash);
+  }
+  return "";
+}
+
 // Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no more than as parameters and lengths grow.
 std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
   constexpr double kVersions =
       8;  // earlier versions of the program counted otherwise; strategies are weighed by `known` anyway
-  const double known = population.individual(trial.begun.design).born.train_flops;
+  const double known = population.individual(trial.begun.design).created.train_flops;
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
   const double params = static_cast<double>(own.params) / static_cast<double>(first.params),
@@ -259,7 +237,7 @@ std::string Campaign::State::another_cost(const record::TrialResult& r, const ev
 
 // Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same documents; empty: it was not, or none is there.
 std::string Campaign::State::another_text(const record::TrialResult& r, const evolve::Trial& trial) const {
-  if (r.status != "done" || r.held_out_hash.empty()) return "";
+  if (r.status != record::Status::kDone || r.held_out_hash.empty()) return "";
   // Runs that judge are scored on more documents than those of the search; rungs may ask for the same ones.
   const auto asked = [&](const evolve::Trial& t) {
     const Rung& own = this->rung(t.begun.rung);
@@ -267,7 +245,9 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
   };
   for (const evolve::Trial& t : population.trials()) {
     // Results of before there were these hashes have none.
-    if (t.status != "done" || t.held_out_hash.empty() || !is_trusted(t) || asked(t) != asked(trial)) continue;
+    if (t.status != record::Status::kDone || t.held_out_hash.empty() || !is_trusted(t) ||
+        asked(t) != asked(trial))
+      continue;
     if (t.held_out_hash != r.held_out_hash)
       return fmt::format("run {} was scored on the held-out text {}, run {} on {}", trial.begun.id,
                          r.held_out_hash, t.begun.id, t.held_out_hash);
@@ -277,20 +257,20 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
 
 // Why `r` is the result of another design than was asked for; empty: it is of that one, or a judge that looks at no sizes cannot say.
 std::string Campaign::State::another_design(const record::TrialResult& r, const evolve::Trial& trial) const {
-  const record::DesignBorn& born = population.individual(trial.begun.design).born;
+  const record::DesignCreated& created = population.individual(trial.begun.design).created;
   const auto at = static_cast<std::size_t>(trial.begun.rung);
-  if (at < born.sized.size() && r.hash == born.sized[at]) return "";
+  if (at < created.sized.size() && r.hash == created.sized[at]) return "";
   // The record may be older than these hashes, or made by a version of the program that gave the design another size.
   const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
   if (!now || at >= now->sized.size() || r.hash == now->sized[at]) return "";
-  return fmt::format("it trained the design of hash {}, {} has {} at {}", r.hash, born.name, now->sized[at],
-                     rung(trial.begun.rung).name);
+  return fmt::format("it trained the design of hash {}, {} has {} at {}", r.hash, created.name,
+                     now->sized[at], rung(trial.begun.rung).name);
 }
 
 // Whether the run is one of a known architecture, which no stranger wrote.
 bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   const Individual& design = population.individual(trial.begun.design);
-  return is_known(design) || is_twin(design);
+  return is_known(design) || is_replicate(design);
 }
 
 // A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some times.
@@ -301,7 +281,7 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
   const evolve::Trial& trial = population.trial(ended.id);
   std::optional<Result<record::TrialResult>> result;  // read once: it may be megabytes
   if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
-  if (ended.kind != Kind::kStopped && !(result && *result && (*result)->status == "stopped"))
+  if (ended.kind != Kind::kStopped && !(result && *result && (*result)->status == record::Status::kStopped))
     return take_result(ended, result);
   if (asked) return true;  // to be gone on with
   if (++tries[ended.id] < kTries) {
@@ -309,36 +289,39 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
     return true;
   }
   const std::string cause = fmt::format("stopped {} times without being asked to", kTries);
-  return fail_run(trial, {ended.id, "crash", ended.seconds, record::failure("train", cause)}, cause);
+  return fail_run(trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)},
+                  cause);
 }
 
 Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
                                           const std::optional<Result<record::TrialResult>>& left) {
   using Kind = jobs::Ended::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
-  record::TrialEnded event{ended.id, "result", ended.seconds, ended.result};
+  record::TrialEnded event{ended.id, record::RunEnd::kResult, ended.seconds, ended.result};
   std::string cause;
   if (left) {
     const Result<record::TrialResult>& result = *left;
     if (result)
       if (const std::string why = another_text(*result, trial); !why.empty())
-        return fail_run(trial, {ended.id, "crash", ended.seconds, record::failure("train", kCannotBe + why)},
-                        format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
+        return fail_run(
+            trial,
+            {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", kCannotBe + why)},
+            format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
     const std::string why = result ? implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
-      event.end = "crash";
+      event.end = record::RunEnd::kCrash;
       cause = result ? kCannotBe + why : why;
       event.result = record::failure("train", cause);
     } else {
       event.result = to_json(*result);  // what is known of results, and nothing else that a file may hold
-      if (result->status == "failed")
+      if (result->status == record::Status::kFailed)
         cause = result->cause.empty() ? "the worker names no cause" : result->cause;
     }
   } else {
-    event.end = ended.kind == Kind::kTimeLimit     ? "time limit"
-                : ended.kind == Kind::kMemoryLimit ? "memory limit"
-                : ended.kind == Kind::kLimit       ? "limit"
-                                                   : "crash";
+    event.end = ended.kind == Kind::kTimeLimit     ? record::RunEnd::kTimeLimit
+                : ended.kind == Kind::kMemoryLimit ? record::RunEnd::kMemoryLimit
+                : ended.kind == Kind::kLimit       ? record::RunEnd::kLimit
+                                                   : record::RunEnd::kCrash;
     cause = ended.cause;
     event.result = record::failure("train", cause);
   }
@@ -370,9 +353,9 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
       held_up->runs.push_back(trial.begun);
       return true;
     }
-  } else if (trusted && trial.begun.purpose !=
-                            record::Purpose::kRate) {  // a rate may be too high for it; the search says so
-    return fail("campaign", fmt::format("the baseline {} could not be trained: {}", design.born.name, cause),
+  } else if (trusted && !(trial.begun.purpose == record::Purpose::kRate && is_of_rate(event, cause))) {
+    return fail("campaign",
+                fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
                 hint + "; where a limit of the preset is the cause, begin another campaign");
   }
   if (const auto ok = record({std::move(event)}); !ok) return ok;

@@ -30,7 +30,7 @@ std::string in_brackets(const Estimate& e, const char* format) {
 double score_at(const ScaleStudy& study, std::size_t design, std::size_t size) {
   double sum = 0, count = 0;
   for (const ScaleRun& r : study.runs)
-    if (r.status == "done" && r.design == static_cast<std::int64_t>(design) &&
+    if (r.status == record::Status::kDone && r.design == static_cast<std::int64_t>(design) &&
         r.size == static_cast<std::int64_t>(size))
       sum += r.bits, ++count;
   return count > 0 ? sum / count : 0;
@@ -55,7 +55,7 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   else if (last.low > 0)
     out = fmt::format("{} is behind {} at {}", name, other, largest(study));
   else
-    out = fmt::format("{} and {} are not told apart at {}", name, other, largest(study));
+    out = fmt::format("{} and {} are not significantly different at {}", name, other, largest(study));
   out += fmt::format(": {} bits per byte. ", in_brackets(last, "{:+.4f}"));
   const Estimate& change = lead.per_tenfold;
   const bool shrinks = change.value * last.value < 0;
@@ -83,7 +83,7 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
         "One seed each: other seeds would move every number, nobody knows how far. --seeds 3 tells.");
   std::int64_t lost = 0;
   for (const ScaleRun& r : study.runs) {
-    if (r.status == "done") continue;
+    if (r.status == record::Status::kDone) continue;
     ++lost;
     out.push_back(fmt::format("{} at {} with seed {}: {}, no point of its line: {}",
                               study.designs[static_cast<std::size_t>(r.design)],
@@ -126,7 +126,7 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   constexpr std::size_t kLines = 8;
   double low = std::numeric_limits<double>::infinity(), high = 0, first = low, last = 0;
   for (const ScaleRun& r : study.runs) {
-    if (r.status != "done") continue;
+    if (r.status != record::Status::kDone) continue;
     low = std::min(low, r.bits), high = std::max(high, r.bits);
     first = std::min(first, r.flops), last = std::max(last, r.flops);
   }
@@ -153,7 +153,7 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
     out.line(x.at(kTenfold * last), y.at(law.beyond.low), x.at(kTenfold * last), y.at(law.beyond.high),
              "whisker open");
     for (const ScaleRun& r : study.runs)
-      if (r.status == "done" && r.design == static_cast<std::int64_t>(d))
+      if (r.status == record::Status::kDone && r.design == static_cast<std::int64_t>(d))
         out.dot(x.at(r.flops), y.at(r.bits), 3.2, d == 0 ? "front" : "baseline",
                 fmt::format("{} at {}: {:.4f}", study.designs[d],
                             study.sizes[static_cast<std::size_t>(r.size)], r.bits));

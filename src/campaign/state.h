@@ -44,13 +44,13 @@ struct Campaign::State {
   Result<bool> believe(const record::Event& event) {
     if (const auto ok = population.apply(event); !ok) return ok;
     if (const auto* ended = std::get_if<record::TrialEnded>(&event))
-      if (const evolve::Trial& trial = population.trial(ended->id); trial.status == "done") {
+      if (const evolve::Trial& trial = population.trial(ended->id); trial.status == record::Status::kDone) {
         auto& [seconds, count] = took[trial.begun.rung];
         seconds += ended->seconds;
         ++count;
       }
-    if (const auto* born = std::get_if<record::DesignBorn>(&event); born && born->task != 0)
-      book.lend(population.individual(born->id).program);
+    if (const auto* created = std::get_if<record::DesignCreated>(&event); created && created->task != 0)
+      book.lend(population.individual(created->id).program);
     return true;
   }
 
@@ -99,6 +99,7 @@ struct Campaign::State {
   Result<bool> take_result(const jobs::Ended& ended, const std::optional<Result<record::TrialResult>>& left);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_design(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_text(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string implausible(const record::TrialResult& r, const evolve::Trial& trial) const;

@@ -24,7 +24,7 @@ Result<bool> Campaign::State::tend(bool begins) {
   if (following) return follow();
   for (const record::Steered& s : inbox(place.dir)) {
     const bool meant =
-        s.what != "veto" ||
+        s.what != record::Steering::kVeto ||
         (s.design >= 1 && s.design <= static_cast<std::int64_t>(population.individuals().size()));
     if (meant && !population.knows_steering(s.key))
       if (const auto ok = record({s}); !ok) return ok;
@@ -40,7 +40,7 @@ Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
   making.erase(done.task);
   if (done.report.cause == "stopped") return true;  // to be begun again
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
-  if (done.report.outcome != "design") failed_at[strategy] = seconds_now();
+  if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();
   spent_out = spent_out || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
@@ -53,7 +53,7 @@ bool Campaign::State::rests(const std::string& strategy) const {
   for (auto id = ended.rbegin(); id != ended.rend() && failures < kMost; ++id) {
     const Task& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
     if (t.begun.strategy != strategy) continue;
-    if (t.report.outcome == "design" && t.refused.empty()) break;
+    if (t.report.outcome == record::TaskOutcome::kDesign && t.refused.empty()) break;
     ++failures;
   }
   const auto at = failed_at.find(strategy);
@@ -132,9 +132,9 @@ const Task* Campaign::State::waiting(const std::string& strategy) const {
 
 Result<evolve::Offspring> Campaign::State::offspring_of(const Task& t) {
   evolve::Offspring out;
-  out.op = "agents: " + t.begun.mode;
+  out.op = fmt::format("agents: {}", t.begun.mode);
   out.parent = t.begun.parent;
-  out.mate = t.begun.mate;
+  out.second_parent = t.begun.second_parent;
   lang::ParseResult parsed = lang::parse(t.report.program);
   if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
   out.program = std::move(parsed.program);
@@ -155,8 +155,8 @@ std::string Campaign::State::news_of_agents() const {
   if (!agents) return "";
   std::int64_t designs = 0, failed = 0;
   for (const Task& t : population.tasks()) {
-    designs += t.ended && t.report.outcome == "design" ? 1 : 0;
-    failed += t.ended && t.report.outcome != "design" ? 1 : 0;
+    designs += t.ended && t.report.outcome == record::TaskOutcome::kDesign ? 1 : 0;
+    failed += t.ended && t.report.outcome != record::TaskOutcome::kDesign ? 1 : 0;
   }
   std::string out = fmt::format("{} in the making, {} designs, {} failed", making.size(), designs, failed);
   if (agents->account) out += "; " + agents->account();
@@ -170,7 +170,7 @@ std::vector<Moment> moments(const store::Store& store) {
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = store.events(from, kPage);
     for (const auto& [time, event] : page) {
-      if (const auto* e = std::get_if<record::DesignBorn>(&event))
+      if (const auto* e = std::get_if<record::DesignCreated>(&event))
         at.attempts = std::max(at.attempts, e->attempt);
       if (const auto* e = std::get_if<record::Refused>(&event))
         at.attempts = std::max(at.attempts, e->attempt);

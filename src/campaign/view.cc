@@ -6,7 +6,7 @@
 
 #include "campaign/words.h"
 #include "evolve/comparison.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 
 namespace gabbro::campaign {
 
@@ -23,11 +23,11 @@ constexpr std::size_t kShown = 3;  // designs in the live view
 // What it is at. An A/A test has no funnel: its copies are no candidates.
 std::string phase_text(const Snapshot& s) {
   const Population& p = s.population;
-  if (std::none_of(p.individuals().begin(), p.individuals().end(), evolve::is_twin))
+  if (std::none_of(p.individuals().begin(), p.individuals().end(), evolve::is_replicate))
     return s.phase == Phase::kSearch ? "search" : "last comparison";
   const auto ended =
       std::count_if(p.trials().begin(), p.trials().end(), [](const Trial& t) { return t.ended; });
-  return fmt::format("A/A test, {} of {} runs", ended, evolve::kTwins * evolve::kTwinSeeds);
+  return fmt::format("A/A test, {} of {} runs", ended, evolve::kReplicates * evolve::kReplicateSeeds);
 }
 
 void add_funnel(const Population& p, std::vector<std::string>& out) {
@@ -58,7 +58,7 @@ void add_table(const Population& p, std::size_t count, std::vector<std::string>&
     out.push_back(fmt::format("{:<8}{:<28}{:.4f}  {:<32}{:>9} FLOPs{:>9}B state",
                               p.settings().rungs[static_cast<std::size_t>(rung)].name,
                               shortened(label_of(i), 27), row.bits, d.count == 0 ? "" : interval_text(d),
-                              amount(i.born.decode_flops), amount(i.born.state_bytes)));
+                              amount(i.created.decode_flops), amount(i.created.state_bytes)));
   }
   for (const Unscored& u : unscored(p, rung))
     out.push_back(fmt::format("{:<8}{:<28}{}", p.settings().rungs[static_cast<std::size_t>(rung)].name,
@@ -68,7 +68,8 @@ void add_table(const Population& p, std::size_t count, std::vector<std::string>&
 void add_failures(const Population& p, std::vector<std::string>& out) {
   int failures = 0;
   for (auto t = p.trials().rbegin(); t != p.trials().rend() && failures < 3; ++t) {
-    if (!t->ended || (t->status != "failed" && t->status != "refused")) continue;
+    if (!t->ended || (t->status != record::Status::kFailed && t->status != record::Status::kRefused))
+      continue;
     if (failures++ == 0) out.emplace_back("last failures");
     out.push_back(fmt::format("  {}: {}", shortened(label_of(p.individual(t->begun.design)), 24),
                               shortened(t->cause, 100)));
@@ -123,8 +124,8 @@ std::string plain_line(const Snapshot& s) {
     const double bits = p.standing(p.individual(best.design), best.rung).bits;
     out += fmt::format("; best {} {:.4f}", shortened(label_of(p.individual(best.design)), 24), bits);
     if (const std::int64_t b = p.best_baseline(best.rung); b != 0)
-      out +=
-          fmt::format(" ({} {:.4f})", p.individual(b).born.name, p.standing(p.individual(b), best.rung).bits);
+      out += fmt::format(" ({} {:.4f})", p.individual(b).created.name,
+                         p.standing(p.individual(b), best.rung).bits);
   }
   if (!s.agents.empty()) out += "; agents: " + shortened(s.agents, 180);
   if (s.left >= 0) out += fmt::format("; {} left", duration(s.left));

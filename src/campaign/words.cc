@@ -58,8 +58,9 @@ std::string shortened(std::string_view text, std::size_t most) {
 }
 
 std::string label_of(const evolve::Individual& i) {
-  if (evolve::is_known(i)) return shortened(i.born.name, 40);
-  return fmt::format("#{} {}{}", i.born.id, shortened(evolve::is_given(i) ? i.born.name : i.born.op, 40),
+  if (evolve::is_known(i)) return shortened(i.created.name, 40);
+  return fmt::format("#{} {}{}", i.created.id,
+                     shortened(evolve::is_user_design(i) ? i.created.name : i.created.op, 40),
                      i.vetoed ? " (vetoed)" : "");
 }
 

@@ -65,7 +65,7 @@ std::vector<Row> rows_of(const std::vector<agents::Variant>& variants,
     row.input.push_back(static_cast<double>(report.input_tokens));
     row.output.push_back(static_cast<double>(report.output_tokens));
     row.cost.push_back(report.cost);
-    if (report.outcome != "design") {
+    if (report.outcome != record::TaskOutcome::kDesign) {
       ++row.causes[report.cause];
       continue;
     }
@@ -156,7 +156,8 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
         ++done;
         print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
               variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
-              r.report.outcome == "design" ? "valid" : r.report.cause + ": " + r.report.detail);
+              r.report.outcome == record::TaskOutcome::kDesign ? "valid"
+                                                               : r.report.cause + ": " + r.report.detail);
       });
   const auto rows = rows_of(variants, results);
   const bool whole = done == results.size();

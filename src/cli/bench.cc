@@ -97,12 +97,13 @@ int run_bench(const BenchCommand& c) {
     if (!result) return failed("bench", result.error());
     if (c.json)
       print("{}", to_line(*result));
-    else if (result->status == "done")
+    else if (result->status == record::Status::kDone)
       print_report(*result, spec);
     else
-      print("{}\n", result->status == "stopped" ? printable_line(file) + ": stopped" : result->cause);
-    if (result->status != "done") code = kInvalid;
-    if (result->status == "stopped") break;
+      print("{}\n",
+            result->status == record::Status::kStopped ? printable_line(file) + ": stopped" : result->cause);
+    if (result->status != record::Status::kDone) code = kInvalid;
+    if (result->status == record::Status::kStopped) break;
   }
   return code;
 }

@@ -58,7 +58,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
       "agents.toml: language models write designs too; without --strategies, the strategy agents alone");
   sub->add_option("--replay", evolve->replay,
                   "a campaign with agents that is run again from its record, without any model");
-  sub->add_flag("--aa", evolve->twins, "the A/A test: copies of one design, which nothing may tell apart");
+  sub->add_flag("--aa", evolve->aa_test, "the A/A test: copies of one design, which nothing may tell apart");
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_evolve(*evolve); }; });
 
   sub = add(app, names, "resume", "Go on with a campaign");

@@ -141,12 +141,13 @@ int run_capabilities(const CapabilitiesCommand& c) {
       print("{}", to_line(*result));
     else if (!result->tasks.empty())
       table.row(*result);
-    if (!c.json && result->status != "done")
-      print("{}\n", result->status == "stopped"   ? printable_line(spec.file) + ": stopped"
-                    : result->status == "refused" ? printable_line(spec.file) + ": " + result->cause
-                                                  : result->cause);
-    if (result->status != "done") code = std::max(code, kInvalid);
-    if (result->status == "stopped") break;
+    if (!c.json && result->status != record::Status::kDone)
+      print("{}\n", result->status == record::Status::kStopped ? printable_line(spec.file) + ": stopped"
+                    : result->status == record::Status::kRefused
+                        ? printable_line(spec.file) + ": " + result->cause
+                        : result->cause);
+    if (result->status != record::Status::kDone) code = std::max(code, kInvalid);
+    if (result->status == record::Status::kStopped) break;
   }
   return code;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/student.h"
 #include "campaign/words.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -52,15 +53,14 @@ evolve::Interval difference(const record::TrialResult& of, const record::TrialRe
   const evolve::Paired pair = evolve::paired({&a}, {&b});
   evolve::Interval out{pair.differences.front(), -INFINITY, INFINITY, 1};
   if (pair.documents.freedom <= 0) return out;  // one document says nothing of others
-  const double half =
-      evolve::t_quantile(1 - kLevel / 2, pair.documents.freedom) * std::sqrt(pair.documents.value);
+  const double half = t_quantile(1 - kLevel / 2, pair.documents.freedom) * std::sqrt(pair.documents.value);
   out.low = out.mean - half, out.high = out.mean + half;
   return out;
 }
 
 std::string verdict(const evolve::Interval& i) {
   if (!std::isfinite(i.low)) return "one document: no interval";
-  return i.high < 0 ? "ahead" : i.low > 0 ? "behind" : "not told apart";
+  return i.high < 0 ? "ahead" : i.low > 0 ? "behind" : "no significant difference";
 }
 
 // What keeps a difference from being one of designs alone.
@@ -97,8 +97,6 @@ std::string caveat(const Run& run, const Run& first) {
 
 // Why the runs cannot be paired by document; empty: they can.
 std::string unpaired(const record::TrialResult& of, const record::TrialResult& against) {
-  if (of.held_out_hash.empty() || against.held_out_hash.empty())
-    return "do not say which text they were scored on";
   const auto are_equally_long = [](const record::DocumentScore& a, const record::DocumentScore& b) {
     return a.bytes == b.bytes;
   };
@@ -150,12 +148,12 @@ int run_compare(const CompareCommand& c) {
   const Run& first = runs.front();
   for (const Run& run : runs) {
     const record::TrialResult& r = run.result;
-    if (r.status != "done") {
+    if (r.status != record::Status::kDone) {
       print(stderr, "gabbro compare: {} has no score: {}{}{}\n", run.name, r.status,
             r.cause.empty() ? "" : ", ", r.cause);
       return kInvalid;
     }
-    if (const std::string why = record::documents_misfit(r); !why.empty())
+    if (const std::string why = record::misfit(r); !why.empty())
       return failed("compare", {"run",
                                 fmt::format("{}: its result cannot be: {}", run.name, why),
                                 "result.json was changed: train the run again",

@@ -99,16 +99,6 @@ int run_data_info(const DataOptions& o) {
   return kValid;
 }
 
-std::string hash_of(const data::Manifest& manifest) {
-  std::string all = manifest.tokenizer_hash;
-  for (const data::SplitInfo& split : manifest.splits) {
-    all += fmt::format("\n{} {}", split.name, split.documents_hash);
-    for (const data::ShardInfo& shard : split.shards)
-      all += fmt::format("\n{} {} {}", shard.file, shard.tokens, shard.hash);
-  }
-  return to_hex(hash128(all));
-}
-
 void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
   constexpr double kOften = 2;
   constexpr std::uint64_t kFewBytes = 100'000, kFewDocuments = 8;

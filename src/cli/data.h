@@ -20,9 +20,6 @@ struct DataOptions {
 int run_data_build(const DataOptions& o);
 int run_data_info(const DataOptions& o);
 
-/// A hash of all that a run reads of a corpus: its texts and how they are cut.
-std::string hash_of(const data::Manifest& corpus);
-
 /// Says on standard error what `tokens` of training on a corpus would be read several times, and where there is too little held-out text to tell designs apart.
 void warn_of_size(const data::Manifest& corpus, std::int64_t tokens);
 

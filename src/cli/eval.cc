@@ -33,7 +33,7 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
           r.document_tokens > 0 ? fmt::format(", their first {} tokens", r.document_tokens) : std::string());
   }
   for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
-  if (r.status != "done") print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
+  if (r.status != record::Status::kDone) print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
 }
 
 Result<std::string> absolute_task(const std::string& source) {
@@ -102,14 +102,14 @@ int run_eval(const EvalCommand& c) {
   if (end->kind != jobs::Ended::Kind::kResult) return failed("eval", {"worker", end->cause, "", {}});
   const auto result = record::parse_eval_result(end->result);
   if (!result) return failed("eval", result.error());
-  if (result->status == "done")
+  if (result->status == record::Status::kDone)
     if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
       return failed("eval", ok.error());
   if (c.json)
     print("{}", end->result);
   else
     print_result(*result, c.spec.run);
-  return result->status == "done" ? kValid : kInvalid;
+  return result->status == record::Status::kDone ? kValid : kInvalid;
 }
 
 }  // namespace gabbro::cli

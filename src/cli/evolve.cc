@@ -26,7 +26,7 @@
 #include "cli/terminal.h"
 #include "data/corpus.h"
 #include "evolve/depth.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 #include "jobs/jobs.h"
 #include "lang/check.h"
 #include "lang/printer.h"
@@ -75,8 +75,8 @@ class Live {
 };
 
 void print_twins(const campaign::Campaign& c, const std::string& dir) {
-  const evolve::TwinReport t = evolve::twin_report(c.population(), c.plan().seed);
-  const std::string& name = c.population().individual(1).born.name;
+  const evolve::ReplicateReport t = evolve::replicate_report(c.population(), c.plan().seed);
+  const std::string& name = c.population().individual(1).created.name;
   if (t.seeds == 0) {
     print(
         "A/A test: nothing was compared, as no seed has a score of all {} copies of {}\n"
@@ -86,10 +86,11 @@ void print_twins(const campaign::Campaign& c, const std::string& dir) {
   }
   print(
       "A/A test: {} copies of {}, {} seeds each\n"
-      "  told apart: {} of {} pairs; as many in {:.0f} % of deals of the same runs among the copies\n"
+      "  significantly different: {} of {} pairs; as many in {:.0f} % of deals of the same runs among the "
+      "copies\n"
       "  rate of false verdicts over these deals: {:.1f} % (at most 5 % are to be)\n"
       "  deviation between copies on one text: {:.4f} bits per byte\n",
-      t.copies, name, t.seeds, t.told_apart, t.pairs, 100 * t.as_many, 100 * t.rate, t.noise);
+      t.copies, name, t.seeds, t.significant, t.pairs, 100 * t.as_many, 100 * t.rate, t.seed_stddev);
 }
 
 Result<bool> print_summary(const std::string& dir) {
@@ -134,7 +135,7 @@ void print_sandbox() {
 
 int work(campaign::Campaign& c, const EvolveCommand& o) {
   print_sandbox();
-  if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().twins)
+  if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().aa_test)
     print(stderr,
           "no --minutes and no --trials: it searches until Ctrl-C, and the last comparison has no time kept "
           "for it\n");
@@ -161,12 +162,12 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     if (!ended) return failed(ended.error());
     why = *ended;
   }
-  if (c.plan().twins)
+  if (c.plan().aa_test)
     print_twins(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
   if (!warning.empty()) print("{}\n", warning);
-  print_why(why, o.dir, !c.plan().twins && !c.plan().settings.strategies.empty());
+  print_why(why, o.dir, !c.plan().aa_test && !c.plan().settings.strategies.empty());
   return why == "signal" ? kInvalid : kValid;
 }
 
@@ -191,7 +192,7 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
 
 // Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are not, which is said.
 Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
-  if (!plan.corpus_hash.empty() && plan.corpus_hash != hash_of(corpus.manifest()))
+  if (!plan.corpus_hash.empty() && plan.corpus_hash != data::hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
                 "runs on other texts cannot be compared with those that it has");
   for (const data::SplitInfo& split : corpus.manifest().splits)
@@ -325,17 +326,17 @@ int run_evolve(const EvolveCommand& o) {
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings) return failed(settings.error(), o.preset);
-  if (o.twins && !o.designs.empty())
+  if (o.aa_test && !o.designs.empty())
     return failed({"usage", "--aa trains copies of the first baseline, and takes no --design", "", {}});
   int code = kValid;
   const auto given = given_designs(o, o.as_written ? 0 : settings->blocks, code);
   if (!given) return code;
-  if (settings->strategies.empty() && given->empty() && !o.twins)
+  if (settings->strategies.empty() && given->empty() && !o.aa_test)
     return failed({"usage",
                    "there is nothing to train: no strategy searches, and no design was given",
                    "--strategies adaptive searches; --design FILE gives a design",
                    {}});
-  campaign::Plan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.twins, *given};
+  campaign::Plan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.aa_test, *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
     if (const auto ok = Agency::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);
@@ -350,7 +351,7 @@ int run_evolve(const EvolveCommand& o) {
   for (const evolve::Rung& r : settings->rungs) most = std::max(most, r.tokens);
   warn_of_size(corpus->manifest(), most);
   plan.settings.vocab = corpus->manifest().vocab;
-  plan.corpus_hash = hash_of(corpus->manifest());
+  plan.corpus_hash = data::hash_of(corpus->manifest());
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
   if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)

@@ -16,7 +16,7 @@ struct EvolveCommand {
   std::int64_t trials = 0;
   std::uint64_t seed = 1;
   int workers = 0, threads = 1;
-  bool twins = false, as_written = false;
+  bool aa_test = false, as_written = false;
 };
 
 /// Begins a campaign in a new folder, or goes on with the one in `dir`. Without a corpus, the corpus `debian` is built in the folder. Ctrl-C

@@ -42,15 +42,15 @@ int run_generate(const GenerateCommand& c) {
   const auto result = record::parse_generate_result(end->result);
   if (!result) return failed("generate", result.error());
   if (c.json) print("{}", end->result);
-  if (result->status == "failed")
+  if (result->status == record::Status::kFailed)
     print(stderr, "gabbro {}\n", result->cause);
   else if (!c.json)
     print(stderr, "[{} tokens after {} of the prompt, {:.0f} tokens/s{}]\n", result->tokens,
           result->prompt_tokens, result->tokens_per_second,
-          result->ended                 ? ", the text ended"
-          : result->status == "stopped" ? ", stopped"
-                                        : "");
-  return result->status == "done" ? kValid : kInvalid;
+          result->ended                                ? ", the text ended"
+          : result->status == record::Status::kStopped ? ", stopped"
+                                                       : "");
+  return result->status == record::Status::kDone ? kValid : kInvalid;
 }
 
 }  // namespace gabbro::cli

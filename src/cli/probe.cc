@@ -49,11 +49,11 @@ int run_probe(const ProbeCommand& c) {
   if (end->kind != jobs::Ended::Kind::kResult) return failed("probe", {"worker", end->cause, "", {}});
   const auto result = record::parse_probe_result(end->result);
   if (!result) return failed("probe", result.error());
-  if (result->status == "failed") return failed("probe", {"worker", result->cause, "", {}});
+  if (result->status == record::Status::kFailed) return failed("probe", {"worker", result->cause, "", {}});
   if (c.json) print("{}", end->result);
   for (const record::ProbeReport& r : result->reports)
     if (!c.json) print_report(r, result->reports.size() == 1);
-  return result->status == "done" ? kValid : kInvalid;
+  return result->status == record::Status::kDone ? kValid : kInvalid;
 }
 
 }  // namespace gabbro::cli

@@ -21,6 +21,8 @@
 
 namespace gabbro::cli {
 
+using record::Mode;
+
 namespace {
 
 int failed(const char* command, const std::string& what, const Error& error) {
@@ -78,17 +80,17 @@ Result<agents::Brief> brief_of(const ProposeCommand& c, std::int64_t task) {
     GABBRO_TRY(parent, parent_of(name, static_cast<std::int64_t>(brief.parents.size()) + 1));
     brief.parents.push_back(std::move(parent));
   }
-  brief.mode = !c.mode.empty()             ? c.mode
-               : brief.parents.empty()     ? "scratch"
-               : brief.parents.size() == 1 ? "mutation"
-                                           : "crossover";
+  brief.mode = !c.mode.empty()             ? record::parse_word<Mode>(c.mode).value()
+               : brief.parents.empty()     ? Mode::kScratch
+               : brief.parents.size() == 1 ? Mode::kMutation
+                                           : Mode::kCrossover;
   return brief;
 }
 
 void print_summary(const record::TaskReport& r) {
   print(stderr, "\n{}\n",
-        r.outcome == "design" ? paint(Ink::kGreen, printable_line(r.title))
-                              : paint(Ink::kRed, "no design: " + r.cause));
+        r.outcome == record::TaskOutcome::kDesign ? paint(Ink::kGreen, printable_line(r.title))
+                                                  : paint(Ink::kRed, "no design: " + r.cause));
   if (!r.detail.empty()) print(stderr, "{}", indented(r.detail));
   for (const record::Promise& p : r.promises)
     print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found, p.kept ? "" : " (broken)");
@@ -129,7 +131,7 @@ int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_
     print("{}\n", to_json(r));
   else
     print_summary(r);
-  if (r.outcome != "design") return is_usage(r.cause) ? kUsage : kInvalid;
+  if (r.outcome != record::TaskOutcome::kDesign) return is_usage(r.cause) ? kUsage : kInvalid;
   if (!c.out.empty()) {
     if (const auto ok = replace_file(c.out, r.program); !ok) return failed("propose", c.out, ok.error());
   } else if (!c.json) {
@@ -157,7 +159,7 @@ int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t
     print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
           r.cost);
   }
-  return r.outcome == "design" ? kValid : is_usage(r.cause) ? kUsage : kInvalid;
+  return r.outcome == record::TaskOutcome::kDesign ? kValid : is_usage(r.cause) ? kUsage : kInvalid;
 }
 
 int run_propose(const ProposeCommand& c) {
@@ -190,7 +192,7 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
   propose
       ->add_option("--mode", c->mode,
                    "mutation (one parent), crossover (two), scratch; default: by the parents")
-      ->check(CLI::IsMember({"mutation", "crossover", "scratch"}));
+      ->check(CLI::IsMember(record::words<Mode>()));
   propose->add_option("--out", c->out, "the file of the program (standard output)");
   propose->add_option("--seed", c->seed, "of the units of the library that the coder is shown (1)");
   CLI::App* review =

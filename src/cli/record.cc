@@ -92,7 +92,7 @@ Result<std::string> read_design(const std::string& text) {
   GABBRO_TRY(named, parse(text, true));
   GABBRO_TRY(store, open(named.dir));
   GABBRO_TRY(design, store.design(named.design));
-  return std::move(design.born.program);
+  return std::move(design.created.program);
 }
 
 int run_status(const RecordCommand& c) {
@@ -112,11 +112,11 @@ namespace {
 
 Result<std::string> talk_text(const store::Store& store, const Named& named) {
   GABBRO_TRY(row, store.design(named.design));
-  if (row.born.task == 0)
+  if (row.created.task == 0)
     return fail("usage", fmt::format("design {} was not written by agents", named.design),
                 "gabbro status tells the strategies of a campaign");
   GABBRO_TRY(journal, chat::Journal::read(named.dir + "/talk.db"));
-  return chat::talk_text(*journal, row.born.task);
+  return chat::talk_text(*journal, row.created.task);
 }
 
 }  // namespace
@@ -137,9 +137,9 @@ namespace {
 
 // Weights and spec of a run, as gabbro eval and generate read them. The worker's folder is a stranger's: its weights are those that the record names or
 // none, and what was asked for stands in the record.
-Result<bool> export_weights(const store::Store& store, const std::string& dir, const record::DesignBorn& born,
-                            const record::TrialBegun& begun, const record::TrialResult& result,
-                            const std::string& out) {
+Result<bool> export_weights(const store::Store& store, const std::string& dir,
+                            const record::DesignCreated& created, const record::TrialBegun& begun,
+                            const record::TrialResult& result, const std::string& out) {
   constexpr std::uint64_t kHeader = 64 << 20;
   const std::string file = campaign::Place{dir}.trial(begun.id) + "/weights.safetensors";
   GABBRO_TRY(bytes, read_stranger(file, kHeader + 8 * static_cast<std::uint64_t>(
@@ -156,7 +156,7 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir, c
   std::error_code error;
   if (const std::string own = dir + "/corpus"; !fs::exists(plan.corpus, error) && fs::exists(own, error))
     plan.corpus = fs::absolute(own, error);
-  GABBRO_TRY(spec, campaign::spec_of(plan, born, begun));
+  GABBRO_TRY(spec, campaign::spec_of(plan, created, begun));
   spec.folder = fs::absolute(out, error);
   if (const auto ok = train::save_arrays(
           out + "/weights.safetensors", read.arrays,
@@ -175,7 +175,7 @@ int run_export(const RecordCommand& c) {
   if (!store) return failed("export", store.error());
   const auto design = store->design(named->design);
   if (!design) return failed("export", design.error());
-  const std::string out = c.out.empty() ? fmt::format("{}-{}", design->born.name, named->design) : c.out;
+  const std::string out = c.out.empty() ? fmt::format("{}-{}", design->created.name, named->design) : c.out;
   std::error_code error;
   if (fs::exists(out, error))
     return failed("export", {"io", out + " is there already", "give another folder by --out", {}});
@@ -188,12 +188,13 @@ int run_export(const RecordCommand& c) {
   for (const store::TrialRow& t : trials) {
     const std::string file = campaign::Place{named->dir}.trial(t.begun.id) + "/weights.safetensors";
     const bool kept = fs::exists(fs::symlink_status(file, error));
-    if (t.status != "done" || (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
+    if (t.status != record::Status::kDone ||
+        (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
       continue;
     best = &t;
     weights = kept ? file : "";
   }
-  if (const auto ok = replace_file(out + "/design.gab", design->born.program); !ok)
+  if (const auto ok = replace_file(out + "/design.gab", design->created.program); !ok)
     return failed("export", ok.error());
   if (best) {
     const auto result = store->result(best->begun.id);
@@ -201,7 +202,7 @@ int run_export(const RecordCommand& c) {
     if (const auto ok = replace_file(out + "/result.json", record::to_json(*result)); !ok)
       return failed("export", ok.error());
     if (!weights.empty())
-      if (const auto ok = export_weights(*store, named->dir, design->born, best->begun, *result, out); !ok)
+      if (const auto ok = export_weights(*store, named->dir, design->created, best->begun, *result, out); !ok)
         return failed("export", ok.error());
   }
   print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",

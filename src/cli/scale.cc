@@ -69,12 +69,22 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
   return out;
 }
 
+// Whether a run without a score failed by its losses, which another rate may mend, and not by its worker, a limit or the machine.
+bool failed_by_its_losses(const std::string& cause) { return code_of(cause).empty(); }
+
+// Whether a result stands when the study goes on: what failed by the machine is tried again.
+bool is_final(const record::TrialResult& r) {
+  return r.status != record::Status::kStopped &&
+         (r.status != record::Status::kFailed || failed_by_its_losses(r.cause));
+}
+
 class Study {
  public:
   Study(const ScaleCommand& c, std::vector<Given> designs, std::vector<std::int64_t> sizes)
       : c_(c), designs_(std::move(designs)), sizes_(std::move(sizes)) {
     for (const Given& g : designs_) study_.designs.push_back(g.name);
     study_.sizes = c.sizes;
+    study_.seeds = c.seeds;
     study_.tokens = c.tokens.empty() ? fmt::format("{:g} tokens for each parameter", c.per_parameter)
                                      : fmt::format("{} tokens at every size", c.tokens);
   }
@@ -104,7 +114,12 @@ class Study {
     while (const auto rate = evolve::next_rate(scores, c_.spec.rate)) {
       GABBRO_TRY(run, one(d, 0, kSearchSeed, *rate));
       if (!run) return false;
-      scores[*rate] = run->status == "done" ? run->bits : std::numeric_limits<double>::infinity();
+      if (run->status == record::Status::kFailed && !failed_by_its_losses(run->cause))
+        return fail("scale",
+                    fmt::format("{} at {}, rate {:g}: {}", designs_[d].name, c_.sizes[0], *rate, run->cause),
+                    "mend the cause; the same command goes on from here");
+      scores[*rate] =
+          run->status == record::Status::kDone ? run->bits : std::numeric_limits<double>::infinity();
       study_.searches.push_back(*run);
     }
     rates_.push_back(std::min_element(scores.begin(), scores.end(), [](const auto& a, const auto& b) {
@@ -144,8 +159,7 @@ class Study {
         return fail("exists", spec.folder + " holds a run with other options",
                     "the same options go on with it; another --out begins a new study");
       if (const auto text = read_file(result_file, kMostText); text)
-        if (auto known = record::parse_result(*text); known && known->status != "stopped")
-          result = std::move(*known);
+        if (auto known = record::parse_result(*text); known && is_final(*known)) result = std::move(*known);
     }
     if (!result) {
       if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
@@ -160,11 +174,16 @@ class Study {
       if (end.kind == jobs::Ended::Kind::kStopped) return std::nullopt;
       if (end.kind == jobs::Ended::Kind::kResult) {
         GABBRO_TRY(read, record::parse_result(end.result));
-        if (read.status == "stopped") return std::nullopt;
+        if (read.status == record::Status::kStopped) return std::nullopt;
         result = std::move(read);
       } else {
-        result.emplace().cause = end.cause;  // not kept: it is tried again when the study goes on
+        // Not kept: it is tried again when the study goes on.
+        result.emplace().cause = format_error("scale", {"worker", end.cause, "", {}});
       }
+    }
+    if (const std::string why = record::misfit(spec, *result); !why.empty()) {
+      result.emplace().cause =
+          format_error("scale", {"worker", "the worker left a result that cannot be: " + why, "", {}});
     }
     ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
     out.seed = seed;
@@ -224,11 +243,18 @@ int run_scale(const ScaleCommand& command) {
   const auto lock = Lock::take(c.out);
   if (!lock) return failed("scale", lock.error());
   Study study(c, std::move(*designs), *sizes);
-  study.study_.corpus_hash = hash_of(corpus->manifest());
+  study.study_.corpus_hash = data::hash_of(corpus->manifest());
   // Runs of an earlier call count only if they read the same texts.
   if (const auto text = read_file(c.out + "/scale.json", kMostText)) {
     const auto before = record::parse_scale(*text);
     if (!before) return failed("scale", before.error());
+    if (before->seeds != 0 && before->seeds != c.seeds)
+      return failed(
+          "scale",
+          {"exists",
+           fmt::format("{} holds a study with {} seeds, and these are {}", c.out, before->seeds, c.seeds),
+           "a number of seeds that follows what was seen says nothing: --out begins a new study",
+           {}});
     if (before->corpus_hash != study.study_.corpus_hash)
       return failed("scale",
                     {"exists",
@@ -237,14 +263,14 @@ int run_scale(const ScaleCommand& command) {
                      {}});
   } else {
     record::ScaleStudy begun = study.study_;
-    begun.status = "stopped", begun.cause = "under way";
+    begun.status = record::Status::kStopped, begun.cause = "under way";
     if (const auto ok = replace_file(c.out + "/scale.json", to_json(begun)); !ok)
       return failed("scale", ok.error());
   }
   const auto ended = study.run();
   if (!ended) return failed("scale", ended.error());
   ScaleStudy& s = study.study_;
-  if (!*ended) s.status = "stopped", s.cause = "stopped from outside";
+  if (!*ended) s.status = record::Status::kStopped, s.cause = "stopped from outside";
   if (const auto ok = replace_file(c.out + "/scale.json", to_json(s)); !ok)
     return failed("scale", ok.error());
   if (!*ended) {
@@ -254,7 +280,7 @@ int run_scale(const ScaleCommand& command) {
   const auto fit = evolve::fit_scale(s);
   if (!fit) {
     for (const ScaleRun& r : s.runs)
-      if (r.status != "done")
+      if (r.status != record::Status::kDone)
         print("{} at {}: {}: {}\n", s.designs[static_cast<std::size_t>(r.design)],
               s.sizes[static_cast<std::size_t>(r.size)], r.status, printable_line(r.cause));
     print(stderr, "{}\n", format_error("gabbro scale", fit.error()));

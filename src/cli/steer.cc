@@ -18,11 +18,11 @@ namespace {
 Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
   std::vector<record::Steered> out;
   if (c.pause && c.resume) return fail("usage", "--pause and --resume at once", "give one of them");
-  if (c.forget) out.push_back({"", "forget", "", 0});
-  if (c.veto > 0) out.push_back({"", "veto", c.text, c.veto});
-  if (c.pause) out.push_back({"", "pause", "", 0});
-  if (c.resume) out.push_back({"", "resume", "", 0});
-  if (!c.text.empty() && c.veto == 0) out.push_back({"", "direction", c.text, 0});
+  if (c.forget) out.push_back({"", record::Steering::kForget, "", 0});
+  if (c.veto > 0) out.push_back({"", record::Steering::kVeto, c.text, c.veto});
+  if (c.pause) out.push_back({"", record::Steering::kPause, "", 0});
+  if (c.resume) out.push_back({"", record::Steering::kResume, "", 0});
+  if (!c.text.empty() && c.veto == 0) out.push_back({"", record::Steering::kDirection, c.text, 0});
   if (out.empty())
     return fail("usage", "nothing to say", "a direction in quotes, --forget, --veto ID, --pause or --resume");
   return out;
@@ -38,10 +38,11 @@ int run_steer(const SteerCommand& c) {
   if (c.veto > 0) {
     const auto design = store->design(c.veto);
     if (!design) return failed("steer", design.error());
-    if (design->born.origin == record::Origin::kBaseline || design->born.origin == record::Origin::kControl)
+    if (design->created.origin == record::Origin::kBaseline ||
+        design->created.origin == record::Origin::kControl)
       return failed("steer", {"usage",
                               fmt::format("design {} is the {} {}", c.veto,
-                                          record::word_of(design->born.origin), design->born.name),
+                                          record::word_of(design->created.origin), design->created.name),
                               "what others are measured by takes no veto; designs of the search do",
                               {}});
   }

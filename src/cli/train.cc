@@ -50,7 +50,7 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
   for (const record::Anchor& a : r.anchors)
     print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
   print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
-  if (r.status == "stopped") print("  the same command goes on from here\n");
+  if (r.status == record::Status::kStopped) print("  the same command goes on from here\n");
 }
 
 // What makes of two specs two runs, and which of it differs; empty: they are one run.
@@ -160,11 +160,13 @@ int run_train(const TrainCommand& c) {
                             {}});
   const auto result = record::parse_result(end->result);
   if (!result) return failed("train", result.error());
+  if (const std::string why = record::misfit(spec, *result); !why.empty())
+    return failed("train", {"worker", "the worker left a result that cannot be: " + why, "", {}});
   if (c.json)
     print("{}", end->result);
   else
     print_result(*result, folder, spec.document_tokens);
-  return result->status == "done" ? kValid : kInvalid;
+  return result->status == record::Status::kDone ? kValid : kInvalid;
 }
 
 }  // namespace gabbro::cli

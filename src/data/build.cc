@@ -13,6 +13,8 @@
 #include <thread>
 #include <unordered_set>
 
+#include <utf8.h>
+
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/text.h"
@@ -227,7 +229,7 @@ class Encoder {
 
   /// Documents go to the writer that `choose` names; null: nowhere.
   Result<bool> run(const Sources& sources, const std::string& stage,
-                   const std::function<SplitWriter*(std::string_view)>& choose) {
+                   const std::function<SplitWriter*(const std::string&)>& choose) {
     constexpr std::size_t kBatch = 8 << 20;  // bytes
     BuildProgress state{.stage = stage};
     const auto documents = open_documents(sources, options_.source);
@@ -388,18 +390,21 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
                           sources.skipped.size() == 1 ? "" : ", ..."));
 }
 
-// Equal for texts that differ in white space alone: one format ends a document with a line end, another does not.
-std::uint64_t text_identity(std::string_view text) {
+// Whether a character is white space, or of format or control and so not seen.
+bool is_unseen(char32_t c) {
+  return c <= 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0xAD || c == 0x1680 || c == 0x180E ||
+         (c >= 0x2000 && c <= 0x200F) || (c >= 0x2028 && c <= 0x202F) || (c >= 0x205F && c <= 0x206F) ||
+         c == 0x3000 || c == 0xFEFF;
+}
+
+// Equal for texts of which the same is seen: formats end documents with a line end or without, begin with a mark of byte order or without.
+std::uint64_t text_identity(const std::string& text) {
   std::string plain;
   plain.reserve(text.size());
-  for (const char c : text) {
-    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!space)
-      plain += c;
-    else if (!plain.empty() && plain.back() != ' ')
-      plain += ' ';
+  for (auto at = text.begin(); at != text.end();) {
+    const auto from = at;
+    if (!is_unseen(utf8::unchecked::next(at))) plain.append(from, at);
   }
-  if (!plain.empty() && plain.back() == ' ') plain.pop_back();
   return hash64(plain);
 }
 
@@ -447,11 +452,16 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   const auto bound = static_cast<std::uint64_t>(options.valid_share * 0x1p63) * 2;
   // What is held out is not trained on. Where one source is split, equal texts fall on one side.
   GABBRO_TRY(kept_back, texts_of(held_out, options));
-  std::uint64_t left_out = 0;
-  const auto choose = [&](std::string_view text) -> SplitWriter* {
+  std::uint64_t left_out = 0, repeated = 0;
+  // A held-out text that is there twice would count as two that agree.
+  std::unordered_set<std::uint64_t> held;
+  const auto hold = [&](std::uint64_t hash) -> SplitWriter* {
+    return held.insert(hash).second ? &valid : (++repeated, nullptr);
+  };
+  const auto choose = [&](const std::string& text) -> SplitWriter* {
     const std::uint64_t hash = text_identity(text);
     if (kept_back.contains(hash)) return ++left_out, nullptr;
-    return split_here && hash < bound ? &valid : &train;
+    return split_here && hash < bound ? hold(hash) : &train;
   };
   if (auto ok = encoder.run(sources, "encoding train", choose); !ok) return tl::unexpected(ok.error());
   if (left_out > 0)
@@ -459,9 +469,12 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
         "{} document{} of the training text stand{} word for word in --valid-source, and {} not trained on",
         left_out, left_out == 1 ? "" : "s", left_out == 1 ? "s" : "", left_out == 1 ? "is" : "are"));
   if (!split_here) {
-    const auto all_valid = [&](std::string_view) -> SplitWriter* { return &valid; };
-    if (auto ok = encoder.run(held_out, "encoding valid", all_valid); !ok) return tl::unexpected(ok.error());
+    const auto once = [&](const std::string& text) { return hold(text_identity(text)); };
+    if (auto ok = encoder.run(held_out, "encoding valid", once); !ok) return tl::unexpected(ok.error());
   }
+  if (repeated > 0)
+    ticker.tell(fmt::format("{} held-out document{} there before, and left out: each text counts once",
+                            repeated, repeated == 1 ? " was" : "s were"));
   if (train.info().documents + valid.info().documents == 0) return no_text();
   if (train.info().documents == 0 && left_out > 0)
     return fail(

@@ -157,6 +157,16 @@ std::string to_json(const Manifest& m) {
   return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+std::string hash_of(const Manifest& manifest) {
+  std::string all = manifest.tokenizer_hash;
+  for (const SplitInfo& split : manifest.splits) {
+    all += fmt::format("\n{} {}", split.name, split.documents_hash);
+    for (const ShardInfo& shard : split.shards)
+      all += fmt::format("\n{} {} {}", shard.file, shard.tokens, shard.hash);
+  }
+  return to_hex(hash128(all));
+}
+
 Result<Manifest> parse_manifest(const std::string& text, const std::string& path) {
   const auto wrong = [&](const std::string& why) {
     return fail("corpus", fmt::format("{} is no manifest of a corpus: {}", path, why),

@@ -72,6 +72,8 @@ struct Manifest {
 };
 
 std::string to_json(const Manifest& manifest);
+/// A hash of all that a run reads of a corpus: its texts and how they are cut.
+std::string hash_of(const Manifest& manifest);
 Result<Manifest> parse_manifest(const std::string& json, const std::string& path);
 
 class Corpus {

@@ -54,11 +54,11 @@ class Variation {
         against_(book.library(), &report),
         random_(random) {}
 
-  Result<Program> run(Operator op, const Program* mate);
+  Result<Program> run(Operator op, const Program* second_parent);
 
  private:
   Result<Program> replace();
-  Result<Program> cross(const Program* mate);
+  Result<Program> cross(const Program* second_parent);
   Result<Program> wrap_one();
   Result<Program> insert_one();
   Result<Program> share_some();
@@ -124,18 +124,18 @@ Result<Program> Variation::replace() {
   return replace_subtree(program_, against_, place->path, instance);
 }
 
-Result<Program> Variation::cross(const Program* mate) {
+Result<Program> Variation::cross(const Program* second_parent) {
   Program made;
-  if (!mate) {
+  if (!second_parent) {
     made = random_program(random_, book_);
-    mate = &made;
+    second_parent = &made;
   }
   const auto to = pick_place([](const Place& p) { return p.path != "stack"; });
-  std::vector<Place> theirs = places(*mate, library_);
+  std::vector<Place> theirs = places(*second_parent, library_);
   // Slots meet slots of the same name; elements of stacks meet such elements.
   std::erase_if(theirs, [&](const Place& p) { return p.path == "stack" || !to || p.slot != to->slot; });
-  if (theirs.empty()) return no_room("place that the mate has as well");
-  return crossover(program_, against_, to->path, *mate, random_.pick(theirs).path);
+  if (theirs.empty()) return no_room("place that the second_parent has as well");
+  return crossover(program_, against_, to->path, *second_parent, random_.pick(theirs).path);
 }
 
 Result<Program> Variation::wrap_one() {
@@ -278,12 +278,12 @@ Result<Program> Variation::text_of_one(Operator op) {
   return vary_text(op, own, against_, name, random_);
 }
 
-Result<Program> Variation::run(Operator op, const Program* mate) {
+Result<Program> Variation::run(Operator op, const Program* second_parent) {
   switch (op) {
     case Operator::kReplaceSubtree:
       return replace();
     case Operator::kCrossover:
-      return cross(mate);
+      return cross(second_parent);
     case Operator::kWrap:
       return wrap_one();
     case Operator::kInsert:
@@ -326,17 +326,17 @@ std::string_view name_of(Operator op) {
   return "";
 }
 
-Result<Variant> vary_checked(Operator op, const Program& program, const Program* mate, CodeBook& book,
-                             Random& random) {
+Result<Variant> vary_checked(Operator op, const Program& program, const Program* second_parent,
+                             CodeBook& book, Random& random) {
   lang::CheckReport report;
-  GABBRO_TRY(out, Variation(program, book, random, report).run(op, mate));
+  GABBRO_TRY(out, Variation(program, book, random, report).run(op, second_parent));
   if (lang::print(out) == lang::print(program)) return fail("edit", "the edit changed nothing");
   return Variant{std::move(out), std::move(report.subjects.back())};
 }
 
-Result<Program> vary(Operator op, const Program& program, const Program* mate, CodeBook& book,
+Result<Program> vary(Operator op, const Program& program, const Program* second_parent, CodeBook& book,
                      Random& random) {
-  GABBRO_TRY(out, vary_checked(op, program, mate, book, random));
+  GABBRO_TRY(out, vary_checked(op, program, second_parent, book, random));
   return std::move(out.program);
 }
 

@@ -13,7 +13,7 @@ namespace gabbro::edit {
 
 enum class Operator : std::uint8_t {
   kReplaceSubtree,  // a place takes another unit of the book
-  kCrossover,       // a place takes a subtree of the mate
+  kCrossover,       // a place takes a subtree of the second_parent
   kWrap,            // a unit becomes the content of a slot of another
   kInsert,          // one more element of the stack
   kRemove,
@@ -39,15 +39,15 @@ struct Variant {
   lang::Subject subject;  // graph, proofs, facts, hash
 };
 
-/// One random edit of `program` (one design, checked). Units of the library are adopted before their text is edited. `mate` is
+/// One random edit of `program` (one design, checked). Units of the library are adopted before their text is edited. `second_parent` is
 /// the other parent of a crossover; null: a random program. Errors: what the edit reports ("edit": the program has no place for
 /// this operator), so a caller draws again. The result differs from `program`, is well typed and causal. One check of
 /// the result, which need not be checked again.
-Result<Variant> vary_checked(Operator op, const Program& program, const Program* mate, CodeBook& book,
-                             Random& random);
+Result<Variant> vary_checked(Operator op, const Program& program, const Program* second_parent,
+                             CodeBook& book, Random& random);
 
 /// The program alone.
-Result<Program> vary(Operator op, const Program& program, const Program* mate, CodeBook& book,
+Result<Program> vary(Operator op, const Program& program, const Program* second_parent, CodeBook& book,
                      Random& random);
 
 }  // namespace gabbro::edit

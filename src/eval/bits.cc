@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/student.h"
 
 namespace gabbro::eval {
 
@@ -79,7 +80,7 @@ BitsPerByte summary(const std::vector<Score>& scores) {
   }
   out.documents = scores.size();
   if (out.bytes == 0) return out;
-  const double bytes = static_cast<double>(out.bytes), n = static_cast<double>(scores.size());
+  const double bytes = static_cast<double>(out.bytes);
   out.value = nats / std::log(2.0) / bytes;
   out.nats_per_token = nats / static_cast<double>(out.tokens);
   double square = 0;  // of the residuals bits - value * bytes
@@ -87,9 +88,14 @@ BitsPerByte summary(const std::vector<Score>& scores) {
     const double r = s.nats / std::log(2.0) - out.value * static_cast<double>(s.bytes);
     square += r * r;
   }
-  out.error = n > 1 ? std::sqrt(square * n / (n - 1)) / bytes : INFINITY;
-  out.low = out.value - 1.96 * out.error;
-  out.high = out.value + 1.96 * out.error;
+  std::vector<double> sizes;
+  for (const Score& s : scores) sizes.push_back(static_cast<double>(s.bytes));
+  const double worth = effective_count(sizes);
+  const bool known = scores.size() > 1 && worth > 1;
+  out.error = known ? std::sqrt(square * worth / (worth - 1)) / bytes : INFINITY;
+  const double half = known ? t_quantile(0.975, worth - 1) * out.error : INFINITY;
+  out.low = out.value - half;
+  out.high = out.value + half;
   return out;
 }
 

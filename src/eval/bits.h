@@ -16,7 +16,8 @@ struct DocumentBits {
 };
 
 /// Bits per byte over documents: the sum of all losses in bits, that of the end piece of every document included, over the sum of all
-/// bytes of text, which an end piece is none of (docs/verdict.md says what that makes). `low` and `high` bound it at 95 %, by the ratio's linearised standard error over documents (`error`).
+/// bytes of text, which an end piece is none of (docs/verdict.md says what that makes). `low` and `high` bound it at 95 %, by the ratio's linearised
+/// standard error over documents (`error`) and Student's t; documents of different lengths count as as many equal ones as they are worth (base/student.h).
 struct BitsPerByte {
   double value = 0;
   double error = 0, low = 0, high = 0;

@@ -74,7 +74,7 @@ double draw(const Known& k, const Prior& prior, const Population& population, Ra
 
 const Individual& parent_of(const std::vector<Known>& all, const Population& population, Random& random) {
   std::map<std::string, std::vector<const Known*>> species;
-  for (const Known& k : all) species[k.design->born.species].push_back(&k);
+  for (const Known& k : all) species[k.design->created.species].push_back(&k);
   std::vector<std::pair<double, const std::vector<const Known*>*>> order;
   for (const auto& [name, members] : species) {
     double best = std::numeric_limits<double>::infinity();
@@ -113,8 +113,8 @@ class Adaptive : public Strategy {
     const bool stuck = since >= kPatience && since % kPatience < kPatience / 4;
     if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(book, random);
     const Individual& parent = parent_of(all, population, random);
-    const Individual& mate = parent_of(all, population, random);
-    return bred(choose_operator(credit(population, strategy_), random), parent, &mate, book, random);
+    const Individual& second_parent = parent_of(all, population, random);
+    return bred(choose_operator(credit(population, strategy_), random), parent, &second_parent, book, random);
   }
 
  private:
@@ -141,7 +141,7 @@ double noise(const Population& p, int rung) {
     if (s.done < 2) continue;
     for (const std::int64_t id : i.trials)
       if (const Trial& t = p.trial(id);
-          t.begun.rung == rung && t.status == "done" && !judges(t) && p.counts(t))
+          t.begun.rung == rung && t.status == record::Status::kDone && !judges(t) && p.counts(t))
         squares += (t.bits - s.bits) * (t.bits - s.bits);
     freedom += s.done - 1;
   }
@@ -151,13 +151,13 @@ double noise(const Population& p, int rung) {
 std::map<std::string, Credit> credit(const Population& p, std::string_view strategy) {
   std::map<std::string, Credit> out;
   for (const Individual& i : p.individuals()) {
-    if (i.born.strategy != strategy || i.born.parent == 0) continue;
+    if (i.created.strategy != strategy || i.created.parent == 0) continue;
     const Standing s = p.standing(i, 0);
     if (s.done == 0 && s.lost == 0) continue;
-    Credit& c = out[i.born.op];
+    Credit& c = out[i.created.op];
     ++c.offspring;
-    const std::vector<double> d = p.differences(i.born.id, i.born.parent, 0, false);
-    const bool parent_lost = p.standing(p.individual(i.born.parent), 0).lost > 0;
+    const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
+    const bool parent_lost = p.standing(p.individual(i.created.parent), 0).lost > 0;
     if (s.lost == 0 && (parent_lost || (!d.empty() && d.front() < 0))) ++c.better;
   }
   return out;
@@ -165,7 +165,7 @@ std::map<std::string, Credit> credit(const Population& p, std::string_view strat
 
 namespace {
 
-double cost_distance(const record::DesignBorn& a, const record::DesignBorn& b) {
+double cost_distance(const record::DesignCreated& a, const record::DesignCreated& b) {
   const auto apart = [](double x, double y) {
     return std::min(1.0, std::abs(std::log2((x + 1) / (y + 1))) / 4);
   };
@@ -198,7 +198,7 @@ double novelty(const Known& of, const std::vector<Known>& among, const Populatio
     const Known& k = among[i];
     if (k.design == of.design) continue;
     near.push_back((distance(of.design->shape, k.design->shape) +
-                    cost_distance(of.design->born, k.design->born) +
+                    cost_distance(of.design->created, k.design->created) +
                     curve_distance(curve_of(*of.design, p), curve_of(*k.design, p))) /
                    3);
   }

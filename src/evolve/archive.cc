@@ -14,7 +14,7 @@ std::vector<std::int64_t> pareto_front(const Population& population, int rung) {
   for (const Individual& i : population.individuals()) {
     const Standing s = population.standing(i, rung);
     if (s.done > 0 && !is_ablation(i))
-      points.push_back({s.bits, i.born.decode_flops, i.born.train_flops, i.born.id});
+      points.push_back({s.bits, i.created.decode_flops, i.created.train_flops, i.created.id});
   }
   std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
     return std::tie(a.bits, a.decode, a.train, a.id) < std::tie(b.bits, b.decode, b.train, b.id);

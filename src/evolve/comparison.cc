@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "base/hash.h"
+#include "base/student.h"
 #include "evolve/strategy.h"
 
 namespace gabbro::evolve {
@@ -19,6 +20,8 @@ namespace {
 constexpr std::uint64_t kBlock = kFinalSeeds;
 // A lead beyond so many times what is usual among known designs is held back.
 constexpr double kImplausible = 5;
+// The share of a lead on held-out documents that has to be there on unread training text.
+constexpr double kLeastUnread = 0.5;
 
 Variance variance_of(const std::vector<double>& x) {
   if (x.size() < 2) return {};
@@ -38,7 +41,7 @@ Variance variance_by_document(const std::vector<const Trial*>& of, const std::ve
     for (const Trial* t : *side)
       if (t->documents.size() != count) return {};
   if (count < 2) return {};
-  double bytes = 0, mean = 0, shares = 0, squares = 0;
+  double bytes = 0, mean = 0, squares = 0;
   std::vector<double> difference(count), share(count);
   for (const record::DocumentScore& d : of.front()->documents) bytes += static_cast<double>(d.bytes);
   for (std::size_t j = 0; j < count; ++j) {
@@ -47,12 +50,11 @@ Variance variance_by_document(const std::vector<const Trial*>& of, const std::ve
     difference[j] /= static_cast<double>(of.size());
     share[j] = static_cast<double>(of.front()->documents[j].bytes) / bytes;
     mean += share[j] * difference[j];
-    shares += share[j] * share[j];
   }
   for (std::size_t j = 0; j < count; ++j)
     squares += share[j] * share[j] * (difference[j] - mean) * (difference[j] - mean);
   // As many documents of one length as these are worth.
-  const double worth = 1 / shares;
+  const double worth = effective_count(share);
   return {squares * worth / (worth - 1), worth - 1};
 }
 
@@ -65,24 +67,46 @@ bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
 class Basis {
  public:
   // Without a comparison: all runs.
-  Basis(const Population& p, const record::ComparisonBegun* c) : comparison_(c) {
+  Basis(const Population& p, const record::ComparisonBegun* c) : population_(p), comparison_(c) {
     if (!c) return;
     for (const std::int64_t id : p.individual(c->design).trials)
       if (is_own(p.trial(id))) first_ = std::min(first_, id);
   }
-  [[nodiscard]] bool holds(const Trial& t) const { return t.begun.id < first_ || is_own(t); }
+  // Among them, only runs at the rate that their design had then.
+  [[nodiscard]] bool holds(const Trial& t) const {
+    return is_own(t) || (t.begun.id < first_ && population_.counts(t, first_));
+  }
 
  private:
   [[nodiscard]] bool is_own(const Trial& t) const {
     return comparison_ && t.begun.purpose == record::Purpose::kFinal && t.begun.rung == comparison_->rung &&
            has_seed(*comparison_, t.begun.seed);
   }
+  const Population& population_;
   const record::ComparisonBegun* comparison_;
-  std::int64_t first_ = std::numeric_limits<std::int64_t>::max();
+  std::int64_t first_ = Population::kNoTrial;
 };
 
-// The block of seeds that a run belongs to: 0 is the search.
-std::uint64_t block_of(std::uint64_t seed, std::uint64_t first_seed) { return (seed - first_seed) / kBlock; }
+// A block of seeds that no run has used; block 0 is the search. It is drawn by the leader: another campaign with the same first seed, whose leader was chosen by what
+// this one's comparison showed, is not judged by the same runs again.
+std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
+                          std::int64_t number) {
+  constexpr int kBits = 40;
+  const auto is_used = [&](std::uint64_t block) {
+    const auto in_block = [&](std::uint64_t seed) {
+      return seed >= first_seed && (seed - first_seed) / kBlock == block;
+    };
+    return std::any_of(p.trials().begin(), p.trials().end(),
+                       [&](const Trial& t) { return in_block(t.begun.seed); }) ||
+           std::any_of(p.comparisons().begin(), p.comparisons().end(),
+                       [&](const record::ComparisonBegun& c) { return in_block(c.seed); });
+  };
+  std::uint64_t block =
+      1 + (mix(hash64(p.individual(leader.design).created.hash), static_cast<std::uint64_t>(number)) >>
+           (64 - kBits));
+  while (is_used(block)) ++block;
+  return block;
+}
 
 // The run of a design at a rung with a seed; null: none has begun.
 const Trial* run_of(const Population& p, std::int64_t design, int rung, std::uint64_t seed) {
@@ -102,7 +126,7 @@ Row row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t d
     const Trial *own = run_of(p, design, c.rung, seed), *leader = run_of(p, c.design, c.rung, seed);
     const bool own_ended = own ? own->ended : !trainable;
     out.ended += own_ended && leader && leader->ended;
-    may_pair += own ? !own->ended || own->status == "done" : trainable;
+    may_pair += own ? !own->ended || own->status == record::Status::kDone : trainable;
   }
   out.trained = may_pair >= std::min(kLeastSeeds, c.seeds);
   return out;
@@ -117,8 +141,8 @@ std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& 
     if (!own) continue;
     for (const std::int64_t design : compared_with(p))
       if (const Trial* other = p.scored(design, c.rung, seed); other && !of_one_text(*own, *other)) {
-        out.push_back({c.design, seed, "refused",
-                       fmt::format("another text than that of {}'s run", p.individual(design).born.name)});
+        out.push_back({c.design, seed, record::Status::kRefused,
+                       fmt::format("another text than that of {}'s run", p.individual(design).created.name)});
         break;
       }
   }
@@ -137,9 +161,15 @@ Paired searched(const Population& p, std::int64_t design, std::int64_t against, 
   std::vector<const Trial*> of, other;
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || judges(t) || t.status != "done" || !p.counts(t) || !basis.holds(t)) continue;
-    const Trial* o = p.scored(against, rung, t.begun.seed);
-    if (o && of_one_text(t, *o) && basis.holds(*o)) of.push_back(&t), other.push_back(o);
+    if (t.begun.rung != rung || judges(t) || t.status != record::Status::kDone || !basis.holds(t)) continue;
+    for (const std::int64_t other_id : p.individual(against).trials) {
+      const Trial& o = p.trial(other_id);
+      if (o.begun.rung != rung || judges(o) || o.begun.seed != t.begun.seed ||
+          o.status != record::Status::kDone || !basis.holds(o) || !of_one_text(t, o))
+        continue;
+      of.push_back(&t), other.push_back(&o);
+      break;
+    }
   }
   return paired(of, other);
 }
@@ -164,7 +194,7 @@ double searched_score(const Population& p, std::int64_t design, int rung, const 
   int count = 0;
   for (const std::int64_t id : p.individual(design).trials)
     if (const Trial& t = p.trial(id);
-        t.begun.rung == rung && !judges(t) && t.status == "done" && p.counts(t) && basis.holds(t))
+        t.begun.rung == rung && !judges(t) && t.status == record::Status::kDone && basis.holds(t))
       sum += t.bits, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
@@ -176,9 +206,24 @@ double mean_score(const Population& p, const record::ComparisonBegun& c, const R
   int count = 0;
   for (int k = 0; k < c.seeds; ++k)
     if (const Trial* t = run_of(p, row.design, c.rung, c.seed + static_cast<std::uint64_t>(k));
-        t && t->status == "done")
+        t && t->status == record::Status::kDone)
       sum += t->bits, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
+}
+
+// How far the comparison's design is ahead of another on training text that neither run has read, in held-out bits per byte; nothing: no pair of runs says.
+std::optional<double> unread_lead(const Population& p, const record::ComparisonBegun& c,
+                                  std::int64_t against) {
+  double lead = 0;
+  int pairs = 0;
+  for (int k = 0; k < c.seeds; ++k) {
+    const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
+    const Trial *own = p.scored(c.design, c.rung, seed), *other = p.scored(against, c.rung, seed);
+    if (!own || !other || !(own->unread_bits > 0) || !(other->unread_bits > 0)) continue;
+    lead += other->unread_bits - own->unread_bits;
+    ++pairs;
+  }
+  return pairs > 0 ? std::optional(lead / pairs) : std::nullopt;
 }
 
 void add_interval(const Population& p, const record::ComparisonBegun& c, const Variance& run, bool complete,
@@ -214,7 +259,7 @@ double level_of(int number) {
 std::vector<std::int64_t> compared_with(const Population& p) {
   std::vector<std::int64_t> out;
   for (const Individual& i : p.individuals())
-    if (is_known(i)) out.push_back(i.born.id);
+    if (is_known(i)) out.push_back(i.created.id);
   return out;
 }
 
@@ -230,8 +275,8 @@ Variance run_variance(const Population& p, int rung, const record::ComparisonBeg
   for (const Individual& i : p.individuals())
     for (const std::int64_t id : i.trials) {
       const Trial& t = p.trial(id);
-      if (t.begun.rung != rung || t.status != "done" || !std::isfinite(t.bits)) continue;
-      if (!p.counts(t) || !basis.holds(t)) continue;
+      if (t.begun.rung != rung || t.status != record::Status::kDone || !std::isfinite(t.bits)) continue;
+      if (!basis.holds(t)) continue;
       std::uint64_t block = 0;
       if (judges(t))
         for (const record::ComparisonBegun& c : p.comparisons())
@@ -239,7 +284,7 @@ Variance run_variance(const Population& p, int rung, const record::ComparisonBeg
       if (judges(t) && block == 0) continue;
       // Runs of one text alone are compared.
       const std::uint64_t column = mix(mix(t.begun.seed, hash64(t.text_hash)), hash64(t.held_out_hash));
-      blocks[block].push_back({i.born.id, static_cast<std::int64_t>(column), t.bits});
+      blocks[block].push_back({i.created.id, static_cast<std::int64_t>(column), t.bits});
     }
   Variance out;
   for (auto& [block, cells] : blocks) out = pooled(out, residual_variance(std::move(cells)));
@@ -273,14 +318,8 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
   out.design = leader.design;
   out.rung = leader.rung;
-  // Behind whatever a run has used, in whichever version of the program.
-  std::uint64_t block = static_cast<std::uint64_t>(out.id) - 1;
-  for (const Trial& t : p.trials())
-    if (t.begun.seed >= first_seed) block = std::max(block, block_of(t.begun.seed, first_seed));
-  for (const record::ComparisonBegun& c : p.comparisons())
-    block = std::max(block, block_of(c.seed, first_seed));
-  out.seed = first_seed + (block + 1) * kBlock;
-  out.level = level_of(static_cast<int>(block) + 1);
+  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id) * kBlock;
+  out.level = level_of(static_cast<int>(out.id));
   const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
   Precision known = precision;
   known.run.freedom = std::max(known.run.freedom, 1e3);  // by then the comparison's own runs tell it
@@ -305,10 +344,11 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
 std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
                          const record::ComparisonBegun* c) {
   std::vector<Loss> out;
+  const Basis basis(p, c);
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || !t.ended || t.status == "done") continue;
-    if (judges(t) ? c && has_seed(*c, t.begun.seed) : p.counts(t))
+    if (t.begun.rung != rung || !t.ended || t.status == record::Status::kDone) continue;
+    if (judges(t) ? c && has_seed(*c, t.begun.seed) : basis.holds(t))
       out.push_back({design, t.begun.seed, t.status, t.cause});
   }
   return out;
@@ -359,16 +399,28 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
   out.spread = std::sqrt(variance_of(scores).value);
-  out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained;
+  // Of one that lost too many runs nothing is claimed; where it was better on those that are left, nothing is claimed over it either.
+  out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const Row& row) {
+    return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
+  });
+  out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained && !out.contradicted;
   if (out.rows.empty()) return out;
   const Row& best = out.rows.front();
-  out.implausible =
-      out.ahead && -best.difference.mean > kImplausible * std::max(out.spread, p.settings().effect);
+  const double lead = -best.difference.mean;
+  out.implausible = out.ahead && lead > kImplausible * std::max(out.spread, p.settings().effect);
+  out.unread = unread_lead(p, c, best.design);
+  out.memorised = out.ahead && out.unread && *out.unread < kLeastUnread * lead;
   for (int k = 0; k < kRechecks; ++k) {
     const Trial* t = run_of(p, c.design, c.rung, recheck_seed(c) + static_cast<std::uint64_t>(k));
     if (!t || !t->ended) continue;
-    if (t->status == "done")
+    // A repetition that does not lead by half as much repeats nothing.
+    const double most = mean_score(p, c, best) - lead / 2;
+    if (t->status == record::Status::kDone && t->bits <= most)
       ++out.rechecked;
+    else if (t->status == record::Status::kDone)
+      out.failed_rechecks.push_back(
+          {c.design, t->begun.seed, record::Status::kRefused,
+           fmt::format("{:.4f} bits per byte, where at most {:.4f} would repeat the lead", t->bits, most)});
     else
       out.failed_rechecks.push_back({c.design, t->begun.seed, t->status, t->cause});
   }
@@ -391,8 +443,8 @@ std::vector<Row> ablated(const Population& p, const record::ComparisonBegun& c) 
   const Variance run = run_variance(p, c.rung, &c);
   std::vector<Row> out;
   for (const Individual& i : p.individuals()) {
-    if (!is_ablation(i) || i.born.parent != c.design) continue;
-    Row row = row_of(p, c, i.born.id);
+    if (!is_ablation(i) || i.created.parent != c.design) continue;
+    Row row = row_of(p, c, i.created.id);
     add_interval(p, c, run, row.ended == c.seeds, row);
     out.push_back(std::move(row));
   }

@@ -56,7 +56,8 @@ inline constexpr int kRechecks = 2;
 struct Loss {
   std::int64_t design = 0;
   std::uint64_t seed = 0;
-  std::string status, cause;
+  record::Status status = record::Status::kFailed;
+  std::string cause;
 };
 /// Runs of a design at a rung that ended without a score: of the search, and of the comparison if there is one.
 std::vector<Loss> losses(const Population& population, std::int64_t design, int rung,
@@ -83,7 +84,11 @@ struct Outcome {
   bool fresh_documents = false;  // that the search has not seen
   double spread = 0;             // deviation of the others' mean scores from each other
   bool ahead = false;            // of all that could be trained, as the intervals say
+  bool contradicted = false;     // one that lost too many runs was better on those that are left
   bool implausible = false;      // the lead over the best is beyond what known designs make plausible
+  /// The lead over the best on training text that no run of the pair has read, in bits per byte; nothing: not known.
+  std::optional<double> unread;
+  bool memorised = false;  // the lead is on the held-out documents alone, which the program may hold
   int rechecked =
       0;  // of kRechecks runs that repeat the checks of an implausible lead, those in which all held
   std::vector<Loss> failed_rechecks;
@@ -97,7 +102,7 @@ struct Outcome {
   }
   /// Whether the lead is held back until its checks were repeated and held.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
-  [[nodiscard]] bool claims() const { return ahead && !held_back() && judges_mixers(); }
+  [[nodiscard]] bool claims() const { return ahead && !memorised && !held_back() && judges_mixers(); }
 };
 /// The first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);

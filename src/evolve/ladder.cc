@@ -31,9 +31,9 @@ class Ladder {
           if (auto run = missing(i, rung, this->rung(rung).seeds, Purpose::kBaseline)) return run;
       // Offspring inherit rates: those of the first rung come before any.
       for (const Individual& i : p_.individuals())
-        if (rung == 0 && (is_known(i) || (is_given(i) && is_candidate(i))) && p_.standing(i, 0).open == 0 &&
-            !i.trials.empty())
-          if (auto run = next_rate_run(p_, i.born.id, 0, first_seed_)) return run;
+        if (rung == 0 && (is_known(i) || (is_user_design(i) && is_candidate(i))) &&
+            p_.standing(i, 0).open == 0 && !i.trials.empty())
+          if (auto run = next_rate_run(p_, i.created.id, 0, first_seed_)) return run;
     }
     return std::nullopt;
   }
@@ -70,7 +70,7 @@ class Ladder {
     if (outcome.held_back()) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count)
       for (const Individual& i : p_.individuals())
-        if (is_ablation(i) && i.born.parent == c->design)
+        if (is_ablation(i) && i.created.parent == c->design)
           if (auto run = unbegun(i, c->rung, count, Purpose::kAblation, c->seed)) {
             run->rate = p_.rate_of(p_.individual(c->design), c->rung);
             return run;
@@ -96,7 +96,7 @@ class Ladder {
         const Trial& t = p_.trial(id);
         return t.begun.rung == rung && t.begun.seed == seed && p_.counts(t);
       });
-      if (!begun) return Wanted{i.born.id, rung, seed, purpose, {}, p_.rate_of(i, rung)};
+      if (!begun) return Wanted{i.created.id, rung, seed, purpose, {}, p_.rate_of(i, rung)};
     }
     return std::nullopt;
   }
@@ -105,9 +105,9 @@ class Ladder {
   [[nodiscard]] std::optional<Wanted> promote(int to) const {
     const Rung& below = rung(to - 1);
     for (const Individual& i : p_.individuals())
-      if (is_given(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
+      if (is_user_design(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
           p_.standing(i, to - 1).done >= below.seeds)
-        return Wanted{i.born.id, to, first_seed_, Purpose::kRung, "it was given", p_.rate_of(i, to)};
+        return Wanted{i.created.id, to, first_seed_, Purpose::kRung, "it was given", p_.rate_of(i, to)};
     struct Ranked {
       double bits;
       const Individual* design;
@@ -116,7 +116,7 @@ class Ladder {
     std::int64_t entered = 0;
     for (const Individual& i : p_.individuals()) {
       if (!is_candidate(i)) continue;
-      if (i.entered >= to && !is_given(i)) ++entered;
+      if (i.entered >= to && !is_user_design(i)) ++entered;
       const Standing s = p_.standing(i, to - 1);
       if (s.lost > 0)
         over.push_back({std::numeric_limits<double>::infinity(), &i});
@@ -124,7 +124,7 @@ class Ladder {
         over.push_back({s.bits, &i});
     }
     if (rung(to).designs > 0 && entered >= rung(to).designs) return std::nullopt;
-    const auto places = static_cast<std::size_t>(below.keep * static_cast<double>(over.size()));
+    const auto places = static_cast<std::size_t>(below.promote_fraction * static_cast<double>(over.size()));
     std::stable_sort(over.begin(), over.end(),
                      [](const Ranked& a, const Ranked& b) { return a.bits < b.bits; });
     for (std::size_t k = 0; k < std::min(places, over.size()); ++k) {
@@ -135,12 +135,12 @@ class Ladder {
       if (below.evidence > 0) {
         const std::int64_t baseline = p_.best_baseline(to - 1);
         if (baseline == 0) return std::nullopt;
-        const Interval d = compare(p_, i.born.id, baseline, to - 1, below.evidence);
+        const Interval d = compare(p_, i.created.id, baseline, to - 1, below.evidence);
         if (!d.below_zero()) continue;
-        reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]", p_.individual(baseline).born.name,
-                              d.mean, d.low, d.high);
+        reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]",
+                              p_.individual(baseline).created.name, d.mean, d.low, d.high);
       }
-      return Wanted{i.born.id, to, first_seed_, Purpose::kRung, std::move(reason), p_.rate_of(i, to)};
+      return Wanted{i.created.id, to, first_seed_, Purpose::kRung, std::move(reason), p_.rate_of(i, to)};
     }
     return std::nullopt;
   }
@@ -151,7 +151,9 @@ class Ladder {
 };
 
 // What a run without a verdict says of its losses is nobody's measure.
-bool is_measured(const Trial& t) { return t.ended && (t.status == "done" || t.status == "hurdle"); }
+bool is_measured(const Trial& t) {
+  return t.ended && (t.status == record::Status::kDone || t.status == record::Status::kHurdle);
+}
 
 }  // namespace
 
@@ -166,7 +168,7 @@ std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
   const Settings& s = p.settings();
   const Rung& r = s.rungs.at(static_cast<std::size_t>(rung));
   std::vector<double> out(s.hurdles.size(), std::numeric_limits<double>::infinity());
-  if (r.stop <= 0) return out;
+  if (r.stop_fraction <= 0) return out;
   for (std::size_t h = 0; h < out.size(); ++h) {
     std::vector<double> losses;
     for (const Trial& t : p.trials())
@@ -175,7 +177,8 @@ std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
         losses.push_back(t.at_hurdles[h]);
     if (static_cast<int>(losses.size()) < s.hurdle_runs) continue;
     std::sort(losses.begin(), losses.end());
-    const auto place = static_cast<std::size_t>((1 - r.stop) * static_cast<double>(losses.size() - 1));
+    const auto place =
+        static_cast<std::size_t>((1 - r.stop_fraction) * static_cast<double>(losses.size() - 1));
     out[h] = losses[place];
   }
   return out;
@@ -194,12 +197,13 @@ Leader leader(const Population& p) {
       // taken now counts: nobody falls behind by a better rate.
       std::set<std::uint64_t> run;
       for (const std::int64_t id : i.trials)
-        if (const Trial& t = p.trial(id); t.begun.rung == rung && t.status == "done" && !judges(t))
+        if (const Trial& t = p.trial(id);
+            t.begun.rung == rung && t.status == record::Status::kDone && !judges(t))
           run.insert(t.begun.seed);
       const int full = std::min(static_cast<int>(run.size()), seeds);
       if (s.done == 0 || s.lost > 0 || full < most) continue;
       if (out.design == 0 || full > most || s.bits < bits)
-        out = {rung, i.born.id}, bits = s.bits, most = full;
+        out = {rung, i.created.id}, bits = s.bits, most = full;
     }
     if (out.design != 0) return out;
   }

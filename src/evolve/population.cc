@@ -68,17 +68,18 @@ Result<bool> Population::add(const record::TaskEnded& e) {
   task.report = std::move(report);
   task.ended = true;
   ended_tasks_.push_back(e.id);
-  if (task.report.outcome != "design") failed("agents: " + task.report.cause, task.report.detail);
+  if (task.report.outcome != record::TaskOutcome::kDesign)
+    failed("agents: " + task.report.cause, task.report.detail);
   return true;
 }
 
 Result<bool> Population::add(const record::Steered& e) {
   steered_.insert(e.key);
-  if (e.what == "direction") directions_.push_back(e.text);
-  if (e.what == "forget") directions_.clear();
-  if (e.what == "pause") paused_ = true;
-  if (e.what == "resume") paused_ = false;
-  if (e.what == "veto") {
+  if (e.what == record::Steering::kDirection) directions_.push_back(e.text);
+  if (e.what == record::Steering::kForget) directions_.clear();
+  if (e.what == record::Steering::kPause) paused_ = true;
+  if (e.what == record::Steering::kResume) paused_ = false;
+  if (e.what == record::Steering::kVeto) {
     if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
       return tl::unexpected(unexpected(fmt::format("a veto of design {}, which is unknown", e.design)));
     individuals_[static_cast<std::size_t>(e.design - 1)].vetoed = true;
@@ -128,32 +129,32 @@ void Population::failed(const std::string& cause, const std::string& detail) {
   f.last = detail;
 }
 
-Result<bool> Population::add(const record::DesignBorn& born) {
-  if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
+Result<bool> Population::add(const record::DesignCreated& created) {
+  if (created.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
-        unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
-  if (const auto ok = has_parents(born); !ok) return ok;
-  lang::ParseResult parsed = lang::parse(born.program);
+        unexpected(fmt::format("design {} follows design {}", created.id, individuals_.size())));
+  if (const auto ok = has_parents(created); !ok) return ok;
+  lang::ParseResult parsed = lang::parse(created.program);
   if (!parsed.errors.empty())
-    return tl::unexpected(unexpected(fmt::format("design {}: {}", born.id, parsed.errors[0].message)));
-  Individual out{born, std::make_shared<const lang::Program>(std::move(parsed.program)), {}, {}, 0, false};
+    return tl::unexpected(unexpected(fmt::format("design {}: {}", created.id, parsed.errors[0].message)));
+  Individual out{created, std::make_shared<const lang::Program>(std::move(parsed.program)), {}, {}, 0, false};
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
-  attempts_ = std::max(attempts_, born.attempt);
+  attempts_ = std::max(attempts_, created.attempt);
   // What only judged, as a winner without one of its parts, may still be drawn: the seeds that judge choose nothing, and forbid nothing.
-  if (born.origin != record::Origin::kAblation) {
-    const KnownDesign known{born.id, born.name, individuals_.back().program};
-    if (!born.trained.empty()) trained_.emplace(born.trained, known);
-    if (!born.fingerprint.empty()) traces_.emplace(born.fingerprint, known);
+  if (created.origin != record::Origin::kAblation) {
+    const KnownDesign known{created.id, created.name, individuals_.back().program};
+    if (!created.trained.empty()) trained_.emplace(created.trained, known);
+    if (!created.fingerprint.empty()) traces_.emplace(created.fingerprint, known);
   }
-  return deliver(born.task, born.id, {});
+  return deliver(created.task, created.id, {});
 }
 
 // Descent goes back in time, so that whoever follows it comes to an end.
-Result<bool> Population::has_parents(const record::DesignBorn& born) {
-  for (const std::int64_t parent : {born.parent, born.mate})
-    if (parent < 0 || parent >= born.id)
-      return tl::unexpected(unexpected(fmt::format("design {} is a child of design {}", born.id, parent)));
+Result<bool> Population::has_parents(const record::DesignCreated& created) {
+  for (const std::int64_t parent : {created.parent, created.second_parent})
+    if (parent < 0 || parent >= created.id)
+      return tl::unexpected(unexpected(fmt::format("design {} is a child of design {}", created.id, parent)));
   return true;
 }
 
@@ -181,6 +182,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .held_out_hash = {},
                      .valid_documents = 0,
                      .valid_bytes = 0,
+                     .unread_bits = 0,
                      .documents = {},
                      .fresh_documents = false});
   Individual& owner = individuals_[static_cast<std::size_t>(begun.design - 1)];
@@ -193,8 +195,9 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   GABBRO_TRY(open, ending(ended.id));
   Trial& trial = *open;
   GABBRO_TRY(result, record::parse_result(ended.result));
-  const std::string status = ended.end == "result" ? result.status : "failed";
-  if (status == "done" && !std::isfinite(result.bits_per_byte))
+  const record::Status status =
+      ended.end == record::RunEnd::kResult ? result.status : record::Status::kFailed;
+  if (status == record::Status::kDone && !std::isfinite(result.bits_per_byte))
     return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", ended.id)));
   trial.ended = true;
   trial.status = status;
@@ -205,9 +208,11 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.held_out_hash = result.held_out_hash;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
+  trial.unread_bits = record::unread_bits(result);
   trial.documents = std::move(result.documents);
   leave_out_seen(trial);
-  if (trial.status != "done" && trial.status != "hurdle") failed("run " + trial.status, trial.cause);
+  if (trial.status != record::Status::kDone && trial.status != record::Status::kHurdle)
+    failed(fmt::format("run {}", trial.status), trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
   for (const double share : settings_.hurdles) {
@@ -219,7 +224,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
   // What strategies are weighed by is known from the screen where a design's cost was measured: a worker's word silences none.
-  const double known = individual(trial.begun.design).born.train_flops;
+  const double known = individual(trial.begun.design).created.train_flops;
   const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
   const double flops = std::min(trained, kMostOver * tokens) * each;
@@ -238,7 +243,7 @@ Result<Trial*> Population::ending(std::int64_t id) {
 void Population::spend(Trial& trial, double flops) {
   trial.flops = flops;
   if (trial.begun.rung == 0 && trial.begun.purpose != record::Purpose::kRate)
-    spent_[source_of(individual(trial.begun.design).born)] += flops;
+    spent_[source_of(individual(trial.begun.design).created)] += flops;
 }
 
 void Population::leave_out_seen(Trial& trial) const {
@@ -248,7 +253,9 @@ void Population::leave_out_seen(Trial& trial) const {
     if (rung.documents == 0) return;
     seen = std::max(seen, static_cast<std::size_t>(rung.documents));
   }
-  if (!judges(trial) || trial.status != "done" || trial.documents.size() < seen + kLeastDocuments) return;
+  if (!judges(trial) || trial.status != record::Status::kDone ||
+      trial.documents.size() < seen + kLeastDocuments)
+    return;
   trial.documents.erase(trial.documents.begin(), trial.documents.begin() + static_cast<std::ptrdiff_t>(seen));
   trial.fresh_documents = true;
   double bits = 0, bytes = 0;
@@ -259,28 +266,29 @@ void Population::leave_out_seen(Trial& trial) const {
   trial.bits = bits / bytes;
 }
 
-Result<bool> Population::recall(const record::DesignBorn& born) {
-  if (born.id != static_cast<std::int64_t>(individuals_.size()) + 1)
+Result<bool> Population::recall(const record::DesignCreated& created) {
+  if (created.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
-        unexpected(fmt::format("design {} follows design {}", born.id, individuals_.size())));
-  if (const auto ok = has_parents(born); !ok) return ok;
-  individuals_.push_back({born, nullptr, {}, {}, 0, false});
-  attempts_ = std::max(attempts_, born.attempt);
+        unexpected(fmt::format("design {} follows design {}", created.id, individuals_.size())));
+  if (const auto ok = has_parents(created); !ok) return ok;
+  individuals_.push_back({created, nullptr, {}, {}, 0, false});
+  attempts_ = std::max(attempts_, created.attempt);
   return true;
 }
 
-Result<bool> Population::recall(std::int64_t id, std::string status, std::string cause, double bits,
+Result<bool> Population::recall(std::int64_t id, record::Status status, std::string cause, double bits,
                                 double flops, Compared compared) {
   GABBRO_TRY(trial, ending(id));
-  if (status == "done" && !std::isfinite(bits))
+  if (status == record::Status::kDone && !std::isfinite(bits))
     return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", id)));
   trial->ended = true;
-  trial->status = std::move(status);
+  trial->status = status;
   trial->cause = std::move(cause);
   trial->bits = bits;
   trial->text_hash = std::move(compared.text_hash);
   trial->held_out_hash = std::move(compared.held_out_hash);
   trial->documents = std::move(compared.documents);
+  trial->unread_bits = compared.unread_bits;
   leave_out_seen(*trial);
   spend(*trial, flops);
   return true;
@@ -306,21 +314,24 @@ std::vector<KnownDesign> Population::known_traces(const std::string& fingerprint
   return out;
 }
 
-double Population::rate_of(const Individual& individual, int rung) const {
+double Population::rate_of(const Individual& individual, int rung, std::int64_t before) const {
   const Trial *first = nullptr, *best = nullptr;
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || judges(t)) continue;
+    if (t.begun.rung != rung || judges(t) || id >= before) continue;
     if (!first) first = &t;
-    if (t.begun.seed == first->begun.seed && t.status == "done" && (!best || t.bits < best->bits)) best = &t;
+    if (t.begun.seed == first->begun.seed && t.status == record::Status::kDone &&
+        (!best || t.bits < best->bits))
+      best = &t;
   }
   if (best) return best->begun.rate;
   if (first) return first->begun.rate;
-  return rung > 0 ? rate_of(individual, rung - 1) : individual.born.rate;
+  return rung > 0 ? rate_of(individual, rung - 1, before) : individual.created.rate;
 }
 
-bool Population::counts(const Trial& trial) const {
-  return judges(trial) || trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung);
+bool Population::counts(const Trial& trial, std::int64_t before) const {
+  return judges(trial) ||
+         trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung, before);
 }
 
 Standing Population::standing(const Individual& individual, int rung) const {
@@ -331,7 +342,7 @@ Standing Population::standing(const Individual& individual, int rung) const {
     if (t.begun.rung != rung || judges(t) || t.begun.rate != rate) continue;
     if (!t.ended)
       ++out.open;
-    else if (t.status != "done")
+    else if (t.status != record::Status::kDone)
       ++out.lost;
     else
       ++out.done, out.bits += t.bits;
@@ -343,7 +354,9 @@ Standing Population::standing(const Individual& individual, int rung) const {
 const Trial* Population::scored(std::int64_t design, int rung, std::uint64_t seed) const {
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == "done" && counts(t)) return &t;
+    if (t.begun.rung == rung && t.begun.seed == seed && t.ended && t.status == record::Status::kDone &&
+        counts(t))
+      return &t;
   }
   return nullptr;
 }
@@ -353,7 +366,7 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
   std::vector<double> out;
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != "done") continue;
+    if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != record::Status::kDone) continue;
     if (!counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
     if (other && of_one_text(t, *other)) out.push_back(t.bits - other->bits);
@@ -367,7 +380,7 @@ std::int64_t Population::best_baseline(int rung) const {
   for (const Individual& i : individuals_) {
     if (!is_baseline(i)) continue;
     const Standing s = standing(i, rung);
-    if (s.done > 0 && (best == 0 || s.bits < bits)) best = i.born.id, bits = s.bits;
+    if (s.done > 0 && (best == 0 || s.bits < bits)) best = i.created.id, bits = s.bits;
   }
   return best;
 }

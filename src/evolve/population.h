@@ -1,7 +1,9 @@
 // What a campaign knows: the fold of its events.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -21,7 +23,7 @@ namespace gabbro::evolve {
 struct Trial {
   record::TrialBegun begun;
   bool ended = false;
-  std::string status;  // of its result: "done", "refused", "failed", "hurdle"
+  record::Status status = record::Status::kFailed;  // of its result, when it ended
   std::string cause;
   double bits = 0;                 // bits per byte, when done
   std::vector<double> at_hurdles;  // mean training loss before each of Settings::hurdles that it reached
@@ -29,6 +31,8 @@ struct Trial {
   std::vector<double> curve;       // losses at eight even places, for behaviour
   std::string weights_hash, text_hash, held_out_hash;
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // that it was scored on
+  double unread_bits =
+      0;  // bits per byte on training text that it has not read, at the held-out text's bytes per token; 0: not known
   // The documents' scores, in the order of the corpus. Runs that judge are scored on more of them than runs of the search, and those that the search has seen
   // are left out, here and in `bits`, where enough others remain.
   std::vector<record::DocumentScore> documents;
@@ -36,7 +40,7 @@ struct Trial {
 };
 
 struct Individual {
-  record::DesignBorn born;
+  record::DesignCreated created;
   std::shared_ptr<const lang::Program> program;
   Shape shape;
   std::vector<std::int64_t> trials;                         // ids, in order
@@ -54,7 +58,7 @@ struct Task {
   std::int64_t design = 0;            // that came of it
   std::string refused;                // why its design was refused before training; empty: it was not
   [[nodiscard]] bool waits() const {  // its design is to be taken up
-    return ended && report.outcome == "design" && design == 0 && refused.empty();
+    return ended && report.outcome == record::TaskOutcome::kDesign && design == 0 && refused.empty();
   }
 };
 
@@ -82,6 +86,9 @@ struct Standing {
 /// All designs, draws and trials. Ids count from 1; adding an event is O(1) but for parsing what it holds.
 class Population {
  public:
+  /// An id behind those of all trials.
+  static constexpr std::int64_t kNoTrial = std::numeric_limits<std::int64_t>::max();
+
   explicit Population(const Settings& settings) : settings_(settings) {}
 
   /// Errors, "event": it does not fit what came before, a program that does not parse.
@@ -89,13 +96,14 @@ class Population {
 
   // From the tables of a record instead of its events, for reports: without programs, shapes, curves and hashes, which strategies and screens need.
   /// The next design, known by what the tables say. Errors: "event", as apply.
-  Result<bool> recall(const record::DesignBorn& born);
+  Result<bool> recall(const record::DesignCreated& created);
   /// The end of a trial that has begun; of one that judges with what is compared of it. Errors: "event", as apply.
   struct Compared {
     std::string text_hash, held_out_hash;
     std::vector<record::DocumentScore> documents;
+    double unread_bits = 0;
   };
-  Result<bool> recall(std::int64_t trial, std::string status, std::string cause, double bits, double flops,
+  Result<bool> recall(std::int64_t trial, record::Status status, std::string cause, double bits, double flops,
                       Compared compared);
   /// A task, in the order of ids.
   void recall(Task task) { tasks_.push_back(std::move(task)); }
@@ -124,10 +132,11 @@ class Population {
   /// All designs of a fingerprint, oldest first.
   [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
   /// The rate of a design at a rung, as a factor on the rung's: of those tried there, the best on the first of their seeds; else that of the rung below, or the one it was
-  /// born with.
-  [[nodiscard]] double rate_of(const Individual& individual, int rung) const;
+  /// created with.
+  /// With `before`: as it was when the trial of that id was begun.
+  [[nodiscard]] double rate_of(const Individual& individual, int rung, std::int64_t before = kNoTrial) const;
   /// Whether a run judges, or was made at the rate that its design has at the rung; others chose that rate and tell nothing else.
-  [[nodiscard]] bool counts(const Trial& trial) const;
+  [[nodiscard]] bool counts(const Trial& trial, std::int64_t before = kNoTrial) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// The last comparisons that were begun, in their order.
   [[nodiscard]] const std::vector<record::ComparisonBegun>& comparisons() const { return comparisons_; }
@@ -145,7 +154,7 @@ class Population {
   [[nodiscard]] Population designs() const;
 
  private:
-  Result<bool> add(const record::DesignBorn& born);
+  Result<bool> add(const record::DesignCreated& created);
   Result<bool> add(const record::TrialBegun& begun);
   Result<bool> add(const record::TrialEnded& ended);
   Result<bool> add(const record::Promoted& promoted);
@@ -157,7 +166,7 @@ class Population {
   Result<bool> add(const record::Profiled& profiled);
   Result<bool> add(const record::CampaignBegun&) { return true; }
   Result<bool> add(const record::Session&) { return true; }
-  static Result<bool> has_parents(const record::DesignBorn& born);
+  static Result<bool> has_parents(const record::DesignCreated& created);
   [[nodiscard]] bool has_rung(int rung) const {
     return rung >= 0 && rung < static_cast<int>(settings_.rungs.size());
   }
@@ -197,36 +206,43 @@ class Population {
   return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || rechecks(t);
 }
 [[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
-/// Whether two runs consumed the same text and were scored on the same held-out text: else their scores are not compared.
+/// Whether two runs consumed the same text and were scored on the same documents: else their scores are not compared.
 [[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
-  return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash;
+  return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash &&
+         std::equal(a.documents.begin(), a.documents.end(), b.documents.begin(), b.documents.end(),
+                    [](const record::DocumentScore& x, const record::DocumentScore& y) {
+                      return x.bytes == y.bytes;
+                    });
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) {
-  return i.born.origin == record::Origin::kBaseline;
+  return i.created.origin == record::Origin::kBaseline;
 }
 /// A design that sees few tokens: what it reaches at a rung says what the rung measures. Nothing is bred from it.
 [[nodiscard]] inline bool is_control(const Individual& i) {
-  return i.born.origin == record::Origin::kControl;
+  return i.created.origin == record::Origin::kControl;
 }
 /// Of the preset: trained at every rung that a design enters.
 [[nodiscard]] inline bool is_known(const Individual& i) { return is_baseline(i) || is_control(i); }
 /// A person's design: it climbs the ladder without being sifted, and all strategies may breed from it.
-[[nodiscard]] inline bool is_given(const Individual& i) { return i.born.origin == record::Origin::kUser; }
+[[nodiscard]] inline bool is_user_design(const Individual& i) {
+  return i.created.origin == record::Origin::kUser;
+}
 /// A copy of an A/A test.
-[[nodiscard]] inline bool is_twin(const Individual& i) {
-  return i.born.origin == record::Origin::kAaReplicate;
+[[nodiscard]] inline bool is_replicate(const Individual& i) {
+  return i.created.origin == record::Origin::kAaReplicate;
 }
 /// The winner without one of its parts: it judges the part, and enters no rung.
 [[nodiscard]] inline bool is_ablation(const Individual& i) {
-  return i.born.origin == record::Origin::kAblation;
+  return i.created.origin == record::Origin::kAblation;
 }
 /// Whether it climbs the ladder and may win.
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
-  return (i.born.origin == record::Origin::kSearch || is_given(i)) && !i.vetoed;
+  return (i.created.origin == record::Origin::kSearch || is_user_design(i)) && !i.vetoed;
 }
 /// What a table calls who made it: the strategy, or the origin where none did.
-[[nodiscard]] inline std::string source_of(const record::DesignBorn& born) {
-  return born.origin == record::Origin::kSearch ? born.strategy : std::string(record::word_of(born.origin));
+[[nodiscard]] inline std::string source_of(const record::DesignCreated& created) {
+  return created.origin == record::Origin::kSearch ? created.strategy
+                                                   : std::string(record::word_of(created.origin));
 }
 
 }  // namespace gabbro::evolve

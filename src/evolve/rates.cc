@@ -26,7 +26,7 @@ Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t fi
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || t.begun.seed != first_seed || judges(t)) continue;
     out.open = out.open || !t.ended;
-    out.scores[t.begun.rate] = t.ended && t.status == "done" ? t.bits : kInfinity;
+    out.scores[t.begun.rate] = t.ended && t.status == record::Status::kDone ? t.bits : kInfinity;
   }
   return out;
 }
@@ -49,7 +49,7 @@ std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, in
   if (!p.settings().tune_rates) return std::nullopt;
   const Individual& i = p.individual(design);
   const Tried t = tried(p, i, rung, first_seed);
-  const double middle = rung == 0 ? i.born.rate : p.rate_of(i, rung - 1);
+  const double middle = rung == 0 ? i.created.rate : p.rate_of(i, rung - 1);
   const auto rate = next_rate(t.scores, middle);
   // Which edge is the best is known when all have ended.
   const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
@@ -97,7 +97,7 @@ std::vector<TriedRate> tried_rates(const Population& p, std::int64_t design, int
     TriedRate& rate = out[t.begun.rate];
     rate.factor = t.begun.rate;
     rate.taken = t.begun.rate == taken;
-    if (t.status == "done" && rate.bits == 0) rate.bits = t.bits;
+    if (t.status == record::Status::kDone && rate.bits == 0) rate.bits = t.bits;
   }
   std::vector<TriedRate> list;
   for (const auto& [factor, rate] : out) list.push_back(rate);

@@ -8,10 +8,10 @@ std::optional<bool> beat_parent(const Population& p, const Individual& design) {
   const Standing s = p.standing(design, 0);
   if (s.done == 0 && s.lost == 0) return std::nullopt;
   if (s.lost > 0) return false;
-  const std::int64_t against = design.born.parent != 0 ? design.born.parent : p.best_baseline(0);
+  const std::int64_t against = design.created.parent != 0 ? design.created.parent : p.best_baseline(0);
   if (against == 0) return std::nullopt;
   if (p.standing(p.individual(against), 0).lost > 0) return true;
-  const std::vector<double> d = p.differences(design.born.id, against, 0, false);
+  const std::vector<double> d = p.differences(design.created.id, against, 0, false);
   if (d.empty()) return std::nullopt;
   return d.front() < 0;
 }

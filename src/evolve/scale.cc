@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "base/student.h"
 
 namespace gabbro::evolve {
 
@@ -47,6 +48,16 @@ Estimate estimate(double value, std::vector<double> drawn) {
   return {value, at(0.025), at(0.975)};
 }
 
+// A bootstrap over a few documents of different lengths is too narrow: by what its draws are moved further, so that they are as wide as Student's t. 0: too few.
+double widening(const std::vector<record::DocumentScore>& documents) {
+  constexpr double kLeastWorth = 4, kNormal975 = 1.959964;
+  std::vector<double> bytes;
+  for (const record::DocumentScore& d : documents) bytes.push_back(static_cast<double>(d.bytes));
+  const double worth = effective_count(bytes);
+  if (worth < kLeastWorth) return 0;
+  return t_quantile(0.975, worth - 1) / kNormal975 * std::sqrt(worth / (worth - 1));
+}
+
 // How often each document counts, and how far the mean of each design and size is moved: not at all, or as a bootstrap draws it.
 struct Weights {
   std::vector<double> documents;
@@ -60,14 +71,21 @@ class Fitter {
     std::map<std::pair<std::int64_t, std::int64_t>, std::vector<double>> cells;
     for (const ScaleRun& r : runs) cells[{r.design, r.size}].push_back(r.bits);
     double squares = 0;
+    std::vector<double> own(static_cast<std::size_t>(designs)), degrees(own.size());
     for (const auto& [cell, bits] : cells) {
       const double n = static_cast<double>(bits.size()),
                    mean = std::accumulate(bits.begin(), bits.end(), 0.0) / n;
-      for (const double b : bits) squares += (b - mean) * (b - mean);
-      freedom_ += static_cast<int>(bits.size()) - 1;
+      const auto design = static_cast<std::size_t>(cell.first);
+      for (const double b : bits) squares += (b - mean) * (b - mean), own[design] += (b - mean) * (b - mean);
+      freedom_ += static_cast<int>(bits.size()) - 1, degrees[design] += n - 1;
       seeds_ = std::max(seeds_, static_cast<int>(bits.size()));
     }
     if (freedom_ > 0) deviation_ = std::sqrt(squares / freedom_);
+    // Of a design whose runs deviate more than the others', its own deviation.
+    for (std::size_t d = 0; d < own.size(); ++d)
+      deviations_.push_back(degrees[d] > 0 ? std::max(deviation_, std::sqrt(own[d] / degrees[d]))
+                                           : deviation_);
+    wider_ = widening(runs[0].documents);
     counts_ = table();
     for (const ScaleRun& r : runs)
       ++counts_[static_cast<std::size_t>(r.design)][static_cast<std::size_t>(r.size)];
@@ -78,16 +96,18 @@ class Fitter {
     Weights out{std::vector<double>(runs_[0].documents.size(), 0), table()};
     const auto n = static_cast<std::int64_t>(out.documents.size());
     for (std::int64_t i = 0; i < n; ++i) ++out.documents[static_cast<std::size_t>(random.below(n))];
+    for (double& w : out.documents) w = 1 + (w - 1) * wider_;
     // The deviation is an estimate: as Student's t, a normal number over the root of chi squared by its freedom.
     double chi = 0;
     for (int k = 0; k < freedom_; ++k) {
       const double x = random.normal();
       chi += x * x;
     }
-    const double deviation = chi > 0 ? deviation_ / std::sqrt(chi / freedom_) : 0;
+    const double factor = chi > 0 ? 1 / std::sqrt(chi / freedom_) : 0;
     for (std::size_t d = 0; d < counts_.size(); ++d)
       for (std::size_t s = 0; s < counts_[d].size(); ++s)
-        if (counts_[d][s] > 0) out.moved[d][s] = deviation * random.normal() / std::sqrt(counts_[d][s]);
+        if (counts_[d][s] > 0)
+          out.moved[d][s] = deviations_[d] * factor * random.normal() / std::sqrt(counts_[d][s]);
     return out;
   }
 
@@ -120,7 +140,7 @@ class Fitter {
   [[nodiscard]] int seeds() const { return seeds_; }
   [[nodiscard]] int freedom() const { return freedom_; }
   /// Whether it is known how far other seeds and other documents would move a mean.
-  [[nodiscard]] bool has_intervals() const { return freedom_ > 0 && runs_[0].documents.size() > 1; }
+  [[nodiscard]] bool has_intervals() const { return freedom_ > 0 && wider_ > 0; }
 
  private:
   using Table = std::vector<std::vector<double>>;
@@ -140,8 +160,10 @@ class Fitter {
 
   const std::vector<ScaleRun>& runs_;
   int designs_, sizes_, seeds_ = 0, freedom_ = 0;
-  double deviation_ = 0;  // of runs of one design and size
-  Table counts_;          // of runs
+  double deviation_ = 0;            // of runs of one design and size
+  std::vector<double> deviations_;  // the same, by design
+  double wider_ = 0;                // by which a draw of documents is moved; 0: too few for an interval
+  Table counts_;                    // of runs
 };
 
 // Where two lines meet; infinite where they do not, above `from`.
@@ -204,7 +226,7 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   std::vector<ScaleRun> runs;
   std::copy_if(study.runs.begin(), study.runs.end(), std::back_inserter(runs),
-               [](const ScaleRun& r) { return r.status == "done"; });
+               [](const ScaleRun& r) { return r.status == record::Status::kDone; });
   const auto designs = static_cast<int>(study.designs.size()), sizes = static_cast<int>(study.sizes.size());
   if (const auto ok = check(runs, designs, sizes); !ok) return tl::unexpected(ok.error());
   const Fitter fitter(runs, designs, sizes);

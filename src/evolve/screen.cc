@@ -40,7 +40,7 @@ Costs costs_of(const Sized& sized) {
   return {facts.train_flops.eval(env), facts.decode_flops.eval(env), facts.state_bytes.eval(env)};
 }
 
-void set_costs(const Sized& sized, record::DesignBorn& out) {
+void set_costs(const Sized& sized, record::DesignCreated& out) {
   const Costs costs = costs_of(sized);
   out.train_flops = costs.train_flops;
   out.decode_flops = costs.decode_flops;
@@ -65,9 +65,9 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
   Costs most;
   for (const Individual& i : population.individuals())
     if (is_baseline(i)) {
-      most.train_flops = std::max(most.train_flops, i.born.train_flops);
-      most.decode_flops = std::max(most.decode_flops, i.born.decode_flops);
-      most.state_bytes = std::max(most.state_bytes, i.born.state_bytes);
+      most.train_flops = std::max(most.train_flops, i.created.train_flops);
+      most.decode_flops = std::max(most.decode_flops, i.created.decode_flops);
+      most.state_bytes = std::max(most.state_bytes, i.created.state_bytes);
     }
   const Settings& settings = population.settings();
   const Rung &first = settings.rungs.front(), &own = settings.rungs[rung];
@@ -97,8 +97,8 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
                limits.most_state_bytes);
 }
 
-record::DesignBorn identify(const lang::Subject& subject, const lang::Program& program) {
-  record::DesignBorn out;
+record::DesignCreated identify(const lang::Subject& subject, const lang::Program& program) {
+  record::DesignCreated out;
   out.name = subject.name;
   out.program = lang::print(program);
   out.hash = to_hex(subject.hash);
@@ -135,13 +135,13 @@ Result<std::vector<Sized>> at_rungs(const lang::Program& program, const Settings
 }
 
 // Hashes at the sizes of `rungs`, the first ones of the ladder: what their workers report.
-void set_hashes(std::span<const Sized> rungs, record::DesignBorn& out) {
+void set_hashes(std::span<const Sized> rungs, record::DesignCreated& out) {
   for (const Sized& sized : rungs)
     out.sized.push_back(to_hex(ir::structural_hash(sized.subject.elaboration.graph)));
 }
 
 // Identities at the sizes of the first rung and all others.
-void identify(std::span<const Sized> rungs, record::DesignBorn& out) {
+void identify(std::span<const Sized> rungs, record::DesignCreated& out) {
   out.trained.clear();
   for (const Sized& sized : rungs) out.trained += trained_identity(sized);
   out.trained = to_hex(hash128(out.trained));
@@ -162,29 +162,29 @@ Comparison compare(std::span<const Sized> rungs, const KnownDesign& known, const
 }
 
 // The known design that the design of `rungs` is, and by what.
-std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignBorn& born,
+std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignCreated& created,
                               const Population& population, const lang::Library& library) {
-  if (const KnownDesign* known = population.known_trained(born.trained))
+  if (const KnownDesign* known = population.known_trained(created.trained))
     return named("duplicate", *known, "has the same structure at every rung");
-  if (born.fingerprint.empty()) return {};
+  if (created.fingerprint.empty()) return {};
   double operations = 0;
-  for (const KnownDesign& known : population.known_traces(born.fingerprint)) {
+  for (const KnownDesign& known : population.known_traces(created.fingerprint)) {
     if (operations > kMostCompared) {  // the rest count as different
-      born.undecided = known.id;
+      created.undecided = known.id;
       break;
     }
     const Comparison c = compare(rungs, known, population.settings(), library);
     operations += c.operations;
     if (c.same) return named("same function", known, "has the same losses and gradients at every rung");
-    if (!c.decided) born.undecided = known.id;
+    if (!c.decided) created.undecided = known.id;
   }
   return {};
 }
 
 }  // namespace
 
-Result<record::DesignBorn> screen(const Offspring& offspring, const Population& population,
-                                  const lang::Library& library) {
+Result<record::DesignCreated> screen(const Offspring& offspring, const Population& population,
+                                     const lang::Library& library) {
   std::optional<lang::Subject> own;
   if (!offspring.subject) {
     GABBRO_TRY(subject, checked(offspring.program, library));
@@ -192,7 +192,7 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
   }
   const lang::Subject& subject = own ? *own : *offspring.subject;
   const Settings& settings = population.settings();
-  record::DesignBorn out = identify(subject, offspring.program);
+  record::DesignCreated out = identify(subject, offspring.program);
   GABBRO_TRY(rungs, at_rungs(offspring.program, settings, library));
   for (std::size_t r = 0; r < rungs.size(); ++r)
     if (const auto ok = mixes_at(rungs[r], settings.rungs[r]); !ok) return tl::unexpected(ok.error());
@@ -210,14 +210,14 @@ Result<record::DesignBorn> screen(const Offspring& offspring, const Population& 
   if (const auto same = known_as(rungs, out, population, library)) return tl::unexpected(*same);
   out.op = offspring.op;
   out.parent = offspring.parent;
-  out.mate = offspring.mate;
+  out.second_parent = offspring.second_parent;
   return out;
 }
 
-Result<record::DesignBorn> measure(const lang::Program& program, const Settings& settings,
-                                   const lang::Library& library) {
+Result<record::DesignCreated> measure(const lang::Program& program, const Settings& settings,
+                                      const lang::Library& library) {
   GABBRO_TRY(subject, checked(program, library));
-  record::DesignBorn out = identify(subject, program);
+  record::DesignCreated out = identify(subject, program);
   std::vector<Sized> rungs;
   for (const Rung& rung : settings.rungs) {
     auto sized = sized_at(program, rung, settings, library);
@@ -232,12 +232,12 @@ Result<record::DesignBorn> measure(const lang::Program& program, const Settings&
   return out;
 }
 
-std::string equal_known(const record::DesignBorn& born, const Population& population,
+std::string equal_known(const record::DesignCreated& created, const Population& population,
                         const lang::Library& library) {
-  const lang::ParseResult parsed = lang::parse(born.program);
+  const lang::ParseResult parsed = lang::parse(created.program);
   const auto rungs = at_rungs(parsed.program, population.settings(), library);
   if (!rungs) return "";
-  record::DesignBorn copy = born;
+  record::DesignCreated copy = created;
   const auto same = known_as(*rungs, copy, population, library);
   return same ? same->message.substr(0, same->message.find(',')) : "";
 }

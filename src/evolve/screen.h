@@ -15,16 +15,16 @@ namespace gabbro::evolve {
 /// trained width), or that of the checker. A function of its arguments. Work: some 50 elaborations for each rung, of at most
 /// ElaborateOptions::max_nodes; runs of the reference engine that are counted before they begin (exec/reference/work.h) and refused as "cost" beyond
 /// the bounds of exec/reference/screen.cc; comparisons with each known design of one fingerprint within evolve::kMostOperations a pass, else they
-/// count as different (DesignBorn::undecided).
-Result<record::DesignBorn> screen(const Offspring& offspring, const Population& population,
-                                  const lang::Library& library);
+/// count as different (DesignCreated::undecided).
+Result<record::DesignCreated> screen(const Offspring& offspring, const Population& population,
+                                     const lang::Library& library);
 
 /// The same for a design that is given, a baseline: without limits, and known ones pass.
-Result<record::DesignBorn> measure(const lang::Program& program, const Settings& settings,
-                                   const lang::Library& library);
+Result<record::DesignCreated> measure(const lang::Program& program, const Settings& settings,
+                                      const lang::Library& library);
 
-/// The name of the known design that `born`, as measured, equals by one of its identities; "" when there is none.
-std::string equal_known(const record::DesignBorn& born, const Population& population,
+/// The name of the known design that `created`, as measured, equals by one of its identities; "" when there is none.
+std::string equal_known(const record::DesignCreated& created, const Population& population,
                         const lang::Library& library);
 
 }  // namespace gabbro::evolve

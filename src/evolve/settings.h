@@ -16,11 +16,12 @@ struct Rung {
   double depth = 1;          // repetitions of a design here, as a multiple of those at the first rung
   double rate = 3e-3;        // of all designs; muP fits it to the width
   std::int64_t designs = 0;  // at most so many enter; 0: no bound
-  double keep = 0.25;  // of the designs that are done here, so many go on (asynchronous successive halving)
-  int seeds = 1;       // runs of a design here before it is judged
+  double promote_fraction =
+      0.25;       // of the designs that are done here, so many go on (asynchronous successive halving)
+  int seeds = 1;  // runs of a design here before it is judged
   double evidence =
       0;  // to enter the next rung the interval of this level against the best baseline, on the seeds of the search, must lie below 0; 0: rank alone
-  double stop =
+  double stop_fraction =
       0;  // of the runs at this data order, the worst share is stopped at each of `hurdles`; 0: none
   std::int64_t documents = 0;        // held-out documents that are scored; 0: all
   std::int64_t document_tokens = 0;  // of each, its first tokens; 0: all

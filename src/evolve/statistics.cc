@@ -6,6 +6,8 @@
 #include <map>
 #include <numbers>
 
+#include "base/student.h"
+
 namespace gabbro::evolve {
 
 namespace {
@@ -23,48 +25,6 @@ double variance_of(std::span<const double> x, double mean) {
   double sum = 0;
   for (const double v : x) sum += (v - mean) * (v - mean);
   return sum / static_cast<double>(x.size() - 1);
-}
-
-double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
-
-// The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method; it converges fast for x < (a + 1) / (a + b + 2).
-double beta_fraction(double a, double b, double x) {
-  constexpr double kTiny = 1e-300, kRounding = 1e-15;
-  const auto away = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
-  double c = 1, d = 1 / away(1 - (a + b) * x / (a + 1)), out = d;
-  for (int m = 1; m < 10'000; ++m) {
-    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-    d = 1 / away(1 + even * d), c = away(1 + even / c), out *= c * d;
-    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 / away(1 + odd * d), c = away(1 + odd / c);
-    out *= c * d;
-    if (std::abs(c * d - 1) < kRounding) break;
-  }
-  return out;
-}
-
-// The regularised incomplete beta function I_x(a, b).
-double incomplete_beta(double a, double b, double x) {
-  if (x <= 0) return 0;
-  if (x >= 1) return 1;
-  const double front = std::exp(a * std::log(x) + b * std::log1p(-x) - log_beta(a, b));
-  if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
-  return 1 - front * beta_fraction(b, a, 1 - x) / b;
-}
-
-// Above this many degrees of freedom t is normal to six digits.
-constexpr double kNormal = 1e6;
-
-// What a t variable exceeds t >= 0 with.
-double t_tail(double t, double freedom) {
-  if (freedom >= kNormal) return 0.5 * std::erfc(t / std::numbers::sqrt2);
-  return 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
-}
-
-double t_density(double t, double freedom) {
-  if (freedom >= kNormal) return std::exp(-t * t / 2) / std::sqrt(2 * std::numbers::pi);
-  return std::exp(-(freedom + 1) / 2 * std::log1p(t * t / freedom) - log_beta(freedom / 2, 0.5)) /
-         std::sqrt(freedom);
 }
 
 double normal_below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
@@ -87,25 +47,6 @@ double half_width(const Variance& a, const Variance& b, double tail) {
 Variance divided(const Variance& v, double by) { return {v.value / by, v.freedom}; }
 
 }  // namespace
-
-double t_quantile(double probability, double freedom) {
-  if (probability < 0.5) return -t_quantile(1 - probability, freedom);
-  const double tail = 1 - probability;
-  const auto newton = [&](double t, double of) {
-    for (int step = 0; step < 500; ++step) {
-      const double next = std::max(0.0, t + (t_tail(t, of) - tail) / t_density(t, of));
-      const bool stands = std::abs(next - t) <= 1e-12 * next;
-      t = next;
-      if (stands) break;
-    }
-    return t;
-  };
-  const double z = newton(0, kNormal);
-  if (freedom >= kNormal) return z;
-  // From the first terms of an expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
-  const double first = (z * z * z + z) / 4, second = (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / 96;
-  return newton(z + first / freedom + second / (freedom * freedom), freedom);
-}
 
 Variance pooled(const Variance& a, const Variance& b) {
   const double freedom = a.freedom + b.freedom;
@@ -210,7 +151,7 @@ double power(double effect, int seeds, const Precision& p, double level) {
   if (!(whole > 0)) return effect > 0 ? 1 : 0;
   if (n < 2) return 0;
   // How far documents are known is a matter of their number alone, which is large beside that of seeds.
-  const Variance documents{p.documents, kNormal};
+  const Variance documents{p.documents, kNormalFreedom};
   const double bar = p.run.freedom > 0 ? half_width({run, p.run.freedom}, documents, level / 2) : 0;
   const double tail = p.run.freedom > 0 ? level : level / 2;
   const double quantile = t_quantile(1 - tail, freedom_of_sum({run, own}, documents));
@@ -233,8 +174,8 @@ int seeds_for(double effect, const Precision& p, double level, double wanted, in
     const auto width = [&](double freedom) {
       return t_quantile(1 - level / 2, freedom) + t_quantile(wanted, freedom);
     };
-    const double ratio = width(p.run.freedom) / width(kNormal);
-    careful.run = {p.run.value * ratio * ratio, kNormal};
+    const double ratio = width(p.run.freedom) / width(kNormalFreedom);
+    careful.run = {p.run.value * ratio * ratio, kNormalFreedom};
   }
   int n = least;
   while (n < most && power(effect, n, careful, level) < wanted) ++n;

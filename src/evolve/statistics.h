@@ -14,9 +14,6 @@ struct Interval {
   [[nodiscard]] bool excludes_zero() const { return high < 0 || low > 0; }
 };
 
-/// The value that a variable of Student's t distribution is below with `probability`, for any positive `freedom`, whole or not.
-double t_quantile(double probability, double freedom);
-
 /// An estimated variance and the degrees of freedom of the estimate; freedom 0: nothing is known.
 struct Variance {
   double value = 0, freedom = 0;

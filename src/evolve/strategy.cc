@@ -27,8 +27,8 @@ class Tournament : public Strategy {
     std::vector<Known> all = known(population, "tournament");
     if (all.empty()) return fresh(book, random);
     if (all.size() > kAge) all.erase(all.begin(), all.end() - kAge);
-    const Individual &parent = best_of(all, random), &mate = best_of(all, random);
-    return bred(random.pick(edit::all_operators()), parent, &mate, book, random);
+    const Individual &parent = best_of(all, random), &second_parent = best_of(all, random);
+    return bred(random.pick(edit::all_operators()), parent, &second_parent, book, random);
   }
 
  private:
@@ -67,7 +67,7 @@ std::vector<Known> known(const Population& population, std::string_view strategy
   };
   std::vector<Known> out;
   for (const Individual& i : population.individuals()) {
-    if (i.vetoed || (i.born.strategy != strategy && !is_baseline(i) && !is_given(i))) continue;
+    if (i.vetoed || (i.created.strategy != strategy && !is_baseline(i) && !is_user_design(i))) continue;
     for (int rung = i.entered; rung >= 0; --rung) {
       const Standing s = population.standing(i, rung);
       if (s.done == 0 && s.lost == 0) continue;
@@ -84,13 +84,14 @@ Offspring fresh(edit::CodeBook& book, Random& random) {
           std::nullopt, "fresh", 0, 0};
 }
 
-Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* mate,
+Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* second_parent,
                        edit::CodeBook& book, Random& random) {
-  const bool crosses = op == edit::Operator::kCrossover && mate && mate->born.id != parent.born.id;
-  GABBRO_TRY(child,
-             edit::vary_checked(op, *parent.program, crosses ? mate->program.get() : nullptr, book, random));
+  const bool crosses =
+      op == edit::Operator::kCrossover && second_parent && second_parent->created.id != parent.created.id;
+  GABBRO_TRY(child, edit::vary_checked(op, *parent.program, crosses ? second_parent->program.get() : nullptr,
+                                       book, random));
   return Offspring{std::move(child.program), std::move(child.subject), std::string(edit::name_of(op)),
-                   parent.born.id, crosses ? mate->born.id : 0};
+                   parent.created.id, crosses ? second_parent->created.id : 0};
 }
 
 }  // namespace gabbro::evolve

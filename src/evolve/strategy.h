@@ -19,7 +19,7 @@ struct Offspring {
   lang::Program program;
   std::optional<lang::Subject> subject;  // what its check found, where it was checked
   std::string op;
-  std::int64_t parent = 0, mate = 0;
+  std::int64_t parent = 0, second_parent = 0;
 };
 
 /// A way to search. It keeps nothing between calls: what it proposes is a function of the population and the random stream, so that a
@@ -57,8 +57,8 @@ std::vector<Known> known(const Population& population, std::string_view strategy
 /// A design made anew: of random units, and units of the book.
 Offspring fresh(edit::CodeBook& book, Random& random);
 
-/// One operator applied to `parent`. `mate` may be null.
-Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* mate,
+/// One operator applied to `parent`. `second_parent` may be null.
+Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* second_parent,
                        edit::CodeBook& book, Random& random);
 
 }  // namespace gabbro::evolve

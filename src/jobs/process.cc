@@ -72,7 +72,7 @@ struct Birth {
   sandbox::Sandbox* sandbox;
 };
 
-// What whoever started this program left open (sockets, files) is no business of the process that is born.
+// What whoever started this program left open (sockets, files) is no business of the process that is created.
 void close_others() {
   constexpr unsigned kFirst = STDERR_FILENO + 1;
 #ifdef SYS_close_range

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -26,7 +27,7 @@ struct BenchSpec {
 struct BenchResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "bench";
-  std::string status = "failed";  // "done", "stopped", "failed"
+  Status status = Status::kFailed;  // "done", "stopped", "failed"
   std::string cause;
   std::string file, design, hash;  // the canonical hash, after resizing
   std::int64_t width = 0, params = 0, vocab = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -48,7 +49,8 @@ struct CapabilityTask {
 struct CapabilityResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "capabilities";
-  std::string status = "failed";  // "done": every task has an outcome; "refused": the probe fails; "stopped"
+  Status status =
+      Status::kFailed;  // "done": every task has an outcome; "refused": the probe fails; "stopped"
   std::string cause;
   std::string file, design, hash;  // the canonical hash of the design as written
   std::int64_t width = 0;          // as it was trained

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -44,7 +45,7 @@ struct EvalSpec {
 struct EvalResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "eval";
-  std::string status = "failed";  // "done", "stopped", "failed"
+  Status status = Status::kFailed;  // "done", "stopped", "failed"
   std::string cause;
   std::string
       caution;  // why these scores judge nothing, by the run's own result; "": it says nothing against them

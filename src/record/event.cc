@@ -22,7 +22,7 @@ void fields(Io& io, E& e) {
   io.later("sandbox", e.sandbox);
 }
 
-template <class Io, Is<DesignBorn> E>
+template <class Io, Is<DesignCreated> E>
 void fields(Io& io, E& e) {
   io("id", e.id);
   io("attempt", e.attempt);
@@ -34,7 +34,7 @@ void fields(Io& io, E& e) {
   io("strategy", e.strategy);
   io("op", e.op);
   io("parent", e.parent);
-  io("mate", e.mate);
+  io("second_parent", e.second_parent);
   io("species", e.species);
   io("train_flops", e.train_flops);
   io("decode_flops", e.decode_flops);
@@ -89,7 +89,7 @@ void fields(Io& io, E& e) {
   io("strategy", e.strategy);
   io("mode", e.mode);
   io("parent", e.parent);
-  io("mate", e.mate);
+  io("second_parent", e.second_parent);
   io("brief", e.brief);
 }
 

@@ -29,18 +29,18 @@ struct Session {
 };
 
 /// A design came into being: a baseline, an offspring, an ablation. Ids count from 1 without gaps.
-struct DesignBorn {
+struct DesignCreated {
   static constexpr const char* kKind = "design";
   std::int64_t id = 0;
   std::int64_t attempt = 0;  // which draw of the campaign's random stream it came from; 0: none
   std::string name, program;
   std::string hash, fingerprint;  // of its structure, and of its first updates
   Origin origin = Origin::kSearch;
-  std::string strategy;               // that drew it; "" of other origins
-  std::string op;                     // the operator, or the name of what a baseline or an ablation is
-  std::int64_t parent = 0, mate = 0;  // designs; 0: none
-  std::string species;                // how it mixes tokens: "attention", "recurrence + shift" ...
-  double train_flops = 0;             // per token, at the size and context of the first rung
+  std::string strategy;  // that drew it; "" of other origins
+  std::string op;        // the operator, or the name of what a baseline or an ablation is
+  std::int64_t parent = 0, second_parent = 0;  // designs; 0: none
+  std::string species;                         // how it mixes tokens: "attention", "recurrence + shift" ...
+  double train_flops = 0;                      // per token, at the size and context of the first rung
   double decode_flops = 0, state_bytes = 0;
   std::int64_t task = 0;  // of agents that wrote it; 0: none did
   double rate = 1;        // that it begins at, as a factor on the rungs' rates
@@ -79,7 +79,7 @@ struct TrialBegun {
 struct TrialEnded {
   static constexpr const char* kKind = "result";
   std::int64_t id = 0;
-  std::string end = "result";
+  RunEnd end = RunEnd::kResult;
   double seconds = 0;  // of the worker
   std::string result;
 };
@@ -97,9 +97,10 @@ struct Promoted {
 struct TaskBegun {
   static constexpr const char* kKind = "task";
   std::int64_t id = 0;
-  std::string strategy, mode;         // "mutation", "crossover", "scratch"
-  std::int64_t parent = 0, mate = 0;  // designs; 0: none
-  std::string brief;                  // agents::Brief as JSON
+  std::string strategy;
+  Mode mode = Mode::kMutation;
+  std::int64_t parent = 0, second_parent = 0;  // designs; 0: none
+  std::string brief;                           // agents::Brief as JSON
 };
 
 /// They are done with it; `report` is their TaskReport as JSON. A design that they made comes into being by a later event, or is refused.
@@ -109,11 +110,12 @@ struct TaskEnded {
   std::string report;
 };
 
-/// A person steers. `what`: "direction" (for agents, in words), "forget" (all directions so far), "pause" (no run or task is begun), "resume",
-/// "veto" (a design goes no further, breeds no more and wins nothing). `key` is unique: what is delivered twice counts once.
+/// A person steers. `key` is unique: what is delivered twice counts once.
 struct Steered {
   static constexpr const char* kKind = "steering";
-  std::string key, what, text;
+  std::string key;
+  Steering what = Steering::kDirection;
+  std::string text;
   std::int64_t design = 0;
 };
 
@@ -139,7 +141,7 @@ struct Profiled {
   std::string result;
 };
 
-using Event = std::variant<CampaignBegun, Session, DesignBorn, Refused, TrialBegun, TrialEnded, Promoted,
+using Event = std::variant<CampaignBegun, Session, DesignCreated, Refused, TrialBegun, TrialEnded, Promoted,
                            TaskBegun, TaskEnded, Steered, ComparisonBegun, Profiled>;
 
 std::string kind_of(const Event& event);

@@ -141,7 +141,7 @@ Result<T> read_result(const std::string& text) {
   GABBRO_TRY(io, Reader::parse(text, "result"));
   T out;
   if (io.has("status")) io("status", out.status);
-  if (out.status == "failed")
+  if (out.status == record::Status::kFailed)
     io.allow_missing();
   else if (auto ok = check_header(io, "result", T::kVersion, T::kJob); !ok)
     return tl::unexpected(ok.error());

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -26,7 +27,7 @@ struct GenerateSpec {
 struct GenerateResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "generate";
-  std::string status = "failed";  // "done", "stopped" (what there was by then), "failed"
+  Status status = Status::kFailed;  // "done", "stopped" (what there was by then), "failed"
   std::string cause;
   std::string text;    // without the prompt
   bool ended = false;  // by the end piece

@@ -25,7 +25,7 @@ std::string failure(const std::string& job, const std::string& cause) {
   Writer io;
   io("version", 1);
   io("job", job);
-  io("status", "failed");
+  io("status", Status::kFailed);
   io("cause", cause);
   return io.text(true);
 }

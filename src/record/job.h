@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -13,7 +14,7 @@ Result<std::string> job_of(const std::string& spec);
 
 /// How a result begins, whatever its job.
 struct Outcome {
-  std::string status;  // "done", "refused", "stopped", "failed"
+  Status status = Status::kFailed;
   std::string cause;
 };
 /// Errors: "result".

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "record/anchor.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -34,8 +35,7 @@ struct ProbeReport {
 struct ProbeResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "probe";
-  std::string status =
-      "failed";  // "done": every check of every design holds; "refused"; "stopped"; "failed": no reports
+  Status status = Status::kFailed;  // kDone: every check of every design holds; kFailed: there are no reports
   std::string cause;
   std::vector<ProbeReport> reports;
 };

@@ -29,6 +29,7 @@ void fields(Io& io, R& r) {
 
 template <class Io, Is<ScaleStudy> S>
 void fields(Io& io, S& s) {
+  io.later("seeds", s.seeds);
   io("status", s.status);
   io("cause", s.cause);
   io("designs", s.designs);

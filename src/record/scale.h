@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 #include "record/trial.h"
 
 namespace gabbro::record {
@@ -15,7 +16,8 @@ struct ScaleRun {
   std::int64_t design = 0, size = 0;  // places in the study's lists
   std::uint64_t seed = 0;
   double rate = 0;
-  std::string status, cause;  // as TrialResult's
+  Status status = Status::kFailed;
+  std::string cause;  // as TrialResult's
   double params = 0, tokens = 0;
   double flops = 0;  // of the whole training
   double bits = 0;   // held-out bits per byte, when done
@@ -26,7 +28,9 @@ struct ScaleRun {
 struct ScaleStudy {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "scale";
-  std::string status = "done";  // "done", or "stopped" where runs are missing
+  std::int64_t seeds =
+      0;  // of each design at each size, fixed when the study began; 0: a study that does not say
+  Status status = Status::kDone;  // "done", or "stopped" where runs are missing
   std::string cause;
   std::vector<std::string> designs, sizes;  // names; amounts as they were given
   std::string tokens;                       // how many a run sees, in words

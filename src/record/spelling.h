@@ -1,13 +1,17 @@
 // Closed sets: an enum whose values have one spelling, in records, messages and options.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gabbro::record {
 
@@ -26,6 +30,12 @@ constexpr std::string_view word_of(E e) {
   return Spelling<E>::kWords[static_cast<std::size_t>(e)];
 }
 
+/// All spellings of a set, for options.
+template <Spelled E>
+std::vector<std::string> words() {
+  return {Spelling<E>::kWords.begin(), Spelling<E>::kWords.end()};
+}
+
 /// The value that is spelt so; nothing: it is none of them.
 template <Spelled E>
 constexpr std::optional<E> parse_word(std::string_view word) {
@@ -34,6 +44,20 @@ constexpr std::optional<E> parse_word(std::string_view word) {
   if (at == words.end()) return std::nullopt;
   return static_cast<E>(at - words.begin());
 }
+
+/// How a job ended.
+enum class Status : std::uint8_t {
+  kFailed,   // without a result; the cause says why
+  kDone,     // with a result, all of whose checks hold
+  kRefused,  // a check does not hold
+  kHurdle,   // a training loss above a hurdle ended it
+  kStopped,  // from outside; it can go on
+};
+template <>
+struct Spelling<Status> {
+  static constexpr std::string_view kWhat = "status";
+  static constexpr std::array<std::string_view, 5> kWords{"failed", "done", "refused", "hurdle", "stopped"};
+};
 
 /// Where a design comes from.
 enum class Origin : std::uint8_t {
@@ -57,7 +81,7 @@ enum class Purpose : std::uint8_t {
   kBaseline,     // a known architecture at a rung
   kReplicate,    // a further seed of a design at a rung
   kRate,         // a search for a learning rate
-  kFinal,        // the last comparison, on seeds that chose nothing
+  kFinal,        // the final comparison, on fresh seeds
   kAblation,     // the winner without one of its parts, on the comparison's seeds
   kRecheck,      // repeats the checks of an implausible lead
   kAaReplicate,  // a copy in an A/A test
@@ -69,4 +93,54 @@ struct Spelling<Purpose> {
                                                           "final", "ablation", "check",     "aa"};
 };
 
+/// How a worker's run came to its end.
+enum class RunEnd : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit };
+template <>
+struct Spelling<RunEnd> {
+  static constexpr std::string_view kWhat = "end of a run";
+  static constexpr std::array<std::string_view, 5> kWords{"result", "crash", "time limit", "memory limit",
+                                                          "limit"};
+};
+
+/// How agents come to a design: by changing one parent, by joining two, or from nothing.
+enum class Mode : std::uint8_t { kMutation, kCrossover, kScratch };
+template <>
+struct Spelling<Mode> {
+  static constexpr std::string_view kWhat = "mode";
+  static constexpr std::array<std::string_view, 3> kWords{"mutation", "crossover", "scratch"};
+};
+/// Designs that a mode begins with.
+constexpr std::size_t parents_of(Mode mode) {
+  return mode == Mode::kMutation ? 1 : mode == Mode::kCrossover ? 2 : 0;
+}
+
+/// What came of a task of agents.
+enum class TaskOutcome : std::uint8_t { kFailed, kDesign };
+template <>
+struct Spelling<TaskOutcome> {
+  static constexpr std::string_view kWhat = "outcome";
+  static constexpr std::array<std::string_view, 2> kWords{"failed", "design"};
+};
+
+/// What a person asks of a campaign.
+enum class Steering : std::uint8_t {
+  kDirection,  // for agents, in words
+  kForget,     // all directions so far
+  kPause,      // no run or task is begun
+  kResume,     // they are begun again
+  kVeto,       // a design is excluded from promotion, breeding and the final comparison
+};
+template <>
+struct Spelling<Steering> {
+  static constexpr std::string_view kWhat = "request";
+  static constexpr std::array<std::string_view, 5> kWords{"direction", "forget", "pause", "resume", "veto"};
+};
+
 }  // namespace gabbro::record
+
+template <gabbro::record::Spelled E>
+struct fmt::formatter<E, char> : fmt::formatter<std::string_view, char> {
+  auto format(E e, fmt::format_context& context) const {
+    return fmt::formatter<std::string_view, char>::format(gabbro::record::word_of(e), context);
+  }
+};

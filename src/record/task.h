@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -33,11 +34,11 @@ struct Promise {
 };
 
 struct TaskReport {
-  std::string outcome = "failed";  // "design", "failed"
+  TaskOutcome outcome = TaskOutcome::kFailed;
   /// Of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan", "unit", "assembly", "observation"), the code of
   /// an error of chat ("stopped", "cap", "chat down" ...), or of Brief::admit; and why.
   std::string cause, detail;
-  std::string mode;             // "mutation", "crossover", "scratch"
+  Mode mode = Mode::kMutation;
   std::string prompts;          // version: hash of the prompt files
   std::string title, proposal;  // the accepted proposal; its text
   std::vector<Promise> promises;

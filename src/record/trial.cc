@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "record/ranges.h"
@@ -67,6 +68,7 @@ void fields(Io& io, S& s) {
   io.later("output_rate", s.output_rate);
   io.later_list("hurdles", s.hurdles);
   io.later("thorough", s.thorough);
+  io.later("unread_tokens", s.unread_tokens);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -109,14 +111,41 @@ void fields(Io& io, R& r) {
   io.later("rate", r.rate);
   io.later("input_rate", r.input_rate);
   io.later("output_rate", r.output_rate);
+  io.later("unread_loss", r.unread_loss);
+  io.later("unread_tokens", r.unread_tokens);
+}
+
+double unread_bits(const TrialResult& r) {
+  return r.unread_tokens > 0 && r.valid_loss > 0 ? r.unread_loss * r.bits_per_byte / r.valid_loss : 0;
+}
+
+namespace {
+
+bool is_positive(double v) { return std::isfinite(v) && v > 0; }
+bool is_no_less(double v, double least) { return std::isfinite(v) && v >= least; }
+
+// Hurdles of later runs are taken from curves.
+std::string curve_misfit(const TrialResult& r) {
+  constexpr double kLeastLoss = 1e-3;  // nats a token: no text can be foreseen so well
+  const bool is_finite = r.status == Status::kDone || r.status == Status::kHurdle;
+  std::int64_t step = -1, tokens = 0;
+  const auto can_be = [&](double v) { return std::isfinite(v) ? v > kLeastLoss : !is_finite; };
+  for (const Point& p : r.curve) {
+    if (p.step <= step || p.tokens <= tokens || !can_be(p.loss) || !can_be(p.recent))
+      return fmt::format("a curve with a loss of {} at step {}, after step {}", p.loss, p.step, step);
+    step = p.step, tokens = p.tokens;
+  }
+  if (is_finite && tokens != r.tokens)
+    return fmt::format("a curve that ends at {} tokens, of a run of {}", tokens, r.tokens);
+  return "";
 }
 
 std::string documents_misfit(const TrialResult& r) {
   constexpr double kRounding = 1e-6;
   double bits = 0, bytes = 0;
   for (const DocumentScore& d : r.documents) {
-    if (!(std::isfinite(d.bits_per_byte) && d.bits_per_byte > 0))
-      return fmt::format("a document with {} bits per byte", d.bits_per_byte);
+    if (!is_positive(d.bits_per_byte) || d.bytes < 1)
+      return fmt::format("a document of {} bytes with {} bits per byte", d.bytes, d.bits_per_byte);
     bits += d.bits_per_byte * static_cast<double>(d.bytes);
     bytes += static_cast<double>(d.bytes);
   }
@@ -125,6 +154,73 @@ std::string documents_misfit(const TrialResult& r) {
                        r.documents.size(), bytes);
   if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
     return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
+  return "";
+}
+
+std::string anchors_misfit(const TrialResult& r) {
+  for (const std::string_view name : kAnchors)
+    if (std::none_of(r.anchors.begin(), r.anchors.end(), [&](const Anchor& a) { return a.name == name; }))
+      return fmt::format("done, without the anchor {}", name);
+  for (const Anchor& a : r.anchors)
+    if (!a.holds) return fmt::format("done, though the anchor {} does not hold", a.name);
+  return "";
+}
+
+// What is reported beside the score.
+std::string report_misfit(const TrialResult& r) {
+  constexpr double kMostBits = 64;
+  if (!is_positive(r.first_loss) || !is_positive(r.last_loss) || !is_no_less(r.decode_flops_per_token, 0) ||
+      !is_no_less(r.state_bytes, 0) || r.bits_error < 0)
+    return fmt::format("losses of {} to {}, {} FLOPs and {} bytes of state a token, an error of {}",
+                       r.first_loss, r.last_loss, r.decode_flops_per_token, r.state_bytes, r.bits_error);
+  for (const ContextGain& g : r.context)
+    if (!(std::abs(g.gain) < kMostBits) || g.error < 0)
+      return fmt::format("context worth {} ± {} bits per byte", g.gain, g.error);
+  if (r.unread_tokens < 0 || (r.unread_tokens > 0 && !is_positive(r.unread_loss)))
+    return fmt::format("a loss of {} on {} unread tokens", r.unread_loss, r.unread_tokens);
+  return "";
+}
+
+}  // namespace
+
+std::string misfit(const TrialResult& r) {
+  constexpr double kLeastBits = 0.01, kMostBits = 64;
+  if (r.status == Status::kStopped) return "";
+  if (std::string why = curve_misfit(r); !why.empty()) return why;
+  if (r.status == Status::kFailed) return "";
+  if (!is_no_less(r.train_flops_per_token, 0) || !is_no_less(r.train_seconds, 0))
+    return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+  if (r.status != Status::kDone) return "";
+  if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
+    return fmt::format("{} bits per byte", r.bits_per_byte);
+  const bool has_interval = r.documents.size() > 1;
+  if (has_interval ? !(r.bits_low <= r.bits_per_byte && r.bits_per_byte <= r.bits_high)
+                   : r.bits_low > r.bits_per_byte || r.bits_high < r.bits_per_byte)
+    return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
+  if (!is_positive(r.valid_loss) || !(r.bigram_bits_per_byte > r.bits_per_byte) || r.weights_hash.empty() ||
+      r.text_hash.empty() || r.held_out_hash.empty() || r.width < 1 || r.params < 1 || r.curve.empty())
+    return fmt::format(
+        "a held-out loss of {}, bigrams {}, D = {}, {} parameters, weights {}, text {}, held-out text {}",
+        r.valid_loss, r.bigram_bits_per_byte, r.width, r.params, r.weights_hash, r.text_hash,
+        r.held_out_hash);
+  for (const auto& of : {anchors_misfit, documents_misfit, report_misfit})
+    if (std::string why = of(r); !why.empty()) return why;
+  return "";
+}
+
+std::string misfit(const TrialSpec& spec, const TrialResult& r) {
+  constexpr double kSize = 0.02;  // that parameters may be off by
+  if (std::string why = misfit(r); !why.empty() || r.status != Status::kDone) return why;
+  if (r.tokens < spec.tokens || r.tokens >= spec.tokens + spec.sequences * spec.length)
+    return fmt::format("{} tokens of {}", r.tokens, spec.tokens);
+  if (spec.params > 0 &&
+      std::abs(static_cast<double>(r.params) / static_cast<double>(spec.params) - 1) > kSize)
+    return fmt::format("{} parameters of {}", r.params, spec.params);
+  if (r.rate != spec.rate || r.input_rate != spec.input_rate || r.output_rate != spec.output_rate)
+    return fmt::format("trained at the rates {}, {} and {} instead of {}, {} and {}", r.rate, r.input_rate,
+                       r.output_rate, spec.rate, spec.input_rate, spec.output_rate);
+  if (r.unread_tokens > spec.unread_tokens + spec.sequences * spec.length)
+    return fmt::format("{} unread tokens of {}", r.unread_tokens, spec.unread_tokens);
   return "";
 }
 

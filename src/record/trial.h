@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "record/anchor.h"
 #include "record/eval.h"
+#include "record/spelling.h"
 
 namespace gabbro::record {
 
@@ -45,7 +46,9 @@ struct TrialSpec {
   std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
   double checkpoint_seconds = 300;    // between two checkpoints
   std::string text_hash;              // the text that must be consumed, as of the pair's result; "": any
-  std::vector<Hurdle> hurdles;        // in any order
+  std::int64_t unread_tokens =
+      0;  // of training text that the run does not read, to be scored beside the held-out text
+  std::vector<Hurdle> hurdles;  // in any order
   bool thorough =
       false;  // the checks of the trained weights cover the whole training length, whatever they cost
 };
@@ -83,7 +86,7 @@ struct TrialResult {
   static constexpr const char* kJob = "train";
   /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from outside; can go on.
   /// "hurdle": a loss above a hurdle ended it; neither scored nor held to anchors. "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
-  std::string status = "failed";
+  Status status = Status::kFailed;
   std::string cause;
   std::string design;  // its name
   std::string hash;    // canonical
@@ -94,6 +97,10 @@ struct TrialResult {
   std::uint64_t valid_documents = 0, valid_bytes = 0;
   std::vector<DocumentScore> documents;  // their mean, weighted by bytes, is bits_per_byte
   double bigram_bits_per_byte = 0;
+  /// The mean loss on `unread_tokens` tokens of training text that the run has not read, nats per token. A lead that is on the held-out text alone may stand in the
+  /// program: nobody writes a whole training text into one.
+  double unread_loss = 0;
+  std::int64_t unread_tokens = 0;
   std::vector<ContextGain> context;  // reported, not part of the verdict
   double rate = 0, input_rate = 1,
          output_rate = 1;  // that it was trained at (TrialSpec); 0: of a record that does not say
@@ -114,8 +121,12 @@ struct TrialResult {
   std::vector<Point> curve;  // at most some hundred points, the last included
 };
 
-/// Why the documents' scores cannot belong to the whole score, in words; empty: they can.
-std::string documents_misfit(const TrialResult& result);
+/// What a result says of unread text in bits per byte, by the held-out text's tokens per byte; 0: nothing.
+double unread_bits(const TrialResult& result);
+/// Why a result cannot be, in words; empty: it can. A worker wrote it: numbers are held against each other, and anchors against the status.
+std::string misfit(const TrialResult& result);
+/// The same, and against what was asked for: tokens, parameters, rates.
+std::string misfit(const TrialSpec& spec, const TrialResult& result);
 
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);

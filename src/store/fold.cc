@@ -24,7 +24,7 @@ CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NU
 const char* const kFoldTables = R"(
 DROP TABLE IF EXISTS design;
 CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,
-  origin TEXT, strategy TEXT, op TEXT, parent INTEGER, mate INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
+  origin TEXT, strategy TEXT, op TEXT, parent INTEGER, second_parent INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
   rung INTEGER DEFAULT -1, bits REAL DEFAULT 0);
 DROP TABLE IF EXISTS trial;
 CREATE TABLE trial (id INTEGER PRIMARY KEY, ended INTEGER, design INTEGER, rung INTEGER, seed INTEGER, purpose TEXT, rate REAL DEFAULT 1,
@@ -60,6 +60,11 @@ CREATE TABLE profile (design INTEGER PRIMARY KEY, event INTEGER);
 )";
 
 namespace {
+
+template <record::Spelled E>
+std::string text_of(E e) {
+  return std::string(record::word_of(e));
+}
 
 struct Place {
   Connection& db;
@@ -110,18 +115,18 @@ Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, con
   return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, refused, task);
 }
 
-Result<bool> apply(const Place& p, const DesignBorn& e) {
+Result<bool> apply(const Place& p, const DesignCreated& e) {
   if (auto ok = is_next(p.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
-  for (const std::int64_t parent : {e.parent, e.mate})
+  for (const std::int64_t parent : {e.parent, e.second_parent})
     if (auto ok = is_parent(p.db, parent); !ok) return ok;
   if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
   if (auto ok = deliver(p, e.task, e.id, ""); !ok) return ok;
   return p.db.run(
       "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, origin, strategy, op, parent, "
-      "mate, "
+      "second_parent, "
       "species, train_flops, decode_flops, state_bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       e.id, p.at, p.time, e.attempt, e.name, e.hash, e.fingerprint, std::string(record::word_of(e.origin)),
-      e.strategy, e.op, e.parent, e.mate, e.species, e.train_flops, e.decode_flops, e.state_bytes);
+      e.strategy, e.op, e.parent, e.second_parent, e.species, e.train_flops, e.decode_flops, e.state_bytes);
 }
 
 Result<bool> apply(const Place& p, const Refused& e) {
@@ -155,8 +160,7 @@ Result<bool> apply(const Place& p, const TrialBegun& e) {
   if (auto ok = is_known(p.db, "a trial of", e.design); !ok) return ok;
   if (auto ok = p.db.run(
           "INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
-          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), std::string(record::word_of(e.purpose)),
-          e.rate, p.time);
+          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), text_of(e.purpose), e.rate, p.time);
       !ok)
     return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -194,15 +198,16 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
   const auto result = parse_result(e.result);
   if (!result) return does_not_follow(fmt::format("trial {}: {}", e.id, result.error().message));
   const TrialResult& r = *result;
-  const bool done = r.status == "done";
-  if (!done && r.status != "refused" && r.status != "failed" && r.status != "hurdle")
+  const bool done = r.status == record::Status::kDone;
+  if (!done && r.status != record::Status::kRefused && r.status != record::Status::kFailed &&
+      r.status != record::Status::kHurdle)
     return does_not_follow(fmt::format("trial {}: a result of status '{}' is no end", e.id, r.status));
   if (auto ok = p.db.run(
           "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
           "bits = ?, bits_low = ?, bits_high = ?, last_loss = ?, tokens_per_second = ?, params = ?, "
           "tokens = ? WHERE id = ?",
-          p.at, r.status, e.end, r.cause, p.time, e.seconds, r.bits_per_byte, r.bits_low, r.bits_high,
-          r.last_loss, r.tokens_per_second, r.params, r.tokens, e.id);
+          p.at, text_of(r.status), text_of(e.end), r.cause, p.time, e.seconds, r.bits_per_byte, r.bits_low,
+          r.bits_high, r.last_loss, r.tokens_per_second, r.params, r.tokens, e.id);
       !ok)
     return ok;
   if (auto ok = p.db.run(
@@ -210,13 +215,13 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
           "refused = refused + (?1 = 'refused'), failed = failed + (?1 = 'failed'), "
           "hurdle = hurdle + (?1 = 'hurdle'), seconds = seconds + ifnull(?2, 0), tokens = tokens + ?3 "
           "WHERE rung = ?4",
-          r.status, e.seconds, static_cast<double>(r.tokens), rung);
+          text_of(r.status), e.seconds, static_cast<double>(r.tokens), rung);
       !ok)
     return ok;
   if (done) return score(p.db, design, rung, r.bits_per_byte);
   return p.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
-      r.status, kind_of_cause(r.cause));
+      text_of(r.status), kind_of_cause(r.cause));
 }
 
 Result<bool> apply(const Place& p, const Promoted& e) {
@@ -228,7 +233,7 @@ Result<bool> apply(const Place& p, const Promoted& e) {
 }
 
 Result<bool> apply(const Place& p, const TaskBegun& e) {
-  for (const std::int64_t parent : {e.parent, e.mate})
+  for (const std::int64_t parent : {e.parent, e.second_parent})
     if (auto ok = is_parent(p.db, parent); !ok) return ok;
   if (Rows rows = p.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
     if (rows.integer(0) == 0) return true;  // lost with its campaign
@@ -247,7 +252,7 @@ Result<bool> apply(const Place& p, const TaskEnded& e) {
 }
 
 Result<bool> apply(const Place& p, const Steered& e) {
-  if (e.what == "veto")
+  if (e.what == record::Steering::kVeto)
     if (auto ok = is_known(p.db, "a veto of", e.design); !ok) return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, p.at));
   if (!first) return does_not_follow(fmt::format("steering {} was recorded already", e.key));

@@ -67,15 +67,17 @@ constexpr const char* kRestore =
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
 constexpr const char* kDesigns =
-    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, mate, species, train_flops, "
+    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, second_parent, species, "
+    "train_flops, "
     "decode_flops, "
     "state_bytes, time, rung, bits FROM design ORDER BY id";
 constexpr const char* kDesign =
-    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, mate, species, train_flops, "
+    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, second_parent, species, "
+    "train_flops, "
     "decode_flops, "
     "state_bytes, time, rung, bits, event FROM design WHERE id = ?";
 constexpr const char* kBest =
-    "SELECT d.id, attempt, name, hash, fingerprint, origin, strategy, op, parent, mate, species, "
+    "SELECT d.id, attempt, name, hash, fingerprint, origin, strategy, op, parent, second_parent, species, "
     "train_flops, "
     "decode_flops, "
     "state_bytes, time, s.rung, s.bits FROM score s JOIN design d ON d.id = s.design "
@@ -93,11 +95,11 @@ E parsed_word(const std::string& word) {
 
 DesignRow design_row(const Rows& r) {
   DesignRow out;
-  DesignBorn& b = out.born;
+  DesignCreated& b = out.created;
   b.id = r.integer(0), b.attempt = r.integer(1);
   b.name = r.text(2), b.hash = r.text(3), b.fingerprint = r.text(4);
   b.origin = parsed_word<record::Origin>(r.text(5)), b.strategy = r.text(6), b.op = r.text(7);
-  b.parent = r.integer(8), b.mate = r.integer(9);
+  b.parent = r.integer(8), b.second_parent = r.integer(9);
   b.species = r.text(10);
   b.train_flops = r.real(11), b.decode_flops = r.real(12), b.state_bytes = r.real(13);
   out.time = r.real(14);
@@ -131,7 +133,11 @@ std::vector<TrialRow> trial_rows(Rows r) {
                static_cast<std::uint64_t>(r.integer(3)),
                parsed_word<record::Purpose>(r.text(4)),
                r.real(18)};
-    t.status = r.text(5), t.end = r.text(6), t.cause = r.text(7);
+    if (const std::string status = r.text(5); status != "running") {
+      t.status = parsed_word<record::Status>(status);
+      t.end = parsed_word<record::RunEnd>(r.text(6));
+    }
+    t.cause = r.text(7);
     t.time_begun = r.real(8), t.time_ended = r.real(9), t.seconds = r.real(10);
     t.bits = r.real(11), t.bits_low = r.real(12), t.bits_high = r.real(13);
     t.last_loss = r.real(14), t.tokens_per_second = r.real(15);
@@ -283,7 +289,7 @@ Result<DesignRow> Store::design(std::int64_t id) const {
     return fail("store", fmt::format("there is no design {}", id),
                 fmt::format("designs: 1 to {}", design_count()));
   DesignRow out = design_row(rows);
-  out.born = event_at<DesignBorn>(*db_->connection, rows.integer(17));
+  out.created = event_at<DesignCreated>(*db_->connection, rows.integer(17));
   return out;
 }
 

@@ -15,7 +15,7 @@ namespace gabbro::store {
 
 /// A design with what is known of its trials.
 struct DesignRow {
-  record::DesignBorn born;
+  record::DesignCreated created;
   double time = 0;  // of its event, seconds since 1970; informational
   int rung = -1;    // the highest at which a trial of it was done; -1: none
   double bits = 0;  // mean bits per byte there
@@ -23,9 +23,9 @@ struct DesignRow {
 
 struct TrialRow {
   record::TrialBegun begun;
-  std::string
-      status;  // "running" (or lost with its campaign), else of its result: "done", "refused", "failed", "hurdle"
-  std::string end, cause;
+  std::optional<record::Status> status;  // of its result; nothing: it runs, or was lost with its campaign
+  record::RunEnd end = record::RunEnd::kResult;
+  std::string cause;
   double time_begun = 0, time_ended = 0, seconds = 0;
   double bits = 0, bits_low = 0, bits_high = 0;
   double last_loss = 0, tokens_per_second = 0;
@@ -61,7 +61,7 @@ struct TaskRow {
 /// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
-  static constexpr int kSchema = 5;
+  static constexpr int kSchema = 6;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
   /// numbers), another writer, no place on the disk, no permission.

@@ -25,7 +25,7 @@ std::string identity(const data::Split& split, const TrainOptions& o) {
       o.schedule.floor, split.tokens(), split.documents());
 }
 
-// Numbers go through JSON exactly: doubles are written with all their digits.
+// Numbers go through JSON exactly: doubles are written with all their digits, what is not finite as null.
 std::string write_curve(const std::vector<CurvePoint>& curve) {
   nlohmann::json out = nlohmann::json::array();
   for (const CurvePoint& p : curve) out.push_back({p.step, p.tokens, p.loss, p.gradient_norm, p.rate});
@@ -36,8 +36,9 @@ std::string write_curve(const std::vector<CurvePoint>& curve) {
 Result<bool> read_progress(std::map<std::string, std::string>& metadata, const std::string& path,
                            TrainResult& result) {
   try {
+    const auto number = [](const nlohmann::json& v) { return v.is_null() ? NAN : v.get<double>(); };
     for (const auto& p : nlohmann::json::parse(metadata["curve"]))
-      result.curve.push_back({p.at(0), p.at(1), p.at(2), p.at(3), p.at(4)});
+      result.curve.push_back({p.at(0), p.at(1), number(p.at(2)), number(p.at(3)), p.at(4)});
     result.seconds = std::stod(metadata["seconds"]);
     result.text = std::stoull(metadata["text"], nullptr, 16);
   } catch (const std::exception& e) {
@@ -111,6 +112,21 @@ class Watch {
   int count_ = 0;
 };
 
+// Whether a run ends at this point of its curve without weights; `result` then says why. A checkpoint may hold such a point as its last.
+bool end_at(const CurvePoint& p, Watch& watch, const TrainOptions& o, TrainResult& result) {
+  if (!std::isfinite(p.loss) || !std::isfinite(p.gradient_norm)) {
+    result.end = TrainResult::End::kNotFinite;
+    result.cause = fmt::format("loss {} and gradient norm {} at step {}", p.loss, p.gradient_norm, p.step);
+  } else if (watch.diverged(p.loss)) {
+    result.end = TrainResult::End::kDiverged;
+    result.cause =
+        fmt::format("the average loss rose by more than {} above its best, at step {}", o.divergence, p.step);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // The first hurdle that the last step of the curve has come to and fails, in words.
 std::string failed_hurdle(const std::vector<CurvePoint>& curve, const TrainOptions& o) {
   const std::int64_t per_step = o.sequences * o.length, steps = static_cast<std::int64_t>(curve.size());
@@ -172,7 +188,8 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   cut_at_hurdle(batches, o, result);
   if (result.end == TrainResult::End::kHurdle) return result;
   Watch watch(o.divergence);
-  for (const CurvePoint& p : result.curve) watch.diverged(p.loss);
+  for (const CurvePoint& p : result.curve)
+    if (end_at(p, watch, o, result)) return result;
 
   double began = seconds_now(), saved = began;
   const double before = result.seconds;
@@ -189,18 +206,7 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
     result.text = add_text(result.text, batch);
     result.tokens += per_step;
     result.curve.push_back({step, result.tokens, report.loss, report.gradient_norm, update.rate});
-    if (!report.updated) {
-      result.end = TrainResult::End::kNotFinite;
-      result.cause =
-          fmt::format("loss {} and gradient norm {} at step {}", report.loss, report.gradient_norm, step);
-      break;
-    }
-    if (watch.diverged(report.loss)) {
-      result.end = TrainResult::End::kDiverged;
-      result.cause =
-          fmt::format("the average loss rose by more than {} above its best, at step {}", o.divergence, step);
-      break;
-    }
+    if (end_at(result.curve.back(), watch, o, result)) break;
     result.cause = failed_hurdle(result.curve, o);
     if (!result.cause.empty()) {
       result.end = TrainResult::End::kHurdle;

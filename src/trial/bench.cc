@@ -182,8 +182,10 @@ BenchResult run(const BenchSpec& spec, const OnProgress& progress) {
   BenchResult out;
   out.file = spec.file;
   const auto ok = run_checked(spec, progress, out);
-  out.status = ok ? "done" : ok.error().code == kStopped ? "stopped" : "failed";
-  if (out.status == "failed") out.cause = format_error(spec.file, ok.error());
+  out.status = ok                            ? record::Status::kDone
+               : ok.error().code == kStopped ? record::Status::kStopped
+                                             : record::Status::kFailed;
+  if (out.status == record::Status::kFailed) out.cause = format_error(spec.file, ok.error());
   return out;
 }
 

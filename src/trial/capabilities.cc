@@ -79,12 +79,12 @@ class Examination {
     for (const Task* task : tasks_) {
       CapabilityTask result = examined(*task);
       if (stopped_) {
-        out_.status = "stopped";
+        out_.status = record::Status::kStopped;
         return;
       }
       out_.tasks.push_back(std::move(result));
     }
-    out_.status = "done";
+    out_.status = record::Status::kDone;
   }
 
  private:
@@ -275,7 +275,7 @@ Result<bool> examine(const CapabilitySpec& spec, const OnProgress& progress, con
   GABBRO_TRY(checks, probe_small(small_graph(subject.elaboration.graph), backend));
   for (const record::Anchor& a : checks)
     if (!a.holds) {
-      out.status = "refused";
+      out.status = record::Status::kRefused;
       out.cause = fmt::format("probe: {}: {}", a.name, a.detail);
       return true;
     }

@@ -65,7 +65,7 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
   GenerateResult out;
   out.weights_hash = run.weights_hash;
   out.prompt_tokens = static_cast<std::int64_t>(prompt.size());
-  out.status = "stopped";
+  out.status = record::Status::kStopped;
   const double start = seconds_now();
   const auto say = [&](std::string text) {
     return !progress || progress({.stage = "generating",
@@ -95,7 +95,7 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
   out.text = stream.all();
   out.seconds = seconds_now() - start;
   out.tokens_per_second = static_cast<double>(out.prompt_tokens + out.tokens) / std::max(out.seconds, 1e-9);
-  if (going) out.status = "done";
+  if (going) out.status = record::Status::kDone;
   return out;
 }
 

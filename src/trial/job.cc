@@ -58,7 +58,7 @@ std::string capabilities(const std::string& text, const OnProgress& progress) {
 
 record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& progress) {
   record::ProbeResult result;
-  result.status = "done";
+  result.status = record::Status::kDone;
   const std::size_t count = spec.programs.size();
   for (std::size_t i = 0; i < count; ++i) {
     record::Progress now{.stage = "probing"};
@@ -69,13 +69,13 @@ record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& p
       return !stopped;
     };
     if (!goes_on()) {
-      result.status = "stopped";
+      result.status = record::Status::kStopped;
       return result;
     }
     const auto report = probe_program(spec.programs[i], torch_backend({spec.device, spec.threads}),
                                       {.seed = spec.seed, .seconds = spec.seconds, .goes_on = goes_on});
     if (stopped) {
-      result.status = "stopped";
+      result.status = record::Status::kStopped;
       return result;
     }
     record::ProbeReport& out = result.reports.emplace_back();
@@ -85,7 +85,7 @@ record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& p
       out.error = format_error(spec.files[i], report.error());
     out.file = spec.files[i];
     if (out.holds) continue;
-    result.status = "refused";
+    result.status = record::Status::kRefused;
     if (result.cause.empty()) result.cause = out.error.empty() ? out.file + ": a check fails" : out.error;
   }
   return result;

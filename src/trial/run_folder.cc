@@ -65,7 +65,7 @@ Result<std::string> caution_of(const std::string& folder, const std::string& has
                 fmt::format("the weights in {} have hash {}; its result.json tells of {}", folder, hash,
                             result->weights_hash),
                 "one of the two files is of another run: train it again, with --out of its own");
-  if (result->status == "done") return "";
+  if (result->status == record::Status::kDone) return "";
   return fmt::format("the run is {}{}{}", result->status, result->cause.empty() ? "" : ": ", result->cause);
 }
 
@@ -83,7 +83,7 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   if (std::error_code error; !fs::exists(weights_file, error)) {
     const auto result = read_file(folder + "/result.json");
     const auto ended = result ? record::parse_result(*result) : tl::unexpected(result.error());
-    if (ended && ended->status == "done")
+    if (ended && ended->status == record::Status::kDone)
       return fail("run",
                   fmt::format("{} has no weights: a campaign keeps those of its higher rungs alone", folder),
                   "gabbro export RUN#ID writes its program, which gabbro train trains again");
@@ -112,6 +112,11 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
     return fail("run", fmt::format("{} is not what was trained: its numbers have hash {} instead of {}",
                                    weights_file, hash, at(read.metadata, "hash")));
   GABBRO_TRY(caution, caution_of(folder, hash));
+  const std::string trained_on = at(read.metadata, "corpus");
+  if (caution.empty() && trained_on != data::hash_of(opened.manifest()))
+    caution = fmt::format(
+        "{} is not the corpus as it was when the run was trained, whose text may hold these documents",
+        spec->corpus);
   return RunFolder{std::move(*spec),   std::move(subject), std::move(tokenizer),
                    std::move(weights), std::move(hash),    std::move(caution)};
 }

@@ -87,7 +87,7 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
   result.corpus = run.spec.corpus;
   if (result.weights_hash != run.weights_hash)
     return fail("run", "the model does not hold the weights that were read");
-  result.status = "stopped";
+  result.status = record::Status::kStopped;
   if (spec.held_out) {
     GABBRO_TRY(complete, score_held_out(spec, run, *model, result, progress));
     if (!complete) return result;
@@ -100,7 +100,7 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
       if (!std::isfinite(m.value))
         return fail("eval",
                     fmt::format("{}: {} is {}: these weights have no score", task.name, m.name, m.value));
-  if (result.tasks.size() == spec.tasks.size()) result.status = "done";
+  if (result.tasks.size() == spec.tasks.size()) result.status = record::Status::kDone;
   return result;
 }
 

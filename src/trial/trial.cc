@@ -47,8 +47,24 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.checkpoint_seconds = spec.checkpoint_seconds;
   for (const record::Hurdle& h : spec.hurdles) o.hurdles.push_back({h.tokens, h.loss});
   if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
-  if (!spec.folder.empty()) o.checkpoint = spec.folder + "/checkpoint.safetensors";
+  // A checkpoint holds numbers of 32 bits: a run in float64 would not go on from where it was.
+  if (!spec.folder.empty() && spec.dtype != "float64") o.checkpoint = spec.folder + "/checkpoint.safetensors";
   return o;
+}
+
+// Scores windows of the training text that the run has not read: the last ones of its order, which runs of one seed share.
+void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& text, std::int64_t end_piece,
+                  TrialResult& result) {
+  const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences, read = result.tokens / spec.length;
+  const train::Batches batches(text, end_piece, rows, spec.length, spec.seed);
+  double nats = 0;
+  std::int64_t tokens = 0;
+  for (std::int64_t index = batches.windows() / rows - 1; index * rows >= read && tokens < spec.unread_tokens;
+       --index)
+    for (const float loss : model.losses(batches.batch(index))) nats += loss, ++tokens;
+  if (tokens == 0) return;
+  result.unread_loss = nats / static_cast<double>(tokens);
+  result.unread_tokens = tokens;
 }
 
 void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
@@ -175,7 +191,7 @@ Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResu
 void decide(TrialResult& result) {
   const bool all = std::all_of(result.anchors.begin(), result.anchors.end(),
                                [](const record::Anchor& a) { return a.holds; });
-  result.status = all ? "done" : "refused";
+  result.status = all ? record::Status::kDone : record::Status::kRefused;
   for (const record::Anchor& a : result.anchors)
     if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
 }
@@ -243,11 +259,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.first_loss = trained->curve.front().loss;
   result.last_loss = trained->curve.back().loss;
   if (trained->end == train::TrainResult::End::kStopped) {
-    result.status = "stopped";
+    result.status = record::Status::kStopped;
     return result;
   }
   if (trained->end != train::TrainResult::End::kDone) {
-    if (trained->end == train::TrainResult::End::kHurdle) result.status = "hurdle";
+    if (trained->end == train::TrainResult::End::kHurdle) result.status = record::Status::kHurdle;
     result.cause = trained->cause;
     return result;
   }
@@ -258,7 +274,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     if (auto ok = train::save_arrays(spec.folder + "/weights.safetensors", weights,
                                      {{"hash", result.weights_hash},
                                       {"design", result.hash},
-                                      {"vocabulary", corpus.manifest().tokenizer_hash}});
+                                      {"vocabulary", corpus.manifest().tokenizer_hash},
+                                      {"corpus", data::hash_of(corpus.manifest())}});
         !ok)
       return tl::unexpected(ok.error());
     if (!write_curve(spec.folder + "/curve.jsonl", trained->curve))
@@ -275,7 +292,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
         return !stopped;
       });
   if (stopped) {
-    result.status = "stopped";
+    result.status = record::Status::kStopped;
     return result;
   }
   set_bits(result, bits);
@@ -296,6 +313,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     text_again = train::add_text(text_again, batch);
     bigram.add(batch);
   }
+  score_unread(spec, *model, text, tokenizer.end(), result);
   result.bigram_bits_per_byte =
       eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
 
@@ -319,8 +337,8 @@ TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeMod
     const bool in_program = result.error().at.line > 0 && !spec.folder.empty();
     failed.cause = format_error(in_program ? spec.folder + "/design.gab" : "trial", result.error());
   } catch (const std::exception& e) {  // ATen throws when memory is short
-    failed.cause = e.what();
-    failed.cause = failed.cause.substr(0, failed.cause.find('\n'));
+    const std::string what = e.what();
+    failed.cause = format_error("trial", {"exception", what.substr(0, what.find('\n')), "", {}});
   }
   return failed;
 }

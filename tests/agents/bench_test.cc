@@ -22,7 +22,9 @@ TEST(Bench, BriefsFollowFromTheSeed) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].mode, b[i].mode);
     EXPECT_EQ(a[i].seed, b[i].seed);
-    EXPECT_EQ(a[i].parents.size(), a[i].mode == "mutation" ? 1U : a[i].mode == "crossover" ? 2U : 0U);
+    EXPECT_EQ(a[i].parents.size(), a[i].mode == record::Mode::kMutation    ? 1U
+                                   : a[i].mode == record::Mode::kCrossover ? 2U
+                                                                           : 0U);
     for (const Parent& p : a[i].parents) parents.insert(p.name);
     if (a[i].parents.size() == 2) {
       EXPECT_NE(a[i].parents[0].name, a[i].parents[1].name);
@@ -73,7 +75,8 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
     const std::string& name = variants[static_cast<std::size_t>(r.variant)].name;
     // Direct: the reply holds a unit and no design. The others make designs from it; without a planner the unit alone replaces the stack's
     // first element.
-    EXPECT_EQ(r.report.outcome, name == "direct" ? "failed" : "design")
+    EXPECT_EQ(r.report.outcome,
+              name == "direct" ? record::TaskOutcome::kFailed : record::TaskOutcome::kDesign)
         << name << ": " << r.report.cause << r.report.detail;
     EXPECT_EQ(r.report.observation, name == "direct" || name == "no observer" ? 0 : 5);
   }

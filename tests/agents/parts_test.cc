@@ -80,15 +80,15 @@ TEST(Settings, ErrorsHavePlaceValueAndHint) {
 
 TEST(Settings, ModesAreDrawnAsOftenAsTheirWeights) {
   Random random(3);
-  std::map<std::string, int> n;
+  std::map<record::Mode, int> n;
   for (int i = 0; i < 20000; ++i) ++n[draw_mode(Modes{}, 5, random)];
   // Three standard deviations of a share of 20,000 draws are at most 0.0085 (0.80) and 0.0046 (0.05).
-  EXPECT_NEAR(n["mutation"] / 20000.0, 0.80, 0.0085);
-  EXPECT_NEAR(n["crossover"] / 20000.0, 0.15, 0.0076);
-  EXPECT_NEAR(n["scratch"] / 20000.0, 0.05, 0.0046);
+  EXPECT_NEAR(n[record::Mode::kMutation] / 20000.0, 0.80, 0.0085);
+  EXPECT_NEAR(n[record::Mode::kCrossover] / 20000.0, 0.15, 0.0076);
+  EXPECT_NEAR(n[record::Mode::kScratch] / 20000.0, 0.05, 0.0046);
   for (int i = 0; i < 200; ++i) {
-    EXPECT_NE(draw_mode(Modes{}, 1, random), "crossover");
-    EXPECT_EQ(draw_mode(Modes{}, 0, random), "scratch");
+    EXPECT_NE(draw_mode(Modes{}, 1, random), record::Mode::kCrossover);
+    EXPECT_EQ(draw_mode(Modes{}, 0, random), record::Mode::kScratch);
   }
 }
 
@@ -167,13 +167,13 @@ TEST(Prompts, TheLibrarianAsksAndMayFail) {
   fill_happy(s);
   s.lines["librarian"] = {R"({"queries": ["one", "two", "three", "four"]})"};
   auto r = run_task(mutation(), {s, zoo::library(), {}, library});
-  EXPECT_EQ(r.outcome, "design");
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(queries, (std::vector<std::string>{"one", "two", "three"}))
       << "at most as many as the settings say";
   EXPECT_NE(s.asked[1].messages[1].text.find("PAPER on two"), std::string::npos);
   s.lines["librarian"] = {"no idea"};
   r = run_task(mutation(), {s, zoo::library(), {}, library});
-  EXPECT_EQ(r.outcome, "design") << "a design is made without it";
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << "a design is made without it";
   s.lines["librarian"] = {Error{"cap", "reached", "", {}}};
   EXPECT_EQ(run_task(mutation(), {s, zoo::library(), {}, library}).cause, "cap");
 }
@@ -191,7 +191,7 @@ TEST(Prompts, TheCodersStandingPartStaysSmall) {
 
 TEST(Prompts, AConversationTakesAThirdOfTheReferencesTokens) {
   const LongTalk talk = long_talk();
-  ASSERT_EQ(talk.report.outcome, "design") << talk.report.detail;
+  ASSERT_EQ(talk.report.outcome, record::TaskOutcome::kDesign) << talk.report.detail;
   EXPECT_EQ(talk.report.attempts, 2);
   ASSERT_EQ(talk.report.units.size(), 4U);
   for (const auto& u : talk.report.units) EXPECT_EQ(u.repairs, 2);
@@ -290,7 +290,7 @@ TEST(Weights, TheRatingsOfSeveralReviewersAreWeighed) {
   Script s;
   fill_happy(s);
   s.lines["reviewer"] = {rated(5), rated(3)};
-  EXPECT_EQ(run(s, mutation(), settings).outcome, "design") << "4 on the mean";
+  EXPECT_EQ(run(s, mutation(), settings).outcome, record::TaskOutcome::kDesign) << "4 on the mean";
   Script t;
   fill_happy(t);
   t.lines["reviewer"] = {rated(4), rated(3)};

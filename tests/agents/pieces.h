@@ -63,14 +63,14 @@ inline Brief mutation() {
 
 inline Brief crossover() {
   Brief brief = mutation();
-  brief.mode = "crossover";
+  brief.mode = record::Mode::kCrossover;
   brief.parents.push_back({2, "GatedLinearAttention", zoo_text("gla.gab"), {}});
   return brief;
 }
 
 inline Brief scratch() {
   Brief brief;
-  brief.mode = "scratch";
+  brief.mode = record::Mode::kScratch;
   return brief;
 }
 

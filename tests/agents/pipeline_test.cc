@@ -19,7 +19,7 @@ TEST(Pipeline, MutationPutsANewUnitInItsPlace) {
   Script s;
   fill_happy(s);
   const auto r = run(s, mutation());
-  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_EQ(r.title, "Leaky memory in place of attention");
   EXPECT_EQ(r.calls, 5);
   EXPECT_EQ(r.attempts, 1);
@@ -48,7 +48,7 @@ TEST(Pipeline, MutationMayWriteAUnitOfTheParentAnew) {
   Script s;
   fill_happy(s);
   const auto r = run(s, brief);
-  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_EQ(r.program.find("shift(x, 1)"), std::string::npos);
   EXPECT_NE(r.program.find("scan S"), std::string::npos);
 }
@@ -67,7 +67,7 @@ TEST(Pipeline, CrossoverJoinsTwoParents) {
       "unit Blend(x: [t, D], a: Unit = Attention, b: Unit = GLA) -> [t, D]:\n    g = sigmoid(linear(x, D))\n"
       "    return g * a(x) + (1 - g) * b(x)\n"};
   const auto r = run(s, crossover());
-  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   const auto report = checked(r);
   ASSERT_TRUE(report.valid());
   EXPECT_TRUE(report.subjects[0].facts.state_grows);
@@ -82,7 +82,7 @@ TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
       R"({"title": "GLA for attention", "idea": "The recurrence of the second parent in the first.", "place": "stack.0.*.mixer",
       "from": "stack.0.*.mixer", "units": []})"};
   const auto r = run(s, crossover());
-  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_EQ(s.count("planner") + s.count("coder"), 0);
   EXPECT_NE(r.program.find("mixer=GLA"), std::string::npos);
 }
@@ -96,7 +96,7 @@ TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   Settings settings;
   settings.planner = false;
   const auto r = run(s, mutation(), settings);
-  EXPECT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_EQ(r.attempts, 2);
   EXPECT_NE(s.last_said_to("proposer", 1).find("Llama is a name of a parent's own"), std::string::npos);
 }
@@ -111,7 +111,7 @@ TEST(Pipeline, FromScratchMakesAWholeDesign) {
   s.lines["coder"] = {
       kUnit, "unit Twice(x: [t, D], inner: Unit = LeakyMemory) -> [t, D]:\n    return inner(inner(x))\n"};
   const auto r = run(s, scratch());
-  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_TRUE(checked(r).valid());
   EXPECT_EQ(r.units.size(), 2U);
   EXPECT_NE(s.last_said_to("coder", 1).find("unit LeakyMemory"), std::string::npos)
@@ -136,7 +136,7 @@ TEST(Pipeline, ErrorsOfChatEndTheTaskWithTheirCode) {
       fill_happy(s);
       s.lines[role] = {Error{code, "as the test says", "", {}}};
       const auto r = run(s, mutation());
-      EXPECT_EQ(r.outcome, "failed");
+      EXPECT_EQ(r.outcome, record::TaskOutcome::kFailed);
       EXPECT_EQ(r.cause, code) << role;
       EXPECT_EQ(r.detail, "as the test says");
       EXPECT_EQ(s.count(role), 1) << "nobody asks again after " << code;
@@ -178,7 +178,7 @@ TEST(Pipeline, AnObjectionAnsweredPasses) {
   fill_happy(s);
   s.lines["reviewer"] = {rated(3), rated(4)};
   const auto r = run(s, mutation());
-  EXPECT_EQ(r.outcome, "design");
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(r.attempts, 2);
   ASSERT_EQ(r.reviews.size(), 1U) << "only those of the accepted proposal are kept";
   EXPECT_EQ(r.reviews[0].rating, 4);
@@ -199,7 +199,7 @@ TEST(Pipeline, DuplicatesAreRefusedBeforeReview) {
   brief.proposals = {"Wider mlp\n\nSwiGLU with another ratio of widths and squared activations.\n"};
   Script t;
   fill_happy(t);
-  EXPECT_EQ(run(t, brief).outcome, "design");
+  EXPECT_EQ(run(t, brief).outcome, record::TaskOutcome::kDesign);
 }
 
 TEST(Pipeline, TheCampaignRefusesAndARepairIsTriedButForDuplicates) {
@@ -223,7 +223,7 @@ TEST(Pipeline, ABrokenPromiseIsRepairedOnceOrFails) {
   fill_happy(s);
   s.lines["coder"] = {attends, kUnit};
   auto r = run(s, mutation());
-  ASSERT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_NE(s.last_said_to("coder", 1).find("breaks its promises: state"), std::string::npos)
       << s.last_said_to("coder", 1);
   Script t;
@@ -243,7 +243,7 @@ TEST(Pipeline, TheObserverSendsBackOnce) {
   fill_happy(s);
   s.lines["observer"] = {seen(2), seen(3)};
   auto r = run(s, mutation());
-  EXPECT_EQ(r.outcome, "design");
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(r.observation, 3);
   EXPECT_NE(s.last_said_to("coder", 1).find("gate the output"), std::string::npos);
   Script t;
@@ -291,7 +291,7 @@ TEST(Pipeline, CodeThatIsRefusedIsRepaired) {
     fill_happy(s);
     s.lines["coder"] = {c.code, kUnit};
     const auto r = run(s, mutation());
-    EXPECT_EQ(r.outcome, "design") << c.code << r.cause << ": " << r.detail;
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << c.code << r.cause << ": " << r.detail;
     EXPECT_NE(s.last_said_to("coder", 1).find(c.complaint), std::string::npos)
         << c.code << s.last_said_to("coder", 1);
     EXPECT_EQ(r.units[0].repairs, 1);
@@ -312,7 +312,7 @@ TEST(Pipeline, CodeIsFoundInWhateverStandsAroundIt) {
     fill_happy(s);
     s.lines["coder"] = {text, kUnit};
     const auto r = run(s, mutation());
-    EXPECT_EQ(r.outcome, "design") << text << r.detail;
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << text << r.detail;
     EXPECT_EQ(r.units[0].repairs, text.find("Draft") != std::string::npos ? 1 : 0) << text;
   }
 }
@@ -330,7 +330,8 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
     EXPECT_LT(to_json(r).size(), 40000U);
     // Three unreadable replies end planner and observer; proposer and reviewer have ten attempts, the coder seven repairs.
     const bool patient = role != std::string("planner") && role != std::string("observer");
-    EXPECT_EQ(r.outcome, patient ? "design" : "failed") << role << r.cause << r.detail;
+    EXPECT_EQ(r.outcome, patient ? record::TaskOutcome::kDesign : record::TaskOutcome::kFailed)
+        << role << r.cause << r.detail;
   }
 }
 
@@ -363,8 +364,8 @@ TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
       for (int i = 0; i < 12; ++i) s.lines[role].emplace_back(damaged());
     }
     const auto r = run(s, mutation());
-    (r.outcome == "design" ? designs : failures) += 1;
-    if (r.outcome == "design") {
+    (r.outcome == record::TaskOutcome::kDesign ? designs : failures) += 1;
+    if (r.outcome == record::TaskOutcome::kDesign) {
       EXPECT_TRUE(checked(r).valid()) << "seed " << seed << "\n" << r.program;
     } else {
       EXPECT_FALSE(r.cause.empty() || r.detail.empty()) << "seed " << seed;
@@ -387,7 +388,7 @@ TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
     fill_happy(s);
     s.lines["reviewer"] = {bad, "Here it is:\n```json\n" + rated(4) + "\n```\nI hope {this} helps."};
     const auto r = run(s, mutation());
-    EXPECT_EQ(r.outcome, "design") << bad << r.detail;
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << bad << r.detail;
     EXPECT_EQ(s.count("reviewer"), 2);
     EXPECT_NE(s.last_said_to("reviewer", 1).find("That cannot be used"), std::string::npos);
     Script t;
@@ -415,7 +416,7 @@ TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
     Script s;
     fill_happy(s);
     s.lines["proposer"] = {bad, kProposal};
-    EXPECT_EQ(run(s, mutation()).outcome, "design") << bad;
+    EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign) << bad;
     EXPECT_NE(s.last_said_to("proposer", 1).find(reason), std::string::npos)
         << bad << s.last_said_to("proposer", 1);
     Script t;
@@ -444,7 +445,7 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
     Script s;
     fill_happy(s);
     s.lines["planner"] = {bad, kPlan};
-    EXPECT_EQ(run(s, mutation()).outcome, "design") << bad;
+    EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign) << bad;
     EXPECT_NE(s.last_said_to("planner", 1).find(reason), std::string::npos)
         << bad << s.last_said_to("planner", 1);
     Script t;
@@ -478,7 +479,7 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
     s.lines["coder"] = {"unit " + mended +
                         "(x: [t, D]) -> [t, D]:\n    return linear(sum(past(x), over=s), D)\n"};
     const auto r = run(s, mutation());
-    EXPECT_EQ(r.outcome, "design") << r.cause << ": " << r.detail;
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
     EXPECT_NE(r.program.find("mixer=" + mended), std::string::npos) << r.program;
     EXPECT_EQ(s.count("planner"), 2) << "the same comes again";
     EXPECT_NE(s.last_said_to("planner", 1).find(c.reason), std::string::npos);
@@ -495,7 +496,7 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
     fill_happy(s);
     s.lines["planner"] = {std::string(R"({"units": [{"name": "LeakyMemory", )") + ports +
                           R"(, "uses": [], "does": "d"}], "instance": "LeakyMemory"})"};
-    EXPECT_EQ(run(s, mutation()).outcome, "design");
+    EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
     EXPECT_EQ(s.count("planner"), 1);
     EXPECT_NE(s.last_said_to("coder", 0).find("unit LeakyMemory(x: [t, D]) -> [t, D]\n"), std::string::npos)
         << s.last_said_to("coder", 0);
@@ -511,7 +512,7 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
         {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["Inner"], "does": "d"}], "instance": ")") +
         instance + "\"}"};
     s.lines["coder"] = {"unit Inner(x: [t, D]) -> [t, D]:\n    return x\n", kUnit};
-    EXPECT_EQ(run(s, mutation()).outcome, "design");
+    EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
     EXPECT_EQ(s.count("planner"), 2);
     EXPECT_NE(s.last_said_to("planner", 1).find(reason), std::string::npos) << s.last_said_to("planner", 1);
   }
@@ -526,7 +527,7 @@ TEST(Pipeline, HyperparametersThatACoderCopiesAreDeclared) {
       "    y = sum(past(linear(x, [h, k])), over=s)\n"
       "    return linear(norm(y, over=k), D)\n"};
   const auto r = run(s, mutation());
-  ASSERT_EQ(r.outcome, "design") << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(s.count("coder"), 1);
   EXPECT_NE(r.program.find("heads: int in"), std::string::npos) << r.program;
   EXPECT_NE(r.program.find("norm: Unit = "), std::string::npos) << r.program;
@@ -540,7 +541,7 @@ TEST(Pipeline, UnitsThatNothingUsesAreNotWritten) {
     {"name": "LeakyMemory", "inputs": ["x", "heads"], "results": ["y"], "uses": [], "does": "d"}],
     "instance": "LeakyMemory(x, mult=2)"})json"};
   const auto r = run(s, mutation());
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(s.last_said_to("planner", 1).find("Idle is used by no unit"), std::string::npos);
   EXPECT_EQ(s.count("coder"), 1);
   EXPECT_NE(r.program.find("LeakyMemory(mult=2)"), std::string::npos) << r.program;
@@ -553,7 +554,7 @@ TEST(Pipeline, LibraryUnitsOfAPlanAreUsedAsTheyAre) {
       R"json({"units": [{"name": "RMSNorm", "inputs": ["x"], "results": [], "uses": [], "does": "d"},
     {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["RMSNorm"], "does": "d"}],
     "instance": "LeakyMemory(mult=2)"})json"};
-  EXPECT_EQ(run(s, mutation()).outcome, "design");
+  EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(s.count("planner"), 1);
   EXPECT_EQ(s.count("coder"), 1);
 }
@@ -565,7 +566,7 @@ TEST(Pipeline, WhatNothingReadsInAUnitIsRemoved) {
   wordy.replace(wordy.find("    scan"), 0, "    axis unread = D\n    b = linear(x, unread)\n");
   s.lines["coder"] = {wordy};
   const auto r = run(s, mutation());
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(s.count("coder"), 1);
   EXPECT_EQ(r.program.find("unread"), std::string::npos) << r.program;
 }
@@ -578,12 +579,12 @@ TEST(Pipeline, AnInstanceThatDoesNotFitIsWrittenAgain) {
     "instance": "LeakyMemory(heads=2)"})json"};
   s.lines["coder"] = {kUnit, "`LeakyMemory(mult=3)`", "The line is:\n```\nLeakyMemory(mult=4)\n```"};
   auto r = run(s, mutation());
-  ASSERT_EQ(r.outcome, "design") << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(r.program.find("LeakyMemory(mult=4)"), std::string::npos);
   // In the end the unit stands there with its defaults.
   s.lines["coder"] = {kUnit, "no"};
   r = run(s, mutation());
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(r.program.find("mixer=LeakyMemory"), std::string::npos) << r.program;
 }
 
@@ -591,9 +592,7 @@ TEST(Pipeline, BriefsThatCannotBeFollowedSaySo) {
   Script s;
   fill_happy(s);
   Brief brief = mutation();
-  brief.mode = "crossover";
-  EXPECT_EQ(run(s, brief).cause, "brief");
-  brief.mode = "dream";
+  brief.mode = record::Mode::kCrossover;
   EXPECT_EQ(run(s, brief).cause, "brief");
   brief = mutation();
   brief.parents[0].program = "design A:\n    stack = Nothing\n";
@@ -620,7 +619,7 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   fill_happy(s);
   s.lines["coder"] = {syntax, one_error, "nothing", kUnit};
   auto r = run(s, mutation(), settings);
-  ASSERT_EQ(r.outcome, "design");
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(r.units[0].candidates, 4);
   EXPECT_EQ(r.units[0].repairs, 1);
   EXPECT_NE(s.last_said_to("coder", 3).find("linear(y, D)"), std::string::npos)
@@ -633,7 +632,7 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   fill_happy(t);
   t.lines["coder"] = {grows, kUnit};
   r = run(t, mutation(), settings);
-  ASSERT_EQ(r.outcome, "design") << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(r.program.find("scan S"), std::string::npos);
   EXPECT_EQ(r.units[0].repairs, 0);
 }
@@ -644,7 +643,7 @@ TEST(Pipeline, ARepairThatMakesItWorseIsNotGoneOnWith) {
   fill_happy(s);
   s.lines["coder"] = {near, "I am sorry.", "Still sorry.", kUnit};
   const auto r = run(s, mutation());
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(s.last_said_to("coder", 2).find("linear(y, D)"), std::string::npos)
       << "the nearest goes back once more";
   EXPECT_EQ(s.last_said_to("coder", 3).find("linear(y, D)"), std::string::npos) << "then others";
@@ -655,7 +654,7 @@ TEST(Pipeline, ABriefMayAskForOneReply) {
   s.lines["coder"] = {kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n"};
   Brief brief = mutation();
   brief.direct = true;
-  EXPECT_EQ(run(s, brief).outcome, "design");
+  EXPECT_EQ(run(s, brief).outcome, record::TaskOutcome::kDesign);
 }
 
 TEST(Pipeline, TheBeamKeepsSeveralDrafts) {
@@ -697,7 +696,7 @@ TEST(Pipeline, ModelsAreToldWhatTheirRepliesWereWorth) {
   fill_happy(s);
   s.lines["reviewer"] = {"no", rated(2), rated(4)};
   s.lines["coder"] = {"no", kUnit};
-  EXPECT_EQ(run(s, mutation()).outcome, "design");
+  EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(s.worths["proposer"], (std::vector<double>{0, 1}));
   EXPECT_EQ(s.worths["reviewer"], (std::vector<double>{0, 1, 1}));
   EXPECT_EQ(s.worths["coder"], (std::vector<double>{0, 1}));
@@ -710,7 +709,7 @@ TEST(Pipeline, VariantsForTheBench) {
   s.lines["coder"] = {"```gab\n" + kUnit +
                       "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n```"};
   auto r = run(s, mutation(), direct);
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(s.asked.size(), 1U);
   s.lines["coder"] = {kUnit};
   EXPECT_EQ(run(s, mutation(), direct).cause, "assembly") << "there is no design in it";
@@ -720,7 +719,7 @@ TEST(Pipeline, VariantsForTheBench) {
   Script t;
   fill_happy(t);
   r = run(t, mutation(), bare);
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(t.count("planner") + t.count("observer"), 0);
 
   Settings unchecked;
@@ -737,7 +736,7 @@ TEST(Pipeline, ReviewOfAProgram) {
   Script s;
   s.lines["reviewer"] = {rated(5, 0.7)};
   auto r = review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}});
-  EXPECT_EQ(r.outcome, "design") << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   ASSERT_EQ(r.reviews.size(), 1U);
   EXPECT_DOUBLE_EQ(r.reviews[0].probability, 0.7);
   EXPECT_NE(s.asked[0].messages[1].text.find("scan S"), std::string::npos);

@@ -32,7 +32,7 @@ record::TaskReport written(const agents::Brief& brief) {
   for (int tries = 0; tries < 40; ++tries) {
     const auto child = edit::vary(edit::Operator::kNewUnit, program, nullptr, book, random);
     if (!child || (brief.admit && !brief.admit(*child))) continue;
-    out.outcome = "design";
+    out.outcome = record::TaskOutcome::kDesign;
     out.program = lang::print(*child);
     out.reviews = {{"optimist", 0.9, 5, "good"}, {"coin", random.uniform(), 4, "perhaps"}};
     return out;
@@ -58,7 +58,7 @@ Pretend::Change outlasting(const agents::Team& team) {
 
 int designs_of_agents(const evolve::Population& p) {
   int out = 0;
-  for (const evolve::Individual& i : p.individuals()) out += i.born.task != 0 ? 1 : 0;
+  for (const evolve::Individual& i : p.individuals()) out += i.created.task != 0 ? 1 : 0;
   return out;
 }
 
@@ -86,7 +86,7 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   EXPECT_GT(tasks.back().begun.brief.size(), 0U);
   const auto brief = brief_of(c->population(), tasks.back());
   ASSERT_TRUE(brief) << brief.error().message;
-  EXPECT_FALSE(brief->parents.empty() && brief->mode != "scratch");
+  EXPECT_FALSE(brief->parents.empty() && brief->mode != record::Mode::kScratch);
   EXPECT_LE(brief->proposals.size(), static_cast<std::size_t>(tasks.back().known));
   EXPECT_GT(brief->proposals.size(), 0U);
 }
@@ -154,7 +154,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     Agents agents{&team, {}, {}};
     c->ask(&agents);
     Pretend executor(1, 3000, outlasting(team));
-    ASSERT_TRUE(deliver(folder / "a", {"1-x", "direction", "use fewer gates", 0}));
+    ASSERT_TRUE(deliver(folder / "a", {"1-x", record::Steering::kDirection, "use fewer gates", 0}));
     ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
     ASSERT_GT(designs_of_agents(c->population()), 2);
     first = story(c->population());
@@ -253,7 +253,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
       [&](const agents::Brief& brief) {
         record::TaskReport out;
         out.mode = brief.mode;
-        out.outcome = "design";
+        out.outcome = record::TaskOutcome::kDesign;
         switch (count++ % 6) {
           case 0:
             out.program = "";
@@ -271,7 +271,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
             out.program = "design Flat:\n    stack = [Identity]\n";
             break;  // mixes nothing
           default:
-            out.outcome = "failed";
+            out.outcome = record::TaskOutcome::kFailed;
             out.cause = "chat down";
             out.detail = "no endpoint answers";
         }
@@ -311,7 +311,7 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
   EXPECT_TRUE(direct);
   EXPECT_GT(designs_of_agents(c->population()), 2);
   for (const evolve::Individual& i : c->population().individuals())
-    EXPECT_TRUE(i.born.strategy != "direct" || i.born.task != 0);
+    EXPECT_TRUE(i.created.strategy != "direct" || i.created.task != 0);
 }
 
 TEST(Steering, ADirectionReachesTheNextBriefOnce) {
@@ -321,7 +321,7 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   agents::Team team(written, 1);
   Agents agents{&team, {}, {}};
   c->ask(&agents);
-  const record::Steered wish{"1-a", "direction", "prefer short convolutions", 0};
+  const record::Steered wish{"1-a", record::Steering::kDirection, "prefer short convolutions", 0};
   ASSERT_TRUE(deliver(folder / "run", wish));
   Pretend executor(1, 1000);
   ASSERT_TRUE(c->run({.trials = 15}, executor, kNeverStop, kNoView));
@@ -344,8 +344,9 @@ TEST(Steering, AVetoedDesignGoesNoFurther) {
   ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
   const evolve::Leader best = evolve::leader(c->population());
   ASSERT_GT(best.design, 0);
-  ASSERT_TRUE(deliver(folder / "run", {"1-v", "veto", "", best.design}));
-  ASSERT_TRUE(deliver(folder / "run", {"2-v", "veto", "", 100'000}));  // there is none: dropped
+  ASSERT_TRUE(deliver(folder / "run", {"1-v", record::Steering::kVeto, "", best.design}));
+  ASSERT_TRUE(
+      deliver(folder / "run", {"2-v", record::Steering::kVeto, "", 100'000}));  // there is none: dropped
   const std::size_t before = c->population().individual(best.design).trials.size();
   ASSERT_TRUE(c->run({.trials = 45}, executor, kNeverStop, kNoView));
   EXPECT_TRUE(c->population().individual(best.design).vetoed);
@@ -358,14 +359,14 @@ TEST(Steering, APausedCampaignBeginsNothing) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
-  ASSERT_TRUE(deliver(folder / "run", {"1-p", "pause", "", 0}));
+  ASSERT_TRUE(deliver(folder / "run", {"1-p", record::Steering::kPause, "", 0}));
   Pretend executor;
   int views = 0;
   const auto why = c->run({.trials = 5}, executor, kNeverStop, [&](const Snapshot& s) {
     if (++views == 3) {
       EXPECT_EQ(executor.started, 0);
       EXPECT_NE(s.agents.find("paused"), std::string::npos);
-      EXPECT_TRUE(deliver(folder / "run", {"2-r", "resume", "", 0}));
+      EXPECT_TRUE(deliver(folder / "run", {"2-r", record::Steering::kResume, "", 0}));
     }
   });
   ASSERT_TRUE(why) << why.error().message;

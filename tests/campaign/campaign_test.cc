@@ -18,7 +18,7 @@
 #include "campaign/view.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 #include "pretend.h"
 #include "sqlite/sqlite.h"
 #include "story.h"
@@ -72,7 +72,7 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   EXPECT_NEAR(p.spent("adaptive"), p.spent("random"), 2 * one);
   int ablations = 0, stopped = 0;
   for (const evolve::Individual& i : p.individuals()) ablations += is_ablation(i);
-  for (const evolve::Trial& t : p.trials()) stopped += t.status == "hurdle";
+  for (const evolve::Trial& t : p.trials()) stopped += t.status == record::Status::kHurdle;
   EXPECT_GT(ablations, 0);
   EXPECT_GT(stopped, 0);
 }
@@ -128,7 +128,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     plan.settings.ablate = false;
     plan.settings.strategies = {"adaptive"};
     plan.settings.rungs.resize(1);
-    plan.settings.rungs[0].stop = 0;
+    plan.settings.rungs[0].stop_fraction = 0;
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     const double rate = plan.settings.rungs[0].rate;
@@ -140,7 +140,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
       r.rate = spec.rate;
       if (is_known(spec) && spec.rate > 3 * rate) {  // no loss of the design, and no end of the campaign
         r = {};
-        r.status = "failed";
+        r.status = record::Status::kFailed;
         r.cause = "the average loss rose by more than 3 above its best, at step 40";
         return;
       }
@@ -153,11 +153,11 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     ASSERT_FALSE(p.comparisons().empty());
     const record::ComparisonBegun& begun = p.comparisons().back();
     for (const evolve::Individual& i : p.individuals()) {
-      if (!evolve::is_known(i) && i.born.id != begun.design) continue;
+      if (!evolve::is_known(i) && i.created.id != begun.design) continue;
       std::set<double> tried, judged;
       for (const std::int64_t id : i.trials)
         (evolve::judges(p.trial(id)) ? judged : tried).insert(p.trial(id).begun.rate);
-      EXPECT_GE(tried.size(), 3U) << i.born.name;
+      EXPECT_GE(tried.size(), 3U) << i.created.name;
       EXPECT_EQ(judged, std::set<double>{p.rate_of(i, 0)}) << "judged at the rate that was taken";
       if (evolve::is_baseline(i)) {
         EXPECT_EQ(p.rate_of(i, 0), 2);
@@ -207,11 +207,11 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
     int profiles = 0;
     for (const evolve::Individual& i : p.individuals()) {
       EXPECT_EQ(i.profile != nullptr, asks && (evolve::is_known(i) || (i.entered > 0 && !is_ablation(i))))
-          << i.born.id << " " << evolve::source_of(i.born);
+          << i.created.id << " " << evolve::source_of(i.created);
       profiles += i.profile != nullptr;
       if (!i.profile) continue;
-      EXPECT_EQ(i.profile->status, evolve::is_known(i) ? "failed" : "done");
-      if (i.profile->status == "done") {
+      EXPECT_EQ(i.profile->status, evolve::is_known(i) ? record::Status::kFailed : record::Status::kDone);
+      if (i.profile->status == record::Status::kDone) {
         EXPECT_EQ(i.profile->tasks.size(), 2U);
       }
     }
@@ -250,7 +250,7 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
       {"more than all", [](CapabilityResult& r) { r.tasks[0].scores[0].accuracy = 1.01; }},
       {"nothing asked", [](CapabilityResult& r) { r.tasks[0].scores[0].asked = 0; }},
       {"an error without end", [](CapabilityResult& r) { r.tasks[0].scores[0].error = 1e9; }},
-      {"another status", [](CapabilityResult& r) { r.status = "perfect"; }},
+      {"another status", [](CapabilityResult& r) { r.status = record::Status::kHurdle; }},
   };
   std::size_t told = 0;
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
@@ -267,7 +267,7 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
     const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
     for (const evolve::Individual& i : c->population().individuals()) {
-      EXPECT_TRUE(!i.profile || i.profile->status == "failed") << i.born.name;
+      EXPECT_TRUE(!i.profile || i.profile->status == record::Status::kFailed) << i.created.name;
     }
   }
   EXPECT_GE(told, lies.size());
@@ -294,7 +294,7 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   const evolve::Population& p = c->population();
   const evolve::Leader best = evolve::leader(p);
   EXPECT_EQ(best.rung, 2);
-  EXPECT_EQ(p.individual(best.design).born.name, "Mine");
+  EXPECT_EQ(p.individual(best.design).created.name, "Mine");
   ASSERT_EQ(p.comparisons().size(), 1U);
   EXPECT_EQ(p.comparisons()[0].seeds, plan.settings.final_seeds);
   EXPECT_TRUE(evolve::outcome_of(p, p.comparisons()[0]).complete);
@@ -316,12 +316,12 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
     int checks = 0;
     Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
       score(r, (is_known(spec) ? 2.6 : 1.1) + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
-      r.status = "done";
+      r.status = record::Status::kDone;
       if (!spec.thorough) return;
       ++checks;
       EXPECT_EQ(spec.length, 2 * c->plan().settings.rungs.back().length);
       EXPECT_TRUE(spec.hurdles.empty());
-      if (!holds) r.status = "refused", r.cause = "future: position 201 moves";
+      if (!holds) r.status = record::Status::kRefused, r.cause = "future: position 201 moves";
     });
     ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
     EXPECT_EQ(checks, evolve::kRechecks);
@@ -345,9 +345,9 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
         spec.program.find("Block(mixer=Retention, norm=LayerNorm), RMSNorm") != std::string::npos;
     const double bits = is_known(spec) ? 2.55 : mine ? 2.5 : 2.6;
     score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
-    r.status = "done";
+    r.status = record::Status::kDone;
     if (spec.program.find("design GPT2") != std::string::npos)
-      r.status = "refused", r.cause = "better than bigrams: 2.9 of 2.8 bits";
+      r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
   };
   Pretend executor(2, 0, change);
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
@@ -358,7 +358,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   for (const evolve::Trial& t : p.trials()) {
     ablations += t.begun.purpose == Purpose::kAblation;
     if (t.begun.purpose == Purpose::kFinal) {
-      EXPECT_NE(p.individual(t.begun.design).born.name, "GPT2");
+      EXPECT_NE(p.individual(t.begun.design).created.name, "GPT2");
     }
   }
   for (const evolve::Individual& i : p.individuals()) parts += is_ablation(i);
@@ -402,7 +402,7 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
     // Whoever comes last is the best: each run of the search that ends makes another leader.
     Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
       score(r, 3 - 0.001 * std::stod(std::filesystem::path(spec.folder).filename()));
-      r.status = "done";
+      r.status = record::Status::kDone;
     });
     const auto why = c->run({.trials = 48}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
@@ -498,11 +498,11 @@ TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 60}, executor, kNeverStop, kNoView));
   const auto given = std::find_if(c->population().individuals().begin(), c->population().individuals().end(),
-                                  evolve::is_given);
+                                  evolve::is_user_design);
   ASSERT_NE(given, c->population().individuals().end());
   std::set<std::string> strategies;
   for (const evolve::Individual& i : c->population().individuals())
-    if (i.born.parent == given->born.id && !is_ablation(i)) strategies.insert(i.born.strategy);
+    if (i.created.parent == given->created.id && !is_ablation(i)) strategies.insert(i.created.strategy);
   EXPECT_EQ(strategies, (std::set<std::string>{"adaptive", "tournament"}));
 }
 
@@ -679,7 +679,7 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
         ended.kind = Kind::kCrash, ended.cause = "killed by signal 11";
         break;
       case 3:
-        r.status = "failed", r.cause = "not finite: the loss is NaN at step 3";
+        r.status = record::Status::kFailed, r.cause = "not finite: the loss is NaN at step 3";
         break;
       case 4:
         ended.result = record::to_json(r).substr(0, 40);
@@ -693,9 +693,9 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
   int failed = 0, done = 0;
   for (const evolve::Trial& t : c->population().trials()) {
     EXPECT_TRUE(t.ended);
-    failed += t.status == "failed";
-    done += t.status == "done";
-    if (t.status == "failed") {
+    failed += t.status == record::Status::kFailed;
+    done += t.status == record::Status::kDone;
+    if (t.status == record::Status::kFailed) {
       EXPECT_FALSE(t.cause.empty());
     }
   }
@@ -716,7 +716,6 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
         r.anchors[11] = {"future", false, "it reads ahead"};
       },
       [](record::TrialResult& r) { r.anchors.pop_back(); },
-      [](record::TrialResult& r) { r.status = "weird"; },
       [](record::TrialResult& r) { r.curve.back().recent = -1e300; },
       [](record::TrialResult& r) { r.bigram_bits_per_byte = 1e-12; },
       [](record::TrialResult& r) { r.valid_documents = 999; },
@@ -729,24 +728,24 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
         r.documents = {{r.bits_per_byte + 1, 1000}};
       },
       [](record::TrialResult& r) {
-        r.status = "done";
+        r.status = record::Status::kDone;
         r.held_out_hash.clear();
       },
       [](record::TrialResult& r) { r.train_flops_per_token = 1e308; },
       [](record::TrialResult& r) {
-        r.status = "done";
+        r.status = record::Status::kDone;
         r.documents = {{r.bits_per_byte, 500}, {r.bits_per_byte, 1000}};
       },
       [](record::TrialResult& r) {
-        r.status = "hurdle";
+        r.status = record::Status::kHurdle;
         for (record::Point& p : r.curve) p.recent = 1e-300;
       },
       [](record::TrialResult& r) {
-        r.status = "hurdle";
+        r.status = record::Status::kHurdle;
         r.curve.back().recent = INFINITY;
       },
       [](record::TrialResult& r) {
-        r.status = "failed";
+        r.status = record::Status::kFailed;
         for (record::Point& p : r.curve) p.loss = p.recent = 1e-300;
       }};
   const Folder folder;
@@ -780,7 +779,7 @@ TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
   int ended = 0;
   for (const auto& [time, event] : store->events(1, 1000))
     if (const auto* e = std::get_if<record::TrialEnded>(&event)) {
-      EXPECT_EQ(e->end, "result");
+      EXPECT_EQ(e->end, record::RunEnd::kResult);
       EXPECT_LT(e->result.size(), 20'000U);
       ++ended;
     }
@@ -794,19 +793,19 @@ class Hashing : public Quick {
   static std::string hash_of(const std::string& program) {
     return to_hex(lang::check(program, zoo::library()).subjects.back().hash);
   }
-  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
-                                    const evolve::Population& population) override {
-    auto born = Quick::screen(offspring, population);
-    if (born && !at_birth_) born->sized.assign(3, "of an earlier version");
-    return born;
+  Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
+                                       const evolve::Population& population) override {
+    auto created = Quick::screen(offspring, population);
+    if (created && !at_birth_) created->sized.assign(3, "of an earlier version");
+    return created;
   }
-  Result<record::DesignBorn> measure(const lang::Program& program,
-                                     const evolve::Settings& settings) override {
-    auto born = Quick::measure(program, settings);
-    if (born)
+  Result<record::DesignCreated> measure(const lang::Program& program,
+                                        const evolve::Settings& settings) override {
+    auto created = Quick::measure(program, settings);
+    if (created)
       for (const evolve::Rung& rung : settings.rungs)
-        born->sized.push_back(hash_of(lang::print(evolve::deepened(program, rung.depth))));
-    return born;
+        created->sized.push_back(hash_of(lang::print(evolve::deepened(program, rung.depth))));
+    return created;
   }
 
  private:
@@ -824,7 +823,7 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
     std::size_t lies = 0, honest = 0;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
       r.hash = Hashing::hash_of(spec.program);
-      if (is_known(spec) || r.status != "done" || honest < lies) {
+      if (is_known(spec) || r.status != record::Status::kDone || honest < lies) {
         honest += is_known(spec) ? 0 : 1;
         return;
       }
@@ -836,7 +835,7 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
     std::size_t failed = 0, done = 0;
     for (const evolve::Trial& t : c->population().trials()) {
       failed += t.cause.find("cannot be: it trained the design of hash another") != std::string::npos;
-      done += t.status == "done" || t.status == "hurdle";
+      done += t.status == record::Status::kDone || t.status == record::Status::kHurdle;
     }
     EXPECT_GE(lies, 3U);
     EXPECT_EQ(failed, lies) << at_birth;
@@ -856,7 +855,7 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
       if (is_known(spec)) return;
       if (liar.empty()) liar = spec.program;
       if (spec.program != liar) return;
-      r.status = "failed", r.cause = "train: error[io]: no space left on device";
+      r.status = record::Status::kFailed, r.cause = "train: error[io]: no space left on device";
       ++lies;
     });
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
@@ -865,7 +864,7 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
     int failed = 0;
     for (const evolve::Trial& t : c->population().trials()) {
       EXPECT_TRUE(t.ended);
-      failed += t.status == "failed";
+      failed += t.status == record::Status::kFailed;
     }
     EXPECT_EQ(failed, 1);
   }
@@ -884,7 +883,7 @@ TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
   const evolve::Population& p = c->population();
   for (const evolve::Trial& t : p.trials())
     if (evolve::is_baseline(p.individual(t.begun.design))) {
-      EXPECT_NE(t.status, "failed") << t.cause;
+      EXPECT_NE(t.status, record::Status::kFailed) << t.cause;
     }
   int others = 0;
   for (const evolve::Individual& i : p.individuals())
@@ -894,7 +893,7 @@ TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
       ++others;
       for (int rung = 0; rung < 3; ++rung)
         for (const bool final : {false, true}) {
-          EXPECT_TRUE(p.differences(i.born.id, known.born.id, rung, final).empty());
+          EXPECT_TRUE(p.differences(i.created.id, known.created.id, rung, final).empty());
         }
     }
   EXPECT_GT(others, 0);
@@ -902,7 +901,7 @@ TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
 
 TEST(Campaign, AskedToStopDuringDrawsItStops) {
   class Refusing : public Quick {
-    Result<record::DesignBorn> screen(const evolve::Offspring&, const evolve::Population&) override {
+    Result<record::DesignCreated> screen(const evolve::Offspring&, const evolve::Population&) override {
       return fail("cost", "too dear");
     }
   };
@@ -926,7 +925,7 @@ TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
     if (is_known(spec)) return;
     const int before = seen[spec.folder]++;
-    if (seen.size() == 1) r.status = "stopped";                                     // always
+    if (seen.size() == 1) r.status = record::Status::kStopped;                      // always
     if (seen.size() == 2 && before == 0) ended.kind = jobs::Ended::Kind::kStopped;  // once
   });
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
@@ -934,7 +933,7 @@ TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
   int failed = 0;
   for (const evolve::Trial& t : c->population().trials()) {
     EXPECT_TRUE(t.ended);
-    failed += t.status == "failed" && t.cause.find("without being asked") != std::string::npos;
+    failed += t.status == record::Status::kFailed && t.cause.find("without being asked") != std::string::npos;
   }
   EXPECT_EQ(failed, 1);
 }
@@ -944,7 +943,7 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
   Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
-    r.status = "failed";
+    r.status = record::Status::kFailed;
     r.cause = "corpus: there is no corpus in nowhere";
   });
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
@@ -969,7 +968,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
     ASSERT_TRUE(c);
     Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
       if (std::filesystem::path(spec.folder).filename().string().size() < 2) return;  // the first nine runs
-      r.status = "failed";
+      r.status = record::Status::kFailed;
       r.cause = "trial: error[corpus]: there is no corpus in nowhere";
     });
     const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
@@ -984,7 +983,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   EXPECT_GE(c->population().trials().size(), 40U);
   for (const evolve::Trial& t : c->population().trials()) {
     EXPECT_TRUE(t.ended);
-    EXPECT_NE(t.status, "failed") << t.cause;
+    EXPECT_NE(t.status, record::Status::kFailed) << t.cause;
   }
 }
 
@@ -1003,7 +1002,7 @@ TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
     const std::size_t before = c->population().trials().size();
     int others = 0;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
-      if (is_known(spec) != known_first || r.status != "done") return;
+      if (is_known(spec) != known_first || r.status != record::Status::kDone) return;
       r.held_out_hash = "another";
       ++others;
     });
@@ -1024,7 +1023,8 @@ TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
   std::string liar;
   int lies = 0;
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
-    if (is_known(spec) || r.status != "done" || (!liar.empty() && spec.program != liar)) return;
+    if (is_known(spec) || r.status != record::Status::kDone || (!liar.empty() && spec.program != liar))
+      return;
     liar = spec.program;
     r.held_out_hash = "another";
     ++lies;
@@ -1061,7 +1061,7 @@ TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
         ASSERT_TRUE(::mkdir("d", 0777) == 0 && ::chdir("d") == 0);
       ASSERT_EQ(::fchdir(here), 0);
     }
-    r.status = "stopped";
+    r.status = record::Status::kStopped;
     ended.result = record::to_json(r);
   });
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
@@ -1070,13 +1070,13 @@ TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
   ::close(here);
   EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
   for (const evolve::Trial& t : c->population().trials())
-    EXPECT_TRUE(t.status == "done" || t.status == "hurdle") << t.cause;
+    EXPECT_TRUE(t.status == record::Status::kDone || t.status == record::Status::kHurdle) << t.cause;
 }
 
 TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   const Folder folder;
   Plan plan = small_plan();
-  plan.twins = true;
+  plan.aa_test = true;
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   std::set<std::uint64_t> starts;
@@ -1086,11 +1086,11 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   const auto why = c->run({}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_EQ(*why, "done");
-  EXPECT_EQ(starts.size(), static_cast<std::size_t>(evolve::kTwins));
-  const evolve::TwinReport report = evolve::twin_report(c->population(), plan.seed);
-  EXPECT_EQ(report.seeds, evolve::kTwinSeeds);
-  EXPECT_GT(report.noise, 0.005);
-  EXPECT_LE(report.told_apart, report.pairs / 10);
+  EXPECT_EQ(starts.size(), static_cast<std::size_t>(evolve::kReplicates));
+  const evolve::ReplicateReport report = evolve::replicate_report(c->population(), plan.seed);
+  EXPECT_EQ(report.seeds, evolve::kReplicateSeeds);
+  EXPECT_GT(report.seed_stddev, 0.005);
+  EXPECT_LE(report.significant, report.pairs / 10);
   EXPECT_LE(report.rate, 0.05);
   EXPECT_GT(report.as_many, 0);
 }
@@ -1098,16 +1098,16 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
 TEST(Campaign, TwinsWithoutScoresAreNoPairs) {
   const Folder folder;
   Plan plan = small_plan();
-  plan.twins = true;
+  plan.aa_test = true;
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
-    r.status = "refused";
+    r.status = record::Status::kRefused;
     r.cause = "better than bigrams";
   });
   const auto why = c->run({}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
-  const evolve::TwinReport report = evolve::twin_report(c->population(), plan.seed);
+  const evolve::ReplicateReport report = evolve::replicate_report(c->population(), plan.seed);
   EXPECT_EQ(report.seeds, 0);
   EXPECT_EQ(report.pairs, 0);
 }
@@ -1150,8 +1150,9 @@ TEST(Preset, MistakesAreSaidWithTheirPlace) {
   EXPECT_NE(error(rung + "name = \"a\"\n" + rung + "name = \"a\"\n").find("8: two rungs are named a"),
             std::string::npos)
       << error(rung + "name = \"a\"\n" + rung + "name = \"a\"\n");
-  EXPECT_NE(error(rung + "keep = 2\n").find("4: rung 1: keep is 2"), std::string::npos)
-      << error(rung + "keep = 2\n");
+  EXPECT_NE(error(rung + "promote_fraction = 2\n").find("4: rung 1: promote_fraction is 2"),
+            std::string::npos)
+      << error(rung + "promote_fraction = 2\n");
   EXPECT_NE(load_settings("laptob").error().hint.find("laptop"), std::string::npos);
 }
 

@@ -129,7 +129,7 @@ TEST_F(DamagedRecord, NumbersThatCannotBeAreSaid) {
       "UPDATE trial SET ended = 1 WHERE design = 5",
       "UPDATE trial SET id = -2 WHERE id = 2",
       "UPDATE design SET parent = 9 WHERE id = 5",
-      "UPDATE design SET mate = -1 WHERE id = 5",
+      "UPDATE design SET second_parent = -1 WHERE id = 5",
       "UPDATE design SET id = 700 WHERE id = 5",
       "UPDATE design SET event = 7777 WHERE id = 5",
       "UPDATE design SET event = 1 WHERE id = 5",

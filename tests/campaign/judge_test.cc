@@ -45,7 +45,7 @@ evolve::Offspring offspring(const std::string& text) {
   return out;
 }
 
-std::string said(const Result<record::DesignBorn>& r) {
+std::string said(const Result<record::DesignCreated>& r) {
   return r ? record::to_json(record::Event(*r))
            : r.error().code + ": " + r.error().message + " / " + r.error().hint;
 }
@@ -72,17 +72,17 @@ bool alive(pid_t id) {
 struct Course {
   evolve::Population population{small_plan().settings};
   std::vector<std::string> words;
-  void add(record::DesignBorn born) {
-    born.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-    EXPECT_TRUE(population.apply(born));
+  void add(record::DesignCreated created) {
+    created.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    EXPECT_TRUE(population.apply(created));
   }
   void follow(Judge& judge, int draws, const std::function<void(int)>& between) {
     for (const std::string& name : small_plan().settings.baselines) {
-      auto born = judge.measure(*zoo::program(name + ".gab"), population.settings());
-      words.push_back(said(born));
-      ASSERT_TRUE(born) << born.error().message;
-      born->origin = record::Origin::kBaseline;
-      add(*born);
+      auto created = judge.measure(*zoo::program(name + ".gab"), population.settings());
+      words.push_back(said(created));
+      ASSERT_TRUE(created) << created.error().message;
+      created->origin = record::Origin::kBaseline;
+      add(*created);
     }
     edit::CodeBook book(zoo::library());
     Random random(5);
@@ -92,12 +92,12 @@ struct Course {
       evolve::Offspring child = offspring(lang::print(evolve::fresh(book, random).program));
       child.op = "fresh";
       if (i % 5 == 4) child.program = *population.individual(1).program;  // known
-      const auto born = judge.screen(child, population);
-      words.push_back(said(born));
-      if (born) add(*born);
+      const auto created = judge.screen(child, population);
+      words.push_back(said(created));
+      if (created) add(*created);
     }
     for (const evolve::Individual& i : population.individuals()) {
-      const auto equal = judge.equal_known(i.born, population);
+      const auto equal = judge.equal_known(i.created, population);
       words.push_back(equal ? *equal : equal.error().message);
     }
   }
@@ -182,15 +182,15 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
   std::size_t refused = 0;
   for (const Hostile& h : hostile_designs()) {
     const double begun = seconds_now();
-    const auto born = judge->screen(offspring(h.text), course.population);
+    const auto created = judge->screen(offspring(h.text), course.population);
     EXPECT_LT(seconds_now() - begun, 250) << h.kind;
-    if (!born) {  // long formulas may be small designs
-      const std::string& code = born.error().code;
+    if (!created) {  // long formulas may be small designs
+      const std::string& code = created.error().code;
       EXPECT_TRUE(code == "screen died" || code == "cost" || code == "size" || code == "no mixing" ||
                   code == "not finite" || code == "no gradient")
-          << h.kind << ": " << said(born);
+          << h.kind << ": " << said(created);
     }
-    refused += born ? 0 : 1;
+    refused += created ? 0 : 1;
     // Measured as a person's design it may be small enough; the judge lives on either way.
     const auto measured = judge->measure(offspring(h.text).program, course.population.settings());
     EXPECT_LT(seconds_now() - begun, 500) << h.kind << said(measured).substr(0, 200);
@@ -213,11 +213,12 @@ TEST(Judge, EveryWayToDieIsSaid) {
            {"trap '' TERM; sleep 600", "more than the limit"},
            {"while true; do printf x; sleep 0.05; done", "more than the limit"},
            {"exec cat /dev/zero", "answered without end"}}) {
-    const auto born = judge_apart(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
-                          ->screen(any, none);
-    ASSERT_FALSE(born);
-    EXPECT_EQ(born.error().code, "screen died") << text;
-    EXPECT_NE(born.error().message.find(says), std::string::npos) << born.error().message;
+    const auto created =
+        judge_apart(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
+            ->screen(any, none);
+    ASSERT_FALSE(created);
+    EXPECT_EQ(created.error().code, "screen died") << text;
+    EXPECT_NE(created.error().message.find(says), std::string::npos) << created.error().message;
   }
   const auto garbage = judge_apart(script(folder, "echo nonsense; cat", 20))->screen(any, none);
   ASSERT_FALSE(garbage);
@@ -254,9 +255,9 @@ TEST(Judge, WithoutAProgramItSaysSo) {
   SKIP_UNDER_SANITIZERS();
   ApartOptions options;
   options.command = {"/nowhere/gabbro", "judge", "1"};
-  const auto born = judge_apart(options)->measure(*zoo::program("llama.gab"), small_plan().settings);
-  ASSERT_FALSE(born);
-  EXPECT_EQ(born.error().code, "jobs");
+  const auto created = judge_apart(options)->measure(*zoo::program("llama.gab"), small_plan().settings);
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().code, "jobs");
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class MadeFolder {
 /// Writes events down; ids count by themselves.
 class Made {
  public:
-  explicit Made(bool twins = false) {
+  explicit Made(bool aa_test = false) {
     plan.settings = *load_settings("laptop");
     // What tests expect does not change with the preset.
     auto& rungs = plan.settings.rungs;
@@ -55,7 +55,7 @@ class Made {
     rungs[2].name = "600k", rungs[2].params = 600'000, rungs[2].tokens = 500'000;
     plan.corpus = "data/small";
     plan.seed = 7;
-    plan.twins = twins;
+    plan.aa_test = aa_test;
     events.emplace_back(record::CampaignBegun{to_toml(plan), plan.seed, "0.1.0"});
   }
 
@@ -69,7 +69,7 @@ class Made {
   std::int64_t design(const std::string& strategy, const std::string& op, std::int64_t parent,
                       const std::string& program = "design Made:\n    stack = [Block(mixer=Attention)]\n",
                       const std::string& name = "Made") {
-    record::DesignBorn d;
+    record::DesignCreated d;
     d.id = ++designs;
     set_source(d, strategy);
     d.attempt = d.origin == record::Origin::kSearch ? ++attempts : 0;
@@ -86,7 +86,7 @@ class Made {
     events.emplace_back(d);
     return d.id;
   }
-  record::DesignBorn& last_design() { return std::get<record::DesignBorn>(events.back()); }
+  record::DesignCreated& last_design() { return std::get<record::DesignCreated>(events.back()); }
 
   void refuse(const std::string& strategy, const std::string& cause) {
     events.emplace_back(record::Refused{++attempts, strategy, "wrap", cause, "detail", 0});
@@ -100,13 +100,13 @@ class Made {
   std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, double bits,
                    Purpose purpose = Purpose::kRung) {
     return run(design, rung, seed, purpose,
-               [&](record::TrialResult& r) { r.status = "done", r.bits_per_byte = bits; });
+               [&](record::TrialResult& r) { r.status = record::Status::kDone, r.bits_per_byte = bits; });
   }
   std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose,
                    const std::function<void(record::TrialResult&)>& change) {
     const std::int64_t id = begin(design, rung, seed, purpose);
     record::TrialResult r;
-    r.status = "done";
+    r.status = record::Status::kDone;
     r.tokens = plan.settings.rungs.at(static_cast<std::size_t>(rung)).tokens;
     r.params = 150'000;
     change(r);
@@ -119,12 +119,12 @@ class Made {
           {k * 10, static_cast<std::int64_t>(share * static_cast<double>(r.tokens)), loss, 1, 0.003, loss});
     }
     r.last_loss = r.curve.empty() ? 0 : r.curve.back().loss;
-    events.emplace_back(record::TrialEnded{id, "result", 12.5, record::to_json(r)});
+    events.emplace_back(record::TrialEnded{id, record::RunEnd::kResult, 12.5, record::to_json(r)});
     return id;
   }
   void crash(std::int64_t design, int rung, std::uint64_t seed, const std::string& cause) {
     const std::int64_t id = begin(design, rung, seed);
-    events.emplace_back(record::TrialEnded{id, "crash", 3, record::failure("train", cause)});
+    events.emplace_back(record::TrialEnded{id, record::RunEnd::kCrash, 3, record::failure("train", cause)});
   }
   /// A comparison of `design` is begun, on the seeds of the first one.
   void compare(std::int64_t design, int rung, int seeds) {
@@ -184,8 +184,9 @@ inline Made whole_campaign(double against_best = -0.05) {
   const std::int64_t other = m.design("random", "fresh", 0);
   m.run(other, 0, 7, 2.90);
   const std::int64_t slow = m.design("random", "fresh", 0);
-  m.run(slow, 0, 7, Purpose::kRung,
-        [](record::TrialResult& r) { r.status = "hurdle", r.cause = "loss 5.1 above 4.0", r.tokens /= 4; });
+  m.run(slow, 0, 7, Purpose::kRung, [](record::TrialResult& r) {
+    r.status = record::Status::kHurdle, r.cause = "loss 5.1 above 4.0", r.tokens /= 4;
+  });
   const std::int64_t broken = m.design("adaptive", "wrap", winner);
   m.crash(broken, 0, 7, "signal 11");
   for (int k = 0; k < 3; ++k) m.refuse("adaptive", fmt::format("cost: {} FLOPs", 100 + k));
@@ -245,7 +246,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
     const double bits = 2.4 + 0.4 * random.uniform();
     if (random.chance(0.2))
       m.run(id, 0, 7, Purpose::kRung, [](record::TrialResult& r) {
-        r.status = "hurdle", r.cause = "loss 5.1 above 4.0", r.tokens /= 4;
+        r.status = record::Status::kHurdle, r.cause = "loss 5.1 above 4.0", r.tokens /= 4;
       });
     else
       m.run(id, 0, 7, bits);

@@ -1,6 +1,7 @@
 // An executor without workers: results follow from the spec alone, so that campaigns of hundreds of runs take a second.
 #pragma once
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <deque>
@@ -46,7 +47,7 @@ inline void score(record::TrialResult& r, double bits) {
   r.valid_documents = 2;
   r.valid_bytes = 1500;
   r.held_out_hash = "held out";
-  r.valid_loss = 2 * bits;
+  r.valid_loss = r.unread_loss = 2 * bits;
   r.bigram_bits_per_byte = bits + 1;
 }
 
@@ -114,7 +115,7 @@ class Pretend : public jobs::Executor {
   }
   static record::CapabilityResult profile_of(const record::CapabilitySpec& spec) {
     record::CapabilityResult out;
-    out.status = "done";
+    out.status = record::Status::kDone;
     out.design = spec.file;
     out.hash = to_hex(lang::check(spec.program, zoo::library()).subjects.back().hash);
     for (const std::string& name : spec.tasks) {
@@ -128,7 +129,7 @@ class Pretend : public jobs::Executor {
   }
   [[nodiscard]] record::TrialResult result_of(const record::TrialSpec& spec) const {
     record::TrialResult r;
-    r.status = "done";
+    r.status = record::Status::kDone;
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
     for (const std::string_view name : record::kAnchors)
@@ -136,6 +137,12 @@ class Pretend : public jobs::Executor {
     r.width = 16;
     r.params = spec.params;
     r.tokens = spec.tokens;
+    r.rate = spec.rate;
+    r.input_rate = spec.input_rate;
+    r.output_rate = spec.output_rate;
+    r.first_loss = 6;
+    r.last_loss = 2 * r.bits_per_byte;
+    r.unread_tokens = spec.unread_tokens;
     r.train_flops_per_token = 6 * static_cast<double>(spec.params);
     if (hashed_vocab != 0) {
       const lang::Subject design = sized(spec);
@@ -145,15 +152,18 @@ class Pretend : public jobs::Executor {
       r.train_flops_per_token = design.facts.train_flops.eval(env);
     }
     r.text_hash = std::to_string(spec.seed);
-    r.weights_hash = std::to_string(random.next());
+    r.weights_hash = std::to_string(
+        mix(mix(random.next(), static_cast<std::uint64_t>(spec.params)),
+            hash64(fmt::format("{} {} {}", spec.rate, spec.length, spec.tokens))));
     for (int i = 1; i <= 20; ++i) {
       record::Point p{i, spec.tokens * i / 20, r.bits_per_byte + 3.0 / i, 1, 1};
       p.recent = p.loss;
       for (const record::Hurdle& h : spec.hurdles)
         if (p.tokens >= h.tokens && p.tokens < h.tokens + spec.tokens / 20 && p.recent > h.loss)
-          r.status = "hurdle";
+          r.status = record::Status::kHurdle;
       r.curve.push_back(p);
-      if (r.status == "hurdle") break;
+      r.tokens = p.tokens;
+      if (r.status == record::Status::kHurdle) break;
     }
     return r;
   }
@@ -167,33 +177,33 @@ class Pretend : public jobs::Executor {
 // A judge that asks the types alone: for what a campaign does with designs, whichever they are.
 class Quick : public Judge {
  public:
-  Result<record::DesignBorn> screen(const evolve::Offspring& offspring,
-                                    const evolve::Population& population) override {
-    GABBRO_TRY(born, measure(offspring.program, population.settings()));
-    if (const auto* known = population.known_trained(born.trained))
+  Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
+                                       const evolve::Population& population) override {
+    GABBRO_TRY(created, measure(offspring.program, population.settings()));
+    if (const auto* known = population.known_trained(created.trained))
       return fail("duplicate", known->name + " has the same structure");
-    born.op = offspring.op;
-    born.parent = offspring.parent;
-    born.mate = offspring.mate;
-    return born;
+    created.op = offspring.op;
+    created.parent = offspring.parent;
+    created.second_parent = offspring.second_parent;
+    return created;
   }
-  Result<record::DesignBorn> measure(const lang::Program& program,
-                                     const evolve::Settings& settings) override {
+  Result<record::DesignCreated> measure(const lang::Program& program,
+                                        const evolve::Settings& settings) override {
     const lang::CheckReport report = lang::check(program, zoo::library());
     if (!report.valid()) return tl::unexpected(report.errors.front());
     const lang::Subject& subject = report.subjects.back();
     if (!subject.is_design) return fail("design", "the program holds no design");
-    record::DesignBorn born;
-    born.name = subject.name;
-    born.program = lang::print(program);
-    born.hash = born.trained = to_hex(subject.hash);
-    born.species = evolve::species_of(subject.elaboration.graph);
-    born.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as Pretend's results say
-    return born;
+    record::DesignCreated created;
+    created.name = subject.name;
+    created.program = lang::print(program);
+    created.hash = created.trained = to_hex(subject.hash);
+    created.species = evolve::species_of(subject.elaboration.graph);
+    created.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as Pretend's results say
+    return created;
   }
-  Result<std::string> equal_known(const record::DesignBorn& born,
+  Result<std::string> equal_known(const record::DesignCreated& created,
                                   const evolve::Population& population) override {
-    const auto* known = population.known_trained(born.trained);
+    const auto* known = population.known_trained(created.trained);
     return known ? known->name : "";
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
@@ -217,15 +227,15 @@ search_share = 0.6
 name = "low"
 params = "20k"
 tokens = "10k"
-keep = 0.34
-stop = 0.25
+promote_fraction = 0.34
+stop_fraction = 0.25
 [[rung]]
 name = "high"
 params = "40k"
 tokens = "20k"
 depth = 2
 designs = 6
-keep = 0.5
+promote_fraction = 0.5
 [[rung]]
 name = "top"
 params = "60k"

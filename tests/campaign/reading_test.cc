@@ -26,13 +26,13 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   EXPECT_EQ(a.attempts(), b.attempts() + 4);  // draws that were refused are in the store's own count
   for (std::size_t i = 0; i < a.individuals().size(); ++i) {
     const auto &x = a.individuals()[i], &y = b.individuals()[i];
-    EXPECT_EQ(x.born.op, y.born.op);
+    EXPECT_EQ(x.created.op, y.created.op);
     EXPECT_EQ(x.entered, y.entered);
     for (int rung = 0; rung < 3; ++rung) {
       const auto s = a.standing(x, rung), t = b.standing(y, rung);
       EXPECT_EQ(std::tie(s.done, s.open, s.lost, s.bits), std::tie(t.done, t.open, t.lost, t.bits));
       for (const bool final : {false, true})
-        EXPECT_EQ(a.differences(x.born.id, 1, rung, final), b.differences(y.born.id, 1, rung, final));
+        EXPECT_EQ(a.differences(x.created.id, 1, rung, final), b.differences(y.created.id, 1, rung, final));
     }
   }
   for (const char* strategy : {"adaptive", "random"}) {
@@ -95,7 +95,7 @@ TEST(Pareto, IsWhatNoneBeats) {
   std::size_t on_front = 0;
   for (const auto& i : p.individuals()) {
     const auto values = [&](const evolve::Individual& x) {
-      return std::array{p.standing(x, 0).bits, x.born.decode_flops, x.born.train_flops};
+      return std::array{p.standing(x, 0).bits, x.created.decode_flops, x.created.train_flops};
     };
     const auto mine = values(i);
     const bool beaten =
@@ -104,7 +104,7 @@ TEST(Pareto, IsWhatNoneBeats) {
           return other != mine && other[0] <= mine[0] && other[1] <= mine[1] && other[2] <= mine[2];
         });
     on_front += !beaten;
-    EXPECT_EQ(beaten, std::find(front.begin(), front.end(), i.born.id) == front.end()) << i.born.id;
+    EXPECT_EQ(beaten, std::find(front.begin(), front.end(), i.created.id) == front.end()) << i.created.id;
   }
   EXPECT_GT(on_front, 0U);
   EXPECT_EQ(front.size(), on_front);

@@ -106,12 +106,12 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
       const std::int64_t design = k % 2;
       record::ScaleRun run{.design = design, .size = size};
       run.seed = static_cast<std::uint64_t>(1 + k / 2);
-      run.status = "done";
+      run.status = record::Status::kDone;
       run.params = 150'000 * std::pow(2, static_cast<double>(size));
       run.tokens = 20 * run.params;
       run.flops = 6 * run.params * run.tokens;
       run.bits = (design == 0 ? 7.5 : 8) * std::pow(run.params, -0.1);
-      run.documents = {{run.bits - 0.1, 1000}, {run.bits + 0.1, 1000}, {run.bits, 2000}};
+      for (const double off : {-0.1, 0.1, -0.05, 0.05, 0.0, 0.0}) run.documents.push_back({run.bits + off, 1000});
       run.held_out_hash = "text";
       study.runs.push_back(run);
     }
@@ -125,7 +125,7 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
                             "Ours is ahead of Theirs at 600k"});
   EXPECT_EQ(report_of(whole_campaign()).find("At other sizes"), std::string::npos);
   record::ScaleStudy stopped = study;
-  stopped.status = "stopped";
+  stopped.status = record::Status::kStopped;
   expect_says(html(stopped), {"The study is not complete"});
   record::ScaleStudy once = study;
   std::erase_if(once.runs, [](const record::ScaleRun& r) { return r.seed > 1; });
@@ -141,7 +141,7 @@ TEST(Report, EscapesWhatCameFromOutside) {
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   const std::string nasty = "</text></svg><script>alert('x')</script>&" + std::string(500, 'w') + "\x01 é";
   const std::int64_t base = m.baseline("llama");
-  std::get<record::DesignBorn>(m.events.back()).name = nasty;
+  std::get<record::DesignCreated>(m.events.back()).name = nasty;
   m.run(base, 0, 7, 2.5, Purpose::kBaseline);
   const std::int64_t id =
       m.design(nasty, nasty, base, "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
@@ -181,7 +181,7 @@ TEST(Report, OfTwinsSaysHowManyWereToldApart) {
             Purpose::kAaReplicate);
   const std::string html = report_of(m);
   expect_says(html, {"An A/A test: 3 copies of one design on 2 seeds. Of 3 pairs, which differ by chance "
-                     "alone, 0 were told apart at 95 %",
+                     "alone, 0 differ significantly at 95 %",
                      "--aa"});
   EXPECT_EQ(html.find("The leader against"), std::string::npos);
 }
@@ -206,8 +206,9 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
             std::string::npos);
   EXPECT_NE(sentence(whole_campaign(0.05)).find("#5 hyper loses to the best baseline, llama"),
             std::string::npos);
-  EXPECT_NE(sentence(whole_campaign(-0.0001)).find("is not told apart from the best baseline, llama"),
-            std::string::npos);
+  EXPECT_NE(
+      sentence(whole_campaign(-0.0001)).find("is not significantly different from the best baseline, llama"),
+      std::string::npos);
   // Far ahead: more than five times what the baselines deviate from each other.
   const std::string held = sentence(whole_campaign(-0.6));
   EXPECT_NE(
@@ -275,7 +276,7 @@ TEST(Verdict, NamesWhatWasLost) {
             trials.insert(begun->id);
       if (auto* ended = std::get_if<record::TrialEnded>(&e); ended && trials.contains(ended->id)) {
         record::TrialResult r = *record::parse_result(ended->result);
-        r.status = "refused", r.cause = "better than bigrams: 2.9 of 2.8 bits";
+        r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
         ended->result = record::to_json(r);
       }
     }

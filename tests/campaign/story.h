@@ -10,14 +10,14 @@ namespace gabbro::campaign {
 inline std::string story(const evolve::Population& p) {
   std::string out;
   for (const evolve::Individual& i : p.individuals())
-    out += std::to_string(i.born.id) + " " + evolve::source_of(i.born) + " " + i.born.op + " " +
-           std::to_string(i.born.parent) + " " + i.born.hash + " " + std::to_string(i.entered) + "\n" +
-           i.born.program;
+    out += std::to_string(i.created.id) + " " + evolve::source_of(i.created) + " " + i.created.op + " " +
+           std::to_string(i.created.parent) + " " + i.created.hash + " " + std::to_string(i.entered) + "\n" +
+           i.created.program;
   for (const evolve::Trial& t : p.trials())
     out += std::to_string(t.begun.id) + " " + std::to_string(t.begun.design) + " " +
            std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " +
-           std::string(record::word_of(t.begun.purpose)) + " " + t.status + " " + std::to_string(t.bits) +
-           " " + t.weights_hash + "\n";
+           std::string(record::word_of(t.begun.purpose)) + " " + std::string(record::word_of(t.status)) +
+           " " + std::to_string(t.bits) + " " + t.weights_hash + "\n";
   return out;
 }
 

@@ -217,6 +217,43 @@ BuildOptions options_for(const fs::path& root, const std::string& source, int th
   return o;
 }
 
+// The same text in another file is no other document, and a mark that nobody sees makes no other text.
+TEST_F(Data, HeldOutDocumentsCountOnce) {
+  std::string told;
+  const auto listen = [&](const BuildProgress& p) {
+    told += p.notice;
+    return true;
+  };
+  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  const std::string held = "kato mire sune\nlumi taro\n";
+  o.valid_sources = {write("one.txt", held), write("two.txt", held),
+                     write("three.txt", "\xEF\xBB\xBF" + held), write("four.txt", "other text of its own\n")};
+  const auto built = build_corpus(o, listen);
+  ASSERT_TRUE(built) << built.error().message;
+  EXPECT_EQ(Corpus::open(o.out)->split("valid")->documents(), 2U);
+  EXPECT_NE(told.find("2 held-out documents were there before"), std::string::npos) << told;
+}
+
+TEST_F(Data, UnseenMarksHideNoHeldOutDocument) {
+  const std::string held = "kato mire sune\nlumi taro\n";
+  for (const std::string& mark :
+       {std::string("\xEF\xBB\xBF"), std::string("\xC2\xA0"), std::string("\xE2\x80\x8B"),
+        std::string("\xC2\x85"), std::string("\xE2\x80\xA8"), std::string(1, '\x1A'), std::string(1, '\0'),
+        std::string("\r")}) {
+    BuildOptions o = options_for(root, write("a/a.txt", babble_file(30, 2)));
+    o.sources.push_back(write("a/held.txt", mark + held + mark));
+    o.valid_sources = {write("v/held.txt", held)};
+    std::string told;
+    fs::remove_all(o.out);
+    const auto built = build_corpus(o, [&](const BuildProgress& p) {
+      told += p.notice;
+      return true;
+    });
+    ASSERT_TRUE(built) << built.error().message;
+    EXPECT_NE(told.find("1 document of the training text stands word for word"), std::string::npos) << told;
+  }
+}
+
 // What a vocabulary loses would be foreseen for nothing.
 TEST_F(Data, AVocabularyThatLosesTextIsRefused) {
   struct Case {

@@ -21,7 +21,7 @@ std::string with_unit(const std::string& body) {
          "\ndesign X:\n    width = 256\n    vocab = 512\n    stack = [2 * Block(mixer=M), RMSNorm]\n";
 }
 
-Result<record::DesignBorn> screened(const std::string& text, const Settings& settings = ladder()) {
+Result<record::DesignCreated> screened(const std::string& text, const Settings& settings = ladder()) {
   lang::ParseResult r = lang::parse(text);
   EXPECT_TRUE(r.errors.empty()) << text;
   return screen({std::move(r.program), std::nullopt, "test", 0, 0}, Population(settings), zoo::library());

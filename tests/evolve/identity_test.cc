@@ -37,11 +37,11 @@ lang::Program parsed(const std::string& text) {
 // A population that knows one design, "X", #1.
 Population knowing(const std::string& text, const Settings& settings) {
   Population population(settings);
-  auto born = measure(parsed(text), population.settings(), zoo::library());
-  EXPECT_TRUE(born) << text << (born ? "" : born.error().message);
-  if (!born) return population;
-  born->id = 1;
-  EXPECT_TRUE(population.apply(*born));
+  auto created = measure(parsed(text), population.settings(), zoo::library());
+  EXPECT_TRUE(created) << text << (created ? "" : created.error().message);
+  if (!created) return population;
+  created->id = 1;
+  EXPECT_TRUE(population.apply(*created));
   return population;
 }
 
@@ -136,20 +136,20 @@ TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
            std::to_string(window) + ")), RMSNorm]\n";
   };
   Population population(settings);
-  auto born = measure(parsed(windowed(30)), settings, zoo::library());
-  ASSERT_TRUE(born) << born.error().message;
-  ASSERT_FALSE(born->fingerprint.empty());
-  constexpr int kTwins = 300;
-  for (int k = 0; k < kTwins; ++k) {
-    born->id = k + 1;
-    born->program = windowed(32 + k);
-    born->trained = "identity " + std::to_string(k);
-    ASSERT_TRUE(population.apply(*born));
+  auto created = measure(parsed(windowed(30)), settings, zoo::library());
+  ASSERT_TRUE(created) << created.error().message;
+  ASSERT_FALSE(created->fingerprint.empty());
+  constexpr int kReplicates = 300;
+  for (int k = 0; k < kReplicates; ++k) {
+    created->id = k + 1;
+    created->program = windowed(32 + k);
+    created->trained = "identity " + std::to_string(k);
+    ASSERT_TRUE(population.apply(*created));
   }
   const auto r = screen({parsed(windowed(31)), std::nullopt, "test", 0, 0}, population, zoo::library());
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_GT(r->undecided, 1) << "some were compared";
-  EXPECT_LT(r->undecided, kTwins) << "not all";
+  EXPECT_LT(r->undecided, kReplicates) << "not all";
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "evolve/depth.h"
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "little.h"
@@ -64,10 +64,11 @@ TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
 TEST(Ladder, ALostRunEndsItsDesign) {
   Little c;
   c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
-  for (const char* status : {"failed", "refused", "hurdle"}) {
+  for (const record::Status status :
+       {record::Status::kFailed, record::Status::kRefused, record::Status::kHurdle}) {
     const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
     c.run(design, 0, 1, 1.0, Purpose::kRung, status);
-    EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << status;
+    EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << record::word_of(status);
   }
   EXPECT_EQ(leader(c.population).rung, -1);
 }
@@ -93,7 +94,7 @@ TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
 
 TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
   Settings s = little_settings();
-  s.rungs[0].stop = 0.25;
+  s.rungs[0].stop_fraction = 0.25;
   Little c(s);
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), i >= 4);
@@ -108,36 +109,38 @@ TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
 
 // A run without a verdict is nobody's measure, whatever losses it tells of.
 TEST(Ladder, RunsThatFailedSetNoHurdles) {
-  for (const char* status : {"failed", "refused", "hurdle"}) {
+  for (const record::Status status :
+       {record::Status::kFailed, record::Status::kRefused, record::Status::kHurdle}) {
     Settings settings = little_settings();
-    settings.rungs.front().stop = 0.25;
+    settings.rungs.front().stop_fraction = 0.25;
     settings.hurdles = {0.25};
     Little c(settings);
     for (int i = 0; i < 6; ++i)
       c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, 2.0, record::Purpose::kRung, status);
-    EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), std::string(status) == "hurdle") << status;
+    EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), status == record::Status::kHurdle)
+        << record::word_of(status);
   }
 }
 
 // Copies of one design differ by chance alone; an interval that finds more than 5 of 100 pairs different is wrong.
-TEST(Twins, ChanceIsNotTakenForADifference) {
+TEST(Replicates, ChanceIsNotTakenForADifference) {
   int pairs = 0, apart = 0;
   double rate = 0;
   for (std::uint64_t world = 0; world < 12; ++world) {
     Little c;
-    for (int i = 0; i < kTwins; ++i) c.design("aa", "[Block, RMSNorm]");
+    for (int i = 0; i < kReplicates; ++i) c.design("aa", "[Block, RMSNorm]");
     Random random(world);
-    while (auto run = next_twin_run(c.population, 1))
+    while (auto run = next_replicate_run(c.population, 1))
       c.run(run->design, 0, run->seed, 3 + 0.02 * static_cast<double>(run->seed) + 0.01 * random.normal(),
             Purpose::kAaReplicate);
-    const TwinReport report = twin_report(c.population, 1);
-    EXPECT_EQ(report.seeds, kTwinSeeds);
-    EXPECT_NEAR(report.noise, 0.01, 0.004);
+    const ReplicateReport report = replicate_report(c.population, 1);
+    EXPECT_EQ(report.seeds, kReplicateSeeds);
+    EXPECT_NEAR(report.seed_stddev, 0.01, 0.004);
     pairs += report.pairs;
-    apart += report.told_apart;
+    apart += report.significant;
     rate += report.rate / 12;
   }
-  EXPECT_EQ(pairs, 12 * kTwins * (kTwins - 1) / 2);
+  EXPECT_EQ(pairs, 12 * kReplicates * (kReplicates - 1) / 2);
   EXPECT_LE(apart, pairs * 5 / 100);
   EXPECT_LE(rate, 0.05);
   EXPECT_GT(rate, 0.01) << "an interval that never errs is too wide to be of use";
@@ -146,15 +149,16 @@ TEST(Twins, ChanceIsNotTakenForADifference) {
 TEST(Population, EventsThatDoNotFollowAreRefused) {
   Little c;
   const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
-  record::DesignBorn again = c.population.individual(design).born;
+  record::DesignCreated again = c.population.individual(design).created;
   EXPECT_FALSE(c.population.apply(again)) << "an id twice";
   again.id = 2;
   again.program = "design";
   EXPECT_FALSE(c.population.apply(again)) << "a program that does not parse";
   EXPECT_FALSE(c.population.apply(record::TrialBegun{2, design, 0, 1, Purpose::kRung}));
-  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"}));
+  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, record::RunEnd::kResult, 1, "{}"}));
   c.run(design, 0, 1, 2.0);
-  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, "result", 1, "{}"})) << "a second result";
+  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, record::RunEnd::kResult, 1, "{}"}))
+      << "a second result";
   EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, Purpose::kRung}));
   EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, Purpose::kRung}))
       << "a lost run begins again";

@@ -11,7 +11,7 @@ namespace gabbro::evolve {
 
 inline Settings little_settings() {
   Settings s;
-  s.rungs = {{.name = "low", .params = 20'000, .tokens = 1000, .keep = 0.5},
+  s.rungs = {{.name = "low", .params = 20'000, .tokens = 1000, .promote_fraction = 0.5},
              {.name = "high", .params = 40'000, .tokens = 2000, .designs = 2, .seeds = 2}};
   s.baselines = {"gpt2"};
   s.vocab = 64;
@@ -27,19 +27,19 @@ class Little {
 
   std::int64_t design(const std::string& strategy, const std::string& stack, const std::string& op = "fresh",
                       std::int64_t parent = 0, const std::string& species = "attention") {
-    record::DesignBorn born;
-    born.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
-    born.attempt = born.id;
-    born.name = "M" + std::to_string(born.id);
-    born.program = "design " + born.name + ":\n    stack = " + stack + "\n";
-    born.hash = "hash " + std::to_string(born.id);
-    set_source(born, strategy);
-    born.op = op;
-    born.parent = parent;
-    born.species = species;
-    born.train_flops = born.decode_flops = 1000.0 * static_cast<double>(born.id);
-    EXPECT_TRUE(population.apply(born));
-    return born.id;
+    record::DesignCreated created;
+    created.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    created.attempt = created.id;
+    created.name = "M" + std::to_string(created.id);
+    created.program = "design " + created.name + ":\n    stack = " + stack + "\n";
+    created.hash = "hash " + std::to_string(created.id);
+    set_source(created, strategy);
+    created.op = op;
+    created.parent = parent;
+    created.species = species;
+    created.train_flops = created.decode_flops = 1000.0 * static_cast<double>(created.id);
+    EXPECT_TRUE(population.apply(created));
+    return created.id;
   }
   std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed,
                      record::Purpose purpose = record::Purpose::kRung, double rate = 1) {
@@ -47,7 +47,7 @@ class Little {
     EXPECT_TRUE(population.apply(record::TrialBegun{id, design, rung, seed, purpose, rate}));
     return id;
   }
-  void end(std::int64_t trial, double bits, const std::string& status = "done") {
+  void end(std::int64_t trial, double bits, record::Status status = record::Status::kDone) {
     record::TrialResult r;
     r.status = status;
     r.bits_per_byte = bits;
@@ -57,10 +57,10 @@ class Little {
         population.settings().rungs[static_cast<std::size_t>(population.trial(trial).begun.rung)].tokens);
     for (int i = 1; i <= 100; ++i)
       r.curve.push_back({i, static_cast<std::int64_t>(tokens * i / 100), 0, 1, 1, bits + 100.0 / (i + 20)});
-    EXPECT_TRUE(population.apply(record::TrialEnded{trial, "result", 1, record::to_json(r)}));
+    EXPECT_TRUE(population.apply(record::TrialEnded{trial, record::RunEnd::kResult, 1, record::to_json(r)}));
   }
   void run(std::int64_t design, int rung, std::uint64_t seed, double bits,
-           record::Purpose purpose = record::Purpose::kRung, const std::string& status = "done",
+           record::Purpose purpose = record::Purpose::kRung, record::Status status = record::Status::kDone,
            double rate = 1) {
     end(begin(design, rung, seed, purpose, rate), bits, status);
   }

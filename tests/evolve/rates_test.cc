@@ -31,7 +31,8 @@ std::vector<double> search(Little& c, std::int64_t design, int rung, const F& bi
     EXPECT_EQ(run->purpose, Purpose::kRate);
     out.push_back(run->rate);
     const double score = bits(run->rate);
-    c.run(design, rung, kSeed, score, Purpose::kRate, score > 0 ? "done" : "failed", run->rate);
+    c.run(design, rung, kSeed, score, Purpose::kRate,
+          score > 0 ? record::Status::kDone : record::Status::kFailed, run->rate);
   }
   EXPECT_TRUE(is_rate_settled(c.population, design, rung, kSeed));
   return out;
@@ -103,7 +104,7 @@ TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
   while (const auto run = next_rate_run(c.population, leader(c.population), kSeed, settled)) {
     EXPECT_FALSE(settled);
     tried[run->design].insert(run->rate);
-    c.run(run->design, 0, kSeed, 3, Purpose::kRate, "done", run->rate);
+    c.run(run->design, 0, kSeed, 3, Purpose::kRate, record::Status::kDone, run->rate);
   }
   EXPECT_TRUE(settled);
   EXPECT_EQ(tried.size(), 3U);

@@ -31,7 +31,7 @@ record::ScaleStudy study_of(const std::vector<Law>& laws, int seeds = 1, double 
       for (int seed = 1; seed <= seeds; ++seed) {
         record::ScaleRun run{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
         run.seed = static_cast<std::uint64_t>(seed);
-        run.status = "done";
+        run.status = record::Status::kDone;
         run.params = kSizes[s];
         run.flops = 6 * kSizes[s] * 20 * kSizes[s];
         const double bits =
@@ -135,8 +135,8 @@ TEST(Scale, NamesWhatIsMissing) {
   EXPECT_NE(fit_scale(study).error().message.find("design 2 has finished runs at 2 sizes"),
             std::string::npos);
   study = study_of({{12, 0.12}});
-  study.runs[1].status = "refused";
-  study.runs[2].status = "failed";
+  study.runs[1].status = record::Status::kRefused;
+  study.runs[2].status = record::Status::kFailed;
   EXPECT_FALSE(fit_scale(study).has_value()) << "runs without a score are no points";
   study = study_of({{12, 0.12}});
   study.runs[1].documents.pop_back();

@@ -9,22 +9,6 @@
 namespace gabbro::evolve {
 namespace {
 
-// Student's tables (Student 1908 and any since), and the normal's.
-TEST(Statistics, QuantilesAreStudents) {
-  struct Case {
-    double probability, freedom, quantile;
-  };
-  for (const Case& c :
-       {Case{0.975, 1, 12.7062}, Case{0.975, 2, 4.3027}, Case{0.975, 5, 2.5706}, Case{0.95, 9, 1.8331},
-        Case{0.995, 30, 2.7500}, Case{0.9995, 4, 8.6103}, Case{0.975, 1e9, 1.95996}, Case{0.5, 3, 0}})
-    EXPECT_NEAR(t_quantile(c.probability, c.freedom), c.quantile, 1e-4 * (1 + c.quantile)) << c.freedom;
-  EXPECT_NEAR(t_quantile(0.025, 5), -2.5706, 1e-4);
-  // Whole degrees of freedom or not, and far out.
-  EXPECT_GT(t_quantile(0.975, 2.5), t_quantile(0.975, 3));
-  EXPECT_LT(t_quantile(0.975, 2.5), t_quantile(0.975, 2));
-  EXPECT_NEAR(t_quantile(1 - 1e-6, 1), 318309.886, 1);
-}
-
 TEST(Statistics, AVarianceIsWhatRowsAndColumnsLeave) {
   // Two by two: of the four, one residual is free; it is (a - b - c + d)^2 / 4.
   const Variance square = residual_variance({{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}});

@@ -66,7 +66,7 @@ TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
 
 TEST(Strategy, ArmsSeeTheirOwnDesignsAndTheBaselines) {
   const Little c = families();
-  for (const Known& k : known(c.population, "tournament")) EXPECT_NE(k.design->born.strategy, "adaptive");
+  for (const Known& k : known(c.population, "tournament")) EXPECT_NE(k.design->created.strategy, "adaptive");
   EXPECT_EQ(known(c.population, "tournament").size(), 7U);
   EXPECT_EQ(known(c.population, "adaptive").size(), 13U);
 }
@@ -78,7 +78,8 @@ TEST(Adaptive, OperatorsThatPayAreCredited) {
   for (int i = 0; i < 8; ++i) {
     c.run(c.design("adaptive", "[Block, RMSNorm]", "wrap", root), 0, 1, 2.9);
     c.run(c.design("adaptive", "[Block, RMSNorm]", "remove", root), 0, 1, 3.1);
-    c.run(c.design("adaptive", "[Block, RMSNorm]", "share", root), 0, 1, 2.0, Purpose::kRung, "failed");
+    c.run(c.design("adaptive", "[Block, RMSNorm]", "share", root), 0, 1, 2.0, Purpose::kRung,
+          record::Status::kFailed);
   }
   const auto credits = credit(c.population, "adaptive");
   EXPECT_EQ(credits.at("wrap").better, 8);
@@ -112,17 +113,17 @@ TEST(Screen, CausesAreNamed) {
   Little c;
   const auto baseline = measure(*zoo::program("llama.gab"), c.population.settings(), zoo::library());
   ASSERT_TRUE(baseline) << baseline.error().message;
-  record::DesignBorn born = *baseline;
-  born.id = 1;
-  born.origin = record::Origin::kBaseline;
-  ASSERT_TRUE(c.population.apply(born));
+  record::DesignCreated created = *baseline;
+  created.id = 1;
+  created.origin = record::Origin::kBaseline;
+  ASSERT_TRUE(c.population.apply(created));
   const auto cause = [&](const std::string& text) {
     const auto parsed = lang::check(text, zoo::library());
     const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
     return r ? std::string("none") : r.error().code;
   };
   EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n"), "none");
-  EXPECT_EQ(cause(born.program), "duplicate");
+  EXPECT_EQ(cause(created.program), "duplicate");
   EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=Identity), RMSNorm]\n"), "no mixing");
   EXPECT_EQ(
       cause(
@@ -172,11 +173,11 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
                     {.name = "300k", .params = 300'000, .length = 128}};
   Little c(settings);
   const auto baseline = lang::check("design B:\n    stack = [2 * Block, RMSNorm]\n", zoo::library());
-  auto born = measure(baseline.program, settings, zoo::library());
-  ASSERT_TRUE(born);
-  born->id = 1;
-  born->origin = record::Origin::kBaseline;
-  ASSERT_TRUE(c.population.apply(*born));
+  auto created = measure(baseline.program, settings, zoo::library());
+  ASSERT_TRUE(created);
+  created->id = 1;
+  created->origin = record::Origin::kBaseline;
+  ASSERT_TRUE(c.population.apply(*created));
   const auto cause = [&](int turns) {
     const auto parsed = lang::check(
         "unit Dear(x: [t, D], heads: int in {1, 2, 4, 8} = 2) -> [t, D]:\n    axis h = heads, k = D / "

@@ -11,32 +11,32 @@ namespace {
 
 // One of each kind, no field at its default.
 std::vector<Event> one_of_each() {
-  DesignBorn born;
-  born.id = 7;
-  born.attempt = 12;
-  born.name = "Lynx";
-  born.program = "design Lynx:\n    width = 64\n    # \"quoted\" \\ \t ü\n";
-  born.hash = "h1";
-  born.fingerprint = "f1";
-  born.strategy = "ours";
-  born.op = "swap";
-  born.parent = 3;
-  born.mate = 2;
-  born.species = "attention + shift";
-  born.train_flops = 1.5e6;
-  born.decode_flops = 0.1 + 0.2;
-  born.state_bytes = 4096;
-  born.task = 6;
+  DesignCreated created;
+  created.id = 7;
+  created.attempt = 12;
+  created.name = "Lynx";
+  created.program = "design Lynx:\n    width = 64\n    # \"quoted\" \\ \t ü\n";
+  created.hash = "h1";
+  created.fingerprint = "f1";
+  created.strategy = "ours";
+  created.op = "swap";
+  created.parent = 3;
+  created.second_parent = 2;
+  created.species = "attention + shift";
+  created.train_flops = 1.5e6;
+  created.decode_flops = 0.1 + 0.2;
+  created.state_bytes = 4096;
+  created.task = 6;
   return {CampaignBegun{"[a]\nb = 1\n", std::numeric_limits<std::uint64_t>::max(), "0.1.0"},
           Session{false, "budget"},
-          born,
+          created,
           Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4, 8},
           TrialBegun{5, 7, 2, 11, record::Purpose::kReplicate},
-          TrialEnded{5, "time limit", 12.25, "{\"status\": \"failed\"}\n"},
+          TrialEnded{5, RunEnd::kTimeLimit, 12.25, "{\"status\": \"failed\"}\n"},
           Promoted{7, 3, "1.92 of 2.01"},
-          TaskBegun{6, "agents", "crossover", 3, 2, "{\"task\": 6}"},
+          TaskBegun{6, "agents", Mode::kCrossover, 3, 2, "{\"task\": 6}"},
           TaskEnded{6, "{\"outcome\": \"design\"}"},
-          Steered{"17-veto", "veto", "too slow", 7},
+          Steered{"17-veto", record::Steering::kVeto, "too slow", 7},
           ComparisonBegun{2, 7, 2, 2005, 11, 0.0076, "11 seeds see 0.02"},
           Profiled{7, 31.5, "{\"status\": \"done\"}"}};
 }
@@ -58,20 +58,20 @@ TEST(Event, KeepsItsValues) {
   const auto events = one_of_each();
   const auto campaign = std::get<CampaignBegun>(*parse_event("campaign", to_json(events[0])));
   EXPECT_EQ(campaign.seed, std::numeric_limits<std::uint64_t>::max());
-  const auto born = std::get<DesignBorn>(*parse_event("design", to_json(events[2])));
-  const auto& first = std::get<DesignBorn>(events[2]);
-  EXPECT_EQ(born.program, first.program);
-  EXPECT_EQ(born.decode_flops, first.decode_flops);
-  EXPECT_EQ(born.mate, 2);
+  const auto created = std::get<DesignCreated>(*parse_event("design", to_json(events[2])));
+  const auto& first = std::get<DesignCreated>(events[2]);
+  EXPECT_EQ(created.program, first.program);
+  EXPECT_EQ(created.decode_flops, first.decode_flops);
+  EXPECT_EQ(created.second_parent, 2);
   EXPECT_FALSE(std::get<Session>(*parse_event("session", to_json(events[1]))).begins);
 }
 
 TEST(Event, ANumberThatIsNotFiniteComesBackAsNan) {
-  DesignBorn born;
-  born.train_flops = std::numeric_limits<double>::infinity();
-  const auto back = parse_event("design", to_json(born));
+  DesignCreated created;
+  created.train_flops = std::numeric_limits<double>::infinity();
+  const auto back = parse_event("design", to_json(created));
   ASSERT_TRUE(back.has_value());
-  EXPECT_TRUE(std::isnan(std::get<DesignBorn>(*back).train_flops));
+  EXPECT_TRUE(std::isnan(std::get<DesignCreated>(*back).train_flops));
 }
 
 TEST(Event, WhatIsNoEventIsRefusedByName) {

@@ -7,9 +7,9 @@
 
 namespace gabbro::record {
 
-inline void set_source(DesignBorn& born, const std::string& source) {
-  born.origin = parse_word<Origin>(source).value_or(Origin::kSearch);
-  born.strategy = born.origin == Origin::kSearch ? source : "";
+inline void set_source(DesignCreated& created, const std::string& source) {
+  created.origin = parse_word<Origin>(source).value_or(Origin::kSearch);
+  created.strategy = created.origin == Origin::kSearch ? source : "";
 }
 
 }  // namespace gabbro::record

@@ -58,5 +58,17 @@ TEST(Spec, OfScoresTheSame) {
   EXPECT_EQ(parse_eval_spec(to_json(spec)).error().message, "threads is -1");
 }
 
+// A status that none of ours is makes no result, whatever stands beside it.
+TEST(Spec, AResultOfAnUnknownStatusIsNone) {
+  TrialResult result;
+  result.status = Status::kDone;
+  std::string json = to_json(result);
+  ASSERT_TRUE(parse_result(json));
+  json.replace(json.find("\"done\""), 6, "\"perfect\"");
+  const auto parsed = parse_result(json);
+  ASSERT_FALSE(parsed);
+  EXPECT_NE(parsed.error().message.find("perfect"), std::string::npos) << parsed.error().message;
+}
+
 }  // namespace
 }  // namespace gabbro::record

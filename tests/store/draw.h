@@ -9,8 +9,13 @@
 #include "record/event.h"
 #include "record/job.h"
 #include "record/trial.h"
+#include "store/store.h"
 
 namespace gabbro {
+
+inline std::string_view status_of(const store::TrialRow& t) {
+  return t.status ? record::word_of(*t.status) : "running";
+}
 
 class Draw {
  public:
@@ -28,7 +33,7 @@ class Draw {
     return record::Promoted{++promoted_, 1, "better"};
   }
 
-  static record::TrialResult result(const std::string& status, double bits) {
+  static record::TrialResult result(record::Status status, double bits) {
     record::TrialResult r;
     r.status = status;
     r.bits_per_byte = bits, r.bits_low = bits - 0.01, r.bits_high = bits + 0.01;
@@ -37,7 +42,7 @@ class Draw {
   }
 
   record::Event design() {
-    record::DesignBorn d;
+    record::DesignCreated d;
     d.id = ++designs_;
     d.attempt = ++attempts_;
     d.name = fmt::format("D{}", d.id);
@@ -46,7 +51,7 @@ class Draw {
     d.fingerprint = fmt::format("{:016x}", random_());
     d.strategy = strategy();
     d.op = "swap";
-    d.parent = below(static_cast<int>(designs_)), d.mate = below(static_cast<int>(designs_));
+    d.parent = below(static_cast<int>(designs_)), d.second_parent = below(static_cast<int>(designs_));
     d.species = "attention";
     d.train_flops = 1e6 * below(100), d.decode_flops = 1e5 * below(100), d.state_bytes = below(1'000'000);
     return d;
@@ -70,13 +75,13 @@ class Draw {
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(which));
     const int how = below(8);
     if (how == 0)
-      return record::TrialEnded{id, "crash", 1.5,
+      return record::TrialEnded{id, record::RunEnd::kCrash, 1.5,
                                 record::failure("train", fmt::format("signal {}", below(20)))};
-    record::TrialResult r = result("done", 1.5 + below(1000) / 1000.0);
-    if (how == 1) r.status = "hurdle", r.cause = "behind by 0.2";
-    if (how == 2) r.status = "refused", r.cause = "anchor";
+    record::TrialResult r = result(record::Status::kDone, 1.5 + below(1000) / 1000.0);
+    if (how == 1) r.status = record::Status::kHurdle, r.cause = "behind by 0.2";
+    if (how == 2) r.status = record::Status::kRefused, r.cause = "anchor";
     for (int i = 0; i < curve_points; ++i) r.curve.push_back({i, i * 4096, 6.0 / (1 + i), 1.25, 0.003});
-    return record::TrialEnded{id, "result", 0.1 * below(1000), record::to_json(r)};
+    return record::TrialEnded{id, record::RunEnd::kResult, 0.1 * below(1000), record::to_json(r)};
   }
 
   int curve_points = 2;

@@ -42,8 +42,8 @@ class StoreTest : public ::testing::Test {
                     .has_value());
     return store;
   }
-  static DesignBorn design(std::int64_t id) {
-    DesignBorn out;
+  static DesignCreated design(std::int64_t id) {
+    DesignCreated out;
     out.id = id;
     out.attempt = 10 * id;
     out.name = "D";
@@ -52,7 +52,7 @@ class StoreTest : public ::testing::Test {
     return out;
   }
   static TrialEnded done(std::int64_t trial, double bits) {
-    return {trial, "result", 2.5, to_json(Draw::result("done", bits))};
+    return {trial, record::RunEnd::kResult, 2.5, to_json(Draw::result(record::Status::kDone, bits))};
   }
   // Runs SQL on the file beside the store.
   void tamper(const char* sql) const {
@@ -76,13 +76,13 @@ void expect_refused(const Result<bool>& result, const std::string& says) {
 std::string everything(const Store& s) {
   std::string out;
   const auto design = [&](const DesignRow& d) {
-    out += fmt::format("{} | {} {} {}\n", to_json(d.born), d.time, d.rung, d.bits);
+    out += fmt::format("{} | {} {} {}\n", to_json(d.created), d.time, d.rung, d.bits);
   };
   for (const DesignRow& d : s.designs()) design(d);
   for (int rung = 0; rung < 3; ++rung)
     for (const DesignRow& d : s.best(rung, 5)) design(d);
   for (const TrialRow& t : s.trials())
-    out += fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", to_json(t.begun), t.status, t.end,
+    out += fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", to_json(t.begun), status_of(t), t.end,
                        t.cause, t.time_begun, t.time_ended, t.seconds, t.bits, t.bits_low, t.bits_high,
                        t.last_loss, t.tokens_per_second, t.params, t.tokens);
   for (const RungRow& r : s.rungs())
@@ -113,16 +113,16 @@ TEST_F(StoreTest, SaysWhatWasAppended) {
   EXPECT_EQ(s->last_attempt(), 99);
 
   ASSERT_EQ(s->designs().size(), 1U);
-  EXPECT_EQ(s->designs()[0].born.program, "");
+  EXPECT_EQ(s->designs()[0].created.program, "");
   const auto d = s->design(1);
   ASSERT_TRUE(d.has_value());
-  EXPECT_EQ(to_json(d->born), to_json(design(1)));
+  EXPECT_EQ(to_json(d->created), to_json(design(1)));
   EXPECT_EQ(d->rung, 0);
   EXPECT_DOUBLE_EQ(d->bits, 1.9);
 
   const auto trials = s->trials();
   ASSERT_EQ(trials.size(), 1U);
-  EXPECT_EQ(trials[0].status, "done");
+  EXPECT_EQ(trials[0].status, record::Status::kDone);
   EXPECT_EQ(trials[0].begun.seed, 9U);
   EXPECT_DOUBLE_EQ(trials[0].bits_high, 1.91);
   EXPECT_EQ(trials[0].params, 1'000'000);
@@ -142,22 +142,22 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
   const auto run = [&](std::int64_t of, int rung, const TrialResult& r) {
     ++trial;
     ASSERT_TRUE(s.append({TrialBegun{trial, of, rung, 1, record::Purpose::kRung},
-                          TrialEnded{trial, "result", 1, to_json(r)}})
+                          TrialEnded{trial, record::RunEnd::kResult, 1, to_json(r)}})
                     .has_value());
   };
-  run(1, 0, Draw::result("done", 2.0));
-  run(1, 0, Draw::result("done", 2.2));
-  run(2, 0, Draw::result("done", 2.05));
-  run(3, 0, Draw::result("hurdle", 1.0));
-  run(3, 0, Draw::result("done", NAN));  // cannot be ranked
-  run(2, 1, Draw::result("done", 1.7));
-  run(2, 0, Draw::result("done", 2.35));
+  run(1, 0, Draw::result(record::Status::kDone, 2.0));
+  run(1, 0, Draw::result(record::Status::kDone, 2.2));
+  run(2, 0, Draw::result(record::Status::kDone, 2.05));
+  run(3, 0, Draw::result(record::Status::kHurdle, 1.0));
+  run(3, 0, Draw::result(record::Status::kDone, NAN));  // cannot be ranked
+  run(2, 1, Draw::result(record::Status::kDone, 1.7));
+  run(2, 0, Draw::result(record::Status::kDone, 2.35));
 
   const auto best = s.best(0, 10);
   ASSERT_EQ(best.size(), 2U);
-  EXPECT_EQ(best[0].born.id, 1);
+  EXPECT_EQ(best[0].created.id, 1);
   EXPECT_DOUBLE_EQ(best[0].bits, 2.1);
-  EXPECT_EQ(best[1].born.id, 2);
+  EXPECT_EQ(best[1].created.id, 2);
   EXPECT_DOUBLE_EQ(best[1].bits, 2.2);
   EXPECT_EQ(best[1].rung, 0);  // of the ranking
   EXPECT_EQ(s.best(0, 1).size(), 1U);
@@ -182,7 +182,7 @@ TEST_F(StoreTest, CountsCausesByTheirKind) {
   const auto fails = [&](std::int64_t trial, const std::string& cause) {
     const std::uint64_t seed = trial == 1 ? 9 : 1;  // trial 1 begins again
     ASSERT_TRUE(s.append(TrialBegun{trial, 1, 0, seed, record::Purpose::kRung}).has_value());
-    ASSERT_TRUE(s.append(TrialEnded{trial, "crash", 1, failure("train", cause)}).has_value());
+    ASSERT_TRUE(s.append(TrialEnded{trial, record::RunEnd::kCrash, 1, failure("train", cause)}).has_value());
   };
   fails(1, "the loss is not finite at step 12");
   fails(2, "the loss is not finite at step 7");
@@ -204,21 +204,22 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
   expect_refused(s.append(design(1)), "a record begins with its campaign, not with a design");
   ASSERT_TRUE(
       s.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}}).has_value());
-  DesignBorn orphan = design(2), mateless = design(2);
-  orphan.parent = 2, mateless.mate = 17;
-  TrialEnded stopped{1, "result", 1, to_json(Draw::result("stopped", 2))};
+  DesignCreated orphan = design(2), without_second = design(2);
+  orphan.parent = 2, without_second.second_parent = 17;
+  TrialEnded stopped{1, record::RunEnd::kResult, 1, to_json(Draw::result(record::Status::kStopped, 2))};
   const std::vector<std::pair<Event, std::string>> cases = {
       {Draw::campaign(), "has begun already"},
       {design(1), "design 1 is not the next: expected 2"},
       {design(3), "design 3 is not the next: expected 2"},
       {orphan, "a child of design 2, which is not recorded"},
-      {mateless, "a child of design 17"},
+      {without_second, "a child of design 17"},
       {Refused{1, "a", "b", "c", "d", 2}, "a child of design 2"},
       {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is not the next: expected 2"},
       {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "a trial of design 2"},
       {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "begins again as another one"},
-      {TrialEnded{2, "result", 1, to_json(Draw::result("done", 2))}, "a result of trial 2"},
-      {TrialEnded{1, "result", 1, "{\"status\": \"do"}, "trial 1: a result is a JSON object"},
+      {TrialEnded{2, record::RunEnd::kResult, 1, to_json(Draw::result(record::Status::kDone, 2))},
+       "a result of trial 2"},
+      {TrialEnded{1, record::RunEnd::kResult, 1, "{\"status\": \"do"}, "trial 1: a result is a JSON object"},
       {stopped, "a result of status 'stopped' is no end"},
       {Promoted{2, 1, ""}, "a promotion of design 2"},
   };
@@ -290,33 +291,34 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
 
 TEST_F(StoreTest, KeepsTasksAndSteering) {
   record::TaskReport report;
-  report.outcome = "design";
+  report.outcome = record::TaskOutcome::kDesign;
   report.title = "Gates";
   const std::string told = record::to_json(report);
   {
     Store s = begun();
-    EXPECT_FALSE(s.append(TaskBegun{2, "agents", "scratch", 0, 0, "{}"}));   // not the next
-    EXPECT_FALSE(s.append(TaskBegun{1, "agents", "mutation", 9, 0, "{}"}));  // of no design
-    EXPECT_FALSE(s.append(TaskEnded{1, told}));                              // not under way
-    ASSERT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));
-    EXPECT_TRUE(s.append(TaskBegun{1, "agents", "mutation", 1, 0, "{}"}));  // lost with its campaign
-    DesignBorn early = design(2);
+    EXPECT_FALSE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));   // not the next
+    EXPECT_FALSE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 9, 0, "{}"}));  // of no design
+    EXPECT_FALSE(s.append(TaskEnded{1, told}));                                           // not under way
+    ASSERT_TRUE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));
+    EXPECT_TRUE(
+        s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));  // lost with its campaign
+    DesignCreated early = design(2);
     early.task = 1;
     EXPECT_FALSE(s.append(early));  // it has nothing to give yet
     EXPECT_FALSE(s.append(TaskEnded{1, "{"}));
     ASSERT_TRUE(s.append(TaskEnded{1, told}));
     EXPECT_FALSE(s.append(TaskEnded{1, told}));
     ASSERT_TRUE(s.append(early));
-    DesignBorn twice = design(3);
+    DesignCreated twice = design(3);
     twice.task = 1;
     EXPECT_FALSE(s.append(twice));
-    ASSERT_TRUE(s.append(TaskBegun{2, "agents", "scratch", 0, 0, "{}"}));
+    ASSERT_TRUE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));
     ASSERT_TRUE(s.append(TaskEnded{2, told}));
     ASSERT_TRUE(s.append(Refused{40, "agents", "agents: scratch", "duplicate", "known", 0, 2}));
-    ASSERT_TRUE(s.append(TaskBegun{3, "agents", "scratch", 0, 0, "{}"}));
-    EXPECT_FALSE(s.append(Steered{"1", "veto", "", 9}));
-    ASSERT_TRUE(s.append(Steered{"1", "direction", "smaller states", 0}));
-    EXPECT_FALSE(s.append(Steered{"1", "direction", "smaller states", 0}));
+    ASSERT_TRUE(s.append(TaskBegun{3, "agents", record::Mode::kScratch, 0, 0, "{}"}));
+    EXPECT_FALSE(s.append(Steered{"1", record::Steering::kVeto, "", 9}));
+    ASSERT_TRUE(s.append(Steered{"1", record::Steering::kDirection, "smaller states", 0}));
+    EXPECT_FALSE(s.append(Steered{"1", record::Steering::kDirection, "smaller states", 0}));
   }
   for (const bool rebuilt : {false, true}) {
     Store s = open();
@@ -444,8 +446,8 @@ TEST_F(StoreTest, CountsAgreeWithTheEvents) {
       const TrialResult r = *parse_result(end->result);
       const TrialBegun& t = begun.at(end->id);
       --by_status[t.rung]["running"];
-      ++by_status[t.rung][r.status];
-      if (r.status == "done") bits[t.design][t.rung].push_back(r.bits_per_byte);
+      ++by_status[t.rung][std::string(record::word_of(r.status))];
+      if (r.status == record::Status::kDone) bits[t.design][t.rung].push_back(r.bits_per_byte);
     } else if (std::holds_alternative<Refused>(event)) {
       ++refusals;
     }
@@ -460,11 +462,11 @@ TEST_F(StoreTest, CountsAgreeWithTheEvents) {
   }
   ASSERT_GT(bits.size(), 100U);
   for (const DesignRow& d : s.designs()) {
-    if (!bits.count(d.born.id)) {
+    if (!bits.count(d.created.id)) {
       EXPECT_EQ(d.rung, -1);
       continue;
     }
-    const auto& [rung, values] = *bits[d.born.id].rbegin();
+    const auto& [rung, values] = *bits[d.created.id].rbegin();
     double sum = 0;
     for (const double v : values) sum += v;
     EXPECT_EQ(d.rung, rung);
@@ -488,7 +490,7 @@ TEST_F(StoreTest, AReaderSeesWholeTransactionsWhileTheWriterAppends) {
   std::size_t seen = 0;
   while (seen < 150) {
     const auto trials = reader->trials();
-    for (const TrialRow& t : trials) EXPECT_EQ(t.status, "done");
+    for (const TrialRow& t : trials) EXPECT_EQ(t.status, record::Status::kDone);
     EXPECT_GE(trials.size(), seen);
     seen = trials.size();
     if (::testing::Test::HasFailure()) break;

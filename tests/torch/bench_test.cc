@@ -30,7 +30,7 @@ record::BenchSpec small() {
 }
 
 void expect_consistent(const record::BenchResult& r, const record::BenchSpec& s) {
-  ASSERT_EQ(r.status, "done") << r.cause;
+  ASSERT_EQ(r.status, record::Status::kDone) << r.cause;
   const double tokens = static_cast<double>(s.sequences * s.length);
   for (const double x : {r.check_seconds, r.model_seconds, r.first_step_seconds, r.step_seconds,
                          r.score_tokens_per_second, r.train_flops_per_token, r.score_flops_per_token})
@@ -83,12 +83,13 @@ TEST(Bench, ResizesAndLeavesOutWhatIsNotAskedFor) {
 }
 
 TEST(Bench, StopsAndSaysWhatItCannotDo) {
-  EXPECT_EQ(trial::run(small(), [](const record::Progress&) { return false; }).status, "stopped");
+  EXPECT_EQ(trial::run(small(), [](const record::Progress&) { return false; }).status,
+            record::Status::kStopped);
 
   record::BenchSpec s = small();
   s.program = "design Tiny:\n    stack = [Blok]\n";
   record::BenchResult r = trial::run(s);
-  EXPECT_EQ(r.status, "failed");
+  EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_NE(r.cause.find("tiny.gab:2:"), std::string::npos) << r.cause;
   EXPECT_NE(r.cause.find("Blok"), std::string::npos) << r.cause;
 
@@ -97,14 +98,14 @@ TEST(Bench, StopsAndSaysWhatItCannotDo) {
       "unit U(x: [t, D]) -> [t, D]:\n    return exp(1000 * exp(x * x))\n\ndesign M:\n    stack = "
       "[Block(mlp=U), RMSNorm]\n";
   r = trial::run(s);
-  EXPECT_EQ(r.status, "failed");
+  EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_NE(r.cause.find("step 1 is not finite"), std::string::npos) << r.cause;
 
   s = small();
   s.steps = 0;
   const auto out = record::parse_bench_result(trial::run_job(to_json(s)));
   ASSERT_TRUE(out.has_value());
-  EXPECT_EQ(out->status, "failed");
+  EXPECT_EQ(out->status, record::Status::kFailed);
   EXPECT_NE(out->cause.find("steps is 0, the least is 1"), std::string::npos) << out->cause;
 }
 

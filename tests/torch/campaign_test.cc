@@ -59,8 +59,8 @@ tokens = "8k"
 sequences = 4
 length = 32
 rate = 0.005
-keep = 0.34
-stop = 0.25
+promote_fraction = 0.34
+stop_fraction = 0.25
 documents = 8
 [[rung]]
 name = "high"
@@ -102,12 +102,13 @@ documents = 8
     EXPECT_TRUE(store) << store.error().message;
     std::string out;
     for (const store::DesignRow& d : store->designs())
-      out += std::to_string(d.born.id) + " " + d.born.op + " " + d.born.hash + "\n";
+      out += std::to_string(d.created.id) + " " + d.created.op + " " + d.created.hash + "\n";
     for (const store::TrialRow& t : store->trials()) {
       const auto r = store->result(t.begun.id);
       EXPECT_TRUE(r) << t.begun.id;
       if (r)
-        out += std::to_string(t.begun.design) + " " + std::to_string(t.begun.rung) + " " + t.status + " " +
+        out += std::to_string(t.begun.design) + " " + std::to_string(t.begun.rung) + " " +
+               std::string(t.status ? record::word_of(*t.status) : "running") + " " +
                std::to_string(r->last_loss) + " " + r->weights_hash + " " + r->text_hash + " " +
                std::to_string(r->bits_per_byte) + "\n";
     }
@@ -172,7 +173,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
     const auto store = store::Store::read(run + "/campaign.db");
     ASSERT_TRUE(store);
     for (const store::DesignRow& d : store->designs())
-      if (const auto row = store->design(d.born.id); row && row->born.task != 0) written = d.born.id;
+      if (const auto row = store->design(d.created.id); row && row->created.task != 0) written = d.created.id;
     EXPECT_EQ(store->trials().size(), 9U);
   }
   ASSERT_GT(written, 0) << output_of("status " + run);

@@ -84,8 +84,8 @@ TEST(TinyDesign, TakesTheNextWidthWhereSizesDoNotDivide) {
 TEST(Capabilities, AreLearnedByWhatCanAndNotByWhatCannot) {
   const CapabilityResult attention = trial::run(spec(kAttention, {"recall"}, 400)),
                          local = trial::run(spec(kLocal, {"recall"}, 100));
-  ASSERT_EQ(attention.status, "done") << attention.cause;
-  ASSERT_EQ(local.status, "done") << local.cause;
+  ASSERT_EQ(attention.status, record::Status::kDone) << attention.cause;
+  ASSERT_EQ(local.status, record::Status::kDone) << local.cause;
   EXPECT_EQ(attention.width, 64);
   EXPECT_GT(attention.tasks.at(0).scores.at(0).accuracy, 0.98);
   EXPECT_EQ(attention.tasks[0].runs, 1) << "the first rate solves it";
@@ -102,7 +102,7 @@ TEST(Capabilities, AreLearnedByWhatCanAndNotByWhatCannot) {
 TEST(Capabilities, TheSameSpecGivesTheSameNumbers) {
   const CapabilityResult a = trial::run(spec(kAttention, {"s5", "parity"}, 8)),
                          b = trial::run(spec(kAttention, {"parity", "s5"}, 8));
-  ASSERT_EQ(a.status, "done") << a.cause;
+  ASSERT_EQ(a.status, record::Status::kDone) << a.cause;
   EXPECT_EQ(numbers_of(trial::run(spec(kAttention, {"s5", "parity"}, 8))), numbers_of(a));
   ASSERT_EQ(b.tasks.size(), 2U);
   EXPECT_EQ(b.tasks[1].loss, a.tasks[0].loss) << "other tasks have no part in it";
@@ -129,24 +129,24 @@ TEST(Capabilities, StopsAndSaysHowFarItIs) {
   int asked = 0;
   const CapabilityResult r = trial::run(spec(kAttention, {"parity", "s3"}, 5),
                                         [&](const record::Progress&) { return ++asked < 13; });
-  EXPECT_EQ(r.status, "stopped");
+  EXPECT_EQ(r.status, record::Status::kStopped);
   EXPECT_EQ(r.tasks.size(), 1U) << "what was done stays";
 }
 
 TEST(Capabilities, WhatGoesWrongIsAnOutcomeWithACause) {
   CapabilityResult r = trial::run(spec("design M:\n    stack = [Blok]\n", {}, 5));
-  EXPECT_EQ(r.status, "failed");
+  EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_NE(r.cause.find("x.gab:2:"), std::string::npos) << r.cause;
 
   r = trial::run(spec(kAttention, {"recal"}, 5));
-  EXPECT_EQ(r.status, "failed");
+  EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_NE(r.cause.find("recall"), std::string::npos) << r.cause;
 
   r =
       trial::run(spec("unit U(x: [t, D]) -> [t, D]:\n    return exp(1000 * exp(x * x))\n\n"
                       "design M:\n    stack = [Block(mlp=U), RMSNorm]\n",
                       {"parity"}, 5));
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_NE(r.cause.find("finite"), std::string::npos) << r.cause;
 }
 
@@ -182,7 +182,7 @@ TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
                      return std::make_unique<testing::LyingModel>(torch(graph, seed),
                                                                   testing::Lies{.after_step = c.step});
                    });
-    ASSERT_EQ(r.status, "done") << r.cause;
+    ASSERT_EQ(r.status, record::Status::kDone) << r.cause;
     ASSERT_EQ(r.tasks.size(), 2U);
     EXPECT_EQ(r.tasks[0].outcome, c.outcome);
     EXPECT_NE(r.tasks[0].cause.find(c.cause), std::string::npos) << r.tasks[0].cause;
@@ -230,7 +230,7 @@ TEST(Capabilities, RecordsSurviveTheirJson) {
   CapabilitySpec s = spec(kAttention, {"parity"}, 0);
   const auto out = record::parse_capability_result(trial::run_job(to_json(s)));
   ASSERT_TRUE(out.has_value());
-  EXPECT_EQ(out->status, "failed");
+  EXPECT_EQ(out->status, record::Status::kFailed);
   EXPECT_NE(out->cause.find("steps is 0"), std::string::npos) << out->cause;
 }
 

@@ -59,12 +59,12 @@ class Evaluation : public ::testing::Test {
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  static void build(const std::string& name, int vocab) {
+  static void build(const std::string& name, int vocab, double valid_share = 0.1) {
     data::BuildOptions options;
     options.out = root / name;
     options.sources = {root / "a.txt"};
     options.vocab = vocab;
-    options.valid_share = 0.1;
+    options.valid_share = valid_share;
     const auto built = data::build_corpus(options, {});
     ASSERT_TRUE(built.has_value()) << built.error().message;
   }
@@ -88,7 +88,7 @@ class Evaluation : public ::testing::Test {
     s.held_out = false;
     s.length = length;
     record::EvalResult r = trial::run(s);
-    EXPECT_EQ(r.status, "done") << r.cause;
+    EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
     return r;
   }
   static record::Metric metric(const record::EvalResult& r, const std::string& name,
@@ -320,7 +320,7 @@ TEST_F(Evaluation, DoesNotDependOnPacking) {
 
 TEST_F(Evaluation, OfHeldOutTextIsThatOfTheTrial) {
   const record::EvalResult r = trial::run(spec({}));
-  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
   EXPECT_NEAR(r.bits_per_byte, trained.bits_per_byte, 1e-6);
   EXPECT_EQ(r.valid_documents, trained.valid_documents);
 }
@@ -328,7 +328,7 @@ TEST_F(Evaluation, OfHeldOutTextIsThatOfTheTrial) {
 TEST_F(Evaluation, SaysWhyItCannot) {
   const auto cause = [](const record::EvalSpec& s) {
     const record::EvalResult r = trial::run(s);
-    EXPECT_EQ(r.status, "failed");
+    EXPECT_EQ(r.status, record::Status::kFailed);
     return r.cause;
   };
   record::EvalSpec s = spec({});
@@ -383,13 +383,19 @@ TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
   };
   EXPECT_NE(trial::run(s).caution.find("no result.json"), std::string::npos);
   record::TrialResult result = trained;
-  result.status = "done";
+  result.status = record::Status::kDone;
   EXPECT_EQ(scored(result).caution, "");
-  result.status = "refused", result.cause = "future: it reads ahead";
+  result.status = record::Status::kRefused, result.cause = "future: it reads ahead";
   const record::EvalResult refused = scored(result);
-  EXPECT_EQ(refused.status, "done") << refused.cause;
+  EXPECT_EQ(refused.status, record::Status::kDone) << refused.cause;
   EXPECT_EQ(refused.caution, "the run is refused: future: it reads ahead");
   EXPECT_EQ(record::parse_eval_result(record::to_json(refused))->caution, refused.caution);
+  // Built again with another split, the corpus may hold documents that were trained on.
+  build("again", kVocab, 0.5);
+  s.corpus = root / "again";
+  result.status = record::Status::kDone, result.cause.clear();
+  EXPECT_NE(scored(result).caution.find("is not the corpus as it was"), std::string::npos);
+  s.corpus.clear();
   result.weights_hash = "another";
   EXPECT_NE(scored(result).cause.find("its result.json tells of another"), std::string::npos);
 }
@@ -407,7 +413,7 @@ TEST_F(Evaluation, ScoresThatAreNotFiniteAreFailures) {
   record::EvalSpec s = spec({});
   s.run = copy;
   const record::EvalResult r = trial::run(s);
-  EXPECT_EQ(r.status, "failed");
+  EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_NE(r.cause.find("these weights have no score"), std::string::npos) << r.cause;
 }
 
@@ -438,7 +444,7 @@ TEST_F(Evaluation, GeneratesFromTheStepForm) {
     streamed += p.text;
     return true;
   });
-  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
   EXPECT_EQ(streamed, r.text);
   EXPECT_EQ(r.weights_hash, trained.weights_hash);
   EXPECT_TRUE(r.ended || r.tokens == 30);
@@ -451,7 +457,8 @@ TEST_F(Evaluation, GeneratesFromTheStepForm) {
   s.seed = 2;
   EXPECT_NE(trial::run(s).text, one.text);
   int calls = 0;
-  EXPECT_EQ(trial::run(s, [&](const record::Progress&) { return ++calls < 4; }).status, "stopped");
+  EXPECT_EQ(trial::run(s, [&](const record::Progress&) { return ++calls < 4; }).status,
+            record::Status::kStopped);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_F(Faults, HonestModelsPass) {
   const record::TrialResult r = run({});
-  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
   ASSERT_EQ(r.anchors.size(), record::kAnchors.size());
   for (std::size_t i = 0; i < r.anchors.size(); ++i) EXPECT_EQ(r.anchors[i].name, record::kAnchors[i]);
   EXPECT_EQ(r.text_hash.size(), 16U);
@@ -93,7 +93,7 @@ TEST_F(Faults, FirstLossThatIsNotUniform) {
     if (*first) report.loss *= 0.9;  // as when targets leak
     *first = false;
   }});
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "first loss") << r.cause;
 }
 
@@ -110,7 +110,7 @@ TEST_F(Faults, UntrainedWeightsScored) {
         }});
   };
   const auto r = trial::run(spec(), {}, backend);
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "better than bigrams, backend = reference, decoding = parallel") << r.cause;
 }
 
@@ -121,7 +121,7 @@ TEST_F(Faults, WeightsThatChangeBetweenTrainingAndScoring) {
                           [=](std::vector<exec::NamedArray>& arrays) {
                             if (*asked >= 0 && (*asked)++ > 0) arrays[0].data[0] += 1e-6F;
                           }});
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "weights") << r.cause;
 }
 
@@ -132,13 +132,13 @@ TEST_F(Faults, ShuffledTargets) {
       std::swap(batch.targets[i],
                 batch.targets[static_cast<std::size_t>(random->below(static_cast<std::int64_t>(i) + 1))]);
   }});
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "better than bigrams") << r.cause;
 }
 
 TEST_F(Faults, ScoresThatAreNotNumbers) {
   auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) { out[0] = NAN; }});
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "whole text") << r.cause;
   auto steps = std::make_shared<int>(0);
   r = run({.after_step = [=](exec::StepReport&) { ++*steps; },
@@ -146,13 +146,13 @@ TEST_F(Faults, ScoresThatAreNotNumbers) {
                [=](const exec::TokenBatch&, std::vector<float>& out) {
                  if (*steps > 0) out[0] = NAN;
                }});
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_TRUE(contains(failed(r), "finite")) << failed(r);
   *steps = 0;
   r = run({.after_step = [=](exec::StepReport& report) {
     if (++*steps == 20) report = {NAN, 1, false};
   }});
-  EXPECT_EQ(r.status, "failed");
+  EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_TRUE(contains(r.cause, "step 19")) << r.cause;
 }
 
@@ -160,7 +160,7 @@ TEST_F(Faults, BackendThatComputesSomethingElse) {
   const auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) {
     for (float& v : out) v *= 0.99F;  // and scores better for it
   }});
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "backend = reference, decoding = parallel") << r.cause;
 }
 
@@ -319,7 +319,7 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
     return trial::torch_backend()(leaking, seed);
   };
   const auto r = trial::run(spec(), {}, leaks);
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "probe") << r.cause;
   EXPECT_TRUE(contains(r.cause, "future")) << r.cause;
   EXPECT_EQ(r.tokens, 0) << "refused before training";
@@ -327,7 +327,7 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
   const auto after = trial::run(spec(), {}, [&](const ir::Graph& graph, std::uint64_t seed) {
     return graph.env.vocab < 100 ? trial::torch_backend()(graph, seed) : leaks(graph, seed);
   });
-  EXPECT_EQ(after.status, "refused");
+  EXPECT_EQ(after.status, record::Status::kRefused);
   EXPECT_EQ(failed(after), "unseen values") << after.cause;
   EXPECT_TRUE(contains(after.cause, "later positions")) << after.cause;
   EXPECT_EQ(after.tokens, 0) << "refused before training";

@@ -344,7 +344,7 @@ TEST(Probe, Command) {
   EXPECT_EQ(json_code, 0) << json;
   const auto result = record::parse_probe_result(json);
   ASSERT_TRUE(result.has_value()) << json;
-  EXPECT_EQ(result->status, "done");
+  EXPECT_EQ(result->status, record::Status::kDone);
   ASSERT_EQ(result->reports.size(), 2U);
   EXPECT_EQ(result->reports[0].file, zoo + "llama.gab");
   EXPECT_GE(result->reports[1].seconds, 0.5);

@@ -129,7 +129,7 @@ TEST_F(Robust, BudgetsThatMakeNoSense) {
   record::TrialSpec s = spec("nothing");
   s.tokens = 0;
   const auto trial = trial::run(s);
-  EXPECT_EQ(trial.status, "failed");
+  EXPECT_EQ(trial.status, record::Status::kFailed);
   EXPECT_TRUE(contains(trial.cause, "0 tokens")) << trial.cause;
 }
 
@@ -162,8 +162,28 @@ TEST_F(Robust, ACorpusOfOneDocument) {
   record::TrialSpec s = spec("single_run");
   s.corpus = root / "single";
   const auto r = trial::run(s);
-  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
   EXPECT_EQ(r.tokens, s.tokens);
+}
+
+// A run that diverged has diverged, however often it is called.
+TEST_F(Robust, ADivergedRunStaysDiverged) {
+  train::TrainOptions o = options(60);
+  o.checkpoint = root / "diverged";
+  o.update.rate = 30;
+  o.divergence = 0.05;
+  const auto first = train::train(*model(), split(), kEnd, o);
+  ASSERT_TRUE(first.has_value()) << first.error().message;
+  ASSERT_TRUE(first->end == train::TrainResult::End::kDiverged ||
+              first->end == train::TrainResult::End::kNotFinite)
+      << first->cause;
+  for (int call = 0; call < 3; ++call) {
+    const auto again = train::train(*model(), split(), kEnd, o);
+    ASSERT_TRUE(again.has_value()) << again.error().message;
+    EXPECT_EQ(again->end, first->end);
+    EXPECT_EQ(again->curve.size(), first->curve.size());
+    EXPECT_EQ(again->cause, first->cause);
+  }
 }
 
 TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
@@ -281,7 +301,7 @@ TEST_F(Robust, AFullDiskIsAResultWithItsCause) {
   const auto full = trial::run(s);
   const bool unmounted = umount(disk.c_str()) == 0;
   EXPECT_TRUE(unmounted);
-  EXPECT_EQ(full.status, "failed");
+  EXPECT_EQ(full.status, record::Status::kFailed);
   EXPECT_TRUE(contains(full.cause, "No space left")) << full.cause;
 }
 
@@ -337,14 +357,14 @@ bool killed(const record::TrialSpec& s, Random& random) {
 
 TEST_F(Robust, KilledAtAnyMomentItGivesTheSameBits) {
   const auto straight = trial::run(spec("straight"));
-  ASSERT_EQ(straight.status, "done") << straight.cause;
+  ASSERT_EQ(straight.status, record::Status::kDone) << straight.cause;
   record::TrialSpec s = spec("killed");
   Random random(4);
   int kills = 0;
   for (int i = 0; i < 4; ++i) kills += killed(s, random) ? 1 : 0;
   EXPECT_GE(kills, 2) << "the run ended before it could be killed";
   const auto resumed = trial::run(s);
-  ASSERT_EQ(resumed.status, "done") << resumed.cause;
+  ASSERT_EQ(resumed.status, record::Status::kDone) << resumed.cause;
   EXPECT_EQ(resumed.weights_hash, straight.weights_hash);
   EXPECT_EQ(resumed.text_hash, straight.text_hash);
   EXPECT_EQ(resumed.bits_per_byte, straight.bits_per_byte);

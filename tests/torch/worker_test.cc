@@ -68,7 +68,7 @@ fs::path Worker::root;
 
 TEST_F(Worker, TrainsScoresAndHoldsTheAnchors) {
   const record::TrialResult r = run(spec("good"));
-  EXPECT_EQ(r.status, "done") << r.cause;
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
   EXPECT_EQ(r.anchors.size(), 16U);
   for (const record::Anchor& a : r.anchors) EXPECT_TRUE(a.holds) << a.name << ": " << a.detail;
   EXPECT_LT(r.bits_per_byte, r.bigram_bits_per_byte);
@@ -84,7 +84,7 @@ TEST_F(Worker, TrainsInEveryDtype) {
     record::TrialSpec s = spec(dtype);
     s.dtype = dtype;
     const record::TrialResult r = run(s);
-    EXPECT_EQ(r.status, "done") << dtype << ": " << r.cause;
+    EXPECT_EQ(r.status, record::Status::kDone) << dtype << ": " << r.cause;
     EXPECT_EQ(r.anchors.size(), 16U);
   }
 }
@@ -95,7 +95,7 @@ TEST_F(Worker, AStartOfItsOwnChangesTheWeightsAndNotTheText) {
   s.folder = root / "start2";
   s.start = 2;
   const record::TrialResult started = run(s);
-  EXPECT_EQ(started.status, "done") << started.cause;
+  EXPECT_EQ(started.status, record::Status::kDone) << started.cause;
   EXPECT_EQ(started.text_hash, seeded.text_hash);
   EXPECT_NE(started.weights_hash, seeded.weights_hash);
   EXPECT_NE(started.first_loss, seeded.first_loss);
@@ -130,7 +130,7 @@ TEST_F(Worker, HurdlesEndARunWithItsCurveAndNoScore) {
   s.hurdles = {{whole.curve[39].tokens, whole.curve[39].recent},
                {whole.curve[59].tokens, 0.999 * whole.curve[59].recent}};
   const record::TrialResult r = run(s);
-  EXPECT_EQ(r.status, "hurdle") << r.cause;
+  EXPECT_EQ(r.status, record::Status::kHurdle) << r.cause;
   EXPECT_NE(r.cause.find("of 60 steps is "), std::string::npos) << r.cause;
   EXPECT_EQ(r.tokens, whole.curve[59].tokens);
   ASSERT_EQ(r.curve.size(), 60U);
@@ -146,21 +146,21 @@ TEST_F(Worker, RefusesWhatDoesNotBeatBigrams) {
   s.tokens = 8 * 32;
   s.rate = 1e-9;
   const record::TrialResult r = run(s);
-  EXPECT_EQ(r.status, "refused");
+  EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_NE(r.cause.find("better than bigrams"), std::string::npos) << r.cause;
 }
 
 TEST_F(Worker, SaysWhyThereIsNoResult) {
   record::TrialSpec s = spec("bad");
   s.program = "design Tiny:\n    stack = [Blok, RMSNorm]\n";
-  EXPECT_EQ(run(s).status, "failed");
+  EXPECT_EQ(run(s).status, record::Status::kFailed);
   EXPECT_NE(run(s).cause.find("Blok"), std::string::npos);
   s = spec("bad");
   s.corpus = root / "nowhere";
   EXPECT_NE(run(s).cause.find("no corpus"), std::string::npos);
   s = spec("bad");
   s.device = "warp";
-  EXPECT_EQ(run(s).status, "failed");
+  EXPECT_EQ(run(s).status, record::Status::kFailed);
   EXPECT_NE(run(s).cause.find("there is no kind of device 'warp'\n  hint: cpu, cuda or cuda:1"),
             std::string::npos)
       << run(s).cause;

@@ -1,4 +1,4 @@
-#include "evolve/twins.h"
+#include "evolve/replicates.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,10 +12,10 @@ namespace gabbro::evolve {
 
 namespace {
 
-std::vector<const Individual*> twins(const Population& p) {
+std::vector<const Individual*> replicates(const Population& p) {
   std::vector<const Individual*> out;
   for (const Individual& i : p.individuals())
-    if (is_twin(i)) out.push_back(&i);
+    if (is_replicate(i)) out.push_back(&i);
   return out;
 }
 
@@ -23,7 +23,7 @@ std::vector<const Individual*> twins(const Population& p) {
 using Rows = std::vector<std::vector<const Trial*>>;
 
 // Pairs of copies that the interval of the last comparison tells apart.
-int told_apart(const Rows& rows, double level) {
+int significant(const Rows& rows, double level) {
   std::vector<Cell> cells;
   for (std::size_t k = 0; k < rows.size(); ++k)
     for (std::size_t a = 0; a < rows[k].size(); ++a)
@@ -42,7 +42,7 @@ int told_apart(const Rows& rows, double level) {
 }
 
 // The deviation of one run: half of what squared differences of two are on average.
-double noise_of(const Rows& rows) {
+double seed_stddev_of(const Rows& rows) {
   double squares = 0;
   int count = 0;
   for (const std::vector<const Trial*>& row : rows)
@@ -54,28 +54,28 @@ double noise_of(const Rows& rows) {
 
 }  // namespace
 
-std::optional<Wanted> next_twin_run(const Population& p, std::uint64_t first_seed) {
-  for (int k = 0; k < kTwinSeeds; ++k) {
+std::optional<Wanted> next_replicate_run(const Population& p, std::uint64_t first_seed) {
+  for (int k = 0; k < kReplicateSeeds; ++k) {
     const std::uint64_t seed = first_seed + static_cast<std::uint64_t>(k);
-    for (const Individual* twin : twins(p)) {
-      const bool begun = std::any_of(twin->trials.begin(), twin->trials.end(),
+    for (const Individual* replicate : replicates(p)) {
+      const bool begun = std::any_of(replicate->trials.begin(), replicate->trials.end(),
                                      [&](std::int64_t id) { return p.trial(id).begun.seed == seed; });
-      if (!begun) return Wanted{twin->born.id, 0, seed, record::Purpose::kAaReplicate, {}};
+      if (!begun) return Wanted{replicate->created.id, 0, seed, record::Purpose::kAaReplicate, {}};
     }
   }
   return std::nullopt;
 }
 
-TwinReport twin_report(const Population& p, std::uint64_t first_seed, double level) {
+ReplicateReport replicate_report(const Population& p, std::uint64_t first_seed, double level) {
   constexpr int kDeals = 400;
-  const std::vector<const Individual*> all = twins(p);
-  TwinReport out;
+  const std::vector<const Individual*> all = replicates(p);
+  ReplicateReport out;
   out.copies = static_cast<int>(all.size());
   Rows rows;
-  for (int k = 0; k < kTwinSeeds; ++k) {
+  for (int k = 0; k < kReplicateSeeds; ++k) {
     std::vector<const Trial*> row;
-    for (const Individual* twin : all)
-      if (const Trial* t = p.scored(twin->born.id, 0, first_seed + static_cast<std::uint64_t>(k)))
+    for (const Individual* replicate : all)
+      if (const Trial* t = p.scored(replicate->created.id, 0, first_seed + static_cast<std::uint64_t>(k)))
         row.push_back(t);
     if (row.size() < all.size()) break;
     rows.push_back(std::move(row));
@@ -83,8 +83,8 @@ TwinReport twin_report(const Population& p, std::uint64_t first_seed, double lev
   out.seeds = static_cast<int>(rows.size());
   if (out.seeds == 0 || out.copies < 2) return out;
   out.pairs = out.copies * (out.copies - 1) / 2;
-  out.told_apart = told_apart(rows, level);
-  out.noise = noise_of(rows);
+  out.significant = significant(rows, level);
+  out.seed_stddev = seed_stddev_of(rows);
   // One copy that is lucky is so in all its pairs, which makes the count of one test uneven. Copies are exchangeable: every deal of a seed's runs among
   // them is another test, as good as this one.
   Random random(first_seed);
@@ -94,9 +94,9 @@ TwinReport twin_report(const Population& p, std::uint64_t first_seed, double lev
     for (std::vector<const Trial*>& row : dealt)
       for (std::size_t i = row.size(); i > 1; --i)
         std::swap(row[i - 1], row[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
-    const int count = told_apart(dealt, level);
+    const int count = significant(dealt, level);
     sum += count;
-    as_many += count >= out.told_apart;
+    as_many += count >= out.significant;
   }
   out.rate = static_cast<double>(sum) / (kDeals * out.pairs);
   out.as_many = static_cast<double>(as_many) / kDeals;
