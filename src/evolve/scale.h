@@ -40,7 +40,7 @@ struct ScaleFit {
 };
 
 /// Fits the scored runs of a study. Intervals are from `resamples` bootstraps: documents are drawn again, the same for all runs, and each mean over seeds is moved as far as seeds do,
-/// by the variance within designs and sizes, pooled, with its degrees of freedom. With one seed each, or on one document, that is not known: intervals are unbounded. Errors: "scale": a design with scored runs at fewer than three sizes, runs of one size and seed that
+/// by the variance within designs and sizes, pooled or, where it is larger, the design's own. With one seed each, or on documents worth fewer than four, that is not known: intervals are unbounded. Errors: "scale": a design with scored runs at fewer than three sizes, runs of one size and seed that
 /// were trained on different texts, runs that were scored on different documents.
 /// A function of its arguments. O(resamples x runs x documents).
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples = 1000);

@@ -117,6 +117,53 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   EXPECT_EQ(seeds_of_leader(searched), begun.seeds);
 }
 
+// A worker that was killed, a limit or a full disk says nothing of a rate: the session ends, and the next one tries it again.
+TEST(Campaign, OnlyLossesSpeakAgainstARate) {
+  SKIP_UNDER_SANITIZERS();
+  using Kind = jobs::Ended::Kind;
+  struct Case {
+    Kind kind;
+    std::string cause;
+    bool speaks;
+  };
+  for (const Case& x : {Case{Kind::kResult, "the average loss rose by more than 3 above its best, at step 40", true},
+                        Case{Kind::kCrash, "ended by signal 9 (Killed)", false},
+                        Case{Kind::kTimeLimit, "time limit: 300 s", false},
+                        Case{Kind::kMemoryLimit, "memory limit: 4 GiB", false},
+                        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false},
+                        Case{Kind::kResult, "trial: error[exception]: out of memory", false}}) {
+    const Folder folder;
+    Plan plan = small_plan();
+    plan.settings.tune_rates = true;
+    plan.settings.rungs.resize(1);
+    const double rate = plan.settings.rungs[0].rate;
+    // Whether a session ended in order, and how many runs of searches were lost in the record.
+    const auto session = [&](bool first) {
+      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+        if (!first || !is_known(spec) || spec.rate == rate) return;
+        ended.kind = x.kind;
+        if (x.kind == Kind::kResult)
+          r = {}, r.cause = x.cause;
+        else
+          ended.cause = x.cause;
+      });
+      auto c = first ? Campaign::create({folder / "run"}, plan, quick_judge)
+                     : Campaign::open({folder / "run"}, quick_judge);
+      EXPECT_TRUE(c) << c.error().message;
+      const bool in_order = c->run({.trials = 60}, executor, kNeverStop, kNoView).has_value();
+      const auto& all = c->population().trials();
+      const auto lost = std::count_if(all.begin(), all.end(), [](const evolve::Trial& t) {
+        return t.begun.purpose == Purpose::kRate && t.ended && t.status == record::Status::kFailed;
+      });
+      return std::pair(in_order, lost > 0);
+    };
+    EXPECT_EQ(session(true), std::pair(x.speaks, x.speaks)) << x.cause;
+    if (!x.speaks) {
+      EXPECT_EQ(session(false), std::pair(true, false)) << x.cause;
+    }
+  }
+}
+
 // Everyone gets a rate of their own before a comparison, and the verdict says what the rung can judge.
 TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
   SKIP_UNDER_SANITIZERS();
