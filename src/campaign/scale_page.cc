@@ -81,6 +81,11 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
   if (fit.freedom == 0)
     out.emplace_back(
         "One seed each: other seeds would move every number, nobody knows how far. --seeds 3 tells.");
+  if (fit.too_few_documents)
+    out.push_back(fmt::format(
+        "The held-out documents are worth {:.1f} of equal length, too few to say how far others would move a "
+        "number: a corpus with more of them, or a larger --valid-documents.",
+        fit.documents));
   std::int64_t lost = 0;
   for (const ScaleRun& r : study.runs) {
     if (r.status == record::Status::kDone) continue;

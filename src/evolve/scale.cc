@@ -21,6 +21,7 @@ using record::ScaleRun;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kLeastSizes = 3;
+constexpr double kLeastWorth = 4;   // documents, for an interval
 constexpr double kFarthest = 1000;  // times the largest size that a meeting is looked for at
 
 struct Line {
@@ -48,12 +49,16 @@ Estimate estimate(double value, std::vector<double> drawn) {
   return {value, at(0.025), at(0.975)};
 }
 
-// A bootstrap over a few documents of different lengths is too narrow: by what its draws are moved further, so that they are as wide as Student's t. 0: too few.
-double widening(const std::vector<record::DocumentScore>& documents) {
-  constexpr double kLeastWorth = 4, kNormal975 = 1.959964;
+double worth_of(const std::vector<record::DocumentScore>& documents) {
   std::vector<double> bytes;
   for (const record::DocumentScore& d : documents) bytes.push_back(static_cast<double>(d.bytes));
-  const double worth = effective_count(bytes);
+  return effective_count(bytes);
+}
+
+// A bootstrap over a few documents of different lengths is too narrow: by what its draws are moved further, so that they are as wide as Student's t. 0: too few.
+double widening(const std::vector<record::DocumentScore>& documents) {
+  constexpr double kNormal975 = 1.959964;
+  const double worth = worth_of(documents);
   if (worth < kLeastWorth) return 0;
   return t_quantile(0.975, worth - 1) / kNormal975 * std::sqrt(worth / (worth - 1));
 }
@@ -265,6 +270,8 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   ScaleFit out;
   out.seeds = fitter.seeds();
   out.freedom = fitter.freedom();
+  out.documents = worth_of(runs[0].documents);
+  out.too_few_documents = out.documents < kLeastWorth;
   double largest = 0;
   for (std::size_t d = 0; d < count; ++d) {
     out.by_params.push_back(law(d, &Draw::by_params, whole.means.params[d]));

@@ -37,6 +37,8 @@ struct ScaleFit {
   int seeds = 0;                              // of a design at a size, at most
   int freedom =
       0;  // degrees of freedom of the deviation of seeds; 0: one seed each, and nothing has an interval
+  double documents = 0;            // of equal length, that the held-out ones are worth
+  bool too_few_documents = false;  // for an interval
 };
 
 /// Fits the scored runs of a study. Intervals are from `resamples` bootstraps: documents are drawn again, the same for all runs, and each mean over seeds is moved as far as seeds do,

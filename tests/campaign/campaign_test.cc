@@ -126,12 +126,13 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
     std::string cause;
     bool speaks;
   };
-  for (const Case& x : {Case{Kind::kResult, "the average loss rose by more than 3 above its best, at step 40", true},
-                        Case{Kind::kCrash, "ended by signal 9 (Killed)", false},
-                        Case{Kind::kTimeLimit, "time limit: 300 s", false},
-                        Case{Kind::kMemoryLimit, "memory limit: 4 GiB", false},
-                        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false},
-                        Case{Kind::kResult, "trial: error[exception]: out of memory", false}}) {
+  for (const Case& x :
+       {Case{Kind::kResult, "the average loss rose by more than 3 above its best, at step 40", true},
+        Case{Kind::kCrash, "ended by signal 9 (Killed)", false},
+        Case{Kind::kTimeLimit, "time limit: 300 s", false},
+        Case{Kind::kMemoryLimit, "memory limit: 4 GiB", false},
+        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false},
+        Case{Kind::kResult, "trial: error[exception]: out of memory", false}}) {
     const Folder folder;
     Plan plan = small_plan();
     plan.settings.tune_rates = true;

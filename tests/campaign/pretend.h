@@ -152,9 +152,9 @@ class Pretend : public jobs::Executor {
       r.train_flops_per_token = design.facts.train_flops.eval(env);
     }
     r.text_hash = std::to_string(spec.seed);
-    r.weights_hash = std::to_string(
-        mix(mix(random.next(), static_cast<std::uint64_t>(spec.params)),
-            hash64(fmt::format("{} {} {}", spec.rate, spec.length, spec.tokens))));
+    r.weights_hash =
+        std::to_string(mix(mix(random.next(), static_cast<std::uint64_t>(spec.params)),
+                           hash64(fmt::format("{} {} {}", spec.rate, spec.length, spec.tokens))));
     for (int i = 1; i <= 20; ++i) {
       record::Point p{i, spec.tokens * i / 20, r.bits_per_byte + 3.0 / i, 1, 1};
       p.recent = p.loss;

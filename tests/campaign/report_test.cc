@@ -111,7 +111,8 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
       run.tokens = 20 * run.params;
       run.flops = 6 * run.params * run.tokens;
       run.bits = (design == 0 ? 7.5 : 8) * std::pow(run.params, -0.1);
-      for (const double off : {-0.1, 0.1, -0.05, 0.05, 0.0, 0.0}) run.documents.push_back({run.bits + off, 1000});
+      for (const double off : {-0.1, 0.1, -0.05, 0.05, 0.0, 0.0})
+        run.documents.push_back({run.bits + off, 1000});
       run.held_out_hash = "text";
       study.runs.push_back(run);
     }

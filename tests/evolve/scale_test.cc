@@ -90,7 +90,10 @@ TEST(Scale, SaysWhereALeadVanishes) {
 TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
   record::ScaleStudy one_document = study_of({{9, 0.12}, {9, 0.10}}, 2, 0.01);
   for (record::ScaleRun& r : one_document.runs) r.documents.resize(1);
-  for (const auto& study : {study_of({{9, 0.12}, {9, 0.10}}, 1, 0, 0.05), one_document}) {
+  record::ScaleStudy three = study_of({{9, 0.12}, {9, 0.10}}, 2, 0.01), uneven = three;
+  for (record::ScaleRun& r : three.runs) r.documents.resize(3);
+  for (record::ScaleRun& r : uneven.runs) r.documents[0].bytes = 1'000'000;
+  for (const auto& study : {study_of({{9, 0.12}, {9, 0.10}}, 1, 0, 0.05), one_document, three, uneven}) {
     const auto fit = fit_scale(study, 200);
     ASSERT_TRUE(fit);
     for (const Estimate& e : {fit->leads[0].leads[0], fit->leads[0].per_tenfold, fit->by_params[0].exponent,

@@ -63,7 +63,8 @@ class SurviveTest : public ::testing::Test {
 std::string tables(const Store& s) {
   std::string out;
   for (const DesignRow& d : s.designs()) out += fmt::format("{} {} {}\n", to_json(d.created), d.rung, d.bits);
-  for (const TrialRow& t : s.trials()) out += fmt::format("{} {} {}\n", to_json(t.begun), status_of(t), t.bits);
+  for (const TrialRow& t : s.trials())
+    out += fmt::format("{} {} {}\n", to_json(t.begun), status_of(t), t.bits);
   for (const RungRow& r : s.rungs())
     out += fmt::format("{} {} {} {}\n", r.rung, r.designs, r.running, r.done);
   return out;
