@@ -28,11 +28,6 @@ constexpr std::array kUnseen{
     Range{0xe0000, 0xe0fff}, Range{0xf0000, 0x10ffff},
 };
 
-bool is_unseen(char32_t c) {
-  const auto at = std::find_if(kUnseen.begin(), kUnseen.end(), [&](const Range& r) { return c <= r.last; });
-  return at != kUnseen.end() && c >= at->first;
-}
-
 std::string escaped(std::string_view text, bool one_line) {
   std::string out;
   out.reserve(text.size());
@@ -57,6 +52,17 @@ std::string escaped(std::string_view text, bool one_line) {
 }
 
 }  // namespace
+
+bool is_unseen(char32_t c) {
+  const auto at = std::find_if(kUnseen.begin(), kUnseen.end(), [&](const Range& r) { return c <= r.last; });
+  return at != kUnseen.end() && c >= at->first;
+}
+
+bool is_white(char32_t c) {
+  return c == ' ' || (c >= 0x9 && c <= 0xd) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
+}
 
 std::string printable(std::string_view text) { return escaped(text, false); }
 

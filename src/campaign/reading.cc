@@ -63,9 +63,14 @@ Result<Reading> read_tables(const store::Store& store) {
     Population::Compared compared;
     if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kAaReplicate) {
       GABBRO_TRY(result, store.result(t.begun.id));
-      const double unread = record::unread_bits(result);
-      compared = {std::move(result.text_hash), std::move(result.held_out_hash), std::move(result.documents),
-                  unread};
+      const double unread = record::unread_bits(result), ratio = record::nats_per_bit(result);
+      const std::int64_t tokens = result.unread_tokens;
+      compared = {std::move(result.text_hash),
+                  std::move(result.held_out_hash),
+                  std::move(result.documents),
+                  unread,
+                  tokens,
+                  ratio};
     }
     if (const auto ok = out.population.recall(
             t.begun.id, t.end == record::RunEnd::kResult ? *t.status : record::Status::kFailed, t.cause,
@@ -339,12 +344,13 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
         "{} leads at {}, and was scored on one held-out document: what others would say is not known, "
         "and nothing is decided.",
         who, where);
-  if (o.memorised)
+  if (o.unconfirmed)
     return fmt::format(
-        "{} is ahead of {}, {}, at {}: {}. But on training text that no run had read it is {:+.4f} bits per "
-        "byte from it, less than half as far: "
-        "what is in its program may be the held-out documents. Nothing is claimed.",
-        who, kind, best, where, numbers, -*o.unread);
+        "{} is ahead of {}, {}, at {}: {}. But on training text that no run had read the difference is "
+        "{:+.4f} "
+        "[{:+.4f}, {:+.4f}]: that does not confirm the lead, be it by luck with these documents or since the "
+        "program holds them. Nothing is claimed.",
+        who, kind, best, where, numbers, o.unread.mean, o.unread.low, o.unread.high);
   if (o.held_back())
     return fmt::format("{} is held back: implausibly large. Against {}, {}, at {}: {}. {} {}", who, kind,
                        best, where, numbers, implausible_text(o), rechecks_text(o));
@@ -352,8 +358,13 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
     std::string out =
         fmt::format("{} {} {} at {}; against the best of them, {}: {}.", who,
                     o.claims() ? "beats" : "is ahead of", baselines_text(p, o), where, best, numbers);
-    if (o.unread)
-      out += fmt::format(" On training text that no run had read it is {:+.4f} from it.", -*o.unread);
+    if (o.unread.count > 0)
+      out += fmt::format(" On training text that no run had read the difference is {:+.4f}.", o.unread.mean);
+    else
+      out +=
+          " The corpus has no training text that a run had not read, so that a program which holds the "
+          "held-out "
+          "documents would not be noticed.";
     if (o.implausible) out += fmt::format(" {} {}", implausible_text(o), rechecks_text(o));
     return out;
   }

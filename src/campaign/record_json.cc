@@ -68,9 +68,9 @@ Result<std::string> status_json(const store::Store& store) {
                     {"fresh_seeds", v.fresh},
                     {"claims", v.outcome.claims()},
                     {"held_back", v.outcome.held_back()},
-                    {"memorised", v.outcome.memorised},
+                    {"unconfirmed", v.outcome.unconfirmed},
                     {"contradicted", v.outcome.contradicted},
-                    {"unread_lead", v.outcome.unread ? json(*v.outcome.unread) : json()},
+                    {"unread_difference", v.outcome.unread.count > 0 ? json(v.outcome.unread.mean) : json()},
                     {"against", duels}};
   if (const record::ComparisonBegun* c = v.outcome.begun)
     out["comparison"] = {{"number", c->id},

@@ -37,8 +37,8 @@ bool is_outside(const std::string& cause) {
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
-// Whether a run failed by its learning rate: its losses did, and not its worker, a limit or the machine.
-bool is_of_rate(const record::TrialEnded& event, const std::string& cause) {
+// Whether a run failed by its own losses, and not by its worker, a limit or the machine.
+bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
   return event.end == record::RunEnd::kResult && code_of(cause).empty();
 }
 
@@ -126,6 +126,13 @@ Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder,
                          plan.device != "cpu"});
 }
 
+// Whether hurdles may end a run: one of the search, of a design that it drew.
+bool Campaign::State::may_be_stopped(const record::TrialBegun& begun) const {
+  const Individual& design = population.individual(begun.design);
+  return is_candidate(design) && !is_user_design(design) && !evolve::judges(begun) &&
+         begun.purpose != record::Purpose::kRate;
+}
+
 Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
   const fs::space_info disk = fs::space(place.dir, error);
@@ -133,13 +140,11 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
     return fail("io", fmt::format("{} MiB are left on the disk of {}", disk.available >> 20, place.dir),
                 "make room; gabbro resume goes on from here");
   const Rung& r = rung(begun.rung);
-  const Individual& design = population.individual(begun.design);
-  GABBRO_TRY(spec, spec_of(plan, design.created, begun));
+  GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));
   spec.folder = fs::absolute(place.trial(begun.id), error);
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (is_candidate(design) && !is_user_design(design) && !evolve::judges(begun) &&
-        begun.purpose != record::Purpose::kRate && std::isfinite(losses[h]))
+    if (may_be_stopped(begun) && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text: the first of a known architecture says which.
@@ -181,8 +186,9 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
 
 // Why `r` cannot be the result of `trial`; empty: it can. A worker wrote it, so its numbers are checked against what is known from elsewhere.
 std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
-  const auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
+  auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
   if (!spec) return spec.error().message;
+  if (may_be_stopped(trial.begun)) spec->hurdles.emplace_back();
   if (std::string why = record::misfit(*spec, r); !why.empty()) return why;
   if (r.status == record::Status::kStopped || r.status == record::Status::kFailed) return "";
   if (std::string why = another_cost(r, trial); !why.empty()) return why;
@@ -207,12 +213,23 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
 
 // Why `r` is the result of another run of the same design, on another seed or text; empty: it is not.
 std::string Campaign::State::repeated(const record::TrialResult& r, const evolve::Trial& trial) const {
+  // Seeds read different texts, unless a corpus is all but empty.
+  const auto differ = [&] {
+    for (const evolve::Trial& a : population.trials())
+      for (const evolve::Trial& b : population.trials())
+        if (a.status == record::Status::kDone && b.status == record::Status::kDone && is_trusted(a) &&
+            is_trusted(b) && a.begun.rung == b.begun.rung && a.text_hash != b.text_hash)
+          return true;
+    return false;
+  };
   for (const std::int64_t id : population.individual(trial.begun.design).trials) {
     const evolve::Trial& t = population.trial(id);
-    if (id == trial.begun.id || !t.ended || t.status != record::Status::kDone) continue;
+    if (id == trial.begun.id || !t.ended || t.status != record::Status::kDone ||
+        t.begun.rung != trial.begun.rung)
+      continue;
     if (t.weights_hash == r.weights_hash)
       return fmt::format("it has the weights of run {}: {}", id, r.weights_hash);
-    if (evolve::rechecks(t.begun) != evolve::rechecks(trial.begun) && t.text_hash == r.text_hash)
+    if (t.begun.seed != trial.begun.seed && t.text_hash == r.text_hash && differ())
       return fmt::format("it has consumed the text of run {}: {}", id, r.text_hash);
   }
   return "";
@@ -259,12 +276,14 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
 std::string Campaign::State::another_design(const record::TrialResult& r, const evolve::Trial& trial) const {
   const record::DesignCreated& created = population.individual(trial.begun.design).created;
   const auto at = static_cast<std::size_t>(trial.begun.rung);
-  if (at < created.sized.size() && r.hash == created.sized[at]) return "";
+  const bool known = at < created.sized.size();
+  if (known && r.hash == created.sized[at]) return "";
   // The record may be older than these hashes, or made by a version of the program that gave the design another size.
   const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
-  if (!now || at >= now->sized.size() || r.hash == now->sized[at]) return "";
+  const bool measured = now && at < now->sized.size();
+  if ((!known && !measured) || (measured && r.hash == now->sized[at])) return "";
   return fmt::format("it trained the design of hash {}, {} has {} at {}", r.hash, created.name,
-                     now->sized[at], rung(trial.begun.rung).name);
+                     measured ? now->sized[at] : created.sized[at], rung(trial.begun.rung).name);
 }
 
 // Whether the run is one of a known architecture, which no stranger wrote.
@@ -314,6 +333,8 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
       event.result = record::failure("train", cause);
     } else {
       event.result = to_json(*result);  // what is known of results, and nothing else that a file may hold
+      if (result->status == record::Status::kRefused && !record::speaks_of_design(*result))
+        cause = format_error("trial", {"corpus", result->cause, "", {}});
       if (result->status == record::Status::kFailed)
         cause = result->cause.empty() ? "the worker names no cause" : result->cause;
     }
@@ -353,7 +374,7 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
       held_up->runs.push_back(trial.begun);
       return true;
     }
-  } else if (trusted && !(trial.begun.purpose == record::Purpose::kRate && is_of_rate(event, cause))) {
+  } else if (trusted && !failed_by_losses(event, cause)) {
     return fail("campaign",
                 fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
                 hint + "; where a limit of the preset is the cause, begin another campaign");

@@ -99,6 +99,7 @@ struct Campaign::State {
   Result<bool> take_result(const jobs::Ended& ended, const std::optional<Result<record::TrialResult>>& left);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_design(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] bool may_be_stopped(const record::TrialBegun& begun) const;
   [[nodiscard]] std::string repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string another_text(const record::TrialResult& r, const evolve::Trial& trial) const;

@@ -69,13 +69,9 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
   return out;
 }
 
-// Whether a run without a score failed by its losses, which another rate may mend, and not by its worker, a limit or the machine.
-bool failed_by_its_losses(const std::string& cause) { return code_of(cause).empty(); }
-
 // Whether a result stands when the study goes on: what failed by the machine is tried again.
 bool is_final(const record::TrialResult& r) {
-  return r.status != record::Status::kStopped &&
-         (r.status != record::Status::kFailed || failed_by_its_losses(r.cause));
+  return r.status == record::Status::kDone || record::speaks_of_design(r);
 }
 
 class Study {
@@ -114,7 +110,7 @@ class Study {
     while (const auto rate = evolve::next_rate(scores, c_.spec.rate)) {
       GABBRO_TRY(run, one(d, 0, kSearchSeed, *rate));
       if (!run) return false;
-      if (run->status == record::Status::kFailed && !failed_by_its_losses(run->cause))
+      if (run->status != record::Status::kDone && !run_speaks_)
         return fail("scale",
                     fmt::format("{} at {}, rate {:g}: {}", designs_[d].name, c_.sizes[0], *rate, run->cause),
                     "mend the cause; the same command goes on from here");
@@ -185,6 +181,12 @@ class Study {
       result.emplace().cause =
           format_error("scale", {"worker", "the worker left a result that cannot be: " + why, "", {}});
     }
+    if (result->status == record::Status::kDone)
+      if (const auto [at, is_new] = weights_.emplace(result->weights_hash, spec.folder);
+          !is_new && at->second != spec.folder)
+        return fail("scale", fmt::format("{} has the weights of {}", spec.folder, at->second),
+                    "no two runs of a study end with the same: remove the result that is false");
+    run_speaks_ = record::speaks_of_design(*result);
     ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
     out.seed = seed;
     out.rate = rate;
@@ -204,6 +206,8 @@ class Study {
   std::vector<Given> designs_;
   std::vector<std::int64_t> sizes_;
   std::vector<double> rates_;
+  std::map<std::string, std::string> weights_;  // folders, by the hash of what was trained there
+  bool run_speaks_ = true;  // the last run says something of its design, should it have no score
 };
 
 Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {

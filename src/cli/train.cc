@@ -137,6 +137,8 @@ int run_train(const TrainCommand& c) {
   if (!lock) return failed("train", lock.error());
   if (const auto ok = may_write(spec.folder, spec, design); !ok) return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
+  // A result of other options is none of this run's.
+  if (read_file(spec_file, kMostText).value_or("") != record::to_json(spec)) fs::remove(result_file, error);
   for (const auto& [path, content] :
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
     if (const auto ok = replace_file(path, content); !ok) return failed("train", ok.error());

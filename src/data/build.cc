@@ -248,7 +248,7 @@ class Encoder {
       if (const auto ok = keeps(texts, tokens); !ok) return ok;
       for (std::size_t i = 0; i < texts.size(); ++i) {
         if (SplitWriter* writer = choose(texts[i]))
-          if (auto ok = writer->add(tokens[i], texts[i].size()); !ok) return ok;
+          if (auto ok = writer->add(tokens[i], without_marks(texts[i]).size()); !ok) return ok;
         state.tokens += tokens[i].size();
       }
       state.documents += texts.size();
@@ -324,7 +324,7 @@ class Encoder {
         "normalisation, or none, to have one made");
   }
 
-  // SentencePiece writes a space as U+2581, and does not tell it from one in the text.
+  // SentencePiece writes a space as U+2581, and does not tell it from one in the text: it counts as one byte.
   static std::string without_marks(std::string text) {
     constexpr std::string_view kMark = "\xE2\x96\x81";
     for (std::size_t at = 0; (at = text.find(kMark, at)) != std::string::npos;)
@@ -390,12 +390,8 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
                           sources.skipped.size() == 1 ? "" : ", ..."));
 }
 
-// Whether a character is white space, or of format or control and so not seen.
-bool is_unseen(char32_t c) {
-  return c <= 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0xAD || c == 0x1680 || c == 0x180E ||
-         (c >= 0x2000 && c <= 0x200F) || (c >= 0x2028 && c <= 0x202F) || (c >= 0x205F && c <= 0x206F) ||
-         c == 0x3000 || c == 0xFEFF;
-}
+constexpr char32_t kSpaceMark =
+    0x2581;  // as which SentencePiece writes a space, and which it does not tell from one
 
 // Equal for texts of which the same is seen: formats end documents with a line end or without, begin with a mark of byte order or without.
 std::uint64_t text_identity(const std::string& text) {
@@ -403,7 +399,8 @@ std::uint64_t text_identity(const std::string& text) {
   plain.reserve(text.size());
   for (auto at = text.begin(); at != text.end();) {
     const auto from = at;
-    if (!is_unseen(utf8::unchecked::next(at))) plain.append(from, at);
+    const char32_t c = utf8::unchecked::next(at);
+    if (!is_unseen(c) && !is_white(c) && c != kSpaceMark) plain.append(from, at);
   }
   return hash64(plain);
 }
@@ -487,6 +484,16 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   if (valid.info().documents == 0)
     return fail("corpus", fmt::format("none of {} documents was held out", train.info().documents),
                 "give --valid a larger share, or name held-out files with --valid-source");
+  constexpr double kMuchLonger = 1.25;
+  const auto bytes_a_token = [](const SplitInfo& s) {
+    return static_cast<double>(s.bytes) / static_cast<double>(std::max<std::uint64_t>(1, s.tokens));
+  };
+  if (!options.tokenizer.empty() && bytes_a_token(valid.info()) > kMuchLonger * bytes_a_token(train.info()))
+    ticker.tell(
+        fmt::format("the vocabulary fits the held-out text better than the training text ({:.2f} bytes a "
+                    "token, {:.2f} in "
+                    "training): was it made of it? Scores would count less than what was learned",
+                    bytes_a_token(valid.info()), bytes_a_token(train.info())));
   for (SplitWriter* writer : {&train, &valid}) {
     GABBRO_TRY(info, writer->close());
     manifest.splits.push_back(std::move(info));

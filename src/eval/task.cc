@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -59,15 +60,25 @@ Item word(const json& object) {
   return {{choice(text(object, "context"), text(object, "continuation"))}, 0, {}};
 }
 
+// The number of the right choice. A share, a truth or a number beyond all choices would become another answer without a word.
+int answer(const json& object, const char* key) {
+  const json& value = object.at(key);
+  constexpr std::int64_t kMost = 1000;
+  if (!value.is_number() && !value.is_boolean()) return value.get<int>();  // throws, as of another type
+  if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > kMost)
+    throw std::runtime_error(fmt::format("{} is {}, which is the number of no choice", key, value.dump()));
+  return value.get<int>();
+}
+
 Item choices(const json& object) {
-  Item item{{}, object.at("gold"), {}};
+  Item item{{}, answer(object, "gold"), {}};
   for (const auto& c : object.at("choices"))
     item.choices.push_back(choice(prompt(object), c.get<std::string>()));
   return item;
 }
 
 Item contexts(const json& object) {
-  Item item{{}, object.at("gold"), {}};
+  Item item{{}, answer(object, "gold"), {}};
   for (const auto& c : object.at("context_options"))
     item.choices.push_back(choice(c.get<std::string>(), text(object, "continuation")));
   return item;
@@ -127,7 +138,7 @@ const std::vector<LabelTask>& label_tasks() {
 }
 
 Item label(const LabelTask& task, const json& object) {
-  Item item{{}, object.at("label"), {}};
+  Item item{{}, answer(object, "label"), {}};
   for (const char* word : task.words) item.choices.push_back(choice(task.prompt(object), word));
   return item;
 }
@@ -243,6 +254,8 @@ Result<Task> read_task(const TaskSource& source, std::uint64_t limit) {
       task.items.push_back(item_of(*form, object));
     } catch (const json::exception&) {
       return wrong(misfit(*form, object));
+    } catch (const std::runtime_error& e) {
+      return wrong(e.what());
     }
     const Item& item = task.items.back();
     if (item.gold < 0 || item.gold >= static_cast<int>(item.choices.size()))

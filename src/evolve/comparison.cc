@@ -87,8 +87,9 @@ class Basis {
   std::int64_t first_ = Population::kNoTrial;
 };
 
-// A block of seeds that no run has used; block 0 is the search. It is drawn by the leader: another campaign with the same first seed, whose leader was chosen by what
-// this one's comparison showed, is not judged by the same runs again.
+// A block of seeds that no run has used; block 0 is the search. It is drawn by the leader and the campaign's seed: another campaign, whose leader was chosen by what this
+// one's comparison showed, or with another seed, is not judged by the same runs again. By the whole text of the leader's program: who would write the texts of these
+// seeds into it gets others.
 std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
                           std::int64_t number) {
   constexpr int kBits = 40;
@@ -101,9 +102,9 @@ std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const L
            std::any_of(p.comparisons().begin(), p.comparisons().end(),
                        [&](const record::ComparisonBegun& c) { return in_block(c.seed); });
   };
-  std::uint64_t block =
-      1 + (mix(hash64(p.individual(leader.design).created.hash), static_cast<std::uint64_t>(number)) >>
-           (64 - kBits));
+  const std::uint64_t drawn = mix(mix(hash64(p.individual(leader.design).created.program), first_seed),
+                                  static_cast<std::uint64_t>(number));
+  std::uint64_t block = 1 + (drawn >> (64 - kBits));
   while (is_used(block)) ++block;
   return block;
 }
@@ -211,19 +212,19 @@ double mean_score(const Population& p, const record::ComparisonBegun& c, const R
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
 
-// How far the comparison's design is ahead of another on training text that neither run has read, in held-out bits per byte; nothing: no pair of runs says.
-std::optional<double> unread_lead(const Population& p, const record::ComparisonBegun& c,
-                                  std::int64_t against) {
-  double lead = 0;
-  int pairs = 0;
+// The difference of the comparison's design from another on training text that neither run has read, in held-out bits per byte; without pairs: no run says.
+Interval on_unread_text(const Population& p, const record::ComparisonBegun& c, std::int64_t against,
+                        const Variance& run) {
+  Paired pair;
   for (int k = 0; k < c.seeds; ++k) {
     const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
     const Trial *own = p.scored(c.design, c.rung, seed), *other = p.scored(against, c.rung, seed);
-    if (!own || !other || !(own->unread_bits > 0) || !(other->unread_bits > 0)) continue;
-    lead += other->unread_bits - own->unread_bits;
-    ++pairs;
+    if (own && other && own->unread_bits > 0 && other->unread_bits > 0)
+      pair.differences.push_back(own->unread_bits - other->unread_bits);
   }
-  return pairs > 0 ? std::optional(lead / pairs) : std::nullopt;
+  if (pair.differences.empty()) return {};
+  pair.own = variance_of(pair.differences);
+  return paired_interval(pair, run, c.level);
 }
 
 void add_interval(const Population& p, const record::ComparisonBegun& c, const Variance& run, bool complete,
@@ -408,8 +409,9 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   const Row& best = out.rows.front();
   const double lead = -best.difference.mean;
   out.implausible = out.ahead && lead > kImplausible * std::max(out.spread, p.settings().effect);
-  out.unread = unread_lead(p, c, best.design);
-  out.memorised = out.ahead && out.unread && *out.unread < kLeastUnread * lead;
+  out.unread = on_unread_text(p, c, best.design, out.run);
+  out.unconfirmed = out.ahead && out.unread.count > 0 &&
+                    (!out.unread.below_zero() || -out.unread.mean < kLeastUnread * lead);
   for (int k = 0; k < kRechecks; ++k) {
     const Trial* t = run_of(p, c.design, c.rung, recheck_seed(c) + static_cast<std::uint64_t>(k));
     if (!t || !t->ended) continue;

@@ -86,9 +86,10 @@ struct Outcome {
   bool ahead = false;            // of all that could be trained, as the intervals say
   bool contradicted = false;     // one that lost too many runs was better on those that are left
   bool implausible = false;      // the lead over the best is beyond what known designs make plausible
-  /// The lead over the best on training text that no run of the pair has read, in bits per byte; nothing: not known.
-  std::optional<double> unread;
-  bool memorised = false;  // the lead is on the held-out documents alone, which the program may hold
+  /// The difference from the best on training text that no run of the pair has read, in bits per byte, on the comparison's seeds; without any where a corpus is no longer than what a run reads.
+  Interval unread;
+  bool unconfirmed =
+      false;  // that text does not show half of the lead, or not surely: the program may hold the held-out documents
   int rechecked =
       0;  // of kRechecks runs that repeat the checks of an implausible lead, those in which all held
   std::vector<Loss> failed_rechecks;
@@ -102,7 +103,7 @@ struct Outcome {
   }
   /// Whether the lead is held back until its checks were repeated and held.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
-  [[nodiscard]] bool claims() const { return ahead && !memorised && !held_back() && judges_mixers(); }
+  [[nodiscard]] bool claims() const { return ahead && !unconfirmed && !held_back() && judges_mixers(); }
 };
 /// The first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);

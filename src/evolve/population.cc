@@ -182,6 +182,8 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .held_out_hash = {},
                      .valid_documents = 0,
                      .valid_bytes = 0,
+                     .unread_tokens = 0,
+                     .nats_per_bit = 0,
                      .unread_bits = 0,
                      .documents = {},
                      .fresh_documents = false});
@@ -208,6 +210,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.held_out_hash = result.held_out_hash;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
+  trial.unread_tokens = result.unread_tokens;
+  trial.nats_per_bit = record::nats_per_bit(result);
   trial.unread_bits = record::unread_bits(result);
   trial.documents = std::move(result.documents);
   leave_out_seen(trial);
@@ -289,6 +293,8 @@ Result<bool> Population::recall(std::int64_t id, record::Status status, std::str
   trial->held_out_hash = std::move(compared.held_out_hash);
   trial->documents = std::move(compared.documents);
   trial->unread_bits = compared.unread_bits;
+  trial->unread_tokens = compared.unread_tokens;
+  trial->nats_per_bit = compared.nats_per_bit;
   leave_out_seen(*trial);
   spend(*trial, flops);
   return true;

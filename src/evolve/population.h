@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -31,6 +32,9 @@ struct Trial {
   std::vector<double> curve;       // losses at eight even places, for behaviour
   std::string weights_hash, text_hash, held_out_hash;
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // that it was scored on
+  std::int64_t unread_tokens = 0;
+  double nats_per_bit =
+      0;  // of its held-out score, per token and byte: one number for one text; 0: not known
   double unread_bits =
       0;  // bits per byte on training text that it has not read, at the held-out text's bytes per token; 0: not known
   // The documents' scores, in the order of the corpus. Runs that judge are scored on more of them than runs of the search, and those that the search has seen
@@ -102,6 +106,8 @@ class Population {
     std::string text_hash, held_out_hash;
     std::vector<record::DocumentScore> documents;
     double unread_bits = 0;
+    std::int64_t unread_tokens = 0;
+    double nats_per_bit = 0;
   };
   Result<bool> recall(std::int64_t trial, record::Status status, std::string cause, double bits, double flops,
                       Compared compared);
@@ -208,7 +214,10 @@ class Population {
 [[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
 /// Whether two runs consumed the same text and were scored on the same documents: else their scores are not compared.
 [[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
+  constexpr double kRounding = 1e-6;
   return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash &&
+         a.unread_tokens == b.unread_tokens &&
+         std::abs(a.nats_per_bit - b.nats_per_bit) <= kRounding * b.nats_per_bit &&
          std::equal(a.documents.begin(), a.documents.end(), b.documents.begin(), b.documents.end(),
                     [](const record::DocumentScore& x, const record::DocumentScore& y) {
                       return x.bytes == y.bytes;

@@ -115,8 +115,20 @@ void fields(Io& io, R& r) {
   io.later("unread_tokens", r.unread_tokens);
 }
 
+double nats_per_bit(const TrialResult& r) {
+  return r.bits_per_byte > 0 && r.valid_loss > 0 ? r.valid_loss / r.bits_per_byte : 0;
+}
+
 double unread_bits(const TrialResult& r) {
-  return r.unread_tokens > 0 && r.valid_loss > 0 ? r.unread_loss * r.bits_per_byte / r.valid_loss : 0;
+  const double ratio = nats_per_bit(r);
+  return r.unread_tokens > 0 && ratio > 0 ? r.unread_loss / ratio : 0;
+}
+
+bool speaks_of_design(const TrialResult& r) {
+  if (r.status == Status::kFailed) return code_of(r.cause).empty();
+  return r.status != Status::kStopped &&
+         std::none_of(r.anchors.begin(), r.anchors.end(),
+                      [](const Anchor& a) { return a.name == "text" && !a.holds; });
 }
 
 namespace {
@@ -135,7 +147,7 @@ std::string curve_misfit(const TrialResult& r) {
       return fmt::format("a curve with a loss of {} at step {}, after step {}", p.loss, p.step, step);
     step = p.step, tokens = p.tokens;
   }
-  if (is_finite && tokens != r.tokens)
+  if (is_finite && !r.curve.empty() && tokens != r.tokens)
     return fmt::format("a curve that ends at {} tokens, of a run of {}", tokens, r.tokens);
   return "";
 }
@@ -210,7 +222,13 @@ std::string misfit(const TrialResult& r) {
 
 std::string misfit(const TrialSpec& spec, const TrialResult& r) {
   constexpr double kSize = 0.02;  // that parameters may be off by
-  if (std::string why = misfit(r); !why.empty() || r.status != Status::kDone) return why;
+  if (std::string why = misfit(r); !why.empty() || r.status == Status::kStopped) return why;
+  if (r.tokens < 0 || r.tokens >= spec.tokens + spec.sequences * spec.length)
+    return fmt::format("{} tokens of {}", r.tokens, spec.tokens);
+  if (r.status == Status::kHurdle && spec.hurdles.empty()) return "ended at a hurdle, where there was none";
+  if (r.status != Status::kDone) return "";
+  if (spec.valid_documents > 0 && r.valid_documents > spec.valid_documents)
+    return fmt::format("scored on {} documents of {}", r.valid_documents, spec.valid_documents);
   if (r.tokens < spec.tokens || r.tokens >= spec.tokens + spec.sequences * spec.length)
     return fmt::format("{} tokens of {}", r.tokens, spec.tokens);
   if (spec.params > 0 &&

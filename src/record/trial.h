@@ -123,6 +123,10 @@ struct TrialResult {
 
 /// What a result says of unread text in bits per byte, by the held-out text's tokens per byte; 0: nothing.
 double unread_bits(const TrialResult& result);
+/// Nats per token over bits per byte of the held-out score, which its text alone decides; 0: there is no score.
+double nats_per_bit(const TrialResult& result);
+/// Whether a run that ended without a score says something of its design or its rate, and not of its worker, a limit, or a text that changed.
+bool speaks_of_design(const TrialResult& result);
 /// Why a result cannot be, in words; empty: it can. A worker wrote it: numbers are held against each other, and anchors against the status.
 std::string misfit(const TrialResult& result);
 /// The same, and against what was asked for: tokens, parameters, rates.

@@ -15,6 +15,7 @@ namespace gabbro::trial {
 
 namespace {
 
+constexpr double kMostCoarse = 1;  // the same where products are rounded to bf16
 constexpr double kMostAllowed =
     0.1;                         // nats: where rounding alone moves losses further, nothing could be compared
 constexpr double kExact = 1e-3;  // rounding of float32, in nats
@@ -200,6 +201,7 @@ Verdict Unseen::neighbours(std::int64_t runs) {
 
 double Unseen::measure_rounding(double unit) {
   amplified_ = unit > kManyBits ? kFew : kAmplified;
+  most_ = unit > kManyBits ? kMostCoarse : kMostAllowed;
   const std::vector<exec::NamedArray> weights = model_.weights();
   std::vector<exec::NamedArray> moved = weights;
   for (exec::NamedArray& a : moved)
@@ -218,7 +220,7 @@ double Unseen::measure_rounding(double unit) {
 
 void Unseen::compare_rounded(const Losses& got, const Losses& want, const std::string& what,
                              Verdict& out) const {
-  out.allowed = std::min(kMostAllowed, kExact + amplified_ * rounding_);
+  out.allowed = std::min(most_, kExact + amplified_ * rounding_);
   for (std::size_t i = 0; i < want.size(); ++i, ++out.compared) {
     const double d = std::abs(static_cast<double>(got[i]) - want[i]) /
                      std::max(1.0, std::abs(static_cast<double>(want[i])));

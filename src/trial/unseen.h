@@ -76,7 +76,7 @@ class Unseen {
   Random random_;
   exec::TokenBatch plain_;  // the text with one document a row
   Losses plain_losses_;
-  double rounding_ = 0, amplified_ = 0;
+  double rounding_ = 0, amplified_ = 0, most_ = 0;
 };
 
 /// A graph whose logits have a table of their own where it was that of the tokens ("NAME.head" beside NAME): its tokens can be strange. Else a copy.

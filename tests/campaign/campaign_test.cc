@@ -780,6 +780,15 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
         r.held_out_hash.clear();
       },
       [](record::TrialResult& r) { r.train_flops_per_token = 1e308; },
+      [](record::TrialResult& r) { r.tokens = std::int64_t{1} << 60; },
+      [](record::TrialResult& r) {
+        r.status = record::Status::kDone;
+        r.rate *= 2;
+      },
+      [](record::TrialResult& r) {
+        r.status = record::Status::kDone;
+        r.documents.front().bytes = 0;
+      },
       [](record::TrialResult& r) {
         r.status = record::Status::kDone;
         r.documents = {{r.bits_per_byte, 500}, {r.bits_per_byte, 1000}};
@@ -803,7 +812,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
     if (!is_known(spec)) lies[count++ % lies.size()](r);
   });
-  const auto why = c->run({.trials = 65}, executor, kNeverStop, kNoView);
+  const auto why = c->run({.trials = 70}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GE(count, lies.size());
   std::size_t failed = 0;
@@ -992,11 +1001,69 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   ASSERT_TRUE(c);
   Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
     r.status = record::Status::kFailed;
-    r.cause = "corpus: there is no corpus in nowhere";
+    r.cause = "trial: error[corpus]: there is no corpus in nowhere";
   });
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
   ASSERT_FALSE(why);
   EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
+}
+
+// One that diverges on a seed has lost that run, as every design would; a text that changed, or another thing of the machine's, ends the session.
+TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool refused_by_text : {false, true}) {
+    const Folder folder;
+    Plan plan = small_plan();
+    plan.settings.final_seeds = 5;
+    plan.settings.ablate = false;
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    ASSERT_TRUE(c);
+    std::set<std::uint64_t> fresh;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+      if (spec.unread_tokens == 0) return;
+      fresh.insert(spec.seed);
+      if (spec.seed != *std::next(fresh.begin(), static_cast<std::ptrdiff_t>(fresh.size()) - 1) ||
+          fresh.size() != 2 || spec.program.find("design RetNet") == std::string::npos)
+        return;
+      if (refused_by_text) {
+        r.status = record::Status::kRefused;
+        r.cause = "text: consumed one, the corpus holds another";
+        for (record::Anchor& a : r.anchors) a.holds = a.name != "text";
+      } else {
+        r = {};
+        r.cause = "the average loss rose by more than 3 above its best, at step 40";
+      }
+    });
+    const auto why = c->run({.trials = 90}, executor, kNeverStop, kNoView);
+    ASSERT_EQ(why.has_value(), !refused_by_text);
+    if (refused_by_text) {
+      EXPECT_NE(why.error().message.find("no run can be trained"), std::string::npos) << why.error().message;
+      continue;
+    }
+    const evolve::Outcome o = evolve::outcome_of(c->population(), c->population().comparisons().back());
+    EXPECT_TRUE(o.complete);
+    const auto lost = std::count_if(o.rows.begin(), o.rows.end(),
+                                    [](const evolve::Row& row) { return !row.losses.empty(); });
+    EXPECT_EQ(lost, 1);
+  }
+}
+
+// Rungs of one size train a seed to the same weights; that is no other run's result.
+TEST(Campaign, RungsMayBeAlike) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  Plan plan = small_plan();
+  plan.settings.rungs.resize(2);
+  plan.settings.rungs[1] = plan.settings.rungs[0];
+  plan.settings.rungs[1].name = "confirm";
+  plan.settings.rungs[1].seeds = 2;
+  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  ASSERT_TRUE(c);
+  Pretend executor;
+  const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(why) << why.error().message;
+  for (const evolve::Trial& t : c->population().trials())
+    EXPECT_EQ(t.cause.find("cannot be"), std::string::npos) << t.cause;
 }
 
 TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {

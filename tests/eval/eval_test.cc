@@ -154,6 +154,11 @@ TEST_F(Tasks, SaysWhatIsWrong) {
     return task ? std::string("no error") : task.error().message + "; " + task.error().hint;
   };
   const std::string good = R"({"query": "q", "choices": ["a", "b"], "gold": 0})";
+  for (const char* gold : {"0.97", "true", "-1", "4294967297", "1e300"})
+    EXPECT_NE(message(good + "\n{\"query\": \"q\", \"choices\": [\"a\", \"b\"], \"gold\": " + gold + "}")
+                  .find("is the number of no choice"),
+              std::string::npos)
+        << gold;
   EXPECT_NE(
       message(good + "\n{\"query\": \"q\", \"choices\": [\"a\"], \"gold\": 3}").find(":2: answer 3 of 1"),
       std::string::npos);
