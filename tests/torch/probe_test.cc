@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <set>
 
 #include "edit/generate.h"
@@ -61,11 +62,12 @@ TEST(Probe, SoundDesignsPassInBf16) {
   }
 }
 
-// What a design is in float32, sound or not, it is in bf16.
-TEST(Probe, DesignsOfTheZooPassInBf16Slow) {
+// What a design is in float32, sound or not, it is in bf16. Returns how many were asked.
+int pass_in_bf16(const std::function<bool(std::string_view)>& asked) {
   const trial::MakeModel single = trial::torch_backend(), half = trial::torch_backend({.dtype = "bf16"});
   int count = 0;
   for (const zoo::Entry& entry : zoo::embedded_files()) {
+    if (!asked(entry.file)) continue;
     const lang::CheckReport report = lang::check(entry.text, zoo::library());
     if (!report.subjects.back().is_design) continue;
     const ir::Graph graph = trial::small_graph(report.subjects.back().elaboration.graph);
@@ -74,7 +76,16 @@ TEST(Probe, DesignsOfTheZooPassInBf16Slow) {
     EXPECT_TRUE(failures(checks).empty()) << entry.file << "\n" << all_of(checks);
     ++count;
   }
-  EXPECT_GT(count, 30);
+  return count;
+}
+
+TEST(Probe, RecurrentDesignsPassInBf16) {
+  const std::set<std::string_view> files{"mamba2.gab", "rwkv6.gab", "gated_deltanet.gab"};
+  EXPECT_EQ(pass_in_bf16([&](std::string_view file) { return files.contains(file); }), 3);
+}
+
+TEST(Probe, DesignsOfTheZooPassInBf16Slow) {
+  EXPECT_GT(pass_in_bf16([](std::string_view) { return true; }), 30);
 }
 
 // The graph of a sound design with something added to its logits.
