@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/lock.h"
 #include "base/text.h"
 #include "campaign/scale_page.h"
@@ -28,6 +29,7 @@
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "zoo/library.h"
+#include "zoo/sized.h"
 
 namespace gabbro::cli {
 
@@ -76,8 +78,8 @@ bool is_final(const record::TrialResult& r) {
 
 class Study {
  public:
-  Study(const ScaleCommand& c, std::vector<Given> designs, std::vector<std::int64_t> sizes)
-      : c_(c), designs_(std::move(designs)), sizes_(std::move(sizes)) {
+  Study(const ScaleCommand& c, std::vector<Given> designs, std::vector<std::int64_t> sizes, int vocab)
+      : c_(c), designs_(std::move(designs)), sizes_(std::move(sizes)), vocab_(vocab) {
     for (const Given& g : designs_) study_.designs.push_back(g.name);
     study_.sizes = c.sizes;
     study_.seeds = c.seeds;
@@ -177,7 +179,8 @@ class Study {
         result.emplace().cause = format_error("scale", {"worker", end.cause, "", {}});
       }
     }
-    if (const std::string why = record::misfit(spec, *result); !why.empty()) {
+    GABBRO_TRY(sized, zoo::sized_design(spec.program, spec.params, vocab_));
+    if (const std::string why = record::misfit(spec, to_hex(sized.hash), *result); !why.empty()) {
       result.emplace().cause =
           format_error("scale", {"worker", "the worker left a result that cannot be: " + why, "", {}});
     }
@@ -205,6 +208,7 @@ class Study {
   const ScaleCommand& c_;
   std::vector<Given> designs_;
   std::vector<std::int64_t> sizes_;
+  int vocab_;
   std::vector<double> rates_;
   std::map<std::string, std::string> weights_;  // folders, by the hash of what was trained there
   bool run_speaks_ = true;  // the last run says something of its design, should it have no score
@@ -246,7 +250,7 @@ int run_scale(const ScaleCommand& command) {
   fs::create_directories(c.out, error);
   const auto lock = Lock::take(c.out);
   if (!lock) return failed("scale", lock.error());
-  Study study(c, std::move(*designs), *sizes);
+  Study study(c, std::move(*designs), *sizes, corpus->manifest().vocab);
   study.study_.corpus_hash = data::hash_of(corpus->manifest());
   // Runs of an earlier call count only if they read the same texts.
   if (const auto text = read_file(c.out + "/scale.json", kMostText)) {

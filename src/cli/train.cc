@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/lock.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -20,6 +21,7 @@
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "zoo/library.h"
+#include "zoo/sized.h"
 
 namespace gabbro::cli {
 
@@ -124,6 +126,8 @@ int run_train(const TrainCommand& c) {
   warn_of_size(corpus->manifest(), spec.tokens);
   spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("train", ok.error());
+  const auto sized = zoo::sized_design(spec.program, spec.params, corpus->manifest().vocab);
+  if (!sized) return failed("train", sized.error());
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
   spec.folder = fs::absolute(folder, error);
   fs::create_directories(spec.folder, error);
@@ -162,7 +166,7 @@ int run_train(const TrainCommand& c) {
                             {}});
   const auto result = record::parse_result(end->result);
   if (!result) return failed("train", result.error());
-  if (const std::string why = record::misfit(spec, *result); !why.empty())
+  if (const std::string why = record::misfit(spec, to_hex(sized->hash), *result); !why.empty())
     return failed("train", {"worker", "the worker left a result that cannot be: " + why, "", {}});
   if (c.json)
     print("{}", end->result);

@@ -242,6 +242,13 @@ std::string misfit(const TrialSpec& spec, const TrialResult& r) {
   return "";
 }
 
+std::string misfit(const TrialSpec& spec, const std::string& hash, const TrialResult& r) {
+  if (std::string why = misfit(spec, r);
+      !why.empty() || r.status == Status::kStopped || r.status == Status::kFailed)
+    return why;
+  return r.hash == hash ? "" : fmt::format("it is of the design of hash {}, asked for was {}", r.hash, hash);
+}
+
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }
 std::string to_json(const TrialResult& result) { return write_record(result); }
 Result<TrialSpec> parse_spec(const std::string& json) {

@@ -131,6 +131,8 @@ bool speaks_of_design(const TrialResult& result);
 std::string misfit(const TrialResult& result);
 /// The same, and against what was asked for: tokens, parameters, rates.
 std::string misfit(const TrialSpec& spec, const TrialResult& result);
+/// The same, and against the hash of the design at the size that was asked for.
+std::string misfit(const TrialSpec& spec, const std::string& hash, const TrialResult& result);
 
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);

@@ -12,7 +12,7 @@
 #include "exec/torch/decoder.h"
 #include "exec/torch/profile.h"
 #include "trial/backend.h"
-#include "trial/design.h"
+#include "zoo/sized.h"
 
 namespace gabbro::trial {
 
@@ -169,7 +169,7 @@ class Bench {
 
 Result<bool> run_checked(const BenchSpec& spec, const OnProgress& progress, BenchResult& out) {
   const auto start = Clock::now();
-  GABBRO_TRY(subject, sized_design(spec.program, spec.params, static_cast<int>(spec.vocab)));
+  GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, static_cast<int>(spec.vocab)));
   out.check_seconds = seconds_since(start);
   describe(subject, spec, out);
   out.idle_bytes = most_resident_bytes();

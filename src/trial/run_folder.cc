@@ -9,7 +9,7 @@
 #include "data/corpus.h"
 #include "exec/torch/model.h"
 #include "train/safetensors.h"
-#include "trial/design.h"
+#include "zoo/sized.h"
 
 namespace gabbro::trial {
 
@@ -100,7 +100,7 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
                 fmt::format("{} was trained with another vocabulary than that of {}: {} instead of {}",
                             folder, spec->corpus, vocabulary, opened.manifest().tokenizer_hash),
                 "name the corpus that it was trained on, or one built with its tokenizer.model");
-  GABBRO_TRY(subject, sized_design(spec->program, spec->params, tokenizer.vocab()));
+  GABBRO_TRY(subject, zoo::sized_design(spec->program, spec->params, tokenizer.vocab()));
   if (const std::string hash = to_hex(subject.hash); at(read.metadata, "design") != hash)
     return fail("run", fmt::format("{} holds weights of another design: {} instead of {}", weights_file,
                                    at(read.metadata, "design"), hash));

@@ -18,11 +18,11 @@
 #include "train/safetensors.h"
 #include "train/trainer.h"
 #include "trial/anchors.h"
-#include "trial/design.h"
 #include "trial/first_text.h"
 #include "trial/probe.h"
 #include "trial/resources.h"
 #include "trial/score.h"
+#include "zoo/sized.h"
 
 namespace gabbro::trial {
 
@@ -207,7 +207,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
   if (spec.document_tokens > 0)
     held_out.keep(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
-  GABBRO_TRY(subject, sized_design(spec.program, spec.params, tokenizer.vocab()));
+  GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);

@@ -1,9 +1,9 @@
 // Designs at the size of a run: what the search process has a size for, a worker elaborates.
-#include "trial/design.h"
+#include "zoo/sized.h"
 
 #include <gtest/gtest.h>
 
-namespace gabbro::trial {
+namespace gabbro::zoo {
 namespace {
 
 constexpr const char* kMixer =
@@ -54,4 +54,4 @@ TEST(SizedDesign, TheLastDesignAloneIsTrained) {
 }
 
 }  // namespace
-}  // namespace gabbro::trial
+}  // namespace gabbro::zoo
