@@ -159,7 +159,8 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
   Texts texts{e.sample, e.other, {}};
   Unseen trained(e.model, texts, e.spec.seed);
   std::vector<Verdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
-  trained.measure_rounding(rounding_of(e.spec.dtype));
+  constexpr double kMost = 0.1, kMostInBf16 = 1;  // nats
+  trained.measure_rounding(rounding_of(e.spec.dtype), e.spec.dtype == "bf16" ? kMostInBf16 : kMost);
   const Verdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};
   if (const std::string ahead = looks_ahead(e.graph, e.outputs); !ahead.empty()) {

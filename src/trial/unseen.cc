@@ -15,10 +15,7 @@ namespace gabbro::trial {
 
 namespace {
 
-constexpr double kMostCoarse = 1;  // the same where products are rounded to bf16
-constexpr double kMostAllowed =
-    0.1;                         // nats: where rounding alone moves losses further, nothing could be compared
-constexpr double kExact = 1e-3;  // rounding of float32, in nats
+constexpr double kExact = 1e-3;                    // rounding of float32, in nats
 constexpr double kAmplified = 100;                 // times what one rounding of the weights does
 constexpr double kManyBits = 0x1.0p-20, kFew = 8;  // where a rounding is large, few add up to all
 
@@ -199,9 +196,9 @@ Verdict Unseen::neighbours(std::int64_t runs) {
   return out;
 }
 
-double Unseen::measure_rounding(double unit) {
+double Unseen::measure_rounding(double unit, double most) {
   amplified_ = unit > kManyBits ? kFew : kAmplified;
-  most_ = unit > kManyBits ? kMostCoarse : kMostAllowed;
+  most_ = most;
   const std::vector<exec::NamedArray> weights = model_.weights();
   std::vector<exec::NamedArray> moved = weights;
   for (exec::NamedArray& a : moved)

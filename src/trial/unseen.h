@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,9 @@ class Unseen {
   Verdict decoded(std::int64_t positions, bool& offered);
 
   /// How far rounding moves losses: the largest difference when every weight is moved by about one rounding of `unit` (2^-24 in float32, 2^-9
-  /// in bf16), relative to losses above 1. It sets what moved() and decoded() allow, which without it is a fixed 1e-3.
-  double measure_rounding(double unit);
+  /// in bf16), relative to losses above 1. It sets what moved() and decoded() allow, which without it is a fixed 1e-3, and never above `most`: where rounding alone moves losses
+  /// further, nothing could be compared.
+  double measure_rounding(double unit, double most = std::numeric_limits<double>::infinity());
 
  private:
   using Losses = std::vector<float>;
@@ -76,7 +78,7 @@ class Unseen {
   Random random_;
   exec::TokenBatch plain_;  // the text with one document a row
   Losses plain_losses_;
-  double rounding_ = 0, amplified_ = 0, most_ = 0;
+  double rounding_ = 0, amplified_ = 0, most_ = std::numeric_limits<double>::infinity();
 };
 
 /// A graph whose logits have a table of their own where it was that of the tokens ("NAME.head" beside NAME): its tokens can be strange. Else a copy.
