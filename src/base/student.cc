@@ -10,7 +10,7 @@ namespace {
 
 double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
 
-// The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method; it converges fast for x < (a + 1) / (a + b + 2).
+// Evaluates the continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method. It converges quickly for x < (a + 1) / (a + b + 2).
 double beta_fraction(double a, double b, double x) {
   constexpr double kTiny = 1e-300, kRounding = 1e-15;
   const auto away = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
@@ -35,7 +35,7 @@ double incomplete_beta(double a, double b, double x) {
   return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
-// What a t variable exceeds t >= 0 with.
+// Returns the probability that a variable of Student's t distribution exceeds t, for t >= 0.
 double t_tail(double t, double freedom) {
   if (freedom >= kNormalFreedom) return 0.5 * std::erfc(t / std::numbers::sqrt2);
   return 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));

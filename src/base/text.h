@@ -14,9 +14,9 @@ std::string printable(std::string_view text);
 /// The same on one line: also line breaks and tabs are escaped.
 std::string printable_line(std::string_view text);
 
-/// Whether a character shows nothing: control, format, fillers, variation selectors, what is no character.
+/// Returns whether a character is invisible: control and format characters, fillers, variation selectors, noncharacters.
 bool is_unseen(char32_t c);
-/// Whether a character is white space (White_Space of Unicode).
+/// Returns whether a character has Unicode's property White_Space.
 bool is_white(char32_t c);
 
 /// How deeply lists and objects are nested in a JSON text. A hostile author could exhaust the memory or the stack of its reader by it.

@@ -37,7 +37,7 @@ bool is_outside(const std::string& cause) {
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
-// Whether a run failed by its own losses, and not by its worker, a limit or the machine.
+// Returns whether a run failed because its losses diverged or were not finite, rather than through its worker, a limit or the machine.
 bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
   return event.end == record::RunEnd::kResult && code_of(cause).empty();
 }
@@ -126,7 +126,7 @@ Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder,
                          plan.device != "cpu"});
 }
 
-// Whether hurdles may end a run: one of the search, of a design that it drew.
+// Returns whether hurdles apply to a run. They apply to runs of the search whose design a strategy proposed.
 bool Campaign::State::may_be_stopped(const record::TrialBegun& begun) const {
   const Individual& design = population.individual(begun.design);
   return is_candidate(design) && !is_user_design(design) && !evolve::judges(begun) &&

@@ -71,7 +71,7 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
   return out;
 }
 
-// Whether a result stands when the study goes on: what failed by the machine is tried again.
+// Returns whether a stored result is reused when the study resumes. Runs that failed through the machine are repeated.
 bool is_final(const record::TrialResult& r) {
   return r.status == record::Status::kDone || record::speaks_of_design(r);
 }

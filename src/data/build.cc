@@ -297,7 +297,7 @@ class Encoder {
     return out;
   }
 
-  // A vocabulary of somebody else's may lose text. Scores count the bytes of the text as it is: what was lost would be foreseen for nothing. Errors: "tokenizer".
+  // Checks that documents survive encoding and decoding. A score counts the bytes of the original text, so text that a foreign vocabulary drops would cost no bits. Errors: "tokenizer".
   Result<bool> keeps(const std::vector<std::string>& texts,
                      const std::vector<std::vector<int>>& tokens) const {
     if (options_.tokenizer.empty()) return true;
@@ -393,7 +393,7 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
 constexpr char32_t kSpaceMark =
     0x2581;  // as which SentencePiece writes a space, and which it does not tell from one
 
-// Equal for texts of which the same is seen: formats end documents with a line end or without, begin with a mark of byte order or without.
+// Returns a hash that ignores white space and invisible characters. Formats differ in final line ends and byte order marks.
 std::uint64_t text_identity(const std::string& text) {
   std::string plain;
   plain.reserve(text.size());

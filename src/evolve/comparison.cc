@@ -58,12 +58,12 @@ Variance variance_by_document(const std::vector<const Trial*>& of, const std::ve
   return {squares * worth / (worth - 1), worth - 1};
 }
 
-// Whether a seed is one of the comparison's; also where its seeds are the last there are.
+// Returns whether the comparison uses `seed`. The subtraction cannot overflow, unlike a test against c.seed + c.seeds.
 bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
   return seed >= c.seed && seed - c.seed < static_cast<std::uint64_t>(c.seeds);
 }
 
-// The runs that a comparison rests on: its own, and all that had begun before the first of them. What is begun later changes no verdict.
+// The runs that a comparison uses: its own, and those that started before the first of them. Later runs cannot change its verdict.
 class Basis {
  public:
   // Without a comparison: all runs.
@@ -175,16 +175,26 @@ Paired searched(const Population& p, std::int64_t design, std::int64_t against, 
   return paired(of, other);
 }
 
-// Runs on the seeds of a comparison. Differences of the search tell of the pair's variance too, about their own mean.
-Paired compared(const Population& p, std::int64_t design, std::int64_t against,
-                const record::ComparisonBegun& c) {
-  std::vector<const Trial*> of, other;
+// Scored runs of two designs on the seeds of a comparison, the k-th of one beside the k-th of the other.
+struct Pairs {
+  std::vector<const Trial*> of, against;
+};
+Pairs pairs_of(const Population& p, std::int64_t design, std::int64_t against,
+               const record::ComparisonBegun& c) {
+  Pairs out;
   for (int k = 0; k < c.seeds; ++k) {
     const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
     const Trial *a = p.scored(design, c.rung, seed), *b = p.scored(against, c.rung, seed);
-    if (a && b && of_one_text(*a, *b)) of.push_back(a), other.push_back(b);
+    if (a && b && of_one_text(*a, *b)) out.of.push_back(a), out.against.push_back(b);
   }
-  Paired out = paired(of, other);
+  return out;
+}
+
+// The same as differences. Those of the search tell of the pair's variance too, about their own mean.
+Paired compared(const Population& p, std::int64_t design, std::int64_t against,
+                const record::ComparisonBegun& c) {
+  const Pairs pairs = pairs_of(p, design, against, c);
+  Paired out = paired(pairs.of, pairs.against);
   out.own = pooled(out.own, searched(p, design, against, c.rung, Basis(p, &c)).own);
   return out;
 }
@@ -216,12 +226,10 @@ double mean_score(const Population& p, const record::ComparisonBegun& c, const R
 Interval on_unread_text(const Population& p, const record::ComparisonBegun& c, std::int64_t against,
                         const Variance& run) {
   Paired pair;
-  for (int k = 0; k < c.seeds; ++k) {
-    const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
-    const Trial *own = p.scored(c.design, c.rung, seed), *other = p.scored(against, c.rung, seed);
-    if (own && other && own->unread_bits > 0 && other->unread_bits > 0)
-      pair.differences.push_back(own->unread_bits - other->unread_bits);
-  }
+  const Pairs pairs = pairs_of(p, c.design, against, c);
+  for (std::size_t k = 0; k < pairs.of.size(); ++k)
+    if (pairs.of[k]->unread_bits > 0 && pairs.against[k]->unread_bits > 0)
+      pair.differences.push_back(pairs.of[k]->unread_bits - pairs.against[k]->unread_bits);
   if (pair.differences.empty()) return {};
   pair.own = variance_of(pair.differences);
   return paired_interval(pair, run, c.level);

@@ -73,6 +73,17 @@ class Race : public Little {
   Random random_;
 };
 
+// Begins the comparison of the leader and gives every design its runs, by `run(design, seed, purpose)`.
+template <class Run>
+record::ComparisonBegun compare_on_fresh_seeds(Little& c, const std::vector<std::int64_t>& designs,
+                                               const Run& run) {
+  EXPECT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+  const record::ComparisonBegun begun = c.population.comparisons().back();
+  for (int k = 0; k < begun.seeds; ++k)
+    for (const std::int64_t d : designs) run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
+  return begun;
+}
+
 TEST(Comparison, AllLevelsTogetherAreTheErrorOfACampaign) {
   double sum = 0;
   for (int k = 1; k <= 100'000; ++k) sum += level_of(k);
@@ -195,11 +206,7 @@ TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
     };
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
       run(baseline, seed, Purpose::kBaseline), run(leads, seed, Purpose::kRung);
-    ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
-    const record::ComparisonBegun begun = c.population.comparisons().back();
-    for (int k = 0; k < begun.seeds; ++k)
-      for (const std::int64_t d : {baseline, leads})
-        run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
+    const record::ComparisonBegun begun = compare_on_fresh_seeds(c, {baseline, leads}, run);
     const Outcome o = outcome_of(c.population, begun);
     EXPECT_TRUE(o.ahead) << x.unread;
     EXPECT_EQ(o.unconfirmed, x.unconfirmed) << x.unread;
@@ -533,11 +540,7 @@ TEST(Comparison, OneDocumentSaysNothingOfOthers) {
     };
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
       run(baseline, seed, Purpose::kBaseline), run(leads, seed, Purpose::kRung);
-    ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
-    const record::ComparisonBegun begun = c.population.comparisons().back();
-    for (int k = 0; k < begun.seeds; ++k)
-      for (const std::int64_t d : {baseline, leads})
-        run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
+    const record::ComparisonBegun begun = compare_on_fresh_seeds(c, {baseline, leads}, run);
     EXPECT_EQ(outcome_of(c.population, begun).claims(), documents == 2);
   }
 }
