@@ -1,8 +1,10 @@
-// Training steps with recurrences as training runs them and step by step, an ATen call for each op: the same small design, in turns in one run.
+// Training steps with recurrences as training runs them and step by step, an ATen call for each op: the same
+// small design, in turns in one run.
 //
-// bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their scans; milliseconds of a step in both forms and their
-// ratio, medians over rounds. The ratio of processor times does not depend on what else the machine does. The first row has
-// no recurrence: what both forms spend outside of it. With several threads, steps run with one and with all of them, and the faster counts.
+// bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their
+// scans; milliseconds of a step in both forms and their ratio, medians over rounds. The ratio of processor
+// times does not depend on what else the machine does. The first row has no recurrence: what both forms spend
+// outside of it. With several threads, steps run with one and with all of them, and the faster counts.
 // --pairs compares sums over the past pair by pair with convolutions instead.
 #include <fmt/core.h>
 
@@ -89,7 +91,8 @@ struct Times {
   }
 };
 
-// `steps`: with one thread, and with as many as there are, when these are more; by the clock on the wall the faster counts.
+// `steps`: with one thread, and with as many as there are, when these are more; by the clock on the wall the
+// faster counts.
 void compare(const Options& o, const std::string& name, const Form& chunks, const std::vector<Form>& steps) {
   Times fast;
   std::vector<Times> slow(steps.size());

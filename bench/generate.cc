@@ -1,4 +1,5 @@
-// How many designs a second the generator writes, and how many random edits a second are applied and checked; one core.
+// How many designs a second the generator writes, and how many random edits a second are applied and checked;
+// one core.
 #include <benchmark/benchmark.h>
 
 #include <set>
@@ -48,9 +49,10 @@ void vary_designs(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
-// What a campaign does between trainings: parents drawn from a population that begins with the zoo and takes its offspring in,
-// every operator, structural hashes, what was seen before left out. Zoo designs have so many blocks, as a preset says; 0: as many
-// as they are written with (8 to 24). Items are new designs; `tries` are draws for each.
+// What a campaign does between trainings: parents drawn from a population that begins with the zoo and takes
+// its offspring in, every operator, structural hashes, what was seen before left out. Zoo designs have so
+// many blocks, as a preset says; 0: as many as they are written with (8 to 24). Items are new designs;
+// `tries` are draws for each.
 void breed(benchmark::State& state) {
   const auto blocks = static_cast<double>(state.range(0));
   std::vector<lang::Program> population;

@@ -1,7 +1,9 @@
-// How many offspring that the screen lets through fail the probe: the goal is 1 in 1,000, and each that fails is printed.
+// How many offspring that the screen lets through fail the probe: the goal is 1 in 1,000, and each that fails
+// is printed.
 //
-// bench_probe --designs N --seed S: parents are drawn from the zoo and from offspring that passed, every operator is used; a new design is
-// screened (exec/reference/screen.h) and probed (trial/probe.h) in this process.
+// bench_probe --designs N --seed S: parents are drawn from the zoo and from offspring that passed, every
+// operator is used; a new design is screened (exec/reference/screen.h) and probed (trial/probe.h) in this
+// process.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

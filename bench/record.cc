@@ -1,4 +1,5 @@
-// A record of 100,000 designs and 1,000,000 events: what commands that read it take. The record is made first, in a temporary folder.
+// A record of 100,000 designs and 1,000,000 events: what commands that read it take. The record is made
+// first, in a temporary folder.
 #include <benchmark/benchmark.h>
 
 #include "campaign/made.h"

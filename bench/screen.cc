@@ -1,7 +1,8 @@
 // How many draws a second pass through the screen of a campaign; one core.
 //
-// The draws are written beforehand: random edits of zoo designs and of each other, up to three deep, one list for every build. What the
-// screen lets through is known to it from then on, as in a campaign. Counters are the shares of draws by cause.
+// The draws are written beforehand: random edits of zoo designs and of each other, up to three deep, one list
+// for every build. What the screen lets through is known to it from then on, as in a campaign. Counters are
+// the shares of draws by cause.
 #include <benchmark/benchmark.h>
 
 #include <map>

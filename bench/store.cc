@@ -1,4 +1,5 @@
-// The record of a large campaign: how long each query takes with 100,000 designs and 1,000,000 events, an append, and making the tables anew.
+// The record of a large campaign: how long each query takes with 100,000 designs and 1,000,000 events, an
+// append, and making the tables anew.
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 #include <unistd.h>

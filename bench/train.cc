@@ -1,8 +1,9 @@
-// Tokens per second of training steps on the torch backend: forward, backward, clipping, AdamW. `./dev bench train` runs it in
-// turns with the same model in PyTorch (bench/peer); alone it prints its own speed, and with --profile where the time goes.
+// Tokens per second of training steps on the torch backend: forward, backward, clipping, AdamW. `./dev bench
+// train` runs it in turns with the same model in PyTorch (bench/peer); alone it prints its own speed, and
+// with --profile where the time goes.
 //
-// One JSON object a line: first the model, then one for each order. Orders come from the options, or with --serve from standard
-// input, one a line, so that a driver can alternate: `steps N` or `peaks`.
+// One JSON object a line: first the model, then one for each order. Orders come from the options, or with
+// --serve from standard input, one a line, so that a driver can alternate: `steps N` or `peaks`.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

@@ -1,7 +1,8 @@
-// fuzz_edits COUNT SEED: chains of COUNT random edits of random designs and of the zoo; each child must check from its text.
+// fuzz_edits COUNT SEED: chains of COUNT random edits of random designs and of the zoo; each child must check
+// from its text.
 //
-// A chain of 25 edits depends on SEED and its number alone; a violation prints them with both programs and ends with status 1.
-// Every tenth edit is hostile: paths and arguments of another program.
+// A chain of 25 edits depends on SEED and its number alone; a violation prints them with both programs and
+// ends with status 1. Every tenth edit is hostile: paths and arguments of another program.
 //
 // slice: 600
 #include <fmt/core.h>

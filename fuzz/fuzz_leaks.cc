@@ -1,10 +1,12 @@
-// fuzz_leaks COUNT SEED [all | CASE]: COUNT designs in the torch backend with extreme values wherever a position does not look.
+// fuzz_leaks COUNT SEED [all | CASE]: COUNT designs in the torch backend with extreme values wherever a
+// position does not look.
 //
-// Each case is a unit or a design (written to leak, random, or of the zoo), a way to lower it, and a batch of rows with documents. Everything that
-// the watched positions do not see changes: what follows in their document, the documents around it, the other rows; some of it to infinity, NaN,
-// numbers that overflow, denormal ones. Outputs of the watched positions must keep their bits, and so must the gradients at positions that the
-// changed adjoints do not reach; some are decoded as well. A finding prints seed, case and program and ends with status 1; with `all` it goes
-// on to the next, with a number only that case is run.
+// Each case is a unit or a design (written to leak, random, or of the zoo), a way to lower it, and a batch of
+// rows with documents. Everything that the watched positions do not see changes: what follows in their
+// document, the documents around it, the other rows; some of it to infinity, NaN, numbers that overflow,
+// denormal ones. Outputs of the watched positions must keep their bits, and so must the gradients at
+// positions that the changed adjoints do not reach; some are decoded as well. A finding prints seed, case and
+// program and ends with status 1; with `all` it goes on to the next, with a number only that case is run.
 //
 // slice: 150
 #include <ATen/Parallel.h>

@@ -1,7 +1,8 @@
-// fuzz_source COUNT SEED [FILE...]: COUNT mutated programs (of the samples, the zoo and FILEs) through parser, printer and checker.
+// fuzz_source COUNT SEED [FILE...]: COUNT mutated programs (of the samples, the zoo and FILEs) through
+// parser, printer and checker.
 //
-// Each must keep the contract between parser and printer; each that parses is checked, within seconds, and every error of the
-// check has a message and a place in the text.
+// Each must keep the contract between parser and printer; each that parses is checked, within seconds, and
+// every error of the check has a message and a place in the text.
 //
 // Case i depends on SEED and i alone; a violation prints both and the text, and ends with status 1.
 //

@@ -21,7 +21,8 @@ struct Base {
 /// The parents of a brief, parsed. Errors, "brief": too few for the mode, a program that does not check.
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library);
 
-/// The base of a proposal; this is where a place that does not exist, or a crossover that does not check, is refused. Errors, "proposal".
+/// The base of a proposal; this is where a place that does not exist, or a crossover that does not check, is
+/// refused. Errors, "proposal".
 Result<Base> prepare(const Proposal& proposal, record::Mode mode, const std::vector<lang::Program>& parents,
                      const lang::Library& library);
 
@@ -37,8 +38,9 @@ std::vector<lang::Item> items_of(const Base& base);
 /// `items` with `added`, which replace those of their names.
 std::vector<lang::Item> with_items(std::vector<lang::Item> items, const std::vector<lang::Item>& added);
 
-/// The whole program: new units, then `instance` at the base's place ("" leaves what crossover put there), or as the stack of a new design. Its design is
-/// named after `title`. Errors: those of the edits and the checker.
+/// The whole program: new units, then `instance` at the base's place ("" leaves what crossover put there), or
+/// as the stack of a new design. Its design is named after `title`. Errors: those of the edits and the
+/// checker.
 Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& added,
                                const std::string& instance, const std::string& title,
                                const edit::Against& against);

@@ -20,7 +20,8 @@ struct Parent {
   std::vector<std::string> evidence;  // scores against baselines by rung, curve, ablations
 };
 
-/// The order for one design. Everything that guides a conversation is in here, so that equal briefs and equal replies make equal designs.
+/// The order for one design. Everything that guides a conversation is in here, so that equal briefs and equal
+/// replies make equal designs.
 struct Brief {
   std::int64_t task = 0;
   std::uint64_t seed = 1;
@@ -32,11 +33,13 @@ struct Brief {
   std::vector<std::string> directions;  // of the person who steers
   bool direct =
       false;  // by one reply that holds the whole program: the strategy that the pipeline is compared with
-  /// A description (title and proposal) near a known one is refused before review: earlier accepted proposals' texts.
+  /// A description (title and proposal) near a known one is refused before review: earlier accepted
+  /// proposals' texts.
   std::vector<std::string> proposals;
   /// By model, how much its rating counts (agents/weights.h); one that is not named counts 1.
   std::map<std::string, double> reviewer_weights;
-  /// Refuses a program that the campaign knows (by its hash) or cannot train; may be empty. Called from the task's thread.
+  /// Refuses a program that the campaign knows (by its hash) or cannot train; may be empty. Called from the
+  /// task's thread.
   std::function<Result<bool>(const lang::Program&)> admit;
 };
 

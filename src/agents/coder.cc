@@ -22,7 +22,8 @@ std::string printed(const std::vector<lang::Item>& items) {
   return items.empty() ? "" : lang::print(p);
 }
 
-// Units of the zoo that read other positions: what Gab looks like where it is hardest. Drawn by the brief's seed.
+// Units of the zoo that read other positions: what Gab looks like where it is hardest. Drawn by the brief's
+// seed.
 std::string examples_text(const Brief& brief, int count) {
   std::vector<const lang::Item*> items;
   for (const zoo::Entry& entry : zoo::embedded_files())
@@ -111,7 +112,8 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
   for (int i = 0; i < (s.checker ? s.candidates : 1); ++i)
     if (auto ok = ask(after); !ok) return tl::unexpected(ok.error());
   for (int i = 0; s.checker && i < s.repairs && !tried[0].candidate.valid(); ++i) {
-    // Best-first: the one with the fewest errors goes back. It is opened again when its repair is no better, but once: then others get their turn.
+    // Best-first: the one with the fewest errors goes back. It is opened again when its repair is no better,
+    // but once: then others get their turn.
     Tried best = tried[0];
     tried.erase(tried.begin());
     auto said = after;

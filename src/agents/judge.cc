@@ -58,8 +58,8 @@ void names_in(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
   }
 }
 
-// Coders that copy from a unit read its hyperparameters and slots without declaring them: they are declared as there. The unit at the place comes
-// first, then the design's own, then the library's.
+// Coders that copy from a unit read its hyperparameters and slots without declaring them: they are declared
+// as there. The unit at the place comes first, then the design's own, then the library's.
 void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::Item>& known,
                     const lang::Library& library) {
   std::set<std::string> read, given;

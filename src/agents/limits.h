@@ -1,7 +1,7 @@
 // What a schema may ask for beyond types, for one question: only paths that exist, only so many units.
 //
-// A server that decodes by the schema then cannot spend a reply on what would be refused anyway. Limits are JSON schema's `pattern`, `maxItems` and
-// `maxLength`; src/chat leaves them out where servers refuse them.
+// A server that decodes by the schema then cannot spend a reply on what would be refused anyway. Limits are
+// JSON schema's `pattern`, `maxItems` and `maxLength`; src/chat leaves them out where servers refuse them.
 #pragma once
 
 #include <map>
@@ -16,7 +16,8 @@ struct Limits {
   std::map<std::string, std::pair<int, int>> counts{};        // of a field, a list: its least and most items
 };
 
-/// `schema`, an object's, with `limits` on the fields that it has. Choices of a field are left open where they are none.
+/// `schema`, an object's, with `limits` on the fields that it has. Choices of a field are left open where
+/// they are none.
 std::string limited(const std::string& schema, const Limits& limits);
 
 }  // namespace gabbro::agents

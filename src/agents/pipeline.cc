@@ -150,7 +150,8 @@ void ended(record::TaskReport& report, const Error& error) {
       shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
 }
 
-// Libraries below may run out of memory or throw on what nobody thought of: a task fails, a campaign does not.
+// Libraries below may run out of memory or throw on what nobody thought of: a task fails, a campaign does
+// not.
 template <class F>
 void guarded(record::TaskReport& report, F&& work) {
   try {

@@ -57,8 +57,8 @@ bool is_named(const std::string& text, const std::string& name) {
   return found;
 }
 
-// Planners like to list hyperparameters as values, library units that others use as units to be written, and values as arguments of an
-// instance; and what takes the place of a unit is called as that was.
+// Planners like to list hyperparameters as values, library units that others use as units to be written, and
+// values as arguments of an instance; and what takes the place of a unit is called as that was.
 void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
   std::erase_if(plan.units, [&](const PlannedUnit& unit) {
     return plan.units.size() > 1 && library.unit(unit.name) && !is_named(plan.instance, unit.name);
@@ -195,7 +195,8 @@ Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
   return out;
 }
 
-// Leaves out the units that the instance does not come to by what units use; the name of one of them, or "". An instance that uses none is judged elsewhere.
+// Leaves out the units that the instance does not come to by what units use; the name of one of them, or "".
+// An instance that uses none is judged elsewhere.
 std::string drop_idle(Plan& plan) {
   std::set<std::string> used;
   for (auto unit = plan.units.rbegin(); unit != plan.units.rend(); ++unit)

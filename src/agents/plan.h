@@ -26,10 +26,13 @@ struct Plan {
 /// "Name(x: [t, D], y: [t, D]) -> [t, D], v: [t, D]"
 std::string signature(const PlannedUnit& unit);
 
-/// Errors, "plan": not an object, too many units, an illegal or taken name (a unit of the parent's own may be written anew with its
-/// interface in a mutation), a use of an unknown unit, a cycle (with its units), a unit that nothing uses, an instance that is no expression or uses none of the units. Inputs that are
-/// hyperparameters, library units that the instance does not name and its arguments without a name are left out, and what takes the place of a unit is called as that was. With `mend`, what is only a matter of names is
-/// put right instead: a taken name gets a number, ports that are no names or stand twice and uses of unknown units are left out, the last unit is the instance.
+/// Errors, "plan": not an object, too many units, an illegal or taken name (a unit of the parent's own may be
+/// written anew with its interface in a mutation), a use of an unknown unit, a cycle (with its units), a unit
+/// that nothing uses, an instance that is no expression or uses none of the units. Inputs that are
+/// hyperparameters, library units that the instance does not name and its arguments without a name are left
+/// out, and what takes the place of a unit is called as that was. With `mend`, what is only a matter of names
+/// is put right instead: a taken name gets a number, ports that are no names or stand twice and uses of
+/// unknown units are left out, the last unit is the instance.
 Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
                         const lang::Library& library, bool mend = false);
 
@@ -39,7 +42,8 @@ std::string instance_text(const Base& base, const std::string& unit);
 /// The last unit of the plan with its defaults, as an instance; "" without units.
 std::string plain_instance(const Plan& plan, const Base& base);
 
-/// Asks the planner, whose last reply is mended; without one (Settings::planner) the units are those that the proposal names, in its order. Errors: those of chat, "plan".
+/// Asks the planner, whose last reply is mended; without one (Settings::planner) the units are those that the
+/// proposal names, in its order. Errors: those of chat, "plan".
 Result<Plan> make_plan(Talk& talk, const Proposal& proposal, const Base& base);
 
 }  // namespace gabbro::agents

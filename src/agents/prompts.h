@@ -1,8 +1,9 @@
-// Prompts are files (prompts/*.md, their JSON schemas beside them), compiled in, and filled with the parts of a task.
+// Prompts are files (prompts/*.md, their JSON schemas beside them), compiled in, and filled with the parts of
+// a task.
 //
-// A file is an instruction, which is the same for every task, and sections under "## " headings. `{{name}}` takes the value of that
-// name. A section all of whose values are empty is left out; one whose heading ends in "| optional" is left out, too, when
-// the conversation is longer than a model reads.
+// A file is an instruction, which is the same for every task, and sections under "## " headings. `{{name}}`
+// takes the value of that name. A section all of whose values are empty is left out; one whose heading ends
+// in "| optional" is left out, too, when the conversation is longer than a model reads.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +32,12 @@ inline constexpr std::string_view kPresent = "\x01";
 
 using Values = std::map<std::string, std::string, std::less<>>;
 
-/// `file` ("coder.md") with `values` filled in. `brief`: without the optional sections. A name without a value is empty. O(bytes).
+/// `file` ("coder.md") with `values` filled in. `brief`: without the optional sections. A name without a
+/// value is empty. O(bytes).
 std::string fill(std::string_view file, const Values& values, bool brief = false);
 
-/// `text` as material: between marks that name its source, which the text itself cannot close, cut to `most` bytes.
+/// `text` as material: between marks that name its source, which the text itself cannot close, cut to `most`
+/// bytes.
 std::string quoted(std::string_view source, std::string_view text, std::size_t most = 12000);
 
 /// Lines as material, one mark around all of them; empty for none.
@@ -44,8 +47,8 @@ std::string quoted_lines(std::string_view source, std::span<const std::string> l
 /// `text` cut to about `most` bytes at a character's border, with a mark where it was cut.
 std::string shortened(std::string_view text, std::size_t most);
 
-/// What stands first in every conversation: what Gabbro is, then the language. `coding`: with the text of the language and its
-/// functions; without, the units of the library alone, which is what ideas need.
+/// What stands first in every conversation: what Gabbro is, then the language. `coding`: with the text of the
+/// language and its functions; without, the units of the library alone, which is what ideas need.
 const std::string& system_prompt(bool coding);
 
 /// Tokens of a text at four bytes each: an estimate, for the size of prompts.

@@ -22,14 +22,15 @@ struct Proposal {
   std::string why;
 };
 
-/// Errors, "proposal": not an object, no title or idea, an illegal or repeated name of a unit, more than `most_units`, a promise in other words than
-/// those asked for.
+/// Errors, "proposal": not an object, no title or idea, an illegal or repeated name of a unit, more than
+/// `most_units`, a promise in other words than those asked for.
 Result<Proposal> parse_proposal(const std::string& json, int most_units);
 
 /// As reviewers, planner and coder read it, and as the record keeps it.
 std::string describe(const Proposal& proposal);
 
-/// Each promise with what the checker found. A design may be better than promised: a state that is bounded, a lower complexity.
+/// Each promise with what the checker found. A design may be better than promised: a state that is bounded, a
+/// lower complexity.
 std::vector<record::Promise> verify_promises(const Proposal& proposal, const ir::Facts& facts);
 
 /// "reach: ..., state: ..." of those that are broken; empty when all are kept.

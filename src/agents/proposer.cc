@@ -48,7 +48,8 @@ std::string core_of(const std::string& described) {
   return described.substr(0, end);
 }
 
-// Refuses what is near to a known description. Earlier attempts of this task do not count: they are there to be repaired.
+// Refuses what is near to a known description. Earlier attempts of this task do not count: they are there to
+// be repaired.
 Result<bool> check_new(Talk& talk, const Proposal& p) {
   std::vector<std::string> known_cores;
   for (const std::string& text : talk.brief().proposals) known_cores.push_back(core_of(text));

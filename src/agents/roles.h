@@ -18,17 +18,20 @@ struct Accepted {
   Base base;
 };
 
-/// Proposals until one is readable, new by its description, possible at its place, and passes review; each refusal goes back with
-/// its reasons. At most Settings::attempts. Fills attempts, title, proposal and reviews of the report. Errors: those of chat; after the last
-/// attempt its cause: "proposal", "duplicate" or "review".
+/// Proposals until one is readable, new by its description, possible at its place, and passes review; each
+/// refusal goes back with its reasons. At most Settings::attempts. Fills attempts, title, proposal and
+/// reviews of the report. Errors: those of chat; after the last attempt its cause: "proposal", "duplicate" or
+/// "review".
 Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& parents,
                                const std::string& literature);
 
-/// Asks Settings::reviewers reviewers about a text. One whose replies cannot be read abstains. Errors: those of chat; "review" when nobody is left.
+/// Asks Settings::reviewers reviewers about a text. One whose replies cannot be read abstains. Errors: those
+/// of chat; "review" when nobody is left.
 Result<std::vector<record::Review>> review(Talk& talk, const std::string& proposal);
 
-/// The mean rating, each model's by its weight over its number of reviews, so that a model that is asked twice does not count twice. A rating that is the
-/// same for every proposal moves all means alike and its weight is the least there is (weights.h): it can let a proposal pass only within that weight.
+/// The mean rating, each model's by its weight over its number of reviews, so that a model that is asked
+/// twice does not count twice. A rating that is the same for every proposal moves all means alike and its
+/// weight is the least there is (weights.h): it can let a proposal pass only within that weight.
 double mean_rating(const std::vector<record::Review>& reviews, const std::map<std::string, double>& weights);
 
 /// What the observer found.

@@ -43,11 +43,13 @@ struct Settings {
   bool direct = false;  // the whole program in one reply
 };
 
-/// Reads [pipeline] of the text of an agents.toml; other tables are not looked at, keys that are left out keep their defaults. Errors, "agents": not
-/// TOML, an unknown key, a value of another type or out of its range; each with its line, the value, and what is allowed.
+/// Reads [pipeline] of the text of an agents.toml; other tables are not looked at, keys that are left out
+/// keep their defaults. Errors, "agents": not TOML, an unknown key, a value of another type or out of its
+/// range; each with its line, the value, and what is allowed.
 Result<Settings> parse_settings(std::string_view text);
 
-/// "mutation", "crossover" or "scratch", as often as the weights say; modes that need more than `parents` parents are not drawn.
+/// "mutation", "crossover" or "scratch", as often as the weights say; modes that need more than `parents`
+/// parents are not drawn.
 record::Mode draw_mode(const Modes& modes, int parents, Random& random);
 
 }  // namespace gabbro::agents

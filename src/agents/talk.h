@@ -1,4 +1,5 @@
-// The conversations of one task: prompts are filled, replies counted, and read again when they could not be read.
+// The conversations of one task: prompts are filled, replies counted, and read again when they could not be
+// read.
 #pragma once
 
 #include <functional>
@@ -39,11 +40,12 @@ class Talk {
   [[nodiscard]] const Settings& settings() const { return tools_.settings; }
   [[nodiscard]] record::TaskReport& report() { return report_; }
 
-  /// A conversation that is longer than the model reads is tried once more without the optional sections of its prompt. Errors: those of chat.
+  /// A conversation that is longer than the model reads is tried once more without the optional sections of
+  /// its prompt. Errors: those of chat.
   Result<chat::Reply> ask(const Question& question);
 
-  /// Asks for a JSON object and reads it; a reply that cannot be read goes back with the reason, twice, or once where the same comes again. Errors: those of chat; `cause` with the last
-  /// reason.
+  /// Asks for a JSON object and reads it; a reply that cannot be read goes back with the reason, twice, or
+  /// once where the same comes again. Errors: those of chat; `cause` with the last reason.
   using Read =
       std::function<Result<bool>(const std::string& json, bool last)>;  // last: it will not be asked again
   Result<chat::Reply> ask_object(Question question, const std::string& cause, const Read& read);
@@ -66,8 +68,8 @@ class Talk {
   record::TaskReport& report_;
 };
 
-/// Excerpts for the proposer, as quoted data; empty without literature or when nothing is found. A librarian whose queries cannot be read is left
-/// out of the task. Errors: those of chat.
+/// Excerpts for the proposer, as quoted data; empty without literature or when nothing is found. A librarian
+/// whose queries cannot be read is left out of the task. Errors: those of chat.
 Result<std::string> find_literature(Talk& talk);
 
 }  // namespace gabbro::agents

@@ -1,4 +1,5 @@
-// Designs in the making at the same time, each in a thread of its own, so that whoever trains never waits for whoever thinks.
+// Designs in the making at the same time, each in a thread of its own, so that whoever trains never waits for
+// whoever thinks.
 #pragma once
 
 #include <condition_variable>
@@ -16,7 +17,8 @@ namespace gabbro::agents {
 
 class Team {
  public:
-  /// What makes a design of a brief; called from several threads at once. A report of cause "stopped" is none: the task is to be begun again.
+  /// What makes a design of a brief; called from several threads at once. A report of cause "stopped" is
+  /// none: the task is to be begun again.
   using Work = std::function<record::TaskReport(const Brief&)>;
   struct Done {
     std::int64_t task = 0;

@@ -8,8 +8,9 @@
 
 namespace gabbro {
 
-/// Thrown by readers whose callers count on whole files, such as those of a campaign's record, where every query would else return a Result; main says
-/// its error, which names the file. No file is written after it was thrown.
+/// Thrown by readers whose callers count on whole files, such as those of a campaign's record, where every
+/// query would else return a Result; main says its error, which names the file. No file is written after it
+/// was thrown.
 class Damaged : public std::exception {
  public:
   explicit Damaged(Error error) : error_(std::move(error)) {}

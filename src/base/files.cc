@@ -62,7 +62,8 @@ Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
 }
 
 Result<bool> replace_file(const std::string& path, const std::string& text) {
-  // A name that nobody foresees, made anew: a stranger who writes into the folder could lay a link or a folder there.
+  // A name that nobody foresees, made anew: a stranger who writes into the folder could lay a link or a
+  // folder there.
   const std::string temporary =
       fmt::format("{}.tmp{:08x}{:08x}", path, std::random_device{}(), std::random_device{}());
   const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);

@@ -9,8 +9,8 @@
 
 namespace gabbro {
 
-/// Fixed-capacity list. Copies are memberwise and never allocate. Pushing beyond N is an internal error: callers that build
-/// from user input test `full()` first.
+/// Fixed-capacity list. Copies are memberwise and never allocate. Pushing beyond N is an internal error:
+/// callers that build from user input test `full()` first.
 template <class T, int N>
 class InlineVec {
  public:

@@ -8,8 +8,9 @@
 
 namespace gabbro {
 
-/// A lock that one process holds at a time, on this machine: of a folder that is there, or of a file, which is made when it is missing and
-/// stays. Errors of `take`: "locked" (another holds it), "io" with the reason of the system.
+/// A lock that one process holds at a time, on this machine: of a folder that is there, or of a file, which
+/// is made when it is missing and stays. Errors of `take`: "locked" (another holds it), "io" with the reason
+/// of the system.
 class Lock {
  public:
   static Result<Lock> take(const std::string& path);

@@ -12,8 +12,8 @@
 
 namespace gabbro {
 
-/// A SplitMix64 stream (Steele et al. 2014): 64-bit state, period 2^64, the same numbers on every platform. `split` derives an
-/// independent stream from a label without advancing this one.
+/// A SplitMix64 stream (Steele et al. 2014): 64-bit state, period 2^64, the same numbers on every platform.
+/// `split` derives an independent stream from a label without advancing this one.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(mix(seed, 0x6761626272ull)) {}
@@ -25,7 +25,8 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
-  /// Leaves out the next `numbers` of `next`, in constant time. A uniform number takes one of them, a normal one two.
+  /// Leaves out the next `numbers` of `next`, in constant time. A uniform number takes one of them, a normal
+  /// one two.
   void skip(std::uint64_t numbers) { state_ += numbers * kStep; }
   Random split(std::string_view label) const { return Random(mix(state_, hash64(label))); }
   Random split(std::uint64_t index) const { return Random(mix(state_, index)); }

@@ -1,7 +1,7 @@
 // Errors as values.
 //
-// Expected failures (bad programs, bad input) travel as Result<T>; a broken invariant of our own is GABBRO_CHECK, which
-// aborts. Libraries never print or exit.
+// Expected failures (bad programs, bad input) travel as Result<T>; a broken invariant of our own is
+// GABBRO_CHECK, which aborts. Libraries never print or exit.
 #pragma once
 
 #include <cstdio>
@@ -19,8 +19,8 @@ struct Position {
   friend constexpr bool operator==(const Position&, const Position&) = default;
 };
 
-/// What went wrong, for a person or an agent to repair: a stable `code` ("shape", "future", ...), a one-line `message` with
-/// the values involved, and a `hint` that says what would fix it (may be empty).
+/// What went wrong, for a person or an agent to repair: a stable `code` ("shape", "future", ...), a one-line
+/// `message` with the values involved, and a `hint` that says what would fix it (may be empty).
 struct Error {
   std::string code;
   std::string message;

@@ -10,7 +10,8 @@ namespace {
 
 double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); }
 
-// Evaluates the continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method. It converges quickly for x < (a + 1) / (a + b + 2).
+// Evaluates the continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method. It
+// converges quickly for x < (a + 1) / (a + b + 2).
 double beta_fraction(double a, double b, double x) {
   constexpr double kTiny = 1e-300, kRounding = 1e-15;
   const auto away = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };

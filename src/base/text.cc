@@ -16,7 +16,8 @@ struct Range {
   char32_t first, last;
 };
 
-// Categories Cc and Cf of Unicode 15, separators of lines, fillers, variation selectors, and what is no character.
+// Categories Cc and Cf of Unicode 15, separators of lines, fillers, variation selectors, and what is no
+// character.
 constexpr std::array kUnseen{
     Range{0x0, 0x1f},        Range{0x7f, 0x9f},        Range{0xad, 0xad},       Range{0x34f, 0x34f},
     Range{0x600, 0x605},     Range{0x61c, 0x61c},      Range{0x6dd, 0x6dd},     Range{0x70f, 0x70f},

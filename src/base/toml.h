@@ -1,4 +1,5 @@
-// Settings in TOML: a table's keys with their types, and the first mistake with its place. For `.cc` files: it brings toml++.
+// Settings in TOML: a table's keys with their types, and the first mistake with its place. For `.cc` files:
+// it brings toml++.
 #pragma once
 
 #include <fmt/format.h>
@@ -43,8 +44,8 @@ inline Result<toml::table> parse_toml(std::string_view text, const char* code, c
               {static_cast<int>(at.line), static_cast<int>(at.column)});
 }
 
-/// Reads a table's keys by `table("key", value)`: what is absent leaves the value as it is. The first mistake is kept in `error`; a key that was
-/// not asked for is one, found when this goes.
+/// Reads a table's keys by `table("key", value)`: what is absent leaves the value as it is. The first mistake
+/// is kept in `error`; a key that was not asked for is one, found when this goes.
 class TomlTable {
  public:
   /// `name` stands before keys in messages ("rung 2: "); `code` is that of errors.

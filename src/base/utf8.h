@@ -12,7 +12,8 @@ struct CodePoint {
   std::size_t bytes = 1;
 };
 
-/// The code point at `at`; nothing if the bytes there are not valid UTF-8 (overlong forms and surrogates included).
+/// The code point at `at`; nothing if the bytes there are not valid UTF-8 (overlong forms and surrogates
+/// included).
 std::optional<CodePoint> decode_utf8(std::string_view text, std::size_t at);
 
 }  // namespace gabbro

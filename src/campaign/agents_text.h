@@ -9,7 +9,8 @@
 
 namespace gabbro::campaign {
 
-/// Counts of tasks by what became of them, most often first: "design", "refused: duplicate", "review", "chat down" ...
+/// Counts of tasks by what became of them, most often first: "design", "refused: duplicate", "review", "chat
+/// down" ...
 struct Outcome {
   std::string what;
   std::int64_t count = 0;

@@ -30,7 +30,8 @@ constexpr std::size_t kLines = 6;     // of each kind of evidence
 
 std::string mode_op(Mode mode) { return fmt::format("agents: {}", mode); }
 
-// The share of an operator's offspring that did better than its parent, drawn towards one in three while there are few.
+// The share of an operator's offspring that did better than its parent, drawn towards one in three while
+// there are few.
 double success(const std::map<std::string, evolve::Credit>& credits, const std::string& op) {
   const auto at = credits.find(op);
   const evolve::Credit c = at == credits.end() ? evolve::Credit{} : at->second;
@@ -100,7 +101,8 @@ agents::Parent parent_of(const Population& p, const Individual& i) {
   return {i.created.id, i.created.name, i.created.program, evidence(p, i)};
 }
 
-// Units by what designs with them reach at the first rung, less what designs without them do; three of each at least.
+// Units by what designs with them reach at the first rung, less what designs without them do; three of each
+// at least.
 std::vector<std::string> unit_credit(const Population& p) {
   struct Sum {
     double bits = 0;

@@ -188,7 +188,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     if (why.empty())
       if (const auto ok = s.tend(phase == Phase::kSearch); !ok) broken = ok.error();
     while (why.empty() && broken.code.empty() && executor.running() < executor.slots()) {
-      // What comes from outside is known before a decision; agents make nothing that there is no time to train.
+      // What comes from outside is known before a decision; agents make nothing that there is no time to
+      // train.
       if (const auto ok = s.tend(phase == Phase::kSearch); !ok) {
         broken = ok.error();
         break;

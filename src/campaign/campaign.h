@@ -31,7 +31,8 @@ struct Place {
   }
 };
 
-/// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes on.
+/// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes
+/// on.
 struct Plan {
   evolve::Settings settings;
   std::string corpus;       // a folder made by `gabbro data build`
@@ -77,10 +78,11 @@ struct Snapshot {
 
 class Campaign {
  public:
-  /// `judge` makes who decides on programs. Makes the folder and writes the first event and the baselines. Errors: "campaign" (there is one already), "store", "io", those of the
-  /// baselines at the first rung.
+  /// `judge` makes who decides on programs. Makes the folder and writes the first event and the baselines.
+  /// Errors: "campaign" (there is one already), "store", "io", those of the baselines at the first rung.
   static Result<Campaign> create(const Place& place, const Plan& plan, const MakeJudge& judge = judge_here);
-  /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on it), "event".
+  /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on
+  /// it), "event".
   static Result<Campaign> open(const Place& place, const MakeJudge& judge = judge_here);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
@@ -90,17 +92,20 @@ class Campaign {
   void move_corpus(std::string folder);
   [[nodiscard]] const evolve::Population& population() const;
 
-  /// Works until the budget is spent, nothing is left to do, or `stop` says 1 (runs end at their next step with a checkpoint, to be gone on with) or 2 (they are killed).
-  /// `view` is called a few times a second and at the end. Returns why it ended: "done", "budget", "signal". Errors: "jobs" (workers cannot be started: the
-  /// first fails at once), "store" (the disk is full): all that was recorded stays.
+  /// Works until the budget is spent, nothing is left to do, or `stop` says 1 (runs end at their next step
+  /// with a checkpoint, to be gone on with) or 2 (they are killed). `view` is called a few times a second and
+  /// at the end. Returns why it ended: "done", "budget", "signal". Errors: "jobs" (workers cannot be started:
+  /// the first fails at once), "store" (the disk is full): all that was recorded stays.
   Result<std::string> run(const Budget& budget, jobs::Executor& executor, const std::function<int()>& stop,
                           const std::function<void(const Snapshot&)>& view);
 
-  /// Designs are asked of `agents` too, by the strategies that do (evolve::asks_agents); they outlive the campaign's runs. Their thinking never holds a worker:
-  /// while none of their designs waits, other operators and other strategies have the slot.
+  /// Designs are asked of `agents` too, by the strategies that do (evolve::asks_agents); they outlive the
+  /// campaign's runs. Their thinking never holds a worker: while none of their designs waits, other operators
+  /// and other strategies have the slot.
   void ask(Agents* agents);
-  /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did. With the recorded replies and one worker, the same
-  /// campaign comes out. `run` then also returns the error "replay" where it does not.
+  /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did. With the
+  /// recorded replies and one worker, the same campaign comes out. `run` then also returns the error "replay"
+  /// where it does not.
   void follow(std::vector<Moment> course);
 
  private:
@@ -112,8 +117,8 @@ class Campaign {
 /// The plan as it stands in the first event, and back. Errors: "preset".
 std::string to_toml(const Plan& plan);
 Result<Plan> parse_plan(const record::CampaignBegun& begun);
-/// What a run is asked for, as the plan and its events say; without its folder, and without what depends on other runs (hurdles, the text of its pair).
-/// Errors: a program that does not parse.
+/// What a run is asked for, as the plan and its events say; without its folder, and without what depends on
+/// other runs (hurdles, the text of its pair). Errors: a program that does not parse.
 Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun);
 

@@ -20,13 +20,15 @@ using record::Event;
 
 namespace {
 constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
-// What is kept for the ablations of a winner: as many parts as a small design has. They are known when it has won.
+// What is kept for the ablations of a winner: as many parts as a small design has. They are known when it has
+// won.
 constexpr double kParts = 6;
 constexpr std::size_t kMostParts =
     24;  // of a winner that has more, the largest; what is left out is recorded
 }  // namespace
 
-// The last comparison begins when just enough of the budget is left for it; it never takes more than its share.
+// The last comparison begins when just enough of the budget is left for it; it never takes more than its
+// share.
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
@@ -47,7 +49,8 @@ Phase Campaign::State::phase(const Left& left) const {
   return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
-// Returns whether all runs of the leader's comparison, its repeated checks and its ablations have ended or begun.
+// Returns whether all runs of the leader's comparison, its repeated checks and its ablations have ended or
+// begun.
 bool Campaign::State::has_compared() const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   return begun && evolve::outcome_of(population, *begun).complete &&
@@ -70,8 +73,8 @@ double Campaign::State::share_of_comparison() const {
 // Whether the result of a run may change which design leads, or what is known of the deviation of runs.
 bool Campaign::State::is_search(const evolve::Trial& trial) const { return !evolve::judges(trial); }
 
-// The highest rung that the rest of the budget allows: for a design, the baselines beside it, and the fewest seeds of the last comparison that
-// can decide.
+// The highest rung that the rest of the budget allows: for a design, the baselines beside it, and the fewest
+// seeds of the last comparison that can decide.
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
@@ -106,7 +109,8 @@ std::string Campaign::State::too_short(const Left& left) const {
 
 Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
   if (plan.aa_test) return evolve::next_replicate_run(population, plan.seed);
-  // A comparison that was begun, by an earlier session too, is brought to its end before anything new is looked for.
+  // A comparison that was begun, by an earlier session too, is brought to its end before anything new is
+  // looked for.
   GABBRO_TRY(compares, go_on_comparing());
   if (compares.run || compares.waits) return compares.run;
   if (phase == Phase::kSearch) {
@@ -120,7 +124,8 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
     phase = Phase::kFinal;
   }
   if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;  // of a baseline
-  // A run of the search that is under way may make another leader: it is waited for, and the comparison is begun once.
+  // A run of the search that is under way may make another leader: it is waited for, and the comparison is
+  // begun once.
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
   bool settled = false;
@@ -133,7 +138,8 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// The next run of a comparison that has begun, or of its ablations. `waits`: some are under way, and what comes next depends on them.
+// The next run of a comparison that has begun, or of its ablations. `waits`: some are under way, and what
+// comes next depends on them.
 Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   if (!begun) return Comparing{};
@@ -147,7 +153,8 @@ Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
   return Comparing{next(), false};
 }
 
-// The strategy that has spent the least, runs under way counted as if they cost what its designs do; of those that have something to propose.
+// The strategy that has spent the least, runs under way counted as if they cost what its designs do; of those
+// that have something to propose.
 std::optional<std::size_t> Campaign::State::next_strategy() const {
   std::optional<std::size_t> strategy;
   double least = 0;

@@ -95,7 +95,8 @@ std::string plot(const std::vector<record::Point>& curve) {
                            amount(std::exp(from)), kWidth - 8, amount(std::exp(from + span)));
 }
 
-// The units of a design with their parameters: at the size of the highest rung where it has a score, or as written if it has no size there.
+// The units of a design with their parameters: at the size of the highest rung where it has a score, or as
+// written if it has no size there.
 std::string tree_text(const Reading& r, std::int64_t design, lang::Program program) {
   int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1;
   while (rung > 0 && r.population.standing(r.population.individual(design), rung).done == 0) --rung;

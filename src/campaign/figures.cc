@@ -65,7 +65,8 @@ Figure funnel_figure(const Reading& r, const std::vector<Funnel>& funnel) {
           "because their loss was behind, failed. Best: bits per byte."};
 }
 
-// ---- learning curves --------------------------------------------------------------------------------------------------------
+// ---- learning curves
+// --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -81,7 +82,8 @@ std::vector<std::pair<double, double>> curve_of(const Reading& r, const store::S
   if (trial == 0) return out;
   const auto result = store.result(trial);
   if (!result) return out;
-  // What comes before is the fall from first weights, which is the same for all and would press the rest together.
+  // What comes before is the fall from first weights, which is the same for all and would press the rest
+  // together.
   const double from = 0.04 * static_cast<double>(r.rung(rung).tokens);
   for (const record::Point& p : result->curve) {
     const double loss = p.recent > 0 ? p.recent : p.loss;
@@ -151,7 +153,8 @@ Figure learning_figure(const Reading& r, const store::Store& store, const Verdic
                                  r.rung(rung).name)};
 }
 
-// ---- strategies -------------------------------------------------------------------------------------------------------------------
+// ---- strategies
+// -------------------------------------------------------------------------------------------------------------------
 
 Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strategies) {
   const Population& p = r.population;
@@ -212,7 +215,8 @@ Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strat
           "Lower earlier is better."};
 }
 
-// ---- comparisons ------------------------------------------------------------------------------------------------------------
+// ---- comparisons
+// ------------------------------------------------------------------------------------------------------------
 
 Figure forest_figure(const Reading& r, const Verdict& v) {
   if (v.duels.empty()) return {};

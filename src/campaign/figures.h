@@ -18,7 +18,8 @@ constexpr std::size_t kMostDrawn = 2000;
 
 /// How many designs entered each rung and what became of them; widths go by the square root of the count.
 Figure funnel_figure(const Reading& reading, const std::vector<Funnel>& funnel);
-/// Training losses of the leader, two runners-up and the baselines at the leader's rung (without one: the first).
+/// Training losses of the leader, two runners-up and the baselines at the leader's rung (without one: the
+/// first).
 Figure learning_figure(const Reading& reading, const store::Store& store, const Verdict& verdict);
 /// Bits per byte at `rung` against decoding FLOPs, with the front of designs that none beats in everything.
 Figure cost_figure(const Reading& reading, int rung, std::int64_t leader);

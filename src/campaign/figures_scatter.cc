@@ -106,7 +106,8 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
   for (const Ranked& k : drawn)
     if (const Individual& i = p.individual(k.design); evolve::is_candidate(i) && k.bits <= worst)
       out.dot(at(k).first, at(k).second, 3, "candidate", hover_of(i, k.bits));
-  // The border in the two axes of the picture: what lies right of it costs more than something that is better.
+  // The border in the two axes of the picture: what lies right of it costs more than something that is
+  // better.
   std::vector<std::pair<double, double>> border;
   double cheapest = std::numeric_limits<double>::infinity();
   for (const Ranked& k : all) {
@@ -148,7 +149,8 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
   return {out.str(), caption + drawn_of(drawn.size(), all.size())};
 }
 
-// ---- generations ------------------------------------------------------------------------------------------------------------
+// ---- generations
+// ------------------------------------------------------------------------------------------------------------
 
 Figure generations_figure(const Reading& r, std::int64_t leader) {
   const Population& p = r.population;

@@ -1,4 +1,5 @@
-// Steering on its way from a person to the process that works on a campaign: a file each, so that nobody but that process writes the record.
+// Steering on its way from a person to the process that works on a campaign: a file each, so that nobody but
+// that process writes the record.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -196,7 +196,8 @@ class Apart : public Judge {
     return created;
   }
 
-  // The settings and designs that the process needs for an answer and was not told yet; null: the answer does not depend on them.
+  // The settings and designs that the process needs for an answer and was not told yet; null: the answer does
+  // not depend on them.
   std::string news(const evolve::Settings* settings, const evolve::Population* population) {
     std::string out;
     if (const std::string text = settings ? to_toml(*settings) : settings_; text != settings_) {

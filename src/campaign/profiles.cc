@@ -1,4 +1,5 @@
-// Rung 0: promoted designs, baselines and controls do the capability tasks, as jobs of the worker. The results decide nothing.
+// Rung 0: promoted designs, baselines and controls do the capability tasks, as jobs of the worker. The
+// results decide nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -49,8 +50,8 @@ std::string impossible(const CapabilityResult& r, const Individual& design,
 
 }  // namespace
 
-// Designs that still need a profile: those that entered the second rung, a leader whose comparison has begun, and, as soon as there is one of these, all
-// baselines and controls.
+// Designs that still need a profile: those that entered the second rung, a leader whose comparison has begun,
+// and, as soon as there is one of these, all baselines and controls.
 std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   std::vector<std::int64_t> out;
   if (plan.settings.capabilities.empty() || plan.aa_test) return out;

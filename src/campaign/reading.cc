@@ -57,7 +57,8 @@ Result<Reading> read_tables(const store::Store& store) {
     out.worker_seconds += std::isfinite(t.seconds) ? t.seconds : 0;
     out.tokens += static_cast<double>(t.tokens);
     if (!t.status) continue;
-    // At the first rung costs are those of the design as it was measured; sizes of higher rungs are not in the tables.
+    // At the first rung costs are those of the design as it was measured; sizes of higher rungs are not in
+    // the tables.
     const double flops = out.population.individual(t.begun.design).created.train_flops;
     // Documents and texts are in the results alone; only runs that judge need them.
     Population::Compared compared;
@@ -176,7 +177,8 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
   return out;
 }
 
-// ---- the verdict ------------------------------------------------------------------------------------------------------------
+// ---- the verdict
+// ------------------------------------------------------------------------------------------------------------
 
 namespace {
 

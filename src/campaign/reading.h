@@ -13,8 +13,9 @@
 
 namespace gabbro::campaign {
 
-/// Folding a million events parses every program and every result, which takes 20 s of processor time; the tables hold what a report needs of them. The
-/// population is without programs, curves and hashes: those of single designs come from the store.
+/// Folding a million events parses every program and every result, which takes 20 s of processor time; the
+/// tables hold what a report needs of them. The population is without programs, curves and hashes: those of
+/// single designs come from the store.
 struct Reading {
   Plan plan;
   evolve::Population population;
@@ -48,7 +49,8 @@ struct StrategyRow {
   double flops = 0;                // training, at the first rung
   std::vector<std::int64_t> best;  // the best design at each rung; 0: none is done
 };
-/// Strategies in the order of the settings, then those that only the record knows (replicates). O(designs x rungs + trials).
+/// Strategies in the order of the settings, then those that only the record knows (replicates). O(designs x
+/// rungs + trials).
 std::vector<StrategyRow> strategies(const Reading& reading, const store::Store& store);
 
 /// The designs done at `rung` with their mean bits per byte, best first, ablations left out. O(trials).
@@ -68,7 +70,8 @@ std::vector<Unscored> unscored(const evolve::Population& population, int rung);
 /// "refused on seed 8: ..., and 2 more"; "" for none.
 std::string losses_text(const std::vector<evolve::Loss>& losses);
 
-/// The leader against each of those it is compared with at its rung: on fresh seeds where its last comparison has begun, else on those that chose it.
+/// The leader against each of those it is compared with at its rung: on fresh seeds where its last comparison
+/// has begun, else on those that chose it.
 struct Duel {
   std::int64_t baseline = 0;
   evolve::Interval difference;  // negative: the leader is better; unbounded while it is not decided
@@ -95,7 +98,8 @@ std::string level_text(double level);
 std::vector<std::int64_t> lineage(const evolve::Population& population, std::int64_t design,
                                   std::size_t most);
 
-/// Parts of the winner and what it loses without them, in bits per byte (positive: the part helps), on the seeds of its comparison; most helpful first.
+/// Parts of the winner and what it loses without them, in bits per byte (positive: the part helps), on the
+/// seeds of its comparison; most helpful first.
 struct Part {
   /// kWaits: not all its runs have ended. kLost: it could not be trained without the part.
   enum class Effect : std::uint8_t { kHelps, kUnclear, kHurts, kWaits, kLost };
@@ -109,23 +113,28 @@ struct Part {
 std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
 /// "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
-/// Tells the reader how to pursue variants that score better than the winner without one of its parts; "" when there are none.
+/// Tells the reader how to pursue variants that score better than the winner without one of its parts; ""
+/// when there are none.
 std::string further(const std::vector<Part>& parts);
 
 /// Designs whose profile is known, promoted ones first, by rung and score; known architectures last.
 std::vector<std::int64_t> profiled(const evolve::Population& population);
-/// "recall 100 %, s3 24 % 17 %": the share of right answers of each task at each of its lengths; of a task without, why. Why there is no profile, where it failed.
+/// "recall 100 %, s3 24 % 17 %": the share of right answers of each task at each of its lengths; of a task
+/// without, why. Why there is no profile, where it failed.
 std::string profile_text(const record::CapabilityResult& profile);
 
-/// The rates that were tried for a design at a rung, as they are and with their bits per byte, the one taken marked: "0.0015 2.61, 0.003 2.60 (taken)"; "" where only one was.
+/// The rates that were tried for a design at a rung, as they are and with their bits per byte, the one taken
+/// marked: "0.0015 2.61, 0.003 2.60 (taken)"; "" where only one was.
 std::string rates_text(const Reading& reading, std::int64_t design, int rung);
-/// The gain of context beyond the last 8 tokens at a rung, of the run that scored_trial names: "+0.0123"; "" where it is not known.
+/// The gain of context beyond the last 8 tokens at a rung, of the run that scored_trial names: "+0.0123"; ""
+/// where it is not known.
 std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
                          int rung);
 
 /// The run of the curve that stands for a design at a rung: its first one that was scored; 0: none.
 std::int64_t scored_trial(const evolve::Population& population, std::int64_t design, int rung);
-/// The hyperparameters that were changed to give that run its size ("Mamba2.state 16 to 21"); "" if there were none, or no such run.
+/// The hyperparameters that were changed to give that run its size ("Mamba2.state 16 to 21"); "" if there
+/// were none, or no such run.
 std::string moved_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
                        int rung);
 

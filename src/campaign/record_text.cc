@@ -143,7 +143,8 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   return std::move(out).str();
 }
 
-// ---- who descends from whom -------------------------------------------------------------------------------------------------
+// ---- who descends from whom
+// -------------------------------------------------------------------------------------------------
 
 namespace {
 

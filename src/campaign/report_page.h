@@ -87,7 +87,8 @@ inline std::string bits_at(const evolve::Population& p, std::int64_t design, int
   return s.done > 0 ? bits_text(s.bits) : "-";
 }
 
-/// The leader: what it is, its program against its parent's, what its parts are worth. Nothing without a leader.
+/// The leader: what it is, its program against its parent's, what its parts are worth. Nothing without a
+/// leader.
 void winner_section(Content& c);
 /// All designs by generation, and the leader's ancestors. Nothing without designs.
 void family_section(Content& c);

@@ -37,7 +37,8 @@ bool is_outside(const std::string& cause) {
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
-// Returns whether a run failed because its losses diverged or were not finite, rather than through its worker, a limit or the machine.
+// Returns whether a run failed because its losses diverged or were not finite, rather than through its
+// worker, a limit or the machine.
 bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
   return event.end == record::RunEnd::kResult && code_of(cause).empty();
 }
@@ -184,7 +185,8 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
 
 }  // namespace
 
-// Why `r` cannot be the result of `trial`; empty: it can. A worker wrote it, so its numbers are checked against what is known from elsewhere.
+// Why `r` cannot be the result of `trial`; empty: it can. A worker wrote it, so its numbers are checked
+// against what is known from elsewhere.
 std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
   auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
   if (!spec) return spec.error().message;
@@ -195,7 +197,8 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   if (std::string why = another_design(r, trial); !why.empty()) return why;
   if (r.status != record::Status::kDone) return "";
   if (std::string why = repeated(r, trial); !why.empty()) return why;
-  // Known architectures are trusted, and nobody else: whoever comes first would say what text is the right one.
+  // Known architectures are trusted, and nobody else: whoever comes first would say what text is the right
+  // one.
   for (const evolve::Trial& t : population.trials()) {
     if (t.begun.rung != trial.begun.rung || !t.ended || t.status != record::Status::kDone || !is_trusted(t))
       continue;
@@ -235,7 +238,8 @@ std::string Campaign::State::repeated(const record::TrialResult& r, const evolve
   return "";
 }
 
-// Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no more than as parameters and lengths grow.
+// Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no
+// more than as parameters and lengths grow.
 std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
   constexpr double kVersions =
       8;  // earlier versions of the program counted otherwise; strategies are weighed by `known` anyway
@@ -252,7 +256,8 @@ std::string Campaign::State::another_cost(const record::TrialResult& r, const ev
                      first.name);
 }
 
-// Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same documents; empty: it was not, or none is there.
+// Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same
+// documents; empty: it was not, or none is there.
 std::string Campaign::State::another_text(const record::TrialResult& r, const evolve::Trial& trial) const {
   if (r.status != record::Status::kDone || r.held_out_hash.empty()) return "";
   // Runs that judge are scored on more documents than those of the search; rungs may ask for the same ones.
@@ -272,13 +277,15 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
   return "";
 }
 
-// Why `r` is the result of another design than was asked for; empty: it is of that one, or a judge that looks at no sizes cannot say.
+// Why `r` is the result of another design than was asked for; empty: it is of that one, or a judge that looks
+// at no sizes cannot say.
 std::string Campaign::State::another_design(const record::TrialResult& r, const evolve::Trial& trial) const {
   const record::DesignCreated& created = population.individual(trial.begun.design).created;
   const auto at = static_cast<std::size_t>(trial.begun.rung);
   const bool known = at < created.sized.size();
   if (known && r.hash == created.sized[at]) return "";
-  // The record may be older than these hashes, or made by a version of the program that gave the design another size.
+  // The record may be older than these hashes, or made by a version of the program that gave the design
+  // another size.
   const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
   const bool measured = now && at < now->sized.size();
   if ((!known && !measured) || (measured && r.hash == now->sized[at])) return "";
@@ -292,7 +299,8 @@ bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   return is_known(design) || is_replicate(design);
 }
 
-// A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some times.
+// A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some
+// times.
 Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
   constexpr int kTries = 3;
   running.erase(ended.id);
@@ -356,8 +364,9 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
   return true;
 }
 
-// What is not the design's own fault is no verdict on it: it is an error, the failure is not recorded, and the run is begun again when
-// the campaign goes on. That it is not is a worker's word, and one design's word alone ends no campaign.
+// What is not the design's own fault is no verdict on it: it is an error, the failure is not recorded, and
+// the run is begun again when the campaign goes on. That it is not is a worker's word, and one design's word
+// alone ends no campaign.
 Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::TrialEnded event,
                                        const std::string& cause) {
   const Individual& design = population.individual(trial.begun.design);

@@ -9,10 +9,12 @@
 
 namespace gabbro::campaign {
 
-/// Scores by size, exponents with intervals, and what becomes of the first design's lead; runs without a score are named with their cause.
+/// Scores by size, exponents with intervals, and what becomes of the first design's lead; runs without a
+/// score are named with their cause.
 std::string scale_text(const record::ScaleStudy& study, const evolve::ScaleFit& fit);
 
-/// Bits per byte against the FLOPs of the training, with the fitted lines as far as ten times the largest run.
+/// Bits per byte against the FLOPs of the training, with the fitted lines as far as ten times the largest
+/// run.
 Figure scale_figure(const record::ScaleStudy& study, const evolve::ScaleFit& fit);
 
 /// The picture and the text as one HTML file that stands for itself.

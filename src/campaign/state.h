@@ -126,8 +126,9 @@ struct Campaign::State {
   std::vector<record::TrialBegun>
       again;  // to be begun once more: of an earlier process, or ended without a result
   std::map<std::int64_t, int> tries;  // of such runs in this session
-  // Runs of one design whose workers blame the machine (the corpus, the disk, the device). Once a run of another design ends well, they are
-  // begun again; if a run of another design blames the machine too, the blame is believed.
+  // Runs of one design whose workers blame the machine (the corpus, the disk, the device). Once a run of
+  // another design ends well, they are begun again; if a run of another design blames the machine too, the
+  // blame is believed.
   struct HeldUp {
     std::int64_t design = 0;
     Error error;

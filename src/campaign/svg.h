@@ -1,4 +1,5 @@
-// Pictures as SVG inside HTML: text that is escaped, axes, and marks in the colours of the page's style sheet.
+// Pictures as SVG inside HTML: text that is escaped, axes, and marks in the colours of the page's style
+// sheet.
 #pragma once
 
 #include <string>
@@ -22,8 +23,8 @@ struct Scale {
 /// With a little room on both sides; a range of no width is widened.
 Scale scale_of(double low, double high, double from, double to, bool log = false);
 
-/// Marks are drawn in their order. `style` is a class of the style sheet: pictures hold no colours of their own. Numbers are places; what is not
-/// finite is not drawn.
+/// Marks are drawn in their order. `style` is a class of the style sheet: pictures hold no colours of their
+/// own. Numbers are places; what is not finite is not drawn.
 class Picture {
  public:
   Picture(double width, double height, std::string_view title);
@@ -49,8 +50,8 @@ class Picture {
   std::string body_, title_;
 };
 
-/// Places of labels that want to be at `wanted`, moved apart so that they are `gap` from each other and inside of [low, high] where there is room.
-/// In the order of `wanted`. O(n log n).
+/// Places of labels that want to be at `wanted`, moved apart so that they are `gap` from each other and
+/// inside of [low, high] where there is room. In the order of `wanted`. O(n log n).
 std::vector<double> spread(const std::vector<double>& wanted, double gap, double low, double high);
 
 }  // namespace gabbro::campaign

@@ -1,4 +1,5 @@
-// Agents and steering in the loop of a campaign: tasks are begun and taken back, their designs are taken up, a recorded course is followed.
+// Agents and steering in the loop of a campaign: tasks are begun and taken back, their designs are taken up,
+// a recorded course is followed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +20,8 @@ bool Campaign::State::is_due(const Moment& m) const {
          m.begun <= static_cast<std::int64_t>(population.trials().size()) && m.ended <= ended;
 }
 
-// Everything that comes from outside of the loop: called before each decision, so that what a decision sees is in the record before it.
+// Everything that comes from outside of the loop: called before each decision, so that what a decision sees
+// is in the record before it.
 Result<bool> Campaign::State::tend(bool begins) {
   if (following) return follow();
   for (const record::Steered& s : inbox(place.dir)) {
@@ -45,7 +47,8 @@ Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
 
-// After failures in a row a strategy's agents rest for 1, 2, 4 ... 64 seconds: a model that cannot do it, or is not there, is not asked without end.
+// After failures in a row a strategy's agents rest for 1, 2, 4 ... 64 seconds: a model that cannot do it, or
+// is not there, is not asked without end.
 bool Campaign::State::rests(const std::string& strategy) const {
   constexpr int kMost = 7;
   int failures = 0;

@@ -18,7 +18,8 @@ std::string duration(double seconds);
 std::string count_of(std::int64_t count, std::string_view what);
 /// "-0.0123 [-0.0200, -0.0046]", or why there is no interval.
 std::string interval_text(const evolve::Interval& interval);
-/// On one line and of at most `most` bytes, cut between characters of UTF-8, "..." included; what is no text becomes "?".
+/// On one line and of at most `most` bytes, cut between characters of UTF-8, "..." included; what is no text
+/// becomes "?".
 std::string shortened(std::string_view text, std::size_t most);
 /// A baseline's name, or "#12 swap": the number and what made it.
 std::string label_of(const evolve::Individual& individual);

@@ -26,8 +26,9 @@ void ask(Sequence s, std::int64_t at, std::int64_t token, std::int64_t target) {
   s.targets[at] = target;
 }
 
-// Pairs of a key and its value from the beginning to the end; a key that was seen has the same value again, and is asked for it. Some slots hold noise
-// instead. Tokens are noise, then keys, then values. While training, sequences have fewer keys too, which are easier, and near ones are asked.
+// Pairs of a key and its value from the beginning to the end; a key that was seen has the same value again,
+// and is asked for it. Some slots hold noise instead. Tokens are noise, then keys, then values. While
+// training, sequences have fewer keys too, which are easier, and near ones are asked.
 struct Stream {
   std::int64_t keys, values, noise;
   double noise_share;
@@ -58,12 +59,14 @@ void recall(Sequence s, Random& random) { Stream{8, 16, 0, 0}.write(s, random); 
 
 void noisy_recall(Sequence s, Random& random) { Stream{8, 16, 8, 0.3}.write(s, random); }
 
-// Ordinary tokens, then triggers. Each trigger stands once in the first half, and once in the second, where it is asked what followed it.
+// Ordinary tokens, then triggers. Each trigger stands once in the first half, and once in the second, where
+// it is asked what followed it.
 void induction(Sequence s, Random& random) {
   constexpr std::int64_t kTriggers = 4, kOrdinary = 16;
   const std::int64_t half = s.length() / 2, end = half - kNear / 2, begin = half + kNear / 2;
   for (std::int64_t& token : s.tokens) token = random.below(kOrdinary);
-  // Triggers and what follows them do not overlap: places are chosen as if each took one position, and then pushed apart.
+  // Triggers and what follows them do not overlap: places are chosen as if each took one position, and then
+  // pushed apart.
   Tokens place = distinct(kTriggers, end - kTriggers, random);
   std::sort(place.begin(), place.end());
   const Tokens trigger = distinct(kTriggers, kTriggers, random);
@@ -97,7 +100,8 @@ void compression(Sequence s, Random& random) {
   }
 }
 
-// 0: marker, then keys, then values. The facts are the same in all sequences; every value belongs to as many keys.
+// 0: marker, then keys, then values. The facts are the same in all sequences; every value belongs to as many
+// keys.
 void memorisation(Sequence s, Random& random) {
   constexpr std::int64_t kFacts = 256, kValues = 16;
   static const Tokens kMap = [] {

@@ -14,8 +14,8 @@ struct Message {
   std::string text;
 };
 
-/// A question to whichever model plays a role. What does not change between calls comes first in `messages`, so that servers can keep
-/// its prefix.
+/// A question to whichever model plays a role. What does not change between calls comes first in `messages`,
+/// so that servers can keep its prefix.
 struct Request {
   std::string role;       // "proposer", "reviewer", "planner", "coder", "observer", "librarian"
   std::int64_t task = 0;  // the design in the making, on whose account it goes; 0: none
@@ -43,15 +43,18 @@ struct Reply {
   double seconds = 0;
 };
 
-/// A language model, or several behind one door. `ask` may be called from several threads at once and blocks until the reply is there.
-/// Errors, by code: "chat key" (refused by the endpoint: key, rights), "chat down" (no endpoint answers; after retries), "chat reply" (an answer that
-/// is none of the interface), "chat context" (the conversation is longer than the model reads), "cap" (the ledger's, nothing was sent), "replay"
-/// (nothing is recorded for this request), "stopped", "store" (the record of calls cannot be written).
+/// A language model, or several behind one door. `ask` may be called from several threads at once and blocks
+/// until the reply is there. Errors, by code: "chat key" (refused by the endpoint: key, rights), "chat down"
+/// (no endpoint answers; after retries), "chat reply" (an answer that is none of the interface), "chat
+/// context" (the conversation is longer than the model reads), "cap" (the ledger's, nothing was sent),
+/// "replay" (nothing is recorded for this request), "stopped", "store" (the record of calls cannot be
+/// written).
 class Chat {
  public:
   virtual ~Chat() = default;
   virtual Result<Reply> ask(const Request& request) = 0;
-  /// Tells what a reply turned out to be worth, from 0 to 1 (it checked, it was accepted): for choosing between models of a role.
+  /// Tells what a reply turned out to be worth, from 0 to 1 (it checked, it was accepted): for choosing
+  /// between models of a role.
   virtual void judged(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}
 };
 

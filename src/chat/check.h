@@ -11,7 +11,8 @@
 
 namespace gabbro::chat {
 
-/// What a model did. `structured` and `grammar` are empty where they were not tried: the model gave no text, or takes no grammars.
+/// What a model did. `structured` and `grammar` are empty where they were not tried: the model gave no text,
+/// or takes no grammars.
 struct Checked {
   std::string model, endpoint;
   Result<Reply> text;                                // to a plain question
@@ -23,8 +24,9 @@ struct Checked {
   [[nodiscard]] bool good() const;
 };
 
-/// Asks each model two or three short questions, one after the other, with one retry, under the configuration's cap; nothing is recorded. `each` is
-/// called after each model. Errors: "chat key" for a key that is not set, "store".
+/// Asks each model two or three short questions, one after the other, with one retry, under the
+/// configuration's cap; nothing is recorded. `each` is called after each model. Errors: "chat key" for a key
+/// that is not set, "store".
 Result<bool> check_models(const Config& config, const std::function<void(const Checked&)>& each);
 
 }  // namespace gabbro::chat

@@ -149,7 +149,8 @@ void read_model(const toml::table& table, Config& c, Error& error) {
   m.endpoint = static_cast<std::size_t>(found - c.endpoints.begin());
   price(t, "input", m.price.input);
   price(t, "output", m.price.output);
-  // Anthropic takes a quarter more for what it is told to keep; elsewhere keeping is free, and so is assumed at the full price of reading.
+  // Anthropic takes a quarter more for what it is told to keep; elsewhere keeping is free, and so is assumed
+  // at the full price of reading.
   if (!price(t, "cached", m.price.cached)) m.price.cached = m.price.input;
   if (!price(t, "written", m.price.written))
     m.price.written = found->wire == Wire::kAnthropic ? m.price.input + m.price.input / 4 : m.price.input;

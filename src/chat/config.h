@@ -1,4 +1,5 @@
-// The configuration of language models: the tables [cap], [[endpoint]], [[model]] and [choice] of agents.toml.
+// The configuration of language models: the tables [cap], [[endpoint]], [[model]] and [choice] of
+// agents.toml.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,9 @@ std::string money_text(Micro amount);
 
 enum class Wire : std::uint8_t { kOpenai, kAnthropic };
 
-/// How a server is made to keep to a JSON schema. kSchema: by the schema; kTool: by a tool that must be called (Anthropic); kObject: some JSON object, the
-/// schema is told in words; kGrammar: as kSchema, and by a GBNF grammar where a request has one; kNone: in words alone.
+/// How a server is made to keep to a JSON schema. kSchema: by the schema; kTool: by a tool that must be
+/// called (Anthropic); kObject: some JSON object, the schema is told in words; kGrammar: as kSchema, and by a
+/// GBNF grammar where a request has one; kNone: in words alone.
 enum class Structured : std::uint8_t { kSchema, kTool, kObject, kGrammar, kNone };
 
 struct Endpoint {
@@ -51,8 +53,8 @@ struct Model {
   std::int64_t context = 32768;
   Price price;
   std::map<std::string, double> roles;  // weights; empty: every role, with weight 1
-  /// Tokens that a model may think before it answers: added to max_tokens, which is then sent as such models want it, without a temperature. 0: it does not
-  /// think.
+  /// Tokens that a model may think before it answers: added to max_tokens, which is then sent as such models
+  /// want it, without a temperature. 0: it does not think.
   std::int64_t thinking = 0;
   double temperature = -1;  // instead of the requests'; below 0: theirs
 
@@ -77,8 +79,9 @@ struct Config {
 /// Names of the roles.
 std::span<const std::string_view> roles();
 
-/// Errors, "agents", with the place: TOML's, unknown keys, values outside of their range, a model of no endpoint, a role that nobody plays. Tables that are not
-/// this layer's ([pipeline], [library]) are left alone.
+/// Errors, "agents", with the place: TOML's, unknown keys, values outside of their range, a model of no
+/// endpoint, a role that nobody plays. Tables that are not this layer's ([pipeline], [library]) are left
+/// alone.
 Result<Config> parse_config(std::string_view text);
 /// Errors: those, and no such file.
 Result<Config> load_config(const std::string& path);

@@ -92,8 +92,8 @@ Request Desk::redacted(Request request) const {
   return request;
 }
 
-// Which of the equal questions this is: of a task those of this process (a task that is done again asks them again), without one those of the
-// record.
+// Which of the equal questions this is: of a task those of this process (a task that is done again asks them
+// again), without one those of the record.
 int Desk::number(const Request& request, const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto [at, added] = asked_.emplace(key, 0);

@@ -26,19 +26,23 @@ struct DeskOptions {
   std::function<void(double)> wait;  // before another attempt; empty: so many seconds, or until `stop`
 };
 
-/// Asks models over the network. For a request it draws a model of the role by the weights (and by hash and seed: the same again for the same
-/// request), refuses what the model cannot read, waits for a place at its endpoint, opens the call in the journal with the most that it may cost, sends, tries
-/// again with growing pauses where that may help, and settles. While other calls are under way it waits for what they give back before it says "cap". An
-/// endpoint that is down, or refuses the key, is paused (Gate); then other models of the role stand in.
+/// Asks models over the network. For a request it draws a model of the role by the weights (and by hash and
+/// seed: the same again for the same request), refuses what the model cannot read, waits for a place at its
+/// endpoint, opens the call in the journal with the most that it may cost, sends, tries again with growing
+/// pauses where that may help, and settles. While other calls are under way it waits for what they give back
+/// before it says "cap". An endpoint that is down, or refuses the key, is paused (Gate); then other models of
+/// the role stand in.
 ///
-/// A question of a task (not task 0) whose reply is in the journal already, under the same key and number, is answered from there: so a killed task is
-/// done again without paying twice.
+/// A question of a task (not task 0) whose reply is in the journal already, under the same key and number, is
+/// answered from there: so a killed task is done again without paying twice.
 ///
-/// What is counted is never less than what is spent, if a server keeps to max_tokens and its tokens have a byte at least: an attempt that timed out or broke off
-/// after it was sent counts with the most that it may have cost.
+/// What is counted is never less than what is spent, if a server keeps to max_tokens and its tokens have a
+/// byte at least: an attempt that timed out or broke off after it was sent counts with the most that it may
+/// have cost.
 class Desk : public Chat {
  public:
-  /// Sets the journal's cap; the journal must outlive the desk. Errors: "chat key" (a variable is not set), "store".
+  /// Sets the journal's cap; the journal must outlive the desk. Errors: "chat key" (a variable is not set),
+  /// "store".
   static Result<std::unique_ptr<Desk>> open(Config config, Journal& journal, DeskOptions options = {});
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;

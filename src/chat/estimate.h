@@ -20,7 +20,8 @@ struct Estimate {
   double calls = 0, tokens = 0, money = 0;
 };
 
-/// By role, in the order of `expected`: calls go to the models of a role by their weights. Money in that of the prices.
+/// By role, in the order of `expected`: calls go to the models of a role by their weights. Money in that of
+/// the prices.
 std::vector<Estimate> estimate(const Config& config, const std::vector<Expected>& expected);
 
 }  // namespace gabbro::chat

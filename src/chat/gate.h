@@ -13,9 +13,9 @@
 
 namespace gabbro::chat {
 
-/// After `calls` + `retries` failed attempts in a row the endpoint is paused for half a minute, and twice as long each time, up to ten minutes; then
-/// one call tries it while others are still refused. `now` is a clock in seconds; one that is set back does not lengthen a pause. May be
-/// used from several threads.
+/// After `calls` + `retries` failed attempts in a row the endpoint is paused for half a minute, and twice as
+/// long each time, up to ten minutes; then one call tries it while others are still refused. `now` is a clock
+/// in seconds; one that is set back does not lengthen a pause. May be used from several threads.
 class Gate {
  public:
   static constexpr double kFirstPause = 30, kLongestPause = 600, kLongestAsked = 3600;
@@ -31,7 +31,8 @@ class Gate {
   void leave();
   /// An attempt ended well: the endpoint answers.
   void succeeded();
-  /// An attempt failed. `pause` above 0: the endpoint asked for so long a pause, and is paused at once (for an hour at most).
+  /// An attempt failed. `pause` above 0: the endpoint asked for so long a pause, and is paused at once (for
+  /// an hour at most).
   void failed(const std::string& why, double pause = 0);
   /// Why it is paused; empty: it is not, or may be tried again.
   [[nodiscard]] std::optional<std::string> paused() const;

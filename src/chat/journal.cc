@@ -138,7 +138,8 @@ Result<std::string> keep(Connection& db, const std::string& text) {
   return hash;
 }
 
-// A request as a text that names its parts by their hashes, so that what many requests have in common is kept once.
+// A request as a text that names its parts by their hashes, so that what many requests have in common is kept
+// once.
 Result<std::string> keep(Connection& db, const Request& request) {
   json out{
       {"max_tokens", request.max_tokens}, {"temperature", request.temperature}, {"messages", json::array()}};

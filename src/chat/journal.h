@@ -1,7 +1,9 @@
-// The record of calls in one SQLite file (RUN/talk.db): what was asked and answered, what it cost, and what may still be spent.
+// The record of calls in one SQLite file (RUN/talk.db): what was asked and answered, what it cost, and what
+// may still be spent.
 //
-// A row is written with the most that a call may cost before it is sent, and settled with what it did cost afterwards. A killed process leaves the
-// higher number, so that what is counted is never less than what was spent: the cap is a property of the file.
+// A row is written with the most that a call may cost before it is sent, and settled with what it did cost
+// afterwards. A killed process leaves the higher number, so that what is counted is never less than what was
+// spent: the cap is a property of the file.
 #pragma once
 
 #include <memory>
@@ -16,7 +18,8 @@
 
 namespace gabbro::chat {
 
-/// Names a question: equal for requests of equal role, task, variant, messages, schema, grammar and settings. 32 hex digits.
+/// Names a question: equal for requests of equal role, task, variant, messages, schema, grammar and settings.
+/// 32 hex digits.
 std::string request_key(const Request& request);
 
 struct Amount {
@@ -57,14 +60,15 @@ struct Exchange {
   std::string reply;
 };
 
-/// May be used from several threads of a process; one process writes, which holds the lock of PATH.lock, others may read meanwhile (WAL). Each change is on disk when it returns. Errors, "store":
-/// SQLite's. A file that could be opened and then cannot be read ends the process, as that of a campaign's record does.
+/// May be used from several threads of a process; one process writes, which holds the lock of PATH.lock,
+/// others may read meanwhile (WAL). Each change is on disk when it returns. Errors, "store": SQLite's. A file
+/// that could be opened and then cannot be read ends the process, as that of a campaign's record does.
 class Journal {
  public:
   static constexpr int kSchema = 1;
 
-  /// Opens `path` for writing, making it when there is none; calls that were open are lost from then on. Errors, "store": no such folder, another
-  /// process that writes it, another program's file, another schema.
+  /// Opens `path` for writing, making it when there is none; calls that were open are lost from then on.
+  /// Errors, "store": no such folder, another process that writes it, another program's file, another schema.
   static Result<std::unique_ptr<Journal>> open(const std::string& path);
   /// Opens an existing file for reading. Errors, "store": as above, and no such file.
   static Result<std::unique_ptr<Journal>> read(const std::string& path);
@@ -81,11 +85,13 @@ class Journal {
   /// All that is counted. O(calls), over an index.
   [[nodiscard]] Amount spent() const;
 
-  /// Opens a call that may cost up to `most`; its id. `nth`: which of the equal questions it is, counted from 0. Errors: "cap", with the numbers, when that and
-  /// what is counted exceed the cap; nothing is recorded then.
+  /// Opens a call that may cost up to `most`; its id. `nth`: which of the equal questions it is, counted from
+  /// 0. Errors: "cap", with the numbers, when that and what is counted exceed the cap; nothing is recorded
+  /// then.
   Result<std::int64_t> begin(const Request& request, int nth, const std::string& model, Amount most,
                              double time);
-  /// Adds to what an open call holds: it is sent again, and the first attempt may have to be paid. Errors: "cap".
+  /// Adds to what an open call holds: it is sent again, and the first attempt may have to be paid. Errors:
+  /// "cap".
   Result<bool> raise(std::int64_t id, Amount more);
   /// Ends a call with what it cost.
   Result<bool> settle(std::int64_t id, const Result<Reply>& reply, Amount cost, const Usage& usage,
@@ -94,7 +100,8 @@ class Journal {
   Result<bool> refuse(const Request& request, int nth, const std::string& model, const Error& error,
                       double time);
 
-  /// What the n-th equal question got: its reply or its error. Empty: it is not recorded, or was never settled.
+  /// What the n-th equal question got: its reply or its error. Empty: it is not recorded, or was never
+  /// settled.
   [[nodiscard]] std::optional<Result<Reply>> answered(const std::string& key, int nth) const;
   /// How many questions of this key were numbered.
   [[nodiscard]] int count(const std::string& key) const;

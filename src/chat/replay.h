@@ -12,9 +12,10 @@
 
 namespace gabbro::chat {
 
-/// Answers each question with what the record holds for it: the same text, cost and seconds, or the same error. Equal questions get their
-/// replies in the order in which they were recorded. A question that was asked again after a kill gets the last of its answers. Errors: "replay", with role, task and the
-/// beginning of the last message, for what is not recorded.
+/// Answers each question with what the record holds for it: the same text, cost and seconds, or the same
+/// error. Equal questions get their replies in the order in which they were recorded. A question that was
+/// asked again after a kill gets the last of its answers. Errors: "replay", with role, task and the beginning
+/// of the last message, for what is not recorded.
 class Replay : public Chat {
  public:
   /// Errors, "store": as Journal::read.

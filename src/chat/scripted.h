@@ -16,8 +16,9 @@
 
 namespace gabbro::chat {
 
-/// Answers by a function, or by lists of texts for each role, in their order; usage is counted at 4 bytes a token, cost and time are none. May be
-/// asked from several threads; a function must be able to, too. Errors: the function's; "replay" when a list has come to its end.
+/// Answers by a function, or by lists of texts for each role, in their order; usage is counted at 4 bytes a
+/// token, cost and time are none. May be asked from several threads; a function must be able to, too. Errors:
+/// the function's; "replay" when a list has come to its end.
 class Scripted : public Chat {
  public:
   using Answers = std::function<Result<std::string>(const Request&)>;

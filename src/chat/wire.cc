@@ -24,7 +24,8 @@ bool says(const std::string& body, std::initializer_list<const char*> words) {
                      [&](const char* word) { return body.find(word) != std::string::npos; });
 }
 
-// What a server says of an error: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail": ...}, else the body's beginning.
+// What a server says of an error: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail":
+// ...}, else the body's beginning.
 std::string message_of(const std::string& body) {
   const json j = parsed<json>(body);
   if (j.is_object()) {

@@ -1,5 +1,5 @@
-// Messages. What stands before a mark of `cache_control` is kept by the server: the system's text always, and the whole conversation once it has
-// come to a second turn.
+// Messages. What stands before a mark of `cache_control` is kept by the server: the system's text always, and
+// the whole conversation once it has come to a second turn.
 #include <nlohmann/json.hpp>
 
 #include "chat/wire_json.h"

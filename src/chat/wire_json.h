@@ -40,8 +40,8 @@ Json schema_of(const Request& request) {
   return schema.is_object() ? schema : Json();
 }
 
-/// A schema without `pattern`, `minItems`, `maxItems`, `minLength` and `maxLength`, which strict decoders of several servers refuse. Fields of these
-/// names stay.
+/// A schema without `pattern`, `minItems`, `maxItems`, `minLength` and `maxLength`, which strict decoders of
+/// several servers refuse. Fields of these names stay.
 template <class Json>
 Json without_limits(const Json& schema) {
   if (!schema.is_structured()) return schema;

@@ -9,7 +9,8 @@ using json = nlohmann::ordered_json;  // a schema keeps its order: servers decod
 
 namespace {
 
-// Whether a schema has the form that strict decoding demands: objects are closed and all their fields required.
+// Whether a schema has the form that strict decoding demands: objects are closed and all their fields
+// required.
 bool is_strict(const json& schema) {
   if (!schema.is_structured()) return true;
   if (const auto fields = schema.find("properties");

@@ -12,8 +12,9 @@ namespace gabbro::cli {
 
 class Agency {
  public:
-  /// By the configuration in DIR/agents.toml; the talk goes to DIR/talk.db. With `replayed`, another campaign's folder, models are not asked: its talk answers.
-  /// Errors: "agents" (the configuration), "chat key" (a variable is not set), "store", "io".
+  /// By the configuration in DIR/agents.toml; the talk goes to DIR/talk.db. With `replayed`, another
+  /// campaign's folder, models are not asked: its talk answers. Errors: "agents" (the configuration), "chat
+  /// key" (a variable is not set), "store", "io".
   static Result<std::unique_ptr<Agency>> open(const std::string& dir, const std::string& replayed,
                                               std::uint64_t seed);
   ~Agency();

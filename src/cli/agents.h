@@ -11,7 +11,8 @@ class App;
 
 namespace gabbro::cli {
 
-/// Adds `agents test` and `cost`; `chosen` is set to what the command line asks for. The names are appended to `names`.
+/// Adds `agents test` and `cost`; `chosen` is set to what the command line asks for. The names are appended
+/// to `names`.
 void add_agent_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);
 
 }  // namespace gabbro::cli

@@ -23,8 +23,9 @@ struct AgentsBenchCommand {
   bool json = false;
 };
 
-/// Runs every variant on the same briefs and prints a table: share of valid designs, attempts, repairs, tokens, cost, novelty, size, each with a 95 %
-/// interval. Ctrl-C prints what there is. The same seed and record again costs nothing: replies that were paid are read. Exit 0: done; 1: stopped, the cap was
+/// Runs every variant on the same briefs and prints a table: share of valid designs, attempts, repairs,
+/// tokens, cost, novelty, size, each with a 95 % interval. Ctrl-C prints what there is. The same seed and
+/// record again costs nothing: replies that were paid are read. Exit 0: done; 1: stopped, the cap was
 /// reached, or no model answers; 2: configuration.
 int run_agents_bench(const AgentsBenchCommand& c);
 

@@ -24,8 +24,8 @@ Result<AgentsConfig> read_agents_config(const std::string& path);
 /// Opened for as long as a command asks models. Ctrl-C ends calls under way with "stopped".
 class AgentsDesk {
  public:
-  /// `config`: an agents.toml; `dir`: the folder whose talk.db is the record, made when there is none. Errors: those of the configuration (with
-  /// its line), "chat key", "store", "io".
+  /// `config`: an agents.toml; `dir`: the folder whose talk.db is the record, made when there is none.
+  /// Errors: those of the configuration (with its line), "chat key", "store", "io".
   static Result<std::unique_ptr<AgentsDesk>> open(const std::string& config, const std::string& dir);
   AgentsDesk(const AgentsDesk&) = delete;
   AgentsDesk& operator=(const AgentsDesk&) = delete;

@@ -17,8 +17,8 @@ struct BenchCommand {
   record::BenchSpec spec;
 };
 
-/// Measures the last design of each file, one after the other. Exit 0 when all were, 1 when a program is invalid, cannot be sized or run, or
-/// it was stopped, 2 for usage, I/O, or a worker without a result.
+/// Measures the last design of each file, one after the other. Exit 0 when all were, 1 when a program is
+/// invalid, cannot be sized or run, or it was stopped, 2 for usage, I/O, or a worker without a result.
 int run_bench(const BenchCommand& c);
 
 }  // namespace gabbro::cli

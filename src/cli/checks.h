@@ -1,4 +1,5 @@
-// Checks of option values, in the words of a user: what is wrong with `text`, or nothing. CLI11's own name types and the ends of their ranges.
+// Checks of option values, in the words of a user: what is wrong with `text`, or nothing. CLI11's own name
+// types and the ends of their ranges.
 #pragma once
 
 #include <string>

@@ -9,8 +9,8 @@
 
 namespace gabbro::cli {
 
-/// Two checked programs side by side. `before` and `after` are the designs (or units) that the facts are about: the last of each
-/// program; null when that program is not valid. They live as long as the reports.
+/// Two checked programs side by side. `before` and `after` are the designs (or units) that the facts are
+/// about: the last of each program; null when that program is not valid. They live as long as the reports.
 struct Comparison {
   std::vector<edit::Change> changes;
   const lang::Subject* before = nullptr;

@@ -14,8 +14,9 @@ struct EvalCommand {
   jobs::Limits limits;
 };
 
-/// Prints a table (or the result as JSON) and leaves the result as eval.json in the run's folder. Exit 0 when everything was scored, 1 when it
-/// failed or was stopped, 2 for usage, I/O, or a worker that left no result; eval.json is replaced only by a complete result.
+/// Prints a table (or the result as JSON) and leaves the result as eval.json in the run's folder. Exit 0 when
+/// everything was scored, 1 when it failed or was stopped, 2 for usage, I/O, or a worker that left no result;
+/// eval.json is replaced only by a complete result.
 int run_eval(const EvalCommand& c);
 
 /// A line per metric of a benchmark: value, standard error, items.

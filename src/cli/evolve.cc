@@ -190,7 +190,8 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   return folder;
 }
 
-// Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are not, which is said.
+// Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are
+// not, which is said.
 Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
   if (!plan.corpus_hash.empty() && plan.corpus_hash != data::hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
@@ -203,7 +204,8 @@ Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus
   return true;
 }
 
-// Where the corpus of a campaign that goes on, or is made again, lies: where --data says, where it lay, or in the campaign's folder `dir`, which may have moved.
+// Where the corpus of a campaign that goes on, or is made again, lies: where --data says, where it lay, or in
+// the campaign's folder `dir`, which may have moved.
 Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir, const campaign::Plan& plan) {
   std::error_code error;
   const std::string own = dir + "/corpus";
@@ -248,8 +250,8 @@ Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   return settings;
 }
 
-// The programs of --design, checked, with `blocks` of their longest repetition (0: as written); null after the errors were printed, with the
-// exit code.
+// The programs of --design, checked, with `blocks` of their longest repetition (0: as written); null after
+// the errors were printed, with the exit code.
 std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, std::int64_t blocks,
                                                       int& code) {
   code = kInvalid;

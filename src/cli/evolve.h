@@ -19,9 +19,10 @@ struct EvolveCommand {
   bool aa_test = false, as_written = false;
 };
 
-/// Begins a campaign in a new folder, or goes on with the one in `dir`. Without a corpus, the corpus `debian` is built in the folder. Ctrl-C
-/// stops the runs at their next step; a second one kills them; either way the record is whole. Exit 0 when the budget was spent or nothing is
-/// left to do, 1 when it was stopped, 2 for usage, I/O, or workers that cannot work.
+/// Begins a campaign in a new folder, or goes on with the one in `dir`. Without a corpus, the corpus `debian`
+/// is built in the folder. Ctrl-C stops the runs at their next step; a second one kills them; either way the
+/// record is whole. Exit 0 when the budget was spent or nothing is left to do, 1 when it was stopped, 2 for
+/// usage, I/O, or workers that cannot work.
 int run_evolve(const EvolveCommand& c);
 int run_resume(const EvolveCommand& c);
 

@@ -1,4 +1,5 @@
-// The gabbro command: options, help, and suggestions for what was mistyped. Exit codes are those of cli/commands.h.
+// The gabbro command: options, help, and suggestions for what was mistyped. Exit codes are those of
+// cli/commands.h.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

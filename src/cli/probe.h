@@ -16,8 +16,8 @@ struct ProbeCommand {
   record::ProbeSpec spec;
 };
 
-/// Probes the last design of each file. Exit 0 when every check of every design holds, 1 when one does not or a program is invalid, 2 for
-/// usage, I/O, or a worker without a result.
+/// Probes the last design of each file. Exit 0 when every check of every design holds, 1 when one does not or
+/// a program is invalid, 2 for usage, I/O, or a worker without a result.
 int run_probe(const ProbeCommand& c);
 
 }  // namespace gabbro::cli

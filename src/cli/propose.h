@@ -26,8 +26,8 @@ struct ProposeCommand {
   bool json = false;
 };
 
-/// One design through the whole pipeline, step by step on standard error, the program on standard output or in `out`. Exit 0: a design; 1: none, with
-/// its cause; 2: usage, I/O, configuration.
+/// One design through the whole pipeline, step by step on standard error, the program on standard output or
+/// in `out`. Exit 0: a design; 1: none, with its cause; 2: usage, I/O, configuration.
 int run_propose(const ProposeCommand& c);
 /// What reviewers say of a program. Exit 0: it passes; 1: it does not.
 int run_review(const ProposeCommand& c);

@@ -135,8 +135,8 @@ int run_tree(const RecordCommand& c) {
 
 namespace {
 
-// Weights and spec of a run, as gabbro eval and generate read them. The worker's folder is a stranger's: its weights are those that the record names or
-// none, and what was asked for stands in the record.
+// Weights and spec of a run, as gabbro eval and generate read them. The worker's folder is a stranger's: its
+// weights are those that the record names or none, and what was asked for stands in the record.
 Result<bool> export_weights(const store::Store& store, const std::string& dir,
                             const record::DesignCreated& created, const record::TrialBegun& begun,
                             const record::TrialResult& result, const std::string& out) {

@@ -22,8 +22,8 @@ int run_top(const RecordCommand& c);
 int run_show_design(const RecordCommand& c);
 int run_tree(const RecordCommand& c);
 
-/// The design's program as design.gab in the folder `out`, the result of its last run at its highest rung, and that run's weights where they were kept. Files that are
-/// there are not overwritten.
+/// The design's program as design.gab in the folder `out`, the result of its last run at its highest rung,
+/// and that run's weights where they were kept. Files that are there are not overwritten.
 int run_export(const RecordCommand& c);
 
 /// One self-contained HTML file at `out`, by atomic rename; default: report.html in the campaign's folder.

@@ -71,7 +71,8 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
   return out;
 }
 
-// Returns whether a stored result is reused when the study resumes. Runs that failed through the machine are repeated.
+// Returns whether a stored result is reused when the study resumes. Runs that failed through the machine are
+// repeated.
 bool is_final(const record::TrialResult& r) {
   return r.status == record::Status::kDone || record::speaks_of_design(r);
 }

@@ -20,7 +20,8 @@ bool terminal_knows_colours() {
   return isatty(STDOUT_FILENO) != 0 && term && std::string_view(term) != "dumb";
 }
 
-// Stands before and behind the number of a colour. Nobody outside of this process knows it, so that no text can hold one.
+// Stands before and behind the number of a colour. Nobody outside of this process knows it, so that no text
+// can hold one.
 const std::string& mark() {
   static const std::string kMark = [] {
     std::random_device random;

@@ -19,9 +19,10 @@ struct TrainCommand {
   record::TrialSpec spec;
 };
 
-/// Writes spec.json into the run's folder, starts gabbro-worker, shows its progress, and reports its result. Ctrl-C asks the worker to
-/// stop at its next step; the same command goes on from there. Exit 0 when the result counts, 1 when it is refused, failed or
-/// stopped, 2 for usage, I/O, or a worker that died without a result.
+/// Writes spec.json into the run's folder, starts gabbro-worker, shows its progress, and reports its result.
+/// Ctrl-C asks the worker to stop at its next step; the same command goes on from there. Exit 0 when the
+/// result counts, 1 when it is refused, failed or stopped, 2 for usage, I/O, or a worker that died without a
+/// result.
 int run_train(const TrainCommand& c);
 
 }  // namespace gabbro::cli

@@ -19,9 +19,10 @@ Needs needs_of_run(const std::string& folder, const std::string& device);
 /// The file of each benchmark, "FILE" or "NAME=FILE".
 void add_tasks(Needs& needs, const std::vector<std::string>& tasks);
 
-/// Runs gabbro-worker (beside this program) in its sandbox on `spec_file` and waits for its end. Ctrl-C and SIGTERM ask it to stop, a second one kills;
-/// should this process die, the worker is told to stop. `progress` returning false stops the worker as Ctrl-C does. An old result file is
-/// removed first. Errors: those of jobs::local_executor and of its `start`.
+/// Runs gabbro-worker (beside this program) in its sandbox on `spec_file` and waits for its end. Ctrl-C and
+/// SIGTERM ask it to stop, a second one kills; should this process die, the worker is told to stop.
+/// `progress` returning false stops the worker as Ctrl-C does. An old result file is removed first. Errors:
+/// those of jobs::local_executor and of its `start`.
 Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& result_file,
                                const jobs::Limits& limits, const Needs& needs,
                                const record::OnProgress& progress);

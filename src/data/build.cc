@@ -178,8 +178,8 @@ double share_of(const Documents& documents, const Sources& sources) {
              : std::min(1.0, static_cast<double>(documents.consumed()) / static_cast<double>(sources.bytes));
 }
 
-// About `limit` bytes of text, spread over the whole of the sources: pieces whose hash is small stay, and the bound on the hash
-// is halved whenever there are too many. The choice depends on the text alone.
+// About `limit` bytes of text, spread over the whole of the sources: pieces whose hash is small stay, and the
+// bound on the hash is halved whenever there are too many. The choice depends on the text alone.
 Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options,
                                              Ticker& ticker) {
   constexpr std::size_t kPiece = 4096;
@@ -264,8 +264,8 @@ class Encoder {
   }
 
  private:
-  // Long documents are cut at line ends, so that threads share them too: no piece of our vocabularies crosses one. Others may add
-  // something at the start of a text, and get it whole.
+  // Long documents are cut at line ends, so that threads share them too: no piece of our vocabularies crosses
+  // one. Others may add something at the start of a text, and get it whole.
   std::vector<std::vector<int>> encode(const std::vector<std::string>& texts) {
     const std::size_t kPart = options_.tokenizer.empty() ? 1 << 16 : std::string::npos;
     struct Part {
@@ -297,7 +297,8 @@ class Encoder {
     return out;
   }
 
-  // Checks that documents survive encoding and decoding. A score counts the bytes of the original text, so text that a foreign vocabulary drops would cost no bits. Errors: "tokenizer".
+  // Checks that documents survive encoding and decoding. A score counts the bytes of the original text, so
+  // text that a foreign vocabulary drops would cost no bits. Errors: "tokenizer".
   Result<bool> keeps(const std::vector<std::string>& texts,
                      const std::vector<std::vector<int>>& tokens) const {
     if (options_.tokenizer.empty()) return true;
@@ -393,7 +394,8 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
 constexpr char32_t kSpaceMark =
     0x2581;  // as which SentencePiece writes a space, and which it does not tell from one
 
-// Returns a hash that ignores white space and invisible characters. Formats differ in final line ends and byte order marks.
+// Returns a hash that ignores white space and invisible characters. Formats differ in final line ends and
+// byte order marks.
 std::uint64_t text_identity(const std::string& text) {
   std::string plain;
   plain.reserve(text.size());

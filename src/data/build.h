@@ -28,18 +28,19 @@ struct BuildOptions {
 
 /// How far a build is: `share` of the stage in [0, 1], counts so far.
 struct BuildProgress {
-  std::string
-      stage;  // "packages of debian", "reading a sample", "making the vocabulary", "encoding train", "encoding valid"
+  std::string stage;  // "packages of debian", "reading a sample", "making the vocabulary", "encoding train",
+                      // "encoding valid"
   double share = 0;
   std::uint64_t documents = 0, bytes = 0, tokens = 0;
   std::string notice;  // something to tell a person: what was left out, what a package held
 };
 
-/// Builds the corpus beside `out` and renames it into place when everything is written: `out` is either a whole corpus or not there.
-/// What an interrupted build left is removed by the next one. The same sources and options give the same files, whatever the
-/// number of threads. Documents are kept in memory some at a time. `progress` is called a few times a second, and may return
-/// false to stop. Errors: "exists" (there is something at `out`), "stopped", "corpus" (no documents, none held out), and
-/// those of documents.h, tokenizer.h and debian/corpus.h, "io" (a full disk).
+/// Builds the corpus beside `out` and renames it into place when everything is written: `out` is either a
+/// whole corpus or not there. What an interrupted build left is removed by the next one. The same sources and
+/// options give the same files, whatever the number of threads. Documents are kept in memory some at a time.
+/// `progress` is called a few times a second, and may return false to stop. Errors: "exists" (there is
+/// something at `out`), "stopped", "corpus" (no documents, none held out), and those of documents.h,
+/// tokenizer.h and debian/corpus.h, "io" (a full disk).
 Result<Manifest> build_corpus(const BuildOptions& options,
                               const std::function<bool(const BuildProgress&)>& progress);
 

@@ -11,7 +11,8 @@ struct archive;
 
 namespace gabbro::data {
 
-/// libarchive sees by itself how a file was packed (gzip, xz, zstd, bzip2); what was not passes as it is. Errors: "io".
+/// libarchive sees by itself how a file was packed (gzip, xz, zstd, bzip2); what was not passes as it is.
+/// Errors: "io".
 class Bytes {
  public:
   static Result<Bytes> open(const std::string& path);

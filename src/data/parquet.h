@@ -8,7 +8,8 @@
 
 namespace gabbro::data {
 
-/// Loads gabbro_parquet.so from the folder of the program, once. Errors: "parquet" (built without it, or it does not load).
+/// Loads gabbro_parquet.so from the folder of the program, once. Errors: "parquet" (built without it, or it
+/// does not load).
 Result<bool> load_parquet();
 
 /// The texts of one column, streamed. Memory: a page of the column.

@@ -12,16 +12,17 @@
 
 namespace gabbro::data {
 
-/// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models that `train` makes lose nothing, decode(encode(x)) == x, but that
-/// U+2581 comes back as a space.
-/// Encoding is safe from several threads.
+/// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models that `train` makes lose
+/// nothing, decode(encode(x)) == x, but that U+2581 comes back as a space. Encoding is safe from several
+/// threads.
 class Tokenizer {
  public:
   /// From a `tokenizer.model`. Errors: "tokenizer".
   static Result<Tokenizer> load(const std::string& path);
   static Result<Tokenizer> from_bytes(std::string bytes);
-  /// A byte-pair vocabulary of `vocab` pieces from `sample` (texts, each used as it is, cut at line ends), with bytes for what it does not know, without
-  /// normalisation. Deterministic. Errors: "tokenizer" (too little text for so many pieces).
+  /// A byte-pair vocabulary of `vocab` pieces from `sample` (texts, each used as it is, cut at line ends),
+  /// with bytes for what it does not know, without normalisation. Deterministic. Errors: "tokenizer" (too
+  /// little text for so many pieces).
   static Result<Tokenizer> train(const std::vector<std::string>& sample, int vocab);
 
   Tokenizer(Tokenizer&&) noexcept;

@@ -20,7 +20,8 @@ using lang::Unit;
 
 namespace {
 
-// A unit that only fits where the width is that of the whole unit (256 here) and earlier positions can be reached.
+// A unit that only fits where the width is that of the whole unit (256 here) and earlier positions can be
+// reached.
 constexpr std::string_view kWideProbe = R"(unit WideProbe(x: [t, D]) -> [t, D]:
     axis k = 8 if D == 256 else 0.5
     return linear(linear(shift(x, 1), k), D)
@@ -119,7 +120,8 @@ std::vector<Slot> slots_of(const Bench& bench, const Unit& unit) {
       const lang::Interface* interface = bench.library.interface(hyper.interface, true);
       if (interface) slot.shape = shape_of(interface->inputs, interface->outputs);
     }
-    // Places of other interfaces are called at full width in all that is known; the check of the whole design decides.
+    // Places of other interfaces are called at full width in all that is known; the check of the whole design
+    // decides.
     if (slot.shape == "1") {
       const Expr probed = build::with(build::name(unit.name), hyper.name, build::name("WideProbe"));
       slot.narrow = !bench.check(probed, kWidth);

@@ -1,4 +1,5 @@
-// The units that designs can be made of: what each offers, needs, and which of its settings are known to work.
+// The units that designs can be made of: what each offers, needs, and which of its settings are known to
+// work.
 #pragma once
 
 #include <map>
@@ -14,8 +15,9 @@
 
 namespace gabbro::edit {
 
-/// A place for a unit. `shape` is the interface by structure: number of inputs and names of the results. A narrow place is
-/// called along another axis than D or inside a scan: only units that work at every width and position fit.
+/// A place for a unit. `shape` is the interface by structure: number of inputs and names of the results. A
+/// narrow place is called along another axis than D or inside a scan: only units that work at every width and
+/// position fit.
 struct Slot {
   std::string name;
   std::string shape = "1";
@@ -40,7 +42,8 @@ struct Loan {
   bool mixes = false;
 };
 
-/// Entries are made on first use and kept. The library must outlive the book. Not for use from several threads at once.
+/// Entries are made on first use and kept. The library must outlive the book. Not for use from several
+/// threads at once.
 class CodeBook {
  public:
   explicit CodeBook(const lang::Library& library);
@@ -50,8 +53,8 @@ class CodeBook {
   const Entry* find(std::string_view unit);
   /// All units that check and fit into `slot`, sorted by name.
   const std::vector<const Entry*>& fitting(const Slot& slot);
-  /// The units that `donor` has of its own enter the book. Left out are those that do not check by themselves as a whole layer, and those that
-  /// stand at no place of its tree. One check for each.
+  /// The units that `donor` has of its own enter the book. Left out are those that do not check by themselves
+  /// as a whole layer, and those that stand at no place of its tree. One check for each.
   void lend(const std::shared_ptr<const lang::Program>& donor);
   /// In the order in which they came; all fit where one value goes in and one comes out, at full width.
   [[nodiscard]] const std::vector<Loan>& lent() const { return loans_; }
@@ -68,14 +71,15 @@ class CodeBook {
 /// The interface of a unit as a Slot's `shape`.
 std::string shape_of(const std::vector<lang::Port>& inputs, const std::vector<lang::Port>& outputs);
 
-/// What `unit` is and needs, or nothing when its defaults do not check. `unit` need not be in the library. Some twenty
-/// elaborations.
+/// What `unit` is and needs, or nothing when its defaults do not check. `unit` need not be in the library.
+/// Some twenty elaborations.
 std::optional<Entry> measure_unit(const lang::Library& library, const lang::Unit& unit);
 
 /// The slots of `unit` alone. One elaboration per slot.
 std::vector<Slot> measure_slots(const lang::Library& library, const lang::Unit& unit);
 
-/// A value that `hyper` allows, or nothing for a slot. Draws from its ranges: whole, and by powers of two in long ranges.
+/// A value that `hyper` allows, or nothing for a slot. Draws from its ranges: whole, and by powers of two in
+/// long ranges.
 std::optional<lang::Expr> random_value(const lang::Hyper& hyper, Random& random);
 
 }  // namespace gabbro::edit

@@ -64,8 +64,8 @@ std::string subject(const Stmt& s) {
   return out;
 }
 
-// A minimal alignment of two sequences: pairs of indices, -1 for what has no partner. `cost(i, j)` is 0 for equals, below 2 for
-// partners, 2 or more for strangers.
+// A minimal alignment of two sequences: pairs of indices, -1 for what has no partner. `cost(i, j)` is 0 for
+// equals, below 2 for partners, 2 or more for strangers.
 template <class Cost>
 std::vector<std::pair<int, int>> align(int n, int m, const Cost& cost) {
   std::vector<std::vector<double>> best(n + 1, std::vector<double>(m + 1, 0));
@@ -258,7 +258,8 @@ const Item* partner(const lang::Program& program, const Item& item) {
   return nullptr;
 }
 
-// How much of `b` stands in `a` under another name: the share of a unit's statements; for other items all or nothing.
+// How much of `b` stands in `a` under another name: the share of a unit's statements; for other items all or
+// nothing.
 double likeness(const Item& a, const Item& b) {
   if (a.value.index() != b.value.index()) return 0;
   const auto* u = std::get_if<Unit>(&a.value);

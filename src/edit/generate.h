@@ -19,8 +19,9 @@ struct GenerateOptions {
 
 enum class UnitKind { kMixer, kChannel, kBlock };
 
-/// A unit written anew, named `name`, of interface Unit: a mixer reads earlier positions, a channel unit does not, a block
-/// wires a mixer and a channel unit in its slots. Its slots have defaults of the prelude. O(size).
+/// A unit written anew, named `name`, of interface Unit: a mixer reads earlier positions, a channel unit does
+/// not, a block wires a mixer and a channel unit in its slots. Its slots have defaults of the prelude.
+/// O(size).
 lang::Unit random_unit(Random& random, UnitKind kind, std::string name, int size);
 
 /// An instance for `slot`: a unit of the book at settings that work, some of its own slots filled in turn.

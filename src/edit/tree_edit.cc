@@ -253,7 +253,8 @@ void collect(const Expr& e, const Program& donor, std::set<std::string>& needed)
   for (const Expr& arg : e.args) collect(arg, donor, needed);
 }
 
-// Copies the items of `donor` that `instance` needs before the design of `program`; renames where names are taken.
+// Copies the items of `donor` that `instance` needs before the design of `program`; renames where names are
+// taken.
 void import_items(Program& program, const Library& library, const Program& donor, Expr& instance) {
   std::set<std::string> needed;
   collect(instance, donor, needed);

@@ -12,10 +12,11 @@
 
 namespace gabbro::edit {
 
-/// Writes expressions that are well typed where `scope` is what is in scope. Helper statements that they need are appended to
-/// `before`, which is to stand before the statement that uses them; names made there join the scope, so later expressions may
-/// share them. Everything made carries a gradient to its parameters. All shapes keep to named axes of the scope, so an
-/// expression is right at every width at which the scope is. O(size).
+/// Writes expressions that are well typed where `scope` is what is in scope. Helper statements that they need
+/// are appended to `before`, which is to stand before the statement that uses them; names made there join the
+/// scope, so later expressions may share them. Everything made carries a gradient to its parameters. All
+/// shapes keep to named axes of the scope, so an expression is right at every width at which the scope is.
+/// O(size).
 class Values {
  public:
   struct Options {

@@ -39,10 +39,10 @@ struct Variant {
   lang::Subject subject;  // graph, proofs, facts, hash
 };
 
-/// One random edit of `program` (one design, checked). Units of the library are adopted before their text is edited. `second_parent` is
-/// the other parent of a crossover; null: a random program. Errors: what the edit reports ("edit": the program has no place for
-/// this operator), so a caller draws again. The result differs from `program`, is well typed and causal. One check of
-/// the result, which need not be checked again.
+/// One random edit of `program` (one design, checked). Units of the library are adopted before their text is
+/// edited. `second_parent` is the other parent of a crossover; null: a random program. Errors: what the edit
+/// reports ("edit": the program has no place for this operator), so a caller draws again. The result differs
+/// from `program`, is well typed and causal. One check of the result, which need not be checked again.
 Result<Variant> vary_checked(Operator op, const Program& program, const Program* second_parent,
                              CodeBook& book, Random& random);
 

@@ -176,7 +176,8 @@ class TextVariation {
     return delete_statement(program_, against_, choice.spot, choice.stand_in);
   }
 
-  // Other values in scope of the type of `name`; nothing is as good as another for a name that nobody reads later.
+  // Other values in scope of the type of `name`; nothing is as good as another for a name that nobody reads
+  // later.
   std::vector<std::string> equals_of(const std::string& name, const Survey::StmtSite& at) {
     const lang::NamedType* type = type_of(name);
     if (!type) return {name};

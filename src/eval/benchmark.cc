@@ -21,7 +21,8 @@ const char* name_of(TaskKind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
-// The largest, and how many are as large. Whoever gives all choices one score has not chosen: the right one counts as a guess among them.
+// The largest, and how many are as large. Whoever gives all choices one score has not chosen: the right one
+// counts as a guess among them.
 struct Best {
   int first = 0;
   std::int64_t count = 0;

@@ -21,14 +21,16 @@ Estimate perplexity(std::span<const double> nats);
 struct Pair {
   int gold = 0, predicted = 0;
 };
-/// Matthews' correlation coefficient of labels 0 and 1 (1975); 0 when a row or a column of the table is empty.
+/// Matthews' correlation coefficient of labels 0 and 1 (1975); 0 when a row or a column of the table is
+/// empty.
 double matthews(std::span<const Pair> pairs);
 /// 2 TP / (2 TP + FP + FN) of `label`; 0 when there is none.
 double f1(std::span<const Pair> pairs, int label);
 /// f1 of label 1 when there are two labels; the mean over all labels when there are more.
 double f1_of(std::span<const Pair> pairs, int labels);
 
-/// The statistic of the pairs, and its deviation over 1000 resamples with replacement of a fixed seed (Efron 1979).
+/// The statistic of the pairs, and its deviation over 1000 resamples with replacement of a fixed seed (Efron
+/// 1979).
 Estimate bootstrap(std::span<const Pair> pairs,
                    const std::function<double(std::span<const Pair>)>& statistic);
 

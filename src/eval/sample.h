@@ -11,12 +11,13 @@ namespace gabbro::eval {
 struct SampleOptions {
   double temperature = 1;  // 0: the likeliest token
   std::int64_t top_k = 0;  // only so many of the likeliest; 0: all
-  double top_p =
-      1;  // only the likeliest that together have this probability, at least one (Holtzman et al. 2020, arXiv 1904.09751)
+  double top_p = 1;  // only the likeliest that together have this probability, at least one (Holtzman et al.
+                     // 2020, arXiv 1904.09751)
 };
 
-/// The tokens that may come next with their probabilities, likeliest first; of equally likely ones the lower number first. First temperature, then
-/// top_k, then top_p of what is left. Logits must be finite. O(V log V).
+/// The tokens that may come next with their probabilities, likeliest first; of equally likely ones the lower
+/// number first. First temperature, then top_k, then top_p of what is left. Logits must be finite. O(V log
+/// V).
 struct Candidate {
   std::int64_t token = 0;
   double probability = 0;

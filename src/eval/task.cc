@@ -60,7 +60,8 @@ Item word(const json& object) {
   return {{choice(text(object, "context"), text(object, "continuation"))}, 0, {}};
 }
 
-// Returns the index of the right choice. JSON converts fractions, booleans and large numbers to int silently, so they are refused here.
+// Returns the index of the right choice. JSON converts fractions, booleans and large numbers to int silently,
+// so they are refused here.
 int answer(const json& object, const char* key) {
   const json& value = object.at(key);
   constexpr std::int64_t kMost = 1000;

@@ -14,9 +14,11 @@ struct Ablation {
   lang::Program program;
 };
 
-/// One ablation for each written place of the design's tree (repetitions count once): where its ancestor among the baselines or fresh designs
-/// had something else at the same path, that is put back; else the place goes to its default or is removed. Ablations of one structure, those that do
-/// not check, and those that are the design itself are left out. The largest parts first, by the operations that go with them. O(places) checks.
+/// One ablation for each written place of the design's tree (repetitions count once): where its ancestor
+/// among the baselines or fresh designs had something else at the same path, that is put back; else the place
+/// goes to its default or is removed. Ablations of one structure, those that do not check, and those that are
+/// the design itself are left out. The largest parts first, by the operations that go with them. O(places)
+/// checks.
 std::vector<Ablation> ablations(const lang::Program& program, const lang::Program* ancestor,
                                 const lang::Library& library);
 

@@ -61,8 +61,9 @@ Prior prior_of(const std::vector<const Known*>& members) {
   return {mean, std::max(1e-6, squares / count - mean * mean)};
 }
 
-// A draw of what the design is worth: its measured advantage, drawn towards its species by how noisy one run is (the posterior of normal
-// advantages with normal noise). Designs measured once far from their kin are trusted less than those measured often.
+// A draw of what the design is worth: its measured advantage, drawn towards its species by how noisy one run
+// is (the posterior of normal advantages with normal noise). Designs measured once far from their kin are
+// trusted less than those measured often.
 double draw(const Known& k, const Prior& prior, const Population& population, Random& random) {
   if (!std::isfinite(k.advantage)) return k.advantage;
   const double deviation = noise(population, k.rung);

@@ -32,8 +32,8 @@ Variance variance_of(const std::vector<double>& x) {
   return {squares / freedom, freedom};
 }
 
-// Differences of two designs by document, over their seeds, and what another choice of documents would move their mean by. Documents are of
-// different lengths: the variance is that of a mean weighted by bytes.
+// Differences of two designs by document, over their seeds, and what another choice of documents would move
+// their mean by. Documents are of different lengths: the variance is that of a mean weighted by bytes.
 Variance variance_by_document(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against) {
   if (of.empty()) return {};
   const std::size_t count = of.front()->documents.size();
@@ -58,12 +58,14 @@ Variance variance_by_document(const std::vector<const Trial*>& of, const std::ve
   return {squares * worth / (worth - 1), worth - 1};
 }
 
-// Returns whether the comparison uses `seed`. The subtraction cannot overflow, unlike a test against c.seed + c.seeds.
+// Returns whether the comparison uses `seed`. The subtraction cannot overflow, unlike a test against c.seed +
+// c.seeds.
 bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
   return seed >= c.seed && seed - c.seed < static_cast<std::uint64_t>(c.seeds);
 }
 
-// The runs that a comparison uses: its own, and those that started before the first of them. Later runs cannot change its verdict.
+// The runs that a comparison uses: its own, and those that started before the first of them. Later runs
+// cannot change its verdict.
 class Basis {
  public:
   // Without a comparison: all runs.
@@ -87,9 +89,10 @@ class Basis {
   std::int64_t first_ = Population::kNoTrial;
 };
 
-// A block of seeds that no run has used; block 0 is the search. It is drawn by the leader and the campaign's seed: another campaign, whose leader was chosen by what this
-// one's comparison showed, or with another seed, is not judged by the same runs again. By the whole text of the leader's program: who would write the texts of these
-// seeds into it gets others.
+// A block of seeds that no run has used; block 0 is the search. It is drawn by the leader and the campaign's
+// seed: another campaign, whose leader was chosen by what this one's comparison showed, or with another seed,
+// is not judged by the same runs again. By the whole text of the leader's program: who would write the texts
+// of these seeds into it gets others.
 std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
                           std::int64_t number) {
   constexpr int kBits = 40;
@@ -133,7 +136,8 @@ Row row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t d
   return out;
 }
 
-// Runs of the comparison's design that were scored, and on another text than a known one's of the same seed: nothing follows from them.
+// Runs of the comparison's design that were scored, and on another text than a known one's of the same seed:
+// nothing follows from them.
 std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& c) {
   std::vector<Loss> out;
   for (int k = 0; k < c.seeds; ++k) {
@@ -210,7 +214,8 @@ double searched_score(const Population& p, std::int64_t design, int rung, const 
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
 
-// The mean score on the comparison's seeds; infinite: there is none, or too few of its runs could be trained for it to say anything.
+// The mean score on the comparison's seeds; infinite: there is none, or too few of its runs could be trained
+// for it to say anything.
 double mean_score(const Population& p, const record::ComparisonBegun& c, const Row& row) {
   if (!row.trained) return std::numeric_limits<double>::infinity();
   double sum = 0;
@@ -222,7 +227,8 @@ double mean_score(const Population& p, const record::ComparisonBegun& c, const R
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
 
-// The difference of the comparison's design from another on training text that neither run has read, in held-out bits per byte; without pairs: no run says.
+// The difference of the comparison's design from another on training text that neither run has read, in
+// held-out bits per byte; without pairs: no run says.
 Interval on_unread_text(const Population& p, const record::ComparisonBegun& c, std::int64_t against,
                         const Variance& run) {
   Paired pair;
@@ -245,7 +251,8 @@ void add_interval(const Population& p, const record::ComparisonBegun& c, const V
   row.difference.high = std::numeric_limits<double>::infinity();
 }
 
-// What is known of the precision of comparing two designs, from the runs that `begun` rests on; null: from all that there are.
+// What is known of the precision of comparing two designs, from the runs that `begun` rests on; null: from
+// all that there are.
 Precision precision_of(const Population& p, const Leader& leader, std::int64_t against,
                        const record::ComparisonBegun* begun) {
   Precision out;
@@ -279,7 +286,8 @@ bool is_trainable(const Population& p, std::int64_t design, int rung) {
 
 Variance run_variance(const Population& p, int rung, const record::ComparisonBegun* begun) {
   const Basis basis(p, begun);
-  // Means of a design over the seeds of the search chose it, and those of a comparison did not: they are not taken for one.
+  // Means of a design over the seeds of the search chose it, and those of a comparison did not: they are not
+  // taken for one.
   std::map<std::uint64_t, std::vector<Cell>> blocks;  // by the first seed of a comparison; 0: the search
   for (const Individual& i : p.individuals())
     for (const std::int64_t id : i.trials) {
@@ -408,7 +416,8 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
   out.spread = std::sqrt(variance_of(scores).value);
-  // Of one that lost too many runs nothing is claimed; where it was better on those that are left, nothing is claimed over it either.
+  // Of one that lost too many runs nothing is claimed; where it was better on those that are left, nothing is
+  // claimed over it either.
   out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const Row& row) {
     return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
   });

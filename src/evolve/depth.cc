@@ -14,8 +14,8 @@ bool repeats(const lang::Expr& e) {
          e.args[0].kind == lang::Expr::Kind::kNumber;
 }
 
-// Only where instances stand: a product inside a call's arguments is a number. Of nested repetitions the outer takes the factor, the inner what
-// rounding leaves of it.
+// Only where instances stand: a product inside a call's arguments is a number. Of nested repetitions the
+// outer takes the factor, the inner what rounding leaves of it.
 void deepen(lang::Expr& e, double factor) {
   if (repeats(e)) {
     const double before = e.args[0].number;

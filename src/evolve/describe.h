@@ -10,12 +10,14 @@
 
 namespace gabbro::evolve {
 
-/// How a design mixes tokens, from its graph: "attention" (a normalised exponential over past positions), "pairs" (other sums over past positions),
-/// "recurrence" (a scan affine in its state), "nonlinear recurrence", "shift", joined by " + "; "none". O(nodes).
+/// How a design mixes tokens, from its graph: "attention" (a normalised exponential over past positions),
+/// "pairs" (other sums over past positions), "recurrence" (a scan affine in its state), "nonlinear
+/// recurrence", "shift", joined by " + "; "none". O(nodes).
 std::string species_of(const ir::Graph& graph);
 
-/// The multiset of an expression tree's parts (each node with its children's labels), sorted: what is compared instead of the tree, in the manner of
-/// pq-grams (Augsten et al. 2005). Of the design and of the program's own units. O(size).
+/// The multiset of an expression tree's parts (each node with its children's labels), sorted: what is
+/// compared instead of the tree, in the manner of pq-grams (Augsten et al. 2005). Of the design and of the
+/// program's own units. O(size).
 using Shape = std::vector<std::uint64_t>;
 Shape shape_of(const lang::Program& program);
 

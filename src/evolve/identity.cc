@@ -49,7 +49,8 @@ constexpr double kFarPasses = 29;
 
 // One pair of runs; the traces hold the same number of points.
 Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
-  // Passes of a trace: each update with the points around it, of those far from the start with what lies beside them.
+  // Passes of a trace: each update with the points around it, of those far from the start with what lies
+  // beside them.
   const double passes = options.far ? kFarPasses : options.updates + 2;
   const double operations = passes * (exec::work_of(a, a.bodies[0].outputs, options.length).operations +
                                       exec::work_of(b, b.bodies[0].outputs, options.length).operations);
@@ -115,7 +116,8 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
   const Comparison whole =
       run(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
-  // At the trained width, as far as the work allows: what only some channels do is not seen where there are few.
+  // At the trained width, as far as the work allows: what only some channels do is not seen where there are
+  // few.
   Comparison wide{false, false, ""};
   for (std::int64_t length = a.length; length >= 8 && !wide.decided; length /= 2)
     wide = run(first, second,

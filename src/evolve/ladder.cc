@@ -193,8 +193,9 @@ Leader leader(const Population& p) {
     for (const Individual& i : p.individuals()) {
       if (!is_candidate(i)) continue;
       const Standing s = p.standing(i, rung);
-      // More seeds weigh more than a lucky one: a design with all its seeds goes before one with fewer. A seed that was run at another rate than the one that is
-      // taken now counts: nobody falls behind by a better rate.
+      // More seeds weigh more than a lucky one: a design with all its seeds goes before one with fewer. A
+      // seed that was run at another rate than the one that is taken now counts: nobody falls behind by a
+      // better rate.
       std::set<std::uint64_t> run;
       for (const std::int64_t id : i.trials)
         if (const Trial& t = p.trial(id);

@@ -15,7 +15,8 @@ constexpr double kMostOver = 2;  // a run consumes its budget up to a whole step
 constexpr int kCurvePlaces = 8;
 constexpr std::size_t kLeastDocuments = 8;  // that the search has not seen, to judge by them alone
 
-// The smoothed training loss when `share` of a run's tokens were consumed (Point::recent, which hurdles look at); NaN when it did not get there.
+// The smoothed training loss when `share` of a run's tokens were consumed (Point::recent, which hurdles look
+// at); NaN when it did not get there.
 double loss_at(const std::vector<record::Point>& curve, double tokens, double share) {
   for (const record::Point& p : curve)
     if (static_cast<double>(p.tokens) >= share * tokens) return p.recent;
@@ -141,7 +142,8 @@ Result<bool> Population::add(const record::DesignCreated& created) {
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, created.attempt);
-  // What only judged, as a winner without one of its parts, may still be drawn: the seeds that judge choose nothing, and forbid nothing.
+  // What only judged, as a winner without one of its parts, may still be drawn: the seeds that judge choose
+  // nothing, and forbid nothing.
   if (created.origin != record::Origin::kAblation) {
     const KnownDesign known{created.id, created.name, individuals_.back().program};
     if (!created.trained.empty()) trained_.emplace(created.trained, known);
@@ -227,7 +229,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
-  // What strategies are weighed by is known from the screen where a design's cost was measured: a worker's word silences none.
+  // What strategies are weighed by is known from the screen where a design's cost was measured: a worker's
+  // word silences none.
   const double known = individual(trial.begun.design).created.train_flops;
   const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);

@@ -34,11 +34,12 @@ struct Trial {
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // that it was scored on
   std::int64_t unread_tokens = 0;
   double nats_per_bit =
-      0;  // of its held-out score, per token and byte: one number for one text; 0: not known
-  double unread_bits =
-      0;  // bits per byte on training text that it has not read, at the held-out text's bytes per token; 0: not known
-  // The documents' scores, in the order of the corpus. Runs that judge are scored on more of them than runs of the search, and those that the search has seen
-  // are left out, here and in `bits`, where enough others remain.
+      0;                   // of its held-out score, per token and byte: one number for one text; 0: not known
+  double unread_bits = 0;  // bits per byte on training text that it has not read, at the held-out text's
+                           // bytes per token; 0: not known
+  // The documents' scores, in the order of the corpus. Runs that judge are scored on more of them than runs
+  // of the search, and those that the search has seen are left out, here and in `bits`, where enough others
+  // remain.
   std::vector<record::DocumentScore> documents;
   bool fresh_documents = false;
 };
@@ -79,11 +80,12 @@ struct KnownDesign {
   std::shared_ptr<const lang::Program> program;
 };
 
-/// What is known of an individual at one rung from the runs of the search; those of the last comparison and of ablations do not count.
+/// What is known of an individual at one rung from the runs of the search; those of the last comparison and
+/// of ablations do not count.
 struct Standing {
   int done = 0, open = 0,
-      lost =
-          0;  // runs: finished with a score, under way, without a score (refused, failed, stopped at a hurdle)
+      lost = 0;     // runs: finished with a score, under way, without a score (refused, failed, stopped at a
+                    // hurdle)
   double bits = 0;  // mean of the done ones
 };
 
@@ -98,10 +100,12 @@ class Population {
   /// Errors, "event": it does not fit what came before, a program that does not parse.
   Result<bool> apply(const record::Event& event);
 
-  // From the tables of a record instead of its events, for reports: without programs, shapes, curves and hashes, which strategies and screens need.
+  // From the tables of a record instead of its events, for reports: without programs, shapes, curves and
+  // hashes, which strategies and screens need.
   /// The next design, known by what the tables say. Errors: "event", as apply.
   Result<bool> recall(const record::DesignCreated& created);
-  /// The end of a trial that has begun; of one that judges with what is compared of it. Errors: "event", as apply.
+  /// The end of a trial that has begun; of one that judges with what is compared of it. Errors: "event", as
+  /// apply.
   struct Compared {
     std::string text_hash, held_out_hash;
     std::vector<record::DocumentScore> documents;
@@ -133,22 +137,25 @@ class Population {
   [[nodiscard]] bool knows_steering(const std::string& key) const { return steered_.contains(key); }
   /// By cause: draws that became no design, runs without a score, tasks without a design.
   [[nodiscard]] const std::map<std::string, Failures>& failures() const { return failures_; }
-  /// The oldest design of an identity (evolve/identity.h); null when there is none. A known one of "" is asked for by nobody.
+  /// The oldest design of an identity (evolve/identity.h); null when there is none. A known one of "" is
+  /// asked for by nobody.
   [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
   /// All designs of a fingerprint, oldest first.
   [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
-  /// The rate of a design at a rung, as a factor on the rung's: of those tried there, the best on the first of their seeds; else that of the rung below, or the one it was
-  /// created with.
-  /// With `before`: as it was when the trial of that id was begun.
+  /// The rate of a design at a rung, as a factor on the rung's: of those tried there, the best on the first
+  /// of their seeds; else that of the rung below, or the one it was created with. With `before`: as it was
+  /// when the trial of that id was begun.
   [[nodiscard]] double rate_of(const Individual& individual, int rung, std::int64_t before = kNoTrial) const;
-  /// Whether a run judges, or was made at the rate that its design has at the rung; others chose that rate and tell nothing else.
+  /// Whether a run judges, or was made at the rate that its design has at the rung; others chose that rate
+  /// and tell nothing else.
   [[nodiscard]] bool counts(const Trial& trial, std::int64_t before = kNoTrial) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// The last comparisons that were begun, in their order.
   [[nodiscard]] const std::vector<record::ComparisonBegun>& comparisons() const { return comparisons_; }
   /// The finished score of a design at a rung with a seed; null when there is none.
   [[nodiscard]] const Trial* scored(std::int64_t design, int rung, std::uint64_t seed) const;
-  /// Scores of two designs at a rung where both have one of the same seed, first minus second; of the runs of the last comparison, or of the others.
+  /// Scores of two designs at a rung where both have one of the same seed, first minus second; of the runs of
+  /// the last comparison, or of the others.
   [[nodiscard]] std::vector<double> differences(std::int64_t design, std::int64_t against, int rung,
                                                 bool final) const;
   /// The baseline of the best mean at `rung`; 0 when none is done there.
@@ -198,12 +205,13 @@ class Population {
   std::vector<record::ComparisonBegun> comparisons_;
 };
 
-/// How many held-out documents a run is given to be scored on; 0: all. Those that judge get four times as many, of which the search has seen
-/// the first.
+/// How many held-out documents a run is given to be scored on; 0: all. Those that judge get four times as
+/// many, of which the search has seen the first.
 [[nodiscard]] inline std::int64_t documents_of(const Rung& rung, bool judges) {
   return judges ? 4 * rung.documents : rung.documents;
 }
-/// A run that repeats the checks of an implausible lead: another seed, texts twice as long, thorough checks (record::TrialSpec).
+/// A run that repeats the checks of an implausible lead: another seed, texts twice as long, thorough checks
+/// (record::TrialSpec).
 [[nodiscard]] inline bool rechecks(const record::TrialBegun& t) {
   return t.purpose == record::Purpose::kRecheck;
 }
@@ -212,7 +220,8 @@ class Population {
   return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || rechecks(t);
 }
 [[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
-/// Whether two runs consumed the same text and were scored on the same documents: else their scores are not compared.
+/// Whether two runs consumed the same text and were scored on the same documents: else their scores are not
+/// compared.
 [[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
   constexpr double kRounding = 1e-6;
   return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash &&
@@ -226,7 +235,8 @@ class Population {
 [[nodiscard]] inline bool is_baseline(const Individual& i) {
   return i.created.origin == record::Origin::kBaseline;
 }
-/// A design that sees few tokens: what it reaches at a rung says what the rung measures. Nothing is bred from it.
+/// A design that sees few tokens: what it reaches at a rung says what the rung measures. Nothing is bred from
+/// it.
 [[nodiscard]] inline bool is_control(const Individual& i) {
   return i.created.origin == record::Origin::kControl;
 }

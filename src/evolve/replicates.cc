@@ -85,8 +85,8 @@ ReplicateReport replicate_report(const Population& p, std::uint64_t first_seed, 
   out.pairs = out.copies * (out.copies - 1) / 2;
   out.significant = significant(rows, level);
   out.seed_stddev = seed_stddev_of(rows);
-  // One copy that is lucky is so in all its pairs, which makes the count of one test uneven. Copies are exchangeable: every deal of a seed's runs among
-  // them is another test, as good as this one.
+  // One copy that is lucky is so in all its pairs, which makes the count of one test uneven. Copies are
+  // exchangeable: every deal of a seed's runs among them is another test, as good as this one.
   Random random(first_seed);
   Rows dealt = rows;
   int sum = 0, as_many = 0;

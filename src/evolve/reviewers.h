@@ -23,8 +23,8 @@ struct Foretold {
   bool beat = false;
 };
 
-/// Whether a design of agents did better than its parent (without one: than the best baseline) at the first rung on the same data; nothing while that is
-/// not known. A run that ended without a score lost.
+/// Whether a design of agents did better than its parent (without one: than the best baseline) at the first
+/// rung on the same data; nothing while that is not known. A run that ended without a score lost.
 std::optional<bool> beat_parent(const Population& population, const Individual& design);
 
 /// All probabilities whose design has an outcome, in the order of tasks. O(tasks).

@@ -55,7 +55,8 @@ double worth_of(const std::vector<record::DocumentScore>& documents) {
   return effective_count(bytes);
 }
 
-// A bootstrap over a few documents of different lengths is too narrow: by what its draws are moved further, so that they are as wide as Student's t. 0: too few.
+// A bootstrap over a few documents of different lengths is too narrow: by what its draws are moved further,
+// so that they are as wide as Student's t. 0: too few.
 double widening(const std::vector<record::DocumentScore>& documents) {
   constexpr double kNormal975 = 1.959964;
   const double worth = worth_of(documents);
@@ -63,7 +64,8 @@ double widening(const std::vector<record::DocumentScore>& documents) {
   return t_quantile(0.975, worth - 1) / kNormal975 * std::sqrt(worth / (worth - 1));
 }
 
-// How often each document counts, and how far the mean of each design and size is moved: not at all, or as a bootstrap draws it.
+// How often each document counts, and how far the mean of each design and size is moved: not at all, or as a
+// bootstrap draws it.
 struct Weights {
   std::vector<double> documents;
   std::vector<std::vector<double>> moved;  // by design, then size; bits per byte
@@ -102,7 +104,8 @@ class Fitter {
     const auto n = static_cast<std::int64_t>(out.documents.size());
     for (std::int64_t i = 0; i < n; ++i) ++out.documents[static_cast<std::size_t>(random.below(n))];
     for (double& w : out.documents) w = 1 + (w - 1) * wider_;
-    // The deviation is an estimate: as Student's t, a normal number over the root of chi squared by its freedom.
+    // The deviation is an estimate: as Student's t, a normal number over the root of chi squared by its
+    // freedom.
     double chi = 0;
     for (int k = 0; k < freedom_; ++k) {
       const double x = random.normal();

@@ -14,7 +14,8 @@ struct Estimate {
   double value = 0, low = 0, high = 0;
 };
 
-/// bits = at_one * x^-exponent, a straight line on logarithms by least squares. x: parameters, or FLOPs of the training.
+/// bits = at_one * x^-exponent, a straight line on logarithms by least squares. x: parameters, or FLOPs of
+/// the training.
 struct PowerLaw {
   Estimate exponent;
   double at_one = 0;
@@ -25,10 +26,10 @@ struct PowerLaw {
 struct LeadAtScale {
   int design = 0, against = 0;
   std::vector<Estimate> leads;  // at each size, in bits per byte; negative: `design` is better
-  Estimate
-      per_tenfold;  // change of log(bits / bits of the other) for ten times the parameters: negative, where the lead grows
-  bool meets = false;  // whether the lines meet beyond the largest size, within a thousand times of it
-  Estimate meeting;    // parameters there; its interval may be open to above (infinite)
+  Estimate per_tenfold;  // change of log(bits / bits of the other) for ten times the parameters: negative,
+                         // where the lead grows
+  bool meets = false;    // whether the lines meet beyond the largest size, within a thousand times of it
+  Estimate meeting;      // parameters there; its interval may be open to above (infinite)
 };
 
 struct ScaleFit {
@@ -41,10 +42,12 @@ struct ScaleFit {
   bool too_few_documents = false;  // for an interval
 };
 
-/// Fits the scored runs of a study. Intervals are from `resamples` bootstraps: documents are drawn again, the same for all runs, and each mean over seeds is moved as far as seeds do,
-/// by the variance within designs and sizes, pooled or, where it is larger, the design's own. With one seed each, or on documents worth fewer than four, that is not known: intervals are unbounded. Errors: "scale": a design with scored runs at fewer than three sizes, runs of one size and seed that
-/// were trained on different texts, runs that were scored on different documents.
-/// A function of its arguments. O(resamples x runs x documents).
+/// Fits the scored runs of a study. Intervals are from `resamples` bootstraps: documents are drawn again, the
+/// same for all runs, and each mean over seeds is moved as far as seeds do, by the variance within designs
+/// and sizes, pooled or, where it is larger, the design's own. With one seed each, or on documents worth
+/// fewer than four, that is not known: intervals are unbounded. Errors: "scale": a design with scored runs at
+/// fewer than three sizes, runs of one size and seed that were trained on different texts, runs that were
+/// scored on different documents. A function of its arguments. O(resamples x runs x documents).
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples = 1000);
 
 }  // namespace gabbro::evolve

@@ -47,7 +47,8 @@ void set_costs(const Sized& sized, record::DesignCreated& out) {
   out.state_bytes = costs.state_bytes;
 }
 
-// Facts that may be others at another width: a design that has no width at a rung, or mixes no tokens there, can never win there.
+// Facts that may be others at another width: a design that has no width at a rung, or mixes no tokens there,
+// can never win there.
 Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
   const ir::Graph& graph = sized.subject.elaboration.graph;
   if (!ir::dead_params(graph).empty())
@@ -60,7 +61,8 @@ Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
               fmt::format("at {}, D = {:g}: no output reads an earlier token", rung.name, graph.env.width));
 }
 
-// Of a design at a rung. The most of a baseline there is taken as that at the first rung, grown as parameters and lengths do.
+// Of a design at a rung. The most of a baseline there is taken as that at the first rung, grown as parameters
+// and lengths do.
 Result<bool> within_limits(const Costs& costs, std::size_t rung, const Population& population) {
   Costs most;
   for (const Individual& i : population.individuals())

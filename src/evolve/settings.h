@@ -7,7 +7,8 @@
 
 namespace gabbro::evolve {
 
-/// A rung of the ladder: every design and every baseline is trained here at equal parameters, tokens and data order.
+/// A rung of the ladder: every design and every baseline is trained here at equal parameters, tokens and data
+/// order.
 struct Rung {
   std::string name;
   std::int64_t params = 0;  // ±1 %
@@ -17,10 +18,10 @@ struct Rung {
   double rate = 3e-3;        // of all designs; muP fits it to the width
   std::int64_t designs = 0;  // at most so many enter; 0: no bound
   double promote_fraction =
-      0.25;       // of the designs that are done here, so many go on (asynchronous successive halving)
-  int seeds = 1;  // runs of a design here before it is judged
-  double evidence =
-      0;  // to enter the next rung the interval of this level against the best baseline, on the seeds of the search, must lie below 0; 0: rank alone
+      0.25;             // of the designs that are done here, so many go on (asynchronous successive halving)
+  int seeds = 1;        // runs of a design here before it is judged
+  double evidence = 0;  // to enter the next rung the interval of this level against the best baseline, on the
+                        // seeds of the search, must lie below 0; 0: rank alone
   double stop_fraction =
       0;  // of the runs at this data order, the worst share is stopped at each of `hurdles`; 0: none
   std::int64_t documents = 0;        // held-out documents that are scored; 0: all
@@ -49,8 +50,8 @@ struct Settings {
   int hurdle_runs = 8;                              // runs at one data order before the first is stopped
   Limits limits;
   bool tune_rates = true;  // every design at a rate of its own (evolve/rates.h); false: the rung's for all
-  std::string dtype =
-      "float32";  // of products with weights: "float32", "bf16", "auto" (bf16 where the processor multiplies it)
+  std::string dtype = "float32";  // of products with weights: "float32", "bf16", "auto" (bf16 where the
+                                  // processor multiplies it)
   double input_rate = 1, output_rate = 1;  // of the tables of tokens, as factors on what muP gives them
   std::int64_t vocab = 1024;               // of a corpus that the campaign makes
   double effect = 0.02;         // bits per byte that the last comparison is to see in 80 % of cases

@@ -29,7 +29,8 @@ double variance_of(std::span<const double> x, double mean) {
 
 double normal_below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
-// The freedom of a sum of two estimated variances (Satterthwaite 1946); infinite where neither is known to vary.
+// The freedom of a sum of two estimated variances (Satterthwaite 1946); infinite where neither is known to
+// vary.
 double freedom_of_sum(const Variance& a, const Variance& b) {
   const double sum = a.value + b.value;
   double out = 0;

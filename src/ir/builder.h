@@ -11,10 +11,10 @@
 
 namespace gabbro::ir {
 
-/// The one way to make nodes. `try_add` runs the op's shape rule and returns its error; the named methods are for callers that
-/// know their operands fit (gradient rules, rewrites) and abort otherwise. Equal nodes are shared, constants folded, and
-/// neutral operations removed on the way in (rules in builder.cc), so a finished body is already in simplified form.
-/// Amortised O(1) per node.
+/// The one way to make nodes. `try_add` runs the op's shape rule and returns its error; the named methods are
+/// for callers that know their operands fit (gradient rules, rewrites) and abort otherwise. Equal nodes are
+/// shared, constants folded, and neutral operations removed on the way in (rules in builder.cc), so a
+/// finished body is already in simplified form. Amortised O(1) per node.
 class Builder {
  public:
   Builder(Graph& graph, int body) : graph_(graph), body_(body) {}
@@ -43,8 +43,8 @@ class Builder {
   [[nodiscard]] Type type(NodeId id) const { return node(id).type; }
   [[nodiscard]] Graph& graph() const { return graph_; }
   [[nodiscard]] int body() const { return body_; }
-  /// From here on no rule of simplification looks through node `id`: what reads it goes on reading it. A value by which is
-  /// differentiated later needs that: 3 * (2 * x), made 6 * x, would no longer read 2 * x.
+  /// From here on no rule of simplification looks through node `id`: what reads it goes on reading it. A
+  /// value by which is differentiated later needs that: 3 * (2 * x), made 6 * x, would no longer read 2 * x.
   void keep(NodeId id) { kept_.push_back(id); }
   [[nodiscard]] bool is_kept(NodeId id) const {
     return std::find(kept_.begin(), kept_.end(), id) != kept_.end();
@@ -66,7 +66,8 @@ class Builder {
   std::vector<NodeId> kept_;
 };
 
-/// `node` of another graph with its operands, those of a scan included, replaced by map[operand]. Scans keep their numbers.
+/// `node` of another graph with its operands, those of a scan included, replaced by map[operand]. Scans keep
+/// their numbers.
 NodeId copy_node(Builder& b, Node node, const std::vector<NodeId>& map);
 
 }  // namespace gabbro::ir

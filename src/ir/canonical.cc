@@ -30,8 +30,9 @@ struct Term {
   std::uint64_t code = 0;
 };
 
-// A node in normal form: products and contractions as factors, sums as terms, all else as it is. Its terms are
-// terms_[first, first + count), unordered when `commutes`: one list for all nodes, since most have one or two.
+// A node in normal form: products and contractions as factors, sums as terms, all else as it is. Its terms
+// are terms_[first, first + count), unordered when `commutes`: one list for all nodes, since most have one or
+// two.
 struct Form {
   double factor = 1;
   std::uint32_t first = 0, count = 0;
@@ -111,7 +112,8 @@ class Canonicalizer {
     return {0, scan.invariants[i - scan.sequences.size()]};
   }
 
-  // Operands in the program-wide sense: a scan output reads its step's output, a state its initial and its next value.
+  // Operands in the program-wide sense: a scan output reads its step's output, a state its initial and its
+  // next value.
   void operands(Ref r, std::vector<Ref>& out) const {
     out.clear();
     const Node& n = node(r);
@@ -293,7 +295,8 @@ class Canonicalizer {
 
   [[nodiscard]] std::uint64_t final_color(Ref r) const { return mix(color_[at(r)], context_[at(r)]); }
 
-  // Numbers nodes, axes and parameters in pre-order from the outputs, then writes every node with the numbers of its operands.
+  // Numbers nodes, axes and parameters in pre-order from the outputs, then writes every node with the numbers
+  // of its operands.
   std::string serialize() {
     std::vector<int> number(live_.size(), -1);
     std::vector<int> axis_number(g_.axes.size(), -1);

@@ -12,8 +12,8 @@ namespace {
 
 using chunk::kNone;
 
-// Copies body 0 and lowers its scans on the way, one state after the other: what a lowered state gives to its step is known at all
-// positions, which makes further states affine.
+// Copies body 0 and lowers its scans on the way, one state after the other: what a lowered state gives to its
+// step is known at all positions, which makes further states affine.
 class Lowering {
  public:
   Lowering(const Graph& graph, const ChunkOptions& options)
@@ -95,7 +95,8 @@ class Lowering {
 
   NodeId over_time(NodeId id) { return chunk::with_axes(b_, id, {kTime}); }
 
-  // Sequences and invariants are known from the start; returns false when the whole scan is to keep its step form.
+  // Sequences and invariants are known from the start; returns false when the whole scan is to keep its step
+  // form.
   bool lower_states(std::vector<ChunkedState>& fates) {
     const Body& body = step();
     live_ = live_nodes(from_, scan_->body, body.outputs);
@@ -209,8 +210,8 @@ class Lowering {
     return false;
   }
 
-  // The smallest set of states that needs no others keeps its step form, in a scan of its own that gives the states before
-  // each step. Not when that is the whole scan.
+  // The smallest set of states that needs no others keeps its step form, in a scan of its own that gives the
+  // states before each step. Not when that is the whole scan.
   bool step_some(std::vector<ChunkedState>& fates) {
     std::vector<int> group;
     for (int s : left_) {
@@ -266,7 +267,8 @@ class Lowering {
     made.body = static_cast<std::int32_t>(g.bodies.size());
     g.bodies.emplace_back();
     Builder inner(g, made.body);
-    // Known values at the border are sequences or invariants; numbers come first to last: states, sequences, invariants.
+    // Known values at the border are sequences or invariants; numbers come first to last: states, sequences,
+    // invariants.
     std::vector<NodeId> border;
     for (std::size_t id = 0; id < needed.size(); ++id)
       if (needed[id] && known_[id] != kNone) border.push_back(static_cast<NodeId>(id));

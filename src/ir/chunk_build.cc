@@ -25,9 +25,10 @@ namespace {
 
 constexpr double kNever = -1e30;  // its exponential is 0
 
-// Inside a chunk, position i reads what positions j < i of its document left, and what the state before the chunk holds. With g
-// the running sum of log decays (after the position) and g' (before it):
-//   S before i = exp(g'_i) S_0 + sum_{j < i} exp(g'_i - g_j) (sum_r p_jr z_jr + sum_m u_jm w_jm),   z_ir = c_ir . S before i.
+// Inside a chunk, position i reads what positions j < i of its document left, and what the state before the
+// chunk holds. With g the running sum of log decays (after the position) and g' (before it):
+//   S before i = exp(g'_i) S_0 + sum_{j < i} exp(g'_i - g_j) (sum_r p_jr z_jr + sum_m u_jm w_jm),   z_ir =
+//   c_ir . S before i.
 // Exponents are masked before they are exponentiated, so that none overflows where it does not count.
 class Builds {
  public:
@@ -70,7 +71,8 @@ class Builds {
   }
 
  private:
-  // exp of sums of log decays: over pairs (i, j), from the start to i, from j to the end, over the whole chunk.
+  // exp of sums of log decays: over pairs (i, j), from the start to i, from j to the end, over the whole
+  // chunk.
   struct Weights {
     NodeId pair = kNone, start = kNone, end = kNone, carry = kNone;
     bool contracted = false;  // they differ along contracted axes

@@ -29,8 +29,8 @@ struct LogDecay {
 };
 LogDecay log_decay(Builder& b, const Match& match);
 
-/// Appends the chunkwise form of `match` for a state of type `state`, zero before each document; returns the values of
-/// match.reads at all positions.
+/// Appends the chunkwise form of `match` for a state of type `state`, zero before each document; returns the
+/// values of match.reads at all positions.
 std::vector<NodeId> build_chunks(Builder& b, ChunkAxes& axes, const Match& match, const Type& state,
                                  const LogDecay& decay, const ChunkOptions& options);
 

@@ -1,5 +1,5 @@
-// Logarithms of decays, from the way they are computed rather than from their values: those of exp and sigmoid stay exact where
-// the decay itself would round to zero.
+// Logarithms of decays, from the way they are computed rather than from their values: those of exp and
+// sigmoid stay exact where the decay itself would round to zero.
 #include <algorithm>
 #include <cmath>
 #include <limits>

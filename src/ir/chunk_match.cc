@@ -203,7 +203,8 @@ class Matcher {
     return x;
   }
 
-  // f S with f = exp(rate slope) along all value axes; where some of them are left, a decay with shared axes does.
+  // f S with f = exp(rate slope) along all value axes; where some of them are left, a decay with shared axes
+  // does.
   std::optional<Form> outer(Form x, NodeId f) {
     const Affine& a = x.affine;
     const bool plain =

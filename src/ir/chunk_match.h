@@ -48,8 +48,9 @@ struct Match {
   bool waits = false;   // refused for the sake of a state that is not known yet
 };
 
-/// Matches the update of state `state` in body `step` of `graph`. known[n] is the node of `b`'s body that holds step node n at
-/// all positions, or -1. `outer`: whether a decay may be exp(rate slope). Appends nodes to `b`.
+/// Matches the update of state `state` in body `step` of `graph`. known[n] is the node of `b`'s body that
+/// holds step node n at all positions, or -1. `outer`: whether a decay may be exp(rate slope). Appends nodes
+/// to `b`.
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
                   const std::vector<NodeId>& known, bool outer);
 

@@ -31,7 +31,8 @@ class Convolver {
   }
 
  private:
-  // How a value over pairs (t, s) depends on them: through t - s, through s, or in another way. Constants and parameters fit both.
+  // How a value over pairs (t, s) depends on them: through t - s, through s, or in another way. Constants and
+  // parameters fit both.
   enum class Along : std::uint8_t { kOther, kLag, kSource };
 
   struct Product {
@@ -106,7 +107,8 @@ class Convolver {
     return out;
   }
 
-  // A value over pairs as one over time: over the distances instead of t - s, over the positions themselves instead of s.
+  // A value over pairs as one over time: over the distances instead of t - s, over the positions themselves
+  // instead of s.
   NodeId moved(NodeId id) {
     Node n = node(id);
     if (!n.type.past()) return at(map_, id);

@@ -9,9 +9,9 @@ namespace gabbro::ir {
 
 namespace {
 
-// What a value over past positions depends on. Key-only values can be computed once per position and their sums kept running;
-// values of the lag alone once per distance; key and lag together form a convolution; anything with the query side costs a
-// value per pair of positions.
+// What a value over past positions depends on. Key-only values can be computed once per position and their
+// sums kept running; values of the lag alone once per distance; key and lag together form a convolution;
+// anything with the query side costs a value per pair of positions.
 enum Side : unsigned { kNone = 0, kQuery = 1, kKey = 2, kLagSide = 4 };
 
 // Of each axis, the first of the same size: layers have axes of their own, of few sizes.
@@ -168,7 +168,8 @@ struct StateSize {
   Monomials growing;
 };
 
-// States of a scan that a later step reads for what is read of the scan: others are computed anew at every position.
+// States of a scan that a later step reads for what is read of the scan: others are computed anew at every
+// position.
 std::vector<bool> carried_states(const Costs& c, NodeId scan_node) {
   const Scan& scan = c.graph.scans[c.nodes()[scan_node].index];
   const Body& step = c.graph.bodies[scan.body];
@@ -285,7 +286,8 @@ Facts derive_facts(const Graph& graph) {
   f.causal = f.reach.last <= 0;
   f.mixes_tokens = !f.reach.empty() && f.reach.first < 0;
 
-  // A value without time made of values with time is a sum over the sequence (and, in training, over the batch).
+  // A value without time made of values with time is a sum over the sequence (and, in training, over the
+  // batch).
   const Costs costs(graph);
   f.batch_independent = true;
   for (std::size_t id = 0; id < body.nodes.size(); ++id) {

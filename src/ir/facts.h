@@ -1,4 +1,5 @@
-// What can be said about a model without running it: proofs, sizes and costs, re-derived from the graph alone.
+// What can be said about a model without running it: proofs, sizes and costs, re-derived from the graph
+// alone.
 #pragma once
 
 #include <string>
@@ -9,8 +10,8 @@
 
 namespace gabbro::ir {
 
-/// Checks every node of every body against its op's shape rule, operand order, and the bindings of scans. Run after
-/// elaboration and after every pass. Errors: "verify", naming body and node. O(nodes).
+/// Checks every node of every body against its op's shape rule, operand order, and the bindings of scans. Run
+/// after elaboration and after every pass. Errors: "verify", naming body and node. O(nodes).
 [[nodiscard]] Result<bool> verify(const Graph& graph);
 
 /// Reach of every node of body 0, in node order: an upper bound on what can influence it. O(nodes).
@@ -22,8 +23,8 @@ std::vector<bool> gradient_nodes(const Graph& graph, int body, std::span<const N
 /// Names of parameters without a gradient path to the outputs of body 0.
 std::vector<int> dead_params(const Graph& graph);
 
-/// True when every new state of the scan is an affine function of the old states (jointly), so that the recurrence can be
-/// evaluated by a parallel prefix scan.
+/// True when every new state of the scan is an affine function of the old states (jointly), so that the
+/// recurrence can be evaluated by a parallel prefix scan.
 bool is_affine(const Graph& graph, const Scan& scan);
 
 struct Facts {
@@ -41,7 +42,8 @@ struct Facts {
   Sym state_bytes;    // carried between tokens when decoding the T-th, 4 bytes a number
   bool state_grows = false;
   std::string complexity;  // of a whole sequence of T tokens: "O(T)", "O(T log T)", "O(T²)"
-  Sym parallel_depth;  // dependent operations on the longest path; affine scans count log T, others T times their step
+  Sym parallel_depth;  // dependent operations on the longest path; affine scans count log T, others T times
+                       // their step
 };
 
 /// All facts of the outputs of body 0. O(nodes).

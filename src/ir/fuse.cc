@@ -38,8 +38,8 @@ class Fuser {
     return copy_node(b_, n, map_);
   }
 
-  // e / sum(e) with e = exp(x - m), m a constant for gradients: the maximum of x, or anything else that x has subtracted from it along
-  // the whole axis.
+  // e / sum(e) with e = exp(x - m), m a constant for gradients: the maximum of x, or anything else that x has
+  // subtracted from it along the whole axis.
   [[nodiscard]] std::optional<Match> softmax_at(const Node& n) const {
     if (n.op != Op::kMul) return {};
     for (int i = 0; i < 2; ++i) {
@@ -75,7 +75,8 @@ class Fuser {
     return false;
   }
 
-  // c * dot(a, b) over pairs as dot(c * a, b) where a has no past: one number per position instead of one per pair.
+  // c * dot(a, b) over pairs as dot(c * a, b) where a has no past: one number per position instead of one per
+  // pair.
   std::optional<NodeId> scaled_product(const Node& n) {
     if (n.op != Op::kMul || !n.type.past()) return {};
     for (int i = 0; i < 2; ++i) {

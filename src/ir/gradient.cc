@@ -87,8 +87,9 @@ class Differentiator {
     adjoint_[id] = adjoint_[id] < 0 ? adjoint : b_.plus(adjoint_[id], adjoint);
   }
 
-  // Backwards through a recurrence s' = f(s, x, w), y = g(s, x, w): from the last position to the first, carry the adjoint of the
-  // state and the sums of the adjoints of the invariants; emit the adjoint of x at every position.
+  // Backwards through a recurrence s' = f(s, x, w), y = g(s, x, w): from the last position to the first,
+  // carry the adjoint of the state and the sums of the adjoints of the invariants; emit the adjoint of x at
+  // every position.
   void scan(NodeId id, int index) {
     Graph& g = b_.graph();
     std::vector<ScanSeed> seeds;
@@ -110,7 +111,8 @@ class Differentiator {
     for (std::size_t i = 0; i < forward.invariants.size(); ++i)
       if (needed_[forward.invariants[i]]) wanted_invariants.push_back(static_cast<NodeId>(i));
 
-    // Arguments: adjoints of the states, sums for invariants | states before the step, sequences, adjoints of outputs | invariants.
+    // Arguments: adjoints of the states, sums for invariants | states before the step, sequences, adjoints of
+    // outputs | invariants.
     int next = 0;
     const auto arg = [&](Type type) {
       type.remove(kTime);
@@ -169,8 +171,8 @@ class Differentiator {
     for (NodeId i : wanted_invariants) wrt.push_back(args[states + forward.sequences.size() + i]);
     const std::vector<NodeId> grads = differentiate(step, outputs, output_seeds, wrt);
 
-    // What is added to an adjoint of an invariant at each step is split: outer products leave the recurrence as their factors, and become
-    // products of matrices over all positions; a sum of the rest is carried.
+    // What is added to an adjoint of an invariant at each step is split: outer products leave the recurrence
+    // as their factors, and become products of matrices over all positions; a sum of the rest is carried.
     std::vector<NodeId> totals;  // per invariant: the sum after the step, or -1
     std::vector<NodeId> values;  // of each step
     std::vector<std::vector<Outer>> outers(sums.size());

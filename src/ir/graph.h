@@ -1,9 +1,10 @@
 // The intermediate representation: a design as a graph of typed tensor operations.
 //
-// A Graph holds bodies (straight-line lists of nodes in topological order): body 0 is the model, every scan adds one for its
-// step. Values have named axes, not dimension numbers: an axis is an entry of the graph's axis table, and a value's type is a
-// set of axes. Two axes are special. kTime is the position in the sequence; kPast ranges over the positions s <= t that a
-// `past` opened, at most `window` of them. The batch is not represented: every value exists once per sequence.
+// A Graph holds bodies (straight-line lists of nodes in topological order): body 0 is the model, every scan
+// adds one for its step. Values have named axes, not dimension numbers: an axis is an entry of the graph's
+// axis table, and a value's type is a set of axes. Two axes are special. kTime is the position in the
+// sequence; kPast ranges over the positions s <= t that a `past` opened, at most `window` of them. The batch
+// is not represented: every value exists once per sequence.
 #pragma once
 
 #include <array>
@@ -95,8 +96,9 @@ using AxisList = InlineVec<AxisId, kMaxRank>;
 /// A window without bound.
 constexpr std::int32_t kAll = std::numeric_limits<std::int32_t>::max();
 
-/// Set of axes in ascending id order (so time and past come first: the memory order of the reference backend), and the window
-/// of the past axis when there is one. A value with kPast also has kTime; it exists for 0 <= t - s < window only.
+/// Set of axes in ascending id order (so time and past come first: the memory order of the reference
+/// backend), and the window of the past axis when there is one. A value with kPast also has kTime; it exists
+/// for 0 <= t - s < window only.
 struct Type {
   AxisList axes;
   std::int32_t window = 0;
@@ -115,8 +117,9 @@ struct Axis {
   Sym sym;
 };
 
-/// What a parameter is, for initialisation and for the width-dependent learning rates of muP (Yang et al. 2022,
-/// arXiv 2203.03466): input and output tables, hidden matrices, vectors and scalars, initial states of scans.
+/// What a parameter is, for initialisation and for the width-dependent learning rates of muP (Yang et al.
+/// 2022, arXiv 2203.03466): input and output tables, hidden matrices, vectors and scalars, initial states of
+/// scans.
 enum class Role : std::uint8_t { kInput, kHidden, kOutput, kVector, kState };
 
 /// Initial values: constant `a`, normal with deviation `a` (0: 1/sqrt(fan-in)), or uniform in [a, b].
@@ -139,17 +142,18 @@ struct Node {
   Op op = Op::kConst;
   Type type;
   std::array<NodeId, 3> in{-1, -1, -1};
-  AxisList axes;     // reduced, introduced, renamed ... (meaning per op, see op.cc)
-  double value = 0;  // kConst, kPow
-  std::int32_t index =
-      -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kAffine, kScanOut: which; kSlice, kPad: symbolic offset or -1
+  AxisList axes;            // reduced, introduced, renamed ... (meaning per op, see op.cc)
+  double value = 0;         // kConst, kPow
+  std::int32_t index = -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kAffine, kScanOut:
+                            // which; kSlice, kPad: symbolic offset or -1
   std::int32_t amount = 0;  // kShift: distance; kPast, kLag: window; kSlice, kPad: offset; kTopK: k
   std::int32_t line = 0;    // of the source, for messages
 };
 
-/// One step form and its bindings. Arguments of the body, in order: states, sequences (without time), invariants. Outputs of
-/// the body: new states, then per-step values. Outputs of the scan (kScanOut): per-step values with time, then final states.
-/// `reverse` runs from the last position to the first; only gradients do.
+/// One step form and its bindings. Arguments of the body, in order: states, sequences (without time),
+/// invariants. Outputs of the body: new states, then per-step values. Outputs of the scan (kScanOut):
+/// per-step values with time, then final states. `reverse` runs from the last position to the first; only
+/// gradients do.
 struct Scan {
   std::int32_t body = -1;
   std::vector<NodeId> inits;       // of the enclosing body, without time
@@ -159,11 +163,12 @@ struct Scan {
 };
 
 /// A state S: [shared, contracted, values], zero before each document, that changes at each position by
-/// S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m, and what is read of it: row_n . S or row_n . S' (ir/chunk.h). Only kAffine
-/// refers to one. Results (kScanOut): what is read, [t, shared, values]; of an adjoint, the adjoints of the operands.
+/// S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m, and what is read of it: row_n . S or row_n . S'
+/// (ir/chunk.h). Only kAffine refers to one. Results (kScanOut): what is read, [t, shared, values]; of an
+/// adjoint, the adjoints of the operands.
 struct Affine {
-  // Which axes it has beside the values; kOuter: exp(rate slope), one number for each of the state, where the rate has the values
-  // and the slope, the same at all positions, has all axes.
+  // Which axes it has beside the values; kOuter: exp(rate slope), one number for each of the state, where the
+  // rate has the values and the slope, the same at all positions, has all axes.
   enum class Decay : std::uint8_t { kNone, kShared, kChannel, kOuter };
   AxisList shared, contracted, values;
   Decay decay = Decay::kNone;
@@ -171,8 +176,8 @@ struct Affine {
   std::int32_t ranks = 0, added = 0;
   std::vector<bool> after;  // per read: of S' instead of S
   bool adjoint = false;
-  // With time (but for the slope) and all of their axes, in order: decay (of kOuter: rate, slope), value decay, p, c, k, v, rows; of an
-  // adjoint, then the adjoints of what is read.
+  // With time (but for the slope) and all of their axes, in order: decay (of kOuter: rate, slope), value
+  // decay, p, c, k, v, rows; of an adjoint, then the adjoints of what is read.
   std::vector<NodeId> operands;
 
   /// Operands of the decay.

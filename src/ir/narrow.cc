@@ -59,7 +59,8 @@ std::optional<Line> line_of(const Node& node, const std::vector<std::optional<Li
   }
 }
 
-// Whether every comparison of places of an axis with a number that has some of them on either side has so in `after`.
+// Whether every comparison of places of an axis with a number that has some of them on either side has so in
+// `after`.
 bool keeps_sides(const Graph& before, const Graph& after, Constants constants) {
   for (const Body& body : before.bodies) {
     std::vector<std::optional<Line>> lines;

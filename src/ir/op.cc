@@ -32,7 +32,8 @@ namespace {
 
 using Ids = AxisList;
 
-// ---- shape rules -------------------------------------------------------------------------------------------------------
+// ---- shape rules
+// -------------------------------------------------------------------------------------------------------
 
 const Type& operand(const Body& body, const Node& n, int i) { return body.nodes[n.in[i]].type; }
 
@@ -326,7 +327,8 @@ Result<Type> convolve_type(const Graph& g, const Body& body, const Node& n) {
   return dot_type(g, body, n);
 }
 
-// ---- reach rules -------------------------------------------------------------------------------------------------------
+// ---- reach rules
+// -------------------------------------------------------------------------------------------------------
 
 Reach here(const Graph&, const Node&) { return {0, 0}; }
 Reach nothing(const Graph&, const Node&) { return {}; }
@@ -345,7 +347,8 @@ Reach recurs(const Graph&, const Node& n) {
 }
 Reach projected(const Graph& g, const Node& n) { return n.index < 0 ? everything(g, n) : Reach{0, 0}; }
 
-// ---- gradient rules: `n` is the node, `g` the adjoint of its value ----------------------------------------------------------
+// ---- gradient rules: `n` is the node, `g` the adjoint of its value
+// ----------------------------------------------------------
 
 struct Rule {
   Builder& b;
@@ -384,7 +387,8 @@ void d_sqrt(Builder& b, NodeId self, NodeId g, Adjoints& out) {
 void d_pow(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   NodeId slope = b.scale(b.power(n.in[0], n.value - 1), n.value);
-  // A root has no slope at 0. What underflows to 0, as sigmoid(x) does, has itself no slope there: 0, not infinity times 0.
+  // A root has no slope at 0. What underflows to 0, as sigmoid(x) does, has itself no slope there: 0, not
+  // infinity times 0.
   if (n.value > 0 && n.value < 1) slope = b.where(b.less(b.constant(0), n.in[0]), slope, b.constant(0));
   out.add(0, b.times(g, slope));
 }
@@ -489,7 +493,8 @@ void d_unchunk(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.add({.op = Op::kChunk, .in = {g, -1, -1}, .axes = b.node(self).axes}));
 }
 
-// The adjoint of the right side solves the transposed system; that of the matrix is an outer product of the two solutions.
+// The adjoint of the right side solves the transposed system; that of the matrix is an outer product of the
+// two solutions.
 void d_solve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   const AxisId row = n.axes[0], col = n.axes[1];
@@ -519,7 +524,8 @@ void d_recur(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(1, x);
 }
 
-// With result y and adjoint g, sum_ts g[t] f[t - s] u[s] is linear in all three: each adjoint is what the other two leave.
+// With result y and adjoint g, sum_ts g[t] f[t - s] u[s] is linear in all three: each adjoint is what the
+// other two leave.
 void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   GABBRO_CHECK(n.amount == 0);  // lowered graphs are differentiated once
@@ -533,7 +539,8 @@ void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   }
 }
 
-// ---- the table -----------------------------------------------------------------------------------------------------------
+// ---- the table
+// -----------------------------------------------------------------------------------------------------------
 
 #define SCALAR(expression)                               \
   [](double a, double b, double c, double v) -> double { \
@@ -648,7 +655,8 @@ const OpInfo kOps[] = {
      "scan S: [axes] = init: a recurrence in step form, see below", ""},
     {Op::kScanOut, "scan_out", Kind::kTime, 1, scan_out_type, projected, 0, kNone, kNone, "", ""},
 
-    // Only passes make these: w = softmax(x) along one axis, and w (g - sum(w g)) for w and the adjoint g of w.
+    // Only passes make these: w = softmax(x) along one axis, and w (g - sum(w g)) for w and the adjoint g of
+    // w.
     {Op::kSoftmax, "softmax", Kind::kLowered, 1, softmax_type, here, 4, kNone, d_softmax, "", ""},
     {Op::kSoftmaxGrad, "softmax_grad", Kind::kLowered, 2, softmax_type, here, 4, kNone, no_second_order, "",
      ""},
@@ -662,9 +670,10 @@ const OpInfo kOps[] = {
     // The first operand, not before the second is known.
     {Op::kAfter, "after", Kind::kLowered, 2, first_type, here, 0, kNone, no_second_order, "", ""},
 
-    // Only passes make these. The distances t - s that pairs of positions can have, along time: 0, 1, 2 ...; and the three sides of
-    // sum_ts g[t] f[t - s] u[s] over pairs of one document: y from f and u (amount 0), the adjoint of u from f and g (1), that of f from u
-    // and g (2), summed over `axes`. The adjoint of f, a value that all sequences share, is its mean over them: it stands for each.
+    // Only passes make these. The distances t - s that pairs of positions can have, along time: 0, 1, 2 ...;
+    // and the three sides of sum_ts g[t] f[t - s] u[s] over pairs of one document: y from f and u (amount 0),
+    // the adjoint of u from f and g (1), that of f from u and g (2), summed over `axes`. The adjoint of f, a
+    // value that all sequences share, is its mean over them: it stands for each.
     {Op::kDelay, "delay", Kind::kLowered, 0, time_type, nothing, 0, kNone, kNone, "", ""},
     {Op::kConvolve, "convolve", Kind::kLowered, 2, convolve_type, everything, 2, kNone, d_convolve, "", ""},
 };

@@ -89,7 +89,8 @@ class Recomputer {
           kept_[static_cast<std::size_t>(id)] = true;
   }
 
-  // A forward value for the gradient: as it is when it is kept or small, or comes after the last cut; else once more.
+  // A forward value for the gradient: as it is when it is kept or small, or comes after the last cut; else
+  // once more.
   NodeId again(NodeId id) {
     const auto at = static_cast<std::size_t>(id);
     if (!large_[at] || kept_[at] || id >= starts_.back() || old_[at].op == Op::kTokens ||

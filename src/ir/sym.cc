@@ -163,8 +163,8 @@ Sym& Sym::operator+=(const Sym& other) {
 Sym operator-(const Sym& a, const Sym& b) { return a + Sym(-1) * b; }
 
 Sym operator*(const Sym& a, const Sym& b) {
-  // A product of long sums is not multiplied out: a program can write sizes whose product would have millions of terms. All that is
-  // multiplied are sizes and counts, which are positive.
+  // A product of long sums is not multiplied out: a program can write sizes whose product would have millions
+  // of terms. All that is multiplied are sizes and counts, which are positive.
   constexpr std::size_t kMostTerms = 1024;
   if (a.terms_.size() * b.terms_.size() > kMostTerms)
     return Sym::call(Sym::Fn::kExp, Sym::call(Sym::Fn::kLog, a) + Sym::call(Sym::Fn::kLog, b));

@@ -1,4 +1,5 @@
-// Symbolic numbers: sizes, counts and costs as polynomials in the width, the vocabulary and the context length.
+// Symbolic numbers: sizes, counts and costs as polynomials in the width, the vocabulary and the context
+// length.
 #pragma once
 
 #include <compare>
@@ -19,11 +20,13 @@ struct SymEnv {
   double context = 2048;
 };
 
-/// `x` rounded down, as sizes are: what rounding errors of decimal factors leave just below a whole number counts as that number (100 * 0.29 is 29).
+/// `x` rounded down, as sizes are: what rounding errors of decimal factors leave just below a whole number
+/// counts as that number (100 * 0.29 is 29).
 double floor_of(double x);
 
-/// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order: equal polynomials compare equal. What is
-/// not a polynomial (floor, max, a power of a sum, log ...) is an opaque atom holding its arguments. Operations cost O(terms).
+/// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order: equal polynomials compare
+/// equal. What is not a polynomial (floor, max, a power of a sum, log ...) is an opaque atom holding its
+/// arguments. Operations cost O(terms).
 class Sym {
  public:
   enum class Fn : std::uint8_t { kFloor, kMax, kMin, kPow, kExp, kLog };

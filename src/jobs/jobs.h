@@ -1,4 +1,5 @@
-// Where work is done. A job is a worker's spec file and a place for its result; an executor runs some at a time and says how each ended.
+// Where work is done. A job is a worker's spec file and a place for its result; an executor runs some at a
+// time and says how each ended.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace gabbro::jobs {
 
-/// Set from outside; 0: none. Memory is what the worker and its descendants keep resident. At a limit they are killed.
+/// Set from outside; 0: none. Memory is what the worker and its descendants keep resident. At a limit they
+/// are killed.
 struct Limits {
   double seconds = 0;
   std::uint64_t bytes = 0;
@@ -68,8 +70,9 @@ class Executor {
   /// Starts `job` in a free slot. An old result file is removed first. The worker may write into the folder
   /// of its result, and no other. Errors: "jobs" (no worker program, no process, no free slot), "sandbox".
   virtual Result<bool> start(const Job& job) = 0;
-  /// What happened since the last call; waits for the first news, at most `seconds`, or until a signal comes (one that comes just before the
-  /// call is not noticed: keep `seconds` short). Returns at once when nothing is running.
+  /// What happened since the last call; waits for the first news, at most `seconds`, or until a signal comes
+  /// (one that comes just before the call is not noticed: keep `seconds` short). Returns at once when nothing
+  /// is running.
   virtual News wait(double seconds) = 0;
   /// What stands around its workers (sandbox::Machine::text), for the record; empty: it does not say.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }

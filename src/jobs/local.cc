@@ -30,7 +30,8 @@ constexpr double kSlowLook = 1;         // seconds between two looks at what is 
 constexpr std::size_t kStage = 100;     // characters
 constexpr std::uint64_t kWritten = 4;   // times the limit of memory may be written
 
-// Text that goes to a terminal: what is written there by a worker that is not what it should be stays harmless.
+// Text that goes to a terminal: what is written there by a worker that is not what it should be stays
+// harmless.
 bool is_plain(const std::string& stage) {
   return stage.size() <= kStage && std::all_of(stage.begin(), stage.end(), [](char c) {
            return static_cast<unsigned char>(c) >= ' ' && c != 127;

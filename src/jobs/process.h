@@ -49,10 +49,12 @@ int group_size(pid_t id);
 /// Seconds of processor time that a process took itself; negative: it is gone.
 double processor_seconds(pid_t id);
 
-/// Whether the process has ended; it stays a zombie, so that its id and its group's remain its own until `reap`.
+/// Whether the process has ended; it stays a zombie, so that its id and its group's remain its own until
+/// `reap`.
 bool has_ended(pid_t id);
-/// Kills the process, its group, and every process that carries its mark: also those that left the group, or whose parents are gone. Reads
-/// the environment of every process of this user; what hides its environment is not found.
+/// Kills the process, its group, and every process that carries its mark: also those that left the group, or
+/// whose parents are gone. Reads the environment of every process of this user; what hides its environment is
+/// not found.
 void kill_tree(const Process& process);
 /// Waits for the end; the status is that of waitpid.
 int reap(pid_t id);

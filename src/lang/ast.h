@@ -1,5 +1,5 @@
-// The syntax tree of Gab: plain values, copied and edited freely. It is the genome: tree edits produce new trees, and the
-// printer gives a tree its one canonical text.
+// The syntax tree of Gab: plain values, copied and edited freely. It is the genome: tree edits produce new
+// trees, and the printer gives a tree its one canonical text.
 #pragma once
 
 #include <optional>
@@ -11,9 +11,10 @@
 
 namespace gabbro::lang {
 
-/// An expression. `text` is the name (kName, kCall: the callee), or the operator (kUnary "-"; kBinary "+ - * / // % ** < > <= >= ==").
-/// `args`: operands; list elements; call arguments in written order, with `keywords` parallel to them ("" for a positional one);
-/// kIf: value, condition, other value ("a if c else b"); kIndex: the index of the family `text` ("skip[i]").
+/// An expression. `text` is the name (kName, kCall: the callee), or the operator (kUnary "-"; kBinary "+ - *
+/// / // % ** < > <= >= =="). `args`: operands; list elements; call arguments in written order, with
+/// `keywords` parallel to them ("" for a positional one); kIf: value, condition, other value ("a if c else
+/// b"); kIndex: the index of the family `text` ("skip[i]").
 struct Expr {
   enum class Kind { kNumber, kBool, kName, kCall, kUnary, kBinary, kList, kIf, kIndex };
   Kind kind = Kind::kNumber;
@@ -29,9 +30,10 @@ struct Expr {
 ///   kAssign  y, v = expression                 targets (kName or kIndex) = values[0]
 ///   kShare   share n = Instance                names[0] = values[0]
 ///   kScan    scan S: [h, k] = 0, z: [h] = 0:   names[i]: types[i] = values[i], body
-///   kFor     for i in n with y = x:            names[0] in values[0], carried names[i] = values[i] (i >= 1), body
-///   kReturn  return a, b                       values
-/// Comments are kept for the printer: whole lines before the statement, and one at the end of its (first) line.
+///   kFor     for i in n with y = x:            names[0] in values[0], carried names[i] = values[i] (i >= 1),
+///   body kReturn  return a, b                       values
+/// Comments are kept for the printer: whole lines before the statement, and one at the end of its (first)
+/// line.
 struct Stmt {
   enum class Kind { kAxis, kAssign, kShare, kScan, kFor, kReturn };
   Kind kind = Kind::kAssign;
@@ -84,8 +86,8 @@ struct Unit {
   std::vector<Stmt> body;
 };
 
-/// A composite written in the language itself, expanded where it is called. Parameters may be values, numbers, axes or lists of
-/// axes.
+/// A composite written in the language itself, expanded where it is called. Parameters may be values,
+/// numbers, axes or lists of axes.
 struct Function {
   struct Param {
     std::string name;
@@ -96,8 +98,9 @@ struct Function {
   std::vector<Stmt> body;
 };
 
-/// A whole model: width D and vocabulary V (defaults; the ladder sets them), tied embeddings or not, shared instances, and the
-/// stack: an instance expression (Unit, Unit(a=..), 12 * Instance, [Instance, Instance], or the name of a shared one).
+/// A whole model: width D and vocabulary V (defaults; the ladder sets them), tied embeddings or not, shared
+/// instances, and the stack: an instance expression (Unit, Unit(a=..), 12 * Instance, [Instance, Instance],
+/// or the name of a shared one).
 struct Design {
   struct Shared {
     std::string name;

@@ -573,7 +573,8 @@ Value run_linear(Elaborator& e, const Expr& call) {
   const auto bias = bias_expr ? e.eval_static(*bias_expr, "bias") : std::optional<Static>(Static{});
   if (!init || !bias) return {};
 
-  // The weight holds contracted and result axes at once; a result axis that the input also has gets a twin of its size.
+  // The weight holds contracted and result axes at once; a result axis that the input also has gets a twin of
+  // its size.
   AxisList weight_axes = per, result = out;
   for (AxisId a : over) weight_axes.push_back(a);
   for (AxisId& a : result) {

@@ -8,7 +8,8 @@
 
 namespace gabbro::lang {
 
-/// `max_args` positional arguments at most, and the keywords in `keywords` (space-separated). `min_args` must be given.
+/// `max_args` positional arguments at most, and the keywords in `keywords` (space-separated). `min_args` must
+/// be given.
 struct Builtin {
   std::string_view name;
   int min_args;
@@ -27,7 +28,8 @@ std::string_view documentation(const Builtin& builtin);
 /// The argument with keyword `keyword`, or null.
 const Expr* keyword(const Expr& call, std::string_view keyword);
 
-/// Names that other frameworks have and Gab leaves out on purpose, with the reason and the causal way to say it.
+/// Names that other frameworks have and Gab leaves out on purpose, with the reason and the causal way to say
+/// it.
 struct Absent {
   std::string_view name;
   std::string_view code;

@@ -89,7 +89,8 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     for (const ir::Body& body : e.graph.bodies) operations += body.nodes.size();
     operations += e.steps / ElaborateOptions::kStepsPerNode;
   };
-  // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said once.
+  // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said
+  // once.
   for (const Item& item : report.program.items) {
     const Unit* unit = std::get_if<Unit>(&item.value);
     if (!unit) continue;

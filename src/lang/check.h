@@ -1,4 +1,5 @@
-// Everything there is to say about a source text: its errors, or its designs with their proofs, facts and hash.
+// Everything there is to say about a source text: its errors, or its designs with their proofs, facts and
+// hash.
 #pragma once
 
 #include <string>
@@ -28,13 +29,15 @@ struct CheckReport {
   [[nodiscard]] bool valid() const { return errors.empty(); }
 };
 
-/// Parses, checks every unit and every design, verifies the graphs, derives the facts, and proves causality a second time on the
-/// IR. Beyond the errors of elaboration: "dead" (a parameter that no gradient reaches), "verify" and "proof" (the two proofs
-/// disagree: a bug of ours), "empty" (no unit and no design). Linear in the size of the designs.
+/// Parses, checks every unit and every design, verifies the graphs, derives the facts, and proves causality a
+/// second time on the IR. Beyond the errors of elaboration: "dead" (a parameter that no gradient reaches),
+/// "verify" and "proof" (the two proofs disagree: a bug of ours), "empty" (no unit and no design). Linear in
+/// the size of the designs.
 CheckReport check(std::string_view text, const Library& library, const ElaborateOptions& options = {});
 CheckReport check(Program program, const Library& library, const ElaborateOptions& options = {});
 
-/// Verification, proofs, dead parameters, facts and hash of an elaboration without errors; appends to its errors.
+/// Verification, proofs, dead parameters, facts and hash of an elaboration without errors; appends to its
+/// errors.
 void complete(Subject& subject);
 
 }  // namespace gabbro::lang

@@ -63,9 +63,10 @@ void Elaborator::run(const Design& design) {
   if (!stack || !out_.ok()) return;
   builder().set_line(design.stack.at.line);  // what belongs to no statement belongs to the stack
 
-  // Blocks add values of size 1 to the stream: a token's own row is of that size too, or it is lost among them at first. A tied table
-  // starts and learns as an output (deviation 1 / D), so what is read from it is multiplied by D; Vaswani et al. 2017
-  // (arXiv 1706.03762, section 3.4) multiply by sqrt(D) where tables start at 1 / sqrt(D).
+  // Blocks add values of size 1 to the stream: a token's own row is of that size too, or it is lost among
+  // them at first. A tied table starts and learns as an output (deviation 1 / D), so what is read from it is
+  // multiplied by D; Vaswani et al. 2017 (arXiv 1706.03762, section 3.4) multiply by sqrt(D) where tables
+  // start at 1 / sqrt(D).
   const auto table = [&](const char* name, ir::Role role, AxisList fan_in, double deviation) {
     graph().params.push_back(
         {name, {out_.width, out_.vocab}, fan_in, role, {ir::Init::Kind::kNormal, deviation, 0}});

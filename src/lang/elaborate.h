@@ -1,9 +1,10 @@
 // Checks a program by building it: syntax tree to typed graph.
 //
-// Elaboration is the type checker. It runs unit bodies on symbolic values (graph nodes, numbers, axes, instances); every
-// operation goes through the op table's shape rule, so what elaborates is well typed. Child slots are filled, loops and stacks
-// unrolled, functions expanded. The only ways to other positions that a program has are shift, past and scan, so what
-// elaborates is causal; ir/facts.h proves it again on the result.
+// Elaboration is the type checker. It runs unit bodies on symbolic values (graph nodes, numbers, axes,
+// instances); every operation goes through the op table's shape rule, so what elaborates is well typed. Child
+// slots are filled, loops and stacks unrolled, functions expanded. The only ways to other positions that a
+// program has are shift, past and scan, so what elaborates is causal; ir/facts.h proves it again on the
+// result.
 #pragma once
 
 #include <map>
@@ -18,7 +19,8 @@
 
 namespace gabbro::lang {
 
-/// A whole-number hyperparameter with another value than is written: `hyper` of every instance of `unit` in which it is `from`.
+/// A whole-number hyperparameter with another value than is written: `hyper` of every instance of `unit` in
+/// which it is `from`.
 struct Move {
   std::string unit, hyper;
   double from = 0, to = 0;
@@ -92,8 +94,9 @@ struct Elaboration {
 /// The model that `design` describes: tokens to logits. O(nodes of the result).
 Elaboration elaborate(const Library& library, const Design& design, const ElaborateOptions& options = {});
 
-/// One unit on external inputs [t, D] (kInput 0, 1, ...), with its default hyperparameters or those in `instance` (an
-/// instance expression such as "GLA(heads=2)"). Slots without default are filled with linear maps.
+/// One unit on external inputs [t, D] (kInput 0, 1, ...), with its default hyperparameters or those in
+/// `instance` (an instance expression such as "GLA(heads=2)"). Slots without default are filled with linear
+/// maps.
 Elaboration elaborate(const Library& library, const Expr& instance, const ElaborateOptions& options = {});
 
 }  // namespace gabbro::lang

@@ -28,7 +28,8 @@ struct Static {
   ir::Sym sym;
 };
 
-/// What a name or an expression stands for. kPoison is the value of a wrong expression: it silences follow-up errors.
+/// What a name or an expression stands for. kPoison is the value of a wrong expression: it silences follow-up
+/// errors.
 struct Value {
   enum class Kind { kPoison, kStatic, kTensor, kAxis, kAxes, kInstance };
   Kind kind = Kind::kPoison;
@@ -40,7 +41,8 @@ struct Value {
   bool poison() const { return kind == Kind::kPoison; }
 };
 
-/// A child as bound to a slot: a unit with its arguments, a sequence, a repetition, or (unit == nullptr, parts empty) a hole.
+/// A child as bound to a slot: a unit with its arguments, a sequence, a repetition, or (unit == nullptr,
+/// parts empty) a hole.
 struct Instance {
   enum class Kind { kUnit, kSequence, kRepeat, kHole };
   Kind kind = Kind::kUnit;
@@ -112,7 +114,8 @@ class Elaborator {
 
   // ---- errors
   Value error(Position at, std::string code, std::string message, std::string hint = {});
-  /// Of an argument: in a function of the library it is that of its call, where that is written in the program.
+  /// Of an argument: in a function of the library it is that of its call, where that is written in the
+  /// program.
   Value error(const Expr& argument, std::string code, std::string message, std::string hint = {});
   Value error(Position at, const Error& e) { return error(at, e.code, e.message, e.hint); }
 

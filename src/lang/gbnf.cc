@@ -36,7 +36,8 @@ std::string class_without(std::string_view members, const Trie& without) {
   return out;
 }
 
-// Rules for every identifier that is not a reserved word: follow the words' trie, leave it as soon as a letter differs.
+// Rules for every identifier that is not a reserved word: follow the words' trie, leave it as soon as a
+// letter differs.
 void name_rules(const Trie& node, const std::string& rule, bool root, std::string& out) {
   std::string alternatives = fmt::format("[{}] [{}]*", class_without(root ? kFirst : kRest, node), kRest);
   std::string children;
@@ -49,7 +50,8 @@ void name_rules(const Trie& node, const std::string& rule, bool root, std::strin
   out += fmt::format("{} ::= {}\n", rule, alternatives) + children;
 }
 
-// Expressions; `p` prefixes the rules and `space` stands between their words: inside brackets a line may break there.
+// Expressions; `p` prefixes the rules and `space` stands between their words: inside brackets a line may
+// break there.
 std::string expression_rules(const std::string& p, const std::string& space) {
   std::string r;
   const auto rule = [&](std::string_view name, std::string_view body) {

@@ -6,13 +6,13 @@
 
 namespace gabbro::lang {
 
-/// A grammar whose root matches canonical programs (as the printer writes them, comment lines included) and nothing that the
-/// parser refuses, but for limits of depth and names used twice. Indentation is spelled out for three nested blocks, which
-/// is all that unit bodies need.
+/// A grammar whose root matches canonical programs (as the printer writes them, comment lines included) and
+/// nothing that the parser refuses, but for limits of depth and names used twice. Indentation is spelled out
+/// for three nested blocks, which is all that unit bodies need.
 std::string gbnf();
 
-/// The same for one unit whose signature is settled but for its hyperparameters: `inputs` and `results` (those beyond the first) are ports [t, D].
-/// Comments may stand before it.
+/// The same for one unit whose signature is settled but for its hyperparameters: `inputs` and `results`
+/// (those beyond the first) are ports [t, D]. Comments may stand before it.
 std::string gbnf_unit(const std::string& name, const std::vector<std::string>& inputs,
                       const std::vector<std::string>& results);
 

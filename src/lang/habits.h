@@ -8,13 +8,15 @@
 
 namespace gabbro::lang {
 
-/// A hint for the token `found` where the grammar has no place for it, after `before`; empty if nothing is known.
+/// A hint for the token `found` where the grammar has no place for it, after `before`; empty if nothing is
+/// known.
 std::string habit_hint(const Token& before, const Token& found);
 
 /// A hint for `.name`, as in x.mean(dim=1) or torch.roll(x, 1).
 std::string method_hint(std::string_view name);
 
-/// A hint for a line that starts with `word`, where a statement or an item was expected; empty if nothing is known.
+/// A hint for a line that starts with `word`, where a statement or an item was expected; empty if nothing is
+/// known.
 std::string statement_hint(std::string_view word);
 
 /// A hint for the name of a type that is not one here (`float`, `Tensor`); empty if it could be an interface.

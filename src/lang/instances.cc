@@ -37,7 +37,8 @@ bool same_results(const std::vector<Port>& a, const std::vector<Port>& b) {
 
 }  // namespace
 
-// ---- instances -----------------------------------------------------------------------------------------------------------
+// ---- instances
+// -----------------------------------------------------------------------------------------------------------
 
 bool Elaborator::conforms(const InstancePtr& instance, const Interface& want, Position at) {
   std::size_t inputs = 1;
@@ -203,7 +204,8 @@ void Elaborator::scale_free(const Hyper& hyper, Value& value) {
   out_.free_hypers.push_back(record);
 }
 
-// Resizing moves whole numbers where no width and no free hyperparameter gives the size. Those that follow from the width stay.
+// Resizing moves whole numbers where no width and no free hyperparameter gives the size. Those that follow
+// from the width stay.
 void Elaborator::move_int(const Instance& instance, const Hyper& hyper, Value& value) {
   const double written = value.number.value;
   if (hyper.range.empty() || !std::isfinite(written) || !value.number.sym.is_constant()) return;
@@ -285,7 +287,8 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
   return description;
 }
 
-// ---- calls ---------------------------------------------------------------------------------------------------------------
+// ---- calls
+// ---------------------------------------------------------------------------------------------------------------
 
 // PyTorch's dim counts axes; here they have names.
 static std::string argument_hint(std::string_view function, std::string_view keyword,
@@ -534,7 +537,8 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
   return results;
 }
 
-// Runs a body in `frame` and checks what it returns: a unit must return one value like its input per declared result.
+// Runs a body in `frame` and checks what it returns: a unit must return one value like its input per declared
+// result.
 std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const std::vector<Stmt>& body) {
   frame_ptr->contexts = contexts_.size();
   frames_.push_back(std::move(frame_ptr));
@@ -572,7 +576,8 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
   return results;
 }
 
-// A unit not given: the simplest that reads every input, so that a unit with open slots can be checked on its own.
+// A unit not given: the simplest that reads every input, so that a unit with open slots can be checked on its
+// own.
 std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::vector<Value>& inputs,
                                          AxisId width, const std::string& path) {
   std::vector<Value> results;
@@ -673,7 +678,8 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
   return results;
 }
 
-// ---- parameters ----------------------------------------------------------------------------------------------------------
+// ---- parameters
+// ----------------------------------------------------------------------------------------------------------
 
 std::string Elaborator::unique_label(std::string_view label) {
   auto& labels = owner().labels;

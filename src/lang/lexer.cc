@@ -39,8 +39,9 @@ std::string trimmed_comment(std::string_view text) {
   return out;
 }
 
-// One pass over the text. With `recover`, a line inside brackets that looks like a new statement ends the brackets: used when
-// the brackets of the file do not match, so that a forgotten ')' costs one statement and not the rest of the file.
+// One pass over the text. With `recover`, a line inside brackets that looks like a new statement ends the
+// brackets: used when the brackets of the file do not match, so that a forgotten ')' costs one statement and
+// not the rest of the file.
 class Lexer {
  public:
   Lexer(std::string_view text, bool flat, bool recover) : text_(text), flat_(flat), recover_(recover) {}
@@ -105,8 +106,8 @@ class Lexer {
     start_line();
   }
 
-  // Whether the next line cannot be the rest of an open bracket: it follows a ':', starts with a keyword of a statement, or with
-  // a binding no deeper than the statement itself.
+  // Whether the next line cannot be the rest of an open bracket: it follows a ':', starts with a keyword of a
+  // statement, or with a binding no deeper than the statement itself.
   bool statement_follows() const {
     if (out_.tokens.back().text == ":") return true;
     const std::size_t start = at_ + 1;
@@ -148,8 +149,8 @@ class Lexer {
     at_ = code;
   }
 
-  // Emits the change of layout to a line indented by `width`. A line that returns to no open level is taken to belong to the
-  // innermost block that it could, whose width it becomes.
+  // Emits the change of layout to a line indented by `width`. A line that returns to no open level is taken
+  // to belong to the innermost block that it could, whose width it becomes.
   void indent_to(std::size_t width) {
     if (width > indents_.back()) {
       indents_.push_back(width);

@@ -1,7 +1,8 @@
-// Text to tokens, with Python's layout: line ends and changes of indentation are tokens, except inside brackets.
+// Text to tokens, with Python's layout: line ends and changes of indentation are tokens, except inside
+// brackets.
 //
-// Lexing never fails. What is not a token becomes one of kind kBad that carries its error; the parser reports it where it
-// meets it, so that all errors of a file come from one place and in source order.
+// Lexing never fails. What is not a token becomes one of kind kBad that carries its error; the parser reports
+// it where it meets it, so that all errors of a file come from one place and in source order.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ struct Token {
   double number = 0;      // kNumber
 };
 
-/// A comment, kept beside the tokens. `before` is the index of the token that follows it: the kNewline of the statement for
-/// one at the end of a line.
+/// A comment, kept beside the tokens. `before` is the index of the token that follows it: the kNewline of the
+/// statement for one at the end of a line.
 struct Comment {
   std::string text;  // after '#', without one leading space and without trailing ones
   std::size_t before = 0;
@@ -39,7 +40,8 @@ struct Tokens {
   bool brackets_match = true;
 };
 
-/// Tokens of `text`, which must be valid UTF-8 and outlive them. `flat`: one expression, layout is ignored. O(bytes).
+/// Tokens of `text`, which must be valid UTF-8 and outlive them. `flat`: one expression, layout is ignored.
+/// O(bytes).
 Tokens lex(std::string_view text, bool flat = false);
 
 /// The first place that is not UTF-8 or is a NUL byte, as an error with code "encoding".
@@ -48,7 +50,8 @@ std::optional<Error> check_encoding(std::string_view text);
 /// All reserved words.
 std::span<const std::string_view> reserved_words();
 
-/// Names with a meaning of their own, which nothing else can be given: time and the past, the width, the vocabulary.
+/// Names with a meaning of their own, which nothing else can be given: time and the past, the width, the
+/// vocabulary.
 std::span<const std::string_view> kept_names();
 
 /// Whether `word` is reserved and so cannot be a name; whether it has a meaning of its own.

@@ -1,4 +1,5 @@
-// The names a program can use: its own items, then those of the libraries it is checked against (prelude, zoo, code book).
+// The names a program can use: its own items, then those of the libraries it is checked against (prelude,
+// zoo, code book).
 #pragma once
 
 #include <memory>
@@ -12,12 +13,13 @@
 
 namespace gabbro::lang {
 
-/// Name tables over programs that outlive the library. The program added last is the one being checked: its items shadow the
-/// others for itself, while library items keep seeing the library's. Copying is O(names of the program added last).
+/// Name tables over programs that outlive the library. The program added last is the one being checked: its
+/// items shadow the others for itself, while library items keep seeing the library's. Copying is O(names of
+/// the program added last).
 class Library {
  public:
-  /// Adds all items of `program`; errors: "duplicate" (two items of one name in this program), "reserved" (a name the language
-  /// keeps), "recursion" (units or functions that contain themselves, with the cycle).
+  /// Adds all items of `program`; errors: "duplicate" (two items of one name in this program), "reserved" (a
+  /// name the language keeps), "recursion" (units or functions that contain themselves, with the cycle).
   std::vector<Error> add(const Program& program);
 
   /// What `name` means in the checked program (`own`) or in a library item; null when unknown.

@@ -8,8 +8,8 @@
 
 namespace gabbro::lang {
 
-// One logical line under construction: its text, and where it may be broken if it turns out too long. Breaks exist inside
-// brackets only; the outermost ones are taken first.
+// One logical line under construction: its text, and where it may be broken if it turns out too long. Breaks
+// exist inside brackets only; the outermost ones are taken first.
 class Line {
  public:
   static constexpr std::size_t kColumns = 100;
@@ -32,7 +32,8 @@ class Line {
   void may_break(int level) {
     if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * 8 + level});
   }
-  /// Brackets opened until `unprotect` count as more deeply nested, for short lists that should stay in one piece.
+  /// Brackets opened until `unprotect` count as more deeply nested, for short lists that should stay in one
+  /// piece.
   void protect() { ++depth_; }
   void unprotect() { --depth_; }
 
@@ -70,7 +71,8 @@ class Line {
     return place.at - spaces - from <= room;
   }
 
-  // The last of the cheapest breaks that fit, else the next one there is, else the end. `first` skips breaks left behind.
+  // The last of the cheapest breaks that fit, else the next one there is, else the end. `first` skips breaks
+  // left behind.
   std::size_t break_after(std::size_t from, std::size_t room, std::size_t& first) const {
     while (first < breaks_.size() && breaks_[first].at <= from) ++first;
     if (first == breaks_.size()) return text_.size();

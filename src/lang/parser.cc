@@ -159,8 +159,8 @@ void Parser::take_comments(std::size_t last, std::vector<std::string>& out) {
   }
 }
 
-// Comments of the header just read, whose kNewline is the previous token: the last on its line is `trailing`, those inside its
-// brackets move above it.
+// Comments of the header just read, whose kNewline is the previous token: the last on its line is `trailing`,
+// those inside its brackets move above it.
 void Parser::header_comments(Stmt& stmt) {
   const std::size_t taken = next_comment_;
   take_comments(pos_ - 1, stmt.comments);
@@ -193,7 +193,8 @@ std::vector<Stmt> Parser::statements(bool outermost) {
   return out;
 }
 
-// Resumes behind the statement that started at token `start`. The block of a loop with a bad header is still read for its errors.
+// Resumes behind the statement that started at token `start`. The block of a loop with a bad header is still
+// read for its errors.
 void Parser::recover_statement(std::size_t start) {
   open_.clear();
   const std::string_view first = tokens_.tokens[start].text;

@@ -19,7 +19,8 @@ struct ParseResult {
   std::vector<Error> errors;  // empty when the text is a program; at most 20, in source order
 };
 
-/// Parses a whole file. After an error it resumes at the next statement or item, so one pass reports several. O(bytes).
+/// Parses a whole file. After an error it resumes at the next statement or item, so one pass reports several.
+/// O(bytes).
 ParseResult parse(std::string_view text, const ParseLimits& limits = {});
 
 /// Parses one expression (all of `text`), e.g. an instance "Block(mixer=GLA(heads=4))".

@@ -9,7 +9,8 @@
 namespace gabbro::lang {
 namespace {
 
-// A canonical text needs at most one pair of parentheses per level of the tree, so that it parses if its tree is in bounds.
+// A canonical text needs at most one pair of parentheses per level of the tree, so that it parses if its tree
+// is in bounds.
 int max_recursion(const ParseLimits& limits) { return 2 * limits.depth + 8; }
 
 constexpr std::string_view kSplit = "split it: give parts of it names of their own, one statement each";

@@ -1,8 +1,8 @@
 // The recursive-descent parser behind lang/parser.h; private to the front end.
 //
-// Functions that read a construct return it or its first error; the statement and item loops report errors and resume at the
-// next line. One rule per function, named as in docs/grammar.md: expressions in parser_expr.cc, statements in parser.cc, items in
-// parser_item.cc.
+// Functions that read a construct return it or its first error; the statement and item loops report errors
+// and resume at the next line. One rule per function, named as in docs/grammar.md: expressions in
+// parser_expr.cc, statements in parser.cc, items in parser_item.cc.
 #pragma once
 
 #include <string>

@@ -56,7 +56,8 @@ void Parser::item(Program& program) {
   program.items.push_back(std::move(out));
 }
 
-// Resumes behind the item whose header at token `start` is bad; the statements of its block are still read for their errors.
+// Resumes behind the item whose header at token `start` is bad; the statements of its block are still read
+// for their errors.
 void Parser::recover_item(std::size_t start) {
   const std::string_view first = tokens_.tokens[start].text;
   open_.clear();
@@ -255,7 +256,8 @@ Result<Token> Parser::range_entry(Hyper& hyper) {
   return previous();
 }
 
-// The block of a unit or fn, which must end in return. A block with errors may have lost its return, so nothing is said then.
+// The block of a unit or fn, which must end in return. A block with errors may have lost its return, so
+// nothing is said then.
 void Parser::unit_body(Item& item) {
   const std::size_t errors = errors_.size();
   auto* unit = std::get_if<Unit>(&item.value);

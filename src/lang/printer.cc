@@ -40,7 +40,8 @@ Level level_of(const Expr& expr) {
   }
 }
 
-// The shortest digits that read back as `value`: integers in full up to 15 digits, an exponent only for the very large and small.
+// The shortest digits that read back as `value`: integers in full up to 15 digits, an exponent only for the
+// very large and small.
 std::string number_text(double value) {
   char buffer[64];
   const double size = std::fabs(value);
@@ -171,7 +172,8 @@ void write_for(Line& line, const Stmt& stmt) {
   line.text(":");
 }
 
-// The values of an assignment or return; `wrapped` puts a single one in parentheses, so that it may be broken.
+// The values of an assignment or return; `wrapped` puts a single one in parentheses, so that it may be
+// broken.
 void write_values(Line& line, const Stmt& stmt, bool wrapped) {
   if (wrapped) return write_parenthesised(line, stmt.values[0]);
   write_all(line, stmt.values);

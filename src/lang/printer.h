@@ -7,9 +7,9 @@
 
 namespace gabbro::lang {
 
-/// Canonical text: four-space indent, one space around binary operators (none around = of keywords), fewest parentheses,
-/// shortest numbers, lines of at most 100 columns (long signatures and lists break inside brackets), one blank line
-/// between items, comments kept.
+/// Canonical text: four-space indent, one space around binary operators (none around = of keywords), fewest
+/// parentheses, shortest numbers, lines of at most 100 columns (long signatures and lists break inside
+/// brackets), one blank line between items, comments kept.
 std::string print(const Program& program);
 std::string print(const Item& item);
 std::string print(const Expr& expr);

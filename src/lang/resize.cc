@@ -115,8 +115,9 @@ std::optional<Resized> Search::by_scale() {
   return best;
 }
 
-// Parameters grow with the scale: bisection, on the logarithm, as long as a scale nearer to 1 than `nearest` may come of it. Where the first steps
-// all go one way, the last scale of that way is looked at: it may be too little.
+// Parameters grow with the scale: bisection, on the logarithm, as long as a scale nearer to 1 than `nearest`
+// may come of it. Where the first steps all go one way, the last scale of that way is looked at: it may be
+// too little.
 std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
                                         std::optional<std::int64_t> at_one, double nearest) {
   double low = std::log(kLeastScale), high = std::log(kMostScale);
@@ -143,8 +144,8 @@ std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
   return best;
 }
 
-// What the scale moves by, times the width, so that free hyperparameters times the width are whole: all of them together, where their
-// ratios are simple, and each alone.
+// What the scale moves by, times the width, so that free hyperparameters times the width are whole: all of
+// them together, where their ratios are simple, and each alone.
 std::vector<double> Search::steps() const {
   constexpr int kSimple = 24;
   std::vector<double> out;
@@ -160,7 +161,8 @@ std::vector<double> Search::steps() const {
   return out;
 }
 
-// What lets sizes divide more finely: hyperparameters of one name (heads) halved together, as often as their ranges allow. At first none.
+// What lets sizes divide more finely: hyperparameters of one name (heads) halved together, as often as their
+// ranges allow. At first none.
 std::vector<std::vector<Move>> Search::halvings(const Shape& written) {
   constexpr std::size_t kMost = 8;
   std::vector<Moves> out{{}};
@@ -192,8 +194,8 @@ bool Search::may_halve(const IntHyper& hyper, double to, const Shape& written) {
   return moved && moved->same_structure(written) && moved->sizes() != written.sizes();
 }
 
-// A mixer inside of an MLP has its heads share the inner width: scales that make it a multiple of 2, 4 ... 64. The scale nearest to 1, where no move
-// is needed; else of the first move.
+// A mixer inside of an MLP has its heads share the inner width: scales that make it a multiple of 2, 4
+// ... 64. The scale nearest to 1, where no move is needed; else of the first move.
 std::optional<Resized> Search::by_multiples(const Shape& written) {
   constexpr int kMostMultiple = 64;
   constexpr std::size_t kMostWidths = 6;
@@ -217,7 +219,8 @@ std::optional<Resized> Search::by_multiples(const Shape& written) {
   return {};
 }
 
-// The multiple of `step` that fits. Whether all divide is known from those that were looked at, one beside 1 among them.
+// The multiple of `step` that fits. Whether all divide is known from those that were looked at, one beside 1
+// among them.
 Search::Multiples Search::by_multiples(std::int64_t width, const Moves& moves, double step) {
   constexpr double kAbove = 1 + 1e-12;  // no floor falls below the whole number that it stands for
   const auto at = [&](std::int64_t count) { return static_cast<double>(count) * step * kAbove; };

@@ -14,8 +14,8 @@ namespace {
 constexpr std::int64_t kWidest = 1 << 16;
 constexpr double kFarthest = 64;  // the factor by which a hyperparameter moves at most
 
-// The other values that `hyper` may take, the nearest first. Large ones are 1 % apart: finer steps change the size by less than
-// it may differ.
+// The other values that `hyper` may take, the nearest first. Large ones are 1 % apart: finer steps change the
+// size by less than it may differ.
 std::vector<double> values_of(const IntHyper& hyper) {
   const double from = hyper.value, low = std::max(1.0, from / kFarthest), high = from * kFarthest;
   const auto step = [](double v) { return std::max(1.0, std::floor(v * kSizeTolerance)); };
@@ -169,7 +169,8 @@ void SizeModel::add(std::size_t index, const IntHyper& hyper, const Elaborate& e
   }
 }
 
-// The width at which these moves together come nearest to the budget, if that is near enough, or within reach of the scale.
+// The width at which these moves together come nearest to the budget, if that is near enough, or within reach
+// of the scale.
 std::optional<SizeModel::Guess> SizeModel::guess(std::span<const Choice* const> choices) const {
   Widths allowed;
   allowed.set();

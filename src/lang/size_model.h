@@ -1,4 +1,5 @@
-// What a design's number of parameters is at widths, and with hyperparameters, at which it was not elaborated; private to src/lang.
+// What a design's number of parameters is at widths, and with hyperparameters, at which it was not
+// elaborated; private to src/lang.
 #pragma once
 
 #include <bitset>
@@ -18,7 +19,8 @@ constexpr double kLeastScale = 0.25, kMostScale = 4;  // of the free hyperparame
 /// How far `got` parameters are from `want`, as a share.
 double size_error(double got, std::int64_t want);
 
-/// What an elaboration at one width says of all widths: formulas in D. Exact where the graph is not width_bound.
+/// What an elaboration at one width says of all widths: formulas in D. Exact where the graph is not
+/// width_bound.
 class Shape {
  public:
   explicit Shape(const Elaboration& elaboration);
@@ -47,11 +49,13 @@ class Shape {
 /// Whether `size` is whole and positive at `width`.
 bool is_size(const ir::Sym& size, ir::SymEnv env, std::int64_t width);
 
-/// Estimates sizes of a design with moved hyperparameters from few elaborations: a hyperparameter on which no axis that grows with D
-/// depends changes the parameters in proportion, and several change them by the sum of what each does.
+/// Estimates sizes of a design with moved hyperparameters from few elaborations: a hyperparameter on which no
+/// axis that grows with D depends changes the parameters in proportion, and several change them by the sum of
+/// what each does.
 class SizeModel {
  public:
-  /// Elaborates the design at some width, with this scale of its free hyperparameters and moves; nothing where it cannot be.
+  /// Elaborates the design at some width, with this scale of its free hyperparameters and moves; nothing
+  /// where it cannot be.
   using Elaborate = std::function<std::optional<Shape>(double, const std::vector<Move>&)>;
 
   /// `hypers` are those of the design as written, of shape `written`. At most 8 elaborations for each, and 2.
@@ -63,8 +67,8 @@ class SizeModel {
     bool scaled = false;  // at some scale of the free hyperparameters, else at 1
     std::vector<Move> moves;
   };
-  /// Calls `accept` with what seems to fit, one move first, then two, then three; of as many the ones that move by the smallest factor first.
-  /// Ends when it returns true. O(10,000) sums over widths.
+  /// Calls `accept` with what seems to fit, one move first, then two, then three; of as many the ones that
+  /// move by the smallest factor first. Ends when it returns true. O(10,000) sums over widths.
   void search(const std::function<bool(const Guess&)>& accept) const;
   /// Moves of two hyperparameters of one unit, whose effects need not add up; the nearest first.
   [[nodiscard]] std::vector<std::vector<Move>> within_units() const;

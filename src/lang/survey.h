@@ -1,4 +1,5 @@
-// What the checker knows about every place of a unit: the names in scope at its statements, the types of its expressions.
+// What the checker knows about every place of a unit: the names in scope at its statements, the types of its
+// expressions.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,8 @@
 
 namespace gabbro::lang {
 
-/// The type of a value by the names that the program has for its axes, sorted; t and s stand apart. Inside a scan values are
-/// those of one position and `time` is false.
+/// The type of a value by the names that the program has for its axes, sorted; t and s stand apart. Inside a
+/// scan values are those of one position and `time` is false.
 struct NamedType {
   bool time = false;
   bool past = false;
@@ -19,8 +20,9 @@ struct NamedType {
   friend bool operator==(const NamedType&, const NamedType&) = default;
 };
 
-/// Filled by elaborating one unit with `ElaborateOptions::survey` set. Pointers are into the unit's syntax tree. A loop body is
-/// surveyed in its first turn; an expression whose type has an axis without a name in scope is left out.
+/// Filled by elaborating one unit with `ElaborateOptions::survey` set. Pointers are into the unit's syntax
+/// tree. A loop body is surveyed in its first turn; an expression whose type has an axis without a name in
+/// scope is left out.
 struct Survey {
   struct Name {
     enum class Kind { kValue, kAxis, kNumber, kInstance };

@@ -16,8 +16,9 @@ struct Endpoint {
   double seconds = 60;  // of one request
 };
 
-/// One vector per text, in their order, each of length one; one request. Errors: those of net::exchange; "library": a status of 400 and more, not the format,
-/// another number of vectors, numbers that are not finite, no key in the environment.
+/// One vector per text, in their order, each of length one; one request. Errors: those of net::exchange;
+/// "library": a status of 400 and more, not the format, another number of vectors, numbers that are not
+/// finite, no key in the environment.
 Result<std::vector<std::vector<float>>> embed(const Endpoint& endpoint, const std::vector<std::string>& texts,
                                               const std::atomic<bool>* stop = nullptr);
 

@@ -83,7 +83,8 @@ Result<std::unique_ptr<File>> File::open(const std::string& path, bool create) {
   if (!there && !folder.empty()) std::filesystem::create_directories(folder, code);
   if (code) return fail("io", fmt::format("{}: {}", folder.string(), code.message()));
   using Mode = sqlite::Connection::Mode;
-  // For writing even where nothing is to be written: what a killed process left is rolled back so. A file that may not be written is read.
+  // For writing even where nothing is to be written: what a killed process left is rolled back so. A file
+  // that may not be written is read.
   GABBRO_TRY(db, sqlite::Connection::open(path, Mode::kWrite));
   std::unique_ptr<File> out(new File(std::move(db)));
   if (there) {

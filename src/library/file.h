@@ -1,4 +1,5 @@
-// The user's library file: documents and their passages, vectors, and answers of the connectors, in one SQLite file.
+// The user's library file: documents and their passages, vectors, and answers of the connectors, in one
+// SQLite file.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +25,13 @@ struct Passage {
 /// Not thread-safe; Library guards it. Errors of all members, "store": SQLite's (the disk is full ...).
 class File {
  public:
-  /// Opens the file and makes it, with its folder, where `create` says so; null where it is not there and need not be. Errors: "library" (no library of ours,
-  /// damaged, of a newer version), "store", "io".
+  /// Opens the file and makes it, with its folder, where `create` says so; null where it is not there and
+  /// need not be. Errors: "library" (no library of ours, damaged, of a newer version), "store", "io".
   static Result<std::unique_ptr<File>> open(const std::string& path, bool create);
 
   enum class Outcome : std::uint8_t { kAdded, kKnown, kReplaced };
-  /// All of a source's papers in one transaction: known where the content (by hash) is there already, replaced where the source had other content.
-  /// Ids that are taken get "-2", "-3" ...
+  /// All of a source's papers in one transaction: known where the content (by hash) is there already,
+  /// replaced where the source had other content. Ids that are taken get "-2", "-3" ...
   Result<Outcome> put(const std::string& source, const std::vector<Paper>& papers);
 
   /// The best passage of each document for an expression of `match_expression`; at most `limit`.

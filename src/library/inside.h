@@ -22,7 +22,8 @@ struct Placed {
 /// A list of hits, best first, of one way to search.
 using List = std::vector<Hit>;
 
-/// `mutex` guards the connections and the vectors; nobody waits for the network under it. `asking` lets one question at a time out to a connector.
+/// `mutex` guards the connections and the vectors; nobody waits for the network under it. `asking` lets one
+/// question at a time out to a connector.
 struct Library::Inside {
   Options options;
   std::mutex mutex, asking;

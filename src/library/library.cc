@@ -127,7 +127,8 @@ const Paper* Library::Inside::built_in_of(const std::string& id) const {
   return found == by_arxiv.end() ? nullptr : &built_in()[found->second];
 }
 
-// Scores of two indexes do not compare. The best documents of the user's file therefore join the papers' index for the one question.
+// Scores of two indexes do not compare. The best documents of the user's file therefore join the papers'
+// index for the one question.
 Result<List> Library::Inside::by_words(const std::string& expression, std::size_t limit) {
   const auto own = file == nullptr ? std::vector<Passage>() : file->match(expression, limit);
   const auto count = static_cast<std::int64_t>(built_in().size());

@@ -1,7 +1,9 @@
-// The literature: papers that come with the program, the user's own documents, and two public indexes, behind one search.
+// The literature: papers that come with the program, the user's own documents, and two public indexes, behind
+// one search.
 //
-// Ranks come from SQLite's bm25 over words; with an endpoint for embeddings, similarity of vectors is a second list. Lists are joined by reciprocal rank fusion
-// (Cormack, Clarke and Buettcher 2009): a hit's score is the sum of 1 / (60 + rank) over the lists that hold it.
+// Ranks come from SQLite's bm25 over words; with an endpoint for embeddings, similarity of vectors is a
+// second list. Lists are joined by reciprocal rank fusion (Cormack, Clarke and Buettcher 2009): a hit's score
+// is the sum of 1 / (60 + rank) over the lists that hold it.
 #pragma once
 
 #include <atomic>
@@ -53,17 +55,21 @@ struct Added {
   std::vector<std::string> notes;  // files and entries that could not be used, with the reason
 };
 
-/// Members may be called from several threads. What is found is text of strangers: into a prompt it goes by `quoted`.
+/// Members may be called from several threads. What is found is text of strangers: into a prompt it goes by
+/// `quoted`.
 class Library {
  public:
-  /// Indexes the built-in papers (about 20 ms, and no network). A file that is not there is made when something is to be kept. Errors: those of File::open.
+  /// Indexes the built-in papers (about 20 ms, and no network). A file that is not there is made when
+  /// something is to be kept. Errors: those of File::open.
   static Result<std::unique_ptr<Library>> open(Options options);
   ~Library();
 
-  /// At most `limit` hits, for any text; words in common are enough. Never fails: where the endpoint for embeddings does not answer, words alone count.
+  /// At most `limit` hits, for any text; words in common are enough. Never fails: where the endpoint for
+  /// embeddings does not answer, words alone count.
   [[nodiscard]] std::vector<Hit> search(const std::string& query, std::size_t limit);
-  /// The same, with what went wrong; and with `online` also what the connectors find, which is kept in the file, so that later searches find it too. The
-  /// same question within `days` is answered from the file. Blocks for pauses that the servers ask for, unless `stop` is true.
+  /// The same, with what went wrong; and with `online` also what the connectors find, which is kept in the
+  /// file, so that later searches find it too. The same question within `days` is answered from the file.
+  /// Blocks for pauses that the servers ask for, unless `stop` is true.
   [[nodiscard]] Found look_up(const std::string& query, std::size_t limit, bool online,
                               const std::atomic<bool>* stop = nullptr);
 
@@ -71,13 +77,15 @@ class Library {
   [[nodiscard]] std::optional<Paper> find(const std::string& id);
   [[nodiscard]] std::vector<std::string> ids();
 
-  /// Files and folders (reader.h) into the user's file, one transaction for each file of theirs, so that one that is stopped leaves whole files. `seen` is told
-  /// each path before it is read and says whether to go on. Errors: "library" (no file was named in the options), "io" (no such path), "store".
+  /// Files and folders (reader.h) into the user's file, one transaction for each file of theirs, so that one
+  /// that is stopped leaves whole files. `seen` is told each path before it is read and says whether to go
+  /// on. Errors: "library" (no file was named in the options), "io" (no such path), "store".
   Result<Added> add(const std::vector<std::string>& paths,
                     const std::function<bool(const std::string&)>& seen = {});
 
-  /// Makes the vectors that are missing for papers and documents, 64 texts a request, and keeps them in the file. How many were made. Errors: "library" (no
-  /// endpoint or file in the options), those of embed, "store".
+  /// Makes the vectors that are missing for papers and documents, 64 texts a request, and keeps them in the
+  /// file. How many were made. Errors: "library" (no endpoint or file in the options), those of embed,
+  /// "store".
   Result<std::int64_t> embed_missing(const std::atomic<bool>* stop = nullptr);
 
  private:

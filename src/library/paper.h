@@ -1,6 +1,7 @@
 // What the library knows of a paper, and the papers that come with the program.
 //
-// The texts are library/*.toml, one file per family, compiled in; they are facts in our own words. Their fields: docs/library.md.
+// The texts are library/*.toml, one file per family, compiled in; they are facts in our own words. Their
+// fields: docs/library.md.
 #pragma once
 
 #include <span>
@@ -35,10 +36,12 @@ struct Shelf {
 };
 std::span<const Shelf> shelves();
 
-/// The papers of one file. Errors, "library", with the line: not TOML, an unknown key, a key that is missing or of another type, an empty text.
+/// The papers of one file. Errors, "library", with the line: not TOML, an unknown key, a key that is missing
+/// or of another type, an empty text.
 Result<std::vector<Paper>> parse_papers(std::string_view text, const std::string& family);
 
-/// All built-in papers, by file and order in it; parsed at the first call (some milliseconds). A mistake in them is an internal error.
+/// All built-in papers, by file and order in it; parsed at the first call (some milliseconds). A mistake in
+/// them is an internal error.
 const std::vector<Paper>& built_in();
 
 /// "2312.06635" of "arXiv:2312.06635v3" or an address of arxiv.org; "" for what holds no such number.

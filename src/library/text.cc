@@ -60,7 +60,8 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
     text.replace(at, from.size(), to);
 }
 
-// Where to cut so that at most `size` bytes stay: the last of the marks in the second half, else between characters.
+// Where to cut so that at most `size` bytes stay: the last of the marks in the second half, else between
+// characters.
 std::size_t cut_at(std::string_view text, std::size_t size) {
   for (const std::string_view mark : {"\n\n", "\n", ". ", " "}) {
     const auto at = text.rfind(mark, size - mark.size());

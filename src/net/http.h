@@ -1,4 +1,5 @@
-// HTTP by libcurl: one request, one response; proxies, certificates and names by libcurl's defaults and the usual environment variables.
+// HTTP by libcurl: one request, one response; proxies, certificates and names by libcurl's defaults and the
+// usual environment variables.
 #pragma once
 
 #include <atomic>
@@ -25,8 +26,9 @@ struct HttpResponse {
   std::string body;
 };
 
-/// Blocks until the response is there; may be called from several threads. A status of 400 and above is a response, not an error. `stop`, where given,
-/// ends the exchange within a fraction of a second once it is true. Errors: "net connect" (no such host, refused, no connection in time: nothing was sent), "net"
+/// Blocks until the response is there; may be called from several threads. A status of 400 and above is a
+/// response, not an error. `stop`, where given, ends the exchange within a fraction of a second once it is
+/// true. Errors: "net connect" (no such host, refused, no connection in time: nothing was sent), "net"
 /// (broken off, too large; libcurl's words), "net time" (beyond `seconds`), "stopped".
 Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop = nullptr);
 

@@ -1,4 +1,5 @@
-// The job "capabilities": what a design learns to do on synthetic tasks (capability/task.h), at tiny size, in seconds.
+// The job "capabilities": what a design learns to do on synthetic tasks (capability/task.h), at tiny size, in
+// seconds.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct CapabilitySpec {
   std::int64_t memory = 0;  // bytes that the worker may hold; 0: what the machine has left
 };
 
-/// How a design does one task at one length, on sequences that neither training nor the choice of the rate saw.
+/// How a design does one task at one length, on sequences that neither training nor the choice of the rate
+/// saw.
 struct CapabilityScore {
   std::string task;
   std::int64_t length = 0;  // tokens of a sequence

@@ -10,7 +10,8 @@
 
 namespace gabbro::record {
 
-/// A number of a benchmark task, with its standard error (NaN: none). `group` is empty for the whole task, else "term: island_effects".
+/// A number of a benchmark task, with its standard error (NaN: none). `group` is empty for the whole task,
+/// else "term: island_effects".
 struct Metric {
   std::string name, group;
   double value = 0, error = 0;

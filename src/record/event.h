@@ -1,5 +1,5 @@
-// What a campaign writes down. The record is the sequence of these events; everything else that is known of a campaign follows
-// from them.
+// What a campaign writes down. The record is the sequence of these events; everything else that is known of a
+// campaign follows from them.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace gabbro::record {
 
-/// The first event: what the campaign is. `config` is its settings as TOML, complete: a campaign goes on by what was written here.
+/// The first event: what the campaign is. `config` is its settings as TOML, complete: a campaign goes on by
+/// what was written here.
 struct CampaignBegun {
   static constexpr const char* kKind = "campaign";
   std::string config;
@@ -48,13 +49,13 @@ struct DesignCreated {
   std::string trained;
   std::int64_t undecided =
       0;  // a design of one fingerprint with which it could not be compared within bounds; 0: none
-  // Structural hashes at the sizes of the first rungs, of all where it has them: what workers report (TrialResult::hash). Empty in records
-  // that did not have them yet.
+  // Structural hashes at the sizes of the first rungs, of all where it has them: what workers report
+  // (TrialResult::hash). Empty in records that did not have them yet.
   std::vector<std::string> sized;
 };
 
-/// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the same function),
-/// "mixes nothing", "cost", "size" ...
+/// A draw that became no design. `cause`: "edit" (no place for the operator), "duplicate", "fingerprint" (the
+/// same function), "mixes nothing", "cost", "size" ...
 struct Refused {
   static constexpr const char* kKind = "refusal";
   std::int64_t attempt = 0;
@@ -64,7 +65,8 @@ struct Refused {
   Origin origin = Origin::kSearch;  // of what it would have become: an ablation has no strategy
 };
 
-/// A training run was given to a worker. Ids count from 1 without gaps; a trial that was lost with its campaign is begun again under its id.
+/// A training run was given to a worker. Ids count from 1 without gaps; a trial that was lost with its
+/// campaign is begun again under its id.
 struct TrialBegun {
   static constexpr const char* kKind = "trial";
   std::int64_t id = 0, design = 0;
@@ -74,8 +76,8 @@ struct TrialBegun {
   double rate = 1;  // factor on the rung's
 };
 
-/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit", "limit" of processes or files), `result` its TrialResult as JSON (made of the
-/// cause where the worker left none).
+/// It ended. `end` is how the worker ended ("result", "crash", "time limit", "memory limit", "limit" of
+/// processes or files), `result` its TrialResult as JSON (made of the cause where the worker left none).
 struct TrialEnded {
   static constexpr const char* kKind = "result";
   std::int64_t id = 0;
@@ -92,8 +94,8 @@ struct Promoted {
   std::string reason;
 };
 
-/// Agents were given a design to make. Ids count from 1 without gaps; a task that was lost with its campaign is begun again under its id with
-/// its brief, so that what was answered already is not asked again.
+/// Agents were given a design to make. Ids count from 1 without gaps; a task that was lost with its campaign
+/// is begun again under its id with its brief, so that what was answered already is not asked again.
 struct TaskBegun {
   static constexpr const char* kKind = "task";
   std::int64_t id = 0;
@@ -103,7 +105,8 @@ struct TaskBegun {
   std::string brief;                           // agents::Brief as JSON
 };
 
-/// They are done with it; `report` is their TaskReport as JSON. A design that they made comes into being by a later event, or is refused.
+/// They are done with it; `report` is their TaskReport as JSON. A design that they made comes into being by a
+/// later event, or is refused.
 struct TaskEnded {
   static constexpr const char* kKind = "report";
   std::int64_t id = 0;
@@ -119,8 +122,9 @@ struct Steered {
   std::int64_t design = 0;
 };
 
-/// A leader is to be compared with the baselines, on `seeds` seeds from `seed` on, which no run has used yet. All that the comparison will claim is fixed here:
-/// nothing of it is decided before all its runs have ended. Ids count from 1 without gaps.
+/// A leader is to be compared with the baselines, on `seeds` seeds from `seed` on, which no run has used yet.
+/// All that the comparison will claim is fixed here: nothing of it is decided before all its runs have ended.
+/// Ids count from 1 without gaps.
 struct ComparisonBegun {
   static constexpr const char* kKind = "comparison";
   std::int64_t id = 0, design = 0;
@@ -132,8 +136,8 @@ struct ComparisonBegun {
   std::string reason;  // why so many seeds, with the numbers
 };
 
-/// What a design can do before it reads any text (record/capability.h): the worker's CapabilityResult as JSON, made of the cause where it left none. One for each
-/// design. Nothing is decided by it.
+/// What a design can do before it reads any text (record/capability.h): the worker's CapabilityResult as
+/// JSON, made of the cause where it left none. One for each design. Nothing is decided by it.
 struct Profiled {
   static constexpr const char* kKind = "profile";
   std::int64_t design = 0;

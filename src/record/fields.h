@@ -1,8 +1,9 @@
 // Structs as JSON objects: one list of fields serves both directions.
 //
-// A struct gives a function `template <class Io, Is<T> X> void fields(Io& io, X& x)` that calls io(name, member) for each of its
-// members; `Writer` and `Reader` are the two directions. Members are texts, numbers, truth values, lists of texts, and (by
-// `list`) lists of structs. JSON has no infinities: a number that is not finite is written as null and read as NaN.
+// A struct gives a function `template <class Io, Is<T> X> void fields(Io& io, X& x)` that calls io(name,
+// member) for each of its members; `Writer` and `Reader` are the two directions. Members are texts, numbers,
+// truth values, lists of texts, and (by `list`) lists of structs. JSON has no infinities: a number that is
+// not finite is written as null and read as NaN.
 #pragma once
 
 #include <concepts>
@@ -57,7 +58,8 @@ class Writer {
   std::unique_ptr<Json> json_;
 };
 
-/// The first field that is missing or of another type is kept as the error; fields after it are left as they are.
+/// The first field that is missing or of another type is kept as the error; fields after it are left as they
+/// are.
 class Reader {
  public:
   /// `what` names the kind of object in errors, whose code it is. Errors: not JSON, not an object.
@@ -121,10 +123,12 @@ std::string write_record(const T& x, bool indented = true) {
   return io.text(indented);
 }
 
-/// Errors when the record is of another version or job. A record without "job" is one of training: the first ones had none.
+/// Errors when the record is of another version or job. A record without "job" is one of training: the first
+/// ones had none.
 Result<bool> check_header(Reader& io, const std::string& what, int version, const std::string& job);
 
-/// Errors, of code "spec": not JSON, another version or job, a field that is missing or of another type, by name.
+/// Errors, of code "spec": not JSON, another version or job, a field that is missing or of another type, by
+/// name.
 template <class T>
 Result<T> read_spec(const std::string& text) {
   GABBRO_TRY(io, Reader::parse(text, "spec"));

@@ -8,8 +8,8 @@
 
 namespace gabbro::record {
 
-/// The job a spec asks for: "train", "eval", "generate" ... A spec without a job asks for training: the first ones had none. Errors:
-/// "spec".
+/// The job a spec asks for: "train", "eval", "generate" ... A spec without a job asks for training: the first
+/// ones had none. Errors: "spec".
 Result<std::string> job_of(const std::string& spec);
 
 /// How a result begins, whatever its job.

@@ -15,7 +15,8 @@
 
 namespace gabbro::record {
 
-/// Specialised for each enum: `kWhat` names the set in errors, `kWords` are its spellings in the order of the values, which count from 0.
+/// Specialised for each enum: `kWhat` names the set in errors, `kWords` are its spellings in the order of the
+/// values, which count from 0.
 template <class E>
 struct Spelling;
 

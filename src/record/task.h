@@ -10,7 +10,8 @@
 
 namespace gabbro::record {
 
-/// A reviewer's opinion of a proposal: the probability that the design beats its parent at the next rung, to be scored by what happens.
+/// A reviewer's opinion of a proposal: the probability that the design beats its parent at the next rung, to
+/// be scored by what happens.
 struct Review {
   std::string model;
   double probability = 0.5;
@@ -35,8 +36,9 @@ struct Promise {
 
 struct TaskReport {
   TaskOutcome outcome = TaskOutcome::kFailed;
-  /// Of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan", "unit", "assembly", "observation"), the code of
-  /// an error of chat ("stopped", "cap", "chat down" ...), or of Brief::admit; and why.
+  /// Of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan", "unit",
+  /// "assembly", "observation"), the code of an error of chat ("stopped", "cap", "chat down" ...), or of
+  /// Brief::admit; and why.
   std::string cause, detail;
   Mode mode = Mode::kMutation;
   std::string prompts;          // version: hash of the prompt files

@@ -53,15 +53,17 @@ struct TrialSpec {
       false;  // the checks of the trained weights cover the whole training length, whatever they cost
 };
 
-/// A point of the learning curve. Runs of one budget in batches of one size have their points at the same steps, but for the last.
+/// A point of the learning curve. Runs of one budget in batches of one size have their points at the same
+/// steps, but for the last.
 struct Point {
   std::int64_t step = 0, tokens = 0;
   double loss = 0, gradient_norm = 0, rate = 0;
-  double recent =
-      0;  // the mean loss of the last tenth of the steps so far, this one included (rounded up to whole steps)
+  double recent = 0;  // the mean loss of the last tenth of the steps so far, this one included (rounded up to
+                      // whole steps)
 };
 
-/// A held-out document as it was scored. Results of the same corpus list the same documents in the same order.
+/// A held-out document as it was scored. Results of the same corpus list the same documents in the same
+/// order.
 struct DocumentScore {
   double bits_per_byte = 0;
   std::uint64_t bytes = 0;  // of its text, at least 1
@@ -73,8 +75,8 @@ inline constexpr std::array<std::string_view, 16> kAnchors{
     "text",  "better than bigrams", "weights", "backend = reference", "future",     "documents", "batch",
     "place", "decoding = parallel"};
 
-/// What context beyond the last `tokens` tokens is worth to the trained weights, in held-out bits per byte: positive where they use it
-/// (eval/context.h).
+/// What context beyond the last `tokens` tokens is worth to the trained weights, in held-out bits per byte:
+/// positive where they use it (eval/context.h).
 struct ContextGain {
   std::int64_t tokens = 0;
   double gain = 0, error = 0;
@@ -84,8 +86,9 @@ struct ContextGain {
 struct TrialResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "train";
-  /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from outside; can go on.
-  /// "hurdle": a loss above a hurdle ended it; neither scored nor held to anchors. "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
+  /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from
+  /// outside; can go on. "hurdle": a loss above a hurdle ended it; neither scored nor held to anchors.
+  /// "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
   Status status = Status::kFailed;
   std::string cause;
   std::string design;  // its name
@@ -97,8 +100,9 @@ struct TrialResult {
   std::uint64_t valid_documents = 0, valid_bytes = 0;
   std::vector<DocumentScore> documents;  // their mean, weighted by bytes, is bits_per_byte
   double bigram_bits_per_byte = 0;
-  /// The mean loss on `unread_tokens` tokens of training text that the run has not read, nats per token. A lead that is on the held-out text alone may stand in the
-  /// program: nobody writes a whole training text into one.
+  /// The mean loss on `unread_tokens` tokens of training text that the run has not read, nats per token. A
+  /// lead that is on the held-out text alone may stand in the program: nobody writes a whole training text
+  /// into one.
   double unread_loss = 0;
   std::int64_t unread_tokens = 0;
   std::vector<ContextGain> context;  // reported, not part of the verdict
@@ -108,26 +112,29 @@ struct TrialResult {
   double train_seconds = 0, tokens_per_second = 0;
   std::string sandbox;  // what stood around the worker (sandbox::Machine::text); empty: not known
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
-  // Bytes the worker holds at most while training: expected before the first step, and seen. `recomputed`: activations were computed again
-  // for the gradient, to need less.
+  // Bytes the worker holds at most while training: expected before the first step, and seen. `recomputed`:
+  // activations were computed again for the gradient, to need less.
   std::int64_t memory_expected = 0, memory_seen = 0;
   bool recomputed = false;
   std::string weights_hash;
   std::vector<TaskScore> tasks;  // reported, not part of the verdict
-  std::string text_hash;  // of the batches consumed, in their order: runs that are compared agree in it
-  std::string
-      held_out_hash;  // of the documents that were scored, in their order (eval/bits.h): these agree in it too
+  std::string text_hash;      // of the batches consumed, in their order: runs that are compared agree in it
+  std::string held_out_hash;  // of the documents that were scored, in their order (eval/bits.h): these agree
+                              // in it too
   std::vector<Anchor> anchors;
   std::vector<Point> curve;  // at most some hundred points, the last included
 };
 
 /// What a result says of unread text in bits per byte, by the held-out text's tokens per byte; 0: nothing.
 double unread_bits(const TrialResult& result);
-/// Nats per token over bits per byte of the held-out score, which its text alone decides; 0: there is no score.
+/// Nats per token over bits per byte of the held-out score, which its text alone decides; 0: there is no
+/// score.
 double nats_per_bit(const TrialResult& result);
-/// Whether a run that ended without a score says something of its design or its rate, and not of its worker, a limit, or a text that changed.
+/// Whether a run that ended without a score says something of its design or its rate, and not of its worker,
+/// a limit, or a text that changed.
 bool speaks_of_design(const TrialResult& result);
-/// Why a result cannot be, in words; empty: it can. A worker wrote it: numbers are held against each other, and anchors against the status.
+/// Why a result cannot be, in words; empty: it can. A worker wrote it: numbers are held against each other,
+/// and anchors against the status.
 std::string misfit(const TrialResult& result);
 /// The same, and against what was asked for: tokens, parameters, rates.
 std::string misfit(const TrialSpec& spec, const TrialResult& result);
@@ -136,8 +143,8 @@ std::string misfit(const TrialSpec& spec, const std::string& hash, const TrialRe
 
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);
-/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its name; of a spec also a number
-/// outside of its range.
+/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its
+/// name; of a spec also a number outside of its range.
 Result<TrialSpec> parse_spec(const std::string& json);
 Result<TrialResult> parse_result(const std::string& json);
 

@@ -15,8 +15,8 @@ namespace gabbro::sqlite {
 
 class Rows;
 
-/// Statements are literals: they are prepared at their first use and kept by their address. Values are bound in order; a number that is not
-/// finite is NULL, and NULL reads as NaN, "" or 0.
+/// Statements are literals: they are prepared at their first use and kept by their address. Values are bound
+/// in order; a number that is not finite is NULL, and NULL reads as NaN, "" or 0.
 class Connection {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };
@@ -32,7 +32,8 @@ class Connection {
   /// Runs one statement to its end; true when it changed a row. Errors, "store": the disk is full ...
   template <class... A>
   Result<bool> run(const char* sql, const A&... values);
-  /// Its rows. What cannot be read of a file that could be opened is a broken file: throws Damaged with SQLite's message, as `next` does.
+  /// Its rows. What cannot be read of a file that could be opened is a broken file: throws Damaged with
+  /// SQLite's message, as `next` does.
   template <class... A>
   Rows rows(const char* sql, const A&... values);
   [[nodiscard]] std::int64_t last_id() const;
@@ -91,7 +92,8 @@ Result<bool> Connection::run(const char* sql, const A&... values) {
   return changed(statement) > 0;
 }
 
-/// `work` (a Result<bool> of nothing) in one transaction of the only writer, rolled back where it fails. Errors: those of `work`; "store".
+/// `work` (a Result<bool> of nothing) in one transaction of the only writer, rolled back where it fails.
+/// Errors: those of `work`; "store".
 Result<bool> in_transaction(Connection& db, const auto& work) {
   if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
   Result<bool> done = work();

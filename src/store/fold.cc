@@ -19,8 +19,9 @@ const char* const kEventTable = R"(
 CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
 )";
 
-// `event` and `ended` are rows of the table of events: programs, curves and whole results are there alone. `score` has a row for every design
-// at every rung where a trial of it began; its bits are NULL until one is done, so that the index holds what can be ranked.
+// `event` and `ended` are rows of the table of events: programs, curves and whole results are there alone.
+// `score` has a row for every design at every rung where a trial of it began; its bits are NULL until one is
+// done, so that the index holds what can be ranked.
 const char* const kFoldTables = R"(
 DROP TABLE IF EXISTS design;
 CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,

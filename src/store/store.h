@@ -56,15 +56,16 @@ struct TaskRow {
   std::string refused;        // why its design was refused before training
 };
 
-/// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on disk when it returns (WAL,
-/// synchronous = FULL): a killed process loses nothing that was appended. One writer, which holds the lock of PATH.lock; readers at any
-/// time. A file that could be opened and then cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
+/// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on
+/// disk when it returns (WAL, synchronous = FULL): a killed process loses nothing that was appended. One
+/// writer, which holds the lock of PATH.lock; readers at any time. A file that could be opened and then
+/// cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
   static constexpr int kSchema = 6;
 
-  /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another schema (with both
-  /// numbers), another writer, no place on the disk, no permission.
+  /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another
+  /// schema (with both numbers), another writer, no place on the disk, no permission.
   static Result<Store> open(const std::string& path);
   /// Whether a process has it open for writing.
   static bool is_written(const std::string& path);
@@ -74,10 +75,11 @@ class Store {
   Store& operator=(Store&&) noexcept;
   ~Store();
 
-  /// Appends in one transaction: all or none. Errors, "store": the disk is full, an event that does not follow (the first is not the
-  /// campaign or a later one is; an unknown design as parent, in a trial or a promotion; an id that is not the next; a trial that begins
-  /// again otherwise than before, or after its end; a second result of a trial: the first one stays; a result that is none, or of a
-  /// trial that was stopped; a second promotion). A trial that is running may begin again under its id: its time changes.
+  /// Appends in one transaction: all or none. Errors, "store": the disk is full, an event that does not
+  /// follow (the first is not the campaign or a later one is; an unknown design as parent, in a trial or a
+  /// promotion; an id that is not the next; a trial that begins again otherwise than before, or after its
+  /// end; a second result of a trial: the first one stays; a result that is none, or of a trial that was
+  /// stopped; a second promotion). A trial that is running may begin again under its id: its time changes.
   Result<bool> append(const record::Event& event);
   Result<bool> append(const std::vector<record::Event>& events);
 
@@ -92,7 +94,8 @@ class Store {
   [[nodiscard]] std::int64_t design_count() const;
   [[nodiscard]] std::vector<DesignRow> designs() const;  // without their programs
   [[nodiscard]] Result<DesignRow> design(std::int64_t id) const;
-  /// The designs with the best mean bits at `rung`, best first; their `rung` and `bits` are those. Results that are not finite are not ranked.
+  /// The designs with the best mean bits at `rung`, best first; their `rung` and `bits` are those. Results
+  /// that are not finite are not ranked.
   [[nodiscard]] std::vector<DesignRow> best(int rung, std::int64_t limit) const;
   [[nodiscard]] std::vector<TrialRow> trials() const;
   [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
@@ -107,8 +110,9 @@ class Store {
   [[nodiscard]] std::vector<record::ComparisonBegun> comparisons() const;  // by id
   [[nodiscard]] std::vector<record::Profiled> profiles() const;            // by design
   [[nodiscard]] std::vector<RungRow> rungs() const;
-  /// How often each cause refused a draw before training, by strategy (or "ablation"), and how often each status and cause ended a trial; most often first.
-  /// Causes without their numbers: what stands before the first digit or colon.
+  /// How often each cause refused a draw before training, by strategy (or "ablation"), and how often each
+  /// status and cause ended a trial; most often first. Causes without their numbers: what stands before the
+  /// first digit or colon.
   struct Count {
     std::string what, cause;  // a strategy or a status
     std::int64_t count = 0;

@@ -9,9 +9,10 @@
 
 namespace gabbro::train {
 
-/// Windows of `length` tokens of a split, in an order drawn from `seed`: every window once before any comes again. Runs of one seed on one
-/// corpus see the same text in the same order, whatever the model. A document starts at the end piece before it, which stands for
-/// "nothing yet", so that its first token is predicted as well and every position has a target.
+/// Windows of `length` tokens of a split, in an order drawn from `seed`: every window once before any comes
+/// again. Runs of one seed on one corpus see the same text in the same order, whatever the model. A document
+/// starts at the end piece before it, which stands for "nothing yet", so that its first token is predicted as
+/// well and every position has a target.
 class Batches {
  public:
   /// Needs length + 1 tokens in the split.
@@ -28,7 +29,8 @@ class Batches {
   std::uint64_t seed_;
 };
 
-/// The identity of a text so far (0 at its start) with `batch` added: runs that consumed the same batches in the same order agree in it.
+/// The identity of a text so far (0 at its start) with `batch` added: runs that consumed the same batches in
+/// the same order agree in it.
 std::uint64_t add_text(std::uint64_t hash, const exec::TokenBatch& batch);
 
 /// Row `row` of `batch` from length + 1 consecutive tokens.

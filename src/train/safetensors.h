@@ -1,4 +1,5 @@
-// Files of named arrays in the safetensors format: 8 bytes with the length of a JSON header, the header, the numbers.
+// Files of named arrays in the safetensors format: 8 bytes with the length of a JSON header, the header, the
+// numbers.
 #pragma once
 
 #include <map>
@@ -10,8 +11,8 @@
 
 namespace gabbro::train {
 
-/// Writes float32 arrays and `metadata` to `path` by atomic rename; one writer at a time. Errors: "io"; what was at `path` is
-/// still there then.
+/// Writes float32 arrays and `metadata` to `path` by atomic rename; one writer at a time. Errors: "io"; what
+/// was at `path` is still there then.
 Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedArray>& arrays,
                          const std::map<std::string, std::string>& metadata);
 

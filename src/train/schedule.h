@@ -5,8 +5,9 @@
 
 namespace gabbro::train {
 
-/// Rises linearly over the first `warmup` share of the steps; then falls along a cosine to `floor` times the peak (kCosine), or stays
-/// and falls linearly to it over the last `decay` share (kStable, "WSD": Hu et al. 2024, arXiv 2404.06395).
+/// Rises linearly over the first `warmup` share of the steps; then falls along a cosine to `floor` times the
+/// peak (kCosine), or stays and falls linearly to it over the last `decay` share (kStable, "WSD": Hu et al.
+/// 2024, arXiv 2404.06395).
 struct Schedule {
   enum class Kind : std::uint8_t { kCosine, kStable } kind = Kind::kCosine;
   double warmup = 0.02;

@@ -48,7 +48,8 @@ Result<bool> read_progress(std::map<std::string, std::string>& metadata, const s
   return true;
 }
 
-// What the numbers of a checkpoint must agree on among themselves, and with the text: as many updates as steps, made on this text.
+// What the numbers of a checkpoint must agree on among themselves, and with the text: as many updates as
+// steps, made on this text.
 Result<bool> check_progress(const std::vector<exec::NamedArray>& arrays, const Batches& batches,
                             const std::string& path, const TrainResult& result) {
   const auto steps = static_cast<std::int64_t>(result.curve.size());
@@ -112,7 +113,8 @@ class Watch {
   int count_ = 0;
 };
 
-// Whether a run ends at this point of its curve without weights; `result` then says why. A checkpoint may hold such a point as its last.
+// Whether a run ends at this point of its curve without weights; `result` then says why. A checkpoint may
+// hold such a point as its last.
 bool end_at(const CurvePoint& p, Watch& watch, const TrainOptions& o, TrainResult& result) {
   if (!std::isfinite(p.loss) || !std::isfinite(p.gradient_norm)) {
     result.end = TrainResult::End::kNotFinite;

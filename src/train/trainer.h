@@ -49,18 +49,19 @@ struct TrainResult {
   double seconds = 0;      // of training, over all sessions of the run
 };
 
-/// The mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. 1 <= steps <= the points of `curve`, which has
-/// every step.
+/// The mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. 1 <= steps <= the
+/// points of `curve`, which has every step.
 double recent_loss(const std::vector<CurvePoint>& curve, std::size_t steps);
 
 /// How far a run is; return false to stop it (after writing a checkpoint).
 using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, double tokens_per_second)>;
 
-/// Runs steps until the budget is used up. With a checkpoint file that exists, the run goes on where it stopped, and gives the bits
-/// that it would have given without stopping. Losses that are not finite, diverge, or are
-/// above a hurdle end the run as a result. Hurdles are no part of a run's identity: a checkpoint beyond one that it did not have is
-/// cut back to it, and the result is the one of a run that always had it. Errors: "checkpoint" and
-/// "format" (of another run, design or text, damaged; the file is left as it is), "io", "budget" (no tokens, a split shorter than one window).
+/// Runs steps until the budget is used up. With a checkpoint file that exists, the run goes on where it
+/// stopped, and gives the bits that it would have given without stopping. Losses that are not finite,
+/// diverge, or are above a hurdle end the run as a result. Hurdles are no part of a run's identity: a
+/// checkpoint beyond one that it did not have is cut back to it, and the result is the one of a run that
+/// always had it. Errors: "checkpoint" and "format" (of another run, design or text, damaged; the file is
+/// left as it is), "io", "budget" (no tokens, a split shorter than one window).
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& options, const TrainProgress& progress = {});
 

@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::int64_t kPositions = 12;  // for the reference engine, unless the checks are thorough
 
-// Where in the batch a document starts of which `length` positions follow: as late in its row as there is one.
+// Where in the batch a document starts of which `length` positions follow: as late in its row as there is
+// one.
 std::int64_t latest_start(const exec::TokenBatch& batch, std::int64_t length) {
   std::int64_t best = 0;
   for (std::int64_t at = 0; at + length <= static_cast<std::int64_t>(batch.starts.size()); ++at) {
@@ -65,9 +66,10 @@ exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
   return feed;
 }
 
-// How far a loss may lie from the reference's: rounding of float32; with weights and values in 8 bits, this many nats or some times
-// what rounding the weights alone does to the reference, since products round both operands and their result. Rounding has no direction:
-// the mean of the positions may lie less far off than one.
+// How far a loss may lie from the reference's: rounding of float32; with weights and values in 8 bits, this
+// many nats or some times what rounding the weights alone does to the reference, since products round both
+// operands and their result. Rounding has no direction: the mean of the positions may lie less far off than
+// one.
 constexpr double kExact = 1e-3, kHalf = 0.02, kHalfFactor = 8, kHalfMean = 2;
 
 bool in_half(const Evidence& e) { return e.spec.dtype == "bf16"; }
@@ -120,7 +122,8 @@ Anchor engines_agree(const Evidence& e) {
               length, apart, within, allowed.each, mean, allowed.mean)};
 }
 
-// What the checks may cost, by the run's own steps: in batches run forward, each about a third of a step, and in positions decoded.
+// What the checks may cost, by the run's own steps: in batches run forward, each about a third of a step, and
+// in positions decoded.
 struct Effort {
   double batches = 0;
   std::int64_t decoded = 0;

@@ -23,15 +23,19 @@ struct Evidence {
   std::string text_hash;           // what the corpus gives for the run's batches, read again after it
 };
 
-/// Each anchor with its numbers (docs/verdict.md says why they are these): the first loss is that of equal probabilities; nothing is not
-/// finite; the budget was consumed, by the trainer's count and by that of the updates; the text consumed is what the corpus holds, and that of the
-/// pair; held-out text is predicted better than by a bigram model of the same text; the scored weights are the trained
-/// ones; the backend gives the losses that the reference engine gives for them; nothing that a position does not see matters to its loss
-/// ("future", "documents", "batch", "place"); decoding in the backend gives what its parallel form gives. The model is left as it was.
+/// Each anchor with its numbers (docs/verdict.md says why they are these): the first loss is that of equal
+/// probabilities; nothing is not finite; the budget was consumed, by the trainer's count and by that of the
+/// updates; the text consumed is what the corpus holds, and that of the pair; held-out text is predicted
+/// better than by a bigram model of the same text; the scored weights are the trained ones; the backend gives
+/// the losses that the reference engine gives for them; nothing that a position does not see matters to its
+/// loss
+/// ("future", "documents", "batch", "place"); decoding in the backend gives what its parallel form gives. The
+/// model is left as it was.
 std::vector<record::Anchor> anchors(const Evidence& e);
 
-/// Before training, at its width and length: a model of `graph` (its tables untied) with random weights, and tokens whose values are infinite, NaN,
-/// overflow or vanish. Holds when none of it reaches a position that does not see it.
+/// Before training, at its width and length: a model of `graph` (its tables untied) with random weights, and
+/// tokens whose values are infinite, NaN, overflow or vanish. Holds when none of it reaches a position that
+/// does not see it.
 record::Anchor unseen_values(const ir::Graph& graph, const MakeModel& make, const exec::TokenBatch& sample,
                              const exec::TokenBatch& other, std::uint64_t seed);
 

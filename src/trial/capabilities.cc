@@ -49,7 +49,8 @@ void collect_repetitions(lang::Expr& e, std::vector<lang::Expr*>& out) {
   }
 }
 
-// Tables are untied: what is asked is what mixers can do, and a table that is both starts so small that little is learned in some hundred steps.
+// Tables are untied: what is asked is what mixers can do, and a table that is both starts so small that
+// little is learned in some hundred steps.
 void make_tiny(lang::Program& program) {
   for (auto item = program.items.rbegin(); item != program.items.rend(); ++item) {
     auto* design = std::get_if<lang::Design>(&item->value);

@@ -11,7 +11,8 @@
 
 namespace gabbro::trial {
 
-/// Losses in nats of `targets` under logits [t, V], one per position, in float64; 0 where nothing is asked (exec::kNotAsked).
+/// Losses in nats of `targets` under logits [t, V], one per position, in float64; 0 where nothing is asked
+/// (exec::kNotAsked).
 std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std::int64_t>& targets);
 
 /// The largest |a - b|; infinite when the sizes differ, not a number when an element is.

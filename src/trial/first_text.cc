@@ -82,7 +82,8 @@ class FirstText {
                         twice_ ? " and of one twice as long" : "")};
   }
 
-  // The most that other tokens before `at`, and other tokens from there on, change losses at `at` and some positions behind.
+  // The most that other tokens before `at`, and other tokens from there on, change losses at `at` and some
+  // positions behind.
   double share(const std::vector<std::int64_t>& whole, const std::vector<float>& base, std::int64_t at,
                Random& random) {
     const std::int64_t end = std::min(at + kSpan, length_);

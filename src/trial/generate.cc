@@ -26,8 +26,8 @@ std::size_t whole_characters(const std::string& text) {
   return follow > back ? text.size() - 1 - back : text.size();
 }
 
-// Text of the tokens so far. A character may come in pieces of a byte each: while it is not whole, its decoding is no prefix of
-// what it becomes, so what was said is compared as it is.
+// Text of the tokens so far. A character may come in pieces of a byte each: while it is not whole, its
+// decoding is no prefix of what it becomes, so what was said is compared as it is.
 class Stream {
  public:
   Stream(const data::Tokenizer& tokenizer, std::vector<int> prompt)

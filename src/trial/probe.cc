@@ -74,7 +74,8 @@ exec::Tensor run(const ir::Graph& graph, const std::vector<exec::Tensor>& params
 
 constexpr std::int64_t kShortest = 8;  // tokens of a text
 
-// Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many numbers.
+// Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many
+// numbers.
 std::int64_t text_length(const ir::Graph& graph) {
   constexpr double kMany = 1 << 24;
   for (const std::int64_t length : {32, 24, 16})
@@ -82,7 +83,8 @@ std::int64_t text_length(const ir::Graph& graph) {
   return kShortest;
 }
 
-// Whether no value on the way to the logits is so large that its square leaves float32. What a program writes is its own.
+// Whether no value on the way to the logits is so large that its square leaves float32. What a program writes
+// is its own.
 bool is_tame(const ir::Graph& graph, const Draw& draw) {
   constexpr double kLarge = 1e12;
   const auto& nodes = graph.bodies[0].nodes;
@@ -99,7 +101,8 @@ bool is_tame(const ir::Graph& graph, const Draw& draw) {
   return true;
 }
 
-// Designs without normalisation may overflow at numbers that training never meets: smaller ones are tried before that counts.
+// Designs without normalisation may overflow at numbers that training never meets: smaller ones are tried
+// before that counts.
 bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   for (std::int64_t t = text_length(graph); t > 0; --t)
     out.tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));

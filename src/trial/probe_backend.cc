@@ -73,7 +73,8 @@ class Backend {
     return model_.restore(arrays);
   }
 
-  // A design that amplifies rounding differs between engines at large numbers and agrees at smaller ones; a wrong kernel does neither.
+  // A design that amplifies rounding differs between engines at large numbers and agrees at smaller ones; a
+  // wrong kernel does neither.
   void reference(Check& check, double rounding) {
     Check attempt = check;
     std::vector<exec::Tensor> params = draw_.params;
@@ -127,7 +128,8 @@ class Backend {
                   "losses of a document before another and alone", slack_);
   }
 
-  // Long texts, with tokens whose values are infinite, NaN, overflow or vanish where nothing sees them; then without such tokens, and decoded.
+  // Long texts, with tokens whose values are infinite, NaN, overflow or vanish where nothing sees them; then
+  // without such tokens, and decoded.
   void unseen(std::int64_t length, double rounding, Checks& checks) {
     constexpr std::int64_t kMostBytes = 1 << 29, kDecoded = 64;
     const std::int64_t rows = static_cast<std::int64_t>(rows_.size());
@@ -183,8 +185,9 @@ class Backend {
   }
 
  private:
-  // What a rounding of the parameters moves the losses by, as the design amplifies it: a backend may be as far off. Of the small roundings of float32
-  // many add up; in bf16 (trial/anchors.cc) both operands of a product and its result are rounded.
+  // What a rounding of the parameters moves the losses by, as the design amplifies it: a backend may be as
+  // far off. Of the small roundings of float32 many add up; in bf16 (trial/anchors.cc) both operands of a
+  // product and its result are rounded.
   double slack(const exec::TokenBatch& batch, const std::vector<exec::Tensor>& params, double rounding) {
     const double factor = rounding > kSingle ? 8 : 100;
     std::vector<exec::Tensor> moved = params;
@@ -196,7 +199,8 @@ class Backend {
     return factor * largest_difference(expected(batch, moved), base) / size;
   }
 
-  // Whether anything was compared: where rounding moves losses by more than `kMostSlack`, the numbers of the two say nothing.
+  // Whether anything was compared: where rounding moves losses by more than `kMostSlack`, the numbers of the
+  // two say nothing.
   bool compare_engines(const std::vector<exec::Tensor>& params, Check& check, double rounding) {
     bool compared = false;
     check.require(take_parameters(params), "the model does not take weights of its own shapes");

@@ -78,8 +78,8 @@ class Reference {
     check.note(fmt::format("a token changes logits {} positions on, proved: {}", farthest, far));
   }
 
-  // A parameter behind a maximum or a threshold may get nothing with some numbers, one behind a long shift in a short text: it must get
-  // something with one of three, or in a long text.
+  // A parameter behind a maximum or a threshold may get nothing with some numbers, one behind a long shift in
+  // a short text: it must get something with one of three, or in a long text.
   std::set<std::string> gradient(Check& check) {
     std::vector<double> sizes = gradient_sizes(draw_.params, begin());
     const std::set<std::string> silent = named(sizes, [](double v) { return v == 0; });

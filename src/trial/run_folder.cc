@@ -53,7 +53,8 @@ std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec:
   return out;
 }
 
-// What result.json says of weights of this hash: why they judge nothing, or "". Errors: "run": it is of other weights.
+// What result.json says of weights of this hash: why they judge nothing, or "". Errors: "run": it is of other
+// weights.
 Result<std::string> caution_of(const std::string& folder, const std::string& hash) {
   const std::string file = folder + "/result.json";
   const auto text = read_file(file, kMostText);

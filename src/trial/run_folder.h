@@ -20,10 +20,10 @@ struct RunFolder {
   std::string caution;       // why the run's own result says that its scores judge nothing; "": it does not
 };
 
-/// Reads spec.json and weights.safetensors of `folder`, and the vocabulary of `corpus` (empty: the run's). Errors: "run" (no run there; not
-/// trained to its end; weights of another design or vocabulary, or changed since they were written, or not those of
-/// result.json, where there is one), "corpus", "io", "format" (weights cut short),
-/// those of the design.
+/// Reads spec.json and weights.safetensors of `folder`, and the vocabulary of `corpus` (empty: the run's).
+/// Errors: "run" (no run there; not trained to its end; weights of another design or vocabulary, or changed
+/// since they were written, or not those of result.json, where there is one), "corpus", "io", "format"
+/// (weights cut short), those of the design.
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus);
 
 /// The model with the weights of the run. Errors: "run" when they do not fit, naming the first.

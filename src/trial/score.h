@@ -21,7 +21,8 @@ struct Tasks {
   std::vector<eval::Task> read;  // one for each
 };
 
-/// Reads "FILE" or "NAME=FILE" each, at most `limit` items of it (0: all). Errors: those of eval/task.h and eval/benchmark.h.
+/// Reads "FILE" or "NAME=FILE" each, at most `limit` items of it (0: all). Errors: those of eval/task.h and
+/// eval/benchmark.h.
 Result<Tasks> read_tasks(const std::vector<std::string>& sources, std::uint64_t limit);
 
 /// What a result says of held-out text, in the fields that results of training and of scoring share.
@@ -37,7 +38,8 @@ void set_bits(R& result, const eval::BitsPerByte& bits) {
   result.held_out_hash = fmt::format("{:016x}", bits.text);
 }
 
-/// One score per task, in order; fewer when `progress` stopped. The model reads at most `length` tokens at once. Errors: those of eval/benchmark.h.
+/// One score per task, in order; fewer when `progress` stopped. The model reads at most `length` tokens at
+/// once. Errors: those of eval/benchmark.h.
 Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const data::Tokenizer& tokenizer,
                                                    const Tasks& tasks, std::int64_t length,
                                                    const eval::Packing& packing,

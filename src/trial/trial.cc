@@ -52,7 +52,8 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   return o;
 }
 
-// Scores windows of the training text that the run has not read: the last ones of its order, which runs of one seed share.
+// Scores windows of the training text that the run has not read: the last ones of its order, which runs of
+// one seed share.
 void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& text, std::int64_t end_piece,
                   TrialResult& result) {
   const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences, read = result.tokens / spec.length;
@@ -83,8 +84,8 @@ void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   r.state_bytes = s.facts.state_bytes.eval(env);
 }
 
-// At most some hundred points of the curve of a budget, the first and the last among them. The budget and not the end of the run
-// decides at which steps they are, so that runs can be compared point by point.
+// At most some hundred points of the curve of a budget, the first and the last among them. The budget and not
+// the end of the run decides at which steps they are, so that runs can be compared point by point.
 std::vector<record::Point> thinned(const std::vector<train::CurvePoint>& curve, const TrialSpec& spec) {
   constexpr std::int64_t kMost = 300;
   const std::int64_t per_step = spec.sequences * spec.length;
@@ -104,8 +105,8 @@ std::vector<record::DocumentScore> scores_of(const eval::BitsPerByte& bits) {
   return out;
 }
 
-// Windows on which the gain of context is measured: what five passes over each cost is about a hundredth of the training, which makes
-// three passes over its tokens.
+// Windows on which the gain of context is measured: what five passes over each cost is about a hundredth of
+// the training, which makes three passes over its tokens.
 std::int64_t context_windows(const TrialSpec& spec) {
   constexpr std::int64_t kLeast = 32, kShare = 167;
   return std::max(kLeast, spec.tokens / spec.length / kShare);
@@ -144,7 +145,8 @@ Room room_of(const TrialSpec& spec) {
   const std::int64_t held = resident_bytes();
   return {held, spec.memory > 0 ? spec.memory : held + available_bytes()};
 }
-// Bytes that the first step brings in beside its values: code and buffers of the tensor library, 63 to 92 MiB in nine designs at 1M parameters.
+// Bytes that the first step brings in beside its values: code and buffers of the tensor library, 63 to 92 MiB
+// in nine designs at 1M parameters.
 constexpr std::int64_t kFirstStep = 64 << 20;
 double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
@@ -160,8 +162,8 @@ Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
       "a smaller model (--params), or more memory");
 }
 
-// Expects the memory of a step; where it is too much, activations are computed again, and where that is too much too, the
-// trial is refused with its numbers.
+// Expects the memory of a step; where it is too much, activations are computed again, and where that is too
+// much too, the trial is refused with its numbers.
 Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
                         std::unique_ptr<exec::Model>& model) {
   std::int64_t step = model->step_bytes(spec.sequences, spec.length);

@@ -1,4 +1,5 @@
-// What a position does not see must not matter: a model in its backend, run on text and on text that is changed out of sight.
+// What a position does not see must not matter: a model in its backend, run on text and on text that is
+// changed out of sight.
 #pragma once
 
 #include <cstdint>
@@ -27,34 +28,40 @@ struct Verdict {
   [[nodiscard]] bool holds() const { return found.empty() && compared > 0; }
 };
 
-/// Text for the checks: `text` is looked at, `other` is another text of the same shape that takes the place of what is changed. Tokens of
-/// `strange` stand in many changed places and must not be in `text`.
+/// Text for the checks: `text` is looked at, `other` is another text of the same shape that takes the place
+/// of what is changed. Tokens of `strange` stand in many changed places and must not be in `text`.
 struct Texts {
   exec::TokenBatch text, other;
   std::vector<std::int64_t> strange;
 };
 
-/// Looks for influences that the proofs exclude, by the losses of `model` at the shape of the texts. Comparisons "to the bit" are of the same row
-/// of two batches of one shape with the same documents, where every number is computed by the same operations; a number must be
-/// finite, infinite or NaN in both. The model's weights are left as they were.
+/// Looks for influences that the proofs exclude, by the losses of `model` at the shape of the texts.
+/// Comparisons "to the bit" are of the same row of two batches of one shape with the same documents, where
+/// every number is computed by the same operations; a number must be finite, infinite or NaN in both. The
+/// model's weights are left as they were.
 class Unseen {
  public:
   Unseen(exec::Model& model, Texts texts, std::uint64_t seed);
 
-  /// Every row is one document; what follows a cut is changed, in the other rows too. Some cuts at the whole length, and one at every
-  /// position when `batches` of the texts' shape are enough: each in the shortest of four lengths that holds it, so that it takes 5/8 of
-  /// length / rows, and a few; else as many as they are enough for. To the bit.
+  /// Every row is one document; what follows a cut is changed, in the other rows too. Some cuts at the whole
+  /// length, and one at every position when `batches` of the texts' shape are enough: each in the shortest of
+  /// four lengths that holds it, so that it takes 5/8 of length / rows, and a few; else as many as they are
+  /// enough for. To the bit.
   Verdict future(double batches);
-  /// Several documents in a row; of one in each row a beginning is watched, and all else in the batch is changed. To the bit.
+  /// Several documents in a row; of one in each row a beginning is watched, and all else in the batch is
+  /// changed. To the bit.
   Verdict neighbours(std::int64_t runs);
-  /// A beginning alone, a row alone, rows in another order, a document later in its row, behind others: to rounding.
+  /// A beginning alone, a row alone, rows in another order, a document later in its row, behind others: to
+  /// rounding.
   Verdict moved();
-  /// The first `positions` token by token against all at once: to rounding. `offered` is false where the backend does not decode.
+  /// The first `positions` token by token against all at once: to rounding. `offered` is false where the
+  /// backend does not decode.
   Verdict decoded(std::int64_t positions, bool& offered);
 
-  /// How far rounding moves losses: the largest difference when every weight is moved by about one rounding of `unit` (2^-24 in float32, 2^-9
-  /// in bf16), relative to losses above 1. It sets what moved() and decoded() allow, which without it is a fixed 1e-3, and never above `most`: where rounding alone moves losses
-  /// further, nothing could be compared.
+  /// How far rounding moves losses: the largest difference when every weight is moved by about one rounding
+  /// of `unit` (2^-24 in float32, 2^-9 in bf16), relative to losses above 1. It sets what moved() and
+  /// decoded() allow, which without it is a fixed 1e-3, and never above `most`: where rounding alone moves
+  /// losses further, nothing could be compared.
   double measure_rounding(double unit, double most = std::numeric_limits<double>::infinity());
 
  private:
@@ -81,11 +88,13 @@ class Unseen {
   double rounding_ = 0, amplified_ = 0, most_ = std::numeric_limits<double>::infinity();
 };
 
-/// A graph whose logits have a table of their own where it was that of the tokens ("NAME.head" beside NAME): its tokens can be strange. Else a copy.
+/// A graph whose logits have a table of their own where it was that of the tokens ("NAME.head" beside NAME):
+/// its tokens can be strange. Else a copy.
 ir::Graph untied(const ir::Graph& graph);
 
-/// Weights of `graph` in which the rows of some tokens are infinite, NaN, too large for the squares of float32, and denormal: those that `texts`
-/// have least, which another takes the place of there. They go to `texts.strange`; none where the table of tokens is the output's as well.
+/// Weights of `graph` in which the rows of some tokens are infinite, NaN, too large for the squares of
+/// float32, and denormal: those that `texts` have least, which another takes the place of there. They go to
+/// `texts.strange`; none where the table of tokens is the output's as well.
 std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
                                                   std::vector<exec::NamedArray> weights, Texts& texts);
 

@@ -1,5 +1,6 @@
-// gabbro-worker SPEC.json RESULT.json: runs one job (trial/job.h). Progress goes to standard output, one JSON object a line; SIGINT and SIGTERM stop
-// at the next step, with a checkpoint. Exit 0 when RESULT.json was written, whatever it says; 2 otherwise.
+// gabbro-worker SPEC.json RESULT.json: runs one job (trial/job.h). Progress goes to standard output, one JSON
+// object a line; SIGINT and SIGTERM stop at the next step, with a checkpoint. Exit 0 when RESULT.json was
+// written, whatever it says; 2 otherwise.
 #include <fmt/core.h>
 #include <unistd.h>
 

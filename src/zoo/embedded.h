@@ -1,6 +1,7 @@
 // The zoo's program texts, compiled into the library so that the binary needs no data files.
 //
-// The definition is generated at build time from the .gab files under zoo/ and from docs/language.md (cmake/embed.cmake).
+// The definition is generated at build time from the .gab files under zoo/ and from docs/language.md
+// (cmake/embed.cmake).
 #pragma once
 
 #include <span>
@@ -8,7 +9,8 @@
 
 namespace gabbro::zoo {
 
-/// One file of zoo/: its path below that folder ("gpt2.gab") and its whole text. Both live as long as the program.
+/// One file of zoo/: its path below that folder ("gpt2.gab") and its whole text. Both live as long as the
+/// program.
 struct Entry {
   std::string_view file;
   std::string_view text;

@@ -5,7 +5,8 @@
 
 namespace gabbro::zoo {
 
-/// Prelude and zoo. The first call parses them (about 2 ms); a mistake in an embedded file is an internal error.
+/// Prelude and zoo. The first call parses them (about 2 ms); a mistake in an embedded file is an internal
+/// error.
 const lang::Library& library();
 
 /// The parsed program of an embedded file ("gla.gab"), or null.

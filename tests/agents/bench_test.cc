@@ -73,8 +73,8 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
     EXPECT_EQ(r.brief, static_cast<int>(i / 6));
     EXPECT_EQ(r.variant, static_cast<int>(i % 6));
     const std::string& name = variants[static_cast<std::size_t>(r.variant)].name;
-    // Direct: the reply holds a unit and no design. The others make designs from it; without a planner the unit alone replaces the stack's
-    // first element.
+    // Direct: the reply holds a unit and no design. The others make designs from it; without a planner the
+    // unit alone replaces the stack's first element.
     EXPECT_EQ(r.report.outcome,
               name == "direct" ? record::TaskOutcome::kFailed : record::TaskOutcome::kDesign)
         << name << ": " << r.report.cause << r.report.detail;
@@ -115,7 +115,8 @@ TEST(Bench, StoppedOnesDoNotCount) {
 }
 
 TEST(Bench, WilsonIntervals) {
-  // Newcombe 1998, table I: 81 of 263: 0.2553 to 0.3662; 15 of 148: 0.0624 to 0.1605; 0 of 20: 0 to 0.1611; 1 of 29: 0.0061 to 0.1718.
+  // Newcombe 1998, table I: 81 of 263: 0.2553 to 0.3662; 15 of 148: 0.0624 to 0.1605; 0 of 20: 0 to 0.1611; 1
+  // of 29: 0.0061 to 0.1718.
   const struct {
     int k, n;
     double low, high;

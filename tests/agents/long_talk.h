@@ -1,5 +1,5 @@
-// A conversation of fixed length: one refused proposal, four units with two repairs each, one observation. What it costs in tokens is
-// counted here and by bench_prompts, and held against the reference system.
+// A conversation of fixed length: one refused proposal, four units with two repairs each, one observation.
+// What it costs in tokens is counted here and by bench_prompts, and held against the reference system.
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace gabbro::agents::testing {
 
-/// What the reference sends for a conversation of this shape, in characters. Its prompts are a public file (allenai/genesys,
-/// model_discovery/agents/prompts/prompts.py: 272,375 characters in one stored version, 220,906 in another). The numbers are read off it by
-/// sections and rounded down; they understate: inserted base classes, literature, its search rounds and the thoughts it asks for are not counted.
+/// What the reference sends for a conversation of this shape, in characters. Its prompts are a public file
+/// (allenai/genesys, model_discovery/agents/prompts/prompts.py: 272,375 characters in one stored version,
+/// 220,906 in another). The numbers are read off it by sections and rounded down; they understate: inserted
+/// base classes, literature, its search rounds and the thoughts it asks for are not counted.
 struct ReferenceSizes {
   double observer = 8000,
          unit_template = 4000;  // standing text of the observer; the template inserted into all three below
@@ -21,12 +22,13 @@ struct ReferenceSizes {
       proposer =
           6000;  // first and last prompt of a review, without the background; the proposer's taken as equal
   double per_unit = 2500;  // what a coder or observer is told for each unit
-  double design =
-      9400;  // of a seed in PyTorch: three of the five units of its GPT design, 1,400 to 4,700 characters each
-  double unit = 2700;  // one of them
+  double design = 9400;    // of a seed in PyTorch: three of the five units of its GPT design, 1,400 to 4,700
+                           // characters each
+  double unit = 2700;      // one of them
 };
 
-/// Its observer is asked after every attempt of its coder, whose conversation goes on from attempt to attempt; its planner once for each unit.
+/// Its observer is asked after every attempt of its coder, whose conversation goes on from attempt to
+/// attempt; its planner once for each unit.
 inline double reference_tokens(int proposals, int units, int attempts, double proposal, double complaint) {
   const ReferenceSizes r;
   double characters = proposals * (r.proposer + r.design) + proposals * (r.reviewer + r.design + proposal);

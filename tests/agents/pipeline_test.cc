@@ -328,7 +328,8 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
     for (const chat::Request& q : s.asked)
       for (const chat::Message& m : q.messages) EXPECT_LT(m.text.size(), 40000U) << role;
     EXPECT_LT(to_json(r).size(), 40000U);
-    // Three unreadable replies end planner and observer; proposer and reviewer have ten attempts, the coder seven repairs.
+    // Three unreadable replies end planner and observer; proposer and reviewer have ten attempts, the coder
+    // seven repairs.
     const bool patient = role != std::string("planner") && role != std::string("observer");
     EXPECT_EQ(r.outcome, patient ? record::TaskOutcome::kDesign : record::TaskOutcome::kFailed)
         << role << r.cause << r.detail;
@@ -336,7 +337,8 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
 }
 
 TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
-  // Replies are cut, spliced with each other, and sprinkled with bytes; whatever comes, a task ends, and what it sends stays small.
+  // Replies are cut, spliced with each other, and sprinkled with bytes; whatever comes, a task ends, and what
+  // it sends stays small.
   const std::map<std::string, std::string> good{{"proposer", kProposal},
                                                 {"reviewer", rated(4)},
                                                 {"planner", kPlan},

@@ -12,7 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A stranger lays folders and links where a process of this number, or one of the next, would write beside the file.
+// A stranger lays folders and links where a process of this number, or one of the next, would write beside
+// the file.
 TEST(ReplaceFile, IsNotStoppedByWhatLiesBesideIt) {
   const fs::path dir = fs::path(testing::TempDir()) / "replace_file";
   fs::remove_all(dir);

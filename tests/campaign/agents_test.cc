@@ -1,4 +1,5 @@
-// Agents and steering in the loop of a campaign; what they write is made by the operators here, so that no model is needed.
+// Agents and steering in the loop of a campaign; what they write is made by the operators here, so that no
+// model is needed.
 #include "campaign/agents.h"
 
 #include <fmt/format.h>
@@ -91,7 +92,8 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   EXPECT_GT(brief->proposals.size(), 0U);
 }
 
-// Replies that take as long as many runs: no slot is ever left idle for them, and what they bring is trained all the same.
+// Replies that take as long as many runs: no slot is ever left idle for them, and what they bring is trained
+// all the same.
 TEST(Agents, NeverHoldAWorker) {
   SKIP_UNDER_SANITIZERS();
   class Watched : public Pretend {

@@ -117,7 +117,8 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   EXPECT_EQ(seeds_of_leader(searched), begun.seeds);
 }
 
-// A worker that was killed, a limit or a full disk says nothing of a rate: the session ends, and the next one tries it again.
+// A worker that was killed, a limit or a full disk says nothing of a rate: the session ends, and the next one
+// tries it again.
 TEST(Campaign, OnlyLossesSpeakAgainstARate) {
   SKIP_UNDER_SANITIZERS();
   using Kind = jobs::Ended::Kind;
@@ -229,7 +230,8 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
   }
 }
 
-// Rung 0: everyone who is promoted and everyone known is asked once, whatever becomes of it, and nothing is decided by it.
+// Rung 0: everyone who is promoted and everyone known is asked once, whatever becomes of it, and nothing is
+// decided by it.
 TEST(Campaign, PromotedDesignsHaveAProfile) {
   SKIP_UNDER_SANITIZERS();
   std::vector<std::string> trained[2];
@@ -352,8 +354,9 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   EXPECT_EQ(again->given, plan.given);
 }
 
-// One that an anchor refuses at every rung has no runs in the comparison, and the claim says so; the winner's parts have as many seeds as it has.
-// A lead that is too good is no claim before two more runs, at twice the length, hold every check at every position.
+// One that an anchor refuses at every rung has no runs in the comparison, and the claim says so; the winner's
+// parts have as many seeds as it has. A lead that is too good is no claim before two more runs, at twice the
+// length, hold every check at every position.
 TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   SKIP_UNDER_SANITIZERS();
   for (const bool holds : {true, false}) {
@@ -440,7 +443,8 @@ TEST(Campaign, APlanIsReadBackWithAnyProgram) {
   EXPECT_EQ(again->settings.rungs.size(), plan.settings.rungs.size());
 }
 
-// With several workers runs of the search are under way when it is time for the last comparison, and any of them may win.
+// With several workers runs of the search are under way when it is time for the last comparison, and any of
+// them may win.
 TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
   SKIP_UNDER_SANITIZERS();
   for (const int slots : {2, 3}) {
@@ -612,7 +616,8 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
     }
     ASSERT_EQ(WEXITSTATUS(status), 0);
     if (kills >= 50) break;
-    // It came to its end before it could be killed often enough: the rest of the kills find a campaign that is done.
+    // It came to its end before it could be killed often enough: the rest of the kills find a campaign that
+    // is done.
   }
   EXPECT_GE(kills, 50);
   auto c = Campaign::open({folder / "killed"}, quick_judge);
@@ -843,7 +848,8 @@ TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
   EXPECT_GE(ended, 6);
 }
 
-// A judge that knows hashes: those of every rung's depth, whatever the size. At birth it may have others, as an earlier version did.
+// A judge that knows hashes: those of every rung's depth, whatever the size. At birth it may have others, as
+// an earlier version did.
 class Hashing : public Quick {
  public:
   explicit Hashing(bool at_birth) : at_birth_(at_birth) {}
@@ -869,7 +875,8 @@ class Hashing : public Quick {
   bool at_birth_;
 };
 
-// What a worker trained is known by its hash. A record may hold those of an earlier version, or none: then they are made anew.
+// What a worker trained is known by its hash. A record may hold those of an earlier version, or none: then
+// they are made anew.
 TEST(Campaign, AResultOfAnotherDesignIsNone) {
   SKIP_UNDER_SANITIZERS();
   for (const bool at_birth : {true, false}) {
@@ -1008,7 +1015,8 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
 }
 
-// One that diverges on a seed has lost that run, as every design would; a text that changed, or another thing of the machine's, ends the session.
+// One that diverges on a seed has lost that run, as every design would; a text that changed, or another thing
+// of the machine's, ends the session.
 TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
   SKIP_UNDER_SANITIZERS();
   for (const bool refused_by_text : {false, true}) {
@@ -1075,7 +1083,8 @@ TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
   EXPECT_EQ(c.error().message, "your design, Mine, is the same function as RetNet");
 }
 
-// What every run needs and is missing is no verdict on a design: when it is back, the same runs are begun again.
+// What every run needs and is missing is no verdict on a design: when it is back, the same runs are begun
+// again.
 TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   const Folder folder;
   {
@@ -1102,7 +1111,8 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   }
 }
 
-// Scores on another held-out text are compared with nothing: neither those of a known architecture nor of two designs.
+// Scores on another held-out text are compared with nothing: neither those of a known architecture nor of two
+// designs.
 TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
   for (const bool known_first : {true, false}) {
     const Folder folder;

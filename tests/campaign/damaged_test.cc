@@ -1,4 +1,5 @@
-// A record that a failing disk, or somebody, changed: whoever reads it says so by an error that names the file.
+// A record that a failing disk, or somebody, changed: whoever reads it says so by an error that names the
+// file.
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -1,4 +1,5 @@
-// The judge in a process of its own: it says what one in this process says, and whatever a program does to it, the next is judged.
+// The judge in a process of its own: it says what one in this process says, and whatever a program does to
+// it, the next is judged.
 #include "campaign/judge.h"
 
 #include <gtest/gtest.h>
@@ -68,7 +69,8 @@ bool alive(pid_t id) {
   return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
 }
 
-// A population of the baselines, and what one judge after the other says of draws, which enter it where they pass.
+// A population of the baselines, and what one judge after the other says of draws, which enter it where they
+// pass.
 struct Course {
   evolve::Population population{small_plan().settings};
   std::vector<std::string> words;

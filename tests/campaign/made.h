@@ -164,7 +164,8 @@ class Made {
   int points = 20;  // of a curve
 };
 
-/// Baselines, two strategies over three rungs, hurdles, failures, the last comparison and its ablations. Design 5 wins, by 0.05 on fresh seeds when `wins`.
+/// Baselines, two strategies over three rungs, hurdles, failures, the last comparison and its ablations.
+/// Design 5 wins, by 0.05 on fresh seeds when `wins`.
 inline Made whole_campaign(double against_best = -0.05) {
   Made m;
   m.plan.settings.strategies = {"adaptive", "random"};

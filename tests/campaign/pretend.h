@@ -1,4 +1,5 @@
-// An executor without workers: results follow from the spec alone, so that campaigns of hundreds of runs take a second.
+// An executor without workers: results follow from the spec alone, so that campaigns of hundreds of runs take
+// a second.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,7 +29,8 @@
 
 namespace gabbro::campaign {
 
-// Dozens of runs with a screened design each take minutes there; the layers below are tested under sanitizers by their own tests.
+// Dozens of runs with a screened design each take minutes there; the layers below are tested under sanitizers
+// by their own tests.
 #ifdef __SANITIZE_ADDRESS__
 #define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
 #else
@@ -99,8 +101,8 @@ class Pretend : public jobs::Executor {
 
   int started = 0;
   std::function<void(record::CapabilityResult&, jobs::Ended&)> change_profile;
-  std::int64_t hashed_vocab =
-      0;  // results have the hash and the costs of their design at this vocabulary; 0: none, and those of its parameters
+  std::int64_t hashed_vocab = 0;  // results have the hash and the costs of their design at this vocabulary;
+                                  // 0: none, and those of its parameters
 
  private:
   // The design as a worker makes it.

@@ -69,7 +69,8 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           ">5 designs, best 2.4000<",  // funnel of the first rung
           ">3 done · 1 stopped · 1 failed<", "stack.1: LayerNorm removed", "+0.0317, helps",  // ablation
           "2.2000 bits per byte, rank 1 of 1 at 300k",                      // why it went up
-          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws of a strategy
+          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws of a
+                                                                            // strategy
           "<td>adaptive</td><td>cost</td><td class=\"n\">3</td>",
           "<td>failed</td><td>signal</td><td class=\"n\">1</td>",
           "<td>hurdle</td><td>loss</td><td class=\"n\">1</td>",
@@ -263,7 +264,8 @@ TEST(Verdict, EarlierComparisonsDoNotVanish) {
   EXPECT_NE(report_html(store, "RUN")->find("Comparison 1: Design #5"), std::string::npos);
 }
 
-// A run of the comparison that ends without a score, of the leader and of baselines; a baseline that the search could not train.
+// A run of the comparison that ends without a score, of the leader and of baselines; a baseline that the
+// search could not train.
 TEST(Verdict, NamesWhatWasLost) {
   const auto tell = [](const std::vector<std::pair<std::int64_t, std::uint64_t>>& lost,
                        bool in_search = false) {

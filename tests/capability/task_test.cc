@@ -132,7 +132,8 @@ TEST(Tasks, EveryQuestionHasItsAnswerInWhatWasSeen) {
       }
 }
 
-// A design that sees the last nine tokens cannot know: what is asked for lies further back. Parity, S3 and S5 ask early too while they train.
+// A design that sees the last nine tokens cannot know: what is asked for lies further back. Parity, S3 and S5
+// ask early too while they train.
 TEST(Tasks, TheAnswerIsNotAmongTheNearTokens) {
   for (const Task& task : tasks()) {
     if (std::string(task.name) == "memorisation") continue;
@@ -144,7 +145,8 @@ TEST(Tasks, TheAnswerIsNotAmongTheNearTokens) {
   }
 }
 
-// The best answer to each token, and to each two tokens but for facts, learned on 1,500 sequences, does no better than a guess on 1,500 others.
+// The best answer to each token, and to each two tokens but for facts, learned on 1,500 sequences, does no
+// better than a guess on 1,500 others.
 TEST(Tasks, NeighboursDoNotGiveTheAnswerAway) {
   for (const Task& task : tasks())
     for (const std::size_t order : {0, 1, 2}) {
@@ -164,7 +166,8 @@ TEST(Tasks, NeighboursDoNotGiveTheAnswerAway) {
                           known.begin(), known.end(), [](auto& a, auto& b) { return a.second < b.second; });
                       right += best != known.end() && best->first == answer;
                     });
-      // Answers within a sequence may hang together: the error is that of as many sequences, and no smaller one.
+      // Answers within a sequence may hang together: the error is that of as many sequences, and no smaller
+      // one.
       const double error = std::sqrt(task.chance * (1 - task.chance) / 1500);
       EXPECT_NEAR(right / asked, task.chance, 4 * error);
     }

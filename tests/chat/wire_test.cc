@@ -55,7 +55,8 @@ TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
                    .headers.contains("Authorization"));
 }
 
-// Servers that are made to keep to a schema write its fields in its order: the idea before what follows from it.
+// Servers that are made to keep to a schema write its fields in its order: the idea before what follows from
+// it.
 TEST(Wire, SchemasKeepTheirOrder) {
   const std::string fields = R"("properties":{"title":{"type":"string"},"idea":{"type":"string"}})";
   const std::string schema =

@@ -1,5 +1,5 @@
-// The agents with a real model: llama.cpp's server on the loopback address, from .venv-model (./dev model). A model of this size tests that
-// nothing breaks; nothing is asked of its ideas.
+// The agents with a real model: llama.cpp's server on the loopback address, from .venv-model (./dev model). A
+// model of this size tests that nothing breaks; nothing is asked of its ideas.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -118,7 +118,8 @@ class RealModel : public ::testing::Test {
     ASSERT_TRUE(server_->is_healthy()) << "see " << dir_ << "/server.log";
   }
 
-  // An agents.toml for what the server is taken to be able to do; short replies, since it is slow. Every opinion passes.
+  // An agents.toml for what the server is taken to be able to do; short replies, since it is slow. Every
+  // opinion passes.
   std::string configured(const std::string& structured, const std::string& pipeline) {
     const std::string file = dir_ + "/" + structured + ".toml";
     std::ofstream(file)

@@ -156,7 +156,8 @@ TEST(Terminal, IsWrittenToInOnePlace) {
   EXPECT_GT(files, 10);
 }
 
-// ---- what is no plain file ---------------------------------------------------------------------------------------------------
+// ---- what is no plain file
+// ---------------------------------------------------------------------------------------------------
 
 TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
   const std::string pipe = dir + "/pipe", program = file("good.gab", kUnit + kDesign);

@@ -254,7 +254,8 @@ TEST_F(Data, UnseenMarksHideNoHeldOutDocument) {
   }
 }
 
-// SentencePiece does not tell U+2581 from a space: such twins have the same tokens, and the mark is no more text than a space.
+// SentencePiece does not tell U+2581 from a space: such twins have the same tokens, and the mark is no more
+// text than a space.
 TEST_F(Data, SpaceMarksAreSpaces) {
   const std::string held = "kato mire sune lumi taro\n";
   std::string marked = held;

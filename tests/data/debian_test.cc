@@ -1,4 +1,5 @@
-// The corpus debian: cleaners on small files of each format, packages that a test makes, an apt-get of our own.
+// The corpus debian: cleaners on small files of each format, packages that a test makes, an apt-get of our
+// own.
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <zlib.h>

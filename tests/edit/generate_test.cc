@@ -1,4 +1,5 @@
-// What the generator promises: everything it writes checks, prints, and can be written under the grammar's constraint.
+// What the generator promises: everything it writes checks, prints, and can be written under the grammar's
+// constraint.
 #include "edit/generate.h"
 
 #include <gtest/gtest.h>

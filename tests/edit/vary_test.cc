@@ -1,4 +1,5 @@
-// Random edits: whatever they return is a program that checks from its text, and the hash sees every change of function.
+// Random edits: whatever they return is a program that checks from its text, and the hash sees every change
+// of function.
 #include "edit/vary.h"
 
 #include <gtest/gtest.h>

@@ -106,7 +106,8 @@ TEST_F(Context, IsWhatTheTokensFartherAwayAreWorth) {
 }
 
 TEST_F(Context, ComparesAtLeastThreeQuartersOfTheShortContext) {
-  // A model that needs 7 tokens has them in a context of 8 at each position compared; one that needs 8 at every second.
+  // A model that needs 7 tokens has them in a context of 8 at each position compared; one that needs 8 at
+  // every second.
   EXPECT_EQ(gains([](std::int64_t seen) { return seen >= 7 ? 1.0 : 2.0; }, 64)[0].gain, 0);
   EXPECT_NEAR(gains([](std::int64_t seen) { return seen >= 8 ? 1.0 : 2.0; }, 64)[0].gain, bits_per_nat() / 2,
               1e-6);

@@ -1,4 +1,5 @@
-// The last comparison: what it is planned with, what it claims, what it names; and whole campaigns, simulated.
+// The last comparison: what it is planned with, what it claims, what it names; and whole campaigns,
+// simulated.
 #include "evolve/comparison.h"
 
 #include <fmt/format.h>
@@ -141,7 +142,8 @@ TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
   EXPECT_GE(planned(used.population, 1, leader(used.population), kAll).seed, first + kFinalSeeds);
 }
 
-// A part of a winner, or whatever else one campaign showed to be good, may lead another of the same first seed: the runs that showed it do not judge it.
+// A part of a winner, or whatever else one campaign showed to be good, may lead another of the same first
+// seed: the runs that showed it do not judge it.
 TEST(Comparison, SeedsDependOnTheLeader) {
   std::set<std::uint64_t> seeds;
   for (int k = 0; k < 20; ++k) {
@@ -182,7 +184,8 @@ TEST(Comparison, NothingIsClaimedOverOneThatWasBetterWhereItCouldBeTrained) {
   }
 }
 
-// Documents that the program may hold are no evidence: what leads must lead on text that nobody can have written into it.
+// Documents that the program may hold are no evidence: what leads must lead on text that nobody can have
+// written into it.
 TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
   struct Case {
     double unread;  // of the leader, where the baselines have 3.0 and it leads by 0.08; 0: not scored
@@ -367,7 +370,8 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
   }
 }
 
-// Its checks are repeated on seeds of their own; only when all of them held it is a claim, and only then it is taken apart.
+// Its checks are repeated on seeds of their own; only when all of them held it is a claim, and only then it
+// is taken apart.
 TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
   for (const bool holds : {true, false}) {
     Race c(2, one_rung(), 0.002);
@@ -672,7 +676,8 @@ TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
   }
 }
 
-// ---- whole campaigns ----------------------------------------------------------------------------------------------------------
+// ---- whole campaigns
+// ----------------------------------------------------------------------------------------------------------
 
 struct World {
   double deviation = 0.012;  // of a run
@@ -681,7 +686,8 @@ struct World {
   double gain = 0;           // of every design of the search over the best baseline
 };
 
-// A campaign written run by run: scores are of a design, a seed (shared by all), a document (per design) and chance.
+// A campaign written run by run: scores are of a design, a seed (shared by all), a document (per design) and
+// chance.
 class Simulated {
  public:
   Simulated(const World& world, std::uint64_t seed) : world_(world), random_(seed), population(settings()) {
@@ -772,7 +778,8 @@ TEST(Comparison, RunsOnAnotherHeldOutTextAreNoPairs) {
   for (const Row& row : o.rows) EXPECT_EQ(row.difference.count, 0);
 }
 
-// The share of campaigns in which no design is better than the best baseline, and one of twenty leaders is called so.
+// The share of campaigns in which no design is better than the best baseline, and one of twenty leaders is
+// called so.
 double false_claims(const World& world, int campaigns) {
   int out = 0;
   for (int k = 0; k < campaigns; ++k) {
@@ -818,7 +825,8 @@ TEST(SimulatedCampaigns, SeeThePresetsEffect) {
   }
 }
 
-// Also when designs of the search deviate three times as much as the baselines, which the pooled deviation does not know.
+// Also when designs of the search deviate three times as much as the baselines, which the pooled deviation
+// does not know.
 TEST(SimulatedCampaigns, ClaimNothingFalseInManyWorldsSlow) {
   constexpr int kCampaigns = 500;
   for (const World& w : {World{.noisy = 3}, World{.noisy = 3, .documents = 0}, World{}, World{.noisy = 0.33},

@@ -66,7 +66,8 @@ TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
   for (const Case& c : cases) expect(c);
 }
 
-// A branch that counts with random parameters alone is no part of the design: training from the first ones must reach it.
+// A branch that counts with random parameters alone is no part of the design: training from the first ones
+// must reach it.
 TEST(Facts, AreOfWhatTrainingReaches) {
   const Case cases[] = {
       {"a gate that starts at 0", "    return y + param([D], init=0) * cumsum(x)\n", "", ""},
@@ -112,7 +113,8 @@ TEST(Facts, AreOfWhatTrainingReaches) {
   }
 }
 
-// Few parameters and values of 16 million elements: refused by what it would take, before anything is computed.
+// Few parameters and values of 16 million elements: refused by what it would take, before anything is
+// computed.
 TEST(Facts, WorkIsKnownBeforehand) {
   std::string body = "    axis a = 4096, b = 4096\n    z0 = tanh(linear(x, a) * linear(shift(x, 1), b))\n";
   std::string sum = "sum(z0, over=b)";

@@ -101,7 +101,8 @@ TEST(Identity, OfPairsOfProgramsAtEveryRungSlow) {
   for (const Pair& p : pairs()) expect(p, p.a, p.b, true);
 }
 
-// Parameters in reverse order, under other names: what is drawn for them, near and far, follows from what they do.
+// Parameters in reverse order, under other names: what is drawn for them, near and far, follows from what
+// they do.
 TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
   Settings settings = ladder(false);
   settings.rungs = {{.name = "600k", .params = 600'000, .length = 64}};
@@ -128,7 +129,8 @@ TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
   EXPECT_LE(undecided, 2) << "of " << compared;
 }
 
-// Designs that differ only behind the tokens of a trace share it. However many are known, a draw is compared with as many as one bound of work allows.
+// Designs that differ only behind the tokens of a trace share it. However many are known, a draw is compared
+// with as many as one bound of work allows.
 TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
   const Settings settings = ladder(false, false);
   const auto windowed = [](int window) {

@@ -44,7 +44,8 @@ TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
   EXPECT_EQ(run->rung, 1);
   EXPECT_NE(run->promotion.find("rank 1 of 4"), std::string::npos) << run->promotion;
   c.begin(designs[1], 1, 1);
-  // The baseline is wanted at the rung that a candidate entered, with both seeds; then the candidate's second seed; then the next design.
+  // The baseline is wanted at the rung that a candidate entered, with both seeds; then the candidate's second
+  // seed; then the next design.
   run = next_run(c.population, 1, Phase::kSearch);
   EXPECT_EQ(run->design, 1);
   c.run(1, 1, 1, 2.8, Purpose::kBaseline);
@@ -122,7 +123,8 @@ TEST(Ladder, RunsThatFailedSetNoHurdles) {
   }
 }
 
-// Copies of one design differ by chance alone; an interval that finds more than 5 of 100 pairs different is wrong.
+// Copies of one design differ by chance alone; an interval that finds more than 5 of 100 pairs different is
+// wrong.
 TEST(Replicates, ChanceIsNotTakenForADifference) {
   int pairs = 0, apart = 0;
   double rate = 0;

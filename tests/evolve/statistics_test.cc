@@ -14,7 +14,8 @@ TEST(Statistics, AVarianceIsWhatRowsAndColumnsLeave) {
   const Variance square = residual_variance({{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}});
   EXPECT_DOUBLE_EQ(square.freedom, 1);
   EXPECT_NEAR(square.value, (2.0 - 5 - 3 + 7) * (2.0 - 5 - 3 + 7) / 4, 1e-12);
-  // What rows and columns explain leaves nothing, with gaps too; what stands alone in its row or column does not count.
+  // What rows and columns explain leaves nothing, with gaps too; what stands alone in its row or column does
+  // not count.
   std::vector<Cell> cells;
   for (std::int64_t row = 0; row < 5; ++row)
     for (std::int64_t column = 0; column < 4; ++column)
@@ -86,7 +87,8 @@ TEST(Statistics, FewDifferencesSayNothing) {
   EXPECT_FALSE(same.excludes_zero());
 }
 
-// Claims that a design is better by chance, whatever the two deviate by: at most the level; half of it if they deviate as all do.
+// Claims that a design is better by chance, whatever the two deviate by: at most the level; half of it if
+// they deviate as all do.
 TEST(Statistics, NoDeviationBreaksTheInterval) {
   constexpr int kWorlds = 6000;
   constexpr double kLevel = 0.05;

@@ -132,7 +132,8 @@ TEST(Screen, CausesAreNamed) {
       "not finite");
 }
 
-// What only channels from the sixteenth on do is seen when the design is run small: it is not run narrower than that.
+// What only channels from the sixteenth on do is seen when the design is run small: it is not run narrower
+// than that.
 TEST(Screen, NumbersOfChannelsKeepTheirSides) {
   Settings settings = little_settings();
   settings.rungs.resize(1);

@@ -1,4 +1,5 @@
-// The reference backend against numbers and loops written out by hand: every op, then decoding against whole sequences.
+// The reference backend against numbers and loops written out by hand: every op, then decoding against whole
+// sequences.
 #include "exec/reference/reference.h"
 
 #include <gtest/gtest.h>
@@ -54,7 +55,8 @@ void expect_data(const Tensor& got, const std::vector<double>& want) {
   EXPECT_EQ(got.data.size(), want.size());
 }
 
-// A graph under construction, with what it reads. h = 2, k = 3, grid = h x k = 6; the ids ascend in that order.
+// A graph under construction, with what it reads. h = 2, k = 3, grid = h x k = 6; the ids ascend in that
+// order.
 struct Model {
   ir::Graph graph;
   ir::Builder b{graph, 0};
@@ -103,7 +105,8 @@ void for_pairs(std::int64_t length, std::int64_t window, F&& f) {
       if (s <= t && t - s < window) f(t, s);
 }
 
-// ---- pointwise -----------------------------------------------------------------------------------------------------------
+// ---- pointwise
+// -----------------------------------------------------------------------------------------------------------
 
 struct Number {
   Op op;
@@ -173,7 +176,8 @@ TEST(Pointwise, LeavesPairsThatDoNotExistAtZero) {
   }
 }
 
-// ---- leaves --------------------------------------------------------------------------------------------------------------
+// ---- leaves
+// --------------------------------------------------------------------------------------------------------------
 
 void constant_is_its_number() {
   Model m;
@@ -221,7 +225,8 @@ void position_counts() {
   expect_data(m.value(m.op(Op::kPosition, {})), {0, 1, 2, 3, 4});
 }
 
-// ---- reductions ----------------------------------------------------------------------------------------------------------
+// ---- reductions
+// ----------------------------------------------------------------------------------------------------------
 
 void sum_over_axes() {
   Model m;
@@ -350,7 +355,8 @@ void top_k_of_past() {
   });
 }
 
-// ---- axes ----------------------------------------------------------------------------------------------------------------
+// ---- axes
+// ----------------------------------------------------------------------------------------------------------------
 
 void broadcast_repeats() {
   Model m;
@@ -430,7 +436,8 @@ void pad_writes_a_part() {
   });
 }
 
-// ---- tables --------------------------------------------------------------------------------------------------------------
+// ---- tables
+// --------------------------------------------------------------------------------------------------------------
 
 void lookup_rounds_down_and_stays_inside() {
   Model m;
@@ -481,7 +488,8 @@ void scatter_of_past_and_missing_axes() {
   });
 }
 
-// ---- time ----------------------------------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------------------------------
 
 void shift_both_ways() {
   for (const int n : {-7, -5, -2, -1, 1, 2, 5, 7}) {
@@ -520,7 +528,8 @@ void unpast_sums_the_readers() {
   }
 }
 
-// Two states that trade places: a' = b * decay + x, b' = a; the step outputs are 2 a' and the decay (the same at every step).
+// Two states that trade places: a' = b * decay + x, b' = a; the step outputs are 2 a' and the decay (the same
+// at every step).
 struct Recurrence : Model {
   Tensor x, decay;
   NodeId scan, doubled, fixed, last_a, last_b;
@@ -564,7 +573,8 @@ void scan_carries_states(bool reverse) {
   expect_data(m.value(m.last_b), b);
 }
 
-// ---- every op has a case -------------------------------------------------------------------------------------------------
+// ---- every op has a case
+// -------------------------------------------------------------------------------------------------
 
 struct Case {
   Op op;
@@ -634,7 +644,8 @@ TEST(Kernels, EveryOpHasACase) {
         << op.name << " is untested";
 }
 
-// ---- decoding ------------------------------------------------------------------------------------------------------------
+// ---- decoding
+// ------------------------------------------------------------------------------------------------------------
 
 // Position t of the inputs that vary over time.
 Feed at_position(const Feed& feed, std::int64_t t) {
@@ -733,7 +744,8 @@ TEST(StepperDeathTest, RefusesToLookAhead) {
                "internal check failed");
 }
 
-// ---- evaluation as a whole -----------------------------------------------------------------------------------------------
+// ---- evaluation as a whole
+// -----------------------------------------------------------------------------------------------
 
 TEST(Evaluate, SkipsWhatIsNotWanted) {
   Model m;
@@ -774,7 +786,8 @@ TEST(EvaluateDeathTest, RefusesTokensBeyondTheVocabulary) {
   EXPECT_DEATH(m.value(tokens), "internal check failed");
 }
 
-// ---- initial parameters --------------------------------------------------------------------------------------------------
+// ---- initial parameters
+// --------------------------------------------------------------------------------------------------
 
 double deviation(const Tensor& x) {
   double squares = 0;

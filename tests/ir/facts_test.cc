@@ -61,7 +61,8 @@ TEST(Facts, FlopsOfLinearMaps) {
   EXPECT_EQ(sum.at(sum.facts.decode_flops) - one.at(one.facts.decode_flops), D);
 }
 
-// Scores and weighted values: 2 D each per pair; half of the context on average in training, all of it for the last token.
+// Scores and weighted values: 2 D each per pair; half of the context on average in training, all of it for
+// the last token.
 TEST(Facts, FlopsOfAttentionGrowWithTheContext) {
   const Checked c = check("Attention(heads=4)");
   SymEnv twice = c.env;

@@ -1,4 +1,5 @@
-// The form of gradients; that their numbers are right is tested on every op and design (tests/zoo, tests/exec).
+// The form of gradients; that their numbers are right is tested on every op and design (tests/zoo,
+// tests/exec).
 #include "ir/gradient.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +30,8 @@ Scan adjoint_of(const std::string& unit) {
   return graph.scans.back();
 }
 
-// The sum over positions of what two vectors of a step give together, a matrix, is no state: it is one product over all positions.
+// The sum over positions of what two vectors of a step give together, a matrix, is no state: it is one
+// product over all positions.
 TEST(Gradient, OfWeightsOfARecurrenceIsNotCarried) {
   const Scan dense = adjoint_of(
       "unit U(x: [t, D]) -> [t, D]:\n    scan y: [D] = 0:\n        y = tanh(x + linear(y, D))\n    return "

@@ -1,4 +1,5 @@
-// Worker processes on this machine, played by shell scripts: how each way to end is told, and that nothing is left running.
+// Worker processes on this machine, played by shell scripts: how each way to end is told, and that nothing is
+// left running.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -260,7 +261,8 @@ TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
   expect_cause(ends()[1], Kind::kStopped, "signal 15");
 }
 
-// In its group, in a session of its own (which a filter of system calls refuses), and with a parent that is gone and variables of its own.
+// In its group, in a session of its own (which a filter of system calls refuses), and with a parent that is
+// gone and variables of its own.
 constexpr const char* kGrandchildren = R"(sleep 600 & echo $! > in_group
   session='echo $$ > in_session; exec sleep 600'
   orphan='echo $$ > orphan; exec sleep 600'
@@ -284,7 +286,8 @@ TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
   }
 }
 
-// ---- workers that want to do harm ------------------------------------------------------------------------------------
+// ---- workers that want to do harm
+// ------------------------------------------------------------------------------------
 
 TEST_F(LocalTest, AForkBombIsKilledWhole) {
   const Ended end = end_of("bomb() { while true; do (bomb) & sleep 0.2; done; }; bomb", {.seconds = 60});

@@ -1,5 +1,5 @@
-// What a confined process tries, each attempt standing for a kind: it must be refused by a border of this machine, or is skipped where the
-// machine has none that could refuse it.
+// What a confined process tries, each attempt standing for a kind: it must be refused by a border of this
+// machine, or is skipped where the machine has none that could refuse it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -51,7 +51,8 @@ class SandboxTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder); }
 
-  // The exit code of a process that enters the sandbox and then does `act`; 99: it could not enter. Negative: a signal.
+  // The exit code of a process that enters the sandbox and then does `act`; 99: it could not enter. Negative:
+  // a signal.
   int confined(const std::function<int()>& act, std::uint64_t file_bytes = 0, std::uint64_t address_bytes = 0,
                const std::optional<Machine>& on = {}) {
     Rules rules;

@@ -1,5 +1,5 @@
-// The generated grammar against the parser: every canonical program is accepted by the grammar, every sample of the grammar
-// parses.
+// The generated grammar against the parser: every canonical program is accepted by the grammar, every sample
+// of the grammar parses.
 #include "lang/gbnf.h"
 
 #include <gtest/gtest.h>

@@ -112,7 +112,8 @@ inline std::vector<Hostile> hostile_texts() {
   return out;
 }
 
-/// What passes a checker, or may, and is far too much to evaluate: products of large axes, as many pairs of positions, states, parameters, layers.
+/// What passes a checker, or may, and is far too much to evaluate: products of large axes, as many pairs of
+/// positions, states, parameters, layers.
 inline std::vector<Hostile> hostile_designs() {
   const auto design = [](const std::string& body) {
     return "unit M(x: [t, D]) -> [t, D]:\n" + body +

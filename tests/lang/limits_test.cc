@@ -37,7 +37,8 @@ TEST(Limits, NamesOfLongBodiesAreFound) {
   EXPECT_EQ(unknown[0].message, "unknown name nowhere");
 }
 
-// Names of a turn end with it, also where the body is long: the same name may come again, and does not outlive the loop.
+// Names of a turn end with it, also where the body is long: the same name may come again, and does not
+// outlive the loop.
 TEST(Limits, NamesOfTurnsEndInLongBodies) {
   const std::string loop =
       chain(40) +

@@ -1,4 +1,5 @@
-// Broken and half-broken programs: random edits of bytes, tokens and lines of valid ones, and soups of tokens.
+// Broken and half-broken programs: random edits of bytes, tokens and lines of valid ones, and soups of
+// tokens.
 #pragma once
 
 #include <array>

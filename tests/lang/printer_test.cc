@@ -172,7 +172,8 @@ TEST(PrintProgram, SamplesRoundTripWithinTheLineWidth) {
 }
 
 TEST(PrintProgram, CommentsAreNeverLost) {
-  // A comment in every place where one can stand: at the end of each line, and on a line of its own before each.
+  // A comment in every place where one can stand: at the end of each line, and on a line of its own before
+  // each.
   std::string text;
   int count = 0;
   for (const auto& line : testing::lines_of(

@@ -33,7 +33,8 @@ class Source {
   Library library_;
 };
 
-// Heads make the width a multiple of 16; the state moves by ones, `far` by powers of two, the window changes no size.
+// Heads make the width a multiple of 16; the state moves by ones, `far` by powers of two, the window changes
+// no size.
 constexpr const char* kUnit =
     "unit M(x: [t, D], heads: int in {16} = 16, state: int in {4 .. 64} = 16, far: int in {64, 256, 1024} = "
     "256,\n"
@@ -150,8 +151,8 @@ TEST(Resize, DepthAndWhatNoSizeDependsOnStay) {
   EXPECT_NE(r.error().hint.find("mark a hyperparameter `free`"), std::string::npos) << r.error().hint;
 }
 
-// The kinds that had no size: a mixer inside of an MLP divides its inner width among heads, so that only some scales are allowed, and where
-// these lie too far apart, heads of one or several units are halved with it.
+// The kinds that had no size: a mixer inside of an MLP divides its inner width among heads, so that only some
+// scales are allowed, and where these lie too far apart, heads of one or several units are halved with it.
 TEST(Resize, AMixerInsideOfAnMlpKeepsItsDivisor) {
   const char* stacks[] = {
       "[2 * Block(mlp=MLP(act=Attention)), RMSNorm]",
@@ -210,7 +211,8 @@ TEST(Resize, SizesOfRecordsStay) {
   }
 }
 
-// Work is bounded by operations, not by how many values and units there are: without the bound these take longer than a test may.
+// Work is bounded by operations, not by how many values and units there are: without the bound these take
+// longer than a test may.
 TEST(Resize, LargeDesignsEnd) {
   std::string many = kUnit;
   std::string stack;

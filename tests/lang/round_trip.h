@@ -10,8 +10,8 @@
 
 namespace gabbro::lang::testing {
 
-/// What is wrong with parsing and printing `text`, or "": errors have places, and what parses prints to a text that parses to an
-/// equal tree and prints to itself. `valid` tells whether the text is a program.
+/// What is wrong with parsing and printing `text`, or "": errors have places, and what parses prints to a
+/// text that parses to an equal tree and prints to itself. `valid` tells whether the text is a program.
 inline std::string round_trip_violation(std::string_view text, bool& valid) {
   const ParseResult first = parse(text);
   valid = first.errors.empty();

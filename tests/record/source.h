@@ -1,4 +1,5 @@
-// Who made a design, by one word, as tests write it: an origin ("baseline"), or the strategy that drew it ("adaptive").
+// Who made a design, by one word, as tests write it: an origin ("baseline"), or the strategy that drew it
+// ("adaptive").
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// The record: what is appended is there, what does not follow is refused, and tables are the fold of the events.
+// The record: what is appended is there, what does not follow is refused, and tables are the fold of the
+// events.
 #include "store/store.h"
 
 #include <gtest/gtest.h>

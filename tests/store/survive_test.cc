@@ -26,7 +26,8 @@ class SurviveTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder); }
 
-  // Appends by another process, which writes the number of events that are recorded to `out` after each append.
+  // Appends by another process, which writes the number of events that are recorded to `out` after each
+  // append.
   [[noreturn]] void write_events(unsigned seed, int out, rlim_t file_bytes) const {
     signal(SIGXFSZ, SIG_IGN);
     auto store = Store::open(path);

@@ -1,5 +1,5 @@
-// `gabbro bench` and its job: numbers that are positive and agree with each other, and what cannot be measured, said in words. Times
-// themselves are nobody's business here.
+// `gabbro bench` and its job: numbers that are positive and agree with each other, and what cannot be
+// measured, said in words. Times themselves are nobody's business here.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 

@@ -145,7 +145,8 @@ std::string output_of(const std::string& arguments) {
   return out;
 }
 
-// Models that a server plays, workers that train: what agents wrote is trained, can be read, and comes again from the record without the server.
+// Models that a server plays, workers that train: what agents wrote is trained, can be read, and comes again
+// from the record without the server.
 TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   std::string key = "sk-very-secret-0123456789";
   setenv("GABBRO_TEST_KEY", key.c_str(), 1);

@@ -158,7 +158,8 @@ class HugeModel : public testing::LyingModel {
   }
 };
 
-// What a model does in the task of two tokens, and the outcome of that task; the next one is done all the same.
+// What a model does in the task of two tokens, and the outcome of that task; the next one is done all the
+// same.
 TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
   const trial::MakeModel torch = trial::torch_backend();
   struct Case {

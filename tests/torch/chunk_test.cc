@@ -1,5 +1,5 @@
-// Chunkwise and fused forms of recurrences: which scans get one, and that torch on the lowered graph gives what the reference gives on the
-// graph as it was written, forward and backward.
+// Chunkwise and fused forms of recurrences: which scans get one, and that torch on the lowered graph gives
+// what the reference gives on the graph as it was written, forward and backward.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -154,8 +154,9 @@ TEST(Chunks, FusedAgreeOnTheZoo) {
     if (std::string(c.forms).find('C') == std::string::npos) continue;
     for (const int length : {1, 15, 17, 35}) {
       SCOPED_TRACE(std::string(c.unit) + ", length " + std::to_string(length));
-      // MLSTM divides by a sum that nearly vanishes at some positions. Retention's norm takes out the length of its sum, which at
-      // the first position is one value times q·k: the gradient of q is a difference of nearly equal numbers.
+      // MLSTM divides by a sum that nearly vanishes at some positions. Retention's norm takes out the length
+      // of its sum, which at the first position is one value times q·k: the gradient of q is a difference of
+      // nearly equal numbers.
       const std::string name = c.unit;
       expect_same(unit(c.unit), 3, length, kFused,
                   name == "MLSTM" || name == "Retention" ? 5 * kFloat : kFloat);
@@ -243,7 +244,8 @@ TEST(Chunks, OfOtherSteps) {
        "        S = tanh(key) * S + 0.1 * key * dot(key, S, over=k) + key * val\n        y = dot(q, S, "
        "over=k)\n",
        "S", "F"},
-      // A decay for each number of the state: e to an outer product, whose slope does not change; from a parameter, along some axes, per head.
+      // A decay for each number of the state: e to an outer product, whose slope does not change; from a
+      // parameter, along some axes, per head.
       {"S: [h, k, v] = 0",
        "        S = exp(-sigmoid(val) * exp(param([k, v], init=0.1))) * S + key * val\n        y = dot(q, S, "
        "over=k)\n",
@@ -256,7 +258,8 @@ TEST(Chunks, OfOtherSteps) {
        "        S = key * val + exp(-sigmoid(sum(val, over=v)) * param([h, k, v], init=0.3)) * S\n"
        "        y = dot(q, S, over=k)\n",
        "D", "F"},
-      // The same, but the slope changes, or the decay is scaled; with a rank-1 term the values are shared axes.
+      // The same, but the slope changes, or the decay is scaled; with a rank-1 term the values are shared
+      // axes.
       {"S: [h, k, v] = 0",
        "        S = exp(-sigmoid(key * val)) * S + key * val\n        y = dot(q, S, over=k)\n", "D"},
       {"S: [h, k, v] = 0",

@@ -1,5 +1,6 @@
-// Sums over past positions with weights by distance: which become convolutions, and that torch on the rewritten graph gives what the
-// reference gives on the graph as it was written, forward and backward, without reading ahead by a single bit.
+// Sums over past positions with weights by distance: which become convolutions, and that torch on the
+// rewritten graph gives what the reference gives on the graph as it was written, forward and backward,
+// without reading ahead by a single bit.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,4 +1,5 @@
-// Benchmarks of a trained run beside a plain computation of the same rules: text by text, in float64, with the reference engine.
+// Benchmarks of a trained run beside a plain computation of the same rules: text by text, in float64, with
+// the reference engine.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -370,7 +371,8 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   EXPECT_NE(cause(s).find("not trained to its end"), std::string::npos) << cause(s);
 }
 
-// A run that was refused may be scored, and the score says what it is worth; weights that its result does not know are none of its.
+// A run that was refused may be scored, and the score says what it is worth; weights that its result does not
+// know are none of its.
 TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
   const fs::path copy = root / "judged";
   fs::create_directories(copy);
@@ -448,7 +450,8 @@ TEST_F(Evaluation, GeneratesFromTheStepForm) {
   EXPECT_EQ(streamed, r.text);
   EXPECT_EQ(r.weights_hash, trained.weights_hash);
   EXPECT_TRUE(r.ended || r.tokens == 30);
-  // Greedy: every token is the likeliest after what stands before it, by the plain computation (which reads kLength tokens).
+  // Greedy: every token is the likeliest after what stands before it, by the plain computation (which reads
+  // kLength tokens).
   const std::string first = r.text.substr(0, 12);
   EXPECT_TRUE(Plain(root).score(s.prompt, first.substr(0, first.rfind(' '))).greedy) << r.text;
   s.temperature = 1;

@@ -1,4 +1,5 @@
-// Every anchor of a trial, with the fault that it is there for: each planted fault is refused, and by the anchor that is meant to see it.
+// Every anchor of a trial, with the fault that it is there for: each planted fault is refused, and by the
+// anchor that is meant to see it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -53,7 +54,8 @@ class Faults : public ::testing::Test {
     return s;
   }
 
-  // The lies begin with the trial: the probe before it meets an honest backend. Its models are small, the trial's is not.
+  // The lies begin with the trial: the probe before it meets an honest backend. Its models are small, the
+  // trial's is not.
   static trial::MakeModel lying_after_the_probe(Lies lies) {
     return [lies](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
       auto model = trial::torch_backend()(graph, seed);
@@ -164,8 +166,8 @@ TEST_F(Faults, BackendThatComputesSomethingElse) {
   EXPECT_EQ(failed(r), "backend = reference, decoding = parallel") << r.cause;
 }
 
-// What a model lies about where nobody looks but the checks of what is unseen: at a single position, at a distance of one, by less than any rounding that
-// is allowed.
+// What a model lies about where nobody looks but the checks of what is unseen: at a single position, at a
+// distance of one, by less than any rounding that is allowed.
 class Unseen : public ::testing::Test {
  protected:
   using Lie = std::function<void(const exec::TokenBatch&, std::vector<float>&)>;
@@ -317,7 +319,8 @@ TEST_F(Unseen, WrongNumbersInBf16) {
             std::string::npos);
 }
 
-// What programs cannot say, a faulty compiler could: a backend that runs another graph than the one that was proved.
+// What programs cannot say, a faulty compiler could: a backend that runs another graph than the one that was
+// proved.
 TEST_F(Faults, LeakingGraphBehindTheProof) {
   const auto leaks = [](const ir::Graph& graph, std::uint64_t seed) {
     ir::Graph leaking = graph;

@@ -1,4 +1,5 @@
-// What is found on whole texts before a design is trained: losses that are no numbers late in a text, and contexts that do not count.
+// What is found on whole texts before a design is trained: losses that are no numbers late in a text, and
+// contexts that do not count.
 #include "trial/first_text.h"
 
 #include <gtest/gtest.h>

@@ -1,8 +1,10 @@
-// Units written to read what they must not: random programs of extreme values, ways to other positions, and what turns NaN into bits.
+// Units written to read what they must not: random programs of extreme values, ways to other positions, and
+// what turns NaN into bits.
 //
-// A backend computes pairs of positions, chunks and windows in arrays that also hold what a position does not see. Wherever such a number is
-// multiplied by 0 instead of not being read, a value that is infinite, not a number, or overflows comes through. The units here make such values from
-// the text, at some positions only, and send them through every construct of the language that looks back.
+// A backend computes pairs of positions, chunks and windows in arrays that also hold what a position does not
+// see. Wherever such a number is multiplied by 0 instead of not being read, a value that is infinite, not a
+// number, or overflows comes through. The units here make such values from the text, at some positions only,
+// and send them through every construct of the language that looks back.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,7 +17,8 @@
 
 namespace gabbro::testing {
 
-/// Writes one unit `Hostile` of a mixer's interface, over axes c and k of 4. What nothing reads is left to edit::tidy.
+/// Writes one unit `Hostile` of a mixer's interface, over axes c and k of 4. What nothing reads is left to
+/// edit::tidy.
 class HostileUnit {
  public:
   explicit HostileUnit(Random& random) : random_(random) {}

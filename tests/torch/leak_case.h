@@ -1,4 +1,5 @@
-// A graph with everything that its watched positions do not see turned into other numbers, some of them infinite, NaN, overflowing, denormal.
+// A graph with everything that its watched positions do not see turned into other numbers, some of them
+// infinite, NaN, overflowing, denormal.
 #pragma once
 
 #include <functional>
@@ -15,7 +16,8 @@ namespace gabbro::testing {
 
 constexpr std::int64_t kStrangeTokens = 4;  // the last of a vocabulary
 
-/// Random parameters, with a few large elements where `extreme`; the embeddings of the last tokens are extreme in any case.
+/// Random parameters, with a few large elements where `extreme`; the embeddings of the last tokens are
+/// extreme in any case.
 inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& random, at::ScalarType dtype,
                                               bool extreme) {
   std::vector<at::Tensor> out;
@@ -39,7 +41,8 @@ inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& ra
   return out;
 }
 
-/// One graph, lowered in one way, on a batch of 1 to 3 rows of `length` positions; both are kept until the end of the case.
+/// One graph, lowered in one way, on a batch of 1 to 3 rows of `length` positions; both are kept until the
+/// end of the case.
 class LeakCase {
  public:
   LeakCase(const lang::Elaboration& e, const Lowering& how, std::int64_t length, Random& random)
@@ -62,7 +65,8 @@ class LeakCase {
                        [](std::int64_t, std::int64_t) { return true; }));
   }
 
-  /// "" when outputs of watched positions are the same bits whatever the rest of the batch holds, else the first that is not.
+  /// "" when outputs of watched positions are the same bits whatever the rest of the batch holds, else the
+  /// first that is not.
   std::string forward() {
     const std::vector<at::Tensor> base = runs_.forward(params_, batch_);
     for (const double extremes : {0.0, random_.chance(0.5) ? 1.0 : 0.05}) {
@@ -93,8 +97,8 @@ class LeakCase {
     return "";
   }
 
-  /// Decodes the first positions of the graph as it was written, in float64: rows do not meet, to the bit, and where all is `tame` the numbers are those of
-  /// the whole sequence at once.
+  /// Decodes the first positions of the graph as it was written, in float64: rows do not meet, to the bit,
+  /// and where all is `tame` the numbers are those of the whole sequence at once.
   std::string decoded(const lang::Elaboration& e, bool tame) {
     constexpr std::int64_t kPositions = 40, kRows = 2;
     const std::int64_t length = std::min(layout_.length, kPositions);

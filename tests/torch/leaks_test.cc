@@ -1,5 +1,5 @@
-// What a position does not see never enters its numbers: programs that once read it, every mixer of the zoo, and units written for the purpose.
-// fuzz_leaks does the same without end.
+// What a position does not see never enters its numbers: programs that once read it, every mixer of the zoo,
+// and units written for the purpose. fuzz_leaks does the same without end.
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
@@ -39,7 +39,8 @@ void expect_no_leak(const lang::Elaboration& e, int tries, std::int64_t length, 
   }
 }
 
-// Each reads the next token, or a document before its own, where what is masked is multiplied by 0 or sums begin before the document.
+// Each reads the next token, or a document before its own, where what is masked is multiplied by 0 or sums
+// begin before the document.
 TEST(Leaks, ProgramsThatReadWhatIsMasked) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(GABBRO_SOURCE_DIR) / "tests/torch/leaks")) {

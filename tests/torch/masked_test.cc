@@ -52,7 +52,8 @@ void expect_same_weights(const exec::Model& a, const exec::Model& b, double tole
     for (std::size_t k = 0; k < x[i].data.size(); ++k) ASSERT_NEAR(x[i].data[k], y[i].data[k], tolerance);
 }
 
-// Updates and what they were made of agree. AdamW's first update is the sign of the gradient: two are made, and the norms compared.
+// Updates and what they were made of agree. AdamW's first update is the sign of the gradient: two are made,
+// and the norms compared.
 void expect_same_training(const exec::TokenBatch& a, const exec::TokenBatch& b, std::int64_t rows_of_a = 0) {
   const auto first = model(rows_of_a), second = model();
   for (int update = 0; update < 2; ++update) {

@@ -1,4 +1,5 @@
-// Regions over pairs of positions as passes of our own: which have them, and what they give, forward and backward, against the reference.
+// Regions over pairs of positions as passes of our own: which have them, and what they give, forward and
+// backward, against the reference.
 #include "exec/torch/pair_program.h"
 
 #include <fmt/format.h>
@@ -60,7 +61,8 @@ Count pair_regions(const Lowered& l) {
   return out;
 }
 
-// A unit with what the formula, and statements before it, read: 2 heads, a group of 3 that shares keys, and axes that come before those of heads.
+// A unit with what the formula, and statements before it, read: 2 heads, a group of 3 that shares keys, and
+// axes that come before those of heads.
 lang::Elaboration formula(const std::string& value, const std::string& statements = "") {
   constexpr std::pair<std::string_view, std::string_view> kValues[] = {
       {"query", "linear(x, [h, k])"},    {"key", "linear(x, [h, k])"},  {"val", "linear(x, [h, k])"},
@@ -89,13 +91,17 @@ const Case kFormulas[] = {
     {"sum(softmax(dot(query, past(key, 5), over=k), over=s) * past(val, 5), over=s)"},
     {"sum(softmax(dot(group, past(key), over=k), over=s) * past(val), over=s)"},     // groups share keys
     {"sum(softmax(dot(query, past(single), over=k), over=s) * past(val), over=s)"},  // so do heads
-    {"sum(softmax(dot(query, past(key), over=k), over=s) * past(wide), over=s)"},  // axes before those of heads
+    {"sum(softmax(dot(query, past(key), over=k), over=s) * past(wide), over=s)"},    // axes before those of
+                                                                                     // heads
     {"sum(softmax(dot(cut, past(cut), over=[k, j]), over=s) * past(cut), over=s)"},  // two of them
     {"sum(softmax(dot(past(key), sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s), "
      "over=k), over=s) * past(val), over=s)"},                                                // twice
-    {"tanh(sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s)) * val"},  // joined with its gradient
+    {"tanh(sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s)) * val"},  // joined with
+                                                                                              // its gradient
     {"sum(sigmoid(dot(query, past(key), over=k)) * past(val), over=s)"},  // not normalised
-    {"sum(sigmoid(dot(query, past(key), over=k) + forget - past(forget)) * past(val), over=s)"},  // numbers of t and of s
+    {"sum(sigmoid(dot(query, past(key), over=k) + forget - past(forget)) * past(val), over=s)"},  // numbers
+                                                                                                  // of t and
+                                                                                                  // of s
     {"sum(softmax(dot(query, past(key), over=k) - lag() * slope, over=s) * past(val), over=s)"},
     {"sum((softmax(dot(query, past(key), over=k), over=s) - slope * softmax(dot(val, past(query), over=k), "
      "over=s)) * "
@@ -168,7 +174,8 @@ TEST(PairPrograms, KeepWhatIsNoNumber) {
 
 TEST(PairPrograms, NeedNoReads) { expect_agreement(formula("sum(lag(), over=s) * val"), 7); }
 
-// The gradient of a maximum looks for it among pairs that are computed again; here some regions have no passes.
+// The gradient of a maximum looks for it among pairs that are computed again; here some regions have no
+// passes.
 TEST(PairPrograms, FindMaximaAgain) {
   for (const char* pairs : {"dot(cut, past(cut), over=[k, j])", "dot(group, past(group), over=k)"}) {
     SCOPED_TRACE(pairs);

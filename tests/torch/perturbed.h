@@ -1,7 +1,8 @@
-// A graph on the torch backend, run twice: what a part of the batch gives must not depend on anything that it does not see.
+// A graph on the torch backend, run twice: what a part of the batch gives must not depend on anything that it
+// does not see.
 //
-// Both runs have one shape and the same documents, so that every number of the watched part is computed by the same operations: they must be the
-// same bits, with NaN equal to NaN.
+// Both runs have one shape and the same documents, so that every number of the watched part is computed by
+// the same operations: they must be the same bits, with NaN equal to NaN.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -69,7 +70,8 @@ inline std::string to_string(const Lowering& l) {
                      at::toString(l.dtype), l.block);
 }
 
-/// A graph with its executors. `outputs` vary over time; the gradient is that of sum <output, seed> with respect to what the graph reads.
+/// A graph with its executors. `outputs` vary over time; the gradient is that of sum <output, seed> with
+/// respect to what the graph reads.
 class Runs {
  public:
   Runs(ir::Graph graph, const std::vector<ir::NodeId>& outputs, const Lowering& how) : how_(how) {
@@ -109,8 +111,9 @@ class Runs {
                                                          settings());
     return forward_->run(params, batch);
   }
-  /// The outputs (not where activations are computed again), then the gradients with respect to what is read at each position (inputs, or the row of
-  /// the table for each token). `batch.inputs` has the seeds behind the inputs.
+  /// The outputs (not where activations are computed again), then the gradients with respect to what is read
+  /// at each position (inputs, or the row of the table for each token). `batch.inputs` has the seeds behind
+  /// the inputs.
   std::vector<at::Tensor> both(const std::vector<at::Tensor>& params, const exec::torch::Batch& batch) {
     if (!both_) differentiate();
     std::vector<at::Tensor> out = both_->run(params, batch);
@@ -165,8 +168,8 @@ class Runs {
   std::unique_ptr<exec::torch::Executor> forward_, both_;
 };
 
-/// Of every row: positions [start, end) of one document, and a place in it: [start, place) are watched when what follows changes, [place, end) when
-/// adjoints before it change.
+/// Of every row: positions [start, end) of one document, and a place in it: [start, place) are watched when
+/// what follows changes, [place, end) when adjoints before it change.
 struct Watched {
   std::int64_t start = 0, place = 0, end = 0;
 };
@@ -203,7 +206,8 @@ inline Layout random_layout(Random& random, std::int64_t rows, std::int64_t leng
   return out;
 }
 
-/// Where numbers change: positions of a row. Everywhere but in [start, place) (forward), or but in the document (backward).
+/// Where numbers change: positions of a row. Everywhere but in [start, place) (forward), or but in the
+/// document (backward).
 inline bool changes(const Layout& l, std::int64_t row, std::int64_t t, bool forward) {
   const Watched& w = l.watched[static_cast<std::size_t>(row)];
   return t < w.start || t >= (forward ? w.place : w.end);
@@ -215,7 +219,8 @@ inline double extreme_number(Random& random) {
   return random.pick(kNumbers);
 }
 
-/// x [B, T, ...] with other numbers where `where(row, t)`; a share `extremes` of these positions gets extreme ones.
+/// x [B, T, ...] with other numbers where `where(row, t)`; a share `extremes` of these positions gets extreme
+/// ones.
 inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& random, double extremes,
                                const std::function<bool(std::int64_t, std::int64_t)>& where) {
   at::Tensor out = x.to(at::kDouble).contiguous().clone();
@@ -236,7 +241,8 @@ inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& ran
   return out.to(x.scalar_type());
 }
 
-/// "" when x and y [B, T, ...] have the same bits at the positions [from, to) that `range` says of each row, else the first difference.
+/// "" when x and y [B, T, ...] have the same bits at the positions [from, to) that `range` says of each row,
+/// else the first difference.
 inline std::string first_difference(
     const at::Tensor& x, const at::Tensor& y, const Layout& l,
     const std::function<std::pair<std::int64_t, std::int64_t>(const Watched&)>& range) {

@@ -16,8 +16,9 @@ namespace gabbro {
 namespace {
 
 constexpr std::int64_t kVocab = 320, kSequences = 2, kLength = 32;
-// Weights and values are rounded to 8 bits before every product. Differences of losses in nats, on average and at most; relative ones of the
-// gradient's norm where norms of tiny vectors do not amplify them (recurrent designs have those at the first positions of a document).
+// Weights and values are rounded to 8 bits before every product. Differences of losses in nats, on average
+// and at most; relative ones of the gradient's norm where norms of tiny vectors do not amplify them
+// (recurrent designs have those at the first positions of a document).
 constexpr double kMeanLoss = 0.03, kLoss = 0.5, kNorm = 0.03;
 
 exec::TokenBatch random_batch() {
@@ -79,7 +80,8 @@ TEST(Precision, GradientsOfRoundedProductsStayNear) {
   }
 }
 
-// Kernels for matrices of this size ask for memory of their own: it comes from where the worker has its tensors.
+// Kernels for matrices of this size ask for memory of their own: it comes from where the worker has its
+// tensors.
 TEST(Precision, LargeRoundedProductsRunInTheMemoryOfTheWorker) {
   exec::torch::keep_memory();
   const at::Tensor a = at::ones({4096, 200}, at::kBFloat16), b = at::ones({200, 499}, at::kBFloat16);

@@ -51,7 +51,8 @@ std::string detail(const std::vector<record::Anchor>& checks, const std::string&
   return "";
 }
 
-// Products are rounded to bf16 in parallel and not when a text is decoded: the difference is what that rounding explains.
+// Products are rounded to bf16 in parallel and not when a text is decoded: the difference is what that
+// rounding explains.
 TEST(Probe, SoundDesignsPassInBf16) {
   const trial::MakeModel backend = trial::torch_backend({.dtype = "bf16"});
   for (const char* const mixer : {"Attention(heads=2)", "Trigram", "ShortConv(width=3)", "Mamba2",
@@ -258,8 +259,8 @@ TEST(Probe, EveryDesignOfTheZooPassesInTime) {
   RecordProperty("slowest", fmt::format("{} {:.2f} s", slowest, worst));
 }
 
-// Random designs may overflow, have parameters that a softmax over one element cuts off, or scores that are always zero: that is
-// theirs. What the language promises holds for all.
+// Random designs may overflow, have parameters that a softmax over one element cuts off, or scores that are
+// always zero: that is theirs. What the language promises holds for all.
 void expect_sound(std::uint64_t first, std::uint64_t count) {
   edit::CodeBook book(zoo::library());
   std::uint64_t poor = 0, noisy = 0;

@@ -1,4 +1,5 @@
-// The worker seen from `gabbro`: limits, signals and crashes are ends with words, and nothing is left running.
+// The worker seen from `gabbro`: limits, signals and crashes are ends with words, and nothing is left
+// running.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>

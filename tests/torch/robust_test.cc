@@ -1,4 +1,5 @@
-// What happens to a run in a bad world: killed at any moment, a damaged or foreign checkpoint, a full disk, a budget that makes no sense.
+// What happens to a run in a bad world: killed at any moment, a damaged or foreign checkpoint, a full disk, a
+// budget that makes no sense.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -218,7 +219,8 @@ TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
   const auto fewer = train::train(*model(), split(), kEnd, o);
   ASSERT_FALSE(fewer.has_value());
   EXPECT_TRUE(contains(fewer.error().message, "3 steps")) << fewer.error().message;
-  // Whole, but for its numbers: another run's weights or moments would give a score that nobody can train again.
+  // Whole, but for its numbers: another run's weights or moments would give a score that nobody can train
+  // again.
   for (std::size_t k = 0; k < arrays.arrays.size(); ++k) {
     broken = arrays;
     std::vector<float>& data = broken.arrays[k].data;

@@ -1,4 +1,5 @@
-// Steps of recurrences as instructions: every op within a step, forward and backward, against the reference; and which steps have them.
+// Steps of recurrences as instructions: every op within a step, forward and backward, against the reference;
+// and which steps have them.
 #include "exec/torch/step_program.h"
 
 #define GABBRO_KERNEL_NAMESPACE functions_of_kernels
@@ -93,7 +94,8 @@ TEST(StepPrograms, AgreeOnTablesThatStatesChange) {
   }
 }
 
-// Up to the end of float32's range: in powers of two e^88.5 is 2^127.7, more than the halves of its exponent make when they are multiplied first.
+// Up to the end of float32's range: in powers of two e^88.5 is 2^127.7, more than the halves of its exponent
+// make when they are multiplied first.
 TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
   for (const char* value : {"exp(88.5 + 0.001 * tanh(x)) * 1e-38", "exp(0.001 * tanh(x) - 87) * 1e37"}) {
     SCOPED_TRACE(value);
@@ -131,7 +133,8 @@ TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
   EXPECT_GE(recurrent, 20);
 }
 
-// Large states are computed again from marks: with documents that begin between marks, more than two stretches, and starts that are not 0.
+// Large states are computed again from marks: with documents that begin between marks, more than two
+// stretches, and starts that are not 0.
 TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
   for (const char* instance : {"Titans(heads=1)", "TTTLinear(heads=1)", "TTTMLP(heads=2)"}) {
     SCOPED_TRACE(instance);
@@ -190,8 +193,8 @@ std::vector<Family> families() {
 
 using Code = exec::torch::Instruction::Code;
 
-// Against the library's functions of float64, in units of the last place: as they are compiled for each processor, in vectors and at the ends of
-// arrays, and up to the ends of their range.
+// Against the library's functions of float64, in units of the last place: as they are compiled for each
+// processor, in vectors and at the ends of arrays, and up to the ends of their range.
 TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlaceOnEveryProcessor) {
   struct Case {
     Code code;

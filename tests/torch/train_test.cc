@@ -1,5 +1,5 @@
-// Training with the torch backend: it learns, repeats itself to the bit, goes on after a stop as if there had been none, and
-// says what went wrong.
+// Training with the torch backend: it learns, repeats itself to the bit, goes on after a stop as if there had
+// been none, and says what went wrong.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

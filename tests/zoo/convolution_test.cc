@@ -25,7 +25,8 @@ TEST(Zoo, Trigram) {
   });
 }
 
-// Filters are functions of the distance: a small network on sines and cosines, times an exponential window per channel.
+// Filters are functions of the distance: a small network on sines and cosines, times an exponential window
+// per channel.
 TEST(Zoo, Hyena) {
   const UnitRun r = run("Hyena(features=3, hidden=5, width=2)");
   const int channels = 16;

@@ -15,8 +15,9 @@
 
 namespace gabbro::testing {
 
-/// A parameter or a value by index along its axes *in the order of the program text*: `p(i, j)` for `linear(x, [h, k])` from D is
-/// addressed by axis name instead: p.at({{"D", i}, {"h", a}, {"k", b}}). A twin axis (result of a D to D map) is "D'".
+/// A parameter or a value by index along its axes *in the order of the program text*: `p(i, j)` for
+/// `linear(x, [h, k])` from D is addressed by axis name instead: p.at({{"D", i}, {"h", a}, {"k", b}}). A twin
+/// axis (result of a D to D map) is "D'".
 class Array {
  public:
   Array() = default;
@@ -56,7 +57,8 @@ struct UnitRun {
   lang::Elaboration elaboration;
   exec::Feed feed;
 
-  /// The parameter that statement `name` of the unit made ("unit.q" is asked for as "q"; children as "norm.out").
+  /// The parameter that statement `name` of the unit made ("unit.q" is asked for as "q"; children as
+  /// "norm.out").
   [[nodiscard]] Array param(const std::string& name) const {
     const auto& params = elaboration.graph.params;
     for (std::size_t i = 0; i < params.size(); ++i)
@@ -68,7 +70,8 @@ struct UnitRun {
   }
 };
 
-/// Elaborates and evaluates; parameters are drawn normal(0, 0.4) + their constant initial value, so that no gate is trivial.
+/// Elaborates and evaluates; parameters are drawn normal(0, 0.4) + their constant initial value, so that no
+/// gate is trivial.
 UnitRun run(const std::string& instance, int width = 16, int length = 7, std::uint64_t seed = 1);
 
 /// Fails unless y of `run` equals `formula(t)` (a vector of D numbers) at every position to 1e-9.

@@ -1,4 +1,5 @@
-// The structural hash on random units: rewritings that keep the function keep the hash, and equal hashes mean equal functions.
+// The structural hash on random units: rewritings that keep the function keep the hash, and equal hashes mean
+// equal functions.
 #include <gtest/gtest.h>
 
 #include "edit/build.h"
@@ -178,7 +179,8 @@ std::optional<Measured> measure(const Program& program) {
   return {};
 }
 
-// Parents and children of random edits: the same hash must mean the same function; another function, another hash.
+// Parents and children of random edits: the same hash must mean the same function; another function, another
+// hash.
 void expect_hash_sees_changes(std::uint64_t first, std::uint64_t count, int at_least) {
   int changed = 0, kept = 0;
   for (std::uint64_t i = first; i < first + count; ++i) {

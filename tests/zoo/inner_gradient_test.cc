@@ -1,4 +1,5 @@
-// Inner gradients against finite differences: grad(loss, z) times dz/dp is dloss/dp for a parameter p that enters by z alone.
+// Inner gradients against finite differences: grad(loss, z) times dz/dp is dloss/dp for a parameter p that
+// enters by z alone.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -11,7 +11,8 @@
 namespace gabbro::testing {
 namespace {
 
-// A sample as a unit. Values that the sample does not mention are not made; what it yields is reduced to [t, D].
+// A sample as a unit. Values that the sample does not mention are not made; what it yields is reduced to [t,
+// D].
 std::string wrap(const std::string& sample) {
   const auto mentions = [&](char name) {
     for (std::size_t i = 0; i < sample.size(); ++i) {
@@ -38,7 +39,8 @@ TEST(OpTable, SamplesOfEveryOp) {
   for (const ir::OpInfo& op : ir::all_ops()) {
     SCOPED_TRACE(std::string(op.name));
     if (op.samples.empty()) {
-      // Tokens, inputs and arguments are leaves of every graph; the others appear in gradients and in scans (zoo tests).
+      // Tokens, inputs and arguments are leaves of every graph; the others appear in gradients and in scans
+      // (zoo tests).
       const bool covered = op.kind == ir::Kind::kAdjoint || op.kind == ir::Kind::kLowered ||
                            op.op == ir::Op::kTokens || op.op == ir::Op::kInput || op.op == ir::Op::kArg ||
                            op.op == ir::Op::kScan || op.op == ir::Op::kScanOut;

@@ -77,7 +77,8 @@ inline Vec layer_norm(Vec v, double eps = 1e-5) {
   return rms(v, eps);
 }
 
-/// The depthwise causal convolution at position t of values given per position; the filter's axis of positions is "w".
+/// The depthwise causal convolution at position t of values given per position; the filter's axis of
+/// positions is "w".
 inline Vec convolve(const std::function<Vec(int)>& values, const Array& filter, const Index& fixed,
                     const std::string& axis, int t) {
   Vec y(static_cast<std::size_t>(filter.size(axis)), 0);

@@ -142,7 +142,8 @@ std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t se
       for (std::size_t i = 0; i < direction.size(); ++i) x.data[i] = start.data[i] + h * direction[i];
       return loss(moved);
     };
-    // Five points: the error is of order h^4. Where a deep design bends sharply, a smaller step is needed to see the slope.
+    // Five points: the error is of order h^4. Where a deep design bends sharply, a smaller step is needed to
+    // see the slope.
     double numeric = 0;
     for (const double step : {1e-5, 1e-6, 1e-7}) {
       numeric = (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step);

@@ -1,4 +1,5 @@
-// Linear recurrences and xLSTM against plain loops, where it can be done by their sums over the past instead of their states.
+// Linear recurrences and xLSTM against plain loops, where it can be done by their sums over the past instead
+// of their states.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -125,7 +126,8 @@ TEST(Zoo, Mamba) {
   });
 }
 
-// One decay per head; inputs and outputs of the state are shared by the heads; a norm over all heads after the gate.
+// One decay per head; inputs and outputs of the state are shared by the heads; a norm over all heads after
+// the gate.
 TEST(Zoo, Mamba2) {
   const int per_head = 16, n = 4;
   const UnitRun r = run("Mamba2(heads=2, state=4, width=3)");
@@ -156,7 +158,8 @@ TEST(Zoo, Mamba2) {
   });
 }
 
-// Without the running maximum: weights exp(F_t - F_s + i_s), F the sum of log forget gates; |n . q| is at least 1.
+// Without the running maximum: weights exp(F_t - F_s + i_s), F the sum of log forget gates; |n . q| is at
+// least 1.
 TEST(Zoo, MLSTM) {
   const UnitRun r = run("MLSTM(heads=2)");
   expect_formula(r, [&](int t) {
@@ -185,7 +188,8 @@ TEST(Zoo, MLSTM) {
   });
 }
 
-// Without the running maximum: c = f c + e^i z, n = f n + e^i, y = o c / n; the gates read the last output of their head.
+// Without the running maximum: c = f c + e^i z, n = f n + e^i, y = o c / n; the gates read the last output of
+// their head.
 TEST(Zoo, SLSTM) {
   const UnitRun r = run("SLSTM(heads=2)");
   std::vector<Vec> last(kHeads, Vec(kKey, 0)), c = last, n = last;

@@ -136,7 +136,8 @@ Rwkv7Head rwkv7_head(const UnitRun& r, int t, int h) {
   return p;
 }
 
-// The paper's transition matrix in full: S_t = (diag(w) - (a n) n^T) S_{t-1} + k' v^T, n = removed key of length 1.
+// The paper's transition matrix in full: S_t = (diag(w) - (a n) n^T) S_{t-1} + k' v^T, n = removed key of
+// length 1.
 void rwkv7_step(Mat& S, const Rwkv7Head& p) {
   Mat next(kKey, Vec(kKey, 0));
   for (int i = 0; i < kKey; ++i)

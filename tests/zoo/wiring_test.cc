@@ -103,7 +103,8 @@ TEST(Zoo, ParallelBlock) {
   });
 }
 
-// Three units down, three up; unit number i of the way up takes the output of unit number 2 - i of the way down.
+// Three units down, three up; unit number i of the way up takes the output of unit number 2 - i of the way
+// down.
 TEST(Zoo, UNet) {
   const UnitRun r = run("UNet(depth=3, down=RMSNorm, up=SiLU)");
   expect_formula(r, [&](int t) {

@@ -23,7 +23,8 @@ std::uint64_t base64(std::string_view digits) {
   return out;
 }
 
-// Where entries lie, each once, in the order of the dictionary; what dictd says about the dictionary itself is none.
+// Where entries lie, each once, in the order of the dictionary; what dictd says about the dictionary itself
+// is none.
 std::vector<Place> places_of(std::string_view index) {
   std::vector<Place> out, own;
   for (std::size_t from = 0; from < index.size();) {
@@ -65,7 +66,8 @@ std::string with_letters(std::string_view text) {
   return out;
 }
 
-// Without brackets and what they hold: etymologies, sources, marks of sounds. Without \pronunciation\ and the parenthesis after it.
+// Without brackets and what they hold: etymologies, sources, marks of sounds. Without \pronunciation\ and the
+// parenthesis after it.
 std::string without_apparatus(std::string_view text) {
   std::string out;
   int depth = 0;

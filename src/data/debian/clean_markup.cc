@@ -42,8 +42,8 @@ constexpr std::array kElements{
     Element{"ul", Kind::kBlock},
 };
 
-// Classes (and ids) of navigation, permanent links, footnotes and listings in what DocBook, Sphinx, Texinfo, mdBook, AsciiDoc,
-// Publican and the Apache project write.
+// Classes (and ids) of navigation, permanent links, footnotes and listings in what DocBook, Sphinx, Texinfo,
+// mdBook, AsciiDoc, Publican and the Apache project write.
 constexpr std::array kSkippedClasses{
     std::string_view{"navheader"},
     std::string_view{"navfooter"},

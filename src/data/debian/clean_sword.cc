@@ -1,4 +1,5 @@
-// SWORD modules: NAME.Xzs tells where blocks lie in NAME.Xzz, NAME.Xzv where the entry of each verse lies in its block.
+// SWORD modules: NAME.Xzs tells where blocks lie in NAME.Xzz, NAME.Xzv where the entry of each verse lies in
+// its block.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -23,8 +24,8 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// Entries are of 10 bytes (two of them the size) or 12; drivers do not always tell the truth about it, so what fits the
-// blocks decides. Empty: neither does.
+// Entries are of 10 bytes (two of them the size) or 12; drivers do not always tell the truth about it, so
+// what fits the blocks decides. Empty: neither does.
 std::vector<Entry> entries_of(std::string_view index, const std::vector<std::string>& blocks) {
   for (const std::size_t width : {10, 12}) {
     if (index.size() % width != 0) continue;

@@ -23,8 +23,9 @@ struct Texts {
   std::vector<std::string> missing;  // packages that the machine's lists do not have
 };
 
-/// Fetches the packages (from `cache` where they are there) and writes one text file each into `folder`, in the order of packages.h.
-/// Memory: the files of one package. Errors: those of fetch.h, unpack.h and the cleaners; "fetch" when no package was found.
+/// Fetches the packages (from `cache` where they are there) and writes one text file each into `folder`, in
+/// the order of packages.h. Memory: the files of one package. Errors: those of fetch.h, unpack.h and the
+/// cleaners; "fetch" when no package was found.
 Result<Texts> write_texts(const std::string& folder, const std::string& cache, const std::string& separator,
                           const Watch& watch);
 

@@ -75,7 +75,8 @@ Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
   return out;
 }
 
-// The newest NAME_VERSION_ARCH.deb by name; versions are not compared as dpkg does, since a cache rarely holds two.
+// The newest NAME_VERSION_ARCH.deb by name; versions are not compared as dpkg does, since a cache rarely
+// holds two.
 std::optional<std::string> find_deb(const std::string& folder, const std::string& name) {
   std::optional<std::string> out;
   std::error_code error;

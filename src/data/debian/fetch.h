@@ -9,9 +9,10 @@
 
 namespace gabbro::data::debian {
 
-/// The .deb file of package `name` in folder `cache`: one that is there, or one that `apt-get download` brings (whole or not at
-/// all). nullopt when the machine's package lists have no such package. `keep_going` is asked a few times a second. Errors: "fetch"
-/// (no apt-get, no network: with what apt-get said), "stopped", "io".
+/// The .deb file of package `name` in folder `cache`: one that is there, or one that `apt-get download`
+/// brings (whole or not at all). nullopt when the machine's package lists have no such package. `keep_going`
+/// is asked a few times a second. Errors: "fetch" (no apt-get, no network: with what apt-get said),
+/// "stopped", "io".
 Result<std::optional<std::string>> fetch_package(const std::string& name, const std::string& cache,
                                                  const std::function<bool()>& keep_going);
 

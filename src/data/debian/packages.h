@@ -1,4 +1,5 @@
-// The named corpus `debian`: which files of which packages, and how each becomes text. A package more is a row more in packages.cc.
+// The named corpus `debian`: which files of which packages, and how each becomes text. A package more is a
+// row more in packages.cc.
 #pragma once
 
 #include <functional>
@@ -11,7 +12,8 @@
 
 namespace gabbro::data::debian {
 
-/// Files of a package that are in memory at a time: their paths without a leading "./", in order, and their bytes.
+/// Files of a package that are in memory at a time: their paths without a leading "./", in order, and their
+/// bytes.
 using Files = std::map<std::string, std::string>;
 /// Takes a document.
 using Emit = std::function<void(std::string)>;

@@ -9,8 +9,8 @@
 
 namespace gabbro::data::debian {
 
-/// The files of the Debian package `path` (deb(5): an ar archive that holds data.tar.*) for which `wanted` is true, without
-/// installing anything. Memory of those files. Errors: "io" (no package, or a damaged one).
+/// The files of the Debian package `path` (deb(5): an ar archive that holds data.tar.*) for which `wanted` is
+/// true, without installing anything. Memory of those files. Errors: "io" (no package, or a damaged one).
 Result<Files> read_package(const std::string& path, const std::function<bool(const std::string&)>& wanted);
 
 /// `bytes` unpacked if they are packed (gzip, xz, ...), else as they are. Errors: "format", naming `name`.

@@ -1,4 +1,5 @@
-// Reads a text column page by page, by the low-level interface of Arrow's Parquet library: memory is that of one page.
+// Reads a text column page by page, by the low-level interface of Arrow's Parquet library: memory is that of
+// one page.
 #include <parquet/api/reader.h>
 
 #include <array>

@@ -1,4 +1,5 @@
-// Runs the nodes of one body: the machinery that whole-sequence evaluation, decoding and the steps of scans share.
+// Runs the nodes of one body: the machinery that whole-sequence evaluation, decoding and the steps of scans
+// share.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,8 @@ struct Sources {
 
 class ScanRun;
 
-/// The values of the live nodes of one body. Storage is reused from run to run; when stepping, what shift, past and scan have
-/// to remember stays here in between.
+/// The values of the live nodes of one body. Storage is reused from run to run; when stepping, what shift,
+/// past and scan have to remember stays here in between.
 class BodyRun {
  public:
   BodyRun(const ir::Graph& graph, int body, std::span<const ir::NodeId> wanted);
@@ -44,7 +45,8 @@ class BodyRun {
   [[nodiscard]] const std::vector<ir::NodeId>& plan() const { return plan_; }
   /// Computes the nodes `plan` (a part of `plan()` whose other operands are up to date).
   void run(std::span<const ir::NodeId> plan, const Sources& sources, const Clock& clock);
-  /// Computes all of `plan()` and gives back what no later node and none of `wanted` reads, so that only values in use are held.
+  /// Computes all of `plan()` and gives back what no later node and none of `wanted` reads, so that only
+  /// values in use are held.
   void run_once(std::span<const ir::NodeId> wanted, const Sources& sources, const Clock& clock);
   /// Valid until the next run, or as long as the source it reads.
   [[nodiscard]] const Tensor& value(ir::NodeId id) const { return *values_[id]; }

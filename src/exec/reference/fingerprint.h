@@ -8,9 +8,10 @@
 
 namespace gabbro::exec {
 
-/// Projections of the outputs, at fixed inputs and with parameters whose values follow from their shapes alone (the sizes of
-/// their axes and which are contracted), and the number of parameters. Graphs that are the same function of parameters of the same
-/// shapes have the same fingerprint up to rounding; others differ, but for coincidences among parameters of one shape.
+/// Projections of the outputs, at fixed inputs and with parameters whose values follow from their shapes
+/// alone (the sizes of their axes and which are contracted), and the number of parameters. Graphs that are
+/// the same function of parameters of the same shapes have the same fingerprint up to rounding; others
+/// differ, but for coincidences among parameters of one shape.
 struct Fingerprint {
   std::array<double, 4> values{};
   std::size_t params = 0;

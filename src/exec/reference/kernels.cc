@@ -28,7 +28,8 @@ namespace {
 
 Space space_of(const Call& c, const AxisList& axes) { return Space{c.graph, c.frame, c.window}.add(axes); }
 
-// ---- leaves ------------------------------------------------------------------------------------------------------------
+// ---- leaves
+// ------------------------------------------------------------------------------------------------------------
 
 void lag(const Call& c, Tensor& out) {
   for (std::int64_t i = 0; i < c.frame.t_count; ++i) {
@@ -43,7 +44,8 @@ void count_from(std::int64_t first, Tensor& out) {
   std::iota(out.data.begin(), out.data.end(), static_cast<double>(first));
 }
 
-// ---- pointwise -----------------------------------------------------------------------------------------------------------
+// ---- pointwise
+// -----------------------------------------------------------------------------------------------------------
 
 void pointwise(const Call& c, Tensor& out) {
   static const Tensor kNothing{{}, {}, {0.0}};  // stands in for operands that the op does not have
@@ -61,7 +63,8 @@ void pointwise(const Call& c, Tensor& out) {
   });
 }
 
-// ---- reductions ----------------------------------------------------------------------------------------------------------
+// ---- reductions
+// ----------------------------------------------------------------------------------------------------------
 
 // out += x over `space`.
 void add_up(const Space& space, Tensor& out, const Layout& layout, const Tensor& x) {
@@ -143,7 +146,8 @@ void top_k(const Call& c, Tensor& out) {
   });
 }
 
-// ---- axes ----------------------------------------------------------------------------------------------------------------
+// ---- axes
+// ----------------------------------------------------------------------------------------------------------------
 
 // to = from over `space`. Where `to` is larger, the rest stays 0.
 void move(const Space& space, Tensor& to, const Layout& to_layout, const Tensor& from,
@@ -193,7 +197,8 @@ void pad(const Call& c, Tensor& out) {
   move(space_of(c, c.in[0]->axes), out, to, *c.in[0], Layout(*c.in[0]));
 }
 
-// ---- tables --------------------------------------------------------------------------------------------------------------
+// ---- tables
+// --------------------------------------------------------------------------------------------------------------
 
 // The row an index names: rounded down, kept within the axis; NaN names row 0.
 std::int64_t row_of(double index, std::int64_t rows) {
@@ -227,7 +232,8 @@ void scatter(const Call& c, Tensor& out) {
   });
 }
 
-// ---- time ----------------------------------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------------------------------
 
 void shift(const Call& c, Tensor& out) {
   const std::int64_t length = c.frame.t_count, kept = length - std::abs(std::int64_t{c.node.amount});

@@ -10,8 +10,8 @@
 
 namespace gabbro::exec {
 
-/// One node to compute: its operands, the positions they and the result cover, and the window of the values with past among
-/// them (a node never mixes two windows).
+/// One node to compute: its operands, the positions they and the result cover, and the window of the values
+/// with past among them (a node never mixes two windows).
 struct Call {
   const ir::Graph& graph;
   const ir::Node& node;
@@ -23,9 +23,9 @@ struct Call {
 /// Makes `x` a tensor of zeros over `axes` in `frame`, reusing its storage.
 void reshape(Tensor& x, const ir::Graph& graph, const ir::AxisList& axes, const Frame& frame);
 
-/// Computes `call.node` into `out`. Ops that read something else than their operands (parameters, tokens, inputs, arguments,
-/// scans) are the caller's and refused. Shift, past and unpast need the whole sequence in the frame. Cost: the elements of the
-/// space that the op loops over.
+/// Computes `call.node` into `out`. Ops that read something else than their operands (parameters, tokens,
+/// inputs, arguments, scans) are the caller's and refused. Shift, past and unpast need the whole sequence in
+/// the frame. Cost: the elements of the space that the op loops over.
 void run_kernel(const Call& call, Tensor& out);
 
 }  // namespace gabbro::exec

@@ -1,8 +1,9 @@
 // Loop nests over named axes: the one place that knows how values lie in memory and which pairs (t, s) exist.
 //
-// A kernel says over which axes it loops (a Space) and how each operand lies in memory (a Layout); the Nest then visits the
-// space in runs of constant stride. Two sequences of positions meet in a value with past: t in the frame, and the s of the
-// frame with 0 <= t - s < window. Pairs outside are never visited, so they stay 0 and take no part in reductions.
+// A kernel says over which axes it loops (a Space) and how each operand lies in memory (a Layout); the Nest
+// then visits the space in runs of constant stride. Two sequences of positions meet in a value with past: t
+// in the frame, and the s of the frame with 0 <= t - s < window. Pairs outside are never visited, so they
+// stay 0 and take no part in reductions.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +17,8 @@
 
 namespace gabbro::exec {
 
-/// The positions that values cover: t in [t_begin, t_begin + t_count), s in [s_begin, s_begin + s_count). Both are the whole
-/// sequence in parallel form; one position and its history when decoding.
+/// The positions that values cover: t in [t_begin, t_begin + t_count), s in [s_begin, s_begin + s_count).
+/// Both are the whole sequence in parallel form; one position and its history when decoding.
 struct Frame {
   std::int64_t t_begin = 0;
   std::int64_t t_count = 0;
@@ -43,8 +44,9 @@ inline std::int64_t extent(const ir::Graph& graph, const Frame& frame, ir::AxisI
   return graph.axes[axis].size;
 }
 
-/// How far apart in memory neighbours along each axis are. Ops that only move data change the layout of one side: a rename
-/// reads the input as if its axis had the new name, a slice starts it at an offset, a split reads one axis as several.
+/// How far apart in memory neighbours along each axis are. Ops that only move data change the layout of one
+/// side: a rename reads the input as if its axis had the new name, a slice starts it at an offset, a split
+/// reads one axis as several.
 class Layout {
  public:
   Layout() = default;

@@ -18,7 +18,8 @@ ScanRun::ScanRun(const ir::Graph& graph, const ir::Scan& scan)
   plan_steps();
 }
 
-// A node varies if it depends on a state or a sequence item. Nothing in a body has a time axis: its steps are the positions.
+// A node varies if it depends on a state or a sequence item. Nothing in a body has a time axis: its steps are
+// the positions.
 void ScanRun::plan_steps() {
   const auto& nodes = graph_.bodies[scan_.body].nodes;
   const auto first_invariant = static_cast<int>(scan_.inits.size() + scan_.sequences.size());

@@ -13,8 +13,8 @@ class ScanRun {
  public:
   ScanRun(const ir::Graph& graph, const ir::Scan& scan);
 
-  /// Steps through the positions of the clock. States start from `inits` at position 0 and are carried from run to run when
-  /// stepping. Operands are those of the scan node: without time, except `sequences`.
+  /// Steps through the positions of the clock. States start from `inits` at position 0 and are carried from
+  /// run to run when stepping. Operands are those of the scan node: without time, except `sequences`.
   void run(std::span<const Tensor* const> inits, std::span<const Tensor* const> sequences,
            std::span<const Tensor* const> invariants, std::span<const Tensor> params, const Clock& clock);
 

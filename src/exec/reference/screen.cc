@@ -15,22 +15,26 @@ namespace gabbro::exec {
 
 namespace {
 
-// Of float32: squares of larger values leave it, texts differ, and what grows so fast by the first step is not trained.
+// Of float32: squares of larger values leave it, texts differ, and what grows so fast by the first step is
+// not trained.
 constexpr double kLargest = 1e15;
 // What stands on the way back alone: x / (abs(x) + 1e-9) has 1e18 there where x is 0.
 constexpr double kLargestOnTheWayBack = 1e19;
-// A gradient so far below the largest is none. Those that cancel but for rounding (a bias of all keys, under a softmax) are above: some
-// designs that train well have them.
+// A gradient so far below the largest is none. Those that cancel but for rounding (a bias of all keys, under
+// a softmax) are above: some designs that train well have them.
 constexpr double kLeast = 1e-20;
-// AdamW at a clipped norm of 1 moves no parameter whose gradient is this far below the largest: its epsilon is larger. A share of all parameters
-// may be so: biases under a softmax.
+// AdamW at a clipped norm of 1 moves no parameter whose gradient is this far below the largest: its epsilon
+// is larger. A share of all parameters may be so: biases under a softmax.
 constexpr double kNegligible = 1e-9, kDeadShare = 0.02;
-// Of what a position's own token changes. With their first parameters all designs of the zoo have at least 0.06; of 81 random ones all have at least 0.02
-// but one with a closed gate, which has 0.15 with random parameters (at D = 8, 64 tokens).
+// Of what a position's own token changes. With their first parameters all designs of the zoo have at least
+// 0.06; of 81 random ones all have at least 0.02 but one with a closed gate, which has 0.15 with random
+// parameters (at D = 8, 64 tokens).
 constexpr double kLeastContext = 1e-3;
-// An earlier token's value that counts for less than this share of another's, in gradients, is not read in float32.
+// An earlier token's value that counts for less than this share of another's, in gradients, is not read in
+// float32.
 constexpr double kUnread = 1e-12;
-// Updates from the first parameters, each as far as a rate of training goes in some hundred: gates that start at zero open one behind another.
+// Updates from the first parameters, each as far as a rate of training goes in some hundred: gates that start
+// at zero open one behind another.
 constexpr int kUpdates = 4;
 constexpr double kStep = 0.1;
 constexpr double kRoom = 4;
@@ -179,7 +183,8 @@ class Screen {
     return has_room(first);
   }
 
-  // Texts and draws differ: where a signal is multiplied with itself again and again, one that is a little larger leaves float32.
+  // Texts and draws differ: where a signal is multiplied with itself again and again, one that is a little
+  // larger leaves float32.
   Screening has_room(Feed feed) const {
     for (std::size_t p = 0; p < model_.params.size(); ++p)
       if (model_.params[p].role == ir::Role::kInput)
@@ -201,7 +206,8 @@ class Screen {
         .data;
   }
 
-  // How much the tokens before a position change its logits, beside what its own token changes: the most of a middle and a late position.
+  // How much the tokens before a position change its logits, beside what its own token changes: the most of a
+  // middle and a late position.
   double context_share(const std::vector<Tensor>& params, Random& draw) const {
     const auto vocab = static_cast<std::int64_t>(model_.env.vocab);
     const auto other = [&](std::size_t from, std::size_t to) {
@@ -224,8 +230,9 @@ class Screen {
     return most;
   }
 
-  // What the first parameters, or some updates from them, show: tokens before a position that count, gradients of all parameters
-  // and of all that looks back. What they never reach is no part of the design that is trained.
+  // What the first parameters, or some updates from them, show: tokens before a position that count,
+  // gradients of all parameters and of all that looks back. What they never reach is no part of the design
+  // that is trained.
   Screening trains(Feed now, std::vector<Tensor> gradients) {
     Random draw = random_.split("mixing");
     sizes_.assign(differentiated_->gradients.size(), 0);
@@ -251,7 +258,8 @@ class Screen {
                         context, kUpdates, kLeastContext)};
   }
 
-  // What reads farther back than the text is long is asked again with a whole one, or as much of it as the work allows.
+  // What reads farther back than the text is long is asked again with a whole one, or as much of it as the
+  // work allows.
   bool is_longer() {
     for (std::int64_t length = whole_; length > static_cast<std::int64_t>(tokens_.size()); length /= 2) {
       if (work_of(model_, model_.bodies[0].outputs, length).operations > kMostOperations / 16 ||
@@ -264,7 +272,8 @@ class Screen {
     return false;
   }
 
-  // The sum of each gradient over all updates. False when one is not finite: updates as large as these may do that.
+  // The sum of each gradient over all updates. False when one is not finite: updates as large as these may do
+  // that.
   bool add_sizes(const std::vector<Tensor>& gradients) {
     bool finite = true;
     for (std::size_t i = 0; i < gradients.size(); ++i)
@@ -275,7 +284,8 @@ class Screen {
     return finite;
   }
 
-  // Each element by a step whatever the size of its gradient, as AdamW's first; below its epsilon, not at all.
+  // Each element by a step whatever the size of its gradient, as AdamW's first; below its epsilon, not at
+  // all.
   void advance(const std::vector<Tensor>& gradients, std::vector<Tensor>& params) const {
     const std::size_t count = differentiated_->owners.size();
     double largest = 1e-300;

@@ -22,17 +22,21 @@ namespace {
 using ir::NodeId;
 using ir::Op;
 
-// Of vectors; of matrices it is divided by their fan-in, and decay acts on matrices and tables, as in training (exec/model.h).
+// Of vectors; of matrices it is divided by their fan-in, and decay acts on matrices and tables, as in
+// training (exec/model.h).
 constexpr double kRate = 0.02, kDecay = 0.1, kBaseFanIn = 8;
-// Rounding in float64 over the depth of a design; float32, in which it is trained, sees no difference below 6e-8.
-// Each update amplifies it.
+// Rounding in float64 over the depth of a design; float32, in which it is trained, sees no difference below
+// 6e-8. Each update amplifies it.
 constexpr double kRounding = 1e-11, kAmplified = 10;
 
-// How far the places lie that are farther than training goes: factors of deviations and shifts of constants, each with both signs.
+// How far the places lie that are farther than training goes: factors of deviations and shifts of constants,
+// each with both signs.
 constexpr std::array<double, 6> kScales = {0.3, -0.3, 3, -3, 30, -30};
-// What moves by less in the first updates has not moved: it is below all that rounding leaves of gradients that cancel.
+// What moves by less in the first updates has not moved: it is below all that rounding leaves of gradients
+// that cancel.
 constexpr double kStill = 1e-6 * kRate;
-// Parameters are moved by this share of themselves to see what the rounding of an op can do. What is allowed is a multiple of what that does.
+// Parameters are moved by this share of themselves to see what the rounding of an op can do. What is allowed
+// is a multiple of what that does.
 constexpr double kMoved = 1e-13, kAllowed = 10;
 
 // Uniform in [-1.7, 1.7), of deviation 1, from a hash.
@@ -47,8 +51,8 @@ double deviation(const ir::Graph& graph, const ir::Param& param) {
   return param.role == ir::Role::kOutput ? 1 / fan_in : 1 / std::sqrt(fan_in);
 }
 
-// Calls f(value, hash) for each element. The hash does not depend on the order of the axes: each index adds to it by its axis' size and
-// part. `rank` tells parameters of one shape apart.
+// Calls f(value, hash) for each element. The hash does not depend on the order of the axes: each index adds
+// to it by its axis' size and part. `rank` tells parameters of one shape apart.
 template <class F>
 void for_each_element(const ir::Param& param, std::uint64_t rank, Tensor& x, const F& f) {
   std::vector<std::int64_t> index(x.dims.size(), 0);
@@ -91,8 +95,9 @@ double signed_value(std::uint64_t hash) {
   return (hash & 1 ? 1 : -1) * (0.5 + static_cast<double>(hash >> 11) * 0x1.0p-53);
 }
 
-// A place for a parameter far from its start. `x` holds it after some updates: what started at zero has moved to one side, and goes
-// farther to that side or to the other, so that a design that calls it by the other sign goes to the mirrored place.
+// A place for a parameter far from its start. `x` holds it after some updates: what started at zero has moved
+// to one side, and goes farther to that side or to the other, so that a design that calls it by the other
+// sign goes to the mirrored place.
 void move_far(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank, double scale, Tensor& x) {
   const Start start = start_of(graph, param);
   const auto draw = static_cast<std::uint64_t>(std::abs(scale) * 10);
@@ -195,7 +200,8 @@ class Tracer {
     return out;
   }
 
-  // An update far away; empty when something is not finite there. `moved`: by about as much as rounding moves.
+  // An update far away; empty when something is not finite there. `moved`: by about as much as rounding
+  // moves.
   Trace from_afar(const std::vector<Tensor>& trained, double scale, bool moved) {
     feed_.params = trained;
     for (const std::size_t p : d_.owners) {
@@ -209,8 +215,9 @@ class Tracer {
     return train(1).value_or(Trace{});
   }
 
-  // Random parameters of one shape start at different values, as in training. Which gets which follows from their gradients while they
-  // are all the same: from what they do, not from their names. Those that this does not tell apart go by their order.
+  // Random parameters of one shape start at different values, as in training. Which gets which follows from
+  // their gradients while they are all the same: from what they do, not from their names. Those that this
+  // does not tell apart go by their order.
   bool draw_apart() {
     const std::vector<Tensor> values = evaluate(d_.graph, d_.wanted, feed_, options_.length);
     if (!remember_sizes(values)) return false;
@@ -222,7 +229,8 @@ class Tracer {
     return true;
   }
 
-  // Constant parameters start alike. Far away they differ by what their gradients were; equal ones do the same, and stay equal.
+  // Constant parameters start alike. Far away they differ by what their gradients were; equal ones do the
+  // same, and stay equal.
   void rank_constants() {
     for (const auto& members : alike(false))
       for (std::size_t i = 1; i < members.size(); ++i)
@@ -255,7 +263,8 @@ class Tracer {
     return std::isfinite(all);
   }
 
-  // To seven digits of its logarithm: rounding of sums decides no order, nor what rounding leaves of a gradient that cancels.
+  // To seven digits of its logarithm: rounding of sums decides no order, nor what rounding leaves of a
+  // gradient that cancels.
   static double rounded(double share) { return static_cast<float>(std::log(share + 1e-24)); }
 
   [[nodiscard]] std::vector<std::uint64_t> shape_of(const ir::Param& param) const {
@@ -321,7 +330,8 @@ struct Far {
   [[nodiscard]] bool runs() const { return !here.logits.empty() && !moved.logits.empty(); }
 };
 
-// What amplifies rounding amplifies it from position to position: each is held to what its own moving changes up to there.
+// What amplifies rounding amplifies it from position to position: each is held to what its own moving changes
+// up to there.
 std::string far_difference(const Far& a, const Far& b) {
   for (std::size_t k = 0; k < 2; ++k) {
     const std::vector<double>&x = a.here.logits[k], &y = b.here.logits[k];
@@ -347,7 +357,8 @@ std::string far_difference(const Far& a, const Far& b) {
   return "";
 }
 
-// What overflows far away in one alone may be another way to compute the same: exp(x) / sum(exp(x)). Somewhere both must be finite.
+// What overflows far away in one alone may be another way to compute the same: exp(x) / sum(exp(x)).
+// Somewhere both must be finite.
 std::string far_difference(const Trace& a, const Trace& b) {
   bool compared = false;
   for (std::size_t i = 0; i < kScales.size(); ++i) {

@@ -13,7 +13,8 @@ using ir::Node;
 using ir::NodeId;
 using ir::Op;
 
-// What a node costs beside its elements: loops are planned and memory is asked for, in about the time of so many operations.
+// What a node costs beside its elements: loops are planned and memory is asked for, in about the time of so
+// many operations.
 constexpr double kOfNode = 300;
 
 class Counter {
@@ -24,7 +25,8 @@ class Counter {
   Work body(int index, std::span<const NodeId> wanted) const {
     const auto& nodes = graph_.bodies[index].nodes;
     const std::vector<bool> live = ir::live_nodes(graph_, index, wanted);
-    // Of the model, what nothing reads any more is given back; a step keeps its values from position to position.
+    // Of the model, what nothing reads any more is given back; a step keeps its values from position to
+    // position.
     std::vector<int> readers(nodes.size(), 0);
     for (std::size_t id = 0; id < live.size(); ++id)
       if (live[id]) ir::for_each_operand(graph_, nodes[id], [&](NodeId in) { ++readers[in]; });

@@ -62,7 +62,8 @@ void run(const ir::Affine& affine, const std::vector<at::Tensor>& in, const std:
                      terms = 3 * affine.ranks + affine.added + static_cast<std::int64_t>(reads);
   const bool outer = affine.decay == ir::Affine::Decay::kOuter, marked = marks.defined();
   at::parallel_for(0, batch * shared, 1, [&](std::int64_t from, std::int64_t to) {
-    // Heads of one sequence go together; where the adjoint has to mark states itself one by one, so that they need less memory.
+    // Heads of one sequence go together; where the adjoint has to mark states itself one by one, so that they
+    // need less memory.
     const std::int64_t most = affine.adjoint && !marked ? 1 : std::min(shared, to - from);
     const std::int64_t carry = affine_carry(k, v, outer);
     const Scratch<T> scratch(affine_scratch(k, terms, outer)), carried(most * carry),

@@ -1,4 +1,5 @@
-// The kernels of affine_kernel.h for vectors of kBytes bytes, in the namespace of the file that includes this one.
+// The kernels of affine_kernel.h for vectors of kBytes bytes, in the namespace of the file that includes this
+// one.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -11,8 +12,8 @@ namespace gabbro::exec::torch::GABBRO_KERNEL_NAMESPACE {
 
 namespace {
 
-// e^x. Of floats as exponential(), but that no result is smaller than 2^-126: factors of a state need no smaller ones, and one addition
-// to the exponent does instead of an addition and a product.
+// e^x. Of floats as exponential(), but that no result is smaller than 2^-126: factors of a state need no
+// smaller ones, and one addition to the exponent does instead of an addition and a product.
 inline Lanes<double>::Vector factor(Lanes<double>::Vector x) {
   for (int n = 0; n < Lanes<double>::kCount; ++n) x[n] = std::exp(x[n]);
   return x;
@@ -159,7 +160,8 @@ class Kernel {
   }
   [[nodiscard]] std::int64_t columns() const { return std::min<std::int64_t>(kBlock, t_->v - first_); }
 
-  // The columns at hand of a row along the values; number `slot` of those that live at once where it has to be filled up.
+  // The columns at hand of a row along the values; number `slot` of those that live at once where it has to
+  // be filled up.
   const T* block(const Strip<const T>& strip, std::int64_t t, std::int64_t slot) {
     const T* row = strip.row(t) + first_;
     if (columns() == kBlock) return row;
@@ -170,7 +172,8 @@ class Kernel {
   void put_block(const Strip<T>& strip, std::int64_t t, const T* x) const {
     std::copy(x, x + columns(), strip.row(t) + first_);
   }
-  // Sums over columns go to rows along the contracted axes, block after block; the first one at once where it fits.
+  // Sums over columns go to rows along the contracted axes, block after block; the first one at once where it
+  // fits.
   [[nodiscard]] T* sums(const Strip<T>& strip, std::int64_t t) const {
     return first_ == 0 && t_->k % kLanes == 0 ? strip.row(t) : sums_;
   }
@@ -370,8 +373,8 @@ class Kernel {
     }
   }
 
-  // From the adjoint of the state after position t to that before it. What is still to be added to it at the end waits in `pending`, for
-  // what the position before adds.
+  // From the adjoint of the state after position t to that before it. What is still to be added to it at the
+  // end waits in `pending`, for what the position before adds.
   void back(std::int64_t t, const T* before, const T* after, const T* decay, Sum& pending) {
     const Strip<T>* out = t_->out;
     T* const g = now_;

@@ -1,8 +1,10 @@
-// The affine recurrence of heads of one sequence, on arrays: S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m.
+// The affine recurrence of heads of one sequence, on arrays: S' = decay S + sum_r p_r (c_r . S) + sum_m k_m
+// v_m.
 //
-// Columns of S (along its values) do not meet, so some of them at a time go through a segment of positions while they lie in the first-level
-// cache, and all columns of all heads go through it while its operands lie in the second. The adjoint needs the states at the starts of
-// segments, from the forward run or computed first; segment by segment from the end it computes those between.
+// Columns of S (along its values) do not meet, so some of them at a time go through a segment of positions
+// while they lie in the first-level cache, and all columns of all heads go through it while its operands lie
+// in the second. The adjoint needs the states at the starts of segments, from the forward run or computed
+// first; segment by segment from the end it computes those between.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +19,8 @@ struct Strip {
   [[nodiscard]] T* row(std::int64_t t) const { return at + t * step; }
 };
 
-/// Operands in the order of ir::Affine, each of k or v numbers at a position (a shared decay: of one; a slope: of k v, the same at all).
+/// Operands in the order of ir::Affine, each of k or v numbers at a position (a shared decay: of one; a
+/// slope: of k v, the same at all).
 template <class T>
 struct AffineTask {
   std::int64_t length = 0, k = 0, v = 0;
@@ -51,7 +54,8 @@ constexpr std::int64_t affine_carry(std::int64_t k, std::int64_t v, bool outer) 
   return (outer ? 2 : 1) * affine_marks(1, k, v);
 }
 
-/// h = factor h + added for `width` numbers, each on its own; h starts from nothing where a document starts (backwards: ends).
+/// h = factor h + added for `width` numbers, each on its own; h starts from nothing where a document starts
+/// (backwards: ends).
 template <class T>
 struct RecurTask {
   std::int64_t length = 0, width = 0;
@@ -61,7 +65,8 @@ struct RecurTask {
   Strip<T> out;
 };
 
-/// Heads of one sequence, alike but for their arrays; `marked`: whether marks are there. Compiled for several processors; O(length k v) each.
+/// Heads of one sequence, alike but for their arrays; `marked`: whether marks are there. Compiled for several
+/// processors; O(length k v) each.
 #define GABBRO_AFFINE_KERNELS                                                                \
   void run_affine(const AffineTask<float>* heads, std::int64_t count);                       \
   void run_affine(const AffineTask<double>* heads, std::int64_t count);                      \

@@ -116,8 +116,8 @@ void Assembler::touch(const Instruction::Place& place) {
   if (place.base < 0) slots_[static_cast<std::size_t>(-1 - place.base)].read = code_.size();
 }
 
-// Loops over `axes`, those that lie one behind the other everywhere made one; as the innermost the longest along which all
-// numbers lie side by side or are one.
+// Loops over `axes`, those that lie one behind the other everywhere made one; as the innermost the longest
+// along which all numbers lie side by side or are one.
 void Assembler::emit(Code code, const AxisList& axes, const View& out, std::span<const View> in,
                      double value) {
   Instruction i{.code = code, .out = out.place, .value = value};

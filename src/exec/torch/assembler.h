@@ -1,4 +1,5 @@
-// Nodes as instructions (step_kernel.h): views for what only renames, cuts or repeats, one pass over numbers for what computes.
+// Nodes as instructions (step_kernel.h): views for what only renames, cuts or repeats, one pass over numbers
+// for what computes.
 #pragma once
 
 #include <array>
@@ -29,8 +30,9 @@ struct Instructions {
 /// Numbers that values are aligned to in scratch memory.
 constexpr std::int64_t kAlign = 16;
 
-/// Assembles the instructions of nodes of one body, in order. Values lie side by side in scratch memory, and share it once they are read no
-/// more. A product that only one sum reads is added in the same pass, and a factor of an outer product goes to its smaller side.
+/// Assembles the instructions of nodes of one body, in order. Values lie side by side in scratch memory, and
+/// share it once they are read no more. A product that only one sum reads is added in the same pass, and a
+/// factor of an outer product goes to its smaller side.
 class Assembler {
  public:
   /// Where numbers of a value lie. Axes that it does not have are copied along.
@@ -43,12 +45,14 @@ class Assembler {
     }
   };
 
-  /// Time, where a value has it, counts `positions`. Values that are neither made here nor given lie in memories from number `first_read` on.
+  /// Time, where a value has it, counts `positions`. Values that are neither made here nor given lie in
+  /// memories from number `first_read` on.
   Assembler(const ir::Graph& graph, const std::vector<ir::Node>& nodes, std::int64_t positions,
             std::int32_t first_read)
       : graph_(graph), nodes_(nodes), positions_(positions), first_read_(first_read) {}
 
-  /// Says that `id` is read once more: to be called for every reader of the values to be made, before the first of them is made.
+  /// Says that `id` is read once more: to be called for every reader of the values to be made, before the
+  /// first of them is made.
   void will_read(ir::NodeId id) { ++readers_[id]; }
   [[nodiscard]] int readers(ir::NodeId id) const {
     const auto at = readers_.find(id);

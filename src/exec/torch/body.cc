@@ -61,7 +61,8 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
   for (const NodeId id : wanted) ++readers_[id];
 }
 
-// Weights and what follows from them alone may be rounded; tables of constants (sums over a chunk are products with one) may not.
+// Weights and what follows from them alone may be rounded; tables of constants (sums over a chunk are
+// products with one) may not.
 void Body::find_half(const std::vector<bool>& live) {
   half_.assign(nodes_.size(), false);
   std::vector<bool> weight(nodes_.size(), false);

@@ -15,7 +15,8 @@ int find(const Names& names, int name) {
 
 bool has(const Names& names, int name) { return find(names, name) >= 0; }
 
-// Sums dimensions that only `x` has and nobody wants, and drops those of extent 1 that the other operand has for real.
+// Sums dimensions that only `x` has and nobody wants, and drops those of extent 1 that the other operand has
+// for real.
 void settle(Named& x, const Named& other, const Names& out) {
   std::vector<std::int64_t> sums, drops;
   for (std::size_t i = 0; i < x.names.size(); ++i) {
@@ -86,7 +87,8 @@ at::Tensor contract(Named a, Named b, const std::vector<int>& out, bool half) {
     at::Tensor y = arranged(a, all) * arranged(b, all);
     return over.empty() ? y : y.sum(over);
   }
-  // The result lies in memory with the first of its own dimensions before the last, whichever operand came first.
+  // The result lies in memory with the first of its own dimensions before the last, whichever operand came
+  // first.
   const auto place = [&](const Names& own) {
     std::size_t first = out.size();
     for (std::size_t i = out.size(); i-- > 0;)

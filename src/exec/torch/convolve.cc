@@ -16,7 +16,8 @@ using ir::AxisList;
 
 namespace {
 
-// The side of sum_ts g[t] f[t - s] u[s] that is computed; the other two are the operands, in the order f, u, g.
+// The side of sum_ts g[t] f[t - s] u[s] that is computed; the other two are the operands, in the order f, u,
+// g.
 enum class Side : std::uint8_t { kResult, kSource, kFilter };
 
 AxisList without_time(const Form& form) {

@@ -10,7 +10,8 @@
 
 namespace gabbro::exec::torch {
 
-/// Reads one token after the other and tells what may follow. float32. Memory grows with the text only where the design's state does.
+/// Reads one token after the other and tells what may follow. float32. Memory grows with the text only where
+/// the design's state does.
 class Decoder {
  public:
   /// `weights` by the names of the graph's parameters, each there and of its shape. The graph is copied.

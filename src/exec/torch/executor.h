@@ -12,8 +12,9 @@
 
 namespace gabbro::exec::torch {
 
-/// What a run reads. Sequences of one batch have one length T and may each hold several documents, one after the other: nothing
-/// passes from one document to the next, and what has no time is summed over all documents.
+/// What a run reads. Sequences of one batch have one length T and may each hold several documents, one after
+/// the other: nothing passes from one document to the next, and what has no time is summed over all
+/// documents.
 struct Batch {
   at::Tensor tokens;               // [B, T] int64; undefined when the graph reads none
   std::vector<at::Tensor> inputs;  // by index of kInput: [B, T, axes...], or [axes...] for one without time
@@ -25,11 +26,11 @@ struct Batch {
 struct Settings {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
-  // Products of values with weights, and the gradients of both, in bfloat16 with sums in float32. All else, attention and
-  // recurrences among it, stays in `dtype`.
+  // Products of values with weights, and the gradients of both, in bfloat16 with sums in float32. All else,
+  // attention and recurrences among it, stays in `dtype`.
   bool half = false;
-  // Input number `late_input` is made from the value of node `late_reads` by Batch::late, as soon as that is known: the adjoint of a
-  // loss from the logits. The value is handed over, and may be overwritten.
+  // Input number `late_input` is made from the value of node `late_reads` by Batch::late, as soon as that is
+  // known: the adjoint of a loss from the logits. The value is handed over, and may be overwritten.
   int late_input = -1;
   ir::NodeId late_reads = -1;
   bool programs =
@@ -38,8 +39,9 @@ struct Settings {
       0;  // positions computed at a time in regions (plan.h); 0: as many as fit a core's cache
 };
 
-/// Executes one graph, which must outlive it and not change. Values are freed as soon as nothing needs them; scans run step by step. Values
-/// over pairs of positions exist for one block of positions at a time (plan.h). Deterministic for a given number of threads. Errors of ATen (memory) pass as c10::Error.
+/// Executes one graph, which must outlive it and not change. Values are freed as soon as nothing needs them;
+/// scans run step by step. Values over pairs of positions exist for one block of positions at a time
+/// (plan.h). Deterministic for a given number of threads. Errors of ATen (memory) pass as c10::Error.
 class Executor {
  public:
   Executor(const ir::Graph& graph, std::span<const ir::NodeId> wanted, Settings settings);
@@ -49,8 +51,9 @@ class Executor {
   /// Of a run with batches of this shape: see memory.h.
   [[nodiscard]] std::int64_t peak_bytes(std::int64_t sequences, std::int64_t length, int threads) const;
 
-  /// The wanted nodes of body 0, in the order given: [B, T, axes...], past positions outside of the window 0, values without time
-  /// [axes...]. `params` are of the settings' type and device, one per parameter of the graph, axes ascending.
+  /// The wanted nodes of body 0, in the order given: [B, T, axes...], past positions outside of the window 0,
+  /// values without time [axes...]. `params` are of the settings' type and device, one per parameter of the
+  /// graph, axes ascending.
   std::vector<at::Tensor> run(std::span<const at::Tensor> params, const Batch& batch);
 
  private:

@@ -1,5 +1,6 @@
-// Elementary functions of float32 without calls, so that loops over them become vectors: polynomials of Cephes (Moshier 1989) within a few
-// units of the last place. In the namespace of the file that includes this one. Functions of float64 are those of the library.
+// Elementary functions of float32 without calls, so that loops over them become vectors: polynomials of
+// Cephes (Moshier 1989) within a few units of the last place. In the namespace of the file that includes this
+// one. Functions of float64 are those of the library.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -18,8 +19,8 @@ inline float polynomial(float x, float first, C... rest) {
   return sum;
 }
 
-// x = n ln 2 + r, a polynomial in r, and n as an exponent: one half added to that of the polynomial, the other multiplied, so that results beyond
-// the range become infinite or 0.
+// x = n ln 2 + r, a polynomial in r, and n as an exponent: one half added to that of the polynomial, the
+// other multiplied, so that results beyond the range become infinite or 0.
 inline float exponential(float x) {
   x = x > 90.F ? 90.F : x < -105.F ? -105.F : x;
   const float n = std::floor(x * 1.44269504F + 0.5F);

@@ -272,8 +272,9 @@ at::Tensor contraction(const Call& c, const at::Tensor& a, const at::Tensor& b) 
   return factor == 1 ? y : y * factor;
 }
 
-// A contraction over past positions, or over the t that see them. Where every t sees every s it is one of whole operands; of the other pairs
-// the products are formed, those outside overwritten by 0, and the rest added.
+// A contraction over past positions, or over the t that see them. Where every t sees every s it is one of
+// whole operands; of the other pairs the products are formed, those outside overwritten by 0, and the rest
+// added.
 class PairContraction {
  public:
   explicit PairContraction(Call& c)
@@ -474,8 +475,8 @@ at::Tensor lookup(const Call& c) {
   return ascending(found, apart || c.forms[1].batch, axes);
 }
 
-// The gradient of a lookup: rows of x are added where the index says, over all positions and sequences; in the step of a scan for each
-// sequence apart.
+// The gradient of a lookup: rows of x are added where the index says, over all positions and sequences; in
+// the step of a scan for each sequence apart.
 at::Tensor scatter(const Call& c) {
   const AxisId axis = c.node.axes[0];
   const Form &x_form = c.forms[0], &index_form = c.forms[1];

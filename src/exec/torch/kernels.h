@@ -11,7 +11,8 @@
 
 namespace gabbro::exec::torch {
 
-/// One node to compute: its operands with their forms, and the form of the result. `sequence` is null in the step of a scan.
+/// One node to compute: its operands with their forms, and the form of the result. `sequence` is null in the
+/// step of a scan.
 struct Call {
   const ir::Graph& graph;
   const ir::Node& node;
@@ -27,13 +28,15 @@ struct Call {
 };
 
 /// The value of `call.node`. A value over past positions that does not depend on t may have extent 1
-/// along t. Entries of pairs outside of the window are arbitrary; reductions over past positions and over t leave them out: a block of past positions
-/// that every t sees is contracted as it is, of all others the products are overwritten by 0 before they are added.
-/// An operand that nobody else holds may be overwritten. Ops that read something else than their operands (parameters, tokens, inputs,
-/// arguments, scans) are the caller's and refused.
+/// along t. Entries of pairs outside of the window are arbitrary; reductions over past positions and over t
+/// leave them out: a block of past positions that every t sees is contracted as it is, of all others the
+/// products are overwritten by 0 before they are added. An operand that nobody else holds may be overwritten.
+/// Ops that read something else than their operands (parameters, tokens, inputs, arguments, scans) are the
+/// caller's and refused.
 at::Tensor run_kernel(Call call);
 
-/// `x` of form [B, T, S, ...] with `value` where a pair is outside of the window. Overwrites `x` when nobody else holds it.
+/// `x` of form [B, T, S, ...] with `value` where a pair is outside of the window. Overwrites `x` when nobody
+/// else holds it.
 at::Tensor mask_pairs(at::Tensor x, const Form& form, Sequence& sequence, std::int64_t window, double value);
 
 }  // namespace gabbro::exec::torch

@@ -169,7 +169,8 @@ class Account {
     if (source >= 0 && --holds_[at(source)] == 0) now_ -= bytes(source);
   }
 
-  // Matrix products take their operands as matrices: rounded ones are copies, and so are most of those within chunks.
+  // Matrix products take their operands as matrices: rounded ones are copies, and so are most of those within
+  // chunks.
   [[nodiscard]] std::int64_t operands_copied(NodeId id) const {
     const Node& node = nodes_[at(id)];
     if (node.op != Op::kDot) return 0;
@@ -181,7 +182,8 @@ class Account {
     return settings_.half ? sum / 2 : 0;
   }
 
-  // Instructions of a step leave the last states of every sequence, whose sum is all that is read: of a gradient, the sums over positions of what all steps share.
+  // Instructions of a step leave the last states of every sequence, whose sum is all that is read: of a
+  // gradient, the sums over positions of what all steps share.
   [[nodiscard]] std::int64_t final_states(NodeId id) const {
     std::int64_t sum = 0;
     for (const NodeId init : graph_.scans[at(nodes_[at(id)].index)].inits)

@@ -37,8 +37,8 @@ std::vector<std::int64_t> shape_of(const ir::Graph& graph, const ir::Param& para
   return shape;
 }
 
-// Deviation of normal parameters: what the program says, else 1 / sqrt(fan-in); 1 / fan-in for the output table, so that the first
-// loss is that of equal probabilities (muP).
+// Deviation of normal parameters: what the program says, else 1 / sqrt(fan-in); 1 / fan-in for the output
+// table, so that the first loss is that of equal probabilities (muP).
 double deviation(const ir::Graph& graph, const ir::Param& param) {
   constexpr double kVector = 0.02;
   if (param.init.a != 0) return param.init.a;
@@ -79,8 +79,9 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
   return {std::move(name), y.sizes().vec(), {y.data_ptr<float>(), y.data_ptr<float>() + y.numel()}};
 }
 
-// The losses [B, T] of `logits` [B, T, V] against `targets` [B, T]; the logits are overwritten by the gradient of the losses' sum
-// times `scale`: (softmax - one-hot) scale. Where the target is kNotAsked both are 0.
+// The losses [B, T] of `logits` [B, T, V] against `targets` [B, T]; the logits are overwritten by the
+// gradient of the losses' sum times `scale`: (softmax - one-hot) scale. Where the target is kNotAsked both
+// are 0.
 at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, double scale) {
   const std::int64_t vocab = logits.size(-1);
   logits = logits.expand({targets.size(0), targets.size(1), vocab}).contiguous();  // sequences may agree
@@ -385,9 +386,10 @@ Result<bool> check_device(const std::string& device) {
 #define GABBRO_LINE_ALLOCATOR  // before, allocators had another interface
 namespace {
 
-// Memory at cache lines from malloc. The library asks for it by posix_memalign, whose blocks of glibc before 2.38 do not fit where one of the
-// same size was freed: the heap grew to one and a half of what was in use. Where malloc's block begins is kept before the line, so that the
-// pointer alone frees it: kernels of oneDNN ask for memory by pointers alone.
+// Memory at cache lines from malloc. The library asks for it by posix_memalign, whose blocks of glibc
+// before 2.38 do not fit where one of the same size was freed: the heap grew to one and a half of what was in
+// use. Where malloc's block begins is kept before the line, so that the pointer alone frees it: kernels of
+// oneDNN ask for memory by pointers alone.
 class LineAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {

@@ -25,8 +25,9 @@ std::optional<Precision> precision_of(std::string_view name);
 /// Whether models can run on `device`. Errors: "device": not "cpu", "cuda" or "cuda:N"; no such GPU here.
 Result<bool> check_device(const std::string& device);
 
-/// Lets the process keep freed memory: large tensors come and go with every step, and handing their pages back each time costs about a tenth of it; and lets what was freed serve
-/// for what is as large. To be called first in main. Nothing happens without glibc.
+/// Lets the process keep freed memory: large tensors come and go with every step, and handing their pages
+/// back each time costs about a tenth of it; and lets what was freed serve for what is as large. To be called
+/// first in main. Nothing happens without glibc.
 void keep_memory();
 
 struct ModelOptions {
@@ -43,8 +44,8 @@ struct ModelOptions {
       false;  // compute activations again for the gradient instead of keeping them (ir/recompute.h)
 };
 
-/// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from `seed`. The graph is copied, its
-/// gradient built into the copy.
+/// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from
+/// `seed`. The graph is copied, its gradient built into the copy.
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options);
 
 }  // namespace gabbro::exec::torch

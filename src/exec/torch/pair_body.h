@@ -24,8 +24,9 @@ inline Span inner_of(const PairProduct<T>& p, std::int64_t i) {
   const std::int64_t from = std::max<std::int64_t>(p.from[i] - p.first, 0);
   return {from, std::max(from, std::min<std::int64_t>(p.to[i] - p.first, p.inner))};
 }
-// Tiles of rows whose bounds rise by one from row to row have triangles at their ends: inner index j of the first kRows - 1 belongs to the rows up
-// to j, of the last ones to those behind j. The loops are unrolled, so that sums stay in registers.
+// Tiles of rows whose bounds rise by one from row to row have triangles at their ends: inner index j of the
+// first kRows - 1 belongs to the rows up to j, of the last ones to those behind j. The loops are unrolled, so
+// that sums stay in registers.
 template <int kRows, int kIndex = 0, class F>
 inline void lower_triangle(const F& f) {
   if constexpr (kIndex < kRows - 1) {
@@ -41,7 +42,8 @@ inline void upper_triangle(const F& f) {
   }
 }
 
-// The inner indices that all rows have. Sums of its own: those that a lambda holds as well would be written to memory at every index.
+// The inner indices that all rows have. Sums of its own: those that a lambda holds as well would be written
+// to memory at every index.
 template <int kRows, int kVectors, class T>
 inline void product_inner(const PairProduct<T>& p, const T* a, const T* b, std::int64_t count,
                           typename Lanes<T>::Vector (&sums)[kRows][kVectors]) {
@@ -59,8 +61,9 @@ inline void product_inner(const PairProduct<T>& p, const T* a, const T* b, std::
     for (int v = 0; v < kVectors; ++v) sums[r][v] = sum[r][v];
 }
 
-// Each row sums in the order of its inner indices: those before the ones that all rows have, these, and those behind them. Bounds are the same for
-// all rows or rise by one from row to row; a loop over rows of any other length would keep the sums in memory.
+// Each row sums in the order of its inner indices: those before the ones that all rows have, these, and those
+// behind them. Bounds are the same for all rows or rise by one from row to row; a loop over rows of any other
+// length would keep the sums in memory.
 template <int kRows, int kVectors, class T>
 inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j, const Span& first,
                          const Span& last) {
@@ -85,8 +88,8 @@ inline void product_tile(const PairProduct<T>& p, std::int64_t i, std::int64_t j
     for (int v = 0; v < kVectors; ++v) L::store(c + r * p.c_row + v * L::kCount, sum[r][v]);
 }
 
-// Rows that have no inner index in common, such as those of two documents, and those whose bounds rise in another way are computed in smaller
-// tiles.
+// Rows that have no inner index in common, such as those of two documents, and those whose bounds rise in
+// another way are computed in smaller tiles.
 template <int kRows, int kVectors, class T>
 inline void product_tiles(const PairProduct<T>& p, std::int64_t i, std::int64_t j) {
   const Span first = inner_of(p, i), last = inner_of(p, i + kRows - 1);
@@ -118,7 +121,8 @@ inline void product_columns(const PairProduct<T>& p, std::int64_t j) {
     if (j < columns) product_columns<kVectors - 1>(p, j);
 }
 
-// f(k, whole) for the groups of kPairAlign values from k on that hold some of [from, to); `whole`: all of a group.
+// f(k, whole) for the groups of kPairAlign values from k on that hold some of [from, to); `whole`: all of a
+// group.
 template <class F>
 inline void for_each_group(std::int64_t from, std::int64_t to, const F& f) {
   for (std::int64_t k = from / kPairAlign * kPairAlign; k < to; k += kPairAlign)
@@ -150,8 +154,8 @@ inline T maximum_of(const T* x, std::int64_t from, std::int64_t to) {
   return std::isnan(nan) ? nan : *std::max_element(chains, chains + kPairAlign);
 }
 
-// The sum of a[k], or of a[k] b[k], over [from, to). Values at the same place of kPairAlign are added first, then these: the order does not
-// depend on where the row begins.
+// The sum of a[k], or of a[k] b[k], over [from, to). Values at the same place of kPairAlign are added first,
+// then these: the order does not depend on where the row begins.
 template <bool kDot, class T>
 inline T sum_of(const T* a, const T* b, std::int64_t from, std::int64_t to) {
   using L = Lanes<T>;

@@ -1,8 +1,8 @@
-// Passes over rows of values: pairs of positions (t, s) of one head, which pair_program.h makes of a region; sums with weights by
-// distance; logits.
+// Passes over rows of values: pairs of positions (t, s) of one head, which pair_program.h makes of a region;
+// sums with weights by distance; logits.
 //
-// What a position does not see takes no part in any sum: its products are not formed, or lanes that hold them are overwritten by 0 before
-// they are added. A factor of 0 would not do, since 0 times infinity is NaN.
+// What a position does not see takes no part in any sum: its products are not formed, or lanes that hold them
+// are overwritten by 0 before they are added. A factor of 0 would not do, since 0 times infinity is NaN.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,10 @@ constexpr std::int64_t aligned(std::int64_t count) {
   return (count + kPairAlign - 1) / kPairAlign * kPairAlign;
 }
 
-/// c = a b, or c + a b: [rows, columns], summed over `inner` in order. a has any strides; rows of b and c are contiguous and padded to
-/// aligned(columns) values, which are computed too. With bounds, which do not fall from row to row, row i sums over the inner indices k with
-/// from[i] <= first + k < to[i] alone; the other values of a and b are not used, so that they may be anything.
+/// c = a b, or c + a b: [rows, columns], summed over `inner` in order. a has any strides; rows of b and c are
+/// contiguous and padded to aligned(columns) values, which are computed too. With bounds, which do not fall
+/// from row to row, row i sums over the inner indices k with from[i] <= first + k < to[i] alone; the other
+/// values of a and b are not used, so that they may be anything.
 template <class T>
 struct PairProduct {
   T* c = nullptr;
@@ -32,21 +33,21 @@ struct PairProduct {
   std::int64_t first = 0;
 };
 
-/// Some positions t with all s that they may see: row t sees [from[t], to[t]), and begins at t * row; s runs over [begin, end), multiples of
-/// kPairAlign.
+/// Some positions t with all s that they may see: row t sees [from[t], to[t]), and begins at t * row; s runs
+/// over [begin, end), multiples of kPairAlign.
 struct PairRows {
   std::int64_t count = 0, row = 0, begin = 0, end = 0;
   const std::int32_t *from = nullptr, *to = nullptr;
 };
 
-/// Over the values that a row sees; what others hold is never used. softmax: y = softmax of x (x is overwritten beside what is seen). softmax_grad:
-/// y = w (g - sum w g). row_sums: y[t] = sum over s of a, or of a b (b_row 0: the same for every t). row_maxima: y[t] = max over s of x, NaN where
-/// one of them is. column_sums: y[s] += sum over t of x, or of w[t] x. O(count (end - begin)).
-/// convolve: y[t] += sum over s <= t of f[t - s] u[s]; correlate: y[s] += sum over t >= s of f[t - s] u[t]; lag_products: y[l] += sum over t of
-/// u[t - l] g[t]: t and s below n, in the order of the distance. O(n^2).
-/// cross_entropy: of each row of `width` logits the loss of its target, and, in their place, its gradient times scale: (softmax - one-hot) scale.
-/// Both are 0 where the target is negative: nothing is asked there.
-/// Compiled for several processors.
+/// Over the values that a row sees; what others hold is never used. softmax: y = softmax of x (x is
+/// overwritten beside what is seen). softmax_grad: y = w (g - sum w g). row_sums: y[t] = sum over s of a, or
+/// of a b (b_row 0: the same for every t). row_maxima: y[t] = max over s of x, NaN where one of them is.
+/// column_sums: y[s] += sum over t of x, or of w[t] x. O(count (end - begin)). convolve: y[t] += sum over s
+/// <= t of f[t - s] u[s]; correlate: y[s] += sum over t >= s of f[t - s] u[t]; lag_products: y[l] += sum over
+/// t of u[t - l] g[t]: t and s below n, in the order of the distance. O(n^2). cross_entropy: of each row of
+/// `width` logits the loss of its target, and, in their place, its gradient times scale: (softmax - one-hot)
+/// scale. Both are 0 where the target is negative: nothing is asked there. Compiled for several processors.
 #define GABBRO_PAIR_KERNELS(T)                                                             \
   void multiply(const PairProduct<T>& task);                                               \
   void softmax(const PairRows& rows, T* y, T* x);                                          \

@@ -66,7 +66,8 @@ class PairProgram::Maker {
     return true;
   }
 
-  // Sums over t of products of pairs with something at t, and of sums of these: the products themselves are never made.
+  // Sums over t of products of pairs with something at t, and of sums of these: the products themselves are
+  // never made.
   void find_spreads() {
     std::map<NodeId, int> readers;
     for (const NodeId id : region_.nodes)
@@ -162,7 +163,8 @@ class PairProgram::Maker {
     return at->second;
   }
 
-  // The array of a value; none for what has other axes than heads, or is complete only when all heads are done.
+  // The array of a value; none for what has other axes than heads, or is complete only when all heads are
+  // done.
   std::optional<int> value(NodeId id) {
     if (!others(type(id).axes).empty()) return std::nullopt;
     if (const auto at = values_.find(id); at != values_.end()) return at->second;

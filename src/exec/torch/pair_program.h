@@ -1,4 +1,5 @@
-// Regions of a plan with pairs of positions, on the CPU: as passes over the pairs of one head that run without a call of ATen.
+// Regions of a plan with pairs of positions, on the CPU: as passes over the pairs of one head that run
+// without a call of ATen.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -15,25 +16,29 @@
 
 namespace gabbro::exec::torch {
 
-/// What a region computes over pairs, head by head: a head is one choice of the axes that its pairs have beside t and s. Of a sequence and a head some
-/// positions t at a time meet all s that they see, in arrays [t, s] that stay in the cache: products of matrices for contractions over other axes or over
-/// s or t, instructions (step_kernel.h) for what is pointwise, passes of their own for softmax, sums and maxima over s. Any formula over past
-/// positions and its gradient, in O(B T s numbers).
+/// What a region computes over pairs, head by head: a head is one choice of the axes that its pairs have
+/// beside t and s. Of a sequence and a head some positions t at a time meet all s that they see, in arrays
+/// [t, s] that stay in the cache: products of matrices for contractions over other axes or over s or t,
+/// instructions (step_kernel.h) for what is pointwise, passes of their own for softmax, sums and maxima over
+/// s. Any formula over past positions and its gradient, in O(B T s numbers).
 class PairProgram {
  public:
-  /// None when the region has no pairs, or something that does not fit: a contraction of heads that is read in the region, pairs that are made elsewhere (a
-  /// table by distance), or products that heads would repeat. `nodes` and `region` outlive it.
+  /// None when the region has no pairs, or something that does not fit: a contraction of heads that is read
+  /// in the region, pairs that are made elsewhere (a table by distance), or products that heads would repeat.
+  /// `nodes` and `region` outlive it.
   static std::optional<PairProgram> make(const ir::Graph& graph, const std::vector<ir::Node>& nodes,
                                          const Region& region);
 
-  /// The values of the region's exits ([B, T, axes...]; without time, summed over sequences) from those of its reads, all of one type, float or
-  /// double, which `options` say too. `positions` t at a time; 0: as fit the cache. In parallel over sequences, and over the first axis of heads
-  /// where all exits have it, so that results do not depend on the number of threads.
+  /// The values of the region's exits ([B, T, axes...]; without time, summed over sequences) from those of
+  /// its reads, all of one type, float or double, which `options` say too. `positions` t at a time; 0: as fit
+  /// the cache. In parallel over sequences, and over the first axis of heads where all exits have it, so that
+  /// results do not depend on the number of threads.
   std::vector<at::Tensor> run(std::vector<at::Tensor> reads, const Sequence& sequence, std::int64_t positions,
                               const at::TensorOptions& options) const;
 
  private:
-  // Arrays of one head, each at one of these shapes: a number, [t], [s], [t, s], [t, other axes], [s, other axes], [other axes, s].
+  // Arrays of one head, each at one of these shapes: a number, [t], [s], [t, s], [t, other axes], [s, other
+  // axes], [other axes, s].
   enum class Shape : std::uint8_t { kNumber, kRow, kPast, kPairs, kRows, kPasts, kTurned };
   struct Array {
     Shape shape = Shape::kNumber;

@@ -22,7 +22,8 @@ namespace {
 constexpr std::int64_t kPairNumbers = 1 << 14;
 constexpr std::int64_t kLeastRows = 16, kMostRows = 64;
 
-// Where the numbers of a value lie: at + sequence * row + position * step + head . strides + one of the others.
+// Where the numbers of a value lie: at + sequence * row + position * step + head . strides + one of the
+// others.
 template <class T>
 struct Lies {
   T* at = nullptr;

@@ -135,8 +135,8 @@ class Planner {
     return exit == Exit::kPast || exit == Exit::kTotal;
   }
 
-  // The level of a region from which a value can be read: those computed alone before the regions of their level, the others in it,
-  // or after it.
+  // The level of a region from which a value can be read: those computed alone before the regions of their
+  // level, the others in it, or after it.
   void earliest() {
     for (NodeId id = 0; id < count(); ++id) {
       if (!live_[at(id)]) continue;
@@ -170,8 +170,9 @@ class Planner {
     }
   }
 
-  // A level of regions has three stages, so that only what must stand between pairs is computed in their small blocks: what
-  // pairs read, the pairs with what they read of each other's sums, and what only follows from them.
+  // A level of regions has three stages, so that only what must stand between pairs is computed in their
+  // small blocks: what pairs read, the pairs with what they read of each other's sums, and what only follows
+  // from them.
   void stages() {
     std::vector<bool> after(nodes_.size(), false), before(nodes_.size(), false);
     const auto together = [&](NodeId id, NodeId in) {

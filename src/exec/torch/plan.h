@@ -1,4 +1,5 @@
-// The order in which the nodes of a model are computed, and which of them are computed together, block by block.
+// The order in which the nodes of a model are computed, and which of them are computed together, block by
+// block.
 #pragma once
 
 #include <span>
@@ -11,10 +12,11 @@ namespace gabbro::exec::torch {
 /// Numbers of one value that fit a core's cache together with some others: the size of a block.
 constexpr std::int64_t kBlockNumbers = 1 << 16;
 
-/// Nodes that need no other position than their own, or only past ones through values that are ready: they are computed for one block of
-/// positions at a time, so that what lies between them stays in cache, and no value over pairs of positions is ever whole in memory
-/// (the idea of FlashAttention, Dao et al. 2022, arXiv 2205.14135, for any formula over past positions and its gradient alike: pairs are
-/// computed again where a gradient needs them).
+/// Nodes that need no other position than their own, or only past ones through values that are ready: they
+/// are computed for one block of positions at a time, so that what lies between them stays in cache, and no
+/// value over pairs of positions is ever whole in memory (the idea of FlashAttention, Dao et al. 2022, arXiv
+/// 2205.14135, for any formula over past positions and its gradient alike: pairs are computed again where a
+/// gradient needs them).
 struct Region {
   std::vector<ir::NodeId> nodes;  // in order
   std::vector<ir::NodeId> exits;  // those whose values leave the region

@@ -8,7 +8,8 @@
 
 namespace gabbro::exec::torch {
 
-/// Calls of one ATen operator (or of one scope that code marks with RECORD_USER_SCOPE). Seconds are of wall-clock.
+/// Calls of one ATen operator (or of one scope that code marks with RECORD_USER_SCOPE). Seconds are of
+/// wall-clock.
 struct ProfileRow {
   std::string name;
   std::string shapes;  // of the tensors it was given, when asked for
@@ -18,7 +19,8 @@ struct ProfileRow {
   double self_seconds = 0;
 };
 
-/// Times every ATen operator called between construction and `stop`, on any thread. One at a time. Costs about a microsecond per call.
+/// Times every ATen operator called between construction and `stop`, on any thread. One at a time. Costs
+/// about a microsecond per call.
 class Profile {
  public:
   explicit Profile(bool with_shapes);

@@ -92,7 +92,8 @@ void Body::prepare_regions() {
   keep_maxima();
 }
 
-// The gradient of a maximum looks for it among pairs that are computed again: it is there to the bit only where both are computed alike.
+// The gradient of a maximum looks for it among pairs that are computed again: it is there to the bit only
+// where both are computed alike.
 void Body::keep_maxima() {
   const auto compares = [&](const Region& region) {
     return region.pairs && std::any_of(region.nodes.begin(), region.nodes.end(), [&](NodeId id) {

@@ -112,7 +112,8 @@ std::vector<at::Tensor> RegionProgram::run(std::vector<at::Tensor> reads, std::i
   if (batch > 1 && !all_differ(reads)) return {};
   Strides strides;
   for (std::size_t i = 0; i < reads.size(); ++i) {
-    // Numbers are read where they lie, repeated along axes or not; those that are not side by side along the last axis are brought there.
+    // Numbers are read where they lie, repeated along axes or not; those that are not side by side along the
+    // last axis are brought there.
     const ir::Type& t = type(region_->reads[i]);
     at::Tensor& x = reads[i];
     x = x.expand(sizes_of(*graph_, t, t.time() ? x.size(0) : 0, length));

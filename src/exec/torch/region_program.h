@@ -13,17 +13,20 @@
 
 namespace gabbro::exec::torch {
 
-/// What a region computes for some positions of a sequence at a time, so that what lies between its nodes stays in the cache. For one thread of
-/// calls: instructions for a number of positions, and for reads that lie as they do, are made when they are first needed.
+/// What a region computes for some positions of a sequence at a time, so that what lies between its nodes
+/// stays in the cache. For one thread of calls: instructions for a number of positions, and for reads that
+/// lie as they do, are made when they are first needed.
 class RegionProgram {
  public:
-  /// None when the region has pairs of positions, or an op without an instruction. `nodes` and `region` outlive it.
+  /// None when the region has pairs of positions, or an op without an instruction. `nodes` and `region`
+  /// outlive it.
   static std::optional<RegionProgram> make(const ir::Graph& graph, const std::vector<ir::Node>& nodes,
                                            const Region& region);
 
-  /// The values of the region's exits ([B, T, axes...]; without time, summed over sequences) from those of its reads, all of one type,
-  /// float or double. `positions` at a time; 0: as fit the cache. Empty when all sequences agree in an exit. In parallel over sequences, so that
-  /// results do not depend on the number of threads. O(B T instructions).
+  /// The values of the region's exits ([B, T, axes...]; without time, summed over sequences) from those of
+  /// its reads, all of one type, float or double. `positions` at a time; 0: as fit the cache. Empty when all
+  /// sequences agree in an exit. In parallel over sequences, so that results do not depend on the number of
+  /// threads. O(B T instructions).
   std::vector<at::Tensor> run(std::vector<at::Tensor> reads, std::int64_t batch, std::int64_t length,
                               std::int64_t positions);
 

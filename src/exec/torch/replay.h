@@ -1,4 +1,5 @@
-// States before each step of a recurrence that only its adjoint reads: computed again, from those at every 16th position.
+// States before each step of a recurrence that only its adjoint reads: computed again, from those at every
+// 16th position.
 #pragma once
 
 #include <functional>
@@ -22,8 +23,8 @@ struct Replays {
   std::map<ir::NodeId, Adjoint> adjoints;
 };
 
-/// A state is worth its steps where it is large: all of a scan that can be dropped are, or none. `runs`: whether a scan node runs as a
-/// StepProgram. O(nodes).
+/// A state is worth its steps where it is large: all of a scan that can be dropped are, or none. `runs`:
+/// whether a scan node runs as a StepProgram. O(nodes).
 Replays find_replays(const ir::Graph& graph, const std::vector<bool>& live,
                      std::span<const ir::NodeId> wanted, const std::function<bool(ir::NodeId)>& runs);
 

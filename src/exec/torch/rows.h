@@ -7,7 +7,8 @@
 
 namespace gabbro::exec::torch {
 
-/// Where the numbers of one position lie, and how far it is from one sequence and position to the next (0: all share them).
+/// Where the numbers of one position lie, and how far it is from one sequence and position to the next (0:
+/// all share them).
 template <class T>
 struct Rows {
   T* at = nullptr;

@@ -10,25 +10,27 @@
 
 namespace gabbro::exec::torch {
 
-/// Which pairs (t, s) of a block are outside of a window: `outside` is [B or 1, t, s] bool over the columns from `from` on; in those before
-/// it all pairs are inside. Every t sees every column in [shared_from, shared_to).
+/// Which pairs (t, s) of a block are outside of a window: `outside` is [B or 1, t, s] bool over the columns
+/// from `from` on; in those before it all pairs are inside. Every t sees every column in [shared_from,
+/// shared_to).
 struct PairMask {
   at::Tensor outside;
   std::int64_t from = 0, shared_from = 0, shared_to = 0;
 };
 
-/// Positions of B sequences of length T with documents in them; or a block of them: positions [first, first + length) of some
-/// sequences, with past positions [past_first, first + length). Masks are made once and kept.
+/// Positions of B sequences of length T with documents in them; or a block of them: positions [first, first +
+/// length) of some sequences, with past positions [past_first, first + length). Masks are made once and kept.
 class Sequence {
  public:
   Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, at::Device device);
 
-  /// Sequences [row, row + rows), positions [begin, end); past positions of a window from the first that one of them sees (on the CPU; elsewhere
-  /// from the first of the window).
+  /// Sequences [row, row + rows), positions [begin, end); past positions of a window from the first that one
+  /// of them sees (on the CPU; elsewhere from the first of the window).
   [[nodiscard]] Sequence block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
                                std::int64_t window) const;
 
-  /// The first position in (begin, end) at which a document of sequence `row` starts, or `end`. Not of a block.
+  /// The first position in (begin, end) at which a document of sequence `row` starts, or `end`. Not of a
+  /// block.
   [[nodiscard]] std::int64_t document_end(std::int64_t row, std::int64_t begin, std::int64_t end) const;
 
   /// To be called before blocks of up to `length` positions are taken by several threads.
@@ -47,15 +49,18 @@ class Sequence {
   [[nodiscard]] at::Tensor lag() const;
   /// Outside: s > t, t - s >= window, or s in an earlier document.
   const PairMask& pairs(std::int64_t window);
-  /// [B or 1, T] bool: whether position t reads position t - n of its own document (n < 0: ahead). Not of a block.
+  /// [B or 1, T] bool: whether position t reads position t - n of its own document (n < 0: ahead). Not of a
+  /// block.
   [[nodiscard]] at::Tensor reads(std::int64_t n) const;
   /// [B, T] bool: whether a document starts there. Only when packed; not of a block.
   [[nodiscard]] const at::Tensor& begins() const { return begins_; }
-  /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always does.
+  /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always
+  /// does.
   [[nodiscard]] bool boundary(std::int64_t t, bool backwards) const;
   /// [B] bool: in which sequences.
   [[nodiscard]] at::Tensor boundaries(std::int64_t t, bool backwards) const;
-  /// The sequence of chunks of `size` positions, without documents: values of chunks count them in themselves. `size` 0: this.
+  /// The sequence of chunks of `size` positions, without documents: values of chunks count them in
+  /// themselves. `size` 0: this.
   Sequence& chunked(std::int64_t size);
 
  private:

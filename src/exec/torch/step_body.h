@@ -1,5 +1,5 @@
-// The kernels of step_kernel.h, in the namespace of the file that includes this one. Innermost loops are plain loops over numbers side by
-// side, or over one number, so that the compiler makes vectors of them.
+// The kernels of step_kernel.h, in the namespace of the file that includes this one. Innermost loops are
+// plain loops over numbers side by side, or over one number, so that the compiler makes vectors of them.
 #include <algorithm>
 #include <cmath>
 
@@ -81,7 +81,8 @@ inline Inner inner_of(const Instruction& i) {
   return {i.size[l], i.out.stride[l], i.in[0].stride[l], i.in[1].stride[l], i.in[2].stride[l]};
 }
 
-// out[r] = c[r] + a[r] b for as many columns as kVectors vectors hold: b stays in registers while the rows go by.
+// out[r] = c[r] + a[r] b for as many columns as kVectors vectors hold: b stays in registers while the rows go
+// by.
 template <int kVectors, bool kAdds, class T>
 void outer_columns(T* out, std::int64_t dout, const T* a, std::int64_t da, const T* b, const T* c,
                    std::int64_t dc, std::int64_t rows) {
@@ -96,7 +97,8 @@ void outer_columns(T* out, std::int64_t dout, const T* a, std::int64_t da, const
     }
 }
 
-// Outer products of the last two loops, a b or a b + c; false: the loops are none. `added`: the place of what is added; null: nothing.
+// Outer products of the last two loops, a b or a b + c; false: the loops are none. `added`: the place of what
+// is added; null: nothing.
 template <bool kAdds, class T>
 bool outer_product(const Instruction& i, T* const* bases, const Instruction::Place* added) {
   constexpr std::int64_t kCount = Lanes<T>::kCount;
@@ -194,7 +196,8 @@ void where(const Instruction& i, T* const* bases) {
   });
 }
 
-// out += sum over rows r of a[r] b[r], for as many columns as kVectors vectors hold. Sums of kChains rows each do not wait for one another.
+// out += sum over rows r of a[r] b[r], for as many columns as kVectors vectors hold. Sums of kChains rows
+// each do not wait for one another.
 template <int kVectors, class T>
 void combine_columns(T* out, const T* a, std::int64_t da, const T* b, std::int64_t db, std::int64_t rows) {
   using L = Lanes<T>;
@@ -248,7 +251,8 @@ T row_sum(const T* a, const T* b, std::int64_t n) {
   return total;
 }
 
-// Rows of a, each times b and added up. The numbers of as many rows as a vector has lanes are added up together.
+// Rows of a, each times b and added up. The numbers of as many rows as a vector has lanes are added up
+// together.
 template <class T>
 void row_sums(const Instruction& i, T* const* bases, bool swapped) {
   using L = Lanes<T>;

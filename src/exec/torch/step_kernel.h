@@ -8,8 +8,8 @@
 
 namespace gabbro::exec::torch {
 
-/// One pass over numbers: loops whose innermost one is the last. Reductions add to what is there; their result has a stride of 0 along the loops
-/// that are summed over.
+/// One pass over numbers: loops whose innermost one is the last. Reductions add to what is there; their
+/// result has a stride of 0 along the loops that are summed over.
 struct Instruction {
   enum class Code : std::uint8_t {
     // result = value, f(a), f(a, b), f(a, b, c); kMultiplyAdd: a b + c

@@ -62,7 +62,8 @@ class StepCompiler {
       else if (!a.make(id))
         return false;
     }
-    // New states and what each position gives leave for memories of their own, numbered after the fixed values: all of them are met first.
+    // New states and what each position gives leave for memories of their own, numbered after the fixed
+    // values: all of them are met first.
     for (const NodeId id : wanted_)
       if (!is_sum(id)) a.view(id);
     for (std::int32_t k = 0; k < states_; ++k) {
@@ -93,7 +94,8 @@ class StepCompiler {
     return k < states || p_.without_.empty() || !p_.without_[k - states];
   }
 
-  // What is added to state k at each step, where nothing else is done with it: gradients of what all steps share. Else -1.
+  // What is added to state k at each step, where nothing else is done with it: gradients of what all steps
+  // share. Else -1.
   [[nodiscard]] NodeId added_to(std::int32_t k, const Assembler& a) const {
     const NodeId result = results_[static_cast<std::size_t>(k)];
     const Node& sum = node(result);

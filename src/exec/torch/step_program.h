@@ -1,4 +1,5 @@
-// Recurrences that are not affine, on the CPU: the body of a scan as instructions that run without a call of ATen.
+// Recurrences that are not affine, on the CPU: the body of a scan as instructions that run without a call of
+// ATen.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,14 +14,15 @@
 
 namespace gabbro::exec::torch {
 
-/// The step of one scan, in a scratch memory of one thread. Nodes that depend on neither states nor sequences are computed elsewhere, once.
+/// The step of one scan, in a scratch memory of one thread. Nodes that depend on neither states nor sequences
+/// are computed elsewhere, once.
 class StepProgram {
  public:
   /// Positions from one mark to the next.
   static constexpr std::int64_t kMarked = 16;
 
-  /// Of a scan in body `body`, without those of its per-step values for which `without` says so. None when the step holds an op
-  /// without an instruction: tables, top-k, a recurrence within.
+  /// Of a scan in body `body`, without those of its per-step values for which `without` says so. None when
+  /// the step holds an op without an instruction: tables, top-k, a recurrence within.
   static std::optional<StepProgram> make(const ir::Graph& graph, int body, const ir::Scan& scan,
                                          const std::vector<bool>& without = {});
 
@@ -48,8 +50,8 @@ class StepProgram {
     const Marks* marks = nullptr;
     std::vector<std::int32_t> states;
   };
-  /// All of one type, float or double. In parallel over sequences, so that results do not depend on the number of threads. `marks`: what
-  /// is to be filled with states. O(B T instructions).
+  /// All of one type, float or double. In parallel over sequences, so that results do not depend on the
+  /// number of threads. `marks`: what is to be filled with states. O(B T instructions).
   [[nodiscard]] Values run(const ir::Graph& graph, const ir::Scan& scan, Inputs in, const Sequence& sequence,
                            Marks* marks = nullptr, const Replay* replay = nullptr) const;
   /// Numbers of a mark of one sequence.

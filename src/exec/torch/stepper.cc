@@ -39,8 +39,8 @@ at::Tensor compute(const ir::Graph& graph, const Nodes& b, NodeId id, at::Tensor
   return run_kernel(call);
 }
 
-// The values of the positions that a `past` sees, in a ring once they are as many as its window. Their order means nothing: every reader
-// reduces over them, and `lag` says which is which.
+// The values of the positions that a `past` sees, in a ring once they are as many as its window. Their order
+// means nothing: every reader reduces over them, and `lag` says which is which.
 class Cache {
  public:
   /// `value` is [B, axes...]; the result [B, axes..., s]. `slot` and `count` as Window says.
