@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include "campaign/preset.h"
 #include "campaign/state.h"
@@ -17,7 +16,6 @@ namespace gabbro::campaign {
 
 namespace fs = std::filesystem;
 
-using evolve::Phase;
 using record::Event;
 using record::Origin;
 
@@ -129,145 +127,5 @@ void Campaign::move_corpus(std::string folder) { state_->plan.corpus = std::move
 const evolve::Population& Campaign::population() const { return state_->population; }
 void Campaign::ask(Agents* agents) { state_->agents = agents; }
 void Campaign::follow(std::vector<Moment> course) { state_->following = std::move(course); }
-
-Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor,
-                                  const std::function<int()>& stop,
-                                  const std::function<void(const Snapshot&)>& view) {
-  State& s = *state_;
-  s.slots = executor.slots();
-  s.asked_to_stop = stop;
-  const double begun = seconds_now();
-  std::int64_t ended_here = 0;
-  Phase phase = Phase::kSearch;
-  std::string why;
-  int stopped = 0;
-  if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok)
-    return tl::unexpected(ok.error());
-  s.again.clear();  // of an earlier session, as all that follows from it
-  s.tries.clear();
-  s.held_up.reset();
-  for (const evolve::Trial& t : s.population.trials())  // begun by an earlier process
-    if (!t.ended) s.again.push_back(t.begun);
-  const auto left_after = [&](double elapsed) {
-    Left left;
-    if (budget.minutes > 0) left.all_seconds = 60 * budget.minutes, left.seconds = left.all_seconds - elapsed;
-    if (budget.trials > 0) {
-      left.all_trials = static_cast<double>(budget.trials);
-      left.trials = left.all_trials - static_cast<double>(s.population.trials().size());
-    }
-    return left;
-  };
-  const auto has_all_trials = [&] {
-    return budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
-           s.again.empty();
-  };
-  // With a comparison, which is ended whatever it takes.
-  const bool goes_on = evolve::comparison_of(s.population, evolve::leader(s.population)) != nullptr;
-  const auto show = [&] {
-    Snapshot shot{s.population, phase, {}, {}, seconds_now() - begun, -1, ended_here};
-    if (!goes_on) shot.warning = s.too_short(left_after(shot.seconds));
-    if (budget.minutes > 0) shot.left = std::max(0.0, 60 * budget.minutes - shot.seconds);
-    for (const auto& [id, r] : s.running) shot.running.push_back(r);
-    for (const auto& [id, r] : s.profiling) shot.profiling.push_back(r);
-    shot.agents = s.news_of_agents();
-    view(shot);
-  };
-  Error broken;
-  std::size_t searched_after = 0;  // comparisons
-  while (true) {
-    const double elapsed = seconds_now() - begun;
-    const bool over = (budget.minutes > 0 && elapsed >= 60 * budget.minutes) || has_all_trials();
-    if (over && why.empty()) why = "budget";
-    if (budget.minutes > 0 && elapsed >= 60 * budget.minutes && stopped == 0) executor.stop(), stopped = 1;
-    if (const int asked = stop(); asked > stopped) {
-      why = "signal";
-      stopped = asked;
-      if (s.agents) s.agents->team->stop();
-      asked >= 2 ? executor.kill() : executor.stop();
-    }
-    if (why.empty())
-      if (const auto ok = s.tend(phase == Phase::kSearch); !ok) broken = ok.error();
-    while (why.empty() && broken.code.empty() && executor.running() < executor.slots()) {
-      // What comes from outside is known before a decision; agents make nothing that there is no time to
-      // train.
-      if (const auto ok = s.tend(phase == Phase::kSearch); !ok) {
-        broken = ok.error();
-        break;
-      }
-      if (s.population.paused()) break;
-      if (!s.again.empty()) {
-        const record::TrialBegun again = s.again.front();
-        s.again.erase(s.again.begin());
-        if (const auto ok = s.record({again}); !ok)
-          broken = ok.error();
-        else if (const auto started = s.launch(again, executor); !started)
-          broken = started.error();
-      } else if (const auto profiles = s.wanted_profiles();
-                 !profiles.empty() &&
-                 (budget.minutes == 0 || s.profile_seconds() < 60 * budget.minutes - elapsed)) {
-        if (const auto ok = s.ask_profile(profiles.front(), executor); !ok) broken = ok.error();
-      } else {
-        const Left left = left_after(elapsed);
-        if (phase == Phase::kSearch) phase = s.phase(left);
-        auto wanted = s.decide(phase, left);
-        if (!wanted)
-          broken = wanted.error();
-        else if (!*wanted) {
-          // Runs of the budget that the comparison did not need go to the search, as they do after a resume.
-          const std::size_t compared = s.population.comparisons().size();
-          if (phase != Phase::kFinal || budget.trials == 0 || compared == searched_after || !s.has_compared())
-            break;
-          searched_after = compared;
-          phase = Phase::kSearch;
-          continue;
-        }
-        // What cannot end in time is not begun.
-        else if (budget.minutes > 0 && s.expected_seconds((*wanted)->rung) > 60 * budget.minutes - elapsed) {
-          why = "budget";
-          break;
-        } else if (const auto started = s.start(**wanted, executor); !started)
-          broken = started.error();
-      }
-      if (!broken.code.empty()) break;
-      if (has_all_trials()) break;
-    }
-    if (!broken.code.empty() && why.empty()) {
-      why = "error";
-      executor.stop();
-      stopped = 1;
-    }
-    const bool idles = why.empty() && (s.population.paused() || s.awaits_agents(phase));
-    if (executor.running() == 0 && !idles) {
-      if (why.empty() && stop() > stopped) continue;  // asked during draws
-      if (why.empty() && s.held_up) broken = s.held_up->error;
-      break;
-    }
-    show();
-    if (executor.running() == 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      continue;
-    }
-    const jobs::News news = executor.wait(0.25);
-    for (const jobs::Update& u : news.updates) {
-      if (const auto at = s.running.find(u.id); at != s.running.end()) at->second.progress = u.progress;
-      if (const auto at = s.profiling.find(-u.id); at != s.profiling.end()) at->second.progress = u.progress;
-    }
-    for (const jobs::Ended& e : news.ended) {
-      if (e.id < 0) {
-        if (const auto ok = s.take_profile(e, stopped > 0); !ok && broken.code.empty()) broken = ok.error();
-        continue;
-      }
-      ++ended_here;
-      if (const auto ok = s.take(e, stopped > 0); !ok && broken.code.empty()) broken = ok.error();
-    }
-  }
-  if (why.empty()) why = "done";
-  if (s.agents) s.agents->team->stop();
-  show();
-  if (!broken.code.empty()) return tl::unexpected(broken);
-  if (const auto ok = s.record({record::Session{false, why, executor.sandbox()}}); !ok)
-    return tl::unexpected(ok.error());
-  return why;
-}
 
 }  // namespace gabbro::campaign

@@ -94,10 +94,11 @@ class Campaign {
 
   /// Works until the budget is spent, nothing is left to do, or `stop` says 1 (runs end at their next step
   /// with a checkpoint, to be gone on with) or 2 (they are killed). `view` is called a few times a second and
-  /// at the end. Returns why it ended: "done", "budget", "signal". Errors: "jobs" (workers cannot be started:
+  /// at the end. Returns why it ended. Errors: "jobs" (workers cannot be started:
   /// the first fails at once), "store" (the disk is full): all that was recorded stays.
-  Result<std::string> run(const Budget& budget, jobs::Executor& executor, const std::function<int()>& stop,
-                          const std::function<void(const Snapshot&)>& view);
+  Result<record::SessionEnd> run(const Budget& budget, jobs::Executor& executor,
+                                 const std::function<int()>& stop,
+                                 const std::function<void(const Snapshot&)>& view);
 
   /// Designs are asked of `agents` too, by the strategies that do (evolve::asks_agents); they outlive the
   /// campaign's runs. Their thinking never holds a worker: while none of their designs waits, other operators
@@ -110,6 +111,7 @@ class Campaign {
 
  private:
   struct State;
+  class Session;
   explicit Campaign(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "campaign/state.h"
-#include "capability/task.h"
+#include "capability/profile.h"
 #include "evolve/comparison.h"
 #include "record/job.h"
 
@@ -17,38 +16,6 @@ namespace fs = std::filesystem;
 
 using evolve::Individual;
 using record::CapabilityResult;
-
-namespace {
-
-// Why `r` cannot be the profile of `design`; empty: it can.
-std::string impossible(const CapabilityResult& r, const Individual& design,
-                       const std::vector<std::string>& asked) {
-  if (r.status == record::Status::kFailed || r.status == record::Status::kRefused) return "";
-  if (r.status != record::Status::kDone) return fmt::format("no job ends as {}", r.status);
-  if (r.hash != design.created.hash)
-    return fmt::format("it is of the design of hash {}, {} has {}", r.hash, design.created.name,
-                       design.created.hash);
-  if (r.tasks.size() != asked.size()) return fmt::format("{} tasks of {}", r.tasks.size(), asked.size());
-  for (std::size_t k = 0; k < asked.size(); ++k) {
-    const record::CapabilityTask& t = r.tasks[k];
-    if (t.task != asked[k]) return fmt::format("{} where {} was asked", t.task, asked[k]);
-    const capability::Task* task = capability::find_task(t.task);
-    const std::size_t scores = t.outcome == "done" && task ? task->lengths.size() : 0;
-    if (t.scores.size() != scores)
-      return fmt::format("{} with {} scores, where {} belong", t.task, t.scores.size(), scores);
-    for (std::size_t i = 0; i < scores; ++i) {
-      const record::CapabilityScore& s = t.scores[i];
-      if (s.task != t.task || s.length != task->lengths[i] || s.chance != task->chance)
-        return fmt::format("{} at {} tokens by chance {}, where it is {} at {} by {}", s.task, s.length,
-                           s.chance, t.task, task->lengths[i], task->chance);
-      if (!(s.accuracy >= 0 && s.accuracy <= 1) || !(s.error >= 0 && s.error <= 0.5) || s.asked < 1)
-        return fmt::format("{} ± {} of {} answers right", s.accuracy, s.error, s.asked);
-    }
-  }
-  return "";
-}
-
-}  // namespace
 
 // Designs that still need a profile: those that entered the second rung, a leader whose comparison has begun,
 // and, as soon as there is one of these, all baselines and controls.
@@ -111,7 +78,8 @@ Result<bool> Campaign::State::take_profile(const jobs::Ended& ended, bool asked)
     if (!result)
       cause = result.error().message;
     else if (!stopped)
-      if (const std::string why = impossible(*result, population.individual(id), plan.settings.capabilities);
+      if (const std::string why =
+              capability::misfit(plan.settings.capabilities, population.individual(id).created.hash, *result);
           !why.empty())
         cause = "the worker left a result that cannot be: " + why;
   } else {

@@ -35,7 +35,7 @@ json session(const Reading& r) {
   const store::SessionRow& last = r.sessions.back();
   return {{"time", last.time},
           {"ended", !last.session.begins},
-          {"why", last.session.why},
+          {"end", last.session.begins ? json(nullptr) : json(record::word_of(last.session.end))},
           {"sandbox", last.session.sandbox}};
 }
 

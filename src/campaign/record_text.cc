@@ -38,7 +38,9 @@ std::string session_text(const Reading& r) {
     return fmt::format(
         "begun {} UTC, not ended: it runs, or was killed (gabbro resume goes on with it); last event {} UTC",
         date(last.time), date(r.last));
-  return fmt::format("ended in order {} UTC: {}", date(last.time), shortened(last.session.why, 60));
+  if (last.session.end == record::SessionEnd::kError)
+    return fmt::format("ended by an error {} UTC (gabbro resume goes on with it)", date(last.time));
+  return fmt::format("ended in order {} UTC: {}", date(last.time), last.session.end);
 }
 
 void counts(Lines& out, const char* title, const std::vector<store::Store::Count>& all) {

@@ -204,7 +204,8 @@ Desk::Attempt Desk::attempt(const Model& model, const Request& request, Amount m
     out.reply->text = keys_.redacted(std::move(out.reply->text));  // JSON may have spelt the key otherwise
   else
     out.reply = tl::unexpected(keys_.redacted(out.reply.error()));
-  if (answer.usage)
+  // A reply that is said to have taken no tokens was not counted.
+  if (out.usage.input + out.usage.output > 0)
     out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
   else if (response->status < 300)
     out.cost = most;  // something was made, and nobody says how much

@@ -6,13 +6,17 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/text.h"
+#include "capability/profile.h"
 #include "capability/task.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/scratch.h"
 #include "cli/terminal.h"
+#include "lang/check.h"
 #include "lang/library.h"
+#include "zoo/library.h"
 
 namespace gabbro::cli {
 
@@ -108,7 +112,12 @@ Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::Cap
                               });
   if (!end) return tl::unexpected(end.error());
   if (end->kind != jobs::Ended::Kind::kResult) return fail("worker", end->cause);
-  return record::parse_capability_result(end->result);
+  GABBRO_TRY(result, record::parse_capability_result(end->result));
+  const lang::CheckReport written = lang::check(spec.program, zoo::library());
+  const std::string hash = written.subjects.empty() ? "" : to_hex(written.subjects.back().hash);
+  if (const std::string why = capability::misfit(spec.tasks, hash, result); !why.empty())
+    return fail("worker", "the worker left a result that cannot be: " + why);
+  return result;
 }
 
 }  // namespace
@@ -125,6 +134,8 @@ int run_capabilities(const CapabilitiesCommand& c) {
     record::CapabilitySpec& spec = specs.emplace_back(c.spec);
     spec.file = file;
     spec.program = *text;
+    spec.tasks.clear();
+    for (const Task* task : *tasks) spec.tasks.emplace_back(task->name);
     spec.memory = static_cast<std::int64_t>(c.limits.bytes);
   }
   const Table table(c.files, *tasks);

@@ -97,12 +97,10 @@ std::string caveat(const Run& run, const Run& first) {
 
 // Why the runs cannot be paired by document; empty: they can.
 std::string unpaired(const record::TrialResult& of, const record::TrialResult& against) {
-  const auto are_equally_long = [](const record::DocumentScore& a, const record::DocumentScore& b) {
-    return a.bytes == b.bytes;
-  };
-  if (of.held_out_hash != against.held_out_hash || of.documents.size() != against.documents.size() ||
-      !std::equal(of.documents.begin(), of.documents.end(), against.documents.begin(), are_equally_long))
+  if (!record::same_documents(of.documents, against.documents))
     return "were scored on different held-out text";
+  if (of.held_out_hash != against.held_out_hash)
+    return "were scored on documents of the same lengths, but on another text or with another vocabulary";
   return "";
 }
 

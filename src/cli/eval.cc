@@ -102,6 +102,8 @@ int run_eval(const EvalCommand& c) {
   if (end->kind != jobs::Ended::Kind::kResult) return failed("eval", {"worker", end->cause, "", {}});
   const auto result = record::parse_eval_result(end->result);
   if (!result) return failed("eval", result.error());
+  if (const std::string why = record::misfit(spec, *result); !why.empty())
+    return failed("eval", {"worker", "the worker left a result that cannot be: " + why, "", {}});
   if (result->status == record::Status::kDone)
     if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
       return failed("eval", ok.error());

@@ -37,6 +37,8 @@ namespace gabbro::cli {
 
 namespace fs = std::filesystem;
 
+using record::SessionEnd;
+
 namespace {
 
 // `file`: what a place in the error is a place of.
@@ -100,12 +102,12 @@ Result<bool> print_summary(const std::string& dir) {
   return true;
 }
 
-void print_why(const std::string& why, const std::string& dir, bool searches) {
-  if (why == "done" && !searches) print("nothing is left to do\n");
-  if (why == "done" && searches)
+void print_end(record::SessionEnd end, const std::string& dir, bool searches) {
+  if (end == SessionEnd::kDone && !searches) print("nothing is left to do\n");
+  if (end == SessionEnd::kDone && searches)
     print("the last comparison is done; gabbro resume {} --minutes N searches on\n", dir);
-  if (why == "signal") print("stopped; gabbro resume {} goes on from here\n", dir);
-  if (why == "budget") print("the budget is spent; gabbro resume {} goes on with another\n", dir);
+  if (end == SessionEnd::kSignal) print("stopped; gabbro resume {} goes on from here\n", dir);
+  if (end == SessionEnd::kBudget) print("the budget is spent; gabbro resume {} goes on with another\n", dir);
 }
 
 bool asks_agents(const campaign::Campaign& c) {
@@ -154,21 +156,20 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   auto executor = jobs::local_executor(options);
   if (!executor) return failed(executor.error());
   const Signals signals;
-  std::string why, warning;
-  {
+  std::string warning;
+  const auto end = [&] {
     Live live;
-    const auto ended = c.run({o.minutes, o.trials}, **executor, Signals::seen,
-                             [&](const campaign::Snapshot& s) { live(s), warning = s.warning; });
-    if (!ended) return failed(ended.error());
-    why = *ended;
-  }
+    return c.run({o.minutes, o.trials}, **executor, Signals::seen,
+                 [&](const campaign::Snapshot& s) { live(s), warning = s.warning; });
+  }();
+  if (!end) return failed(end.error());
   if (c.plan().aa_test)
     print_twins(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
   if (!warning.empty()) print("{}\n", warning);
-  print_why(why, o.dir, !c.plan().aa_test && !c.plan().settings.strategies.empty());
-  return why == "signal" ? kInvalid : kValid;
+  print_end(*end, o.dir, !c.plan().aa_test && !c.plan().settings.strategies.empty());
+  return *end == SessionEnd::kSignal ? kInvalid : kValid;
 }
 
 // The corpus of a campaign that was given none: made once, in its folder.

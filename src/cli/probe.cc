@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "base/files.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -24,24 +22,6 @@ void print_report(const record::ProbeReport& r, bool all) {
         r.params, r.holds ? fmt::format("{} checks hold", r.checks.size()) : "FAILS", r.seconds);
   for (const record::Anchor& a : r.checks)
     if (all || !a.holds) print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
-}
-
-// Why the reports cannot be those of the files; empty: they can.
-std::string misfit(const record::ProbeSpec& spec, const record::ProbeResult& result) {
-  if (result.status == record::Status::kStopped) return "";
-  if (result.reports.size() != spec.files.size())
-    return fmt::format("{} reports of {} files", result.reports.size(), spec.files.size());
-  bool all = true;
-  for (std::size_t i = 0; i < spec.files.size(); ++i) {
-    const record::ProbeReport& r = result.reports[i];
-    const bool holds = !r.checks.empty() && std::all_of(r.checks.begin(), r.checks.end(),
-                                                        [](const record::Anchor& a) { return a.holds; });
-    if (r.file != spec.files[i] || r.holds != holds)
-      return fmt::format("a report of {} with {} checks, {}", r.file, r.checks.size(),
-                         r.holds ? "which hold" : "which do not hold");
-    all = all && r.holds;
-  }
-  return all == (result.status == record::Status::kDone) ? "" : "its status is not that of its checks";
 }
 
 }  // namespace
@@ -70,7 +50,7 @@ int run_probe(const ProbeCommand& c) {
   const auto result = record::parse_probe_result(end->result);
   if (!result) return failed("probe", result.error());
   if (result->status == record::Status::kFailed) return failed("probe", {"worker", result->cause, "", {}});
-  if (const std::string why = misfit(spec, *result); !why.empty())
+  if (const std::string why = record::misfit(spec, *result); !why.empty())
     return failed("probe", {"worker", "the worker left a result that cannot be: " + why, "", {}});
   if (c.json) print("{}", end->result);
   for (const record::ProbeReport& r : result->reports)

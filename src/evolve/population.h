@@ -227,10 +227,7 @@ class Population {
   return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash &&
          a.unread_tokens == b.unread_tokens &&
          std::abs(a.nats_per_bit - b.nats_per_bit) <= kRounding * b.nats_per_bit &&
-         std::equal(a.documents.begin(), a.documents.end(), b.documents.begin(), b.documents.end(),
-                    [](const record::DocumentScore& x, const record::DocumentScore& y) {
-                      return x.bytes == y.bytes;
-                    });
+         record::same_documents(a.documents, b.documents);
 }
 [[nodiscard]] inline bool is_baseline(const Individual& i) {
   return i.created.origin == record::Origin::kBaseline;

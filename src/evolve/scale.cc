@@ -184,15 +184,10 @@ double meeting(const Line& a, const Line& b, double from) {
 
 Error refuse(const std::string& what, const std::string& hint) { return {"scale", what, hint, {}}; }
 
-bool same_documents(const ScaleRun& a, const ScaleRun& b) {
-  return std::equal(a.documents.begin(), a.documents.end(), b.documents.begin(), b.documents.end(),
-                    [](const auto& x, const auto& y) { return x.bytes == y.bytes; });
-}
-
 Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
   if (runs.empty() || designs < 1) return tl::unexpected(refuse("there are no finished runs to fit", ""));
   for (const ScaleRun& r : runs) {
-    if (!same_documents(r, runs[0]))
+    if (!record::same_documents(r.documents, runs[0].documents))
       return tl::unexpected(refuse(fmt::format("runs were scored on {} and on {} documents, or on others",
                                                runs[0].documents.size(), r.documents.size()),
                                    "one corpus and one --documents for all"));

@@ -1,5 +1,10 @@
 #include "record/eval.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "record/ranges.h"
 #include "record/task_fields.h"
 
@@ -43,6 +48,53 @@ void fields(Io& io, R& r) {
   io.later("held_out_hash", r.held_out_hash);
   io.list("tasks", r.tasks);
   io("seconds", r.seconds);
+}
+
+namespace {
+
+std::string metric_misfit(const TaskScore& task, const Metric& m) {
+  const bool is_correlation = m.name == "mcc", is_unbounded = m.name == "perplexity" || m.name == "gold_nats";
+  const double least = is_correlation ? -1 : 0, most = 1;
+  const bool fits = std::isfinite(m.value) && (is_unbounded || (m.value >= least && m.value <= most));
+  if (fits && !(m.error < 0) && m.items >= 1 && m.items <= task.items) return "";
+  return fmt::format("{} of {} is {} ± {} over {} of {} items", m.name, task.name, m.value, m.error, m.items,
+                     task.items);
+}
+
+}  // namespace
+
+std::string misfit(const std::vector<std::string>& asked, const std::vector<TaskScore>& scores) {
+  if (scores.size() != asked.size())
+    return fmt::format("scores of {} benchmarks, where {} were asked for", scores.size(), asked.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const TaskScore& task = scores[i];
+    if (task.file.empty() || !asked[i].ends_with(task.file))
+      return fmt::format("scores of {}, where {} was asked for", task.file, asked[i]);
+    if (task.items < 1 || task.metrics.empty())
+      return fmt::format("{} has {} items and {} metrics", task.name, task.items, task.metrics.size());
+    for (const Metric& m : task.metrics)
+      if (std::string why = metric_misfit(task, m); !why.empty()) return why;
+  }
+  return "";
+}
+
+std::string misfit(const EvalSpec& spec, const EvalResult& r) {
+  constexpr double kLeastBits = 0.01, kMostBits = 64;
+  if (r.status == Status::kStopped || r.status == Status::kFailed) return "";
+  if (r.status != Status::kDone) return fmt::format("no evaluation ends as {}", word_of(r.status));
+  if (r.params < 1 || r.length < 1 || r.weights_hash.empty() || r.hash.empty())
+    return fmt::format("{} parameters, {} tokens at a time, weights {}, design {}", r.params, r.length,
+                       r.weights_hash, r.hash);
+  if (spec.held_out) {
+    if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits) || r.bits_low > r.bits_per_byte ||
+        r.bits_high < r.bits_per_byte)
+      return fmt::format("{} bits per byte, between {} and {}", r.bits_per_byte, r.bits_low, r.bits_high);
+    if (r.valid_documents < 1 || r.valid_bytes < 1 || r.held_out_hash.empty() ||
+        (spec.valid_documents > 0 && r.valid_documents > spec.valid_documents))
+      return fmt::format("{} documents of {} bytes, held-out text {}", r.valid_documents, r.valid_bytes,
+                         r.held_out_hash);
+  }
+  return misfit(spec.tasks, r.tasks);
 }
 
 std::string to_json(const EvalSpec& spec) { return write_record(spec); }

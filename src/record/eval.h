@@ -63,6 +63,12 @@ struct EvalResult {
   double seconds = 0;
 };
 
+/// Returns why these cannot be the scores of the benchmarks asked for ("FILE" or "NAME=FILE"), in their
+/// order; "": they can.
+std::string misfit(const std::vector<std::string>& asked, const std::vector<TaskScore>& scores);
+/// Returns why a worker's result cannot be one of this job; "": it can.
+std::string misfit(const EvalSpec& spec, const EvalResult& result);
+
 std::string to_json(const EvalSpec& spec);
 std::string to_json(const EvalResult& result);
 /// Errors: as those of record/trial.h.

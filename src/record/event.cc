@@ -18,7 +18,7 @@ void fields(Io& io, E& e) {
 template <class Io, Is<Session> E>
 void fields(Io& io, E& e) {
   io("begins", e.begins);
-  io("why", e.why);
+  io("end", e.end);
   io.later("sandbox", e.sandbox);
 }
 

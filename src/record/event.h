@@ -25,7 +25,7 @@ struct CampaignBegun {
 struct Session {
   static constexpr const char* kKind = "session";
   bool begins = true;
-  std::string why;      // it ended: "budget", "signal", "done" ...
+  SessionEnd end = SessionEnd::kDone;  // unless it begins
   std::string sandbox;  // what stood around its workers (sandbox::Machine::text); empty: not known
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace gabbro::record {
 
 template <class Io, Is<ProbeSpec> S>
@@ -32,6 +34,23 @@ void fields(Io& io, R& r) {
   io("status", r.status);
   io("cause", r.cause);
   io.list("reports", r.reports);
+}
+
+std::string misfit(const ProbeSpec& spec, const ProbeResult& result) {
+  if (result.status == Status::kStopped) return "";
+  if (result.reports.size() != spec.files.size())
+    return fmt::format("{} reports of {} files", result.reports.size(), spec.files.size());
+  bool all = true;
+  for (std::size_t i = 0; i < spec.files.size(); ++i) {
+    const ProbeReport& r = result.reports[i];
+    const bool holds = !r.checks.empty() &&
+                       std::all_of(r.checks.begin(), r.checks.end(), [](const Anchor& a) { return a.holds; });
+    if (r.file != spec.files[i] || r.holds != holds)
+      return fmt::format("a report of {} with {} checks, {}", r.file, r.checks.size(),
+                         r.holds ? "which hold" : "which do not hold");
+    all = all && r.holds;
+  }
+  return all == (result.status == Status::kDone) ? "" : "its status is not that of its checks";
 }
 
 std::string to_json(const ProbeSpec& spec) { return write_record(spec); }

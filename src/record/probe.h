@@ -40,6 +40,9 @@ struct ProbeResult {
   std::vector<ProbeReport> reports;
 };
 
+/// Returns why the reports cannot be those of the files; "": they can.
+std::string misfit(const ProbeSpec& spec, const ProbeResult& result);
+
 std::string to_json(const ProbeSpec& spec);
 std::string to_json(const ProbeResult& result);
 /// Errors: as those of a trial.

@@ -103,6 +103,19 @@ struct Spelling<RunEnd> {
                                                           "limit"};
 };
 
+/// Why a session of a campaign ended.
+enum class SessionEnd : std::uint8_t {
+  kDone,    // nothing is left to do
+  kBudget,  // its time or its runs are spent
+  kSignal,  // a person asked for it
+  kError,   // something outside a design failed; `gabbro resume` goes on
+};
+template <>
+struct Spelling<SessionEnd> {
+  static constexpr std::string_view kWhat = "end of a session";
+  static constexpr std::array<std::string_view, 4> kWords{"done", "budget", "signal", "error"};
+};
+
 /// How agents come to a design: by changing one parent, by joining two, or from nothing.
 enum class Mode : std::uint8_t { kMutation, kCrossover, kScratch };
 template <>

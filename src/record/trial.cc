@@ -195,6 +195,11 @@ std::string report_misfit(const TrialResult& r) {
 
 }  // namespace
 
+bool same_documents(const std::vector<DocumentScore>& a, const std::vector<DocumentScore>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const DocumentScore& x, const DocumentScore& y) { return x.bytes == y.bytes; });
+}
+
 std::string misfit(const TrialResult& r) {
   constexpr double kLeastBits = 0.01, kMostBits = 64;
   if (r.status == Status::kStopped) return "";
@@ -236,6 +241,7 @@ std::string misfit(const TrialSpec& spec, const TrialResult& r) {
   if (r.rate != spec.rate || r.input_rate != spec.input_rate || r.output_rate != spec.output_rate)
     return fmt::format("trained at the rates {}, {} and {} instead of {}, {} and {}", r.rate, r.input_rate,
                        r.output_rate, spec.rate, spec.input_rate, spec.output_rate);
+  if (std::string why = misfit(spec.tasks, r.tasks); !why.empty()) return why;
   if (r.unread_tokens > spec.unread_tokens + spec.sequences * spec.length)
     return fmt::format("{} unread tokens of {}", r.unread_tokens, spec.unread_tokens);
   return "";

@@ -68,6 +68,9 @@ struct DocumentScore {
   double bits_per_byte = 0;
   std::uint64_t bytes = 0;  // of its text, at least 1
 };
+/// Returns true if both list documents of the same lengths in the same order, as runs on one held-out text
+/// do.
+bool same_documents(const std::vector<DocumentScore>& a, const std::vector<DocumentScore>& b);
 
 /// The anchors of every result that is "done" (docs/verdict.md).
 inline constexpr std::array<std::string_view, 16> kAnchors{

@@ -62,7 +62,7 @@ struct TaskRow {
 /// cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
 class Store {
  public:
-  static constexpr int kSchema = 6;
+  static constexpr int kSchema = 7;
 
   /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another
   /// schema (with both numbers), another writer, no place on the disk, no permission.

@@ -340,7 +340,7 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   Pretend executor(2);
   const auto why = c->run({}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
-  EXPECT_EQ(*why, "done");
+  EXPECT_EQ(*why, record::SessionEnd::kDone);
   const evolve::Population& p = c->population();
   const evolve::Leader best = evolve::leader(p);
   EXPECT_EQ(best.rung, 2);
@@ -578,7 +578,7 @@ TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
     const auto why = c->run(
         {.trials = 40}, executor, [&] { return executor.started > part % 3 ? 1 : 0; }, kNoView);
     ASSERT_TRUE(why) << why.error().message;
-    if (*why == "signal") continue;
+    if (*why == record::SessionEnd::kSignal) continue;
     EXPECT_EQ(story(c->population()), whole);
     EXPECT_GT(part, 10);
     return;
@@ -977,7 +977,7 @@ TEST(Campaign, AskedToStopDuringDrawsItStops) {
   const auto why = c->run(
       {.trials = 40}, executor, [&] { return ++asked > 30 ? 1 : 0; }, kNoView);
   ASSERT_TRUE(why) << why.error().message;
-  EXPECT_EQ(*why, "signal");
+  EXPECT_EQ(*why, record::SessionEnd::kSignal);
   EXPECT_LE(c->population().attempts(), 40);
 }
 
@@ -1210,7 +1210,7 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   });
   const auto why = c->run({}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
-  EXPECT_EQ(*why, "done");
+  EXPECT_EQ(*why, record::SessionEnd::kDone);
   EXPECT_EQ(starts.size(), static_cast<std::size_t>(evolve::kReplicates));
   const evolve::ReplicateReport report = evolve::replicate_report(c->population(), plan.seed);
   EXPECT_EQ(report.seeds, evolve::kReplicateSeeds);

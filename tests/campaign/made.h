@@ -59,8 +59,8 @@ class Made {
     events.emplace_back(record::CampaignBegun{to_toml(plan), plan.seed, "0.1.0"});
   }
 
-  void session(bool begins, const std::string& why = "") {
-    events.emplace_back(record::Session{begins, why});
+  void session(bool begins, record::SessionEnd end = record::SessionEnd::kDone) {
+    events.emplace_back(record::Session{begins, end});
   }
 
   std::int64_t baseline(const std::string& file) {
@@ -213,7 +213,7 @@ inline Made whole_campaign(double against_best = -0.05) {
     m.run(retnet, 2, seed, 2.02 - noise[k], Purpose::kFinal);
     m.run(part, 2, seed, w + 0.0312 + noise[3 - k] - noise[0], Purpose::kAblation);
   }
-  m.session(false, "done");
+  m.session(false);
   return m;
 }
 
@@ -259,7 +259,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
       m.refuse(strategies[k % 3], "duplicate");
     if (m.events.size() > 5000) flush();
   }
-  m.session(false, "budget");
+  m.session(false, record::SessionEnd::kBudget);
   flush();
 }
 

@@ -380,10 +380,15 @@ TEST(Compare, NamesWhatElseDiffers) {
 
 TEST(Compare, SaysWhyItCannot) {
   const std::string first = write_run("one", {1, 2}), other = write_run("other", {1, 2}, "another text"),
-                    single = write_run("single", {1}), alone = write_run("alone", {1.1});
+                    shorter = write_run("shorter", {1, 2, 3}), single = write_run("single", {1}),
+                    alone = write_run("alone", {1.1});
   const Output apart = gabbro("compare " + first + " " + other);
   EXPECT_EQ(apart.code, 2);
-  EXPECT_NE(apart.text.find("were scored on different held-out text"), std::string::npos) << apart.text;
+  EXPECT_NE(apart.text.find("but on another text or with another vocabulary"), std::string::npos)
+      << apart.text;
+  const Output fewer = gabbro("compare " + first + " " + shorter);
+  EXPECT_EQ(fewer.code, 2);
+  EXPECT_NE(fewer.text.find("were scored on different held-out text"), std::string::npos) << fewer.text;
   const Output none = gabbro("compare " + first + " " + testing::TempDir() + "nowhere");
   EXPECT_EQ(none.code, 2);
   EXPECT_NE(none.text.find("there is no finished run in"), std::string::npos) << none.text;

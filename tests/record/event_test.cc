@@ -28,7 +28,7 @@ std::vector<Event> one_of_each() {
   created.state_bytes = 4096;
   created.task = 6;
   return {CampaignBegun{"[a]\nb = 1\n", std::numeric_limits<std::uint64_t>::max(), "0.1.0"},
-          Session{false, "budget"},
+          Session{false, SessionEnd::kBudget},
           created,
           Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4, 8},
           TrialBegun{5, 7, 2, 11, record::Purpose::kReplicate},

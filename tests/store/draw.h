@@ -29,7 +29,8 @@ class Draw {
     if (what < 9) return refusal();
     if (what < 13 || running_.empty()) return trial();
     if (what < 18) return end();
-    if (what == 18 || promoted_ == designs_) return record::Session{below(2) == 0, "budget"};
+    if (what == 18 || promoted_ == designs_)
+      return record::Session{below(2) == 0, record::SessionEnd::kBudget};
     return record::Promoted{++promoted_, 1, "better"};
   }
 

@@ -227,7 +227,7 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
   const std::string before = everything(s);
   for (const auto& [event, says] : cases) {
     expect_refused(s.append(event), says);
-    expect_refused(s.append({Session{true, ""}, Promoted{1, 2, ""}, event}), says);
+    expect_refused(s.append({Session{true}, Promoted{1, 2, ""}, event}), says);
     EXPECT_EQ(s.event_count(), 3);
   }
   EXPECT_EQ(everything(s), before);
@@ -504,8 +504,8 @@ TEST_F(StoreTest, FindsSessionsAndTheReasonsOfOneDesign) {
   {
     Store store = begun();
     ASSERT_TRUE(store
-                    .append({Session{true, ""}, design(2), Promoted{1, 2, "later"}, Promoted{2, 1, "other"},
-                             Promoted{1, 1, "first"}, Session{false, "budget"}})
+                    .append({Session{true}, design(2), Promoted{1, 2, "later"}, Promoted{2, 1, "other"},
+                             Promoted{1, 1, "first"}, Session{false, SessionEnd::kBudget}})
                     .has_value());
   }
   const auto store = Store::read(path);
@@ -515,7 +515,7 @@ TEST_F(StoreTest, FindsSessionsAndTheReasonsOfOneDesign) {
   EXPECT_EQ(sessions[0].at, 4);
   EXPECT_TRUE(sessions[0].session.begins);
   EXPECT_EQ(sessions[1].at, 9);
-  EXPECT_EQ(sessions[1].session.why, "budget");
+  EXPECT_EQ(sessions[1].session.end, SessionEnd::kBudget);
   EXPECT_GT(sessions[1].time, 1.6e9);
   const auto promotions = store->promotions_of(1);
   ASSERT_EQ(promotions.size(), 2U);

@@ -46,7 +46,7 @@ class SurviveTest : public ::testing::Test {
         // There is room again: the same process goes on.
         const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
         setrlimit(RLIMIT_FSIZE, &limit);
-        if (!store->append(Session{false, "disk full"})) _exit(13);
+        if (!store->append(Session{false, SessionEnd::kError})) _exit(13);
         ++count;
         if (write(out, &count, sizeof count) != sizeof count) _exit(14);
         _exit(0);
@@ -138,7 +138,7 @@ TEST_F(SurviveTest, AFullDiskRefusesAndLosesNothing) {
     Draw draw(1);
     for (std::size_t i = 0; i + 1 < events.size(); ++i)
       ASSERT_EQ(to_json(events[i].second), to_json(draw.next()));
-    EXPECT_EQ(std::get<Session>(events.back().second).why, "disk full");
+    EXPECT_EQ(std::get<Session>(events.back().second).end, SessionEnd::kError);
     const std::string before = tables(*store);
     ASSERT_TRUE(store->rebuild().has_value());
     EXPECT_EQ(tables(*store), before);
