@@ -1132,7 +1132,7 @@ TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
       ++others;
     });
     const auto why = c->run({.trials = 200}, executor, kNeverStop, kNoView);
-    ASSERT_FALSE(why) << *why;
+    ASSERT_FALSE(why) << record::word_of(*why);
     EXPECT_NE(why.error().message.find("the held-out text changed: run "), std::string::npos)
         << why.error().message;
     EXPECT_GE(others, known_first ? 1 : 2);
