@@ -1,4 +1,4 @@
-// Short ways to write syntax trees by hand: call("linear", {name("x"), name("D")}) is linear(x, D).
+// Builds syntax trees by hand: call("linear", {name("x"), name("D")}) is linear(x, D).
 #pragma once
 
 #include <string>
@@ -27,7 +27,7 @@ inline Expr name(std::string_view text) {
   return e;
 }
 
-/// `head` with arguments added to it: keyword arguments have a name, positional ones an empty one.
+/// Returns `head` as a call with one more argument; `keyword` is empty for a positional argument.
 inline Expr with(Expr head, std::string keyword, Expr value) {
   head.kind = Expr::Kind::kCall;
   head.args.push_back(std::move(value));

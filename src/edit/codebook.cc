@@ -20,8 +20,8 @@ using lang::Unit;
 
 namespace {
 
-// A unit that only fits where the width is that of the whole unit (256 here) and earlier positions can be
-// reached.
+// A unit that fits only where the width is that of the whole unit (256 here) and earlier positions can be
+// read.
 constexpr std::string_view kWideProbe = R"(unit WideProbe(x: [t, D]) -> [t, D]:
     axis k = 8 if D == 256 else 0.5
     return linear(linear(shift(x, 1), k), D)
@@ -34,7 +34,8 @@ const lang::Program& probes() {
 
 constexpr std::int64_t kWidth = 256;
 constexpr int kSettings = 8;
-constexpr std::size_t kMostNodes = 2'000;  // settings beyond are no building blocks: 32 layers in one unit
+// Settings with more nodes are not building blocks: 32 layers in one unit.
+constexpr std::size_t kMostNodes = 2'000;
 
 // The book's library with `unit` as the program under check, and the probe among the known units.
 struct Bench {
@@ -50,7 +51,8 @@ struct Bench {
   }
   bool ok = false;
 
-  // Elaborated, proved, without dead parameters; nullopt otherwise.
+  // Returns the facts of `instance` if it elaborates, is proved and has no dead parameters; nullopt
+  // otherwise.
   [[nodiscard]] std::optional<ir::Facts> check(const Expr& instance, std::int64_t width) const {
     lang::ElaborateOptions options;
     options.width = width;
@@ -95,7 +97,7 @@ std::optional<Expr> random_value(const Hyper& hyper, Random& random) {
   const double low = bound(entry.low), high = bound(entry.high);
   if (low == high) return entry.low;
   if (std::isnan(low) || std::isnan(high) || std::isinf(high)) return {};
-  // Long positive ranges are sizes and rates: their logarithm is drawn.
+  // Long positive ranges are sizes and rates, so values are drawn uniformly in the logarithm.
   const bool logarithmic = low > 0 && high / low > 4;
   if (hyper.kind == Hyper::Kind::kInt) {
     if (!logarithmic)
@@ -120,8 +122,8 @@ std::vector<Slot> slots_of(const Bench& bench, const Unit& unit) {
       const lang::Interface* interface = bench.library.interface(hyper.interface, true);
       if (interface) slot.shape = shape_of(interface->inputs, interface->outputs);
     }
-    // Places of other interfaces are called at full width in all that is known; the check of the whole design
-    // decides.
+    // Slots of other interfaces are assumed to be called at full width, as in all known units; the check of
+    // the whole design decides.
     if (slot.shape == "1") {
       const Expr probed = build::with(build::name(unit.name), hyper.name, build::name("WideProbe"));
       slot.narrow = !bench.check(probed, kWidth);

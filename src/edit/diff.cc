@@ -47,7 +47,7 @@ std::string label(const Item& item) {
   return kKinds[item.value.index()] + lang::item_name(item);
 }
 
-// What a statement is about, for the reader and for the alignment.
+// Returns a short description of a statement, for the reader and for the alignment.
 std::string subject(const Stmt& s) {
   if (s.kind == Stmt::Kind::kReturn) return "return";
   if (s.kind == Stmt::Kind::kAxis) return "axis";
@@ -64,8 +64,9 @@ std::string subject(const Stmt& s) {
   return out;
 }
 
-// A minimal alignment of two sequences: pairs of indices, -1 for what has no partner. `cost(i, j)` is 0 for
-// equals, below 2 for partners, 2 or more for strangers.
+// Returns a minimal alignment of two sequences as pairs of indices; -1 marks an element without a partner.
+// `cost(i, j)` is 0 for equal elements, below 2 for elements that may be partners, and 2 or more for all
+// others.
 template <class Cost>
 std::vector<std::pair<int, int>> align(int n, int m, const Cost& cost) {
   std::vector<std::vector<double>> best(n + 1, std::vector<double>(m + 1, 0));
@@ -100,7 +101,7 @@ class Differ {
     if (before != after) changes.push_back({item, place, std::move(before), std::move(after), a, b});
   }
 
-  // ---- expressions: down to the smallest that differ
+  // ---- Expressions, down to the smallest that differ ----
   void expr(const Expr& a, const Expr& b, const std::string& place) {
     if (lang::print(a) == lang::print(b)) return;
     const bool same_head = a.kind == b.kind && a.text == b.text && a.kind != Expr::Kind::kNumber;
@@ -111,7 +112,7 @@ class Differ {
     add(place, lang::print(a), lang::print(b), a.at, b.at);
   }
 
-  // ---- instances: the tree of a design, by path
+  // ---- Instances: the tree of a design, by path ----
   void tree(const Expr& a, const Expr& b, const std::string& path) {
     if (lang::print(a) == lang::print(b)) return;
     const auto repeat = [](const Expr& e) { return e.kind == Expr::Kind::kBinary && e.text == "*"; };
@@ -213,7 +214,7 @@ class Differ {
     }
   }
 
-  // The unit at the bottom of repetitions: what a list element is about.
+  // Returns the unit under any repetitions, which identifies a list element.
   static std::string head(const Expr& e) {
     if (e.kind == Expr::Kind::kBinary) return head(e.args[1]);
     return e.kind == Expr::Kind::kList && !e.args.empty() ? "[" + head(e.args[0]) : e.text;
@@ -234,7 +235,7 @@ class Differ {
     return out;
   }
 
-  // The first line of a unit without its body; one hyperparameter as it stands there.
+  // Returns the first line of a unit; hyper_text does the same for one of its hyperparameters.
   static std::string signature_text(Unit u) {
     u.body.clear();
     std::string text = lang::print(Item{std::move(u), {}, {}});
@@ -258,8 +259,8 @@ const Item* partner(const lang::Program& program, const Item& item) {
   return nullptr;
 }
 
-// How much of `b` stands in `a` under another name: the share of a unit's statements; for other items all or
-// nothing.
+// Returns the share of statements of a unit that `a` and `b` have in common. For other items, the result is 0
+// or 1.
 double likeness(const Item& a, const Item& b) {
   if (a.value.index() != b.value.index()) return 0;
   const auto* u = std::get_if<Unit>(&a.value);

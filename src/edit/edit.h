@@ -1,12 +1,11 @@
-// Edits of programs: pure functions from a well-typed program to a well-typed program, or to the reason why
-// not.
+// Edits of programs: pure functions from a well-typed program to a well-typed program, or to an error.
 //
-// Genetic operators and language models edit designs with these and nothing else. Each takes a program with
-// one design whose names are its own and those of a library, and returns a new one; the argument is never
-// changed. What an edit leaves unread (values, axes, hyperparameters, units) is removed; then the whole
-// program is checked, so that a result needs no further checking. The error of a refused edit has a code of
-// its own ("place": no such place; "edit": this edit has no meaning there) or is the checker's, with the
-// position in the program as it would be printed. Every edit costs one check of the program.
+// Genetic operators and language models change designs only through these edits. Each takes a program with
+// one design, whose names come from the program and a library, and returns a new program; the argument never
+// changes. Values, axes, hyperparameters and units that are unread after the edit are removed. Then the whole
+// program is checked, so the result needs no further check. The error of a rejected edit has a code of its
+// own ("place": there is no such place; "edit": the edit has no meaning there), or it is the checker's, with
+// the position in the program as printed. Every edit costs one check of the program.
 #pragma once
 
 #include <string>
@@ -25,120 +24,117 @@ using lang::Library;
 using lang::Program;
 using lang::Stmt;
 
-/// What the result of an edit is checked against. `report`, when there is one, gets what the check found of a
-/// result: its elaboration, proofs, facts and hash (not its program, which the edit returns).
+/// The library against which the result of an edit is checked. If `report` is set, it receives the findings
+/// of that check: elaboration, proofs, facts and hash (but not the program, which the edit returns).
 struct Against {
   Against(const Library& known,
-          lang::CheckReport* found = nullptr)  // NOLINT: mostly a library is all there is
+          lang::CheckReport* found = nullptr)  // NOLINT: implicit
       : library(known), report(found) {}
   const Library& library;
   lang::CheckReport* report;
 };
 
-// ---- the tree of a design
-// -------------------------------------------------------------------------------------------------
+// ---- The tree of a design ----
 
-/// A place of the tree. Paths go down from the stack, or from the name of a shared instance: an element of a
-/// list by its number, the unit of a repetition by "*", a slot by its name: "stack.0.*.mixer", "core.norm".
+/// A place of the tree. A path starts at the stack or at the name of a shared instance. Its steps are the
+/// index of a list element, "*" for the unit of a repetition, and the name of a slot: "stack.0.*.mixer",
+/// "core.norm".
 struct Place {
   std::string path;
-  Expr instance;                      // what stands there
-  bool written = true;                // false: the default of the slot above
-  const lang::Unit* owner = nullptr;  // the unit whose slot this is; null in lists and repetitions
-  std::string slot;                   // its name
+  Expr instance;                      // the instance at this place
+  bool written = true;                // false if it is the default of the slot
+  const lang::Unit* owner = nullptr;  // unit to which the slot belongs; null in lists and repetitions
+  std::string slot;                   // name of the slot
 };
 
-/// All places of the design, parents first; defaults two levels deep.
+/// Returns all places of the design, parents first; defaults are followed two levels deep.
 std::vector<Place> places(const Program& program, const Library& library);
 
-/// The instance at `path`, or the default there. Errors: "place".
+/// Returns the instance at `path`, or the default there. Errors: "place".
 Result<Expr> subtree(const Program& program, const Library& library, const std::string& path);
 
-/// Puts `instance` at `path`.
+/// Replaces the subtree at `path` by `instance`.
 Result<Program> replace_subtree(const Program& program, const Against& against, const std::string& path,
                                 const Expr& instance);
-/// Puts the subtree of `donor` at `from` in the place `path`, with the units that it needs; units of a name
-/// that is taken are renamed, equal ones are unified.
+/// Replaces the subtree at `path` by the subtree of `donor` at `from`, and copies the units that it needs.
+/// Units whose name is taken are renamed; equal units are unified.
 Result<Program> crossover(const Program& program, const Against& against, const std::string& path,
                           const Program& donor, const std::string& from);
-/// X becomes outer(slot=X).
+/// Replaces X at `path` by outer(slot=X).
 Result<Program> wrap(const Program& program, const Against& against, const std::string& path, Expr outer,
                      const std::string& slot);
-/// `instance` follows what stands at `path`: in the list there, else in a new one.
+/// Inserts `instance` after the one at `path`, in the list there or else in a new one.
 Result<Program> insert(const Program& program, const Against& against, const std::string& path,
                        const Expr& instance);
-/// An element leaves its list, a repetition loses one turn, a unit with slots gives way to what fills its
-/// first slot, any other to Identity.
+/// Removes the instance at `path`: an element leaves its list, a repetition loses one copy, a unit with slots
+/// is replaced by the content of its first slot, and any other unit by Identity.
 Result<Program> remove(const Program& program, const Against& against, const std::string& path);
-/// X becomes 2 * X; n * X becomes (n + 1) * X.
+/// Replaces X by 2 * X, and n * X by (n + 1) * X.
 Result<Program> duplicate(const Program& program, const Against& against, const std::string& path);
-/// Both places become one shared instance: that of `path`. With the same path twice, all repetitions of that
-/// place.
+/// Replaces both places by one shared instance, that of `path`. If both paths are equal, all repetitions of
+/// that place share one instance.
 Result<Program> share(const Program& program, const Against& against, const std::string& path,
                       const std::string& with);
-/// Unit(...) becomes Unit(..., hyper=value).
+/// Replaces Unit(...) by Unit(..., hyper=value).
 Result<Program> set_hyper(const Program& program, const Against& against, const std::string& path,
                           const std::string& hyper, const Expr& value);
 /// Copies the library's unit at `path` into the program under a new name, so that its text can be edited. The
-/// name is that of the unit at `path` in the result.
+/// instance at `path` in the result has the new name.
 Result<Program> adopt(const Program& program, const Against& against, const std::string& path);
 
-// ---- the text of a unit
-// ---------------------------------------------------------------------------------------------------
+// ---- The text of a unit ----
 
-/// A statement of a unit of the program: indices into the body and the bodies within it.
+/// A statement of a unit of the program: indices into the body and into the bodies nested in it.
 struct Spot {
   std::string unit;
   std::vector<int> at;
 };
 
-/// An expression: the value of a statement by its number, then arguments downwards.
+/// An expression: the index of a value of the statement, then indices of arguments, downwards.
 struct ExprSpot {
   Spot stmt;
   std::vector<int> at;
 };
 
-/// All statements of `unit`, outer ones first, and all expressions in their values.
+/// Return all statements of `unit`, outer ones first, and all expressions in their values.
 std::vector<Spot> statements(const lang::Unit& unit);
 std::vector<ExprSpot> expressions(const lang::Unit& unit);
 const Stmt* find(const lang::Unit& unit, const Spot& spot);
 const Expr* find(const lang::Unit& unit, const ExprSpot& spot);
 
-/// Puts `with` (one statement or several) in the place of the statement.
+/// Replaces the statement by `with` (one or several statements).
 Result<Program> replace_statement(const Program& program, const Against& against, const Spot& spot,
                                   const std::vector<Stmt>& with);
-/// Puts `added` before the statement.
+/// Inserts `added` before the statement.
 Result<Program> insert_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Stmt>& added);
-/// Removes an assignment or a scan; where its values were read, `stand_in` (same order as the names it
-/// assigned) is read.
+/// Removes an assignment or a scan. Each read of its values is replaced by the entry of `stand_in` for that
+/// name (in the order of the assigned names).
 Result<Program> delete_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Expr>& stand_in);
-/// Puts `with` in the place of the expression, and `before` before its statement.
+/// Replaces the expression by `with`, and inserts `before` before its statement.
 Result<Program> replace_expression(const Program& program, const Against& against, const ExprSpot& spot,
                                    const Expr& with, const std::vector<Stmt>& before = {});
-/// a + b becomes a `name` b, f(a) becomes `name`(a): the operator or function gets another name, its operands
-/// stay.
+/// Renames an operator or function and keeps its operands: a + b becomes a `name` b, and f(a) becomes
+/// `name`(a).
 Result<Program> swap_operator(const Program& program, const Against& against, const ExprSpot& spot,
                               const std::string& name);
-/// A number is multiplied by `factor`; whole ones stay whole, and change by at least one.
+/// Multiplies a number by `factor`. Integers stay integers and change by at least one.
 Result<Program> step_constant(const Program& program, const Against& against, const ExprSpot& spot,
                               double factor);
 
-/// The names that a statement gives values to (states of a scan included), those of its body too.
+/// Returns the names that a statement assigns (including states of a scan), and those that its body assigns.
 std::vector<std::string> assigned(const Stmt& stmt);
 
-// ---- for all of them
-// ------------------------------------------------------------------------------------------------------
+// ---- Shared by all edits ----
 
-/// Removes what nothing reads: assignments, axes, hyperparameters (and arguments that set them), scans,
-/// units.
+/// Removes everything unread: assignments, axes, hyperparameters (and arguments that set them), scans, units.
 void tidy(Program& program);
 
-/// `program` if it checks, else its first error.
+/// Returns `program` if it checks, or else its first error.
 Result<Program> accept(Program program, const Against& against);
 
-/// The one design of the program. Errors: "edit" when there is none or several.
+/// Returns the only design of the program. Errors: "edit" if there is none or more than one.
 Result<const lang::Design*> design_of(const Program& program);
 lang::Unit* find_unit(Program& program, std::string_view name);
 const lang::Unit* find_unit(const Program& program, std::string_view name);

@@ -64,10 +64,11 @@ Unit empty_unit(std::string name) {
 struct AxisChoice {
   std::string name;
   Expr size;
-  double value;  // at width 256 and the defaults
+  double value;  // at width 256 and the default hyperparameters
 };
 
-// By which resizing moves a unit that has nothing else: without it, few widths give a budget.
+// Returns the free hyperparameter by which resizing scales a unit that has no other. Without it, few widths
+// meet a budget.
 Hyper multiple() {
   Hyper h;
   h.kind = Hyper::Kind::kReal;
@@ -78,7 +79,7 @@ Hyper multiple() {
   return h;
 }
 
-// The axes a unit may use: heads, keys and values that share the width, and a small state.
+// Returns the axes that a unit may use: heads, keys and values that share the width, and a small state.
 std::vector<AxisChoice> draw_axes(Random& random) {
   const double heads = static_cast<double>(std::int64_t{1} << random.below(4));
   std::vector<AxisChoice> axes;
@@ -106,7 +107,8 @@ bool uses(const std::vector<Stmt>& body, const std::vector<AxisChoice>& used, st
          std::any_of(used.begin(), used.end(), [&](const AxisChoice& a) { return mentions(a.size, name); });
 }
 
-// Declares what the body mentions, and nothing else: unread names are errors.
+// Declares the axes and hyperparameters that the body mentions, and no others, because unread names are
+// errors.
 void declare(Unit& unit, const std::vector<AxisChoice>& axes, bool windowed) {
   std::vector<AxisChoice> used;
   for (const AxisChoice& a : axes)
@@ -146,7 +148,7 @@ Unit random_layer(Random& random, bool mixes, std::string unit_name, int size) {
       {{"h", "v"}, {"h", "v"}, {"h", "k"}, {"D"}, {"n"}, {"h", "n"}}};
   const NamedType shape = over_time(random.pick(kShapes));
   Expr y = mixes ? values.mix(shape, size) : values.make(shape, size);
-  if (random.chance(0.4)) {  // gated, as most mixers are
+  if (random.chance(0.4)) {  // most known mixers are gated
     Expr g = call(random.chance(0.5) ? "silu" : "sigmoid", {[&] {
                     return call("linear", {name("x"),
                                            shape.axes.size() == 1 ? name(shape.axes[0]) : names(shape.axes)});
@@ -159,7 +161,7 @@ Unit random_layer(Random& random, bool mixes, std::string unit_name, int size) {
   return unit;
 }
 
-// One branch of a block: a unit with its norms, its weight, and what it is added to.
+// Returns one branch of a block: a unit with its norms and its weight.
 Expr branch(Random& random, const char* child, Expr from) {
   Expr x = random.chance(0.85) ? call("norm", {std::move(from)}) : std::move(from);
   Expr y = call(child, {std::move(x)});
@@ -173,13 +175,13 @@ Unit random_block(Random& random, std::string unit_name) {
   unit.hypers.push_back(slot("mixer", "Attention"));
   unit.hypers.push_back(slot("mlp", "SwiGLU"));
   Expr first = name("x");
-  if (random.chance(0.2)) {  // a first look at the neighbours
+  if (random.chance(0.2)) {  // a short convolution over neighbouring positions
     unit.body.push_back(
         assign("near", call("conv", {name("x"), num(static_cast<double>(2 + random.below(3)))})));
     first = binary("+", name("x"), name("near"));
   }
   const std::int64_t wiring = random.below(5);
-  if (wiring == 0) {  // parallel
+  if (wiring == 0) {  // parallel branches
     Expr mixer = branch(random, "mixer", name("x"));
     Expr sum = binary("+", first, std::move(mixer));
     unit.body.push_back(give_back(binary("+", std::move(sum), branch(random, "mlp", name("x")))));
@@ -189,7 +191,7 @@ Unit random_block(Random& random, std::string unit_name) {
   } else {
     unit.body.push_back(assign("y", binary("+", first, branch(random, "mixer", name("x")))));
     Expr out = binary("+", name("y"), branch(random, "mlp", name("y")));
-    if (wiring == 2) {  // a second, weighted way around
+    if (wiring == 2) {  // adds a second, weighted residual path
       Expr weight = with(call("param", {names({"D"})}), "init", num(0.1));
       out = binary("+", std::move(out), binary("*", name("x"), std::move(weight)));
     }
@@ -221,7 +223,7 @@ Expr random_instance(Random& random, CodeBook& book, const Slot& slot, int depth
 
 namespace {
 
-// Draws units for the roles of a design, new ones up to a number.
+// Draws units for the roles of a design; the number of new units is bounded.
 class DesignMaker {
  public:
   DesignMaker(Random& random, CodeBook& book, const GenerateOptions& options)
@@ -261,7 +263,7 @@ class DesignMaker {
   }
 
  private:
-  // A unit written anew, or one already written, or nothing.
+  // Returns a newly generated unit, a unit generated earlier, or nullopt.
   std::optional<Expr> new_unit(UnitKind kind, const char* stem) {
     if (!random_.chance(options_.new_unit)) return {};
     auto& made = made_[static_cast<std::size_t>(kind)];
@@ -285,7 +287,7 @@ class DesignMaker {
     return from_book(false);
   }
 
-  // A unit of the book that mixes positions, or one that does not.
+  // Returns a unit of the book that mixes positions, or one that does not.
   Expr from_book(bool mixes) {
     for (int tries = 0; tries < 50; ++tries) {
       Expr e = random_instance(random_, book_, {"", "1", false}, 1);

@@ -1,4 +1,4 @@
-// Random well-typed programs: mixers, channel units, wirings, and whole designs.
+// Generates random well-typed programs: mixers, channel units, wirings, and whole designs.
 #pragma once
 
 #include <string>
@@ -11,23 +11,25 @@
 namespace gabbro::edit {
 
 struct GenerateOptions {
-  int unit_size = 12;      // operations of a unit, about
-  int most_layers = 12;    // blocks of a design
-  int most_new_units = 3;  // units written anew; the others come from the code book
-  double new_unit = 0.5;   // how often a place takes a new unit
+  int unit_size = 12;      // approximate number of operations of a unit
+  int most_layers = 12;    // maximum number of blocks of a design
+  int most_new_units = 3;  // maximum number of newly generated units; the others come from the code book
+  double new_unit = 0.5;   // probability that a place takes a new unit
 };
 
 enum class UnitKind { kMixer, kChannel, kBlock };
 
-/// A unit written anew, named `name`, of interface Unit: a mixer reads earlier positions, a channel unit does
-/// not, a block wires a mixer and a channel unit in its slots. Its slots have defaults of the prelude.
-/// O(size).
+/// Returns a new random unit named `name`, of interface Unit. A mixer reads earlier positions, a channel unit
+/// does not, and a block connects a mixer and a channel unit in its slots. The slots have defaults from the
+/// prelude. O(size).
 lang::Unit random_unit(Random& random, UnitKind kind, std::string name, int size);
 
-/// An instance for `slot`: a unit of the book at settings that work, some of its own slots filled in turn.
+/// Returns an instance for `slot`: a unit of the book at settings that work, with some of its own slots
+/// filled recursively.
 lang::Expr random_instance(Random& random, CodeBook& book, const Slot& slot, int depth = 2);
 
-/// A program with one design named `Random` and the new units that it uses. The first call measures the book.
+/// Returns a program with one design named `Random` and the new units that it uses. The first call measures
+/// the book.
 lang::Program random_program(Random& random, CodeBook& book, const GenerateOptions& options = {});
 
 }  // namespace gabbro::edit

@@ -1,4 +1,4 @@
-// Edits of the statements and expressions of one unit.
+// Edits statements and expressions of one unit.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -32,7 +32,7 @@ void list_expressions(const Expr& e, ExprSpot here, std::vector<ExprSpot>& out) 
   }
 }
 
-// The block that holds the statement, or null.
+// Returns the block that holds the statement, or null.
 std::vector<Stmt>* block_of(Unit& unit, const Spot& spot) {
   std::vector<Stmt>* block = &unit.body;
   for (std::size_t level = 0; level < spot.at.size(); ++level) {
@@ -183,7 +183,7 @@ Result<Program> step_constant(const Program& program, const Against& against, co
       at->number = std::round(old * factor);
       if (at->number == old) at->number = old + (factor > 1 ? 1 : -1);
     } else {
-      // Three digits are enough, and keep the text readable.
+      // Three digits suffice and keep the text readable.
       const double scale = std::pow(10, 2 - std::floor(std::log10(std::abs(old * factor))));
       at->number = std::round(old * factor * scale) / scale;
     }

@@ -1,4 +1,4 @@
-// What every edit ends with: the removal of what nothing reads, and the check.
+// The last steps of every edit: removes unread parts and checks the program.
 #include <algorithm>
 #include <set>
 
@@ -11,18 +11,19 @@ namespace gabbro::edit {
 
 namespace {
 
-using edit::names_in;  // of an expression
+using edit::names_in;  // the overload for expressions
 using lang::Hyper;
 using lang::Unit;
 
-// Whether `name` is read in `body` elsewhere than in `stmt`, which is part of it.
+// Returns true if `name` is read in `body` outside `stmt`, which is part of `body`.
 bool read_outside(const std::vector<Stmt>& body, const Stmt& stmt, std::string_view name) {
   int all = 0;
   for (const Stmt& s : body) all += count_mentions(s, name);
   return all > count_mentions(stmt, name);
 }
 
-// Removes unread statements of `block`, which stands somewhere in `body`. True when something changed.
+// Removes unread statements of `block`, which is nested in `body` at any depth. Returns true if something
+// changed.
 bool prune(std::vector<Stmt>& block, const std::vector<Stmt>& body, const std::vector<std::string>& carried) {
   bool changed = false;
   const auto is_carried = [&](const std::string& name) {
@@ -152,7 +153,7 @@ std::set<std::string> names_in(const lang::Item& item) {
   return out;
 }
 
-// Items that no design reaches go; without a design all stay.
+// Removes items that no design reaches. A program without a design keeps all items.
 void prune_items(Program& program) {
   std::set<std::string> reached;
   for (const lang::Item& item : program.items)
@@ -209,7 +210,7 @@ Result<Program> accept(Program program, const Against& against) {
     if (against.report) *against.report = std::move(report);
     return accepted;
   }
-  // Positions are those of the text that the reader would see.
+  // Checks the printed text, so that positions refer to the text that the reader sees.
   const lang::CheckReport printed = lang::check(lang::print(report.program), against.library);
   return tl::unexpected(printed.valid() ? report.errors[0] : printed.errors[0]);
 }

@@ -1,4 +1,4 @@
-// Edits of the tree of a design: places by path, and what can be done there.
+// Edits the tree of a design: finds places by path and changes them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -52,7 +52,7 @@ std::optional<std::size_t> number(const std::string& text) {
   return error == std::errc{} && end == text.data() + text.size() ? std::optional(n) : std::nullopt;
 }
 
-// One step down; a default becomes an argument on the way, so that it can be edited.
+// Goes one step down. A default is written out as an argument on the way, so that it can be edited.
 Result<Expr*> descend(Expr& at, const std::string& step, const Program& program, const Library& library,
                       const std::string& path) {
   const auto none = [&](const std::string& why, const std::string& hint = {}) {
@@ -80,7 +80,7 @@ Result<Expr*> descend(Expr& at, const std::string& step, const Program& program,
   return &at.args.back();
 }
 
-// The expression at `path` of a design that is being changed.
+// Returns the expression at `path` of a design that is being changed.
 Result<Expr*> reach(Program& program, const Library& library, const std::string& path) {
   if (auto one = design_of(program); !one) return tl::unexpected(one.error());
   Design& design = design_in(program);
@@ -105,7 +105,7 @@ Result<Program> finish(Program program, const Against& against) {
   return accept(std::move(program), against);
 }
 
-// Changes the expression at `path` in a copy.
+// Applies `change` to the expression at `path` in a copy of the program.
 template <class F>
 Result<Program> edited(const Program& program, const Against& against, const std::string& path, F&& change) {
   Program copy = program;
@@ -114,7 +114,7 @@ Result<Program> edited(const Program& program, const Against& against, const std
   return finish(std::move(copy), against);
 }
 
-constexpr int kDefaultsShown = 2;  // levels
+constexpr int kDefaultsShown = 2;  // levels of defaults that `places` lists
 
 struct Walk {
   const Program& program;
@@ -144,7 +144,7 @@ struct Walk {
   }
 };
 
-// ---- moving items between programs
+// ---- Moving items between programs ----
 
 void rename(Expr& e, const std::map<std::string, std::string>& names) {
   if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall)
@@ -212,7 +212,7 @@ std::string fresh_item(const Program& a, const Program& b, const Library& librar
   }
 }
 
-// Names of shared instances are replaced by what they stand for.
+// Replaces names of shared instances by the instances themselves.
 void inline_shares(Expr& e, const Design& design) {
   for (Expr& arg : e.args) inline_shares(arg, design);
   if (e.kind != Expr::Kind::kName) return;
@@ -253,8 +253,8 @@ void collect(const Expr& e, const Program& donor, std::set<std::string>& needed)
   for (const Expr& arg : e.args) collect(arg, donor, needed);
 }
 
-// Copies the items of `donor` that `instance` needs before the design of `program`; renames where names are
-// taken.
+// Copies the items of `donor` that `instance` needs before the design of `program`, and renames those whose
+// names are taken.
 void import_items(Program& program, const Library& library, const Program& donor, Expr& instance) {
   std::set<std::string> needed;
   collect(instance, donor, needed);
@@ -406,7 +406,7 @@ Result<Program> share(const Program& program, const Against& against, const std:
     GABBRO_TRY(second, reach(copy, against.library, with));
     *second = build::name(name);
   }
-  // A shared instance stands before those that use it.
+  // Inserts the shared instance before those that use it.
   std::size_t before = design.shares.size();
   for (const std::string& used : {split(path)[0], split(with)[0]})
     for (std::size_t i = 0; i < design.shares.size(); ++i)

@@ -93,7 +93,7 @@ std::vector<std::string> Values::names_of(const Type& type) const {
   return out;
 }
 
-// A part of the axes of `type`, often all of them: what broadcasts to it.
+// Returns a subset of the axes of `type`, often all of them, that broadcasts to it.
 NamedType Values::part(const Type& type) {
   Type out = type;
   if (type.axes.size() < 2 || random_.chance(0.6)) return out;
@@ -101,7 +101,7 @@ NamedType Values::part(const Type& type) {
   return out.axes.empty() ? type : out;
 }
 
-// An axis of several elements that `without` lacks, to contract over; "" when there is none.
+// Returns an axis to contract over, with more than one element, that `without` lacks; "" if there is none.
 std::string Values::key_axis(const Type& without) {
   std::vector<std::string> known;
   for (const Survey::Name& n : scope_)
@@ -113,7 +113,7 @@ Expr Values::param(const std::vector<std::string>& axes, double init) {
   return with(call("param", {names(axes)}), "init", init < 0 ? minus(num(-init)) : num(init));
 }
 
-// A linear map of its own: nothing else can cancel it.
+// Returns a new linear map, which no other term can cancel.
 Expr Values::fresh_linear(const Type& want) {
   std::vector<std::string> known;
   for (const Survey::Name& n : scope_)
@@ -121,9 +121,10 @@ Expr Values::fresh_linear(const Type& want) {
         !n.type.axes.empty() && n.type.axes.size() < 3)
       known.push_back(n.name);
   if (known.empty()) return param(want.axes, 1);
-  // The first is the input of the unit: most maps start there.
+  // The first value is the input of the unit, where most maps start.
   const std::string& from = random_.chance(0.6) ? known.front() : random_.pick(known);
-  if (want.axes.empty()) {  // [t]: through a map to a feature axis, then its mean
+  // A value [t] is the mean of a map to a feature axis.
+  if (want.axes.empty()) {
     const std::vector<std::string> axes = axes_of_scope();
     return call("mean", {call("linear", {name(from), axes.empty() ? name("D") : name(random_.pick(axes))})});
   }
@@ -143,7 +144,7 @@ Expr Values::leaf(const Type& want) {
   return !known.empty() && random_.chance(0.5) ? name(random_.pick(known)) : fresh_linear(want);
 }
 
-// What does not vary over time: parameters and functions of them.
+// Returns a value that is the same at all positions: a parameter or a function of one.
 Expr Values::constant_in_time(const Type& want) {
   if (want.axes.empty()) return num(random_.chance(0.5) ? 0.5 : 2);
   Expr p = param(want.axes, random_.chance(0.5) ? 1 : 0.5);
@@ -189,14 +190,15 @@ Expr Values::unary(const Type& want, int size) {
 }
 
 Expr Values::combine(const Type& want, int size) {
-  // Operands are made one after the other: the order in which C++ evaluates arguments is not fixed.
+  // Operands are created in separate statements, because C++ does not fix the evaluation order of arguments.
   const int half = std::max(1, size / 2);
   const std::int64_t choice = random_.below(9);
   const Type other = part(want);
   Expr left = make(want, half);
   if (choice < 3) return binary("*", std::move(left), make(other, half));
   if (choice < 5) return binary("+", std::move(left), make(other, half));
-  if (choice == 5) return binary("-", std::move(left), fresh_linear(other));  // new: nothing cancels
+  // A new map cannot be cancelled by the left operand.
+  if (choice == 5) return binary("-", std::move(left), fresh_linear(other));
   if (choice == 6) return call("maximum", {std::move(left), fresh_linear(want)});
   Expr g = gate(other, false);
   if (choice == 7) return binary("*", std::move(left), std::move(g));
@@ -208,7 +210,7 @@ Expr Values::combine(const Type& want, int size) {
 
 Expr Values::project(const Type& want, int size) {
   if (want.axes.empty()) return fresh_linear(want);
-  // From some other shape with the same time.
+  // Starts from another shape with the same time axis.
   Type from;
   from.time = want.time;
   std::vector<std::string> axes = axes_of_scope();
@@ -229,7 +231,7 @@ Expr Values::contract(const Type& want, int size) {
   return call_over("dot", {make(with_axis(want, k), half), make(other, half)}, k);
 }
 
-// A slot of the unit, along one axis.
+// Calls a slot of the unit along one axis.
 Expr Values::through_unit(const Type& want, int size) {
   const bool whole = !options_.in_scan && want.axes == std::vector<std::string>{"D"};
   const std::vector<std::string>& slots = whole ? options_.slots : options_.narrow;
@@ -293,7 +295,7 @@ Expr lag(const Expr& window) {
 
 }  // namespace
 
-// A window of `size` positions, by the hyperparameter that sets it where there is one.
+// Returns a window of `size` positions: the hyperparameter that sets it, if there is one, or else a number.
 Expr Values::window_named(std::int64_t size) const {
   const double value = size == kUnbounded ? INFINITY : static_cast<double>(size);
   for (const Survey::Name& n : scope_)
@@ -302,7 +304,7 @@ Expr Values::window_named(std::int64_t size) const {
   return size == kUnbounded ? name("all") : num(value);
 }
 
-// A value over past positions: scores, weights, differences of sums.
+// Returns a value over past positions: scores, weights, differences of sums.
 Expr Values::over_past(const Type& want, int size) {
   const std::vector<std::string> known = names_of(want);
   if (!known.empty() && random_.chance(0.3)) return name(random_.pick(known));
@@ -374,9 +376,9 @@ Expr Values::decayed_sum(const Type& want, int size) {
   return call_over("sum", {binary("*", std::move(x), std::move(decay))}, "s");
 }
 
-// Scores against past keys, made to weights, over past values.
+// Sums past values, weighted by scores of a query against past keys.
 Expr Values::attention(const Type& want, int size) {
-  // Scores share the first axis of the value when it has several: heads.
+  // If the value has several axes, the scores share one of them, which acts as the axis of heads.
   Type score;
   score.time = true;
   if (want.axes.size() > 1) score.axes.push_back(random_.pick(want.axes));
@@ -398,7 +400,7 @@ Expr Values::attention(const Type& want, int size) {
   }
   Expr scores = call_over("dot", {std::move(q), past(std::move(key), w)}, k);
   scores = binary("*", std::move(scores), binary("**", name(k), minus(num(0.5))));
-  if (random_.chance(0.3)) {  // forgetting: the log gates between s and t
+  if (random_.chance(0.3)) {  // a forget gate: adds the log gates between s and t
     const Expr f = hoist("forget", call("cumsum", {call("log_sigmoid", {fresh_linear(score)})}), score);
     scores = binary("-", binary("+", std::move(scores), f), past(f, w));
   } else if (!score.axes.empty() && random_.chance(0.3)) {
@@ -428,12 +430,12 @@ Stmt scan_of(const std::string& state, const std::vector<std::string>& axes) {
 
 }  // namespace
 
-// An associative memory: keys times values written into a state, read by a query.
+// An associative memory: products of keys and values are added to a state, which a query reads.
 Expr Values::matrix_scan(const Type& want, int size) {
   const std::string k = key_axis(want);
   if (k.empty() || want.axes.empty() || want.axes.size() > 2) return vector_scan(want, size);
   const int third = std::max(1, size / 3);
-  // Keys share all axes of the value but one: along that one the state is an outer product.
+  // Keys share all axes of the value except one; along that axis the state is an outer product.
   Type keyed = want;
   std::erase(keyed.axes, random_.pick(want.axes));
   const Type head = keyed;
@@ -473,7 +475,7 @@ Expr Values::matrix_scan(const Type& want, int size) {
   return name(y);
 }
 
-// A recurrence of the elements of a vector, gated, sometimes with weights between them.
+// A gated recurrence of the elements of a vector, sometimes with weights between them.
 Expr Values::vector_scan(const Type& want, int size) {
   const int half = std::max(1, size / 2);
   const Expr u = hoist("u", make(want, half), want);
@@ -489,7 +491,7 @@ Expr Values::vector_scan(const Type& want, int size) {
     input = call("tanh", {binary("+", u, call("linear", {S, out}))});
   }
   scan.body.push_back(assign(state, binary("+", binary("*", a, S), std::move(input))));
-  // What is read out may be worked on at once, inside.
+  // The value read from the state may be transformed inside the scan.
   std::vector<Survey::Name> inner = scope_;
   for (Survey::Name& n : inner) n.type.time = false;
   std::erase_if(inner, [](const Survey::Name& n) { return n.type.past; });

@@ -1,4 +1,5 @@
-// Random expressions of a wanted type: the core of the generator, and of every edit that needs new code.
+// Generates random expressions of a given type: the core of the generator, and of every edit that needs new
+// code.
 #pragma once
 
 #include <set>
@@ -12,34 +13,34 @@
 
 namespace gabbro::edit {
 
-/// Writes expressions that are well typed where `scope` is what is in scope. Helper statements that they need
-/// are appended to `before`, which is to stand before the statement that uses them; names made there join the
-/// scope, so later expressions may share them. Everything made carries a gradient to its parameters. All
-/// shapes keep to named axes of the scope, so an expression is right at every width at which the scope is.
+/// Writes expressions that are well typed given the names in `scope`. Helper statements are appended to
+/// `before`, which must be inserted before the statement that uses them. Names assigned there join the scope,
+/// so later expressions may share them. Every generated value carries a gradient to its parameters. Shapes
+/// consist of named axes of the scope, so an expression is well typed at every width at which the scope is.
 /// O(size).
 class Values {
  public:
   struct Options {
     bool time = true;                   // may read earlier positions
-    bool in_scan = false;               // per-position values; no other positions, no scan
-    std::vector<std::string> slots{};   // of interface Unit: called on [t, D]
-    std::vector<std::string> narrow{};  // of them, those that work along any axis and in a scan
+    bool in_scan = false;               // values of one position; no other positions, no nested scan
+    std::vector<std::string> slots{};   // names of slots of interface Unit, called on [t, D]
+    std::vector<std::string> narrow{};  // those of them that work along any axis and in a scan
   };
 
   Values(Random& random, std::vector<lang::Survey::Name> scope, Options options,
          std::vector<lang::Stmt>& before);
 
-  /// An expression of type `want` from about `size` operations.
+  /// Returns an expression of type `want` with about `size` operations.
   lang::Expr make(const lang::NamedType& want, int size);
-  /// The same, reading earlier positions at its root. `want` has t; options.time must hold.
+  /// Does the same, but reads earlier positions at its root. `want` must have t, and options.time must hold.
   lang::Expr mix(const lang::NamedType& want, int size);
-  /// A new name starting with `stem`, taken from now on.
+  /// Returns an unused name that starts with `stem` and marks it as used.
   std::string fresh(std::string_view stem);
-  /// Gives `value` a name in a statement before, and returns the name.
+  /// Assigns `value` to a new name in a helper statement, and returns the name.
   lang::Expr hoist(std::string_view stem, lang::Expr value, const lang::NamedType& type);
 
   [[nodiscard]] const std::vector<lang::Survey::Name>& scope() const { return scope_; }
-  /// Keeps `name` from being made.
+  /// Prevents `name` from being generated.
   void reserve(std::string name) { taken_.push_back(std::move(name)); }
 
  private:
@@ -74,10 +75,11 @@ class Values {
   std::vector<std::string> taken_;
 };
 
-/// How often `name` is read (as a value, a call or a family), and whether it is at all.
+/// Return how often `name` is read (as a value, a call or a family). `mentions` returns true if it is read at
+/// all.
 int count_mentions(const lang::Expr& expr, std::string_view name);
 int count_mentions(const lang::Stmt& stmt, std::string_view name);
-/// Adds the names that an expression reads or calls.
+/// Adds the names that an expression reads or calls to `out`.
 void names_in(const lang::Expr& expr, std::set<std::string>& out);
 bool mentions(const lang::Expr& expr, std::string_view name);
 bool mentions(const std::vector<lang::Stmt>& block, std::string_view name);

@@ -1,4 +1,4 @@
-// Random edits: each operator draws where and with what, and applies one edit of edit.h.
+// Random edits: each operator draws a place and arguments, and applies one edit of edit.h.
 #pragma once
 
 #include <cstdint>
@@ -12,41 +12,42 @@
 namespace gabbro::edit {
 
 enum class Operator : std::uint8_t {
-  kReplaceSubtree,  // a place takes another unit of the book
-  kCrossover,       // a place takes a subtree of the second_parent
-  kWrap,            // a unit becomes the content of a slot of another
-  kInsert,          // one more element of the stack
+  kReplaceSubtree,  // replaces a place by another unit of the book
+  kCrossover,       // replaces a place by a subtree of the second parent
+  kWrap,            // moves a unit into a slot of another unit
+  kInsert,          // adds an element to the stack
   kRemove,
   kDuplicate,
-  kShare,              // two places, or all turns of one, get the same parameters
-  kSetHyper,           // a hyperparameter takes another allowed value
-  kHybrid,             // n * X becomes a stack that mixes X with another block
-  kNewUnit,            // a place takes a unit written anew
-  kReplaceExpression,  // an expression becomes a new one of its type
-  kReplaceStatement,   // a statement's value is made anew
-  kInsertStatement,    // a value is worked on before it is used
-  kDeleteStatement,    // a value gives way to another of its type
-  kSwapOperator,       // + becomes *, tanh becomes sigmoid ...
+  kShare,              // makes two places, or all repetitions of one, share parameters
+  kSetHyper,           // sets a hyperparameter to another allowed value
+  kHybrid,             // turns n * X into a stack that mixes X with another block
+  kNewUnit,            // replaces a place by a newly generated unit
+  kReplaceExpression,  // replaces an expression by a new one of its type
+  kReplaceStatement,   // replaces the value of a statement by a new one
+  kInsertStatement,    // transforms a value before it is used
+  kDeleteStatement,    // replaces a value by another of its type
+  kSwapOperator,       // replaces + by *, tanh by sigmoid ...
   kStepConstant,
 };
 
 std::span<const Operator> all_operators();
 std::string_view name_of(Operator op);
 
-/// A design and what its check found.
+/// A design and the findings of its check.
 struct Variant {
   Program program;
   lang::Subject subject;  // graph, proofs, facts, hash
 };
 
-/// One random edit of `program` (one design, checked). Units of the library are adopted before their text is
-/// edited. `second_parent` is the other parent of a crossover; null: a random program. Errors: what the edit
-/// reports ("edit": the program has no place for this operator), so a caller draws again. The result differs
-/// from `program`, is well typed and causal. One check of the result, which need not be checked again.
+/// Applies one random edit to `program`, which must have one design and be checked. Units of the library are
+/// adopted before their text is edited. `second_parent` is the other parent of a crossover; if null, a random
+/// program takes its place. Errors: those of the edit ("edit": the program has no place for this operator),
+/// after which the caller draws again. The result differs from `program`, is well typed and causal, and needs
+/// no further check. One check of the result.
 Result<Variant> vary_checked(Operator op, const Program& program, const Program* second_parent,
                              CodeBook& book, Random& random);
 
-/// The program alone.
+/// Does the same and returns only the program.
 Result<Program> vary(Operator op, const Program& program, const Program* second_parent, CodeBook& book,
                      Random& random);
 

@@ -17,7 +17,7 @@ using lang::Unit;
 
 namespace {
 
-// What is known of the text of one unit of the program.
+// The text of one unit of the program, with its survey and its slots.
 struct Text {
   const Unit* unit;
   Survey survey;
@@ -68,7 +68,7 @@ struct Writer {
   }
 };
 
-// The path of an expression or a statement that the survey points at.
+// Returns the path of an expression or a statement to which the survey points.
 template <class Spots>
 std::optional<typename Spots::value_type> spot_of(const Unit& unit, const Spots& spots, const void* target) {
   for (const auto& spot : spots)
@@ -82,7 +82,7 @@ const Survey::StmtSite* site_of(const Survey& survey, const Stmt* stmt) {
   return nullptr;
 }
 
-// Names that stand for each other in swap_operator.
+// Groups of names that may replace each other in swap_operator.
 const std::vector<std::vector<std::string>>& families() {
   static const std::vector<std::vector<std::string>> kFamilies{
       {"+", "-", "*"},
@@ -135,7 +135,7 @@ class TextVariation {
     return replace_expression(program_, against_, *spot, with, writer.before);
   }
 
-  // q becomes f(q) where it is read first: a statement in between.
+  // Inserts a statement that computes f(q), and reads it instead of q in one place.
   Result<Program> work_on_a_value() {
     std::vector<const Survey::ExprSite*> sites;
     for (const Survey::ExprSite& site : text_.survey.exprs)
@@ -176,8 +176,8 @@ class TextVariation {
     return delete_statement(program_, against_, choice.spot, choice.stand_in);
   }
 
-  // Other values in scope of the type of `name`; nothing is as good as another for a name that nobody reads
-  // later.
+  // Returns the values in scope that have the type of `name`. If no later statement reads `name`, returns
+  // `name` itself.
   std::vector<std::string> equals_of(const std::string& name, const Survey::StmtSite& at) {
     const lang::NamedType* type = type_of(name);
     if (!type) return {name};
@@ -187,7 +187,7 @@ class TextVariation {
     return out;
   }
 
-  // The type of a name, seen where some later statement has it in scope.
+  // Returns the type of a name, taken from a later statement that has it in scope.
   const lang::NamedType* type_of(const std::string& name) {
     for (const Survey::StmtSite& site : text_.survey.stmts)
       for (const Survey::Name& n : site.scope)
@@ -202,7 +202,8 @@ class TextVariation {
       if (e.kind != Expr::Kind::kBinary && e.kind != Expr::Kind::kCall) continue;
       const bool special = std::any_of(e.keywords.begin(), e.keywords.end(),
                                        [](const std::string& key) { return !key.empty() && key != "over"; });
-      if (special) continue;  // an argument that the others of its family lack
+      // This argument is missing in other functions of the group.
+      if (special) continue;
       for (const auto& family : families())
         if (std::find(family.begin(), family.end(), e.text) != family.end())
           known.emplace_back(spot, &family);

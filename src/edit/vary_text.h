@@ -9,16 +9,18 @@
 
 namespace gabbro::edit {
 
-/// The error of an operator that finds nothing to work on.
+/// Returns the error of an operator that has no place to apply to.
 inline tl::unexpected<Error> no_room(std::string_view what) {
   return fail("edit", "the design has no " + std::string(what));
 }
 
-/// adopt() without its check, for edits that follow and are checked; `name` gets the name of the copy.
+/// Does the same as adopt() without its check, for callers that edit further and check the result. `name`
+/// receives the name of the copy.
 Result<Program> adopt_unchecked(const Program& program, const Library& library, const std::string& path,
                                 std::string& name);
 
-/// Applies one of the text operators (kReplaceExpression and after) to `unit`, one of the program's own.
+/// Applies a text operator (kReplaceExpression or a later one) to `unit`, a unit that the program defines
+/// itself.
 Result<Program> vary_text(Operator op, const Program& program, const Against& against,
                           const std::string& unit, Random& random);
 

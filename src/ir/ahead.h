@@ -1,4 +1,4 @@
-// Whether a graph can be run position by position.
+// Detects graphs that a decoder cannot run position by position.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace gabbro::ir {
 
-/// The name of an op on which `outputs` depend and that no decoder can run, since it reads later positions;
-/// "" when there is none. O(nodes).
+/// Returns the name of an op that reads later positions and on which `outputs` depend, or "" if there is
+/// none. A decoder cannot run such an op. O(nodes).
 std::string looks_ahead(const Graph& graph, std::span<const NodeId> outputs);
 
 }  // namespace gabbro::ir

@@ -24,7 +24,7 @@ bool same(const Node& a, const Node& b) {
          std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value);
 }
 
-// Whether float32, which training computes in, has this number to its precision.
+// Returns true if `v` is zero or a normal float32, the type that training computes in.
 bool is_float(double v) {
   using Limits = std::numeric_limits<float>;
   return v == 0 || (std::abs(v) >= Limits::min() && std::abs(v) <= Limits::max());
@@ -56,7 +56,7 @@ NodeId Builder::intern(Node n) {
 
 void Builder::enter(std::uint64_t key, NodeId id) {
   constexpr std::size_t kFirst = 64;
-  if (2 * ++seen_count_ > seen_.size()) {  // at most half full
+  if (2 * ++seen_count_ > seen_.size()) {  // the table is at most half full
     auto old = std::exchange(seen_, {});
     seen_.assign(std::max(kFirst, 2 * old.size()), {0, -1});
     seen_count_ = 1;
@@ -89,7 +89,8 @@ NodeId Builder::add(Node n) {
   return *id;
 }
 
-// Rules that hold for every input: each either returns the simpler node (done = true) or falls through.
+// Applies rules that hold for every input. Each rule either returns the simpler node (done = true) or falls
+// through.
 Result<NodeId> Builder::simplify(const Node& n, bool& done) {
   const auto use = [&](NodeId id) {
     done = true;
@@ -97,7 +98,7 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
   };
   const NodeId a = n.in[0], b = n.in[1];
   const OpInfo& op = info(n.op);
-  // What an operand was made of; of one that is kept, nothing.
+  // Returns the node that computes an operand; a kept operand is opaque.
   const auto inside = [&](NodeId id) { return is_kept(id) ? Node{.op = Op::kArg} : node(id); };
   if (op.scalar && n.op != Op::kDetach) {
     bool constants = true;

@@ -11,10 +11,10 @@
 
 namespace gabbro::ir {
 
-/// The one way to make nodes. `try_add` runs the op's shape rule and returns its error; the named methods are
-/// for callers that know their operands fit (gradient rules, rewrites) and abort otherwise. Equal nodes are
-/// shared, constants folded, and neutral operations removed on the way in (rules in builder.cc), so a
-/// finished body is already in simplified form. Amortised O(1) per node.
+/// The only way to create nodes. `try_add` runs the op's shape rule and returns its error. The named methods
+/// are for callers that know that their operands fit (gradient rules, rewrites); they abort otherwise. Equal
+/// nodes are shared, constants are folded, and neutral operations are removed as nodes are added (see
+/// builder.cc for the rules), so a finished body is already in simplified form. Amortised O(1) per node.
 class Builder {
  public:
   Builder(Graph& graph, int body) : graph_(graph), body_(body) {}
@@ -35,16 +35,17 @@ class Builder {
   NodeId power(NodeId x, double exponent);
   NodeId sum(NodeId x, const AxisList& over);
   NodeId dot(NodeId a, NodeId b, const AxisList& over);
-  /// Sums away what `x` has beyond `type` and broadcasts what it lacks.
+  /// Sums `x` over the axes that `type` lacks and broadcasts it along those that `x` lacks.
   NodeId fit(NodeId x, Type type);
 
   [[nodiscard]] const Node& node(NodeId id) const { return graph_.bodies[body_].nodes[id]; }
-  /// A copy: references to nodes die when the next node is made.
+  /// Returns a copy, because references to nodes are invalidated when the next node is created.
   [[nodiscard]] Type type(NodeId id) const { return node(id).type; }
   [[nodiscard]] Graph& graph() const { return graph_; }
   [[nodiscard]] int body() const { return body_; }
-  /// From here on no rule of simplification looks through node `id`: what reads it goes on reading it. A
-  /// value by which is differentiated later needs that: 3 * (2 * x), made 6 * x, would no longer read 2 * x.
+  /// Stops simplification rules from looking through node `id`: later nodes that read it keep reading it. A
+  /// value with respect to which a gradient is taken later needs this: 3 * (2 * x), simplified to 6 * x,
+  /// would no longer read 2 * x.
   void keep(NodeId id) { kept_.push_back(id); }
   [[nodiscard]] bool is_kept(NodeId id) const {
     return std::find(kept_.begin(), kept_.end(), id) != kept_.end();
@@ -61,13 +62,15 @@ class Builder {
   Graph& graph_;
   int body_;
   std::int32_t line_ = 0;
-  std::vector<std::pair<std::uint64_t, NodeId>> seen_;  // by key: a power of two of places, -1 in free ones
+  // Open-addressing hash table by key. The capacity is a power of two; free slots hold -1.
+  std::vector<std::pair<std::uint64_t, NodeId>> seen_;
   std::size_t seen_count_ = 0;
   std::vector<NodeId> kept_;
 };
 
-/// `node` of another graph with its operands, those of a scan included, replaced by map[operand]. Scans keep
-/// their numbers.
+/// Copies `node` of another graph and replaces its operands, those of a scan included, by map[operand]. `b`'s
+/// graph must already hold copies of the scans and affine recurrences at the same indices; their operands are
+/// replaced in place.
 NodeId copy_node(Builder& b, Node node, const std::vector<NodeId>& map);
 
 }  // namespace gabbro::ir

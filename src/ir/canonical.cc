@@ -16,30 +16,31 @@ namespace {
 
 constexpr int kRounds = 3;
 
-// A node of the whole program. Arguments that stand for values of the enclosing body are looked through.
+// Names a node of the whole program. An argument bound to a value of the enclosing body is replaced by that
+// value.
 struct Ref {
   int body;
   NodeId id;
   friend bool operator==(const Ref&, const Ref&) = default;
 };
 
-// An operand with the constant factor pulled out of it, and the factor's bits().
+// An operand without its constant factor, which is held separately, with bits(factor).
 struct Term {
   double factor;
   Ref ref;
   std::uint64_t code = 0;
 };
 
-// A node in normal form: products and contractions as factors, sums as terms, all else as it is. Its terms
-// are terms_[first, first + count), unordered when `commutes`: one list for all nodes, since most have one or
-// two.
+// The normal form of a node: products and contractions become lists of factors, sums become lists of terms,
+// and all other nodes stay as they are. The terms are terms_[first, first + count), unordered if `commutes`.
+// All nodes share one list, because most have one or two terms.
 struct Form {
   double factor = 1;
   std::uint32_t first = 0, count = 0;
   bool commutes = false;
 };
 
-// Lists are short: insertion needs no memory.
+// Sorts stably. The lists are short, so insertion sort avoids the allocation of std::stable_sort.
 template <class It, class Less>
 void stable_sort_few(It first, It last, Less less) {
   if (last - first > 32) return std::stable_sort(first, last, less);
@@ -47,7 +48,7 @@ void stable_sort_few(It first, It last, Less less) {
     for (It j = i; j != first && less(*j, *(j - 1)); --j) std::swap(*j, *(j - 1));
 }
 
-// Exact: constants that differ in their last bit are two. Zero has one sign.
+// Returns the exact bits: constants that differ in the last bit are different. +0 and -0 are equal.
 std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(v + 0.0); }
 
 class Canonicalizer {
@@ -74,7 +75,8 @@ class Canonicalizer {
   Hash128 run() {
     mark_live();
     for (const Ref r : order_) forms_[at(r)] = normal_form(r);
-    for (const Ref r : order_)  // a state's next value comes later in the order: its factor is known only now
+    // The next value of a state comes later in the order, so the factor of the state is known only now.
+    for (const Ref r : order_)
       if (node(r).op == Op::kArg) forms_[at(r)] = normal_form(r);
     for (Term& t : terms_) t.code = bits(t.factor);
     drop_absorbed();
@@ -90,7 +92,7 @@ class Canonicalizer {
   }
 
  private:
-  // Sizes of layers are alike: few differ, and their texts take long to write.
+  // Compares before hashing: few of the sizes differ, and writing the text of a formula is slow.
   std::uint64_t hash_of(const Sym& sym) {
     for (const auto& [known, hash] : known_syms_)
       if (*known == sym) return hash;
@@ -100,7 +102,7 @@ class Canonicalizer {
   [[nodiscard]] int at(Ref r) const { return base_[r.body] + r.id; }
   [[nodiscard]] const Node& node(Ref r) const { return g_.bodies[r.body].nodes[r.id]; }
 
-  // Sequences and invariants of a scan are the values they are bound to; states stay arguments.
+  // Replaces sequences and invariants of a scan by the values that they are bound to; states stay arguments.
   [[nodiscard]] Ref through(Ref r) const {
     const Node* n = &node(r);
     if (n->op != Op::kArg || r.body == 0) return r;
@@ -112,8 +114,8 @@ class Canonicalizer {
     return {0, scan.invariants[i - scan.sequences.size()]};
   }
 
-  // Operands in the program-wide sense: a scan output reads its step's output, a state its initial and its
-  // next value.
+  // Lists operands across bodies: a scan output reads the step's output, and a state reads its initial and
+  // its next value.
   void operands(Ref r, std::vector<Ref>& out) const {
     out.clear();
     const Node& n = node(r);
@@ -147,7 +149,8 @@ class Canonicalizer {
         stack.push_back(in);
       }
     }
-    // Program order: the model's nodes before a scan, then its step, as operands come before users.
+    // Visits nodes in program order: the model's nodes before a scan, then its step, so that operands come
+    // before users.
     order_.clear();
     const auto add_live = [&](Ref r) {
       if (live_[at(r)]) order_.push_back(r);
@@ -163,7 +166,7 @@ class Canonicalizer {
     }
   }
 
-  // Sums and products that were flattened into their only user are no longer nodes of their own.
+  // Drops sums and products that were flattened into their only user.
   void drop_absorbed() {
     std::vector<bool> reached(live_.size(), false);
     std::vector<Ref> stack;
@@ -180,7 +183,7 @@ class Canonicalizer {
 
   [[nodiscard]] bool is_product(const Node& n) const { return n.op == Op::kMul || n.op == Op::kDot; }
 
-  // Ops of one operand through which a constant factor passes.
+  // Returns true if a constant factor of the only operand can be moved to the result.
   [[nodiscard]] bool is_linear(Op op) const {
     return info(op).kind == Kind::kAxes || op == Op::kSum || op == Op::kShift || op == Op::kPast ||
            op == Op::kUnpast;
@@ -239,7 +242,8 @@ class Canonicalizer {
     if (n.op == Op::kParam) {
       const Param& p = g_.params[n.index];
       h = mix(h, static_cast<std::uint64_t>(p.role) * 8 + static_cast<std::uint64_t>(p.init.kind));
-      if (concrete_) {  // learning rate, weight decay and deviation follow from it
+      // The learning rate, weight decay and initial standard deviation follow from the fan-in.
+      if (concrete_) {
         std::uint64_t fan_in = 0;
         for (const AxisId axis : p.fan_in) fan_in += mix(4, axis_base_[axis]);
         h = mix(h, fan_in);
@@ -350,7 +354,7 @@ class Canonicalizer {
       if (form.commutes) std::sort(operands.begin(), operands.end());
       for (const auto& [n, f] : operands) word(n), word(f);
     }
-    // Sizes by canonical axis number.
+    // Writes sizes by canonical axis number.
     std::vector<std::uint64_t> sizes(next_axis);
     for (std::size_t a = 0; a < axis_number.size(); ++a)
       if (axis_number[a] >= 0) sizes[axis_number[a]] = axis_base_[a];

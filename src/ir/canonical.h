@@ -1,4 +1,4 @@
-// The structural hash: one number per function that a design can be seen to be.
+// The structural hash identifies designs that compute the same function.
 #pragma once
 
 #include <cstdint>
@@ -8,20 +8,21 @@
 
 namespace gabbro::ir {
 
-/// How sizes enter a hash: as formulas in D and V, so that it is the same at every width, or as the numbers
-/// of the graph at hand.
+/// How sizes enter a hash: as formulas in D and V, which makes the hash independent of the width, or as the
+/// concrete numbers of the given graph.
 enum class Sizes : std::uint8_t { kSymbolic, kConcrete };
 
-/// Hash of the live part of `graph` as a function of its inputs and parameters. Names, source order, the
-/// split into units, associativity and commutativity of sums and products, and where constant factors stand
-/// do not matter; constants count to their last bit, and parameters by their roles and initial values. With
-/// symbolic sizes the width at which the graph was built does not matter (a graph whose structure followed
-/// from its width is hashed with it); with concrete ones, formulas that give the same number at this width
-/// are one. Equal hashes mean isomorphic graphs, up to collisions of 128 bits: the hash covers a full
+/// Returns a hash of the live part of `graph` as a function of its inputs and parameters.
+/// The hash ignores names, source order, the split into units, the order of operands of sums and products,
+/// and the position of constant factors. Constants are compared bit by bit, and parameters by their roles and
+/// initial values. With symbolic sizes, the hash is independent of the width at which the graph was built,
+/// unless the structure of the graph depends on the width (Graph::width_bound). With concrete sizes, formulas
+/// that have the same value at this width are equal.
+/// Equal hashes mean isomorphic graphs, up to collisions of 128 bits, because the hash covers a full
 /// serialisation in which parameters and axes are numbered in traversal order. Traversal order follows
-/// colours refined from both sides (Weisfeiler-Leman); where those leave ties between operands that are not
-/// symmetric, equal functions may get different hashes (a missed duplicate, never a false one). O(nodes log
-/// nodes).
+/// colours that are refined from operands and from users (Weisfeiler-Leman). Where ties remain between
+/// operands that are not symmetric, equal functions may get different hashes: a duplicate may be missed, but
+/// two different functions are never taken for one. O(nodes log nodes).
 Hash128 structural_hash(const Graph& graph, Sizes sizes = Sizes::kSymbolic);
 
 }  // namespace gabbro::ir

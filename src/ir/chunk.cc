@@ -12,8 +12,8 @@ namespace {
 
 using chunk::kNone;
 
-// Copies body 0 and lowers its scans on the way, one state after the other: what a lowered state gives to its
-// step is known at all positions, which makes further states affine.
+// Copies body 0 and lowers its scans, one state at a time. Once a state is lowered, its values are known at
+// all positions, which can make the updates of other states affine.
 class Lowering {
  public:
   Lowering(const Graph& graph, const ChunkOptions& options)
@@ -51,7 +51,7 @@ class Lowering {
     return out;
   }
 
-  // The scan stays as it is.
+  // Keeps the scan in step form and remaps its operands.
   void keep(int index) {
     Scan& scan = out_.graph.scans[index];
     for (auto* list : {&scan.inits, &scan.sequences, &scan.invariants})
@@ -95,8 +95,8 @@ class Lowering {
 
   NodeId over_time(NodeId id) { return chunk::with_axes(b_, id, {kTime}); }
 
-  // Sequences and invariants are known from the start; returns false when the whole scan is to keep its step
-  // form.
+  // Lowers the states of the scan in turn; sequences and invariants are known from the start. Returns false
+  // if the whole scan has to keep its step form.
   bool lower_states(std::vector<ChunkedState>& fates) {
     const Body& body = step();
     live_ = live_nodes(from_, scan_->body, body.outputs);
@@ -113,7 +113,8 @@ class Lowering {
                        [&](NodeId id) { return known_[id] != kNone; });
   }
 
-  // Copies step nodes whose operands are known. False: one does not exist for all positions at once.
+  // Copies step nodes whose operands are known to the enclosing body. Returns false if one of them cannot be
+  // computed for all positions at once.
   bool learn() {
     const auto states = static_cast<int>(scan_->inits.size()),
                items = static_cast<int>(scan_->sequences.size());
@@ -150,7 +151,7 @@ class Lowering {
   void settle(int state) { left_.erase(std::find(left_.begin(), left_.end(), state)); }
 
   bool chunk_one(std::vector<ChunkedState>& fates) {
-    constexpr int kMostAxes = 4;  // of a state in chunks: pairs and ranks need four more
+    constexpr int kMostAxes = 4;  // of a chunked state; pairs and ranks need four more
     for (int s : left_) {
       ChunkedState& fate = fates[static_cast<std::size_t>(s)];
       const Type type = b_.type(init(s));
@@ -191,7 +192,7 @@ class Lowering {
       const auto match = chunk::match_diagonal(b_, from_, *scan_, s, known_);
       if (!match) continue;
       type.add(kTime);
-      // A document starts with the initial state.
+      // The first position of a document reads the initial state.
       const NodeId first = b_.less(b_.add({.op = Op::kPosition}), b_.constant(1));
       const NodeId start = b_.where(first, init(s), b_.constant(0));
       const NodeId factor = match->k == kNone ? b_.constant(1) : match->k;
@@ -210,8 +211,9 @@ class Lowering {
     return false;
   }
 
-  // The smallest set of states that needs no others keeps its step form, in a scan of its own that gives the
-  // states before each step. Not when that is the whole scan.
+  // Finds the smallest set of states whose updates depend on no other unknown states. Moves it, in step form,
+  // to a scan of its own that outputs the states before each step. Returns false if that set is the whole
+  // scan.
   bool step_some(std::vector<ChunkedState>& fates) {
     std::vector<int> group;
     for (int s : left_) {
@@ -227,7 +229,7 @@ class Lowering {
     return true;
   }
 
-  // `state` and the unknown states that its update needs, directly or through others.
+  // Returns `state` and the unknown states that its update depends on, directly or through other states.
   [[nodiscard]] std::vector<int> closure(int state) const {
     std::vector<int> out{state};
     for (std::size_t i = 0; i < out.size(); ++i) {
@@ -241,7 +243,8 @@ class Lowering {
     return out;
   }
 
-  // Step nodes that the updates of `states` are made of, down to known ones.
+  // Returns one flag per step node: true if the updates of `states` depend on it without passing through a
+  // known node.
   [[nodiscard]] std::vector<bool> needed_for(const std::vector<int>& states) const {
     const Body& body = step();
     std::vector<bool> out(body.nodes.size(), false);
@@ -267,8 +270,8 @@ class Lowering {
     made.body = static_cast<std::int32_t>(g.bodies.size());
     g.bodies.emplace_back();
     Builder inner(g, made.body);
-    // Known values at the border are sequences or invariants; numbers come first to last: states, sequences,
-    // invariants.
+    // Known values at the boundary become sequences or invariants. The arguments of the body are, in order,
+    // states, sequences, invariants.
     std::vector<NodeId> border;
     for (std::size_t id = 0; id < needed.size(); ++id)
       if (needed[id] && known_[id] != kNone) border.push_back(static_cast<NodeId>(id));
@@ -316,14 +319,14 @@ class Lowering {
   Chunked out_;
   Builder b_;
   chunk::ChunkAxes axes_;
-  std::vector<std::vector<NodeId>> scan_values_;  // by node of a lowered scan: its outputs
-  // Of the scan at hand:
+  std::vector<std::vector<NodeId>> scan_values_;  // for each node of a lowered scan, its outputs
+  // State of the scan that is being lowered:
   const Scan* scan_ = nullptr;
   int index_ = 0;
   std::vector<bool> live_;
-  std::vector<NodeId> known_;  // by step node: its values at all positions
+  std::vector<NodeId> known_;  // for each step node, its values at all positions
   std::vector<int> left_;      // states that are not known yet
-  std::map<int, bool> waits_;  // by state: whether it would be affine if others were known
+  std::map<int, bool> waits_;  // for each state, true if it may become affine once others are known
 };
 
 }  // namespace

@@ -25,11 +25,11 @@ namespace {
 
 constexpr double kNever = -1e30;  // its exponential is 0
 
-// Inside a chunk, position i reads what positions j < i of its document left, and what the state before the
-// chunk holds. With g the running sum of log decays (after the position) and g' (before it):
-//   S before i = exp(g'_i) S_0 + sum_{j < i} exp(g'_i - g_j) (sum_r p_jr z_jr + sum_m u_jm w_jm),   z_ir =
-//   c_ir . S before i.
-// Exponents are masked before they are exponentiated, so that none overflows where it does not count.
+// Inside a chunk, position i reads the contributions of positions j < i of its document and the state before
+// the chunk. With g the running sum of log decays up to and including a position, and g' the one before it:
+//   S before i = exp(g'_i) S_0 + sum_{j < i} exp(g'_i - g_j) (sum_r p_jr z_jr + sum_m u_jm w_jm),
+//   z_ir = c_ir . S before i.
+// Exponents are masked before exp is applied, so that masked entries cannot overflow.
 class Builds {
  public:
   Builds(Builder& b, ChunkAxes& axes, const Match& match, const Type& state, int size)
@@ -53,7 +53,8 @@ class Builds {
     k_ = weights(log.k);
     v_ = weights(log.v);
     for (const Product& p : m_.update.added) added_.push_back({cut(p.k), cut(p.v)});
-    NodeId added = kNone;  // by positions of the chunk, to the state at its end
+    // Sum over the positions of the chunk of what they add to the state at its end.
+    NodeId added = kNone;
     for (const Product& p : added_) {
       const NodeId value = times(b_, to_j(p.v), v_.end);
       const NodeId part = b_.dot(times(b_, to_j(p.k), k_.end), value == kNone ? b_.constant(1) : value, {j_});
@@ -71,11 +72,11 @@ class Builds {
   }
 
  private:
-  // exp of sums of log decays: over pairs (i, j), from the start to i, from j to the end, over the whole
-  // chunk.
+  // Exponentials of sums of log decays: over pairs (i, j), from the start to i, from j to the end, and over
+  // the whole chunk.
   struct Weights {
     NodeId pair = kNone, start = kNone, end = kNone, carry = kNone;
-    bool contracted = false;  // they differ along contracted axes
+    bool contracted = false;  // the weights differ along contracted axes
   };
 
   NodeId iota(AxisId axis) { return b_.add({.op = Op::kIota, .axes = {axis}}); }
@@ -88,14 +89,14 @@ class Builds {
     return b_.add({.op = Op::kChunk, .in = {x, -1, -1}, .axes = {i_}});
   }
   NodeId to_j(NodeId x) { return rename(x, i_, j_); }
-  NodeId at_most(NodeId x, NodeId y) { return b_.less(x, b_.plus(y, b_.constant(1))); }  // of whole numbers
+  NodeId at_most(NodeId x, NodeId y) { return b_.less(x, b_.plus(y, b_.constant(1))); }  // for integers
 
   void make_masks() {
     const NodeId position = cut(b_.add({.op = Op::kPosition}));
     const NodeId i = iota(i_), j = iota(j_), end = b_.constant(size_ - 1);
     const NodeId last = at_end(position);
     const NodeId distance = b_.minus(i, j);
-    const NodeId own = at_most(distance, position);  // j is not before the document of i
+    const NodeId own = at_most(distance, position);  // false if j lies before the document of i
     reads_ = b_.times(b_.less(j, i), own);
     sums_ = b_.times(at_most(j, i), own);
     enters_ = b_.less(i, position);
@@ -103,7 +104,7 @@ class Builds {
     passes_ = b_.less(end, last);
   }
 
-  // The value of the last position of a chunk.
+  // Returns the value at the last position of a chunk.
   NodeId at_end(NodeId x) {
     const AxisId one = axes_.get("one", 1);
     return b_.sum(b_.add({.op = Op::kSlice, .in = {x, -1, -1}, .axes = {i_, one}, .amount = size_ - 1}),
@@ -114,14 +115,15 @@ class Builds {
     return b_.unary(Op::kExp, b_.where(mask, x, b_.constant(kNever)));
   }
 
-  // Without a decay on the contracted side the masks alone remain; on the value side nothing does.
+  // Returns the weights for the logarithm of a decay. Without a decay, the contracted side returns the masks
+  // alone and the value side returns no factors.
   Weights weights(NodeId log) {
     if (log == kNone && k_.pair == kNone) return {reads_, enters_, stays_, passes_, false};
     if (log == kNone) return {};
     NodeId l = cut(log);
     if (!b_.type(l).has(i_)) l = with_axes(b_, l, {i_});
     const NodeId l_j = to_j(l);
-    // Sums begin at the document, so that no rounding of the one before enters.
+    // Sums begin at the start of the document, so that rounding errors of the previous document cannot enter.
     const NodeId upto = b_.dot(l_j, sums_, {j_});
     const NodeId before = b_.dot(l_j, reads_, {j_});
     const NodeId all = at_end(upto);
@@ -134,7 +136,7 @@ class Builds {
     return out;
   }
 
-  // [i, j]: row_i . (exp(g'_i - g_j) column_j)
+  // Returns [i, j]: row_i . (exp(g'_i - g_j) column_j).
   NodeId pairs(NodeId row, NodeId column) {
     if (!k_.contracted) return b_.times(contract(b_, row, column, m_.contracted), k_.pair);
     return contract(b_, times(b_, row, k_.pair), column, m_.contracted);
@@ -168,7 +170,7 @@ class Builds {
     return type;
   }
 
-  // Without terms c . S the states before the chunks are a diagonal recurrence.
+  // Without terms c . S, the states before the chunks form a diagonal recurrence.
   void diagonal(NodeId kept, NodeId added) {
     const NodeId after = b_.add({.op = Op::kRecur, .in = {kept, b_.fit(added, chunk_state()), -1}});
     before_ = b_.add({.op = Op::kShift, .in = {after, -1, -1}, .amount = 1});
@@ -207,7 +209,7 @@ class Builds {
     before_ = scan(kept, moved, b_.fit(added, chunk_state()), read_axes);
   }
 
-  // S <- kept S + moved S + added; the states before each chunk.
+  // Appends the scan S <- kept S + moved S + added over chunks and returns the state before each chunk.
   NodeId scan(NodeId kept, NodeId moved, NodeId added, const std::vector<AxisId>& read_axes) {
     Graph& g = b_.graph();
     Scan scan;
@@ -265,7 +267,7 @@ class Builds {
   AxisId i_ = 0, j_ = 0, r_ = 0, s_ = 0, rows_ = 0, cols_ = 0;
   NodeId reads_ = kNone, sums_ = kNone, enters_ = kNone, stays_ = kNone, passes_ = kNone;
   Weights k_, v_;
-  std::vector<Product> added_;  // cut
+  std::vector<Product> added_;  // cut into chunks
   NodeId p_ = kNone, z_added_ = kNone, z_state_ = kNone, before_ = kNone;
 };
 

@@ -1,4 +1,4 @@
-// The chunkwise form of one state.
+// Builds the chunkwise form of one state.
 #pragma once
 
 #include <map>
@@ -10,11 +10,12 @@
 
 namespace gabbro::ir::chunk {
 
-/// Axes that lowered states share, made once per graph so that equal masks and cuts are equal nodes.
+/// Axes shared by the lowered states of a graph. Each is created once, so that equal masks and chunked values
+/// become equal nodes.
 class ChunkAxes {
  public:
   explicit ChunkAxes(Graph& graph) : graph_(graph) {}
-  /// An axis of that name and size.
+  /// Returns the axis of that name and size; creates it on first use.
   AxisId get(const std::string& name, std::int64_t size);
 
  private:
@@ -22,19 +23,20 @@ class ChunkAxes {
   std::map<std::pair<std::string, std::int64_t>, AxisId> made_;
 };
 
-/// log decay of a match: kNone where there is no decay; `fails` when one has no logarithm.
+/// Logarithm of the decay of a match. A factor is kNone if there is no such decay; `fails` is set if no
+/// logarithm of it can be derived.
 struct LogDecay {
   Product log;
   bool fails = false;
 };
 LogDecay log_decay(Builder& b, const Match& match);
 
-/// Appends the chunkwise form of `match` for a state of type `state`, zero before each document; returns the
-/// values of match.reads at all positions.
+/// Appends the chunkwise form of `match` for a state of type `state` that is zero before each document.
+/// Returns the values of match.reads at all positions.
 std::vector<NodeId> build_chunks(Builder& b, ChunkAxes& axes, const Match& match, const Type& state,
                                  const LogDecay& decay, const ChunkOptions& options);
 
-/// The same as one op.
+/// Does the same as a single op (kAffine).
 std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& state);
 
 }  // namespace gabbro::ir::chunk

@@ -1,4 +1,4 @@
-// The state of a match as one op.
+// Builds the state of a match as one op (kAffine).
 #include "ir/chunk_build.h"
 
 namespace gabbro::ir::chunk {

@@ -1,5 +1,5 @@
-// Logarithms of decays, from the way they are computed rather than from their values: those of exp and
-// sigmoid stay exact where the decay itself would round to zero.
+// Derives logarithms of decays from the way they are computed, not from their values. The logarithms of exp
+// and sigmoid stay exact where the decay itself would round to zero.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// low <= x <= high; `above` when x > low in real numbers.
+// low <= x <= high; `above` is set if x > low holds in exact arithmetic.
 struct Bounds {
   double low = -kInf, high = kInf;
   bool above = false;
@@ -27,7 +27,8 @@ Bounds product(const Bounds& x, const Bounds& y) {
   return out;
 }
 
-// -x: a high end that is not reached becomes a low one only where the op says so (sigmoid below 1).
+// Returns bounds of node `id`. Only the lower bound records that it is not attained; a negative factor loses
+// this, except for sigmoid, which is below 1 (see kMul).
 Bounds bounds_of(const Builder& b, NodeId id, int depth = 0) {
   if (depth > 16) return {};
   const Node& n = b.node(id);
@@ -46,7 +47,7 @@ Bounds bounds_of(const Builder& b, NodeId id, int depth = 0) {
     case Op::kMul: {
       const Bounds x = in(0), y = in(1);
       Bounds out = product(x, y);
-      // c * sigmoid(z) with c < 0 stays above c.
+      // If c < 0, c * sigmoid(z) stays above c.
       for (int i = 0; i < 2; ++i) {
         const Bounds& c = i == 0 ? x : y;
         if (b.node(n.in[1 - i]).op == Op::kSigmoid && c.low == c.high && c.low < 0) out.above = true;
@@ -125,7 +126,7 @@ std::optional<NodeId> log_of(Builder& b, NodeId x) {
   }
   const Bounds bounds = bounds_of(b, x);
   if (bounds.low < 0 || (bounds.low == 0 && !bounds.above)) return std::nullopt;
-  constexpr double kTiny = 1e-30;  // a decay that rounds to zero
+  constexpr double kTiny = 1e-30;  // lower limit for a decay that rounds to zero
   return b.unary(Op::kLog, b.add({.op = Op::kMax, .in = {x, b.constant(kTiny), -1}}));
 }
 

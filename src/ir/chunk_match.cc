@@ -30,11 +30,11 @@ bool meets(const Type& type, const AxisList& axes) {
   return std::any_of(axes.begin(), axes.end(), [&](AxisId axis) { return type.has(axis); });
 }
 
-// What a step node is in terms of the state before the step.
+// A step node expressed in terms of the state before the step.
 struct Form {
   enum class Kind { kUnknown, kKnown, kState, kRead, kLate } kind = Kind::kUnknown;
   NodeId value = kNone;  // kKnown
-  bool keeps = false;    // kState: whether a multiple of S is in it
+  bool keeps = false;    // kState: true if it contains a multiple of S
   Affine affine;         // kState
   Read read;             // kRead
   bool only_after = false;
@@ -59,7 +59,8 @@ class Matcher {
       is_outer_ = false;
       Match out = attempt();
       if (mixed_.empty() && !(is_outer_ && !out.refused.empty())) return out;
-      if (mixed_.empty()) {  // without that form
+      // The form exp(rate slope) failed; try without it.
+      if (mixed_.empty()) {
         outer_ = false;
         values_ = values;
       }
@@ -79,7 +80,7 @@ class Matcher {
     return step_.nodes[id].op == Op::kArg && step_.nodes[id].index == state_;
   }
 
-  // The contracted axes are those of the first contraction of a sum of multiples of the state.
+  // Takes the contracted axes from the first contraction of a sum of multiples of the state.
   bool find_axes() {
     std::vector<bool> linear(step_.nodes.size(), false);
     for (std::size_t id = 0; id < step_.nodes.size(); ++id) {
@@ -151,7 +152,7 @@ class Matcher {
       if (in >= 0 && forms_[in].kind == Kind::kUnknown) return {};
     const std::optional<Form> out = linear(n);
     if (!out) return {.kind = Kind::kLate};
-    // A state keeps its axes: what has others is not one.
+    // A multiple of the state keeps its axes; a node with other axes does not match.
     if (out->kind == Kind::kState && n.type != type_) return {.kind = Kind::kLate};
     return *out;
   }
@@ -182,7 +183,7 @@ class Matcher {
     }
   }
 
-  // ---- the state
+  // ---- Multiples of the state ----
 
   std::optional<Form> scaled(Form x, NodeId f) {
     if (x.affine.is_outer()) return std::nullopt;
@@ -203,8 +204,8 @@ class Matcher {
     return x;
   }
 
-  // f S with f = exp(rate slope) along all value axes; where some of them are left, a decay with shared axes
-  // does.
+  // Returns f S with f = exp(rate slope), if f depends on all value axes. If some value axes are missing, the
+  // decay is matched with shared axes instead.
   std::optional<Form> outer(Form x, NodeId f) {
     const Affine& a = x.affine;
     const bool plain =
@@ -220,7 +221,7 @@ class Matcher {
     is_outer_ = x.affine.is_outer();
     return x;
   }
-  // The factors of g: those without contracted axes, and those that are the same at all positions.
+  // Splits g into its factors: `slopes` are the same at all positions, and `rates` have no contracted axes.
   bool split(NodeId g, std::vector<NodeId>& rates, std::vector<NodeId>& slopes) {
     const Node n = b_.node(g);
     if (!n.type.time()) return slopes.push_back(g), true;
@@ -258,7 +259,7 @@ class Matcher {
     return x;
   }
 
-  // f as a sum of products of a value without value axes and one without contracted axes.
+  // Returns f as a sum of products of a value without value axes and a value without contracted axes.
   std::optional<std::vector<Product>> products(NodeId f) {
     const Type type = b_.type(f);
     if (!meets(type, values_)) return std::vector<Product>{{f, kNone}};
@@ -278,7 +279,7 @@ class Matcher {
     return out;
   }
 
-  // ---- contractions of it
+  // ---- Contractions of the state ----
 
   [[nodiscard]] bool is_next(NodeId id) const {
     return id == step_.outputs[static_cast<std::size_t>(state_)];
@@ -288,7 +289,7 @@ class Matcher {
     if (!(over == contracted_)) return std::nullopt;
     if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
     Form out{.kind = Kind::kRead};
-    // Of a state with a decay for each of its numbers, only what follows the step is read.
+    // With a decay per element of the state, only the state after the step can be read.
     if (x.affine.is_outer()) {
       if (!of_next) return std::nullopt;
       out.read.row = out.read.after = with_axes(b_, f, contracted_);
@@ -357,7 +358,7 @@ class Matcher {
 
   NodeId plus_or(NodeId x, NodeId y) { return x == kNone ? y : y == kNone ? x : b_.plus(x, y); }
 
-  // Value axes on which a coefficient turns out to depend are shared axes.
+  // Turns value axes on which a coefficient depends into shared axes at the next attempt.
   std::nullopt_t mix(const Type& type) {
     for (AxisId axis : type.axes)
       if (values_.contains(axis) && !mixed_.contains(axis)) mixed_.push_back(axis);
@@ -365,11 +366,12 @@ class Matcher {
   }
 
  public:
-  int outputs_beyond_ = 0;  // outputs of the step after its states
+  int outputs_beyond_ = 0;  // number of outputs of the step after its states
 
  private:
   Builder& b_;
-  bool outer_, is_outer_ = false;  // whether a decay may be exp(rate slope), and one is
+  // `outer_`: a decay may be exp(rate slope); `is_outer_`: one is.
+  bool outer_, is_outer_ = false;
   const Body& step_;
   int state_;
   const std::vector<NodeId>& known_;

@@ -31,12 +31,13 @@ class Convolver {
   }
 
  private:
-  // How a value over pairs (t, s) depends on them: through t - s, through s, or in another way. Constants and
-  // parameters fit both.
+  // How a value over pairs (t, s) depends on them: only through t - s, only through s, or in another way.
+  // Constants and parameters are compatible with both.
   enum class Along : std::uint8_t { kOther, kLag, kSource };
 
   struct Product {
-    std::vector<NodeId> filter, source, rest;  // factors that depend on t - s or on no position, on s, on t
+    // Factors: `filter` depends on t - s or on no position, `source` on s, `rest` on t.
+    std::vector<NodeId> filter, source, rest;
   };
 
   template <class T>
@@ -51,8 +52,9 @@ class Convolver {
     if (n.op == Op::kLag) return Along::kLag;
     if (n.op == Op::kPast) return Along::kSource;
     const Kind kind = info(n.op).kind;
-    const bool pointwise = kind == Kind::kPointwise || kind == Kind::kAxes || kind == Kind::kReduce ||
-                           n.op == Op::kLookup;  // as far as positions go: the past is still there
+    // These ops act on each position separately, because the result still has the past axis.
+    const bool pointwise =
+        kind == Kind::kPointwise || kind == Kind::kAxes || kind == Kind::kReduce || n.op == Op::kLookup;
     if (!pointwise) return Along::kOther;
     std::optional<Along> all;
     bool mixed = false;
@@ -64,9 +66,10 @@ class Convolver {
     return mixed ? Along::kOther : all.value_or(Along::kLag);
   }
 
-  // Splits a product over pairs into its factors; false when one of them fits nowhere.
+  // Splits a product over pairs into its factors. Returns false if a factor belongs to no group.
   bool split(NodeId id, Product& out) const {
-    constexpr std::size_t kMost = 64;  // powers of shared products double their factors at every level
+    // Powers of shared products double their number of factors at every level.
+    constexpr std::size_t kMost = 64;
     const Node& n = node(id);
     if (out.filter.size() + out.source.size() + out.rest.size() >= kMost) return false;
     if (!n.type.past())
@@ -84,7 +87,7 @@ class Convolver {
     Product product;
     for (const NodeId in : n.in)
       if (in >= 0 && !split(in, product)) return {};
-    bool over_lag = false;  // else it is a running sum
+    bool over_lag = false;  // otherwise it is a running sum
     for (const NodeId id : product.filter) over_lag = over_lag || node(id).type.past();
     if (!over_lag) return {};
     AxisList summed = n.axes;
@@ -107,8 +110,8 @@ class Convolver {
     return out;
   }
 
-  // A value over pairs as one over time: over the distances instead of t - s, over the positions themselves
-  // instead of s.
+  // Rewrites a value over pairs as a value over time: distances take the place of t - s, and positions that
+  // of s.
   NodeId moved(NodeId id) {
     Node n = node(id);
     if (!n.type.past()) return at(map_, id);

@@ -1,4 +1,4 @@
-// Sizes and costs of a model, symbolic in width, vocabulary and context.
+// Derives sizes and costs of a model, symbolic in width, vocabulary and context.
 #include "ir/facts.h"
 
 #include <algorithm>
@@ -9,12 +9,14 @@ namespace gabbro::ir {
 
 namespace {
 
-// What a value over past positions depends on. Key-only values can be computed once per position and their
-// sums kept running; values of the lag alone once per distance; key and lag together form a convolution;
-// anything with the query side costs a value per pair of positions.
+// Sides that a value over past positions depends on. Values of the key side alone can be computed once per
+// position, and their sums can be kept as running sums. Values of the lag alone are computed once per
+// distance. Key and lag together form a convolution. Everything that involves the query side costs a value
+// per pair of positions.
 enum Side : unsigned { kNone = 0, kQuery = 1, kKey = 2, kLagSide = 4 };
 
-// Of each axis, the first of the same size: layers have axes of their own, of few sizes.
+// Returns, for each axis, the first axis of the same size. Every layer has its own axes, but there are few
+// sizes.
 std::vector<AxisId> first_of_size(const Graph& g) {
   std::vector<AxisId> out;
   for (std::size_t a = 0; a < g.axes.size(); ++a) {
@@ -42,7 +44,7 @@ struct Costs {
 
   [[nodiscard]] const std::vector<Node>& nodes() const { return graph.bodies[0].nodes; }
 
-  // Side of a value over past positions, or of the contraction that makes and reduces one.
+  // Returns the sides of a value over past positions, or of the contraction that creates and reduces one.
   [[nodiscard]] unsigned side_of(const Node& node) const {
     if (node.op == Op::kPast) return kKey;
     if (node.op == Op::kLag) return kLagSide;
@@ -87,7 +89,7 @@ Sym to_sym(const Graph& graph, const Monomials& monomials) {
   return total;
 }
 
-// The axes of `all` but time and past, by their sizes.
+// Returns the axes of `all` without time and past, each replaced by its representative of the same size.
 AxisList sizes_of(const std::vector<AxisId>& like, const AxisList& all) {
   AxisList out;
   for (AxisId a : all)
@@ -98,7 +100,8 @@ AxisList sizes_of(const std::vector<AxisId>& like, const AxisList& all) {
 
 AxisList sizes_of(const Costs& c, const AxisList& all) { return sizes_of(c.like, all); }
 
-// Axes over which an op does its work: those of its result, and for reductions those of its operands.
+// Returns the axes over which an op does its work: those of its result, and for reductions also those of its
+// operands.
 AxisList work_axes(const Costs& c, const std::vector<Node>& nodes, const Node& node) {
   Type all = node.type;
   if (info(node.op).kind == Kind::kReduce)
@@ -134,7 +137,8 @@ Flops count_flops(const Costs& c) {
     const bool varies = node.type.time() || std::any_of(node.in.begin(), node.in.end(), [&](NodeId in) {
                           return in >= 0 && c.nodes()[in].type.time();
                         });
-    if (flops == 0 || !varies) continue;  // work on parameters alone is done once per step, not per token
+    // Work on parameters alone is done once per step, not once per token.
+    if (flops == 0 || !varies) continue;
     const unsigned side = c.side[id];
     const std::int32_t window = c.window(node);
     const AxisList axes = work_axes(c, c.nodes(), node);
@@ -162,14 +166,15 @@ Sym total_flops(const Graph& graph, const Flops& flops, const Sym& positions, bo
   return total;
 }
 
-// Decoding state: what must be kept so that the next token can be computed from it and the new input alone.
+// Size of the decoding state: everything that must be kept to compute the next token from it and the new
+// input alone.
 struct StateSize {
   Monomials fixed;
   Monomials growing;
 };
 
-// States of a scan that a later step reads for what is read of the scan: others are computed anew at every
-// position.
+// Returns one flag per state of a scan: true if a later step reads it and the results that are read depend on
+// it. All other states are recomputed at every position.
 std::vector<bool> carried_states(const Costs& c, NodeId scan_node) {
   const Scan& scan = c.graph.scans[c.nodes()[scan_node].index];
   const Body& step = c.graph.bodies[scan.body];
@@ -196,9 +201,9 @@ std::vector<bool> carried_states(const Costs& c, NodeId scan_node) {
 StateSize count_state(const Costs& c) {
   StateSize out;
   const auto& nodes = c.nodes();
-  std::map<NodeId, std::int32_t> kept;  // operand -> how many of its past values
-  std::vector<bool> needed(nodes.size(),
-                           false);  // key-only values of which every past position is needed again
+  std::map<NodeId, std::int32_t> kept;  // operand -> number of its past values that are kept
+  // Marks key-only values of which every past position is needed again.
+  std::vector<bool> needed(nodes.size(), false);
   for (NodeId id = static_cast<NodeId>(nodes.size()) - 1; id >= 0; --id) {
     if (!c.live[id]) continue;
     const Node& node = nodes[id];
@@ -230,7 +235,8 @@ StateSize count_state(const Costs& c) {
   return out;
 }
 
-// Longest dependent path, in three currencies: operations, operations under log T, operations times T.
+// Length of the longest dependent path, in three parts: operations, factors of log T, and operations repeated
+// T times.
 struct Depth {
   double ops = 0, logs = 0, steps = 0;
   [[nodiscard]] double at(double context) const { return ops + logs * std::log2(context) + steps * context; }
@@ -286,8 +292,8 @@ Facts derive_facts(const Graph& graph) {
   f.causal = f.reach.last <= 0;
   f.mixes_tokens = !f.reach.empty() && f.reach.first < 0;
 
-  // A value without time made of values with time is a sum over the sequence (and, in training, over the
-  // batch).
+  // A value without time that is computed from values with time is a sum over the sequence (and, in training,
+  // over the batch).
   const Costs costs(graph);
   f.batch_independent = true;
   for (std::size_t id = 0; id < body.nodes.size(); ++id) {

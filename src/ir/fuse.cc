@@ -38,8 +38,7 @@ class Fuser {
     return copy_node(b_, n, map_);
   }
 
-  // e / sum(e) with e = exp(x - m), m a constant for gradients: the maximum of x, or anything else that x has
-  // subtracted from it along the whole axis.
+  // Matches e / sum(e) with e = exp(x - m), where m is the detached maximum of x along the summed axis.
   [[nodiscard]] std::optional<Match> softmax_at(const Node& n) const {
     if (n.op != Op::kMul) return {};
     for (int i = 0; i < 2; ++i) {
@@ -59,7 +58,7 @@ class Fuser {
     return {};
   }
 
-  // -1 * detach(max(x, over=axis))
+  // Returns true if node `id` is -1 * detach(max(x, over=axis)).
   [[nodiscard]] bool is_largest(NodeId id, NodeId x, AxisId axis) const {
     const Node& n = node(id);
     if (n.op != Op::kMul) return false;
@@ -75,8 +74,8 @@ class Fuser {
     return false;
   }
 
-  // c * dot(a, b) over pairs as dot(c * a, b) where a has no past: one number per position instead of one per
-  // pair.
+  // Rewrites c * dot(a, b) over pairs as dot(c * a, b) if a has no past axis: one multiplication per position
+  // instead of one per pair.
   std::optional<NodeId> scaled_product(const Node& n) {
     if (n.op != Op::kMul || !n.type.past()) return {};
     for (int i = 0; i < 2; ++i) {

@@ -1,14 +1,14 @@
-// Patterns that backends have kernels for.
+// Replaces patterns for which backends have kernels.
 #pragma once
 
 #include "ir/graph.h"
 
 namespace gabbro::ir {
 
-/// The same function with every softmax along one axis as one operation, and constant factors of contractions
-/// over pairs of positions moved to the operand that has no past. Body 0 is rewritten, steps of scans stay as
-/// they are; parameters and inputs keep their numbers. To be run before differentiation: what it makes has
-/// gradients of its own. O(nodes).
+/// Returns the same function with every softmax along one axis as a single operation, and with constant
+/// factors of contractions over pairs of positions moved to the operand that has no past axis. Only body 0 is
+/// rewritten, not the steps of scans; parameters and inputs keep their indices. Run it before
+/// differentiation, because the new ops have their own gradient rules. O(nodes).
 Graph fuse(const Graph& graph);
 
 }  // namespace gabbro::ir

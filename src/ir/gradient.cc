@@ -7,7 +7,7 @@ namespace gabbro::ir {
 
 namespace {
 
-// Which nodes lie on a path from `wrt`: only they need adjoints.
+// Returns one flag per node: true if it lies on a path from `wrt`. Only such nodes need adjoints.
 std::vector<bool> influenced(const Graph& graph, int body, std::span<const NodeId> wrt) {
   const auto& nodes = graph.bodies[body].nodes;
   std::vector<bool> on(nodes.size(), false);
@@ -22,7 +22,8 @@ std::vector<bool> influenced(const Graph& graph, int body, std::span<const NodeI
   return on;
 }
 
-// Copies the live part of a step into another body; returns the new id of every node (-1: not copied).
+// Copies the live part of a step into another body. Returns the new id of every node, or -1 if it was not
+// copied.
 std::vector<NodeId> copy_step(Graph& graph, int from, Builder& to, std::span<const NodeId> args) {
   const std::vector<bool> live = live_nodes(graph, from, graph.bodies[from].outputs);
   std::vector<NodeId> map(live.size(), -1);
@@ -87,9 +88,9 @@ class Differentiator {
     adjoint_[id] = adjoint_[id] < 0 ? adjoint : b_.plus(adjoint_[id], adjoint);
   }
 
-  // Backwards through a recurrence s' = f(s, x, w), y = g(s, x, w): from the last position to the first,
-  // carry the adjoint of the state and the sums of the adjoints of the invariants; emit the adjoint of x at
-  // every position.
+  // Differentiates a recurrence s' = f(s, x, w), y = g(s, x, w). The backward scan runs from the last
+  // position to the first, carries the adjoint of the state and the sums of the adjoints of the invariants,
+  // and outputs the adjoint of x at every position.
   void scan(NodeId id, int index) {
     Graph& g = b_.graph();
     std::vector<ScanSeed> seeds;
@@ -105,14 +106,14 @@ class Differentiator {
     Scan backward;
     backward.body = body;
     backward.reverse = !forward.reverse;
-    std::vector<NodeId> wanted_sequences, wanted_invariants;  // positions in `forward`
+    std::vector<NodeId> wanted_sequences, wanted_invariants;  // indices in `forward`
     for (std::size_t i = 0; i < forward.sequences.size(); ++i)
       if (needed_[forward.sequences[i]]) wanted_sequences.push_back(static_cast<NodeId>(i));
     for (std::size_t i = 0; i < forward.invariants.size(); ++i)
       if (needed_[forward.invariants[i]]) wanted_invariants.push_back(static_cast<NodeId>(i));
 
-    // Arguments: adjoints of the states, sums for invariants | states before the step, sequences, adjoints of
-    // outputs | invariants.
+    // The arguments are, in order: adjoints of the states, sums for invariants | states before the step,
+    // sequences, adjoints of outputs | invariants.
     int next = 0;
     const auto arg = [&](Type type) {
       type.remove(kTime);
@@ -171,10 +172,10 @@ class Differentiator {
     for (NodeId i : wanted_invariants) wrt.push_back(args[states + forward.sequences.size() + i]);
     const std::vector<NodeId> grads = differentiate(step, outputs, output_seeds, wrt);
 
-    // What is added to an adjoint of an invariant at each step is split: outer products leave the recurrence
-    // as their factors, and become products of matrices over all positions; a sum of the rest is carried.
-    std::vector<NodeId> totals;  // per invariant: the sum after the step, or -1
-    std::vector<NodeId> values;  // of each step
+    // Splits what each step adds to the adjoint of an invariant. Outer products leave the scan as their
+    // factors and become matrix products over all positions; only the sum of the remaining terms is carried.
+    std::vector<NodeId> totals;  // for each invariant, the sum after the step, or -1
+    std::vector<NodeId> values;  // outputs of each step
     std::vector<std::vector<Outer>> outers(sums.size());
     for (std::size_t i = 0; i < wanted_sequences.size(); ++i) values.push_back(grads[states + i]);
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -212,13 +213,14 @@ class Differentiator {
       accumulate(forward.sequences[wanted_sequences[i]], read(static_cast<std::int32_t>(i)));
   }
 
-  // The product of two values, summed over axes, that has more numbers than they have together.
+  // A product of two values, summed over axes, that has more elements than both factors together.
   struct Outer {
     NodeId a, b;
     AxisList over;
   };
 
-  // `x` without those of its terms that are outer products: the sum of the others, -1 when there are none.
+  // Moves the terms of `x` that are outer products to `outers`. Returns the sum of the other terms, or -1 if
+  // there are none.
   NodeId without_outers(Builder& step, NodeId x, std::vector<Outer>& outers) {
     const Node n = step.node(x);
     if (n.op == Op::kAdd && step.type(n.in[0]) == n.type && step.type(n.in[1]) == n.type) {
@@ -233,7 +235,7 @@ class Differentiator {
     return -1;
   }
 
-  // Takes those of the states from number `first` on out of a recurrence that have no total.
+  // Removes from a scan those states, counted from index `first` on, that have no total.
   void drop_states(Graph& g, Scan& scan, std::size_t first, const std::vector<NodeId>& totals) {
     if (std::all_of(totals.begin(), totals.end(), [](NodeId total) { return total >= 0; })) return;
     std::vector<NodeId> args(scan.inits.size() + scan.sequences.size() + scan.invariants.size(), -1);
@@ -257,7 +259,7 @@ class Differentiator {
       if (totals[i] < 0) scan.inits.erase(scan.inits.begin() + static_cast<std::ptrdiff_t>(first + i));
   }
 
-  // An affine recurrence has an adjoint of its own.
+  // Differentiates an affine recurrence with its adjoint op.
   void affine(NodeId id, int index) {
     Affine adjoint = b_.graph().affines[index];
     GABBRO_CHECK(!adjoint.adjoint);  // lowered graphs are differentiated once
@@ -278,7 +280,7 @@ class Differentiator {
                    b_.add({.op = Op::kScanOut, .in = {node, -1, -1}, .index = static_cast<std::int32_t>(i)}));
   }
 
-  // The state before each step, as a sequence: one more output of the forward scan.
+  // Returns the state before each step as a sequence, by adding an output to the forward scan.
   NodeId state_before(NodeId scan_node, int index, std::size_t state) {
     Graph& g = b_.graph();
     Body& step = g.bodies[g.scans[index].body];

@@ -1,10 +1,10 @@
 // The intermediate representation: a design as a graph of typed tensor operations.
 //
-// A Graph holds bodies (straight-line lists of nodes in topological order): body 0 is the model, every scan
-// adds one for its step. Values have named axes, not dimension numbers: an axis is an entry of the graph's
-// axis table, and a value's type is a set of axes. Two axes are special. kTime is the position in the
-// sequence; kPast ranges over the positions s <= t that a `past` opened, at most `window` of them. The batch
-// is not represented: every value exists once per sequence.
+// A Graph holds bodies, which are lists of nodes in topological order. Body 0 is the model; every scan adds a
+// body for its step. Values have named axes, not dimension numbers: an axis is an entry of the graph's axis
+// table, and the type of a value is a set of axes. Two axes are special. kTime is the position in the
+// sequence. kPast, opened by the op `past`, ranges over the positions s <= t, at most `window` of them. The
+// batch is not represented: every value exists once per sequence.
 #pragma once
 
 #include <array>
@@ -90,15 +90,15 @@ using AxisId = std::uint16_t;
 constexpr AxisId kTime = 0;
 constexpr AxisId kPast = 1;
 constexpr AxisId kFirstAxis = 2;
-constexpr int kMaxRank = 8;  // axes of one value, time and past included
+constexpr int kMaxRank = 8;  // axes of one value, including time and past
 using AxisList = InlineVec<AxisId, kMaxRank>;
 
-/// A window without bound.
+/// Unlimited window.
 constexpr std::int32_t kAll = std::numeric_limits<std::int32_t>::max();
 
-/// Set of axes in ascending id order (so time and past come first: the memory order of the reference
-/// backend), and the window of the past axis when there is one. A value with kPast also has kTime; it exists
-/// for 0 <= t - s < window only.
+/// Set of axes in ascending order of id, and the window of the past axis if there is one. Time and past
+/// therefore come first, which is the memory order of the reference backend. A value with kPast also has
+/// kTime, and exists only for 0 <= t - s < window.
 struct Type {
   AxisList axes;
   std::int32_t window = 0;
@@ -117,12 +117,13 @@ struct Axis {
   Sym sym;
 };
 
-/// What a parameter is, for initialisation and for the width-dependent learning rates of muP (Yang et al.
-/// 2022, arXiv 2203.03466): input and output tables, hidden matrices, vectors and scalars, initial states of
-/// scans.
+/// Function of a parameter, which determines its initialisation and its width-dependent learning rate under
+/// muP (Yang et al. 2022, arXiv 2203.03466): input or output table, hidden matrix, vector or scalar, initial
+/// state of a scan.
 enum class Role : std::uint8_t { kInput, kHidden, kOutput, kVector, kState };
 
-/// Initial values: constant `a`, normal with deviation `a` (0: 1/sqrt(fan-in)), or uniform in [a, b].
+/// Distribution of initial values: constant `a`, normal with standard deviation `a` (0 means 1/sqrt(fan-in)),
+/// or uniform in [a, b].
 struct Init {
   enum class Kind : std::uint8_t { kConstant, kNormal, kUniform } kind = Kind::kNormal;
   double a = 0;
@@ -131,7 +132,7 @@ struct Init {
 };
 
 struct Param {
-  std::string name;  // instance path and the statement that made it: "stack.3.mixer.q"
+  std::string name;  // instance path and the statement that created it: "stack.3.mixer.q"
   AxisList axes;     // ascending
   AxisList fan_in;   // the axes contracted with the input; empty for vectors
   Role role = Role::kHidden;
@@ -142,18 +143,20 @@ struct Node {
   Op op = Op::kConst;
   Type type;
   std::array<NodeId, 3> in{-1, -1, -1};
-  AxisList axes;            // reduced, introduced, renamed ... (meaning per op, see op.cc)
-  double value = 0;         // kConst, kPow
-  std::int32_t index = -1;  // kConst: symbolic value or -1; kParam, kInput, kArg, kScan, kAffine, kScanOut:
-                            // which; kSlice, kPad: symbolic offset or -1
+  AxisList axes;     // reduced, introduced or renamed axes; the meaning per op is in op.cc
+  double value = 0;  // kConst, kPow
+  // kConst: index of the symbolic value, or -1. kParam, kInput, kArg, kScan, kAffine, kScanOut: index of the
+  // parameter, input, argument, scan, recurrence or result. kSlice, kPad: index of the symbolic offset, or
+  // -1.
+  std::int32_t index = -1;
   std::int32_t amount = 0;  // kShift: distance; kPast, kLag: window; kSlice, kPad: offset; kTopK: k
-  std::int32_t line = 0;    // of the source, for messages
+  std::int32_t line = 0;    // line of the source, for messages
 };
 
-/// One step form and its bindings. Arguments of the body, in order: states, sequences (without time),
-/// invariants. Outputs of the body: new states, then per-step values. Outputs of the scan (kScanOut):
-/// per-step values with time, then final states. `reverse` runs from the last position to the first; only
-/// gradients do.
+/// The body of a recurrence step and the bindings of its arguments. The arguments of the body are, in order:
+/// states, sequences (without time), invariants. The outputs of the body are the new states, then per-step
+/// values. The results of the scan (kScanOut) are per-step values with time, then final states. If `reverse`
+/// is set, the scan runs from the last position to the first; only gradients do so.
 struct Scan {
   std::int32_t body = -1;
   std::vector<NodeId> inits;       // of the enclosing body, without time
@@ -162,36 +165,37 @@ struct Scan {
   bool reverse = false;
 };
 
-/// A state S: [shared, contracted, values], zero before each document, that changes at each position by
-/// S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m, and what is read of it: row_n . S or row_n . S'
-/// (ir/chunk.h). Only kAffine refers to one. Results (kScanOut): what is read, [t, shared, values]; of an
-/// adjoint, the adjoints of the operands.
+/// A recurrence that is affine in its state (ir/chunk.h). The state S: [shared, contracted, values] is zero
+/// before each document and changes at each position by S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m.
+/// The results (kScanOut) are the reads row_n . S or row_n . S', of type [t, shared, values]. The results of
+/// an adjoint are the adjoints of the operands. Only kAffine refers to this type.
 struct Affine {
-  // Which axes it has beside the values; kOuter: exp(rate slope), one number for each of the state, where the
-  // rate has the values and the slope, the same at all positions, has all axes.
+  // Axes of the decay. kShared: the shared axes. kChannel: also the contracted axes. kOuter: the decay is
+  // exp(rate slope), one per element of the state; the rate has the shared axes and the values, and the
+  // slope, which is the same at all positions, has all axes.
   enum class Decay : std::uint8_t { kNone, kShared, kChannel, kOuter };
   AxisList shared, contracted, values;
   Decay decay = Decay::kNone;
-  bool value_decay = false;  // a factor of the decay along shared and values
+  bool value_decay = false;  // if set, a second factor of the decay along shared and values
   std::int32_t ranks = 0, added = 0;
-  std::vector<bool> after;  // per read: of S' instead of S
+  std::vector<bool> after;  // for each read, true if it reads S' instead of S
   bool adjoint = false;
-  // With time (but for the slope) and all of their axes, in order: decay (of kOuter: rate, slope), value
-  // decay, p, c, k, v, rows; of an adjoint, then the adjoints of what is read.
+  // All operands have time (except for the slope) and all of their axes. They are, in order: decay (kOuter:
+  // rate, slope), value decay, p, c, k, v, rows. An adjoint appends the adjoints of the reads.
   std::vector<NodeId> operands;
 
-  /// Operands of the decay.
+  /// Number of operands of the decay.
   [[nodiscard]] std::int32_t decays() const {
     return decay == Decay::kNone ? 0 : decay == Decay::kOuter ? 2 : 1;
   }
-  /// Operands without the adjoints of what is read.
+  /// Number of operands without the adjoints of the reads.
   [[nodiscard]] std::int32_t inputs() const {
     return decays() + (value_decay ? 1 : 0) + 2 * ranks + 2 * added + static_cast<std::int32_t>(after.size());
   }
-  /// The type of operand `i`, and that of what is read.
+  /// The types of operand `i` and of a read.
   [[nodiscard]] Type operand_type(std::int32_t i) const;
   [[nodiscard]] Type read_type() const;
-  /// Results of the node.
+  /// Number of results of the node.
   [[nodiscard]] std::int32_t results() const {
     return adjoint ? inputs() : static_cast<std::int32_t>(after.size());
   }
@@ -211,10 +215,11 @@ struct Graph {
   std::vector<Body> bodies;
   std::vector<Scan> scans;
   std::vector<Affine> affines;
-  std::vector<Sym> syms;  // symbolic values of constants that depend on the width
+  std::vector<Sym> syms;  // symbolic values of constants and offsets that depend on the width
   SymEnv env;             // the values at which the concrete sizes were computed
-  bool width_bound =
-      false;  // a count, distance or condition followed from the width: another width, another graph
+  // True if a count, distance or condition was derived from the width: another width may give another
+  // structure.
+  bool width_bound = false;
 
   AxisId add_axis(std::string name, std::int64_t size, Sym sym);
   [[nodiscard]] const Node& node(int body, NodeId id) const { return bodies[body].nodes[id]; }
@@ -222,10 +227,10 @@ struct Graph {
   [[nodiscard]] std::string axis_names(const AxisList& axes) const;
 };
 
-/// Number of step outputs (per-step values) of a scan.
+/// Returns the number of per-step outputs of a scan.
 int step_outputs(const Graph& graph, const Scan& scan);
 
-/// Calls f(operand) for every operand of `node`, those of a scan or of kAffine included.
+/// Calls f(operand) for every operand of `node`, including those of a scan or of kAffine.
 template <class F>
 void for_each_operand(const Graph& graph, const Node& node, F&& f) {
   if (node.op == Op::kScan) {
@@ -241,13 +246,15 @@ void for_each_operand(const Graph& graph, const Node& node, F&& f) {
     if (id >= 0) f(id);
 }
 
-/// Which nodes of body `body` the given nodes depend on, themselves included; one flag per node. O(nodes).
+/// Returns one flag per node of body `body`: true for the given nodes and those that they depend on.
+/// O(nodes).
 std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeId> from);
 
-/// Which nodes of the body of `scan` depend on its states or sequences; one flag per node. O(nodes).
+/// Returns one flag per node of the body of `scan`: true if it depends on a state or a sequence. O(nodes).
 std::vector<bool> varying_nodes(const Graph& graph, const Scan& scan);
 
-/// Elements of a value at one position: the product of its axes other than time and past.
+/// Returns the number of elements of a value at one position: the product of its axes other than time and
+/// past.
 std::int64_t elements(const Graph& graph, const AxisList& axes);
 
 }  // namespace gabbro::ir

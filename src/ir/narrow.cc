@@ -9,14 +9,14 @@ namespace gabbro::ir {
 
 namespace {
 
-// A size that follows from the width, where it is one.
+// Returns the value of `sym` if it is an integer of at least `least`.
 std::optional<std::int64_t> whole(const Sym& sym, const SymEnv& env, double least) {
   const double value = sym.eval(env);
   if (!(value >= least) || std::abs(value - std::round(value)) > 1e-9) return {};
   return std::llround(value);
 }
 
-// A value that is a number times the places of an axis, and a number: `slope` is 0 for a number alone.
+// A linear function of the indices of an axis, slope * index + offset. `slope` is 0 for a constant.
 struct Line {
   AxisId axis = 0;
   double slope = 0, offset = 0;
@@ -59,8 +59,8 @@ std::optional<Line> line_of(const Node& node, const std::vector<std::optional<Li
   }
 }
 
-// Whether every comparison of places of an axis with a number that has some of them on either side has so in
-// `after`.
+// Returns true if every comparison of axis indices with a constant that has indices on both sides in `before`
+// still has indices on both sides in `after`.
 bool keeps_sides(const Graph& before, const Graph& after, Constants constants) {
   for (const Body& body : before.bodies) {
     std::vector<std::optional<Line>> lines;
@@ -72,7 +72,8 @@ bool keeps_sides(const Graph& before, const Graph& after, Constants constants) {
       if (!a || !b) continue;
       const auto difference = sum_of(*a, {b->axis, -b->slope, -b->offset});
       if (!difference || difference->slope == 0) continue;
-      const double below = std::ceil(-difference->offset / difference->slope);  // places on the first side
+      // Number of indices on the first side.
+      const double below = std::ceil(-difference->offset / difference->slope);
       const AxisId axis = difference->axis;
       if (below > 0 && below < static_cast<double>(before.axes[axis].size) &&
           below >= static_cast<double>(after.axes[axis].size))
@@ -105,7 +106,7 @@ bool resize_node(const Graph& before, const Graph& graph, const Body& body, Cons
     const Type& in = body.nodes[node.in[0]].type;
     for (const AxisId axis : node.axes)
       if (in.has(axis) && node.amount >= graph.axes[axis].size && node.amount < before.axes[axis].size)
-        return false;  // keeping all of them hides how many are kept
+        return false;  // keeping all elements would hide the selection
   }
   return true;
 }

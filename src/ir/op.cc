@@ -1,4 +1,4 @@
-// The op table, and the shape, reach and gradient rules its rows name.
+// Defines the op table and the shape, reach and gradient rules that its rows refer to.
 #include "ir/op.h"
 
 #include <fmt/core.h>
@@ -32,8 +32,7 @@ namespace {
 
 using Ids = AxisList;
 
-// ---- shape rules
-// -------------------------------------------------------------------------------------------------------
+// ---- Shape rules ----
 
 const Type& operand(const Body& body, const Node& n, int i) { return body.nodes[n.in[i]].type; }
 
@@ -117,7 +116,7 @@ Result<Type> broadcast_type(const Graph& g, const Body& body, const Node& n) {
   return all;
 }
 
-// One axis is replaced by another; `why` names what must agree about their sizes.
+// Replaces one axis by another.
 Result<Type> replace(const Graph& g, Type type, AxisId from, AxisId to) {
   if (!type.has(from))
     return fail("shape", fmt::format("no axis {} in {}", g.axes[from].name, g.type_name(type)));
@@ -173,7 +172,8 @@ Result<Type> merge_type(const Graph& g, const Body& body, const Node& n) {
   return regroup(g, operand(body, n, 0), from, {to});
 }
 
-// A slice reads `to` from `from` at an offset; a pad writes the small axis into the large one.
+// Checks the offset of a slice or pad: a slice reads the small axis from the large one, a pad writes the
+// small axis into the large one.
 Result<Type> window_type(const Graph& g, const Type& type, const Node& n, const Axis& large,
                          const Axis& small) {
   if (n.amount < 0 || n.amount + small.size > large.size)
@@ -195,7 +195,8 @@ Result<Type> lookup_type(const Graph& g, const Body& body, const Node& n) {
   if (index.has(n.axes[0]))
     return fail("shape", fmt::format("the index has the looked-up axis: {}", g.type_name(index)));
   GABBRO_TRY(rest, drop(g, table, n.axes));
-  for (AxisId axis : index.axes)  // the scatter that is its gradient sums over all axes of the index
+  // The scatter that is the gradient of the table sums over all axes of the index.
+  for (AxisId axis : index.axes)
     if (rest.has(axis))
       return fail("shape",
                   fmt::format("table and index share axis {}: {} and {}", g.axes[axis].name,
@@ -288,7 +289,8 @@ Result<Type> unchunk_type(const Graph& g, const Body& body, const Node& n) {
   return drop(g, x, n.axes);
 }
 
-// Axes of a triangular system: rows and columns of the matrix; the right side and the solution have its rows.
+// The axes of a triangular system are the rows and columns of the matrix; the right-hand side and the
+// solution have its rows.
 Result<Type> solve_type(const Graph& g, const Body& body, const Node& n) {
   const AxisId row = n.axes[0], col = n.axes[1];
   const Type &matrix = operand(body, n, 0), &right = operand(body, n, 1);
@@ -327,8 +329,7 @@ Result<Type> convolve_type(const Graph& g, const Body& body, const Node& n) {
   return dot_type(g, body, n);
 }
 
-// ---- reach rules
-// -------------------------------------------------------------------------------------------------------
+// ---- Reach rules ----
 
 Reach here(const Graph&, const Node&) { return {0, 0}; }
 Reach nothing(const Graph&, const Node&) { return {}; }
@@ -347,13 +348,13 @@ Reach recurs(const Graph&, const Node& n) {
 }
 Reach projected(const Graph& g, const Node& n) { return n.index < 0 ? everything(g, n) : Reach{0, 0}; }
 
-// ---- gradient rules: `n` is the node, `g` the adjoint of its value
-// ----------------------------------------------------------
+// ---- Gradient rules: `n` is the node, `g` the adjoint of its value ----
 
 struct Rule {
   Builder& b;
   NodeId self;
-  [[nodiscard]] Node node() const { return b.node(self); }  // a copy: nodes move while the rule appends
+  // Returns a copy, because nodes move while the rule appends.
+  [[nodiscard]] Node node() const { return b.node(self); }
   [[nodiscard]] NodeId in(int i) const { return b.node(self).in[i]; }
   [[nodiscard]] NodeId u(Op op, NodeId x) const { return b.unary(op, x); }
 };
@@ -387,8 +388,8 @@ void d_sqrt(Builder& b, NodeId self, NodeId g, Adjoints& out) {
 void d_pow(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   NodeId slope = b.scale(b.power(n.in[0], n.value - 1), n.value);
-  // A root has no slope at 0. What underflows to 0, as sigmoid(x) does, has itself no slope there: 0, not
-  // infinity times 0.
+  // A root has no derivative at 0. An operand that underflows to 0, such as sigmoid(x), has a zero derivative
+  // there itself, so the result is 0 and not infinity times 0.
   if (n.value > 0 && n.value < 1) slope = b.where(b.less(b.constant(0), n.in[0]), slope, b.constant(0));
   out.add(0, b.times(g, slope));
 }
@@ -417,7 +418,8 @@ void d_erf(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.times(g, b.scale(slope, 2 / std::sqrt(std::numbers::pi))));
 }
 void d_sum(Builder&, NodeId, NodeId g, Adjoints& out) { out.add(0, g); }
-void d_max_over(Builder& b, NodeId self, NodeId g, Adjoints& out) {  // ties share the gradient equally
+// Ties share the gradient equally.
+void d_max_over(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   const NodeId is_max = b.minus(b.constant(1), b.less(n.in[0], self));
   const NodeId share = b.unary(Op::kRecip, b.sum(is_max, n.axes));
@@ -493,8 +495,8 @@ void d_unchunk(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.add({.op = Op::kChunk, .in = {g, -1, -1}, .axes = b.node(self).axes}));
 }
 
-// The adjoint of the right side solves the transposed system; that of the matrix is an outer product of the
-// two solutions.
+// The adjoint of the right-hand side solves the transposed system; that of the matrix is an outer product of
+// the two solutions.
 void d_solve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   const AxisId row = n.axes[0], col = n.axes[1];
@@ -511,7 +513,8 @@ void d_solve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.times(b.dot(rows, renamed, surplus), b.less(iota(col), iota(row))));
 }
 
-// h[t] = a[t] h[t-1] + x[t]: adjoints run the other way with the factor of the position they come from.
+// For h[t] = a[t] h[t-1] + x[t], adjoints run in the opposite direction and use the factor of the position
+// they come from.
 void d_recur(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   const int back = n.amount == 0 ? 1 : -1;
@@ -524,8 +527,8 @@ void d_recur(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(1, x);
 }
 
-// With result y and adjoint g, sum_ts g[t] f[t - s] u[s] is linear in all three: each adjoint is what the
-// other two leave.
+// With result y and adjoint g, sum_ts g[t] f[t - s] u[s] is linear in all three factors. The adjoint of each
+// factor is this sum without that factor.
 void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   GABBRO_CHECK(n.amount == 0);  // lowered graphs are differentiated once
@@ -539,8 +542,7 @@ void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   }
 }
 
-// ---- the table
-// -----------------------------------------------------------------------------------------------------------
+// ---- The table ----
 
 #define SCALAR(expression)                               \
   [](double a, double b, double c, double v) -> double { \
@@ -655,25 +657,27 @@ const OpInfo kOps[] = {
      "scan S: [axes] = init: a recurrence in step form, see below", ""},
     {Op::kScanOut, "scan_out", Kind::kTime, 1, scan_out_type, projected, 0, kNone, kNone, "", ""},
 
-    // Only passes make these: w = softmax(x) along one axis, and w (g - sum(w g)) for w and the adjoint g of
-    // w.
+    // Only passes create these: w = softmax(x) along one axis, and its gradient w (g - sum(w g)) from w and
+    // the adjoint g of w.
     {Op::kSoftmax, "softmax", Kind::kLowered, 1, softmax_type, here, 4, kNone, d_softmax, "", ""},
     {Op::kSoftmaxGrad, "softmax_grad", Kind::kLowered, 2, softmax_type, here, 4, kNone, no_second_order, "",
      ""},
 
-    // Only passes make these. Time of a chunked value counts chunks; the last one is filled up with zeros.
+    // Only passes create these. The time axis of a chunked value counts chunks; the last chunk is padded with
+    // zeros.
     {Op::kChunk, "chunk", Kind::kLowered, 1, chunk_type, everything, 0, kNone, d_chunk, "", ""},
     {Op::kUnchunk, "unchunk", Kind::kLowered, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
     {Op::kSolve, "solve", Kind::kLowered, 2, solve_type, here, 2, kNone, d_solve, "", ""},
     {Op::kRecur, "recur", Kind::kLowered, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
     {Op::kAffine, "affine", Kind::kLowered, 0, affine_type, everything, 4, kNone, kNone, "", ""},
-    // The first operand, not before the second is known.
+    // Returns the first operand, but only after the second has been computed.
     {Op::kAfter, "after", Kind::kLowered, 2, first_type, here, 0, kNone, no_second_order, "", ""},
 
-    // Only passes make these. The distances t - s that pairs of positions can have, along time: 0, 1, 2 ...;
-    // and the three sides of sum_ts g[t] f[t - s] u[s] over pairs of one document: y from f and u (amount 0),
-    // the adjoint of u from f and g (1), that of f from u and g (2), summed over `axes`. The adjoint of f, a
-    // value that all sequences share, is its mean over them: it stands for each.
+    // Only passes create these. kDelay holds the distances t - s that pairs of positions can have, 0, 1, 2
+    // ..., along time. kConvolve computes one of the three factors of sum_ts g[t] f[t - s] u[s] over pairs of
+    // one document, summed over `axes`: y from f and u (amount 0), the adjoint of u from f and g (1), or that
+    // of f from u and g (2). All sequences share f, so each of them holds the mean of its adjoint over the
+    // sequences.
     {Op::kDelay, "delay", Kind::kLowered, 0, time_type, nothing, 0, kNone, kNone, "", ""},
     {Op::kConvolve, "convolve", Kind::kLowered, 2, convolve_type, everything, 2, kNone, d_convolve, "", ""},
 };

@@ -1,7 +1,7 @@
-// The op table: everything the system knows about an operation stands in one row (op.cc).
+// The op table. One row (op.cc) holds everything the system knows about an operation.
 //
 // The verifier, the causality proof, the costs, the gradients, the language reference, the grammar and the
-// random generator all read this table. A new op is a name in graph.h, a row in op.cc and a kernel in
+// random generator all read this table. A new op needs a name in graph.h, a row in op.cc and a kernel in
 // exec/reference.
 #pragma once
 
@@ -14,8 +14,8 @@
 namespace gabbro::ir {
 
 /// Input positions that can influence position t of a value, as a closed interval of offsets from t. A value
-/// that reads no token (a parameter, the lag) has the empty reach. Saturated offsets absorb, so composition
-/// never understates.
+/// that reads no token (a parameter, the lag) has the empty reach. Offsets saturate at kFar and stay there,
+/// so composition never underestimates.
 struct Reach {
   static constexpr std::int64_t kFar = std::int64_t{1} << 40;
   std::int64_t first = 1;
@@ -25,14 +25,14 @@ struct Reach {
   friend constexpr bool operator==(const Reach&, const Reach&) = default;
 };
 
-/// Reach of an operation of reach `outer` applied to a value of reach `inner`.
+/// Returns the reach of an operation with reach `outer` applied to a value with reach `inner`.
 Reach compose(Reach inner, Reach outer);
-/// Smallest interval containing both.
+/// Returns the smallest interval that contains both.
 Reach join(Reach a, Reach b);
 
-/// kAdjoint: only gradients have it. kLowered: only passes for a backend make it (ir/chunk.h, convolve.h,
-/// fuse.h, recompute.h); the reference has no kernel, a lowered graph is held against the reference on the
-/// graph that it came from.
+/// Group of an op. kAdjoint ops appear only in gradients. kLowered ops are created only by passes for a
+/// backend (ir/chunk.h, convolve.h, fuse.h, recompute.h). The reference backend has no kernels for them: a
+/// lowered graph is compared with the reference on the graph from which it was derived.
 enum class Kind : std::uint8_t { kLeaf, kPointwise, kReduce, kAxes, kTable, kTime, kAdjoint, kLowered };
 
 class Builder;
@@ -41,8 +41,7 @@ class Builder;
 class Adjoints {
  public:
   virtual ~Adjoints() = default;
-  /// Adds `adjoint` to operand number `i`. It may have more axes than the operand: the surplus is summed
-  /// away.
+  /// Adds `adjoint` to operand number `i`. It may have more axes than the operand; these are summed.
   virtual void add(int i, NodeId adjoint) = 0;
 };
 
@@ -51,22 +50,24 @@ struct OpInfo {
   std::string_view name;
   Kind kind;
   int arity;
-  /// Type of the node from its operands and attributes; the shape rule and, run again on a finished node, the
-  /// verifier.
+  /// Returns the type of the node from its operands and attributes. Serves as the shape rule and, run again
+  /// on a finished node, as the verifier.
   Result<Type> (*infer)(const Graph&, const Body&, const Node&);
-  /// Offsets of its operand that the op reads at position t, ignoring its operand's own reach.
+  /// Returns the offsets of its operand that the op reads at position t, ignoring the operand's own reach.
   Reach (*reach)(const Graph&, const Node&);
-  /// Floating-point operations per element of the result (kDot: of the union of its operands' axes).
+  /// Floating-point operations per element of the result (kDot: per element of the union of its operands'
+  /// axes).
   double flops;
-  /// Value of a pointwise op on numbers (operands, then the `value` attribute); null for the others. Used for
-  /// constant folding and as the kernel of the reference backend.
+  /// Computes a pointwise op on scalars (operands, then the `value` attribute); null for all other ops. Used
+  /// for constant folding and as the kernel of the reference backend.
   double (*scalar)(double a, double b, double c, double value);
-  /// Gradient rule: given the adjoint of the node's value, adds adjoints of its operands. Null: no gradient
-  /// passes.
+  /// Gradient rule: adds the adjoints of the operands, given the adjoint of the node's value. Null if no
+  /// gradient passes through the op.
   void (*vjp)(Builder&, NodeId self, NodeId adjoint, Adjoints&);
-  /// One line for the language reference. Empty for ops that programs cannot write.
+  /// One line for the language reference; empty for ops that programs cannot write.
   std::string_view doc;
-  /// Expressions over x, y: [t, D], z: [t, h, k], p: [D] that exercise the op; inputs of every per-op test.
+  /// Expressions over x, y: [t, D], z: [t, h, k], p: [D] that exercise the op; the inputs of every per-op
+  /// test.
   std::string_view samples;
 };
 

@@ -1,4 +1,4 @@
-// Causality, re-derived on the graph: which positions influence which, which parameters matter.
+// Derives causality from the graph: which positions influence which, and which parameters matter.
 #include <algorithm>
 
 #include "ir/facts.h"
@@ -7,7 +7,7 @@ namespace gabbro::ir {
 
 namespace {
 
-// For every node of a step: which arguments it depends on. Rows are nodes, columns arguments.
+// Returns which arguments each node of a step depends on. Rows are nodes, columns are arguments.
 std::vector<std::vector<bool>> argument_dependence(const Graph& graph, const Scan& scan) {
   const auto& nodes = graph.bodies[scan.body].nodes;
   const std::size_t args = scan.inits.size() + scan.sequences.size() + scan.invariants.size();
@@ -21,13 +21,14 @@ std::vector<std::vector<bool>> argument_dependence(const Graph& graph, const Sca
   return depends;
 }
 
-// Reach of one step output: what it reads of this step's sequences, and of earlier ones through the states.
+// Returns the reach of one step output: what it reads of this step's sequences, and of earlier ones through
+// the states.
 Reach step_output_reach(const Graph& graph, const Scan& scan, NodeId output,
                         const std::vector<Reach>& outer) {
   const auto depends = argument_dependence(graph, scan);
   const auto& outputs = graph.bodies[scan.body].outputs;
   const std::size_t states = scan.inits.size();
-  std::vector<bool> through(states, false);  // states that carry into the output
+  std::vector<bool> through(states, false);  // states that influence the output
   for (std::size_t i = 0; i < states; ++i) through[i] = depends[output][i];
   for (bool grown = true; grown;) {
     grown = false;
@@ -74,7 +75,7 @@ std::vector<Reach> infer_reach(const Graph& graph) {
 
 namespace {
 
-// Marks nodes from which a gradient flows to the wanted ones; `on` comes in with the wanted nodes set.
+// Marks the nodes from which a gradient flows to the wanted ones. On entry, `on` marks the wanted nodes.
 void spread_gradient(const Graph& graph, int index, std::vector<bool>& on,
                      std::vector<std::vector<bool>>& wanted_outputs) {
   const Body& body = graph.bodies[index];
@@ -101,7 +102,8 @@ void spread_gradient(const Graph& graph, int index, std::vector<bool>& on,
         const Body& step = graph.bodies[s.body];
         auto& wanted = wanted_outputs[node.index];
         std::vector<bool> inner(step.nodes.size(), false);
-        for (bool grown = true; grown;) {  // a state that matters makes its new value matter
+        // If a state matters, so does its new value.
+        for (bool grown = true; grown;) {
           grown = false;
           for (std::size_t i = 0; i < wanted.size(); ++i)
             if (wanted[i]) inner[step.outputs[i]] = true;
@@ -155,7 +157,8 @@ std::vector<int> dead_params(const Graph& graph) {
 
 bool is_affine(const Graph& graph, const Scan& scan) {
   const Body& step = graph.bodies[scan.body];
-  std::vector<int> degree(step.nodes.size(), 0);  // in the states: 0 free, 1 affine, 2 anything else
+  // Degree in the states: 0 constant, 1 affine, 2 anything else.
+  std::vector<int> degree(step.nodes.size(), 0);
   for (std::size_t id = 0; id < step.nodes.size(); ++id) {
     const Node& node = step.nodes[id];
     const auto in = [&](int i) { return node.in[i] < 0 ? 0 : degree[node.in[i]]; };

@@ -32,7 +32,7 @@ class Recomputer {
   }
 
  private:
-  // Values of every position of every sequence: those that fill the memory.
+  // Finds values that exist at every position of every sequence; these fill the memory.
   void find_large() {
     for (std::size_t id = 0; id < old_.size(); ++id) {
       const Node& node = old_[id];
@@ -43,7 +43,7 @@ class Recomputer {
     }
   }
 
-  // Cuts stand before a node; across one go the values that are read after it.
+  // Chooses the cuts. A cut lies before a node, and the values that later nodes read cross it.
   void find_cuts() {
     std::vector<NodeId> last(old_.size(), -1);  // the last forward reader
     for (NodeId id = 0; id < backward_; ++id)
@@ -51,12 +51,14 @@ class Recomputer {
                        [&](NodeId in) { last[static_cast<std::size_t>(in)] = id; });
     const auto size = [&](NodeId id) -> std::int64_t {
       const Node& node = old_[static_cast<std::size_t>(id)];
-      constexpr std::int64_t kNoCut = std::int64_t{1} << 40;  // between a recurrence and its results
+      // Forbids a cut between a recurrence and its results.
+      constexpr std::int64_t kNoCut = std::int64_t{1} << 40;
       if (node.op == Op::kScan || node.op == Op::kAffine) return kNoCut;
       return node.op == Op::kTokens || node.op == Op::kInput ? 0 : elements(graph_, node.type.axes);
     };
     std::vector<std::int64_t> across(static_cast<std::size_t>(backward_) + 1, 0), made(across.size(), 0);
-    const auto held = [&](NodeId id) {  // pairs of positions never lie in memory whole: no cut among them
+    // Forbids cuts among pairs of positions, which are never held in memory as a whole.
+    const auto held = [&](NodeId id) {
       return old_[static_cast<std::size_t>(id)].type.past() ? std::int64_t{1} << 40 : size(id);
     };
     std::int64_t live = 0;
@@ -75,7 +77,8 @@ class Recomputer {
     for (NodeId id = 1; id < backward_; ++id)
       if (made[static_cast<std::size_t>(id)] > 0 && across[static_cast<std::size_t>(id)] > 0)
         least = std::min(least, across[static_cast<std::size_t>(id)]);
-    constexpr std::int64_t kWorth = 6;  // a stretch makes so much more than it keeps
+    // Minimum ratio of the values that a segment creates to those it keeps.
+    constexpr std::int64_t kWorth = 6;
     std::size_t begin = 0;
     for (std::size_t at = 1; at < static_cast<std::size_t>(backward_); ++at) {
       if (across[at] == 0 || across[at] > 2 * least || made[at] - made[begin] < kWorth * across[at]) continue;
@@ -89,8 +92,8 @@ class Recomputer {
           kept_[static_cast<std::size_t>(id)] = true;
   }
 
-  // A forward value for the gradient: as it is when it is kept or small, or comes after the last cut; else
-  // once more.
+  // Returns a forward value for the gradient. A value that is kept, is small, or comes after the last cut is
+  // used as it is; any other value is recomputed.
   NodeId again(NodeId id) {
     const auto at = static_cast<std::size_t>(id);
     if (!large_[at] || kept_[at] || id >= starts_.back() || old_[at].op == Op::kTokens ||
@@ -105,7 +108,7 @@ class Recomputer {
     return copy;
   }
 
-  // A kept value, not before the gradient has come as far as it is now.
+  // Returns a kept value, but no earlier than the current point of the gradient.
   NodeId later(NodeId id) {
     if (latest_ < 0) return id;
     if (const auto found = later_.find(id); found != later_.end()) return found->second;
@@ -139,8 +142,8 @@ class Recomputer {
   const std::vector<Node> old_;
   const NodeId backward_;
   std::vector<bool> large_, kept_;
-  std::vector<NodeId> starts_;  // of the stretches after the first
-  std::vector<NodeId> map_;     // gradient nodes
+  std::vector<NodeId> starts_;  // first nodes of the segments after the first
+  std::vector<NodeId> map_;     // for each gradient node, its new id
   std::map<NodeId, NodeId> copies_, later_;
   NodeId latest_ = -1;  // the last gradient node with time so far
 };

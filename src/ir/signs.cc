@@ -39,8 +39,8 @@ class Signs {
     return copy_node(b_, node, map_);
   }
 
-  // Whether -1 times the value of `id` is the value with other parameters of the same distribution, and
-  // nobody else sees it.
+  // Returns true if negating the value of `id` is equivalent to a change of parameters that keeps their
+  // distribution, and no other node reads the value.
   [[nodiscard]] bool takes_sign(NodeId id) const {
     if (uses_[id] != 1) return false;
     const Node& n = from_.node(0, id);

@@ -45,7 +45,7 @@ int order(double a, double b) { return a < b ? -1 : a > b ? 1 : 0; }
 }  // namespace
 
 double floor_of(double x) {
-  constexpr double kRounding = 1e-12;  // relative, of a product or a quotient or a few of them
+  constexpr double kRounding = 1e-12;  // relative rounding error of a few products or quotients
   const double next = std::ceil(x);
   return next - x <= kRounding * std::abs(next) ? next : std::floor(x);
 }
@@ -109,7 +109,7 @@ int Sym::compare(const Factor& a, const Factor& b) {
 int Sym::compare(const std::vector<Factor>& a, const std::vector<Factor>& b) {
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
     if (const int c = compare(a[i], b[i])) return c;
-    if (const int c = order(b[i].exponent, a[i].exponent)) return c;  // high powers first
+    if (const int c = order(b[i].exponent, a[i].exponent)) return c;  // high powers come first
   }
   return order(static_cast<double>(b.size()), static_cast<double>(a.size()));
 }
@@ -163,8 +163,8 @@ Sym& Sym::operator+=(const Sym& other) {
 Sym operator-(const Sym& a, const Sym& b) { return a + Sym(-1) * b; }
 
 Sym operator*(const Sym& a, const Sym& b) {
-  // A product of long sums is not multiplied out: a program can write sizes whose product would have millions
-  // of terms. All that is multiplied are sizes and counts, which are positive.
+  // Products of long sums are not multiplied out, because a program can write sizes whose product has
+  // millions of terms. Only sizes and counts are multiplied, which are positive, so the logarithm exists.
   constexpr std::size_t kMostTerms = 1024;
   if (a.terms_.size() * b.terms_.size() > kMostTerms)
     return Sym::call(Sym::Fn::kExp, Sym::call(Sym::Fn::kLog, a) + Sym::call(Sym::Fn::kLog, b));
@@ -175,7 +175,8 @@ Sym operator*(const Sym& a, const Sym& b) {
 }
 
 Sym operator/(const Sym& a, const Sym& b) {
-  if (b.is_constant()) {  // divide, so that 8 / 3 and D / 3 keep exact quotients
+  // Divides, so that 8 / 3 and D / 3 keep exact quotients.
+  if (b.is_constant()) {
     Sym out = a;
     for (auto& term : out.terms_) term.coefficient /= b.constant();
     if (b.constant() == 0 && a.terms_.empty()) return std::numeric_limits<double>::quiet_NaN();

@@ -1,4 +1,4 @@
-// Symbolic numbers: sizes, counts and costs as polynomials in the width, the vocabulary and the context
+// Symbolic numbers: sizes, counts and costs as polynomials in the width, the vocabulary size and the context
 // length.
 #pragma once
 
@@ -10,39 +10,40 @@
 
 namespace gabbro::ir {
 
-/// The quantities a design leaves open. `kWidth` is D, `kVocab` V, `kContext` T (tokens seen so far).
+/// The quantities that a design leaves open: `kWidth` is D, `kVocab` is V, `kContext` is T (the number of
+/// tokens seen so far).
 enum class Atom : std::uint8_t { kWidth, kVocab, kContext, kCall };
 
-/// Values for the atoms, in order of the enum.
+/// Values of the atoms, in the order of the enum.
 struct SymEnv {
   double width = 256;
   double vocab = 4096;
   double context = 2048;
 };
 
-/// `x` rounded down, as sizes are: what rounding errors of decimal factors leave just below a whole number
-/// counts as that number (100 * 0.29 is 29).
+/// Returns `x` rounded down to an integer, as sizes are. A value that rounding errors of decimal factors
+/// leave just below an integer counts as that integer (100 * 0.29 is 29).
 double floor_of(double x);
 
-/// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order: equal polynomials compare
-/// equal. What is not a polynomial (floor, max, a power of a sum, log ...) is an opaque atom holding its
-/// arguments. Operations cost O(terms).
+/// A sum of terms c * D^a * V^b * ..., with real exponents, in one canonical order, so that equal polynomials
+/// compare equal. An expression that is not a polynomial (floor, max, a power of a sum, log ...) is an opaque
+/// atom that holds its arguments. Operations cost O(terms).
 class Sym {
  public:
   enum class Fn : std::uint8_t { kFloor, kMax, kMin, kPow, kExp, kLog };
 
   Sym() = default;
-  Sym(double constant);  // NOLINT: numbers convert to symbolic numbers wherever they meet
+  Sym(double constant);  // NOLINT: implicit, so that numbers convert to symbolic numbers
   static Sym atom(Atom atom);
   static Sym call(Fn fn, const Sym& a, const Sym& b = {});
 
   [[nodiscard]] bool is_constant() const;
-  /// The value when constant, NaN otherwise.
+  /// Returns the value if constant, NaN otherwise.
   [[nodiscard]] double constant() const;
   [[nodiscard]] double eval(const SymEnv& env) const;
   [[nodiscard]] bool depends_on(Atom atom) const;
   [[nodiscard]] std::string to_string() const;
-  /// A text that is equal exactly for equal values; used for hashing.
+  /// Returns a text that is equal exactly if the values are equal; used for hashing.
   [[nodiscard]] std::string key() const;
 
   friend Sym operator+(const Sym& a, const Sym& b);
@@ -71,7 +72,7 @@ class Sym {
   void add_term(Term term);
   std::string write(bool exact) const;
 
-  std::vector<Term> terms_;  // sorted by factors, no zero coefficients, empty = 0
+  std::vector<Term> terms_;  // sorted by factors, no zero coefficients; empty means 0
 };
 
 }  // namespace gabbro::ir

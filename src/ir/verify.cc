@@ -1,4 +1,4 @@
-// The verifier: runs every op's shape rule again on a finished graph.
+// The verifier runs every op's shape rule again on a finished graph.
 #include <fmt/core.h>
 
 #include "ir/facts.h"

@@ -1,5 +1,5 @@
-// The syntax tree of Gab: plain values, copied and edited freely. It is the genome: tree edits produce new
-// trees, and the printer gives a tree its one canonical text.
+// The syntax tree of Gab: plain values that are copied and edited freely. It is the genome of the search:
+// tree edits produce new trees, and the printer writes the one canonical text of a tree.
 #pragma once
 
 #include <optional>
@@ -11,10 +11,10 @@
 
 namespace gabbro::lang {
 
-/// An expression. `text` is the name (kName, kCall: the callee), or the operator (kUnary "-"; kBinary "+ - *
-/// / // % ** < > <= >= =="). `args`: operands; list elements; call arguments in written order, with
-/// `keywords` parallel to them ("" for a positional one); kIf: value, condition, other value ("a if c else
-/// b"); kIndex: the index of the family `text` ("skip[i]").
+/// An expression. `text` is the name (kName), the callee (kCall), the family (kIndex), or the operator
+/// (kUnary "-"; kBinary "+ - * / // % ** < > <= >= =="). `args` holds the operands, list elements or call
+/// arguments in written order, with `keywords` parallel to the arguments ("" for a positional one). kIf:
+/// value, condition, other value ("a if c else b"). kIndex: the index ("skip[i]").
 struct Expr {
   enum class Kind { kNumber, kBool, kName, kCall, kUnary, kBinary, kList, kIf, kIndex };
   Kind kind = Kind::kNumber;
@@ -30,8 +30,9 @@ struct Expr {
 ///   kAssign  y, v = expression                 targets (kName or kIndex) = values[0]
 ///   kShare   share n = Instance                names[0] = values[0]
 ///   kScan    scan S: [h, k] = 0, z: [h] = 0:   names[i]: types[i] = values[i], body
-///   kFor     for i in n with y = x:            names[0] in values[0], carried names[i] = values[i] (i >= 1),
-///   body kReturn  return a, b                       values
+///   kFor     for i in n with y = x:            names[0] in values[0], carried
+///                                              names[i] = values[i] (i >= 1), body
+///   kReturn  return a, b                       values
 /// Comments are kept for the printer: whole lines before the statement, and one at the end of its (first)
 /// line.
 struct Stmt {
@@ -47,26 +48,26 @@ struct Stmt {
   std::string trailing;
 };
 
-/// A tensor in a signature: name and axes. Units meet at [t, D].
+/// A tensor in a signature: its name and axes. Inputs and results of units have the axes [t, D].
 struct Port {
   std::string name;  // empty for the first result
   std::vector<std::string> axes;
   Position at;
 };
 
-/// Allowed values: {1, 2, 4} or {1 .. 64, all}; a single value has low == high.
+/// Allowed values: {1, 2, 4} or {1 .. 64, all}. A single value has low == high.
 struct RangeEntry {
   Expr low;
   Expr high;
 };
 
-/// A hyperparameter (int, real, bool) or a child slot (an interface name in `interface`).
+/// A hyperparameter (int, real, bool) or a child slot, whose interface is named in `interface`.
 struct Hyper {
   enum class Kind { kInt, kReal, kBool, kSlot };
   Kind kind = Kind::kInt;
   std::string name;
   std::string interface;
-  bool free = false;  // "free": resizing may move it to meet a parameter budget
+  bool free = false;  // marked "free": resizing may change it to meet a parameter budget
   std::vector<RangeEntry> range;
   std::optional<Expr> value;  // the default
   Position at;
@@ -86,7 +87,7 @@ struct Unit {
   std::vector<Stmt> body;
 };
 
-/// A composite written in the language itself, expanded where it is called. Parameters may be values,
+/// A composite function written in the language, expanded where it is called. Arguments may be values,
 /// numbers, axes or lists of axes.
 struct Function {
   struct Param {
@@ -98,9 +99,9 @@ struct Function {
   std::vector<Stmt> body;
 };
 
-/// A whole model: width D and vocabulary V (defaults; the ladder sets them), tied embeddings or not, shared
-/// instances, and the stack: an instance expression (Unit, Unit(a=..), 12 * Instance, [Instance, Instance],
-/// or the name of a shared one).
+/// A whole model: width D and vocabulary size V (defaults; the ladder sets them), tied embeddings or not,
+/// shared instances, and the stack. The stack is an instance expression: Unit, Unit(a=..), 12 * Instance,
+/// [Instance, Instance], or the name of a shared instance.
 struct Design {
   struct Shared {
     std::string name;
@@ -126,10 +127,10 @@ struct Program {
   std::vector<std::string> trailing_comments;
 };
 
-/// The design that a program is about: its last one; null without any.
+/// Returns the design that a program defines: its last one, or null if it has none.
 const Design* last_design(const Program& program);
 
-/// The name of an item, whatever it is.
+/// Returns the name of an item of any kind.
 const std::string& item_name(const Item& item);
 
 }  // namespace gabbro::lang

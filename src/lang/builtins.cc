@@ -19,7 +19,7 @@ const Expr* keyword(const Expr& call, std::string_view name) {
 
 namespace {
 
-// Positional argument `i`, or the keyword, or null.
+// Returns positional argument `i`, or the argument with keyword `name`, or null.
 const Expr* argument(const Expr& call, std::size_t i, std::string_view name = {}) {
   for (std::size_t k = 0; k < call.args.size(); ++k)
     if (call.keywords[k].empty() && i-- == 0) return &call.args[k];
@@ -35,7 +35,8 @@ std::string_view causal_hint(std::string_view what) {
 
 std::string_view time_name(AxisId axis) { return axis == ir::kTime ? "t" : "s"; }
 
-// The axes of over=, each of which `type` must have; without over=, every visible axis but t and s.
+// Returns the axes of over=, each of which `type` must have. Without over=, returns every visible axis except
+// t and s.
 std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Type& type,
                                   std::string_view what) {
   const Expr* given = keyword(call, "over");
@@ -92,7 +93,7 @@ Value run_mean(Elaborator& e, const Expr& call) {
   divisor.number = count;
   Value mean = e.arithmetic(call, "/", total, divisor);
   if (!over->contains(ir::kPast)) return mean;
-  // The number of past positions grows from 1 to the window: it is itself a sum over them.
+  // The number of past positions grows from 1 to the window, so it is itself a sum over them.
   const NodeId ones = e.builder().fit(e.builder().constant(1), ir::Type{{ir::kTime, ir::kPast}, type.window});
   return e.arithmetic(call, "/", mean, e.make(e.builder().sum(ones, {ir::kPast})));
 }
@@ -157,7 +158,7 @@ Value extremum(Elaborator& e, const Expr& call, bool larger) {
 Value run_maximum(Elaborator& e, const Expr& call) { return extremum(e, call, true); }
 Value run_minimum(Elaborator& e, const Expr& call) { return extremum(e, call, false); }
 
-// Pointwise functions of one argument come straight from the op table. On a number they give a number.
+// Pointwise functions of one argument come from the op table. Applied to a number, they return a number.
 template <Op op>
 Value run_unary(Elaborator& e, const Expr& call) {
   const Value x = e.eval(call.args[0]);
@@ -203,7 +204,7 @@ Value run_broadcast(Elaborator& e, const Expr& call) {
   return e.emit(call.at, {.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = *axes});
 }
 
-// Axes of sizes, which rearranging works on.
+// Returns axes other than t and s, which alone can be rearranged.
 std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_view what) {
   const auto axes = e.eval_axes(expr, what);
   if (!axes) return {};
@@ -230,7 +231,7 @@ std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_vie
   return {};
 }
 
-// Whether `x` has each of the axes that `expr` stands for; else an error there.
+// Returns true if `x` has each of the axes that `expr` names; reports an error otherwise.
 bool has_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, const AxisList& axes) {
   const ir::Type type = e.builder().type(x);
   for (AxisId a : axes)
@@ -244,7 +245,7 @@ bool has_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, 
   return true;
 }
 
-// Whether `x` has none of the axes that `expr` stands for, once `from` are replaced; else an error there.
+// Returns true if `x` lacks the axes that `expr` names, once `from` are replaced; reports an error otherwise.
 bool lacks_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, const AxisList& axes,
                 const AxisList& from) {
   const ir::Type type = e.builder().type(x);
@@ -290,7 +291,8 @@ Value run_merge(Elaborator& e, const Expr& call) {
   return e.emit(call.at, {.op = Op::kMerge, .in = {x, -1, -1}, .axes = *from});
 }
 
-// Offsets keep their dependence on the width, for the structural hash.
+// Returns true if `n` is a valid offset. Offsets keep their symbolic dependence on the width, for the
+// structural hash.
 bool is_offset(const Static& n) {
   return n.value >= 0 && n.value <= (1 << 24) && n.value == std::floor(n.value);
 }
@@ -421,7 +423,7 @@ Value run_cumsum(Elaborator& e, const Expr& call) {
   return past.poison() ? past : e.make(e.builder().sum(past.node, {ir::kPast}));
 }
 
-// A leaf of the model body, captured when a scan asks for it.
+// Adds a leaf to the model body; a scan captures it if it uses it.
 Value leaf(Elaborator& e, Position at, ir::Node node) {
   Value v;
   v.kind = Value::Kind::kTensor;
@@ -447,7 +449,7 @@ Value run_iota(Elaborator& e, const Expr& call) {
 
 Value run_position(Elaborator& e, const Expr& call) { return leaf(e, call.at, {.op = Op::kPosition}); }
 
-// init = 0.5, normal(0.02) or uniform(-1, 1).
+// Parses init = 0.5, normal(0.02) or uniform(-1, 1).
 std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallback) {
   if (!expr) return fallback;
   const auto numbers = [&](std::size_t n) -> std::optional<std::array<double, 2>> {
@@ -490,7 +492,7 @@ Value run_param(Elaborator& e, const Expr& call) {
   return node < 0 ? Value{} : e.make(node);
 }
 
-// y[out] = sum over the contracted axes of x * W (+ b).
+// Computes y[out] = sum over the contracted axes of x * W (+ b).
 Value run_linear(Elaborator& e, const Expr& call) {
   const NodeId x = e.eval_tensor(call.args[0]);
   if (x < 0) return {};
@@ -573,8 +575,8 @@ Value run_linear(Elaborator& e, const Expr& call) {
   const auto bias = bias_expr ? e.eval_static(*bias_expr, "bias") : std::optional<Static>(Static{});
   if (!init || !bias) return {};
 
-  // The weight holds contracted and result axes at once; a result axis that the input also has gets a twin of
-  // its size.
+  // The weight holds contracted and result axes at once. A result axis that the input also has is replaced by
+  // a second axis of the same size.
   AxisList weight_axes = per, result = out;
   for (AxisId a : over) weight_axes.push_back(a);
   for (AxisId& a : result) {

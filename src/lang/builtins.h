@@ -1,4 +1,4 @@
-// The functions a program can call without defining them: one row each.
+// The functions that a program can call without defining them, one row each.
 #pragma once
 
 #include <span>
@@ -8,28 +8,28 @@
 
 namespace gabbro::lang {
 
-/// `max_args` positional arguments at most, and the keywords in `keywords` (space-separated). `min_args` must
-/// be given.
+/// A built-in function. A call has at most `max_args` positional arguments and the keywords in `keywords`
+/// (separated by spaces). The first `min_args` arguments are required.
 struct Builtin {
   std::string_view name;
   int min_args;
   int max_args;
   std::string_view keywords;
-  std::string_view doc;  // signature and meaning, for the language reference; empty when the op row says it
+  // Signature and meaning, for the language reference. Empty if the documentation of the op is used.
+  std::string_view doc;
   Value (*run)(Elaborator&, const Expr& call);
 };
 
 std::span<const Builtin> builtins();
 const Builtin* find_builtin(std::string_view name);
 
-/// How `builtin` is called and what it gives: its own text, else that of the op of its name.
+/// Returns the signature and meaning of `builtin`: its own text, or that of the op of the same name.
 std::string_view documentation(const Builtin& builtin);
 
-/// The argument with keyword `keyword`, or null.
+/// Returns the argument with keyword `keyword`, or null.
 const Expr* keyword(const Expr& call, std::string_view keyword);
 
-/// Names that other frameworks have and Gab leaves out on purpose, with the reason and the causal way to say
-/// it.
+/// A name that other frameworks have and Gab omits on purpose, with the reason and the causal alternative.
 struct Absent {
   std::string_view name;
   std::string_view code;
@@ -38,7 +38,8 @@ struct Absent {
 };
 const Absent* find_absent(std::string_view name);
 
-/// The hint for library function `name` called over t: what it is over the past alone. Empty for others.
+/// Returns the hint for a library function `name` called over t: its counterpart over past positions. Empty
+/// for other functions.
 std::string_view causal_counterpart(std::string_view name);
 
 }  // namespace gabbro::lang

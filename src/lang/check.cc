@@ -74,7 +74,7 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
                        [&](const Error& known) { return known.at == error.at && known.code == error.code; }))
         report.errors.push_back(error);
   };
-  // Every unit and design is bounded by itself; together they are, too.
+  // Every unit and design has a limit of its own; this one limits their sum.
   std::size_t operations = 0;
   const auto exhausted = [&](Position at) {
     constexpr std::size_t kLargestItems = 4;
@@ -89,8 +89,8 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     for (const ir::Body& body : e.graph.bodies) operations += body.nodes.size();
     operations += e.steps / ElaborateOptions::kStepsPerNode;
   };
-  // Units first, each on its own: a unit that no design uses is checked as well, and its errors are said
-  // once.
+  // Units come first, each on its own, so that a unit that no design uses is checked too and its errors are
+  // reported once.
   for (const Item& item : report.program.items) {
     const Unit* unit = std::get_if<Unit>(&item.value);
     if (!unit) continue;
@@ -101,7 +101,8 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     instance.at = item.at;
     ElaborateOptions unit_options = options;
     unit_options.width = 0;
-    unit_options.moves.clear();  // they are the design's: other widths need not divide by them
+    // The moves belong to the design: sizes of a unit at other widths need not divide by them.
+    unit_options.moves.clear();
     unit_options.free_scale = 1;
     Subject subject{unit->name, false, elaborate(library, instance, unit_options), {}, {}};
     count(subject.elaboration);

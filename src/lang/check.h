@@ -1,5 +1,4 @@
-// Everything there is to say about a source text: its errors, or its designs with their proofs, facts and
-// hash.
+// Checks a source text: returns its errors, or its designs with their proofs, facts and hashes.
 #pragma once
 
 #include <string>
@@ -13,7 +12,7 @@
 
 namespace gabbro::lang {
 
-/// A design of the file, or a unit when the file has no design.
+/// A design of the file, or a unit if the file has no design.
 struct Subject {
   std::string name;
   bool is_design = false;
@@ -24,20 +23,20 @@ struct Subject {
 
 struct CheckReport {
   Program program;
-  std::vector<Subject> subjects;  // designs in source order; without designs, units
+  std::vector<Subject> subjects;  // designs in source order; units if there is no design
   std::vector<Error> errors;      // sorted by position
   [[nodiscard]] bool valid() const { return errors.empty(); }
 };
 
-/// Parses, checks every unit and every design, verifies the graphs, derives the facts, and proves causality a
-/// second time on the IR. Beyond the errors of elaboration: "dead" (a parameter that no gradient reaches),
-/// "verify" and "proof" (the two proofs disagree: a bug of ours), "empty" (no unit and no design). Linear in
-/// the size of the designs.
+/// Parses the text, checks every unit and every design, verifies the graphs, derives the facts, and proves
+/// causality a second time on the IR. Errors beyond those of elaboration: "dead" (a parameter that no
+/// gradient reaches), "verify" and "proof" (the two proofs disagree, which is a bug of Gabbro), "empty" (no
+/// unit and no design). Linear in the size of the designs.
 CheckReport check(std::string_view text, const Library& library, const ElaborateOptions& options = {});
 CheckReport check(Program program, const Library& library, const ElaborateOptions& options = {});
 
-/// Verification, proofs, dead parameters, facts and hash of an elaboration without errors; appends to its
-/// errors.
+/// Adds verification, proofs, dead parameters, facts and hash to an elaboration without errors; appends to
+/// its errors.
 void complete(Subject& subject);
 
 }  // namespace gabbro::lang

@@ -61,12 +61,12 @@ void Elaborator::run(const Design& design) {
   }
   const InstancePtr stack = eval_instance(design.stack, nullptr);
   if (!stack || !out_.ok()) return;
-  builder().set_line(design.stack.at.line);  // what belongs to no statement belongs to the stack
+  builder().set_line(design.stack.at.line);  // nodes that belong to no statement belong to the stack
 
-  // Blocks add values of size 1 to the stream: a token's own row is of that size too, or it is lost among
-  // them at first. A tied table starts and learns as an output (deviation 1 / D), so what is read from it is
-  // multiplied by D; Vaswani et al. 2017 (arXiv 1706.03762, section 3.4) multiply by sqrt(D) where tables
-  // start at 1 / sqrt(D).
+  // Blocks add values of size 1 to the stream. The embedding of a token must be of that size too, or the
+  // blocks drown it out at first. A tied table is initialised and trained as an output (standard deviation 1
+  // / D), so what is read from it is multiplied by D. Vaswani et al. 2017 (arXiv 1706.03762, section 3.4)
+  // multiply by sqrt(D), where tables are initialised at 1 / sqrt(D).
   const auto table = [&](const char* name, ir::Role role, AxisList fan_in, double deviation) {
     graph().params.push_back(
         {name, {out_.width, out_.vocab}, fan_in, role, {ir::Init::Kind::kNormal, deviation, 0}});
@@ -105,7 +105,7 @@ void Elaborator::run(const Expr& instance_expr) {
     inputs.push_back(make(builder().add({.op = Op::kInput,
                                          .type = ir::Type{{ir::kTime, out_.width}, 0},
                                          .index = static_cast<std::int32_t>(i)})));
-  // A unit of the checked program is shown at its own text, not at a call that nobody wrote.
+  // Errors of a unit of the checked program point to its own text, because no call of it is written anywhere.
   const Position at = instance->kind == Instance::Kind::kUnit && !instance->unit->inputs.empty()
                           ? instance->unit->inputs[0].at
                           : instance_expr.at;

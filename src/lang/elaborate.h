@@ -1,10 +1,10 @@
-// Checks a program by building it: syntax tree to typed graph.
+// Checks a program by building it: turns a syntax tree into a typed graph.
 //
 // Elaboration is the type checker. It runs unit bodies on symbolic values (graph nodes, numbers, axes,
-// instances); every operation goes through the op table's shape rule, so what elaborates is well typed. Child
-// slots are filled, loops and stacks unrolled, functions expanded. The only ways to other positions that a
-// program has are shift, past and scan, so what elaborates is causal; ir/facts.h proves it again on the
-// result.
+// instances). Every operation goes through the op table's shape rule, so every program that elaborates is
+// well typed. Child slots are filled, loops and stacks are unrolled, and functions are expanded. A program
+// can read other positions only through shift, past and scan, so every program that elaborates is causal;
+// ir/facts.h proves it again on the result.
 #pragma once
 
 #include <map>
@@ -19,37 +19,40 @@
 
 namespace gabbro::lang {
 
-/// A whole-number hyperparameter with another value than is written: `hyper` of every instance of `unit` in
-/// which it is `from`.
+/// A change of an integer hyperparameter: `hyper` becomes `to` in every instance of `unit` in which it is
+/// `from`.
 struct Move {
   std::string unit, hyper;
   double from = 0, to = 0;
   friend bool operator==(const Move&, const Move&) = default;
 };
 
-/// "Mamba2.state 16 to 21, GLA.rank 8 to 9"; "" without any.
+/// Returns "Mamba2.state 16 to 21, GLA.rank 8 to 9"; "" if there are no moves.
 std::string text_of(const std::vector<Move>& moves);
 
 struct ElaborateOptions {
-  std::int64_t width = 0;  // D; 0: what the design says, else 256
-  std::int64_t vocab = 0;  // V; 0: what the design says, else 4096
-  double free_scale =
-      1;  // factor on every hyperparameter marked `free` (kept within its range); resizing sets it
-  std::vector<Move> moves = {};  // at most one for each value of a hyperparameter; resizing sets them
+  // D and V; 0 means the value in the design, or else 256 and 4096.
+  std::int64_t width = 0;
+  std::int64_t vocab = 0;
+  // Factor on every hyperparameter marked `free` (clamped to its range); set by resizing.
+  double free_scale = 1;
+  // At most one per value of a hyperparameter; set by resizing.
+  std::vector<Move> moves = {};
   bool record_names = false;
   Survey* survey = nullptr;  // filled when a single unit is elaborated
-  std::size_t max_nodes =
-      200'000;  // operations; and kStepsPerNode times as many steps, which are what makes none
+  // Maximum number of operations. Evaluation steps, which need not create operations, are limited to
+  // kStepsPerNode times as many.
+  std::size_t max_nodes = 200'000;
   static constexpr std::size_t kStepsPerNode = 20;
 };
 
-/// One use of a unit, in call order: the tree of instances is given by `depth`.
+/// One use of a unit. Instances are listed in call order, so `depth` gives the tree.
 struct InstanceInfo {
   std::string path;  // "stack.3.mixer"
   std::string unit;
   std::string hypers;  // "heads=4, window=64"
   int depth = 0;
-  std::int64_t params = 0;  // new parameters made inside, children included
+  std::int64_t params = 0;  // new parameters created inside, including those of children
 };
 
 /// A named value of a unit, for `gabbro show`.
@@ -60,7 +63,7 @@ struct NamedValue {
   int line = 0;
 };
 
-/// Where a free hyperparameter got its value.
+/// The value and range of a free hyperparameter of one instance.
 struct FreeHyper {
   std::string path;
   double value = 0;
@@ -68,11 +71,13 @@ struct FreeHyper {
   double high = 0;
 };
 
-/// A whole-number hyperparameter that is not `free`, in all instances of its unit that give it one value.
+/// An integer hyperparameter that is not `free`; stands for all instances of its unit in which it has one
+/// value.
 struct IntHyper {
   std::string unit, hyper;
   double value = 0;
-  std::vector<std::pair<double, double>> range;  // the allowed values: each from the first to the second
+  // The allowed values: each range from the first to the second, inclusive.
+  std::vector<std::pair<double, double>> range;
 };
 
 struct Elaboration {

@@ -1,4 +1,4 @@
-// Elaboration of expressions: names, numbers, arithmetic, axes.
+// Elaborates expressions: names, numbers, arithmetic, axes.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -13,9 +13,10 @@ namespace gabbro::lang {
 using ir::Op;
 
 Value Elaborator::error(Position at, std::string code, std::string message, std::string hint) {
-  if (gave_up_ && code != "limit") return {};  // what follows from stopping half-way
+  // Suppresses errors that only follow from having stopped half-way.
+  if (gave_up_ && code != "limit") return {};
   constexpr std::size_t kMostErrors = 20;
-  // Inside a library item the reader cannot mend anything: point at the call in the checked program.
+  // The user cannot fix a library item, so the error points to the call in the checked program.
   std::string where;
   for (auto it = frames_.rbegin(); it != frames_.rend() && !(*it)->own; ++it) {
     at = (*it)->call_site;
@@ -23,7 +24,7 @@ Value Elaborator::error(Position at, std::string code, std::string message, std:
   }
   if (!where.empty()) {
     if (argument_at_) at = *argument_at_;
-    // What follows from a first error in the same call is nothing that the reader can mend.
+    // Further errors of the same call follow from the first one; the user cannot fix them separately.
     for (const Error& known : out_.errors)
       if (known.at == at && known.message.starts_with("in ")) return {};
     message = fmt::format("in {}: {}", where, message);
@@ -110,7 +111,7 @@ static bool is_number(const Value& v) {
 std::int32_t Elaborator::symbol(const ir::Sym& sym) {
   if (sym.is_constant()) return -1;
   auto& syms = graph().syms;
-  steps_ += syms.size() / 4;  // the next statement says if they were too many
+  steps_ += syms.size() / 4;  // the next statement reports the limit if there are too many
   const auto known = std::find(syms.begin(), syms.end(), sym);
   const auto index = static_cast<std::int32_t>(known - syms.begin());
   if (known == syms.end()) syms.push_back(sym);
@@ -138,7 +139,7 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
   return -1;
 }
 
-// Names of a body are unique; an entry of the index counts only if the name still stands there.
+// Names of a body are unique. An entry of the index is valid only if the name is still at that place.
 Binding* Frame::binding(std::string_view wanted) {
   constexpr std::size_t kFew = 32;
   if (wanted == "_") return nullptr;
@@ -225,7 +226,7 @@ Value Elaborator::eval_kind(const Expr& expr) {
       if (!condition->sym.is_constant()) graph().width_bound = true;
       const bool yes = condition->value != 0;
       const Expr& skipped = expr.args[yes ? 2 : 0];
-      // Names of the branch not taken count as read: another value of the hyperparameter uses them.
+      // Names in the branch not taken count as read, because another value of the hyperparameter uses them.
       const auto touch = [&](const Expr& e, const auto& self) -> void {
         if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) find(e.text);
         for (const Expr& arg : e.args) self(arg, self);
@@ -325,7 +326,8 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
                 [&](NodeId minus) { return both(Op::kAdd, x, minus); });
   if (op == "<") return both(Op::kLess, x, y);
   if (op == ">") return both(Op::kLess, y, x);
-  if (op == "<=" || op == ">=" || op == "==") {  // not (the opposite), or neither less nor greater
+  // Computes the negation of the opposite, or neither less nor greater.
+  if (op == "<=" || op == ">=" || op == "==") {
     const auto negate = [&](NodeId n) { return make(builder().minus(builder().constant(1), n)); };
     if (op == "<=") return then(both(Op::kLess, y, x), negate);
     if (op == ">=") return then(both(Op::kLess, x, y), negate);

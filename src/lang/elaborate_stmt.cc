@@ -1,4 +1,4 @@
-// Elaboration of statements: bindings, axes, loops and scans.
+// Elaborates statements: bindings, axes, loops and scans.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -34,7 +34,8 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
   frame().names.push_back(std::move(b));
 }
 
-// The loss is computed from the value that has the name, not from what that was made of.
+// Protects a differentiated value from simplification, so that the loss reads the value itself and not the
+// operands from which it was computed.
 void Elaborator::keep_differentiated(std::string_view name, const Value& value) {
   const auto& names = contexts_.back().differentiated;
   if (value.kind == Value::Kind::kTensor && value.body == contexts_.back().body &&
@@ -125,7 +126,7 @@ AxisId Elaborator::new_axis(std::string name, const Static& size, Position at) {
   if (!is_short(size.sym, kLongest, at)) return 0;
   const auto count = static_cast<std::int64_t>(size.value);
   if (!frame().shared) return graph().add_axis(std::move(name), count, size.sym);
-  // A shared instance is called again with the same parameters, hence with the same axes.
+  // A shared instance reuses its parameters on every call, and therefore its axes.
   const std::string key = owner().path + "." + unique_label("axis " + name);
   const auto [known, fresh] = shared_axes_.try_emplace(key, AxisId{0});
   if (fresh) known->second = graph().add_axis(std::move(name), count, size.sym);
@@ -221,7 +222,7 @@ void Elaborator::run_for(const Stmt& stmt) {
       has_returned_ = false;
       break;
     }
-    // Names of one turn end with it; families and rebound carried values stay.
+    // Names assigned in one iteration end with it; families and rebound carried values stay.
     auto& names = frame().names;
     std::vector<Binding> families;
     std::vector<Binding> locals(
@@ -236,16 +237,19 @@ void Elaborator::run_for(const Stmt& stmt) {
         error(b.at, "unused", fmt::format("{} is never read", b.name),
               "names assigned in a loop end with each turn; carry a value out: for i in n with y = x");
     }
-    // Families are kept before the carried names' end marker moves: they belong to the enclosing block.
+    // Families are moved before the end marker of the carried names changes, because they belong to the
+    // enclosing block.
     for (Binding& b : families) names.push_back(std::move(b));
-    if (out_.errors.size() > errors_before) break;  // the next turn would say the same
+    // The next iteration would report the same error.
+    if (out_.errors.size() > errors_before) break;
   }
   for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i)
     frame().names[i].may_rebind = false;
 }
 
 void Elaborator::run_scan(const Stmt& stmt) {
-  // After a wrong head, what the scan would define is poison, so that only the head is reported.
+  // If the header is wrong, the names that the scan would define become poison, so that only the header is
+  // reported.
   const auto poison = [&] {
     for (const Stmt& inner : stmt.body)
       for (const Expr& target : inner.targets)
@@ -317,7 +321,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
   }
   run_block(stmt.body);
 
-  // Every state must end a step with the type it began with.
+  // Checks that every state ends a step with the type it began with.
   ir::Body& step = graph().bodies[body];
   for (std::size_t i = 0; i < states.size(); ++i) {
     Value next;
@@ -368,7 +372,8 @@ NodeId Elaborator::use(const Value& value, Position at) {
   const int here = contexts_.back().body;
   if (value.body == here) return value.node;
   NodeId outer = value.node;
-  if (value.body != 0) {  // a value made by an earlier scan: read it out, one value per position
+  // A value created by an earlier scan is read out, one value per position.
+  if (value.body != 0) {
     const auto made = scans_.find(value.body);
     if (made == scans_.end()) return -1;
     ir::Body& step = graph().bodies[value.body];
@@ -406,7 +411,7 @@ NodeId Elaborator::use(const Value& value, Position at) {
   auto& list = varies ? context.sequences : context.invariants;
   auto& args = varies ? context.sequence_args : context.invariant_args;
   list.push_back(outer);
-  // A provisional number keeps the argument distinct until run_scan numbers all of them.
+  // A provisional index keeps the argument distinct until run_scan numbers all arguments.
   const NodeId arg = builder().arg((varies ? 1 << 20 : 1 << 21) + static_cast<int>(list.size()), type);
   args.push_back(arg);
   context.captured.emplace(outer, arg);

@@ -22,14 +22,14 @@ using ir::NodeId;
 struct Instance;
 using InstancePtr = std::shared_ptr<const Instance>;
 
-/// A number known while elaborating, with its dependence on the width.
+/// A number known during elaboration, and its symbolic dependence on the width.
 struct Static {
   double value = 0;
   ir::Sym sym;
 };
 
-/// What a name or an expression stands for. kPoison is the value of a wrong expression: it silences follow-up
-/// errors.
+/// The value of a name or an expression. kPoison is the value of an erroneous expression; it suppresses
+/// follow-up errors.
 struct Value {
   enum class Kind { kPoison, kStatic, kTensor, kAxis, kAxes, kInstance };
   Kind kind = Kind::kPoison;
@@ -41,16 +41,16 @@ struct Value {
   bool poison() const { return kind == Kind::kPoison; }
 };
 
-/// A child as bound to a slot: a unit with its arguments, a sequence, a repetition, or (unit == nullptr,
-/// parts empty) a hole.
+/// A child bound to a slot: a unit with its arguments, a sequence, a repetition, or a hole (unit == nullptr,
+/// no parts).
 struct Instance {
   enum class Kind { kUnit, kSequence, kRepeat, kHole };
   Kind kind = Kind::kUnit;
   const Unit* unit = nullptr;
   std::vector<std::pair<std::string_view, Value>> args;
-  std::vector<InstancePtr> parts;  // kSequence: all; kRepeat: one
+  std::vector<InstancePtr> parts;  // kSequence: all parts; kRepeat: the repeated one
   int count = 1;
-  std::string shared_path;          // not empty: every call uses the parameters under this path
+  std::string shared_path;          // if not empty, every call uses the parameters under this path
   const Interface* hole = nullptr;  // kHole
   Position at;
 };
@@ -61,30 +61,31 @@ struct Binding {
   Position at;
   bool read = false;
   bool may_rebind = false;  // carried variables of scan and for
-  bool may_ignore = false;  // loop variables, "_" and the like
-  std::string family_key;   // not empty: an element "skip[3]" of a family
+  bool may_ignore = false;  // loop variables, "_" and similar
+  std::string family_key;   // if not empty, this is an element "skip[3]" of a family
 };
 
 /// One activation of a unit or function body.
 struct Frame {
   const Unit* unit = nullptr;
-  Frame* owner = nullptr;  // functions: the unit activation in which their parameters are made
-  std::string_view name;   // of the unit or function, for messages
-  bool own = true;         // written in the checked program, not in a library: errors point into it
-  Position call_site;      // where the caller calls it
-  bool shared = false;     // under a shared instance: axes are reused with the parameters
+  Frame* owner = nullptr;  // for functions, the unit activation in which their parameters are created
+  std::string_view name;   // name of the unit or function, for messages
+  // True if written in the checked program, not in a library; errors then point into it.
+  bool own = true;
+  Position call_site;   // position of the call in the caller
+  bool shared = false;  // inside a shared instance: axes are reused together with the parameters
   std::string path;
-  std::size_t contexts = 1;  // depth of bodies at entry; a scan in this body is one deeper
+  std::size_t contexts = 1;  // number of bodies at entry; a scan in this body is one deeper
   AxisId width = 0;
   AxisList lifted;  // axes of the caller over which the whole unit is repeated with shared parameters
   std::vector<Binding> names;
-  std::vector<std::pair<std::string, int>> labels;  // how often a label was used, for unique parameter names
-  std::string_view label;                           // of the statement being elaborated
+  std::vector<std::pair<std::string, int>> labels;  // use count per label, for unique parameter names
+  std::string_view label;                           // label of the statement being elaborated
 
-  /// The binding of `name` (not of "_" or a family), or null. O(1) in long bodies.
+  /// Returns the binding of `name` (not of "_" or a family), or null. O(1) in long bodies.
   Binding* binding(std::string_view name);
-  std::unordered_map<std::string_view, std::size_t> places;  // in names; filled where there are many of them
-  std::size_t placed = 0;                                    // so many of the names are in places
+  std::unordered_map<std::string_view, std::size_t> places;  // index into names, filled only for long bodies
+  std::size_t placed = 0;                                    // number of names that are in places
 };
 
 /// A gradient taken in a step with respect to a value that is the same at all positions.
@@ -94,14 +95,14 @@ struct InnerGradient {
   NodeId loss, wrt;
 };
 
-/// The body under construction: the model (parent -1) or the step of a scan.
+/// The body under construction: the model or the step of a scan.
 struct BodyContext {
   int body = 0;
   std::unique_ptr<ir::Builder> builder;
-  std::vector<NodeId> sequences, invariants;          // of the parent
+  std::vector<NodeId> sequences, invariants;          // nodes of the parent
   std::vector<NodeId> sequence_args, invariant_args;  // of this body
   std::unordered_map<NodeId, NodeId> captured;        // parent node -> arg node
-  std::vector<std::string> differentiated;            // names that stand second in a grad of this step
+  std::vector<std::string> differentiated;  // names that are the second argument of a grad in this step
   std::vector<InnerGradient> gradients;
 };
 
@@ -112,14 +113,14 @@ class Elaborator {
   void run(const Design& design);
   void run(const Expr& instance);
 
-  // ---- errors
+  // ---- Errors ----
   Value error(Position at, std::string code, std::string message, std::string hint = {});
-  /// Of an argument: in a function of the library it is that of its call, where that is written in the
-  /// program.
+  /// Reports an error of an argument. Inside a library function, the error points to the argument of the
+  /// call, if that call is written in the checked program.
   Value error(const Expr& argument, std::string code, std::string message, std::string hint = {});
   Value error(Position at, const Error& e) { return error(at, e.code, e.message, e.hint); }
 
-  // ---- expressions (elaborate_expr.cc)
+  // ---- Expressions (elaborate_expr.cc) ----
   Value eval(const Expr& expr);
   Value eval_kind(const Expr& expr);
   Value eval_binary(const Expr& expr);
@@ -131,27 +132,27 @@ class Elaborator {
   std::optional<AxisId> eval_axis(const Expr& expr, std::string_view what);
   NodeId tensor(const Value& value, Position at);  // -1 after an error
   NodeId eval_tensor(const Expr& expr) { return tensor(eval(expr), expr.at); }
-  std::int32_t symbol(const ir::Sym& sym);  // its place in the graph's table, -1 for a constant
+  std::int32_t symbol(const ir::Sym& sym);  // index in the graph's table, or -1 for a constant
   Value make(NodeId node) const;
   Value emit(Position at, ir::Node node);
-  [[nodiscard]] std::size_t operations() const;  // made so far, in all bodies
+  [[nodiscard]] std::size_t operations() const;  // created so far, in all bodies
   static Static as_static(const Elaborator& e, const Value& value);
 
-  /// Counts work that makes no operations: statements, expressions, searches among many names. False, once
-  /// with an error: there was too much.
+  /// Counts work that creates no operations: statements, expressions, searches among many names. Returns
+  /// false if there was too much, and reports that once.
   bool spend(std::size_t steps, Position at);
-  /// Whether a formula, as text, has at most `most` characters, so that it can be computed with; else an
-  /// error.
+  /// Returns true if the text of a formula has at most `most` characters, so that it is cheap to compute
+  /// with; reports an error otherwise.
   bool is_short(const ir::Sym& sym, std::size_t most, Position at);
 
-  // ---- names
+  // ---- Names ----
   Binding* find(std::string_view name);
   void bind(std::string_view name, Value value, Position at, bool may_ignore = false);
   void keep_differentiated(std::string_view name, const Value& value);
   void report_unread(std::size_t from);
   Value unknown_name(const Expr& expr, bool is_call);
 
-  // ---- statements (elaborate_stmt.cc)
+  // ---- Statements (elaborate_stmt.cc) ----
   void run_block(const std::vector<Stmt>& block);
   void run_stmt(const Stmt& stmt);
   void run_assign(const Stmt& stmt);
@@ -159,15 +160,15 @@ class Elaborator {
   void run_scan(const Stmt& stmt);
   void run_for(const Stmt& stmt);
   AxisId new_axis(std::string name, const Static& size, Position at);
-  NodeId use(const Value& value, Position at);  // in the current body: captures or projects
+  NodeId use(const Value& value, Position at);  // in the current body; captures or projects the value
 
-  // ---- survey (survey.cc): only of the unit that is elaborated on its own
+  // ---- Survey (survey.cc), only of a unit that is elaborated on its own ----
   [[nodiscard]] bool surveying() const { return options_.survey && frames_.size() == 2; }
   std::optional<NamedType> name_type(const Value& value);
   void survey(const Stmt& stmt);
   void survey(const Expr& expr, const Value& value);
 
-  // ---- instances and calls (instances.cc)
+  // ---- Instances and calls (instances.cc) ----
   InstancePtr eval_instance(const Expr& expr, const Interface* want);
   std::vector<Value> call_expr(const Expr& expr);  // a call with any number of results
   std::vector<Value> call_instance_expr(const InstancePtr& instance, const Expr& call);
@@ -189,7 +190,7 @@ class Elaborator {
   void move_int(const Instance& instance, const Hyper& hyper, Value& value);
   bool conforms(const InstancePtr& instance, const Interface& want, Position at);
 
-  // ---- parameters
+  // ---- Parameters ----
   NodeId new_param(Position at, const std::string& label, const AxisList& axes, const AxisList& fan_in,
                    ir::Role role, ir::Init init);
   Frame& owner() { return frame().owner ? *frame().owner : frame(); }
@@ -208,16 +209,17 @@ class Elaborator {
   std::vector<BodyContext> contexts_;
   std::unordered_map<std::string, int> params_by_name_;
   std::unordered_map<AxisId, AxisId> twins_;
-  std::unordered_map<int, NodeId> scans_;  // step body -> its scan node, once finished
+  std::unordered_map<int, NodeId> scans_;  // step body -> its scan node, once the scan is complete
   std::vector<Value> returned_;
   bool has_returned_ = false;
   std::unordered_map<std::string, AxisId> shared_axes_;
   std::unordered_set<std::string> without_params_;         // paths of shared instances
-  std::unordered_map<std::string, AxisId> shared_widths_;  // by the path of the shared instance
-  bool fill_holes_ = false;  // slots without default get a hole: a unit is checked on its own
+  std::unordered_map<std::string, AxisId> shared_widths_;  // by path of the shared instance
+  // Slots without a default get a hole, because a unit is checked on its own.
+  bool fill_holes_ = false;
   bool gave_up_ = false;
-  std::optional<Position> argument_at_;  // of the error that is being said
-  std::size_t finished_operations_ = 0;  // of the scans that are complete
+  std::optional<Position> argument_at_;  // position of the argument whose error is being reported
+  std::size_t finished_operations_ = 0;  // operations of completed scans
   std::size_t steps_ = 0;
   const Stmt* surveyed_stmt_ = nullptr;
 };

@@ -20,7 +20,7 @@ struct Trie {
   bool word = false;
 };
 
-// Members of a character class such as "a-z_" except those in `without`, spelled out.
+// Returns the members of a character class such as "a-z_" except those in `without`, spelled out.
 std::string class_without(std::string_view members, const Trie& without) {
   std::string out;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -36,8 +36,8 @@ std::string class_without(std::string_view members, const Trie& without) {
   return out;
 }
 
-// Rules for every identifier that is not a reserved word: follow the words' trie, leave it as soon as a
-// letter differs.
+// Writes rules for every identifier that is not a reserved word. They follow the trie of reserved words and
+// leave it as soon as a letter differs.
 void name_rules(const Trie& node, const std::string& rule, bool root, std::string& out) {
   std::string alternatives = fmt::format("[{}] [{}]*", class_without(root ? kFirst : kRest, node), kRest);
   std::string children;
@@ -50,8 +50,8 @@ void name_rules(const Trie& node, const std::string& rule, bool root, std::strin
   out += fmt::format("{} ::= {}\n", rule, alternatives) + children;
 }
 
-// Expressions; `p` prefixes the rules and `space` stands between their words: inside brackets a line may
-// break there.
+// Writes the rules for expressions. `p` prefixes the rule names, and `space` separates words; inside
+// brackets, a line may break there.
 std::string expression_rules(const std::string& p, const std::string& space) {
   std::string r;
   const auto rule = [&](std::string_view name, std::string_view body) {
@@ -72,7 +72,7 @@ std::string expression_rules(const std::string& p, const std::string& space) {
   return r;
 }
 
-// Statements at nesting depth `level`, each line starting with its indent.
+// Writes the rules for statements at nesting depth `level`; each line starts with its indentation.
 std::string statement_rules(int level, int deepest) {
   const std::string indent(static_cast<std::size_t>(level) * 4, ' ');
   const std::string n = std::to_string(level);
@@ -99,11 +99,12 @@ void add_word(Trie& words, std::string_view word) {
 }
 
 std::string grammar(const std::string& root) {
-  Trie refused, taken;  // as any name; as one that is given
+  // `refused` are words that no name may be; `taken` are words that no new name may be.
+  Trie refused, taken;
   for (Trie* words : {&refused, &taken}) {
     for (const std::string_view word : reserved_words()) add_word(*words, word);
-    for (const char* habit : {"True", "False", "None", "null", "range"})
-      add_word(*words, habit);  // the parser asks what was meant
+    // The parser rejects these words and suggests what was meant.
+    for (const char* habit : {"True", "False", "None", "null", "range"}) add_word(*words, habit);
   }
   for (const std::string_view name : kept_names()) add_word(taken, name);
   constexpr int kDeepest = 3;

@@ -6,17 +6,17 @@
 
 namespace gabbro::lang {
 
-/// A grammar whose root matches canonical programs (as the printer writes them, comment lines included) and
-/// nothing that the parser refuses, but for limits of depth and names used twice. Indentation is spelled out
-/// for three nested blocks, which is all that unit bodies need.
+/// Returns a grammar whose root matches canonical programs (as the printer writes them, comment lines
+/// included). It matches nothing that the parser rejects, except for limits of depth and duplicate names.
+/// Indentation is spelled out for three nested blocks, which is all that unit bodies need.
 std::string gbnf();
 
-/// The same for one unit whose signature is settled but for its hyperparameters: `inputs` and `results`
-/// (those beyond the first) are ports [t, D]. Comments may stand before it.
+/// Does the same for one unit whose signature is fixed except for its hyperparameters. `inputs` and `results`
+/// (those after the first) are ports [t, D]. Comments may precede it.
 std::string gbnf_unit(const std::string& name, const std::vector<std::string>& inputs,
                       const std::vector<std::string>& results);
 
-/// The same for one expression on a line: the instance that stands at a place.
+/// Does the same for one expression on a line: the instance at a place in a design.
 std::string gbnf_expression();
 
 }  // namespace gabbro::lang

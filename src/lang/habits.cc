@@ -32,7 +32,7 @@ constexpr std::string_view kBraces =
 constexpr std::string_view kBare = "a name is bound by =, as in y = expression";
 constexpr std::string_view kNoEffect = "statements have no effects besides binding names; delete this one";
 
-// Where an operator, a comma or the end of the line could stand.
+// Tokens found where an operator, a comma or the end of the line could be.
 constexpr std::array kFound{
     Habit{".", kNoMethods},
     Habit{"@", "there is no @: use dot(a, b, over=axis)"},
@@ -72,7 +72,7 @@ constexpr std::array kFound{
     Habit{"//=", kUpdate},
 };
 
-// After a dot: what a method or a member of a module is called here.
+// Members after a dot: the Gab counterpart of a method or of a member of a module.
 constexpr std::string_view kLength =
     "the length of the text is not a value: position() counts from its start; an axis name is its size";
 constexpr std::string_view kMean =

@@ -26,14 +26,14 @@ std::string shown(const Expr& expr, const char* otherwise) {
   return expr.kind == Expr::Kind::kName ? expr.text : otherwise;
 }
 
-// The value of the enclosing body that stands for `arg` in the step; -1: it is no captured one.
+// Returns the value of the enclosing body that is captured as `arg` in the step, or -1 if there is none.
 NodeId outer_of(const BodyContext& step, NodeId arg) {
   for (const auto& [outer, captured] : step.captured)
     if (captured == arg) return outer;
   return -1;
 }
 
-// What the program calls a value of the model's body.
+// Returns the name that the program gives to a value of the model's body.
 std::string name_of(Elaborator& e, NodeId outer) {
   const ir::Graph& graph = e.graph();
   int body = 0;
@@ -50,18 +50,20 @@ std::string name_of(Elaborator& e, NodeId outer) {
   return line > 0 ? fmt::format("a value of line {}", line) : "another value";
 }
 
-// Whether `node` is 0 by its form.
+// Returns true if `node` is structurally 0.
 bool is_zero(const ir::Builder& b, NodeId node) {
   while (b.node(node).op == Op::kBroadcast) node = b.node(node).in[0];
   return b.node(node).op == Op::kConst && b.node(node).index < 0 && b.node(node).value == 0;
 }
 
-// Rules of simplification look through these: a loss that was written with the value may not read it.
+// Returns true if simplification looks through `op`: a loss written with the value may then no longer read
+// it.
 bool is_looked_through(Op op) {
   return op == Op::kMul || op == Op::kRecip || op == Op::kSum || op == Op::kRename || op == Op::kDetach;
 }
 
-// Work that makes no operations: a pass over the step and one over the model's body.
+// Returns the cost, in evaluation steps, of a pass over the step and one over the model's body; such passes
+// create no operations.
 std::size_t steps_of(Elaborator& e, const BodyContext& step) {
   constexpr std::size_t kNodesPerStep = 64;
   return (e.graph().bodies[step.body].nodes.size() + e.graph().bodies[0].nodes.size() +
@@ -69,7 +71,8 @@ std::size_t steps_of(Elaborator& e, const BodyContext& step) {
          kNodesPerStep;
 }
 
-// A value from before the scan that the loss reads and that was itself made of `outer`; -1: there is none.
+// Returns a value from before the scan that the loss reads and that was computed from `outer`, or -1 if there
+// is none.
 NodeId other_way(Elaborator& e, NodeId loss, NodeId outer) {
   const BodyContext& step = e.contexts_.back();
   const std::vector<bool> read = ir::gradient_nodes(e.graph(), step.body, std::array{loss});
@@ -77,7 +80,7 @@ NodeId other_way(Elaborator& e, NodeId loss, NodeId outer) {
   for (const auto& [from, arg] : step.captured)
     if (read[arg] && from != outer) others.push_back(from);
   std::sort(others.begin(), others.end());
-  const auto reach = [&](std::size_t count) -> bool {  // the first `count` of them
+  const auto reach = [&](std::size_t count) -> bool {  // of the first `count` of them
     return ir::gradient_nodes(e.graph(), 0, std::span(others).first(count))[outer];
   };
   if (!reach(others.size())) return -1;
@@ -155,7 +158,9 @@ void check_states_held(Elaborator& e, const BodyContext& step, const std::vector
                        const std::vector<NodeId>& inits) {
   if (step.gradients.empty() || !e.spend(states.size() * steps_of(e, step), step.gradients[0].at)) return;
   const ir::Graph& graph = e.graph();
-  std::vector<std::vector<bool>> read, started;  // by each state: of the step, of the model's body
+  // For each state, the nodes that its update reads in the step, and the nodes of the model's body from which
+  // it is computed.
+  std::vector<std::vector<bool>> read, started;
   for (std::size_t i = 0; i < states.size(); ++i) {
     read.push_back(ir::gradient_nodes(graph, step.body, std::array{graph.bodies[step.body].outputs[i]}));
     std::vector<NodeId> from{inits[i]};
@@ -166,13 +171,15 @@ void check_states_held(Elaborator& e, const BodyContext& step, const std::vector
   for (const InnerGradient& g : step.gradients) {
     if (!e.spend(states.size() * states.size() + steps_of(e, step), g.at)) return;
     const NodeId outer = outer_of(step, g.wrt);
-    std::vector<bool> made(states.size());  // of it
+    // States that were computed from `outer`.
+    std::vector<bool> made(states.size());
     for (std::size_t i = 0; i < states.size(); ++i) made[i] = started[i][outer];
     for (bool grown = true; grown;) {
       grown = false;
       for (std::size_t i = 0; i < states.size(); ++i)
         for (std::size_t j = 0; j < states.size() && !made[i]; ++j)
-          if (made[j] && read[i][j]) made[i] = grown = true;  // the first nodes of a step are its states
+          // The first nodes of a step are its states.
+          if (made[j] && read[i][j]) made[i] = grown = true;
     }
     const std::vector<bool> lossy = ir::gradient_nodes(graph, step.body, std::array{g.loss});
     for (std::size_t i = 0; i < states.size(); ++i)

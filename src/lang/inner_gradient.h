@@ -1,8 +1,10 @@
-// Inner gradients, grad(loss, w): what they see, and what is refused because they would not see it.
+// Inner gradients, grad(loss, w): which dependences they cover, and which programs are rejected because a
+// dependence would be missed.
 //
-// A gradient is taken in the step of a scan, of what the step computes from w. A way from w to the loss
-// outside of it, a value made of w before the scan or a state that earlier positions made of w, would be
-// missed without a word: such programs are refused, as are gradients that are 0 whatever the numbers.
+// A gradient is taken in the step of a scan, and covers what the step computes from w. The loss may depend on
+// w in other ways: through a value computed from w before the scan, or through a state that earlier positions
+// computed from w. The gradient would silently miss these, so such programs are rejected. Gradients that are
+// always 0 are rejected too.
 #pragma once
 
 #include <string>
@@ -12,14 +14,14 @@
 
 namespace gabbro::lang {
 
-/// The names by which `block` differentiates: those that stand second in a call of grad.
+/// Returns the names with respect to which `block` differentiates: the second arguments of its calls of grad.
 std::vector<std::string> differentiated_names(const std::vector<Stmt>& block);
 
-/// Runs a call of grad. Errors: "grad", "type", "future" (outside a scan).
+/// Evaluates a call of grad. Errors: "grad", "type", "future" (outside a scan).
 Value run_grad(Elaborator& e, const Expr& call);
 
-/// Refuses the gradients of the step `body`, whose outputs are complete, with respect to values that its
-/// states depend on. `states` are their names, `inits` what they start from.
+/// Rejects the gradients of the step `body` with respect to values on which its states depend. The outputs of
+/// the step must be complete. `states` are the names of the states, `inits` their initial values.
 void check_states_held(Elaborator& e, const BodyContext& step, const std::vector<std::string>& states,
                        const std::vector<NodeId>& inits);
 

@@ -1,4 +1,4 @@
-// Elaboration of instances, calls of units and functions, hyperparameters and parameters.
+// Elaborates instances, calls of units and functions, hyperparameters and parameters.
 #include <fmt/core.h>
 #include <fmt/format.h>
 
@@ -37,8 +37,7 @@ bool same_results(const std::vector<Port>& a, const std::vector<Port>& b) {
 
 }  // namespace
 
-// ---- instances
-// -----------------------------------------------------------------------------------------------------------
+// ---- Instances ----
 
 bool Elaborator::conforms(const InstancePtr& instance, const Interface& want, Position at) {
   std::size_t inputs = 1;
@@ -114,7 +113,8 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
     }
     for (std::size_t i = 0; i < expr.args.size(); ++i) {
       const std::string& key = expr.keywords[i];
-      if (key == "over" || key.empty()) continue;  // inputs of a call; a bare instance has none
+      // These are inputs of a call; a bare instance has none.
+      if (key == "over" || key.empty()) continue;
       const auto& hypers = out->unit->hypers;
       const auto hyper =
           std::find_if(hypers.begin(), hypers.end(), [&](const Hyper& h) { return h.name == key; });
@@ -183,7 +183,7 @@ bool Elaborator::check_range(const Hyper& hyper, const Value& value, Position at
   return false;
 }
 
-// Resizing moves hyperparameters marked `free` by one common factor, within their ranges.
+// Multiplies a hyperparameter marked `free` by the common factor that resizing has chosen, within its range.
 void Elaborator::scale_free(const Hyper& hyper, Value& value) {
   FreeHyper record{frame().path + "." + hyper.name, value.number.value, 0, 0};
   bool first = true;
@@ -204,8 +204,8 @@ void Elaborator::scale_free(const Hyper& hyper, Value& value) {
   out_.free_hypers.push_back(record);
 }
 
-// Resizing moves whole numbers where no width and no free hyperparameter gives the size. Those that follow
-// from the width stay.
+// Applies a move of an integer hyperparameter. Resizing chooses moves if no width and no free hyperparameter
+// gives the size. Values that depend on the width stay.
 void Elaborator::move_int(const Instance& instance, const Hyper& hyper, Value& value) {
   const double written = value.number.value;
   if (hyper.range.empty() || !std::isfinite(written) || !value.number.sym.is_constant()) return;
@@ -287,10 +287,9 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
   return description;
 }
 
-// ---- calls
-// ---------------------------------------------------------------------------------------------------------------
+// ---- Calls ----
 
-// PyTorch's dim counts axes; here they have names.
+// Returns the hint for PyTorch's dim, which counts axes; axes have names in Gab.
 static std::string argument_hint(std::string_view function, std::string_view keyword,
                                  std::string_view usage) {
   if (keyword != "dim" && keyword != "dims" && keyword != "axes") return std::string(usage);
@@ -363,7 +362,7 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
           fmt::format("write {}(x)", expr.text));
     return {};
   }
-  // Which axis plays the part of D: the one named by over=, else the only one there is.
+  // Finds the axis that plays the part of D: the one named by over=, or else the only axis there is.
   const ir::Type type = builder().type(inputs[0].node);
   AxisList over;
   if (const Expr* given = keyword(expr, "over")) {
@@ -399,7 +398,7 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
     }
   const std::string path = owner().path + "." + unique_label(expr.text);
   if (over.size() == 1) return call(instance, inputs, over[0], path, expr.at);
-  // Several axes together play D: merged before, split after.
+  // Several axes together play the part of D: they are merged before the call and split after it.
   Static size{static_cast<double>(ir::elements(graph(), over)), 1};
   for (AxisId a : over) size.sym = size.sym * graph().axes[a].sym;
   const AxisId merged = new_axis("D", size, expr.at);
@@ -420,7 +419,8 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
                                     AxisId width, const std::string& path, Position at) {
   if (instance->shared_path.empty() || without_params_.contains(instance->shared_path))
     return call_at(instance, inputs, width, path, at);
-  // All uses of a shared instance work along the axis of the first one: its parameters have that axis.
+  // All uses of a shared instance work along the axis of the first one, because its parameters have that
+  // axis.
   const AxisId first = shared_widths_.try_emplace(instance->shared_path, width).first->second;
   std::vector<Value> x = inputs;
   if (first != width) {
@@ -440,7 +440,8 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
   const std::size_t params_before = graph().params.size();
   x = call_at(instance, x, first, instance->shared_path, at);
   frame().shared = saved;
-  // Nothing to share: further uses are as if each was written where it stands.
+  // If the instance has no parameters, there is nothing to share: further uses are elaborated as if each were
+  // written out.
   if (graph().params.size() == params_before) without_params_.insert(instance->shared_path);
   return first == width ? x : rename_all(x, first, width, at);
 }
@@ -469,7 +470,8 @@ std::vector<Value> Elaborator::call_at(const InstancePtr& instance, const std::v
     const InstancePtr& part = instance->parts[instance->kind == Instance::Kind::kRepeat ? 0 : i];
     const std::size_t errors_before = out_.errors.size();
     x = call(part, x, width, fmt::format("{}.{}", path, i), part->at.line > 0 ? part->at : at);
-    if (out_.errors.size() > errors_before) return {};  // the next repetition would say the same
+    // The next repetition would report the same error.
+    if (out_.errors.size() > errors_before) return {};
   }
   return x;
 }
@@ -537,8 +539,8 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
   return results;
 }
 
-// Runs a body in `frame` and checks what it returns: a unit must return one value like its input per declared
-// result.
+// Runs a body in `frame` and checks what it returns: a unit must return one value per declared result, with
+// the type of its input.
 std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const std::vector<Stmt>& body) {
   frame_ptr->contexts = contexts_.size();
   frames_.push_back(std::move(frame_ptr));
@@ -576,8 +578,8 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
   return results;
 }
 
-// A unit not given: the simplest that reads every input, so that a unit with open slots can be checked on its
-// own.
+// Fills an open slot with the simplest unit that reads every input, so that a unit with open slots can be
+// checked on its own.
 std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::vector<Value>& inputs,
                                          AxisId width, const std::string& path) {
   std::vector<Value> results;
@@ -678,17 +680,17 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
   return results;
 }
 
-// ---- parameters
-// ----------------------------------------------------------------------------------------------------------
+// ---- Parameters ----
 
 std::string Elaborator::unique_label(std::string_view label) {
   auto& labels = owner().labels;
-  steps_ += labels.size() / 16;  // the next statement says if they were too many
+  // The next statement reports the limit if there are too many labels.
+  steps_ += labels.size() / 16;
   const auto find = [&](std::string_view text) {
     return std::find_if(labels.begin(), labels.end(), [&](const auto& known) { return known.first == text; });
   };
   std::string unique(label);
-  // A program may itself use the name that numbering arrives at: "q" made twice next to a "q_2".
+  // The program itself may use a name that the numbering generates: "q" created twice next to a "q_2".
   for (auto known = find(label); known != labels.end() && find(unique) != labels.end();)
     unique = fmt::format("{}_{}", label, ++known->second);
   labels.emplace_back(unique, 1);
@@ -706,7 +708,7 @@ AxisId Elaborator::twin(AxisId axis) {
 
 NodeId Elaborator::new_param(Position at, const std::string& label, const AxisList& axes,
                              const AxisList& fan_in, ir::Role role, ir::Init init) {
-  constexpr std::int64_t kLargest = std::int64_t{1} << 40;  // so that the sum over all parameters is exact
+  constexpr std::int64_t kLargest = std::int64_t{1} << 40;  // keeps the sum over all parameters exact
   const std::string name = owner().path + "." + unique_label(label);
   if (!spend(name.size() / 64, at)) return -1;
   if (const std::int64_t size = ir::elements(graph(), axes); size > kLargest) {

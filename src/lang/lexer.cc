@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, 19> kKeywords{
     "fn",     "interface", "unit", "design", "axis",  "share", "scan", "for",  "in",  "with",
     "return", "if",        "else", "true",   "false", "int",   "real", "bool", "free"};
 
-// Longest first. Those that are no part of the language are tokens all the same, for the parser to name them.
+// Operators, longest first. Those that are not part of the language are tokens too, so that the parser can
+// name them.
 constexpr std::array<std::string_view, 27> kLongPunct{
     "**=", "//=", "...", "===", "!==", "->", "=>", "..", "**", "//", "<=", ">=", "==", "!=",
     "+=",  "-=",  "*=",  "/=",  "%=",  "@=", "|=", "&=", ":=", "&&", "||", "<<", ">>"};
@@ -39,9 +40,9 @@ std::string trimmed_comment(std::string_view text) {
   return out;
 }
 
-// One pass over the text. With `recover`, a line inside brackets that looks like a new statement ends the
-// brackets: used when the brackets of the file do not match, so that a forgotten ')' costs one statement and
-// not the rest of the file.
+// Lexes the text in one pass. With `recover`, a line inside brackets that looks like a new statement ends the
+// brackets. This is used if the brackets of the file do not match, so that a forgotten ')' costs one
+// statement and not the rest of the file.
 class Lexer {
  public:
   Lexer(std::string_view text, bool flat, bool recover) : text_(text), flat_(flat), recover_(recover) {}
@@ -106,8 +107,8 @@ class Lexer {
     start_line();
   }
 
-  // Whether the next line cannot be the rest of an open bracket: it follows a ':', starts with a keyword of a
-  // statement, or with a binding no deeper than the statement itself.
+  // Returns true if the next line cannot continue an open bracket: it follows a ':', starts with the keyword
+  // of a statement, or starts with a binding that is no deeper than the statement itself.
   bool statement_follows() const {
     if (out_.tokens.back().text == ":") return true;
     const std::size_t start = at_ + 1;
@@ -149,8 +150,8 @@ class Lexer {
     at_ = code;
   }
 
-  // Emits the change of layout to a line indented by `width`. A line that returns to no open level is taken
-  // to belong to the innermost block that it could, whose width it becomes.
+  // Emits the tokens for a line indented by `width`. A line that matches no open level is assigned to the
+  // innermost block to which it could belong, whose indentation becomes `width`.
   void indent_to(std::size_t width) {
     if (width > indents_.back()) {
       indents_.push_back(width);
@@ -221,7 +222,7 @@ class Lexer {
     std::size_t end = at_;
     while (end < text_.size() && is_word(text_[end])) ++end;
     const std::string_view name = text_.substr(at_, end - at_);
-    // Names of parameters are made of them, one for each level of units.
+    // Limits names, because parameter names are built from them, one per level of units.
     constexpr std::size_t kLongestName = 200;
     if (name.size() > kLongestName)
       return push_bad(name.size(), "limit",
@@ -252,7 +253,7 @@ class Lexer {
     track_bracket(text_[at_ - 1]);
   }
 
-  // One token for a run of foreign characters, named after the first.
+  // Emits one token for a run of foreign characters, named after the first.
   void foreign() {
     const CodePoint point = decode_utf8(text_, at_).value_or(CodePoint{});
     const bool shown = point.value > 0x20 && point.value != 0x7f;

@@ -13,7 +13,8 @@ namespace gabbro::lang {
 
 namespace {
 
-// Levenshtein distance in half edits: a letter in the other case counts one, every other edit two.
+// Returns the Levenshtein distance in half edits: a letter in the other case counts one, every other edit
+// two.
 int edit_distance(std::string_view a, std::string_view b) {
   std::vector<int> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(2 * j);
@@ -32,7 +33,7 @@ int edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// All names that a tree of expressions or statements calls or refers to.
+// Collects all names that a tree of expressions or statements calls or refers to.
 void mentions(const Expr& expr, std::vector<std::string>& out) {
   if (expr.kind == Expr::Kind::kName || expr.kind == Expr::Kind::kCall) out.push_back(expr.text);
   for (const Expr& arg : expr.args) mentions(arg, out);
@@ -57,7 +58,7 @@ std::vector<std::string> uses_of(const Item& item) {
     mentions(unit->body, out);
     for (const Hyper& hyper : unit->hypers)
       if (hyper.value && hyper.kind == Hyper::Kind::kSlot) mentions(*hyper.value, out);
-    // A slot or an input hides a unit of its name.
+    // A slot or an input shadows a unit of the same name.
     std::erase_if(out, [&](const std::string& name) {
       return std::any_of(unit->hypers.begin(), unit->hypers.end(),
                          [&](const Hyper& h) { return h.name == name; });
@@ -66,7 +67,7 @@ std::vector<std::string> uses_of(const Item& item) {
   return out;
 }
 
-// Depth-first search for a definition that reaches itself.
+// Finds definitions that reach themselves, by depth-first search.
 void find_cycles(const std::unordered_map<std::string, Definition>& definitions, std::vector<Error>& errors) {
   std::set<std::string> done;
   std::vector<std::string> path;
@@ -97,7 +98,7 @@ void find_cycles(const std::unordered_map<std::string, Definition>& definitions,
   for (const auto& [at, name] : order) visit(name);
 }
 
-// Units meet at [t, D] alone: other axes would be promises that nothing keeps.
+// Checks that units have ports [t, D] alone: no other axes can be guaranteed.
 void check_ports(const std::vector<Port>& ports, std::vector<Error>& errors) {
   const std::vector<std::string> only{"t", "D"};
   for (const Port& port : ports) {
@@ -123,7 +124,8 @@ void check_results(const std::vector<Port>& outputs, std::vector<Error>& errors)
 
 std::string closest(std::string_view name, const std::vector<std::string>& known) {
   std::string best;
-  // One edit in short names, two in longer ones; a single letter is one edit from every other.
+  // Allows one edit in short names and two in longer ones. A single letter is one edit from every other, so
+  // names of one letter have no match.
   int best_distance = name.size() < 4 ? 3 : 5;
   if (name.size() < 2 || name.size() > 64) return best;
   for (const std::string& candidate : known) {
@@ -137,7 +139,7 @@ std::string closest(std::string_view name, const std::vector<std::string>& known
   return best;
 }
 
-// The key is a view into the item itself: it goes with the item that it replaces.
+// Replaces an entry together with its key, because the key is a view into the item itself.
 template <class Table>
 static void replace(Table& table, std::string_view name, typename Table::mapped_type item) {
   table.erase(name);

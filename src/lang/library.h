@@ -1,5 +1,5 @@
-// The names a program can use: its own items, then those of the libraries it is checked against (prelude,
-// zoo, code book).
+// The names that a program can use: its own items, then those of the libraries against which it is checked
+// (prelude, zoo, code book).
 #pragma once
 
 #include <memory>
@@ -13,24 +13,26 @@
 
 namespace gabbro::lang {
 
-/// Name tables over programs that outlive the library. The program added last is the one being checked: its
-/// items shadow the others for itself, while library items keep seeing the library's. Copying is O(names of
-/// the program added last).
+/// Name tables over programs, which must outlive the library. The program added last is the one being
+/// checked. Its own items shadow items of the same name from other programs, while library items keep seeing
+/// the library's. Copying is O(names of the program added last).
 class Library {
  public:
-  /// Adds all items of `program`; errors: "duplicate" (two items of one name in this program), "reserved" (a
-  /// name the language keeps), "recursion" (units or functions that contain themselves, with the cycle).
+  /// Adds all items of `program`. Errors: "duplicate" (two items of the same name in this program),
+  /// "reserved" (a built-in name), "recursion" (units or functions that contain themselves, with the cycle).
   std::vector<Error> add(const Program& program);
 
-  /// What `name` means in the checked program (`own`) or in a library item; null when unknown.
+  /// Return the item called `name` as the checked program (`own`) or a library item sees it; null if there is
+  /// none.
   [[nodiscard]] const Function* function(std::string_view name, bool own = true) const;
   [[nodiscard]] const Interface* interface(std::string_view name, bool own = true) const;
   [[nodiscard]] const Unit* unit(std::string_view name, bool own = true) const;
-  /// Whether `item` (a Unit or a Function) comes from the program added last, the one being checked.
+  /// Returns true if `item` (a Unit or a Function) belongs to the program being checked, which is the one
+  /// added last.
   [[nodiscard]] bool is_own(const void* item) const { return own_.contains(item); }
-  /// Names of all units, sorted.
+  /// Returns the names of all units, sorted.
   [[nodiscard]] std::vector<std::string> unit_names() const;
-  /// The known name closest to `name` (at most two edits), or "".
+  /// Returns the known name closest to `name` (at most two edits), or "".
   [[nodiscard]] std::string suggest(std::string_view name) const;
 
  private:
@@ -46,7 +48,7 @@ class Library {
   std::unordered_set<const void*> own_;
 };
 
-/// The word among `known` closest to `name`, or "" when none is close.
+/// Returns the word among `known` closest to `name`, or "" if none is close.
 std::string closest(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace gabbro::lang

@@ -1,4 +1,4 @@
-// A line of the canonical text that is broken where it gets too long; private to the printer.
+// A line of the canonical text that is broken if it gets too long; private to the printer.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace gabbro::lang {
 
-// One logical line under construction: its text, and where it may be broken if it turns out too long. Breaks
-// exist inside brackets only; the outermost ones are taken first.
+// One logical line under construction: its text and the places where it may be broken. Breaks exist only
+// inside brackets; the outermost brackets are broken first.
 class Line {
  public:
   static constexpr std::size_t kColumns = 100;
@@ -18,7 +18,8 @@ class Line {
   void open(char bracket) {
     text_ += bracket;
     ++depth_;
-    may_break(kOpening);  // least liked: it leaves a line that says little
+    // The most expensive break, because it leaves a line with little content.
+    may_break(kOpening);
   }
   void close(char bracket) {
     text_ += bracket;
@@ -28,19 +29,19 @@ class Line {
     text_ += ", ";
     may_break(0);
   }
-  /// A place to break at, behind an operator of strength `level` or a comma (0).
+  /// Adds a possible break after an operator of binding strength `level` or after a comma (0).
   void may_break(int level) {
     if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * 8 + level});
   }
-  /// Brackets opened until `unprotect` count as more deeply nested, for short lists that should stay in one
-  /// piece.
+  /// Treats brackets opened until `unprotect` as more deeply nested, so that short lists stay in one piece.
   void protect() { ++depth_; }
   void unprotect() { --depth_; }
 
   std::size_t size() const { return text_.size(); }
   const std::string& flat() const { return text_; }
 
-  /// The text at `indent`, later parts of it indented by `deeper`; without a newline at the end.
+  /// Returns the text indented by `indent`, with continuation lines indented by `deeper`; no newline at the
+  /// end.
   std::string layout(std::size_t indent, std::size_t deeper) const {
     std::string out(indent, ' ');
     std::size_t from = 0;
@@ -71,8 +72,8 @@ class Line {
     return place.at - spaces - from <= room;
   }
 
-  // The last of the cheapest breaks that fit, else the next one there is, else the end. `first` skips breaks
-  // left behind.
+  // Returns the last of the cheapest breaks that fit, or else the next break, or else the end. `first` skips
+  // breaks before `from`.
   std::size_t break_after(std::size_t from, std::size_t room, std::size_t& first) const {
     while (first < breaks_.size() && breaks_[first].at <= from) ++first;
     if (first == breaks_.size()) return text_.size();

@@ -11,7 +11,7 @@
 namespace gabbro::lang {
 namespace {
 
-// A token as messages show it.
+// Returns a token as error messages show it.
 std::string describe(const Token& token) {
   constexpr std::size_t kShown = 40;
   switch (token.kind) {
@@ -47,7 +47,7 @@ std::string_view without_byte_order_mark(std::string_view text) {
 
 }  // namespace
 
-// --- cursor ---
+// ---- Cursor ----
 
 const Token& Parser::peek(std::size_t ahead) const {
   return tokens_.tokens[std::min(pos_ + ahead, tokens_.tokens.size() - 1)];
@@ -67,9 +67,9 @@ bool Parser::accept(std::string_view text) {
   return true;
 }
 
-// --- errors ---
+// ---- Errors ----
 
-// The error of the token at hand, where the grammar wants `expected`.
+// Returns the error for the current token, where the grammar expects `expected`.
 tl::unexpected<Error> Parser::mismatch(std::string_view expected, std::string hint) const {
   const Token& found = peek();
   if (found.kind == Kind::kBad) return tl::unexpected(tokens_.errors[static_cast<std::size_t>(found.error)]);
@@ -78,7 +78,7 @@ tl::unexpected<Error> Parser::mismatch(std::string_view expected, std::string hi
               found.at);
 }
 
-// The same, but a known habit overrides `hint`.
+// Does the same, but a hint for a known habit overrides `hint`.
 tl::unexpected<Error> Parser::unexpected(std::string_view expected, std::string hint) const {
   std::string habit =
       is(".") && previous().text != "self" ? method_hint(peek(1).text) : habit_hint(previous(), peek());
@@ -106,7 +106,7 @@ void Parser::skip_line() {
   next();
 }
 
-// Skips an indented block at hand, if there is one.
+// Skips an indented block, if one starts at the current token.
 void Parser::skip_block() {
   if (!is(Kind::kIndent)) return;
   int depth = 0;
@@ -117,7 +117,7 @@ void Parser::skip_block() {
   } while (depth > 0 && !at_end());
 }
 
-// --- shared pieces ---
+// ---- Shared pieces ----
 
 Result<Token> Parser::expect(std::string_view text, std::string hint) {
   if (!is(text)) return unexpected(fmt::format("'{}'", text), std::move(hint));
@@ -141,7 +141,7 @@ Result<Token> Parser::end_of_line(std::string_view expected) {
                                   : "put an operator between two values, and each statement on its own line");
 }
 
-// The comma before a further element, where `close` is not at hand.
+// Reads the comma before a further element; call it only if the current token is not `close`.
 Result<Token> Parser::list_separator(std::string_view close) {
   if (accept(",")) return previous();
   const bool new_line = peek().at.line > previous().at.line && !is(Kind::kBad);
@@ -159,8 +159,8 @@ void Parser::take_comments(std::size_t last, std::vector<std::string>& out) {
   }
 }
 
-// Comments of the header just read, whose kNewline is the previous token: the last on its line is `trailing`,
-// those inside its brackets move above it.
+// Takes the comments of the header just read, whose kNewline is the previous token. The last comment on its
+// line becomes `trailing`; those inside its brackets move above it.
 void Parser::header_comments(Stmt& stmt) {
   const std::size_t taken = next_comment_;
   take_comments(pos_ - 1, stmt.comments);
@@ -171,9 +171,9 @@ void Parser::header_comments(Stmt& stmt) {
   stmt.comments.pop_back();
 }
 
-// --- statements ---
+// ---- Statements ----
 
-// The statements up to the end of the block.
+// Reads the statements up to the end of the block.
 std::vector<Stmt> Parser::statements(bool outermost) {
   std::vector<Stmt> out;
   while (!at_end() && !is(Kind::kDedent)) {
@@ -193,8 +193,8 @@ std::vector<Stmt> Parser::statements(bool outermost) {
   return out;
 }
 
-// Resumes behind the statement that started at token `start`. The block of a loop with a bad header is still
-// read for its errors.
+// Resumes after the statement that started at token `start`. The block of a loop with a bad header is still
+// read, for its errors.
 void Parser::recover_statement(std::size_t start) {
   open_.clear();
   const std::string_view first = tokens_.tokens[start].text;
@@ -206,7 +206,7 @@ void Parser::recover_statement(std::size_t start) {
   block(false);
 }
 
-// The indented statements after a header; reports their errors itself.
+// Reads the indented statements after a header; reports their errors itself.
 std::vector<Stmt> Parser::block(bool outermost) {
   if (!is(Kind::kIndent)) {
     report({"syntax", fmt::format("expected an indented block, found {}", describe(peek())),
@@ -234,7 +234,7 @@ Result<Stmt> Parser::statement(bool outermost) {
   return stmt;
 }
 
-// A statement up to the end of its first line, which it consumes.
+// Reads a statement up to the end of its first line, which it consumes.
 Result<Stmt> Parser::statement_header(bool outermost) {
   Stmt stmt;
   stmt.at = peek().at;
@@ -246,7 +246,7 @@ Result<Stmt> Parser::statement_header(bool outermost) {
   return assign(std::move(stmt));
 }
 
-// name "=" expression, onto names and values.
+// Reads name "=" expression and appends to `names` and `values`.
 Result<Token> Parser::bind(Stmt& stmt) {
   GABBRO_TRY(bound, name("a name"));
   stmt.names.push_back(std::move(bound));
@@ -290,7 +290,7 @@ Result<Expr> Parser::axis_list() {
   return out;
 }
 
-// The ":" of a header and the end of its line.
+// Reads the ":" of a header and the end of its line.
 Result<Token> Parser::header_end(std::string_view what) {
   GABBRO_REQUIRE(expect(":", fmt::format("the first line of {} ends in ':'", what)));
   if (!is(Kind::kNewline)) {
@@ -351,7 +351,7 @@ Result<Stmt> Parser::return_values(Stmt stmt, bool outermost) {
   return stmt;
 }
 
-// What to say of a line that starts like no statement.
+// Returns the error for a line that does not start like a statement.
 tl::unexpected<Error> Parser::no_statement() const {
   std::string hint = statement_hint(peek().text);
   if (is("@")) return mismatch("a statement", "there are no decorators");
@@ -361,7 +361,7 @@ tl::unexpected<Error> Parser::no_statement() const {
   return unexpected("a statement", std::move(hint));
 }
 
-// name or name[expression]
+// Reads name or name[expression].
 Result<Expr> Parser::target() {
   const bool family = peek_is(1, "[");
   if (!is(Kind::kName)) return unexpected("a name to assign to", statement_hint(peek().text));
@@ -398,7 +398,7 @@ Result<Stmt> Parser::assign(Stmt stmt) {
   return stmt;
 }
 
-// --- entry points ---
+// ---- Entry points ----
 
 ParseResult parse(std::string_view text, const ParseLimits& limits) {
   ParseResult result;

@@ -1,4 +1,4 @@
-// Text to syntax tree. The grammar is in docs/grammar.md.
+// Turns text into a syntax tree. The grammar is in docs/grammar.md.
 #pragma once
 
 #include <string_view>
@@ -8,19 +8,19 @@
 
 namespace gabbro::lang {
 
-/// Bounds that keep hostile input cheap; beyond them parsing ends with an error that names the limit.
+/// Limits that keep hostile input cheap. Parsing beyond them ends with an error that names the limit.
 struct ParseLimits {
   std::size_t bytes = 1 << 20;
   int depth = 64;  // nesting of expressions and blocks
 };
 
 struct ParseResult {
-  Program program;            // what could be read
-  std::vector<Error> errors;  // empty when the text is a program; at most 20, in source order
+  Program program;            // the part that could be read
+  std::vector<Error> errors;  // empty if the text is a program; at most 20, in source order
 };
 
-/// Parses a whole file. After an error it resumes at the next statement or item, so one pass reports several.
-/// O(bytes).
+/// Parses a whole file. After an error, parsing resumes at the next statement or item, so one pass reports
+/// several errors. O(bytes).
 ParseResult parse(std::string_view text, const ParseLimits& limits = {});
 
 /// Parses one expression (all of `text`), e.g. an instance "Block(mixer=GLA(heads=4))".

@@ -1,4 +1,4 @@
-// Expressions, by falling precedence.
+// Parses expressions, in order of increasing binding strength.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 namespace gabbro::lang {
 namespace {
 
-// A canonical text needs at most one pair of parentheses per level of the tree, so that it parses if its tree
-// is in bounds.
+// Returns the maximum recursion depth. A canonical text needs at most one pair of parentheses per level of
+// the tree, so it parses if its tree is within the limits.
 int max_recursion(const ParseLimits& limits) { return 2 * limits.depth + 8; }
 
 constexpr std::string_view kSplit = "split it: give parts of it names of their own, one statement each";
@@ -22,7 +22,7 @@ tl::unexpected<Error> Parser::too_deep(std::string_view what, Position at, std::
               at);
 }
 
-// An Expr over `parts`; `token` gives its text and place.
+// Builds an Expr over `parts`; `token` gives its text and position.
 Result<Parser::Node> Parser::build(Expr::Kind kind, const Token& token, std::vector<Node> parts) {
   Node node;
   node.expr.kind = kind;
@@ -41,7 +41,7 @@ Result<Expr> Parser::expr() {
   return std::move(node.expr);
 }
 
-// comparison ["if" comparison "else" expression]
+// Grammar: comparison ["if" comparison "else" expression]
 Result<Parser::Node> Parser::expression() {
   if (expression_depth_ > max_recursion(limits_))
     return too_deep("an expression nests", peek().at, std::string(kSplit));
@@ -120,7 +120,7 @@ Result<Parser::Node> Parser::unary() {
   return node;
 }
 
-// postfix ["**" unary], hence to the right: a ** b ** c is a ** (b ** c).
+// Grammar: postfix ["**" unary]. Hence ** is right-associative: a ** b ** c is a ** (b ** c).
 Result<Parser::Node> Parser::power() {
   GABBRO_TRY(base, postfix());
   if (!is("**")) return base;
@@ -137,7 +137,7 @@ Result<Parser::Node> Parser::power() {
   return node;
 }
 
-// Calls and indices belong to names, so nothing may follow an atom.
+// Calls and indices belong to names, so neither may follow an atom.
 Result<Parser::Node> Parser::postfix() {
   GABBRO_TRY(node, atom());
   if (is("(")) {
@@ -223,7 +223,7 @@ Result<Parser::Node> Parser::call() {
   return node;
 }
 
-// [name "="] expression
+// Grammar: [name "="] expression
 Result<Parser::Node> Parser::argument(std::vector<std::string>& keywords) {
   if (peek_is(1, "=") && is(Kind::kKeyword)) {
     return unexpected("a keyword", is("axis") ? "axes are named by over=: mean(x, over=D)"

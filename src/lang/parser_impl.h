@@ -1,8 +1,8 @@
 // The recursive-descent parser behind lang/parser.h; private to the front end.
 //
-// Functions that read a construct return it or its first error; the statement and item loops report errors
-// and resume at the next line. One rule per function, named as in docs/grammar.md: expressions in
-// parser_expr.cc, statements in parser.cc, items in parser_item.cc.
+// A function that reads a construct returns it or its first error. The loops over statements and items report
+// errors and resume at the next line. There is one function per rule, named as in docs/grammar.md:
+// expressions in parser_expr.cc, statements in parser.cc, items in parser_item.cc.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@
 #include "lang/lexer.h"
 #include "lang/parser.h"
 
-/// Returns the error of a Result whose value is not wanted from the enclosing function.
+/// Evaluates a Result for its error alone: returns the error from the enclosing function and discards the
+/// value.
 #define GABBRO_REQUIRE(expression) \
   if (auto required = (expression); !required) return tl::unexpected(std::move(required.error()))
 
@@ -66,7 +67,7 @@ class Parser {
   void skip_line();
   void skip_block();
 
-  // Pieces that many rules share.
+  // Helpers shared by many rules.
   Result<Token> expect(std::string_view text, std::string hint = {});
   Result<std::string> name(std::string_view what);
   Result<Token> end_of_line(std::string_view expected);
@@ -76,7 +77,7 @@ class Parser {
   Result<Token> bracketed(std::string_view open, std::string_view close, Element element);
   Result<Token> list_separator(std::string_view close);
 
-  // Comments up to the token at `last`, oldest first.
+  // Moves comments before the token at `last` to `out`, oldest first.
   void take_comments(std::size_t last, std::vector<std::string>& out);
   void header_comments(Stmt& stmt);
 
@@ -148,7 +149,7 @@ class Parser {
   std::size_t next_comment_ = 0;
   int expression_depth_ = 0;
   int block_depth_ = 0;
-  std::vector<Token> open_;  // brackets of the current statement
+  std::vector<Token> open_;  // open brackets of the current statement
   std::vector<Error> errors_;
 };
 
@@ -163,7 +164,7 @@ Result<Token> Parser::list_until(std::string_view close, Element element) {
   return next();
 }
 
-// open element (, element)* [,] close; or open close.
+// Grammar: open element (, element)* [,] close; or open close.
 template <class Element>
 Result<Token> Parser::bracketed(std::string_view open, std::string_view close, Element element) {
   GABBRO_REQUIRE(expect(

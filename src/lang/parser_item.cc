@@ -1,4 +1,4 @@
-// Items: fn, interface, unit, design.
+// Parses items: fn, interface, unit, design.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ Result<Expr> Parser::lone_expression() {
   return value;
 }
 
-// Reads one item with its block, or reports why not and resumes at the next.
+// Reads one item with its block, or reports its error and resumes at the next item.
 void Parser::item(Program& program) {
   const std::size_t start = pos_;
   Item out;
@@ -56,7 +56,7 @@ void Parser::item(Program& program) {
   program.items.push_back(std::move(out));
 }
 
-// Resumes behind the item whose header at token `start` is bad; the statements of its block are still read
+// Resumes after the item whose header at token `start` is bad. The statements of its block are still read,
 // for their errors.
 void Parser::recover_item(std::size_t start) {
   const std::string_view first = tokens_.tokens[start].text;
@@ -68,7 +68,7 @@ void Parser::recover_item(std::size_t start) {
   block(true);
 }
 
-// An item up to the end of its first line, which it consumes.
+// Reads an item up to the end of its first line, which it consumes.
 Result<Token> Parser::item_value(Item& item) {
   const auto set = [&](auto&& value) -> Result<Token> {
     GABBRO_REQUIRE(value);
@@ -86,7 +86,7 @@ Result<Token> Parser::item_value(Item& item) {
   return unexpected("fn, interface, unit or design", std::move(hint));
 }
 
-// "fn" name "(" param, ... ")" ":"
+// Grammar: "fn" name "(" param, ... ")" ":"
 Result<Function> Parser::function() {
   Function out;
   GABBRO_TRY(called, name("the name of the function"));
@@ -110,7 +110,7 @@ Result<Token> Parser::param(std::vector<Function::Param>& params) {
   return previous();
 }
 
-// "interface" name "(" name ":" axes, ... ")" "->" outputs
+// Grammar: "interface" name "(" name ":" axes, ... ")" "->" outputs
 Result<Interface> Parser::interface() {
   Interface out;
   GABBRO_TRY(called, name("the name of the interface"));
@@ -136,7 +136,7 @@ Result<Token> Parser::inputs_only(std::vector<Port>& inputs) {
   return previous();
 }
 
-// "[" axis, ... "]"
+// Grammar: "[" axis, ... "]"
 Result<std::vector<std::string>> Parser::axes() {
   GABBRO_TRY(list, axis_list());
   std::vector<std::string> out;
@@ -144,7 +144,7 @@ Result<std::vector<std::string>> Parser::axes() {
   return out;
 }
 
-// "->" axes, name ":" axes, ...
+// Grammar: "->" axes, name ":" axes, ...
 Result<std::vector<Port>> Parser::outputs() {
   GABBRO_REQUIRE(expect("->", std::string(kOutputForm)));
   std::vector<Port> out;
@@ -165,7 +165,7 @@ Result<std::vector<Port>> Parser::outputs() {
   return out;
 }
 
-// "unit" name "(" input or hyper, ... ")" "->" outputs ":"
+// Grammar: "unit" name "(" input or hyper, ... ")" "->" outputs ":"
 Result<Unit> Parser::unit() {
   Unit out;
   GABBRO_TRY(called, name("the name of the unit"));
@@ -197,7 +197,7 @@ Result<Token> Parser::input_or_hyper(Unit& unit) {
   return previous();
 }
 
-// ["free"] type ["in" range] ["=" expression], after the name and ":"
+// Grammar, after the name and ":": ["free"] type ["in" range] ["=" expression]
 Result<Hyper> Parser::hyper(std::string called, Position at) {
   Hyper out;
   out.name = std::move(called);
@@ -229,7 +229,7 @@ Result<Token> Parser::hyper_type(Hyper& hyper) {
   return previous();
 }
 
-// "in" "{" entry, ... "}"
+// Grammar: "in" "{" entry, ... "}"
 Result<Token> Parser::range(Hyper& hyper) {
   if (hyper.kind == Hyper::Kind::kSlot) {
     return unexpected("',', '=' or ')'", "a slot has no range: any unit of its interface fits");
@@ -244,7 +244,7 @@ Result<Token> Parser::range(Hyper& hyper) {
   return bracketed("{", "}", [&] { return range_entry(hyper); });
 }
 
-// expression [".." expression]
+// Grammar: expression [".." expression]
 Result<Token> Parser::range_entry(Hyper& hyper) {
   GABBRO_TRY(low, expr());
   if (!accept("..")) {
@@ -256,8 +256,8 @@ Result<Token> Parser::range_entry(Hyper& hyper) {
   return previous();
 }
 
-// The block of a unit or fn, which must end in return. A block with errors may have lost its return, so
-// nothing is said then.
+// Reads the block of a unit or fn, which must end in return. A block with errors may have lost its return, so
+// a missing return is not reported then.
 void Parser::unit_body(Item& item) {
   const std::size_t errors = errors_.size();
   auto* unit = std::get_if<Unit>(&item.value);
@@ -277,12 +277,13 @@ Result<Design> Parser::design() {
   return out;
 }
 
-// The entries of a design. Their comments go to the item, since the entries have a fixed order of their own.
+// Reads the entries of a design. Their comments move to the item, because the printer writes the entries in a
+// fixed order.
 void Parser::design_body(Item& item) {
   const std::size_t errors = errors_.size();
   auto& design = std::get<Design>(item.value);
   if (!is(Kind::kIndent)) {
-    block(false);  // reports that it is missing
+    block(false);  // reports that the block is missing
     return;
   }
   next();
@@ -315,7 +316,7 @@ Result<Token> Parser::design_entry(Design& design) {
   return end_of_line("an operator or the end of the line");
 }
 
-// ("width" | "vocab" | "tied" | "stack") "=" expression
+// Grammar: ("width" | "vocab" | "tied" | "stack") "=" expression
 Result<Token> Parser::design_value(Design& design) {
   const Token entry = peek();
   const bool stack = entry.text == "stack";

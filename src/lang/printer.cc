@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kIndent = 4;
 
-// Binding strength; an operand that binds less than its place asks for is put in parentheses.
+// Binding strength. An operand that binds less tightly than its place requires is put in parentheses.
 enum Level : int { kConditional, kComparison, kSum, kProduct, kNegation, kPower, kAtom };
 
 Level level_of_operator(std::string_view op) {
@@ -40,8 +40,8 @@ Level level_of(const Expr& expr) {
   }
 }
 
-// The shortest digits that read back as `value`: integers in full up to 15 digits, an exponent only for the
-// very large and small.
+// Returns the shortest digits that read back as `value`: integers in full up to 15 digits, an exponent only
+// for very large and very small values.
 std::string number_text(double value) {
   char buffer[64];
   const double size = std::fabs(value);
@@ -57,7 +57,7 @@ std::string number_text(double value) {
   return text.substr(0, exponent) + (negative ? "e-" : "e") + digits;
 }
 
-// Calls `write` on each element, with commas between.
+// Calls `write` on each element, with commas between them.
 template <class Range, class Write>
 void separated(Line& line, const Range& range, Write write) {
   bool first = true;
@@ -94,8 +94,8 @@ void write_call(Line& line, const Expr& expr) {
 
 void write_binary(Line& line, const Expr& expr) {
   const Level level = level_of_operator(expr.text);
-  const bool right = level == kPower;        // ** groups to the right, and its base is an atom
-  const bool chains = level != kComparison;  // a < b < c is not a thing
+  const bool right = level == kPower;        // ** is right-associative, and its base is an atom
+  const bool chains = level != kComparison;  // a < b < c is not in the language
   write(line, expr.args[0], right ? kAtom : chains ? level : level + 1);
   line.text(" " + expr.text + " ");
   line.may_break(level);
@@ -150,7 +150,7 @@ void write(Line& line, const Expr& expr, int least) {
   write_bare(line, expr);
 }
 
-// --- statements ---
+// ---- Statements ----
 
 void write_pairs(Line& line, const Stmt& stmt, std::size_t from) {
   for (std::size_t i = from; i < stmt.names.size(); ++i) {
@@ -172,8 +172,8 @@ void write_for(Line& line, const Stmt& stmt) {
   line.text(":");
 }
 
-// The values of an assignment or return; `wrapped` puts a single one in parentheses, so that it may be
-// broken.
+// Writes the values of an assignment or return. `wrapped` puts a single value in parentheses, so that the
+// line may be broken inside them.
 void write_values(Line& line, const Stmt& stmt, bool wrapped) {
   if (wrapped) return write_parenthesised(line, stmt.values[0]);
   write_all(line, stmt.values);
@@ -207,7 +207,7 @@ Line header(const Stmt& stmt, bool wrapped) {
 
 bool has_block(const Stmt& stmt) { return stmt.kind == Stmt::Kind::kScan || stmt.kind == Stmt::Kind::kFor; }
 
-// An operation too long for one line, which has brackets of its own only by chance.
+// Returns true if an operation is too long for one line and needs brackets to be broken.
 bool needs_wrapping(const Stmt& stmt, const Line& line, std::size_t indent) {
   const bool holds_values = stmt.kind == Stmt::Kind::kAssign || stmt.kind == Stmt::Kind::kReturn;
   if (!holds_values || stmt.values.size() != 1 || indent + line.size() <= Line::kColumns) return false;
@@ -238,7 +238,7 @@ void print_body(std::string& out, const std::vector<Stmt>& body) {
   for (const auto& stmt : body) print_stmt(out, stmt, kIndent);
 }
 
-// --- items ---
+// ---- Items ----
 
 void write_port(Line& line, const Port& port) {
   if (!port.name.empty()) line.text(port.name + ": ");

@@ -1,4 +1,4 @@
-// Syntax tree to its canonical text: print(parse(print(p))) == print(p).
+// Prints a syntax tree as its canonical text: print(parse(print(p))) == print(p).
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace gabbro::lang {
 
-/// Canonical text: four-space indent, one space around binary operators (none around = of keywords), fewest
-/// parentheses, shortest numbers, lines of at most 100 columns (long signatures and lists break inside
-/// brackets), one blank line between items, comments kept.
+/// Returns the canonical text: indentation of four spaces, one space around binary operators (none around =
+/// of keywords), as few parentheses as possible, shortest numbers, lines of at most 100 columns (long
+/// signatures and lists break inside brackets), one blank line between items, comments kept.
 std::string print(const Program& program);
 std::string print(const Item& item);
 std::string print(const Expr& expr);

@@ -15,9 +15,9 @@ namespace gabbro::lang {
 
 namespace {
 
-constexpr std::size_t kMostWork = 1 << 22;  // operations of all elaborations
+constexpr std::size_t kMostWork = 1 << 22;  // total operations of all elaborations
 
-// The search for a size of one design.
+// Searches for a size of one design.
 class Search {
  public:
   Search(const Library& library, const Design& design, std::int64_t want, std::int64_t vocab)
@@ -66,13 +66,13 @@ class Search {
   Elaboration last_;
   std::size_t work_ = 0;
   bool has_free_ = false;
-  std::vector<double> free_;  // values of the free hyperparameters as written, each once
+  std::vector<double> free_;  // distinct values of the free hyperparameters as written
   std::vector<IntHyper> hypers_;
-  std::vector<std::int64_t> widths_;                 // near the budget, of the design as it is written
-  std::vector<std::optional<std::int64_t>> params_;  // at each of them
+  std::vector<std::int64_t> widths_;                 // near the budget, for the design as written
+  std::vector<std::optional<std::int64_t>> params_;  // at each of these widths
 };
 
-// The number of parameters at one size; nothing where sizes do not divide, or after too much work.
+// Returns the number of parameters at one size, or nullopt if sizes do not divide or too much work was done.
 std::optional<std::int64_t> Search::params(std::int64_t width, double scale, const Moves& moves) {
   if (work_ >= kMostWork) return {};
   ElaborateOptions options = options_at({width, scale, moves}, vocab_);
@@ -115,9 +115,9 @@ std::optional<Resized> Search::by_scale() {
   return best;
 }
 
-// Parameters grow with the scale: bisection, on the logarithm, as long as a scale nearer to 1 than `nearest`
-// may come of it. Where the first steps all go one way, the last scale of that way is looked at: it may be
-// too little.
+// Bisects on the logarithm of the scale, with which the number of parameters grows. Stops when no scale
+// nearer to 1 than `nearest` can result. If the first steps all go in one direction, the extreme scale in
+// that direction is tried, because even that may not suffice.
 std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
                                         std::optional<std::int64_t> at_one, double nearest) {
   double low = std::log(kLeastScale), high = std::log(kMostScale);
@@ -144,8 +144,8 @@ std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
   return best;
 }
 
-// What the scale moves by, times the width, so that free hyperparameters times the width are whole: all of
-// them together, where their ratios are simple, and each alone.
+// Returns step sizes of the scale, times the width, that keep the products of free hyperparameters and width
+// integers: one step for all of them if their ratios are simple, and one for each alone.
 std::vector<double> Search::steps() const {
   constexpr int kSimple = 24;
   std::vector<double> out;
@@ -161,8 +161,8 @@ std::vector<double> Search::steps() const {
   return out;
 }
 
-// What lets sizes divide more finely: hyperparameters of one name (heads) halved together, as often as their
-// ranges allow. At first none.
+// Returns moves that make sizes divisible by smaller numbers: hyperparameters of one name (heads) are halved
+// together, as often as their ranges allow. The first entry has no moves.
 std::vector<std::vector<Move>> Search::halvings(const Shape& written) {
   constexpr std::size_t kMost = 8;
   std::vector<Moves> out{{}};
@@ -184,7 +184,7 @@ std::vector<std::vector<Move>> Search::halvings(const Shape& written) {
   return out;
 }
 
-// Depth stays, and what no size depends on.
+// Returns true if the move keeps the structure, such as depth, and changes a size.
 bool Search::may_halve(const IntHyper& hyper, double to, const Shape& written) {
   if (hyper.value <= to || std::none_of(hyper.range.begin(), hyper.range.end(), [&](const auto& range) {
         return to >= range.first && to <= range.second;
@@ -194,8 +194,9 @@ bool Search::may_halve(const IntHyper& hyper, double to, const Shape& written) {
   return moved && moved->same_structure(written) && moved->sizes() != written.sizes();
 }
 
-// A mixer inside of an MLP has its heads share the inner width: scales that make it a multiple of 2, 4
-// ... 64. The scale nearest to 1, where no move is needed; else of the first move.
+// Handles a mixer inside an MLP, whose heads share the inner width, by scales that make the inner width a
+// multiple of 2, 4 ... 64. Returns the scale nearest to 1 without moves, or else that of the first moves that
+// succeed.
 std::optional<Resized> Search::by_multiples(const Shape& written) {
   constexpr int kMostMultiple = 64;
   constexpr std::size_t kMostWidths = 6;
@@ -212,17 +213,18 @@ std::optional<Resized> Search::by_multiples(const Shape& written) {
           if (found.size &&
               (!best || std::abs(std::log(found.size->free_scale)) < std::abs(std::log(best->free_scale))))
             best = found.size;
-          if (found.divide) break;  // larger ones are among them
+          if (found.divide) break;  // larger multiples are included in this one
         }
     if (best) return best;
   }
   return {};
 }
 
-// The multiple of `step` that fits. Whether all divide is known from those that were looked at, one beside 1
-// among them.
+// Finds the multiple of `step` that fits. Tries one multiple near 1 first; `divide` is set if all sizes
+// divide at the multiples tried.
 Search::Multiples Search::by_multiples(std::int64_t width, const Moves& moves, double step) {
-  constexpr double kAbove = 1 + 1e-12;  // no floor falls below the whole number that it stands for
+  // Keeps floor from falling below the integer that a product stands for.
+  constexpr double kAbove = 1 + 1e-12;
   const auto at = [&](std::int64_t count) { return static_cast<double>(count) * step * kAbove; };
   auto low = static_cast<std::int64_t>(std::ceil(kLeastScale / step)),
        high = static_cast<std::int64_t>(std::floor(kMostScale / step));

@@ -12,10 +12,10 @@ namespace gabbro::lang {
 namespace {
 
 constexpr std::int64_t kWidest = 1 << 16;
-constexpr double kFarthest = 64;  // the factor by which a hyperparameter moves at most
+constexpr double kFarthest = 64;  // the largest factor by which a hyperparameter moves
 
-// The other values that `hyper` may take, the nearest first. Large ones are 1 % apart: finer steps change the
-// size by less than it may differ.
+// Returns the other values that `hyper` may take, the nearest first. Large values are 1 % apart, because
+// finer steps change the size by less than the tolerance.
 std::vector<double> values_of(const IntHyper& hyper) {
   const double from = hyper.value, low = std::max(1.0, from / kFarthest), high = from * kFarthest;
   const auto step = [](double v) { return std::max(1.0, std::floor(v * kSizeTolerance)); };
@@ -70,7 +70,7 @@ bool Shape::same_structure(const Shape& other) const {
   return units_ == other.units_ && tensors_ == other.tensors_;
 }
 
-// The formula is monotone in D.
+// Bisects, because the formula is monotone in D.
 std::int64_t Shape::budget_width(std::int64_t want) const {
   std::int64_t low = 1, high = kWidest;
   while (low < high) {
@@ -140,7 +140,8 @@ void SizeModel::add(std::size_t index, const IntHyper& hyper, const Elaborate& e
   constexpr std::size_t kMostElaborated = 8, kTogether = 8;
   const std::vector<double> values = values_of(hyper);
   const auto move_to = [&](double value) { return Move{hyper.unit, hyper.hyper, hyper.value, value}; };
-  std::optional<double> unit;  // where the effect is in proportion: the value that was elaborated
+  // The elaborated value from which other effects follow in proportion.
+  std::optional<double> unit;
   for (std::size_t v = 0; v < values.size(); ++v) {
     const double distance = std::abs(std::log(values[v] / hyper.value));
     if (unit) {
@@ -153,7 +154,8 @@ void SizeModel::add(std::size_t index, const IntHyper& hyper, const Elaborate& e
     const auto shape = elaborate(1, {move_to(values[v])});
     if (!shape || !shape->same_structure(shape_)) continue;
     Effect effect{{}, sets_of(*shape)};
-    if (effect.axes.size() != axes_.size()) {  // loops that declare axes: whose is whose is not known
+    // With axes declared in loops, it is not known which axis corresponds to which.
+    if (effect.axes.size() != axes_.size()) {
       if (std::set(effect.axes.begin(), effect.axes.end()) != std::set(axes_.begin(), axes_.end())) continue;
       effect.axes = axes_;
     }
@@ -169,8 +171,8 @@ void SizeModel::add(std::size_t index, const IntHyper& hyper, const Elaborate& e
   }
 }
 
-// The width at which these moves together come nearest to the budget, if that is near enough, or within reach
-// of the scale.
+// Returns the width at which these moves together come nearest to the budget, if it is within the tolerance
+// or can be reached by the scale.
 std::optional<SizeModel::Guess> SizeModel::guess(std::span<const Choice* const> choices) const {
   Widths allowed;
   allowed.set();

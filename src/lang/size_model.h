@@ -1,5 +1,5 @@
-// What a design's number of parameters is at widths, and with hyperparameters, at which it was not
-// elaborated; private to src/lang.
+// Predicts the number of parameters of a design at widths and hyperparameters at which it was not elaborated;
+// private to src/lang.
 #pragma once
 
 #include <bitset>
@@ -14,69 +14,72 @@
 namespace gabbro::lang {
 
 constexpr double kSizeTolerance = 0.01;
-constexpr double kLeastScale = 0.25, kMostScale = 4;  // of the free hyperparameters
+constexpr double kLeastScale = 0.25, kMostScale = 4;  // range of the scale of the free hyperparameters
 
-/// How far `got` parameters are from `want`, as a share.
+/// Returns the relative deviation of `got` parameters from `want`.
 double size_error(double got, std::int64_t want);
 
-/// What an elaboration at one width says of all widths: formulas in D. Exact where the graph is not
+/// Formulas in D from an elaboration at one width, which hold for all widths. Exact if the graph is not
 /// width_bound.
 class Shape {
  public:
   explicit Shape(const Elaboration& elaboration);
 
   [[nodiscard]] double params(std::int64_t width) const;
-  /// The width at which the formula reaches `want`, to whole numbers.
+  /// Returns the smallest integer width at which the formula reaches `want`.
   [[nodiscard]] std::int64_t budget_width(std::int64_t want) const;
-  /// At most `count` widths at which every axis has a whole, positive size, the nearest to the budget first.
+  /// Returns at most `count` widths at which every axis has a positive integer size, the nearest to the
+  /// budget first.
   [[nodiscard]] std::vector<std::int64_t> widths(std::int64_t want, std::size_t count) const;
 
   [[nodiscard]] const ir::SymEnv& env() const { return env_; }
   [[nodiscard]] const std::vector<ir::Sym>& sizes() const { return sizes_; }
-  /// For each axis its place in sizes().
+  /// For each axis, its index in sizes().
   [[nodiscard]] const std::vector<std::size_t>& axes() const { return axes_; }
-  /// The same units and parameters, of whatever sizes.
+  /// Returns true if both have the same numbers of units and parameters, whatever their sizes.
   [[nodiscard]] bool same_structure(const Shape& other) const;
 
  private:
   ir::SymEnv env_;
   ir::Sym params_;
-  std::vector<ir::Sym> sizes_;  // each once
+  std::vector<ir::Sym> sizes_;  // distinct sizes
   std::vector<std::size_t> axes_;
   std::size_t units_, tensors_;
 };
 
-/// Whether `size` is whole and positive at `width`.
+/// Returns true if `size` is a positive integer at `width`.
 bool is_size(const ir::Sym& size, ir::SymEnv env, std::int64_t width);
 
-/// Estimates sizes of a design with moved hyperparameters from few elaborations: a hyperparameter on which no
-/// axis that grows with D depends changes the parameters in proportion, and several change them by the sum of
-/// what each does.
+/// Estimates sizes of a design with moved hyperparameters from few elaborations. It assumes that a
+/// hyperparameter changes the parameters in proportion, if no axis that grows with D depends on it, and that
+/// the effects of several hyperparameters add up.
 class SizeModel {
  public:
-  /// Elaborates the design at some width, with this scale of its free hyperparameters and moves; nothing
-  /// where it cannot be.
+  /// Elaborates the design at some width with this scale of its free hyperparameters and these moves; returns
+  /// nullopt if that is impossible.
   using Elaborate = std::function<std::optional<Shape>(double, const std::vector<Move>&)>;
 
-  /// `hypers` are those of the design as written, of shape `written`. At most 8 elaborations for each, and 2.
+  /// `hypers` are those of the design as written, whose shape is `written`. Elaborates at most 8 times for
+  /// each, and twice more.
   SizeModel(const Shape& written, const std::vector<IntHyper>& hypers, bool has_free, std::int64_t want,
             const Elaborate& elaborate);
 
   struct Guess {
     std::int64_t width = 0;
-    bool scaled = false;  // at some scale of the free hyperparameters, else at 1
+    bool scaled = false;  // at some scale of the free hyperparameters; otherwise at 1
     std::vector<Move> moves;
   };
-  /// Calls `accept` with what seems to fit, one move first, then two, then three; of as many the ones that
-  /// move by the smallest factor first. Ends when it returns true. O(10,000) sums over widths.
+  /// Calls `accept` with candidates that seem to fit: one move first, then two, then three, and within each
+  /// group the smallest total factor first. Ends when `accept` returns true. O(10,000) sums over widths.
   void search(const std::function<bool(const Guess&)>& accept) const;
-  /// Moves of two hyperparameters of one unit, whose effects need not add up; the nearest first.
+  /// Returns pairs of moves of hyperparameters of one unit, whose effects need not add up; the nearest first.
   [[nodiscard]] std::vector<std::vector<Move>> within_units() const;
 
  private:
   static constexpr std::size_t kSpan = 256;
   using Widths = std::bitset<kSpan>;
-  // What a move does: to the parameters at each width, and to the sizes of axes (places in sets_).
+  // Effect of a move: the change of the parameters at each width, and the sizes of the axes (indices into
+  // sets_).
   struct Effect {
     std::vector<double> params;
     std::vector<std::size_t> axes;
@@ -86,8 +89,9 @@ class SizeModel {
     Move move;
     double distance = 0;  // on the logarithm
     std::size_t effect = 0;
-    double share = 1;     // of the effect
-    bool coarse = false;  // one of those that are tried together with others
+    double share = 1;  // share of the effect
+    // One of those that are tried together with others.
+    bool coarse = false;
   };
 
   void add(std::size_t index, const IntHyper& hyper, const Elaborate& elaborate);
@@ -98,8 +102,9 @@ class SizeModel {
 
   const Shape& shape_;
   ir::SymEnv env_;
-  std::int64_t want_, first_;                   // the first width of the span
-  std::vector<double> written_, least_, most_;  // parameters; changes by the smallest and the largest scale
+  std::int64_t want_, first_;  // first_: the first width of the span
+  // written_: parameters as written; least_, most_: changes by the smallest and the largest scale.
+  std::vector<double> written_, least_, most_;
   std::vector<std::size_t> axes_;
   std::vector<std::pair<ir::Sym, Widths>> sets_;  // widths that a size allows
   std::vector<Effect> effects_;

@@ -10,7 +10,7 @@ std::optional<NamedType> Elaborator::name_type(const Value& value) {
   if (value.kind != Value::Kind::kTensor || value.node < 0) return {};
   const ir::Type type = graph().node(value.body, value.node).type;
   NamedType named;
-  // A value made in a scan that has ended has one value per position.
+  // A value created in a completed scan has one value per position.
   named.time = !in_scan() && (type.time() || value.body != 0);
   named.past = type.past();
   named.window = type.window;

@@ -1,5 +1,5 @@
-// What the checker knows about every place of a unit: the names in scope at its statements, the types of its
-// expressions.
+// What the checker knows about every place of a unit: the names in scope at its statements and the types of
+// its expressions.
 #pragma once
 
 #include <cstdint>
@@ -10,32 +10,33 @@
 
 namespace gabbro::lang {
 
-/// The type of a value by the names that the program has for its axes, sorted; t and s stand apart. Inside a
-/// scan values are those of one position and `time` is false.
+/// The type of a value, with its axes named as in the program and sorted; t and s are separate. Inside a
+/// scan, values are those of one position and `time` is false.
 struct NamedType {
   bool time = false;
   bool past = false;
-  std::int64_t window = 0;  // of `past`; ir::kAll: unbounded
+  std::int64_t window = 0;  // of `past`; ir::kAll if unbounded
   std::vector<std::string> axes;
   friend bool operator==(const NamedType&, const NamedType&) = default;
 };
 
-/// Filled by elaborating one unit with `ElaborateOptions::survey` set. Pointers are into the unit's syntax
-/// tree. A loop body is surveyed in its first turn; an expression whose type has an axis without a name in
-/// scope is left out.
+/// Filled by elaborating one unit with `ElaborateOptions::survey` set. Pointers refer to the unit's syntax
+/// tree. A loop body is surveyed in its first iteration. An expression whose type has an axis without a name
+/// in scope is omitted.
 struct Survey {
   struct Name {
     enum class Kind { kValue, kAxis, kNumber, kInstance };
     std::string name;
     Kind kind = Kind::kValue;
-    NamedType type;        // kValue
-    double value = 0;      // kNumber; kAxis: its size
-    bool carried = false;  // a state of a scan or a carried value of a loop, at a place that may assign to it
+    NamedType type;    // kValue
+    double value = 0;  // kNumber; kAxis: its size
+    // A state of a scan or a carried value of a loop, where an assignment to it is allowed.
+    bool carried = false;
   };
   struct StmtSite {
     const Stmt* stmt = nullptr;
     bool in_scan = false;
-    std::vector<Name> scope;  // before the statement
+    std::vector<Name> scope;  // names in scope before the statement
   };
   struct ExprSite {
     const Expr* expr = nullptr;

@@ -64,7 +64,7 @@ std::string ascii_hint(char32_t character) {
   if (character >= kAlpha && character < kAlpha + kGreek.size()) {
     return "names are ASCII: write " + std::string(kGreek[character - kAlpha]);
   }
-  constexpr char32_t kFullWidth = 0xff01;  // the forms of '!' to '~'
+  constexpr char32_t kFullWidth = 0xff01;  // full-width forms of '!' to '~'
   if (character >= kFullWidth && character < kFullWidth + 94) {
     return std::string("write ") + static_cast<char>('!' + (character - kFullWidth));
   }

@@ -1,6 +1,6 @@
-// The zoo's program texts, compiled into the library so that the binary needs no data files.
+// The program texts of the zoo, compiled into the library so that the binary needs no data files.
 //
-// The definition is generated at build time from the .gab files under zoo/ and from docs/language.md
+// The definition is generated at build time from the .gab files in zoo/ and from docs/language.md
 // (cmake/embed.cmake).
 #pragma once
 
@@ -9,17 +9,17 @@
 
 namespace gabbro::zoo {
 
-/// One file of zoo/: its path below that folder ("gpt2.gab") and its whole text. Both live as long as the
-/// program.
+/// One file of zoo/: its path relative to that folder ("gpt2.gab") and its whole text. Both have static
+/// lifetime.
 struct Entry {
   std::string_view file;
   std::string_view text;
 };
 
-/// Every file, sorted by path; empty when the tree was built with an empty zoo.
+/// Returns every file, sorted by path; empty if the tree was built with an empty zoo.
 [[nodiscard]] std::span<const Entry> embedded_files();
 
-/// docs/language.md: what a person or a language model has to know to write Gab.
+/// Returns docs/language.md: everything that a person or a language model needs to know to write Gab.
 [[nodiscard]] std::string_view language_text();
 
 }  // namespace gabbro::zoo

@@ -22,7 +22,8 @@ struct Zoo {
       const auto at = programs.emplace(std::string(entry.file), std::move(parsed.program)).first;
       report(entry.file, library.add(at->second));
     }
-    library.add(lang::Program{});  // from here on they are library items, no longer the program being checked
+    // Turns the programs into library items: the program added last is the one being checked.
+    library.add(lang::Program{});
   }
 
   static void report(std::string_view file, const std::vector<Error>& errors) {

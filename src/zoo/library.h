@@ -1,15 +1,15 @@
-// The library that every program is checked against: the prelude and the zoo, parsed once.
+// The library against which every program is checked: the prelude and the zoo, parsed once.
 #pragma once
 
 #include "lang/library.h"
 
 namespace gabbro::zoo {
 
-/// Prelude and zoo. The first call parses them (about 2 ms); a mistake in an embedded file is an internal
-/// error.
+/// Returns the prelude and the zoo. The first call parses them (about 2 ms) and aborts if an embedded file
+/// has an error.
 const lang::Library& library();
 
-/// The parsed program of an embedded file ("gla.gab"), or null.
+/// Returns the parsed program of an embedded file ("gla.gab"), or null.
 const lang::Program* program(std::string_view file);
 
 }  // namespace gabbro::zoo

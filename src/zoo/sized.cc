@@ -16,7 +16,7 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
     lang::Library names = library();
     names.add(report.program);
     GABBRO_TRY(fit, lang::resize(names, *design, params, vocab));
-    // The others stand there at widths of their own, and need not divide at its.
+    // Other designs keep their own widths, and their sizes need not divide at this one.
     const std::string name = design->name;
     std::erase_if(report.program.items, [&](const lang::Item& item) {
       return std::holds_alternative<lang::Design>(item.value) && lang::item_name(item) != name;

@@ -1,4 +1,4 @@
-// The tree diff: what it sees, and how small it makes it.
+// Tests the tree diff: which changes it reports, and how small they are.
 #include "edit/diff.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Each edit on a small program, as text before and after, and the reasons of those refused.
+// Tests each edit on a small program, as text before and after, and the errors of rejected edits.
 #include "edit/edit.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ Expr instance(const std::string& text) { return *lang::parse_expression(text); }
 
 Program stack(const std::string& text) { return parse("design M:\n    stack = " + text + "\n"); }
 
-// The stack of the result as text, or its error.
+// Returns the stack of the result as text, or its error.
 std::string stack_of(const Result<Program>& result) {
   if (!result) return result.error().code + ": " + result.error().message;
   const auto design = design_of(*result);
@@ -138,11 +138,11 @@ TEST(TreeEdit, CrossoverBringsTheUnitsItNeeds) {
   const auto child = crossover(p, library(), "stack.0.*.mixer", parse(kMine), "stack.0.*.mixer");
   EXPECT_EQ(stack_of(child), "[2 * Block(mixer=Mine), RMSNorm]");
   ASSERT_NE(find_unit(*child, "Mine"), nullptr);
-  // The same unit again is the same unit.
+  // Equal units are unified.
   const auto again = crossover(*child, library(), "stack.1", parse(kMine), "stack.0.*.mixer");
   EXPECT_EQ(stack_of(again), "[2 * Block(mixer=Mine), Mine]");
   EXPECT_EQ(again->items.size(), 2U);
-  // Another unit of that name gets another name.
+  // A different unit of the same name is renamed.
   std::string other = kMine;
   other.replace(other.find("tanh"), 4, "silu");
   const auto both = crossover(*child, library(), "stack.1", parse(other), "stack.0.*.mixer");
@@ -164,7 +164,7 @@ TEST(TreeEdit, AdoptedUnitsAreTheSameFunction) {
   EXPECT_EQ(hash(p), hash(*own));
 }
 
-// ---- text
+// ---- Text ----
 
 Spot at(std::vector<int> path) { return {"Mine", std::move(path)}; }
 

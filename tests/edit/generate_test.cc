@@ -1,5 +1,5 @@
-// What the generator promises: everything it writes checks, prints, and can be written under the grammar's
-// constraint.
+// Tests the guarantees of the generator: everything that it writes checks, prints, and matches the grammar
+// for constrained decoding.
 #include "edit/generate.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ std::string complaint(const std::string& text) {
   return std::to_string(e.at.line) + ": " + e.code + ": " + e.message + "\n" + text;
 }
 
-// At most one in a thousand may be refused; none is known.
+// Requires every generated design to check.
 void expect_designs_check(int first, int count) {
   for (int i = first; i < first + count; ++i) {
     Random random = Random(20261124).split(static_cast<std::uint64_t>(i));
@@ -49,7 +49,8 @@ TEST(Generate, SameSeedSameDesign) {
   EXPECT_NE(first, lang::print(random_program(c, book())));
 }
 
-// Alone in a design, so that nothing else can be resized. What has no axis of its own has the width alone.
+// Each unit is alone in a design, so that nothing else can be resized. A unit without an axis of its own can
+// only be resized by the width.
 TEST(Generate, NewUnitsHaveSizes) {
   int sized = 0, asked = 0;
   for (std::uint64_t i = 0; i < 60; ++i)

@@ -1,4 +1,4 @@
-// Random edits: whatever they return is a program that checks from its text, and the hash sees every change
+// Tests random edits: every program that they return checks from its text, and the hash reflects every change
 // of function.
 #include "edit/vary.h"
 
@@ -18,7 +18,7 @@ CodeBook& book() {
   return shared;
 }
 
-// Chains of random edits from random designs.
+// Applies chains of random edits to random designs.
 void expect_edits_check(std::uint64_t seed, int count) {
   Program program;
   std::vector<int> made(all_operators().size(), 0);
@@ -46,7 +46,7 @@ void expect_edits_check(std::uint64_t seed, int count) {
 TEST(Vary, ChildrenCheckFromTheirText) { expect_edits_check(1, 480); }
 TEST(Vary, ChildrenCheckFromTheirTextSlow) { expect_edits_check(2, 8000); }
 
-// A campaign takes what the edit's check found, and does not look again.
+// A campaign uses the findings of the edit's check and does not check the child again.
 TEST(Vary, HandsBackWhatACheckOfTheChildWouldFind) {
   Random parents(9);
   const Program program = random_program(parents, book(), {.unit_size = 8, .most_layers = 4});

@@ -1,5 +1,5 @@
-// The reference backend against numbers and loops written out by hand: every op, then decoding against whole
-// sequences.
+// Tests the reference backend against numbers and loops written by hand: every op, then decoding against
+// whole sequences.
 #include "exec/reference/reference.h"
 
 #include <gtest/gtest.h>
@@ -55,8 +55,8 @@ void expect_data(const Tensor& got, const std::vector<double>& want) {
   EXPECT_EQ(got.data.size(), want.size());
 }
 
-// A graph under construction, with what it reads. h = 2, k = 3, grid = h x k = 6; the ids ascend in that
-// order.
+// A graph under construction, with its inputs. h = 2, k = 3, grid = h x k = 6; the ids of the axes ascend in
+// that order.
 struct Model {
   ir::Graph graph;
   ir::Builder b{graph, 0};
@@ -89,7 +89,7 @@ struct Model {
   }
   NodeId past(NodeId x, std::int32_t window = kAll) { return op(Op::kPast, {x}, {}, window); }
   Tensor value(NodeId id) { return evaluate(graph, std::vector<NodeId>{id}, feed, length)[0]; }
-  // `want` holds the value that `f` leaves in a tensor of zeros over `axes`.
+  // Expects the value that `f` writes into a tensor of zeros over `axes`.
   void expect(NodeId id, const AxisList& axes, const std::function<void(Tensor&)>& f) {
     Tensor want = zeros(graph, axes, length);
     f(want);
@@ -97,7 +97,7 @@ struct Model {
   }
 };
 
-// Calls f(t, s) for the pairs that exist.
+// Calls f(t, s) for each pair of positions that exists.
 template <class F>
 void for_pairs(std::int64_t length, std::int64_t window, F&& f) {
   for (std::int64_t t = 0; t < length; ++t)
@@ -105,8 +105,7 @@ void for_pairs(std::int64_t length, std::int64_t window, F&& f) {
       if (s <= t && t - s < window) f(t, s);
 }
 
-// ---- pointwise
-// -----------------------------------------------------------------------------------------------------------
+// ---- Pointwise ----
 
 struct Number {
   Op op;
@@ -176,8 +175,7 @@ TEST(Pointwise, LeavesPairsThatDoNotExistAtZero) {
   }
 }
 
-// ---- leaves
-// --------------------------------------------------------------------------------------------------------------
+// ---- Leaves ----
 
 void constant_is_its_number() {
   Model m;
@@ -225,8 +223,7 @@ void position_counts() {
   expect_data(m.value(m.op(Op::kPosition, {})), {0, 1, 2, 3, 4});
 }
 
-// ---- reductions
-// ----------------------------------------------------------------------------------------------------------
+// ---- Reductions ----
 
 void sum_over_axes() {
   Model m;
@@ -244,7 +241,7 @@ void sum_over_axes() {
   });
 }
 
-// exp(0) = 1 at pairs that do not exist would show.
+// A pair that does not exist would add exp(0) = 1.
 void sum_over_past(std::int32_t window) {
   Model m;
   Tensor x = m.draw({kTime, m.h});
@@ -261,7 +258,7 @@ void sum_over_past(std::int32_t window) {
   });
 }
 
-// All values are below 0: a pair that does not exist would win.
+// All values are negative, so the zero of a pair that does not exist would be the maximum.
 void max_over_existing(std::int32_t window) {
   Model m;
   Tensor x = m.draw({kTime, m.h});
@@ -296,13 +293,13 @@ void dot_contracts() {
         for (int k = 0; k < 3; ++k)
           for (int g = 0; g < 6; ++g) at(want, {t, h, g}) += at(x, {t, h, k}) * at(y, {k, g});
   });
-  m.expect(m.b.dot(a, c, {kTime, m.k}), {m.h, m.grid},
-           [&](Tensor& want) {  // c lacks k: it multiplies the sum over k
-             for (int t = 0; t < m.length; ++t)
-               for (int h = 0; h < 2; ++h)
-                 for (int k = 0; k < 3; ++k)
-                   for (int g = 0; g < 6; ++g) at(want, {h, g}) += at(x, {t, h, k}) * at(z, {t, g});
-           });
+  // c lacks k, so it multiplies the sum over k.
+  m.expect(m.b.dot(a, c, {kTime, m.k}), {m.h, m.grid}, [&](Tensor& want) {
+    for (int t = 0; t < m.length; ++t)
+      for (int h = 0; h < 2; ++h)
+        for (int k = 0; k < 3; ++k)
+          for (int g = 0; g < 6; ++g) at(want, {h, g}) += at(x, {t, h, k}) * at(z, {t, g});
+  });
 }
 
 void dot_over_past(std::int32_t window) {
@@ -355,8 +352,7 @@ void top_k_of_past() {
   });
 }
 
-// ---- axes
-// ----------------------------------------------------------------------------------------------------------------
+// ---- Axes ----
 
 void broadcast_repeats() {
   Model m;
@@ -389,7 +385,7 @@ void rename_permutes_the_layout() {
   });
 }
 
-// The grid's order is the order of the list, which need not be that of the ids.
+// The order of the elements follows the list of axes, which need not be the order of the ids.
 void split_in_list_order() {
   Model m;
   const NodeId x = m.input({m.grid}, {0, 1, 2, 3, 4, 5});
@@ -436,8 +432,7 @@ void pad_writes_a_part() {
   });
 }
 
-// ---- tables
-// --------------------------------------------------------------------------------------------------------------
+// ---- Tables ----
 
 void lookup_rounds_down_and_stays_inside() {
   Model m;
@@ -480,7 +475,8 @@ void scatter_sums_rows() {
 void scatter_of_past_and_missing_axes() {
   Model m;
   Tensor g = m.draw({kTime, m.h});
-  const NodeId lag = m.op(Op::kLag, {}, {}, 3);  // the adjoint lacks s: it counts once per existing pair
+  // The adjoint lacks s, so it counts once per existing pair.
+  const NodeId lag = m.op(Op::kLag, {}, {}, 3);
   m.expect(m.op(Op::kScatter, {m.input(g), lag}, {m.k}), {m.h, m.k}, [&](Tensor& want) {
     for_pairs(m.length, 3, [&](auto t, auto s) {
       for (int h = 0; h < 2; ++h) at(want, {h, t - s}) += at(g, {t, h});
@@ -488,8 +484,7 @@ void scatter_of_past_and_missing_axes() {
   });
 }
 
-// ---- time
-// ----------------------------------------------------------------------------------------------------------------
+// ---- Time ----
 
 void shift_both_ways() {
   for (const int n : {-7, -5, -2, -1, 1, 2, 5, 7}) {
@@ -528,8 +523,8 @@ void unpast_sums_the_readers() {
   }
 }
 
-// Two states that trade places: a' = b * decay + x, b' = a; the step outputs are 2 a' and the decay (the same
-// at every step).
+// Two states that swap: a' = b * decay + x, b' = a. The step outputs are 2 a' and the decay (the same at
+// every step).
 struct Recurrence : Model {
   Tensor x, decay;
   NodeId scan, doubled, fixed, last_a, last_b;
@@ -573,8 +568,7 @@ void scan_carries_states(bool reverse) {
   expect_data(m.value(m.last_b), b);
 }
 
-// ---- every op has a case
-// -------------------------------------------------------------------------------------------------
+// ---- Every op has a case ----
 
 struct Case {
   Op op;
@@ -644,10 +638,9 @@ TEST(Kernels, EveryOpHasACase) {
         << op.name << " is untested";
 }
 
-// ---- decoding
-// ------------------------------------------------------------------------------------------------------------
+// ---- Decoding ----
 
-// Position t of the inputs that vary over time.
+// Returns the feed with position t of the inputs that vary over time.
 Feed at_position(const Feed& feed, std::int64_t t) {
   Feed out;
   if (!feed.tokens.empty()) out.tokens = {feed.tokens[t]};
@@ -744,12 +737,11 @@ TEST(StepperDeathTest, RefusesToLookAhead) {
                "internal check failed");
 }
 
-// ---- evaluation as a whole
-// -----------------------------------------------------------------------------------------------
+// ---- Evaluation as a whole ----
 
 TEST(Evaluate, SkipsWhatIsNotWanted) {
   Model m;
-  m.op(Op::kTokens, {});  // would fail: no tokens are fed
+  m.op(Op::kTokens, {});  // would fail, because no tokens are fed
   expect_data(m.value(m.b.constant(1)), {1});
 }
 
@@ -761,7 +753,7 @@ TEST(Evaluate, TakesEmptySequences) {
   expect_data(m.value(m.last_b), {1, 1});
 }
 
-// sigmoid(-800) is 0 in any precision: what its root hands back is no slope, and not infinity times nothing.
+// sigmoid(-800) is 0 in any precision, so the gradient through its root must be 0, not infinity times 0.
 TEST(Gradient, OfARootOfWhatUnderflowsIsANumber) {
   Model m;
   const NodeId x = m.input({kTime}, {-800, -1, 0, 1, -1e4});
@@ -786,8 +778,7 @@ TEST(EvaluateDeathTest, RefusesTokensBeyondTheVocabulary) {
   EXPECT_DEATH(m.value(tokens), "internal check failed");
 }
 
-// ---- initial parameters
-// --------------------------------------------------------------------------------------------------
+// ---- Initial parameters ----
 
 double deviation(const Tensor& x) {
   double squares = 0;

@@ -1,4 +1,5 @@
-// What the screen finds by running a design small: overflow, silence, and nothing on designs that work.
+// Tests the findings of the screen, which runs a design small: overflow, outputs that do not depend on the
+// input, and nothing on designs that work.
 #include "exec/reference/screen.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,7 @@ std::string with_unit(const std::string& body, const std::string& stack) {
   return "unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = " + stack + "\n";
 }
 
-// With 16 heads at D = 16 a key has one element, and what is normalised over it is a sign.
+// With 16 heads at D = 16, a key has one element, and normalising over it leaves only its sign.
 TEST(Screen, TheSmallWidthLeavesHeadsMoreThanOneElement) {
   const auto width = [](const std::string& stack) {
     const lang::CheckReport parsed = lang::check("design M:\n    stack = " + stack + "\n", zoo::library());

@@ -1,4 +1,4 @@
-// What an evaluation takes, before it is made.
+// Tests the predicted cost of an evaluation, computed before it runs.
 #include "exec/reference/work.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Facts against sums done by hand.
+// Tests facts against sums worked out by hand.
 #include "ir/facts.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr double D = 64, V = 100, T = 1000;
 
-// The facts of `unit` or of a design, at width 64, vocabulary 100, context 1000.
+// Facts of a unit or of a design, at width 64, vocabulary size 100, context 1000.
 struct Checked {
   Facts facts;
   SymEnv env;
@@ -61,8 +61,8 @@ TEST(Facts, FlopsOfLinearMaps) {
   EXPECT_EQ(sum.at(sum.facts.decode_flops) - one.at(one.facts.decode_flops), D);
 }
 
-// Scores and weighted values: 2 D each per pair; half of the context on average in training, all of it for
-// the last token.
+// Scores and weighted values cost 2 D operations each per pair. In training, a position sees half of the
+// context on average; in decoding, the last token sees all of it.
 TEST(Facts, FlopsOfAttentionGrowWithTheContext) {
   const Checked c = check("Attention(heads=4)");
   SymEnv twice = c.env;
@@ -91,14 +91,14 @@ TEST(Facts, DecodingState) {
   EXPECT_EQ(bytes(check("ShortConv(width=4)")), 4 * 3 * D);
   EXPECT_EQ(bytes(check("GLA(heads=2)")), 4 * 2 * (D / 4) * (D / 2));
   EXPECT_EQ(bytes(check("Attention(heads=4)")), 4 * 2 * D * T);
-  EXPECT_EQ(bytes(check("Attention(heads=2, groups=2)")),
-            4 * D * T);  // keys and values for half of the queries
+  // Keys and values exist for half of the queries.
+  EXPECT_EQ(bytes(check("Attention(heads=2, groups=2)")), 4 * D * T);
   EXPECT_EQ(bytes(check("Attention(window=16)")), 4 * 2 * D * 16);
   EXPECT_TRUE(check("Attention").facts.state_grows);
   EXPECT_FALSE(check("Attention(window=16)").facts.state_grows);
   EXPECT_FALSE(check("GLA").facts.state_grows);
-  EXPECT_EQ(bytes(check_body("    return mean(past(x), over=s)\n")),
-            4 * D);  // a running sum; the count is the position
+  // The state is a running sum; the position gives the count.
+  EXPECT_EQ(bytes(check_body("    return mean(past(x), over=s)\n")), 4 * D);
 }
 
 TEST(Facts, Complexity) {
@@ -108,7 +108,7 @@ TEST(Facts, Complexity) {
   EXPECT_EQ(check("Hyena").facts.complexity, "O(T log T)");
 }
 
-// Affine recurrences cost a logarithm in depth, others a step per token.
+// Affine recurrences add a logarithm of T to the depth, other recurrences a step per token.
 TEST(Facts, ParallelDepth) {
   const auto grows = [](const Checked& c) {
     SymEnv twice = c.env;

@@ -1,5 +1,4 @@
-// The form of gradients; that their numbers are right is tested on every op and design (tests/zoo,
-// tests/exec).
+// Tests the form of gradients. Their values are tested on every op and design (tests/zoo, tests/exec).
 #include "ir/gradient.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +9,7 @@
 namespace gabbro::ir {
 namespace {
 
-// The recurrence that the gradient of a unit's only recurrence is, with respect to all parameters.
+// Returns the scan that differentiates the only scan of a unit with respect to all parameters.
 Scan adjoint_of(const std::string& unit) {
   const lang::CheckReport report =
       lang::check(unit + "design M:\n    width = 16\n    vocab = 20\n    stack = U\n", zoo::library());
@@ -30,8 +29,8 @@ Scan adjoint_of(const std::string& unit) {
   return graph.scans.back();
 }
 
-// The sum over positions of what two vectors of a step give together, a matrix, is no state: it is one
-// product over all positions.
+// The sum over positions of outer products of two vectors of a step is not carried as a state: it is one
+// matrix product over all positions.
 TEST(Gradient, OfWeightsOfARecurrenceIsNotCarried) {
   const Scan dense = adjoint_of(
       "unit U(x: [t, D]) -> [t, D]:\n    scan y: [D] = 0:\n        y = tanh(x + linear(y, D))\n    return "

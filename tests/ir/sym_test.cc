@@ -1,4 +1,4 @@
-// Symbolic sizes: arithmetic, one text for one value, and agreement with numbers.
+// Tests symbolic sizes: arithmetic, canonical texts, and agreement with concrete numbers.
 #include "ir/sym.h"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST(Sym, Text) {
   EXPECT_EQ(Sym(0).to_string(), "0");
 }
 
-// A random expression tree gives the same number symbolically and directly.
+// A random expression tree has the same value symbolically and directly.
 TEST(Sym, EvaluatesAsItsTree) {
   const SymEnv env{.width = 48, .vocab = 100, .context = 17};
   for (std::uint64_t seed = 0; seed < 300; ++seed) {

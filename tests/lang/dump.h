@@ -1,4 +1,5 @@
-// A tree as one line of s-expressions without positions: two trees are equal exactly if their dumps are.
+// Writes a tree as one line of s-expressions without positions. Two trees are equal exactly if their dumps
+// are.
 #pragma once
 
 #include <fmt/core.h>

@@ -1,4 +1,4 @@
-// A matcher of GBNF grammars: follows sets of stacks, as servers for constrained decoding do.
+// Matches text against GBNF grammars by following sets of stacks, as servers for constrained decoding do.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 namespace gabbro::lang::testing {
 
 struct Symbol {
-  int rule = -1;                                      // a rule, or
-  std::vector<std::pair<unsigned, unsigned>> ranges;  // a character class
+  int rule = -1;  // index of a rule, or -1 for a character class
+  std::vector<std::pair<unsigned, unsigned>> ranges;
   bool inverted = false;
   [[nodiscard]] bool accepts(unsigned c) const {
     bool in = false;
@@ -139,7 +139,7 @@ inline void expand(const Grammar& g, const Stack& stack, std::set<Stack>& out, s
   }
 }
 
-// Position of the first character that the grammar refuses, or npos when it accepts all of `text`.
+// Returns the position of the first character that the grammar rejects, or npos if it accepts all of `text`.
 inline std::size_t refused_at(const Grammar& g, const std::string& text) {
   const Symbol root{g.names.at("root"), {}, false};
   std::set<Stack> stacks, seen;

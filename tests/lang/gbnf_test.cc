@@ -1,5 +1,5 @@
-// The generated grammar against the parser: every canonical program is accepted by the grammar, every sample
-// of the grammar parses.
+// Tests the generated grammar against the parser: the grammar accepts every canonical program, and every
+// sample of the grammar parses.
 #include "lang/gbnf.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ void sample(const Grammar& g, const Symbol& symbol, Random& random, int depth, s
     return;
   }
   const auto& choices = g.rules[symbol.rule];
-  // Deep down the shortest alternative ends the sample.
+  // At great depth, the shortest alternative ends the sample.
   const Sequence* chosen = &choices[random.below(static_cast<std::int64_t>(choices.size()))];
   if (depth > 24)
     for (const Sequence& s : choices)
@@ -73,7 +73,7 @@ TEST(Gbnf, SamplesParse) {
     bool limit = false;
     for (const Error& e : result.errors)
       limit = limit || e.code == "limit" || e.message.find("twice") != std::string::npos;
-    if (limit) continue;  // depth and repeated names are beyond a context-free grammar
+    if (limit) continue;  // a context-free grammar cannot express depth and repeated names
     ++parsed;
     ASSERT_TRUE(result.errors.empty()) << "seed " << seed << "\n"
                                        << format_error("sample", result.errors[0]) << "\n"

@@ -1,4 +1,4 @@
-// The structural hash: what it looks through, and what it must tell apart.
+// Tests the structural hash: which differences it ignores, and which it must distinguish.
 #include <gtest/gtest.h>
 
 #include "lang/check.h"
@@ -119,7 +119,7 @@ TEST(Hash, DoesNotDependOnTheWidth) {
   EXPECT_EQ(hash_of(program, 64), hash_of(program, 256));
 }
 
-// At D = 256 these are shift(x, 4), two turns and the first branch: at other widths they are not.
+// At D = 256 these are shift(x, 4), two iterations and the first branch; at other widths they are not.
 TEST(Hash, TellsWhatFollowsFromTheWidthFromANumber) {
   EXPECT_NE(hash_of(unit("    return x + shift(x, D / 64)\n")),
             hash_of(unit("    return x + shift(x, 4)\n")));

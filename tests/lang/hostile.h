@@ -1,4 +1,4 @@
-// Programs that want to take time, memory or room without end; each stands for a kind.
+// Programs that would use unbounded time or memory; each represents a kind.
 #pragma once
 
 #include <fmt/format.h>
@@ -21,7 +21,7 @@ inline std::string nested(int depth, const std::string& open, const std::string&
   return out;
 }
 
-/// What reading and checking a program could be made to do. A checker refuses each of them.
+/// Returns texts that make reading or checking expensive. The checker rejects each of them.
 inline std::vector<Hostile> hostile_texts() {
   const std::string unit = "unit A(x: [t, D]) -> [t, D]:\n";
   std::vector<Hostile> out;
@@ -112,8 +112,8 @@ inline std::vector<Hostile> hostile_texts() {
   return out;
 }
 
-/// What passes a checker, or may, and is far too much to evaluate: products of large axes, as many pairs of
-/// positions, states, parameters, layers.
+/// Returns designs that a checker may accept, but that are far too expensive to evaluate: products of large
+/// axes, and as many pairs of positions, states, parameters or layers.
 inline std::vector<Hostile> hostile_designs() {
   const auto design = [](const std::string& body) {
     return "unit M(x: [t, D]) -> [t, D]:\n" + body +

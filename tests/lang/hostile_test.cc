@@ -1,4 +1,4 @@
-// Hostile programs: the checker says what is wrong within bounded time and memory.
+// Tests hostile programs: the checker reports the problem within bounded time and memory.
 #include "hostile.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ TEST(Hostile, TextsAreRefusedWithinBounds) {
   EXPECT_LT(peak_kilobytes(), 2'000'000);
 }
 
-// Sizes and costs are formulas: nothing is evaluated however large they are.
+// Sizes and costs are formulas, so nothing is evaluated, however large they are.
 TEST(Hostile, DesignsAreCheckedWithinBounds) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "its bounds of time and memory are those of a program without sanitizers";

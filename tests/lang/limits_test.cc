@@ -1,4 +1,4 @@
-// Long and large programs: what stays linear, and where elaboration stops.
+// Tests long and large programs: what stays linear, and where elaboration stops.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 const std::string kHead = "unit A(x: [t, D]) -> [t, D]:\n";
 
-// y0 = silu(x), y1 = silu(y0), ...
+// Returns y0 = silu(x), y1 = silu(y0), ...
 std::string chain(int statements) {
   std::string text = kHead;
   for (int i = 0; i < statements; ++i)
@@ -37,7 +37,7 @@ TEST(Limits, NamesOfLongBodiesAreFound) {
   EXPECT_EQ(unknown[0].message, "unknown name nowhere");
 }
 
-// Names of a turn end with it, also where the body is long: the same name may come again, and does not
+// Names of an iteration end with it, even if the body is long: the name may be used again, and it does not
 // outlive the loop.
 TEST(Limits, NamesOfTurnsEndInLongBodies) {
   const std::string loop =
@@ -49,7 +49,7 @@ TEST(Limits, NamesOfTurnsEndInLongBodies) {
   EXPECT_EQ(outlived[0].message, "unknown name u");
 }
 
-// Units that are small enough one by one are bounded together.
+// Units that are within the limit one by one are limited together.
 TEST(Limits, UnitsTogether) {
   std::string text;
   for (int u = 0; u < 10; ++u) {

@@ -1,5 +1,5 @@
-// Broken and half-broken programs: random edits of bytes, tokens and lines of valid ones, and soups of
-// tokens.
+// Generates broken and half-broken programs: random edits of bytes, tokens and lines of valid programs, and
+// random sequences of tokens.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ inline constexpr std::array<std::string_view, 72> kPieces{
     ".",    ";",         "@",     "#",      "'",     "\"",    "\n",        "\n    ",    "\n  ",
     "\t",   "\r\n",      "é",     "\xff",   "width", "f(x)",  "x: [t, D]", "stack = A", "\\"};
 
-/// The lines of `text`, each with its newline.
+/// Returns the lines of `text`, each with its newline.
 inline std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> out;
   for (std::size_t from = 0; from < text.size();) {
@@ -79,7 +79,7 @@ inline std::string mutate_lines(Random& random, const std::string& text) {
   return out;
 }
 
-/// `text` after up to six random edits.
+/// Returns `text` after up to six random edits.
 inline std::string mutate(Random& random, std::string text) {
   for (std::int64_t edits = 1 + random.below(6); edits > 0; --edits) {
     switch (random.below(3)) {
@@ -96,7 +96,7 @@ inline std::string mutate(Random& random, std::string text) {
   return text;
 }
 
-/// Up to 60 random tokens.
+/// Returns up to 60 random tokens.
 inline std::string soup(Random& random) {
   std::string out;
   for (std::int64_t count = random.below(60); count > 0; --count) {

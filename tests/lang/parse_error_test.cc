@@ -1,4 +1,4 @@
-// Errors of bad programs: code, place, message and hint.
+// Tests the errors of bad programs: code, position, message and hint.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -25,7 +25,7 @@ void expect_error(const std::vector<Error>& errors, const ErrorRow& row, const c
   EXPECT_EQ(errors[0].hint, row.hint) << row.text;
 }
 
-// Rows of statements that start at 2:5.
+// Hints for rows of statements, which start at 2:5.
 constexpr const char* kNoObjects =
     "there are no objects: write f(x), not x.f(); hyperparameters and slots are plain names, without self";
 constexpr const char* kNoSlices =

@@ -1,4 +1,5 @@
-// Trees of good programs, limits, and recovery after errors. The errors themselves: parse_error_test.cc.
+// Tests the trees of good programs, limits, and recovery after errors. The errors themselves are tested in
+// parse_error_test.cc.
 #include "lang/parser.h"
 
 #include <gtest/gtest.h>
@@ -122,7 +123,7 @@ TEST(Parse, PositionsOfDeclarations) {
   EXPECT_EQ(item_name(result.program.items[0]), "U");
 }
 
-// --- limits ---
+// ---- Limits ----
 
 std::string repeat(std::string_view piece, int count) {
   std::string out;
@@ -181,7 +182,7 @@ TEST(ParseLimits, AtMostTwentyErrors) {
     EXPECT_EQ(result.errors[static_cast<std::size_t>(i)].at, (Position{2 + i, 13}));
 }
 
-// --- recovery ---
+// ---- Recovery ----
 
 TEST(ParseRecovery, OneErrorPerMistakeAndTheRestIsRead) {
   const auto result = parse(

@@ -1,4 +1,4 @@
-// The canonical text: layout, parentheses, numbers, comments; and that it reads back as the same tree.
+// Tests the canonical text: layout, parentheses, numbers, comments, and that it parses to the same tree.
 #include "lang/printer.h"
 
 #include <gtest/gtest.h>
@@ -172,8 +172,7 @@ TEST(PrintProgram, SamplesRoundTripWithinTheLineWidth) {
 }
 
 TEST(PrintProgram, CommentsAreNeverLost) {
-  // A comment in every place where one can stand: at the end of each line, and on a line of its own before
-  // each.
+  // Puts a comment wherever one is allowed: at the end of each line, and on a line of its own before each.
   std::string text;
   int count = 0;
   for (const auto& line : testing::lines_of(
@@ -202,7 +201,7 @@ TEST(PrintStatement, IndentCountsSpaces) {
   EXPECT_EQ(print(body[0], 2), "  for i in 2:\n      y = x  # c\n");
 }
 
-// --- random trees, as edits produce them ---
+// ---- Random trees, as edits produce them ----
 
 Expr random_expr(Random& random, int depth) {
   constexpr std::array kOperators{"+", "-", "*", "/", "//", "%", "**", "<", ">", "<=", ">=", "=="};

@@ -1,4 +1,4 @@
-// Sizes: widths, free hyperparameters, and whole-number hyperparameters that move where neither does.
+// Tests resizing by widths, free hyperparameters, and integer hyperparameters that move if neither suffices.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 namespace gabbro::lang {
 namespace {
 
-// A program with the library that it is checked against.
+// A program with the library against which it is checked.
 class Source {
  public:
   explicit Source(const std::string& text) : parsed_(parse(text)), library_(zoo::library()) {
@@ -33,8 +33,8 @@ class Source {
   Library library_;
 };
 
-// Heads make the width a multiple of 16; the state moves by ones, `far` by powers of two, the window changes
-// no size.
+// `heads` makes the width a multiple of 16, `state` moves in steps of one, `far` moves by powers of four, and
+// `window` changes no size.
 constexpr const char* kUnit =
     "unit M(x: [t, D], heads: int in {16} = 16, state: int in {4 .. 64} = 16, far: int in {64, 256, 1024} = "
     "256,\n"
@@ -76,7 +76,7 @@ TEST(Resize, MovesOnlyWhereWidthAndScaleDoNot) {
   }
 }
 
-// By all values of the state and all widths, one after the other.
+// Searches exhaustively: no value of the state nearer to the written one may fit at any width.
 TEST(Resize, TheNearestValueMoves) {
   const Source source(design("[2 * Residual(inner=M), RMSNorm]"));
   int moved = 0;
@@ -151,8 +151,8 @@ TEST(Resize, DepthAndWhatNoSizeDependsOnStay) {
   EXPECT_NE(r.error().hint.find("mark a hyperparameter `free`"), std::string::npos) << r.error().hint;
 }
 
-// The kinds that had no size: a mixer inside of an MLP divides its inner width among heads, so that only some
-// scales are allowed, and where these lie too far apart, heads of one or several units are halved with it.
+// A mixer inside an MLP divides the inner width among its heads, so only some scales are allowed. If these
+// lie too far apart, the heads of one or several units are halved too.
 TEST(Resize, AMixerInsideOfAnMlpKeepsItsDivisor) {
   const char* stacks[] = {
       "[2 * Block(mlp=MLP(act=Attention)), RMSNorm]",
@@ -184,7 +184,7 @@ TEST(Resize, AMixerInsideOfAnMlpKeepsItsDivisor) {
   EXPECT_GE(halved, 1);
 }
 
-// What a record of before the moves was sized at.
+// Sizes found before moves existed; recorded campaigns must keep them.
 TEST(Resize, SizesOfRecordsStay) {
   struct Case {
     const char* file;
@@ -211,8 +211,8 @@ TEST(Resize, SizesOfRecordsStay) {
   }
 }
 
-// Work is bounded by operations, not by how many values and units there are: without the bound these take
-// longer than a test may.
+// The work is bounded by operations, not by the number of values and units. Without the bound, these designs
+// take longer than a test may.
 TEST(Resize, LargeDesignsEnd) {
   std::string many = kUnit;
   std::string stack;

@@ -1,4 +1,4 @@
-// The contract between parser and printer, checked on any text.
+// Checks the contract between parser and printer on any text.
 #pragma once
 
 #include <string>
@@ -10,8 +10,9 @@
 
 namespace gabbro::lang::testing {
 
-/// What is wrong with parsing and printing `text`, or "": errors have places, and what parses prints to a
-/// text that parses to an equal tree and prints to itself. `valid` tells whether the text is a program.
+/// Returns the first violation in parsing and printing `text`, or "". Errors must have positions. A text that
+/// parses must print to a text that parses to an equal tree and prints to itself. Sets `valid` if the text is
+/// a program.
 inline std::string round_trip_violation(std::string_view text, bool& valid) {
   const ParseResult first = parse(text);
   valid = first.errors.empty();

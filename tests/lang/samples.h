@@ -1,4 +1,4 @@
-// Valid programs that between them use every construct: for round trips and as seeds of mutation.
+// Valid programs that together use every construct: for round trips and as seeds of mutation.
 #pragma once
 
 #include <array>

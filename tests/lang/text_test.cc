@@ -1,7 +1,7 @@
-// Runs the text tests in tests/lang/cases: a program, then what check says of it, word for word.
+// Runs the text tests in tests/lang/cases: each is a program and the exact output of check.
 //
-// A case starts with `=== name`, the answer with `---`. GABBRO_UPDATE=1 writes the answers anew; read the
-// diff before committing.
+// A case starts with `=== name`, and the answer with `---`. GABBRO_UPDATE=1 rewrites the answers; read the
+// diff before you commit them.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
@@ -78,8 +78,8 @@ TEST(Text, Cases) {
   EXPECT_GT(count, 40) << "the cases were not found";
 }
 
-// Blocks add values of size 1, which small rows would be lost among; a tied table starts small, as an output,
-// and its rows are scaled.
+// Blocks add values of size 1 to the stream, which would drown out small embeddings. A tied table starts
+// small, as an output, so its rows are scaled.
 TEST(Design, TokensEnterAtTheSizeOfTheStream) {
   for (const bool tied : {false, true}) {
     const CheckReport report = check(

@@ -1,4 +1,4 @@
-// Softmax attention in its variants against plain loops. Two heads, width 16, seven positions.
+// Tests softmax attention in its variants against plain loops: two heads, width 16, seven positions.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -10,7 +10,7 @@ Index head(int h) { return {{"h", h}}; }
 Index head_group(int h, int g) { return {{"h", h}, {"g", g}}; }
 double scaled(const Vec& q, const Vec& k) { return dot(q, k) / std::sqrt(static_cast<double>(q.size())); }
 
-// Grouped queries share keys and values; rotary positions; the window holds the last positions.
+// Grouped queries share keys and values, positions are rotary, and the window holds the last positions.
 void expect_attention(const std::string& instance, int groups, int window) {
   const UnitRun r = run(instance);
   expect_formula(r, [&](int t) {
@@ -163,7 +163,7 @@ TEST(Zoo, LatentAttention) {
   });
 }
 
-// The slots as sums: slot m holds sum_s (1 - g_s) prod_{s < i <= t} g_i of keys and of values.
+// Computes the slots as sums: slot m holds sum_s (1 - g_s) prod_{s < i <= t} g_i of keys and of values.
 TEST(Zoo, GatedSlotAttention) {
   const int slots = 4;
   const UnitRun r = run("GSA(heads=2, slots=4)");
@@ -174,7 +174,7 @@ TEST(Zoo, GatedSlotAttention) {
     return std::pow(sigmoid(scalar(r.x[s], r.param("g"), {{"h", h}, {"m", m}})), 1.0 / 8);
   };
   expect_formula(r, [&](int t) {
-    Vec all;  // the heads one after the other
+    Vec all;  // concatenated heads
     for (int h = 0; h < kHeads; ++h) {
       Mat keys, values;
       for (int m = 0; m < slots; ++m) {

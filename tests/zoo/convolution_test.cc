@@ -1,4 +1,4 @@
-// Long and short convolutions against plain loops.
+// Tests long and short convolutions against plain loops.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -25,7 +25,7 @@ TEST(Zoo, Trigram) {
   });
 }
 
-// Filters are functions of the distance: a small network on sines and cosines, times an exponential window
+// Filters are functions of the distance: a small network of sines and cosines, times an exponential window
 // per channel.
 TEST(Zoo, Hyena) {
   const UnitRun r = run("Hyena(features=3, hidden=5, width=2)");

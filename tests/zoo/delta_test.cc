@@ -1,4 +1,4 @@
-// The delta-rule family against plain loops. Two heads, width 16, seven positions.
+// Tests the delta-rule family against plain loops: two heads, width 16, seven positions.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -9,14 +9,14 @@ constexpr int kHeads = 2, kKey = 8, kWidth = 16;
 Index head(int h) { return {{"h", h}}; }
 std::vector<Mat> states() { return std::vector(kHeads, zeros(kKey, kKey)); }
 
-// silu of the convolution of a projection.
+// Returns silu of the convolution of a projection.
 Vec convolved(const UnitRun& r, int t, const std::string& name, const std::string& filter, const Index& at,
               const std::string& axis) {
   const auto values = [&](int s) { return project(r.x[s], r.param(name), at, axis); };
   return map(convolve(values, r.param(filter), at, axis, t), silu);
 }
 
-// exp(-exp(p) softplus(x w + b)): one decay per head.
+// Returns exp(-exp(p) softplus(x w + b)), one decay per head.
 double head_decay(const UnitRun& r, int t, int h) {
   return std::exp(-std::exp(r.param("a").at(head(h))) *
                   softplus(scalar(r.x[t], r.param("a_2"), head(h)) + r.param("a_3").at(head(h))));
@@ -24,7 +24,7 @@ double head_decay(const UnitRun& r, int t, int h) {
 
 Vec normed(const UnitRun& r, const Vec& o) { return times(rms(o), along(r.param("norm.out"), "v")); }
 
-// The normed output of a head times silu of a projection, through the output map.
+// Adds the normalised output of a head, times silu of a projection, through the output map.
 void add_gated(Vec& y, const UnitRun& r, const Vec& o, int t, int h) {
   const Vec gate = map(project(r.x[t], r.param("out"), head(h), "v"), silu);
   add_output(y, times(normed(r, o), gate), r.param("out_2"), head(h), "v");
@@ -63,7 +63,7 @@ TEST(Zoo, GatedDeltaNet) {
   });
 }
 
-// Several Householder-like steps per token, each with a key, a value and a strength of its own.
+// Takes several Householder-like steps per token, each with its own key, value and strength.
 TEST(Zoo, DeltaProduct) {
   const UnitRun r = run("DeltaProduct(heads=2, steps=3)");
   auto S = states();
@@ -83,7 +83,7 @@ TEST(Zoo, DeltaProduct) {
   });
 }
 
-// Decay per channel of the key, then the delta rule.
+// Applies a decay per channel of the key, then the delta rule.
 TEST(Zoo, KDA) {
   const UnitRun r = run("KDA(heads=2, rank=4)");
   auto S = states();
@@ -108,7 +108,7 @@ TEST(Zoo, KDA) {
   });
 }
 
-// What is erased is read with a key of its own, and the query is corrected by the key.
+// The erased value is read with a key of its own, and the query is corrected by the key.
 TEST(Zoo, Comba) {
   const UnitRun r = run("Comba(heads=2)");
   auto S = states();
@@ -128,7 +128,7 @@ TEST(Zoo, Comba) {
   });
 }
 
-// The gradient of |k M - v|^2 by hand: 2 k (k M - v).
+// The gradient of |k M - v|^2, derived by hand, is 2 k (k M - v).
 TEST(Zoo, Titans) {
   const UnitRun r = run("Titans(heads=2)");
   auto M = states(), Z = states();

@@ -1,4 +1,4 @@
-// Runs a zoo unit on random input and hands input, parameters and output to an independent formula.
+// Runs a zoo unit on random input and passes input, parameters and output to an independent formula.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,9 +15,8 @@
 
 namespace gabbro::testing {
 
-/// A parameter or a value by index along its axes *in the order of the program text*: `p(i, j)` for
-/// `linear(x, [h, k])` from D is addressed by axis name instead: p.at({{"D", i}, {"h", a}, {"k", b}}). A twin
-/// axis (result of a D to D map) is "D'".
+/// A parameter or a value, addressed by axis name: for `linear(x, [h, k])` from D, p.at({{"D", i}, {"h", a},
+/// {"k", b}}). The second axis of a D to D map is "D'".
 class Array {
  public:
   Array() = default;
@@ -50,15 +49,15 @@ class Array {
   std::vector<std::string> names_;
 };
 
-/// One run of an instance such as "GLA(heads=2)" in float64: x and y are [t][D].
+/// One run of an instance such as "GLA(heads=2)" in float64; x and y are [t][D].
 struct UnitRun {
   int length = 0, width = 0;
   std::vector<std::vector<double>> x, y;
   lang::Elaboration elaboration;
   exec::Feed feed;
 
-  /// The parameter that statement `name` of the unit made ("unit.q" is asked for as "q"; children as
-  /// "norm.out").
+  /// Returns the parameter that statement `name` of the unit created: "q" for "unit.q", and "norm.out" for a
+  /// child's parameter.
   [[nodiscard]] Array param(const std::string& name) const {
     const auto& params = elaboration.graph.params;
     for (std::size_t i = 0; i < params.size(); ++i)
@@ -70,14 +69,14 @@ struct UnitRun {
   }
 };
 
-/// Elaborates and evaluates; parameters are drawn normal(0, 0.4) + their constant initial value, so that no
-/// gate is trivial.
+/// Elaborates and evaluates an instance. Parameters are drawn from normal(0, 0.4) plus their constant initial
+/// value, so that no gate is trivial.
 UnitRun run(const std::string& instance, int width = 16, int length = 7, std::uint64_t seed = 1);
 
-/// Fails unless y of `run` equals `formula(t)` (a vector of D numbers) at every position to 1e-9.
+/// Fails unless y of `run` equals `formula(t)`, a vector of D elements, at every position to 1e-9.
 void expect_formula(const UnitRun& run, const std::function<std::vector<double>(int t)>& formula);
 
-/// Plain helpers for formulas.
+/// Plain functions for formulas.
 inline double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
 inline double silu(double v) { return v * sigmoid(v); }
 inline double softplus(double v) { return std::log1p(std::exp(v)); }

@@ -1,5 +1,5 @@
-// The structural hash on random units: rewritings that keep the function keep the hash, and equal hashes mean
-// equal functions.
+// Tests the structural hash on random units: rewritings that keep the function keep the hash, and equal
+// hashes mean equal functions.
 #include <gtest/gtest.h>
 
 #include "edit/build.h"
@@ -26,7 +26,7 @@ edit::CodeBook& book() {
   return shared;
 }
 
-// ---- rewritings
+// ---- Rewritings ----
 
 void rename(Expr& e, const std::string& from, const std::string& to) {
   if (e.text == from && e.kind != Expr::Kind::kBinary) e.text = to;
@@ -43,7 +43,7 @@ void rename(std::vector<Stmt>& block, const std::string& from, const std::string
   }
 }
 
-// Every local name gets another one.
+// Renames every local name.
 void rename_all(Unit& unit) {
   std::vector<std::string> names;
   for (const Stmt& s : unit.body)
@@ -51,7 +51,7 @@ void rename_all(Unit& unit) {
   for (std::size_t i = 0; i < names.size(); ++i) rename(unit.body, names[i], "local_" + std::to_string(i));
 }
 
-// a + b to b + a, a * b to b * a.
+// Rewrites a + b as b + a, and a * b as b * a.
 void commute(Expr& e, Random& random) {
   for (Expr& arg : e.args) commute(arg, random);
   if (e.kind == Expr::Kind::kBinary && (e.text == "+" || e.text == "*") && random.chance(0.5))
@@ -65,7 +65,7 @@ void commute(std::vector<Stmt>& block, Random& random) {
   }
 }
 
-// Neighbours that do not read each other change places.
+// Swaps adjacent statements that do not read each other.
 void reorder(std::vector<Stmt>& block, Random& random) {
   const auto reads = [](const Stmt& a, const Stmt& b) {
     for (const std::string& name : edit::assigned(b))
@@ -73,12 +73,13 @@ void reorder(std::vector<Stmt>& block, Random& random) {
     return false;
   };
   for (int round = 0; round < 20; ++round)
-    for (std::size_t i = 0; i + 2 < block.size(); ++i)  // the last is the return, or fixes a state
+    // The last statement is the return, or assigns a state.
+    for (std::size_t i = 0; i + 2 < block.size(); ++i)
       if (!reads(block[i], block[i + 1]) && !reads(block[i + 1], block[i]) && random.chance(0.5))
         std::swap(block[i], block[i + 1]);
 }
 
-// x to (x + 0) * 1, -(-x), or x - 0 at some places.
+// Rewrites x as (x + 0) * 1, -(-x), or x - 0 in some places.
 void disguise(Expr& e, Random& random) {
   for (Expr& arg : e.args) disguise(arg, random);
   const bool value =
@@ -143,7 +144,7 @@ TEST(RandomHash, NeutralOperationsDoNotMatter) {
   expect_same_hash([](Unit& unit, Random& random) { disguise(unit.body, random); });
 }
 TEST(RandomHash, InliningDoesNotMatter) {
-  // The unit in a block of its own, and the block's text around a call.
+  // Compares a unit in a Residual block with the text of the block written around a call.
   for (std::uint64_t i = 0; i < 200; ++i) {
     Program program = unit_program(i);
     lang::Design design;
@@ -156,14 +157,14 @@ TEST(RandomHash, InliningDoesNotMatter) {
   }
 }
 
-// ---- changes
+// ---- Changes ----
 
 struct Measured {
   Hash128 hash;
   exec::Fingerprint function;
 };
 
-// At a width where float64 loops are quick; nothing when the design does not exist at that width.
+// Measures a design at a width at which float64 loops are fast; nullopt if it does not exist at that width.
 std::optional<Measured> measure(const Program& program) {
   lang::Library library = zoo::library();
   if (!library.add(program).empty()) return {};
@@ -179,8 +180,8 @@ std::optional<Measured> measure(const Program& program) {
   return {};
 }
 
-// Parents and children of random edits: the same hash must mean the same function; another function, another
-// hash.
+// Compares parents and children of random edits: equal hashes must mean equal functions, and different
+// functions different hashes.
 void expect_hash_sees_changes(std::uint64_t first, std::uint64_t count, int at_least) {
   int changed = 0, kept = 0;
   for (std::uint64_t i = first; i < first + count; ++i) {

@@ -1,5 +1,5 @@
-// Inner gradients against finite differences: grad(loss, z) times dz/dp is dloss/dp for a parameter p that
-// enters by z alone.
+// Tests inner gradients against finite differences: grad(loss, z) times dz/dp is dloss/dp for a parameter p
+// that enters only through z.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,7 +15,8 @@ constexpr int kLength = 4;
 
 struct Row {
   const char* what;
-  const char* step;  // makes z of w (which holds p) and the loss of z
+  // Computes z from w (which holds p), and the loss from z.
+  const char* step;
 };
 
 const Row kRows[] = {

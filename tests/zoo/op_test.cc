@@ -1,4 +1,4 @@
-// Every row of the op table: its samples elaborate, decode as they train, and have the right gradients.
+// Tests every row of the op table: its samples elaborate, decode as they train, and have the right gradients.
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -11,8 +11,8 @@
 namespace gabbro::testing {
 namespace {
 
-// A sample as a unit. Values that the sample does not mention are not made; what it yields is reduced to [t,
-// D].
+// Returns a unit for a sample. Values that the sample does not mention are omitted, and its result is reduced
+// to [t, D].
 std::string wrap(const std::string& sample) {
   const auto mentions = [&](char name) {
     for (std::size_t i = 0; i < sample.size(); ++i) {
@@ -39,8 +39,8 @@ TEST(OpTable, SamplesOfEveryOp) {
   for (const ir::OpInfo& op : ir::all_ops()) {
     SCOPED_TRACE(std::string(op.name));
     if (op.samples.empty()) {
-      // Tokens, inputs and arguments are leaves of every graph; the others appear in gradients and in scans
-      // (zoo tests).
+      // Tokens, inputs and arguments are leaves of every graph. The other ops appear in gradients and in
+      // scans (zoo tests).
       const bool covered = op.kind == ir::Kind::kAdjoint || op.kind == ir::Kind::kLowered ||
                            op.op == ir::Op::kTokens || op.op == ir::Op::kInput || op.op == ir::Op::kArg ||
                            op.op == ir::Op::kScan || op.op == ir::Op::kScanOut;
@@ -61,7 +61,7 @@ TEST(OpTable, SamplesOfEveryOp) {
       ASSERT_TRUE(ir::verify(e.graph).has_value());
       expect_step_equals_parallel(e, 6);
       expect_causal(e, 6);
-      if (op.op != ir::Op::kDetach) expect_gradient(e, 5);  // detach means not to be the derivative
+      if (op.op != ir::Op::kDetach) expect_gradient(e, 5);  // detach is not meant to be the derivative
       if (HasFatalFailure()) return;
     }
   }

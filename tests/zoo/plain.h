@@ -20,7 +20,8 @@ inline Index operator+(Index index, std::pair<std::string, int> more) {
   return index;
 }
 
-/// x W along axis `out` of the weight; `fixed` gives its other axes but `in`, which x is contracted with.
+/// Returns x W along axis `out` of the weight. `fixed` sets its other axes except `in`, over which x is
+/// contracted.
 inline Vec project(const Vec& x, const Array& w, const Index& fixed, const std::string& out,
                    const std::string& in = "D") {
   Vec y(static_cast<std::size_t>(w.size(out)), 0);
@@ -30,14 +31,14 @@ inline Vec project(const Vec& x, const Array& w, const Index& fixed, const std::
   return y;
 }
 
-/// x . w for a weight without result axis.
+/// Returns x . w for a weight without a result axis.
 inline double scalar(const Vec& x, const Array& w, const Index& fixed, const std::string& in = "D") {
   double y = 0;
   for (std::size_t d = 0; d < x.size(); ++d) y += x[d] * w.at(fixed + std::pair(in, static_cast<int>(d)));
   return y;
 }
 
-/// A parameter along one axis.
+/// Returns a parameter along one axis.
 inline Vec along(const Array& p, const std::string& axis, const Index& fixed = {}) {
   Vec y(static_cast<std::size_t>(p.size(axis)));
   for (std::size_t i = 0; i < y.size(); ++i) y[i] = p.at(fixed + std::pair(axis, static_cast<int>(i)));
@@ -77,7 +78,7 @@ inline Vec layer_norm(Vec v, double eps = 1e-5) {
   return rms(v, eps);
 }
 
-/// The depthwise causal convolution at position t of values given per position; the filter's axis of
+/// Returns the depthwise causal convolution at position t of values given per position. The filter's axis of
 /// positions is "w".
 inline Vec convolve(const std::function<Vec(int)>& values, const Array& filter, const Index& fixed,
                     const std::string& axis, int t) {
@@ -87,7 +88,7 @@ inline Vec convolve(const std::function<Vec(int)>& values, const Array& filter, 
   return y;
 }
 
-/// Rotary position t, halves of the vector as pairs.
+/// Applies the rotary embedding of position t; element j is paired with element j of the second half.
 inline Vec rotate(const Vec& v, int t) {
   Vec out(v.size());
   const std::size_t half = v.size() / 2;
@@ -99,7 +100,7 @@ inline Vec rotate(const Vec& v, int t) {
   return out;
 }
 
-/// Softmax attention at position t over the positions s <= t, the last `window` of them.
+/// Returns softmax attention at position t over the positions s <= t, limited to the last `window` of them.
 inline Vec attend(int t, const std::function<double(int)>& score, const std::function<Vec(int)>& value,
                   int window = 1 << 20) {
   Vec y;
@@ -112,7 +113,7 @@ inline Vec attend(int t, const std::function<double(int)>& score, const std::fun
   return map(y, [&](double a) { return a / total; });
 }
 
-/// y += o W for one head of an output map.
+/// Computes y += o W for one head of an output map.
 inline void add_output(Vec& y, const Vec& o, const Array& w, const Index& fixed, const std::string& in) {
   y = add(y, project(o, w, fixed, "D", in));
 }
@@ -121,22 +122,23 @@ inline Mat zeros(int keys, int values) {
   return Mat(static_cast<std::size_t>(keys), Vec(static_cast<std::size_t>(values), 0));
 }
 
-/// S += k v^T
+/// Computes S += k v^T.
 inline void write(Mat& S, const Vec& k, const Vec& v) {
   for (std::size_t i = 0; i < k.size(); ++i) S[i] = add(S[i], v, k[i]);
 }
-/// diag(a) S
+/// Computes S = diag(a) S.
 inline void decay(Mat& S, const Vec& a) {
   for (std::size_t i = 0; i < a.size(); ++i)
     for (double& v : S[i]) v *= a[i];
 }
-/// S^T q
+/// Returns S^T q.
 inline Vec read(const Mat& S, const Vec& q) {
   Vec o(S[0].size(), 0);
   for (std::size_t i = 0; i < q.size(); ++i) o = add(o, S[i], q[i]);
   return o;
 }
-/// S += beta k (v - S^T e)^T: what e reads is erased, v is written; e = k is the delta rule.
+/// Computes S += beta k (v - S^T e)^T: erases the value that e reads and writes v. With e = k, this is the
+/// delta rule.
 inline void delta(Mat& S, const Vec& k, const Vec& v, double beta, const Vec& e) {
   const Vec error = add(v, read(S, e), -1);
   for (std::size_t i = 0; i < k.size(); ++i) S[i] = add(S[i], error, beta * k[i]);

@@ -33,7 +33,7 @@ exec::Feed random_feed(const lang::Elaboration& e, int length, std::uint64_t see
 
 namespace {
 
-// The values of position t of a tensor whose first axis is time.
+// Returns the values at position t of a tensor whose first axis is time.
 Tensor row(const Tensor& x, std::int64_t t) {
   Tensor out = x;
   const std::int64_t size = static_cast<std::int64_t>(x.data.size()) / x.dims[0];
@@ -95,7 +95,7 @@ void expect_gradient(lang::Elaboration e, int length) {
 std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t seed) {
   const Feed feed = random_feed(e, length, seed);
   ir::Builder builder(e.graph, 0);
-  // The random functional: one more input per output.
+  // The random functional is fed as one more input per output.
   std::vector<ir::NodeId> seeds, wrt;
   Feed full = feed;
   Random random(11);
@@ -108,7 +108,7 @@ std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t se
     for (double& v : c.data) v = random.normal();
     full.inputs.push_back(std::move(c));
   }
-  std::vector<std::pair<bool, int>> source;  // parameter or input, and which
+  std::vector<std::pair<bool, int>> source;  // true for a parameter, false for an input; its index
   for (std::size_t id = 0; id < e.graph.bodies[0].nodes.size(); ++id) {
     const ir::Node node = e.graph.bodies[0].nodes[id];
     if (node.op != ir::Op::kParam && !(node.op == ir::Op::kInput && node.index < inputs)) continue;
@@ -142,8 +142,7 @@ std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t se
       for (std::size_t i = 0; i < direction.size(); ++i) x.data[i] = start.data[i] + h * direction[i];
       return loss(moved);
     };
-    // Five points: the error is of order h^4. Where a deep design bends sharply, a smaller step is needed to
-    // see the slope.
+    // Uses five points, with an error of order h^4. Deep designs with strong curvature need a smaller step.
     double numeric = 0;
     for (const double step : {1e-5, 1e-6, 1e-7}) {
       numeric = (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step);

@@ -8,22 +8,22 @@
 
 namespace gabbro::testing {
 
-/// A feed of random inputs and of parameters drawn around their initial values, so that nothing is zero by
+/// Returns random inputs and parameters drawn around their initial values, so that nothing is zero by
 /// accident.
 exec::Feed random_feed(const lang::Elaboration& e, int length, std::uint64_t seed);
 
-/// Decoding position by position gives the parallel result, to 1e-9.
+/// Expects that decoding position by position gives the parallel result, to 1e-9.
 void expect_step_equals_parallel(const lang::Elaboration& e, int length);
 
-/// Changing the inputs after a position leaves the outputs up to it identical, to the bit; so does a longer
-/// text.
+/// Expects that changing the inputs after a position, or lengthening the text, leaves the outputs up to that
+/// position identical to the bit.
 void expect_causal(const lang::Elaboration& e, int length);
 
-/// The gradient of a random linear functional of the outputs, with respect to every parameter and every
-/// input, against central differences along random directions (relative 1e-6). Values at kinks (ties,
-/// thresholds) are avoided by random inputs.
+/// Compares the gradient of a random linear functional of the outputs, with respect to every parameter and
+/// every input, with central differences along random directions (relative 1e-6). Random inputs avoid kinks
+/// (ties, thresholds).
 void expect_gradient(lang::Elaboration e, int length);
-/// The same for inputs and parameters of `seed`: "" or the first mismatch.
+/// Does the same for inputs and parameters of `seed`. Returns "" or the first mismatch.
 std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t seed);
 
 }  // namespace gabbro::testing

@@ -1,4 +1,4 @@
-// Units that nobody wrote: what holds for the zoo holds for whatever the generator makes.
+// Tests that randomly generated units have the properties of the zoo.
 #include <gtest/gtest.h>
 
 #include "edit/build.h"
@@ -10,7 +10,7 @@
 namespace gabbro::testing {
 namespace {
 
-// A random unit at a width small enough for float64 loops.
+// A random unit at a width at which float64 loops are fast.
 struct RandomUnit {
   lang::Program program;
   lang::Elaboration elaboration;
@@ -42,7 +42,8 @@ void expect_properties(std::uint64_t first, std::uint64_t count) {
     SCOPED_TRACE("unit " + std::to_string(i) + "\n" + lang::print(unit.program));
     expect_step_equals_parallel(unit.elaboration, 6);
     expect_causal(unit.elaboration, 6);
-    // Differences may straddle a kink (relu, maximum) at one set of inputs; a wrong gradient is wrong at all.
+    // Differences may straddle a kink (relu, maximum) for one set of inputs; a wrong gradient is wrong for
+    // all.
     std::string violation = gradient_violation(unit.elaboration, 4, 1);
     for (std::uint64_t seed = 2; seed < 5 && !violation.empty(); ++seed)
       violation = gradient_violation(unit.elaboration, 4, seed);

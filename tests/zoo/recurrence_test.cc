@@ -1,5 +1,5 @@
-// Linear recurrences and xLSTM against plain loops, where it can be done by their sums over the past instead
-// of their states.
+// Tests linear recurrences and xLSTM against plain loops, where possible by sums over the past instead of
+// states.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -9,7 +9,7 @@ constexpr int kHeads = 2, kKey = 8, kWidth = 16;
 
 Index head(int h) { return {{"h", h}}; }
 
-// The parallel form: y_t = sum_s f(q_t) . f(k_s) v_s over the same sum without v.
+// Parallel form: y_t = sum_s f(q_t) . f(k_s) v_s, divided by the same sum without v.
 TEST(Zoo, LinearAttention) {
   const UnitRun r = run("LinearAttention(heads=2)");
   const auto feature = [](double v) { return v < 0 ? std::exp(v) : v + 1; };
@@ -52,7 +52,7 @@ TEST(Zoo, Retention) {
   });
 }
 
-// S_t = diag(a_t) S_{t-1} + k_t v_t^T with the gate from a low-rank map, to the power 1/16.
+// S_t = diag(a_t) S_{t-1} + k_t v_t^T, with the gate from a low-rank map, raised to the power 1/16.
 TEST(Zoo, GLA) {
   const UnitRun r = run("GLA(heads=2, rank=4)");
   std::vector S(kHeads, zeros(4, 8));
@@ -74,7 +74,7 @@ TEST(Zoo, GLA) {
   });
 }
 
-// The state as a sum: (1 - f_s) prod_{s < i <= t} f_i of the values, per channel of the key.
+// The state is the sum of the values weighted by (1 - f_s) prod_{s < i <= t} f_i, per channel of the key.
 TEST(Zoo, HGRN2) {
   const double bound = 0.2;
   const UnitRun r = run("HGRN2(heads=2, bound=0.2)");
@@ -98,7 +98,7 @@ TEST(Zoo, HGRN2) {
   });
 }
 
-// One state of `n` numbers per channel; the channels are twice the width.
+// One state of `n` elements per channel; the number of channels is twice the width.
 TEST(Zoo, Mamba) {
   const int n = 4, channels = 2 * kWidth;
   const UnitRun r = run("Mamba(state=4, rank=3, width=3)");
@@ -126,8 +126,8 @@ TEST(Zoo, Mamba) {
   });
 }
 
-// One decay per head; inputs and outputs of the state are shared by the heads; a norm over all heads after
-// the gate.
+// One decay per head. All heads share the inputs and outputs of the state. A norm over all heads follows the
+// gate.
 TEST(Zoo, Mamba2) {
   const int per_head = 16, n = 4;
   const UnitRun r = run("Mamba2(heads=2, state=4, width=3)");
@@ -158,8 +158,8 @@ TEST(Zoo, Mamba2) {
   });
 }
 
-// Without the running maximum: weights exp(F_t - F_s + i_s), F the sum of log forget gates; |n . q| is at
-// least 1.
+// Without the running maximum, the weights are exp(F_t - F_s + i_s), where F is the sum of log forget gates.
+// |n . q| is at least 1.
 TEST(Zoo, MLSTM) {
   const UnitRun r = run("MLSTM(heads=2)");
   expect_formula(r, [&](int t) {
@@ -188,7 +188,7 @@ TEST(Zoo, MLSTM) {
   });
 }
 
-// Without the running maximum: c = f c + e^i z, n = f n + e^i, y = o c / n; the gates read the last output of
+// Without the running maximum: c = f c + e^i z, n = f n + e^i, y = o c / n. The gates read the last output of
 // their head.
 TEST(Zoo, SLSTM) {
   const UnitRun r = run("SLSTM(heads=2)");

@@ -1,4 +1,4 @@
-// RWKV time and channel mixing against plain loops.
+// Tests RWKV time and channel mixing against plain loops.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
@@ -8,14 +8,14 @@ constexpr int kHeads = 2, kKey = 8, kWidth = 16;
 
 Index head(int h) { return {{"h", h}}; }
 
-// The LayerNorm in slot `norm` of the unit.
+// Applies the LayerNorm in slot `norm` of the unit.
 Vec normed(const UnitRun& r, const Vec& v) {
   return add(times(layer_norm(v), along(r.param("norm.scale"), "v")), along(r.param("norm.out"), "v"));
 }
 
 Vec before(const UnitRun& r, int t) { return t == 0 ? Vec(kWidth, 0) : r.x[t - 1]; }
 
-// mu x_t + (1 - mu) x_{t-1} with nothing before the first position.
+// Returns mu x_t + (1 - mu) x_{t-1}, with zeros before the first position.
 Vec shifted(const UnitRun& r, int t, const std::string& mu) {
   const Vec m = along(r.param(mu), "D"), last = before(r, t);
   Vec y(kWidth);
@@ -48,7 +48,7 @@ TEST(Zoo, Rwkv4) {
   });
 }
 
-// sigmoid(R x') (V relu(K x'')^2).
+// y = sigmoid(R x') (V relu(K x'')^2).
 TEST(Zoo, RwkvChannelMix) {
   const UnitRun r = run("RWKVChannelMix");
   EXPECT_EQ(r.param("key").size("f"), 4 * kWidth);
@@ -59,7 +59,7 @@ TEST(Zoo, RwkvChannelMix) {
   });
 }
 
-// V relu(K x')^2.
+// y = V relu(K x')^2.
 TEST(Zoo, Rwkv7ChannelMix) {
   const UnitRun r = run("RWKV7ChannelMix");
   expect_formula(r, [&](int t) {
@@ -68,7 +68,8 @@ TEST(Zoo, Rwkv7ChannelMix) {
   });
 }
 
-// ddlerp number n of the unit: x_t + (x_{t-1} - x_t) (c + tanh(z A) B) of z = x_t + (x_{t-1} - x_t) m.
+// Returns ddlerp number n of the unit: x_t + (x_{t-1} - x_t) (c + tanh(z A) B), with z = x_t + (x_{t-1} -
+// x_t) m.
 Vec ddlerp(const UnitRun& r, int t, int n) {
   const auto param = [&](int i) {
     const int number = 3 * n + i;
@@ -108,7 +109,7 @@ TEST(Zoo, Rwkv6) {
   });
 }
 
-// What RWKV-7 computes of one position for one head, named as in the paper.
+// Values of one position for one head in RWKV-7, named as in the paper.
 struct Rwkv7Head {
   Vec r, w, v, a, removed, written, gate;
 };
@@ -136,8 +137,8 @@ Rwkv7Head rwkv7_head(const UnitRun& r, int t, int h) {
   return p;
 }
 
-// The paper's transition matrix in full: S_t = (diag(w) - (a n) n^T) S_{t-1} + k' v^T, n = removed key of
-// length 1.
+// Applies the paper's transition matrix in full: S_t = (diag(w) - (a n) n^T) S_{t-1} + k' v^T, where n is the
+// removed key, normalised to length 1.
 void rwkv7_step(Mat& S, const Rwkv7Head& p) {
   Mat next(kKey, Vec(kKey, 0));
   for (int i = 0; i < kKey; ++i)

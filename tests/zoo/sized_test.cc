@@ -1,4 +1,4 @@
-// Designs at the size of a run: what the search process has a size for, a worker elaborates.
+// Tests designs at the size of a run: if the search process finds a size, a worker can elaborate it.
 #include "zoo/sized.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ constexpr const char* kMixer =
     "    score = dot(q, past(linear(x, [h, k])), over=k) * k ** -0.5\n"
     "    return linear(sum(softmax(score, over=s) * past(linear(x, [h, k])), over=s), D)\n\n";
 
-// Alone at D = 256 the unit divides as it is written, and not with another factor.
+// Alone at D = 256, the unit elaborates with its factor as written, but not with another factor.
 TEST(SizedDesign, UnitsAloneAreCheckedAsTheyAreWritten) {
   const std::string program =
       "unit Wave(x: [t, D], heads: int in {64} = 64) -> [t, D]:\n"
@@ -35,7 +35,7 @@ TEST(SizedDesign, UnitsAloneAreCheckedAsTheyAreWritten) {
   }
 }
 
-// An earlier design need not divide at the width of the last.
+// The sizes of an earlier design need not divide at the width of the last one.
 TEST(SizedDesign, TheLastDesignAloneIsTrained) {
   const std::string program = std::string(kMixer) +
                               "design First:\n"

@@ -1,4 +1,5 @@
-// Every known architecture has a size where people search, and the baselines at the rungs of every preset.
+// Tests that every known architecture has a size at common budgets, and the baselines at the rungs of every
+// preset.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,7 +47,7 @@ TEST(ZooSizes, OfTheLaptopLadderAndBeyond) {
   EXPECT_GE(designs, 35);
 }
 
-// As deep as they are written.
+// The baselines keep the depth at which they are written.
 TEST(ZooSizes, OfBaselinesWithAllTheirBlocks) {
   for (const char* file : {"gpt2.gab", "llama.gab", "mamba2.gab", "retnet.gab", "rwkv6.gab",
                            "gated_deltanet.gab", "ttt_linear.gab"}) {

@@ -1,11 +1,11 @@
-// Test-time training: the inner gradients written out by hand.
+// Tests test-time training, with the inner gradients written out by hand.
 #include "zoo/plain.h"
 
 namespace gabbro::testing {
 namespace {
 
 constexpr int kHeads = 2, kKey = 8, kWidth = 16;
-constexpr double kEps = 1e-6;  // of the inner norm
+constexpr double kEps = 1e-6;  // epsilon of the inner norm
 
 Index head(int h) { return {{"h", h}}; }
 
@@ -19,7 +19,7 @@ double step_size(const UnitRun& r, int t, int h, double rate) {
   return rate / kKey * sigmoid(scalar(r.x[t], r.param("eta"), head(h)) + r.param("eta.bias").at(head(h)));
 }
 
-// The output norm and gate of one head, through the output map.
+// Adds the normalised and gated output of one head through the output map.
 void add_gated(Vec& y, const UnitRun& r, const Vec& o, int t, int h) {
   const Vec normed =
       add(times(layer_norm(o), along(r.param("norm.scale"), "o")), along(r.param("norm.out"), "o"));
@@ -27,7 +27,7 @@ void add_gated(Vec& y, const UnitRun& r, const Vec& o, int t, int h) {
   add_output(y, times(normed, gate), r.param("out_2"), head(h), "o");
 }
 
-// d/dz of the layer norm of z with scale `gain`, times the adjoint `dy`.
+// Returns the adjoint of z for the layer norm of z with scale `gain`, given the adjoint `dy`.
 Vec layer_norm_gradient(const Vec& z, const Vec& gain, const Vec& dy) {
   const double n = static_cast<double>(z.size());
   const Vec ones(z.size(), 1), y = layer_norm(z, kEps), d = times(dy, gain);

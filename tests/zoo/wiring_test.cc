@@ -1,4 +1,4 @@
-// Norms, channel units, blocks and wirings against plain loops.
+// Tests norms, channel units, blocks and wirings against plain loops.
 #include "lang/check.h"
 #include "zoo/embedded.h"
 #include "zoo/plain.h"
@@ -50,7 +50,7 @@ TEST(Zoo, SwiGLU) {
   });
 }
 
-// The chosen experts share the weight 1; the others do nothing.
+// The chosen experts share the total weight 1; the others do nothing.
 TEST(Zoo, MoE) {
   const UnitRun r = run("MoE(experts=4, active=2, mult=0.5)");
   expect_formula(r, [&](int t) {
@@ -69,7 +69,7 @@ TEST(Zoo, MoE) {
   });
 }
 
-// The wiring of blocks, with simple units in their slots.
+// Tests the wiring of blocks, with simple units in their slots.
 TEST(Zoo, Block) {
   const UnitRun r = run("Block(mixer=SquaredReLU, mlp=Sigmoid)");
   expect_formula(r, [&](int t) {
@@ -103,8 +103,7 @@ TEST(Zoo, ParallelBlock) {
   });
 }
 
-// Three units down, three up; unit number i of the way up takes the output of unit number 2 - i of the way
-// down.
+// Three units lead down and three up. Unit i of the way up takes the output of unit 2 - i of the way down.
 TEST(Zoo, UNet) {
   const UnitRun r = run("UNet(depth=3, down=RMSNorm, up=SiLU)");
   expect_formula(r, [&](int t) {
@@ -116,7 +115,7 @@ TEST(Zoo, UNet) {
   });
 }
 
-// Two layers: the second mixes its values with those of the first.
+// With two layers, the second mixes its values with those of the first.
 TEST(Zoo, ValueResidual) {
   const int heads = 2;
   const UnitRun r = run("ValueResidual(layers=2, mixer=ResidualValueAttention(heads=2), mlp=SiLU)");
@@ -157,7 +156,7 @@ TEST(Zoo, ValueResidual) {
   });
 }
 
-// Three recurrent blocks, then one of attention, twice, and a norm at the end.
+// The stack has three recurrent blocks, then one attention block, twice, and a norm at the end.
 TEST(Zoo, HybridStack) {
   for (const zoo::Entry& entry : zoo::embedded_files()) {
     if (entry.file != "hybrid.gab") continue;

@@ -1,4 +1,4 @@
-// Every unit and every design of the zoo: proofs, step form, gradients, canonical text.
+// Tests every unit and every design of the zoo: proofs, step form, gradients, canonical text.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -40,7 +40,7 @@ int for_each_unit(const F& f) {
 }
 
 constexpr int kLength = 7;
-constexpr int kFewest = 50;  // units: fewer means that the zoo was not found
+constexpr int kFewest = 50;  // units; fewer means that the zoo was not found
 
 TEST(ZooUnits, StepEqualsParallel) {
   EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_step_equals_parallel(e, kLength); }),
@@ -55,7 +55,7 @@ TEST(ZooUnits, GradientsMatchDifferences) {
   EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_gradient(e, 5); }), kFewest);
 }
 
-// Tokens to logits, shared and tied parameters included.
+// Calls f for every design, from tokens to logits, including those with shared and tied parameters.
 template <class F>
 int for_each_design(const F& f) {
   int count = 0;
@@ -94,10 +94,10 @@ TEST(ZooDesigns, GradientsMatchDifferencesSlow) {
   EXPECT_GE(for_each_design([](const lang::Elaboration& e) { expect_gradient(e, 3); }), kFewestDesigns);
 }
 
-// Who, when, where, and what it computes: the comment above the first item.
+// The comment above the first item must give an arXiv id, a year and a recurrence.
 TEST(ZooFiles, NameSourceAndRecurrence) {
   for (const zoo::Entry& entry : zoo::embedded_files()) {
-    // A control is nobody's architecture.
+    // A control comes from no paper.
     if (entry.file == "prelude.gab" || entry.text.starts_with("# A control")) continue;
     SCOPED_TRACE(entry.file);
     std::string header(entry.text.substr(0, entry.text.find("\n\n")));
