@@ -74,13 +74,13 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan, const Ma
   if (fs::exists(place.store(), error))
     return fail("campaign", "there is a campaign in " + place.dir,
                 "gabbro resume goes on with it; another --dir begins a new one");
-  // Seeds of comparisons count on from it, and must not begin again at 0.
+  // Seeds of comparisons are larger than this seed, and must not overflow to 0.
   constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 62;
   if (plan.seed > kMostSeed)
     return fail("usage", fmt::format("a seed of {}: the largest is {}", plan.seed, kMostSeed));
   fs::create_directories(place.dir + "/trials", error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", place.dir, error.message()));
-  // Made under another name first: a folder has a whole campaign or none.
+  // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = place.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {
@@ -143,7 +143,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
   int stopped = 0;
   if (const auto ok = s.record({record::Session{true, "", executor.sandbox()}}); !ok)
     return tl::unexpected(ok.error());
-  s.again.clear();  // of an earlier session, as all that follows from it
+  s.again.clear();  // state of an earlier session, as in the following lines
   s.tries.clear();
   s.held_up.reset();
   for (const evolve::Trial& t : s.population.trials())  // begun by an earlier process
@@ -161,7 +161,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     return budget.trials > 0 && static_cast<std::int64_t>(s.population.trials().size()) >= budget.trials &&
            s.again.empty();
   };
-  // With a comparison, which is ended whatever it takes.
+  // A comparison that has begun is completed whatever it takes.
   const bool goes_on = evolve::comparison_of(s.population, evolve::leader(s.population)) != nullptr;
   const auto show = [&] {
     Snapshot shot{s.population, phase, {}, {}, seconds_now() - begun, -1, ended_here};
@@ -173,7 +173,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     view(shot);
   };
   Error broken;
-  std::size_t searched_after = 0;  // comparisons
+  std::size_t searched_after = 0;  // number of comparisons after which the search continued
   while (true) {
     const double elapsed = seconds_now() - begun;
     const bool over = (budget.minutes > 0 && elapsed >= 60 * budget.minutes) || has_all_trials();
@@ -188,8 +188,8 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     if (why.empty())
       if (const auto ok = s.tend(phase == Phase::kSearch); !ok) broken = ok.error();
     while (why.empty() && broken.code.empty() && executor.running() < executor.slots()) {
-      // What comes from outside is known before a decision; agents make nothing that there is no time to
-      // train.
+      // External events are recorded before each decision. Agents begin no tasks once there is no time to
+      // train their designs.
       if (const auto ok = s.tend(phase == Phase::kSearch); !ok) {
         broken = ok.error();
         break;
@@ -221,7 +221,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
           phase = Phase::kSearch;
           continue;
         }
-        // What cannot end in time is not begun.
+        // A run that cannot end in time is not begun.
         else if (budget.minutes > 0 && s.expected_seconds((*wanted)->rung) > 60 * budget.minutes - elapsed) {
           why = "budget";
           break;
@@ -238,7 +238,7 @@ Result<std::string> Campaign::run(const Budget& budget, jobs::Executor& executor
     }
     const bool idles = why.empty() && (s.population.paused() || s.awaits_agents(phase));
     if (executor.running() == 0 && !idles) {
-      if (why.empty() && stop() > stopped) continue;  // asked during draws
+      if (why.empty() && stop() > stopped) continue;  // a stop was requested during draws
       if (why.empty() && s.held_up) broken = s.held_up->error;
       break;
     }
