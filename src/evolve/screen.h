@@ -16,8 +16,7 @@ namespace gabbro::evolve {
 /// - "size": it cannot be made as large as some rung, deepened; the message has the nearest sizes;
 /// - "cost": beyond Settings::limits, or more work than the screen may do;
 /// - "same function": it trains like a known design, which is named;
-/// - "not finite", "no gradient": found by running it small with the structure of its trained width
-/// (exec/reference/screen.h);
+/// - "not finite", "no gradient": found by running it at a small width (exec/reference/screen.h);
 /// - causes of the checker.
 ///
 /// Work: some 50 elaborations for each rung, each of at most ElaborateOptions::max_nodes. Runs of the

@@ -86,8 +86,7 @@ class Store {
   /// - a parent, trial or promotion refers to an unknown design;
   /// - an id is not the next one;
   /// - a trial begins again with other values, or after its end;
-  /// - a trial has a result already (the first one stays), or its result is invalid or that of a stopped
-  /// trial;
+  /// - a trial already has a result (the first one stays), or its result is invalid or has status "stopped";
   /// - a promotion is repeated.
   Result<bool> append(const record::Event& event);
   Result<bool> append(const std::vector<record::Event>& events);
@@ -125,7 +124,7 @@ class Store {
     std::string what, cause;  // a strategy or a status
     std::int64_t count = 0;
   };
-  /// Both are sorted by count, largest first.
+  /// Return the counts, largest first.
   [[nodiscard]] std::vector<Count> refusals() const;
   [[nodiscard]] std::vector<Count> failures() const;
   [[nodiscard]] std::int64_t last_attempt() const;
