@@ -1,5 +1,4 @@
-// What a campaign has to do with agents: when they are asked, what they are told, when their designs are
-// taken up.
+// Connects a campaign to agents: the tasks they get, the briefs they are given, and the handling of steering.
 #pragma once
 
 #include <functional>
@@ -18,41 +17,44 @@ namespace gabbro::campaign {
 
 struct Agents {
   agents::Team* team = nullptr;
-  agents::Modes modes;  // before success shifts them
-  std::function<std::string()>
-      account;  // a line for the view: money spent, endpoints that are down; may be empty
+  agents::Modes modes;  // initial weights of the modes, before success shifts them
+  // Returns a line for the view, with the money spent and the endpoints that are down; may be empty.
+  std::function<std::string()> account;
 };
 
-/// The next task of `strategy`: mode, parents, and the brief with what was measured. A function of the
-/// population, the seed and the id.
+/// Returns the next task of `strategy`: mode, parents, and a brief with the measurements so far. A function
+/// of the population, the seed and the id.
 record::TaskBegun next_task(const evolve::Population& population, const std::string& strategy,
                             const agents::Modes& modes, std::uint64_t seed, std::int64_t id);
 
-/// The brief of a task that has begun, with what is not written into its event: proposals that were known by
-/// then, and what admits programs.
+/// Returns the brief of a task that has begun. It adds what the task's event does not contain: the proposals
+/// known by then, and the function that screens programs.
 Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::Task& task,
                                std::shared_ptr<Judge> judge = judge_here());
 
-/// By model, what a reviewer's word counts (agents/weights.h), from what came of the designs that it
+/// Returns the weight of each reviewer model (agents/weights.h), from the outcomes of the designs that it
 /// reviewed.
 std::map<std::string, double> weights_of_reviewers(const evolve::Population& population);
 
-/// How many of a team's places tasks of this campaign should have: all while their designs do as well as
-/// those of the other operators of their strategy, down to one in proportion to their success.
+/// Returns how many of a team's `places` this strategy's tasks should have. It is all of them while their
+/// designs succeed as often as those of the strategy's other operators; otherwise fewer, in proportion to
+/// their success, but at least one.
 int wanted_tasks(const evolve::Population& population, const std::string& strategy, int places);
 
-/// What agents and a person did in a recorded campaign, and when: by how far the campaign had come.
+/// An action of agents or the user in a recorded campaign, and the campaign's progress at that moment.
 struct Moment {
-  std::int64_t attempts = 0, begun = 0, ended = 0;  // draws, runs
+  std::int64_t attempts = 0, begun = 0, ended = 0;  // numbers of draws, of runs begun and of runs ended
   record::Event event;                              // TaskBegun, TaskEnded, Steered
 };
+/// Returns the moments of a record in order.
 std::vector<Moment> moments(const store::Store& store);
 
-/// Steering that waits in the folder of a campaign (DIR/inbox), oldest first; reading removes nothing.
-/// Errors, "io": a file that cannot be read.
+/// Returns the steering that waits in the folder of a campaign (DIR/inbox), oldest first, and leaves it
+/// there. Unreadable files are skipped.
 std::vector<record::Steered> inbox(const std::string& dir);
-/// Puts steering there, and takes it away once it is recorded. Errors: "io".
+/// Writes steering to that folder. Errors: "io".
 Result<bool> deliver(const std::string& dir, const record::Steered& steered);
+/// Removes steering from that folder once it has been recorded.
 void received(const std::string& dir, const std::string& key);
 
 }  // namespace gabbro::campaign

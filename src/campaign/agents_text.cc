@@ -112,8 +112,8 @@ std::string task_text(const Reading& r, std::int64_t design) {
 
 namespace {
 
-// The leader and its ancestors first, then the last ones; each with its conversation, which is cut where it
-// is very long.
+// Adds the leader, its ancestors and the latest designs of agents, each with its conversation; very long
+// conversations are cut.
 void designs_of_agents(Content& c) {
   const Population& p = c.population();
   constexpr std::size_t kShown = 12, kLongest = 60'000;

@@ -1,4 +1,4 @@
-// What agents did, for a person: in `gabbro status`, `gabbro show RUN#ID` and the report.
+// Describes the work of agents for `gabbro status`, `gabbro show RUN#ID` and the report.
 #pragma once
 
 #include <string>
@@ -9,21 +9,21 @@
 
 namespace gabbro::campaign {
 
-/// Counts of tasks by what became of them, most often first: "design", "refused: duplicate", "review", "chat
-/// down" ...
+/// Number of tasks with one outcome, such as "design", "refused: duplicate", "review" or "chat down".
 struct Outcome {
   std::string what;
   std::int64_t count = 0;
 };
+/// Returns the outcomes of all tasks, most frequent first.
 std::vector<Outcome> outcomes(const evolve::Population& population);
 
-/// Tasks, reviewers and steering, for `gabbro status`; nothing when there are none.
+/// Returns tasks, reviewers and steering for `gabbro status`; "" if there are none.
 std::string agents_text(const Reading& reading);
 
-/// How a design was made by agents, for `gabbro show`; nothing when it was not.
+/// Returns how agents made a design, for `gabbro show`; "" if they did not make it.
 std::string task_text(const Reading& reading, std::int64_t design);
 
-/// The section of the report; nothing without tasks and steering.
+/// Adds the section on agents to a report. Adds nothing without tasks and steering.
 void agents_section(Content& c);
 
 }  // namespace gabbro::campaign

@@ -1,4 +1,4 @@
-// What agents are told.
+// Writes the briefs that agents are given.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,12 +25,12 @@ using record::Mode;
 
 namespace {
 
-constexpr std::size_t kLately = 300;  // designs that are looked at
-constexpr std::size_t kLines = 6;     // of each kind of evidence
+constexpr std::size_t kLately = 300;  // number of the latest designs that are considered
+constexpr std::size_t kLines = 6;     // maximum number of lines of each kind of evidence
 
 std::string mode_op(Mode mode) { return fmt::format("agents: {}", mode); }
 
-// The share of an operator's offspring that did better than its parent, drawn towards one in three while
+// Returns the share of an operator's offspring that beat their parent, shrunk towards one in three while
 // there are few.
 double success(const std::map<std::string, evolve::Credit>& credits, const std::string& op) {
   const auto at = credits.find(op);
@@ -40,7 +40,7 @@ double success(const std::map<std::string, evolve::Credit>& credits, const std::
 
 Mode draw_mode(const Population& p, const std::string& strategy, const agents::Modes& modes, Random& random) {
   const auto credits = evolve::credit(p, strategy);
-  // A design from scratch has no parent to be better than: its share stays.
+  // A design from scratch has no parent to beat, so the weight of that mode is constant.
   const double third = 1.0 / 3;
   const double m = modes.mutation * success(credits, mode_op(Mode::kMutation)) / third;
   const double c = modes.crossover * success(credits, mode_op(Mode::kCrossover)) / third;
@@ -101,8 +101,8 @@ agents::Parent parent_of(const Population& p, const Individual& i) {
   return {i.created.id, i.created.name, i.created.program, evidence(p, i)};
 }
 
-// Units by what designs with them reach at the first rung, less what designs without them do; three of each
-// at least.
+// Ranks units by the mean score at the first rung of designs with them, minus that of designs without them.
+// Each group must have at least three designs.
 std::vector<std::string> unit_credit(const Population& p) {
   struct Sum {
     double bits = 0;
@@ -143,7 +143,7 @@ std::string stack_of(const Individual& i) {
   return design ? lang::print((*design)->stack) : "";
 }
 
-// The designs most like the parent; without one, the best.
+// Returns the designs most similar to the parent; the best ones if there is no parent.
 std::vector<std::string> neighbours(const Population& p, const Individual* parent) {
   std::vector<std::pair<double, const Individual*>> near;
   const auto& all = p.individuals();
@@ -170,7 +170,7 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
 std::vector<std::string> failures(const Population& p) {
   std::vector<std::pair<std::int64_t, std::string>> found;
   for (const auto& [cause, f] : p.failures()) {
-    if (cause == "duplicate" || cause == "edit") continue;  // of operators, which guess
+    if (cause == "duplicate" || cause == "edit") continue;  // these are failures of operators, which guess
     found.emplace_back(f.count, fmt::format("{}: {}; the last: {}", cause, count_of(f.count, "time"),
                                             shortened(f.last, 160)));
   }
@@ -192,7 +192,7 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   brief.mode = draw_mode(p, strategy, modes, random);
   const Individual* parent = evolve::choose_parent(p, strategy, random);
   const Individual* second_parent = parent ? evolve::choose_parent(p, strategy, random) : nullptr;
-  // Nothing is measured yet: the baselines are what there is to grow from.
+  // No design has an outcome yet, so the parent is a random baseline.
   if (!parent)
     parent = &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size())));
   if (brief.mode == Mode::kScratch) parent = nullptr;

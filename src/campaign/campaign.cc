@@ -72,13 +72,13 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan, const Ma
   if (fs::exists(place.store(), error))
     return fail("campaign", "there is a campaign in " + place.dir,
                 "gabbro resume goes on with it; another --dir begins a new one");
-  // Seeds of comparisons count on from it, and must not begin again at 0.
+  // Seeds of comparisons are larger than this seed, and must not overflow to 0.
   constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 62;
   if (plan.seed > kMostSeed)
     return fail("usage", fmt::format("a seed of {}: the largest is {}", plan.seed, kMostSeed));
   fs::create_directories(place.dir + "/trials", error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", place.dir, error.message()));
-  // Made under another name first: a folder has a whole campaign or none.
+  // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = place.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {

@@ -1,4 +1,4 @@
-// The loop: what is to be trained next, workers that train it, and a record that survives anything.
+// The campaign loop: decides what to train next, runs workers, and keeps a record that survives interruption.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ namespace gabbro::campaign {
 struct Agents;  // campaign/agents.h
 struct Moment;
 
-/// Where a campaign lives: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run).
+/// Paths of a campaign: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run) and
+/// DIR/profiles/ID (capability tasks of a design).
 struct Place {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
@@ -31,82 +32,84 @@ struct Place {
   }
 };
 
-/// What is fixed when a campaign begins; it is written into its first event, and read from there when it goes
-/// on.
+/// The configuration that is fixed when a campaign begins. It is written into the first event and read from
+/// there on resume.
 struct Plan {
   evolve::Settings settings;
   std::string corpus;       // a folder made by `gabbro data build`
-  std::string corpus_hash;  // of what is in it; empty: the record does not say
+  std::string corpus_hash;  // hash of its content; empty: not recorded
   std::uint64_t seed = 1;
-  int threads = 1;  // of a worker: results depend on it
+  int threads = 1;  // threads of a worker; results depend on the number
   std::string device = "cpu";
   bool aa_test = false;  // an A/A test: copies of the first baseline instead of a search
-  std::vector<std::string>
-      given;  // programs of a person's designs (evolve::is_user_design), as they are at the first rung
+  // Programs of user designs (evolve::is_user_design), as trained at the first rung.
+  std::vector<std::string> given;
 };
 
-/// When to stop: whichever comes first; 0: not by this.
+/// Limits at which a session stops, whichever is reached first; 0: no limit.
 struct Budget {
   double minutes = 0;       // of this session
-  std::int64_t trials = 0;  // of the campaign
+  std::int64_t trials = 0;  // of the whole campaign
 };
 
-/// A run that is under way, for the view.
+/// A run in progress, for the view.
 struct Running {
   std::int64_t trial = 0;
   record::Progress progress;
 };
 
-/// A design whose capability tasks are under way.
+/// A design whose capability tasks are in progress.
 struct Profiling {
   std::int64_t design = 0;
   record::Progress progress;
 };
 
-/// What a view shows; borrowed, for the length of a call.
+/// The state that a view displays. It is borrowed for the duration of a call.
 struct Snapshot {
   const evolve::Population& population;
   evolve::Phase phase;
   std::vector<Running> running;
   std::vector<Profiling> profiling;
-  double seconds = 0;            // of this session
-  double left = 0;               // of its budget; negative: unknown
-  std::int64_t trials_here = 0;  // that ended in this session
-  std::string agents;            // what they are at; empty: there are none
-  std::string warning;           // why no verdict can come of this session; empty: one can
+  double seconds = 0;            // elapsed in this session
+  double left = 0;               // left of the budget; negative: unknown
+  std::int64_t trials_here = 0;  // runs that ended in this session
+  std::string agents;            // current activity of agents; empty: there are none
+  std::string warning;           // why this session cannot reach a verdict; empty if it can
 };
 
 class Campaign {
  public:
-  /// `judge` makes who decides on programs. Makes the folder and writes the first event and the baselines.
-  /// Errors: "campaign" (there is one already), "store", "io", those of the baselines at the first rung.
+  /// Creates the folder and writes the first event and the baselines. `judge` creates the judges that screen
+  /// programs. Errors: "campaign" (one exists already), "usage" (the seed is too large), "duplicate" (a user
+  /// design equals another design), "store", "io", and errors of sizing the baselines at the first rung.
   static Result<Campaign> create(const Place& place, const Plan& plan, const MakeJudge& judge = judge_here);
-  /// Opens a campaign to go on with it. Errors: "campaign" (none there), "store" (another process works on
-  /// it), "event".
+  /// Opens a campaign to resume it. Errors: "campaign" (none exists), "store" (another process works on it),
+  /// "event".
   static Result<Campaign> open(const Place& place, const MakeJudge& judge = judge_here);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 
   [[nodiscard]] const Plan& plan() const;
-  /// From here on its corpus lies in `folder`. The record keeps the folder that it began with.
+  /// Sets the folder of the corpus for this process. The record keeps the original folder.
   void move_corpus(std::string folder);
   [[nodiscard]] const evolve::Population& population() const;
 
-  /// Works until the budget is spent, nothing is left to do, or `stop` says 1 (runs end at their next step
-  /// with a checkpoint, to be gone on with) or 2 (they are killed). `view` is called a few times a second and
-  /// at the end. Returns why it ended. Errors: "jobs" (workers cannot be started:
-  /// the first fails at once), "store" (the disk is full): all that was recorded stays.
+  /// Runs until the budget is spent, nothing is left to do, or `stop` returns 1 or 2. For 1, runs end at
+  /// their next step with a checkpoint, from which they resume later. For 2, they are killed. `view` is
+  /// called a few times a second and at the end. Returns the reason. Errors:
+  /// "jobs" (workers cannot be started; the first failure ends the run), "store" (the disk is full),
+  /// "campaign" (no run, or no baseline, can be trained). All events recorded so far remain.
   Result<record::SessionEnd> run(const Budget& budget, jobs::Executor& executor,
                                  const std::function<int()>& stop,
                                  const std::function<void(const Snapshot&)>& view);
 
-  /// Designs are asked of `agents` too, by the strategies that do (evolve::asks_agents); they outlive the
-  /// campaign's runs. Their thinking never holds a worker: while none of their designs waits, other operators
-  /// and other strategies have the slot.
+  /// Also lets `agents` make designs, for strategies that use them (evolve::asks_agents). `agents` must
+  /// outlive the campaign's runs. Agents never block a worker: while none of their designs waits, other
+  /// operators and strategies use the slot.
   void ask(Agents* agents);
-  /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did. With the
-  /// recorded replies and one worker, the same campaign comes out. `run` then also returns the error "replay"
-  /// where it does not.
+  /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did in the
+  /// record. With the recorded replies and one worker, the campaign is reproduced. `run` returns the error
+  /// "replay" if it is not.
   void follow(std::vector<Moment> course);
 
  private:
@@ -116,11 +119,11 @@ class Campaign {
   std::unique_ptr<State> state_;
 };
 
-/// The plan as it stands in the first event, and back. Errors: "preset".
+/// Convert a plan to and from the text in the first event. Errors: "preset".
 std::string to_toml(const Plan& plan);
 Result<Plan> parse_plan(const record::CampaignBegun& begun);
-/// What a run is asked for, as the plan and its events say; without its folder, and without what depends on
-/// other runs (hurdles, the text of its pair). Errors: a program that does not parse.
+/// Returns the spec of a run, as determined by the plan and its events. It lacks the folder and what depends
+/// on other runs (hurdles, the text of its pair). Errors: a program that does not parse.
 Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun);
 

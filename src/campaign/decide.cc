@@ -1,4 +1,4 @@
-// What a campaign does next.
+// Decides what a campaign does next.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,16 +19,16 @@ using evolve::Wanted;
 using record::Event;
 
 namespace {
-constexpr int kDraws = 2000;  // in a row without a design: the search has nothing new
-// What is kept for the ablations of a winner: as many parts as a small design has. They are known when it has
-// won.
+constexpr int kDraws = 2000;  // consecutive draws without a design, after which the search is exhausted
+// Runs per seed reserved for the ablations of a winner: the number of parts of a small design. The actual
+// number is known only once it has won.
 constexpr double kParts = 6;
-constexpr std::size_t kMostParts =
-    24;  // of a winner that has more, the largest; what is left out is recorded
+// Maximum number of parts ablated; the largest are taken, and the number of omitted ones is recorded.
+constexpr std::size_t kMostParts = 24;
 }  // namespace
 
-// The last comparison begins when just enough of the budget is left for it; it never takes more than its
-// share.
+// Starts the final comparison when just enough of the budget is left for it. The comparison never takes more
+// than its share.
 Phase Campaign::State::phase(const Left& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
@@ -38,7 +38,7 @@ Phase Campaign::State::phase(const Left& left) const {
   const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
   const double runs = seeds * (compared() + (plan.settings.ablate ? kParts : 0)) + rate_runs(best.rung);
   const double most = share_of_comparison();
-  double open = 0;  // until what runs of the search is over
+  double open = 0;  // time until the current runs of the search are over
   for (const auto& [id, r] : running)
     if (is_search(population.trial(id)))
       open = std::max(open, expected_seconds(population.trial(id).begun.rung));
@@ -49,32 +49,32 @@ Phase Campaign::State::phase(const Left& left) const {
   return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
-// Returns whether all runs of the leader's comparison, its repeated checks and its ablations have ended or
-// begun.
+// Returns true if all runs of the leader's comparison, its repeated checks and its ablations have begun or
+// ended.
 bool Campaign::State::has_compared() const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   return begun && evolve::outcome_of(population, *begun).complete &&
          !evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// The winner and those that it is compared with.
+// Returns the number of designs in a comparison: the winner and those it is compared with.
 double Campaign::State::compared() const {
   return static_cast<double>(evolve::compared_with(population).size() + 1);
 }
 
-// Runs that the searches for learning rates take before a comparison at a rung.
+// Returns the number of runs that searches for learning rates need before a comparison at a rung.
 double Campaign::State::rate_runs(int r) const { return evolve::rate_runs_left(population, r, plan.seed); }
 
-// The share of a budget that the last comparison may take: all of it when nothing is searched for.
+// Returns the share of a budget that the final comparison may take: all of it without a search.
 double Campaign::State::share_of_comparison() const {
   return strategies.empty() ? 1 : 1 - plan.settings.search_share;
 }
 
-// Whether the result of a run may change which design leads, or what is known of the deviation of runs.
+// Returns true if the result of a run may change the leader or the estimated deviation of runs.
 bool Campaign::State::is_search(const evolve::Trial& trial) const { return !evolve::judges(trial); }
 
-// The highest rung that the rest of the budget allows: for a design, the baselines beside it, and the fewest
-// seeds of the last comparison that can decide.
+// Returns the highest rung that the rest of the budget allows, for one design, the baselines beside it, and a
+// final comparison on the smallest number of seeds that can decide.
 int Campaign::State::highest_rung(const Left& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
@@ -89,7 +89,8 @@ int Campaign::State::highest_rung(const Left& left) const {
   return top;
 }
 
-// Why no verdict can come of this session; empty: one can, or how long runs take is not known yet.
+// Returns why this session cannot reach a verdict. Returns "" if it can, or if the duration of runs is not
+// known yet.
 std::string Campaign::State::too_short(const Left& left) const {
   if (plan.aa_test) return "";
   const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
@@ -109,8 +110,7 @@ std::string Campaign::State::too_short(const Left& left) const {
 
 Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
   if (plan.aa_test) return evolve::next_replicate_run(population, plan.seed);
-  // A comparison that was begun, by an earlier session too, is brought to its end before anything new is
-  // looked for.
+  // A comparison that has begun, even in an earlier session, is completed before the search continues.
   GABBRO_TRY(compares, go_on_comparing());
   if (compares.run || compares.waits) return compares.run;
   if (phase == Phase::kSearch) {
@@ -119,13 +119,13 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
       GABBRO_TRY(proposed, propose());
       if (proposed) return proposed;
     }
-    // What runs may promote somebody, what is in the making may be trained.
+    // Running trials may lead to a promotion, and designs in progress may be trained.
     if (!running.empty() || awaits_agents(phase)) return std::nullopt;
     phase = Phase::kFinal;
   }
   if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;  // of a baseline
-  // A run of the search that is under way may make another leader: it is waited for, and the comparison is
-  // begun once.
+  // A run of the search in progress may change the leader. The campaign waits for it, so that the comparison
+  // is begun only once.
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
   bool settled = false;
@@ -138,8 +138,8 @@ Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& 
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// The next run of a comparison that has begun, or of its ablations. `waits`: some are under way, and what
-// comes next depends on them.
+// Returns the next run of a comparison that has begun, or of its ablations. `waits` is true if runs in
+// progress determine what comes next.
 Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   if (!begun) return Comparing{};
@@ -153,8 +153,8 @@ Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
   return Comparing{next(), false};
 }
 
-// The strategy that has spent the least, runs under way counted as if they cost what its designs do; of those
-// that have something to propose.
+// Returns the strategy that has spent the least among those that can propose a design. Runs in progress count
+// at the cost of their designs.
 std::optional<std::size_t> Campaign::State::next_strategy() const {
   std::optional<std::size_t> strategy;
   double least = 0;
@@ -172,7 +172,7 @@ std::optional<std::size_t> Campaign::State::next_strategy() const {
   return strategy;
 }
 
-// Draws until a design passes the screen; what did not is recorded with its cause.
+// Draws until a design passes the screen. Refused draws are recorded with their cause.
 Result<std::optional<Wanted>> Campaign::State::propose() {
   if (rung(0).designs > 0) {
     const auto count = std::count_if(
@@ -190,7 +190,8 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
     exhausted = attempt + 1 == first + kDraws;
     const evolve::Task* const task = waiting(strategies[*strategy].first);
     evolve::Offspring offspring;
-    // Refusals are written with the design that ends them; at once where they change whose design waits.
+    // Refusals are recorded together with the design that follows them. A refusal of an agent's design is
+    // recorded at once, since it changes which design waits.
     const auto refused = [&](const Error& e) -> Result<bool> {
       events.emplace_back(record::Refused{attempt, strategies[*strategy].first, offspring.op, e.code,
                                           e.message, offspring.parent, task ? task->begun.id : 0});
@@ -228,7 +229,7 @@ Result<bool> Campaign::State::make_ablations() {
   if (best.rung < 0 || std::exchange(taken_apart, best.design) == best.design) return true;
   for (const Individual& i : population.individuals())
     if (is_ablation(i) && i.created.parent == best.design) return true;
-  // The oldest ancestor is what the winner grew from.
+  // The winner descends from its oldest ancestor, so parts are reverted to that one.
   const Individual* winner = &population.individual(best.design);
   const Individual* ancestor = winner;
   while (ancestor->created.parent > 0) ancestor = &population.individual(ancestor->created.parent);
@@ -255,7 +256,7 @@ Result<bool> Campaign::State::make_ablations() {
       break;
     }
     auto created = judge->measure(a.program, plan.settings);
-    if (!created) {  // it cannot be made as large as the winner, say
+    if (!created) {  // for example, it cannot be made as large as the winner
       refused(a.what, created.error());
       continue;
     }

@@ -1,4 +1,4 @@
-// One design of a record in words: `design_text` of campaign/record_text.h.
+// Describes one design of a record: `design_text` of campaign/record_text.h.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ using evolve::Population;
 
 namespace {
 
-// Instances by their depth, equal neighbours counted.
+// Formats instances as a tree by their depth, with equal neighbours counted.
 class InstanceTree {
  public:
   explicit InstanceTree(const std::vector<lang::InstanceInfo>& all) : all_(all) {}
@@ -65,7 +65,7 @@ class InstanceTree {
   std::string out_;
 };
 
-// Losses by the logarithm of tokens, drawn with characters.
+// Plots losses against the logarithm of tokens, in characters.
 std::string plot(const std::vector<record::Point>& curve) {
   constexpr int kWidth = 64, kHeight = 10;
   std::vector<std::pair<double, double>> points;
@@ -95,8 +95,8 @@ std::string plot(const std::vector<record::Point>& curve) {
                            amount(std::exp(from)), kWidth - 8, amount(std::exp(from + span)));
 }
 
-// The units of a design with their parameters: at the size of the highest rung where it has a score, or as
-// written if it has no size there.
+// Returns the units of a design with their parameters, at the size of the highest rung where it has a score,
+// or as written if it has no size there.
 std::string tree_text(const Reading& r, std::int64_t design, lang::Program program) {
   int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1;
   while (rung > 0 && r.population.standing(r.population.individual(design), rung).done == 0) --rung;
@@ -129,7 +129,7 @@ std::string indented(std::string_view text) {
   return out;
 }
 
-// Without the blanks that empty last columns leave.
+// Removes trailing blanks, which empty last columns leave.
 std::string trimmed(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";

@@ -18,7 +18,8 @@ using evolve::Population;
 namespace {
 
 constexpr double kWidth = 900;
-constexpr std::size_t kLines = 8, kStyles = 4;  // colours of the style sheet
+// Number of line colours and strategy styles in the style sheet.
+constexpr std::size_t kLines = 8, kStyles = 4;
 
 std::string strategy_style(const std::vector<StrategyRow>& strategies, std::size_t k) {
   return fmt::format("arm{}", std::min(k, strategies.size()) % kStyles);
@@ -65,14 +66,13 @@ Figure funnel_figure(const Reading& r, const std::vector<Funnel>& funnel) {
           "because their loss was behind, failed. Best: bits per byte."};
 }
 
-// ---- learning curves
-// --------------------------------------------------------------------------------------------------------
+// ---- Learning curves ----
 
 namespace {
 
 struct Curve {
   std::string label, style;
-  std::vector<std::pair<double, double>> points;  // tokens, loss
+  std::vector<std::pair<double, double>> points;  // (tokens, loss)
 };
 
 std::vector<std::pair<double, double>> curve_of(const Reading& r, const store::Store& store,
@@ -82,8 +82,8 @@ std::vector<std::pair<double, double>> curve_of(const Reading& r, const store::S
   if (trial == 0) return out;
   const auto result = store.result(trial);
   if (!result) return out;
-  // What comes before is the fall from first weights, which is the same for all and would press the rest
-  // together.
+  // The first tokens are left out. Losses fall from the initial value in the same way for all designs, which
+  // would compress the rest of the plot.
   const double from = 0.04 * static_cast<double>(r.rung(rung).tokens);
   for (const record::Point& p : result->curve) {
     const double loss = p.recent > 0 ? p.recent : p.loss;
@@ -134,7 +134,7 @@ Figure learning_figure(const Reading& r, const store::Store& store, const Verdic
   Picture out(kWidth, kBottom + 44, "Learning curves");
   out.y_axis(y, kLeft, kRight, "training loss, nats per token", 6);
   out.x_axis(x, kTop, kBottom, "tokens seen");
-  // The winner over the others.
+  // The winner is drawn last, over the others.
   std::stable_sort(all.begin(), all.end(), [](const Curve& a, const Curve& b) {
     return (a.style == "curve winner") < (b.style == "curve winner");
   });
@@ -153,14 +153,13 @@ Figure learning_figure(const Reading& r, const store::Store& store, const Verdic
                                  r.rung(rung).name)};
 }
 
-// ---- strategies
-// -------------------------------------------------------------------------------------------------------------------
+// ---- Strategies ----
 
 Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strategies) {
   const Population& p = r.population;
   struct Line {
     double flops = 0, best = std::numeric_limits<double>::infinity();
-    std::vector<std::pair<double, double>> points;  // FLOPs, best so far
+    std::vector<std::pair<double, double>> points;  // (FLOPs, best score so far)
   };
   std::map<std::string, Line> lines;
   for (const evolve::Trial& t : p.trials()) {
@@ -215,8 +214,7 @@ Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strat
           "Lower earlier is better."};
 }
 
-// ---- comparisons
-// ------------------------------------------------------------------------------------------------------------
+// ---- Comparisons ----
 
 Figure forest_figure(const Reading& r, const Verdict& v) {
   if (v.duels.empty()) return {};
@@ -302,7 +300,7 @@ Figure parts_figure(const std::vector<Part>& all) {
 }
 
 Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& profiled, std::int64_t leader) {
-  // The columns are those of the first whole profile: all designs of a campaign are asked the same.
+  // The columns are those of the first complete profile, since all designs of a campaign run the same tasks.
   const record::CapabilityResult* whole = nullptr;
   for (const std::int64_t id : profiled)
     if (const auto& r = p.individual(id).profile;

@@ -1,4 +1,4 @@
-// The pictures of a report.
+// The figures of a report.
 #pragma once
 
 #include <string>
@@ -8,31 +8,33 @@
 
 namespace gabbro::campaign {
 
-/// `svg` is empty where there is nothing to draw. The caption is plain text.
+/// An SVG image with a caption. `svg` is empty if there is nothing to draw. The caption is plain text.
 struct Figure {
   std::string svg, caption;
 };
 
-/// At most so many designs are drawn in one picture: the best half of them, and of the others an even sample.
+/// Maximum number of designs drawn in one figure: the best, for half of it, and an even sample of the others.
 constexpr std::size_t kMostDrawn = 2000;
 
-/// How many designs entered each rung and what became of them; widths go by the square root of the count.
+/// Draws how many designs entered each rung and what happened to them. Widths are proportional to the square
+/// root of the count.
 Figure funnel_figure(const Reading& reading, const std::vector<Funnel>& funnel);
-/// Training losses of the leader, two runners-up and the baselines at the leader's rung (without one: the
-/// first).
+/// Draws training losses of the leader, two runners-up and the baselines at the leader's rung (the first rung
+/// without a leader).
 Figure learning_figure(const Reading& reading, const store::Store& store, const Verdict& verdict);
-/// Bits per byte at `rung` against decoding FLOPs, with the front of designs that none beats in everything.
+/// Draws bits per byte at `rung` against decoding FLOPs, with the Pareto front.
 Figure cost_figure(const Reading& reading, int rung, std::int64_t leader);
-/// All designs by generation, and the line of the leader.
+/// Draws all designs by generation, and the lineage of the leader.
 Figure generations_figure(const Reading& reading, std::int64_t leader);
-/// The best score at the first rung that each strategy had after so many FLOPs of training.
+/// Draws the best score of each strategy at the first rung against its training FLOPs.
 Figure strategies_figure(const Reading& reading, const std::vector<StrategyRow>& strategies);
-/// The leader's differences to the baselines with their intervals.
+/// Draws the leader's differences from the known designs with their intervals.
 Figure forest_figure(const Reading& reading, const Verdict& verdict);
-/// What the designs of `profiled` can do, a row each: a bar is the share of right answers above a guess.
+/// Draws the capabilities of the designs in `profiled`, one row each. A bar is the share of correct answers
+/// above chance.
 Figure profiles_figure(const evolve::Population& population, const std::vector<std::int64_t>& profiled,
                        std::int64_t leader);
-/// What the winner loses without each of its parts.
+/// Draws what the winner loses without each of its parts.
 Figure parts_figure(const std::vector<Part>& parts);
 
 }  // namespace gabbro::campaign

@@ -1,4 +1,4 @@
-// The pictures of a report that draw a mark for every design: cost and generations.
+// The figures of a report that draw one mark for each design: costs and generations.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ std::string hover_of(const Individual& i, double bits) {
       shortened(evolve::source_of(i.created), 20));
 }
 
-// The best half of what may be drawn, and an even sample of the rest.
+// Returns the best kMostDrawn / 2 items and an even sample of the rest.
 template <class T>
 std::vector<T> thinned(const std::vector<T>& all) {
   if (all.size() <= kMostDrawn) return all;
@@ -42,7 +42,7 @@ std::string drawn_of(std::size_t drawn, std::size_t all) {
   return drawn == all ? "" : fmt::format(" {} of {} designs are drawn.", drawn, all);
 }
 
-// Names beside their marks, each where no earlier one is.
+// Places names beside their marks, without overlap.
 class Labels {
  public:
   void put(Picture& out, double x, double y, const std::string& text, std::string_view style) {
@@ -68,7 +68,7 @@ class Labels {
   std::vector<Box> taken_;
 };
 
-// Scores far behind would press the rest together.
+// Returns the worst score to draw. Scores far behind would compress the rest of the plot.
 double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
   const double best = ranked.front().bits;
   double out = best + 2.5 * (ranked[(ranked.size() - 1) * 3 / 4].bits - best);
@@ -106,8 +106,7 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
   for (const Ranked& k : drawn)
     if (const Individual& i = p.individual(k.design); evolve::is_candidate(i) && k.bits <= worst)
       out.dot(at(k).first, at(k).second, 3, "candidate", hover_of(i, k.bits));
-  // The border in the two axes of the picture: what lies right of it costs more than something that is
-  // better.
+  // Draws the Pareto front in the two axes of the figure. A design right of it costs more than a better one.
   std::vector<std::pair<double, double>> border;
   double cheapest = std::numeric_limits<double>::infinity();
   for (const Ranked& k : all) {
@@ -149,8 +148,7 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
   return {out.str(), caption + drawn_of(drawn.size(), all.size())};
 }
 
-// ---- generations
-// ------------------------------------------------------------------------------------------------------------
+// ---- Generations ----
 
 Figure generations_figure(const Reading& r, std::int64_t leader) {
   const Population& p = r.population;
@@ -178,14 +176,14 @@ Figure generations_figure(const Reading& r, std::int64_t leader) {
   out.y_axis(y, kLeft, kRight, "bits per byte at the first rung");
   out.x_axis(x, kTop, kBottom, "generation: steps from a baseline or a design made anew",
              std::min(deepest + 1, 12));
-  // Sideways by a fixed pattern, so that designs of one generation lie beside each other.
+  // Designs of one generation are shifted sideways by a fixed pattern, so that they do not overlap.
   const auto place = [&](std::int64_t id) {
     const double aside = std::fmod(static_cast<double>(id) * 0.6180339887, 1.0) - 0.5;
     const auto at = static_cast<std::size_t>(id);
     return std::pair{x.at(depth[at] + 0.7 * aside), y.at(std::min(bits[at], worst))};
   };
   const std::vector<Ranked> drawn = thinned(all);
-  constexpr std::size_t kEdges = 600;  // more are a grey area
+  constexpr std::size_t kEdges = 600;  // more edges would merge into a grey area
   std::size_t edges = 0;
   for (const Ranked& k : drawn) {
     const std::int64_t parent = p.individual(k.design).created.parent;

@@ -1,5 +1,5 @@
-// Steering on its way from a person to the process that works on a campaign: a file each, so that nobody but
-// that process writes the record.
+// Steering on its way from the user to the process that works on a campaign. Each item is a file of its own,
+// so that only that process writes the record.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ std::vector<record::Steered> inbox(const std::string& dir) {
   std::vector<std::string> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(dir), error))
     if (entry.path().extension() == ".json") files.push_back(entry.path());
-  std::sort(files.begin(), files.end());  // by their keys, which begin with the time
+  std::sort(files.begin(), files.end());  // by key, and keys begin with the time
   std::vector<record::Steered> out;
   for (const std::string& path : files) {
     auto event = record::parse_event(record::Steered::kKind, read_file(path, kMostText).value_or(""));

@@ -47,7 +47,7 @@ class Here : public Judge {
   }
 };
 
-// A process that answers, from its start to its end.
+// A judge process, from its start to its end.
 class Server {
  public:
   explicit Server(jobs::Process process) : process_(std::move(process)) {}
@@ -56,7 +56,7 @@ class Server {
   ~Server() {
     close(process_.in);
     close(process_.out);
-    if (process_.id == 0) return;  // reaped
+    if (process_.id == 0) return;  // already reaped
     jobs::kill_tree(process_);
     jobs::reap(process_.id);
   }
@@ -65,7 +65,7 @@ class Server {
     std::string seen;
     bool by_limit = false;  // of time or memory: it would die again
   };
-  /// The answer, or how it died; then it is of no more use.
+  /// Returns the answer, or an error with the cause in `death`; the server cannot be used after an error.
   Result<std::string> ask(const std::string& text, const ApartOptions& options, Death& death) {
     const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
     peak_ = 0;
@@ -96,7 +96,7 @@ class Server {
   static constexpr int kTick = 200;                  // milliseconds
   static constexpr std::size_t kLongest = 64 << 20;  // of an answer
 
-  // One that does not read for as long as an answer may take is as good as dead.
+  // A process that does not read for as long as an answer may take is considered dead.
   bool send(const std::string& text, double patience) {
     double last = seconds_now();
     for (std::size_t from = 0; from < text.size();) {
@@ -120,7 +120,7 @@ class Server {
     for (int i = 0; i < 1000 && !jobs::has_ended(process_.id); ++i) usleep(1000);
     ::kill(process_.id, SIGKILL);
     const int status = jobs::reap(process_.id);
-    // Reaped: its id may be another's now.
+    // The process is reaped, so another may have its id by now.
     process_.id = 0;
     death.by_limit = WIFEXITED(status) ? WEXITSTATUS(status) == kOutOfMemory : WTERMSIG(status) == SIGXCPU;
     death.seen = WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory ? "ran out of memory"
@@ -143,7 +143,7 @@ class Server {
 class Apart : public Judge {
  public:
   explicit Apart(ApartOptions options) : options_(std::move(options)) {
-    // Who writes to a process that died gets an error instead of a signal.
+    // Writing to a process that died returns an error instead of raising a signal.
     std::signal(SIGPIPE, SIG_IGN);
     programs_ = sandbox::library_folders(options_.command[0]);
     programs_.push_back(options_.command[0]);
@@ -186,7 +186,7 @@ class Apart : public Judge {
   [[nodiscard]] std::string sandbox() const override { return sandbox::machine().text(); }
 
  private:
-  // It is trusted with facts, not with programs: what it was asked about is what is created.
+  // The judge is trusted with facts but not with programs: the created design gets the program that was sent.
   static Result<record::DesignCreated> design(const Result<Answer>& got, const std::string& program) {
     if (!got) return tl::unexpected(got.error());
     if (got->texts.size() != 1) return fail("judge", "an answer without a design");
@@ -196,8 +196,8 @@ class Apart : public Judge {
     return created;
   }
 
-  // The settings and designs that the process needs for an answer and was not told yet; null: the answer does
-  // not depend on them.
+  // Returns the settings and designs that the process needs for an answer and does not have yet. A null
+  // argument means that the answer does not depend on it.
   std::string news(const evolve::Settings* settings, const evolve::Population* population) {
     std::string out;
     if (const std::string text = settings ? to_toml(*settings) : settings_; text != settings_) {
@@ -207,13 +207,14 @@ class Apart : public Judge {
     }
     if (!population) return out;
     const auto& all = population->individuals();
-    if (told_ > all.size()) {  // of an earlier time: an agent's task that began before others ended
+    // The population is an earlier one: it belongs to an agent's task that began before others ended.
+    if (told_ > all.size()) {
       told_ = 0;
       out += to_line(Ask{"forget", "", "", "", 0, 0});
     }
     for (; told_ < all.size(); ++told_) {
       record::DesignCreated created = all[told_].created;
-      created.task = 0;  // it knows no tasks
+      created.task = 0;  // the judge knows no tasks
       out += to_line(Ask{"known", record::to_json(record::Event(created)), "", "", 0, 0});
     }
     return out;
@@ -249,7 +250,7 @@ class Apart : public Judge {
     jobs::Launch launch{options_.command, options_.log};
     launch.sandbox = &confined;
     launch.has_input = true;
-    // Not by the thread's end: it may be an agent's. The end of its input tells it.
+    // The process must not end with this thread, which may be an agent's. It ends when its input is closed.
     launch.on_death = 0;
     GABBRO_TRY(process, jobs::start_process(launch));
     fcntl(process.in, F_SETFL, O_NONBLOCK);
@@ -263,8 +264,8 @@ class Apart : public Judge {
   std::vector<std::string> programs_;
   std::mutex mutex_;
   std::optional<Server> server_;
-  std::string settings_;  // that it was told
-  std::size_t told_ = 0;  // designs
+  std::string settings_;  // settings that the process has
+  std::size_t told_ = 0;  // number of designs that it has
 };
 
 }  // namespace

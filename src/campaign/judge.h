@@ -1,4 +1,5 @@
-// Who decides on strangers' programs: in a process that may die, so that no program can end a campaign.
+// Judges screen programs that may be hostile. They do so in a process that may die, so that no program can
+// end a campaign.
 #pragma once
 
 #include <functional>
@@ -15,45 +16,46 @@ namespace gabbro::campaign {
 class Judge {
  public:
   virtual ~Judge() = default;
-  /// evolve::screen against all designs of `population`. A judge serves one campaign: what it was told of its
-  /// designs it keeps.
+  /// Calls evolve::screen against all designs of `population`. A judge serves a single campaign, since it
+  /// keeps the designs that it was sent.
   virtual Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                                const evolve::Population& population) = 0;
-  /// evolve::measure.
+  /// Calls evolve::measure.
   virtual Result<record::DesignCreated> measure(const lang::Program& program,
                                                 const evolve::Settings& settings) = 0;
-  /// evolve::equal_known.
+  /// Calls evolve::equal_known.
   virtual Result<std::string> equal_known(const record::DesignCreated& created,
                                           const evolve::Population& population) = 0;
-  /// evolve::ablations; `ancestor` may be null.
+  /// Calls evolve::ablations; `ancestor` may be null.
   virtual Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                           const lang::Program* ancestor) = 0;
-  /// What stands around it (sandbox::Machine::text); empty: it judges in this process.
+  /// Describes the sandbox around the judge (sandbox::Machine::text); empty if it runs in this process.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
 };
 
-/// Makes a judge; a campaign has one for its draws and one for its agents, which ask from other threads.
+/// Creates a judge. A campaign has one for its draws and one for its agents, which ask from other threads.
 using MakeJudge = std::function<std::shared_ptr<Judge>()>;
 
-/// In this process: for tests.
+/// Returns a judge that runs in this process, for tests.
 std::shared_ptr<Judge> judge_here();
 
 struct ApartOptions {
   std::vector<std::string> command;  // a program that calls `serve_judge`, its path first
-  std::string log;                   // its standard error
-  double seconds = 60;               // of processor time for one program, and ten times as many on the clock
-  std::uint64_t bytes = std::uint64_t{4} << 30;  // of address space
+  std::string log;                   // file for its standard error
+  // Limit of processor time for one program; the limit of wall-clock time is ten times as long.
+  double seconds = 60;
+  std::uint64_t bytes = std::uint64_t{4} << 30;  // limit of address space
 };
 
-/// In a process of its own, in a sandbox without files. It is started when it is first asked, and anew when
-/// it died. What bounds its work is known beforehand (evolve/screen.h); time and memory are the last resort.
-/// Errors beyond those of evolve::screen: "screen died", with what was seen. One that was killed is asked
-/// once more before that is said, since somebody else may have killed it. It ends when this process ends. May
-/// be called from several threads.
+/// Returns a judge in a process of its own, in a sandbox without files. The process is started at the first
+/// request, and again after it has died. Its work is bounded in advance (evolve/screen.h); the limits of time
+/// and memory are a last resort. Errors beyond those of evolve::screen: "screen died", with what was
+/// observed. If the process was killed, the request is repeated once before that error, since another program
+/// may have killed it. The process ends when this process ends. Thread-safe.
 std::shared_ptr<Judge> judge_apart(const ApartOptions& options);
 
-/// The other side: answers on standard output what is asked on standard input, until that ends. `seconds` as
-/// in ApartOptions. Returns an exit code.
+/// Runs the other side: answers requests from standard input on standard output until the input ends.
+/// `seconds` is as in ApartOptions. Returns an exit code.
 int serve_judge(double seconds);
 
 }  // namespace gabbro::campaign

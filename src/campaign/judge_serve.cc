@@ -1,4 +1,4 @@
-// The judge's own process: no threads, no files, and a bound on the time of every answer.
+// The judge's own process. It has no threads and no files, and each answer has a time limit.
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -62,7 +62,7 @@ Result<T> read_line(const std::string& line) {
   return out;
 }
 
-// The next `seconds` of processor time are allowed; then the kernel ends this process.
+// Allows another `seconds` of processor time; after that the kernel ends this process.
 void allow_time(double seconds) {
   rusage used{};
   rlimit most{};
@@ -72,8 +72,8 @@ void allow_time(double seconds) {
   setrlimit(RLIMIT_CPU, &most);
 }
 
-// Once a second: whether anybody is left to be answered. A reader in the middle of a long program would not
-// notice the end of its input.
+// Exits if nobody is left to read an answer. It runs once a second, since a process in the middle of a long
+// program does not notice the end of its input.
 void leave_when_alone(int) {
   pollfd in{STDIN_FILENO, POLLIN, 0};
   if (poll(&in, 1, 0) > 0 && (in.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) _exit(0);
@@ -90,7 +90,7 @@ bool say(const std::string& text) {
 
 class Server {
  public:
-  /// Empty: nothing is to be answered.
+  /// Handles one request. Returns "" if it has no answer.
   std::string take(const std::string& line) {
     const auto ask = parse_ask(line);
     if (!ask) return to_line(Answer{ask.error(), {}});
@@ -151,7 +151,8 @@ class Server {
 
   evolve::Settings settings_;
   evolve::Population population_{settings_};
-  Error trouble_;  // of what it was told: no answer is worth anything after it
+  // An error in the settings or designs that were received. All answers after it are this error.
+  Error trouble_;
 };
 
 }  // namespace
@@ -162,7 +163,7 @@ Result<Ask> parse_ask(const std::string& line) { return read_line<Ask>(line); }
 Result<Answer> parse_answer(const std::string& line) { return read_line<Answer>(line); }
 
 int serve_judge(double seconds) {
-  zoo::library();  // before anything of a stranger's
+  zoo::library();  // before any untrusted program is handled
   sandbox::seal();
   struct sigaction alone {};
   alone.sa_handler = leave_when_alone;
@@ -170,8 +171,8 @@ int serve_judge(double seconds) {
   sigaction(SIGALRM, &alone, nullptr);
   const itimerval second{{1, 0}, {1, 0}};
   setitimer(ITIMER_REAL, &second, nullptr);
-  // Memory that is used up is said by the exit code: it is no reason to write a core or to unwind through a
-  // stranger's program.
+  // Exhausted memory is reported by the exit code. Writing a core file, or unwinding through an untrusted
+  // program, would be of no use.
   std::set_new_handler([] { _exit(kOutOfMemory); });
   Server server;
   std::string text;

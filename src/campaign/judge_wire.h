@@ -1,4 +1,4 @@
-// What a campaign and its judge say to each other: one JSON object a line.
+// The protocol between a campaign and its judge: one JSON object a line.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,17 @@
 
 namespace gabbro::campaign {
 
-/// `what`: "settings" (text: TOML), "forget", "known" (text: a design as its event), none of which is
-/// answered; "screen", "measure", "ablations" (text: a program; more: the ancestor or nothing).
+/// A request. Requests with `what` "settings" (text: TOML), "forget" and "known" (text: a design as its
+/// event) have no answer. "equal" (text: a design as its event), "screen", "measure" and "ablations" (text: a
+/// program; more: the ancestor, or empty) have one.
 struct Ask {
   std::string what, text, more, op;
   std::int64_t parent = 0, second_parent = 0;
 };
 
-/// An error, or texts: a design as its event, or for each ablation what it is and its program.
+/// An error, or texts: a design as its event, a name, or for each ablation its description and its program.
 struct Answer {
-  Error error;  // its code is empty: there is none
+  Error error;  // empty code: no error
   std::vector<std::string> texts;
 };
 

@@ -1,4 +1,4 @@
-// The plan of a campaign as text, for its first event.
+// Converts the plan of a campaign to and from text, for its first event.
 #include <fmt/format.h>
 
 #include "campaign/campaign.h"
@@ -24,7 +24,7 @@ std::string to_toml(const Plan& plan) {
                          {"device", plan.device},
                          {"aa_test", plan.aa_test},
                          {"given", std::move(given)}};
-  // Programs with every line break and quote escaped: none of their lines looks like one of this text.
+  // Line breaks and quotes of programs are escaped, so that no line of a program can look like the border.
   out << toml::toml_formatter(head, toml::format_flags::none);
   return out.str() + std::string(kBorder) + to_toml(plan.settings);
 }

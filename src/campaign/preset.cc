@@ -20,7 +20,7 @@ using evolve::Settings;
 
 namespace {
 
-// A key of a table, or what stands for it by default, that must lie in a range.
+// Reports an error if the value of a key, or its default, is out of range.
 void in_range(TomlTable& t, const toml::table& table, const std::string& prefix, const char* key,
               double value, double low, double high) {
   if (value < low || value > high)

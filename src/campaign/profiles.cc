@@ -1,5 +1,5 @@
-// Rung 0: promoted designs, baselines and controls do the capability tasks, as jobs of the worker. The
-// results decide nothing.
+// Rung 0: promoted designs, baselines and controls run the capability tasks, as jobs of the worker. The
+// results do not influence the search.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 using evolve::Individual;
 using record::CapabilityResult;
 
-// Designs that still need a profile: those that entered the second rung, a leader whose comparison has begun,
-// and, as soon as there is one of these, all baselines and controls.
+// Returns the designs that still need a profile: those that entered the second rung and a leader whose
+// comparison has begun. As soon as there is one of these, all baselines and controls need one too.
 std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   std::vector<std::int64_t> out;
   if (plan.settings.capabilities.empty() || plan.aa_test) return out;
@@ -36,7 +36,7 @@ std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
   return out;
 }
 
-// The mean time of the profiles that are done; 0: there is none yet.
+// Returns the mean time of the finished profiles; 0 if there is none.
 double Campaign::State::profile_seconds() const {
   double seconds = 0;
   int count = 0;
@@ -63,7 +63,7 @@ Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& execu
   return true;
 }
 
-// A job that was stopped is begun again, by a later session where this one ends.
+// Handles the end of a job. A job that was stopped is begun again, by a later session if this one ends.
 Result<bool> Campaign::State::take_profile(const jobs::Ended& ended, bool asked) {
   constexpr int kTries = 3;
   const std::int64_t id = -ended.id;

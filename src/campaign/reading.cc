@@ -37,7 +37,7 @@ double seconds_worked(const Reading& r, const store::Store& store) {
     if (i + 1 < r.sessions.size())
       end = r.sessions[i + 1].session.begins ? time_of(store, r.sessions[i + 1].at - 1)
                                              : r.sessions[i + 1].time;
-    out += std::max(0.0, end - s.time);  // a clock may have been set back
+    out += std::max(0.0, end - s.time);  // the clock may have been set back
   }
   return out;
 }
@@ -57,10 +57,9 @@ Result<Reading> read_tables(const store::Store& store) {
     out.worker_seconds += std::isfinite(t.seconds) ? t.seconds : 0;
     out.tokens += static_cast<double>(t.tokens);
     if (!t.status) continue;
-    // At the first rung costs are those of the design as it was measured; sizes of higher rungs are not in
-    // the tables.
+    // Costs are those measured at the first rung. The tables lack those at higher rungs.
     const double flops = out.population.individual(t.begun.design).created.train_flops;
-    // Documents and texts are in the results alone; only runs that judge need them.
+    // Only results hold documents and texts, and only runs that judge or belong to an A/A test need them.
     Population::Compared compared;
     if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kAaReplicate) {
       GABBRO_TRY(result, store.result(t.begun.id));
@@ -177,8 +176,7 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
   return out;
 }
 
-// ---- the verdict
-// ------------------------------------------------------------------------------------------------------------
+// ---- Verdict ----
 
 namespace {
 
@@ -200,7 +198,7 @@ std::vector<Duel> duels(const evolve::Outcome& outcome) {
   return out;
 }
 
-// On the seeds of the search.
+// Returns the leader's duels on the seeds of the search.
 std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
   std::vector<std::pair<double, Duel>> all;
   for (const std::int64_t design : evolve::compared_with(p)) {
@@ -229,7 +227,7 @@ std::string replicates_sentence(const Reading& r) {
       t.significant, t.significant == 1 ? "differs" : "differ", 100 * t.rate, 100 * t.as_many, t.seed_stddev);
 }
 
-// How many of the known designs a leader is ahead of, if it is not ahead of all.
+// Says how many known designs a leader is ahead of, if it is not ahead of all.
 std::string against_all(const evolve::Outcome& o) {
   std::int64_t trained = 0, better = 0, worse = 0;
   for (const evolve::Row& row : o.rows)
@@ -242,7 +240,7 @@ std::string against_all(const evolve::Outcome& o) {
   return out + ".";
 }
 
-// Baselines that lost runs.
+// Describes baselines that lost runs.
 std::string lost_baselines(const Population& p, const evolve::Outcome& o) {
   std::string out;
   for (const evolve::Row& row : o.rows) {
@@ -273,7 +271,7 @@ std::string baselines_text(const Population& p, const evolve::Outcome& o) {
   return fmt::format("the {} of {} baselines that could be trained{}", trained, all, with);
 }
 
-// Whether the rung tells mixers apart. Empty without controls.
+// Says if the rung can tell mixers apart. Returns "" without controls.
 std::string rung_text(const Population& p, const evolve::Outcome& o, const std::string& where) {
   if (o.controls == 0 || !o.complete) return "";
   const std::string nothing = fmt::format(" Whether {} can judge mixers is not known: ", where);
@@ -308,7 +306,7 @@ std::string implausible_text(const evolve::Outcome& o) {
       o.spread);
 }
 
-// Says how many runs that repeat the checks of an implausible lead have held, or why one did not.
+// Says how many of the runs that repeat the checks of an implausible lead have passed, or why one did not.
 std::string rechecks_text(const evolve::Outcome& o) {
   if (!o.failed_rechecks.empty())
     return fmt::format("They did not hold: {}.", losses_text(o.failed_rechecks));
@@ -546,7 +544,7 @@ Verdict verdict(const Reading& r) {
 
 std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std::size_t most) {
   std::vector<std::int64_t> out;
-  // Parents are older than their children, so that this ends.
+  // Parents are older than their children, so this loop terminates.
   for (std::int64_t at = design; at > 0 && out.size() < most; at = p.individual(at).created.parent)
     out.push_back(at);
   return out;

@@ -1,4 +1,4 @@
-// The JSON forms of campaign/record_text.h.
+// Implements the JSON forms of campaign/record_text.h.
 #include <cmath>
 #include <nlohmann/json.hpp>
 

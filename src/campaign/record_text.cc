@@ -145,8 +145,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   return std::move(out).str();
 }
 
-// ---- who descends from whom
-// -------------------------------------------------------------------------------------------------
+// ---- Descent ----
 
 namespace {
 
@@ -200,7 +199,7 @@ class Tree {
          i.entered > 0 ? fmt::format("  up to rung {}", i.entered + 1) : "");
     for (const std::int64_t child : children_[static_cast<std::size_t>(id)]) show(child, depth + 1);
   }
-  // Without recursion: families may be deep.
+  // Counts the descendants that are left out. It is not recursive, since families may be deep.
   void hide(std::int64_t id) {
     std::vector<std::int64_t> open{id};
     while (!open.empty()) {

@@ -27,8 +27,7 @@ std::string last_part(const std::string& path) {
                      end + 1 - (from == std::string::npos ? 0 : from + 1));
 }
 
-// ---- sections
-// ---------------------------------------------------------------------------------------------------------------
+// ---- Sections ----
 
 void head(Content& c) {
   const Reading& r = c.reading;

@@ -1,4 +1,4 @@
-// A campaign as one page that stands for itself.
+// Renders a campaign as one self-contained page.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 namespace gabbro::campaign {
 
-/// One HTML file, well formed as XML, with its styles and pictures inside and nothing fetched: verdict,
-/// funnel, curves, cost, families, comparison, ablation, strategies, refusals and failures, and how it was
-/// measured. It says so where there is nothing to say yet. `dir` is how the campaign is named in the commands
-/// that it shows; `talk` gives the conversation of a task of agents; `scale` is the study of its designs at
-/// several sizes, where there is one. Errors: "store", "preset", "event": as read_record. O(designs +
-/// trials), and the full results of some ten runs.
+/// Returns one HTML file, well formed as XML, with styles and figures inside and no external resources:
+/// verdict, funnel, curves, cost, families, comparison, ablation, strategies, refusals and failures, and the
+/// method of measurement. Sections without content say so. `dir` is the campaign's name in the commands
+/// shown. `talk` returns the conversation of an agents' task. `scale` is a study of its designs at several
+/// sizes, if there is one. Errors: "store", "preset", "event": as read_record. O(designs + trials), and the
+/// full results of some ten runs.
 Result<std::string> report_html(const store::Store& store, const std::string& dir = "RUN",
                                 const std::function<std::string(std::int64_t task)>& talk = {},
                                 const std::optional<record::ScaleStudy>& scale = {});

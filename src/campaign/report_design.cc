@@ -1,4 +1,4 @@
-// Sections of a report about single designs: the leader and where it came from.
+// Sections of a report about single designs: the leader and its ancestors.
 #include <algorithm>
 #include <set>
 
@@ -13,7 +13,8 @@ using evolve::Population;
 
 namespace {
 
-// The program of a design, lines that its parent does not have marked, and what changed in words.
+// Shows the program of a design, with marks on lines that its parent does not have, and a list of the
+// changes.
 void program(Content& c, const store::DesignRow& design) {
   std::set<int> fresh;
   std::vector<edit::Change> changes;

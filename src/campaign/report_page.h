@@ -1,4 +1,4 @@
-// What the sections of a report share: the campaign as it was read, and the page as it grows.
+// Helpers shared by the sections of a report: the campaign as read, and the page that they write.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,14 +17,14 @@
 
 namespace gabbro::campaign {
 
-/// Running text: a number and its percent sign stay on one line.
+/// Escapes running text, and keeps a number and its percent sign on one line.
 inline std::string prose(std::string_view text) {
   std::string out = escape(text);
   for (std::size_t at = 0; (at = out.find(" %", at)) != std::string::npos;) out.replace(at, 1, "\u00a0");
   return out;
 }
 
-/// Everything that the sections say, read once; they add to `out`.
+/// The data of a report, read once. Sections append to `out`.
 struct Content {
   const store::Store& store;
   Reading reading;
@@ -50,7 +50,8 @@ struct Content {
   }
 };
 
-/// Columns whose title begins with ">" are numbers, to the right. Cells are plain text.
+/// An HTML table. Columns whose title begins with ">" are numeric and aligned to the right. Cells are plain
+/// text.
 class Table {
  public:
   explicit Table(const std::vector<std::string>& titles) {
@@ -78,7 +79,7 @@ class Table {
   int rows_ = 0;
 };
 
-/// "-" where there is none.
+/// Formats bits per byte; "-" if there is no score.
 inline std::string bits_text(double bits) { return bits > 0 ? fmt::format("{:.4f}", bits) : "-"; }
 
 inline std::string bits_at(const evolve::Population& p, std::int64_t design, int rung) {
@@ -87,10 +88,10 @@ inline std::string bits_at(const evolve::Population& p, std::int64_t design, int
   return s.done > 0 ? bits_text(s.bits) : "-";
 }
 
-/// The leader: what it is, its program against its parent's, what its parts are worth. Nothing without a
-/// leader.
+/// Adds the leader: its facts, its program compared with its parent's, and the value of its parts. Adds
+/// nothing without a leader.
 void winner_section(Content& c);
-/// All designs by generation, and the leader's ancestors. Nothing without designs.
+/// Adds all designs by generation, and the leader's ancestors. Adds nothing without designs.
 void family_section(Content& c);
 
 }  // namespace gabbro::campaign

@@ -1,5 +1,5 @@
-// The style sheet of the report. Colours are variables, so that pictures and text change together between
-// light, dark and paper.
+// The style sheet of the report. Colours are variables, so that figures and text switch together between
+// light, dark and print.
 #pragma once
 
 namespace gabbro::campaign {

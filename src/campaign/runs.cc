@@ -1,4 +1,4 @@
-// Runs of a campaign: their specs, and what came of them.
+// Runs of a campaign: their specs, and the handling of their results.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,19 +26,21 @@ using record::Event;
 
 namespace {
 
-constexpr std::int64_t kUnread = 1 << 15;  // tokens: designs differ there by 0.001 bits per byte of chance
-constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; below, no run is begun
+// Number of unread tokens that a run is scored on. On so many, designs differ by 0.001 bits per byte by
+// chance.
+constexpr std::int64_t kUnread = 1 << 15;
+constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
 const std::string kCannotBe = "the worker left a result that cannot be: ";
 
-// Whether a run failed by what every run needs: its text, the disk, the device.
+// Returns true if a run failed because of something that every run needs: its text, the disk or the device.
 bool is_outside(const std::string& cause) {
   constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
-// Returns whether a run failed because its losses diverged or were not finite, rather than through its
-// worker, a limit or the machine.
+// Returns true if a run failed because its losses diverged or were not finite, and not because of its worker,
+// a limit or the machine.
 bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
   return event.end == record::RunEnd::kResult && code_of(cause).empty();
 }
@@ -105,7 +107,7 @@ Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& execut
   return launch(begun, executor);
 }
 
-// A job of the worker in a folder of its own.
+// Submits a job of the worker in a folder of its own.
 Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder, const std::string& spec,
                                      double seconds, const std::vector<std::string>& reads,
                                      jobs::Executor& executor) {
@@ -113,7 +115,7 @@ Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder,
   fs::create_directories(folder, error);
   if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
   const std::string spec_file = folder + "/spec.json", log = folder + "/log";
-  // A worker that ran here before may have left anything under these names.
+  // An earlier worker may have left anything under these names.
   for (const std::string& file : {spec_file, log})
     if (!fs::is_regular_file(fs::symlink_status(file, error)))
       if (const auto ok = clear_path(file); !ok) return ok;
@@ -127,7 +129,7 @@ Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder,
                          plan.device != "cpu"});
 }
 
-// Returns whether hurdles apply to a run. They apply to runs of the search whose design a strategy proposed.
+// Returns true if hurdles apply to a run. They apply to runs of the search whose design a strategy proposed.
 bool Campaign::State::may_be_stopped(const record::TrialBegun& begun) const {
   const Individual& design = population.individual(begun.design);
   return is_candidate(design) && !is_user_design(design) && !evolve::judges(begun) &&
@@ -148,14 +150,15 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
     if (may_be_stopped(begun) && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
-  // Runs of one rung and seed read the same text: the first of a known architecture says which.
+  // Runs of one rung and seed read the same text. The first run of a known architecture determines which.
   for (const evolve::Trial& t : population.trials())
     if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended &&
         t.status == record::Status::kDone && is_trusted(t)) {
       spec.text_hash = t.text_hash;
       break;
     }
-  constexpr double kRecheck = 4;  // times the work of another run, thorough checks included
+  // Work relative to other runs, thorough checks included.
+  constexpr double kRecheck = 4;
   const double scale = std::max(1.0, work(begun.rung) / work(0)) * (evolve::rechecks(begun) ? kRecheck : 1);
   if (const auto ok = submit(begun.id, spec.folder, to_json(spec), plan.settings.worker_seconds * scale,
                              {plan.corpus}, executor);
@@ -167,7 +170,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
 
 namespace {
 
-// Why the documents of a result are not those of `trusted`, which keeps the last of them; empty: they are.
+// Returns why the documents of a result differ from those of `trusted`, which holds only the last ones; "" if
+// they agree.
 std::string other_documents(const std::vector<record::DocumentScore>& documents,
                             const evolve::Trial& trusted) {
   const std::size_t kept = trusted.documents.size();
@@ -185,8 +189,8 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
 
 }  // namespace
 
-// Why `r` cannot be the result of `trial`; empty: it can. A worker wrote it, so its numbers are checked
-// against what is known from elsewhere.
+// Returns why `r` cannot be the result of `trial`; "" if it can. A worker wrote it, so its numbers are
+// checked against independent sources.
 std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
   auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
   if (!spec) return spec.error().message;
@@ -197,8 +201,8 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   if (std::string why = another_design(r, trial); !why.empty()) return why;
   if (r.status != record::Status::kDone) return "";
   if (std::string why = repeated(r, trial); !why.empty()) return why;
-  // Known architectures are trusted, and nobody else: whoever comes first would say what text is the right
-  // one.
+  // Only known architectures are trusted. Otherwise the first run to finish would determine which text is
+  // correct.
   for (const evolve::Trial& t : population.trials()) {
     if (t.begun.rung != trial.begun.rung || !t.ended || t.status != record::Status::kDone || !is_trusted(t))
       continue;
@@ -214,9 +218,9 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   return "";
 }
 
-// Why `r` is the result of another run of the same design, on another seed or text; empty: it is not.
+// Returns why `r` is the result of another run of the same design, on another seed or text; "" if it is not.
 std::string Campaign::State::repeated(const record::TrialResult& r, const evolve::Trial& trial) const {
-  // Seeds read different texts, unless a corpus is all but empty.
+  // Different seeds read different texts, unless the corpus is almost empty.
   const auto differ = [&] {
     for (const evolve::Trial& a : population.trials())
       for (const evolve::Trial& b : population.trials())
@@ -238,11 +242,12 @@ std::string Campaign::State::repeated(const record::TrialResult& r, const evolve
   return "";
 }
 
-// Why a design cannot cost what `r` says; empty: it can. The screen measured it at the first rung; above, no
-// more than as parameters and lengths grow.
+// Returns why a design cannot have the cost that `r` reports; "" if it can. The screen measured the cost at
+// the first rung. At higher rungs it may grow at most as parameters, lengths and depth do.
 std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
-  constexpr double kVersions =
-      8;  // earlier versions of the program counted otherwise; strategies are weighed by `known` anyway
+  // Earlier versions of the program counted differently. This tolerance does no harm, since the budget of
+  // strategies uses `known`.
+  constexpr double kVersions = 8;
   const double known = population.individual(trial.begun.design).created.train_flops;
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
@@ -256,17 +261,17 @@ std::string Campaign::State::another_cost(const record::TrialResult& r, const ev
                      first.name);
 }
 
-// Why `r` was scored on other held-out text than the known architectures' runs that were asked for the same
-// documents; empty: it was not, or none is there.
+// Returns why `r` was scored on held-out text that differs from that of the known architectures' runs with
+// the same documents; "" if it was not, or if there is no such run.
 std::string Campaign::State::another_text(const record::TrialResult& r, const evolve::Trial& trial) const {
   if (r.status != record::Status::kDone || r.held_out_hash.empty()) return "";
-  // Runs that judge are scored on more documents than those of the search; rungs may ask for the same ones.
+  // Runs that judge are scored on more documents than those of the search. Rungs may use the same ones.
   const auto asked = [&](const evolve::Trial& t) {
     const Rung& own = this->rung(t.begun.rung);
     return std::pair(evolve::documents_of(own, evolve::judges(t)), own.document_tokens);
   };
   for (const evolve::Trial& t : population.trials()) {
-    // Results of before there were these hashes have none.
+    // Results of older versions have no such hashes.
     if (t.status != record::Status::kDone || t.held_out_hash.empty() || !is_trusted(t) ||
         asked(t) != asked(trial))
       continue;
@@ -277,14 +282,14 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
   return "";
 }
 
-// Why `r` is the result of another design than was asked for; empty: it is of that one, or a judge that looks
-// at no sizes cannot say.
+// Returns why `r` is the result of another design than the one requested; "" if it is the right one, or if no
+// hash is known to compare with.
 std::string Campaign::State::another_design(const record::TrialResult& r, const evolve::Trial& trial) const {
   const record::DesignCreated& created = population.individual(trial.begun.design).created;
   const auto at = static_cast<std::size_t>(trial.begun.rung);
   const bool known = at < created.sized.size();
   if (known && r.hash == created.sized[at]) return "";
-  // The record may be older than these hashes, or made by a version of the program that gave the design
+  // The record may be older than these hashes, or an earlier version of the program may have given the design
   // another size.
   const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
   const bool measured = now && at < now->sized.size();
@@ -293,24 +298,24 @@ std::string Campaign::State::another_design(const record::TrialResult& r, const 
                      measured ? now->sized[at] : created.sized[at], rung(trial.begun.rung).name);
 }
 
-// Whether the run is one of a known architecture, which no stranger wrote.
+// Returns true for a run of a known architecture, whose program is not from an untrusted source.
 bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   const Individual& design = population.individual(trial.begun.design);
   return is_known(design) || is_replicate(design);
 }
 
-// A run that ended without a result, unasked (somebody's signal, or its worker says so), is begun again, some
-// times.
+// Handles the end of a run. A run that ended without a result and unasked, by a signal or by its worker's own
+// report, is restarted a limited number of times.
 Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
   constexpr int kTries = 3;
   running.erase(ended.id);
   using Kind = jobs::Ended::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
-  std::optional<Result<record::TrialResult>> result;  // read once: it may be megabytes
+  std::optional<Result<record::TrialResult>> result;  // parsed once, since it may be megabytes
   if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
   if (ended.kind != Kind::kStopped && !(result && *result && (*result)->status == record::Status::kStopped))
     return take_result(ended, result);
-  if (asked) return true;  // to be gone on with
+  if (asked) return true;  // a later session resumes it
   if (++tries[ended.id] < kTries) {
     again.push_back(trial.begun);
     return true;
@@ -340,7 +345,7 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
       cause = result ? kCannotBe + why : why;
       event.result = record::failure("train", cause);
     } else {
-      event.result = to_json(*result);  // what is known of results, and nothing else that a file may hold
+      event.result = to_json(*result);  // known fields only, without anything else that the file may hold
       if (result->status == record::Status::kRefused && !record::speaks_of_design(*result))
         cause = format_error("trial", {"corpus", result->cause, "", {}});
       if (result->status == record::Status::kFailed)
@@ -364,9 +369,9 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
   return true;
 }
 
-// What is not the design's own fault is no verdict on it: it is an error, the failure is not recorded, and
-// the run is begun again when the campaign goes on. That it is not is a worker's word, and one design's word
-// alone ends no campaign.
+// Handles a failed run. A failure that is not the design's own fault is no verdict on it: it is an error, it
+// is not recorded, and the run is restarted when the campaign resumes. But only the worker reports whose
+// fault it is, so a single design's report does not end a campaign.
 Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::TrialEnded event,
                                        const std::string& cause) {
   const Individual& design = population.individual(trial.begun.design);
@@ -377,7 +382,8 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
     const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
     const std::int64_t id = trial.begun.design;
     if (trusted || (held_up && held_up->design != id)) return tl::unexpected(error);
-    // After a run of another design ended well, its own word has been tried.
+    // A run of another design has ended well since the first report, so this report is now taken as the
+    // design's own failure.
     if (++tries[event.id] == 1) {
       if (!held_up) held_up = HeldUp{id, error, {}};
       held_up->runs.push_back(trial.begun);
@@ -393,7 +399,7 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
   return true;
 }
 
-// Checkpoints go, and the weights of the first rung: what went higher can be exported.
+// Removes checkpoints, and the weights of the first rung. Weights of higher rungs remain for export.
 void Campaign::State::tidy(const evolve::Trial& trial) const {
   std::error_code error;
   const std::string folder = place.trial(trial.begun.id);

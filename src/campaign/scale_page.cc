@@ -26,7 +26,7 @@ std::string in_brackets(const Estimate& e, const char* format) {
                      fmt::format(fmt::runtime(format), e.low), fmt::format(fmt::runtime(format), e.high));
 }
 
-// The mean of a design's scores at a size; 0 without one.
+// Returns the mean of a design's scores at a size; 0 if there is none.
 double score_at(const ScaleStudy& study, std::size_t design, std::size_t size) {
   double sum = 0, count = 0;
   for (const ScaleRun& r : study.runs)
@@ -38,7 +38,7 @@ double score_at(const ScaleStudy& study, std::size_t design, std::size_t size) {
 
 std::string largest(const ScaleStudy& study) { return study.sizes.empty() ? "" : study.sizes.back(); }
 
-// What becomes of the first design's lead over another, in a sentence.
+// Describes how the first design's lead over another changes with size, in a sentence.
 std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& lead) {
   const std::string &name = study.designs[0], &other = study.designs[static_cast<std::size_t>(lead.against)];
   const Estimate& last = lead.leads.back();

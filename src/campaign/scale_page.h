@@ -1,4 +1,4 @@
-// A study of designs at several sizes, for a person: as text, as a picture, and as a section of a page.
+// Presents a study of designs at several sizes, as text, as a figure and as a page.
 #pragma once
 
 #include <string>
@@ -9,15 +9,14 @@
 
 namespace gabbro::campaign {
 
-/// Scores by size, exponents with intervals, and what becomes of the first design's lead; runs without a
-/// score are named with their cause.
+/// Returns scores by size, exponents with intervals, and how the first design's lead changes. Lists runs
+/// without a score with their cause.
 std::string scale_text(const record::ScaleStudy& study, const evolve::ScaleFit& fit);
 
-/// Bits per byte against the FLOPs of the training, with the fitted lines as far as ten times the largest
-/// run.
+/// Draws bits per byte against training FLOPs, with the fitted lines extended to ten times the largest run.
 Figure scale_figure(const record::ScaleStudy& study, const evolve::ScaleFit& fit);
 
-/// The picture and the text as one HTML file that stands for itself.
+/// Returns the figure and the text as one self-contained HTML file.
 std::string scale_html(const record::ScaleStudy& study, const evolve::ScaleFit& fit);
 
 }  // namespace gabbro::campaign

@@ -1,4 +1,4 @@
-// What a campaign holds while it works; for campaign.cc, decide.cc and runs.cc alone.
+// The state of a running campaign, for campaign.cc and the other files that implement it.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace gabbro::campaign {
 
-// What is left of a budget, and the whole of it; infinite where there is no bound.
+// The rest of a budget, and the whole of it; infinite without a limit.
 struct Left {
   double seconds = std::numeric_limits<double>::infinity(), all_seconds = seconds;
   double trials = std::numeric_limits<double>::infinity(), all_trials = trials;
@@ -33,14 +33,14 @@ struct Campaign::State {
       strategies.emplace_back(name, evolve::make_strategy(name));
   }
 
-  // Written first, believed after.
+  // Appends events to the store, then applies them, so that nothing is applied that is not persisted.
   Result<bool> record(const std::vector<record::Event>& events) {
     if (const auto ok = store.append(events); !ok) return ok;
     for (const record::Event& e : events)
       if (const auto ok = believe(e); !ok) return ok;
     return true;
   }
-  // What the record says, in the population and the code book.
+  // Applies a recorded event to the population and the code book.
   Result<bool> believe(const record::Event& event) {
     if (const auto ok = population.apply(event); !ok) return ok;
     if (const auto* ended = std::get_if<record::TrialEnded>(&event))
@@ -55,7 +55,7 @@ struct Campaign::State {
   }
 
   Result<bool> begin_designs();
-  // decide.cc: what comes next.
+  // decide.cc: what happens next.
   [[nodiscard]] evolve::Phase phase(const Left& left) const;
   [[nodiscard]] bool has_compared() const;
   [[nodiscard]] int highest_rung(const Left& left) const;
@@ -85,12 +85,12 @@ struct Campaign::State {
   [[nodiscard]] bool is_due(const Moment& moment) const;
   [[nodiscard]] const evolve::Task* waiting(const std::string& strategy) const;
   static Result<evolve::Offspring> offspring_of(const evolve::Task& task);
-  // profiles.cc: rung 0, what promoted designs can do before they read any text.
+  // profiles.cc: rung 0, the capabilities of promoted designs before they read any text.
   [[nodiscard]] std::vector<std::int64_t> wanted_profiles() const;
   [[nodiscard]] double profile_seconds() const;
   Result<bool> ask_profile(std::int64_t design, jobs::Executor& executor);
   Result<bool> take_profile(const jobs::Ended& ended, bool asked);
-  // runs.cc: giving runs to workers, and taking what came of them.
+  // runs.cc: submitting runs to workers and handling their results.
   Result<bool> start(const evolve::Wanted& wanted, jobs::Executor& executor);
   Result<bool> submit(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
                       const std::vector<std::string>& reads, jobs::Executor& executor);
@@ -120,31 +120,31 @@ struct Campaign::State {
   evolve::Population population;
   edit::CodeBook book;
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> strategies;
-  std::shared_ptr<Judge> judge, admitter;  // of draws, and of agents' programs
+  std::shared_ptr<Judge> judge, admitter;  // for draws, and for agents' programs
   std::map<std::int64_t, Running> running;
-  std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have its id below zero
-  std::vector<record::TrialBegun>
-      again;  // to be begun once more: of an earlier process, or ended without a result
-  std::map<std::int64_t, int> tries;  // of such runs in this session
+  std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
+  // Runs to begin again, since an earlier process began them or they ended without a result.
+  std::vector<record::TrialBegun> again;
+  std::map<std::int64_t, int> tries;  // restarts of such runs in this session
   // Runs of one design whose workers blame the machine (the corpus, the disk, the device). Once a run of
-  // another design ends well, they are begun again; if a run of another design blames the machine too, the
-  // blame is believed.
+  // another design ends well, they are begun again. If a run of another design blames the machine too, the
+  // error is accepted.
   struct HeldUp {
     std::int64_t design = 0;
     Error error;
     std::vector<record::TrialBegun> runs;
   };
   std::optional<HeldUp> held_up;
-  std::map<int, std::pair<double, int>> took;  // seconds and runs that were done, by rung
+  std::map<int, std::pair<double, int>> took;  // seconds and number of finished runs, by rung
   int slots = 1;
-  std::function<int()> asked_to_stop;  // as given to run()
-  std::int64_t taken_apart = 0;        // the leader whose ablations were asked for in this session
-  bool exhausted = false;              // nothing new was drawn: no more proposals
+  std::function<int()> asked_to_stop;  // as passed to run()
+  std::int64_t taken_apart = 0;        // the leader whose ablations were requested in this session
+  bool exhausted = false;              // no new design was drawn: no more proposals
   Agents* agents = nullptr;
-  std::set<std::int64_t> making;                 // tasks that the team has
-  bool spent_out = false;                        // the cap is reached: no more tasks in this session
-  std::map<std::string, double> failed_at;       // by strategy, when its last task ended without a design
-  std::optional<std::vector<Moment>> following;  // what is left of a recorded course
+  std::set<std::int64_t> making;            // tasks that the team works on
+  bool spent_out = false;                   // the cap is reached: no more tasks in this session
+  std::map<std::string, double> failed_at;  // by strategy, the time when its last task ended without a design
+  std::optional<std::vector<Moment>> following;  // the rest of a recorded course
 };
 
 }  // namespace gabbro::campaign

@@ -54,7 +54,7 @@ std::vector<double> Scale::ticks(int count) const {
   double step = 10 * base;
   for (const double s : {5.0, 2.0, 1.0})
     if (s * base >= rough) step = s * base;
-  // By whole numbers of steps: sums of steps would drift.
+  // Ticks are whole multiples of the step, since sums of steps would drift.
   for (double k = std::ceil(low / step); k * step <= high; ++k) out.push_back(k * step == 0 ? 0 : k * step);
   return out;
 }
@@ -71,12 +71,11 @@ Scale scale_of(double low, double high, double from, double to, bool log) {
   return {low - room, high + room, from, to, false};
 }
 
-// ---- marks
-// ------------------------------------------------------------------------------------------------------------------
+// ---- Marks ----
 
 namespace {
 
-// Tenths of a pixel: a shorter file, and nothing that is not a number.
+// Rounds coordinates to tenths of a pixel, for a shorter file.
 std::string place(double x) { return fmt::format("{:.4g}", std::round(x * 10) / 10); }
 
 bool finite(std::initializer_list<double> values) {

@@ -1,5 +1,4 @@
-// Pictures as SVG inside HTML: text that is escaped, axes, and marks in the colours of the page's style
-// sheet.
+// Draws SVG images for HTML pages: escaped text, axes, and marks in the colours of the page's style sheet.
 #pragma once
 
 #include <string>
@@ -8,23 +7,24 @@
 
 namespace gabbro::campaign {
 
-/// For text and attributes of HTML and XML. Bytes that are no character of a document become "?".
+/// Escapes text for content and attributes of HTML and XML. Bytes that are not a valid character become "?".
 std::string escape(std::string_view text);
 
-/// From values to places on the page.
+/// Maps values to coordinates on the page.
 struct Scale {
-  double low = 0, high = 1;  // values
-  double from = 0, to = 1;   // places of them
-  bool log = false;          // low > 0 then
+  double low = 0, high = 1;  // range of values
+  double from = 0, to = 1;   // their coordinates
+  bool log = false;          // logarithmic; requires low > 0
   [[nodiscard]] double at(double value) const;
-  /// Round values inside of it, about `count`; powers of ten and their halves on a logarithmic one.
+  /// Returns about `count` round values inside the range; on a logarithmic scale, powers of ten and their
+  /// halves.
   [[nodiscard]] std::vector<double> ticks(int count) const;
 };
-/// With a little room on both sides; a range of no width is widened.
+/// Returns a scale with some room on both sides; an empty range is widened.
 Scale scale_of(double low, double high, double from, double to, bool log = false);
 
-/// Marks are drawn in their order. `style` is a class of the style sheet: pictures hold no colours of their
-/// own. Numbers are places; what is not finite is not drawn.
+/// An image. Marks are drawn in order. `style` is a class of the style sheet, since images hold no colours.
+/// Numbers are coordinates; marks that are not finite are not drawn.
 class Picture {
  public:
   Picture(double width, double height, std::string_view title);
@@ -37,7 +37,7 @@ class Picture {
   /// `anchor`: "start", "middle" or "end".
   void text(double x, double y, std::string_view text, std::string_view style = "label",
             std::string_view anchor = "start");
-  /// Grid lines with their values under or left of the area, and what the axis shows.
+  /// Draw grid lines with their values below or left of the area, and the title of the axis.
   void x_axis(const Scale& x, double top, double bottom, std::string_view title, int count = 6);
   void y_axis(const Scale& y, double left, double right, std::string_view title, int count = 5);
   [[nodiscard]] std::string str() const;
@@ -50,8 +50,8 @@ class Picture {
   std::string body_, title_;
 };
 
-/// Places of labels that want to be at `wanted`, moved apart so that they are `gap` from each other and
-/// inside of [low, high] where there is room. In the order of `wanted`. O(n log n).
+/// Returns coordinates of labels whose preferred coordinates are `wanted`. They are moved apart to a distance
+/// of `gap`, within [low, high] if there is room. The order is that of `wanted`. O(n log n).
 std::vector<double> spread(const std::vector<double>& wanted, double gap, double low, double high);
 
 }  // namespace gabbro::campaign

@@ -1,5 +1,5 @@
-// Agents and steering in the loop of a campaign: tasks are begun and taken back, their designs are taken up,
-// a recorded course is followed.
+// Agents and steering in the campaign loop: begins and finishes tasks, passes on their designs, and follows a
+// recorded course.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace gabbro::campaign {
 using evolve::Task;
 using record::Event;
 
-// Whether a moment of the campaign that is followed has come.
+// Returns true if a moment of the followed campaign has been reached.
 bool Campaign::State::is_due(const Moment& m) const {
   const auto ended = std::count_if(population.trials().begin(), population.trials().end(),
                                    [](const evolve::Trial& t) { return t.ended; });
@@ -20,8 +20,8 @@ bool Campaign::State::is_due(const Moment& m) const {
          m.begun <= static_cast<std::int64_t>(population.trials().size()) && m.ended <= ended;
 }
 
-// Everything that comes from outside of the loop: called before each decision, so that what a decision sees
-// is in the record before it.
+// Handles everything that comes from outside the loop. It is called before each decision, so that everything
+// a decision depends on is recorded first.
 Result<bool> Campaign::State::tend(bool begins) {
   if (following) return follow();
   for (const record::Steered& s : inbox(place.dir)) {
@@ -40,15 +40,15 @@ Result<bool> Campaign::State::tend(bool begins) {
 
 Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
   making.erase(done.task);
-  if (done.report.cause == "stopped") return true;  // to be begun again
+  if (done.report.cause == "stopped") return true;  // it will begin again
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
   if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();
   spent_out = spent_out || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
 
-// After failures in a row a strategy's agents rest for 1, 2, 4 ... 64 seconds: a model that cannot do it, or
-// is not there, is not asked without end.
+// Returns true while a strategy's agents pause after consecutive failures, for 1, 2, 4 ... 64 seconds, so
+// that a model that fails or is unavailable is not called endlessly.
 bool Campaign::State::rests(const std::string& strategy) const {
   constexpr int kMost = 7;
   int failures = 0;
@@ -64,7 +64,7 @@ bool Campaign::State::rests(const std::string& strategy) const {
 }
 
 Result<bool> Campaign::State::begin_tasks() {
-  // Those that an earlier process began come first.
+  // Tasks that an earlier process began come first.
   for (const Task& t : population.tasks()) {
     if (agents->team->running() >= agents->team->places()) return true;
     if (!t.ended && !making.contains(t.begun.id))
@@ -73,7 +73,7 @@ Result<bool> Campaign::State::begin_tasks() {
   for (const auto& [strategy, proposer] : strategies) {
     if (agents->team->running() >= agents->team->places()) return true;
     if (!evolve::asks_agents(strategy) || spent_out || rests(strategy)) continue;
-    // What agents made and nobody trains yet counts as in the making: they do not run ahead of the workers.
+    // Designs that wait to be trained count as in progress, so that agents do not run ahead of the workers.
     int open = 0;
     for (const Task& t : population.tasks())
       if (t.begun.strategy == strategy && (!t.ended || t.waits())) ++open;
@@ -97,7 +97,7 @@ Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   return true;
 }
 
-// The recorded course: what happened from outside happens again where it did.
+// Follows the recorded course: repeats external events where they happened.
 Result<bool> Campaign::State::follow() {
   const auto diverged = [&](const std::string& what) {
     return fail("replay",
@@ -124,7 +124,7 @@ Result<bool> Campaign::State::follow() {
   return true;
 }
 
-// The oldest task of a strategy whose design waits to be trained; null when there is none.
+// Returns the oldest task of a strategy whose design waits to be trained; null if there is none.
 const Task* Campaign::State::waiting(const std::string& strategy) const {
   for (const std::int64_t id : population.ended_tasks()) {
     const Task& t = population.tasks()[static_cast<std::size_t>(id - 1)];
@@ -144,7 +144,7 @@ Result<evolve::Offspring> Campaign::State::offspring_of(const Task& t) {
   return out;
 }
 
-// Whether there is nothing to train now, and agents may bring something.
+// Returns true if there is nothing to train now, but agents may deliver a design.
 bool Campaign::State::awaits_agents(evolve::Phase phase) const {
   if (!agents || phase != evolve::Phase::kSearch) return false;
   if (!making.empty()) return true;
@@ -179,7 +179,7 @@ std::vector<Moment> moments(const store::Store& store) {
         at.attempts = std::max(at.attempts, e->attempt);
       if (const auto* e = std::get_if<record::TrialBegun>(&event)) at.begun = std::max(at.begun, e->id);
       if (std::holds_alternative<record::TrialEnded>(event)) ++at.ended;
-      // A task that was begun again by a later process is one.
+      // A task that a later process began again is the same task.
       if (const auto* e = std::get_if<record::TaskBegun>(&event)) {
         const bool again = std::any_of(out.begin(), out.end(), [&](const Moment& m) {
           const auto* other = std::get_if<record::TaskBegun>(&m.event);

@@ -18,9 +18,9 @@ using evolve::Trial;
 
 namespace {
 
-constexpr std::size_t kShown = 3;  // designs in the live view
+constexpr std::size_t kShown = 3;  // number of designs in the live view
 
-// What it is at. An A/A test has no funnel: its copies are no candidates.
+// Describes the phase. An A/A test has no funnel, since its copies are not candidates.
 std::string phase_text(const Snapshot& s) {
   const Population& p = s.population;
   if (std::none_of(p.individuals().begin(), p.individuals().end(), evolve::is_replicate))
@@ -45,7 +45,8 @@ void add_funnel(const Population& p, std::vector<std::string>& out) {
   }
 }
 
-// The best `count` candidates at the highest rung that one reached, and the baselines there.
+// Adds the best `count` candidates at the highest rung that any candidate reached, and the known designs
+// there.
 void add_table(const Population& p, std::size_t count, std::vector<std::string>& out) {
   const int rung = std::max(0, evolve::leader(p).rung);
   const std::int64_t baseline = p.best_baseline(rung);

@@ -1,4 +1,4 @@
-// A campaign while it works, and how it ended.
+// Formats a campaign while it runs, and its summary at the end.
 #pragma once
 
 #include <string>
@@ -9,15 +9,15 @@
 
 namespace gabbro::campaign {
 
-/// For a terminal: phase, speed and time left, the funnel by rung, the best designs against the baselines,
-/// what runs, the last failures.
+/// Returns lines for a terminal: phase, speed and time left, the funnel by rung, the best designs and the
+/// baselines, current runs, and the latest failures.
 std::vector<std::string> view_lines(const Snapshot& snapshot);
 
-/// One line for a log.
+/// Returns one line for a log.
 std::string plain_line(const Snapshot& snapshot);
 
-/// For the end: the funnel, the best designs and the baselines, the verdict in a sentence, the winner against
-/// each baseline, its parts.
+/// Returns lines for the end: the funnel, the best designs and the baselines, the verdict in a sentence, the
+/// winner against each known design, and its parts.
 std::vector<std::string> summary_lines(const Reading& reading);
 
 }  // namespace gabbro::campaign

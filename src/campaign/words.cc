@@ -46,7 +46,7 @@ std::string shortened(std::string_view text, std::size_t most) {
     std::string piece = length == 0 ? "?" : std::string(text.substr(i, length));
     if (length == 1 && (lead < 0x20 || lead == 0x7f)) piece = " ";
     const std::size_t left = text.size() - i;
-    // What is left fits whole, or there must be room for the dots.
+    // The rest fits as a whole, or there must be room for the dots.
     if (out.size() + (left <= 3 ? left : piece.size() + 3) > most && out.size() + left > most) {
       cut = true;
       break;

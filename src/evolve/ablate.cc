@@ -15,7 +15,7 @@ namespace gabbro::evolve {
 
 namespace {
 
-// The path without its last step, and that step.
+// Splits a path into its parent path and its last step.
 std::pair<std::string, std::string> parent_of(const std::string& path) {
   const std::size_t dot = path.rfind('.');
   return dot == std::string::npos ? std::pair{std::string(), path}
@@ -32,7 +32,8 @@ std::int64_t operations(const ir::Graph& graph) {
 
 std::vector<Ablation> ablations(const lang::Program& program, const lang::Program* ancestor,
                                 const lang::Library& library) {
-  std::vector<std::pair<std::int64_t, Ablation>> found;  // with the operations that it changes the design by
+  // Each ablation with the number of operations by which it changes the design.
+  std::vector<std::pair<std::int64_t, Ablation>> found;
   std::set<Hash128> seen;
   const lang::Subject whole = std::move(lang::check(program, library).subjects.back());
   seen.insert(whole.hash);

@@ -1,4 +1,4 @@
-// A winner with one of its parts reverted or removed: why it wins.
+// Ablations of a winner: variants with one part reverted or removed, which show what its lead rests on.
 #pragma once
 
 #include <string>
@@ -10,15 +10,16 @@
 namespace gabbro::evolve {
 
 struct Ablation {
-  std::string what;  // "stack.0.*.mixer: GLA(heads=2) removed"
+  std::string what;  // for example "stack.0.*.mixer: GLA(heads=2) removed"
   lang::Program program;
 };
 
-/// One ablation for each written place of the design's tree (repetitions count once): where its ancestor
-/// among the baselines or fresh designs had something else at the same path, that is put back; else the place
-/// goes to its default or is removed. Ablations of one structure, those that do not check, and those that are
-/// the design itself are left out. The largest parts first, by the operations that go with them. O(places)
-/// checks.
+/// Returns one ablation for each place of the design's tree that the program writes out; a repetition counts
+/// once. If `ancestor` (a baseline or fresh design; may be null) has something else at the same path, the
+/// place is reverted to that. Otherwise the place is set to its default or removed. The function leaves out
+/// ablations of equal structure, ablations that do not pass the checker, designs that do not mix tokens, and
+/// the design itself. The result is sorted by the number of graph operations that the change adds or removes,
+/// largest first. It calls the checker O(places) times.
 std::vector<Ablation> ablations(const lang::Program& program, const lang::Program* ancestor,
                                 const lang::Library& library);
 

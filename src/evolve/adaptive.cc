@@ -11,10 +11,10 @@ namespace {
 constexpr int kTournament = 3;
 constexpr int kPatience = 40;
 constexpr std::size_t kNearest = 5;
-constexpr std::size_t kCompared = 200;  // the latest designs that novelty looks at
+constexpr std::size_t kCompared = 200;  // novelty considers this many of the latest designs
 constexpr double kExplore = 0.3, kFresh = 0.1, kFreshWhenStuck = 0.5;
 
-// A draw from Beta(a, b) for whole a, b >= 1: the a-th smallest of a + b - 1 uniform numbers.
+// Draws from Beta(a, b) for integers a, b >= 1, as the a-th smallest of a + b - 1 uniform numbers.
 double beta(int a, int b, Random& random) {
   std::vector<double> u(static_cast<std::size_t>(a + b - 1));
   for (double& x : u) x = random.uniform();
@@ -28,7 +28,8 @@ edit::Operator choose_operator(const std::map<std::string, Credit>& credits, Ran
   for (const edit::Operator op : edit::all_operators()) {
     const auto at = credits.find(std::string(edit::name_of(op)));
     Credit c = at == credits.end() ? Credit{} : at->second;
-    // Only the proportions of a long record matter: what paid early may stop paying.
+    // A long record counts only by its proportions, since an operator that succeeded early may stop
+    // succeeding.
     constexpr int kMost = 40;
     if (c.offspring > kMost) c = {kMost, c.better * kMost / c.offspring};
     if (const double x = beta(1 + c.better, 1 + c.offspring - c.better, random); x > most)
@@ -37,7 +38,7 @@ edit::Operator choose_operator(const std::map<std::string, Credit>& credits, Ran
   return best;
 }
 
-// Designs since the best of the strategy improved.
+// Returns the number of designs since the strategy's best one improved.
 int since_progress(const std::vector<Known>& all) {
   double best = std::numeric_limits<double>::infinity();
   int since = 0;
@@ -48,7 +49,7 @@ int since_progress(const std::vector<Known>& all) {
   return since;
 }
 
-// What the members of a species are like before one is measured.
+// The distribution of advantages within a species: the prior of a design before it is measured.
 struct Prior {
   double mean = 0, variance = 0.01;
 };
@@ -61,9 +62,9 @@ Prior prior_of(const std::vector<const Known*>& members) {
   return {mean, std::max(1e-6, squares / count - mean * mean)};
 }
 
-// A draw of what the design is worth: its measured advantage, drawn towards its species by how noisy one run
-// is (the posterior of normal advantages with normal noise). Designs measured once far from their kin are
-// trusted less than those measured often.
+// Draws from the posterior of a design's advantage, under normal advantages and normal noise. The measured
+// advantage shrinks towards the mean of the species, the more so the noisier its runs are. A design measured
+// once, far from its species, is therefore trusted less than one measured often.
 double draw(const Known& k, const Prior& prior, const Population& population, Random& random) {
   if (!std::isfinite(k.advantage)) return k.advantage;
   const double deviation = noise(population, k.rung);
@@ -84,7 +85,7 @@ const Individual& parent_of(const std::vector<Known>& all, const Population& pop
   }
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  // Geometric in the rank: each species is drawn 0.7 times as often as the one before it.
+  // The probability is geometric in the rank: each species is drawn 0.7 times as often as the one before it.
   constexpr double kNext = 0.7;
   double weight = 1, left = random.uniform() * (1 - std::pow(kNext, order.size())) / (1 - kNext);
   std::size_t rank = 0;
@@ -110,7 +111,7 @@ class Adaptive : public Strategy {
                             Random random) const override {
     const std::vector<Known> all = known(population, strategy_);
     const int since = since_progress(all);
-    // Standing still: a quarter of kPatience designs in every kPatience are made from new roots.
+    // While the search stalls, the first quarter of every kPatience designs is drawn with more fresh designs.
     const bool stuck = since >= kPatience && since % kPatience < kPatience / 4;
     if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(book, random);
     const Individual& parent = parent_of(all, population, random);
@@ -175,7 +176,7 @@ double cost_distance(const record::DesignCreated& a, const record::DesignCreated
          3;
 }
 
-// The curve of an individual's first run.
+// Returns the learning curve of an individual's first run; null if there is none.
 const std::vector<double>* curve_of(const Individual& i, const Population& p) {
   if (i.trials.empty()) return nullptr;
   const Trial& t = p.trial(i.trials.front());

@@ -1,5 +1,5 @@
-// The campaign's own strategy: what pays is done more often, no family takes over, and standing still is
-// noticed.
+// The campaign's default strategy. It prefers operators that succeed, keeps any one family of designs from
+// taking over, and explores more when progress stalls.
 #pragma once
 
 #include <map>
@@ -11,32 +11,35 @@
 
 namespace gabbro::evolve {
 
-/// Parents are drawn in three steps. First a species, by the rank of its best design, so that one family
-/// cannot crowd out the others; then the aim: seven times in ten quality (the best of three by a draw from
-/// what its advantage may be, given its runs and their noise), else novelty (the best of three by the mean
-/// distance to their five nearest designs: of trees, costs and learning curves). Operators are drawn by
-/// Thompson sampling over how often their offspring did better than its parent at the first rung. One draw in
-/// ten is a design made anew; when the last kPatience designs brought no better one, one in two, until that
-/// ends.
+/// Draws parents in three steps. First it draws a species by the rank of its best design, so that one family
+/// cannot crowd out the others. Then it draws the objective: quality with probability 0.7, otherwise novelty.
+/// Last it draws three members of the species and takes the best. Quality is a draw from the posterior of a
+/// design's advantage, given its runs and their noise. Novelty is the mean distance to the five nearest
+/// designs, over trees, costs and learning curves.
+///
+/// Operators are drawn by Thompson sampling over how often their offspring beat the parent at the first rung.
+/// One draw in ten creates a fresh design. After kPatience designs without a new best, one draw in two does
+/// so for the next kPatience / 4 designs; this repeats every kPatience designs until a new best is found.
 std::unique_ptr<Strategy> make_adaptive(std::string strategy);
 
-/// A parent of the next design of `strategy`, by those three steps; null while nothing is known.
+/// Returns a parent for the next design of `strategy`, drawn by the three steps above; null if there are no
+/// designs with an outcome.
 const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random);
 
-/// Success of one operator: offspring with an outcome, and those that did better than their parent on the
-/// same data.
+/// Success of one operator: the number of offspring with an outcome, and of those that beat their parent on
+/// the same data.
 struct Credit {
   int offspring = 0, better = 0;
 };
-/// By operator, of one strategy. O(designs).
+/// Returns the credit of each operator within one strategy. O(designs).
 std::map<std::string, Credit> credit(const Population& population, std::string_view strategy);
 
-/// The deviation of bits per byte between seeds at a rung, pooled over the designs that have several; 0.02
-/// while fewer than three degrees of freedom say it. O(trials).
+/// Returns the standard deviation of bits per byte between seeds at a rung, pooled over the designs with
+/// several seeds. Returns 0.02 if there are fewer than three degrees of freedom. O(trials).
 double noise(const Population& population, int rung);
 
-/// How far each design is from its five nearest: the mean of the distances of trees, costs (log2) and
-/// learning curves, each in [0, 1]. O(designs x size).
+/// Returns the mean distance of a design to its five nearest neighbours, in [0, 1]. The distance is the mean
+/// of three, each in [0, 1]: of trees, of costs (log2) and of learning curves. O(designs x size).
 double novelty(const Known& of, const std::vector<Known>& among, const Population& population);
 
 }  // namespace gabbro::evolve

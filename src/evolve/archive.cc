@@ -19,7 +19,8 @@ std::vector<std::int64_t> pareto_front(const Population& population, int rung) {
   std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
     return std::tie(a.bits, a.decode, a.train, a.id) < std::tie(b.bits, b.decode, b.train, b.id);
   });
-  // Whoever beats a point comes before it, and is on the front or beaten by one that is.
+  // A point that dominates another is sorted before it, and is itself on the front or dominated by a point on
+  // it.
   const auto beats = [](const Point& a, const Point& b) {
     return a.decode <= b.decode && a.train <= b.train &&
            (a.bits < b.bits || a.decode < b.decode || a.train < b.train);

@@ -1,4 +1,4 @@
-// The designs that no other beats in everything.
+// The Pareto front of a campaign's designs.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace gabbro::evolve {
 
-/// Ids of the designs done at `rung` (baselines included) that no other one there beats in bits per byte,
-/// decoding FLOPs and training FLOPs at once, sorted by bits. O(designs x front).
+/// Returns the ids of the designs done at `rung`, baselines included, that no other design there dominates in
+/// bits per byte, decoding FLOPs and training FLOPs. Ids are sorted by bits per byte. O(designs x front).
 std::vector<std::int64_t> pareto_front(const Population& population, int rung);
 
 }  // namespace gabbro::evolve

@@ -16,11 +16,11 @@ namespace gabbro::evolve {
 
 namespace {
 
-// Seeds of one comparison; the next one's begin behind them.
+// Seeds come in blocks of this size; each comparison has a block of its own.
 constexpr std::uint64_t kBlock = kFinalSeeds;
-// A lead beyond so many times what is usual among known designs is held back.
+// A lead is held back if it exceeds this multiple of the usual difference between known designs.
 constexpr double kImplausible = 5;
-// The share of a lead on held-out documents that has to be there on unread training text.
+// Minimum share of a lead on held-out documents that unread training text must confirm.
 constexpr double kLeastUnread = 0.5;
 
 Variance variance_of(const std::vector<double>& x) {
@@ -32,8 +32,9 @@ Variance variance_of(const std::vector<double>& x) {
   return {squares / freedom, freedom};
 }
 
-// Differences of two designs by document, over their seeds, and what another choice of documents would move
-// their mean by. Documents are of different lengths: the variance is that of a mean weighted by bytes.
+// Returns the variance of the mean difference of two designs with respect to the choice of documents.
+// Differences are averaged over seeds first. Since documents have different lengths, this is the variance of
+// a mean weighted by bytes.
 Variance variance_by_document(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against) {
   if (of.empty()) return {};
   const std::size_t count = of.front()->documents.size();
@@ -53,28 +54,29 @@ Variance variance_by_document(const std::vector<const Trial*>& of, const std::ve
   }
   for (std::size_t j = 0; j < count; ++j)
     squares += share[j] * share[j] * (difference[j] - mean) * (difference[j] - mean);
-  // As many documents of one length as these are worth.
+  // These documents are worth this many documents of equal length.
   const double worth = effective_count(share);
   return {squares * worth / (worth - 1), worth - 1};
 }
 
-// Returns whether the comparison uses `seed`. The subtraction cannot overflow, unlike a test against c.seed +
+// Returns true if the comparison uses `seed`. The subtraction cannot overflow, unlike a test against c.seed +
 // c.seeds.
 bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
   return seed >= c.seed && seed - c.seed < static_cast<std::uint64_t>(c.seeds);
 }
 
-// The runs that a comparison uses: its own, and those that started before the first of them. Later runs
+// The runs that a comparison rests on: its own, and those that started before the first of them. Later runs
 // cannot change its verdict.
 class Basis {
  public:
-  // Without a comparison: all runs.
+  // A null comparison selects all runs.
   Basis(const Population& p, const record::ComparisonBegun* c) : population_(p), comparison_(c) {
     if (!c) return;
     for (const std::int64_t id : p.individual(c->design).trials)
       if (is_own(p.trial(id))) first_ = std::min(first_, id);
   }
-  // Among them, only runs at the rate that their design had then.
+  // Returns true if the comparison rests on the run. A run of the search must have the rate that its design
+  // had when the comparison began.
   [[nodiscard]] bool holds(const Trial& t) const {
     return is_own(t) || (t.begun.id < first_ && population_.counts(t, first_));
   }
@@ -89,10 +91,10 @@ class Basis {
   std::int64_t first_ = Population::kNoTrial;
 };
 
-// A block of seeds that no run has used; block 0 is the search. It is drawn by the leader and the campaign's
-// seed: another campaign, whose leader was chosen by what this one's comparison showed, or with another seed,
-// is not judged by the same runs again. By the whole text of the leader's program: who would write the texts
-// of these seeds into it gets others.
+// Returns a block of seeds that no run has used; block 0 belongs to the search. The block follows from the
+// campaign's seed and from the whole text of the leader's program. A second campaign whose leader was
+// selected by the outcome of this comparison, or one with another seed, is therefore not judged on the same
+// runs again. A program that contains the texts of these seeds has another text, and so gets other seeds.
 std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
                           std::int64_t number) {
   constexpr int kBits = 40;
@@ -112,7 +114,7 @@ std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const L
   return block;
 }
 
-// The run of a design at a rung with a seed; null: none has begun.
+// Returns the run of a design at a rung with a seed; null if none has begun.
 const Trial* run_of(const Population& p, std::int64_t design, int rung, std::uint64_t seed) {
   for (const std::int64_t id : p.individual(design).trials)
     if (const Trial& t = p.trial(id); t.begun.rung == rung && t.begun.seed == seed) return &t;
@@ -136,8 +138,8 @@ Row row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t d
   return out;
 }
 
-// Runs of the comparison's design that were scored, and on another text than a known one's of the same seed:
-// nothing follows from them.
+// Returns the scored runs of the comparison's design whose text differs from that of a known design on the
+// same seed. Nothing can be concluded from such a pair.
 std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& c) {
   std::vector<Loss> out;
   for (int k = 0; k < c.seeds; ++k) {
@@ -160,7 +162,7 @@ bool told_to_agents(const Population& p) {
                      [](const std::string& strategy) { return asks_agents(strategy); });
 }
 
-// Runs of the search, paired by seed and text.
+// Pairs the runs of the search by seed and text.
 Paired searched(const Population& p, std::int64_t design, std::int64_t against, int rung,
                 const Basis& basis) {
   std::vector<const Trial*> of, other;
@@ -179,7 +181,7 @@ Paired searched(const Population& p, std::int64_t design, std::int64_t against, 
   return paired(of, other);
 }
 
-// Scored runs of two designs on the seeds of a comparison, the k-th of one beside the k-th of the other.
+// Scored runs of two designs on the seeds of a comparison; the k-th of each have the same seed.
 struct Pairs {
   std::vector<const Trial*> of, against;
 };
@@ -194,7 +196,8 @@ Pairs pairs_of(const Population& p, std::int64_t design, std::int64_t against,
   return out;
 }
 
-// The same as differences. Those of the search tell of the pair's variance too, about their own mean.
+// Returns these pairs as differences. Pairs of the search also contribute to the pair's variance, about a
+// mean of their own.
 Paired compared(const Population& p, std::int64_t design, std::int64_t against,
                 const record::ComparisonBegun& c) {
   const Pairs pairs = pairs_of(p, design, against, c);
@@ -203,7 +206,7 @@ Paired compared(const Population& p, std::int64_t design, std::int64_t against,
   return out;
 }
 
-// The mean score of the search; infinite: there is none.
+// Returns the mean score of a design in the search; infinite if there is none.
 double searched_score(const Population& p, std::int64_t design, int rung, const Basis& basis) {
   double sum = 0;
   int count = 0;
@@ -214,8 +217,8 @@ double searched_score(const Population& p, std::int64_t design, int rung, const 
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
 
-// The mean score on the comparison's seeds; infinite: there is none, or too few of its runs could be trained
-// for it to say anything.
+// Returns the mean score on the comparison's seeds; infinite if there is none, or if too few runs could be
+// trained.
 double mean_score(const Population& p, const record::ComparisonBegun& c, const Row& row) {
   if (!row.trained) return std::numeric_limits<double>::infinity();
   double sum = 0;
@@ -227,8 +230,8 @@ double mean_score(const Population& p, const record::ComparisonBegun& c, const R
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
 
-// The difference of the comparison's design from another on training text that neither run has read, in
-// held-out bits per byte; without pairs: no run says.
+// Returns the interval of the difference between the comparison's design and another on training text that
+// neither run has read, in held-out bits per byte. Its count is 0 if no pair of runs has such a score.
 Interval on_unread_text(const Population& p, const record::ComparisonBegun& c, std::int64_t against,
                         const Variance& run) {
   Paired pair;
@@ -245,14 +248,14 @@ void add_interval(const Population& p, const record::ComparisonBegun& c, const V
                   Row& row) {
   const Paired pair = compared(p, c.design, row.design, c);
   row.difference = paired_interval(pair, run, c.level);
-  // On one document nothing is known of others.
+  // A single document tells nothing about other documents.
   if (complete && row.trained && pair.documents.freedom > 0) return;
   row.difference.low = -std::numeric_limits<double>::infinity();
   row.difference.high = std::numeric_limits<double>::infinity();
 }
 
-// What is known of the precision of comparing two designs, from the runs that `begun` rests on; null: from
-// all that there are.
+// Returns the precision that is known for a comparison of two designs, from the runs that `begun` rests on;
+// from all runs if `begun` is null.
 Precision precision_of(const Population& p, const Leader& leader, std::int64_t against,
                        const record::ComparisonBegun* begun) {
   Precision out;
@@ -286,9 +289,9 @@ bool is_trainable(const Population& p, std::int64_t design, int rung) {
 
 Variance run_variance(const Population& p, int rung, const record::ComparisonBegun* begun) {
   const Basis basis(p, begun);
-  // Means of a design over the seeds of the search chose it, and those of a comparison did not: they are not
-  // taken for one.
-  std::map<std::uint64_t, std::vector<Cell>> blocks;  // by the first seed of a comparison; 0: the search
+  // The search selected designs by their means over its seeds; a comparison did not. The two are therefore
+  // different blocks.
+  std::map<std::uint64_t, std::vector<Cell>> blocks;  // by the first seed of the comparison; 0: the search
   for (const Individual& i : p.individuals())
     for (const std::int64_t id : i.trials) {
       const Trial& t = p.trial(id);
@@ -299,7 +302,7 @@ Variance run_variance(const Population& p, int rung, const record::ComparisonBeg
         for (const record::ComparisonBegun& c : p.comparisons())
           if (has_seed(c, t.begun.seed)) block = c.seed;
       if (judges(t) && block == 0) continue;
-      // Runs of one text alone are compared.
+      // Only runs on the same text are compared.
       const std::uint64_t column = mix(mix(t.begun.seed, hash64(t.text_hash)), hash64(t.held_out_hash));
       blocks[block].push_back({i.created.id, static_cast<std::int64_t>(column), t.bits});
     }
@@ -339,7 +342,8 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   out.level = level_of(static_cast<int>(out.id));
   const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
   Precision known = precision;
-  known.run.freedom = std::max(known.run.freedom, 1e3);  // by then the comparison's own runs tell it
+  // By then the comparison's own runs will have measured it.
+  known.run.freedom = std::max(known.run.freedom, 1e3);
   const int most = std::max(kLeastSeeds, s.final_seeds);
   const int wanted = seeds_for(s.effect, precision.run.freedom > 0 ? precision : known, out.level, kPower,
                                kLeastSeeds, most);
@@ -405,7 +409,7 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
       if (row.trained && out.control == 0) out.control = row.design;
     } else {
       if (std::isfinite(score)) scores.push_back(score);
-      // Chosen by the search: the seeds that judge choose nothing.
+      // The mixer is selected on the seeds of the search, since the seeds that judge must not select.
       if (row.trained && (out.mixer == 0 || chosen_by(row.design) < chosen_by(out.mixer)))
         out.mixer = row.design;
     }
@@ -416,8 +420,8 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
   out.spread = std::sqrt(variance_of(scores).value);
-  // Of one that lost too many runs nothing is claimed; where it was better on those that are left, nothing is
-  // claimed over it either.
+  // Nothing is claimed about a design that lost too many runs. If it was better on the remaining ones,
+  // nothing is claimed over it either.
   out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const Row& row) {
     return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
   });
@@ -432,7 +436,7 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   for (int k = 0; k < kRechecks; ++k) {
     const Trial* t = run_of(p, c.design, c.rung, recheck_seed(c) + static_cast<std::uint64_t>(k));
     if (!t || !t->ended) continue;
-    // A repetition that does not lead by half as much repeats nothing.
+    // A repetition must lead by at least half as much to confirm the lead.
     const double most = mean_score(p, c, best) - lead / 2;
     if (t->status == record::Status::kDone && t->bits <= most)
       ++out.rechecked;
@@ -445,7 +449,7 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   }
   if (const Trial* t = p.scored(c.design, c.rung, c.seed)) {
     out.documents = static_cast<int>(t->documents.size());
-    // Agents are told what the comparisons of before came to.
+    // Agents are told the outcomes of earlier comparisons, so these documents are not fresh to them.
     out.fresh_documents = t->fresh_documents && !(c.id > 1 && told_to_agents(p));
   }
   return out;

@@ -1,5 +1,5 @@
-// The last comparison: the leader against known designs, on seeds that nobody has used, whose number is fixed
-// before the first of them runs.
+// The final comparison: the leader against baselines and controls, on seeds that no run has used. The number
+// of seeds is fixed before the first of these runs begins.
 #pragma once
 
 #include <cstdint>
@@ -13,50 +13,51 @@
 
 namespace gabbro::evolve {
 
-/// A campaign claims something false with at most this probability, however many leaders it compares.
+/// Bound on the probability that a campaign makes any false claim, however many leaders it compares.
 constexpr double kError = 0.05;
-/// Of a comparison, at the effect that the preset names.
+/// Power of a comparison, at the effect that the preset names.
 constexpr double kPower = 0.8;
-/// Fewer seeds would leave a pair's own variance all but unknown.
+/// Minimum number of seeds. With fewer, the pair's own variance would be almost unknown.
 constexpr int kLeastSeeds = 3;
-/// The deviation of a run, in bits per byte, where no rung has told it yet (Llama at 150k parameters and 300k
-/// tokens: docs/campaigns.md).
+/// Standard deviation of a run in bits per byte, assumed until a rung has measured it (Llama at 150k
+/// parameters and 300k tokens: docs/campaigns.md).
 constexpr double kUnknownDeviation = 0.02;
 
-/// The level of the k-th comparison of a campaign, k >= 1: kError * 6 / (pi k)^2. Their sum over all k is
-/// kError.
+/// Returns the significance level of the k-th comparison of a campaign, k >= 1: kError * 6 / (pi k)^2. The
+/// levels of all k sum to kError.
 double level_of(int number);
 
-/// Those that a winner is compared with: the preset's baselines, in their order.
+/// Returns the designs that a winner is compared with: the preset's baselines and controls, in their order.
 std::vector<std::int64_t> compared_with(const Population& population);
 
-/// Whether the search could train the design at a rung, or has yet to see: one that it could not gets no runs
-/// in a comparison.
+/// Returns false if all finished runs of the search at `rung` ended without a score. Such a design gets no
+/// runs in a comparison.
 bool is_trainable(const Population& population, std::int64_t design, int rung);
 
-/// The variance of one run at a rung about what its design and its seed explain, pooled over all designs:
-/// those of the search, and those of each comparison. With `begun`, of the runs that this comparison rests
-/// on: its own, and all that had begun before them.
+/// Returns the variance of one run at a rung that neither its design nor its seed explains. It is pooled over
+/// all designs, separately for the search and for each comparison. If `begun` is given, only the runs that
+/// this comparison rests on are used: its own, and those that had begun before them.
 Variance run_variance(const Population& population, int rung, const record::ComparisonBegun* begun = nullptr);
 
-/// Runs of two designs, the k-th of one beside the k-th of the other on one seed.
+/// Pairs the k-th run of `of` with the k-th run of `against`; both have the same seed.
 Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against);
 
-/// The difference of two designs at a rung on the seeds of the search, which chose: for promotion and for
-/// being shown. Negative: the first is better.
+/// Returns the interval of the difference of two designs at a rung, on the seeds of the search. Since the
+/// search selected designs on these seeds, the result serves for promotion and display only. A negative
+/// difference means that the first design is better.
 Interval compare(const Population& population, std::int64_t design, std::int64_t against, int rung,
                  double level = kError);
 
-/// The comparison of this leader that has begun; null: none.
+/// Returns the latest comparison of this leader at its rung; null if none has begun.
 const record::ComparisonBegun* comparison_of(const Population& population, const Leader& leader);
 
-/// The comparison that this leader should get: seeds after all that were used, their number such that the
-/// preset's effect is seen with kPower, from kLeastSeeds to Settings::final_seeds and to what is
-/// `affordable`. O(runs at the rung), a millisecond.
+/// Returns the comparison that this leader should get. Its seeds are from a block that no run has used. Their
+/// number is the smallest that detects the preset's effect with power kPower, at least kLeastSeeds and at
+/// most Settings::final_seeds and `affordable`. O(runs at the rung), a millisecond.
 record::ComparisonBegun planned(const Population& population, std::uint64_t first_seed, const Leader& leader,
                                 double affordable);
 
-/// Runs on further seeds that repeat the checks of an implausible lead.
+/// Number of runs, on further seeds, that repeat the checks of an implausible lead.
 inline constexpr int kRechecks = 2;
 
 /// A run that ended without a score.
@@ -66,68 +67,73 @@ struct Loss {
   record::Status status = record::Status::kFailed;
   std::string cause;
 };
-/// Runs of a design at a rung that ended without a score: of the search, and of the comparison if there is
-/// one.
+/// Returns the runs of a design at a rung that ended without a score: those of the search and, if `begun` is
+/// not null, those of that comparison.
 std::vector<Loss> losses(const Population& population, std::int64_t design, int rung,
                          const record::ComparisonBegun* begun);
 
-/// One of those compared with the leader, or the leader without one of its parts.
+/// A design compared with the leader: a baseline, a control, or an ablation of the leader.
 struct Row {
   std::int64_t design = 0;
-  Interval difference;       // the leader's score less its own; bounded once the comparison is complete
+  Interval difference;       // the leader's score minus its own; unbounded until the comparison is complete
   int ended = 0;             // seeds on which its run and the leader's have ended
-  bool trained = false;      // it has scores on enough of the seeds, or may still get them
-  std::vector<Loss> losses;  // its own
+  bool trained = false;      // has scores on enough seeds, or may still get them
+  std::vector<Loss> losses;  // of this design
 };
 
-/// What a comparison has come to.
+/// State or result of a comparison.
 struct Outcome {
   const record::ComparisonBegun* begun = nullptr;
-  int ended = 0;                 // seeds on which all runs have ended
-  bool complete = false;         // all seeds are
-  std::vector<Row> rows;         // all of compared_with, the best score first, those without one last
-  std::vector<Loss> losses;      // the leader's: with one of them nothing is claimed
-  Variance run;                  // pooled at the rung
-  int documents = 0;             // that they are scored on
-  bool fresh_documents = false;  // that the search has not seen
-  double spread = 0;             // deviation of the others' mean scores from each other
-  bool ahead = false;            // of all that could be trained, as the intervals say
-  bool contradicted = false;     // one that lost too many runs was better on those that are left
-  bool implausible = false;      // the lead over the best is beyond what known designs make plausible
-  /// The difference from the best on training text that no run of the pair has read, in bits per byte, on the
-  /// comparison's seeds; without any where a corpus is no longer than what a run reads.
+  int ended = 0;          // seeds on which all runs have ended
+  bool complete = false;  // all seeds have ended
+  // All of compared_with, sorted by mean score, the best first; designs without a score come last.
+  std::vector<Row> rows;
+  std::vector<Loss> losses;      // of the leader; any loss rules out a claim
+  Variance run;                  // variance of a run, pooled at the rung
+  int documents = 0;             // number of documents scored
+  bool fresh_documents = false;  // the search has not seen these documents
+  double spread = 0;             // standard deviation between the mean scores of the known designs
+  bool ahead = false;            // significantly better than all designs that could be trained
+  bool contradicted = false;     // a design that lost too many runs was better on the remaining ones
+  bool implausible = false;      // the lead over the best is larger than known designs make plausible
+  /// Interval of the difference from the best design on training text that neither run has read, in bits per
+  /// byte, on the comparison's seeds. Its count is 0 if no such text exists, because a run reads the whole
+  /// corpus.
   Interval unread;
-  bool unconfirmed = false;  // that text does not show half of the lead, or not surely: the program may hold
-                             // the held-out documents
-  int rechecked =
-      0;  // of kRechecks runs that repeat the checks of an implausible lead, those in which all held
+  // Unread text does not show at least half of the lead, or not significantly. The program may contain the
+  // held-out documents.
+  bool unconfirmed = false;
+  // Number of the kRechecks repeated runs that confirmed an implausible lead.
+  int rechecked = 0;
   std::vector<Loss> failed_rechecks;
-  std::int64_t controls = 0, lost_controls = 0;  // of the preset, and of them those that could not be trained
-  // The best baseline of the search against the best control of the comparison, on the comparison's seeds; 0:
-  // none was trained.
+  // Number of the preset's controls, and of those among them that could not be trained.
+  std::int64_t controls = 0, lost_controls = 0;
+  // The baseline that was best in the search and the control that is best in the comparison, with the
+  // interval of their difference on the comparison's seeds. An id is 0 if none was trained.
   std::int64_t mixer = 0, control = 0;
   Interval over_control;
-  /// Whether the rung can judge: the best known mixer is ahead of everything that sees few tokens. A control
-  /// that was not trained may have been ahead of it.
+  /// Returns true if the rung can judge: the best known mixer is significantly better than the controls,
+  /// which see few tokens. A control that could not be trained rules this out, since it may have been better.
   [[nodiscard]] bool judges_mixers() const {
     return controls == 0 || (lost_controls == 0 && over_control.below_zero());
   }
-  /// Whether the lead is held back until its checks were repeated and held.
+  /// Returns true if the lead is held back until its checks have been repeated and have passed.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
   [[nodiscard]] bool claims() const { return ahead && !unconfirmed && !held_back() && judges_mixers(); }
 };
-/// The first of the seeds on which the checks of an implausible lead are repeated.
+/// Returns the first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);
-/// A function of the population alone, and of nothing in it that was begun after the comparison but its own
-/// runs: a verdict that was reached stays. O(runs at the rung + runs of the comparison x documents).
+/// Returns the outcome of a comparison. It depends on the population alone, and on no run that was begun
+/// after the comparison except the comparison's own, so that a verdict never changes once it is reached.
+/// O(runs at the rung + runs of the comparison x documents).
 Outcome outcome_of(const Population& population, const record::ComparisonBegun& begun);
 
-/// The smallest difference from the best of them that it sees with kPower; 0: not known yet. Half a
-/// millisecond.
+/// Returns the smallest difference from the best design that the comparison detects with power kPower; 0 if
+/// it is not known yet. Half a millisecond.
 double visible_in(const Population& population, const Outcome& outcome);
 
-/// The leader without its parts, compared on the same seeds at the same level; difference: the leader's score
-/// less the part's. In the order of designs.
+/// Returns the ablations of the leader in the order of designs, compared on the same seeds at the same level.
+/// A row's difference is the leader's score minus the ablation's.
 std::vector<Row> ablated(const Population& population, const record::ComparisonBegun& begun);
 
 }  // namespace gabbro::evolve

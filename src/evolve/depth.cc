@@ -14,8 +14,8 @@ bool repeats(const lang::Expr& e) {
          e.args[0].kind == lang::Expr::Kind::kNumber;
 }
 
-// Only where instances stand: a product inside a call's arguments is a number. Of nested repetitions the
-// outer takes the factor, the inner what rounding leaves of it.
+// Deepens only repetitions of instances, since a product inside a call's arguments is a number. For nested
+// repetitions the outer one takes the factor, and the inner ones what rounding leaves of it.
 void deepen(lang::Expr& e, double factor) {
   if (repeats(e)) {
     const double before = e.args[0].number;
@@ -41,7 +41,7 @@ void fit_positions(lang::Expr& e, std::int64_t length) {
     for (lang::Expr& item : e.args) fit_positions(item, length);
 }
 
-// Whether a program brings a unit LearnedPosition of its own that has no size to be fitted.
+// Returns true if the program defines a unit LearnedPosition without a size that could be fitted.
 bool has_positions_without_size(const lang::Program& program) {
   for (const lang::Item& item : program.items)
     if (const auto* unit = std::get_if<lang::Unit>(&item.value); unit && unit->name == "LearnedPosition")

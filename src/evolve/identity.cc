@@ -19,7 +19,7 @@ namespace gabbro::evolve {
 
 namespace {
 
-// Of a small run: as many tokens as tell texts apart.
+// Vocabulary size of small runs: enough tokens to tell texts apart.
 constexpr std::int64_t kVocab = 16;
 
 lang::Library with(const lang::Library& library, const lang::Program& program) {
@@ -28,7 +28,8 @@ lang::Library with(const lang::Library& library, const lang::Program& program) {
   return out;
 }
 
-// At the narrowest width that both allow: heads and reshapes of one may forbid what the other does not.
+// Narrows both graphs to the smallest width that both allow. Heads and reshapes of one may forbid a width
+// that the other allows.
 std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a, const ir::Graph& b) {
   std::vector<std::int64_t> widths(ir::kNarrowWidths.begin(), ir::kNarrowWidths.end());
   const auto own = std::llround(a.env.width);
@@ -42,15 +43,15 @@ std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a
   return {};
 }
 
-// Work of a pass far from the start: there are many.
+// Bound on the operations of a pass from a point far from the initialisation. There are many such passes.
 constexpr double kMostFar = kMostOperations / 8;
 
 constexpr double kFarPasses = 29;
 
-// One pair of runs; the traces hold the same number of points.
+// Compares one pair of runs. Both traces have the same number of points.
 Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
-  // Passes of a trace: each update with the points around it, of those far from the start with what lies
-  // beside them.
+  // A trace has one pass for each update and for the points around it. A trace from far points also has
+  // passes from their neighbours.
   const double passes = options.far ? kFarPasses : options.updates + 2;
   const double operations = passes * (exec::work_of(a, a.bodies[0].outputs, options.length).operations +
                                       exec::work_of(b, b.bodies[0].outputs, options.length).operations);
@@ -116,8 +117,8 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
   const Comparison whole =
       run(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
-  // At the trained width, as far as the work allows: what only some channels do is not seen where there are
-  // few.
+  // This comparison is at the trained width, as far as the work allows. With few channels, an effect that
+  // only some of them have would go unnoticed.
   Comparison wide{false, false, ""};
   for (std::int64_t length = a.length; length >= 8 && !wide.decided; length /= 2)
     wide = run(first, second,

@@ -29,7 +29,7 @@ class Ladder {
       for (const Individual& i : p_.individuals())
         if (is_known(i))
           if (auto run = missing(i, rung, this->rung(rung).seeds, Purpose::kBaseline)) return run;
-      // Offspring inherit rates: those of the first rung come before any.
+      // Offspring inherit learning rates, so the searches at the first rung come before any offspring.
       for (const Individual& i : p_.individuals())
         if (rung == 0 && (is_known(i) || (is_user_design(i) && is_candidate(i))) &&
             p_.standing(i, 0).open == 0 && !i.trials.empty())
@@ -66,7 +66,7 @@ class Ladder {
       if (auto run =
               unbegun(p_.individual(c->design), c->rung, kRechecks, Purpose::kRecheck, recheck_seed(*c)))
         return run;
-    // Nothing is taken apart whose lead may be a fault.
+    // A lead that may be caused by a fault is not ablated.
     if (outcome.held_back()) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count)
       for (const Individual& i : p_.individuals())
@@ -80,14 +80,14 @@ class Ladder {
 
  private:
   [[nodiscard]] const Rung& rung(int r) const { return p_.settings().rungs[static_cast<std::size_t>(r)]; }
-  // A run that ended without a score ends its design at this rung: one seed that diverges is a verdict.
+  // A run without a score ends its design at this rung: divergence on one seed is a verdict.
   [[nodiscard]] bool alive(const Individual& i, int rung) const { return p_.standing(i, rung).lost == 0; }
 
   [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds,
                                               Purpose purpose) const {
     return alive(i, rung) ? unbegun(i, rung, seeds, purpose, first_seed_) : std::nullopt;
   }
-  // The first of `seeds` seeds on which the design has no run.
+  // Returns a run on the first of `seeds` seeds on which the design has no run.
   [[nodiscard]] std::optional<Wanted> unbegun(const Individual& i, int rung, int seeds, Purpose purpose,
                                               std::uint64_t first) const {
     for (int k = 0; k < seeds; ++k) {
@@ -101,7 +101,7 @@ class Ladder {
     return std::nullopt;
   }
 
-  // The best design of the rung below that has not been promoted, if there is room.
+  // Promotes the best design of the rung below that has not been promoted, if there is room.
   [[nodiscard]] std::optional<Wanted> promote(int to) const {
     const Rung& below = rung(to - 1);
     for (const Individual& i : p_.individuals())
@@ -150,7 +150,8 @@ class Ladder {
   int top_;
 };
 
-// What a run without a verdict says of its losses is nobody's measure.
+// Returns true if the run's losses may set hurdles. Losses of a run without a verdict are not a measure of
+// its design.
 bool is_measured(const Trial& t) {
   return t.ended && (t.status == record::Status::kDone || t.status == record::Status::kHurdle);
 }
@@ -193,9 +194,9 @@ Leader leader(const Population& p) {
     for (const Individual& i : p.individuals()) {
       if (!is_candidate(i)) continue;
       const Standing s = p.standing(i, rung);
-      // More seeds weigh more than a lucky one: a design with all its seeds goes before one with fewer. A
-      // seed that was run at another rate than the one that is taken now counts: nobody falls behind by a
-      // better rate.
+      // A design with all its seeds comes before one with fewer, so that one lucky seed does not win. A seed
+      // also counts if its run had another learning rate than the one used now, so that a better rate does
+      // not put a design behind.
       std::set<std::uint64_t> run;
       for (const std::int64_t id : i.trials)
         if (const Trial& t = p.trial(id);

@@ -1,5 +1,5 @@
-// Which run comes next: baselines, promotions by asynchronous successive halving, replicated seeds, the last
-// comparison.
+// Decides the next run of a campaign: baselines, promotions by asynchronous successive halving, replicated
+// seeds and the final comparison.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace gabbro::evolve {
 
-/// search: the ladder, and new designs; final: the winner and the baselines at the last rung that was
-/// reached, with replicated seeds, and the winner's ablations.
+/// In kSearch, the ladder runs and new designs are created. In kFinal, the winner and the known designs run
+/// with replicated seeds at the highest rung that was reached, followed by the winner's ablations.
 enum class Phase : std::uint8_t { kSearch, kFinal };
 
 struct Wanted {
@@ -20,31 +20,35 @@ struct Wanted {
   int rung = 0;
   std::uint64_t seed = 1;
   record::Purpose purpose = record::Purpose::kRung;
-  std::string promotion;  // why it enters the rung, when it does so by this run; else ""
-  double rate = 1;        // factor on the rung's
+  std::string promotion;  // the reason of the promotion if this run enters the rung; otherwise ""
+  double rate = 1;        // factor on the rung's learning rate
 };
 
-/// Seeds of the first last comparison start here, after the campaign's own: the runs that chose the winner do
-/// not judge it. Those of the next one start as many behind, since a new leader was chosen by whatever the
-/// first one showed.
+/// Size of a block of seeds. The search uses block 0, and each final comparison has an unused block of its
+/// own, so that the runs that selected the winner do not judge it. The same holds for the next comparison,
+/// since the outcome of the previous one may have selected the new leader.
 constexpr std::uint64_t kFinalSeeds = 1000;
 
-/// The next run of a design that exists; nothing: a new design is wanted (search), or there is no more to do.
-/// First baselines, from the first rung on, at every rung that a candidate may enter; then, from the top,
-/// runs with further seeds and promotions: of the n candidates whose runs at a rung are over, the best keep *
-/// n may go on, the best first (Li et al. 2020, arXiv 1810.05934). Seeds are first_seed, first_seed + 1 ...
-/// for all, so that runs are compared in pairs. In the last comparison (evolve/comparison.h; none of its runs
-/// before it has begun) seed by seed: the leader, those it is compared with, and, once that is complete and
-/// the leader ahead, its ablations. A function of the population alone. O(designs x rungs). No design enters
-/// a rung above `top`.
+/// Returns the next run of an existing design. Returns nothing if a new design is needed (kSearch) or nothing
+/// is left to do (kFinal). A function of the population alone. O(designs x rungs).
+///
+/// Known designs come first, from the first rung on, at every rung that a candidate may enter. Then, from the
+/// highest rung down, come runs with further seeds and promotions. Of the n candidates whose runs at a rung
+/// are over, the best promote_fraction * n may be promoted, the best first (Li et al. 2020, arXiv
+/// 1810.05934). No design is promoted above `top`. All designs use the seeds first_seed, first_seed + 1, ...,
+/// so that runs can be compared in pairs.
+///
+/// The final comparison (evolve/comparison.h) has no runs before it has begun. It goes seed by seed: the
+/// leader, then the designs it is compared with. Once it is complete and the leader is ahead, the ablations
+/// run.
 std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
                                int top = 1000);
 
-/// The losses at which a run should be stopped, one for each of Settings::hurdles: the quantile of earlier
-/// runs on the same data order. Infinite while there are too few.
+/// Returns the loss above which a run is stopped, for each of Settings::hurdles: a quantile of earlier runs
+/// on the same data order. It is infinite while there are too few of them.
 std::vector<double> hurdles(const Population& population, int rung, std::uint64_t seed);
 
-/// The highest rung at which a candidate is done, and the best candidate there; rung -1 when there is none.
+/// The highest rung at which a candidate is done, and the best candidate there; rung is -1 if there is none.
 struct Leader {
   int rung = -1;
   std::int64_t design = 0;

@@ -11,12 +11,13 @@ namespace gabbro::evolve {
 
 namespace {
 
-constexpr double kMostOver = 2;  // a run consumes its budget up to a whole step
+constexpr double kMostOver = 2;  // a run consumes its budget rounded up to a whole step
 constexpr int kCurvePlaces = 8;
-constexpr std::size_t kLeastDocuments = 8;  // that the search has not seen, to judge by them alone
+// Minimum number of unseen documents for judging by them alone.
+constexpr std::size_t kLeastDocuments = 8;
 
-// The smoothed training loss when `share` of a run's tokens were consumed (Point::recent, which hurdles look
-// at); NaN when it did not get there.
+// Returns the smoothed training loss after `share` of a run's tokens (Point::recent, which hurdles compare
+// with); NaN if the run did not get there.
 double loss_at(const std::vector<record::Point>& curve, double tokens, double share) {
   for (const record::Point& p : curve)
     if (static_cast<double>(p.tokens) >= share * tokens) return p.recent;
@@ -53,7 +54,7 @@ Result<bool> Population::add(const record::Refused& e) {
 Result<bool> Population::add(const record::TaskBegun& e) {
   const auto count = static_cast<std::int64_t>(tasks_.size());
   if (e.id >= 1 && e.id <= count && !tasks_[static_cast<std::size_t>(e.id - 1)].ended)
-    return true;  // begun again
+    return true;  // a restart of an unfinished task
   if (e.id != count + 1)
     return tl::unexpected(unexpected(fmt::format("task {} follows task {}", e.id, count)));
   tasks_.push_back({e, static_cast<std::int64_t>(ended_tasks_.size()), false, {}, 0, {}});
@@ -142,8 +143,8 @@ Result<bool> Population::add(const record::DesignCreated& created) {
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, created.attempt);
-  // What only judged, as a winner without one of its parts, may still be drawn: the seeds that judge choose
-  // nothing, and forbid nothing.
+  // An ablation only judges, so the search may still draw the same design: the seeds that judge must neither
+  // select nor forbid designs.
   if (created.origin != record::Origin::kAblation) {
     const KnownDesign known{created.id, created.name, individuals_.back().program};
     if (!created.trained.empty()) trained_.emplace(created.trained, known);
@@ -152,7 +153,7 @@ Result<bool> Population::add(const record::DesignCreated& created) {
   return deliver(created.task, created.id, {});
 }
 
-// Descent goes back in time, so that whoever follows it comes to an end.
+// A parent must be older than its child, so that walking the ancestry terminates.
 Result<bool> Population::has_parents(const record::DesignCreated& created) {
   for (const std::int64_t parent : {created.parent, created.second_parent})
     if (parent < 0 || parent >= created.id)
@@ -163,7 +164,7 @@ Result<bool> Population::has_parents(const record::DesignCreated& created) {
 Result<bool> Population::add(const record::TrialBegun& begun) {
   const auto count = static_cast<std::int64_t>(trials_.size());
   if (begun.id >= 1 && begun.id <= count && !trials_[static_cast<std::size_t>(begun.id - 1)].ended)
-    return true;  // begun again
+    return true;  // a restart of an unfinished trial
   if (begun.id != count + 1 || begun.design < 1 ||
       begun.design > static_cast<std::int64_t>(individuals_.size()))
     return tl::unexpected(
@@ -229,8 +230,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
-  // What strategies are weighed by is known from the screen where a design's cost was measured: a worker's
-  // word silences none.
+  // The budget of strategies uses the cost that the screen computed, if it did, so that a wrong report of a
+  // worker cannot starve a strategy.
   const double known = individual(trial.begun.design).created.train_flops;
   const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
@@ -254,7 +255,7 @@ void Population::spend(Trial& trial, double flops) {
 }
 
 void Population::leave_out_seen(Trial& trial) const {
-  // Whichever rung a run of the search is scored at, it sees the first documents of one order.
+  // Runs of the search see the first documents of one fixed order, at every rung.
   std::size_t seen = 0;
   for (const Rung& rung : settings_.rungs) {
     if (rung.documents == 0) return;

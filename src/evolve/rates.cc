@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// What a search has tried: scores by factor, infinite without one.
+// Scores by factor that a search has tried; infinite if there is none.
 struct Tried {
   std::map<double, double> scores;
   bool open = false;
@@ -51,7 +51,7 @@ std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, in
   const Tried t = tried(p, i, rung, first_seed);
   const double middle = rung == 0 ? i.created.rate : p.rate_of(i, rung - 1);
   const auto rate = next_rate(t.scores, middle);
-  // Which edge is the best is known when all have ended.
+  // The first three rates do not depend on scores. Later ones do, so all runs must have ended.
   const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
   if (!rate || (t.open && !of_the_first)) return std::nullopt;
   return Wanted{design, rung, first_seed, record::Purpose::kRate, {}, *rate};

@@ -19,10 +19,10 @@ std::vector<const Individual*> replicates(const Population& p) {
   return out;
 }
 
-// Runs by seed, then by copy.
+// Runs indexed by seed, then by copy.
 using Rows = std::vector<std::vector<const Trial*>>;
 
-// Pairs of copies that the interval of the last comparison tells apart.
+// Counts pairs of copies that differ significantly by the interval of the final comparison.
 int significant(const Rows& rows, double level) {
   std::vector<Cell> cells;
   for (std::size_t k = 0; k < rows.size(); ++k)
@@ -41,7 +41,7 @@ int significant(const Rows& rows, double level) {
   return out;
 }
 
-// The deviation of one run: half of what squared differences of two are on average.
+// Returns the standard deviation of one run. Its variance is half the mean squared difference of two runs.
 double seed_stddev_of(const Rows& rows) {
   double squares = 0;
   int count = 0;
@@ -85,8 +85,8 @@ ReplicateReport replicate_report(const Population& p, std::uint64_t first_seed, 
   out.pairs = out.copies * (out.copies - 1) / 2;
   out.significant = significant(rows, level);
   out.seed_stddev = seed_stddev_of(rows);
-  // One copy that is lucky is so in all its pairs, which makes the count of one test uneven. Copies are
-  // exchangeable: every deal of a seed's runs among them is another test, as good as this one.
+  // A lucky copy is lucky in all its pairs, which makes the count of a single test noisy. Copies are
+  // exchangeable, so every permutation of a seed's runs among them is an equally valid test.
   Random random(first_seed);
   Rows dealt = rows;
   int sum = 0, as_many = 0;

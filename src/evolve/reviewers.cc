@@ -36,7 +36,7 @@ std::vector<Reviewer> reviewers(const Population& p) {
     const double error = f.probability - (f.beat ? 1 : 0);
     ++r.scored;
     r.brier += error * error;
-    r.chance += f.beat ? 1 : 0;  // for now, the successes
+    r.chance += f.beat ? 1 : 0;  // holds the number of successes until the loop below
   }
   std::vector<Reviewer> out;
   for (auto& [model, r] : all) {

@@ -1,4 +1,4 @@
-// How well reviewers foresee: their probabilities held against what happened.
+// Scores reviewers: compares their predicted probabilities with outcomes.
 #pragma once
 
 #include <optional>
@@ -11,26 +11,27 @@ namespace gabbro::evolve {
 
 struct Reviewer {
   std::string model;
-  int scored = 0;     // probabilities whose design has an outcome
-  double brier = 0;   // mean squared error of these (Brier 1950); 0 is best
-  double chance = 0;  // what saying the share of successes every time would have given
+  int scored = 0;     // predictions whose design has an outcome
+  double brier = 0;   // mean squared error of these predictions (Brier 1950); 0 is best
+  double chance = 0;  // score of always predicting the overall share of successes
 };
 
-/// A probability that came true or did not.
+/// A predicted probability and its outcome.
 struct Foretold {
   std::string model;
   double probability = 0.5;
   bool beat = false;
 };
 
-/// Whether a design of agents did better than its parent (without one: than the best baseline) at the first
-/// rung on the same data; nothing while that is not known. A run that ended without a score lost.
+/// Returns true if an agents' design did better at the first rung, on the same data, than its parent or,
+/// without one, than the best baseline. Returns nothing while that is not known. A run that ended without a
+/// score counts as a defeat.
 std::optional<bool> beat_parent(const Population& population, const Individual& design);
 
-/// All probabilities whose design has an outcome, in the order of tasks. O(tasks).
+/// Returns all predictions whose design has an outcome, in the order of tasks. O(tasks).
 std::vector<Foretold> foretold(const Population& population);
 
-/// Everybody who reviewed a design that was trained, by name. O(tasks).
+/// Returns all reviewers of tasks that led to a design, sorted by model name. O(tasks).
 std::vector<Reviewer> reviewers(const Population& population);
 
 }  // namespace gabbro::evolve

@@ -21,8 +21,9 @@ using record::ScaleRun;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kLeastSizes = 3;
-constexpr double kLeastWorth = 4;   // documents, for an interval
-constexpr double kFarthest = 1000;  // times the largest size that a meeting is looked for at
+// Minimum worth of the documents for an interval, in documents of equal length.
+constexpr double kLeastWorth = 4;
+constexpr double kFarthest = 1000;  // bound on a meeting point, as a multiple of the largest size
 
 struct Line {
   double slope = 0, offset = 0;  // log bits = offset + slope log x
@@ -39,7 +40,7 @@ Line line_through(const std::vector<std::pair<double, double>>& points) {  // x,
   return {slope, (sy - slope * sx) / n};
 }
 
-// The middle 95 % of what bootstraps gave.
+// Returns the value with the middle 95 % of its bootstrap values.
 Estimate estimate(double value, std::vector<double> drawn) {
   std::sort(drawn.begin(), drawn.end());
   const auto at = [&](double share) {
@@ -55,8 +56,9 @@ double worth_of(const std::vector<record::DocumentScore>& documents) {
   return effective_count(bytes);
 }
 
-// A bootstrap over a few documents of different lengths is too narrow: by what its draws are moved further,
-// so that they are as wide as Student's t. 0: too few.
+// Returns the factor by which bootstrap weights of documents deviate further from 1, so that intervals are as
+// wide as Student's t gives. A plain bootstrap over few documents of different lengths is too narrow. Returns
+// 0 if there are too few documents.
 double widening(const std::vector<record::DocumentScore>& documents) {
   constexpr double kNormal975 = 1.959964;
   const double worth = worth_of(documents);
@@ -64,11 +66,11 @@ double widening(const std::vector<record::DocumentScore>& documents) {
   return t_quantile(0.975, worth - 1) / kNormal975 * std::sqrt(worth / (worth - 1));
 }
 
-// How often each document counts, and how far the mean of each design and size is moved: not at all, or as a
-// bootstrap draws it.
+// Weights of the documents, and offsets of the means of each design and size. They are 1 and 0 for the
+// estimate itself; a bootstrap draws them.
 struct Weights {
   std::vector<double> documents;
-  std::vector<std::vector<double>> moved;  // by design, then size; bits per byte
+  std::vector<std::vector<double>> moved;  // offset by design, then size, in bits per byte
 };
 
 class Fitter {
@@ -88,7 +90,7 @@ class Fitter {
       seeds_ = std::max(seeds_, static_cast<int>(bits.size()));
     }
     if (freedom_ > 0) deviation_ = std::sqrt(squares / freedom_);
-    // Of a design whose runs deviate more than the others', its own deviation.
+    // A design whose runs deviate more than the others' gets its own standard deviation.
     for (std::size_t d = 0; d < own.size(); ++d)
       deviations_.push_back(degrees[d] > 0 ? std::max(deviation_, std::sqrt(own[d] / degrees[d]))
                                            : deviation_);
@@ -104,8 +106,8 @@ class Fitter {
     const auto n = static_cast<std::int64_t>(out.documents.size());
     for (std::int64_t i = 0; i < n; ++i) ++out.documents[static_cast<std::size_t>(random.below(n))];
     for (double& w : out.documents) w = 1 + (w - 1) * wider_;
-    // The deviation is an estimate: as Student's t, a normal number over the root of chi squared by its
-    // freedom.
+    // The standard deviation is itself an estimate. As in Student's t, the normal draw is therefore divided
+    // by the root of chi squared over its degrees of freedom.
     double chi = 0;
     for (int k = 0; k < freedom_; ++k) {
       const double x = random.normal();
@@ -119,7 +121,8 @@ class Fitter {
     return out;
   }
 
-  struct Means {  // by design, then size: bits, parameters, FLOPs; bits 0: no run
+  // Mean bits, parameters and FLOPs by design, then size; bits is 0 where there is no run.
+  struct Means {
     std::vector<std::vector<double>> bits, params, flops;
   };
   [[nodiscard]] Means means(const Weights& w) const {
@@ -144,10 +147,10 @@ class Fitter {
     return line_through(points);
   }
 
-  /// The most runs that any design has at any size.
+  /// Returns the maximum number of runs of a design at a size.
   [[nodiscard]] int seeds() const { return seeds_; }
   [[nodiscard]] int freedom() const { return freedom_; }
-  /// Whether it is known how far other seeds and other documents would move a mean.
+  /// Returns true if the variance over seeds and over documents is known.
   [[nodiscard]] bool has_intervals() const { return freedom_ > 0 && wider_ > 0; }
 
  private:
@@ -170,11 +173,12 @@ class Fitter {
   int designs_, sizes_, seeds_ = 0, freedom_ = 0;
   double deviation_ = 0;            // of runs of one design and size
   std::vector<double> deviations_;  // the same, by design
-  double wider_ = 0;                // by which a draw of documents is moved; 0: too few for an interval
-  Table counts_;                    // of runs
+  double wider_ = 0;  // factor on the deviation of document weights; 0: too few documents for an interval
+  Table counts_;      // numbers of runs
 };
 
-// Where two lines meet; infinite where they do not, above `from`.
+// Returns the x at which two lines meet, if it is above `from` and below kFarthest times `from`; otherwise
+// infinity.
 double meeting(const Line& a, const Line& b, double from) {
   const double slope = a.slope - b.slope;
   if (slope == 0) return kInfinity;
@@ -250,7 +254,7 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   std::vector<Draw> draws;
   Random random = Random(1).split("scale");
   for (int k = 0; k < std::max(1, resamples); ++k) draws.push_back(draw_of(fitter.drawn(random)));
-  // f of the whole, with the interval of f over the draws.
+  // Evaluates f on the estimate itself, with the interval of f over the draws.
   const auto over = [&](const auto& f) {
     std::vector<double> drawn;
     for (const Draw& d : draws) drawn.push_back(f(d));

@@ -1,4 +1,4 @@
-// What designs are worth beyond the ladder: power laws through runs at several sizes.
+// Extrapolates designs beyond the ladder, by power laws fitted to runs at several sizes.
 #pragma once
 
 #include <cstdint>
@@ -9,45 +9,54 @@
 
 namespace gabbro::evolve {
 
-/// A number with its 95 % interval.
+/// A value with its 95 % interval.
 struct Estimate {
   double value = 0, low = 0, high = 0;
 };
 
-/// bits = at_one * x^-exponent, a straight line on logarithms by least squares. x: parameters, or FLOPs of
-/// the training.
+/// The law bits = at_one * x^-exponent, fitted by least squares as a straight line in log-log space. x is the
+/// number of parameters or the training FLOPs.
 struct PowerLaw {
   Estimate exponent;
   double at_one = 0;
   Estimate beyond;  // bits per byte at ten times the largest x
 };
 
-/// How the lead of one design over another changes with size.
+/// The lead of one design over another as a function of size.
 struct LeadAtScale {
   int design = 0, against = 0;
   std::vector<Estimate> leads;  // at each size, in bits per byte; negative: `design` is better
-  Estimate per_tenfold;  // change of log(bits / bits of the other) for ten times the parameters: negative,
-                         // where the lead grows
-  bool meets = false;    // whether the lines meet beyond the largest size, within a thousand times of it
-  Estimate meeting;      // parameters there; its interval may be open to above (infinite)
+  // Change of log(bits / bits of the other) per tenfold increase of parameters; negative if the lead grows.
+  Estimate per_tenfold;
+  // True if the lines meet beyond the largest size and within a thousand times of it.
+  bool meets = false;
+  // Number of parameters where they meet; the interval may have an infinite upper end.
+  Estimate meeting;
 };
 
 struct ScaleFit {
   std::vector<PowerLaw> by_params, by_flops;  // one for each design
   std::vector<LeadAtScale> leads;             // of the first design over each of the others
-  int seeds = 0;                              // of a design at a size, at most
-  int freedom =
-      0;  // degrees of freedom of the deviation of seeds; 0: one seed each, and nothing has an interval
-  double documents = 0;            // of equal length, that the held-out ones are worth
-  bool too_few_documents = false;  // for an interval
+  int seeds = 0;                              // maximum number of seeds of a design at a size
+  // Degrees of freedom of the standard deviation between seeds; 0: one seed each, and all intervals are
+  // unbounded.
+  int freedom = 0;
+  // The held-out documents are worth this many documents of equal length.
+  double documents = 0;
+  bool too_few_documents = false;  // too few documents for an interval
 };
 
-/// Fits the scored runs of a study. Intervals are from `resamples` bootstraps: documents are drawn again, the
-/// same for all runs, and each mean over seeds is moved as far as seeds do, by the variance within designs
-/// and sizes, pooled or, where it is larger, the design's own. With one seed each, or on documents worth
-/// fewer than four, that is not known: intervals are unbounded. Errors: "scale": a design with scored runs at
-/// fewer than three sizes, runs of one size and seed that were trained on different texts, runs that were
-/// scored on different documents. A function of its arguments. O(resamples x runs x documents).
+/// Fits power laws to the scored runs of a study. A function of its arguments. O(resamples x runs x
+/// documents).
+///
+/// Intervals come from `resamples` bootstraps. Each resamples the documents, in the same way for all runs,
+/// and perturbs each mean over seeds by noise. The noise has the variance within designs and sizes: the
+/// pooled one or, if larger, the design's own. Intervals are unbounded if every design has one seed, or if
+/// the documents are worth fewer than four.
+///
+/// Errors: "scale" if there are no scored runs, a design has scored runs at fewer than three sizes, runs of
+/// one size and seed were trained on different texts, runs were scored on different documents, or a run has
+/// invalid values.
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples = 1000);
 
 }  // namespace gabbro::evolve

@@ -19,9 +19,10 @@ namespace gabbro::evolve {
 
 namespace {
 
-// Tokens of the vocabulary of small runs.
+// Vocabulary size of small runs.
 constexpr std::int64_t kVocab = 31;
-// Of all comparisons of a draw with known designs, beyond the one that exceeds it: some ten seconds.
+// Bound on the operations of all comparisons of a draw with known designs: some ten seconds. The comparison
+// that exceeds it still finishes.
 constexpr double kMostCompared = 8 * kMostOperations;
 
 Error named(const char* cause, const KnownDesign& known, const std::string& how) {
@@ -47,8 +48,8 @@ void set_costs(const Sized& sized, record::DesignCreated& out) {
   out.state_bytes = costs.state_bytes;
 }
 
-// Facts that may be others at another width: a design that has no width at a rung, or mixes no tokens there,
-// can never win there.
+// These facts may differ between widths. A design that has dead parameters at a rung, or mixes no tokens
+// there, can never win there.
 Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
   const ir::Graph& graph = sized.subject.elaboration.graph;
   if (!ir::dead_params(graph).empty())
@@ -61,8 +62,8 @@ Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
               fmt::format("at {}, D = {:g}: no output reads an earlier token", rung.name, graph.env.width));
 }
 
-// Of a design at a rung. The most of a baseline there is taken as that at the first rung, grown as parameters
-// and lengths do.
+// Checks the costs of a design at a rung. The maximum of baselines is known at the first rung only; it is
+// scaled by the growth of parameters and of lengths.
 Result<bool> within_limits(const Costs& costs, std::size_t rung, const Population& population) {
   Costs most;
   for (const Individual& i : population.individuals())
@@ -116,7 +117,8 @@ Result<lang::Subject> checked(const lang::Program& program, const lang::Library&
   return std::move(report.subjects.back());
 }
 
-// What types cannot say of it: run small with the structure of a rung's width, forward and backward.
+// Checks what types cannot express: runs the design small, with the structure of a rung's width, forward and
+// backward.
 Result<bool> trainable(const Sized& sized) {
   const exec::Screening s =
       exec::screen(ir::narrowest(sized.subject.elaboration.graph, kVocab), 1, sized.length);
@@ -125,7 +127,7 @@ Result<bool> trainable(const Sized& sized) {
   return fail(cause, s.detail);
 }
 
-// The design of every rung.
+// Returns the design as it is trained at each rung.
 Result<std::vector<Sized>> at_rungs(const lang::Program& program, const Settings& settings,
                                     const lang::Library& library) {
   std::vector<Sized> out;
@@ -136,20 +138,21 @@ Result<std::vector<Sized>> at_rungs(const lang::Program& program, const Settings
   return out;
 }
 
-// Hashes at the sizes of `rungs`, the first ones of the ladder: what their workers report.
+// Sets the hashes at the sizes of `rungs`, the first ones of the ladder. Workers report the same hashes.
 void set_hashes(std::span<const Sized> rungs, record::DesignCreated& out) {
   for (const Sized& sized : rungs)
     out.sized.push_back(to_hex(ir::structural_hash(sized.subject.elaboration.graph)));
 }
 
-// Identities at the sizes of the first rung and all others.
+// Sets the identity, which joins the identities at all rungs.
 void identify(std::span<const Sized> rungs, record::DesignCreated& out) {
   out.trained.clear();
   for (const Sized& sized : rungs) out.trained += trained_identity(sized);
   out.trained = to_hex(hash128(out.trained));
 }
 
-// Whether it trains as `known` does at every rung. Rung by rung: most differ at the first.
+// Compares the training with that of `known` at every rung, one rung after the other, since most designs
+// differ at the first.
 Comparison compare(std::span<const Sized> rungs, const KnownDesign& known, const Settings& settings,
                    const lang::Library& library) {
   Comparison out{true, true, ""};
@@ -163,7 +166,7 @@ Comparison compare(std::span<const Sized> rungs, const KnownDesign& known, const
   return out;
 }
 
-// The known design that the design of `rungs` is, and by what.
+// Returns the error that names the known design equal to the design of `rungs`, if there is one.
 std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignCreated& created,
                               const Population& population, const lang::Library& library) {
   if (const KnownDesign* known = population.known_trained(created.trained))
@@ -171,7 +174,7 @@ std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignCreate
   if (created.fingerprint.empty()) return {};
   double operations = 0;
   for (const KnownDesign& known : population.known_traces(created.fingerprint)) {
-    if (operations > kMostCompared) {  // the rest count as different
+    if (operations > kMostCompared) {  // the remaining ones count as different
       created.undecided = known.id;
       break;
     }

@@ -1,4 +1,4 @@
-// What an offspring must pass before anything is trained.
+// The screen: checks that an offspring must pass before anything is trained.
 #pragma once
 
 #include "evolve/population.h"
@@ -7,27 +7,31 @@
 
 namespace gabbro::evolve {
 
-/// The design that `offspring` is at the size of the first rung, with its identities, species and costs; id,
-/// attempt and strategy are the caller's to fill in. Errors, each a cause that is counted: "duplicate" (a
-/// known design has this structure at every rung), "no mixing" (at a rung it reads no earlier token, or next
-/// to nothing of it), "size" (it cannot be made as large as a rung, deepened, with the nearest sizes), "cost"
-/// (beyond Settings::limits, as multiples of the most expensive baseline, or more work than the screen may
-/// do), "same function" (it trains as a known design does, which is named), "not finite", "no gradient" (what
-/// exec/reference/screen.h finds by running it small with the structure of its trained width), or that of the
-/// checker. A function of its arguments. Work: some 50 elaborations for each rung, of at most
-/// ElaborateOptions::max_nodes; runs of the reference engine that are counted before they begin
-/// (exec/reference/work.h) and refused as "cost" beyond the bounds of exec/reference/screen.cc; comparisons
-/// with each known design of one fingerprint within evolve::kMostOperations a pass, else they count as
-/// different (DesignCreated::undecided).
+/// Returns the design of `offspring` at the size of the first rung, with its identities, species and costs.
+/// The caller fills in id, attempt and strategy. A function of its arguments.
+///
+/// Errors are counted by cause:
+/// - "duplicate": a known design has this structure at every rung;
+/// - "no mixing": at some rung it reads no earlier token, or almost nothing of it;
+/// - "size": it cannot be made as large as some rung, deepened; the message has the nearest sizes;
+/// - "cost": beyond Settings::limits, or more work than the screen may do;
+/// - "same function": it trains like a known design, which is named;
+/// - "not finite", "no gradient": found by running it at a small width (exec/reference/screen.h);
+/// - causes of the checker.
+///
+/// Work: some 50 elaborations for each rung, each of at most ElaborateOptions::max_nodes. Runs of the
+/// reference engine are costed before they begin (exec/reference/work.h) and refused as "cost" beyond the
+/// bounds of exec/reference/screen.cc. Comparisons with known designs of the same fingerprint take at most
+/// evolve::kMostOperations a pass; beyond that the designs count as different (DesignCreated::undecided).
 Result<record::DesignCreated> screen(const Offspring& offspring, const Population& population,
                                      const lang::Library& library);
 
-/// The same for a design that is given, a baseline: without limits, and known ones pass.
+/// Does the same for a given design, such as a baseline, without limits and without refusing known designs.
 Result<record::DesignCreated> measure(const lang::Program& program, const Settings& settings,
                                       const lang::Library& library);
 
-/// The name of the known design that `created`, as measured, equals by one of its identities; "" when there
-/// is none.
+/// Returns the name of the known design that equals `created`, as measured, by one of its identities; "" if
+/// there is none.
 std::string equal_known(const record::DesignCreated& created, const Population& population,
                         const lang::Library& library);
 

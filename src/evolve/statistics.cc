@@ -20,7 +20,7 @@ double mean_of(std::span<const double> x) {
   return x.empty() ? 0 : sum / static_cast<double>(x.size());
 }
 
-// The square of the deviation, by differences from the mean.
+// Returns the sample variance about `mean`.
 double variance_of(std::span<const double> x, double mean) {
   double sum = 0;
   for (const double v : x) sum += (v - mean) * (v - mean);
@@ -29,8 +29,8 @@ double variance_of(std::span<const double> x, double mean) {
 
 double normal_below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
-// The freedom of a sum of two estimated variances (Satterthwaite 1946); infinite where neither is known to
-// vary.
+// Returns the effective degrees of freedom of a sum of two estimated variances (Satterthwaite 1946); infinite
+// if both are 0.
 double freedom_of_sum(const Variance& a, const Variance& b) {
   const double sum = a.value + b.value;
   double out = 0;
@@ -39,7 +39,8 @@ double freedom_of_sum(const Variance& a, const Variance& b) {
   return out > 0 ? sum * sum / out : kInfinity;
 }
 
-// Half the width of an interval whose mean has the variance a + b, with `tail` on either side.
+// Returns half the width of an interval whose mean has variance a + b, with probability `tail` on either
+// side.
 double half_width(const Variance& a, const Variance& b, double tail) {
   const double sum = a.value + b.value;
   return sum > 0 ? t_quantile(1 - tail, freedom_of_sum(a, b)) * std::sqrt(sum) : 0;
@@ -57,7 +58,7 @@ Variance pooled(const Variance& a, const Variance& b) {
 
 namespace {
 
-// Rows or columns of a layout by their places in a list.
+// Rows or columns of a layout, numbered in the order in which they appear.
 class Lines {
  public:
   Lines(const std::vector<Cell>& cells, std::int64_t Cell::*key) {
@@ -68,14 +69,14 @@ class Lines {
   }
   std::size_t operator[](std::size_t cell) const { return of_[cell]; }
 
-  std::vector<int> count;   // cells
-  std::vector<double> sum;  // of what is left of them
+  std::vector<int> count;   // number of cells
+  std::vector<double> sum;  // sum of the cells' current values
 
  private:
-  std::vector<std::size_t> of_;  // a cell
+  std::vector<std::size_t> of_;  // row or column number by cell
 };
 
-// Without what stands alone in its row or column, and so explains itself.
+// Removes cells that are alone in their row or column, since such a cell is explained by itself.
 std::vector<Cell> without_lone(std::vector<Cell> cells) {
   while (true) {
     Lines rows(cells, &Cell::row), columns(cells, &Cell::column);
@@ -88,7 +89,7 @@ std::vector<Cell> without_lone(std::vector<Cell> cells) {
   }
 }
 
-// Rows and columns that no cell links to each other are layouts of their own: how many there are.
+// Returns the number of connected components of rows and columns; each component is a layout of its own.
 std::size_t parts_of(std::size_t cells, const Lines& rows, const Lines& columns) {
   std::vector<std::size_t> row(rows.count.size()), column(columns.count.size(), rows.count.size());
   for (std::size_t k = 0; k < row.size(); ++k) row[k] = k;
@@ -115,7 +116,8 @@ Variance residual_variance(std::vector<Cell> all) {
     ++rows.count[rows[k]], ++columns.count[columns[k]];
     scale = std::max(scale, std::abs(cells[k].value));
   }
-  // Means of rows and of columns are taken away in turn until nothing moves; at once where there are no gaps.
+  // Row means and column means are subtracted alternately until nothing changes. Without gaps that takes one
+  // sweep.
   for (int sweep = 0; sweep < 1000 && moved > 1e-13 * scale; ++sweep) {
     moved = 0;
     for (Lines* lines : {&rows, &columns}) {
@@ -130,7 +132,7 @@ Variance residual_variance(std::vector<Cell> all) {
   }
   double squares = 0;
   for (const Cell& c : cells) squares += c.value * c.value;
-  // Each layout has one mean that its rows and columns share.
+  // In each component, rows and columns share one mean.
   const double freedom = static_cast<double>(cells.size() + parts_of(cells.size(), rows, columns)) -
                          static_cast<double>(rows.count.size() + columns.count.size());
   return freedom > 0 ? Variance{squares / freedom, freedom} : Variance{};
@@ -151,12 +153,13 @@ double power(double effect, int seeds, const Precision& p, double level) {
   const double n = seeds, own = n - 1 + p.own, run = 2 * p.run.value / n, whole = run + p.documents;
   if (!(whole > 0)) return effect > 0 ? 1 : 0;
   if (n < 2) return 0;
-  // How far documents are known is a matter of their number alone, which is large beside that of seeds.
+  // The uncertainty of the documents' variance depends on their number alone, which is large compared with
+  // that of seeds.
   const Variance documents{p.documents, kNormalFreedom};
   const double bar = p.run.freedom > 0 ? half_width({run, p.run.freedom}, documents, level / 2) : 0;
   const double tail = p.run.freedom > 0 ? level : level / 2;
   const double quantile = t_quantile(1 - tail, freedom_of_sum({run, own}, documents));
-  // Over the pair's own variance: chi squared by Wilson and Hilferty's cube (1931).
+  // Integrates over the pair's own variance: chi squared, by the cube of Wilson and Hilferty (1931).
   double sum = 0, weights = 0;
   constexpr double kEnd = 4, kStep = 0.2;
   for (double z = -kEnd; z < kEnd + kStep / 2; z += kStep) {

@@ -58,7 +58,7 @@ std::unique_ptr<Strategy> make_strategy(std::string_view name) {
 
 std::vector<Known> known(const Population& population, std::string_view strategy) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  std::map<int, double> reference;  // the best baseline by rung
+  std::map<int, double> reference;  // score of the best baseline, by rung
   const auto against = [&](int rung) {
     const auto at = reference.find(rung);
     if (at != reference.end()) return at->second;

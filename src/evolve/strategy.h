@@ -1,4 +1,4 @@
-// What is tried next: strategies write offspring from what a campaign knows.
+// Strategies propose new designs from the state of a campaign.
 #pragma once
 
 #include <memory>
@@ -14,55 +14,57 @@
 
 namespace gabbro::evolve {
 
-/// A program, and where it came from. Well typed and causal, since every operator is.
+/// A program and its parents. It is well typed and causal, since every operator preserves that.
 struct Offspring {
   lang::Program program;
-  std::optional<lang::Subject> subject;  // what its check found, where it was checked
+  std::optional<lang::Subject> subject;  // result of its check, if it was checked
   std::string op;
   std::int64_t parent = 0, second_parent = 0;
 };
 
-/// A way to search. It keeps nothing between calls: what it proposes is a function of the population and the
-/// random stream, so that a campaign that was killed goes on as it would have.
+/// A search strategy. It keeps no state between calls: its proposals are a function of the population and the
+/// random stream, so that a killed campaign continues identically.
 class Strategy {
  public:
   virtual ~Strategy() = default;
-  /// Errors: those of the edit that was drawn; the caller draws again with another stream.
+  /// Proposes an offspring. Errors: those of the edit that was drawn; the caller draws again with another
+  /// stream.
   virtual Result<Offspring> propose(const Population& population, edit::CodeBook& book,
                                     Random random) const = 0;
 };
 
-/// The names of all strategies: "adaptive", "tournament", "random", "agents", "direct".
+/// Returns the names of all strategies: "adaptive", "tournament", "random", "agents", "direct".
 std::vector<std::string_view> strategy_names();
 
-/// Whether designs of this strategy are written by agents. "agents": by the whole pipeline and, while none
-/// waits to be trained, by the operators of "adaptive"; "direct": by one reply of a model, and by nothing
-/// else.
+/// Returns true if agents write designs of this strategy. "agents" uses the whole pipeline and, while no
+/// design of it waits to be trained, the operators of "adaptive". "direct" uses one reply of a model and
+/// nothing else.
 bool asks_agents(std::string_view name);
 
-/// Null for an unknown name, and for "direct", which proposes nothing by itself. `adaptive` is
-/// evolve/adaptive.cc; `tournament` is plain genetic programming with aging (Real et al. 2019, arXiv
-/// 1802.01548): a parent is the best of ten of the last fifty, operators are drawn evenly; `random` writes
-/// every design anew.
+/// Creates a strategy. Returns null for an unknown name, and for "direct", which proposes nothing by itself.
+/// "adaptive" and "agents" are evolve/adaptive.cc. "tournament" is plain genetic programming with aging (Real
+/// et al. 2019, arXiv 1802.01548): a parent is the best of ten drawn from the last fifty, and operators are
+/// drawn uniformly. "random" creates every design afresh.
 std::unique_ptr<Strategy> make_strategy(std::string_view name);
 
-// ---- what strategies share
-// -----------------------------------------------------------------------------------------------
+// ---- Shared by strategies ----
 
-/// Designs of `strategy` and the baselines that have an outcome at the first rung (a score, or none: an
-/// infinite one), oldest first.
+/// A design with an outcome, which strategies may use as a parent.
 struct Known {
   const Individual* design = nullptr;
-  double advantage = 0;  // bits per byte above the best baseline at the highest rung where it is done;
-                         // negative: better. Infinite: lost
+  // Bits per byte above the best baseline at the highest rung with an outcome; negative: better; infinite:
+  // its runs ended without a score.
+  double advantage = 0;
   int rung = 0;
 };
+/// Returns the designs of `strategy`, the baselines and the users' designs that have an outcome, oldest
+/// first. Vetoed designs are left out.
 std::vector<Known> known(const Population& population, std::string_view strategy);
 
-/// A design made anew: of random units, and units of the book.
+/// Returns a fresh design, made of random units and units of the code book.
 Offspring fresh(edit::CodeBook& book, Random& random);
 
-/// One operator applied to `parent`. `second_parent` may be null.
+/// Applies one operator to `parent`. `second_parent` may be null.
 Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* second_parent,
                        edit::CodeBook& book, Random& random);
 

@@ -1,4 +1,4 @@
-// A check with its numbers.
+// A named check with its outcome and numbers.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace gabbro::record {
 struct Anchor {
   std::string name;
   bool holds = false;
-  std::string detail;  // with the numbers
+  std::string detail;  // includes the numbers
 };
 
 template <class Io, Is<Anchor> A>

@@ -10,8 +10,8 @@
 
 namespace gabbro::record {
 
-/// A number of a benchmark task, with its standard error (NaN: none). `group` is empty for the whole task,
-/// else "term: island_effects".
+/// A metric of a benchmark task with its standard error (NaN: none). `group` is empty for the whole task, or
+/// names a part of it, such as "term: island_effects".
 struct Metric {
   std::string name, group;
   double value = 0, error = 0;
@@ -21,7 +21,8 @@ struct Metric {
 struct TaskScore {
   std::string name, kind, file;
   std::uint64_t items = 0;
-  std::uint64_t truncated = 0;  // texts that were longer than the model reads, and lost their beginning
+  // Number of texts longer than the model's context, whose beginning was cut off.
+  std::uint64_t truncated = 0;
   double seconds = 0;
   std::vector<Metric> metrics;
 };
@@ -29,16 +30,16 @@ struct TaskScore {
 struct EvalSpec {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "eval";
-  std::string run;       // the folder of a run
-  std::string corpus;    // empty: that of the run
-  bool held_out = true;  // bits per byte
-  bool whole = false;    // all held-out documents from beginning to end; else those of the run's own score
+  std::string run;                    // folder of a run
+  std::string corpus;                 // empty: the run's corpus
+  bool held_out = true;               // compute bits per byte on held-out documents
+  bool whole = false;                 // score whole held-out documents; otherwise as in the run's own score
   std::uint64_t valid_documents = 0;  // 0: as many as the run was scored on
-  std::uint64_t document_tokens = 0;  // of each its first tokens; 0: as the run was scored
+  std::uint64_t document_tokens = 0;  // leading tokens of each document; 0: as the run was scored
   std::vector<std::string> tasks;     // "FILE" or "NAME=FILE"
-  std::uint64_t limit = 0;            // items of a task; 0: all
-  std::int64_t length = 0;            // tokens that the model reads at most; 0: as in training
-  std::int64_t batch = 8192;          // tokens at a time
+  std::uint64_t limit = 0;            // maximum number of items of a task; 0: all
+  std::int64_t length = 0;            // maximum context in tokens; 0: as in training
+  std::int64_t batch = 8192;          // tokens per batch
   std::string device = "cpu";
   int threads = 2;
 };
@@ -48,17 +49,18 @@ struct EvalResult {
   static constexpr const char* kJob = "eval";
   Status status = Status::kFailed;  // "done", "stopped", "failed"
   std::string cause;
-  std::string
-      caution;  // why these scores judge nothing, by the run's own result; "": it says nothing against them
+  // Reason why these scores are not valid as a verdict, according to the run's own result; "" if there is
+  // none.
+  std::string caution;
   std::string design, hash;
   std::int64_t params = 0, length = 0;
   std::string weights_hash;  // computed from the weights that were scored
   std::string corpus;
-  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // 0: not asked for
+  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // 0: not requested
   double valid_loss = 0;
   std::uint64_t valid_documents = 0, valid_bytes = 0;
-  std::uint64_t document_tokens = 0;  // that were read of each at most; 0: all
-  std::string held_out_hash;          // as TrialResult's
+  std::uint64_t document_tokens = 0;  // maximum number of tokens read of each document; 0: all
+  std::string held_out_hash;          // as in TrialResult
   std::vector<TaskScore> tasks;
   double seconds = 0;
 };
@@ -71,7 +73,7 @@ std::string misfit(const EvalSpec& spec, const EvalResult& result);
 
 std::string to_json(const EvalSpec& spec);
 std::string to_json(const EvalResult& result);
-/// Errors: as those of record/trial.h.
+/// Errors: as in record/trial.h.
 Result<EvalSpec> parse_eval_spec(const std::string& json);
 Result<EvalResult> parse_eval_result(const std::string& json);
 

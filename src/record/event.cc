@@ -136,7 +136,7 @@ Result<Event> read_event(const std::string& json) {
   return Event(std::move(out));
 }
 
-// The alternative of `Event` that is called `kind`.
+// Parses `json` as the alternative of `Event` whose kind is `kind`.
 template <std::size_t i = 0>
 Result<Event> read_kind(const std::string& kind, const std::string& json) {
   if constexpr (i == std::variant_size_v<Event>) {
@@ -158,7 +158,7 @@ std::string to_json(const Event& event) {
   Writer io;
   std::visit([&](const auto& e) { fields(io, e); }, event);
   std::string line = io.text(false);
-  line.pop_back();  // its end
+  line.pop_back();  // the line end
   return line;
 }
 

@@ -14,7 +14,7 @@ using nlohmann::ordered_json;
 
 namespace {
 
-// "a result", "an event".
+// Returns the noun with its article: "a result", "an event".
 std::string one(const std::string& what) {
   return (std::string("aeiou").find(what.front()) == std::string::npos ? "a " : "an ") + what;
 }
@@ -54,7 +54,7 @@ std::string Writer::text(bool indented) const {
 }
 
 struct Reader::Json {
-  nlohmann::json value;  // finds a name in time that does not grow with their number
+  nlohmann::json value;  // lookup by name takes time that does not grow with the number of names
 };
 
 Reader::Reader(Json* json, std::string what) : json_(json), what_(std::move(what)) {}

@@ -1,8 +1,9 @@
-// Structs as JSON objects: one list of fields serves both directions.
+// Converts structs to and from JSON objects, with one list of fields for both directions.
 //
-// A struct gives a function `template <class Io, Is<T> X> void fields(Io& io, X& x)` that calls io(name,
-// member) for each of its members; `Writer` and `Reader` are the two directions. Members are texts, numbers,
-// truth values, lists of texts, and (by `list`) lists of structs. JSON has no infinities: a number that is
+// A struct provides a function `template <class Io, Is<T> X> void fields(Io& io, X& x)` that calls io(name,
+// member) for each of its members. `Writer` and `Reader` are the two directions. Members are texts, numbers,
+// booleans, lists of texts, and (through `list`) lists of structs. JSON has no infinities: a number that is
+// not finite is written as null and read as NaN.
 // not finite is written as null and read as NaN.
 #pragma once
 
@@ -18,7 +19,7 @@
 
 namespace gabbro::record {
 
-/// For the `fields` of T: T to be read, or const T to be written.
+/// Constrains the argument of the `fields` of T: T when reading, const T when writing.
 template <class X, class T>
 concept Is = std::same_as<std::remove_const_t<X>, T>;
 
@@ -42,13 +43,13 @@ class Writer {
   void list(const char* name, const std::vector<T>& items) {
     objects(name, items.size(), [&](std::size_t i, Writer& io) { fields(io, items[i]); });
   }
-  /// A field that came later: records without it keep the default.
+  /// Writes a field that was added later. Records without it keep the default.
   void later(const char* name, const auto& value) { (*this)(name, value); }
   template <class T>
   void later_list(const char* name, const std::vector<T>& items) {
     list(name, items);
   }
-  /// On one line, or indented, each with a line end.
+  /// Returns the JSON on one line or indented, with a line end.
   [[nodiscard]] std::string text(bool indented) const;
 
  private:
@@ -58,11 +59,12 @@ class Writer {
   std::unique_ptr<Json> json_;
 };
 
-/// The first field that is missing or of another type is kept as the error; fields after it are left as they
-/// are.
+/// Reads fields. The first field that is missing or of another type is kept as the error; later fields keep
+/// their values.
 class Reader {
  public:
-  /// `what` names the kind of object in errors, whose code it is. Errors: not JSON, not an object.
+  /// Parses an object. `what` names the kind of object in errors and is their code. Errors: invalid JSON, not
+  /// an object.
   static Result<Reader> parse(const std::string& text, const std::string& what);
   Reader(Reader&&) noexcept;
   ~Reader();
@@ -95,9 +97,9 @@ class Reader {
     if (has(name)) list(name, items);
   }
   [[nodiscard]] bool has(const char* name) const;
-  /// From here on, fields that are missing keep their defaults.
+  /// From here on, missing fields keep their defaults.
   void allow_missing() { missing_ = true; }
-  /// The error so far; its code is empty when there is none.
+  /// Returns the first error; its code is empty if there is none.
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:
@@ -113,7 +115,7 @@ class Reader {
   bool missing_ = false;
 };
 
-/// `x` with its version and job, indented or on one line.
+/// Returns `x` as JSON with its version and job, indented or on one line.
 template <class T>
 std::string write_record(const T& x, bool indented = true) {
   Writer io;
@@ -123,12 +125,12 @@ std::string write_record(const T& x, bool indented = true) {
   return io.text(indented);
 }
 
-/// Errors when the record is of another version or job. A record without "job" is one of training: the first
-/// ones had none.
+/// Checks the version and job of a record. A record without "job" is one of training, since the first records
+/// had none. Errors: another version or job.
 Result<bool> check_header(Reader& io, const std::string& what, int version, const std::string& job);
 
-/// Errors, of code "spec": not JSON, another version or job, a field that is missing or of another type, by
-/// name.
+/// Reads a spec. Errors: "spec" for invalid JSON, another version or job, or a field that is missing or of
+/// another type, with its name.
 template <class T>
 Result<T> read_spec(const std::string& text) {
   GABBRO_TRY(io, Reader::parse(text, "spec"));
@@ -139,7 +141,8 @@ Result<T> read_spec(const std::string& text) {
   return out;
 }
 
-/// The same of code "result". What failed need not have more than a status and a cause (record/job.h).
+/// Reads a result, with errors of code "result". A result of status "failed" may lack all fields but status
+/// and cause (record/job.h).
 template <class T>
 Result<T> read_result(const std::string& text) {
   GABBRO_TRY(io, Reader::parse(text, "result"));

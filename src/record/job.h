@@ -1,4 +1,4 @@
-// What every job of a worker has in common: specs and results say their version and the kind of job.
+// Common parts of all jobs of a worker. Specs and results state their version and the kind of job.
 #pragma once
 
 #include <string>
@@ -8,19 +8,19 @@
 
 namespace gabbro::record {
 
-/// The job a spec asks for: "train", "eval", "generate" ... A spec without a job asks for training: the first
-/// ones had none. Errors: "spec".
+/// Returns the job of a spec: "train", "eval", "generate" ... A spec without a job is one of training, since
+/// the first specs had none. Errors: "spec".
 Result<std::string> job_of(const std::string& spec);
 
-/// How a result begins, whatever its job.
+/// The common fields of a result of any job.
 struct Outcome {
   Status status = Status::kFailed;
   std::string cause;
 };
-/// Errors: "result".
+/// Reads these fields. Errors: "result".
 Result<Outcome> outcome_of(const std::string& result);
 
-/// A result that only says that the job failed, and why; readers of every kind of result take it.
+/// Returns a result which only says that the job failed, and why. Readers of every kind of result accept it.
 std::string failure(const std::string& job, const std::string& cause);
 
 }  // namespace gabbro::record

@@ -1,4 +1,4 @@
-// What a worker says while it works: one JSON object a line on its standard output.
+// Progress messages of a worker: one JSON object a line on its standard output.
 #pragma once
 
 #include <cstdint>
@@ -9,20 +9,20 @@
 
 namespace gabbro::record {
 
-/// Where a job is. Numbers that a stage does not have are 0.
+/// The progress of a job. Numbers that a stage does not have are 0.
 struct Progress {
   std::string stage;  // "training", "scoring", the name of a task, "generating"
   std::int64_t step = 0, steps = 0, tokens = 0;
   double loss = 0, tokens_per_second = 0;
-  double share = 0;  // of the stage, in [0, 1]
-  std::string text;  // generated since the last line
+  double share = 0;  // completed share of the stage, in [0, 1]
+  std::string text;  // text generated since the last line
 };
-/// Returns false to stop the job.
+/// Reports progress. Returns false to stop the job.
 using OnProgress = std::function<bool(const Progress&)>;
 
-/// With its line end.
+/// Returns the message with its line end.
 std::string to_line(const Progress& progress);
-/// Errors: "progress".
+/// Parses a message. Errors: "progress".
 Result<Progress> parse_progress(const std::string& line);
 
 }  // namespace gabbro::record

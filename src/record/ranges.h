@@ -1,4 +1,4 @@
-// Ranges of the numbers of a spec: a worker reads files that anybody may have written.
+// Range checks for numbers of a spec, since anybody may have written the file that a worker reads.
 #pragma once
 
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 
 namespace gabbro::record {
 
-/// Keeps the first number that lies outside of its range; one that is NaN does.
+/// Collects the first number that is out of range as an error. NaN is always out of range.
 class Ranges {
  public:
   template <class T>
@@ -24,7 +24,7 @@ class Ranges {
   Error error_;
 };
 
-// Beyond what any machine holds: products of two of them are far from the end of 64 bits.
+// More than any machine holds, yet a product of two is far below the limit of 64 bits.
 constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024;
 
 }  // namespace gabbro::record

@@ -1,4 +1,4 @@
-// Runs of a few designs at several sizes, as `gabbro scale` keeps them.
+// Runs of several designs at several sizes, as `gabbro scale` stores them.
 #pragma once
 
 #include <cstdint>
@@ -13,34 +13,34 @@ namespace gabbro::record {
 
 /// One finished run, with or without a score.
 struct ScaleRun {
-  std::int64_t design = 0, size = 0;  // places in the study's lists
+  std::int64_t design = 0, size = 0;  // indices in the study's lists
   std::uint64_t seed = 0;
   double rate = 0;
   Status status = Status::kFailed;
-  std::string cause;  // as TrialResult's
+  std::string cause;  // as in TrialResult
   double params = 0, tokens = 0;
   double flops = 0;  // of the whole training
-  double bits = 0;   // held-out bits per byte, when done
+  double bits = 0;   // held-out bits per byte, if done
   std::vector<DocumentScore> documents;
-  std::string text_hash, held_out_hash;  // as TrialResult's
+  std::string text_hash, held_out_hash;  // as in TrialResult
 };
 
 struct ScaleStudy {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "scale";
-  std::int64_t seeds =
-      0;  // of each design at each size, fixed when the study began; 0: a study that does not say
-  Status status = Status::kDone;  // "done", or "stopped" where runs are missing
+  // Seeds of each design at each size, fixed when the study began; 0: not recorded.
+  std::int64_t seeds = 0;
+  Status status = Status::kDone;  // "done", or "stopped" if runs are missing
   std::string cause;
-  std::vector<std::string> designs, sizes;  // names; amounts as they were given
-  std::string tokens;                       // how many a run sees, in words
-  std::string corpus_hash;                  // of the texts of all runs
-  std::vector<ScaleRun> searches;           // runs that chose the rates; they judge nothing
+  std::vector<std::string> designs, sizes;  // names; amounts as given
+  std::string tokens;                       // tokens of a run, as text
+  std::string corpus_hash;                  // hash of the texts of all runs
+  std::vector<ScaleRun> searches;           // runs that selected the learning rates; they judge nothing
   std::vector<ScaleRun> runs;
 };
 
 std::string to_json(const ScaleStudy& study);
-/// Errors: "result", as those of record/trial.h.
+/// Errors: "result", as in record/trial.h.
 Result<ScaleStudy> parse_scale(const std::string& json);
 
 }  // namespace gabbro::record

@@ -1,4 +1,4 @@
-// Closed sets: an enum whose values have one spelling, in records, messages and options.
+// Enums whose values have exactly one spelling, in records, messages and options.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,8 +15,8 @@
 
 namespace gabbro::record {
 
-/// Specialised for each enum: `kWhat` names the set in errors, `kWords` are its spellings in the order of the
-/// values, which count from 0.
+/// Specialised for each enum. `kWhat` names the enum in errors. `kWords` holds the spellings in the order of
+/// the values, which count from 0.
 template <class E>
 struct Spelling;
 
@@ -31,13 +31,13 @@ constexpr std::string_view word_of(E e) {
   return Spelling<E>::kWords[static_cast<std::size_t>(e)];
 }
 
-/// All spellings of a set, for options.
+/// Returns all spellings of an enum, for options.
 template <Spelled E>
 std::vector<std::string> words() {
   return {Spelling<E>::kWords.begin(), Spelling<E>::kWords.end()};
 }
 
-/// The value that is spelt so; nothing: it is none of them.
+/// Returns the value with this spelling; nothing if there is none.
 template <Spelled E>
 constexpr std::optional<E> parse_word(std::string_view word) {
   const auto& words = Spelling<E>::kWords;
@@ -46,13 +46,13 @@ constexpr std::optional<E> parse_word(std::string_view word) {
   return static_cast<E>(at - words.begin());
 }
 
-/// How a job ended.
+/// The way a job ended.
 enum class Status : std::uint8_t {
   kFailed,   // without a result; the cause says why
   kDone,     // with a result, all of whose checks hold
   kRefused,  // a check does not hold
-  kHurdle,   // a training loss above a hurdle ended it
-  kStopped,  // from outside; it can go on
+  kHurdle,   // a training loss was above a hurdle
+  kStopped,  // from outside; it can be resumed
 };
 template <>
 struct Spelling<Status> {
@@ -60,12 +60,12 @@ struct Spelling<Status> {
   static constexpr std::array<std::string_view, 5> kWords{"failed", "done", "refused", "hurdle", "stopped"};
 };
 
-/// Where a design comes from.
+/// The origin of a design.
 enum class Origin : std::uint8_t {
-  kSearch,       // a strategy drew it
+  kSearch,       // drawn by a strategy
   kBaseline,     // a known architecture of the preset
-  kControl,      // the same, which sees few tokens
-  kUser,         // a person's own design
+  kControl,      // a known architecture of the preset that sees few tokens
+  kUser,         // a user's design
   kAblation,     // a winner without one of its parts
   kAaReplicate,  // a copy in an A/A test
 };
@@ -76,7 +76,7 @@ struct Spelling<Origin> {
                                                           "user",   "ablation", "aa"};
 };
 
-/// What a training run is for.
+/// The purpose of a training run.
 enum class Purpose : std::uint8_t {
   kRung,         // a design's first run at a rung
   kBaseline,     // a known architecture at a rung
@@ -94,7 +94,7 @@ struct Spelling<Purpose> {
                                                           "final", "ablation", "check",     "aa"};
 };
 
-/// How a worker's run came to its end.
+/// The way a worker's run ended.
 enum class RunEnd : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit };
 template <>
 struct Spelling<RunEnd> {
@@ -116,19 +116,19 @@ struct Spelling<SessionEnd> {
   static constexpr std::array<std::string_view, 4> kWords{"done", "budget", "signal", "error"};
 };
 
-/// How agents come to a design: by changing one parent, by joining two, or from nothing.
+/// The way agents make a design: by changing one parent, by combining two, or from scratch.
 enum class Mode : std::uint8_t { kMutation, kCrossover, kScratch };
 template <>
 struct Spelling<Mode> {
   static constexpr std::string_view kWhat = "mode";
   static constexpr std::array<std::string_view, 3> kWords{"mutation", "crossover", "scratch"};
 };
-/// Designs that a mode begins with.
+/// Returns the number of parents that a mode uses.
 constexpr std::size_t parents_of(Mode mode) {
   return mode == Mode::kMutation ? 1 : mode == Mode::kCrossover ? 2 : 0;
 }
 
-/// What came of a task of agents.
+/// The outcome of a task of agents.
 enum class TaskOutcome : std::uint8_t { kFailed, kDesign };
 template <>
 struct Spelling<TaskOutcome> {
@@ -136,13 +136,13 @@ struct Spelling<TaskOutcome> {
   static constexpr std::array<std::string_view, 2> kWords{"failed", "design"};
 };
 
-/// What a person asks of a campaign.
+/// A user's request to a campaign.
 enum class Steering : std::uint8_t {
-  kDirection,  // for agents, in words
-  kForget,     // all directions so far
-  kPause,      // no run or task is begun
-  kResume,     // they are begun again
-  kVeto,       // a design is excluded from promotion, breeding and the final comparison
+  kDirection,  // a direction for agents, in words
+  kForget,     // discard all directions so far
+  kPause,      // begin no runs and tasks
+  kResume,     // begin runs and tasks again
+  kVeto,       // exclude a design from promotion, breeding and the final comparison
 };
 template <>
 struct Spelling<Steering> {

@@ -1,4 +1,4 @@
-// What agents did for one design: the report of a task, as the record keeps it and as a person reads it.
+// The report of a task: how agents made one design, for the record and for people.
 #pragma once
 
 #include <cstdint>
@@ -10,24 +10,24 @@
 
 namespace gabbro::record {
 
-/// A reviewer's opinion of a proposal: the probability that the design beats its parent at the next rung, to
-/// be scored by what happens.
+/// A reviewer's opinion of a proposal. `probability` is that of beating its parent at the first rung; it is
+/// scored against the outcome.
 struct Review {
   std::string model;
   double probability = 0.5;
-  int rating = 0;  // 1 to 5; a proposal passes from Settings' bar on
+  int rating = 0;  // 1 to 5; a proposal passes from the bar of the agents' settings on
   std::string text;
 };
 
-/// A unit of the design as it was written.
+/// A unit of the design, and the effort to write it.
 struct WrittenUnit {
   std::string name;
-  int candidates = 0;  // replies asked for
-  int valid = 0;       // of these, those that checked
-  int repairs = 0;     // messages of the checker sent back
+  int candidates = 0;  // replies requested
+  int valid = 0;       // valid replies among them
+  int repairs = 0;     // checker messages sent back to the model
 };
 
-/// A property that the proposal promised and what the checker found.
+/// A property that the proposal promised, and the checker's finding.
 struct Promise {
   std::string property;  // "reach", "state", "complexity" ...
   std::string said, found;
@@ -36,27 +36,27 @@ struct Promise {
 
 struct TaskReport {
   TaskOutcome outcome = TaskOutcome::kFailed;
-  /// Of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan", "unit",
-  /// "assembly", "observation"), the code of an error of chat ("stopped", "cap", "chat down" ...), or of
-  /// Brief::admit; and why.
+  /// The cause of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan",
+  /// "unit", "assembly", "observation"), the code of an error of chat ("stopped", "cap", "chat down" ...), or
+  /// that of Brief::admit; with details.
   std::string cause, detail;
   Mode mode = Mode::kMutation;
   std::string prompts;          // version: hash of the prompt files
-  std::string title, proposal;  // the accepted proposal; its text
+  std::string title, proposal;  // of the accepted proposal
   std::vector<Promise> promises;
   std::vector<Review> reviews;  // of the accepted proposal
   std::vector<WrittenUnit> units;
-  int attempts = 0;     // proposals
-  int observation = 0;  // 1 to 5
+  int attempts = 0;     // number of proposals
+  int observation = 0;  // the observer's rating, 1 to 5
   std::string observed;
-  std::string program;  // the design, when there is one
+  std::string program;  // the design, if there is one
   std::int64_t calls = 0, input_tokens = 0, output_tokens = 0;
   double cost = 0, seconds = 0;
 };
 
-/// On one line.
+/// Returns the report as JSON on one line.
 std::string to_json(const TaskReport& report);
-/// Errors: "task": not JSON, a field that is missing or of another type.
+/// Parses a report. Errors: "task" for invalid JSON, or a field that is missing or of another type.
 Result<TaskReport> parse_task_report(const std::string& json);
 
 }  // namespace gabbro::record

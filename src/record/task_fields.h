@@ -1,4 +1,4 @@
-// Fields of task scores: part of the results of "eval" and "train".
+// Fields of task scores, which are part of the results of "eval" and "train".
 #pragma once
 
 #include "record/eval.h"

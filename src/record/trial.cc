@@ -136,9 +136,9 @@ namespace {
 bool is_positive(double v) { return std::isfinite(v) && v > 0; }
 bool is_no_less(double v, double least) { return std::isfinite(v) && v >= least; }
 
-// Hurdles of later runs are taken from curves.
+// Checks the curve, from which hurdles of later runs are computed.
 std::string curve_misfit(const TrialResult& r) {
-  constexpr double kLeastLoss = 1e-3;  // nats a token: no text can be foreseen so well
+  constexpr double kLeastLoss = 1e-3;  // nats per token; no text can be predicted so well
   const bool is_finite = r.status == Status::kDone || r.status == Status::kHurdle;
   std::int64_t step = -1, tokens = 0;
   const auto can_be = [&](double v) { return std::isfinite(v) ? v > kLeastLoss : !is_finite; };
@@ -178,7 +178,7 @@ std::string anchors_misfit(const TrialResult& r) {
   return "";
 }
 
-// What is reported beside the score.
+// Checks the values that are reported beside the score.
 std::string report_misfit(const TrialResult& r) {
   constexpr double kMostBits = 64;
   if (!is_positive(r.first_loss) || !is_positive(r.last_loss) || !is_no_less(r.decode_flops_per_token, 0) ||
@@ -226,7 +226,7 @@ std::string misfit(const TrialResult& r) {
 }
 
 std::string misfit(const TrialSpec& spec, const TrialResult& r) {
-  constexpr double kSize = 0.02;  // that parameters may be off by
+  constexpr double kSize = 0.02;  // relative tolerance of the number of parameters
   if (std::string why = misfit(r); !why.empty() || r.status == Status::kStopped) return why;
   if (r.tokens < 0 || r.tokens >= spec.tokens + spec.sequences * spec.length)
     return fmt::format("{} tokens of {}", r.tokens, spec.tokens);

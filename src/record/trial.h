@@ -1,4 +1,5 @@
-// What the search asks of a worker, and what it gets back: the one border between programs and tensors.
+// The spec and the result of a training run: the only interface between the search, which knows programs, and
+// the worker, which knows tensors.
 #pragma once
 
 #include <array>
@@ -14,10 +15,10 @@
 
 namespace gabbro::record {
 
-/// A loss that a run has to be down to after some tokens, or it ends there.
+/// A limit on the training loss after a number of tokens. A run above it ends there.
 struct Hurdle {
   std::int64_t tokens = 0;  // rounded up to whole batches
-  double loss = 0;          // most that Point::recent may be then
+  double loss = 0;          // maximum of Point::recent at that point
 };
 
 /// A trial: a design, its size, the text and the budget. `kVersion` changes when a field changes its meaning.
@@ -26,60 +27,60 @@ struct TrialSpec {
   static constexpr const char* kJob = "train";
   std::string program;      // source text; its last design is trained
   std::string corpus;       // a folder made by `gabbro data build`
-  std::string folder;       // of the run: checkpoint, weights, curve
-  std::int64_t params = 0;  // the design is resized to so many; 0: as written
+  std::string folder;       // folder of the run: checkpoint, weights, curve
+  std::int64_t params = 0;  // number of parameters to resize to; 0: as written
   std::int64_t tokens = 5'000'000;
   std::int64_t sequences = 16, length = 256;
   double rate = 3e-3;
-  double input_rate = 1, output_rate = 1;  // of the tables of tokens, as factors on what muP gives them
+  // Learning rates of token tables, as factors on those that muP gives.
+  double input_rate = 1, output_rate = 1;
   double decay = 0.1;
   std::string schedule = "cosine";  // or "wsd"
-  std::uint64_t seed = 1;           // of the first weights and the data order
-  std::uint64_t start = 0;          // of the first weights alone; 0: `seed`
+  std::uint64_t seed = 1;           // of the initialisation and the data order
+  std::uint64_t start = 0;          // of the initialisation alone; 0: `seed`
   std::string device = "cpu";
   std::string dtype = "float32";  // or "bf16" (products with weights), "float64"
   int threads = 2;
-  std::int64_t rows = 0;              // sequences at a time; 0: all
-  std::int64_t memory = 0;            // bytes that the worker may hold; 0: what the machine has left
-  std::uint64_t valid_documents = 0;  // held-out documents that are scored; 0: all
-  std::uint64_t document_tokens = 0;  // of each its first tokens; 0: all
+  std::int64_t rows = 0;              // sequences per micro-batch; 0: all
+  std::int64_t memory = 0;            // bytes that the worker may hold; 0: all that the machine has left
+  std::uint64_t valid_documents = 0;  // number of held-out documents scored; 0: all
+  std::uint64_t document_tokens = 0;  // number of leading tokens scored of each document; 0: all
   std::vector<std::string> tasks;     // benchmarks, "FILE" or "NAME=FILE"
-  double checkpoint_seconds = 300;    // between two checkpoints
-  std::string text_hash;              // the text that must be consumed, as of the pair's result; "": any
-  std::int64_t unread_tokens =
-      0;  // of training text that the run does not read, to be scored beside the held-out text
+  double checkpoint_seconds = 300;    // time between two checkpoints
+  std::string text_hash;  // hash that the consumed text must have, from a result to pair with; "": any
+  // Number of tokens of training text that the run does not read and that is scored beside the held-out text.
+  std::int64_t unread_tokens = 0;
   std::vector<Hurdle> hurdles;  // in any order
-  bool thorough =
-      false;  // the checks of the trained weights cover the whole training length, whatever they cost
+  // The checks of the trained weights cover the whole training length, whatever they cost.
+  bool thorough = false;
 };
 
-/// A point of the learning curve. Runs of one budget in batches of one size have their points at the same
-/// steps, but for the last.
+/// A point of the learning curve. Runs with the same budget and batch size have their points at the same
+/// steps, except the last point.
 struct Point {
   std::int64_t step = 0, tokens = 0;
   double loss = 0, gradient_norm = 0, rate = 0;
-  double recent = 0;  // the mean loss of the last tenth of the steps so far, this one included (rounded up to
-                      // whole steps)
+  // Mean loss of the last tenth of the steps so far, including this one (rounded up to whole steps).
+  double recent = 0;
 };
 
-/// A held-out document as it was scored. Results of the same corpus list the same documents in the same
-/// order.
+/// The score of a held-out document. Results on one corpus list the same documents in the same order.
 struct DocumentScore {
   double bits_per_byte = 0;
-  std::uint64_t bytes = 0;  // of its text, at least 1
+  std::uint64_t bytes = 0;  // bytes of its text, at least 1
 };
 /// Returns true if both list documents of the same lengths in the same order, as runs on one held-out text
 /// do.
 bool same_documents(const std::vector<DocumentScore>& a, const std::vector<DocumentScore>& b);
 
-/// The anchors of every result that is "done" (docs/verdict.md).
+/// Names of the anchors of every result that is "done" (docs/verdict.md).
 inline constexpr std::array<std::string_view, 16> kAnchors{
     "probe", "whole text",          "context", "unseen values",       "first loss", "finite",    "budget",
     "text",  "better than bigrams", "weights", "backend = reference", "future",     "documents", "batch",
     "place", "decoding = parallel"};
 
-/// What context beyond the last `tokens` tokens is worth to the trained weights, in held-out bits per byte:
-/// positive where they use it (eval/context.h).
+/// The gain of the trained weights from context beyond the last `tokens` tokens, in held-out bits per byte;
+/// positive if they use it (eval/context.h).
 struct ContextGain {
   std::int64_t tokens = 0;
   double gain = 0, error = 0;
@@ -90,64 +91,68 @@ struct TrialResult {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "train";
   /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from
-  /// outside; can go on. "hurdle": a loss above a hurdle ended it; neither scored nor held to anchors.
-  /// "failed": no result, `cause` says why (the design, the corpus, not finite, diverged, memory).
+  /// outside; it can be resumed. "hurdle": a loss was above a hurdle; the run is neither scored nor checked
+  /// by anchors. "failed": no result; `cause` says why (the design, the corpus, not finite, diverged,
+  /// memory).
   Status status = Status::kFailed;
   std::string cause;
-  std::string design;  // its name
-  std::string hash;    // canonical
+  std::string design;  // name of the design
+  std::string hash;    // canonical hash
   std::int64_t width = 0, params = 0, tokens = 0;
-  std::string moved;  // hyperparameters that resizing moved (lang::text_of): "Mamba2.state 16 to 21"
-  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // held-out, 95 %
+  // Hyperparameters that resizing changed (lang::text_of), such as "Mamba2.state 16 to 21".
+  std::string moved;
+  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // held-out, with the 95 % interval
   double valid_loss = 0;                                                  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;
-  std::vector<DocumentScore> documents;  // their mean, weighted by bytes, is bits_per_byte
+  std::vector<DocumentScore> documents;  // their mean weighted by bytes is bits_per_byte
   double bigram_bits_per_byte = 0;
-  /// The mean loss on `unread_tokens` tokens of training text that the run has not read, nats per token. A
-  /// lead that is on the held-out text alone may stand in the program: nobody writes a whole training text
-  /// into one.
+  /// Mean loss on `unread_tokens` tokens of training text that the run has not read, in nats per token. A
+  /// lead on the held-out text alone may come from a program that contains this text; no program contains a
+  /// whole training text.
   double unread_loss = 0;
   std::int64_t unread_tokens = 0;
   std::vector<ContextGain> context;  // reported, not part of the verdict
-  double rate = 0, input_rate = 1,
-         output_rate = 1;  // that it was trained at (TrialSpec); 0: of a record that does not say
+  // Learning rates that it was trained at (TrialSpec); a rate of 0: not recorded.
+  double rate = 0, input_rate = 1, output_rate = 1;
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
-  std::string sandbox;  // what stood around the worker (sandbox::Machine::text); empty: not known
+  std::string sandbox;  // sandbox around the worker (sandbox::Machine::text); empty: not known
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
-  // Bytes the worker holds at most while training: expected before the first step, and seen. `recomputed`:
-  // activations were computed again for the gradient, to need less.
+  // Maximum bytes that the worker holds while training: predicted before the first step, and measured.
+  // `recomputed`: activations were recomputed for the gradient, to save memory.
   std::int64_t memory_expected = 0, memory_seen = 0;
   bool recomputed = false;
   std::string weights_hash;
   std::vector<TaskScore> tasks;  // reported, not part of the verdict
-  std::string text_hash;      // of the batches consumed, in their order: runs that are compared agree in it
-  std::string held_out_hash;  // of the documents that were scored, in their order (eval/bits.h): these agree
-                              // in it too
+  // Hash of the batches consumed, in order. Runs that are compared have the same one.
+  std::string text_hash;
+  // Hash of the documents scored, in order (eval/bits.h). Runs that are compared have the same one.
+  std::string held_out_hash;
   std::vector<Anchor> anchors;
-  std::vector<Point> curve;  // at most some hundred points, the last included
+  std::vector<Point> curve;  // at most some hundred points, including the last
 };
 
-/// What a result says of unread text in bits per byte, by the held-out text's tokens per byte; 0: nothing.
+/// Returns the loss on unread text in bits per byte, at the held-out text's tokens per byte; 0 if it is not
+/// known.
 double unread_bits(const TrialResult& result);
-/// Nats per token over bits per byte of the held-out score, which its text alone decides; 0: there is no
-/// score.
+/// Returns nats per token divided by bits per byte of the held-out score, which depends on its text alone; 0
+/// if there is no score.
 double nats_per_bit(const TrialResult& result);
-/// Whether a run that ended without a score says something of its design or its rate, and not of its worker,
-/// a limit, or a text that changed.
+/// Returns true if a run that ended without a score tells something about its design or learning rate, and
+/// not about its worker, a limit, or a text that changed.
 bool speaks_of_design(const TrialResult& result);
-/// Why a result cannot be, in words; empty: it can. A worker wrote it: numbers are held against each other,
-/// and anchors against the status.
+/// Returns why a result is impossible; "" if it is possible. A worker wrote it, so its numbers are checked
+/// against each other, and its anchors against the status.
 std::string misfit(const TrialResult& result);
-/// The same, and against what was asked for: tokens, parameters, rates.
+/// Also checks the result against the spec: tokens, parameters, rates.
 std::string misfit(const TrialSpec& spec, const TrialResult& result);
-/// The same, and against the hash of the design at the size that was asked for.
+/// Also checks the result against the hash of the design at the requested size.
 std::string misfit(const TrialSpec& spec, const std::string& hash, const TrialResult& result);
 
 std::string to_json(const TrialSpec& spec);
 std::string to_json(const TrialResult& result);
-/// Errors: "spec" and "result": not JSON, another version, a field that is missing or of another type, by its
-/// name; of a spec also a number outside of its range.
+/// Parse a spec and a result. Errors: "spec" and "result" for invalid JSON, another version, or a field that
+/// is missing or of another type, with its name; for a spec also a number out of range.
 Result<TrialSpec> parse_spec(const std::string& json);
 Result<TrialResult> parse_result(const std::string& json);
 

@@ -19,9 +19,9 @@ const char* const kEventTable = R"(
 CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
 )";
 
-// `event` and `ended` are rows of the table of events: programs, curves and whole results are there alone.
-// `score` has a row for every design at every rung where a trial of it began; its bits are NULL until one is
-// done, so that the index holds what can be ranked.
+// `event` and `ended` are rows of the table of events, which alone holds programs, curves and whole results.
+// `score` has a row for every design and rung with a trial. Its bits are NULL until one of these trials is
+// done, so that the index holds only what can be ranked.
 const char* const kFoldTables = R"(
 DROP TABLE IF EXISTS design;
 CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,
@@ -82,12 +82,12 @@ Result<bool> is_known(Connection& db, const char* what, std::int64_t design) {
   return does_not_follow(fmt::format("{} design {}, which is not recorded", what, design));
 }
 
-// 0: none.
+// Checks that a parent is recorded; 0 means no parent.
 Result<bool> is_parent(Connection& db, std::int64_t design) {
   return design == 0 ? true : is_known(db, "a child of", design);
 }
 
-// Of the ids that count from 1 without gaps.
+// Checks that an id is the next one; ids count from 1 without gaps.
 Result<bool> is_next(Connection& db, const char* what, const char* last, std::int64_t id) {
   Rows rows = db.rows(last);
   rows.next();
@@ -107,7 +107,7 @@ Result<bool> apply(const Place& p, const CampaignBegun&) {
 
 Result<bool> apply(const Place&, const Session&) { return true; }
 
-// What became of a task's design; 0: no agents wrote it.
+// Records the outcome of a task's design. A task of 0 means that no agents wrote the design.
 Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, const std::string& refused) {
   if (task == 0) return true;
   if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
@@ -140,7 +140,7 @@ Result<bool> apply(const Place& p, const Refused& e) {
       kind_of_cause(e.cause));
 }
 
-// A trial that was lost with its campaign begins again; any other id that is recorded is refused.
+// Begins a trial again that was lost with its process. Any other trial under a recorded id is an error.
 Result<bool> begin_again(const Place& p, const TrialBegun& e) {
   Rows rows = p.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
   rows.next();
@@ -172,7 +172,7 @@ Result<bool> apply(const Place& p, const TrialBegun& e) {
       e.rung, first ? 1 : 0);
 }
 
-// A number that is not finite cannot be ranked.
+// Updates the mean score of a design. Numbers that are not finite are skipped, since they cannot be ranked.
 Result<bool> score(Connection& db, std::int64_t design, std::int64_t rung, double bits) {
   if (!std::isfinite(bits)) return true;
   if (auto ok = db.run("UPDATE score SET done = done + 1, sum = sum + ?1, bits = (sum + ?1) / (done + 1) "
@@ -237,7 +237,7 @@ Result<bool> apply(const Place& p, const TaskBegun& e) {
   for (const std::int64_t parent : {e.parent, e.second_parent})
     if (auto ok = is_parent(p.db, parent); !ok) return ok;
   if (Rows rows = p.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
-    if (rows.integer(0) == 0) return true;  // lost with its campaign
+    if (rows.integer(0) == 0) return true;  // lost with its process, and begun again
     return does_not_follow(fmt::format("task {} has ended already", e.id));
   }
   if (auto ok = is_next(p.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
@@ -285,7 +285,7 @@ Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& eve
 }
 
 std::string kind_of_cause(const std::string& cause) {
-  // An error is known by its code: its place is another one in every design.
+  // An error is identified by its code, since its position differs in every design.
   if (std::string code = code_of(cause); !code.empty()) return code;
   const auto number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
   const auto filler = [&](char c) { return number(c) || c == '.' || c == ' '; };

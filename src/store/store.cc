@@ -27,10 +27,10 @@ double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A file of its own: locks of SQLite's file are SQLite's.
+// The lock has a file of its own, since SQLite uses the locks of the database file.
 std::string lock_file(const std::string& path) { return path + ".lock"; }
 
-// The right to write.
+// Takes the lock for writing.
 Result<Lock> lock_of(const std::string& path) {
   auto lock = Lock::take(lock_file(path));
   if (lock) return lock;
@@ -45,9 +45,9 @@ std::int64_t number_of(Connection& db, const char* sql) {
   return rows.next() ? rows.integer(0) : 0;
 }
 
-// Whether there is a record in the file. Errors: a file that is something else.
+// Returns true if the file holds a record. Errors: the file is something else.
 Result<bool> has_record(Connection& db, const std::string& path) {
-  // The first statement that reads: it tells whether this is SQLite's file at all.
+  // This is the first statement that reads. It fails if the file is not an SQLite database.
   if (auto ok = db.script("SELECT count(*) FROM sqlite_master"); !ok) return ok;
   const std::int64_t application = number_of(db, "PRAGMA application_id");
   const std::int64_t schema = number_of(db, "PRAGMA user_version");
@@ -83,7 +83,7 @@ constexpr const char* kBest =
     "state_bytes, time, s.rung, s.bits FROM score s JOIN design d ON d.id = s.design "
     "WHERE s.rung = ? AND s.bits IS NOT NULL ORDER BY s.bits, s.design LIMIT ?";
 
-// A row that no program wrote is a broken file, which `word` names.
+// Parses a word of a table. An unknown word means that the file is damaged.
 template <record::Spelled E>
 E parsed_word(const std::string& word) {
   if (const auto value = record::parse_word<E>(word)) return *value;
@@ -152,12 +152,12 @@ std::vector<Store::Count> counts(Rows rows) {
   return out;
 }
 
-// The store wrote every row: what does not fit together is a broken file.
+// Reports rows that do not fit together. The store wrote all of them, so the file is damaged.
 [[noreturn]] void damaged(const Connection& db, const std::string& what) {
   throw Damaged({"store", fmt::format("{}: {}", db.path(), what), kRestore, {}});
 }
 
-// `text` as an event of `kind`, one of E; kind and text are columns of row `id`.
+// Parses `text` as an event of `kind`, which must be one of E. Both are columns of row `id`.
 template <class E>
 E event_of(const Connection& db, std::int64_t id, const std::string& kind, const std::string& text) {
   auto event = parse_event(kind, text);
@@ -181,7 +181,7 @@ E event_at(Connection& db, std::int64_t id) {
 }  // namespace
 
 struct Store::Database {
-  std::optional<Lock> lock;  // of the writer
+  std::optional<Lock> lock;  // held by the writer
   std::unique_ptr<Connection> connection;
 };
 
@@ -205,7 +205,7 @@ Result<Store> Store::open(const std::string& path) {
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
   }
-  // Records made before it have no index; it changes nothing but the time that `sessions` takes.
+  // Older records lack this index. It only speeds up `sessions`.
   if (auto ok = connection->script(kSessionIndex); !ok) return tl::unexpected(ok.error());
   return Store(std::make_unique<Database>(Database{std::move(lock), std::move(connection)}));
 }

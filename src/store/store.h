@@ -1,4 +1,5 @@
-// The record of a campaign in one SQLite file: events appended, and tables that are their fold.
+// The record of a campaign in one SQLite file: an append-only list of events, and tables computed by
+// replaying them.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,18 @@
 
 namespace gabbro::store {
 
-/// A design with what is known of its trials.
+/// A design with a summary of its trials.
 struct DesignRow {
   record::DesignCreated created;
-  double time = 0;  // of its event, seconds since 1970; informational
-  int rung = -1;    // the highest at which a trial of it was done; -1: none
+  double time = 0;  // time of its event, seconds since 1970; informational
+  int rung = -1;    // highest rung at which a trial of it was done; -1: none
   double bits = 0;  // mean bits per byte there
 };
 
 struct TrialRow {
   record::TrialBegun begun;
-  std::optional<record::Status> status;  // of its result; nothing: it runs, or was lost with its campaign
+  // Status of its result; nothing: it is running, or was lost with its process.
+  std::optional<record::Status> status;
   record::RunEnd end = record::RunEnd::kResult;
   std::string cause;
   double time_begun = 0, time_ended = 0, seconds = 0;
@@ -32,95 +34,101 @@ struct TrialRow {
   std::int64_t params = 0, tokens = 0;
 };
 
-/// Counts of one rung: designs with a trial, trials, and what their workers took.
+/// Counts of one rung: designs with a trial, trials by status, and the seconds and tokens of their workers.
 struct RungRow {
   int rung = 0;
   std::int64_t designs = 0, running = 0, done = 0, refused = 0, failed = 0, hurdle = 0;
   double seconds = 0, tokens = 0;
 };
 
-/// A process came to the campaign or left it; `at` is the number of the event.
+/// The start or end of a process that works on the campaign; `at` is the number of the event.
 struct SessionRow {
   std::int64_t at = 0;
   double time = 0;
   record::Session session;
 };
 
-/// What agents were asked to make, and what became of it.
+/// A task of agents and its outcome.
 struct TaskRow {
   record::TaskBegun begun;
   double time_begun = 0, time_ended = 0;
   bool ended = false;
-  record::TaskReport report;  // when it ended
-  std::int64_t design = 0;    // that came of it; 0: none, or not yet
+  record::TaskReport report;  // valid once it has ended
+  std::int64_t design = 0;    // the resulting design; 0: none, or not yet
   std::string refused;        // why its design was refused before training
 };
 
-/// One campaign's file. Every append is one transaction that holds the event and the change of the tables, on
-/// disk when it returns (WAL, synchronous = FULL): a killed process loses nothing that was appended. One
-/// writer, which holds the lock of PATH.lock; readers at any time. A file that could be opened and then
-/// cannot be read (a failing disk, changed by hand) throws Damaged, from any query.
+/// The file of one campaign. Every append is one transaction that holds the events and the changes of the
+/// tables. It is on disk when the call returns (WAL, synchronous = FULL), so that a killed process loses
+/// nothing that was appended. There is one writer, which holds the lock of PATH.lock, and there may be
+/// readers at any time. If a file was opened but then cannot be read (a failing disk, changes by hand), any
+/// query throws Damaged.
 class Store {
  public:
   static constexpr int kSchema = 7;
 
-  /// Opens `path` for writing, making it when there is none. Errors, "store": not a campaign's file, another
-  /// schema (with both numbers), another writer, no place on the disk, no permission.
+  /// Opens `path` for writing, and creates it if it does not exist. Errors: "store" if it is not the file of
+  /// a campaign, has another schema (both numbers are given), has another writer, or if there is no disk
+  /// space or no permission.
   static Result<Store> open(const std::string& path);
-  /// Whether a process has it open for writing.
+  /// Returns true if a process has the file open for writing.
   static bool is_written(const std::string& path);
-  /// Opens an existing file for reading.
+  /// Opens an existing file for reading. Errors: "store".
   static Result<Store> read(const std::string& path);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
 
-  /// Appends in one transaction: all or none. Errors, "store": the disk is full, an event that does not
-  /// follow (the first is not the campaign or a later one is; an unknown design as parent, in a trial or a
-  /// promotion; an id that is not the next; a trial that begins again otherwise than before, or after its
-  /// end; a second result of a trial: the first one stays; a result that is none, or of a trial that was
-  /// stopped; a second promotion). A trial that is running may begin again under its id: its time changes.
+  /// Appends events in one transaction, all or none. A trial that is running may begin again under its id;
+  /// this changes its time. Errors: "store" if the disk is full, or if an event does not follow from the
+  /// previous ones:
+  /// - the first event is not the campaign, or a later one is;
+  /// - a parent, trial or promotion refers to an unknown design;
+  /// - an id is not the next one;
+  /// - a trial begins again with other values, or after its end;
+  /// - a trial already has a result (the first one stays), or its result is invalid or has status "stopped";
+  /// - a promotion is repeated.
   Result<bool> append(const record::Event& event);
   Result<bool> append(const std::vector<record::Event>& events);
 
   [[nodiscard]] const std::string& path() const;
 
-  // Queries. All but `events` and `rebuild` are O(rows returned) or use an index.
+  // All queries but `events` and `rebuild` are O(rows returned) or use an index.
   [[nodiscard]] std::int64_t event_count() const;
-  /// Events `from` (counted from 1) and later, at most `limit`, with their times.
+  /// Returns at most `limit` events with their times, starting at number `from` (counted from 1).
   [[nodiscard]] std::vector<std::pair<double, record::Event>> events(std::int64_t from,
                                                                      std::int64_t limit) const;
   [[nodiscard]] Result<record::CampaignBegun> campaign() const;
   [[nodiscard]] std::int64_t design_count() const;
   [[nodiscard]] std::vector<DesignRow> designs() const;  // without their programs
   [[nodiscard]] Result<DesignRow> design(std::int64_t id) const;
-  /// The designs with the best mean bits at `rung`, best first; their `rung` and `bits` are those. Results
-  /// that are not finite are not ranked.
+  /// Returns the designs with the best mean bits at `rung`, best first; their `rung` and `bits` are those of
+  /// this ranking. Results that are not finite are not ranked.
   [[nodiscard]] std::vector<DesignRow> best(int rung, std::int64_t limit) const;
   [[nodiscard]] std::vector<TrialRow> trials() const;
   [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
-  /// The result of a trial as it was recorded.
+  /// Returns the result of a trial as recorded. Errors: "store" if there is none.
   [[nodiscard]] Result<record::TrialResult> result(std::int64_t trial) const;
-  [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in their order
+  [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in order
   [[nodiscard]] std::vector<record::Promoted> promotions_of(std::int64_t design) const;  // by rung
-  [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in their order
+  [[nodiscard]] std::vector<SessionRow> sessions() const;                                // in order
   [[nodiscard]] std::vector<TaskRow> tasks() const;                                      // by id
-  [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering()
-      const;                                                               // in their order, with times
+  // In order, with times.
+  [[nodiscard]] std::vector<std::pair<double, record::Steered>> steering() const;
   [[nodiscard]] std::vector<record::ComparisonBegun> comparisons() const;  // by id
   [[nodiscard]] std::vector<record::Profiled> profiles() const;            // by design
   [[nodiscard]] std::vector<RungRow> rungs() const;
-  /// How often each cause refused a draw before training, by strategy (or "ablation"), and how often each
-  /// status and cause ended a trial; most often first. Causes without their numbers: what stands before the
-  /// first digit or colon.
+  /// Number of draws refused before training, by strategy (or "ablation") and cause, or of trials that ended
+  /// without a score, by status and cause. Causes are those of kind_of_cause.
   struct Count {
     std::string what, cause;  // a strategy or a status
     std::int64_t count = 0;
   };
+  /// Return the counts, largest first.
   [[nodiscard]] std::vector<Count> refusals() const;
   [[nodiscard]] std::vector<Count> failures() const;
   [[nodiscard]] std::int64_t last_attempt() const;
-  /// The tables made anew from the events; what they held before does not matter. O(events).
+  /// Recomputes the tables from the events; their previous content does not matter. O(events).
   Result<bool> rebuild();
 
  private:

@@ -1,4 +1,4 @@
-// Agents and steering in the loop of a campaign; what they write is made by the operators here, so that no
+// Tests of agents and steering in the campaign loop. Edit operators play the part of the agents, so that no
 // model is needed.
 #include "campaign/agents.h"
 
@@ -19,7 +19,7 @@
 namespace gabbro::campaign {
 namespace {
 
-// A design of the brief, by operators instead of words: a function of the brief alone.
+// Makes a design from a brief by edit operators. A function of the brief alone.
 record::TaskReport written(const agents::Brief& brief) {
   record::TaskReport out;
   out.mode = brief.mode;
@@ -49,7 +49,7 @@ Plan plan_with_agents(std::vector<std::string> strategies = {"agents"}) {
   return plan;
 }
 
-// Every other run outlasts what is in the making, so that agents bring designs on a busy machine too.
+// Every second run waits until no task is in progress, so that agents deliver designs on a busy machine too.
 Pretend::Change outlasting(const agents::Team& team) {
   return [&team, runs = 0](const auto&, auto&, auto&) mutable {
     if (++runs % 2 == 0)
@@ -82,7 +82,7 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   EXPECT_EQ(credit[1].model, "optimist");
   EXPECT_EQ(credit[0].scored, credit[1].scored);
   EXPECT_GE(credit[1].chance, 0);
-  // What a brief held was measured: later ones know more than the first.
+  // A brief contains measurements, and later briefs contain more than the first.
   const auto& tasks = c->population().tasks();
   EXPECT_GT(tasks.back().begun.brief.size(), 0U);
   const auto brief = brief_of(c->population(), tasks.back());
@@ -92,8 +92,7 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   EXPECT_GT(brief->proposals.size(), 0U);
 }
 
-// Replies that take as long as many runs: no slot is ever left idle for them, and what they bring is trained
-// all the same.
+// Replies take as long as many runs. No slot ever idles for them, and their designs are still trained.
 TEST(Agents, NeverHoldAWorker) {
   SKIP_UNDER_SANITIZERS();
   class Watched : public Pretend {
@@ -140,7 +139,7 @@ TEST(Agents, NeverHoldAWorker) {
   const auto why = c->run({.trials = 80}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GT(designs_of_agents(c->population()), 0);
-  // The end of the search has fewer runs than slots, and what follows it waits for the last of them.
+  // At its end the search has fewer runs than slots, and the next phase waits for the last of them.
   EXPECT_LT(executor.idle, 0.05 * 4 * executor.waits);
 }
 
@@ -151,7 +150,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   {
     auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_judge);
     ASSERT_TRUE(c) << c.error().message;
-    // Two places, and replies that come when they come.
+    // There are two places, and the order of replies is not fixed.
     agents::Team team(written, 2);
     Agents agents{&team, {}, {}};
     c->ask(&agents);
@@ -245,7 +244,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   EXPECT_EQ(c->population().tasks().front().begun.id, 1);
 }
 
-// Whatever agents bring, the campaign goes on and says why.
+// Whatever agents deliver, the campaign continues and counts the reasons.
 TEST(Agents, WhatIsNoDesignIsCounted) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -266,12 +265,12 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
           case 2:
             out.program = std::string(1 << 20, '\xff');
             break;
-          case 3:  // known
+          case 3:  // equal to a known design
             out.program = brief.parents.empty() ? "" : brief.parents[0].program;
             break;
           case 4:
             out.program = "design Flat:\n    stack = [Identity]\n";
-            break;  // mixes nothing
+            break;  // mixes no tokens
           default:
             out.outcome = record::TaskOutcome::kFailed;
             out.cause = "chat down";
@@ -330,7 +329,7 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   EXPECT_TRUE(inbox(folder / "run").empty());
   ASSERT_EQ(c->population().directions().size(), 1U);
   EXPECT_NE(c->population().tasks().back().begun.brief.find("prefer short convolutions"), std::string::npos);
-  // Delivered a second time (a crash between record and removal): counted once.
+  // The request is delivered a second time, as after a crash between recording and removal, and counts once.
   ASSERT_TRUE(deliver(folder / "run", wish));
   ASSERT_TRUE(c->run({.trials = 16}, executor, kNeverStop, kNoView));
   EXPECT_EQ(c->population().directions().size(), 1U);
@@ -348,7 +347,7 @@ TEST(Steering, AVetoedDesignGoesNoFurther) {
   ASSERT_GT(best.design, 0);
   ASSERT_TRUE(deliver(folder / "run", {"1-v", record::Steering::kVeto, "", best.design}));
   ASSERT_TRUE(
-      deliver(folder / "run", {"2-v", record::Steering::kVeto, "", 100'000}));  // there is none: dropped
+      deliver(folder / "run", {"2-v", record::Steering::kVeto, "", 100'000}));  // no such design: dropped
   const std::size_t before = c->population().individual(best.design).trials.size();
   ASSERT_TRUE(c->run({.trials = 45}, executor, kNeverStop, kNoView));
   EXPECT_TRUE(c->population().individual(best.design).vetoed);

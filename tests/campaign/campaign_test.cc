@@ -46,7 +46,7 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), judge);
   ASSERT_TRUE(c) << c.error().message;
-  // The best of the search is ahead of the baselines, which begin at 2 bits.
+  // The best design of the search is ahead of the baselines, whose scores start at 2 bits.
   Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
     if (!is_known(spec)) score(r, r.bits_per_byte - 0.1);
   });
@@ -67,7 +67,7 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   EXPECT_EQ(outcome.begun->design, best.design);
   EXPECT_EQ(outcome.begun->seeds, 3);
   EXPECT_TRUE(outcome.complete);
-  // Strategies had equal FLOPs at the first rung, to within a run.
+  // Strategies had equal FLOPs at the first rung, up to one run.
   const double one = 6.0 * 20'000 * 10'000;
   EXPECT_NEAR(p.spent("adaptive"), p.spent("random"), 2 * one);
   int ablations = 0, stopped = 0;
@@ -89,7 +89,8 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   const std::vector<evolve::Trial>& runs = c->population().trials();
-  std::int64_t before = 0;  // runs of the first session, which is stopped soon after the comparison began
+  // Number of runs of the first session, which stops soon after the comparison began.
+  std::int64_t before = 0;
   for (const std::int64_t trials : {40, 80}) {
     Pretend executor;
     const auto stop = [&] {
@@ -117,8 +118,8 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   EXPECT_EQ(seeds_of_leader(searched), begun.seeds);
 }
 
-// A worker that was killed, a limit or a full disk says nothing of a rate: the session ends, and the next one
-// tries it again.
+// A killed worker, a limit or a full disk tells nothing about a learning rate: the session ends, and the next
+// one tries the rate again.
 TEST(Campaign, OnlyLossesSpeakAgainstARate) {
   SKIP_UNDER_SANITIZERS();
   using Kind = jobs::Ended::Kind;
@@ -139,7 +140,7 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
     plan.settings.tune_rates = true;
     plan.settings.rungs.resize(1);
     const double rate = plan.settings.rungs[0].rate;
-    // Whether a session ended in order, and how many runs of searches were lost in the record.
+    // Returns if a session ended in order, and how many runs of rate searches were recorded as lost.
     const auto session = [&](bool first) {
       Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
         if (!first || !is_known(spec) || spec.rate == rate) return;
@@ -166,7 +167,7 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
   }
 }
 
-// Everyone gets a rate of their own before a comparison, and the verdict says what the rung can judge.
+// Every design gets a search for its rate before a comparison, and the verdict says if the rung can judge.
 TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
   SKIP_UNDER_SANITIZERS();
   for (const bool local_leads : {true, false}) {
@@ -182,12 +183,14 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     ASSERT_TRUE(c) << c.error().message;
     const double rate = plan.settings.rungs[0].rate;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
-      // Baselines are best at twice the rung's rate, the control at half; all others at the rung's.
+      // Baselines score best at twice the rung's rate, the control at half of it, and all others at the
+      // rung's rate.
       const bool control = spec.program.find("NgramControl") != std::string::npos;
       const double best = control ? 0.5 : is_known(spec) ? 2 : 1;
       const double own = control ? (local_leads ? 1.9 : 2.4) : is_known(spec) ? 2.1 : 1.8;
       r.rate = spec.rate;
-      if (is_known(spec) && spec.rate > 3 * rate) {  // no loss of the design, and no end of the campaign
+      // This is neither a loss of the design nor the end of the campaign.
+      if (is_known(spec) && spec.rate > 3 * rate) {
         r = {};
         r.status = record::Status::kFailed;
         r.cause = "the average loss rose by more than 3 above its best, at step 40";
@@ -230,8 +233,8 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
   }
 }
 
-// Rung 0: everyone who is promoted and everyone known is asked once, whatever becomes of it, and nothing is
-// decided by it.
+// Rung 0: every promoted and every known design is profiled once, whatever the result, and the result does
+// not influence the search.
 TEST(Campaign, PromotedDesignsHaveAProfile) {
   SKIP_UNDER_SANITIZERS();
   std::vector<std::string> trained[2];
@@ -282,7 +285,7 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
   EXPECT_EQ(trained[0], trained[1]);
 }
 
-// What a worker says of a profile is held to the tasks: one test per thing that it could make up.
+// A worker's profile is checked against the tasks. There is one case for each thing that it could make up.
 TEST(Campaign, AProfileThatCannotBeIsNone) {
   SKIP_UNDER_SANITIZERS();
   using record::CapabilityResult;
@@ -323,7 +326,7 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
   EXPECT_GE(told, lies.size());
 }
 
-// One design of a person's, and no search.
+// Returns a plan with one user design and no search.
 Plan plan_of_mine() {
   Plan plan = small_plan();
   plan.settings.strategies.clear();
@@ -348,15 +351,15 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   ASSERT_EQ(p.comparisons().size(), 1U);
   EXPECT_EQ(p.comparisons()[0].seeds, plan.settings.final_seeds);
   EXPECT_TRUE(evolve::outcome_of(p, p.comparisons()[0]).complete);
-  // The plan is read back with it: a campaign that goes on, or is replayed, has the same designs.
+  // The plan is read back with the design, so that a resumed or replayed campaign has the same designs.
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
   ASSERT_TRUE(again);
   EXPECT_EQ(again->given, plan.given);
 }
 
-// One that an anchor refuses at every rung has no runs in the comparison, and the claim says so; the winner's
-// parts have as many seeds as it has. A lead that is too good is no claim before two more runs, at twice the
-// length, hold every check at every position.
+// A baseline that an anchor refuses at every rung has no runs in the comparison, and the verdict says so. The
+// winner's ablations have as many seeds as the winner. An implausibly large lead is no claim before two more
+// runs, at twice the length, pass every check at every position.
 TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   SKIP_UNDER_SANITIZERS();
   for (const bool holds : {true, false}) {
@@ -432,7 +435,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
       "refused on seed 1: better than bigrams: 2.9 of 2.8 bits"));
 }
 
-// A program may hold whatever its text does: quotes, and lines that look like the plan's own.
+// A program may contain any text: quotes, and lines that look like the plan's own.
 TEST(Campaign, APlanIsReadBackWithAnyProgram) {
   Plan plan = small_plan();
   plan.given = {"# settings\n# \"\"\" \'\'\' \\\n\n# settings\ndesign Mine:\n    stack = [Block]\n",
@@ -443,15 +446,15 @@ TEST(Campaign, APlanIsReadBackWithAnyProgram) {
   EXPECT_EQ(again->settings.rungs.size(), plan.settings.rungs.size());
 }
 
-// With several workers runs of the search are under way when it is time for the last comparison, and any of
-// them may win.
+// With several workers, runs of the search are in progress when the final comparison is due, and any of them
+// may become the leader.
 TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
   SKIP_UNDER_SANITIZERS();
   for (const int slots : {2, 3}) {
     const Folder folder;
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
     ASSERT_TRUE(c) << c.error().message;
-    // Whoever comes last is the best: each run of the search that ends makes another leader.
+    // The latest run scores best, so that each run of the search that ends changes the leader.
     Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
       score(r, 3 - 0.001 * std::stod(std::filesystem::path(spec.folder).filename()));
       r.status = record::Status::kDone;
@@ -461,8 +464,8 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
     const evolve::Population& p = c->population();
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
-    std::set<std::int64_t> searched, leaders;  // runs of the search under way; winners that were compared
-    std::int64_t missing = 0;                  // runs of the comparison that have not ended
+    std::set<std::int64_t> searched, leaders;  // search runs in progress; winners that were compared
+    std::int64_t missing = 0;                  // comparison runs that have not ended
     for (const auto& [time, event] : store->events(1, 10'000)) {
       if (const auto* ended = std::get_if<record::TrialEnded>(&event)) {
         searched.erase(ended->id);
@@ -491,7 +494,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
     std::set<std::string> out;
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     EXPECT_TRUE(c) << c.error().message;
-    Pretend executor(1, microseconds);  // runs say that they took a second
+    Pretend executor(1, microseconds);  // runs report that they took a second
     const auto why = c->run(budget, executor, kNeverStop, [&](const Snapshot& s) {
       out.insert(s.warning);
       if (!s.warning.empty()) {
@@ -501,7 +504,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
     EXPECT_TRUE(why) << why.error().message;
     return out;
   };
-  // Three designs, three seeds, 0.4 of the budget: 22.5 runs.
+  // Three designs on three seeds, with 0.4 of the budget, take 22.5 runs.
   const std::string needs = "too short to decide: a verdict takes at least 3 fresh seeds of 3 designs, and ";
   EXPECT_EQ(warnings(small_plan(), {.trials = 22}, 0),
             (std::set<std::string>{needs + "22 runs afford 2: --trials 23 or more"}));
@@ -534,7 +537,7 @@ TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
   for (run_to(30); !complete() && runs() < 100;) run_to(runs() + 1);
   ASSERT_TRUE(complete());
   const std::int64_t before = runs();
-  run_to(before + 3);  // fewer than another comparison would take
+  run_to(before + 3);  // fewer runs than another comparison would take
   EXPECT_EQ(runs(), before + 3);
   EXPECT_NE(c->population().trial(before + 1).begun.purpose, Purpose::kFinal);
 }
@@ -586,7 +589,7 @@ TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
   FAIL() << "the campaign does not come to its end";
 }
 
-// A process that is killed at any instant loses nothing and counts nothing twice.
+// A process that is killed at any moment loses nothing and counts nothing twice.
 TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -605,7 +608,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
       const auto why = c->run({.trials = kTrials}, executor, kNeverStop, kNoView);
       _exit(why ? 0 : 4);
     }
-    // Later and later within a life, so that slow machines come to the end too.
+    // The delay grows with each round, so that slow machines finish too.
     usleep(static_cast<useconds_t>(random.below(20'000 + 2'000 * round)));
     ::kill(child, kills < 50 ? SIGKILL : 0);
     int status = 0;
@@ -616,8 +619,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
     }
     ASSERT_EQ(WEXITSTATUS(status), 0);
     if (kills >= 50) break;
-    // It came to its end before it could be killed often enough: the rest of the kills find a campaign that
-    // is done.
+    // The campaign ended before it was killed often enough. The remaining kills hit a finished campaign.
   }
   EXPECT_GE(kills, 50);
   auto c = Campaign::open({folder / "killed"}, quick_judge);
@@ -625,7 +627,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
   EXPECT_EQ(story(c->population()), whole);
 }
 
-// No file may grow beyond what it has: the system's answer to a full disk, without one.
+// A limit on file sizes has the same effect as a full disk.
 TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -641,7 +643,7 @@ TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
     if (!c) _exit(3);
     Pretend executor;
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
-    if (why) _exit(4);  // it did not notice
+    if (why) _exit(4);  // the error was not noticed
     _exit(why.error().message.find("full") != std::string::npos ||
                   why.error().hint.find("full") != std::string::npos
               ? 0
@@ -660,7 +662,7 @@ TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
   EXPECT_EQ(story(c->population()), whole);
 }
 
-// What was recorded lies in the future of what follows.
+// Recorded times lie in the future of later events.
 TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -756,7 +758,7 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
   EXPECT_GT(done, 5);
 }
 
-// A worker's result is its word: numbers that cannot be are no result, whatever its status says.
+// A worker's result is not trusted: impossible numbers make it invalid, whatever its status is.
 TEST(Campaign, AResultThatCannotBeIsNone) {
   SKIP_UNDER_SANITIZERS();
   const std::vector<std::function<void(record::TrialResult&)>> lies{
@@ -826,7 +828,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
   EXPECT_EQ(failed, count);
 }
 
-// What a result may hold beside what is known of results does not come into the record.
+// Unknown fields of a result do not get into the record.
 TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
@@ -848,8 +850,8 @@ TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
   EXPECT_GE(ended, 6);
 }
 
-// A judge that knows hashes: those of every rung's depth, whatever the size. At birth it may have others, as
-// an earlier version did.
+// A judge that knows structural hashes at every rung's depth, whatever the size. If `at_birth` is false,
+// designs get other hashes when they are created, as from an earlier version.
 class Hashing : public Quick {
  public:
   explicit Hashing(bool at_birth) : at_birth_(at_birth) {}
@@ -875,8 +877,8 @@ class Hashing : public Quick {
   bool at_birth_;
 };
 
-// What a worker trained is known by its hash. A record may hold those of an earlier version, or none: then
-// they are made anew.
+// The design that a worker trained is identified by its hash. A record may hold hashes of an earlier version,
+// or none; then they are computed again.
 TEST(Campaign, AResultOfAnotherDesignIsNone) {
   SKIP_UNDER_SANITIZERS();
   for (const bool at_birth : {true, false}) {
@@ -907,7 +909,7 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
   }
 }
 
-// What its worker says of the machine is one design's word: it may be asked twice, and no more.
+// A worker's report about the machine is the report of one design: its run is tried twice at most.
 TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
   for (const int slots : {1, 2}) {
     const Folder folder;
@@ -934,7 +936,7 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
   }
 }
 
-// Whoever ends first does not say which text is the right one.
+// The first run to end does not determine which text is correct.
 TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -1015,8 +1017,8 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
 }
 
-// One that diverges on a seed has lost that run, as every design would; a text that changed, or another thing
-// of the machine's, ends the session.
+// A baseline that diverges on a seed loses that run, as any design would. A changed text, or another fault of
+// the machine, ends the session.
 TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
   SKIP_UNDER_SANITIZERS();
   for (const bool refused_by_text : {false, true}) {
@@ -1056,7 +1058,7 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
   }
 }
 
-// Rungs of one size train a seed to the same weights; that is no other run's result.
+// Rungs of one size train a seed to the same weights; this is not a copied result.
 TEST(Campaign, RungsMayBeAlike) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -1083,8 +1085,8 @@ TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
   EXPECT_EQ(c.error().message, "your design, Mine, is the same function as RetNet");
 }
 
-// What every run needs and is missing is no verdict on a design: when it is back, the same runs are begun
-// again.
+// If something that every run needs is missing, this is no verdict on a design. Once it is back, the same
+// runs begin again.
 TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   const Folder folder;
   {
@@ -1111,8 +1113,8 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   }
 }
 
-// Scores on another held-out text are compared with nothing: neither those of a known architecture nor of two
-// designs.
+// Scores on different held-out texts are not compared, neither with those of a known architecture nor between
+// two designs.
 TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
   for (const bool known_first : {true, false}) {
     const Folder folder;
@@ -1163,7 +1165,8 @@ TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
   EXPECT_EQ(failed, 1);
 }
 
-// A worker may lay a folder where the next try's spec goes, nested deeper than files may be open.
+// A worker may create a folder at the path of the next attempt's spec, nested deeper than the number of files
+// that may be open.
 TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);

@@ -1,5 +1,5 @@
-// A record that a failing disk, or somebody, changed: whoever reads it says so by an error that names the
-// file.
+// Tests of records that a failing disk, or another program, changed: every reader reports an error that names
+// the file.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -26,7 +26,7 @@ void write(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
-// What is wrong with what `read` reads; nothing where it can be read. Any other way to fail ends the test.
+// Returns the error of `read`; nothing if it succeeds. Any other kind of failure ends the test.
 template <class F>
 std::optional<std::string> complaint(F&& read) {
   try {
@@ -39,7 +39,7 @@ std::optional<std::string> complaint(F&& read) {
   }
 }
 
-// Everything that commands read of a record; the number of them that complain.
+// Reads everything that commands read of a record, and returns the number of errors.
 int read_all(const MadeFolder& folder) {
   const std::string path = folder.file("campaign.db");
   int complaints = 0;
@@ -73,7 +73,7 @@ class DamagedRecord : public ::testing::Test {
     bytes = bytes_of(made);
     EXPECT_GT(bytes.size(), 10'000U);
   }
-  // The file with these bytes, and nothing that SQLite kept beside an earlier one.
+  // Writes these bytes as the file, and removes what SQLite kept beside an earlier one.
   int with(const std::string& changed) {
     for (const char* end : {"-wal", "-shm", "-journal"})
       std::filesystem::remove(folder.file("campaign.db") + end);
@@ -118,7 +118,7 @@ TEST_F(DamagedRecord, AnotherFileIsNone) {
   EXPECT_EQ(with(bytes_of(other)), 11);
 }
 
-// A file that SQLite reads well, with numbers that no campaign writes.
+// SQLite reads these files without error, but no campaign writes such numbers.
 TEST_F(DamagedRecord, NumbersThatCannotBeAreSaid) {
   const char* const changes[] = {
       "UPDATE trial SET design = -3 WHERE id = 2",

@@ -1,5 +1,5 @@
-// The judge in a process of its own: it says what one in this process says, and whatever a program does to
-// it, the next is judged.
+// Tests of the judge in a process of its own: it gives the same answers as one in this process, and whatever
+// a program does to it, it judges the next one.
 #include "campaign/judge.h"
 
 #include <gtest/gtest.h>
@@ -69,8 +69,7 @@ bool alive(pid_t id) {
   return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
 }
 
-// A population of the baselines, and what one judge after the other says of draws, which enter it where they
-// pass.
+// A population of the baselines, and the answers of judges to draws. Draws that pass enter the population.
 struct Course {
   evolve::Population population{small_plan().settings};
   std::vector<std::string> words;
@@ -90,10 +89,10 @@ struct Course {
     Random random(5);
     for (int i = 0; i < draws; ++i) {
       between(i);
-      // As text, which is what goes to another process: errors name its lines.
+      // The program goes through text, as it does to another process, since errors name its lines.
       evolve::Offspring child = offspring(lang::print(evolve::fresh(book, random).program));
       child.op = "fresh";
-      if (i % 5 == 4) child.program = *population.individual(1).program;  // known
+      if (i % 5 == 4) child.program = *population.individual(1).program;  // equal to a known design
       const auto created = judge.screen(child, population);
       words.push_back(said(created));
       if (created) add(*created);
@@ -120,7 +119,7 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   expect_same(here, apart);
   EXPECT_EQ(children().size(), 1U) << "one process for all of them";
   EXPECT_EQ(judge->sandbox(), sandbox::machine().text());
-  // And of an earlier time: what agents that began before ask.
+  // The judge also accepts an earlier population, as used by agents that began before.
   Course early;
   early.follow(*judge_here(), 0, [](int) {});
   const evolve::Offspring last{*apart.population.individuals().back().program, {}, "", 0, 0};
@@ -136,7 +135,7 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   }
 }
 
-// A campaign that goes on with its last comparison asks for nothing else before.
+// A campaign that resumes its final comparison requests nothing else first.
 TEST(Judge, IsAskedForAblationsFirst) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -149,7 +148,7 @@ TEST(Judge, IsAskedForAblationsFirst) {
             said(judge_here()->measure((*parts)[0].program, settings)));
 }
 
-// Whoever kills it: nothing is lost, and no draw is refused for it.
+// Whatever kills the judge, nothing is lost, and no draw is refused because of it.
 TEST(Judge, KilledAtAnyMomentItGoesOn) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
@@ -193,7 +192,7 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
           << h.kind << ": " << said(created);
     }
     refused += created ? 0 : 1;
-    // Measured as a person's design it may be small enough; the judge lives on either way.
+    // Measured as a user's design it may be small enough; the judge survives either way.
     const auto measured = judge->measure(offspring(h.text).program, course.population.settings());
     EXPECT_LT(seconds_now() - begun, 500) << h.kind << said(measured).substr(0, 200);
     EXPECT_EQ(said(judge->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population)), good);

@@ -1,4 +1,4 @@
-// Campaigns made of events, without training.
+// Builds campaigns from events, without training.
 #pragma once
 
 #include <fmt/format.h>
@@ -25,7 +25,7 @@ namespace gabbro::campaign {
 
 using record::Purpose;
 
-/// A folder that goes with the test.
+/// A folder that is removed at the end of the test.
 class MadeFolder {
  public:
   MadeFolder() {
@@ -42,12 +42,12 @@ class MadeFolder {
   std::filesystem::path path_;
 };
 
-/// Writes events down; ids count by themselves.
+/// Writes events; ids are assigned automatically.
 class Made {
  public:
   explicit Made(bool aa_test = false) {
     plan.settings = *load_settings("laptop");
-    // What tests expect does not change with the preset.
+    // The settings are fixed here, so that expected values do not depend on the preset.
     auto& rungs = plan.settings.rungs;
     rungs.resize(3);
     rungs[0].name = "150k", rungs[0].params = 150'000, rungs[0].tokens = 50'000;
@@ -96,7 +96,7 @@ class Made {
     events.emplace_back(record::TrialBegun{++trials, design, rung, seed, purpose});
     return trials;
   }
-  /// A whole run, done with `bits`.
+  /// Adds a whole run that ends as done with `bits`.
   std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, double bits,
                    Purpose purpose = Purpose::kRung) {
     return run(design, rung, seed, purpose,
@@ -126,7 +126,7 @@ class Made {
     const std::int64_t id = begin(design, rung, seed);
     events.emplace_back(record::TrialEnded{id, record::RunEnd::kCrash, 3, record::failure("train", cause)});
   }
-  /// A comparison of `design` is begun, on the seeds of the first one.
+  /// Begins a comparison of `design`, on the seeds after the search's.
   void compare(std::int64_t design, int rung, int seeds) {
     events.emplace_back(record::ComparisonBegun{1, design, rung, plan.seed + evolve::kFinalSeeds, seeds,
                                                 evolve::level_of(1), "as many as the test has"});
@@ -135,7 +135,7 @@ class Made {
     events.emplace_back(record::Promoted{design, rung, reason});
   }
 
-  /// Writes what there is into a new file and reads it.
+  /// Writes the events into a new file and opens it for reading.
   [[nodiscard]] store::Store store(const MadeFolder& folder) const {
     const std::string path = folder.file("campaign.db");
     {
@@ -148,7 +148,7 @@ class Made {
     GABBRO_CHECK(read.has_value());
     return std::move(*read);
   }
-  /// The fold of the events, as the campaign itself makes it.
+  /// Returns the population after replaying the events, as the campaign computes it.
   [[nodiscard]] evolve::Population population() const {
     evolve::Population out(plan.settings);
     for (const record::Event& e : events) {
@@ -161,11 +161,12 @@ class Made {
   Plan plan;
   std::vector<record::Event> events;
   std::int64_t designs = 0, trials = 0, attempts = 0;
-  int points = 20;  // of a curve
+  int points = 20;  // points of a curve
 };
 
-/// Baselines, two strategies over three rungs, hurdles, failures, the last comparison and its ablations.
-/// Design 5 wins, by 0.05 on fresh seeds when `wins`.
+/// Returns a campaign with baselines, two strategies over three rungs, hurdles, failures, the final
+/// comparison and its ablations. On fresh seeds the score of design 5 differs from that of the best baseline
+/// by `against_best`.
 inline Made whole_campaign(double against_best = -0.05) {
   Made m;
   m.plan.settings.strategies = {"adaptive", "random"};
@@ -217,7 +218,8 @@ inline Made whole_campaign(double against_best = -0.05) {
   return m;
 }
 
-/// `designs` designs in three strategies, `runs` runs and refusals up to `events` events, given out in pages.
+/// Writes `designs` designs in three strategies, `runs` runs, and refusals until there are `events` events,
+/// in batches.
 inline void large_campaign(store::Store& store, std::int64_t designs, std::int64_t runs,
                            std::int64_t events) {
   Made m;

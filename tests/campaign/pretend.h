@@ -1,5 +1,5 @@
-// An executor without workers: results follow from the spec alone, so that campaigns of hundreds of runs take
-// a second.
+// An executor without workers. Results are computed from the spec alone, so that a campaign of hundreds of
+// runs takes a second.
 #pragma once
 
 #include <fmt/format.h>
@@ -29,8 +29,8 @@
 
 namespace gabbro::campaign {
 
-// Dozens of runs with a screened design each take minutes there; the layers below are tested under sanitizers
-// by their own tests.
+// Dozens of runs, each with a screened design, take minutes under sanitizers. The layers below have sanitizer
+// tests of their own.
 #ifdef __SANITIZE_ADDRESS__
 #define SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "takes minutes under sanitizers"
 #else
@@ -40,7 +40,7 @@ namespace gabbro::campaign {
 inline const auto kNeverStop = [] { return 0; };
 inline const auto kNoView = [](const Snapshot&) {};
 
-// A score, with what stands beside it.
+// Sets a score and the fields that belong to it.
 inline void score(record::TrialResult& r, double bits) {
   r.bits_per_byte = bits;
   r.bits_low = bits - 0.01;
@@ -101,11 +101,12 @@ class Pretend : public jobs::Executor {
 
   int started = 0;
   std::function<void(record::CapabilityResult&, jobs::Ended&)> change_profile;
-  std::int64_t hashed_vocab = 0;  // results have the hash and the costs of their design at this vocabulary;
-                                  // 0: none, and those of its parameters
+  // If not 0, results have the hash and costs of their design at this vocabulary size; otherwise no hash, and
+  // costs by the number of parameters.
+  std::int64_t hashed_vocab = 0;
 
  private:
-  // The design as a worker makes it.
+  // Returns the design as a worker builds it.
   [[nodiscard]] lang::Subject sized(const record::TrialSpec& spec) const {
     lang::CheckReport report = lang::check(spec.program, zoo::library());
     lang::Library library = zoo::library();
@@ -176,7 +177,7 @@ class Pretend : public jobs::Executor {
   std::deque<jobs::Job> queue_;
 };
 
-// A judge that asks the types alone: for what a campaign does with designs, whichever they are.
+// A judge that only checks types, for tests of what a campaign does with any designs.
 class Quick : public Judge {
  public:
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
@@ -200,7 +201,7 @@ class Quick : public Judge {
     created.program = lang::print(program);
     created.hash = created.trained = to_hex(subject.hash);
     created.species = evolve::species_of(subject.elaboration.graph);
-    created.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as Pretend's results say
+    created.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as in Pretend's results
     return created;
   }
   Result<std::string> equal_known(const record::DesignCreated& created,
@@ -259,7 +260,7 @@ inline Plan small_plan(std::uint64_t seed = 1) {
   return plan;
 }
 
-// A folder that is removed at the end.
+// A temporary folder that is removed at the end.
 class Folder {
  public:
   Folder() {

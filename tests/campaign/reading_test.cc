@@ -1,4 +1,4 @@
-// What the tables say is what the events say; words and pictures.
+// Tests that the tables of a record agree with its events, and tests of texts and figures.
 #include "campaign/reading.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   const evolve::Population& b = r->population;
   ASSERT_EQ(a.individuals().size(), b.individuals().size());
   ASSERT_EQ(a.trials().size(), b.trials().size());
-  EXPECT_EQ(a.attempts(), b.attempts() + 4);  // draws that were refused are in the store's own count
+  EXPECT_EQ(a.attempts(), b.attempts() + 4);  // the store counts refused draws itself
   for (std::size_t i = 0; i < a.individuals().size(); ++i) {
     const auto &x = a.individuals()[i], &y = b.individuals()[i];
     EXPECT_EQ(x.created.op, y.created.op);
@@ -84,7 +84,7 @@ TEST(Reading, SaysHowToGoOnWithABetterVariant) {
 TEST(Pareto, IsWhatNoneBeats) {
   Made m;
   Random random(3);
-  const auto few = [&] { return std::floor(4 * random.uniform()); };  // with many ties
+  const auto few = [&] { return std::floor(4 * random.uniform()); };  // gives many ties
   for (int k = 0; k < 200; ++k) {
     const std::int64_t id = m.design("random", "fresh", 0);
     m.last_design().decode_flops = 1 + few(), m.last_design().train_flops = 1 + few();
@@ -132,8 +132,8 @@ TEST(Svg, EscapesAndDropsWhatIsNoCharacter) {
   EXPECT_EQ(escape(std::string_view("a\0b\x01\x7f", 5)), "a\\u0000b\\u0001\\u007f");
   EXPECT_EQ(escape("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
   EXPECT_EQ(escape("\xc3"), "\ufffd");               // cut off
-  EXPECT_EQ(escape("\xef\xbf\xbf"), "\\uffff");      // left out of XML
-  EXPECT_EQ(escape("<\u202e>"), "&lt;\\u202e&gt;");  // turns the direction of writing
+  EXPECT_EQ(escape("\xef\xbf\xbf"), "\\uffff");      // not allowed in XML
+  EXPECT_EQ(escape("<\u202e>"), "&lt;\\u202e&gt;");  // reverses the direction of writing
 }
 
 TEST(Svg, ScalesGoFromEndToEnd) {

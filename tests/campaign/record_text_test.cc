@@ -1,4 +1,4 @@
-// What commands say of a record.
+// Tests of the texts that commands show of a record.
 #include "campaign/record_text.h"
 
 #include <gtest/gtest.h>
@@ -95,7 +95,7 @@ TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
 TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
   const auto text = design_text(store, 5);
   expect_says(text, {"#5 Made  hyper by adaptive", "at 600k, D = 56",
-                     "16 x Block",                       // the tree of instances, as it was trained
+                     "16 x Block",                       // the tree of instances, as trained
                      "\n  design Llama:", "LayerNorm]",  // the program
                      "lineage", "#4 swap", "2.4800",     // its parents
                      "final", "replicate", "1007",       // runs with their seeds

@@ -1,4 +1,5 @@
-// The report holds what the record says, is well formed, fetches nothing, and escapes what came from outside.
+// Tests that the report shows the content of the record, is well formed, fetches nothing and escapes foreign
+// text.
 #include "campaign/report.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +32,7 @@ std::string report_of(const Made& made, const std::string& dir = "RUN") {
   EXPECT_TRUE(html.has_value()) << (html ? "" : html.error().message);
   if (!html) return "";
   EXPECT_TRUE(well_formed(*html));
-  // Nothing is fetched and nothing runs.
+  // The page fetches nothing and runs no scripts.
   for (const char* foreign : {"<script", " src=", " href=", "url(", "@import", "javascript:"})
     EXPECT_EQ(html->find(foreign), std::string::npos) << foreign;
   EXPECT_LT(html->size(), 200'000U);
@@ -68,9 +69,8 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           "5 designs on small",        // without baselines and ablations
           ">5 designs, best 2.4000<",  // funnel of the first rung
           ">3 done · 1 stopped · 1 failed<", "stack.1: LayerNorm removed", "+0.0317, helps",  // ablation
-          "2.2000 bits per byte, rank 1 of 1 at 300k",                      // why it went up
-          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws of a
-                                                                            // strategy
+          "2.2000 bits per byte, rank 1 of 1 at 300k",                      // reason of the promotion
+          "<td>adaptive</td><td class=\"n\">3</td><td class=\"n\">3</td>",  // designs and refused draws
           "<td>adaptive</td><td>cost</td><td class=\"n\">3</td>",
           "<td>failed</td><td>signal</td><td class=\"n\">1</td>",
           "<td>hurdle</td><td>loss</td><td class=\"n\">1</td>",
@@ -79,7 +79,7 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           "gabbro evolve --dir RUN --preset",
           "final_seeds",  // the settings
       });
-  // The line that its parent does not have is marked, and no other line of the program.
+  // The line that the parent does not have is marked, and no other line of the program.
   expect_says(
       html,
       {"<span class=\"new\">    stack = [8 * Block(mixer=Attention(heads=2, groups=2)), LayerNorm]</span>"});
@@ -94,7 +94,7 @@ TEST(Report, HasEveryPicture) {
     EXPECT_NE(html.find(fmt::format("aria-label=\"{}\"", picture)), std::string::npos) << picture;
 }
 
-// A study of its designs at several sizes has its picture and its sentence; one that has no line says why.
+// A study at several sizes is shown with its figure and sentence; a study without a fit says why.
 TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
   const MadeFolder folder;
   const store::Store store = whole_campaign().store(folder);
@@ -211,7 +211,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
   EXPECT_NE(
       sentence(whole_campaign(-0.0001)).find("is not significantly different from the best baseline, llama"),
       std::string::npos);
-  // Far ahead: more than five times what the baselines deviate from each other.
+  // The lead is more than five times the deviation between the baselines.
   const std::string held = sentence(whole_campaign(-0.6));
   EXPECT_NE(
       held.find(
@@ -219,7 +219,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
       std::string::npos)
       << held;
   EXPECT_EQ(held.find("beats"), std::string::npos);
-  // One fresh seed, then none, then no comparison.
+  // The record is cut to one fresh seed, then to none, then to no comparison.
   Made m = whole_campaign();
   const auto is_final = [](const record::Event& e, std::uint64_t from) {
     const auto* begun = std::get_if<record::TrialBegun>(&e);
@@ -246,7 +246,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
       << sentence(m);
 }
 
-// What an earlier leader's comparison came to stands beside the present one's.
+// The outcome of an earlier leader's comparison is shown beside the present one's.
 TEST(Verdict, EarlierComparisonsDoNotVanish) {
   Made m = whole_campaign();
   const std::int64_t better = m.design("random", "fresh", 0);
@@ -264,8 +264,8 @@ TEST(Verdict, EarlierComparisonsDoNotVanish) {
   EXPECT_NE(report_html(store, "RUN")->find("Comparison 1: Design #5"), std::string::npos);
 }
 
-// A run of the comparison that ends without a score, of the leader and of baselines; a baseline that the
-// search could not train.
+// Runs of the comparison, of the leader and of baselines, end without a score, and the search could not train
+// a baseline.
 TEST(Verdict, NamesWhatWasLost) {
   const auto tell = [](const std::vector<std::pair<std::int64_t, std::uint64_t>>& lost,
                        bool in_search = false) {
@@ -320,7 +320,7 @@ TEST(Verdict, NamesWhatWasLost) {
   says(all, "beats the 2 of 3 baselines that could be trained at 600k; against the best of them, retnet");
   says(all,
        "llama could not be trained: refused on seed 1007: better than bigrams: 2.9 of 2.8 bits, and 3 more.");
-  // Of the search: such a baseline has no runs in the comparison.
+  // A baseline that the search could not train has no runs in the comparison.
   tell({{2, 7}, {2, 8}, {2, first}, {2, first + 1}, {2, first + 2}, {2, first + 3}}, true);
 }
 

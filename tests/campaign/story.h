@@ -6,7 +6,7 @@
 
 namespace gabbro::campaign {
 
-// Everything that a campaign decided and learned, without times.
+// Returns everything that a campaign decided and learned, without times.
 inline std::string story(const evolve::Population& p) {
   std::string out;
   for (const evolve::Individual& i : p.individuals())

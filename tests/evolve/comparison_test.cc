@@ -1,5 +1,5 @@
-// The last comparison: what it is planned with, what it claims, what it names; and whole campaigns,
-// simulated.
+// Tests of the final comparison: its plan, its claims and the runs it names, and simulations of whole
+// campaigns.
 #include "evolve/comparison.h"
 
 #include <fmt/format.h>
@@ -32,7 +32,8 @@ Settings one_rung(int final_seeds = 24) {
   return s;
 }
 
-// Baselines and a design that leads, with two runs of the search each; scores wobble by `deviation`.
+// A campaign with baselines and a leading design, each with two runs of the search. Scores vary with standard
+// deviation `deviation`.
 class Race : public Little {
  public:
   explicit Race(int baselines = 2, const Settings& settings = one_rung(), double deviation = 0.01)
@@ -54,7 +55,7 @@ class Race : public Little {
     ASSERT_TRUE(population.apply(planned(population, 1, leader(population), affordable)));
   }
   [[nodiscard]] Outcome outcome() const { return outcome_of(population, population.comparisons().back()); }
-  // All runs that are wanted; `status` says how one ends.
+  // Runs everything that the ladder wants; `status` decides how a run ends. Returns the number of runs.
   int finish(const std::function<Status(const Wanted&)>& status = {}) {
     int runs = 0;
     while (auto next = next_run(population, 1, Phase::kFinal)) {
@@ -135,15 +136,15 @@ TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
     EXPECT_TRUE(seeds.insert(c.population.comparisons().back().seed).second);
     EXPECT_DOUBLE_EQ(c.population.comparisons().back().level, level_of(k));
   }
-  // Seeds that any run has are used.
+  // A seed counts as used if any run has it.
   Race used;
   const std::uint64_t first = planned(used.population, 1, leader(used.population), kAll).seed;
   used.run(used.known[0], 0, first + 7, 2.8, Purpose::kFinal);
   EXPECT_GE(planned(used.population, 1, leader(used.population), kAll).seed, first + kFinalSeeds);
 }
 
-// A part of a winner, or whatever else one campaign showed to be good, may lead another of the same first
-// seed: the runs that showed it do not judge it.
+// A part of a winner, or anything else that one campaign showed to be good, may lead another campaign with
+// the same first seed. The runs that showed it must not judge it.
 TEST(Comparison, SeedsDependOnTheLeader) {
   std::set<std::uint64_t> seeds;
   for (int k = 0; k < 20; ++k) {
@@ -158,7 +159,7 @@ TEST(Comparison, SeedsDependOnTheLeader) {
     const record::ComparisonBegun begun = planned(c.population, 1, leader(c.population), kAll);
     EXPECT_EQ(begun.seed, planned(c.population, 1, leader(c.population), kAll).seed);
     EXPECT_TRUE(seeds.insert(begun.seed).second) << k;
-    // Campaigns of neighbouring seeds share none, so that one may confirm the other.
+    // Campaigns of neighbouring seeds share no seeds, so that one may confirm the other.
     for (const std::uint64_t other : {2U, 3U, 4U}) {
       const std::uint64_t far = planned(c.population, other, leader(c.population), kAll).seed;
       EXPECT_GT(std::max(far, begun.seed) - std::min(far, begun.seed), kFinalSeeds);
@@ -166,7 +167,7 @@ TEST(Comparison, SeedsDependOnTheLeader) {
   }
 }
 
-// What lost too many runs "could not be trained", and yet may be better where it could.
+// A design that lost too many runs counts as untrained, but may still be better on the remaining ones.
 TEST(Comparison, NothingIsClaimedOverOneThatWasBetterWhereItCouldBeTrained) {
   for (const double bits : {2.2, 2.8}) {
     Race c(3, one_rung(), 0.004);
@@ -184,11 +185,12 @@ TEST(Comparison, NothingIsClaimedOverOneThatWasBetterWhereItCouldBeTrained) {
   }
 }
 
-// Documents that the program may hold are no evidence: what leads must lead on text that nobody can have
-// written into it.
+// Held-out documents are no evidence if the program may contain them. The leader must also lead on text that
+// no program can contain.
 TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
   struct Case {
-    double unread;  // of the leader, where the baselines have 3.0 and it leads by 0.08; 0: not scored
+    // Score of the leader on unread text; the baselines have 3.0 there, and the lead is 0.08; 0: not scored.
+    double unread;
     bool unconfirmed;
   };
   for (const Case& x :
@@ -218,7 +220,7 @@ TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
   }
 }
 
-// Scores on documents of other lengths are no pair, whatever their hashes say.
+// Runs on documents of different lengths are not paired, whatever their hashes are.
 TEST(Comparison, RunsOnDocumentsOfOtherLengthsAreNoPairs) {
   for (const std::uint64_t bytes : {1000U, 999U}) {
     Little c(one_rung());
@@ -258,7 +260,7 @@ TEST(Comparison, AsManySeedsAsTheEffectTakes) {
   EXPECT_EQ(seeds(0.03, 5.7).seeds, 5);
   EXPECT_NE(seeds(0.03, 5.7).reason.find("5 seeds, all that the budget affords, see"), std::string::npos);
   EXPECT_EQ(seeds(0.012, 0).seeds, kLeastSeeds) << "another session completes it";
-  // Where no design has two seeds, the deviation is assumed.
+  // The deviation is assumed if no design has two seeds.
   Settings s = one_rung();
   s.rungs[0].seeds = 1;
   Little c(s);
@@ -287,7 +289,7 @@ TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {
 }
 
 TEST(Comparison, ABaselineThatIsLostIsNamed) {
-  // On one seed: compared on the others.
+  // The baseline lost its run on one seed and is compared on the others.
   Race c(3, one_rung(), 0.004);
   c.begin_comparison();
   const record::ComparisonBegun begun = c.population.comparisons().back();
@@ -331,7 +333,7 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
   ASSERT_EQ(o.rows[1].losses.size(), 1U);
   EXPECT_EQ(o.rows[1].losses[0].status, record::Status::kRefused);
   EXPECT_TRUE(o.ahead);
-  // When none can be trained, nothing is claimed.
+  // Nothing is claimed if no baseline can be trained.
   Little none(one_rung());
   none.run(none.design("baseline", kStack), 0, 1, 0, Purpose::kBaseline, Status::kRefused);
   const std::int64_t alone = none.design("adaptive", kStack);
@@ -351,7 +353,7 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
                        leads = c.design("adaptive", kStack);
     const auto score = [&](std::int64_t d) {
       return d == leads ? 3 - lead : d == a ? 3.0 : 3.2;
-    };  // deviation 0.14
+    };  // standard deviation between baselines 0.14
     for (const std::int64_t d : {a, b, leads})
       for (std::uint64_t seed = 1; seed <= 2; ++seed)
         c.run(d, 0, seed, score(d), d == leads ? Purpose::kRung : Purpose::kBaseline);
@@ -370,8 +372,8 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
   }
 }
 
-// Its checks are repeated on seeds of their own; only when all of them held it is a claim, and only then it
-// is taken apart.
+// The checks are repeated on seeds of their own. Only if all of them hold is the lead a claim, and only then
+// is the leader ablated.
 TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
   for (const bool holds : {true, false}) {
     Race c(2, one_rung(), 0.002);
@@ -406,10 +408,11 @@ TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
   }
 }
 
-// A control that was not trained may have been ahead: the rung is not called able to judge without it.
+// A control without a score may have been ahead, so the rung is not considered able to judge.
 TEST(Comparison, AControlThatIsMissingJudgesNothing) {
   for (const int lost : {0, 1, 2})
-    for (const double bits : {2.9, 2.6}) {  // the controls', beside baselines at 2.7 and a leader at 2.5
+    // `bits` is the score of the controls; the baselines have 2.7 and the leader 2.5.
+    for (const double bits : {2.9, 2.6}) {
       Little c(one_rung());
       const std::int64_t baseline = c.design("baseline", kStack), first = c.design("control", kStack),
                          second = c.design("control", kStack), leads = c.design("adaptive", kStack);
@@ -438,7 +441,7 @@ TEST(Comparison, AControlThatIsMissingJudgesNothing) {
     }
 }
 
-// A repetition that is done and does not lead repeats nothing.
+// A repetition that is done but does not lead confirms nothing.
 TEST(Comparison, ARecheckHasToLeadAgain) {
   for (const double again : {1.4, 1.9, 2.2, 2.95}) {
     Race c(2, one_rung(), 0.002);
@@ -455,7 +458,7 @@ TEST(Comparison, ARecheckHasToLeadAgain) {
   }
 }
 
-// A rate that is searched for later takes no run from what a comparison has rested on, and adds no loss.
+// A learning rate found later removes no run from the basis of a comparison, and adds no loss.
 TEST(Comparison, ALaterRateChangesNoVerdict) {
   for (const Status later : {Status::kDone, Status::kFailed}) {
     Race c(2, one_rung(), 0.03);
@@ -465,7 +468,7 @@ TEST(Comparison, ALaterRateChangesNoVerdict) {
     const Outcome before = outcome_of(c.population, begun);
     for (const Individual& i : c.population.individuals()) {
       c.run(i.created.id, 0, 1, 1.0, Purpose::kRate, Status::kDone,
-            2);  // better: it is the design's rate now
+            2);  // better, so it becomes the design's rate
       c.run(i.created.id, 0, 2, 1.0, Purpose::kReplicate, later, 2);
     }
     const Outcome after = outcome_of(c.population, begun);
@@ -478,7 +481,7 @@ TEST(Comparison, ALaterRateChangesNoVerdict) {
   }
 }
 
-// Runs that are begun after a comparison, of the search or of another leader's, wobble as they may.
+// Runs that begin after a comparison, of the search or of another leader's comparison, may have any scores.
 TEST(Comparison, AVerdictThatWasReachedStays) {
   Race c;
   const std::int64_t control = c.design("control", kStack);
@@ -499,7 +502,7 @@ TEST(Comparison, AVerdictThatWasReachedStays) {
   };
   const std::string reached = text();
   ASSERT_TRUE(outcome_of(c.population, first).claims()) << reached;
-  // The best baseline of before becomes the worst, and runs deviate by a hundred times as much.
+  // The best baseline becomes the worst, and runs deviate by a hundred times as much.
   Random random(7);
   for (const Individual& i : c.population.individuals())
     for (std::uint64_t seed = 3; seed <= 8; ++seed)
@@ -591,7 +594,7 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
   }
 }
 
-// A baseline that lost a run is named; its other runs neither make a lead plausible nor stand first.
+// A baseline that lost a run is named. Its other runs neither make a lead plausible nor rank first.
 TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
   Little c(one_rung());
   const std::int64_t lost = c.design("baseline", kStack), whole = c.design("baseline", kStack),
@@ -616,7 +619,7 @@ TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
   EXPECT_FALSE(o.claims());
 }
 
-// A draw may be the winner without one of its parts: the seeds that judge forbid nothing.
+// A draw may equal the winner without one of its parts, since the seeds that judge must not forbid designs.
 TEST(Comparison, AblationsAreNoKnownDesigns) {
   Race c(2, one_rung(), 0.004);
   for (const char* strategy : {"ablation", "adaptive"}) {
@@ -637,7 +640,7 @@ TEST(Comparison, AblationsAreNoKnownDesigns) {
 TEST(Comparison, DocumentsThatChoseDoNotJudge) {
   Settings s = one_rung();
   s.rungs[0].documents = 10;
-  for (const std::size_t count : {20U, 12U}) {  // twelve leave too few others
+  for (const std::size_t count : {20U, 12U}) {  // with twelve, too few unseen documents remain
     Little c(s);
     const std::int64_t design = c.design("adaptive", kStack);
     for (const auto purpose : {Purpose::kRung, Purpose::kFinal}) {
@@ -658,7 +661,7 @@ TEST(Comparison, DocumentsThatChoseDoNotJudge) {
   }
 }
 
-// Documents have one order: what a lower rung saw of them, the search saw.
+// Documents have one fixed order, so the search has also seen those of lower rungs.
 TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
   for (const std::int64_t below : {4, 30, 0}) {
     Settings s = little_settings();
@@ -676,18 +679,17 @@ TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
   }
 }
 
-// ---- whole campaigns
-// ----------------------------------------------------------------------------------------------------------
+// ---- Whole campaigns ----
 
 struct World {
-  double deviation = 0.012;  // of a run
-  double noisy = 1;          // of designs of the search, as a multiple
-  double documents = 0.02;   // of a design's score on one document, around its mean
-  double gain = 0;           // of every design of the search over the best baseline
+  double deviation = 0.012;  // standard deviation of a run
+  double noisy = 1;          // factor on the deviation of designs of the search
+  double documents = 0.02;   // deviation of a design's score on one document around its mean
+  double gain = 0;           // lead of every design of the search over the best baseline
 };
 
-// A campaign written run by run: scores are of a design, a seed (shared by all), a document (per design) and
-// chance.
+// A campaign simulated run by run. A score is the sum of effects of the design, the seed (shared by all
+// designs), the document (per design) and chance.
 class Simulated {
  public:
   Simulated(const World& world, std::uint64_t seed) : world_(world), random_(seed), population(settings()) {
@@ -695,7 +697,7 @@ class Simulated {
     for (const Individual& i : population.individuals()) search(i.created.id);
   }
 
-  // `fresh` new designs, then the comparison of a leader that has none yet. Whether it claims to be ahead.
+  // Adds `fresh` new designs, then runs the comparison of the leader. Returns true if it is ahead.
   bool session(int fresh) {
     for (int k = 0; k < fresh; ++k) search(design("adaptive", 2.5 - world_.gain));
     const Leader best = leader(population);
@@ -709,7 +711,7 @@ class Simulated {
     seeds += begun.seeds, ++comparisons;
     const Outcome o = outcome_of(population, begun);
     EXPECT_TRUE(o.complete);
-    // Somebody else is to lead next time.
+    // The leader is vetoed, so that another design leads next time.
     EXPECT_TRUE(population.apply(
         record::Steered{std::to_string(comparisons), record::Steering::kVeto, "", best.design}));
     return o.ahead;
@@ -760,7 +762,7 @@ class Simulated {
 
  public:
   Population population;
-  std::string held_out = "one";  // that the runs of a comparison's design are scored on
+  std::string held_out = "one";  // held-out text of the runs of a comparison's design
   int comparisons = 0;
   double seeds = 0;
 };
@@ -778,8 +780,8 @@ TEST(Comparison, RunsOnAnotherHeldOutTextAreNoPairs) {
   for (const Row& row : o.rows) EXPECT_EQ(row.difference.count, 0);
 }
 
-// The share of campaigns in which no design is better than the best baseline, and one of twenty leaders is
-// called so.
+// Returns the share of campaigns that claim a better design within twenty leaders, although no design is
+// better than the best baseline.
 double false_claims(const World& world, int campaigns) {
   int out = 0;
   for (int k = 0; k < campaigns; ++k) {
@@ -791,7 +793,7 @@ double false_claims(const World& world, int campaigns) {
   return static_cast<double>(out) / campaigns;
 }
 
-// The share of first comparisons that see a gain of the preset's effect.
+// Returns the share of first comparisons that detect a gain of the preset's effect.
 double seen(const World& world, int campaigns, double* seeds = nullptr) {
   int out = 0;
   double sum = 0;
@@ -813,7 +815,7 @@ TEST(SimulatedCampaigns, ClaimNothingFalseHoweverManyLeadersTheyCompare) {
     EXPECT_LE(false_claims(w, kCampaigns), upper(0.05, kCampaigns)) << w.deviation << " x " << w.noisy;
 }
 
-// Copies of Llama at 150k parameters and 300k tokens deviate by 0.021 (docs/campaigns.md).
+// Copies of Llama at 150k parameters and 300k tokens have a standard deviation of 0.021 (docs/campaigns.md).
 TEST(SimulatedCampaigns, SeeThePresetsEffect) {
   constexpr int kCampaigns = 200;
   for (const World& w : {World{.deviation = 0.021, .documents = 0.01, .gain = 0.02},
@@ -825,8 +827,8 @@ TEST(SimulatedCampaigns, SeeThePresetsEffect) {
   }
 }
 
-// Also when designs of the search deviate three times as much as the baselines, which the pooled deviation
-// does not know.
+// This also covers designs of the search that deviate three times as much as the baselines, which the pooled
+// deviation does not account for.
 TEST(SimulatedCampaigns, ClaimNothingFalseInManyWorldsSlow) {
   constexpr int kCampaigns = 500;
   for (const World& w : {World{.noisy = 3}, World{.noisy = 3, .documents = 0}, World{}, World{.noisy = 0.33},

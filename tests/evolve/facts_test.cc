@@ -1,4 +1,5 @@
-// Facts that a screen asks at the widths at which a design is trained, with sizes: mixing, gradients, work.
+// Tests of the facts that a screen checks at the widths at which a design is trained: mixing, gradients and
+// work.
 #include <gtest/gtest.h>
 
 #include "evolve/screen.h"
@@ -30,7 +31,7 @@ Result<record::DesignCreated> screened(const std::string& text, const Settings& 
 struct Case {
   const char* why;
   const char* body;
-  const char* cause;  // "" when it passes
+  const char* cause;  // "" if it passes
   const char* says;
 };
 
@@ -66,7 +67,7 @@ TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
   for (const Case& c : cases) expect(c);
 }
 
-// A branch that counts with random parameters alone is no part of the design: training from the first ones
+// A branch that only has an effect with random parameters does not count. Training from the initialisation
 // must reach it.
 TEST(Facts, AreOfWhatTrainingReaches) {
   const Case cases[] = {
@@ -113,8 +114,8 @@ TEST(Facts, AreOfWhatTrainingReaches) {
   }
 }
 
-// Few parameters and values of 16 million elements: refused by what it would take, before anything is
-// computed.
+// A design with few parameters but values of 16 million elements is refused by its predicted work, before
+// anything is computed.
 TEST(Facts, WorkIsKnownBeforehand) {
   std::string body = "    axis a = 4096, b = 4096\n    z0 = tanh(linear(x, a) * linear(shift(x, 1), b))\n";
   std::string sum = "sum(z0, over=b)";

@@ -1,4 +1,5 @@
-// Which designs are one: pairs of programs in tests/evolve/identity, each with the reason on its first line.
+// Tests of design identity, on pairs of programs in tests/evolve/identity. The first line of each gives the
+// reason.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 namespace gabbro::evolve {
 namespace {
 
-// Sizes and lengths of presets/laptop.toml.
+// Returns settings with the sizes and lengths of presets/laptop.toml.
 Settings ladder(bool wide, bool whole = true) {
   Settings s;
   s.vocab = 512;
@@ -34,7 +35,7 @@ lang::Program parsed(const std::string& text) {
   return std::move(r.program);
 }
 
-// A population that knows one design, "X", #1.
+// Returns a population with one design, "X", #1.
 Population knowing(const std::string& text, const Settings& settings) {
   Population population(settings);
   auto created = measure(parsed(text), population.settings(), zoo::library());
@@ -47,7 +48,7 @@ Population knowing(const std::string& text, const Settings& settings) {
 
 struct Pair {
   std::string name, why, a, b;
-  bool equal = false, wide = false;  // wide: for what has no size below 2M parameters
+  bool equal = false, wide = false;  // wide: has no size below 2M parameters
 };
 
 std::vector<Pair> pairs() {
@@ -78,7 +79,7 @@ void expect(const Pair& p, const std::string& first, const std::string& second, 
   EXPECT_EQ(same, p.equal) << p.name << " " << p.why
                            << (r ? "" : ": " + r.error().code + ": " + r.error().message);
   if (!same) {
-    // A pair that is refused for something else says nothing about identity.
+    // A pair that is refused for another reason tells nothing about identity.
     EXPECT_TRUE(r) << p.name << ": " << r.error().code << ": " << r.error().message;
     if (r) {
       EXPECT_EQ(r->undecided, 0) << p.name << ": within the bound of work";
@@ -88,7 +89,7 @@ void expect(const Pair& p, const std::string& first, const std::string& second, 
   }
 }
 
-// That two are one takes minutes to see at every rung.
+// Checking at every rung that two designs are identical takes minutes.
 TEST(Identity, OfPairsOfPrograms) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "takes minutes under sanitizers";
@@ -101,8 +102,8 @@ TEST(Identity, OfPairsOfProgramsAtEveryRungSlow) {
   for (const Pair& p : pairs()) expect(p, p.a, p.b, true);
 }
 
-// Parameters in reverse order, under other names: what is drawn for them, near and far, follows from what
-// they do.
+// Parameters are reversed and renamed. The values drawn for them, near the initialisation and far from it,
+// depend only on their function.
 TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
   Settings settings = ladder(false);
   settings.rungs = {{.name = "600k", .params = 600'000, .length = 64}};
@@ -129,8 +130,8 @@ TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
   EXPECT_LE(undecided, 2) << "of " << compared;
 }
 
-// Designs that differ only behind the tokens of a trace share it. However many are known, a draw is compared
-// with as many as one bound of work allows.
+// Designs that differ only beyond the tokens of a trace share the trace. However many of them are known, the
+// comparisons of one draw stay within the bound of work.
 TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
   const Settings settings = ladder(false, false);
   const auto windowed = [](int window) {

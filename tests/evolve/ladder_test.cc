@@ -44,8 +44,8 @@ TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
   EXPECT_EQ(run->rung, 1);
   EXPECT_NE(run->promotion.find("rank 1 of 4"), std::string::npos) << run->promotion;
   c.begin(designs[1], 1, 1);
-  // The baseline is wanted at the rung that a candidate entered, with both seeds; then the candidate's second
-  // seed; then the next design.
+  // The baseline is wanted first, at the rung that a candidate entered, with both seeds; then the candidate's
+  // second seed; then the next design.
   run = next_run(c.population, 1, Phase::kSearch);
   EXPECT_EQ(run->design, 1);
   c.run(1, 1, 1, 2.8, Purpose::kBaseline);
@@ -108,7 +108,7 @@ TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
   EXPECT_FALSE(std::isfinite(hurdles(c.population, 0, 2)[0])) << "another data order";
 }
 
-// A run without a verdict is nobody's measure, whatever losses it tells of.
+// A run without a verdict sets no hurdles, whatever losses it reports.
 TEST(Ladder, RunsThatFailedSetNoHurdles) {
   for (const record::Status status :
        {record::Status::kFailed, record::Status::kRefused, record::Status::kHurdle}) {
@@ -123,8 +123,8 @@ TEST(Ladder, RunsThatFailedSetNoHurdles) {
   }
 }
 
-// Copies of one design differ by chance alone; an interval that finds more than 5 of 100 pairs different is
-// wrong.
+// Copies of one design differ by chance alone. An interval under which more than 5 of 100 pairs differ
+// significantly is wrong.
 TEST(Replicates, ChanceIsNotTakenForADifference) {
   int pairs = 0, apart = 0;
   double rate = 0;

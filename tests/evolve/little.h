@@ -1,4 +1,4 @@
-// Small campaigns written event by event, for tests.
+// Builds small campaigns event by event, for tests.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ inline Settings little_settings() {
   return s;
 }
 
-// A population and the ids that come next.
+// A population, and the ids of the next design and trial.
 class Little {
  public:
   explicit Little(const Settings& settings = little_settings()) : population(settings) {}

@@ -1,4 +1,4 @@
-// Learning rates: what the search tries, what it takes, and that nothing else is counted.
+// Tests of the search for learning rates: what it tries, what it selects, and that other runs do not count.
 #include "evolve/rates.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,8 @@ Settings tuned() {
   return s;
 }
 
-// Runs the search for a design's rate to its end; `bits` of a factor, 0: no score. Returns the factors tried.
+// Runs the search for a design's rate to its end and returns the factors tried. `bits` gives the score of a
+// factor; 0: no score.
 template <class F>
 std::vector<double> search(Little& c, std::int64_t design, int rung, const F& bits) {
   std::vector<double> out;
@@ -68,7 +69,7 @@ TEST(Rates, ARateThatDivergesIsNoLossOfTheDesign) {
   EXPECT_EQ(s.lost, 0);
   EXPECT_EQ(s.done, 1);
   EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 0.125);
-  // None has a score: then it is one.
+  // A design without a score at any rate counts one lost run.
   const auto e = c.design("baseline", "[Block, RMSNorm]");
   EXPECT_EQ(search(c, e, 0, [](double) { return 0.0; }).size(), 3U);
   EXPECT_EQ(c.population.standing(c.population.individual(e), 0).lost, 1);
@@ -84,11 +85,11 @@ TEST(Rates, OnlyRunsAtTheRateThatIsTakenCount) {
   EXPECT_EQ(c.population.best_baseline(0), d);
   EXPECT_EQ(run_variance(c.population, 0).freedom, 0) << "other rates are no repetitions";
   const auto tried = tried_rates(c.population, d, 0);
-  ASSERT_EQ(tried.size(), 4U);  // 0.5, 1, 2, 4
+  ASSERT_EQ(tried.size(), 4U);  // 0.5, 1, 2 and 4
   for (const TriedRate& t : tried) EXPECT_EQ(t.taken, t.factor == 2);
 }
 
-// Before a comparison the leader and all that it is compared with get the same search at its rung.
+// Before a comparison, the leader and all designs that it is compared with get the same search at its rung.
 TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
   Little c(tuned());
   const auto base = c.design("baseline", "[Block, RMSNorm]"),

@@ -1,4 +1,4 @@
-// Power laws through runs at several sizes: known laws are found, and intervals hold them.
+// Tests of power laws fitted to runs at several sizes: known laws are found, and the intervals contain them.
 #include "evolve/scale.h"
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@ struct Law {
   double at_one = 0, exponent = 0;
 };
 
-// Runs of designs that follow their laws, with noise of seeds and of documents.
+// Returns a study of designs that follow their laws, with noise of seeds and of documents.
 record::ScaleStudy study_of(const std::vector<Law>& laws, int seeds = 1, double seed_noise = 0,
                             double document_noise = 0, std::uint64_t draw = 1) {
   static const std::vector<double> kSizes{150e3, 300e3, 600e3, 1200e3};
@@ -71,7 +71,7 @@ TEST(Scale, FindsLawsWithoutNoise) {
 }
 
 TEST(Scale, SaysWhereALeadVanishes) {
-  // They meet at (12 / 8)^(1 / 0.02) / ... parameters: 12 x^-0.12 = 9 x^-0.10.
+  // The lines meet where 12 x^-0.12 = 9 x^-0.10, which is x = (12 / 9)^(1 / 0.02).
   const double meet = std::pow(12.0 / 9.0, 1 / 0.02);
   const auto fit = fit_scale(study_of({{9, 0.10}, {12, 0.12}}, 2), 200);
   ASSERT_TRUE(fit.has_value());
@@ -86,7 +86,7 @@ TEST(Scale, SaysWhereALeadVanishes) {
   EXPECT_LT(apart->leads[0].per_tenfold.high, 0);
 }
 
-// With one seed each, or on one document, nobody knows how far a number would move: nothing has an interval.
+// With one seed each, or on one document, the variance is not known, so nothing has an interval.
 TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
   record::ScaleStudy one_document = study_of({{9, 0.12}, {9, 0.10}}, 2, 0.01);
   for (record::ScaleRun& r : one_document.runs) r.documents.resize(1);
@@ -114,7 +114,7 @@ TEST(Scale, RunsOfOneSeedReadOneText) {
   EXPECT_NE(fit.error().message.find("trained on different texts"), std::string::npos) << fit.error().message;
 }
 
-// Over many studies the interval of the exponent holds the true one about as often as it says.
+// Over many studies, the interval of the exponent contains the true one about as often as its level says.
 TEST(Scale, IntervalsHoldTheTruth) {
   constexpr int kStudies = 60;
   int exponent = 0, lead = 0;
@@ -127,7 +127,7 @@ TEST(Scale, IntervalsHoldTheTruth) {
     const Estimate& b = fit->leads[0].leads[2];
     lead += b.low <= truth && truth <= b.high;
   }
-  // 95 % of 60 are 57; fewer than 52 come in one case of a hundred.
+  // The expected count is 95 % of 60, which is 57. A count below 52 has a probability of 1 %.
   EXPECT_GE(exponent, 52);
   EXPECT_GE(lead, 52);
 }
@@ -145,7 +145,7 @@ TEST(Scale, NamesWhatIsMissing) {
   study.runs[1].documents.pop_back();
   EXPECT_NE(fit_scale(study).error().message.find("40 and on 39 documents"), std::string::npos);
   EXPECT_FALSE(fit_scale({}).has_value());
-  // A worker may say anything: no number that is none becomes a line.
+  // A worker may report anything; invalid numbers must not enter a fit.
   for (const double wrong : {std::nan(""), HUGE_VAL, -1.0, 0.0})
     for (double record::ScaleRun::*const field :
          {&record::ScaleRun::bits, &record::ScaleRun::params, &record::ScaleRun::flops}) {

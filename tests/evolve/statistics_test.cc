@@ -10,12 +10,12 @@ namespace gabbro::evolve {
 namespace {
 
 TEST(Statistics, AVarianceIsWhatRowsAndColumnsLeave) {
-  // Two by two: of the four, one residual is free; it is (a - b - c + d)^2 / 4.
+  // A two-by-two layout has one degree of freedom; the variance is (a - b - c + d)^2 / 4.
   const Variance square = residual_variance({{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}});
   EXPECT_DOUBLE_EQ(square.freedom, 1);
   EXPECT_NEAR(square.value, (2.0 - 5 - 3 + 7) * (2.0 - 5 - 3 + 7) / 4, 1e-12);
-  // What rows and columns explain leaves nothing, with gaps too; what stands alone in its row or column does
-  // not count.
+  // Values that rows and columns explain leave a variance of 0, also with gaps. Cells that are alone in their
+  // row or column do not count.
   std::vector<Cell> cells;
   for (std::int64_t row = 0; row < 5; ++row)
     for (std::int64_t column = 0; column < 4; ++column)
@@ -26,7 +26,7 @@ TEST(Statistics, AVarianceIsWhatRowsAndColumnsLeave) {
   const Variance none = residual_variance(cells);
   EXPECT_NEAR(none.value, 0, 1e-20);
   EXPECT_DOUBLE_EQ(none.freedom, count - 5 - 4 + 1);
-  // Two layouts without a common row or column have each a mean of their own.
+  // Two layouts without a common row or column each have a mean of their own.
   std::vector<Cell> apart{{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}};
   for (const Cell& c : std::vector<Cell>(apart)) apart.push_back({c.row + 10, c.column + 10, c.value + 4});
   EXPECT_DOUBLE_EQ(residual_variance(apart).freedom, 2);
@@ -61,18 +61,18 @@ Paired paired_of(const std::vector<double>& x) {
 
 TEST(Statistics, TheIntervalIsTheWiderOfTwo) {
   const Paired pair = paired_of({-0.011, -0.013, -0.012, -0.0125, -0.0118});
-  // Its own deviation is tiny: the pooled one decides. 2 * 0.01^2 / 5, t(0.975, 40) = 2.0211.
+  // The pair's own variance is tiny, so the pooled one decides: 2 * 0.01^2 / 5, t(0.975, 40) = 2.0211.
   const Interval by_pool = paired_interval(pair, {0.0001, 40}, 0.05);
   EXPECT_NEAR(by_pool.high - by_pool.mean, 2.0211 * std::sqrt(2 * 0.0001 / 5), 1e-6);
   EXPECT_FALSE(by_pool.excludes_zero());
-  // The pool's is tiny: its own decides, one-sided. t(0.95, 4) = 2.1318.
+  // The pooled variance is tiny, so the pair's own decides, one-sided: t(0.95, 4) = 2.1318.
   const Interval by_own = paired_interval(pair, {1e-9, 40}, 0.05);
   EXPECT_NEAR(by_own.high - by_own.mean, 2.1318 * std::sqrt(pair.own.value / 5), 1e-6);
   EXPECT_TRUE(by_own.below_zero());
-  // Without a pool, two-sided: t(0.975, 4) = 2.7764.
+  // Without a pooled variance the interval is two-sided: t(0.975, 4) = 2.7764.
   const Interval alone = paired_interval(pair, {}, 0.05);
   EXPECT_NEAR(alone.high - alone.mean, 2.7764 * std::sqrt(pair.own.value / 5), 1e-6);
-  // Documents widen both.
+  // The variance between documents widens both.
   Paired on_few = pair;
   on_few.documents = {0.0001, 10};
   const Interval wide = paired_interval(on_few, {1e-9, 40}, 0.05);
@@ -87,8 +87,8 @@ TEST(Statistics, FewDifferencesSayNothing) {
   EXPECT_FALSE(same.excludes_zero());
 }
 
-// Claims that a design is better by chance, whatever the two deviate by: at most the level; half of it if
-// they deviate as all do.
+// False claims that a design is better have a probability of at most the level, whatever the deviations of
+// the two designs; at most half of it if they deviate as all do.
 TEST(Statistics, NoDeviationBreaksTheInterval) {
   constexpr int kWorlds = 6000;
   constexpr double kLevel = 0.05;
@@ -142,7 +142,7 @@ TEST(Statistics, PlannedSeedsSeeTheEffect) {
 }
 
 TEST(Statistics, MeanIntervalIsStudents) {
-  const Interval ci = mean_interval(std::vector<double>{1.0, 2.0, 3.0});  // deviation 1, t = 4.3027
+  const Interval ci = mean_interval(std::vector<double>{1.0, 2.0, 3.0});  // standard deviation 1, t = 4.3027
   EXPECT_NEAR(ci.mean, 2, 1e-12);
   EXPECT_NEAR(ci.high - 2, 4.3027 / std::sqrt(3.0), 1e-4);
 }

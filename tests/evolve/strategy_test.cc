@@ -27,7 +27,7 @@ edit::CodeBook& book() {
   return shared;
 }
 
-// A population with two families, one of them ahead.
+// Returns a population with two families, one of them ahead.
 Little families() {
   Little c;
   c.run(c.design("baseline", "[4 * Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
@@ -132,8 +132,8 @@ TEST(Screen, CausesAreNamed) {
       "not finite");
 }
 
-// What only channels from the sixteenth on do is seen when the design is run small: it is not run narrower
-// than that.
+// An effect of only the channels from the sixteenth on is visible when the design is run small, since it is
+// not run at a smaller width.
 TEST(Screen, NumbersOfChannelsKeepTheirSides) {
   Settings settings = little_settings();
   settings.rungs.resize(1);
@@ -157,7 +157,7 @@ TEST(Screen, NumbersOfChannelsKeepTheirSides) {
 
 TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   Settings settings = little_settings();
-  settings.rungs[1].params = 50;  // fewer than any width gives
+  settings.rungs[1].params = 50;  // fewer than at any width
   const Little c(settings);
   const auto parsed = lang::check("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
   const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
@@ -166,7 +166,7 @@ TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   EXPECT_EQ(r.error().message.rfind("at high: M cannot have 50 parameters", 0), 0U) << r.error().message;
 }
 
-// A design that is cheap at the first rung and dear above is no cheaper for it.
+// A design that is cheap at the first rung but expensive at a higher one exceeds the limits.
 TEST(Screen, CostsAreLimitedAtEveryRung) {
   Settings settings = little_settings();
   settings.vocab = 512;
@@ -198,7 +198,7 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
   EXPECT_EQ(cause(1), "");
 }
 
-// Constraints of a search: a state of a fixed size, say.
+// The search may have absolute limits, such as a state of a fixed size.
 TEST(Screen, ASearchMayBeHeldToNumbers) {
   Settings settings = little_settings();
   settings.vocab = 512;
@@ -211,7 +211,7 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
     const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
     return r ? std::string() : r.error().message;
   };
-  settings.limits.most_state_bytes = 200e3;  // two layers of attention: 1 kB a token and more
+  settings.limits.most_state_bytes = 200e3;  // two layers of attention take more than 1 kB a token
   EXPECT_NE(cause("Attention").find("bytes of decoding state at 300k: "), std::string::npos)
       << cause("Attention");
   EXPECT_NE(cause("Attention").find("the preset allows 2e+05"), std::string::npos);
@@ -224,7 +224,7 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
   EXPECT_NE(cause("Mamba2").find("training FLOPs a token at 150k"), std::string::npos);
 }
 
-// What a worker does with the program of a rung, step by step.
+// Repeats, step by step, what a worker does with the program of a rung.
 TEST(Screen, KnowsTheHashesThatWorkersReport) {
   Settings settings = little_settings();
   settings.rungs[1].depth = 2;

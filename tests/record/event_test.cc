@@ -1,4 +1,5 @@
-// Events as JSON: what is written is read again, and what is no event is refused by name.
+// Tests of events as JSON: written events are read back, and invalid ones are refused with the name of the
+// field.
 #include "record/event.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,7 @@
 namespace gabbro::record {
 namespace {
 
-// One of each kind, no field at its default.
+// Returns one event of each kind, with no field at its default.
 std::vector<Event> one_of_each() {
   DesignCreated created;
   created.id = 7;

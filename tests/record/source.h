@@ -1,5 +1,5 @@
-// Who made a design, by one word, as tests write it: an origin ("baseline"), or the strategy that drew it
-// ("adaptive").
+// Sets the source of a design from one word, as tests write it: an origin ("baseline"), or the strategy that
+// drew it ("adaptive").
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Specs of jobs: numbers outside of their ranges are refused where a spec is read.
+// Tests of the specs of jobs: numbers out of range are refused when a spec is read.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -58,7 +58,7 @@ TEST(Spec, OfScoresTheSame) {
   EXPECT_EQ(parse_eval_spec(to_json(spec)).error().message, "threads is -1");
 }
 
-// A status that none of ours is makes no result, whatever stands beside it.
+// A result with an unknown status is invalid, whatever its other fields are.
 TEST(Spec, AResultOfAnUnknownStatusIsNone) {
   TrialResult result;
   result.status = Status::kDone;

@@ -1,4 +1,4 @@
-// Events of a campaign as it could have been, drawn at random: each follows from those before it.
+// Draws the events of a plausible campaign at random; each follows from the previous ones.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// The record: what is appended is there, what does not follow is refused, and tables are the fold of the
-// events.
+// Tests of the record: appended events are stored, events that do not follow are refused, and the tables
+// equal a replay of the events.
 #include "store/store.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class StoreTest : public ::testing::Test {
     EXPECT_TRUE(store.has_value()) << (store ? "" : store.error().message);
     return std::move(*store);
   }
-  // A campaign with design 1 and its trial 1, which runs.
+  // Returns a store with design 1 and its trial 1, which is running.
   Store begun() const {
     Store store = open();
     EXPECT_TRUE(store.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}})
@@ -55,7 +55,7 @@ class StoreTest : public ::testing::Test {
   static TrialEnded done(std::int64_t trial, double bits) {
     return {trial, record::RunEnd::kResult, 2.5, to_json(Draw::result(record::Status::kDone, bits))};
   }
-  // Runs SQL on the file beside the store.
+  // Runs SQL on the file, bypassing the store.
   void tamper(const char* sql) const {
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
@@ -73,7 +73,7 @@ void expect_refused(const Result<bool>& result, const std::string& says) {
   EXPECT_NE(result.error().message.find(says), std::string::npos) << result.error().message;
 }
 
-// Everything that queries say, as text.
+// Returns the results of all queries as text.
 std::string everything(const Store& s) {
   std::string out;
   const auto design = [&](const DesignRow& d) {
@@ -160,10 +160,10 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
   EXPECT_DOUBLE_EQ(best[0].bits, 2.1);
   EXPECT_EQ(best[1].created.id, 2);
   EXPECT_DOUBLE_EQ(best[1].bits, 2.2);
-  EXPECT_EQ(best[1].rung, 0);  // of the ranking
+  EXPECT_EQ(best[1].rung, 0);  // the rung of the ranking
   EXPECT_EQ(s.best(0, 1).size(), 1U);
   const auto second = s.design(2);
-  EXPECT_EQ(second->rung, 1);  // the highest
+  EXPECT_EQ(second->rung, 1);  // the highest rung
   EXPECT_DOUBLE_EQ(second->bits, 1.7);
   EXPECT_EQ(s.design(3)->rung, -1);
 
@@ -297,15 +297,15 @@ TEST_F(StoreTest, KeepsTasksAndSteering) {
   const std::string told = record::to_json(report);
   {
     Store s = begun();
-    EXPECT_FALSE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));   // not the next
-    EXPECT_FALSE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 9, 0, "{}"}));  // of no design
-    EXPECT_FALSE(s.append(TaskEnded{1, told}));                                           // not under way
+    EXPECT_FALSE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));   // not the next id
+    EXPECT_FALSE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 9, 0, "{}"}));  // unknown parent
+    EXPECT_FALSE(s.append(TaskEnded{1, told}));                                           // not in progress
     ASSERT_TRUE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));
     EXPECT_TRUE(
-        s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));  // lost with its campaign
+        s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));  // lost with its process
     DesignCreated early = design(2);
     early.task = 1;
-    EXPECT_FALSE(s.append(early));  // it has nothing to give yet
+    EXPECT_FALSE(s.append(early));  // the task has not ended yet
     EXPECT_FALSE(s.append(TaskEnded{1, "{"}));
     ASSERT_TRUE(s.append(TaskEnded{1, told}));
     EXPECT_FALSE(s.append(TaskEnded{1, told}));
@@ -371,7 +371,7 @@ TEST_F(StoreTest, KeepsOneProfileOfADesign) {
   }
 }
 
-// The rate of a run is part of what it is: it begins again at the same one, and is read as it was written.
+// The learning rate is part of a run: it begins again at the same rate, and is read as it was written.
 TEST_F(StoreTest, KeepsRatesOfRuns) {
   Store s = begun();
   const std::int64_t id = static_cast<std::int64_t>(s.trials().size()) + 1;
@@ -407,7 +407,7 @@ TEST_F(StoreTest, TablesAreTheFoldOfTheEvents) {
     ASSERT_TRUE(s.append(events).has_value());
     before = everything(s);
   }
-  // Whatever the tables hold, and if one is gone.
+  // A rebuild works whatever the tables hold, and if one is missing.
   tamper(
       "UPDATE design SET bits = 0, rung = 9; DELETE FROM trial WHERE id % 2; DROP TABLE rung; "
       "UPDATE progress SET last_attempt = 1; INSERT INTO failure VALUES ('failed', 'made up', 9)");
@@ -427,7 +427,7 @@ TEST_F(StoreTest, RebuildOfARecordThatDoesNotFollowChangesNothing) {
   EXPECT_EQ(everything(s), before);
 }
 
-// Counted anew from the events by other code than the store's.
+// Recounts the events with code that is independent of the store's.
 TEST_F(StoreTest, CountsAgreeWithTheEvents) {
   Draw draw(4);
   Store s = open();

@@ -1,4 +1,4 @@
-// What was appended is there after the writer is killed or its disk is full.
+// Appended events are still there after the writer was killed or its disk was full.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -26,8 +26,7 @@ class SurviveTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder); }
 
-  // Appends by another process, which writes the number of events that are recorded to `out` after each
-  // append.
+  // Appends events in another process. It writes the number of recorded events to `out` after each append.
   [[noreturn]] void write_events(unsigned seed, int out, rlim_t file_bytes) const {
     signal(SIGXFSZ, SIG_IGN);
     auto store = Store::open(path);
@@ -43,7 +42,7 @@ class SurviveTest : public ::testing::Test {
       if (!ok) {
         if (ok.error().code != "store" || ok.error().hint.find("disk full") == std::string::npos) _exit(11);
         if (store->event_count() != count) _exit(12);
-        // There is room again: the same process goes on.
+        // There is space again, and the same process continues.
         const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
         setrlimit(RLIMIT_FSIZE, &limit);
         if (!store->append(Session{false, SessionEnd::kError})) _exit(13);
@@ -81,7 +80,7 @@ TEST_F(SurviveTest, KilledAtRandomInstantsLosesNothing) {
     const pid_t child = fork();
     if (child == 0) write_events(static_cast<unsigned>(round) + 1, ends[1], 0);
     close(ends[1]);
-    // Somewhere in the append after so many.
+    // The kill comes during an append after this many.
     const auto appends = static_cast<std::int64_t>(random() % 150);
     std::int64_t acknowledged = 0;
     while (acknowledged < appends)
@@ -96,9 +95,9 @@ TEST_F(SurviveTest, KilledAtRandomInstantsLosesNothing) {
     close(ends[0]);
 
     auto store = Store::open(path);
-    if (!store && acknowledged == 0) continue;  // before there was a file
+    if (!store && acknowledged == 0) continue;  // killed before the file existed
     ASSERT_TRUE(store.has_value()) << store.error().message;
-    // One more may be on disk than the process lived to say.
+    // One more event may be on disk than the process reported before it died.
     EXPECT_GE(store->event_count(), acknowledged);
     EXPECT_LE(store->event_count(), acknowledged + 1);
     const std::string before = tables(*store);
@@ -107,7 +106,7 @@ TEST_F(SurviveTest, KilledAtRandomInstantsLosesNothing) {
       ASSERT_EQ(to_json(event), to_json(draw.next()));
     ASSERT_TRUE(store->rebuild().has_value());
     EXPECT_EQ(tables(*store), before);
-    // And it goes on.
+    // The record accepts further events.
     const Event next = store->event_count() > 0 ? draw.next() : Draw::campaign();
     EXPECT_TRUE(store->append(next).has_value());
   }
