@@ -32,9 +32,8 @@ struct Brief {
   std::vector<std::string> neighbours;  // designs that the new one must differ from, one per line
   std::vector<std::string> failures;    // failures so far, counted by cause: "size: 14 times; ..."
   std::vector<std::string> directions;  // instructions from the person who steers the campaign
-  bool direct =
-      // Asks for the whole program in one reply. This is the strategy with which the pipeline is compared.
-      false;
+  // Asks for the whole program in one reply. This is the strategy with which the pipeline is compared.
+  bool direct = false;
   /// Texts of proposals accepted earlier. A description (title and proposal) similar to one of them is
   /// refused before review.
   std::vector<std::string> proposals;
