@@ -26,7 +26,7 @@ void print_report(const record::ProbeReport& r, bool all) {
     if (all || !a.holds) print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
 }
 
-// Why the reports cannot be those of the files; empty: they can.
+// Returns the reason why the reports cannot belong to the files; empty if they can.
 std::string misfit(const record::ProbeSpec& spec, const record::ProbeResult& result) {
   if (result.status == record::Status::kStopped) return "";
   if (result.reports.size() != spec.files.size())
