@@ -15,7 +15,7 @@ namespace gabbro::agents {
 
 namespace {
 
-constexpr int kWidth = 256, kVocab = 4096;  // of a new design; the ladder sets both
+constexpr int kWidth = 256, kVocab = 4096;  // Placeholder sizes of a new design; the ladder sets both.
 
 bool is_design(const lang::Item& item) { return std::holds_alternative<lang::Design>(item.value); }
 
@@ -31,7 +31,8 @@ lang::Expr number(double value) {
   return e;
 }
 
-// Items of `from` that crossover removed as nothing read them any more: the coder may want them.
+// Restores the items of `from` that crossover removed because nothing used them any more. The coder may still
+// want to use them.
 void keep_units(lang::Program& program, const lang::Program& from) {
   std::vector<lang::Item> all = with_items(from.items, program.items);
   std::erase_if(all, is_design);

@@ -1,4 +1,4 @@
-// From parents and new units to a program: with the edits that genetic operators use.
+// Builds a program from parents and newly written units, with the same edits that the genetic operators use.
 #pragma once
 
 #include <string>
@@ -10,45 +10,50 @@
 
 namespace gabbro::agents {
 
-/// What a design is built on: the first parent with what crossover brought, or nothing.
+/// The starting point of a design: the first parent, after crossover if there was one, or an empty program
+/// when the design is made from scratch.
 struct Base {
   record::Mode mode = record::Mode::kMutation;
   lang::Program program;
-  std::string place;      // where the new instance goes; empty: from scratch
-  std::string was, came;  // instances: what stood there, what crossover put there
+  std::string place;  // path at which the new instance goes; empty if from scratch
+  // text of the instance before crossover; text of the instance that crossover put there
+  std::string was, came;
 };
 
-/// The parents of a brief, parsed. Errors, "brief": too few for the mode, a program that does not check.
+/// Parses the parents of a brief. Errors, "brief": there are fewer parents than the mode needs, or a parent
+/// does not pass the checker.
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library);
 
-/// The base of a proposal; this is where a place that does not exist, or a crossover that does not check, is
-/// refused. Errors, "proposal".
+/// Returns the base of a proposal. Errors, "proposal": the place does not exist, or the result of the
+/// crossover does not pass the checker.
 Result<Base> prepare(const Proposal& proposal, record::Mode mode, const std::vector<lang::Program>& parents,
                      const lang::Library& library);
 
-/// The unit whose instance stood at the base's place; null: a list, a repetition, nothing.
+/// Returns the unit whose instance stood at the base's place, or null if a list, a repetition or nothing
+/// stood there.
 const lang::Unit* unit_at(const Base& base, const lang::Library& library);
 
-/// Whether one of `items` has the name.
+/// Returns true if one of `items` has this name.
 bool is_item(const std::string& name, const std::vector<lang::Item>& items);
 
-/// The items of the base that units can use: all but its design.
+/// Returns the items of the base that units can use: all except its design.
 std::vector<lang::Item> items_of(const Base& base);
 
-/// `items` with `added`, which replace those of their names.
+/// Returns `items` with `added`; an added item replaces an item of the same name.
 std::vector<lang::Item> with_items(std::vector<lang::Item> items, const std::vector<lang::Item>& added);
 
-/// The whole program: new units, then `instance` at the base's place ("" leaves what crossover put there), or
-/// as the stack of a new design. Its design is named after `title`. Errors: those of the edits and the
-/// checker.
+/// Builds the whole program from the base and the new units. `instance` goes to the base's place ("" keeps
+/// what crossover put there) or becomes the stack of a new design. The design is named after `title`. Errors:
+/// those of the edits and the checker.
 Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& added,
                                const std::string& instance, const std::string& title,
                                const edit::Against& against);
 
-/// Paths of a design and what stands there, a line each, for prompts; at most `most` lines.
+/// Lists the paths of a design for prompts, one per line, each with the instance that stands there; at most
+/// `most` lines.
 std::string places_text(const lang::Program& program, const lang::Library& library, std::size_t most = 40);
 
-/// "Delta rule with decay" as the name of a design: DeltaRuleWithDecay.
+/// Converts a title to a legal name of a design: "Delta rule with decay" becomes DeltaRuleWithDecay.
 std::string design_name(const std::string& title);
 
 }  // namespace gabbro::agents

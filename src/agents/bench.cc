@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kMostVariants = 10;
 
-// Causes that lie with the models' side and not with what was asked of them.
+// Returns true if the cause lies with the models or the set-up, and so says nothing about the variant.
 bool says_nothing(const std::string& cause) {
   constexpr std::array kCauses{"stopped", "cap", "chat down", "chat key", "replay", "store"};
   return std::find(kCauses.begin(), kCauses.end(), cause) != kCauses.end();
@@ -87,7 +87,8 @@ std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const s
       Tools mine = tools;
       mine.settings = variants[variant].settings;
       Brief order = briefs[brief];
-      // A number for each variant: the record of calls answers equal questions of one task alike.
+      // Each variant gets a task number of its own, because the call log gives equal questions of one task
+      // the same answer.
       order.task = order.task * kMostVariants + variants[variant].number;
       r.report = run_task(order, mine);
       r.done = !says_nothing(r.report.cause);
@@ -103,7 +104,7 @@ std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const s
   std::vector<std::jthread> threads;
   const auto count = std::min(static_cast<std::size_t>(tools.settings.tasks), results.size());
   for (std::size_t i = 0; i < count; ++i) threads.emplace_back(work);
-  threads.clear();  // joins
+  threads.clear();  // The destructors join the threads.
   return results;
 }
 

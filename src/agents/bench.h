@@ -1,4 +1,4 @@
-// What each part of the pipeline is worth: the same briefs by several variants of it.
+// Measures the contribution of each part of the pipeline: several variants of it work on the same briefs.
 #pragma once
 
 #include <functional>
@@ -9,21 +9,22 @@
 
 namespace gabbro::agents {
 
-/// "direct": the whole program in one reply; "units": the pipeline as it is set; "no checker", "no planner",
-/// "no observer", "no grammar": it without one part.
+/// A variant of the pipeline. "direct" asks for the whole program in one reply; "units" is the pipeline as
+/// configured; "no checker", "no planner", "no observer" and "no grammar" leave out one part.
 struct Variant {
   std::string name;
   Settings settings;
-  int number = 0;  // among all variants
+  int number = 0;  // index among all variants
 };
 std::vector<Variant> bench_variants(const Settings& settings);
 
-/// Orders for `designs` designs with parents from the zoo; modes drawn by the settings' weights. Task numbers
-/// follow from seed and place, so that no two benches of different seeds share one.
+/// Returns `designs` briefs with parents from the zoo; modes are drawn by the weights in `settings`. Task
+/// numbers are derived from the seed and the index, so benchmarks with different seeds share none.
 std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings& settings);
 
-/// A design by a variant; `done` is false when it was never begun, or ended by something that says nothing
-/// about the variant: "stopped", "cap", "chat down", "chat key", "replay", "store".
+/// The result of one brief with one variant. `done` is false if the task was never begun, or if it ended with
+/// a cause that says nothing about the variant: "stopped", "cap", "chat down", "chat key", "replay" or
+/// "store".
 struct BenchResult {
   int variant = 0;
   int brief = 0;
@@ -31,15 +32,16 @@ struct BenchResult {
   record::TaskReport report;
 };
 
-/// Every brief by every variant, brief by brief, Settings::tasks at a time. When `stop` says so, or one has
-/// ended so that it is not done, no further one is begun. Results in order of briefs, then variants, whatever
-/// came first. `tell` is called for each that is done, one at a time.
+/// Runs every brief with every variant, brief by brief, with Settings::tasks tasks at a time. No further task
+/// begins once `stop` returns true or a task has ended without being done. Results are ordered by brief, then
+/// by variant, regardless of which finished first. `tell` is called for each result that is done, by one
+/// thread at a time.
 std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const std::vector<Brief>& briefs,
                                    const Tools& tools, const std::function<bool()>& stop,
                                    const std::function<void(const BenchResult&)>& tell);
 
-/// A share k / n and its 95 % interval by Wilson's score (1927), which holds for few cases and shares near 0
-/// and 1. n = 0: 0 to 1.
+/// A proportion k / n with its 95 % confidence interval by Wilson's score method (1927), which is accurate
+/// for few cases and for proportions near 0 and 1. For n = 0 the interval is 0 to 1.
 struct Share {
   int count = 0, of = 0;
   double low = 0, high = 1;

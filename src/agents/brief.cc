@@ -14,7 +14,7 @@ void fields(Io& io, X& x) {
   io("evidence", x.evidence);
 }
 
-// An entry of Brief::reviewer_weights.
+// An entry of Brief::reviewer_weights, as a record for JSON.
 struct Weight {
   std::string model;
   double weight = 1;
@@ -47,7 +47,7 @@ std::string to_json(const Brief& brief) {
   record::Writer io;
   fields(io, brief);
   std::string line = io.text(false);
-  line.pop_back();  // its end
+  line.pop_back();  // Removes the line end.
   return line;
 }
 

@@ -22,8 +22,8 @@ std::string printed(const std::vector<lang::Item>& items) {
   return items.empty() ? "" : lang::print(p);
 }
 
-// Units of the zoo that read other positions: what Gab looks like where it is hardest. Drawn by the brief's
-// seed.
+// Returns examples of Gab: units of the zoo that read other positions, since these are the hardest to write.
+// They are drawn with the brief's seed.
 std::string examples_text(const Brief& brief, int count) {
   std::vector<const lang::Item*> items;
   for (const zoo::Entry& entry : zoo::embedded_files())
@@ -43,7 +43,7 @@ std::string examples_text(const Brief& brief, int count) {
   return out.empty() ? "" : quoted("library", out);
 }
 
-// Everything that the questions for one design have in common.
+// Everything that the questions about one design have in common.
 struct Site {
   Talk& talk;
   const Proposal& proposal;
@@ -77,14 +77,14 @@ std::string complaint_of(const Candidate& c, const chat::Reply& reply) {
 struct Tried {
   Candidate candidate;
   chat::Reply reply;
-  int sent = 0;  // back to the coder
+  int sent = 0;  // number of times this candidate went back to the coder
 };
 
 bool better(const Tried& a, const Tried& b) { return a.candidate.badness() < b.candidate.badness(); }
 
 bool is_last(const Plan& plan, const PlannedUnit& unit) { return &unit == &plan.units.back(); }
 
-// The candidates for one place, best first; all of them invalid when repairs ran out.
+// Returns the candidates for one unit, best first. All of them are invalid if the repairs ran out.
 Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, const Draft& draft,
                                   const std::vector<chat::Message>& after, record::WrittenUnit& stats) {
   const Settings& s = site.talk.settings();
@@ -94,7 +94,7 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
   const auto ask = [&](std::vector<chat::Message> said) -> Result<bool> {
     Question q = question(site, unit, draft, variant++);
     q.after = std::move(said);
-    // A coder that says what it has said is asked for something less likely.
+    // A coder that repeats an earlier text is asked at a higher temperature.
     q.temperature = std::max(q.temperature, std::min(1.0, q.temperature + 0.15 * repeated));
     GABBRO_TRY(reply, site.talk.ask(q));
     Candidate c = judge(reply.text, unit, site.proposal, site.base, draft.items, is_last(site.plan, unit),
@@ -112,8 +112,8 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
   for (int i = 0; i < (s.checker ? s.candidates : 1); ++i)
     if (auto ok = ask(after); !ok) return tl::unexpected(ok.error());
   for (int i = 0; s.checker && i < s.repairs && !tried[0].candidate.valid(); ++i) {
-    // Best-first: the one with the fewest errors goes back. It is opened again when its repair is no better,
-    // but once: then others get their turn.
+    // The search is best-first: the candidate with the fewest errors goes back to the coder. If the repair is
+    // no better, the candidate is tried once more; after that others get their turn.
     Tried best = tried[0];
     tried.erase(tried.begin());
     auto said = after;

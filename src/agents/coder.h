@@ -1,4 +1,4 @@
-// The coder: units one at a time, with the checker's messages, searched best-first.
+// The coder: writes units one at a time, guided by the checker's messages, with a best-first search.
 #pragma once
 
 #include <string>
@@ -11,46 +11,48 @@
 
 namespace gabbro::agents {
 
-/// A text for one unit, and what the checker says of it.
+/// A text for one unit with the checker's findings.
 struct Candidate {
-  std::string text;               // the Gab that was found in the reply
-  std::vector<lang::Item> items;  // the unit and the functions it brings
-  std::vector<Error> errors;      // in `text`
-  int broken = 0;                 // promises that it breaks taken alone
+  std::string text;               // Gab found in the reply
+  std::vector<lang::Item> items;  // the unit and the functions that come with it
+  std::vector<Error> errors;      // errors in `text`
+  int broken = 0;                 // number of promises that the unit breaks on its own
   [[nodiscard]] bool valid() const { return errors.empty(); }
-  /// Candidates are searched by it, the smallest first: errors (of syntax before those of types), broken
-  /// promises, length.
+  /// Returns the sort key of the search, smallest first: errors (each error of syntax or interface counts as
+  /// ten others), broken promises, length.
   [[nodiscard]] std::vector<std::size_t> badness() const;
 };
 
-/// The units of a plan written so far: one path of the search.
+/// The units of a plan written so far: one path of the beam search.
 struct Draft {
   std::vector<lang::Item> items;
-  std::vector<Error> errors;               // without a checker: of texts that were taken as they were
+  std::vector<Error> errors;               // errors of texts that were accepted without a checker
   std::vector<std::size_t> badness{0, 0};  // broken promises, length
 };
 
-/// Reads a reply for `unit` and checks it with what it can use. Units that are known already and designs in
-/// the reply are left out. Hyperparameters that the unit reads as others have them are declared, and what
-/// nothing reads in it is removed. Errors of the candidate beyond the checker's: "interface" (no unit of this
-/// name, or with other ports). One check of the base's units.
+/// Reads a reply for the planned unit and checks it together with what the unit can use. Designs and units
+/// that already exist are dropped from the reply. A hyperparameter that the unit reads without declaring it
+/// is declared as in a similar unit, and statements that nothing reads are removed. Errors: those of the
+/// checker, and "interface" (the reply has no unit of this name, a unit with other ports, or a further unit).
+/// Costs one check of the base's units.
 Candidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal, const Base& base,
                 const std::vector<lang::Item>& written, bool last, const lang::Library& library);
 
-/// Writes all units of the plan: for each, Settings::candidates replies for every draft kept; while none of a
-/// draft checks, the best one goes back with its errors, at most Settings::repairs times; the best
-/// Settings::beam drafts go on (a beam search over units). Drafts, best first. Fills TaskReport::units.
-/// Errors: those of chat; "unit" with the last errors.
+/// Writes all units of the plan by a beam search over units. For each unit, every draft in the beam gets
+/// Settings::candidates replies. While none of them passes the checker, the best one goes back with its
+/// errors, at most Settings::repairs times. The best Settings::beam drafts continue. Returns the drafts, best
+/// first, and fills TaskReport::units. Errors: those of chat; "unit" with the last errors.
 Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan,
                                        const Base& base);
 
-/// Writes one unit of a draft anew, as `complaint` asks. Errors: those of chat, "unit".
+/// Rewrites one unit of a draft as `complaint` asks. Errors: those of chat, "unit".
 Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base,
                            Draft draft, const std::string& unit, const std::string& complaint);
 
-/// The whole program of a draft with its check report; when the plan's instance does not fit, the coder
-/// writes another, with the checker's messages, at most Settings::repairs times; then the plan's last unit
-/// stands there with its defaults. Errors: those of chat, "assembly".
+/// Returns the whole program of a draft and fills its check report. If the plan's instance does not fit, the
+/// coder writes another, guided by the checker's messages, at most Settings::repairs times. After that the
+/// plan's last unit with its defaults is tried as the instance. Errors: those of chat, "unit" (a draft with
+/// errors), "assembly".
 Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
                                    const Draft& draft, lang::CheckReport& report);
 

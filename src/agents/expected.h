@@ -1,4 +1,4 @@
-// What a design is expected to take, before a campaign begins.
+// Estimates the model calls and tokens of one design before a campaign begins.
 #pragma once
 
 #include <vector>
@@ -8,10 +8,10 @@
 
 namespace gabbro::agents {
 
-/// Calls and tokens by role for one design: two proposals, two units with half of their repairs, as
-/// `settings` allow. Input tokens of a call are those of a scripted conversation (bench/prompts.cc) with a
-/// third more for what a campaign has measured; replies are taken as a fifth of reply_tokens. A guess to plan
-/// by; what was spent is in the record.
+/// Returns the expected calls and tokens of one design by role. It assumes two proposals and two units with
+/// half of their repairs, within the limits of `settings`. Input tokens per call are those of a scripted
+/// conversation (bench/prompts.cc) plus a third for the measurements of a campaign; a reply is assumed to use
+/// a fifth of reply_tokens. This is an estimate for planning; the actual cost is in the call log.
 std::vector<chat::Expected> expected(const Settings& settings);
 
 }  // namespace gabbro::agents

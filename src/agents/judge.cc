@@ -1,4 +1,4 @@
-// What a reply of the coder is worth.
+// Checks a reply of the coder.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +15,8 @@ namespace gabbro::agents {
 
 namespace {
 
-// The items of the reply that belong to it: of each name the last, no designs, nothing that is known.
+// Returns the items of the reply that belong to the unit. Designs and items that already exist are dropped;
+// of several items with one name the last is kept.
 std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::string& unit,
                                   const std::vector<lang::Item>& known) {
   std::vector<lang::Item> out;
@@ -36,7 +37,8 @@ std::string ports_of(const lang::Unit& unit) {
   return signature(p);
 }
 
-// Whether all ports are [t, D], as many as declared, and the results named so.
+// Returns true if all ports are [t, D], their numbers are as planned, and the results after the first have
+// the planned names.
 bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   const auto plain = [](const lang::Port& p) { return p.axes == std::vector<std::string>{"t", "D"}; };
   if (!std::all_of(unit.inputs.begin(), unit.inputs.end(), plain)) return false;
@@ -58,8 +60,9 @@ void names_in(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
   }
 }
 
-// Coders that copy from a unit read its hyperparameters and slots without declaring them: they are declared
-// as there. The unit at the place comes first, then the design's own, then the library's.
+// Declares hyperparameters and slots that the unit reads without declaring them, as coders do when they copy
+// from another unit. Each is declared as in the first unit that has it: the unit at the place, then the
+// design's own units, then the library's.
 void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::Item>& known,
                     const lang::Library& library) {
   std::set<std::string> read, given;

@@ -1,4 +1,4 @@
-// The librarian: asks a library for what the proposer should have read.
+// The librarian: searches a library of papers for passages that the proposer should read.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -6,7 +6,7 @@ namespace gabbro::agents {
 
 namespace {
 
-// "^(a|b)$", where the texts stand for themselves.
+// Returns the pattern "^(a|b)$" that matches exactly the given texts; special characters are escaped.
 std::string pattern_of(const std::vector<std::string>& choices) {
   std::string out;
   for (const std::string& choice : choices) {

@@ -1,7 +1,8 @@
-// What a schema may ask for beyond types, for one question: only paths that exist, only so many units.
+// Limits that a schema sets for one question beyond types, such as paths that exist or a number of units.
 //
-// A server that decodes by the schema then cannot spend a reply on what would be refused anyway. Limits are
-// JSON schema's `pattern`, `maxItems` and `maxLength`; src/chat leaves them out where servers refuse them.
+// A server that decodes by the schema then cannot spend a reply on values that would be refused anyway.
+// Limits use JSON schema's `pattern`, `maxItems` and `maxLength`; src/chat leaves these out for servers that
+// refuse them.
 #pragma once
 
 #include <map>
@@ -12,12 +13,12 @@
 namespace gabbro::agents {
 
 struct Limits {
-  std::map<std::string, std::vector<std::string>> choices{};  // of a field, a text: all that it may be
-  std::map<std::string, std::pair<int, int>> counts{};        // of a field, a list: its least and most items
+  std::map<std::string, std::vector<std::string>> choices{};  // allowed values of a text field, by field name
+  std::map<std::string, std::pair<int, int>> counts{};  // minimum and maximum number of items of a list field
 };
 
-/// `schema`, an object's, with `limits` on the fields that it has. Choices of a field are left open where
-/// they are none.
+/// Returns `schema`, the schema of an object, with `limits` added to the fields that it has. A field with an
+/// empty list of choices is not restricted.
 std::string limited(const std::string& schema, const Limits& limits);
 
 }  // namespace gabbro::agents

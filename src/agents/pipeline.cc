@@ -15,7 +15,8 @@ namespace gabbro::agents {
 
 namespace {
 
-// Whether the campaign takes the program. A refusal that false says without a reason is a known design.
+// Returns true if the campaign accepts the program. A refusal without a reason means that the design exists
+// already.
 Result<bool> admitted(const Brief& brief, const lang::Program& program) {
   if (!brief.admit) return true;
   GABBRO_TRY(ok, brief.admit(program));
@@ -23,7 +24,7 @@ Result<bool> admitted(const Brief& brief, const lang::Program& program) {
   return true;
 }
 
-// A draft on its way to a design: written, built, compared with its proposal.
+// Turns a draft into a design: builds it, compares it with its promises, and has it observed.
 class Build {
  public:
   Build(Talk& talk, const Accepted& accepted, Plan plan, Draft draft)
@@ -55,13 +56,14 @@ class Build {
     return make();
   }
 
-  // Derived facts first, then whether the campaign takes it: what breaks a promise is written again, once.
+  // Compares derived facts with the promises, then asks whether the campaign accepts the program. If either
+  // fails, the last unit is rewritten once.
   Result<bool> keep_promises() {
     for (bool again : {true, false}) {
       const std::string wrong = broken(talk_.report().promises);
       const auto taken = admitted(talk_.brief(), program_);
       if (wrong.empty() && taken) return true;
-      // Without a checker promises are recorded, and nobody acts on them.
+      // Without a checker, broken promises are recorded but not repaired.
       if (taken && !talk_.settings().checker) return true;
       const bool duplicate =
           !taken && (taken.error().code == "duplicate" || taken.error().code == "same function");
@@ -122,7 +124,8 @@ Result<std::string> by_stages(Talk& talk) {
   return Build(talk, accepted, std::move(plan), std::move(drafts.front())).run();
 }
 
-// For comparison: the whole program in one reply, and what comes is what is judged.
+// Asks for the whole program in one reply and judges it without repairs. This is the baseline of the
+// pipeline.
 Result<std::string> in_one_reply(Talk& talk) {
   GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
   talk.report().attempts = 1;
@@ -150,8 +153,8 @@ void ended(record::TaskReport& report, const Error& error) {
       shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
 }
 
-// Libraries below may run out of memory or throw on what nobody thought of: a task fails, a campaign does
-// not.
+// Libraries may run out of memory or throw unexpectedly. In that case one task fails, and the campaign goes
+// on.
 template <class F>
 void guarded(record::TaskReport& report, F&& work) {
   try {

@@ -31,7 +31,7 @@ std::string shape(const PlannedUnit& unit) {
   return edit::shape_of(inputs, outputs);
 }
 
-// Calls f(part) for the names of an expression and for what stands between them.
+// Calls f(part) for each name in an expression and for each character between names.
 template <class F>
 void for_each_part(const std::string& text, const F& f) {
   const auto inside = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
@@ -44,7 +44,7 @@ void for_each_part(const std::string& text, const F& f) {
   }
 }
 
-// `text` with the name `from` as `to`.
+// Returns `text` with each occurrence of the name `from` replaced by `to`.
 std::string renamed(const std::string& text, const std::string& from, const std::string& to) {
   std::string out;
   for_each_part(text, [&](const std::string& part) { out += part == from ? to : part; });
@@ -57,8 +57,9 @@ bool is_named(const std::string& text, const std::string& name) {
   return found;
 }
 
-// Planners like to list hyperparameters as values, library units that others use as units to be written, and
-// values as arguments of an instance; and what takes the place of a unit is called as that was.
+// Repairs common mistakes of planners. They list hyperparameters as inputs, plan library units that others
+// merely use, and pass values as arguments of an instance. The unit that replaces another also gets the ports
+// of the replaced unit.
 void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
   std::erase_if(plan.units, [&](const PlannedUnit& unit) {
     return plan.units.size() > 1 && library.unit(unit.name) && !is_named(plan.instance, unit.name);
@@ -108,7 +109,8 @@ bool is_known(const std::string& name, const lang::Library& library) {
   return library.unit(name) || library.function(name) || library.interface(name) || lang::find_builtin(name);
 }
 
-// A unit of the parent's own may be written anew with its interface in a mutation.
+// Returns true if the parent has an item of this name that the plan may not replace. A mutation may rewrite a
+// unit of the parent if its interface stays the same.
 bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const Base& base) {
   return std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
     const auto* own = std::get_if<lang::Unit>(&item.value);
@@ -173,7 +175,7 @@ Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::
   return true;
 }
 
-// Each unit after those it uses, otherwise as listed.
+// Sorts the units so that each comes after the units it uses; otherwise the order stays as listed.
 Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
   std::vector<PlannedUnit> out;
   std::set<std::string> done;
@@ -195,8 +197,9 @@ Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
   return out;
 }
 
-// Leaves out the units that the instance does not come to by what units use; the name of one of them, or "".
-// An instance that uses none is judged elsewhere.
+// Removes the units that the instance does not reach, directly or through units that it uses. Returns the
+// name of one of them, or "". Nothing is removed if the instance uses no unit of the plan; parse_plan handles
+// that case.
 std::string drop_idle(Plan& plan) {
   std::set<std::string> used;
   for (auto unit = plan.units.rbegin(); unit != plan.units.rend(); ++unit)

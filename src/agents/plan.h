@@ -1,4 +1,4 @@
-// The units of a proposal in the order in which they are written.
+// The plan of a proposal: its units in the order in which they are written.
 #pragma once
 
 #include <string>
@@ -13,37 +13,39 @@ namespace gabbro::agents {
 struct PlannedUnit {
   std::string name;
   std::vector<std::string> inputs{"x"};
-  std::vector<std::string> results;  // beyond the first
-  std::vector<std::string> uses;     // units of the plan
+  std::vector<std::string> results;  // names of the outputs after the first
+  std::vector<std::string> uses;     // units of the plan that it uses
   std::string does;
 };
 
 struct Plan {
-  std::vector<PlannedUnit> units;  // each after those that it uses
-  std::string instance;  // the expression that puts them to use; empty: what crossover brought stays
+  std::vector<PlannedUnit> units;  // sorted: each after the units it uses
+  std::string instance;  // expression that instantiates the units; empty: keep the result of crossover
 };
 
-/// "Name(x: [t, D], y: [t, D]) -> [t, D], v: [t, D]"
+/// Returns, for example, "Name(x: [t, D], y: [t, D]) -> [t, D], v: [t, D]".
 std::string signature(const PlannedUnit& unit);
 
-/// Errors, "plan": not an object, too many units, an illegal or taken name (a unit of the parent's own may be
-/// written anew with its interface in a mutation), a use of an unknown unit, a cycle (with its units), a unit
-/// that nothing uses, an instance that is no expression or uses none of the units. Inputs that are
-/// hyperparameters, library units that the instance does not name and its arguments without a name are left
-/// out, and what takes the place of a unit is called as that was. With `mend`, what is only a matter of names
-/// is put right instead: a taken name gets a number, ports that are no names or stand twice and uses of
-/// unknown units are left out, the last unit is the instance.
+/// Reads a planner's reply. Errors, "plan": not an object; too many units; an illegal name or one that is
+/// taken (a mutation may rewrite a unit of the parent with the same interface); a use of an unknown unit; a
+/// cycle (the message names its units); a unit that nothing uses; an instance that is not an expression or
+/// uses none of the units.
+///
+/// Inputs that are hyperparameters, library units that the instance does not name, and unnamed arguments of
+/// the instance are dropped. The unit that replaces another gets the ports of that unit. With `mend`, errors
+/// in names are repaired as well: a taken name gets a number; illegal or repeated ports, uses of unknown
+/// units and unused units are dropped; an unusable instance becomes the last unit.
 Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
                         const lang::Library& library, bool mend = false);
 
-/// What the instance is to be, for prompts; `unit`: one that it may use, or "".
+/// Describes for prompts what the instance has to be. `unit`: a unit that it may use, or "".
 std::string instance_text(const Base& base, const std::string& unit);
 
-/// The last unit of the plan with its defaults, as an instance; "" without units.
+/// Returns the last unit of the plan with its defaults, as an instance; "" without units.
 std::string plain_instance(const Plan& plan, const Base& base);
 
-/// Asks the planner, whose last reply is mended; without one (Settings::planner) the units are those that the
-/// proposal names, in its order. Errors: those of chat, "plan".
+/// Asks the planner; names in its last reply are repaired. Without a planner (Settings::planner) the units
+/// are those that the proposal names, in its order. Errors: those of chat, "plan".
 Result<Plan> make_plan(Talk& talk, const Proposal& proposal, const Base& base);
 
 }  // namespace gabbro::agents

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kOptional = "| optional";
 
-// Fills the placeholders; `named` and `filled` count them and those with a value.
+// Fills the placeholders. Adds the number of placeholders to `named`, and of those with a value to `filled`.
 std::string substituted(std::string_view text, const Values& values, int& named, int& filled) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
@@ -38,7 +38,8 @@ std::string substituted(std::string_view text, const Values& values, int& named,
   return out;
 }
 
-// Closing marks in a quotation would end it early; so would opening ones, for a reader who counts.
+// Replaces the "<" of <data> and </data> tags and removes control characters. A closing tag in quoted text
+// would end the quotation early, and an opening one would mislead a reader that counts tags.
 std::string without_marks(std::string_view text) {
   std::string out;
   const auto mark = [&](std::size_t i) {

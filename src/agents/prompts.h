@@ -1,9 +1,10 @@
-// Prompts are files (prompts/*.md, their JSON schemas beside them), compiled in, and filled with the parts of
-// a task.
+// Prompts are files (prompts/*.md, with their JSON schemas beside them) that are compiled in and filled with
+// the values of a task.
 //
-// A file is an instruction, which is the same for every task, and sections under "## " headings. `{{name}}`
-// takes the value of that name. A section all of whose values are empty is left out; one whose heading ends
-// in "| optional" is left out, too, when the conversation is longer than a model reads.
+// A file is an instruction, which is the same for every task, followed by sections under "## " headings.
+// `{{name}}` is replaced by the value of that name. A section is left out if all its values are empty. A
+// section whose heading ends in "| optional" is also left out when the conversation exceeds the model's
+// context.
 #pragma once
 
 #include <cstdint>
@@ -21,37 +22,39 @@ struct PromptFile {
 };
 std::span<const PromptFile> prompt_files();
 
-/// The text of a file; there must be one of that name.
+/// Returns the text of a file. Aborts if there is no file of that name.
 std::string_view prompt_file(std::string_view name);
 
-/// The hash of all prompt files and of the language reference: the version that a record keeps.
+/// Returns the hash of all prompt files and of the language reference, which records store as the version of
+/// the prompts.
 const std::string& prompts_version();
 
-/// A value that is there but writes nothing: it keeps its section.
+/// A value that keeps its section but inserts nothing.
 inline constexpr std::string_view kPresent = "\x01";
 
 using Values = std::map<std::string, std::string, std::less<>>;
 
-/// `file` ("coder.md") with `values` filled in. `brief`: without the optional sections. A name without a
-/// value is empty. O(bytes).
+/// Returns `file` ("coder.md") with `values` filled in. `brief` leaves out the optional sections. A
+/// placeholder without a value becomes empty. O(bytes).
 std::string fill(std::string_view file, const Values& values, bool brief = false);
 
-/// `text` as material: between marks that name its source, which the text itself cannot close, cut to `most`
-/// bytes.
+/// Returns `text` as quoted data, cut to `most` bytes: between tags that name its source and that the text
+/// itself cannot close.
 std::string quoted(std::string_view source, std::string_view text, std::size_t most = 12000);
 
-/// Lines as material, one mark around all of them; empty for none.
+/// Returns `lines` as quoted data with one pair of tags around all of them; empty if there are no lines.
 std::string quoted_lines(std::string_view source, std::span<const std::string> lines,
                          std::size_t most = 4000);
 
-/// `text` cut to about `most` bytes at a character's border, with a mark where it was cut.
+/// Cuts `text` to about `most` bytes at a character boundary and marks the cut.
 std::string shortened(std::string_view text, std::size_t most);
 
-/// What stands first in every conversation: what Gabbro is, then the language. `coding`: with the text of the
-/// language and its functions; without, the units of the library alone, which is what ideas need.
+/// Returns the beginning of every conversation: a description of Gabbro, then of the language. With `coding`
+/// it includes the language reference and its functions; without, it lists only the library's units, which is
+/// enough for proposals.
 const std::string& system_prompt(bool coding);
 
-/// Tokens of a text at four bytes each: an estimate, for the size of prompts.
+/// Estimates the number of tokens of a text at four bytes per token, for the size of prompts.
 constexpr std::int64_t estimated_tokens(std::size_t bytes) {
   return static_cast<std::int64_t>((bytes + 3) / 4);
 }

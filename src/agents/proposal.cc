@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kComplexities{"O(T)", "O(T log T)", "O(T^2)"};
 
-// Its place among kComplexities, in any of the usual ways to write it; -1 when it is none.
+// Returns the index in kComplexities of a complexity in any of its usual spellings, or -1 if it is none of
+// them.
 int complexity_rank(std::string text) {
   std::erase_if(text, [](char c) { return c == ' ' || c == '*'; });
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });

@@ -1,4 +1,4 @@
-// What a proposer promises, and what the checker makes of it.
+// Proposals, their promises, and the comparison of promises with facts that the checker derives.
 #pragma once
 
 #include <string>
@@ -11,32 +11,33 @@ namespace gabbro::agents {
 
 struct Proposal {
   std::string title, idea;
-  std::string place;  // where the (first) parent changes: a path of edit/edit.h; empty: from scratch
-  std::string from;   // crossover: the path in the second parent
-  std::vector<std::string> units;  // new ones
-  // What it expects of the whole design; empty: nothing is promised.
-  std::string reach;       // "all", "window"
-  std::string state;       // "bounded", "grows"
-  std::string complexity;  // "O(T)", "O(T log T)", "O(T^2)"
-  double gain = 0;         // bits per byte
+  // Path (edit/edit.h) at which the (first) parent changes; empty if from scratch.
+  std::string place;
+  std::string from;                // crossover: path in the second parent
+  std::vector<std::string> units;  // names of new units
+  // Promised properties of the whole design; an empty text promises nothing.
+  std::string reach;       // "all" or "window"
+  std::string state;       // "bounded" or "grows"
+  std::string complexity;  // "O(T)", "O(T log T)" or "O(T^2)"
+  double gain = 0;         // expected gain in bits per byte
   std::string why;
 };
 
-/// Errors, "proposal": not an object, no title or idea, an illegal or repeated name of a unit, more than
-/// `most_units`, a promise in other words than those asked for.
+/// Errors, "proposal": not an object, no title or idea, an illegal or repeated unit name, more than
+/// `most_units` units, or a promise that is not one of the allowed words.
 Result<Proposal> parse_proposal(const std::string& json, int most_units);
 
-/// As reviewers, planner and coder read it, and as the record keeps it.
+/// Returns the proposal as text for reviewers, planner, coder and the record.
 std::string describe(const Proposal& proposal);
 
-/// Each promise with what the checker found. A design may be better than promised: a state that is bounded, a
-/// lower complexity.
+/// Returns each promise with the property that the checker derived. A promise is also kept if the design is
+/// better than promised: its state is bounded, or its complexity is lower.
 std::vector<record::Promise> verify_promises(const Proposal& proposal, const ir::Facts& facts);
 
-/// "reach: ..., state: ..." of those that are broken; empty when all are kept.
+/// Returns a description "reach: ...; state: ..." of the broken promises; empty if all are kept.
 std::string broken(const std::vector<record::Promise>& promises);
 
-/// The facts of a design in lines.
+/// Lists the facts of a design, one per line.
 std::string facts_text(const ir::Facts& facts);
 
 }  // namespace gabbro::agents

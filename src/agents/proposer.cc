@@ -40,7 +40,8 @@ Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
   return q;
 }
 
-// Title and idea of what describe() wrote: the lines on promises are much the same in all.
+// Returns title and idea from a text of describe(). The lines on promises are left out, since they are
+// similar in all proposals.
 std::string core_of(const std::string& described) {
   std::size_t end = described.size();
   for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "})
@@ -48,8 +49,8 @@ std::string core_of(const std::string& described) {
   return described.substr(0, end);
 }
 
-// Refuses what is near to a known description. Earlier attempts of this task do not count: they are there to
-// be repaired.
+// Refuses a proposal that is similar to a known description. Earlier attempts of this task are not compared,
+// since they are meant to be repaired.
 Result<bool> check_new(Talk& talk, const Proposal& p) {
   std::vector<std::string> known_cores;
   for (const std::string& text : talk.brief().proposals) known_cores.push_back(core_of(text));
@@ -62,7 +63,7 @@ Result<bool> check_new(Talk& talk, const Proposal& p) {
               "propose another mechanism");
 }
 
-// Reviews the proposal; its objections are the error when it does not pass.
+// Has the proposal reviewed. If it does not pass, the error contains the objections.
 Result<bool> check_review(Talk& talk, const Proposal& p) {
   GABBRO_TRY(reviews, review(talk, describe(p)));
   talk.report().reviews = reviews;
@@ -98,7 +99,8 @@ Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& par
       talk.report().proposal = describe(proposal);
       if (auto ok = check_new(talk, proposal); !ok) return ok;
       GABBRO_TRY(base, prepare(proposal, talk.brief().mode, parents, talk.tools().library));
-      if (!talk.settings().planner)  // nobody can give its units other names later
+      // Without a planner, nobody can rename the units later, so their names are checked now.
+      if (!talk.settings().planner)
         if (auto plan = make_plan(talk, proposal, base); !plan)
           return fail("proposal", plan.error().message, plan.error().hint);
       if (auto ok = check_review(talk, proposal); !ok) return ok;
@@ -111,7 +113,8 @@ Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& par
     if (judged) return accepted;
     last = judged.error();
     if (!is_refusal(last)) return tl::unexpected(last);
-    // The last attempt and what is wrong with it; earlier ones cost tokens and anchor the next.
+    // Only the last attempt and its errors are sent back. Earlier ones cost tokens and bias the next reply
+    // towards them.
     q.after.clear();
     if (!reply.text.empty()) q.after.push_back({"assistant", shortened(reply.text, 6000)});
     q.after.push_back(

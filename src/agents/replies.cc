@@ -37,7 +37,8 @@ bool is_fence(std::string_view line) {
   return line.starts_with("```") || line.starts_with("~~~");
 }
 
-// A line of code that is not indented: an item, a comment, or the end of a signature in brackets.
+// Returns true if a line may be code: it is empty or indented, or it begins an item, a comment or the closing
+// bracket of a signature.
 bool may_be_code(std::string_view line) {
   return line.empty() || line[0] == ' ' || line[0] == '#' || line[0] == ')' || starts_item(line);
 }
@@ -49,7 +50,7 @@ std::string joined(const std::vector<std::string_view>& lines) {
   return out;
 }
 
-// What stands before the brace that closes the first one; empty when none does.
+// Returns the text up to the brace that closes the first one; empty if that brace is missing.
 std::string_view balanced(std::string_view text) {
   int depth = 0;
   bool quoted = false;
@@ -84,7 +85,7 @@ std::string_view answer_of(std::string_view reply) {
 Result<std::string> find_object(std::string_view reply) {
   reply = answer_of(reply);
   std::string first;
-  constexpr int kLooks = 20;  // prose may have braces of its own
+  constexpr int kLooks = 20;  // Prose before the object may contain braces, too.
   std::size_t open = reply.find('{');
   for (int i = 0; i < kLooks && open != std::string_view::npos; ++i) {
     const std::string_view object = balanced(reply.substr(open));
@@ -119,7 +120,7 @@ std::string find_code(std::string_view reply) {
     }
   }
   const std::vector<std::string_view> open_block = block;
-  if (fenced) close();  // the reply was cut
+  if (fenced) close();  // The reply was cut before the closing fence.
   if (!blocks.empty()) return joined(blocks);
   if (!open_block.empty() && any_fence) return joined(open_block);
 

@@ -11,44 +11,44 @@
 
 namespace gabbro::agents {
 
-/// How often tasks are of each mode: weights.
+/// Relative frequencies (weights) of the modes.
 struct Modes {
   double mutation = 0.80, crossover = 0.15, scratch = 0.05;
 };
 
 struct Settings {
   Modes modes;
-  int tasks = 2;  // designs in the making at once
+  int tasks = 2;  // number of tasks that run at once
 
-  int queries = 3;       // of the librarian; 0: no literature
-  int excerpts = 2;      // read for each query
-  int attempts = 10;     // proposals of a task
-  int reviewers = 1;     // opinions on a proposal; 0: none, every proposal that is new passes
-  double pass = 4;       // rating, of 1 to 5, that a proposal must reach
-  double similar = 0.8;  // from this similarity of descriptions on a proposal is a duplicate
+  int queries = 3;       // queries of the librarian; 0: no literature
+  int excerpts = 2;      // excerpts read per query
+  int attempts = 10;     // proposals per task, at most
+  int reviewers = 1;     // reviews per proposal; 0: every proposal that is not a duplicate passes
+  double pass = 4;       // mean rating, from 1 to 5, that a proposal must reach
+  double similar = 0.8;  // similarity of descriptions from which a proposal is a duplicate
 
-  int most_units = 6;        // new units of a design
-  int candidates = 1;        // replies asked for each unit
-  int beam = 1;              // partial designs kept from unit to unit
-  int repairs = 7;           // messages of the checker sent back for each unit
+  int most_units = 6;        // new units per design, at most
+  int candidates = 1;        // replies requested per unit
+  int beam = 1;              // beam width of the search over units
+  int repairs = 7;           // repair requests per unit, each with the checker's messages
   int examples = 2;          // units of the library shown to the coder
-  double observer_pass = 3;  // rating, of 1 to 5, that a finished design must reach
+  double observer_pass = 3;  // rating, from 1 to 5, that a finished design must reach
 
-  int reply_tokens = 2048;   // of a reply, at most
-  double temperature = 0.7;  // of proposer and coder; reviewers, planner and observer are asked at 0.2
+  int reply_tokens = 2048;   // maximum tokens of a reply
+  double temperature = 0.7;  // of proposer and coder; the other roles use 0.2
 
-  // For experiments: what the pipeline does without.
+  // Switches for experiments that turn off parts of the pipeline.
   bool planner = true, checker = true, observer = true;
-  bool grammar = true;  // the coder's replies are held to Gab's grammar where the server can
-  bool direct = false;  // the whole program in one reply
+  bool grammar = true;  // constrain the coder's replies to Gab's grammar if the server can
+  bool direct = false;  // ask for the whole program in one reply
 };
 
-/// Reads [pipeline] of the text of an agents.toml; other tables are not looked at, keys that are left out
-/// keep their defaults. Errors, "agents": not TOML, an unknown key, a value of another type or out of its
-/// range; each with its line, the value, and what is allowed.
+/// Reads [pipeline] from the text of an agents.toml. Other tables are ignored; missing keys keep their
+/// defaults. Errors, "agents": not TOML, an unknown key, or a value of another type or out of range; each
+/// message gives the line, the value and what is allowed.
 Result<Settings> parse_settings(std::string_view text);
 
-/// "mutation", "crossover" or "scratch", as often as the weights say; modes that need more than `parents`
+/// Draws a mode ("mutation", "crossover" or "scratch") by its weight. Modes that need more than `parents`
 /// parents are not drawn.
 record::Mode draw_mode(const Modes& modes, int parents, Random& random);
 

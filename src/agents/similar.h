@@ -1,4 +1,4 @@
-// How near two descriptions of designs are, by their words.
+// Similarity of two descriptions of designs, by their words.
 #pragma once
 
 #include <span>
@@ -8,16 +8,17 @@
 
 namespace gabbro::agents {
 
-/// The nearest of some texts: its index, -1 when there are none.
+/// Index of the most similar text, or -1 if there are no texts.
 struct Nearest {
   int index = -1;
   double similarity = 0;
 };
 
-/// Cosine of word counts (1 + log of the count) weighted by rarity, log((1 + n) / (1 + texts with the word))
-/// + 1 over `known` and `text` (Salton and Buckley 1988): 1 for the same words in any order, 0 for none in
-/// common. Words are of letters and digits, lower case, without a plural s; the commonest words of English do
-/// not count. O(bytes).
+/// Finds the text of `known` with the largest cosine similarity to `text`. Word counts are scaled as 1 +
+/// log(count) and weighted by rarity, log((1 + n) / (1 + texts with the word)) + 1, over `known` and `text`
+/// (Salton and Buckley 1988). The similarity is 1 for the same words in any order and 0 for none in common.
+/// Words consist of letters and digits, in lower case, without a plural s; the most common English words are
+/// ignored. O(bytes).
 Nearest nearest(std::string_view text, std::span<const std::string> known);
 
 }  // namespace gabbro::agents

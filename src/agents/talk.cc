@@ -8,8 +8,8 @@ namespace gabbro::agents {
 
 namespace {
 
-constexpr int kTries = 3;                   // replies that are read before a role is given up
-constexpr std::size_t kLongestEcho = 3000;  // of a reply that is sent back with what was wrong with it
+constexpr int kTries = 3;                   // unusable replies after which a role gives up
+constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
 
 std::string parents_text(const Brief& brief) {
   std::string out;
@@ -78,7 +78,8 @@ Result<chat::Reply> Talk::ask(const Question& q) {
 Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause, const Read& read) {
   Error last;
   std::string before;
-  bool ends = false;  // a model that says the same again would say it once more
+  // Asking stops when the model repeats itself, since another try would give the same reply.
+  bool ends = false;
   const auto asked = q.after;
   for (int i = 0; i < kTries && !ends; ++i) {
     auto reply = ask(q);
@@ -91,7 +92,7 @@ Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause, const
     if (ok) return reply;
     last = ok.error();
     tell(q.role, "refused", last.message);
-    // Only the last try is told of: a conversation need not carry all of them.
+    // Only the last reply is sent back; the conversation need not contain all of them.
     q.after = asked;
     if (!reply->text.empty()) q.after.push_back({"assistant", shortened(reply->text, kLongestEcho)});
     q.after.push_back({"user", fmt::format("That cannot be used: {}{}{}. Reply with the JSON object alone.",

@@ -33,7 +33,7 @@ void Team::begin(Brief brief) {
 std::vector<Team::Done> Team::poll() {
   const std::lock_guard lock(mutex_);
   for (const Done& d : done_) {
-    threads_.at(d.task).join();  // it has nothing left to do but to return
+    threads_.at(d.task).join();  // The thread has nothing left to do but return.
     threads_.erase(d.task);
   }
   return std::exchange(done_, {});

@@ -1,5 +1,5 @@
-// Designs in the making at the same time, each in a thread of its own, so that whoever trains never waits for
-// whoever thinks.
+// Runs the tasks of several designs at once, each in a thread of its own, so that training never waits for
+// model calls.
 #pragma once
 
 #include <condition_variable>
@@ -17,28 +17,28 @@ namespace gabbro::agents {
 
 class Team {
  public:
-  /// What makes a design of a brief; called from several threads at once. A report of cause "stopped" is
-  /// none: the task is to be begun again.
+  /// Makes a design from a brief; it is called from several threads at once. A report with the cause
+  /// "stopped" is discarded; the task has to begin again.
   using Work = std::function<record::TaskReport(const Brief&)>;
   struct Done {
     std::int64_t task = 0;
     record::TaskReport report;
   };
 
-  /// `places`: how many tasks at a time. `cancel` makes calls that are under way end soon.
+  /// `places`: maximum number of tasks at once. `cancel` makes calls in progress end soon.
   Team(Work work, int places, std::function<void()> cancel = {});
-  ~Team();  // cancels, and waits for the threads
+  ~Team();  // cancels, then waits for the threads
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
   [[nodiscard]] int places() const { return places_; }
   [[nodiscard]] int running() const;
   void begin(Brief brief);
-  /// Tasks that are over since the last call, in the order in which they ended. Does not wait.
+  /// Returns the tasks that ended since the last call, in the order in which they ended. Does not wait.
   std::vector<Done> poll();
-  /// Waits for one task and takes its report; it must be under way, or over and not yet polled.
+  /// Waits for one task and takes its report. The task must be running, or ended and not yet polled.
   Done wait(std::int64_t task);
-  /// No more replies are waited for; tasks end with cause "stopped".
+  /// Stops waiting for replies; tasks end with the cause "stopped".
   void stop();
 
  private:

@@ -1,4 +1,4 @@
-// What a task works with, and what it tells while it works.
+// The resources of a task, and the steps that it reports while it runs.
 #pragma once
 
 #include <functional>
@@ -11,19 +11,20 @@
 
 namespace gabbro::agents {
 
-/// A step of a task, for a person who looks on.
+/// A step of a task, for display while it runs.
 struct Step {
-  std::string role;  // as in chat::Request; "checker" for what we found ourselves
-  std::string what;  // "reply", "passed", "refused", "repair", "valid", "kept", "broken", "shortened", "note"
+  std::string role;  // as in chat::Request, or "checker" for our own checks
+  // "reply", "passed", "refused", "repair", "valid", "kept", "broken", "shortened" or "note"
+  std::string what;
   std::string text;
-  chat::Reply reply;  // of a "reply": who answered, what it cost
+  chat::Reply reply;  // for "reply": the reply with its model and cost
 };
 
 struct Tools {
   chat::Chat& chat;
   const lang::Library& library;  // prelude and zoo
   Settings settings;
-  /// Excerpts of papers for a query, at most `limit`; empty: the librarian does not work.
+  /// Returns at most `limit` excerpts of papers for a query. If empty, the librarian does not run.
   std::function<std::vector<std::string>(const std::string& query, int limit)> literature{};
   /// Called in the task's thread; may be empty.
   std::function<void(const Step&)> watch{};

@@ -1,4 +1,4 @@
-// How much a reviewer's rating counts, by how its probabilities fared.
+// Weights of reviewers' ratings, from the accuracy of their predictions.
 #pragma once
 
 #include <map>
@@ -7,18 +7,18 @@
 
 namespace gabbro::agents {
 
-/// A probability that a reviewer gave, and whether the design did beat its parent.
+/// A probability that a reviewer predicted, and the outcome: true if the design beat its parent.
 struct Scored {
   std::string model;
   double probability = 0.5;
   bool beat = false;
 };
 
-/// Weights of Brief::reviewer_weights from Brier scores (Brier 1950). A model's skill is 1 - its score / that
-/// of always saying the rate at which designs of `scored` beat their parents: 1 for a prophet, 0 or less for
-/// one who says the same of every design, be it approval, as its probabilities tell nothing apart. Skill is
-/// shrunk by n / (n + 20) for n scored ones; the weight is 1/4 + skill, at least 1/4, and 1 for every model
-/// while fewer than 10 are scored in all. O(n log n).
+/// Returns Brief::reviewer_weights from Brier scores (Brier 1950). A model's skill is 1 minus the ratio of
+/// its score to that of a constant prediction, the rate at which the designs of `scored` beat their parents.
+/// Skill is 1 for perfect predictions, and 0 or less for a model that predicts the same for every design.
+/// Skill is shrunk by n / (n + 20) for n predictions. The weight is 1/4 + skill, at least 1/4. It is 1 for
+/// every model while there are fewer than 10 predictions in all. O(n log n).
 std::map<std::string, double> reviewer_weights(std::span<const Scored> scored);
 
 }  // namespace gabbro::agents

@@ -1,4 +1,4 @@
-// A file of our own that cannot be read back: the disk, or somebody else, changed it.
+// The exception for a file of ours that cannot be read back, because the disk or another program changed it.
 #pragma once
 
 #include <exception>
@@ -8,9 +8,9 @@
 
 namespace gabbro {
 
-/// Thrown by readers whose callers count on whole files, such as those of a campaign's record, where every
-/// query would else return a Result; main says its error, which names the file. No file is written after it
-/// was thrown.
+/// Thrown by readers of files that callers assume to be intact, such as the record of a campaign, where
+/// otherwise every query would return a Result. main prints its error, which names the file. No file is
+/// written after it is thrown.
 class Damaged : public std::exception {
  public:
   explicit Damaged(Error error) : error_(std::move(error)) {}

@@ -25,7 +25,7 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
   const auto failed = [&](const std::string& why) {
     return fail("io", fmt::format("cannot read {}: {}", path, why));
   };
-  // Without O_NONBLOCK the opening of a pipe waits for whoever writes it.
+  // Without O_NONBLOCK, opening a pipe waits for a writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
   if (descriptor < 0) return failed(errno == ELOOP ? "it is a link" : std::strerror(errno));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(descriptor, "rb"), std::fclose);
@@ -62,8 +62,8 @@ Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
 }
 
 Result<bool> replace_file(const std::string& path, const std::string& text) {
-  // A name that nobody foresees, made anew: a stranger who writes into the folder could lay a link or a
-  // folder there.
+  // The name is random and must not exist, since an untrusted program with access to the folder could put a
+  // link or a folder at a predictable name.
   const std::string temporary =
       fmt::format("{}.tmp{:08x}{:08x}", path, std::random_device{}(), std::random_device{}());
   const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);

@@ -1,4 +1,4 @@
-// Files that are read whole, and appear whole or not at all.
+// Reads whole files, and writes files that appear completely or not at all.
 #pragma once
 
 #include <cstdint>
@@ -8,27 +8,27 @@
 
 namespace gabbro {
 
-/// More than any settings, spec or list of files holds.
+/// A limit in bytes above the size of any settings, spec or list of files.
 constexpr std::uint64_t kMostText = 64 << 20;
 
-/// The whole of a plain file, also behind a link, of at most `most` bytes. Nothing else is opened for
-/// reading: a pipe would be waited for, a device read without end. Errors: "io" with the reason of the
-/// system, "limit".
+/// Returns the content of a plain file, or of a link to one, of at most `most` bytes. Other kinds of files
+/// are refused: a pipe would block, and a device has no end. Errors: "io" with the system's message, "limit".
 Result<std::string> read_file(const std::string& path, std::uint64_t most = ~std::uint64_t{0});
 
-/// For libraries that open by name: whether `path` is a plain file, also behind a link. Errors: "io" with the
-/// reason.
+/// Checks that `path` is a plain file or a link to one, for libraries that open files by name. Errors: "io"
+/// with the reason.
 Result<bool> is_plain_file(const std::string& path);
 
-/// The same as read_file of a file that somebody else made: one that is a link is not read either.
+/// As read_file, for a file that an untrusted program may have written: links are refused, too.
 Result<std::string> read_stranger(const std::string& path, std::uint64_t most);
 
-/// Writes `text` beside `path`, on disk, and renames it into place, so that a reader sees the old file or the
-/// new one, whatever kills the process. Errors, "io": the reason of the system; the old file stays.
+/// Writes `text` to disk next to `path` and renames it, so that a reader sees either the old or the new file,
+/// even if the process is killed. Errors, "io": the system's message; the old file stays.
 Result<bool> replace_file(const std::string& path, const std::string& text);
 
-/// After it nothing has the name `path`, whatever a stranger laid there: it is removed or, where it cannot be
-/// (folders nested deeper than files may be open), renamed to a fresh name beside it. Errors: "io".
+/// Frees the name `path`, whatever an untrusted program put there. It is removed, or renamed to a new name
+/// next to it if it cannot be removed (folders nested deeper than the number of files that may be open).
+/// Errors: "io".
 Result<bool> clear_path(const std::string& path);
 
 }  // namespace gabbro

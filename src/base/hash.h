@@ -7,7 +7,7 @@
 
 namespace gabbro {
 
-/// A 128-bit content hash (XXH3). Equal content gives equal hashes on every machine; it is not cryptographic.
+/// A 128-bit content hash (XXH3). Equal content gives equal hashes on every machine. It is not cryptographic.
 struct Hash128 {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
@@ -17,7 +17,7 @@ struct Hash128 {
 Hash128 hash128(std::string_view bytes);
 std::uint64_t hash64(std::string_view bytes);
 
-/// 32 lower-case hex digits.
+/// Returns 32 lower-case hex digits.
 std::string to_hex(Hash128 hash);
 
 /// Mixes `value` into `seed`; order matters. The finalizer is that of SplitMix64.

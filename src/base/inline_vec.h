@@ -9,8 +9,8 @@
 
 namespace gabbro {
 
-/// Fixed-capacity list. Copies are memberwise and never allocate. Pushing beyond N is an internal error:
-/// callers that build from user input test `full()` first.
+/// A list with fixed capacity. Copies are memberwise and never allocate. Adding more than N elements is an
+/// internal error; callers that build a list from user input check `full()` first.
 template <class T, int N>
 class InlineVec {
  public:
@@ -45,7 +45,7 @@ class InlineVec {
   constexpr const T* begin() const { return items_; }
   constexpr const T* end() const { return items_ + size_; }
 
-  /// Index of `item`, or -1.
+  /// Returns the index of `item`, or -1.
   constexpr int find(const T& item) const {
     for (int i = 0; i < size_; ++i)
       if (items_[i] == item) return i;

@@ -1,4 +1,4 @@
-// The right to write, which goes with its process however that ends.
+// A lock between processes that is released when its process ends, however it ends.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace gabbro {
 
-/// A lock that one process holds at a time, on this machine: of a folder that is there, or of a file, which
-/// is made when it is missing and stays. Errors of `take`: "locked" (another holds it), "io" with the reason
-/// of the system.
+/// A lock that at most one process of this machine holds, on an existing folder or on a file. A missing file
+/// is created and stays. Errors of `take`: "locked" (another process holds it), "io" with the system's
+/// message.
 class Lock {
  public:
   static Result<Lock> take(const std::string& path);

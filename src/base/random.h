@@ -1,4 +1,5 @@
-// Random streams: one per individual, never one per thread, so that results do not depend on scheduling.
+// Random streams. Each individual has its own stream rather than each thread, so that results do not depend
+// on scheduling.
 #pragma once
 
 #include <cmath>
@@ -12,8 +13,8 @@
 
 namespace gabbro {
 
-/// A SplitMix64 stream (Steele et al. 2014): 64-bit state, period 2^64, the same numbers on every platform.
-/// `split` derives an independent stream from a label without advancing this one.
+/// A SplitMix64 stream (Steele et al. 2014) with 64-bit state and period 2^64; it gives the same numbers on
+/// every platform. `split` derives an independent stream from a label without advancing this one.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(mix(seed, 0x6761626272ull)) {}
@@ -25,22 +26,22 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
-  /// Leaves out the next `numbers` of `next`, in constant time. A uniform number takes one of them, a normal
-  /// one two.
+  /// Skips the next `numbers` results of `next` in constant time. A uniform number uses one of them, a normal
+  /// number two.
   void skip(std::uint64_t numbers) { state_ += numbers * kStep; }
   Random split(std::string_view label) const { return Random(mix(state_, hash64(label))); }
   Random split(std::uint64_t index) const { return Random(mix(state_, index)); }
 
-  /// Uniform integer in [0, n); n > 0. Unbiased to 2^-32 for n below 2^32.
+  /// Returns a uniform integer in [0, n), for n > 0. Its bias is at most 2^-32 for n below 2^32.
   std::int64_t below(std::int64_t n) {
     return static_cast<std::int64_t>(
         (static_cast<unsigned __int128>(next()) * static_cast<std::uint64_t>(n)) >> 64);
   }
-  /// Uniform in [0, 1).
+  /// Returns a uniform number in [0, 1).
   double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   bool chance(double p) { return uniform() < p; }
-  /// Standard normal (Box-Muller, one of the pair).
+  /// Returns a standard normal number (Box-Muller, one of the pair).
   double normal() {
     const double u = 1.0 - uniform();
     return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * uniform());

@@ -1,7 +1,7 @@
 // Errors as values.
 //
-// Expected failures (bad programs, bad input) travel as Result<T>; a broken invariant of our own is
-// GABBRO_CHECK, which aborts. Libraries never print or exit.
+// Expected failures (bad programs, bad input) are returned as Result<T>. A violated invariant of our own
+// fails GABBRO_CHECK, which aborts. Libraries never print or exit.
 #pragma once
 
 #include <cstdio>
@@ -12,15 +12,15 @@
 
 namespace gabbro {
 
-/// A place in a source text, counted from 1; line 0 means "no place".
+/// A position in a source text, counted from 1; line 0 means "no position".
 struct Position {
   int line = 0;
   int column = 0;
   friend constexpr bool operator==(const Position&, const Position&) = default;
 };
 
-/// What went wrong, for a person or an agent to repair: a stable `code` ("shape", "future", ...), a one-line
-/// `message` with the values involved, and a `hint` that says what would fix it (may be empty).
+/// An error that a person or an agent can repair: a stable `code` ("shape", "future", ...), a one-line
+/// `message` with the values involved, and a `hint` with a possible fix (may be empty).
 struct Error {
   std::string code;
   std::string message;
@@ -36,10 +36,11 @@ inline tl::unexpected<Error> fail(std::string code, std::string message, std::st
   return tl::unexpected<Error>(Error{std::move(code), std::move(message), std::move(hint), at});
 }
 
-/// "file:line:column: error[code]: message" with the hint on a second line, as compilers print it.
+/// Formats an error as compilers do: "file:line:column: error[code]: message", with the hint on a second
+/// line.
 std::string format_error(const std::string& file, const Error& error);
 
-/// The code of an error that format_error wrote as `text`; "" for other texts.
+/// Returns the code of an error that format_error formatted as `text`; "" for other texts.
 std::string code_of(const std::string& text);
 
 [[noreturn]] inline void check_failed(const char* expression, const char* file, int line) {
@@ -52,7 +53,7 @@ std::string code_of(const std::string& text);
 #define GABBRO_CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::gabbro::check_failed(#condition, __FILE__, __LINE__))
 
-/// Binds the value of a Result or returns its error from the enclosing function.
+/// Binds the value of a Result, or returns its error from the enclosing function.
 #define GABBRO_TRY(name, expression)                                \
   auto name##_result = (expression);                                \
   if (!name##_result) return tl::unexpected(name##_result.error()); \

@@ -27,7 +27,7 @@ double beta_fraction(double a, double b, double x) {
   return out;
 }
 
-// The regularised incomplete beta function I_x(a, b).
+// Returns the regularised incomplete beta function I_x(a, b).
 double incomplete_beta(double a, double b, double x) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
@@ -64,7 +64,8 @@ double t_quantile(double probability, double freedom) {
   };
   const double z = newton(0, kNormalFreedom);
   if (freedom >= kNormalFreedom) return z;
-  // From the first terms of an expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
+  // Newton's method starts at the first terms of an expansion about the normal quantile (Abramowitz and
+  // Stegun 26.7.5).
   const double first = (z * z * z + z) / 4, second = (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / 96;
   return newton(z + first / freedom + second / (freedom * freedom), freedom);
 }

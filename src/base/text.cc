@@ -16,8 +16,8 @@ struct Range {
   char32_t first, last;
 };
 
-// Categories Cc and Cf of Unicode 15, separators of lines, fillers, variation selectors, and what is no
-// character.
+// Invisible code points: categories Cc and Cf of Unicode 15, line separators, fillers, variation selectors,
+// and noncharacters.
 constexpr std::array kUnseen{
     Range{0x0, 0x1f},        Range{0x7f, 0x9f},        Range{0xad, 0xad},       Range{0x34f, 0x34f},
     Range{0x600, 0x605},     Range{0x61c, 0x61c},      Range{0x6dd, 0x6dd},     Range{0x70f, 0x70f},
@@ -45,7 +45,7 @@ std::string escaped(std::string_view text, bool one_line) {
       out.append(text.substr(at, point->bytes));
     else if (c < 0x10000)
       fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
-    else  // two halves of UTF-16
+    else  // a UTF-16 surrogate pair
       fmt::format_to(std::back_inserter(out), "\\u{:04x}\\u{:04x}", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
     at += point->bytes;
   }

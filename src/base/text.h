@@ -1,4 +1,4 @@
-// Text from outside: programs, replies of models, names of files, what workers say.
+// Handles text from outside: programs, replies of models, file names, output of workers.
 #pragma once
 
 #include <string>
@@ -6,24 +6,24 @@
 
 namespace gabbro {
 
-/// `text` as a terminal or a page may show it: characters that command a terminal, set the direction of
-/// writing or are not seen (those of control and format) as \u and their number in four digits, as JSON
-/// escapes them; bytes that are no UTF-8 as U+FFFD. Lines and tabs stay. Outside of JSON's strings and Gab's
-/// comments such characters do not occur, so that both still say the same.
+/// Returns `text` in a form that is safe to show on a terminal or a page. Control characters, format
+/// characters (such as those that set the direction of writing) and other invisible characters are escaped as
+/// in JSON, as \u with four hex digits. Bytes that are not UTF-8 become U+FFFD. Line ends and tabs stay. JSON
+/// and Gab have such characters only in strings and comments, so escaped JSON and Gab keep their meaning.
 std::string printable(std::string_view text);
 
-/// The same on one line: also line breaks and tabs are escaped.
+/// As `printable`, on one line: line ends and tabs are escaped, too.
 std::string printable_line(std::string_view text);
 
-/// Returns whether a character is invisible: control and format characters, fillers, variation selectors,
+/// Returns true if a character is invisible: control and format characters, fillers, variation selectors,
 /// noncharacters.
 bool is_unseen(char32_t c);
-/// Returns whether a character has Unicode's property White_Space.
+/// Returns true if a character has Unicode's property White_Space.
 bool is_white(char32_t c);
 
-/// How deeply lists and objects are nested in a JSON text. A hostile author could exhaust the memory or the
-/// stack of its reader by it.
+/// Returns the nesting depth of lists and objects in a JSON text. Deep nesting in untrusted text could
+/// exhaust the memory or the stack of its reader.
 int nesting(std::string_view text);
-constexpr int kDeepest = 64;  // that is read
+constexpr int kDeepest = 64;  // maximum depth that is read
 
 }  // namespace gabbro

@@ -1,5 +1,5 @@
-// Settings in TOML: a table's keys with their types, and the first mistake with its place. For `.cc` files:
-// it brings toml++.
+// Reads settings in TOML: a table's keys with their types, and the first error with its position. Include it
+// only in `.cc` files, since it includes toml++.
 #pragma once
 
 #include <fmt/format.h>
@@ -25,7 +25,7 @@
 
 namespace gabbro {
 
-/// "5000", "5k", "20M", "1.5B".
+/// Parses an amount such as "5000", "5k", "20M" or "1.5B".
 inline std::optional<std::int64_t> parse_amount(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -35,7 +35,7 @@ inline std::optional<std::int64_t> parse_amount(std::string_view text) {
   return static_cast<std::int64_t>(std::llround(value * factor));
 }
 
-/// The document. Errors, of `code`: TOML's, with their place.
+/// Parses a document. Errors have the code `code` and give TOML's message with its position.
 inline Result<toml::table> parse_toml(std::string_view text, const char* code, const std::string& hint) {
   toml::parse_result parsed = toml::parse(text);
   if (parsed) return std::move(parsed).table();
@@ -44,11 +44,11 @@ inline Result<toml::table> parse_toml(std::string_view text, const char* code, c
               {static_cast<int>(at.line), static_cast<int>(at.column)});
 }
 
-/// Reads a table's keys by `table("key", value)`: what is absent leaves the value as it is. The first mistake
-/// is kept in `error`; a key that was not asked for is one, found when this goes.
+/// Reads a table's keys by `table("key", value)`. A missing key leaves the value unchanged. The first error
+/// is stored in `error`. The destructor reports a key that was never read as an error.
 class TomlTable {
  public:
-  /// `name` stands before keys in messages ("rung 2: "); `code` is that of errors.
+  /// `name` precedes keys in messages ("rung 2: "); `code` is the code of errors.
   TomlTable(const toml::table& table, std::string name, const char* code, Error& error)
       : table_(table), name_(std::move(name)), code_(code), error_(error) {}
   ~TomlTable() {
@@ -108,12 +108,12 @@ class TomlTable {
       return true;
     });
   }
-  /// The key's node, for the caller to read; null: it is absent.
+  /// Returns the node of a key for the caller to read; null if the key is absent.
   const toml::node* node(const char* key) {
     known_.insert(key);
     return table_.get(key);
   }
-  /// Keeps the first mistake.
+  /// Stores an error if it is the first.
   void fail(const toml::node* at, std::string message, std::string hint) {
     if (!error_.code.empty()) return;
     error_ = {code_, std::move(message), std::move(hint), {}};

@@ -4,7 +4,7 @@ namespace gabbro {
 
 namespace {
 
-// Length of the sequence that `lead` starts, 0 if none does.
+// Returns the length of the sequence that starts with `lead`, or 0 if none does.
 std::size_t sequence_length(unsigned char lead) {
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead < 0xe0) return 2;

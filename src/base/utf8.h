@@ -1,4 +1,4 @@
-// Characters of UTF-8.
+// Decodes characters of UTF-8.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ struct CodePoint {
   std::size_t bytes = 1;
 };
 
-/// The code point at `at`; nothing if the bytes there are not valid UTF-8 (overlong forms and surrogates
-/// included).
+/// Returns the code point at `at`, or nullopt if the bytes there are not valid UTF-8 (including overlong
+/// forms and surrogates).
 std::optional<CodePoint> decode_utf8(std::string_view text, std::size_t at);
 
 }  // namespace gabbro

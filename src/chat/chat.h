@@ -1,4 +1,4 @@
-// What agents need of a language model: a conversation goes in, a reply comes out.
+// The interface to a language model that agents use: a conversation goes in, a reply comes out.
 #pragma once
 
 #include <cstdint>
@@ -10,50 +10,50 @@
 namespace gabbro::chat {
 
 struct Message {
-  std::string who;  // "system", "user", "assistant"
+  std::string who;  // "system", "user" or "assistant"
   std::string text;
 };
 
-/// A question to whichever model plays a role. What does not change between calls comes first in `messages`,
-/// so that servers can keep its prefix.
+/// A question to the model that plays a role. Parts that are the same in many calls come first in `messages`,
+/// so that servers can cache the prefix.
 struct Request {
-  std::string role;       // "proposer", "reviewer", "planner", "coder", "observer", "librarian"
-  std::int64_t task = 0;  // the design in the making, on whose account it goes; 0: none
-  int variant = 0;        // tells several candidates for one place apart: equal requests otherwise
+  std::string role;       // "proposer", "reviewer", "planner", "coder", "observer" or "librarian"
+  std::int64_t task = 0;  // id of the task to which the cost is charged; 0: none
+  int variant = 0;        // distinguishes otherwise equal requests, as for several candidates
   std::vector<Message> messages;
-  std::string schema;   // JSON schema of the reply; empty: text
-  std::string grammar;  // GBNF of the reply, for servers that take one; those that do not leave it out
+  std::string schema;   // JSON schema of the reply; empty: plain text
+  std::string grammar;  // GBNF grammar of the reply; not sent to servers without grammars
   int max_tokens = 2048;
   double temperature = 0.7;
 };
 
 struct Usage {
-  std::int64_t input = 0;    // tokens of the conversation, those of a kept prefix included
-  std::int64_t cached = 0;   // of these, those of a kept prefix
-  std::int64_t written = 0;  // of these, those kept for later at a price of their own
+  std::int64_t input = 0;    // tokens of the conversation, including the cached prefix
+  std::int64_t cached = 0;   // part of input that was read from the cache
+  std::int64_t written = 0;  // part of input that was written to the cache, which may have its own price
   std::int64_t output = 0;
 };
 
 struct Reply {
   std::string text;
-  bool cut = false;   // it reached max_tokens
-  std::string model;  // that answered, by its name in the configuration
+  bool cut = false;   // the reply reached max_tokens
+  std::string model;  // model that answered, by its name in the configuration
   Usage usage;
-  double cost = 0;  // in the money of the prices
+  double cost = 0;  // in the currency of the prices
   double seconds = 0;
 };
 
-/// A language model, or several behind one door. `ask` may be called from several threads at once and blocks
-/// until the reply is there. Errors, by code: "chat key" (refused by the endpoint: key, rights), "chat down"
-/// (no endpoint answers; after retries), "chat reply" (an answer that is none of the interface), "chat
-/// context" (the conversation is longer than the model reads), "cap" (the ledger's, nothing was sent),
-/// "replay" (nothing is recorded for this request), "stopped", "store" (the record of calls cannot be
-/// written).
+/// A language model, or several behind one interface. `ask` may be called from several threads at once and
+/// blocks until the reply arrives. Errors, by code: "chat key" (the endpoint refuses the key or the rights),
+/// "chat down" (no endpoint answers, after retries), "chat reply" (the response does not follow the
+/// interface), "chat context" (the conversation exceeds the model's context), "cap" (the cap does not allow
+/// the call; nothing was sent), "replay" (nothing is recorded for this request), "stopped", "store" (the call
+/// log cannot be written).
 class Chat {
  public:
   virtual ~Chat() = default;
   virtual Result<Reply> ask(const Request& request) = 0;
-  /// Tells what a reply turned out to be worth, from 0 to 1 (it checked, it was accepted): for choosing
+  /// Reports the worth of a reply, from 0 to 1 (1: it passed the checker or was accepted), for the choice
   /// between models of a role.
   virtual void judged(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}
 };

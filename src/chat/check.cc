@@ -29,7 +29,7 @@ Request question(const std::string& text) {
   return r;
 }
 
-// The reply, or the error that it is not of the form that was asked for.
+// Returns the reply, or an error if it does not have the form that was requested.
 Result<Reply> held_to(Result<Reply> reply, const char* form, const char* hint,
                       const std::function<bool(const std::string&)>& fits) {
   if (!reply || fits(reply->text)) return reply;

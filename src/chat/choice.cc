@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kLongestWait = 60, kCheapest = 0.1;
 
-// Indices by falling value; equal values keep the order of `order`.
+// Sorts indices by descending value; equal values keep their order in `order`.
 std::vector<std::size_t> by_value(std::vector<std::size_t> order, const std::vector<double>& values) {
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });

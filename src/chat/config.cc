@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 6> kRoles{"librarian", "proposer", "revie
                                                  "planner",   "coder",    "observer"};
 constexpr double kMicro = 1e6;
 
-// Reads one of a few words.
+// Reads a value that has to be one of a few words.
 template <class T>
 void choice(TomlTable& t, const char* key, T& value, const std::vector<std::pair<const char*, T>>& words) {
   const toml::node* n = t.node(key);
@@ -34,7 +34,7 @@ void choice(TomlTable& t, const char* key, T& value, const std::vector<std::pair
   t.fail(n, fmt::format("{} is none of {}", key, known), "");
 }
 
-// A price per million tokens; whether it was there.
+// Reads a price per million tokens. Returns true if it is present.
 bool price(TomlTable& t, const char* key, std::int64_t& value) {
   double read = -1;
   t(key, read);
@@ -149,8 +149,8 @@ void read_model(const toml::table& table, Config& c, Error& error) {
   m.endpoint = static_cast<std::size_t>(found - c.endpoints.begin());
   price(t, "input", m.price.input);
   price(t, "output", m.price.output);
-  // Anthropic takes a quarter more for what it is told to keep; elsewhere keeping is free, and so is assumed
-  // at the full price of reading.
+  // Anthropic charges a quarter more for tokens that it is told to cache. Elsewhere caching is free. Without
+  // a price for cached tokens, the full input price is assumed.
   if (!price(t, "cached", m.price.cached)) m.price.cached = m.price.input;
   if (!price(t, "written", m.price.written))
     m.price.written = found->wire == Wire::kAnthropic ? m.price.input + m.price.input / 4 : m.price.input;

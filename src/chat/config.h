@@ -14,76 +14,76 @@
 
 namespace gabbro::chat {
 
-/// Money in millionths, so that sums are exact.
+/// Money in millionths of the currency, so that sums are exact.
 using Micro = std::int64_t;
-/// "0.0312": two decimals, up to six where they are needed.
+/// Formats an amount as "0.0312": with two decimals, or up to six if they are needed.
 std::string money_text(Micro amount);
 
 enum class Wire : std::uint8_t { kOpenai, kAnthropic };
 
-/// How a server is made to keep to a JSON schema. kSchema: by the schema; kTool: by a tool that must be
-/// called (Anthropic); kObject: some JSON object, the schema is told in words; kGrammar: as kSchema, and by a
-/// GBNF grammar where a request has one; kNone: in words alone.
+/// The way a server is made to follow a JSON schema. kSchema: structured output with the schema. kTool: a
+/// forced tool call (Anthropic). kObject: any JSON object, and the schema in the prompt. kGrammar: as
+/// kSchema, plus a GBNF grammar if the request has one. kNone: the schema in the prompt only.
 enum class Structured : std::uint8_t { kSchema, kTool, kObject, kGrammar, kNone };
 
 struct Endpoint {
   std::string name;
   Wire wire = Wire::kOpenai;
-  std::string url;       // the base, as http://127.0.0.1:8080/v1
-  std::string key;       // the environment variable that holds the key; empty: none is sent
-  int calls = 4;         // at a time
-  double seconds = 120;  // for one attempt
-  int retries = 4;       // of one call, after its first attempt
+  std::string url;       // base URL, such as http://127.0.0.1:8080/v1
+  std::string key;       // environment variable that holds the key; empty: no key is sent
+  int calls = 4;         // maximum number of calls at once
+  double seconds = 120;  // time-out of one attempt
+  int retries = 4;       // retries of one call after its first attempt
   Structured structured = Structured::kSchema;
 };
 
-/// Prices of a token, in millionths of Micro (so that 0.15 per million tokens is the integer 150,000).
+/// Prices per token in millionths of a Micro, so that a price of 0.15 per million tokens is the integer
+/// 150,000. `written` is the price of tokens written to the server's prefix cache.
 struct Price {
-  std::int64_t input = 0, cached = 0, written = 0,
-               output = 0;  // written: into the server's memory of prefixes
+  std::int64_t input = 0, cached = 0, written = 0, output = 0;
   [[nodiscard]] std::int64_t dearest_input() const;
 };
-/// What tokens cost, rounded up to whole Micro.
+/// Returns the price of the tokens used, rounded up to a whole Micro.
 Micro cost_of(const Price& price, const Usage& usage);
 
 struct Model {
   std::string name;
   std::size_t endpoint = 0;  // index into Config::endpoints
-  std::string model;         // as the endpoint knows it
+  std::string model;         // name of the model at the endpoint
   std::int64_t context = 32768;
   Price price;
-  std::map<std::string, double> roles;  // weights; empty: every role, with weight 1
-  /// Tokens that a model may think before it answers: added to max_tokens, which is then sent as such models
-  /// want it, without a temperature. 0: it does not think.
+  std::map<std::string, double> roles;  // weights by role; empty: every role, with weight 1
+  /// Tokens that a reasoning model may use before it answers. They are added to max_tokens, which is then
+  /// sent in the form for such models, without a temperature. 0: the model does not reason.
   std::int64_t thinking = 0;
-  double temperature = -1;  // instead of the requests'; below 0: theirs
+  double temperature = -1;  // replaces the request's temperature; below 0: not set
 
   [[nodiscard]] double weight(const std::string& role) const;
 };
 
 struct Cap {
-  Micro money = 0;          // 0: none
-  std::int64_t tokens = 0;  // 0: none; input and output together
+  Micro money = 0;          // 0: no limit
+  std::int64_t tokens = 0;  // limit on input and output together; 0: no limit
 };
 
 struct Config {
   Cap cap;
   std::vector<Endpoint> endpoints;
   std::vector<Model> models;
-  bool bandit = false;  // models of a role are chosen by what their replies were worth and cost
+  bool bandit = false;  // choose models of a role by the worth and the cost of their replies
 
-  /// The variables that hold keys: they are hidden from workers.
+  /// Returns the environment variables that hold keys. They are hidden from workers.
   [[nodiscard]] std::vector<std::string> key_variables() const;
 };
 
-/// Names of the roles.
+/// Returns the names of the roles.
 std::span<const std::string_view> roles();
 
-/// Errors, "agents", with the place: TOML's, unknown keys, values outside of their range, a model of no
-/// endpoint, a role that nobody plays. Tables that are not this layer's ([pipeline], [library]) are left
-/// alone.
+/// Reads the configuration. Errors, "agents", with the position: invalid TOML, unknown keys, values out of
+/// range, a model without a known endpoint, a role that no model plays. Tables of other layers ([pipeline],
+/// [library]) are ignored.
 Result<Config> parse_config(std::string_view text);
-/// Errors: those, and no such file.
+/// Errors: those of parse_config, and a missing file.
 Result<Config> load_config(const std::string& path);
 
 }  // namespace gabbro::chat

@@ -14,7 +14,8 @@ namespace gabbro::chat {
 
 namespace {
 
-constexpr double kLongestWait = 120;  // that a server may ask for; beyond it the endpoint is paused instead
+// Longest delay that a server may ask for. If it asks for more, the endpoint is paused.
+constexpr double kLongestWait = 120;
 
 double system_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -31,16 +32,16 @@ bool may_stand_in(const std::string& code) { return code == "chat down" || code 
 
 }  // namespace
 
-// What one attempt came to.
+// The outcome of one attempt.
 struct Desk::Attempt {
   Result<Reply> reply;
   Usage usage;
   Amount cost;
   bool again = false;
-  double pause = 0;  // that the server asked for
+  double pause = 0;  // seconds of delay that the server asked for
 };
 
-// `recorded`: the journal has it.
+// The outcome of a call. `recorded` is true if the journal has it.
 struct Desk::Ended {
   Result<Reply> reply;
   bool recorded = false;
@@ -70,7 +71,7 @@ Result<Reply> Desk::ask(const Request& original) {
   Ended end{fail("stopped", "stopped")};
   if (!models) end.reply = tl::unexpected(models.error());
   std::string model;
-  std::vector<std::size_t> failed;  // endpoints
+  std::vector<std::size_t> failed;  // endpoints that failed
   for (const std::size_t i : models.value_or(std::vector<std::size_t>{})) {
     const std::size_t endpoint = config_.models[i].endpoint;
     if (std::find(failed.begin(), failed.end(), endpoint) != failed.end()) continue;
@@ -92,8 +93,9 @@ Request Desk::redacted(Request request) const {
   return request;
 }
 
-// Which of the equal questions this is: of a task those of this process (a task that is done again asks them
-// again), without one those of the record.
+// Returns the index of this question among equal questions. A question of a task is counted within this
+// process, so that a repeated task finds its earlier answers. A question without a task is counted over the
+// whole journal.
 int Desk::number(const Request& request, const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto [at, added] = asked_.emplace(key, 0);
@@ -149,7 +151,8 @@ Result<std::int64_t> Desk::reserve(const Request& request, int nth, const std::s
   }
 }
 
-// Attempts until one ends it; the call is open in the journal and settled when this returns.
+// Makes attempts until one succeeds or no retry is allowed. The call is open in the journal and is settled on
+// return.
 Result<Reply> Desk::send(std::int64_t id, const Model& model, const Request& request, const std::string& key,
                          Amount most) {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
@@ -200,15 +203,16 @@ Desk::Attempt Desk::attempt(const Model& model, const Request& request, Amount m
               {},
               answer.again,
               retry_after(response->headers, options_.now()).value_or(0)};
+  // Decoding JSON may have revealed a key that was spelt differently in the body.
   if (out.reply)
-    out.reply->text = keys_.redacted(std::move(out.reply->text));  // JSON may have spelt the key otherwise
+    out.reply->text = keys_.redacted(std::move(out.reply->text));
   else
     out.reply = tl::unexpected(keys_.redacted(out.reply.error()));
   // A reply that is said to have taken no tokens was not counted.
   if (out.usage.input + out.usage.output > 0)
     out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
   else if (response->status < 300)
-    out.cost = most;  // something was made, and nobody says how much
+    out.cost = most;  // A reply was generated, but its usage is unknown.
   return out;
 }
 
@@ -237,8 +241,8 @@ void Desk::wait(double seconds) {
 }
 
 void Desk::judged(const std::string& role, const Reply& reply, double worth) {
-  if (!reply.model.empty())
-    (void)journal_.judge(role, reply.model, worth);  // for later choices: nothing hangs on it
+  // Only later choices of models depend on this, so an error is ignored.
+  if (!reply.model.empty()) (void)journal_.judge(role, reply.model, worth);
 }
 
 void Desk::stop() {

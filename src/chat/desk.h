@@ -1,4 +1,4 @@
-// The one door to language models: chooses, counts, sends, tries again, and records.
+// The client for language models: chooses a model, counts costs, sends, retries and records.
 #pragma once
 
 #include <atomic>
@@ -21,28 +21,29 @@
 namespace gabbro::chat {
 
 struct DeskOptions {
-  std::uint64_t seed = 1;            // of the choice of models
-  std::function<double()> now;       // seconds since 1970; empty: the system's clock
-  std::function<void(double)> wait;  // before another attempt; empty: so many seconds, or until `stop`
+  std::uint64_t seed = 1;            // seed of the choice of models
+  std::function<double()> now;       // seconds since 1970; empty: the system clock
+  std::function<void(double)> wait;  // waits before a retry; empty: sleeps, or returns on `stop`
 };
 
-/// Asks models over the network. For a request it draws a model of the role by the weights (and by hash and
-/// seed: the same again for the same request), refuses what the model cannot read, waits for a place at its
-/// endpoint, opens the call in the journal with the most that it may cost, sends, tries again with growing
-/// pauses where that may help, and settles. While other calls are under way it waits for what they give back
-/// before it says "cap". An endpoint that is down, or refuses the key, is paused (Gate); then other models of
-/// the role stand in.
+/// Asks models over the network. For each request it draws a model of the role by the weights; the draw
+/// depends on the seed and the request's hash, so it is the same for an equal request. It rejects requests
+/// that exceed the model's context and waits for a free slot at the model's endpoint. It records the call in
+/// the journal with its maximum cost, sends it, retries with growing delays if that may help, and settles it.
+/// If the cap does not allow a call, it waits while other calls are in progress, since they may free a part
+/// of what they hold; then it returns "cap". An endpoint that is down or refuses the key is paused (Gate),
+/// and other models of the role are used instead.
 ///
-/// A question of a task (not task 0) whose reply is in the journal already, under the same key and number, is
-/// answered from there: so a killed task is done again without paying twice.
+/// A question of a task (other than task 0) that the journal already answers, under the same key and number,
+/// is answered from the journal. A killed task can thus be repeated without paying twice.
 ///
-/// What is counted is never less than what is spent, if a server keeps to max_tokens and its tokens have a
-/// byte at least: an attempt that timed out or broke off after it was sent counts with the most that it may
-/// have cost.
+/// The counted cost is never less than the true cost, provided that the server respects max_tokens and that
+/// its tokens have at least one byte. An attempt that times out or breaks off after it was sent counts with
+/// its maximum cost.
 class Desk : public Chat {
  public:
-  /// Sets the journal's cap; the journal must outlive the desk. Errors: "chat key" (a variable is not set),
-  /// "store".
+  /// Sets the journal's cap. The journal must outlive the desk. Errors: "chat key" (an environment variable
+  /// is not set), "store".
   static Result<std::unique_ptr<Desk>> open(Config config, Journal& journal, DeskOptions options = {});
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
@@ -51,9 +52,9 @@ class Desk : public Chat {
   Result<Reply> ask(const Request& request) override;
   void judged(const std::string& role, const Reply& reply, double worth) override;
 
-  /// Calls under way end with "stopped" within about a second, later ones at once.
+  /// Ends calls in progress with "stopped" within about a second, and later calls at once.
   void stop();
-  /// Why nothing can be asked now: every endpoint is paused. Empty: it can be tried.
+  /// Returns the reason why no endpoint can be asked now: all are paused. Empty if a call can be tried.
   [[nodiscard]] std::optional<std::string> paused() const;
 
  private:
@@ -80,9 +81,9 @@ class Desk : public Chat {
   std::vector<std::unique_ptr<Gate>> gates_;  // by endpoint
   std::atomic<bool> stopped_ = false;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;  // a call was settled; stopped
+  std::condition_variable changed_;  // signals that a call was settled or the desk was stopped
   int under_way_ = 0;
-  std::map<std::string, int> asked_;  // by key of a question
+  std::map<std::string, int> asked_;  // number of times each question was asked, by its key
 };
 
 }  // namespace gabbro::chat

@@ -5,7 +5,7 @@ namespace gabbro::chat {
 namespace {
 
 double money_of(const Price& price, const Expected& e) {
-  constexpr double kPerToken = 1e-12;  // prices are in millionths of millionths
+  constexpr double kPerToken = 1e-12;  // Prices are in millionths of millionths.
   return kPerToken *
          ((e.input - e.cached) * static_cast<double>(price.input) +
           e.cached * static_cast<double>(price.cached) + e.output * static_cast<double>(price.output));

@@ -1,4 +1,4 @@
-// What a campaign will take, before it begins.
+// Estimates the cost of a campaign before it begins.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace gabbro::chat {
 
-/// Calls that are expected of a role, and the tokens of one.
+/// The expected number of calls of a role, and the tokens per call.
 struct Expected {
   std::string role;
   double calls = 0;
-  double input = 0, cached = 0, output = 0;  // cached: of the input
+  double input = 0, cached = 0, output = 0;  // `cached` is a part of `input`.
 };
 
 struct Estimate {
@@ -20,8 +20,8 @@ struct Estimate {
   double calls = 0, tokens = 0, money = 0;
 };
 
-/// By role, in the order of `expected`: calls go to the models of a role by their weights. Money in that of
-/// the prices.
+/// Returns estimates in the order of `expected`. Calls are divided among the models of a role by their
+/// weights. Money is in the currency of the prices.
 std::vector<Estimate> estimate(const Config& config, const std::vector<Expected>& expected);
 
 }  // namespace gabbro::chat

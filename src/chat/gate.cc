@@ -27,7 +27,8 @@ void Gate::leave() {
   {
     const std::lock_guard lock(mutex_);
     --running_;
-    if (running_ == 0) trying_ = false;  // a call that ended otherwise leaves the next one to try
+    // If the trial call ended without a verdict, the next call is the trial.
+    if (running_ == 0) trying_ = false;
   }
   free_.notify_all();
 }
@@ -42,7 +43,7 @@ void Gate::succeeded() {
 void Gate::failed(const std::string& why, double pause) {
   {
     const std::lock_guard lock(mutex_);
-    if (closed()) return;  // a call that was under way when the pause began
+    if (closed()) return;  // The call began before the pause.
     ++failures_;
     if (failures_ < limit_ && pause <= 0 && !down_) return;
     why_ = why;

@@ -1,4 +1,5 @@
-// The door of one endpoint: so many calls at a time, and none while it is down.
+// The circuit breaker of an endpoint: limits the calls in progress and refuses calls while the endpoint is
+// down.
 #pragma once
 
 #include <condition_variable>
@@ -13,9 +14,10 @@
 
 namespace gabbro::chat {
 
-/// After `calls` + `retries` failed attempts in a row the endpoint is paused for half a minute, and twice as
-/// long each time, up to ten minutes; then one call tries it while others are still refused. `now` is a clock
-/// in seconds; one that is set back does not lengthen a pause. May be used from several threads.
+/// Pauses the endpoint after `calls` + `retries` failed attempts in a row. The first pause lasts half a
+/// minute; each further one is twice as long, up to ten minutes. After a pause one trial call is allowed
+/// while others are still refused. `now` is a clock in seconds; setting it back does not lengthen a pause.
+/// Thread-safe.
 class Gate {
  public:
   static constexpr double kFirstPause = 30, kLongestPause = 600, kLongestAsked = 3600;
@@ -26,17 +28,17 @@ class Gate {
         calls_(endpoint.calls),
         limit_(endpoint.calls + endpoint.retries) {}
 
-  /// Waits for a place; `leave` gives it back. Errors: "chat down" (paused, with the reason), "stopped".
+  /// Waits for a free slot, which `leave` returns. Errors: "chat down" (paused, with the reason), "stopped".
   Result<bool> enter();
   void leave();
-  /// An attempt ended well: the endpoint answers.
+  /// Reports that an attempt succeeded, so that the endpoint is up.
   void succeeded();
-  /// An attempt failed. `pause` above 0: the endpoint asked for so long a pause, and is paused at once (for
-  /// an hour at most).
+  /// Reports a failed attempt. If `pause` is above 0, the endpoint asked for a pause of this many seconds and
+  /// is paused at once, for at most an hour.
   void failed(const std::string& why, double pause = 0);
-  /// Why it is paused; empty: it is not, or may be tried again.
+  /// Returns the reason for a pause; empty if the endpoint is not paused or may be tried again.
   [[nodiscard]] std::optional<std::string> paused() const;
-  /// Ends the waiting in `enter`, for good.
+  /// Ends all waiting in `enter`, now and later.
   void stop();
 
  private:

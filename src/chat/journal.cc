@@ -20,7 +20,7 @@ using sqlite::Rows;
 
 namespace {
 
-constexpr std::int64_t kApplication = 0x67616274;  // "gabt"
+constexpr std::int64_t kApplication = 0x67616274;  // "gabt" in ASCII
 constexpr const char* kTables = R"(
 CREATE TABLE text (hash TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE call (
@@ -49,7 +49,7 @@ constexpr const char* kAnswered =
     "money, tokens, seconds, cut, code, message, hint FROM call WHERE key = ? AND nth = ? ORDER BY id DESC "
     "LIMIT 1";
 
-// The columns that `totals` sums, after the name.
+// The columns that `totals` sums, after the name of the group.
 #define GABBRO_SUMS                                                                                  \
   "count(*), sum(code != ''), sum(input), sum(cached), sum(written), sum(output), sum(money) AS m, " \
   "sum(tokens), sum(CASE WHEN state != 'settled' THEN money ELSE 0 END), "                           \
@@ -64,7 +64,7 @@ std::int64_t number_of(Connection& db, const char* sql) {
   return rows.next() ? rows.integer(0) : 0;
 }
 
-// Whether there is a journal in the file. Errors: a file that is something else.
+// Returns true if the file contains a journal, false if it is empty. Errors: the file is something else.
 Result<bool> has_journal(Connection& db, const std::string& path) {
   if (auto ok = db.script("SELECT count(*) FROM sqlite_master"); !ok) return ok;
   const std::int64_t application = number_of(db, "PRAGMA application_id");
@@ -97,7 +97,7 @@ std::string limit_text(const std::string& left, const std::string& cap, const st
   return fmt::format("{} of {} are left ({} held by calls under way or lost)", left, cap, held);
 }
 
-// "cap", when `more` does not fit. Inside of a transaction.
+// Returns the error "cap" if `more` exceeds the cap. Runs inside a transaction.
 Result<bool> fits(Connection& db, Amount more) {
   std::int64_t money_cap = 0, token_cap = 0, money = 0, tokens = 0, money_held = 0, tokens_held = 0;
   {
@@ -138,8 +138,8 @@ Result<std::string> keep(Connection& db, const std::string& text) {
   return hash;
 }
 
-// A request as a text that names its parts by their hashes, so that what many requests have in common is kept
-// once.
+// Stores a request as a text that refers to its parts by their hashes, so that parts shared by many requests
+// are stored once.
 Result<std::string> keep(Connection& db, const Request& request) {
   json out{
       {"max_tokens", request.max_tokens}, {"temperature", request.temperature}, {"messages", json::array()}};
@@ -200,7 +200,9 @@ std::string request_key(const Request& request) {
 struct Journal::Database {
   std::unique_ptr<Connection> connection;
   std::mutex mutex;
-  std::optional<Lock> lock;  // of the writer: who opens the file to write believes that no call is under way
+  // Lock of the writer. A process that opens the file for writing marks open calls as lost, so no other
+  // writer may be active.
+  std::optional<Lock> lock;
 };
 
 Journal::Journal(std::unique_ptr<Database> database) : db_(std::move(database)) {}

@@ -1,4 +1,4 @@
-// Keys of endpoints: read from the environment, and taken out of everything that is kept or shown.
+// The keys of endpoints: read from the environment, and removed from everything that is stored or shown.
 #pragma once
 
 #include <string>
@@ -10,18 +10,18 @@
 
 namespace gabbro::chat {
 
-/// The keys that a configuration names, which live in this object and in the headers of requests alone.
+/// The keys that a configuration names. They exist only in this object and in the headers of requests.
 class Keys {
  public:
   Keys() = default;
-  /// Errors, "chat key": a variable that is not set, is empty, or holds what no header may (a line end
-  /// within).
+  /// Errors, "chat key": a variable is not set, is empty, or contains a control character, which no header
+  /// may contain.
   static Result<Keys> from_environment(const Config& config);
 
-  /// Of an endpoint; empty where it needs none.
+  /// Returns the key of an endpoint; empty if it needs none.
   [[nodiscard]] std::string of(const Endpoint& endpoint) const;
-  /// `text` with "[key]" for every key in it, also as JSON and addresses spell it. Keys of fewer than 8
-  /// characters are placeholders for servers that want any, and stay. O(text) for each key.
+  /// Replaces every key in `text` by "[key]", also where it is escaped as in JSON or URLs. Keys shorter than
+  /// 8 characters are placeholders for servers that accept any key, and stay. O(text) per key.
   [[nodiscard]] std::string redacted(std::string text) const;
   [[nodiscard]] Error redacted(Error error) const;
 

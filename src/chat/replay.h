@@ -1,4 +1,4 @@
-// Models played from a record: a campaign again, offline.
+// Replays recorded conversations, so that a campaign can be repeated offline.
 #pragma once
 
 #include <map>
@@ -12,10 +12,10 @@
 
 namespace gabbro::chat {
 
-/// Answers each question with what the record holds for it: the same text, cost and seconds, or the same
-/// error. Equal questions get their replies in the order in which they were recorded. A question that was
-/// asked again after a kill gets the last of its answers. Errors: "replay", with role, task and the beginning
-/// of the last message, for what is not recorded.
+/// Answers each question from the journal: with the same text, cost and seconds, or with the same error.
+/// Equal questions get their replies in the recorded order. A question that was asked again after a kill gets
+/// the last of its answers. Errors: "replay" if the question is not recorded, with its role, task and the
+/// beginning of the last message.
 class Replay : public Chat {
  public:
   /// Errors, "store": as Journal::read.
@@ -27,7 +27,7 @@ class Replay : public Chat {
  private:
   std::unique_ptr<Journal> journal_;
   std::mutex mutex_;
-  std::map<std::string, int> asked_;  // by key
+  std::map<std::string, int> asked_;  // number of times each question was asked, by its key
 };
 
 }  // namespace gabbro::chat

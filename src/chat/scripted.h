@@ -1,4 +1,4 @@
-// A language model that says what a test tells it to.
+// A fake language model for tests, which gives scripted replies.
 #pragma once
 
 #include <chrono>
@@ -16,9 +16,9 @@
 
 namespace gabbro::chat {
 
-/// Answers by a function, or by lists of texts for each role, in their order; usage is counted at 4 bytes a
-/// token, cost and time are none. May be asked from several threads; a function must be able to, too. Errors:
-/// the function's; "replay" when a list has come to its end.
+/// Answers by a function, or from a list of texts per role, in order. Usage is counted at 4 bytes per token;
+/// cost and seconds are 0. Thread-safe; the function must be so as well. Errors: those of the function;
+/// "replay" if a list is exhausted.
 class Scripted : public Chat {
  public:
   using Answers = std::function<Result<std::string>(const Request&)>;
@@ -44,7 +44,7 @@ class Scripted : public Chat {
     return out;
   }
 
-  /// What it was asked so far, in the order of coming.
+  /// Returns the requests so far, in the order of arrival.
   [[nodiscard]] std::vector<Request> asked() const {
     const std::lock_guard lock(mutex_);
     return asked_;

@@ -8,8 +8,8 @@
 
 namespace gabbro::chat {
 
-/// Who said what in a task, in order, with tokens, cost and seconds of each reply; "" when nothing was said.
-/// Of a question only what the one before it of the same role did not say: prompts begin alike.
+/// Returns the conversation of a task as text, with tokens, cost and seconds of each reply; "" if there is
+/// none. A message that was already shown for the same role is not repeated, since prompts begin alike.
 std::string talk_text(const Journal& journal, std::int64_t task);
 
 }  // namespace gabbro::chat

@@ -15,17 +15,16 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kShown = 200;
-constexpr std::int64_t kAround = 600,
-                       kAroundEach =
-                           16;  // tokens that servers add: to a request (templates, tools), to a message
+// Tokens that servers add to a request (templates, tools) and to each message.
+constexpr std::int64_t kAround = 600, kAroundEach = 16;
 
 bool says(const std::string& body, std::initializer_list<const char*> words) {
   return std::any_of(words.begin(), words.end(),
                      [&](const char* word) { return body.find(word) != std::string::npos; });
 }
 
-// What a server says of an error: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail":
-// ...}, else the body's beginning.
+// Returns the server's error message: from {"error": {"message": ...}}, {"error": "..."}, {"message": ...} or
+// {"detail": ...}, or else the beginning of the body.
 std::string message_of(const std::string& body) {
   const json j = parsed<json>(body);
   if (j.is_object()) {
@@ -38,7 +37,7 @@ std::string message_of(const std::string& body) {
   return body.empty() ? "nothing" : beginning(body);
 }
 
-// Statuses of 300 and above.
+// Maps a response with a status of 300 or above to an error.
 Answer refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
   const int status = response.status;
   const std::string& body = response.body;
@@ -75,7 +74,7 @@ std::string schema_in_words(const Request& request) {
 std::string beginning(std::string_view text) {
   std::string out(text.substr(0, kShown));
   while (!out.empty() && text.size() > kShown && (out.back() & 0xC0) == 0x80)
-    out.pop_back();  // whole characters
+    out.pop_back();  // Removes the continuation bytes of a character that was cut.
   if (!out.empty() && text.size() > kShown && static_cast<unsigned char>(out.back()) >= 0xC0) out.pop_back();
   for (char& c : out)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
@@ -105,7 +104,7 @@ Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) 
   if (body.is_discarded()) return {no_reply("the answer is no JSON")};
   if (!body.is_object()) return {no_reply("the answer is no object")};
   if (const auto error = body.find("error"); error != body.end() && !error->is_null()) {
-    // Routers answer 200 when a server behind them failed; the status is then inside.
+    // Routers answer with status 200 if a server behind them failed; the true status is then in the body.
     const auto status = count_of(*error, "code");
     return refusal({static_cast<int>(status.value_or(400)), {}, response.body}, endpoint);
   }

@@ -1,12 +1,13 @@
-// Messages. What stands before a mark of `cache_control` is kept by the server: the system's text always, and
-// the whole conversation once it has come to a second turn.
+// Anthropic's messages. The server caches everything before a `cache_control` mark: always the system prompt,
+// and the whole conversation from its second turn on.
 #include <nlohmann/json.hpp>
 
 #include "chat/wire_json.h"
 
 namespace gabbro::chat {
 
-using json = nlohmann::ordered_json;  // a schema keeps its order: servers decode the fields in it
+// Keeps the order of a schema's fields, since servers decode the fields in that order.
+using json = nlohmann::ordered_json;
 
 namespace {
 
@@ -18,7 +19,7 @@ json block(const std::string& text, bool kept) {
   return out;
 }
 
-// Fills `system` and `messages`; empty texts are refused by the server and left out.
+// Fills `system` and `messages`. Empty texts are left out, since the server refuses them.
 void add_messages(json& body, const Request& request, const std::string& more) {
   std::string system;
   std::vector<Message> turns;
@@ -45,7 +46,7 @@ std::optional<Usage> usage_of(const json& body) {
   if (!input || !output) return std::nullopt;
   const auto read = count_of(usage, "cache_read_input_tokens").value_or(0),
              written = count_of(usage, "cache_creation_input_tokens").value_or(0);
-  return Usage{*input + read + written, read, written, *output};  // its input leaves out both
+  return Usage{*input + read + written, read, written, *output};  // Anthropic's input count excludes both.
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What both interfaces need of JSON, without its header: templates take the library's type.
+// JSON helpers of both protocols. Templates take the JSON type, so that its header is not included here.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,16 @@
 
 namespace gabbro::chat {
 
-/// Of each interface: the body of a request, and what a body of status 200 says, which is an object.
+/// For each protocol: the body of a request, and the reader of the body of a response with status 200, which
+/// has to be an object.
 std::string openai_body(const Request& request, const Endpoint& endpoint, const Model& model);
 Answer openai_answer(const std::string& body);
 std::string anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model);
 Answer anthropic_answer(const std::string& body);
 
-/// On one line, at most 200 bytes, without control characters.
+/// Returns the beginning of a text on one line: at most 200 bytes, without control characters.
 std::string beginning(std::string_view text);
-/// Tells a server that is not made to keep to it about the schema.
+/// Returns a text that describes the schema, for a server that cannot enforce it.
 std::string schema_in_words(const Request& request);
 
 template <class Json>
@@ -27,21 +28,21 @@ Json parsed(const std::string& text) {
   return nesting(text) > kDeepest ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
 }
 
-/// On one line; what is not UTF-8 becomes U+FFFD.
+/// Serialises a value on one line; bytes that are not UTF-8 become U+FFFD.
 template <class Json>
 std::string dumped(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-/// The schema of a request; null where it has none, or text that is none.
+/// Returns the schema of a request; null if it has none or it is not a JSON object.
 template <class Json>
 Json schema_of(const Request& request) {
   Json schema = parsed<Json>(request.schema);
   return schema.is_object() ? schema : Json();
 }
 
-/// A schema without `pattern`, `minItems`, `maxItems`, `minLength` and `maxLength`, which strict decoders of
-/// several servers refuse. Fields of these names stay.
+/// Returns a schema without `pattern`, `minItems`, `maxItems`, `minLength` and `maxLength`, which the strict
+/// decoders of several servers refuse. Properties of these names stay.
 template <class Json>
 Json without_limits(const Json& schema) {
   if (!schema.is_structured()) return schema;
@@ -58,7 +59,7 @@ Json without_limits(const Json& schema) {
   return out;
 }
 
-/// The field's text; empty where it has none.
+/// Returns the text of a field; empty if there is none.
 template <class Json>
 std::string text_of(const Json& object, const char* key) {
   if (!object.is_object()) return {};
@@ -66,7 +67,7 @@ std::string text_of(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->template get<std::string>() : std::string();
 }
 
-/// A count among the fields of `object`; empty: it is absent, or no sensible number.
+/// Returns the count in a field of `object`; empty if the field is absent or not a number from 0 to 1e9.
 template <class Json>
 std::optional<std::int64_t> count_of(const Json& object, const char* key) {
   constexpr double kMost = 1e9;

@@ -1,16 +1,18 @@
-// Chat completions. Grammars are llama.cpp's field `grammar`, which its server does not take beside a schema.
+// OpenAI's chat completions. Grammars use llama.cpp's field `grammar`, which its server does not accept
+// together with a schema.
 #include <nlohmann/json.hpp>
 
 #include "chat/wire_json.h"
 
 namespace gabbro::chat {
 
-using json = nlohmann::ordered_json;  // a schema keeps its order: servers decode the fields in it
+// Keeps the order of a schema's fields, since servers decode the fields in that order.
+using json = nlohmann::ordered_json;
 
 namespace {
 
-// Whether a schema has the form that strict decoding demands: objects are closed and all their fields
-// required.
+// Returns true if a schema has the form that strict decoding requires: its objects are closed and all their
+// fields are required.
 bool is_strict(const json& schema) {
   if (!schema.is_structured()) return true;
   if (const auto fields = schema.find("properties");
@@ -23,7 +25,7 @@ bool is_strict(const json& schema) {
   return std::all_of(schema.begin(), schema.end(), is_strict);
 }
 
-// The text of a message: a string, or parts with texts.
+// Returns the text of a message, which is a string or a list of parts with texts.
 std::string content_of(const json& message) {
   const auto content = message.find("content");
   if (content == message.end()) return {};
@@ -34,12 +36,12 @@ std::string content_of(const json& message) {
   return out;
 }
 
-// Some servers leave a model's thinking in the reply.
+// Removes the reasoning that some servers leave in the reply.
 std::string without_thoughts(std::string text) {
   const std::size_t from = text.find_first_not_of(" \n\r\t");
   if (from == std::string::npos || text.compare(from, 7, "<think>") != 0) return text;
   const std::size_t end = text.find("</think>", from);
-  if (end == std::string::npos) return {};  // cut while it thought
+  if (end == std::string::npos) return {};  // The reply was cut during the reasoning.
   const std::size_t to = text.find_first_not_of(" \n\r\t", end + 8);
   return to == std::string::npos ? std::string() : text.substr(to);
 }
@@ -62,7 +64,7 @@ std::string openai_body(const Request& request, const Endpoint& endpoint, const 
   json body{{"model", model.model}, {"messages", json::array()}, {"stream", false}};
   for (const Message& m : request.messages)
     body["messages"].push_back({{"role", m.who}, {"content", m.text}});
-  // Models that think have a limit of another name, and no temperature.
+  // Reasoning models use another name for the limit and accept no temperature.
   body[model.thinking > 0 ? "max_completion_tokens" : "max_tokens"] = most_output(request, model);
   if (model.thinking == 0)
     body["temperature"] = model.temperature >= 0 ? model.temperature : request.temperature;

@@ -26,7 +26,8 @@ std::string talk_in(const std::string& dir) { return dir + "/talk.db"; }
 
 }  // namespace
 
-// In the order of dependence: the team's threads end before what they work with goes.
+// The members are ordered by dependence: the team is destroyed first, so its threads end before the objects
+// that they use.
 struct Agency::Parts {
   chat::Config config;
   agents::Settings settings;

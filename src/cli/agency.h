@@ -1,4 +1,4 @@
-// The agents of a campaign, put together: configuration, record of the talk, models, literature, team.
+// Sets up the agents of a campaign: configuration, call log, models, literature and team.
 #pragma once
 
 #include <memory>
@@ -12,22 +12,22 @@ namespace gabbro::cli {
 
 class Agency {
  public:
-  /// By the configuration in DIR/agents.toml; the talk goes to DIR/talk.db. With `replayed`, another
-  /// campaign's folder, models are not asked: its talk answers. Errors: "agents" (the configuration), "chat
-  /// key" (a variable is not set), "store", "io".
+  /// Opens the agents of a campaign with the configuration DIR/agents.toml and the call log DIR/talk.db. If
+  /// `replayed` names the folder of another campaign, that campaign's call log answers instead of models.
+  /// Errors: "agents" (the configuration), "chat key" (an environment variable is not set), "store", "io".
   static Result<std::unique_ptr<Agency>> open(const std::string& dir, const std::string& replayed,
                                               std::uint64_t seed);
   ~Agency();
 
   [[nodiscard]] campaign::Agents& agents();
-  /// Environment variables that hold keys: workers do not get them.
+  /// Returns the environment variables that hold keys; workers do not inherit them.
   [[nodiscard]] const std::vector<std::string>& hidden() const;
-  /// What a design is expected to take, and for how many the cap is enough; a line.
+  /// Describes in one line the expected cost of a design and the number of designs that the cap allows.
   [[nodiscard]] std::string estimate() const;
 
   /// Copies a configuration into the folder of a campaign. Errors: those of the configuration, "io".
   static Result<bool> install(const std::string& file, const std::string& dir);
-  /// Whether a campaign has agents.
+  /// Returns true if the campaign has agents.
   static bool is_there(const std::string& dir);
 
  private:

@@ -90,12 +90,12 @@ void print_totals(const char* what, const std::vector<chat::Total>& totals, chat
           all > 0 ? 100.0 * static_cast<double>(t.counted.money) / static_cast<double>(all) : 0.0);
 }
 
-// "1.25 of 5.00, 3.75 left", or "1.25, no cap".
+// Returns "1.25 of 5.00, 3.75 left", or "1.25, no cap".
 std::string against(const std::string& spent, bool capped, const std::string& cap, const std::string& left) {
   return capped ? fmt::format("{} of {}, {} left", spent, cap, left) : spent + ", no cap";
 }
 
-// "17 #9", the task and the design that came of it, where the campaign's record tells.
+// Names tasks "17 #9", the task and the design that it made, if the campaign's record has the design.
 void name_designs(const std::string& run, std::vector<chat::Total>& tasks) {
   const auto store = store::Store::read(campaign::Place{run}.store());
   if (!store) return;

@@ -1,4 +1,4 @@
-// The commands on language models and what they cost.
+// The commands that test language models and show their cost.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@ class App;
 
 namespace gabbro::cli {
 
-/// Adds `agents test` and `cost`; `chosen` is set to what the command line asks for. The names are appended
-/// to `names`.
+/// Adds `agents test` and `cost`. Parsing sets `chosen` to the command that the user chose. The names are
+/// appended to `names`.
 void add_agent_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);
 
 }  // namespace gabbro::cli

@@ -25,16 +25,16 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// A variant's designs: of all that are done, and of those that are valid.
+/// Statistics over a variant's designs. The vectors have one element per finished or per valid design.
 struct Row {
   std::string variant;
   int done = 0, valid = 0;
-  std::vector<double> attempts, repairs, calls, input, output, cost;  // of all
-  std::vector<double> novelty, size;                                  // of the valid ones
+  std::vector<double> attempts, repairs, calls, input, output, cost;  // per finished design
+  std::vector<double> novelty, size;                                  // per valid design
   std::map<std::string, int> causes;
 };
 
-// Distance to the nearest design of the zoo.
+// Returns the distance to the nearest design of the zoo.
 double novelty(const std::string& program) {
   static const std::vector<evolve::Shape> known = [] {
     std::vector<evolve::Shape> shapes;
@@ -82,7 +82,7 @@ std::vector<std::string> variant_names() {
   return out;
 }
 
-// Mean and half of the t interval.
+// Formats the mean and half the width of its t interval.
 std::string cell(const std::vector<double>& values, int digits) {
   if (values.empty()) return "-";
   const evolve::Interval i = evolve::mean_interval(values);

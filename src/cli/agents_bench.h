@@ -1,4 +1,4 @@
-// `gabbro agents bench`: what each part of the pipeline is worth.
+// `gabbro agents bench`: measures the contribution of each part of the pipeline.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@ namespace gabbro::cli {
 
 struct AgentsBenchCommand {
   std::string agents = "agents.toml", dir = "runs/bench";
-  int designs = 10;  // by each variant
+  int designs = 10;  // number of designs per variant
   std::vector<std::string> variants{"direct", "units", "no checker", "no planner", "no observer"};
   std::uint64_t seed = 1;
   bool json = false;
 };
 
 /// Runs every variant on the same briefs and prints a table: share of valid designs, attempts, repairs,
-/// tokens, cost, novelty, size, each with a 95 % interval. Ctrl-C prints what there is. The same seed and
-/// record again costs nothing: replies that were paid are read. Exit 0: done; 1: stopped, the cap was
-/// reached, or no model answers; 2: configuration.
+/// tokens, cost, novelty and size, each with a 95 % interval. Ctrl-C prints the results so far. A repetition
+/// with the same seed and call log costs nothing, since recorded replies are reused. Exit codes: 0 finished;
+/// 1 stopped, the cap was reached, or no model answers; 2 configuration.
 int run_agents_bench(const AgentsBenchCommand& c);
 
-/// The same with models that are given.
+/// As run_agents_bench, with the given models.
 int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const AgentsBenchCommand& c,
                       const std::function<bool()>& stopped);
 

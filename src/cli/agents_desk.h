@@ -1,4 +1,4 @@
-// Language models for a command: the configuration, the record of calls, and a way to stop.
+// Language models for a command: the configuration, the call log, and a way to stop.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace gabbro::cli {
 
-/// The text of an agents.toml, and what it says to each of its readers.
+/// The text of an agents.toml and its parsed parts.
 struct AgentsConfig {
   std::string text;
   chat::Config models;
@@ -21,11 +21,11 @@ struct AgentsConfig {
 /// Errors: those of the configuration (with its line), "io".
 Result<AgentsConfig> read_agents_config(const std::string& path);
 
-/// Opened for as long as a command asks models. Ctrl-C ends calls under way with "stopped".
+/// Gives a command access to models while it exists. Ctrl-C ends calls in progress with "stopped".
 class AgentsDesk {
  public:
-  /// `config`: an agents.toml; `dir`: the folder whose talk.db is the record, made when there is none.
-  /// Errors: those of the configuration (with its line), "chat key", "store", "io".
+  /// `config` is the path of an agents.toml. `dir` is the folder of the call log talk.db, which is created if
+  /// it does not exist. Errors: those of the configuration (with its line), "chat key", "store", "io".
   static Result<std::unique_ptr<AgentsDesk>> open(const std::string& config, const std::string& dir);
   AgentsDesk(const AgentsDesk&) = delete;
   AgentsDesk& operator=(const AgentsDesk&) = delete;
@@ -33,9 +33,9 @@ class AgentsDesk {
 
   [[nodiscard]] chat::Chat& chat() { return *desk_; }
   [[nodiscard]] const agents::Settings& settings() const { return settings_; }
-  /// Whether Ctrl-C was pressed.
+  /// Returns true if Ctrl-C was pressed.
   [[nodiscard]] bool stopped() const { return stopped_; }
-  /// A number that no task in the record has.
+  /// Returns an id that no task in the call log has.
   [[nodiscard]] std::int64_t new_task() const;
 
  private:
@@ -44,7 +44,7 @@ class AgentsDesk {
   std::unique_ptr<chat::Journal> journal_;
   std::unique_ptr<chat::Desk> desk_;
   std::atomic<bool> stopped_ = false;
-  std::jthread watch_;  // signals set a flag; a desk is stopped from a thread
+  std::jthread watch_;  // A signal handler only sets a flag; this thread stops the desk.
 };
 
 }  // namespace gabbro::cli

@@ -21,7 +21,7 @@ namespace {
 using record::BenchResult;
 using record::BenchSpec;
 
-// The errors of a program, all of them; a worker would tell of the first.
+// Prints all errors of a program, since a worker reports only the first. Returns true if there are any.
 bool print_errors(const std::string& file, const std::string& program) {
   lang::CheckReport report = lang::check(program, zoo::library());
   if (report.valid() && !report.subjects.back().is_design)
@@ -55,7 +55,7 @@ void print_report(const BenchResult& r, const BenchSpec& s) {
                   human(static_cast<double>(r.idle_bytes))));
 }
 
-// The design of one file, in a worker of its own: what one leaves in memory is not counted for the next.
+// Measures one design in a worker of its own, so that memory left by one design does not count for the next.
 Result<jobs::Ended> measure(const BenchCommand& c, const BenchSpec& spec, const Scratch& scratch) {
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());

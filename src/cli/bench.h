@@ -1,4 +1,4 @@
-// gabbro bench: how fast designs are on this machine, each in a worker process of its own.
+// gabbro bench: measures the speed of designs on this machine, each in its own worker process.
 #pragma once
 
 #include <string>
@@ -11,14 +11,15 @@ namespace gabbro::cli {
 
 struct BenchCommand {
   std::vector<std::string> files;
-  std::string params;  // "1M"; empty: as written
+  std::string params;  // parameter budget, such as "1M"; empty: as written
   bool json = false;
   jobs::Limits limits;
   record::BenchSpec spec;
 };
 
-/// Measures the last design of each file, one after the other. Exit 0 when all were, 1 when a program is
-/// invalid, cannot be sized or run, or it was stopped, 2 for usage, I/O, or a worker without a result.
+/// Measures the last design of each file, one after the other. Exit codes: 0 all were measured; 1 a program
+/// is invalid or cannot be sized or run, or the command was stopped; 2 usage, I/O, or a worker without a
+/// result.
 int run_bench(const BenchCommand& c);
 
 }  // namespace gabbro::cli

@@ -11,11 +11,11 @@ class App;
 
 namespace gabbro::cli {
 
-/// Adds evolve, resume and the commands that read a record; `chosen` is set to what the command line asks
-/// for. The names are appended to `names`.
+/// Adds evolve, resume and the commands that read a record. Parsing sets `chosen` to the command that the
+/// user chose. The names are appended to `names`.
 void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);
 
-/// Adds scale, in the same way.
+/// Adds scale in the same way.
 void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);
 
 }  // namespace gabbro::cli

@@ -45,7 +45,7 @@ Result<std::vector<const Task*>> tasks_of(const std::vector<std::string>& names)
   return out;
 }
 
-// A table whose rows are printed as they come: widths follow from the tasks alone.
+// Prints a table row by row as results arrive. Column widths depend only on the tasks and the file names.
 class Table {
  public:
   Table(const std::vector<std::string>& files, const std::vector<const Task*>& tasks) : tasks_(tasks) {
@@ -78,7 +78,7 @@ class Table {
   }
 
  private:
-  static constexpr std::size_t kNumber = 6;  // " 100.0"
+  static constexpr std::size_t kNumber = 6;  // width of " 100.0"
 
   static std::string number(const std::string& text) { return fmt::format("{:>{}}", text, kNumber); }
 
@@ -99,7 +99,7 @@ class Table {
   std::vector<std::size_t> widths_;
 };
 
-// What is known of the design of one file, whatever became of its worker.
+// Runs the tasks on the design of one file and returns its result, or an error if the worker left none.
 Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::CapabilitySpec& spec,
                                  const Scratch& scratch) {
   const std::string spec_file = scratch.file("spec.json");

@@ -1,5 +1,4 @@
-// gabbro capabilities: what designs learn to do on synthetic tasks, each design in a worker process of its
-// own.
+// gabbro capabilities: measures what designs learn on synthetic tasks, each in its own worker process.
 #pragma once
 
 #include <string>
@@ -17,9 +16,10 @@ struct CapabilitiesCommand {
   record::CapabilitySpec spec;
 };
 
-/// Asks the last design of each file, one after the other, and prints a row of a table for each. Exit 0 when
-/// every design has an outcome for every task, 1 when a program is invalid, fails the probe, or it was
-/// stopped, 2 for usage, I/O, or a worker without a result; designs after it are asked all the same.
+/// Tests the last design of each file, one after the other, and prints a table with one row per design. Exit
+/// codes: 0 every design has an outcome for every task; 1 a program is invalid or fails the probe, or the
+/// command was stopped; 2 usage, I/O, or a worker without a result. After such a failure the remaining
+/// designs are still tested.
 int run_capabilities(const CapabilitiesCommand& c);
 
 }  // namespace gabbro::cli

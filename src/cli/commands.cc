@@ -35,7 +35,7 @@ int io_failure(const std::string& file, const Error& error) {
   return kUsage;
 }
 
-// The size at which the last design of the program has the number of parameters that --params asks for.
+// Returns the size at which the last design of the program has the number of parameters given by --params.
 Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o, std::int64_t params) {
   const lang::ParseResult parsed = lang::parse(text);
   lang::Library library = zoo::library();
@@ -83,7 +83,7 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
   return kValid;
 }
 
-// Runs `show` on every subject of every file; errors as `check` prints them.
+// Calls `show` for every subject of every file; errors are printed as by `check`.
 template <class Show>
 int for_each_subject(const Options& o, const Show& show) {
   int worst = kValid;
@@ -172,7 +172,7 @@ int run_show(const Options& o) {
   if (o.talk) return failed("show", {"usage", "--talk is of a design of a campaign, as RUN#ID", "", {}});
   return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
     print("{}: {}\n{}", printable_line(file), s.name, tree_text(s));
-    std::vector<std::string> shown;  // a unit's values once, however often it is used
+    std::vector<std::string> shown;  // Lists each value of a unit once, however often the unit is used.
     for (const lang::NamedValue& v : s.elaboration.names) {
       std::string line = fmt::format("  {}.{}: {}", v.unit, v.name, v.type);
       if (std::find(shown.begin(), shown.end(), line) == shown.end()) shown.push_back(std::move(line));

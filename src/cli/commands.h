@@ -1,4 +1,4 @@
-// What the subcommands do, given their options. Each returns the exit code of the process.
+// The subcommands, given their options. Each returns the exit code of the process.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,11 @@
 
 namespace gabbro::cli {
 
-/// Valid, equal, done; an invalid design or a difference; wrong usage or input and output that failed.
+/// Exit codes. kValid: valid, equal or finished. kInvalid: an invalid design or a difference. kUsage: wrong
+/// usage or failed I/O.
 constexpr int kValid = 0, kInvalid = 1, kUsage = 2;
 
-/// Says why `gabbro command` ends, and gives kUsage.
+/// Prints the reason why `gabbro command` failed and returns kUsage.
 int failed(std::string_view command, const Error& error);
 
 struct Options {
@@ -22,7 +23,7 @@ struct Options {
   std::int64_t width = 0, vocab = 0;
   double context = 2048;
   bool json = false, only_check = false, gbnf = false, core = false;
-  bool talk = false;  // of a campaign's design
+  bool talk = false;  // show the conversation that led to a campaign's design
 };
 
 int run_check(const Options& o);

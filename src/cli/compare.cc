@@ -21,13 +21,13 @@ namespace gabbro::cli {
 namespace {
 
 constexpr double kLevel = 0.05;
-constexpr double kSameSize =
-    0.01;  // relative difference of parameters up to which designs count as equally large
+// Relative difference of parameters up to which designs count as equally large.
+constexpr double kSameSize = 0.01;
 
 struct Run {
   std::string name;
   record::TrialResult result;
-  std::optional<record::TrialSpec> spec;  // what it was asked for; none: the folder does not say
+  std::optional<record::TrialSpec> spec;  // spec of the run; empty if the folder has none
 };
 
 Result<Run> read_run(const std::string& folder) {
@@ -45,14 +45,14 @@ Result<Run> read_run(const std::string& folder) {
   return out;
 }
 
-// The first minus the second, over documents.
+// Returns the difference of the first score minus the second, with an interval over documents.
 evolve::Interval difference(const record::TrialResult& of, const record::TrialResult& against) {
   evolve::Trial a, b;
   a.bits = of.bits_per_byte, a.documents = of.documents;
   b.bits = against.bits_per_byte, b.documents = against.documents;
   const evolve::Paired pair = evolve::paired({&a}, {&b});
   evolve::Interval out{pair.differences.front(), -INFINITY, INFINITY, 1};
-  if (pair.documents.freedom <= 0) return out;  // one document says nothing of others
+  if (pair.documents.freedom <= 0) return out;  // A single document allows no interval.
   const double half = t_quantile(1 - kLevel / 2, pair.documents.freedom) * std::sqrt(pair.documents.value);
   out.low = out.mean - half, out.high = out.mean + half;
   return out;
@@ -63,7 +63,7 @@ std::string verdict(const evolve::Interval& i) {
   return i.high < 0 ? "ahead" : i.low > 0 ? "behind" : "no significant difference";
 }
 
-// What keeps a difference from being one of designs alone.
+// Lists differences between the runs other than the design, which may explain a difference in score.
 std::string caveat(const Run& run, const Run& first) {
   const record::TrialResult &of = run.result, &against = first.result;
   std::string out;
@@ -95,7 +95,7 @@ std::string caveat(const Run& run, const Run& first) {
   return out;
 }
 
-// Why the runs cannot be paired by document; empty: they can.
+// Returns the reason why the runs cannot be paired by document; empty if they can.
 std::string unpaired(const record::TrialResult& of, const record::TrialResult& against) {
   if (!record::same_documents(of.documents, against.documents))
     return "were scored on different held-out text";

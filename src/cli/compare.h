@@ -1,4 +1,4 @@
-// gabbro compare: finished runs side by side, paired by held-out document.
+// gabbro compare: compares finished runs, paired by held-out document.
 #pragma once
 
 #include <string>
@@ -7,14 +7,15 @@
 namespace gabbro::cli {
 
 struct CompareCommand {
-  std::vector<std::string> runs;  // folders with a result.json, by gabbro train or gabbro export; the first
-                                  // is what others are compared with
+  // Folders with a result.json, written by gabbro train or gabbro export. The others are compared with the
+  // first.
+  std::vector<std::string> runs;
   bool json = false;
 };
 
-/// Prints each run's bits per byte and, of all but the first, the difference to the first on the same
-/// held-out documents with its 95 % interval over documents (that of an evolve::Paired of one seed). Exit 0;
-/// 1 when a run has no score; 2 for runs that were scored on different held-out text, usage, I/O.
+/// Prints each run's bits per byte and, for all but the first, the difference from the first on the same
+/// held-out documents with its 95 % interval over documents (that of an evolve::Paired with one seed). Exit
+/// codes: 0; 1 a run has no score; 2 runs that were scored on different held-out text, usage, I/O.
 int run_compare(const CompareCommand& c);
 
 }  // namespace gabbro::cli

@@ -15,7 +15,7 @@ namespace gabbro::cli {
 
 namespace {
 
-// A bar where a person is looking; elsewhere a line every ten seconds.
+// Shows a progress bar on a terminal, and otherwise prints a line every ten seconds.
 class ProgressLine {
  public:
   bool operator()(const data::BuildProgress& p) {

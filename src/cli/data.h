@@ -1,4 +1,4 @@
-// `gabbro data`: making and inspecting corpora.
+// `gabbro data`: builds and inspects corpora.
 #pragma once
 
 #include <string>
@@ -15,13 +15,13 @@ struct DataOptions {
   bool verify = false, json = false;
 };
 
-/// Exit codes as in cli/commands.h. Progress goes to standard error: a line that is rewritten on a terminal,
-/// a line now and then elsewhere. Ctrl-C stops a build cleanly.
+/// Exit codes are those of cli/commands.h. Progress goes to standard error: on a terminal one line that is
+/// rewritten, otherwise a line every ten seconds. Ctrl-C stops a build cleanly.
 int run_data_build(const DataOptions& o);
 int run_data_info(const DataOptions& o);
 
-/// Says on standard error what `tokens` of training on a corpus would be read several times, and where there
-/// is too little held-out text to tell designs apart.
+/// Warns on standard error if training on `tokens` tokens reads the corpus several times, or if it has too
+/// little held-out text to distinguish designs.
 void warn_of_size(const data::Manifest& corpus, std::int64_t tokens);
 
 }  // namespace gabbro::cli

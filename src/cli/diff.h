@@ -1,4 +1,4 @@
-// `gabbro diff`: the changes between two programs, and what they do to the facts.
+// `gabbro diff`: shows the changes between two programs and their effect on the facts.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace gabbro::cli {
 
-/// Two checked programs side by side. `before` and `after` are the designs (or units) that the facts are
-/// about: the last of each program; null when that program is not valid. They live as long as the reports.
+/// The comparison of two checked programs. `before` and `after` are the designs (or units) whose facts are
+/// compared: the last of each program, or null if the program is not valid. They point into the reports.
 struct Comparison {
   std::vector<edit::Change> changes;
   const lang::Subject* before = nullptr;
@@ -20,11 +20,11 @@ struct Comparison {
 
 Comparison compare(const lang::CheckReport& before, const lang::CheckReport& after);
 
-/// Changes as a diff, then the facts that differ, at `context` tokens.
+/// Formats the changes as a diff, followed by the facts that differ, at `context` tokens.
 std::string comparison_text(const Comparison& c, const std::string& before, const std::string& after,
                             double context);
 
-/// One JSON object, as docs/commands.md lists it.
+/// Returns one JSON object, as described in docs/commands.md.
 std::string comparison_json(const Comparison& c);
 
 }  // namespace gabbro::cli

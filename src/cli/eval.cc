@@ -39,7 +39,7 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
 Result<std::string> absolute_task(const std::string& source) {
   const std::size_t equals = source.find('=');
   std::size_t file = equals == std::string::npos ? 0 : equals + 1;
-  if (source.substr(0, file).find('/') != std::string::npos) file = 0;  // the equals sign is part of a path
+  if (source.substr(0, file).find('/') != std::string::npos) file = 0;  // The equals sign is part of a path.
   std::error_code error;
   const std::string path = source.substr(file);
   if (!fs::is_regular_file(path, error))
@@ -83,7 +83,7 @@ int run_eval(const EvalCommand& c) {
   std::error_code error;
   if (!spec.corpus.empty()) spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("eval", ok.error());
-  // Not in the run's folder, where it may write nothing.
+  // The spec and the result are not put into the run's folder, since that may not be writable.
   const auto scratch = Scratch::make();
   if (!scratch) return failed("eval", scratch.error());
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");

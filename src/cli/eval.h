@@ -1,4 +1,4 @@
-// `gabbro eval`: the weights of a run, scored in a worker process.
+// `gabbro eval`: scores the weights of a run in a worker process.
 #pragma once
 
 #include <string>
@@ -14,15 +14,16 @@ struct EvalCommand {
   jobs::Limits limits;
 };
 
-/// Prints a table (or the result as JSON) and leaves the result as eval.json in the run's folder. Exit 0 when
-/// everything was scored, 1 when it failed or was stopped, 2 for usage, I/O, or a worker that left no result;
-/// eval.json is replaced only by a complete result.
+/// Prints a table (or the result as JSON) and writes the result to eval.json in the run's folder. Exit codes:
+/// 0 everything was scored; 1 it failed or was stopped; 2 usage, I/O, or a worker without a result. Only a
+/// complete result replaces eval.json.
 int run_eval(const EvalCommand& c);
 
-/// A line per metric of a benchmark: value, standard error, items.
+/// Formats each metric of a benchmark on a line: value, standard error, number of items.
 std::string task_text(const record::TaskScore& task);
 
-/// Gives each "FILE" or "NAME=FILE" the file's whole path. Errors, "io": there is no such file.
+/// Replaces the file in each "FILE" or "NAME=FILE" by its absolute path. Errors, "io": the file does not
+/// exist.
 Result<bool> make_absolute(std::vector<std::string>& tasks);
 
 }  // namespace gabbro::cli

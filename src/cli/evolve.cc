@@ -41,13 +41,13 @@ using record::SessionEnd;
 
 namespace {
 
-// `file`: what a place in the error is a place of.
+// Prints an error. `file` is the file to which its position refers.
 int failed(const Error& error, const std::string& file = "gabbro evolve") {
   print(stderr, "{}\n", format_error(error.code == "usage" ? "gabbro evolve" : file, error));
   return kUsage;
 }
 
-// On a terminal the lines of the view, drawn over the last ones; else a line twice a minute.
+// Shows the live view: on a terminal it is redrawn in place; otherwise a line is printed twice a minute.
 class Live {
  public:
   void operator()(const campaign::Snapshot& s) {
@@ -73,7 +73,7 @@ class Live {
   bool terminal_ = isatty(STDERR_FILENO) != 0;
   double last_ = -1e9;
   std::size_t rows_ = 0;
-  std::string warning_;  // that was said
+  std::string warning_;  // last warning that was printed
 };
 
 void print_twins(const campaign::Campaign& c, const std::string& dir) {
@@ -116,7 +116,7 @@ bool asks_agents(const campaign::Campaign& c) {
                      [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
-// Programs are judged by this program, started anew for nothing else.
+// Returns a factory of judges. A judge is this program, started again only to screen programs.
 campaign::MakeJudge judges(const std::string& dir) {
   return [dir] {
     constexpr const char* kSeconds = "60";
@@ -172,7 +172,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   return *end == SessionEnd::kSignal ? kInvalid : kValid;
 }
 
-// The corpus of a campaign that was given none: made once, in its folder.
+// Returns the corpus of a campaign without --data. It is built once, in the campaign's folder.
 Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   const std::string folder = o.dir + "/corpus";
   std::error_code error;
@@ -191,8 +191,8 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   return folder;
 }
 
-// Whether `corpus` is what the campaign began with. Its files are compared with their hashes; the largest are
-// not, which is said.
+// Checks that `corpus` is the one with which the campaign began. Files are compared with their hashes, except
+// for the largest, which are listed on standard error.
 Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
   if (!plan.corpus_hash.empty() && plan.corpus_hash != data::hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
@@ -205,8 +205,8 @@ Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus
   return true;
 }
 
-// Where the corpus of a campaign that goes on, or is made again, lies: where --data says, where it lay, or in
-// the campaign's folder `dir`, which may have moved.
+// Returns the corpus of a campaign that is resumed or replayed: the one given by --data, the recorded one, or
+// the one in the campaign's folder `dir`, which may have moved.
 Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir, const campaign::Plan& plan) {
   std::error_code error;
   const std::string own = dir + "/corpus";
@@ -220,7 +220,8 @@ Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir, c
   return fs::absolute(folder, error).string();
 }
 
-// Whether the processor multiplies bf16: then training in it is faster than in float32 (docs/benchmarks.md).
+// Returns true if the processor multiplies bf16. Then training in bf16 is faster than in float32
+// (docs/benchmarks.md).
 bool multiplies_bf16() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16") != 0;
@@ -229,10 +230,11 @@ bool multiplies_bf16() {
 #endif
 }
 
-// The settings of a new campaign: the preset's, with what the command line says of strategies and agents.
+// Returns the settings of a new campaign: those of the preset, with the strategies and agents given on the
+// command line.
 Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   GABBRO_TRY(settings, campaign::load_settings(o.preset));
-  // Runs on another machine must compute alike: what was chosen here is what the record holds.
+  // Runs on another machine must compute identically, so the record stores the dtype that is chosen here.
   if (settings.dtype == "auto") settings.dtype = multiplies_bf16() ? "bf16" : "float32";
   if (!o.strategies.empty()) settings.strategies = o.strategies;
   if (settings.strategies == std::vector<std::string>{"none"}) settings.strategies.clear();
@@ -251,8 +253,8 @@ Result<evolve::Settings> settings_of(const EvolveCommand& o) {
   return settings;
 }
 
-// The programs of --design, checked, with `blocks` of their longest repetition (0: as written); null after
-// the errors were printed, with the exit code.
+// Returns the checked programs of --design with `blocks` repetitions of their longest repetition (0: as
+// written). After an error, prints it, sets `code` to the exit code and returns nullopt.
 std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, std::int64_t blocks,
                                                       int& code) {
   code = kInvalid;
@@ -291,7 +293,7 @@ int refuse_existing(const EvolveCommand& o) {
   return kUsage;
 }
 
-// A recorded campaign with agents once more, from its record.
+// Repeats a recorded campaign with agents from its record.
 int run_replay(EvolveCommand o) {
   const auto record = store::Store::read(campaign::Place{o.replay}.store());
   if (!record) return failed(record.error());
@@ -310,7 +312,8 @@ int run_replay(EvolveCommand o) {
   if (const auto ok = Agency::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
   auto c = campaign::Campaign::create({o.dir}, *plan, judges(o.dir));
   if (!c) return failed(c.error());
-  // What was said and what it cost belongs to the campaign, which is read without the recorded one.
+  // The conversations and their cost belong to the new campaign, which can then be read without the recorded
+  // one.
   const auto said = chat::Journal::read(o.replay + "/talk.db");
   if (!said) return failed(said.error());
   if (const auto ok = (*said)->copy_to(o.dir + "/talk.db"); !ok) return failed(ok.error());

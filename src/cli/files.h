@@ -1,4 +1,4 @@
-// Programs and runs that a command is given.
+// Reads programs and run folders that are given to a command.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace gabbro::cli {
 
-/// The text of `path` ("-": standard input), at most the parser's limit of 1 MiB; a longer file is not read
-/// to its end. Errors: "io" with the reason of the system, "limit".
+/// Returns the text of `path` ("-": standard input), at most 1 MiB, the parser's limit. A longer file is not
+/// read to its end. Errors: "io" with the system's message, "limit".
 Result<std::string> read_program(const std::string& path);
 
-/// The whole path of a run's folder. Errors, "io": there is no folder, or no run in it.
+/// Returns the absolute path of a run's folder. Errors, "io": the folder does not exist or contains no run.
 Result<std::string> run_folder(const std::string& path);
 
 }  // namespace gabbro::cli

@@ -1,4 +1,4 @@
-// `gabbro generate`: text from a trained design.
+// `gabbro generate`: generates text with a trained design.
 #pragma once
 
 #include "cli/worker.h"
@@ -12,8 +12,8 @@ struct GenerateCommand {
   jobs::Limits limits;
 };
 
-/// Prints the prompt and what follows as it is made; Ctrl-C stops. Exit 0 when as much was made as was asked
-/// for (or the text ended), 1 when it failed or was stopped, 2 for usage, I/O, or a worker that left no
+/// Prints the prompt and its continuation as it is generated; Ctrl-C stops. Exit codes: 0 the requested
+/// length was generated (or the text ended); 1 it failed or was stopped; 2 usage, I/O, or a worker without a
 /// result.
 int run_generate(const GenerateCommand& c);
 

@@ -31,7 +31,7 @@ int say(const Error& error) {
   return kUsage;
 }
 
-// Opened, with vectors made where an endpoint was given; that is told, and does not stop a search.
+// Opens the library. From here on Ctrl-C interrupts its network requests.
 Result<std::unique_ptr<Library>> opened(const LibraryCommand& c) {
   std::signal(SIGINT, interrupt);
   library::Options options = c.options;
@@ -48,7 +48,7 @@ void make_vectors(Library& library, const LibraryCommand& c) {
     print(stderr, "{} vectors made\n", *made);
 }
 
-// For programs what is no valid UTF-8 is replaced rather than refused.
+// Prints JSON. Invalid UTF-8 is replaced rather than refused.
 void print_json(const ordered_json& json) {
   print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
 }
@@ -63,7 +63,7 @@ std::string listed(const std::vector<std::string>& list, const char* before = ""
   return out;
 }
 
-// Text in lines of at most 100 characters, each after `margin`.
+// Prints text in lines of at most 100 characters, each after `margin`.
 void print_wrapped(const std::string& text, const char* margin) {
   std::string line;
   const auto flush = [&] {

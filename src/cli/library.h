@@ -1,4 +1,4 @@
-// `gabbro library`: searching the literature, showing a paper, adding documents of one's own.
+// `gabbro library`: searches the literature, shows a paper, or adds the user's own documents.
 #pragma once
 
 #include <functional>
@@ -21,12 +21,13 @@ struct LibraryCommand {
   bool json = false, online = false, quoted = false;
 };
 
-/// Exit 0; 2 for an id that is not there, a file that cannot be used, or nothing found.
+/// Exit codes: 0; 2 for an unknown id, an unusable file, or a search without results.
 int run_library_search(const LibraryCommand& c);
 int run_library_show(const LibraryCommand& c);
 int run_library_add(const LibraryCommand& c);
 
-/// Adds `library` with its subcommands, whose names go to `words`; the chosen one is put into `chosen`.
+/// Adds `library` with its subcommands, whose names are appended to `words`. Parsing sets `chosen` to the
+/// subcommand that the user chose.
 void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::vector<std::string>& words,
                           std::function<int()>& chosen);
 

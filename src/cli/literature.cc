@@ -51,7 +51,7 @@ Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::J
       chat::Reply reply;
       reply.text = json(found).dump(-1, ' ', false, json::error_handler_t::replace);
       reply.model = "library";
-      // Literature that cannot be recorded is read all the same: a replay will say what is missing.
+      // Literature is used even if it cannot be recorded; a replay then reports what is missing.
       (void)journal.settle(*call, reply, {}, {}, 0);
     }
     return found;

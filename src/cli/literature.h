@@ -1,4 +1,4 @@
-// The library as agents ask it: excerpts for a query.
+// The library as agents use it: excerpts for a query.
 #pragma once
 
 #include <functional>
@@ -14,18 +14,18 @@ namespace gabbro::cli {
 
 using Literature = std::function<std::vector<std::string>(const std::string& query, int limit)>;
 
-/// The papers that come with the program, and the user's own documents where there are some; no network.
-/// Errors: those of library::Library::open.
+/// Opens the built-in papers and the user's documents, if there are any; uses no network. Errors: those of
+/// library::Library::open.
 Result<std::shared_ptr<library::Library>> open_literature();
 
 /// Searches `papers`.
 Literature literature_of(std::shared_ptr<library::Library> papers);
 
-/// The same for a task of a campaign, written into its record of calls, at no cost: a user's documents
-/// change, a replay does not.
+/// Searches `papers` for a task of a campaign and records the results in the call log, at no cost. A replay
+/// then gives the same results even if the user's documents have changed.
 Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::Journal& journal,
                                std::int64_t task);
-/// From such a record; nothing for what is not in it.
+/// Answers from such a record; a query that is not recorded has no results.
 Literature replayed_literature(chat::Replay& replay, std::int64_t task);
 
 }  // namespace gabbro::cli

@@ -1,4 +1,4 @@
-// The gabbro command: options, help, and suggestions for what was mistyped. Exit codes are those of
+// The gabbro command: options, help, and suggestions for misspelt names. Exit codes are those of
 // cli/commands.h.
 #include <fmt/core.h>
 
@@ -37,7 +37,7 @@ namespace {
 
 using Run = int (*)(const Options&);
 
-constexpr int kMostSize = 1 << 24;  // of an axis
+constexpr int kMostSize = 1 << 24;  // maximum size of an axis
 
 class Program {
  public:
@@ -155,7 +155,7 @@ class Program {
     build
         ->add_option("--valid-source", d_.build.valid_sources,
                      "held-out documents: a file or folder of their own; may be repeated")
-        ->allow_extra_args(false);  // what follows is a source
+        ->allow_extra_args(false);  // The next argument is a source.
     build->add_option("--field", d_.build.source.field,
                       "the field of JSON lines, or column of Parquet, that holds the text (text)");
     build->add_option("--separator", d_.build.source.separator,
@@ -327,7 +327,7 @@ class Program {
         ->required();
     sub->add_option("--tasks", s.tasks, "tasks, separated by commas (all)")
         ->delimiter(',')
-        ->allow_extra_args(false);  // what follows is a file
+        ->allow_extra_args(false);  // The next argument is a file.
     sub->add_option("--seed", s.seed, "random seed for weight initialisation and sequences (1)");
     sub->add_option("--steps", s.steps,
                     fmt::format("training steps of each task and rate at most ({})", s.steps))
@@ -351,10 +351,10 @@ class Program {
         ->transform(CLI::AsSizeValue(false));
   }
 
-  // `files`: how many the command takes; -1: any number.
+  // `files`: number of files that the command takes; -1: any number.
   CLI::App* command(const char* name, const char* help, Run run, int files = -1) {
     CLI::App* sub = app_.add_subcommand(name, help);
-    sub->fallthrough();  // options of gabbro itself may stand after the command
+    sub->fallthrough();  // Allows options of gabbro itself after the command.
     names_.emplace_back(name);
     if (files != 0) {
       CLI::Option* option = sub->add_option("FILE", o_.files, "programs; - is standard input")->required();
@@ -409,14 +409,15 @@ class Program {
   ProbeCommand p_;
   BenchCommand b_;
   CapabilitiesCommand c_;
-  std::function<int()> other_;  // commands with options of their own
+  std::function<int()> other_;  // a command with options of its own
   std::vector<std::string> names_;
-  std::map<std::string, std::vector<std::string>> words_{{"data", {"build", "info"}}};  // subcommands
+  // subcommands by command
+  std::map<std::string, std::vector<std::string>> words_{{"data", {"build", "info"}}};
 };
 
 }  // namespace
 
-// Printing throws when the output cannot be written; standard error may be as full as standard output.
+// Printing throws if the output cannot be written. Standard error may then be full as well.
 int main(int argc, char** argv) {
   int code = kUsage;
   bool written = true;
@@ -443,7 +444,7 @@ int main(int argc, char** argv) {
 }  // namespace gabbro::cli
 
 int main(int argc, char** argv) {
-  // Not for people: the process that campaigns ask about programs (campaign/judge.h).
+  // This hidden command starts the process that screens programs for campaigns (campaign/judge.h).
   if (argc == 3 && std::strcmp(argv[1], "judge") == 0)
     return gabbro::campaign::serve_judge(std::atof(argv[2]));
   return gabbro::cli::main(argc, argv);

@@ -1,4 +1,4 @@
-// gabbro probe: designs on random numbers, in a worker process.
+// gabbro probe: tests designs on random data in a worker process.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct ProbeCommand {
   record::ProbeSpec spec;
 };
 
-/// Probes the last design of each file. Exit 0 when every check of every design holds, 1 when one does not or
-/// a program is invalid, 2 for usage, I/O, or a worker without a result.
+/// Probes the last design of each file. Exit codes: 0 every check of every design holds; 1 a check does not
+/// hold or a program is invalid; 2 usage, I/O, or a worker without a result.
 int run_probe(const ProbeCommand& c);
 
 }  // namespace gabbro::cli

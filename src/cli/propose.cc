@@ -62,7 +62,7 @@ void print_step(const agents::Step& step) {
                           : "\n");
 }
 
-// A file, or a file of the zoo by its name with or without ".gab".
+// Returns the program of a file, or of a file of the zoo given by its name with or without ".gab".
 Result<agents::Parent> parent_of(const std::string& name, std::int64_t id) {
   for (const zoo::Entry& entry : zoo::embedded_files())
     if (entry.file == name || entry.file == name + ".gab")
@@ -103,7 +103,7 @@ void print_summary(const record::TaskReport& r) {
         r.calls, r.input_tokens, r.output_tokens, r.cost, r.seconds);
 }
 
-// Causes that are the caller's or the environment's.
+// Returns true if the cause lies with the caller or the environment.
 bool is_usage(const std::string& cause) {
   return cause == "brief" || cause == "chat down" || cause == "chat key" || cause == "store";
 }

@@ -27,7 +27,7 @@ namespace {
 
 struct Named {
   std::string dir;
-  std::int64_t design = 0;  // 0: none
+  std::int64_t design = 0;  // 0: no design
 };
 
 std::optional<Named> parse(const std::string& text) {
@@ -40,7 +40,7 @@ std::optional<Named> parse(const std::string& text) {
   return out;
 }
 
-// `wants`: a design must be named (true), or must not (false).
+// `wants`: a design has to be named (true), or must not be named (false).
 Result<Named> parse(const std::string& text, bool wants) {
   const auto named = parse(text);
   if (!named || (named->design > 0) != wants)
@@ -57,7 +57,7 @@ Result<store::Store> open(const std::string& dir) {
   return store::Store::read(path);
 }
 
-// What is wrong with a record names its file; what was asked for wrongly does not.
+// Adds the file to an error in the record, but not to an error of usage.
 Error named_in(const std::string& path, Error error) {
   const bool of_record = error.code == "event" || error.code == "preset" || error.code == "result";
   if (of_record && error.message.find(path) == std::string::npos) error.message = path + ": " + error.message;
@@ -135,8 +135,8 @@ int run_tree(const RecordCommand& c) {
 
 namespace {
 
-// Weights and spec of a run, as gabbro eval and generate read them. The worker's folder is a stranger's: its
-// weights are those that the record names or none, and what was asked for stands in the record.
+// Exports the weights and the spec of a run in the form that gabbro eval and generate read. The worker's
+// folder is not trusted: the weights must have the recorded hash, and the spec is rebuilt from the record.
 Result<bool> export_weights(const store::Store& store, const std::string& dir,
                             const record::DesignCreated& created, const record::TrialBegun& begun,
                             const record::TrialResult& result, const std::string& out) {
@@ -181,7 +181,7 @@ int run_export(const RecordCommand& c) {
     return failed("export", {"io", out + " is there already", "give another folder by --out", {}});
   fs::create_directories(out, error);
   if (error) return failed("export", {"io", fmt::format("cannot make {}: {}", out, error.message()), "", {}});
-  // The run that says most: the highest rung, the last one there with weights.
+  // Chooses the last run at the highest rung. A run without weights does not replace a run with weights.
   const store::TrialRow* best = nullptr;
   std::string weights;
   const auto trials = store->trials_of(named->design);
@@ -229,7 +229,7 @@ int run_report(const RecordCommand& c) {
   if (!html) return failed("report", named_in(store->path(), html.error()));
   const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
   if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {
-    std::error_code error;  // what cannot be made is said by the file
+    std::error_code error;  // If the folder cannot be created, writing the file reports it.
     std::filesystem::create_directories(folder, error);
   }
   if (const auto ok = replace_file(out, *html); !ok) return failed("report", ok.error());

@@ -1,4 +1,5 @@
-// `gabbro reference`: the language, its functions and the units of the library, generated from the tables.
+// `gabbro reference`: prints the language, its functions and the units of the library, generated from the
+// tables.
 #include <fmt/core.h>
 
 #include "cli/commands.h"
@@ -24,7 +25,7 @@ int run_reference(const Options& o) {
         if (!fits) continue;
         lang::Item bare = item;
         bare.comments.clear();
-        std::string text = lang::print(bare);  // the signature: up to the colon that ends it
+        std::string text = lang::print(bare);  // Only the signature is printed, up to the colon that ends it.
         text.resize(text.find(":\n"));
         print("- `{}`\n", text);
       }

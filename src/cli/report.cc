@@ -93,7 +93,7 @@ std::string human(double value) {
 
 namespace {
 
-// One line of the facts. `number` is set where a ratio says something.
+// One line of the facts. `number` is set if the ratio of two values is meaningful.
 struct Fact {
   std::string name, value, formula;
   std::optional<double> number{};

@@ -40,10 +40,10 @@ using record::ScaleStudy;
 
 namespace {
 
-constexpr std::uint64_t kSearchSeed = 1000;  // of the searches for rates
+constexpr std::uint64_t kSearchSeed = 1000;  // seed of the searches for learning rates
 
 struct Given {
-  std::string name, folder;  // the folder's name is that of no other design
+  std::string name, folder;  // The folder's name is unique among the designs.
   std::string program;
 };
 
@@ -71,8 +71,8 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
   return out;
 }
 
-// Returns whether a stored result is reused when the study resumes. Runs that failed through the machine are
-// repeated.
+// Returns true if a stored result is reused when the study resumes. Runs that failed because of the machine
+// are repeated.
 bool is_final(const record::TrialResult& r) {
   return r.status == record::Status::kDone || record::speaks_of_design(r);
 }
@@ -88,7 +88,7 @@ class Study {
                                      : fmt::format("{} tokens at every size", c.tokens);
   }
 
-  // False: it was stopped.
+  // Returns false if the study was stopped.
   Result<bool> run() {
     for (std::size_t d = 0; d < designs_.size(); ++d) {
       GABBRO_TRY(goes_on, search(d));
@@ -107,7 +107,7 @@ class Study {
   ScaleStudy study_;
 
  private:
-  // The search of campaigns (evolve/rates.h), at the smallest size.
+  // Searches the learning rate at the smallest size, with the same method as campaigns (evolve/rates.h).
   Result<bool> search(std::size_t d) {
     std::map<double, double> scores;
     while (const auto rate = evolve::next_rate(scores, c_.spec.rate)) {
@@ -145,7 +145,7 @@ class Study {
     return spec;
   }
 
-  // Nothing: it was stopped. A run that is there is read.
+  // Trains one run, or reads its result if it exists. Returns nullopt if it was stopped.
   Result<std::optional<ScaleRun>> one(std::size_t d, std::size_t s, std::uint64_t seed, double rate) {
     const record::TrialSpec spec = spec_of(d, s, seed, rate);
     const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
@@ -176,7 +176,7 @@ class Study {
         if (read.status == record::Status::kStopped) return std::nullopt;
         result = std::move(read);
       } else {
-        // Not kept: it is tried again when the study goes on.
+        // This failure is not stored, so the run is repeated when the study resumes.
         result.emplace().cause = format_error("scale", {"worker", end.cause, "", {}});
       }
     }
@@ -211,8 +211,8 @@ class Study {
   std::vector<std::int64_t> sizes_;
   int vocab_;
   std::vector<double> rates_;
-  std::map<std::string, std::string> weights_;  // folders, by the hash of what was trained there
-  bool run_speaks_ = true;  // the last run says something of its design, should it have no score
+  std::map<std::string, std::string> weights_;  // folders by the hash of the weights trained there
+  bool run_speaks_ = true;  // true if a failure of the last run is due to its design or rate
 };
 
 Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
@@ -253,7 +253,7 @@ int run_scale(const ScaleCommand& command) {
   if (!lock) return failed("scale", lock.error());
   Study study(c, std::move(*designs), *sizes, corpus->manifest().vocab);
   study.study_.corpus_hash = data::hash_of(corpus->manifest());
-  // Runs of an earlier call count only if they read the same texts.
+  // Runs of an earlier call count only if they used the same texts.
   if (const auto text = read_file(c.out + "/scale.json", kMostText)) {
     const auto before = record::parse_scale(*text);
     if (!before) return failed("scale", before.error());

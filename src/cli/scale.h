@@ -1,4 +1,4 @@
-// gabbro scale: a few designs at several sizes, and the power laws through them.
+// gabbro scale: trains a few designs at several sizes and fits power laws.
 #pragma once
 
 #include <string>
@@ -10,24 +10,24 @@
 namespace gabbro::cli {
 
 struct ScaleCommand {
-  std::vector<std::string>
-      designs;  // programs, or designs of campaigns (RUN#ID); the first is the one whose lead is asked for
+  // Programs, or designs of campaigns (RUN#ID). The study measures the lead of the first one.
+  std::vector<std::string> designs;
   std::vector<std::string> sizes{"150k", "300k", "600k"};
   std::string out;
-  double per_parameter = 20;  // tokens, where `tokens` does not say how many for all sizes
+  double per_parameter = 20;  // tokens per parameter, unless `tokens` gives a number for all sizes
   std::string tokens;
   int blocks = 0, seeds = 3;
   bool json = false;
   jobs::Limits limits;
-  record::TrialSpec spec;  // what all runs share; its rate is where the searches begin
+  record::TrialSpec spec;  // settings shared by all runs; its rate is the start of the searches
 };
 
-/// At the smallest size every design is given rates by factors of two around the spec's, as many as any
-/// other, with a seed that judges nothing; muP carries the best one to the other sizes. Then every design is
-/// trained at every size with each seed. Runs lie in OUT/NAME/SIZE/; a finished one is not made again, so
-/// that the same command goes on after a stop. Writes OUT/scale.json and OUT/scale.html. Exit 0 when all
-/// could be fitted, 1 when it was stopped or there are too few finished runs, 2 for usage, I/O, or a worker
-/// that cannot be started.
+/// At the smallest size, each design is trained with learning rates that differ by factors of two around the
+/// spec's. All designs get the same number of rates, and the seed of this search is not used for the
+/// comparison. muP transfers the best rate to the other sizes. Then every design is trained at every size
+/// with each seed. Runs are stored in OUT/NAME/SIZE/. A finished run is not repeated, so the same command
+/// continues after a stop. Writes OUT/scale.json and OUT/scale.html. Exit codes: 0 all laws could be fitted;
+/// 1 stopped, or too few finished runs; 2 usage, I/O, or a worker that cannot be started.
 int run_scale(const ScaleCommand& c);
 
 }  // namespace gabbro::cli

@@ -7,10 +7,10 @@
 
 namespace gabbro::cli {
 
-/// Removed, with what is in it, at the end of its life.
+/// Owns a folder, which the destructor removes with its contents.
 class Scratch {
  public:
-  /// In the system's folder for temporary files (TMPDIR). Errors: "io".
+  /// Creates the folder in the system's folder for temporary files (TMPDIR). Errors: "io".
   static Result<Scratch> make();
   ~Scratch();
   Scratch(Scratch&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }

@@ -19,7 +19,7 @@ Signals::Signals() {
   struct sigaction action {};
   action.sa_handler = [](int) { ++g_seen; };
   for (std::size_t i = 0; i < std::size(kAsking); ++i) sigaction(kAsking[i], &action, &g_before[i]);
-  // A program under nohup goes on without its terminal.
+  // Under nohup, the program continues without its terminal.
   if (constexpr std::size_t hangup = 2; g_before[hangup].sa_handler == SIG_IGN)
     sigaction(SIGHUP, &g_before[hangup], nullptr);
 }

@@ -1,16 +1,17 @@
-// Ctrl-C and SIGTERM as a number to look at.
+// Makes Ctrl-C, SIGTERM and SIGHUP available as a number to poll.
 #pragma once
 
 namespace gabbro::cli {
 
-/// Counts SIGINT and SIGTERM while it lives, from 0; then the handlers from before are back. One at a time.
+/// Counts SIGINT, SIGTERM and SIGHUP from 0 while it exists (SIGHUP only if it was not ignored before). The
+/// destructor restores the previous handlers. Only one may exist at a time.
 class Signals {
  public:
   Signals();
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
-  /// How many came since the last one began.
+  /// Returns the number of signals since the last Signals was constructed.
   static int seen();
 };
 

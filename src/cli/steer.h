@@ -1,4 +1,4 @@
-// `gabbro steer`: a person's word to a campaign.
+// `gabbro steer`: sends a user's instructions to a campaign.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@ namespace gabbro::cli {
 struct SteerCommand {
   std::string run, text;
   bool forget = false, pause = false, resume = false;
-  std::int64_t veto = 0;  // a design; 0: none
+  std::int64_t veto = 0;  // id of a design; 0: none
 };
 
-/// Puts what is asked into the campaign's inbox, where the process that works on it takes it up within a
-/// second and records it; without one, the next `gabbro resume` does. Exit 0, or 2 for no such campaign or
-/// design, or nothing to say.
+/// Puts the instruction into the campaign's inbox. The process that runs the campaign reads it within a
+/// second and records it; if none runs, the next `gabbro resume` does. Exit codes: 0; 2 the campaign or
+/// design does not exist, or there is no instruction.
 int run_steer(const SteerCommand& c);
 
 }  // namespace gabbro::cli

@@ -20,8 +20,8 @@ bool terminal_knows_colours() {
   return isatty(STDOUT_FILENO) != 0 && term && std::string_view(term) != "dumb";
 }
 
-// Stands before and behind the number of a colour. Nobody outside of this process knows it, so that no text
-// can hold one.
+// Returns the mark before and after the number of a colour. It is random and never leaves this process, so no
+// text can contain it.
 const std::string& mark() {
   static const std::string kMark = [] {
     std::random_device random;
@@ -45,7 +45,7 @@ std::string paint(Ink ink, std::string_view text) {
 void put(std::FILE* to, std::string_view text) {
   if (!g_paint) return fmt::print(to, "{}", printable(text));
   std::string out;
-  // Text and numbers of colours take turns.
+  // Text and colour numbers alternate.
   for (bool is_number = false;; is_number = !is_number) {
     const std::size_t end = text.find(mark());
     const std::string_view piece = text.substr(0, end);

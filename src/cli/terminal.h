@@ -1,4 +1,4 @@
-// What reaches the terminal: all that is printed goes through here.
+// Output to the terminal; everything that is printed goes through here.
 #pragma once
 
 #include <fmt/core.h>
@@ -12,18 +12,18 @@ namespace gabbro::cli {
 
 enum class Colour { kAuto, kAlways, kNever };
 
-/// Sets for the whole process whether `paint` paints: kAuto does when standard output is a terminal that
-/// knows colours and NO_COLOR (no-color.org) is not set.
+/// Sets for the whole process if `paint` adds colour. kAuto does so if standard output is a terminal with
+/// colours and NO_COLOR (no-color.org) is not set.
 void set_colour(Colour colour);
 
 enum class Ink { kBold, kDim, kRed, kGreen, kCyan };
 
-/// `text`, in colour or as it is; to be printed by `print` or `put`, which alone know its marks.
+/// Returns `text`, in colour or unchanged. Only `print` and `put` understand its colour marks.
 std::string paint(Ink ink, std::string_view text);
 
-/// Writes `text` with what commands a terminal or is not seen in it escaped (base/text.h): programs, replies
-/// of models, names of files and what workers say are a stranger's. Colours are those of `paint`. Throws as
-/// fmt::print does when it cannot be written.
+/// Writes `text`, with invisible characters and terminal commands escaped (base/text.h), since programs,
+/// replies of models, file names and output of workers are not trusted. Colours of `paint` are kept. Throws
+/// as fmt::print does if the text cannot be written.
 void put(std::FILE* to, std::string_view text);
 
 template <class... A>
@@ -35,7 +35,7 @@ void print(fmt::format_string<A...> format, A&&... values) {
   put(stdout, fmt::format(format, std::forward<A>(values)...));
 }
 
-/// Moves the cursor of the terminal behind standard error to the beginning of its line, or `rows` up, and
+/// Moves the cursor of the terminal on standard error to the beginning of its line, or `rows` lines up, and
 /// clears what follows.
 void rewind_line();
 void rewind_rows(std::size_t rows);

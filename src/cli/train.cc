@@ -55,7 +55,7 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
   if (r.status == record::Status::kStopped) print("  the same command goes on from here\n");
 }
 
-// What makes of two specs two runs, and which of it differs; empty: they are one run.
+// Lists the options that differ between two specs; empty if the specs describe the same run.
 std::string difference(const record::TrialSpec& before, const record::TrialSpec& now,
                        const lang::Subject& design) {
   const lang::CheckReport old = lang::check(before.program, zoo::library());
@@ -79,7 +79,7 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   return out;
 }
 
-// A run whose weights are worth something is not written over by another one.
+// Refuses to overwrite a run that has weights or a checkpoint by a different run.
 Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
                        const lang::Subject& design) {
   std::error_code error;
@@ -141,7 +141,7 @@ int run_train(const TrainCommand& c) {
   if (!lock) return failed("train", lock.error());
   if (const auto ok = may_write(spec.folder, spec, design); !ok) return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
-  // A result of other options is none of this run's.
+  // A result of a run with other options does not belong to this run.
   if (read_file(spec_file, kMostText).value_or("") != record::to_json(spec)) fs::remove(result_file, error);
   for (const auto& [path, content] :
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})

@@ -1,4 +1,4 @@
-// `gabbro train`: one trial in a worker process, watched from here.
+// `gabbro train`: runs and watches one trial in a worker process.
 #pragma once
 
 #include <string>
@@ -11,8 +11,9 @@ namespace gabbro::cli {
 struct TrainCommand {
   std::string file;
   std::string params, tokens = "5M";
-  int blocks =
-      0;  // of the longest repetition, as campaigns make designs deep (evolve/depth.h); 0: as written
+  // Repetitions of the longest repetition, with which campaigns set the depth of designs (evolve/depth.h); 0:
+  // as written.
+  int blocks = 0;
   std::string out;
   bool json = false;
   jobs::Limits limits;
@@ -20,8 +21,8 @@ struct TrainCommand {
 };
 
 /// Writes spec.json into the run's folder, starts gabbro-worker, shows its progress, and reports its result.
-/// Ctrl-C asks the worker to stop at its next step; the same command goes on from there. Exit 0 when the
-/// result counts, 1 when it is refused, failed or stopped, 2 for usage, I/O, or a worker that died without a
+/// Ctrl-C asks the worker to stop at its next step; the same command continues from there. Exit codes: 0 the
+/// result counts; 1 it was refused, failed or was stopped; 2 usage, I/O, or a worker that died without a
 /// result.
 int run_train(const TrainCommand& c);
 

@@ -20,10 +20,10 @@ namespace gabbro::cli {
 
 namespace {
 
-constexpr double kLook = 0.1;  // seconds between two looks for a signal
-constexpr double kQuiet = 10;  // seconds between lines where nobody looks
+constexpr double kLook = 0.1;  // seconds between two polls for signals
+constexpr double kQuiet = 10;  // seconds between lines if output is not a terminal
 
-// Of what a worker said, as much as anybody reads.
+// Returns the beginning of a worker's log, at most 64 KiB.
 std::string beginning_of(const std::string& log) {
   constexpr std::size_t kMost = 64 << 10;
   std::string text(kMost, '\0');
@@ -44,7 +44,8 @@ Needs needs_of_run(const std::string& folder, const std::string& device) {
   return out;
 }
 
-// A name may hold an equals sign and a path too: what is not there is not allowed.
+// A name may contain an equals sign, and so may a path, so both readings are listed. Paths that do not exist
+// are not made accessible.
 void add_tasks(Needs& needs, const std::vector<std::string>& tasks) {
   for (const std::string& task : tasks) {
     needs.reads.push_back(task);
@@ -58,7 +59,8 @@ Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& 
                                const record::OnProgress& progress) {
   GABBRO_TRY(executor, jobs::local_executor({}));
   const Signals signals;
-  // Not the terminal: a worker runs a stranger's program, and may write anything.
+  // The worker's output goes to a file and not to the terminal, since a worker runs untrusted programs and
+  // may write anything.
   GABBRO_TRY(scratch, Scratch::make());
   const std::string log = scratch.file("log");
   if (auto ok = executor->start({1, spec_file, result_file, limits, log, needs.reads, needs.device != "cpu"});

@@ -1,4 +1,4 @@
-// A worker process, from start to end: whatever becomes of it is a value for the caller.
+// Runs a worker process from start to end and returns its outcome as a value.
 #pragma once
 
 #include <string>
@@ -9,25 +9,26 @@
 
 namespace gabbro::cli {
 
-/// What a worker needs from outside of the folder of its result: files and folders, a GPU.
+/// The resources that a worker needs outside the folder of its result: files and folders to read, a device.
 struct Needs {
   std::vector<std::string> reads = {};
   std::string device = "cpu";
 };
-/// A run's folder with the corpus that it names.
+/// Returns a run's folder and the corpus that the run names.
 Needs needs_of_run(const std::string& folder, const std::string& device);
-/// The file of each benchmark, "FILE" or "NAME=FILE".
+/// Adds the file of each benchmark, given as "FILE" or "NAME=FILE".
 void add_tasks(Needs& needs, const std::vector<std::string>& tasks);
 
-/// Runs gabbro-worker (beside this program) in its sandbox on `spec_file` and waits for its end. Ctrl-C and
-/// SIGTERM ask it to stop, a second one kills; should this process die, the worker is told to stop.
-/// `progress` returning false stops the worker as Ctrl-C does. An old result file is removed first. Errors:
-/// those of jobs::local_executor and of its `start`.
+/// Runs gabbro-worker (next to this program) in its sandbox on `spec_file` and waits for its end. Ctrl-C and
+/// SIGTERM ask it to stop; a second signal kills it. If this process dies, the worker is asked to stop.
+/// `progress` stops the worker, as Ctrl-C does, by returning false. An old result file is removed first.
+/// Errors: those of jobs::local_executor and of its `start`.
 Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& result_file,
                                const jobs::Limits& limits, const Needs& needs,
                                const record::OnProgress& progress);
 
-/// Progress on standard error: on a terminal one line that is overwritten, else every tenth second a line.
+/// Shows progress on standard error: on a terminal as one line that is overwritten, otherwise as a line every
+/// ten seconds.
 class ProgressLine {
  public:
   ProgressLine();
@@ -38,11 +39,11 @@ class ProgressLine {
 
  private:
   bool terminal_;
-  bool open_ = false;  // a line without an end stands on the terminal
+  bool open_ = false;  // The terminal shows a line without a line end.
   double last_ = -1e9;
 };
 
-/// "training": step, loss, speed, time left; other stages: their share.
+/// Describes progress: step, loss, speed and time left for "training"; the completed share for other stages.
 std::string progress_text(const record::Progress& p);
 
 }  // namespace gabbro::cli

@@ -34,11 +34,11 @@ tl::unexpected<Error> no_text() { return fail("corpus", "the sources hold no tex
 
 tl::unexpected<Error> stopped() { return fail("stopped", "the build was stopped; nothing was left behind"); }
 
-// Calls `progress` a few times a second.
+// Calls `progress` at most five times a second.
 class Ticker {
  public:
   explicit Ticker(const Progress& progress) : progress_(progress) {}
-  /// False: stop.
+  /// Returns false to stop the build.
   bool tick(const BuildProgress& state, bool force = false) {
     const auto now = std::chrono::steady_clock::now();
     if (!force && now - last_ < std::chrono::milliseconds(200)) return true;
@@ -54,7 +54,7 @@ class Ticker {
   std::chrono::steady_clock::time_point last_{};
 };
 
-// A file that is written once; its content is hashed when it is closed.
+// A file that is written once. Its content is hashed when it is closed.
 class File {
  public:
   static Result<File> create(const std::string& path) {
@@ -109,7 +109,7 @@ class File {
   std::string buffer_;
 };
 
-// Shards and borders of one split.
+// Writes the shards and document boundaries of one split.
 class SplitWriter {
  public:
   SplitWriter(std::string folder, std::string name, bool wide, std::uint64_t shard_tokens)
@@ -178,8 +178,9 @@ double share_of(const Documents& documents, const Sources& sources) {
              : std::min(1.0, static_cast<double>(documents.consumed()) / static_cast<double>(sources.bytes));
 }
 
-// About `limit` bytes of text, spread over the whole of the sources: pieces whose hash is small stay, and the
-// bound on the hash is halved whenever there are too many. The choice depends on the text alone.
+// Returns a sample of about `limit` bytes of text, spread over all sources. Pieces of text with a small hash
+// are kept, and the bound on the hash is halved whenever there are too many. The choice depends only on the
+// text.
 Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options,
                                              Ticker& ticker) {
   constexpr std::size_t kPiece = 4096;
@@ -221,13 +222,13 @@ Result<std::vector<std::string>> sample_text(const Sources& sources, const Build
   return out;
 }
 
-// Some documents at a time: read by one thread, encoded by all, written in order.
+// Encodes documents in batches: one thread reads a batch, all threads encode it, and it is written in order.
 class Encoder {
  public:
   Encoder(const BuildOptions& options, const Tokenizer& tokenizer, Ticker& ticker)
       : options_(options), tokenizer_(tokenizer), ticker_(ticker) {}
 
-  /// Documents go to the writer that `choose` names; null: nowhere.
+  /// Writes each document to the writer that `choose` returns; null skips it.
   Result<bool> run(const Sources& sources, const std::string& stage,
                    const std::function<SplitWriter*(const std::string&)>& choose) {
     constexpr std::size_t kBatch = 8 << 20;  // bytes
@@ -264,8 +265,9 @@ class Encoder {
   }
 
  private:
-  // Long documents are cut at line ends, so that threads share them too: no piece of our vocabularies crosses
-  // one. Others may add something at the start of a text, and get it whole.
+  // Encodes texts in parallel. Long documents are cut at line ends to divide the work; no token of a
+  // vocabulary that we train crosses a line end. A foreign tokenizer may add a token at the start of each
+  // text, so it gets every document whole.
   std::vector<std::vector<int>> encode(const std::vector<std::string>& texts) {
     const std::size_t kPart = options_.tokenizer.empty() ? 1 << 16 : std::string::npos;
     struct Part {
@@ -325,7 +327,8 @@ class Encoder {
         "normalisation, or none, to have one made");
   }
 
-  // SentencePiece writes a space as U+2581, and does not tell it from one in the text: it counts as one byte.
+  // Replaces each U+2581 by a space. SentencePiece encodes a space as U+2581 and cannot distinguish it from
+  // one in the text; it counts as one byte.
   static std::string without_marks(std::string text) {
     constexpr std::string_view kMark = "\xE2\x96\x81";
     for (std::size_t at = 0; (at = text.find(kMark, at)) != std::string::npos;)
@@ -354,10 +357,12 @@ Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& opt
   return Tokenizer::train(sample, options.vocab);
 }
 
-// A corpus of ours is put where it is named: its text lies in `folder` while the build runs.
+// The sources of a build after the named corpus is replaced by its text files, which are in `folder` during
+// the build.
 struct Named {
-  std::vector<std::string> sources;                        // files instead of the name
-  std::vector<std::pair<std::string, std::string>> names;  // of those files in the manifest
+  std::vector<std::string> sources;  // files; those of the named corpus replace its name
+  // path of each such file, and its name in the manifest
+  std::vector<std::pair<std::string, std::string>> names;
 };
 
 Result<Named> expand(const BuildOptions& options, const std::string& folder, Ticker& ticker) {
@@ -391,8 +396,8 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
                           sources.skipped.size() == 1 ? "" : ", ..."));
 }
 
-constexpr char32_t kSpaceMark =
-    0x2581;  // as which SentencePiece writes a space, and which it does not tell from one
+// SentencePiece encodes a space as this character and cannot distinguish it from one in the text.
+constexpr char32_t kSpaceMark = 0x2581;
 
 // Returns a hash that ignores white space and invisible characters. Formats differ in final line ends and
 // byte order marks.
@@ -407,7 +412,7 @@ std::uint64_t text_identity(const std::string& text) {
   return hash64(plain);
 }
 
-// Identities of the texts of all documents.
+// Returns the identities of the texts of all documents.
 Result<std::unordered_set<std::uint64_t>> texts_of(const Sources& sources, const BuildOptions& options) {
   std::unordered_set<std::uint64_t> out;
   const auto documents = open_documents(sources, options.source);
@@ -449,10 +454,10 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   Encoder encoder(options, tokenizer, ticker);
   const bool split_here = options.valid_sources.empty();
   const auto bound = static_cast<std::uint64_t>(options.valid_share * 0x1p63) * 2;
-  // What is held out is not trained on. Where one source is split, equal texts fall on one side.
+  // Held-out text is never trained on. If one source is split, equal texts fall into the same split.
   GABBRO_TRY(kept_back, texts_of(held_out, options));
   std::uint64_t left_out = 0, repeated = 0;
-  // A held-out text that is there twice would count as two that agree.
+  // A held-out text that occurs twice would count as two independent documents that agree.
   std::unordered_set<std::uint64_t> held;
   const auto hold = [&](std::uint64_t hash) -> SplitWriter* {
     return held.insert(hash).second ? &valid : (++repeated, nullptr);
@@ -509,10 +514,11 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   return manifest;
 }
 
-// What a build leaves in its folder while it works: a folder without it is not ours to remove.
+// Marks the folder of a build in progress. A folder without this file was not made by a build and is never
+// removed.
 constexpr const char* kMark = "/building";
 
-// The folder of a build, empty and locked.
+// Creates the folder of a build, empties it and locks it.
 Result<Lock> begin(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);

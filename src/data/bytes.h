@@ -1,4 +1,4 @@
-// The unpacked bytes and lines of a file, in one pass.
+// Reads the decompressed bytes and the lines of a file in one pass.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ struct archive;
 
 namespace gabbro::data {
 
-/// libarchive sees by itself how a file was packed (gzip, xz, zstd, bzip2); what was not passes as it is.
-/// Errors: "io".
+/// The decompressed bytes of a file. libarchive detects the compression (gzip, xz, zstd, bzip2); other files
+/// are read as they are. Errors: "io".
 class Bytes {
  public:
   static Result<Bytes> open(const std::string& path);
@@ -20,9 +20,9 @@ class Bytes {
   Bytes& operator=(Bytes&&) noexcept;
   ~Bytes();
 
-  /// Appends the next block to `text`; false at the end.
+  /// Appends the next block to `text`. Returns false at the end of the file.
   Result<bool> more(std::string& text);
-  /// Bytes read from disk so far.
+  /// Returns the number of bytes read from disk so far.
   [[nodiscard]] std::uint64_t consumed() const;
 
  private:
@@ -40,16 +40,16 @@ class Bytes {
 class Lines {
  public:
   static Result<Lines> open(const std::string& path);
-  /// The next line without its end (LF or CR LF); false at the end of the file. Errors: "io".
+  /// Reads the next line without its end (LF or CR LF). Returns false at the end of the file. Errors: "io".
   Result<bool> next(std::string& line);
-  /// Of the line given last, from 1.
+  /// Returns the number of the last line, counted from 1.
   [[nodiscard]] int number() const { return number_; }
 
  private:
   explicit Lines(Bytes bytes) : bytes_(std::move(bytes)) {}
   Bytes bytes_;
   std::string buffer_;
-  std::size_t at_ = 0;  // where the next line starts
+  std::size_t at_ = 0;  // start of the next line
   int number_ = 0;
 };
 

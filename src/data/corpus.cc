@@ -24,11 +24,11 @@ static_assert(std::endian::native == std::endian::little, "shards are little-end
 
 namespace {
 
-// A file mapped for reading.
+// A file that is mapped for reading.
 class Mapping {
  public:
   static Result<Mapping> open(const std::string& path) {
-    // Without O_NONBLOCK the opening of a pipe waits for whoever writes it.
+    // Without O_NONBLOCK, opening a pipe waits for a writer.
     const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return fail("corpus", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
     struct stat info {};
@@ -69,7 +69,8 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
-constexpr std::uint64_t kChecked = 1 << 30;  // bytes of a file that is hashed whenever its split is opened
+// Largest file, in bytes, that is hashed whenever its split is opened.
+constexpr std::uint64_t kChecked = 1 << 30;
 
 struct Border {
   std::uint64_t end;
@@ -83,9 +84,9 @@ struct Split::State {
   int vocab = 0;
   bool wide = false;
   std::vector<Mapping> shards;
-  std::vector<std::uint64_t> starts;  // of the shards, and the total
+  std::vector<std::uint64_t> starts;  // first token of each shard, and the total
   Mapping borders;
-  std::vector<Document> kept;  // instead of the borders, when there are any
+  std::vector<Document> kept;  // replaces the boundaries if not empty
   [[nodiscard]] std::span<const Border> ends() const { return borders.as<Border>(); }
 };
 

@@ -1,9 +1,10 @@
-// A corpus on disk: token shards, memory-mapped, with the borders of its documents.
+// A corpus on disk: memory-mapped token shards with document boundaries.
 //
-// A corpus is a folder with manifest.json, tokenizer.model and, for each split (train, valid), shards
-// NAME-00000.tokens (16-bit token ids in the order of the documents, each ended by the end piece; 32-bit when
-// the vocabulary is larger) and NAME.documents (per document two 64-bit numbers: the tokens up to its end,
-// counted over all shards, and its bytes of text). All numbers little-endian.
+// A corpus is a folder with manifest.json and tokenizer.model. For each split (train, valid) it has two kinds
+// of files. The shards NAME-00000.tokens hold 16-bit token ids in the order of the documents, each followed
+// by the end token; ids have 32 bits if the vocabulary is larger. NAME.documents holds two 64-bit numbers per
+// document: the number of tokens up to its end, counted over all shards, and its bytes of text. All numbers
+// are little-endian.
 #pragma once
 
 #include <cstdint>
@@ -16,28 +17,28 @@
 
 namespace gabbro::data {
 
-/// A document of a split: its tokens are [begin, end), the end piece included.
+/// A document of a split. Its tokens are [begin, end), including the end token.
 struct Document {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
   std::uint64_t bytes = 0;
 };
 
-/// One split, mapped into memory; what is not read is not loaded.
+/// A split, mapped into memory; pages are loaded when they are read.
 class Split {
  public:
   [[nodiscard]] std::uint64_t tokens() const;
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] std::size_t documents() const;
   [[nodiscard]] Document document(std::size_t index) const;
-  /// The document that token `position` belongs to. O(log documents).
+  /// Returns the document to which token `position` belongs. O(log documents).
   [[nodiscard]] std::size_t document_of(std::uint64_t position) const;
-  /// From here on the split has these documents and no others: a view of its tokens (data/heads.h). tokens()
-  /// and bytes() stay those of the whole.
+  /// Restricts the split to these documents, as a view of its tokens (data/heads.h). tokens() and bytes()
+  /// remain those of the whole split.
   void keep(std::vector<Document> documents);
-  /// Tokens [from, from + out.size()), which must lie in the split. Throws std::runtime_error at one that the
-  /// vocabulary does not have: of a file that is too large to be compared with its hash whenever it is
-  /// opened, or that changed since.
+  /// Reads tokens [from, from + out.size()), which must be in the split. Throws std::runtime_error at a token
+  /// that is not in the vocabulary. This can occur if a file is too large to be hashed when it is opened, or
+  /// if it has changed since.
   void read(std::uint64_t from, std::span<std::int64_t> out) const;
 
   Split(Split&&) noexcept;
@@ -54,7 +55,7 @@ class Split {
 struct ShardInfo {
   std::string file;
   std::uint64_t tokens = 0;
-  std::string hash;  // XXH3, 128 bits, of the file
+  std::string hash;  // 128-bit XXH3 hash of the file
 };
 
 struct SplitInfo {
@@ -64,7 +65,7 @@ struct SplitInfo {
   std::string documents_hash;
 };
 
-/// What manifest.json says.
+/// The content of manifest.json.
 struct Manifest {
   static constexpr int kVersion = 1;
   int vocab = 0;
@@ -74,26 +75,25 @@ struct Manifest {
 };
 
 std::string to_json(const Manifest& manifest);
-/// A hash of all that a run reads of a corpus: its texts and how they are cut.
+/// Returns a hash of everything that a run reads of a corpus: its texts and their boundaries.
 std::string hash_of(const Manifest& manifest);
 Result<Manifest> parse_manifest(const std::string& json, const std::string& path);
 
 class Corpus {
  public:
-  /// Errors: "corpus" (no corpus there, another version, a file missing or of the wrong size, another
-  /// vocabulary than it was built with), each with the file and the numbers.
+  /// Opens a corpus. Errors, "corpus", each with the file and the numbers: no corpus, another version, a file
+  /// that is missing or has the wrong size, or a vocabulary other than that of the build.
   static Result<Corpus> open(const std::string& folder);
 
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
-  /// Files of up to 1 GiB are compared with their hashes on the way, at the speed of memory; larger ones when
-  /// `verify` is asked. Errors: "corpus" when there is no such split, a file of it is damaged, or its
-  /// documents cannot be: every one has a token and a byte or more, and together they have those that the
-  /// manifest says.
+  /// Opens a split. Files of up to 1 GiB are compared with their hashes, at the speed of memory; larger ones
+  /// only by `verify`. Errors, "corpus": no such split, a damaged file, or impossible documents: each must
+  /// have at least one token and one byte, and their totals must be those of the manifest.
   [[nodiscard]] Result<Split> split(const std::string& name) const;
-  /// The files that `split` does not compare with their hashes.
+  /// Returns the files that `split` does not compare with their hashes.
   [[nodiscard]] std::vector<std::string> unchecked() const;
-  /// Reads every file and compares its hash with the manifest. Errors: "corpus", naming the file.
+  /// Reads every file and compares its hash with the manifest. Errors: "corpus", with the name of the file.
   [[nodiscard]] Result<bool> verify() const;
 
  private:
@@ -104,7 +104,7 @@ class Corpus {
   Manifest manifest_;
 };
 
-/// XXH3 of a file. Errors: "io".
+/// Returns the XXH3 hash of a file. Errors: "io".
 Result<std::string> hash_file(const std::string& path);
 
 }  // namespace gabbro::data

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kLongest = 16 << 20;  // of a text document
+constexpr std::size_t kLongest = 16 << 20;  // maximum bytes of a text document
 
 enum class Format { kText, kLines, kParquet, kUnknown };
 
@@ -99,7 +99,8 @@ class FileDocuments : public Documents {
     }
   }
 
-  // The next line of the file without its end; nullopt at the end of the file. Valid until the next call.
+  // Returns the next line of the file without its end, or nullopt at the end of the file. The line is valid
+  // until the next call.
   Result<std::optional<std::string_view>> line() {
     buffer_.erase(0, std::exchange(used_, 0));
     for (std::size_t from = 0;;) {
@@ -128,7 +129,7 @@ class FileDocuments : public Documents {
         if (!text.empty()) return true;
         continue;
       }
-      if (text.empty() && next->empty()) continue;  // no document starts with an empty line
+      if (text.empty() && next->empty()) continue;  // A document does not start with an empty line.
       text.append(*next);
       text += '\n';
       if (text.size() >= kLongest) return true;
@@ -162,17 +163,18 @@ class FileDocuments : public Documents {
   Sources sources_;
   SourceOptions options_;
   std::size_t at_ = 0;
-  std::optional<Bytes> bytes_;          // of the file at work,
-  std::optional<ParquetFile> parquet_;  // or this
-  std::uint64_t size_ = 0;              // of a Parquet file
+  std::optional<Bytes> bytes_;          // the current file, if it is not Parquet
+  std::optional<ParquetFile> parquet_;  // the current file, if it is Parquet
+  std::uint64_t size_ = 0;              // size of a Parquet file
   Format format_ = Format::kText;
   std::string buffer_;
-  std::size_t used_ = 0;  // bytes at the start of the buffer that were given out
+  std::size_t used_ = 0;  // bytes at the start of the buffer that were returned already
   int line_ = 0;
   std::uint64_t done_ = 0, mended_ = 0;
 };
 
-// Parquet may be beyond this build, and text that is left out without a word is worse than an error.
+// Checks that a file can be read. A build may lack support for Parquet, and skipping the file silently would
+// be worse than an error.
 Result<bool> readable(const fs::path& path) {
   if (format_of(path) != Format::kParquet) return true;
   auto ok = load_parquet();
@@ -201,7 +203,7 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
     for (auto entry = fs::recursive_directory_iterator(path, error); entry != fs::end(entry);
          entry.increment(error)) {
       if (entry->path().filename().string().starts_with('.'))
-        entry.disable_recursion_pending();  // .git and the like
+        entry.disable_recursion_pending();  // .git and similar folders
       else if (entry->is_regular_file(error))
         found.push_back(entry->path());
     }

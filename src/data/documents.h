@@ -1,4 +1,4 @@
-// Documents from files: text and JSON lines, compressed or not, Parquet, and folders of them.
+// Reads documents from files and folders: text, JSON lines and Parquet, compressed or not.
 #pragma once
 
 #include <cstdint>
@@ -11,40 +11,40 @@
 namespace gabbro::data {
 
 struct SourceOptions {
-  std::string field = "text";               // of JSON lines; a column of Parquet, "a.b" inside of structures
-  std::string separator = "<|endoftext|>";  // a line that ends a document of a text file
+  std::string field = "text";  // field of JSON lines, or column of Parquet ("a.b" inside structures)
+  std::string separator = "<|endoftext|>";  // line that ends a document of a text file
 };
 
-/// Documents one after the other, in one pass, in memory of one document at a time.
+/// Reads documents one after the other in one pass, with one document in memory at a time.
 class Documents {
  public:
   virtual ~Documents() = default;
-  /// The next document as valid UTF-8 (bytes that are none become U+FFFD), never empty; false at the end.
-  /// Errors: "io", "format" (a damaged archive, a line that is no JSON object or lacks the field: with file
-  /// and line).
+  /// Reads the next document as valid UTF-8 (invalid bytes become U+FFFD); it is never empty. Returns false
+  /// at the end. Errors: "io", "format" (a damaged archive, a line that is not a JSON object or lacks the
+  /// field; with file and line).
   virtual Result<bool> next(std::string& text) = 0;
-  /// Documents so far that held bytes which were no UTF-8.
+  /// Returns the number of documents so far that contained invalid UTF-8.
   [[nodiscard]] virtual std::uint64_t mended() const = 0;
-  /// Bytes read from disk so far; of the total in `Sources`.
+  /// Returns the number of bytes read from disk so far, out of the total in `Sources`.
   [[nodiscard]] virtual std::uint64_t consumed() const = 0;
 };
 
-/// The files that a list of paths names: files as they are, folders with all files below them whose format is
-/// known, in order of their paths; hidden ones are passed over.
+/// The files that a list of paths names. A folder stands for all files below it with a known format, ordered
+/// by path; hidden files and folders are skipped.
 struct Sources {
   std::vector<std::string> files;
-  std::uint64_t bytes = 0;           // on disk
-  std::vector<std::string> skipped;  // files of folders that have no known format
+  std::uint64_t bytes = 0;           // total size on disk
+  std::vector<std::string> skipped;  // files of folders without a known format
 };
 
-/// Errors: "io" (no such file, an empty folder), "parquet" (a Parquet file that this build does not read:
+/// Errors: "io" (no such file, an empty folder), "parquet" (a Parquet file that this build cannot read; see
 /// parquet.h).
 Result<Sources> find_sources(const std::vector<std::string>& paths);
 
-/// A pass over all documents of `sources`. Text files (.txt, .md, or no known ending) are cut at separator
-/// lines, JSON lines (.jsonl, .ndjson) give a document a line, Parquet files (.parquet) one a row; .gz, .xz,
-/// .zst, .bz2 are unpacked on the way. A text without separator is one document, cut at line ends every 16
-/// MiB.
+/// Starts a pass over all documents of `sources`. Text files (.txt, .md, or without a known extension) are
+/// split at separator lines. JSON lines (.jsonl, .ndjson) have a document per line, Parquet files (.parquet)
+/// one per row. Files with .gz, .xz, .zst or .bz2 are decompressed. A text without separators is one
+/// document, cut at a line end every 16 MiB.
 std::unique_ptr<Documents> open_documents(const Sources& sources, const SourceOptions& options);
 
 }  // namespace gabbro::data

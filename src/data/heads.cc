@@ -6,9 +6,9 @@ namespace gabbro::data {
 
 namespace {
 
-// What SentencePiece writes for bytes that are no character.
+// SentencePiece decodes bytes that are not a character to this.
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-constexpr std::uint64_t kCharacter = 4;  // bytes at most
+constexpr std::uint64_t kCharacter = 4;  // maximum bytes of a character
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// The beginnings of documents: many short samples say more of a model than a few long ones of the same cost.
+// The beginnings of documents. Many short samples measure a model better than a few long ones at the same
+// cost.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,9 @@
 
 namespace gabbro::data {
 
-/// The first `documents` documents (0: all), each cut to its first `tokens` tokens (at most 3 more, so that
-/// no character is cut) with the bytes that these decode to; shorter ones are whole. For Split::keep.
+/// Returns the first `documents` documents (0: all) for Split::keep, each cut to its first `tokens` tokens,
+/// with the number of bytes that these decode to. Up to 3 more tokens are kept so that no character is cut.
+/// Documents of at most `tokens` + 4 tokens stay whole.
 std::vector<Document> heads(const Split& split, const Tokenizer& tokenizer, std::uint64_t documents,
                             std::uint64_t tokens);
 

@@ -80,7 +80,7 @@ Result<ParquetFile> ParquetFile::open(const std::string& path, const std::string
   const char* error = nullptr;
   state->file = plugin()->open(path.c_str(), column.c_str(), &error);
   if (state->file) return ParquetFile(std::move(state));
-  const std::string why = error;  // a hint may stand on its second line
+  const std::string why = error;  // A hint may follow on a second line.
   const std::size_t line = why.find('\n');
   return fail("format", fmt::format("{}: {}", path, why.substr(0, line)),
               line == std::string::npos ? "check that the file is complete" : why.substr(line + 1));

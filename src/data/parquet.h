@@ -1,4 +1,4 @@
-// Parquet files, where this gabbro was built with Arrow.
+// Reads Parquet files, if this gabbro was built with Arrow.
 #pragma once
 
 #include <memory>
@@ -8,22 +8,22 @@
 
 namespace gabbro::data {
 
-/// Loads gabbro_parquet.so from the folder of the program, once. Errors: "parquet" (built without it, or it
-/// does not load).
+/// Loads gabbro_parquet.so from the program's folder, once. Errors: "parquet" (not part of this build, or it
+/// cannot be loaded).
 Result<bool> load_parquet();
 
-/// The texts of one column, streamed. Memory: a page of the column.
+/// Streams the texts of one column. A page of the column is in memory at a time.
 class ParquetFile {
  public:
-  /// Errors: "parquet", "format" (no Parquet file, or no such column: with the columns there are).
+  /// Errors: "parquet", "format" (not a Parquet file, or no such column; with the existing columns).
   static Result<ParquetFile> open(const std::string& path, const std::string& column);
   ParquetFile(ParquetFile&&) noexcept;
   ParquetFile& operator=(ParquetFile&&) noexcept;
   ~ParquetFile();
 
-  /// False at the end. Errors: "format" (damaged).
+  /// Returns false at the end. Errors: "format" (damaged).
   Result<bool> next(std::string& text);
-  /// Share of the rows read, in [0, 1].
+  /// Returns the share of the rows read so far, in [0, 1].
   [[nodiscard]] double share() const;
 
  private:

@@ -1,20 +1,21 @@
-// What gabbro_parquet.so offers. It is loaded when a Parquet file is met, since Arrow's libraries take longer
-// to load than most commands run. C functions, so that it may be built with other flags than the program.
+// The interface of gabbro_parquet.so. It is loaded only when a Parquet file is read, since loading Arrow's
+// libraries takes longer than most commands run. It uses C functions, so that it can be built with other
+// compiler flags than the program.
 #pragma once
 
 #include <cstddef>
 
 extern "C" {
 
-struct GabbroParquet;  // a text column of a file, read from its first row on
+struct GabbroParquet;  // a text column of a file, read from the first row on
 
-/// Null, with a reason in `*error` (valid until the next call), when `path` is no Parquet file or has no text
-/// in `column`.
+/// Opens a column. Returns null if `path` is not a Parquet file or has no text in `column`; then `*error`
+/// gives the reason and is valid until the next call.
 GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const char** error);
-/// 1: a text, valid until the next call; null cells are passed over. 0: there are no more. -1: `*error` says
-/// why.
+/// Reads the next text; null cells are skipped. Returns 1 for a text, which is valid until the next call; 0
+/// at the end; -1 for an error, with the reason in `*error`.
 int gabbro_parquet_next(GabbroParquet* file, const char** text, std::size_t* size, const char** error);
-/// The share of rows that was read.
+/// Returns the share of the rows read so far.
 double gabbro_parquet_share(const GabbroParquet* file);
 void gabbro_parquet_close(GabbroParquet* file);
 

@@ -39,7 +39,7 @@ Result<Tokenizer> Tokenizer::load(const std::string& path) {
 
 namespace {
 
-// Lines of the sample: a piece never crosses one.
+// Iterates over the lines of the sample, since a token never crosses a line end.
 class Lines : public sentencepiece::SentenceIterator {
  public:
   explicit Lines(const std::vector<std::string>& texts) : texts_(texts) { advance(); }
@@ -92,7 +92,7 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &lines, &model);
   if (!status.ok()) {
-    const std::string said = status.error_message();  // "source.cc(line) [condition] what is wrong"
+    const std::string said = status.error_message();  // The format is "source.cc(line) [condition] message".
     const std::size_t end = said.rfind("] ");
     return fail("tokenizer",
                 fmt::format("cannot make a vocabulary of {} pieces: {}", vocab,

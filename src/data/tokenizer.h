@@ -1,4 +1,4 @@
-// Text to token ids and back.
+// Converts text to token ids and back.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,16 @@
 
 namespace gabbro::data {
 
-/// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models that `train` makes lose
-/// nothing, decode(encode(x)) == x, but that U+2581 comes back as a space. Encoding is safe from several
-/// threads.
+/// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models made by `train` are lossless,
+/// decode(encode(x)) == x, except that U+2581 becomes a space. Encoding may be called from several threads.
 class Tokenizer {
  public:
-  /// From a `tokenizer.model`. Errors: "tokenizer".
+  /// Loads a `tokenizer.model`. Errors: "tokenizer".
   static Result<Tokenizer> load(const std::string& path);
   static Result<Tokenizer> from_bytes(std::string bytes);
-  /// A byte-pair vocabulary of `vocab` pieces from `sample` (texts, each used as it is, cut at line ends),
-  /// with bytes for what it does not know, without normalisation. Deterministic. Errors: "tokenizer" (too
-  /// little text for so many pieces).
+  /// Trains a byte-pair vocabulary of `vocab` tokens on the texts of `sample`, without normalisation and with
+  /// byte fallback for unknown characters. Texts are used as they are and cut at line ends. Deterministic.
+  /// Errors: "tokenizer" (too little text for this vocabulary size).
   static Result<Tokenizer> train(const std::vector<std::string>& sample, int vocab);
 
   Tokenizer(Tokenizer&&) noexcept;
@@ -30,7 +29,7 @@ class Tokenizer {
   ~Tokenizer();
 
   [[nodiscard]] int vocab() const;
-  /// Ends every document.
+  /// Returns the id of the token that ends every document.
   [[nodiscard]] int end() const;
   void encode(std::string_view text, std::vector<int>& out) const;
   [[nodiscard]] std::string decode(const std::vector<int>& ids) const;

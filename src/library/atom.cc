@@ -1,4 +1,4 @@
-// arXiv's feed by libxml2; nothing outside of the text is loaded, and entities are not expanded.
+// Parses arXiv's Atom feed with libxml2. Nothing outside the text is loaded, and entities are not expanded.
 #include <fmt/format.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
@@ -17,7 +17,7 @@ bool is(const xmlNode* node, std::string_view name) {
   return node->type == XML_ELEMENT_NODE && reinterpret_cast<const char*>(node->name) == name;
 }
 
-// The text of an element with white space joined.
+// Returns the text of an element; runs of white space become one space.
 std::string content(xmlNode* node) {
   const std::unique_ptr<xmlChar, void (*)(void*)> text(xmlNodeGetContent(node), xmlFree);
   if (text == nullptr) return {};

@@ -50,7 +50,7 @@ class Scanner {
   void need(char c) {
     if (!take(c)) throw Broken();
   }
-  // {braced}, "quoted", a number or the name of a string; joined by #.
+  // Reads a value: {braced}, "quoted", a number, or the name of a string, several of them joined by #.
   std::string value() {
     std::string out;
     do {
@@ -92,7 +92,8 @@ class Scanner {
   std::size_t at_ = 0, start_ = 0;
 };
 
-// Braces go, accents leave their letter, other commands leave what they enclose.
+// Removes TeX markup: braces are dropped, accents leave their letter, and other commands leave their
+// argument.
 std::string plain(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -112,7 +113,7 @@ std::string plain(std::string_view text) {
   return out;
 }
 
-// "Yang, Songlin and Bailin Wang and others" is "Yang, Wang et al."
+// Converts "Yang, Songlin and Bailin Wang and others" to "Yang, Wang et al."
 std::string surnames(const std::string& authors) {
   std::string out;
   int count = 0;
@@ -164,7 +165,7 @@ Reading read_bibtex(std::string_view text, const std::string& name) {
     if (kind.empty()) continue;
     try {
       if (kind == "comment" || kind == "string" || kind == "preamble") {
-        (void)s.value();  // what it encloses, entries too
+        (void)s.value();  // Skips the content, including entries inside it.
         continue;
       }
       if (!s.take('{')) s.need('(');

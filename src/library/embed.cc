@@ -15,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-// False where a number is missing or not finite, or all are zero.
+// Reads a vector and normalises it to length one. Returns false if a value is missing or not finite, or all
+// are zero.
 bool read_vector(const json& item, std::vector<float>& out) {
   const auto list = item.find("embedding");
   if (list == item.end() || !list->is_array()) return false;

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t kPassageBytes = 1600;
 
-// `application_id` tells a library from other SQLite files, `user_version` its layout.
+// `application_id` distinguishes a library from other SQLite files; `user_version` is the version of its
+// schema.
 constexpr std::int64_t kApplication = 0x67626c62;
 constexpr std::int64_t kVersion = 1;
 
@@ -83,12 +84,12 @@ Result<std::unique_ptr<File>> File::open(const std::string& path, bool create) {
   if (!there && !folder.empty()) std::filesystem::create_directories(folder, code);
   if (code) return fail("io", fmt::format("{}: {}", folder.string(), code.message()));
   using Mode = sqlite::Connection::Mode;
-  // For writing even where nothing is to be written: what a killed process left is rolled back so. A file
-  // that may not be written is read.
+  // The file is opened for writing even for a search, so that an unfinished transaction of a killed process
+  // is rolled back. A file without write permission is opened for reading.
   GABBRO_TRY(db, sqlite::Connection::open(path, Mode::kWrite));
   std::unique_ptr<File> out(new File(std::move(db)));
   if (there) {
-    // A damaged file is told here; later it would end the process.
+    // A damaged file is reported here; a later read of it would end the process.
     if (auto ok = out->db_->script("PRAGMA quick_check(1)"); !ok)
       return fail("library", fmt::format("{}: {}", path, ok.error().message), "move it away, and add again");
     sqlite::Rows check = out->db_->rows("PRAGMA quick_check(1)");

@@ -1,4 +1,4 @@
-// What a Library holds, for its own files.
+// The internal state of a Library, shared by the files that implement it.
 #pragma once
 
 #include <map>
@@ -11,38 +11,38 @@
 
 namespace gabbro::library {
 
-/// A vector and what it stands for: a built-in paper, or a passage of a document.
+/// A vector and its origin: a built-in paper, or a passage of a document.
 struct Placed {
   std::vector<float> vector;
   std::size_t paper = 0;
-  std::int64_t document = 0;  // 0: the built-in paper
+  std::int64_t document = 0;  // number of the document; 0: the built-in paper
   std::string passage;
 };
 
-/// A list of hits, best first, of one way to search.
+/// The hits of one search method, best first.
 using List = std::vector<Hit>;
 
-/// `mutex` guards the connections and the vectors; nobody waits for the network under it. `asking` lets one
-/// question at a time out to a connector.
+/// `mutex` guards the connections and the vectors; it is not held during network requests. `asking`
+/// serialises the requests to connectors.
 struct Library::Inside {
   Options options;
   std::mutex mutex, asking;
-  std::unique_ptr<sqlite::Connection> words;  // of the built-in papers, in memory
+  std::unique_ptr<sqlite::Connection> words;  // index of the built-in papers, in memory
   std::unordered_map<std::string, std::size_t> by_id, by_arxiv;
   std::unique_ptr<File> file;
-  std::optional<std::vector<Placed>> placed;  // read when first needed
-  std::map<std::string, double> asked;        // connectors, when last
+  std::optional<std::vector<Placed>> placed;  // loaded when first needed
+  std::map<std::string, double> asked;        // time of the last request, by connector
 
   Result<bool> index();
-  /// The file, made where it is not there. Under the mutex.
+  /// Returns the file and creates it if it does not exist. The caller holds the mutex.
   Result<File*> keep();
   [[nodiscard]] const Paper* built_in_of(const std::string& id) const;
 
-  /// Papers and documents in one list. Under the mutex.
+  /// Searches papers and documents by words, in one list. The caller holds the mutex.
   Result<List> by_words(const std::string& expression, std::size_t limit);
   Result<List> by_vectors(const std::string& query, std::size_t limit, const std::atomic<bool>* stop);
-  const std::vector<Placed>& place();  // under the mutex
-  /// Texts without a vector, by hash. Under the mutex.
+  const std::vector<Placed>& place();  // The caller holds the mutex.
+  /// Returns the texts without a vector, by hash. The caller holds the mutex.
   std::map<std::string, std::string> without_vector();
 
   Result<List> ask(const Connector& connector, const std::string& base, const std::string& query,

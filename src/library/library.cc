@@ -15,8 +15,8 @@ namespace gabbro::library {
 
 namespace {
 
-constexpr std::size_t kDepth = 40;       // of a list that is fused
-constexpr std::size_t kHitBytes = 1600;  // of a hit's text
+constexpr std::size_t kDepth = 40;       // hits per list before fusion
+constexpr std::size_t kHitBytes = 1600;  // bytes of a hit's text
 constexpr double kFusion = 60;
 constexpr const char* kInsert = "INSERT INTO paper(rowid, title, names, tags, body) VALUES (?, ?, ?, ?, ?)";
 
@@ -36,7 +36,8 @@ List fused(const std::vector<List>& lists, std::size_t limit) {
 
 std::string joined(const std::vector<std::string>& list) { return fmt::format("{}", fmt::join(list, " ")); }
 
-// Between two files of equal content the first name stays; ids of built-in papers are taken.
+// Returns the id of a user's document: white space becomes "-", and an id that a built-in paper has gets the
+// suffix "-own".
 std::string own_id(std::string id) {
   std::replace_if(
       id.begin(), id.end(), [](char c) { return c == ' ' || c == '\t' || c == '\n'; }, '-');
@@ -127,8 +128,8 @@ const Paper* Library::Inside::built_in_of(const std::string& id) const {
   return found == by_arxiv.end() ? nullptr : &built_in()[found->second];
 }
 
-// Scores of two indexes do not compare. The best documents of the user's file therefore join the papers'
-// index for the one question.
+// Scores of two indexes are not comparable. The best documents of the user's file are therefore added
+// temporarily to the index of the built-in papers.
 Result<List> Library::Inside::by_words(const std::string& expression, std::size_t limit) {
   const auto own = file == nullptr ? std::vector<Passage>() : file->match(expression, limit);
   const auto count = static_cast<std::int64_t>(built_in().size());
@@ -231,7 +232,7 @@ Result<Added> Library::add(const std::vector<std::string>& paths,
   Added out;
   for (const std::filesystem::path& path : files) {
     if (seen && !seen(path.string())) break;
-    auto reading = read_file(path);  // may take a while; not under the mutex
+    auto reading = read_file(path);  // Reading may take long, so it happens without the mutex.
     if (!reading) {
       out.notes.push_back(reading.error().message +
                           (reading.error().hint.empty() ? "" : " (" + reading.error().hint + ")"));

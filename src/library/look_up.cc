@@ -1,4 +1,4 @@
-// Asking the connectors: in turn, with the pauses they want, and not twice for the same.
+// Queries the connectors: one at a time, with the pauses that they require, and with a cache of responses.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ constexpr double kDay = 86400;
 
 bool is_stopped(const std::atomic<bool>* stop) { return stop != nullptr && stop->load(); }
 
-// Seconds of a Retry-After header; a date, or none, is `otherwise`.
+// Returns the seconds of a Retry-After header, or `otherwise` if there is none or it is a date.
 double retry_after(const net::HttpResponse& response, double otherwise) {
   const auto found = response.headers.find("retry-after");
   if (found == response.headers.end()) return otherwise;
@@ -43,7 +43,7 @@ Result<std::string> Library::Inside::fetch(const Connector& connector, const std
   request.url = url;
   request.seconds = options.seconds;
   request.connect_seconds = std::min(options.seconds, 10.0);
-  request.follow = true;  // there are no keys
+  request.follow = true;  // The request contains no keys.
   std::string trouble;
   for (int attempt = 0; attempt < std::max(options.attempts, 1); ++attempt) {
     double last = asked[connector.name];
@@ -56,7 +56,8 @@ Result<std::string> Library::Inside::fetch(const Connector& connector, const std
     asked[connector.name] = options.now();
     {
       const std::lock_guard lock(mutex);
-      if (auto kept = keep()) (void)(*kept)->put_asked(connector.name, options.now());  // a courtesy, no more
+      // The pause is only a courtesy, so an error is ignored.
+      if (auto kept = keep()) (void)(*kept)->put_asked(connector.name, options.now());
     }
     GABBRO_TRY(response, net::exchange(request, stop));
     if (response.status < 400) return std::move(response.body);
@@ -101,7 +102,7 @@ Result<List> Library::Inside::ask(const Connector& connector, const std::string&
   }
   GABBRO_TRY(papers, connector.parse(body));
   const std::lock_guard lock(mutex);
-  // What cannot be kept (a full disk, no file) is found all the same.
+  // Results are returned even if they cannot be stored (a full disk, no file).
   if (!from_file) (void)keep_papers(papers, url, body);
   List out;
   for (const Paper& p : papers) {

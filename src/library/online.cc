@@ -14,7 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-// arXiv's query language gives words meaning (AND, OR, au:), so only words are sent, each for all fields.
+// Only words are sent, each searched in all fields, since some words have a meaning in arXiv's query language
+// (AND, OR, au:).
 std::string arxiv_url(const std::string& base, const std::string& query, std::size_t limit) {
   std::string words, word;
   for (const char c : query + " ") {
@@ -42,7 +43,7 @@ constexpr std::array<Connector, 2> kConnectors{
     Connector{"Semantic Scholar", "https://api.semanticscholar.org", 1, semantic_scholar_url,
               parse_semantic_scholar}};
 
-// A field that is missing, null or of another type is empty.
+// Returns the text of a field; empty if it is missing, null or of another type.
 std::string text_at(const json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_string() ? clean(found->get<std::string>()) : "";
@@ -90,7 +91,7 @@ Result<std::vector<Paper>> parse_semantic_scholar(std::string_view body) {
     if (const std::string words = text_at(parsed, key); !words.empty())
       return fail("library", shortened(words, 200));
   const auto data = parsed.find("data");
-  if (data == parsed.end())  // a question without results has no list
+  if (data == parsed.end())  // A response without results has no list.
     return parsed.contains("total") ? Result<std::vector<Paper>>(std::vector<Paper>())
                                     : fail("library", "the answer has no data");
   if (!data->is_array()) return fail("library", "the answer's data is not a list");

@@ -1,5 +1,5 @@
-// The two public indexes of papers: arXiv (Atom) and Semantic Scholar (JSON). Addresses and formats; asking
-// and keeping is library.h's.
+// Connectors to the two public indexes of papers: arXiv (Atom) and Semantic Scholar (JSON). This file has
+// their addresses and formats; library.h sends the requests and stores the results.
 #pragma once
 
 #include <span>
@@ -14,13 +14,13 @@ namespace gabbro::library {
 
 struct Connector {
   const char* name;     // "arXiv"
-  const char* address;  // its public one
-  double pause;         // seconds between two questions that its terms ask for
-  /// The address of a question, below `base`.
+  const char* address;  // public base URL
+  double pause;         // seconds between two requests that its terms of use require
+  /// Returns the URL of a query, relative to `base`.
   std::string (*url)(const std::string& base, const std::string& query, std::size_t limit);
-  /// Papers of an answer; ids are arXiv's where there is one, else "s2-" and the paper's number there.
-  /// Entries without a title are passed over. Errors, "library": not the format; an error that the server put
-  /// into it.
+  /// Returns the papers of a response. The id is the arXiv id if there is one, else "s2-" and the paper's id
+  /// there. Entries without a title are skipped. Errors, "library": invalid format, or an error reported by
+  /// the server.
   Result<std::vector<Paper>> (*parse)(std::string_view body);
 };
 std::span<const Connector> connectors();

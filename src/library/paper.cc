@@ -12,7 +12,7 @@ namespace gabbro::library {
 
 namespace {
 
-// Texts of several lines are written as they fit; runs of white space are one space.
+// Joins lines: texts in the TOML files may be broken anywhere, so each run of white space becomes one space.
 std::string joined_lines(std::string_view text) {
   std::string out;
   for (const char c : text) {

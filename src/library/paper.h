@@ -1,7 +1,7 @@
-// What the library knows of a paper, and the papers that come with the program.
+// The papers of the library, and those that come with the program.
 //
-// The texts are library/*.toml, one file per family, compiled in; they are facts in our own words. Their
-// fields: docs/library.md.
+// The built-in texts are library/*.toml, one file per family, compiled in; they state facts in our own words.
+// Their fields are described in docs/library.md.
 #pragma once
 
 #include <span>
@@ -13,20 +13,20 @@
 
 namespace gabbro::library {
 
-/// A built-in paper, a document of the user's, or what a connector found. What is not known is empty, or 0.
+/// A built-in paper, a document of the user, or a result of a connector. Unknown fields are empty or 0.
 struct Paper {
-  std::string id;  // "gla"; of a document its name, of a connector's find the arXiv id
+  std::string id;  // "gla"; a document's name; or the arXiv id of a connector's result
   std::string title;
   std::string authors;  // surnames: "Yang, Wang, Shen et al."
   int year = 0;
   std::string arxiv, venue;
-  std::string mechanism, formula, improves;  // of built-in papers
-  std::vector<std::string> tags;             // of built-in papers the family is the first
+  std::string mechanism, formula, improves;  // only of built-in papers
+  std::vector<std::string> tags;             // the first tag of a built-in paper is its family
   std::vector<std::string> zoo;              // files of zoo/: "gla.gab"
   std::string text;                          // of other papers: abstract or full text
   std::string source;                        // "built-in", "arXiv", "Semantic Scholar", or a path
 
-  /// Everything that can be read of it, in paragraphs.
+  /// Returns all the text of the paper, in paragraphs.
   [[nodiscard]] std::string body() const;
 };
 
@@ -36,15 +36,16 @@ struct Shelf {
 };
 std::span<const Shelf> shelves();
 
-/// The papers of one file. Errors, "library", with the line: not TOML, an unknown key, a key that is missing
-/// or of another type, an empty text.
+/// Parses the papers of one file. Errors, "library", with the line: invalid TOML, an unknown key, a key that
+/// is missing or of another type, an empty text.
 Result<std::vector<Paper>> parse_papers(std::string_view text, const std::string& family);
 
-/// All built-in papers, by file and order in it; parsed at the first call (some milliseconds). A mistake in
-/// them is an internal error.
+/// Returns all built-in papers, ordered by file and by position in the file. They are parsed at the first
+/// call (some milliseconds). An error in them is an internal error.
 const std::vector<Paper>& built_in();
 
-/// "2312.06635" of "arXiv:2312.06635v3" or an address of arxiv.org; "" for what holds no such number.
+/// Returns "2312.06635" for "arXiv:2312.06635v3" or a URL of arxiv.org; "" if the text contains no such
+/// number.
 std::string arxiv_id(std::string_view text);
 
 }  // namespace gabbro::library

@@ -22,7 +22,8 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr std::chrono::seconds kMostTime{120};
 
-// What the child writes until it closes its end; empty where it took too long or wrote too much.
+// Reads the output of the child process until it ends. `whole` is false if that took too long or the output
+// is too long.
 std::string read_all(int from, bool& whole) {
   std::string out;
   std::array<char, 65536> buffer{};
@@ -74,7 +75,7 @@ Result<std::string> pdf_text(const std::string& path) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  // An absolute path, so that no file name can be an option.
+  // The path is absolute, so that no file name can be taken for an option.
   const std::string file = std::filesystem::absolute(path).string();
   std::array<const char*, 7> arguments{"pdftotext", "-q", "-enc", "UTF-8", file.c_str(), "-", nullptr};
   pid_t child = 0;

@@ -1,4 +1,4 @@
-// The text of a PDF, by the program pdftotext of Poppler.
+// Extracts the text of a PDF with Poppler's program pdftotext.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace gabbro::library {
 
-/// Where the program is found on the PATH; "" where it is not.
+/// Returns the path of a program on the PATH, or "" if it is not there.
 std::string find_program(const std::string& name);
 
-/// UTF-8, pages ended by form feeds; as pdftotext gives it. Blocks until it ends. Errors, "pdf": it is not on
-/// the PATH, it cannot be started, says what is wrong with the file, gives more than 64 MiB, or takes more
-/// than two minutes.
+/// Returns the output of pdftotext: UTF-8, with a form feed after each page. Blocks until the program ends.
+/// Errors, "pdf": the program is not on the PATH, cannot be started, rejects the file, writes more than 64
+/// MiB, or takes more than two minutes.
 Result<std::string> pdf_text(const std::string& path);
 
 }  // namespace gabbro::library

@@ -37,7 +37,8 @@ Result<std::string> bytes_of(const fs::path& path) {
   return text;
 }
 
-// A heading of Markdown, else the first line that is no stamp of a server or a conference.
+// Returns the first Markdown heading, or else the first line that is not the stamp of a server or a
+// conference.
 std::string title_of(std::string_view text, const fs::path& path) {
   std::string first;
   for (std::size_t at = 0; at < std::min<std::size_t>(text.size(), 4000);) {

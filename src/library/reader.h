@@ -1,4 +1,4 @@
-// Reads what a user keeps: BibTeX, Markdown, plain text, and PDF through the program pdftotext.
+// Reads the user's documents: BibTeX, Markdown, plain text, and PDF through the program pdftotext.
 #pragma once
 
 #include <filesystem>
@@ -10,26 +10,27 @@
 
 namespace gabbro::library {
 
-/// One file's papers: one per entry of a .bib, else one. `notes` says what could not be used: "refs.bib:12:
-/// an entry that does not end".
+/// The papers of one file: one per entry of a .bib file, else one. `notes` lists what could not be used:
+/// "refs.bib:12: an entry that does not end".
 struct Reading {
   std::vector<Paper> papers;
   std::vector<std::string> notes;
 };
 
-/// Whether the name ends as a file that `read_file` knows.
+/// Returns true if `read_file` knows the file's extension.
 bool is_readable(const std::filesystem::path& path);
 
-/// By the name's end: .bib, .md, .txt, .pdf. Ids are the keys of BibTeX or the file's name without its end;
-/// texts are clean (text.h). Errors: "io" (the system's reason; larger than 64 MiB), "pdf" (no pdftotext on
-/// the PATH, with a hint; it failed or took longer than two minutes), "library" (another end).
+/// Reads a file by its extension: .bib, .md, .txt or .pdf. Ids are BibTeX keys, or the file's name without
+/// extension. Texts are cleaned (text.h). Errors: "io" (the system's message, or a file above 64 MiB), "pdf"
+/// (pdftotext is not on the PATH, with a hint; it failed or took more than two minutes), "library" (unknown
+/// extension).
 Result<Reading> read_file(const std::filesystem::path& path);
 
-/// The entries of a BibTeX file; @comment, @string and @preamble are passed over.
+/// Returns the entries of a BibTeX file; @comment, @string and @preamble are skipped.
 Reading read_bibtex(std::string_view text, const std::string& name);
 
-/// The files below `path` that can be read, sorted; hidden ones and links to folders left out. A file is
-/// itself. Errors: "io".
+/// Returns the readable files below `path`, sorted; hidden files and links to folders are skipped. For a
+/// file, returns the file itself. Errors: "io".
 Result<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& path);
 
 }  // namespace gabbro::library

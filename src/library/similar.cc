@@ -1,4 +1,4 @@
-// Search by vectors: what has none yet, and the nearest to a question.
+// Search by embeddings: computes missing vectors and finds those nearest to a query.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -65,7 +65,7 @@ Result<List> Library::Inside::by_vectors(const std::string& query, std::size_t l
       near.emplace_back(std::inner_product(wanted.begin(), wanted.end(), all[i].vector.begin(), 0.0F), i);
   std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   List out;
-  std::set<std::int64_t> seen;  // of a document its best passage
+  std::set<std::int64_t> seen;  // documents already found: each contributes only its best passage
   for (const auto& [likeness, i] : near) {
     if (out.size() >= limit) break;
     const Placed& x = all[i];

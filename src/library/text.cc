@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMostWords = 48;
 
-// Of questions and of sentences; in a search for papers nothing is called so.
+// Words of questions and ordinary sentences, which are useless in a search for papers.
 constexpr std::array<std::string_view, 42> kEmptyWords{
     "a",    "about", "an",   "and",  "are",   "as",    "at",  "be",   "by",    "can",   "do",
     "does", "for",   "from", "how",  "in",    "into",  "is",  "it",   "its",   "of",    "on",
@@ -39,7 +39,8 @@ std::vector<std::string> words_of(std::string_view text) {
   return out;
 }
 
-// "normalization" is "normalisation" as well; papers write either.
+// Returns the other spelling of a word with "iz" or "is", such as "normalisation" for "normalization"; papers
+// use both.
 std::string other_spelling(const std::string& word) {
   for (const auto& [from, to] : {std::pair{"iz", "is"}, std::pair{"is", "iz"}})
     for (const char* end : {"ation", "e", "ed", "es", "ing", "er"}) {
@@ -60,8 +61,8 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
     text.replace(at, from.size(), to);
 }
 
-// Where to cut so that at most `size` bytes stay: the last of the marks in the second half, else between
-// characters.
+// Returns the position of a cut that leaves at most `size` bytes: after the last separator in the second
+// half, or else between characters.
 std::size_t cut_at(std::string_view text, std::size_t size) {
   for (const std::string_view mark : {"\n\n", "\n", ". ", " "}) {
     const auto at = text.rfind(mark, size - mark.size());
@@ -103,7 +104,7 @@ std::string clean(std::string_view text) {
   for (auto at = valid.cbegin(); at != valid.cend();) {
     const std::uint32_t c = utf8::next(at, valid.cend());
     if (c == '\f' || c == '\v') {
-      out += '\n';  // pages of pdftotext
+      out += '\n';  // pdftotext separates pages by form feeds.
     } else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f && !(c >= 0x80 && c < 0xa0))) {
       utf8::append(c, std::back_inserter(out));
     }

@@ -1,4 +1,4 @@
-// Text of strangers: made safe to search with, to store and to put into a prompt.
+// Makes text from third parties safe for searching, storing and prompts.
 #pragma once
 
 #include <string>
@@ -7,23 +7,25 @@
 
 namespace gabbro::library {
 
-/// An FTS5 expression for free text, never a syntax error: its words quoted, words of three letters and more
-/// also as prefixes, neighbours as phrases, joined by OR. Words without meaning of their own are left out
-/// where others remain; at most 48 words count. "" where there is no word at all.
+/// Converts any text to an FTS5 expression without syntax errors. Words are quoted, words of three letters or
+/// more also match as prefixes, neighbours also match as phrases, and all are joined by OR. Stop words are
+/// left out if other words remain; at most 48 words count. Returns "" if there are no words.
 std::string match_expression(std::string_view query);
 
-/// Valid UTF-8 without control characters but line ends and tabs: what is wrong is replaced.
+/// Returns valid UTF-8 without control characters except line ends and tabs; invalid bytes are replaced.
 std::string clean(std::string_view text);
 
-/// `text` in pieces of at most `size` bytes, cut at ends of paragraphs, lines or words where there are any.
+/// Splits `text` into pieces of at most `size` bytes, preferably at the ends of paragraphs, lines, sentences
+/// or words.
 std::vector<std::string> passages(std::string_view text, std::size_t size);
 
-/// At most `size` bytes of `text`, cut between words, with " ..." where something is missing.
+/// Returns at most `size` bytes of `text`, cut between words, with " ..." where text is missing.
 std::string shortened(std::string_view text, std::size_t size);
 
-/// `text` as a fenced block for a prompt, which nothing in it can end: runs of fence characters become
-/// apostrophes, marks of chat templates are broken up, control and invisible direction characters go. `label`
-/// stands beside the opening fence, its letters, digits and " .,:-_/" alone.
+/// Returns `text` as a fenced block for a prompt that nothing in the text can close. Runs of fence characters
+/// become apostrophes, tags of chat templates are broken up, and control characters and invisible direction
+/// characters are removed. `label` follows the opening fence; only its letters, digits and " .,:-_/" are
+/// kept.
 std::string fenced(std::string_view label, std::string_view text);
 
 }  // namespace gabbro::library

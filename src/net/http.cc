@@ -22,7 +22,7 @@ std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to)
   auto& x = *static_cast<Exchange*>(to);
   if (x.response.body.size() + size * count > x.request.most_bytes) {
     x.too_large = true;
-    return 0;  // libcurl ends the exchange
+    return 0;  // Makes libcurl end the exchange.
   }
   x.response.body.append(data, size * count);
   return size * count;
@@ -37,7 +37,8 @@ std::string trimmed(std::string_view text) {
 std::size_t take_header(char* data, std::size_t size, std::size_t count, void* to) {
   auto& x = *static_cast<Exchange*>(to);
   const std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/")) x.response.headers.clear();  // of the response after a redirection
+  // Drops the headers of a response before a redirection.
+  if (line.starts_with("HTTP/")) x.response.headers.clear();
   if (const auto colon = line.find(':'); colon != std::string_view::npos) {
     std::string name = trimmed(line.substr(0, colon));
     std::transform(name.begin(), name.end(), name.begin(),
@@ -72,7 +73,7 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(c, CURLOPT_USERAGENT, "gabbro");
-  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);  // several threads
+  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);  // There are several threads, so libcurl must not use signals.
   curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, request.follow ? 1L : 0L);
   curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(1000 * request.seconds));
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(1000 * request.connect_seconds));

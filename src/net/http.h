@@ -1,5 +1,5 @@
-// HTTP by libcurl: one request, one response; proxies, certificates and names by libcurl's defaults and the
-// usual environment variables.
+// HTTP by libcurl: one request, one response. Proxies, certificates and name resolution follow libcurl's
+// defaults and the usual environment variables.
 #pragma once
 
 #include <atomic>
@@ -12,12 +12,12 @@ namespace gabbro::net {
 
 struct HttpRequest {
   std::string url;
-  std::string body;                            // not empty: POST
+  std::string body;                            // if not empty, the method is POST
   std::map<std::string, std::string> headers;  // "Authorization" and others
-  double seconds = 120;                        // for the whole exchange
+  double seconds = 120;                        // time-out of the whole exchange
   double connect_seconds = 10;
-  std::size_t most_bytes = 16 << 20;  // of a response's body
-  bool follow = false;                // redirections; never with keys in headers
+  std::size_t most_bytes = 16 << 20;  // maximum size of the response's body
+  bool follow = false;                // follow redirections; never set it with keys in headers
 };
 
 struct HttpResponse {
@@ -26,10 +26,11 @@ struct HttpResponse {
   std::string body;
 };
 
-/// Blocks until the response is there; may be called from several threads. A status of 400 and above is a
-/// response, not an error. `stop`, where given, ends the exchange within a fraction of a second once it is
-/// true. Errors: "net connect" (no such host, refused, no connection in time: nothing was sent), "net"
-/// (broken off, too large; libcurl's words), "net time" (beyond `seconds`), "stopped".
+/// Sends a request and blocks until the response arrives. May be called from several threads. A status of 400
+/// or above is a response, not an error. If `stop` is given and becomes true, the exchange ends within a
+/// fraction of a second. Errors: "net connect" (unknown host, connection refused or not made in time; nothing
+/// was sent), "net" (broken off or too large, with libcurl's message), "net time" (took longer than
+/// `seconds`), "stopped".
 Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop = nullptr);
 
 /// Percent-encodes a text for a query.

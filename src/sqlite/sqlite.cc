@@ -14,8 +14,8 @@ namespace gabbro::sqlite {
 
 namespace {
 
-constexpr int kBusyMilliseconds =
-    10'000;  // another connection may be recovering the file, or taking its log into it
+// Another connection may be recovering the file or checkpointing its write-ahead log.
+constexpr int kBusyMilliseconds = 10'000;
 
 constexpr const char* kDamaged =
     "the file is damaged: take a copy of it back, or save what can be read with `sqlite3 FILE .recover`";
@@ -33,7 +33,7 @@ constexpr const char* kDamaged =
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
-  // SQLite would wait for whoever writes a pipe, and read a device without end.
+  // For a pipe SQLite would wait for a writer, and a device it would read without end.
   if (std::error_code error; std::filesystem::exists(path, error))
     if (const auto ok = is_plain_file(path); !ok)
       return fail("store", ok.error().message, "a database of SQLite is one plain file");

@@ -1,4 +1,4 @@
-// SQLite: one connection, statements prepared once, values of three types.
+// A thin layer over SQLite: a connection, prepared statements, and values of three types.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,14 @@ namespace gabbro::sqlite {
 
 class Rows;
 
-/// Statements are literals: they are prepared at their first use and kept by their address. Values are bound
-/// in order; a number that is not finite is NULL, and NULL reads as NaN, "" or 0.
+/// A connection to a database. Statements must be string literals: each is prepared at its first use and
+/// cached by its address. Values are bound in order. A number that is not finite is stored as NULL; NULL is
+/// read as NaN, "" or 0.
 class Connection {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };
 
-  /// Errors, "store": not a plain file, and SQLite's, with the path.
+  /// Opens a file. Errors, "store": not a plain file; those of SQLite, with the path.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -29,11 +30,12 @@ class Connection {
 
   /// Runs statements without values or rows. Errors, "store".
   Result<bool> script(const std::string& sql);
-  /// Runs one statement to its end; true when it changed a row. Errors, "store": the disk is full ...
+  /// Runs one statement to its end. Returns true if it changed a row. Errors, "store": for example, the disk
+  /// is full.
   template <class... A>
   Result<bool> run(const char* sql, const A&... values);
-  /// Its rows. What cannot be read of a file that could be opened is a broken file: throws Damaged with
-  /// SQLite's message, as `next` does.
+  /// Returns the rows of a query. If a file that could be opened cannot be read, it is damaged: this function
+  /// and `next` throw Damaged with SQLite's message.
   template <class... A>
   Rows rows(const char* sql, const A&... values);
   [[nodiscard]] std::int64_t last_id() const;
@@ -41,7 +43,7 @@ class Connection {
 
  private:
   Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
-  sqlite3_stmt* prepare(const char* sql);  // null: an error
+  sqlite3_stmt* prepare(const char* sql);  // null on error
   sqlite3_stmt* query(const char* sql);
   [[nodiscard]] tl::unexpected<Error> error(int code) const;
   sqlite3* handle_;
@@ -54,7 +56,8 @@ inline void bind(sqlite3_stmt* s, int at, int value) { bind(s, at, static_cast<s
 void bind(sqlite3_stmt* statement, int at, double value);
 void bind(sqlite3_stmt* statement, int at, const std::string& value);
 
-/// `while (rows.next()) ... rows.text(0)`: the rows of one statement, which is free again when this goes.
+/// The rows of one statement: `while (rows.next()) ... rows.text(0)`. The destructor makes the statement
+/// available again.
 class Rows {
  public:
   explicit Rows(sqlite3_stmt* statement) : statement_(statement) {}
@@ -78,7 +81,8 @@ Rows Connection::rows(const char* sql, const A&... values) {
   return Rows(statement);
 }
 
-/// Of `Connection::run`: the last result code, the statement reset.
+/// Implementation of `Connection::run`. `finish` returns the last result code, or 0, and resets the
+/// statement; `changed` returns the number of changed rows.
 int finish(sqlite3_stmt* statement);
 int changed(sqlite3_stmt* statement);
 
@@ -92,13 +96,13 @@ Result<bool> Connection::run(const char* sql, const A&... values) {
   return changed(statement) > 0;
 }
 
-/// `work` (a Result<bool> of nothing) in one transaction of the only writer, rolled back where it fails.
+/// Runs `work`, which returns Result<bool>, in one transaction of the only writer and rolls back if it fails.
 /// Errors: those of `work`; "store".
 Result<bool> in_transaction(Connection& db, const auto& work) {
   if (auto ok = db.script("BEGIN IMMEDIATE"); !ok) return ok;
   Result<bool> done = work();
   if (done) done = db.script("COMMIT");
-  if (!done) (void)db.script("ROLLBACK");  // SQLite may have done it
+  if (!done) (void)db.script("ROLLBACK");  // SQLite may have rolled back already.
   return done;
 }
 

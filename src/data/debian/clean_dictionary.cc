@@ -1,4 +1,5 @@
-// Dictionaries of dictd. An index line is "headword TAB offset TAB length", the numbers in base 64.
+// Dictionaries of dictd. A line of the index is "headword TAB offset TAB length", with the numbers in base
+// 64.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,8 +24,8 @@ std::uint64_t base64(std::string_view digits) {
   return out;
 }
 
-// Where entries lie, each once, in the order of the dictionary; what dictd says about the dictionary itself
-// is none.
+// Returns the positions of the entries, each once, in the order of the dictionary. Entries about the
+// dictionary itself are left out.
 std::vector<Place> places_of(std::string_view index) {
   std::vector<Place> out, own;
   for (std::size_t from = 0; from < index.size();) {
@@ -42,7 +43,7 @@ std::vector<Place> places_of(std::string_view index) {
   return out;
 }
 
-// What GCIDE writes for letters beyond ASCII.
+// GCIDE's notation for letters beyond ASCII.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 30> kLetters{{
     {"['a]", "á"},  {"['e]", "é"},  {"['i]", "í"},  {"['o]", "ó"},  {"['u]", "ú"},  {"['E]", "É"},
     {"[`a]", "à"},  {"[`e]", "è"},  {"[`u]", "ù"},  {"[`o]", "ò"},  {"[`i]", "ì"},  {"[^a]", "â"},
@@ -66,7 +67,7 @@ std::string with_letters(std::string_view text) {
   return out;
 }
 
-// Without brackets and what they hold: etymologies, sources, marks of sounds. Without \pronunciation\ and the
+// Removes brackets with their content (etymologies, sources, sounds), and \pronunciation\ with the
 // parenthesis after it.
 std::string without_apparatus(std::string_view text) {
   std::string out;
@@ -91,7 +92,7 @@ std::string without_apparatus(std::string_view text) {
   return out;
 }
 
-// A paragraph of dates, sources or lines of a drawing, as FOLDOC and the Jargon File have them.
+// Returns true for a paragraph of dates, sources or line drawings, as in FOLDOC and the Jargon File.
 bool is_apparatus(std::string_view text) {
   if (text.find("─") != std::string_view::npos) return true;
   return text == "[Details?]" || text == "[Jargon File]" ||
@@ -99,7 +100,7 @@ bool is_apparatus(std::string_view text) {
           text[8] == '-');
 }
 
-// "<networking> A ...", "1. <data> ...": the subjects that FOLDOC gives.
+// Removes the subject that FOLDOC puts first, as in "<networking> A ..." and "1. <data> ...".
 std::string without_subject(std::string text) {
   std::size_t at = text.size() > 3 && text.substr(1, 2) == ". " ? 3 : 0;
   if (text.size() <= at || text[at] != '<') return text;
@@ -108,7 +109,7 @@ std::string without_subject(std::string text) {
   return text;
 }
 
-// Blanks as one, none before punctuation, no braces of links.
+// Joins runs of blanks to one, removes blanks before punctuation, and removes the braces of links.
 std::string joined(std::string_view paragraph) {
   std::string out;
   bool blank = false;

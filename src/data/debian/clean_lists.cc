@@ -1,4 +1,4 @@
-// Formats that are lists of short texts: fortunes, WordNet; and plain text.
+// Formats that are lists of short texts (fortunes, WordNet), and plain text.
 #include <utf8.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace gabbro::data::debian {
 
 namespace {
 
-// Calls `take` with each line of `text` without its end.
+// Calls `take` with each line of `text`, without its end.
 template <class Take>
 void each_line(std::string_view text, Take take) {
   for (std::size_t from = 0; from < text.size();) {
@@ -29,30 +29,30 @@ std::string_view word(std::string_view& rest) {
   return out;
 }
 
-// "00908483 00 a 02 euphemistic 0 inoffensive 5 ... | gloss" gives "euphemistic, inoffensive: gloss".
+// Converts "00908483 00 a 02 euphemistic 0 inoffensive 5 ... | gloss" to "euphemistic, inoffensive: gloss".
 std::string synset(std::string_view line) {
   const std::size_t bar = line.find(" | ");
   if (line.starts_with("  ") || bar == std::string_view::npos) return {};
   std::string_view gloss = line.substr(bar + 3), rest = line.substr(0, bar);
   while (gloss.starts_with(' ')) gloss.remove_prefix(1);
   while (gloss.ends_with(' ')) gloss.remove_suffix(1);
-  for (int i = 0; i < 3; ++i) word(rest);  // offset, file, part of speech
+  for (int i = 0; i < 3; ++i) word(rest);  // skip offset, file and part of speech
   int count = 0;
   const std::string_view hex = word(rest);
   std::from_chars(hex.data(), hex.data() + hex.size(), count, 16);
   std::string out;
   for (int i = 0; i < count; ++i) {
     std::string name(word(rest));
-    word(rest);  // its number among its senses
+    word(rest);  // skip the sense number
     if (const std::size_t mark = name.find('('); mark != std::string::npos)
-      name.resize(mark);  // (p), (a), (ip)
+      name.resize(mark);  // remove (p), (a) or (ip)
     std::replace(name.begin(), name.end(), '_', ' ');
     out += (out.empty() ? "" : ", ") + name;
   }
   return out + ": " + std::string(gloss) + "\n";
 }
 
-// Overstrikes ("_\bx") and the spaces at line ends are gone.
+// Removes overstrikes ("_\bx") and spaces at line ends.
 std::string plain(std::string_view line) {
   std::string out;
   for (const char c : line) {

@@ -1,4 +1,5 @@
-// HTML and OSIS by libxml2: a walk over the tree that knows blocks, lines and what is no text.
+// Extracts text from HTML and OSIS with libxml2, by a walk over the tree that distinguishes blocks, lines,
+// and elements without text.
 #include <libxml/HTMLparser.h>
 #include <libxml/parser.h>
 #include <utf8.h>
@@ -13,7 +14,7 @@ namespace gabbro::data::debian {
 
 namespace {
 
-constexpr std::size_t kShortest = 400;  // of a page
+constexpr std::size_t kShortest = 400;  // minimum bytes of a page
 
 enum class Kind { kInline, kLine, kBlock, kSkip };
 
@@ -22,7 +23,7 @@ struct Element {
   Kind kind;
 };
 
-// `note`, `lb`, `l` and `lg` are of OSIS; `sup` holds numbers of footnotes.
+// `note`, `lb`, `l` and `lg` are elements of OSIS; `sup` contains numbers of footnotes.
 constexpr std::array kElements{
     Element{"address", Kind::kBlock}, Element{"article", Kind::kBlock}, Element{"blockquote", Kind::kBlock},
     Element{"br", Kind::kLine},       Element{"button", Kind::kSkip},   Element{"canvas", Kind::kSkip},
@@ -42,8 +43,8 @@ constexpr std::array kElements{
     Element{"ul", Kind::kBlock},
 };
 
-// Classes (and ids) of navigation, permanent links, footnotes and listings in what DocBook, Sphinx, Texinfo,
-// mdBook, AsciiDoc, Publican and the Apache project write.
+// Classes (and ids) of navigation, permanent links, footnotes and listings in the output of DocBook, Sphinx,
+// Texinfo, mdBook, AsciiDoc, Publican and the Apache project.
 constexpr std::array kSkippedClasses{
     std::string_view{"navheader"},
     std::string_view{"navfooter"},
@@ -118,13 +119,13 @@ Kind kind_of(xmlNode* node, bool osis) {
   return kind != Kind::kSkip && !osis && is_skipped(node) ? Kind::kSkip : kind;
 }
 
-// Text with runs of blanks as one, paragraphs apart by an empty line.
+// Collects text, with runs of blanks joined to one and paragraphs separated by an empty line.
 class Writer {
  public:
   void add(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
       const char c = text[i];
-      const bool wide = text.substr(i, 2) == "\xc2\xa0";  // a blank that does not break
+      const bool wide = text.substr(i, 2) == "\xc2\xa0";  // non-breaking space
       if (wide) ++i;
       if (wide || c == ' ' || c == '\n' || c == '\t' || c == '\r') {
         blank_ = true;
@@ -147,7 +148,7 @@ class Writer {
 
  private:
   std::string out_;
-  int lines_ = 0;  // to begin before the next character
+  int lines_ = 0;  // line ends to write before the next character
   bool blank_ = false;
 };
 
@@ -165,7 +166,8 @@ void walk(xmlNode* node, bool osis, Writer& out) {
   }
 }
 
-// Manuals come in several languages at times, without a word about it in their names.
+// Returns true if a page is marked as not English. Some manuals contain several languages without showing it
+// in their file names.
 bool is_foreign(xmlNode* root) {
   xmlChar* value = root ? xmlGetProp(root, reinterpret_cast<const xmlChar*>("lang")) : nullptr;
   if (!value) return false;
@@ -174,7 +176,7 @@ bool is_foreign(xmlNode* root) {
   return out;
 }
 
-// Licences stand in manuals as paragraphs of their own.
+// Removes licences, which manuals contain as paragraphs of their own.
 std::string without_licence(const std::string& text) {
   std::string out;
   for (std::size_t from = 0; from < text.size();) {
@@ -201,7 +203,7 @@ std::string text_of_markup(const std::string& page, bool osis) {
         page.data(), size, nullptr, "UTF-8",
         XML_PARSE_RECOVER | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET | XML_PARSE_HUGE));
   } else {
-    // A page that is UTF-8 need not say so; one that is not says what it is.
+    // UTF-8 pages often do not declare their encoding; pages in other encodings do.
     const char* encoding = utf8::is_valid(page.begin(), page.end()) ? "UTF-8" : nullptr;
     document.reset(
         htmlReadMemory(page.data(), size, nullptr, encoding,

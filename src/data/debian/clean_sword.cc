@@ -1,5 +1,5 @@
-// SWORD modules: NAME.Xzs tells where blocks lie in NAME.Xzz, NAME.Xzv where the entry of each verse lies in
-// its block.
+// SWORD modules. NAME.Xzs gives the positions of blocks in NAME.Xzz; NAME.Xzv gives the position of each
+// verse's entry in its block.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -24,8 +24,8 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// Entries are of 10 bytes (two of them the size) or 12; drivers do not always tell the truth about it, so
-// what fits the blocks decides. Empty: neither does.
+// Reads the entries of an index. An entry has 10 bytes (two of them for the size) or 12. The declared driver
+// is not reliable, so the width whose entries fit the blocks is used. Empty if neither fits.
 std::vector<Entry> entries_of(std::string_view index, const std::vector<std::string>& blocks) {
   for (const std::size_t width : {10, 12}) {
     if (index.size() % width != 0) continue;
@@ -67,7 +67,7 @@ class Chapters {
   }
   void end() {
     std::string text = text_of_markup("<osis>" + markup_ + "</osis>", true);
-    if (text.size() >= 200) emit_(std::move(text));  // a chapter, not a title alone
+    if (text.size() >= 200) emit_(std::move(text));  // Shorter texts are only a title.
     markup_.clear();
   }
 
@@ -94,7 +94,7 @@ Result<bool> clean_sword(const Files& files, const Emit& emit) {
       Chapters chapters(emit);
       Entry before;
       for (const Entry& e : entries) {
-        if (e.size == 0 || e == before) continue;  // several verses may share one comment
+        if (e.size == 0 || e == before) continue;  // Several verses may share one comment.
         chapters.add(std::string_view(blocks[e.block]).substr(e.start, e.size));
         before = e;
       }

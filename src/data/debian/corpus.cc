@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Rows = std::vector<Part>;  // of one package
+using Rows = std::vector<Part>;  // rows of one package
 
 std::vector<Rows> by_package() {
   std::vector<Rows> out;
@@ -38,7 +38,7 @@ std::string valid(std::string text) {
   return out;
 }
 
-// Blanks of odd widths are blanks.
+// Replaces blanks of other widths by spaces.
 std::string plain_blanks(std::string text) {
   for (const std::string_view blank : {"\u00a0", "\u202f", "\u2009"})
     for (std::size_t at = text.find(blank); at != std::string::npos; at = text.find(blank, at))
@@ -46,7 +46,7 @@ std::string plain_blanks(std::string text) {
   return text;
 }
 
-// Long texts are cut between paragraphs into parts of like size.
+// Cuts a long text between paragraphs into parts of similar size.
 std::vector<std::string> cut(const std::string& text) {
   constexpr std::size_t kLongest = 1 << 16;
   const std::size_t target = text.size() / (text.size() / kLongest + 1);
@@ -65,7 +65,7 @@ Result<Text> write_text(const std::string& deb, const Rows& rows, const std::str
                         const std::string& separator) {
   Text out{fs::path(deb).filename(), folder + "/" + std::string(rows.front().package) + ".txt"};
   std::ofstream file(out.file, std::ios::binary);
-  std::unordered_set<std::uint64_t> seen;  // a page that is there twice is taken once
+  std::unordered_set<std::uint64_t> seen;  // A page that occurs twice is used once.
   const Emit emit = [&](std::string text) {
     text = plain_blanks(valid(std::move(text)));
     if (text.empty() || !seen.insert(hash64(text)).second) return;

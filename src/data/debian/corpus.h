@@ -1,4 +1,4 @@
-// The named corpus `debian` as text files.
+// Writes the named corpus `debian` as text files.
 #pragma once
 
 #include <functional>
@@ -10,22 +10,22 @@
 namespace gabbro::data::debian {
 
 struct Text {
-  std::string name;  // of the package file: "anarchism_15.3-3_all.deb"
-  std::string file;  // its documents, each ended by the separator line
+  std::string name;  // name of the package file: "anarchism_15.3-3_all.deb"
+  std::string file;  // file with its documents, each ended by the separator line
   std::uint64_t documents = 0, bytes = 0;
 };
 
-/// How far it is: the share of packages that are done, the one at work. False: stop.
+/// Reports the share of finished packages and the current package. Returns false to stop.
 using Watch = std::function<bool(double share, const std::string& package)>;
 
 struct Texts {
   std::vector<Text> found;
-  std::vector<std::string> missing;  // packages that the machine's lists do not have
+  std::vector<std::string> missing;  // packages that are not in the machine's lists or contain no text
 };
 
-/// Fetches the packages (from `cache` where they are there) and writes one text file each into `folder`, in
-/// the order of packages.h. Memory: the files of one package. Errors: those of fetch.h, unpack.h and the
-/// cleaners; "fetch" when no package was found.
+/// Fetches the packages, or takes them from `cache`, and writes one text file per package into `folder`, in
+/// the order of packages.h. The files of one package are in memory at a time. Errors: those of fetch.h,
+/// unpack.h and the cleaners; "fetch" if no package was found.
 Result<Texts> write_texts(const std::string& folder, const std::string& cache, const std::string& separator,
                           const Watch& watch);
 

@@ -24,7 +24,7 @@ namespace {
 
 struct Outcome {
   int code = 0;
-  std::string output;  // of both streams
+  std::string output;  // standard output and standard error
 };
 
 // Runs a program in `folder`, in the C locale.
@@ -75,8 +75,8 @@ Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
   return out;
 }
 
-// The newest NAME_VERSION_ARCH.deb by name; versions are not compared as dpkg does, since a cache rarely
-// holds two.
+// Returns the last NAME_VERSION_ARCH.deb in the order of names. Versions are not compared as dpkg does, since
+// a cache rarely holds two.
 std::optional<std::string> find_deb(const std::string& folder, const std::string& name) {
   std::optional<std::string> out;
   std::error_code error;
@@ -96,7 +96,7 @@ bool is_unknown(const std::string& output) {
   return false;
 }
 
-// The first error of apt-get, or the last line.
+// Returns the first error of apt-get, or else its last line.
 std::string reason(const std::string& output) {
   std::string last = "it said nothing";
   for (std::size_t from = 0; from < output.size();) {

@@ -1,4 +1,4 @@
-// Packages by apt-get, kept in a cache.
+// Fetches packages with apt-get and keeps them in a cache.
 #pragma once
 
 #include <functional>
@@ -9,14 +9,14 @@
 
 namespace gabbro::data::debian {
 
-/// The .deb file of package `name` in folder `cache`: one that is there, or one that `apt-get download`
-/// brings (whole or not at all). nullopt when the machine's package lists have no such package. `keep_going`
-/// is asked a few times a second. Errors: "fetch" (no apt-get, no network: with what apt-get said),
-/// "stopped", "io".
+/// Returns the path of the .deb file of package `name` in the folder `cache`. If it is missing, `apt-get
+/// download` fetches it, completely or not at all. Returns nullopt if the machine's package lists do not
+/// contain the package. `keep_going` is called a few times a second and returns false to stop. Errors:
+/// "fetch" (no apt-get or no network; with apt-get's message), "stopped", "io".
 Result<std::optional<std::string>> fetch_package(const std::string& name, const std::string& cache,
                                                  const std::function<bool()>& keep_going);
 
-/// $GABBRO_CACHE, else $XDG_CACHE_HOME/gabbro, else ~/.cache/gabbro.
+/// Returns $GABBRO_CACHE, or else $XDG_CACHE_HOME/gabbro, or else ~/.cache/gabbro.
 std::string default_cache();
 
 }  // namespace gabbro::data::debian

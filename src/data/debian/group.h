@@ -1,4 +1,4 @@
-// Short texts gathered to documents.
+// Joins short texts to documents.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace gabbro::data::debian {
 
-/// Joins texts with empty lines between them; a document ends when it has reached `size` bytes, or at `end`.
+/// Joins texts with empty lines between them. A document ends when it has at least `size` bytes, or at `end`.
 class Group {
  public:
   Group(const Emit& emit, std::size_t size) : emit_(emit), size_(size) {}

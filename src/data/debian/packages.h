@@ -1,5 +1,5 @@
-// The named corpus `debian`: which files of which packages, and how each becomes text. A package more is a
-// row more in packages.cc.
+// The named corpus `debian`: a table of packages, the files that are used, and the cleaner of each format. To
+// add a package, add a row in packages.cc.
 #pragma once
 
 #include <functional>
@@ -12,23 +12,23 @@
 
 namespace gabbro::data::debian {
 
-/// Files of a package that are in memory at a time: their paths without a leading "./", in order, and their
-/// bytes.
+/// The files of a package that are in memory: their bytes by path, without a leading "./", in order.
 using Files = std::map<std::string, std::string>;
-/// Takes a document.
+/// Receives a document.
 using Emit = std::function<void(std::string)>;
-/// Turns files into documents of valid UTF-8. Errors: "format", naming the file.
+/// Converts files to documents in valid UTF-8. Errors: "format", with the name of the file.
 using Cleaner = Result<bool> (*)(const Files&, const Emit&);
 
 struct Part {
   std::string_view package;
-  std::string_view folder;   // the files taken lie below this one
-  std::string_view ending;   // and end so,
-  std::string_view without;  // and their paths contain none of these words (separated by blanks)
+  std::string_view folder;  // only files with this path prefix are used
+  std::string_view ending;  // only files with this suffix are used
+  // files with one of these words in the path after the prefix are not used (separated by blanks)
+  std::string_view without;
   Cleaner clean;
 };
 
-/// In the order in which their documents stand in the corpus; rows of a package follow each other.
+/// Returns the rows in the order of their documents in the corpus; rows of a package are adjacent.
 std::span<const Part> parts();
 
 [[nodiscard]] bool takes(const Part& part, std::string_view path);

@@ -37,7 +37,7 @@ Result<std::string> rest_of_entry(archive* a, const std::string& path) {
   }
 }
 
-// The entry of `outer` that is being read, as the input of another archive.
+// The current entry of `outer` as the input of another archive.
 struct Nested {
   archive* outer;
   std::array<char, kBlock> buffer;

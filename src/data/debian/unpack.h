@@ -1,4 +1,4 @@
-// Reading packages and packed files in memory (libarchive).
+// Reads packages and compressed files in memory, with libarchive.
 #pragma once
 
 #include <functional>
@@ -9,14 +9,16 @@
 
 namespace gabbro::data::debian {
 
-/// The files of the Debian package `path` (deb(5): an ar archive that holds data.tar.*) for which `wanted` is
-/// true, without installing anything. Memory of those files. Errors: "io" (no package, or a damaged one).
+/// Returns the files of a Debian package (deb(5): an ar archive that contains data.tar.*) for which `wanted`
+/// is true, without installing anything. Only those files are in memory. Errors: "io" (not a package, or
+/// damaged).
 Result<Files> read_package(const std::string& path, const std::function<bool(const std::string&)>& wanted);
 
-/// `bytes` unpacked if they are packed (gzip, xz, ...), else as they are. Errors: "format", naming `name`.
+/// Returns `bytes` decompressed if they are compressed (gzip, xz, ...), or else unchanged. Errors: "format",
+/// with `name`.
 Result<std::string> unpack(const std::string& bytes, const std::string& name);
 
-/// A zlib stream (RFC 1950) of `size` bytes when unpacked. Errors: "format".
+/// Decompresses a zlib stream (RFC 1950) whose content has `size` bytes. Errors: "format".
 Result<std::string> inflate(std::string_view bytes, std::size_t size, const std::string& name);
 
 }  // namespace gabbro::data::debian

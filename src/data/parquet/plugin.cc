@@ -1,5 +1,5 @@
-// Reads a text column page by page, by the low-level interface of Arrow's Parquet library: memory is that of
-// one page.
+// Reads a text column page by page with the low-level interface of Arrow's Parquet library, so that one page
+// is in memory at a time.
 #include <parquet/api/reader.h>
 
 #include <array>
@@ -15,7 +15,7 @@ constexpr std::int64_t kBatch = 128;  // rows
 
 thread_local std::string g_error;
 
-// The columns of text, for a message.
+// Lists the columns of text for an error message.
 std::string text_columns(const parquet::SchemaDescriptor& schema) {
   std::string out;
   for (int i = 0; i < schema.num_columns(); ++i)
@@ -33,10 +33,10 @@ struct GabbroParquet {
   std::shared_ptr<parquet::ByteArrayReader> reader;
   std::array<parquet::ByteArray, kBatch> values;
   std::array<std::int16_t, kBatch> levels;
-  std::int64_t count = 0, at = 0;  // of the values that were read
+  std::int64_t count = 0, at = 0;  // of the values of the current batch
   std::int64_t rows = 0;
 
-  // False: there are no more.
+  // Reads the next batch of values. Returns false at the end.
   bool fill() {
     for (;;) {
       if (!reader) {
