@@ -19,8 +19,8 @@ namespace {
 // is lower because values differ between texts, and because a design whose values are this large at the first
 // step does not train.
 constexpr double kLargest = 1e15;
-// Largest value allowed for nodes of the backward pass. There, x / (abs(x) + 1e-9) gives an intermediate value
-// of 1e18 where x is 0.
+// Largest value allowed for nodes of the backward pass. There, x / (abs(x) + 1e-9) gives an intermediate
+// value of 1e18 where x is 0.
 constexpr double kLargestOnTheWayBack = 1e19;
 // A gradient that is smaller than the largest by this factor counts as zero. Gradients that cancel except for
 // rounding (a bias of all keys, under a softmax) are above this limit, and must pass: some designs that train
