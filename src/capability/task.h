@@ -37,7 +37,7 @@ struct Sequence {
 
 struct Task {
   const char* name;
-  const char* asks;      // what the task asks for, as a phrase
+  const char* asks;      // phrase that says what the task asks for
   const char* source;    // paper, with its arXiv number
   const char* settings;  // description of its difficulty
   std::int64_t vocab;

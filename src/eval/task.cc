@@ -66,7 +66,7 @@ Item word(const json& object) {
 int answer(const json& object, const char* key) {
   const json& value = object.at(key);
   constexpr std::int64_t kMost = 1000;
-  // throws the error for a wrong type
+  // Throws the error for a wrong type.
   if (!value.is_number() && !value.is_boolean()) return value.get<int>();
   if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > kMost)
     throw std::runtime_error(fmt::format("{} is {}, which is the number of no choice", key, value.dump()));

@@ -10,13 +10,12 @@
 namespace gabbro::eval {
 
 /// The kind of a task follows from the fields of the objects in its file:
-///   kPairs    {good, bad}: is the good text more likely? (BLiMP; `term` and `uid` define groups)
-///   kWord     {context, continuation}: is the continuation the greedy one? (LAMBADA)
-///   kChoice   {query, choices, gold}: which choice is most likely after the query? (`support` precedes the
-///   query) kContext  {context_options, continuation, gold}: after which context is the continuation most
-///   likely?
-///             (WinoGrande, WSC)
-///   kLabel    {..., label}: which label's word is most likely after a prompt? (CoLA, SST-2, RTE, MRPC, CB)
+/// - kPairs {good, bad}: is the good text more likely? (BLiMP; `term` and `uid` define groups)
+/// - kWord {context, continuation}: is the continuation the greedy one? (LAMBADA)
+/// - kChoice {query, choices, gold}: which choice is most likely after the query? (`support` precedes it)
+/// - kContext {context_options, continuation, gold}: after which context is the continuation most likely?
+///   (WinoGrande, WSC)
+/// - kLabel {..., label}: which label's word is most likely after a prompt? (CoLA, SST-2, RTE, MRPC, CB)
 enum class TaskKind : std::uint8_t { kPairs, kWord, kChoice, kContext, kLabel };
 
 struct Choice {

@@ -91,7 +91,7 @@ struct LocalOptions {
   // Environment variables that are withheld from workers although sandbox::passes allows them.
   std::vector<std::string> hidden = {};
   double stop_seconds = 120;  // time between a request to stop and killing the worker
-  // borders to use for sandboxes; unset: what this machine supports
+  // Borders to use for sandboxes. Unset: all that this machine supports.
   std::optional<sandbox::Machine> machine = {};
 };
 

@@ -219,7 +219,7 @@ class Worker {
   double start_, next_look_ = 0, next_slow_look_ = kSlowLook;
   double read_ = 0;   // bytes of output read so far
   double asked_ = 0;  // time of the request to stop; 0: none
-  // seconds after the start at which it was asked to stop at its time limit; 0: not asked
+  // The time after the start, in seconds, at which it was asked to stop at its time limit. 0: not asked.
   double over_time_ = 0;
   std::uint64_t log_before_ = size_of(job_.log_file);
   std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());

@@ -131,7 +131,7 @@ struct Effort {
 Effort effort(const record::TrialSpec& spec) {
   if (spec.thorough) return {std::numeric_limits<double>::infinity(), spec.length};
   constexpr double kShare = 0.015;
-  // kTokens: one position is decoded for this many tokens of training.
+  // One position is decoded for every kTokens tokens of training, but at least kLeast.
   constexpr std::int64_t kLeast = 16, kTokens = 20'000;
   const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);
   return {std::max(4.0, kShare * static_cast<double>(steps)), std::max(kLeast, spec.tokens / kTokens)};

@@ -17,7 +17,7 @@ struct RunFolder {
   data::Tokenizer tokenizer;
   std::vector<exec::NamedArray> weights;
   std::string weights_hash;  // computed from the weights that were read
-  std::string caution;       // why the scores of the run do not count; "" if they do
+  std::string caution;       // reason why the scores of the run do not count; "" if they do
 };
 
 /// Reads spec.json and weights.safetensors of `folder`, and the vocabulary of `corpus` (empty: the run's

@@ -358,7 +358,7 @@ class Screen {
   std::vector<std::int64_t> tokens_;
   std::int64_t whole_;
   std::unique_ptr<Differentiated> differentiated_;
-  std::vector<double> sizes_;  // of the gradients, summed over all updates
+  std::vector<double> sizes_;  // sums of the gradients' absolute values, over all updates
 };
 
 }  // namespace
