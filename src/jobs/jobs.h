@@ -14,8 +14,8 @@
 
 namespace gabbro::jobs {
 
-/// Limits set by the caller; 0: no limit. `bytes` limits the resident memory of the worker and its
-/// descendants. They are killed when they reach a limit.
+/// Limits set by the caller. For `seconds` and `bytes`, 0 means no limit. `bytes` limits the resident memory
+/// of the worker and its descendants. They are killed when they exceed a limit.
 struct Limits {
   double seconds = 0;
   std::uint64_t bytes = 0;

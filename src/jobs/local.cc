@@ -24,7 +24,7 @@ namespace {
 constexpr int kTick = 50;               // milliseconds between two checks of the limits
 constexpr int kEnding = 5;              // ... and between two checks of a worker that has closed its output
 constexpr std::size_t kLine = 1 << 20;  // maximum length of a line of progress
-constexpr double kOutput = 8 << 20;     // bytes of progress read per second, and at most at once
+constexpr double kOutput = 8 << 20;     // bytes of output read per second; also the initial allowance
 constexpr double kGrace = 5;            // seconds between the request to stop at the time limit and the kill
 constexpr double kSlowLook = 1;         // seconds between two checks that are expensive
 constexpr std::size_t kStage = 100;     // maximum length of a stage, in characters

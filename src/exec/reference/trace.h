@@ -46,10 +46,11 @@ struct Trace {
 /// same trace up to rounding.
 ///
 /// Points far from the initialisation reveal branches that the first updates do not take. There, random
-/// parameters are new draws of up to 3 and 30 standard deviations. Constants are shifted by 0.3, 3 and 30
-/// (times their absolute value where it exceeds 1). Each point also has its mirror image. Parameters that
-/// start at 0 either all keep the sign that the updates gave them or all change it; those of the same shape
-/// are distinguished by their gradients in all passes.
+/// parameters are new draws at 0.5 to 1.5 times 1, 3 and 30 standard deviations. Constants are shifted by
+/// about 0.3, 3 and 30, times their absolute value where it exceeds 1. Each point also has its mirror image.
+/// Parameters that start at 0 either all keep the sign that the updates gave them or all change it. Constants
+/// and parameters that start at 0 are distinguished by their gradients in all passes if they have the same
+/// shape.
 ///
 /// Returns nothing if the work exceeds the limit, or if something is not finite at the start. Cost: updates +
 /// 2 passes, all except the last with gradients; with `far`, 24 more passes, half of them with gradients.
