@@ -27,7 +27,7 @@ using record::OnProgress;
 namespace {
 
 constexpr std::array<std::int64_t, 4> kWidths{64, 96, 128, 256};
-// learning rates at fan-in 256; the more promising one first
+// Learning rates at fan-in 256, the more promising one first.
 constexpr std::array<double, 2> kRates{0.0007, 0.0025};
 constexpr std::int64_t kTokensPerStep = 512;
 // Weight decay. With 1, attention learns recall in half as many steps as with 0.1.

@@ -73,7 +73,7 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
                                   .share = static_cast<double>(out.tokens) / static_cast<double>(spec.tokens),
                                   .text = std::move(text)});
   };
-  // the end-of-document token, before any text
+  // The end-of-document token precedes any text.
   std::vector<float> logits = decoder.step(run.tokenizer.end());
   for (const int token : prompt) {
     logits = decoder.step(token);
