@@ -83,8 +83,8 @@ std::int64_t text_length(const ir::Graph& graph) {
   return kShortest;
 }
 
-// Returns true if no value on the way to the logits is so large that its square comes near the range of
-// float32. Constants of the program itself may be larger.
+// Returns true if no value on the way to the logits exceeds 1e12, so that sums of squares stay well within
+// the range of float32. Constants of the program itself may be larger.
 bool is_tame(const ir::Graph& graph, const Draw& draw) {
   constexpr double kLarge = 1e12;
   const auto& nodes = graph.bodies[0].nodes;
