@@ -1,4 +1,5 @@
-// How long the checker takes: parse, elaborate, verify, prove, derive facts, hash; by number of layers.
+// Measures how long the checker takes (parse, elaborate, verify, prove, derive facts, hash), by number of
+// layers.
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 

@@ -1,11 +1,12 @@
-// Training steps with recurrences as training runs them and step by step, an ATen call for each op: the same
-// small design, in turns in one run.
+// Compares training steps with recurrences in the form that training uses with a form that runs step by step,
+// with an ATen call for each op. Both forms of the same small design run in turns in one process.
 //
-// bench_chunk [MIXER...]: blocks of each mixer, with --alone nothing but mixers, with --bare only their
-// scans; milliseconds of a step in both forms and their ratio, medians over rounds. The ratio of processor
-// times does not depend on what else the machine does. The first row has no recurrence: what both forms spend
-// outside of it. With several threads, steps run with one and with all of them, and the faster counts.
-// --pairs compares sums over the past pair by pair with convolutions instead.
+// bench_chunk [MIXER...]: measures blocks of each mixer; with --alone only the mixers, with --bare only their
+// scans. Prints milliseconds per step in both forms and their ratio, as medians over rounds. The ratio of
+// processor times does not depend on other load on the machine. The first row has no recurrence: it shows
+// what both forms spend outside of it. With several threads, the step form runs with one and with all of
+// them, and the faster one counts. --pairs compares sums over the past pair by pair with convolutions
+// instead.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -47,7 +48,7 @@ exec::TokenBatch random_batch(const Options& o, Random random) {
   return out;
 }
 
-// Of one step: of the processor, of the clock on the wall.
+// Processor time and wall-clock time of one step.
 struct Time {
   double processor = 0, wall = 0;
 };
@@ -57,12 +58,12 @@ double median(std::vector<double> list) {
   return list[list.size() / 2];
 }
 
-// That steps run with: calls of a few numbers can be slower with several.
+// Numbers of threads for the step form. Calls on a few values may be slower with several threads.
 std::vector<int> thread_counts(const Options& o) {
   return o.threads > 1 ? std::vector<int>{1, o.threads} : std::vector<int>{1};
 }
 
-// One form of something: a step of it, timed.
+// Runs one step of a form, which is timed.
 using Form = std::function<void(int round)>;
 
 Time time_of(const Form& form, int round) {
@@ -82,7 +83,7 @@ void print_profile(const Form& form) {
                rows[i].shapes);
 }
 
-// Of a form, round by round.
+// The times of a form, one per round.
 struct Times {
   std::vector<double> processor, wall;
   void add(const Time& t) {
@@ -91,12 +92,12 @@ struct Times {
   }
 };
 
-// `steps`: with one thread, and with as many as there are, when these are more; by the clock on the wall the
-// faster counts.
+// `steps` holds the step form with one thread and, if there are several, with all of them. The faster one by
+// wall-clock time counts.
 void compare(const Options& o, const std::string& name, const Form& chunks, const std::vector<Form>& steps) {
   Times fast;
   std::vector<Times> slow(steps.size());
-  for (int round = -1; round < o.rounds; ++round) {  // the first warms up
+  for (int round = -1; round < o.rounds; ++round) {  // The first round warms up.
     std::vector<Time> now;
     for (const Form& form : steps) now.push_back(time_of(form, round));
     const Time fused = time_of(chunks, round);
@@ -149,7 +150,8 @@ bool compare_models(const Options& o, const std::string& mixer) {
   return true;
 }
 
-// The scans of `unit` on inputs instead of what feeds them, and their gradient with respect to all of these.
+// Reduces `unit` to its scans and their gradient with respect to all their inputs. The values that feed the
+// scans become inputs of the graph.
 ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vector<ir::NodeId>& wanted) {
   ir::Graph graph = unit;
   graph.bodies[0] = {};
@@ -189,7 +191,7 @@ ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vecto
   return graph;
 }
 
-// Small numbers: no state grows without end, and none vanishes.
+// The values are small, so that no state grows without bound or vanishes.
 exec::torch::Batch random_inputs(const Options& o, const ir::Graph& graph) {
   exec::torch::Batch out;
   for (const ir::Node& node : graph.bodies[0].nodes) {

@@ -1,5 +1,5 @@
-// How many designs a second the generator writes, and how many random edits a second are applied and checked;
-// one core.
+// Measures how many designs per second the generator writes, and how many random edits per second are applied
+// and checked, on one core.
 #include <benchmark/benchmark.h>
 
 #include <set>
@@ -49,10 +49,10 @@ void vary_designs(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
-// What a campaign does between trainings: parents drawn from a population that begins with the zoo and takes
-// its offspring in, every operator, structural hashes, what was seen before left out. Zoo designs have so
-// many blocks, as a preset says; 0: as many as they are written with (8 to 24). Items are new designs;
-// `tries` are draws for each.
+// Does what a campaign does between trainings: draws parents from a population that begins with the zoo and
+// receives its offspring, uses every operator, computes structural hashes, and skips designs that were seen
+// before. The argument is the number of blocks of the zoo's designs, as a preset sets it; 0 keeps the number
+// in their programs (8 to 24). Items are new designs; `tries` counts the draws for each.
 void breed(benchmark::State& state) {
   const auto blocks = static_cast<double>(state.range(0));
   std::vector<lang::Program> population;

@@ -1,8 +1,8 @@
-// How many offspring that the screen lets through fail the probe: the goal is 1 in 1,000, and each that fails
-// is printed.
+// Measures how many of the offspring that pass the screen fail the probe. The goal is 1 in 1,000. Each one
+// that fails is printed.
 //
-// bench_probe --designs N --seed S: parents are drawn from the zoo and from offspring that passed, every
-// operator is used; a new design is screened (exec/reference/screen.h) and probed (trial/probe.h) in this
+// bench_probe --designs N --seed S: parents are drawn from the zoo and from offspring that passed, and every
+// operator is used. A new design is screened (exec/reference/screen.h) and probed (trial/probe.h) in this
 // process.
 #include <fmt/core.h>
 
@@ -23,7 +23,7 @@ namespace {
 
 using namespace gabbro;
 
-// The first check that does not hold, or "".
+// Returns the first check that fails, or "".
 std::string failure(const std::vector<record::Anchor>& checks) {
   for (const record::Anchor& check : checks)
     if (!check.holds) return check.name + ": " + check.detail;

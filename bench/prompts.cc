@@ -1,4 +1,4 @@
-// Sizes of the prompts, and the tokens of a scripted conversation: the tables of docs/agents.md.
+// Prints the sizes of the prompts and the tokens of a scripted conversation: the tables of docs/agents.md.
 #include <fmt/format.h>
 
 #include "agents/long_talk.h"

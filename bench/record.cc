@@ -1,4 +1,4 @@
-// A record of 100,000 designs and 1,000,000 events: what commands that read it take. The record is made
+// Measures commands that read a record of 100,000 designs and 1,000,000 events. The record is generated
 // first, in a temporary folder.
 #include <benchmark/benchmark.h>
 
@@ -54,7 +54,7 @@ void report(benchmark::State& state) {
   run(state, [](const store::Store& s) { return report_html(s); });
 }
 
-// What the tables spare: every event parsed and applied.
+// Parses and applies every event, which the tables make unnecessary.
 void fold(benchmark::State& state) {
   const auto plan = parse_plan(*large().campaign());
   GABBRO_CHECK(plan.has_value());

@@ -1,8 +1,8 @@
-// How many draws a second pass through the screen of a campaign; one core.
+// Measures how many draws per second pass through the screen of a campaign, on one core.
 //
-// The draws are written beforehand: random edits of zoo designs and of each other, up to three deep, one list
-// for every build. What the screen lets through is known to it from then on, as in a campaign. Counters are
-// the shares of draws by cause.
+// The draws are generated beforehand: random edits of zoo designs and of each other, up to three deep. The
+// list is the same for every build. Designs that pass are known to the screen from then on, as in a campaign.
+// Counters are the shares of draws by cause of refusal.
 #include <benchmark/benchmark.h>
 
 #include <map>
@@ -18,7 +18,7 @@ namespace {
 
 using namespace gabbro;
 
-// Sizes, lengths, limits and baselines of presets/laptop.toml.
+// The sizes, lengths, limits and baselines of presets/laptop.toml.
 evolve::Settings laptop() {
   evolve::Settings s;
   s.rungs = {{.name = "150k", .params = 150'000, .length = 128},

@@ -1,5 +1,5 @@
-// The record of a large campaign: how long each query takes with 100,000 designs and 1,000,000 events, an
-// append, and making the tables anew.
+// Measures the record of a large campaign, with 100,000 designs and 1,000,000 events: each query, an append,
+// and rebuilding the tables.
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 #include <unistd.h>
@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kDesigns = 100'000, kEvents = 1'000'000, kBatch = 10'000;
 constexpr int kCurve = 50;
 
-// One design in ten events, with a trial and its result; what is left are refusals, as most draws are.
+// Generates a design every ten events, with a trial and its result. The other events are refusals, as most
+// draws end.
 class Campaign {
  public:
   std::vector<record::Event> next_batch() {
@@ -101,7 +102,7 @@ void require(const Result<bool>& ok) {
   GABBRO_CHECK(ok.has_value());
 }
 
-// Made at the first use.
+// Generated at the first use.
 store::Store& large() {
   static Folder folder("large");
   static store::Store store = [] {
@@ -139,7 +140,7 @@ QUERY(result, s.result(1)->curve.size());
 QUERY(last_attempt, s.last_attempt() > 0 ? 1 : 0);
 QUERY(last_1000_events, s.events(kEvents - 999, 1000).size());
 
-// One event in one transaction, on disk.
+// Appends one event in one transaction, on disk.
 void append(benchmark::State& state) {
   const Folder folder("append");
   auto store = store::Store::open(folder.file("campaign.db"));

@@ -1,9 +1,10 @@
-// Tokens per second of training steps on the torch backend: forward, backward, clipping, AdamW. `./dev bench
-// train` runs it in turns with the same model in PyTorch (bench/peer); alone it prints its own speed, and
-// with --profile where the time goes.
+// Measures tokens per second of training steps on the torch backend: forward, backward, clipping, AdamW.
+// `./dev bench train` alternates it with the same model in PyTorch (bench/peer). Alone it prints its own
+// speed, and with --profile a breakdown of the time.
 //
-// One JSON object a line: first the model, then one for each order. Orders come from the options, or with
-// --serve from standard input, one a line, so that a driver can alternate: `steps N` or `peaks`.
+// The output is one JSON object per line: first the model, then one for each order. Orders come from the
+// options or, with --serve, from standard input, one per line, so that a driver can alternate: `steps N` or
+// `peaks`.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -63,7 +64,8 @@ Result<Sized> sized(const Options& o) {
   return Sized{std::move(report.subjects.back()), fit.free_scale};
 }
 
-// Uniform tokens. With documents, a border at every position with a chance of 1 / 100, as short texts have.
+// Draws tokens uniformly. With documents, one starts at every position with a probability of 1 / 100, as in
+// short texts.
 exec::TokenBatch random_batch(const Options& o, std::int64_t vocab, Random random) {
   exec::TokenBatch out{o.batch, o.length, {}, {}, {}};
   for (std::int64_t row = 0; row < o.batch; ++row) {
@@ -207,7 +209,7 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  gabbro::exec::torch::keep_memory();  // as the worker does
+  gabbro::exec::torch::keep_memory();  // as in the worker
   Options o;
   CLI::App app("Tokens per second of training steps on the torch backend.");
   app.add_option("--design", o.design, "name of a file of zoo/, or a path")->capture_default_str();
@@ -233,7 +235,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     return run(o);
-  } catch (const std::exception& e) {  // ATen throws when memory is short
+  } catch (const std::exception& e) {  // ATen throws if memory is short.
     fmt::print(stderr, "bench_train: {}\n", e.what());
     return 1;
   }

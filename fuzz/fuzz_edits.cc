@@ -1,8 +1,8 @@
-// fuzz_edits COUNT SEED: chains of COUNT random edits of random designs and of the zoo; each child must check
-// from its text.
+// fuzz_edits COUNT SEED: applies chains of random edits, COUNT in total, to random designs and designs of the
+// zoo. Each resulting program must pass the checker when it is read back from its text.
 //
-// A chain of 25 edits depends on SEED and its number alone; a violation prints them with both programs and
-// ends with status 1. Every tenth edit is hostile: paths and arguments of another program.
+// A chain of 25 edits depends only on SEED and its number. A violation prints both with the two programs, and
+// ends with status 1. Every tenth edit is hostile: its paths and arguments come from another program.
 //
 // slice: 600
 #include <fmt/core.h>
@@ -27,14 +27,14 @@ using namespace gabbro;
 using lang::Program;
 
 constexpr std::uint64_t kChain = 25;
-constexpr std::size_t kLargest = 8000;  // bytes of text: a chain that grows beyond starts anew
+constexpr std::size_t kLargest = 8000;  // bytes of text; a chain that grows beyond this starts anew
 
 struct Counts {
   std::uint64_t edits = 0, refused = 0, violations = 0;
   std::map<std::string, std::uint64_t> reasons;
 };
 
-// One design of the zoo, or a random one.
+// Returns a design of the zoo or a random one.
 Program start(Random& random, edit::CodeBook& book) {
   if (random.chance(0.3)) {
     const auto files = zoo::embedded_files();
@@ -45,7 +45,7 @@ Program start(Random& random, edit::CodeBook& book) {
   return edit::random_program(random, book, {.unit_size = 8, .most_layers = 6});
 }
 
-// An edit with arguments that were not drawn for this program.
+// Applies an edit with arguments that were not drawn for this program.
 Result<Program> hostile(const Program& program, const Program& other, edit::CodeBook& book, Random& random) {
   const lang::Library& library = book.library();
   const auto theirs = edit::places(other, library);

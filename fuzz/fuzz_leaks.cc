@@ -1,12 +1,13 @@
-// fuzz_leaks COUNT SEED [all | CASE]: COUNT designs in the torch backend with extreme values wherever a
+// fuzz_leaks COUNT SEED [all | CASE]: runs COUNT designs in the torch backend, with extreme values wherever a
 // position does not look.
 //
-// Each case is a unit or a design (written to leak, random, or of the zoo), a way to lower it, and a batch of
-// rows with documents. Everything that the watched positions do not see changes: what follows in their
-// document, the documents around it, the other rows; some of it to infinity, NaN, numbers that overflow,
-// denormal ones. Outputs of the watched positions must keep their bits, and so must the gradients at
-// positions that the changed adjoints do not reach; some are decoded as well. A finding prints seed, case and
-// program and ends with status 1; with `all` it goes on to the next, with a number only that case is run.
+// Each case is a unit or a design (written to leak, random, or from the zoo), a way to lower it, and a batch
+// of rows with documents. Everything that the watched positions do not see is changed: what follows in their
+// document, the documents around it, and the other rows. Some of it becomes infinite, NaN, overflowing or
+// denormal. Outputs of the watched positions must stay bit-identical, and so must the gradients at positions
+// that the changed adjoints do not reach. Some cases are also decoded. A finding prints its seed, case and
+// program, and ends with status 1. With `all` the run continues after a finding; with a number only that case
+// is run.
 //
 // slice: 150
 #include <ATen/Parallel.h>
@@ -141,7 +142,7 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
     try {
       try {
         attempt();
-      } catch (const c10::ValueError&) {  // recurrences in chunks refuse what is not finite
+      } catch (const c10::ValueError&) {  // Chunked recurrences refuse values that are not finite.
         ++not_finite;
         how.chunks = ir::ChunkOptions{};
         attempt();

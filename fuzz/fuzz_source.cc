@@ -1,10 +1,10 @@
-// fuzz_source COUNT SEED [FILE...]: COUNT mutated programs (of the samples, the zoo and FILEs) through
-// parser, printer and checker.
+// fuzz_source COUNT SEED [FILE...]: runs COUNT mutated programs (of the samples, the zoo and FILEs) through
+// the parser, the printer and the checker.
 //
-// Each must keep the contract between parser and printer; each that parses is checked, within seconds, and
-// every error of the check has a message and a place in the text.
+// Each program must satisfy the contract between parser and printer. Each one that parses is checked, which
+// must take only seconds; every error must have a message and a position in the text.
 //
-// Case i depends on SEED and i alone; a violation prints both and the text, and ends with status 1.
+// Case i depends only on SEED and i. A violation prints both with the text, and ends with status 1.
 //
 // slice: 10000
 #include <fmt/core.h>
@@ -40,7 +40,7 @@ std::vector<std::string> seeds(int argc, char** argv) {
   return out;
 }
 
-// Every tenth case is a soup; the others are mutants.
+// Every tenth case consists of random tokens; the others are mutants.
 std::string make_case(Random random, const std::vector<std::string>& sources) {
   if (random.chance(0.1)) return testing::soup(random);
   return testing::mutate(random, random.pick(sources));
@@ -50,9 +50,9 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// "" or what is wrong with the check of a program that parses.
+// Checks a program that parses. Returns "" or a description of what is wrong with the check.
 std::string check_violation(const std::string& text, bool& checks) {
-  constexpr double kLongest = 20;  // seconds, sanitizers and a busy machine included
+  constexpr double kLongest = 20;  // in seconds, allowing for sanitizers and a busy machine
   const double start = now();
   const CheckReport report = check(text, zoo::library());
   checks = report.valid();

@@ -158,14 +158,15 @@ class Driver:
         folder = self.campaign.folder / run.name
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / f"{step}.log"
-        # Waiting threads sleep instead of spinning on cores that other workers need. A group of its own: Ctrl-C reaches gabbro
-        # through this process only. The lock is handed on, so that what is left of a killed campaign keeps the next one out.
+        # OMP_WAIT_POLICY: waiting threads sleep instead of spinning on cores that other workers need. The
+        # process has its own session, so that Ctrl-C reaches gabbro only through this program. It inherits
+        # the lock, so that what is left of a killed campaign keeps the next one from starting.
         with log.open("a", encoding="utf-8") as out:
             process = subprocess.Popen(self.command(step, run), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                        env={**os.environ, "OMP_WAIT_POLICY": "passive"}, start_new_session=True,
                                        pass_fds=[self.lock.fileno()])
         self.active.append(Job(step, run, process, log, time.monotonic()))
-        if self.signals:  # it came while the process was starting
+        if self.signals:  # The signal arrived while the process was starting.
             process.send_signal(signal.SIGTERM)
         say(f"{run.name}: {step}")
 

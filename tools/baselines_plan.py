@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# Design -> its name in tables, and its file.
+# Maps a design to its name in tables and its file.
 DESIGNS = {
     "gpt2": ("GPT-2", "zoo/gpt2.gab"),
     "llama": ("Llama", "zoo/llama.gab"),
@@ -20,7 +20,7 @@ DESIGNS = {
     "ttt_linear": ("TTT-linear", "zoo/ttt_linear.gab"),
     "gated_deltanet": ("Gated DeltaNet", "zoo/gated_deltanet.gab"),
 }
-MOST_DOUBLINGS = 5  # beyond the first rates, to either side
+MOST_DOUBLINGS = 5  # beyond the initial learning rates, in each direction
 
 
 class Failure(Exception):
@@ -32,7 +32,7 @@ class Settings:
     params: int = 1_000_000
     vocab: int = 2048
     context: int = 256
-    batch: int = 4  # of 2M tokens, larger batches leave too few steps
+    batch: int = 4  # sequences; with 2M tokens, larger batches leave too few steps
     rates: tuple = (0.001, 0.002, 0.004)
     search_tokens: int = 500_000
     search_documents: int = 2  # held-out documents that score a learning rate
@@ -85,7 +85,7 @@ class Campaign:
     def __init__(self, folder, settings, held_out):
         self.folder = Path(folder)
         self.settings = settings
-        self.held_out = held_out  # documents of the corpus
+        self.held_out = held_out  # number of held-out documents in the corpus
 
     def search_run(self, design, rate):
         s = self.settings
@@ -101,7 +101,8 @@ class Campaign:
         if result is None or result.get("status") not in ("done", "refused", "failed"):
             return None
         if result["status"] == "failed":
-            return result if result.get("curve") else None  # without a step, it is no fault of the design
+            # A result without a step is not the design's fault.
+            return result if result.get("curve") else None
         wanted = min(run.documents or self.held_out, self.held_out)
         return result if result["valid_documents"] == wanted else None
 

@@ -10,7 +10,7 @@ from baselines_plan import Settings, best_rate, failed_anchors
 from common import mean_interval, table, with_half
 
 MARKER = "<!-- Above: written by `tools/baselines.py report`. Below: by hand, and kept. -->"
-REFERENCE = "llama"  # whose bits are taken from those of the others, seed by seed
+REFERENCE = "llama"  # the design whose bits are subtracted from those of the others, seed by seed
 CURVE_POINTS = 60
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 RECIPES = "CONTRIBUTING.md"
-OUTPUT_FOLDERS = re.compile(r"^(\..*|build|build-.*|runs)$")  # hidden, built, written by runs
+OUTPUT_FOLDERS = re.compile(r"^(\..*|build|build-.*|runs)$")  # hidden folders, builds, and outputs of runs
 FENCE = re.compile(r"^\s*(```|~~~)")
 CODE = re.compile(r"`[^`]*`")
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
@@ -86,9 +86,9 @@ def check_path(root, text):
     path = root / text
     top = root / text.removeprefix("./").split("/")[0]
     if not PATH.match(text) or ("/" not in text and path.suffix not in (".json", ".md", ".txt")):
-        return None  # a word
+        return None  # a single word
     if not path.suffix and not top.exists():
-        return None  # words with a stroke between them
+        return None  # words with a slash between them
     if PLACEHOLDER.search(path.name):
         path = path.parent
     return None if path.exists() else f"{text} does not exist"

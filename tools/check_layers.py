@@ -32,7 +32,7 @@ class TableError(Exception):
 
 @dataclass(frozen=True)
 class Include:
-    file: str  # relative to the project root
+    file: str  # relative to the root of the project
     line: int
     target: str
     quoted: bool

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# 97.5 % quantiles of Student's t by degrees of freedom.
+# 97.5 % quantiles of Student's t, by degrees of freedom.
 T_975 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
@@ -43,7 +43,7 @@ def mean_interval(values):
     if len(values) < 2:
         return mean, math.nan
     freedom = len(values) - 1
-    quantile = T_975[freedom] if freedom < len(T_975) else 1.96 + 2.7 / freedom  # at most 1 % too wide
+    quantile = T_975[freedom] if freedom < len(T_975) else 1.96 + 2.7 / freedom  # at most 1 % too large
     return mean, quantile * statistics.stdev(values) / math.sqrt(len(values))
 
 

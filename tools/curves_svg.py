@@ -5,7 +5,8 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 60, 170, 20, 50
-# Of middling lightness, so that they stand out on white and on black; dashes tell apart what colours do not.
+# The colours have medium lightness, so that they are visible on white and on black. Dashes distinguish lines
+# that colours do not.
 STROKES = (("#4e79a7", ""), ("#e8853b", "8 3"), ("#59a14f", ""), ("#d1495b", "2 3"), ("#9c6ade", ""), ("#2a9d8f", "8 3 2 3"),
            ("#a07850", "5 2"))
 STYLE = """

@@ -6,7 +6,7 @@ from common import ROOT, read_lines, write_lines
 
 TABLE = ROOT / "docs/results/ladder.jsonl"
 FIRST_RATES = (0.004, 0.008, 0.016)
-MOST_DOUBLINGS = 3  # beyond these, to either side
+MOST_DOUBLINGS = 3  # beyond the initial learning rates, in each direction
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Rung:
     dtype: str = "float32"
     documents: int = 51
     document_tokens: int = 2048
-    tables: float = 4  # factor on the rates of the input and output tables
-    below: str = ""  # the rung whose best rates are taken; empty: rates are searched for here
+    tables: float = 4  # factor on the learning rates of the input and output tables
+    below: str = ""  # rung whose best learning rates are taken; empty: they are searched for here
 
 
 RUNGS = {
@@ -80,7 +80,7 @@ def rates_wanted(measured, rung, design, neighbours):
             return []
         if not neighbours:
             return [best[0]]
-        rates = [best[0] / 2, best[0]]  # larger models like smaller rates
+        rates = [best[0] / 2, best[0]]  # Larger models prefer lower learning rates.
     for _ in range(MOST_DOUBLINGS):
         scores = measured.scores(rung, design)
         if any(rate not in scores for rate in rates):

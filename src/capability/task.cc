@@ -12,7 +12,7 @@ namespace {
 
 using Tokens = std::vector<std::int64_t>;
 
-// `count` different numbers below `n`, in random order.
+// Returns `count` distinct integers below `n`, in random order.
 Tokens distinct(std::int64_t count, std::int64_t n, Random& random) {
   Tokens all(static_cast<std::size_t>(n));
   std::iota(all.begin(), all.end(), 0);
@@ -26,9 +26,9 @@ void ask(Sequence s, std::int64_t at, std::int64_t token, std::int64_t target) {
   s.targets[at] = target;
 }
 
-// Pairs of a key and its value from the beginning to the end; a key that was seen has the same value again,
-// and is asked for it. Some slots hold noise instead. Tokens are noise, then keys, then values. While
-// training, sequences have fewer keys too, which are easier, and near ones are asked.
+// Generates pairs of a key and its value throughout the sequence. When a key occurs again, it has the same
+// value, and the value is asked for. Some pairs are replaced by noise. Token ids are noise first, then keys,
+// then values. Training sequences are easier: they may have fewer keys, and also ask for recent ones.
 struct Stream {
   std::int64_t keys, values, noise;
   double noise_share;
@@ -59,14 +59,14 @@ void recall(Sequence s, Random& random) { Stream{8, 16, 0, 0}.write(s, random); 
 
 void noisy_recall(Sequence s, Random& random) { Stream{8, 16, 8, 0.3}.write(s, random); }
 
-// Ordinary tokens, then triggers. Each trigger stands once in the first half, and once in the second, where
-// it is asked what followed it.
+// Generates ordinary tokens with some triggers (ids after those of the ordinary tokens). Each trigger occurs
+// once in the first half and once in the second, where the token that followed it is asked for.
 void induction(Sequence s, Random& random) {
   constexpr std::int64_t kTriggers = 4, kOrdinary = 16;
   const std::int64_t half = s.length() / 2, end = half - kNear / 2, begin = half + kNear / 2;
   for (std::int64_t& token : s.tokens) token = random.below(kOrdinary);
-  // Triggers and what follows them do not overlap: places are chosen as if each took one position, and then
-  // pushed apart.
+  // A trigger and the token after it must not overlap with another such pair. Positions are therefore chosen
+  // as if each pair took one position, and then spread apart.
   Tokens place = distinct(kTriggers, end - kTriggers, random);
   std::sort(place.begin(), place.end());
   const Tokens trigger = distinct(kTriggers, kTriggers, random);
@@ -78,7 +78,7 @@ void induction(Sequence s, Random& random) {
   }
 }
 
-// 0: blank, 1: marker, then the alphabet.
+// Token ids: 0 is blank, 1 is the marker, then the alphabet.
 void selective_copying(Sequence s, Random& random) {
   constexpr std::int64_t kCopied = 8, kAlphabet = 16, kSpan = 22;
   Tokens place = distinct(kCopied, kSpan, random);
@@ -90,7 +90,7 @@ void selective_copying(Sequence s, Random& random) {
   }
 }
 
-// 0: marker, then the alphabet.
+// Token ids: 0 is the marker, then the alphabet.
 void compression(Sequence s, Random& random) {
   constexpr std::int64_t kAlphabet = 16;
   const std::int64_t half = s.length() / 2;
@@ -100,8 +100,8 @@ void compression(Sequence s, Random& random) {
   }
 }
 
-// 0: marker, then keys, then values. The facts are the same in all sequences; every value belongs to as many
-// keys.
+// Token ids: 0 is the marker, then keys, then values. The mapping is the same in all sequences, and every
+// value belongs to the same number of keys.
 void memorisation(Sequence s, Random& random) {
   constexpr std::int64_t kFacts = 256, kValues = 16;
   static const Tokens kMap = [] {
@@ -127,7 +127,7 @@ void parity(Sequence s, Random& random) {
 using Permutation = std::array<int, 3>;
 constexpr std::array<Permutation, 6> kS3{{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}};
 
-// Tokens are the elements of the group; asked is the product so far, the last factor acting last.
+// The tokens are the elements of the group. The product so far is asked for; the last factor acts last.
 void s3(Sequence s, Random& random) {
   Permutation product = kS3[0];
   for (std::int64_t t = 0; t < s.length(); ++t) {
@@ -138,7 +138,7 @@ void s3(Sequence s, Random& random) {
   }
 }
 
-// Tokens 0 to 4: where the ball lies at first; then the ten swaps of two of five cups.
+// Tokens 0 to 4 are the initial position of the ball. The other ten are the swaps of two of five cups.
 void s5(Sequence s, Random& random) {
   constexpr std::int64_t kCups = 5;
   std::int64_t place = s.tokens[0] = random.below(kCups);
@@ -253,7 +253,7 @@ exec::TokenBatch batch(const Task& task, Use use, std::int64_t sequences, std::i
   GABBRO_CHECK(sequences > 0 && length >= task.length && length % task.length == 0);
   const auto size = static_cast<std::size_t>(sequences * length);
   exec::TokenBatch out{sequences, length, Tokens(size), Tokens(size, exec::kNotAsked), Tokens(size, 0)};
-  // A first token that is asked for alone would be its own answer.
+  // The first token would be its own answer, so training does not ask there.
   const std::int64_t from = use == Use::kTraining  ? 1
                             : length > task.length ? task.length
                                                    : std::max(length / 2, kNear);

@@ -1,10 +1,10 @@
-// Synthetic tasks that show what a mixer can do before it reads any text: recall, copying, memorising, state
+// Synthetic tasks that test what a mixer can do before it reads any text: recall, copying, memorising, state
 // tracking, induction.
 //
-// A task writes sequences of tokens, and asks at some positions for a token that follows from what came
-// before. A row of the table in task.cc is a task: the settings at which it is asked, the paper that it comes
-// from, the accuracy of a guess. The answer is never in the last 9 tokens of tasks that ask to remember
-// (kNear), so that a design of short convolutions stays at chance.
+// A task generates sequences of tokens and asks, at some positions, for a token that follows from the earlier
+// ones. Each row of the table in task.cc is one task, with its settings, the paper that it comes from, and
+// the accuracy of a guess. In tasks that require memory, the answer is never among the last 9 tokens (kNear),
+// so that a design of short convolutions stays at chance.
 #pragma once
 
 #include <cstdint>
@@ -18,43 +18,43 @@
 
 namespace gabbro::capability {
 
-/// How many tokens, its own included, four blocks of short convolutions of width 3 read; the two blocks to
-/// which designs are cut read five.
+/// The receptive field, in tokens, of four blocks of short convolutions of width 3, including the current
+/// token. Tiny designs have two blocks, which see five tokens.
 constexpr std::int64_t kNear = 9;
 
-/// What a sequence is for. Tests ask for what lies behind the last kNear tokens alone; tasks that ask at
-/// every position are asked in the second half of a sequence of the training length, behind the first kNear
-/// tokens, and only behind the training length in a longer one.
+/// The use of a sequence. Test sequences only ask for tokens farther back than kNear. Tasks that ask at every
+/// position do so in the second half of a test sequence of the training length, but not within its first
+/// kNear tokens. In a longer test sequence they ask only after the training length.
 enum class Use : std::uint8_t { kTraining, kTest };
 
-/// One sequence to be filled. `targets` begin as kNotAsked.
+/// A sequence to be filled. All `targets` are initially kNotAsked.
 struct Sequence {
   std::span<std::int64_t> tokens, targets;
   Use use = Use::kTraining;
-  std::int64_t ask_from = 0;  // the first position at which a task that asks everywhere may ask
+  std::int64_t ask_from = 0;  // first position at which a task that asks everywhere may ask
   [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
 };
 
 struct Task {
   const char* name;
-  const char* asks;      // in a sentence
-  const char* source;    // the paper, with its arXiv number
-  const char* settings;  // how difficult it is made
+  const char* asks;      // phrase that says what the task asks for
+  const char* source;    // paper, with its arXiv number
+  const char* settings;  // description of its difficulty
   std::int64_t vocab;
-  std::int64_t length;                // of training
-  std::vector<std::int64_t> lengths;  // of the tests
+  std::int64_t length;                // length of training sequences
+  std::vector<std::int64_t> lengths;  // lengths of test sequences
   double chance;                      // accuracy of the best guess without the context
   void (*write)(Sequence sequence, Random& random);
 };
 
-/// The tasks, in the order in which they are reported.
+/// Returns the tasks, in the order in which they are reported.
 const std::vector<Task>& tasks();
 
-/// Null when there is none of this name.
+/// Returns null if there is no task of this name.
 const Task* find_task(std::string_view name);
 
-/// `sequences` sequences of `length`, a multiple of the training length; number i is drawn from `random`
-/// split by i. A function of its arguments.
+/// Returns `sequences` sequences of `length` tokens, a multiple of the training length. Sequence i is drawn
+/// from `random` split by i. The result depends only on the arguments.
 exec::TokenBatch batch(const Task& task, Use use, std::int64_t sequences, std::int64_t length,
                        const Random& random);
 

@@ -21,8 +21,8 @@ const char* name_of(TaskKind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
-// The largest, and how many are as large. Whoever gives all choices one score has not chosen: the right one
-// counts as a guess among them.
+// The largest value, and how often it occurs. A model that gives several choices the same largest score has
+// not chosen between them, so the correct one counts as a guess among them.
 struct Best {
   int first = 0;
   std::int64_t count = 0;
@@ -35,14 +35,14 @@ struct Best {
   [[nodiscard]] double share_of(double score) const {
     return score == top ? 1 / static_cast<double>(count) : 0;
   }
-  // What was chosen; among equals one that is wrong.
+  // Returns the chosen index. Among equal scores it returns an incorrect one.
   [[nodiscard]] int prediction(const std::vector<double>& x, int gold) const {
     if (count == 1 || first != gold) return first;
     return static_cast<int>(std::find(x.begin() + gold + 1, x.end(), top) - x.begin());
   }
 };
 
-// What the items of a task came to.
+// The scores of all items of a task.
 struct Answers {
   std::vector<double> right, right_by_length, gold, ties;
   std::vector<Pair> pairs;

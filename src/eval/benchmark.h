@@ -1,4 +1,4 @@
-// The score of a model in a benchmark task.
+// Scores a model in a benchmark task.
 #pragma once
 
 #include <functional>
@@ -11,16 +11,17 @@
 
 namespace gabbro::eval {
 
-/// The metrics by kind of task, each with its standard error:
-///   pairs: acc, and in groups.
+/// Scores a task. The metrics depend on the kind of task, and each has a standard error:
+///   pairs: acc, also by group.
 ///   word: acc, perplexity.
-///   choice: acc, acc_norm (log-likelihood over characters of the choice).
-///   context: acc.   label: acc, mcc or f1 where the task asks for them.
-/// Tasks with choices also give gold_nats, the mean log-likelihood of the right one. Where the right choice
-/// is one of k that are equally likely, it counts 1/k (lm-evaluation-harness: the first of them counts, or,
-/// of pairs, the good one); ties, where there are any, is their share. The result is empty (no metrics) when
-/// `progress` returned false. Errors: "eval" (a text without tokens; log-likelihoods that are no finite
-/// numbers).
+///   choice: acc, acc_norm (log-likelihood divided by the characters of the choice).
+///   context: acc.
+///   label: acc, and mcc or f1 if the task asks for them.
+/// Tasks with choices also report gold_nats, the mean log-likelihood of the correct choice. If the correct
+/// choice is one of k equally likely ones, it counts as 1/k (in lm-evaluation-harness the first of them
+/// counts, or the good one of a pair). If there are ties, their share is reported as the metric "ties". The
+/// result has no metrics if `progress` returned false. Errors: "eval" (a text without tokens, or a
+/// log-likelihood that is not finite).
 Result<record::TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer, const Task& task,
                                      std::int64_t length, const Packing& packing = {},
                                      const std::function<bool(double)>& progress = {});

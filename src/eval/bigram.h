@@ -1,4 +1,4 @@
-// The model that every design must beat: the next token by the last one alone.
+// A bigram model, which predicts the next token from the last one alone. Every design must beat it.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 namespace gabbro::eval {
 
-/// Counts of pairs with a Dirichlet prior on the counts of single tokens (MacKay and Peto 1995):
+/// Counts pairs of tokens, with a Dirichlet prior from the counts of single tokens (MacKay and Peto 1995):
 /// P(b | a) = (n(a, b) + strength P(b)) / (n(a) + strength), P(b) = (n(b) + 1) / (n + V).
 class Bigram {
  public:
   explicit Bigram(std::int64_t vocab, double strength = 100);
   void add(const exec::TokenBatch& batch);
-  /// Nats for `next` after `token`.
+  /// Returns the loss of `next` after `token`, in nats.
   [[nodiscard]] double loss(std::int64_t token, std::int64_t next) const;
 
  private:
@@ -27,7 +27,7 @@ class Bigram {
   std::unordered_map<std::uint64_t, double> pairs_;
 };
 
-/// Over the same documents as bits_per_byte of a model; without interval.
+/// Returns bits per byte over the same documents as bits_per_byte of a model, without a confidence interval.
 double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_piece,
                             std::uint64_t documents = 0);
 

@@ -17,7 +17,7 @@ struct Score {
   std::uint64_t bytes = 0, tokens = 0;
 };
 
-// Windows of documents, gathered to batches.
+// Collects windows of documents into batches.
 class Windows {
  public:
   Windows(exec::Model& model, std::int64_t sequences, std::int64_t length, std::vector<Score>& scores)
@@ -25,7 +25,7 @@ class Windows {
     clear();
   }
 
-  /// `tokens` are those of a window and the one after each: tokens[i] predicts tokens[i + 1].
+  /// Adds a window of `count` positions. `tokens` has one more element: tokens[i] predicts tokens[i + 1].
   void add(std::size_t document, const std::int64_t* tokens, std::int64_t count) {
     const std::size_t row = owners_.size();
     for (std::int64_t t = 0; t < length_; ++t) {
@@ -83,7 +83,7 @@ BitsPerByte summary(const std::vector<Score>& scores) {
   const double bytes = static_cast<double>(out.bytes);
   out.value = nats / std::log(2.0) / bytes;
   out.nats_per_token = nats / static_cast<double>(out.tokens);
-  double square = 0;  // of the residuals bits - value * bytes
+  double square = 0;  // sum of the squared residuals bits - value * bytes
   for (const Score& s : scores) {
     const double r = s.nats / std::log(2.0) - out.value * static_cast<double>(s.bytes);
     square += r * r;
@@ -112,7 +112,7 @@ BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);
-    tokens.assign(1, end_piece);  // nothing yet
+    tokens.assign(1, end_piece);  // an empty context
     tokens.resize(1 + document.end - document.begin);
     split.read(document.begin, {tokens.data() + 1, tokens.size() - 1});
     scores[d].bytes = document.bytes;

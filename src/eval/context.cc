@@ -10,7 +10,7 @@ namespace gabbro::eval {
 namespace {
 
 constexpr std::array<std::int64_t, 2> kContexts{8, 32};
-constexpr std::int64_t kFirst = 128;  // position compared, of a window that is long enough
+constexpr std::int64_t kFirst = 128;  // first position compared, if the window is long enough
 
 using Tokens = std::vector<std::int64_t>;
 
@@ -19,7 +19,8 @@ struct Window {
   Tokens tokens;  // tokens[t] predicts tokens[t + 1]
 };
 
-// Rows of one shape, filled with pieces of text that are documents of their own, and run as they fill.
+// Collects pieces of text into rows of one shape. Each piece is a document of its own. The rows run as soon
+// as they are full.
 class Rows {
  public:
   Rows(exec::Model& model, std::int64_t sequences, std::int64_t length)
@@ -27,9 +28,10 @@ class Rows {
     clear();
   }
 
-  /// tokens[0 .. count] with `count` positions, the last `counted` of which add their losses to `sum`.
+  /// Adds a piece of `count` positions, with tokens[0 .. count]. The losses of the last `counted` positions
+  /// are added to `sum`.
   void add(const std::int64_t* tokens, std::int64_t count, std::int64_t counted, double& sum) {
-    if (at_ + count > (row() + 1) * length_) at_ = (row() + 1) * length_;  // into the next row
+    if (at_ + count > (row() + 1) * length_) at_ = (row() + 1) * length_;  // Start a new row.
     if (at_ == sequences_ * length_) flush();
     const std::int64_t start = at_ - row() * length_;
     for (std::int64_t t = 0; t < count; ++t, ++at_) {
@@ -59,7 +61,7 @@ class Rows {
     wanted_.clear();
     const auto size = static_cast<std::size_t>(sequences_ * length_);
     batch_ = {sequences_, length_, Tokens(size, 0), Tokens(size, 0), Tokens(size, 0)};
-    // What is not filled is a document for every position.
+    // Positions that are not filled are documents of one position each.
     for (std::size_t i = 0; i < size; ++i) batch_.starts[i] = static_cast<std::int64_t>(i) % length_;
   }
 
@@ -69,10 +71,10 @@ class Rows {
   std::vector<Wanted> wanted_;
 };
 
-// At most `most` whole windows of the documents, spread evenly.
+// Returns at most `most` whole windows of the documents, spread evenly.
 std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_piece, std::int64_t length,
                                   std::size_t documents, std::int64_t most) {
-  std::vector<std::pair<std::size_t, std::int64_t>> all;  // document, window
+  std::vector<std::pair<std::size_t, std::int64_t>> all;  // (document, window)
   for (std::size_t d = 0; d < documents; ++d) {
     const data::Document document = split.document(d);
     const auto targets = static_cast<std::int64_t>(document.end - document.begin);
@@ -84,7 +86,7 @@ std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_pie
   for (std::size_t i = 0; i < count; ++i) {
     const auto& [d, w] = all[i * all.size() / count];
     Window& window = out.emplace_back(Window{d, Tokens(static_cast<std::size_t>(length) + 1, end_piece)});
-    // Windows count the end piece that stands before a document.
+    // The positions of windows include the end token that precedes a document.
     const std::uint64_t begin = split.document(d).begin + static_cast<std::uint64_t>(w * length);
     if (w == 0)
       split.read(begin, {window.tokens.data() + 1, window.tokens.size() - 1});
@@ -94,10 +96,11 @@ std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_pie
   return out;
 }
 
-// Nats per position that lack in the short contexts, per document, as a ratio with its linearised error.
+// Returns the nats per position lost with the short contexts: a ratio over documents, with its linearised
+// standard error.
 ContextGain summary(std::int64_t context, const std::vector<Window>& windows, const std::vector<double>& lost,
                     std::int64_t positions, double bits_per_nat) {
-  std::vector<std::pair<double, double>> documents;  // nats, positions
+  std::vector<std::pair<double, double>> documents;  // (nats, positions)
   std::size_t before = windows.size();
   for (std::size_t i = 0; i < windows.size(); ++i) {
     if (i == 0 || windows[i].document != before) documents.emplace_back(0, 0);

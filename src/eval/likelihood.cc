@@ -11,7 +11,7 @@ namespace gabbro::eval {
 
 namespace {
 
-// What Python calls white space, in UTF-8.
+// Characters that Python treats as white space, in UTF-8.
 constexpr std::array<std::string_view, 29> kSpaces{
     " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\x1c",   "\x1d",   "\x1e",   "\x1f",
     "\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
@@ -34,13 +34,13 @@ struct Place {
   std::int64_t row, column;
 };
 
-// Requests gathered to one batch.
+// Collects requests into one batch.
 class Pack {
  public:
   Pack(const Packing& packing, std::int64_t longest)
       : length_(std::max(packing.row, longest)), rows_(std::max<std::int64_t>(1, packing.tokens / length_)) {}
 
-  /// False when there is no place left for it.
+  /// Returns false if the batch has no room left for the request.
   bool add(std::size_t request, std::int64_t size) {
     for (std::size_t row = 0; row < used_.size(); ++row)
       if (used_[row] + size <= length_) return place(request, row, size);
@@ -55,7 +55,8 @@ class Pack {
     out.tokens.assign(size, 0);
     out.targets.assign(size, 0);
     std::vector<std::int64_t> starts(size);
-    for (std::size_t row = 0; row < used_.size(); ++row)  // what is left of a row is a document of its own
+    // The padding at the end of a row is a document of its own.
+    for (std::size_t row = 0; row < used_.size(); ++row)
       std::fill_n(starts.begin() + static_cast<std::ptrdiff_t>(row) * length_, length_,
                   used_[row] < length_ ? used_[row] : 0);
     for (const Place& p : places_) {
@@ -65,7 +66,7 @@ class Pack {
       std::copy(tokens.begin() + 1, tokens.end(), out.targets.begin() + at);
       std::fill_n(starts.begin() + at, tokens.size() - 1, p.column);
     }
-    // Without padding behind and one text a row there is nothing to keep apart.
+    // With one text per row, no document starts are needed: padding after a text does not affect it.
     if (places_.size() > used_.size()) out.starts = std::move(starts);
     return out;
   }
@@ -92,7 +93,7 @@ class Pack {
   }
 
   std::int64_t length_, rows_;
-  std::vector<std::int64_t> used_;  // tokens of each row
+  std::vector<std::int64_t> used_;  // tokens used in each row
   std::vector<Place> places_;
 };
 

@@ -1,4 +1,4 @@
-// Choosing the next token from logits.
+// Chooses the next token from logits.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,16 @@
 namespace gabbro::eval {
 
 struct SampleOptions {
-  double temperature = 1;  // 0: the likeliest token
-  std::int64_t top_k = 0;  // only so many of the likeliest; 0: all
-  double top_p = 1;  // only the likeliest that together have this probability, at least one (Holtzman et al.
-                     // 2020, arXiv 1904.09751)
+  double temperature = 1;  // 0: always the most likely token
+  std::int64_t top_k = 0;  // Keeps only this many of the most likely tokens; 0: all.
+  // Keeps only the most likely tokens that together have this probability, at least one (Holtzman et al.
+  // 2020, arXiv 1904.09751).
+  double top_p = 1;
 };
 
-/// The tokens that may come next with their probabilities, likeliest first; of equally likely ones the lower
-/// number first. First temperature, then top_k, then top_p of what is left. Logits must be finite. O(V log
-/// V).
+/// Returns the tokens that may come next with their probabilities, the most likely first. Equally likely
+/// tokens are in the order of their ids. The temperature is applied first, then top_k, then top_p to the
+/// remaining tokens. Logits must be finite. O(V log V).
 struct Candidate {
   std::int64_t token = 0;
   double probability = 0;

@@ -21,7 +21,7 @@ using nlohmann::json;
 
 std::string text(const json& object, const char* field) { return object.at(field).get<std::string>(); }
 
-// Code points.
+// Returns the number of code points.
 double characters(const std::string& text) {
   return static_cast<double>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; }));
@@ -31,9 +31,10 @@ Choice choice(std::string context, const std::string& continuation) {
   return {std::move(context), " " + continuation, characters(continuation)};
 }
 
-// ---- tasks that their fields tell
+// ---- Tasks that are identified by their fields ----
 
-// Queries of question sets come without the "Answer:" of their prompts.
+// Builds the prompt of a query. The queries of question sets lack the "Answer:" of their prompts, so it is
+// added.
 std::string prompt(const json& object) {
   std::string query = text(object, "query");
   if (object.contains("support")) {
@@ -65,7 +66,8 @@ Item word(const json& object) {
 int answer(const json& object, const char* key) {
   const json& value = object.at(key);
   constexpr std::int64_t kMost = 1000;
-  if (!value.is_number() && !value.is_boolean()) return value.get<int>();  // throws, as of another type
+  // Throws the error for a wrong type.
+  if (!value.is_number() && !value.is_boolean()) return value.get<int>();
   if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > kMost)
     throw std::runtime_error(fmt::format("{} is {}, which is the number of no choice", key, value.dump()));
   return value.get<int>();
@@ -85,12 +87,12 @@ Item contexts(const json& object) {
   return item;
 }
 
-// ---- tasks with labels
+// ---- Tasks with labels ----
 
 struct LabelTask {
   const char* name;
   std::string (*prompt)(const json& object);
-  std::vector<const char*> words;  // by label
+  std::vector<const char*> words;  // one word per label
   bool correlation, f1;
 };
 
@@ -144,14 +146,15 @@ Item label(const LabelTask& task, const json& object) {
   return item;
 }
 
-// ---- files
+// ---- Files ----
 
 struct Form {
   TaskKind kind = TaskKind::kPairs;
   const LabelTask* label = nullptr;
 };
 
-// What objects of each kind have; of those that are alike in part the longer first.
+// Fields of the objects of each kind. If the fields of one kind include those of another, the longer list
+// comes first.
 const std::vector<std::pair<TaskKind, std::vector<const char*>>> kKinds{
     {TaskKind::kPairs, {"good", "bad"}},
     {TaskKind::kChoice, {"query", "choices", "gold"}},
@@ -189,7 +192,7 @@ Result<Form> form_of(const json& object, const TaskSource& source) {
               "known: " + known);
 }
 
-// Why an object is no item of the kind that the first of its file has.
+// Explains why an object does not fit the kind of task of the first object in its file.
 std::string misfit(const Form& form, const json& object) {
   const auto& fields =
       std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& k) { return k.first == form.kind; })->second;

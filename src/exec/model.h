@@ -1,4 +1,4 @@
-// What a backend offers to training and evaluation: a design with weights.
+// The interface that a backend offers to training and evaluation: a design with weights.
 #pragma once
 
 #include <cstdint>
@@ -7,24 +7,25 @@
 
 namespace gabbro::exec {
 
-/// The target of a position at which nothing is asked.
+/// Marks a target that is not scored.
 constexpr std::int64_t kNotAsked = -1;
 
-/// `sequences` rows of `length` tokens and the token that follows each, row-major. `starts` holds for every
-/// position the position of its row at which its document starts: nothing passes from one document to the
-/// next. A target of kNotAsked has no loss (0) and no gradient, whatever the logits are, and means are taken
-/// over the positions that are asked.
+/// A batch of `sequences` rows of `length` tokens with their targets (the next tokens), row-major. For every
+/// position, `starts` holds the position in its row at which its document starts; no information passes from
+/// one document to the next. A target of kNotAsked has loss 0 and no gradient, whatever the logits are. Means
+/// are taken over the scored positions only.
 struct TokenBatch {
   std::int64_t sequences = 0;
   std::int64_t length = 0;
   std::vector<std::int64_t> tokens, targets, starts;
 };
 
-/// One update by AdamW with decoupled decay (Loshchilov and Hutter 2019, arXiv 1711.05101). `rate` is the
-/// rate of vectors and input tables; matrices get rate * base_fan_in / fan-in, as muP asks of Adam (Yang et
-/// al. 2022, arXiv 2203.03466, table 3), so that one rate serves all widths. `input` and `output` are factors
-/// on the rates of the two tables of tokens; a table that is both gets `output`. Decay acts on matrices and
-/// tables. `clip` bounds the norm of the whole gradient.
+/// One update by AdamW with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101). `rate` is
+/// the learning rate of vectors and input tables. Matrices get rate * base_fan_in / fan-in, as muP prescribes
+/// for Adam (Yang et al. 2022, arXiv 2203.03466, table 3), so that one learning rate serves all widths.
+/// `input` and `output` are factors on the learning rates of the input and output embedding tables; a tied
+/// table gets `output`. Weight decay acts on matrices and tables. `clip` bounds the norm of the whole
+/// gradient.
 struct AdamW {
   double rate = 1e-3;
   double input = 1, output = 1;
@@ -34,51 +35,51 @@ struct AdamW {
   double base_fan_in = 256;
 };
 
-/// Mean loss of the batch in nats per token that is asked (0 when none is) before the update, and the norm of
-/// its gradient before clipping. When one of them is not finite, nothing is updated.
+/// The mean loss of the batch before the update, in nats per scored token (0 if no token is scored), and the
+/// norm of its gradient before clipping. If either is not finite, the weights are not updated.
 struct StepReport {
   double loss = 0;
   double gradient_norm = 0;
   bool updated = false;
 };
 
-/// Per position, row-major: the loss of the target in nats, and whether no token is likelier than the target
-/// (of equally likely ones the first counts).
+/// For each position, row-major: the loss of the target in nats, and true if no token is more likely than the
+/// target. Among equally likely tokens the first wins.
 struct Scores {
   std::vector<float> losses;
   std::vector<bool> greedy;
 };
 
-/// A named array in float32, as checkpoints and safetensors files hold it.
+/// A named float32 array, as stored in checkpoints and safetensors files.
 struct NamedArray {
   std::string name;
   std::vector<std::int64_t> shape;
   std::vector<float> data;
 };
 
-/// A design with weights and the state of their optimizer. The same calls give the same bits on the same
+/// A design with its weights and the state of their optimizer. The same calls give identical bits on the same
 /// machine with the same number of threads.
 class Model {
  public:
   virtual ~Model() = default;
-  /// Bytes that a step needs with batches of this shape, weights and optimizer included: an estimate. 0: not
-  /// known.
+  /// Estimates the bytes that a training step needs with batches of this shape, including weights and
+  /// optimizer state. Returns 0 if the backend does not know.
   [[nodiscard]] virtual std::int64_t step_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const {
     return 0;
   }
   virtual StepReport step(const TokenBatch& batch, const AdamW& update) = 0;
-  /// The loss at every position in nats, row-major.
+  /// Returns the loss at every position in nats, row-major.
   virtual std::vector<float> losses(const TokenBatch& batch) = 0;
   virtual Scores score(const TokenBatch& batch) = 0;
-  /// The losses of `batch` where every row is one document (no `starts`) that is read token by token, with
-  /// nothing but the state that decoding carries: later tokens do not exist. Empty: the backend does not
-  /// decode, or not a graph that looks ahead.
+  /// Returns the losses of `batch`, decoded token by token from the state that decoding carries, so that
+  /// later tokens cannot influence a loss. Every row must be one document (no `starts`). The result is empty
+  /// if the backend does not decode, or if the graph looks ahead.
   virtual std::vector<float> decoded_losses(const TokenBatch& /*batch*/) { return {}; }
-  /// Weights, by the names of the graph's parameters.
+  /// The weights, named as the graph's parameters.
   [[nodiscard]] virtual std::vector<NamedArray> weights() const = 0;
-  /// Moments of the optimizer, "m." and "v." before the names, and "steps".
+  /// The state of the optimizer: moments named "m." or "v." plus the parameter's name, and "steps".
   [[nodiscard]] virtual std::vector<NamedArray> moments() const = 0;
-  /// Takes weights and moments back. False when a name or a shape does not fit; nothing is changed then.
+  /// Restores weights and moments. Returns false, and changes nothing, if a name or a shape does not fit.
   virtual bool restore(const std::vector<NamedArray>& arrays) = 0;
 };
 

@@ -1,5 +1,5 @@
-// Where work is done. A job is a worker's spec file and a place for its result; an executor runs some at a
-// time and says how each ended.
+// The interface for running jobs. A job is a spec file for a worker and a path for its result. An executor
+// runs several jobs at a time and reports how each ended.
 #pragma once
 
 #include <cstdint>
@@ -14,36 +14,38 @@
 
 namespace gabbro::jobs {
 
-/// Set from outside; 0: none. Memory is what the worker and its descendants keep resident. At a limit they
-/// are killed.
+/// Limits set by the caller. For `seconds` and `bytes`, 0 means no limit. `bytes` limits the resident memory
+/// of the worker and its descendants. They are killed when they exceed a limit.
 struct Limits {
   double seconds = 0;
   std::uint64_t bytes = 0;
-  // What no honest worker comes near.
+  // Limits that no honest worker comes near.
   int processes = 64;
   std::uint64_t log_bytes = 64 << 20, result_bytes = 8 << 20;
-  std::uint64_t folder_bytes =
-      std::uint64_t{256} << 30;  // all files of its folder, and each of them; at most four times `bytes`
+  // Limit of all files in the folder together, and of each of them. At most four times `bytes`.
+  std::uint64_t folder_bytes = std::uint64_t{256} << 30;
 };
 
 struct Job {
-  std::int64_t id = 0;  // the caller's
+  std::int64_t id = 0;  // chosen by the caller
   std::string spec_file, result_file;
   Limits limits;
-  std::string log_file;  // the worker's standard error is added to it; empty: that of this program
-  std::vector<std::string> reads =
-      {};                // files and folders that it reads beside its spec: a corpus, benchmarks
-  bool devices = false;  // it works on a GPU
+  // The worker's standard error is appended to it. Empty: standard error is that of this program.
+  std::string log_file;
+  // Files and folders that the job reads in addition to its spec: a corpus, benchmarks.
+  std::vector<std::string> reads = {};
+  bool devices = false;  // The job uses a GPU.
 };
 
-/// How a worker ended. Without a result, `cause` says why: a crash, a limit with its numbers, an exit code, a
-/// result file that is no result. kLimit: one of the limits on processes and files. kStopped: it left no
-/// result because its executor asked it to stop, or killed it; that says nothing of the job.
+/// How a worker ended. Without a result, `cause` gives the reason: a crash, a limit with its numbers, an exit
+/// code, or an invalid result file. kLimit is one of the limits on processes and files. kStopped means that
+/// the worker left no result because its executor asked it to stop or killed it, which says nothing about the
+/// job.
 struct Ended {
   enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit, kStopped };
   std::int64_t id = 0;
   Kind kind = Kind::kResult;
-  std::string result;  // the text of the result file
+  std::string result;  // text of the result file
   std::string cause;
   double seconds = 0;
   std::uint64_t peak_bytes = 0;
@@ -60,43 +62,45 @@ struct News {
   std::vector<Ended> ended;
 };
 
-/// The executors: local processes now, Slurm next. Not for use from several threads.
+/// Base class of executors: local processes now, Slurm next. Not thread-safe.
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// How many jobs run at a time.
+  /// Number of jobs that can run at the same time.
   [[nodiscard]] virtual int slots() const = 0;
   [[nodiscard]] virtual int running() const = 0;
-  /// Starts `job` in a free slot. An old result file is removed first. The worker may write into the folder
-  /// of its result, and no other. Errors: "jobs" (no worker program, no process, no free slot), "sandbox".
+  /// Starts `job` in a free slot. An old result file is removed first. The worker may write only into the
+  /// folder of its result. Errors: "jobs" (no worker program, no process, no free slot), "sandbox".
   virtual Result<bool> start(const Job& job) = 0;
-  /// What happened since the last call; waits for the first news, at most `seconds`, or until a signal comes
-  /// (one that comes just before the call is not noticed: keep `seconds` short). Returns at once when nothing
-  /// is running.
+  /// Returns the events since the last call. Waits for the first event, but at most `seconds`, and not past a
+  /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns
+  /// at once if no job is running.
   virtual News wait(double seconds) = 0;
-  /// What stands around its workers (sandbox::Machine::text), for the record; empty: it does not say.
+  /// Describes the sandbox of its workers (sandbox::Machine::text), for the record. Empty if unknown.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
-  /// Asks all running jobs to stop at their next step, with a checkpoint; their ends come by `wait`.
+  /// Asks all running jobs to stop at their next step, with a checkpoint. `wait` reports their ends.
   virtual void stop() = 0;
-  /// Kills them, with all that they started; their ends come by `wait`. The destructor does it too.
+  /// Kills all running jobs and every process that they started. `wait` reports their ends. The destructor
+  /// does this too.
   virtual void kill() = 0;
 };
 
 struct LocalOptions {
   int slots = 1;
-  std::string worker;  // the program; empty: gabbro-worker beside this program
-  std::vector<std::string> hidden =
-      {};  // variables that workers do not get even if they are among those that reach them
-  double stop_seconds = 120;                     // between being asked to stop and being killed
-  std::optional<sandbox::Machine> machine = {};  // what sandboxes are made of; unset: what this machine has
+  std::string worker;  // worker program; empty: gabbro-worker in the folder of this program
+  // Environment variables that are withheld from workers although sandbox::passes allows them.
+  std::vector<std::string> hidden = {};
+  double stop_seconds = 120;  // time between a request to stop and killing the worker
+  // Borders to use for sandboxes. Unset: all that this machine supports.
+  std::optional<sandbox::Machine> machine = {};
 };
 
-/// Processes on this machine, each in a sandbox (sandbox/sandbox.h) and in a process group of its own with
-/// standard input closed, standard output as progress (other lines are left out, and what is more than some
-/// megabytes a second waits in the pipe) and OMP_WAIT_POLICY=PASSIVE. Limits are watched twenty times a
-/// second by the monotonic clock: a worker may exceed one by what it takes in that time. Whatever a worker
-/// started is killed at its end, also what left its group. Should this process die, its workers are told to
-/// stop. Errors, "jobs": no slots, no worker program.
+/// Runs jobs as processes on this machine, each in a sandbox (sandbox/sandbox.h) and in its own process
+/// group. Standard input is empty. Standard output is read as progress; other lines are ignored, and output
+/// beyond some megabytes per second waits in the pipe. Workers run with OMP_WAIT_POLICY=PASSIVE. Limits are
+/// checked twenty times per second by the monotonic clock, so a worker may exceed one by what it uses in that
+/// time. When a worker ends, every process that it started is killed, including those that left its group. If
+/// this process dies, its workers are told to stop. Errors: "jobs" (no slots, no worker program).
 Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options);
 
 }  // namespace gabbro::jobs

@@ -21,17 +21,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kTick = 50;               // milliseconds between two looks at the limits
-constexpr int kEnding = 5;              // and at a worker that has closed its output
-constexpr std::size_t kLine = 1 << 20;  // a longer one is no progress
-constexpr double kOutput = 8 << 20;     // bytes of progress a second that are read, and at once at most
-constexpr double kGrace = 5;            // seconds between the request at the time limit and the end
-constexpr double kSlowLook = 1;         // seconds between two looks at what is costly to see
-constexpr std::size_t kStage = 100;     // characters
-constexpr std::uint64_t kWritten = 4;   // times the limit of memory may be written
+constexpr int kTick = 50;               // milliseconds between two checks of the limits
+constexpr int kEnding = 5;              // ... and between two checks of a worker that has closed its output
+constexpr std::size_t kLine = 1 << 20;  // maximum length of a line of progress
+constexpr double kOutput = 8 << 20;     // bytes of output read per second; also the initial allowance
+constexpr double kGrace = 5;            // seconds between the request to stop at the time limit and the kill
+constexpr double kSlowLook = 1;         // seconds between two checks that are expensive
+constexpr std::size_t kStage = 100;     // maximum length of a stage, in characters
+constexpr std::uint64_t kWritten = 4;   // A worker may write this many times its memory limit.
 
-// Text that goes to a terminal: what is written there by a worker that is not what it should be stays
-// harmless.
+// Returns true if the text may be shown on a terminal. A malicious worker must not be able to send control
+// characters there.
 bool is_plain(const std::string& stage) {
   return stage.size() <= kStage && std::all_of(stage.begin(), stage.end(), [](char c) {
            return static_cast<unsigned char>(c) >= ' ' && c != 127;
@@ -45,9 +45,10 @@ std::uint64_t size_of(const std::string& file) {
              : 0;
 }
 
-// What the files in `folder` take on the disk; work without bound is left undone.
+// Returns the disk usage of the files in `folder`. Stops at a maximum number and depth of files, since the
+// work would otherwise be unbounded.
 std::uint64_t size_of_all(const std::string& folder) {
-  constexpr int kMost = 100'000, kDeepest = 32;  // whoever makes more is over every limit
+  constexpr int kMost = 100'000, kDeepest = 32;  // A worker that creates more exceeds every limit.
   std::uint64_t sum = 0;
   int seen = 0;
   std::error_code error;
@@ -64,7 +65,7 @@ std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{:.2f}MB", static_cast<double>(bytes) / 1e6);
 }
 
-// One job from its start to its end.
+// A job from its start to its end.
 class Worker {
  public:
   Worker(Job job, Process process)
@@ -83,7 +84,8 @@ class Worker {
 
   [[nodiscard]] int output() const { return process_.out; }
   [[nodiscard]] bool is_open() const { return reading_; }
-  /// Whether its output is looked at now: not where it said more than anybody wants to read.
+  /// Returns true if its output is read at present. It is not read while the worker has written more than its
+  /// allowance.
   [[nodiscard]] bool is_reading() const { return reading_ && allowance() >= 1; }
   void ask_to_stop() {
     stopping_ = true;
@@ -98,7 +100,7 @@ class Worker {
     kill_tree(process_);
   }
 
-  /// Takes what the worker wrote into `updates`. Whether there was any.
+  /// Reads what the worker wrote into `updates`. Returns true if there was any output.
   bool read_some(std::vector<Update>& updates) {
     char block[1 << 14];
     const ssize_t got = read(process_.out, block, sizeof block);
@@ -119,7 +121,7 @@ class Worker {
     return true;
   }
 
-  /// Looks at the limits and at the process; true when it has ended, and `end` is complete.
+  /// Checks the limits and the process. Returns true if it has ended; `end` is then complete.
   bool look(std::vector<Update>& updates) {
     end_.seconds = seconds_now() - start_;
     if (!has_ended(process_.id)) {
@@ -129,10 +131,10 @@ class Worker {
       end_.kind = Ended::Kind::kTimeLimit;
       end_.cause = fmt::format("the worker {}, and was stopped", took_too_long());
     }
-    kill_tree(process_);  // what it may have left behind
+    kill_tree(process_);  // processes that the worker may have left behind
     status_ = reap(process_.id);
     reaped_ = true;
-    // What is in the pipe; who still writes into it was not killed, and is not waited for.
+    // Reads the rest of the pipe. A process that still writes into it was not killed, and is not waited for.
     for (std::size_t left = kLine / 64; left > 0 && reading_ && read_some(updates); --left) {
     }
     if (end_.kind == Ended::Kind::kResult) take_result();
@@ -152,7 +154,8 @@ class Worker {
     else if (over_time_ > 0 && end_.seconds > over_time_ + kGrace)
       kill_for(Ended::Kind::kTimeLimit, took_too_long());
     else if (limits.seconds > 0 && end_.seconds > limits.seconds && over_time_ == 0)
-      ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;  // with a checkpoint, if it has one to leave
+      // The worker leaves a checkpoint if it has one.
+      ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;
     else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
       over(Ended::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
     else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
@@ -163,7 +166,7 @@ class Worker {
       look_slowly();
   }
 
-  // What left its parents is in the group still.
+  // Descendants whose parents have ended are not found by usage_of, but are still in the group.
   void look_slowly() {
     next_slow_look_ = end_.seconds + kSlowLook;
     const Limits& limits = job_.limits;
@@ -214,13 +217,14 @@ class Worker {
   Job job_;
   Process process_;
   double start_, next_look_ = 0, next_slow_look_ = kSlowLook;
-  double read_ = 0;       // bytes of its output
-  double asked_ = 0;      // to stop, when
-  double over_time_ = 0;  // asked to stop at its time limit, after so many seconds
+  double read_ = 0;   // bytes of output read so far
+  double asked_ = 0;  // time of the request to stop; 0: none
+  // The time after the start, in seconds, at which it was asked to stop at its time limit. 0: not asked.
+  double over_time_ = 0;
   std::uint64_t log_before_ = size_of(job_.log_file);
   std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());
   Ended end_;
-  std::string buffer_;  // a line that has no end yet
+  std::string buffer_;  // an incomplete line
   int status_ = 0;
   bool reading_ = true, reaped_ = false, stopping_ = false;
 };
@@ -241,7 +245,7 @@ class Local : public Executor {
 
   Result<bool> start(const Job& given) override {
     Job job = given;
-    // Weights and a checkpoint are what a worker holds in memory, written.
+    // The files that a worker writes are weights and checkpoints, whose size is proportional to its memory.
     if (job.limits.bytes > 0)
       job.limits.folder_bytes = std::min(job.limits.folder_bytes, kWritten * job.limits.bytes);
     if (running() >= slots())
@@ -285,7 +289,8 @@ class Local : public Executor {
   }
 
  private:
-  // Until there is output, a tick is over or `seconds` are. False: a signal came.
+  // Waits until there is output, a tick has passed, or `seconds` have passed. Returns false if a signal
+  // arrived.
   bool poll_outputs(double seconds) const {
     std::vector<pollfd> outputs;
     int most = kTick;
@@ -311,7 +316,7 @@ class Local : public Executor {
 
   LocalOptions options_;
   sandbox::Machine machine_;
-  std::vector<std::string> programs_;  // what workers execute
+  std::vector<std::string> programs_;  // programs and libraries that workers execute
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

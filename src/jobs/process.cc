@@ -29,8 +29,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kNoSandbox = 125;                             // exit code
-constexpr int kKillRounds = 100, kKillMicroseconds = 2000;  // for processes that fork while they are killed
+constexpr int kNoSandbox = 125;  // exit code if the sandbox cannot be entered
+// Repeats the kill for processes that fork in the meantime.
+constexpr int kKillRounds = 100, kKillMicroseconds = 2000;
 
 tl::unexpected<Error> failed(const std::string& what) {
   return fail("jobs", fmt::format("{}: {}", what, std::strerror(errno)));
@@ -62,7 +63,7 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
-// What the child needs between fork and exec.
+// The data that the child needs between fork and exec.
 struct Birth {
   char* const* argv;
   char* const* envp;
@@ -72,7 +73,8 @@ struct Birth {
   sandbox::Sandbox* sandbox;
 };
 
-// What whoever started this program left open (sockets, files) is no business of the process that is created.
+// Closes all other descriptors on exec. The new process must not inherit files and sockets that the starter
+// of this program left open.
 void close_others() {
   constexpr unsigned kFirst = STDERR_FILENO + 1;
 #ifdef SYS_close_range
@@ -83,11 +85,12 @@ void close_others() {
   for (int file = kFirst; file < most; ++file) fcntl(file, F_SETFD, FD_CLOEXEC);
 }
 
-// System calls alone, since other threads may have held any lock.
+// Turns the child into the program. Only system calls are allowed here, since other threads may have held any
+// lock at the fork.
 [[noreturn]] void become(const Birth& b) {
   setpgid(0, 0);
   if (b.on_death != 0) prctl(PR_SET_PDEATHSIG, b.on_death);
-  // A signal that is waiting meets the default and not this program's handler, which would swallow it.
+  // A pending signal must have its default effect. The handler of this program would swallow it.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -112,7 +115,7 @@ void add_family(pid_t id, std::uint64_t& pages, int& processes) {
   std::uint64_t size = 0, resident = 0;
   std::ifstream(fmt::format("/proc/{}/statm", id)) >> size >> resident;
   pages += resident;
-  // Whoever makes more is killed; counting all of them would be work without bound.
+  // A worker with more processes is killed anyway, and counting all of them would be unbounded work.
   constexpr int kMost = 10'000;
   if (++processes > kMost) return;
   std::error_code error;
@@ -133,7 +136,7 @@ void for_each_process(const F& f) {
   }
 }
 
-// Processes whose environment holds `mark`; those that have ended have none.
+// Returns the processes whose environment contains `mark`. Processes that have ended have no environment.
 std::vector<pid_t> marked(const std::string& mark) {
   std::vector<pid_t> out;
   for_each_process([&](pid_t id) {
@@ -157,7 +160,7 @@ Result<Process> start_process(const Launch& launch) {
   const std::vector<char*> argv = pointers(words), envp = pointers(variables);
   int log = -1;
   if (!launch.log.empty()) {
-    // Not through a link that an earlier worker may have left there.
+    // The log must not be opened through a link that an earlier worker may have left there.
     log = open(launch.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (log < 0) return failed(launch.log);
     fcntl(log, F_SETFL, O_APPEND);
@@ -181,7 +184,7 @@ Result<Process> start_process(const Launch& launch) {
     errno = why;
     return failed(piped ? "cannot start a process" : "cannot make a pipe");
   }
-  setpgid(out.id, out.id);  // here as well: whoever is first
+  setpgid(out.id, out.id);  // Parent and child both do this, since either may run first.
   fcntl(outs[0], F_SETFL, O_NONBLOCK);
   out.out = outs[0];
   out.in = ins[1];
@@ -221,7 +224,7 @@ double processor_seconds(pid_t id) {
 bool has_ended(pid_t id) {
   siginfo_t info{};
   if (waitid(P_PID, static_cast<id_t>(id), &info, WEXITED | WNOHANG | WNOWAIT) != 0)
-    return errno == ECHILD;  // something else of this program waited for it
+    return errno == ECHILD;  // Another part of this program has already waited for it.
   return info.si_pid == id;
 }
 

@@ -23,7 +23,7 @@ constexpr std::uint32_t kProcessor = 0;
 constexpr std::uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
 constexpr std::uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
 
-// Newer calls have one number on all processors; headers may not know them yet.
+// Newer system calls have the same number on all processors. The headers may not define them yet.
 constexpr int kNewer[] = {424 /* pidfd_send_signal */,
                           425 /* io_uring_setup */,
                           426 /* io_uring_enter */,
@@ -47,14 +47,14 @@ constexpr int kNewer[] = {424 /* pidfd_send_signal */,
 constexpr int kClone3 = 435;
 
 constexpr int kForbidden[] = {
-    // the network: without `socket` there is none of these, but for descriptors that somebody left open
+    // Network. Without `socket`, these only apply to descriptors that were left open.
     SYS_socketpair,
     SYS_bind,
     SYS_listen,
     SYS_accept,
     SYS_accept4,
     SYS_connect,
-    // other processes
+    // Other processes.
     SYS_ptrace,
     SYS_process_vm_readv,
     SYS_process_vm_writev,
@@ -69,10 +69,10 @@ constexpr int kForbidden[] = {
     SYS_sched_setattr,
     SYS_migrate_pages,
     SYS_move_pages,
-    // leaving the group by which it is killed
+    // Leaving the process group, which is how a worker and its descendants are killed.
     SYS_setsid,
     SYS_setpgid,
-    // the machine
+    // The machine.
     SYS_mount,
     SYS_umount2,
     SYS_pivot_root,
@@ -108,7 +108,7 @@ constexpr int kForbidden[] = {
     SYS_lookup_dcookie,
     SYS_nfsservctl,
     SYS_fanotify_init,
-    // memory that does not count as resident
+    // Memory that does not count as resident.
     SYS_memfd_create,
     SYS_shmget,
     SYS_shmat,
@@ -116,7 +116,7 @@ constexpr int kForbidden[] = {
     SYS_msgsnd,
     SYS_semget,
     SYS_mq_open,
-    // who may touch files, and files that are none
+    // Permissions and owners of files, and files other than regular ones.
     SYS_fchmod,
     SYS_fchmodat,
     SYS_fchown,
@@ -161,8 +161,8 @@ class Assembler {
     answer(SECCOMP_RET_KILL_PROCESS);
     number();
 #if defined(__x86_64__)
-    add(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0,
-        1);  // of the x32 interface, which has all calls a second time
+    // Refuses the x32 interface, which offers all calls a second time.
+    add(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
     answer(kUnknown);
 #endif
   }
@@ -171,18 +171,18 @@ class Assembler {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1);
     answer(with);
   }
-  /// Of `call`, argument `i` decides.
+  /// Decides on `call` by the value of its argument `i`.
   template <class Decide>
   void look_at(int call, int i, const Decide& decide) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 0);
     const std::size_t jump = out.code.size() - 1;
-    // The lower half; both processors are little-endian.
+    // Loads the lower half of the argument. Both processors are little-endian.
     add(BPF_LD | BPF_W | BPF_ABS,
         static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * static_cast<std::size_t>(i)));
     decide();
     out.code[jump].jf = static_cast<std::uint8_t>(out.code.size() - jump - 1);
   }
-  /// The argument is one of these: refused; else let through.
+  /// Refuses the call if the argument is one of `values`, otherwise allows it.
   void refuse_values(int call, int i, std::initializer_list<std::uint32_t> values) {
     look_at(call, i, [&] {
       for (const std::uint32_t v : values) {
@@ -192,7 +192,7 @@ class Assembler {
       answer(SECCOMP_RET_ALLOW);
     });
   }
-  /// The argument is 0, the process itself or (where `group`) its group, or the call is refused.
+  /// Allows the call only if the argument is the process itself, 0 (if `zero`), or its group (if `group`).
   void only_itself(int call, int i, bool zero, bool group) {
     look_at(call, i, [&] {
       if (zero) allow_value(0);
@@ -201,7 +201,7 @@ class Assembler {
       answer(kRefused);
     });
   }
-  /// Some bit of `mask` is set: refused.
+  /// Refuses the call if any bit of `mask` is set.
   void refuse_bits(int call, int i, std::uint32_t mask) {
     look_at(call, i, [&] {
       add(BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1);
@@ -209,7 +209,7 @@ class Assembler {
       answer(SECCOMP_RET_ALLOW);
     });
   }
-  /// Not all of `bits` are set: refused.
+  /// Refuses the call unless all of `bits` are set.
   void want_bits(int call, int i, std::uint32_t bits) {
     look_at(call, i, [&] {
       add(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0);
@@ -246,8 +246,8 @@ FilterProgram outer_filter(bool local_sockets) {
   for (const int call : kForbidden)
     if (!local_sockets || (call != SYS_connect && call != SYS_socketpair)) a.refuse(call);
   for (const int call : kNewer) a.refuse(call);
-  a.refuse(kClone3,
-           kUnknown);  // its flags lie in memory, where no filter sees them; `clone` is taken instead
+  // The flags of clone3 are in memory, where a filter cannot see them. Callers fall back to clone.
+  a.refuse(kClone3, kUnknown);
   a.refuse_bits(SYS_clone, 0, kNamespaces);
   if (local_sockets)
     a.look_at(SYS_socket, 0, [&] {
@@ -259,11 +259,12 @@ FilterProgram outer_filter(bool local_sockets) {
   a.only_itself(SYS_kill, 0, true, true);
   a.only_itself(SYS_tgkill, 0, false, false);
   a.only_itself(SYS_prlimit64, 0, true, false);
-  // PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER
+  // Values: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER.
   a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 0x59616d61});
-  a.refuse_values(SYS_fcntl, 1, {8, 10, 15});  // signals to others: F_SETOWN, F_SETSIG, F_SETOWN_EX
-  a.refuse_values(SYS_ioctl, 1,
-                  {0x5412, 0x541C, 0x8901, 0x8902});  // TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
+  // F_SETOWN, F_SETSIG, F_SETOWN_EX would send signals to other processes.
+  a.refuse_values(SYS_fcntl, 1, {8, 10, 15});
+  // Values: TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP.
+  a.refuse_values(SYS_ioctl, 1, {0x5412, 0x541C, 0x8901, 0x8902});
   a.answer(SECCOMP_RET_ALLOW);
   return std::move(a.out);
 }

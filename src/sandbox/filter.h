@@ -1,4 +1,4 @@
-// The system calls that a confined process does not have.
+// The filter of system calls for a confined process.
 #pragma once
 
 #include <linux/filter.h>
@@ -8,23 +8,23 @@
 
 namespace gabbro::sandbox {
 
-/// A program of the kernel's packet filter, and the instructions whose values are the id of the process and
-/// its negative.
+/// A program for the kernel's packet filter (BPF). `own_id` and `own_group` list the instructions whose
+/// values must be set to the process id and its negative.
 struct FilterProgram {
   std::vector<sock_filter> code;
   std::vector<std::size_t> own_id, own_group;
 };
 
-/// Whether there is one for this processor.
+/// Returns true if there is a filter for this processor.
 bool has_filter();
 
-/// Refused with EPERM: sockets (but those of one machine, with `local_sockets`), other processes (ptrace,
-/// their memory, their limits, signals to them), leaving the process group, mounts, namespaces, kernel
-/// modules, BPF, keys, io_uring, memory that no limit counts (memfd, System V), modes and owners of files,
-/// links, devices.
+/// Refuses with EPERM: sockets (except local ones if `local_sockets` is true), other processes (ptrace, their
+/// memory, their limits, signals to them), leaving the process group, mounts, namespaces, kernel modules,
+/// BPF, keys, io_uring, memory that no limit counts (memfd, System V), changes of modes and owners of files,
+/// links, and device files.
 FilterProgram outer_filter(bool local_sockets);
 
-/// Refused: new processes (threads are not) and other programs.
+/// Refuses to start new processes (threads are allowed) and other programs.
 FilterProgram sealing_filter();
 
 }  // namespace gabbro::sandbox

@@ -1,4 +1,4 @@
-// Which shared libraries a program needs, asked of the loader that it names.
+// Finds the shared libraries of a program by running the loader that the program names.
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -16,7 +16,7 @@ namespace gabbro::sandbox {
 
 namespace {
 
-// The loader of an ELF program of 64 bits; empty where it has none.
+// Returns the loader of a 64-bit ELF program, or "" if it has none.
 std::string loader_of(const std::string& program) {
   std::ifstream file(program, std::ios::binary);
   Elf64_Ehdr header{};
@@ -69,7 +69,7 @@ std::vector<std::string> library_folders(const std::string& program) {
     const std::size_t from = line.find("=> /"), to = line.rfind(" (0x");
     if (from == std::string::npos || to == std::string::npos || to < from) continue;
     const std::filesystem::path file = line.substr(from + 3, to - from - 3);
-    // The folder that is named and the one that a link leads to.
+    // Adds both the named folder and the one that a link leads to.
     std::error_code error;
     for (const std::filesystem::path& p : {file, std::filesystem::canonical(file, error)})
       if (std::string folder = p.parent_path();

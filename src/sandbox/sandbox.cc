@@ -27,9 +27,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// ---- Landlock: numbers that are the same on all processors, newer than the headers of the oldest system
-// that builds this --------------
+// ---- Landlock ----
 
+// These numbers are the same on all processors. They are defined here because the headers of the oldest
+// supported system lack them.
 constexpr int kCreateRuleset = 444, kAddRule = 445, kRestrictSelf = 446;
 
 struct RulesetAttributes {
@@ -70,7 +71,7 @@ int create_ruleset(int version) {
   return static_cast<int>(syscall(kCreateRuleset, &a, size, 0));
 }
 
-// Whether the path was there to be allowed.
+// Returns true if the path exists and was allowed.
 bool allow(int ruleset, int version, const std::string& path, std::uint64_t rights) {
   PathRule rule{};
   rule.folder = open(path.c_str(), O_PATH | O_CLOEXEC);
@@ -83,8 +84,8 @@ bool allow(int ruleset, int version, const std::string& path, std::uint64_t righ
   return added;
 }
 
-// The system's own, by every program read: libraries, what the loader and the C library look up, what
-// describes the machine.
+// Paths of the system that every program may read: libraries, files that the loader and the C library look
+// up, and files that describe the machine.
 constexpr const char* kSystem[] = {"/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin"};
 constexpr const char* kDescriptions[] = {"/proc",          "/sys/devices/system", "/sys/fs/cgroup",
                                          "/sys/kernel/mm", "/etc/ld.so.cache",    "/etc/ld.so.preload",
@@ -102,8 +103,7 @@ void allow_folder(int ruleset, int version, const std::string& path) {
     if (std::error_code ignored; entry->is_symlink(ignored)) allow(ruleset, version, entry->path(), kReading);
 }
 
-// ---- steps between fork and exec
-// ------------------------------------------------------------------------------------------
+// ---- Steps between fork and exec ----
 
 bool write_all(const char* path, const char* text, std::size_t size) {
   const int file = open(path, O_WRONLY | O_CLOEXEC);
@@ -132,7 +132,8 @@ bool drop_capabilities() {
 
 bool install(void* code, std::size_t count, unsigned flags) {
   sock_fprog program{static_cast<unsigned short>(count), static_cast<sock_filter*>(code)};
-  // Without SPEC_ALLOW older kernels slow the whole process down; without the call there is prctl.
+  // Without SPEC_ALLOW, older kernels slow the whole process down. Kernels that do not know the flag get the
+  // filter without it.
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
     return true;
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0;
@@ -148,7 +149,7 @@ void limit(int what, std::uint64_t most) {
 
 std::string map_of(unsigned id) { return fmt::format("{0} {0} 1", id); }
 
-// Tries `step` in a process of its own.
+// Tries `step` in a separate process.
 template <class Step>
 bool works(const Step& step) {
   const pid_t id = fork();
@@ -264,17 +265,18 @@ const char* Sandbox::enter(int on_death) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, kOpenFiles);
   if (file_bytes_ > 0) limit(RLIMIT_FSIZE, file_bytes_);
-#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes
+#if !defined(__SANITIZE_ADDRESS__)  // AddressSanitizer reserves terabytes.
   if (address_bytes_ > 0) limit(RLIMIT_AS, address_bytes_);
 #endif
-  // Where memory is short, the kernel ends this process before the one that started it.
+  // If memory is short, the kernel should kill this process before the one that started it.
   write_all("/proc/self/oom_score_adj", "500", 3);
   if (on_.switched_off) return nullptr;
   if (on_.network && !enter_namespaces(on_.needs_user, users_, groups_)) return "namespaces";
   if (!drop_capabilities()) return "capabilities";
-  // The kernel forgets this signal where a process changes what it is, as by entering a user namespace.
+  // The kernel resets this signal when a process changes its credentials, for example by entering a user
+  // namespace.
   if (on_death != 0) prctl(PR_SET_PDEATHSIG, on_death, 0, 0, 0);
-  // In a user namespace the kernel counts its processes apart from the user's others.
+  // In a user namespace, the kernel counts these processes separately from the user's others.
   constexpr std::uint64_t kTasks = 4096;
   if (on_.network && on_.needs_user) limit(RLIMIT_NPROC, kTasks);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no new privileges";

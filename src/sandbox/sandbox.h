@@ -1,10 +1,10 @@
-// What a process that runs a stranger's program may do: compute, read what it was given, write into its own
-// folder.
+// A sandbox for a process that runs an untrusted program. The process may compute, read what it was given,
+// and write into its own folder.
 //
-// Several borders of the kernel stand around it, each where the machine has it: no new privileges and no
-// capabilities; a filter of system calls (seccomp); Landlock on files, sockets and signals; a network and an
-// IPC namespace of its own. `machine` finds out by trying. What is missing is said by `Machine::missing`,
-// never passed over.
+// Several independent borders of the kernel confine it, as far as the machine supports them: no new
+// privileges and no capabilities; a filter of system calls (seccomp); Landlock on files, sockets and signals;
+// its own network and IPC namespace. `machine` finds out by trying which are available. `Machine::missing`
+// reports every border that is missing.
 #pragma once
 
 #include <sys/types.h>
@@ -18,51 +18,52 @@
 
 namespace gabbro::sandbox {
 
-/// What a sandbox can be made of here.
+/// The borders that this machine supports.
 struct Machine {
-  bool filter = false;        // seccomp, for this processor
-  int landlock = 0;           // the version of its interface; 0: none
-  bool network = false;       // a network namespace of its own
-  bool needs_user = false;    // ... inside a user namespace of its own
+  bool filter = false;        // seccomp, on this processor
+  int landlock = 0;           // version of the Landlock interface; 0: none
+  bool network = false;       // supports its own network namespace
+  bool needs_user = false;    // ... inside its own user namespace
   bool switched_off = false;  // by GABBRO_SANDBOX=off
 
-  /// What stands, in a few words: "no capabilities, system calls filtered, files by Landlock 7, no network";
-  /// "none" when it is switched off.
+  /// Lists the borders in use: "no new privileges, no capabilities, system calls filtered, files by Landlock
+  /// 7, no network"; "none" if they are switched off.
   [[nodiscard]] std::string text() const;
-  /// What is missing and what follows from it; empty: nothing.
+  /// Lists the missing borders and the consequences; empty if nothing is missing.
   [[nodiscard]] std::string missing() const;
 };
 
-/// This machine, tried once in a process of its own; later calls return what was found then.
+/// Returns the borders of this machine. They are tried once, in separate processes; later calls return the
+/// same result.
 const Machine& machine();
 
-/// What the process may touch besides the system's libraries and the files that describe the machine. Paths
-/// that do not exist are left out.
+/// The files that a process may access, in addition to the system's libraries and the files that describe the
+/// machine. Paths that do not exist are ignored.
 struct Rules {
   std::vector<std::string> programs;  // files and folders to read and execute
-  std::vector<std::string> reads;     // files and folders; symbolic links in a folder are followed one level
-  std::vector<std::string> writes;    // folders: files in them may be made, written, renamed, removed
-  std::uint64_t file_bytes = 0;       // no file that it writes grows beyond; 0: no limit
-  std::uint64_t address_bytes = 0;    // of address space; 0: no limit
-  bool devices = false;               // GPUs, with the sockets that their drivers need
+  std::vector<std::string> reads;     // files and folders; symbolic links directly in a folder are followed
+  std::vector<std::string> writes;    // folders in which files may be created, written, renamed and removed
+  std::uint64_t file_bytes = 0;       // maximum size of any file that it writes; 0: no limit
+  std::uint64_t address_bytes = 0;    // maximum size of its address space; 0: no limit
+  bool devices = false;               // allows GPUs, with the sockets that their drivers need
 };
 
-/// Made before the fork and entered after it: entering is system calls alone.
+/// A sandbox is prepared before the fork and entered after it. Entering uses only system calls.
 class Sandbox {
  public:
-  /// Errors: "sandbox" (the kernel refuses what it did for `machine`).
+  /// Errors: "sandbox" (the kernel refuses a border that it supported in `machine`).
   static Result<Sandbox> prepare(const Rules& rules, const Machine& on);
   Sandbox(Sandbox&& other) noexcept;
   Sandbox& operator=(Sandbox&&) = delete;
   ~Sandbox();
 
-  /// Confines the calling process and all that it will start; for a single thread, before exec. Null, or the
-  /// step that failed (a literal): then the process must end. `on_death`: the signal (0: none) that the
-  /// process gets when its parent ends. Async-signal-safe.
+  /// Confines the calling process and all its future descendants. Must be called by a single-threaded process
+  /// before exec. Returns null, or the name of the step that failed (a literal); the process must then end.
+  /// `on_death` is the signal that the process gets when its parent ends (0: none). Async-signal-safe.
   [[nodiscard]] const char* enter(int on_death);
 
  private:
-  struct Instruction {  // of the filter: a struct sock_filter
+  struct Instruction {  // An instruction of the filter, equivalent to a struct sock_filter.
     std::uint16_t code;
     std::uint8_t when, unless;
     std::uint32_t value;
@@ -73,21 +74,21 @@ class Sandbox {
   std::uint64_t file_bytes_ = 0, address_bytes_ = 0;
   int ruleset_ = -1;
   std::vector<Instruction> filter_;
-  std::vector<std::size_t> own_id_,
-      own_group_;               // instructions that compare with the id of the process, and its negative
-  std::string users_, groups_;  // maps of the user namespace
+  // Indices of the instructions that compare with the id of the process, and with its negative.
+  std::vector<std::size_t> own_id_, own_group_;
+  std::string users_, groups_;  // id maps of the user namespace
 };
 
-/// For a program that starts no others: from here on this process makes none, and executes none. False: there
-/// is no filter here.
+/// From here on, prevents this process from starting processes and executing programs. Returns false if there
+/// is no filter.
 bool seal();
 
-/// Folders of the shared libraries that `program` is linked with, as the loader finds them; empty for scripts
-/// and static programs.
+/// Returns the folders of the shared libraries that `program` is linked with, as the loader finds them. Empty
+/// for scripts and static programs.
 std::vector<std::string> library_folders(const std::string& program);
 
-/// Whether a variable of the environment reaches a confined process: those that libraries of numbers, the
-/// loader and the language settings read. Keys and everything unknown stay outside.
+/// Returns true if an environment variable is passed on to a confined process. These are variables read by
+/// numerical libraries, the loader and the language settings. Keys and all unknown variables are withheld.
 bool passes(std::string_view variable);
 
 }  // namespace gabbro::sandbox

@@ -9,8 +9,8 @@ namespace gabbro::train {
 
 namespace {
 
-// A permutation of [0, n) without a table: a Feistel network on the next square of a power of two, walked
-// until it lands inside.
+// Applies a pseudo-random permutation of [0, n) without storing it: a Feistel network on the next power of
+// four, repeated until the result is below n.
 std::uint64_t permuted(std::uint64_t index, std::uint64_t n, std::uint64_t seed) {
   int half = 1;
   while ((std::uint64_t{1} << (2 * half)) < n) ++half;

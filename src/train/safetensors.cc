@@ -64,7 +64,7 @@ Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path
   if (!header.is_object()) return wrong("its header is no JSON object");
   const std::size_t base = 8 + length;
   const std::uint64_t room = bytes.size() - base;
-  std::uint64_t read = 0;  // bytes of all arrays together
+  std::uint64_t read = 0;  // size of all arrays in bytes
   std::vector<std::pair<std::uint64_t, exec::NamedArray>> found;
   ArrayFile out;
   try {
@@ -97,7 +97,8 @@ Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path
   } catch (const nlohmann::json::exception& e) {
     return wrong(e.what());
   }
-  // As they were written: the hash of arrays depends on their order, which the header's names do not keep.
+  // Restores the order in which the arrays were written. Their hash depends on it, and the JSON header does
+  // not keep it.
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [from, a] : found) out.arrays.push_back(std::move(a));

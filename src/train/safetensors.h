@@ -1,5 +1,5 @@
-// Files of named arrays in the safetensors format: 8 bytes with the length of a JSON header, the header, the
-// numbers.
+// Reads and writes named arrays in the safetensors format: 8 bytes with the length of a JSON header, the
+// header, and the data.
 #pragma once
 
 #include <map>
@@ -11,8 +11,8 @@
 
 namespace gabbro::train {
 
-/// Writes float32 arrays and `metadata` to `path` by atomic rename; one writer at a time. Errors: "io"; what
-/// was at `path` is still there then.
+/// Writes float32 arrays and `metadata` to `path` by atomic rename. Only one writer at a time is allowed.
+/// Errors: "io"; an existing file at `path` is then unchanged.
 Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedArray>& arrays,
                          const std::map<std::string, std::string>& metadata);
 
@@ -21,12 +21,13 @@ struct ArrayFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Errors: "io", "format" (cut short, or no safetensors file of float32 arrays), with the path.
+/// Reads an array file. Errors, with the path: "io", "format" (truncated, or not a safetensors file of
+/// float32 arrays).
 Result<ArrayFile> load_arrays(const std::string& path);
-/// The same of bytes that were read already; `path` is for errors.
+/// Parses the bytes of an array file; `path` is for error messages.
 Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path);
 
-/// XXH3 of names, shapes and numbers: the identity of weights.
+/// Returns the XXH3 hash of names, shapes and values, which identifies weights.
 std::string hash_arrays(const std::vector<exec::NamedArray>& arrays);
 
 }  // namespace gabbro::train

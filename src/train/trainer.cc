@@ -14,7 +14,7 @@ namespace gabbro::train {
 
 namespace {
 
-// What a checkpoint must agree on with the run that takes it up.
+// Returns a description of the run. A checkpoint must have the same one to be resumed.
 std::string identity(const data::Split& split, const TrainOptions& o) {
   return fmt::format(
       "design={} tokens={} sequences={} length={} seed={} rate={}/{}/{} decay={} clip={} "
@@ -25,14 +25,14 @@ std::string identity(const data::Split& split, const TrainOptions& o) {
       o.schedule.floor, split.tokens(), split.documents());
 }
 
-// Numbers go through JSON exactly: doubles are written with all their digits, what is not finite as null.
+// Writes the curve as JSON. Doubles keep all their digits; values that are not finite become null.
 std::string write_curve(const std::vector<CurvePoint>& curve) {
   nlohmann::json out = nlohmann::json::array();
   for (const CurvePoint& p : curve) out.push_back({p.step, p.tokens, p.loss, p.gradient_norm, p.rate});
   return out.dump();
 }
 
-// Errors: "checkpoint" when it is damaged.
+// Errors: "checkpoint" if the file is damaged.
 Result<bool> read_progress(std::map<std::string, std::string>& metadata, const std::string& path,
                            TrainResult& result) {
   try {
@@ -48,8 +48,8 @@ Result<bool> read_progress(std::map<std::string, std::string>& metadata, const s
   return true;
 }
 
-// What the numbers of a checkpoint must agree on among themselves, and with the text: as many updates as
-// steps, made on this text.
+// Checks that a checkpoint is consistent with itself and with the text: the optimizer must have made as many
+// updates as there are steps, and the text's hash must match.
 Result<bool> check_progress(const std::vector<exec::NamedArray>& arrays, const Batches& batches,
                             const std::string& path, const TrainResult& result) {
   const auto steps = static_cast<std::int64_t>(result.curve.size());
@@ -98,7 +98,7 @@ Result<bool> resume(const std::string& path, exec::Model& model, const Batches& 
   return true;
 }
 
-// Averages of the loss, to tell divergence from noise.
+// Tracks a running average of the loss, to distinguish divergence from noise.
 class Watch {
  public:
   explicit Watch(double limit) : limit_(limit) {}
@@ -113,8 +113,8 @@ class Watch {
   int count_ = 0;
 };
 
-// Whether a run ends at this point of its curve without weights; `result` then says why. A checkpoint may
-// hold such a point as its last.
+// Returns true if the run ends at this point of its curve without usable weights; `result` then has the
+// reason. The last point of a checkpoint may be such a point.
 bool end_at(const CurvePoint& p, Watch& watch, const TrainOptions& o, TrainResult& result) {
   if (!std::isfinite(p.loss) || !std::isfinite(p.gradient_norm)) {
     result.end = TrainResult::End::kNotFinite;
@@ -129,7 +129,8 @@ bool end_at(const CurvePoint& p, Watch& watch, const TrainOptions& o, TrainResul
   return true;
 }
 
-// The first hurdle that the last step of the curve has come to and fails, in words.
+// Describes the first hurdle that is due at the last step of the curve and that the run fails. Returns "" if
+// there is none.
 std::string failed_hurdle(const std::vector<CurvePoint>& curve, const TrainOptions& o) {
   const std::int64_t per_step = o.sequences * o.length, steps = static_cast<std::int64_t>(curve.size());
   for (const Hurdle& h : o.hurdles) {
@@ -143,7 +144,7 @@ std::string failed_hurdle(const std::vector<CurvePoint>& curve, const TrainOptio
   return {};
 }
 
-// What a checkpoint has behind the first hurdle that it fails never was.
+// Truncates the result at the first hurdle that it fails, as if the steps after it had never been run.
 void cut_at_hurdle(const Batches& batches, const TrainOptions& o, TrainResult& result) {
   std::vector<CurvePoint> curve;
   for (const CurvePoint& p : result.curve) {

@@ -11,30 +11,30 @@
 
 namespace gabbro::train {
 
-/// The run ends when its recent loss (recent_loss) is above `loss` once `tokens` are consumed.
+/// Ends the run if its recent loss (recent_loss) is above `loss` when `tokens` have been consumed.
 struct Hurdle {
   std::int64_t tokens = 0;  // rounded up to whole batches, at least one
   double loss = 0;
 };
 
 struct TrainOptions {
-  std::int64_t tokens = 5'000'000;  // the budget, rounded up to whole batches
+  std::int64_t tokens = 5'000'000;  // token budget, rounded up to whole batches
   std::int64_t sequences = 16;
   std::int64_t length = 256;
-  std::uint64_t seed = 1;  // of the data order
+  std::uint64_t seed = 1;  // random seed of the data order
   exec::AdamW update{};
   Schedule schedule{};
-  std::string design;               // its identity: a checkpoint of another is not taken up
-  std::string checkpoint;           // a file; empty: none is kept
-  double checkpoint_seconds = 300;  // between two
-  double divergence = 3;            // a loss so much above the best average ends the run
+  std::string design;               // identity of the design; a checkpoint of another design is rejected
+  std::string checkpoint;           // checkpoint file; empty: no checkpoint is written
+  double checkpoint_seconds = 300;  // time between two checkpoints
+  double divergence = 3;            // The run ends if its average loss exceeds its best average by this much.
   std::vector<Hurdle> hurdles;
 };
 
 struct CurvePoint {
   std::int64_t step = 0;
-  std::int64_t tokens = 0;  // consumed, this step included
-  double loss = 0;          // of the step, nats per token
+  std::int64_t tokens = 0;  // tokens consumed, including this step
+  double loss = 0;          // loss of the step, in nats per token
   double gradient_norm = 0;
   double rate = 0;
   friend bool operator==(const CurvePoint&, const CurvePoint&) = default;
@@ -42,26 +42,27 @@ struct CurvePoint {
 
 struct TrainResult {
   enum class End : std::uint8_t { kDone, kStopped, kNotFinite, kDiverged, kHurdle } end = End::kDone;
-  std::string cause;  // in words, unless done
+  std::string cause;  // description of why the run ended; empty if it is done
   std::vector<CurvePoint> curve;
   std::int64_t tokens = 0;
-  std::uint64_t text = 0;  // the identity of the batches consumed, in their order (add_text)
-  double seconds = 0;      // of training, over all sessions of the run
+  std::uint64_t text = 0;  // hash of the consumed batches in their order (add_text)
+  double seconds = 0;      // training time, over all sessions of the run
 };
 
-/// The mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. 1 <= steps <= the
-/// points of `curve`, which has every step.
+/// Returns the mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. `curve`
+/// must contain every step, and 1 <= steps <= curve.size().
 double recent_loss(const std::vector<CurvePoint>& curve, std::size_t steps);
 
-/// How far a run is; return false to stop it (after writing a checkpoint).
+/// Reports progress. Returns false to stop the run, which then writes a checkpoint.
 using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, double tokens_per_second)>;
 
-/// Runs steps until the budget is used up. With a checkpoint file that exists, the run goes on where it
-/// stopped, and gives the bits that it would have given without stopping. Losses that are not finite,
-/// diverge, or are above a hurdle end the run as a result. Hurdles are no part of a run's identity: a
-/// checkpoint beyond one that it did not have is cut back to it, and the result is the one of a run that
-/// always had it. Errors: "checkpoint" and "format" (of another run, design or text, damaged; the file is
-/// left as it is), "io", "budget" (no tokens, a split shorter than one window).
+/// Runs training steps until the budget is used up. If the checkpoint file exists, the run continues from it,
+/// with bit-identical results to a run that was never interrupted. A loss that is not finite, diverges, or is
+/// above a hurdle ends the run; this is a result and not an error. Hurdles are not part of a run's identity:
+/// if a checkpoint is past a hurdle that it fails, the run is truncated at the hurdle, and the result is that
+/// of a run that had the hurdle from the start. Errors: "checkpoint" and "format" (the file belongs to
+/// another run, design or text, or is damaged; it is left unchanged), "io", "budget" (no tokens, or a split
+/// shorter than one window).
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& options, const TrainProgress& progress = {});
 

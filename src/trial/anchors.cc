@@ -19,10 +19,10 @@ using record::Anchor;
 
 namespace {
 
-constexpr std::int64_t kPositions = 12;  // for the reference engine, unless the checks are thorough
+constexpr std::int64_t kPositions = 12;  // positions for the reference engine, unless the checks are thorough
 
-// Where in the batch a document starts of which `length` positions follow: as late in its row as there is
-// one.
+// Finds a document start that is followed by `length` positions of the same document, as late in its row as
+// possible. Returns its index in the batch, or 0 if there is none.
 std::int64_t latest_start(const exec::TokenBatch& batch, std::int64_t length) {
   std::int64_t best = 0;
   for (std::int64_t at = 0; at + length <= static_cast<std::int64_t>(batch.starts.size()); ++at) {
@@ -38,7 +38,7 @@ struct Stretch {
   std::int64_t from = 0, length = 0;
 };
 
-// The most positions of one document in a row of the batch, from its start.
+// Returns the longest stretch of positions from the start of a document within one row.
 Stretch longest_document(const exec::TokenBatch& batch) {
   if (batch.starts.empty()) return {0, batch.length};
   Stretch best;
@@ -66,15 +66,15 @@ exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
   return feed;
 }
 
-// How far a loss may lie from the reference's: rounding of float32; with weights and values in 8 bits, this
-// many nats or some times what rounding the weights alone does to the reference, since products round both
-// operands and their result. Rounding has no direction: the mean of the positions may lie less far off than
-// one.
+// Limits for the difference between a loss and the reference's. In float32 the limit is a rounding error. In
+// bf16 it is a fixed number of nats, or a multiple of the effect on the reference of rounding the weights
+// alone, whichever is larger: products also round the other operand and their result. Rounding has no
+// preferred direction, so the limit of the mean over positions is lower than that of one position.
 constexpr double kExact = 1e-3, kHalf = 0.02, kHalfFactor = 8, kHalfMean = 2;
 
 bool in_half(const Evidence& e) { return e.spec.dtype == "bf16"; }
 
-// To the nearest of bf16's numbers, which are the upper halves of float32's.
+// Rounds to the nearest bf16 value. A bf16 value is the upper half of a float32.
 double half(double v) {
   const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(v));
   return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16) & 1U)) & 0xFFFF0000U);
@@ -122,8 +122,8 @@ Anchor engines_agree(const Evidence& e) {
               length, apart, within, allowed.each, mean, allowed.mean)};
 }
 
-// What the checks may cost, by the run's own steps: in batches run forward, each about a third of a step, and
-// in positions decoded.
+// Limits of the cost of the checks, derived from the run's own number of steps: the number of batches run
+// forward, each about a third of a training step, and the number of positions decoded.
 struct Effort {
   double batches = 0;
   std::int64_t decoded = 0;
@@ -131,12 +131,13 @@ struct Effort {
 Effort effort(const record::TrialSpec& spec) {
   if (spec.thorough) return {std::numeric_limits<double>::infinity(), spec.length};
   constexpr double kShare = 0.015;
-  constexpr std::int64_t kLeast = 16, kTokens = 20'000;  // for each position decoded
+  // One position is decoded for every kTokens tokens of training, but at least kLeast.
+  constexpr std::int64_t kLeast = 16, kTokens = 20'000;
   const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);
   return {std::max(4.0, kShare * static_cast<double>(steps)), std::max(kLeast, spec.tokens / kTokens)};
 }
 
-// What Verdicts found, by where it comes from.
+// Adds an anchor for each source of influence ("future", "documents", "batch") from what the verdicts found.
 void add_unseen(const std::vector<Verdict>& verdicts, std::vector<Anchor>& out) {
   std::int64_t compared = 0;
   for (const Verdict& v : verdicts) compared += v.compared;
@@ -187,7 +188,7 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
   out.push_back(std::move(decoding));
 }
 
-// Tokens by the trainer's count and by that of the optimizer's updates.
+// Compares the token counts of the trainer and of the optimizer's updates with the budget.
 Anchor budget_used(const Evidence& e) {
   const std::int64_t step = e.spec.sequences * e.spec.length, steps = (e.spec.tokens + step - 1) / step;
   std::int64_t updates = -1;

@@ -1,4 +1,4 @@
-// Reasons to refuse a result.
+// Anchors: sanity checks that a result must pass before it counts.
 #pragma once
 
 #include <string>
@@ -11,31 +11,36 @@
 
 namespace gabbro::trial {
 
-/// What the anchors look at, after training and scoring.
+/// The inputs of the anchors, after training and scoring.
 struct Evidence {
   const record::TrialSpec& spec;
   const record::TrialResult& result;
   const ir::Graph& graph;
   const std::vector<ir::NodeId>& outputs;
-  exec::Model& model;  // as it was scored
+  exec::Model& model;  // the model that was scored
   int vocab = 0;
-  exec::TokenBatch sample, other;  // some text of the run, in two batches
-  std::string text_hash;           // what the corpus gives for the run's batches, read again after it
+  exec::TokenBatch sample, other;  // two batches of text of the run
+  std::string text_hash;           // hash of the corpus text of the run's batches, read again after the run
 };
 
-/// Each anchor with its numbers (docs/verdict.md says why they are these): the first loss is that of equal
-/// probabilities; nothing is not finite; the budget was consumed, by the trainer's count and by that of the
-/// updates; the text consumed is what the corpus holds, and that of the pair; held-out text is predicted
-/// better than by a bigram model of the same text; the scored weights are the trained ones; the backend gives
-/// the losses that the reference engine gives for them; nothing that a position does not see matters to its
-/// loss
-/// ("future", "documents", "batch", "place"); decoding in the backend gives what its parallel form gives. The
-/// model is left as it was.
+/// Checks each anchor and reports its numbers (docs/verdict.md explains the limits):
+/// - The first loss is that of a uniform distribution.
+/// - No loss or gradient is infinite or NaN.
+/// - The token budget was consumed, by the trainer's count and by the count of the optimizer's updates.
+/// - The text that was consumed is what the corpus holds, and is the same as in the paired run.
+/// - Held-out text is predicted better than by a bigram model of the same text.
+/// - The scored weights are the trained ones.
+/// - The backend gives the same losses as the reference engine for these weights.
+/// - A position's loss does not depend on anything that the position does not see ("future", "documents",
+///   "batch", "place").
+/// - Decoding in the backend gives the same losses as its parallel form.
+///
+/// The model is left unchanged.
 std::vector<record::Anchor> anchors(const Evidence& e);
 
-/// Before training, at its width and length: a model of `graph` (its tables untied) with random weights, and
-/// tokens whose values are infinite, NaN, overflow or vanish. Holds when none of it reaches a position that
-/// does not see it.
+/// Checks a model of `graph` before training, at its trained width and length. Its embedding tables are
+/// untied, its weights are random, and the embeddings of some tokens are infinite, NaN, overflow or
+/// underflow. The anchor holds if none of these values reaches a position that does not see it.
 record::Anchor unseen_values(const ir::Graph& graph, const MakeModel& make, const exec::TokenBatch& sample,
                              const exec::TokenBatch& other, std::uint64_t seed);
 

@@ -1,4 +1,4 @@
-// Which backend a trial runs on.
+// The choice of the backend on which a trial runs.
 #pragma once
 
 #include <functional>
@@ -10,21 +10,22 @@
 
 namespace gabbro::trial {
 
-/// Makes a model of a graph, its first weights drawn from `seed`.
+/// Makes a model of a graph, with initial weights drawn from `seed`.
 using MakeModel = std::function<std::unique_ptr<exec::Model>(const ir::Graph& graph, std::uint64_t seed)>;
 
 struct BackendOptions {
   std::string device = "cpu";
   int threads = 1;
-  std::int64_t rows = 0;  // sequences at a time; 0: all
+  std::int64_t rows = 0;  // sequences of a micro-batch; 0: all of the batch
   std::string dtype = "float32";
-  bool recompute = false;  // activations for the gradient instead of keeping them
+  bool recompute = false;  // Recomputes activations for the gradient instead of keeping them.
 };
 
-/// The torch backend. A dtype that it does not know counts as float32.
+/// Returns the torch backend. An unknown dtype counts as float32.
 MakeModel torch_backend(const BackendOptions& options = {});
 
-/// What one rounding of a weight in products is, relative: 2^-9 in bf16, else that of float32, 2^-24.
+/// Returns the relative rounding error of a weight in products: 2^-9 in bf16, otherwise that of float32,
+/// 2^-24.
 double rounding_of(const std::string& dtype);
 
 }  // namespace gabbro::trial

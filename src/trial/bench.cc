@@ -22,8 +22,8 @@ using record::OnProgress;
 
 namespace {
 
-constexpr int kWarmUp = 2;        // steps that are not measured
-constexpr double kDocuments = 4;  // documents of a row, on average
+constexpr int kWarmUp = 2;        // initial steps that are not measured
+constexpr double kDocuments = 4;  // mean number of documents in a row
 constexpr const char* kStopped = "stopped";
 
 using Clock = std::chrono::steady_clock;
@@ -77,7 +77,7 @@ void describe(const lang::Subject& subject, const BenchSpec& spec, BenchResult& 
   out.score_flops_per_token = subject.facts.forward_flops.eval(env);
 }
 
-// One run of a job: what is measured, and whom to tell.
+// One run of the job. Fills in the measurements and reports progress.
 class Bench {
  public:
   Bench(const BenchSpec& spec, const ir::Graph& graph, const OnProgress& progress, BenchResult& out)
@@ -102,7 +102,7 @@ class Bench {
   }
 
  private:
-  // Whether to go on.
+  // Reports progress. Fails with kStopped if the job shall stop.
   Result<bool> say(const char* stage, std::int64_t done, std::int64_t of) const {
     record::Progress now{.stage = stage};
     now.share = static_cast<double>(done) / static_cast<double>(of);
@@ -145,7 +145,8 @@ class Bench {
     return true;
   }
 
-  // The first token is not counted: with it, what does not vary over time is computed.
+  // Times decoding. The first token is not counted, since values that do not vary over time are computed with
+  // it.
   Result<bool> decode(const std::vector<exec::NamedArray>& weights) {
     if (spec_.decode == 0) return true;
     exec::torch::Decoder decoder(graph_, weights, spec_.device, spec_.threads);

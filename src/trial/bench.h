@@ -6,9 +6,10 @@
 
 namespace gabbro::trial {
 
-/// Checks, resizes and builds the last design of the spec's program, then trains, scores and decodes random
-/// tokens with a few documents in each row. The machine's peak is measured after it, and on the CPU only.
-/// Whatever goes wrong is a result with its cause; ATen's exceptions pass.
+/// Checks, resizes and builds the last design of the spec's program, then times training, scoring and
+/// decoding on random tokens, with a few documents in each row. The machine's peak is measured afterwards,
+/// and only on the CPU. Every error becomes a result with its cause, except that exceptions from ATen
+/// propagate.
 record::BenchResult run(const record::BenchSpec& spec, const record::OnProgress& progress = {});
 
 }  // namespace gabbro::trial

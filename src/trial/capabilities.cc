@@ -27,19 +27,21 @@ using record::OnProgress;
 namespace {
 
 constexpr std::array<std::int64_t, 4> kWidths{64, 96, 128, 256};
-constexpr std::array<double, 2> kRates{0.0007, 0.0025};  // at fan-in 256; the likelier first
+// Learning rates at fan-in 256, the more promising one first.
+constexpr std::array<double, 2> kRates{0.0007, 0.0025};
 constexpr std::int64_t kTokensPerStep = 512;
-constexpr double kDecay = 1;  // of weights: with it attention finds recall in half as many steps as with 0.1
+// Weight decay. With 1, attention learns recall in half as many steps as with 0.1.
+constexpr double kDecay = 1;
 constexpr std::int64_t kChoiceSequences = 64, kTestSequences = 256;
-constexpr double kSolvedLoss = 0.02;      // nats per answer, as a running mean: a training ends soon after
-constexpr double kSolvedAccuracy = 0.99;  // no further rate is tried
+constexpr double kSolvedLoss = 0.02;      // nats per answer, as a running mean; training ends soon after
+constexpr double kSolvedAccuracy = 0.99;  // From this accuracy on, no further learning rate is tried.
 constexpr double kDiverged = 3;           // nats above the best running mean
 
 bool is_repetition(const lang::Expr& e) {
   return e.kind == lang::Expr::Kind::kBinary && e.text == "*" && e.args.size() == 2;
 }
 
-// The repetitions of a stack, outside of the instances themselves.
+// Collects the repetitions of a stack. Those within the arguments of instances are left out.
 void collect_repetitions(lang::Expr& e, std::vector<lang::Expr*>& out) {
   if (is_repetition(e)) {
     out.push_back(&e);
@@ -49,8 +51,8 @@ void collect_repetitions(lang::Expr& e, std::vector<lang::Expr*>& out) {
   }
 }
 
-// Tables are untied: what is asked is what mixers can do, and a table that is both starts so small that
-// little is learned in some hundred steps.
+// Reduces the repetitions of the last design and unties its tables. The tasks test what mixers can do, and a
+// tied table has so small an initialisation that the design learns little in some hundred steps.
 void make_tiny(lang::Program& program) {
   for (auto item = program.items.rbegin(); item != program.items.rend(); ++item) {
     auto* design = std::get_if<lang::Design>(&item->value);
@@ -69,7 +71,7 @@ void make_tiny(lang::Program& program) {
   }
 }
 
-// One design on the tasks of a spec.
+// Runs the tasks of a spec on one design.
 class Examination {
  public:
   Examination(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
@@ -93,10 +95,10 @@ class Examination {
     std::unique_ptr<exec::Model> model;
     std::string outcome = "done", cause;
     double rate = 0, loss = 0;
-    double accuracy = 0;  // on the sequences by which a rate is chosen
+    double accuracy = 0;  // on the sequences that choose the learning rate
   };
 
-  // Whether to go on. `share`: of the task.
+  // Reports progress and returns true if the job goes on. `share` is the finished share of the task.
   bool say(const Task& task, double share) {
     record::Progress now{.stage = fmt::format("learning {}", task.name)};
     now.share = (static_cast<double>(out_.tasks.size()) + share) / static_cast<double>(tasks_.size());
@@ -118,7 +120,7 @@ class Examination {
     result.task = task.name;
     try {
       examine(task, result);
-    } catch (const std::exception& e) {  // ATen throws when memory is short
+    } catch (const std::exception& e) {  // ATen throws if memory is short.
       const std::string what = e.what();
       result.outcome = "failed";
       result.cause = what.substr(0, what.find('\n'));
@@ -190,7 +192,7 @@ class Examination {
                                 kDiverged, step, rate);
         return run;
       }
-      // What is solved falls at once.
+      // Once the task is solved, the learning rate starts to fall.
       if (!solved && mean < kSolvedLoss) {
         solved = true;
         end = std::min(end, step + 1 + static_cast<std::int64_t>(fall));
@@ -215,7 +217,7 @@ class Examination {
                         const char* use) {
     const exec::TokenBatch all =
         capability::batch(task, Use::kTest, count, length, stream(task, use).split(length));
-    double sum = 0, squares = 0, n = 0;  // over sequences in which something is asked
+    double sum = 0, squares = 0, n = 0;  // over sequences that ask a question
     std::int64_t asked = 0;
     for (std::int64_t from = 0; from < count; from += sequences(length)) {
       const std::int64_t rows = std::min(sequences(length), count - from);

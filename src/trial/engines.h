@@ -1,4 +1,4 @@
-// What the anchors and the probe share: the reference engine beside a backend.
+// Functions of the reference engine that the anchors and the probe share.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,16 @@
 
 namespace gabbro::trial {
 
-/// Losses in nats of `targets` under logits [t, V], one per position, in float64; 0 where nothing is asked
-/// (exec::kNotAsked).
+/// Returns the losses of `targets` in nats under logits [t, V], one per position, in float64. Targets that
+/// are not scored (exec::kNotAsked) get 0.
 std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std::int64_t>& targets);
 
-/// The largest |a - b|; infinite when the sizes differ, not a number when an element is.
+/// Returns the largest |a - b|. The result is infinite if the sizes differ, and NaN if a difference is.
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b);
 
 using ir::looks_ahead;
 
-/// Logits [t, V] decoded position by position. Needs a graph that does not look ahead.
+/// Returns logits [t, V], decoded position by position. The graph must not look ahead.
 exec::Tensor decoded(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed);
 
 }  // namespace gabbro::trial

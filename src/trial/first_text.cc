@@ -16,12 +16,14 @@ using record::Anchor;
 namespace {
 
 constexpr double kLeastContext = 1e-3;
-constexpr std::int64_t kSpan = 8;  // positions looked at together
-// Updates that open what starts closed, each as far as a rate of training goes in some dozen.
+constexpr std::int64_t kSpan = 8;  // positions compared together
+// Updates that open gates which are initialised closed. Each moves a weight as far as some dozen training
+// steps do.
 constexpr int kUpdates = 8;
 constexpr exec::AdamW kUpdate{.rate = 0.05, .decay = 0, .base_fan_in = 16};
 
-// What is looked at: an early position is told, the others must feel their context.
+// A position at which the influence of the context is measured. The early one is only reported; the others
+// must depend on their context.
 struct Share {
   const char* name;
   std::int64_t at;
@@ -41,7 +43,8 @@ class FirstText {
   }
 
  private:
-  // Text number `which`: as much of the tokens as there are, again from the beginning where they end.
+  // Returns text number `which`, of times * length_ + 1 tokens. It starts again at the beginning of the
+  // tokens where they end.
   [[nodiscard]] std::vector<std::int64_t> text(std::int64_t which, std::int64_t times = 1) const {
     std::vector<std::int64_t> out;
     for (std::int64_t t = 0; t <= times * length_; ++t)
@@ -61,7 +64,7 @@ class FirstText {
     return out;
   }
 
-  // Losses of the same targets, whatever the inputs are.
+  // Returns the losses of the targets of `text` when the model reads `inputs`.
   std::vector<float> losses(const std::vector<std::int64_t>& inputs, const std::vector<std::int64_t>& text) {
     return model_.losses(batch(inputs, text));
   }
@@ -82,8 +85,8 @@ class FirstText {
                         twice_ ? " and of one twice as long" : "")};
   }
 
-  // The most that other tokens before `at`, and other tokens from there on, change losses at `at` and some
-  // positions behind.
+  // Returns the largest change of the losses from `at` to `at` + kSpan by other tokens before `at`, divided
+  // by the largest change by other tokens from `at` on.
   double share(const std::vector<std::int64_t>& whole, const std::vector<float>& base, std::int64_t at,
                Random& random) {
     const std::int64_t end = std::min(at + kSpan, length_);
@@ -115,7 +118,7 @@ class FirstText {
     if (!ir::derive_facts(graph_).mixes_tokens)
       return {"context", true, "no output reads an earlier token, as was proved"};
     std::array<Share, 3> found = shares();
-    std::vector<exec::NamedArray> before;  // weights and moments, where updates are made
+    std::vector<exec::NamedArray> before;  // weights and moments before the first update
     const auto holds = [&] { return std::min(found[1].value, found[2].value) >= kLeastContext; };
     for (int update = 0; update < kUpdates && !holds(); ++update) {
       if (before.empty()) before = state();

@@ -16,7 +16,7 @@ using record::OnProgress;
 
 namespace {
 
-// Bytes of `text` up to a character that is not yet whole.
+// Returns the number of leading bytes of `text` that form whole UTF-8 characters.
 std::size_t whole_characters(const std::string& text) {
   std::size_t back = 0;
   while (back < text.size() && back < 3 && (text[text.size() - 1 - back] & '\xC0') == '\x80') ++back;
@@ -26,18 +26,18 @@ std::size_t whole_characters(const std::string& text) {
   return follow > back ? text.size() - 1 - back : text.size();
 }
 
-// Text of the tokens so far. A character may come in pieces of a byte each: while it is not whole, its
-// decoding is no prefix of what it becomes, so what was said is compared as it is.
+// Turns tokens into text as they arrive. A character may be spread over tokens of one byte each. While it is
+// incomplete, its decoding is not a prefix of the final text, so such text is held back.
 class Stream {
  public:
   Stream(const data::Tokenizer& tokenizer, std::vector<int> prompt)
       : tokenizer_(tokenizer), ids_(std::move(prompt)), said_(tokenizer.decode(ids_).size()), first_(said_) {}
 
-  /// What is new.
+  /// Appends a token and returns the text that is now complete and was not returned before.
   std::string add(int token) {
     ids_.push_back(token);
     text_ = tokenizer_.decode(ids_);
-    constexpr std::string_view kBroken = "\xEF\xBF\xBD";  // pieces of a character decode to U+FFFD
+    constexpr std::string_view kBroken = "\xEF\xBF\xBD";  // An incomplete character decodes to U+FFFD.
     if (std::string_view(text_).ends_with(kBroken) && ++waiting_ < 4) return "";
     waiting_ = 0;
     const std::size_t end = whole_characters(text_);
@@ -73,7 +73,8 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
                                   .share = static_cast<double>(out.tokens) / static_cast<double>(spec.tokens),
                                   .text = std::move(text)});
   };
-  std::vector<float> logits = decoder.step(run.tokenizer.end());  // nothing yet
+  // The end-of-document token precedes any text.
+  std::vector<float> logits = decoder.step(run.tokenizer.end());
   for (const int token : prompt) {
     logits = decoder.step(token);
     if (!say("")) return out;

@@ -6,9 +6,9 @@
 
 namespace gabbro::trial {
 
-/// Reads the prompt, then samples token after token, each from the state carried so far. `progress` gets the
-/// text as it comes, in whole characters. The same spec gives the same text on the same machine. Whatever
-/// goes wrong is a result with its cause; ATen's exceptions pass.
+/// Reads the prompt, then samples tokens one by one, carrying the decoding state along. `progress` receives
+/// the new text in whole characters. The same spec gives the same text on the same machine. Every error
+/// becomes a result with its cause, except that exceptions from ATen propagate.
 record::GenerateResult run(const record::GenerateSpec& spec, const record::OnProgress& progress = {});
 
 }  // namespace gabbro::trial

@@ -27,7 +27,7 @@ struct Job {
   std::string (*run)(const std::string& spec, const OnProgress& progress);
 };
 
-// What every job does before it starts.
+// Does what every job does before it starts: reports an invalid spec or an unavailable device.
 template <class Spec, class Run>
 std::string start(const Result<Spec>& spec, Run&& run) {
   if (!spec) return record::failure(Spec::kJob, format_error("spec", spec.error()));
@@ -109,7 +109,7 @@ std::string run_job(const std::string& spec, const OnProgress& progress) {
       if (job.name == *name) return job.run(spec, progress);
       known += fmt::format("{}{}", known.empty() ? "" : ", ", job.name);
     }
-  } catch (const std::exception& e) {  // ATen throws when memory is short
+  } catch (const std::exception& e) {  // ATen throws if memory is short.
     const std::string what = e.what();
     return record::failure(*name, what.substr(0, what.find('\n')));
   }

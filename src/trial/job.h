@@ -1,4 +1,4 @@
-// What a worker can be asked to do.
+// The jobs that a worker can run.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace gabbro::trial {
 
-/// Runs the job that `spec` (JSON) asks for and gives its result (JSON). Never throws: whatever goes wrong is
-/// a result with status "failed" and a cause. A new kind of job is a row of the table in job.cc, with a spec
-/// and a result of its own in src/record.
+/// Runs the job that `spec` (JSON) describes and returns its result (JSON). Never throws: every error becomes
+/// a result with status "failed" and a cause. A new kind of job is a row of the table in job.cc, with its own
+/// spec and result in src/record.
 std::string run_job(const std::string& spec, const record::OnProgress& progress = {});
 
 }  // namespace gabbro::trial

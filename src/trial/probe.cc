@@ -29,7 +29,7 @@ void Check::compare(const std::vector<double>& got, const std::vector<double>& w
   double size = 1;
   for (const double v : want) size = std::max(size, std::abs(v));
   double difference = largest_difference(got, want) / (tolerance_ > 0 ? size : 1);
-  // Two that are no numbers have no difference, and may be the same all the same.
+  // The difference of two NaNs is NaN, although they count as the same.
   if (tolerance_ == 0 && std::equal(got.begin(), got.end(), want.begin(), want.end(), is_same))
     difference = 0;
   ++comparisons_;
@@ -72,10 +72,10 @@ exec::Tensor run(const ir::Graph& graph, const std::vector<exec::Tensor>& params
                         static_cast<std::int64_t>(tokens.size()))[0];
 }
 
-constexpr std::int64_t kShortest = 8;  // tokens of a text
+constexpr std::int64_t kShortest = 8;  // shortest text, in tokens
 
-// Longer than most shifts and windows, as far as memory goes: the gradient keeps several times as many
-// numbers.
+// Returns a text length that exceeds most shifts and windows, as far as memory allows: the gradient keeps
+// several times as many elements.
 std::int64_t text_length(const ir::Graph& graph) {
   constexpr double kMany = 1 << 24;
   for (const std::int64_t length : {32, 24, 16})
@@ -83,8 +83,8 @@ std::int64_t text_length(const ir::Graph& graph) {
   return kShortest;
 }
 
-// Whether no value on the way to the logits is so large that its square leaves float32. What a program writes
-// is its own.
+// Returns true if no value on the way to the logits exceeds 1e12, so that sums of squares stay well within
+// the range of float32. Constants of the program itself may be larger.
 bool is_tame(const ir::Graph& graph, const Draw& draw) {
   constexpr double kLarge = 1e12;
   const auto& nodes = graph.bodies[0].nodes;
@@ -101,8 +101,8 @@ bool is_tame(const ir::Graph& graph, const Draw& draw) {
   return true;
 }
 
-// Designs without normalisation may overflow at numbers that training never meets: smaller ones are tried
-// before that counts.
+// Draws the text and random parameters. Designs without normalisation may overflow at values that training
+// never meets, so smaller parameters are tried before the check fails.
 bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   for (std::int64_t t = text_length(graph); t > 0; --t)
     out.tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
@@ -123,7 +123,8 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   return finite.holds();
 }
 
-// Random parameters open what training may never open: that is asked from the first ones.
+// Random parameters may open gates that training never opens, so "gradient" and "mixing" are also checked
+// from the initial parameters.
 void reach(const ir::Graph& graph, std::uint64_t seed, Checks& checks) {
   constexpr std::int64_t kLong = 256;
   const exec::Screening s = exec::screen_reach(graph, seed, kLong);
@@ -146,7 +147,8 @@ bool all_hold(const std::vector<Anchor>& anchors) {
   return std::all_of(anchors.begin(), anchors.end(), [](const Anchor& a) { return a.holds; });
 }
 
-// Random texts as long as those of training, with the first weights: as far as memory goes.
+// Checks random texts as long as those of training, with the initial weights. The length is halved until
+// memory allows it.
 std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend,
                                const ProbeOptions& options) {
   constexpr double kMany = 1 << 27;

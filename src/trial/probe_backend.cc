@@ -13,10 +13,11 @@ namespace {
 
 using Document = std::vector<std::int64_t>;
 using Rows = std::vector<std::vector<Document>>;
-constexpr double kMostSlack = 0.1, kSingle = 0x1.0p-24;  // kSingle: a rounding of float32
-constexpr std::int64_t kRow = 24;                        // documents of a row add up to it
+constexpr double kMostSlack = 0.1, kSingle = 0x1.0p-24;  // kSingle: rounding of float32
+constexpr std::int64_t kRow = 24;                        // total number of tokens of a row's documents
 
-// Targets follow from the place in the document, so that a document's losses are the same wherever it stands.
+// Builds a batch. A target depends only on the position in its document, so that a document has the same
+// losses wherever it is.
 exec::TokenBatch batch_of(const Rows& rows, std::int64_t length, std::int64_t vocab) {
   exec::TokenBatch out{static_cast<std::int64_t>(rows.size()), length, {}, {}, {}};
   for (const std::vector<Document>& row : rows) {
@@ -66,15 +67,16 @@ class Backend {
       for (std::size_t p = 0; p < graph_.params.size(); ++p)
         if (graph_.params[p].name == a.name && params[p].data.size() == a.data.size())
           std::copy(params[p].data.begin(), params[p].data.end(), a.data.begin());
-    for (exec::NamedArray a : model_.moments()) {  // those of the first step would hide what gets no gradient
+    // The moments of the first step would hide a missing gradient.
+    for (exec::NamedArray a : model_.moments()) {
       std::fill(a.data.begin(), a.data.end(), 0.0F);
       arrays.push_back(std::move(a));
     }
     return model_.restore(arrays);
   }
 
-  // A design that amplifies rounding differs between engines at large numbers and agrees at smaller ones; a
-  // wrong kernel does neither.
+  // Compares the backend with the reference. A design that amplifies rounding may differ at large parameters,
+  // but agrees at smaller ones. A wrong kernel differs at both, so smaller parameters are tried.
   void reference(Check& check, double rounding) {
     Check attempt = check;
     std::vector<exec::Tensor> params = draw_.params;
@@ -128,8 +130,8 @@ class Backend {
                   "losses of a document before another and alone", slack_);
   }
 
-  // Long texts, with tokens whose values are infinite, NaN, overflow or vanish where nothing sees them; then
-  // without such tokens, and decoded.
+  // Checks long texts: first as they are (also moved and decoded), then with tokens whose embeddings are
+  // infinite, NaN, overflow or underflow, placed where no compared position sees them.
   void unseen(std::int64_t length, double rounding, Checks& checks) {
     constexpr std::int64_t kMostBytes = 1 << 29, kDecoded = 64;
     const std::int64_t rows = static_cast<std::int64_t>(rows_.size());
@@ -154,12 +156,13 @@ class Backend {
     checks.finite.require(model_.restore(weights), "the model does not take its own weights back");
   }
 
-  // Runs and updates, twice from the same numbers.
+  // Compares losses and an update, each computed twice from the same state.
   void determinism(Check& check) {
     check.compare(losses(rows_), losses(rows_), "the backend's losses twice");
     std::vector<exec::NamedArray> state = model_.weights();
     for (const exec::NamedArray& a : model_.moments()) state.push_back(a);
-    // From what a restored model has: float64 weights are float32 in between.
+    // Each update starts from the restored state: saved weights are float32, so a float64 model is not quite
+    // the same after it is restored.
     const auto update = [&] {
       check.require(model_.restore(state), "the model does not take its own weights back");
       model_.step(batch_of(rows_, kRow, vocab_), {});
@@ -171,7 +174,7 @@ class Backend {
     check.compare(update(), once, "the weights after the same update twice");
   }
 
-  // After a step that moves nothing the first moments are the gradient, up to a factor.
+  // After a step with learning rate 0, the first moments are the gradient up to a factor.
   void gradient(Check& check, const std::set<std::string>& silent) {
     const exec::StepReport step = model_.step(batch_of(rows_, kRow, vocab_), standing());
     check.require(step.updated, fmt::format("the backend's step gives loss {} and gradient norm {}",
@@ -185,9 +188,9 @@ class Backend {
   }
 
  private:
-  // What a rounding of the parameters moves the losses by, as the design amplifies it: a backend may be as
-  // far off. Of the small roundings of float32 many add up; in bf16 (trial/anchors.cc) both operands of a
-  // product and its result are rounded.
+  // Returns how much the rounding of the parameters changes the losses, amplified by the design, times a
+  // factor. The backend may differ from the reference by this much. In float32 many small roundings add up.
+  // In bf16 (trial/anchors.cc), both operands of a product and its result are rounded.
   double slack(const exec::TokenBatch& batch, const std::vector<exec::Tensor>& params, double rounding) {
     const double factor = rounding > kSingle ? 8 : 100;
     std::vector<exec::Tensor> moved = params;
@@ -199,8 +202,8 @@ class Backend {
     return factor * largest_difference(expected(batch, moved), base) / size;
   }
 
-  // Whether anything was compared: where rounding moves losses by more than `kMostSlack`, the numbers of the
-  // two say nothing.
+  // Compares the losses of a few texts. Returns false if none was compared: where rounding changes losses by
+  // more than `kMostSlack`, a comparison says nothing.
   bool compare_engines(const std::vector<exec::Tensor>& params, Check& check, double rounding) {
     bool compared = false;
     check.require(take_parameters(params), "the model does not take weights of its own shapes");

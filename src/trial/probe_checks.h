@@ -1,4 +1,4 @@
-// Inside the probe: the random numbers of a round, and the checks that rounds add to.
+// Internals of the probe: the random values of a round, and the checks that the rounds add to.
 #pragma once
 
 #include <set>
@@ -13,17 +13,17 @@
 
 namespace gabbro::trial {
 
-/// A property under test: what was compared, and the first failure.
+/// A property under test: counts comparisons and remembers the first failure.
 class Check {
  public:
-  /// `tolerance` is relative to the largest number, at least 1; 0 asks for the same bits.
+  /// `tolerance` is relative to the largest absolute value, at least 1. 0 requires identical values.
   Check(std::string name, double tolerance) : name_(std::move(name)), tolerance_(tolerance) {}
 
   /// `slack` is added to the tolerance.
   void compare(const std::vector<double>& got, const std::vector<double>& want, const std::string& where,
                double slack = 0);
   void require(bool holds, const std::string& failure);
-  /// Said with the numbers when all holds.
+  /// Sets the text that the anchor reports if all comparisons hold.
   void note(std::string text) { note_ = std::move(text); }
   [[nodiscard]] bool holds() const { return failure_.empty() && comparisons_ > 0; }
   [[nodiscard]] record::Anchor anchor() const;
@@ -35,7 +35,7 @@ class Check {
 };
 
 struct Checks {
-  static constexpr double kSingle = 1e-3;  // float32 against float64, or in another order
+  static constexpr double kSingle = 1e-3;  // float32 against float64, or another order of summation
   Check finite{"finite", 0};
   Check future{"future", kSingle}, prefix{"prefix", 0}, step{"step = parallel", 1e-9};
   Check gradient{"gradient", 0}, mixing{"mixing", 0};
@@ -43,20 +43,22 @@ struct Checks {
   Check determinism{"determinism", 0};
 };
 
-/// The numbers of a round: parameters that are floats in float64, and a text.
+/// The random values of a round: parameters (float32 values held in float64) and a text.
 struct Draw {
   std::vector<exec::Tensor> params;
-  double scale = 1;                  // of the deviations of `params`
-  std::vector<std::int64_t> tokens;  // 32, fewer when the values of the design would take too much memory
+  double scale = 1;  // factor on the standard deviations of `params`
+  // 32 tokens; fewer if the values of the design would take too much memory
+  std::vector<std::int64_t> tokens;
   Random random;
 };
 
-/// A token other than `token`.
+/// Returns a token other than `token`.
 std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random);
 
-/// The graph alone, in float64. Returns the parameters that get no gradient with these numbers.
+/// Checks the graph alone, in float64. Returns the parameters that get no gradient with these values.
 std::set<std::string> probe_reference(const ir::Graph& graph, const Draw& draw, Checks& checks);
-/// The backend, in batches of documents, as `options` say. `silent`: parameters that need not get a gradient.
+/// Checks the backend, in batches of documents, according to `options`. Parameters in `silent` need not get a
+/// gradient.
 void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
                    const std::set<std::string>& silent, const ProbeOptions& options, Checks& checks);
 

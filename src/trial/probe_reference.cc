@@ -15,7 +15,7 @@ namespace {
 
 using Tokens = std::vector<std::int64_t>;
 
-// The first of some names.
+// Joins the first few names.
 std::string listed(const std::set<std::string>& names) {
   constexpr std::size_t kMost = 5;
   std::string out;
@@ -30,7 +30,7 @@ class Reference {
   Reference(const ir::Graph& graph, const Draw& draw)
       : graph_(graph), draw_(draw), random_(draw.random), base_(run(draw.tokens)) {}
 
-  // What comes after a position may be any text.
+  // Checks that logits stay the same when the tokens after a position change.
   void future(Check& check) {
     for (const std::int64_t t : {std::int64_t{0}, length() / 2 - 1, length() - 2})
       check.require(rows(run(changed(t + 1, length())), t + 1) == rows(base_, t + 1),
@@ -58,7 +58,7 @@ class Reference {
     check.compare(run(draw_.tokens).data, base_.data, "the reference run twice");
   }
 
-  // How far a changed token is felt, beside what was proved.
+  // Compares how far the effect of a changed token reaches with the proved reach.
   void mixing(Check& check) {
     const ir::Facts facts = ir::derive_facts(graph_);
     std::int64_t farthest = 0;
@@ -78,8 +78,9 @@ class Reference {
     check.note(fmt::format("a token changes logits {} positions on, proved: {}", farthest, far));
   }
 
-  // A parameter behind a maximum or a threshold may get nothing with some numbers, one behind a long shift in
-  // a short text: it must get something with one of three, or in a long text.
+  // Checks that all parameters get a gradient. A parameter behind a maximum or a threshold may get none with
+  // some values, and one behind a long shift may get none in a short text. It must get one in some of three
+  // further attempts with new parameters, the last of them on a long text.
   std::set<std::string> gradient(Check& check) {
     std::vector<double> sizes = gradient_sizes(draw_.params, begin());
     const std::set<std::string> silent = named(sizes, [](double v) { return v == 0; });
@@ -101,7 +102,8 @@ class Reference {
     const auto count = std::min<std::size_t>(draw_.tokens.size(), 24);
     return {draw_.tokens.begin(), draw_.tokens.begin() + static_cast<std::ptrdiff_t>(count)};
   }
-  // As long as texts of training, as far as memory goes: what is read from far back is seen there alone.
+  // Returns a text as long as those of training, as far as memory allows: effects of tokens from far back
+  // show only there.
   Tokens long_text() {
     constexpr double kMany = 1 << 24;
     std::int64_t count = 256;
@@ -141,7 +143,7 @@ class Reference {
     return {x.data.begin() + t * x.dims[1], x.data.begin() + (t + 1) * x.dims[1]};
   }
 
-  // The parameters whose gradient has a size that `is_bad`.
+  // Returns the names of the parameters whose gradient size satisfies `is_bad`.
   template <class F>
   std::set<std::string> named(const std::vector<double>& sizes, const F& is_bad) const {
     std::set<std::string> names;
@@ -150,7 +152,7 @@ class Reference {
     return names;
   }
 
-  // Per parameter the sum of |g| of the gradient of a random functional of the logits.
+  // Returns, for each parameter, the sum of |g| of the gradient of a random functional of the logits.
   std::vector<double> gradient_sizes(const std::vector<exec::Tensor>& params, const Tokens& tokens) {
     const auto count = static_cast<std::int64_t>(tokens.size());
     ir::Graph graph = graph_;

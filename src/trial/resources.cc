@@ -12,7 +12,7 @@ namespace gabbro::trial {
 
 namespace {
 
-// The number after `field` in a file of the proc file system, which counts in kB.
+// Returns the value of `field` in a file of the proc file system in bytes (the file counts in kB), or 0.
 std::int64_t field_of(const char* path, const std::string& field) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);)
@@ -21,7 +21,7 @@ std::int64_t field_of(const char* path, const std::string& field) {
   return 0;
 }
 
-// -1: no number there ("max": no limit).
+// Returns the number in the file, or -1 if it holds none ("max" means no limit).
 std::int64_t number_in(const char* path) {
   std::ifstream file(path);
   std::int64_t value = -1;

@@ -1,4 +1,4 @@
-// What this process and its machine have of memory.
+// Memory of this process and its machine.
 #pragma once
 
 #include <cstdint>
@@ -6,15 +6,17 @@
 
 namespace gabbro::trial {
 
-/// Bytes that this process keeps resident now, and the most it kept so far. 0 where the system does not say.
+/// Resident memory of this process in bytes, now and at its peak. 0 if the system does not report it.
 std::int64_t resident_bytes();
 std::int64_t peak_resident_bytes();
 
-/// Bytes that the machine, or the control group of this process, has left. 0 where the system does not say.
+/// Bytes of memory available to the machine, or to the control group of this process if that is less. 0 if
+/// the system does not report it.
 std::int64_t available_bytes();
 
-/// What stands around this process, as whoever started it says (GABBRO_BORDERS); empty where it does not, or
-/// where this process finds that the first of it does not stand.
+/// Returns the sandbox borders around this process, as reported by the process that started it
+/// (GABBRO_BORDERS). Returns "" if none are reported, or if this process finds that "no new privileges" is
+/// not set although some are.
 std::string borders();
 
 }  // namespace gabbro::trial

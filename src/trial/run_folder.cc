@@ -26,7 +26,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-// "" or how the weights differ from what the graph asks for.
+// Describes the first difference between the weights and the parameters of the graph, or returns "".
 std::string misfit(const ir::Graph& graph, const std::vector<exec::NamedArray>& weights) {
   std::map<std::string, const exec::NamedArray*> by_name;
   for (const exec::NamedArray& a : weights) by_name[a.name] = &a;
@@ -44,7 +44,7 @@ std::string misfit(const ir::Graph& graph, const std::vector<exec::NamedArray>& 
   return "";
 }
 
-// As the graph lists its parameters: the hash of weights depends on the order.
+// Sorts the weights in the order of the graph's parameters, since their hash depends on the order.
 std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec::NamedArray> weights) {
   std::vector<exec::NamedArray> out;
   for (const ir::Param& param : graph.params)
@@ -53,8 +53,8 @@ std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec:
   return out;
 }
 
-// What result.json says of weights of this hash: why they judge nothing, or "". Errors: "run": it is of other
-// weights.
+// Returns the reason why weights of this hash do not count according to result.json, or "" if they do.
+// Errors: "run" if result.json belongs to other weights.
 Result<std::string> caution_of(const std::string& folder, const std::string& hash) {
   const std::string file = folder + "/result.json";
   const auto text = read_file(file, kMostText);

@@ -1,4 +1,4 @@
-// What `gabbro train` left in a run's folder, as a model that can be used again.
+// Reads the folder of a run of `gabbro train` as a model that can be used again.
 #pragma once
 
 #include <memory>
@@ -12,21 +12,21 @@
 namespace gabbro::trial {
 
 struct RunFolder {
-  record::TrialSpec spec;  // its corpus is the one that was opened
+  record::TrialSpec spec;  // its `corpus` is the one that was opened
   lang::Subject subject;
   data::Tokenizer tokenizer;
   std::vector<exec::NamedArray> weights;
   std::string weights_hash;  // computed from the weights that were read
-  std::string caution;       // why the run's own result says that its scores judge nothing; "": it does not
+  std::string caution;       // reason why the scores of the run do not count; "" if they do
 };
 
-/// Reads spec.json and weights.safetensors of `folder`, and the vocabulary of `corpus` (empty: the run's).
-/// Errors: "run" (no run there; not trained to its end; weights of another design or vocabulary, or changed
-/// since they were written, or not those of result.json, where there is one), "corpus", "io", "format"
-/// (weights cut short), those of the design.
+/// Reads spec.json and weights.safetensors of `folder`, and the vocabulary of `corpus` (empty: the run's
+/// corpus). Errors: "run" (the folder holds no run; the run did not finish training; the weights belong to
+/// another design or vocabulary, were changed since they were written, or do not match result.json, if it
+/// exists), "corpus", "io", "format" (truncated weights), and those of the design.
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus);
 
-/// The model with the weights of the run. Errors: "run" when they do not fit, naming the first.
+/// Makes a model with the weights of the run. Errors: "run" if they do not fit.
 Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads);
 
 }  // namespace gabbro::trial

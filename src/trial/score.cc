@@ -46,7 +46,7 @@ Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const dat
 
 namespace {
 
-// False when it was stopped.
+// Returns false if the job was stopped.
 Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Model& model,
                             EvalResult& result, const OnProgress& progress) {
   GABBRO_TRY(corpus, data::Corpus::open(run.spec.corpus));
@@ -74,7 +74,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
 }
 
 Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress) {
-  GABBRO_TRY(tasks, read_tasks(spec.tasks, spec.limit));  // before anything long
+  GABBRO_TRY(tasks, read_tasks(spec.tasks, spec.limit));  // before any long work
   GABBRO_TRY(run, read_run(spec.run, spec.corpus));
   GABBRO_TRY(model, model_of(run, spec.device, spec.threads));
   EvalResult result;

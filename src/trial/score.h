@@ -1,4 +1,4 @@
-// Scores of trained weights: the job "eval", and the benchmarks of "train".
+// Scores of trained weights, for the job "eval" and for the benchmarks of the job "train".
 #pragma once
 
 #include <fmt/format.h>
@@ -15,17 +15,17 @@
 
 namespace gabbro::trial {
 
-/// Benchmarks, with the files that they were read from.
+/// Benchmark tasks, with the files that they were read from.
 struct Tasks {
   std::vector<eval::TaskSource> sources;
-  std::vector<eval::Task> read;  // one for each
+  std::vector<eval::Task> read;  // one task for each source
 };
 
-/// Reads "FILE" or "NAME=FILE" each, at most `limit` items of it (0: all). Errors: those of eval/task.h and
-/// eval/benchmark.h.
+/// Reads tasks from sources of the form "FILE" or "NAME=FILE", at most `limit` items of each (0: all).
+/// Errors: those of eval/task.h and eval/benchmark.h.
 Result<Tasks> read_tasks(const std::vector<std::string>& sources, std::uint64_t limit);
 
-/// What a result says of held-out text, in the fields that results of training and of scoring share.
+/// Copies the score on held-out text into the fields that results of training and of scoring share.
 template <class R>
 void set_bits(R& result, const eval::BitsPerByte& bits) {
   result.bits_per_byte = bits.value;
@@ -38,14 +38,15 @@ void set_bits(R& result, const eval::BitsPerByte& bits) {
   result.held_out_hash = fmt::format("{:016x}", bits.text);
 }
 
-/// One score per task, in order; fewer when `progress` stopped. The model reads at most `length` tokens at
-/// once. Errors: those of eval/benchmark.h.
+/// Returns one score per task, in order; fewer if `progress` asked to stop. The model reads at most `length`
+/// tokens at once. Errors: those of eval/benchmark.h.
 Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const data::Tokenizer& tokenizer,
                                                    const Tasks& tasks, std::int64_t length,
                                                    const eval::Packing& packing,
                                                    const record::OnProgress& progress);
 
-/// Reads the run, scores its weights. Whatever goes wrong is a result with its cause; ATen's exceptions pass.
+/// Reads the run and scores its weights. Every error becomes a result with its cause, except that exceptions
+/// from ATen propagate.
 record::EvalResult run(const record::EvalSpec& spec, const record::OnProgress& progress = {});
 
 }  // namespace gabbro::trial

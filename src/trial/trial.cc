@@ -31,7 +31,7 @@ using record::TrialSpec;
 
 namespace {
 
-// Of the first weights.
+// Returns the random seed of the initialisation.
 std::uint64_t start_of(const TrialSpec& spec) { return spec.start == 0 ? spec.seed : spec.start; }
 
 train::TrainOptions train_options(const TrialSpec& spec) {
@@ -47,13 +47,13 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.checkpoint_seconds = spec.checkpoint_seconds;
   for (const record::Hurdle& h : spec.hurdles) o.hurdles.push_back({h.tokens, h.loss});
   if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
-  // A checkpoint holds numbers of 32 bits: a run in float64 would not go on from where it was.
+  // A checkpoint holds float32 values, so a float64 run could not continue exactly from it.
   if (!spec.folder.empty() && spec.dtype != "float64") o.checkpoint = spec.folder + "/checkpoint.safetensors";
   return o;
 }
 
-// Scores windows of the training text that the run has not read: the last ones of its order, which runs of
-// one seed share.
+// Scores windows of the training text that the run has not read. These are the last windows of the run's
+// order, which runs of the same seed share.
 void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& text, std::int64_t end_piece,
                   TrialResult& result) {
   const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences, read = result.tokens / spec.length;
@@ -84,8 +84,8 @@ void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   r.state_bytes = s.facts.state_bytes.eval(env);
 }
 
-// At most some hundred points of the curve of a budget, the first and the last among them. The budget and not
-// the end of the run decides at which steps they are, so that runs can be compared point by point.
+// Reduces the curve to some hundred points, always including the first and the last. The steps of these
+// points depend on the budget and not on where the run ends, so that runs can be compared point by point.
 std::vector<record::Point> thinned(const std::vector<train::CurvePoint>& curve, const TrialSpec& spec) {
   constexpr std::int64_t kMost = 300;
   const std::int64_t per_step = spec.sequences * spec.length;
@@ -105,14 +105,14 @@ std::vector<record::DocumentScore> scores_of(const eval::BitsPerByte& bits) {
   return out;
 }
 
-// Windows on which the gain of context is measured: what five passes over each cost is about a hundredth of
-// the training, which makes three passes over its tokens.
+// Returns the number of windows on which the gain of context is measured. Five passes over each cost about a
+// hundredth of the training, which makes three passes over its tokens.
 std::int64_t context_windows(const TrialSpec& spec) {
   constexpr std::int64_t kLeast = 32, kShare = 167;
   return std::max(kLeast, spec.tokens / spec.length / kShare);
 }
 
-// Every step, one JSON object a line.
+// Writes every step of the curve, as one JSON object per line.
 bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& curve) {
   std::string text;
   for (const train::CurvePoint& p : curve)
@@ -122,7 +122,7 @@ bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& 
   return replace_file(path, text).has_value();
 }
 
-// The failures of the probe as one anchor. What is probed is `graph`, which is trained, made small.
+// Probes `graph` (the graph that is trained) at a small size, and summarises the checks in one anchor.
 Result<record::Anchor> probed(const ir::Graph& graph, const MakeModel& backend, const TrialSpec& spec) {
   const double began = seconds_now();
   const ir::Graph small = small_graph(graph);
@@ -137,7 +137,7 @@ Result<record::Anchor> probed(const ir::Graph& graph, const MakeModel& backend, 
   return out;
 }
 
-// Bytes the worker holds, and may hold at most.
+// Bytes of memory that the worker uses now, and the most that it may use.
 struct Room {
   std::int64_t held = 0, most = 0;
 };
@@ -145,12 +145,12 @@ Room room_of(const TrialSpec& spec) {
   const std::int64_t held = resident_bytes();
   return {held, spec.memory > 0 ? spec.memory : held + available_bytes()};
 }
-// Bytes that the first step brings in beside its values: code and buffers of the tensor library, 63 to 92 MiB
-// in nine designs at 1M parameters.
+// Extra bytes of the first step: code and buffers of the tensor library. They measured 63 to 92 MiB in nine
+// designs at 1M parameters.
 constexpr std::int64_t kFirstStep = 64 << 20;
 double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
-// Weights and the optimizer's two moments, before they are made.
+// Checks that the weights and the optimizer's two moments fit into memory, before they are allocated.
 Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
   const std::int64_t bytes = 3 * params * (spec.dtype == "float64" ? 8 : 4);
   const auto [held, most] = room_of(spec);
@@ -162,12 +162,12 @@ Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
       "a smaller model (--params), or more memory");
 }
 
-// Expects the memory of a step; where it is too much, activations are computed again, and where that is too
-// much too, the trial is refused with its numbers.
+// Predicts the memory of a step. If it is too much, the model recomputes activations. If that is still too
+// much, the trial is refused and the error states the numbers.
 Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
                         std::unique_ptr<exec::Model>& model) {
   std::int64_t step = model->step_bytes(spec.sequences, spec.length);
-  if (step == 0) return true;  // a backend that does not know
+  if (step == 0) return true;  // The backend does not know.
   step += kFirstStep;
   const auto [held, most] = room_of(spec);
   result.memory_expected = held + step;
@@ -202,7 +202,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
                                 const MakeModel& backend) {
   TrialResult result;
   result.sandbox = borders();
-  GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before anything long
+  GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before any long work
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
@@ -223,7 +223,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (auto fits = fits_at_all(spec, result.params); !fits) return tl::unexpected(fits.error());
   std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
-  if (text.tokens() > static_cast<std::uint64_t>(spec.length)) {  // else the trainer says so
+  // Otherwise the trainer reports that the text is too short.
+  if (text.tokens() > static_cast<std::uint64_t>(spec.length)) {
     const train::Batches first(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
     const bool twice =
         model->step_bytes(1, 2 * spec.length) <= model->step_bytes(spec.sequences, spec.length);
@@ -338,7 +339,7 @@ TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeMod
     if (result) return std::move(*result);
     const bool in_program = result.error().at.line > 0 && !spec.folder.empty();
     failed.cause = format_error(in_program ? spec.folder + "/design.gab" : "trial", result.error());
-  } catch (const std::exception& e) {  // ATen throws when memory is short
+  } catch (const std::exception& e) {  // ATen throws if memory is short.
     const std::string what = e.what();
     failed.cause = format_error("trial", {"exception", what.substr(0, what.find('\n')), "", {}});
   }

@@ -1,4 +1,4 @@
-// The one path that a candidate takes from text to score.
+// A trial: the single path of a candidate from program text to score.
 #pragma once
 
 #include "record/progress.h"
@@ -11,10 +11,10 @@ using record::OnProgress;
 using record::Progress;
 
 /// Checks the design, probes it (probe.h), resizes it, trains it on the corpus, scores the trained weights on
-/// held-out documents, and holds the anchors of docs/verdict.md against the result. Never throws: whatever
-/// goes wrong is a result with its cause. Goes on from the checkpoint in the run's folder when there is one;
-/// leaves weights.safetensors and curve.jsonl there. `backend`: the torch backend as the spec says, when none
-/// is given.
+/// held-out documents, and checks the anchors of docs/verdict.md. Never throws: every error becomes a result
+/// with its cause. Continues from the checkpoint in the run's folder if there is one. Leaves
+/// weights.safetensors and curve.jsonl in the folder. `backend` defaults to the torch backend with the
+/// options of the spec.
 record::TrialResult run(const record::TrialSpec& spec, const OnProgress& progress = {},
                         const MakeModel& backend = {});
 

@@ -15,9 +15,10 @@ namespace gabbro::trial {
 
 namespace {
 
-constexpr double kExact = 1e-3;                    // rounding of float32, in nats
-constexpr double kAmplified = 100;                 // times what one rounding of the weights does
-constexpr double kManyBits = 0x1.0p-20, kFew = 8;  // where a rounding is large, few add up to all
+constexpr double kExact = 1e-3;     // rounding of float32, in nats
+constexpr double kAmplified = 100;  // factor on the effect of one rounding of the weights
+// With roundings above kManyBits a few dominate the sum, so the factor is kFew instead.
+constexpr double kManyBits = 0x1.0p-20, kFew = 8;
 
 bool same(float a, float b) { return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof a) == 0; }
 
@@ -30,7 +31,7 @@ std::size_t index(const exec::TokenBatch& batch, std::int64_t row, std::int64_t 
   return static_cast<std::size_t>(row * batch.length + t);
 }
 
-// Rows [0, rows) and positions [from, to) of a batch, without documents.
+// Returns rows [first_row, first_row + rows) and positions [from, to) of a batch, without document starts.
 exec::TokenBatch part(const exec::TokenBatch& batch, std::int64_t first_row, std::int64_t rows,
                       std::int64_t from, std::int64_t to) {
   exec::TokenBatch out{rows, to - from, {}, {}, {}};
@@ -51,7 +52,7 @@ Unseen::Unseen(exec::Model& model, Texts texts, std::uint64_t seed)
   plain_losses_ = base_of(plain_);
 }
 
-// Another token than `old`: of the other text, at a place that moves on with every run.
+// Returns a token other than `old`: sometimes a strange one, otherwise a token of the other text.
 std::int64_t Unseen::replacement(std::int64_t row, std::int64_t t, std::int64_t old) {
   if (!texts_.strange.empty() && random_.chance(0.3)) return random_.pick(texts_.strange);
   const std::vector<std::int64_t>& other = texts_.other.tokens;
@@ -95,7 +96,8 @@ void Unseen::compare_bits(const exec::TokenBatch& batch, const Losses& base,
   }
 }
 
-// Only later positions of the row's document change, then the whole row: what is left comes from other rows.
+// Finds out where the influence comes from. First only later positions of the row's document are changed,
+// then the whole row. If neither has an effect, the influence comes from other rows.
 Verdict::From Unseen::origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
                              std::int64_t row, const Watch& watch) {
   exec::TokenBatch now = batch;
@@ -116,7 +118,8 @@ Verdict::From Unseen::origin(const exec::TokenBatch& batch, const Losses& base, 
 
 void Unseen::cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
                  Verdict& out) {
-  for (std::size_t i = cuts.size(); i > 1; --i)  // a row of the batch gets early and late ones
+  // Shuffles, so that each row of the batch gets early and late cuts.
+  for (std::size_t i = cuts.size(); i > 1; --i)
     std::swap(cuts[i - 1], cuts[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(i)))]);
   for (std::size_t next = 0; next < cuts.size() && out.found.empty();) {
     std::vector<Watch> watched;
@@ -134,7 +137,7 @@ Verdict Unseen::future(double batches) {
   constexpr std::int64_t kLengths = 4;
   const std::int64_t whole =
       std::max<std::int64_t>(1, std::min<std::int64_t>(std::llround(batches), kLengths));
-  std::vector<std::int64_t> cuts;  // of the whole length, one in each of as many parts
+  std::vector<std::int64_t> cuts;  // cuts at the whole length, one in each of equal parts
   for (std::int64_t i = 0; i < whole * rows; ++i)
     cuts.push_back(1 + static_cast<std::int64_t>((static_cast<double>(i) + random_.uniform()) *
                                                  static_cast<double>(length - 1) /
@@ -159,7 +162,7 @@ Verdict Unseen::future(double batches) {
   return out;
 }
 
-// The text cut into documents of random lengths, at least two to a row.
+// Cuts the text into documents of random lengths, at least two per row.
 exec::TokenBatch Unseen::documents() {
   exec::TokenBatch out = texts_.text;
   out.starts.assign(out.tokens.size(), 0);
@@ -181,7 +184,7 @@ Verdict Unseen::neighbours(std::int64_t runs) {
   for (std::int64_t run = 0; run < runs && out.found.empty(); ++run) {
     std::vector<Watch> watched;
     for (std::int64_t row = 0; row < packed.sequences; ++row) {
-      // By turns the last document of the row, the first, and the one at a random place.
+      // The runs take in turn the last document of the row, the first, and the one at a random position.
       const std::int64_t at = run % 3 == 0   ? packed.length - 1
                               : run % 3 == 1 ? 0
                                              : random_.below(packed.length);
@@ -210,7 +213,7 @@ double Unseen::measure_rounding(double unit, double most) {
   for (std::size_t i = 0; i < other.size(); ++i) {
     const double d = std::abs(static_cast<double>(other[i]) - plain_losses_[i]) /
                      std::max(1.0, std::abs(static_cast<double>(plain_losses_[i])));
-    if (std::isfinite(d)) rounding_ = std::max(rounding_, d);  // others have no rounding
+    if (std::isfinite(d)) rounding_ = std::max(rounding_, d);  // Losses that are not finite have no rounding.
   }
   return rounding_;
 }
@@ -247,7 +250,7 @@ Verdict Unseen::moved() {
                     fmt::format("the first {} tokens alone", count), out);
   const std::int64_t alone = random_.below(rows);
   compare_rounded(base_of(part(plain_, alone, 1, 0, length)), piece(alone, 0, length), "a row alone", out);
-  // Row r + 1 stands in row r, behind `behind` tokens of another document.
+  // Row r + 1 is moved into row r, after `behind` tokens of another document.
   const std::int64_t behind = 1 + random_.below(std::max<std::int64_t>(1, length / 2));
   exec::TokenBatch later = texts_.other;
   later.starts.assign(later.tokens.size(), 0);

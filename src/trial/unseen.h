@@ -1,5 +1,6 @@
-// What a position does not see must not matter: a model in its backend, run on text and on text that is
-// changed out of sight.
+// Checks that a position's loss does not depend on anything that the position does not see. A model runs in
+// its backend on a text, and on copies of the text that are changed where the compared positions cannot see
+// it.
 #pragma once
 
 #include <cstdint>
@@ -13,60 +14,59 @@
 
 namespace gabbro::trial {
 
-/// What was tried, and the first thing that went wrong.
+/// The number of comparisons, and the first failure.
 struct Verdict {
-  std::string found;  // in words; empty: nothing
-  enum class From : std::uint8_t {
-    kLater,
-    kDocuments,
-    kRows
-  } from = From::kLater;      // where the influence comes from, when one is found
-  std::int64_t cuts = 0;      // places at which what follows was changed
-  std::int64_t compared = 0;  // losses
-  double worst = 0;           // the largest difference where rounding is allowed
-  double allowed = 0;         // there
+  std::string found;  // description of the failure; empty: none
+  // The source of the influence, if one is found.
+  enum class From : std::uint8_t { kLater, kDocuments, kRows } from = From::kLater;
+  std::int64_t cuts = 0;      // positions after which the text was changed
+  std::int64_t compared = 0;  // number of losses
+  double worst = 0;           // largest difference, where rounding is allowed
+  double allowed = 0;         // largest difference allowed, where rounding is allowed
   [[nodiscard]] bool holds() const { return found.empty() && compared > 0; }
 };
 
-/// Text for the checks: `text` is looked at, `other` is another text of the same shape that takes the place
-/// of what is changed. Tokens of `strange` stand in many changed places and must not be in `text`.
+/// Texts for the checks. The losses of `text` are compared; `other` is a text of the same shape whose tokens
+/// replace what is changed. Tokens of `strange` are put into many of the changed positions and must not occur
+/// in `text`.
 struct Texts {
   exec::TokenBatch text, other;
   std::vector<std::int64_t> strange;
 };
 
-/// Looks for influences that the proofs exclude, by the losses of `model` at the shape of the texts.
-/// Comparisons "to the bit" are of the same row of two batches of one shape with the same documents, where
-/// every number is computed by the same operations; a number must be finite, infinite or NaN in both. The
-/// model's weights are left as they were.
+/// Looks for influences that the static proofs exclude, by comparing losses of `model` at the shape of the
+/// texts. Comparisons "to the bit" are between the same rows of two batches of the same shape with the same
+/// documents, where every value is computed by the same operations. NaN equals NaN in them. The weights of
+/// the model are restored after each check.
 class Unseen {
  public:
   Unseen(exec::Model& model, Texts texts, std::uint64_t seed);
 
-  /// Every row is one document; what follows a cut is changed, in the other rows too. Some cuts at the whole
-  /// length, and one at every position when `batches` of the texts' shape are enough: each in the shortest of
-  /// four lengths that holds it, so that it takes 5/8 of length / rows, and a few; else as many as they are
-  /// enough for. To the bit.
+  /// Changes everything after a cut, in rows that are one document each, and compares the losses before the
+  /// cut to the bit. All rows are cut and changed together. `batches` limits the cost, in forward runs of
+  /// batches of the texts' shape. Some cuts are at the whole length. If the limit allows, there is one more
+  /// cut at every position, each in the shortest of four lengths that contains it. This takes about 5/8 *
+  /// length / rows batches and a few more. If the limit is lower, a random subset of these positions is cut.
   Verdict future(double batches);
-  /// Several documents in a row; of one in each row a beginning is watched, and all else in the batch is
-  /// changed. To the bit.
+  /// Puts several documents into each row. In each row the beginning of one document is compared to the bit
+  /// while everything else in the batch is changed.
   Verdict neighbours(std::int64_t runs);
-  /// A beginning alone, a row alone, rows in another order, a document later in its row, behind others: to
-  /// rounding.
+  /// Compares up to rounding: a prefix alone, a row alone, and a document that is moved to another row,
+  /// behind another document.
   Verdict moved();
-  /// The first `positions` token by token against all at once: to rounding. `offered` is false where the
-  /// backend does not decode.
+  /// Compares the first `positions` decoded token by token with the parallel form, up to rounding. `offered`
+  /// is set to false if the backend does not decode.
   Verdict decoded(std::int64_t positions, bool& offered);
 
-  /// How far rounding moves losses: the largest difference when every weight is moved by about one rounding
-  /// of `unit` (2^-24 in float32, 2^-9 in bf16), relative to losses above 1. It sets what moved() and
-  /// decoded() allow, which without it is a fixed 1e-3, and never above `most`: where rounding alone moves
-  /// losses further, nothing could be compared.
+  /// Measures how far rounding changes losses: the largest difference when every weight is changed by about
+  /// one rounding of `unit` (2^-24 in float32, 2^-9 in bf16), relative for losses above 1. The result sets
+  /// the tolerance of moved() and decoded(), which is a fixed 1e-3 otherwise. The tolerance is never above
+  /// `most`: where rounding alone changes losses further, a comparison would say nothing.
   double measure_rounding(double unit, double most = std::numeric_limits<double>::infinity());
 
  private:
   using Losses = std::vector<float>;
-  struct Watch {  // of a row: its positions [from, to)
+  struct Watch {  // the compared positions [from, to) of a row
     std::int64_t from = 0, to = 0;
   };
   Losses base_of(const exec::TokenBatch& batch) { return model_.losses(batch); }
@@ -83,18 +83,20 @@ class Unseen {
   exec::Model& model_;
   Texts texts_;
   Random random_;
-  exec::TokenBatch plain_;  // the text with one document a row
+  exec::TokenBatch plain_;  // the text with one document per row
   Losses plain_losses_;
   double rounding_ = 0, amplified_ = 0, most_ = std::numeric_limits<double>::infinity();
 };
 
-/// A graph whose logits have a table of their own where it was that of the tokens ("NAME.head" beside NAME):
-/// its tokens can be strange. Else a copy.
+/// Returns a copy of `graph` in which a tied embedding table is split: the logits get their own table
+/// ("NAME.head" for table NAME). The input embeddings of tokens can then be replaced by strange values. An
+/// untied graph is copied unchanged.
 ir::Graph untied(const ir::Graph& graph);
 
-/// Weights of `graph` in which the rows of some tokens are infinite, NaN, too large for the squares of
-/// float32, and denormal: those that `texts` have least, which another takes the place of there. They go to
-/// `texts.strange`; none where the table of tokens is the output's as well.
+/// Returns weights of `graph` in which the embeddings of some tokens are NaN, infinite, too large to be
+/// squared in float32, or denormal. The tokens are those that occur least in `texts`. Another token replaces
+/// them in `texts`, and they are stored in `texts.strange`. If the input table is also the output table, no
+/// token is changed.
 std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
                                                   std::vector<exec::NamedArray> weights, Texts& texts);
 

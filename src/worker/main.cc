@@ -1,6 +1,6 @@
-// gabbro-worker SPEC.json RESULT.json: runs one job (trial/job.h). Progress goes to standard output, one JSON
-// object a line; SIGINT and SIGTERM stop at the next step, with a checkpoint. Exit 0 when RESULT.json was
-// written, whatever it says; 2 otherwise.
+// gabbro-worker SPEC.json RESULT.json: runs one job (trial/job.h). Progress goes to standard output, as one
+// JSON object per line. SIGINT and SIGTERM stop the job at its next step, with a checkpoint. The exit code is
+// 0 if RESULT.json was written, whatever the result is, and 2 otherwise.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -22,7 +22,7 @@ namespace {
 
 std::atomic<bool> g_stop{false};
 
-// At most some lines a second, but all generated text.
+// Prints at most some lines of progress per second, but all generated text.
 class Reporter {
  public:
   bool operator()(const record::Progress& p) {

@@ -1,4 +1,4 @@
-// Every task can be solved from what stands before a question, and from nothing less.
+// Checks that every task can be solved from the tokens before a question, and not from fewer.
 #include "capability/task.h"
 
 #include <gtest/gtest.h>
@@ -18,19 +18,19 @@ namespace {
 using exec::kNotAsked;
 using Tokens = std::vector<std::int64_t>;
 
-// The answer at the last of `seen`; nothing when it does not follow from them.
+// Returns the answer at the last position of `seen`, or kUnknown if it does not follow from these tokens.
 using Solver = std::function<std::int64_t(const Tokens& seen)>;
 constexpr std::int64_t kUnknown = -2;
-constexpr std::int64_t kHidden = -3;  // a token that a solver is not shown
+constexpr std::int64_t kHidden = -3;  // stands for a token that the solver does not see
 
-// What followed the last token where it stood before.
+// Returns the token that followed an earlier occurrence of the last token.
 std::int64_t by_lookup(const Tokens& seen) {
   for (std::size_t i = 0; i + 2 < seen.size(); ++i)
     if (seen[i] == seen.back()) return seen[i + 1] == kHidden ? kUnknown : seen[i + 1];
   return kUnknown;
 }
 
-// The number of the marker at the end says which of the tokens beyond `marker` is asked for.
+// The number of markers so far tells which of the tokens above `marker` is asked for.
 std::int64_t by_order(const Tokens& seen, std::int64_t marker) {
   const std::int64_t number = std::count(seen.begin(), seen.end(), marker);
   std::int64_t passed = 0;
@@ -77,7 +77,7 @@ std::int64_t by_parity(const Tokens& seen) {
   return std::accumulate(seen.begin(), seen.end(), std::int64_t{0}) % 2;
 }
 
-// Facts are in no sequence: the solver reads them in others.
+// The facts are in no single sequence, so the solver learns them from others.
 Solver by_memory(const Task& task) {
   std::map<std::int64_t, std::int64_t> facts;
   const exec::TokenBatch many = batch(task, Use::kTraining, 400, task.length, Random(99));
@@ -102,7 +102,8 @@ Solver solver_of(const Task& task) {
   return [](const Tokens&) { return kUnknown; };
 }
 
-// Calls with what a question's position sees, all of it or the last `window` tokens, and the right answer.
+// Calls `call` for each question with the tokens that its position sees (all, or the last `window` ones) and
+// the correct answer.
 void for_questions(const exec::TokenBatch& b, std::int64_t window,
                    const std::function<void(const Tokens&, std::int64_t)>& call) {
   for (std::int64_t row = 0; row < b.sequences; ++row)
@@ -132,8 +133,8 @@ TEST(Tasks, EveryQuestionHasItsAnswerInWhatWasSeen) {
       }
 }
 
-// A design that sees the last nine tokens cannot know: what is asked for lies further back. Parity, S3 and S5
-// ask early too while they train.
+// A design that only sees the last nine tokens cannot know the answer, which is farther back. During
+// training, parity, S3 and S5 also ask earlier.
 TEST(Tasks, TheAnswerIsNotAmongTheNearTokens) {
   for (const Task& task : tasks()) {
     if (std::string(task.name) == "memorisation") continue;
@@ -145,8 +146,8 @@ TEST(Tasks, TheAnswerIsNotAmongTheNearTokens) {
   }
 }
 
-// The best answer to each token, and to each two tokens but for facts, learned on 1,500 sequences, does no
-// better than a guess on 1,500 others.
+// The best answer to each token, and to each pair of tokens (except for facts), is learned on 1,500
+// sequences. On 1,500 other sequences it is no better than a guess.
 TEST(Tasks, NeighboursDoNotGiveTheAnswerAway) {
   for (const Task& task : tasks())
     for (const std::size_t order : {0, 1, 2}) {
@@ -166,8 +167,8 @@ TEST(Tasks, NeighboursDoNotGiveTheAnswerAway) {
                           known.begin(), known.end(), [](auto& a, auto& b) { return a.second < b.second; });
                       right += best != known.end() && best->first == answer;
                     });
-      // Answers within a sequence may hang together: the error is that of as many sequences, and no smaller
-      // one.
+      // Answers within a sequence may be correlated, so the standard error is that of the number of
+      // sequences.
       const double error = std::sqrt(task.chance * (1 - task.chance) / 1500);
       EXPECT_NEAR(right / asked, task.chance, 4 * error);
     }

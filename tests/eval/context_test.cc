@@ -1,4 +1,4 @@
-// The gain of context, of models whose losses are known.
+// Tests of the gain of context, with models whose losses are known.
 #include "eval/context.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Its loss is `at` of how many tokens a position sees, itself included.
+// A model whose loss at a position is `at` of the number of tokens that the position sees, including its own.
 class KnownModel : public exec::Model {
  public:
   explicit KnownModel(double (*at)(std::int64_t)) : at_(at) {}
@@ -29,7 +29,7 @@ class KnownModel : public exec::Model {
     for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
       const std::int64_t t = static_cast<std::int64_t>(i) % batch.length, seen = t - batch.starts[i] + 1;
       EXPECT_GE(seen, 1);
-      // A document in a row is a piece of text: each token is the target of the one before.
+      // Every document in a row is a piece of text: each token is the target of the one before it.
       if (seen > 1 && batch.tokens[i - 1] != 0) {
         EXPECT_EQ(batch.targets[i - 1], batch.tokens[i]);
       }
@@ -70,7 +70,7 @@ class Context : public ::testing::Test {
     KnownModel model(at);
     return context_gains(model, split, kEnd, sequences, length, 0, most);
   }
-  // Bits per byte of one nat per token.
+  // Converts a loss of one nat per token to bits per byte.
   static double bits_per_nat() {
     const data::Split split = std::move(*data::Corpus::open(root / "corpus")->split("valid"));
     double tokens = 0, bytes = 0;
@@ -96,7 +96,7 @@ TEST_F(Context, IsZeroForAModelThatSeesAFewTokens) {
 }
 
 TEST_F(Context, IsWhatTheTokensFartherAwayAreWorth) {
-  // A model that needs 20 tokens: with the last 8 it lacks a nat, with the last 32 nothing.
+  // This model needs 20 tokens. It loses one nat with a context of 8, and nothing with 32.
   const auto g = gains([](std::int64_t seen) { return seen >= 20 ? 1.0 : 2.0; }, 64);
   ASSERT_EQ(g.size(), 2U);
   EXPECT_EQ(g[0].tokens, 8);
@@ -106,8 +106,8 @@ TEST_F(Context, IsWhatTheTokensFartherAwayAreWorth) {
 }
 
 TEST_F(Context, ComparesAtLeastThreeQuartersOfTheShortContext) {
-  // A model that needs 7 tokens has them in a context of 8 at each position compared; one that needs 8 at
-  // every second.
+  // A model that needs 7 tokens has them at every compared position in a context of 8. A model that needs 8
+  // has them at every second one.
   EXPECT_EQ(gains([](std::int64_t seen) { return seen >= 7 ? 1.0 : 2.0; }, 64)[0].gain, 0);
   EXPECT_NEAR(gains([](std::int64_t seen) { return seen >= 8 ? 1.0 : 2.0; }, 64)[0].gain, bits_per_nat() / 2,
               1e-6);

@@ -1,4 +1,4 @@
-// Prompts, tokens, metrics and sampling, by hand.
+// Tests of prompts, tokens, metrics and sampling against values computed by hand.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,7 +14,7 @@
 namespace gabbro::eval {
 namespace {
 
-// ---- metrics
+// ---- Metrics ----
 
 TEST(Metrics, MeanHasTheSampleErrorOfTheMean) {
   const std::vector<double> x{1, 0, 1, 1};
@@ -26,7 +26,7 @@ TEST(Metrics, MeanHasTheSampleErrorOfTheMean) {
 TEST(Metrics, PerplexityByTheDeltaMethod) {
   const std::vector<double> nats{-1, -3};
   EXPECT_DOUBLE_EQ(perplexity(nats).value, std::exp(2.0));
-  EXPECT_DOUBLE_EQ(perplexity(nats).error, std::exp(2.0));  // the mean's error is 1
+  EXPECT_DOUBLE_EQ(perplexity(nats).error, std::exp(2.0));  // The standard error of the mean is 1.
 }
 
 TEST(Metrics, MatthewsAndF1) {
@@ -55,7 +55,7 @@ TEST(Metrics, BootstrapGivesTheErrorOfAMean) {
   EXPECT_EQ(bootstrap(p, share).error, e.error);
 }
 
-// ---- sampling
+// ---- Sampling ----
 
 TEST(Sampling, CutsByRankAndByShare) {
   const std::vector<float> logits{std::log(1.0F), std::log(4.0F), std::log(2.0F), std::log(1.0F)};
@@ -84,7 +84,7 @@ TEST(Sampling, DrawsByProbability) {
   EXPECT_NEAR(ones / 4000.0, 0.75, 0.03);
 }
 
-// ---- tasks
+// ---- Tasks ----
 
 class Tasks : public ::testing::Test {
  protected:
@@ -95,7 +95,7 @@ class Tasks : public ::testing::Test {
     std::ofstream(path) << lines;
     return read_task({name, path});
   }
-  // The only item of a file of one line.
+  // Reads the only item of a file of one line.
   Item item(const std::string& line, const std::string& name = "set") {
     const auto task = read(line, name);
     EXPECT_TRUE(task.has_value()) << task.error().message;
@@ -181,7 +181,7 @@ TEST_F(Tasks, SaysWhatIsWrong) {
   EXPECT_EQ(parse_source("dir/blimp.jsonl.xz").name, "blimp");
 }
 
-// ---- tokens
+// ---- Tokens ----
 
 TEST(Requests, FollowTheRulesOfContextAndContinuation) {
   std::vector<std::string> sample;
@@ -210,7 +210,7 @@ TEST(Requests, FollowTheRulesOfContextAndContinuation) {
   const Request empty = *make_request(*tokenizer, "", " bridge", 100);
   EXPECT_EQ(empty.tokens, with_end(encode(" bridge")));
   EXPECT_EQ(empty.scored, scored);
-  // Too long: the beginning is lost.
+  // A text that is too long loses its beginning.
   const Request cut = *make_request(*tokenizer, "the old stone", " bridge", scored + 1);
   EXPECT_EQ(cut.tokens, std::vector<std::int64_t>(plain.tokens.end() - scored - 2, plain.tokens.end()));
   EXPECT_EQ(cut.scored, scored);

@@ -1,5 +1,5 @@
-// Worker processes on this machine, played by shell scripts: how each way to end is told, and that nothing is
-// left running.
+// Tests of worker processes on this machine, played by shell scripts: how each way to end is reported, and
+// that no process is left running.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -54,7 +54,7 @@ class LocalTest : public ::testing::Test {
     fs::remove_all(folder);
   }
 
-  // Workers are this script: $1 is the spec's path, $2 the result's.
+  // Makes this script the worker: $1 is the path of the spec, $2 that of the result.
   void workers_do(const std::string& script, int slots = 1) {
     const fs::path worker = folder / "worker";
     std::ofstream(worker) << "#!/bin/sh\ncd '" << folder.string() << "'\n" << script << "\n";
@@ -71,7 +71,7 @@ class LocalTest : public ::testing::Test {
     const std::string name = std::to_string(id);
     return {id, folder / (name + ".spec"), folder / (name + ".result"), limits, folder / (name + ".log")};
   }
-  // The ends of all that run, by job; what they say goes to `updates`.
+  // Waits for all running jobs and returns their ends by job id. Progress goes to `updates`.
   std::map<std::int64_t, Ended> ends() {
     std::map<std::int64_t, Ended> out;
     while (executor->running() > 0) {
@@ -88,7 +88,7 @@ class LocalTest : public ::testing::Test {
     start(1, limits);
     return ends()[1];
   }
-  // A number that a script wrote into a file.
+  // Reads a number that a script wrote into a file.
   pid_t number_in(const std::string& file) const {
     pid_t id = 0;
     EXPECT_TRUE(eventually([&] { return static_cast<bool>(std::ifstream(folder / file) >> id); })) << file;
@@ -142,7 +142,7 @@ TEST_F(LocalTest, AResultIsTheTextOfItsFile) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(log), {}), "working\n");
 }
 
-// Each waits for all to have begun, so that they end only when they run side by side.
+// Each worker waits until all have started, so they only end if they run side by side.
 TEST_F(LocalTest, SeveralRunAtATime) {
   workers_do(std::string(R"(touch "$1.begun"; while [ $(ls *.begun | wc -l) -lt 3 ]; do sleep 0.01; done
 )") + kDone,
@@ -156,7 +156,7 @@ TEST_F(LocalTest, SeveralRunAtATime) {
   const auto all = ends();
   ASSERT_EQ(all.size(), 3U);
   for (const auto& [id, end] : all) EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
-  start(4);  // there are slots again
+  start(4);  // Slots are free again.
   EXPECT_EQ(ends()[4].kind, Kind::kResult);
 }
 
@@ -176,7 +176,7 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
   EXPECT_FALSE(alive(number_in("pid")));
 }
 
-// What it leaves before it is killed is kept, and is no result.
+// What the worker leaves before it is killed is kept, but is not a result.
 TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
   const Ended end =
       end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {0.3, 0});
@@ -186,7 +186,7 @@ TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
 }
 
 TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
-  // The shell stays small: its child keeps a line that does not end.
+  // The shell itself stays small; its child keeps a line that never ends.
   const Ended end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});
   expect_cause(end, Kind::kMemoryLimit, "more than the limit of 60.00MB, and was killed");
   EXPECT_GT(end.peak_bytes, 60'000'000U);
@@ -209,7 +209,7 @@ TEST_F(LocalTest, AResultThatIsNoneIsACrash) {
   for (const char* script : {R"(printf '{"status": "done", "cau' > "$2")", R"(echo done > "$2")",
                              R"(echo '[1]' > "$2")", R"(echo '{"status": "done"}' > "$2")"})
     expect_cause(end_of(script), Kind::kCrash, "left a file that is no result");
-  // One of an earlier run does not count.
+  // The result of an earlier run does not count.
   std::ofstream(folder / "1.result") << R"({"status": "done", "cause": ""})";
   expect_cause(end_of("true"), Kind::kCrash, "left no result");
 }
@@ -252,7 +252,7 @@ TEST_F(LocalTest, OneThatDoesNotObeyIsKilled) {
   expect_cause(ends()[1], Kind::kStopped, "signal 9");
 }
 
-// As a worker that is still loading, and ends by the signal.
+// A worker that is still loading ends by the signal.
 TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
   workers_do("echo $$ > pid; sleep 600");
   start(1);
@@ -261,8 +261,8 @@ TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
   expect_cause(ends()[1], Kind::kStopped, "signal 15");
 }
 
-// In its group, in a session of its own (which a filter of system calls refuses), and with a parent that is
-// gone and variables of its own.
+// Descendants in the group, in their own session (which the filter of system calls refuses), and with a
+// parent that is gone and their own environment variables.
 constexpr const char* kGrandchildren = R"(sleep 600 & echo $! > in_group
   session='echo $$ > in_session; exec sleep 600'
   orphan='echo $$ > orphan; exec sleep 600'
@@ -286,8 +286,7 @@ TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
   }
 }
 
-// ---- workers that want to do harm
-// ------------------------------------------------------------------------------------
+// ---- Malicious workers ----
 
 TEST_F(LocalTest, AForkBombIsKilledWhole) {
   const Ended end = end_of("bomb() { while true; do (bomb) & sleep 0.2; done; }; bomb", {.seconds = 60});
@@ -302,8 +301,8 @@ TEST_F(LocalTest, ManySmallOrphansAreSeenToo) {
 
 TEST_F(LocalTest, WhatItsParentHasOpenIsNotHandedOn) {
   int pair[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair),
-            0);  // without CLOEXEC, as whoever starts a campaign may leave one
+  // The socket has no CLOEXEC flag, like one that the starter of a campaign may have left open.
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   workers_do("ls -l /proc/self/fd > seen; " + std::string(kDone));
   start(1);
   EXPECT_EQ(ends()[1].kind, Ended::Kind::kResult);
@@ -334,7 +333,7 @@ TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
                "into its folder");
   EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "one file is held by the kernel";
   fs::remove(folder / "large");
-  // One that is too large is not read, whether it is seen before the worker is gone or after.
+  // A result that is too large is not read, whether it is seen before or after the worker has ended.
   const Ended end = end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", most(1 << 30, 1 << 20, 1 << 30));
   EXPECT_TRUE(end.kind == Kind::kLimit || end.kind == Kind::kCrash) << end.cause;
   EXPECT_TRUE(contains(end.cause, "of result") || contains(end.cause, "longer than 1048576 bytes"))
@@ -345,7 +344,7 @@ TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
 TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
   std::ofstream(folder / "secret") << R"({"status": "done", "cause": "secret"})";
   workers_do(R"(ln -s secret "$2")");
-  sandbox::Machine none;  // where no border forbids the link
+  sandbox::Machine none;  // Without borders, nothing prevents the link.
   executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
   start(1);
   expect_cause(ends()[1], Kind::kCrash, "it is a link");
@@ -357,7 +356,7 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
     start(1);
     expect_cause(ends()[1], Kind::kCrash, says);
   }
-  start(1);  // and what lies there does not stop the next run
+  start(1);  // An existing file there does not stop the next run.
   ends();
   const std::string nested(1 << 20, '[');
   std::ofstream(folder / "nested") << "{\"status\": \"done\", \"cause\": " << nested;
@@ -394,7 +393,7 @@ TEST_F(LocalTest, OneThatIgnoresBeingAskedIsKilledInTheEnd) {
 
 TEST_F(LocalTest, ItsParentIsNotSignalled) {
   if (!sandbox::machine().filter) GTEST_SKIP() << sandbox::machine().missing();
-  // A signal that harms nobody, where it comes through.
+  // The signal is harmless if it arrives.
   const Ended end =
       end_of("for who in $PPID -$PPID -1; do kill -CONT $who && touch reached; done; " + std::string(kDone));
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
@@ -414,7 +413,7 @@ TEST_F(LocalTest, FilesOfOthersAreOutOfReach) {
   EXPECT_EQ(fs::file_size(folder / "seen"), 0U);
   EXPECT_TRUE(fs::exists(other / "secret"));
   EXPECT_FALSE(fs::exists(other / "made"));
-  // What a job is said to read it reads.
+  // A job can read the files in its `reads`.
   workers_do(fmt::format("cat '{}/secret' > seen; {}", other.string(), kDone));
   Job reader = job(1);
   reader.reads = {other};
@@ -433,7 +432,7 @@ TEST_F(LocalTest, OneJobsEndLeavesTheOthersAlone) {
   while (ended.empty()) ended = executor->wait(60).ended;
   EXPECT_EQ(ended[0].id, 1);
   EXPECT_TRUE(alive(other));
-  executor.reset();  // which kills what is left
+  executor.reset();  // The destructor kills what is left.
   EXPECT_FALSE(alive(other));
 }
 

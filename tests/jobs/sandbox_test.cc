@@ -1,5 +1,5 @@
-// What a confined process tries, each attempt standing for a kind: it must be refused by a border of this
-// machine, or is skipped where the machine has none that could refuse it.
+// Tests of what a confined process tries. Each attempt stands for a kind of attack. A border of this machine
+// must refuse it; the attempt is skipped if the machine has no border that could.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -51,8 +51,8 @@ class SandboxTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder); }
 
-  // The exit code of a process that enters the sandbox and then does `act`; 99: it could not enter. Negative:
-  // a signal.
+  // Returns the exit code of a process that enters the sandbox and then calls `act`. 99: it could not enter.
+  // Negative: it ended by a signal.
   int confined(const std::function<int()>& act, std::uint64_t file_bytes = 0, std::uint64_t address_bytes = 0,
                const std::optional<Machine>& on = {}) {
     Rules rules;
@@ -73,7 +73,7 @@ class SandboxTest : public ::testing::Test {
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
-  // What `act` returns is -1 with EPERM or EACCES, as a system call says that it may not.
+  // Expects that `act` returns -1 with EPERM or EACCES, as a refused system call does.
   void expect_refused(const char* what, const std::function<long()>& act) {
     EXPECT_EQ(confined([&] {
                 errno = 0;
@@ -171,7 +171,7 @@ TEST_F(SandboxTest, FilesOutsideItsFolderStayAsTheyAre) {
   expect_refused("a folder of the system", [] { return open("/tmp", O_RDONLY | O_DIRECTORY); });
   expect_refused("passwords", [] { return open("/etc/shadow", O_RDONLY); });
   if (machine().landlock >= 3) expect_refused("truncating", [&] { return truncate(given.c_str(), 0); });
-  // The variables of whoever started it, where keys are.
+  // The environment of the starting process, which may contain keys.
   const std::string parent = "/proc/" + std::to_string(getpid()) + "/environ";
   expect_refused("variables of another", [&] { return open(parent.c_str(), O_RDONLY); });
   EXPECT_EQ(fs::file_size(given), 5U);
@@ -259,7 +259,7 @@ TEST_F(SandboxTest, ASealedProcessStartsNothing) {
             0);
 }
 
-// Each border alone, and none: as on machines that have no more.
+// Each border works alone, and the worker also runs without any, as on machines that support fewer.
 TEST_F(SandboxTest, EveryPartOfItStandsAlone) {
   const Machine& all = machine();
   for (int parts = 0; parts < 8; ++parts) {

@@ -87,7 +87,7 @@ at::Tensor to_torch(const Tensor& x, at::ScalarType dtype) {
       .to(dtype, false, /*copy=*/true);
 }
 
-// Row-major numbers of a tensor.
+// Returns the elements of a tensor in row-major order.
 std::vector<double> numbers(const at::Tensor& x) {
   const at::Tensor y = x.to(at::kDouble).contiguous();
   return {y.data_ptr<double>(), y.data_ptr<double>() + y.numel()};
@@ -122,7 +122,8 @@ std::vector<at::Tensor> params_of(const Sequences& s, at::ScalarType dtype) {
   return out;
 }
 
-// Inputs and tokens of all sequences along dimension `dim`: 0 stacks them as a batch, 1 joins them in time.
+// Combines the inputs and tokens of all sequences: as a batch, or (`packed`) joined along time as documents
+// of one sequence.
 exec::torch::Batch batch_of(const Sequences& s, at::ScalarType dtype, bool packed) {
   exec::torch::Batch out;
   std::vector<at::Tensor> tokens, starts;
@@ -143,7 +144,7 @@ exec::torch::Batch batch_of(const Sequences& s, at::ScalarType dtype, bool packe
 
 std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Expected& want,
                     const Sequences& s, at::ScalarType dtype, double tolerance, bool packed) {
-  // Small blocks in double precision: several of them even for short sequences.
+  // In double precision the blocks are small, so that even short sequences have several.
   const std::int64_t block = dtype == at::kDouble ? (packed ? 3 : 2) : 0;
   exec::torch::Executor executor(graph, wanted, {.dtype = dtype, .device = at::kCPU, .block = block});
   std::vector<at::Tensor> got;

@@ -1,4 +1,4 @@
-// The torch backend beside the reference: the same graph on the same numbers.
+// Compares the torch backend with the reference on the same graph and the same values.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,36 +11,40 @@
 
 namespace gabbro::testing {
 
-/// The unit `instance` at `width`, with the units of `program` beside the zoo's; errors fail the test.
+/// Elaborates the unit `instance` at `width`, with the units of `program` in addition to the zoo's. Errors
+/// fail the test.
 lang::Elaboration elaborated(const lang::Program& program, const lang::Expr& instance, std::int64_t width);
 
-/// A random run of a graph: one feed per sequence, all with the same parameters.
+/// The inputs of a random run of a graph: one feed per sequence, all with the same parameters.
 struct Sequences {
   std::vector<exec::Feed> feeds;
   std::int64_t length = 0;
 };
 Sequences random_sequences(const lang::Elaboration& e, int count, int length, std::uint64_t seed);
 
-/// The graph of outputs and of the gradients of a random linear functional of them with respect to all
-/// parameters and inputs; the weights of the functional are further inputs of `feeds`.
+/// Extends the graph by the gradients of a random linear functional of its outputs with respect to all
+/// parameters and inputs. Returns the nodes of outputs and gradients. The weights of the functional are
+/// further inputs in `feeds`.
 std::vector<ir::NodeId> with_gradients(lang::Elaboration& e, Sequences& sequences);
 
-/// The nodes of that graph for `outputs` of `graph`, an equivalent of the one with_gradients was called on:
-/// seeds are its inputs from number `inputs` on.
+/// Returns the corresponding nodes for `outputs` of `graph`, which must be equivalent to the graph passed to
+/// with_gradients. The inputs from number `inputs` on are the weights of the functional.
 std::vector<ir::NodeId> gradient_nodes(ir::Graph& graph, const std::vector<ir::NodeId>& outputs, int inputs);
 
-/// "" when `lowered` on the torch backend gives what `graph` on the reference gives: as a batch and as
-/// documents of one sequence, in float64 and in float32, each to its tolerance (0: not compared).
+/// Returns "" if `lowered` on the torch backend gives the same values as `graph` on the reference: as a batch
+/// and as documents of one sequence, in float64 and in float32, each with its own tolerance (0: not
+/// compared).
 std::string lowering_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                                   const ir::Graph& lowered, const std::vector<ir::NodeId>& lowered_wanted,
                                   const Sequences& sequences, double in_double, double in_single);
 
-/// "" when the torch backend gives what the reference gives for `wanted` (sequence by sequence; what has no
-/// time is summed over sequences), to `tolerance` relative to the largest element; else the first difference.
+/// Compares the torch backend with the reference on `wanted`, sequence by sequence. Values without a time
+/// axis are summed over sequences. `tolerance` is relative to the largest element. Returns "" if they agree,
+/// else the first difference.
 std::string disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                          const Sequences& sequences, at::ScalarType dtype, double tolerance);
 
-/// The same with all sequences as documents of one packed sequence.
+/// The same comparison with all sequences as documents of one packed sequence.
 std::string packed_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                                 const Sequences& sequences, at::ScalarType dtype, double tolerance);
 

@@ -1,5 +1,5 @@
-// Every op, every unit of the zoo and random units: torch gives what the reference gives, forward and
-// backward, for batches and for documents packed into one sequence.
+// Checks that torch agrees with the reference on every op, every unit of the zoo and random units, forward
+// and backward, for batches and for documents packed into one sequence.
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -37,8 +37,8 @@ void expect_agreement(lang::Elaboration e, int length = kLength) {
   ir::Graph fused = ir::fuse(plain);
   const auto inputs = static_cast<int>(s.feeds[0].inputs.size());
   const std::vector<ir::NodeId> wanted = with_gradients(e, s);
-  // In single precision some numbers are ill-conditioned (a norm of next to nothing); a wrong value is wrong
-  // for all numbers.
+  // In single precision, some random values are ill-conditioned (a norm of nearly zero). A wrong kernel is
+  // wrong for all values, so others are tried.
   const auto in_single = [&](const auto& disagrees) {
     std::string violation = disagrees(s);
     for (std::uint64_t seed = 4; seed < 7 && !violation.empty(); ++seed) {
@@ -112,8 +112,8 @@ TEST(TorchAgrees, OnEveryUnitOfTheZoo) {
   EXPECT_GE(fused_graphs, 8) << "attention of every kind";
 }
 
-// Values over pairs that depend on s alone, which are kept once for all t: what is normalised or chosen over
-// s still has another set of positions for every t.
+// Values over pairs that depend on s alone are kept once for all t. A normalisation or a maximum over s still
+// sees a different set of positions for every t.
 TEST(TorchAgrees, OnPairsThatAreTheSameForEveryT) {
   for (const char* formula :
        {"sum(softmax(past(z), over=s) * past(x), over=s)",

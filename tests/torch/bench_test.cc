@@ -1,5 +1,5 @@
-// `gabbro bench` and its job: numbers that are positive and agree with each other, and what cannot be
-// measured, said in words. Times themselves are nobody's business here.
+// Tests of `gabbro bench` and its job: results are positive and consistent with each other, and what cannot
+// be measured is explained. Absolute times are not tested.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -109,7 +109,7 @@ TEST(Bench, StopsAndSaysWhatItCannotDo) {
   EXPECT_NE(out->cause.find("steps is 0, the least is 1"), std::string::npos) << out->cause;
 }
 
-// What `gabbro bench ARGUMENTS` prints, and its exit code.
+// Runs `gabbro bench ARGUMENTS` and returns its output and its exit code.
 std::pair<int, std::string> command(const std::string& arguments) {
   std::FILE* pipe = popen(
       (GABBRO_BINARY " bench --threads 1 --steps 1 --batch 2 --seq 16 --decode 2 " + arguments + " 2>&1")

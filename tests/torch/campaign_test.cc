@@ -1,4 +1,4 @@
-// A campaign with real workers: the program as a user runs it, killed and gone on with.
+// A campaign with real workers: runs the program as a user does, kills it and resumes it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -26,7 +26,7 @@ class RealCampaign : public ::testing::Test {
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_campaign" + std::to_string(getpid()));
     fs::create_directories(root);
-    // Every sentence says its noun twice, some words apart: what bigrams cannot know.
+    // Every sentence repeats its noun some words later, which a bigram model cannot predict.
     Random random(3);
     const std::vector<std::string> nouns{"stone", "river", "bridge", "tower", "garden", "road"};
     std::ofstream text(root / "text.txt");
@@ -96,7 +96,7 @@ documents = 8
            (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1";
   }
   static void survives(int trials, int most);
-  // Designs and results, bit for bit; times are left out.
+  // Returns designs and results, bit for bit, without times.
   static std::string story(const std::string& dir) {
     const auto store = store::Store::read((root / dir / "campaign.db").string());
     EXPECT_TRUE(store) << store.error().message;
@@ -118,7 +118,7 @@ documents = 8
   static inline fs::path root;
 };
 
-// Which role speaks follows from how its prompt begins.
+// Plays the roles. The beginning of a prompt tells which role must answer.
 chat::Play roles(const chat::Seen& seen) {
   using namespace agents::testing;
   const nlohmann::json request = nlohmann::json::parse(seen.body);
@@ -145,8 +145,8 @@ std::string output_of(const std::string& arguments) {
   return out;
 }
 
-// Models that a server plays, workers that train: what agents wrote is trained, can be read, and comes again
-// from the record without the server.
+// A server plays the models and workers train. Designs written by agents are trained, can be read, and are
+// reproduced from the record without the server.
 TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   std::string key = "sk-very-secret-0123456789";
   setenv("GABBRO_TEST_KEY", key.c_str(), 1);
@@ -157,7 +157,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
         << "\"\nkey = \"GABBRO_TEST_KEY\"\n[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n"
            "input = 1.0\noutput = 2.0\n[pipeline]\nmutation = 1.0\ncrossover = 0.0\nscratch = 0.0\ntasks = "
            "1\n";
-    // The place that the model proposes is one of Llama's; the first task has nothing else to grow from.
+    // The place that the model proposes is one of Llama's. The first task has no other parent.
     std::ifstream small(root / "small.toml");
     std::string preset{std::istreambuf_iterator<char>(small), {}};
     const std::string both = R"(["llama", "mamba2"])";
@@ -185,7 +185,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   EXPECT_NE(talk.find("scan S: [k] = 0:"), std::string::npos) << talk;
   EXPECT_NE(output_of("cost " + run).find("proposer"), std::string::npos);
   EXPECT_NE(output_of("status " + run).find("agents:"), std::string::npos);
-  // The server is gone, and the key with it.
+  // The server is gone, and so is the key.
   unsetenv("GABBRO_TEST_KEY");
   ASSERT_EQ(finish(start("evolve --dir " + (root / "again").string() + " --replay " + run)), 0)
       << output_of("status " + (root / "again").string());
@@ -206,7 +206,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   }
 }
 
-// Of `trials` runs, killed so many times.
+// Runs `trials` trials and kills the campaign at most `most` times.
 void RealCampaign::survives(int trials, int most) {
   const std::string untouched = fmt::format("whole-{}", trials), killed = fmt::format("killed-{}", trials);
   ASSERT_EQ(finish(start(evolve(untouched, trials))), 0);
@@ -232,7 +232,7 @@ void RealCampaign::survives(int trials, int most) {
   EXPECT_GT(kills, most / 3);
   EXPECT_EQ(story(killed), whole);
 
-  // What the other commands say of it.
+  // The other commands work on its record.
   for (const char* command : {"status", "top", "tree", "report"})
     EXPECT_EQ(finish(start(command + (" " + (root / killed).string()))), 0) << command;
   EXPECT_EQ(finish(start("show " + (root / killed).string() + "#3")), 0);
@@ -259,7 +259,7 @@ TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
   EXPECT_EQ(store->trials().size(), 6U);
 }
 
-// Rung 0 and scale, as they are asked for and shown.
+// Capabilities (rung 0) and scale are run and shown as the preset asks.
 TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSizesSlow) {
   std::ifstream small(root / "small.toml");
   std::ofstream(root / "asks.toml") << "capabilities = [\"memorisation\"]\n" << small.rdbuf();
@@ -280,7 +280,7 @@ TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSiz
   const std::string html{std::istreambuf_iterator<char>(file), {}};
   for (const char* said : {"What promoted designs can do before any text", "memorisation", "At other sizes"})
     EXPECT_NE(html.find(said), std::string::npos) << report << said;
-  // Runs of other texts are not joined with these.
+  // Runs on other texts are not joined with these.
   std::ofstream(root / "more.txt") << "the well is called well by all\n<|endoftext|>\n";
   data::BuildOptions options;
   options.out = root / "other";

@@ -1,4 +1,4 @@
-// The job "capabilities", and the command.
+// Tests of the job "capabilities" and of its command.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -21,7 +21,7 @@ using record::CapabilityResult;
 using record::CapabilitySpec;
 
 const char* const kAttention = "design A:\n    width = 256\n    stack = [8 * Block, RMSNorm]\n";
-// Two blocks read five tokens.
+// Two blocks see five tokens.
 const char* const kLocal =
     "unit ShortConv(x: [t, D]) -> [t, D]:\n"
     "    return linear(linear(x, D) * conv(linear(x, D), 3), D)\n"
@@ -36,7 +36,7 @@ CapabilitySpec spec(const char* program, std::vector<std::string> tasks, std::in
   return s;
 }
 
-// Without what depends on the clock.
+// Returns the results without times.
 std::string numbers_of(CapabilityResult r) {
   r.seconds = 0;
   for (record::CapabilityTask& t : r.tasks) t.seconds = 0;
@@ -158,8 +158,8 @@ class HugeModel : public testing::LyingModel {
   }
 };
 
-// What a model does in the task of two tokens, and the outcome of that task; the next one is done all the
-// same.
+// The behaviour of a model in the first of two tasks, and the outcome of that task. The next task is done in
+// any case.
 TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
   const trial::MakeModel torch = trial::torch_backend();
   struct Case {
@@ -202,7 +202,7 @@ TEST(Capabilities, AShareOfMemoryIsHeld) {
   EXPECT_EQ(r.tasks[0].outcome, "memory");
 }
 
-// One rate of two is enough, and the better one is kept.
+// One of two learning rates is enough, and the better one is kept.
 TEST(Capabilities, ARateThatFailsIsNotChosen) {
   const trial::MakeModel torch = trial::torch_backend();
   int made = 0;
@@ -235,7 +235,7 @@ TEST(Capabilities, RecordsSurviveTheirJson) {
   EXPECT_NE(out->cause.find("steps is 0"), std::string::npos) << out->cause;
 }
 
-// What `gabbro capabilities ARGUMENTS` prints, and its exit code.
+// Runs `gabbro capabilities ARGUMENTS` and returns its output and its exit code.
 std::pair<int, std::string> command(const std::string& arguments) {
   std::FILE* pipe = popen((GABBRO_BINARY " capabilities " + arguments + " 2>&1").c_str(), "r");
   std::string out;

@@ -1,5 +1,5 @@
-// Chunkwise and fused forms of recurrences: which scans get one, and that torch on the lowered graph gives
-// what the reference gives on the graph as it was written, forward and backward.
+// Tests of the chunkwise and fused forms of recurrences: which scans get one, and that torch on the lowered
+// graph agrees with the reference on the original graph, forward and backward.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,15 +20,15 @@ namespace {
 
 constexpr double kDouble = 1e-8, kFloat = 1e-4;
 constexpr ir::ChunkOptions kChunks{.fused = false};
-constexpr ir::ChunkOptions kSmall{
-    .fused = false, .scalar = 4, .rank = 4, .channel = 4};  // short sequences have many chunks
+// With these sizes, even short sequences have many chunks.
+constexpr ir::ChunkOptions kSmall{.fused = false, .scalar = 4, .rank = 4, .channel = 4};
 constexpr ir::ChunkOptions kFused{.fused = true};
 
 lang::Elaboration unit(const std::string& instance, std::int64_t width = 16) {
   return elaborated({}, *lang::parse_expression(instance), width);
 }
 
-// A mixer of one scan of `body` over x: [t, D] with heads h and axes k and v of 4.
+// A mixer with one scan of `body` over x: [t, D], with heads h and axes k and v of size 4.
 lang::Elaboration scan_unit(const std::string& values, const std::string& states, const std::string& body,
                             const std::string& result, const std::string& axes = "axis h = 2, k = 4, v = 4") {
   const std::string text = "unit Made(x: [t, D]) -> [t, D]:\n    " + axes + "\n" + values + "    scan " +
@@ -41,7 +41,7 @@ lang::Elaboration scan_unit(const std::string& values, const std::string& states
 const std::string kInputs =
     "    q = linear(x, [h, k])\n    key = linear(x, [h, k])\n    val = linear(x, [h, v])\n";
 
-// One letter per state of the scans of a graph: S step form, D diagonal, C chunks, F fused.
+// Returns one letter per state of the scans of a graph: S step form, D diagonal, C chunks, F fused.
 std::string forms(const ir::Chunked& chunked) {
   std::string out;
   for (const ir::ChunkedState& state : chunked.states) out += "SDCF"[static_cast<int>(state.form)];
@@ -74,7 +74,7 @@ struct Case {
   const char* unit;
   const char* forms;
   const char* why;
-  const char* fused = nullptr;  // where it differs by more than C for F
+  const char* fused = nullptr;  // expected forms when fused, if they differ by more than F instead of C
 };
 
 // Every unit of the zoo with a recurrence.
@@ -118,12 +118,12 @@ TEST(Chunks, OfTheZoo) {
 }
 
 TEST(Chunks, LargeDiagonalStatesKeepTheirSteps) {
-  const lang::Elaboration e = unit("Mamba");  // a state of 32 times 16
+  const lang::Elaboration e = unit("Mamba");  // The state has 32 * 16 elements.
   EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.fused = false, .diagonal = 512})), "D");
   EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.fused = false, .diagonal = 511})), "S");
 }
 
-// The table names every unit of the zoo with a scan of its own.
+// The table lists every unit of the zoo that has its own scan.
 TEST(Chunks, TableIsComplete) {
   std::map<std::string, bool> named;
   for (const Case& c : kZoo) named[std::string(c.unit).substr(0, std::string(c.unit).find('('))] = true;
@@ -148,15 +148,15 @@ TEST(Chunks, AgreeOnTheZoo) {
   }
 }
 
-// Positions of one segment of the adjoint (16), one less and one more, and a third segment.
+// Lengths of one segment of the adjoint (16), one less and one more, and a third segment.
 TEST(Chunks, FusedAgreeOnTheZoo) {
   for (const Case& c : kZoo) {
     if (std::string(c.forms).find('C') == std::string::npos) continue;
     for (const int length : {1, 15, 17, 35}) {
       SCOPED_TRACE(std::string(c.unit) + ", length " + std::to_string(length));
-      // MLSTM divides by a sum that nearly vanishes at some positions. Retention's norm takes out the length
-      // of its sum, which at the first position is one value times q·k: the gradient of q is a difference of
-      // nearly equal numbers.
+      // MLSTM divides by a sum that nearly vanishes at some positions. Retention normalises its sum, which at
+      // the first position is one value times q·k, so the gradient of q is a difference of nearly equal
+      // values. Both need a larger tolerance.
       const std::string name = c.unit;
       expect_same(unit(c.unit), 3, length, kFused,
                   name == "MLSTM" || name == "Retention" ? 5 * kFloat : kFloat);
@@ -165,7 +165,7 @@ TEST(Chunks, FusedAgreeOnTheZoo) {
   }
 }
 
-// Columns beyond one block and rows beyond one vector, whole and not.
+// Columns beyond one block and rows beyond one vector, both in full and partial blocks.
 TEST(Chunks, FusedAgreeOnWideStates) {
   for (const char* axes :
        {"axis h = 1, k = 17, v = 40", "axis h = 2, k = 3, v = 1", "axis h = 1, k = 1, v = 33"})
@@ -185,7 +185,7 @@ TEST(Chunks, FusedAgreeOnWideStates) {
     }
 }
 
-// Whole chunks, one position less and one more, and a third chunk, at the sizes that training uses.
+// Full chunks, one position less and one more, and a third chunk, at the sizes that training uses.
 TEST(Chunks, AgreeAroundTheSizeOfAChunk) {
   const ir::ChunkOptions options = kChunks;
   for (const auto& [instance, size] : {std::pair{"Retention(heads=2)", options.scalar},
@@ -198,7 +198,7 @@ TEST(Chunks, AgreeAroundTheSizeOfAChunk) {
     }
 }
 
-// A decay of exp(-50) beside one of nearly 1: nothing overflows, nothing is lost.
+// A decay of exp(-50) next to one of nearly 1: nothing overflows and nothing is lost.
 TEST(Chunks, AgreeAtStrongAndWeakDecays) {
   const std::string update = "        S = a * S + key * val\n        y = dot(q, S, over=k)\n";
   const std::string delta =
@@ -218,13 +218,13 @@ TEST(Chunks, AgreeAtStrongAndWeakDecays) {
     }
 }
 
-// Other shapes of the same idea, and what is no affine recurrence.
+// Other forms of the same recurrences, and steps that are not affine recurrences.
 TEST(Chunks, OfOtherSteps) {
   struct Step {
     const char* states;
     const char* body;
     const char* forms;
-    const char* fused = nullptr;  // where it differs by more than C for F
+    const char* fused = nullptr;  // expected forms when fused, if they differ by more than F instead of C
   };
   const Step steps[] = {
       // The value side decays.
@@ -232,20 +232,20 @@ TEST(Chunks, OfOtherSteps) {
       // Both sides decay.
       {"S: [h, k, v] = 0",
        "        S = sigmoid(val) * sigmoid(key) * S + key * val\n        y = dot(q, S, over=k)\n", "C"},
-      // A sum of products is written, and S is read before and after.
+      // A sum of products is written to S, and S is read before and after.
       {"S: [h, k, v] = 0",
        "        r = dot(key, S, over=k)\n        S = S + key * val + sigmoid(key) * (1 - val)\n"
        "        y = r * dot(q, S, over=k)\n",
        "C"},
-      // A decay that may be negative, without and with a rank-1 term.
+      // A decay that may be negative, with and without a rank-1 term.
       {"S: [h, k, v] = 0", "        S = tanh(key) * S + key * val\n        y = dot(q, S, over=k)\n", "D",
        "F"},
       {"S: [h, k, v] = 0",
        "        S = tanh(key) * S + 0.1 * key * dot(key, S, over=k) + key * val\n        y = dot(q, S, "
        "over=k)\n",
        "S", "F"},
-      // A decay for each number of the state: e to an outer product, whose slope does not change; from a
-      // parameter, along some axes, per head.
+      // A decay for each element of the state: e to an outer product with a constant slope. The slope comes
+      // from a parameter, along some axes, or per head.
       {"S: [h, k, v] = 0",
        "        S = exp(-sigmoid(val) * exp(param([k, v], init=0.1))) * S + key * val\n        y = dot(q, S, "
        "over=k)\n",
@@ -258,7 +258,7 @@ TEST(Chunks, OfOtherSteps) {
        "        S = key * val + exp(-sigmoid(sum(val, over=v)) * param([h, k, v], init=0.3)) * S\n"
        "        y = dot(q, S, over=k)\n",
        "D", "F"},
-      // The same, but the slope changes, or the decay is scaled; with a rank-1 term the values are shared
+      // The same with a slope that changes, or with a scaled decay. With a rank-1 term, the values share
       // axes.
       {"S: [h, k, v] = 0",
        "        S = exp(-sigmoid(key * val)) * S + key * val\n        y = dot(q, S, over=k)\n", "D"},
@@ -269,10 +269,10 @@ TEST(Chunks, OfOtherSteps) {
        "        S = exp(-sigmoid(val) * iota(k)) * S + 0.1 * key * dot(key, S, over=k)\n"
        "        y = dot(q, S, over=k) + val\n",
        "C"},
-      // Nothing is written but through the state itself: zero for ever.
+      // The state is only updated through itself, so it stays zero.
       {"S: [h, k, v] = 0",
        "        S = S - 0.1 * key * dot(key, S, over=k)\n        y = dot(q, S, over=k) + val\n", "C"},
-      // The whole state leaves; a start that is not zero; a nonlinearity.
+      // The whole state is an output; the initial state is not zero; the step is nonlinear.
       {"S: [h, v] = 0", "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n", "D"},
       {"S: [h, v] = 1", "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n", "D"},
       {"S: [h, k, v] = 1", "        S = sigmoid(key) * S + key * val\n        y = dot(q, S, over=k)\n", "D"},
@@ -287,7 +287,7 @@ TEST(Chunks, OfOtherSteps) {
        "        m = tanh(m + sum(key, over=k))\n        S = sigmoid(m) * S + key * val\n"
        "        y = dot(q, S, over=k) * m\n",
        "CS"},
-      // No value axis, a read with one more axis, an invariant key.
+      // A state without a value axis, a read with one more axis, and an invariant key.
       {"z: [h, k] = 0", "        z = 0.5 * z + key\n        y = dot(q, z, over=k) * val\n", "D"},
       {"S: [k, v] = 0", "        S = 0.5 * S + sum(key * val, over=h)\n        y = dot(q, S, over=k)\n", "D"},
       {"S: [h, k, v] = 0",

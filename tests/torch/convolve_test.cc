@@ -1,6 +1,6 @@
-// Sums over past positions with weights by distance: which become convolutions, and that torch on the
-// rewritten graph gives what the reference gives on the graph as it was written, forward and backward,
-// without reading ahead by a single bit.
+// Tests of sums over past positions with weights by distance: which ones become convolutions, that torch on
+// the rewritten graph agrees with the reference on the original graph, forward and backward, and that not a
+// single bit of a later position is read.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kDouble = 1e-8, kFloat = 1e-4;
 
-// A mixer whose value is `result`.
+// A mixer that returns `result`.
 lang::Elaboration unit(const std::string& result) {
   const std::string text =
       "unit Made(x: [t, D]) -> [t, D]:\n    axis h = 2, k = 3\n    z = linear(x, [h, k])\n"
@@ -34,7 +34,7 @@ lang::Elaboration unit(const std::string& result) {
 ir::Graph convolved(const lang::Elaboration& e) {
   ir::Graph plain = e.graph;
   plain.bodies[0].outputs = e.outputs;
-  return ir::fuse(ir::convolve(plain));  // what nothing reads any more is left out
+  return ir::fuse(ir::convolve(plain));  // Nodes that are no longer read are removed.
 }
 
 int count(const ir::Graph& graph, ir::Op op) {
@@ -124,7 +124,7 @@ TEST(Convolutions, OfHyenaAgree) {
     expect_same(elaborated({}, *lang::parse_expression("Hyena"), 8), 3, length);
 }
 
-// Whole vectors, one position less and one more.
+// Full vectors, one position less and one more.
 TEST(Convolutions, AgreeAtFullSize) {
   for (const int length : {31, 32, 33, 67})
     expect_same(unit("sum(past(x) * exp(-lag() * p), over=s)"), 2, length);
@@ -152,7 +152,7 @@ void expect_random_units(std::uint64_t first, std::uint64_t count_of_units, int 
 TEST(Convolutions, AgreeOnRandomUnits) { expect_random_units(0, 300, 1); }
 TEST(Convolutions, AgreeOnRandomUnitsSlow) { expect_random_units(300, 3000, 10); }
 
-// Runs in float32, longer than what is multiplied out.
+// Float32 runs that are longer than the distances that are multiplied out.
 class Runs {
  public:
   static constexpr std::int64_t kLength = 300;
@@ -208,7 +208,7 @@ TEST(Convolutions, NothingOfAnotherDocumentEntersByRounding) {
   EXPECT_TRUE(at::allclose(base.narrow(1, 130, 150), run(x.narrow(1, 130, 150)), 1e-4, 1e-4));
 }
 
-// exp(lag) overflows at 89 in float32; no document is that long.
+// exp(lag) overflows in float32 at 89, but no document is that long.
 TEST(Convolutions, WeightsAtDistancesThatNoDocumentHasDoNoHarm) {
   const lang::Elaboration e = unit("0.001 * sum(past(x) * exp(lag() * (1 + 0.001 * p)), over=s)");
   Sequences s = random_sequences(e, 5, 40, 3);

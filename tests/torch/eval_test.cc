@@ -1,5 +1,5 @@
-// Benchmarks of a trained run beside a plain computation of the same rules: text by text, in float64, with
-// the reference engine.
+// Compares the benchmarks of a trained run with a plain computation of the same rules: text by text, in
+// float64, with the reference engine.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -56,7 +56,8 @@ class Evaluation : public ::testing::Test {
     fs::create_directories(root / "run");
     std::ofstream(root / "run/spec.json") << record::to_json(spec);
     trained = trial::run(spec);
-    ASSERT_GT(trained.bits_per_byte, 0) << trained.cause;  // scored: whether it counts does not matter here
+    // It was scored. Whether the score counts does not matter here.
+    ASSERT_GT(trained.bits_per_byte, 0) << trained.cause;
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
@@ -106,7 +107,7 @@ class Evaluation : public ::testing::Test {
 fs::path Evaluation::root;
 record::TrialResult Evaluation::trained;
 
-// The plain computation.
+// The plain computation of scores.
 class Plain {
  public:
   explicit Plain(const fs::path& root)
@@ -125,13 +126,13 @@ class Plain {
     double nats = 0;
     bool greedy = true;
   };
-  // `text` after `before`, whose border is a border of tokens.
+  // Scores `text` after `before`. A token must end where `before` ends.
   [[nodiscard]] Score score(const std::string& before, const std::string& text) const {
     std::vector<int> head, all;
     tokenizer_.encode(before, head);
     tokenizer_.encode(before + text, all);
     all.insert(all.begin(), tokenizer_.end());
-    std::size_t first = head.size() + 1;  // of the tokens that count
+    std::size_t first = head.size() + 1;  // first token that is scored
     while (static_cast<std::int64_t>(all.size()) > length + 1) {
       all.erase(all.begin());
       --first;
@@ -154,7 +155,7 @@ class Plain {
     return out;
   }
 
-  std::int64_t length = kLength;  // tokens that it reads at most
+  std::int64_t length = kLength;  // maximum number of tokens that it reads
 
  private:
   static lang::ElaborateOptions options() {
@@ -218,7 +219,7 @@ TEST_F(Evaluation, OfWords) {
     greedy.push_back(s.greedy ? 1 : 0);
     nats.push_back(s.nats);
   }
-  ASSERT_GT(mean_of(greedy), 0);  // the test would say nothing
+  ASSERT_GT(mean_of(greedy), 0);  // Otherwise the test would show nothing.
   ASSERT_LT(mean_of(greedy), 1);
   const record::EvalResult r = score(write("words.jsonl", items), plain.length);
   EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(greedy));
@@ -280,10 +281,10 @@ TEST_F(Evaluation, OfLabels) {
   const record::EvalResult r = score("cola=" + write("labels.jsonl", items));
   EXPECT_DOUBLE_EQ(metric(r, "acc").value, mean_of(right));
   EXPECT_NEAR(metric(r, "gold_nats").value, mean_of(gold_nats), 1e-4);
-  EXPECT_LE(std::abs(metric(r, "mcc").value), 1);  // its formula: tests/eval
+  EXPECT_LE(std::abs(metric(r, "mcc").value), 1);  // The formula is tested in tests/eval.
 }
 
-// Who gives all answers one score has not answered: that counts as a guess.
+// A model that gives all answers the same score has not answered, which counts as a guess.
 TEST_F(Evaluation, OfEquallyLikelyAnswers) {
   std::vector<nlohmann::json> pairs, choices;
   for (int i = 0; i < 12; ++i) {
@@ -301,7 +302,7 @@ TEST_F(Evaluation, OfEquallyLikelyAnswers) {
   EXPECT_DOUBLE_EQ(metric(three, "acc_norm").value, 1.0 / 3);
 }
 
-// However texts are packed, their scores are the same.
+// Scores do not depend on how texts are packed.
 TEST_F(Evaluation, DoesNotDependOnPacking) {
   Random random(6);
   std::vector<nlohmann::json> items;
@@ -371,8 +372,8 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   EXPECT_NE(cause(s).find("not trained to its end"), std::string::npos) << cause(s);
 }
 
-// A run that was refused may be scored, and the score says what it is worth; weights that its result does not
-// know are none of its.
+// A refused run may be scored, and the score carries a caution. Weights that do not match the run's result
+// are refused.
 TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
   const fs::path copy = root / "judged";
   fs::create_directories(copy);
@@ -392,7 +393,7 @@ TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
   EXPECT_EQ(refused.status, record::Status::kDone) << refused.cause;
   EXPECT_EQ(refused.caution, "the run is refused: future: it reads ahead");
   EXPECT_EQ(record::parse_eval_result(record::to_json(refused))->caution, refused.caution);
-  // Built again with another split, the corpus may hold documents that were trained on.
+  // A corpus that is built again with another split may hold documents that were trained on.
   build("again", kVocab, 0.5);
   s.corpus = root / "again";
   result.status = record::Status::kDone, result.cause.clear();
@@ -402,7 +403,7 @@ TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
   EXPECT_NE(scored(result).cause.find("its result.json tells of another"), std::string::npos);
 }
 
-// Weights that are no numbers have no score, with the hash that the file says or not.
+// Weights that are not finite have no score, whether or not their hash matches the file.
 TEST_F(Evaluation, ScoresThatAreNotFiniteAreFailures) {
   const fs::path copy = root / "strange";
   fs::create_directories(copy);
@@ -425,7 +426,7 @@ TEST_F(Evaluation, TrialsReportTheirTasks) {
     return std::string(std::istreambuf_iterator<char>(file), {});
   }());
   again.tasks = {write("task.jsonl", {{{"good", "the river"}, {"bad", "river the"}}})};
-  const record::TrialResult r = trial::run(again);  // trained already: scored again
+  const record::TrialResult r = trial::run(again);  // Training is complete, so the run is only scored again.
   EXPECT_EQ(r.status, trained.status) << r.cause;
   EXPECT_EQ(r.weights_hash, trained.weights_hash);
   ASSERT_EQ(r.tasks.size(), 1U);
@@ -450,8 +451,8 @@ TEST_F(Evaluation, GeneratesFromTheStepForm) {
   EXPECT_EQ(streamed, r.text);
   EXPECT_EQ(r.weights_hash, trained.weights_hash);
   EXPECT_TRUE(r.ended || r.tokens == 30);
-  // Greedy: every token is the likeliest after what stands before it, by the plain computation (which reads
-  // kLength tokens).
+  // Greedy decoding: every token is the most likely one after those before it, by the plain computation
+  // (which reads kLength tokens).
   const std::string first = r.text.substr(0, 12);
   EXPECT_TRUE(Plain(root).score(s.prompt, first.substr(0, first.rfind(' '))).greedy) << r.text;
   s.temperature = 1;

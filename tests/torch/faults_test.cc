@@ -1,5 +1,5 @@
-// Every anchor of a trial, with the fault that it is there for: each planted fault is refused, and by the
-// anchor that is meant to see it.
+// Tests every anchor of a trial with the fault that it is meant to detect: each planted fault is refused, and
+// by the intended anchor.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -54,8 +54,8 @@ class Faults : public ::testing::Test {
     return s;
   }
 
-  // The lies begin with the trial: the probe before it meets an honest backend. Its models are small, the
-  // trial's is not.
+  // The lies begin with the trial; the probe before it gets an honest backend. The probe's models are small,
+  // the trial's is not.
   static trial::MakeModel lying_after_the_probe(Lies lies) {
     return [lies](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
       auto model = trial::torch_backend()(graph, seed);
@@ -92,7 +92,7 @@ TEST_F(Faults, HonestModelsPass) {
 TEST_F(Faults, FirstLossThatIsNotUniform) {
   auto first = std::make_shared<bool>(true);
   const auto r = run({.after_step = [=](exec::StepReport& report) {
-    if (*first) report.loss *= 0.9;  // as when targets leak
+    if (*first) report.loss *= 0.9;  // as if targets leaked
     *first = false;
   }});
   EXPECT_EQ(r.status, record::Status::kRefused);
@@ -100,7 +100,7 @@ TEST_F(Faults, FirstLossThatIsNotUniform) {
 }
 
 TEST_F(Faults, UntrainedWeightsScored) {
-  // The trained weights are shown, others are used.
+  // The model shows the trained weights but uses others.
   auto untrained = std::make_shared<std::unique_ptr<exec::Model>>();
   const auto backend = [=](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
     auto model = trial::torch_backend()(graph, seed);
@@ -117,7 +117,7 @@ TEST_F(Faults, UntrainedWeightsScored) {
 }
 
 TEST_F(Faults, WeightsThatChangeBetweenTrainingAndScoring) {
-  auto asked = std::make_shared<int>(-1);  // since training began
+  auto asked = std::make_shared<int>(-1);  // calls since training began
   const auto r = run({.after_step = [=](exec::StepReport&) { *asked = 0; },
                       .weights =
                           [=](std::vector<exec::NamedArray>& arrays) {
@@ -160,18 +160,19 @@ TEST_F(Faults, ScoresThatAreNotNumbers) {
 
 TEST_F(Faults, BackendThatComputesSomethingElse) {
   const auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) {
-    for (float& v : out) v *= 0.99F;  // and scores better for it
+    for (float& v : out) v *= 0.99F;  // This also improves the score.
   }});
   EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "backend = reference, decoding = parallel") << r.cause;
 }
 
-// What a model lies about where nobody looks but the checks of what is unseen: at a single position, at a
-// distance of one, by less than any rounding that is allowed.
+// Lies that only the checks of unseen influences can detect: at a single position, at a distance of one, by
+// less than any allowed rounding.
 class Unseen : public ::testing::Test {
  protected:
   using Lie = std::function<void(const exec::TokenBatch&, std::vector<float>&)>;
-  // The anchors that do not hold of those that run the model, with the budget of a first rung or a later one.
+  // Returns the anchors that fail, among those that run the model. The budget is that of a first rung or a
+  // later one.
   static std::string failed_with(Lie lie, Lie decoding = {}, std::int64_t tokens = 1'000'000,
                                  const std::string& dtype = "float32", bool thorough = false) {
     const lang::CheckReport report = lang::check(
@@ -287,7 +288,7 @@ TEST_F(Unseen, StateThatDecodingLoses) {
             "decoding = parallel");
 }
 
-// Where rounding moves losses by whole nats, nothing was compared: that allows no difference.
+// Where rounding changes losses by whole nats, nothing can be compared, so no difference is allowed.
 TEST_F(Unseen, RoundingThatIsAmplifiedAllowsNoMore) {
   const auto amplified = [](const exec::TokenBatch&, std::vector<float>& out) {
     for (float& v : out) v = 3 + std::fmod(v * 1e6F, 1.0F);
@@ -296,7 +297,8 @@ TEST_F(Unseen, RoundingThatIsAmplifiedAllowsNoMore) {
   EXPECT_TRUE(contains(failed, "decoding = parallel")) << failed;
 }
 
-// Few positions are looked at in every run; where the checks of a lead are repeated, all are.
+// A normal run checks few positions. When the checks of a leading design are repeated, every position is
+// checked.
 TEST_F(Unseen, ThoroughChecksLookAtEveryPosition) {
   EXPECT_EQ(failed_with({}, {}, 300'000, "float32", true), "");
   const auto late = [](const exec::TokenBatch& b, std::vector<float>& out) {
@@ -308,7 +310,7 @@ TEST_F(Unseen, ThoroughChecksLookAtEveryPosition) {
   EXPECT_TRUE(contains(failed_with({}, late, 300'000, "float32", true), "decoding"));
 }
 
-// What bf16 allows is what rounding the weights explains, not half a nat.
+// The difference allowed in bf16 is what rounding the weights explains, not half a nat.
 TEST_F(Unseen, WrongNumbersInBf16) {
   EXPECT_NE(failed_with(
                 [](const exec::TokenBatch&, std::vector<float>& out) {
@@ -319,8 +321,8 @@ TEST_F(Unseen, WrongNumbersInBf16) {
             std::string::npos);
 }
 
-// What programs cannot say, a faulty compiler could: a backend that runs another graph than the one that was
-// proved.
+// Programs cannot express this, but a faulty compiler could cause it: the backend runs a different graph from
+// the one that was proved.
 TEST_F(Faults, LeakingGraphBehindTheProof) {
   const auto leaks = [](const ir::Graph& graph, std::uint64_t seed) {
     ir::Graph leaking = graph;
@@ -335,7 +337,7 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
   EXPECT_EQ(failed(r), "probe") << r.cause;
   EXPECT_TRUE(contains(r.cause, "future")) << r.cause;
   EXPECT_EQ(r.tokens, 0) << "refused before training";
-  // And when the probe is passed, the look at unseen values before training sees it.
+  // If the probe passes, the check of unseen values before training finds the leak.
   const auto after = trial::run(spec(), {}, [&](const ir::Graph& graph, std::uint64_t seed) {
     return graph.env.vocab < 100 ? trial::torch_backend()(graph, seed) : leaks(graph, seed);
   });
@@ -345,7 +347,7 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
   EXPECT_EQ(after.tokens, 0) << "refused before training";
 }
 
-// A graph that leaks in both engines alike: it cannot be decoded.
+// If the graph leaks in both engines alike, it cannot be decoded.
 TEST_F(Faults, LeakingGraphInBothEngines) {
   const lang::CheckReport report = lang::check(
       "design M:\n    width = 16\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
@@ -355,7 +357,7 @@ TEST_F(Faults, LeakingGraphInBothEngines) {
   graph.bodies[0].outputs[0] =
       b.plus(logits, b.add({.op = ir::Op::kShift, .in = {logits, -1, -1}, .amount = -1}));
   const auto model = trial::torch_backend()(graph, 1);
-  exec::TokenBatch sample{1, 12, {}, {}, {}};  // what both engines read
+  exec::TokenBatch sample{1, 12, {}, {}, {}};  // the text that both engines read
   for (std::int64_t t = 0; t < 12; ++t) sample.tokens.push_back(3 + t), sample.targets.push_back(4 + t);
   const record::TrialSpec s = spec();
   const record::TrialResult r;

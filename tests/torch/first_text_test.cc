@@ -1,5 +1,5 @@
-// What is found on whole texts before a design is trained: losses that are no numbers late in a text, and
-// contexts that do not count.
+// Tests of the checks on whole texts before a design is trained: losses that are not finite late in a text,
+// and contexts that have no effect.
 #include "trial/first_text.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 struct Case {
   const char* why;
   std::string body;
-  std::string fails;  // the check that does not hold, "" when both do
+  std::string fails;  // the check that must fail; "" if both must hold
   const char* says;
 };
 

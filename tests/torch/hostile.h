@@ -1,10 +1,10 @@
-// Units written to read what they must not: random programs of extreme values, ways to other positions, and
-// what turns NaN into bits.
+// Generates units that try to read values that they must not see: random programs with extreme values, ways
+// to access other positions, and operations that turn NaN into bits.
 //
-// A backend computes pairs of positions, chunks and windows in arrays that also hold what a position does not
-// see. Wherever such a number is multiplied by 0 instead of not being read, a value that is infinite, not a
-// number, or overflows comes through. The units here make such values from the text, at some positions only,
-// and send them through every construct of the language that looks back.
+// A backend computes pairs of positions, chunks and windows in arrays that also contain values that a
+// position does not see. If such a value is multiplied by 0 instead of being skipped, it leaks when it is
+// infinite, NaN, or overflows. These units compute such values from the text, at some positions only, and
+// pass them through every construct of the language that looks back.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,8 +17,8 @@
 
 namespace gabbro::testing {
 
-/// Writes one unit `Hostile` of a mixer's interface, over axes c and k of 4. What nothing reads is left to
-/// edit::tidy.
+/// Writes a unit `Hostile` with the interface of a mixer, over axes c and k of size 4. edit::tidy later
+/// removes what is not read.
 class HostileUnit {
  public:
   explicit HostileUnit(Random& random) : random_(random) {}
@@ -37,7 +37,7 @@ class HostileUnit {
 
  private:
   struct Value {
-    std::string name, axes;  // "" for [t], "c", "k"
+    std::string name, axes;  // "" for [t], "c", or "k"
   };
 
   std::string pick(std::vector<std::string> of) {
@@ -51,7 +51,7 @@ class HostileUnit {
   }
   void add(const std::string& axes, const std::string& name) { values_.push_back({name, axes}); }
 
-  // Where extreme values arise: by the text, the place, both.
+  // An indicator of where extreme values occur: by the text, the position, or both.
   std::string hit() {
     const auto number = [&](std::int64_t n) { return std::to_string(random_.below(n)); };
     switch (random_.below(6)) {
@@ -109,7 +109,7 @@ class HostileUnit {
     return out;
   }
 
-  // A value of `axes` at t.
+  // A value with axes `axes` at position t.
   std::string read(const std::string& axes) {
     std::vector<std::string> known;
     for (const Value& v : values_)
@@ -162,7 +162,7 @@ class HostileUnit {
   std::string window_argument() const { return window_.empty() ? "" : ", " + window_; }
   std::string lag() const { return "lag(" + window_ + ")"; }
 
-  // What depends on the distance alone; in the unseen half the lag is negative.
+  // A function of the distance alone. In the unseen half of the pairs, the lag is negative.
   std::string by_lag() {
     const std::string l = lag();
     switch (random_.below(11)) {
@@ -191,7 +191,7 @@ class HostileUnit {
     }
   }
 
-  // A value over pairs. Axes are those of its parts; c at most.
+  // A value over pairs. Its axes are those of its parts, at most c.
   std::string pair(int depth) {
     if (depth <= 0) switch (random_.below(5)) {
         case 0:
@@ -270,12 +270,12 @@ class HostileUnit {
         y = at_t("c", 2);
         break;
     }
-    // Pairs may have no axis c: what is added gives it one.
+    // A value over pairs may lack axis c; this sum adds it.
     const std::string name = line("y", y + " + 0 * slice(x, D, 1, c)");
     add("c", detected(name));
   }
 
-  // NaN and infinity as finite bits.
+  // Turns NaN and infinity into finite bits.
   std::string detected(const std::string& y) {
     if (random_.chance(0.4)) return y;
     static const std::vector<std::string> kForms{"(1 - ({0} < 1e30)) * (1 - (1e30 < {0}))",

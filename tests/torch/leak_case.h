@@ -1,5 +1,5 @@
-// A graph with everything that its watched positions do not see turned into other numbers, some of them
-// infinite, NaN, overflowing, denormal.
+// Tests a graph by changing everything that its watched positions do not see. Some of the replacement values
+// are infinite, NaN, overflowing or denormal.
 #pragma once
 
 #include <functional>
@@ -14,10 +14,10 @@
 
 namespace gabbro::testing {
 
-constexpr std::int64_t kStrangeTokens = 4;  // the last of a vocabulary
+constexpr std::int64_t kStrangeTokens = 4;  // the last tokens of the vocabulary
 
-/// Random parameters, with a few large elements where `extreme`; the embeddings of the last tokens are
-/// extreme in any case.
+/// Returns random parameters, with a few large elements if `extreme`. The embeddings of the last tokens are
+/// always extreme.
 inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& random, at::ScalarType dtype,
                                               bool extreme) {
   std::vector<at::Tensor> out;
@@ -41,8 +41,7 @@ inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& ra
   return out;
 }
 
-/// One graph, lowered in one way, on a batch of 1 to 3 rows of `length` positions; both are kept until the
-/// end of the case.
+/// A graph, lowered in one way, on a batch of 1 to 3 rows of `length` positions.
 class LeakCase {
  public:
   LeakCase(const lang::Elaboration& e, const Lowering& how, std::int64_t length, Random& random)
@@ -58,15 +57,16 @@ class LeakCase {
       batch_.tokens.data_ptr<std::int64_t>()[i] = random.below(vocab_ - kStrangeTokens);
     if (layout_.packed)
       batch_.starts = at::tensor(layout_.starts, at::kLong).view({layout_.rows, layout_.length});
-    const double seen = random.chance(0.1) ? 0.02 : 0;  // extreme values that the watched positions see
+    // Share of extreme values among those that the watched positions see.
+    const double seen = random.chance(0.1) ? 0.02 : 0;
     for (int i = 0; i < runs_.inputs(); ++i)
       batch_.inputs.push_back(
           with_changes(at::zeros(runs_.input_shape(i, layout_.rows, layout_.length), how.dtype), seen,
                        [](std::int64_t, std::int64_t) { return true; }));
   }
 
-  /// "" when outputs of watched positions are the same bits whatever the rest of the batch holds, else the
-  /// first that is not.
+  /// Returns "" if the outputs of the watched positions are bit-identical whatever the rest of the batch
+  /// holds. Otherwise describes the first difference.
   std::string forward() {
     const std::vector<at::Tensor> base = runs_.forward(params_, batch_);
     for (const double extremes : {0.0, random_.chance(0.5) ? 1.0 : 0.05}) {
@@ -77,7 +77,7 @@ class LeakCase {
     return "";
   }
 
-  /// The same for gradients, when adjoints before them and other documents and rows change.
+  /// The same for gradients, when adjoints before the watched positions and other documents and rows change.
   std::string backward() {
     for (const auto& shape : runs_.seed_shapes(layout_.rows, layout_.length))
       batch_.inputs.push_back(
@@ -97,8 +97,9 @@ class LeakCase {
     return "";
   }
 
-  /// Decodes the first positions of the graph as it was written, in float64: rows do not meet, to the bit,
-  /// and where all is `tame` the numbers are those of the whole sequence at once.
+  /// Decodes the first positions of the original graph in float64. Rows must not influence each other by a
+  /// single bit. If all values are moderate (`tame`), the results must equal those of the whole sequence at
+  /// once.
   std::string decoded(const lang::Elaboration& e, bool tame) {
     constexpr std::int64_t kPositions = 40, kRows = 2;
     const std::int64_t length = std::min(layout_.length, kPositions);
@@ -174,7 +175,7 @@ class LeakCase {
     return out;
   }
 
-  // Adjoints everywhere but in [place, end), values everywhere but in the document.
+  // Changes the adjoints everywhere except in [place, end), and the values everywhere except in the document.
   exec::torch::Batch changed_adjoints(double extremes) {
     exec::torch::Batch out =
         changed(extremes, [&](std::int64_t row, std::int64_t t) { return changes(layout_, row, t, false); });
@@ -197,7 +198,7 @@ class LeakCase {
     return "";
   }
 
-  // Which of the parts that a watched position does not see matter.
+  // Tells which of the parts that a watched position does not see have an influence.
   std::string parts(const std::vector<at::Tensor>& base, double extremes) {
     std::string out;
     const auto watched = [&](std::int64_t row) -> const Watched& {
@@ -222,7 +223,7 @@ class LeakCase {
   std::int64_t vocab_;
   Runs runs_;
   Layout layout_;
-  bool extreme_;  // parameters that amplify rounding beyond what says anything
+  bool extreme_;  // The parameters amplify rounding too much for a comparison with a tolerance.
   std::vector<at::Tensor> params_;
   exec::torch::Batch batch_;
 };

@@ -1,5 +1,6 @@
-// What a position does not see never enters its numbers: programs that once read it, every mixer of the zoo,
-// and units written for the purpose. fuzz_leaks does the same without end.
+// Checks that a position's values do not depend on anything that the position does not see: with programs
+// that used to leak, every mixer of the zoo, and units generated for this purpose. fuzz_leaks does the same
+// without end.
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Batches, lowerings and numbers of `tries` draws.
+// Draws batches, lowerings and values `tries` times.
 void expect_no_leak(const lang::Elaboration& e, int tries, std::int64_t length, std::uint64_t seed) {
   const c10::InferenceMode no_autograd;
   ASSERT_TRUE(e.ok());
@@ -32,15 +33,15 @@ void expect_no_leak(const lang::Elaboration& e, int tries, std::int64_t length, 
     try {
       EXPECT_EQ(one.forward(), "") << one.describe();
       EXPECT_EQ(one.backward(), "") << one.describe();
-    } catch (const c10::ValueError&) {  // recurrences in chunks refuse what is not finite
+    } catch (const c10::ValueError&) {  // Chunked recurrences refuse values that are not finite.
       EXPECT_TRUE(how.chunks && !how.chunks->fused) << one.describe();
     }
     if (::testing::Test::HasFailure()) return;
   }
 }
 
-// Each reads the next token, or a document before its own, where what is masked is multiplied by 0 or sums
-// begin before the document.
+// Each of these programs used to read the next token, or a document before its own, where masked values were
+// multiplied by 0 or sums began before the document.
 TEST(Leaks, ProgramsThatReadWhatIsMasked) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(GABBRO_SOURCE_DIR) / "tests/torch/leaks")) {
@@ -74,7 +75,7 @@ TEST(Leaks, UnitsOfTheZoo) {
   EXPECT_GT(units, 40);
 }
 
-// Every line stands for a way on which numbers of other positions lie beside those that count.
+// In each of these formulas, values of other positions are stored next to those that count.
 TEST(Leaks, WaysToOtherPositions) {
   for (const char* way :
        {"sum(softmax(dot(q, past(kk), over=k), over=s) * past(v), over=s)",
@@ -112,7 +113,7 @@ TEST(Leaks, WaysToOtherPositions) {
           " + 0 * x1\n    return linear(y, D)\n";
       lang::ParseResult parsed = lang::parse(text);
       ASSERT_TRUE(parsed.errors.empty()) << text;
-      edit::tidy(parsed.program);  // not every way needs all of them
+      edit::tidy(parsed.program);  // Not every formula needs all of the statements.
       lang::Library library = zoo::library();
       ASSERT_TRUE(library.add(parsed.program).empty());
       lang::ElaborateOptions options;

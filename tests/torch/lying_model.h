@@ -1,4 +1,4 @@
-// A model that passes everything on, but for what a test makes it lie about.
+// A model that forwards every call, except for the lies that a test sets up.
 #pragma once
 
 #include <functional>
@@ -59,7 +59,7 @@ class LyingModel : public exec::Model {
   Lies lies_;
 };
 
-/// The torch backend, lying.
+/// Returns the torch backend with these lies.
 inline trial::MakeModel lying(Lies lies) {
   return [lies](const ir::Graph& graph, std::uint64_t seed) {
     return std::make_unique<LyingModel>(trial::torch_backend()(graph, seed), lies);

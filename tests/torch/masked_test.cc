@@ -1,4 +1,4 @@
-// Targets at which nothing is asked: no loss, no gradient, no part in the mean.
+// Tests of targets that are not scored: they have no loss, no gradient and no part in the mean.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -52,8 +52,8 @@ void expect_same_weights(const exec::Model& a, const exec::Model& b, double tole
     for (std::size_t k = 0; k < x[i].data.size(); ++k) ASSERT_NEAR(x[i].data[k], y[i].data[k], tolerance);
 }
 
-// Updates and what they were made of agree. AdamW's first update is the sign of the gradient: two are made,
-// and the norms compared.
+// Expects the same updates and reports. AdamW's first update is the sign of the gradient, so two updates are
+// made and the norms are compared as well.
 void expect_same_training(const exec::TokenBatch& a, const exec::TokenBatch& b, std::int64_t rows_of_a = 0) {
   const auto first = model(rows_of_a), second = model();
   for (int update = 0; update < 2; ++update) {
@@ -65,7 +65,7 @@ void expect_same_training(const exec::TokenBatch& a, const exec::TokenBatch& b, 
   expect_same_weights(*first, *second, 1e-6);
 }
 
-// What comes after the last question of a causal model changes nothing.
+// In a causal model, tokens after the last scored position change nothing.
 TEST(MaskedTargets, TrainAsTheBeginningAlone) {
   const exec::TokenBatch whole = text(1);
   exec::TokenBatch masked = whole;
@@ -74,7 +74,7 @@ TEST(MaskedTargets, TrainAsTheBeginningAlone) {
   expect_same_training(masked, {1, kLength / 2, half(whole.tokens), half(whole.targets), half(whole.starts)});
 }
 
-// Also where sequences go through the model in parts, of which one asks nothing.
+// The same holds if sequences go through the model in micro-batches, one of which has no scored position.
 TEST(MaskedTargets, TrainAsTheOtherSequencesAlone) {
   exec::TokenBatch masked = text(3);
   std::fill(masked.targets.begin() + kLength, masked.targets.begin() + 2 * kLength, kNotAsked);
@@ -129,7 +129,7 @@ TEST(MaskedTargets, OfNoneNothingIsLearned) {
   expect_same_weights(*trained, *first, 0);
 }
 
-// Logits of any value give no gradient where nothing is asked, and the same bits elsewhere as before.
+// Logits of any value give no gradient at positions that are not scored, and identical bits at the others.
 TEST(MaskedTargets, KernelsLeaveOutRowsOfAnyValue) {
   using Kernel = void (*)(float*, float*, const std::int64_t*, std::int64_t, std::int64_t, float);
   std::vector<Kernel> kernels{exec::torch::pair_plain::cross_entropy};

@@ -1,4 +1,5 @@
-// Memory: activations computed again give the same gradient, and need less; estimates are near what is used.
+// Tests of memory: recomputed activations give the same gradient and need less memory, and estimates are
+// close to the actual use.
 #include <gtest/gtest.h>
 #include <malloc.h>
 

@@ -1,5 +1,5 @@
-// Regions over pairs of positions as passes of our own: which have them, and what they give, forward and
-// backward, against the reference.
+// Tests of regions over pairs of positions that run as our own passes: which regions have passes, and that
+// their results agree with the reference, forward and backward.
 #include "exec/torch/pair_program.h"
 
 #include <fmt/format.h>
@@ -27,12 +27,12 @@ namespace {
 
 constexpr double kDouble = 1e-8, kFloat = 1e-4;
 
-// How many regions of the graph and its gradient are over pairs, and how many of them have passes.
+// The number of regions over pairs in the graph and its gradient, and how many of them have passes.
 struct Count {
   int all = 0, made = 0;
 };
 
-// The graph as training runs it, with its gradient; sums with weights by distance as convolutions or not.
+// The graph as training runs it, with its gradient. Sums with weights by distance are convolutions or not.
 struct Lowered {
   ir::Graph graph;
   std::vector<ir::NodeId> wanted;
@@ -61,8 +61,8 @@ Count pair_regions(const Lowered& l) {
   return out;
 }
 
-// A unit with what the formula, and statements before it, read: 2 heads, a group of 3 that shares keys, and
-// axes that come before those of heads.
+// A unit with the values that the formula, and the statements before it, read: 2 heads, a group of 3 that
+// shares keys, and axes that precede those of heads.
 lang::Elaboration formula(const std::string& value, const std::string& statements = "") {
   constexpr std::pair<std::string_view, std::string_view> kValues[] = {
       {"query", "linear(x, [h, k])"},    {"key", "linear(x, [h, k])"},  {"val", "linear(x, [h, k])"},
@@ -89,40 +89,40 @@ struct Case {
 const Case kFormulas[] = {
     {"sum(softmax(dot(query, past(key), over=k) * 0.5, over=s) * past(val), over=s)"},
     {"sum(softmax(dot(query, past(key, 5), over=k), over=s) * past(val, 5), over=s)"},
-    {"sum(softmax(dot(group, past(key), over=k), over=s) * past(val), over=s)"},     // groups share keys
-    {"sum(softmax(dot(query, past(single), over=k), over=s) * past(val), over=s)"},  // so do heads
-    {"sum(softmax(dot(query, past(key), over=k), over=s) * past(wide), over=s)"},    // axes before those of
-                                                                                     // heads
-    {"sum(softmax(dot(cut, past(cut), over=[k, j]), over=s) * past(cut), over=s)"},  // two of them
+    {"sum(softmax(dot(group, past(key), over=k), over=s) * past(val), over=s)"},     // Groups share keys.
+    {"sum(softmax(dot(query, past(single), over=k), over=s) * past(val), over=s)"},  // Heads share keys too.
+    // Its axes precede those of heads.
+    {"sum(softmax(dot(query, past(key), over=k), over=s) * past(wide), over=s)"},
+    {"sum(softmax(dot(cut, past(cut), over=[k, j]), over=s) * past(cut), over=s)"},  // two axes
     {"sum(softmax(dot(past(key), sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s), "
-     "over=k), over=s) * past(val), over=s)"},                                                // twice
-    {"tanh(sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s)) * val"},  // joined with
-                                                                                              // its gradient
+     "over=k), over=s) * past(val), over=s)"},  // attention twice
+    // This region is fused with its gradient.
+    {"tanh(sum(softmax(dot(query, past(key), over=k), over=s) * past(val), over=s)) * val"},
     {"sum(sigmoid(dot(query, past(key), over=k)) * past(val), over=s)"},  // not normalised
-    {"sum(sigmoid(dot(query, past(key), over=k) + forget - past(forget)) * past(val), over=s)"},  // numbers
-                                                                                                  // of t and
-                                                                                                  // of s
+    // Values of t and of s are added.
+    {"sum(sigmoid(dot(query, past(key), over=k) + forget - past(forget)) * past(val), over=s)"},
     {"sum(softmax(dot(query, past(key), over=k) - lag() * slope, over=s) * past(val), over=s)"},
     {"sum((softmax(dot(query, past(key), over=k), over=s) - slope * softmax(dot(val, past(query), over=k), "
      "over=s)) * "
      "past(val), over=s)"},
     {"sum(exp(-lag() * slope) * past(val), over=s) / (sum(exp(-lag() * slope), over=s))"},
-    {"sum(relu(dot(query, past(key), over=k)) * past(forget), over=s)"},  // a number for each head
+    {"sum(relu(dot(query, past(key), over=k)) * past(forget), over=s)"},  // a value for each head
     {"max(dot(query, past(key), over=k), over=s) * val"},
     {"mean(past(val, 6), over=s)"},
     {"max(past(val), over=s)"},
     {"max(dot(query, past(key, 3), over=k), over=s) + sum(dot(query, past(key, 3), over=k) ** 2, over=s)"},
     {"sum(exp(tanh(dot(query, past(key), over=k))) * past(val), over=s) / sum(exp(tanh(dot(query, past(key), "
      "over=k))), over=s)"},
-    {"sum(softmax(past(val) + query, over=s) * past(key), over=s)"},  // a head for each number
+    {"sum(softmax(past(val) + query, over=s) * past(key), over=s)"},  // a head for each element
     {"sum(where(past(forget) < forget, dot(query, past(key), over=k), past(forget) * 0.1) * past(val), "
      "over=s)"},
     {"sum((1 + dot(query, past(key), over=k) ** 2) ** -0.5 * past(val), over=s)"},
     {"sum(softmax(sum(dot(query, past(key), over=k), over=h), over=s) * past(single), over=s)",
-     false},  // heads meet
+     false},  // heads are mixed
 };
 
-// With the gradient, in batches and as documents, with blocks of a few positions and of as many as fit.
+// Checks the values and the gradient, in batches and as documents, with blocks of a few positions and of as
+// many as fit.
 void expect_agreement(const lang::Elaboration& e, int length) {
   lang::Elaboration copy = e;
   Sequences s = random_sequences(copy, 3, length, 3);
@@ -137,7 +137,7 @@ TEST(PairPrograms, AgreeWithTheReference) {
     SCOPED_TRACE(c.text);
     lang::Elaboration e = formula(c.text);
     if (HasFailure()) return;
-    for (const int length : {1, 7, 83}) {  // of 83 positions there are several blocks
+    for (const int length : {1, 7, 83}) {  // 83 positions need several blocks.
       SCOPED_TRACE(length);
       const Sequences s = random_sequences(e, 1, 2, 3);
       const Count count =
@@ -153,7 +153,7 @@ TEST(PairPrograms, AgreeWithTheReference) {
   }
 }
 
-// 0 times what lies beyond the last position, or in the future, is 0, whatever it would be.
+// The product of 0 and a value beyond the last position, or in the future, is 0, whatever that value is.
 TEST(PairPrograms, ReadNothingBeyondTheLastPosition) {
   for (const char* text : {"sum(sigmoid(dot(query, past(key), over=k)) / past(2 + tanh(forget)), over=s)",
                            "sum(sigmoid(dot(query, past(key), over=k)) * log(past(forget) ** 2), over=s)",
@@ -174,8 +174,7 @@ TEST(PairPrograms, KeepWhatIsNoNumber) {
 
 TEST(PairPrograms, NeedNoReads) { expect_agreement(formula("sum(lag(), over=s) * val"), 7); }
 
-// The gradient of a maximum looks for it among pairs that are computed again; here some regions have no
-// passes.
+// The gradient of a maximum searches for it among recomputed pairs. Some regions here have no passes.
 TEST(PairPrograms, FindMaximaAgain) {
   for (const char* pairs : {"dot(cut, past(cut), over=[k, j])", "dot(group, past(group), over=k)"}) {
     SCOPED_TRACE(pairs);
@@ -188,7 +187,7 @@ TEST(PairPrograms, FindMaximaAgain) {
   }
 }
 
-// More axes than one value can have.
+// The formula has more axes than one value can have.
 TEST(PairPrograms, AreNotMadeForTooManyHeads) {
   std::string axes, product = "1";
   for (int i = 1; i <= 9; ++i) {
@@ -198,7 +197,7 @@ TEST(PairPrograms, AreNotMadeForTooManyHeads) {
   expect_agreement(formula(product + " * val", axes), 5);
 }
 
-// So that attention of every kind trains without calls of ATen on pairs.
+// All kinds of attention in the zoo train without calls of ATen on pairs.
 TEST(PairPrograms, ExistForEveryUnitOfTheZoo) {
   Count all;
   for (const zoo::Entry& entry : zoo::embedded_files()) {
@@ -220,7 +219,7 @@ TEST(PairPrograms, ExistForEveryUnitOfTheZoo) {
   EXPECT_GE(all.all, 12);
 }
 
-// Most of what the generator writes; the others join mixers whose heads differ.
+// Most random mixers have passes. The others combine mixers whose heads differ.
 TEST(PairPrograms, ExistForMostRandomMixers) {
   Count all;
   for (std::uint64_t i = 0; i < 300; ++i) {
@@ -242,7 +241,7 @@ TEST(PairPrograms, ExistForMostRandomMixers) {
 
 using CrossEntropy = void (*)(float*, float*, const std::int64_t*, std::int64_t, std::int64_t, float);
 
-// Rows of any length, in vectors and at their ends, for every processor that this one can be.
+// Rows of any length, in full and partial vectors, for every supported instruction set of this processor.
 TEST(PairKernels, GiveTheLossOfLogitsAndItsGradient) {
   std::vector<CrossEntropy> kernels{exec::torch::pair_plain::cross_entropy};
 #if defined(__x86_64__)
@@ -274,7 +273,7 @@ TEST(PairKernels, GiveTheLossOfLogitsAndItsGradient) {
     }
 }
 
-// Not a place in memory.
+// An invalid target must not be used as an index into memory.
 TEST(PairKernels, RefuseATargetBeyondTheVocabulary) {
   const lang::CheckReport report = lang::check(
       "design M:\n    width = 16\n    vocab = 20\n    stack = [Block, RMSNorm]\n", zoo::library());
@@ -287,7 +286,7 @@ TEST(PairKernels, RefuseATargetBeyondTheVocabulary) {
   }
 }
 
-// A design that reads no token has the same logits for all sequences, whose targets differ.
+// A design that reads no token has the same logits for all sequences, but their targets differ.
 TEST(PairKernels, GiveEachSequenceItsLossWhereLogitsAgree) {
   const lang::CheckReport report = lang::check(
       "unit Blind(x: [t, D]) -> [t, D]:\n    return 0 * x + param([D], init=0.3) + param([D], "

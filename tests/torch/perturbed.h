@@ -1,8 +1,8 @@
-// A graph on the torch backend, run twice: what a part of the batch gives must not depend on anything that it
-// does not see.
+// Runs a graph twice on the torch backend: the results of a part of the batch must not depend on anything
+// that the part does not see.
 //
-// Both runs have one shape and the same documents, so that every number of the watched part is computed by
-// the same operations: they must be the same bits, with NaN equal to NaN.
+// Both runs have the same shape and the same documents, so every value of the watched part is computed by the
+// same operations. The values must therefore be bit-identical, with NaN equal to NaN.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -27,7 +27,7 @@
 
 namespace gabbro::testing {
 
-/// How a graph is lowered and run: everything that the backend leaves to choose.
+/// The choices in how a graph is lowered and run.
 struct Lowering {
   std::optional<ir::ChunkOptions> chunks;
   bool convolutions = true, fuse = true, programs = true, half = false, recompute = false;
@@ -70,8 +70,8 @@ inline std::string to_string(const Lowering& l) {
                      at::toString(l.dtype), l.block);
 }
 
-/// A graph with its executors. `outputs` vary over time; the gradient is that of sum <output, seed> with
-/// respect to what the graph reads.
+/// A graph with its executors. `outputs` vary over time. The gradient is that of sum <output, seed> with
+/// respect to the inputs of the graph.
 class Runs {
  public:
   Runs(ir::Graph graph, const std::vector<ir::NodeId>& outputs, const Lowering& how) : how_(how) {
@@ -111,9 +111,9 @@ class Runs {
                                                          settings());
     return forward_->run(params, batch);
   }
-  /// The outputs (not where activations are computed again), then the gradients with respect to what is read
-  /// at each position (inputs, or the row of the table for each token). `batch.inputs` has the seeds behind
-  /// the inputs.
+  /// Returns the outputs (omitted if activations are recomputed), then the gradients with respect to what is
+  /// read at each position: inputs, or the embedding of each token. `batch.inputs` has the seeds after the
+  /// inputs.
   std::vector<at::Tensor> both(const std::vector<at::Tensor>& params, const exec::torch::Batch& batch) {
     if (!both_) differentiate();
     std::vector<at::Tensor> out = both_->run(params, batch);
@@ -168,13 +168,13 @@ class Runs {
   std::unique_ptr<exec::torch::Executor> forward_, both_;
 };
 
-/// Of every row: positions [start, end) of one document, and a place in it: [start, place) are watched when
-/// what follows changes, [place, end) when adjoints before it change.
+/// The watched part of a row: positions [start, end) are one document, and `place` is a position in it.
+/// [start, place) is watched when what follows changes, [place, end) when adjoints before it change.
 struct Watched {
   std::int64_t start = 0, place = 0, end = 0;
 };
 
-/// A batch of rows with documents, and what is watched in each row.
+/// A batch of rows with documents, and the watched part of each row.
 struct Layout {
   std::int64_t rows = 0, length = 0;
   std::vector<std::int64_t> starts;  // [rows, length]
@@ -206,7 +206,7 @@ inline Layout random_layout(Random& random, std::int64_t rows, std::int64_t leng
   return out;
 }
 
-/// Where numbers change: positions of a row. Everywhere but in [start, place) (forward), or but in the
+/// Returns true if position t of a row is changed: everything except [start, place) (forward), or except the
 /// document (backward).
 inline bool changes(const Layout& l, std::int64_t row, std::int64_t t, bool forward) {
   const Watched& w = l.watched[static_cast<std::size_t>(row)];
@@ -219,8 +219,8 @@ inline double extreme_number(Random& random) {
   return random.pick(kNumbers);
 }
 
-/// x [B, T, ...] with other numbers where `where(row, t)`; a share `extremes` of these positions gets extreme
-/// ones.
+/// Returns x [B, T, ...] with new values where `where(row, t)`. A share `extremes` of these positions gets
+/// extreme values.
 inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& random, double extremes,
                                const std::function<bool(std::int64_t, std::int64_t)>& where) {
   at::Tensor out = x.to(at::kDouble).contiguous().clone();
@@ -241,8 +241,8 @@ inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& ran
   return out.to(x.scalar_type());
 }
 
-/// "" when x and y [B, T, ...] have the same bits at the positions [from, to) that `range` says of each row,
-/// else the first difference.
+/// Returns "" if x and y [B, T, ...] are bit-identical at the positions [from, to) that `range` returns for
+/// each row. Otherwise describes the first difference.
 inline std::string first_difference(
     const at::Tensor& x, const at::Tensor& y, const Layout& l,
     const std::function<std::pair<std::int64_t, std::int64_t>(const Watched&)>& range) {

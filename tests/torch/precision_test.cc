@@ -1,4 +1,4 @@
-// Products in bfloat16 stay near float32 on every design of the zoo, and are not float32.
+// Checks that products in bfloat16 stay close to float32 on every design of the zoo, and differ from it.
 #include <gtest/gtest.h>
 
 #include <ATen/ATen.h>
@@ -16,9 +16,10 @@ namespace gabbro {
 namespace {
 
 constexpr std::int64_t kVocab = 320, kSequences = 2, kLength = 32;
-// Weights and values are rounded to 8 bits before every product. Differences of losses in nats, on average
-// and at most; relative ones of the gradient's norm where norms of tiny vectors do not amplify them
-// (recurrent designs have those at the first positions of a document).
+// Weights and values are rounded to 8 bits before every product. Limits of the mean and the largest
+// difference of losses, in nats. The limit of the gradient's norm is relative, and applies where norms of
+// tiny vectors do not amplify differences (in recurrent designs, those occur at the first positions of a
+// document).
 constexpr double kMeanLoss = 0.03, kLoss = 0.5, kNorm = 0.03;
 
 exec::TokenBatch random_batch() {
@@ -80,8 +81,8 @@ TEST(Precision, GradientsOfRoundedProductsStayNear) {
   }
 }
 
-// Kernels for matrices of this size ask for memory of their own: it comes from where the worker has its
-// tensors.
+// Kernels for matrices of this size allocate memory of their own. It must come from the same place as the
+// worker's tensors.
 TEST(Precision, LargeRoundedProductsRunInTheMemoryOfTheWorker) {
   exec::torch::keep_memory();
   const at::Tensor a = at::ones({4096, 200}, at::kBFloat16), b = at::ones({200, 499}, at::kBFloat16);

@@ -1,4 +1,4 @@
-// The probe: what is sound passes, and every fault that is planted in a graph or a backend is named.
+// Tests of the probe: sound designs pass, and every fault that is planted in a graph or a backend is named.
 #include "trial/probe.h"
 
 #include <fmt/format.h>
@@ -51,7 +51,7 @@ std::string detail(const std::vector<record::Anchor>& checks, const std::string&
   return "";
 }
 
-// Products are rounded to bf16 in parallel and not when a text is decoded: the difference is what that
+// Products are rounded to bf16 in parallel form but not in decoding. The difference must be within what that
 // rounding explains.
 TEST(Probe, SoundDesignsPassInBf16) {
   const trial::MakeModel backend = trial::torch_backend({.dtype = "bf16"});
@@ -63,7 +63,7 @@ TEST(Probe, SoundDesignsPassInBf16) {
   }
 }
 
-// What a design is in float32, sound or not, it is in bf16. Returns how many were asked.
+// Expects that designs that pass the probe in float32 also pass in bf16. Returns their number.
 int pass_in_bf16(const std::function<bool(std::string_view)>& asked) {
   const trial::MakeModel single = trial::torch_backend(), half = trial::torch_backend({.dtype = "bf16"});
   int count = 0;
@@ -89,7 +89,7 @@ TEST(Probe, DesignsOfTheZooPassInBf16Slow) {
   EXPECT_GT(pass_in_bf16([](std::string_view) { return true; }), 30);
 }
 
-// The graph of a sound design with something added to its logits.
+// Probes the graph of a sound design with `extra` added to its logits.
 template <class F>
 std::vector<record::Anchor> with(const F& extra, const std::string& stack = "[Block, RMSNorm]") {
   ir::Graph graph = graph_of(stack);
@@ -106,7 +106,7 @@ TEST(ProbeFaults, NoneInASoundGraph) {
 }
 
 TEST(ProbeFaults, ShiftToTheFuture) {
-  for (const double size : {1.0, 1e-9}) {  // however little of it
+  for (const double size : {1.0, 1e-9}) {  // Even a tiny leak must be found.
     const auto checks = with([&](ir::Builder& b, ir::NodeId logits) {
       return b.scale(b.add({.op = ir::Op::kShift, .in = {logits, -1, -1}, .amount = -1}), size);
     });
@@ -159,7 +159,7 @@ TEST(ProbeFaults, ParametersWithoutGradientAreNamed) {
   EXPECT_NE(detail(checks, "gradient").find("dead.bias"), std::string::npos) << all_of(checks);
 }
 
-// What the proof must grant, since the graph has a path, but no number ever takes.
+// The proof must allow mixing, since the graph has a path, but no value ever takes it.
 TEST(ProbeFaults, MixingInNameOnly) {
   const auto checks = with(
       [](ir::Builder& b, ir::NodeId logits) {
@@ -259,8 +259,8 @@ TEST(Probe, EveryDesignOfTheZooPassesInTime) {
   RecordProperty("slowest", fmt::format("{} {:.2f} s", slowest, worst));
 }
 
-// Random designs may overflow, have parameters that a softmax over one element cuts off, or scores that are
-// always zero: that is theirs. What the language promises holds for all.
+// Random designs may overflow, have parameters that a softmax over one element cuts off, or have scores that
+// are always zero. These are faults of the designs. The guarantees of the language hold for all of them.
 void expect_sound(std::uint64_t first, std::uint64_t count) {
   edit::CodeBook book(zoo::library());
   std::uint64_t poor = 0, noisy = 0;
@@ -287,7 +287,7 @@ void expect_sound(std::uint64_t first, std::uint64_t count) {
 TEST(Probe, RandomDesigns) { expect_sound(0, 4); }
 TEST(Probe, RandomDesignsSlow) { expect_sound(4, 1000); }
 
-// What is probed has the structure of the written width, though it is small.
+// The probed design has the structure of the written width, although it is small.
 TEST(Probe, AProgramThatAsksForItsWidth) {
   const auto at = [](int width) {
     return trial::probe_program(
@@ -303,7 +303,7 @@ TEST(Probe, AProgramThatAsksForItsWidth) {
   EXPECT_TRUE(failures(wide->checks).contains("finite")) << all_of(wide->checks);
 }
 
-// What is read farther back than a short text reaches is seen in a long one.
+// Effects of tokens that are farther back than a short text reaches are found in a long text.
 TEST(Probe, ADesignThatReadsFarBack) {
   for (const int back : {24, 96}) {
     const auto report =
@@ -335,7 +335,7 @@ TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
   EXPECT_EQ(trial::probe_program("unit U(x: [t, D]) -> [t, D]:\n    return x\n", {}).error().code, "design");
 }
 
-// What `gabbro probe ARGUMENTS` prints, and its exit code.
+// Runs `gabbro probe ARGUMENTS` and returns its output and its exit code.
 std::pair<int, std::string> command(const std::string& arguments) {
   std::FILE* pipe = popen((GABBRO_BINARY " probe " + arguments + " 2>/dev/null").c_str(), "r");
   std::string out;
@@ -361,7 +361,7 @@ TEST(Probe, Command) {
   EXPECT_EQ(result->reports[0].file, zoo + "llama.gab");
   EXPECT_GE(result->reports[1].seconds, 0.5);
 
-  // A softmax over one element is 1 whatever its parameter says.
+  // A softmax over one element is 1, whatever its parameter is.
   const std::string dead = folder + "/probe_dead.gab", wrong = folder + "/probe_wrong.gab";
   std::ofstream(dead) << "unit U(x: [t, D]) -> [t, D]:\n    axis h = 1\n"
                          "    return linear(softmax(linear(x, h), over=h), D)\n\n"

@@ -1,4 +1,4 @@
-// The worker seen from `gabbro`: limits, signals and crashes are ends with words, and nothing is left
+// Tests of the worker as seen from `gabbro`: limits, signals and crashes are reported, and no process is left
 // running.
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Processes whose parent is `parent`, zombies left out.
+// Returns the child processes of `parent`, without zombies.
 std::vector<pid_t> children(pid_t parent) {
   std::vector<pid_t> out;
   for (const auto& entry : fs::directory_iterator("/proc")) {
@@ -74,7 +74,7 @@ class WorkerProcess : public ::testing::Test {
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  // `gabbro train` on more tokens than a test has time for.
+  // Starts `gabbro train` on more tokens than a test has time for.
   static pid_t start(const std::string& name, std::vector<std::string> more = {},
                      const std::string& out = "") {
     std::vector<std::string> words{GABBRO_BINARY,
@@ -104,7 +104,7 @@ class WorkerProcess : public ::testing::Test {
     posix_spawn_file_actions_destroy(&actions);
     return id;
   }
-  // The worker of `gabbro`, once it trains.
+  // Waits until the worker of `gabbro` trains, and returns its process id.
   static pid_t worker_of(pid_t gabbro, const std::string& name) {
     EXPECT_TRUE(eventually([&] { return log(name).find("loss") != std::string::npos; })) << log(name);
     const std::vector<pid_t> all = children(gabbro);

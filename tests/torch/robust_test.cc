@@ -1,5 +1,5 @@
-// What happens to a run in a bad world: killed at any moment, a damaged or foreign checkpoint, a full disk, a
-// budget that makes no sense.
+// Tests of training in adverse conditions: killed at any moment, with a damaged or foreign checkpoint, a full
+// disk, or an impossible budget.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -123,7 +123,7 @@ TEST_F(Robust, BudgetsThatMakeNoSense) {
   o.length = 1'000'000;
   EXPECT_EQ(train::train(*model(), split(), kEnd, o).error().code, "budget");
   o = options(1);
-  o.tokens = 10;  // less than a batch: rounded up to one
+  o.tokens = 10;  // less than a batch, so rounded up to one
   const auto one = train::train(*model(), split(), kEnd, o);
   ASSERT_TRUE(one.has_value());
   EXPECT_EQ(one->tokens, 8 * 32);
@@ -167,7 +167,7 @@ TEST_F(Robust, ACorpusOfOneDocument) {
   EXPECT_EQ(r.tokens, s.tokens);
 }
 
-// A run that diverged has diverged, however often it is called.
+// A run that has diverged stays diverged when it is called again.
 TEST_F(Robust, ADivergedRunStaysDiverged) {
   train::TrainOptions o = options(60);
   o.checkpoint = root / "diverged";
@@ -202,7 +202,7 @@ TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
     EXPECT_TRUE(contains(result.error().message, o.checkpoint)) << result.error().message;
     EXPECT_EQ(fs::file_size(o.checkpoint), size) << "nothing is overwritten";
   }
-  // Whole, but for its progress or its count of updates.
+  // The file is intact except for its progress or its number of updates.
   auto arrays = [&] {
     std::ofstream(o.checkpoint, std::ios::binary) << whole;
     return *train::load_arrays(o.checkpoint);
@@ -219,8 +219,8 @@ TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
   const auto fewer = train::train(*model(), split(), kEnd, o);
   ASSERT_FALSE(fewer.has_value());
   EXPECT_TRUE(contains(fewer.error().message, "3 steps")) << fewer.error().message;
-  // Whole, but for its numbers: another run's weights or moments would give a score that nobody can train
-  // again.
+  // The file is intact except for its values. The weights or moments of another run would give a score that
+  // nobody can reproduce.
   for (std::size_t k = 0; k < arrays.arrays.size(); ++k) {
     broken = arrays;
     std::vector<float>& data = broken.arrays[k].data;
@@ -246,19 +246,21 @@ TEST_F(Robust, CheckpointsOfOtherRunsAreRefusedAndLeftAlone) {
   refused("checkpoint", train::train(*model("[Block, RMSNorm]", 340), split("wider"), kEnd, o));
   refused("checkpoint", train::train(*model(), split("other"), kEnd, o));
   train::TrainOptions other = o;
-  other.design = "N";  // another function of the same shapes
+  other.design = "N";  // another function with parameters of the same shapes
   refused("checkpoint", train::train(*model(), split(), kEnd, other));
   EXPECT_TRUE(train::train(*model(), split(), kEnd, o).has_value());
 }
 
-// The same number of tokens and documents, other words: only the text itself tells.
+// The number of tokens and documents is the same, but the words differ. Only a hash of the text can detect
+// this.
 TEST_F(Robust, ACheckpointIsNotTakenUpOnAChangedText) {
   train::TrainOptions o = options(6);
   o.checkpoint = root / "changed_checkpoint";
   int steps = 0;
   ASSERT_TRUE(train::train(*model(), split(), kEnd, o, [&](const auto&, auto, auto) { return ++steps < 3; }));
   fs::copy(root / "corpus", root / "changed", fs::copy_options::recursive);
-  const data::Split text = split("changed");  // mapped; opened again, it would be refused as damaged
+  // The files are already mapped; opening the changed corpus again would report damage.
+  const data::Split text = split("changed");
   {
     std::fstream shard(root / "changed/train-00000.tokens", std::ios::in | std::ios::out | std::ios::binary);
     for (int i = 0; i < 5000; ++i) shard.write("\5\0", 2);
@@ -269,7 +271,7 @@ TEST_F(Robust, ACheckpointIsNotTakenUpOnAChangedText) {
   EXPECT_TRUE(contains(result.error().message, "text")) << result.error().message;
 }
 
-// A limit on the size of files fails writes as a full disk does.
+// A limit on the size of files makes writes fail as a full disk does.
 TEST_F(Robust, WritesThatFailLeaveTheOldCheckpoint) {
   train::TrainOptions o = options(6);
   o.checkpoint = root / "limited";
@@ -307,7 +309,7 @@ TEST_F(Robust, AFullDiskIsAResultWithItsCause) {
   EXPECT_TRUE(contains(full.cause, "No space left")) << full.cause;
 }
 
-// Bytes that the program holds, not those that the allocator keeps.
+// Returns the bytes that the program uses, without those that the allocator keeps.
 std::size_t held() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
@@ -330,7 +332,8 @@ TEST_F(Robust, MemoryDoesNotGrowWithSteps) {
   }
 }
 
-// Starts the worker on `s`; kills it a random moment after it wrote a checkpoint. False when it ended before.
+// Starts the worker on `s` and kills it at a random moment after it has written a checkpoint. Returns false
+// if it ended before.
 bool killed(const record::TrialSpec& s, Random& random) {
   const fs::path folder = s.folder, checkpoint = folder / "checkpoint.safetensors";
   fs::create_directories(folder);

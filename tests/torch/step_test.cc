@@ -1,5 +1,5 @@
-// Steps of recurrences as instructions: every op within a step, forward and backward, against the reference;
-// and which steps have them.
+// Tests of steps of recurrences as instructions: every op within a step agrees with the reference, forward
+// and backward; and which steps have programs.
 #include "exec/torch/step_program.h"
 
 #define GABBRO_KERNEL_NAMESPACE functions_of_kernels
@@ -26,7 +26,7 @@ namespace {
 
 constexpr double kDouble = 1e-8, kFloat = 1e-4;
 
-// How many scans of the model have a program, and how many there are.
+// Returns how many scans of the model have a program, and how many scans there are.
 std::pair<int, int> programs(const ir::Graph& graph) {
   int made = 0, all = 0;
   for (const ir::Node& node : graph.bodies[0].nodes) {
@@ -38,7 +38,7 @@ std::pair<int, int> programs(const ir::Graph& graph) {
   return {made, all};
 }
 
-// A unit whose step computes `value` of x, y: [D] and z: [h, k], all of which depend on what was before.
+// A unit whose step computes `value` from x, y: [D] and z: [h, k], all of which depend on the previous step.
 lang::Elaboration stepped(const std::string& value) {
   const std::string text =
       "unit Sample(a: [t, D], b: [t, D]) -> [t, D]:\n    axis h = 2, k = 3, j = 3, w = h * k * j\n"
@@ -71,7 +71,7 @@ TEST(StepPrograms, AgreeOnEveryOpWithinAStep) {
     for (std::string sample; std::getline(list, sample, ';');) {
       SCOPED_TRACE(std::string(op.name) + ": " + sample);
       const lang::Elaboration e = stepped(sample);
-      if (!e.ok()) continue;  // what reads other positions has no place in a step
+      if (!e.ok()) continue;  // Ops that read other positions cannot be in a step.
       if (programs(e.graph).first == 0) without.insert(std::string(op.name));
       expect_agreement(e);
       ++samples;
@@ -81,7 +81,7 @@ TEST(StepPrograms, AgreeOnEveryOpWithinAStep) {
   EXPECT_EQ(without, (std::set<std::string>{"lookup", "topk"}));
 }
 
-// Tables of a step: of all sequences or each its own, read where all or each of them says.
+// Tables in a step: shared by all sequences or one for each, with an index that is shared or differs.
 TEST(StepPrograms, AgreeOnTablesThatStatesChange) {
   for (const char* value :
        {"lookup(z, position() / 3, over=h)", "lookup(z, sum(y), over=h)", "lookup(z * 0 + 1, sum(c), over=h)",
@@ -94,8 +94,8 @@ TEST(StepPrograms, AgreeOnTablesThatStatesChange) {
   }
 }
 
-// Up to the end of float32's range: in powers of two e^88.5 is 2^127.7, more than the halves of its exponent
-// make when they are multiplied first.
+// The range of float32 is covered up to its end. e^88.5 is 2^127.7, which overflows if the two halves of its
+// exponent are multiplied first.
 TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
   for (const char* value : {"exp(88.5 + 0.001 * tanh(x)) * 1e-38", "exp(0.001 * tanh(x) - 87) * 1e37"}) {
     SCOPED_TRACE(value);
@@ -106,7 +106,7 @@ TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
   }
 }
 
-// Calls f(elaboration) for every unit of the zoo that exists on its own.
+// Calls f(elaboration) for every unit of the zoo that can be elaborated alone.
 template <class F>
 void for_each_unit(F f) {
   for (const zoo::Entry& entry : zoo::embedded_files())
@@ -119,7 +119,7 @@ void for_each_unit(F f) {
     }
 }
 
-// None of them falls back to calls of ATen without a word.
+// No recurrence silently falls back to calls of ATen.
 TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
   int recurrent = 0;
   for_each_unit([&](lang::Elaboration e) {
@@ -133,8 +133,8 @@ TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
   EXPECT_GE(recurrent, 20);
 }
 
-// Large states are computed again from marks: with documents that begin between marks, more than two
-// stretches, and starts that are not 0.
+// Large states are recomputed from checkpoints. The cases include documents that begin between checkpoints,
+// more than two segments, and initial states that are not 0.
 TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
   for (const char* instance : {"Titans(heads=1)", "TTTLinear(heads=1)", "TTTMLP(heads=2)"}) {
     SCOPED_TRACE(instance);
@@ -155,7 +155,7 @@ TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
   }
 }
 
-// The same of what is computed position by position, with its gradient, but for tables.
+// The same check for regions that are computed position by position, with their gradients, except for tables.
 TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
   int all = 0;
   for_each_unit([&](lang::Elaboration e) {
@@ -177,7 +177,7 @@ TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
   EXPECT_GE(all, 60);
 }
 
-// The kernels that this processor runs.
+// The kernels for an instruction set that this processor supports.
 struct Family {
   const char* name;
   void (*run)(const exec::torch::Instruction*, std::int64_t, float* const*);
@@ -193,8 +193,8 @@ std::vector<Family> families() {
 
 using Code = exec::torch::Instruction::Code;
 
-// Against the library's functions of float64, in units of the last place: as they are compiled for each
-// processor, in vectors and at the ends of arrays, and up to the ends of their range.
+// Compares the functions with those of the float64 library, in units of the last place: as compiled for each
+// instruction set, in full and partial vectors, and up to the ends of their range.
 TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlaceOnEveryProcessor) {
   struct Case {
     Code code;
@@ -248,7 +248,7 @@ TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlaceOnEveryProcessor) {
     }
 }
 
-// Near 0, where 1 + x has lost x.
+// Near 0, the sum 1 + x has lost x.
 TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlace) {
   namespace f = exec::torch::functions_of_kernels;
   struct Case {

@@ -1,4 +1,5 @@
-// Decoding with the torch backend: one position at a time gives what all positions at once give, in float64.
+// Tests of decoding with the torch backend: one position at a time gives the same values as all positions at
+// once, in float64.
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ namespace {
 
 namespace backend = exec::torch;
 
-constexpr int kLength = 19, kSequences = 2;  // more positions than the first capacity of a cache
+constexpr int kLength = 19, kSequences = 2;  // more positions than the initial capacity of a cache
 
 at::Tensor double_tensor(const exec::Tensor& x) {
   const std::vector<std::int64_t> sizes(x.dims.begin(), x.dims.end());
@@ -29,7 +30,7 @@ at::Tensor double_tensor(const exec::Tensor& x) {
 
 void expect_steps_equal(const lang::Elaboration& e, double tolerance = 1e-8) {
   ASSERT_TRUE(e.ok());
-  at::set_num_threads(1);  // the tensors are small
+  at::set_num_threads(1);  // The tensors are small.
   const Sequences s = random_sequences(e, kSequences, kLength, 5);
   const backend::Settings settings{at::kDouble, at::kCPU};
   std::vector<at::Tensor> params, tokens;
@@ -116,7 +117,7 @@ TEST(TorchStepper, KeepsWindowsInRings) {
   }
 }
 
-// The decoder gives the losses that the model gives for the same text.
+// The decoder gives the same losses as the model for the same text.
 TEST(TorchStepper, DecodesWithTheWeightsOfAModel) {
   const lang::Elaboration e = design("design M:\n    stack = [2 * Block, RMSNorm]\n", 32);
   const auto model = backend::make_model(e.graph, 3, {.threads = 1});

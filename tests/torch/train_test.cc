@@ -1,5 +1,5 @@
-// Training with the torch backend: it learns, repeats itself to the bit, goes on after a stop as if there had
-// been none, and says what went wrong.
+// Tests of training with the torch backend: it learns, is bit-reproducible, continues after a stop as if it
+// had not been interrupted, and reports failures.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A small corpus, made once.
+// A small corpus, built once.
 class Training : public ::testing::Test {
  protected:
   static constexpr std::int64_t kEnd = 2;
@@ -99,7 +99,7 @@ TEST_F(Training, RepeatsItselfToTheBit) {
 }
 
 TEST_F(Training, TablesHaveRatesOfTheirOwn) {
-  // AdamW's first update moves every number by its rate, whatever the gradient.
+  // AdamW's first update moves every element by its learning rate, whatever the gradient.
   const auto moved = [&](const exec::AdamW& update) {
     const auto m = model();
     const std::vector<exec::NamedArray> before = m->weights();
@@ -167,7 +167,8 @@ TEST_F(Training, AHurdleEndsTheRunAtItsStepWhateverWentBefore) {
   EXPECT_EQ(ninth, whole->curve[8].loss);
   EXPECT_EQ(twelfth, (whole->curve[10].loss + whole->curve[11].loss) / 2);
   train::TrainOptions o = options(24);
-  o.hurdles = {{11 * kStep + 1, std::nextafter(twelfth, 0.0)}, {9 * kStep, ninth}};  // the earlier one is met
+  // The run passes the earlier hurdle.
+  o.hurdles = {{11 * kStep + 1, std::nextafter(twelfth, 0.0)}, {9 * kStep, ninth}};
   const auto cut = train::train(*model(), split("train"), kEnd, o);
   ASSERT_TRUE(cut.has_value()) << cut.error().message;
   EXPECT_EQ(cut->end, train::TrainResult::End::kHurdle);
@@ -181,7 +182,8 @@ TEST_F(Training, AHurdleEndsTheRunAtItsStepWhateverWentBefore) {
     return r && r->end == cut->end && r->cause == cut->cause && r->curve == cut->curve &&
            r->text == cut->text && r->tokens == cut->tokens;
   };
-  // Stopped before the hurdle and behind it (when the run did not have it yet), and once more after its end.
+  // Stops the run before the hurdle, after it (while the run did not have it yet), and once more after its
+  // end.
   for (const int stop : {5, 12, 20}) {
     train::TrainOptions begun = o;
     begun.checkpoint = root / ("hurdle" + std::to_string(stop));
@@ -222,7 +224,7 @@ TEST_F(Training, PartsOfABatchGiveTheGradientOfTheWhole) {
   EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-4 * a.gradient_norm);
 }
 
-// Scoring after training, with a recurrence: the forward graph is not the one that training extended.
+// Scores a recurrence after training. The forward graph is not the one that training extended.
 TEST_F(Training, ScoresRecurrences) {
   const auto m = model("[Block(mixer=GLA(heads=2)), RMSNorm]");
   ASSERT_TRUE(train::train(*m, split("train"), kEnd, options(20)).has_value());
@@ -231,7 +233,7 @@ TEST_F(Training, ScoresRecurrences) {
   EXPECT_LT(bits.nats_per_token, std::log(320.0));
 }
 
-// The same number from single windows, document by document.
+// Computes the same number from single windows, document by document.
 TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
   const auto m = model();
   const data::Split text = split("valid");

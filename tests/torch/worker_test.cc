@@ -1,4 +1,5 @@
-// The worker as its caller meets it: a spec in, a result out, whatever happens in between.
+// Tests of the worker as its caller uses it: a spec goes in and a result comes out, whatever happens in
+// between.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -99,7 +100,7 @@ TEST_F(Worker, AStartOfItsOwnChangesTheWeightsAndNotTheText) {
   EXPECT_EQ(started.text_hash, seeded.text_hash);
   EXPECT_NE(started.weights_hash, seeded.weights_hash);
   EXPECT_NE(started.first_loss, seeded.first_loss);
-  s.start = 3;  // in the folder of the other
+  s.start = 3;  // in the folder of the other run
   EXPECT_NE(run(s).cause.find("of another run"), std::string::npos);
   s.folder = root / "start3";
   s.start = s.seed;
@@ -178,7 +179,7 @@ TEST_F(Worker, KnowsItsJobs) {
   EXPECT_NE(
       run_text("{\"version\": 1, \"job\": \"dance\"}").cause.find("there is no job dance; there are: train"),
       std::string::npos);
-  // The first specs named no job: they ask for training.
+  // Early specs named no job; they ask for training.
   std::string text = record::to_json(spec("bad"));
   const std::string job = "  \"job\": \"train\",\n";
   ASSERT_NE(text.find(job), std::string::npos);
@@ -205,7 +206,7 @@ TEST_F(Worker, SpecsAndResultsSurviveJson) {
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(record::to_json(*again), record::to_json(r));
   EXPECT_EQ(record::parse_spec("{\"version\": 1}").error().code, "spec");
-  // Records from before these fields are read as what they meant.
+  // Records from before these fields existed keep their meaning.
   std::string old = record::to_json(spec("old"));
   for (const std::string field : {",\n  \"start\": 0", ",\n  \"hurdles\": []"}) {
     ASSERT_NE(old.find(field), std::string::npos) << old;

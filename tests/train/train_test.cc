@@ -1,4 +1,4 @@
-// Schedules, data order and files of arrays.
+// Tests of learning rate schedules, data order and files of arrays.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ TEST(Schedule, RisesThenFallsToItsFloor) {
   EXPECT_NEAR(cosine.at(0, 1000), 1.0 / 20, 1e-12);
   EXPECT_EQ(cosine.at(19, 1000), 1);
   EXPECT_NEAR(cosine.at(999, 1000), 0.1, 1e-12);
-  EXPECT_NEAR(cosine.at(19 + 490, 1000), 0.55, 1e-9);  // half of the way down
+  EXPECT_NEAR(cosine.at(19 + 490, 1000), 0.55, 1e-9);  // halfway down the cosine
   for (int step = 20; step < 999; ++step) EXPECT_GT(cosine.at(step, 1000), cosine.at(step + 1, 1000));
   const Schedule stable{.kind = Schedule::Kind::kStable};
   EXPECT_EQ(stable.at(500, 1000), 1);
@@ -108,7 +108,7 @@ TEST(Safetensors, ComeBackAsTheyWere) {
   fs::remove_all(folder);
 }
 
-// As they are in the file, whatever their names: the hash of arrays depends on their order.
+// Arrays keep the order of the file, whatever their names: their hash depends on it.
 TEST(Safetensors, KeepTheirOrder) {
   const std::string folder = folder_for("order"), path = folder + "/a.safetensors";
   const std::vector<exec::NamedArray> arrays{{"z", {2}, {1, 2}}, {"a", {1}, {3}}, {"m", {}, {4}}};

@@ -147,7 +147,7 @@ void BodyRun::run_scan(NodeId id, const Sources& sources, const Clock& clock) {
   scans_[id]->run(values(scan.inits), values(scan.sequences), values(scan.invariants), sources.params, clock);
 }
 
-// A final state is known only at the end of the sequence.
+// A final state is known only at the end of the sequence, so a stepping run must not ask for one.
 const Tensor* BodyRun::scan_out(const Node& node, const Clock& clock) const {
   const ScanRun& scan = *scans_[node.in[0]];
   if (node.index >= 0) return &scan.output(node.index);

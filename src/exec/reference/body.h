@@ -1,5 +1,5 @@
-// Runs the nodes of one body: the machinery that whole-sequence evaluation, decoding and the steps of scans
-// share.
+// Evaluation of the nodes of one graph body, shared by whole-sequence evaluation, decoding and the steps of
+// scans.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,19 @@
 
 namespace gabbro::exec {
 
-/// The positions that one run covers: all of them, or a single one after those before it were run.
+/// The positions that one run covers: the whole sequence, or (`stepping`) the single position that follows
+/// those already run.
 struct Clock {
   std::int64_t t_begin = 0;
   std::int64_t t_count = 0;
   bool stepping = false;
-  bool single = false;  // every result is rounded to float32, infinities and zeros of its range included
+  bool single = false;  // Rounds every result to float32: values beyond its range become infinite or zero.
 
   [[nodiscard]] Frame frame(std::int32_t window) const;
 };
 
-/// What leaves read. `tokens` and `inputs` cover the positions of the clock; `args` are those of a scan body.
+/// The inputs of a run. `tokens` and `inputs` cover the positions of the clock. `args` are the arguments of a
+/// scan body.
 struct Sources {
   std::span<const Tensor> params;
   std::span<const std::int64_t> tokens;
@@ -33,8 +35,8 @@ struct Sources {
 
 class ScanRun;
 
-/// The values of the live nodes of one body. Storage is reused from run to run; when stepping, what shift,
-/// past and scan have to remember stays here in between.
+/// Holds the values of the live nodes of one body. Storage is reused from run to run. When stepping, the
+/// state of shift, past and scan nodes is kept between runs.
 class BodyRun {
  public:
   BodyRun(const ir::Graph& graph, int body, std::span<const ir::NodeId> wanted);
@@ -43,16 +45,16 @@ class BodyRun {
 
   /// The live nodes in order of execution.
   [[nodiscard]] const std::vector<ir::NodeId>& plan() const { return plan_; }
-  /// Computes the nodes `plan` (a part of `plan()` whose other operands are up to date).
+  /// Computes the nodes of `plan`, a subset of `plan()`. Their operands outside of `plan` must be up to date.
   void run(std::span<const ir::NodeId> plan, const Sources& sources, const Clock& clock);
-  /// Computes all of `plan()` and gives back what no later node and none of `wanted` reads, so that only
-  /// values in use are held.
+  /// Computes all of `plan()`. Frees each value after its last use, unless it is in `wanted`, so that only
+  /// values that are still needed stay in memory.
   void run_once(std::span<const ir::NodeId> wanted, const Sources& sources, const Clock& clock);
-  /// Valid until the next run, or as long as the source it reads.
+  /// The reference stays valid until the next run, or as long as the source tensor that it refers to.
   [[nodiscard]] const Tensor& value(ir::NodeId id) const { return *values_[id]; }
 
  private:
-  /// The latest rows (values at one position) of a node.
+  /// The latest values of a node, one row per position.
   struct History {
     std::vector<double> rows;
     std::int64_t count = 0;
@@ -71,10 +73,10 @@ class BodyRun {
   const ir::Graph& graph_;
   const std::vector<ir::Node>& nodes_;
   std::vector<ir::NodeId> plan_;
-  std::vector<Tensor> storage_;                  // per node, where the node owns its value
-  std::vector<const Tensor*> values_;            // per node
-  std::vector<History> histories_;               // per node
-  std::vector<std::unique_ptr<ScanRun>> scans_;  // per node
+  std::vector<Tensor> storage_;                  // One per node. Empty where the node does not own its value.
+  std::vector<const Tensor*> values_;            // one per node
+  std::vector<History> histories_;               // one per node
+  std::vector<std::unique_ptr<ScanRun>> scans_;  // one per node
 };
 
 }  // namespace gabbro::exec

@@ -12,11 +12,11 @@ namespace {
 
 constexpr std::int64_t kLength = 5;
 
-// Uniform in [-1, 1), from a hash.
+// Maps a hash to a uniform value in [-1, 1).
 double value_of(std::uint64_t hash) { return static_cast<double>(hash >> 11) * 0x1.0p-52 - 1; }
 
-// Elements whose values do not depend on the order of the axes: each index adds to the hash by its axis' size
-// and part.
+// Fills `x` with values that do not depend on the order of its axes: each index contributes the hash of its
+// axis' size, its role (`part`) and the index itself to a sum.
 template <class Part>
 void fill(Tensor& x, const ir::Graph& graph, std::uint64_t seed, double scale, Part&& part) {
   std::vector<std::int64_t> index(x.dims.size(), 0);

@@ -1,4 +1,4 @@
-// A number for what a model computes, whatever it looks like.
+// A numeric fingerprint of the function that a graph computes, independent of how the graph is written.
 #pragma once
 
 #include <array>
@@ -8,19 +8,20 @@
 
 namespace gabbro::exec {
 
-/// Projections of the outputs, at fixed inputs and with parameters whose values follow from their shapes
-/// alone (the sizes of their axes and which are contracted), and the number of parameters. Graphs that are
-/// the same function of parameters of the same shapes have the same fingerprint up to rounding; others
-/// differ, but for coincidences among parameters of one shape.
+/// Holds random projections of the outputs, and the number of parameters. Inputs are fixed. The values of a
+/// parameter depend only on its shape: the sizes of its axes, and which of them are contracted. Graphs that
+/// compute the same function of parameters of the same shapes have the same fingerprint up to rounding.
+/// Others have different fingerprints, except for coincidences among parameters of the same shape.
 struct Fingerprint {
   std::array<double, 4> values{};
   std::size_t params = 0;
 };
 
-/// Evaluates `outputs` of body 0 over 5 positions: use a graph of small width. Cost: that of exec::evaluate.
+/// Evaluates `outputs` of body 0 over 5 positions, so the graph should have a small width. The cost is that
+/// of exec::evaluate.
 Fingerprint fingerprint(const ir::Graph& graph, std::span<const ir::NodeId> outputs);
 
-/// Equal to within 1e-7, relative to the largest value.
+/// Returns true if the fingerprints are equal to within 1e-7, relative to the largest value.
 bool same_function(const Fingerprint& a, const Fingerprint& b);
 
 }  // namespace gabbro::exec

@@ -6,7 +6,7 @@ namespace gabbro::exec {
 
 namespace {
 
-constexpr double kVectorDeviation = 0.02;  // normal parameters that nothing contracts
+constexpr double kVectorDeviation = 0.02;  // standard deviation of normal parameters without fan-in
 
 double deviation(const ir::Graph& graph, const ir::Param& param) {
   if (param.init.a != 0) return param.init.a;

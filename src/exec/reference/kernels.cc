@@ -28,8 +28,7 @@ namespace {
 
 Space space_of(const Call& c, const AxisList& axes) { return Space{c.graph, c.frame, c.window}.add(axes); }
 
-// ---- leaves
-// ------------------------------------------------------------------------------------------------------------
+// ---- Leaves ----
 
 void lag(const Call& c, Tensor& out) {
   for (std::int64_t i = 0; i < c.frame.t_count; ++i) {
@@ -44,11 +43,10 @@ void count_from(std::int64_t first, Tensor& out) {
   std::iota(out.data.begin(), out.data.end(), static_cast<double>(first));
 }
 
-// ---- pointwise
-// -----------------------------------------------------------------------------------------------------------
+// ---- Pointwise ops ----
 
 void pointwise(const Call& c, Tensor& out) {
-  static const Tensor kNothing{{}, {}, {0.0}};  // stands in for operands that the op does not have
+  static const Tensor kNothing{{}, {}, {0.0}};  // Stands in for operands that the op does not have.
   const auto scalar = ir::info(c.node.op).scalar;
   std::array<const Tensor*, 3> in = c.in;
   for (const Tensor*& x : in)
@@ -63,10 +61,9 @@ void pointwise(const Call& c, Tensor& out) {
   });
 }
 
-// ---- reductions
-// ----------------------------------------------------------------------------------------------------------
+// ---- Reductions ----
 
-// out += x over `space`.
+// Adds `x` to `out` over `space`.
 void add_up(const Space& space, Tensor& out, const Layout& layout, const Tensor& x) {
   Nest<2>(space, {layout, Layout(x)}).for_each_run([&](const auto& at, std::int64_t count, const auto& step) {
     for (std::int64_t i = 0; i < count; ++i) out.data[at[0] + i * step[0]] += x.data[at[1] + i * step[1]];
@@ -75,7 +72,7 @@ void add_up(const Space& space, Tensor& out, const Layout& layout, const Tensor&
 
 void sum(const Call& c, Tensor& out) { add_up(space_of(c, c.in[0]->axes), out, Layout(out), *c.in[0]); }
 
-// NaN is larger than everything, so that it stays visible.
+// Returns the larger value. NaN counts as the largest, so that it propagates to the result.
 double larger(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 
 void fill(const Call& c, Tensor& out, double value) {
@@ -131,7 +128,7 @@ void top_k(const Call& c, Tensor& out) {
   const AxisId axis = c.node.axes[0];
   const std::int64_t size = c.graph.axes[axis].size, stride = Layout(x).stride(axis);
   std::vector<std::int64_t> order(static_cast<std::size_t>(size));
-  const Nest<1> nest(space_of(c, x.axes).remove(axis), {Layout(x)});  // the result lies in memory as x does
+  const Nest<1> nest(space_of(c, x.axes).remove(axis), {Layout(x)});  // The result has the layout of x.
   const auto mark = [&](std::int64_t first) {
     const auto value = [&](std::int64_t i) { return x.data[first + i * stride]; };
     std::iota(order.begin(), order.end(), 0);
@@ -146,10 +143,9 @@ void top_k(const Call& c, Tensor& out) {
   });
 }
 
-// ---- axes
-// ----------------------------------------------------------------------------------------------------------------
+// ---- Axes ----
 
-// to = from over `space`. Where `to` is larger, the rest stays 0.
+// Copies `from` to `to` over `space`. Elements of `to` outside of the space stay 0.
 void move(const Space& space, Tensor& to, const Layout& to_layout, const Tensor& from,
           const Layout& from_layout) {
   Nest<2>(space, {to_layout, from_layout})
@@ -197,10 +193,9 @@ void pad(const Call& c, Tensor& out) {
   move(space_of(c, c.in[0]->axes), out, to, *c.in[0], Layout(*c.in[0]));
 }
 
-// ---- tables
-// --------------------------------------------------------------------------------------------------------------
+// ---- Tables ----
 
-// The row an index names: rounded down, kept within the axis; NaN names row 0.
+// Converts an index to a row number: the index is rounded down and clamped to [0, rows). NaN gives row 0.
 std::int64_t row_of(double index, std::int64_t rows) {
   if (!(index > 0)) return 0;
   return static_cast<std::int64_t>(std::min(std::floor(index), static_cast<double>(rows - 1)));
@@ -232,8 +227,7 @@ void scatter(const Call& c, Tensor& out) {
   });
 }
 
-// ---- time
-// ----------------------------------------------------------------------------------------------------------------
+// ---- Time ----
 
 void shift(const Call& c, Tensor& out) {
   const std::int64_t length = c.frame.t_count, kept = length - std::abs(std::int64_t{c.node.amount});

@@ -1,9 +1,10 @@
-// Loop nests over named axes: the one place that knows how values lie in memory and which pairs (t, s) exist.
+// Loop nests over named axes. This is the only place that knows the memory layout of values and which pairs
+// (t, s) exist.
 //
-// A kernel says over which axes it loops (a Space) and how each operand lies in memory (a Layout); the Nest
-// then visits the space in runs of constant stride. Two sequences of positions meet in a value with past: t
-// in the frame, and the s of the frame with 0 <= t - s < window. Pairs outside are never visited, so they
-// stay 0 and take no part in reductions.
+// A kernel specifies the axes that it loops over (a Space) and the layout of each operand (a Layout). The
+// Nest then visits the space in runs of constant stride. A value with a past axis has two position axes: t is
+// in the frame, and s runs over the positions of the frame with 0 <= t - s < window. Other pairs are never
+// visited, so they stay 0 and do not take part in reductions.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +18,8 @@
 
 namespace gabbro::exec {
 
-/// The positions that values cover: t in [t_begin, t_begin + t_count), s in [s_begin, s_begin + s_count).
-/// Both are the whole sequence in parallel form; one position and its history when decoding.
+/// The positions that values cover: t in [t_begin, t_begin + t_count), s in [s_begin, s_begin + s_count). In
+/// parallel form both are the whole sequence. When decoding, t is one position and s is its history.
 struct Frame {
   std::int64_t t_begin = 0;
   std::int64_t t_count = 0;
@@ -32,7 +33,7 @@ struct Span {
   std::int64_t end = 0;
 };
 
-/// The past positions of `frame` that position t sees.
+/// Returns the past positions of `frame` that position t sees.
 inline Span past_of(const Frame& frame, std::int32_t window, std::int64_t t) {
   return {std::max(frame.s_begin, t - window + 1), std::min(frame.s_begin + frame.s_count, t + 1)};
 }
@@ -44,9 +45,9 @@ inline std::int64_t extent(const ir::Graph& graph, const Frame& frame, ir::AxisI
   return graph.axes[axis].size;
 }
 
-/// How far apart in memory neighbours along each axis are. Ops that only move data change the layout of one
-/// side: a rename reads the input as if its axis had the new name, a slice starts it at an offset, a split
-/// reads one axis as several.
+/// Holds the strides of a tensor's axes in memory. Ops that only move data change the layout of one side: a
+/// rename gives an axis of the input a new name, a slice starts it at an offset, and a split treats one axis
+/// as several.
 class Layout {
  public:
   Layout() = default;
@@ -58,7 +59,7 @@ class Layout {
     }
   }
 
-  /// 0 for an axis that the operand lacks: it is repeated along it.
+  /// Returns 0 for an axis that the operand lacks, so that its values repeat along the axis.
   [[nodiscard]] std::int64_t stride(ir::AxisId axis) const {
     for (const Entry& e : strides_)
       if (e.axis == axis) return e.stride;
@@ -71,12 +72,12 @@ class Layout {
       if (e.axis == from) e.axis = to;
     return *this;
   }
-  /// Starts at index `first` of `axis`.
+  /// Makes the layout start at index `first` of `axis`.
   Layout& start(ir::AxisId axis, std::int64_t first) {
     offset_ += first * stride(axis);
     return *this;
   }
-  /// Reads `axis` as the grid `parts`, row-major in the order given.
+  /// Replaces `axis` by the axes `parts`, in row-major order.
   Layout& split(const ir::Graph& graph, ir::AxisId axis, const ir::AxisList& parts) {
     std::int64_t step = stride(axis);
     for (int i = 0; i < strides_.size(); ++i)
@@ -97,7 +98,8 @@ class Layout {
   std::int64_t offset_ = 0;
 };
 
-/// The indices a kernel loops over: all of `axes`, restricted to existing pairs when the past is among them.
+/// The indices that a kernel loops over: all of `axes`. When the past axis is among them, only existing pairs
+/// (t, s) are included.
 struct Space {
   const ir::Graph& graph;
   Frame frame;
@@ -127,14 +129,15 @@ class Nest {
     ragged_ = space.axes.contains(ir::kPast);
     GABBRO_CHECK(!ragged_ || space.axes.contains(ir::kTime));
     for (ir::AxisId axis : space.axes) add_loop(axis, extent(space.graph, frame_, axis), operands);
-    // Largest strides outermost; the stable order keeps equal ones as the axes stand.
+    // The axis with the largest strides becomes the outermost loop. The sort is stable, so axes with equal
+    // strides keep their order.
     std::stable_sort(loops_.begin(), loops_.end(),
                      [](const Loop& a, const Loop& b) { return a.spread() > b.spread(); });
     coalesce();
     if (loops_.empty()) loops_.push_back({1, {}, false});
   }
 
-  /// Calls f(offsets, count, steps) for runs that together visit every index once.
+  /// Calls f(offsets, count, steps) for runs that together visit every index exactly once.
   template <class F>
   void for_each_run(F&& f) const {
     if (!ragged_) return walk(loops_, base_, f);
@@ -154,7 +157,7 @@ class Nest {
   struct Loop {
     std::int64_t count = 0;
     Offsets step{};
-    bool is_past = false;  // its count depends on t
+    bool is_past = false;  // The number of iterations depends on t.
 
     [[nodiscard]] std::int64_t spread() const {
       std::int64_t sum = 0;
@@ -178,7 +181,7 @@ class Nest {
       loops_.push_back(loop);
   }
 
-  // Neighbouring loops that step through memory as one become one.
+  // Merges neighbouring loops that together step through memory with one stride.
   void coalesce() {
     for (int i = 0; i + 1 < loops_.size();) {
       const Loop &outer = loops_[i], &inner = loops_[i + 1];

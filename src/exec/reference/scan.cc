@@ -18,8 +18,8 @@ ScanRun::ScanRun(const ir::Graph& graph, const ir::Scan& scan)
   plan_steps();
 }
 
-// A node varies if it depends on a state or a sequence item. Nothing in a body has a time axis: its steps are
-// the positions.
+// A node varies if it depends on a state or a sequence item. No value in a body has a time axis, since the
+// steps are the positions.
 void ScanRun::plan_steps() {
   const auto& nodes = graph_.bodies[scan_.body].nodes;
   const auto first_invariant = static_cast<int>(scan_.inits.size() + scan_.sequences.size());
@@ -58,7 +58,7 @@ void ScanRun::run(std::span<const Tensor* const> inits, std::span<const Tensor* 
     step(scan_.reverse ? clock.t_count - 1 - i : i, sequences, sources, within);
 }
 
-// Values have time as their first axis, so a position is one contiguous row.
+// Time is the first axis of every sequence, so the values at a position are one contiguous row.
 void ScanRun::step(std::int64_t i, std::span<const Tensor* const> sequences, const Sources& sources,
                    const Clock& within) {
   for (std::size_t k = 0; k < items_.size(); ++k) {
@@ -75,7 +75,7 @@ void ScanRun::step(std::int64_t i, std::span<const Tensor* const> sequences, con
     const std::vector<double>& row = body_.value(results[states_.size() + k]).data;
     std::copy(row.begin(), row.end(), outputs_[k].data.begin() + i * static_cast<std::ptrdiff_t>(row.size()));
   }
-  // Outputs may be arguments: all new states are read before any state changes.
+  // Outputs may be arguments, so all new states are read before any state changes.
   for (std::size_t k = 0; k < states_.size(); ++k) next_[k] = body_.value(results[k]);
   for (std::size_t k = 0; k < states_.size(); ++k) std::swap(states_[k], next_[k]);
 }

@@ -1,4 +1,4 @@
-// Runs a scan: its body once per position, with the states carried along.
+// Runs a scan: evaluates its body once per position and carries the states along.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,13 @@ class ScanRun {
  public:
   ScanRun(const ir::Graph& graph, const ir::Scan& scan);
 
-  /// Steps through the positions of the clock. States start from `inits` at position 0 and are carried from
-  /// run to run when stepping. Operands are those of the scan node: without time, except `sequences`.
+  /// Runs the step at each position of the clock. States are initialised from `inits` at position 0, and are
+  /// carried from run to run when stepping. The operands are those of the scan node; only `sequences` have a
+  /// time axis.
   void run(std::span<const Tensor* const> inits, std::span<const Tensor* const> sequences,
            std::span<const Tensor* const> invariants, std::span<const Tensor> params, const Clock& clock);
 
-  /// Step output i over the positions of the last run.
+  /// Output i of the step, over the positions of the last run.
   [[nodiscard]] const Tensor& output(int i) const { return outputs_[i]; }
   [[nodiscard]] const Tensor& state(int i) const { return states_[i]; }
 
@@ -30,7 +31,8 @@ class ScanRun {
   const ir::Graph& graph_;
   const ir::Scan& scan_;
   BodyRun body_;
-  std::vector<ir::NodeId> fixed_, varying_;  // body nodes that are the same at every step, and the others
+  // `fixed_` holds the body nodes that have the same value at every step, `varying_` the others.
+  std::vector<ir::NodeId> fixed_, varying_;
   std::vector<Tensor> states_, next_, items_, outputs_;
 };
 

@@ -15,44 +15,49 @@ namespace gabbro::exec {
 
 namespace {
 
-// Of float32: squares of larger values leave it, texts differ, and what grows so fast by the first step is
-// not trained.
+// Largest value allowed with the initial parameters. Squares of values above 1e19 overflow float32. The limit
+// is lower because values differ between texts, and because a design whose values are this large at the first
+// step does not train.
 constexpr double kLargest = 1e15;
-// What stands on the way back alone: x / (abs(x) + 1e-9) has 1e18 there where x is 0.
+// Largest value allowed for nodes of the backward pass. There, x / (abs(x) + 1e-9) gives an intermediate
+// value of 1e18 where x is 0.
 constexpr double kLargestOnTheWayBack = 1e19;
-// A gradient so far below the largest is none. Those that cancel but for rounding (a bias of all keys, under
-// a softmax) are above: some designs that train well have them.
+// A gradient that is smaller than the largest by this factor counts as zero. Gradients that cancel except for
+// rounding (a bias of all keys, under a softmax) are above this limit, and must pass: some designs that train
+// well have them.
 constexpr double kLeast = 1e-20;
-// AdamW at a clipped norm of 1 moves no parameter whose gradient is this far below the largest: its epsilon
-// is larger. A share of all parameters may be so: biases under a softmax.
+// With gradients clipped to a norm of 1, AdamW does not move a parameter whose gradient is this far below the
+// largest, since its epsilon is larger. A share kDeadShare of all parameters may be like this, such as biases
+// under a softmax.
 constexpr double kNegligible = 1e-9, kDeadShare = 0.02;
-// Of what a position's own token changes. With their first parameters all designs of the zoo have at least
-// 0.06; of 81 random ones all have at least 0.02 but one with a closed gate, which has 0.15 with random
-// parameters (at D = 8, 64 tokens).
+// Least change of the logits by the context, relative to the change by the position's own token. With their
+// initial parameters all designs of the zoo reach at least 0.06. Of 81 random designs all reach at least 0.02
+// except one with a closed gate, which reaches 0.15 with random parameters (at D = 8, 64 tokens).
 constexpr double kLeastContext = 1e-3;
-// An earlier token's value that counts for less than this share of another's, in gradients, is not read in
+// If an earlier token's value has a gradient below this share of the largest gradient, it has no effect in
 // float32.
 constexpr double kUnread = 1e-12;
-// Updates from the first parameters, each as far as a rate of training goes in some hundred: gates that start
-// at zero open one behind another.
+// Number and size of the updates from the initial parameters. Each moves a parameter as far as some hundred
+// training steps do. Several are needed because gates that start at zero open one behind another.
 constexpr int kUpdates = 4;
 constexpr double kStep = 0.1;
 constexpr double kRoom = 4;
 constexpr double kMostNumbers = 1 << 22;
-// Of one run with its gradient, known before it begins: 512 MiB, some seconds.
+// Limits of one run with its gradient, checked before it starts: 512 MiB, some seconds.
 constexpr double kMostElements = 1 << 26, kMostOperations = 1 << 29;
 
-// Whether a node brings earlier positions to later ones.
+// Returns true if the node passes values from earlier positions to later ones.
 bool looks_back(const ir::Node& node) {
   return node.op == ir::Op::kShift || node.op == ir::Op::kPast || node.op == ir::Op::kScanOut;
 }
 
-// The graph with its gradient: of a random functional of the logits, to every parameter.
+// The graph extended by gradients: those of a random functional of the logits, with respect to every
+// parameter.
 struct Differentiated {
   ir::Graph graph;
-  std::vector<ir::NodeId> gradients;  // of the parameters, then of what looks back
-  std::vector<std::size_t> owners;    // the parameter of each
-  std::vector<ir::NodeId> readers;    // what looks back and has a gradient
+  std::vector<ir::NodeId> gradients;  // those of the parameters, then those of `readers`
+  std::vector<std::size_t> owners;    // the parameter of each gradient
+  std::vector<ir::NodeId> readers;    // nodes that look back and have a gradient
   std::vector<ir::NodeId> all;        // every live node, the gradients first
   ir::Type logits;
 
@@ -84,7 +89,7 @@ struct Differentiated {
   }
 
  private:
-  // What is compared, counted or detached has none by its structure: a constant.
+  // Drops the nodes whose gradient is a constant by structure: they are only compared, counted or detached.
   void keep_with_gradient(const std::vector<ir::NodeId>& back) {
     const std::vector<ir::NodeId> theirs(gradients.begin() + static_cast<std::ptrdiff_t>(owners.size()),
                                          gradients.end());
@@ -183,8 +188,8 @@ class Screen {
     return has_room(first);
   }
 
-  // Texts and draws differ: where a signal is multiplied with itself again and again, one that is a little
-  // larger leaves float32.
+  // Values differ between texts and random draws. Where a signal is multiplied by itself many times, a
+  // slightly larger one may overflow float32, so the embedding is scaled up by kRoom.
   Screening has_room(Feed feed) const {
     for (std::size_t p = 0; p < model_.params.size(); ++p)
       if (model_.params[p].role == ir::Role::kInput)
@@ -206,8 +211,8 @@ class Screen {
         .data;
   }
 
-  // How much the tokens before a position change its logits, beside what its own token changes: the most of a
-  // middle and a late position.
+  // Returns the change of a position's logits by the tokens before it, divided by the change by its own
+  // token. The result is the maximum over a middle and a late position.
   double context_share(const std::vector<Tensor>& params, Random& draw) const {
     const auto vocab = static_cast<std::int64_t>(model_.env.vocab);
     const auto other = [&](std::size_t from, std::size_t to) {
@@ -230,9 +235,9 @@ class Screen {
     return most;
   }
 
-  // What the first parameters, or some updates from them, show: tokens before a position that count,
-  // gradients of all parameters and of all that looks back. What they never reach is no part of the design
-  // that is trained.
+  // Checks that earlier tokens affect the logits, and that all parameters and all nodes that look back get a
+  // gradient, with the initial parameters or after some updates. Parts of a design that stay unreached have
+  // no effect when it is trained.
   Screening trains(Feed now, std::vector<Tensor> gradients) {
     Random draw = random_.split("mixing");
     sizes_.assign(differentiated_->gradients.size(), 0);
@@ -258,8 +263,8 @@ class Screen {
                         context, kUpdates, kLeastContext)};
   }
 
-  // What reads farther back than the text is long is asked again with a whole one, or as much of it as the
-  // work allows.
+  // Extends the text to `whole_` tokens, or to as many as the work limit allows, for designs that read
+  // farther back than the short text reaches. Returns false if no longer text is possible.
   bool is_longer() {
     for (std::int64_t length = whole_; length > static_cast<std::int64_t>(tokens_.size()); length /= 2) {
       if (work_of(model_, model_.bodies[0].outputs, length).operations > kMostOperations / 16 ||
@@ -272,8 +277,8 @@ class Screen {
     return false;
   }
 
-  // The sum of each gradient over all updates. False when one is not finite: updates as large as these may do
-  // that.
+  // Adds up the absolute values of each gradient over all updates. Returns false if one is not finite, which
+  // updates of this size may cause.
   bool add_sizes(const std::vector<Tensor>& gradients) {
     bool finite = true;
     for (std::size_t i = 0; i < gradients.size(); ++i)
@@ -284,8 +289,8 @@ class Screen {
     return finite;
   }
 
-  // Each element by a step whatever the size of its gradient, as AdamW's first; below its epsilon, not at
-  // all.
+  // Moves each element by the same step whatever the size of its gradient, as AdamW's first update does. An
+  // element whose gradient is below AdamW's epsilon is not moved.
   void advance(const std::vector<Tensor>& gradients, std::vector<Tensor>& params) const {
     const std::size_t count = differentiated_->owners.size();
     double largest = 1e-300;
@@ -303,7 +308,7 @@ class Screen {
     }
   }
 
-  // A value of earlier positions that nothing depends on.
+  // Refuses a design in which the logits do not depend on some value of earlier positions.
   [[nodiscard]] Screening unread() const {
     const auto first = static_cast<std::ptrdiff_t>(differentiated_->owners.size());
     const double largest = *std::max_element(sizes_.begin(), sizes_.end());
@@ -316,7 +321,8 @@ class Screen {
     return {};
   }
 
-  // Parameters without a gradient, or so many with a negligible one that the design is smaller than it says.
+  // Refuses a design with parameters that get no gradient, or with so many negligible gradients that the
+  // design is effectively smaller than its number of parameters.
   [[nodiscard]] Screening silent() const {
     std::vector<double> sizes(model_.params.size(), 0);
     for (std::size_t i = 0; i < differentiated_->owners.size(); ++i)
@@ -352,7 +358,7 @@ class Screen {
   std::vector<std::int64_t> tokens_;
   std::int64_t whole_;
   std::unique_ptr<Differentiated> differentiated_;
-  std::vector<double> sizes_;  // of the gradients, over all updates
+  std::vector<double> sizes_;  // sums of the gradients' absolute values, over all updates
 };
 
 }  // namespace

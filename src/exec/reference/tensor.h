@@ -8,7 +8,8 @@
 
 namespace gabbro::exec {
 
-/// Elements in row-major order over `axes` (ascending ids: time, past, then the others) with extents `dims`.
+/// Elements in row-major order over `axes` (in ascending order of id: time, past, then the others) with
+/// extents `dims`.
 struct Tensor {
   ir::AxisList axes;
   std::vector<std::int64_t> dims;

@@ -22,24 +22,24 @@ namespace {
 using ir::NodeId;
 using ir::Op;
 
-// Of vectors; of matrices it is divided by their fan-in, and decay acts on matrices and tables, as in
-// training (exec/model.h).
+// Learning rate of vectors; matrices get the rate times kBaseFanIn / fan-in. Weight decay acts on matrices
+// and input tables, as in training (exec/model.h).
 constexpr double kRate = 0.02, kDecay = 0.1, kBaseFanIn = 8;
-// Rounding in float64 over the depth of a design; float32, in which it is trained, sees no difference below
-// 6e-8. Each update amplifies it.
+// Tolerance for rounding in float64 through the depth of a design, and the factor by which each update
+// amplifies it. Differences below 6e-8 have no effect in float32, in which the design is trained.
 constexpr double kRounding = 1e-11, kAmplified = 10;
 
-// How far the places lie that are farther than training goes: factors of deviations and shifts of constants,
-// each with both signs.
+// Distances of the points that are farther from the initialisation than training goes: factors of standard
+// deviations and shifts of constants, each with both signs.
 constexpr std::array<double, 6> kScales = {0.3, -0.3, 3, -3, 30, -30};
-// What moves by less in the first updates has not moved: it is below all that rounding leaves of gradients
-// that cancel.
+// A value that moves by less than this in the first updates counts as not moved. The limit is above what
+// rounding leaves of gradients that cancel.
 constexpr double kStill = 1e-6 * kRate;
-// Parameters are moved by this share of themselves to see what the rounding of an op can do. What is allowed
-// is a multiple of what that does.
+// Relative change of the parameters that simulates the rounding of an op. The allowed difference is kAllowed
+// times the effect of this change.
 constexpr double kMoved = 1e-13, kAllowed = 10;
 
-// Uniform in [-1.7, 1.7), of deviation 1, from a hash.
+// Maps a hash to a uniform value in [-1.7, 1.7), with standard deviation 1.
 double unit_value(std::uint64_t hash) {
   return std::sqrt(3.0) * (static_cast<double>(hash >> 11) * 0x1.0p-52 - 1);
 }
@@ -51,8 +51,8 @@ double deviation(const ir::Graph& graph, const ir::Param& param) {
   return param.role == ir::Role::kOutput ? 1 / fan_in : 1 / std::sqrt(fan_in);
 }
 
-// Calls f(value, hash) for each element. The hash does not depend on the order of the axes: each index adds
-// to it by its axis' size and part. `rank` tells parameters of one shape apart.
+// Calls f(value, hash) for each element. The hash does not depend on the order of the axes: it is a sum to
+// which each index contributes by its axis' size and role. `rank` distinguishes parameters of the same shape.
 template <class F>
 void for_each_element(const ir::Param& param, std::uint64_t rank, Tensor& x, const F& f) {
   std::vector<std::int64_t> index(x.dims.size(), 0);
@@ -68,7 +68,7 @@ void for_each_element(const ir::Param& param, std::uint64_t rank, Tensor& x, con
   }
 }
 
-// Where a parameter starts: a constant, or random around a centre.
+// The initialisation of a parameter: a constant (spread 0), or random around a centre.
 struct Start {
   double centre = 0, spread = 0;
 };
@@ -90,14 +90,14 @@ Tensor canonical_start(const ir::Graph& graph, const ir::Param& param, std::uint
   return x;
 }
 
-// Between 0.5 and 1.5 in size, from a hash.
+// Maps a hash to a value with a random sign and an absolute value between 0.5 and 1.5.
 double signed_value(std::uint64_t hash) {
   return (hash & 1 ? 1 : -1) * (0.5 + static_cast<double>(hash >> 11) * 0x1.0p-53);
 }
 
-// A place for a parameter far from its start. `x` holds it after some updates: what started at zero has moved
-// to one side, and goes farther to that side or to the other, so that a design that calls it by the other
-// sign goes to the mirrored place.
+// Moves a parameter to a point far from its initialisation. On entry `x` holds it after some updates. A
+// parameter that started at zero has moved to one side; it goes farther to that side, or to the other. A
+// design that uses the same parameter with the opposite sign therefore goes to the mirrored point.
 void move_far(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank, double scale, Tensor& x) {
   const Start start = start_of(graph, param);
   const auto draw = static_cast<std::uint64_t>(std::abs(scale) * 10);
@@ -112,7 +112,7 @@ void move_far(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank
   });
 }
 
-// The model with its loss' gradient: input 0 is 1 at each position's target, else 0.
+// The model with the gradient of its loss. Input 0 is 1 at each position's target, else 0.
 struct Differentiated {
   ir::Graph graph;
   std::vector<NodeId> wanted;       // logits, then the gradients
@@ -182,7 +182,7 @@ class Tracer {
                                      static_cast<std::uint64_t>(vocab));
   }
 
-  // From where the parameters are; nothing when something is not finite.
+  // Trains from the current parameters. Returns nothing if something is not finite.
   std::optional<Trace> train(int updates) {
     Trace out;
     out.positions = targets_.size();
@@ -200,8 +200,8 @@ class Tracer {
     return out;
   }
 
-  // An update far away; empty when something is not finite there. `moved`: by about as much as rounding
-  // moves.
+  // Traces one update from a point far from the initialisation. The result is empty if something is not
+  // finite there. If `moved` is true, the point is shifted by about as much as rounding does.
   Trace from_afar(const std::vector<Tensor>& trained, double scale, bool moved) {
     feed_.params = trained;
     for (const std::size_t p : d_.owners) {
@@ -215,9 +215,9 @@ class Tracer {
     return train(1).value_or(Trace{});
   }
 
-  // Random parameters of one shape start at different values, as in training. Which gets which follows from
-  // their gradients while they are all the same: from what they do, not from their names. Those that this
-  // does not tell apart go by their order.
+  // Gives random parameters of the same shape different initial values, as in training. Which parameter gets
+  // which values follows from their gradients while all have the same values, so it depends on their function
+  // and not on their names. Parameters with equal gradients are taken in their order.
   bool draw_apart() {
     const std::vector<Tensor> values = evaluate(d_.graph, d_.wanted, feed_, options_.length);
     if (!remember_sizes(values)) return false;
@@ -229,15 +229,17 @@ class Tracer {
     return true;
   }
 
-  // Constant parameters start alike. Far away they differ by what their gradients were; equal ones do the
-  // same, and stay equal.
+  // Ranks constant parameters of the same shape by their gradients, so that they differ far from the
+  // initialisation, where they would otherwise be equal. Those with equal gradients do the same and stay
+  // equal.
   void rank_constants() {
     for (const auto& members : alike(false))
       for (std::size_t i = 1; i < members.size(); ++i)
         ranks_[members[i]] = sizes_[members[i]] == sizes_[members[i - 1]] ? ranks_[members[i - 1]] : i;
   }
 
-  // The parameters that are trained, random or constant, of one shape and start, the largest gradients first.
+  // Returns the trained parameters (random or constant ones) in groups of the same shape and initialisation,
+  // each sorted by descending gradients.
   [[nodiscard]] std::vector<std::vector<std::size_t>> alike(bool random) const {
     std::map<std::vector<std::uint64_t>, std::vector<std::size_t>> groups;
     for (const std::size_t p : d_.owners)
@@ -252,7 +254,8 @@ class Tracer {
     return out;
   }
 
-  // False when a gradient is not finite.
+  // Appends each parameter's share of the squared gradient to its sizes. Returns false if a gradient is not
+  // finite.
   bool remember_sizes(const std::vector<Tensor>& values) {
     std::vector<double> squares(d_.owners.size(), 0);
     for (std::size_t i = 0; i < squares.size(); ++i)
@@ -263,8 +266,8 @@ class Tracer {
     return std::isfinite(all);
   }
 
-  // To seven digits of its logarithm: rounding of sums decides no order, nor what rounding leaves of a
-  // gradient that cancels.
+  // Rounds the logarithm of the share to seven digits, so that neither the rounding of sums nor the rounding
+  // residue of a gradient that cancels decides the order.
   static double rounded(double share) { return static_cast<float>(std::log(share + 1e-24)); }
 
   [[nodiscard]] std::vector<std::uint64_t> shape_of(const ir::Param& param) const {
@@ -320,18 +323,19 @@ class Tracer {
   Differentiated d_;
   Feed feed_;
   std::vector<std::int64_t> targets_;
-  std::vector<std::uint64_t> ranks_;        // of each parameter among those of its shape
-  std::vector<std::vector<double>> sizes_;  // of each parameter's gradient in all passes, rounded
+  std::vector<std::uint64_t> ranks_;        // rank of each parameter among those of its shape
+  std::vector<std::vector<double>> sizes_;  // size of each parameter's gradient in all passes, rounded
 };
 
-// A place far away, and one that rounding could have made of it.
+// A trace from a point far from the initialisation, and one from a point moved by about as much as rounding
+// does.
 struct Far {
   const Trace &here, &moved;
   [[nodiscard]] bool runs() const { return !here.logits.empty() && !moved.logits.empty(); }
 };
 
-// What amplifies rounding amplifies it from position to position: each is held to what its own moving changes
-// up to there.
+// Rounding is amplified from position to position. The allowed difference at a position therefore follows
+// from the effect of the small move on the logits up to that position.
 std::string far_difference(const Far& a, const Far& b) {
   for (std::size_t k = 0; k < 2; ++k) {
     const std::vector<double>&x = a.here.logits[k], &y = b.here.logits[k];
@@ -357,8 +361,8 @@ std::string far_difference(const Far& a, const Far& b) {
   return "";
 }
 
-// What overflows far away in one alone may be another way to compute the same: exp(x) / sum(exp(x)).
-// Somewhere both must be finite.
+// A point at which only one of the designs overflows is skipped: exp(x) / sum(exp(x)) may be another way to
+// compute the same function. At least one point must be finite in both.
 std::string far_difference(const Trace& a, const Trace& b) {
   bool compared = false;
   for (std::size_t i = 0; i < kScales.size(); ++i) {

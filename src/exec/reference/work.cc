@@ -13,8 +13,7 @@ using ir::Node;
 using ir::NodeId;
 using ir::Op;
 
-// What a node costs beside its elements: loops are planned and memory is asked for, in about the time of so
-// many operations.
+// Overhead of a node, in operations: planning its loops and allocating memory takes about this long.
 constexpr double kOfNode = 300;
 
 class Counter {
@@ -25,7 +24,7 @@ class Counter {
   Work body(int index, std::span<const NodeId> wanted) const {
     const auto& nodes = graph_.bodies[index].nodes;
     const std::vector<bool> live = ir::live_nodes(graph_, index, wanted);
-    // Of the model, what nothing reads any more is given back; a step keeps its values from position to
+    // In body 0, values that are no longer read are freed. A scan's step keeps its values from position to
     // position.
     std::vector<int> readers(nodes.size(), 0);
     for (std::size_t id = 0; id < live.size(); ++id)
@@ -62,7 +61,8 @@ class Counter {
             size(space.axes, std::min(length_, static_cast<double>(std::max(space.window, 1))))};
   }
 
-  // The step runs at every position; what it gives, and its states for the way back, are kept at each.
+  // The step runs at every position. Its outputs, and its states for the backward pass, are kept for each
+  // position.
   [[nodiscard]] Work scan_work(const ir::Scan& scan) const {
     const auto& step = graph_.bodies[scan.body];
     Work out = body(scan.body, step.outputs);

@@ -1,4 +1,4 @@
-// What an evaluation by the reference backend will take, computed beforehand.
+// Predicts the cost of an evaluation by the reference backend.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,15 @@
 
 namespace gabbro::exec {
 
-/// Elements that are held at once (8 bytes each), and operations: one for each element of the space that an
-/// op loops over, and 300 for each node of the model, and of a step at each position.
+/// The number of elements held at once (8 bytes each), and the number of operations: one for each element of
+/// the space that an op loops over, plus 300 for each node. Nodes of a scan body count once per position.
 struct Work {
   double elements = 0, operations = 0;
 };
 
-/// The work of exec::evaluate(graph, wanted, ..., length): of all live nodes of body 0, and of the steps of
-/// scans at every position. An upper bound on elements to within the histories of scans. O(nodes).
+/// Predicts the work of exec::evaluate(graph, wanted, ..., length): of all live nodes of body 0, and of the
+/// steps of scans at every position. The number of elements is an upper bound, except for the histories of
+/// scans. O(nodes).
 Work work_of(const ir::Graph& graph, std::span<const ir::NodeId> wanted, std::int64_t length);
 
 }  // namespace gabbro::exec
