@@ -30,7 +30,7 @@ TEST(Text, WhatCommandsOrIsNotSeenIsEscaped) {
   EXPECT_EQ(printable("\u202e\u2066\u200f\u061c"), "\\u202e\\u2066\\u200f\\u061c");  // direction of writing
   EXPECT_EQ(printable("\u200b\u00ad\ufeff\u3164\ufe0f"), "\\u200b\\u00ad\\ufeff\\u3164\\ufe0f");
   EXPECT_EQ(printable("\u2028\u2029"), "\\u2028\\u2029");
-  // surrogate pairs, as in JSON
+  // Surrogate pairs, as in JSON.
   EXPECT_EQ(printable("\U000e0041\U0010ffff"), "\\udb40\\udc41\\udbff\\udfff");
 }
 

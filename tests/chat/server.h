@@ -17,7 +17,7 @@
 namespace gabbro::chat {
 
 struct Seen {
-  std::string head, body;  // of the request
+  std::string head, body;  // head and body of the request
   int number = 0;          // index of the request, from 0
 };
 

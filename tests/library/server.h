@@ -20,7 +20,7 @@ namespace gabbro::library {
 struct Answer {
   int status = 200;
   std::string body, headers;  // headers end in \r\n
-  bool hang = false;          // do not answer; keep the connection open until the server ends
+  bool hang = false;          // no answer; the connection stays open until the server ends
 };
 
 class Server {
