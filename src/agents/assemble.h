@@ -16,7 +16,7 @@ struct Base {
   record::Mode mode = record::Mode::kMutation;
   lang::Program program;
   std::string place;  // path at which the new instance goes; empty if from scratch
-  // text of the instance before crossover; text of the instance that crossover put there
+  // Text of the instance before crossover; text of the instance that crossover put there.
   std::string was, came;
 };
 

@@ -27,7 +27,7 @@ struct Brief {
   std::uint64_t seed = 1;
   record::Mode mode = record::Mode::kMutation;
   std::vector<Parent> parents;
-  // measured contribution of units: "Gla: -0.021 against its absence (3 seeds)"
+  // Measured contribution of units: "Gla: -0.021 against its absence (3 seeds)".
   std::vector<std::string> credit;
   std::vector<std::string> neighbours;  // designs that the new one must differ from, one per line
   std::vector<std::string> failures;    // failures so far, counted by cause: "size: 14 times; ..."

@@ -32,9 +32,10 @@ struct Draft {
 
 /// Reads a reply for the planned unit and checks it together with what the unit can use. Designs and units
 /// that already exist are dropped from the reply. A hyperparameter that the unit reads without declaring it
-/// is declared as in a similar unit, and statements that nothing reads are removed. Errors: those of the
-/// checker, and "interface" (the reply has no unit of this name, a unit with other ports, or a further unit).
-/// Costs one check of the base's units.
+/// is declared as in a unit that has it (the replaced unit, one of the design's own, or one of the library).
+/// Assignments, axes and hyperparameters that nothing reads are removed. Errors: those of the checker, and
+/// "interface" (the reply has no unit of this name, a unit with other ports, or a further unit). Costs one
+/// check of the base's units.
 Candidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal, const Base& base,
                 const std::vector<lang::Item>& written, bool last, const lang::Library& library);
 

@@ -35,12 +35,12 @@ struct Settings {
   double observer_pass = 3;  // rating, from 1 to 5, that a finished design must reach
 
   int reply_tokens = 2048;   // maximum tokens of a reply
-  double temperature = 0.7;  // of proposer and coder; the other roles use 0.2
+  double temperature = 0.7;  // temperature of proposer and coder; the other roles use 0.2
 
   // Switches for experiments that turn off parts of the pipeline.
   bool planner = true, checker = true, observer = true;
-  bool grammar = true;  // constrain the coder's replies to Gab's grammar if the server can
-  bool direct = false;  // ask for the whole program in one reply
+  bool grammar = true;  // constrains the coder's replies to Gab's grammar if the server can
+  bool direct = false;  // asks for the whole program in one reply
 };
 
 /// Reads [pipeline] from the text of an agents.toml. Other tables are ignored; missing keys keep their

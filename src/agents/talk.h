@@ -23,7 +23,7 @@ struct Question {
   std::string schema{};                // file name of the schema, such as "planner.json"
   Limits limits{};                     // limits on the fields of the schema
   std::string grammar{};
-  bool coding = false;  // include the language reference in the system prompt
+  bool coding = false;  // includes the language reference in the system prompt
   int variant = 0;
   double temperature = 0.2;
 };
@@ -50,7 +50,7 @@ class Talk {
   using Read = std::function<Result<bool>(const std::string& json, bool last)>;
   Result<chat::Reply> ask_object(Question question, const std::string& cause, const Read& read);
 
-  /// Reports if a reply was usable, for the choice of models.
+  /// Reports whether a reply was usable, for the choice of models.
   void judged(const std::string& role, const chat::Reply& reply, bool good) {
     tools_.chat.judged(role, reply, good ? 1 : 0);
   }

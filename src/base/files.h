@@ -26,9 +26,8 @@ Result<std::string> read_stranger(const std::string& path, std::uint64_t most);
 /// even if the process is killed. Errors, "io": the system's message; the old file stays.
 Result<bool> replace_file(const std::string& path, const std::string& text);
 
-/// Frees the name `path`, whatever an untrusted program put there. It is removed, or renamed to a new name
-/// next to it if it cannot be removed (folders nested deeper than the number of files that may be open).
-/// Errors: "io".
+/// Frees the name `path`, whatever an untrusted program put there. It is removed. If that fails, as for
+/// folders nested deeper than the limit of open files, it is renamed to a new name next to it. Errors: "io".
 Result<bool> clear_path(const std::string& path);
 
 }  // namespace gabbro

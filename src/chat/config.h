@@ -70,7 +70,7 @@ struct Config {
   Cap cap;
   std::vector<Endpoint> endpoints;
   std::vector<Model> models;
-  bool bandit = false;  // choose models of a role by the worth and the cost of their replies
+  bool bandit = false;  // chooses models of a role by the worth and the cost of their replies
 
   /// Returns the environment variables that hold keys. They are hidden from workers.
   [[nodiscard]] std::vector<std::string> key_variables() const;

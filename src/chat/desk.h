@@ -30,8 +30,8 @@ struct DeskOptions {
 /// depends on the seed and the request's hash, so it is the same for an equal request. It rejects requests
 /// that exceed the model's context and waits for a free slot at the model's endpoint. It records the call in
 /// the journal with its maximum cost, sends it, retries with growing delays if that may help, and settles it.
-/// If the cap does not allow a call, it waits while other calls are in progress, since they may free a part
-/// of what they hold; then it returns "cap". An endpoint that is down or refuses the key is paused (Gate),
+/// A call that exceeds the cap waits while other calls are in progress, since these may cost less than was
+/// reserved for them; then it fails with "cap". An endpoint that is down or refuses the key is paused (Gate),
 /// and other models of the role are used instead.
 ///
 /// A question of a task (other than task 0) that the journal already answers, under the same key and number,

@@ -16,10 +16,10 @@ struct CapabilitiesCommand {
   record::CapabilitySpec spec;
 };
 
-/// Tests the last design of each file, one after the other, and prints a table with one row per design. Exit
-/// codes: 0 every design has an outcome for every task; 1 a program is invalid or fails the probe, or the
-/// command was stopped; 2 usage, I/O, or a worker without a result. After such a failure the remaining
-/// designs are still tested.
+/// Tests the last design of each file, one after the other, and prints a table with one row per design.
+/// Designs after one whose worker left no result are still tested. Exit codes: 0 every design has an outcome
+/// for every task; 1 a program is invalid or fails the probe, or the command was stopped; 2 usage, I/O, or a
+/// worker without a result.
 int run_capabilities(const CapabilitiesCommand& c);
 
 }  // namespace gabbro::cli

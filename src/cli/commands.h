@@ -23,7 +23,7 @@ struct Options {
   std::int64_t width = 0, vocab = 0;
   double context = 2048;
   bool json = false, only_check = false, gbnf = false, core = false;
-  bool talk = false;  // show the conversation that led to a campaign's design
+  bool talk = false;  // shows the conversation that led to a campaign's design
 };
 
 int run_check(const Options& o);

@@ -13,7 +13,7 @@ struct RecordCommand {
   std::string run, out;
   std::int64_t count = 10;
   bool json = false;
-  bool talk = false;  // show the conversation that led to the design
+  bool talk = false;  // shows the conversation that led to the design
 };
 
 /// Each command prints the text of campaign/record_text.h. Exit codes: 0; 2 the campaign or design does not

@@ -12,8 +12,8 @@ namespace gabbro::cli {
 
 enum class Colour { kAuto, kAlways, kNever };
 
-/// Sets for the whole process if `paint` adds colour. kAuto does so if standard output is a terminal with
-/// colours and NO_COLOR (no-color.org) is not set.
+/// Sets whether `paint` adds colour, for the whole process. kAuto does so if standard output is a terminal
+/// with colours and NO_COLOR (no-color.org) is not set.
 void set_colour(Colour colour);
 
 enum class Ink { kBold, kDim, kRed, kGreen, kCyan };

@@ -361,7 +361,7 @@ Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& opt
 // the build.
 struct Named {
   std::vector<std::string> sources;  // files; those of the named corpus replace its name
-  // path of each such file, and its name in the manifest
+  // Path of each such file, and its name in the manifest.
   std::vector<std::pair<std::string, std::string>> names;
 };
 

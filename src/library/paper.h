@@ -20,10 +20,10 @@ struct Paper {
   std::string authors;  // surnames: "Yang, Wang, Shen et al."
   int year = 0;
   std::string arxiv, venue;
-  std::string mechanism, formula, improves;  // only of built-in papers
+  std::string mechanism, formula, improves;  // built-in papers only
   std::vector<std::string> tags;             // the first tag of a built-in paper is its family
   std::vector<std::string> zoo;              // files of zoo/: "gla.gab"
-  std::string text;                          // of other papers: abstract or full text
+  std::string text;                          // abstract or full text; not of built-in papers
   std::string source;                        // "built-in", "arXiv", "Semantic Scholar", or a path
 
   /// Returns all the text of the paper, in paragraphs.

@@ -17,7 +17,7 @@ struct HttpRequest {
   double seconds = 120;                        // time-out of the whole exchange
   double connect_seconds = 10;
   std::size_t most_bytes = 16 << 20;  // maximum size of the response's body
-  bool follow = false;                // follow redirections; never set it with keys in headers
+  bool follow = false;                // follows redirections; never set it with keys in headers
 };
 
 struct HttpResponse {

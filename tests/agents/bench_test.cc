@@ -1,4 +1,5 @@
-// The bench: the same briefs by every variant, whatever the order in which they end.
+// Tests of the pipeline benchmark: every variant works on the same briefs, regardless of the order in which
+// tasks end.
 #include "agents/bench.h"
 
 #include <gtest/gtest.h>
@@ -44,7 +45,8 @@ Settings only_mutation() {
   return s;
 }
 
-// A model whose first try at a unit is wrong and whose repair is right, at a place that every zoo design has.
+// Scripts a coder whose first attempt at a unit fails and whose repair passes, at a place that every design
+// of the zoo has.
 void fill(Script& s) {
   fill_happy(s);
   std::string proposal = kProposal, plan = kPlan;
@@ -73,8 +75,8 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
     EXPECT_EQ(r.brief, static_cast<int>(i / 6));
     EXPECT_EQ(r.variant, static_cast<int>(i % 6));
     const std::string& name = variants[static_cast<std::size_t>(r.variant)].name;
-    // Direct: the reply holds a unit and no design. The others make designs from it; without a planner the
-    // unit alone replaces the stack's first element.
+    // For "direct" the reply contains a unit but no design. The other variants make designs from it; without
+    // a planner the unit itself replaces the first element of the stack.
     EXPECT_EQ(r.report.outcome,
               name == "direct" ? record::TaskOutcome::kFailed : record::TaskOutcome::kDesign)
         << name << ": " << r.report.cause << r.report.detail;
@@ -115,8 +117,8 @@ TEST(Bench, StoppedOnesDoNotCount) {
 }
 
 TEST(Bench, WilsonIntervals) {
-  // Newcombe 1998, table I: 81 of 263: 0.2553 to 0.3662; 15 of 148: 0.0624 to 0.1605; 0 of 20: 0 to 0.1611; 1
-  // of 29: 0.0061 to 0.1718.
+  // The expected values are from Newcombe 1998, table I: 81 of 263: 0.2553 to 0.3662; 15 of 148: 0.0624 to
+  // 0.1605; 0 of 20: 0 to 0.1611; 1 of 29: 0.0061 to 0.1718.
   const struct {
     int k, n;
     double low, high;

@@ -1,5 +1,6 @@
-// A conversation of fixed length: one refused proposal, four units with two repairs each, one observation.
-// What it costs in tokens is counted here and by bench_prompts, and held against the reference system.
+// A conversation of fixed length: one refused proposal, four units with two repairs each, and one
+// observation. This test and bench_prompts count its tokens and compare them with those of a reference
+// system.
 #pragma once
 
 #include <string>
@@ -8,27 +9,28 @@
 
 namespace gabbro::agents::testing {
 
-/// What the reference sends for a conversation of this shape, in characters. Its prompts are a public file
-/// (allenai/genesys, model_discovery/agents/prompts/prompts.py: 272,375 characters in one stored version,
-/// 220,906 in another). The numbers are read off it by sections and rounded down; they understate: inserted
-/// base classes, literature, its search rounds and the thoughts it asks for are not counted.
+/// The number of characters that the reference system sends for a conversation of this shape. Its prompts are
+/// a public file (allenai/genesys, model_discovery/agents/prompts/prompts.py: 272,375 characters in one
+/// stored version, 220,906 in another). The numbers are sums over sections of that file, rounded down. They
+/// are too low, since inserted base classes, literature, its search rounds and the requested reasoning are
+/// not counted.
 struct ReferenceSizes {
-  double observer = 8000,
-         unit_template = 4000;  // standing text of the observer; the template inserted into all three below
-  double coder = 8000;          // taken as the observer's: its own text has more parts
+  // Fixed text of the observer; the template that is inserted into the coder's, planner's and observer's
+  // prompts.
+  double observer = 8000, unit_template = 4000;
+  double coder = 8000;  // assumed equal to the observer's; the actual text has more parts
   double planner = 7000;
-  double
-      reviewer = 6000,
-      proposer =
-          6000;  // first and last prompt of a review, without the background; the proposer's taken as equal
-  double per_unit = 2500;  // what a coder or observer is told for each unit
-  double design = 9400;    // of a seed in PyTorch: three of the five units of its GPT design, 1,400 to 4,700
-                           // characters each
-  double unit = 2700;      // one of them
+  // First and last prompt of a review, without the background. The proposer's is assumed equal.
+  double reviewer = 6000, proposer = 6000;
+  double per_unit = 2500;  // text about each unit for a coder or observer
+  // A parent design in PyTorch: three of the five units of the reference's GPT design, 1,400 to 4,700
+  // characters each.
+  double design = 9400;
+  double unit = 2700;  // one of these units
 };
 
-/// Its observer is asked after every attempt of its coder, whose conversation goes on from attempt to
-/// attempt; its planner once for each unit.
+/// Returns the reference's tokens, at four characters per token. Its observer is asked after every attempt of
+/// its coder, whose conversation grows from attempt to attempt; its planner is asked once per unit.
 inline double reference_tokens(int proposals, int units, int attempts, double proposal, double complaint) {
   const ReferenceSizes r;
   double characters = proposals * (r.proposer + r.design) + proposals * (r.reviewer + r.design + proposal);
@@ -52,8 +54,8 @@ inline std::string long_unit(const std::string& name, const std::string& inner) 
 struct LongTalk {
   record::TaskReport report;
   std::vector<chat::Request> asked;
-  std::int64_t kept =
-      0;  // input tokens that a server with a memory of prefixes has read before in this conversation
+  // Input tokens that a server with a prefix cache has already read in this conversation.
+  std::int64_t kept = 0;
 };
 
 inline LongTalk long_talk() {
@@ -89,8 +91,8 @@ inline LongTalk long_talk() {
                     "unit: 3 times; axes that do not divide D"};
   LongTalk out;
   out.report = run(s, brief);
-  std::map<std::string, std::string>
-      last;  // conversations of each role: their prefixes are what a server keeps
+  // Last conversation of each role, whose prefix a server caches.
+  std::map<std::string, std::string> last;
   for (const chat::Request& q : s.asked) {
     std::string all;
     for (const chat::Message& m : q.messages) all += m.text;
@@ -107,7 +109,7 @@ inline LongTalk long_talk() {
   return out;
 }
 
-/// The reference's tokens for the shape of long_talk().
+/// Returns the reference's tokens for a conversation of the shape of long_talk().
 inline double reference_tokens_of_long_talk() { return reference_tokens(2, 4, 3, 900, 300); }
 
 }  // namespace gabbro::agents::testing

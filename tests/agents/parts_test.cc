@@ -1,4 +1,4 @@
-// The parts of the agents by themselves: settings, prompts, what is found in replies, similarity, weights.
+// Tests of the agents' parts in isolation: settings, prompts, parsing of replies, similarity, weights.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -184,7 +184,7 @@ TEST(Prompts, VersionIsAHashOfTheFiles) {
 }
 
 TEST(Prompts, TheCodersStandingPartStaysSmall) {
-  // The contract: the language reference and all that stands before the task is at most 3,500 tokens.
+  // The budget: the language reference and everything before the task have at most 3,500 tokens.
   EXPECT_LE(estimated_tokens(system_prompt(true).size() + prompt_file("coder.md").size()), 3500);
   EXPECT_LE(estimated_tokens(system_prompt(false).size()), 1200);
 }
@@ -240,7 +240,7 @@ TEST(Similar, NearOnesAreNearAndOthersAreNot) {
             0.3);
   EXPECT_EQ(nearest("anything", {}).index, -1);
   EXPECT_EQ(nearest("", known).similarity, 0);
-  // Symmetric, 1 for itself, within 0 and 1.
+  // The similarity is symmetric, 1 for equal texts, and between 0 and 1.
   for (const std::string& a : known)
     for (const std::string& b : known) {
       const double ab = nearest(a, std::vector{b}).similarity;
@@ -263,7 +263,7 @@ TEST(Weights, SkillCountsAndConstantRatersDoNot) {
     scored.push_back({"wrong", beat ? 0.1 : 0.9, beat});
   }
   const auto w = reviewer_weights(scored);
-  // The prophet's skill: 1 - 0.01 / (0.25 * 0.75), shrunk by 100 / 120.
+  // The skill of "prophet" is 1 - 0.01 / (0.25 * 0.75), shrunk by 100 / 120.
   EXPECT_NEAR(w.at("prophet"), 0.25 + (1 - 0.01 / 0.1875) * 100 / 120, 1e-9);
   for (const char* model : {"approves", "base rate", "wrong"}) EXPECT_DOUBLE_EQ(w.at(model), 0.25) << model;
   EXPECT_DOUBLE_EQ(reviewer_weights(std::span(scored).first(8)).at("approves"), 1) << "too few to judge";
@@ -276,7 +276,7 @@ TEST(Weights, OneThatAlwaysApprovesMattersWithinItsWeight) {
   EXPECT_NEAR(mean_rating({of("approves", 5), of("careful", 3)}, weights), 3.4, 1e-12);
   EXPECT_LT(mean_rating({of("approves", 5), of("careful", 3)}, weights), 4)
       << "it does not carry a weak proposal";
-  // Asking it three times does not make it three.
+  // Asking a model three times does not triple its weight.
   EXPECT_NEAR(
       mean_rating({of("approves", 5), of("approves", 5), of("approves", 5), of("careful", 3)}, weights), 3.4,
       1e-12);

@@ -1,4 +1,4 @@
-// Replies that the tests' scripts are made of.
+// Replies for scripted conversations.
 #pragma once
 
 #include <string>
@@ -45,7 +45,7 @@ inline std::string seen(int rating) {
          R"(, "differences": ["the output gate is missing"], "unit": "LeakyMemory", "change": "gate the output"})";
 }
 
-/// A mutation that goes well.
+/// Scripts a mutation that succeeds at once.
 inline void fill_happy(Script& s) {
   s.lines["proposer"] = {kProposal};
   s.lines["reviewer"] = {rated(4)};

@@ -1,4 +1,4 @@
-// The pipeline with scripted replies: designs that come out, and every way in which it gives up.
+// Tests of the pipeline with scripted replies: the designs that it makes, and every way in which it can fail.
 #include "agents/pipeline.h"
 
 #include <gtest/gtest.h>
@@ -149,8 +149,8 @@ TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {
   Script s;
   fill_happy(s);
   const std::size_t standing = system_prompt(false).size();
-  s.context =
-      standing + 4500;  // enough for the proposer without the credit, too little for the coder in any case
+  // This is enough for the proposer without the credit section, but too little for the coder in any case.
+  s.context = standing + 4500;
   const auto r = run(s, brief);
   EXPECT_EQ(r.cause, "chat context");
   ASSERT_GE(s.asked.size(), 2U);
@@ -274,7 +274,8 @@ TEST(Pipeline, CodeThatIsRefusedIsRepaired) {
   const struct {
     const char *code, *complaint;
   } cases[] = {
-      {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return shift(x, -1)\n", "shift"},  // reads the future
+      // This unit reads the future.
+      {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return shift(x, -1)\n", "shift"},
       {"unit LeakyMemory(x: [t, D], first: [t, D]) -> [t, D]:\n    return x + first\n", "declared as"},
       {"unit Other(x: [t, D]) -> [t, D]:\n    return linear(x, D)\n", "no unit LeakyMemory"},
       {"```python\nclass LeakyMemory(nn.Module):\n    def forward(self, x):\n        return "
@@ -302,7 +303,7 @@ TEST(Pipeline, CodeIsFoundInWhateverStandsAroundIt) {
   const std::string cases[] = {
       "Here is the unit:\n\n```gab\n" + kUnit + "```\nIt keeps a leaky state.",
       "```\nunit Draft(x: [t, D]) -> [t, D]:\n    return x\n```\nBetter:\n~~~\n" +
-          kUnit,  // Draft is another unit: see below
+          kUnit,  // Draft is a different unit, which costs a repair.
       "Sure!\n\n" + kUnit + "\nThis unit uses a gate.\n",
       "# a comment\r\n" + kUnit,
       kUnit + "\ndesign Extra:\n    stack = [LeakyMemory, RMSNorm]\n",
@@ -328,8 +329,8 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
     for (const chat::Request& q : s.asked)
       for (const chat::Message& m : q.messages) EXPECT_LT(m.text.size(), 40000U) << role;
     EXPECT_LT(to_json(r).size(), 40000U);
-    // Three unreadable replies end planner and observer; proposer and reviewer have ten attempts, the coder
-    // seven repairs.
+    // Three unreadable replies end the planner and the observer. The proposer and the reviewer have ten
+    // attempts, and the coder has seven repairs.
     const bool patient = role != std::string("planner") && role != std::string("observer");
     EXPECT_EQ(r.outcome, patient ? record::TaskOutcome::kDesign : record::TaskOutcome::kFailed)
         << role << r.cause << r.detail;
@@ -337,8 +338,8 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
 }
 
 TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
-  // Replies are cut, spliced with each other, and sprinkled with bytes; whatever comes, a task ends, and what
-  // it sends stays small.
+  // Replies are cut, spliced with each other, and corrupted at random bytes. Every task must still end, and
+  // the requests that it sends must stay small.
   const std::map<std::string, std::string> good{{"proposer", kProposal},
                                                 {"reviewer", rated(4)},
                                                 {"planner", kPlan},
@@ -458,7 +459,7 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
   }
 }
 
-// Names are said to the planner first; of its last reply they are put right.
+// Errors in names are first returned to the planner; in its last reply they are repaired.
 TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
   struct Case {
     const char *name, *rest, *reason, *mended;
@@ -488,7 +489,7 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
   }
 }
 
-// What stands at a place is called as what stood there, and a hyperparameter is no value.
+// A unit that replaces another gets its ports, and hyperparameters are not inputs.
 TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
   for (const char* ports :
        {R"("inputs": ["x", "heads", "window"], "results": ["y"])", R"("inputs": [], "results": [])",
@@ -583,7 +584,7 @@ TEST(Pipeline, AnInstanceThatDoesNotFitIsWrittenAgain) {
   auto r = run(s, mutation());
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(r.program.find("LeakyMemory(mult=4)"), std::string::npos);
-  // In the end the unit stands there with its defaults.
+  // After the last repair, the unit is instantiated with its defaults.
   s.lines["coder"] = {kUnit, "no"};
   r = run(s, mutation());
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
@@ -626,7 +627,7 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   EXPECT_EQ(r.units[0].repairs, 1);
   EXPECT_NE(s.last_said_to("coder", 3).find("linear(y, D)"), std::string::npos)
       << "the nearest to valid is repaired";
-  // Of several that check, the one that keeps its promises goes on.
+  // Of several valid units, one that keeps its promises is chosen.
   const std::string grows =
       "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n    axis k = D * mult\n"
       "    return linear(mean(past(linear(x, k)) * exp(-lag()), over=s), D)\n";

@@ -1,4 +1,4 @@
-// A language model that says what a test wrote down, role by role, and remembers what it was asked.
+// A fake language model with scripted replies per role, which records the requests.
 #pragma once
 
 #include <deque>
@@ -12,7 +12,7 @@
 
 namespace gabbro::agents::testing {
 
-/// What a role says: a text, or an error of chat.
+/// A scripted reply of a role: a text, or an error of chat.
 struct Said {
   std::string text;
   Error error{};
@@ -24,11 +24,11 @@ struct Said {
 
 class Script : public chat::Chat {
  public:
-  /// In this order; the last of a role repeats. A role without lines is an error of the test.
+  /// Replies of each role in order; the last one is repeated. A role without replies is an error of the test.
   std::map<std::string, std::deque<Said>> lines;
   std::vector<chat::Request> asked;
-  std::map<std::string, std::string> models;  // by role; else "script"
-  std::size_t context = 0;                    // characters that the model reads; 0: all
+  std::map<std::string, std::string> models;  // name of the model by role; default: "script"
+  std::size_t context = 0;                    // longest conversation in characters; 0: no limit
 
   Result<chat::Reply> ask(const chat::Request& request) override {
     const std::scoped_lock lock(mutex_);
@@ -55,14 +55,14 @@ class Script : public chat::Chat {
     const std::scoped_lock lock(mutex_);
     worths[role].push_back(worth);
   }
-  std::map<std::string, std::vector<double>> worths;  // what it was told of its replies
+  std::map<std::string, std::vector<double>> worths;  // reported worth of replies, by role
 
   [[nodiscard]] int count(const std::string& role) const {
     int n = 0;
     for (const chat::Request& r : asked) n += r.role == role ? 1 : 0;
     return n;
   }
-  /// The last message of the n-th question to a role.
+  /// Returns the last message of the n-th question to a role.
   [[nodiscard]] std::string last_said_to(const std::string& role, int n) const {
     for (const chat::Request& r : asked)
       if (r.role == role && n-- == 0) return r.messages.back().text;

@@ -1,4 +1,4 @@
-// What the smallest headers promise: lists in place, random streams, hashes, errors.
+// Tests of the smallest headers: in-place lists, random streams, hashes, errors.
 #include <gtest/gtest.h>
 
 #include <set>

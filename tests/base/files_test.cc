@@ -1,4 +1,4 @@
-// Files that others share a folder with.
+// Tests of files in a folder that other programs can write to.
 #include "base/files.h"
 
 #include <gtest/gtest.h>
@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A stranger lays folders and links where a process of this number, or one of the next, would write beside
-// the file.
+// An untrusted program puts folders and links at the names that a process with this id, or one of the next,
+// might use next to the file.
 TEST(ReplaceFile, IsNotStoppedByWhatLiesBesideIt) {
   const fs::path dir = fs::path(testing::TempDir()) / "replace_file";
   fs::remove_all(dir);

@@ -7,7 +7,7 @@
 namespace gabbro {
 namespace {
 
-// Student's tables (Student 1908 and any since), and the normal's.
+// The expected values are from tables of Student's t (Student 1908 and later) and of the normal distribution.
 TEST(Student, QuantilesAreThoseOfTheTables) {
   struct Case {
     double probability, freedom, quantile;
@@ -17,7 +17,7 @@ TEST(Student, QuantilesAreThoseOfTheTables) {
         Case{0.995, 30, 2.7500}, Case{0.9995, 4, 8.6103}, Case{0.975, 1e9, 1.95996}, Case{0.5, 3, 0}})
     EXPECT_NEAR(t_quantile(c.probability, c.freedom), c.quantile, 1e-4 * (1 + c.quantile)) << c.freedom;
   EXPECT_NEAR(t_quantile(0.025, 5), -2.5706, 1e-4);
-  // Whole degrees of freedom or not, and far out.
+  // Degrees of freedom need not be integers, and quantiles far in the tail are accurate.
   EXPECT_GT(t_quantile(0.975, 2.5), t_quantile(0.975, 3));
   EXPECT_LT(t_quantile(0.975, 2.5), t_quantile(0.975, 2));
   EXPECT_NEAR(t_quantile(1 - 1e-6, 1), 318309.886, 1);

@@ -1,4 +1,4 @@
-// Text from outside: what is shown of it.
+// Tests of the display of text from outside.
 #include "base/text.h"
 
 #include <gtest/gtest.h>
@@ -26,11 +26,12 @@ TEST(Text, WhatIsSeenStays) {
 TEST(Text, WhatCommandsOrIsNotSeenIsEscaped) {
   EXPECT_EQ(printable(std::string("\0a", 2)), "\\u0000a");
   EXPECT_EQ(printable("\x1b[2J\r\x07\x7f"), "\\u001b[2J\\u000d\\u0007\\u007f");
-  EXPECT_EQ(printable("\xc2\x9b\xc2\x85"), "\\u009b\\u0085");                        // C1
-  EXPECT_EQ(printable("\u202e\u2066\u200f\u061c"), "\\u202e\\u2066\\u200f\\u061c");  // directions
+  EXPECT_EQ(printable("\xc2\x9b\xc2\x85"), "\\u009b\\u0085");                        // C1 control characters
+  EXPECT_EQ(printable("\u202e\u2066\u200f\u061c"), "\\u202e\\u2066\\u200f\\u061c");  // direction of writing
   EXPECT_EQ(printable("\u200b\u00ad\ufeff\u3164\ufe0f"), "\\u200b\\u00ad\\ufeff\\u3164\\ufe0f");
   EXPECT_EQ(printable("\u2028\u2029"), "\\u2028\\u2029");
-  EXPECT_EQ(printable("\U000e0041\U0010ffff"), "\\udb40\\udc41\\udbff\\udfff");  // as JSON writes them
+  // Surrogate pairs, as in JSON.
+  EXPECT_EQ(printable("\U000e0041\U0010ffff"), "\\udb40\\udc41\\udbff\\udfff");
 }
 
 TEST(Text, WhatIsNoTextIsReplaced) {
@@ -38,10 +39,10 @@ TEST(Text, WhatIsNoTextIsReplaced) {
                       "2J"),
             "\ufffd"
             "2J");
-  EXPECT_EQ(printable("\xc3"), "\ufffd");                                // cut off
-  EXPECT_EQ(printable("\xc0\xaf"), "\ufffd\ufffd");                      // not the shortest form
+  EXPECT_EQ(printable("\xc3"), "\ufffd");                                // truncated
+  EXPECT_EQ(printable("\xc0\xaf"), "\ufffd\ufffd");                      // overlong form
   EXPECT_EQ(printable("\xed\xa0\x80"), "\ufffd\ufffd\ufffd");            // a surrogate
-  EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\ufffd\ufffd\ufffd\ufffd");  // beyond the last character
+  EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\ufffd\ufffd\ufffd\ufffd");  // beyond the last code point
 }
 
 TEST(Text, WhatIsShownIsShownOnce) {

@@ -1,4 +1,4 @@
-// The commands: whether models are what the configuration says, and what a campaign's talk cost.
+// Tests of the commands that check configured models and show the cost of a campaign's conversations.
 #include "chat/check.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ Play answer(const std::string& text) {
   return {.body = body.dump()};
 }
 
-// A server that keeps to schemas and grammars, or does not.
+// Answers as a server that obeys schemas and grammars if `keeps`, and ignores them otherwise.
 Play play(const Seen& s, bool keeps) {
   const json body = json::parse(s.body);
   if (body["model"] == "unknown") return {.status = 404, .body = R"({"error":{"message":"no such model"}})"};
@@ -126,7 +126,7 @@ TEST_F(CommandTest, CostTellsTheSumsOfTheRecord) {
       r.role = role, r.task = 5;
       ASSERT_TRUE((*desk)->ask(r).has_value());
     }
-    ASSERT_TRUE((*journal)->begin(r, 1, "small", {1000, 500}, 0).has_value());  // under way
+    ASSERT_TRUE((*journal)->begin(r, 1, "small", {1000, 500}, 0).has_value());  // This call stays open.
   }
   const std::string out = gabbro("cost " + folder.string());
   EXPECT_EQ(code, 0);

@@ -1,4 +1,4 @@
-// agents.toml: what it says, and how mistakes in it are told.
+// Tests of agents.toml: its values, and the messages for errors in it.
 #include "chat/config.h"
 
 #include <gtest/gtest.h>
@@ -69,7 +69,7 @@ TEST(Config, SaysWhatWasWritten) {
   EXPECT_EQ(c->models[0].weight("planner"), 0);
   EXPECT_EQ(c->models[1].weight("planner"), 1);
   EXPECT_EQ(c->models[1].endpoint, 1u);
-  EXPECT_EQ(c->models[1].price.written, 3'750'000);  // a quarter more than reading
+  EXPECT_EQ(c->models[1].price.written, 3'750'000);  // a quarter more than the input price
 }
 
 TEST(Config, MistakesAreToldWithTheirPlace) {
@@ -120,7 +120,7 @@ TEST(Config, MoneyIsExactAndRoundedUp) {
   const Price p{3'000'000, 300'000, 3'750'000, 15'000'000};
   EXPECT_EQ(cost_of(p, {1000, 0, 0, 100}), 3000 + 1500);
   EXPECT_EQ(cost_of(p, {1000, 600, 200, 0}), 200 * 3 + 180 + 750);
-  EXPECT_EQ(cost_of({150'000, 0, 0, 0}, {1, 0, 0, 0}), 1);  // 0.15 millionths
+  EXPECT_EQ(cost_of({150'000, 0, 0, 0}, {1, 0, 0, 0}), 1);  // 0.15 millionths are rounded up to 1
   EXPECT_EQ(cost_of({}, {1'000'000'000, 0, 0, 1'000'000'000}), 0);
   EXPECT_EQ(cost_of({100'000'000'000, 0, 0, 0}, {1'000'000'000, 0, 0, 0}), 100'000'000'000'000);
   EXPECT_EQ(money_text(5'000'000), "5.00");
@@ -135,7 +135,7 @@ TEST(Config, AnEstimateFollowsWeightsAndPrices) {
   ASSERT_EQ(e.size(), 2u);
   EXPECT_DOUBLE_EQ(e[0].tokens, 12000);
   EXPECT_NEAR(e[0].money, 10 * (400 * 3 + 600 * 0.3 + 200 * 15) / 1e6 / 4,
-              1e-12);  // a quarter goes to the large one
+              1e-12);  // A quarter of the calls goes to the large model.
   EXPECT_NEAR(e[1].money, 2 * (500 * 3 + 100 * 15) / 1e6, 1e-12);
 }
 

@@ -1,4 +1,4 @@
-// The desk against a server that plants faults: what is tried again, what is counted, and that the cap holds.
+// Tests of the desk against a server that injects faults: retries, counted costs, and the cap.
 #include "chat/desk.h"
 
 #include <gtest/gtest.h>
@@ -70,7 +70,7 @@ class DeskTest : public ::testing::Test {
     c.models = {m};
     return c;
   }
-  // A desk whose clock only moves when it waits.
+  // Opens a desk whose clock advances only when it waits.
   void open(const Config& config) {
     auto made = Desk::open(config, *journal,
                            {.seed = 1,
@@ -135,7 +135,7 @@ TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
     EXPECT_GE(waits[i], 0.5 * (1 << i));
     EXPECT_LE(waits[i], 1.0 * (1 << i));
   }
-  // The two that were sent and broke off may have to be paid; the refusals do not.
+  // The two attempts that broke off after they were sent may be billed; the refused ones are not.
   const auto calls = journal->calls();
   ASSERT_EQ(calls.size(), 1u);
   EXPECT_GT(calls[0].counted.tokens, 2 * 100 + 110);
@@ -179,7 +179,7 @@ TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
   open(config);
   EXPECT_EQ(error_of(question("Write.")).message, "at last");
   EXPECT_EQ(waits, (std::vector<double>{7, 33}));
-  // A day is not waited for: the endpoint is paused, for an hour at most.
+  // A delay of a day is too long to wait, so the endpoint is paused, for at most an hour.
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
   EXPECT_EQ(waits.size(), 2u);
   EXPECT_TRUE(desk->paused().has_value());
@@ -195,7 +195,7 @@ TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
   serve([&](const Seen&) { return dead ? status(500) : reply("alive"); });
   open(config);
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
-  EXPECT_EQ(server->requests(), 5);  // the first attempt and four more
+  EXPECT_EQ(server->requests(), 5);  // the first attempt and four retries
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
   EXPECT_EQ(server->requests(), 8);  // the eighth failure in a row
   ASSERT_TRUE(desk->paused().has_value());
@@ -204,7 +204,7 @@ TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
   EXPECT_EQ(server->requests(), 8);
   time = time + Gate::kFirstPause + 1;
   EXPECT_FALSE(desk->paused().has_value());
-  EXPECT_EQ(error_of(question("Write.")).code, "chat down");  // the trial: one attempt, and a longer pause
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");  // one trial call, then a longer pause
   EXPECT_EQ(server->requests(), 9);
   time = time + Gate::kFirstPause + 1;
   EXPECT_TRUE(desk->paused().has_value());
@@ -249,7 +249,7 @@ TEST_F(DeskTest, StopEndsCallsUnderWayAndLaterOnes) {
   serve([](const Seen&) { return fault(Fault::kHang); });
   config.endpoints[0].calls = 1;
   open(config);
-  std::vector<Error> errors(2);  // one is sent, one waits for its place
+  std::vector<Error> errors(2);  // One call is sent, the other waits for a slot.
   std::vector<std::thread> threads;
   for (Error& e : errors) threads.emplace_back([&] { e = error_of(question("Write.")); });
   while (server->requests() == 0) usleep(1000);
@@ -272,7 +272,7 @@ TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
       << e.message;
   EXPECT_EQ(server->requests(), 0);
   EXPECT_EQ(journal->calls().size(), 1u);
-  // One that reads more is asked instead.
+  // A model with a larger context is asked instead.
   Model wide = config.models[0];
   wide.name = "wide", wide.context = 10000, wide.roles = {{"coder", 1e-9}};
   config.models.push_back(wide);
@@ -301,7 +301,7 @@ TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
   server.reset();
 }
 
-// What a server of these prices bills for an answer.
+// Returns the amount that a server with these prices bills for a reply.
 Micro billed(std::int64_t input, std::int64_t output) { return input * 3 + output * 15; }
 
 TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
@@ -338,7 +338,7 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
   EXPECT_LE(bill, 50'000);
   EXPECT_EQ(journal->spent().money, bill);
   EXPECT_EQ(returned, bill);
-  // Until nothing more fits: what is left is less than the most that one call may take.
+  // Calls were made until no further one fits, so the rest is less than the maximum cost of one call.
   EXPECT_GT(journal->spent().money, 50'000 - 5'000);
   for (const Call& c : journal->calls()) EXPECT_EQ(c.state, "settled");
   const Error e = error_of(question("more"));
@@ -351,7 +351,7 @@ TEST_F(DeskTest, ACallWaitsForWhatOthersGiveBack) {
     usleep(20'000);
     return reply("x", 20, 5);
   });
-  config.cap.money = 5'000;  // what one call may cost, and what all of them do
+  config.cap.money = 5'000;  // maximum cost of one call, and true cost of all of them
   open(config);
   std::vector<Error> errors(4);
   std::vector<std::thread> threads;
@@ -379,7 +379,7 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   int port_pipe[2];
   ASSERT_EQ(pipe(port_pipe), 0);
   journal.reset();
-  const pid_t child = fork();  // before there are threads here
+  const pid_t child = fork();  // before this process has threads
   if (child == 0) {
     int port = 0;
     if (read(port_pipe[0], &port, sizeof port) != sizeof port) _exit(1);
@@ -408,14 +408,14 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   waitpid(child, &ended, 0);
   ASSERT_TRUE(WIFSIGNALED(ended));
   for (const int end : port_pipe) close(end);
-  server.reset();  // what was under way is billed by then
+  server.reset();  // Calls in progress are billed by then.
   const auto again = Journal::open(path);
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_NE(Journal::open(path).error().message.find("another process"), std::string::npos);
   EXPECT_GE((*again)->spent().money, bill);
   EXPECT_LE((*again)->spent().money, bill + 8 * 5'000);
   for (const Call& c : (*again)->calls()) EXPECT_NE(c.state, "open");
-  // The cap counts it, in this process and any other.
+  // The cap includes them, in this process and any other.
   ASSERT_TRUE((*again)->set_cap({(*again)->spent().money + 10, 0}).has_value());
   EXPECT_EQ((*again)->begin(question("x"), 0, "m", {11, 0}, 0).error().code, "cap");
   EXPECT_TRUE((*again)->begin(question("x"), 0, "m", {10, 0}, 0).has_value());
@@ -432,17 +432,17 @@ TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
   };
   const std::string first = all(3);
   EXPECT_EQ(first.substr(0, 16), "reply 0|reply 1|");  // equal questions, one after the other
-  open(config);                                        // as another process
-  EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");       // the error is asked again
+  open(config);                                        // as a new process would
+  EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");       // The failed question is asked again.
   open(config);
   EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");
   EXPECT_EQ(server->requests(), 4);
-  EXPECT_EQ(all(4), "reply 4|reply 5|reply 6|");  // another task's
+  EXPECT_EQ(all(4), "reply 4|reply 5|reply 6|");  // Another task asks for itself.
   EXPECT_EQ(error_of(question("c")).message, "reply 7");
   open(config);
-  EXPECT_EQ(error_of(question("c")).message, "reply 8");  // of no task: asked each time
+  EXPECT_EQ(error_of(question("c")).message, "reply 8");  // A question without a task is asked each time.
 
-  // The record plays the same, errors included, without a network.
+  // A replay of the journal gives the same replies and errors without a network.
   server.reset();
   auto played = Replay::open(path);
   ASSERT_TRUE(played.has_value());
@@ -495,7 +495,7 @@ TEST_F(DeskTest, KeysAreNowhere) {
       case 6:
         return Play{.status = 302, .headers = "Location: http://127.0.0.1:1/?k=" + key + "\r\n"};
       case 7:
-        return Play{.status = 400, .body = std::string(190, 'x') + key};  // messages are cut after 200 bytes
+        return Play{.status = 400, .body = std::string(190, 'x') + key};  // Messages are cut after 200 bytes.
       default:
         return status(500);
     }
@@ -504,7 +504,7 @@ TEST_F(DeskTest, KeysAreNowhere) {
   open(config);
   std::string said;
   for (int i = 0; i < 10; ++i) {
-    time = time + 10'000;  // beyond pauses
+    time = time + 10'000;  // after any pause
     const auto out = desk->ask(question("Here is " + key + " from a user's file", i));
     said += out ? out->text : format_error("x", out.error());
     said += desk->paused().value_or("") + "\n";
@@ -571,11 +571,11 @@ TEST_F(DeskTest, ExperienceChoosesWhatIsWorthItsCost) {
   };
   EXPECT_EQ(best(0.9, 0.3, 100, 100), 0u);
   EXPECT_EQ(best(0.3, 0.9, 100, 100), 1u);
-  EXPECT_EQ(best(0.9, 0.6, 1000, 100), 1u);  // worth less, and far cheaper
-  EXPECT_EQ(best(0.9, 0.0, 1000, 0), 1u);    // 0.0 with its bonus, at a tenth of the cost
-  EXPECT_EQ(best(0.9, 0.3, 0, 0), 0u);       // both free
+  EXPECT_EQ(best(0.9, 0.6, 1000, 100), 1u);  // less worth, but far cheaper
+  EXPECT_EQ(best(0.9, 0.0, 1000, 0), 1u);    // 0.0 plus its bonus, at a tenth of the cost
+  EXPECT_EQ(best(0.9, 0.3, 0, 0), 0u);       // both are free
   const auto unknown = learned_order(config, "coder", 1, {{"coder", "m", 5, 5, 5, 5}});
-  EXPECT_EQ(unknown[0], 1u);  // never judged: first
+  EXPECT_EQ(unknown[0], 1u);  // A model that was never judged comes first.
 }
 
 TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
@@ -610,7 +610,7 @@ TEST_F(DeskTest, AJournalIsNoOtherFile) {
   std::ofstream(folder / "text.db") << std::string(5000, 'x');
   EXPECT_EQ(Journal::open(folder / "text.db").error().code, "store");
   EXPECT_EQ(Journal::open(folder / "none" / "x.db").error().code, "store");
-  EXPECT_TRUE(Journal::read(path).has_value());  // beside its writer
+  EXPECT_TRUE(Journal::read(path).has_value());  // Reading is possible beside the writer.
 }
 
 TEST(RetryAfter, NumbersAndDates) {

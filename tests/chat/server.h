@@ -1,4 +1,4 @@
-// An HTTP server on the loopback address that answers as a test tells it to, faults included.
+// An HTTP server on the loopback address with scripted responses and faults.
 #pragma once
 
 #include <arpa/inet.h>
@@ -17,19 +17,20 @@
 namespace gabbro::chat {
 
 struct Seen {
-  std::string head, body;  // of a request
-  int number = 0;          // counted from 0
+  std::string head, body;  // head and body of the request
+  int number = 0;          // index of the request, from 0
 };
 
 struct Play {
-  enum class Fault : std::uint8_t { kNone, kHang, kClose, kShort };  // kShort: less of the body than was said
+  // kHang never answers; kClose closes the connection; kShort sends less of the body than announced.
+  enum class Fault : std::uint8_t { kNone, kHang, kClose, kShort };
   int status = 200;
   std::string body;
   std::string headers;  // lines with their ends
   Fault fault = Fault::kNone;
 };
 
-/// A thread for each connection, one request each. Whatever hangs is let go when the server goes.
+/// Serves one request per connection, each in a thread. The destructor ends requests that hang.
 class Server {
  public:
   explicit Server(std::function<Play(const Seen&)> answer) : answer_(std::move(answer)) {
@@ -98,7 +99,7 @@ class Server {
     const Play play = answer_(one);
     if (play.fault == Play::Fault::kClose) return;
     while (play.fault == Play::Fault::kHang && !ended_) {
-      if (recv(connection, bytes, 1, MSG_DONTWAIT) == 0) return;  // the client has gone
+      if (recv(connection, bytes, 1, MSG_DONTWAIT) == 0) return;  // The client has closed the connection.
       usleep(2000);
     }
     const bool whole = play.fault != Play::Fault::kShort;

@@ -1,4 +1,4 @@
-// Requests become what the two interfaces take, and what they answer is read, whatever it is.
+// Tests of the two protocols: requests are encoded correctly, and any response is read without a crash.
 #include "chat/wire.h"
 
 #include <gtest/gtest.h>
@@ -55,8 +55,8 @@ TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
                    .headers.contains("Authorization"));
 }
 
-// Servers that are made to keep to a schema write its fields in its order: the idea before what follows from
-// it.
+// Servers that enforce a schema write the fields in its order, so that the idea comes before fields that
+// follow from it.
 TEST(Wire, SchemasKeepTheirOrder) {
   const std::string fields = R"("properties":{"title":{"type":"string"},"idea":{"type":"string"}})";
   const std::string schema =
@@ -70,7 +70,7 @@ TEST(Wire, SchemasKeepTheirOrder) {
   }
 }
 
-// Limits on texts and lists are for llama.cpp's server; strict decoders of others refuse them.
+// Limits on texts and lists are only sent to llama.cpp's server, since other strict decoders refuse them.
 TEST(Wire, LimitsOfSchemasAreSentWhereTheyAreTaken) {
   const std::string limits =
       R"({"type":"object","properties":{"pattern":{"type":"array","maxItems":2,"items":{"type":"string","pattern":"^a$"}}}})";
@@ -109,7 +109,7 @@ TEST(Wire, OpenaiRequests) {
   EXPECT_FALSE(none.contains("response_format"));
   EXPECT_NE(none["messages"][1]["content"].get<std::string>().find(kSchema), std::string::npos);
 
-  // llama.cpp refuses both at once; servers that take no grammar do not get one.
+  // llama.cpp refuses a schema together with a grammar. Servers without grammars do not receive one.
   const json grammar = body(request(kSchema, "root ::= \"x\""), Wire::kOpenai, Structured::kGrammar);
   EXPECT_EQ(grammar["grammar"], "root ::= \"x\"");
   EXPECT_FALSE(grammar.contains("response_format"));
@@ -126,7 +126,8 @@ TEST(Wire, AnthropicRequests) {
   EXPECT_EQ(tool["system"][0]["text"], "You write.");
   EXPECT_EQ(tool["system"][0]["cache_control"]["type"], "ephemeral");
   EXPECT_EQ(tool["messages"].size(), 1u);
-  EXPECT_FALSE(tool["messages"][0]["content"][0].contains("cache_control"));  // it is not asked again
+  // There is no second turn, so the conversation need not be cached.
+  EXPECT_FALSE(tool["messages"][0]["content"][0].contains("cache_control"));
   EXPECT_EQ(tool["tools"][0]["input_schema"], json::parse(kSchema));
   EXPECT_EQ(tool["tool_choice"], (json{{"type", "tool"}, {"name", "reply"}}));
   EXPECT_EQ(tool["max_tokens"], 100);
@@ -183,8 +184,8 @@ TEST(Wire, AnthropicReplies) {
 
 TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
   const std::string page = "<html>\n<body>" + std::string(2000, 'x');
-  const std::string deep = R"({"choices":)" + std::string(100'000, '[') + std::string(100'000, ']') +
-                           "}";  // no stack holds a copy
+  // The nesting is so deep that copying the parsed value would overflow the stack.
+  const std::string deep = R"({"choices":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
   const struct {
     std::string body;
     int status;

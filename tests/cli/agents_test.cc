@@ -1,4 +1,4 @@
-// propose, review and agents bench, against a server on the loopback address that plays every role.
+// Tests of propose, review and agents bench against a loopback server that plays every role.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -18,7 +18,7 @@ namespace {
 using namespace agents::testing;
 using nlohmann::json;
 
-// Standard output alone: the steps go to standard error.
+// Only standard output, since the steps go to standard error.
 struct Output {
   int code;
   std::string text;
@@ -34,7 +34,7 @@ Output gabbro(const std::string& arguments, const char* errors = "2>/dev/null") 
   return out;
 }
 
-// Which role speaks follows from how its prompt begins.
+// Answers in the role that the beginning of the prompt shows.
 std::string answer_to(const std::string& prompt) {
   if (prompt.starts_with("You search a library")) return R"({"queries": ["gated memory"]})";
   if (prompt.starts_with("Propose one new design")) return kProposal;
@@ -59,7 +59,7 @@ chat::Play play(const chat::Seen& seen) {
 
 class Agents : public ::testing::Test {
  protected:
-  // A folder with an agents.toml whose one model is the server.
+  // Creates a folder with an agents.toml whose only model is the server.
   std::string configured(const std::string& more = "") {
     const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
     dir_ = ::testing::TempDir() + "agents_" + name;
@@ -163,7 +163,7 @@ TEST_F(Agents, BenchComparesVariants) {
   EXPECT_EQ(result["variants"][0]["calls"]["mean"], 1);
   EXPECT_GT(result["variants"][0]["novelty"]["mean"], 0.1);
   for (const json& v : result["variants"]) EXPECT_EQ(v["designs"], 3);
-  // The record answers what was paid: again costs nothing and says the same.
+  // A repetition is answered from the call log, so it costs nothing and has the same result.
   const int asked = server_.requests();
   out = gabbro("agents bench --json --designs 3 " + options);
   EXPECT_EQ(json::parse(out.text), result);

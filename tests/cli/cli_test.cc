@@ -1,4 +1,4 @@
-// The program as its users meet it: exit codes, messages, JSON.
+// Tests of the program as users run it: exit codes, messages, JSON.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -87,7 +87,7 @@ TEST(Cli, ShowSaysWhatItShows) {
 TEST(Cli, CheckJsonReportsFilesThatCannotBeRead) {
   const Output out = gabbro("check --json /nowhere.gab");
   EXPECT_EQ(out.code, 2);
-  const std::size_t start = out.text.find('{');  // the message on standard error may stand before it
+  const std::size_t start = out.text.find('{');  // The message on standard error may come first.
   ASSERT_NE(start, std::string::npos) << out.text;
   const auto json = nlohmann::json::parse(out.text.substr(start, out.text.find('\n', start) - start));
   EXPECT_EQ(json["valid"], false);
@@ -276,7 +276,7 @@ TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
   std::filesystem::remove_all(dir);
 }
 
-// Every program of the documentation checks as it stands.
+// Every program in the documentation passes the checker unchanged.
 TEST(Cli, ProgramsOfTheDocumentationCheck) {
   int programs = 0;
   for (const char* file : {"README.md", "docs/language.md", "docs/commands.md", "docs/grammar.md"}) {
@@ -301,7 +301,7 @@ TEST(Cli, ProgramsOfTheDocumentationCheck) {
   EXPECT_GE(programs, 2);
 }
 
-// A run's folder, without weights: what `gabbro compare` reads.
+// Writes a run's folder without weights, as `gabbro compare` reads it.
 std::string write_run(const std::string& name, const std::vector<double>& documents,
                       const std::string& held_out = "held out", std::int64_t params = 300'000,
                       const record::TrialSpec& spec = {}) {
@@ -334,7 +334,7 @@ std::string write_run(const std::string& name, const std::vector<double>& docume
 }
 
 TEST(Compare, PairsRunsByDocument) {
-  // Documents differ by whole bits, the two runs by a hundredth on each.
+  // Documents differ by whole bits, but the two runs differ by only a hundredth on each.
   const std::string first = write_run("first", {1, 2, 3, 4}),
                     worse = write_run("worse", {1.01, 2.011, 3.01, 4.009}),
                     unclear = write_run("unclear", {0.5, 2.5, 3.6, 3.5}, "held out", 330'000);
@@ -344,7 +344,7 @@ TEST(Compare, PairsRunsByDocument) {
   ASSERT_EQ(json.size(), 3U);
   EXPECT_FALSE(json[0].contains("difference"));
   EXPECT_NEAR(json[1]["difference"], 0.01, 1e-9);
-  EXPECT_GT(json[1]["low"], 0.008);  // t with 3 degrees of freedom, a standard error of 0.0004
+  EXPECT_GT(json[1]["low"], 0.008);  // t with 3 degrees of freedom and a standard error of 0.0004
   EXPECT_LT(json[1]["high"], 0.012);
   EXPECT_EQ(json[1]["verdict"], "behind");
   EXPECT_EQ(json[1]["caveat"], "");
@@ -355,7 +355,7 @@ TEST(Compare, PairsRunsByDocument) {
   EXPECT_NE(text.text.find("+0.0100 ["), std::string::npos) << text.text;
 }
 
-// What else differs stands beside the difference.
+// Other differences between the runs are shown next to the difference.
 TEST(Compare, NamesWhatElseDiffers) {
   const std::string first = write_run("plain", {1, 2});
   record::TrialSpec spec;
@@ -399,14 +399,14 @@ TEST(Compare, SaysWhyItCannot) {
       gabbro("compare " + write_run("nameless", {1, 2}, "") + " " + write_run("too", {1, 2}, ""));
   EXPECT_EQ(nameless.code, 2);
   EXPECT_NE(nameless.text.find("its result cannot be"), std::string::npos) << nameless.text;
-  // A score that was written over.
+  // The score was changed.
   record::TrialResult r = *record::parse_result(*read_file(other + "/result.json"));
   r.bits_per_byte -= 0.5;
   std::ofstream(other + "/result.json") << record::to_json(r);
   const Output changed = gabbro("compare " + other + " " + other);
   EXPECT_EQ(changed.code, 2);
   EXPECT_NE(changed.text.find("its documents have 1.5"), std::string::npos) << changed.text;
-  // Documents of other lengths, under the same name.
+  // The documents have other lengths under the same name.
   r = *record::parse_result(*read_file(first + "/result.json"));
   for (record::DocumentScore& d : r.documents) d.bytes = 70;
   r.valid_bytes = 140;

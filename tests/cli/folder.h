@@ -1,4 +1,4 @@
-// A folder of a test's own, under a name of its own.
+// A temporary folder for a test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ class FolderTest : public ::testing::Test {
     std::filesystem::create_directories(dir);
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
-  // Writes a file there; its path.
+  // Writes a file into the folder and returns its path.
   std::string file(const std::string& name, const std::string& text) const {
     std::ofstream(dir + "/" + name, std::ios::binary) << text;
     return dir + "/" + name;

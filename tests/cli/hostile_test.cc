@@ -1,4 +1,4 @@
-// Hostile programs by the commands that read them: an error within bounds, whatever they want.
+// Tests that commands which read hostile programs end with an error within limits of time and memory.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -23,11 +23,11 @@ struct Output {
   double seconds = 0;
 };
 
-// Under a limit of memory that stands for that of a small machine.
+// Runs gabbro with a limit of memory like that of a small machine.
 Output gabbro(const std::string& arguments) {
   Output out;
   const auto begun = std::chrono::steady_clock::now();
-#if defined(__SANITIZE_ADDRESS__)  // which reserves terabytes
+#if defined(__SANITIZE_ADDRESS__)  // The sanitizer reserves terabytes.
   const std::string limit;
 #else
   const std::string limit = "ulimit -v 4000000; ";
@@ -77,7 +77,7 @@ TEST_F(HostileCli, CampaignsOutliveDesigns) {
     const Output out =
         gabbro("evolve --minutes 0.0001 --strategies none --dir " + dir + "/run --data " + dir +
                "/corpus --preset " + preset + " --design " + file("hostile.gab", h.text));
-    // One that is small at the first rung is begun and trained by a worker, which has limits of its own.
+    // A program that is small at the first rung is trained by a worker, which has its own limits.
     EXPECT_TRUE(out.code == 0 || out.text.find("error[") != std::string::npos) << h.kind << ": " << out.text;
     EXPECT_GE(out.code, 0) << h.kind << " killed it: " << out.text;
     EXPECT_LT(out.seconds, 200) << h.kind;

@@ -1,5 +1,5 @@
-// The agents with a real model: llama.cpp's server on the loopback address, from .venv-model (./dev model). A
-// model of this size tests that nothing breaks; nothing is asked of its ideas.
+// Tests of the agents with a real model: llama.cpp's server on the loopback address, from .venv-model (./dev
+// model). With a model of this size they test that nothing breaks, not the quality of its ideas.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -48,7 +48,7 @@ int free_port() {
   return ok ? ntohs(address.sin_port) : 0;
 }
 
-/// A process that ends with this object, and with the test's process however that ends.
+/// A process that ends with this object, or with the test's process, however that ends.
 class ModelServer {
  public:
   explicit ModelServer(const std::string& log) : port_(free_port()) {
@@ -72,7 +72,7 @@ class ModelServer {
 
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
 
-  /// Whether it has loaded its model before it ends, in two minutes at most.
+  /// Waits up to two minutes for the server. Returns true if it has loaded its model and has not ended.
   bool is_healthy() {
     for (int i = 0; i < 240; ++i) {
       if (waitpid(pid_, nullptr, WNOHANG) != 0) {
@@ -118,8 +118,8 @@ class RealModel : public ::testing::Test {
     ASSERT_TRUE(server_->is_healthy()) << "see " << dir_ << "/server.log";
   }
 
-  // An agents.toml for what the server is taken to be able to do; short replies, since it is slow. Every
-  // opinion passes.
+  // Writes an agents.toml for a server with the given capability. Replies are short, since the model is slow,
+  // and every rating passes.
   std::string configured(const std::string& structured, const std::string& pipeline) {
     const std::string file = dir_ + "/" + structured + ".toml";
     std::ofstream(file)
@@ -133,7 +133,8 @@ class RealModel : public ::testing::Test {
     return "--agents " + file + " --dir " + dir_ + "/" + structured + " ";
   }
 
-  // A design that checks, or a failure with its cause and words; the journal has every call, settled.
+  // Expects a design that passes the checker, or a failure with its cause and details. Every call in the
+  // journal is settled.
   void run(const std::string& options, const std::string& parent) {
     const Output out =
         gabbro("propose --json " + options + "--parent " + parent + " --mode mutation 2>/dev/null");
@@ -184,7 +185,7 @@ TEST_F(RealModel, EveryDesignEndsInOneOrInAFailureSlow) {
   accounted("none");
 }
 
-// A reply that ends by itself parses; one that was cut is the beginning of one that would.
+// A complete reply parses. A reply that was cut is the beginning of one that would parse.
 TEST_F(RealModel, RepliesOfUnitsKeepToTheGrammarSlow) {
   configured("grammar", "");
   const auto config = chat::load_config(dir_ + "/grammar.toml");

@@ -1,4 +1,5 @@
-// What is not seen, or commands a terminal, does not reach it: by no command, from no source.
+// Tests that no command writes invisible characters or terminal commands to the terminal, whatever their
+// source.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -24,7 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Clears the screen and its title, in 7 and 8 bits; turns the direction of writing; is not seen; is no UTF-8.
+// kText clears the screen and sets its title, in 7 and 8 bits, changes the direction of writing, and contains
+// invisible characters. kStrange also contains invalid UTF-8.
 const std::string kText =
     "x\x1b[2J\x1b]0;title\x07\x08\r\x7f\xc2\x9b"
     "31m\u202e\u2066\u200b\u00ad\ufeff\U000e0041y";
@@ -33,7 +35,8 @@ const std::string kStrange = kText + "\x9b" + "2J";
 class StrangeText : public FolderTest {
  protected:
   StrangeText() : FolderTest("strange_text") {}
-  // Both outputs of `gabbro arguments`; fails when something strange is in them.
+  // Returns both outputs of `gabbro arguments`. The test fails if they contain anything that should be
+  // escaped.
   std::string gabbro(const std::string& arguments, int code = 0) {
     std::string out;
     std::FILE* pipe = popen(("timeout 60 " GABBRO_BINARY " " + arguments + " 2>&1").c_str(), "r");
@@ -53,7 +56,7 @@ const std::string kUnit = "unit A(x: [t, D]) -> [t, D]:\n    return x + shift(x,
 const std::string kDesign = "\n\ndesign M:\n    stack = [A, RMSNorm]\n";
 
 TEST_F(StrangeText, OfProgramsIsEscapedByEveryCommand) {
-  const std::string& comment = kText;  // what is no UTF-8 is refused in programs
+  const std::string& comment = kText;  // Programs with invalid UTF-8 are refused.
   const std::string good = quoted(file("good.gab", "# " + comment + "\n" + kUnit + comment + kDesign)),
                     other = quoted(file("other.gab", "# " + comment + "\n" + kUnit + "twice" + kDesign)),
                     bad = quoted(file(
@@ -66,7 +69,7 @@ TEST_F(StrangeText, OfProgramsIsEscapedByEveryCommand) {
   EXPECT_EQ(gabbro("fmt --check " + good, 1).find("\x1b"), std::string::npos);
   gabbro("diff " + good + " " + other);
   gabbro("diff --json " + good + " " + other);
-  // What comes out is a program still, and the same.
+  // The output is still a program, and the same one.
   const std::string shown = gabbro("fmt - < " + good);
   const auto hash_of = [](const std::string& text) {
     const lang::CheckReport report = lang::check(text, zoo::library());
@@ -140,7 +143,7 @@ TEST_F(StrangeText, OfACorpusIsEscaped) {
   EXPECT_TRUE(nlohmann::json::accept(gabbro("data info --json " + quoted(corpus))));
 }
 
-// All of it goes one way: nobody else writes to the terminal.
+// All output goes through one function; no other code writes to the terminal.
 TEST(Terminal, IsWrittenToInOnePlace) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(GABBRO_SOURCE_DIR "/src/cli")) {
@@ -156,8 +159,7 @@ TEST(Terminal, IsWrittenToInOnePlace) {
   EXPECT_GT(files, 10);
 }
 
-// ---- what is no plain file
-// ---------------------------------------------------------------------------------------------------
+// ---- Files that are not plain ----
 
 TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
   const std::string pipe = dir + "/pipe", program = file("good.gab", kUnit + kDesign);
@@ -165,7 +167,7 @@ TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
   fs::create_symlink(program, dir + "/link.gab");
   {
     std::ofstream(dir + "/huge.gab") << "# ";
-    fs::resize_file(dir + "/huge.gab", std::uintmax_t{64} << 30);  // without blocks
+    fs::resize_file(dir + "/huge.gab", std::uintmax_t{64} << 30);  // a sparse file without blocks
   }
   gabbro("check " + dir + "/link.gab");
   const auto begun = std::chrono::steady_clock::now();

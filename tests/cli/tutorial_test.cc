@@ -1,4 +1,4 @@
-// docs/tutorial.md is run as it stands.
+// Runs docs/tutorial.md unchanged.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -10,7 +10,7 @@
 namespace gabbro {
 namespace {
 
-// It builds the corpus debian (which needs a mirror of Debian's packages) and takes some minutes.
+// The test builds the corpus debian (which needs a mirror of Debian's packages) and takes some minutes.
 TEST(Tutorial, RunsAsItStandsSlow) {
   const std::filesystem::path source = GABBRO_SOURCE_DIR, binary = GABBRO_BINARY;
   std::ifstream file(source / "docs/tutorial.md");

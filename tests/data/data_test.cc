@@ -1,4 +1,4 @@
-// Corpora: what goes in comes out, damage is noticed, interruptions leave nothing.
+// Tests of corpora: documents survive a build, damage is detected, and interrupted builds leave nothing.
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder of its own for each test, gone afterwards.
+// Gives each test its own folder, which is removed afterwards.
 class Data : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -64,7 +64,7 @@ class Data : public ::testing::Test {
   Error error;
 };
 
-// Letters without a pattern, so that packing leaves something to cut.
+// Returns random letters, which hardly compress, so that a compressed file is long enough to be cut.
 std::string babble_of(int letters) {
   Random random(1);
   std::string text;
@@ -88,7 +88,7 @@ TEST_F(Data, JsonLinesGiveAFieldALine) {
   EXPECT_EQ(read_all({root / "b.jsonl"}, {.field = "other"}).size(), 0U);
 }
 
-// `text` packed by `add_filter`, one of libarchive's.
+// Compresses `text` with `add_filter`, a function of libarchive.
 std::string packed(const std::string& text, int (*add_filter)(archive*)) {
   std::string out(text.size() + 4096, '\0');
   std::size_t used = 0;
@@ -152,7 +152,7 @@ TEST_F(Data, BytesThatAreNoTextAreReplaced) {
                                       "b\n"}));
 }
 
-// Words made of syllables: text that a vocabulary can be made of.
+// Returns words made of syllables, from which a vocabulary can be trained.
 std::string babble(Random& random, int words) {
   static const std::vector<std::string> kSyllables{"ka", "to", "mi", "re", "son", "ul",
                                                    "fa", "be", "lo", "di", "qu",  "ez"};
@@ -188,7 +188,7 @@ TEST_F(Data, TokenizersLoseNothing) {
   EXPECT_EQ(Tokenizer::train({"ab"}, 4000).error().code, "tokenizer");
 }
 
-// A vocabulary as other programs make them.
+// Trains a vocabulary as other programs do.
 std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::string, std::string> arguments) {
   Random random(1);
   {
@@ -217,7 +217,7 @@ BuildOptions options_for(const fs::path& root, const std::string& source, int th
   return o;
 }
 
-// The same text in another file is no other document, and a mark that nobody sees makes no other text.
+// The same text in another file is not another document, and an invisible mark does not make another text.
 TEST_F(Data, HeldOutDocumentsCountOnce) {
   std::string told;
   const auto listen = [&](const BuildProgress& p) {
@@ -254,8 +254,8 @@ TEST_F(Data, UnseenMarksHideNoHeldOutDocument) {
   }
 }
 
-// SentencePiece does not tell U+2581 from a space: such twins have the same tokens, and the mark is no more
-// text than a space.
+// SentencePiece does not distinguish U+2581 from a space. Texts that differ only in this have the same
+// tokens, and the mark counts as many bytes as a space.
 TEST_F(Data, SpaceMarksAreSpaces) {
   const std::string held = "kato mire sune lumi taro\n";
   std::string marked = held;
@@ -278,7 +278,7 @@ TEST_F(Data, SpaceMarksAreSpaces) {
   EXPECT_EQ(Corpus::open(o.out)->split("valid")->bytes(), bytes);
 }
 
-// What a vocabulary loses would be foreseen for nothing.
+// Text that a vocabulary drops would be predicted at no cost.
 TEST_F(Data, AVocabularyThatLosesTextIsRefused) {
   struct Case {
     std::unordered_map<std::string, std::string> arguments;
@@ -370,7 +370,7 @@ TEST_F(Data, InterruptedBuildsLeaveNothing) {
   EXPECT_EQ(stopped.error().code, "stopped");
   EXPECT_FALSE(fs::exists(root / "corpus"));
   EXPECT_FALSE(fs::exists(root / "corpus.building"));
-  // What a killed build left is no hindrance.
+  // The files of a killed build do not prevent the next one.
   write("corpus.building/building", "");
   write("corpus.building/train-00000.tokens", "half");
   EXPECT_TRUE(build_corpus(options_for(root, source), {}).has_value());
@@ -383,7 +383,7 @@ TEST_F(Data, FoldersOfOthersAreLeftAlone) {
   EXPECT_EQ(build_corpus(options_for(root, source), {}).error().code, "exists");
   EXPECT_TRUE(fs::exists(root / "corpus.building/precious.txt"));
   fs::remove_all(root / "corpus.building");
-  // A second build of one corpus is refused while the first one works, and does it no harm.
+  // A second build of the same corpus is refused while the first one runs, and does not disturb it.
   bool refused = false;
   const auto built = build_corpus(options_for(root, source), [&](const BuildProgress&) {
     const auto second = build_corpus(options_for(root, source), {});
@@ -406,7 +406,8 @@ TEST_F(Data, BytesThatAreNoTextAreCounted) {
   EXPECT_NE(told.find("held bytes that are no UTF-8"), std::string::npos) << told;
 }
 
-// The same documents in another format: without the last line end, with carriage returns, with spaces.
+// The same documents are recognised in another format: without the last line end, with carriage returns, with
+// spaces.
 TEST_F(Data, HeldOutDocumentsAreKnownInAnotherFormat) {
   std::string text, lines;
   for (int i = 0; i < 40; ++i) {
@@ -448,7 +449,7 @@ TEST_F(Data, HeldOutDocumentsAreNotTrainedOn) {
   EXPECT_NE(told.find("10 documents of the training text stand word for word in --valid-source"),
             std::string::npos)
       << told;
-  // All of it held out.
+  // All of the text is held out.
   fs::remove_all(root / "corpus");
   options.sources = options.valid_sources;
   const auto none = build_corpus(options, {});
@@ -479,7 +480,7 @@ TEST_F(Data, DamageIsNoticed) {
   EXPECT_EQ(Corpus::open(root / "nowhere").error().code, "corpus");
 }
 
-// Borders whose file has the hash that the manifest says, of documents that cannot be.
+// The boundaries match the hash in the manifest, but the documents are impossible.
 TEST_F(Data, DocumentsThatCannotBeAreRefused) {
   const std::string source = write("a.txt", babble_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
@@ -513,7 +514,7 @@ TEST_F(Data, DocumentsThatCannotBeAreRefused) {
   EXPECT_NE(refused(borders, 3, ~std::uint64_t{0}).find("document 2 has"), std::string::npos);
 }
 
-// Nobody writes them, so that whoever reads would wait without end.
+// The pipes have no writer, so a reader would block forever.
 TEST_F(Data, PipesAreNotWaitedFor) {
   const std::string source = write("a.txt", babble_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
@@ -543,7 +544,7 @@ TEST_F(Data, PipesAreNotWaitedFor) {
   expect_refused(Corpus::open(root / "corpus").error(), "manifest.json");
 }
 
-// What changes once a file is open is not trained on.
+// Tokens that change after a file is opened are detected before they are used.
 TEST_F(Data, TokensOfNoVocabularyAreNoticed) {
   const std::string source = write("a.txt", babble_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());

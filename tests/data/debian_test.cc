@@ -1,5 +1,5 @@
-// The corpus debian: cleaners on small files of each format, packages that a test makes, an apt-get of our
-// own.
+// Tests of the corpus debian: cleaners on small files of each format, packages made by the tests, and a fake
+// apt-get.
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -90,7 +90,7 @@ std::string little(std::uint32_t value, int bytes) {
   return out;
 }
 
-// A module of one block whose entries are `verses`; an empty one has no text.
+// Makes a module with one block whose entries are `verses`; an empty verse has no text.
 Files module_of(const Texts_& verses, int size_bytes) {
   std::string block, index;
   for (const std::string& v : verses) {
@@ -122,7 +122,8 @@ TEST(DebianClean, ModulesGiveChapters) {
   }
 }
 
-// A folder with an apt-get that makes packages: fortunes of one word; the others there are not.
+// Sets up a folder for a fake apt-get. It makes packages with fortunes of one word; other packages do not
+// exist.
 class DebianFetch : public ::testing::Test {
  protected:
   void SetUp() override {

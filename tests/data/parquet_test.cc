@@ -1,4 +1,4 @@
-// Parquet files: read where this build has Arrow, refused with a reason where it has not.
+// Tests that Parquet files are read if this build has Arrow, and otherwise refused with a reason.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ class Parquet : public ::testing::Test {
 
 #ifdef GABBRO_HAS_PARQUET
 
-// A file with a number and a nullable text a row, in groups of `group` rows.
+// Writes a file with a number and a nullable text per row, in groups of `group` rows.
 void write_parquet(const std::string& path, const std::vector<std::string>& texts, std::size_t group) {
   using parquet::schema::GroupNode, parquet::schema::PrimitiveNode;
   const auto schema = std::static_pointer_cast<GroupNode>(

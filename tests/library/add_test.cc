@@ -1,4 +1,4 @@
-// A user's own documents: formats, repetition, interruption, damage.
+// Tests of the user's own documents: formats, repetition, interruption, damage.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -205,7 +205,8 @@ TEST_F(Add, ADamagedFileIsTold) {
   EXPECT_EQ(library.error().code, "library");
 }
 
-// One page with one line of text; the reader finds the objects without a table of them.
+// Returns a PDF with one page and one line of text, without a cross-reference table; readers find the objects
+// anyway.
 std::string small_pdf(const std::string& line) {
   const std::string stream = "BT /F1 12 Tf 72 720 Td (" + line + ") Tj ET";
   return "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count "
@@ -220,7 +221,7 @@ std::string small_pdf(const std::string& line) {
 
 TEST_F(Add, PdfThroughPdftotext) {
   if (find_program("pdftotext").empty()) GTEST_SKIP() << "pdftotext (poppler-utils) is not on the PATH";
-  write("docs/-enc.pdf", small_pdf("Thylacine networks never sleep"));  // a name like an option
+  write("docs/-enc.pdf", small_pdf("Thylacine networks never sleep"));  // a name that looks like an option
   write("docs/bad.pdf", "no pdf at all");
   const auto library = open();
   const auto added = library->add({docs()});

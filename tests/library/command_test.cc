@@ -1,4 +1,4 @@
-// `gabbro library` as its users meet it.
+// Tests of `gabbro library` through the program.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// Connectors and embeddings against servers on loopback that speak their formats, also badly.
+// Tests of connectors and embeddings against loopback servers that speak their formats, correctly or not.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -81,7 +81,8 @@ TEST_F(Online, ArxivFindsAndIsKept) {
       server.paths()[0],
       "/api/query?search_query=all:numbat+AND+all:gates+AND+all:ti&start=0&max_results=5&sortBy=relevance");
 
-  // The same question later: from the file, also without network; the paper is found by words as well.
+  // The same query later is answered from the file, even without a network; a search by words finds the
+  // paper, too.
   options_.arxiv = "http://127.0.0.1:1";
   const auto local = open()->search("numbat", 1);
   ASSERT_EQ(local.size(), 1u);
@@ -107,7 +108,7 @@ TEST_F(Online, QuestionsKeepTheirDistance) {
   EXPECT_EQ(slept_, 0);
   (void)library->look_up("two", 5, true);
   EXPECT_NEAR(slept_, 3, 1e-6);
-  (void)open()->look_up("three", 5, true);  // another process, as it were
+  (void)open()->look_up("three", 5, true);  // as another process would
   EXPECT_NEAR(slept_, 6, 1e-6);
   now_ += 100;
   (void)library->look_up("four", 5, true);
@@ -215,18 +216,18 @@ TEST(Parsers, AtomOddities) {
                 ->at(0)
                 .authors,
             "Name0, Name1, Name2, Name3, Name4, Name5 et al.");
-  // Entities that multiply are not expanded to gigabytes.
+  // Entities that expand exponentially are not expanded.
   EXPECT_FALSE(parse_atom(
       "<!DOCTYPE f [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c "
       "\"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">]><x>&c;</x>"));
 }
 
-// A model that knows one thing: whether a text speaks of animals.
+// Answers as an embedding model that only distinguishes texts about animals from others.
 Answer animal_vectors(const std::string& body) {
   const auto request = nlohmann::json::parse(body);
   nlohmann::json data = nlohmann::json::array();
   const auto& texts = request["input"];
-  for (std::size_t i = texts.size(); i-- > 0;) {  // in another order, with their numbers
+  for (std::size_t i = texts.size(); i-- > 0;) {  // The order is reversed; each vector has its index.
     const auto text = texts[i].get<std::string>();
     const bool animal = text.find("marsupial") != std::string::npos ||
                         text.find("wombat") != std::string::npos || text.find("Hippo") != std::string::npos;
@@ -256,7 +257,7 @@ TEST_F(Online, VectorsFindWhatWordsDoNot) {
   EXPECT_EQ(*open()->embed_missing(), 0);
   EXPECT_EQ(texts, before) << "vectors are kept in the file";
 
-  const auto found = open()->look_up("marsupial", 40, false);  // a word that no text has
+  const auto found = open()->look_up("marsupial", 40, false);  // No text contains this word.
   EXPECT_TRUE(found.notices.empty());
   ASSERT_FALSE(found.hits.empty());
   EXPECT_TRUE(std::any_of(found.hits.begin(), found.hits.begin() + 8,

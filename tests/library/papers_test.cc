@@ -1,4 +1,4 @@
-// The built-in papers: well formed, complete, linked with the zoo.
+// Tests that the built-in papers are well formed, complete, and linked with the zoo.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,7 +53,7 @@ TEST(Papers, EveryMixerOfTheZooHasItsPaper) {
       EXPECT_TRUE(files.contains(file)) << p.id << ": " << file;
       linked.insert(file);
     }
-  // Functions and controls, no mixers.
+  // These files contain functions and controls, but no mixers.
   for (const char* const file : {"prelude.gab", "local.gab", "ngram.gab"}) files.erase(file);
   EXPECT_EQ(linked, files);
 }

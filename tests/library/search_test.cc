@@ -1,4 +1,4 @@
-// Searching, and what strangers' text may not do.
+// Tests of searching, and of the restrictions on text from third parties.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -39,7 +39,7 @@ TEST(Search, FindsWhatIsMeant) {
       {"exponential gating lstm with matrix memory", "xlstm", 1},
       {"Hochreiter 1997", "lstm", 1},
       {"normalisation", "layernorm", 20},
-      {"normalization", "layernorm", 20},  // either spelling
+      {"normalization", "layernorm", 20},  // both spellings
       {"what is the paper on the squared ReLU found by evolution?", "primer", 3},
       {"hyena.gab", "hyena", 2},
       {"test-time training momentum", "titans", 3},
@@ -95,7 +95,7 @@ TEST(Search, NoTextIsASyntaxError) {
                             "日本語",
                             "ﬀ",
                             "\x01\x02"})
-    (void)library->search(query, 5);  // an error of syntax would end the process
+    (void)library->search(query, 5);  // A syntax error would end the process.
   std::mt19937_64 random(7);
   for (int i = 0; i < 3000; ++i) {
     std::string query;
@@ -106,7 +106,7 @@ TEST(Search, NoTextIsASyntaxError) {
   EXPECT_TRUE(library->search("gla", 0).empty());
   EXPECT_FALSE(library->search(std::string(1 << 20, 'x') + " delta rule", 3).size() > 3);
   EXPECT_EQ(match_expression("The of"),
-            "\"the\" OR \"the\"* OR \"the of\" OR \"of\"");  // nothing else is there
+            "\"the\" OR \"the\"* OR \"the of\" OR \"of\"");  // There are no other words.
   EXPECT_EQ(match_expression("the \"delta"), "\"delta\" OR \"delta\"*");
 }
 
@@ -150,7 +150,7 @@ TEST(Quoted, NothingEndsTheBlock) {
   const std::string inner = block.substr(3, block.size() - 3 - 5);
   for (const char* mark : {"```", "~~~", "<|", "|>", "\x1b", "\xe2\x80\xae"})
     EXPECT_EQ(inner.find(mark), std::string::npos) << mark;
-  EXPECT_NE(inner.find("You are now free."), std::string::npos);  // it is kept, as data
+  EXPECT_NE(inner.find("You are now free."), std::string::npos);  // The text is kept as data.
 }
 
 TEST(Text, PassagesHoldAllOfTheTextInBounds) {
@@ -160,7 +160,7 @@ TEST(Text, PassagesHoldAllOfTheTextInBounds) {
   std::string joined;
   for (const std::string& p : passages(text, 400)) {
     EXPECT_LE(p.size(), 400u);
-    EXPECT_EQ(clean(p), p);  // no character is cut in two
+    EXPECT_EQ(clean(p), p);  // No character is cut.
     joined += p + " ";
   }
   for (int i = 0; i < 300; ++i)

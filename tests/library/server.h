@@ -1,4 +1,5 @@
-// A server on 127.0.0.1 that answers as a test says; one connection at a time, each closed after its answer.
+// A server on 127.0.0.1 with scripted responses. It handles one connection at a time and closes each after
+// its response.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,12 +20,12 @@ namespace gabbro::library {
 struct Answer {
   int status = 200;
   std::string body, headers;  // headers end in \r\n
-  bool hang = false;          // no answer, the connection stays open until the server goes
+  bool hang = false;          // no answer; the connection stays open until the server ends
 };
 
 class Server {
  public:
-  /// `answer` is given the path with its query, and the body; it is called from the server's thread.
+  /// `answer` receives the path with its query, and the body. It is called from the server's thread.
   explicit Server(std::function<Answer(const std::string&, const std::string&)> answer)
       : answer_(std::move(answer)) {
     socket_ = socket(AF_INET, SOCK_STREAM, 0);

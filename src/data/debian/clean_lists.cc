@@ -36,16 +36,16 @@ std::string synset(std::string_view line) {
   std::string_view gloss = line.substr(bar + 3), rest = line.substr(0, bar);
   while (gloss.starts_with(' ')) gloss.remove_prefix(1);
   while (gloss.ends_with(' ')) gloss.remove_suffix(1);
-  for (int i = 0; i < 3; ++i) word(rest);  // skip offset, file and part of speech
+  for (int i = 0; i < 3; ++i) word(rest);  // Skips offset, file and part of speech.
   int count = 0;
   const std::string_view hex = word(rest);
   std::from_chars(hex.data(), hex.data() + hex.size(), count, 16);
   std::string out;
   for (int i = 0; i < count; ++i) {
     std::string name(word(rest));
-    word(rest);  // skip the sense number
+    word(rest);  // Skips the sense number.
     if (const std::size_t mark = name.find('('); mark != std::string::npos)
-      name.resize(mark);  // remove (p), (a) or (ip)
+      name.resize(mark);  // Removes (p), (a) or (ip).
     std::replace(name.begin(), name.end(), '_', ' ');
     out += (out.empty() ? "" : ", ") + name;
   }

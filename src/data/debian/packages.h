@@ -23,7 +23,7 @@ struct Part {
   std::string_view package;
   std::string_view folder;  // only files with this path prefix are used
   std::string_view ending;  // only files with this suffix are used
-  // files with one of these words in the path after the prefix are not used (separated by blanks)
+  // Files with one of these words (separated by blanks) in the path after the prefix are not used.
   std::string_view without;
   Cleaner clean;
 };

@@ -33,7 +33,7 @@ struct GabbroParquet {
   std::shared_ptr<parquet::ByteArrayReader> reader;
   std::array<parquet::ByteArray, kBatch> values;
   std::array<std::int16_t, kBatch> levels;
-  std::int64_t count = 0, at = 0;  // of the values of the current batch
+  std::int64_t count = 0, at = 0;  // number of values in the current batch, and the index of the next one
   std::int64_t rows = 0;
 
   // Reads the next batch of values. Returns false at the end.
