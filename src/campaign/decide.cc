@@ -264,7 +264,7 @@ Result<bool> Campaign::State::make_ablations() {
     created->origin = record::Origin::kAblation;
     created->op = a.what;
     created->parent = best.design;
-    created->rate = population.rate_of(*winner, best.rung);
+    created->rate = evolve::compared_rate(population, *winner, best.rung);
     events.emplace_back(*created);
   }
   return events.empty() ? Result<bool>(true) : record(events);

@@ -492,8 +492,9 @@ std::string rates_text(const Reading& r, std::int64_t design, int rung) {
   for (const evolve::TriedRate& t : tried)
     out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * r.rung(rung).rate,
                        t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score",
-                       t.taken && t.bits > 0 ? " (taken)" : "");
-  return out;
+                       t.taken && t.bits > 0 ? " (best)" : "");
+  const double compared = evolve::compared_rate(r.population, r.population.individual(design), rung);
+  return out + fmt::format("; compared at {:.2g}", compared * r.rung(rung).rate);
 }
 
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {

@@ -121,9 +121,7 @@ class Study {
           run->status == record::Status::kDone ? run->bits : std::numeric_limits<double>::infinity();
       study_.searches.push_back(*run);
     }
-    rates_.push_back(std::min_element(scores.begin(), scores.end(), [](const auto& a, const auto& b) {
-                       return a.second < b.second;
-                     })->first);
+    rates_.push_back(evolve::fitted_rate(scores));
     return true;
   }
 

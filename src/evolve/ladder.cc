@@ -72,7 +72,7 @@ class Ladder {
       for (const Individual& i : p_.individuals())
         if (is_ablation(i) && i.created.parent == c->design)
           if (auto run = unbegun(i, c->rung, count, Purpose::kAblation, c->seed)) {
-            run->rate = p_.rate_of(p_.individual(c->design), c->rung);
+            run->rate = compared_rate(p_, p_.individual(c->design), c->rung);
             return run;
           }
     return std::nullopt;
@@ -96,7 +96,10 @@ class Ladder {
         const Trial& t = p_.trial(id);
         return t.begun.rung == rung && t.begun.seed == seed && p_.counts(t);
       });
-      if (!begun) return Wanted{i.created.id, rung, seed, purpose, {}, p_.rate_of(i, rung)};
+      if (begun) continue;
+      const bool is_final = purpose == Purpose::kFinal || purpose == Purpose::kRecheck;
+      return Wanted{i.created.id, rung, seed,
+                    purpose,      {},   is_final ? compared_rate(p_, i, rung) : p_.rate_of(i, rung)};
     }
     return std::nullopt;
   }

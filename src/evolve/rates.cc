@@ -31,6 +31,31 @@ Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t fi
   return out;
 }
 
+// y = square x^2 + linear x + constant.
+struct Parabola {
+  double square = 0, linear = 0;
+};
+
+// Returns the least-squares fit; nothing with fewer than three points. Points at distinct x.
+std::optional<Parabola> parabola_through(const std::vector<std::pair<double, double>>& points) {
+  if (points.size() < 3) return std::nullopt;
+  const auto n = static_cast<double>(points.size());
+  double mean = 0;
+  for (const auto& [x, y] : points) mean += x / n;
+  // Sums of powers about the mean; the normal equations are then solved by hand.
+  double s2 = 0, s3 = 0, s4 = 0, y0 = 0, y1 = 0, y2 = 0;
+  for (const auto& [x, y] : points) {
+    const double u = x - mean;
+    s2 += u * u, s3 += u * u * u, s4 += u * u * u * u;
+    y0 += y, y1 += u * y, y2 += u * u * y;
+  }
+  const double determinant = s2 * s4 - s3 * s3 - s2 * s2 * s2 / n;
+  if (determinant <= 0) return std::nullopt;
+  const double square = (s2 * (y2 - s2 * y0 / n) - s3 * y1) / determinant;
+  const double slope = (y1 - square * s3) / s2;  // at the mean
+  return Parabola{square, slope - 2 * square * mean};
+}
+
 }  // namespace
 
 std::optional<double> next_rate(const std::map<double, double>& scores, double middle) {
@@ -42,6 +67,38 @@ std::optional<double> next_rate(const std::map<double, double>& scores, double m
   if (best == scores.begin()) return best->first / 2;
   if (best == std::prev(scores.end())) return best->first * 2;
   return std::nullopt;
+}
+
+double fitted_rate(const std::map<double, double>& scores) {
+  constexpr double kNear = 0.1;  // bits per byte; scores further up lie where the curve is no parabola
+  constexpr double kSteps = 4;   // of an octave
+  const auto best = std::min_element(scores.begin(), scores.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<std::pair<double, double>> points;  // octaves from the best, bits above it
+  for (auto at = scores.begin(); at != scores.end(); ++at) {
+    const bool is_neighbour =
+        std::abs(std::distance(scores.begin(), at) - std::distance(scores.begin(), best)) <= 1;
+    if (std::isfinite(at->second) && (is_neighbour || at->second <= best->second + kNear))
+      points.emplace_back(std::log2(at->first / best->first), at->second - best->second);
+  }
+  const std::optional<Parabola> curve = parabola_through(points);
+  if (!curve || curve->square <= 0) return best->first;
+  const double lowest = -curve->linear / (2 * curve->square);
+  const double octaves = std::clamp(lowest, points.front().first, points.back().first);
+  return best->first * std::exp2(std::round(octaves * kSteps) / kSteps);
+}
+
+double compared_rate(const Population& p, const Individual& i, int rung) {
+  std::map<double, double> scores;
+  const Trial* first = nullptr;
+  for (const std::int64_t id : i.trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || judges(t)) continue;
+    if (!first) first = &t;
+    if (t.begun.seed == first->begun.seed && t.status == record::Status::kDone)
+      scores.emplace(t.begun.rate, t.bits);
+  }
+  return p.settings().tune_rates && !scores.empty() ? fitted_rate(scores) : p.rate_of(i, rung);
 }
 
 std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, int rung,

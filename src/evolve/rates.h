@@ -12,7 +12,7 @@
 
 namespace gabbro::evolve {
 
-/// Minimum number of rates that a search tries, and maximum number if the best lies at an edge. Rates are a
+/// The minimum number of rates that a search tries, and the maximum if the best lies at an edge. Rates are a
 /// factor of two apart, around the rate that the design has at the rung below. Rates that differ by less
 /// train alike (muP transfers rates across widths: Yang et al. 2022, arXiv 2203.03466).
 constexpr int kLeastRates = 3, kMostRates = 5;
@@ -21,6 +21,14 @@ constexpr int kLeastRates = 3, kMostRates = 5;
 /// score). It tries `middle`, half and twice as much, then goes beyond the edge if the best lies there.
 /// Returns nothing when the search is over.
 std::optional<double> next_rate(const std::map<double, double>& scores, double middle);
+
+/// Returns the factor at which the scores of a search are lowest: that of a parabola over the logarithm of
+/// the rate, fitted by least squares to the best score, its neighbours, and all scores within 0.1 bits per
+/// byte of it. Each score is one run; the lowest of them is often a lucky one at a wrong rate, and costs two
+/// to three times as much (docs/campaigns.md, "Learning rates"). The factor lies within the rates that were
+/// fitted, in steps of a quarter octave; with fewer than three finite scores, or where they do not curve
+/// upwards, it is that of the best. Requires a finite score.
+double fitted_rate(const std::map<double, double>& scores);
 
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the
 /// campaign, which never judges. Returns nothing if the search is over, or if its next step depends on runs
@@ -40,6 +48,10 @@ std::optional<Wanted> next_rate_run(const Population& population, const Leader& 
 /// the leader, and the minimum for the designs it is compared with. At the first rung the latter have
 /// completed their searches before anything else.
 int rate_runs_left(const Population& population, int rung, std::uint64_t first_seed);
+
+/// Returns the rate of a design's runs in the final comparison, as a factor: fitted to its search, if it has
+/// one at the rung.
+double compared_rate(const Population& population, const Individual& individual, int rung);
 
 /// One learning rate that was tried for a design at a rung.
 struct TriedRate {

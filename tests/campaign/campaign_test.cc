@@ -226,7 +226,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     ASSERT_TRUE(store);
     const std::string status = *status_text(*store);
     EXPECT_NE(status.find("learning rates tried"), std::string::npos) << status;
-    EXPECT_NE(status.find("(taken)"), std::string::npos);
+    EXPECT_NE(status.find("(best)"), std::string::npos);
     EXPECT_EQ(status.find("cannot judge mixers") != std::string::npos, local_leads) << status;
     EXPECT_EQ(status.find("tells mixers apart") != std::string::npos, !local_leads) << status;
     EXPECT_NE(status.find("against NgramControl"), std::string::npos) << "controls stand in the table";

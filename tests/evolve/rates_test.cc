@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "evolve/comparison.h"
@@ -87,6 +89,50 @@ TEST(Rates, OnlyRunsAtTheRateThatIsTakenCount) {
   const auto tried = tried_rates(c.population, d, 0);
   ASSERT_EQ(tried.size(), 4U);  // 0.5, 1, 2 and 4
   for (const TriedRate& t : tried) EXPECT_EQ(t.taken, t.factor == 2);
+}
+
+// The comparison trains at the rate that all runs of the search speak for.
+TEST(Rates, OfAComparisonIsFittedToTheSearch) {
+  EXPECT_EQ(fitted_rate({{1, 2.5}}), 1);
+  EXPECT_EQ(fitted_rate({{1, 2.5}, {2, 2.4}}), 2);
+  for (const double best : {1.0, std::exp2(0.25), std::exp2(-0.5)}) {
+    std::map<double, double> scores;
+    for (const double rate : {0.5, 1.0, 2.0}) scores[rate] = parabola(rate, best);
+    EXPECT_NEAR(fitted_rate(scores), best, 1e-12);
+  }
+  EXPECT_EQ(fitted_rate({{0.5, 2.5}, {1, 2.45}, {2, 2.3}}), 2) << "within what was tried";
+  EXPECT_EQ(fitted_rate({{0.5, 2.4}, {1, 2.5}, {2, 2.41}}), 0.5) << "no curve";
+  EXPECT_EQ(fitted_rate({{0.5, 2.5}, {1, 2.4}, {2, INFINITY}}), 1) << "two have a score";
+  // A rate at which a design all but diverges does not bend the curve elsewhere.
+  std::map<double, double> steep{{0.5, 2.51}, {1, 2.5}, {2, 2.51}};
+  EXPECT_EQ(fitted_rate(steep), 1);
+  steep[4] = 4;
+  EXPECT_EQ(fitted_rate(steep), 1);
+  Little c(tuned());
+  const auto d = c.design("baseline", "[Block, RMSNorm]");
+  search(c, d, 0, [](double r) { return parabola(r, std::exp2(0.25)); });
+  EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 1) << "the search counts what it has run";
+  EXPECT_NEAR(compared_rate(c.population, c.population.individual(d), 0), std::exp2(0.25), 1e-12);
+}
+
+// The lowest of single runs is often a lucky one. A leader was chosen for its luck, and a baseline whose rate
+// is wrong loses to it.
+TEST(Rates, OfAFitCostLessThanThatOfTheLuckiestRun) {
+  Random random(5);
+  constexpr double kDeviation = 0.01, kCurve = 0.01;  // a factor of two costs one deviation of a run
+  double lowest = 0, fitted = 0;
+  for (int k = 0; k < 2000; ++k) {
+    const double optimum = random.uniform(-1.5, 1.5);
+    const auto cost = [&](double rate) { return kCurve * std::pow(std::log2(rate) - optimum, 2); };
+    std::map<double, double> scores;
+    while (const auto rate = next_rate(scores, 1))
+      scores[*rate] = 2.5 + cost(*rate) + kDeviation * random.normal();
+    lowest += cost(std::min_element(scores.begin(), scores.end(), [](const auto& a, const auto& b) {
+                     return a.second < b.second;
+                   })->first);
+    fitted += cost(fitted_rate(scores));
+  }
+  EXPECT_LT(fitted, 0.5 * lowest);
 }
 
 // Before a comparison, the leader and all designs that it is compared with get the same search at its rung.
