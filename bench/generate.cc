@@ -57,7 +57,7 @@ void breed(benchmark::State& state) {
   const auto blocks = static_cast<double>(state.range(0));
   std::vector<lang::Program> population;
   std::set<Hash128> seen;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (const lang::Program* program = zoo::program(entry.file))
       if (lang::CheckReport report =
               lang::check(evolve::deepened(*program, blocks > 0 ? blocks / evolve::repetitions(*program) : 1),

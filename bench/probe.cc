@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
   edit::CodeBook book(zoo::library());
   std::vector<lang::Program> population;
   std::set<Hash128> seen;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (const lang::Program* program = zoo::program(entry.file))
       if (lang::CheckReport report = lang::check(*program, zoo::library());
           report.valid() && report.subjects.size() == 1 && report.subjects[0].is_design) {

@@ -29,7 +29,7 @@ int main() {
 
   const agents::testing::LongTalk talk = agents::testing::long_talk();
   std::map<std::string, std::pair<int, std::size_t>> by_role;
-  for (const chat::Request& q : talk.asked) {
+  for (const chat::ChatRequest& q : talk.asked) {
     auto& [calls, bytes] = by_role[q.role];
     ++calls;
     for (const chat::Message& m : q.messages) bytes += m.text.size();

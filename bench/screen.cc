@@ -19,8 +19,8 @@ namespace {
 using namespace gabbro;
 
 // The sizes, lengths, limits and baselines of presets/laptop.toml.
-evolve::Settings laptop() {
-  evolve::Settings s;
+evolve::SearchSettings laptop() {
+  evolve::SearchSettings s;
   s.rungs = {{.name = "150k", .params = 150'000, .length = 128},
              {.name = "300k", .params = 300'000, .length = 128, .depth = 1.5},
              {.name = "600k", .params = 600'000, .length = 256, .depth = 2}};
@@ -30,7 +30,7 @@ evolve::Settings laptop() {
   return s;
 }
 
-evolve::Population baselines(const evolve::Settings& settings) {
+evolve::Population baselines(const evolve::SearchSettings& settings) {
   evolve::Population population(settings);
   for (const std::string& file : settings.baselines) {
     const lang::Program& program = *zoo::program(file + ".gab");
@@ -47,7 +47,7 @@ evolve::Population baselines(const evolve::Settings& settings) {
 std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
   edit::CodeBook book(zoo::library());
   std::vector<lang::Program> programs;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (const lang::Program* program = zoo::program(entry.file))
       if (lang::CheckReport report =
               lang::check(evolve::deepened(*program, blocks / evolve::repetitions(*program)), zoo::library());
@@ -70,7 +70,7 @@ std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
 }
 
 void screen_draws(benchmark::State& state) {
-  const evolve::Settings settings = laptop();
+  const evolve::SearchSettings settings = laptop();
   const auto offspring = draws(state.range(0), static_cast<double>(settings.blocks));
   const evolve::Population first = baselines(settings);
   std::map<std::string, double> causes;

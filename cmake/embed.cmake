@@ -38,7 +38,7 @@ foreach(name IN LISTS names)
     message(FATAL_ERROR "${name}: the text may not contain `)${kMark}\"`, the end mark of its literal")
   endif()
   to_literals("${text}" literals)
-  string(APPEND rows "    Entry{\"${name}\"sv,\n${literals}\"\"sv},\n")
+  string(APPEND rows "    EmbeddedFile{\"${name}\"sv,\n${literals}\"\"sv},\n")
   math(EXPR count "${count} + 1")
 endforeach()
 
@@ -57,12 +57,12 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array<Entry, ${count}> kFiles{
+constexpr std::array<EmbeddedFile, ${count}> kFiles{
 ${rows}};
 
 }  // namespace
 
-std::span<const Entry> embedded_files() { return kFiles; }
+std::span<const EmbeddedFile> embedded_files() { return kFiles; }
 
 std::string_view language_text() {
   return ${language}\"\"sv;

@@ -76,7 +76,7 @@ std::optional<Subject> hostile(Random& random) {
 
 std::vector<std::string> zoo_units() {
   std::vector<std::string> out;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (const auto* unit = std::get_if<lang::Unit>(&item.value)) out.push_back(unit->name);
   return out;

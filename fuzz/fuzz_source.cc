@@ -31,7 +31,7 @@ using namespace gabbro::lang;
 
 std::vector<std::string> seeds(int argc, char** argv) {
   std::vector<std::string> out(testing::kSamples.begin(), testing::kSamples.end());
-  for (const zoo::Entry& entry : zoo::embedded_files()) out.emplace_back(entry.text);
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) out.emplace_back(entry.text);
   for (int i = 3; i < argc; ++i) {
     std::ifstream file(argv[i], std::ios::binary);
     out.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());

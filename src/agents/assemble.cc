@@ -158,7 +158,7 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
 std::string places_text(const lang::Program& program, const lang::Library& library, std::size_t most) {
   std::string out;
   std::size_t count = 0;
-  for (const edit::Place& place : edit::places(program, library)) {
+  for (const edit::TreePlace& place : edit::places(program, library)) {
     if (++count > most) break;
     out += fmt::format("- {}: {}\n", place.path, shortened(lang::print(place.instance), 160));
   }

@@ -24,7 +24,7 @@ bool says_nothing(const std::string& cause) {
 
 std::vector<Parent> zoo_designs() {
   std::vector<Parent> out;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (std::holds_alternative<lang::Design>(item.value)) {
         out.push_back(
@@ -36,23 +36,23 @@ std::vector<Parent> zoo_designs() {
 
 }  // namespace
 
-std::vector<Variant> bench_variants(const Settings& settings) {
-  std::vector<Variant> out;
-  const auto add = [&](const char* name, bool Settings::*flag, bool value) {
-    Variant v{name, settings, static_cast<int>(out.size())};
+std::vector<PipelineVariant> bench_variants(const AgentSettings& settings) {
+  std::vector<PipelineVariant> out;
+  const auto add = [&](const char* name, bool AgentSettings::*flag, bool value) {
+    PipelineVariant v{name, settings, static_cast<int>(out.size())};
     v.settings.*flag = value;
     out.push_back(std::move(v));
   };
-  add("direct", &Settings::direct, true);
-  add("units", &Settings::direct, false);
-  add("no checker", &Settings::checker, false);
-  add("no planner", &Settings::planner, false);
-  add("no observer", &Settings::observer, false);
-  add("no grammar", &Settings::grammar, false);
+  add("direct", &AgentSettings::direct, true);
+  add("units", &AgentSettings::direct, false);
+  add("no checker", &AgentSettings::checker, false);
+  add("no planner", &AgentSettings::planner, false);
+  add("no observer", &AgentSettings::observer, false);
+  add("no grammar", &AgentSettings::grammar, false);
   return out;
 }
 
-std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings& settings) {
+std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const AgentSettings& settings) {
   const std::vector<Parent> known = zoo_designs();
   std::vector<Brief> out;
   for (int i = 0; i < designs; ++i) {
@@ -73,16 +73,17 @@ std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const Settings&
   return out;
 }
 
-std::vector<BenchResult> run_bench(const std::vector<Variant>& variants, const std::vector<Brief>& briefs,
-                                   const Tools& tools, const std::function<bool()>& stop,
-                                   const std::function<void(const BenchResult&)>& tell) {
-  std::vector<BenchResult> results(variants.size() * briefs.size());
+std::vector<PipelineBench> run_bench(const std::vector<PipelineVariant>& variants,
+                                     const std::vector<Brief>& briefs, const Tools& tools,
+                                     const std::function<bool()>& stop,
+                                     const std::function<void(const PipelineBench&)>& tell) {
+  std::vector<PipelineBench> results(variants.size() * briefs.size());
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> halted = false;
   std::mutex telling;
   const auto work = [&] {
     for (std::size_t i = next++; i < results.size() && !halted && !stop(); i = next++) {
-      BenchResult& r = results[i];
+      PipelineBench& r = results[i];
       const std::size_t variant = i % variants.size(), brief = i / variants.size();
       Tools mine = tools;
       mine.settings = variants[variant].settings;

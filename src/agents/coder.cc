@@ -26,7 +26,7 @@ std::string printed(const std::vector<lang::Item>& items) {
 // They are drawn with the brief's seed.
 std::string examples_text(const Brief& brief, int count) {
   std::vector<const lang::Item*> items;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
         const std::string text = lang::print(item);
@@ -45,9 +45,9 @@ std::string examples_text(const Brief& brief, int count) {
 
 // Everything that the questions about one design have in common.
 struct Site {
-  Talk& talk;
+  Conversation& talk;
   const Proposal& proposal;
-  const Plan& plan;
+  const UnitPlan& plan;
   const Base& base;
 };
 
@@ -68,26 +68,26 @@ Question question(const Site& site, const PlannedUnit& unit, const Draft& draft,
   return q;
 }
 
-std::string complaint_of(const Candidate& c, const chat::Reply& reply) {
+std::string complaint_of(const UnitCandidate& c, const chat::Reply& reply) {
   return fmt::format("{}The checker refuses this:\n{}Write the whole unit again, corrected.",
                      reply.cut ? "The reply was cut, as it was too long. " : "",
                      describe_errors(c.errors, c.text));
 }
 
 struct Tried {
-  Candidate candidate;
+  UnitCandidate candidate;
   chat::Reply reply;
   int sent = 0;  // number of times this candidate went back to the coder
 };
 
 bool better(const Tried& a, const Tried& b) { return a.candidate.badness() < b.candidate.badness(); }
 
-bool is_last(const Plan& plan, const PlannedUnit& unit) { return &unit == &plan.units.back(); }
+bool is_last(const UnitPlan& plan, const PlannedUnit& unit) { return &unit == &plan.units.back(); }
 
 // Returns the candidates for one unit, best first. All of them are invalid if the repairs ran out.
 Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, const Draft& draft,
                                   const std::vector<chat::Message>& after, record::WrittenUnit& stats) {
-  const Settings& s = site.talk.settings();
+  const AgentSettings& s = site.talk.settings();
   std::vector<Tried> tried;
   std::set<std::string> texts;
   int variant = 0, repeated = 0;
@@ -97,8 +97,8 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
     // A coder that repeats an earlier text is asked at a higher temperature.
     q.temperature = std::max(q.temperature, std::min(1.0, q.temperature + 0.15 * repeated));
     GABBRO_TRY(reply, site.talk.ask(q));
-    Candidate c = judge(reply.text, unit, site.proposal, site.base, draft.items, is_last(site.plan, unit),
-                        site.talk.tools().library);
+    UnitCandidate c = judge(reply.text, unit, site.proposal, site.base, draft.items, is_last(site.plan, unit),
+                            site.talk.tools().library);
     repeated += texts.insert(c.text).second ? 0 : 1;
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
@@ -128,7 +128,7 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
   return tried;
 }
 
-Draft extended(const Draft& draft, const Candidate& c) {
+Draft extended(const Draft& draft, const UnitCandidate& c) {
   Draft out = draft;
   out.items = with_items(std::move(out.items), c.items);
   out.errors.insert(out.errors.end(), c.errors.begin(), c.errors.end());
@@ -137,14 +137,14 @@ Draft extended(const Draft& draft, const Candidate& c) {
   return out;
 }
 
-tl::unexpected<Error> unit_failure(const PlannedUnit& unit, const Candidate& c) {
+tl::unexpected<Error> unit_failure(const PlannedUnit& unit, const UnitCandidate& c) {
   return fail("unit", fmt::format("{}: {}", unit.name, shortened(c.errors[0].message, 600)),
               c.errors[0].hint);
 }
 
 }  // namespace
 
-Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan,
+Result<std::vector<Draft>> write_units(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
                                        const Base& base) {
   const Site site{talk, proposal, plan, base};
   std::vector<Draft> drafts{{}};
@@ -170,8 +170,9 @@ Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, con
   return drafts;
 }
 
-Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base,
-                           Draft draft, const std::string& name, const std::string& complaint) {
+Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
+                           const Base& base, Draft draft, const std::string& name,
+                           const std::string& complaint) {
   const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
                                  [&](const PlannedUnit& u) { return u.name == name; });
   if (unit == plan.units.end()) return fail("unit", "no unit of the plan is named " + shortened(name, 80));
@@ -190,9 +191,9 @@ Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& pla
   return draft;
 }
 
-Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
-                                   const Draft& draft, lang::CheckReport& report) {
-  const Settings& s = talk.settings();
+Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal, UnitPlan& plan,
+                                   const Base& base, const Draft& draft, lang::CheckReport& report) {
+  const AgentSettings& s = talk.settings();
   if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
   auto built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {

@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "agents/assemble.h"
+#include "agents/conversation.h"
 #include "agents/plan.h"
-#include "agents/talk.h"
 #include "lang/check.h"
 
 namespace gabbro::agents {
 
 /// A text for one unit with the checker's findings.
-struct Candidate {
+struct UnitCandidate {
   std::string text;               // Gab found in the reply
   std::vector<lang::Item> items;  // the unit and the functions that come with it
   std::vector<Error> errors;      // errors in `text`
@@ -36,25 +36,27 @@ struct Draft {
 /// Assignments, axes and hyperparameters that nothing reads are removed. Errors: those of the checker, and
 /// "interface" (the reply has no unit of this name, a unit with other ports, or a further unit). Costs one
 /// check of the base's units.
-Candidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal, const Base& base,
-                const std::vector<lang::Item>& written, bool last, const lang::Library& library);
+UnitCandidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal,
+                    const Base& base, const std::vector<lang::Item>& written, bool last,
+                    const lang::Library& library);
 
 /// Writes all units of the plan by a beam search over units. For each unit, every draft in the beam gets
 /// Settings::candidates replies. While none of them passes the checker, the best one goes back with its
 /// errors, at most Settings::repairs times. The best Settings::beam drafts continue. Returns the drafts, best
 /// first, and fills TaskReport::units. Errors: those of chat; "unit" with the last errors.
-Result<std::vector<Draft>> write_units(Talk& talk, const Proposal& proposal, const Plan& plan,
+Result<std::vector<Draft>> write_units(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
                                        const Base& base);
 
 /// Rewrites one unit of a draft as `complaint` asks. Errors: those of chat, "unit".
-Result<Draft> rewrite_unit(Talk& talk, const Proposal& proposal, const Plan& plan, const Base& base,
-                           Draft draft, const std::string& unit, const std::string& complaint);
+Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
+                           const Base& base, Draft draft, const std::string& unit,
+                           const std::string& complaint);
 
 /// Returns the whole program of a draft and fills its check report. If the plan's instance does not fit, the
 /// coder writes another, guided by the checker's messages, at most Settings::repairs times. After that the
 /// plan's last unit with its defaults is tried as the instance. Errors: those of chat, "unit" (a draft with
 /// errors), "assembly".
-Result<lang::Program> finish_draft(Talk& talk, const Proposal& proposal, Plan& plan, const Base& base,
-                                   const Draft& draft, lang::CheckReport& report);
+Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal, UnitPlan& plan,
+                                   const Base& base, const Draft& draft, lang::CheckReport& report);
 
 }  // namespace gabbro::agents

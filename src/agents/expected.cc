@@ -4,7 +4,7 @@
 
 namespace gabbro::agents {
 
-std::vector<chat::Expected> expected(const Settings& s) {
+std::vector<chat::Expected> expected(const AgentSettings& s) {
   constexpr double kEvidence = 4.0 / 3;
   const double reply = s.reply_tokens / 5.0;
   std::vector<chat::Expected> out;

@@ -113,16 +113,16 @@ Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& p
 
 }  // namespace
 
-std::vector<std::size_t> Candidate::badness() const {
+std::vector<std::size_t> UnitCandidate::badness() const {
   std::size_t weight = 0;
   for (const Error& e : errors) weight += e.code == "syntax" || e.code == "interface" ? 10 : 1;
   return {weight, static_cast<std::size_t>(broken), text.size()};
 }
 
-Candidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
-                const Base& base, const std::vector<lang::Item>& written, bool last,
-                const lang::Library& library) {
-  Candidate c;
+UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
+                    const Base& base, const std::vector<lang::Item>& written, bool last,
+                    const lang::Library& library) {
+  UnitCandidate c;
   c.text = find_code(reply);
   lang::ParseResult parsed = lang::parse(c.text);
   const auto known = with_items(items_of(base), written);

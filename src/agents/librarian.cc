@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <set>
 
-#include "agents/talk.h"
+#include "agents/conversation.h"
 #include "record/fields.h"
 
 namespace gabbro::agents {
 
-Result<std::string> find_literature(Talk& talk) {
-  const Settings& s = talk.settings();
+Result<std::string> find_literature(Conversation& talk) {
+  const AgentSettings& s = talk.settings();
   if (!talk.tools().literature || s.queries == 0) return std::string();
   std::vector<std::string> queries;
   const auto asked = talk.ask_object({.role = "librarian",

@@ -21,7 +21,7 @@ std::string pattern_of(const std::vector<std::string>& choices) {
 
 }  // namespace
 
-std::string limited(const std::string& schema, const Limits& limits) {
+std::string limited(const std::string& schema, const FieldLimits& limits) {
   if (limits.choices.empty() && limits.counts.empty()) return schema;
   auto json = nlohmann::ordered_json::parse(schema);
   auto& fields = json.at("properties");

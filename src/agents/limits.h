@@ -12,13 +12,13 @@
 
 namespace gabbro::agents {
 
-struct Limits {
+struct FieldLimits {
   std::map<std::string, std::vector<std::string>> choices{};  // allowed values of a text field, by field name
   std::map<std::string, std::pair<int, int>> counts{};  // minimum and maximum number of items of a list field
 };
 
 /// Returns `schema`, the schema of an object, with `limits` added to the fields that it has. A field with an
 /// empty list of choices is not restricted.
-std::string limited(const std::string& schema, const Limits& limits);
+std::string limited(const std::string& schema, const FieldLimits& limits);
 
 }  // namespace gabbro::agents

@@ -5,7 +5,7 @@
 
 namespace gabbro::agents {
 
-Result<Observation> observe(Talk& talk, const Proposal& proposal, const std::string& program,
+Result<Observation> observe(Conversation& talk, const Proposal& proposal, const std::string& program,
                             const ir::Facts& facts) {
   Observation seen;
   const auto asked = talk.ask_object({.role = "observer",

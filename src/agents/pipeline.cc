@@ -27,7 +27,7 @@ Result<bool> admitted(const Brief& brief, const lang::Program& program) {
 // Turns a draft into a design: builds it, compares it with its promises, and has it observed.
 class Build {
  public:
-  Build(Talk& talk, const Accepted& accepted, Plan plan, Draft draft)
+  Build(Conversation& talk, const Accepted& accepted, UnitPlan plan, Draft draft)
       : talk_(talk), accepted_(accepted), plan_(std::move(plan)), draft_(std::move(draft)) {}
 
   Result<std::string> run() {
@@ -107,15 +107,15 @@ class Build {
 
   [[nodiscard]] const ir::Facts& facts() const { return report_.subjects.front().facts; }
 
-  Talk& talk_;
+  Conversation& talk_;
   const Accepted& accepted_;
-  Plan plan_;
+  UnitPlan plan_;
   Draft draft_;
   lang::Program program_;
   lang::CheckReport report_;
 };
 
-Result<std::string> by_stages(Talk& talk) {
+Result<std::string> by_stages(Conversation& talk) {
   GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
   GABBRO_TRY(literature, find_literature(talk));
   GABBRO_TRY(accepted, find_proposal(talk, parents, literature));
@@ -126,7 +126,7 @@ Result<std::string> by_stages(Talk& talk) {
 
 // Asks for the whole program in one reply and judges it without repairs. This is the baseline of the
 // pipeline.
-Result<std::string> in_one_reply(Talk& talk) {
+Result<std::string> in_one_reply(Conversation& talk) {
   GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
   talk.report().attempts = 1;
   GABBRO_TRY(reply, talk.ask({.role = "coder",
@@ -171,7 +171,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
   report.mode = brief.mode;
   guarded(report, [&] {
     report.prompts = prompts_version();
-    Talk talk(brief, tools, report);
+    Conversation talk(brief, tools, report);
     auto program = brief.direct || tools.settings.direct ? in_one_reply(talk) : by_stages(talk);
     if (program) {
       report.outcome = record::TaskOutcome::kDesign;
@@ -193,7 +193,7 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
       if (const auto one = edit::design_of(checked.program); !one) checked.errors.push_back(one.error());
     if (!checked.valid())
       return ended(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
-    Talk talk(brief, tools, report);
+    Conversation talk(brief, tools, report);
     report.title = checked.subjects.front().name;
     report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
                                   lang::print(checked.program), facts_text(checked.subjects.front().facts));

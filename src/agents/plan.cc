@@ -60,7 +60,7 @@ bool is_named(const std::string& text, const std::string& name) {
 // Repairs common mistakes of planners. They list hyperparameters as inputs, plan library units that others
 // merely use, and pass values as arguments of an instance. The unit that replaces another also gets the ports
 // of the replaced unit.
-void mend_units(Plan& plan, const Base& base, const lang::Library& library) {
+void mend_units(UnitPlan& plan, const Base& base, const lang::Library& library) {
   std::erase_if(plan.units, [&](const PlannedUnit& unit) {
     return plan.units.size() > 1 && library.unit(unit.name) && !is_named(plan.instance, unit.name);
   });
@@ -120,7 +120,7 @@ bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const 
   });
 }
 
-void mend_names(Plan& plan, const Base& base, const lang::Library& library) {
+void mend_names(UnitPlan& plan, const Base& base, const lang::Library& library) {
   const auto taken = [&](const PlannedUnit& unit, const std::string& name) {
     return is_known(name, library) || is_taken_by_parent(name, unit, base);
   };
@@ -200,7 +200,7 @@ Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
 // Removes the units that the instance does not reach, directly or through units that it uses. Returns the
 // name of one of them, or "". Nothing is removed if the instance uses no unit of the plan; parse_plan handles
 // that case.
-std::string drop_idle(Plan& plan) {
+std::string drop_idle(UnitPlan& plan) {
   std::set<std::string> used;
   for (auto unit = plan.units.rbegin(); unit != plan.units.rend(); ++unit)
     if (used.contains(unit->name) || is_named(plan.instance, unit->name)) {
@@ -217,8 +217,8 @@ std::string drop_idle(Plan& plan) {
   return idle;
 }
 
-Plan plan_without_planner(const Proposal& p, const Base& base) {
-  Plan plan;
+UnitPlan plan_without_planner(const Proposal& p, const Base& base) {
+  UnitPlan plan;
   for (const std::string& name : p.units)
     plan.units.push_back({name, {"x"}, {}, {}, "its part of the proposal"});
   if (plan.units.empty()) return plan;
@@ -235,10 +235,10 @@ std::string signature(const PlannedUnit& unit) {
   return fmt::format("{}({}) -> [t, D]{}", unit.name, inputs, results);
 }
 
-Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
-                        const lang::Library& library, bool mend) {
+Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_units,
+                            const lang::Library& library, bool mend) {
   GABBRO_TRY(io, record::Reader::parse(json, "plan"));
-  Plan plan;
+  UnitPlan plan;
   io.list("units", plan.units);
   io.later("instance", plan.instance);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
@@ -289,7 +289,7 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   return plan;
 }
 
-std::string plain_instance(const Plan& plan, const Base& base) {
+std::string plain_instance(const UnitPlan& plan, const Base& base) {
   return plan.units.empty() ? "" : plain_instance(base, plan.units.back().name);
 }
 
@@ -304,10 +304,10 @@ std::string instance_text(const Base& base, const std::string& unit) {
   return text + fmt::format("; as \"{0}\", or \"{0}(heads=2)\" when it has that hyperparameter", name);
 }
 
-Result<Plan> make_plan(Talk& talk, const Proposal& p, const Base& base) {
+Result<UnitPlan> make_plan(Conversation& talk, const Proposal& p, const Base& base) {
   const bool nothing_new = p.units.empty() && base.mode == record::Mode::kCrossover;
-  if (nothing_new) return Plan{};
-  Plan plan;
+  if (nothing_new) return UnitPlan{};
+  UnitPlan plan;
   if (!talk.settings().planner) {
     plan = plan_without_planner(p, base);
     if (plan.units.empty()) return fail("plan", "the proposal names no unit, and there is no planner");

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "agents/assemble.h"
-#include "agents/talk.h"
+#include "agents/conversation.h"
 
 namespace gabbro::agents {
 
@@ -18,7 +18,7 @@ struct PlannedUnit {
   std::string does;
 };
 
-struct Plan {
+struct UnitPlan {
   std::vector<PlannedUnit> units;  // sorted: each after the units it uses
   std::string instance;  // expression that instantiates the units; empty: keep the result of crossover
 };
@@ -35,17 +35,17 @@ std::string signature(const PlannedUnit& unit);
 /// the instance are dropped. The unit that replaces another gets the ports of that unit. With `mend`, errors
 /// in names are repaired as well: a taken name gets a number; illegal or repeated ports, uses of unknown
 /// units and unused units are dropped; an unusable instance becomes the last unit.
-Result<Plan> parse_plan(const std::string& json, const Base& base, int most_units,
-                        const lang::Library& library, bool mend = false);
+Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_units,
+                            const lang::Library& library, bool mend = false);
 
 /// Describes for prompts what the instance has to be. `unit`: a unit that it may use, or "".
 std::string instance_text(const Base& base, const std::string& unit);
 
 /// Returns the last unit of the plan with its defaults, as an instance; "" without units.
-std::string plain_instance(const Plan& plan, const Base& base);
+std::string plain_instance(const UnitPlan& plan, const Base& base);
 
 /// Asks the planner; names in its last reply are repaired. Without a planner (Settings::planner) the units
 /// are those that the proposal names, in its order. Errors: those of chat, "plan".
-Result<Plan> make_plan(Talk& talk, const Proposal& proposal, const Base& base);
+Result<UnitPlan> make_plan(Conversation& talk, const Proposal& proposal, const Base& base);
 
 }  // namespace gabbro::agents

@@ -13,7 +13,7 @@ using record::Mode;
 
 namespace {
 
-Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
+Question first_question(Conversation& talk, const std::vector<lang::Program>& parents,
                         const std::string& literature) {
   const lang::Library& library = talk.tools().library;
   const Mode mode = talk.brief().mode;
@@ -24,7 +24,7 @@ Question first_question(Talk& talk, const std::vector<lang::Program>& parents,
       .limits = {.counts = {{"units", {mode == Mode::kCrossover ? 0 : 1, talk.settings().most_units}}}},
       .temperature = talk.settings().temperature};
   const auto limit = [&](const char* field, std::size_t parent) {
-    for (const edit::Place& place : edit::places(parents[parent], library))
+    for (const edit::TreePlace& place : edit::places(parents[parent], library))
       q.limits.choices[field].push_back(place.path);
   };
   if (mode != Mode::kScratch) limit("place", 0);
@@ -51,7 +51,7 @@ std::string core_of(const std::string& described) {
 
 // Refuses a proposal that is similar to a known description. Earlier attempts of this task are not compared,
 // since they are meant to be repaired.
-Result<bool> check_new(Talk& talk, const Proposal& p) {
+Result<bool> check_new(Conversation& talk, const Proposal& p) {
   std::vector<std::string> known_cores;
   for (const std::string& text : talk.brief().proposals) known_cores.push_back(core_of(text));
   const Nearest near = nearest(core_of(describe(p)), known_cores);
@@ -64,7 +64,7 @@ Result<bool> check_new(Talk& talk, const Proposal& p) {
 }
 
 // Has the proposal reviewed. If it does not pass, the error contains the objections.
-Result<bool> check_review(Talk& talk, const Proposal& p) {
+Result<bool> check_review(Conversation& talk, const Proposal& p) {
   GABBRO_TRY(reviews, review(talk, describe(p)));
   talk.report().reviews = reviews;
   if (reviews.empty()) return true;
@@ -82,7 +82,7 @@ bool is_refusal(const Error& e) {
 
 }  // namespace
 
-Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& parents,
+Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Program>& parents,
                                const std::string& literature) {
   Question q = first_question(talk, parents, literature);
   Error last;

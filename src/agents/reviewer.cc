@@ -30,7 +30,7 @@ Result<bool> read_review(const std::string& json, record::Review& review) {
 
 }  // namespace
 
-Result<std::vector<record::Review>> review(Talk& talk, const std::string& proposal) {
+Result<std::vector<record::Review>> review(Conversation& talk, const std::string& proposal) {
   std::vector<record::Review> reviews;
   Error last;
   for (int i = 0; i < talk.settings().reviewers; ++i) {

@@ -6,9 +6,9 @@
 
 #include "agents/assemble.h"
 #include "agents/coder.h"
+#include "agents/conversation.h"
 #include "agents/plan.h"
 #include "agents/proposal.h"
-#include "agents/talk.h"
 
 namespace gabbro::agents {
 
@@ -22,12 +22,12 @@ struct Accepted {
 /// refusal goes back with its reasons. Makes at most Settings::attempts attempts. Fills attempts, title,
 /// proposal and reviews of the report. Errors: those of chat; after the last attempt its cause: "proposal",
 /// "duplicate" or "review".
-Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& parents,
+Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Program>& parents,
                                const std::string& literature);
 
 /// Asks Settings::reviewers reviewers about a text. A reviewer whose replies cannot be read abstains. Errors:
 /// those of chat; "review" if all abstain.
-Result<std::vector<record::Review>> review(Talk& talk, const std::string& proposal);
+Result<std::vector<record::Review>> review(Conversation& talk, const std::string& proposal);
 
 /// Returns the weighted mean rating. Each review has its model's weight divided by the model's number of
 /// reviews, so that a model that is asked twice does not count twice. A model that gives every proposal the
@@ -43,7 +43,7 @@ struct Observation {
 };
 
 /// Asks the observer. Errors: those of chat; "observation" if its replies cannot be read.
-Result<Observation> observe(Talk& talk, const Proposal& proposal, const std::string& program,
+Result<Observation> observe(Conversation& talk, const Proposal& proposal, const std::string& program,
                             const ir::Facts& facts);
 
 }  // namespace gabbro::agents

@@ -4,9 +4,9 @@
 
 namespace gabbro::agents {
 
-Result<Settings> parse_settings(std::string_view text) {
+Result<AgentSettings> parse_settings(std::string_view text) {
   GABBRO_TRY(document, parse_toml(text, "agents", "agents.toml is a TOML file; docs/agents.md describes it"));
-  Settings s;
+  AgentSettings s;
   const toml::node* node = document.get("pipeline");
   if (!node) return s;
   const auto at = node->source().begin;

@@ -16,7 +16,7 @@ struct Modes {
   double mutation = 0.80, crossover = 0.15, scratch = 0.05;
 };
 
-struct Settings {
+struct AgentSettings {
   Modes modes;
   int tasks = 2;  // number of tasks that run at once
 
@@ -46,7 +46,7 @@ struct Settings {
 /// Reads [pipeline] from the text of an agents.toml. Other tables are ignored; missing keys keep their
 /// defaults. Errors, "agents": not TOML, an unknown key, or a value of another type or out of range; each
 /// message gives the line, the value and what is allowed.
-Result<Settings> parse_settings(std::string_view text);
+Result<AgentSettings> parse_settings(std::string_view text);
 
 /// Draws a mode ("mutation", "crossover" or "scratch") by its weight. Modes that need more than `parents`
 /// parents are not drawn.

@@ -13,7 +13,7 @@ namespace gabbro::agents {
 
 /// A step of a task, for display while it runs.
 struct Step {
-  std::string role;  // as in chat::Request, or "checker" for our own checks
+  std::string role;  // as in chat::ChatRequest, or "checker" for our own checks
   // "reply", "passed", "refused", "repair", "valid", "kept", "broken", "shortened" or "note"
   std::string what;
   std::string text;
@@ -23,7 +23,7 @@ struct Step {
 struct Tools {
   chat::Chat& chat;
   const lang::Library& library;  // prelude and zoo
-  Settings settings;
+  AgentSettings settings;
   /// Returns at most `limit` excerpts of papers for a query. If empty, the librarian does not run.
   std::function<std::vector<std::string>(const std::string& query, int limit)> literature{};
   /// Called in the task's thread; may be empty.

@@ -57,7 +57,7 @@ Result<bool> is_plain_file(const std::string& path) {
   return true;
 }
 
-Result<std::string> read_stranger(const std::string& path, std::uint64_t most) {
+Result<std::string> read_untrusted_file(const std::string& path, std::uint64_t most) {
   return read_plain(path, most, O_NOFOLLOW);
 }
 

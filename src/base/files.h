@@ -20,7 +20,7 @@ Result<std::string> read_file(const std::string& path, std::uint64_t most = ~std
 Result<bool> is_plain_file(const std::string& path);
 
 /// As read_file, for a file that an untrusted program may have written: links are refused, too.
-Result<std::string> read_stranger(const std::string& path, std::uint64_t most);
+Result<std::string> read_untrusted_file(const std::string& path, std::uint64_t most);
 
 /// Writes `text` to disk next to `path` and renames it, so that a reader sees either the old or the new file,
 /// even if the process is killed. Errors, "io": the system's message; the old file stays.

@@ -41,7 +41,7 @@ std::string escaped(std::string_view text, bool one_line) {
     }
     const auto c = static_cast<std::uint32_t>(point->value);
     const bool layout = c == '\n' || c == '\t';
-    if (!is_unseen(point->value) || (layout && !one_line))
+    if (!is_invisible(point->value) || (layout && !one_line))
       out.append(text.substr(at, point->bytes));
     else if (c < 0x10000)
       fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
@@ -54,7 +54,7 @@ std::string escaped(std::string_view text, bool one_line) {
 
 }  // namespace
 
-bool is_unseen(char32_t c) {
+bool is_invisible(char32_t c) {
   const auto at = std::find_if(kUnseen.begin(), kUnseen.end(), [&](const Range& r) { return c <= r.last; });
   return at != kUnseen.end() && c >= at->first;
 }

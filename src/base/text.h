@@ -17,7 +17,7 @@ std::string printable_line(std::string_view text);
 
 /// Returns true if a character is invisible: control and format characters, fillers, variation selectors,
 /// noncharacters.
-bool is_unseen(char32_t c);
+bool is_invisible(char32_t c);
 /// Returns true if a character has Unicode's property White_Space.
 bool is_white(char32_t c);
 

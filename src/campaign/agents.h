@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agents/settings.h"
-#include "agents/team.h"
+#include "agents/task_pool.h"
 #include "base/random.h"
 #include "campaign/judge.h"
 #include "evolve/population.h"
@@ -16,7 +16,7 @@
 namespace gabbro::campaign {
 
 struct Agents {
-  agents::Team* team = nullptr;
+  agents::TaskPool* team = nullptr;
   agents::Modes modes;  // initial weights of the modes, before success shifts them
   // Returns a line for the view, with the money spent and the endpoints that are down; may be empty.
   std::function<std::string()> account;
@@ -29,8 +29,8 @@ record::TaskBegun next_task(const evolve::Population& population, const std::str
 
 /// Returns the brief of a task that has begun. It adds what the task's event does not contain: the proposals
 /// known by then, and the function that screens programs.
-Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::Task& task,
-                               std::shared_ptr<Judge> judge = judge_here());
+Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::AgentTask& task,
+                               std::shared_ptr<Judge> judge = judge_in_process());
 
 /// Returns the weight of each reviewer model (agents/weights.h), from the outcomes of the designs that it
 /// reviewed.

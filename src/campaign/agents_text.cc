@@ -10,13 +10,13 @@
 
 namespace gabbro::campaign {
 
+using evolve::AgentTask;
 using evolve::Population;
-using evolve::Task;
 
 namespace {
 
-const Task* task_of(const Population& p, std::int64_t design) {
-  for (const Task& t : p.tasks())
+const AgentTask* task_of(const Population& p, std::int64_t design) {
+  for (const AgentTask& t : p.tasks())
     if (t.design == design) return &t;
   return nullptr;
 }
@@ -38,33 +38,34 @@ std::string money(double cost) { return fmt::format("{:.4f}", cost); }
 
 }  // namespace
 
-std::vector<Outcome> outcomes(const Population& p) {
+std::vector<TaskOutcomeCount> outcomes(const Population& p) {
   std::map<std::string, std::int64_t> counts;
-  for (const Task& t : p.tasks())
+  for (const AgentTask& t : p.tasks())
     ++counts[!t.ended                                           ? "in the making"
              : t.report.outcome != record::TaskOutcome::kDesign ? "gave up: " + t.report.cause
              : t.design != 0                                    ? "design"
              : !t.refused.empty()                               ? "refused: " + t.refused
                                                                 : "waits to be trained"];
-  std::vector<Outcome> out;
+  std::vector<TaskOutcomeCount> out;
   for (const auto& [what, count] : counts) out.push_back({what, count});
   std::stable_sort(out.begin(), out.end(),
-                   [](const Outcome& a, const Outcome& b) { return a.count > b.count; });
+                   [](const TaskOutcomeCount& a, const TaskOutcomeCount& b) { return a.count > b.count; });
   return out;
 }
 
-std::string agents_text(const Reading& r) {
+std::string agents_text(const CampaignReading& r) {
   const Population& p = r.population;
   std::string out;
   if (!p.tasks().empty()) {
     double cost = 0;
     std::int64_t tokens = 0;
-    for (const Task& t : p.tasks())
+    for (const AgentTask& t : p.tasks())
       cost += t.report.cost, tokens += t.report.input_tokens + t.report.output_tokens;
     out += fmt::format("\nagents: {}, {} tokens, cost {}; gabbro cost tells by role and model\n",
                        count_of(static_cast<std::int64_t>(p.tasks().size()), "task"),
                        amount(static_cast<double>(tokens)), money(cost));
-    for (const Outcome& o : outcomes(p)) out += fmt::format("  {:>8}  {}\n", o.count, shortened(o.what, 80));
+    for (const TaskOutcomeCount& o : outcomes(p))
+      out += fmt::format("  {:>8}  {}\n", o.count, shortened(o.what, 80));
     const auto reviewers = evolve::reviewers(p);
     if (!reviewers.empty())
       out += fmt::format("\n{:<24}{:>9}{:>9}{:>10}{:>9}\n", "reviewer", "scored", "Brier", "by chance",
@@ -81,8 +82,8 @@ std::string agents_text(const Reading& r) {
   return out;
 }
 
-std::string task_text(const Reading& r, std::int64_t design) {
-  const Task* t = task_of(r.population, design);
+std::string task_text(const CampaignReading& r, std::int64_t design) {
+  const AgentTask* t = task_of(r.population, design);
   if (!t) return "";
   const record::TaskReport& k = t->report;
   std::string out = fmt::format("\nwritten by agents in task {} ({}): {}\n  {}\n", t->begun.id, t->begun.mode,
@@ -122,7 +123,7 @@ void designs_of_agents(Content& c) {
   for (auto t = p.tasks().rbegin(); t != p.tasks().rend(); ++t) designs.push_back(t->design);
   std::set<std::int64_t> shown;
   for (const std::int64_t design : designs) {
-    const Task* const t = design > 0 ? task_of(p, design) : nullptr;
+    const AgentTask* const t = design > 0 ? task_of(p, design) : nullptr;
     if (!t || shown.size() == kShown || !shown.insert(design).second) continue;
     if (shown.size() == 1) c.add("<h3>Designs that agents wrote</h3>\n");
     c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n", design,
@@ -144,7 +145,8 @@ void agents_section(Content& c) {
   c.heading("Agents");
   if (!p.tasks().empty()) {
     Table counts({"what became of their tasks", ">count"});
-    for (const Outcome& o : outcomes(p)) counts.row({shortened(o.what, 100), std::to_string(o.count)});
+    for (const TaskOutcomeCount& o : outcomes(p))
+      counts.row({shortened(o.what, 100), std::to_string(o.count)});
     c.out += counts.str();
     Table reviewers({"reviewer", ">scored", ">Brier", ">by chance", ">weight"});
     const auto weights = weights_of_reviewers(p);

@@ -10,18 +10,18 @@
 namespace gabbro::campaign {
 
 /// Number of tasks with one outcome, such as "design", "refused: duplicate", "review" or "chat down".
-struct Outcome {
+struct TaskOutcomeCount {
   std::string what;
   std::int64_t count = 0;
 };
 /// Returns the outcomes of all tasks, most frequent first.
-std::vector<Outcome> outcomes(const evolve::Population& population);
+std::vector<TaskOutcomeCount> outcomes(const evolve::Population& population);
 
 /// Returns tasks, reviewers and steering for `gabbro status`; "" if there are none.
-std::string agents_text(const Reading& reading);
+std::string agents_text(const CampaignReading& reading);
 
 /// Returns how agents made a design, for `gabbro show`; "" if they did not make it.
-std::string task_text(const Reading& reading, std::int64_t design);
+std::string task_text(const CampaignReading& reading, std::int64_t design);
 
 /// Adds the section on agents to a report. Adds nothing without tasks and steering.
 void agents_section(Content& c);

@@ -116,7 +116,7 @@ std::vector<std::string> unit_credit(const Population& p) {
     if (s.done == 0 || s.lost > 0 || !std::isfinite(s.bits) || known[k].vetoed) continue;
     all.bits += s.bits, ++all.count;
     std::vector<std::string> names;
-    for (const edit::Place& place : edit::places(*known[k].program, zoo::library()))
+    for (const edit::TreePlace& place : edit::places(*known[k].program, zoo::library()))
       if (place.instance.kind == lang::Expr::Kind::kName || place.instance.kind == lang::Expr::Kind::kCall)
         names.push_back(place.instance.text);
     std::sort(names.begin(), names.end());
@@ -214,10 +214,11 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
           agents::to_json(brief)};
 }
 
-Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task, std::shared_ptr<Judge> judge) {
+Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& task,
+                               std::shared_ptr<Judge> judge) {
   GABBRO_TRY(brief, agents::parse_brief(task.begun.brief));
   for (std::int64_t k = 0; k < task.known; ++k) {
-    const evolve::Task& earlier =
+    const evolve::AgentTask& earlier =
         p.tasks()[static_cast<std::size_t>(p.ended_tasks()[static_cast<std::size_t>(k)] - 1)];
     if (earlier.report.outcome == record::TaskOutcome::kDesign)
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
@@ -235,7 +236,7 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::Task& task, st
 
 std::map<std::string, double> weights_of_reviewers(const Population& p) {
   std::vector<agents::Scored> scored;
-  for (const evolve::Foretold& f : evolve::foretold(p)) scored.push_back({f.model, f.probability, f.beat});
+  for (const evolve::Prediction& f : evolve::foretold(p)) scored.push_back({f.model, f.probability, f.beat});
   return agents::reviewer_weights(scored);
 }
 

@@ -67,7 +67,8 @@ Result<bool> Campaign::State::begin_designs() {
   return record(events);
 }
 
-Result<Campaign> Campaign::create(const Place& place, const Plan& plan, const MakeJudge& judge) {
+Result<Campaign> Campaign::create(const CampaignFolder& place, const CampaignPlan& plan,
+                                  const MakeJudge& judge) {
   std::error_code error;
   if (fs::exists(place.store(), error))
     return fail("campaign", "there is a campaign in " + place.dir,
@@ -96,7 +97,7 @@ Result<Campaign> Campaign::create(const Place& place, const Plan& plan, const Ma
   return open(place, judge);
 }
 
-Result<Campaign> Campaign::open(const Place& place, const MakeJudge& judge) {
+Result<Campaign> Campaign::open(const CampaignFolder& place, const MakeJudge& judge) {
   std::error_code error;
   if (!fs::exists(place.store(), error))
     return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
@@ -113,7 +114,7 @@ Result<Campaign> Campaign::open(const Place& place, const MakeJudge& judge) {
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
     for (const auto& [time, event] : page)
-      if (auto ok = state->believe(event); !ok) return named(ok.error());
+      if (auto ok = state->apply(event); !ok) return named(ok.error());
     if (static_cast<std::int64_t>(page.size()) < kPage) break;
   }
   return Campaign(std::move(state));
@@ -122,7 +123,7 @@ Result<Campaign> Campaign::open(const Place& place, const MakeJudge& judge) {
 Campaign::Campaign(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Campaign::Campaign(Campaign&&) noexcept = default;
 Campaign::~Campaign() = default;
-const Plan& Campaign::plan() const { return state_->plan; }
+const CampaignPlan& Campaign::plan() const { return state_->plan; }
 void Campaign::move_corpus(std::string folder) { state_->plan.corpus = std::move(folder); }
 const evolve::Population& Campaign::population() const { return state_->population; }
 void Campaign::ask(Agents* agents) { state_->agents = agents; }

@@ -23,7 +23,7 @@ struct Moment;
 
 /// Paths of a campaign: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run) and
 /// DIR/profiles/ID (capability tasks of a design).
-struct Place {
+struct CampaignFolder {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
   [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
@@ -34,8 +34,8 @@ struct Place {
 
 /// The configuration that is fixed when a campaign begins. It is written into the first event and read from
 /// there on resume.
-struct Plan {
-  evolve::Settings settings;
+struct CampaignPlan {
+  evolve::SearchSettings settings;
   std::string corpus;       // a folder made by `gabbro data build`
   std::string corpus_hash;  // hash of its content; empty: not recorded
   std::uint64_t seed = 1;
@@ -82,14 +82,15 @@ class Campaign {
   /// Creates the folder and writes the first event and the baselines. `judge` creates the judges that screen
   /// programs. Errors: "campaign" (one exists already), "usage" (the seed is too large), "duplicate" (a user
   /// design equals another design), "store", "io", and errors of sizing the baselines at the first rung.
-  static Result<Campaign> create(const Place& place, const Plan& plan, const MakeJudge& judge = judge_here);
+  static Result<Campaign> create(const CampaignFolder& place, const CampaignPlan& plan,
+                                 const MakeJudge& judge = judge_in_process);
   /// Opens a campaign to resume it. Errors: "campaign" (none exists), "store" (another process works on it),
   /// "event".
-  static Result<Campaign> open(const Place& place, const MakeJudge& judge = judge_here);
+  static Result<Campaign> open(const CampaignFolder& place, const MakeJudge& judge = judge_in_process);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 
-  [[nodiscard]] const Plan& plan() const;
+  [[nodiscard]] const CampaignPlan& plan() const;
   /// Sets the folder of the corpus for this process. The record keeps the original folder.
   void move_corpus(std::string folder);
   [[nodiscard]] const evolve::Population& population() const;
@@ -120,11 +121,11 @@ class Campaign {
 };
 
 /// Convert a plan to and from the text in the first event. Errors: "preset".
-std::string to_toml(const Plan& plan);
-Result<Plan> parse_plan(const record::CampaignBegun& begun);
+std::string to_toml(const CampaignPlan& plan);
+Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun);
 /// Returns the spec of a run, as determined by the plan and its events. It lacks the folder and what depends
 /// on other runs (hurdles, the text of its pair). Errors: a program that does not parse.
-Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignCreated& created,
+Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun);
 
 }  // namespace gabbro::campaign

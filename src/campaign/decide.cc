@@ -15,7 +15,7 @@ namespace gabbro::campaign {
 
 using evolve::Individual;
 using evolve::Phase;
-using evolve::Wanted;
+using evolve::RunRequest;
 using record::Event;
 
 namespace {
@@ -108,7 +108,7 @@ std::string Campaign::State::too_short(const Left& left) const {
   return "";
 }
 
-Result<std::optional<Wanted>> Campaign::State::decide(Phase& phase, const Left& left) {
+Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Left& left) {
   if (plan.aa_test) return evolve::next_replicate_run(population, plan.seed);
   // A comparison that has begun, even in an earlier session, is completed before the search continues.
   GABBRO_TRY(compares, go_on_comparing());
@@ -173,7 +173,7 @@ std::optional<std::size_t> Campaign::State::next_strategy() const {
 }
 
 // Draws until a design passes the screen. Refused draws are recorded with their cause.
-Result<std::optional<Wanted>> Campaign::State::propose() {
+Result<std::optional<RunRequest>> Campaign::State::propose() {
   if (rung(0).designs > 0) {
     const auto count = std::count_if(
         population.individuals().begin(), population.individuals().end(),
@@ -188,7 +188,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
     const auto strategy = next_strategy();
     if (!strategy) break;  // all wait for agents
     exhausted = attempt + 1 == first + kDraws;
-    const evolve::Task* const task = waiting(strategies[*strategy].first);
+    const evolve::AgentTask* const task = waiting(strategies[*strategy].first);
     evolve::Offspring offspring;
     // Refusals are recorded together with the design that follows them. A refusal of an agent's design is
     // recorded at once, since it changes which design waits.
@@ -218,7 +218,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
                                            random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
     events.emplace_back(*created);
     if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
-    return Wanted{created->id, 0, plan.seed, record::Purpose::kRung, {}, created->rate};
+    return RunRequest{created->id, 0, plan.seed, record::Purpose::kRung, {}, created->rate};
   }
   if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
   return std::nullopt;
@@ -226,7 +226,7 @@ Result<std::optional<Wanted>> Campaign::State::propose() {
 
 Result<bool> Campaign::State::make_ablations() {
   const evolve::Leader best = evolve::leader(population);
-  if (best.rung < 0 || std::exchange(taken_apart, best.design) == best.design) return true;
+  if (best.rung < 0 || std::exchange(ablated_leader, best.design) == best.design) return true;
   for (const Individual& i : population.individuals())
     if (is_ablation(i) && i.created.parent == best.design) return true;
   // The winner descends from its oldest ancestor, so parts are reverted to that one.

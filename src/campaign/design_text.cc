@@ -97,7 +97,7 @@ std::string plot(const std::vector<record::Point>& curve) {
 
 // Returns the units of a design with their parameters, at the size of the highest rung where it has a score,
 // or as written if it has no size there.
-std::string tree_text(const Reading& r, std::int64_t design, lang::Program program) {
+std::string tree_text(const CampaignReading& r, std::int64_t design, lang::Program program) {
   int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1;
   while (rung > 0 && r.population.standing(r.population.individual(design), rung).done == 0) --rung;
   program = evolve::deepened(program, r.rung(rung).depth);
@@ -135,7 +135,7 @@ std::string trimmed(std::string line) {
   return line + "\n";
 }
 
-void add_lineage(std::string& out, const Reading& r, std::int64_t design) {
+void add_lineage(std::string& out, const CampaignReading& r, std::int64_t design) {
   const Population& p = r.population;
   constexpr std::size_t kMost = 40;
   const std::vector<std::int64_t> line = lineage(p, design, p.individuals().size());
@@ -150,7 +150,7 @@ void add_lineage(std::string& out, const Reading& r, std::int64_t design) {
   if (line.size() > kMost) out += fmt::format("  and {} before them\n", line.size() - kMost);
 }
 
-void add_runs(std::string& out, const Reading& r, const std::vector<store::TrialRow>& runs) {
+void add_runs(std::string& out, const CampaignReading& r, const std::vector<store::TrialRow>& runs) {
   if (runs.empty()) {
     out += "\nno run yet\n";
     return;
@@ -169,8 +169,8 @@ void add_runs(std::string& out, const Reading& r, const std::vector<store::Trial
   }
 }
 
-void add_verdict(std::string& out, const Reading& r, std::int64_t design) {
-  const Verdict v = verdict(r);
+void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design) {
+  const CampaignVerdict v = verdict(r);
   if (v.leader.design == design) {
     out += "\n" + v.sentence + "\n";
     if (!v.sensitivity.empty()) out += v.sensitivity + "\n";

@@ -27,7 +27,7 @@ std::string strategy_style(const std::vector<StrategyRow>& strategies, std::size
 
 }  // namespace
 
-Figure funnel_figure(const Reading& r, const std::vector<Funnel>& funnel) {
+Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel) {
   std::int64_t most = 0;
   for (const Funnel& f : funnel) most = std::max(most, f.entered);
   if (most == 0) return {};
@@ -75,7 +75,7 @@ struct Curve {
   std::vector<std::pair<double, double>> points;  // (tokens, loss)
 };
 
-std::vector<std::pair<double, double>> curve_of(const Reading& r, const store::Store& store,
+std::vector<std::pair<double, double>> curve_of(const CampaignReading& r, const store::Store& store,
                                                 std::int64_t design, int rung) {
   std::vector<std::pair<double, double>> out;
   const std::int64_t trial = scored_trial(r.population, design, rung);
@@ -93,7 +93,8 @@ std::vector<std::pair<double, double>> curve_of(const Reading& r, const store::S
   return out;
 }
 
-std::vector<Curve> curves(const Reading& r, const store::Store& store, const Verdict& v, int rung) {
+std::vector<Curve> curves(const CampaignReading& r, const store::Store& store, const CampaignVerdict& v,
+                          int rung) {
   constexpr std::size_t kRunnersUp = 2;
   const Population& p = r.population;
   std::vector<Curve> out;
@@ -118,7 +119,7 @@ std::vector<Curve> curves(const Reading& r, const store::Store& store, const Ver
 
 }  // namespace
 
-Figure learning_figure(const Reading& r, const store::Store& store, const Verdict& v) {
+Figure learning_figure(const CampaignReading& r, const store::Store& store, const CampaignVerdict& v) {
   const int rung = std::max(0, v.leader.rung);
   std::vector<Curve> all = curves(r, store, v, rung);
   if (all.empty()) return {};
@@ -155,7 +156,7 @@ Figure learning_figure(const Reading& r, const store::Store& store, const Verdic
 
 // ---- Strategies ----
 
-Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strategies) {
+Figure strategies_figure(const CampaignReading& r, const std::vector<StrategyRow>& strategies) {
   const Population& p = r.population;
   struct Line {
     double flops = 0, best = std::numeric_limits<double>::infinity();
@@ -216,7 +217,7 @@ Figure strategies_figure(const Reading& r, const std::vector<StrategyRow>& strat
 
 // ---- Comparisons ----
 
-Figure forest_figure(const Reading& r, const Verdict& v) {
+Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
   if (v.duels.empty()) return {};
   double low = 0, high = 0;
   for (const Duel& d : v.duels)

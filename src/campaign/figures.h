@@ -18,18 +18,19 @@ constexpr std::size_t kMostDrawn = 2000;
 
 /// Draws how many designs entered each rung and what happened to them. Widths are proportional to the square
 /// root of the count.
-Figure funnel_figure(const Reading& reading, const std::vector<Funnel>& funnel);
+Figure funnel_figure(const CampaignReading& reading, const std::vector<Funnel>& funnel);
 /// Draws training losses of the leader, two runners-up and the baselines at the leader's rung (the first rung
 /// without a leader).
-Figure learning_figure(const Reading& reading, const store::Store& store, const Verdict& verdict);
+Figure learning_figure(const CampaignReading& reading, const store::Store& store,
+                       const CampaignVerdict& verdict);
 /// Draws bits per byte at `rung` against decoding FLOPs, with the Pareto front.
-Figure cost_figure(const Reading& reading, int rung, std::int64_t leader);
+Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t leader);
 /// Draws all designs by generation, and the lineage of the leader.
-Figure generations_figure(const Reading& reading, std::int64_t leader);
+Figure generations_figure(const CampaignReading& reading, std::int64_t leader);
 /// Draws the best score of each strategy at the first rung against its training FLOPs.
-Figure strategies_figure(const Reading& reading, const std::vector<StrategyRow>& strategies);
+Figure strategies_figure(const CampaignReading& reading, const std::vector<StrategyRow>& strategies);
 /// Draws the leader's differences from the known designs with their intervals.
-Figure forest_figure(const Reading& reading, const Verdict& verdict);
+Figure forest_figure(const CampaignReading& reading, const CampaignVerdict& verdict);
 /// Draws the capabilities of the designs in `profiled`, one row each. A bar is the share of correct answers
 /// above chance.
 Figure profiles_figure(const evolve::Population& population, const std::vector<std::int64_t>& profiled,

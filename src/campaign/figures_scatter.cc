@@ -79,7 +79,7 @@ double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
 
 }  // namespace
 
-Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
+Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
   const Population& p = r.population;
   std::vector<Ranked> all = ranking(p, rung);
   std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).created.decode_flops > 0); });
@@ -150,7 +150,7 @@ Figure cost_figure(const Reading& r, int rung, std::int64_t leader) {
 
 // ---- Generations ----
 
-Figure generations_figure(const Reading& r, std::int64_t leader) {
+Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
   const Population& p = r.population;
   const std::vector<Ranked> all = ranking(p, 0);
   std::vector<int> depth(p.individuals().size() + 1, 0);

@@ -34,7 +34,7 @@ class Here : public Judge {
     return evolve::screen(offspring, population, zoo::library());
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
-                                        const evolve::Settings& settings) override {
+                                        const evolve::SearchSettings& settings) override {
     return evolve::measure(program, settings, zoo::library());
   }
   Result<std::string> equal_known(const record::DesignCreated& created,
@@ -66,7 +66,7 @@ class Server {
     bool by_limit = false;  // of time or memory: it would die again
   };
   /// Returns the answer, or an error with the cause in `death`; the server cannot be used after an error.
-  Result<std::string> ask(const std::string& text, const ApartOptions& options, Death& death) {
+  Result<std::string> ask(const std::string& text, const JudgeProcessOptions& options, Death& death) {
     const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
     peak_ = 0;
     if (!send(text, 10 * options.seconds)) return died(begun, death);
@@ -142,7 +142,7 @@ class Server {
 
 class Apart : public Judge {
  public:
-  explicit Apart(ApartOptions options) : options_(std::move(options)) {
+  explicit Apart(JudgeProcessOptions options) : options_(std::move(options)) {
     // Writing to a process that died returns an error instead of raising a signal.
     std::signal(SIGPIPE, SIG_IGN);
     programs_ = sandbox::library_folders(options_.command[0]);
@@ -152,14 +152,14 @@ class Apart : public Judge {
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const Ask ask{"screen",         lang::print(offspring.program), "", offspring.op,
-                  offspring.parent, offspring.second_parent};
+    const JudgeRequest ask{"screen",         lang::print(offspring.program), "", offspring.op,
+                           offspring.parent, offspring.second_parent};
     return design(answer(ask, &population.settings(), &population), ask.text);
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
-                                        const evolve::Settings& settings) override {
+                                        const evolve::SearchSettings& settings) override {
     const std::lock_guard lock(mutex_);
-    const Ask ask{"measure", lang::print(program), "", "", 0, 0};
+    const JudgeRequest ask{"measure", lang::print(program), "", "", 0, 0};
     return design(answer(ask, &settings, nullptr), ask.text);
   }
   Result<std::string> equal_known(const record::DesignCreated& created,
@@ -187,7 +187,7 @@ class Apart : public Judge {
 
  private:
   // The judge is trusted with facts but not with programs: the created design gets the program that was sent.
-  static Result<record::DesignCreated> design(const Result<Answer>& got, const std::string& program) {
+  static Result<record::DesignCreated> design(const Result<JudgeReply>& got, const std::string& program) {
     if (!got) return tl::unexpected(got.error());
     if (got->texts.size() != 1) return fail("judge", "an answer without a design");
     GABBRO_TRY(event, record::parse_event("design", got->texts[0]));
@@ -198,30 +198,30 @@ class Apart : public Judge {
 
   // Returns the settings and designs that the process needs for an answer and does not have yet. A null
   // argument means that the answer does not depend on it.
-  std::string news(const evolve::Settings* settings, const evolve::Population* population) {
+  std::string news(const evolve::SearchSettings* settings, const evolve::Population* population) {
     std::string out;
     if (const std::string text = settings ? to_toml(*settings) : settings_; text != settings_) {
       settings_ = text;
       told_ = 0;
-      out += to_line(Ask{"settings", settings_, "", "", 0, 0});
+      out += to_line(JudgeRequest{"settings", settings_, "", "", 0, 0});
     }
     if (!population) return out;
     const auto& all = population->individuals();
     // The population is an earlier one: it belongs to an agent's task that began before others ended.
     if (told_ > all.size()) {
       told_ = 0;
-      out += to_line(Ask{"forget", "", "", "", 0, 0});
+      out += to_line(JudgeRequest{"forget", "", "", "", 0, 0});
     }
     for (; told_ < all.size(); ++told_) {
       record::DesignCreated created = all[told_].created;
       created.task = 0;  // the judge knows no tasks
-      out += to_line(Ask{"known", record::to_json(record::Event(created)), "", "", 0, 0});
+      out += to_line(JudgeRequest{"known", record::to_json(record::Event(created)), "", "", 0, 0});
     }
     return out;
   }
 
-  Result<Answer> answer(const Ask& ask, const evolve::Settings* settings,
-                        const evolve::Population* population) {
+  Result<JudgeReply> answer(const JudgeRequest& ask, const evolve::SearchSettings* settings,
+                            const evolve::Population* population) {
     for (bool again = false;; again = true) {
       if (!server_) {
         if (const auto ok = start(); !ok) return tl::unexpected(ok.error());
@@ -260,7 +260,7 @@ class Apart : public Judge {
 
   static constexpr std::uint64_t kLog = 64 << 20;
 
-  ApartOptions options_;
+  JudgeProcessOptions options_;
   std::vector<std::string> programs_;
   std::mutex mutex_;
   std::optional<Server> server_;
@@ -270,7 +270,9 @@ class Apart : public Judge {
 
 }  // namespace
 
-std::shared_ptr<Judge> judge_here() { return std::make_shared<Here>(); }
-std::shared_ptr<Judge> judge_apart(const ApartOptions& options) { return std::make_shared<Apart>(options); }
+std::shared_ptr<Judge> judge_in_process() { return std::make_shared<Here>(); }
+std::shared_ptr<Judge> judge_process(const JudgeProcessOptions& options) {
+  return std::make_shared<Apart>(options);
+}
 
 }  // namespace gabbro::campaign

@@ -22,7 +22,7 @@ class Judge {
                                                const evolve::Population& population) = 0;
   /// Calls evolve::measure.
   virtual Result<record::DesignCreated> measure(const lang::Program& program,
-                                                const evolve::Settings& settings) = 0;
+                                                const evolve::SearchSettings& settings) = 0;
   /// Calls evolve::equal_known.
   virtual Result<std::string> equal_known(const record::DesignCreated& created,
                                           const evolve::Population& population) = 0;
@@ -37,9 +37,9 @@ class Judge {
 using MakeJudge = std::function<std::shared_ptr<Judge>()>;
 
 /// Returns a judge that runs in this process, for tests.
-std::shared_ptr<Judge> judge_here();
+std::shared_ptr<Judge> judge_in_process();
 
-struct ApartOptions {
+struct JudgeProcessOptions {
   std::vector<std::string> command;  // a program that calls `serve_judge`, its path first
   std::string log;                   // file for its standard error
   // Limit of processor time for one program; the limit of wall-clock time is ten times as long.
@@ -52,7 +52,7 @@ struct ApartOptions {
 /// and memory are a last resort. Errors beyond those of evolve::screen: "screen died", with what was
 /// observed. If the process was killed, the request is repeated once before that error, since another program
 /// may have killed it. The process ends when this process ends. Thread-safe.
-std::shared_ptr<Judge> judge_apart(const ApartOptions& options);
+std::shared_ptr<Judge> judge_process(const JudgeProcessOptions& options);
 
 /// Runs the other side: answers requests from standard input on standard output until the input ends.
 /// `seconds` is as in ApartOptions. Returns an exit code.

@@ -24,7 +24,7 @@
 
 namespace gabbro::campaign {
 
-template <class Io, record::Is<Ask> A>
+template <class Io, record::Is<JudgeRequest> A>
 void fields(Io& io, A& a) {
   io("what", a.what);
   io("text", a.text);
@@ -34,7 +34,7 @@ void fields(Io& io, A& a) {
   io("second_parent", a.second_parent);
 }
 
-template <class Io, record::Is<Answer> A>
+template <class Io, record::Is<JudgeReply> A>
 void fields(Io& io, A& a) {
   io("code", a.error.code);
   io("message", a.error.message);
@@ -93,7 +93,7 @@ class Server {
   /// Handles one request. Returns "" if it has no answer.
   std::string take(const std::string& line) {
     const auto ask = parse_ask(line);
-    if (!ask) return to_line(Answer{ask.error(), {}});
+    if (!ask) return to_line(JudgeReply{ask.error(), {}});
     if (ask->what == "settings") return keep(parse_settings(ask->text, "judge"));
     if (ask->what == "forget") {
       population_ = evolve::Population(settings_);
@@ -102,8 +102,8 @@ class Server {
     if (ask->what == "known") return learn(ask->text);
     if (ask->what == "equal") return equal(ask->text);
     const lang::ParseResult parsed = lang::parse(ask->text);
-    if (!parsed.errors.empty()) return to_line(Answer{parsed.errors.front(), {}});
-    if (!trouble_.code.empty()) return to_line(Answer{trouble_, {}});
+    if (!parsed.errors.empty()) return to_line(JudgeReply{parsed.errors.front(), {}});
+    if (!trouble_.code.empty()) return to_line(JudgeReply{trouble_, {}});
     if (ask->what == "ablations") return ablate(parsed.program, ask->more);
     if (ask->what == "measure") return design(evolve::measure(parsed.program, settings_, zoo::library()));
     evolve::Offspring offspring;
@@ -115,7 +115,7 @@ class Server {
   }
 
  private:
-  std::string keep(const Result<evolve::Settings>& settings) {
+  std::string keep(const Result<evolve::SearchSettings>& settings) {
     if (settings) settings_ = *settings;
     trouble_ = settings ? Error{} : settings.error();
     population_ = evolve::Population(settings_);
@@ -129,18 +129,18 @@ class Server {
   }
   std::string equal(const std::string& text) {
     const auto event = record::parse_event("design", text);
-    if (!event) return to_line(Answer{event.error(), {}});
-    if (!trouble_.code.empty()) return to_line(Answer{trouble_, {}});
-    return to_line(Answer{
+    if (!event) return to_line(JudgeReply{event.error(), {}});
+    if (!trouble_.code.empty()) return to_line(JudgeReply{trouble_, {}});
+    return to_line(JudgeReply{
         {}, {evolve::equal_known(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
   }
   static std::string design(const Result<record::DesignCreated>& created) {
-    if (!created) return to_line(Answer{created.error(), {}});
-    return to_line(Answer{{}, {record::to_json(record::Event(*created))}});
+    if (!created) return to_line(JudgeReply{created.error(), {}});
+    return to_line(JudgeReply{{}, {record::to_json(record::Event(*created))}});
   }
   static std::string ablate(const lang::Program& program, const std::string& ancestor) {
     const lang::ParseResult older = lang::parse(ancestor);
-    Answer out;
+    JudgeReply out;
     for (const evolve::Ablation& a :
          evolve::ablations(program, ancestor.empty() ? nullptr : &older.program, zoo::library())) {
       out.texts.push_back(a.what);
@@ -149,7 +149,7 @@ class Server {
     return to_line(out);
   }
 
-  evolve::Settings settings_;
+  evolve::SearchSettings settings_;
   evolve::Population population_{settings_};
   // An error in the settings or designs that were received. All answers after it are this error.
   Error trouble_;
@@ -157,10 +157,10 @@ class Server {
 
 }  // namespace
 
-std::string to_line(const Ask& ask) { return line_of(ask); }
-std::string to_line(const Answer& answer) { return line_of(answer); }
-Result<Ask> parse_ask(const std::string& line) { return read_line<Ask>(line); }
-Result<Answer> parse_answer(const std::string& line) { return read_line<Answer>(line); }
+std::string to_line(const JudgeRequest& ask) { return line_of(ask); }
+std::string to_line(const JudgeReply& answer) { return line_of(answer); }
+Result<JudgeRequest> parse_ask(const std::string& line) { return read_line<JudgeRequest>(line); }
+Result<JudgeReply> parse_answer(const std::string& line) { return read_line<JudgeReply>(line); }
 
 int serve_judge(double seconds) {
   zoo::library();  // before any untrusted program is handled

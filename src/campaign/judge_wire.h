@@ -12,13 +12,13 @@ namespace gabbro::campaign {
 /// A request. Requests with `what` "settings" (text: TOML), "forget" and "known" (text: a design as its
 /// event) have no answer. "equal" (text: a design as its event), "screen", "measure" and "ablations" (text: a
 /// program; more: the ancestor, or empty) have one.
-struct Ask {
+struct JudgeRequest {
   std::string what, text, more, op;
   std::int64_t parent = 0, second_parent = 0;
 };
 
 /// An error, or texts: a design as its event, a name, or for each ablation its description and its program.
-struct Answer {
+struct JudgeReply {
   Error error;  // empty code: no error
   std::vector<std::string> texts;
 };
@@ -26,10 +26,10 @@ struct Answer {
 /// Exit code of a judge that ran out of memory.
 constexpr int kOutOfMemory = 3;
 
-std::string to_line(const Ask& ask);
-std::string to_line(const Answer& answer);
+std::string to_line(const JudgeRequest& ask);
+std::string to_line(const JudgeReply& answer);
 /// Errors: "judge".
-Result<Ask> parse_ask(const std::string& line);
-Result<Answer> parse_answer(const std::string& line);
+Result<JudgeRequest> parse_ask(const std::string& line);
+Result<JudgeReply> parse_answer(const std::string& line);
 
 }  // namespace gabbro::campaign

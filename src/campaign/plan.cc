@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kBorder = "\n# settings\n";
 }
 
-std::string to_toml(const Plan& plan) {
+std::string to_toml(const CampaignPlan& plan) {
   std::ostringstream out;
   toml::array given;
   for (const std::string& program : plan.given) given.push_back(program);
@@ -29,12 +29,12 @@ std::string to_toml(const Plan& plan) {
   return out.str() + std::string(kBorder) + to_toml(plan.settings);
 }
 
-Result<Plan> parse_plan(const record::CampaignBegun& begun) {
+Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   const std::size_t at = begun.config.rfind(kBorder);
   const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, at));
   if (at == std::string::npos || !head)
     return fail("preset", "the record does not say what the campaign is", "a newer gabbro wrote it?");
-  Plan plan;
+  CampaignPlan plan;
   const toml::table& t = head.table();
   plan.corpus = t["corpus"].value_or(plan.corpus);
   plan.corpus_hash = t["corpus_hash"].value_or(plan.corpus_hash);

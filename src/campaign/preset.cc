@@ -16,7 +16,7 @@
 namespace gabbro::campaign {
 
 using evolve::Rung;
-using evolve::Settings;
+using evolve::SearchSettings;
 
 namespace {
 
@@ -65,9 +65,9 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
 
 }  // namespace
 
-Result<Settings> parse_settings(std::string_view text, const std::string& name) {
+Result<SearchSettings> parse_settings(std::string_view text, const std::string& name) {
   GABBRO_TRY(parsed, parse_toml(text, "preset", "see presets/laptop.toml"));
-  Settings s;
+  SearchSettings s;
   s.preset = name;
   Error error;
   {
@@ -159,7 +159,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& name) 
   return s;
 }
 
-Result<Settings> load_settings(const std::string& name) {
+Result<SearchSettings> load_settings(const std::string& name) {
   for (const Preset& p : presets())
     if (p.name == name) return parse_settings(p.text, name);
   const auto text = read_file(name, kMostText);
@@ -174,7 +174,7 @@ Result<Settings> load_settings(const std::string& name) {
   return parse_settings(*text, name);
 }
 
-std::string to_toml(const Settings& s) {
+std::string to_toml(const SearchSettings& s) {
   const auto texts = [](const std::vector<std::string>& list) {
     toml::array out;
     for (const std::string& x : list) out.push_back(x);

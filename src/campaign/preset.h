@@ -20,13 +20,13 @@ std::span<const Preset> presets();
 /// Parses settings. Amounts are numbers or texts such as "150k" and "1.5M". An omitted key keeps its default.
 /// Errors: "preset", with the line of the key, for invalid TOML, an unknown key, a value of another type or
 /// out of range, a missing rung, two rungs of one name, or an unknown strategy, baseline or task.
-Result<evolve::Settings> parse_settings(std::string_view text, const std::string& name);
+Result<evolve::SearchSettings> parse_settings(std::string_view text, const std::string& name);
 
 /// Returns the settings of a preset, given by name, or of a file. Errors: "preset" if there is neither, with
 /// the names of the presets, and those of parse_settings.
-Result<evolve::Settings> load_settings(const std::string& name_or_file);
+Result<evolve::SearchSettings> load_settings(const std::string& name_or_file);
 
 /// Returns all settings as TOML: parse_settings(to_toml(s)) equals s.
-std::string to_toml(const evolve::Settings& settings);
+std::string to_toml(const evolve::SearchSettings& settings);
 
 }  // namespace gabbro::campaign

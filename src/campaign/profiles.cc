@@ -64,11 +64,11 @@ Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& execu
 }
 
 // Handles the end of a job. A job that was stopped is begun again, by a later session if this one ends.
-Result<bool> Campaign::State::take_profile(const jobs::Ended& ended, bool asked) {
+Result<bool> Campaign::State::take_profile(const jobs::JobEnd& ended, bool asked) {
   constexpr int kTries = 3;
   const std::int64_t id = -ended.id;
   profiling.erase(id);
-  using Kind = jobs::Ended::Kind;
+  using Kind = jobs::JobEnd::Kind;
   record::Profiled event{id, ended.seconds, ended.result};
   std::string cause;
   bool stopped = ended.kind == Kind::kStopped;

@@ -28,7 +28,7 @@ double time_of(const store::Store& store, std::int64_t event) {
   return page.empty() ? 0 : page.front().first;
 }
 
-double seconds_worked(const Reading& r, const store::Store& store) {
+double seconds_worked(const CampaignReading& r, const store::Store& store) {
   double out = 0;
   for (std::size_t i = 0; i < r.sessions.size(); ++i) {
     const store::SessionRow& s = r.sessions[i];
@@ -42,10 +42,10 @@ double seconds_worked(const Reading& r, const store::Store& store) {
   return out;
 }
 
-Result<Reading> read_tables(const store::Store& store) {
+Result<CampaignReading> read_tables(const store::Store& store) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, parse_plan(campaign));
-  Reading out{plan, Population(plan.settings), {}, {}, 0, 0, 0, 0, 0};
+  CampaignReading out{plan, Population(plan.settings), {}, {}, 0, 0, 0, 0, 0};
   for (const store::DesignRow& d : store.designs())
     if (const auto ok = out.population.recall(d.created); !ok) return tl::unexpected(ok.error());
   const int rungs = static_cast<int>(plan.settings.rungs.size());
@@ -101,7 +101,7 @@ Result<Reading> read_tables(const store::Store& store) {
 
 }  // namespace
 
-Result<Reading> read_record(const store::Store& store) {
+Result<CampaignReading> read_record(const store::Store& store) {
   auto out = read_tables(store);
   if (!out) out.error().message = store.path() + ": " + out.error().message;
   return out;
@@ -135,7 +135,7 @@ std::vector<Funnel> funnel(const Population& p) {
   return out;
 }
 
-std::vector<StrategyRow> strategies(const Reading& r, const store::Store& store) {
+std::vector<StrategyRow> strategies(const CampaignReading& r, const store::Store& store) {
   const Population& p = r.population;
   std::vector<StrategyRow> out;
   const std::size_t rungs = r.plan.settings.rungs.size();
@@ -180,7 +180,7 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
 
 namespace {
 
-std::string word_of(const evolve::Row& row, const evolve::Outcome& o) {
+std::string word_of(const evolve::ComparisonRow& row, const evolve::ComparisonOutcome& o) {
   const std::string lost = losses_text(row.losses);
   if (!row.trained) return lost.empty() ? "no run" : lost;
   std::string out = !o.complete               ? fmt::format("{} of {} seeds", row.ended, o.begun->seeds)
@@ -191,9 +191,9 @@ std::string word_of(const evolve::Row& row, const evolve::Outcome& o) {
   return out;
 }
 
-std::vector<Duel> duels(const evolve::Outcome& outcome) {
+std::vector<Duel> duels(const evolve::ComparisonOutcome& outcome) {
   std::vector<Duel> out;
-  for (const evolve::Row& row : outcome.rows)
+  for (const evolve::ComparisonRow& row : outcome.rows)
     out.push_back({row.design, row.difference, word_of(row, outcome)});
   return out;
 }
@@ -214,7 +214,7 @@ std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
   return out;
 }
 
-std::string replicates_sentence(const Reading& r) {
+std::string replicates_sentence(const CampaignReading& r) {
   const evolve::ReplicateReport t = evolve::replicate_report(r.population, r.plan.seed);
   if (t.seeds == 0) return "An A/A test: no seed has a score of all copies yet.";
   return fmt::format(
@@ -228,9 +228,9 @@ std::string replicates_sentence(const Reading& r) {
 }
 
 // Says how many known designs a leader is ahead of, if it is not ahead of all.
-std::string against_all(const evolve::Outcome& o) {
+std::string against_all(const evolve::ComparisonOutcome& o) {
   std::int64_t trained = 0, better = 0, worse = 0;
-  for (const evolve::Row& row : o.rows)
+  for (const evolve::ComparisonRow& row : o.rows)
     trained += row.trained, better += row.difference.high<0, worse += row.difference.low> 0;
   if (trained < 2) return "";
   std::string out = fmt::format(" Of {} known designs, it is ahead of {}", trained, better);
@@ -241,9 +241,9 @@ std::string against_all(const evolve::Outcome& o) {
 }
 
 // Describes baselines that lost runs.
-std::string lost_baselines(const Population& p, const evolve::Outcome& o) {
+std::string lost_baselines(const Population& p, const evolve::ComparisonOutcome& o) {
   std::string out;
-  for (const evolve::Row& row : o.rows) {
+  for (const evolve::ComparisonRow& row : o.rows) {
     if (row.losses.empty()) continue;
     const std::string name = shortened(p.individual(row.design).created.name, 40),
                       lost = losses_text(row.losses);
@@ -258,9 +258,9 @@ std::string lost_baselines(const Population& p, const evolve::Outcome& o) {
   return out;
 }
 
-std::string baselines_text(const Population& p, const evolve::Outcome& o) {
+std::string baselines_text(const Population& p, const evolve::ComparisonOutcome& o) {
   std::int64_t all = 0, trained = 0, controls = 0;
-  for (const evolve::Row& row : o.rows) {
+  for (const evolve::ComparisonRow& row : o.rows) {
     const bool control = evolve::is_control(p.individual(row.design));
     controls += control && row.trained;
     all += !control;
@@ -272,7 +272,7 @@ std::string baselines_text(const Population& p, const evolve::Outcome& o) {
 }
 
 // Says if the rung can tell mixers apart. Returns "" without controls.
-std::string rung_text(const Population& p, const evolve::Outcome& o, const std::string& where) {
+std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& where) {
   if (o.controls == 0 || !o.complete) return "";
   const std::string nothing = fmt::format(" Whether {} can judge mixers is not known: ", where);
   if (o.lost_controls > 0)
@@ -280,14 +280,14 @@ std::string rung_text(const Population& p, const evolve::Outcome& o, const std::
                                  o.controls == 1
                                      ? "the control"
                                      : fmt::format("{} of {} controls", o.lost_controls, o.controls));
-  if (o.mixer == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
+  if (o.best_baseline == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
   if (o.over_control.count == 0)
     return nothing + "one held-out document says nothing of others. Nothing more is claimed.";
-  const std::string mixer = shortened(p.individual(o.mixer).created.name, 40),
+  const std::string mixer = shortened(p.individual(o.best_baseline).created.name, 40),
                     control = shortened(p.individual(o.control).created.name, 40);
   const Interval& d = o.over_control;
   const std::string numbers = fmt::format("{:+.4f} bits per byte, {:+.4f} to {:+.4f}", d.mean, d.low, d.high);
-  if (o.judges_mixers())
+  if (o.can_judge())
     return fmt::format(
         " The rung tells mixers apart: the best known one, {}, is ahead of the control {} by {}.", mixer,
         control, numbers);
@@ -298,7 +298,7 @@ std::string rung_text(const Population& p, const evolve::Outcome& o, const std::
       where, mixer, control, numbers);
 }
 
-std::string implausible_text(const evolve::Outcome& o) {
+std::string implausible_text(const evolve::ComparisonOutcome& o) {
   return fmt::format(
       "That is more than five times what the baselines there deviate from each other ({:.4f}), so that it "
       "counts only once its checks were repeated with other seeds, on texts twice as long and at every "
@@ -307,7 +307,7 @@ std::string implausible_text(const evolve::Outcome& o) {
 }
 
 // Says how many of the runs that repeat the checks of an implausible lead have passed, or why one did not.
-std::string rechecks_text(const evolve::Outcome& o) {
+std::string rechecks_text(const evolve::ComparisonOutcome& o) {
   if (!o.failed_rechecks.empty())
     return fmt::format("They did not hold: {}.", losses_text(o.failed_rechecks));
   if (o.rechecked < evolve::kRechecks)
@@ -316,7 +316,7 @@ std::string rechecks_text(const evolve::Outcome& o) {
   return fmt::format("They held in {} such runs.", o.rechecked);
 }
 
-std::string outcome_text(const Population& p, const evolve::Outcome& o, const std::string& who,
+std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& who,
                          const std::string& where) {
   const std::string seeds = count_of(o.begun->seeds, "fresh seed");
   if (!o.losses.empty())
@@ -376,14 +376,14 @@ std::string outcome_text(const Population& p, const evolve::Outcome& o, const st
                      numbers);
 }
 
-std::string sentence_of(const Reading& r, const Verdict& v) {
+std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
   const Population& p = r.population;
   if (r.plan.aa_test) return replicates_sentence(r);
   if (v.leader.rung < 0) return "No design of the search has finished a run yet: nothing is decided.";
   const std::string who = "Design " + label_of(p.individual(v.leader.design));
   const std::string where = shortened(r.rung(v.leader.rung).name, 30);
   if (v.fresh) {
-    const evolve::Outcome& o = v.outcome;
+    const evolve::ComparisonOutcome& o = v.outcome;
     const bool tells_all = o.complete && o.losses.empty() && !o.ahead;
     return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) +
            lost_baselines(p, o);
@@ -399,8 +399,8 @@ std::string sentence_of(const Reading& r, const Verdict& v) {
       shortened(p.individual(v.duels.front().baseline).created.name, 40));
 }
 
-std::string sensitivity_of(const Reading& r, const Verdict& v) {
-  const evolve::Outcome& o = v.outcome;
+std::string sensitivity_of(const CampaignReading& r, const CampaignVerdict& v) {
+  const evolve::ComparisonOutcome& o = v.outcome;
   const double visible = v.fresh ? evolve::visible_in(r.population, o) : 0;
   if (!(visible > 0) || !std::isfinite(visible)) return "";
   std::string out = fmt::format(
@@ -485,7 +485,7 @@ std::string profile_text(const record::CapabilityResult& profile) {
   return out;
 }
 
-std::string rates_text(const Reading& r, std::int64_t design, int rung) {
+std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) {
   const std::vector<evolve::TriedRate> tried = evolve::tried_rates(r.population, design, rung);
   if (tried.size() < 2) return "";
   std::string out;
@@ -515,8 +515,8 @@ std::string level_text(double level) {
   return fmt::format("{:.{}f} %", 100 * (1 - level), digits);
 }
 
-Verdict verdict(const Reading& r) {
-  Verdict out;
+CampaignVerdict verdict(const CampaignReading& r) {
+  CampaignVerdict out;
   if (!r.plan.aa_test) out.leader = evolve::leader(r.population);
   if (out.leader.rung >= 0) {
     if (const auto* begun = evolve::comparison_of(r.population, out.leader)) {
@@ -529,7 +529,7 @@ Verdict verdict(const Reading& r) {
   }
   for (const record::ComparisonBegun& c : r.population.comparisons()) {
     if (&c == out.outcome.begun) continue;
-    const evolve::Outcome o = evolve::outcome_of(r.population, c);
+    const evolve::ComparisonOutcome o = evolve::outcome_of(r.population, c);
     const std::string who = "Design " + label_of(r.population.individual(c.design));
     const std::string where = shortened(r.rung(c.rung).name, 30);
     out.earlier.push_back(fmt::format("Comparison {}: {}", c.id,
@@ -556,7 +556,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
   const record::ComparisonBegun* begun = evolve::comparison_of(p, leader);
   if (!begun) return out;
   using Effect = Part::Effect;
-  for (const evolve::Row& row : evolve::ablated(p, *begun)) {
+  for (const evolve::ComparisonRow& row : evolve::ablated(p, *begun)) {
     const Interval& d = row.difference;
     if (row.ended == 0) continue;
     Part part{p.individual(row.design).created.op,

@@ -16,8 +16,8 @@ namespace gabbro::campaign {
 /// The content of a record. It is read from the tables, since replaying a million events would parse every
 /// program and result, which takes 20 s of processor time. The population has no programs, curves and weight
 /// hashes; those of single designs come from the store.
-struct Reading {
-  Plan plan;
+struct CampaignReading {
+  CampaignPlan plan;
   evolve::Population population;
   std::vector<store::SessionRow> sessions;
   std::vector<std::pair<double, record::Steered>> steering;  // with times
@@ -31,7 +31,7 @@ struct Reading {
   }
 };
 /// Reads a record. Errors: "preset", "event" if something else changed the record. O(designs + trials).
-Result<Reading> read_record(const store::Store& store);
+Result<CampaignReading> read_record(const store::Store& store);
 
 /// Numbers of candidates at one rung by their state; each counts once.
 struct Funnel {
@@ -52,7 +52,7 @@ struct StrategyRow {
 };
 /// Returns strategies in the order of the settings, followed by sources that only the record has, such as
 /// replicates. O(designs x rungs + trials).
-std::vector<StrategyRow> strategies(const Reading& reading, const store::Store& store);
+std::vector<StrategyRow> strategies(const CampaignReading& reading, const store::Store& store);
 
 /// A design done at a rung, with its mean bits per byte.
 struct Ranked {
@@ -82,17 +82,17 @@ struct Duel {
   // One of "ahead", "behind", "no significant difference", "3 of 10 seeds", "refused on seed 7: ...".
   std::string word;
 };
-struct Verdict {
+struct CampaignVerdict {
   evolve::Leader leader;
-  bool fresh = false;                // a comparison has begun
-  evolve::Outcome outcome;           // of that comparison
-  std::vector<Duel> duels;           // all of them, strongest first; those without a score last
-  std::string sentence;              // the verdict as a sentence
-  std::string sensitivity;           // the effect that could have been detected; "" if it is not known
-  std::vector<std::string> earlier;  // outcomes of the campaign's other comparisons, each with its number
+  bool fresh = false;                 // a comparison has begun
+  evolve::ComparisonOutcome outcome;  // of that comparison
+  std::vector<Duel> duels;            // all of them, strongest first; those without a score last
+  std::string sentence;               // the verdict as a sentence
+  std::string sensitivity;            // the effect that could have been detected; "" if it is not known
+  std::vector<std::string> earlier;   // outcomes of the campaign's other comparisons, each with its number
 };
 /// Returns the verdict of a campaign. Its outcome points into `reading`.
-Verdict verdict(const Reading& reading);
+CampaignVerdict verdict(const CampaignReading& reading);
 /// Formats a duel: "  against llama   -0.0495 [-0.0531, -0.0459]   ahead".
 std::string duel_line(const evolve::Population& population, const Duel& duel);
 /// Formats a confidence level, such as "97.0 %", with enough digits to show that it is not 100.
@@ -131,7 +131,7 @@ std::string profile_text(const record::CapabilityResult& profile);
 
 /// Formats the learning rates that were tried for a design at a rung, with their bits per byte, and marks the
 /// selected one: "0.0015 2.61, 0.003 2.60 (best); compared at 0.0025"; "" if fewer than two were tried.
-std::string rates_text(const Reading& reading, std::int64_t design, int rung);
+std::string rates_text(const CampaignReading& reading, std::int64_t design, int rung);
 /// Formats the gain of context beyond the last 8 tokens at a rung, from the run that scored_trial returns:
 /// "+0.0123"; "" if it is not known.
 std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,

@@ -30,7 +30,7 @@ json scored(const evolve::Population& p, std::int64_t design, int rung) {
   return {{"design", design}, {"bits_per_byte", number(p.standing(p.individual(design), rung).bits)}};
 }
 
-json session(const Reading& r) {
+json session(const CampaignReading& r) {
   if (r.sessions.empty()) return nullptr;
   const store::SessionRow& last = r.sessions.back();
   return {{"time", last.time},
@@ -44,7 +44,7 @@ json session(const Reading& r) {
 Result<std::string> status_json(const store::Store& store) {
   GABBRO_TRY(r, read_record(store));
   const evolve::Population& p = r.population;
-  const Verdict v = verdict(r);
+  const CampaignVerdict v = verdict(r);
   json out{{"preset", r.plan.settings.preset},
            {"corpus", r.plan.corpus},
            {"seed", r.plan.seed},
@@ -127,7 +127,8 @@ Result<std::string> status_json(const store::Store& store) {
         {{"design", id}, {"status", profile.status}, {"cause", profile.cause}, {"scores", scores}});
   }
   out["tasks"] = json::array();
-  for (const Outcome& o : outcomes(p)) out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});
+  for (const TaskOutcomeCount& o : outcomes(p))
+    out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});
   out["paused"] = p.paused();
   out["directions"] = p.directions();
   out["refusals"] = counts(store.refusals(), "strategy");

@@ -31,7 +31,7 @@ class Lines {
   std::string out_;
 };
 
-std::string session_text(const Reading& r) {
+std::string session_text(const CampaignReading& r) {
   if (r.sessions.empty()) return "no session yet";
   const store::SessionRow& last = r.sessions.back();
   if (last.session.begins)
@@ -63,7 +63,7 @@ Result<std::string> status_text(const store::Store& store) {
   GABBRO_TRY(r, read_record(store));
   const Population& p = r.population;
   Lines out;
-  const Verdict v = verdict(r);
+  const CampaignVerdict v = verdict(r);
   out("{}", v.sentence);
   if (!v.sensitivity.empty()) out("{}", v.sensitivity);
   for (const Duel& d : v.duels) out("{}", duel_line(p, d));
@@ -151,7 +151,7 @@ namespace {
 
 class Tree {
  public:
-  Tree(const Reading& r, const TreeLimits& limits)
+  Tree(const CampaignReading& r, const TreeLimits& limits)
       : p_(r.population), limits_(limits), children_(p_.individuals().size() + 1) {
     for (const Individual& i : p_.individuals()) {
       if (is_ablation(i)) continue;

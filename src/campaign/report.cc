@@ -30,7 +30,7 @@ std::string last_part(const std::string& path) {
 // ---- Sections ----
 
 void head(Content& c) {
-  const Reading& r = c.reading;
+  const CampaignReading& r = c.reading;
   std::int64_t designs = 0, baselines = 0;
   for (const Individual& i : r.population.individuals()) {
     designs += evolve::is_candidate(i) || evolve::is_replicate(i);
@@ -235,7 +235,7 @@ void losses(Content& c) {
 }
 
 void method(Content& c) {
-  const Plan& plan = c.reading.plan;
+  const CampaignPlan& plan = c.reading.plan;
   c.heading("How it was measured");
   c.paragraph(fmt::format(
       "Every design is a program that was proved causal before it was trained. At a rung all designs and all "

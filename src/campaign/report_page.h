@@ -27,10 +27,10 @@ inline std::string prose(std::string_view text) {
 /// The data of a report, read once. Sections append to `out`.
 struct Content {
   const store::Store& store;
-  Reading reading;
+  CampaignReading reading;
   std::vector<Funnel> funnel;
   std::vector<StrategyRow> strategies;
-  Verdict verdict;
+  CampaignVerdict verdict;
   std::string dir;
   std::function<std::string(std::int64_t task)> talk;  // may be empty
   std::optional<record::ScaleStudy> study;

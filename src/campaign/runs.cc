@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 using evolve::Individual;
 using evolve::Rung;
-using evolve::Wanted;
+using evolve::RunRequest;
 using record::Event;
 
 namespace {
@@ -47,7 +47,7 @@ bool failed_by_losses(const record::TrialEnded& event, const std::string& cause)
 
 }  // namespace
 
-Result<record::TrialSpec> spec_of(const Plan& plan, const record::DesignCreated& created,
+Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun) {
   const Rung& r = plan.settings.rungs.at(static_cast<std::size_t>(begun.rung));
   record::TrialSpec spec;
@@ -92,7 +92,7 @@ double Campaign::State::expected_seconds(int r) const {
   return 0;
 }
 
-Result<bool> Campaign::State::start(const Wanted& wanted, jobs::Executor& executor) {
+Result<bool> Campaign::State::start(const RunRequest& wanted, jobs::Executor& executor) {
   std::vector<Event> events;
   if (!wanted.promotion.empty())
     events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
@@ -306,10 +306,10 @@ bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
 
 // Handles the end of a run. A run that ended without a result and unasked, by a signal or by its worker's own
 // report, is restarted a limited number of times.
-Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
+Result<bool> Campaign::State::take(const jobs::JobEnd& ended, bool asked) {
   constexpr int kTries = 3;
   running.erase(ended.id);
-  using Kind = jobs::Ended::Kind;
+  using Kind = jobs::JobEnd::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
   std::optional<Result<record::TrialResult>> result;  // parsed once, since it may be megabytes
   if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
@@ -317,7 +317,7 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
     return take_result(ended, result);
   if (asked) return true;  // a later session resumes it
   if (++tries[ended.id] < kTries) {
-    again.push_back(trial.begun);
+    restarts.push_back(trial.begun);
     return true;
   }
   const std::string cause = fmt::format("stopped {} times without being asked to", kTries);
@@ -325,9 +325,9 @@ Result<bool> Campaign::State::take(const jobs::Ended& ended, bool asked) {
                   cause);
 }
 
-Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
+Result<bool> Campaign::State::take_result(const jobs::JobEnd& ended,
                                           const std::optional<Result<record::TrialResult>>& left) {
-  using Kind = jobs::Ended::Kind;
+  using Kind = jobs::JobEnd::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
   record::TrialEnded event{ended.id, record::RunEnd::kResult, ended.seconds, ended.result};
   std::string cause;
@@ -360,12 +360,12 @@ Result<bool> Campaign::State::take_result(const jobs::Ended& ended,
     event.result = record::failure("train", cause);
   }
   if (!cause.empty()) return fail_run(trial, event, cause);
-  if (held_up && held_up->design != trial.begun.design) {
-    again.insert(again.end(), held_up->runs.begin(), held_up->runs.end());
-    held_up.reset();
+  if (suspended && suspended->design != trial.begun.design) {
+    restarts.insert(restarts.end(), suspended->runs.begin(), suspended->runs.end());
+    suspended.reset();
   }
   if (const auto ok = record({event}); !ok) return ok;
-  tidy(trial);
+  remove_checkpoints(trial);
   return true;
 }
 
@@ -381,12 +381,12 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
   if (is_outside(cause)) {
     const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
     const std::int64_t id = trial.begun.design;
-    if (trusted || (held_up && held_up->design != id)) return tl::unexpected(error);
+    if (trusted || (suspended && suspended->design != id)) return tl::unexpected(error);
     // A run of another design has ended well since the first report, so this report is now taken as the
     // design's own failure.
     if (++tries[event.id] == 1) {
-      if (!held_up) held_up = HeldUp{id, error, {}};
-      held_up->runs.push_back(trial.begun);
+      if (!suspended) suspended = Suspended{id, error, {}};
+      suspended->runs.push_back(trial.begun);
       return true;
     }
   } else if (trusted && !failed_by_losses(event, cause)) {
@@ -395,12 +395,12 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
                 hint + "; where a limit of the preset is the cause, begin another campaign");
   }
   if (const auto ok = record({std::move(event)}); !ok) return ok;
-  tidy(trial);
+  remove_checkpoints(trial);
   return true;
 }
 
 // Removes checkpoints, and the weights of the first rung. Weights of higher rungs remain for export.
-void Campaign::State::tidy(const evolve::Trial& trial) const {
+void Campaign::State::remove_checkpoints(const evolve::Trial& trial) const {
   std::error_code error;
   const std::string folder = place.trial(trial.begun.id);
   fs::remove(folder + "/checkpoint.safetensors", error);

@@ -12,7 +12,7 @@
 
 namespace gabbro::campaign {
 
-using evolve::Estimate;
+using evolve::ScaleEstimate;
 using record::ScaleRun;
 using record::ScaleStudy;
 
@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kTenfold = 10;
 
-std::string in_brackets(const Estimate& e, const char* format) {
+std::string in_brackets(const ScaleEstimate& e, const char* format) {
   if (!std::isfinite(e.low)) return fmt::format(fmt::runtime(format), e.value);
   return fmt::format("{} [{}, {}]", fmt::format(fmt::runtime(format), e.value),
                      fmt::format(fmt::runtime(format), e.low), fmt::format(fmt::runtime(format), e.high));
@@ -41,7 +41,7 @@ std::string largest(const ScaleStudy& study) { return study.sizes.empty() ? "" :
 // Describes how the first design's lead over another changes with size, in a sentence.
 std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& lead) {
   const std::string &name = study.designs[0], &other = study.designs[static_cast<std::size_t>(lead.against)];
-  const Estimate& last = lead.leads.back();
+  const ScaleEstimate& last = lead.leads.back();
   std::string out;
   if (!std::isfinite(last.value))
     return fmt::format("{} and {} have no scores at {} to compare.", name, other, largest(study));
@@ -57,9 +57,9 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   else
     out = fmt::format("{} and {} are not significantly different at {}", name, other, largest(study));
   out += fmt::format(": {} bits per byte. ", in_brackets(last, "{:+.4f}"));
-  const Estimate& change = lead.per_tenfold;
+  const ScaleEstimate& change = lead.per_tenfold;
   const bool shrinks = change.value * last.value < 0;
-  const Estimate percent{100 * change.value, 100 * change.low, 100 * change.high};
+  const ScaleEstimate percent{100 * change.value, 100 * change.low, 100 * change.high};
   if (change.low > 0 || change.high < 0)
     out += fmt::format(
         "For ten times as many parameters the ratio of the two changes by {} %: the difference {}. ",

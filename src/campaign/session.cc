@@ -23,7 +23,7 @@ class Campaign::Session {
     if (const auto ok = begin(); !ok) return tl::unexpected(ok.error());
     while (true) {
       watch_limits();
-      if (!end_) accept(s_.tend(phase_ == Phase::kSearch));
+      if (!end_) accept(s_.poll_outside(phase_ == Phase::kSearch));
       while (may_begin() && begin_next() && !has_all_trials()) {
       }
       if (broken_ && !end_) {
@@ -32,7 +32,7 @@ class Campaign::Session {
       }
       if (executor_.running() == 0 && !is_idle()) {
         if (!end_ && stop_() > stopped_) continue;  // asked to stop while designs were drawn
-        if (!end_ && s_.held_up) broken_ = s_.held_up->error;
+        if (!end_ && s_.suspended) broken_ = s_.suspended->error;
         break;
       }
       show();
@@ -46,11 +46,11 @@ class Campaign::Session {
     s_.slots = executor_.slots();
     s_.asked_to_stop = stop_;
     // Whatever an earlier session left here follows from the record again.
-    s_.again.clear();
+    s_.restarts.clear();
     s_.tries.clear();
-    s_.held_up.reset();
+    s_.suspended.reset();
     for (const evolve::Trial& t : s_.population.trials())
-      if (!t.ended) s_.again.push_back(t.begun);
+      if (!t.ended) s_.restarts.push_back(t.begun);
     return s_.record({record::Session{true, {}, executor_.sandbox()}});
   }
 
@@ -73,7 +73,7 @@ class Campaign::Session {
   }
   [[nodiscard]] bool has_all_trials() const {
     return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials &&
-           s_.again.empty();
+           s_.restarts.empty();
   }
   // Returns true while no worker runs and one may be wanted later: the campaign is paused, or agents think.
   [[nodiscard]] bool is_idle() const { return !end_ && (s_.population.paused() || s_.awaits_agents(phase_)); }
@@ -103,10 +103,10 @@ class Campaign::Session {
   bool begin_next() {
     // What comes from outside is taken in before a decision; agents make nothing that there is no time to
     // train.
-    if (!accept(s_.tend(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
-    if (!s_.again.empty()) {
-      const record::TrialBegun again = s_.again.front();
-      s_.again.erase(s_.again.begin());
+    if (!accept(s_.poll_outside(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
+    if (!s_.restarts.empty()) {
+      const record::TrialBegun again = s_.restarts.front();
+      s_.restarts.erase(s_.restarts.begin());
       return accept(s_.record({again})) && accept(s_.launch(again, executor_));
     }
     const auto profiles = s_.wanted_profiles();
@@ -146,13 +146,13 @@ class Campaign::Session {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       return;
     }
-    const jobs::News news = executor_.wait(0.25);
+    const jobs::JobEvents news = executor_.wait(0.25);
     for (const jobs::Update& u : news.updates) {
       if (const auto at = s_.running.find(u.id); at != s_.running.end()) at->second.progress = u.progress;
       if (const auto at = s_.profiling.find(-u.id); at != s_.profiling.end())
         at->second.progress = u.progress;
     }
-    for (const jobs::Ended& e : news.ended) {
+    for (const jobs::JobEnd& e : news.ended) {
       const bool is_profile = e.id < 0;
       ended_here_ += !is_profile;
       accept(is_profile ? s_.take_profile(e, stopped_ > 0) : s_.take(e, stopped_ > 0));

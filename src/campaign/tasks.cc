@@ -9,7 +9,7 @@
 
 namespace gabbro::campaign {
 
-using evolve::Task;
+using evolve::AgentTask;
 using record::Event;
 
 // Returns true if a moment of the followed campaign has been reached.
@@ -22,7 +22,7 @@ bool Campaign::State::is_due(const Moment& m) const {
 
 // Handles everything that comes from outside the loop. It is called before each decision, so that everything
 // a decision depends on is recorded first.
-Result<bool> Campaign::State::tend(bool begins) {
+Result<bool> Campaign::State::poll_outside(bool begins) {
   if (following) return follow();
   for (const record::Steered& s : inbox(place.dir)) {
     const bool meant =
@@ -33,17 +33,17 @@ Result<bool> Campaign::State::tend(bool begins) {
     received(place.dir, s.key);
   }
   if (!agents) return true;
-  for (agents::Team::Done& done : agents->team->poll())
+  for (agents::TaskPool::Done& done : agents->team->poll())
     if (const auto ok = finish(done); !ok) return ok;
   return begins && !population.paused() ? begin_tasks() : true;
 }
 
-Result<bool> Campaign::State::finish(const agents::Team::Done& done) {
-  making.erase(done.task);
+Result<bool> Campaign::State::finish(const agents::TaskPool::Done& done) {
+  open_tasks.erase(done.task);
   if (done.report.cause == "stopped") return true;  // it will begin again
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
   if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();
-  spent_out = spent_out || done.report.cause == "cap";
+  cap_reached = cap_reached || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
 
@@ -54,7 +54,7 @@ bool Campaign::State::rests(const std::string& strategy) const {
   int failures = 0;
   const auto& ended = population.ended_tasks();
   for (auto id = ended.rbegin(); id != ended.rend() && failures < kMost; ++id) {
-    const Task& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
+    const AgentTask& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
     if (t.begun.strategy != strategy) continue;
     if (t.report.outcome == record::TaskOutcome::kDesign && t.refused.empty()) break;
     ++failures;
@@ -65,17 +65,17 @@ bool Campaign::State::rests(const std::string& strategy) const {
 
 Result<bool> Campaign::State::begin_tasks() {
   // Tasks that an earlier process began come first.
-  for (const Task& t : population.tasks()) {
+  for (const AgentTask& t : population.tasks()) {
     if (agents->team->running() >= agents->team->places()) return true;
-    if (!t.ended && !making.contains(t.begun.id))
+    if (!t.ended && !open_tasks.contains(t.begun.id))
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
   for (const auto& [strategy, proposer] : strategies) {
     if (agents->team->running() >= agents->team->places()) return true;
-    if (!evolve::asks_agents(strategy) || spent_out || rests(strategy)) continue;
+    if (!evolve::asks_agents(strategy) || cap_reached || rests(strategy)) continue;
     // Designs that wait to be trained count as in progress, so that agents do not run ahead of the workers.
     int open = 0;
-    for (const Task& t : population.tasks())
+    for (const AgentTask& t : population.tasks())
       if (t.begun.strategy == strategy && (!t.ended || t.waits())) ++open;
     const int most = wanted_tasks(population, strategy, agents->team->places());
     for (; open < most && agents->team->running() < agents->team->places(); ++open) {
@@ -92,7 +92,7 @@ Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   GABBRO_TRY(brief,
              brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], admitter));
   brief.direct = begun.strategy == "direct";
-  making.insert(begun.id);
+  open_tasks.insert(begun.id);
   agents->team->begin(std::move(brief));
   return true;
 }
@@ -117,7 +117,7 @@ Result<bool> Campaign::State::follow() {
         return diverged(fmt::format("the brief of task {}", begun->id));
       if (const auto ok = begin_task(mine); !ok) return ok;
     } else if (const auto* ended = std::get_if<record::TaskEnded>(&event)) {
-      if (!making.contains(ended->id)) return diverged(fmt::format("the end of task {}", ended->id));
+      if (!open_tasks.contains(ended->id)) return diverged(fmt::format("the end of task {}", ended->id));
       if (const auto ok = finish(agents->team->wait(ended->id)); !ok) return ok;
     }
   }
@@ -125,15 +125,15 @@ Result<bool> Campaign::State::follow() {
 }
 
 // Returns the oldest task of a strategy whose design waits to be trained; null if there is none.
-const Task* Campaign::State::waiting(const std::string& strategy) const {
+const AgentTask* Campaign::State::waiting(const std::string& strategy) const {
   for (const std::int64_t id : population.ended_tasks()) {
-    const Task& t = population.tasks()[static_cast<std::size_t>(id - 1)];
+    const AgentTask& t = population.tasks()[static_cast<std::size_t>(id - 1)];
     if (t.begun.strategy == strategy && t.waits()) return &t;
   }
   return nullptr;
 }
 
-Result<evolve::Offspring> Campaign::State::offspring_of(const Task& t) {
+Result<evolve::Offspring> Campaign::State::offspring_of(const AgentTask& t) {
   evolve::Offspring out;
   out.op = fmt::format("agents: {}", t.begun.mode);
   out.parent = t.begun.parent;
@@ -147,21 +147,22 @@ Result<evolve::Offspring> Campaign::State::offspring_of(const Task& t) {
 // Returns true if there is nothing to train now, but agents may deliver a design.
 bool Campaign::State::awaits_agents(evolve::Phase phase) const {
   if (!agents || phase != evolve::Phase::kSearch) return false;
-  if (!making.empty()) return true;
+  if (!open_tasks.empty()) return true;
   if (following) return !following->empty();
-  return !spent_out && std::any_of(strategies.begin(), strategies.end(),
-                                   [&](const auto& strategy) { return rests(strategy.first); });
+  return !cap_reached && std::any_of(strategies.begin(), strategies.end(),
+                                     [&](const auto& strategy) { return rests(strategy.first); });
 }
 
 std::string Campaign::State::news_of_agents() const {
   if (population.paused()) return "paused; gabbro steer --resume goes on";
   if (!agents) return "";
   std::int64_t designs = 0, failed = 0;
-  for (const Task& t : population.tasks()) {
+  for (const AgentTask& t : population.tasks()) {
     designs += t.ended && t.report.outcome == record::TaskOutcome::kDesign ? 1 : 0;
     failed += t.ended && t.report.outcome != record::TaskOutcome::kDesign ? 1 : 0;
   }
-  std::string out = fmt::format("{} in the making, {} designs, {} failed", making.size(), designs, failed);
+  std::string out =
+      fmt::format("{} in the making, {} designs, {} failed", open_tasks.size(), designs, failed);
   if (agents->account) out += "; " + agents->account();
   return out;
 }

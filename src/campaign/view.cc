@@ -133,13 +133,13 @@ std::string plain_line(const Snapshot& s) {
   return out;
 }
 
-std::vector<std::string> summary_lines(const Reading& reading) {
+std::vector<std::string> summary_lines(const CampaignReading& reading) {
   const Population& p = reading.population;
   std::vector<std::string> out;
   add_funnel(p, out);
   out.emplace_back();
   add_table(p, 5, out);
-  const Verdict v = verdict(reading);
+  const CampaignVerdict v = verdict(reading);
   out.emplace_back();
   out.push_back(v.sentence);
   if (!v.sensitivity.empty()) out.push_back(v.sensitivity);

@@ -18,6 +18,6 @@ std::string plain_line(const Snapshot& snapshot);
 
 /// Returns lines for the end: the funnel, the best designs and the baselines, the verdict in a sentence, the
 /// winner against each known design, and its parts.
-std::vector<std::string> summary_lines(const Reading& reading);
+std::vector<std::string> summary_lines(const CampaignReading& reading);
 
 }  // namespace gabbro::campaign

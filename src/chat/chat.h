@@ -16,7 +16,7 @@ struct Message {
 
 /// A question to the model that plays a role. Parts that are the same in many calls come first in `messages`,
 /// so that servers can cache the prefix.
-struct Request {
+struct ChatRequest {
   std::string role;       // "proposer", "reviewer", "planner", "coder", "observer" or "librarian"
   std::int64_t task = 0;  // id of the task to which the cost is charged; 0: none
   int variant = 0;        // distinguishes otherwise equal requests, as for several candidates
@@ -27,7 +27,7 @@ struct Request {
   double temperature = 0.7;
 };
 
-struct Usage {
+struct TokenUsage {
   std::int64_t input = 0;    // tokens of the conversation, including the cached prefix
   std::int64_t cached = 0;   // part of input that was read from the cache
   std::int64_t written = 0;  // part of input that was written to the cache, which may have its own price
@@ -38,7 +38,7 @@ struct Reply {
   std::string text;
   bool cut = false;   // the reply reached max_tokens
   std::string model;  // model that answered, by its name in the configuration
-  Usage usage;
+  TokenUsage usage;
   double cost = 0;  // in the currency of the prices
   double seconds = 0;
 };
@@ -52,7 +52,7 @@ struct Reply {
 class Chat {
  public:
   virtual ~Chat() = default;
-  virtual Result<Reply> ask(const Request& request) = 0;
+  virtual Result<Reply> ask(const ChatRequest& request) = 0;
   /// Reports the worth of a reply, from 0 to 1 (1: it passed the checker or was accepted), for the choice
   /// between models of a role.
   virtual void judged(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "chat/desk.h"
+#include "chat/client.h"
 #include "chat/wire_json.h"
 
 namespace gabbro::chat {
@@ -20,8 +20,8 @@ constexpr const char* kSchema =
 constexpr const char* kGrammar = "root ::= \"yes\" | \"no\"";
 constexpr int kTokens = 200;
 
-Request question(const std::string& text) {
-  Request r;
+ChatRequest question(const std::string& text) {
+  ChatRequest r;
   r.role = std::string(roles().front());
   r.messages = {{"system", "You are being tested. Answer briefly."}, {"user", text}};
   r.max_tokens = kTokens;
@@ -41,9 +41,9 @@ bool is_structured(const std::string& text) {
   return j.is_object() && !text_of(j, "colour").empty() && count_of(j, "count").has_value();
 }
 
-Checked check(Chat& chat, const Model& model, const Endpoint& endpoint) {
+Checked check(Chat& chat, const ChatModel& model, const Endpoint& endpoint) {
   Checked out{model.name, endpoint.name, fail("chat reply", ""), {}, {}};
-  const auto ask = [&](const Request& r) {
+  const auto ask = [&](const ChatRequest& r) {
     auto reply = chat.ask(r);
     ++out.calls;
     if (reply) {
@@ -55,12 +55,12 @@ Checked check(Chat& chat, const Model& model, const Endpoint& endpoint) {
   out.text = ask(question("Say the word: basalt"));
   if (!out.text) return out;
   out.seconds = out.text->seconds;
-  Request structured = question("Three red apples. Give their colour and count as JSON.");
+  ChatRequest structured = question("Three red apples. Give their colour and count as JSON.");
   structured.schema = kSchema;
   out.structured = held_to(ask(structured), "of the schema",
                            "`structured` of the endpoint says what the server can do", is_structured);
   if (endpoint.structured == Structured::kGrammar) {
-    Request grammar = question("Is basalt a rock? Explain in a sentence.");
+    ChatRequest grammar = question("Is basalt a rock? Explain in a sentence.");
     grammar.grammar = kGrammar;
     out.grammar =
         held_to(ask(grammar), "of the grammar", "the server takes no grammars: structured = \"schema\"",
@@ -76,14 +76,14 @@ bool Checked::good() const {
 }
 
 Result<bool> check_models(const Config& config, const std::function<void(const Checked&)>& each) {
-  GABBRO_TRY(journal, Journal::open(":memory:"));
-  for (const Model& model : config.models) {
+  GABBRO_TRY(log, CallLog::open(":memory:"));
+  for (const ChatModel& model : config.models) {
     Config one = config;
     one.models = {model};
     one.models[0].roles.clear();
     for (Endpoint& e : one.endpoints) e.retries = std::min(e.retries, 1);
-    GABBRO_TRY(desk, Desk::open(one, *journal));
-    each(check(*desk, model, config.endpoints[model.endpoint]));
+    GABBRO_TRY(client, Client::open(one, *log));
+    each(check(*client, model, config.endpoints[model.endpoint]));
   }
   return true;
 }

@@ -39,10 +39,10 @@ std::vector<std::size_t> drawn_order(const Config& config, const std::string& ro
 }
 
 std::vector<std::size_t> learned_order(const Config& config, const std::string& role, std::uint64_t seed,
-                                       const std::vector<Journal::Worth>& worths) {
-  std::vector<const Journal::Worth*> known(config.models.size());
+                                       const std::vector<CallLog::Worth>& worths) {
+  std::vector<const CallLog::Worth*> known(config.models.size());
   double judged = 0, dearest = 0;
-  for (const Journal::Worth& w : worths)
+  for (const CallLog::Worth& w : worths)
     for (std::size_t i = 0; i < config.models.size(); ++i)
       if (w.role == role && w.model == config.models[i].name && w.judged > 0) {
         known[i] = &w;

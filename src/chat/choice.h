@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "chat/call_log.h"
 #include "chat/config.h"
-#include "chat/journal.h"
 
 namespace gabbro::chat {
 
@@ -20,7 +20,7 @@ std::vector<std::size_t> drawn_order(const Config& config, const std::string& ro
 /// UCB1 (Auer et al. 2002), divided by the mean cost of its calls, times its weight. A cost below a tenth of
 /// the largest counts as a tenth. Models that were never judged come first, in their drawn order.
 std::vector<std::size_t> learned_order(const Config& config, const std::string& role, std::uint64_t seed,
-                                       const std::vector<Journal::Worth>& worths);
+                                       const std::vector<CallLog::Worth>& worths);
 
 /// Returns the seconds to wait after attempt `attempt` (from 1): a random value, given by `draw`, from half
 /// to the whole of 1, 2, 4, ... and at most 60.

@@ -106,7 +106,7 @@ void read_endpoint(const toml::table& table, Config& c, Error& error) {
   c.endpoints.push_back(std::move(e));
 }
 
-void read_roles(TomlTable& t, const toml::node& n, Model& m) {
+void read_roles(TomlTable& t, const toml::node& n, ChatModel& m) {
   const toml::table* weights = n.as_table();
   if (!weights) return t.fail(&n, "roles is not a table", "roles = { coder = 1.0, proposer = 0.5 }");
   for (const auto& [key, node] : *weights) {
@@ -123,7 +123,7 @@ void read_roles(TomlTable& t, const toml::node& n, Model& m) {
 }
 
 void read_model(const toml::table& table, Config& c, Error& error) {
-  Model m;
+  ChatModel m;
   m.name = table["name"].value_or(std::string());
   TomlTable t(table, fmt::format("model {}: ", m.name), kCode, error);
   std::string endpoint;
@@ -158,7 +158,7 @@ void read_model(const toml::table& table, Config& c, Error& error) {
   range(t, table, "temperature", std::max(m.temperature, 0.0), 0, 2);
   for (const char* key : {"input", "cached", "written", "output"})
     range(t, table, key, table[key].value_or(0.0), 0, 1e5);
-  for (const Model& other : c.models)
+  for (const ChatModel& other : c.models)
     if (other.name == m.name) t.fail(&table, fmt::format("there are two models '{}'", m.name), "");
   c.models.push_back(std::move(m));
 }
@@ -184,7 +184,7 @@ std::string money_text(Micro amount) {
 
 std::int64_t Price::dearest_input() const { return std::max({input, cached, written}); }
 
-Micro cost_of(const Price& price, const Usage& usage) {
+Micro cost_of(const Price& price, const TokenUsage& usage) {
   using Wide = __int128;
   const std::int64_t plain = std::max<std::int64_t>(0, usage.input - usage.cached - usage.written);
   const Wide sum = Wide{plain} * price.input + Wide{usage.cached} * price.cached +
@@ -192,7 +192,7 @@ Micro cost_of(const Price& price, const Usage& usage) {
   return static_cast<Micro>((sum + 999'999) / 1'000'000);
 }
 
-double Model::weight(const std::string& role) const {
+double ChatModel::weight(const std::string& role) const {
   if (roles.empty()) return 1;
   const auto found = roles.find(role);
   return found == roles.end() ? 0 : found->second;
@@ -224,7 +224,7 @@ Result<Config> parse_config(std::string_view text) {
     read_each(t, "model", "which models are asked: docs/agents.md", c, error, read_model);
     for (const std::string_view role : kRoles)
       if (std::none_of(c.models.begin(), c.models.end(),
-                       [&](const Model& m) { return m.weight(std::string(role)) > 0; }))
+                       [&](const ChatModel& m) { return m.weight(std::string(role)) > 0; }))
         t.fail(nullptr, fmt::format("no model plays the {}", role),
                "a model without `roles` plays every role");
   }

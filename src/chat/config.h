@@ -44,9 +44,9 @@ struct Price {
   [[nodiscard]] std::int64_t dearest_input() const;
 };
 /// Returns the price of the tokens used, rounded up to a whole Micro.
-Micro cost_of(const Price& price, const Usage& usage);
+Micro cost_of(const Price& price, const TokenUsage& usage);
 
-struct Model {
+struct ChatModel {
   std::string name;
   std::size_t endpoint = 0;  // index into Config::endpoints
   std::string model;         // name of the model at the endpoint
@@ -69,7 +69,7 @@ struct Cap {
 struct Config {
   Cap cap;
   std::vector<Endpoint> endpoints;
-  std::vector<Model> models;
+  std::vector<ChatModel> models;
   bool bandit = false;  // chooses models of a role by the worth and the cost of their replies
 
   /// Returns the environment variables that hold keys. They are hidden from workers.

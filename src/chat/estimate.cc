@@ -13,11 +13,11 @@ double money_of(const Price& price, const Expected& e) {
 
 }  // namespace
 
-std::vector<Estimate> estimate(const Config& config, const std::vector<Expected>& expected) {
-  std::vector<Estimate> out;
+std::vector<CostEstimate> estimate(const Config& config, const std::vector<Expected>& expected) {
+  std::vector<CostEstimate> out;
   for (const Expected& e : expected) {
     double weights = 0, money = 0;
-    for (const Model& m : config.models) {
+    for (const ChatModel& m : config.models) {
       weights += m.weight(e.role);
       money += m.weight(e.role) * money_of(m.price, e);
     }

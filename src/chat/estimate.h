@@ -15,13 +15,13 @@ struct Expected {
   double input = 0, cached = 0, output = 0;  // `cached` is a part of `input`.
 };
 
-struct Estimate {
+struct CostEstimate {
   std::string role;
   double calls = 0, tokens = 0, money = 0;
 };
 
 /// Returns estimates in the order of `expected`. Calls are divided among the models of a role by their
 /// weights. Money is in the currency of the prices.
-std::vector<Estimate> estimate(const Config& config, const std::vector<Expected>& expected);
+std::vector<CostEstimate> estimate(const Config& config, const std::vector<Expected>& expected);
 
 }  // namespace gabbro::chat

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "base/result.h"
+#include "chat/call_log.h"
 #include "chat/chat.h"
-#include "chat/journal.h"
 
 namespace gabbro::chat {
 
@@ -18,14 +18,14 @@ namespace gabbro::chat {
 /// beginning of the last message.
 class Replay : public Chat {
  public:
-  /// Errors, "store": as Journal::read.
+  /// Errors, "store": as CallLog::read.
   static Result<std::unique_ptr<Replay>> open(const std::string& path);
-  explicit Replay(std::unique_ptr<Journal> journal) : journal_(std::move(journal)) {}
+  explicit Replay(std::unique_ptr<CallLog> log) : log_(std::move(log)) {}
 
-  Result<Reply> ask(const Request& request) override;
+  Result<Reply> ask(const ChatRequest& request) override;
 
  private:
-  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<CallLog> log_;
   std::mutex mutex_;
   std::map<std::string, int> asked_;  // number of times each question was asked, by its key
 };

@@ -21,13 +21,13 @@ namespace gabbro::chat {
 /// "replay" if a list is exhausted.
 class Scripted : public Chat {
  public:
-  using Answers = std::function<Result<std::string>(const Request&)>;
+  using Answers = std::function<Result<std::string>(const ChatRequest&)>;
 
   explicit Scripted(Answers answers, double latency = 0) : answers_(std::move(answers)), latency_(latency) {}
   explicit Scripted(std::map<std::string, std::deque<std::string>> replies, double latency = 0)
       : replies_(std::move(replies)), latency_(latency) {}
 
-  Result<Reply> ask(const Request& request) override {
+  Result<Reply> ask(const ChatRequest& request) override {
     if (latency_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(latency_));
     {
       const std::lock_guard lock(mutex_);
@@ -45,13 +45,13 @@ class Scripted : public Chat {
   }
 
   /// Returns the requests so far, in the order of arrival.
-  [[nodiscard]] std::vector<Request> asked() const {
+  [[nodiscard]] std::vector<ChatRequest> asked() const {
     const std::lock_guard lock(mutex_);
     return asked_;
   }
 
  private:
-  Result<std::string> next(const Request& request) {
+  Result<std::string> next(const ChatRequest& request) {
     const std::lock_guard lock(mutex_);
     std::deque<std::string>& list = replies_[request.role];
     if (list.empty()) return fail("replay", "the script has no further reply of the " + request.role);
@@ -64,7 +64,7 @@ class Scripted : public Chat {
   std::map<std::string, std::deque<std::string>> replies_;
   double latency_;
   mutable std::mutex mutex_;
-  std::vector<Request> asked_;
+  std::vector<ChatRequest> asked_;
 };
 
 }  // namespace gabbro::chat

@@ -38,7 +38,7 @@ std::string message_of(const std::string& body) {
 }
 
 // Maps a response with a status of 300 or above to an error.
-Answer refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
+ParsedResponse refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
   const int status = response.status;
   const std::string& body = response.body;
   const std::string message = fmt::format("{}: status {}: {}", endpoint.name, status, message_of(body));
@@ -67,7 +67,7 @@ Answer refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
 
 }  // namespace
 
-std::string schema_in_words(const Request& request) {
+std::string schema_in_words(const ChatRequest& request) {
   return "\n\nReply with one JSON object of this schema and with nothing else:\n" + request.schema;
 }
 
@@ -81,7 +81,7 @@ std::string beginning(std::string_view text) {
   return text.size() > kShown ? out + " ..." : out;
 }
 
-net::HttpRequest to_http(const Request& request, const Endpoint& endpoint, const Model& model,
+net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model,
                          const std::string& key) {
   const bool openai = endpoint.wire == Wire::kOpenai;
   net::HttpRequest out;
@@ -94,7 +94,7 @@ net::HttpRequest to_http(const Request& request, const Endpoint& endpoint, const
   return out;
 }
 
-Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) {
+ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& endpoint) {
   if (response.status < 200 || response.status >= 300) return refusal(response, endpoint);
   const json body = parsed<json>(response.body);
   const auto no_reply = [&](const std::string& what) {
@@ -108,7 +108,7 @@ Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) 
     const auto status = count_of(*error, "code");
     return refusal({static_cast<int>(status.value_or(400)), {}, response.body}, endpoint);
   }
-  Answer out =
+  ParsedResponse out =
       endpoint.wire == Wire::kOpenai ? openai_answer(response.body) : anthropic_answer(response.body);
   if (!out.reply && out.reply.error().message.empty()) out.reply = no_reply("the answer is no reply");
   if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
@@ -116,14 +116,14 @@ Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint) 
   return out;
 }
 
-Size size_of(const Request& request) {
+Size size_of(const ChatRequest& request) {
   auto bytes = static_cast<std::int64_t>(request.schema.size());
   for (const Message& m : request.messages) bytes += static_cast<std::int64_t>(m.text.size());
   const auto around = kAroundEach * static_cast<std::int64_t>(request.messages.size());
   return {bytes / 3 + around, bytes + around + kAround};
 }
 
-std::int64_t most_output(const Request& request, const Model& model) {
+std::int64_t most_output(const ChatRequest& request, const ChatModel& model) {
   return std::max(request.max_tokens, 1) + model.thinking;
 }
 

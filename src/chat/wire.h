@@ -18,14 +18,14 @@ namespace gabbro::chat {
 /// Returns the HTTP request that asks `model` at `endpoint`. Bytes that are not UTF-8 are replaced by U+FFFD.
 /// A schema that is not valid JSON is left out. If the server cannot enforce the schema, the last message
 /// describes it.
-net::HttpRequest to_http(const Request& request, const Endpoint& endpoint, const Model& model,
+net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model,
                          const std::string& key);
 
 /// The content of a response. `usage` is set whenever it could be read, even with an error, since it is
 /// billed.
-struct Answer {
+struct ParsedResponse {
   Result<Reply> reply = fail("chat reply", "no response");  // without cost, seconds and the model's name
-  std::optional<Usage> usage;
+  std::optional<TokenUsage> usage;
   // The same call may succeed later: the server is overloaded, limits the rate of requests, or failed.
   bool again = false;
 };
@@ -33,7 +33,7 @@ struct Answer {
 /// Reads a response. Errors: "chat key" (status 401, 402 or 403, or an exhausted quota), "chat context",
 /// "chat down" (with `again`), "chat reply" (any other response that is not a reply, with its beginning). An
 /// empty reply is an error; a reply that was cut is not.
-Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint);
+ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& endpoint);
 
 /// The estimated number of tokens of a request. `likely` assumes 3 bytes per token, which gives more tokens
 /// than English or code have. `most` assumes 1 byte per token, which no byte-level tokenizer exceeds, plus
@@ -41,9 +41,9 @@ Answer read_answer(const net::HttpResponse& response, const Endpoint& endpoint);
 struct Size {
   std::int64_t likely = 0, most = 0;
 };
-Size size_of(const Request& request);
+Size size_of(const ChatRequest& request);
 
 /// Returns the maximum number of output tokens of a call, including reasoning.
-std::int64_t most_output(const Request& request, const Model& model);
+std::int64_t most_output(const ChatRequest& request, const ChatModel& model);
 
 }  // namespace gabbro::chat

@@ -20,7 +20,7 @@ json block(const std::string& text, bool kept) {
 }
 
 // Fills `system` and `messages`. Empty texts are left out, since the server refuses them.
-void add_messages(json& body, const Request& request, const std::string& more) {
+void add_messages(json& body, const ChatRequest& request, const std::string& more) {
   std::string system;
   std::vector<Message> turns;
   for (const Message& m : request.messages) {
@@ -40,18 +40,19 @@ void add_messages(json& body, const Request& request, const std::string& more) {
   }
 }
 
-std::optional<Usage> usage_of(const json& body) {
+std::optional<TokenUsage> usage_of(const json& body) {
   const json usage = body.value("usage", json());
   const auto input = count_of(usage, "input_tokens"), output = count_of(usage, "output_tokens");
   if (!input || !output) return std::nullopt;
   const auto read = count_of(usage, "cache_read_input_tokens").value_or(0),
              written = count_of(usage, "cache_creation_input_tokens").value_or(0);
-  return Usage{*input + read + written, read, written, *output};  // Anthropic's input count excludes both.
+  return TokenUsage{*input + read + written, read, written,
+                    *output};  // Anthropic's input count excludes both.
 }
 
 }  // namespace
 
-std::string anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model) {
+std::string anthropic_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model) {
   json body{{"model", model.model}, {"max_tokens", most_output(request, model)}};
   const json schema = without_limits(schema_of<json>(request));
   if (!schema.is_null() && endpoint.structured == Structured::kTool) {
@@ -68,9 +69,9 @@ std::string anthropic_body(const Request& request, const Endpoint& endpoint, con
   return dumped(body);
 }
 
-Answer anthropic_answer(const std::string& text) {
+ParsedResponse anthropic_answer(const std::string& text) {
   const json body = parsed<json>(text);
-  Answer out;
+  ParsedResponse out;
   out.usage = usage_of(body);
   out.reply = fail("chat reply", "");
   const json content = body.value("content", json());

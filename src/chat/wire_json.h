@@ -13,15 +13,15 @@ namespace gabbro::chat {
 
 /// For each protocol: the body of a request, and the reader of the body of a response with status 200, which
 /// has to be an object.
-std::string openai_body(const Request& request, const Endpoint& endpoint, const Model& model);
-Answer openai_answer(const std::string& body);
-std::string anthropic_body(const Request& request, const Endpoint& endpoint, const Model& model);
-Answer anthropic_answer(const std::string& body);
+std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model);
+ParsedResponse openai_answer(const std::string& body);
+std::string anthropic_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model);
+ParsedResponse anthropic_answer(const std::string& body);
 
 /// Returns the beginning of a text on one line: at most 200 bytes, without control characters.
 std::string beginning(std::string_view text);
 /// Returns a text that describes the schema, for a server that cannot enforce it.
-std::string schema_in_words(const Request& request);
+std::string schema_in_words(const ChatRequest& request);
 
 template <class Json>
 Json parsed(const std::string& text) {
@@ -36,7 +36,7 @@ std::string dumped(const Json& value) {
 
 /// Returns the schema of a request; null if it has none or it is not a JSON object.
 template <class Json>
-Json schema_of(const Request& request) {
+Json schema_of(const ChatRequest& request) {
   Json schema = parsed<Json>(request.schema);
   return schema.is_object() ? schema : Json();
 }

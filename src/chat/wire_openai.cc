@@ -46,13 +46,13 @@ std::string without_thoughts(std::string text) {
   return to == std::string::npos ? std::string() : text.substr(to);
 }
 
-std::optional<Usage> usage_of(const json& body) {
+std::optional<TokenUsage> usage_of(const json& body) {
   const json usage = body.value("usage", json());
   const auto input = count_of(usage, "prompt_tokens"), output = count_of(usage, "completion_tokens");
   if (!input || !output) return std::nullopt;
   const json details = usage.value("prompt_tokens_details", json());
-  Usage out{*input, count_of(details, "cached_tokens").value_or(0),
-            count_of(details, "cache_write_tokens").value_or(0), *output};
+  TokenUsage out{*input, count_of(details, "cached_tokens").value_or(0),
+                 count_of(details, "cache_write_tokens").value_or(0), *output};
   out.cached = std::min(out.cached, out.input);
   out.written = std::min(out.written, out.input - out.cached);
   return out;
@@ -60,7 +60,7 @@ std::optional<Usage> usage_of(const json& body) {
 
 }  // namespace
 
-std::string openai_body(const Request& request, const Endpoint& endpoint, const Model& model) {
+std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model) {
   json body{{"model", model.model}, {"messages", json::array()}, {"stream", false}};
   for (const Message& m : request.messages)
     body["messages"].push_back({{"role", m.who}, {"content", m.text}});
@@ -88,9 +88,9 @@ std::string openai_body(const Request& request, const Endpoint& endpoint, const 
   return dumped(body);
 }
 
-Answer openai_answer(const std::string& text) {
+ParsedResponse openai_answer(const std::string& text) {
   const json body = parsed<json>(text);
-  Answer out;
+  ParsedResponse out;
   out.usage = usage_of(body);
   out.reply = fail("chat reply", "");
   const json choices = body.value("choices", json());

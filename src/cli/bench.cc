@@ -56,7 +56,7 @@ void print_report(const BenchResult& r, const BenchSpec& s) {
 }
 
 // Measures one design in a worker of its own, so that memory left by one design does not count for the next.
-Result<jobs::Ended> measure(const BenchCommand& c, const BenchSpec& spec, const Scratch& scratch) {
+Result<jobs::JobEnd> measure(const BenchCommand& c, const BenchSpec& spec, const Scratch& scratch) {
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
   ProgressLine line;
@@ -66,7 +66,7 @@ Result<jobs::Ended> measure(const BenchCommand& c, const BenchSpec& spec, const 
         line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
         return true;
       });
-  if (end && end->kind != jobs::Ended::Kind::kResult) return fail("worker", end->cause);
+  if (end && end->kind != jobs::JobEnd::Kind::kResult) return fail("worker", end->cause);
   return end;
 }
 

@@ -13,7 +13,7 @@ struct BenchCommand {
   std::vector<std::string> files;
   std::string params;  // parameter budget, such as "1M"; empty: as written
   bool json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
   record::BenchSpec spec;
 };
 

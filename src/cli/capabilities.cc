@@ -111,7 +111,7 @@ Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::Cap
                                 return true;
                               });
   if (!end) return tl::unexpected(end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return fail("worker", end->cause);
+  if (end->kind != jobs::JobEnd::Kind::kResult) return fail("worker", end->cause);
   GABBRO_TRY(result, record::parse_capability_result(end->result));
   const lang::CheckReport written = lang::check(spec.program, zoo::library());
   const std::string hash = written.subjects.empty() ? "" : to_hex(written.subjects.back().hash);

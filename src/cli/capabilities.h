@@ -12,7 +12,7 @@ namespace gabbro::cli {
 struct CapabilitiesCommand {
   std::vector<std::string> files;
   bool json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
   record::CapabilitySpec spec;
 };
 

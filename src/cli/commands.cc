@@ -36,7 +36,7 @@ int io_failure(const std::string& file, const Error& error) {
 }
 
 // Returns the size at which the last design of the program has the number of parameters given by --params.
-Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o, std::int64_t params) {
+Result<lang::ElaborateOptions> fitted(const std::string& text, const CommonOptions& o, std::int64_t params) {
   const lang::ParseResult parsed = lang::parse(text);
   lang::Library library = zoo::library();
   const auto errors = parsed.errors.empty() ? library.add(parsed.program) : parsed.errors;
@@ -48,7 +48,7 @@ Result<lang::ElaborateOptions> fitted(const std::string& text, const Options& o,
   return lang::options_at(fit, o.vocab);
 }
 
-int check_file(const std::string& file, const Options& o, std::int64_t params) {
+int check_file(const std::string& file, const CommonOptions& o, std::int64_t params) {
   const auto text = read_program(file);
   lang::CheckReport report;
   if (!text) {
@@ -85,7 +85,7 @@ int check_file(const std::string& file, const Options& o, std::int64_t params) {
 
 // Calls `show` for every subject of every file; errors are printed as by `check`.
 template <class Show>
-int for_each_subject(const Options& o, const Show& show) {
+int for_each_subject(const CommonOptions& o, const Show& show) {
   int worst = kValid;
   for (const std::string& file : o.files) {
     const auto text = read_program(file);
@@ -112,7 +112,7 @@ int failed(std::string_view command, const Error& error) {
   return kUsage;
 }
 
-int run_check(const Options& o) {
+int run_check(const CommonOptions& o) {
   std::int64_t params = 0;
   if (!o.params.empty()) {
     const auto amount = parse_amount(o.params);
@@ -127,7 +127,7 @@ int run_check(const Options& o) {
   return worst;
 }
 
-int run_fmt(const Options& o) {
+int run_fmt(const CommonOptions& o) {
   int worst = kValid;
   for (const std::string& file : o.files) {
     const auto text = read_program(file);
@@ -153,13 +153,13 @@ int run_fmt(const Options& o) {
   return worst;
 }
 
-int run_hash(const Options& o) {
+int run_hash(const CommonOptions& o) {
   return for_each_subject(o, [](const std::string& file, const lang::Subject& s) {
     print("{}  {} {}\n", to_hex(s.hash), printable_line(file), s.name);
   });
 }
 
-int run_show(const Options& o) {
+int run_show(const CommonOptions& o) {
   if (o.files.size() == 1 && names_design(o.files[0]))
     return run_show_design({.run = o.files[0], .out = {}, .talk = o.talk});
   for (const std::string& file : o.files)
@@ -182,12 +182,12 @@ int run_show(const Options& o) {
   });
 }
 
-int run_grammar(const Options&) {
+int run_grammar(const CommonOptions&) {
   print("{}", lang::gbnf());
   return kValid;
 }
 
-int run_diff(const Options& o) {
+int run_diff(const CommonOptions& o) {
   std::array<lang::CheckReport, 2> reports;
   for (std::size_t i = 0; i < reports.size(); ++i) {
     const auto text = read_program(o.files[i]);
@@ -199,7 +199,7 @@ int run_diff(const Options& o) {
       return kUsage;
     }
   }
-  const Comparison comparison = compare(reports[0], reports[1]);
+  const DesignDiff comparison = compare(reports[0], reports[1]);
   print("{}", o.json ? comparison_json(comparison) + "\n"
                      : comparison_text(comparison, o.files[0], o.files[1], o.context));
   return comparison.changes.empty() ? kValid : kInvalid;

@@ -17,7 +17,7 @@ constexpr int kValid = 0, kInvalid = 1, kUsage = 2;
 /// Prints the reason why `gabbro command` failed and returns kUsage.
 int failed(std::string_view command, const Error& error);
 
-struct Options {
+struct CommonOptions {
   std::vector<std::string> files;
   std::string params;
   std::int64_t width = 0, vocab = 0;
@@ -26,12 +26,12 @@ struct Options {
   bool talk = false;  // shows the conversation that led to a campaign's design
 };
 
-int run_check(const Options& o);
-int run_fmt(const Options& o);
-int run_show(const Options& o);
-int run_hash(const Options& o);
-int run_diff(const Options& o);
-int run_reference(const Options& o);
-int run_grammar(const Options& o);
+int run_check(const CommonOptions& o);
+int run_fmt(const CommonOptions& o);
+int run_show(const CommonOptions& o);
+int run_hash(const CommonOptions& o);
+int run_diff(const CommonOptions& o);
+int run_reference(const CommonOptions& o);
+int run_grammar(const CommonOptions& o);
 
 }  // namespace gabbro::cli

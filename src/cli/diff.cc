@@ -23,14 +23,14 @@ std::string prefixed(const std::string& text, char sign, Ink ink) {
 
 }  // namespace
 
-Comparison compare(const lang::CheckReport& before, const lang::CheckReport& after) {
-  Comparison c{edit::diff(before.program, after.program)};
+DesignDiff compare(const lang::CheckReport& before, const lang::CheckReport& after) {
+  DesignDiff c{edit::diff(before.program, after.program)};
   if (before.valid() && !before.subjects.empty()) c.before = &before.subjects.back();
   if (after.valid() && !after.subjects.empty()) c.after = &after.subjects.back();
   return c;
 }
 
-std::string comparison_text(const Comparison& c, const std::string& before, const std::string& after,
+std::string comparison_text(const DesignDiff& c, const std::string& before, const std::string& after,
                             double context) {
   if (c.changes.empty()) return "same tree\n";
   std::string out = paint(Ink::kRed, "--- " + before) + "\n" + paint(Ink::kGreen, "+++ " + after) + "\n";
@@ -57,7 +57,7 @@ std::string comparison_text(const Comparison& c, const std::string& before, cons
   return out;
 }
 
-std::string comparison_json(const Comparison& c) {
+std::string comparison_json(const DesignDiff& c) {
   nlohmann::json out{{"same_tree", c.changes.empty()}, {"changes", nlohmann::json::array()}};
   out["same_function"] = c.before && c.after ? nlohmann::json(c.same_function()) : nlohmann::json(nullptr);
   for (const edit::Change& change : c.changes)

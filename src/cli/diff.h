@@ -11,20 +11,20 @@ namespace gabbro::cli {
 
 /// The comparison of two checked programs. `before` and `after` are the designs (or units) whose facts are
 /// compared: the last of each program, or null if the program is not valid. They point into the reports.
-struct Comparison {
+struct DesignDiff {
   std::vector<edit::Change> changes;
   const lang::Subject* before = nullptr;
   const lang::Subject* after = nullptr;
   [[nodiscard]] bool same_function() const { return before && after && before->hash == after->hash; }
 };
 
-Comparison compare(const lang::CheckReport& before, const lang::CheckReport& after);
+DesignDiff compare(const lang::CheckReport& before, const lang::CheckReport& after);
 
 /// Formats the changes as a diff, followed by the facts that differ, at `context` tokens.
-std::string comparison_text(const Comparison& c, const std::string& before, const std::string& after,
+std::string comparison_text(const DesignDiff& c, const std::string& before, const std::string& after,
                             double context);
 
 /// Returns one JSON object, as described in docs/commands.md.
-std::string comparison_json(const Comparison& c);
+std::string comparison_json(const DesignDiff& c);
 
 }  // namespace gabbro::cli

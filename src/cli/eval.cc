@@ -99,7 +99,7 @@ int run_eval(const EvalCommand& c) {
     });
   }();
   if (!end) return failed("eval", end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return failed("eval", {"worker", end->cause, "", {}});
+  if (end->kind != jobs::JobEnd::Kind::kResult) return failed("eval", {"worker", end->cause, "", {}});
   const auto result = record::parse_eval_result(end->result);
   if (!result) return failed("eval", result.error());
   if (const std::string why = record::misfit(spec, *result); !why.empty())

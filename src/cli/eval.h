@@ -11,7 +11,7 @@ namespace gabbro::cli {
 struct EvalCommand {
   record::EvalSpec spec;
   bool tasks_only = false, json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
 };
 
 /// Prints a table (or the result as JSON) and writes the result to eval.json in the run's folder. Exit codes:

@@ -17,8 +17,8 @@
 #include "campaign/reading.h"
 #include "campaign/view.h"
 #include "campaign/words.h"
-#include "chat/journal.h"
-#include "cli/agency.h"
+#include "chat/call_log.h"
+#include "cli/agents/setup.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
@@ -76,7 +76,7 @@ class Live {
   std::string warning_;  // last warning that was printed
 };
 
-void print_twins(const campaign::Campaign& c, const std::string& dir) {
+void print_aa_test(const campaign::Campaign& c, const std::string& dir) {
   const evolve::ReplicateReport t = evolve::replicate_report(c.population(), c.plan().seed);
   const std::string& name = c.population().individual(1).created.name;
   if (t.seeds == 0) {
@@ -96,7 +96,7 @@ void print_twins(const campaign::Campaign& c, const std::string& dir) {
 }
 
 Result<bool> print_summary(const std::string& dir) {
-  GABBRO_TRY(store, store::Store::read(campaign::Place{dir}.store()));
+  GABBRO_TRY(store, store::Store::read(campaign::CampaignFolder{dir}.store()));
   GABBRO_TRY(reading, campaign::read_record(store));
   for (const std::string& line : campaign::summary_lines(reading)) print("{}\n", line);
   return true;
@@ -121,11 +121,11 @@ campaign::MakeJudge judges(const std::string& dir) {
   return [dir] {
     constexpr const char* kSeconds = "60";
     std::error_code error;
-    campaign::ApartOptions options;
+    campaign::JudgeProcessOptions options;
     options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kSeconds};
     options.log = dir + "/judge.log";
     options.seconds = std::atof(kSeconds);
-    return campaign::judge_apart(options);
+    return campaign::judge_process(options);
   };
 }
 
@@ -141,9 +141,9 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     print(stderr,
           "no --minutes and no --trials: it searches until Ctrl-C, and the last comparison has no time kept "
           "for it\n");
-  std::unique_ptr<Agency> agency;
+  std::unique_ptr<AgentSetup> agency;
   if (asks_agents(c)) {
-    auto opened = Agency::open(o.dir, o.replay, c.plan().seed);
+    auto opened = AgentSetup::open(o.dir, o.replay, c.plan().seed);
     if (!opened) return failed(opened.error());
     agency = std::move(*opened);
     c.ask(&agency->agents());
@@ -164,7 +164,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   }();
   if (!end) return failed(end.error());
   if (c.plan().aa_test)
-    print_twins(c, o.dir);
+    print_aa_test(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed(ok.error());
   if (!warning.empty()) print("{}\n", warning);
@@ -193,7 +193,7 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
 
 // Checks that `corpus` is the one with which the campaign began. Files are compared with their hashes, except
 // for the largest, which are listed on standard error.
-Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus) {
+Result<bool> is_corpus_of(const campaign::CampaignPlan& plan, const data::Corpus& corpus) {
   if (!plan.corpus_hash.empty() && plan.corpus_hash != data::hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
                 "runs on other texts cannot be compared with those that it has");
@@ -207,7 +207,8 @@ Result<bool> is_corpus_of(const campaign::Plan& plan, const data::Corpus& corpus
 
 // Returns the corpus of a campaign that is resumed or replayed: the one given by --data, the recorded one, or
 // the one in the campaign's folder `dir`, which may have moved.
-Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir, const campaign::Plan& plan) {
+Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir,
+                               const campaign::CampaignPlan& plan) {
   std::error_code error;
   const std::string own = dir + "/corpus";
   std::string folder = o.corpus.empty() ? plan.corpus : o.corpus;
@@ -232,7 +233,7 @@ bool multiplies_bf16() {
 
 // Returns the settings of a new campaign: those of the preset, with the strategies and agents given on the
 // command line.
-Result<evolve::Settings> settings_of(const EvolveCommand& o) {
+Result<evolve::SearchSettings> settings_of(const EvolveCommand& o) {
   GABBRO_TRY(settings, campaign::load_settings(o.preset));
   // Runs on another machine must compute identically, so the record stores the dtype that is chosen here.
   if (settings.dtype == "auto") settings.dtype = multiplies_bf16() ? "bf16" : "float32";
@@ -295,13 +296,13 @@ int refuse_existing(const EvolveCommand& o) {
 
 // Repeats a recorded campaign with agents from its record.
 int run_replay(EvolveCommand o) {
-  const auto record = store::Store::read(campaign::Place{o.replay}.store());
+  const auto record = store::Store::read(campaign::CampaignFolder{o.replay}.store());
   if (!record) return failed(record.error());
   const auto begun = record->campaign();
   if (!begun) return failed(begun.error());
   auto plan = campaign::parse_plan(*begun);
   if (!plan) return failed(plan.error());
-  if (!Agency::is_there(o.replay))
+  if (!AgentSetup::is_there(o.replay))
     return failed({"usage",
                    o.replay + " is a campaign without agents",
                    "one seed and one worker give such a campaign again without a record",
@@ -309,14 +310,14 @@ int run_replay(EvolveCommand o) {
   const auto folder = corpus_now(o, o.replay, *plan);
   if (!folder) return failed(folder.error());
   plan->corpus = *folder;
-  if (const auto ok = Agency::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
+  if (const auto ok = AgentSetup::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
   auto c = campaign::Campaign::create({o.dir}, *plan, judges(o.dir));
   if (!c) return failed(c.error());
   // The conversations and their cost belong to the new campaign, which can then be read without the recorded
   // one.
-  const auto said = chat::Journal::read(o.replay + "/talk.db");
+  const auto said = chat::CallLog::read(o.replay + "/calls.db");
   if (!said) return failed(said.error());
-  if (const auto ok = (*said)->copy_to(o.dir + "/talk.db"); !ok) return failed(ok.error());
+  if (const auto ok = (*said)->copy_to(o.dir + "/calls.db"); !ok) return failed(ok.error());
   c->follow(campaign::moments(*record));
   o.workers = 1;
   if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());
@@ -326,7 +327,7 @@ int run_replay(EvolveCommand o) {
 }  // namespace
 
 int run_evolve(const EvolveCommand& o) {
-  const campaign::Place place{o.dir};
+  const campaign::CampaignFolder place{o.dir};
   std::error_code error;
   if (fs::exists(place.store(), error)) return refuse_existing(o);
   if (!o.replay.empty()) return run_replay(o);
@@ -342,10 +343,10 @@ int run_evolve(const EvolveCommand& o) {
                    "there is nothing to train: no strategy searches, and no design was given",
                    "--strategies adaptive searches; --design FILE gives a design",
                    {}});
-  campaign::Plan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.aa_test, *given};
+  campaign::CampaignPlan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.aa_test, *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
-    if (const auto ok = Agency::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);
+    if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);
   if (plan.corpus.empty()) {
     const auto corpus = own_corpus(o, settings->vocab);
     if (!corpus) return failed(corpus.error());

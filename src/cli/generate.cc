@@ -38,7 +38,7 @@ int run_generate(const GenerateCommand& c) {
   });
   if (begun) std::fputs("\n", stdout);
   if (!end) return failed("generate", end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return failed("generate", {"worker", end->cause, "", {}});
+  if (end->kind != jobs::JobEnd::Kind::kResult) return failed("generate", {"worker", end->cause, "", {}});
   const auto result = record::parse_generate_result(end->result);
   if (!result) return failed("generate", result.error());
   if (c.json) print("{}", end->result);

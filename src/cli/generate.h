@@ -9,7 +9,7 @@ namespace gabbro::cli {
 struct GenerateCommand {
   record::GenerateSpec spec;
   bool json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
 };
 
 /// Prints the prompt and its continuation as it is generated; Ctrl-C stops. Exit codes: 0 the requested

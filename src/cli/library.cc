@@ -34,7 +34,7 @@ int say(const Error& error) {
 // Opens the library. From here on Ctrl-C interrupts its network requests.
 Result<std::unique_ptr<Library>> opened(const LibraryCommand& c) {
   std::signal(SIGINT, interrupt);
-  library::Options options = c.options;
+  library::LibraryOptions options = c.options;
   if (options.file.empty()) options.file = library::default_file();
   return Library::open(std::move(options));
 }
@@ -194,7 +194,7 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
     return sub;
   };
   const auto vectors = [&](CLI::App* sub) {
-    library::Endpoint& e = c->options.embedding;
+    library::EmbeddingEndpoint& e = c->options.embedding;
     CLI::Option* url = sub->add_option(
         "--embed", e.url, "search by meaning too: the address of an OpenAI-like server, up to /v1");
     sub->add_option("--embed-model", e.model, "the name of its model for embeddings")->needs(url);

@@ -14,7 +14,7 @@ class App;
 namespace gabbro::cli {
 
 struct LibraryCommand {
-  library::Options options;
+  library::LibraryOptions options;
   std::string query, id;
   std::vector<std::string> paths;
   std::size_t count = 10;

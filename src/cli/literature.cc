@@ -10,8 +10,8 @@ using nlohmann::json;
 
 namespace {
 
-chat::Request question(const std::string& query, int limit, std::int64_t task) {
-  chat::Request out;
+chat::ChatRequest question(const std::string& query, int limit, std::int64_t task) {
+  chat::ChatRequest out;
   out.role = "library";
   out.task = task;
   out.messages = {{"user", query}};
@@ -22,7 +22,7 @@ chat::Request question(const std::string& query, int limit, std::int64_t task) {
 }  // namespace
 
 Result<std::shared_ptr<library::Library>> open_literature() {
-  library::Options options;
+  library::LibraryOptions options;
   std::error_code error;
   if (std::filesystem::exists(library::default_file(), error)) options.file = library::default_file();
   GABBRO_TRY(papers, library::Library::open(options));
@@ -38,21 +38,21 @@ Literature literature_of(std::shared_ptr<library::Library> papers) {
   };
 }
 
-Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::Journal& journal,
+Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::CallLog& log,
                                std::int64_t task) {
-  return [search = literature_of(std::move(papers)), &journal, task](const std::string& query, int limit) {
-    const chat::Request asked = question(query, limit, task);
+  return [search = literature_of(std::move(papers)), &log, task](const std::string& query, int limit) {
+    const chat::ChatRequest asked = question(query, limit, task);
     const std::string key = chat::request_key(asked);
     std::vector<std::string> found = search(query, limit);
     const double now =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-    const auto call = journal.begin(asked, journal.count(key), "library", {}, now);
+    const auto call = log.begin(asked, log.count(key), "library", {}, now);
     if (call) {
       chat::Reply reply;
       reply.text = json(found).dump(-1, ' ', false, json::error_handler_t::replace);
       reply.model = "library";
       // Literature is used even if it cannot be recorded; a replay then reports what is missing.
-      (void)journal.settle(*call, reply, {}, {}, 0);
+      (void)log.settle(*call, reply, {}, {}, 0);
     }
     return found;
   };

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "chat/journal.h"
+#include "chat/call_log.h"
 #include "chat/replay.h"
 #include "library/library.h"
 
@@ -23,7 +23,7 @@ Literature literature_of(std::shared_ptr<library::Library> papers);
 
 /// Searches `papers` for a task of a campaign and records the results in the call log, at no cost. A replay
 /// then gives the same results even if the user's documents have changed.
-Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::Journal& journal,
+Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::CallLog& log,
                                std::int64_t task);
 /// Answers from such a record; a query that is not recorded has no results.
 Literature replayed_literature(chat::Replay& replay, std::int64_t task);

@@ -14,7 +14,8 @@
 
 #include "base/damaged.h"
 #include "campaign/judge.h"
-#include "cli/agents.h"
+#include "cli/agents/commands.h"
+#include "cli/agents/propose.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
 #include "cli/capabilities.h"
@@ -26,7 +27,6 @@
 #include "cli/generate.h"
 #include "cli/library.h"
 #include "cli/probe.h"
-#include "cli/propose.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"
@@ -35,7 +35,7 @@ namespace gabbro::cli {
 
 namespace {
 
-using Run = int (*)(const Options&);
+using Run = int (*)(const CommonOptions&);
 
 constexpr int kMostSize = 1 << 24;  // maximum size of an axis
 
@@ -343,7 +343,7 @@ class Program {
     sub->add_option("--device", name, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
   }
 
-  static void worker_limits(CLI::App* sub, jobs::Limits& limits) {
+  static void worker_limits(CLI::App* sub, jobs::WorkerLimits& limits) {
     sub->add_option("--time-limit", limits.seconds,
                     "seconds after which the worker is stopped, and killed if it goes on; 0: none (0)")
         ->check(not_negative);
@@ -398,7 +398,7 @@ class Program {
   }
 
   CLI::App app_;
-  Options o_;
+  CommonOptions o_;
   Colour colour_ = Colour::kAuto;
   Run chosen_ = nullptr;
   DataOptions d_;

@@ -46,7 +46,7 @@ int run_probe(const ProbeCommand& c) {
     });
   }();
   if (!end) return failed("probe", end.error());
-  if (end->kind != jobs::Ended::Kind::kResult) return failed("probe", {"worker", end->cause, "", {}});
+  if (end->kind != jobs::JobEnd::Kind::kResult) return failed("probe", {"worker", end->cause, "", {}});
   const auto result = record::parse_probe_result(end->result);
   if (!result) return failed("probe", result.error());
   if (result->status == record::Status::kFailed) return failed("probe", {"worker", result->cause, "", {}});

@@ -12,7 +12,7 @@ namespace gabbro::cli {
 struct ProbeCommand {
   std::vector<std::string> files;
   bool json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
   record::ProbeSpec spec;
 };
 

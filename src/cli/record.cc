@@ -12,8 +12,8 @@
 #include "campaign/campaign.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
-#include "chat/journal.h"
-#include "chat/talk.h"
+#include "chat/call_log.h"
+#include "chat/conversation.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/terminal.h"
@@ -51,7 +51,7 @@ Result<Named> parse(const std::string& text, bool wants) {
 
 Result<store::Store> open(const std::string& dir) {
   std::error_code error;
-  const std::string path = campaign::Place{dir}.store();
+  const std::string path = campaign::CampaignFolder{dir}.store();
   if (!fs::exists(path, error))
     return fail("campaign", "there is no campaign in " + dir, "gabbro evolve --dir DIR begins one");
   return store::Store::read(path);
@@ -85,7 +85,7 @@ bool names_design(const std::string& text) {
 
 bool is_campaign(const std::string& path) {
   std::error_code error;
-  return fs::exists(campaign::Place{path}.store(), error);
+  return fs::exists(campaign::CampaignFolder{path}.store(), error);
 }
 
 Result<std::string> read_design(const std::string& text) {
@@ -110,19 +110,19 @@ int run_top(const RecordCommand& c) {
 
 namespace {
 
-Result<std::string> talk_text(const store::Store& store, const Named& named) {
+Result<std::string> conversation_text(const store::Store& store, const Named& named) {
   GABBRO_TRY(row, store.design(named.design));
   if (row.created.task == 0)
     return fail("usage", fmt::format("design {} was not written by agents", named.design),
                 "gabbro status tells the strategies of a campaign");
-  GABBRO_TRY(journal, chat::Journal::read(named.dir + "/talk.db"));
-  return chat::talk_text(*journal, row.created.task);
+  GABBRO_TRY(log, chat::CallLog::read(named.dir + "/calls.db"));
+  return chat::conversation_text(*log, row.created.task);
 }
 
 }  // namespace
 
 int run_show_design(const RecordCommand& c) {
-  if (c.talk) return answer("show", c, true, talk_text);
+  if (c.talk) return answer("show", c, true, conversation_text);
   return answer("show", c, true,
                 [](const store::Store& s, const Named& n) { return campaign::design_text(s, n.design); });
 }
@@ -141,9 +141,9 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
                             const record::DesignCreated& created, const record::TrialBegun& begun,
                             const record::TrialResult& result, const std::string& out) {
   constexpr std::uint64_t kHeader = 64 << 20;
-  const std::string file = campaign::Place{dir}.trial(begun.id) + "/weights.safetensors";
-  GABBRO_TRY(bytes, read_stranger(file, kHeader + 8 * static_cast<std::uint64_t>(
-                                                          std::max<std::int64_t>(0, result.params))));
+  const std::string file = campaign::CampaignFolder{dir}.trial(begun.id) + "/weights.safetensors";
+  GABBRO_TRY(bytes, read_untrusted_file(file, kHeader + 8 * static_cast<std::uint64_t>(
+                                                                std::max<std::int64_t>(0, result.params))));
   GABBRO_TRY(read, train::parse_arrays(bytes, file));
   const std::string hash = train::hash_arrays(read.arrays);
   if (hash != result.weights_hash)
@@ -186,7 +186,7 @@ int run_export(const RecordCommand& c) {
   std::string weights;
   const auto trials = store->trials_of(named->design);
   for (const store::TrialRow& t : trials) {
-    const std::string file = campaign::Place{named->dir}.trial(t.begun.id) + "/weights.safetensors";
+    const std::string file = campaign::CampaignFolder{named->dir}.trial(t.begun.id) + "/weights.safetensors";
     const bool kept = fs::exists(fs::symlink_status(file, error));
     if (t.status != record::Status::kDone ||
         (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
@@ -216,7 +216,7 @@ int run_report(const RecordCommand& c) {
   if (!named) return failed("report", named.error());
   const auto store = open(named->dir);
   if (!store) return failed("report", store.error());
-  const auto journal = chat::Journal::read(named->dir + "/talk.db");
+  const auto log = chat::CallLog::read(named->dir + "/calls.db");
   std::optional<record::ScaleStudy> study;
   if (const auto text = read_file(named->dir + "/scale/scale.json", kMostText)) {
     auto read = record::parse_scale(*text);
@@ -225,7 +225,7 @@ int run_report(const RecordCommand& c) {
   }
   const auto html = campaign::report_html(
       *store, named->dir,
-      [&](std::int64_t task) { return journal ? chat::talk_text(**journal, task) : std::string(); }, study);
+      [&](std::int64_t task) { return log ? chat::conversation_text(**log, task) : std::string(); }, study);
   if (!html) return failed("report", named_in(store->path(), html.error()));
   const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
   if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {

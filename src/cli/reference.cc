@@ -11,14 +11,14 @@
 
 namespace gabbro::cli {
 
-int run_reference(const Options& o) {
+int run_reference(const CommonOptions& o) {
   print("{}", zoo::language_text());
   if (o.core) return kValid;
   print("\n# Functions of Gab\n\n");
   for (const lang::Builtin& b : lang::builtins()) print("- {}\n", documentation(b));
   for (const bool units : {false, true}) {
     print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
-    for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
       for (const lang::Item& item : zoo::program(entry.file)->items) {
         const bool fits = units ? std::holds_alternative<lang::Unit>(item.value)
                                 : std::holds_alternative<lang::Function>(item.value);

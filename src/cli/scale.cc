@@ -168,8 +168,8 @@ class Study {
                                    line.show(fmt::format("{}: {}", what, progress_text(p)));
                                    return true;
                                  }));
-      if (end.kind == jobs::Ended::Kind::kStopped) return std::nullopt;
-      if (end.kind == jobs::Ended::Kind::kResult) {
+      if (end.kind == jobs::JobEnd::Kind::kStopped) return std::nullopt;
+      if (end.kind == jobs::JobEnd::Kind::kResult) {
         GABBRO_TRY(read, record::parse_result(end.result));
         if (read.status == record::Status::kStopped) return std::nullopt;
         result = std::move(read);

@@ -18,7 +18,7 @@ struct ScaleCommand {
   std::string tokens;
   int blocks = 0, seeds = 3;
   bool json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
   record::TrialSpec spec;  // settings shared by all runs; its rate is the start of the searches
 };
 

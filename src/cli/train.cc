@@ -56,14 +56,16 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
 }
 
 // Lists the options that differ between two specs; empty if the specs describe the same run.
-std::string difference(const record::TrialSpec& before, const record::TrialSpec& now,
-                       const lang::Subject& design) {
-  const lang::CheckReport old = lang::check(before.program, zoo::library());
+std::string difference(const record::TrialSpec& before, const record::TrialSpec& now) {
   std::string out;
   const auto compare = [&](const char* name, const auto& a, const auto& b) {
     if (a != b) out += fmt::format("{}{} {} instead of {}", out.empty() ? "" : ", ", name, b, a);
   };
-  if (!old.valid() || old.subjects.empty() || old.subjects.back().hash != design.hash) out = "another design";
+  // Checkpoints and weights match arrays to parameters by name, which equal designs may name differently.
+  const auto code = [](const record::TrialSpec& s) {
+    return lang::code_hash(lang::parse(s.program).program);
+  };
+  if (code(before) != code(now)) out = "another program";
   compare("--data", before.corpus, now.corpus);
   compare("--params", before.params, now.params);
   compare("--tokens", before.tokens, now.tokens);
@@ -76,19 +78,19 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   compare("--schedule", before.schedule, now.schedule);
   compare("--seed", before.seed, now.seed);
   compare("--dtype", before.dtype, now.dtype);
+  compare("--rows", before.rows, now.rows);
   return out;
 }
 
 // Refuses to overwrite a run that has weights or a checkpoint by a different run.
-Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
-                       const lang::Subject& design) {
+Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec) {
   std::error_code error;
   if (!fs::exists(folder + "/weights.safetensors", error) &&
       !fs::exists(folder + "/checkpoint.safetensors", error))
     return true;
   const auto text = read_file(folder + "/spec.json", kMostText);
   const auto before = text ? record::parse_spec(*text) : tl::unexpected(text.error());
-  const std::string what = before ? difference(*before, spec, design) : "its spec.json cannot be read";
+  const std::string what = before ? difference(*before, spec) : "its spec.json cannot be read";
   if (what.empty()) return true;
   return fail("exists", fmt::format("{} holds another run: {}", folder, what),
               "give another --out, or remove the folder");
@@ -108,7 +110,6 @@ int run_train(const TrainCommand& c) {
     return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
   if (c.blocks > 0)
     spec.program = lang::print(evolve::as_baseline(lang::parse(*text).program, c.blocks, spec.length));
-  const lang::Subject design = std::move(lang::check(spec.program, zoo::library()).subjects.back());
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!tokens || !params)
@@ -139,7 +140,7 @@ int run_train(const TrainCommand& c) {
         "train",
         {"exists", "another gabbro train works in " + folder, "wait for it, or give another --out", {}});
   if (!lock) return failed("train", lock.error());
-  if (const auto ok = may_write(spec.folder, spec, design); !ok) return failed("train", ok.error());
+  if (const auto ok = may_write(spec.folder, spec); !ok) return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   // A result of a run with other options does not belong to this run.
   if (read_file(spec_file, kMostText).value_or("") != record::to_json(spec)) fs::remove(result_file, error);
@@ -157,7 +158,7 @@ int run_train(const TrainCommand& c) {
     });
   }();
   if (!end) return failed("train", end.error());
-  if (end->kind != jobs::Ended::Kind::kResult)
+  if (end->kind != jobs::JobEnd::Kind::kResult)
     return failed("train", {"worker",
                             end->cause,
                             fs::exists(spec.folder + "/checkpoint.safetensors", error)

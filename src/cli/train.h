@@ -16,7 +16,7 @@ struct TrainCommand {
   int blocks = 0;
   std::string out;
   bool json = false;
-  jobs::Limits limits;
+  jobs::WorkerLimits limits;
   record::TrialSpec spec;
 };
 

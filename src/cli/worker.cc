@@ -54,9 +54,9 @@ void add_tasks(Needs& needs, const std::vector<std::string>& tasks) {
   }
 }
 
-Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& result_file,
-                               const jobs::Limits& limits, const Needs& needs,
-                               const record::OnProgress& progress) {
+Result<jobs::JobEnd> run_worker(const std::string& spec_file, const std::string& result_file,
+                                const jobs::WorkerLimits& limits, const Needs& needs,
+                                const record::OnProgress& progress) {
   GABBRO_TRY(executor, jobs::local_executor({}));
   const Signals signals;
   // The worker's output goes to a file and not to the terminal, since a worker runs untrusted programs and
@@ -67,7 +67,7 @@ Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& 
       !ok)
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
-    jobs::News news = executor->wait(kLook);
+    jobs::JobEvents news = executor->wait(kLook);
     bool stop = Signals::seen() > 0;
     for (const jobs::Update& update : news.updates) stop |= progress && !progress(update.progress);
     if (!news.ended.empty()) {

@@ -23,9 +23,9 @@ void add_tasks(Needs& needs, const std::vector<std::string>& tasks);
 /// SIGTERM ask it to stop; a second signal kills it. If this process dies, the worker is asked to stop.
 /// `progress` stops the worker, as Ctrl-C does, by returning false. An old result file is removed first.
 /// Errors: those of jobs::local_executor and of its `start`.
-Result<jobs::Ended> run_worker(const std::string& spec_file, const std::string& result_file,
-                               const jobs::Limits& limits, const Needs& needs,
-                               const record::OnProgress& progress);
+Result<jobs::JobEnd> run_worker(const std::string& spec_file, const std::string& result_file,
+                                const jobs::WorkerLimits& limits, const Needs& needs,
+                                const record::OnProgress& progress);
 
 /// Shows progress on standard error: on a terminal as one line that is overwritten, otherwise as a line every
 /// ten seconds.

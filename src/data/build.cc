@@ -407,7 +407,7 @@ std::uint64_t text_identity(const std::string& text) {
   for (auto at = text.begin(); at != text.end();) {
     const auto from = at;
     const char32_t c = utf8::unchecked::next(at);
-    if (!is_unseen(c) && !is_white(c) && c != kSpaceMark) plain.append(from, at);
+    if (!is_invisible(c) && !is_white(c) && c != kSpaceMark) plain.append(from, at);
   }
   return hash64(plain);
 }

@@ -140,13 +140,13 @@ std::vector<Slot> measure_slots(const lang::Library& library, const Unit& unit) 
   return bench.ok ? slots_of(bench, unit) : std::vector<Slot>{};
 }
 
-std::optional<Entry> measure_unit(const lang::Library& library, const Unit& unit) {
+std::optional<CodeBookEntry> measure_unit(const lang::Library& library, const Unit& unit) {
   const Bench bench(library, unit);
   if (!bench.ok) return {};
   const Expr plain = build::name(unit.name);
   const auto facts = bench.check(plain, kWidth);
   if (!facts) return {};
-  Entry entry;
+  CodeBookEntry entry;
   entry.unit = &unit;
   entry.shape = shape_of(unit.inputs, unit.outputs);
   entry.mixes = facts->mixes_tokens;
@@ -173,33 +173,33 @@ std::optional<Entry> measure_unit(const lang::Library& library, const Unit& unit
 
 CodeBook::CodeBook(const lang::Library& library) : library_(library) {}
 
-std::unique_ptr<Entry> CodeBook::measure(const Unit& unit) const {
+std::unique_ptr<CodeBookEntry> CodeBook::measure(const Unit& unit) const {
   auto entry = measure_unit(library_, unit);
-  return entry ? std::make_unique<Entry>(std::move(*entry)) : nullptr;
+  return entry ? std::make_unique<CodeBookEntry>(std::move(*entry)) : nullptr;
 }
 
-const Entry* CodeBook::find(std::string_view name) {
+const CodeBookEntry* CodeBook::find(std::string_view name) {
   const auto known = entries_.find(name);
   if (known != entries_.end()) return known->second.get();
   const Unit* unit = library_.unit(name);
   return entries_.emplace(std::string(name), unit ? measure(*unit) : nullptr).first->second.get();
 }
 
-const std::vector<const Entry*>& CodeBook::fitting(const Slot& slot) {
+const std::vector<const CodeBookEntry*>& CodeBook::fitting(const Slot& slot) {
   const auto [at, fresh] = fitting_.try_emplace({slot.shape, slot.narrow});
   if (fresh)
     for (const std::string& name : library_.unit_names())
-      if (const Entry* e = find(name); e && e->shape == slot.shape && (e->narrow || !slot.narrow))
+      if (const CodeBookEntry* e = find(name); e && e->shape == slot.shape && (e->narrow || !slot.narrow))
         at->second.push_back(e);
   return at->second;
 }
 
 void CodeBook::lend(const std::shared_ptr<const lang::Program>& donor) {
-  const std::vector<Place> all = places(*donor, library_);
+  const std::vector<TreePlace> all = places(*donor, library_);
   for (const lang::Item& item : donor->items) {
     const Unit* unit = std::get_if<Unit>(&item.value);
     if (!unit || shape_of(unit->inputs, unit->outputs) != "1") continue;
-    const auto at = std::find_if(all.begin(), all.end(), [&](const Place& p) {
+    const auto at = std::find_if(all.begin(), all.end(), [&](const TreePlace& p) {
       return p.instance.text == unit->name &&
              (p.instance.kind == Expr::Kind::kName || p.instance.kind == Expr::Kind::kCall);
     });

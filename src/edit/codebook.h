@@ -25,7 +25,7 @@ struct Slot {
 };
 
 /// Properties of a unit at its settings, measured by checking it alone at several widths.
-struct Entry {
+struct CodeBookEntry {
   const lang::Unit* unit = nullptr;
   std::string shape;
   bool mixes = false;   // reads earlier positions
@@ -51,9 +51,9 @@ class CodeBook {
 
   [[nodiscard]] const lang::Library& library() const { return library_; }
   /// Returns the entry of a unit of the library, or null if there is none or it does not check.
-  const Entry* find(std::string_view unit);
+  const CodeBookEntry* find(std::string_view unit);
   /// Returns all units that check and fit into `slot`, sorted by name.
-  const std::vector<const Entry*>& fitting(const Slot& slot);
+  const std::vector<const CodeBookEntry*>& fitting(const Slot& slot);
   /// Adds the units that `donor` defines itself to the book. Omits units that do not check alone as a whole
   /// layer, and units that occur at no place of its tree. One check per unit.
   void lend(const std::shared_ptr<const lang::Program>& donor);
@@ -61,11 +61,11 @@ class CodeBook {
   [[nodiscard]] const std::vector<Loan>& lent() const { return loans_; }
 
  private:
-  std::unique_ptr<Entry> measure(const lang::Unit& unit) const;
+  std::unique_ptr<CodeBookEntry> measure(const lang::Unit& unit) const;
 
   const lang::Library& library_;
-  std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
-  std::map<std::pair<std::string, bool>, std::vector<const Entry*>> fitting_;
+  std::map<std::string, std::unique_ptr<CodeBookEntry>, std::less<>> entries_;
+  std::map<std::pair<std::string, bool>, std::vector<const CodeBookEntry*>> fitting_;
   std::vector<Loan> loans_;
 };
 
@@ -74,7 +74,7 @@ std::string shape_of(const std::vector<lang::Port>& inputs, const std::vector<la
 
 /// Returns the properties of `unit`, or nullopt if it does not check with its defaults. `unit` need not be in
 /// the library. Some twenty elaborations.
-std::optional<Entry> measure_unit(const lang::Library& library, const lang::Unit& unit);
+std::optional<CodeBookEntry> measure_unit(const lang::Library& library, const lang::Unit& unit);
 
 /// Returns only the slots of `unit`. One elaboration per slot.
 std::vector<Slot> measure_slots(const lang::Library& library, const lang::Unit& unit);

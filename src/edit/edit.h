@@ -39,7 +39,7 @@ struct Against {
 /// A place of the tree. A path starts at the stack or at the name of a shared instance. Its steps are the
 /// index of a list element, "*" for the unit of a repetition, and the name of a slot: "stack.0.*.mixer",
 /// "core.norm".
-struct Place {
+struct TreePlace {
   std::string path;
   Expr instance;                      // the instance at this place
   bool written = true;                // false if it is the default of the slot
@@ -48,7 +48,7 @@ struct Place {
 };
 
 /// Returns all places of the design, parents first; defaults are followed two levels deep.
-std::vector<Place> places(const Program& program, const Library& library);
+std::vector<TreePlace> places(const Program& program, const Library& library);
 
 /// Returns the instance at `path`, or the default there. Errors: "place".
 Result<Expr> subtree(const Program& program, const Library& library, const std::string& path);

@@ -212,7 +212,7 @@ Unit random_unit(Random& random, UnitKind kind, std::string name, int size) {
 Expr random_instance(Random& random, CodeBook& book, const Slot& slot, int depth) {
   const auto& fitting = book.fitting(slot);
   GABBRO_CHECK(!fitting.empty());
-  const Entry& entry = *random.pick(fitting);
+  const CodeBookEntry& entry = *random.pick(fitting);
   Expr out = name(entry.unit->name);
   for (const auto& [key, value] : random.pick(entry.settings)) out = with(std::move(out), key, value);
   for (const Slot& child : entry.slots)

@@ -119,7 +119,7 @@ constexpr int kDefaultsShown = 2;  // levels of defaults that `places` lists
 struct Walk {
   const Program& program;
   const Library& library;
-  std::vector<Place>& out;
+  std::vector<TreePlace>& out;
 
   void down(const Expr& e, const std::string& path, const Unit* owner, const std::string& slot,
             int unwritten) {
@@ -276,8 +276,8 @@ void import_items(Program& program, const Library& library, const Program& donor
 
 }  // namespace
 
-std::vector<Place> places(const Program& program, const Library& library) {
-  std::vector<Place> out;
+std::vector<TreePlace> places(const Program& program, const Library& library) {
+  std::vector<TreePlace> out;
   const auto design = design_of(program);
   if (!design) return out;
   Walk walk{program, library, out};

@@ -34,7 +34,7 @@ std::span<const Operator> all_operators();
 std::string_view name_of(Operator op);
 
 /// A design and the findings of its check.
-struct Variant {
+struct ProgramVariant {
   Program program;
   lang::Subject subject;  // graph, proofs, facts, hash
 };
@@ -44,8 +44,8 @@ struct Variant {
 /// program takes its place. Errors: those of the edit ("edit": the program has no place for this operator),
 /// after which the caller draws again. The result differs from `program`, is well typed and causal, and needs
 /// no further check. One check of the result.
-Result<Variant> vary_checked(Operator op, const Program& program, const Program* second_parent,
-                             CodeBook& book, Random& random);
+Result<ProgramVariant> vary_checked(Operator op, const Program& program, const Program* second_parent,
+                                    CodeBook& book, Random& random);
 
 /// Does the same and returns only the program.
 Result<Program> vary(Operator op, const Program& program, const Program* second_parent, CodeBook& book,

@@ -48,12 +48,12 @@ struct Answers {
   std::vector<Pair> pairs;
 };
 
-Answers answers_of(const Task& task, const std::vector<Likelihood>& scores) {
+Answers answers_of(const BenchmarkTask& task, const std::vector<Likelihood>& scores) {
   Answers out;
   std::size_t at = 0;
-  for (const Item& item : task.items) {
+  for (const BenchmarkItem& item : task.items) {
     std::vector<double> nats, per_character;
-    for (const Choice& c : item.choices) {
+    for (const AnswerChoice& c : item.choices) {
       nats.push_back(scores[at].nats);
       per_character.push_back(scores[at++].nats / c.characters);
     }
@@ -68,18 +68,19 @@ Answers answers_of(const Task& task, const std::vector<Likelihood>& scores) {
   return out;
 }
 
-void add(TaskScore& score, const char* name, Estimate e, std::uint64_t items, const std::string& group = "") {
+void add(TaskScore& score, const char* name, MetricEstimate e, std::uint64_t items,
+         const std::string& group = "") {
   score.metrics.push_back({name, group, e.value, e.error, items});
 }
 
-void add_groups(TaskScore& score, const Task& task, const std::vector<double>& right) {
+void add_groups(TaskScore& score, const BenchmarkTask& task, const std::vector<double>& right) {
   std::map<std::string, std::vector<double>> groups;
   for (std::size_t i = 0; i < right.size(); ++i)
     for (const std::string& group : task.items[i].groups) groups[group].push_back(right[i]);
   for (const auto& [group, values] : groups) add(score, "acc", mean(values), values.size(), group);
 }
 
-void summarise(TaskScore& score, const Task& task, const Answers& a) {
+void summarise(TaskScore& score, const BenchmarkTask& task, const Answers& a) {
   const std::size_t n = task.items.size();
   const auto any = [](const std::vector<double>& x) {
     return std::any_of(x.begin(), x.end(), [](double v) { return v > 0; });
@@ -99,7 +100,7 @@ void summarise(TaskScore& score, const Task& task, const Answers& a) {
 
 }  // namespace
 
-Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer, const Task& task,
+Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer, const BenchmarkTask& task,
                              std::int64_t length, const Packing& packing,
                              const std::function<bool(double)>& progress) {
   const double start = seconds_now();
@@ -107,9 +108,9 @@ Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenize
   out.name = task.name;
   out.kind = name_of(task.kind);
   out.items = task.items.size();
-  std::vector<Request> requests;
-  for (const Item& item : task.items)
-    for (const Choice& c : item.choices) {
+  std::vector<LikelihoodRequest> requests;
+  for (const BenchmarkItem& item : task.items)
+    for (const AnswerChoice& c : item.choices) {
       GABBRO_TRY(request, make_request(tokenizer, c.context, c.continuation, length));
       out.truncated += request.truncated ? 1 : 0;
       requests.push_back(std::move(request));

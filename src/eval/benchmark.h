@@ -22,8 +22,9 @@ namespace gabbro::eval {
 /// counts, or the good one of a pair). If there are ties, their share is reported as the metric "ties". The
 /// result has no metrics if `progress` returned false. Errors: "eval" (a text without tokens, or a
 /// log-likelihood that is not finite).
-Result<record::TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer, const Task& task,
-                                     std::int64_t length, const Packing& packing = {},
+Result<record::TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenizer,
+                                     const BenchmarkTask& task, std::int64_t length,
+                                     const Packing& packing = {},
                                      const std::function<bool(double)>& progress = {});
 
 }  // namespace gabbro::eval

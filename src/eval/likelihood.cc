@@ -49,7 +49,7 @@ class Pack {
     return place(request, used_.size() - 1, size);
   }
 
-  [[nodiscard]] exec::TokenBatch batch(const std::vector<Request>& requests) const {
+  [[nodiscard]] exec::TokenBatch batch(const std::vector<LikelihoodRequest>& requests) const {
     exec::TokenBatch out{static_cast<std::int64_t>(used_.size()), length_, {}, {}, {}};
     const auto size = static_cast<std::size_t>(out.sequences * length_);
     out.tokens.assign(size, 0);
@@ -71,10 +71,10 @@ class Pack {
     return out;
   }
 
-  void read(const exec::Scores& scores, const std::vector<Request>& requests,
+  void read(const exec::Scores& scores, const std::vector<LikelihoodRequest>& requests,
             std::vector<Likelihood>& out) const {
     for (const Place& p : places_) {
-      const Request& r = requests[p.request];
+      const LikelihoodRequest& r = requests[p.request];
       const std::int64_t end = p.row * length_ + p.column + static_cast<std::int64_t>(r.tokens.size()) - 1;
       Likelihood& l = out[p.request];
       for (std::int64_t i = end - r.scored; i < end; ++i) {
@@ -99,8 +99,8 @@ class Pack {
 
 }  // namespace
 
-Result<Request> make_request(const data::Tokenizer& tokenizer, std::string_view context,
-                             std::string_view continuation, std::int64_t length) {
+Result<LikelihoodRequest> make_request(const data::Tokenizer& tokenizer, std::string_view context,
+                                       std::string_view continuation, std::int64_t length) {
   const std::string whole = std::string(context) + std::string(continuation);
   std::vector<int> both, before;
   tokenizer.encode(whole, both);
@@ -109,7 +109,7 @@ Result<Request> make_request(const data::Tokenizer& tokenizer, std::string_view 
     return fail("eval",
                 fmt::format("\"{}\" has no token of its own after \"{}\"", continuation,
                             context.substr(context.size() - std::min<std::size_t>(context.size(), 40))));
-  Request out;
+  LikelihoodRequest out;
   out.tokens.push_back(tokenizer.end());
   out.tokens.insert(out.tokens.end(), before.begin(), before.end());
   out.tokens.insert(out.tokens.end(), both.begin() + static_cast<std::ptrdiff_t>(before.size()), both.end());
@@ -123,8 +123,9 @@ Result<Request> make_request(const data::Tokenizer& tokenizer, std::string_view 
   return out;
 }
 
-std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Request>& requests, bool greedy,
-                                    const Packing& packing, const std::function<bool(double)>& progress) {
+std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<LikelihoodRequest>& requests,
+                                    bool greedy, const Packing& packing,
+                                    const std::function<bool(double)>& progress) {
   std::vector<Likelihood> out(requests.size());
   std::vector<std::size_t> order(requests.size());
   std::iota(order.begin(), order.end(), 0);

@@ -18,7 +18,7 @@
 namespace gabbro::eval {
 
 /// A text to score: tokens[i] predicts tokens[i + 1], and the last `scored` tokens are the continuation.
-struct Request {
+struct LikelihoodRequest {
   std::vector<std::int64_t> tokens;
   std::int64_t scored = 0;
   bool truncated = false;  // True if tokens were dropped.
@@ -26,8 +26,8 @@ struct Request {
 
 /// Makes a request of at most length + 1 tokens, so that the model reads at most `length`. Errors: "eval" if
 /// the continuation has no token of its own.
-Result<Request> make_request(const data::Tokenizer& tokenizer, std::string_view context,
-                             std::string_view continuation, std::int64_t length);
+Result<LikelihoodRequest> make_request(const data::Tokenizer& tokenizer, std::string_view context,
+                                       std::string_view continuation, std::int64_t length);
 
 struct Likelihood {
   double nats = 0;     // log-likelihood of the continuation, summed over its tokens
@@ -44,8 +44,8 @@ struct Packing {
 /// Returns the likelihoods in the order of the requests. Likelihood::greedy is only computed if `greedy` is
 /// true. `progress` receives the finished share. If it returns false, the scoring stops and the result is
 /// empty.
-std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<Request>& requests, bool greedy,
-                                    const Packing& packing = {},
+std::vector<Likelihood> likelihoods(exec::Model& model, const std::vector<LikelihoodRequest>& requests,
+                                    bool greedy, const Packing& packing = {},
                                     const std::function<bool(double)>& progress = {});
 
 }  // namespace gabbro::eval

@@ -6,7 +6,7 @@
 
 namespace gabbro::eval {
 
-Estimate mean(std::span<const double> x) {
+MetricEstimate mean(std::span<const double> x) {
   const auto n = static_cast<double>(x.size());
   double sum = 0, square = 0;
   for (const double v : x) sum += v;
@@ -15,8 +15,8 @@ Estimate mean(std::span<const double> x) {
   return {value, std::sqrt(square / (n - 1) / n)};
 }
 
-Estimate perplexity(std::span<const double> nats) {
-  const Estimate m = mean(nats);
+MetricEstimate perplexity(std::span<const double> nats) {
+  const MetricEstimate m = mean(nats);
   const double value = std::exp(-m.value);
   return {value, value * m.error};
 }
@@ -45,8 +45,8 @@ double f1_of(std::span<const Pair> pairs, int labels) {
   return sum / labels;
 }
 
-Estimate bootstrap(std::span<const Pair> pairs,
-                   const std::function<double(std::span<const Pair>)>& statistic) {
+MetricEstimate bootstrap(std::span<const Pair> pairs,
+                         const std::function<double(std::span<const Pair>)>& statistic) {
   constexpr int kResamples = 1000;
   constexpr std::uint64_t kSeed = 1234;
   Random random(kSeed);

@@ -8,14 +8,14 @@
 namespace gabbro::eval {
 
 /// `error` is the standard error; it is not finite if there are too few items.
-struct Estimate {
+struct MetricEstimate {
   double value = 0, error = 0;
 };
 
 /// Returns the mean. The error is the sample standard deviation divided by the square root of the count.
-Estimate mean(std::span<const double> x);
+MetricEstimate mean(std::span<const double> x);
 /// Returns exp(-mean) of the log-likelihoods, with the error by the delta method.
-Estimate perplexity(std::span<const double> nats);
+MetricEstimate perplexity(std::span<const double> nats);
 
 /// A predicted and a correct label.
 struct Pair {
@@ -31,7 +31,7 @@ double f1_of(std::span<const Pair> pairs, int labels);
 
 /// Returns the statistic of the pairs. The error is its standard deviation over 1000 bootstrap resamples with
 /// a fixed random seed (Efron 1979).
-Estimate bootstrap(std::span<const Pair> pairs,
-                   const std::function<double(std::span<const Pair>)>& statistic);
+MetricEstimate bootstrap(std::span<const Pair> pairs,
+                         const std::function<double(std::span<const Pair>)>& statistic);
 
 }  // namespace gabbro::eval

@@ -5,28 +5,29 @@
 
 namespace gabbro::eval {
 
-std::vector<Candidate> candidates(const std::vector<float>& logits, const SampleOptions& options) {
-  std::vector<Candidate> out;
+std::vector<SampleCandidate> candidates(const std::vector<float>& logits, const SampleOptions& options) {
+  std::vector<SampleCandidate> out;
   for (std::size_t i = 0; i < logits.size(); ++i) out.push_back({static_cast<std::int64_t>(i), logits[i]});
-  std::stable_sort(out.begin(), out.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.probability > b.probability; });
+  std::stable_sort(out.begin(), out.end(), [](const SampleCandidate& a, const SampleCandidate& b) {
+    return a.probability > b.probability;
+  });
   const std::size_t most = options.temperature <= 0 ? 1 : static_cast<std::size_t>(options.top_k);
   if (most > 0 && most < out.size()) out.resize(most);
   const double top = out[0].probability, temperature = options.temperature <= 0 ? 1 : options.temperature;
   double sum = 0;
-  for (Candidate& c : out) sum += c.probability = std::exp((c.probability - top) / temperature);
+  for (SampleCandidate& c : out) sum += c.probability = std::exp((c.probability - top) / temperature);
   double kept = 0;
   std::size_t count = 0;
   while (count < out.size() && (count == 0 || kept < options.top_p * sum)) kept += out[count++].probability;
   out.resize(count);
-  for (Candidate& c : out) c.probability /= kept;
+  for (SampleCandidate& c : out) c.probability /= kept;
   return out;
 }
 
 std::int64_t sample(const std::vector<float>& logits, const SampleOptions& options, Random& random) {
-  const std::vector<Candidate> all = candidates(logits, options);
+  const std::vector<SampleCandidate> all = candidates(logits, options);
   double left = random.uniform();
-  for (const Candidate& c : all) {
+  for (const SampleCandidate& c : all) {
     left -= c.probability;
     if (left < 0) return c.token;
   }

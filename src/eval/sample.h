@@ -19,11 +19,11 @@ struct SampleOptions {
 /// Returns the tokens that may come next with their probabilities, the most likely first. Equally likely
 /// tokens are in the order of their ids. The temperature is applied first, then top_k, then top_p to the
 /// remaining tokens. Logits must be finite. O(V log V).
-struct Candidate {
+struct SampleCandidate {
   std::int64_t token = 0;
   double probability = 0;
 };
-std::vector<Candidate> candidates(const std::vector<float>& logits, const SampleOptions& options);
+std::vector<SampleCandidate> candidates(const std::vector<float>& logits, const SampleOptions& options);
 
 std::int64_t sample(const std::vector<float>& logits, const SampleOptions& options, Random& random);
 

@@ -27,7 +27,7 @@ double characters(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; }));
 }
 
-Choice choice(std::string context, const std::string& continuation) {
+AnswerChoice choice(std::string context, const std::string& continuation) {
   return {std::move(context), " " + continuation, characters(continuation)};
 }
 
@@ -50,14 +50,14 @@ std::string prompt(const json& object) {
   return query + "\nAnswer:";
 }
 
-Item pair(const json& object) {
-  Item item{{choice("", text(object, "good")), choice("", text(object, "bad"))}, 0, {}};
+BenchmarkItem pair(const json& object) {
+  BenchmarkItem item{{choice("", text(object, "good")), choice("", text(object, "bad"))}, 0, {}};
   for (const char* group : {"term", "uid"})
     if (object.contains(group)) item.groups.push_back(fmt::format("{}: {}", group, text(object, group)));
   return item;
 }
 
-Item word(const json& object) {
+BenchmarkItem word(const json& object) {
   return {{choice(text(object, "context"), text(object, "continuation"))}, 0, {}};
 }
 
@@ -73,15 +73,15 @@ int answer(const json& object, const char* key) {
   return value.get<int>();
 }
 
-Item choices(const json& object) {
-  Item item{{}, answer(object, "gold"), {}};
+BenchmarkItem choices(const json& object) {
+  BenchmarkItem item{{}, answer(object, "gold"), {}};
   for (const auto& c : object.at("choices"))
     item.choices.push_back(choice(prompt(object), c.get<std::string>()));
   return item;
 }
 
-Item contexts(const json& object) {
-  Item item{{}, answer(object, "gold"), {}};
+BenchmarkItem contexts(const json& object) {
+  BenchmarkItem item{{}, answer(object, "gold"), {}};
   for (const auto& c : object.at("context_options"))
     item.choices.push_back(choice(c.get<std::string>(), text(object, "continuation")));
   return item;
@@ -140,8 +140,8 @@ const std::vector<LabelTask>& label_tasks() {
   return tasks;
 }
 
-Item label(const LabelTask& task, const json& object) {
-  Item item{{}, answer(object, "label"), {}};
+BenchmarkItem label(const LabelTask& task, const json& object) {
+  BenchmarkItem item{{}, answer(object, "label"), {}};
   for (const char* word : task.words) item.choices.push_back(choice(task.prompt(object), word));
   return item;
 }
@@ -202,7 +202,7 @@ std::string misfit(const Form& form, const json& object) {
   return fmt::format("a field of {} is missing or has a type that it should not have", kind);
 }
 
-Item item_of(const Form& form, const json& object) {
+BenchmarkItem item_of(const Form& form, const json& object) {
   switch (form.kind) {
     case TaskKind::kPairs:
       return pair(object);
@@ -234,8 +234,8 @@ TaskSource parse_source(const std::string& text) {
   return {file.substr(0, file.find('.')), text};
 }
 
-Result<Task> read_task(const TaskSource& source, std::uint64_t limit) {
-  Task task;
+Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
+  BenchmarkTask task;
   task.name = source.name;
   std::optional<Form> form;
   GABBRO_TRY(lines, data::Lines::open(source.file));
@@ -261,7 +261,7 @@ Result<Task> read_task(const TaskSource& source, std::uint64_t limit) {
     } catch (const std::runtime_error& e) {
       return wrong(e.what());
     }
-    const Item& item = task.items.back();
+    const BenchmarkItem& item = task.items.back();
     if (item.gold < 0 || item.gold >= static_cast<int>(item.choices.size()))
       return wrong(fmt::format("answer {} of {} choices", item.gold, item.choices.size()));
   }

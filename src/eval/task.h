@@ -18,21 +18,21 @@ namespace gabbro::eval {
 /// - kLabel {..., label}: which label's word is most likely after a prompt? (CoLA, SST-2, RTE, MRPC, CB)
 enum class TaskKind : std::uint8_t { kPairs, kWord, kChoice, kContext, kLabel };
 
-struct Choice {
+struct AnswerChoice {
   std::string context, continuation;
   double characters = 0;  // number of characters of the choice, without the space before it
 };
 
-struct Item {
-  std::vector<Choice> choices;
+struct BenchmarkItem {
+  std::vector<AnswerChoice> choices;
   int gold = 0;
   std::vector<std::string> groups;  // such as "term: island_effects"
 };
 
-struct Task {
+struct BenchmarkTask {
   std::string name;
   TaskKind kind = TaskKind::kPairs;
-  std::vector<Item> items;
+  std::vector<BenchmarkItem> items;
   bool correlation = false;  // Reports Matthews' correlation coefficient.
   bool f1 = false;           // Reports F1 of label 1, or the mean over labels if there are more than two.
 };
@@ -49,6 +49,6 @@ TaskSource parse_source(const std::string& text);
 /// Continuations begin with a space. Objects whose `split` is a training split are skipped. `limit` > 0: only
 /// the first `limit` items are read. Errors, with file and line: "io", "task" (fields of no known kind, a
 /// field of the wrong type, gold out of range, no item).
-Result<Task> read_task(const TaskSource& source, std::uint64_t limit = 0);
+Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit = 0);
 
 }  // namespace gabbro::eval

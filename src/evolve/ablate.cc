@@ -48,7 +48,7 @@ std::vector<Ablation> ablations(const lang::Program& program, const lang::Progra
     found.emplace_back(std::abs(size), Ablation{std::move(what), *changed});
     return true;
   };
-  for (const edit::Place& place : edit::places(program, library)) {
+  for (const edit::TreePlace& place : edit::places(program, library)) {
     if (!place.written || place.path == "stack" || parent_of(place.path).second == "*") continue;
     const std::string text = lang::print(place.instance);
     if (ancestor)

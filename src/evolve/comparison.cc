@@ -121,8 +121,8 @@ const Trial* run_of(const Population& p, std::int64_t design, int rung, std::uin
   return nullptr;
 }
 
-Row row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
-  Row out;
+ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
+  ComparisonRow out;
   out.design = design;
   out.losses = losses(p, design, c.rung, &c);
   const bool trainable = is_trainable(p, design, c.rung);
@@ -219,7 +219,7 @@ double searched_score(const Population& p, std::int64_t design, int rung, const 
 
 // Returns the mean score on the comparison's seeds; infinite if there is none, or if too few runs could be
 // trained.
-double mean_score(const Population& p, const record::ComparisonBegun& c, const Row& row) {
+double mean_score(const Population& p, const record::ComparisonBegun& c, const ComparisonRow& row) {
   if (!row.trained) return std::numeric_limits<double>::infinity();
   double sum = 0;
   int count = 0;
@@ -245,7 +245,7 @@ Interval on_unread_text(const Population& p, const record::ComparisonBegun& c, s
 }
 
 void add_interval(const Population& p, const record::ComparisonBegun& c, const Variance& run, bool complete,
-                  Row& row) {
+                  ComparisonRow& row) {
   const Paired pair = compared(p, c.design, row.design, c);
   row.difference = paired_interval(pair, run, c.level);
   // A single document tells nothing about other documents.
@@ -333,7 +333,7 @@ const record::ComparisonBegun* comparison_of(const Population& p, const Leader& 
 
 record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, const Leader& leader,
                                 double affordable) {
-  const Settings& s = p.settings();
+  const SearchSettings& s = p.settings();
   record::ComparisonBegun out;
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
   out.design = leader.design;
@@ -379,16 +379,16 @@ std::uint64_t recheck_seed(const record::ComparisonBegun& c) {
   return c.seed + static_cast<std::uint64_t>(c.seeds);
 }
 
-Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
-  Outcome out;
+ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
+  ComparisonOutcome out;
   out.begun = &c;
   out.run = run_variance(p, c.rung, &c);
   out.losses = losses(p, c.design, c.rung, &c);
   for (Loss& loss : unmatched(p, c)) out.losses.push_back(std::move(loss));
   out.ended = c.seeds;
-  std::vector<std::pair<double, Row>> rows;
+  std::vector<std::pair<double, ComparisonRow>> rows;
   for (const std::int64_t design : compared_with(p)) {
-    Row row = row_of(p, c, design);
+    ComparisonRow row = row_of(p, c, design);
     const double score = mean_score(p, c, row);
     rows.emplace_back(score, std::move(row));
     out.ended = std::min(out.ended, rows.back().second.ended);
@@ -410,24 +410,24 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
     } else {
       if (std::isfinite(score)) scores.push_back(score);
       // The mixer is selected on the seeds of the search, since the seeds that judge must not select.
-      if (row.trained && (out.mixer == 0 || chosen_by(row.design) < chosen_by(out.mixer)))
-        out.mixer = row.design;
+      if (row.trained && (out.best_baseline == 0 || chosen_by(row.design) < chosen_by(out.best_baseline)))
+        out.best_baseline = row.design;
     }
     out.rows.push_back(std::move(row));
   }
-  if (out.mixer != 0 && out.control != 0 && out.complete) {
-    const Paired pair = compared(p, out.mixer, out.control, c);
+  if (out.best_baseline != 0 && out.control != 0 && out.complete) {
+    const Paired pair = compared(p, out.best_baseline, out.control, c);
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
   out.spread = std::sqrt(variance_of(scores).value);
   // Nothing is claimed about a design that lost too many runs. If it was better on the remaining ones,
   // nothing is claimed over it either.
-  out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const Row& row) {
+  out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const ComparisonRow& row) {
     return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
   });
   out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained && !out.contradicted;
   if (out.rows.empty()) return out;
-  const Row& best = out.rows.front();
+  const ComparisonRow& best = out.rows.front();
   const double lead = -best.difference.mean;
   out.implausible = out.ahead && lead > kImplausible * std::max(out.spread, p.settings().effect);
   out.unread = on_unread_text(p, c, best.design, out.run);
@@ -455,19 +455,19 @@ Outcome outcome_of(const Population& p, const record::ComparisonBegun& c) {
   return out;
 }
 
-double visible_in(const Population& p, const Outcome& o) {
+double visible_in(const Population& p, const ComparisonOutcome& o) {
   if (!o.begun || o.rows.empty() || o.rows.front().difference.count == 0) return 0;
   const record::ComparisonBegun& c = *o.begun;
   return visible_effect(c.seeds, precision_of(p, {c.rung, c.design}, o.rows.front().design, &c), c.level,
                         kPower);
 }
 
-std::vector<Row> ablated(const Population& p, const record::ComparisonBegun& c) {
+std::vector<ComparisonRow> ablated(const Population& p, const record::ComparisonBegun& c) {
   const Variance run = run_variance(p, c.rung, &c);
-  std::vector<Row> out;
+  std::vector<ComparisonRow> out;
   for (const Individual& i : p.individuals()) {
     if (!is_ablation(i) || i.created.parent != c.design) continue;
-    Row row = row_of(p, c, i.created.id);
+    ComparisonRow row = row_of(p, c, i.created.id);
     add_interval(p, c, run, row.ended == c.seeds, row);
     out.push_back(std::move(row));
   }

@@ -73,7 +73,7 @@ std::vector<Loss> losses(const Population& population, std::int64_t design, int 
                          const record::ComparisonBegun* begun);
 
 /// A design compared with the leader: a baseline, a control, or an ablation of the leader.
-struct Row {
+struct ComparisonRow {
   std::int64_t design = 0;
   Interval difference;       // the leader's score minus its own; unbounded until the comparison is complete
   int ended = 0;             // seeds on which its run and the leader's have ended
@@ -82,12 +82,12 @@ struct Row {
 };
 
 /// State or result of a comparison.
-struct Outcome {
+struct ComparisonOutcome {
   const record::ComparisonBegun* begun = nullptr;
   int ended = 0;          // seeds on which all runs have ended
   bool complete = false;  // all seeds have ended
   // All of compared_with, sorted by mean score, the best first; designs without a score come last.
-  std::vector<Row> rows;
+  std::vector<ComparisonRow> rows;
   std::vector<Loss> losses;      // of the leader; any loss rules out a claim
   Variance run;                  // variance of a run, pooled at the rung
   int documents = 0;             // number of documents scored
@@ -110,30 +110,30 @@ struct Outcome {
   std::int64_t controls = 0, lost_controls = 0;
   // The baseline that was best in the search and the control that is best in the comparison, with the
   // interval of their difference on the comparison's seeds. An id is 0 if none was trained.
-  std::int64_t mixer = 0, control = 0;
+  std::int64_t best_baseline = 0, control = 0;
   Interval over_control;
   /// Returns true if the rung can judge: the best known mixer is significantly better than the controls,
   /// which see few tokens. A control that could not be trained rules this out, since it may have been better.
-  [[nodiscard]] bool judges_mixers() const {
+  [[nodiscard]] bool can_judge() const {
     return controls == 0 || (lost_controls == 0 && over_control.below_zero());
   }
   /// Returns true if the lead is held back until its checks have been repeated and have passed.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
-  [[nodiscard]] bool claims() const { return ahead && !unconfirmed && !held_back() && judges_mixers(); }
+  [[nodiscard]] bool claims() const { return ahead && !unconfirmed && !held_back() && can_judge(); }
 };
 /// Returns the first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);
 /// Returns the outcome of a comparison. It depends on the population alone, and on no run that was begun
 /// after the comparison except the comparison's own, so that a verdict never changes once it is reached.
 /// O(runs at the rung + runs of the comparison x documents).
-Outcome outcome_of(const Population& population, const record::ComparisonBegun& begun);
+ComparisonOutcome outcome_of(const Population& population, const record::ComparisonBegun& begun);
 
 /// Returns the smallest difference from the best design that the comparison detects with power kPower; 0 if
 /// it is not known yet. Half a millisecond.
-double visible_in(const Population& population, const Outcome& outcome);
+double visible_in(const Population& population, const ComparisonOutcome& outcome);
 
 /// Returns the ablations of the leader in the order of designs, compared on the same seeds at the same level.
 /// A row's difference is the leader's score minus the ablation's.
-std::vector<Row> ablated(const Population& population, const record::ComparisonBegun& begun);
+std::vector<ComparisonRow> ablated(const Population& population, const record::ComparisonBegun& begun);
 
 }  // namespace gabbro::evolve

@@ -49,13 +49,13 @@ constexpr double kMostFar = kMostOperations / 8;
 constexpr double kFarPasses = 29;
 
 // Compares one pair of runs. Both traces have the same number of points.
-Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
+TrainingComparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::TraceOptions& options) {
   // A trace has one pass for each update and for the points around it. A trace from far points also has
   // passes from their neighbours.
   const double passes = options.far ? kFarPasses : options.updates + 2;
   const double operations = passes * (exec::work_of(a, a.bodies[0].outputs, options.length).operations +
                                       exec::work_of(b, b.bodies[0].outputs, options.length).operations);
-  const auto counted = [&](Comparison c) {
+  const auto counted = [&](TrainingComparison c) {
     c.operations = std::min(operations, 2 * passes * options.operations);
     return c;
   };
@@ -71,7 +71,7 @@ Comparison compare_runs(const ir::Graph& a, const ir::Graph& b, const exec::Trac
 
 }  // namespace
 
-Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Settings& settings,
+Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const SearchSettings& settings,
                        const lang::Library& library) {
   const lang::Program deeper = deepened(program, rung.depth);
   const lang::Library names = with(library, deeper);
@@ -100,7 +100,7 @@ std::string trace_of(const Sized& sized) {
   return trace ? exec::summary(*trace) : "";
 }
 
-Comparison compare_trainings(const Sized& a, const Sized& b) {
+TrainingComparison compare_trainings(const Sized& a, const Sized& b) {
   const ir::Graph first = ir::with_signs_absorbed(a.subject.elaboration.graph),
                   second = ir::with_signs_absorbed(b.subject.elaboration.graph);
   if (first.env.width != second.env.width)
@@ -110,25 +110,25 @@ Comparison compare_trainings(const Sized& a, const Sized& b) {
   const auto& [small, other] = *both;
   double operations = 0;
   const auto run = [&](const ir::Graph& one, const ir::Graph& two, const exec::TraceOptions& options) {
-    Comparison c = compare_runs(one, two, options);
+    TrainingComparison c = compare_runs(one, two, options);
     c.operations = operations += c.operations;
     return c;
   };
-  const Comparison whole =
+  const TrainingComparison whole =
       run(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
   // This comparison is at the trained width, as far as the work allows. With few channels, an effect that
   // only some of them have would go unnoticed.
-  Comparison wide{false, false, ""};
+  TrainingComparison wide{false, false, ""};
   for (std::int64_t length = a.length; length >= 8 && !wide.decided; length /= 2)
     wide = run(first, second,
                {.length = length, .updates = length > 16 ? 1 : 2, .operations = kMostOperations / 2});
   if (!wide.same) return wide;
-  const Comparison wide_far =
+  const TrainingComparison wide_far =
       run(first, second, {.length = 8, .updates = 3, .far = true, .operations = kMostFar});
   if (wide_far.decided && !wide_far.same) return wide_far;
   for (const std::int64_t length : {a.length, std::int64_t{24}, std::int64_t{8}}) {
-    const Comparison far =
+    const TrainingComparison far =
         run(small, other, {.length = length, .updates = 3, .far = true, .operations = kMostFar});
     if (far.decided) return far;
   }

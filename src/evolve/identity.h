@@ -19,7 +19,7 @@ struct Sized {
 
 /// Deepens and resizes a design for a rung. Errors: "size", with the nearest sizes, if the design cannot be
 /// made as large as the rung. It elaborates the program as often as lang::resize does.
-Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Settings& settings,
+Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const SearchSettings& settings,
                        const lang::Library& library);
 
 /// Returns the structural hash at a rung's width, with all sizes as numbers. Callers join the hashes of all
@@ -32,7 +32,7 @@ std::string trained_identity(const Sized& sized);
 std::string trace_of(const Sized& sized);
 
 /// Result of comparing how two designs train at one rung.
-struct Comparison {
+struct TrainingComparison {
   bool same = false;
   // False if the comparison takes more work than a screen may do; the designs then count as different.
   bool decided = true;
@@ -50,7 +50,7 @@ struct Comparison {
 /// initialisation (exec/reference/trace.h), since bounds and thresholds may be out of reach of the first
 /// updates. Work: at most 9 passes of kMostOperations for each design and 29 of an eighth of it; beyond that
 /// the result is undecided.
-Comparison compare_trainings(const Sized& a, const Sized& b);
+TrainingComparison compare_trainings(const Sized& a, const Sized& b);
 
 /// Maximum number of operations of one pass of the reference engine within a screen (exec/reference/work.h):
 /// about a second.

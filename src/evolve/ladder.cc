@@ -21,7 +21,7 @@ class Ladder {
   Ladder(const Population& p, std::uint64_t first_seed, int top)
       : p_(p), first_seed_(first_seed), top_(top) {}
 
-  std::optional<Wanted> baselines() const {
+  std::optional<RunRequest> baselines() const {
     int highest = 0;
     for (const Individual& i : p_.individuals())
       if (is_candidate(i)) highest = std::max(highest, i.entered);
@@ -38,7 +38,7 @@ class Ladder {
     return std::nullopt;
   }
 
-  std::optional<Wanted> promotions() const {
+  std::optional<RunRequest> promotions() const {
     for (int rung = static_cast<int>(p_.settings().rungs.size()) - 1; rung >= 0; --rung) {
       for (const Individual& i : p_.individuals())
         if (is_candidate(i) && i.entered >= rung && alive(i, rung))
@@ -51,7 +51,7 @@ class Ladder {
     return std::nullopt;
   }
 
-  std::optional<Wanted> last_comparison() const {
+  std::optional<RunRequest> last_comparison() const {
     const record::ComparisonBegun* c = comparison_of(p_, leader(p_));
     if (!c) return std::nullopt;
     for (int count = 1; count <= c->seeds; ++count) {
@@ -60,7 +60,7 @@ class Ladder {
         if (is_trainable(p_, design, c->rung))
           if (auto run = unbegun(p_.individual(design), c->rung, count, Purpose::kFinal, c->seed)) return run;
     }
-    const Outcome outcome = outcome_of(p_, *c);
+    const ComparisonOutcome outcome = outcome_of(p_, *c);
     if (!outcome.ahead) return std::nullopt;
     if (outcome.implausible)
       if (auto run =
@@ -83,13 +83,13 @@ class Ladder {
   // A run without a score ends its design at this rung: divergence on one seed is a verdict.
   [[nodiscard]] bool alive(const Individual& i, int rung) const { return p_.standing(i, rung).lost == 0; }
 
-  [[nodiscard]] std::optional<Wanted> missing(const Individual& i, int rung, int seeds,
-                                              Purpose purpose) const {
+  [[nodiscard]] std::optional<RunRequest> missing(const Individual& i, int rung, int seeds,
+                                                  Purpose purpose) const {
     return alive(i, rung) ? unbegun(i, rung, seeds, purpose, first_seed_) : std::nullopt;
   }
   // Returns a run on the first of `seeds` seeds on which the design has no run.
-  [[nodiscard]] std::optional<Wanted> unbegun(const Individual& i, int rung, int seeds, Purpose purpose,
-                                              std::uint64_t first) const {
+  [[nodiscard]] std::optional<RunRequest> unbegun(const Individual& i, int rung, int seeds, Purpose purpose,
+                                                  std::uint64_t first) const {
     for (int k = 0; k < seeds; ++k) {
       const std::uint64_t seed = first + static_cast<std::uint64_t>(k);
       const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
@@ -98,19 +98,19 @@ class Ladder {
       });
       if (begun) continue;
       const bool is_final = purpose == Purpose::kFinal || purpose == Purpose::kRecheck;
-      return Wanted{i.created.id, rung, seed,
-                    purpose,      {},   is_final ? compared_rate(p_, i, rung) : p_.rate_of(i, rung)};
+      return RunRequest{i.created.id, rung, seed,
+                        purpose,      {},   is_final ? compared_rate(p_, i, rung) : p_.rate_of(i, rung)};
     }
     return std::nullopt;
   }
 
   // Promotes the best design of the rung below that has not been promoted, if there is room.
-  [[nodiscard]] std::optional<Wanted> promote(int to) const {
+  [[nodiscard]] std::optional<RunRequest> promote(int to) const {
     const Rung& below = rung(to - 1);
     for (const Individual& i : p_.individuals())
       if (is_user_design(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
           p_.standing(i, to - 1).done >= below.seeds)
-        return Wanted{i.created.id, to, first_seed_, Purpose::kRung, "it was given", p_.rate_of(i, to)};
+        return RunRequest{i.created.id, to, first_seed_, Purpose::kRung, "it was given", p_.rate_of(i, to)};
     struct Ranked {
       double bits;
       const Individual* design;
@@ -143,7 +143,7 @@ class Ladder {
         reason += fmt::format("; against {}: {:+.4f} [{:+.4f}, {:+.4f}]",
                               p_.individual(baseline).created.name, d.mean, d.low, d.high);
       }
-      return Wanted{i.created.id, to, first_seed_, Purpose::kRung, std::move(reason), p_.rate_of(i, to)};
+      return RunRequest{i.created.id, to, first_seed_, Purpose::kRung, std::move(reason), p_.rate_of(i, to)};
     }
     return std::nullopt;
   }
@@ -161,7 +161,8 @@ bool is_measured(const Trial& t) {
 
 }  // namespace
 
-std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase, int top) {
+std::optional<RunRequest> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
+                                   int top) {
   const Ladder ladder(population, first_seed, top);
   if (auto run = ladder.baselines()) return run;
   if (phase == Phase::kFinal) return ladder.last_comparison();
@@ -169,7 +170,7 @@ std::optional<Wanted> next_run(const Population& population, std::uint64_t first
 }
 
 std::vector<double> hurdles(const Population& p, int rung, std::uint64_t seed) {
-  const Settings& s = p.settings();
+  const SearchSettings& s = p.settings();
   const Rung& r = s.rungs.at(static_cast<std::size_t>(rung));
   std::vector<double> out(s.hurdles.size(), std::numeric_limits<double>::infinity());
   if (r.stop_fraction <= 0) return out;

@@ -15,7 +15,7 @@ namespace gabbro::evolve {
 /// with replicated seeds at the highest rung that was reached, followed by the winner's ablations.
 enum class Phase : std::uint8_t { kSearch, kFinal };
 
-struct Wanted {
+struct RunRequest {
   std::int64_t design = 0;
   int rung = 0;
   std::uint64_t seed = 1;
@@ -41,8 +41,8 @@ constexpr std::uint64_t kFinalSeeds = 1000;
 /// The final comparison (evolve/comparison.h) has no runs before it has begun. It goes seed by seed: the
 /// leader, then the designs it is compared with. Once it is complete and the leader is ahead, the ablations
 /// run.
-std::optional<Wanted> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
-                               int top = 1000);
+std::optional<RunRequest> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
+                                   int top = 1000);
 
 /// Returns the loss above which a run is stopped, for each of Settings::hurdles: a quantile of earlier runs
 /// on the same data order. It is infinite while there are too few of them.

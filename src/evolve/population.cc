@@ -65,7 +65,7 @@ Result<bool> Population::add(const record::TaskEnded& e) {
   if (e.id < 1 || e.id > static_cast<std::int64_t>(tasks_.size()) ||
       tasks_[static_cast<std::size_t>(e.id - 1)].ended)
     return tl::unexpected(unexpected(fmt::format("a report of task {}, which is not under way", e.id)));
-  Task& task = tasks_[static_cast<std::size_t>(e.id - 1)];
+  AgentTask& task = tasks_[static_cast<std::size_t>(e.id - 1)];
   GABBRO_TRY(report, record::parse_task_report(e.report));
   task.report = std::move(report);
   task.ended = true;
@@ -119,7 +119,7 @@ Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std
   if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||
       !tasks_[static_cast<std::size_t>(id - 1)].waits())
     return tl::unexpected(unexpected(fmt::format("a design of task {}, which has none to give", id)));
-  Task& task = tasks_[static_cast<std::size_t>(id - 1)];
+  AgentTask& task = tasks_[static_cast<std::size_t>(id - 1)];
   task.design = design;
   task.refused = refused;
   return true;

@@ -58,7 +58,7 @@ struct Individual {
 };
 
 /// A design that agents are writing.
-struct Task {
+struct AgentTask {
   record::TaskBegun begun;
   // Number of tasks that had ended when it began, in the order of Population::ended_tasks.
   std::int64_t known = 0;
@@ -100,7 +100,7 @@ class Population {
   /// An id greater than those of all trials.
   static constexpr std::int64_t kNoTrial = std::numeric_limits<std::int64_t>::max();
 
-  explicit Population(const Settings& settings) : settings_(settings) {}
+  explicit Population(const SearchSettings& settings) : settings_(settings) {}
 
   /// Applies one event. Errors: "event" if it does not fit the previous events, or if its program does not
   /// parse.
@@ -125,9 +125,9 @@ class Population {
   Result<bool> recall(std::int64_t trial, record::Status status, std::string cause, double bits, double flops,
                       Compared compared);
   /// Adds a task; tasks come in the order of ids.
-  void recall(Task task) { tasks_.push_back(std::move(task)); }
+  void recall(AgentTask task) { tasks_.push_back(std::move(task)); }
 
-  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const SearchSettings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<Individual>& individuals() const { return individuals_; }
   [[nodiscard]] const Individual& individual(std::int64_t id) const {
     return individuals_.at(static_cast<std::size_t>(id - 1));
@@ -137,7 +137,7 @@ class Population {
     return trials_.at(static_cast<std::size_t>(id - 1));
   }
   [[nodiscard]] std::int64_t attempts() const { return attempts_; }
-  [[nodiscard]] const std::vector<Task>& tasks() const { return tasks_; }
+  [[nodiscard]] const std::vector<AgentTask>& tasks() const { return tasks_; }
   /// Returns the ids of tasks in the order in which they ended.
   [[nodiscard]] const std::vector<std::int64_t>& ended_tasks() const { return ended_tasks_; }
   /// Returns the user's directions to agents, oldest first.
@@ -199,14 +199,14 @@ class Population {
   void spend(Trial& trial, double flops);
   void leave_out_seen(Trial& trial) const;
 
-  Settings settings_;
+  SearchSettings settings_;
   std::vector<Individual> individuals_;
   std::vector<Trial> trials_;
   std::int64_t attempts_ = 0;
   std::map<std::string, KnownDesign, std::less<>> trained_;  // the oldest design of each identity
   std::multimap<std::string, KnownDesign, std::less<>> traces_;
   std::map<std::string, double, std::less<>> spent_;
-  std::vector<Task> tasks_;
+  std::vector<AgentTask> tasks_;
   std::vector<std::int64_t> ended_tasks_;
   std::vector<std::string> directions_;
   bool paused_ = false;

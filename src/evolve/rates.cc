@@ -101,8 +101,8 @@ double compared_rate(const Population& p, const Individual& i, int rung) {
   return p.settings().tune_rates && !scores.empty() ? fitted_rate(scores) : p.rate_of(i, rung);
 }
 
-std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, int rung,
-                                    std::uint64_t first_seed) {
+std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design, int rung,
+                                        std::uint64_t first_seed) {
   if (!p.settings().tune_rates) return std::nullopt;
   const Individual& i = p.individual(design);
   const Tried t = tried(p, i, rung, first_seed);
@@ -111,7 +111,7 @@ std::optional<Wanted> next_rate_run(const Population& p, std::int64_t design, in
   // The first three rates do not depend on scores. Later ones do, so all runs must have ended.
   const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
   if (!rate || (t.open && !of_the_first)) return std::nullopt;
-  return Wanted{design, rung, first_seed, record::Purpose::kRate, {}, *rate};
+  return RunRequest{design, rung, first_seed, record::Purpose::kRate, {}, *rate};
 }
 
 bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {
@@ -119,8 +119,8 @@ bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::ui
          !next_rate_run(p, design, rung, first_seed);
 }
 
-std::optional<Wanted> next_rate_run(const Population& p, const Leader& leader, std::uint64_t first_seed,
-                                    bool& settled) {
+std::optional<RunRequest> next_rate_run(const Population& p, const Leader& leader, std::uint64_t first_seed,
+                                        bool& settled) {
   std::vector<std::int64_t> all = compared_with(p);
   all.insert(all.begin(), leader.design);
   settled = true;

@@ -33,16 +33,16 @@ double fitted_rate(const std::map<double, double>& scores);
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the
 /// campaign, which never judges. Returns nothing if the search is over, or if its next step depends on runs
 /// under way. The search ends if no rate has a score.
-std::optional<Wanted> next_rate_run(const Population& population, std::int64_t design, int rung,
-                                    std::uint64_t first_seed);
+std::optional<RunRequest> next_rate_run(const Population& population, std::int64_t design, int rung,
+                                        std::uint64_t first_seed);
 
 /// Returns true if that search is over.
 bool is_rate_settled(const Population& population, std::int64_t design, int rung, std::uint64_t first_seed);
 
 /// Returns the next run of these searches for the leader of a campaign and all designs it is compared with.
 /// Returns nothing if all are over (`settled`), or if they wait for runs under way.
-std::optional<Wanted> next_rate_run(const Population& population, const Leader& leader,
-                                    std::uint64_t first_seed, bool& settled);
+std::optional<RunRequest> next_rate_run(const Population& population, const Leader& leader,
+                                        std::uint64_t first_seed, bool& settled);
 
 /// Returns the number of runs to reserve for these searches before a comparison at a rung: the maximum for
 /// the leader, and the minimum for the designs it is compared with. At the first rung the latter have

@@ -54,13 +54,13 @@ double seed_stddev_of(const Rows& rows) {
 
 }  // namespace
 
-std::optional<Wanted> next_replicate_run(const Population& p, std::uint64_t first_seed) {
+std::optional<RunRequest> next_replicate_run(const Population& p, std::uint64_t first_seed) {
   for (int k = 0; k < kReplicateSeeds; ++k) {
     const std::uint64_t seed = first_seed + static_cast<std::uint64_t>(k);
     for (const Individual* replicate : replicates(p)) {
       const bool begun = std::any_of(replicate->trials.begin(), replicate->trials.end(),
                                      [&](std::int64_t id) { return p.trial(id).begun.seed == seed; });
-      if (!begun) return Wanted{replicate->created.id, 0, seed, record::Purpose::kAaReplicate, {}};
+      if (!begun) return RunRequest{replicate->created.id, 0, seed, record::Purpose::kAaReplicate, {}};
     }
   }
   return std::nullopt;

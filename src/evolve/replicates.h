@@ -15,7 +15,7 @@ constexpr int kReplicates = 12, kReplicateSeeds = 5;
 
 /// Returns the next run: all copies run on one seed before any runs on the next. Returns nothing when all are
 /// done.
-std::optional<Wanted> next_replicate_run(const Population& population, std::uint64_t first_seed);
+std::optional<RunRequest> next_replicate_run(const Population& population, std::uint64_t first_seed);
 
 struct ReplicateReport {
   int copies = 0, seeds = 0;  // seeds that all copies have finished

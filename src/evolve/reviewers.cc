@@ -16,9 +16,9 @@ std::optional<bool> beat_parent(const Population& p, const Individual& design) {
   return d.front() < 0;
 }
 
-std::vector<Foretold> foretold(const Population& p) {
-  std::vector<Foretold> out;
-  for (const Task& task : p.tasks()) {
+std::vector<Prediction> foretold(const Population& p) {
+  std::vector<Prediction> out;
+  for (const AgentTask& task : p.tasks()) {
     if (task.design == 0) continue;
     if (const auto beat = beat_parent(p, p.individual(task.design)))
       for (const record::Review& r : task.report.reviews) out.push_back({r.model, r.probability, *beat});
@@ -28,10 +28,10 @@ std::vector<Foretold> foretold(const Population& p) {
 
 std::vector<Reviewer> reviewers(const Population& p) {
   std::map<std::string, Reviewer> all;
-  for (const Task& task : p.tasks())
+  for (const AgentTask& task : p.tasks())
     if (task.design != 0)
       for (const record::Review& r : task.report.reviews) all[r.model].model = r.model;
-  for (const Foretold& f : foretold(p)) {
+  for (const Prediction& f : foretold(p)) {
     Reviewer& r = all[f.model];
     const double error = f.probability - (f.beat ? 1 : 0);
     ++r.scored;

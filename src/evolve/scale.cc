@@ -41,7 +41,7 @@ Line line_through(const std::vector<std::pair<double, double>>& points) {  // x,
 }
 
 // Returns the value with the middle 95 % of its bootstrap values.
-Estimate estimate(double value, std::vector<double> drawn) {
+ScaleEstimate estimate(double value, std::vector<double> drawn) {
   std::sort(drawn.begin(), drawn.end());
   const auto at = [&](double share) {
     return drawn[std::min(drawn.size() - 1,
@@ -259,7 +259,7 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
     std::vector<double> drawn;
     for (const Draw& d : draws) drawn.push_back(f(d));
     return fitter.has_intervals() ? estimate(f(whole), std::move(drawn))
-                                  : Estimate{f(whole), -kInfinity, kInfinity};
+                                  : ScaleEstimate{f(whole), -kInfinity, kInfinity};
   };
   const auto law = [&](std::size_t d, std::vector<Line> Draw::*lines, const std::vector<double>& xs) {
     const double most = *std::max_element(xs.begin(), xs.end());
@@ -286,7 +286,7 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
     for (std::size_t s = 0; s < at_sizes; ++s) {
       const bool both = whole.means.bits[0][s] > 0 && whole.means.bits[d][s] > 0;
       lead.leads.push_back(both ? over([&](const Draw& x) { return x.means.bits[0][s] - x.means.bits[d][s]; })
-                                : Estimate{std::nan(""), std::nan(""), std::nan("")});
+                                : ScaleEstimate{std::nan(""), std::nan(""), std::nan("")});
     }
     lead.per_tenfold =
         over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });

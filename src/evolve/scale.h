@@ -10,28 +10,28 @@
 namespace gabbro::evolve {
 
 /// A value with its 95 % interval.
-struct Estimate {
+struct ScaleEstimate {
   double value = 0, low = 0, high = 0;
 };
 
 /// The law bits = at_one * x^-exponent, fitted by least squares as a straight line in log-log space. x is the
 /// number of parameters or the training FLOPs.
 struct PowerLaw {
-  Estimate exponent;
+  ScaleEstimate exponent;
   double at_one = 0;
-  Estimate beyond;  // bits per byte at ten times the largest x
+  ScaleEstimate beyond;  // bits per byte at ten times the largest x
 };
 
 /// The lead of one design over another as a function of size.
 struct LeadAtScale {
   int design = 0, against = 0;
-  std::vector<Estimate> leads;  // at each size, in bits per byte; negative: `design` is better
+  std::vector<ScaleEstimate> leads;  // at each size, in bits per byte; negative: `design` is better
   // Change of log(bits / bits of the other) per tenfold increase of parameters; negative if the lead grows.
-  Estimate per_tenfold;
+  ScaleEstimate per_tenfold;
   // True if the lines meet beyond the largest size and within a thousand times of it.
   bool meets = false;
   // Number of parameters where they meet; the interval may have an infinite upper end.
-  Estimate meeting;
+  ScaleEstimate meeting;
 };
 
 struct ScaleFit {

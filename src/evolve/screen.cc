@@ -72,7 +72,7 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
       most.decode_flops = std::max(most.decode_flops, i.created.decode_flops);
       most.state_bytes = std::max(most.state_bytes, i.created.state_bytes);
     }
-  const Settings& settings = population.settings();
+  const SearchSettings& settings = population.settings();
   const Rung &first = settings.rungs.front(), &own = settings.rungs[rung];
   const double growth = std::max(1.0, static_cast<double>(own.params) / static_cast<double>(first.params)) *
                         std::max(1.0, static_cast<double>(own.length) / static_cast<double>(first.length));
@@ -87,7 +87,7 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
                 fmt::format("{} at {}: {:.3g}, {:.1f} times the most of a baseline; the limit is {:g}", what,
                             own.name, value, value / baseline, factor));
   };
-  const Limits& limits = settings.limits;
+  const DesignLimits& limits = settings.limits;
   if (const auto ok = check("training FLOPs a token", costs.train_flops, most.train_flops, limits.train_flops,
                             limits.most_train_flops);
       !ok)
@@ -128,7 +128,7 @@ Result<bool> trainable(const Sized& sized) {
 }
 
 // Returns the design as it is trained at each rung.
-Result<std::vector<Sized>> at_rungs(const lang::Program& program, const Settings& settings,
+Result<std::vector<Sized>> at_rungs(const lang::Program& program, const SearchSettings& settings,
                                     const lang::Library& library) {
   std::vector<Sized> out;
   for (const Rung& rung : settings.rungs) {
@@ -153,9 +153,9 @@ void identify(std::span<const Sized> rungs, record::DesignCreated& out) {
 
 // Compares the training with that of `known` at every rung, one rung after the other, since most designs
 // differ at the first.
-Comparison compare(std::span<const Sized> rungs, const KnownDesign& known, const Settings& settings,
-                   const lang::Library& library) {
-  Comparison out{true, true, ""};
+TrainingComparison compare(std::span<const Sized> rungs, const KnownDesign& known,
+                           const SearchSettings& settings, const lang::Library& library) {
+  TrainingComparison out{true, true, ""};
   for (std::size_t r = 0; r < rungs.size() && out.same; ++r) {
     const auto other = sized_at(*known.program, settings.rungs[r], settings, library);
     const double before = out.operations;
@@ -178,7 +178,7 @@ std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignCreate
       created.undecided = known.id;
       break;
     }
-    const Comparison c = compare(rungs, known, population.settings(), library);
+    const TrainingComparison c = compare(rungs, known, population.settings(), library);
     operations += c.operations;
     if (c.same) return named("same function", known, "has the same losses and gradients at every rung");
     if (!c.decided) created.undecided = known.id;
@@ -196,7 +196,7 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
     own = std::move(subject);
   }
   const lang::Subject& subject = own ? *own : *offspring.subject;
-  const Settings& settings = population.settings();
+  const SearchSettings& settings = population.settings();
   record::DesignCreated out = identify(subject, offspring.program);
   GABBRO_TRY(rungs, at_rungs(offspring.program, settings, library));
   for (std::size_t r = 0; r < rungs.size(); ++r)
@@ -219,7 +219,7 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
   return out;
 }
 
-Result<record::DesignCreated> measure(const lang::Program& program, const Settings& settings,
+Result<record::DesignCreated> measure(const lang::Program& program, const SearchSettings& settings,
                                       const lang::Library& library) {
   GABBRO_TRY(subject, checked(program, library));
   record::DesignCreated out = identify(subject, program);

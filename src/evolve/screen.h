@@ -27,7 +27,7 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
                                      const lang::Library& library);
 
 /// Does the same for a given design, such as a baseline, without limits and without refusing known designs.
-Result<record::DesignCreated> measure(const lang::Program& program, const Settings& settings,
+Result<record::DesignCreated> measure(const lang::Program& program, const SearchSettings& settings,
                                       const lang::Library& library);
 
 /// Returns the name of the known design that equals `created`, as measured, by one of its identities; "" if

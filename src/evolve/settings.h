@@ -30,7 +30,7 @@ struct Rung {
 
 /// Limits on a design's costs. The first three are multiples of the most expensive baseline at the first
 /// rung, and grow with the rung; 0: no limit.
-struct Limits {
+struct DesignLimits {
   double train_flops = 4;
   double decode_flops = 4;
   double state_bytes = 8;
@@ -38,7 +38,7 @@ struct Limits {
   double most_train_flops = 0, most_decode_flops = 0, most_state_bytes = 0;
 };
 
-struct Settings {
+struct SearchSettings {
   std::string preset = "laptop";
   std::vector<Rung> rungs;
   std::vector<std::string> baselines;  // names of files of zoo/, for example "llama"
@@ -49,7 +49,7 @@ struct Settings {
   std::vector<std::string> strategies{"adaptive"};  // the strategies share training FLOPs equally
   std::vector<double> hurdles{0.25, 0.5};           // fractions of a run's tokens
   int hurdle_runs = 8;  // minimum number of earlier runs on one data order before a run is stopped
-  Limits limits;
+  DesignLimits limits;
   // Every design has a learning rate of its own (evolve/rates.h); false: the rung's rate for all.
   bool tune_rates = true;
   // Type of matrix products with weights: "float32", "bf16", or "auto" (bf16 if the processor supports it).

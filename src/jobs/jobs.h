@@ -16,7 +16,7 @@ namespace gabbro::jobs {
 
 /// Limits set by the caller. For `seconds` and `bytes`, 0 means no limit. `bytes` limits the resident memory
 /// of the worker and its descendants. They are killed when they exceed a limit.
-struct Limits {
+struct WorkerLimits {
   double seconds = 0;
   std::uint64_t bytes = 0;
   // Limits that no honest worker comes near.
@@ -29,7 +29,7 @@ struct Limits {
 struct Job {
   std::int64_t id = 0;  // chosen by the caller
   std::string spec_file, result_file;
-  Limits limits;
+  WorkerLimits limits;
   // The worker's standard error is appended to it. Empty: standard error is that of this program.
   std::string log_file;
   // Files and folders that the job reads in addition to its spec: a corpus, benchmarks.
@@ -41,7 +41,7 @@ struct Job {
 /// code, or an invalid result file. kLimit is one of the limits on processes and files. kStopped means that
 /// the worker left no result because its executor asked it to stop or killed it, which says nothing about the
 /// job.
-struct Ended {
+struct JobEnd {
   enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit, kStopped };
   std::int64_t id = 0;
   Kind kind = Kind::kResult;
@@ -57,9 +57,9 @@ struct Update {
   record::Progress progress;
 };
 
-struct News {
+struct JobEvents {
   std::vector<Update> updates;
-  std::vector<Ended> ended;
+  std::vector<JobEnd> ended;
 };
 
 /// Base class of executors: local processes now, Slurm next. Not thread-safe.
@@ -75,7 +75,7 @@ class Executor {
   /// Returns the events since the last call. Waits for the first event, but at most `seconds`, and not past a
   /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns
   /// at once if no job is running.
-  virtual News wait(double seconds) = 0;
+  virtual JobEvents wait(double seconds) = 0;
   /// Describes the sandbox of its workers (sandbox::Machine::text), for the record. Empty if unknown.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
   /// Asks all running jobs to stop at their next step, with a checkpoint. `wait` reports their ends.

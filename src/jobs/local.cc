@@ -126,9 +126,9 @@ class Worker {
     end_.seconds = seconds_now() - start_;
     if (!has_ended(process_.id)) {
       check_limits();
-      if (end_.kind == Ended::Kind::kResult) return false;
+      if (end_.kind == JobEnd::Kind::kResult) return false;
     } else if (over_time_ > 0) {
-      end_.kind = Ended::Kind::kTimeLimit;
+      end_.kind = JobEnd::Kind::kTimeLimit;
       end_.cause = fmt::format("the worker {}, and was stopped", took_too_long());
     }
     kill_tree(process_);  // processes that the worker may have left behind
@@ -137,29 +137,29 @@ class Worker {
     // Reads the rest of the pipe. A process that still writes into it was not killed, and is not waited for.
     for (std::size_t left = kLine / 64; left > 0 && reading_ && read_some(updates); --left) {
     }
-    if (end_.kind == Ended::Kind::kResult) take_result();
+    if (end_.kind == JobEnd::Kind::kResult) take_result();
     return true;
   }
-  Ended end() { return std::move(end_); }
+  JobEnd end() { return std::move(end_); }
 
  private:
   void check_limits() {
     if (end_.seconds < next_look_) return;
     next_look_ = end_.seconds + kTick / 1000.0;
-    const Limits& limits = job_.limits;
-    const Usage usage = usage_of(process_.id);
+    const WorkerLimits& limits = job_.limits;
+    const ProcessUsage usage = usage_of(process_.id);
     end_.peak_bytes = std::max(end_.peak_bytes, usage.bytes);
     if (limits.bytes > 0 && usage.bytes > limits.bytes)
-      over(Ended::Kind::kMemoryLimit, "kept", "of memory", usage.bytes, limits.bytes);
+      over(JobEnd::Kind::kMemoryLimit, "kept", "of memory", usage.bytes, limits.bytes);
     else if (over_time_ > 0 && end_.seconds > over_time_ + kGrace)
-      kill_for(Ended::Kind::kTimeLimit, took_too_long());
+      kill_for(JobEnd::Kind::kTimeLimit, took_too_long());
     else if (limits.seconds > 0 && end_.seconds > limits.seconds && over_time_ == 0)
       // The worker leaves a checkpoint if it has one.
       ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;
     else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
-      over(Ended::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
+      over(JobEnd::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
     else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
-      over(Ended::Kind::kLimit, "wrote", "into its log", m - log_before_, limits.log_bytes);
+      over(JobEnd::Kind::kLimit, "wrote", "into its log", m - log_before_, limits.log_bytes);
     else if (usage.processes > limits.processes)
       too_many(usage.processes);
     else if (end_.seconds >= next_slow_look_)
@@ -169,36 +169,36 @@ class Worker {
   // Descendants whose parents have ended are not found by usage_of, but are still in the group.
   void look_slowly() {
     next_slow_look_ = end_.seconds + kSlowLook;
-    const Limits& limits = job_.limits;
+    const WorkerLimits& limits = job_.limits;
     if (const int n = group_size(process_.id); n > limits.processes)
       too_many(n);
     else if (const std::uint64_t size = size_of_all(fs::path(job_.result_file).parent_path());
              size > folder_before_ + limits.folder_bytes)
-      over(Ended::Kind::kLimit, "wrote", "into its folder", size - folder_before_, limits.folder_bytes);
+      over(JobEnd::Kind::kLimit, "wrote", "into its folder", size - folder_before_, limits.folder_bytes);
   }
   [[nodiscard]] std::string took_too_long() const {
     return fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, job_.limits.seconds);
   }
   void too_many(int processes) {
-    kill_for(Ended::Kind::kLimit,
+    kill_for(JobEnd::Kind::kLimit,
              fmt::format("has {} processes, more than the limit of {}", processes, job_.limits.processes));
   }
-  void over(Ended::Kind kind, const char* did, const char* what, std::uint64_t bytes, std::uint64_t most) {
+  void over(JobEnd::Kind kind, const char* did, const char* what, std::uint64_t bytes, std::uint64_t most) {
     kill_for(kind, fmt::format("{} {} {}, more than the limit of {}", did, megabytes(bytes), what,
                                megabytes(most)));
   }
-  void kill_for(Ended::Kind kind, const std::string& what) {
+  void kill_for(JobEnd::Kind kind, const std::string& what) {
     end_.kind = kind;
     end_.cause = fmt::format("the worker {}, and was killed", what);
   }
   [[nodiscard]] double allowance() const { return kOutput * (1 + seconds_now() - start_) - read_; }
 
   void take_result() {
-    const auto read = read_stranger(job_.result_file, job_.limits.result_bytes);
+    const auto read = read_untrusted_file(job_.result_file, job_.limits.result_bytes);
     std::error_code none;
     std::string text = read.value_or("");
     if (!read && fs::exists(fs::symlink_status(job_.result_file, none))) {
-      end_.kind = Ended::Kind::kCrash;
+      end_.kind = JobEnd::Kind::kCrash;
       end_.cause =
           fmt::format("the worker {} and left no result: {}", describe_status(status_), read.error().message);
       return;
@@ -208,7 +208,7 @@ class Worker {
       end_.result = std::move(text);
       return;
     }
-    end_.kind = stopping_ ? Ended::Kind::kStopped : Ended::Kind::kCrash;
+    end_.kind = stopping_ ? JobEnd::Kind::kStopped : JobEnd::Kind::kCrash;
     end_.cause =
         fmt::format("the worker {} and left {}", describe_status(status_),
                     text.empty() ? "no result" : "a file that is no result: " + outcome.error().message);
@@ -223,7 +223,7 @@ class Worker {
   double over_time_ = 0;
   std::uint64_t log_before_ = size_of(job_.log_file);
   std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());
-  Ended end_;
+  JobEnd end_;
   std::string buffer_;  // an incomplete line
   int status_ = 0;
   bool reading_ = true, reaped_ = false, stopping_ = false;
@@ -269,9 +269,9 @@ class Local : public Executor {
     return true;
   }
 
-  News wait(double seconds) override {
+  JobEvents wait(double seconds) override {
     const double until = seconds_now() + seconds;
-    News news;
+    JobEvents news;
     for (bool interrupted = false; !workers_.empty();) {
       const double left = until - seconds_now();
       interrupted = !poll_outputs(left);
@@ -303,7 +303,7 @@ class Local : public Executor {
     return poll(outputs.data(), outputs.size(), milliseconds) >= 0 || errno != EINTR;
   }
 
-  void look(News& news) {
+  void look(JobEvents& news) {
     for (auto& worker : workers_) {
       if (worker->is_reading()) worker->read_some(news.updates);
       worker->insist(options_.stop_seconds);

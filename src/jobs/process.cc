@@ -191,9 +191,9 @@ Result<Process> start_process(const Launch& launch) {
   return out;
 }
 
-Usage usage_of(pid_t id) {
+ProcessUsage usage_of(pid_t id) {
   std::uint64_t pages = 0;
-  Usage out;
+  ProcessUsage out;
   add_family(id, pages, out.processes);
   out.bytes = pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   return out;

@@ -42,11 +42,11 @@ Result<Process> start_process(const Launch& launch);
 
 /// The current resource usage of a process and its descendants. Pages shared by two of them count twice. If a
 /// process is gone, `processes` is 0.
-struct Usage {
+struct ProcessUsage {
   std::uint64_t bytes = 0;  // resident memory
   int processes = 0;
 };
-Usage usage_of(pid_t id);
+ProcessUsage usage_of(pid_t id);
 /// Returns the number of processes in the group of `id`, including those whose parents are gone. Reads all
 /// processes of the machine.
 int group_size(pid_t id);

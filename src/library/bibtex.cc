@@ -157,8 +157,8 @@ Paper paper_of(const std::string& key, const std::map<std::string, std::string>&
 
 }  // namespace
 
-Reading read_bibtex(std::string_view text, const std::string& name) {
-  Reading out;
+ReadPaper read_bibtex(std::string_view text, const std::string& name) {
+  ReadPaper out;
   Scanner s(text);
   while (s.next_entry()) {
     const std::string kind = lower(s.word());

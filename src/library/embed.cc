@@ -33,7 +33,8 @@ bool read_vector(const json& item, std::vector<float>& out) {
 
 }  // namespace
 
-Result<std::vector<std::vector<float>>> embed(const Endpoint& endpoint, const std::vector<std::string>& texts,
+Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
+                                              const std::vector<std::string>& texts,
                                               const std::atomic<bool>* stop) {
   net::HttpRequest request;
   request.url = endpoint.url + "/embeddings";

@@ -9,7 +9,7 @@
 
 namespace gabbro::library {
 
-struct Endpoint {
+struct EmbeddingEndpoint {
   std::string url;      // "http://127.0.0.1:8080/v1"; empty: no endpoint
   std::string model;    // name of the model, sent unchanged
   std::string key_env;  // environment variable that holds the key; empty: no key
@@ -19,7 +19,8 @@ struct Endpoint {
 /// Returns one vector of length one per text, in the order of the texts; makes one request. Errors: those of
 /// net::exchange; "library": a status of 400 or above, an invalid response, a wrong number of vectors, values
 /// that are not finite, no key in the environment.
-Result<std::vector<std::vector<float>>> embed(const Endpoint& endpoint, const std::vector<std::string>& texts,
+Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
+                                              const std::vector<std::string>& texts,
                                               const std::atomic<bool>* stop = nullptr);
 
 }  // namespace gabbro::library

@@ -25,7 +25,7 @@ using List = std::vector<Hit>;
 /// `mutex` guards the connections and the vectors; it is not held during network requests. `asking`
 /// serialises the requests to connectors.
 struct Library::Inside {
-  Options options;
+  LibraryOptions options;
   std::mutex mutex, asking;
   std::unique_ptr<sqlite::Connection> words;  // index of the built-in papers, in memory
   std::unordered_map<std::string, std::size_t> by_id, by_arxiv;

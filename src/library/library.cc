@@ -72,7 +72,7 @@ std::string quoted(const Hit& hit) {
 Library::Library(std::unique_ptr<Inside> inside) : in_(std::move(inside)) {}
 Library::~Library() = default;
 
-Result<std::unique_ptr<Library>> Library::open(Options options) {
+Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
   auto inside = std::make_unique<Inside>();
   if (!options.now)
     options.now = [] {

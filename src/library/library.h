@@ -18,9 +18,9 @@
 
 namespace gabbro::library {
 
-struct Options {
-  std::string file;    // path of the user's file; empty: none
-  Endpoint embedding;  // optional
+struct LibraryOptions {
+  std::string file;             // path of the user's file; empty: none
+  EmbeddingEndpoint embedding;  // optional
   /// Base URLs of the connectors; empty: the connector is not used.
   std::string arxiv = "https://export.arxiv.org";
   std::string semantic_scholar = "https://api.semanticscholar.org";
@@ -61,7 +61,7 @@ class Library {
  public:
   /// Indexes the built-in papers (about 20 ms, without network). A file that does not exist is created when
   /// something has to be stored. Errors: those of File::open.
-  static Result<std::unique_ptr<Library>> open(Options options);
+  static Result<std::unique_ptr<Library>> open(LibraryOptions options);
   ~Library();
 
   /// Returns at most `limit` hits for any text; common words are enough. Never fails: if the endpoint for

@@ -78,18 +78,18 @@ bool is_readable(const fs::path& path) {
   return end == ".bib" || end == ".md" || end == ".txt" || end == ".pdf";
 }
 
-Result<Reading> read_file(const fs::path& path) {
+Result<ReadPaper> read_file(const fs::path& path) {
   const std::string end = ending(path);
   if (!is_readable(path))
     return fail("library", fmt::format("{}: not a .bib, .md, .txt or .pdf", path.string()));
   if (end == ".pdf") {
     GABBRO_TRY(text, pdf_text(path.string()));
-    return Reading{{document(clean(text), path)}, {}};
+    return ReadPaper{{document(clean(text), path)}, {}};
   }
   GABBRO_TRY(text, bytes_of(path));
   text = clean(text);
   if (end == ".bib") return read_bibtex(text, path.filename().string());
-  return Reading{{document(std::move(text), path)}, {}};
+  return ReadPaper{{document(std::move(text), path)}, {}};
 }
 
 Result<std::vector<fs::path>> files_of(const fs::path& path) {

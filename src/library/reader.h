@@ -12,7 +12,7 @@ namespace gabbro::library {
 
 /// The papers of one file: one per entry of a .bib file, else one. `notes` lists what could not be used:
 /// "refs.bib:12: an entry that does not end".
-struct Reading {
+struct ReadPaper {
   std::vector<Paper> papers;
   std::vector<std::string> notes;
 };
@@ -24,10 +24,10 @@ bool is_readable(const std::filesystem::path& path);
 /// extension. Texts are cleaned (text.h). Errors: "io" (the system's message, or a file above 64 MiB), "pdf"
 /// (pdftotext is not on the PATH, with a hint; it failed or took more than two minutes), "library" (unknown
 /// extension).
-Result<Reading> read_file(const std::filesystem::path& path);
+Result<ReadPaper> read_file(const std::filesystem::path& path);
 
 /// Returns the entries of a BibTeX file; @comment, @string and @preamble are skipped.
-Reading read_bibtex(std::string_view text, const std::string& name);
+ReadPaper read_bibtex(std::string_view text, const std::string& name);
 
 /// Returns the readable files below `path`, sorted; hidden files and links to folders are skipped. For a
 /// file, returns the file itself. Errors: "io".

@@ -12,9 +12,9 @@ Result<std::string> job_of(const std::string& spec) {
   return job;
 }
 
-Result<Outcome> outcome_of(const std::string& result) {
+Result<JobOutcome> outcome_of(const std::string& result) {
   GABBRO_TRY(io, Reader::parse(result, "result"));
-  Outcome out;
+  JobOutcome out;
   io("status", out.status);
   io("cause", out.cause);
   if (!io.error().code.empty()) return tl::unexpected(io.error());

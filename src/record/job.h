@@ -13,12 +13,12 @@ namespace gabbro::record {
 Result<std::string> job_of(const std::string& spec);
 
 /// The common fields of a result of any job.
-struct Outcome {
+struct JobOutcome {
   Status status = Status::kFailed;
   std::string cause;
 };
 /// Reads these fields. Errors: "result".
-Result<Outcome> outcome_of(const std::string& result);
+Result<JobOutcome> outcome_of(const std::string& result);
 
 /// Returns a result which only says that the job failed, and why. Readers of every kind of result accept it.
 std::string failure(const std::string& job, const std::string& cause);

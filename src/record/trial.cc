@@ -271,6 +271,8 @@ Result<TrialSpec> parse_spec(const std::string& json) {
   in("decay", s.decay, 0.0, kMostRate);
   in("threads", std::int64_t{s.threads}, std::int64_t{1}, kMostThreads);
   in("rows", s.rows, std::int64_t{0}, kMostLength);
+  in("valid_documents", s.valid_documents, std::uint64_t{0}, std::uint64_t{kMostParams});
+  in("document_tokens", s.document_tokens, std::uint64_t{0}, std::uint64_t{kMostParams});
   in("memory", s.memory, std::int64_t{0}, kMostBytes);
   in("checkpoint_seconds", s.checkpoint_seconds, 0.0, 1e12);
   for (const Hurdle& h : s.hurdles) in("tokens of a hurdle", h.tokens, std::int64_t{0}, kMostParams);

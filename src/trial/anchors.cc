@@ -11,7 +11,7 @@
 #include "exec/reference/screen.h"
 #include "train/safetensors.h"
 #include "trial/engines.h"
-#include "trial/unseen.h"
+#include "trial/leak_check.h"
 
 namespace gabbro::trial {
 
@@ -138,22 +138,23 @@ Effort effort(const record::TrialSpec& spec) {
 }
 
 // Adds an anchor for each source of influence ("future", "documents", "batch") from what the verdicts found.
-void add_unseen(const std::vector<Verdict>& verdicts, std::vector<Anchor>& out) {
+void add_unseen(const std::vector<LeakVerdict>& verdicts, std::vector<Anchor>& out) {
   std::int64_t compared = 0;
-  for (const Verdict& v : verdicts) compared += v.compared;
-  static constexpr std::pair<Verdict::From, const char*> kNames[] = {{Verdict::From::kLater, "future"},
-                                                                     {Verdict::From::kDocuments, "documents"},
-                                                                     {Verdict::From::kRows, "batch"}};
+  for (const LeakVerdict& v : verdicts) compared += v.compared;
+  static constexpr std::pair<LeakVerdict::From, const char*> kNames[] = {
+      {LeakVerdict::From::kLater, "future"},
+      {LeakVerdict::From::kDocuments, "documents"},
+      {LeakVerdict::From::kRows, "batch"}};
   for (const auto& [from, name] : kNames) {
     Anchor anchor{name, compared > 0, fmt::format("identical in {} losses", compared)};
-    if (from == Verdict::From::kLater) anchor.detail += fmt::format(", {} cuts", verdicts.at(0).cuts);
-    for (const Verdict& v : verdicts)
+    if (from == LeakVerdict::From::kLater) anchor.detail += fmt::format(", {} cuts", verdicts.at(0).cuts);
+    for (const LeakVerdict& v : verdicts)
       if (!v.found.empty() && v.from == from) anchor = {name, false, v.found};
     out.push_back(std::move(anchor));
   }
 }
 
-Anchor rounded(const char* name, const Verdict& v) {
+Anchor rounded(const char* name, const LeakVerdict& v) {
   if (!v.holds()) return {name, false, v.found.empty() ? "nothing was compared" : v.found};
   return {name, true,
           fmt::format("{} losses differ by at most {:.2g}, allowed {:.2g}", v.compared, v.worst, v.allowed)};
@@ -161,24 +162,24 @@ Anchor rounded(const char* name, const Verdict& v) {
 
 void unseen(const Evidence& e, std::vector<Anchor>& out) {
   Texts texts{e.sample, e.other, {}};
-  Unseen trained(e.model, texts, e.spec.seed);
-  std::vector<Verdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
+  LeakCheck trained(e.model, texts, e.spec.seed);
+  std::vector<LeakVerdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
   constexpr double kMost = 0.1, kMostInBf16 = 1;  // nats
   trained.measure_rounding(rounding_of(e.spec.dtype), e.spec.dtype == "bf16" ? kMostInBf16 : kMost);
-  const Verdict moved = trained.moved();
+  const LeakVerdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};
   if (const std::string ahead = looks_ahead(e.graph, e.outputs); !ahead.empty()) {
     decoding.detail = fmt::format("cannot be decoded: {} reads later positions", ahead);
   } else {
     bool offered = false;
-    const Verdict decoded = trained.decoded(effort(e.spec).decoded, offered);
+    const LeakVerdict decoded = trained.decoded(effort(e.spec).decoded, offered);
     decoding = rounded("decoding = parallel", decoded);
     if (!offered) decoding.detail = "the backend does not decode";
   }
   const std::vector<exec::NamedArray> weights = e.model.weights();
   const std::vector<exec::NamedArray> strange = with_strange_tokens(e.graph, weights, texts);
   if (!texts.strange.empty() && e.model.restore(strange)) {
-    Unseen odd(e.model, texts, e.spec.seed + 1);
+    LeakCheck odd(e.model, texts, e.spec.seed + 1);
     verdicts.push_back(odd.future(1));
     verdicts.push_back(odd.neighbours(1));
     GABBRO_CHECK(e.model.restore(weights));
@@ -255,7 +256,7 @@ Anchor unseen_values(const ir::Graph& given, const MakeModel& make, const exec::
     Texts texts{sample, other, {}};
     weights = with_strange_tokens(graph, std::move(weights), texts);
     GABBRO_CHECK(model->restore(weights));
-    Unseen unseen(*model, texts, seed);
+    LeakCheck unseen(*model, texts, seed);
     add_unseen({unseen.future(1), unseen.neighbours(1)}, found);
   }
   for (const Anchor& a : found)

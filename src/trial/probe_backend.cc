@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "trial/engines.h"
+#include "trial/leak_check.h"
 #include "trial/probe_checks.h"
-#include "trial/unseen.h"
 
 namespace gabbro::trial {
 
@@ -137,20 +137,20 @@ class Backend {
     const std::int64_t rows = static_cast<std::int64_t>(rows_.size());
     while (length > kRow && model_.step_bytes(rows, length) > kMostBytes) length /= 2;
     Texts texts{long_text(rows, length), long_text(rows, length), {}};
-    Unseen plain(model_, texts, 1);
+    LeakCheck plain(model_, texts, 1);
     take(plain.future(1), checks);
     take(plain.neighbours(1), checks);
     plain.measure_rounding(rounding);
     take_rounded(plain.moved(), checks.documents);
     bool offered = false;
     if (looks_ahead(graph_, graph_.bodies[0].outputs).empty()) {
-      const Verdict decoded = plain.decoded(kDecoded, offered);
+      const LeakVerdict decoded = plain.decoded(kDecoded, offered);
       if (offered) take_rounded(decoded, checks.step);
     }
     const std::vector<exec::NamedArray> weights = model_.weights();
     checks.finite.require(model_.restore(with_strange_tokens(graph_, weights, texts)),
                           "the model does not take weights of its own shapes");
-    Unseen strange(model_, texts, 2);
+    LeakCheck strange(model_, texts, 2);
     take(strange.future(2), checks);
     take(strange.neighbours(3), checks);
     checks.finite.require(model_.restore(weights), "the model does not take its own weights back");
@@ -223,13 +223,13 @@ class Backend {
     const auto size = static_cast<std::size_t>(rows * length);
     return {rows, length, text(rows * length), text(rows * length), std::vector<std::int64_t>(size, 0)};
   }
-  static void take(const Verdict& v, Checks& checks) {
-    Check& check = v.from == Verdict::From::kRows        ? checks.batch
-                   : v.from == Verdict::From::kDocuments ? checks.documents
-                                                         : checks.future;
+  static void take(const LeakVerdict& v, Checks& checks) {
+    Check& check = v.from == LeakVerdict::From::kRows        ? checks.batch
+                   : v.from == LeakVerdict::From::kDocuments ? checks.documents
+                                                             : checks.future;
     check.require(v.holds(), v.found);
   }
-  static void take_rounded(const Verdict& v, Check& check) { check.require(v.holds(), v.found); }
+  static void take_rounded(const LeakVerdict& v, Check& check) { check.require(v.holds(), v.found); }
 
   static exec::AdamW standing() {
     exec::AdamW update;

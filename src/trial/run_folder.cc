@@ -8,6 +8,8 @@
 #include "base/files.h"
 #include "data/corpus.h"
 #include "exec/torch/model.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
 #include "train/safetensors.h"
 #include "zoo/sized.h"
 
@@ -105,6 +107,14 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   if (const std::string hash = to_hex(subject.hash); at(read.metadata, "design") != hash)
     return fail("run", fmt::format("{} holds weights of another design: {} instead of {}", weights_file,
                                    at(read.metadata, "design"), hash));
+  // Arrays are matched to parameters by name. Equal designs may give them different names.
+  if (at(read.metadata, "program") != lang::code_hash(lang::parse(spec->program).program))
+    return fail(
+        "run",
+        fmt::format("{} holds weights of the same design written in another way, whose parameters have other "
+                    "names or another order",
+                    weights_file),
+        "train it again, with --out of its own");
   if (const std::string wrong = misfit(subject.elaboration.graph, read.arrays); !wrong.empty())
     return fail("run", fmt::format("{} does not fit the design: {}", weights_file, wrong));
   std::vector<exec::NamedArray> weights = in_order(subject.elaboration.graph, std::move(read.arrays));
@@ -123,8 +133,11 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
 }
 
 Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads) {
-  auto model =
-      exec::torch::make_model(run.subject.elaboration.graph, 0, {.device = device, .threads = threads});
+  auto model = exec::torch::make_model(
+      run.subject.elaboration.graph, 0,
+      {.device = device,
+       .threads = threads,
+       .precision = exec::torch::precision_of(run.spec.dtype).value_or(exec::torch::Precision::kFloat32)});
   if (!model->restore(run.weights)) return fail("run", "the weights do not fit the design");
   return model;
 }

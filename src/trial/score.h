@@ -18,7 +18,7 @@ namespace gabbro::trial {
 /// Benchmark tasks, with the files that they were read from.
 struct Tasks {
   std::vector<eval::TaskSource> sources;
-  std::vector<eval::Task> read;  // one task for each source
+  std::vector<eval::BenchmarkTask> read;  // one task for each source
 };
 
 /// Reads tasks from sources of the form "FILE" or "NAME=FILE", at most `limit` items of each (0: all).

@@ -238,7 +238,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     }
   }
   train::TrainOptions options = train_options(spec);
-  options.design = result.hash;
+  options.design = result.hash + "/" + lang::code_hash(lang::parse(spec.program).program);
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -277,6 +277,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     if (auto ok = train::save_arrays(spec.folder + "/weights.safetensors", weights,
                                      {{"hash", result.weights_hash},
                                       {"design", result.hash},
+                                      {"program", lang::code_hash(lang::parse(spec.program).program)},
                                       {"vocabulary", corpus.manifest().tokenizer_hash},
                                       {"corpus", data::hash_of(corpus.manifest())}});
         !ok)

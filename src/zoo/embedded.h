@@ -11,13 +11,13 @@ namespace gabbro::zoo {
 
 /// One file of zoo/: its path relative to that folder ("gpt2.gab") and its whole text. Both have static
 /// lifetime.
-struct Entry {
+struct EmbeddedFile {
   std::string_view file;
   std::string_view text;
 };
 
 /// Returns every file, sorted by path; empty if the tree was built with an empty zoo.
-[[nodiscard]] std::span<const Entry> embedded_files();
+[[nodiscard]] std::span<const EmbeddedFile> embedded_files();
 
 /// Returns docs/language.md: everything that a person or a language model needs to know to write Gab.
 [[nodiscard]] std::string_view language_text();

@@ -16,7 +16,7 @@ struct Zoo {
   lang::Library library;
 
   Zoo() {
-    for (const Entry& entry : embedded_files()) {
+    for (const EmbeddedFile& entry : embedded_files()) {
       lang::ParseResult parsed = lang::parse(entry.text);
       report(entry.file, parsed.errors);
       const auto at = programs.emplace(std::string(entry.file), std::move(parsed.program)).first;

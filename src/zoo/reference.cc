@@ -34,7 +34,7 @@ std::string functions_text() {
   std::string out;
   for (const lang::Builtin& b : lang::builtins()) out += fmt::format("- {}\n", documentation(b));
   std::string composites;
-  for (const Entry& entry : embedded_files())
+  for (const EmbeddedFile& entry : embedded_files())
     for (const lang::Item& item : program(entry.file)->items) {
       const auto* function = std::get_if<lang::Function>(&item.value);
       if (!function) continue;
@@ -48,7 +48,7 @@ std::string functions_text() {
 
 std::string units_text() {
   std::string out;
-  for (const Entry& entry : embedded_files()) {
+  for (const EmbeddedFile& entry : embedded_files()) {
     std::string line;
     for (const lang::Item& item : program(entry.file)->items)
       if (const auto* unit = std::get_if<lang::Unit>(&item.value))

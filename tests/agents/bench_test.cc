@@ -39,8 +39,8 @@ TEST(Bench, BriefsFollowFromTheSeed) {
   EXPECT_GT(parents.size(), 15U);
 }
 
-Settings only_mutation() {
-  Settings s;
+AgentSettings only_mutation() {
+  AgentSettings s;
   s.modes = {.mutation = 1, .crossover = 0, .scratch = 0};
   return s;
 }
@@ -59,18 +59,18 @@ void fill(Script& s) {
 TEST(Bench, EveryVariantMakesEveryBrief) {
   Script s;
   fill(s);
-  Settings settings = only_mutation();
+  AgentSettings settings = only_mutation();
   settings.tasks = 3;
   const auto variants = bench_variants(settings);
   ASSERT_EQ(variants.size(), 6U);
   int told = 0;
   const auto results = run_bench(
       variants, bench_briefs(4, 1, settings), {s, zoo::library(), settings}, [] { return false; },
-      [&](const BenchResult&) { ++told; });
+      [&](const PipelineBench&) { ++told; });
   ASSERT_EQ(results.size(), 24U);
   EXPECT_EQ(told, 24);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const BenchResult& r = results[i];
+    const PipelineBench& r = results[i];
     EXPECT_TRUE(r.done);
     EXPECT_EQ(r.brief, static_cast<int>(i / 6));
     EXPECT_EQ(r.variant, static_cast<int>(i % 6));
@@ -84,7 +84,7 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
   }
   std::set<std::int64_t> tasks;
   int grammars = 0, without = 0;
-  for (const chat::Request& q : s.asked) {
+  for (const chat::ChatRequest& q : s.asked) {
     tasks.insert(q.task);
     if (q.role == "coder" && q.schema.empty()) ++(q.grammar.empty() ? without : grammars);
   }
@@ -96,12 +96,12 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
 TEST(Bench, StoppedOnesDoNotCount) {
   Script s;
   fill(s);
-  Settings settings = only_mutation();
+  AgentSettings settings = only_mutation();
   settings.tasks = 1;
   int done = 0;
   const auto results = run_bench(
       bench_variants(settings), bench_briefs(4, 1, settings), {s, zoo::library(), settings},
-      [&] { return done == 7; }, [&](const BenchResult&) { ++done; });
+      [&] { return done == 7; }, [&](const PipelineBench&) { ++done; });
   EXPECT_EQ(done, 7);
   for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].done, i < 7);
   for (const char* code : {"cap", "chat down", "chat key"}) {

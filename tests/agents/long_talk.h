@@ -53,7 +53,7 @@ inline std::string long_unit(const std::string& name, const std::string& inner) 
 
 struct LongTalk {
   record::TaskReport report;
-  std::vector<chat::Request> asked;
+  std::vector<chat::ChatRequest> asked;
   // Input tokens that a server with a prefix cache has already read in this conversation.
   std::int64_t kept = 0;
 };
@@ -93,7 +93,7 @@ inline LongTalk long_talk() {
   out.report = run(s, brief);
   // Last conversation of each role, whose prefix a server caches.
   std::map<std::string, std::string> last;
-  for (const chat::Request& q : s.asked) {
+  for (const chat::ChatRequest& q : s.asked) {
     std::string all;
     for (const chat::Message& m : q.messages) all += m.text;
     std::size_t same = 0;

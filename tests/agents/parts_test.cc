@@ -142,7 +142,7 @@ TEST(Prompts, WhatComesFromOthersIsQuoted) {
                      return std::vector<std::string>{"PAPER"};
                    }});
   bool paper = false;
-  for (const chat::Request& q : s.asked) {
+  for (const chat::ChatRequest& q : s.asked) {
     const std::string& text = q.messages[1].text;
     for (const char* word : {"IGNORE", "CREDIT", "FAILURE", "NEIGHBOUR", "PAPER", "unit Attention",
                              "unit LeakyMemory(x: [t, D], mult"})
@@ -285,7 +285,7 @@ TEST(Weights, OneThatAlwaysApprovesMattersWithinItsWeight) {
 }
 
 TEST(Weights, TheRatingsOfSeveralReviewersAreWeighed) {
-  Settings settings;
+  AgentSettings settings;
   settings.reviewers = 2;
   Script s;
   fill_happy(s);

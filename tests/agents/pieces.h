@@ -11,7 +11,7 @@
 namespace gabbro::agents::testing {
 
 inline std::string zoo_text(std::string_view file) {
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (entry.file == file) return std::string(entry.text);
   return "";
 }
@@ -74,7 +74,7 @@ inline Brief scratch() {
   return brief;
 }
 
-inline record::TaskReport run(Script& script, const Brief& brief, const Settings& settings = {}) {
+inline record::TaskReport run(Script& script, const Brief& brief, const AgentSettings& settings = {}) {
   return run_task(brief, {script, zoo::library(), settings});
 }
 

@@ -93,7 +93,7 @@ TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   s.lines["proposer"] = {
       R"({"title": "A taken name", "idea": "A unit named as the design of the parent.", "place": "stack.0.*.mixer", "from": "", "units": ["Llama"]})",
       kProposal};
-  Settings settings;
+  AgentSettings settings;
   settings.planner = false;
   const auto r = run(s, mutation(), settings);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
@@ -326,7 +326,7 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
     const Said well = s.lines[role].front();
     s.lines[role] = {huge, "{\"a\": \"" + huge, std::string(1 << 20, '{'), well};
     const auto r = run(s, mutation());
-    for (const chat::Request& q : s.asked)
+    for (const chat::ChatRequest& q : s.asked)
       for (const chat::Message& m : q.messages) EXPECT_LT(m.text.size(), 40000U) << role;
     EXPECT_LT(to_json(r).size(), 40000U);
     // Three unreadable replies end the planner and the observer. The proposer and the reviewer have ten
@@ -614,7 +614,7 @@ TEST(Pipeline, WhatThrowsIsAFailureOfTheTask) {
 }
 
 TEST(Pipeline, CandidatesAreSearchedBestFirst) {
-  Settings settings;
+  AgentSettings settings;
   settings.candidates = 3;
   const std::string one_error = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n";
   const std::string syntax = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(x D)\n";
@@ -661,7 +661,7 @@ TEST(Pipeline, ABriefMayAskForOneReply) {
 }
 
 TEST(Pipeline, TheBeamKeepsSeveralDrafts) {
-  Settings settings;
+  AgentSettings settings;
   settings.candidates = 2;
   settings.beam = 2;
   Script s;
@@ -682,7 +682,7 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
   Script s;
   fill_happy(s);
   run(s, mutation());
-  for (const chat::Request& q : s.asked) {
+  for (const chat::ChatRequest& q : s.asked) {
     EXPECT_EQ(q.task, 7);
     EXPECT_EQ(q.role == "coder", !q.grammar.empty()) << q.role;
     EXPECT_EQ(q.role != "coder", !q.schema.empty()) << q.role;
@@ -706,7 +706,7 @@ TEST(Pipeline, ModelsAreToldWhatTheirRepliesWereWorth) {
 }
 
 TEST(Pipeline, VariantsForTheBench) {
-  Settings direct;
+  AgentSettings direct;
   direct.direct = true;
   Script s;
   s.lines["coder"] = {"```gab\n" + kUnit +
@@ -717,7 +717,7 @@ TEST(Pipeline, VariantsForTheBench) {
   s.lines["coder"] = {kUnit};
   EXPECT_EQ(run(s, mutation(), direct).cause, "assembly") << "there is no design in it";
 
-  Settings bare;
+  AgentSettings bare;
   bare.planner = bare.observer = false;
   Script t;
   fill_happy(t);
@@ -725,7 +725,7 @@ TEST(Pipeline, VariantsForTheBench) {
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(t.count("planner") + t.count("observer"), 0);
 
-  Settings unchecked;
+  AgentSettings unchecked;
   unchecked.checker = false;
   Script u;
   fill_happy(u);

@@ -26,11 +26,11 @@ class Script : public chat::Chat {
  public:
   /// Replies of each role in order; the last one is repeated. A role without replies is an error of the test.
   std::map<std::string, std::deque<Said>> lines;
-  std::vector<chat::Request> asked;
+  std::vector<chat::ChatRequest> asked;
   std::map<std::string, std::string> models;  // name of the model by role; default: "script"
   std::size_t context = 0;                    // longest conversation in characters; 0: no limit
 
-  Result<chat::Reply> ask(const chat::Request& request) override {
+  Result<chat::Reply> ask(const chat::ChatRequest& request) override {
     const std::scoped_lock lock(mutex_);
     asked.push_back(request);
     std::size_t bytes = 0;
@@ -59,12 +59,12 @@ class Script : public chat::Chat {
 
   [[nodiscard]] int count(const std::string& role) const {
     int n = 0;
-    for (const chat::Request& r : asked) n += r.role == role ? 1 : 0;
+    for (const chat::ChatRequest& r : asked) n += r.role == role ? 1 : 0;
     return n;
   }
   /// Returns the last message of the n-th question to a role.
   [[nodiscard]] std::string last_said_to(const std::string& role, int n) const {
-    for (const chat::Request& r : asked)
+    for (const chat::ChatRequest& r : asked)
       if (r.role == role && n-- == 0) return r.messages.back().text;
     return "";
   }

@@ -68,7 +68,7 @@ TEST(Files, OnlyPlainOnesAreRead) {
   EXPECT_EQ(read_file(dir / "link").value(), "12345");
   EXPECT_EQ(read_file(dir / "text", 5).value(), "12345");
   EXPECT_EQ(read_file(dir / "text", 4).error().code, "limit");
-  EXPECT_FALSE(read_stranger(dir / "link", 9));
+  EXPECT_FALSE(read_untrusted_file(dir / "link", 9));
   for (const fs::path& path : {dir / "pipe", fs::path("/dev/zero"), dir, dir / "none"})
     EXPECT_EQ(read_file(path, 9).error().code, "io") << path;
   for (const fs::path& path : {dir / "pipe", fs::path("/dev/zero"), dir, dir / "none"})

@@ -43,14 +43,14 @@ record::TaskReport written(const agents::Brief& brief) {
   return out;
 }
 
-Plan plan_with_agents(std::vector<std::string> strategies = {"agents"}) {
-  Plan plan = small_plan();
+CampaignPlan plan_with_agents(std::vector<std::string> strategies = {"agents"}) {
+  CampaignPlan plan = small_plan();
   plan.settings.strategies = std::move(strategies);
   return plan;
 }
 
 // Every second run waits until no task is in progress, so that agents deliver designs on a busy machine too.
-Pretend::Change outlasting(const agents::Team& team) {
+Pretend::Change outlasting(const agents::TaskPool& team) {
   return [&team, runs = 0](const auto&, auto&, auto&) mutable {
     if (++runs % 2 == 0)
       while (team.running() > 0) usleep(1000);
@@ -68,7 +68,7 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  agents::Team team(written, 2);
+  agents::TaskPool team(written, 2);
   Agents agents{&team, {}, [] { return std::string("nothing spent"); }};
   c->ask(&agents);
   Pretend executor(2, 2000, outlasting(team));
@@ -98,7 +98,7 @@ TEST(Agents, NeverHoldAWorker) {
   class Watched : public Pretend {
    public:
     using Pretend::Pretend;
-    jobs::News wait(double seconds) override {
+    jobs::JobEvents wait(double seconds) override {
       ++waits;
       if (population->comparisons().empty()) idle += slots() - running();
       auto news = Pretend::wait(seconds);
@@ -118,7 +118,7 @@ TEST(Agents, NeverHoldAWorker) {
   Watched executor(4, 500);
   executor.population = &c->population();
   std::atomic<bool> stopped{false};
-  agents::Team team(
+  agents::TaskPool team(
       [&](const agents::Brief& brief) {
         {
           std::unique_lock lock(executor.mutex);
@@ -151,7 +151,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     // There are two places, and the order of replies is not fixed.
-    agents::Team team(written, 2);
+    agents::TaskPool team(written, 2);
     Agents agents{&team, {}, {}};
     c->ask(&agents);
     Pretend executor(1, 3000, outlasting(team));
@@ -160,11 +160,11 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     ASSERT_GT(designs_of_agents(c->population()), 2);
     first = story(c->population());
   }
-  auto record = store::Store::read(Place{folder / "a"}.store());
+  auto record = store::Store::read(CampaignFolder{folder / "a"}.store());
   ASSERT_TRUE(record);
   auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  agents::Team team(written, 2);
+  agents::TaskPool team(written, 2);
   Agents agents{&team, {}, {}};
   c->ask(&agents);
   c->follow(moments(*record));
@@ -177,7 +177,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
 TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  agents::Team team(written, 1);
+  agents::TaskPool team(written, 1);
   Agents agents{&team, {}, {}};
   {
     auto c = Campaign::create({folder / "a"}, plan_with_agents(), quick_judge);
@@ -185,11 +185,11 @@ TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
     Pretend executor(1, 1000);
     ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
   }
-  auto record = store::Store::read(Place{folder / "a"}.store());
-  Plan other = plan_with_agents();
+  auto record = store::Store::read(CampaignFolder{folder / "a"}.store());
+  CampaignPlan other = plan_with_agents();
   other.seed = 2;
   auto c = Campaign::create({folder / "b"}, other, quick_judge);
-  agents::Team again(written, 1);
+  agents::TaskPool again(written, 1);
   Agents others{&again, {}, {}};
   c->ask(&others);
   c->follow(moments(*record));
@@ -210,7 +210,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   };
   {
     auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
-    agents::Team team(
+    agents::TaskPool team(
         [&](const agents::Brief& brief) {
           remember(brief);
           record::TaskReport out;
@@ -229,7 +229,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   asked.clear();
   auto c = Campaign::open({folder / "run"}, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  agents::Team team(
+  agents::TaskPool team(
       [&](const agents::Brief& brief) {
         remember(brief);
         return written(brief);
@@ -250,7 +250,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents());
   std::atomic<int> count{0};
-  agents::Team team(
+  agents::TaskPool team(
       [&](const agents::Brief& brief) {
         record::TaskReport out;
         out.mode = brief.mode;
@@ -298,7 +298,7 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}), quick_judge);
   std::atomic<bool> direct{true};
-  agents::Team team(
+  agents::TaskPool team(
       [&](const agents::Brief& brief) {
         direct = direct && brief.direct;
         return written(brief);
@@ -319,7 +319,7 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
-  agents::Team team(written, 1);
+  agents::TaskPool team(written, 1);
   Agents agents{&team, {}, {}};
   c->ask(&agents);
   const record::Steered wish{"1-a", record::Steering::kDirection, "prefer short convolutions", 0};

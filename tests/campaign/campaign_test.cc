@@ -47,7 +47,7 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   auto c = Campaign::create({folder / "run"}, small_plan(), judge);
   ASSERT_TRUE(c) << c.error().message;
   // The best design of the search is ahead of the baselines, whose scores start at 2 bits.
-  Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+  Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (!is_known(spec)) score(r, r.bits_per_byte - 0.1);
   });
   executor.hashed_vocab = hashed_vocab;
@@ -63,7 +63,7 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   const evolve::Leader best = evolve::leader(p);
   EXPECT_EQ(best.rung, 2);
   ASSERT_FALSE(p.comparisons().empty());
-  const evolve::Outcome outcome = evolve::outcome_of(p, p.comparisons().back());
+  const evolve::ComparisonOutcome outcome = evolve::outcome_of(p, p.comparisons().back());
   EXPECT_EQ(outcome.begun->design, best.design);
   EXPECT_EQ(outcome.begun->seeds, 3);
   EXPECT_TRUE(outcome.complete);
@@ -78,12 +78,12 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
 }
 
 TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) { climbs(quick_judge); }
-TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(judge_here, small_plan().settings.vocab); }
+TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(judge_in_process, small_plan().settings.vocab); }
 
 TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.settings.final_seeds = 5;
   plan.settings.ablate = false;
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
@@ -122,7 +122,7 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
 // one tries the rate again.
 TEST(Campaign, OnlyLossesSpeakAgainstARate) {
   SKIP_UNDER_SANITIZERS();
-  using Kind = jobs::Ended::Kind;
+  using Kind = jobs::JobEnd::Kind;
   struct Case {
     Kind kind;
     std::string cause;
@@ -136,13 +136,13 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
         Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false},
         Case{Kind::kResult, "trial: error[exception]: out of memory", false}}) {
     const Folder folder;
-    Plan plan = small_plan();
+    CampaignPlan plan = small_plan();
     plan.settings.tune_rates = true;
     plan.settings.rungs.resize(1);
     const double rate = plan.settings.rungs[0].rate;
     // Returns if a session ended in order, and how many runs of rate searches were recorded as lost.
     const auto session = [&](bool first) {
-      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
         if (!first || !is_known(spec) || spec.rate == rate) return;
         ended.kind = x.kind;
         if (x.kind == Kind::kResult)
@@ -172,7 +172,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
   SKIP_UNDER_SANITIZERS();
   for (const bool local_leads : {true, false}) {
     const Folder folder;
-    Plan plan = small_plan();
+    CampaignPlan plan = small_plan();
     plan.settings.tune_rates = true;
     plan.settings.controls = {"ngram"};
     plan.settings.ablate = false;
@@ -182,7 +182,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     const double rate = plan.settings.rungs[0].rate;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       // Baselines score best at twice the rung's rate, the control at half of it, and all others at the
       // rung's rate.
       const bool control = spec.program.find("NgramControl") != std::string::npos;
@@ -218,9 +218,9 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
         EXPECT_EQ(p.rate_of(i, 0), 0.5);
       }
     }
-    const evolve::Outcome o = evolve::outcome_of(p, begun);
+    const evolve::ComparisonOutcome o = evolve::outcome_of(p, begun);
     ASSERT_TRUE(o.complete);
-    EXPECT_EQ(o.judges_mixers(), !local_leads);
+    EXPECT_EQ(o.can_judge(), !local_leads);
     EXPECT_EQ(o.claims(), o.ahead && !o.held_back() && !local_leads);
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
@@ -240,17 +240,17 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
   std::vector<std::string> trained[2];
   for (const bool asks : {false, true}) {
     const Folder folder;
-    Plan plan = small_plan();
+    CampaignPlan plan = small_plan();
     if (asks) plan.settings.capabilities = {"recall", "parity"};
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     int asked = 0;
     for (const bool first : {true, false}) {
       Pretend executor;
-      executor.change_profile = [&](record::CapabilityResult& r, jobs::Ended& ended) {
+      executor.change_profile = [&](record::CapabilityResult& r, jobs::JobEnd& ended) {
         ++asked;  // baselines come first
         if (asked == 1) r.hash = "another";
-        if (asked == 2) ended.kind = jobs::Ended::Kind::kCrash, ended.cause = "ended by signal 11";
+        if (asked == 2) ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "ended by signal 11";
       };
       const auto stop = [&] { return first && executor.started > 30 ? 1 : 0; };
       const auto why = c->run({.trials = 60}, executor, stop, kNoView);
@@ -308,13 +308,13 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
   std::size_t told = 0;
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     const Folder folder;
-    Plan plan = small_plan();
+    CampaignPlan plan = small_plan();
     plan.seed = seed;
     plan.settings.capabilities = {"recall", "parity"};
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     Pretend executor;
-    executor.change_profile = [&](CapabilityResult& r, jobs::Ended&) {
+    executor.change_profile = [&](CapabilityResult& r, jobs::JobEnd&) {
       lies[told++ % lies.size()].second(r);
     };
     const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
@@ -327,8 +327,8 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
 }
 
 // Returns a plan with one user design and no search.
-Plan plan_of_mine() {
-  Plan plan = small_plan();
+CampaignPlan plan_of_mine() {
+  CampaignPlan plan = small_plan();
   plan.settings.strategies.clear();
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   return plan;
@@ -337,7 +337,7 @@ Plan plan_of_mine() {
 TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const Plan plan = plan_of_mine();
+  const CampaignPlan plan = plan_of_mine();
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2);
@@ -364,11 +364,11 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   SKIP_UNDER_SANITIZERS();
   for (const bool holds : {true, false}) {
     const Folder folder;
-    const Plan plan = plan_of_mine();
+    const CampaignPlan plan = plan_of_mine();
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
-    Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       score(r, (is_known(spec) ? 2.6 : 1.1) + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
       r.status = record::Status::kDone;
       if (!spec.thorough) return;
@@ -391,10 +391,10 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
 TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const Plan plan = plan_of_mine();
+  const CampaignPlan plan = plan_of_mine();
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  const auto change = [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+  const auto change = [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     const bool mine =
         spec.program.find("Block(mixer=Retention, norm=LayerNorm), RMSNorm") != std::string::npos;
     const double bits = is_known(spec) ? 2.55 : mine ? 2.5 : 2.6;
@@ -420,7 +420,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   EXPECT_EQ(ablations, parts * seeds);
   const auto reading = read_record(*store::Store::read(folder / "run/campaign.db"));
   ASSERT_TRUE(reading);
-  const Verdict v = verdict(*reading);
+  const CampaignVerdict v = verdict(*reading);
   EXPECT_TRUE(v.outcome.claims());
   EXPECT_NE(v.sentence.find(
                 "beats the 1 of 2 baselines that could be trained at top; against the best of them, RetNet"),
@@ -437,7 +437,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
 
 // A program may contain any text: quotes, and lines that look like the plan's own.
 TEST(Campaign, APlanIsReadBackWithAnyProgram) {
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.given = {"# settings\n# \"\"\" \'\'\' \\\n\n# settings\ndesign Mine:\n    stack = [Block]\n",
                 "#\ttab \u00e9\n"};
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
@@ -455,7 +455,7 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     // The latest run scores best, so that each run of the search that ends changes the leader.
-    Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       score(r, 3 - 0.001 * std::stod(std::filesystem::path(spec.folder).filename()));
       r.status = record::Status::kDone;
     });
@@ -489,7 +489,7 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
 
 TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
   SKIP_UNDER_SANITIZERS();
-  const auto warnings = [](const Plan& plan, const Budget& budget, int microseconds) {
+  const auto warnings = [](const CampaignPlan& plan, const Budget& budget, int microseconds) {
     const Folder folder;
     std::set<std::string> out;
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
@@ -512,7 +512,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
   const auto minutes = warnings(small_plan(), {.minutes = 0.1}, 100'000);
   EXPECT_TRUE(minutes.contains(needs + "0.1 minutes afford 0 at low: --minutes 1 or more"))
       << (minutes.empty() ? "" : *minutes.rbegin());
-  Plan few = small_plan();
+  CampaignPlan few = small_plan();
   few.settings.strategies.clear();
   few.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   EXPECT_EQ(warnings(few, {.trials = 9}, 0), (std::set<std::string>{""}));
@@ -545,7 +545,7 @@ TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
 TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.settings.strategies = {"adaptive", "tournament"};
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
@@ -675,7 +675,8 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
         {.trials = 30}, executor, [&] { return executor.started > 14 ? 1 : 0; }, kNoView));
   }
   {
-    auto db = sqlite::Connection::open(Place{folder / "back"}.store(), sqlite::Connection::Mode::kWrite);
+    auto db =
+        sqlite::Connection::open(CampaignFolder{folder / "back"}.store(), sqlite::Connection::Mode::kWrite);
     ASSERT_TRUE(db);
     ASSERT_TRUE((*db)->script("UPDATE event SET time = time + 1e7"));
   }
@@ -684,7 +685,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 30}, executor, kNeverStop, kNoView));
   EXPECT_EQ(story(c->population()), whole);
-  auto record = store::Store::read(Place{folder / "back"}.store());
+  auto record = store::Store::read(CampaignFolder{folder / "back"}.store());
   ASSERT_TRUE(record);
   const auto reading = read_record(*record);
   ASSERT_TRUE(reading);
@@ -694,7 +695,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
 
 TEST(Campaign, ASeedWithNoSeedsBehindItIsRefused) {
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.seed = ~std::uint64_t{0} - 1000;
   const auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_FALSE(c);
@@ -718,11 +719,11 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
   int count = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
     if (spec.program.find("design GPT2") != std::string::npos ||
         spec.program.find("design RetNet") != std::string::npos)
       return;
-    using Kind = jobs::Ended::Kind;
+    using Kind = jobs::JobEnd::Kind;
     switch (++count % 6) {
       case 0:
         ended.kind = Kind::kTimeLimit, ended.cause = "time limit: 300 s";
@@ -816,7 +817,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
   std::size_t count = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (!is_known(spec)) lies[count++ % lies.size()](r);
   });
   const auto why = c->run({.trials = 70}, executor, kNeverStop, kNoView);
@@ -833,7 +834,7 @@ TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
-  Pretend executor(1, 0, [&](const record::TrialSpec&, record::TrialResult& r, jobs::Ended& ended) {
+  Pretend executor(1, 0, [&](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd& ended) {
     ended.result = record::to_json(r);
     ended.result.insert(1, "\"padding\": \"" + std::string(100'000, 'x') + "\", ");
   });
@@ -865,7 +866,7 @@ class Hashing : public Quick {
     return created;
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
-                                        const evolve::Settings& settings) override {
+                                        const evolve::SearchSettings& settings) override {
     auto created = Quick::measure(program, settings);
     if (created)
       for (const evolve::Rung& rung : settings.rungs)
@@ -887,7 +888,7 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
         Campaign::create({folder / "run"}, small_plan(), [&] { return std::make_shared<Hashing>(at_birth); });
     ASSERT_TRUE(c);
     std::size_t lies = 0, honest = 0;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       r.hash = Hashing::hash_of(spec.program);
       if (is_known(spec) || r.status != record::Status::kDone || honest < lies) {
         honest += is_known(spec) ? 0 : 1;
@@ -917,7 +918,7 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
     ASSERT_TRUE(c);
     std::string liar;
     int lies = 0;
-    Pretend executor(slots, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(slots, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (is_known(spec)) return;
       if (liar.empty()) liar = spec.program;
       if (spec.program != liar) return;
@@ -942,7 +943,7 @@ TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
-  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (!is_known(spec)) r.text_hash = "another", score(r, 0.5);
   });
   ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
@@ -988,11 +989,11 @@ TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
   std::map<std::string, int> seen;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
     if (is_known(spec)) return;
     const int before = seen[spec.folder]++;
-    if (seen.size() == 1) r.status = record::Status::kStopped;                      // always
-    if (seen.size() == 2 && before == 0) ended.kind = jobs::Ended::Kind::kStopped;  // once
+    if (seen.size() == 1) r.status = record::Status::kStopped;                       // always
+    if (seen.size() == 2 && before == 0) ended.kind = jobs::JobEnd::Kind::kStopped;  // once
   });
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
@@ -1008,7 +1009,7 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
   ASSERT_TRUE(c);
-  Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
+  Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kFailed;
     r.cause = "trial: error[corpus]: there is no corpus in nowhere";
   });
@@ -1023,13 +1024,13 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
   SKIP_UNDER_SANITIZERS();
   for (const bool refused_by_text : {false, true}) {
     const Folder folder;
-    Plan plan = small_plan();
+    CampaignPlan plan = small_plan();
     plan.settings.final_seeds = 5;
     plan.settings.ablate = false;
     auto c = Campaign::create({folder / "run"}, plan, quick_judge);
     ASSERT_TRUE(c);
     std::set<std::uint64_t> fresh;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (spec.unread_tokens == 0) return;
       fresh.insert(spec.seed);
       if (spec.seed != *std::next(fresh.begin(), static_cast<std::ptrdiff_t>(fresh.size()) - 1) ||
@@ -1050,10 +1051,11 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
       EXPECT_NE(why.error().message.find("no run can be trained"), std::string::npos) << why.error().message;
       continue;
     }
-    const evolve::Outcome o = evolve::outcome_of(c->population(), c->population().comparisons().back());
+    const evolve::ComparisonOutcome o =
+        evolve::outcome_of(c->population(), c->population().comparisons().back());
     EXPECT_TRUE(o.complete);
     const auto lost = std::count_if(o.rows.begin(), o.rows.end(),
-                                    [](const evolve::Row& row) { return !row.losses.empty(); });
+                                    [](const evolve::ComparisonRow& row) { return !row.losses.empty(); });
     EXPECT_EQ(lost, 1);
   }
 }
@@ -1062,7 +1064,7 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
 TEST(Campaign, RungsMayBeAlike) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.settings.rungs.resize(2);
   plan.settings.rungs[1] = plan.settings.rungs[0];
   plan.settings.rungs[1].name = "confirm";
@@ -1078,7 +1080,7 @@ TEST(Campaign, RungsMayBeAlike) {
 
 TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.given = {"design Mine:\n    stack = [1 * Block(mixer=Retention), RMSNorm]\n"};
   const auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_FALSE(c);
@@ -1092,7 +1094,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   {
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
     ASSERT_TRUE(c);
-    Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (std::filesystem::path(spec.folder).filename().string().size() < 2) return;  // the first nine runs
       r.status = record::Status::kFailed;
       r.cause = "trial: error[corpus]: there is no corpus in nowhere";
@@ -1128,7 +1130,7 @@ TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
     ASSERT_TRUE(c) << c.error().message;
     const std::size_t before = c->population().trials().size();
     int others = 0;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (is_known(spec) != known_first || r.status != record::Status::kDone) return;
       r.held_out_hash = "another";
       ++others;
@@ -1149,7 +1151,7 @@ TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
   ASSERT_TRUE(c);
   std::string liar;
   int lies = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended&) {
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (is_known(spec) || r.status != record::Status::kDone || (!liar.empty() && spec.program != liar))
       return;
     liar = spec.program;
@@ -1177,7 +1179,7 @@ TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
   const int here = ::open(".", O_RDONLY | O_DIRECTORY);
   int laid = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::Ended& ended) {
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
     if (is_known(spec) || laid > 0) return;
     ++laid;
     for (const char* name : {"/spec.json", "/log"}) {
@@ -1203,12 +1205,12 @@ TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
 
 TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.aa_test = true;
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
   std::set<std::uint64_t> starts;
-  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::Ended&) {
+  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd&) {
     starts.insert(spec.start);
   });
   const auto why = c->run({}, executor, kNeverStop, kNoView);
@@ -1225,11 +1227,11 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
 
 TEST(Campaign, TwinsWithoutScoresAreNoPairs) {
   const Folder folder;
-  Plan plan = small_plan();
+  CampaignPlan plan = small_plan();
   plan.aa_test = true;
   auto c = Campaign::create({folder / "run"}, plan, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::Ended&) {
+  Pretend executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kRefused;
     r.cause = "better than bigrams";
   });

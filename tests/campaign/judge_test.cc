@@ -22,8 +22,8 @@
 namespace gabbro::campaign {
 namespace {
 
-ApartOptions real(const Folder& folder) {
-  ApartOptions out;
+JudgeProcessOptions real(const Folder& folder) {
+  JudgeProcessOptions out;
   out.command = {GABBRO_BINARY, "judge", "20"};
   out.log = folder / "judge.log";
   out.seconds = 20;
@@ -31,8 +31,8 @@ ApartOptions real(const Folder& folder) {
   return out;
 }
 
-ApartOptions script(const Folder& folder, const std::string& text, double seconds) {
-  ApartOptions out = real(folder);
+JudgeProcessOptions script(const Folder& folder, const std::string& text, double seconds) {
+  JudgeProcessOptions out = real(folder);
   out.command = {"/bin/sh", "-c", text};
   out.seconds = seconds;
   return out;
@@ -113,20 +113,22 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
-  here.follow(*judge_here(), 12, [](int) {});
-  const auto judge = judge_apart(real(folder));
+  here.follow(*judge_in_process(), 12, [](int) {});
+  const auto judge = judge_process(real(folder));
   apart.follow(*judge, 12, [](int) {});
   expect_same(here, apart);
   EXPECT_EQ(children().size(), 1U) << "one process for all of them";
   EXPECT_EQ(judge->sandbox(), sandbox::machine().text());
   // The judge also accepts an earlier population, as used by agents that began before.
   Course early;
-  early.follow(*judge_here(), 0, [](int) {});
+  early.follow(*judge_in_process(), 0, [](int) {});
   const evolve::Offspring last{*apart.population.individuals().back().program, {}, "", 0, 0};
-  EXPECT_EQ(said(judge->screen(last, early.population)), said(judge_here()->screen(last, early.population)));
-  EXPECT_EQ(said(judge->screen(last, apart.population)), said(judge_here()->screen(last, apart.population)));
+  EXPECT_EQ(said(judge->screen(last, early.population)),
+            said(judge_in_process()->screen(last, early.population)));
+  EXPECT_EQ(said(judge->screen(last, apart.population)),
+            said(judge_in_process()->screen(last, apart.population)));
   const lang::Program& winner = *apart.population.individuals().back().program;
-  const auto parts = judge->ablations(winner, nullptr), same = judge_here()->ablations(winner, nullptr);
+  const auto parts = judge->ablations(winner, nullptr), same = judge_in_process()->ablations(winner, nullptr);
   ASSERT_TRUE(parts && same);
   ASSERT_EQ(parts->size(), same->size());
   for (std::size_t i = 0; i < parts->size(); ++i) {
@@ -139,13 +141,13 @@ TEST(Judge, SaysApartWhatItSaysHere) {
 TEST(Judge, IsAskedForAblationsFirst) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const auto judge = judge_apart(real(folder));
+  const auto judge = judge_process(real(folder));
   const auto parts = judge->ablations(*zoo::program("llama.gab"), nullptr);
   ASSERT_TRUE(parts) << parts.error().message;
   ASSERT_FALSE(parts->empty());
   const auto settings = small_plan().settings;
   EXPECT_EQ(said(judge->measure((*parts)[0].program, settings)),
-            said(judge_here()->measure((*parts)[0].program, settings)));
+            said(judge_in_process()->measure((*parts)[0].program, settings)));
 }
 
 // Whatever kills the judge, nothing is lost, and no draw is refused because of it.
@@ -153,8 +155,8 @@ TEST(Judge, KilledAtAnyMomentItGoesOn) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
-  here.follow(*judge_here(), 6, [](int) {});
-  const auto judge = judge_apart(real(folder));
+  here.follow(*judge_in_process(), 6, [](int) {});
+  const auto judge = judge_process(real(folder));
   std::thread killer;
   apart.follow(*judge, 6, [&](int i) {
     if (killer.joinable()) killer.join();
@@ -176,7 +178,7 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course course;
-  const auto judge = judge_apart(real(folder));
+  const auto judge = judge_process(real(folder));
   course.follow(*judge, 0, [](int) {});
   const std::string good =
       said(judge->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population));
@@ -215,13 +217,13 @@ TEST(Judge, EveryWayToDieIsSaid) {
            {"while true; do printf x; sleep 0.05; done", "more than the limit"},
            {"exec cat /dev/zero", "answered without end"}}) {
     const auto created =
-        judge_apart(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
+        judge_process(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
             ->screen(any, none);
     ASSERT_FALSE(created);
     EXPECT_EQ(created.error().code, "screen died") << text;
     EXPECT_NE(created.error().message.find(says), std::string::npos) << created.error().message;
   }
-  const auto garbage = judge_apart(script(folder, "echo nonsense; cat", 20))->screen(any, none);
+  const auto garbage = judge_process(script(folder, "echo nonsense; cat", 20))->screen(any, none);
   ASSERT_FALSE(garbage);
   EXPECT_EQ(garbage.error().code, "judge");
   EXPECT_TRUE(children().empty());
@@ -234,7 +236,7 @@ TEST(Judge, EndsWithWhoAsked) {
   ASSERT_EQ(pipe(ends), 0);
   const pid_t asker = fork();
   if (asker == 0) {
-    const auto judge = judge_apart(real(folder));
+    const auto judge = judge_process(real(folder));
     const evolve::Population none(small_plan().settings);
     (void)judge->measure(*zoo::program("llama.gab"), none.settings());
     const auto all = children();
@@ -254,9 +256,9 @@ TEST(Judge, EndsWithWhoAsked) {
 
 TEST(Judge, WithoutAProgramItSaysSo) {
   SKIP_UNDER_SANITIZERS();
-  ApartOptions options;
+  JudgeProcessOptions options;
   options.command = {"/nowhere/gabbro", "judge", "1"};
-  const auto created = judge_apart(options)->measure(*zoo::program("llama.gab"), small_plan().settings);
+  const auto created = judge_process(options)->measure(*zoo::program("llama.gab"), small_plan().settings);
   ASSERT_FALSE(created);
   EXPECT_EQ(created.error().code, "jobs");
 }

@@ -158,7 +158,7 @@ class Made {
     return out;
   }
 
-  Plan plan;
+  CampaignPlan plan;
   std::vector<record::Event> events;
   std::int64_t designs = 0, trials = 0, attempts = 0;
   int points = 20;  // points of a curve

@@ -55,7 +55,7 @@ inline void score(record::TrialResult& r, double bits) {
 
 class Pretend : public jobs::Executor {
  public:
-  using Change = std::function<void(const record::TrialSpec&, record::TrialResult&, jobs::Ended&)>;
+  using Change = std::function<void(const record::TrialSpec&, record::TrialResult&, jobs::JobEnd&)>;
   explicit Pretend(int slots = 1, int microseconds = 0, Change change = {})
       : slots_(slots), microseconds_(microseconds), change_(std::move(change)) {}
 
@@ -66,19 +66,19 @@ class Pretend : public jobs::Executor {
     ++started;
     return true;
   }
-  jobs::News wait(double) override {
+  jobs::JobEvents wait(double) override {
     if (queue_.empty()) return {};
     if (microseconds_ > 0) usleep(static_cast<useconds_t>(microseconds_));
     const jobs::Job job = queue_.front();
     queue_.pop_front();
-    jobs::Ended ended{.id = job.id,
-                      .kind = jobs::Ended::Kind::kResult,
-                      .result = {},
-                      .cause = {},
-                      .seconds = 1,
-                      .peak_bytes = 0};
+    jobs::JobEnd ended{.id = job.id,
+                       .kind = jobs::JobEnd::Kind::kResult,
+                       .result = {},
+                       .cause = {},
+                       .seconds = 1,
+                       .peak_bytes = 0};
     if (stopped_) {
-      ended.kind = jobs::Ended::Kind::kStopped;
+      ended.kind = jobs::JobEnd::Kind::kStopped;
       return {{}, {ended}};
     }
     std::ifstream file(job.spec_file);
@@ -86,13 +86,13 @@ class Pretend : public jobs::Executor {
     if (record::job_of(text) == record::CapabilitySpec::kJob) {
       record::CapabilityResult profile = profile_of(*record::parse_capability_spec(text));
       if (change_profile) change_profile(profile, ended);
-      if (ended.kind == jobs::Ended::Kind::kResult) ended.result = record::to_json(profile);
+      if (ended.kind == jobs::JobEnd::Kind::kResult) ended.result = record::to_json(profile);
       return {{}, {ended}};
     }
     const auto spec = record::parse_spec(text);
     record::TrialResult result = result_of(*spec);
     if (change_) change_(*spec, result, ended);
-    if (ended.kind == jobs::Ended::Kind::kResult && ended.result.empty())
+    if (ended.kind == jobs::JobEnd::Kind::kResult && ended.result.empty())
       ended.result = record::to_json(result);
     return {{}, {ended}};
   }
@@ -100,7 +100,7 @@ class Pretend : public jobs::Executor {
   void kill() override { stopped_ = true; }
 
   int started = 0;
-  std::function<void(record::CapabilityResult&, jobs::Ended&)> change_profile;
+  std::function<void(record::CapabilityResult&, jobs::JobEnd&)> change_profile;
   // If not 0, results have the hash and costs of their design at this vocabulary size; otherwise no hash, and
   // costs by the number of parameters.
   std::int64_t hashed_vocab = 0;
@@ -191,7 +191,7 @@ class Quick : public Judge {
     return created;
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
-                                        const evolve::Settings& settings) override {
+                                        const evolve::SearchSettings& settings) override {
     const lang::CheckReport report = lang::check(program, zoo::library());
     if (!report.valid()) return tl::unexpected(report.errors.front());
     const lang::Subject& subject = report.subjects.back();
@@ -216,7 +216,7 @@ class Quick : public Judge {
 };
 inline std::shared_ptr<Judge> quick_judge() { return std::make_shared<Quick>(); }
 
-inline evolve::Settings small_settings() {
+inline evolve::SearchSettings small_settings() {
   auto s = parse_settings(R"(
 vocab = 64
 blocks = 1
@@ -252,8 +252,8 @@ seeds = 2
   return *s;
 }
 
-inline Plan small_plan(std::uint64_t seed = 1) {
-  Plan plan;
+inline CampaignPlan small_plan(std::uint64_t seed = 1) {
+  CampaignPlan plan;
   plan.settings = small_settings();
   plan.corpus = "nowhere";
   plan.seed = seed;

@@ -45,8 +45,8 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   }
   EXPECT_EQ(evolve::leader(a).design, evolve::leader(b).design);
   ASSERT_EQ(b.comparisons().size(), 1U);
-  const evolve::Outcome x = evolve::outcome_of(a, a.comparisons()[0]),
-                        y = evolve::outcome_of(b, b.comparisons()[0]);
+  const evolve::ComparisonOutcome x = evolve::outcome_of(a, a.comparisons()[0]),
+                                  y = evolve::outcome_of(b, b.comparisons()[0]);
   ASSERT_EQ(x.rows.size(), y.rows.size());
   for (std::size_t k = 0; k < x.rows.size(); ++k) {
     EXPECT_EQ(x.rows[k].difference.low, y.rows[k].difference.low);

@@ -48,7 +48,7 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
   const Made made = whole_campaign();
   const std::string html = report_of(made);
   const evolve::Population p = made.population();
-  const evolve::Outcome o = evolve::outcome_of(p, p.comparisons().at(0));
+  const evolve::ComparisonOutcome o = evolve::outcome_of(p, p.comparisons().at(0));
   const evolve::Interval d = o.rows.at(0).difference;
   ASSERT_TRUE(d.below_zero());
   expect_says(
@@ -254,8 +254,8 @@ TEST(Verdict, EarlierComparisonsDoNotVanish) {
   m.events.emplace_back(record::ComparisonBegun{2, better, 2, 2007, 3, evolve::level_of(2), "three"});
   const MadeFolder folder;
   const store::Store store = m.store(folder);
-  const Reading r = *read_record(store);
-  const Verdict v = verdict(r);
+  const CampaignReading r = *read_record(store);
+  const CampaignVerdict v = verdict(r);
   EXPECT_NE(v.sentence.find("0 of 3 fresh seeds"), std::string::npos) << v.sentence;
   ASSERT_EQ(v.earlier.size(), 1U);
   EXPECT_TRUE(v.earlier[0].starts_with("Comparison 1: Design #5 hyper beats all 3 baselines at 600k"))
@@ -285,8 +285,8 @@ TEST(Verdict, NamesWhatWasLost) {
     }
     const MadeFolder folder;
     const store::Store store = m.store(folder);
-    const Reading r = *read_record(store);
-    const Verdict v = verdict(r);
+    const CampaignReading r = *read_record(store);
+    const CampaignVerdict v = verdict(r);
     EXPECT_EQ(v.duels.size(), 3U) << "every baseline stands in it";
     const std::string html = *report_html(store, "RUN");
     EXPECT_TRUE(well_formed(html));

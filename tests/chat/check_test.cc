@@ -10,7 +10,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "chat/desk.h"
+#include "chat/client.h"
 #include "chat/server.h"
 
 namespace gabbro::chat {
@@ -116,17 +116,17 @@ TEST_F(CommandTest, CostTellsTheSumsOfTheRecord) {
   EXPECT_EQ(code, 2);
   const Server server([](const Seen& s) { return play(s, true); });
   {
-    const auto journal = Journal::open(folder / "talk.db");
+    const auto log = CallLog::open(folder / "calls.db");
     const auto config = parse_config(toml(server.url()));
     ASSERT_TRUE(config.has_value());
-    const auto desk = Desk::open(*config, **journal);
-    Request r;
+    const auto client = Client::open(*config, **log);
+    ChatRequest r;
     r.messages = {{"user", "hello"}};
     for (const char* role : {"coder", "coder", "planner"}) {
       r.role = role, r.task = 5;
-      ASSERT_TRUE((*desk)->ask(r).has_value());
+      ASSERT_TRUE((*client)->ask(r).has_value());
     }
-    ASSERT_TRUE((*journal)->begin(r, 1, "small", {1000, 500}, 0).has_value());  // This call stays open.
+    ASSERT_TRUE((*log)->begin(r, 1, "small", {1000, 500}, 0).has_value());  // This call stays open.
   }
   const std::string out = gabbro("cost " + folder.string());
   EXPECT_EQ(code, 0);

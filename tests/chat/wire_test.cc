@@ -13,8 +13,8 @@ using nlohmann::json;
 constexpr const char* kSchema =
     R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false})";
 
-Request request(const std::string& schema = "", const std::string& grammar = "") {
-  Request r;
+ChatRequest request(const std::string& schema = "", const std::string& grammar = "") {
+  ChatRequest r;
   r.role = "coder";
   r.messages = {{"system", "You write."}, {"user", "Write \xff."}};
   r.schema = schema, r.grammar = grammar;
@@ -28,21 +28,21 @@ Endpoint endpoint(Wire wire, Structured structured) {
   return e;
 }
 
-json body(const Request& r, Wire wire, Structured structured, std::int64_t thinking = 0) {
-  Model m;
+json body(const ChatRequest& r, Wire wire, Structured structured, std::int64_t thinking = 0) {
+  ChatModel m;
   m.model = "m-1", m.thinking = thinking;
   return json::parse(to_http(r, endpoint(wire, structured), m, "").body);
 }
 
-Answer openai(const std::string& text, int status = 200) {
+ParsedResponse openai(const std::string& text, int status = 200) {
   return read_answer({status, {}, text}, endpoint(Wire::kOpenai, Structured::kSchema));
 }
-Answer anthropic(const std::string& text, int status = 200) {
+ParsedResponse anthropic(const std::string& text, int status = 200) {
   return read_answer({status, {}, text}, endpoint(Wire::kAnthropic, Structured::kTool));
 }
 
 TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
-  const Model m;
+  const ChatModel m;
   for (const Wire wire : {Wire::kOpenai, Wire::kAnthropic}) {
     const auto http = to_http(request(), endpoint(wire, Structured::kNone), m, "secret-key");
     EXPECT_EQ(http.body.find("secret-key"), std::string::npos);
@@ -61,7 +61,7 @@ TEST(Wire, SchemasKeepTheirOrder) {
   const std::string fields = R"("properties":{"title":{"type":"string"},"idea":{"type":"string"}})";
   const std::string schema =
       R"({"type":"object",)" + fields + R"(,"required":["title","idea"],"additionalProperties":false})";
-  const Model m;
+  const ChatModel m;
   for (const auto& e :
        {endpoint(Wire::kOpenai, Structured::kSchema), endpoint(Wire::kAnthropic, Structured::kTool),
         endpoint(Wire::kAnthropic, Structured::kSchema)}) {
@@ -136,7 +136,7 @@ TEST(Wire, AnthropicRequests) {
   EXPECT_FALSE(schema.contains("tools"));
   EXPECT_FALSE(body(request("", "root ::= \"x\""), Wire::kAnthropic, Structured::kTool).contains("grammar"));
 
-  Request more = request();
+  ChatRequest more = request();
   more.messages.push_back({"assistant", "unit"});
   more.messages.push_back({"user", ""});
   more.messages.push_back({"system", "Line 2 is wrong."});
@@ -145,7 +145,7 @@ TEST(Wire, AnthropicRequests) {
   EXPECT_EQ(turns["messages"][1]["role"], "assistant");
   EXPECT_EQ(turns["messages"][2]["role"], "user");
   EXPECT_TRUE(turns["messages"][2]["content"][0].contains("cache_control"));
-  Request none;
+  ChatRequest none;
   EXPECT_EQ(body(none, Wire::kAnthropic, Structured::kTool)["messages"][0]["role"], "user");
 }
 
@@ -226,7 +226,7 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
       {"", 301, "chat reply", "status 301: nothing", false},
   };
   for (const auto& row : rows) {
-    const Answer a = openai(row.body, row.status);
+    const ParsedResponse a = openai(row.body, row.status);
     ASSERT_FALSE(a.reply.has_value()) << row.body;
     EXPECT_EQ(a.reply.error().code, row.code) << row.body;
     EXPECT_NE(a.reply.error().message.find(row.says), std::string::npos) << a.reply.error().message;
@@ -251,7 +251,7 @@ TEST(Wire, UsageThatIsNoneIsNotBelieved) {
 }
 
 TEST(Wire, TheMostTokensAreNotBelowBytes) {
-  Request r = request(kSchema);
+  ChatRequest r = request(kSchema);
   r.messages.push_back({"user", std::string(30000, 'x')});
   EXPECT_GE(size_of(r).most, 30000);
   EXPECT_GE(size_of(r).likely, 10000);

@@ -90,7 +90,7 @@ TEST_F(Agents, ProposeWritesADesign) {
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_TRUE(lang::check(text, zoo::library()).valid()) << text;
   EXPECT_NE(server_.seen()[0].body.find("no cache"), std::string::npos);
-  EXPECT_TRUE(std::filesystem::exists(dir_ + "/record/talk.db"));
+  EXPECT_TRUE(std::filesystem::exists(dir_ + "/record/calls.db"));
 }
 
 TEST_F(Agents, ProposeAsJson) {

@@ -19,9 +19,9 @@
 #include <thread>
 
 #include "agents/replies.h"
+#include "chat/call_log.h"
+#include "chat/client.h"
 #include "chat/config.h"
-#include "chat/desk.h"
-#include "chat/journal.h"
 #include "lang/check.h"
 #include "lang/gbnf.h"
 #include "lang/gbnf_matcher.h"
@@ -154,18 +154,18 @@ class RealModel : public ::testing::Test {
   }
 
   void accounted(const std::string& structured) {
-    const auto journal = chat::Journal::read(dir_ + "/" + structured + "/talk.db");
-    if (!journal) {
-      ADD_FAILURE() << journal.error().message;
+    const auto log = chat::CallLog::read(dir_ + "/" + structured + "/calls.db");
+    if (!log) {
+      ADD_FAILURE() << log.error().message;
       return;
     }
     std::int64_t answered = 0;
-    for (const chat::Call& call : (*journal)->calls()) {
+    for (const chat::LoggedCall& call : (*log)->calls()) {
       EXPECT_EQ(call.state, "settled") << call.role;
       answered += call.error.code.empty() ? 1 : 0;
     }
     EXPECT_EQ(answered, calls_);
-    EXPECT_EQ((*journal)->spent().tokens, tokens_);
+    EXPECT_EQ((*log)->spent().tokens, tokens_);
     calls_ = tokens_ = 0;
   }
 
@@ -190,15 +190,15 @@ TEST_F(RealModel, RepliesOfUnitsKeepToTheGrammarSlow) {
   configured("grammar", "");
   const auto config = chat::load_config(dir_ + "/grammar.toml");
   ASSERT_TRUE(config) << config.error().message;
-  const auto journal = chat::Journal::open(":memory:");
-  ASSERT_TRUE(journal);
-  const auto desk = chat::Desk::open(*config, **journal);
-  ASSERT_TRUE(desk) << desk.error().message;
+  const auto log = chat::CallLog::open(":memory:");
+  ASSERT_TRUE(log);
+  const auto client = chat::Client::open(*config, **log);
+  ASSERT_TRUE(client) << client.error().message;
   int parsed = 0, cut = 0;
   for (int i = 0; i < 4; ++i) {
     const std::vector<std::string> inputs =
         i < 2 ? std::vector<std::string>{"x"} : std::vector<std::string>{"x", "y"};
-    chat::Request request;
+    chat::ChatRequest request;
     request.role = "coder";
     request.variant = i;
     request.messages = {
@@ -207,7 +207,7 @@ TEST_F(RealModel, RepliesOfUnitsKeepToTheGrammarSlow) {
          "unit Scale(x: [t, D]) -> [t, D]:\n    return linear(silu(x), D)\n\nWrite a unit Mix like it."}};
     request.grammar = lang::gbnf_unit("Mix", inputs, {});
     request.max_tokens = 128;
-    const auto reply = (*desk)->ask(request);
+    const auto reply = (*client)->ask(request);
     ASSERT_TRUE(reply) << reply.error().message;
     const lang::testing::Grammar grammar(request.grammar);
     const std::size_t refused = lang::testing::refused_at(grammar, reply->text);

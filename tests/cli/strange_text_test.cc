@@ -190,7 +190,7 @@ TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
     const std::string run = dir + "/run";
     fs::remove_all(run);
     fs::create_directories(run);
-    for (const char* name : {"/campaign.db", "/talk.db"}) fs::create_symlink(fs::absolute(path), run + name);
+    for (const char* name : {"/campaign.db", "/calls.db"}) fs::create_symlink(fs::absolute(path), run + name);
     for (const char* command : {"status", "top", "tree", "report", "resume", "cost"}) {
       const std::string out = gabbro(fmt::format("{} {}", command, run), 2);
       EXPECT_NE(out.find(path == dir ? "folder" : "not a plain file"), std::string::npos) << out;

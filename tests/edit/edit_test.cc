@@ -42,7 +42,8 @@ TEST(TreeEdit, PlacesAreThoseOfTheTree) {
   const Program p = parse(
       "design M:\n    share core = Block(mixer=GLA)\n    stack = [3 * Block(mixer=Mamba2), core, RMSNorm]\n");
   std::vector<std::string> written, defaults;
-  for (const Place& place : places(p, library())) (place.written ? written : defaults).push_back(place.path);
+  for (const TreePlace& place : places(p, library()))
+    (place.written ? written : defaults).push_back(place.path);
   EXPECT_EQ(written, (std::vector<std::string>{"stack", "stack.0", "stack.0.*", "stack.0.*.mixer", "stack.1",
                                                "stack.2", "core", "core.mixer"}));
   EXPECT_EQ(defaults, (std::vector<std::string>{"stack.0.*.mixer.norm", "stack.0.*.mlp", "stack.0.*.mlp.act",

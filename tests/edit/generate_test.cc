@@ -135,15 +135,15 @@ TEST(Generate, UnitsCheckAtEveryValueOfTheirHyperparameters) {
 }
 
 TEST(CodeBook, KnowsWhatUnitsAreAndNeed) {
-  const Entry* norm = book().find("RMSNorm");
+  const CodeBookEntry* norm = book().find("RMSNorm");
   ASSERT_NE(norm, nullptr);
   EXPECT_TRUE(norm->narrow);
   EXPECT_FALSE(norm->mixes);
-  const Entry* attention = book().find("Attention");
+  const CodeBookEntry* attention = book().find("Attention");
   ASSERT_NE(attention, nullptr);
   EXPECT_FALSE(attention->narrow);
   EXPECT_TRUE(attention->mixes);
-  const Entry* block = book().find("Block");
+  const CodeBookEntry* block = book().find("Block");
   ASSERT_NE(block, nullptr);
   ASSERT_EQ(block->slots.size(), 3U);
   for (const Slot& slot : block->slots) EXPECT_FALSE(slot.narrow) << slot.name;
@@ -154,7 +154,7 @@ TEST(CodeBook, KnowsWhatUnitsAreAndNeed) {
 
 TEST(CodeBook, SettingsCheck) {
   for (const std::string& name : zoo::library().unit_names()) {
-    const Entry* entry = book().find(name);
+    const CodeBookEntry* entry = book().find(name);
     ASSERT_NE(entry, nullptr) << name;
     for (const auto& setting : entry->settings) {
       lang::Expr instance;

@@ -49,7 +49,7 @@ TEST(Metrics, BootstrapGivesTheErrorOfAMean) {
     for (const Pair& pair : x) right += pair.predicted;
     return right / static_cast<double>(x.size());
   };
-  const Estimate e = bootstrap(p, share);
+  const MetricEstimate e = bootstrap(p, share);
   EXPECT_DOUBLE_EQ(e.value, 0.75);
   EXPECT_NEAR(e.error, std::sqrt(0.75 * 0.25 / 400), 0.002);
   EXPECT_EQ(bootstrap(p, share).error, e.error);
@@ -61,7 +61,7 @@ TEST(Sampling, CutsByRankAndByShare) {
   const std::vector<float> logits{std::log(1.0F), std::log(4.0F), std::log(2.0F), std::log(1.0F)};
   const auto tokens = [&](SampleOptions o) {
     std::vector<std::int64_t> out;
-    for (const Candidate& c : candidates(logits, o)) out.push_back(c.token);
+    for (const SampleCandidate& c : candidates(logits, o)) out.push_back(c.token);
     return out;
   };
   using List = std::vector<std::int64_t>;
@@ -91,20 +91,20 @@ class Tasks : public ::testing::Test {
   std::string path = ::testing::TempDir() + "gabbro_task" + std::to_string(getpid()) + ".jsonl";
   void TearDown() override { std::remove(path.c_str()); }
 
-  Result<Task> read(const std::string& lines, const std::string& name = "set") {
+  Result<BenchmarkTask> read(const std::string& lines, const std::string& name = "set") {
     std::ofstream(path) << lines;
     return read_task({name, path});
   }
   // Reads the only item of a file of one line.
-  Item item(const std::string& line, const std::string& name = "set") {
+  BenchmarkItem item(const std::string& line, const std::string& name = "set") {
     const auto task = read(line, name);
     EXPECT_TRUE(task.has_value()) << task.error().message;
-    return task ? task->items.at(0) : Item{{{}}, 0, {}};
+    return task ? task->items.at(0) : BenchmarkItem{{{}}, 0, {}};
   }
 };
 
 TEST_F(Tasks, PromptsAreThoseOfTheHarness) {
-  Item i = item(R"({"good": "A b.", "bad": "B a.", "uid": "u", "term": "t", "field": "f"})");
+  BenchmarkItem i = item(R"({"good": "A b.", "bad": "B a.", "uid": "u", "term": "t", "field": "f"})");
   EXPECT_EQ(i.choices[0].context, "");
   EXPECT_EQ(i.choices[1].continuation, " B a.");
   EXPECT_EQ(i.groups, (std::vector<std::string>{"term: t", "uid: u"}));
@@ -126,7 +126,7 @@ TEST_F(Tasks, PromptsAreThoseOfTheHarness) {
 
 TEST_F(Tasks, LabelsHaveWords) {
   const auto prompt = [&](const std::string& line, const std::string& name) {
-    const Item i = item(line, name);
+    const BenchmarkItem i = item(line, name);
     return i.choices[0].context + "|" + i.choices[0].continuation + "|" + i.choices[1].continuation;
   };
   EXPECT_EQ(prompt(R"({"text": "He go.", "label": 0, "split": "in_domain_dev"})", "cola"),
@@ -200,18 +200,18 @@ TEST(Requests, FollowTheRulesOfContextAndContinuation) {
   };
   const auto scored = static_cast<std::int64_t>(encode(" bridge").size());
 
-  const Request plain = *make_request(*tokenizer, "the old stone", " bridge", 100);
+  const LikelihoodRequest plain = *make_request(*tokenizer, "the old stone", " bridge", 100);
   EXPECT_EQ(plain.tokens, with_end(encode("the old stone bridge")));
   EXPECT_EQ(plain.scored, scored);
   // White space at the end of the context belongs to the continuation.
-  const Request moved = *make_request(*tokenizer, "the old stone ", "bridge", 100);
+  const LikelihoodRequest moved = *make_request(*tokenizer, "the old stone ", "bridge", 100);
   EXPECT_EQ(moved.tokens, plain.tokens);
   EXPECT_EQ(moved.scored, scored);
-  const Request empty = *make_request(*tokenizer, "", " bridge", 100);
+  const LikelihoodRequest empty = *make_request(*tokenizer, "", " bridge", 100);
   EXPECT_EQ(empty.tokens, with_end(encode(" bridge")));
   EXPECT_EQ(empty.scored, scored);
   // A text that is too long loses its beginning.
-  const Request cut = *make_request(*tokenizer, "the old stone", " bridge", scored + 1);
+  const LikelihoodRequest cut = *make_request(*tokenizer, "the old stone", " bridge", scored + 1);
   EXPECT_EQ(cut.tokens, std::vector<std::int64_t>(plain.tokens.end() - scored - 2, plain.tokens.end()));
   EXPECT_EQ(cut.scored, scored);
   EXPECT_TRUE(cut.truncated);

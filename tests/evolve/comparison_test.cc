@@ -25,8 +25,8 @@ namespace {
 constexpr double kAll = std::numeric_limits<double>::infinity();
 const char* const kStack = "[Block, RMSNorm]";
 
-Settings one_rung(int final_seeds = 24) {
-  Settings s = little_settings();
+SearchSettings one_rung(int final_seeds = 24) {
+  SearchSettings s = little_settings();
   s.rungs = {{.name = "only", .params = 20'000, .tokens = 1000, .promote_fraction = 0.5, .seeds = 2}};
   s.final_seeds = final_seeds;
   return s;
@@ -36,7 +36,7 @@ Settings one_rung(int final_seeds = 24) {
 // deviation `deviation`.
 class Race : public Little {
  public:
-  explicit Race(int baselines = 2, const Settings& settings = one_rung(), double deviation = 0.01)
+  explicit Race(int baselines = 2, const SearchSettings& settings = one_rung(), double deviation = 0.01)
       : Little(settings), deviation_(deviation), random_(1) {
     for (int k = 0; k < baselines; ++k) known.push_back(design("baseline", kStack));
     for (int k = 0; k < 4; ++k) design("adaptive", kStack);
@@ -54,9 +54,11 @@ class Race : public Little {
   void begin_comparison(double affordable = kAll) {
     ASSERT_TRUE(population.apply(planned(population, 1, leader(population), affordable)));
   }
-  [[nodiscard]] Outcome outcome() const { return outcome_of(population, population.comparisons().back()); }
+  [[nodiscard]] ComparisonOutcome outcome() const {
+    return outcome_of(population, population.comparisons().back());
+  }
   // Runs everything that the ladder wants; `status` decides how a run ends. Returns the number of runs.
-  int finish(const std::function<Status(const Wanted&)>& status = {}) {
+  int finish(const std::function<Status(const RunRequest&)>& status = {}) {
     int runs = 0;
     while (auto next = next_run(population, 1, Phase::kFinal)) {
       EXPECT_LT(++runs, 500);
@@ -104,11 +106,11 @@ TEST(Comparison, SeedsAreFreshAndTheirNumberIsFixedBefore) {
   EXPECT_DOUBLE_EQ(begun.level, level_of(1));
   EXPECT_GE(begun.seeds, kLeastSeeds);
   for (int runs = 0;; ++runs) {
-    const Outcome o = c.outcome();
+    const ComparisonOutcome o = c.outcome();
     const auto next = next_run(c.population, 1, Phase::kFinal);
     ASSERT_EQ(o.complete, !next);
     EXPECT_EQ(o.ended, runs / 3);
-    for (const Row& row : o.rows)
+    for (const ComparisonRow& row : o.rows)
       EXPECT_EQ(std::isfinite(row.difference.low), o.complete) << "nothing is decided before";
     EXPECT_EQ(o.ahead, o.complete);
     if (!next) break;
@@ -178,7 +180,7 @@ TEST(Comparison, NothingIsClaimedOverOneThatWasBetterWhereItCouldBeTrained) {
       c.run(run->design, 0, run->seed, other ? bits : c.score(run->design), run->purpose,
             other && run->seed >= begun.seed + 2 ? Status::kRefused : Status::kDone);
     }
-    const Outcome o = c.outcome();
+    const ComparisonOutcome o = c.outcome();
     ASSERT_TRUE(o.complete);
     EXPECT_EQ(o.contradicted, bits < 2.5);
     EXPECT_EQ(o.claims(), bits > 2.5);
@@ -212,7 +214,7 @@ TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
       run(baseline, seed, Purpose::kBaseline), run(leads, seed, Purpose::kRung);
     const record::ComparisonBegun begun = compare_on_fresh_seeds(c, {baseline, leads}, run);
-    const Outcome o = outcome_of(c.population, begun);
+    const ComparisonOutcome o = outcome_of(c.population, begun);
     EXPECT_TRUE(o.ahead) << x.unread;
     EXPECT_EQ(o.unconfirmed, x.unconfirmed) << x.unread;
     EXPECT_EQ(o.claims(), !x.unconfirmed) << x.unread;
@@ -261,7 +263,7 @@ TEST(Comparison, AsManySeedsAsTheEffectTakes) {
   EXPECT_NE(seeds(0.03, 5.7).reason.find("5 seeds, all that the budget affords, see"), std::string::npos);
   EXPECT_EQ(seeds(0.012, 0).seeds, kLeastSeeds) << "another session completes it";
   // The deviation is assumed if no design has two seeds.
-  Settings s = one_rung();
+  SearchSettings s = one_rung();
   s.rungs[0].seeds = 1;
   Little c(s);
   c.run(c.design("baseline", kStack), 0, 1, 3.0, Purpose::kBaseline);
@@ -277,9 +279,10 @@ TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {
     Race c;
     c.begin_comparison();
     const std::uint64_t lost = c.population.comparisons().back().seed + 1;
-    c.finish(
-        [&](const Wanted& w) { return w.design == c.leading && w.seed == lost ? status : Status::kDone; });
-    const Outcome o = c.outcome();
+    c.finish([&](const RunRequest& w) {
+      return w.design == c.leading && w.seed == lost ? status : Status::kDone;
+    });
+    const ComparisonOutcome o = c.outcome();
     EXPECT_TRUE(o.complete);
     EXPECT_FALSE(o.ahead);
     ASSERT_EQ(o.losses.size(), 1U);
@@ -293,15 +296,16 @@ TEST(Comparison, ABaselineThatIsLostIsNamed) {
   Race c(3, one_rung(), 0.004);
   c.begin_comparison();
   const record::ComparisonBegun begun = c.population.comparisons().back();
-  c.finish([&](const Wanted& w) {
+  c.finish([&](const RunRequest& w) {
     if (w.design == c.known[0] && w.seed == begun.seed) return Status::kRefused;
     return w.design == c.known[1] ? Status::kRefused : Status::kDone;
   });
-  const Outcome o = c.outcome();
+  const ComparisonOutcome o = c.outcome();
   EXPECT_TRUE(o.complete);
   ASSERT_EQ(o.rows.size(), 3U);
   const auto row = [&](std::int64_t design) {
-    return *std::find_if(o.rows.begin(), o.rows.end(), [&](const Row& r) { return r.design == design; });
+    return *std::find_if(o.rows.begin(), o.rows.end(),
+                         [&](const ComparisonRow& r) { return r.design == design; });
   };
   EXPECT_EQ(row(c.known[1]).losses.size(), static_cast<std::size_t>(begun.seeds));
   EXPECT_FALSE(row(c.known[1]).trained);
@@ -326,7 +330,7 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
     c.run(run->design, 0, run->seed, (run->design == good ? 3.0 : 2.5) + 0.001 * random.normal(),
           run->purpose);
   }
-  const Outcome o = outcome_of(c.population, c.population.comparisons().back());
+  const ComparisonOutcome o = outcome_of(c.population, c.population.comparisons().back());
   ASSERT_EQ(o.rows.size(), 2U);
   EXPECT_EQ(o.rows[1].design, refused);
   EXPECT_FALSE(o.rows[1].trained);
@@ -341,7 +345,7 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
   ASSERT_TRUE(none.population.apply(planned(none.population, 1, leader(none.population), kAll)));
   while (auto run = next_run(none.population, 1, Phase::kFinal))
     none.run(alone, 0, run->seed, 2.5, Purpose::kFinal);
-  const Outcome empty = outcome_of(none.population, none.population.comparisons().back());
+  const ComparisonOutcome empty = outcome_of(none.population, none.population.comparisons().back());
   EXPECT_TRUE(empty.complete);
   EXPECT_FALSE(empty.ahead);
 }
@@ -362,7 +366,7 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
     auto run = next_run(c.population, 1, Phase::kFinal);
     for (; run && run->purpose == Purpose::kFinal; run = next_run(c.population, 1, Phase::kFinal))
       c.run(run->design, 0, run->seed, score(run->design), run->purpose);
-    const Outcome o = outcome_of(c.population, begun);
+    const ComparisonOutcome o = outcome_of(c.population, begun);
     EXPECT_TRUE(o.ahead);
     EXPECT_NEAR(o.spread, 0.1414, 1e-3);
     EXPECT_EQ(o.implausible, lead > 1);
@@ -433,11 +437,11 @@ TEST(Comparison, AControlThatIsMissingJudgesNothing) {
       for (int k = 0; k < begun.seeds; ++k)
         for (const std::int64_t d : {baseline, first, second, leads})
           if (!is_lost(d)) run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
-      const Outcome o = outcome_of(c.population, begun);
+      const ComparisonOutcome o = outcome_of(c.population, begun);
       EXPECT_EQ(o.controls, 2);
       EXPECT_EQ(o.lost_controls, lost);
-      EXPECT_EQ(o.judges_mixers(), lost == 0 && bits > 2.7) << lost << " " << bits;
-      EXPECT_EQ(o.claims(), o.judges_mixers());
+      EXPECT_EQ(o.can_judge(), lost == 0 && bits > 2.7) << lost << " " << bits;
+      EXPECT_EQ(o.claims(), o.can_judge());
     }
 }
 
@@ -465,13 +469,13 @@ TEST(Comparison, ALaterRateChangesNoVerdict) {
     c.begin_comparison();
     c.finish();
     const record::ComparisonBegun begun = c.population.comparisons().back();
-    const Outcome before = outcome_of(c.population, begun);
+    const ComparisonOutcome before = outcome_of(c.population, begun);
     for (const Individual& i : c.population.individuals()) {
       c.run(i.created.id, 0, 1, 1.0, Purpose::kRate, Status::kDone,
             2);  // better, so it becomes the design's rate
       c.run(i.created.id, 0, 2, 1.0, Purpose::kReplicate, later, 2);
     }
-    const Outcome after = outcome_of(c.population, begun);
+    const ComparisonOutcome after = outcome_of(c.population, begun);
     EXPECT_EQ(after.claims(), before.claims());
     EXPECT_EQ(after.run.value, before.run.value);
     EXPECT_EQ(after.run.freedom, before.run.freedom);
@@ -490,13 +494,13 @@ TEST(Comparison, AVerdictThatWasReachedStays) {
   c.finish();
   const record::ComparisonBegun first = c.population.comparisons().front();
   const auto text = [&] {
-    const Outcome o = outcome_of(c.population, first);
+    const ComparisonOutcome o = outcome_of(c.population, first);
     std::string out =
-        fmt::format("{} {} {} {} {} {} {} {} {}", o.claims(), o.ahead, o.implausible, o.spread, o.mixer,
-                    o.over_control.low, o.over_control.high, o.run.value, o.run.freedom);
-    for (const Row& r : o.rows)
+        fmt::format("{} {} {} {} {} {} {} {} {}", o.claims(), o.ahead, o.implausible, o.spread,
+                    o.best_baseline, o.over_control.low, o.over_control.high, o.run.value, o.run.freedom);
+    for (const ComparisonRow& r : o.rows)
       out += fmt::format("; {} {} {} {}", r.design, r.difference.mean, r.difference.low, r.difference.high);
-    for (const Row& r : ablated(c.population, first))
+    for (const ComparisonRow& r : ablated(c.population, first))
       out += fmt::format("; {} {} {}", r.design, r.difference.low, r.difference.high);
     return out + fmt::format("; {}", visible_in(c.population, o));
   };
@@ -584,9 +588,9 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
       c.run(run->design, 0, run->seed, bits, run->purpose);
     }
     EXPECT_EQ(c.outcome().ahead, wins);
-    const std::vector<Row> rows = ablated(c.population, begun);
+    const std::vector<ComparisonRow> rows = ablated(c.population, begun);
     ASSERT_EQ(rows.size(), 3U);
-    for (const Row& row : rows) EXPECT_EQ(row.ended, wins ? begun.seeds : 0);
+    for (const ComparisonRow& row : rows) EXPECT_EQ(row.ended, wins ? begun.seeds : 0);
     if (!wins) continue;
     EXPECT_LT(rows[0].difference.high, 0) << "with the part it is better";
     EXPECT_GT(rows[1].difference.low, 0) << "without it";
@@ -612,7 +616,7 @@ TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
     c.run(run->design, 0, run->seed, score(run->design), Purpose::kFinal,
           fails ? Status::kRefused : Status::kDone);
   }
-  const Outcome o = outcome_of(c.population, c.population.comparisons().back());
+  const ComparisonOutcome o = outcome_of(c.population, c.population.comparisons().back());
   ASSERT_TRUE(o.complete);
   EXPECT_EQ(o.rows.front().design, whole);
   EXPECT_TRUE(o.implausible) << o.spread;
@@ -638,7 +642,7 @@ TEST(Comparison, AblationsAreNoKnownDesigns) {
 }
 
 TEST(Comparison, DocumentsThatChoseDoNotJudge) {
-  Settings s = one_rung();
+  SearchSettings s = one_rung();
   s.rungs[0].documents = 10;
   for (const std::size_t count : {20U, 12U}) {  // with twelve, too few unseen documents remain
     Little c(s);
@@ -664,7 +668,7 @@ TEST(Comparison, DocumentsThatChoseDoNotJudge) {
 // Documents have one fixed order, so the search has also seen those of lower rungs.
 TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
   for (const std::int64_t below : {4, 30, 0}) {
-    Settings s = little_settings();
+    SearchSettings s = little_settings();
     s.rungs[0].documents = below, s.rungs[1].documents = 10;
     Little c(s);
     const std::int64_t design = c.design("adaptive", kStack);
@@ -709,7 +713,7 @@ class Simulated {
         run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
     }
     seeds += begun.seeds, ++comparisons;
-    const Outcome o = outcome_of(population, begun);
+    const ComparisonOutcome o = outcome_of(population, begun);
     EXPECT_TRUE(o.complete);
     // The leader is vetoed, so that another design leads next time.
     EXPECT_TRUE(population.apply(
@@ -719,8 +723,8 @@ class Simulated {
 
  private:
   static constexpr std::size_t kDocuments = 16;
-  static Settings settings() {
-    Settings s = one_rung(32);
+  static SearchSettings settings() {
+    SearchSettings s = one_rung(32);
     s.rungs[0].documents = kDocuments;
     return s;
   }
@@ -774,10 +778,10 @@ TEST(Comparison, RunsOnAnotherHeldOutTextAreNoPairs) {
   Simulated other(world, 1);
   other.held_out = "another";
   EXPECT_FALSE(other.session(3));
-  const Outcome o = outcome_of(other.population, other.population.comparisons().back());
+  const ComparisonOutcome o = outcome_of(other.population, other.population.comparisons().back());
   EXPECT_EQ(o.losses.size(), static_cast<std::size_t>(o.begun->seeds));
   EXPECT_NE(o.losses.front().cause.find("another text"), std::string::npos) << o.losses.front().cause;
-  for (const Row& row : o.rows) EXPECT_EQ(row.difference.count, 0);
+  for (const ComparisonRow& row : o.rows) EXPECT_EQ(row.difference.count, 0);
 }
 
 // Returns the share of campaigns that claim a better design within twenty leaders, although no design is

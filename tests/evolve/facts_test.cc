@@ -9,8 +9,8 @@
 namespace gabbro::evolve {
 namespace {
 
-Settings ladder() {
-  Settings s;
+SearchSettings ladder() {
+  SearchSettings s;
   s.rungs = {{.name = "150k", .params = 150'000, .length = 128},
              {.name = "300k", .params = 300'000, .length = 128}};
   s.vocab = 512;
@@ -22,7 +22,7 @@ std::string with_unit(const std::string& body) {
          "\ndesign X:\n    width = 256\n    vocab = 512\n    stack = [2 * Block(mixer=M), RMSNorm]\n";
 }
 
-Result<record::DesignCreated> screened(const std::string& text, const Settings& settings = ladder()) {
+Result<record::DesignCreated> screened(const std::string& text, const SearchSettings& settings = ladder()) {
   lang::ParseResult r = lang::parse(text);
   EXPECT_TRUE(r.errors.empty()) << text;
   return screen({std::move(r.program), std::nullopt, "test", 0, 0}, Population(settings), zoo::library());
@@ -123,7 +123,7 @@ TEST(Facts, WorkIsKnownBeforehand) {
     body += "    z" + std::to_string(i) + " = sin(z" + std::to_string(i - 1) + " + 1)\n";
     sum += " + sum(z" + std::to_string(i) + ", over=b)";
   }
-  Settings settings = ladder();
+  SearchSettings settings = ladder();
   settings.limits = {0, 0, 0};
   settings.rungs[0].params = 213'000, settings.rungs[1].params = 426'000;  // D = 16 and 32
   const auto r =

@@ -17,8 +17,8 @@ namespace gabbro::evolve {
 namespace {
 
 // Returns settings with the sizes and lengths of presets/laptop.toml.
-Settings ladder(bool wide, bool whole = true) {
-  Settings s;
+SearchSettings ladder(bool wide, bool whole = true) {
+  SearchSettings s;
   s.vocab = 512;
   s.rungs = {{.name = "2M", .params = 2'000'000, .length = 128}};
   if (wide) return s;
@@ -36,7 +36,7 @@ lang::Program parsed(const std::string& text) {
 }
 
 // Returns a population with one design, "X", #1.
-Population knowing(const std::string& text, const Settings& settings) {
+Population knowing(const std::string& text, const SearchSettings& settings) {
   Population population(settings);
   auto created = measure(parsed(text), population.settings(), zoo::library());
   EXPECT_TRUE(created) << text << (created ? "" : created.error().message);
@@ -105,10 +105,10 @@ TEST(Identity, OfPairsOfProgramsAtEveryRungSlow) {
 // Parameters are reversed and renamed. The values drawn for them, near the initialisation and far from it,
 // depend only on their function.
 TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
-  Settings settings = ladder(false);
+  SearchSettings settings = ladder(false);
   settings.rungs = {{.name = "600k", .params = 600'000, .length = 64}};
   int compared = 0, undecided = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     const lang::Program* program = zoo::program(entry.file);
     if (program == nullptr || lang::last_design(*program) == nullptr) continue;
     const auto own = sized_at(*program, settings.rungs[0], settings, zoo::library());
@@ -121,7 +121,7 @@ TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
       for (ir::Node& node : body.nodes)
         if (node.op == ir::Op::kParam)
           node.index = static_cast<std::int32_t>(graph.params.size()) - 1 - node.index;
-    const Comparison c = compare_trainings(*own, other);
+    const TrainingComparison c = compare_trainings(*own, other);
     EXPECT_TRUE(c.same || !c.decided) << entry.file << ": " << c.why;
     ++compared;
     undecided += c.decided ? 0 : 1;
@@ -133,7 +133,7 @@ TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
 // Designs that differ only beyond the tokens of a trace share the trace. However many of them are known, the
 // comparisons of one draw stay within the bound of work.
 TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
-  const Settings settings = ladder(false, false);
+  const SearchSettings settings = ladder(false, false);
   const auto windowed = [](int window) {
     return "design Windowed:\n    stack = [2 * Block(mixer=Attention(heads=2, groups=2, window=" +
            std::to_string(window) + ")), RMSNorm]\n";

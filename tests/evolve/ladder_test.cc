@@ -75,7 +75,7 @@ TEST(Ladder, ALostRunEndsItsDesign) {
 }
 
 TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
-  Settings s = little_settings();
+  SearchSettings s = little_settings();
   s.rungs[0].seeds = 5;
   s.rungs[0].evidence = 0.05;
   for (const double gain : {0.001, 0.1}) {
@@ -94,7 +94,7 @@ TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
 }
 
 TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
-  Settings s = little_settings();
+  SearchSettings s = little_settings();
   s.rungs[0].stop_fraction = 0.25;
   Little c(s);
   for (int i = 0; i < 5; ++i) {
@@ -112,7 +112,7 @@ TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
 TEST(Ladder, RunsThatFailedSetNoHurdles) {
   for (const record::Status status :
        {record::Status::kFailed, record::Status::kRefused, record::Status::kHurdle}) {
-    Settings settings = little_settings();
+    SearchSettings settings = little_settings();
     settings.rungs.front().stop_fraction = 0.25;
     settings.hurdles = {0.25};
     Little c(settings);

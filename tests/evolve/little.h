@@ -9,8 +9,8 @@
 
 namespace gabbro::evolve {
 
-inline Settings little_settings() {
-  Settings s;
+inline SearchSettings little_settings() {
+  SearchSettings s;
   s.rungs = {{.name = "low", .params = 20'000, .tokens = 1000, .promote_fraction = 0.5},
              {.name = "high", .params = 40'000, .tokens = 2000, .designs = 2, .seeds = 2}};
   s.baselines = {"gpt2"};
@@ -23,7 +23,7 @@ inline Settings little_settings() {
 // A population, and the ids of the next design and trial.
 class Little {
  public:
-  explicit Little(const Settings& settings = little_settings()) : population(settings) {}
+  explicit Little(const SearchSettings& settings = little_settings()) : population(settings) {}
 
   std::int64_t design(const std::string& strategy, const std::string& stack, const std::string& op = "fresh",
                       std::int64_t parent = 0, const std::string& species = "attention") {

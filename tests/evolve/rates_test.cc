@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::uint64_t kSeed = 1;
 
-Settings tuned() {
-  Settings s = little_settings();
+SearchSettings tuned() {
+  SearchSettings s = little_settings();
   s.tune_rates = true;
   return s;
 }

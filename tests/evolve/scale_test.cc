@@ -96,8 +96,8 @@ TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
   for (const auto& study : {study_of({{9, 0.12}, {9, 0.10}}, 1, 0, 0.05), one_document, three, uneven}) {
     const auto fit = fit_scale(study, 200);
     ASSERT_TRUE(fit);
-    for (const Estimate& e : {fit->leads[0].leads[0], fit->leads[0].per_tenfold, fit->by_params[0].exponent,
-                              fit->by_flops[0].beyond}) {
+    for (const ScaleEstimate& e : {fit->leads[0].leads[0], fit->leads[0].per_tenfold,
+                                   fit->by_params[0].exponent, fit->by_flops[0].beyond}) {
       EXPECT_TRUE(std::isfinite(e.value));
       EXPECT_TRUE(std::isinf(e.low) && std::isinf(e.high));
     }
@@ -121,10 +121,10 @@ TEST(Scale, IntervalsHoldTheTruth) {
   for (std::uint64_t k = 0; k < kStudies; ++k) {
     const auto fit = fit_scale(study_of({{10, 0.11}, {10.05, 0.11}}, 5, 0.01, 0.1, 100 + k), 300);
     ASSERT_TRUE(fit.has_value());
-    const Estimate& a = fit->by_params[0].exponent;
+    const ScaleEstimate& a = fit->by_params[0].exponent;
     exponent += a.low <= 0.11 && 0.11 <= a.high;
     const double truth = (10 - 10.05) * std::pow(600e3, -0.11);
-    const Estimate& b = fit->leads[0].leads[2];
+    const ScaleEstimate& b = fit->leads[0].leads[2];
     lead += b.low <= truth && truth <= b.high;
   }
   // The expected count is 95 % of 60, which is 57. A count below 52 has a probability of 1 %.

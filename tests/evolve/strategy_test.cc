@@ -135,7 +135,7 @@ TEST(Screen, CausesAreNamed) {
 // An effect of only the channels from the sixteenth on is visible when the design is run small, since it is
 // not run at a smaller width.
 TEST(Screen, NumbersOfChannelsKeepTheirSides) {
-  Settings settings = little_settings();
+  SearchSettings settings = little_settings();
   settings.rungs.resize(1);
   settings.rungs[0].params = 60'000;
   const Little c(settings);
@@ -156,7 +156,7 @@ TEST(Screen, NumbersOfChannelsKeepTheirSides) {
 }
 
 TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
-  Settings settings = little_settings();
+  SearchSettings settings = little_settings();
   settings.rungs[1].params = 50;  // fewer than at any width
   const Little c(settings);
   const auto parsed = lang::check("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
@@ -168,7 +168,7 @@ TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
 
 // A design that is cheap at the first rung but expensive at a higher one exceeds the limits.
 TEST(Screen, CostsAreLimitedAtEveryRung) {
-  Settings settings = little_settings();
+  SearchSettings settings = little_settings();
   settings.vocab = 512;
   settings.rungs = {{.name = "150k", .params = 150'000, .length = 128},
                     {.name = "300k", .params = 300'000, .length = 128}};
@@ -200,7 +200,7 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
 
 // The search may have absolute limits, such as a state of a fixed size.
 TEST(Screen, ASearchMayBeHeldToNumbers) {
-  Settings settings = little_settings();
+  SearchSettings settings = little_settings();
   settings.vocab = 512;
   settings.rungs = {{.name = "150k", .params = 150'000, .length = 128},
                     {.name = "300k", .params = 300'000, .length = 256}};
@@ -226,7 +226,7 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
 
 // Repeats, step by step, what a worker does with the program of a rung.
 TEST(Screen, KnowsTheHashesThatWorkersReport) {
-  Settings settings = little_settings();
+  SearchSettings settings = little_settings();
   settings.rungs[1].depth = 2;
   const Little c(settings);
   const auto parsed = lang::check("design M:\n    stack = [2 * Block(mixer=GLA), RMSNorm]\n", zoo::library());

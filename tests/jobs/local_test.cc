@@ -23,7 +23,7 @@ namespace gabbro::jobs {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = Ended::Kind;
+using Kind = JobEnd::Kind;
 
 constexpr const char* kDone = R"(echo '{"status": "done", "cause": ""}' > "$2")";
 
@@ -63,27 +63,27 @@ class LocalTest : public ::testing::Test {
     ASSERT_TRUE(made.has_value());
     executor = std::move(*made);
   }
-  void start(std::int64_t id, Limits limits = {}) {
+  void start(std::int64_t id, WorkerLimits limits = {}) {
     const auto ok = executor->start(job(id, limits));
     ASSERT_TRUE(ok.has_value()) << ok.error().message;
   }
-  Job job(std::int64_t id, Limits limits = {}) const {
+  Job job(std::int64_t id, WorkerLimits limits = {}) const {
     const std::string name = std::to_string(id);
     return {id, folder / (name + ".spec"), folder / (name + ".result"), limits, folder / (name + ".log")};
   }
   // Waits for all running jobs and returns their ends by job id. Progress goes to `updates`.
-  std::map<std::int64_t, Ended> ends() {
-    std::map<std::int64_t, Ended> out;
+  std::map<std::int64_t, JobEnd> ends() {
+    std::map<std::int64_t, JobEnd> out;
     while (executor->running() > 0) {
-      News news = executor->wait(60);
+      JobEvents news = executor->wait(60);
       EXPECT_FALSE(news.updates.empty() && news.ended.empty()) << "nothing happened for a minute";
       if (news.updates.empty() && news.ended.empty()) break;
       for (Update& u : news.updates) updates.push_back(std::move(u));
-      for (Ended& e : news.ended) out[e.id] = std::move(e);
+      for (JobEnd& e : news.ended) out[e.id] = std::move(e);
     }
     return out;
   }
-  Ended end_of(const std::string& script, Limits limits = {}) {
+  JobEnd end_of(const std::string& script, WorkerLimits limits = {}) {
     workers_do(script);
     start(1, limits);
     return ends()[1];
@@ -107,7 +107,7 @@ TEST_F(LocalTest, OnlyKnownVariablesReachTheWorker) {
   workers_do("env > seen; " + std::string(kDone));
   executor = std::move(*local_executor({1, folder / "worker", {"TORCH_HIDDEN", "NEVER_SET"}}));
   start(1);
-  EXPECT_EQ(ends()[1].kind, Ended::Kind::kResult);
+  EXPECT_EQ(ends()[1].kind, JobEnd::Kind::kResult);
   unsetenv("GABBRO_TEST_KEY");
   unsetenv("TORCH_HIDDEN");
   unsetenv("TORCH_SHOWN");
@@ -125,7 +125,7 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-void expect_cause(const Ended& end, Kind kind, const std::string& says) {
+void expect_cause(const JobEnd& end, Kind kind, const std::string& says) {
   EXPECT_EQ(end.kind, kind) << end.cause;
   EXPECT_NE(end.cause.find(says), std::string::npos) << end.cause;
   EXPECT_EQ(end.result, "");
@@ -133,7 +133,7 @@ void expect_cause(const Ended& end, Kind kind, const std::string& says) {
 
 TEST_F(LocalTest, AResultIsTheTextOfItsFile) {
   std::ofstream(folder / "1.spec") << R"({"status": "done", "cause": "as asked", "more": [1, 2]})";
-  const Ended end = end_of(R"(echo working >&2; cp "$1" "$2")");
+  const JobEnd end = end_of(R"(echo working >&2; cp "$1" "$2")");
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
   EXPECT_EQ(end.result, R"({"status": "done", "cause": "as asked", "more": [1, 2]})");
   EXPECT_EQ(end.cause, "");
@@ -170,7 +170,7 @@ TEST_F(LocalTest, WaitReturnsWhenItsTimeIsOverAndWhenNothingRuns) {
 }
 
 TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
-  const Ended end = end_of("trap '' TERM; echo $$ > pid; while true; do sleep 1; done", {0.3, 0});
+  const JobEnd end = end_of("trap '' TERM; echo $$ > pid; while true; do sleep 1; done", {0.3, 0});
   expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s, and was killed");
   EXPECT_GE(end.seconds, 0.3);
   EXPECT_FALSE(alive(number_in("pid")));
@@ -178,7 +178,7 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
 
 // What the worker leaves before it is killed is kept, but is not a result.
 TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
-  const Ended end =
+  const JobEnd end =
       end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {0.3, 0});
   expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s, and was stopped");
   EXPECT_TRUE(end.result.empty());
@@ -187,7 +187,7 @@ TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
 
 TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
   // The shell itself stays small; its child keeps a line that never ends.
-  const Ended end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});
+  const JobEnd end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});
   expect_cause(end, Kind::kMemoryLimit, "more than the limit of 60.00MB, and was killed");
   EXPECT_GT(end.peak_bytes, 60'000'000U);
 }
@@ -217,7 +217,7 @@ TEST_F(LocalTest, AResultThatIsNoneIsACrash) {
 TEST_F(LocalTest, ProgressIsReadAndOtherOutputLeftOut) {
   const std::string line = record::to_line({"training", 3, 10, 4096, 5.25, 1000, 0.3, ""});
   std::ofstream(folder / "line") << line;
-  const Ended end = end_of(std::string(R"(echo garbage; echo '{"stage": 1}'; head -c 3000000 /dev/zero; echo
+  const JobEnd end = end_of(std::string(R"(echo garbage; echo '{"stage": 1}'; head -c 3000000 /dev/zero; echo
     cat line; printf '\377\376\n'; head -c 20 line; sleep 0.1; tail -c +21 line; printf 'no end'
 )") + kDone);
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
@@ -274,7 +274,7 @@ constexpr const char* kGrandchildren = R"(sleep 600 & echo $! > in_group
 TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
   for (const std::string last : {"sleep 600", kDone, "kill -9 $$"}) {
     for (const char* file : {"in_group", "in_session", "orphan"}) fs::remove(folder / file);
-    const Ended end = end_of(kGrandchildren + last, {last == "sleep 600" ? 1.0 : 0.0, 0});
+    const JobEnd end = end_of(kGrandchildren + last, {last == "sleep 600" ? 1.0 : 0.0, 0});
     EXPECT_EQ(end.kind, last == kDone         ? Kind::kResult
                         : last == "sleep 600" ? Kind::kTimeLimit
                                               : Kind::kCrash)
@@ -289,13 +289,13 @@ TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
 // ---- Malicious workers ----
 
 TEST_F(LocalTest, AForkBombIsKilledWhole) {
-  const Ended end = end_of("bomb() { while true; do (bomb) & sleep 0.2; done; }; bomb", {.seconds = 60});
+  const JobEnd end = end_of("bomb() { while true; do (bomb) & sleep 0.2; done; }; bomb", {.seconds = 60});
   expect_cause(end, Kind::kLimit, "processes, more than the limit of 64");
   EXPECT_LT(end.seconds, 30);
 }
 
 TEST_F(LocalTest, ManySmallOrphansAreSeenToo) {
-  const Ended end = end_of("for i in $(seq 200); do (sleep 600 &); done; sleep 600", {.seconds = 60});
+  const JobEnd end = end_of("for i in $(seq 200); do (sleep 600 &); done; sleep 600", {.seconds = 60});
   expect_cause(end, Kind::kLimit, "processes, more than the limit of 64");
 }
 
@@ -305,7 +305,7 @@ TEST_F(LocalTest, WhatItsParentHasOpenIsNotHandedOn) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   workers_do("ls -l /proc/self/fd > seen; " + std::string(kDone));
   start(1);
-  EXPECT_EQ(ends()[1].kind, Ended::Kind::kResult);
+  EXPECT_EQ(ends()[1].kind, JobEnd::Kind::kResult);
   std::ifstream file(folder / "seen");
   const std::string seen{std::istreambuf_iterator<char>(file), {}};
   EXPECT_NE(seen.find("0 -> "), std::string::npos);
@@ -314,15 +314,15 @@ TEST_F(LocalTest, WhatItsParentHasOpenIsNotHandedOn) {
 }
 
 TEST_F(LocalTest, AFolderWithoutEndIsStopped) {
-  Limits limits{.seconds = 60};
+  WorkerLimits limits{.seconds = 60};
   limits.folder_bytes = 1 << 30;
-  const Ended end = end_of("while mkdir deeper && cd deeper; do :; done; sleep 600", limits);
+  const JobEnd end = end_of("while mkdir deeper && cd deeper; do :; done; sleep 600", limits);
   expect_cause(end, Kind::kLimit, "into its folder");
 }
 
 TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
   const auto most = [](std::uint64_t log, std::uint64_t result, std::uint64_t all) {
-    Limits out{.seconds = 60};
+    WorkerLimits out{.seconds = 60};
     out.log_bytes = log, out.result_bytes = result, out.folder_bytes = all;
     return out;
   };
@@ -334,7 +334,7 @@ TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
   EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "one file is held by the kernel";
   fs::remove(folder / "large");
   // A result that is too large is not read, whether it is seen before or after the worker has ended.
-  const Ended end = end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", most(1 << 30, 1 << 20, 1 << 30));
+  const JobEnd end = end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", most(1 << 30, 1 << 20, 1 << 30));
   EXPECT_TRUE(end.kind == Kind::kLimit || end.kind == Kind::kCrash) << end.cause;
   EXPECT_TRUE(contains(end.cause, "of result") || contains(end.cause, "longer than 1048576 bytes"))
       << end.cause;
@@ -372,7 +372,7 @@ TEST_F(LocalTest, TheLogIsNotWrittenThroughALink) {
 }
 
 TEST_F(LocalTest, AFloodOfProgressTakesNoTimeOfOthers) {
-  const Ended end = end_of("yes '{\"stage\": \"x\"}'", {.seconds = 1});
+  const JobEnd end = end_of("yes '{\"stage\": \"x\"}'", {.seconds = 1});
   expect_cause(end, Kind::kTimeLimit, "more than the limit of 1.0 s");
   EXPECT_LT(end.seconds, 10);
   EXPECT_TRUE(updates.empty());
@@ -394,7 +394,7 @@ TEST_F(LocalTest, OneThatIgnoresBeingAskedIsKilledInTheEnd) {
 TEST_F(LocalTest, ItsParentIsNotSignalled) {
   if (!sandbox::machine().filter) GTEST_SKIP() << sandbox::machine().missing();
   // The signal is harmless if it arrives.
-  const Ended end =
+  const JobEnd end =
       end_of("for who in $PPID -$PPID -1; do kill -CONT $who && touch reached; done; " + std::string(kDone));
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
   EXPECT_FALSE(fs::exists(folder / "reached"));
@@ -428,7 +428,7 @@ TEST_F(LocalTest, OneJobsEndLeavesTheOthersAlone) {
   start(2);
   const pid_t other = number_in("pid");
   start(1);
-  std::vector<Ended> ended;
+  std::vector<JobEnd> ended;
   while (ended.empty()) ended = executor->wait(60).ended;
   EXPECT_EQ(ended[0].id, 1);
   EXPECT_TRUE(alive(other));

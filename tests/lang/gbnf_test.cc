@@ -43,7 +43,7 @@ TEST(Gbnf, AcceptsTheZooInCanonicalForm) {
   const std::string text = gbnf();
   const Grammar g(text);
   int count = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     const std::string canonical = print(parse(entry.text).program);
     const std::size_t at = refused_at(g, canonical);
     EXPECT_EQ(at, std::string::npos) << entry.file << " is refused before: " << canonical.substr(at, 60);

@@ -31,7 +31,7 @@ class Add : public testing::Test {
     return (folder_ / name).string();
   }
   std::unique_ptr<Library> open() {
-    Options options;
+    LibraryOptions options;
     options.file = (folder_ / "own" / "library.db").string();
     auto library = Library::open(options);
     if (!library) ADD_FAILURE() << library.error().message;
@@ -169,7 +169,7 @@ TEST_F(Add, InterruptedLeavesWholeFiles) {
 }
 
 TEST_F(Add, OtherFilesAreRefused) {
-  Options options;
+  LibraryOptions options;
   options.file = write(
       "not.db",
       "this is no database, only text that is long enough to have a header of its own.....................");
@@ -198,7 +198,7 @@ TEST_F(Add, ADamagedFileIsTold) {
     raw << std::string(2000, '\xa5');
   }
   raw.close();
-  Options options;
+  LibraryOptions options;
   options.file = file.string();
   const auto library = Library::open(options);
   ASSERT_FALSE(library);

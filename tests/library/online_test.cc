@@ -52,7 +52,7 @@ class Online : public testing::Test {
     if (!library) ADD_FAILURE() << library.error().message;
     return std::move(*library);
   }
-  Options options_;
+  LibraryOptions options_;
   std::string file_;
   double now_ = 1e9, slept_ = 0;
 };
@@ -274,7 +274,7 @@ TEST_F(Online, ABrokenEndpointLeavesWords) {
                                 R"({"data":[3]})"};
   for (const char* body : bodies) {
     Server server([&](const std::string&, const std::string&) { return Answer{200, body, {}, false}; });
-    const Endpoint endpoint{server.url() + "/v1", "m", "", 5};
+    const EmbeddingEndpoint endpoint{server.url() + "/v1", "m", "", 5};
     EXPECT_FALSE(embed(endpoint, {"x"})) << body;
   }
   Server server([&](const std::string&, const std::string&) { return Answer{500, "sorry", {}, false}; });

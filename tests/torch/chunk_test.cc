@@ -127,7 +127,7 @@ TEST(Chunks, LargeDiagonalStatesKeepTheirSteps) {
 TEST(Chunks, TableIsComplete) {
   std::map<std::string, bool> named;
   for (const Case& c : kZoo) named[std::string(c.unit).substr(0, std::string(c.unit).find('('))] = true;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items) {
       const auto* u = std::get_if<lang::Unit>(&item.value);
       if (!u) continue;

@@ -168,7 +168,7 @@ TEST_F(Faults, BackendThatComputesSomethingElse) {
 
 // Lies that only the checks of unseen influences can detect: at a single position, at a distance of one, by
 // less than any allowed rounding.
-class Unseen : public ::testing::Test {
+class LeakChecks : public ::testing::Test {
  protected:
   using Lie = std::function<void(const exec::TokenBatch&, std::vector<float>&)>;
   // Returns the anchors that fail, among those that run the model. The budget is that of a first rung or a
@@ -211,13 +211,13 @@ class Unseen : public ::testing::Test {
   }
 };
 
-TEST_F(Unseen, HonestModels) {
+TEST_F(LeakChecks, HonestModels) {
   EXPECT_EQ(failed_with({}), "");
   EXPECT_EQ(failed_with({}, {}, 300'000), "");
   EXPECT_EQ(failed_with({}, {}, 300'000, "bf16"), "");
 }
 
-TEST_F(Unseen, NextTokenAtOnePosition) {
+TEST_F(LeakChecks, NextTokenAtOnePosition) {
   for (const std::int64_t at : {0, 1, 37, 64, 101, 126})
     EXPECT_EQ(failed_with([=](const exec::TokenBatch& b, std::vector<float>& out) {
                 for (std::int64_t row = 0; row < b.sequences && b.length > at + 1; ++row)
@@ -227,7 +227,7 @@ TEST_F(Unseen, NextTokenAtOnePosition) {
         << at;
 }
 
-TEST_F(Unseen, LastTokenOfTheTextInEverySeventhPosition) {
+TEST_F(LeakChecks, LastTokenOfTheTextInEverySeventhPosition) {
   EXPECT_EQ(failed_with(
                 [](const exec::TokenBatch& b, std::vector<float>& out) {
                   for (std::int64_t row = 0; row < b.sequences && b.starts.empty(); ++row)
@@ -238,7 +238,7 @@ TEST_F(Unseen, LastTokenOfTheTextInEverySeventhPosition) {
             "future");
 }
 
-TEST_F(Unseen, LastBitWhereTheTextGoesOnInOneWay) {
+TEST_F(LeakChecks, LastBitWhereTheTextGoesOnInOneWay) {
   EXPECT_EQ(failed_with(
                 [](const exec::TokenBatch& b, std::vector<float>& out) {
                   for (std::int64_t row = 0; row < b.sequences; ++row)
@@ -250,7 +250,7 @@ TEST_F(Unseen, LastBitWhereTheTextGoesOnInOneWay) {
             "future");
 }
 
-TEST_F(Unseen, DocumentBefore) {
+TEST_F(LeakChecks, DocumentBefore) {
   EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
               for (std::int64_t row = 0; row < b.sequences && !b.starts.empty(); ++row)
                 for (std::int64_t t = 0; t < b.length; ++t)
@@ -261,7 +261,7 @@ TEST_F(Unseen, DocumentBefore) {
             "documents");
 }
 
-TEST_F(Unseen, AnotherRow) {
+TEST_F(LeakChecks, AnotherRow) {
   EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
               for (std::int64_t row = 1; row < b.sequences; ++row)
                 loss(b, out, row, b.length / 2) +=
@@ -270,14 +270,14 @@ TEST_F(Unseen, AnotherRow) {
             "batch");
 }
 
-TEST_F(Unseen, WhereARowStands) {
+TEST_F(LeakChecks, WhereARowStands) {
   EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
               for (std::int64_t t = 40; t < b.length; ++t) loss(b, out, b.sequences - 1, t) += 0.02F;
             }),
             "place, decoding = parallel");
 }
 
-TEST_F(Unseen, StateThatDecodingLoses) {
+TEST_F(LeakChecks, StateThatDecodingLoses) {
   EXPECT_EQ(failed_with(
                 {},
                 [](const exec::TokenBatch& b, std::vector<float>& out) {
@@ -289,7 +289,7 @@ TEST_F(Unseen, StateThatDecodingLoses) {
 }
 
 // Where rounding changes losses by whole nats, nothing can be compared, so no difference is allowed.
-TEST_F(Unseen, RoundingThatIsAmplifiedAllowsNoMore) {
+TEST_F(LeakChecks, RoundingThatIsAmplifiedAllowsNoMore) {
   const auto amplified = [](const exec::TokenBatch&, std::vector<float>& out) {
     for (float& v : out) v = 3 + std::fmod(v * 1e6F, 1.0F);
   };
@@ -299,7 +299,7 @@ TEST_F(Unseen, RoundingThatIsAmplifiedAllowsNoMore) {
 
 // A normal run checks few positions. When the checks of a leading design are repeated, every position is
 // checked.
-TEST_F(Unseen, ThoroughChecksLookAtEveryPosition) {
+TEST_F(LeakChecks, ThoroughChecksLookAtEveryPosition) {
   EXPECT_EQ(failed_with({}, {}, 300'000, "float32", true), "");
   const auto late = [](const exec::TokenBatch& b, std::vector<float>& out) {
     for (std::int64_t row = 0; row < b.sequences && b.length > 100; ++row) loss(b, out, row, 100) += 0.01F;
@@ -311,7 +311,7 @@ TEST_F(Unseen, ThoroughChecksLookAtEveryPosition) {
 }
 
 // The difference allowed in bf16 is what rounding the weights explains, not half a nat.
-TEST_F(Unseen, WrongNumbersInBf16) {
+TEST_F(LeakChecks, WrongNumbersInBf16) {
   EXPECT_NE(failed_with(
                 [](const exec::TokenBatch&, std::vector<float>& out) {
                   for (float& v : out) v += 0.1F;

@@ -59,7 +59,7 @@ TEST(Leaks, ProgramsThatReadWhatIsMasked) {
 
 TEST(Leaks, UnitsOfTheZoo) {
   int units = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items) {
       const auto* unit = std::get_if<lang::Unit>(&item.value);
       if (!unit) continue;

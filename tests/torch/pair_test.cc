@@ -200,7 +200,7 @@ TEST(PairPrograms, AreNotMadeForTooManyHeads) {
 // All kinds of attention in the zoo train without calls of ATen on pairs.
 TEST(PairPrograms, ExistForEveryUnitOfTheZoo) {
   Count all;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     const lang::Program* program = zoo::program(entry.file);
     if (!program) continue;
     for (const lang::Item& item : program->items) {

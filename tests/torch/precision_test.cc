@@ -35,7 +35,7 @@ exec::TokenBatch random_batch() {
 TEST(Precision, RoundedProductsStayNear) {
   const exec::TokenBatch batch = random_batch();
   int designs = 0, rounded = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     lang::ElaborateOptions options;
     options.width = 64;
     options.vocab = kVocab;

@@ -67,7 +67,7 @@ TEST(Probe, SoundDesignsPassInBf16) {
 int pass_in_bf16(const std::function<bool(std::string_view)>& asked) {
   const trial::MakeModel single = trial::torch_backend(), half = trial::torch_backend({.dtype = "bf16"});
   int count = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     if (!asked(entry.file)) continue;
     const lang::CheckReport report = lang::check(entry.text, zoo::library());
     if (!report.subjects.back().is_design) continue;
@@ -245,7 +245,7 @@ TEST(Probe, EveryDesignOfTheZooPassesInTime) {
   int designs = 0;
   double worst = 0;
   std::string slowest;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     const lang::CheckReport written = lang::check(entry.text, zoo::library());
     if (!written.subjects.back().is_design) continue;
     const auto report = trial::probe_program(std::string(entry.text), trial::torch_backend());

@@ -109,7 +109,7 @@ TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
 // Calls f(elaboration) for every unit of the zoo that can be elaborated alone.
 template <class F>
 void for_each_unit(F f) {
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items) {
       const auto* unit = std::get_if<lang::Unit>(&item.value);
       if (!unit) continue;

@@ -71,7 +71,7 @@ lang::Elaboration design(const std::string& text, std::int64_t width) {
 
 TEST(TorchStepper, EqualsParallelOnEveryDesignOfTheZoo) {
   int designs = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items) {
       const auto* d = std::get_if<lang::Design>(&item.value);
       if (!d) continue;
@@ -88,7 +88,7 @@ TEST(TorchStepper, EqualsParallelOnEveryDesignOfTheZoo) {
 
 TEST(TorchStepper, EqualsParallelOnEveryUnitOfTheZoo) {
   int units = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items) {
       const auto* unit = std::get_if<lang::Unit>(&item.value);
       if (!unit) continue;

@@ -14,7 +14,8 @@
 namespace gabbro::testing {
 namespace {
 
-void expect_sizes(const std::string& file, const lang::Program& program, const evolve::Settings& settings) {
+void expect_sizes(const std::string& file, const lang::Program& program,
+                  const evolve::SearchSettings& settings) {
   SCOPED_TRACE(file);
   const double factor = static_cast<double>(settings.blocks) / evolve::repetitions(program);
   for (const evolve::Rung& rung : settings.rungs) {
@@ -29,7 +30,7 @@ void expect_sizes(const std::string& file, const lang::Program& program, const e
 }
 
 TEST(ZooSizes, OfTheLaptopLadderAndBeyond) {
-  evolve::Settings settings;
+  evolve::SearchSettings settings;
   settings.vocab = 512;
   settings.blocks = 2;
   settings.rungs = {{.name = "150k", .params = 150'000},
@@ -38,7 +39,7 @@ TEST(ZooSizes, OfTheLaptopLadderAndBeyond) {
                     {.name = "1M", .params = 1'000'000, .depth = 2},
                     {.name = "5M", .params = 5'000'000, .depth = 4}};
   int designs = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     const lang::Program& program = *zoo::program(entry.file);
     if (!lang::last_design(program)) continue;
     ++designs;
@@ -52,7 +53,7 @@ TEST(ZooSizes, OfBaselinesWithAllTheirBlocks) {
   for (const char* file : {"gpt2.gab", "llama.gab", "mamba2.gab", "retnet.gab", "rwkv6.gab",
                            "gated_deltanet.gab", "ttt_linear.gab"}) {
     const lang::Program& program = *zoo::program(file);
-    evolve::Settings settings;
+    evolve::SearchSettings settings;
     settings.vocab = 512;
     settings.blocks = evolve::repetitions(program);
     settings.rungs = {{.name = "150k", .params = 150'000},

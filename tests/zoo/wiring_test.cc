@@ -158,7 +158,7 @@ TEST(Zoo, ValueResidual) {
 
 // The stack has three recurrent blocks, then one attention block, twice, and a norm at the end.
 TEST(Zoo, HybridStack) {
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     if (entry.file != "hybrid.gab") continue;
     const lang::CheckReport report = lang::check(entry.text, zoo::library());
     ASSERT_TRUE(report.valid());

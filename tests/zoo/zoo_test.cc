@@ -28,7 +28,7 @@ lang::Elaboration small_unit(const std::string& name) {
 template <class F>
 int for_each_unit(const F& f) {
   int count = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
         SCOPED_TRACE(unit->name);
@@ -59,7 +59,7 @@ TEST(ZooUnits, GradientsMatchDifferences) {
 template <class F>
 int for_each_design(const F& f) {
   int count = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (const auto* design = std::get_if<lang::Design>(&item.value)) {
         SCOPED_TRACE(design->name);
@@ -96,7 +96,7 @@ TEST(ZooDesigns, GradientsMatchDifferencesSlow) {
 
 // The comment above the first item must give an arXiv id, a year and a recurrence.
 TEST(ZooFiles, NameSourceAndRecurrence) {
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     // A control comes from no paper.
     if (entry.file == "prelude.gab" || entry.text.starts_with("# A control")) continue;
     SCOPED_TRACE(entry.file);
@@ -115,7 +115,7 @@ TEST(ZooFiles, AreValidCanonicalAndDistinct) {
   std::set<std::string> names;
   std::set<std::string> hashes;
   int designs = 0;
-  for (const zoo::Entry& entry : zoo::embedded_files()) {
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     SCOPED_TRACE(entry.file);
     const lang::CheckReport report = lang::check(entry.text, zoo::library());
     for (const Error& e : report.errors) ADD_FAILURE() << format_error(std::string(entry.file), e);

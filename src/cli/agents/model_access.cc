@@ -1,4 +1,4 @@
-#include "cli/agents_desk.h"
+#include "cli/agents/model_access.h"
 
 #include <fmt/format.h>
 
@@ -24,17 +24,17 @@ Result<AgentsConfig> read_agents_config(const std::string& path) {
   return AgentsConfig{std::move(*text), std::move(models), settings};
 }
 
-Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, const std::string& dir) {
-  std::unique_ptr<AgentsDesk> out(new AgentsDesk);
+Result<std::unique_ptr<ModelAccess>> ModelAccess::open(const std::string& config, const std::string& dir) {
+  std::unique_ptr<ModelAccess> out(new ModelAccess);
   GABBRO_TRY(read, read_agents_config(config));
   out->settings_ = read.settings;
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return fail("io", fmt::format("cannot make the folder {}: {}", dir, error.message()));
-  GABBRO_TRY(journal, chat::Journal::open(dir + "/talk.db"));
-  out->journal_ = std::move(journal);
-  GABBRO_TRY(desk, chat::Desk::open(std::move(read.models), *out->journal_));
-  out->desk_ = std::move(desk);
+  GABBRO_TRY(log, chat::CallLog::open(dir + "/calls.db"));
+  out->log_ = std::move(log);
+  GABBRO_TRY(client, chat::Client::open(std::move(read.models), *out->log_));
+  out->client_ = std::move(client);
   g_interrupts = 0;
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_interrupts; });
   out->watch_ = std::jthread([self = out.get()](const std::stop_token& stop) {
@@ -42,18 +42,18 @@ Result<std::unique_ptr<AgentsDesk>> AgentsDesk::open(const std::string& config, 
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (g_interrupts == 0) return;
     self->stopped_ = true;
-    self->desk_->stop();
+    self->client_->stop();
   });
   return out;
 }
 
-AgentsDesk::~AgentsDesk() {
+ModelAccess::~ModelAccess() {
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
 }
 
-std::int64_t AgentsDesk::new_task() const {
+std::int64_t ModelAccess::new_task() const {
   std::int64_t last = 0;
-  for (const chat::Call& call : journal_->calls()) last = std::max(last, call.task);
+  for (const chat::LoggedCall& call : log_->calls()) last = std::max(last, call.task);
   return last + 1;
 }
 

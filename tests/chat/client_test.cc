@@ -1,5 +1,5 @@
 // Tests of the desk against a server that injects faults: retries, counted costs, and the cap.
-#include "chat/desk.h"
+#include "chat/client.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -34,8 +34,8 @@ Play status(int code, const std::string& headers = "") {
 }
 Play fault(Fault kind) { return {.body = "{\"choices\": [", .fault = kind}; }
 
-Request question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
-  Request r;
+ChatRequest question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
+  ChatRequest r;
   r.role = role, r.task = task;
   r.messages = {{"system", "You write units."}, {"user", text}};
   r.max_tokens = 100;
@@ -50,12 +50,12 @@ class DeskTest : public ::testing::Test {
         fs::path(::testing::TempDir()) / ("gabbro_chat" + std::to_string(getpid()) +
                                           ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder);
-    path = folder / "talk.db";
-    journal = std::move(*Journal::open(path));
+    path = folder / "calls.db";
+    log = std::move(*CallLog::open(path));
   }
   void TearDown() override {
-    desk.reset();
-    journal.reset();
+    client.reset();
+    log.reset();
     fs::remove_all(folder);
   }
 
@@ -64,7 +64,7 @@ class DeskTest : public ::testing::Test {
     Endpoint e;
     e.name = "there", e.url = url, e.seconds = 10;
     c.endpoints = {e};
-    Model m;
+    ChatModel m;
     m.name = "m", m.model = "m-1";
     m.price = {3'000'000, 300'000, 3'000'000, 15'000'000};
     c.models = {m};
@@ -72,33 +72,33 @@ class DeskTest : public ::testing::Test {
   }
   // Opens a desk whose clock advances only when it waits.
   void open(const Config& config) {
-    auto made = Desk::open(config, *journal,
-                           {.seed = 1,
-                            .now = [this] { return time.load(); },
-                            .wait =
-                                [this](double seconds) {
-                                  const std::lock_guard lock(mutex);
-                                  time = time + seconds;
-                                  waits.push_back(seconds);
-                                }});
+    auto made = Client::open(config, *log,
+                             {.seed = 1,
+                              .now = [this] { return time.load(); },
+                              .wait =
+                                  [this](double seconds) {
+                                    const std::lock_guard lock(mutex);
+                                    time = time + seconds;
+                                    waits.push_back(seconds);
+                                  }});
     ASSERT_TRUE(made.has_value()) << made.error().message;
-    desk = std::move(*made);
+    client = std::move(*made);
   }
   void serve(std::function<Play(const Seen&)> answer) {
     server = std::make_unique<Server>(std::move(answer));
     config = config_for(server->url());
   }
-  Error error_of(const Request& r) {
-    const auto out = desk->ask(r);
+  Error error_of(const ChatRequest& r) {
+    const auto out = client->ask(r);
     return out ? Error{"none", out->text, "", {}} : out.error();
   }
 
   fs::path folder;
   std::string path;
-  std::unique_ptr<Journal> journal;
+  std::unique_ptr<CallLog> log;
   std::unique_ptr<Server> server;
   Config config;
-  std::unique_ptr<Desk> desk;
+  std::unique_ptr<Client> client;
   std::atomic<double> time = 1e9;
   std::mutex mutex;
   std::vector<double> waits;
@@ -107,14 +107,14 @@ class DeskTest : public ::testing::Test {
 TEST_F(DeskTest, ARequestIsAnsweredCountedAndKept) {
   serve([](const Seen&) { return reply("a unit", 100, 10); });
   open(config);
-  const auto out = desk->ask(question("Write.", 7));
+  const auto out = client->ask(question("Write.", 7));
   ASSERT_TRUE(out.has_value()) << out.error().message;
   EXPECT_EQ(out->text, "a unit");
   EXPECT_EQ(out->model, "m");
   EXPECT_DOUBLE_EQ(out->cost, 450e-6);
-  EXPECT_EQ(journal->spent().money, 450);
-  EXPECT_EQ(journal->spent().tokens, 110);
-  const auto talk = journal->talk(7);
+  EXPECT_EQ(log->spent().money, 450);
+  EXPECT_EQ(log->spent().tokens, 110);
+  const auto talk = log->talk(7);
   ASSERT_EQ(talk.size(), 1u);
   EXPECT_EQ(talk[0].request.messages[1].text, "Write.");
   EXPECT_EQ(talk[0].reply, "a unit");
@@ -127,7 +127,7 @@ TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
                                 reply("at last")};
   serve([plays](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
   open(config);
-  const auto out = desk->ask(question("Write."));
+  const auto out = client->ask(question("Write."));
   ASSERT_TRUE(out.has_value()) << out.error().message;
   EXPECT_EQ(out->text, "at last");
   ASSERT_EQ(waits.size(), 4u);
@@ -136,7 +136,7 @@ TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
     EXPECT_LE(waits[i], 1.0 * (1 << i));
   }
   // The two attempts that broke off after they were sent may be billed; the refused ones are not.
-  const auto calls = journal->calls();
+  const auto calls = log->calls();
   ASSERT_EQ(calls.size(), 1u);
   EXPECT_GT(calls[0].counted.tokens, 2 * 100 + 110);
   EXPECT_LT(calls[0].counted.tokens, 2 * 1000 + 110);
@@ -164,11 +164,11 @@ TEST_F(DeskTest, WhatIsNoReplyIsAnErrorAndCounted) {
       EXPECT_LT(e.message.size(), 300u);
     }
     const bool paid = rows[i].first.status == 200;
-    EXPECT_EQ(journal->spent().tokens > before, paid) << i;
-    before = journal->spent().tokens;
+    EXPECT_EQ(log->spent().tokens > before, paid) << i;
+    before = log->spent().tokens;
   }
   EXPECT_TRUE(waits.empty());
-  EXPECT_EQ(journal->calls().size(), rows.size());
+  EXPECT_EQ(log->calls().size(), rows.size());
 }
 
 TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
@@ -182,11 +182,11 @@ TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
   // A delay of a day is too long to wait, so the endpoint is paused, for at most an hour.
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
   EXPECT_EQ(waits.size(), 2u);
-  EXPECT_TRUE(desk->paused().has_value());
+  EXPECT_TRUE(client->paused().has_value());
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
   EXPECT_EQ(server->requests(), 4);
   time = time + 3601;
-  EXPECT_FALSE(desk->paused().has_value());
+  EXPECT_FALSE(client->paused().has_value());
   EXPECT_EQ(error_of(question("Write.")).message, "no more");
 }
 
@@ -198,21 +198,21 @@ TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
   EXPECT_EQ(server->requests(), 5);  // the first attempt and four retries
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
   EXPECT_EQ(server->requests(), 8);  // the eighth failure in a row
-  ASSERT_TRUE(desk->paused().has_value());
-  EXPECT_NE(desk->paused()->find("status 500"), std::string::npos);
+  ASSERT_TRUE(client->paused().has_value());
+  EXPECT_NE(client->paused()->find("status 500"), std::string::npos);
   EXPECT_NE(error_of(question("Write.")).message.find("is paused"), std::string::npos);
   EXPECT_EQ(server->requests(), 8);
-  time = time + Gate::kFirstPause + 1;
-  EXPECT_FALSE(desk->paused().has_value());
+  time = time + CircuitBreaker::kFirstPause + 1;
+  EXPECT_FALSE(client->paused().has_value());
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");  // one trial call, then a longer pause
   EXPECT_EQ(server->requests(), 9);
-  time = time + Gate::kFirstPause + 1;
-  EXPECT_TRUE(desk->paused().has_value());
-  time = time + Gate::kFirstPause;
+  time = time + CircuitBreaker::kFirstPause + 1;
+  EXPECT_TRUE(client->paused().has_value());
+  time = time + CircuitBreaker::kFirstPause;
   dead = false;
   EXPECT_EQ(error_of(question("Write.")).message, "alive");
   EXPECT_EQ(error_of(question("Write.")).message, "alive");
-  EXPECT_EQ(journal->spent().tokens, 220);
+  EXPECT_EQ(log->spent().tokens, 220);
   server.reset();
 }
 
@@ -221,18 +221,18 @@ TEST_F(DeskTest, AnotherModelStandsInForOneThatIsDown) {
   Endpoint gone = config.endpoints[0];
   gone.name = "gone", gone.url = "http://127.0.0.1:1/v1", gone.retries = 0;
   config.endpoints.push_back(gone);
-  Model first = config.models[0];
+  ChatModel first = config.models[0];
   first.name = "first", first.endpoint = 1, first.roles = {{"coder", 1e6}, {"planner", 1}};
   config.models.push_back(first);
   open(config);
   EXPECT_EQ(error_of(question("Write.")).message, "from there");
   EXPECT_EQ(error_of(question("Plan.", 0, "planner")).message, "from there");
-  const auto calls = journal->calls();
+  const auto calls = log->calls();
   ASSERT_GE(calls.size(), 2u);
   EXPECT_EQ(calls[0].model, "first");
   EXPECT_EQ(calls[0].error.code, "chat down");
   EXPECT_EQ(calls[0].counted.money, 0);  // nothing was sent
-  EXPECT_FALSE(desk->paused().has_value());
+  EXPECT_FALSE(client->paused().has_value());
 }
 
 TEST_F(DeskTest, AHangingServerEndsWithTheTimeLimit) {
@@ -253,12 +253,12 @@ TEST_F(DeskTest, StopEndsCallsUnderWayAndLaterOnes) {
   std::vector<std::thread> threads;
   for (Error& e : errors) threads.emplace_back([&] { e = error_of(question("Write.")); });
   while (server->requests() == 0) usleep(1000);
-  desk->stop();
+  client->stop();
   for (std::thread& t : threads) t.join();
   for (const Error& e : errors) EXPECT_EQ(e.code, "stopped");
   EXPECT_EQ(error_of(question("Write.")).code, "stopped");
   EXPECT_EQ(server->requests(), 1);
-  EXPECT_EQ(journal->calls().size(), 1u);
+  EXPECT_EQ(log->calls().size(), 1u);
 }
 
 TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
@@ -271,13 +271,13 @@ TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
             std::string::npos)
       << e.message;
   EXPECT_EQ(server->requests(), 0);
-  EXPECT_EQ(journal->calls().size(), 1u);
+  EXPECT_EQ(log->calls().size(), 1u);
   // A model with a larger context is asked instead.
-  Model wide = config.models[0];
+  ChatModel wide = config.models[0];
   wide.name = "wide", wide.context = 10000, wide.roles = {{"coder", 1e-9}};
   config.models.push_back(wide);
   open(config);
-  EXPECT_EQ(desk->ask(question(std::string(3000, 'x')))->model, "wide");
+  EXPECT_EQ(client->ask(question(std::string(3000, 'x')))->model, "wide");
 }
 
 TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
@@ -294,7 +294,8 @@ TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
   config.endpoints[0].calls = 3;
   open(config);
   std::vector<std::thread> threads;
-  for (int i = 0; i < 12; ++i) threads.emplace_back([&, i] { (void)desk->ask(question(std::to_string(i))); });
+  for (int i = 0; i < 12; ++i)
+    threads.emplace_back([&, i] { (void)client->ask(question(std::to_string(i))); });
   for (std::thread& t : threads) t.join();
   EXPECT_LE(most, 3);
   EXPECT_EQ(server->requests(), 12);
@@ -322,7 +323,7 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
   for (int i = 0; i < 16; ++i)
     threads.emplace_back([&, i] {
       for (int k = 0; k < 100; ++k) {
-        const auto out = desk->ask(question(std::to_string(100 * i + k)));
+        const auto out = client->ask(question(std::to_string(100 * i + k)));
         if (out) {
           returned += std::llround(out->cost * 1e6);
         } else {
@@ -336,11 +337,11 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
   server.reset();
   EXPECT_EQ(capped, 16);
   EXPECT_LE(bill, 50'000);
-  EXPECT_EQ(journal->spent().money, bill);
+  EXPECT_EQ(log->spent().money, bill);
   EXPECT_EQ(returned, bill);
   // Calls were made until no further one fits, so the rest is less than the maximum cost of one call.
-  EXPECT_GT(journal->spent().money, 50'000 - 5'000);
-  for (const Call& c : journal->calls()) EXPECT_EQ(c.state, "settled");
+  EXPECT_GT(log->spent().money, 50'000 - 5'000);
+  for (const LoggedCall& c : log->calls()) EXPECT_EQ(c.state, "settled");
   const Error e = error_of(question("more"));
   EXPECT_EQ(e.code, "cap");
   EXPECT_NE(e.message.find("of 0.05 are left (0.00 held"), std::string::npos) << e.message;
@@ -358,7 +359,7 @@ TEST_F(DeskTest, ACallWaitsForWhatOthersGiveBack) {
   for (Error& e : errors) threads.emplace_back([&] { e = error_of(question("Write.")); });
   for (std::thread& t : threads) t.join();
   for (const Error& e : errors) EXPECT_EQ(e.code, "none") << e.message;
-  EXPECT_EQ(journal->spent().money, 4 * billed(20, 5));
+  EXPECT_EQ(log->spent().money, 4 * billed(20, 5));
 }
 
 TEST_F(DeskTest, TheCapInTokensHoldsToo) {
@@ -370,23 +371,23 @@ TEST_F(DeskTest, TheCapInTokensHoldsToo) {
   while ((e = error_of(question("Write."))).code == "none") ++answered;
   EXPECT_EQ(e.code, "cap");
   EXPECT_NE(e.message.find("tokens"), std::string::npos);
-  EXPECT_EQ(journal->spent().tokens, 100 * answered);
-  EXPECT_LE(journal->spent().tokens, 3000);
+  EXPECT_EQ(log->spent().tokens, 100 * answered);
+  EXPECT_LE(log->spent().tokens, 3000);
   EXPECT_GT(answered, 20);
 }
 
 TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   int port_pipe[2];
   ASSERT_EQ(pipe(port_pipe), 0);
-  journal.reset();
+  log.reset();
   const pid_t child = fork();  // before this process has threads
   if (child == 0) {
     int port = 0;
     if (read(port_pipe[0], &port, sizeof port) != sizeof port) _exit(1);
     Config c = config_for(fmt::format("http://127.0.0.1:{}/v1", port));
     c.endpoints[0].calls = 8;
-    auto own = Journal::open(path);
-    auto asking = Desk::open(c, **own);
+    auto own = CallLog::open(path);
+    auto asking = Client::open(c, **own);
     std::vector<std::thread> threads;
     for (int i = 0; i < 8; ++i)
       threads.emplace_back([&, i] {
@@ -409,12 +410,12 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   ASSERT_TRUE(WIFSIGNALED(ended));
   for (const int end : port_pipe) close(end);
   server.reset();  // Calls in progress are billed by then.
-  const auto again = Journal::open(path);
+  const auto again = CallLog::open(path);
   ASSERT_TRUE(again.has_value()) << again.error().message;
-  EXPECT_NE(Journal::open(path).error().message.find("another process"), std::string::npos);
+  EXPECT_NE(CallLog::open(path).error().message.find("another process"), std::string::npos);
   EXPECT_GE((*again)->spent().money, bill);
   EXPECT_LE((*again)->spent().money, bill + 8 * 5'000);
-  for (const Call& c : (*again)->calls()) EXPECT_NE(c.state, "open");
+  for (const LoggedCall& c : (*again)->calls()) EXPECT_NE(c.state, "open");
   // The cap includes them, in this process and any other.
   ASSERT_TRUE((*again)->set_cap({(*again)->spent().money + 10, 0}).has_value());
   EXPECT_EQ((*again)->begin(question("x"), 0, "m", {11, 0}, 0).error().code, "cap");
@@ -505,16 +506,16 @@ TEST_F(DeskTest, KeysAreNowhere) {
   std::string said;
   for (int i = 0; i < 10; ++i) {
     time = time + 10'000;  // after any pause
-    const auto out = desk->ask(question("Here is " + key + " from a user's file", i));
+    const auto out = client->ask(question("Here is " + key + " from a user's file", i));
     said += out ? out->text : format_error("x", out.error());
-    said += desk->paused().value_or("") + "\n";
+    said += client->paused().value_or("") + "\n";
   }
   unsetenv("GABBRO_TEST_KEY");
   EXPECT_NE(said.find("your key is [key], thank you"), std::string::npos) << said;
   for (const Seen& s : server->seen()) said += s.body;
-  desk.reset();
-  for (const auto& t : journal->talk(4)) said += t.request.messages[1].text;
-  journal.reset();
+  client.reset();
+  for (const auto& t : log->talk(4)) said += t.request.messages[1].text;
+  log.reset();
   for (const auto& entry : fs::directory_iterator(folder)) {
     std::ifstream file(entry.path(), std::ios::binary);
     said.append(std::istreambuf_iterator<char>(file), {});
@@ -527,12 +528,12 @@ TEST_F(DeskTest, KeysAreNowhere) {
 TEST_F(DeskTest, AKeyThatIsNotThereIsTold) {
   config = config_for("http://127.0.0.1:1/v1");
   config.endpoints[0].key = "GABBRO_NEVER_SET";
-  const auto made = Desk::open(config, *journal);
+  const auto made = Client::open(config, *log);
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().code, "chat key");
   EXPECT_NE(made.error().message.find("GABBRO_NEVER_SET is not set"), std::string::npos);
   setenv("GABBRO_NEVER_SET", "abc\ndef-secret", 1);
-  const auto broken = Desk::open(config, *journal);
+  const auto broken = Client::open(config, *log);
   unsetenv("GABBRO_NEVER_SET");
   ASSERT_FALSE(broken.has_value());
   EXPECT_EQ(broken.error().message.find("def-secret"), std::string::npos);
@@ -545,10 +546,10 @@ TEST_F(DeskTest, ModelsAreDrawnByWeightAndAlikeForAlikeRequests) {
   config.models[1].roles = {{"coder", 3}};
   open(config);
   std::map<std::string, int> count;
-  for (int i = 0; i < 40; ++i) ++count[desk->ask(question(std::to_string(i), 1))->model];
+  for (int i = 0; i < 40; ++i) ++count[client->ask(question(std::to_string(i), 1))->model];
   EXPECT_GT(count["other"], 20);
   EXPECT_GT(count["m"], 2);
-  EXPECT_EQ(desk->ask(question("plan", 1, "planner"))->model, "m");
+  EXPECT_EQ(client->ask(question("plan", 1, "planner"))->model, "m");
   std::set<std::size_t> first;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     const auto order = drawn_order(config, "coder", seed);
@@ -581,24 +582,24 @@ TEST_F(DeskTest, ExperienceChoosesWhatIsWorthItsCost) {
 TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
   serve([](const Seen& s) { return s.number == 3 ? status(400) : reply("x", 100, 10); });
   open(config);
-  for (const char* role : {"coder", "planner", "coder", "coder"}) (void)desk->ask(question("x", 9, role));
-  (void)desk->ask(question("x", 10));
-  const auto roles = journal->totals(Journal::By::kRole);
+  for (const char* role : {"coder", "planner", "coder", "coder"}) (void)client->ask(question("x", 9, role));
+  (void)client->ask(question("x", 10));
+  const auto roles = log->totals(CallLog::By::kRole);
   ASSERT_EQ(roles.size(), 2u);
   EXPECT_EQ(roles[0].name, "coder");
   EXPECT_EQ(roles[0].calls, 4);
   EXPECT_EQ(roles[0].failed, 1);
   EXPECT_EQ(roles[0].counted.money, 3 * 450);
-  const auto tasks = journal->totals(Journal::By::kTask);
+  const auto tasks = log->totals(CallLog::By::kTask);
   ASSERT_EQ(tasks.size(), 2u);
   EXPECT_EQ(tasks[0].name, "9");
-  EXPECT_EQ(tasks[0].counted.money + tasks[1].counted.money, journal->spent().money);
-  const auto models = journal->totals(Journal::By::kModel);
+  EXPECT_EQ(tasks[0].counted.money + tasks[1].counted.money, log->spent().money);
+  const auto models = log->totals(CallLog::By::kModel);
   ASSERT_EQ(models.size(), 1u);
   EXPECT_EQ(models[0].usage.input, 400);
-  ASSERT_TRUE(journal->judge("coder", "m", 1).has_value());
-  ASSERT_TRUE(journal->judge("coder", "m", 0.5).has_value());
-  for (const auto& w : journal->worths())
+  ASSERT_TRUE(log->judge("coder", "m", 1).has_value());
+  ASSERT_TRUE(log->judge("coder", "m", 0.5).has_value());
+  for (const auto& w : log->worths())
     if (w.role == "coder") {
       EXPECT_EQ(w.judged, 2);
       EXPECT_DOUBLE_EQ(w.sum, 1.5);
@@ -606,11 +607,11 @@ TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
 }
 
 TEST_F(DeskTest, AJournalIsNoOtherFile) {
-  EXPECT_NE(Journal::read(folder / "none.db").error().message.find("no such file"), std::string::npos);
+  EXPECT_NE(CallLog::read(folder / "none.db").error().message.find("no such file"), std::string::npos);
   std::ofstream(folder / "text.db") << std::string(5000, 'x');
-  EXPECT_EQ(Journal::open(folder / "text.db").error().code, "store");
-  EXPECT_EQ(Journal::open(folder / "none" / "x.db").error().code, "store");
-  EXPECT_TRUE(Journal::read(path).has_value());  // Reading is possible beside the writer.
+  EXPECT_EQ(CallLog::open(folder / "text.db").error().code, "store");
+  EXPECT_EQ(CallLog::open(folder / "none" / "x.db").error().code, "store");
+  EXPECT_TRUE(CallLog::read(path).has_value());  // Reading is possible beside the writer.
 }
 
 TEST(RetryAfter, NumbersAndDates) {
@@ -630,7 +631,7 @@ TEST(ScriptedChat, SaysItsLinesAndRemembersWhatItWasAsked) {
   EXPECT_EQ(chat.ask(question("b"))->text, "two");
   EXPECT_EQ(chat.ask(question("c")).error().code, "replay");
   EXPECT_EQ(chat.asked().size(), 3u);
-  Scripted echo([](const Request& r) -> Result<std::string> { return r.messages.back().text; }, 0.001);
+  Scripted echo([](const ChatRequest& r) -> Result<std::string> { return r.messages.back().text; }, 0.001);
   EXPECT_EQ(echo.ask(question("hi"))->text, "hi");
 }
 

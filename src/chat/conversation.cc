@@ -1,4 +1,4 @@
-#include "chat/talk.h"
+#include "chat/conversation.h"
 
 #include <fmt/format.h>
 
@@ -9,10 +9,10 @@
 
 namespace gabbro::chat {
 
-std::string talk_text(const Journal& journal, std::int64_t task) {
+std::string conversation_text(const CallLog& log, std::int64_t task) {
   std::string out;
   std::map<std::string, std::set<std::string>> said;
-  for (const Exchange& e : journal.talk(task)) {
+  for (const Exchange& e : log.talk(task)) {
     for (const Message& m : e.request.messages)
       if (said[e.call.role].insert(m.text).second)
         out += fmt::format("---- to {} ({})\n{}\n\n", e.call.role, m.who, printable(m.text));

@@ -15,7 +15,7 @@
 
 namespace gabbro::agents {
 
-class Team {
+class TaskPool {
  public:
   /// Makes a design from a brief; it is called from several threads at once. A report with the cause
   /// "stopped" is discarded; the task has to begin again.
@@ -26,10 +26,10 @@ class Team {
   };
 
   /// `places`: maximum number of tasks at once. `cancel` makes calls in progress end soon.
-  Team(Work work, int places, std::function<void()> cancel = {});
-  ~Team();  // cancels, then waits for the threads
-  Team(const Team&) = delete;
-  Team& operator=(const Team&) = delete;
+  TaskPool(Work work, int places, std::function<void()> cancel = {});
+  ~TaskPool();  // cancels, then waits for the threads
+  TaskPool(const TaskPool&) = delete;
+  TaskPool& operator=(const TaskPool&) = delete;
 
   [[nodiscard]] int places() const { return places_; }
   [[nodiscard]] int running() const;

@@ -12,15 +12,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "chat/call_log.h"
 #include "chat/chat.h"
+#include "chat/circuit_breaker.h"
 #include "chat/config.h"
-#include "chat/gate.h"
-#include "chat/journal.h"
 #include "chat/keys.h"
 
 namespace gabbro::chat {
 
-struct DeskOptions {
+struct ClientOptions {
   std::uint64_t seed = 1;            // seed of the choice of models
   std::function<double()> now;       // seconds since 1970; empty: the system clock
   std::function<void(double)> wait;  // waits before a retry; empty: sleeps, or returns on `stop`
@@ -40,16 +40,16 @@ struct DeskOptions {
 /// The counted cost is never less than the true cost, provided that the server respects max_tokens and that
 /// its tokens have at least one byte. An attempt that times out or breaks off after it was sent counts with
 /// its maximum cost.
-class Desk : public Chat {
+class Client : public Chat {
  public:
   /// Sets the journal's cap. The journal must outlive the desk. Errors: "chat key" (an environment variable
   /// is not set), "store".
-  static Result<std::unique_ptr<Desk>> open(Config config, Journal& journal, DeskOptions options = {});
-  Desk(const Desk&) = delete;
-  Desk& operator=(const Desk&) = delete;
-  ~Desk() override;
+  static Result<std::unique_ptr<Client>> open(Config config, CallLog& log, ClientOptions options = {});
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client() override;
 
-  Result<Reply> ask(const Request& request) override;
+  Result<Reply> ask(const ChatRequest& request) override;
   void judged(const std::string& role, const Reply& reply, double worth) override;
 
   /// Ends calls in progress with "stopped" within about a second, and later calls at once.
@@ -61,24 +61,24 @@ class Desk : public Chat {
   struct Attempt;
   struct Ended;
 
-  Desk(Config config, Keys keys, Journal& journal, DeskOptions options);
-  [[nodiscard]] Request redacted(Request request) const;
-  int number(const Request& request, const std::string& key);
-  Result<std::vector<std::size_t>> order(const Request& request, const std::string& key, int nth) const;
-  Ended call(std::size_t model, const Request& request, const std::string& key, int nth);
-  Result<Reply> send(std::int64_t id, const Model& model, const Request& request, const std::string& key,
-                     Amount most);
-  Attempt attempt(const Model& model, const Request& request, Amount most) const;
-  Result<std::int64_t> reserve(const Request& request, int nth, const std::string& model, Amount most);
-  Result<Reply> settle(std::int64_t id, Result<Reply> reply, const Model& model, Amount cost,
-                       const Usage& usage, double begun);
+  Client(Config config, Keys keys, CallLog& log, ClientOptions options);
+  [[nodiscard]] ChatRequest redacted(ChatRequest request) const;
+  int number(const ChatRequest& request, const std::string& key);
+  Result<std::vector<std::size_t>> order(const ChatRequest& request, const std::string& key, int nth) const;
+  Ended call(std::size_t model, const ChatRequest& request, const std::string& key, int nth);
+  Result<Reply> send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
+                     const std::string& key, Amount most);
+  Attempt attempt(const ChatModel& model, const ChatRequest& request, Amount most) const;
+  Result<std::int64_t> reserve(const ChatRequest& request, int nth, const std::string& model, Amount most);
+  Result<Reply> settle(std::int64_t id, Result<Reply> reply, const ChatModel& model, Amount cost,
+                       const TokenUsage& usage, double begun);
   void wait(double seconds);
 
   const Config config_;
   const Keys keys_;
-  Journal& journal_;
-  const DeskOptions options_;
-  std::vector<std::unique_ptr<Gate>> gates_;  // by endpoint
+  CallLog& log_;
+  const ClientOptions options_;
+  std::vector<std::unique_ptr<CircuitBreaker>> breakers_;  // by endpoint
   std::atomic<bool> stopped_ = false;
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // signals that a call was settled or the desk was stopped

@@ -1,4 +1,4 @@
-#include "chat/gate.h"
+#include "chat/circuit_breaker.h"
 
 #include <fmt/format.h>
 
@@ -6,12 +6,12 @@
 
 namespace gabbro::chat {
 
-bool Gate::closed() const {
+bool CircuitBreaker::closed() const {
   const double now = now_();
   return down_ && now >= since_ && now < until_;
 }
 
-Result<bool> Gate::enter() {
+Result<bool> CircuitBreaker::enter() {
   std::unique_lock lock(mutex_);
   free_.wait(lock, [&] { return running_ < calls_ || stopped_ || closed(); });
   if (stopped_) return fail("stopped", "stopped before " + name_ + " was asked");
@@ -23,7 +23,7 @@ Result<bool> Gate::enter() {
   return true;
 }
 
-void Gate::leave() {
+void CircuitBreaker::leave() {
   {
     const std::lock_guard lock(mutex_);
     --running_;
@@ -33,14 +33,14 @@ void Gate::leave() {
   free_.notify_all();
 }
 
-void Gate::succeeded() {
+void CircuitBreaker::succeeded() {
   const std::lock_guard lock(mutex_);
   failures_ = 0;
   down_ = trying_ = false;
   pause_ = kFirstPause;
 }
 
-void Gate::failed(const std::string& why, double pause) {
+void CircuitBreaker::failed(const std::string& why, double pause) {
   {
     const std::lock_guard lock(mutex_);
     if (closed()) return;  // The call began before the pause.
@@ -56,13 +56,13 @@ void Gate::failed(const std::string& why, double pause) {
   free_.notify_all();
 }
 
-std::optional<std::string> Gate::paused() const {
+std::optional<std::string> CircuitBreaker::paused() const {
   const std::lock_guard lock(mutex_);
   if (!closed()) return std::nullopt;
   return fmt::format("{}: {}", name_, why_);
 }
 
-void Gate::stop() {
+void CircuitBreaker::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;

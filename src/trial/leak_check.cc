@@ -1,4 +1,4 @@
-#include "trial/unseen.h"
+#include "trial/leak_check.h"
 
 #include <fmt/format.h>
 
@@ -45,7 +45,7 @@ exec::TokenBatch part(const exec::TokenBatch& batch, std::int64_t first_row, std
 
 }  // namespace
 
-Unseen::Unseen(exec::Model& model, Texts texts, std::uint64_t seed)
+LeakCheck::LeakCheck(exec::Model& model, Texts texts, std::uint64_t seed)
     : model_(model), texts_(std::move(texts)), random_(mix(seed, 0x756e7365656eULL)), plain_(texts_.text) {
   GABBRO_CHECK(texts_.other.tokens.size() == texts_.text.tokens.size());
   plain_.starts.clear();
@@ -53,7 +53,7 @@ Unseen::Unseen(exec::Model& model, Texts texts, std::uint64_t seed)
 }
 
 // Returns a token other than `old`: sometimes a strange one, otherwise a token of the other text.
-std::int64_t Unseen::replacement(std::int64_t row, std::int64_t t, std::int64_t old) {
+std::int64_t LeakCheck::replacement(std::int64_t row, std::int64_t t, std::int64_t old) {
   if (!texts_.strange.empty() && random_.chance(0.3)) return random_.pick(texts_.strange);
   const std::vector<std::int64_t>& other = texts_.other.tokens;
   const std::int64_t size = static_cast<std::int64_t>(other.size());
@@ -64,7 +64,7 @@ std::int64_t Unseen::replacement(std::int64_t row, std::int64_t t, std::int64_t 
   return old == 0 ? 1 : 0;
 }
 
-exec::TokenBatch Unseen::changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched) {
+exec::TokenBatch LeakCheck::changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched) {
   exec::TokenBatch out = batch;
   const std::int64_t shift = random_.below(batch.sequences), along = random_.below(batch.length);
   for (std::int64_t row = 0; row < batch.sequences; ++row)
@@ -77,8 +77,8 @@ exec::TokenBatch Unseen::changed(const exec::TokenBatch& batch, const std::vecto
   return out;
 }
 
-void Unseen::compare_bits(const exec::TokenBatch& batch, const Losses& base,
-                          const std::vector<Watch>& watched, Verdict& out) {
+void LeakCheck::compare_bits(const exec::TokenBatch& batch, const Losses& base,
+                             const std::vector<Watch>& watched, LeakVerdict& out) {
   const exec::TokenBatch other = changed(batch, watched);
   const Losses losses = base_of(other);
   for (std::int64_t row = 0; row < batch.sequences; ++row) {
@@ -98,8 +98,8 @@ void Unseen::compare_bits(const exec::TokenBatch& batch, const Losses& base,
 
 // Finds out where the influence comes from. First only later positions of the row's document are changed,
 // then the whole row. If neither has an effect, the influence comes from other rows.
-Verdict::From Unseen::origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
-                             std::int64_t row, const Watch& watch) {
+LeakVerdict::From LeakCheck::origin(const exec::TokenBatch& batch, const Losses& base,
+                                    const exec::TokenBatch& other, std::int64_t row, const Watch& watch) {
   exec::TokenBatch now = batch;
   const auto differs = [&] {
     const Losses losses = base_of(now);
@@ -110,14 +110,14 @@ Verdict::From Unseen::origin(const exec::TokenBatch& batch, const Losses& base, 
   for (std::int64_t t = watch.to; t < batch.length; ++t)
     if (batch.starts.empty() || batch.starts[index(batch, row, t)] == watch.from)
       now.tokens[index(batch, row, t)] = other.tokens[index(batch, row, t)];
-  if (differs()) return Verdict::From::kLater;
+  if (differs()) return LeakVerdict::From::kLater;
   for (std::int64_t t = 0; t < batch.length; ++t)
     now.tokens[index(batch, row, t)] = other.tokens[index(batch, row, t)];
-  return differs() ? Verdict::From::kDocuments : Verdict::From::kRows;
+  return differs() ? LeakVerdict::From::kDocuments : LeakVerdict::From::kRows;
 }
 
-void Unseen::cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
-                 Verdict& out) {
+void LeakCheck::cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
+                    LeakVerdict& out) {
   // Shuffles, so that each row of the batch gets early and late cuts.
   for (std::size_t i = cuts.size(); i > 1; --i)
     std::swap(cuts[i - 1], cuts[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(i)))]);
@@ -130,8 +130,8 @@ void Unseen::cut(const exec::TokenBatch& batch, const Losses& base, std::vector<
   out.cuts += static_cast<std::int64_t>(cuts.size());
 }
 
-Verdict Unseen::future(double batches) {
-  Verdict out;
+LeakVerdict LeakCheck::future(double batches) {
+  LeakVerdict out;
   const std::int64_t rows = plain_.sequences, length = plain_.length;
   if (length < 2) return out;
   constexpr std::int64_t kLengths = 4;
@@ -163,7 +163,7 @@ Verdict Unseen::future(double batches) {
 }
 
 // Cuts the text into documents of random lengths, at least two per row.
-exec::TokenBatch Unseen::documents() {
+exec::TokenBatch LeakCheck::documents() {
   exec::TokenBatch out = texts_.text;
   out.starts.assign(out.tokens.size(), 0);
   for (std::int64_t row = 0; row < out.sequences; ++row) {
@@ -177,8 +177,8 @@ exec::TokenBatch Unseen::documents() {
   return out;
 }
 
-Verdict Unseen::neighbours(std::int64_t runs) {
-  Verdict out;
+LeakVerdict LeakCheck::neighbours(std::int64_t runs) {
+  LeakVerdict out;
   const exec::TokenBatch packed = documents();
   const Losses base = base_of(packed);
   for (std::int64_t run = 0; run < runs && out.found.empty(); ++run) {
@@ -199,7 +199,7 @@ Verdict Unseen::neighbours(std::int64_t runs) {
   return out;
 }
 
-double Unseen::measure_rounding(double unit, double most) {
+double LeakCheck::measure_rounding(double unit, double most) {
   amplified_ = unit > kManyBits ? kFew : kAmplified;
   most_ = most;
   const std::vector<exec::NamedArray> weights = model_.weights();
@@ -218,8 +218,8 @@ double Unseen::measure_rounding(double unit, double most) {
   return rounding_;
 }
 
-void Unseen::compare_rounded(const Losses& got, const Losses& want, const std::string& what,
-                             Verdict& out) const {
+void LeakCheck::compare_rounded(const Losses& got, const Losses& want, const std::string& what,
+                                LeakVerdict& out) const {
   out.allowed = std::min(most_, kExact + amplified_ * rounding_);
   for (std::size_t i = 0; i < want.size(); ++i, ++out.compared) {
     const double d = std::abs(static_cast<double>(got[i]) - want[i]) /
@@ -232,8 +232,8 @@ void Unseen::compare_rounded(const Losses& got, const Losses& want, const std::s
   }
 }
 
-Verdict Unseen::moved() {
-  Verdict out;
+LeakVerdict LeakCheck::moved() {
+  LeakVerdict out;
   const std::int64_t rows = plain_.sequences, length = plain_.length;
   const auto piece = [&](std::int64_t row, std::int64_t from, std::int64_t to) {
     return Losses(plain_losses_.begin() + row * length + from, plain_losses_.begin() + row * length + to);
@@ -271,8 +271,8 @@ Verdict Unseen::moved() {
   return out;
 }
 
-Verdict Unseen::decoded(std::int64_t positions, bool& offered) {
-  Verdict out;
+LeakVerdict LeakCheck::decoded(std::int64_t positions, bool& offered) {
+  LeakVerdict out;
   const exec::TokenBatch batch = part(plain_, 0, plain_.sequences, 0, std::min(positions, plain_.length));
   const std::vector<float> losses = model_.decoded_losses(batch);
   offered = !losses.empty();

@@ -1,4 +1,5 @@
-// The log of model calls in one SQLite file (RUN/talk.db): requests, replies, costs, and the cap on spending.
+// The log of model calls in one SQLite file (RUN/calls.db): requests, replies, costs, and the cap on
+// spending.
 //
 // Before a call is sent, a row is written with its maximum cost; afterwards the row is settled with the true
 // cost. If the process is killed, the maximum stays. The counted cost is thus never less than the true cost,
@@ -19,7 +20,7 @@ namespace gabbro::chat {
 
 /// Returns a key of 32 hex digits that identifies a question. Keys are equal for requests with equal role,
 /// task, variant, messages, schema, grammar and settings.
-std::string request_key(const Request& request);
+std::string request_key(const ChatRequest& request);
 
 struct Amount {
   Micro money = 0;
@@ -27,7 +28,7 @@ struct Amount {
 };
 
 /// A recorded call. If it failed, `error` has a code.
-struct Call {
+struct LoggedCall {
   std::int64_t id = 0;
   double time = 0;  // start, in seconds since 1970
   std::int64_t task = 0;
@@ -36,7 +37,7 @@ struct Call {
   std::string model;
   std::string state;           // "open": in progress; "settled"; "lost": its process was killed
   std::string request, reply;  // hashes of the texts
-  Usage usage;
+  TokenUsage usage;
   Amount counted;  // true cost if settled; maximum cost if open or lost
   double seconds = 0;
   bool cut = false;
@@ -47,15 +48,15 @@ struct Call {
 struct Total {
   std::string name;
   std::int64_t calls = 0, failed = 0;
-  Usage usage;
+  TokenUsage usage;
   Amount counted;
   Amount held;  // part of `counted` that belongs to open and lost calls
 };
 
 /// A question of a conversation with its reply.
 struct Exchange {
-  Call call;
-  Request request;
+  LoggedCall call;
+  ChatRequest request;
   std::string reply;
 };
 
@@ -63,19 +64,19 @@ struct Exchange {
 /// the lock PATH.lock; others may read at the same time (WAL). Each change is on disk when the function
 /// returns. Errors, "store": those of SQLite. If a file was opened and later cannot be read, the process
 /// ends, as for the record of a campaign.
-class Journal {
+class CallLog {
  public:
   static constexpr int kSchema = 1;
 
   /// Opens `path` for writing and creates it if it does not exist. Calls that are still open become lost.
   /// Errors, "store": missing folder, another process that writes the file, a file of another program,
   /// another schema version.
-  static Result<std::unique_ptr<Journal>> open(const std::string& path);
+  static Result<std::unique_ptr<CallLog>> open(const std::string& path);
   /// Opens an existing file for reading. Errors, "store": as for `open`, and a missing file.
-  static Result<std::unique_ptr<Journal>> read(const std::string& path);
-  Journal(const Journal&) = delete;
-  Journal& operator=(const Journal&) = delete;
-  ~Journal();
+  static Result<std::unique_ptr<CallLog>> read(const std::string& path);
+  CallLog(const CallLog&) = delete;
+  CallLog& operator=(const CallLog&) = delete;
+  ~CallLog();
 
   /// Copies the current file to `path`, which must not exist. Errors, "store".
   Result<bool> copy_to(const std::string& path) const;
@@ -89,16 +90,16 @@ class Journal {
   /// Opens a call with a maximum cost of `most` and returns its id. `nth` is its index among equal questions,
   /// from 0. Errors: "cap", with the numbers, if `most` plus the counted cost exceeds the cap; then nothing
   /// is recorded.
-  Result<std::int64_t> begin(const Request& request, int nth, const std::string& model, Amount most,
+  Result<std::int64_t> begin(const ChatRequest& request, int nth, const std::string& model, Amount most,
                              double time);
   /// Adds to the maximum cost of an open call that is sent again, since the first attempt may have to be
   /// paid. Errors: "cap".
   Result<bool> raise(std::int64_t id, Amount more);
   /// Ends a call with its true cost.
-  Result<bool> settle(std::int64_t id, const Result<Reply>& reply, Amount cost, const Usage& usage,
+  Result<bool> settle(std::int64_t id, const Result<Reply>& reply, Amount cost, const TokenUsage& usage,
                       double seconds);
   /// Records a call that was not sent.
-  Result<bool> refuse(const Request& request, int nth, const std::string& model, const Error& error,
+  Result<bool> refuse(const ChatRequest& request, int nth, const std::string& model, const Error& error,
                       double time);
 
   /// Returns the reply or the error of the n-th equal question; empty if it is not recorded or was never
@@ -109,7 +110,7 @@ class Journal {
 
   enum class By : std::uint8_t { kRole, kModel, kTask };
   [[nodiscard]] std::vector<Total> totals(By by) const;  // by descending cost; tasks in ascending order
-  [[nodiscard]] std::vector<Call> calls() const;         // in ascending order of id
+  [[nodiscard]] std::vector<LoggedCall> calls() const;   // in ascending order of id
   [[nodiscard]] std::vector<Exchange> talk(std::int64_t task) const;
 
   /// The worth of a model's replies in a role (Chat::judged), for the choice of models.
@@ -125,7 +126,7 @@ class Journal {
 
  private:
   struct Database;
-  explicit Journal(std::unique_ptr<Database> database);
+  explicit CallLog(std::unique_ptr<Database> database);
   std::unique_ptr<Database> db_;
 };
 

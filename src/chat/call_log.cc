@@ -1,4 +1,4 @@
-#include "chat/journal.h"
+#include "chat/call_log.h"
 
 #include <fmt/format.h>
 
@@ -73,16 +73,16 @@ Result<bool> has_journal(Connection& db, const std::string& path) {
   if (application != kApplication)
     return fail("store", fmt::format("{}: no record of conversations", path),
                 "it belongs to another program");
-  if (schema != Journal::kSchema)
+  if (schema != CallLog::kSchema)
     return fail("store",
                 fmt::format("{}: conversations of schema {}, this program knows schema {}", path, schema,
-                            Journal::kSchema),
+                            CallLog::kSchema),
                 "use the version of the program that made it");
   return true;
 }
 
-Call call_row(const Rows& r) {
-  Call c;
+LoggedCall call_row(const Rows& r) {
+  LoggedCall c;
   c.id = r.integer(0), c.time = r.real(1), c.task = r.integer(2), c.role = r.text(3);
   c.variant = static_cast<int>(r.integer(4)), c.model = r.text(5), c.state = r.text(6);
   c.request = r.text(7), c.reply = r.text(8);
@@ -140,7 +140,7 @@ Result<std::string> keep(Connection& db, const std::string& text) {
 
 // Stores a request as a text that refers to its parts by their hashes, so that parts shared by many requests
 // are stored once.
-Result<std::string> keep(Connection& db, const Request& request) {
+Result<std::string> keep(Connection& db, const ChatRequest& request) {
   json out{
       {"max_tokens", request.max_tokens}, {"temperature", request.temperature}, {"messages", json::array()}};
   for (const Message& m : request.messages) {
@@ -160,8 +160,8 @@ std::string text_at(Connection& db, const std::string& hash) {
   return rows.next() ? rows.text(0) : std::string();
 }
 
-Request request_at(Connection& db, const Call& call) {
-  Request out;
+ChatRequest request_at(Connection& db, const LoggedCall& call) {
+  ChatRequest out;
   out.role = call.role, out.task = call.task, out.variant = call.variant;
   const json j = json::parse(text_at(db, call.request), nullptr, false);
   if (!j.is_object()) return out;
@@ -175,8 +175,8 @@ Request request_at(Connection& db, const Call& call) {
   return out;
 }
 
-Result<bool> insert(Connection& db, const Request& r, int nth, const std::string& model, const char* state,
-                    Amount most, const Error& error, double time) {
+Result<bool> insert(Connection& db, const ChatRequest& r, int nth, const std::string& model,
+                    const char* state, Amount most, const Error& error, double time) {
   GABBRO_TRY(request, keep(db, r));
   return db.run(
       "INSERT INTO call (time, task, role, variant, key, nth, model, state, request, money, tokens, code, "
@@ -187,7 +187,7 @@ Result<bool> insert(Connection& db, const Request& r, int nth, const std::string
 
 }  // namespace
 
-std::string request_key(const Request& request) {
+std::string request_key(const ChatRequest& request) {
   std::string all = fmt::format("{}\n{}\n{}\n{}\n{}\n", request.role, request.task, request.variant,
                                 request.max_tokens, request.temperature);
   const auto add = [&](const std::string& text) { all += fmt::format("{}\n{}", text.size(), text); };
@@ -197,7 +197,7 @@ std::string request_key(const Request& request) {
   return to_hex(hash128(all));
 }
 
-struct Journal::Database {
+struct CallLog::Database {
   std::unique_ptr<Connection> connection;
   std::mutex mutex;
   // Lock of the writer. A process that opens the file for writing marks open calls as lost, so no other
@@ -205,10 +205,10 @@ struct Journal::Database {
   std::optional<Lock> lock;
 };
 
-Journal::Journal(std::unique_ptr<Database> database) : db_(std::move(database)) {}
-Journal::~Journal() = default;
+CallLog::CallLog(std::unique_ptr<Database> database) : db_(std::move(database)) {}
+CallLog::~CallLog() = default;
 
-Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
+Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
   std::optional<Lock> lock;
   if (path != ":memory:") {
     auto taken = Lock::take(path + ".lock");
@@ -231,10 +231,10 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
   auto database = std::make_unique<Database>();
   if (lock) database->lock.emplace(std::move(*lock));
   database->connection = std::move(connection);
-  return std::unique_ptr<Journal>(new Journal(std::move(database)));
+  return std::unique_ptr<CallLog>(new CallLog(std::move(database)));
 }
 
-Result<std::unique_ptr<Journal>> Journal::read(const std::string& path) {
+Result<std::unique_ptr<CallLog>> CallLog::read(const std::string& path) {
   if (!std::filesystem::exists(path))
     return fail("store", fmt::format("{}: no such file", path),
                 "it is made when language models are asked: gabbro evolve --agents agents.toml");
@@ -244,28 +244,28 @@ Result<std::unique_ptr<Journal>> Journal::read(const std::string& path) {
     return fail("store", fmt::format("{}: nothing is recorded yet", path), "no language model was asked");
   auto database = std::make_unique<Database>();
   database->connection = std::move(connection);
-  return std::unique_ptr<Journal>(new Journal(std::move(database)));
+  return std::unique_ptr<CallLog>(new CallLog(std::move(database)));
 }
 
-Result<bool> Journal::set_cap(Cap cap) {
+Result<bool> CallLog::set_cap(Cap cap) {
   const std::lock_guard lock(db_->mutex);
   return db_->connection->run("UPDATE cap SET money = ?, tokens = ?", cap.money, cap.tokens);
 }
 
-Cap Journal::cap() const {
+Cap CallLog::cap() const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows("SELECT money, tokens FROM cap");
   return r.next() ? Cap{r.integer(0), r.integer(1)} : Cap{};
 }
 
-Amount Journal::spent() const {
+Amount CallLog::spent() const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call");
   return r.next() ? Amount{r.integer(0), r.integer(1)} : Amount{};
 }
 
-Result<std::int64_t> Journal::begin(const Request& request, int nth, const std::string& model, Amount most,
-                                    double time) {
+Result<std::int64_t> CallLog::begin(const ChatRequest& request, int nth, const std::string& model,
+                                    Amount most, double time) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   std::int64_t id = 0;
@@ -279,7 +279,7 @@ Result<std::int64_t> Journal::begin(const Request& request, int nth, const std::
   return id;
 }
 
-Result<bool> Journal::raise(std::int64_t id, Amount more) {
+Result<bool> CallLog::raise(std::int64_t id, Amount more) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   return in_transaction(db, [&]() -> Result<bool> {
@@ -289,8 +289,8 @@ Result<bool> Journal::raise(std::int64_t id, Amount more) {
   });
 }
 
-Result<bool> Journal::settle(std::int64_t id, const Result<Reply>& reply, Amount cost, const Usage& usage,
-                             double seconds) {
+Result<bool> CallLog::settle(std::int64_t id, const Result<Reply>& reply, Amount cost,
+                             const TokenUsage& usage, double seconds) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   const Error error = reply ? Error{} : reply.error();
@@ -304,17 +304,17 @@ Result<bool> Journal::settle(std::int64_t id, const Result<Reply>& reply, Amount
   });
 }
 
-Result<bool> Journal::refuse(const Request& request, int nth, const std::string& model, const Error& error,
-                             double time) {
+Result<bool> CallLog::refuse(const ChatRequest& request, int nth, const std::string& model,
+                             const Error& error, double time) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   return in_transaction(db, [&] { return insert(db, request, nth, model, "settled", {}, error, time); });
 }
 
-std::optional<Result<Reply>> Journal::answered(const std::string& key, int nth) const {
+std::optional<Result<Reply>> CallLog::answered(const std::string& key, int nth) const {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
-  Call c;
+  LoggedCall c;
   {
     Rows r = db.rows(kAnswered, key, nth);
     if (!r.next()) return std::nullopt;
@@ -326,13 +326,13 @@ std::optional<Result<Reply>> Journal::answered(const std::string& key, int nth) 
       text_at(db, c.reply), c.cut, c.model, c.usage, static_cast<double>(c.counted.money) / 1e6, c.seconds};
 }
 
-int Journal::count(const std::string& key) const {
+int CallLog::count(const std::string& key) const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows("SELECT ifnull(max(nth) + 1, 0) FROM call WHERE key = ?", key);
   return r.next() ? static_cast<int>(r.integer(0)) : 0;
 }
 
-std::vector<Total> Journal::totals(By by) const {
+std::vector<Total> CallLog::totals(By by) const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows(by == By::kRole ? kByRole : by == By::kModel ? kByModel : kByTask);
   std::vector<Total> out;
@@ -346,20 +346,20 @@ std::vector<Total> Journal::totals(By by) const {
   return out;
 }
 
-std::vector<Call> Journal::calls() const {
+std::vector<LoggedCall> CallLog::calls() const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows(kCalls);
-  std::vector<Call> out;
+  std::vector<LoggedCall> out;
   while (r.next()) out.push_back(call_row(r));
   return out;
 }
 
-Result<bool> Journal::copy_to(const std::string& path) const {
+Result<bool> CallLog::copy_to(const std::string& path) const {
   const std::lock_guard lock(db_->mutex);
   return db_->connection->run("VACUUM INTO ?", path);
 }
 
-std::vector<Exchange> Journal::talk(std::int64_t task) const {
+std::vector<Exchange> CallLog::talk(std::int64_t task) const {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   std::vector<Exchange> out;
@@ -374,7 +374,7 @@ std::vector<Exchange> Journal::talk(std::int64_t task) const {
   return out;
 }
 
-Result<bool> Journal::judge(const std::string& role, const std::string& model, double worth) {
+Result<bool> CallLog::judge(const std::string& role, const std::string& model, double worth) {
   const std::lock_guard lock(db_->mutex);
   return db_->connection->run(
       "INSERT INTO worth VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE SET judged = judged + 1, total = total + "
@@ -382,7 +382,7 @@ Result<bool> Journal::judge(const std::string& role, const std::string& model, d
       role, model, std::clamp(worth, 0.0, 1.0));
 }
 
-std::vector<Journal::Worth> Journal::worths() const {
+std::vector<CallLog::Worth> CallLog::worths() const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows(
       "SELECT c.role, c.model, ifnull(w.judged, 0), ifnull(w.total, 0), count(*), sum(c.money) FROM call c "

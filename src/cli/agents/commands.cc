@@ -1,4 +1,4 @@
-#include "cli/agents.h"
+#include "cli/agents/commands.h"
 
 #include <fmt/core.h>
 
@@ -8,16 +8,16 @@
 #include <nlohmann/json.hpp>
 
 #include "campaign/campaign.h"
+#include "chat/call_log.h"
 #include "chat/check.h"
-#include "chat/journal.h"
-#include "cli/agents_bench.h"
+#include "cli/agents/bench.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "store/store.h"
 
 namespace gabbro::cli {
 
-using chat::Journal;
+using chat::CallLog;
 using nlohmann::json;
 
 namespace {
@@ -97,7 +97,7 @@ std::string against(const std::string& spent, bool capped, const std::string& ca
 
 // Names tasks "17 #9", the task and the design that it made, if the campaign's record has the design.
 void name_designs(const std::string& run, std::vector<chat::Total>& tasks) {
-  const auto store = store::Store::read(campaign::Place{run}.store());
+  const auto store = store::Store::read(campaign::CampaignFolder{run}.store());
   if (!store) return;
   for (const store::TaskRow& task : store->tasks())
     for (chat::Total& t : tasks)
@@ -106,7 +106,7 @@ void name_designs(const std::string& run, std::vector<chat::Total>& tasks) {
 }
 
 int run_cost(const AgentOptions& o) {
-  const std::string path = o.run + "/talk.db";
+  const std::string path = o.run + "/calls.db";
   std::error_code error;
   if (!std::filesystem::exists(path, error))
     return failed("cost",
@@ -114,13 +114,13 @@ int run_cost(const AgentOptions& o) {
                         fmt::format("there are no conversations in {}", o.run),
                         "they are kept when a campaign has agents: gabbro evolve --agents agents.toml",
                         {}});
-  const auto journal = Journal::read(path);
-  if (!journal) return failed("cost", journal.error());
-  const Journal& j = **journal;
+  const auto log = CallLog::read(path);
+  if (!log) return failed("cost", log.error());
+  const CallLog& j = **log;
   const chat::Cap cap = j.cap();
   const chat::Amount spent = j.spent();
-  const auto roles = j.totals(Journal::By::kRole), models = j.totals(Journal::By::kModel);
-  auto tasks = j.totals(Journal::By::kTask);
+  const auto roles = j.totals(CallLog::By::kRole), models = j.totals(CallLog::By::kModel);
+  auto tasks = j.totals(CallLog::By::kTask);
   chat::Amount held;
   for (const chat::Total& t : roles) held = {held.money + t.held.money, held.tokens + t.held.tokens};
   const chat::Amount left{std::max<chat::Micro>(0, cap.money - spent.money),

@@ -1,4 +1,4 @@
-#include "cli/agents_bench.h"
+#include "cli/agents/bench.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agents/bench.h"
-#include "cli/agents_desk.h"
+#include "cli/agents/model_access.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "evolve/describe.h"
@@ -38,7 +38,7 @@ struct Row {
 double novelty(const std::string& program) {
   static const std::vector<evolve::Shape> known = [] {
     std::vector<evolve::Shape> shapes;
-    for (const zoo::Entry& entry : zoo::embedded_files())
+    for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
       shapes.push_back(evolve::shape_of(*zoo::program(entry.file)));
     return shapes;
   }();
@@ -48,11 +48,11 @@ double novelty(const std::string& program) {
   return nearest;
 }
 
-std::vector<Row> rows_of(const std::vector<agents::Variant>& variants,
-                         const std::vector<agents::BenchResult>& results) {
+std::vector<Row> rows_of(const std::vector<agents::PipelineVariant>& variants,
+                         const std::vector<agents::PipelineBench>& results) {
   std::vector<Row> rows(variants.size());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i].variant = variants[i].name;
-  for (const agents::BenchResult& r : results) {
+  for (const agents::PipelineBench& r : results) {
     if (!r.done) continue;
     Row& row = rows[static_cast<std::size_t>(r.variant)];
     const record::TaskReport& report = r.report;
@@ -78,7 +78,7 @@ std::vector<Row> rows_of(const std::vector<agents::Variant>& variants,
 
 std::vector<std::string> variant_names() {
   std::vector<std::string> out;
-  for (const agents::Variant& v : agents::bench_variants({})) out.push_back(v.name);
+  for (const agents::PipelineVariant& v : agents::bench_variants({})) out.push_back(v.name);
   return out;
 }
 
@@ -143,16 +143,16 @@ void print_json(const std::vector<Row>& rows, bool whole) {
 
 }  // namespace
 
-int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const AgentsBenchCommand& c,
+int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, const AgentsBenchCommand& c,
                       const std::function<bool()>& stopped) {
-  std::vector<agents::Variant> variants = agents::bench_variants(settings);
-  std::erase_if(variants, [&](const agents::Variant& v) {
+  std::vector<agents::PipelineVariant> variants = agents::bench_variants(settings);
+  std::erase_if(variants, [&](const agents::PipelineVariant& v) {
     return std::find(c.variants.begin(), c.variants.end(), v.name) == c.variants.end();
   });
   const auto briefs = agents::bench_briefs(c.designs, c.seed, settings);
   std::size_t done = 0;
   const auto results = agents::run_bench(
-      variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::BenchResult& r) {
+      variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::PipelineBench& r) {
         ++done;
         print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
               variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
@@ -161,7 +161,7 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
       });
   const auto rows = rows_of(variants, results);
   const bool whole = done == results.size();
-  for (const agents::BenchResult& r : results)
+  for (const agents::PipelineBench& r : results)
     if (!r.done && !r.report.cause.empty()) {
       print(stderr, "ended by {}: {}\n", r.report.cause, r.report.detail);
       break;
@@ -174,12 +174,12 @@ int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const 
 }
 
 int run_agents_bench(const AgentsBenchCommand& c) {
-  auto desk = AgentsDesk::open(c.agents, c.dir);
-  if (!desk) {
-    print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, desk.error()));
+  auto client = ModelAccess::open(c.agents, c.dir);
+  if (!client) {
+    print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, client.error()));
     return kUsage;
   }
-  return agents_bench_with((*desk)->chat(), (*desk)->settings(), c, [&] { return (*desk)->stopped(); });
+  return agents_bench_with((*client)->chat(), (*client)->settings(), c, [&] { return (*client)->stopped(); });
 }
 
 void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {

@@ -18,11 +18,11 @@ namespace gabbro::chat {
 /// minute; each further one is twice as long, up to ten minutes. After a pause one trial call is allowed
 /// while others are still refused. `now` is a clock in seconds; setting it back does not lengthen a pause.
 /// Thread-safe.
-class Gate {
+class CircuitBreaker {
  public:
   static constexpr double kFirstPause = 30, kLongestPause = 600, kLongestAsked = 3600;
 
-  Gate(const Endpoint& endpoint, std::function<double()> now)
+  CircuitBreaker(const Endpoint& endpoint, std::function<double()> now)
       : now_(std::move(now)),
         name_(endpoint.name),
         calls_(endpoint.calls),

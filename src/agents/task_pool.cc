@@ -1,24 +1,24 @@
-#include "agents/team.h"
+#include "agents/task_pool.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace gabbro::agents {
 
-Team::Team(Work work, int places, std::function<void()> cancel)
+TaskPool::TaskPool(Work work, int places, std::function<void()> cancel)
     : work_(std::move(work)), places_(places), cancel_(std::move(cancel)) {}
 
-Team::~Team() {
+TaskPool::~TaskPool() {
   stop();
   for (auto& [task, thread] : threads_) thread.join();
 }
 
-int Team::running() const {
+int TaskPool::running() const {
   const std::lock_guard lock(mutex_);
   return static_cast<int>(threads_.size() - done_.size());
 }
 
-void Team::begin(Brief brief) {
+void TaskPool::begin(Brief brief) {
   const std::lock_guard lock(mutex_);
   const std::int64_t task = brief.task;
   GABBRO_CHECK(!threads_.contains(task));
@@ -30,7 +30,7 @@ void Team::begin(Brief brief) {
   });
 }
 
-std::vector<Team::Done> Team::poll() {
+std::vector<TaskPool::Done> TaskPool::poll() {
   const std::lock_guard lock(mutex_);
   for (const Done& d : done_) {
     threads_.at(d.task).join();  // The thread has nothing left to do but return.
@@ -39,7 +39,7 @@ std::vector<Team::Done> Team::poll() {
   return std::exchange(done_, {});
 }
 
-Team::Done Team::wait(std::int64_t task) {
+TaskPool::Done TaskPool::wait(std::int64_t task) {
   std::unique_lock lock(mutex_);
   GABBRO_CHECK(threads_.contains(task));
   const auto found = [&] {
@@ -54,7 +54,7 @@ Team::Done Team::wait(std::int64_t task) {
   return out;
 }
 
-void Team::stop() {
+void TaskPool::stop() {
   if (cancel_) cancel_();
 }
 

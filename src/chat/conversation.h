@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <string>
 
-#include "chat/journal.h"
+#include "chat/call_log.h"
 
 namespace gabbro::chat {
 
 /// Returns the conversation of a task as text, with tokens, cost and seconds of each reply; "" if there is
 /// none. A message that was already shown for the same role is not repeated, since prompts begin alike.
-std::string talk_text(const Journal& journal, std::int64_t task);
+std::string conversation_text(const CallLog& log, std::int64_t task);
 
 }  // namespace gabbro::chat

@@ -10,14 +10,14 @@
 
 namespace gabbro::cli {
 
-class Agency {
+class AgentSetup {
  public:
-  /// Opens the agents of a campaign with the configuration DIR/agents.toml and the call log DIR/talk.db. If
+  /// Opens the agents of a campaign with the configuration DIR/agents.toml and the call log DIR/calls.db. If
   /// `replayed` names the folder of another campaign, that campaign's call log answers instead of models.
   /// Errors: "agents" (the configuration), "chat key" (an environment variable is not set), "store", "io".
-  static Result<std::unique_ptr<Agency>> open(const std::string& dir, const std::string& replayed,
-                                              std::uint64_t seed);
-  ~Agency();
+  static Result<std::unique_ptr<AgentSetup>> open(const std::string& dir, const std::string& replayed,
+                                                  std::uint64_t seed);
+  ~AgentSetup();
 
   [[nodiscard]] campaign::Agents& agents();
   /// Returns the environment variables that hold keys; workers do not inherit them.
@@ -32,7 +32,7 @@ class Agency {
 
  private:
   struct Parts;
-  explicit Agency(std::unique_ptr<Parts> parts);
+  explicit AgentSetup(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
 

@@ -34,9 +34,9 @@ int run_propose(const ProposeCommand& c);
 int run_review(const ProposeCommand& c);
 
 /// As run_propose and run_review, with the given models.
-int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+int propose_with(chat::Chat& chat, const agents::AgentSettings& settings, std::int64_t task,
                  const ProposeCommand& c);
-int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::int64_t task,
                 const ProposeCommand& c);
 
 /// Adds propose and review in the same way as add_campaign_commands.

@@ -1,4 +1,4 @@
-#include "cli/agency.h"
+#include "cli/agents/setup.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "base/files.h"
 #include "chat/estimate.h"
 #include "chat/replay.h"
-#include "cli/agents_desk.h"
+#include "cli/agents/model_access.h"
 #include "cli/files.h"
 #include "cli/literature.h"
 #include "zoo/library.h"
@@ -22,45 +22,45 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string file_in(const std::string& dir) { return dir + "/agents.toml"; }
-std::string talk_in(const std::string& dir) { return dir + "/talk.db"; }
+std::string talk_in(const std::string& dir) { return dir + "/calls.db"; }
 
 }  // namespace
 
 // The members are ordered by dependence: the team is destroyed first, so its threads end before the objects
 // that they use.
-struct Agency::Parts {
+struct AgentSetup::Parts {
   chat::Config config;
-  agents::Settings settings;
-  std::unique_ptr<chat::Journal> journal;
-  std::unique_ptr<chat::Desk> desk;
+  agents::AgentSettings settings;
+  std::unique_ptr<chat::CallLog> log;
+  std::unique_ptr<chat::Client> client;
   std::unique_ptr<chat::Replay> replay;
   std::shared_ptr<library::Library> papers;
   std::vector<std::string> hidden;
-  std::unique_ptr<agents::Team> team;
+  std::unique_ptr<agents::TaskPool> team;
   campaign::Agents agents;
 
-  [[nodiscard]] chat::Chat& chat() const { return desk ? static_cast<chat::Chat&>(*desk) : *replay; }
+  [[nodiscard]] chat::Chat& chat() const { return client ? static_cast<chat::Chat&>(*client) : *replay; }
   [[nodiscard]] std::string account() const;
 };
 
-std::string Agency::Parts::account() const {
+std::string AgentSetup::Parts::account() const {
   if (replay) return "from a record";
-  const chat::Amount spent = journal->spent();
+  const chat::Amount spent = log->spent();
   std::string out = fmt::format("spent {}", chat::money_text(spent.money));
   if (config.cap.money > 0) out += " of " + chat::money_text(config.cap.money);
   if (config.cap.tokens > 0) out += fmt::format(", {} of {} tokens", spent.tokens, config.cap.tokens);
-  if (const auto why = desk->paused()) out += "; " + *why;
+  if (const auto why = client->paused()) out += "; " + *why;
   return out;
 }
 
-Agency::Agency(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Agency::~Agency() = default;
-campaign::Agents& Agency::agents() { return parts_->agents; }
-const std::vector<std::string>& Agency::hidden() const { return parts_->hidden; }
+AgentSetup::AgentSetup(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+AgentSetup::~AgentSetup() = default;
+campaign::Agents& AgentSetup::agents() { return parts_->agents; }
+const std::vector<std::string>& AgentSetup::hidden() const { return parts_->hidden; }
 
-std::string Agency::estimate() const {
+std::string AgentSetup::estimate() const {
   double tokens = 0, money = 0;
-  for (const chat::Estimate& e : chat::estimate(parts_->config, agents::expected(parts_->settings)))
+  for (const chat::CostEstimate& e : chat::estimate(parts_->config, agents::expected(parts_->settings)))
     tokens += e.tokens, money += e.money;
   std::string out = fmt::format("agents: a design takes about {:.0f} tokens", tokens);
   if (money > 0) out += fmt::format(" and {:.4f} in money", money);
@@ -75,33 +75,33 @@ std::string Agency::estimate() const {
          (designs > 0 ? fmt::format("; the cap is enough for about {:.0f}", designs) : "; no cap is set");
 }
 
-bool Agency::is_there(const std::string& dir) {
+bool AgentSetup::is_there(const std::string& dir) {
   std::error_code error;
   return fs::exists(file_in(dir), error);
 }
 
-Result<bool> Agency::install(const std::string& file, const std::string& dir) {
+Result<bool> AgentSetup::install(const std::string& file, const std::string& dir) {
   GABBRO_TRY(config, read_agents_config(file));
   std::error_code error;
   fs::create_directories(dir, error);
   return replace_file(file_in(dir), config.text);
 }
 
-Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::string& replayed,
-                                             std::uint64_t seed) {
+Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, const std::string& replayed,
+                                                     std::uint64_t seed) {
   GABBRO_TRY(read, read_agents_config(file_in(dir)));
   const chat::Config& config = read.models;
-  const agents::Settings& settings = read.settings;
+  const agents::AgentSettings& settings = read.settings;
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   parts->settings = settings;
   if (replayed.empty()) {
-    GABBRO_TRY(journal, chat::Journal::open(talk_in(dir)));
-    parts->journal = std::move(journal);
-    chat::DeskOptions options;
+    GABBRO_TRY(log, chat::CallLog::open(talk_in(dir)));
+    parts->log = std::move(log);
+    chat::ClientOptions options;
     options.seed = seed;
-    GABBRO_TRY(desk, chat::Desk::open(config, *parts->journal, std::move(options)));
-    parts->desk = std::move(desk);
+    GABBRO_TRY(client, chat::Client::open(config, *parts->log, std::move(options)));
+    parts->client = std::move(client);
     parts->hidden = config.key_variables();
     GABBRO_TRY(papers, open_literature());
     parts->papers = std::move(papers);
@@ -110,19 +110,19 @@ Result<std::unique_ptr<Agency>> Agency::open(const std::string& dir, const std::
     parts->replay = std::move(replay);
   }
   Parts* const p = parts.get();
-  p->team = std::make_unique<agents::Team>(
+  p->team = std::make_unique<agents::TaskPool>(
       [p](const agents::Brief& brief) {
         agents::Tools tools{p->chat(), zoo::library(), p->settings};
         tools.literature = p->replay ? replayed_literature(*p->replay, brief.task)
-                                     : recorded_literature(p->papers, *p->journal, brief.task);
+                                     : recorded_literature(p->papers, *p->log, brief.task);
         return agents::run_task(brief, tools);
       },
       settings.tasks,
       [p] {
-        if (p->desk) p->desk->stop();
+        if (p->client) p->client->stop();
       });
   p->agents = {p->team.get(), settings.modes, [p] { return p->account(); }};
-  return std::unique_ptr<Agency>(new Agency(std::move(parts)));
+  return std::unique_ptr<AgentSetup>(new AgentSetup(std::move(parts)));
 }
 
 }  // namespace gabbro::cli

@@ -1,4 +1,4 @@
-#include "cli/propose.h"
+#include "cli/agents/propose.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "agents/prompts.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "cli/agents_desk.h"
+#include "cli/agents/model_access.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/literature.h"
@@ -64,7 +64,7 @@ void print_step(const agents::Step& step) {
 
 // Returns the program of a file, or of a file of the zoo given by its name with or without ".gab".
 Result<agents::Parent> parent_of(const std::string& name, std::int64_t id) {
-  for (const zoo::Entry& entry : zoo::embedded_files())
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (entry.file == name || entry.file == name + ".gab")
       return agents::Parent{id, name, std::string(entry.text), {}};
   GABBRO_TRY(text, read_program(name));
@@ -110,14 +110,14 @@ bool is_usage(const std::string& cause) {
 
 template <class F>
 int with_desk(const char* command, const ProposeCommand& c, F&& run) {
-  auto desk = AgentsDesk::open(c.agents, c.dir);
-  if (!desk) return failed(command, c.agents, desk.error());
-  return run(**desk);
+  auto client = ModelAccess::open(c.agents, c.dir);
+  if (!client) return failed(command, c.agents, client.error());
+  return run(**client);
 }
 
 }  // namespace
 
-int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+int propose_with(chat::Chat& chat, const agents::AgentSettings& settings, std::int64_t task,
                  const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
   if (!brief) return failed("propose", "parent", brief.error());
@@ -140,13 +140,13 @@ int propose_with(chat::Chat& chat, const agents::Settings& settings, std::int64_
   return kValid;
 }
 
-int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t task,
+int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::int64_t task,
                 const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
   if (!brief) return failed("review", "parent", brief.error());
   const auto text = read_program(c.file);
   if (!text) return failed("review", c.file, text.error());
-  agents::Settings asked = settings;
+  agents::AgentSettings asked = settings;
   asked.reviewers = std::max(1, asked.reviewers);
   const record::TaskReport r = agents::review_program(*text, *brief, {chat, zoo::library(), asked});
   if (c.json) {
@@ -164,12 +164,12 @@ int review_with(chat::Chat& chat, const agents::Settings& settings, std::int64_t
 
 int run_propose(const ProposeCommand& c) {
   return with_desk("propose", c,
-                   [&](AgentsDesk& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
+                   [&](ModelAccess& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
 }
 
 int run_review(const ProposeCommand& c) {
   return with_desk("review", c,
-                   [&](AgentsDesk& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
+                   [&](ModelAccess& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
 }
 
 void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {

@@ -1,4 +1,4 @@
-#include "chat/desk.h"
+#include "chat/client.h"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,7 @@ double system_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-Amount most_of(const Request& request, const Model& model) {
+Amount most_of(const ChatRequest& request, const ChatModel& model) {
   const std::int64_t input = size_of(request).most, output = most_output(request, model);
   Price price = model.price;
   price.input = price.dearest_input();
@@ -33,40 +33,41 @@ bool may_stand_in(const std::string& code) { return code == "chat down" || code 
 }  // namespace
 
 // The outcome of one attempt.
-struct Desk::Attempt {
+struct Client::Attempt {
   Result<Reply> reply;
-  Usage usage;
+  TokenUsage usage;
   Amount cost;
   bool again = false;
   double pause = 0;  // seconds of delay that the server asked for
 };
 
 // The outcome of a call. `recorded` is true if the journal has it.
-struct Desk::Ended {
+struct Client::Ended {
   Result<Reply> reply;
   bool recorded = false;
 };
 
-Result<std::unique_ptr<Desk>> Desk::open(Config config, Journal& journal, DeskOptions options) {
+Result<std::unique_ptr<Client>> Client::open(Config config, CallLog& log, ClientOptions options) {
   GABBRO_TRY(keys, Keys::from_environment(config));
-  if (auto ok = journal.set_cap(config.cap); !ok) return tl::unexpected(ok.error());
+  if (auto ok = log.set_cap(config.cap); !ok) return tl::unexpected(ok.error());
   if (!options.now) options.now = system_time;
-  return std::unique_ptr<Desk>(new Desk(std::move(config), std::move(keys), journal, std::move(options)));
+  return std::unique_ptr<Client>(new Client(std::move(config), std::move(keys), log, std::move(options)));
 }
 
-Desk::Desk(Config config, Keys keys, Journal& journal, DeskOptions options)
-    : config_(std::move(config)), keys_(std::move(keys)), journal_(journal), options_(std::move(options)) {
-  for (const Endpoint& e : config_.endpoints) gates_.push_back(std::make_unique<Gate>(e, options_.now));
+Client::Client(Config config, Keys keys, CallLog& log, ClientOptions options)
+    : config_(std::move(config)), keys_(std::move(keys)), log_(log), options_(std::move(options)) {
+  for (const Endpoint& e : config_.endpoints)
+    breakers_.push_back(std::make_unique<CircuitBreaker>(e, options_.now));
 }
 
-Desk::~Desk() = default;
+Client::~Client() = default;
 
-Result<Reply> Desk::ask(const Request& original) {
-  const Request request = redacted(original);
+Result<Reply> Client::ask(const ChatRequest& original) {
+  const ChatRequest request = redacted(original);
   const std::string key = request_key(request);
   const int nth = number(request, key);
   if (request.task != 0)
-    if (auto known = journal_.answered(key, nth); known && *known) return std::move(**known);
+    if (auto known = log_.answered(key, nth); known && *known) return std::move(**known);
   const auto models = order(request, key, nth);
   Ended end{fail("stopped", "stopped")};
   if (!models) end.reply = tl::unexpected(models.error());
@@ -83,12 +84,12 @@ Result<Reply> Desk::ask(const Request& original) {
   if (end.reply) return end.reply;
   const Error error = keys_.redacted(end.reply.error());
   if (!end.recorded && error.code != "stopped" && error.code != "store")
-    if (auto ok = journal_.refuse(request, nth, model, error, options_.now()); !ok)
+    if (auto ok = log_.refuse(request, nth, model, error, options_.now()); !ok)
       return tl::unexpected(ok.error());
   return tl::unexpected(error);
 }
 
-Request Desk::redacted(Request request) const {
+ChatRequest Client::redacted(ChatRequest request) const {
   for (Message& m : request.messages) m.text = keys_.redacted(std::move(m.text));
   return request;
 }
@@ -96,21 +97,21 @@ Request Desk::redacted(Request request) const {
 // Returns the index of this question among equal questions. A question of a task is counted within this
 // process, so that a repeated task finds its earlier answers. A question without a task is counted over the
 // whole journal.
-int Desk::number(const Request& request, const std::string& key) {
+int Client::number(const ChatRequest& request, const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto [at, added] = asked_.emplace(key, 0);
-  if (added && request.task == 0) at->second = journal_.count(key);
+  if (added && request.task == 0) at->second = log_.count(key);
   return at->second++;
 }
 
-Result<std::vector<std::size_t>> Desk::order(const Request& request, const std::string& key, int nth) const {
+Result<std::vector<std::size_t>> Client::order(const ChatRequest& request, const std::string& key,
+                                               int nth) const {
   const std::uint64_t seed = mix(mix(options_.seed, hash64(key)), static_cast<std::uint64_t>(nth));
-  std::vector<std::size_t> out = config_.bandit
-                                     ? learned_order(config_, request.role, seed, journal_.worths())
-                                     : drawn_order(config_, request.role, seed);
+  std::vector<std::size_t> out = config_.bandit ? learned_order(config_, request.role, seed, log_.worths())
+                                                : drawn_order(config_, request.role, seed);
   if (out.empty()) return fail("chat down", fmt::format("no model plays the {}", request.role));
   const std::int64_t likely = size_of(request).likely;
-  const Model* widest = &config_.models[out[0]];
+  const ChatModel* widest = &config_.models[out[0]];
   for (const std::size_t i : out)
     if (config_.models[i].context > widest->context) widest = &config_.models[i];
   std::erase_if(out, [&](std::size_t i) {
@@ -125,10 +126,10 @@ Result<std::vector<std::size_t>> Desk::order(const Request& request, const std::
   return out;
 }
 
-Desk::Ended Desk::call(std::size_t index, const Request& request, const std::string& key, int nth) {
-  const Model& model = config_.models[index];
-  Gate& gate = *gates_[model.endpoint];
-  if (auto ok = gate.enter(); !ok) return {tl::unexpected(ok.error()), false};
+Client::Ended Client::call(std::size_t index, const ChatRequest& request, const std::string& key, int nth) {
+  const ChatModel& model = config_.models[index];
+  CircuitBreaker& breaker = *breakers_[model.endpoint];
+  if (auto ok = breaker.enter(); !ok) return {tl::unexpected(ok.error()), false};
   const Amount most = most_of(request, model);
   const auto id = reserve(request, nth, model.name, most);
   Ended end{fail("stopped", "stopped"), id.has_value()};
@@ -136,15 +137,16 @@ Desk::Ended Desk::call(std::size_t index, const Request& request, const std::str
     end.reply = send(*id, model, request, key, most);
   else
     end.reply = tl::unexpected(id.error());
-  gate.leave();
+  breaker.leave();
   return end;
 }
 
-Result<std::int64_t> Desk::reserve(const Request& request, int nth, const std::string& model, Amount most) {
+Result<std::int64_t> Client::reserve(const ChatRequest& request, int nth, const std::string& model,
+                                     Amount most) {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (stopped_) return fail("stopped", "stopped before a model was asked");
-    auto id = journal_.begin(request, nth, model, most, options_.now());
+    auto id = log_.begin(request, nth, model, most, options_.now());
     if (id) ++under_way_;
     if (id || id.error().code != "cap" || under_way_ == 0) return id;
     changed_.wait(lock);
@@ -153,10 +155,10 @@ Result<std::int64_t> Desk::reserve(const Request& request, int nth, const std::s
 
 // Makes attempts until one succeeds or no retry is allowed. The call is open in the journal and is settled on
 // return.
-Result<Reply> Desk::send(std::int64_t id, const Model& model, const Request& request, const std::string& key,
-                         Amount most) {
+Result<Reply> Client::send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
+                           const std::string& key, Amount most) {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
-  Gate& gate = *gates_[model.endpoint];
+  CircuitBreaker& breaker = *breakers_[model.endpoint];
   const double begun = options_.now();
   Amount spent;
   for (int tries = 1;; ++tries) {
@@ -168,24 +170,24 @@ Result<Reply> Desk::send(std::int64_t id, const Model& model, const Request& req
     const std::string code = a.reply ? "" : a.reply.error().code;
     if (!a.again) {
       if (code == "chat key")
-        gate.failed(a.reply.error().message, Gate::kFirstPause);
+        breaker.failed(a.reply.error().message, CircuitBreaker::kFirstPause);
       else if (code != "stopped")
-        gate.succeeded();
+        breaker.succeeded();
       return end(std::move(a.reply));
     }
     const Error why = a.reply.error();
-    gate.failed(why.message, a.pause > kLongestWait ? a.pause : 0);
-    if (tries > endpoint.retries || gate.paused())
+    breaker.failed(why.message, a.pause > kLongestWait ? a.pause : 0);
+    if (tries > endpoint.retries || breaker.paused())
       return end(fail("chat down", fmt::format("{} (tried {} times)", why.message, tries), why.hint));
     const std::uint64_t draw = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
     wait(std::max(a.pause, backoff(tries, draw)));
     if (stopped_) return end(fail("stopped", "stopped while waiting for " + endpoint.name));
     if (a.cost.tokens > 0)
-      if (auto ok = journal_.raise(id, most); !ok) return end(tl::unexpected(ok.error()));
+      if (auto ok = log_.raise(id, most); !ok) return end(tl::unexpected(ok.error()));
   }
 }
 
-Desk::Attempt Desk::attempt(const Model& model, const Request& request, Amount most) const {
+Client::Attempt Client::attempt(const ChatModel& model, const ChatRequest& request, Amount most) const {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
   auto response = net::exchange(to_http(request, endpoint, model, keys_.of(endpoint)), &stopped_);
   if (!response) {
@@ -197,9 +199,9 @@ Desk::Attempt Desk::attempt(const Model& model, const Request& request, Amount m
             !stopped};
   }
   response->body = keys_.redacted(std::move(response->body));
-  Answer answer = read_answer(*response, endpoint);
+  ParsedResponse answer = read_answer(*response, endpoint);
   Attempt out{std::move(answer.reply),
-              answer.usage.value_or(Usage{}),
+              answer.usage.value_or(TokenUsage{}),
               {},
               answer.again,
               retry_after(response->headers, options_.now()).value_or(0)};
@@ -216,15 +218,15 @@ Desk::Attempt Desk::attempt(const Model& model, const Request& request, Amount m
   return out;
 }
 
-Result<Reply> Desk::settle(std::int64_t id, Result<Reply> reply, const Model& model, Amount cost,
-                           const Usage& usage, double begun) {
+Result<Reply> Client::settle(std::int64_t id, Result<Reply> reply, const ChatModel& model, Amount cost,
+                             const TokenUsage& usage, double begun) {
   const double seconds = std::max(0.0, options_.now() - begun);
   if (reply) {
     reply->model = model.name;
     reply->cost = static_cast<double>(cost.money) / 1e6;
     reply->seconds = seconds;
   }
-  const auto ok = journal_.settle(id, reply, cost, usage, seconds);
+  const auto ok = log_.settle(id, reply, cost, usage, seconds);
   {
     const std::lock_guard lock(mutex_);
     --under_way_;
@@ -234,33 +236,33 @@ Result<Reply> Desk::settle(std::int64_t id, Result<Reply> reply, const Model& mo
   return reply;
 }
 
-void Desk::wait(double seconds) {
+void Client::wait(double seconds) {
   if (options_.wait) return options_.wait(seconds);
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return stopped_.load(); });
 }
 
-void Desk::judged(const std::string& role, const Reply& reply, double worth) {
+void Client::judged(const std::string& role, const Reply& reply, double worth) {
   // Only later choices of models depend on this, so an error is ignored.
-  if (!reply.model.empty()) (void)journal_.judge(role, reply.model, worth);
+  if (!reply.model.empty()) (void)log_.judge(role, reply.model, worth);
 }
 
-void Desk::stop() {
+void Client::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
   }
   changed_.notify_all();
-  for (const auto& gate : gates_) gate->stop();
+  for (const auto& breaker : breakers_) breaker->stop();
 }
 
-std::optional<std::string> Desk::paused() const {
+std::optional<std::string> Client::paused() const {
   std::string why;
-  for (std::size_t i = 0; i < gates_.size(); ++i) {
+  for (std::size_t i = 0; i < breakers_.size(); ++i) {
     const bool used = std::any_of(config_.models.begin(), config_.models.end(),
-                                  [&](const Model& m) { return m.endpoint == i; });
+                                  [&](const ChatModel& m) { return m.endpoint == i; });
     if (!used) continue;
-    const auto one = gates_[i]->paused();
+    const auto one = breakers_[i]->paused();
     if (!one) return std::nullopt;
     why += (why.empty() ? "" : "; ") + *one;
   }

@@ -30,7 +30,7 @@ struct AgentsBenchCommand {
 int run_agents_bench(const AgentsBenchCommand& c);
 
 /// As run_agents_bench, with the given models.
-int agents_bench_with(chat::Chat& chat, const agents::Settings& settings, const AgentsBenchCommand& c,
+int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, const AgentsBenchCommand& c,
                       const std::function<bool()>& stopped);
 
 /// Adds `bench` to the command `gabbro agents`.

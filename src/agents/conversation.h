@@ -21,7 +21,7 @@ struct Question {
   Values values{};
   std::vector<chat::Message> after{};  // messages after the prompt: earlier replies and the responses to them
   std::string schema{};                // file name of the schema, such as "planner.json"
-  Limits limits{};                     // limits on the fields of the schema
+  FieldLimits limits{};                // limits on the fields of the schema
   std::string grammar{};
   bool coding = false;  // includes the language reference in the system prompt
   int variant = 0;
@@ -30,14 +30,14 @@ struct Question {
 
 /// Holds the conversation with the roles of one task. Not thread-safe. Errors are failures of the task, and
 /// their codes are its causes.
-class Talk {
+class Conversation {
  public:
   /// All three arguments must outlive this object. Calls, tokens, cost and seconds are added to `report`.
-  Talk(const Brief& brief, const Tools& tools, record::TaskReport& report);
+  Conversation(const Brief& brief, const Tools& tools, record::TaskReport& report);
 
   [[nodiscard]] const Brief& brief() const { return brief_; }
   [[nodiscard]] const Tools& tools() const { return tools_; }
-  [[nodiscard]] const Settings& settings() const { return tools_.settings; }
+  [[nodiscard]] const AgentSettings& settings() const { return tools_.settings; }
   [[nodiscard]] record::TaskReport& report() { return report_; }
 
   /// Asks a model. A conversation that exceeds the model's context is tried once more without the optional
@@ -61,7 +61,7 @@ class Talk {
   Values values{};
 
  private:
-  chat::Request request(const Question& question, bool brief) const;
+  chat::ChatRequest request(const Question& question, bool brief) const;
 
   const Brief& brief_;
   const Tools& tools_;
@@ -70,6 +70,6 @@ class Talk {
 
 /// Returns excerpts for the proposer as quoted data; empty if there is no literature or nothing is found. A
 /// librarian whose queries cannot be read is skipped for this task. Errors: those of chat.
-Result<std::string> find_literature(Talk& talk);
+Result<std::string> find_literature(Conversation& talk);
 
 }  // namespace gabbro::agents

@@ -15,7 +15,7 @@
 namespace gabbro::trial {
 
 /// The number of comparisons, and the first failure.
-struct Verdict {
+struct LeakVerdict {
   std::string found;  // description of the failure; empty: none
   // The source of the influence, if one is found.
   enum class From : std::uint8_t { kLater, kDocuments, kRows } from = From::kLater;
@@ -38,25 +38,25 @@ struct Texts {
 /// texts. Comparisons "to the bit" are between the same rows of two batches of the same shape with the same
 /// documents, where every value is computed by the same operations. NaN equals NaN in them. The weights of
 /// the model are restored after each check.
-class Unseen {
+class LeakCheck {
  public:
-  Unseen(exec::Model& model, Texts texts, std::uint64_t seed);
+  LeakCheck(exec::Model& model, Texts texts, std::uint64_t seed);
 
   /// Changes everything after a cut, in rows that are one document each, and compares the losses before the
   /// cut to the bit. All rows are cut and changed together. `batches` limits the cost, in forward runs of
   /// batches of the texts' shape. Some cuts are at the whole length. If the limit allows, there is one more
   /// cut at every position, each in the shortest of four lengths that contains it. This takes about 5/8 *
   /// length / rows batches and a few more. If the limit is lower, a random subset of these positions is cut.
-  Verdict future(double batches);
+  LeakVerdict future(double batches);
   /// Puts several documents into each row. In each row the beginning of one document is compared to the bit
   /// while everything else in the batch is changed.
-  Verdict neighbours(std::int64_t runs);
+  LeakVerdict neighbours(std::int64_t runs);
   /// Compares up to rounding: a prefix alone, a row alone, and a document that is moved to another row,
   /// behind another document.
-  Verdict moved();
+  LeakVerdict moved();
   /// Compares the first `positions` decoded token by token with the parallel form, up to rounding. `offered`
   /// is set to false if the backend does not decode.
-  Verdict decoded(std::int64_t positions, bool& offered);
+  LeakVerdict decoded(std::int64_t positions, bool& offered);
 
   /// Measures how far rounding changes losses: the largest difference when every weight is changed by about
   /// one rounding of `unit` (2^-24 in float32, 2^-9 in bf16), relative for losses above 1. The result sets
@@ -73,11 +73,13 @@ class Unseen {
   std::int64_t replacement(std::int64_t row, std::int64_t t, std::int64_t old);
   exec::TokenBatch changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched);
   void compare_bits(const exec::TokenBatch& batch, const Losses& base, const std::vector<Watch>& watched,
-                    Verdict& out);
-  void cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts, Verdict& out);
-  Verdict::From origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
-                       std::int64_t row, const Watch& watch);
-  void compare_rounded(const Losses& got, const Losses& want, const std::string& what, Verdict& out) const;
+                    LeakVerdict& out);
+  void cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
+           LeakVerdict& out);
+  LeakVerdict::From origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
+                           std::int64_t row, const Watch& watch);
+  void compare_rounded(const Losses& got, const Losses& want, const std::string& what,
+                       LeakVerdict& out) const;
   [[nodiscard]] exec::TokenBatch documents();
 
   exec::Model& model_;

@@ -1,4 +1,4 @@
-#include "agents/talk.h"
+#include "agents/conversation.h"
 
 #include <fmt/format.h>
 
@@ -25,7 +25,7 @@ std::string parents_text(const Brief& brief) {
 
 }  // namespace
 
-Talk::Talk(const Brief& brief, const Tools& tools, record::TaskReport& report)
+Conversation::Conversation(const Brief& brief, const Tools& tools, record::TaskReport& report)
     : brief_(brief), tools_(tools), report_(report) {
   values["parents"] = parents_text(brief);
   values["directions"] = quoted_lines("person", brief.directions);
@@ -36,17 +36,17 @@ Talk::Talk(const Brief& brief, const Tools& tools, record::TaskReport& report)
   values["queries"] = std::to_string(tools.settings.queries);
 }
 
-void Talk::tell(std::string role, std::string what, std::string text, const chat::Reply* reply) {
+void Conversation::tell(std::string role, std::string what, std::string text, const chat::Reply* reply) {
   if (!tools_.watch) return;
   Step step{std::move(role), std::move(what), std::move(text), {}};
   if (reply) step.reply = *reply;
   tools_.watch(step);
 }
 
-chat::Request Talk::request(const Question& q, bool brief) const {
+chat::ChatRequest Conversation::request(const Question& q, bool brief) const {
   Values all = values;
   for (const auto& [name, value] : q.values) all[name] = value;
-  chat::Request r;
+  chat::ChatRequest r;
   r.role = q.role;
   r.task = brief_.task;
   r.variant = q.variant;
@@ -59,7 +59,7 @@ chat::Request Talk::request(const Question& q, bool brief) const {
   return r;
 }
 
-Result<chat::Reply> Talk::ask(const Question& q) {
+Result<chat::Reply> Conversation::ask(const Question& q) {
   auto reply = tools_.chat.ask(request(q, false));
   if (!reply && reply.error().code == "chat context") {
     tell(q.role, "shortened", reply.error().message);
@@ -75,7 +75,7 @@ Result<chat::Reply> Talk::ask(const Question& q) {
   return reply;
 }
 
-Result<chat::Reply> Talk::ask_object(Question q, const std::string& cause, const Read& read) {
+Result<chat::Reply> Conversation::ask_object(Question q, const std::string& cause, const Read& read) {
   Error last;
   std::string before;
   // Asking stops when the model repeats itself, since another try would give the same reply.
