@@ -124,7 +124,8 @@ Result<Accepted> find_proposal(Talk& talk, const std::vector<lang::Program>& par
              last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
   return fail(last.code == "json" ? "proposal" : last.code,
-              fmt::format("{} attempts, the last: {}", talk.report().attempts, last.message), last.hint);
+              fmt::format("{} attempts failed; the last one: {}", talk.report().attempts, last.message),
+              last.hint);
 }
 
 }  // namespace gabbro::agents

@@ -119,9 +119,9 @@ Result<std::vector<std::size_t>> Desk::order(const Request& request, const std::
   if (out.empty())
     return fail(
         "chat context",
-        fmt::format("about {} tokens and a reply of up to {} are more than the {} that {} reads", likely,
+        fmt::format("about {} tokens plus a reply of up to {} exceed the context of {} tokens of {}", likely,
                     most_output(request, *widest), widest->context, widest->name),
-        "a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
+        "use a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
   return out;
 }
 
@@ -143,7 +143,7 @@ Desk::Ended Desk::call(std::size_t index, const Request& request, const std::str
 Result<std::int64_t> Desk::reserve(const Request& request, int nth, const std::string& model, Amount most) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (stopped_) return fail("stopped", "stopped before a model was asked");
+    if (stopped_) return fail("stopped", "stopped before asking a model");
     auto id = journal_.begin(request, nth, model, most, options_.now());
     if (id) ++under_way_;
     if (id || id.error().code != "cap" || under_way_ == 0) return id;
