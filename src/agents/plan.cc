@@ -269,7 +269,7 @@ Result<Plan> parse_plan(const std::string& json, const Base& base, int most_unit
   GABBRO_TRY(units, ordered(std::move(plan.units)));
   plan.units = std::move(units);
   if (const std::string idle = drop_idle(plan); !idle.empty() && !mend)
-    return fail("plan", idle + " is used by no unit of the plan and not by the instance",
+    return fail("plan", idle + " is used by neither a unit of the plan nor the instance",
                 "leave it out, or name it in `uses` of the unit that calls it");
   if (plan.instance.empty() && base.came.empty())
     return fail("plan", "instance is empty", instance_text(base, plan.units.back().name));

@@ -72,8 +72,8 @@ Result<bool> check_review(Talk& talk, const Proposal& p) {
   if (rating >= talk.settings().pass) return true;
   std::string objections;
   for (const record::Review& r : reviews) objections += r.text;
-  return fail("review",
-              fmt::format("rated {:.1f}, it takes {:g}:\n{}", rating, talk.settings().pass, objections));
+  return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
+                                    talk.settings().pass, objections));
 }
 
 bool is_refusal(const Error& e) {

@@ -216,7 +216,8 @@ Result<Config> parse_config(std::string_view text) {
     TomlTable t(parsed, "", kCode, error);
     const auto table = [&](const char* key) -> const toml::table* {
       const toml::node* n = t.node(key);
-      if (n && !n->is_table()) t.fail(n, fmt::format("{} is not a table", key), fmt::format("[{}]", key));
+      if (n && !n->is_table())
+        t.fail(n, fmt::format("{} is not a table", key), fmt::format("write [{}] on a line of its own", key));
       return n ? n->as_table() : nullptr;
     };
     if (const toml::table* cap = table("cap")) read_cap(*cap, c, error);

@@ -48,7 +48,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
                   "random seed for designs, weight initialisation and data order (default 1)");
   sub->add_option("--threads", evolve->threads, "number of threads of a run (default 1)")
       ->check(CLI::Range(1, 1024));
-  sub->add_option("--device", evolve->device, "device: cpu, cuda or cuda:N (default cpu)")
+  sub->add_option("--device", evolve->device, "device to run on: cpu, cuda or cuda:N (default cpu)")
       ->check(known_device);
   sub->add_option("--strategies", evolve->strategies,
                   "search strategies, at equal training FLOPs: adaptive, tournament (or gp), random, agents, "
@@ -152,7 +152,8 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
                   "number of held-out documents to score; 0: all (default 0)");
   sub->add_option("--document-tokens", s.document_tokens,
                   "number of tokens to score of each held-out document, from its start; 0: all (default 0)");
-  sub->add_option("--device", s.device, "device: cpu, cuda or cuda:N (default cpu)")->check(known_device);
+  sub->add_option("--device", s.device, "device to run on: cpu, cuda or cuda:N (default cpu)")
+      ->check(known_device);
   sub->add_option("--dtype", s.dtype,
                   "data type: float32, bf16 (for products with weights) or float64 (default float32)")
       ->check(CLI::IsMember({"float32", "bf16", "float64"}));

@@ -394,7 +394,8 @@ class Program {
   }
 
   static void device(CLI::App* sub, std::string& name) {
-    sub->add_option("--device", name, "device: cpu, cuda or cuda:N (default cpu)")->check(known_device);
+    sub->add_option("--device", name, "device to run on: cpu, cuda or cuda:N (default cpu)")
+        ->check(known_device);
   }
 
   static void worker_limits(CLI::App* sub, jobs::Limits& limits) {

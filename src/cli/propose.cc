@@ -183,7 +183,7 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
     sub->add_option("--dir", c->dir,
                     "folder of the call log, to which the cap applies (default runs/agents)");
     sub->add_option("--parent", c->parents,
-                    "parent: a program, or the name of a design of the zoo, such as llama; may be repeated");
+                    "parent design: a program, or the name of a zoo design such as llama; may be repeated");
     sub->add_option("--direction", c->directions, "direction for the agents to try; may be repeated");
     sub->add_flag("--json", c->json, "print the report as one JSON object");
     sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });

@@ -58,7 +58,7 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
     const lang::CheckReport report = lang::check(text, zoo::library());
     if (!report.valid()) return fail("design", format_error(file, report.errors.front()));
     if (!report.subjects.back().is_design)
-      return fail("design", file + " holds no design", "add `design Name:` with a stack");
+      return fail("design", file + " contains no design", "add `design Name:` with a stack");
     const lang::Program program = evolve::as_baseline(lang::parse(text).program, c.blocks, c.spec.length);
     Given design{report.subjects.back().name, report.subjects.back().name, lang::print(program)};
     const auto taken = [&](const std::string& folder) {

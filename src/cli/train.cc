@@ -105,7 +105,7 @@ int run_train(const TrainCommand& c) {
   for (const Error& e : report.errors) print("{}\n", format_error(c.file, e));
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
-    return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
+    return failed("train", {"design", c.file + " contains no design", "add `design Name:` with a stack", {}});
   if (c.blocks > 0)
     spec.program = lang::print(evolve::as_baseline(lang::parse(*text).program, c.blocks, spec.length));
   const lang::Subject design = std::move(lang::check(spec.program, zoo::library()).subjects.back());

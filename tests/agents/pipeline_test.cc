@@ -544,7 +544,7 @@ TEST(Pipeline, UnitsThatNothingUsesAreNotWritten) {
     "instance": "LeakyMemory(x, mult=2)"})json"};
   const auto r = run(s, mutation());
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
-  EXPECT_NE(s.last_said_to("planner", 1).find("Idle is used by no unit"), std::string::npos);
+  EXPECT_NE(s.last_said_to("planner", 1).find("Idle is used by neither a unit"), std::string::npos);
   EXPECT_EQ(s.count("coder"), 1);
   EXPECT_NE(r.program.find("LeakyMemory(mult=2)"), std::string::npos) << r.program;
 }

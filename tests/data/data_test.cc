@@ -83,7 +83,7 @@ TEST_F(Data, JsonLinesGiveAFieldALine) {
   EXPECT_EQ(read_all({path}), (std::vector<std::string>{"one", "té"}));
   write("b.jsonl", "{\"text\": \"one\"}\n{\"body\": \"two\"}\n");
   read_all({root / "b.jsonl"});
-  EXPECT_NE(error.message.find("b.jsonl:2: no text in field text"), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find("b.jsonl:2: no text in field 'text'"), std::string::npos) << error.message;
   EXPECT_EQ(error.hint, "fields with text: body; choose one with --field");
   EXPECT_EQ(read_all({root / "b.jsonl"}, {.field = "other"}).size(), 0U);
 }
