@@ -51,16 +51,15 @@ std::string text_at(const lang::Program& program, const lang::Library& library, 
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library) {
   const std::size_t wanted = record::parents_of(brief.mode);
   if (brief.parents.size() < wanted)
-    return fail("brief",
-                fmt::format("{} needs {} parents, there are {}", brief.mode, wanted, brief.parents.size()));
+    return fail("brief", fmt::format("{} needs {} parents, but there are {}", brief.mode, wanted,
+                                     brief.parents.size()));
   std::vector<lang::Program> out;
   for (const Parent& parent : brief.parents) {
     lang::CheckReport report = lang::check(parent.program, library);
     if (report.valid())
       if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
     if (!report.valid())
-      return fail("brief",
-                  fmt::format("parent {} does not check: {}", parent.name, report.errors[0].message));
+      return fail("brief", fmt::format("parent {} is not valid: {}", parent.name, report.errors[0].message));
     out.push_back(std::move(report.program));
   }
   return out;
@@ -84,7 +83,7 @@ Result<Base> prepare(const Proposal& p, record::Mode mode, const std::vector<lan
   if (const auto from = edit::subtree(parents[1], library, p.from); !from)
     return refuse("from", from.error());
   auto crossed = edit::crossover(base.program, library, p.place, parents[1], p.from);
-  if (!crossed) return refuse("what stands at `from` does not fit `place`", crossed.error());
+  if (!crossed) return refuse("the part at `from` does not fit at `place`", crossed.error());
   base.program = std::move(*crossed);
   base.came = text_at(base.program, library, p.place);
   keep_units(base.program, parents[0]);

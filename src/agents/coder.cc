@@ -175,7 +175,7 @@ Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const U
                            const std::string& complaint) {
   const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
                                  [&](const PlannedUnit& u) { return u.name == name; });
-  if (unit == plan.units.end()) return fail("unit", "no unit of the plan is named " + shortened(name, 80));
+  if (unit == plan.units.end()) return fail("unit", "the plan has no unit named " + shortened(name, 80));
   std::string before;
   for (const lang::Item& item : draft.items)
     if (lang::item_name(item) == name) before = lang::print(item);
@@ -218,7 +218,7 @@ Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal,
     built = assemble(base, draft.items, plain, proposal.title, {talk.tools().library, &report});
     if (built) {
       talk.tell("checker", "note",
-                fmt::format("instance {}: {} stands there with its defaults", plan.instance, plain));
+                fmt::format("instance {}: using {} with its defaults", plan.instance, plain));
       plan.instance = plain;
       return built;
     }

@@ -100,8 +100,8 @@ Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& p
           fmt::format("write `unit {}:` with hyperparameters and slots after the inputs", signature(planned)),
           {1, 1}};
   if (found) {
-    e.message =
-        fmt::format("the unit was declared as {}, the reply has {}", signature(planned), ports_of(*found));
+    e.message = fmt::format("the unit was declared as {}, but the reply has {}", signature(planned),
+                            ports_of(*found));
     return e;
   }
   std::string names;
@@ -141,7 +141,7 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
     if (const auto* u = std::get_if<lang::Unit>(&item.value); u && u->name != planned.name)
       c.errors.push_back(
           {"interface", fmt::format("the reply has another unit, {}", u->name),
-           fmt::format("write {} alone; what it needs besides can stand in it, or in a `fn`", planned.name),
+           fmt::format("write only {}; put anything else it needs inside it or in a `fn`", planned.name),
            item.at});
   if (!c.errors.empty()) return c;
 

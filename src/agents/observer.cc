@@ -25,7 +25,7 @@ Result<Observation> observe(Conversation& talk, const Proposal& proposal, const 
                                        if (!io.error().code.empty()) return tl::unexpected(io.error());
                                        if (!(rating >= 1 && rating <= 5))
                                          return fail("observation", fmt::format("rating is {:g}", rating),
-                                                     "1, 2, 3, 4 or 5");
+                                                     "use 1, 2, 3, 4 or 5");
                                        seen.rating = static_cast<int>(rating);
                                        return true;
                                      });

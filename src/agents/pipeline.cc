@@ -20,7 +20,7 @@ namespace {
 Result<bool> admitted(const Brief& brief, const lang::Program& program) {
   if (!brief.admit) return true;
   GABBRO_TRY(ok, brief.admit(program));
-  if (!ok) return fail("duplicate", "the campaign knows this design");
+  if (!ok) return fail("duplicate", "the campaign already has this design");
   return true;
 }
 
@@ -91,7 +91,7 @@ class Build {
       talk_.tell("observer", passed ? "passed" : "refused", fmt::format("rated {}\n{}", seen.rating, text));
       if (passed) return true;
       if (!again || plan_.units.empty())
-        return fail("observation", fmt::format("rated {}, it takes {:g}: {}", seen.rating,
+        return fail("observation", fmt::format("rated {}, but at least {:g} is needed: {}", seen.rating,
                                                talk_.settings().observer_pass, text));
       const auto named = [&](const PlannedUnit& u) { return u.name == seen.unit; };
       const std::string unit =
@@ -204,8 +204,10 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     if (rating >= tools.settings.pass)
       report.outcome = record::TaskOutcome::kDesign;
     else
-      ended(report,
-            {"review", fmt::format("rated {:.1f}, it takes {:g}", rating, tools.settings.pass), "", {}});
+      ended(report, {"review",
+                     fmt::format("rated {:.1f}, but at least {:g} is needed", rating, tools.settings.pass),
+                     "",
+                     {}});
   });
   return report;
 }

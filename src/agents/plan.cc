@@ -149,29 +149,29 @@ void mend_names(UnitPlan& plan, const Base& base, const lang::Library& library) 
 
 Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::Library& library) {
   if (!is_legal_name(unit.name))
-    return fail("plan", fmt::format("'{}' is not a name for a unit", shortened(unit.name, 80)),
-                "as GatedMemory");
+    return fail("plan", fmt::format("'{}' is not a valid unit name", shortened(unit.name, 80)),
+                "write it like GatedMemory");
   if (is_known(unit.name, library))
-    return fail("plan", fmt::format("{} is a name of the library", unit.name),
+    return fail("plan", fmt::format("the name {} is taken by the library", unit.name),
                 "give the new unit a name of its own");
   if (is_taken_by_parent(unit.name, unit, base))
     return fail(
         "plan",
-        fmt::format("{} is a name of a parent's own, with another interface or part of what is crossed",
+        fmt::format("the name {} is taken by a parent, with another interface or as a part of the crossover",
                     unit.name),
         "give the new unit a name of its own");
   if (unit.inputs.empty() || unit.inputs.size() > 8 || unit.results.size() > 8)
     return fail("plan",
                 fmt::format("{} has {} inputs and {} results", unit.name, unit.inputs.size(),
                             1 + unit.results.size()),
-                "1 to 8 inputs, mostly [\"x\"]; further results mostly []");
+                "use 1 to 8 inputs, mostly [\"x\"]; further results mostly []");
   std::set<std::string> ports;
   for (const auto* names : {&unit.inputs, &unit.results})
     for (const std::string& port : *names)
       if (!is_legal_name(port) || !ports.insert(port).second)
         return fail("plan",
                     fmt::format("'{}' cannot name an input or result of {}", shortened(port, 80), unit.name),
-                    "names of letters, each once");
+                    "use names made of letters, each once");
   return true;
 }
 
@@ -187,7 +187,7 @@ Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
     if (next == units.end()) {
       std::string names;
       for (const PlannedUnit& u : units) names += (names.empty() ? "" : ", ") + u.name;
-      return fail("plan", "these units use each other in a circle: " + names,
+      return fail("plan", "these units depend on each other in a cycle: " + names,
                   "a unit uses only units before it; pass others in by slots");
     }
     done.insert(next->name);
@@ -243,8 +243,8 @@ Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_
   io.later("instance", plan.instance);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (plan.units.size() > static_cast<std::size_t>(most_units))
-    return fail("plan", fmt::format("{} units, at most {} are allowed", plan.units.size(), most_units),
-                "merge small ones");
+    return fail("plan", fmt::format("{} units, but at most {} are allowed", plan.units.size(), most_units),
+                "merge small units");
   mend_units(plan, base, library);
   if (mend) mend_names(plan, base, library);
   std::set<std::string> names;
@@ -252,7 +252,7 @@ Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_
     unit.does = shortened(unit.does, 3000);
     if (auto ok = check_names(unit, base, library); !ok) return tl::unexpected(ok.error());
     if (!names.insert(unit.name).second)
-      return fail("plan", "two units are named " + unit.name, "each name once");
+      return fail("plan", "two units have the name " + unit.name, "use each name once");
   }
   for (PlannedUnit& unit : plan.units) {
     const auto others = items_of(base);
@@ -261,15 +261,15 @@ Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_
     });
     for (const std::string& use : unit.uses)
       if (!names.contains(use))
-        return fail(
-            "plan",
-            fmt::format("{} uses {}, which is neither planned nor known", unit.name, shortened(use, 80)),
-            "plan it, or use a unit of the library");
+        return fail("plan",
+                    fmt::format("{} uses {}, which is neither planned nor in the library", unit.name,
+                                shortened(use, 80)),
+                    "plan it, or use a unit of the library");
   }
   GABBRO_TRY(units, ordered(std::move(plan.units)));
   plan.units = std::move(units);
   if (const std::string idle = drop_idle(plan); !idle.empty() && !mend)
-    return fail("plan", idle + " is used by no unit of the plan and not by the instance",
+    return fail("plan", idle + " is used by neither a unit of the plan nor the instance",
                 "leave it out, or name it in `uses` of the unit that calls it");
   if (plan.instance.empty() && base.came.empty())
     return fail("plan", "instance is empty", instance_text(base, plan.units.back().name));
@@ -310,7 +310,8 @@ Result<UnitPlan> make_plan(Conversation& talk, const Proposal& p, const Base& ba
   UnitPlan plan;
   if (!talk.settings().planner) {
     plan = plan_without_planner(p, base);
-    if (plan.units.empty()) return fail("plan", "the proposal names no unit, and there is no planner");
+    if (plan.units.empty())
+      return fail("plan", "the proposal names no unit, and there is no planner to add one");
     for (const PlannedUnit& unit : plan.units)
       if (auto ok = check_names(unit, base, talk.tools().library); !ok) return tl::unexpected(ok.error());
     return plan;

@@ -52,20 +52,22 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
   io("why", p.why);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (p.title.empty() || p.idea.empty())
-    return fail("proposal", "title or idea is empty", "both say what is new");
+    return fail("proposal", "the title or the idea is empty", "say in both what is new");
   p.title = shortened(p.title, 120);
   p.idea = shortened(p.idea, 6000);
   p.why = shortened(p.why, 1000);
   if (!std::isfinite(p.gain)) p.gain = 0;
   if (p.units.size() > static_cast<std::size_t>(most_units))
-    return fail("proposal", fmt::format("{} new units, at most {} are allowed", p.units.size(), most_units),
-                "say the idea in fewer units, or use those of the library");
+    return fail("proposal",
+                fmt::format("{} new units, but at most {} are allowed", p.units.size(), most_units),
+                "express the idea in fewer units, or use those of the library");
   std::set<std::string> names;
   for (const std::string& name : p.units) {
     if (!is_legal_name(name))
-      return fail("proposal", fmt::format("'{}' is not a name for a unit", shortened(name, 80)),
-                  "as GatedMemory");
-    if (!names.insert(name).second) return fail("proposal", "two units are named " + name, "each name once");
+      return fail("proposal", fmt::format("'{}' is not a valid unit name", shortened(name, 80)),
+                  "write it like GatedMemory");
+    if (!names.insert(name).second)
+      return fail("proposal", "two units have the name " + name, "use each name once");
   }
   if (auto ok = one_of("reach", p.reach, "all", "window"); !ok) return tl::unexpected(ok.error());
   if (auto ok = one_of("state", p.state, "bounded", "grows"); !ok) return tl::unexpected(ok.error());

@@ -72,8 +72,8 @@ Result<bool> check_review(Conversation& talk, const Proposal& p) {
   if (rating >= talk.settings().pass) return true;
   std::string objections;
   for (const record::Review& r : reviews) objections += r.text;
-  return fail("review",
-              fmt::format("rated {:.1f}, it takes {:g}:\n{}", rating, talk.settings().pass, objections));
+  return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
+                                    talk.settings().pass, objections));
 }
 
 bool is_refusal(const Error& e) {
@@ -124,7 +124,8 @@ Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Progr
              last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
   return fail(last.code == "json" ? "proposal" : last.code,
-              fmt::format("{} attempts, the last: {}", talk.report().attempts, last.message), last.hint);
+              fmt::format("{} attempts failed; the last one: {}", talk.report().attempts, last.message),
+              last.hint);
 }
 
 }  // namespace gabbro::agents

@@ -5,7 +5,7 @@
 namespace gabbro::agents {
 
 Result<AgentSettings> parse_settings(std::string_view text) {
-  GABBRO_TRY(document, parse_toml(text, "agents", "agents.toml is a TOML file; docs/agents.md describes it"));
+  GABBRO_TRY(document, parse_toml(text, "agents", "see docs/agents.md for the format of agents.toml"));
   AgentSettings s;
   const toml::node* node = document.get("pipeline");
   if (!node) return s;
@@ -21,7 +21,7 @@ Result<AgentSettings> parse_settings(std::string_view text) {
       t(key, value);
       if (static_cast<double>(value) < low || static_cast<double>(value) > high)
         t.fail(table.get(key), fmt::format("pipeline.{} is {}", key, value),
-               fmt::format("it may be from {:g} to {:g}", low, high));
+               fmt::format("use a value from {:g} to {:g}", low, high));
     };
     read("mutation", s.modes.mutation, 0, 1);
     read("crossover", s.modes.crossover, 0, 1);
@@ -47,7 +47,7 @@ Result<AgentSettings> parse_settings(std::string_view text) {
     t("grammar", s.grammar);
     t("direct", s.direct);
     if (s.modes.mutation + s.modes.crossover + s.modes.scratch <= 0)
-      t.fail(node, "mutation, crossover and scratch are all 0", "one of them must be drawn");
+      t.fail(node, "mutation, crossover and scratch are all 0", "set at least one of them above 0");
   }
   if (!error.code.empty()) return tl::unexpected(error);
   return s;

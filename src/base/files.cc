@@ -27,7 +27,7 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
   };
   // Without O_NONBLOCK, opening a pipe waits for a writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
-  if (descriptor < 0) return failed(errno == ELOOP ? "it is a link" : std::strerror(errno));
+  if (descriptor < 0) return failed(errno == ELOOP ? "it is a symbolic link" : std::strerror(errno));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(descriptor, "rb"), std::fclose);
   struct stat about {};
   if (fstat(descriptor, &about) != 0) return failed(std::strerror(errno));
@@ -77,7 +77,8 @@ Result<bool> replace_file(const std::string& path, const std::string& text) {
   const bool full = (error == 0 ? errno : error) == ENOSPC;
   const std::string why = std::strerror(error == 0 ? errno : error);
   std::remove(temporary.c_str());
-  return fail("io", fmt::format("cannot write {}: {}", path, why), full ? "the disk is full" : "");
+  return fail("io", fmt::format("cannot write {}: {}", path, why),
+              full ? "the disk is full; free some space" : "");
 }
 
 Result<bool> clear_path(const std::string& path) {

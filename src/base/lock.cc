@@ -15,7 +15,7 @@ Result<Lock> Lock::take(const std::string& path) {
   if (file < 0) file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (file < 0) return fail("io", fmt::format("{}: {}", path, std::strerror(errno)));
   Lock out(file);
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", path + ": another process holds it");
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", path + ": another process holds the lock");
   return out;
 }
 

@@ -54,13 +54,13 @@ class TomlTable {
   ~TomlTable() {
     for (const auto& [key, node] : table_)
       if (!known_.contains(std::string(key.str())))
-        fail(&node, fmt::format("there is no key {}{}", name_, key.str()), "keys here: " + keys());
+        fail(&node, fmt::format("unknown key {}{}", name_, key.str()), "known keys: " + keys());
   }
   TomlTable(const TomlTable&) = delete;
   TomlTable& operator=(const TomlTable&) = delete;
 
   void operator()(const char* key, std::string& value) {
-    read(key, "a text", [&](const toml::node& n) {
+    read(key, "a string", [&](const toml::node& n) {
       const auto v = n.value_exact<std::string>();
       if (v) value = *v;
       return v.has_value();
@@ -81,7 +81,7 @@ class TomlTable {
     });
   }
   void operator()(const char* key, std::int64_t& value) {
-    read(key, "an amount of at least 0, as 5000 or \"5k\"", [&](const toml::node& n) {
+    read(key, "an amount of at least 0, such as 5000 or \"5k\"", [&](const toml::node& n) {
       std::optional<std::int64_t> v = n.value_exact<std::int64_t>();
       if (const auto text = n.value_exact<std::string>()) v = parse_amount(*text);
       if (v && *v >= 0) value = *v;
@@ -125,7 +125,7 @@ class TomlTable {
   void read(const char* key, const char* what, const std::function<bool(const toml::node&)>& take) {
     known_.insert(key);
     if (const toml::node* n = table_.get(key); n && !take(*n))
-      fail(n, fmt::format("{}{} is not {}", name_, key, what), "");
+      fail(n, fmt::format("{}{} must be {}", name_, key, what), "");
   }
   [[nodiscard]] std::string keys() const { return fmt::format("{}", fmt::join(known_, ", ")); }
 

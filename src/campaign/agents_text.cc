@@ -40,12 +40,12 @@ std::string money(double cost) { return fmt::format("{:.4f}", cost); }
 
 std::vector<TaskOutcomeCount> outcomes(const Population& p) {
   std::map<std::string, std::int64_t> counts;
-  for (const AgentTask& t : p.tasks())
-    ++counts[!t.ended                                           ? "in the making"
+  for (const Task& t : p.tasks())
+    ++counts[!t.ended                                           ? "in progress"
              : t.report.outcome != record::TaskOutcome::kDesign ? "gave up: " + t.report.cause
              : t.design != 0                                    ? "design"
              : !t.refused.empty()                               ? "refused: " + t.refused
-                                                                : "waits to be trained"];
+                                                                : "waiting to be trained"];
   std::vector<TaskOutcomeCount> out;
   for (const auto& [what, count] : counts) out.push_back({what, count});
   std::stable_sort(out.begin(), out.end(),
@@ -61,7 +61,7 @@ std::string agents_text(const CampaignReading& r) {
     std::int64_t tokens = 0;
     for (const AgentTask& t : p.tasks())
       cost += t.report.cost, tokens += t.report.input_tokens + t.report.output_tokens;
-    out += fmt::format("\nagents: {}, {} tokens, cost {}; gabbro cost tells by role and model\n",
+    out += fmt::format("\nagents: {}, {} tokens, cost {}; `gabbro cost` lists the cost by role and model\n",
                        count_of(static_cast<std::int64_t>(p.tasks().size()), "task"),
                        amount(static_cast<double>(tokens)), money(cost));
     for (const TaskOutcomeCount& o : outcomes(p))
@@ -89,12 +89,12 @@ std::string task_text(const CampaignReading& r, std::int64_t design) {
   std::string out = fmt::format("\nwritten by agents in task {} ({}): {}\n  {}\n", t->begun.id, t->begun.mode,
                                 shortened(k.title, 80), shortened(k.proposal, 2000));
   for (const record::Promise& promise : k.promises)
-    out += fmt::format("  {:<8}{}: said {}, found {}\n", promise.kept ? "kept" : "broken",
+    out += fmt::format("  {:<8}{}: promised {}, found {}\n", promise.kept ? "kept" : "broken",
                        shortened(promise.property, 30), shortened(promise.said, 60),
                        shortened(promise.found, 60));
   const auto beat = evolve::beat_parent(r.population, r.population.individual(design));
   for (const record::Review& v : k.reviews)
-    out += fmt::format("  review by {}: {} of 5, {:.0f} % that it beats its parent{}\n    {}\n",
+    out += fmt::format("  review by {}: {} of 5, {:.0f} % chance to beat its parent{}\n    {}\n",
                        shortened(v.model, 30), v.rating, 100 * v.probability,
                        !beat   ? ""
                        : *beat ? " (it did)"
@@ -125,16 +125,16 @@ void designs_of_agents(Content& c) {
   for (const std::int64_t design : designs) {
     const AgentTask* const t = design > 0 ? task_of(p, design) : nullptr;
     if (!t || shown.size() == kShown || !shown.insert(design).second) continue;
-    if (shown.size() == 1) c.add("<h3>Designs that agents wrote</h3>\n");
+    if (shown.size() == 1) c.add("<h3>Designs written by agents</h3>\n");
     c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n", design,
           escape(shortened(t->report.title, 100)), escape(task_text(c.reading, design)));
     if (const std::string talk = c.talk ? c.talk(t->begun.id) : ""; !talk.empty())
-      c.add("<details><summary>What was said</summary>\n<pre>{}{}</pre>\n</details>\n",
-            escape(talk.substr(0, kLongest)), talk.size() > kLongest ? "\n(the rest is cut)" : "");
+      c.add("<details><summary>Conversation</summary>\n<pre>{}{}</pre>\n</details>\n",
+            escape(talk.substr(0, kLongest)), talk.size() > kLongest ? "\n(the rest is omitted)" : "");
     c.add("</details>\n");
   }
   if (!shown.empty())
-    c.soft("The leader's line and the last ones; gabbro show RUN#ID --talk has the conversation of each.");
+    c.soft("The leader's lineage and the latest ones; `gabbro show RUN#ID --talk` prints each conversation.");
 }
 
 }  // namespace
@@ -144,7 +144,7 @@ void agents_section(Content& c) {
   if (p.tasks().empty() && c.reading.steering.empty()) return;
   c.heading("Agents");
   if (!p.tasks().empty()) {
-    Table counts({"what became of their tasks", ">count"});
+    Table counts({"outcome of their tasks", ">count"});
     for (const TaskOutcomeCount& o : outcomes(p))
       counts.row({shortened(o.what, 100), std::to_string(o.count)});
     c.out += counts.str();
@@ -158,8 +158,8 @@ void agents_section(Content& c) {
     if (!reviewers.empty()) {
       c.out += reviewers.str();
       c.soft(
-          "Reviewers give the probability that a design beats its parent at the first rung. Brier: the mean "
-          "squared error of it; by chance: that of always saying the share of successes.");
+          "Reviewers give the probability that a design beats its parent at the first rung. Brier: its mean "
+          "squared error; by chance: the error of always predicting the share of successes.");
     }
     designs_of_agents(c);
   }

@@ -36,7 +36,7 @@ Result<bool> Campaign::State::begin_designs() {
       if (!other.empty())
         return fail("duplicate",
                     fmt::format("{}, {}, is the same function as {}", name, created->name, other),
-                    "every design is trained once: leave it out");
+                    "leave it out; every design is trained once");
     }
     created->id = ++id;
     created->origin = origin;
@@ -71,14 +71,14 @@ Result<Campaign> Campaign::create(const CampaignFolder& place, const CampaignPla
                                   const MakeJudge& judge) {
   std::error_code error;
   if (fs::exists(place.store(), error))
-    return fail("campaign", "there is a campaign in " + place.dir,
-                "gabbro resume goes on with it; another --dir begins a new one");
+    return fail("campaign", "there is already a campaign in " + place.dir,
+                "continue it with `gabbro resume`, or choose another --dir");
   // Seeds of comparisons are larger than this seed, and must not overflow to 0.
   constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 62;
   if (plan.seed > kMostSeed)
-    return fail("usage", fmt::format("a seed of {}: the largest is {}", plan.seed, kMostSeed));
+    return fail("usage", fmt::format("seed {} is too large; the largest is {}", plan.seed, kMostSeed));
   fs::create_directories(place.dir + "/trials", error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", place.dir, error.message()));
+  if (error) return fail("io", fmt::format("cannot create {}: {}", place.dir, error.message()));
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = place.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
@@ -90,17 +90,18 @@ Result<Campaign> Campaign::create(const CampaignFolder& place, const CampaignPla
     if (const auto ok = state->begin_designs(); !ok) return tl::unexpected(ok.error());
   }
   if (fs::exists(temporary + "-wal", error))
-    return fail("io", "cannot complete " + temporary, "is the disk full?");
+    return fail("io", "cannot complete " + temporary, "check that the disk is not full");
   fs::remove(temporary + ".lock");
   fs::rename(temporary, place.store(), error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", place.store(), error.message()));
+  if (error) return fail("io", fmt::format("cannot create {}: {}", place.store(), error.message()));
   return open(place, judge);
 }
 
 Result<Campaign> Campaign::open(const CampaignFolder& place, const MakeJudge& judge) {
   std::error_code error;
   if (!fs::exists(place.store(), error))
-    return fail("campaign", "there is no campaign in " + place.dir, "gabbro evolve --dir DIR begins one");
+    return fail("campaign", "there is no campaign in " + place.dir,
+                "start one with `gabbro evolve --dir DIR`");
   GABBRO_TRY(store, store::Store::open(place.store()));
   GABBRO_TRY(begun, store.campaign());
   const auto named = [&](Error wrong) {

@@ -95,14 +95,15 @@ std::string Campaign::State::too_short(const Left& left) const {
   if (plan.aa_test) return "";
   const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
   const std::string needs = fmt::format(
-      "too short to decide: a verdict takes at least {} fresh seeds of {:.0f} designs", least, compared());
+      "too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", least, compared());
   const double share = share_of_comparison(), runs = least * compared() + rate_runs(at);
   if (std::isfinite(left.all_trials) && share * left.all_trials < runs)
-    return fmt::format("{}, and {:.0f} runs afford {:.0f}: --trials {:.0f} or more", needs, left.all_trials,
-                       std::floor(share * left.all_trials / compared()), std::ceil(runs / share));
+    return fmt::format("{}, but {:.0f} runs allow {:.0f}; use --trials {:.0f} or more", needs,
+                       left.all_trials, std::floor(share * left.all_trials / compared()),
+                       std::ceil(runs / share));
   const double seconds = expected_seconds(at) / slots;
   if (std::isfinite(left.all_seconds) && share * left.all_seconds < runs * seconds)
-    return fmt::format("{}, and {:.3g} minutes afford {:.0f} at {}: --minutes {:.0f} or more", needs,
+    return fmt::format("{}, but {:.3g} minutes allow {:.0f} at {}; use --minutes {:.0f} or more", needs,
                        left.all_seconds / 60, std::floor(share * left.all_seconds / (compared() * seconds)),
                        rung(at).name, std::ceil(runs * seconds / share / 60));
   return "";
@@ -250,7 +251,7 @@ Result<bool> Campaign::State::make_ablations() {
     if (taken++ == kMostParts) {
       refused(fmt::format("{} parts", parts->size() - kMostParts),
               {"limit",
-               fmt::format("of {} parts the {} largest are taken away", parts->size(), kMostParts),
+               fmt::format("of {} parts, only the {} largest are ablated", parts->size(), kMostParts),
                "",
                {}});
       break;

@@ -147,7 +147,7 @@ void add_lineage(std::string& out, const CampaignReading& r, std::int64_t design
                        shortened(i.created.species, 40),
                        i.created.second_parent > 0 ? fmt::format(", with #{}", i.created.second_parent) : "");
   }
-  if (line.size() > kMost) out += fmt::format("  and {} before them\n", line.size() - kMost);
+  if (line.size() > kMost) out += fmt::format("  and {} earlier ones\n", line.size() - kMost);
 }
 
 void add_runs(std::string& out, const CampaignReading& r, const std::vector<store::TrialRow>& runs) {
@@ -203,7 +203,7 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   const std::string by = b.origin == record::Origin::kSearch ? " by " + shortened(b.strategy, 30) : "";
   std::string out = fmt::format("#{} {}  {}{}, created {} UTC\n", b.id, shortened(b.name, 60),
                                 shortened(b.op, 80), by, date(row.time));
-  out += fmt::format("mixes tokens by {}; training {} FLOPs a token, decoding {}, state {}B; hash {}\n",
+  out += fmt::format("mixes tokens by {}; training {} FLOPs per token, decoding {}, state {}B; hash {}\n",
                      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
                      amount(b.state_bytes), shortened(b.hash, 40));
   lang::CheckReport report = lang::check(b.program, zoo::library());
@@ -232,7 +232,7 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
                          shortened(promoted.reason, 200));
   if (!out.ends_with('\n')) out += '\n';
   if (const auto& profile = r.population.individual(design).profile)
-    out += fmt::format("\nbefore any text: {}\n", profile_text(*profile));
+    out += fmt::format("\ncapabilities before any text: {}\n", profile_text(*profile));
   add_verdict(out, r, design);
   return out;
 }

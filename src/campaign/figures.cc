@@ -47,7 +47,7 @@ Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel
       x += w;
     };
     part(f.done, "done", "done");
-    part(f.running, "running", "under way");
+    part(f.running, "running", "running");
     part(f.stopped, "stopped", "stopped early at a hurdle");
     part(f.failed, "failed", "failed or refused by an anchor");
     if (f.entered == 0) out.line(middle - 30, y + 18, middle + 30, y + 18, "axis");
@@ -57,13 +57,12 @@ Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel
     std::string rest = fmt::format("{} done", f.done);
     if (f.stopped > 0) rest += fmt::format(" · {} stopped", f.stopped);
     if (f.failed > 0) rest += fmt::format(" · {} failed", f.failed);
-    if (f.running > 0) rest += fmt::format(" · {} under way", f.running);
+    if (f.running > 0) rest += fmt::format(" · {} running", f.running);
     out.text(kRight + 20, y + 33, rest);
   }
   return {out.str(),
-          "Designs of the search by rung, widths by the square root of their number: done, under way, "
-          "stopped early "
-          "because their loss was behind, failed. Best: bits per byte."};
+          "Designs of the search by rung, with widths by the square root of their number: done, running, "
+          "stopped early because their loss was behind, failed. Best: bits per byte."};
 }
 
 // ---- Learning curves ----
@@ -149,8 +148,8 @@ Figure learning_figure(const CampaignReading& r, const store::Store& store, cons
     out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "leader");
     out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style.substr(6));
   }
-  return {out.str(), fmt::format("Training at {}, the mean loss of the last tenth of the steps so far; "
-                                 "behind each name its bits per byte on held-out text.",
+  return {out.str(), fmt::format("Training at {}: mean loss over the last tenth of the steps so far. After "
+                                 "each name: its bits per byte on held-out text.",
                                  r.rung(rung).name)};
 }
 
@@ -210,9 +209,8 @@ Figure strategies_figure(const CampaignReading& r, const std::vector<StrategyRow
   for (std::size_t k = 0; k < names.size(); ++k)
     out.text(kRight + 14, places[k], names[k].first, names[k].second);
   return {out.str(),
-          "The best score that each strategy had found by the time it had spent so much, by single runs; the "
-          "dashed line is the best baseline. "
-          "Lower earlier is better."};
+          "The best score of a single run that each strategy had found after spending that many FLOPs; the "
+          "dashed line is the best baseline. Lower and earlier is better."};
 }
 
 // ---- Comparisons ----
@@ -251,11 +249,11 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
       out.text(kLeft, y + 15, shortened(v.duels[k].word, 110), "tick");
   }
   std::string caption = v.fresh ? fmt::format(
-                                      "Paired differences on seeds that did not choose the winner, with "
-                                      "{} intervals once all runs have ended.",
+                                      "Paired differences on seeds that were not used to choose the winner, "
+                                      "with {} intervals once all runs have ended.",
                                       level_text(v.outcome.begun->level))
                                 : "Paired differences on the seeds of the search, which chose the leader: "
-                                  "shown, but they decide nothing.";
+                                  "shown for information, without effect on the verdict.";
   return {out.str(), caption + " A dotted line: no interval yet."};
 }
 
@@ -292,12 +290,12 @@ Figure parts_figure(const std::vector<Part>& all) {
     out.text(end + 6, y + 16, fmt::format("{:+.4f}, {}", loss.mean, shortened(parts[k].word, 30)), "tick");
   }
   out.line(x.at(0), kTop, x.at(0), bottom, "zero");
-  return {out.str(),
-          "The winner with one part taken out or put back to what its ancestor had, on the seeds of the "
-          "comparison and with "
-          "intervals of its level: right of 0 the part helps, left of 0 the winner is better without." +
-              (parts.size() < all.size() ? fmt::format(" The first {} of {}.", parts.size(), all.size())
-                                         : std::string())};
+  return {
+      out.str(),
+      "The winner with one part removed or reverted to its ancestor's, on the seeds of the comparison and "
+      "with intervals of its level: right of 0 the part helps, left of 0 the winner is better without it." +
+          (parts.size() < all.size() ? fmt::format(" The first {} of {}.", parts.size(), all.size())
+                                     : std::string())};
 }
 
 Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& profiled, std::int64_t leader) {
@@ -338,7 +336,7 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
         const double above = std::clamp((s.accuracy - s.chance) / (1 - s.chance), 0.0, 1.0);
         out.rect(at, y + 2, full, kRow - 5, "cell");
         out.rect(at, y + 2, full * above, kRow - 5, i.created.id == leader ? "candidate" : "stopped",
-                 fmt::format("{} at {} tokens: {:.1f} % ± {:.1f}, a guess {:.1f} %", task.task, s.length,
+                 fmt::format("{} at {} tokens: {:.1f} % ± {:.1f}, chance {:.1f} %", task.task, s.length,
                              100 * s.accuracy, 100 * s.error, 100 * s.chance));
         out.text(at + full - 4, y + 15, fmt::format("{:.0f}", 100 * s.accuracy), "tick", "end");
       }
@@ -346,10 +344,9 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
     }
   }
   return {out.str(),
-          "The share of right answers in percent on tasks that no text was needed for, by tokens of a "
-          "sequence (the first is the length of "
-          "training); a bar begins at a guess. A low one is no proof of what a design cannot learn with more "
-          "steps." +
+          "Accuracy in percent on tasks that need no text, by sequence length in tokens (the first is the "
+          "length in training); a bar starts at chance. A low one does not prove that a design could not "
+          "learn the task with more steps." +
               (rows < profiled.size() ? fmt::format(" The first {} of {}.", rows, profiled.size())
                                       : std::string())};
 }

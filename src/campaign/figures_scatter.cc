@@ -21,7 +21,7 @@ constexpr double kWidth = 900;
 
 std::string hover_of(const Individual& i, double bits) {
   return fmt::format(
-      "{} · {:.4f} bits per byte · decoding {} FLOPs, training {} FLOPs a token, state {} bytes · {} · {}",
+      "{} · {:.4f} bits per byte · decoding {} FLOPs, training {} FLOPs per token, state {} bytes · {} · {}",
       label_of(i), bits, amount(i.created.decode_flops), amount(i.created.train_flops),
       amount(i.created.state_bytes), shortened(i.created.species, 40),
       shortened(evolve::source_of(i.created), 20));
@@ -126,7 +126,8 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
     const Individual& i = p.individual(k.design);
     if (k.bits > worst) continue;
     const bool on_front = std::find(front.begin(), front.end(), k.design) != front.end();
-    if (on_front) out.dot(at(k).first, at(k).second, 5, "front", "on the front: " + hover_of(i, k.bits));
+    if (on_front)
+      out.dot(at(k).first, at(k).second, 5, "front", "on the Pareto front: " + hover_of(i, k.bits));
     if (evolve::is_known(i)) out.diamond(at(k).first, at(k).second, 6, "baseline", hover_of(i, k.bits));
     if (k.design == leader) out.dot(at(k).first, at(k).second, 8, "ring", hover_of(i, k.bits));
   }
@@ -139,11 +140,11 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
   }
   std::string caption = fmt::format(
       "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "
-      "bits per byte, decoding and training FLOPs at "
-      "once; the line is the border in the two axes shown.",
+      "bits per byte, decoding FLOPs and training FLOPs at once; the line is the Pareto front in the two "
+      "axes shown.",
       r.rung(rung).name, count_of(static_cast<std::int64_t>(front.size()), "design"));
   if (beyond > 0)
-    caption += fmt::format(" {} too far up to be shown.",
+    caption += fmt::format(" {} beyond the upper edge.",
                            beyond == 1 ? "1 design is" : fmt::format("{} designs are", beyond));
   return {out.str(), caption + drawn_of(drawn.size(), all.size())};
 }
@@ -174,7 +175,7 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
       y = scale_of(all.front().bits, worst, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Designs by generation");
   out.y_axis(y, kLeft, kRight, "bits per byte at the first rung");
-  out.x_axis(x, kTop, kBottom, "generation: steps from a baseline or a design made anew",
+  out.x_axis(x, kTop, kBottom, "generation: steps from a baseline or a design made from scratch",
              std::min(deepest + 1, 12));
   // Designs of one generation are shifted sideways by a fixed pattern, so that they do not overlap.
   const auto place = [&](std::int64_t id) {
@@ -209,9 +210,8 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
     out.dot(points[k].first, points[k].second, 4, "front",
             hover_of(p.individual(line[k]), bits[static_cast<std::size_t>(line[k])]));
   return {out.str(),
-          "Every scored design under its generation, with a line to its parent; diamonds are baselines. The "
-          "strong line is the leader's "
-          "descent. Scores far behind are drawn at the upper edge." +
+          "Every scored design by generation, with a line to its parent; diamonds are baselines. The strong "
+          "line is the leader's lineage. Scores far behind are drawn at the upper edge." +
               drawn_of(drawn.size(), all.size())};
 }
 

@@ -87,7 +87,7 @@ class Server {
       peak_ = std::max(peak_, jobs::usage_of(process_.id).bytes);
       if (now - used > options.seconds + 1 || elapsed > 10 * options.seconds)
         return stop(death,
-                    fmt::format("took {:.0f} s of processor time and {:.0f} s in all, more than the limit",
+                    fmt::format("took {:.0f} s of processor time and {:.0f} s in total, more than the limit",
                                 now - used, elapsed));
     }
   }
@@ -127,7 +127,7 @@ class Server {
                  : WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU     ? "ran out of processor time"
                                                                           : jobs::describe_status(status);
     death.seen += fmt::format(" after {:.1f} s", seconds_now() - begun);
-    if (peak_ > 0) death.seen += fmt::format(", {:.0f} MB were seen", static_cast<double>(peak_) / 1e6);
+    if (peak_ > 0) death.seen += fmt::format(", using at least {:.0f} MB", static_cast<double>(peak_) / 1e6);
     return fail("screen died", death.seen);
   }
   static tl::unexpected<Error> stop(Death& death, std::string seen) {
@@ -167,7 +167,7 @@ class Apart : public Judge {
     const std::lock_guard lock(mutex_);
     GABBRO_TRY(got, answer({"equal", record::to_json(record::Event(created)), "", "", 0, 0},
                            &population.settings(), &population));
-    if (got.texts.size() != 1) return fail("judge", "an answer without a name");
+    if (got.texts.size() != 1) return fail("judge", "the answer has no name");
     return got.texts[0];
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
@@ -189,7 +189,7 @@ class Apart : public Judge {
   // The judge is trusted with facts but not with programs: the created design gets the program that was sent.
   static Result<record::DesignCreated> design(const Result<JudgeReply>& got, const std::string& program) {
     if (!got) return tl::unexpected(got.error());
-    if (got->texts.size() != 1) return fail("judge", "an answer without a design");
+    if (got->texts.size() != 1) return fail("judge", "the answer has no design");
     GABBRO_TRY(event, record::parse_event("design", got->texts[0]));
     auto created = std::get<record::DesignCreated>(std::move(event));
     created.program = program;
@@ -235,7 +235,7 @@ class Apart : public Judge {
       }
       server_.reset();
       if (again || death.by_limit)
-        return fail("screen died", fmt::format("the process that looked at it {}", death.seen));
+        return fail("screen died", fmt::format("the process that screened it {}", death.seen));
     }
   }
 

@@ -33,7 +33,8 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   const std::size_t at = begun.config.rfind(kBorder);
   const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, at));
   if (at == std::string::npos || !head)
-    return fail("preset", "the record does not say what the campaign is", "a newer gabbro wrote it?");
+    return fail("preset", "the record contains no plan of the campaign",
+                "check whether a newer gabbro wrote it");
   CampaignPlan plan;
   const toml::table& t = head.table();
   plan.corpus = t["corpus"].value_or(plan.corpus);

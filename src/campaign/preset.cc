@@ -25,7 +25,7 @@ void in_range(TomlTable& t, const toml::table& table, const std::string& prefix,
               double value, double low, double high) {
   if (value < low || value > high)
     t.fail(table.get(key) ? table.get(key) : &table,
-           fmt::format("{}{} is {:g}, not in {:g} to {:g}", prefix, key, value, low, high), "");
+           fmt::format("{}{} is {:g}, outside {:g} to {:g}", prefix, key, value, low, high), "");
 }
 
 void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& error) {
@@ -107,15 +107,17 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     range("input_rate", s.input_rate, 1e-3, 1e3);
     range("output_rate", s.output_rate, 1e-3, 1e3);
     if (s.dtype != "auto" && s.dtype != "float32" && s.dtype != "bf16" && s.dtype != "float64")
-      t.fail(parsed.get("dtype"), fmt::format("dtype is '{}'", s.dtype), "float32, bf16, float64, or auto");
+      t.fail(parsed.get("dtype"), fmt::format("unknown dtype '{}'", s.dtype),
+             "use float32, bf16, float64 or auto");
     range("hurdle_runs", s.hurdle_runs, 1, 1e6);
     range("effect", s.effect, 1e-6, 10);
     range("final_seeds", s.final_seeds, evolve::kLeastSeeds, 100);
     range("search_share", s.search_share, 0, 1);
     if (parsed.get("baselines") && s.baselines.empty())
-      t.fail(parsed.get("baselines"), "baselines is empty", "designs are compared with at least one");
+      t.fail(parsed.get("baselines"), "baselines is empty", "name at least one to compare designs with");
     if (std::adjacent_find(s.hurdles.begin(), s.hurdles.end(), std::greater_equal<>()) != s.hurdles.end())
-      t.fail(parsed.get("hurdles"), "hurdles is not in ascending order", "each share of a run once");
+      t.fail(parsed.get("hurdles"), "hurdles is not in ascending order",
+             "list each share of a run once, smallest first");
     if (const toml::node* n = t.node("limits")) {
       if (!n->is_table())
         t.fail(n, "limits is not a table", "");
@@ -145,7 +147,7 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     }
     const toml::node* rungs = t.node("rung");
     if (!rungs || !rungs->is_array_of_tables())
-      t.fail(rungs, "there is no [[rung]]", "a ladder has at least one: see presets/laptop.toml");
+      t.fail(rungs, "there is no [[rung]] table", "add at least one; see presets/laptop.toml");
     else
       for (const toml::node& rung : *rungs->as_array()) {
         Rung& next = s.rungs.emplace_back();
@@ -165,11 +167,12 @@ Result<SearchSettings> load_settings(const std::string& name) {
   const auto text = read_file(name, kMostText);
   std::error_code none;
   if (!text && std::filesystem::exists(name, none))
-    return fail("preset", text.error().message, "a preset is a file in TOML");
+    return fail("preset", text.error().message, "give a TOML file");
   if (!text) {
     std::string names;
     for (const Preset& p : presets()) names += (names.empty() ? "" : ", ") + std::string(p.name);
-    return fail("preset", fmt::format("there is no preset and no file '{}'", name), "presets: " + names);
+    return fail("preset", fmt::format("unknown preset '{}', and there is no such file", name),
+                "presets: " + names);
   }
   return parse_settings(*text, name);
 }

@@ -81,13 +81,13 @@ Result<bool> Campaign::State::take_profile(const jobs::JobEnd& ended, bool asked
       if (const std::string why =
               capability::misfit(plan.settings.capabilities, population.individual(id).created.hash, *result);
           !why.empty())
-        cause = "the worker left a result that cannot be: " + why;
+        cause = "the worker left an inconsistent result: " + why;
   } else {
     cause = ended.cause;
   }
   if (stopped) {
     if (asked || ++tries[ended.id] < kTries) return true;
-    cause = fmt::format("stopped {} times without being asked to", kTries);
+    cause = fmt::format("stopped {} times without a request", kTries);
   }
   if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause);
   return record({event});

@@ -51,8 +51,8 @@ Result<CampaignReading> read_tables(const store::Store& store) {
   const int rungs = static_cast<int>(plan.settings.rungs.size());
   for (const store::TrialRow& t : store.trials()) {
     if (t.begun.rung < 0 || t.begun.rung >= rungs)
-      return fail("event", fmt::format("trial {} at rung {} of {}", t.begun.id, t.begun.rung, rungs),
-                  "the record was changed by something else");
+      return fail("event", fmt::format("trial {} is at rung {} of {}", t.begun.id, t.begun.rung, rungs),
+                  "the record was changed by something else; restore a copy");
     if (const auto ok = out.population.apply(t.begun); !ok) return tl::unexpected(ok.error());
     out.worker_seconds += std::isfinite(t.seconds) ? t.seconds : 0;
     out.tokens += static_cast<double>(t.tokens);
@@ -205,7 +205,7 @@ std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
     const Standing s = p.standing(p.individual(design), leader.rung);
     const Interval d = evolve::compare(p, leader.design, design, leader.rung);
     std::string word = losses_text(evolve::losses(p, design, leader.rung, nullptr));
-    if (word.empty() && d.count == 0) word = s.open > 0 ? "under way" : "no run yet";
+    if (word.empty() && d.count == 0) word = s.open > 0 ? "running" : "no run yet";
     all.emplace_back(s.done > 0 ? s.bits : std::numeric_limits<double>::infinity(), Duel{design, d, word});
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -218,11 +218,10 @@ std::string replicates_sentence(const CampaignReading& r) {
   const evolve::ReplicateReport t = evolve::replicate_report(r.population, r.plan.seed);
   if (t.seeds == 0) return "An A/A test: no seed has a score of all copies yet.";
   return fmt::format(
-      "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} {} "
-      "significantly at 95 %. With the same runs dealt anew among the copies, {:.1f} % of pairs do on "
-      "average (5 % may), "
-      "and as many as here in {:.0f} % of deals. Runs that differ in their first weights alone have a "
-      "standard deviation of {:.4f} bits per byte.",
+      "An A/A test: {} of one design on {}. Of {} pairs, which differ by chance alone, {} {} significantly "
+      "at 95 %. When the same runs are randomly permuted among the copies, {:.1f} % of pairs do on average "
+      "(5 % are expected), and at least as many as here in {:.0f} % of permutations. Runs that differ only "
+      "in their initialisation have a standard deviation of {:.4f} bits per byte.",
       t.copies == 1 ? "1 copy" : fmt::format("{} copies", t.copies), count_of(t.seeds, "seed"), t.pairs,
       t.significant, t.significant == 1 ? "differs" : "differ", 100 * t.rate, 100 * t.as_many, t.seed_stddev);
 }
@@ -252,8 +251,9 @@ std::string lost_baselines(const Population& p, const evolve::ComparisonOutcome&
     else if (row.difference.count == 0)
       out += fmt::format(" {} could not be trained: {}.", name, lost);
     else
-      out += fmt::format(" {} lost too many runs: {}; on {} that it has, the leader is {:+.4f} from it.",
-                         name, lost, count_of(row.difference.count, "seed"), row.difference.mean);
+      out += fmt::format(
+          " {} lost too many runs: {}; on {} that it has, the leader's difference from it is {:+.4f}.", name,
+          lost, count_of(row.difference.count, "seed"), row.difference.mean);
   }
   return out;
 }
@@ -274,7 +274,7 @@ std::string baselines_text(const Population& p, const evolve::ComparisonOutcome&
 // Says if the rung can tell mixers apart. Returns "" without controls.
 std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& where) {
   if (o.controls == 0 || !o.complete) return "";
-  const std::string nothing = fmt::format(" Whether {} can judge mixers is not known: ", where);
+  const std::string nothing = fmt::format(" It is not known whether {} can judge mixers: ", where);
   if (o.lost_controls > 0)
     return nothing + fmt::format("{} could not be trained there. Nothing more is claimed.",
                                  o.controls == 1
@@ -282,14 +282,14 @@ std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, c
                                      : fmt::format("{} of {} controls", o.lost_controls, o.controls));
   if (o.best_baseline == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
   if (o.over_control.count == 0)
-    return nothing + "one held-out document says nothing of others. Nothing more is claimed.";
+    return nothing + "one held-out document says nothing about others. Nothing more is claimed.";
   const std::string mixer = shortened(p.individual(o.best_baseline).created.name, 40),
                     control = shortened(p.individual(o.control).created.name, 40);
   const Interval& d = o.over_control;
   const std::string numbers = fmt::format("{:+.4f} bits per byte, {:+.4f} to {:+.4f}", d.mean, d.low, d.high);
   if (o.can_judge())
     return fmt::format(
-        " The rung tells mixers apart: the best known one, {}, is ahead of the control {} by {}.", mixer,
+        " The rung can judge mixers: the best known one, {}, is ahead of the control {} by {}.", mixer,
         control, numbers);
   return fmt::format(
       " But {} cannot judge mixers: the best known one, {}, is not ahead of the control {}, which sees a few "
@@ -300,8 +300,8 @@ std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, c
 
 std::string implausible_text(const evolve::ComparisonOutcome& o) {
   return fmt::format(
-      "That is more than five times what the baselines there deviate from each other ({:.4f}), so that it "
-      "counts only once its checks were repeated with other seeds, on texts twice as long and at every "
+      "That is more than five times the deviation of the baselines there from each other ({:.4f}), so it "
+      "counts only after its checks have been repeated with other seeds, on texts twice as long and at every "
       "position.",
       o.spread);
 }
@@ -311,7 +311,7 @@ std::string rechecks_text(const evolve::ComparisonOutcome& o) {
   if (!o.failed_rechecks.empty())
     return fmt::format("They did not hold: {}.", losses_text(o.failed_rechecks));
   if (o.rechecked < evolve::kRechecks)
-    return fmt::format("{} of {} such runs have ended; gabbro resume makes the others.", o.rechecked,
+    return fmt::format("{} of {} such runs have ended; `gabbro resume` runs the others.", o.rechecked,
                        evolve::kRechecks);
   return fmt::format("They held in {} such runs.", o.rechecked);
 }
@@ -325,8 +325,8 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
         who, where, seeds, losses_text(o.losses));
   if (!o.complete)
     return fmt::format(
-        "{} is compared with {} at {}: {} of {} have ended, so that it is not yet decided. "
-        "gabbro resume completes it.",
+        "{} is being compared with {} at {}: {} of {} have ended, so nothing is decided yet. `gabbro resume` "
+        "completes the comparison.",
         who, baselines_text(p, o), where, o.ended, seeds);
   if (o.rows.empty() || !o.rows.front().trained)
     return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
@@ -338,38 +338,37 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
                                     level_text(o.begun->level), d.low, d.high, seeds);
   if (o.documents > 1)
     numbers += fmt::format(" and {} documents{}", o.documents,
-                           o.fresh_documents ? " that the search had not seen" : ", which chose it too");
+                           o.fresh_documents ? " that the search had not seen" : ", which also chose it");
   if (o.documents < 2)
     return fmt::format(
-        "{} leads at {}, and was scored on one held-out document: what others would say is not known, "
-        "and nothing is decided.",
+        "{} leads at {}, but was scored on a single held-out document: others might say otherwise, so "
+        "nothing is decided.",
         who, where);
   if (o.unconfirmed)
     return fmt::format(
-        "{} is ahead of {}, {}, at {}: {}. But on training text that no run had read the difference is "
-        "{:+.4f} "
-        "[{:+.4f}, {:+.4f}]: that does not confirm the lead, be it by luck with these documents or since the "
-        "program holds them. Nothing is claimed.",
+        "{} is ahead of {}, {}, at {}: {}. But on training text that no run had read, the difference is "
+        "{:+.4f} [{:+.4f}, {:+.4f}]. That does not confirm the lead, which may be luck with these documents "
+        "or a program that contains them. Nothing is claimed.",
         who, kind, best, where, numbers, o.unread.mean, o.unread.low, o.unread.high);
   if (o.held_back())
-    return fmt::format("{} is held back: implausibly large. Against {}, {}, at {}: {}. {} {}", who, kind,
-                       best, where, numbers, implausible_text(o), rechecks_text(o));
+    return fmt::format(
+        "{} is held back, since its lead is implausibly large. Against {}, {}, at {}: {}. {} {}", who, kind,
+        best, where, numbers, implausible_text(o), rechecks_text(o));
   if (o.ahead) {
     std::string out =
         fmt::format("{} {} {} at {}; against the best of them, {}: {}.", who,
                     o.claims() ? "beats" : "is ahead of", baselines_text(p, o), where, best, numbers);
     if (o.unread.count > 0)
-      out += fmt::format(" On training text that no run had read the difference is {:+.4f}.", o.unread.mean);
+      out += fmt::format(" On training text that no run had read, the difference is {:+.4f}.", o.unread.mean);
     else
       out +=
-          " The corpus has no training text that a run had not read, so that a program which holds the "
-          "held-out "
-          "documents would not be noticed.";
+          " The corpus has no training text that a run had not read, so a program that contains the held-out "
+          "documents would go unnoticed.";
     if (o.implausible) out += fmt::format(" {} {}", implausible_text(o), rechecks_text(o));
     return out;
   }
   if (d.high < 0)
-    return fmt::format("{} is ahead of {}, {}, but not of every one, at {}: {}.", who, kind, best, where,
+    return fmt::format("{} is ahead of {}, {}, but not of all others, at {}: {}.", who, kind, best, where,
                        numbers);
   return fmt::format("{} {} {}, {}, at {}: {}.", who,
                      d.low > 0 ? "loses to" : "is not significantly different from", kind, best, where,
@@ -389,12 +388,11 @@ std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
            lost_baselines(p, o);
   }
   if (v.duels.empty() || v.duels.front().difference.count == 0)
-    return fmt::format("{} leads at {}; no baseline has a run of the same seed there, so nothing is decided.",
-                       who, where);
+    return fmt::format(
+        "{} leads at {}; no baseline has a run with the same seed there, so nothing is decided.", who, where);
   return fmt::format(
-      "{} is the best of the search at {}: {:+.4f} bits per byte against the best baseline, {}, on the seeds "
-      "that chose "
-      "it. The comparison on fresh seeds has not begun: nothing is decided.",
+      "{} is the best design of the search at {}: {:+.4f} bits per byte against the best baseline, {}, on "
+      "the seeds that chose it. The comparison on fresh seeds has not started, so nothing is decided.",
       who, where, v.duels.front().difference.mean,
       shortened(p.individual(v.duels.front().baseline).created.name, 40));
 }
@@ -404,16 +402,16 @@ std::string sensitivity_of(const CampaignReading& r, const CampaignVerdict& v) {
   const double visible = v.fresh ? evolve::visible_in(r.population, o) : 0;
   if (!(visible > 0) || !std::isfinite(visible)) return "";
   std::string out = fmt::format(
-      "With {} a difference of {:.4f} bits per byte or more {} seen in {:.0f} % of cases (the preset asks "
-      "for {:g})",
+      "With {}, a difference of {:.4f} bits per byte or more {} detected in {:.0f} % of cases (the preset "
+      "asks for {:g})",
       count_of(o.begun->seeds, "seed"), visible, o.complete ? "would have been" : "is", 100 * evolve::kPower,
       r.plan.settings.effect);
   if (o.run.freedom > 0)
-    out += fmt::format(": a run at {} deviates by {:.4f} ({:.0f} degrees of freedom)",
+    out += fmt::format(": runs at {} have a standard deviation of {:.4f} ({:.0f} degrees of freedom)",
                        shortened(r.rung(v.leader.rung).name, 30), std::sqrt(o.run.value), o.run.freedom);
   out += ".";
   if (o.begun->id > 1)
-    out += fmt::format(" It is comparison {} of this campaign, so that its intervals are of {}.", o.begun->id,
+    out += fmt::format(" It is comparison {} of this campaign, so its intervals are at {}.", o.begun->id,
                        level_text(o.begun->level));
   return out;
 }
@@ -431,7 +429,7 @@ std::vector<Unscored> unscored(const Population& p, int rung) {
         why = fmt::format("at {}: {}", shortened(p.settings().rungs[static_cast<std::size_t>(k)].name, 30),
                           why);
     }
-    if (why.empty()) why = p.standing(i, rung).open > 0 ? "under way" : "no run yet";
+    if (why.empty()) why = p.standing(i, rung).open > 0 ? "running" : "no run yet";
     out.push_back({i.created.id, why});
   }
   return out;
@@ -492,9 +490,8 @@ std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) 
   for (const evolve::TriedRate& t : tried)
     out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * r.rung(rung).rate,
                        t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score",
-                       t.taken && t.bits > 0 ? " (best)" : "");
-  const double compared = evolve::compared_rate(r.population, r.population.individual(design), rung);
-  return out + fmt::format("; compared at {:.2g}", compared * r.rung(rung).rate);
+                       t.taken && t.bits > 0 ? " (chosen)" : "");
+  return out;
 }
 
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
@@ -573,7 +570,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
     else if (part.loss.high < 0)
       part.effect = Effect::kHurts, part.word = "better without";
     else
-      part.word = "cannot be told";
+      part.word = "unclear";
     out.push_back(std::move(part));
   }
   std::stable_sort(out.begin(), out.end(), [](const Part& a, const Part& b) {
@@ -590,9 +587,9 @@ std::string further(const std::vector<Part>& parts) {
       designs += fmt::format("{}#{}", designs.empty() ? "" : ", ", part.design);
   if (designs.empty()) return "";
   return fmt::format(
-      "Without them it is design {}. The seeds that judged the winner chose it, so it is no winner yet: "
-      "`gabbro show RUN#ID` prints its program, and `gabbro evolve --design FILE` has it climb the ladder "
-      "and be compared on fresh seeds.",
+      "Without them it is design {}. The seeds that judged the winner chose it, so it has not won yet: "
+      "`gabbro show RUN#ID` prints its program, and `gabbro evolve --design FILE` trains it up the ladder "
+      "and compares it on fresh seeds.",
       designs);
 }
 

@@ -36,11 +36,11 @@ std::string session_text(const CampaignReading& r) {
   const store::SessionRow& last = r.sessions.back();
   if (last.session.begins)
     return fmt::format(
-        "begun {} UTC, not ended: it runs, or was killed (gabbro resume goes on with it); last event {} UTC",
+        "started {} UTC, not ended: running, or killed (continue it with `gabbro resume`); last event {} UTC",
         date(last.time), date(r.last));
   if (last.session.end == record::SessionEnd::kError)
-    return fmt::format("ended by an error {} UTC (gabbro resume goes on with it)", date(last.time));
-  return fmt::format("ended in order {} UTC: {}", date(last.time), last.session.end);
+    return fmt::format("ended by an error {} UTC (continue it with `gabbro resume`)", date(last.time));
+  return fmt::format("ended normally {} UTC: {}", date(last.time), last.session.end);
 }
 
 void counts(Lines& out, const char* title, const std::vector<store::Store::Count>& all) {
@@ -75,17 +75,17 @@ Result<std::string> status_text(const store::Store& store) {
     const std::string rates = rates_text(r, i.created.id, at);
     if (rates.empty()) continue;
     if (!std::exchange(titled, true))
-      out("\nlearning rates tried at {}, on a seed that judges nothing", shortened(r.rung(at).name, 40));
+      out("\nlearning rates tried at {}, on a seed that no verdict uses", shortened(r.rung(at).name, 40));
     out("  {:<34}{}", shortened(label_of(i), 33), rates);
   }
-  out("\n{}, {}; worked {}, workers {}; {} tokens",
+  out("\n{}, {}; campaign time {}, worker time {}; {} tokens",
       count_of(static_cast<std::int64_t>(p.individuals().size()), "design"),
       count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
       duration(r.worker_seconds), amount(r.tokens));
   out("session: {}", session_text(r));
   if (!r.sessions.empty() && !r.sessions.back().session.sandbox.empty())
     out("workers: {}", r.sessions.back().session.sandbox);
-  if (p.paused()) out("paused: no run is begun until gabbro steer --resume");
+  if (p.paused()) out("paused: no run starts until `gabbro steer --resume`");
   out("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", "rung", "designs", "open", "done", "stopped", "failed",
       "best");
   const std::vector<Funnel> all = funnel(p);
@@ -121,7 +121,8 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   const std::int64_t baseline = p.best_baseline(rung);
   const bool fresh = verdict(r).fresh;
   out("at {}{}", shortened(r.rung(rung).name, 40),
-      fresh ? ", on the seeds of the search (gabbro status: the last comparison, on fresh ones)" : "");
+      fresh ? ", on the seeds of the search (see `gabbro status` for the final comparison, on fresh ones)"
+            : "");
   out("{:<34}{:>10}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds", "context",
       baseline == 0 ? "" : "against " + shortened(p.individual(baseline).created.name, 24), "train", "decode",
       "state");

@@ -65,7 +65,7 @@ void ladder(Content& c) {
   const Figure f = funnel_figure(c.reading, c.funnel);
   if (f.svg.empty()) c.soft("No design of the search has entered a rung yet.");
   c.figure(f);
-  Table t({"rung", ">parameters", ">tokens", ">rate", ">may go on", ">designs", ">done", ">stopped",
+  Table t({"rung", ">parameters", ">tokens", ">rate", ">promoted share", ">designs", ">done", ">stopped",
            ">failed", ">best", ">best baseline"});
   for (std::size_t k = 0; k < c.funnel.size(); ++k) {
     const int rung = static_cast<int>(k);
@@ -115,12 +115,12 @@ void standings(Content& c) {
   }
   c.out += t.str();
   c.soft(fmt::format(
-      "Means over the seeds of the search. Gain of context: what is farther away than the last 8 tokens is "
-      "worth, in bits per byte; near 0, "
-      "the design predicts from those alone. Costs per token at the size and context of the first rung. {}",
+      "Means over the seeds of the search. Gain of context: how many bits per byte the text before the last "
+      "8 tokens is worth; near 0, the design predicts from those 8 alone. Costs are per token, at the size "
+      "and context of the first rung. {}",
       shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
   if (!moved.empty())
-    c.soft(fmt::format("Hyperparameters that were moved for the rung's number of parameters: {}.", moved));
+    c.soft(fmt::format("Hyperparameters changed to reach the rung's number of parameters: {}.", moved));
   c.figure(learning_figure(c.reading, c.store, c.verdict));
 }
 
@@ -136,7 +136,7 @@ void cost(Content& c) {
 void comparison(Content& c) {
   if (c.reading.plan.aa_test) return;
   c.heading("The leader against the baselines");
-  if (c.verdict.duels.empty()) c.soft("No design has a run of the same seed as a baseline yet.");
+  if (c.verdict.duels.empty()) c.soft("No design has a run with the same seed as a baseline yet.");
   c.figure(forest_figure(c.reading, c.verdict));
   if (!c.verdict.sensitivity.empty()) c.paragraph(c.verdict.sensitivity);
   for (const std::string& text : c.verdict.earlier) c.paragraph(text);
@@ -149,10 +149,10 @@ void comparison(Content& c) {
   if (!rates.empty()) {
     c.add("<h3>Learning rates</h3>\n");
     c.out += rates.str();
-    c.soft(fmt::format("At {}, by factors of two, on a seed that judges nothing.",
+    c.soft(fmt::format("At {}, by factors of two, on a seed that no verdict uses.",
                        shortened(c.reading.rung(at).name, 30)));
   }
-  if (c.verdict.fresh) c.soft("When it began: " + shortened(c.verdict.outcome.begun->reason, 300) + ".");
+  if (c.verdict.fresh) c.soft("When it started: " + shortened(c.verdict.outcome.begun->reason, 300) + ".");
 }
 
 void strategies(Content& c) {
@@ -189,14 +189,14 @@ void strategies(Content& c) {
   c.add("<h3>Operators</h3>\n");
   c.out += credits.str();
   c.soft(
-      "Offspring with an outcome at the first rung, and those that did better there than their parent on the "
-      "same data.");
+      "Offspring with an outcome at the first rung, and those that scored better there than their parent on "
+      "the same data.");
 }
 
 void capabilities(Content& c) {
   const std::vector<std::int64_t> all = profiled(c.population());
   if (all.empty()) return;
-  c.heading("What promoted designs can do before any text");
+  c.heading("What promoted designs can learn without any text");
   c.figure(profiles_figure(c.population(), all, c.verdict.leader.design));
 }
 
@@ -205,17 +205,17 @@ void scale(Content& c) {
   c.heading("At other sizes");
   const auto fit = evolve::fit_scale(*c.study);
   if (c.study->status != record::Status::kDone)
-    c.soft("The study is not complete: gabbro scale goes on with it.");
+    c.soft("The study is not complete; `gabbro scale` continues it.");
   else if (!fit)
-    c.soft(fmt::format("The study has no lines: {}.", shortened(fit.error().message, 200)));
+    c.soft(fmt::format("The study could not be fitted: {}.", shortened(fit.error().message, 200)));
   if (c.study->status != record::Status::kDone || !fit) return;
-  if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.soft("Its corpus is not that of this campaign.");
+  if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.soft("Its corpus differs from the campaign's.");
   c.figure(scale_figure(*c.study, *fit));
   c.add("<pre>{}</pre>\n", escape(scale_text(*c.study, *fit)));
 }
 
 void losses(Content& c) {
-  c.heading("What did not get far");
+  c.heading("Refusals and failures");
   constexpr std::size_t kShown = 25;
   const auto counts = [&](const char* title, const char* none, const std::vector<store::Store::Count>& all,
                           const char* first) {
@@ -230,32 +230,30 @@ void losses(Content& c) {
     c.out += t.str();
     if (all.size() > kShown) c.soft(fmt::format("The first {} of {} causes.", kShown, all.size()));
   };
-  counts("Refused before any training", "No draw was refused.", c.store.refusals(), "strategy");
+  counts("Refused before training", "No draw was refused.", c.store.refusals(), "strategy");
   counts("Runs without a score", "Every run that ended has a score.", c.store.failures(), "end");
 }
 
 void method(Content& c) {
   const CampaignPlan& plan = c.reading.plan;
   c.heading("How it was measured");
-  c.paragraph(fmt::format(
-      "Every design is a program that was proved causal before it was trained. At a rung all designs and all "
-      "baselines have the same number of parameters, the same "
-      "tokens in the same order for a seed, and {}. Bits "
-      "per byte are of whole held-out documents. Designs go "
-      "up by their rank among those whose runs are over (asynchronous successive halving); what is clearly "
-      "behind earlier runs on the same data is stopped "
-      "on the way.",
-      plan.settings.tune_rates
-          ? "a learning rate of their own: inherited and varied, and searched for before a comparison"
-          : "the same learning rate, which is fitted to the width"));
+  c.paragraph(
+      fmt::format("Every design is a program that was proved causal before it was trained. At a rung, all "
+                  "designs and all baselines have the same number of parameters, the same tokens in the same "
+                  "order for a given seed, and {}. Bits per byte are measured on whole held-out documents. "
+                  "Designs are promoted by their rank among those whose runs have ended (asynchronous "
+                  "successive halving); runs clearly behind earlier ones on the same data are stopped early.",
+                  plan.settings.tune_rates
+                      ? "a learning rate of their own, inherited with variation and tuned before a comparison"
+                      : "the same learning rate, scaled with the width"));
   if (!plan.aa_test)
     c.paragraph(
-        "The last comparison trains the leader and every baseline again at the highest rung that a design "
-        "reached, with seeds that nothing was chosen by and whose number is fixed before. Differences are "
-        "paired by seed and by document; intervals are of the t distribution, with the deviation of a run "
-        "pooled over designs and no smaller than "
-        "the pair's own, and are wider for every leader that is compared, so that all claims of the campaign "
-        "together err in 5 % of campaigns at most.");
+        "The final comparison trains the leader and every baseline again at the highest rung that a design "
+        "reached, on seeds that were not used for any choice and whose number is fixed in advance. "
+        "Differences are paired by seed and by document; intervals use the t distribution, with the standard "
+        "deviation of a run pooled over designs and no smaller than the pair's own, and widen with every "
+        "leader that is compared, so that all claims of a campaign together are wrong in at most 5 % of "
+        "campaigns.");
   const std::string dir = shortened(c.dir, 80);
   c.add("<pre><code><span>{}</span><span>{}</span><span>{}</span></code></pre>\n",
         escape(fmt::format("gabbro evolve --dir {} --preset {} --data {} --seed {}{}", dir,
@@ -266,10 +264,10 @@ void method(Content& c) {
   std::string sessions;
   std::size_t ended = 0, began = 0;
   for (const store::SessionRow& s : c.reading.sessions) s.session.begins ? ++began : ++ended;
-  c.soft(fmt::format("Begun {} UTC, last event {} UTC; {}, {} of them ended in order. Workers of {} on {}.",
-                     date(c.reading.begun), date(c.reading.last),
-                     count_of(static_cast<std::int64_t>(began), "session"), ended,
-                     count_of(plan.threads, "thread"), shortened(plan.device, 20)));
+  c.soft(fmt::format(
+      "Started {} UTC, last event {} UTC; {}, {} of them ended normally. Workers with {} on {}.",
+      date(c.reading.begun), date(c.reading.last), count_of(static_cast<std::int64_t>(began), "session"),
+      ended, count_of(plan.threads, "thread"), shortened(plan.device, 20)));
   c.add("<details><summary>Settings</summary>\n<pre><code>");
   const std::string settings = to_toml(plan);
   std::string_view rest = settings;

@@ -40,7 +40,7 @@ void program(Content& c, const store::DesignRow& design) {
   }
   c.add("</code></pre>\n");
   if (changes.empty()) return;
-  c.soft(fmt::format("Marked lines are those that its parent, {}, does not have:", parent));
+  c.soft(fmt::format("Marked lines are not in its parent, {}:", parent));
   Table t({"where", "before", "now"});
   constexpr std::size_t kShown = 20, kText = 160;
   for (std::size_t k = 0; k < std::min(kShown, changes.size()); ++k)
@@ -60,7 +60,7 @@ void winner_section(Content& c) {
   if (!design) return;
   const record::DesignCreated& b = design->created;
   c.paragraph(fmt::format(
-      "It mixes tokens by {}. At the size of the first rung a token costs {} FLOPs in training and {} in "
+      "It mixes tokens by {}. At the size of the first rung, a token costs {} FLOPs in training and {} in "
       "decoding, which carries {} bytes of state.",
       shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops), amount(b.state_bytes)));
   for (const record::Promoted& p : c.store.promotions_of(leader.design))
@@ -72,7 +72,9 @@ void winner_section(Content& c) {
   const Figure f = parts_figure(all);
   c.add("<h3>Its parts, one at a time</h3>\n");
   if (f.svg.empty())
-    c.soft("Its ablation has not been run: it follows when the comparison is complete and the design ahead.");
+    c.soft(
+        "Its ablation has not been run yet: it follows when the comparison is complete and the design is "
+        "ahead.");
   c.figure(f);
   const auto group = [&](Part::Effect effect, const char* title) {
     std::string names;
@@ -80,12 +82,12 @@ void winner_section(Content& c) {
       if (part.effect == effect) names += (names.empty() ? "" : "; ") + shortened(part.what, 80);
     if (!names.empty()) c.paragraph(fmt::format("{}: {}.", title, names));
   };
-  group(Part::Effect::kHelps, "What helps");
-  group(Part::Effect::kHurts, "What it is better without");
+  group(Part::Effect::kHelps, "Helps");
+  group(Part::Effect::kHurts, "Better without");
   if (const std::string hint = further(all); !hint.empty()) c.soft(hint);
-  group(Part::Effect::kUnclear, "What cannot be told");
+  group(Part::Effect::kUnclear, "Unclear");
   group(Part::Effect::kWaits, "Not yet decided");
-  group(Part::Effect::kLost, "Without it nothing could be trained");
+  group(Part::Effect::kLost, "Could not be trained without");
 }
 
 void family_section(Content& c) {
@@ -100,7 +102,7 @@ void family_section(Content& c) {
   c.add("<ol class=\"line\">\n");
   for (std::size_t k = 0; k < line.size(); ++k) {
     if (line.size() > 2 * kEnds && k == kEnds) {
-      c.add("<li class=\"soft\">{} generations that are not shown</li>\n", line.size() - 2 * kEnds);
+      c.add("<li class=\"soft\">{} generations not shown</li>\n", line.size() - 2 * kEnds);
       k = line.size() - kEnds;
     }
     const Individual& i = p.individual(line[k]);
@@ -113,7 +115,7 @@ void family_section(Content& c) {
       const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
       if (!d.empty()) {
         const double mean = evolve::mean_interval(d).mean;
-        c.add(" <span class=\"n {}\">{:+.4f}</span> to its parent", mean < 0 ? "down" : "up", mean);
+        c.add(" <span class=\"n {}\">{:+.4f}</span> against its parent", mean < 0 ? "down" : "up", mean);
       }
     }
     c.add("<br/><span class=\"soft\">{}</span></li>\n",
@@ -124,7 +126,7 @@ void family_section(Content& c) {
                         20))));
   }
   c.add("</ol>\n");
-  c.soft("From the leader up to its root, bits per byte at the first rung.");
+  c.soft("From the leader up to its root, with bits per byte at the first rung.");
 }
 
 }  // namespace gabbro::campaign

@@ -31,7 +31,7 @@ namespace {
 constexpr std::int64_t kUnread = 1 << 15;
 constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
-const std::string kCannotBe = "the worker left a result that cannot be: ";
+const std::string kCannotBe = "the worker left an inconsistent result: ";
 
 // Returns true if a run failed because of something that every run needs: its text, the disk or the device.
 bool is_outside(const std::string& cause) {
@@ -113,7 +113,7 @@ Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder,
                                      jobs::Executor& executor) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
   const std::string spec_file = folder + "/spec.json", log = folder + "/log";
   // An earlier worker may have left anything under these names.
   for (const std::string& file : {spec_file, log})
@@ -140,8 +140,8 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
   std::error_code error;
   const fs::space_info disk = fs::space(place.dir, error);
   if (!error && disk.available < kLeastDisk)
-    return fail("io", fmt::format("{} MiB are left on the disk of {}", disk.available >> 20, place.dir),
-                "make room; gabbro resume goes on from here");
+    return fail("io", fmt::format("only {} MiB are left on the disk of {}", disk.available >> 20, place.dir),
+                "free some space, then continue with `gabbro resume`");
   const Rung& r = rung(begun.rung);
   GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));
   spec.folder = fs::absolute(place.trial(begun.id), error);
@@ -176,12 +176,12 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
                             const evolve::Trial& trusted) {
   const std::size_t kept = trusted.documents.size();
   if (kept > documents.size())
-    return fmt::format("scored on {} documents, run {} on {} and more", documents.size(), trusted.begun.id,
+    return fmt::format("scored on {} documents, but run {} on {} or more", documents.size(), trusted.begun.id,
                        kept);
   for (std::size_t k = 0; k < kept; ++k) {
     const std::size_t at = documents.size() - kept + k;
     if (documents[at].bytes != trusted.documents[k].bytes)
-      return fmt::format("document {} has {} bytes, in run {} it has {}", at + 1, documents[at].bytes,
+      return fmt::format("document {} has {} bytes, but in run {} it has {}", at + 1, documents[at].bytes,
                          trusted.begun.id, trusted.documents[k].bytes);
   }
   return "";
@@ -207,11 +207,11 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
     if (t.begun.rung != trial.begun.rung || !t.ended || t.status != record::Status::kDone || !is_trusted(t))
       continue;
     if (t.begun.seed == trial.begun.seed && t.text_hash != r.text_hash)
-      return fmt::format("it consumed the text {}, run {} {}", r.text_hash, t.begun.id, t.text_hash);
+      return fmt::format("it was trained on text {}, but run {} on {}", r.text_hash, t.begun.id, t.text_hash);
     // Runs that judge are scored on more documents.
     if (evolve::judges(t) != evolve::judges(trial)) continue;
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
-      return fmt::format("scored on {} documents of {} bytes, run {} on {} of {}", r.valid_documents,
+      return fmt::format("scored on {} documents of {} bytes, but run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
     if (std::string why = other_documents(r.documents, t); !why.empty()) return why;
   }
@@ -237,7 +237,7 @@ std::string Campaign::State::repeated(const record::TrialResult& r, const evolve
     if (t.weights_hash == r.weights_hash)
       return fmt::format("it has the weights of run {}: {}", id, r.weights_hash);
     if (t.begun.seed != trial.begun.seed && t.text_hash == r.text_hash && differ())
-      return fmt::format("it has consumed the text of run {}: {}", id, r.text_hash);
+      return fmt::format("it was trained on the text of run {}: {}", id, r.text_hash);
   }
   return "";
 }
@@ -257,8 +257,8 @@ std::string Campaign::State::another_cost(const record::TrialResult& r, const ev
       known * kVersions * std::max(1.0, params) * std::max(1.0, length) * std::max(1.0, own.depth);
   const double least = trial.begun.rung == 0 ? known / kVersions : 0;
   if (r.train_flops_per_token >= least && r.train_flops_per_token <= most) return "";
-  return fmt::format("{:.3g} FLOPs a token, of a design with {:.3g} at {}", r.train_flops_per_token, known,
-                     first.name);
+  return fmt::format("{:.3g} FLOPs per token, but the design has {:.3g} at {}", r.train_flops_per_token,
+                     known, first.name);
 }
 
 // Returns why `r` was scored on held-out text that differs from that of the known architectures' runs with
@@ -276,7 +276,7 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
         asked(t) != asked(trial))
       continue;
     if (t.held_out_hash != r.held_out_hash)
-      return fmt::format("run {} was scored on the held-out text {}, run {} on {}", trial.begun.id,
+      return fmt::format("run {} was scored on held-out text {}, but run {} on {}", trial.begun.id,
                          r.held_out_hash, t.begun.id, t.held_out_hash);
   }
   return "";
@@ -294,7 +294,7 @@ std::string Campaign::State::another_design(const record::TrialResult& r, const 
   const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
   const bool measured = now && at < now->sized.size();
   if ((!known && !measured) || (measured && r.hash == now->sized[at])) return "";
-  return fmt::format("it trained the design of hash {}, {} has {} at {}", r.hash, created.name,
+  return fmt::format("it trained the design with hash {}, but {} has {} at {}", r.hash, created.name,
                      measured ? now->sized[at] : created.sized[at], rung(trial.begun.rung).name);
 }
 
@@ -320,7 +320,7 @@ Result<bool> Campaign::State::take(const jobs::JobEnd& ended, bool asked) {
     restarts.push_back(trial.begun);
     return true;
   }
-  const std::string cause = fmt::format("stopped {} times without being asked to", kTries);
+  const std::string cause = fmt::format("stopped {} times without a request", kTries);
   return fail_run(trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)},
                   cause);
 }
@@ -349,7 +349,7 @@ Result<bool> Campaign::State::take_result(const jobs::JobEnd& ended,
       if (result->status == record::Status::kRefused && !record::speaks_of_design(*result))
         cause = format_error("trial", {"corpus", result->cause, "", {}});
       if (result->status == record::Status::kFailed)
-        cause = result->cause.empty() ? "the worker names no cause" : result->cause;
+        cause = result->cause.empty() ? "the worker reported no cause" : result->cause;
     }
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? record::RunEnd::kTimeLimit
@@ -377,7 +377,7 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
   const Individual& design = population.individual(trial.begun.design);
   const bool trusted = is_trusted(trial);
   const std::string hint =
-      fmt::format("nothing was lost: mend the cause, and gabbro resume {} goes on", place.dir);
+      fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", place.dir);
   if (is_outside(cause)) {
     const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
     const std::int64_t id = trial.begun.design;
@@ -392,7 +392,7 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
   } else if (trusted && !failed_by_losses(event, cause)) {
     return fail("campaign",
                 fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
-                hint + "; where a limit of the preset is the cause, begin another campaign");
+                hint + "; if a limit of the preset is the cause, start another campaign");
   }
   if (const auto ok = record({std::move(event)}); !ok) return ok;
   remove_checkpoints(trial);

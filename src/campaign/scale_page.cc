@@ -47,8 +47,8 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
     return fmt::format("{} and {} have no scores at {} to compare.", name, other, largest(study));
   if (!std::isfinite(last.low))
     return fmt::format(
-        "{} has {:+.4f} bits per byte to {} at {}; what other seeds and texts would say is not known, so "
-        "that nothing follows.",
+        "{} differs by {:+.4f} bits per byte from {} at {}; how much other seeds and texts would change is "
+        "not known, so nothing follows.",
         name, last.value, other, largest(study));
   if (last.high < 0)
     out = fmt::format("{} is ahead of {} at {}", name, other, largest(study));
@@ -62,11 +62,11 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   const ScaleEstimate percent{100 * change.value, 100 * change.low, 100 * change.high};
   if (change.low > 0 || change.high < 0)
     out += fmt::format(
-        "For ten times as many parameters the ratio of the two changes by {} %: the difference {}. ",
+        "For ten times as many parameters, the ratio of the two changes by {} %: the difference {}. ",
         in_brackets(percent, "{:+.2f}"), shrinks ? "shrinks" : "grows");
   else
     out += fmt::format(
-        "Whether it grows or shrinks cannot be told: {} % of change in their ratio for ten times as many "
+        "It is unclear whether it grows or shrinks: their ratio changes by {} % for ten times as many "
         "parameters. ",
         in_brackets(percent, "{:+.2f}"));
   if (lead.meets)
@@ -80,24 +80,24 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
   std::vector<std::string> out;
   if (fit.freedom == 0)
     out.emplace_back(
-        "One seed each: other seeds would move every number, nobody knows how far. --seeds 3 tells.");
+        "With one seed each, it is not known how far other seeds would move the numbers; use --seeds 3.");
   if (fit.too_few_documents)
-    out.push_back(fmt::format(
-        "The held-out documents are worth {:.1f} of equal length, too few to say how far others would move a "
-        "number: a corpus with more of them, or a larger --valid-documents.",
-        fit.documents));
+    out.push_back(
+        fmt::format("The held-out documents are worth {:.1f} of equal length, too few to say how far others "
+                    "would move the numbers; use a corpus with more of them, or a larger --valid-documents.",
+                    fit.documents));
   std::int64_t lost = 0;
   for (const ScaleRun& r : study.runs) {
     if (r.status == record::Status::kDone) continue;
     ++lost;
-    out.push_back(fmt::format("{} at {} with seed {}: {}, no point of its line: {}",
+    out.push_back(fmt::format("{} at {} with seed {}: {}, left out of the fit: {}",
                               study.designs[static_cast<std::size_t>(r.design)],
                               study.sizes[static_cast<std::size_t>(r.size)], r.seed, r.status,
                               shortened(r.cause, 200)));
   }
   out.emplace_back(
-      "A line through few sizes says what holds between them; beyond the largest it is a guess with a "
-      "reason.");
+      "A line through few sizes describes what holds between them; beyond the largest, it is an "
+      "extrapolation.");
   return out;
 }
 
@@ -141,7 +141,7 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   const Scale x{first / 1.3, kTenfold * last, kLeft, kRight, true}, y = scale_of(low, high, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Bits per byte by training FLOPs");
   out.y_axis(y, kLeft, kRight, "held-out bits per byte", 6);
-  out.x_axis(x, kTop, kBottom, "FLOPs of the training");
+  out.x_axis(x, kTop, kBottom, "training FLOPs");
   std::vector<double> wanted;
   for (const evolve::PowerLaw& law : fit.by_flops) wanted.push_back(y.at(law.beyond.value) + 4);
   const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
@@ -164,11 +164,9 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
                             study.sizes[static_cast<std::size_t>(r.size)], r.bits));
     out.text(kRight + 10, places[d], shortened(study.designs[d], 24), "label text-" + style.substr(6));
   }
-  return {out.str(),
-          fmt::format(
-              "Each point is a run, each line a power law through a design's runs, drawn to ten times the "
-              "largest; whiskers: 95 % there. {}.",
-              study.tokens)};
+  return {out.str(), fmt::format("Each point is a run, each line a power law fitted to a design's runs and "
+                                 "drawn to ten times the largest; whiskers: 95 % intervals there. {}.",
+                                 study.tokens)};
 }
 
 std::string scale_html(const ScaleStudy& study, const evolve::ScaleFit& fit) {

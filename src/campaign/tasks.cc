@@ -101,9 +101,9 @@ Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
 Result<bool> Campaign::State::follow() {
   const auto diverged = [&](const std::string& what) {
     return fail("replay",
-                fmt::format("{} after {} draws and {} runs is not what the followed campaign had", what,
+                fmt::format("{} after {} draws and {} runs differs from the replayed campaign", what,
                             population.attempts(), population.trials().size()),
-                "another version of the program, another corpus, or more than one worker");
+                "replay with the same version of gabbro, the same corpus and one worker");
   };
   while (!following->empty() && is_due(following->front())) {
     const Event event = std::move(following->front().event);
@@ -154,15 +154,14 @@ bool Campaign::State::awaits_agents(evolve::Phase phase) const {
 }
 
 std::string Campaign::State::news_of_agents() const {
-  if (population.paused()) return "paused; gabbro steer --resume goes on";
+  if (population.paused()) return "paused; continue with `gabbro steer --resume`";
   if (!agents) return "";
   std::int64_t designs = 0, failed = 0;
   for (const AgentTask& t : population.tasks()) {
     designs += t.ended && t.report.outcome == record::TaskOutcome::kDesign ? 1 : 0;
     failed += t.ended && t.report.outcome != record::TaskOutcome::kDesign ? 1 : 0;
   }
-  std::string out =
-      fmt::format("{} in the making, {} designs, {} failed", open_tasks.size(), designs, failed);
+  std::string out = fmt::format("{} in progress, {} designs, {} failed", open_tasks.size(), designs, failed);
   if (agents->account) out += "; " + agents->account();
   return out;
 }

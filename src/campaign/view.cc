@@ -24,7 +24,7 @@ constexpr std::size_t kShown = 3;  // number of designs in the live view
 std::string phase_text(const Snapshot& s) {
   const Population& p = s.population;
   if (std::none_of(p.individuals().begin(), p.individuals().end(), evolve::is_replicate))
-    return s.phase == Phase::kSearch ? "search" : "last comparison";
+    return s.phase == Phase::kSearch ? "search" : "final comparison";
   const auto ended =
       std::count_if(p.trials().begin(), p.trials().end(), [](const Trial& t) { return t.ended; });
   return fmt::format("A/A test, {} of {} runs", ended, evolve::kReplicates * evolve::kReplicateSeeds);
@@ -96,7 +96,7 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   std::string head = fmt::format("{}: {}, {}", phase_text(s), count_of(candidates, "design"),
                                  count_of(static_cast<std::int64_t>(p.trials().size()), "run"));
   if (s.seconds > 60)
-    head += fmt::format(", {:.0f} runs an hour", 3600 * static_cast<double>(s.trials_here) / s.seconds);
+    head += fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.trials_here) / s.seconds);
   head += "; " + duration(s.seconds);
   if (s.left >= 0) head += fmt::format(", {} left", duration(s.left));
   out.push_back(head);
@@ -146,7 +146,7 @@ std::vector<std::string> summary_lines(const CampaignReading& reading) {
   for (const Duel& d : v.duels) out.push_back(duel_line(p, d));
   for (const std::string& text : v.earlier) out.push_back(text);
   const std::vector<Part> taken = parts(p, v.leader);
-  if (!taken.empty()) out.emplace_back("  what it loses without one of its parts:");
+  if (!taken.empty()) out.emplace_back("  bits per byte it loses without one of its parts:");
   for (const Part& part : taken) out.push_back(part_line(part));
   if (std::string hint = further(taken); !hint.empty()) out.push_back(std::move(hint));
   return out;

@@ -10,10 +10,10 @@ namespace {
 
 std::string score_misfit(const Task& task, std::int64_t length, const record::CapabilityScore& s) {
   if (s.task != task.name || s.length != length || s.chance != task.chance)
-    return fmt::format("{} at {} tokens by chance {}, where it is {} at {} by {}", s.task, s.length, s.chance,
-                       task.name, length, task.chance);
+    return fmt::format("{} at {} tokens with chance {} instead of {} at {} with {}", s.task, s.length,
+                       s.chance, task.name, length, task.chance);
   if (!(s.accuracy >= 0 && s.accuracy <= 1) || !(s.error >= 0 && s.error <= 0.5) || s.asked < 1)
-    return fmt::format("{} ± {} of {} answers right", s.accuracy, s.error, s.asked);
+    return fmt::format("accuracy {} ± {} over {} answers", s.accuracy, s.error, s.asked);
   return "";
 }
 
@@ -23,16 +23,18 @@ std::string misfit(const std::vector<std::string>& asked, const std::string& has
                    const record::CapabilityResult& r) {
   using record::Status;
   if (r.status == Status::kFailed || r.status == Status::kRefused || r.status == Status::kStopped) return "";
-  if (r.status != Status::kDone) return fmt::format("no job ends as {}", record::word_of(r.status));
-  if (r.hash != hash) return fmt::format("it is of the design of hash {}, asked for was {}", r.hash, hash);
-  if (r.tasks.size() != asked.size()) return fmt::format("{} tasks of {}", r.tasks.size(), asked.size());
+  if (r.status != Status::kDone)
+    return fmt::format("invalid status '{}' for this job", record::word_of(r.status));
+  if (r.hash != hash) return fmt::format("it belongs to the design with hash {} instead of {}", r.hash, hash);
+  if (r.tasks.size() != asked.size())
+    return fmt::format("{} tasks instead of {}", r.tasks.size(), asked.size());
   for (std::size_t k = 0; k < asked.size(); ++k) {
     const record::CapabilityTask& t = r.tasks[k];
-    if (t.task != asked[k]) return fmt::format("{} where {} was asked", t.task, asked[k]);
+    if (t.task != asked[k]) return fmt::format("{} instead of {}", t.task, asked[k]);
     const Task* task = find_task(t.task);
     const std::size_t scores = t.outcome == "done" && task ? task->lengths.size() : 0;
     if (t.scores.size() != scores)
-      return fmt::format("{} with {} scores, where {} belong", t.task, t.scores.size(), scores);
+      return fmt::format("{} has {} scores instead of {}", t.task, t.scores.size(), scores);
     for (std::size_t i = 0; i < scores; ++i)
       if (std::string why = score_misfit(*task, task->lengths[i], t.scores[i]); !why.empty()) return why;
   }

@@ -71,13 +71,13 @@ Result<bool> has_journal(Connection& db, const std::string& path) {
   const std::int64_t schema = number_of(db, "PRAGMA user_version");
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
-    return fail("store", fmt::format("{}: no record of conversations", path),
-                "it belongs to another program");
+    return fail("store", fmt::format("{} is not a call log", path),
+                "choose another file; this one belongs to another program");
   if (schema != CallLog::kSchema)
     return fail("store",
-                fmt::format("{}: conversations of schema {}, this program knows schema {}", path, schema,
-                            CallLog::kSchema),
-                "use the version of the program that made it");
+                fmt::format("{}: unknown schema {} of the call log; this program reads schema {}", path,
+                            schema, CallLog::kSchema),
+                "use the version of gabbro that wrote it");
   return true;
 }
 
@@ -94,7 +94,7 @@ LoggedCall call_row(const Rows& r) {
 }
 
 std::string limit_text(const std::string& left, const std::string& cap, const std::string& held) {
-  return fmt::format("{} of {} are left ({} held by calls under way or lost)", left, cap, held);
+  return fmt::format("{} of {} left ({} held by calls in progress or lost)", left, cap, held);
 }
 
 // Returns the error "cap" if `more` exceeds the cap. Runs inside a transaction.
@@ -116,7 +116,7 @@ Result<bool> fits(Connection& db, Amount more) {
         db.rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call WHERE state != 'settled'");
     if (r.next()) money_held = r.integer(0), tokens_held = r.integer(1);
   }
-  const std::string hint = "more in [cap] of agents.toml";
+  const std::string hint = "raise [cap] in agents.toml";
   if (dear)
     return fail("cap",
                 fmt::format("a call that may cost {}: {}", money_text(more.money),
@@ -213,9 +213,9 @@ Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
   if (path != ":memory:") {
     auto taken = Lock::take(path + ".lock");
     if (!taken && taken.error().code == "locked")
-      return fail("store", fmt::format("{}: another process asks language models for it", path),
-                  "wait for it, stop it, or use another folder");
-    if (!taken) return fail("store", taken.error().message, "does the folder exist, and may it be written?");
+      return fail("store", fmt::format("{}: another process is using it for calls", path),
+                  "wait for it, stop it, or choose another folder");
+    if (!taken) return fail("store", taken.error().message, "check that the folder exists and is writable");
     lock.emplace(std::move(*taken));
   }
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
@@ -237,11 +237,12 @@ Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
 Result<std::unique_ptr<CallLog>> CallLog::read(const std::string& path) {
   if (!std::filesystem::exists(path))
     return fail("store", fmt::format("{}: no such file", path),
-                "it is made when language models are asked: gabbro evolve --agents agents.toml");
+                "it is created when language models are called: `gabbro evolve --agents agents.toml`");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
   GABBRO_TRY(known, has_journal(*connection, path));
   if (!known)
-    return fail("store", fmt::format("{}: nothing is recorded yet", path), "no language model was asked");
+    return fail("store", fmt::format("{}: nothing is recorded yet", path),
+                "no language model has been called");
   auto database = std::make_unique<Database>();
   database->connection = std::move(connection);
   return std::unique_ptr<CallLog>(new CallLog(std::move(database)));

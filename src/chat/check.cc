@@ -57,14 +57,14 @@ Checked check(Chat& chat, const ChatModel& model, const Endpoint& endpoint) {
   out.seconds = out.text->seconds;
   ChatRequest structured = question("Three red apples. Give their colour and count as JSON.");
   structured.schema = kSchema;
-  out.structured = held_to(ask(structured), "of the schema",
-                           "`structured` of the endpoint says what the server can do", is_structured);
+  out.structured = held_to(ask(structured), "valid under the schema",
+                           "set `structured` of the endpoint to what the server supports", is_structured);
   if (endpoint.structured == Structured::kGrammar) {
     ChatRequest grammar = question("Is basalt a rock? Explain in a sentence.");
     grammar.grammar = kGrammar;
-    out.grammar =
-        held_to(ask(grammar), "of the grammar", "the server takes no grammars: structured = \"schema\"",
-                [](const std::string& text) { return text == "yes" || text == "no"; });
+    out.grammar = held_to(ask(grammar), "valid under the grammar",
+                          "if the server does not accept grammars, set structured = \"schema\"",
+                          [](const std::string& text) { return text == "yes" || text == "no"; });
   }
   return out;
 }

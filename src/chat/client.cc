@@ -120,9 +120,9 @@ Result<std::vector<std::size_t>> Client::order(const ChatRequest& request, const
   if (out.empty())
     return fail(
         "chat context",
-        fmt::format("about {} tokens and a reply of up to {} are more than the {} that {} reads", likely,
+        fmt::format("about {} tokens plus a reply of up to {} exceed the context of {} tokens of {}", likely,
                     most_output(request, *widest), widest->context, widest->name),
-        "a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
+        "use a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
   return out;
 }
 
@@ -145,7 +145,7 @@ Result<std::int64_t> Client::reserve(const ChatRequest& request, int nth, const 
                                      Amount most) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (stopped_) return fail("stopped", "stopped before a model was asked");
+    if (stopped_) return fail("stopped", "stopped before asking a model");
     auto id = log_.begin(request, nth, model, most, options_.now());
     if (id) ++under_way_;
     if (id || id.error().code != "cap" || under_way_ == 0) return id;

@@ -31,7 +31,7 @@ void choice(TomlTable& t, const char* key, T& value, const std::vector<std::pair
     }
     known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", word);
   }
-  t.fail(n, fmt::format("{} is none of {}", key, known), "");
+  t.fail(n, fmt::format("{} must be one of {}", key, known), "");
 }
 
 // Reads a price per million tokens. Returns true if it is present.
@@ -46,7 +46,7 @@ bool price(TomlTable& t, const char* key, std::int64_t& value) {
 void range(TomlTable& t, const toml::table& at, const char* key, double value, double low, double high) {
   if (value < low || value > high)
     t.fail(at.get(key) ? at.get(key) : &at,
-           fmt::format("{} is {:g}, not in {:g} to {:g}", key, value, low, high), "");
+           fmt::format("{} is {:g}, outside {:g} to {:g}", key, value, low, high), "");
 }
 
 void read_cap(const toml::table& table, Config& c, Error& error) {
@@ -62,11 +62,12 @@ void check_url(TomlTable& t, const toml::table& table, Endpoint& e) {
   const toml::node* at = table.get("url") ? table.get("url") : &table;
   const std::size_t host = e.url.find("://");
   if (!e.url.starts_with("http://") && !e.url.starts_with("https://"))
-    t.fail(at, fmt::format("url is '{}', no address of HTTP", e.url), "as http://127.0.0.1:8080/v1");
+    t.fail(at, fmt::format("url is '{}', which is not an HTTP URL", e.url),
+           "write it like http://127.0.0.1:8080/v1");
   else if (e.url.substr(host + 3, e.url.find('/', host + 3) - host - 3).find('@') != std::string::npos ||
            e.url.find('?') != std::string::npos)
-    t.fail(at, "url holds a name, a password or a query",
-           "keys come from the environment: key = \"NAME_OF_VARIABLE\"");
+    t.fail(at, "url must not contain a user name, a password or a query",
+           "name the environment variable with the key: key = \"NAME_OF_VARIABLE\"");
   while (e.url.ends_with('/')) e.url.pop_back();
 }
 
@@ -93,33 +94,34 @@ void read_endpoint(const toml::table& table, Config& c, Error& error) {
                         {"grammar", Structured::kGrammar},
                         {"none", Structured::kNone}});
   }
-  if (e.name.empty()) t.fail(&table, "an [[endpoint]] without a name", "name = \"local\"");
+  if (e.name.empty()) t.fail(&table, "an [[endpoint]] has no name", "add one, such as name = \"local\"");
   check_url(t, table, e);
   if (std::any_of(e.key.begin(), e.key.end(), [](unsigned char x) { return !std::isalnum(x) && x != '_'; }))
-    t.fail(table.get("key"), "key is no name of an environment variable",
-           "the key itself does not belong into a file: export it, and write the variable's name here");
+    t.fail(table.get("key"), "key is not a valid name of an environment variable",
+           "do not store the key itself in a file: export it, and write the name of the variable here");
   range(t, table, "calls", e.calls, 1, 1000);
   range(t, table, "seconds", e.seconds, 0.01, 7200);
   range(t, table, "retries", e.retries, 0, 20);
   for (const Endpoint& other : c.endpoints)
-    if (other.name == e.name) t.fail(&table, fmt::format("there are two endpoints '{}'", e.name), "");
+    if (other.name == e.name) t.fail(&table, fmt::format("two endpoints are named '{}'", e.name), "");
   c.endpoints.push_back(std::move(e));
 }
 
 void read_roles(TomlTable& t, const toml::node& n, ChatModel& m) {
   const toml::table* weights = n.as_table();
-  if (!weights) return t.fail(&n, "roles is not a table", "roles = { coder = 1.0, proposer = 0.5 }");
+  if (!weights)
+    return t.fail(&n, "roles is not a table", "write it like roles = { coder = 1.0, proposer = 0.5 }");
   for (const auto& [key, node] : *weights) {
     const std::string role(key.str());
     if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end())
-      return t.fail(&node, fmt::format("there is no role {}", role),
-                    fmt::format("roles: {}", fmt::join(kRoles, ", ")));
+      return t.fail(&node, fmt::format("unknown role {}", role),
+                    fmt::format("known roles: {}", fmt::join(kRoles, ", ")));
     const auto weight = node.value<double>();
     if (!weight || !(*weight >= 0 && *weight <= 1e6))
-      return t.fail(&node, fmt::format("the weight of {} is no number of at least 0", role), "");
+      return t.fail(&node, fmt::format("the weight of {} must be a number of at least 0", role), "");
     m.roles[role] = *weight;
   }
-  if (m.roles.empty()) t.fail(&n, "roles is empty", "without it the model plays every role");
+  if (m.roles.empty()) t.fail(&n, "roles is empty", "leave it out to let the model play every role");
 }
 
 void read_model(const toml::table& table, Config& c, Error& error) {
@@ -136,15 +138,15 @@ void read_model(const toml::table& table, Config& c, Error& error) {
   t("temperature", temperature);
   m.temperature = temperature;
   if (const toml::node* n = t.node("roles")) read_roles(t, *n, m);
-  if (m.name.empty()) t.fail(&table, "a [[model]] without a name", "name = \"small\"");
-  if (m.model.empty()) t.fail(&table, "model is absent", "the name that the endpoint knows it by");
+  if (m.name.empty()) t.fail(&table, "a [[model]] has no name", "add one, such as name = \"small\"");
+  if (m.model.empty()) t.fail(&table, "model is missing", "add the name by which the endpoint knows it");
   const auto found = std::find_if(c.endpoints.begin(), c.endpoints.end(),
                                   [&](const Endpoint& e) { return e.name == endpoint; });
   if (found == c.endpoints.end()) {
     std::string known;
     for (const Endpoint& e : c.endpoints) known += (known.empty() ? "" : ", ") + e.name;
     return t.fail(table.get("endpoint") ? table.get("endpoint") : &table,
-                  fmt::format("there is no endpoint '{}'", endpoint), "endpoints: " + known);
+                  fmt::format("unknown endpoint '{}'", endpoint), "known endpoints: " + known);
   }
   m.endpoint = static_cast<std::size_t>(found - c.endpoints.begin());
   price(t, "input", m.price.input);
@@ -159,14 +161,15 @@ void read_model(const toml::table& table, Config& c, Error& error) {
   for (const char* key : {"input", "cached", "written", "output"})
     range(t, table, key, table[key].value_or(0.0), 0, 1e5);
   for (const ChatModel& other : c.models)
-    if (other.name == m.name) t.fail(&table, fmt::format("there are two models '{}'", m.name), "");
+    if (other.name == m.name) t.fail(&table, fmt::format("two models are named '{}'", m.name), "");
   c.models.push_back(std::move(m));
 }
 
 void read_each(TomlTable& t, const char* key, const char* hint, Config& c, Error& error,
                void (*read)(const toml::table&, Config&, Error&)) {
   const toml::node* list = t.node(key);
-  if (!list || !list->is_array_of_tables()) return t.fail(list, fmt::format("there is no [[{}]]", key), hint);
+  if (!list || !list->is_array_of_tables())
+    return t.fail(list, fmt::format("there is no [[{}]] table", key), hint);
   for (const toml::node& one : *list->as_array())
     if (error.code.empty()) read(*one.as_table(), c, error);
 }
@@ -206,27 +209,29 @@ std::vector<std::string> Config::key_variables() const {
 }
 
 Result<Config> parse_config(std::string_view text) {
-  GABBRO_TRY(parsed, parse_toml(text, kCode, "docs/agents.md has an example"));
+  GABBRO_TRY(parsed, parse_toml(text, kCode, "see docs/agents.md for an example"));
   Config c;
   Error error;
   {
     TomlTable t(parsed, "", kCode, error);
     const auto table = [&](const char* key) -> const toml::table* {
       const toml::node* n = t.node(key);
-      if (n && !n->is_table()) t.fail(n, fmt::format("{} is not a table", key), fmt::format("[{}]", key));
+      if (n && !n->is_table())
+        t.fail(n, fmt::format("{} is not a table", key), fmt::format("write [{}] on a line of its own", key));
       return n ? n->as_table() : nullptr;
     };
     if (const toml::table* cap = table("cap")) read_cap(*cap, c, error);
     if (const toml::table* choice = table("choice"))
       TomlTable(*choice, "choice: ", kCode, error)("bandit", c.bandit);
     for (const char* other : {"pipeline", "library"}) (void)t.node(other);
-    read_each(t, "endpoint", "where models are asked: docs/agents.md", c, error, read_endpoint);
-    read_each(t, "model", "which models are asked: docs/agents.md", c, error, read_model);
+    read_each(t, "endpoint", "add one to say where models are served; see docs/agents.md", c, error,
+              read_endpoint);
+    read_each(t, "model", "add one to say which models to use; see docs/agents.md", c, error, read_model);
     for (const std::string_view role : kRoles)
       if (std::none_of(c.models.begin(), c.models.end(),
                        [&](const ChatModel& m) { return m.weight(std::string(role)) > 0; }))
         t.fail(nullptr, fmt::format("no model plays the {}", role),
-               "a model without `roles` plays every role");
+               "add a model for it; a model without `roles` plays every role");
   }
   if (!error.code.empty()) return tl::unexpected(error);
   return c;
@@ -234,7 +239,7 @@ Result<Config> parse_config(std::string_view text) {
 
 Result<Config> load_config(const std::string& path) {
   const auto text = read_file(path, kMostText);
-  if (!text) return fail(kCode, text.error().message, "docs/agents.md has an example");
+  if (!text) return fail(kCode, text.error().message, "see docs/agents.md for an example");
   return parse_config(*text);
 }
 

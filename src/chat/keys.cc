@@ -30,10 +30,10 @@ Result<Keys> Keys::from_environment(const Config& config) {
     while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back()))) key.pop_back();
     if (key.empty())
       return fail("chat key", fmt::format("the environment variable {} is not set", variable),
-                  "export it in the shell that starts gabbro; keys are read from the environment only");
+                  "export it in the shell that starts gabbro; keys are only read from the environment");
     if (std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
       return fail("chat key", fmt::format("the environment variable {} holds a control character", variable),
-                  "a key is one line of text");
+                  "set it to one line of text");
     if (key.size() >= kShortest) {
       using nlohmann::json;
       std::string quoted = json(key).dump(-1, ' ', true, json::error_handler_t::replace);

@@ -20,10 +20,10 @@ Result<Reply> Replay::ask(const ChatRequest& request) {
   }
   if (auto known = log_->answered(key, nth)) return std::move(*known);
   return fail("replay",
-              fmt::format("task {}, {}: nothing is recorded for this question{}: {}", request.task,
-                          request.role, nth == 0 ? "" : fmt::format(", asked {} times before", nth),
+              fmt::format("task {}, {}: no reply is recorded for this prompt{}: {}", request.task,
+                          request.role, nth == 0 ? "" : fmt::format(", which was used {} times before", nth),
                           request.messages.empty() ? "" : beginning(request.messages.back().text)),
-              "a replay takes the program, the prompts, the settings and the seed of the recorded campaign");
+              "replay with the program, prompts, settings and seed of the recorded campaign");
 }
 
 }  // namespace gabbro::chat

@@ -54,7 +54,7 @@ class Scripted : public Chat {
   Result<std::string> next(const ChatRequest& request) {
     const std::lock_guard lock(mutex_);
     std::deque<std::string>& list = replies_[request.role];
-    if (list.empty()) return fail("replay", "the script has no further reply of the " + request.role);
+    if (list.empty()) return fail("replay", "the script has no further reply for the " + request.role);
     std::string out = std::move(list.front());
     list.pop_front();
     return out;

@@ -45,22 +45,22 @@ ParsedResponse refusal(const net::HttpResponse& response, const Endpoint& endpoi
   const bool no_money = says(body, {"insufficient_quota", "credit balance is too low"});
   if (status == 401 || status == 402 || status == 403 || no_money)
     return {fail("chat key", message,
-                 no_money || status == 402 ? "the account has no money left"
-                 : endpoint.key.empty()    ? "the endpoint wants a key: key = \"NAME_OF_VARIABLE\""
-                                           : "is the key in " + endpoint.key + " right?")};
+                 no_money || status == 402 ? "top up the account: it has no credit left"
+                 : endpoint.key.empty()    ? "the endpoint needs a key: set key = \"NAME_OF_VARIABLE\""
+                                           : "check the key in " + endpoint.key)};
   if ((status < 500 || says(body, {"exceed_context_size_error"})) && status != 429 &&
       says(body, {"exceed_context_size_error", "context_length_exceeded", "maximum context length",
                   "context window", "context size", "prompt is too long"}))
-    return {
-        fail("chat context", message, "`context` of the model in agents.toml is larger than the server's")};
+    return {fail("chat context", message, "lower `context` of the model in agents.toml to the server's")};
   if (status == 408 || status == 409 || status == 425 || status == 429 || status >= 500)
     return {fail("chat down", message), std::nullopt, true};
   std::string hint;
-  if (status < 400) hint = "the address has moved: correct `url` in agents.toml";
-  if (status == 404) hint = "does `url` end as the server wants it (often /v1), and does it know the model?";
+  if (status < 400) hint = "the server redirects: correct `url` in agents.toml";
+  if (status == 404)
+    hint = "check that `url` ends as the server expects (often in /v1), and that the server has the model";
   if (status == 400 || status == 422)
     hint =
-        "if it is about schemas, tools or grammars: `structured`; about temperature or max_tokens: "
+        "if it is about schemas, tools or grammars, change `structured`; if about temperature or max_tokens, "
         "`thinking`";
   return {fail("chat reply", message, hint)};
 }
@@ -101,8 +101,8 @@ ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& en
     return fail("chat reply", fmt::format("{}: {}: {}", endpoint.name, what,
                                           response.body.empty() ? "nothing" : beginning(response.body)));
   };
-  if (body.is_discarded()) return {no_reply("the answer is no JSON")};
-  if (!body.is_object()) return {no_reply("the answer is no object")};
+  if (body.is_discarded()) return {no_reply("the response is not valid JSON")};
+  if (!body.is_object()) return {no_reply("the response is not a JSON object")};
   if (const auto error = body.find("error"); error != body.end() && !error->is_null()) {
     // Routers answer with status 200 if a server behind them failed; the true status is then in the body.
     const auto status = count_of(*error, "code");
@@ -110,7 +110,8 @@ ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& en
   }
   ParsedResponse out =
       endpoint.wire == Wire::kOpenai ? openai_answer(response.body) : anthropic_answer(response.body);
-  if (!out.reply && out.reply.error().message.empty()) out.reply = no_reply("the answer is no reply");
+  if (!out.reply && out.reply.error().message.empty())
+    out.reply = no_reply("the response contains no completion");
   if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
     out.reply = fail("chat reply", endpoint.name + ": " + out.reply.error().message, out.reply.error().hint);
   return out;

@@ -90,8 +90,8 @@ ParsedResponse anthropic_answer(const std::string& text) {
   }
   if (reply.text.empty()) {
     out.reply = end == "refusal" ? fail("chat reply", "the model refused")
-                : reply.cut      ? fail("chat reply", "the reply was cut before it began")
-                                 : fail("chat reply", "an empty reply");
+                : reply.cut      ? fail("chat reply", "the reply was truncated before it started")
+                                 : fail("chat reply", "the reply is empty");
     return out;
   }
   out.reply = std::move(reply);

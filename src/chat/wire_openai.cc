@@ -104,9 +104,9 @@ ParsedResponse openai_answer(const std::string& text) {
   if (reply.text.empty()) {
     const std::string refusal = text_of(message, "refusal");
     out.reply = !refusal.empty() ? fail("chat reply", "the model refused: " + beginning(refusal))
-                : reply.cut      ? fail("chat reply", "the reply was cut before it began",
-                                        "the model thinks first: `thinking` gives it tokens for that")
-                                 : fail("chat reply", "an empty reply");
+                : reply.cut      ? fail("chat reply", "the reply was truncated before it started",
+                                        "the model thinks first: give it tokens for that with `thinking`")
+                                 : fail("chat reply", "the reply is empty");
     return out;
   }
   out.reply = std::move(reply);

@@ -25,7 +25,8 @@ using record::BenchSpec;
 bool print_errors(const std::string& file, const std::string& program) {
   lang::CheckReport report = lang::check(program, zoo::library());
   if (report.valid() && !report.subjects.back().is_design)
-    report.errors.push_back({"design", "there is no design", "add `design Name:` with a stack", {}});
+    report.errors.push_back(
+        {"design", "the program contains no design", "add `design Name:` with a stack", {}});
   for (const Error& e : report.errors) print("{}\n", format_error(file, e));
   return !report.errors.empty();
 }
@@ -40,7 +41,7 @@ std::string speed(double tokens, double per_token, double flops, double peak) {
 }
 
 void print_report(const BenchResult& r, const BenchSpec& s) {
-  print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens a step, {}, {} on {}\n",
+  print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens per step, {}, {} on {}\n",
         printable_line(r.file), r.design, human(static_cast<double>(r.params)), r.width, r.vocab, s.sequences,
         s.length, s.dtype, s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads), s.device);
   const double peak = r.peak_flops_per_second;
@@ -75,8 +76,9 @@ Result<jobs::JobEnd> measure(const BenchCommand& c, const BenchSpec& spec, const
 int run_bench(const BenchCommand& c) {
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!params)
-    return failed("bench",
-                  {"usage", "--params " + c.params + " is no amount", "write it as 350k, 5M or 1.5M", {}});
+    return failed(
+        "bench",
+        {"usage", "--params: invalid number '" + c.params + "'", "write it as 350k, 5M or 1.5M", {}});
   const auto scratch = Scratch::make();
   if (!scratch) return failed("bench", scratch.error());
   int code = kValid;

@@ -39,8 +39,9 @@ Result<std::vector<const Task*>> tasks_of(const std::vector<std::string>& names)
     const std::string near = lang::closest(name, known);
     std::string all;
     for (const std::string& k : known) all += (all.empty() ? "" : ", ") + k;
-    return fail("usage", "there is no task " + name,
-                near.empty() ? "the tasks are: " + all : "did you mean " + near + "? The tasks are: " + all);
+    return fail(
+        "usage", "unknown task '" + name + "'",
+        near.empty() ? "the tasks are: " + all : "did you mean '" + near + "'? The tasks are: " + all);
   }
   return out;
 }
@@ -116,7 +117,7 @@ Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::Cap
   const lang::CheckReport written = lang::check(spec.program, zoo::library());
   const std::string hash = written.subjects.empty() ? "" : to_hex(written.subjects.back().hash);
   if (const std::string why = capability::misfit(spec.tasks, hash, result); !why.empty())
-    return fail("worker", "the worker left a result that cannot be: " + why);
+    return fail("worker", "the worker left an inconsistent result: " + why);
   return result;
 }
 

@@ -19,19 +19,19 @@ std::optional<double> number(const std::string& text) {
 
 std::string above_zero(const std::string& text) {
   const auto value = number(text);
-  return value && *value > 0 ? "" : text + " is not a number above 0";
+  return value && *value > 0 ? "" : text + ": expected a number above 0";
 }
 
 std::string not_negative(const std::string& text) {
   const auto value = number(text);
-  return value && *value >= 0 ? "" : text + " is not a number of at least 0";
+  return value && *value >= 0 ? "" : text + ": expected a number of at least 0";
 }
 
 std::string known_device(const std::string& text) {
   const bool is_one = text == "cpu" || text == "cuda" ||
                       (text.rfind("cuda:", 0) == 0 && text.size() > 5 &&
                        text.find_first_not_of("0123456789", 5) == std::string::npos);
-  return is_one ? "" : text + " is no device; expected cpu, cuda or cuda:N";
+  return is_one ? "" : "unknown device '" + text + "' (use cpu, cuda or cuda:N)";
 }
 
 }  // namespace gabbro::cli

@@ -43,7 +43,8 @@ Result<lang::ElaborateOptions> fitted(const std::string& text, const CommonOptio
   if (!errors.empty()) return tl::unexpected(errors.front());
   const lang::Design* design = lang::last_design(parsed.program);
   if (!design)
-    return fail("budget", "there is no design to resize", "add `design Name:` with a stack", {1, 1});
+    return fail("budget", "the program contains no design to resize", "add `design Name:` with a stack",
+                {1, 1});
   GABBRO_TRY(fit, lang::resize(library, *design, params, o.vocab));
   return lang::options_at(fit, o.vocab);
 }
@@ -117,7 +118,7 @@ int run_check(const CommonOptions& o) {
   if (!o.params.empty()) {
     const auto amount = parse_amount(o.params);
     if (!amount) {
-      print(stderr, "--params {}: expected an amount such as 350k, 14M or 1.5M\n", o.params);
+      print(stderr, "--params: invalid number '{}' (try 350k, 14M or 1.5M)\n", o.params);
       return kUsage;
     }
     params = *amount;
@@ -143,7 +144,7 @@ int run_fmt(const CommonOptions& o) {
     } else if (file == "-") {
       print("{}", canonical);
     } else if (canonical != *text && o.only_check) {
-      print("{} is not in canonical form: run gabbro fmt {}\n", printable_line(file), printable_line(file));
+      print("{} is not in canonical form; run `gabbro fmt {}`\n", printable_line(file), printable_line(file));
       worst = std::max(worst, kInvalid);
     } else if (canonical != *text) {
       if (const auto done = replace_file(file, canonical); !done)
@@ -164,12 +165,13 @@ int run_show(const CommonOptions& o) {
     return run_show_design({.run = o.files[0], .out = {}, .talk = o.talk});
   for (const std::string& file : o.files)
     if (is_campaign(file))
-      return failed("show",
-                    {"usage",
-                     file + " is a campaign",
-                     fmt::format("name a design of it, as {0}#1; gabbro top {0} lists the best", file),
-                     {}});
-  if (o.talk) return failed("show", {"usage", "--talk is of a design of a campaign, as RUN#ID", "", {}});
+      return failed(
+          "show",
+          {"usage",
+           file + " is a campaign, not a program",
+           fmt::format("name one of its designs, such as {0}#1; `gabbro top {0}` lists the best", file),
+           {}});
+  if (o.talk) return failed("show", {"usage", "--talk needs a design of a campaign (RUN#ID)", "", {}});
   return for_each_subject(o, [&](const std::string& file, const lang::Subject& s) {
     print("{}: {}\n{}", printable_line(file), s.name, tree_text(s));
     std::vector<std::string> shown;  // Lists each value of a unit once, however often the unit is used.

@@ -34,9 +34,9 @@ Result<Run> read_run(const std::string& folder) {
   const std::string file = folder + "/result.json";
   const auto text = read_file(file, kMostText);
   if (!text)
-    return fail(
-        "run", fmt::format("there is no finished run in {}: no result.json", folder),
-        "gabbro train --out FOLDER makes one; gabbro export RUN#ID writes that of a campaign's design");
+    return fail("run", fmt::format("there is no finished run in {}: result.json is missing", folder),
+                "create one with `gabbro train --out FOLDER`, or export a design of a campaign with `gabbro "
+                "export RUN#ID`");
   auto result = record::parse_result(*text);
   if (!result) return fail(result.error().code, fmt::format("{}: {}", file, result.error().message));
   Run out{folder, std::move(*result), {}};
@@ -78,12 +78,12 @@ std::string caveat(const Run& run, const Run& first) {
     add(fmt::format("{} tokens instead of {}", campaign::amount(static_cast<double>(of.tokens)),
                     campaign::amount(static_cast<double>(against.tokens))));
   else if (of.text_hash != against.text_hash)
-    add("another training text or order of it");
+    add("other training text, or another order of it");
   differ("rate", of.rate, against.rate);
   differ("input rate", of.input_rate, against.input_rate);
   differ("output rate", of.output_rate, against.output_rate);
   if (!run.spec || !first.spec) {
-    add("spec.json is missing, so that the schedule, weight decay and dtype are not compared");
+    add("spec.json is missing, so the schedule, weight decay and dtype are not compared");
     return out;
   }
   const record::TrialSpec &asked = *run.spec, &other = *first.spec;
@@ -98,9 +98,9 @@ std::string caveat(const Run& run, const Run& first) {
 // Returns the reason why the runs cannot be paired by document; empty if they can.
 std::string unpaired(const record::TrialResult& of, const record::TrialResult& against) {
   if (!record::same_documents(of.documents, against.documents))
-    return "were scored on different held-out text";
+    return "were scored on different held-out texts";
   if (of.held_out_hash != against.held_out_hash)
-    return "were scored on documents of the same lengths, but on another text or with another vocabulary";
+    return "were scored on documents of equal length, but of different text or with different vocabularies";
   return "";
 }
 
@@ -153,13 +153,13 @@ int run_compare(const CompareCommand& c) {
     }
     if (const std::string why = record::misfit(r); !why.empty())
       return failed("compare", {"run",
-                                fmt::format("{}: its result cannot be: {}", run.name, why),
-                                "result.json was changed: train the run again",
+                                fmt::format("{}: inconsistent result: {}", run.name, why),
+                                "result.json was changed; train the run again",
                                 {}});
     if (const std::string why = unpaired(r, first.result); !why.empty())
       return failed("compare", {"text",
                                 fmt::format("{} and {} {}", first.name, run.name, why),
-                                "gabbro eval RUN --data CORPUS scores a run anew",
+                                "score a run again with `gabbro eval RUN --data CORPUS`",
                                 {}});
   }
   if (c.json) {
@@ -173,9 +173,8 @@ int run_compare(const CompareCommand& c) {
         campaign::count_of(static_cast<std::int64_t>(first.result.documents.size()), "document"));
   for (const Run& run : runs) print("{}\n", row(run, first));
   print(
-      "Each is one run: the intervals do not hold what another seed would change. gabbro evolve --strategies "
-      "none "
-      "--design FILE compares on fresh seeds.\n");
+      "Each row is a single run: the intervals do not include the variation between seeds. To compare on "
+      "fresh seeds, use `gabbro evolve --strategies none --design FILE`.\n");
   return kValid;
 }
 

@@ -61,9 +61,9 @@ class ProgressLine {
 };
 
 void print_manifest(const std::string& folder, const data::Manifest& m) {
-  print("{}: vocabulary of {}\n", printable_line(folder), m.vocab);
+  print("{}: vocabulary of {} tokens\n", printable_line(folder), m.vocab);
   for (const data::SplitInfo& s : m.splits)
-    print("  {:<8}{:>8} documents, {}B of text, {} tokens ({:.2f} bytes a token), {} shard{}\n", s.name,
+    print("  {:<8}{:>8} documents, {}B of text, {} tokens ({:.2f} bytes per token), {} shard{}\n", s.name,
           s.documents, human(static_cast<double>(s.bytes)), human(static_cast<double>(s.tokens)),
           static_cast<double>(s.bytes) / static_cast<double>(s.tokens), s.shards.size(),
           s.shards.size() == 1 ? "" : "s");
@@ -81,7 +81,7 @@ int run_data_build(const DataOptions& o) {
   print_manifest(o.build.out, *manifest);
   std::uint64_t bytes = 0;
   for (const data::SplitInfo& s : manifest->splits) bytes += s.bytes;
-  print("  built in {:.1f} s, {:.1f} MB of text a second\n", seconds_now() - began,
+  print("  built in {:.1f} s, {:.1f} MB of text per second\n", seconds_now() - began,
         static_cast<double>(bytes) / (seconds_now() - began) / 1e6);
   return kValid;
 }
@@ -95,7 +95,7 @@ int run_data_info(const DataOptions& o) {
     print("{}", data::to_json(corpus->manifest()));
   else
     print_manifest(o.folder, corpus->manifest());
-  if (o.verify && !o.json) print("  every file is what was written\n");
+  if (o.verify && !o.json) print("  every file matches its recorded hash\n");
   return kValid;
 }
 
@@ -104,11 +104,11 @@ void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
   constexpr std::uint64_t kFewBytes = 100'000, kFewDocuments = 8;
   for (const data::SplitInfo& split : corpus.splits) {
     if (split.name == "train" && static_cast<double>(tokens) > kOften * static_cast<double>(split.tokens))
-      print(stderr, "the corpus has {} tokens to train on: a run of {} reads them {:.1f} times\n",
+      print(stderr, "the corpus has {} training tokens: a run of {} reads them {:.1f} times\n",
             human(static_cast<double>(split.tokens)), human(static_cast<double>(tokens)),
             static_cast<double>(tokens) / static_cast<double>(split.tokens));
     if (split.name == "valid" && (split.bytes < kFewBytes || split.documents < kFewDocuments))
-      print(stderr, "{} held out in {} documents: scores on so little text tell designs apart by accident\n",
+      print(stderr, "{} held out in {} documents: on so little text, designs differ in score by chance\n",
             human(static_cast<double>(split.bytes)) + "B", split.documents);
   }
 }

@@ -47,7 +47,7 @@ std::string comparison_text(const DesignDiff& c, const std::string& before, cons
     out += prefixed(change.before, '-', Ink::kRed) + prefixed(change.after, '+', Ink::kGreen);
   }
   if (!c.before || !c.after) {
-    out += fmt::format("{} does not check: no facts to compare\n", !c.before ? before : after);
+    out += fmt::format("{} is not valid: there are no facts to compare\n", !c.before ? before : after);
     return out;
   }
   if (c.same_function()) return out + "same function: the canonical hashes are equal\n";

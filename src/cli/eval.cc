@@ -23,11 +23,11 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
   if (r.params > 0)
     print("{}: {} with {} parameters, weights {}, read {} tokens at a time\n", printable_line(folder),
           r.design, human(static_cast<double>(r.params)), r.weights_hash, r.length);
-  if (!r.caution.empty()) print("  These scores judge nothing: {}\n", printable_line(r.caution));
+  if (!r.caution.empty()) print("  Do not judge the run by these scores: {}\n", printable_line(r.caution));
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
-                                     : "(one document gives no interval)";
+                                     : "(no interval from one document)";
     print("  {:<20}{:.4f} {} over {} documents{}\n", "bits per byte", r.bits_per_byte, interval,
           r.valid_documents,
           r.document_tokens > 0 ? fmt::format(", their first {} tokens", r.document_tokens) : std::string());
@@ -43,8 +43,8 @@ Result<std::string> absolute_task(const std::string& source) {
   std::error_code error;
   const std::string path = source.substr(file);
   if (!fs::is_regular_file(path, error))
-    return fail("io", fmt::format("--task {}: there is no file {}", source, path),
-                "FILE or NAME=FILE, a file of JSON lines");
+    return fail("io", fmt::format("--task {}: file {} not found", source, path),
+                "give FILE or NAME=FILE, a file of JSON lines");
   return source.substr(0, file) + fs::absolute(path).string();
 }
 
@@ -53,7 +53,7 @@ Result<std::string> absolute_task(const std::string& source) {
 std::string task_text(const record::TaskScore& task) {
   std::string out =
       fmt::format("  {} ({}): {} items in {:.1f} s", task.name, task.kind, task.items, task.seconds);
-  if (task.truncated > 0) out += fmt::format(", {} texts cut to what the model reads", task.truncated);
+  if (task.truncated > 0) out += fmt::format(", {} texts truncated to what the model reads", task.truncated);
   out += "\n";
   for (const record::Metric& m : task.metrics) {
     const std::string error = std::isfinite(m.error) ? fmt::format("± {:.4f}", m.error) : "";
@@ -76,7 +76,7 @@ int run_eval(const EvalCommand& c) {
   record::EvalSpec spec = c.spec;
   spec.held_out = !c.tasks_only;
   if (!spec.held_out && spec.tasks.empty())
-    return failed("eval", {"usage", "nothing to score: --tasks-only without --task", "", {}});
+    return failed("eval", {"usage", "nothing to score: --tasks-only needs --task", "", {}});
   const auto run = run_folder(spec.run);
   if (!run) return failed("eval", run.error());
   const std::string folder = spec.run = *run;
@@ -103,7 +103,7 @@ int run_eval(const EvalCommand& c) {
   const auto result = record::parse_eval_result(end->result);
   if (!result) return failed("eval", result.error());
   if (const std::string why = record::misfit(spec, *result); !why.empty())
-    return failed("eval", {"worker", "the worker left a result that cannot be: " + why, "", {}});
+    return failed("eval", {"worker", "the worker left an inconsistent result: " + why, "", {}});
   if (result->status == record::Status::kDone)
     if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
       return failed("eval", ok.error());

@@ -81,17 +81,16 @@ void print_aa_test(const campaign::Campaign& c, const std::string& dir) {
   const std::string& name = c.population().individual(1).created.name;
   if (t.seeds == 0) {
     print(
-        "A/A test: nothing was compared, as no seed has a score of all {} copies of {}\n"
-        "  gabbro status {} says what the runs without a score had\n",
+        "A/A test: nothing was compared, since no seed has scores of all {} copies of {}\n  `gabbro status "
+        "{}` lists the causes of runs without a score\n",
         t.copies, name, dir);
     return;
   }
   print(
-      "A/A test: {} copies of {}, {} seeds each\n"
-      "  significantly different: {} of {} pairs; as many in {:.0f} % of deals of the same runs among the "
-      "copies\n"
-      "  rate of false verdicts over these deals: {:.1f} % (at most 5 % are to be)\n"
-      "  deviation between copies on one text: {:.4f} bits per byte\n",
+      "A/A test: {} copies of {}, {} seeds each\n  significantly different: {} of {} pairs; at least as many "
+      "in {:.0f} % of random permutations of the runs among the copies\n  false-positive rate over these "
+      "permutations: {:.1f} % (should be at most 5 %)\n  standard deviation between copies on the same text: "
+      "{:.4f} bits per byte\n",
       t.copies, name, t.seeds, t.significant, t.pairs, 100 * t.as_many, 100 * t.rate, t.seed_stddev);
 }
 
@@ -105,9 +104,10 @@ Result<bool> print_summary(const std::string& dir) {
 void print_end(record::SessionEnd end, const std::string& dir, bool searches) {
   if (end == SessionEnd::kDone && !searches) print("nothing is left to do\n");
   if (end == SessionEnd::kDone && searches)
-    print("the last comparison is done; gabbro resume {} --minutes N searches on\n", dir);
-  if (end == SessionEnd::kSignal) print("stopped; gabbro resume {} goes on from here\n", dir);
-  if (end == SessionEnd::kBudget) print("the budget is spent; gabbro resume {} goes on with another\n", dir);
+    print("the final comparison is done; continue the search with `gabbro resume {} --minutes N`\n", dir);
+  if (end == SessionEnd::kSignal) print("stopped; continue with `gabbro resume {}`\n", dir);
+  if (end == SessionEnd::kBudget)
+    print("the budget is spent; continue with a new one with `gabbro resume {}`\n", dir);
 }
 
 bool asks_agents(const campaign::Campaign& c) {
@@ -139,8 +139,8 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   print_sandbox();
   if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().aa_test)
     print(stderr,
-          "no --minutes and no --trials: it searches until Ctrl-C, and the last comparison has no time kept "
-          "for it\n");
+          "neither --minutes nor --trials is given: the search runs until Ctrl-C, and no time is reserved "
+          "for the final comparison\n");
   std::unique_ptr<AgentSetup> agency;
   if (asks_agents(c)) {
     auto opened = AgentSetup::open(o.dir, o.replay, c.plan().seed);
@@ -177,17 +177,17 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   const std::string folder = o.dir + "/corpus";
   std::error_code error;
   if (fs::exists(folder + "/manifest.json", error)) return folder;
-  print(stderr,
-        "no corpus was given (--data): building the corpus debian, English text from Debian's packages, "
-        "in {}\n",
-        folder);
+  print(
+      stderr,
+      "no corpus was given (--data): building the debian corpus, English text from Debian packages, in {}\n",
+      folder);
   DataOptions data;
   data.build.sources = {"debian"};
   data.build.out = folder;
   data.build.vocab = static_cast<int>(vocab);
   if (run_data_build(data) != kValid)
     return fail("corpus", "the corpus was not built",
-                "gabbro data build makes one from your own text; give its folder by --data");
+                "build one from your own text with `gabbro data build`, and pass its folder with --data");
   return folder;
 }
 
@@ -196,12 +196,14 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
 Result<bool> is_corpus_of(const campaign::CampaignPlan& plan, const data::Corpus& corpus) {
   if (!plan.corpus_hash.empty() && plan.corpus_hash != data::hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
-                "runs on other texts cannot be compared with those that it has");
+                "use the corpus it started with: runs on other texts cannot be compared with its runs");
   for (const data::SplitInfo& split : corpus.manifest().splits)
     if (const auto read = corpus.split(split.name); !read) return tl::unexpected(read.error());
   for (const std::string& file : corpus.unchecked())
-    print(stderr, "{}/{} is too large to be compared with its hash here: gabbro data info --verify does\n",
-          corpus.folder(), file);
+    print(
+        stderr,
+        "{}/{} is too large to be checked against its hash here; check it with `gabbro data info --verify`\n",
+        corpus.folder(), file);
   return true;
 }
 
@@ -215,7 +217,8 @@ Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir,
   if (o.corpus.empty() && !fs::exists(folder, error) && fs::exists(own, error)) folder = own;
   auto corpus = data::Corpus::open(folder);
   if (!corpus && o.corpus.empty() && o.replay.empty())
-    corpus.error().hint = fmt::format("gabbro resume {} --data DIR says where it lies now", o.dir);
+    corpus.error().hint =
+        fmt::format("if the corpus has moved, pass its folder with `gabbro resume {} --data DIR`", o.dir);
   if (!corpus) return tl::unexpected(corpus.error());
   if (const auto ok = is_corpus_of(plan, *corpus); !ok) return tl::unexpected(ok.error());
   return fs::absolute(folder, error).string();
@@ -240,17 +243,17 @@ Result<evolve::SearchSettings> settings_of(const EvolveCommand& o) {
   if (!o.strategies.empty()) settings.strategies = o.strategies;
   if (settings.strategies == std::vector<std::string>{"none"}) settings.strategies.clear();
   if (std::find(settings.strategies.begin(), settings.strategies.end(), "none") != settings.strategies.end())
-    return fail("usage", "--strategies none stands alone");
+    return fail("usage", "--strategies none cannot be combined with other strategies");
   for (std::string& strategy : settings.strategies)
     if (strategy == "gp") strategy = "tournament";
   if (o.strategies.empty() && !o.agents.empty()) settings.strategies = {"agents"};
   const bool asks = std::any_of(settings.strategies.begin(), settings.strategies.end(),
                                 [](const std::string& a) { return evolve::asks_agents(a); });
   if (asks && o.agents.empty())
-    return fail("usage", "the strategies agents and direct ask language models, and none are configured",
-                "--agents agents.toml; docs/agents.md says what it holds");
+    return fail("usage", "the strategies agents and direct need language models, but none are configured",
+                "pass --agents agents.toml; see docs/agents.md for its format");
   if (!asks && !o.agents.empty())
-    return fail("usage", "no strategy asks the agents of --agents", "add agents or direct to --strategies");
+    return fail("usage", "no strategy uses the agents of --agents", "add agents or direct to --strategies");
   return settings;
 }
 
@@ -270,7 +273,7 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
     for (const Error& e : report.errors) print(stderr, "{}\n", format_error(file, e));
     if (!report.valid()) return std::nullopt;
     if (!report.subjects.back().is_design) {
-      failed({"design", "there is no design in it", "add `design Name:` with a stack", {}}, file);
+      failed({"design", "the program contains no design", "add `design Name:` with a stack", {}}, file);
       return std::nullopt;
     }
     const lang::Program program = evolve::with_blocks(report.program, blocks);
@@ -278,9 +281,8 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
     out.push_back(before == now ? *text : lang::print(program));
     if (before != now)
       print(stderr,
-            "{}: its longest repetition is turned {} times at the first rung instead of {}, as the "
-            "baselines' are; "
-            "--as-written keeps it\n",
+            "{}: its longest repetition has {} blocks at the first rung instead of {}, as the baselines' "
+            "have; keep it with --as-written\n",
             file, now, before);
   }
   return out;
@@ -288,8 +290,8 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
 
 int refuse_existing(const EvolveCommand& o) {
   print(stderr,
-        "gabbro evolve: there is a campaign in {}; gabbro resume goes on with it, another --dir "
-        "begins a new one\n",
+        "gabbro evolve: there is already a campaign in {}; continue it with `gabbro resume`, or choose "
+        "another --dir\n",
         o.dir);
   return kUsage;
 }
@@ -304,8 +306,8 @@ int run_replay(EvolveCommand o) {
   if (!plan) return failed(plan.error());
   if (!AgentSetup::is_there(o.replay))
     return failed({"usage",
-                   o.replay + " is a campaign without agents",
-                   "one seed and one worker give such a campaign again without a record",
+                   o.replay + " is a campaign without agents, which cannot be replayed",
+                   "repeat such a campaign with the same seed and one worker; it needs no record",
                    {}});
   const auto folder = corpus_now(o, o.replay, *plan);
   if (!folder) return failed(folder.error());
@@ -334,14 +336,15 @@ int run_evolve(const EvolveCommand& o) {
   const auto settings = settings_of(o);
   if (!settings) return failed(settings.error(), o.preset);
   if (o.aa_test && !o.designs.empty())
-    return failed({"usage", "--aa trains copies of the first baseline, and takes no --design", "", {}});
+    return failed(
+        {"usage", "--aa trains copies of the first baseline and cannot be combined with --design", "", {}});
   int code = kValid;
   const auto given = given_designs(o, o.as_written ? 0 : settings->blocks, code);
   if (!given) return code;
   if (settings->strategies.empty() && given->empty() && !o.aa_test)
     return failed({"usage",
-                   "there is nothing to train: no strategy searches, and no design was given",
-                   "--strategies adaptive searches; --design FILE gives a design",
+                   "nothing to train: no search strategy and no design was given",
+                   "search with --strategies adaptive, or give a design with --design FILE",
                    {}});
   campaign::CampaignPlan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.aa_test, *given};
   fs::create_directories(o.dir, error);
@@ -363,8 +366,8 @@ int run_evolve(const EvolveCommand& o) {
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
   if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)
     c.error().hint = fmt::format(
-        "the corpus has {} pieces, the preset is made for {}: gabbro data build --vocab {} makes such a "
-        "corpus",
+        "the corpus has a vocabulary of {} tokens, but the preset is made for {}; build one with `gabbro "
+        "data build --vocab {}`",
         plan.settings.vocab, settings->vocab, settings->vocab);
   if (!c) return failed(c.error());
   return work(*c, o);

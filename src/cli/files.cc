@@ -17,9 +17,10 @@ namespace {
 Result<std::string> read_input(std::uint64_t most) {
   std::string text(most + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), stdin));
-  if (std::ferror(stdin)) return fail("io", fmt::format("cannot read -: {}", std::strerror(errno)));
+  if (std::ferror(stdin))
+    return fail("io", fmt::format("cannot read standard input: {}", std::strerror(errno)));
   if (text.size() > most)
-    return fail("limit", fmt::format("cannot read -: it is longer than {} bytes", most));
+    return fail("limit", fmt::format("cannot read standard input: it is longer than {} bytes", most));
   return text;
 }
 
@@ -34,22 +35,22 @@ Result<std::string> read_program(const std::string& path) {
   if (error.code == "limit")
     error = {"limit",
              fmt::format("{} is longer than {} bytes", path, limit),
-             "split the program over files",
+             "split the program into several files",
              {1, 1}};
   else if (std::filesystem::is_directory(path, ignored))
-    error = {"io", fmt::format("{} is a folder", path), "name the files: " + path + "/*.gab", {}};
+    error = {"io", fmt::format("{} is a folder, not a file", path), "name the files: " + path + "/*.gab", {}};
   else if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
-    error.hint = "what a pipe gives is read by -: ... | gabbro check -";
+    error.hint = "read a pipe with -: ... | gabbro check -";
   return tl::unexpected(error);
 }
 
 Result<std::string> run_folder(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error))
-    return fail("io", fmt::format("there is no folder {}", path), "name the folder of a run");
+    return fail("io", fmt::format("folder {} not found", path), "name a run folder");
   if (!std::filesystem::exists(path + "/spec.json", error))
-    return fail("io", fmt::format("there is no run in {}: no spec.json", path),
-                "make one: gabbro train --out " + path);
+    return fail("io", fmt::format("there is no run in {}: spec.json is missing", path),
+                "create one: gabbro train --out " + path);
   return std::filesystem::absolute(path, error).string();
 }
 

@@ -45,7 +45,7 @@ int run_generate(const GenerateCommand& c) {
   if (result->status == record::Status::kFailed)
     print(stderr, "gabbro {}\n", result->cause);
   else if (!c.json)
-    print(stderr, "[{} tokens after {} of the prompt, {:.0f} tokens/s{}]\n", result->tokens,
+    print(stderr, "[{} tokens after a prompt of {}, {:.0f} tokens/s{}]\n", result->tokens,
           result->prompt_tokens, result->tokens_per_second,
           result->ended                                ? ", the text ended"
           : result->status == record::Status::kStopped ? ", stopped"

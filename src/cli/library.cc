@@ -45,7 +45,7 @@ void make_vectors(Library& library, const LibraryCommand& c) {
   if (!made)
     print(stderr, "gabbro library: embeddings: {}\n", made.error().message);
   else if (*made > 0)
-    print(stderr, "{} vectors made\n", *made);
+    print(stderr, "{} embeddings computed\n", *made);
 }
 
 // Prints JSON. Invalid UTF-8 is replaced rather than refused.
@@ -121,7 +121,7 @@ int run_library_search(const LibraryCommand& c) {
   make_vectors(**library, c);
   const library::Found found = (*library)->look_up(c.query, c.count, c.online, &g_interrupted);
   for (const std::string& notice : found.notices)
-    print(stderr, "gabbro library: {}; the other results follow\n", notice);
+    print(stderr, "gabbro library: {}; showing the other results\n", notice);
   if (c.json) {
     ordered_json list = ordered_json::array();
     for (const library::Hit& h : found.hits)
@@ -155,8 +155,8 @@ int run_library_show(const LibraryCommand& c) {
     std::string near = lang::closest(c.id, (*library)->ids());
     if (near.empty())
       for (const library::Hit& h : (*library)->search(c.id, 1)) near = h.id;
-    print(stderr, "gabbro library: there is no paper {}{}\n", c.id,
-          near.empty() ? "" : "; did you mean " + near + "?");
+    print(stderr, "gabbro library: unknown paper '{}'{}\n", c.id,
+          near.empty() ? "" : "; did you mean '" + near + "'?");
     return kUsage;
   }
   if (c.json)
@@ -172,8 +172,8 @@ int run_library_add(const LibraryCommand& c) {
   const auto added = (*library)->add(c.paths, [](const std::string&) { return !g_interrupted; });
   if (!added) return say(added.error());
   for (const std::string& note : added->notes) print(stderr, "gabbro library: {}\n", note);
-  print("{} papers added, {} of changed files, {} known{}\n", added->added, added->replaced, added->known,
-        g_interrupted ? "; stopped" : "");
+  print("{} papers added, {} updated from changed files, {} already known{}\n", added->added, added->replaced,
+        added->known, g_interrupted ? "; stopped" : "");
   make_vectors(**library, c);
   return added->added + added->replaced + added->known > 0 ? kValid : kUsage;
 }
@@ -182,39 +182,44 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
                           std::function<int()>& chosen) {
   const auto c = std::make_shared<LibraryCommand>();
   CLI::App* library =
-      app.add_subcommand("library", "The literature: known papers, your own documents, arXiv");
+      app.add_subcommand("library", "Search the literature: known papers, your own documents, arXiv");
   library->fallthrough()->require_subcommand(1);
   names.emplace_back("library");
   const auto command = [&](const char* name, const char* help, int (*run)(const LibraryCommand&)) {
     CLI::App* sub = library->add_subcommand(name, help);
     sub->fallthrough();
     words.emplace_back(name);
-    sub->add_option("--library", c->options.file, "your own documents (~/.local/share/gabbro/library.db)");
+    sub->add_option("--library", c->options.file,
+                    "file of your own documents (default ~/.local/share/gabbro/library.db)");
     sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });
     return sub;
   };
   const auto vectors = [&](CLI::App* sub) {
     library::EmbeddingEndpoint& e = c->options.embedding;
     CLI::Option* url = sub->add_option(
-        "--embed", e.url, "search by meaning too: the address of an OpenAI-like server, up to /v1");
-    sub->add_option("--embed-model", e.model, "the name of its model for embeddings")->needs(url);
-    sub->add_option("--embed-key", e.key_env, "the environment's variable with its key")->needs(url);
+        "--embed", e.url, "URL of an OpenAI-compatible server, up to /v1, for semantic search as well");
+    sub->add_option("--embed-model", e.model, "name of its embedding model")->needs(url);
+    sub->add_option("--embed-key", e.key_env, "environment variable that holds its key")->needs(url);
   };
-  CLI::App* search = command("search", "Find papers by words", run_library_search);
-  search->add_option("QUERY", c->query, "any text")->required();
-  search->add_option("-n,--count", c->count, "papers at most (10)")->check(CLI::Range(1, 1000));
-  search->add_flag("--online", c->online, "ask arXiv and Semantic Scholar as well, and keep what they find");
-  search->add_option("--arxiv", c->options.arxiv, "another address for arXiv; empty: not asked");
-  search->add_option("--semantic-scholar", c->options.semantic_scholar, "another address; empty: not asked");
-  search->add_option("--days", c->options.days, "for which answers are kept (7)")->check(not_negative);
-  search->add_flag("--json", c->json, "a list of objects, with texts");
-  search->add_flag("--quoted", c->quoted, "as blocks for a prompt");
+  CLI::App* search = command("search", "Search papers by words", run_library_search);
+  search->add_option("QUERY", c->query, "text to search for")->required();
+  search->add_option("-n,--count", c->count, "maximum number of papers (default 10)")
+      ->check(CLI::Range(1, 1000));
+  search->add_flag("--online", c->online,
+                   "ask arXiv and Semantic Scholar as well, and keep the papers they find");
+  search->add_option("--arxiv", c->options.arxiv, "another URL for arXiv; empty: do not ask it");
+  search->add_option("--semantic-scholar", c->options.semantic_scholar,
+                     "another URL for Semantic Scholar; empty: do not ask it");
+  search->add_option("--days", c->options.days, "number of days for which answers are cached (default 7)")
+      ->check(not_negative);
+  search->add_flag("--json", c->json, "print a JSON list of objects, with texts");
+  search->add_flag("--quoted", c->quoted, "print blocks for a prompt");
   vectors(search);
-  CLI::App* show = command("show", "All that is known of a paper", run_library_show);
-  show->add_option("ID", c->id, "its id, or an arXiv id")->required();
-  show->add_flag("--json", c->json, "one object");
+  CLI::App* show = command("show", "Show everything known about a paper", run_library_show);
+  show->add_option("ID", c->id, "id of the paper, or its arXiv id")->required();
+  show->add_flag("--json", c->json, "print one JSON object");
   CLI::App* add = command("add", "Add documents of your own: .bib, .md, .txt, .pdf", run_library_add);
-  add->add_option("PATH", c->paths, "files and folders")->required();
+  add->add_option("PATH", c->paths, "files and folders to add")->required();
   vectors(add);
 }
 

@@ -48,8 +48,8 @@ class Program {
     app_.set_version_flag("--version", "gabbro " GABBRO_VERSION);
     app_.require_subcommand(1);
     app_.footer(
-        "Exit codes: 0 success; 1 an invalid design, a difference, or a run without a score; 2 usage or "
-        "I/O.");
+        "Exit codes: 0 success; 1 an invalid design, a difference, or a run without a score; 2 a usage or "
+        "I/O error.");
     app_.add_option_function<std::string>(
             "--color",
             [this](const std::string& text) {
@@ -57,34 +57,40 @@ class Program {
                   {"auto", Colour::kAuto}, {"always", Colour::kAlways}, {"never", Colour::kNever}};
               const auto at = known.find(text);
               if (at == known.end())
-                throw CLI::ValidationError("--color", text + " is not auto, always or never");
+                throw CLI::ValidationError("--color",
+                                           "unknown colour mode '" + text + "' (use auto, always or never)");
               colour_ = at->second;
             },
-            "auto: on terminals without NO_COLOR")
+            "colour the output: auto, always or never; auto: on terminals unless NO_COLOR is set (default "
+            "auto)")
         ->option_text("auto|always|never");
 
-    CLI::App* check = command("check", "Check programs; print proofs, sizes and costs, or errors", run_check);
-    check->add_flag("--json", o_.json, "one JSON object per file and line");
-    check->add_option("--params", o_.params,
-                      "resize the design to this many parameters, within 1 % (350k, 14M)");
-    check->add_option("--width", o_.width, "width D instead of the design's")
+    CLI::App* check =
+        command("check", "Check programs; print their proofs, sizes and costs, or errors", run_check);
+    check->add_flag("--json", o_.json, "print one JSON object per file, one per line");
+    check->add_option(
+        "--params", o_.params,
+        "resize the design to this many parameters, within 1 %, such as 350k or 14M (default: as written)");
+    check->add_option("--width", o_.width, "width D (default: the design's)")
         ->check(CLI::Range(1, kMostSize));
-    check->add_option("--vocab", o_.vocab, "vocabulary V instead of the design's")
+    check->add_option("--vocab", o_.vocab, "vocabulary size V, in tokens (default: the design's)")
         ->check(CLI::Range(1, kMostSize));
     context(check);
     command("fmt", "Rewrite programs in canonical form", run_fmt)
-        ->add_flag("--check", o_.only_check, "only tell which files differ");
+        ->add_flag("--check", o_.only_check, "only report which files differ");
     CLI::App* show = command(
-        "show", "Tree of units, types of values, facts; or a design of a campaign (RUN#ID)", run_show);
+        "show",
+        "Show a program's tree of units, types of values and facts, or a design of a campaign (RUN#ID)",
+        run_show);
     context(show);
-    show->add_flag("--talk", o_.talk, "of RUN#ID: what agents said while they wrote it");
+    show->add_flag("--talk", o_.talk, "show the conversation of the agents that wrote the design RUN#ID");
     CLI::App* diff =
-        command("diff", "What changed between two programs, and what it does to the facts", run_diff, 2);
-    diff->add_flag("--json", o_.json, "one JSON object");
+        command("diff", "Show what changed between two programs, and how their facts differ", run_diff, 2);
+    diff->add_flag("--json", o_.json, "print one JSON object");
     context(diff);
-    command("hash", "Canonical hash: equal for programs that say the same function", run_hash);
-    command("reference", "The language, its functions and the units of the library", run_reference, 0)
-        ->add_flag("--core", o_.core, "the language alone, about 1,300 tokens for a prompt");
+    command("hash", "Print canonical hashes, equal for programs that define the same function", run_hash);
+    command("reference", "Print the language, its functions and the units of the library", run_reference, 0)
+        ->add_flag("--core", o_.core, "only the language, about 1,300 tokens, for a prompt");
     data();
     train();
     eval();
@@ -98,13 +104,13 @@ class Program {
     add_agent_commands(app_, names_, other_);
     add_propose_commands(app_, names_, other_);
     add_library_commands(app_, names_, words_["library"], other_);
-    command("grammar", "The grammar for constrained decoding", run_grammar, 0)
-        ->add_flag("--gbnf", o_.gbnf, "in GBNF (the only form there is)");
+    command("grammar", "Print the grammar for constrained decoding", run_grammar, 0)
+        ->add_flag("--gbnf", o_.gbnf, "print GBNF (the only format)");
   }
 
   int run(int argc, char** argv) {
     if (argc > 1 && argv[1][0] != '-' && !known(argv[1])) {
-      print(stderr, "gabbro: there is no command {}{}\nRun gabbro --help for the commands.\n", argv[1],
+      print(stderr, "gabbro: unknown command '{}'{}\nRun `gabbro --help` for a list of commands.\n", argv[1],
             suggestion(argv[1], names_));
       return kUsage;
     }
@@ -112,7 +118,7 @@ class Program {
       if (const auto found = words_.find(argv[1]); found != words_.end()) {
         const std::vector<std::string>& words = found->second;
         if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
-          print(stderr, "gabbro {}: there is no command {}{}\nRun gabbro {} --help for the commands.\n",
+          print(stderr, "gabbro {}: unknown command '{}'{}\nRun `gabbro {} --help` for a list of commands.\n",
                 argv[1], argv[2], suggestion(argv[2], words), argv[1]);
           return kUsage;
         }
@@ -129,7 +135,7 @@ class Program {
       if (e.get_exit_code() == 0) return app_.exit(e) == 0 ? kValid : kUsage;
       const auto subs = app_.get_subcommands();
       const std::string name = subs.empty() ? "gabbro" : "gabbro " + subs[0]->get_name();
-      print(stderr, "{}: {}\nRun {} --help for its options.\n", name, e.what(), name);
+      print(stderr, "{}: {}\nRun `{} --help` for its options.\n", name, e.what(), name);
       return kUsage;
     }
     set_colour(colour_);
@@ -138,39 +144,40 @@ class Program {
 
  private:
   void data() {
-    CLI::App* data = app_.add_subcommand("data", "Corpora: token shards made from text");
+    CLI::App* data = app_.add_subcommand("data", "Build and inspect corpora: token shards made from text");
     data->fallthrough()->require_subcommand(1);
     names_.emplace_back("data");
-    CLI::App* build =
-        data->add_subcommand("build", "Make a corpus from files, folders, or Debian's packages");
-    build->add_option(
-        "SOURCE", d_.build.sources,
-        "text (.txt, .md), JSON lines (.jsonl), also packed; Parquet; folders; the corpus debian (debian)");
-    build->add_option("--out", d_.build.out, "the folder to make")->required();
-    build->add_option("--vocab", d_.build.vocab, "pieces of the vocabulary (4096)")
+    CLI::App* build = data->add_subcommand("build", "Build a corpus from files, folders or Debian packages");
+    build->add_option("SOURCE", d_.build.sources,
+                      "text files (.txt, .md), JSON lines (.jsonl), also compressed, Parquet files, folders, "
+                      "or debian, the corpus of Debian packages (default debian)");
+    build->add_option("--out", d_.build.out, "folder to create")->required();
+    build->add_option("--vocab", d_.build.vocab, "vocabulary size, in tokens (default 4096)")
         ->check(CLI::Range(300, 1 << 20));
-    build->add_option("--tokenizer", d_.build.tokenizer, "a tokenizer.model to use instead of making one");
-    build->add_option("--valid", d_.build.valid_share, "share of the documents held out (0.01)")
+    build->add_option("--tokenizer", d_.build.tokenizer, "tokenizer.model to use (default: train one)");
+    build->add_option("--valid", d_.build.valid_share, "share of the documents to hold out (default 0.01)")
         ->check(CLI::Range(1e-6, 0.5));
     build
         ->add_option("--valid-source", d_.build.valid_sources,
-                     "held-out documents: a file or folder of their own; may be repeated")
+                     "file or folder of the held-out documents; may be repeated")
         ->allow_extra_args(false);  // The next argument is a source.
     build->add_option("--field", d_.build.source.field,
-                      "the field of JSON lines, or column of Parquet, that holds the text (text)");
+                      "field of JSON lines or column of Parquet files that holds the text (default text)");
     build->add_option("--separator", d_.build.source.separator,
-                      "the line that ends a document of a text file (<|endoftext|>)");
-    build->add_option("--threads", d_.build.threads, "threads that encode (2)")->check(CLI::Range(1, 256));
-    build->add_option("--cache", d_.build.cache,
-                      "where packages of the corpus debian are kept (~/.cache/gabbro)");
+                      "line that ends a document in text files (default <|endoftext|>)");
+    build->add_option("--threads", d_.build.threads, "number of tokenizer threads (default 2)")
+        ->check(CLI::Range(1, 256));
+    build->add_option(
+        "--cache", d_.build.cache,
+        "folder in which the packages of the debian corpus are cached (default ~/.cache/gabbro)");
     build->callback([this] {
       if (d_.build.sources.empty()) d_.build.sources = {"debian"};
       other_ = [this] { return run_data_build(d_); };
     });
-    CLI::App* info = data->add_subcommand("info", "What a corpus holds");
-    info->add_option("FOLDER", d_.folder, "the corpus")->required();
-    info->add_flag("--verify", d_.verify, "read every file and compare it with its hash");
-    info->add_flag("--json", d_.json, "the manifest");
+    CLI::App* info = data->add_subcommand("info", "Show what a corpus contains");
+    info->add_option("FOLDER", d_.folder, "corpus folder")->required();
+    info->add_flag("--verify", d_.verify, "read every file and compare its hash with the recorded one");
+    info->add_flag("--json", d_.json, "print the manifest as JSON");
     info->callback([this] { other_ = [this] { return run_data_info(d_); }; });
   }
 
@@ -180,78 +187,101 @@ class Program {
     train->fallthrough();
     names_.emplace_back("train");
     record::TrialSpec& s = t_.spec;
-    train->add_option("FILE", t_.file, "the program; its last design is trained")->required();
-    train->add_option("--data", s.corpus, "a corpus made by gabbro data build")->required();
-    train->add_option("--params", t_.params, "resize to this many parameters (1M); default: as written");
+    train->add_option("FILE", t_.file, "program whose last design is trained")->required();
+    train->add_option("--data", s.corpus, "corpus built by `gabbro data build`")->required();
+    train->add_option("--params", t_.params,
+                      "resize the design to this many parameters, such as 1M (default: as written)");
     train
         ->add_option("--blocks", t_.blocks,
-                     "blocks of the longest repetition, as at a rung of a campaign; 0: as written (0)")
+                     "number of blocks in the longest repetition, as at a rung of a campaign; 0: as written "
+                     "(default 0)")
         ->check(CLI::Range(0, 1000));
-    train->add_option("--tokens", t_.tokens, "budget of tokens (5M)");
-    train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (0.003)")->check(above_zero);
-    train->add_option("--input-rate", s.input_rate, "factor on the rate of the input table (1)")
+    train->add_option("--tokens", t_.tokens, "number of training tokens (default 5M)");
+    train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (default 0.003)")->check(above_zero);
+    train
+        ->add_option("--input-rate", s.input_rate,
+                     "factor on the learning rate of the input embedding table (default 1)")
         ->check(above_zero);
-    train->add_option("--output-rate", s.output_rate, "factor on the rate of the output table (1)")
+    train
+        ->add_option("--output-rate", s.output_rate,
+                     "factor on the learning rate of the output embedding table (default 1)")
         ->check(above_zero);
-    train->add_option("--decay", s.decay, "weight decay (0.1)")->check(not_negative);
-    train->add_option("--schedule", s.schedule, "cosine or wsd (cosine)")
+    train->add_option("--decay", s.decay, "weight decay (default 0.1)")->check(not_negative);
+    train->add_option("--schedule", s.schedule, "learning-rate schedule, cosine or wsd (default cosine)")
         ->check(CLI::IsMember({"cosine", "wsd"}));
-    train->add_option("--seed", s.seed, "of first weights and data order (1)");
-    train->add_option("--seq", s.length, "tokens of a sequence (256)")->check(CLI::Range(2, 1 << 16));
-    train->add_option("--batch", s.sequences, "sequences of a step (16)")->check(CLI::Range(1, 1 << 16));
-    train->add_option("--rows", s.rows, "sequences at a time, to save memory; 0: all (0)")
+    train->add_option("--seed", s.seed, "random seed for weight initialisation and data order (default 1)");
+    train->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
+        ->check(CLI::Range(2, 1 << 16));
+    train->add_option("--batch", s.sequences, "batch size, in sequences (default 16)")
+        ->check(CLI::Range(1, 1 << 16));
+    train
+        ->add_option(
+            "--rows", s.rows,
+            "number of sequences processed at a time, to save memory; 0: the whole batch (default 0)")
         ->check(not_negative);
-    train->add_option("--valid-documents", s.valid_documents, "held-out documents scored; 0: all (0)");
-    train->add_option("--document-tokens", s.document_tokens,
-                      "of each held-out document its first tokens; 0: all (0)");
+    train->add_option("--valid-documents", s.valid_documents,
+                      "number of held-out documents to score; 0: all (default 0)");
+    train->add_option(
+        "--document-tokens", s.document_tokens,
+        "number of tokens to score of each held-out document, from its start; 0: all (default 0)");
     device(train, s.device);
-    train->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
+    train
+        ->add_option("--dtype", s.dtype,
+                     "data type: float32, bf16 (for products with weights) or float64 (default float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
-    train->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
-    train->add_flag("--thorough", s.thorough,
-                    "check the trained weights at every position, as before an implausible lead is believed");
-    train->add_option("--out", t_.out, "the run's folder (runs/NAME)");
-    train->add_option("--task", s.tasks, "a benchmark to score as well, FILE or NAME=FILE; may be repeated");
+    train->add_option("--threads", s.threads, "number of worker threads (default 2)")
+        ->check(CLI::Range(1, 1024));
+    train->add_flag(
+        "--thorough", s.thorough,
+        "check the trained weights at every position, as is done before an implausible lead is accepted");
+    train->add_option("--out", t_.out, "run folder (default runs/NAME)");
+    train->add_option("--task", s.tasks, "benchmark to score as well, FILE or NAME=FILE; may be repeated");
     worker_limits(train, t_.limits);
-    train->add_flag("--json", t_.json, "the result as JSON");
+    train->add_flag("--json", t_.json, "print the result as JSON");
     train->callback([this] { other_ = [this] { return run_train(t_); }; });
   }
 
   void eval() {
-    CLI::App* eval = app_.add_subcommand("eval", "Score the weights of a run: held-out text, benchmarks");
+    CLI::App* eval =
+        app_.add_subcommand("eval", "Score the weights of a run on held-out text and benchmarks");
     eval->fallthrough();
     names_.emplace_back("eval");
     record::EvalSpec& s = e_.spec;
-    eval->add_option("RUN", s.run, "the folder of a run, made by gabbro train")->required();
-    eval->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
-    eval->add_option("--task", s.tasks, "a benchmark, FILE or NAME=FILE; may be repeated");
-    eval->add_flag("--tasks-only", e_.tasks_only, "no held-out text");
-    eval->add_flag("--whole", s.whole,
-                   "all held-out documents from beginning to end, instead of what the run was scored on");
+    eval->add_option("RUN", s.run, "run folder, created by `gabbro train`")->required();
+    eval->add_option("--data", s.corpus, "corpus with the same vocabulary as the run's (default: the run's)");
+    eval->add_option("--task", s.tasks, "benchmark to score, FILE or NAME=FILE; may be repeated");
+    eval->add_flag("--tasks-only", e_.tasks_only, "score no held-out text");
+    eval->add_flag(
+        "--whole", s.whole,
+        "score all held-out documents from beginning to end, instead of what the run was scored on");
     eval->add_option("--valid-documents", s.valid_documents,
-                     "held-out documents scored; 0: as in training (0)");
+                     "number of held-out documents to score; 0: as in training (default 0)");
     eval->add_option("--document-tokens", s.document_tokens,
-                     "of each held-out document its first tokens; 0: as in training (0)")
+                     "number of tokens to score of each held-out document, from its start; 0: as in training "
+                     "(default 0)")
         ->check(not_negative);
-    eval->add_option("--limit", s.limit, "items of each benchmark; 0: all (0)");
-    eval->add_option("--seq", s.length, "tokens read at most; 0: as in training (0)")
+    eval->add_option("--limit", s.limit, "number of items to score of each benchmark; 0: all (default 0)");
+    eval->add_option("--seq", s.length,
+                     "maximum number of tokens that the model reads; 0: as in training (default 0)")
         ->check(CLI::Range(0, 1 << 20));
-    eval->add_option("--batch-tokens", s.batch, "tokens at a time (8192)")->check(CLI::Range(1, 1 << 24));
+    eval->add_option("--batch-tokens", s.batch, "batch size, in tokens (default 8192)")
+        ->check(CLI::Range(1, 1 << 24));
     device(eval, s.device);
-    eval->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    eval->add_option("--threads", s.threads, "number of worker threads (default 2)")
+        ->check(CLI::Range(1, 1024));
     worker_limits(eval, e_.limits);
-    eval->add_flag("--json", e_.json, "the result as JSON");
+    eval->add_flag("--json", e_.json, "print the result as JSON");
     eval->callback([this] { other_ = [this] { return run_eval(e_); }; });
   }
 
   void compare() {
-    CLI::App* compare = app_.add_subcommand("compare", "Finished runs side by side, by held-out document");
+    CLI::App* compare = app_.add_subcommand("compare", "Compare finished runs, paired by held-out document");
     compare->fallthrough();
     names_.emplace_back("compare");
-    compare->add_option("RUN", r_.runs, "folders of runs; the first is what the others are compared with")
+    compare->add_option("RUN", r_.runs, "run folders; the others are compared with the first")
         ->required()
         ->expected(2, 1000);
-    compare->add_flag("--json", r_.json, "a JSON array, one object per run");
+    compare->add_flag("--json", r_.json, "print a JSON array with one object per run");
     compare->callback([this] { other_ = [this] { return run_compare(r_); }; });
   }
 
@@ -260,94 +290,121 @@ class Program {
     generate->fallthrough();
     names_.emplace_back("generate");
     record::GenerateSpec& s = g_.spec;
-    generate->add_option("RUN", s.run, "the folder of a run, made by gabbro train")->required();
-    generate->add_option("--data", s.corpus, "a corpus with the run's vocabulary (the run's)");
-    generate->add_option("--prompt", s.prompt, "the text to continue (none)");
-    generate->add_option("--tokens", s.tokens, "tokens to make at most (200)")->check(CLI::Range(1, 1 << 24));
-    generate->add_option("--temperature", s.temperature, "0: always the likeliest token (0.8)")
+    generate->add_option("RUN", s.run, "run folder, created by `gabbro train`")->required();
+    generate->add_option("--data", s.corpus,
+                         "corpus with the same vocabulary as the run's (default: the run's)");
+    generate->add_option("--prompt", s.prompt, "text to continue (default: none)");
+    generate->add_option("--tokens", s.tokens, "maximum number of tokens to generate (default 200)")
+        ->check(CLI::Range(1, 1 << 24));
+    generate
+        ->add_option("--temperature", s.temperature,
+                     "sampling temperature; 0: always the likeliest token (default 0.8)")
         ->check(not_negative);
-    generate->add_option("--top-k", s.top_k, "only so many of the likeliest tokens; 0: all (0)")
+    generate
+        ->add_option("--top-k", s.top_k,
+                     "sample only from this many of the likeliest tokens; 0: all (default 0)")
         ->check(not_negative);
-    generate->add_option("--top-p", s.top_p, "only the likeliest tokens with this share together (1)")
+    generate
+        ->add_option("--top-p", s.top_p,
+                     "sample only from the likeliest tokens that together have this probability (default 1)")
         ->check(CLI::Range(0.0, 1.0));
-    generate->add_option("--seed", s.seed, "of the choices (1)");
+    generate->add_option("--seed", s.seed, "random seed for sampling (default 1)");
     device(generate, s.device);
-    generate->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    generate->add_option("--threads", s.threads, "number of worker threads (default 1)")
+        ->check(CLI::Range(1, 1024));
     worker_limits(generate, g_.limits);
-    generate->add_flag("--json", g_.json, "the result as JSON, at the end");
+    generate->add_flag("--json", g_.json, "print the result as JSON, at the end");
     generate->callback([this] { other_ = [this] { return run_generate(g_); }; });
   }
 
   void probe() {
     CLI::App* probe =
-        app_.add_subcommand("probe", "Run designs on random numbers and see whether the proofs hold");
+        app_.add_subcommand("probe", "Run designs on random numbers and check that the proofs hold");
     probe->fallthrough();
     names_.emplace_back("probe");
-    probe->add_option("FILE", p_.files, "programs; the last design of each is probed")->required();
-    probe->add_option("--seed", p_.spec.seed, "of texts and parameters (1)");
-    probe->add_option("--seconds", p_.spec.seconds, "per design: again with other numbers until then (once)")
+    probe->add_option("FILE", p_.files, "programs whose last design is probed")->required();
+    probe->add_option("--seed", p_.spec.seed, "random seed for texts and parameters (default 1)");
+    probe
+        ->add_option(
+            "--seconds", p_.spec.seconds,
+            "seconds per design during which the probe is repeated with other numbers (default: one pass)")
         ->check(not_negative);
     device(probe, p_.spec.device);
-    probe->add_option("--threads", p_.spec.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    probe->add_option("--threads", p_.spec.threads, "number of worker threads (default 1)")
+        ->check(CLI::Range(1, 1024));
     worker_limits(probe, p_.limits);
-    probe->add_flag("--json", p_.json, "the reports as JSON");
+    probe->add_flag("--json", p_.json, "print the reports as JSON");
     probe->callback([this] { other_ = [this] { return run_probe(p_); }; });
   }
 
   void bench() {
-    CLI::App* bench = app_.add_subcommand("bench", "How fast designs are on this machine, without a corpus");
+    CLI::App* bench =
+        app_.add_subcommand("bench", "Measure how fast designs run on this machine, without a corpus");
     bench->fallthrough();
     names_.emplace_back("bench");
     record::BenchSpec& s = b_.spec;
-    bench->add_option("FILE", b_.files, "programs; the last design of each is measured")->required();
-    bench->add_option("--params", b_.params, "resize to this many parameters (1M); default: as written");
-    bench->add_option("--vocab", s.vocab, "vocabulary V instead of the design's")
+    bench->add_option("FILE", b_.files, "programs whose last design is measured")->required();
+    bench->add_option("--params", b_.params,
+                      "resize the design to this many parameters, such as 1M (default: as written)");
+    bench->add_option("--vocab", s.vocab, "vocabulary size V, in tokens (default: the design's)")
         ->check(CLI::Range(2, kMostSize));
-    bench->add_option("--seq", s.length, "tokens of a sequence (256)")->check(CLI::Range(2, 1 << 16));
-    bench->add_option("--batch", s.sequences, "sequences of a step (16)")->check(CLI::Range(1, 1 << 16));
-    bench->add_option("--steps", s.steps, "steps that are timed (8)")->check(CLI::Range(1, 1 << 20));
-    bench->add_option("--decode", s.decode, "tokens that are decoded; 0: none (64)")
+    bench->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
+        ->check(CLI::Range(2, 1 << 16));
+    bench->add_option("--batch", s.sequences, "batch size, in sequences (default 16)")
+        ->check(CLI::Range(1, 1 << 16));
+    bench->add_option("--steps", s.steps, "number of timed steps (default 8)")->check(CLI::Range(1, 1 << 20));
+    bench->add_option("--decode", s.decode, "number of tokens to decode; 0: none (default 64)")
         ->check(CLI::Range(0, 1 << 20));
     device(bench, s.device);
-    bench->add_option("--dtype", s.dtype, "float32, bf16 (products with weights), float64 (float32)")
+    bench
+        ->add_option("--dtype", s.dtype,
+                     "data type: float32, bf16 (for products with weights) or float64 (default float32)")
         ->check(CLI::IsMember({"float32", "bf16", "float64"}));
-    bench->add_option("--threads", s.threads, "threads of the worker (2)")->check(CLI::Range(1, 1024));
+    bench->add_option("--threads", s.threads, "number of worker threads (default 2)")
+        ->check(CLI::Range(1, 1024));
     worker_limits(bench, b_.limits);
-    bench->add_flag("--json", b_.json, "one JSON object per file and line");
+    bench->add_flag("--json", b_.json, "print one JSON object per file, one per line");
     bench->callback([this] { other_ = [this] { return run_bench(b_); }; });
   }
 
   void capabilities() {
     CLI::App* sub = app_.add_subcommand(
-        "capabilities", "What designs learn on synthetic tasks: recall, copying, state tracking, induction");
+        "capabilities",
+        "Measure what designs learn on synthetic tasks: recall, copying, state tracking, induction");
     sub->fallthrough();
     names_.emplace_back("capabilities");
     record::CapabilitySpec& s = c_.spec;
-    sub->add_option("FILE", c_.files, "programs; the last design of each is trained, tiny, on every task")
+    sub->add_option("FILE", c_.files, "programs whose last design is trained on every task, at a small size")
         ->required();
-    sub->add_option("--tasks", s.tasks, "tasks, separated by commas (all)")
+    sub->add_option("--tasks", s.tasks, "comma-separated list of tasks (default: all)")
         ->delimiter(',')
         ->allow_extra_args(false);  // The next argument is a file.
-    sub->add_option("--seed", s.seed, "random seed for weight initialisation and sequences (1)");
-    sub->add_option("--steps", s.steps,
-                    fmt::format("training steps of each task and rate at most ({})", s.steps))
+    sub->add_option("--seed", s.seed, "random seed for weight initialisation and sequences (default 1)");
+    sub->add_option(
+           "--steps", s.steps,
+           fmt::format("maximum number of training steps for each task and learning rate (default {})",
+                       s.steps))
         ->check(CLI::Range(1, 1 << 20));
     device(sub, s.device);
-    sub->add_option("--threads", s.threads, "threads of the worker (1)")->check(CLI::Range(1, 1024));
+    sub->add_option("--threads", s.threads, "number of worker threads (default 1)")
+        ->check(CLI::Range(1, 1024));
     worker_limits(sub, c_.limits);
-    sub->add_flag("--json", c_.json, "one JSON object per file and line");
+    sub->add_flag("--json", c_.json, "print one JSON object per file, one per line");
     sub->callback([this] { other_ = [this] { return run_capabilities(c_); }; });
   }
 
   static void device(CLI::App* sub, std::string& name) {
-    sub->add_option("--device", name, "cpu, cuda, cuda:1 (cpu)")->check(known_device);
+    sub->add_option("--device", name, "device to run on: cpu, cuda or cuda:N (default cpu)")
+        ->check(known_device);
   }
 
   static void worker_limits(CLI::App* sub, jobs::WorkerLimits& limits) {
     sub->add_option("--time-limit", limits.seconds,
-                    "seconds after which the worker is stopped, and killed if it goes on; 0: none (0)")
+                    "time limit of the worker, in seconds: it is stopped then, and killed if it keeps "
+                    "running; 0: none (default 0)")
         ->check(not_negative);
-    sub->add_option("--memory-limit", limits.bytes, "of the worker, as 4GB; 0: none (0)")
+    sub->add_option("--memory-limit", limits.bytes,
+                    "memory limit of the worker, such as 4GB; 0: none (default 0)")
         ->transform(CLI::AsSizeValue(false));
   }
 
@@ -357,7 +414,7 @@ class Program {
     sub->fallthrough();  // Allows options of gabbro itself after the command.
     names_.emplace_back(name);
     if (files != 0) {
-      CLI::Option* option = sub->add_option("FILE", o_.files, "programs; - is standard input")->required();
+      CLI::Option* option = sub->add_option("FILE", o_.files, "programs; - reads standard input")->required();
       if (files > 0) option->expected(files);
     }
     sub->callback([this, run] { chosen_ = run; });
@@ -365,7 +422,8 @@ class Program {
   }
 
   void context(CLI::App* sub) {
-    sub->add_option("--context", o_.context, "tokens T at which costs are given (2048)")
+    sub->add_option("--context", o_.context,
+                    "context length T for which costs are given, in tokens (default 2048)")
         ->check(CLI::Range(1.0, 1e15));
   }
 
@@ -375,7 +433,7 @@ class Program {
 
   static std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
     const std::string near = lang::closest(word, known);
-    return near.empty() ? "" : "; did you mean " + near + "?";
+    return near.empty() ? "" : "; did you mean '" + near + "'?";
   }
 
   int unexpected_arguments() {
@@ -390,10 +448,10 @@ class Program {
       for (const std::string& known : option->get_lnames()) options.push_back("--" + known);
     for (const std::string& word : app_.remaining(true)) {
       if (word == "--") continue;
-      print(stderr, "{}: unexpected argument {}{}\n", name, word,
+      print(stderr, "{}: unexpected argument '{}'{}\n", name, word,
             word.starts_with("-") ? suggestion(word, options) : "");
     }
-    print(stderr, "Run {} --help for its options.\n", name);
+    print(stderr, "Run `{} --help` for its options.\n", name);
     return kUsage;
   }
 
@@ -432,7 +490,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "gabbro: out of memory\n");
     return kUsage;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "gabbro: %s: a file of its own was changed, or this is a bug: please report it\n",
+    std::fprintf(stderr, "gabbro: %s: one of its files was changed, or this is a bug; please report it\n",
                  e.what());
     return kUsage;
   }

@@ -51,7 +51,7 @@ int run_probe(const ProbeCommand& c) {
   if (!result) return failed("probe", result.error());
   if (result->status == record::Status::kFailed) return failed("probe", {"worker", result->cause, "", {}});
   if (const std::string why = record::misfit(spec, *result); !why.empty())
-    return failed("probe", {"worker", "the worker left a result that cannot be: " + why, "", {}});
+    return failed("probe", {"worker", "the worker left an inconsistent result: " + why, "", {}});
   if (c.json) print("{}", end->result);
   for (const record::ProbeReport& r : result->reports)
     if (!c.json) print_report(r, result->reports.size() == 1);

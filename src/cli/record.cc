@@ -44,8 +44,8 @@ std::optional<Named> parse(const std::string& text) {
 Result<Named> parse(const std::string& text, bool wants) {
   const auto named = parse(text);
   if (!named || (named->design > 0) != wants)
-    return fail("usage", fmt::format("'{}' names no {}", text, wants ? "design" : "campaign"),
-                wants ? "RUN#ID, as runs/evolve#17" : "the folder of a campaign");
+    return fail("usage", fmt::format("'{}' does not name a {}", text, wants ? "design" : "campaign"),
+                wants ? "write RUN#ID, such as runs/evolve#17" : "name a campaign folder");
   return *named;
 }
 
@@ -53,7 +53,7 @@ Result<store::Store> open(const std::string& dir) {
   std::error_code error;
   const std::string path = campaign::CampaignFolder{dir}.store();
   if (!fs::exists(path, error))
-    return fail("campaign", "there is no campaign in " + dir, "gabbro evolve --dir DIR begins one");
+    return fail("campaign", "there is no campaign in " + dir, "start one with `gabbro evolve --dir DIR`");
   return store::Store::read(path);
 }
 
@@ -114,7 +114,7 @@ Result<std::string> conversation_text(const store::Store& store, const Named& na
   GABBRO_TRY(row, store.design(named.design));
   if (row.created.task == 0)
     return fail("usage", fmt::format("design {} was not written by agents", named.design),
-                "gabbro status tells the strategies of a campaign");
+                "see the strategies of the campaign with `gabbro status`");
   GABBRO_TRY(log, chat::CallLog::read(named.dir + "/calls.db"));
   return chat::conversation_text(*log, row.created.task);
 }
@@ -147,10 +147,12 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
   GABBRO_TRY(read, train::parse_arrays(bytes, file));
   const std::string hash = train::hash_arrays(read.arrays);
   if (hash != result.weights_hash)
-    return fail("weights",
-                fmt::format("{} is not what run {} trained: its numbers have hash {}, the record says {}",
-                            file, begun.id, hash, result.weights_hash),
-                "something changed it since");
+    return fail(
+        "weights",
+        fmt::format(
+            "{} does not hold the weights that run {} trained: their hash is {}, the recorded one is {}",
+            file, begun.id, hash, result.weights_hash),
+        "the file was changed after training");
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, campaign::parse_plan(campaign));
   std::error_code error;
@@ -178,9 +180,10 @@ int run_export(const RecordCommand& c) {
   const std::string out = c.out.empty() ? fmt::format("{}-{}", design->created.name, named->design) : c.out;
   std::error_code error;
   if (fs::exists(out, error))
-    return failed("export", {"io", out + " is there already", "give another folder by --out", {}});
+    return failed("export", {"io", out + " already exists", "choose another folder with --out", {}});
   fs::create_directories(out, error);
-  if (error) return failed("export", {"io", fmt::format("cannot make {}: {}", out, error.message()), "", {}});
+  if (error)
+    return failed("export", {"io", fmt::format("cannot create {}: {}", out, error.message()), "", {}});
   // Chooses the last run at the highest rung. A run without weights does not replace a run with weights.
   const store::TrialRow* best = nullptr;
   std::string weights;
@@ -206,7 +209,7 @@ int run_export(const RecordCommand& c) {
         return failed("export", ok.error());
   }
   print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",
-        weights.empty() ? "; no weights were kept (those of the first rung are not)"
+        weights.empty() ? "; no weights were kept (the first rung keeps none)"
                         : ", weights.safetensors, spec.json");
   return kValid;
 }

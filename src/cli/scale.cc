@@ -58,7 +58,7 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
     const lang::CheckReport report = lang::check(text, zoo::library());
     if (!report.valid()) return fail("design", format_error(file, report.errors.front()));
     if (!report.subjects.back().is_design)
-      return fail("design", file + " holds no design", "add `design Name:` with a stack");
+      return fail("design", file + " contains no design", "add `design Name:` with a stack");
     const lang::Program program = evolve::as_baseline(lang::parse(text).program, c.blocks, c.spec.length);
     Given design{report.subjects.back().name, report.subjects.back().name, lang::print(program)};
     const auto taken = [&](const std::string& folder) {
@@ -84,7 +84,7 @@ class Study {
     for (const Given& g : designs_) study_.designs.push_back(g.name);
     study_.sizes = c.sizes;
     study_.seeds = c.seeds;
-    study_.tokens = c.tokens.empty() ? fmt::format("{:g} tokens for each parameter", c.per_parameter)
+    study_.tokens = c.tokens.empty() ? fmt::format("{:g} tokens per parameter", c.per_parameter)
                                      : fmt::format("{} tokens at every size", c.tokens);
   }
 
@@ -114,9 +114,10 @@ class Study {
       GABBRO_TRY(run, one(d, 0, kSearchSeed, *rate));
       if (!run) return false;
       if (run->status != record::Status::kDone && !run_speaks_)
-        return fail("scale",
-                    fmt::format("{} at {}, rate {:g}: {}", designs_[d].name, c_.sizes[0], *rate, run->cause),
-                    "mend the cause; the same command goes on from here");
+        return fail(
+            "scale",
+            fmt::format("{} at {}, learning rate {:g}: {}", designs_[d].name, c_.sizes[0], *rate, run->cause),
+            "fix the cause, then run the same command to continue");
       scores[*rate] =
           run->status == record::Status::kDone ? run->bits : std::numeric_limits<double>::infinity();
       study_.searches.push_back(*run);
@@ -149,12 +150,12 @@ class Study {
     const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
     std::error_code error;
     fs::create_directories(spec.folder, error);
-    if (error) return fail("io", fmt::format("cannot make {}: {}", spec.folder, error.message()));
+    if (error) return fail("io", fmt::format("cannot create {}: {}", spec.folder, error.message()));
     std::optional<record::TrialResult> result;
     if (const auto before = read_file(spec_file, kMostText); before) {
       if (*before != to_json(spec))
         return fail("exists", spec.folder + " holds a run with other options",
-                    "the same options go on with it; another --out begins a new study");
+                    "continue it with the same options, or start a new study with another --out");
       if (const auto text = read_file(result_file, kMostText); text)
         if (auto known = record::parse_result(*text); known && is_final(*known)) result = std::move(*known);
     }
@@ -162,7 +163,7 @@ class Study {
       if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
       ProgressLine line;
       const std::string what =
-          fmt::format("{} at {}, rate {:g}, seed {}", designs_[d].name, c_.sizes[s], rate, seed);
+          fmt::format("{} at {}, learning rate {:g}, seed {}", designs_[d].name, c_.sizes[s], rate, seed);
       GABBRO_TRY(end, run_worker(spec_file, result_file, c_.limits, {{spec.corpus}, spec.device},
                                  [&](const record::Progress& p) {
                                    line.show(fmt::format("{}: {}", what, progress_text(p)));
@@ -181,13 +182,13 @@ class Study {
     GABBRO_TRY(sized, zoo::sized_design(spec.program, spec.params, vocab_));
     if (const std::string why = record::misfit(spec, to_hex(sized.hash), *result); !why.empty()) {
       result.emplace().cause =
-          format_error("scale", {"worker", "the worker left a result that cannot be: " + why, "", {}});
+          format_error("scale", {"worker", "the worker left an inconsistent result: " + why, "", {}});
     }
     if (result->status == record::Status::kDone)
       if (const auto [at, is_new] = weights_.emplace(result->weights_hash, spec.folder);
           !is_new && at->second != spec.folder)
-        return fail("scale", fmt::format("{} has the weights of {}", spec.folder, at->second),
-                    "no two runs of a study end with the same: remove the result that is false");
+        return fail("scale", fmt::format("{} has the same weights as {}", spec.folder, at->second),
+                    "no two runs of a study end with the same weights; remove the wrong result");
     run_speaks_ = record::speaks_of_design(*result);
     ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
     out.seed = seed;
@@ -218,15 +219,16 @@ Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
   for (const std::string& text : c.sizes) {
     const auto size = parse_amount(text);
     if (!size || *size < 1)
-      return fail("usage", "--sizes: " + text + " is no amount", "write them as 150k,300k,600k");
+      return fail("usage", "--sizes: invalid number '" + text + "'", "write them as 150k,300k,600k");
     if (!out.empty() && *size <= out.back())
       return fail("usage", fmt::format("--sizes: {} comes after {}", text, c.sizes[out.size() - 1]),
-                  "the smallest first, each once");
+                  "list sizes in ascending order, each once");
     out.push_back(*size);
   }
-  if (out.size() < 3) return fail("usage", "--sizes: a line takes three sizes or more", "as 150k,300k,600k");
+  if (out.size() < 3)
+    return fail("usage", "--sizes: a fit needs three sizes or more", "write them as 150k,300k,600k");
   if (!c.tokens.empty() && !parse_amount(c.tokens))
-    return fail("usage", "--tokens " + c.tokens + " is no amount", "write it as 350k, 5M or 1.5M");
+    return fail("usage", "--tokens: invalid number '" + c.tokens + "'", "write it as 350k, 5M or 1.5M");
   return out;
 }
 
@@ -256,17 +258,17 @@ int run_scale(const ScaleCommand& command) {
     const auto before = record::parse_scale(*text);
     if (!before) return failed("scale", before.error());
     if (before->seeds != 0 && before->seeds != c.seeds)
-      return failed(
-          "scale",
-          {"exists",
-           fmt::format("{} holds a study with {} seeds, and these are {}", c.out, before->seeds, c.seeds),
-           "a number of seeds that follows what was seen says nothing: --out begins a new study",
-           {}});
+      return failed("scale", {"exists",
+                              fmt::format("{} holds a study with {} seeds, but --seeds is {}", c.out,
+                                          before->seeds, c.seeds),
+                              "start a new study with another --out: choosing the number of seeds after "
+                              "seeing results invalidates the intervals",
+                              {}});
     if (before->corpus_hash != study.study_.corpus_hash)
       return failed("scale",
                     {"exists",
                      c.out + " holds a study on another corpus",
-                     "the corpus that it began with goes on with it; another --out begins a new study",
+                     "continue it with the corpus it started with, or start a new study with another --out",
                      {}});
   } else {
     record::ScaleStudy begun = study.study_;
@@ -281,7 +283,7 @@ int run_scale(const ScaleCommand& command) {
   if (const auto ok = replace_file(c.out + "/scale.json", to_json(s)); !ok)
     return failed("scale", ok.error());
   if (!*ended) {
-    print(stderr, "stopped; the same command goes on from here\n");
+    print(stderr, "stopped; run the same command to continue\n");
     return kInvalid;
   }
   const auto fit = evolve::fit_scale(s);
@@ -299,7 +301,7 @@ int run_scale(const ScaleCommand& command) {
     print("{}", to_json(s));
   else
     print("{}", campaign::scale_text(s, *fit));
-  print(stderr, "{}/scale.html has the picture\n", printable_line(c.out));
+  print(stderr, "see {}/scale.html for the plot\n", printable_line(c.out));
   return kValid;
 }
 

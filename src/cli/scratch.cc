@@ -16,7 +16,7 @@ Result<Scratch> Scratch::make() {
   std::string path = fs::temp_directory_path(error) / "gabbro-XXXXXX";
   if (error) return fail("io", "there is no folder for temporary files: " + error.message(), "set TMPDIR");
   if (!mkdtemp(path.data()))
-    return fail("io", fmt::format("cannot make {}: {}", path, std::strerror(errno)), "set TMPDIR");
+    return fail("io", fmt::format("cannot create {}: {}", path, std::strerror(errno)), "set TMPDIR");
   return Scratch(std::move(path));
 }
 

@@ -17,14 +17,16 @@ namespace {
 
 Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
   std::vector<record::Steered> out;
-  if (c.pause && c.resume) return fail("usage", "--pause and --resume at once", "give one of them");
+  if (c.pause && c.resume)
+    return fail("usage", "--pause and --resume cannot be combined", "give only one of them");
   if (c.forget) out.push_back({"", record::Steering::kForget, "", 0});
   if (c.veto > 0) out.push_back({"", record::Steering::kVeto, c.text, c.veto});
   if (c.pause) out.push_back({"", record::Steering::kPause, "", 0});
   if (c.resume) out.push_back({"", record::Steering::kResume, "", 0});
   if (!c.text.empty() && c.veto == 0) out.push_back({"", record::Steering::kDirection, c.text, 0});
   if (out.empty())
-    return fail("usage", "nothing to say", "a direction in quotes, --forget, --veto ID, --pause or --resume");
+    return fail("usage", "no request was given",
+                "give a direction in quotes, --forget, --veto ID, --pause or --resume");
   return out;
 }
 
@@ -40,11 +42,12 @@ int run_steer(const SteerCommand& c) {
     if (!design) return failed("steer", design.error());
     if (design->created.origin == record::Origin::kBaseline ||
         design->created.origin == record::Origin::kControl)
-      return failed("steer", {"usage",
-                              fmt::format("design {} is the {} {}", c.veto,
-                                          record::word_of(design->created.origin), design->created.name),
-                              "what others are measured by takes no veto; designs of the search do",
-                              {}});
+      return failed("steer",
+                    {"usage",
+                     fmt::format("design {} is the {} {}, which cannot be vetoed", c.veto,
+                                 record::word_of(design->created.origin), design->created.name),
+                     "veto a design of the search; baselines and controls are what they are measured against",
+                     {}});
   }
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
@@ -56,7 +59,7 @@ int run_steer(const SteerCommand& c) {
   }
   const bool works = store::Store::is_written(campaign::CampaignFolder{c.run}.store());
   print("{}\n",
-        works ? "delivered; the campaign takes it up within a second" : "kept; gabbro resume takes it up");
+        works ? "delivered; the campaign applies it within a second" : "stored; `gabbro resume` applies it");
   return kValid;
 }
 

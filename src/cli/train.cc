@@ -37,22 +37,22 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
-                                     : "(one document gives no interval)";
+                                     : "(no interval from one document)";
     print("  {:<20}{:.4f} {} over {} documents{}\n", "bits per byte", r.bits_per_byte, interval,
           r.valid_documents,
           document_tokens > 0 ? fmt::format(", their first {} tokens", document_tokens) : std::string());
     print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
-    print("  {:<20}{:.4f} nats per token, a perplexity of {:.4g}\n", "held-out loss", r.valid_loss,
+    print("  {:<20}{:.4f} nats per token, perplexity {:.4g}\n", "held-out loss", r.valid_loss,
           std::exp(r.valid_loss));
   }
   for (const record::ContextGain& g : r.context)
-    print("  {:<20}{:+.4f} ± {:.4f} beyond the last {} tokens, on {} positions\n", "gain of context", g.gain,
-          g.error, g.tokens, g.positions);
+    print("  {:<20}{:+.4f} ± {:.4f} from beyond the last {} tokens, at {} positions\n", "gain of context",
+          g.gain, g.error, g.tokens, g.positions);
   for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
   for (const record::Anchor& a : r.anchors)
     print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
   print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);
-  if (r.status == record::Status::kStopped) print("  the same command goes on from here\n");
+  if (r.status == record::Status::kStopped) print("  run the same command to continue\n");
 }
 
 // Lists the options that differ between two specs; empty if the specs describe the same run.
@@ -90,10 +90,10 @@ Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec)
     return true;
   const auto text = read_file(folder + "/spec.json", kMostText);
   const auto before = text ? record::parse_spec(*text) : tl::unexpected(text.error());
-  const std::string what = before ? difference(*before, spec) : "its spec.json cannot be read";
+  const std::string what = before ? difference(*before, spec) : "cannot read its spec.json";
   if (what.empty()) return true;
   return fail("exists", fmt::format("{} holds another run: {}", folder, what),
-              "give another --out, or remove the folder");
+              "choose another --out, or remove the folder");
 }
 
 }  // namespace
@@ -107,15 +107,15 @@ int run_train(const TrainCommand& c) {
   for (const Error& e : report.errors) print("{}\n", format_error(c.file, e));
   if (!report.valid()) return kInvalid;
   if (!report.subjects.back().is_design)
-    return failed("train", {"design", c.file + " holds no design", "add `design Name:` with a stack", {}});
+    return failed("train", {"design", c.file + " contains no design", "add `design Name:` with a stack", {}});
   if (c.blocks > 0)
     spec.program = lang::print(evolve::as_baseline(lang::parse(*text).program, c.blocks, spec.length));
   const auto tokens = parse_amount(c.tokens);
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!tokens || !params)
     return failed("train", {"usage",
-                            !tokens ? "--tokens " + c.tokens + " is no amount"
-                                    : "--params " + c.params + " is no amount",
+                            !tokens ? "--tokens: invalid number '" + c.tokens + "'"
+                                    : "--params: invalid number '" + c.params + "'",
                             "write it as 350k, 5M or 1.5M",
                             {}});
   spec.tokens = *tokens;
@@ -133,12 +133,13 @@ int run_train(const TrainCommand& c) {
   spec.folder = fs::absolute(folder, error);
   fs::create_directories(spec.folder, error);
   if (error)
-    return failed("train", {"io", fmt::format("cannot make {}: {}", folder, error.message()), "", {}});
+    return failed("train", {"io", fmt::format("cannot create {}: {}", folder, error.message()), "", {}});
   const auto lock = Lock::take(spec.folder);
   if (!lock && lock.error().code == "locked")
-    return failed(
-        "train",
-        {"exists", "another gabbro train works in " + folder, "wait for it, or give another --out", {}});
+    return failed("train", {"exists",
+                            "another `gabbro train` is running in " + folder,
+                            "wait for it, or choose another --out",
+                            {}});
   if (!lock) return failed("train", lock.error());
   if (const auto ok = may_write(spec.folder, spec); !ok) return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
@@ -162,13 +163,13 @@ int run_train(const TrainCommand& c) {
     return failed("train", {"worker",
                             end->cause,
                             fs::exists(spec.folder + "/checkpoint.safetensors", error)
-                                ? "the same command goes on from the last checkpoint"
-                                : "there is no checkpoint yet: the same command begins anew",
+                                ? "run the same command to resume from the last checkpoint"
+                                : "there is no checkpoint yet; run the same command to start again",
                             {}});
   const auto result = record::parse_result(end->result);
   if (!result) return failed("train", result.error());
   if (const std::string why = record::misfit(spec, to_hex(sized->hash), *result); !why.empty())
-    return failed("train", {"worker", "the worker left a result that cannot be: " + why, "", {}});
+    return failed("train", {"worker", "the worker left an inconsistent result: " + why, "", {}});
   if (c.json)
     print("{}", end->result);
   else

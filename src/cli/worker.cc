@@ -30,7 +30,7 @@ std::string beginning_of(const std::string& log) {
   std::ifstream file(log, std::ios::binary);
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
-  if (file.peek() != std::ifstream::traits_type::eof()) text += "\n(the rest is cut)\n";
+  if (file.peek() != std::ifstream::traits_type::eof()) text += "\n(the rest is omitted)\n";
   return text;
 }
 

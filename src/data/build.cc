@@ -30,9 +30,9 @@ namespace {
 
 using Progress = std::function<bool(const BuildProgress&)>;
 
-tl::unexpected<Error> no_text() { return fail("corpus", "the sources hold no text"); }
+tl::unexpected<Error> no_text() { return fail("corpus", "the sources contain no text"); }
 
-tl::unexpected<Error> stopped() { return fail("stopped", "the build was stopped; nothing was left behind"); }
+tl::unexpected<Error> stopped() { return fail("stopped", "the build was stopped; its files were removed"); }
 
 // Calls `progress` at most five times a second.
 class Ticker {
@@ -259,7 +259,7 @@ class Encoder {
     }
     if (documents->mended() > 0)
       ticker_.tell(fmt::format(
-          "{} of {} documents held bytes that are no UTF-8; each became U+FFFD, which counts as text",
+          "{} of {} documents contained invalid UTF-8; each invalid byte became U+FFFD, which counts as text",
           documents->mended(), state.documents));
     return true;
   }
@@ -321,10 +321,10 @@ class Encoder {
     if (lost == 0) return true;
     return fail(
         "tokenizer",
-        fmt::format("{} of {} documents do not come back from the vocabulary {} as they were; one begins: {}",
+        fmt::format("{} of {} documents are not reproduced exactly by the tokenizer {}; one begins: {}",
                     lost.load(), texts.size(), options_.tokenizer, beginning(texts[first])),
-        "scores would leave out what was lost: take a vocabulary with byte fallback and without "
-        "normalisation, or none, to have one made");
+        "use a tokenizer with byte fallback and without normalisation, or leave --tokenizer out to train "
+        "one; otherwise scores would leave out what was lost");
   }
 
   // Replaces each U+2581 by a space. SentencePiece encodes a space as U+2581 and cannot distinguish it from
@@ -353,7 +353,7 @@ Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& opt
   GABBRO_TRY(sample, sample_text(sources, options, ticker));
   if (std::all_of(sample.begin(), sample.end(), [](const std::string& text) { return text.empty(); }))
     return no_text();
-  if (!ticker.tick({.stage = "making the vocabulary"}, true)) return stopped();
+  if (!ticker.tick({.stage = "training the tokenizer"}, true)) return stopped();
   return Tokenizer::train(sample, options.vocab);
 }
 
@@ -374,7 +374,7 @@ Result<Named> expand(const BuildOptions& options, const std::string& folder, Tic
       continue;
     }
     const auto watch = [&](double share, const std::string&) {
-      return ticker.tick({.stage = "packages of debian", .share = share});
+      return ticker.tick({.stage = "Debian packages", .share = share});
     };
     const std::string cache = options.cache.empty() ? debian::default_cache() : options.cache;
     GABBRO_TRY(texts, debian::write_texts(folder, cache + "/debian", options.source.separator, watch));
@@ -384,14 +384,14 @@ Result<Named> expand(const BuildOptions& options, const std::string& folder, Tic
       ticker.tell(fmt::format("{}: {} documents, {:.2f} MB of text", text.name, text.documents,
                               static_cast<double>(text.bytes) / 1e6));
     }
-    for (const std::string& name : texts.missing) ticker.tell("left out, since it was not found: " + name);
+    for (const std::string& name : texts.missing) ticker.tell("left out, since not found: " + name);
   }
   return out;
 }
 
 void tell_skipped(const Sources& sources, Ticker& ticker) {
   if (sources.skipped.empty()) return;
-  ticker.tell(fmt::format("left out {} file{} of no known format: {}{}", sources.skipped.size(),
+  ticker.tell(fmt::format("left out {} file{} of unknown format: {}{}", sources.skipped.size(),
                           sources.skipped.size() == 1 ? "" : "s", sources.skipped.front(),
                           sources.skipped.size() == 1 ? "" : ", ..."));
 }
@@ -470,24 +470,24 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   if (auto ok = encoder.run(sources, "encoding train", choose); !ok) return tl::unexpected(ok.error());
   if (left_out > 0)
     ticker.tell(fmt::format(
-        "{} document{} of the training text stand{} word for word in --valid-source, and {} not trained on",
+        "{} document{} of the training text appear{} verbatim in --valid-source and {} left out of training",
         left_out, left_out == 1 ? "" : "s", left_out == 1 ? "s" : "", left_out == 1 ? "is" : "are"));
   if (!split_here) {
     const auto once = [&](const std::string& text) { return hold(text_identity(text)); };
     if (auto ok = encoder.run(held_out, "encoding valid", once); !ok) return tl::unexpected(ok.error());
   }
   if (repeated > 0)
-    ticker.tell(fmt::format("{} held-out document{} there before, and left out: each text counts once",
-                            repeated, repeated == 1 ? " was" : "s were"));
+    ticker.tell(fmt::format("{} held-out document{} repeated and left out: each text counts once", repeated,
+                            repeated == 1 ? " was" : "s were"));
   if (train.info().documents + valid.info().documents == 0) return no_text();
   if (train.info().documents == 0 && left_out > 0)
     return fail(
         "corpus",
-        fmt::format("all of {} documents stand in --valid-source too: nothing is left to train on", left_out),
-        "hold other documents out, or leave --valid-source away: --valid 0.01 chooses some");
+        fmt::format("all of {} documents are also in --valid-source: nothing is left to train on", left_out),
+        "hold out other documents, or use --valid 0.01 instead of --valid-source");
   if (train.info().documents == 0)
     return fail("corpus", fmt::format("all of {} documents were held out", valid.info().documents),
-                "give --valid a smaller share, or more documents");
+                "give --valid a smaller share, or add documents");
   if (valid.info().documents == 0)
     return fail("corpus", fmt::format("none of {} documents was held out", train.info().documents),
                 "give --valid a larger share, or name held-out files with --valid-source");
@@ -496,11 +496,10 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
     return static_cast<double>(s.bytes) / static_cast<double>(std::max<std::uint64_t>(1, s.tokens));
   };
   if (!options.tokenizer.empty() && bytes_a_token(valid.info()) > kMuchLonger * bytes_a_token(train.info()))
-    ticker.tell(
-        fmt::format("the vocabulary fits the held-out text better than the training text ({:.2f} bytes a "
-                    "token, {:.2f} in "
-                    "training): was it made of it? Scores would count less than what was learned",
-                    bytes_a_token(valid.info()), bytes_a_token(train.info())));
+    ticker.tell(fmt::format(
+        "the tokenizer fits the held-out text better than the training text ({:.2f} bytes per token, {:.2f} "
+        "in training): was it trained on it? Scores would then not only reflect what the model learned",
+        bytes_a_token(valid.info()), bytes_a_token(train.info())));
   for (SplitWriter* writer : {&train, &valid}) {
     GABBRO_TRY(info, writer->close());
     manifest.splits.push_back(std::move(info));
@@ -522,15 +521,15 @@ constexpr const char* kMark = "/building";
 Result<Lock> begin(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
   auto lock = Lock::take(folder);
   if (!lock && lock.error().code == "locked")
-    return fail("exists", fmt::format("another build works in {}", folder),
-                "wait for it, or give another --out");
+    return fail("exists", fmt::format("another build is running in {}", folder),
+                "wait for it, or choose another --out");
   if (!lock) return lock;
   if (!fs::is_empty(folder, error) && !fs::exists(folder + kMark, error))
-    return fail("exists", fmt::format("{} holds files that no build left there", folder),
-                "a build works in that folder: move them, or give another --out");
+    return fail("exists", fmt::format("{} contains files that no build left there", folder),
+                "move them, since a build needs that folder, or choose another --out");
   for (const auto& entry : fs::directory_iterator(folder, error))
     if (entry.path() != folder + kMark) fs::remove_all(entry.path(), error);
   GABBRO_TRY(mark, File::create(folder + kMark));
@@ -543,8 +542,8 @@ Result<Lock> begin(const std::string& folder) {
 Result<Manifest> build_corpus(const BuildOptions& options, const Progress& progress) {
   std::error_code error;
   if (fs::exists(options.out, error))
-    return fail("exists", fmt::format("there is something at {} already", options.out),
-                "choose another folder, or remove it");
+    return fail("exists", fmt::format("{} already exists", options.out),
+                "choose another --out, or remove it");
   const std::string folder = options.out + ".building";
   GABBRO_TRY(lock, begin(folder));
   Ticker ticker(progress);

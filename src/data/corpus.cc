@@ -35,7 +35,7 @@ class Mapping {
     if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
       ::close(file);
       return fail("corpus", fmt::format("cannot read {}: it is not a plain file", path),
-                  "a corpus is made by `gabbro data build`");
+                  "build a corpus with `gabbro data build`");
     }
     Mapping out;
     out.size_ = static_cast<std::size_t>(info.st_size);
@@ -135,8 +135,8 @@ void Split::read(std::uint64_t from, std::span<std::int64_t> out) const {
       std::find_if(out.begin(), out.end(), [&](std::int64_t id) { return id >= state_->vocab; });
   if (beyond != out.end())
     throw std::runtime_error(
-        fmt::format("split {}: token {} of a vocabulary of {}: a file of the corpus is damaged; gabbro data "
-                    "info --verify names it",
+        fmt::format("split {}: token {} is outside the vocabulary of {}: a file of the corpus is damaged; "
+                    "find it with `gabbro data info --verify`",
                     state_->info.name, *beyond, state_->vocab));
 }
 
@@ -170,15 +170,16 @@ std::string hash_of(const Manifest& manifest) {
 
 Result<Manifest> parse_manifest(const std::string& text, const std::string& path) {
   const auto wrong = [&](const std::string& why) {
-    return fail("corpus", fmt::format("{} is no manifest of a corpus: {}", path, why),
-                "build it again: gabbro data build");
+    return fail("corpus", fmt::format("{} is not the manifest of a corpus: {}", path, why),
+                "build it again with `gabbro data build`");
   };
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return wrong("not a JSON object");
   try {
     const int version = json.at("version");
     if (version != Manifest::kVersion)
-      return wrong(fmt::format("version {}, this program reads {}", version, Manifest::kVersion));
+      return wrong(
+          fmt::format("unknown version {}; this program reads version {}", version, Manifest::kVersion));
     Manifest m;
     m.vocab = json.at("vocab");
     m.tokenizer_hash = json.at("tokenizer_hash");
@@ -208,9 +209,9 @@ Result<Corpus> Corpus::open(const std::string& folder) {
   const std::string path = folder + "/manifest.json";
   const auto text = read_file(path);
   if (std::error_code error; !text && std::filesystem::exists(path, error))
-    return fail("corpus", text.error().message, "it is made by `gabbro data build`");
+    return fail("corpus", text.error().message, "build it with `gabbro data build`");
   if (!text)
-    return fail("corpus", fmt::format("there is no corpus in {}: no manifest.json", folder),
+    return fail("corpus", fmt::format("there is no corpus in {}: manifest.json is missing", folder),
                 "build one: gabbro data build --out " + folder);
   GABBRO_TRY(manifest, parse_manifest(*text, path));
   out.manifest_ = std::move(manifest);
@@ -225,8 +226,8 @@ Result<bool> Corpus::check(const std::string& file, const std::string& hash) con
   GABBRO_TRY(got, hash_file(folder_ + "/" + file));
   if (got == hash) return true;
   return fail("corpus",
-              fmt::format("{}/{} is not what was written: hash {} instead of {}", folder_, file, got, hash),
-              "the file is damaged, or of another corpus: build the corpus again");
+              fmt::format("{}/{} was changed: its hash is {} instead of {}", folder_, file, got, hash),
+              "build the corpus again; the file is damaged or belongs to another corpus");
 }
 
 Result<Split> Corpus::split(const std::string& name) const {
@@ -248,14 +249,14 @@ Result<Split> Corpus::split(const std::string& name) const {
           fmt::format("{}/{}.documents: document {} has {} bytes of text and its tokens end at {}, after {} "
                       "bytes and {} tokens of {} and {}",
                       folder_, name, d + 1, b.bytes, b.end, bytes, end, info.bytes, info.tokens),
-          "the file is damaged: build the corpus again");
+          "build the corpus again; the file is damaged");
     end = b.end, bytes += b.bytes;
   }
   if (end != info.tokens || bytes != info.bytes)
     return fail("corpus",
-                fmt::format("{}/{}.documents holds {} tokens and {} bytes of text instead of {} and {}",
+                fmt::format("{}/{}.documents contains {} tokens and {} bytes of text instead of {} and {}",
                             folder_, name, end, bytes, info.tokens, info.bytes),
-                "the file is damaged: build the corpus again");
+                "build the corpus again; the file is damaged");
   return out;
 }
 
@@ -286,7 +287,7 @@ Result<Split> Corpus::map(const std::string& name) const {
       return fail("corpus",
                   fmt::format("{}/{} has {} bytes instead of {}", folder_, shard.file, mapping.size(),
                               shard.tokens * width),
-                  "the file is damaged: build the corpus again");
+                  "build the corpus again; the file is damaged");
     state->starts.push_back(total);
     total += shard.tokens;
     state->shards.push_back(std::move(mapping));
@@ -298,10 +299,10 @@ Result<Split> Corpus::map(const std::string& name) const {
     return fail("corpus",
                 fmt::format("{} has {} bytes instead of {}", borders, mapping.size(),
                             info->documents * sizeof(Border)),
-                "the file is damaged: build the corpus again");
+                "build the corpus again; the file is damaged");
   state->borders = std::move(mapping);
   if (total != info->tokens || (info->documents > 0 && state->ends().back().end != total))
-    return fail("corpus", fmt::format("split {} of {} holds {} tokens instead of {}", name, folder_, total,
+    return fail("corpus", fmt::format("split {} of {} contains {} tokens instead of {}", name, folder_, total,
                                       info->tokens));
   return Split(std::move(state));
 }

@@ -145,15 +145,16 @@ class FileDocuments : public Documents {
         return fail("format", fmt::format("{}:{}: {}", sources_.files[at_], line_, what), hint);
       };
       const nlohmann::json object = nlohmann::json::parse(*next, nullptr, false);
-      if (!object.is_object()) return wrong("the line is no JSON object", "one {\"text\": \"...\"} a line");
+      if (!object.is_object())
+        return wrong("the line is not a JSON object", "write one {\"text\": \"...\"} per line");
       const auto field = object.find(options_.field);
       if (field == object.end() || !field->is_string()) {
         std::string known;
         for (const auto& [key, value] : object.items())
           if (value.is_string()) known += (known.empty() ? "" : ", ") + key;
-        return wrong(fmt::format("no text in field {}", options_.field),
-                     known.empty() ? "no field of this object holds text"
-                                   : "fields with text: " + known + "; choose with --field");
+        return wrong(fmt::format("no text in field '{}'", options_.field),
+                     known.empty() ? "add a field with text; this object has none"
+                                   : "fields with text: " + known + "; choose one with --field");
       }
       text = field->get<std::string>();
       if (!text.empty()) return true;
@@ -193,7 +194,7 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
   };
   for (const std::string& path : paths) {
     if (!fs::exists(path, error))
-      return fail("io", fmt::format("there is no {}", path), "name files or folders");
+      return fail("io", fmt::format("{} not found", path), "name files or folders");
     if (!fs::is_directory(path, error)) {
       if (auto ok = readable(path); !ok) return tl::unexpected(ok.error());
       add(path);
@@ -219,8 +220,8 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
         out.skipped.push_back(file.string());
     }
     if (out.files.size() == before)
-      return fail("io", fmt::format("{} holds no file of a known format", path),
-                  ".txt, .md or .jsonl, also packed: .gz, .xz, .zst, .bz2; .parquet");
+      return fail("io", fmt::format("{} contains no file of a known format", path),
+                  "use .txt, .md or .jsonl, also compressed (.gz, .xz, .zst, .bz2), or .parquet");
   }
   return out;
 }

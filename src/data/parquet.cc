@@ -28,11 +28,11 @@ Result<Plugin> load() {
   const fs::path path = fs::read_symlink("/proc/self/exe", error).parent_path() / "gabbro_parquet.so";
   if (!fs::exists(path, error))
     return fail("parquet", "this gabbro was built without Parquet",
-                "install pyarrow (./dev setup does) and build again, " + convert);
+                "install pyarrow (`./dev setup` does so) and build gabbro again, " + convert);
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return fail("parquet", fmt::format("cannot load {}: {}", path.string(), ::dlerror()),
-                "build again, " + convert);
+                "build gabbro again, " + convert);
   Plugin out;
   bool whole = true;
   const auto find = [&](auto& function, const char* name) {
@@ -43,7 +43,9 @@ Result<Plugin> load() {
   find(out.next, "gabbro_parquet_next");
   find(out.share, "gabbro_parquet_share");
   find(out.close, "gabbro_parquet_close");
-  if (!whole) return fail("parquet", path.string() + " is of another gabbro", "build again, " + convert);
+  if (!whole)
+    return fail("parquet", path.string() + " belongs to another build of gabbro",
+                "build gabbro again, " + convert);
   return out;
 }
 

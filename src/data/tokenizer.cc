@@ -24,9 +24,10 @@ Tokenizer::~Tokenizer() = default;
 Result<Tokenizer> Tokenizer::from_bytes(std::string bytes) {
   auto model = std::make_unique<Model>();
   if (!model->processor.LoadFromSerializedProto(bytes).ok())
-    return fail("tokenizer", "not a SentencePiece model", "a tokenizer.model, as Llama-2's");
+    return fail("tokenizer", "not a SentencePiece model", "give a tokenizer.model such as Llama 2's");
   if (model->processor.eos_id() < 0)
-    return fail("tokenizer", "the vocabulary has no end-of-text piece", "documents are told apart by </s>");
+    return fail("tokenizer", "the tokenizer has no end-of-text token",
+                "use one with </s>, which separates documents");
   return Tokenizer(std::move(model), std::move(bytes));
 }
 
@@ -95,7 +96,7 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
     const std::string said = status.error_message();  // The format is "source.cc(line) [condition] message".
     const std::size_t end = said.rfind("] ");
     return fail("tokenizer",
-                fmt::format("cannot make a vocabulary of {} pieces: {}", vocab,
+                fmt::format("cannot train a vocabulary of {} tokens: {}", vocab,
                             end == std::string::npos ? said : said.substr(end + 2)),
                 "give more text, or a smaller --vocab");
   }

@@ -65,7 +65,8 @@ Expr* expr_at(Unit& unit, const ExprSpot& spot) {
 tl::unexpected<Error> no_place(const Spot& spot) {
   std::string at = spot.unit;
   for (const int i : spot.at) at += fmt::format(".{}", i);
-  return fail("place", fmt::format("no place {}", at), "the unit must be the program's own: adopt it first");
+  return fail("place", fmt::format("there is no place {}", at),
+              "adopt the unit first: it must be the program's own");
 }
 
 template <class F>
@@ -140,7 +141,8 @@ Result<Program> delete_statement(const Program& program, const Against& against,
     if (gone.kind == Stmt::Kind::kReturn) return fail("edit", "a unit must return");
     const std::vector<std::string> names = assigned(gone);
     if (stand_in.size() != names.size())
-      return fail("edit", fmt::format("{} names need a stand-in, {} given", names.size(), stand_in.size()));
+      return fail("edit", fmt::format("{} names need a replacement, but {} are given", names.size(),
+                                      stand_in.size()));
     block.erase(block.begin() + spot.at.back());
     for (std::size_t i = 0; i < names.size(); ++i) substitute(unit.body, names[i], stand_in[i]);
     return true;
@@ -165,8 +167,8 @@ Result<Program> swap_operator(const Program& program, const Against& against, co
     Expr* at = expr_at(unit, spot);
     if (!at) return no_place(spot.stmt);
     if (at->kind != Expr::Kind::kBinary && at->kind != Expr::Kind::kCall)
-      return fail("edit", "neither an operator nor a call stands there");
-    if (at->text == name) return fail("edit", fmt::format("it is {} already", name));
+      return fail("edit", "there is neither an operator nor a call at this place");
+    if (at->text == name) return fail("edit", fmt::format("it is already {}", name));
     at->text = name;
     return true;
   });
@@ -177,7 +179,7 @@ Result<Program> step_constant(const Program& program, const Against& against, co
   return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
     Expr* at = expr_at(unit, spot);
     if (!at) return no_place(spot.stmt);
-    if (at->kind != Expr::Kind::kNumber) return fail("edit", "no number stands there");
+    if (at->kind != Expr::Kind::kNumber) return fail("edit", "there is no number at this place");
     const double old = at->number;
     if (old == std::floor(old)) {
       at->number = std::round(old * factor);
@@ -187,7 +189,7 @@ Result<Program> step_constant(const Program& program, const Against& against, co
       const double scale = std::pow(10, 2 - std::floor(std::log10(std::abs(old * factor))));
       at->number = std::round(old * factor * scale) / scale;
     }
-    if (at->number < 0) return fail("edit", "a literal is not negative");
+    if (at->number < 0) return fail("edit", "a literal cannot be negative");
     return true;
   });
 }

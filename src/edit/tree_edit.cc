@@ -56,7 +56,7 @@ std::optional<std::size_t> number(const std::string& text) {
 Result<Expr*> descend(Expr& at, const std::string& step, const Program& program, const Library& library,
                       const std::string& path) {
   const auto none = [&](const std::string& why, const std::string& hint = {}) {
-    return fail("place", fmt::format("no place {}: {}", path, why), hint);
+    return fail("place", fmt::format("there is no place {}: {}", path, why), hint);
   };
   if (at.kind == Expr::Kind::kList) {
     const auto i = number(step);
@@ -66,9 +66,9 @@ Result<Expr*> descend(Expr& at, const std::string& step, const Program& program,
   }
   if (is_repeat(at))
     return step == "*" ? Result<Expr*>(&at.args[1])
-                       : none(step + " in a repetition", "the repeated unit is *");
+                       : none(step + " in a repetition", "write * for the repeated unit");
   const Unit* unit = unit_named(program, library, at.text);
-  if (!unit) return none(at.text + " is not a unit", "a shared instance is edited under its own name");
+  if (!unit) return none(at.text + " is not a unit", "edit a shared instance under its own name");
   const auto hyper = std::find_if(unit->hypers.begin(), unit->hypers.end(), [&](const Hyper& h) {
     return h.kind == Hyper::Kind::kSlot && h.name == step;
   });
@@ -90,8 +90,8 @@ Result<Expr*> reach(Program& program, const Library& library, const std::string&
   for (auto& share : design.shares)
     if (share.name == steps[0]) at = &share.instance;
   if (!at)
-    return fail("place", fmt::format("no place {}: there is no {}", path, steps[0]),
-                "paths start with stack or with the name of a shared instance");
+    return fail("place", fmt::format("there is no place {}: unknown name {}", path, steps[0]),
+                "start the path with stack or with the name of a shared instance");
   for (std::size_t i = 1; i < steps.size(); ++i) {
     auto next = descend(*at, steps[i], program, library, path);
     if (!next) return next;
@@ -315,7 +315,7 @@ Result<Program> crossover(const Program& program, const Against& against, const 
 Result<Program> wrap(const Program& program, const Against& against, const std::string& path, Expr outer,
                      const std::string& slot) {
   if (outer.kind != Expr::Kind::kName && outer.kind != Expr::Kind::kCall)
-    return fail("edit", lang::print(outer) + " is not a unit", "only units have slots");
+    return fail("edit", lang::print(outer) + " is not a unit", "wrap it in a unit; only units have slots");
   return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     at = build::with(std::move(outer), slot, std::move(at));
     return true;
@@ -326,7 +326,8 @@ Result<Program> insert(const Program& program, const Against& against, const std
                        const Expr& instance) {
   if (const auto i = number(last(path)); i && path.find('.') != std::string::npos)
     return edited(program, against, parent(path), [&](Expr& at) -> Result<bool> {
-      if (at.kind != Expr::Kind::kList || *i >= at.args.size()) return fail("place", "no place " + path);
+      if (at.kind != Expr::Kind::kList || *i >= at.args.size())
+        return fail("place", "there is no place " + path);
       at.args.insert(at.args.begin() + static_cast<std::ptrdiff_t>(*i) + 1, instance);
       return true;
     });
@@ -345,7 +346,8 @@ Result<Program> remove(const Program& program, const Against& against, const std
   if (!rooted && number(last(path))) {
     return edited(program, against, up, [&](Expr& at) -> Result<bool> {
       const std::size_t i = *number(last(path));
-      if (at.kind != Expr::Kind::kList || i >= at.args.size()) return fail("place", "no place " + path);
+      if (at.kind != Expr::Kind::kList || i >= at.args.size())
+        return fail("place", "there is no place " + path);
       if (at.args.size() == 1) return fail("edit", "the only element of a list cannot be removed");
       at.args.erase(at.args.begin() + static_cast<std::ptrdiff_t>(i));
       return true;
@@ -353,7 +355,8 @@ Result<Program> remove(const Program& program, const Against& against, const std
   }
   return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (is_repeat(at)) {
-      if (at.args[0].kind != Expr::Kind::kNumber) return fail("edit", "the number of turns is not a literal");
+      if (at.args[0].kind != Expr::Kind::kNumber)
+        return fail("edit", "the number of repetitions is not a literal");
       at.args[0].number -= 1;
       if (at.args[0].number < 2) {
         Expr one = std::move(at.args[1]);
@@ -361,7 +364,8 @@ Result<Program> remove(const Program& program, const Against& against, const std
       }
       return true;
     }
-    if (at.kind == Expr::Kind::kList) return fail("edit", "a list is emptied element by element");
+    if (at.kind == Expr::Kind::kList)
+      return fail("edit", "a list cannot be removed as a whole, only element by element");
     if (at.text == "Identity") return fail("edit", "there is nothing to remove");
     for (std::size_t i = 0; i < at.args.size(); ++i) {
       const Unit* unit = unit_named(program, against.library, at.text);
@@ -390,11 +394,11 @@ Result<Program> duplicate(const Program& program, const Against& against, const 
 Result<Program> share(const Program& program, const Against& against, const std::string& path,
                       const std::string& with) {
   if (path != with && (with.starts_with(path + ".") || path.starts_with(with + ".")))
-    return fail("edit", fmt::format("{} and {} lie within each other", path, with));
+    return fail("edit", fmt::format("{} and {} are within each other", path, with));
   Program copy = program;
   GABBRO_TRY(first, reach(copy, against.library, path));
   if (first->kind == Expr::Kind::kName && !unit_named(copy, against.library, first->text))
-    return fail("edit", fmt::format("{} is shared already", path));
+    return fail("edit", fmt::format("{} is already shared", path));
   Design& design = design_in(copy);
   std::string name = "core";
   for (int i = 2;
@@ -419,7 +423,7 @@ Result<Program> set_hyper(const Program& program, const Against& against, const 
                           const std::string& hyper, const Expr& value) {
   return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (at.kind != Expr::Kind::kName && at.kind != Expr::Kind::kCall)
-      return fail("edit", path + " is not a unit", "hyperparameters belong to units");
+      return fail("edit", path + " is not a unit", "name a unit; only units have hyperparameters");
     for (std::size_t i = 0; i < at.args.size(); ++i)
       if (at.keywords[i] == hyper) {
         at.args[i] = value;
@@ -434,7 +438,7 @@ Result<Program> adopt_unchecked(const Program& program, const Library& library, 
                                 std::string& name) {
   Program copy = program;
   GABBRO_TRY(at, reach(copy, library, path));
-  if (find_unit(program, at->text)) return fail("edit", at->text + " is the program's own already");
+  if (find_unit(program, at->text)) return fail("edit", at->text + " is already the program's own");
   const Unit* unit = library.unit(at->text);
   if (!unit || (at->kind != Expr::Kind::kName && at->kind != Expr::Kind::kCall))
     return fail("edit", path + " is not a unit of the library");

@@ -134,7 +134,7 @@ Result<Program> Variation::cross(const Program* second_parent) {
   std::vector<TreePlace> theirs = places(*second_parent, library_);
   // A slot is crossed with a slot of the same name, and an element of a stack with an element of a stack.
   std::erase_if(theirs, [&](const TreePlace& p) { return p.path == "stack" || !to || p.slot != to->slot; });
-  if (theirs.empty()) return no_room("place that the second_parent has as well");
+  if (theirs.empty()) return no_room("place that the second parent has as well");
   return crossover(program_, against_, to->path, *second_parent, random_.pick(theirs).path);
 }
 

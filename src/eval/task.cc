@@ -69,7 +69,7 @@ int answer(const json& object, const char* key) {
   // Throws the error for a wrong type.
   if (!value.is_number() && !value.is_boolean()) return value.get<int>();
   if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > kMost)
-    throw std::runtime_error(fmt::format("{} is {}, which is the number of no choice", key, value.dump()));
+    throw std::runtime_error(fmt::format("{} is {}, which is not the number of a choice", key, value.dump()));
   return value.get<int>();
 }
 
@@ -183,13 +183,14 @@ Result<Form> form_of(const json& object, const TaskSource& source) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
   }
   if (labelled)
-    return fail("task", fmt::format("objects with labels, but no task with labels is named {}", source.name),
-                fmt::format("say which it is: --task NAME={}, NAME one of {}", source.file, names));
+    return fail("task",
+                fmt::format("objects with labels, but {} is not a known task with labels", source.name),
+                fmt::format("name the task: --task NAME={}, with NAME one of {}", source.file, names));
   std::string known;
   for (const auto& [kind, fields] : kKinds)
     known += fmt::format("{}{{{}}}", known.empty() ? "" : ", ", fmt::join(fields, ", "));
-  return fail("task", "objects of no known kind of task, with fields " + fields_of(object),
-              "known: " + known);
+  return fail("task", "unknown task format, with the fields " + fields_of(object),
+              "known formats have the fields " + known);
 }
 
 // Explains why an object does not fit the kind of task of the first object in its file.
@@ -198,8 +199,8 @@ std::string misfit(const Form& form, const json& object) {
       std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& k) { return k.first == form.kind; })->second;
   const std::string kind = fmt::format("{{{}}}", fmt::join(fields, ", "));
   if (!has_all(object, fields))
-    return fmt::format("the first line is {}, this one has the fields {}", kind, fields_of(object));
-  return fmt::format("a field of {} is missing or has a type that it should not have", kind);
+    return fmt::format("the first line is {}, but this one has the fields {}", kind, fields_of(object));
+  return fmt::format("a field of {} is missing or has the wrong type", kind);
 }
 
 BenchmarkItem item_of(const Form& form, const json& object) {
@@ -247,7 +248,7 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
     if (!found) break;
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
     const json object = json::parse(line, nullptr, false);
-    if (!object.is_object()) return wrong("the line is no JSON object");
+    if (!object.is_object()) return wrong("the line is not a JSON object");
     if (for_training(object)) continue;
     if (!form) {
       auto first = form_of(object, source);
@@ -263,9 +264,9 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
     }
     const BenchmarkItem& item = task.items.back();
     if (item.gold < 0 || item.gold >= static_cast<int>(item.choices.size()))
-      return wrong(fmt::format("answer {} of {} choices", item.gold, item.choices.size()));
+      return wrong(fmt::format("the answer is {}, but there are {} choices", item.gold, item.choices.size()));
   }
-  if (!form || task.items.empty()) return fail("task", source.file + " holds no item");
+  if (!form || task.items.empty()) return fail("task", source.file + " contains no items");
   task.kind = form->kind;
   task.correlation = form->label && form->label->correlation;
   task.f1 = form->label && form->label->f1;

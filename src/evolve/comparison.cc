@@ -149,7 +149,7 @@ std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& 
     for (const std::int64_t design : compared_with(p))
       if (const Trial* other = p.scored(design, c.rung, seed); other && !of_one_text(*own, *other)) {
         out.push_back({c.design, seed, record::Status::kRefused,
-                       fmt::format("another text than that of {}'s run", p.individual(design).created.name)});
+                       fmt::format("another text than {}'s run", p.individual(design).created.name)});
         break;
       }
   }
@@ -350,15 +350,15 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   out.seeds = static_cast<int>(std::clamp<double>(std::floor(affordable), kLeastSeeds, wanted));
   const double visible = visible_effect(out.seeds, known, out.level, kPower);
   out.reason = fmt::format(
-      "{} seeds{} see a difference of {:.4f} bits per byte in {:.0f} % of cases ({} asked for); a run "
-      "deviates by {:.4f}{}",
+      "{} seeds{} detect a difference of {:.4f} bits per byte in {:.0f} % of cases ({} asked for); runs have "
+      "a standard deviation of {:.4f}{}",
       out.seeds,
-      out.seeds < wanted                     ? ", all that the budget affords,"
+      out.seeds < wanted                     ? ", all that the budget allows,"
       : visible > s.effect && wanted == most ? ", the most that the preset allows (final_seeds),"
                                              : "",
       visible, 100 * kPower, s.effect, std::sqrt(precision.run.value),
       precision.run.freedom > 0 ? fmt::format(" ({:.0f} degrees of freedom)", precision.run.freedom)
-                                : ", as is assumed until it is known");
+                                : ", assumed until it is measured");
   return out;
 }
 
@@ -443,7 +443,7 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
     else if (t->status == record::Status::kDone)
       out.failed_rechecks.push_back(
           {c.design, t->begun.seed, record::Status::kRefused,
-           fmt::format("{:.4f} bits per byte, where at most {:.4f} would repeat the lead", t->bits, most)});
+           fmt::format("{:.4f} bits per byte, but at most {:.4f} would confirm the lead", t->bits, most)});
     else
       out.failed_rechecks.push_back({c.design, t->begun.seed, t->status, t->cause});
   }

@@ -62,7 +62,7 @@ TrainingComparison compare_runs(const ir::Graph& a, const ir::Graph& b, const ex
   const auto first = exec::trace(a, options), second = exec::trace(b, options);
   if (!first || !second)
     return {false, false,
-            fmt::format("runs of {} positions take more work than a screen may", options.length)};
+            fmt::format("runs of {} positions take more work than the screen allows", options.length)};
   const std::string why = exec::difference(*first, *second);
   if (why.empty()) return counted({true, true, ""});
   return counted(
@@ -106,7 +106,7 @@ TrainingComparison compare_trainings(const Sized& a, const Sized& b) {
   if (first.env.width != second.env.width)
     return {false, true, fmt::format("D is {:g}, {:g}", first.env.width, second.env.width)};
   const auto both = narrowed_alike(first, second);
-  if (!both) return {false, false, "they cannot be run at one small width"};
+  if (!both) return {false, false, "they cannot be run at the same small width"};
   const auto& [small, other] = *both;
   double operations = 0;
   const auto run = [&](const ir::Graph& one, const ir::Graph& two, const exec::TraceOptions& options) {
@@ -132,7 +132,7 @@ TrainingComparison compare_trainings(const Sized& a, const Sized& b) {
         run(small, other, {.length = length, .updates = 3, .far = true, .operations = kMostFar});
     if (far.decided) return far;
   }
-  return {false, false, "runs far from the start take more work than a screen may", operations};
+  return {false, false, "runs far from the start take more work than the screen allows", operations};
 }
 
 }  // namespace gabbro::evolve

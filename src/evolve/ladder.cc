@@ -110,7 +110,8 @@ class Ladder {
     for (const Individual& i : p_.individuals())
       if (is_user_design(i) && is_candidate(i) && i.entered < to && alive(i, to - 1) &&
           p_.standing(i, to - 1).done >= below.seeds)
-        return RunRequest{i.created.id, to, first_seed_, Purpose::kRung, "it was given", p_.rate_of(i, to)};
+        return RunRequest{i.created.id,     to, first_seed_, Purpose::kRung, "it is a user design",
+                          p_.rate_of(i, to)};
     struct Ranked {
       double bits;
       const Individual* design;

@@ -25,7 +25,10 @@ double loss_at(const std::vector<record::Point>& curve, double tokens, double sh
 }
 
 Error unexpected(const std::string& what) {
-  return {"event", what, "the record was changed, or a newer gabbro wrote it", {}};
+  return {"event",
+          what,
+          "the record was changed, or a newer gabbro wrote it; restore a copy or update gabbro",
+          {}};
 }
 
 }  // namespace
@@ -36,10 +39,10 @@ Result<bool> Population::apply(const record::Event& event) {
 
 Result<bool> Population::add(const record::Promoted& e) {
   if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
-    return tl::unexpected(unexpected(fmt::format("a promotion of design {}, which is unknown", e.design)));
+    return tl::unexpected(unexpected(fmt::format("promotion of unknown design {}", e.design)));
   if (!has_rung(e.rung))
     return tl::unexpected(
-        unexpected(fmt::format("a promotion of design {} to rung {}, which is none", e.design, e.rung)));
+        unexpected(fmt::format("promotion of design {} to unknown rung {}", e.design, e.rung)));
   int& entered = individuals_[static_cast<std::size_t>(e.design - 1)].entered;
   entered = std::max(entered, e.rung);
   return true;
@@ -64,7 +67,7 @@ Result<bool> Population::add(const record::TaskBegun& e) {
 Result<bool> Population::add(const record::TaskEnded& e) {
   if (e.id < 1 || e.id > static_cast<std::int64_t>(tasks_.size()) ||
       tasks_[static_cast<std::size_t>(e.id - 1)].ended)
-    return tl::unexpected(unexpected(fmt::format("a report of task {}, which is not under way", e.id)));
+    return tl::unexpected(unexpected(fmt::format("report of task {}, which is not in progress", e.id)));
   AgentTask& task = tasks_[static_cast<std::size_t>(e.id - 1)];
   GABBRO_TRY(report, record::parse_task_report(e.report));
   task.report = std::move(report);
@@ -83,7 +86,7 @@ Result<bool> Population::add(const record::Steered& e) {
   if (e.what == record::Steering::kResume) paused_ = false;
   if (e.what == record::Steering::kVeto) {
     if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
-      return tl::unexpected(unexpected(fmt::format("a veto of design {}, which is unknown", e.design)));
+      return tl::unexpected(unexpected(fmt::format("veto of unknown design {}", e.design)));
     individuals_[static_cast<std::size_t>(e.design - 1)].vetoed = true;
   }
   return true;
@@ -95,19 +98,20 @@ Result<bool> Population::add(const record::ComparisonBegun& e) {
         unexpected(fmt::format("comparison {} follows comparison {}", e.id, comparisons_.size())));
   if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()) || e.rung < 0 ||
       e.rung >= static_cast<int>(settings_.rungs.size()) || e.seeds < 1 || !(e.level > 0 && e.level < 0.5))
-    return tl::unexpected(unexpected(fmt::format("a comparison of design {} at rung {} on {} seeds, level {}",
-                                                 e.design, e.rung, e.seeds, e.level)));
+    return tl::unexpected(
+        unexpected(fmt::format("invalid comparison of design {} at rung {} on {} seeds, level {}", e.design,
+                               e.rung, e.seeds, e.level)));
   comparisons_.push_back(e);
   return true;
 }
 
 Result<bool> Population::add(const record::Profiled& e) {
   if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
-    return tl::unexpected(unexpected(fmt::format("a profile of design {}, which is unknown", e.design)));
+    return tl::unexpected(unexpected(fmt::format("capability profile of unknown design {}", e.design)));
   auto result = record::parse_capability_result(e.result);
   if (!result)
     return tl::unexpected(
-        unexpected(fmt::format("the profile of design {}: {}", e.design, result.error().message)));
+        unexpected(fmt::format("capability profile of design {}: {}", e.design, result.error().message)));
   result->seconds = e.seconds;
   individuals_[static_cast<std::size_t>(e.design - 1)].profile =
       std::make_shared<const record::CapabilityResult>(std::move(*result));
@@ -118,7 +122,7 @@ Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std
   if (id == 0) return true;
   if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||
       !tasks_[static_cast<std::size_t>(id - 1)].waits())
-    return tl::unexpected(unexpected(fmt::format("a design of task {}, which has none to give", id)));
+    return tl::unexpected(unexpected(fmt::format("design of task {}, which produced none", id)));
   AgentTask& task = tasks_[static_cast<std::size_t>(id - 1)];
   task.design = design;
   task.refused = refused;
@@ -170,8 +174,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
     return tl::unexpected(
         unexpected(fmt::format("trial {} of design {} follows trial {}", begun.id, begun.design, count)));
   if (!has_rung(begun.rung))
-    return tl::unexpected(
-        unexpected(fmt::format("trial {} at rung {}, which is none", begun.id, begun.rung)));
+    return tl::unexpected(unexpected(fmt::format("trial {} at unknown rung {}", begun.id, begun.rung)));
   trials_.push_back({.begun = begun,
                      .ended = false,
                      .status = {},
@@ -203,7 +206,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   const record::Status status =
       ended.end == record::RunEnd::kResult ? result.status : record::Status::kFailed;
   if (status == record::Status::kDone && !std::isfinite(result.bits_per_byte))
-    return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", ended.id)));
+    return tl::unexpected(unexpected(fmt::format("trial {} is done but has no score", ended.id)));
   trial.ended = true;
   trial.status = status;
   trial.cause = result.cause;
@@ -242,9 +245,9 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
 
 Result<Trial*> Population::ending(std::int64_t id) {
   if (id < 1 || id > static_cast<std::int64_t>(trials_.size()))
-    return tl::unexpected(unexpected(fmt::format("a result of trial {}, which was not begun", id)));
+    return tl::unexpected(unexpected(fmt::format("result of trial {}, which was not started", id)));
   Trial& trial = trials_[static_cast<std::size_t>(id - 1)];
-  if (trial.ended) return tl::unexpected(unexpected(fmt::format("a second result of trial {}", id)));
+  if (trial.ended) return tl::unexpected(unexpected(fmt::format("second result of trial {}", id)));
   return &trial;
 }
 
@@ -288,7 +291,7 @@ Result<bool> Population::recall(std::int64_t id, record::Status status, std::str
                                 double flops, Compared compared) {
   GABBRO_TRY(trial, ending(id));
   if (status == record::Status::kDone && !std::isfinite(bits))
-    return tl::unexpected(unexpected(fmt::format("trial {} is done without a score", id)));
+    return tl::unexpected(unexpected(fmt::format("trial {} is done but has no score", id)));
   trial->ended = true;
   trial->status = status;
   trial->cause = std::move(cause);

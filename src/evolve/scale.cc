@@ -192,28 +192,29 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
   if (runs.empty() || designs < 1) return tl::unexpected(refuse("there are no finished runs to fit", ""));
   for (const ScaleRun& r : runs) {
     if (!record::same_documents(r.documents, runs[0].documents))
-      return tl::unexpected(refuse(fmt::format("runs were scored on {} and on {} documents, or on others",
-                                               runs[0].documents.size(), r.documents.size()),
-                                   "one corpus and one --documents for all"));
+      return tl::unexpected(
+          refuse(fmt::format("runs were scored on different held-out documents, {} and {} of them",
+                             runs[0].documents.size(), r.documents.size()),
+                 "score all runs on one corpus, with the same --valid-documents"));
     if (r.held_out_hash != runs[0].held_out_hash)
       return tl::unexpected(
           refuse(fmt::format("runs were scored on different held-out texts, {} and {}",
                              runs[0].held_out_hash.empty() ? "an unknown one" : runs[0].held_out_hash,
                              r.held_out_hash.empty() ? "an unknown one" : r.held_out_hash),
-                 "one corpus for all: another --out begins a new study"));
+                 "use one corpus for all runs: start a new study with another --out"));
     for (const ScaleRun& other : runs)
       if (r.size == other.size && r.seed == other.seed && r.text_hash != other.text_hash)
         return tl::unexpected(
             refuse(fmt::format("runs of one size and seed were trained on different texts, {} and {}",
                                other.text_hash, r.text_hash),
-                   "one corpus for all: another --out begins a new study"));
+                   "use one corpus for all runs: start a new study with another --out"));
     const auto is_amount = [](double x) { return std::isfinite(x) && x > 0; };
     const bool documents = std::all_of(r.documents.begin(), r.documents.end(),
                                        [&](const auto& d) { return is_amount(d.bits_per_byte); });
     if (!is_amount(r.bits) || !is_amount(r.params) || !is_amount(r.flops) || !documents || r.design < 0 ||
         r.design >= designs || r.size < 0 || r.size >= sizes)
       return tl::unexpected(refuse(
-          fmt::format("a run of {} bits per byte, {} parameters and {} FLOPs", r.bits, r.params, r.flops),
+          fmt::format("invalid run: {} bits per byte, {} parameters and {} FLOPs", r.bits, r.params, r.flops),
           ""));
   }
   for (int d = 0; d < designs; ++d) {
@@ -221,9 +222,9 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
     for (const ScaleRun& r : runs)
       if (r.design == d) at.insert(r.size);
     if (static_cast<int>(at.size()) < kLeastSizes)
-      return tl::unexpected(refuse(fmt::format("design {} has finished runs at {} sizes, a line takes {}",
+      return tl::unexpected(refuse(fmt::format("design {} has finished runs at {} sizes, but a fit needs {}",
                                                d + 1, at.size(), kLeastSizes),
-                                   "three sizes or more, each with a run that ends well"));
+                                   "train three sizes or more, each with at least one finished run"));
   }
   return true;
 }

@@ -53,8 +53,9 @@ void set_costs(const Sized& sized, record::DesignCreated& out) {
 Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
   const ir::Graph& graph = sized.subject.elaboration.graph;
   if (!ir::dead_params(graph).empty())
-    return fail("no gradient", fmt::format("at {}, D = {:g}: none reaches {}", rung.name, graph.env.width,
-                                           graph.params[ir::dead_params(graph).front()].name));
+    return fail("no gradient",
+                fmt::format("at {}, D = {:g}: no gradient reaches {}", rung.name, graph.env.width,
+                            graph.params[ir::dead_params(graph).front()].name));
   const std::vector<ir::Reach> reach = ir::infer_reach(graph);
   const ir::Reach r = reach[graph.bodies[0].outputs[0]];
   if (!r.empty() && r.first < 0) return true;
@@ -79,20 +80,20 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
   const auto check = [&](const char* what, double value, double at_first, double factor,
                          double bound) -> Result<bool> {
     if (bound > 0 && value > bound)
-      return fail("cost",
-                  fmt::format("{} at {}: {:.4g}, the preset allows {:.4g}", what, own.name, value, bound));
+      return fail("cost", fmt::format("{} at {}: {:.4g}, but the preset allows {:.4g}", what, own.name, value,
+                                      bound));
     const double baseline = at_first * growth;
     if (factor <= 0 || baseline <= 0 || value <= factor * baseline) return true;
     return fail("cost",
-                fmt::format("{} at {}: {:.3g}, {:.1f} times the most of a baseline; the limit is {:g}", what,
-                            own.name, value, value / baseline, factor));
+                fmt::format("{} at {}: {:.3g}, {:.1f} times the highest of a baseline; the limit is {:g}",
+                            what, own.name, value, value / baseline, factor));
   };
   const DesignLimits& limits = settings.limits;
-  if (const auto ok = check("training FLOPs a token", costs.train_flops, most.train_flops, limits.train_flops,
-                            limits.most_train_flops);
+  if (const auto ok = check("training FLOPs per token", costs.train_flops, most.train_flops,
+                            limits.train_flops, limits.most_train_flops);
       !ok)
     return ok;
-  if (const auto ok = check("decoding FLOPs a token", costs.decode_flops, most.decode_flops,
+  if (const auto ok = check("decoding FLOPs per token", costs.decode_flops, most.decode_flops,
                             limits.decode_flops, limits.most_decode_flops);
       !ok)
     return ok;
@@ -113,7 +114,7 @@ Result<lang::Subject> checked(const lang::Program& program, const lang::Library&
   lang::CheckReport report = lang::check(program, library);
   if (!report.valid()) return tl::unexpected(report.errors.front());
   if (report.subjects.empty() || !report.subjects.back().is_design)
-    return fail("design", "the program holds no design", "add `design Name:` with a stack");
+    return fail("design", "the program contains no design", "add `design Name:` with a stack");
   return std::move(report.subjects.back());
 }
 

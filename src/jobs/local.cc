@@ -129,7 +129,7 @@ class Worker {
       if (end_.kind == JobEnd::Kind::kResult) return false;
     } else if (over_time_ > 0) {
       end_.kind = JobEnd::Kind::kTimeLimit;
-      end_.cause = fmt::format("the worker {}, and was stopped", took_too_long());
+      end_.cause = fmt::format("the worker {} and was stopped", took_too_long());
     }
     kill_tree(process_);  // processes that the worker may have left behind
     status_ = reap(process_.id);
@@ -150,16 +150,16 @@ class Worker {
     const ProcessUsage usage = usage_of(process_.id);
     end_.peak_bytes = std::max(end_.peak_bytes, usage.bytes);
     if (limits.bytes > 0 && usage.bytes > limits.bytes)
-      over(JobEnd::Kind::kMemoryLimit, "kept", "of memory", usage.bytes, limits.bytes);
+      over(JobEnd::Kind::kMemoryLimit, "used", "of memory", usage.bytes, limits.bytes);
     else if (over_time_ > 0 && end_.seconds > over_time_ + kGrace)
       kill_for(JobEnd::Kind::kTimeLimit, took_too_long());
     else if (limits.seconds > 0 && end_.seconds > limits.seconds && over_time_ == 0)
       // The worker leaves a checkpoint if it has one.
       ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;
     else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
-      over(JobEnd::Kind::kLimit, "wrote", "of result", n, limits.result_bytes);
+      over(JobEnd::Kind::kLimit, "wrote", "of results", n, limits.result_bytes);
     else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
-      over(JobEnd::Kind::kLimit, "wrote", "into its log", m - log_before_, limits.log_bytes);
+      over(JobEnd::Kind::kLimit, "wrote", "to its log", m - log_before_, limits.log_bytes);
     else if (usage.processes > limits.processes)
       too_many(usage.processes);
     else if (end_.seconds >= next_slow_look_)
@@ -174,7 +174,7 @@ class Worker {
       too_many(n);
     else if (const std::uint64_t size = size_of_all(fs::path(job_.result_file).parent_path());
              size > folder_before_ + limits.folder_bytes)
-      over(JobEnd::Kind::kLimit, "wrote", "into its folder", size - folder_before_, limits.folder_bytes);
+      over(JobEnd::Kind::kLimit, "wrote", "to its folder", size - folder_before_, limits.folder_bytes);
   }
   [[nodiscard]] std::string took_too_long() const {
     return fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, job_.limits.seconds);
@@ -189,7 +189,7 @@ class Worker {
   }
   void kill_for(JobEnd::Kind kind, const std::string& what) {
     end_.kind = kind;
-    end_.cause = fmt::format("the worker {}, and was killed", what);
+    end_.cause = fmt::format("the worker {} and was killed", what);
   }
   [[nodiscard]] double allowance() const { return kOutput * (1 + seconds_now() - start_) - read_; }
 
@@ -209,9 +209,8 @@ class Worker {
       return;
     }
     end_.kind = stopping_ ? JobEnd::Kind::kStopped : JobEnd::Kind::kCrash;
-    end_.cause =
-        fmt::format("the worker {} and left {}", describe_status(status_),
-                    text.empty() ? "no result" : "a file that is no result: " + outcome.error().message);
+    end_.cause = fmt::format("the worker {} and left {}", describe_status(status_),
+                             text.empty() ? "no result" : "an invalid result: " + outcome.error().message);
   }
 
   Job job_;
@@ -323,14 +322,15 @@ class Local : public Executor {
 }  // namespace
 
 Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options) {
-  if (options.slots < 1) return fail("jobs", fmt::format("{} slots: at least one is needed", options.slots));
+  if (options.slots < 1)
+    return fail("jobs", fmt::format("{} slots, but at least one is needed", options.slots));
   LocalOptions filled = options;
   std::error_code error;
   if (filled.worker.empty())
     filled.worker = fs::read_symlink("/proc/self/exe", error).parent_path() / "gabbro-worker";
   if (error || !fs::exists(filled.worker, error))
-    return fail("jobs", fmt::format("there is no {}", filled.worker),
-                "build it: ./dev build (with the torch backend)");
+    return fail("jobs", fmt::format("{} not found", filled.worker),
+                "build it with the torch backend: ./dev build");
   return std::make_unique<Local>(std::move(filled));
 }
 

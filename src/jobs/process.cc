@@ -101,7 +101,7 @@ void close_others() {
   close_others();
   if (b.sandbox)
     if (const char* step = b.sandbox->enter(b.on_death)) {
-      constexpr char kFailed[] = "the sandbox could not be entered: ";
+      constexpr char kFailed[] = "cannot enter the sandbox: ";
       for (const char* text : {kFailed, step, "\n"})
         if (write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
       _exit(kNoSandbox);

@@ -535,9 +535,9 @@ Value run_linear(Elaborator& e, const Expr& call) {
     if (a < ir::kFirstAxis)
       return e.error(
           *per_expr, "length",
-          fmt::format("linear per {}: a weight of its own for every position would need as many as "
-                      "the text is long",
-                      time_name(a)),
+          fmt::format(
+              "linear per {}: a separate weight for every position would need as many as the text has tokens",
+              time_name(a)),
           a == ir::kTime ? "a table by position is lookup(param([p, D]), position(), over=p)"
                          : "a table by distance is lookup(param([p]), lag(), over=p)");
   AxisList over;
@@ -553,7 +553,8 @@ Value run_linear(Elaborator& e, const Expr& call) {
   for (AxisId a : over) {
     if (a == ir::kPast)
       return e.error(*over_expr, "length",
-                     "linear over s: a weight for every past position would need as many as the text is long",
+                     "linear over s: a separate weight for every past position would need as many as the "
+                     "text has tokens",
                      "sum(past(x) * weight, over=s) with a weight that is computed, or conv(x, width)");
     if (per.contains(a))
       return e.error(*per_expr, "shape",

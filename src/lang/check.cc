@@ -31,14 +31,14 @@ void complete(Subject& subject) {
     e.errors.push_back({"dead",
                         fmt::format("parameter {} never influences the output: no gradient reaches it",
                                     e.graph.params[p].name),
-                        "use what it makes, or remove it", param_position(e.graph, p)});
+                        "use its value, or remove it", param_position(e.graph, p)});
   subject.facts = ir::derive_facts(e.graph);
   const ir::Facts& f = subject.facts;
   if (!f.causal || !f.prefix_consistent || !f.batch_independent)
     e.errors.push_back(
         {"proof",
-         fmt::format("the graph of {} reads the future, which its text cannot say", subject.name),
-         "this is a bug in gabbro: please report it",
+         fmt::format("the graph of {} reads the future, which no program can express", subject.name),
+         "this is a bug in gabbro; please report it",
          {}});
   subject.hash = ir::structural_hash(e.graph);
 }
@@ -63,7 +63,7 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
   }
   if (!has_design && !has_unit) {
     report.errors.push_back({"empty",
-                             "the file holds no design and no unit",
+                             "the file contains neither a design nor a unit",
                              "start with `unit Name(x: [t, D]) -> [t, D]:`",
                              {1, 1}});
     return report;
@@ -80,9 +80,9 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     constexpr std::size_t kLargestItems = 4;
     if (operations <= kLargestItems * options.max_nodes) return false;
     report.errors.push_back({"limit",
-                             fmt::format("what stands above has together more than {} operations",
+                             fmt::format("the items up to here have more than {} operations in total",
                                          kLargestItems * options.max_nodes),
-                             "split the program over files", at});
+                             "split the program into several files", at});
     return true;
   };
   const auto count = [&](const Elaboration& e) {

@@ -82,7 +82,7 @@ void Elaborator::run(const Design& design) {
   report_unread(0);
   if (results.size() != 1) {
     error(design.stack.at, "interface",
-          fmt::format("the stack has {} results, the model needs one", results.size()));
+          fmt::format("the stack has {} results, but the model needs one", results.size()));
     return;
   }
   const NodeId y = tensor(results[0], design.stack.at);

@@ -124,8 +124,7 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
   if (is_number(value)) {
     const Static n = as_static(*this, value);
     if (std::isfinite(n.value) && std::abs(n.value) > std::numeric_limits<float>::max()) {
-      error(at, "range",
-            fmt::format("{:g} is beyond what training computes with (float32, 3.4e38)", n.value));
+      error(at, "range", fmt::format("{:g} is outside the range of training (float32, 3.4e38)", n.value));
       return -1;
     }
     return builder().constant(n.value, symbol(n.sym));
@@ -218,7 +217,7 @@ Value Elaborator::eval_kind(const Expr& expr) {
       if (values.empty()) return {};
       return error(expr.at, "type",
                    fmt::format("{} has {} results, one is expected here", expr.text, values.size()),
-                   "take them apart first: a, b = " + expr.text + "(...)");
+                   "unpack them first: a, b = " + expr.text + "(...)");
     }
     case Expr::Kind::kIf: {
       const auto condition = eval_static(expr.args[1], "the condition of if");
@@ -352,7 +351,7 @@ std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view
   if (is_number(v)) return as_static(*this, v);
   if (v.kind == Value::Kind::kTensor)
     error(expr.at, "type",
-          fmt::format("{} must be a number known beforehand, got a value {}", what,
+          fmt::format("{} must be a number known at compile time, got a value {}", what,
                       graph().type_name(graph().node(v.body, v.node).type)),
           "to choose per element use where(condition, a, b)");
   else if (v.kind == Value::Kind::kAxis)

@@ -235,7 +235,7 @@ void Elaborator::run_for(const Stmt& stmt) {
         families.push_back(std::move(b));
       else if (!b.read && !b.may_ignore && !b.value.poison())
         error(b.at, "unused", fmt::format("{} is never read", b.name),
-              "names assigned in a loop end with each turn; carry a value out: for i in n with y = x");
+              "names assigned in a loop end with each iteration; carry a value out: for i in n with y = x");
     }
     // Families are moved before the end marker of the carried names changes, because they belong to the
     // enclosing block.

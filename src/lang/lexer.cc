@@ -260,10 +260,10 @@ class Lexer {
     const std::string name = shown ? fmt::format("'{}' ", text_.substr(at_, point.bytes)) : "";
     std::size_t end = at_ + point.bytes;
     while (end < text_.size() && (text_[end] & 0x80) != 0) ++end;
-    push_bad(
-        end - at_, "syntax",
-        fmt::format("{}(U+{:04X}) is no character of the language", name, static_cast<unsigned>(point.value)),
-        ascii_hint(point.value));
+    push_bad(end - at_, "syntax",
+             fmt::format("{}(U+{:04X}) is not a character of the language", name,
+                         static_cast<unsigned>(point.value)),
+             ascii_hint(point.value));
   }
 
   void track_bracket(char c) {
@@ -309,7 +309,7 @@ std::optional<Error> check_encoding(std::string_view text) {
     if (!point || point->value == 0) {
       const auto byte = static_cast<unsigned char>(text[i]);
       const std::string what = byte == 0 ? "a NUL byte" : fmt::format("byte 0x{:02x} is not UTF-8", byte);
-      return Error{"encoding", what + ": this is not a text", "save the program as UTF-8 text", at};
+      return Error{"encoding", what + ": this is not a text file", "save the program as UTF-8 text", at};
     }
     i += point->bytes;
     at = point->value == '\n' ? Position{at.line + 1, 1}

@@ -107,7 +107,7 @@ void check_ports(const std::vector<Port>& ports, std::vector<Error>& errors) {
     for (const std::string& axis : port.axes) shown += (shown.empty() ? "" : ", ") + axis;
     const std::string name = port.name.empty() ? "the result" : port.name;
     errors.push_back(
-        {"type", fmt::format("{} is declared as [{}], units meet at [t, D]", name, shown),
+        {"type", fmt::format("{} is declared as [{}], but units take and return [t, D]", name, shown),
          "write [t, D]; the batch does not appear, other axes are made inside: linear(x, [h, k])", port.at});
   }
 }

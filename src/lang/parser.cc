@@ -324,7 +324,7 @@ Result<Stmt> Parser::for_loop(Stmt stmt) {
   GABBRO_REQUIRE(expect("in", "write for i in n with y = x:"));
   GABBRO_TRY(count, expr());
   if (count.kind == Expr::Kind::kCall && count.text == "range") {
-    return fail("syntax", "expected a number of rounds, found 'range(...)'",
+    return fail("syntax", "expected a number of repetitions, found 'range(...)'",
                 "write for i in n: without range", count.at);
   }
   stmt.values.push_back(std::move(count));

@@ -273,7 +273,7 @@ Error Search::error() const {
       tried +=
           fmt::format("{}D = {} gives {} ({:+.1f} %)", tried.empty() ? "" : ", ", widths_[w], *params_[w],
                       100 * (static_cast<double>(*params_[w]) / static_cast<double>(want_) - 1));
-  if (tried.empty()) tried = "no width divides as its hyperparameters ask";
+  if (tried.empty()) tried = "no width is divisible as its hyperparameters require";
   if (work_ >= kMostWork) tried += fmt::format("; after {} operations no more sizes were tried", work_);
   return {"budget", fmt::format("{} cannot have {} parameters to within 1 %: {}", design_.name, want_, tried),
           has_free_ ? "the free hyperparameters do not reach far enough: widen their ranges, or change "

@@ -76,10 +76,10 @@ void ignore(void*, const char*, ...) {}
 
 Result<std::vector<Paper>> parse_atom(std::string_view body) {
   if (body.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    return fail("library", "the answer is too large");
+    return fail("library", "the response is too large");
   const std::unique_ptr<xmlParserCtxt, void (*)(xmlParserCtxt*)> parser(xmlNewParserCtxt(),
                                                                         xmlFreeParserCtxt);
-  if (parser == nullptr) return fail("library", "libxml2 cannot be started");
+  if (parser == nullptr) return fail("library", "cannot initialise libxml2");
   parser->sax->error = ignore;
   parser->sax->warning = ignore;
   const std::unique_ptr<xmlDoc, void (*)(xmlDoc*)> doc(
@@ -87,8 +87,8 @@ Result<std::vector<Paper>> parse_atom(std::string_view body) {
                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING),
       xmlFreeDoc);
   xmlNode* root = doc == nullptr ? nullptr : xmlDocGetRootElement(doc.get());
-  if (root == nullptr) return fail("library", "the answer is not well-formed XML");
-  if (!is(root, "feed")) return fail("library", "the answer is XML, but no Atom feed");
+  if (root == nullptr) return fail("library", "the response is not well-formed XML");
+  if (!is(root, "feed")) return fail("library", "the response is XML, but not an Atom feed");
   std::vector<Paper> out;
   for (xmlNode* node = root->children; node != nullptr; node = node->next) {
     if (!is(node, "entry")) continue;

@@ -180,11 +180,11 @@ ReadPaper read_bibtex(std::string_view text, const std::string& name) {
       if (!s.take('}')) s.need(')');
       Paper p = paper_of(key, fields);
       if (key.empty() || p.title.empty())
-        out.notes.push_back(fmt::format("{}:{}: an entry without key or title", name, s.line()));
+        out.notes.push_back(fmt::format("{}:{}: skipped an entry without key or title", name, s.line()));
       else
         out.papers.push_back(std::move(p));
     } catch (const Broken&) {
-      out.notes.push_back(fmt::format("{}:{}: an entry that cannot be read", name, s.line()));
+      out.notes.push_back(fmt::format("{}:{}: skipped an invalid entry", name, s.line()));
     }
   }
   return out;

@@ -44,8 +44,8 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
   if (!endpoint.key_env.empty()) {
     const char* key = std::getenv(endpoint.key_env.c_str());
     if (key == nullptr)
-      return fail("library", fmt::format("the environment has no {}", endpoint.key_env),
-                  "it is to hold the key of the endpoint for embeddings");
+      return fail("library", fmt::format("the environment variable {} is not set", endpoint.key_env),
+                  "set it to the key of the embedding endpoint");
     request.headers["Authorization"] = fmt::format("Bearer {}", key);
   }
   request.body = json{{"model", endpoint.model}, {"input", texts}, {"encoding_format", "float"}}.dump(
@@ -57,8 +57,8 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
   const json parsed = json::parse(response.body, nullptr, false);
   const auto data = parsed.is_object() ? parsed.find("data") : parsed.end();
   if (!parsed.is_object() || data == parsed.end() || !data->is_array() || data->size() != texts.size())
-    return fail("library",
-                fmt::format("{}: not {} vectors in the format of /v1/embeddings", request.url, texts.size()));
+    return fail("library", fmt::format("{}: expected {} vectors in the format of /v1/embeddings", request.url,
+                                       texts.size()));
   std::vector<std::vector<float>> out(texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const json& item = (*data)[i];
@@ -66,7 +66,7 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
     const bool has_index = item.is_object() && index != item.end() && index->is_number_unsigned();
     const std::size_t at = has_index ? index->get<std::size_t>() : i;
     if (!item.is_object() || at >= out.size() || !out[at].empty() || !read_vector(item, out[at]))
-      return fail("library", fmt::format("{}: vector {} is wrong", request.url, i));
+      return fail("library", fmt::format("{}: vector {} is invalid", request.url, i));
   }
   return out;
 }

@@ -91,11 +91,12 @@ Result<std::unique_ptr<File>> File::open(const std::string& path, bool create) {
   if (there) {
     // A damaged file is reported here; a later read of it would end the process.
     if (auto ok = out->db_->script("PRAGMA quick_check(1)"); !ok)
-      return fail("library", fmt::format("{}: {}", path, ok.error().message), "move it away, and add again");
+      return fail("library", fmt::format("{}: {}", path, ok.error().message),
+                  "move the file away, and add your documents again");
     sqlite::Rows check = out->db_->rows("PRAGMA quick_check(1)");
     if (check.next() && check.text(0) != "ok")
       return fail("library", fmt::format("{} is damaged: {}", path, check.text(0)),
-                  "move it away, and add again");
+                  "move the file away, and add your documents again");
   }
   if (auto ok = out->prepare(path); !ok) return tl::unexpected(ok.error());
   return out;
@@ -113,11 +114,12 @@ Result<bool> File::prepare(const std::string& path) {
   }
   if (application == kApplication && version == kVersion) return true;
   if (application == kApplication)
-    return fail("library", fmt::format("{} has version {}, this program knows {}", path, version, kVersion),
-                "a newer gabbro wrote it");
+    return fail("library",
+                fmt::format("{}: unknown version {}; this program reads version {}", path, version, kVersion),
+                "use the newer gabbro that wrote it");
   if (tables != 0 || application != 0)
-    return fail("library", fmt::format("{} is a database, but no library", path),
-                "give another --library FILE");
+    return fail("library", fmt::format("{} is a database, but not a library", path),
+                "choose another --library FILE");
   return db_->script(kTables);
 }
 

@@ -114,7 +114,7 @@ Result<bool> Library::Inside::index() {
 
 Result<File*> Library::Inside::keep() {
   if (options.file.empty())
-    return fail("library", "there is no file to keep anything in", "give --library FILE");
+    return fail("library", "there is no file to store documents in", "name one with --library FILE");
   if (file == nullptr) {
     GABBRO_TRY(opened, File::open(options.file, true));
     file = std::move(opened);

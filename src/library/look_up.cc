@@ -65,7 +65,7 @@ Result<std::string> Library::Inside::fetch(const Connector& connector, const std
     if (response.status != 429 && response.status < 500) break;
     const double pause = retry_after(response, connector.pause * std::pow(2.0, attempt));
     if (pause > options.longest_pause) {
-      trouble += fmt::format(", and it wants {:g} s of pause", pause);
+      trouble += fmt::format(", retry after {:g} s", pause);
       break;
     }
     if (attempt + 1 < options.attempts) wait(pause, stop);

@@ -86,15 +86,15 @@ std::span<const Connector> connectors() { return kConnectors; }
 
 Result<std::vector<Paper>> parse_semantic_scholar(std::string_view body) {
   const json parsed = json::parse(body, nullptr, false);
-  if (!parsed.is_object()) return fail("library", "the answer is not a JSON object");
+  if (!parsed.is_object()) return fail("library", "the response is not a JSON object");
   for (const char* key : {"error", "message"})
     if (const std::string words = text_at(parsed, key); !words.empty())
       return fail("library", shortened(words, 200));
   const auto data = parsed.find("data");
   if (data == parsed.end())  // A response without results has no list.
     return parsed.contains("total") ? Result<std::vector<Paper>>(std::vector<Paper>())
-                                    : fail("library", "the answer has no data");
-  if (!data->is_array()) return fail("library", "the answer's data is not a list");
+                                    : fail("library", "the response has no data");
+  if (!data->is_array()) return fail("library", "the data of the response is not a list");
   std::vector<Paper> out;
   for (const json& item : *data)
     if (item.is_object())

@@ -41,17 +41,17 @@ class Reader {
   void text(const char* key, std::string& value, bool required) {
     const toml::node* node = table_.get(key);
     if (node == nullptr) {
-      if (required) wrong(table_, fmt::format("a paper without {}", key));
+      if (required) wrong(table_, fmt::format("a paper has no {}", key));
       return;
     }
     const auto found = node->value_exact<std::string>();
     value = joined_lines(found.value_or(""));
-    if (value.empty()) wrong(*node, fmt::format("{} is not a text, or empty", key));
+    if (value.empty()) wrong(*node, fmt::format("{} must be a string that is not empty", key));
   }
   void year(int& value) {
     const auto found = table_["year"].value_exact<std::int64_t>();
     if (!found || *found < 1900 || *found > 2100)
-      wrong(table_, "a paper without year, or not in 1900 to 2100");
+      wrong(table_, "a paper has no year, or one outside 1900 to 2100");
     else
       value = static_cast<int>(*found);
   }
@@ -63,12 +63,12 @@ class Reader {
     else if (const toml::array* list = node->as_array())
       for (const toml::node& item : *list) files.push_back(item.value_or(std::string()));
     else
-      wrong(*node, "zoo is neither a text nor a list of texts");
+      wrong(*node, "zoo must be a string or a list of strings");
   }
   void known(std::span<const std::string_view> keys) {
     for (const auto& [key, node] : table_)
       if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
-        wrong(node, fmt::format("there is no key {}", key.str()));
+        wrong(node, fmt::format("unknown key {}", key.str()));
   }
 
  private:
@@ -77,7 +77,7 @@ class Reader {
     const auto begin = at.source().begin;
     error_ = {"library",
               std::move(message),
-              "the keys of a paper: docs/library.md",
+              "see docs/library.md for the keys of a paper",
               {static_cast<int>(begin.line), static_cast<int>(begin.column)}};
   }
 

@@ -65,11 +65,10 @@ std::string find_program(const std::string& name) {
 Result<std::string> pdf_text(const std::string& path) {
   const std::string program = find_program("pdftotext");
   if (program.empty())
-    return fail("pdf",
-                fmt::format("{}: PDF is read by the program pdftotext, which is not on the PATH", path),
+    return fail("pdf", fmt::format("{}: cannot read PDF: pdftotext is not on the PATH", path),
                 "install poppler-utils, or convert the file to .txt");
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return fail("pdf", fmt::format("{}: no pipe", path));
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail("pdf", fmt::format("{}: cannot create a pipe", path));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -86,14 +85,15 @@ Result<std::string> pdf_text(const std::string& path) {
   bool whole = false;
   std::string text = code == 0 ? read_all(ends[0], whole) : "";
   close(ends[0]);
-  if (code != 0) return fail("pdf", fmt::format("{}: {} cannot be started", path, program));
+  if (code != 0) return fail("pdf", fmt::format("{}: cannot start {}", path, program));
   if (!whole) kill(child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!whole) return fail("pdf", fmt::format("{}: pdftotext took too long, or gave too much", path));
+  if (!whole) return fail("pdf", fmt::format("{}: pdftotext took too long or wrote too much", path));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return fail("pdf", fmt::format("{}: pdftotext cannot read it", path), "is it a PDF, and not encrypted?");
+    return fail("pdf", fmt::format("{}: pdftotext cannot read it", path),
+                "check that it is a PDF and not encrypted");
   return text;
 }
 

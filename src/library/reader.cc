@@ -29,11 +29,12 @@ Result<std::string> bytes_of(const fs::path& path) {
   const auto size = fs::file_size(path, code);
   if (code) return fail("io", fmt::format("{}: {}", path.string(), code.message()));
   if (size > kMostBytes)
-    return fail("io", fmt::format("{}: {} MiB is more than {}", path.string(), size >> 20, kMostBytes >> 20));
+    return fail(
+        "io", fmt::format("{}: {} MiB exceeds the limit of {}", path.string(), size >> 20, kMostBytes >> 20));
   std::ifstream in(path, std::ios::binary);
   std::string text(size, '\0');
   if (!in.read(text.data(), static_cast<std::streamsize>(size)))
-    return fail("io", fmt::format("{}: cannot be read", path.string()));
+    return fail("io", fmt::format("{}: cannot read the file", path.string()));
   return text;
 }
 
@@ -81,7 +82,7 @@ bool is_readable(const fs::path& path) {
 Result<ReadPaper> read_file(const fs::path& path) {
   const std::string end = ending(path);
   if (!is_readable(path))
-    return fail("library", fmt::format("{}: not a .bib, .md, .txt or .pdf", path.string()));
+    return fail("library", fmt::format("{}: unknown format; use .bib, .md, .txt or .pdf", path.string()));
   if (end == ".pdf") {
     GABBRO_TRY(text, pdf_text(path.string()));
     return ReadPaper{{document(clean(text), path)}, {}};
@@ -95,8 +96,7 @@ Result<ReadPaper> read_file(const fs::path& path) {
 Result<std::vector<fs::path>> files_of(const fs::path& path) {
   std::error_code code;
   const auto status = fs::status(path, code);
-  if (!fs::exists(status))
-    return fail("io", fmt::format("{}: there is no such file or folder", path.string()));
+  if (!fs::exists(status)) return fail("io", fmt::format("{}: no such file or folder", path.string()));
   if (!fs::is_directory(status) && !fs::is_regular_file(status))
     return fail("io", fmt::format("{}: neither a plain file nor a folder", path.string()));
   if (!fs::is_directory(status)) return std::vector<fs::path>{path};

@@ -80,7 +80,7 @@ Result<List> Library::Inside::by_vectors(const std::string& query, std::size_t l
 
 Result<std::int64_t> Library::embed_missing(const std::atomic<bool>* stop) {
   Inside& in = *in_;
-  if (in.options.embedding.url.empty()) return fail("library", "no endpoint for embeddings is set");
+  if (in.options.embedding.url.empty()) return fail("library", "no embedding endpoint is configured");
   std::map<std::string, std::string> missing;
   {
     const std::lock_guard lock(in.mutex);

@@ -59,7 +59,7 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
-  if (curl == nullptr) return fail("net", "libcurl cannot be started");
+  if (curl == nullptr) return fail("net", "cannot initialise libcurl");
   CURL* c = curl.get();
   Exchange x{request, stop, {}, false};
   curl_slist* lines = nullptr;
@@ -96,11 +96,11 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   const bool sent = before_sending > 0;
   if (code == CURLE_OPERATION_TIMEDOUT)
     return fail(sent ? "net time" : "net connect",
-                fmt::format("{}: no answer within {:g} s", request.url,
+                fmt::format("{}: no response within {:g} s", request.url,
                             sent ? request.seconds : std::min(request.seconds, request.connect_seconds)));
   if (x.too_large)
     return fail("net",
-                fmt::format("{}: the answer is larger than {} bytes", request.url, request.most_bytes));
+                fmt::format("{}: the response is larger than {} bytes", request.url, request.most_bytes));
   if (code != CURLE_OK)
     return fail(sent ? "net" : "net connect",
                 fmt::format("{}: {}", request.url, *words != 0 ? words : curl_easy_strerror(code)));

@@ -60,7 +60,8 @@ Result<BenchSpec> parse_bench_spec(const std::string& json) {
       {"params", spec.params, 0}, {"vocab", spec.vocab, 0}, {"sequences", spec.sequences, 1},
       {"length", spec.length, 2}, {"steps", spec.steps, 1}, {"decode", spec.decode, 0}};
   for (const auto& [name, value, least] : ranges)
-    if (value < least) return fail("spec", fmt::format("{} is {}, the least is {}", name, value, least));
+    if (value < least)
+      return fail("spec", fmt::format("{} is {}, but must be at least {}", name, value, least));
   return spec;
 }
 

@@ -65,8 +65,8 @@ Result<CapabilityResult> parse_capability_result(const std::string& json) {
 
 Result<CapabilitySpec> parse_capability_spec(const std::string& json) {
   GABBRO_TRY(spec, read_spec<CapabilitySpec>(json));
-  if (spec.steps < 1) return fail("spec", fmt::format("steps is {}, the least is 1", spec.steps));
-  if (spec.memory < 0) return fail("spec", fmt::format("memory is {}, the least is 0", spec.memory));
+  if (spec.steps < 1) return fail("spec", fmt::format("steps is {}, but must be at least 1", spec.steps));
+  if (spec.memory < 0) return fail("spec", fmt::format("memory is {}, but must be at least 0", spec.memory));
   return spec;
 }
 

@@ -65,11 +65,11 @@ std::string metric_misfit(const TaskScore& task, const Metric& m) {
 
 std::string misfit(const std::vector<std::string>& asked, const std::vector<TaskScore>& scores) {
   if (scores.size() != asked.size())
-    return fmt::format("scores of {} benchmarks, where {} were asked for", scores.size(), asked.size());
+    return fmt::format("scores of {} benchmarks instead of {}", scores.size(), asked.size());
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const TaskScore& task = scores[i];
     if (task.file.empty() || !asked[i].ends_with(task.file))
-      return fmt::format("scores of {}, where {} was asked for", task.file, asked[i]);
+      return fmt::format("scores of {} instead of {}", task.file, asked[i]);
     if (task.items < 1 || task.metrics.empty())
       return fmt::format("{} has {} items and {} metrics", task.name, task.items, task.metrics.size());
     for (const Metric& m : task.metrics)
@@ -81,9 +81,10 @@ std::string misfit(const std::vector<std::string>& asked, const std::vector<Task
 std::string misfit(const EvalSpec& spec, const EvalResult& r) {
   constexpr double kLeastBits = 0.01, kMostBits = 64;
   if (r.status == Status::kStopped || r.status == Status::kFailed) return "";
-  if (r.status != Status::kDone) return fmt::format("no evaluation ends as {}", word_of(r.status));
+  if (r.status != Status::kDone)
+    return fmt::format("invalid status '{}' for an evaluation", word_of(r.status));
   if (r.params < 1 || r.length < 1 || r.weights_hash.empty() || r.hash.empty())
-    return fmt::format("{} parameters, {} tokens at a time, weights {}, design {}", r.params, r.length,
+    return fmt::format("{} parameters, sequence length {}, weights {}, design {}", r.params, r.length,
                        r.weights_hash, r.hash);
   if (spec.held_out) {
     if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits) || r.bits_low > r.bits_per_byte ||

@@ -63,10 +63,10 @@ Reader::~Reader() = default;
 
 Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
   if (nesting(text) > kDeepest)
-    return fail(what, fmt::format("{} is not nested more than {} deep", one(what), kDeepest));
+    return fail(what, fmt::format("{} must not be nested more than {} levels deep", one(what), kDeepest));
   auto json = std::make_unique<Json>();
   json->value = nlohmann::json::parse(text, nullptr, false);
-  if (!json->value.is_object()) return fail(what, fmt::format("{} is a JSON object", one(what)));
+  if (!json->value.is_object()) return fail(what, fmt::format("{} must be a JSON object", one(what)));
   return Reader(json.release(), what);
 }
 
@@ -123,8 +123,9 @@ Result<bool> check_header(Reader& io, const std::string& what, int version, cons
   if (io.has("job")) io("job", kind);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (found != version)
-    return fail(what, fmt::format("version {} of a {}, this program reads {}", found, what, version));
-  if (kind != job) return fail(what, fmt::format("a {} of job {} instead of {}", what, kind, job));
+    return fail(
+        what, fmt::format("unknown version {} of a {}; this program reads version {}", found, what, version));
+  if (kind != job) return fail(what, fmt::format("{} of job {} instead of {}", what, kind, job));
   return true;
 }
 

@@ -39,18 +39,18 @@ void fields(Io& io, R& r) {
 std::string misfit(const ProbeSpec& spec, const ProbeResult& result) {
   if (result.status == Status::kStopped) return "";
   if (result.reports.size() != spec.files.size())
-    return fmt::format("{} reports of {} files", result.reports.size(), spec.files.size());
+    return fmt::format("{} reports for {} files", result.reports.size(), spec.files.size());
   bool all = true;
   for (std::size_t i = 0; i < spec.files.size(); ++i) {
     const ProbeReport& r = result.reports[i];
     const bool holds = !r.checks.empty() &&
                        std::all_of(r.checks.begin(), r.checks.end(), [](const Anchor& a) { return a.holds; });
     if (r.file != spec.files[i] || r.holds != holds)
-      return fmt::format("a report of {} with {} checks, {}", r.file, r.checks.size(),
-                         r.holds ? "which hold" : "which do not hold");
+      return fmt::format("report of {} with {} checks, {}", r.file, r.checks.size(),
+                         r.holds ? "all of which hold" : "not all of which hold");
     all = all && r.holds;
   }
-  return all == (result.status == Status::kDone) ? "" : "its status is not that of its checks";
+  return all == (result.status == Status::kDone) ? "" : "its status does not match its checks";
 }
 
 std::string to_json(const ProbeSpec& spec) { return write_record(spec); }

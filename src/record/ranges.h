@@ -13,7 +13,8 @@ class Ranges {
   template <class T>
   void operator()(const char* name, T value, T low, T high) {
     if (error_.code.empty() && !(value >= low && value <= high))
-      error_ = {"spec", fmt::format("{} is {}", name, value), fmt::format("{} to {}", low, high), {}};
+      error_ = {
+          "spec", fmt::format("{} is {}", name, value), fmt::format("it must be {} to {}", low, high), {}};
   }
   [[nodiscard]] Result<bool> result() const {
     if (error_.code.empty()) return true;

@@ -144,11 +144,11 @@ std::string curve_misfit(const TrialResult& r) {
   const auto can_be = [&](double v) { return std::isfinite(v) ? v > kLeastLoss : !is_finite; };
   for (const Point& p : r.curve) {
     if (p.step <= step || p.tokens <= tokens || !can_be(p.loss) || !can_be(p.recent))
-      return fmt::format("a curve with a loss of {} at step {}, after step {}", p.loss, p.step, step);
+      return fmt::format("curve with loss {} at step {}, after step {}", p.loss, p.step, step);
     step = p.step, tokens = p.tokens;
   }
   if (is_finite && !r.curve.empty() && tokens != r.tokens)
-    return fmt::format("a curve that ends at {} tokens, of a run of {}", tokens, r.tokens);
+    return fmt::format("the curve ends at {} tokens, but the run has {}", tokens, r.tokens);
   return "";
 }
 
@@ -157,24 +157,24 @@ std::string documents_misfit(const TrialResult& r) {
   double bits = 0, bytes = 0;
   for (const DocumentScore& d : r.documents) {
     if (!is_positive(d.bits_per_byte) || d.bytes < 1)
-      return fmt::format("a document of {} bytes with {} bits per byte", d.bytes, d.bits_per_byte);
+      return fmt::format("document of {} bytes with {} bits per byte", d.bytes, d.bits_per_byte);
     bits += d.bits_per_byte * static_cast<double>(d.bytes);
     bytes += static_cast<double>(d.bytes);
   }
   if (r.documents.size() != r.valid_documents || bytes != static_cast<double>(r.valid_bytes))
-    return fmt::format("{} documents of {} bytes, which lists {} of {}", r.valid_documents, r.valid_bytes,
+    return fmt::format("{} documents of {} bytes, but {} of {} are listed", r.valid_documents, r.valid_bytes,
                        r.documents.size(), bytes);
   if (!(std::abs(bits / bytes - r.bits_per_byte) <= kRounding * r.bits_per_byte))
-    return fmt::format("{} bits per byte, its documents have {}", r.bits_per_byte, bits / bytes);
+    return fmt::format("{} bits per byte, but its documents have {}", r.bits_per_byte, bits / bytes);
   return "";
 }
 
 std::string anchors_misfit(const TrialResult& r) {
   for (const std::string_view name : kAnchors)
     if (std::none_of(r.anchors.begin(), r.anchors.end(), [&](const Anchor& a) { return a.name == name; }))
-      return fmt::format("done, without the anchor {}", name);
+      return fmt::format("done, but the check '{}' is missing", name);
   for (const Anchor& a : r.anchors)
-    if (!a.holds) return fmt::format("done, though the anchor {} does not hold", a.name);
+    if (!a.holds) return fmt::format("done, but the check '{}' does not hold", a.name);
   return "";
 }
 
@@ -183,13 +183,13 @@ std::string report_misfit(const TrialResult& r) {
   constexpr double kMostBits = 64;
   if (!is_positive(r.first_loss) || !is_positive(r.last_loss) || !is_no_less(r.decode_flops_per_token, 0) ||
       !is_no_less(r.state_bytes, 0) || r.bits_error < 0)
-    return fmt::format("losses of {} to {}, {} FLOPs and {} bytes of state a token, an error of {}",
-                       r.first_loss, r.last_loss, r.decode_flops_per_token, r.state_bytes, r.bits_error);
+    return fmt::format("losses of {} to {}, {} FLOPs and {} bytes of state per token, error {}", r.first_loss,
+                       r.last_loss, r.decode_flops_per_token, r.state_bytes, r.bits_error);
   for (const ContextGain& g : r.context)
     if (!(std::abs(g.gain) < kMostBits) || g.error < 0)
-      return fmt::format("context worth {} ± {} bits per byte", g.gain, g.error);
+      return fmt::format("gain of context {} ± {} bits per byte", g.gain, g.error);
   if (r.unread_tokens < 0 || (r.unread_tokens > 0 && !is_positive(r.unread_loss)))
-    return fmt::format("a loss of {} on {} unread tokens", r.unread_loss, r.unread_tokens);
+    return fmt::format("loss {} on {} unread tokens", r.unread_loss, r.unread_tokens);
   return "";
 }
 
@@ -206,7 +206,7 @@ std::string misfit(const TrialResult& r) {
   if (std::string why = curve_misfit(r); !why.empty()) return why;
   if (r.status == Status::kFailed) return "";
   if (!is_no_less(r.train_flops_per_token, 0) || !is_no_less(r.train_seconds, 0))
-    return fmt::format("{} FLOPs a token in {} s", r.train_flops_per_token, r.train_seconds);
+    return fmt::format("{} FLOPs per token in {} s", r.train_flops_per_token, r.train_seconds);
   if (r.status != Status::kDone) return "";
   if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
     return fmt::format("{} bits per byte", r.bits_per_byte);
@@ -217,7 +217,7 @@ std::string misfit(const TrialResult& r) {
   if (!is_positive(r.valid_loss) || !(r.bigram_bits_per_byte > r.bits_per_byte) || r.weights_hash.empty() ||
       r.text_hash.empty() || r.held_out_hash.empty() || r.width < 1 || r.params < 1 || r.curve.empty())
     return fmt::format(
-        "a held-out loss of {}, bigrams {}, D = {}, {} parameters, weights {}, text {}, held-out text {}",
+        "held-out loss {}, bigrams {}, D = {}, {} parameters, weights {}, text {}, held-out text {}",
         r.valid_loss, r.bigram_bits_per_byte, r.width, r.params, r.weights_hash, r.text_hash,
         r.held_out_hash);
   for (const auto& of : {anchors_misfit, documents_misfit, report_misfit})
@@ -229,21 +229,21 @@ std::string misfit(const TrialSpec& spec, const TrialResult& r) {
   constexpr double kSize = 0.02;  // relative tolerance of the number of parameters
   if (std::string why = misfit(r); !why.empty() || r.status == Status::kStopped) return why;
   if (r.tokens < 0 || r.tokens >= spec.tokens + spec.sequences * spec.length)
-    return fmt::format("{} tokens of {}", r.tokens, spec.tokens);
-  if (r.status == Status::kHurdle && spec.hurdles.empty()) return "ended at a hurdle, where there was none";
+    return fmt::format("{} tokens instead of {}", r.tokens, spec.tokens);
+  if (r.status == Status::kHurdle && spec.hurdles.empty()) return "ended at a hurdle, but there was none";
   if (r.status != Status::kDone) return "";
   if (spec.valid_documents > 0 && r.valid_documents > spec.valid_documents)
-    return fmt::format("scored on {} documents of {}", r.valid_documents, spec.valid_documents);
-  if (r.tokens < spec.tokens) return fmt::format("{} tokens of {}", r.tokens, spec.tokens);
+    return fmt::format("scored on {} documents instead of {}", r.valid_documents, spec.valid_documents);
+  if (r.tokens < spec.tokens) return fmt::format("{} tokens instead of {}", r.tokens, spec.tokens);
   if (spec.params > 0 &&
       std::abs(static_cast<double>(r.params) / static_cast<double>(spec.params) - 1) > kSize)
-    return fmt::format("{} parameters of {}", r.params, spec.params);
+    return fmt::format("{} parameters instead of {}", r.params, spec.params);
   if (r.rate != spec.rate || r.input_rate != spec.input_rate || r.output_rate != spec.output_rate)
-    return fmt::format("trained at the rates {}, {} and {} instead of {}, {} and {}", r.rate, r.input_rate,
-                       r.output_rate, spec.rate, spec.input_rate, spec.output_rate);
+    return fmt::format("trained with the learning rates {}, {} and {} instead of {}, {} and {}", r.rate,
+                       r.input_rate, r.output_rate, spec.rate, spec.input_rate, spec.output_rate);
   if (std::string why = misfit(spec.tasks, r.tasks); !why.empty()) return why;
   if (r.unread_tokens > spec.unread_tokens + spec.sequences * spec.length)
-    return fmt::format("{} unread tokens of {}", r.unread_tokens, spec.unread_tokens);
+    return fmt::format("{} unread tokens instead of {}", r.unread_tokens, spec.unread_tokens);
   return "";
 }
 
@@ -251,7 +251,8 @@ std::string misfit(const TrialSpec& spec, const std::string& hash, const TrialRe
   if (std::string why = misfit(spec, r);
       !why.empty() || r.status == Status::kStopped || r.status == Status::kFailed)
     return why;
-  return r.hash == hash ? "" : fmt::format("it is of the design of hash {}, asked for was {}", r.hash, hash);
+  return r.hash == hash ? ""
+                        : fmt::format("it belongs to the design with hash {} instead of {}", r.hash, hash);
 }
 
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }

@@ -196,14 +196,14 @@ std::string Machine::text() const {
 }
 
 std::string Machine::missing() const {
-  if (switched_off) return "GABBRO_SANDBOX=off: workers run without any border";
+  if (switched_off) return "GABBRO_SANDBOX=off: workers run without a sandbox";
   std::string out;
   const auto add = [&](bool has, const char* what) {
     if (!has) out += (out.empty() ? "" : "; ") + std::string(what);
   };
-  add(filter, "no filter of system calls: a worker may signal other processes of this user and open sockets");
-  add(landlock > 0, "no Landlock: a worker may read and write what this user may");
-  add(network || filter, "no network namespace: a worker has the network of this machine");
+  add(filter, "no system-call filter: a worker can signal other processes of this user and open sockets");
+  add(landlock > 0, "no Landlock: a worker can read and write whatever this user can");
+  add(network || filter, "no network namespace: a worker can use the network of this machine");
   return out;
 }
 
@@ -228,7 +228,8 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
   }
   if (on.landlock <= 0) return out;
   const int r = out.ruleset_ = create_ruleset(on.landlock);
-  if (r < 0) return fail("sandbox", fmt::format("cannot make a Landlock ruleset: {}", std::strerror(errno)));
+  if (r < 0)
+    return fail("sandbox", fmt::format("cannot create a Landlock ruleset: {}", std::strerror(errno)));
   fcntl(r, F_SETFD, FD_CLOEXEC);
   for (const char* path : kSystem) allow(r, on.landlock, path, kReading | kExecute);
   for (const char* path : kDescriptions) allow(r, on.landlock, path, kReading);

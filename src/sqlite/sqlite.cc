@@ -18,7 +18,7 @@ namespace {
 constexpr int kBusyMilliseconds = 10'000;
 
 constexpr const char* kDamaged =
-    "the file is damaged: take a copy of it back, or save what can be read with `sqlite3 FILE .recover`";
+    "the file is damaged: restore a copy, or save what can be read with `sqlite3 FILE .recover`";
 
 [[noreturn]] void unreadable(sqlite3* handle) {
   const char* path = sqlite3_db_filename(handle, "main");
@@ -36,7 +36,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
   // For a pipe SQLite would wait for a writer, and a device it would read without end.
   if (std::error_code error; std::filesystem::exists(path, error))
     if (const auto ok = is_plain_file(path); !ok)
-      return fail("store", ok.error().message, "a database of SQLite is one plain file");
+      return fail("store", ok.error().message, "give a plain file; an SQLite database is one");
   sqlite3* handle = nullptr;
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -56,11 +56,12 @@ tl::unexpected<Error> Connection::error(int code) const {
   const int kind = (code == SQLITE_OK ? sqlite3_errcode(handle_) : code) & 0xff;
   std::string hint;
   if (kind == SQLITE_FULL || kind == SQLITE_IOERR)
-    hint = "is the disk full? what was recorded before is safe; make room and go on";
-  if (kind == SQLITE_NOTADB) hint = "it is no database of SQLite, or a damaged one";
+    hint =
+        "check that the disk is not full; what was recorded before is safe, so free some space and continue";
+  if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
-    hint = "does the folder exist, and may it be written?";
+    hint = "check that the folder exists and is writable";
   return fail("store", fmt::format("{}: {}", path_, sqlite3_errmsg(handle_)), hint);
 }
 

@@ -74,17 +74,17 @@ struct Place {
 };
 
 tl::unexpected<Error> does_not_follow(std::string message) {
-  return fail("store", std::move(message), "the record is as it was before");
+  return fail("store", std::move(message), "nothing was recorded");
 }
 
 Result<bool> is_known(Connection& db, const char* what, std::int64_t design) {
   if (db.rows("SELECT 1 FROM design WHERE id = ?", design).next()) return true;
-  return does_not_follow(fmt::format("{} design {}, which is not recorded", what, design));
+  return does_not_follow(fmt::format("{} unknown design {}", what, design));
 }
 
 // Checks that a parent is recorded; 0 means no parent.
 Result<bool> is_parent(Connection& db, std::int64_t design) {
-  return design == 0 ? true : is_known(db, "a child of", design);
+  return design == 0 ? true : is_known(db, "child of", design);
 }
 
 // Checks that an id is the next one; ids count from 1 without gaps.
@@ -93,7 +93,7 @@ Result<bool> is_next(Connection& db, const char* what, const char* last, std::in
   rows.next();
   const std::int64_t next = rows.integer(0) + 1;
   if (id == next) return true;
-  return does_not_follow(fmt::format("{} {} is not the next: expected {}", what, id, next));
+  return does_not_follow(fmt::format("{} {} is out of order: expected {}", what, id, next));
 }
 
 Result<bool> attempted(Connection& db, std::int64_t attempt) {
@@ -102,7 +102,7 @@ Result<bool> attempted(Connection& db, std::int64_t attempt) {
 
 Result<bool> apply(const Place& p, const CampaignBegun&) {
   if (p.at == 1) return true;
-  return does_not_follow("the campaign has begun already");
+  return does_not_follow("the campaign has already started");
 }
 
 Result<bool> apply(const Place&, const Session&) { return true; }
@@ -112,7 +112,7 @@ Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, con
   if (task == 0) return true;
   if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
            .next())
-    return does_not_follow(fmt::format("a design of task {}, which has none to give", task));
+    return does_not_follow(fmt::format("design of task {}, which produced none", task));
   return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, refused, task);
 }
 
@@ -145,20 +145,20 @@ Result<bool> begin_again(const Place& p, const TrialBegun& e) {
   Rows rows = p.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
   rows.next();
   if (rows.text(0) != "running")
-    return does_not_follow(fmt::format("trial {} has ended already ({})", e.id, rows.text(0)));
+    return does_not_follow(fmt::format("trial {} has already ended ({})", e.id, rows.text(0)));
   if (rows.integer(1) != e.design || rows.integer(2) != e.rung ||
       rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != record::word_of(e.purpose) ||
       rows.real(5) != e.rate)
-    return does_not_follow(fmt::format(
-        "trial {} begins again as another one: design {} at rung {}, recorded is design {} at rung {}", e.id,
-        e.design, e.rung, rows.integer(1), rows.integer(2)));
+    return does_not_follow(
+        fmt::format("trial {} restarts as another one: design {} at rung {} instead of design {} at rung {}",
+                    e.id, e.design, e.rung, rows.integer(1), rows.integer(2)));
   return p.db.run("UPDATE trial SET time_begun = ? WHERE id = ?", p.time, e.id);
 }
 
 Result<bool> apply(const Place& p, const TrialBegun& e) {
   if (p.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return begin_again(p, e);
   if (auto ok = is_next(p.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
-  if (auto ok = is_known(p.db, "a trial of", e.design); !ok) return ok;
+  if (auto ok = is_known(p.db, "trial of", e.design); !ok) return ok;
   if (auto ok = p.db.run(
           "INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
           e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), text_of(e.purpose), e.rate, p.time);
@@ -190,10 +190,9 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
   std::int64_t design = 0, rung = 0;
   {
     Rows rows = p.db.rows("SELECT status, design, rung FROM trial WHERE id = ?", e.id);
-    if (!rows.next())
-      return does_not_follow(fmt::format("a result of trial {}, which is not recorded", e.id));
+    if (!rows.next()) return does_not_follow(fmt::format("result of unknown trial {}", e.id));
     if (rows.text(0) != "running")
-      return does_not_follow(fmt::format("trial {} has a result already ({})", e.id, rows.text(0)));
+      return does_not_follow(fmt::format("trial {} already has a result ({})", e.id, rows.text(0)));
     design = rows.integer(1), rung = rows.integer(2);
   }
   const auto result = parse_result(e.result);
@@ -202,7 +201,7 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
   const bool done = r.status == record::Status::kDone;
   if (!done && r.status != record::Status::kRefused && r.status != record::Status::kFailed &&
       r.status != record::Status::kHurdle)
-    return does_not_follow(fmt::format("trial {}: a result of status '{}' is no end", e.id, r.status));
+    return does_not_follow(fmt::format("trial {}: status '{}' is not a final status", e.id, r.status));
   if (auto ok = p.db.run(
           "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
           "bits = ?, bits_low = ?, bits_high = ?, last_loss = ?, tokens_per_second = ?, params = ?, "
@@ -226,10 +225,11 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
 }
 
 Result<bool> apply(const Place& p, const Promoted& e) {
-  if (auto ok = is_known(p.db, "a promotion of", e.design); !ok) return ok;
+  if (auto ok = is_known(p.db, "promotion of", e.design); !ok) return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
                              e.rung, p.at));
-  if (!first) return does_not_follow(fmt::format("design {} may enter rung {} already", e.design, e.rung));
+  if (!first)
+    return does_not_follow(fmt::format("design {} was already promoted to rung {}", e.design, e.rung));
   return true;
 }
 
@@ -238,7 +238,7 @@ Result<bool> apply(const Place& p, const TaskBegun& e) {
     if (auto ok = is_parent(p.db, parent); !ok) return ok;
   if (Rows rows = p.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
     if (rows.integer(0) == 0) return true;  // lost with its process, and begun again
-    return does_not_follow(fmt::format("task {} has ended already", e.id));
+    return does_not_follow(fmt::format("task {} has already ended", e.id));
   }
   if (auto ok = is_next(p.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
   return p.db.run("INSERT INTO task (id, begun, time_begun) VALUES (?, ?, ?)", e.id, p.at, p.time);
@@ -246,7 +246,7 @@ Result<bool> apply(const Place& p, const TaskBegun& e) {
 
 Result<bool> apply(const Place& p, const TaskEnded& e) {
   if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended = 0", e.id).next())
-    return does_not_follow(fmt::format("a report of task {}, which is not under way", e.id));
+    return does_not_follow(fmt::format("report of task {}, which is not in progress", e.id));
   if (const auto report = parse_task_report(e.report); !report)
     return does_not_follow(fmt::format("task {}: {}", e.id, report.error().message));
   return p.db.run("UPDATE task SET ended = ?, time_ended = ? WHERE id = ?", p.at, p.time, e.id);
@@ -254,25 +254,26 @@ Result<bool> apply(const Place& p, const TaskEnded& e) {
 
 Result<bool> apply(const Place& p, const Steered& e) {
   if (e.what == record::Steering::kVeto)
-    if (auto ok = is_known(p.db, "a veto of", e.design); !ok) return ok;
+    if (auto ok = is_known(p.db, "veto of", e.design); !ok) return ok;
   GABBRO_TRY(first, p.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, p.at));
-  if (!first) return does_not_follow(fmt::format("steering {} was recorded already", e.key));
+  if (!first) return does_not_follow(fmt::format("request {} is already recorded", e.key));
   return true;
 }
 
 Result<bool> apply(const Place& p, const ComparisonBegun& e) {
-  if (auto ok = is_known(p.db, "a comparison of", e.design); !ok) return ok;
+  if (auto ok = is_known(p.db, "comparison of", e.design); !ok) return ok;
   if (auto ok = is_next(p.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
     return ok;
   return p.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, p.at);
 }
 
 Result<bool> apply(const Place& p, const Profiled& e) {
-  if (auto ok = is_known(p.db, "a profile of", e.design); !ok) return ok;
+  if (auto ok = is_known(p.db, "capability profile of", e.design); !ok) return ok;
   if (const auto result = parse_capability_result(e.result); !result)
-    return does_not_follow(fmt::format("the profile of design {}: {}", e.design, result.error().message));
+    return does_not_follow(
+        fmt::format("capability profile of design {}: {}", e.design, result.error().message));
   GABBRO_TRY(first, p.db.run("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", e.design, p.at));
-  if (!first) return does_not_follow(fmt::format("a second profile of design {}", e.design));
+  if (!first) return does_not_follow(fmt::format("second capability profile of design {}", e.design));
   return true;
 }
 
@@ -280,7 +281,8 @@ Result<bool> apply(const Place& p, const Profiled& e) {
 
 Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& event) {
   if (at == 1 && !std::holds_alternative<CampaignBegun>(event))
-    return does_not_follow(fmt::format("a record begins with its campaign, not with a {}", kind_of(event)));
+    return does_not_follow(
+        fmt::format("a record must start with its campaign, not with a {}", kind_of(event)));
   return std::visit([&](const auto& e) { return apply(Place{db, at, time}, e); }, event);
 }
 

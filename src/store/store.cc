@@ -35,9 +35,9 @@ Result<Lock> lock_of(const std::string& path) {
   auto lock = Lock::take(lock_file(path));
   if (lock) return lock;
   if (lock.error().code == "locked")
-    return fail("store", fmt::format("{}: another campaign is writing it", path),
-                "wait for it, stop it, or use another folder");
-  return fail("store", lock.error().message, "does the folder exist, and may it be written?");
+    return fail("store", fmt::format("{}: another campaign is writing to it", path),
+                "wait for it, stop it, or choose another folder");
+  return fail("store", lock.error().message, "check that the folder exists and is writable");
 }
 
 std::int64_t number_of(Connection& db, const char* sql) {
@@ -53,17 +53,17 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   const std::int64_t schema = number_of(db, "PRAGMA user_version");
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
-    return fail("store", fmt::format("{}: no record of a campaign", path), "it belongs to another program");
+    return fail("store", fmt::format("{} is not the record of a campaign", path),
+                "choose another file; this one belongs to another program");
   if (schema != Store::kSchema)
-    return fail(
-        "store",
-        fmt::format("{}: a record of schema {}, this program knows schema {}", path, schema, Store::kSchema),
-        "use the version of the program that made it");
+    return fail("store",
+                fmt::format("{}: unknown schema {} of the record; this program reads schema {}", path, schema,
+                            Store::kSchema),
+                "use the version of gabbro that wrote it");
   return true;
 }
 
-constexpr const char* kRestore =
-    "the file is damaged, or something else wrote into it: take a copy of it back";
+constexpr const char* kRestore = "the file is damaged, or another program wrote to it; restore a copy";
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
 constexpr const char* kDesigns =
@@ -166,7 +166,7 @@ E event_of(const Connection& db, std::int64_t id, const std::string& kind, const
     return std::move(*event);
   } else {
     if (!std::holds_alternative<E>(*event))
-      damaged(db, fmt::format("event {} is a {}, its tables say a {}", id, kind, E::kKind));
+      damaged(db, fmt::format("event {} is a {}, but its tables say a {}", id, kind, E::kKind));
     return std::get<E>(std::move(*event));
   }
 }
@@ -174,7 +174,7 @@ E event_of(const Connection& db, std::int64_t id, const std::string& kind, const
 template <class E>
 E event_at(Connection& db, std::int64_t id) {
   Rows rows = db.rows("SELECT kind, data FROM event WHERE id = ?", id);
-  if (!rows.next()) damaged(db, fmt::format("event {} is not there", id));
+  if (!rows.next()) damaged(db, fmt::format("event {} is missing", id));
   return event_of<E>(db, id, rows.text(0), rows.text(1));
 }
 
@@ -216,11 +216,11 @@ bool Store::is_written(const std::string& path) { return !Lock::take(lock_file(p
 
 Result<Store> Store::read(const std::string& path) {
   if (!std::filesystem::exists(path))
-    return fail("store", fmt::format("{}: no such file", path), "is this the folder of a campaign?");
+    return fail("store", fmt::format("{}: no such file", path), "check that this is a campaign folder");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
   GABBRO_TRY(known, has_record(*connection, path));
   if (!known)
-    return fail("store", fmt::format("{}: nothing is recorded yet", path), "the campaign has not begun");
+    return fail("store", fmt::format("{}: nothing is recorded yet", path), "the campaign has not started");
   return Store(std::make_unique<Database>(Database{std::nullopt, std::move(connection)}));
 }
 
@@ -251,7 +251,7 @@ Result<bool> Store::rebuild() {
       auto folded = event ? fold(db, rows.integer(0), rows.real(1), *event) : tl::unexpected(event.error());
       if (!folded)
         return fail("store", fmt::format("event {}: {}", rows.integer(0), folded.error().message),
-                    "the record was changed by something else; the tables are as they were");
+                    "the record was changed by something else; its tables were left unchanged");
     }
     return true;
   });
@@ -273,7 +273,7 @@ std::vector<std::pair<double, Event>> Store::events(std::int64_t from, std::int6
 
 Result<CampaignBegun> Store::campaign() const {
   if (event_count() == 0)
-    return fail("store", path() + ": nothing is recorded yet", "the campaign has not begun");
+    return fail("store", path() + ": nothing is recorded yet", "the campaign has not started");
   return event_at<CampaignBegun>(*db_->connection, 1);
 }
 
@@ -286,8 +286,8 @@ std::vector<DesignRow> Store::designs() const { return design_rows(db_->connecti
 Result<DesignRow> Store::design(std::int64_t id) const {
   Rows rows = db_->connection->rows(kDesign, id);
   if (!rows.next())
-    return fail("store", fmt::format("there is no design {}", id),
-                fmt::format("designs: 1 to {}", design_count()));
+    return fail("store", fmt::format("unknown design {}", id),
+                fmt::format("the campaign has designs 1 to {}", design_count()));
   DesignRow out = design_row(rows);
   out.created = event_at<DesignCreated>(*db_->connection, rows.integer(17));
   return out;
@@ -305,7 +305,7 @@ std::vector<TrialRow> Store::trials_of(std::int64_t design) const {
 
 Result<TrialResult> Store::result(std::int64_t trial) const {
   Rows rows = db_->connection->rows("SELECT ifnull(ended, 0) FROM trial WHERE id = ?", trial);
-  if (!rows.next()) return fail("store", fmt::format("there is no trial {}", trial));
+  if (!rows.next()) return fail("store", fmt::format("unknown trial {}", trial));
   if (rows.integer(0) == 0) return fail("store", fmt::format("trial {} has no result yet", trial));
   return parse_result(event_at<TrialEnded>(*db_->connection, rows.integer(0)).result);
 }

@@ -54,14 +54,14 @@ Result<ArrayFile> load_arrays(const std::string& path) {
 
 Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path) {
   const auto wrong = [&](const std::string& why) {
-    return fail("format", fmt::format("{} is no safetensors file of float32 arrays: {}", path, why));
+    return fail("format", fmt::format("{} is not a valid safetensors file of float32 arrays: {}", path, why));
   };
   std::uint64_t length = 0;
   if (bytes.size() < 8) return wrong("shorter than 8 bytes");
   std::memcpy(&length, bytes.data(), 8);
-  if (length > bytes.size() - 8) return wrong("cut short in its header");
+  if (length > bytes.size() - 8) return wrong("truncated in its header");
   const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, length), nullptr, false);
-  if (!header.is_object()) return wrong("its header is no JSON object");
+  if (!header.is_object()) return wrong("its header is not a JSON object");
   const std::size_t base = 8 + length;
   const std::uint64_t room = bytes.size() - base;
   std::uint64_t read = 0;  // size of all arrays in bytes
@@ -85,11 +85,10 @@ Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path
       if (entry.at("dtype") != "F32")
         return wrong(fmt::format("{} is {}", name, entry.at("dtype").get<std::string>()));
       if (to < from || to - from != count * sizeof(float))
-        return wrong(fmt::format("{} has {} bytes for {} numbers", name, to - from, count));
-      if (to > room) return wrong(fmt::format("cut short in {}", name));
+        return wrong(fmt::format("{} has {} bytes for {} elements", name, to - from, count));
+      if (to > room) return wrong(fmt::format("truncated in {}", name));
       read += to - from;
-      if (read > room)
-        return wrong(fmt::format("its arrays have more than the {} bytes that are there", room));
+      if (read > room) return wrong(fmt::format("its arrays need more than the {} bytes that it has", room));
       a.data.resize(count);
       if (count > 0) std::memcpy(a.data.data(), bytes.data() + base + from, to - from);
       found.emplace_back(from, std::move(a));

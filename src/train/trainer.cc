@@ -42,7 +42,7 @@ Result<bool> read_progress(std::map<std::string, std::string>& metadata, const s
     result.seconds = std::stod(metadata["seconds"]);
     result.text = std::stoull(metadata["text"], nullptr, 16);
   } catch (const std::exception& e) {
-    return fail("checkpoint", fmt::format("{} is damaged: {}", path, e.what()), "remove it to start anew");
+    return fail("checkpoint", fmt::format("{} is damaged: {}", path, e.what()), "remove it to start again");
   }
   result.tokens = result.curve.empty() ? 0 : result.curve.back().tokens;
   return true;
@@ -55,16 +55,16 @@ Result<bool> check_progress(const std::vector<exec::NamedArray>& arrays, const B
   const auto steps = static_cast<std::int64_t>(result.curve.size());
   for (const exec::NamedArray& a : arrays)
     if (a.name == "steps" && (a.data.size() != 1 || std::llround(a.data[0]) != steps))
-      return fail("checkpoint", fmt::format("{} tells of {} steps, its optimizer of {}", path, steps,
+      return fail("checkpoint", fmt::format("{} records {} steps, but its optimizer {}", path, steps,
                                             a.data.empty() ? 0 : std::llround(a.data[0])));
   std::uint64_t text = 0;
   for (std::int64_t step = 0; step < steps; ++step) text = add_text(text, batches.batch(step));
   if (text != result.text)
     return fail(
         "checkpoint",
-        fmt::format("{} was trained on a text of hash {:016x}, the corpus gives {:016x} for its {} steps",
+        fmt::format("{} was trained on text with hash {:016x}, but the corpus gives {:016x} for its {} steps",
                     path, result.text, text, steps),
-        "the corpus has changed: choose another folder, or remove the checkpoint");
+        "choose another folder, or remove the checkpoint; the corpus has changed");
   return true;
 }
 
@@ -85,13 +85,13 @@ Result<bool> resume(const std::string& path, exec::Model& model, const Batches& 
   GABBRO_TRY(file, load_arrays(path));
   if (file.metadata["run"] != run)
     return fail("checkpoint",
-                fmt::format("{} is of another run: {}; this one is {}", path, file.metadata["run"], run),
+                fmt::format("{} belongs to another run: {}; this one is {}", path, file.metadata["run"], run),
                 "choose another folder, or remove the checkpoint");
   if (const std::string hash = hash_arrays(file.arrays); file.metadata["hash"] != hash)
     return fail("checkpoint",
-                fmt::format("{} is not what was written: its numbers have hash {} instead of {}", path, hash,
+                fmt::format("{} was changed: the hash of its values is {} instead of {}", path, hash,
                             file.metadata["hash"]),
-                "remove it to start anew");
+                "remove it to start again");
   if (auto ok = read_progress(file.metadata, path, result); !ok) return ok;
   if (auto ok = check_progress(file.arrays, batches, path, result); !ok) return ok;
   if (!model.restore(file.arrays)) return fail("checkpoint", path + " holds the weights of another design");
@@ -176,11 +176,12 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
     return fail("budget",
                 fmt::format("nothing to train on: {} tokens in batches of {} sequences of {} tokens",
                             o.tokens, o.sequences, o.length),
-                "all three must be positive");
+                "make all three positive");
   if (split.tokens() <= static_cast<std::uint64_t>(o.length))
-    return fail("budget",
-                fmt::format("the split holds {} tokens, a window needs {}", split.tokens(), o.length + 1),
-                "use shorter sequences or more text");
+    return fail(
+        "budget",
+        fmt::format("the split contains {} tokens, but a sequence needs {}", split.tokens(), o.length + 1),
+        "use shorter sequences or more text");
   const Batches batches(split, end_piece, o.sequences, o.length, o.seed);
   const std::int64_t per_step = o.sequences * o.length, steps = (o.tokens + per_step - 1) / per_step;
   const std::string run = identity(split, o);

@@ -179,7 +179,7 @@ class Examination {
       result.tokens += rows * task.length;
       if (!report.updated) {
         run.outcome = "not finite";
-        run.cause = fmt::format("loss {} and gradient norm {} at step {} of the rate {}", report.loss,
+        run.cause = fmt::format("loss {} and gradient norm {} at step {} with learning rate {}", report.loss,
                                 report.gradient_norm, step, rate);
         return run;
       }
@@ -188,8 +188,9 @@ class Examination {
       run.loss = mean;
       if (mean > least + kDiverged) {
         run.outcome = "diverged";
-        run.cause = fmt::format("the loss rose by more than {} above its best, at step {} of the rate {}",
-                                kDiverged, step, rate);
+        run.cause =
+            fmt::format("the loss rose by more than {} above its best at step {} with learning rate {}",
+                        kDiverged, step, rate);
         return run;
       }
       // Once the task is solved, the learning rate starts to fall.
@@ -209,7 +210,7 @@ class Examination {
     const std::int64_t left = spec_.memory > 0 ? spec_.memory - resident_bytes() : available_bytes();
     if (step == 0 || (spec_.memory == 0 && left == 0) || step <= left) return true;
     run.outcome = "memory";
-    run.cause = fmt::format("a step needs {} MiB, {} MiB are left", step >> 20, left >> 20);
+    run.cause = fmt::format("a step needs {} MiB, but only {} MiB are left", step >> 20, left >> 20);
     return false;
   }
 
@@ -259,7 +260,7 @@ Result<std::vector<const Task*>> chosen_tasks(const CapabilitySpec& spec) {
   }
   for (const std::string& name : spec.tasks) {
     const Task* task = capability::find_task(name);
-    if (!task) return fail("task", fmt::format("there is no task {}", name), "there are: " + known);
+    if (!task) return fail("task", fmt::format("unknown task '{}'", name), "known tasks: " + known);
     if (std::find(out.begin(), out.end(), task) == out.end()) out.push_back(task);
   }
   return out;
@@ -270,7 +271,7 @@ Result<bool> examine(const CapabilitySpec& spec, const OnProgress& progress, con
   GABBRO_TRY(tasks, chosen_tasks(spec));
   const lang::CheckReport written = lang::check(spec.program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
-  if (!written.subjects.back().is_design) return fail("design", "the program holds no design");
+  if (!written.subjects.back().is_design) return fail("design", "the program contains no design");
   out.design = written.subjects.back().name;
   out.hash = to_hex(written.subjects.back().hash);
   GABBRO_TRY(subject, tiny_design(spec.program, tasks.front()->vocab));
@@ -291,7 +292,7 @@ Result<bool> examine(const CapabilitySpec& spec, const OnProgress& progress, con
 Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab) {
   lang::CheckReport report = lang::check(program, zoo::library());
   if (!report.valid()) return tl::unexpected(report.errors[0]);
-  if (!lang::last_design(report.program)) return fail("design", "the program holds no design");
+  if (!lang::last_design(report.program)) return fail("design", "the program contains no design");
   lang::Program cut = std::move(report.program);
   make_tiny(cut);
   for (const std::int64_t width : kWidths) {

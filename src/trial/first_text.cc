@@ -77,11 +77,11 @@ class FirstText {
       for (std::size_t t = 0; t < got.size(); ++t)
         if (!std::isfinite(got[t]))
           return {"whole text", false,
-                  fmt::format("with the first weights the loss at position {} of {} is {}", t, got.size(),
+                  fmt::format("with the initial weights, the loss at position {} of {} is {}", t, got.size(),
                               got[t])};
     }
     return {"whole text", true,
-            fmt::format("all losses of 2 texts of {} tokens{} are finite with the first weights", length_,
+            fmt::format("all losses of 2 texts of {} tokens{} are finite with the initial weights", length_,
                         twice_ ? " and of one twice as long" : "")};
   }
 
@@ -128,17 +128,17 @@ class FirstText {
         if (std::isfinite(again[i].value)) found[i].value = std::max(found[i].value, again[i].value);
     }
     if (!before.empty() && !model_.restore(before))
-      return {"context", false, "the first weights cannot be restored"};
+      return {"context", false, "cannot restore the initial weights"};
     std::string numbers;
     for (const Share& s : found)
       numbers += fmt::format("{}{:.2g} at position {}", numbers.empty() ? "" : ", ", s.value, s.at);
-    return {"context", holds(),
-            fmt::format(
-                "tokens before a position change its loss by these shares of what its own does: {}; "
-                "at least {:g} "
-                "is asked for from the middle of a text on{}",
-                numbers, kLeastContext,
-                before.empty() ? "" : fmt::format(", with the first weights or after {} updates", kUpdates))};
+    return {
+        "context", holds(),
+        fmt::format(
+            "tokens before a position change its loss by these shares of what its own token does: {}; at "
+            "least {:g} is required from the middle of a text on{}",
+            numbers, kLeastContext,
+            before.empty() ? "" : fmt::format(", with the initial weights or after {} updates", kUpdates))};
   }
 
   [[nodiscard]] std::vector<exec::NamedArray> state() const {

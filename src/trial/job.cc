@@ -113,7 +113,7 @@ std::string run_job(const std::string& spec, const OnProgress& progress) {
     const std::string what = e.what();
     return record::failure(*name, what.substr(0, what.find('\n')));
   }
-  return record::failure(*name, fmt::format("there is no job {}; there are: {}", *name, known));
+  return record::failure(*name, fmt::format("unknown job '{}'; known jobs: {}", *name, known));
 }
 
 }  // namespace gabbro::trial

@@ -107,7 +107,7 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   for (std::int64_t t = text_length(graph); t > 0; --t)
     out.tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
   finite.require(all_finite(run(graph, exec::initial_params(graph, random.split("initial")), out.tokens)),
-                 "the logits of the first parameters are not all finite");
+                 "not all logits are finite with the initial parameters");
   bool found = false;
   for (double scale = 1; !found && scale > 0.01; scale /= 4) {
     Random stream = random.split("params");
@@ -116,8 +116,8 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
     found = is_tame(graph, out);
   }
   found = all_finite(run(graph, out.params, out.tokens));
-  finite.require(found, "the logits of random parameters are not all finite, however small");
-  finite.note(fmt::format("with the first parameters and with random ones{}",
+  finite.require(found, "not all logits are finite with random parameters, however small");
+  finite.note(fmt::format("with the initial parameters and with random ones{}",
                           out.scale == 1 ? "" : fmt::format(" of scale {}", out.scale)));
   out.random = random.split("changes");
   return finite.holds();
@@ -195,7 +195,7 @@ Result<std::vector<Anchor>> probe_small(const ir::Graph& small, const MakeModel&
   const double numbers = exec::numbers_kept(small, kShortest);
   if (numbers <= kMostNumbers) return probe(small, backend, options);
   return fail("size",
-              fmt::format("a run of {} tokens at D = {:g} keeps {:.3g} numbers, the probe takes {:.3g}",
+              fmt::format("a run of {} tokens at D = {:g} keeps {:.3g} elements, but the probe allows {:.3g}",
                           kShortest, small.env.width, numbers, kMostNumbers),
               "make its parameters or its widest values smaller");
 }
@@ -206,7 +206,7 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
   const lang::CheckReport written = lang::check(program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
   const lang::Subject& subject = written.subjects.back();
-  if (!subject.is_design) return fail("design", "the program holds no design to probe");
+  if (!subject.is_design) return fail("design", "the program contains no design to probe");
   const ir::Graph graph = small_graph(subject.elaboration.graph);
   record::ProbeReport out;
   out.design = subject.name;

@@ -55,7 +55,7 @@ class Backend {
   void first_parameters(Check& finite) {
     const std::vector<double> first = losses(rows_);
     finite.require(std::all_of(first.begin(), first.end(), [](double v) { return std::isfinite(v); }),
-                   "the backend's losses with the first parameters are not all finite");
+                   "not all losses of the backend are finite with the initial parameters");
     const exec::StepReport step = model_.step(batch_of(rows_, kRow, vocab_), standing());
     finite.require(step.updated, fmt::format("a first step gives loss {} and gradient norm {}", step.loss,
                                              step.gradient_norm));
@@ -88,7 +88,7 @@ class Backend {
       params = exec::random_params(graph_, scale /= 4, random_);
     }
     check = attempt;
-    check.require(take_parameters(draw_.params), "the model does not take weights of its own shapes");
+    check.require(take_parameters(draw_.params), "the model does not accept weights of its own shapes");
     const exec::TokenBatch batch = alone(probed_, vocab_);
     slack_ = std::min(slack(batch, draw_.params, kSingle), kMostSlack);
   }
@@ -149,11 +149,11 @@ class Backend {
     }
     const std::vector<exec::NamedArray> weights = model_.weights();
     checks.finite.require(model_.restore(with_strange_tokens(graph_, weights, texts)),
-                          "the model does not take weights of its own shapes");
+                          "the model does not accept weights of its own shapes");
     LeakCheck strange(model_, texts, 2);
     take(strange.future(2), checks);
     take(strange.neighbours(3), checks);
-    checks.finite.require(model_.restore(weights), "the model does not take its own weights back");
+    checks.finite.require(model_.restore(weights), "the model does not accept its own weights back");
   }
 
   // Compares losses and an update, each computed twice from the same state.
@@ -164,7 +164,7 @@ class Backend {
     // Each update starts from the restored state: saved weights are float32, so a float64 model is not quite
     // the same after it is restored.
     const auto update = [&] {
-      check.require(model_.restore(state), "the model does not take its own weights back");
+      check.require(model_.restore(state), "the model does not accept its own weights back");
       model_.step(batch_of(rows_, kRow, vocab_), {});
       std::vector<double> out;
       for (const exec::NamedArray& a : model_.weights()) out.insert(out.end(), a.data.begin(), a.data.end());
@@ -206,7 +206,7 @@ class Backend {
   // more than `kMostSlack`, a comparison says nothing.
   bool compare_engines(const std::vector<exec::Tensor>& params, Check& check, double rounding) {
     bool compared = false;
-    check.require(take_parameters(params), "the model does not take weights of its own shapes");
+    check.require(take_parameters(params), "the model does not accept weights of its own shapes");
     for (const std::size_t count : {std::size_t{1}, std::size_t{3}, probed_.size(), draw_.tokens.size()}) {
       const Document document(draw_.tokens.begin(),
                               draw_.tokens.begin() + static_cast<std::ptrdiff_t>(count));

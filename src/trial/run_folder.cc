@@ -36,7 +36,7 @@ std::string misfit(const ir::Graph& graph, const std::vector<exec::NamedArray>& 
     std::vector<std::int64_t> shape;
     for (const ir::AxisId axis : param.axes) shape.push_back(graph.axes[axis].size);
     const auto found = by_name.find(param.name);
-    if (found == by_name.end()) return fmt::format("there is no {}", param.name);
+    if (found == by_name.end()) return fmt::format("{} is missing", param.name);
     if (found->second->shape != shape)
       return fmt::format("{} is {} instead of {}", param.name, shape_text(found->second->shape),
                          shape_text(shape));
@@ -60,14 +60,14 @@ std::vector<exec::NamedArray> in_order(const ir::Graph& graph, std::vector<exec:
 Result<std::string> caution_of(const std::string& folder, const std::string& hash) {
   const std::string file = folder + "/result.json";
   const auto text = read_file(file, kMostText);
-  if (!text) return "there is no result.json that says whether the run's checks hold";
+  if (!text) return "there is no result.json to say whether the run's checks hold";
   const auto result = record::parse_result(*text);
   if (!result) return fail("run", fmt::format("{}: {}", file, result.error().message));
   if (!result->weights_hash.empty() && result->weights_hash != hash)
     return fail("run",
-                fmt::format("the weights in {} have hash {}; its result.json tells of {}", folder, hash,
+                fmt::format("the weights in {} have hash {}, but its result.json records {}", folder, hash,
                             result->weights_hash),
-                "one of the two files is of another run: train it again, with --out of its own");
+                "train it again with its own --out; one of the two files belongs to another run");
   if (result->status == record::Status::kDone) return "";
   return fmt::format("the run is {}{}{}", result->status, result->cause.empty() ? "" : ": ", result->cause);
 }
@@ -78,8 +78,8 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   const std::string spec_file = folder + "/spec.json", weights_file = folder + "/weights.safetensors";
   const auto text = read_file(spec_file, kMostText);
   if (!text)
-    return fail("run", fmt::format("there is no run in {}: no spec.json", folder),
-                "make one: gabbro train --out " + folder);
+    return fail("run", fmt::format("there is no run in {}: spec.json is missing", folder),
+                "create one: gabbro train --out " + folder);
   auto spec = record::parse_spec(*text);
   if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
   if (!corpus.empty()) spec->corpus = corpus;
@@ -88,10 +88,10 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
     const auto ended = result ? record::parse_result(*result) : tl::unexpected(result.error());
     if (ended && ended->status == record::Status::kDone)
       return fail("run",
-                  fmt::format("{} has no weights: a campaign keeps those of its higher rungs alone", folder),
-                  "gabbro export RUN#ID writes its program, which gabbro train trains again");
-    return fail("run", fmt::format("{} has no weights: the run was not trained to its end", folder),
-                "the same gabbro train goes on from its checkpoint");
+                  fmt::format("{} has no weights: a campaign only keeps those of its higher rungs", folder),
+                  "write its program with `gabbro export RUN#ID`, and train it again with `gabbro train`");
+    return fail("run", fmt::format("{} has no weights: the run was not trained to the end", folder),
+                "run the same `gabbro train` command to resume from its checkpoint");
   }
 
   GABBRO_TRY(opened, data::Corpus::open(spec->corpus));
@@ -120,13 +120,13 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   std::vector<exec::NamedArray> weights = in_order(subject.elaboration.graph, std::move(read.arrays));
   std::string hash = train::hash_arrays(weights);
   if (hash != at(read.metadata, "hash"))
-    return fail("run", fmt::format("{} is not what was trained: its numbers have hash {} instead of {}",
-                                   weights_file, hash, at(read.metadata, "hash")));
+    return fail("run", fmt::format("{} was changed: the hash of its values is {} instead of {}", weights_file,
+                                   hash, at(read.metadata, "hash")));
   GABBRO_TRY(caution, caution_of(folder, hash));
   const std::string trained_on = at(read.metadata, "corpus");
   if (caution.empty() && trained_on != data::hash_of(opened.manifest()))
     caution = fmt::format(
-        "{} is not the corpus as it was when the run was trained, whose text may hold these documents",
+        "{} is not the corpus that the run was trained on, whose text may contain these documents",
         spec->corpus);
   return RunFolder{std::move(*spec),   std::move(subject), std::move(tokenizer),
                    std::move(weights), std::move(hash),    std::move(caution)};

@@ -157,9 +157,10 @@ Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
   if (held + bytes <= most) return true;
   return fail(
       "memory",
-      fmt::format("{} parameters with two moments each need {:.0f} MiB; {:.0f} MiB of {:.0f} MiB are left",
-                  params, mib(bytes), mib(most - held), mib(most)),
-      "a smaller model (--params), or more memory");
+      fmt::format(
+          "{} parameters with two moments each need {:.0f} MiB, but {:.0f} MiB of {:.0f} MiB are left",
+          params, mib(bytes), mib(most - held), mib(most)),
+      "use a smaller model (--params) or more memory");
 }
 
 // Predicts the memory of a step. If it is too much, the model recomputes activations. If that is still too
@@ -178,11 +179,10 @@ Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResu
   if (held + recomputed > most)
     return fail(
         "memory",
-        fmt::format("a step of {} sequences of {} tokens needs {:.0f} MiB, {:.0f} MiB when activations are "
-                    "computed again; {:.0f} MiB of "
-                    "{:.0f} MiB are left",
+        fmt::format("a step of {} sequences of {} tokens needs {:.0f} MiB, or {:.0f} MiB with activations "
+                    "recomputed, but {:.0f} MiB of {:.0f} MiB are left",
                     spec.sequences, spec.length, mib(step), mib(recomputed), mib(most - held), mib(most)),
-        "fewer sequences at a time (--rows), shorter ones (--seq), a smaller model (--params), or more "
+        "use fewer sequences at a time (--rows), shorter ones (--seq), a smaller model (--params) or more "
         "memory");
   model = std::move(smaller);
   result.memory_expected = held + recomputed;

@@ -11,7 +11,7 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
   lang::CheckReport report = lang::check(program, library(), options);
   if (!report.valid()) return tl::unexpected(report.errors[0]);
   const lang::Design* design = lang::last_design(report.program);
-  if (!design) return fail("design", "the program holds no design");
+  if (!design) return fail("design", "the program contains no design");
   if (params > 0) {
     lang::Library names = library();
     names.add(report.program);

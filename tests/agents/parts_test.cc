@@ -59,12 +59,13 @@ TEST(Settings, ErrorsHavePlaceValueAndHint) {
     int line;
   } cases[] = {
       {"[pipeline]\nattempts = 0\n", "attempts is 0", "from 1 to 100", 2},
-      {"[pipeline]\n\nattempts = 2.5\n", "attempts is not an amount", "", 3},
-      {"[pipeline]\nattemps = 3\n", "no key pipeline.attemps", "keys here: attempts", 2},
-      {"[pipeline]\nplanner = 1\n", "planner is not true or false", "", 2},
+      {"[pipeline]\n\nattempts = 2.5\n", "attempts must be an amount", "", 3},
+      {"[pipeline]\nattemps = 3\n", "unknown key pipeline.attemps", "known keys: attempts", 2},
+      {"[pipeline]\nplanner = 1\n", "planner must be true or false", "", 2},
       {"[pipeline]\nsimilar = 2\n", "similar is 2", "from 0 to 1", 2},
-      {"[pipeline]\npass = nan\n", "pass is not a number", "", 2},
-      {"[pipeline]\nmutation = 0\ncrossover = 0\nscratch = 0\n", "all 0", "must be drawn", 1},
+      {"[pipeline]\npass = nan\n", "pass must be a number", "", 2},
+      {"[pipeline]\nmutation = 0\ncrossover = 0\nscratch = 0\n", "all 0", "set at least one of them above 0",
+       1},
       {"pipeline = 3\n", "not a table", "[pipeline]", 1},
       {"[pipeline\n", "", "TOML", 1},
   };

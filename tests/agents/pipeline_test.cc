@@ -98,7 +98,7 @@ TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   const auto r = run(s, mutation(), settings);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
   EXPECT_EQ(r.attempts, 2);
-  EXPECT_NE(s.last_said_to("proposer", 1).find("Llama is a name of a parent's own"), std::string::npos);
+  EXPECT_NE(s.last_said_to("proposer", 1).find("the name Llama is taken by a parent"), std::string::npos);
 }
 
 TEST(Pipeline, FromScratchMakesAWholeDesign) {
@@ -406,7 +406,7 @@ TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"title": "A", "idea": "b", "place": "stack.9", "units": []})", "no element 9"},
       {R"({"title": "A", "idea": "b", "place": "../../etc/passwd", "units": []})", "no place"},
-      {R"({"title": "A", "idea": "b", "place": "stack", "units": ["if"]})", "not a name"},
+      {R"({"title": "A", "idea": "b", "place": "stack", "units": ["if"]})", "not a valid unit name"},
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A", "A"]})", "two units"},
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A","B","C","E","F","G","H"]})",
        "at most 6"},
@@ -439,8 +439,8 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
            R"(], "does": "d"})";
   };
   const std::pair<std::string, const char*> cases[] = {
-      {plan(unit("A", "\"B\"") + "," + unit("B", "\"A\"")), "circle: A, B"},
-      {plan(unit("scan", "")), "not a name"},
+      {plan(unit("A", "\"B\"") + "," + unit("B", "\"A\"")), "cycle: A, B"},
+      {plan(unit("scan", "")), "not a valid unit name"},
       {plan(unit("A", "") + "," + unit("A", "")), "two units"},
       {plan(unit("A", ""), ""), "instance is empty"},
   };
@@ -465,10 +465,10 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
     const char *name, *rest, *reason, *mended;
   };
   const Case cases[] = {
-      {"GLA", R"("inputs": ["x"], "results": [], "uses": [])", "name of the library", "GLA2"},
-      {"linear", R"("inputs": ["x"], "results": [], "uses": [])", "name of the library", "linear2"},
-      {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["Unheard"])", "neither planned nor known",
-       "LeakyMemory"},
+      {"GLA", R"("inputs": ["x"], "results": [], "uses": [])", "is taken by the library", "GLA2"},
+      {"linear", R"("inputs": ["x"], "results": [], "uses": [])", "is taken by the library", "linear2"},
+      {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["Unheard"])",
+       "neither planned nor in the library", "LeakyMemory"},
       {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["LeakyMemory"])", "circle: LeakyMemory",
        "LeakyMemory"},
   };
@@ -545,7 +545,7 @@ TEST(Pipeline, UnitsThatNothingUsesAreNotWritten) {
     "instance": "LeakyMemory(x, mult=2)"})json"};
   const auto r = run(s, mutation());
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
-  EXPECT_NE(s.last_said_to("planner", 1).find("Idle is used by no unit"), std::string::npos);
+  EXPECT_NE(s.last_said_to("planner", 1).find("Idle is used by neither a unit"), std::string::npos);
   EXPECT_EQ(s.count("coder"), 1);
   EXPECT_NE(r.program.find("LeakyMemory(mult=2)"), std::string::npos) << r.program;
 }

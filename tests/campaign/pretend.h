@@ -195,7 +195,7 @@ class Quick : public Judge {
     const lang::CheckReport report = lang::check(program, zoo::library());
     if (!report.valid()) return tl::unexpected(report.errors.front());
     const lang::Subject& subject = report.subjects.back();
-    if (!subject.is_design) return fail("design", "the program holds no design");
+    if (!subject.is_design) return fail("design", "the program contains no design");
     record::DesignCreated created;
     created.name = subject.name;
     created.program = lang::print(program);

@@ -74,7 +74,7 @@ TEST(Reading, CountsTheTimeOfSessions) {
 TEST(Reading, SaysHowToGoOnWithABetterVariant) {
   std::vector<Part> all(3);
   all[0] = {"stack.1: RMSNorm removed", {0.03, 0.02, 0.04, 8}, Part::Effect::kHelps, 12, "helps"};
-  all[1] = {"stack.2: GLA removed", {0.01, -0.01, 0.03, 8}, Part::Effect::kUnclear, 13, "cannot be told"};
+  all[1] = {"stack.2: GLA removed", {0.01, -0.01, 0.03, 8}, Part::Effect::kUnclear, 13, "unclear"};
   all[2] = {"stack.3: MLP removed", {-0.03, -0.04, -0.02, 8}, Part::Effect::kHurts, 14, "better without"};
   EXPECT_NE(further(all).find("design #14."), std::string::npos) << further(all);
   all.pop_back();

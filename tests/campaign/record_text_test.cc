@@ -25,7 +25,7 @@ class RecordText : public ::testing::Test {
 TEST_F(RecordText, StatusSaysHowFarItIs) {
   expect_says(status_text(store),
               {"beats all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds a difference of",
-               "9 designs, 40 runs", "ended in order", ": done",
+               "9 designs, 40 runs", "ended normally", ": done",
                "150k                5        0        3        1        1  2.4000 #5",
                "600k                1        0        1        0        0  1.9075 #5",
                "adaptive              3        3", "3  adaptive    cost", "1  failed      signal",
@@ -37,7 +37,7 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   m.session(true);
   m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
   const MadeFolder other;
-  expect_says(status_text(m.store(other)), {"not ended: it runs, or was killed", "nothing is decided"});
+  expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
 }
 
 TEST_F(RecordText, StatusAsJson) {

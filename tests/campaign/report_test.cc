@@ -57,14 +57,15 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           fmt::format(
               "Design #5 hyper beats all 3 baselines at 600k; against the best of them, llama: {:+.4f} "
               "bits per byte, 97.0 % interval {:+.4f} to {:+.4f}, on 4 fresh seeds and 2 documents, which "
-              "chose it too.",
+              "also chose it.",
               d.mean, d.low, d.high),
-          fmt::format(
-              "With 4 seeds a difference of {:.4f} bits per byte or more would have been seen in 80 % of "
-              "cases (the preset asks for 0.02): a run at 600k deviates by {:.4f} ({:.0f} degrees of "
-              "freedom).",
-              evolve::visible_in(p, o), std::sqrt(o.run.value), o.run.freedom),
-          "When it began: as many as the test has.", "What helps: stack.1: LayerNorm removed.",
+          fmt::format("With 4 seeds, a difference of {:.4f} bits per byte or more would have been detected "
+                      "in 80 % of "
+                      "cases (the preset asks for 0.02): runs at 600k have a standard deviation of {:.4f} "
+                      "({:.0f} degrees of "
+                      "freedom).",
+                      evolve::visible_in(p, o), std::sqrt(o.run.value), o.run.freedom),
+          "When it started: as many as the test has.", "Helps: stack.1: LayerNorm removed.",
           fmt::format("{:+.4f} [{:+.4f}, {:+.4f}], 4 seeds", d.mean, d.low, d.high),
           "5 designs on small",        // without baselines and ablations
           ">5 designs, best 2.4000<",  // funnel of the first rung
@@ -101,7 +102,7 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
   record::ScaleStudy study;
   study.designs = {"Ours", "Theirs"};
   study.sizes = {"150k", "300k", "600k"};
-  study.tokens = "20 tokens for each parameter";
+  study.tokens = "20 tokens per parameter";
   for (std::int64_t size = 0; size < 3; ++size)
     for (std::int64_t k = 0; k < 4; ++k) {
       const std::int64_t design = k % 2;
@@ -131,9 +132,9 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
   expect_says(html(stopped), {"The study is not complete"});
   record::ScaleStudy once = study;
   std::erase_if(once.runs, [](const record::ScaleRun& r) { return r.seed > 1; });
-  expect_says(html(once), {"so that nothing follows", "One seed each"});
+  expect_says(html(once), {"so nothing follows", "With one seed each"});
   std::erase_if(once.runs, [](const record::ScaleRun& r) { return r.size == 2; });
-  expect_says(html(once), {"The study has no lines"});
+  expect_says(html(once), {"The study could not be fitted"});
 }
 
 TEST(Report, EscapesWhatCameFromOutside) {
@@ -213,10 +214,9 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
       std::string::npos);
   // The lead is more than five times the deviation between the baselines.
   const std::string held = sentence(whole_campaign(-0.6));
-  EXPECT_NE(
-      held.find(
-          "#5 hyper is held back: implausibly large. Against the best baseline, llama, at 600k: -0.5995"),
-      std::string::npos)
+  EXPECT_NE(held.find("#5 hyper is held back, since its lead is implausibly large. Against the best "
+                      "baseline, llama, at 600k: -0.5995"),
+            std::string::npos)
       << held;
   EXPECT_EQ(held.find("beats"), std::string::npos);
   // The record is cut to one fresh seed, then to none, then to no comparison.
@@ -231,8 +231,8 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
     m.events.erase(at, m.events.end());
   };
   cut(7 + evolve::kFinalSeeds + 1);
-  const std::string waits = "is compared with all 3 baselines at 600k: ";
-  EXPECT_NE(sentence(m).find(waits + "1 of 4 fresh seeds have ended, so that it is not yet decided"),
+  const std::string waits = "is being compared with all 3 baselines at 600k: ";
+  EXPECT_NE(sentence(m).find(waits + "1 of 4 fresh seeds have ended, so nothing is decided yet"),
             std::string::npos)
       << sentence(m);
   cut(7 + evolve::kFinalSeeds);
@@ -241,7 +241,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
                 [](const record::Event& e) { return std::holds_alternative<record::ComparisonBegun>(e); });
   EXPECT_NE(
       sentence(m).find(
-          "on the seeds that chose it. The comparison on fresh seeds has not begun: nothing is decided"),
+          "on the seeds that chose it. The comparison on fresh seeds has not started, so nothing is decided"),
       std::string::npos)
       << sentence(m);
 }

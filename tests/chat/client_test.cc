@@ -242,7 +242,7 @@ TEST_F(DeskTest, AHangingServerEndsWithTheTimeLimit) {
   open(config);
   const Error e = error_of(question("Write."));
   EXPECT_EQ(e.code, "chat down");
-  EXPECT_NE(e.message.find("no answer within 0.05 s (tried 2 times)"), std::string::npos) << e.message;
+  EXPECT_NE(e.message.find("no response within 0.05 s (tried 2 times)"), std::string::npos) << e.message;
 }
 
 TEST_F(DeskTest, StopEndsCallsUnderWayAndLaterOnes) {
@@ -267,8 +267,9 @@ TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
   open(config);
   const Error e = error_of(question(std::string(3000, 'x')));
   EXPECT_EQ(e.code, "chat context");
-  EXPECT_NE(e.message.find("about 1037 tokens and a reply of up to 100 are more than the 1000 that m reads"),
-            std::string::npos)
+  EXPECT_NE(
+      e.message.find("about 1037 tokens plus a reply of up to 100 exceed the context of 1000 tokens of m"),
+      std::string::npos)
       << e.message;
   EXPECT_EQ(server->requests(), 0);
   EXPECT_EQ(log->calls().size(), 1u);
@@ -344,7 +345,7 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
   for (const LoggedCall& c : log->calls()) EXPECT_EQ(c.state, "settled");
   const Error e = error_of(question("more"));
   EXPECT_EQ(e.code, "cap");
-  EXPECT_NE(e.message.find("of 0.05 are left (0.00 held"), std::string::npos) << e.message;
+  EXPECT_NE(e.message.find("of 0.05 left (0.00 held"), std::string::npos) << e.message;
 }
 
 TEST_F(DeskTest, ACallWaitsForWhatOthersGiveBack) {
@@ -459,7 +460,7 @@ TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
   EXPECT_EQ(play("c", 0), "replay");
   const auto missing = (*played)->ask(question("never\nasked", 5));
   EXPECT_EQ(missing.error().code, "replay");
-  EXPECT_NE(missing.error().message.find("task 5, coder: nothing is recorded for this question: never asked"),
+  EXPECT_NE(missing.error().message.find("task 5, coder: no reply is recorded for this prompt: never asked"),
             std::string::npos)
       << missing.error().message;
 }

@@ -192,11 +192,11 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
     const char *code, *says;
     bool again;
   } rows[] = {
-      {"", 200, "chat reply", "no JSON: nothing", false},
-      {page, 200, "chat reply", "no JSON: <html> <body>xxx", false},
-      {deep, 200, "chat reply", "no JSON: {\"choices\":[[[", false},
-      {R"({"choices":[{"mess)", 200, "chat reply", "no JSON: {\"choices\"", false},
-      {"[1]", 200, "chat reply", "no object: [1]", false},
+      {"", 200, "chat reply", "not valid JSON: nothing", false},
+      {page, 200, "chat reply", "not valid JSON: <html> <body>xxx", false},
+      {deep, 200, "chat reply", "not valid JSON: {\"choices\":[[[", false},
+      {R"({"choices":[{"mess)", 200, "chat reply", "not valid JSON: {\"choices\"", false},
+      {"[1]", 200, "chat reply", "not a JSON object: [1]", false},
       {"{}", 200, "chat reply", "no reply: {}", false},
       {R"({"choices":[]})", 200, "chat reply", "no reply", false},
       {R"({"choices":[7]})", 200, "chat reply", "no reply", false},
@@ -204,9 +204,9 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
       {R"({"choices":[{"message":{"content":null,"refusal":"no"}}]})", 200, "chat reply", "refused: no",
        false},
       {R"({"choices":[{"message":{"content":""},"finish_reason":"stop"}]})", 200, "chat reply",
-       "an empty reply", false},
+       "the reply is empty", false},
       {R"({"choices":[{"message":{"content":"<think>hm"},"finish_reason":"length"}]})", 200, "chat reply",
-       "cut before", false},
+       "truncated before", false},
       {R"({"error":{"message":"behind","code":502}})", 200, "chat down", "status 502: behind", true},
       {R"({"error":{"message":"wrong key"}})", 401, "chat key", "wrong key", false},
       {R"({"error":{"message":"You exceeded","code":"insufficient_quota"}})", 429, "chat key", "You exceeded",

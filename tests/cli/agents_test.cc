@@ -145,7 +145,7 @@ TEST_F(Agents, ReviewOfAFile) {
   std::ofstream(file) << zoo_text("gla.gab");
   const Output out = gabbro("review " + options + file);
   EXPECT_EQ(out.code, 0);
-  EXPECT_NE(out.text.find("m: rated 4 of 5, beats its parent with probability 0.30"), std::string::npos)
+  EXPECT_NE(out.text.find("m: rated 4 of 5, probability 0.30 of beating its parent"), std::string::npos)
       << out.text;
   EXPECT_NE(out.text.find("the gate may saturate"), std::string::npos);
 }

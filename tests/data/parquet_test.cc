@@ -91,7 +91,7 @@ TEST_F(Parquet, WhatCannotBeReadIsSaid) {
   const auto other = ParquetFile::open(path, "text");
   ASSERT_FALSE(other.has_value());
   EXPECT_EQ(other.error().message, path + ": no text in column text");
-  EXPECT_EQ(other.error().hint, "columns with text: body; choose with --field");
+  EXPECT_EQ(other.error().hint, "columns with text: body; choose one with --field");
   EXPECT_FALSE(ParquetFile::open(path, "id").has_value());
   fs::resize_file(path, fs::file_size(path) - 20);
   const auto cut = ParquetFile::open(path, "body");

@@ -96,7 +96,7 @@ TEST(TreeEdit, Share) {
   EXPECT_EQ(stack_of(share(p, library(), "stack.0.*.mlp", "stack.1.mlp")),
             "[2 * Block(mixer=GLA, mlp=core), Block(mlp=core), RMSNorm] where core = SwiGLU");
   EXPECT_EQ(stack_of(share(p, library(), "stack.0", "stack.0.*")),
-            "edit: stack.0 and stack.0.* lie within each other");
+            "edit: stack.0 and stack.0.* are within each other");
   const Program shared = *share(p, library(), "stack.0.*", "stack.0.*");
   EXPECT_EQ(stack_of(share(shared, library(), "core.mixer", "stack.1.mixer")),
             "[2 * core, Block(mixer=core2), RMSNorm] where core2 = GLA where core = Block(mixer=core2)");
@@ -211,7 +211,7 @@ TEST(TextEdit, Expressions) {
             "return linear(u, D)\n");
   EXPECT_EQ(body_of(replace_expression(p, library(), {at({2}), {0, 5}}, instance("q"))),
             "place: no place Mine.2");
-  EXPECT_EQ(body_of(step_constant(p, library(), tanh, 2)), "edit: no number stands there");
+  EXPECT_EQ(body_of(step_constant(p, library(), tanh, 2)), "edit: there is no number at this place");
 }
 
 TEST(TextEdit, Constants) {

@@ -156,14 +156,14 @@ TEST_F(Tasks, SaysWhatIsWrong) {
   const std::string good = R"({"query": "q", "choices": ["a", "b"], "gold": 0})";
   for (const char* gold : {"0.97", "true", "-1", "4294967297", "1e300"})
     EXPECT_NE(message(good + "\n{\"query\": \"q\", \"choices\": [\"a\", \"b\"], \"gold\": " + gold + "}")
-                  .find("is the number of no choice"),
+                  .find("is not the number of a choice"),
               std::string::npos)
         << gold;
   EXPECT_NE(
       message(good + "\n{\"query\": \"q\", \"choices\": [\"a\"], \"gold\": 3}").find(":2: answer 3 of 1"),
       std::string::npos);
-  EXPECT_NE(message(good + "\n\nnonsense").find(":3: the line is no JSON object"), std::string::npos);
-  EXPECT_NE(message("{\"a\": 1}").find("no known kind of task, with fields a"), std::string::npos);
+  EXPECT_NE(message(good + "\n\nnonsense").find(":3: the line is not a JSON object"), std::string::npos);
+  EXPECT_NE(message("{\"a\": 1}").find("unknown task format, with the fields a"), std::string::npos);
   EXPECT_NE(message(R"({"sentence1": "a", "sentence2": "b", "label": 0})").find("NAME one of cola, sst2"),
             std::string::npos);
   EXPECT_NE(message(good + R"(
@@ -171,9 +171,9 @@ TEST_F(Tasks, SaysWhatIsWrong) {
                 .find(":2: the first line is {query, choices, gold}, this one has the fields bad, good;"),
             std::string::npos);
   EXPECT_NE(message(R"({"query": "q", "choices": ["a"], "gold": "a"})")
-                .find(":1: a field of {query, choices, gold} is missing or has a type that"),
+                .find(":1: a field of {query, choices, gold} is missing or has the wrong type"),
             std::string::npos);
-  EXPECT_NE(message("").find("holds no item"), std::string::npos);
+  EXPECT_NE(message("").find("contains no items"), std::string::npos);
   EXPECT_EQ(read_task({"x", path + ".none"}).error().code, "io");
   EXPECT_EQ(parse_source("rte=a/b.jsonl").name, "rte");
   EXPECT_EQ(parse_source("rte=a/b.jsonl").file, "a/b.jsonl");

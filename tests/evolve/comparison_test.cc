@@ -256,11 +256,11 @@ TEST(Comparison, AsManySeedsAsTheEffectTakes) {
   EXPECT_GT(seeds(0.012).seeds, seeds(0.006).seeds);
   EXPECT_EQ(seeds(0.05).seeds, 24);
   EXPECT_NE(seeds(0.05).reason.find(
-                "24 seeds, the most that the preset allows (final_seeds), see a difference of 0.0"),
+                "24 seeds, the most that the preset allows (final_seeds), detect a difference of 0.0"),
             std::string::npos)
       << seeds(0.05).reason;
   EXPECT_EQ(seeds(0.03, 5.7).seeds, 5);
-  EXPECT_NE(seeds(0.03, 5.7).reason.find("5 seeds, all that the budget affords, see"), std::string::npos);
+  EXPECT_NE(seeds(0.03, 5.7).reason.find("5 seeds, all that the budget allows, detect"), std::string::npos);
   EXPECT_EQ(seeds(0.012, 0).seeds, kLeastSeeds) << "another session completes it";
   // The deviation is assumed if no design has two seeds.
   SearchSettings s = one_rung();
@@ -270,8 +270,7 @@ TEST(Comparison, AsManySeedsAsTheEffectTakes) {
   c.run(c.design("adaptive", kStack), 0, 1, 2.9);
   const auto unknown = planned(c.population, 1, leader(c.population), kAll);
   EXPECT_GT(unknown.seeds, 10);
-  EXPECT_NE(unknown.reason.find("0.0200, as is assumed until it is known"), std::string::npos)
-      << unknown.reason;
+  EXPECT_NE(unknown.reason.find("0.0200, assumed until it is measured"), std::string::npos) << unknown.reason;
 }
 
 TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {

@@ -102,10 +102,10 @@ TEST(Facts, AreOfWhatTrainingReaches) {
        "leave",
        "    return y + (1 + cos(param([D], init=0) + 3.141592653589793)) * cumsum(x)\n", "", ""},
       {"a branch that no value takes", "    return y + relu(-1 - x * x) * cumsum(x)\n", "no mixing",
-       "reads of earlier tokens"},
+       "reads from earlier tokens"},
       {"a recurrence that nothing reads",
        "    scan S: [D] = 0:\n        S = 0.9 * S + x\n    return y + relu(-1 - x * x) * S\n", "no mixing",
-       "reads of earlier tokens"},
+       "reads from earlier tokens"},
   };
   for (Case c : cases) {
     const std::string body = std::string("    y = linear(shift(x, 1), D)\n") + c.body;
@@ -132,7 +132,7 @@ TEST(Facts, WorkIsKnownBeforehand) {
                settings);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, "cost") << r.error().message;
-  EXPECT_NE(r.error().message.find("the screen takes"), std::string::npos) << r.error().message;
+  EXPECT_NE(r.error().message.find("the screen allows"), std::string::npos) << r.error().message;
 }
 
 }  // namespace

@@ -218,10 +218,10 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
   EXPECT_EQ(cause("Mamba2"), "");
   settings.limits = {};
   settings.limits.most_decode_flops = 1e4;
-  EXPECT_NE(cause("Mamba2").find("decoding FLOPs a token at 150k"), std::string::npos);
+  EXPECT_NE(cause("Mamba2").find("decoding FLOPs per token at 150k"), std::string::npos);
   settings.limits = {};
   settings.limits.most_train_flops = 1e4;
-  EXPECT_NE(cause("Mamba2").find("training FLOPs a token at 150k"), std::string::npos);
+  EXPECT_NE(cause("Mamba2").find("training FLOPs per token at 150k"), std::string::npos);
 }
 
 // Repeats, step by step, what a worker does with the program of a rung.

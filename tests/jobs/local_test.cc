@@ -208,7 +208,7 @@ TEST_F(LocalTest, KilledFromOutsideIsACrash) {
 TEST_F(LocalTest, AResultThatIsNoneIsACrash) {
   for (const char* script : {R"(printf '{"status": "done", "cau' > "$2")", R"(echo done > "$2")",
                              R"(echo '[1]' > "$2")", R"(echo '{"status": "done"}' > "$2")"})
-    expect_cause(end_of(script), Kind::kCrash, "left a file that is no result");
+    expect_cause(end_of(script), Kind::kCrash, "left an invalid result");
   // The result of an earlier run does not count.
   std::ofstream(folder / "1.result") << R"({"status": "done", "cause": ""})";
   expect_cause(end_of("true"), Kind::kCrash, "left no result");
@@ -317,7 +317,7 @@ TEST_F(LocalTest, AFolderWithoutEndIsStopped) {
   WorkerLimits limits{.seconds = 60};
   limits.folder_bytes = 1 << 30;
   const JobEnd end = end_of("while mkdir deeper && cd deeper; do :; done; sleep 600", limits);
-  expect_cause(end, Kind::kLimit, "into its folder");
+  expect_cause(end, Kind::kLimit, "to its folder");
 }
 
 TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
@@ -326,11 +326,11 @@ TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
     out.log_bytes = log, out.result_bytes = result, out.folder_bytes = all;
     return out;
   };
-  expect_cause(end_of("cat /dev/zero >&2", most(1 << 20, 1 << 30, 1 << 30)), Kind::kLimit, "into its log");
+  expect_cause(end_of("cat /dev/zero >&2", most(1 << 20, 1 << 30, 1 << 30)), Kind::kLimit, "to its log");
   fs::remove(folder / "1.log");
   expect_cause(end_of(R"(cat /dev/zero > "$2")", most(1 << 30, 1 << 20, 1 << 30)), Kind::kLimit, "of result");
   expect_cause(end_of("cat /dev/zero > large; sleep 600", most(1 << 30, 1 << 20, 4 << 20)), Kind::kLimit,
-               "into its folder");
+               "to its folder");
   EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "one file is held by the kernel";
   fs::remove(folder / "large");
   // A result that is too large is not read, whether it is seen before or after the worker has ended.
@@ -347,7 +347,7 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
   sandbox::Machine none;  // Without borders, nothing prevents the link.
   executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
   start(1);
-  expect_cause(ends()[1], Kind::kCrash, "it is a link");
+  expect_cause(ends()[1], Kind::kCrash, "it is a symbolic link");
   const std::pair<const char*, const char*> kinds[] = {{R"(mkfifo "$2")", "it is not a plain file"},
                                                        {R"(mkdir -p "$2/full/of/things")", "it is a folder"}};
   for (const auto& [script, says] : kinds) {
@@ -453,8 +453,8 @@ TEST_F(LocalTest, WhatCannotStartSaysWhy) {
   const auto none = local_executor({1, folder / "none"});
   ASSERT_FALSE(none.has_value());
   EXPECT_EQ(none.error().code, "jobs");
-  EXPECT_NE(none.error().message.find("there is no"), std::string::npos);
-  EXPECT_EQ(local_executor({0, "/bin/sh"}).error().message, "0 slots: at least one is needed");
+  EXPECT_NE(none.error().message.find("not found"), std::string::npos);
+  EXPECT_EQ(local_executor({0, "/bin/sh"}).error().message, "0 slots, but at least one is needed");
 
   workers_do("true");
   fs::remove(folder / "worker");

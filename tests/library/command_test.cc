@@ -73,13 +73,13 @@ TEST_F(Command, ShowSaysAllThatIsKnown) {
 TEST_F(Command, WhatIsMistypedGetsASuggestion) {
   Output o = run("show gated-deltant");
   EXPECT_EQ(o.code, 2);
-  EXPECT_NE(o.err.find("there is no paper gated-deltant; did you mean gated-deltanet?"), std::string::npos)
+  EXPECT_NE(o.err.find("unknown paper 'gated-deltant'; did you mean 'gated-deltanet'?"), std::string::npos)
       << o.err;
   o = run("show 'forgetting attention'");
-  EXPECT_NE(o.err.find("did you mean fox?"), std::string::npos) << o.err;
+  EXPECT_NE(o.err.find("did you mean 'fox'?"), std::string::npos) << o.err;
   o = run("serch x");
   EXPECT_EQ(o.code, 2);
-  EXPECT_NE(o.err.find("there is no command serch; did you mean search?"), std::string::npos) << o.err;
+  EXPECT_NE(o.err.find("unknown command 'serch'; did you mean 'search'?"), std::string::npos) << o.err;
   EXPECT_EQ(run("search").code, 2);
   EXPECT_EQ(run("").code, 2);
   EXPECT_EQ(run("search x --embed-model m").code, 2);  // a model without an endpoint
@@ -89,16 +89,17 @@ TEST_F(Command, AddedDocumentsAreFoundAndShown) {
   std::ofstream(folder_ + "/note.md") << "# Quokka gates\n\nA ``` quokka ``` forgets.\n";
   Output o = run("add " + folder_ + "/note.md");
   EXPECT_EQ(o.code, 0) << o.err;
-  EXPECT_EQ(o.out, "1 papers added, 0 of changed files, 0 known\n");
+  EXPECT_EQ(o.out, "1 papers added, 0 updated from changed files, 0 already known\n");
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/data/gabbro/library.db"));
-  EXPECT_EQ(run("add " + folder_ + "/note.md").out, "0 papers added, 0 of changed files, 1 known\n");
+  EXPECT_EQ(run("add " + folder_ + "/note.md").out,
+            "0 papers added, 0 updated from changed files, 1 already known\n");
   EXPECT_EQ(run("search quokka -n 1").out, "note        Quokka gates\n");
   EXPECT_NE(run("search quokka -n 1 --quoted").out.find("``` "), 0u);
   EXPECT_NE(run("show note").out.find("forgets."), std::string::npos);
   EXPECT_EQ(run("search quokka --library " + folder_ + "/other.db -n 1").out, "");
   o = run("add " + folder_ + "/nowhere");
   EXPECT_EQ(o.code, 2);
-  EXPECT_NE(o.err.find("there is no such file or folder"), std::string::npos);
+  EXPECT_NE(o.err.find("no such file or folder"), std::string::npos);
 }
 
 TEST_F(Command, OnlineWithoutNetworkGivesWhatIsThere) {

@@ -146,7 +146,7 @@ TEST_F(Online, ServersThatFailAreTold) {
       {{403, "no", {}, false}, "status 403"},
       {{200, "<feed><entry>", {}, false}, "not well-formed"},
       {{200, "", {}, false}, "not well-formed"},
-      {{200, "<html><body/></html>", {}, false}, "no Atom feed"},
+      {{200, "<html><body/></html>", {}, false}, "not an Atom feed"},
       {{200, "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><feed>&e;", {}, false},
        "not well-formed"},
       {{200,
@@ -176,7 +176,7 @@ TEST_F(Online, AHangingServerAndNoServer) {
   options_.seconds = 0.3;
   const auto found = open()->look_up("linear attention", 5, true);
   ASSERT_EQ(found.notices.size(), 2u);
-  EXPECT_NE(found.notices[0].find("no answer within"), std::string::npos) << found.notices[0];
+  EXPECT_NE(found.notices[0].find("no response within"), std::string::npos) << found.notices[0];
   EXPECT_EQ(found.hits.size(), 5u);
   std::atomic<bool> stop{true};
   EXPECT_NE(open()->look_up("linear", 5, true, &stop).notices.at(0).find("stopped"), std::string::npos);

@@ -79,9 +79,9 @@ TEST(Event, WhatIsNoEventIsRefusedByName) {
   struct Case {
     const char *kind, *json, *says;
   };
-  for (const Case& c : {Case{"dream", "{}", "unknown kind of event 'dream'"},
-                        Case{"session", "begins", "an event is a JSON object"},
-                        Case{"session", "[1]", "an event is a JSON object"},
+  for (const Case& c : {Case{"dream", "{}", "unknown event 'dream'"},
+                        Case{"session", "begins", "an event must be a JSON object"},
+                        Case{"session", "[1]", "an event must be a JSON object"},
                         Case{"session", R"({"begins": true})", "field why"},
                         Case{"trial", R"({"id": 1, "design": 1, "rung": 0, "seed": 1, "purpose": "finale"})",
                              "field purpose: unknown purpose 'finale'"},

@@ -202,27 +202,28 @@ TEST_F(StoreTest, CountsCausesByTheirKind) {
 
 TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
   Store s = open();
-  expect_refused(s.append(design(1)), "a record begins with its campaign, not with a design");
+  expect_refused(s.append(design(1)), "a record must start with its campaign, not with a design");
   ASSERT_TRUE(
       s.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}}).has_value());
   DesignCreated orphan = design(2), without_second = design(2);
   orphan.parent = 2, without_second.second_parent = 17;
   TrialEnded stopped{1, record::RunEnd::kResult, 1, to_json(Draw::result(record::Status::kStopped, 2))};
   const std::vector<std::pair<Event, std::string>> cases = {
-      {Draw::campaign(), "has begun already"},
-      {design(1), "design 1 is not the next: expected 2"},
-      {design(3), "design 3 is not the next: expected 2"},
-      {orphan, "a child of design 2, which is not recorded"},
+      {Draw::campaign(), "has already started"},
+      {design(1), "design 1 is out of order: expected 2"},
+      {design(3), "design 3 is out of order: expected 2"},
+      {orphan, "child of unknown design 2"},
       {without_second, "a child of design 17"},
       {Refused{1, "a", "b", "c", "d", 2}, "a child of design 2"},
-      {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is not the next: expected 2"},
-      {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "a trial of design 2"},
-      {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "begins again as another one"},
+      {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is out of order: expected 2"},
+      {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "trial of unknown design 2"},
+      {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "restarts as another one"},
       {TrialEnded{2, record::RunEnd::kResult, 1, to_json(Draw::result(record::Status::kDone, 2))},
-       "a result of trial 2"},
-      {TrialEnded{1, record::RunEnd::kResult, 1, "{\"status\": \"do"}, "trial 1: a result is a JSON object"},
-      {stopped, "a result of status 'stopped' is no end"},
-      {Promoted{2, 1, ""}, "a promotion of design 2"},
+       "result of unknown trial 2"},
+      {TrialEnded{1, record::RunEnd::kResult, 1, "{\"status\": \"do"},
+       "trial 1: a result must be a JSON object"},
+      {stopped, "status 'stopped' is not a final status"},
+      {Promoted{2, 1, ""}, "promotion of unknown design 2"},
   };
   const std::string before = everything(s);
   for (const auto& [event, says] : cases) {
@@ -233,10 +234,10 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
   EXPECT_EQ(everything(s), before);
 
   ASSERT_TRUE(s.append({done(1, 1.5), Promoted{1, 1, ""}}).has_value());
-  expect_refused(s.append(done(1, 1.2)), "trial 1 has a result already (done)");
+  expect_refused(s.append(done(1, 1.2)), "trial 1 already has a result (done)");
   expect_refused(s.append(TrialBegun{1, 1, 0, 9, record::Purpose::kRung}),
-                 "trial 1 has ended already (done)");
-  expect_refused(s.append(Promoted{1, 1, ""}), "design 1 may enter rung 1 already");
+                 "trial 1 has already ended (done)");
+  expect_refused(s.append(Promoted{1, 1, ""}), "design 1 was already promoted to rung 1");
   EXPECT_DOUBLE_EQ(s.result(1)->bits_per_byte, 1.5);
 }
 
@@ -257,9 +258,9 @@ TEST_F(StoreTest, QueriesOfWhatIsNotThereSaySo) {
   EXPECT_EQ(empty.event_count() + empty.design_count() + empty.last_attempt(), 0);
   ASSERT_TRUE(empty.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}})
                   .has_value());
-  EXPECT_NE(empty.design(2).error().message.find("no design 2"), std::string::npos);
+  EXPECT_NE(empty.design(2).error().message.find("unknown design 2"), std::string::npos);
   EXPECT_NE(empty.result(1).error().message.find("has no result yet"), std::string::npos);
-  EXPECT_NE(empty.result(2).error().message.find("no trial 2"), std::string::npos);
+  EXPECT_NE(empty.result(2).error().message.find("unknown trial 2"), std::string::npos);
 }
 
 TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
@@ -274,7 +275,7 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   fs::remove(path);
 
   tamper("CREATE TABLE other (x)");
-  EXPECT_NE(message(Store::open(path)).find("no record of a campaign"), std::string::npos);
+  EXPECT_NE(message(Store::open(path)).find("is not the record of a campaign"), std::string::npos);
   fs::remove(path);
 
   std::ofstream(path).close();
@@ -283,9 +284,9 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   for (const char* const other : {"2", "7"}) {
     tamper(fmt::format("PRAGMA user_version = {}", other).c_str());
     for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
-      EXPECT_NE(
-          s.find(fmt::format("a record of schema {}, this program knows schema {}", other, Store::kSchema)),
-          std::string::npos)
+      EXPECT_NE(s.find(fmt::format("unknown schema {} of the record; this program reads schema {}", other,
+                                   Store::kSchema)),
+                std::string::npos)
           << s;
   }
 }
@@ -388,7 +389,7 @@ TEST_F(StoreTest, HasOneWriter) {
     Store first = begun();
     const auto second = Store::open(path);
     ASSERT_FALSE(second.has_value());
-    EXPECT_NE(second.error().message.find("another campaign is writing it"), std::string::npos);
+    EXPECT_NE(second.error().message.find("another campaign is writing to it"), std::string::npos);
     EXPECT_TRUE(first.append(done(1, 2)).has_value());
     EXPECT_TRUE(Store::read(path).has_value());
     auto reader = Store::read(path);
@@ -423,7 +424,7 @@ TEST_F(StoreTest, RebuildOfARecordThatDoesNotFollowChangesNothing) {
       "\"reason\": \"\"}')");
   Store s = open();
   const std::string before = everything(s);
-  expect_refused(s.rebuild(), "event 4: a promotion of design 9");
+  expect_refused(s.rebuild(), "event 4: promotion of unknown design 9");
   EXPECT_EQ(everything(s), before);
 }
 

@@ -40,7 +40,8 @@ class SurviveTest : public ::testing::Test {
     for (int i = 0; i < 100'000; ++i) {
       const auto ok = store->append(i == 0 ? Draw::campaign() : draw.next());
       if (!ok) {
-        if (ok.error().code != "store" || ok.error().hint.find("disk full") == std::string::npos) _exit(11);
+        if (ok.error().code != "store" || ok.error().hint.find("disk is not full") == std::string::npos)
+          _exit(11);
         if (store->event_count() != count) _exit(12);
         // There is space again, and the same process continues.
         const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};

@@ -106,7 +106,7 @@ TEST(Bench, StopsAndSaysWhatItCannotDo) {
   const auto out = record::parse_bench_result(trial::run_job(to_json(s)));
   ASSERT_TRUE(out.has_value());
   EXPECT_EQ(out->status, record::Status::kFailed);
-  EXPECT_NE(out->cause.find("steps is 0, the least is 1"), std::string::npos) << out->cause;
+  EXPECT_NE(out->cause.find("steps is 0, but must be at least 1"), std::string::npos) << out->cause;
 }
 
 // Runs `gabbro bench ARGUMENTS` and returns its output and its exit code.

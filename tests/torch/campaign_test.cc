@@ -196,7 +196,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   output_of("report " + run);
   std::ifstream report(run + "/report.html");
   const std::string page{std::istreambuf_iterator<char>(report), {}};
-  EXPECT_NE(page.find("What was said"), std::string::npos);
+  EXPECT_NE(page.find("Conversation"), std::string::npos);
   EXPECT_NE(page.find("as reviewer: "), std::string::npos);
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
     if (!entry.is_regular_file()) continue;
@@ -278,7 +278,8 @@ TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSiz
   const std::string report = output_of("report " + run);
   std::ifstream file(run + "/report.html");
   const std::string html{std::istreambuf_iterator<char>(file), {}};
-  for (const char* said : {"What promoted designs can do before any text", "memorisation", "At other sizes"})
+  for (const char* said :
+       {"What promoted designs can learn without any text", "memorisation", "At other sizes"})
     EXPECT_NE(html.find(said), std::string::npos) << report << said;
   // Runs on other texts are not joined with these.
   std::ofstream(root / "more.txt") << "the well is called well by all\n<|endoftext|>\n";

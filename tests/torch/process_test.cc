@@ -160,7 +160,7 @@ TEST_F(WorkerProcess, DoesNotWriteOverAnotherRun) {
   const pid_t first = start("kept", {"--seed", "1"});
   ASSERT_GT(worker_of(first, "kept"), 0);
   EXPECT_EQ(code_of(start("second", {}, "kept")), 2);
-  EXPECT_NE(log("second").find("another gabbro train works in"), std::string::npos) << log("second");
+  EXPECT_NE(log("second").find("another `gabbro train` is running in"), std::string::npos) << log("second");
   kill(first, SIGINT);
   EXPECT_EQ(code_of(first), 1);
   const std::string spec = read_file(root / "kept/spec.json").value(),
@@ -168,8 +168,8 @@ TEST_F(WorkerProcess, DoesNotWriteOverAnotherRun) {
   for (const auto& [other, says] :
        {std::pair<std::vector<std::string>, std::string>{{"--seed", "2"}, "--seed 2 instead of 1"},
         {{"--lr", "0.001"}, "--lr 0.001 instead of 0.003"},
-        {{"--task", root / "nothing.jsonl"}, "there is no file"},
-        {{"--device", "gpu"}, "gpu is no device"}}) {
+        {{"--task", root / "nothing.jsonl"}, "not found"},
+        {{"--device", "gpu"}, "unknown device 'gpu'"}}) {
     EXPECT_EQ(code_of(start("other", other, "kept")), 2);
     EXPECT_NE(log("other").find(says), std::string::npos) << log("other");
     EXPECT_EQ(read_file(root / "kept/spec.json").value(), spec);

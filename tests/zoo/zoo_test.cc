@@ -119,7 +119,7 @@ TEST(ZooFiles, AreValidCanonicalAndDistinct) {
     SCOPED_TRACE(entry.file);
     const lang::CheckReport report = lang::check(entry.text, zoo::library());
     for (const Error& e : report.errors) ADD_FAILURE() << format_error(std::string(entry.file), e);
-    EXPECT_EQ(lang::print(report.program), entry.text) << "run gabbro fmt";
+    EXPECT_EQ(lang::print(report.program), entry.text) << "run `gabbro fmt`";
     for (const lang::Item& item : report.program.items)
       EXPECT_TRUE(names.insert(lang::item_name(item)).second) << lang::item_name(item);
     for (const lang::Subject& s : report.subjects) {

@@ -106,7 +106,7 @@ void print_table(const std::vector<Row>& rows) {
     if (r.causes.empty()) continue;
     std::vector<std::string> causes;
     for (const auto& [cause, n] : r.causes) causes.push_back(fmt::format("{} {}", cause, n));
-    print("{}: no design by {}\n", r.variant, fmt::format("{}", fmt::join(causes, ", ")));
+    print("{}: causes of missing designs: {}\n", r.variant, fmt::format("{}", fmt::join(causes, ", ")));
   }
 }
 
@@ -163,7 +163,7 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
   const bool whole = done == results.size();
   for (const agents::PipelineBench& r : results)
     if (!r.done && !r.report.cause.empty()) {
-      print(stderr, "ended by {}: {}\n", r.report.cause, r.report.detail);
+      print(stderr, "stopped by {}: {}\n", r.report.cause, r.report.detail);
       break;
     }
   if (c.json)
@@ -185,17 +185,21 @@ int run_agents_bench(const AgentsBenchCommand& c) {
 void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {
   const auto c = std::make_shared<AgentsBenchCommand>();
   CLI::App* sub = agents.add_subcommand(
-      "bench", "The pipeline against direct prompting and against itself without checker, planner, observer");
+      "bench",
+      "Compare the pipeline with direct prompting, and with itself without checker, planner or observer");
   sub->fallthrough();
-  sub->add_option("--agents", c->agents, "models, prices, limits and the pipeline (agents.toml)");
-  sub->add_option("--dir", c->dir, "folder of the record of calls, which the cap holds for (runs/bench)");
+  sub->add_option("--agents", c->agents,
+                  "file with models, prices, limits and the pipeline (default agents.toml)");
+  sub->add_option("--dir", c->dir, "folder of the call log, to which the cap applies (default runs/bench)");
   sub->add_option("--variants", c->variants,
-                  "names between commas (all but 'no grammar', which needs a server that takes one)")
+                  "comma-separated list of variants (default: all but 'no grammar', which needs a server "
+                  "that accepts grammars)")
       ->delimiter(',')
       ->check(CLI::IsMember(variant_names()));
-  sub->add_option("--designs", c->designs, "designs by each variant (10)")->check(CLI::Range(1, 100'000));
-  sub->add_option("--seed", c->seed, "of parents and modes (1)");
-  sub->add_flag("--json", c->json, "one JSON object");
+  sub->add_option("--designs", c->designs, "number of designs of each variant (default 10)")
+      ->check(CLI::Range(1, 100'000));
+  sub->add_option("--seed", c->seed, "random seed for parents and modes (default 1)");
+  sub->add_flag("--json", c->json, "print one JSON object");
   sub->callback([&chosen, c] { chosen = [c] { return run_agents_bench(*c); }; });
 }
 

@@ -109,14 +109,14 @@ int run_cost(const AgentOptions& o) {
   const std::string path = o.run + "/calls.db";
   std::error_code error;
   if (!std::filesystem::exists(path, error))
-    return failed("cost",
-                  Error{"campaign",
-                        fmt::format("there are no conversations in {}", o.run),
-                        "they are kept when a campaign has agents: gabbro evolve --agents agents.toml",
-                        {}});
-  const auto log = CallLog::read(path);
+    return failed(
+        "cost", Error{"campaign",
+                      fmt::format("there are no conversations in {}", o.run),
+                      "only campaigns with agents record conversations: `gabbro evolve --agents agents.toml`",
+                      {}});
+  const auto log = Journal::read(path);
   if (!log) return failed("cost", log.error());
-  const CallLog& j = **log;
+  const Journal& j = **log;
   const chat::Cap cap = j.cap();
   const chat::Amount spent = j.spent();
   const auto roles = j.totals(CallLog::By::kRole), models = j.totals(CallLog::By::kModel);
@@ -142,7 +142,7 @@ int run_cost(const AgentOptions& o) {
   print("tokens  {}\n", against(std::to_string(spent.tokens), cap.tokens > 0, std::to_string(cap.tokens),
                                 std::to_string(left.tokens)));
   if (held.tokens > 0)
-    print("held    {} and {} tokens of these, by calls under way or lost with their process\n",
+    print("held    {} and {} tokens of these, by calls in progress or lost with their process\n",
           chat::money_text(held.money), held.tokens);
   print_totals("role", roles, spent.money);
   print_totals("model", models, spent.money);
@@ -155,22 +155,23 @@ int run_cost(const AgentOptions& o) {
 
 void add_agent_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {
   const auto options = std::make_shared<AgentOptions>();
-  CLI::App* agents = app.add_subcommand("agents", "The language models that agents are played by");
+  CLI::App* agents = app.add_subcommand("agents", "Test and benchmark the language models behind the agents");
   agents->fallthrough()->require_subcommand(1);
   names.emplace_back("agents");
-  CLI::App* test =
-      agents->add_subcommand("test", "Ask each model: does it answer, structured too, at what price");
-  test->add_option("--agents", options->config, "the configuration (agents.toml)");
+  CLI::App* test = agents->add_subcommand(
+      "test",
+      "Ask each model a question; show whether it answers, also with structured output, and at what price");
+  test->add_option("--agents", options->config, "configuration file (default agents.toml)");
   test->callback([&chosen, options] { chosen = [options] { return run_test(*options); }; });
 
   add_agents_bench(*agents, chosen);
 
   CLI::App* cost =
-      app.add_subcommand("cost", "What the agents of a campaign cost, by role, model and design");
+      app.add_subcommand("cost", "Show what the agents of a campaign cost, by role, model and design");
   cost->fallthrough();
   names.emplace_back("cost");
-  cost->add_option("RUN", options->run, "the campaign's folder")->required();
-  cost->add_flag("--json", options->json, "one JSON object");
+  cost->add_option("RUN", options->run, "campaign folder")->required();
+  cost->add_flag("--json", options->json, "print one JSON object");
   cost->callback([&chosen, options] { chosen = [options] { return run_cost(*options); }; });
 }
 

@@ -18,7 +18,7 @@ std::atomic<int> g_interrupts{0};
 
 Result<AgentsConfig> read_agents_config(const std::string& path) {
   auto text = read_file(path, kMostText);
-  if (!text) return fail("io", text.error().message, "docs/agents.md says what an agents.toml holds");
+  if (!text) return fail("io", text.error().message, "see docs/agents.md for the format of agents.toml");
   GABBRO_TRY(settings, agents::parse_settings(*text));
   GABBRO_TRY(models, chat::parse_config(*text));
   return AgentsConfig{std::move(*text), std::move(models), settings};
@@ -30,7 +30,7 @@ Result<std::unique_ptr<ModelAccess>> ModelAccess::open(const std::string& config
   out->settings_ = read.settings;
   std::error_code error;
   std::filesystem::create_directories(dir, error);
-  if (error) return fail("io", fmt::format("cannot make the folder {}: {}", dir, error.message()));
+  if (error) return fail("io", fmt::format("cannot create folder {}: {}", dir, error.message()));
   GABBRO_TRY(log, chat::CallLog::open(dir + "/calls.db"));
   out->log_ = std::move(log);
   GABBRO_TRY(client, chat::Client::open(std::move(read.models), *out->log_));

@@ -44,7 +44,7 @@ void print_step(const agents::Step& step) {
   if (step.what == "reply") {
     const chat::Reply& r = step.reply;
     print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model,
-          r.usage.input, r.usage.output, r.usage.cached > 0 ? fmt::format(", {} kept", r.usage.cached) : "",
+          r.usage.input, r.usage.output, r.usage.cached > 0 ? fmt::format(", {} cached", r.usage.cached) : "",
           r.cost, r.seconds);
     print(stderr, "{}", indented(step.text));
     return;
@@ -95,8 +95,8 @@ void print_summary(const record::TaskReport& r) {
   for (const record::Promise& p : r.promises)
     print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found, p.kept ? "" : " (broken)");
   for (const record::Review& v : r.reviews)
-    print(stderr, "  {} rates {} of 5, beats its parent with probability {:.2f}\n", v.model, v.rating,
-          v.probability);
+    print(stderr, "  {} rates it {} of 5 and gives it probability {:.2f} of beating its parent\n", v.model,
+          v.rating, v.probability);
   for (const record::WrittenUnit& u : r.units)
     print(stderr, "  unit {}: {} replies, {} valid, {} repairs\n", u.name, u.candidates, u.valid, u.repairs);
   print(stderr, "  {} attempts, {} calls, {} + {} tokens, cost {:.4f}, {:.1f} s of replies\n", r.attempts,
@@ -153,7 +153,7 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
     print("{}\n", to_json(r));
   } else {
     for (const record::Review& v : r.reviews)
-      print("{}: rated {} of 5, beats its parent with probability {:.2f}\n{}", v.model, v.rating,
+      print("{}: rated {} of 5, probability {:.2f} of beating its parent\n{}", v.model, v.rating,
             v.probability, indented(v.text));
     if (!r.cause.empty()) print(stderr, "{}: {}\n", r.cause, r.detail);
     print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
@@ -178,26 +178,30 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
     CLI::App* sub = app.add_subcommand(name, help);
     sub->fallthrough();
     names.emplace_back(name);
-    sub->add_option("--agents", c->agents, "models, prices, limits and the pipeline (agents.toml)");
-    sub->add_option("--dir", c->dir, "folder of the record of calls, which the cap holds for (runs/agents)");
+    sub->add_option("--agents", c->agents,
+                    "file with models, prices, limits and the pipeline (default agents.toml)");
+    sub->add_option("--dir", c->dir,
+                    "folder of the call log, to which the cap applies (default runs/agents)");
     sub->add_option("--parent", c->parents,
-                    "a program, or a design of the zoo by name (llama); may be repeated");
-    sub->add_option("--direction", c->directions, "what you want to be tried; may be repeated");
-    sub->add_flag("--json", c->json, "the report as one JSON object");
+                    "parent design: a program, or the name of a zoo design such as llama; may be repeated");
+    sub->add_option("--direction", c->directions, "direction for the agents to try; may be repeated");
+    sub->add_flag("--json", c->json, "print the report as one JSON object");
     sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });
     return sub;
   };
-  CLI::App* propose = add(
-      "propose", "One design by language models: proposal, review, units, checks, step by step", run_propose);
+  CLI::App* propose =
+      add("propose", "Have language models write a design, step by step: proposal, review, units, checks",
+          run_propose);
   propose
       ->add_option("--mode", c->mode,
-                   "mutation (one parent), crossover (two), scratch; default: by the parents")
+                   "mutation (one parent), crossover (two) or scratch (default: by the number of parents)")
       ->check(CLI::IsMember(record::words<Mode>()));
-  propose->add_option("--out", c->out, "the file of the program (standard output)");
-  propose->add_option("--seed", c->seed, "of the units of the library that the coder is shown (1)");
+  propose->add_option("--out", c->out, "file to write the program to (default: standard output)");
+  propose->add_option("--seed", c->seed,
+                      "random seed for the library units that the coder is shown (default 1)");
   CLI::App* review =
-      add("review", "What reviewers say of a design: objections, rating, probability", run_review);
-  review->add_option("FILE", c->file, "a program; - is standard input")->required();
+      add("review", "Have language models review a design: objections, rating, probability", run_review);
+  review->add_option("FILE", c->file, "program to review; - reads standard input")->required();
 }
 
 }  // namespace gabbro::cli

@@ -44,7 +44,7 @@ struct AgentSetup::Parts {
 };
 
 std::string AgentSetup::Parts::account() const {
-  if (replay) return "from a record";
+  if (replay) return "replayed from a record";
   const chat::Amount spent = log->spent();
   std::string out = fmt::format("spent {}", chat::money_text(spent.money));
   if (config.cap.money > 0) out += " of " + chat::money_text(config.cap.money);
@@ -62,8 +62,8 @@ std::string AgentSetup::estimate() const {
   double tokens = 0, money = 0;
   for (const chat::CostEstimate& e : chat::estimate(parts_->config, agents::expected(parts_->settings)))
     tokens += e.tokens, money += e.money;
-  std::string out = fmt::format("agents: a design takes about {:.0f} tokens", tokens);
-  if (money > 0) out += fmt::format(" and {:.4f} in money", money);
+  std::string out = fmt::format("agents: a design needs about {:.0f} tokens", tokens);
+  if (money > 0) out += fmt::format(" and costs about {:.4f}", money);
   const chat::Cap& cap = parts_->config.cap;
   double designs = 0;
   if (cap.tokens > 0 && tokens > 0) designs = static_cast<double>(cap.tokens) / tokens;
@@ -72,7 +72,7 @@ std::string AgentSetup::estimate() const {
     designs = designs > 0 ? std::min(designs, by_money) : by_money;
   }
   return out +
-         (designs > 0 ? fmt::format("; the cap is enough for about {:.0f}", designs) : "; no cap is set");
+         (designs > 0 ? fmt::format("; the cap allows about {:.0f} designs", designs) : "; no cap is set");
 }
 
 bool AgentSetup::is_there(const std::string& dir) {

@@ -142,7 +142,7 @@ Result<bool> clean(const Files& files, const Emit& emit, bool webster) {
     for (const auto& [offset, length] : places_of(index)) {
       if (offset + length > text.size())
         return fail("format",
-                    fmt::format("{}: an entry at byte {} of {}", body, offset + length, text.size()));
+                    fmt::format("{}: invalid entry at byte {} of {}", body, offset + length, text.size()));
       group.add(clean_entry(std::string_view(text).substr(offset, length), webster));
     }
     group.end();

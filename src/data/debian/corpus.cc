@@ -102,7 +102,7 @@ Result<Texts> write_texts(const std::string& folder, const std::string& cache, c
                           const Watch& watch) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", folder, error.message()));
+  if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
   const std::vector<Rows> packages = by_package();
   Texts out;
   for (std::size_t i = 0; i < packages.size(); ++i) {
@@ -110,7 +110,7 @@ Result<Texts> write_texts(const std::string& folder, const std::string& cache, c
     const auto keep_going = [&] {
       return watch(static_cast<double>(i) / static_cast<double>(packages.size()), name);
     };
-    if (!keep_going()) return fail("stopped", "the build was stopped; nothing was left behind");
+    if (!keep_going()) return fail("stopped", "the build was stopped; its files were removed");
     GABBRO_TRY(deb, fetch_package(name, cache, keep_going));
     if (!deb) {
       out.missing.push_back(name);
@@ -123,9 +123,9 @@ Result<Texts> write_texts(const std::string& folder, const std::string& cache, c
       out.found.push_back(std::move(text));
   }
   if (out.found.empty())
-    return fail("fetch", "the machine's package lists have none of the packages of the corpus debian",
-                "apt-get update reads the lists; or build from your own files: gabbro data build --out "
-                "FOLDER FILE...");
+    return fail("fetch", "the package lists of this machine have none of the packages of the debian corpus",
+                "update the lists with `apt-get update`, or build from your own files: gabbro data build "
+                "--out FOLDER FILE...");
   return out;
 }
 

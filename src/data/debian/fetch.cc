@@ -31,7 +31,8 @@ struct Outcome {
 Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
                     const std::function<bool()>& keep_going) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail("io", fmt::format("no pipe: {}", std::strerror(errno)));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return fail("io", fmt::format("cannot create a pipe: {}", std::strerror(errno)));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
@@ -70,7 +71,7 @@ Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
   int wait_status = 0;
   while (::waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
   }
-  if (stopped) return fail("stopped", "the build was stopped; nothing was left behind");
+  if (stopped) return fail("stopped", "the build was stopped; its files were removed");
   out.code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128;
   return out;
 }
@@ -98,7 +99,7 @@ bool is_unknown(const std::string& output) {
 
 // Returns the first error of apt-get, or else its last line.
 std::string reason(const std::string& output) {
-  std::string last = "it said nothing";
+  std::string last = "no error message";
   for (std::size_t from = 0; from < output.size();) {
     const std::size_t end = std::min(output.find('\n', from), output.size());
     const std::string line = output.substr(from, end - from);
@@ -118,7 +119,7 @@ Result<std::optional<std::string>> download(const std::string& name, const std::
   const std::string elsewhere = "build from your own files instead: gabbro data build --out FOLDER FILE...";
   if (!ran) {
     if (ran.error().code == "fetch")
-      ran.error().hint = "the corpus debian comes from Debian's packages; " + elsewhere;
+      ran.error().hint = "the debian corpus needs Debian packages; " + elsewhere;
     return tl::unexpected(ran.error());
   }
   const auto found = find_deb(folder, name);
@@ -131,7 +132,7 @@ Result<std::optional<std::string>> download(const std::string& name, const std::
   }
   if (is_unknown(ran->output)) return std::nullopt;
   return fail("fetch", fmt::format("apt-get download {} failed: {}", name, reason(ran->output)),
-              "is there a network, and were the package lists read (apt-get update)? Else " + elsewhere);
+              "check the network, and update the package lists (apt-get update); otherwise " + elsewhere);
 }
 
 }  // namespace
@@ -140,11 +141,11 @@ Result<std::optional<std::string>> fetch_package(const std::string& name, const 
                                                  const std::function<bool()>& keep_going) {
   std::error_code error;
   fs::create_directories(cache, error);
-  if (error) return fail("io", fmt::format("cannot make {}: {}", cache, error.message()));
+  if (error) return fail("io", fmt::format("cannot create {}: {}", cache, error.message()));
   if (auto found = find_deb(cache, name)) return found;
   std::string folder = cache + "/fetching-XXXXXX";
   if (!::mkdtemp(folder.data()))
-    return fail("io", fmt::format("cannot make {}: {}", folder, std::strerror(errno)));
+    return fail("io", fmt::format("cannot create {}: {}", folder, std::strerror(errno)));
   auto out = download(name, folder, cache, keep_going);
   fs::remove_all(folder, error);
   return out;

@@ -22,7 +22,7 @@ constexpr std::size_t kBlock = 1 << 16;
 tl::unexpected<Error> damaged(const std::string& path, archive* a) {
   const char* why = archive_error_string(a);
   return fail("io", fmt::format("cannot read {}: {}", path, why ? why : "damaged"),
-              "remove the file, so that it is fetched again");
+              "remove the file, so that it is downloaded again");
 }
 
 Result<std::string> rest_of_entry(archive* a, const std::string& path) {
@@ -85,7 +85,8 @@ Result<Files> read_package(const std::string& path, const std::function<bool(con
     const char* name = archive_entry_pathname(entry);
     if (name && std::string_view(name).starts_with("data.tar")) return read_tar(ar.get(), path, wanted);
   }
-  return fail("io", path + " is no Debian package: it holds no data.tar", "remove the file");
+  return fail("io", path + " is not a Debian package: it contains no data.tar",
+              "remove the file, so that it is downloaded again");
 }
 
 Result<std::string> unpack(const std::string& bytes, const std::string& name) {
@@ -106,8 +107,8 @@ Result<std::string> inflate(std::string_view bytes, std::size_t size, const std:
   const int status = ::uncompress(reinterpret_cast<Bytef*>(out.data()), &got,
                                   reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
   if (status != Z_OK || got != size)
-    return fail("format",
-                fmt::format("{}: a block of {} bytes gives {} instead of {}", name, bytes.size(), got, size));
+    return fail("format", fmt::format("{}: a block of {} bytes unpacks to {} instead of {}", name,
+                                      bytes.size(), got, size));
   return out;
 }
 

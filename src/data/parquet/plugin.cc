@@ -21,8 +21,8 @@ std::string text_columns(const parquet::SchemaDescriptor& schema) {
   for (int i = 0; i < schema.num_columns(); ++i)
     if (schema.Column(i)->physical_type() == parquet::Type::BYTE_ARRAY)
       out += (out.empty() ? "" : ", ") + schema.Column(i)->path()->ToDotString();
-  return out.empty() ? "no column of this file holds text"
-                     : "columns with text: " + out + "; choose with --field";
+  return out.empty() ? "add a column with text; this file has none"
+                     : "columns with text: " + out + "; choose one with --field";
 }
 
 }  // namespace

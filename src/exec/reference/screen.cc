@@ -131,19 +131,16 @@ class Screen {
     for (const std::int64_t l : {8, 16, 24})
       if (l == 8 || numbers_kept(model_, l) <= kMostNumbers) length = l;
     if (const double kept = numbers_kept(model_, length); kept > 8 * kMostNumbers)
-      return {"size", fmt::format("a run of {} tokens keeps {:.3g} elements; the screen takes {:.3g}", length,
-                                  kept, 8.0 * kMostNumbers)};
+      return {"size", fmt::format("a run of {} tokens keeps {:.3g} elements; the screen allows {:.3g}",
+                                  length, kept, 8.0 * kMostNumbers)};
     for (std::int64_t t = 0; t < length; ++t)
       tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
     differentiated_ = std::make_unique<Differentiated>(model_);
     const Work work = work_of(differentiated_->graph, differentiated_->all, length);
     if (work.elements > kMostElements || work.operations > kMostOperations)
-      return {
-          "size",
-          fmt::format(
-              "a run of {} tokens and its gradient holds {:.3g} elements and takes {:.3g} operations; the "
-              "screen takes {:.3g} and {:.3g}",
-              length, work.elements, work.operations, kMostElements, kMostOperations)};
+      return {"size", fmt::format("a run of {} tokens and its gradient holds {:.3g} elements and takes "
+                                  "{:.3g} operations; the screen allows {:.3g} and {:.3g}",
+                                  length, work.elements, work.operations, kMostElements, kMostOperations)};
     return {};
   }
 
@@ -180,7 +177,7 @@ class Screen {
             (std::isfinite(v) && std::abs(v) > (back ? kLargestOnTheWayBack : kLargest) &&
              !writes(model_, v)))
           return {"finite",
-                  fmt::format("{} is {:.3g} with the first parameters",
+                  fmt::format("{} is {:.3g} with the initial parameters",
                               gradient ? "the gradient of " + model_.params[d.owners[i]].name
                                        : fmt::format("a value of line {}", d.graph.node(0, d.all[i]).line),
                               v)};
@@ -199,7 +196,7 @@ class Screen {
     for (const double v : values[0].data)
       if (!std::isfinite(v))
         return {"finite",
-                fmt::format("a logit is {:.3g} in float32 where the first embedding is {} times as large", v,
+                fmt::format("a logit is {:.3g} in float32 when the first embedding is {} times as large", v,
                             kRoom)};
     return {};
   }
@@ -259,7 +256,7 @@ class Screen {
     if (context >= kLeastContext) return {};
     return {"mixing",
             fmt::format("all tokens before a position change its logits by {:.2g} of what its own token "
-                        "does, with the first parameters and after {} updates; at least {:g} is asked for",
+                        "does, with the initial parameters and after {} updates; at least {:g} is required",
                         context, kUpdates, kLeastContext)};
   }
 
@@ -314,10 +311,9 @@ class Screen {
     const double largest = *std::max_element(sizes_.begin(), sizes_.end());
     for (std::size_t i = 0; i < differentiated_->readers.size(); ++i)
       if (!(sizes_[static_cast<std::size_t>(first) + i] > kUnread * largest))
-        return {"mixing",
-                fmt::format("what line {} reads of earlier tokens changes no logit, neither with the first "
-                            "parameters nor after {} updates",
-                            model_.node(0, differentiated_->readers[i]).line, kUpdates)};
+        return {"mixing", fmt::format("what line {} reads from earlier tokens changes no logit, neither with "
+                                      "the initial parameters nor after {} updates",
+                                      model_.node(0, differentiated_->readers[i]).line, kUpdates)};
     return {};
   }
 
@@ -332,7 +328,7 @@ class Screen {
     for (std::size_t p = 0; p < sizes.size(); ++p) {
       if (!(sizes[p] > least))
         return {"gradient",
-                fmt::format("none reaches {}, neither with the first parameters nor after {} updates",
+                fmt::format("none reaches {}, neither with the initial parameters nor after {} updates",
                             model_.params[p].name, kUpdates)};
       const auto count = static_cast<double>(ir::elements(model_, model_.params[p].axes));
       all += count;
@@ -349,7 +345,7 @@ class Screen {
     }
     if (negligible <= kDeadShare * all) return {};
     return {"gradient",
-            fmt::format("{:.0f} % of the parameters get a negligible one, relative to the largest: {}",
+            fmt::format("{:.0f} % of the parameters get a negligible gradient, relative to the largest: {}",
                         100 * negligible / all, names)};
   }
 

@@ -374,12 +374,12 @@ Result<bool> check_device(const std::string& device) {
   const bool is_number =
       !index.empty() && index.size() <= 3 && index.find_first_not_of("0123456789") == std::string::npos;
   if (!is_number || (device != "cuda" && !has_index))
-    return fail("device", fmt::format("there is no kind of device '{}'", device), "cpu, cuda or cuda:1");
+    return fail("device", fmt::format("unknown device '{}'", device), "use cpu, cuda or cuda:N");
   const std::size_t count = at::getNumGPUs();
   if (static_cast<std::size_t>(std::stoi(index)) < count) return true;
-  return fail("device", fmt::format("{} is not here: libtorch finds {} GPUs", device, count),
-              at::hasCUDA() ? "nvidia-smi lists those of the machine"
-                            : "this libtorch was built for the CPU alone; use cpu");
+  return fail("device", fmt::format("{} is not available: libtorch finds {} GPUs", device, count),
+              at::hasCUDA() ? "list the GPUs of the machine with `nvidia-smi`"
+                            : "use cpu; this libtorch was built without CUDA");
 }
 
 #if defined(__GLIBC__) && (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3))
