@@ -22,7 +22,7 @@ from cpp_text import comments, literal, tokens
 TREES = ("src", "tests", "bench", "fuzz")
 LEFT_OUT = "src/exec/torch/"
 WIDTH = 110
-OPENINGS = re.compile(r"(What|Whether|Of|How|Which|Why|Not|None|Nothing)\b(?!.*\?$)")
+OPENINGS = re.compile(r"(What|Whether|Of|How|Which|Why|Not|None)\b(?!.*\?$)")
 IS_NO = re.compile(r"(?<![Tt]here )\b(is|are) no (?!longer\b|more\b|less\b|fewer\b)[a-z]+")
 OLD = {
     r"told apart": "significantly different",

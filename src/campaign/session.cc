@@ -101,7 +101,7 @@ class Campaign::Session {
 
   // Begins a run or a profile. Returns false when there is nothing to begin now.
   bool begin_next() {
-    // What comes from outside is taken in before a decision; agents make nothing that there is no time to
+    // Events from outside are recorded before each decision. Agents begin nothing that there is no time to
     // train.
     if (!accept(s_.poll_outside(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
     if (!s_.restarts.empty()) {

@@ -1,4 +1,4 @@
-// What may be a worker's word on the capability tasks of a design.
+// Checks of a worker's word on the capability tasks of a design.
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@
 #include "campaign/view.h"
 #include "campaign/words.h"
 #include "chat/call_log.h"
-#include "cli/agents/setup.h"
+#include "cli/agent_setup.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"

@@ -14,8 +14,7 @@
 
 #include "base/damaged.h"
 #include "campaign/judge.h"
-#include "cli/agents/commands.h"
-#include "cli/agents/propose.h"
+#include "cli/agents.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
 #include "cli/capabilities.h"
@@ -27,6 +26,7 @@
 #include "cli/generate.h"
 #include "cli/library.h"
 #include "cli/probe.h"
+#include "cli/propose.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 #include "lang/library.h"

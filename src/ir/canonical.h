@@ -8,8 +8,8 @@
 
 namespace gabbro::ir {
 
-/// How sizes enter a hash: as formulas in D and V, which makes the hash independent of the width, or as the
-/// concrete numbers of the given graph.
+/// The form in which sizes enter a hash: as formulas in D and V, which makes the hash independent of the
+/// width, or as the concrete numbers of the given graph.
 enum class Sizes : std::uint8_t { kSymbolic, kConcrete };
 
 /// Returns a hash of the live part of `graph` as a function of its inputs and parameters.

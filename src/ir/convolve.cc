@@ -31,7 +31,7 @@ class Convolver {
   }
 
  private:
-  // How a value over pairs (t, s) depends on them: only through t - s, only through s, or in another way.
+  // The way a value over pairs (t, s) depends on them: only through t - s, only through s, or in another way.
   // Constants and parameters are compatible with both.
   enum class Along : std::uint8_t { kOther, kLag, kSource };
 

@@ -37,10 +37,10 @@ struct Job {
   bool devices = false;  // The job uses a GPU.
 };
 
-/// How a worker ended. Without a result, `cause` gives the reason: a crash, a limit with its numbers, an exit
-/// code, or an invalid result file. kLimit is one of the limits on processes and files. kStopped means that
-/// the worker left no result because its executor asked it to stop or killed it, which says nothing about the
-/// job.
+/// The end of a worker. Without a result, `cause` gives the reason: a crash, a limit with its numbers, an
+/// exit code, or an invalid result file. kLimit is one of the limits on processes and files. kStopped means
+/// that the worker left no result because its executor asked it to stop or killed it, which says nothing
+/// about the job.
 struct JobEnd {
   enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit, kStopped };
   std::int64_t id = 0;

@@ -21,7 +21,7 @@ struct Process {
   std::string mark;
 };
 
-/// How a process is started.
+/// The settings with which a process is started.
 struct Launch {
   std::vector<std::string> command;  // path of the program, then its arguments
   std::string log;  // Standard error is appended to this file. Empty: standard error is that of this program.

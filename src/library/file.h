@@ -22,7 +22,7 @@ struct Passage {
   std::string text;
 };
 
-/// Not thread-safe; Library guards it. All members return the error "store" for an error of SQLite, such as a
+/// The class is not thread-safe; Library guards it. All members return the error "store" for an error of SQLite, such as a
 /// full disk.
 class File {
  public:

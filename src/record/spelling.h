@@ -103,7 +103,7 @@ struct Spelling<RunEnd> {
                                                           "limit"};
 };
 
-/// Why a session of a campaign ended.
+/// The reason why a session of a campaign ended.
 enum class SessionEnd : std::uint8_t {
   kDone,    // nothing is left to do
   kBudget,  // its time or its runs are spent

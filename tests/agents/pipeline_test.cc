@@ -627,7 +627,7 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   EXPECT_EQ(r.units[0].repairs, 1);
   EXPECT_NE(s.last_said_to("coder", 3).find("linear(y, D)"), std::string::npos)
       << "the nearest to valid is repaired";
-  // Of several valid units, one that keeps its promises is chosen.
+  // Among several valid units, one that keeps its promises is chosen.
   const std::string grows =
       "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n    axis k = D * mult\n"
       "    return linear(mean(past(linear(x, k)) * exp(-lag()), over=s), D)\n";

@@ -176,7 +176,7 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
   EXPECT_FALSE(alive(number_in("pid")));
 }
 
-// What the worker leaves before it is killed is kept, but is not a result.
+// Files that the worker leaves before it is killed are kept, but are not a result.
 TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
   const JobEnd end =
       end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {0.3, 0});

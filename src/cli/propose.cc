@@ -1,4 +1,4 @@
-#include "cli/agents/propose.h"
+#include "cli/propose.h"
 
 #include <fmt/format.h>
 
@@ -10,10 +10,10 @@
 #include "agents/prompts.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "cli/agents/model_access.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/literature.h"
+#include "cli/model_access.h"
 #include "cli/terminal.h"
 #include "record/task.h"
 #include "zoo/embedded.h"

@@ -1,4 +1,4 @@
-#include "cli/agents/commands.h"
+#include "cli/agents.h"
 
 #include <fmt/core.h>
 
@@ -10,7 +10,7 @@
 #include "campaign/campaign.h"
 #include "chat/call_log.h"
 #include "chat/check.h"
-#include "cli/agents/bench.h"
+#include "cli/agents_bench.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "store/store.h"

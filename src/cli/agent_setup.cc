@@ -1,4 +1,4 @@
-#include "cli/agents/setup.h"
+#include "cli/agent_setup.h"
 
 #include <fmt/format.h>
 
@@ -10,9 +10,9 @@
 #include "base/files.h"
 #include "chat/estimate.h"
 #include "chat/replay.h"
-#include "cli/agents/model_access.h"
 #include "cli/files.h"
 #include "cli/literature.h"
+#include "cli/model_access.h"
 #include "zoo/library.h"
 
 namespace gabbro::cli {

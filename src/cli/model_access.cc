@@ -1,4 +1,4 @@
-#include "cli/agents/model_access.h"
+#include "cli/model_access.h"
 
 #include <fmt/format.h>
 

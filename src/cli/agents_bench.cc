@@ -1,4 +1,4 @@
-#include "cli/agents/bench.h"
+#include "cli/agents_bench.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agents/bench.h"
-#include "cli/agents/model_access.h"
 #include "cli/commands.h"
+#include "cli/model_access.h"
 #include "cli/terminal.h"
 #include "evolve/describe.h"
 #include "evolve/statistics.h"
