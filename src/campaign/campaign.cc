@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/lock.h"
 #include "campaign/preset.h"
 #include "campaign/state.h"
 #include "evolve/comparison.h"
@@ -79,6 +80,15 @@ Result<Campaign> Campaign::create(const CampaignFolder& place, const CampaignPla
     return fail("usage", fmt::format("seed {} is too large; the largest is {}", plan.seed, kMostSeed));
   fs::create_directories(place.dir + "/trials", error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", place.dir, error.message()));
+  // One process at a time, whose temporary files are not removed by another.
+  const auto lock = Lock::take(place.dir);
+  if (!lock && lock.error().code == "locked")
+    return fail("campaign", "another `gabbro evolve` is starting a campaign in " + place.dir,
+                "choose another --dir");
+  if (!lock) return tl::unexpected(lock.error());
+  if (fs::exists(place.store(), error))
+    return fail("campaign", "there is already a campaign in " + place.dir,
+                "continue it with `gabbro resume`, or choose another --dir");
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = place.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);

@@ -97,6 +97,7 @@ std::string Campaign::State::too_short(const Left& left) const {
   const std::string needs = fmt::format(
       "too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", least, compared());
   const double share = share_of_comparison(), runs = least * compared() + rate_runs(at);
+  if (share <= 0) return needs + ", and `search_share` of the preset leaves nothing of the budget for it";
   if (std::isfinite(left.all_trials) && share * left.all_trials < runs)
     return fmt::format("{}, but {:.0f} runs allow {:.0f}; use --trials {:.0f} or more", needs,
                        left.all_trials, std::floor(share * left.all_trials / compared()),
@@ -134,7 +135,7 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Le
   if (!running.empty() || !settled) return std::nullopt;
   const double affordable =
       std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / compared();
-  if (const auto ok = record({evolve::planned(population, plan.seed, best, affordable)}); !ok)
+  if (const auto ok = record({evolve::planned(population, plan.seed, best, affordable, plan.secret)}); !ok)
     return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }

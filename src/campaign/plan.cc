@@ -20,6 +20,7 @@ std::string to_toml(const CampaignPlan& plan) {
   const toml::table head{{"corpus", plan.corpus},
                          {"corpus_hash", plan.corpus_hash},
                          {"seed", static_cast<std::int64_t>(plan.seed)},
+                         {"secret", static_cast<std::int64_t>(plan.secret)},
                          {"threads", plan.threads},
                          {"device", plan.device},
                          {"aa_test", plan.aa_test},
@@ -40,6 +41,7 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   plan.corpus = t["corpus"].value_or(plan.corpus);
   plan.corpus_hash = t["corpus_hash"].value_or(plan.corpus_hash);
   plan.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
+  plan.secret = static_cast<std::uint64_t>(t["secret"].value_or(std::int64_t{0}));
   plan.threads = t["threads"].value_or(plan.threads);
   plan.device = t["device"].value_or(plan.device);
   plan.aa_test = t["aa_test"].value_or(plan.aa_test);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <set>
 
 #include "base/files.h"
 #include "base/toml.h"
@@ -115,6 +116,12 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     range("search_share", s.search_share, 0, 1);
     if (parsed.get("baselines") && s.baselines.empty())
       t.fail(parsed.get("baselines"), "baselines is empty", "name at least one to compare designs with");
+    std::set<std::string> named;
+    for (const auto* list : {&s.baselines, &s.controls})
+      for (const std::string& design : *list)
+        if (!named.insert(design).second)
+          t.fail(parsed.get(list == &s.controls ? "controls" : "baselines"), design + " is named twice",
+                 "name each baseline and control once");
     if (std::adjacent_find(s.hurdles.begin(), s.hurdles.end(), std::greater_equal<>()) != s.hurdles.end())
       t.fail(parsed.get("hurdles"), "hurdles is not in ascending order",
              "list each share of a run once, smallest first");

@@ -42,6 +42,27 @@ double seconds_worked(const CampaignReading& r, const store::Store& store) {
   return out;
 }
 
+// Returns the score up to which runs at the first rung are among the best kCompared.
+double worst_of_best(const std::vector<store::TrialRow>& trials) {
+  constexpr std::size_t kCompared = 1000;
+  std::vector<double> bits;
+  for (const store::TrialRow& t : trials)
+    if (t.begun.rung == 0 && t.status == record::Status::kDone && std::isfinite(t.bits))
+      bits.push_back(t.bits);
+  if (bits.size() <= kCompared) return std::numeric_limits<double>::infinity();
+  std::nth_element(bits.begin(), bits.begin() + kCompared - 1, bits.end());
+  return bits[kCompared - 1];
+}
+
+// Returns true for runs that may be compared with others, document by document: all but those at the first
+// rung that are far from the best, of which a large campaign has a hundred thousand. One of those makes no
+// pair with others.
+bool needs_documents(const Population& p, const store::TrialRow& t, double most_bits) {
+  if (t.status != record::Status::kDone) return evolve::judges(t.begun);
+  return t.begun.rung > 0 || evolve::judges(t.begun) || !(t.bits > most_bits) ||
+         p.individual(t.begun.design).created.origin != record::Origin::kSearch;
+}
+
 Result<CampaignReading> read_tables(const store::Store& store) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, parse_plan(campaign));
@@ -49,7 +70,9 @@ Result<CampaignReading> read_tables(const store::Store& store) {
   for (const store::DesignRow& d : store.designs())
     if (const auto ok = out.population.recall(d.created); !ok) return tl::unexpected(ok.error());
   const int rungs = static_cast<int>(plan.settings.rungs.size());
-  for (const store::TrialRow& t : store.trials()) {
+  const std::vector<store::TrialRow> trials = store.trials();
+  const double most_bits = worst_of_best(trials);
+  for (const store::TrialRow& t : trials) {
     if (t.begun.rung < 0 || t.begun.rung >= rungs)
       return fail("event", fmt::format("trial {} is at rung {} of {}", t.begun.id, t.begun.rung, rungs),
                   "the record was changed by something else; restore a copy");
@@ -59,9 +82,9 @@ Result<CampaignReading> read_tables(const store::Store& store) {
     if (!t.status) continue;
     // Costs are those measured at the first rung. The tables lack those at higher rungs.
     const double flops = out.population.individual(t.begun.design).created.train_flops;
-    // Only results hold documents and texts, and only runs that judge or belong to an A/A test need them.
+    // Only results hold documents and texts.
     Population::Compared compared;
-    if (evolve::judges(t.begun) || t.begun.purpose == record::Purpose::kAaReplicate) {
+    if (needs_documents(out.population, t, most_bits)) {
       GABBRO_TRY(result, store.result(t.begun.id));
       const double unread = record::unread_bits(result), ratio = record::nats_per_bit(result);
       const std::int64_t tokens = result.unread_tokens;
@@ -271,10 +294,11 @@ std::string baselines_text(const Population& p, const evolve::ComparisonOutcome&
   return fmt::format("the {} of {} baselines that could be trained{}", trained, all, with);
 }
 
-// Says if the rung can tell mixers apart. Returns "" without controls.
+// Says if the rung can judge mixers.
 std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& where) {
-  if (o.controls == 0 || !o.complete) return "";
+  if (!o.complete) return "";
   const std::string nothing = fmt::format(" It is not known whether {} can judge mixers: ", where);
+  if (o.controls == 0) return nothing + "the preset has no controls. Nothing more is claimed.";
   if (o.lost_controls > 0)
     return nothing + fmt::format("{} could not be trained there. Nothing more is claimed.",
                                  o.controls == 1
@@ -300,9 +324,9 @@ std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, c
 
 std::string implausible_text(const evolve::ComparisonOutcome& o) {
   return fmt::format(
-      "That is more than five times the deviation of the baselines there from each other ({:.4f}), so it "
-      "counts only after its checks have been repeated with other seeds, on texts twice as long and at every "
-      "position.",
+      "That is more than five times the deviation of the best baselines there from each other ({:.4f}), so "
+      "it "
+      "counts only after its checks have been repeated with other seeds and at every position.",
       o.spread);
 }
 
@@ -375,18 +399,21 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
                      numbers);
 }
 
+// Says all that is known of a comparison: what it showed, and whether the rung could judge it.
+std::string comparison_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& who,
+                            const std::string& where) {
+  const bool tells_all = o.complete && o.losses.empty() && !o.ahead;
+  return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) +
+         lost_baselines(p, o);
+}
+
 std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
   const Population& p = r.population;
   if (r.plan.aa_test) return replicates_sentence(r);
-  if (v.leader.rung < 0) return "No design of the search has finished a run yet: nothing is decided.";
+  if (v.leader.rung < 0) return "No design that may win has finished a run yet: nothing is decided.";
   const std::string who = "Design " + label_of(p.individual(v.leader.design));
   const std::string where = shortened(r.rung(v.leader.rung).name, 30);
-  if (v.fresh) {
-    const evolve::ComparisonOutcome& o = v.outcome;
-    const bool tells_all = o.complete && o.losses.empty() && !o.ahead;
-    return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) +
-           lost_baselines(p, o);
-  }
+  if (v.fresh) return comparison_text(p, v.outcome, who, where);
   if (v.duels.empty() || v.duels.front().difference.count == 0)
     return fmt::format(
         "{} leads at {}; no baseline has a run with the same seed there, so nothing is decided.", who, where);
@@ -486,12 +513,18 @@ std::string profile_text(const record::CapabilityResult& profile) {
 std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) {
   const std::vector<evolve::TriedRate> tried = evolve::tried_rates(r.population, design, rung);
   if (tried.size() < 2) return "";
+  const double rate = r.rung(rung).rate;
   std::string out;
-  for (const evolve::TriedRate& t : tried)
-    out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * r.rung(rung).rate,
-                       t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score",
-                       t.taken && t.bits > 0 ? " (chosen)" : "");
-  return out;
+  bool is_edge = false;
+  for (const evolve::TriedRate& t : tried) {
+    const bool is_best = t.taken && t.bits > 0;
+    is_edge = is_edge || (is_best && (&t == &tried.front() || &t == &tried.back()));
+    out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * rate,
+                       t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score", is_best ? " (best)" : "");
+  }
+  const double compared = evolve::compared_rate(r.population, r.population.individual(design), rung);
+  return out +
+         fmt::format("; compared at {:.2g}{}", compared * rate, is_edge ? ", at the edge of the search" : "");
 }
 
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
@@ -531,7 +564,7 @@ CampaignVerdict verdict(const CampaignReading& r) {
     const std::string where = shortened(r.rung(c.rung).name, 30);
     out.earlier.push_back(fmt::format("Comparison {}: {}", c.id,
                                       o.complete || !o.losses.empty()
-                                          ? outcome_text(r.population, o, who, where)
+                                          ? comparison_text(r.population, o, who, where)
                                           : fmt::format("{} at {} was given up after {} of {}.", who, where,
                                                         o.ended, count_of(c.seeds, "seed"))));
   }

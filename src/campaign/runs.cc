@@ -73,11 +73,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::judges(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
   if (evolve::judges(begun)) spec.unread_tokens = kUnread;
-  if (evolve::rechecks(begun)) {
-    spec.length *= 2;
-    spec.sequences = (spec.sequences + 1) / 2;
-    spec.thorough = true;
-  }
+  spec.thorough = evolve::rechecks(begun);
   if (created.origin == record::Origin::kAaReplicate)
     spec.start = mix(plan.seed, static_cast<std::uint64_t>(created.id)) | 1;
   return spec;
@@ -304,8 +300,8 @@ bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   return is_known(design) || is_replicate(design);
 }
 
-// Handles the end of a run. A run that ended without a result and unasked, by a signal or by its worker's own
-// report, is restarted a limited number of times.
+// Handles the end of a run. A run that ended unasked and without a result, or that its worker reports as
+// stopped, is restarted a limited number of times before it counts as failed.
 Result<bool> Campaign::State::take(const jobs::JobEnd& ended, bool asked) {
   constexpr int kTries = 3;
   running.erase(ended.id);
@@ -313,13 +309,18 @@ Result<bool> Campaign::State::take(const jobs::JobEnd& ended, bool asked) {
   const evolve::Trial& trial = population.trial(ended.id);
   std::optional<Result<record::TrialResult>> result;  // parsed once, since it may be megabytes
   if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
-  if (ended.kind != Kind::kStopped && !(result && *result && (*result)->status == record::Status::kStopped))
-    return take_result(ended, result);
+  const bool is_stopped =
+      ended.kind == Kind::kStopped || (result && *result && (*result)->status == record::Status::kStopped);
+  // A worker that is killed from outside, or whose disk is full, crashes as one does whose design is at
+  // fault.
+  const bool is_crash = ended.kind == Kind::kCrash && !is_trusted(trial);
+  if (!is_stopped && !is_crash) return take_result(ended, result);
   if (asked) return true;  // a later session resumes it
   if (++tries[ended.id] < kTries) {
     restarts.push_back(trial.begun);
     return true;
   }
+  if (is_crash) return take_result(ended, result);
   const std::string cause = fmt::format("stopped {} times without a request", kTries);
   return fail_run(trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)},
                   cause);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -297,6 +298,14 @@ int refuse_existing(const EvolveCommand& o) {
 }
 
 // Repeats a recorded campaign with agents from its record.
+// Draws a number that nobody can know beforehand (CampaignPlan::secret).
+std::uint64_t drawn_secret() {
+  constexpr int kBits = 62;  // TOML has signed integers
+  std::random_device device;
+  const auto high = std::uint64_t{device()}, low = std::uint64_t{device()};
+  return (high << 32 | low) >> (64 - kBits);
+}
+
 int run_replay(EvolveCommand o) {
   const auto record = store::Store::read(campaign::CampaignFolder{o.replay}.store());
   if (!record) return failed(record.error());
@@ -362,6 +371,7 @@ int run_evolve(const EvolveCommand& o) {
   warn_of_size(corpus->manifest(), most);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = data::hash_of(corpus->manifest());
+  plan.secret = drawn_secret();
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
   if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)

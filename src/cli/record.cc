@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "campaign/campaign.h"
+#include "campaign/reading.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
 #include "chat/call_log.h"
@@ -160,9 +161,12 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
     plan.corpus = fs::absolute(own, error);
   GABBRO_TRY(spec, campaign::spec_of(plan, created, begun));
   spec.folder = fs::absolute(out, error);
-  if (const auto ok = train::save_arrays(
-          out + "/weights.safetensors", read.arrays,
-          {{"hash", hash}, {"design", result.hash}, {"vocabulary", read.metadata["vocabulary"]}});
+  if (const auto ok = train::save_arrays(out + "/weights.safetensors", read.arrays,
+                                         {{"hash", hash},
+                                          {"design", result.hash},
+                                          {"program", read.metadata["program"]},
+                                          {"vocabulary", read.metadata["vocabulary"]},
+                                          {"corpus", read.metadata["corpus"]}});
       !ok)
     return ok;
   return replace_file(out + "/spec.json", record::to_json(spec));
@@ -184,7 +188,10 @@ int run_export(const RecordCommand& c) {
   fs::create_directories(out, error);
   if (error)
     return failed("export", {"io", fmt::format("cannot create {}: {}", out, error.message()), "", {}});
-  // Chooses the last run at the highest rung. A run without weights does not replace a run with weights.
+  const auto reading = campaign::read_record(*store);
+  if (!reading) return failed("export", reading.error());
+  // Chooses the last run at the highest rung, at a rate that counts and not one that a search only tried. A
+  // run without weights does not replace a run with weights.
   const store::TrialRow* best = nullptr;
   std::string weights;
   const auto trials = store->trials_of(named->design);
@@ -192,6 +199,7 @@ int run_export(const RecordCommand& c) {
     const std::string file = campaign::CampaignFolder{named->dir}.trial(t.begun.id) + "/weights.safetensors";
     const bool kept = fs::exists(fs::symlink_status(file, error));
     if (t.status != record::Status::kDone ||
+        !reading->population.counts(reading->population.trial(t.begun.id)) ||
         (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
       continue;
     best = &t;
@@ -208,9 +216,15 @@ int run_export(const RecordCommand& c) {
       if (const auto ok = export_weights(*store, named->dir, design->created, best->begun, *result, out); !ok)
         return failed("export", ok.error());
   }
-  print("{}: design.gab{}{}\n", out, best ? ", result.json" : "",
-        weights.empty() ? "; no weights were kept (the first rung keeps none)"
-                        : ", weights.safetensors, spec.json");
+  if (!best) {
+    print("{}: design.gab; the design has no scored run\n", out);
+    return kValid;
+  }
+  print("{}: design.gab, result.json{}\n", out,
+        weights.empty() ? "; the weights of this run were not kept" : ", weights.safetensors, spec.json");
+  const evolve::Rung& rung = reading->rung(best->begun.rung);
+  print("  run {} at {}, learning rate {:.3g}, seed {}: {:.4f} bits per byte\n", best->begun.id, rung.name,
+        best->begun.rate * rung.rate, best->begun.seed, best->bits);
   return kValid;
 }
 

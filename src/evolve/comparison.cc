@@ -23,6 +23,9 @@ constexpr double kImplausible = 5;
 // Minimum share of a lead on held-out documents that unread training text must confirm.
 constexpr double kLeastUnread = 0.5;
 
+// The number of best baselines whose scores tell which differences are usual.
+constexpr std::size_t kCompared = 3;
+
 Variance variance_of(const std::vector<double>& x) {
   if (x.size() < 2) return {};
   double mean = 0, squares = 0;
@@ -94,9 +97,11 @@ class Basis {
 // Returns a block of seeds that no run has used; block 0 belongs to the search. The block follows from the
 // campaign's seed and from the whole text of the leader's program. A second campaign whose leader was
 // selected by the outcome of this comparison, or one with another seed, is therefore not judged on the same
-// runs again. A program that contains the texts of these seeds has another text, and so gets other seeds.
+// runs again. The secret keeps an author from choosing the block: the hash of a program's text can be steered
+// within seconds (XXH3 is not cryptographic), and a program could then hold the texts of seeds that are known
+// beforehand.
 std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
-                          std::int64_t number) {
+                          std::int64_t number, std::uint64_t secret) {
   constexpr int kBits = 40;
   const auto is_used = [&](std::uint64_t block) {
     const auto in_block = [&](std::uint64_t seed) {
@@ -107,8 +112,8 @@ std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const L
            std::any_of(p.comparisons().begin(), p.comparisons().end(),
                        [&](const record::ComparisonBegun& c) { return in_block(c.seed); });
   };
-  const std::uint64_t drawn = mix(mix(hash64(p.individual(leader.design).created.program), first_seed),
-                                  static_cast<std::uint64_t>(number));
+  const std::uint64_t known = mix(hash64(p.individual(leader.design).created.program), first_seed);
+  const std::uint64_t drawn = mix(mix(known, secret), static_cast<std::uint64_t>(number));
   std::uint64_t block = 1 + (drawn >> (64 - kBits));
   while (is_used(block)) ++block;
   return block;
@@ -332,13 +337,13 @@ const record::ComparisonBegun* comparison_of(const Population& p, const Leader& 
 }
 
 record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, const Leader& leader,
-                                double affordable) {
+                                double affordable, std::uint64_t secret) {
   const SearchSettings& s = p.settings();
   record::ComparisonBegun out;
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
   out.design = leader.design;
   out.rung = leader.rung;
-  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id) * kBlock;
+  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id, secret) * kBlock;
   out.level = level_of(static_cast<int>(out.id));
   const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
   Precision known = precision;
@@ -419,6 +424,9 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
     const Paired pair = compared(p, out.best_baseline, out.control, c);
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
+  // A weak baseline says nothing about the differences of good ones, and must not raise the bar for a
+  // plausible lead.
+  if (scores.size() > kCompared) scores.resize(kCompared);
   out.spread = std::sqrt(variance_of(scores).value);
   // Nothing is claimed about a design that lost too many runs. If it was better on the remaining ones,
   // nothing is claimed over it either.

@@ -53,9 +53,11 @@ const record::ComparisonBegun* comparison_of(const Population& population, const
 
 /// Returns the comparison that this leader should get. Its seeds are from a block that no run has used. Their
 /// number is the smallest that detects the preset's effect with power kPower, at least kLeastSeeds and at
-/// most Settings::final_seeds and `affordable`. O(runs at the rung), a millisecond.
+/// most SearchSettings::final_seeds and `affordable`. The block is drawn by `secret`, a number that nobody
+/// knew when the leader's program was written, by that program and by the campaign's first seed. O(runs at
+/// the rung), a millisecond.
 record::ComparisonBegun planned(const Population& population, std::uint64_t first_seed, const Leader& leader,
-                                double affordable);
+                                double affordable, std::uint64_t secret = 0);
 
 /// Number of runs, on further seeds, that repeat the checks of an implausible lead.
 inline constexpr int kRechecks = 2;
@@ -113,9 +115,10 @@ struct ComparisonOutcome {
   std::int64_t best_baseline = 0, control = 0;
   Interval over_control;
   /// Returns true if the rung can judge: the best known mixer is significantly better than the controls,
-  /// which see few tokens. A control that could not be trained rules this out, since it may have been better.
+  /// which see few tokens. A control that could not be trained rules this out, since it may have been better,
+  /// and so does a preset without controls.
   [[nodiscard]] bool can_judge() const {
-    return controls == 0 || (lost_controls == 0 && over_control.below_zero());
+    return controls > 0 && lost_controls == 0 && over_control.below_zero();
   }
   /// Returns true if the lead is held back until its checks have been repeated and have passed.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }

@@ -63,8 +63,9 @@ std::optional<double> next_rate(const std::map<double, double>& scores, double m
     if (!scores.contains(rate)) return rate;
   const auto best = std::min_element(scores.begin(), scores.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (static_cast<int>(scores.size()) >= kMostRates || !std::isfinite(best->second)) return std::nullopt;
-  if (best == scores.begin()) return best->first / 2;
+  if (static_cast<int>(scores.size()) >= kMostRates) return std::nullopt;
+  // Without any score, the rates were too large.
+  if (!std::isfinite(best->second) || best == scores.begin()) return scores.begin()->first / 2;
   if (best == std::prev(scores.end())) return best->first * 2;
   return std::nullopt;
 }

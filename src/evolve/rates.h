@@ -18,8 +18,8 @@ namespace gabbro::evolve {
 constexpr int kLeastRates = 3, kMostRates = 5;
 
 /// Returns the factor that a search around `middle` tries next, given the scores of those tried (infinite: no
-/// score). It tries `middle`, half and twice as much, then goes beyond the edge if the best lies there.
-/// Returns nothing when the search is over.
+/// score). It tries `middle`, half and twice as much, then goes beyond the edge if the best lies there, and
+/// below all if none has a score. Returns nothing when the search is over.
 std::optional<double> next_rate(const std::map<double, double>& scores, double middle);
 
 /// Returns the factor at which the scores of a search are lowest: that of a parabola over the logarithm of
@@ -32,7 +32,7 @@ double fitted_rate(const std::map<double, double>& scores);
 
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the
 /// campaign, which never judges. Returns nothing if the search is over, or if its next step depends on runs
-/// under way. The search ends if no rate has a score.
+/// under way.
 std::optional<RunRequest> next_rate_run(const Population& population, std::int64_t design, int rung,
                                         std::uint64_t first_seed);
 

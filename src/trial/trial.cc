@@ -14,6 +14,8 @@
 #include "eval/bigram.h"
 #include "eval/bits.h"
 #include "eval/context.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
