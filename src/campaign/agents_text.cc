@@ -40,7 +40,7 @@ std::string money(double cost) { return fmt::format("{:.4f}", cost); }
 
 std::vector<TaskOutcomeCount> outcomes(const Population& p) {
   std::map<std::string, std::int64_t> counts;
-  for (const Task& t : p.tasks())
+  for (const AgentTask& t : p.tasks())
     ++counts[!t.ended                                           ? "in progress"
              : t.report.outcome != record::TaskOutcome::kDesign ? "gave up: " + t.report.cause
              : t.design != 0                                    ? "design"

@@ -562,11 +562,11 @@ CampaignVerdict verdict(const CampaignReading& r) {
     const evolve::ComparisonOutcome o = evolve::outcome_of(r.population, c);
     const std::string who = "Design " + label_of(r.population.individual(c.design));
     const std::string where = shortened(r.rung(c.rung).name, 30);
-    out.earlier.push_back(fmt::format("Comparison {}: {}", c.id,
-                                      o.complete || !o.losses.empty()
-                                          ? comparison_text(r.population, o, who, where)
-                                          : fmt::format("{} at {} was given up after {} of {}.", who, where,
-                                                        o.ended, count_of(c.seeds, "seed"))));
+    const std::string text = o.complete || !o.losses.empty()
+                                 ? comparison_text(r.population, o, who, where)
+                                 : fmt::format("{} at {} was given up after {} of {}.", who, where, o.ended,
+                                               count_of(c.seeds, "seed"));
+    out.earlier.push_back({c.id, fmt::format("Comparison {}: {}", c.id, text), o.claims()});
   }
   out.sentence = sentence_of(r, out);
   out.sensitivity = sensitivity_of(r, out);

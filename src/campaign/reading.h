@@ -82,6 +82,12 @@ struct Duel {
   // One of "ahead", "behind", "no significant difference", "3 of 10 seeds", "refused on seed 7: ...".
   std::string word;
 };
+/// The outcome of another comparison of the campaign than the one that its verdict rests on.
+struct EarlierComparison {
+  std::int64_t number = 0;
+  std::string text;  // with its number
+  bool claims = false;
+};
 struct CampaignVerdict {
   evolve::Leader leader;
   bool fresh = false;                 // a comparison has begun
@@ -89,7 +95,7 @@ struct CampaignVerdict {
   std::vector<Duel> duels;            // all of them, strongest first; those without a score last
   std::string sentence;               // the verdict as a sentence
   std::string sensitivity;            // the effect that could have been detected; "" if it is not known
-  std::vector<std::string> earlier;   // outcomes of the campaign's other comparisons, each with its number
+  std::vector<EarlierComparison> earlier;
 };
 /// Returns the verdict of a campaign. Its outcome points into `reading`.
 CampaignVerdict verdict(const CampaignReading& reading);

@@ -85,7 +85,9 @@ Result<std::string> status_json(const store::Store& store) {
                          {"visible_effect", number(evolve::visible_in(p, v.outcome))}};
   else
     out["comparison"] = nullptr;
-  out["other_comparisons"] = v.earlier;
+  out["other_comparisons"] = json::array();
+  for (const EarlierComparison& c : v.earlier)
+    out["other_comparisons"].push_back({{"number", c.number}, {"text", c.text}, {"claims", c.claims}});
   out["rungs"] = json::array();
   const std::vector<Funnel> all = funnel(p);
   for (std::size_t k = 0; k < all.size(); ++k) {

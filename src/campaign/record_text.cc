@@ -67,7 +67,7 @@ Result<std::string> status_text(const store::Store& store) {
   out("{}", v.sentence);
   if (!v.sensitivity.empty()) out("{}", v.sensitivity);
   for (const Duel& d : v.duels) out("{}", duel_line(p, d));
-  for (const std::string& text : v.earlier) out("{}", text);
+  for (const EarlierComparison& c : v.earlier) out("{}", c.text);
   const int at = std::max(0, v.leader.rung);
   bool titled = false;
   for (const Individual& i : p.individuals()) {

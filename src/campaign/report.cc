@@ -139,7 +139,7 @@ void comparison(Content& c) {
   if (c.verdict.duels.empty()) c.soft("No design has a run with the same seed as a baseline yet.");
   c.figure(forest_figure(c.reading, c.verdict));
   if (!c.verdict.sensitivity.empty()) c.paragraph(c.verdict.sensitivity);
-  for (const std::string& text : c.verdict.earlier) c.paragraph(text);
+  for (const EarlierComparison& e : c.verdict.earlier) c.paragraph(e.text);
   const int at = std::max(0, c.verdict.leader.rung);
   Table rates({"design", "learning rates tried, with their bits per byte"});
   for (const Individual& i : c.population().individuals())

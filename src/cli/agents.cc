@@ -114,9 +114,9 @@ int run_cost(const AgentOptions& o) {
                       fmt::format("there are no conversations in {}", o.run),
                       "only campaigns with agents record conversations: `gabbro evolve --agents agents.toml`",
                       {}});
-  const auto log = Journal::read(path);
+  const auto log = CallLog::read(path);
   if (!log) return failed("cost", log.error());
-  const Journal& j = **log;
+  const CallLog& j = **log;
   const chat::Cap cap = j.cap();
   const chat::Amount spent = j.spent();
   const auto roles = j.totals(CallLog::By::kRole), models = j.totals(CallLog::By::kModel);

@@ -122,7 +122,9 @@ struct ComparisonOutcome {
   }
   /// Returns true if the lead is held back until its checks have been repeated and have passed.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
-  [[nodiscard]] bool claims() const { return ahead && !unconfirmed && !held_back() && can_judge(); }
+  /// Returns true if the leader is ahead beyond doubt, whatever the rung can judge.
+  [[nodiscard]] bool stands() const { return ahead && !unconfirmed && !held_back(); }
+  [[nodiscard]] bool claims() const { return stands() && can_judge(); }
 };
 /// Returns the first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);

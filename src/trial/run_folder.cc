@@ -111,9 +111,10 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   if (at(read.metadata, "program") != lang::code_hash(lang::parse(spec->program).program))
     return fail(
         "run",
-        fmt::format("{} holds weights of the same design written in another way, whose parameters have other "
-                    "names or another order",
-                    weights_file),
+        fmt::format(
+            "{} holds weights of the same design written in another way, whose parameters may have other "
+            "names or another order",
+            weights_file),
         "train it again, with --out of its own");
   if (const std::string wrong = misfit(subject.elaboration.graph, read.arrays); !wrong.empty())
     return fail("run", fmt::format("{} does not fit the design: {}", weights_file, wrong));

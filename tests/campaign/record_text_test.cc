@@ -24,7 +24,7 @@ class RecordText : public ::testing::Test {
 
 TEST_F(RecordText, StatusSaysHowFarItIs) {
   expect_says(status_text(store),
-              {"beats all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds a difference of",
+              {"is ahead of all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds a difference of",
                "9 designs, 40 runs", "ended normally", ": done",
                "150k                5        0        3        1        1  2.4000 #5",
                "600k                1        0        1        0        0  1.9075 #5",
@@ -100,7 +100,7 @@ TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
                      "lineage", "#4 swap", "2.4800",     // its parents
                      "final", "replicate", "1007",       // runs with their seeds
                      "training loss of run", "tokens",   // the curve
-                     "entered 300k: 2.4000 bits per byte, rank 1 of 5 at 150k", "beats all 3 baselines",
+                     "entered 300k: 2.4000 bits per byte, rank 1 of 5 at 150k", "is ahead of all 3 baselines",
                      "against gpt2", "helps           without stack.1: LayerNorm removed"});
   EXPECT_LT(text->find("#5 hyper"), text->find("#4 swap"));
   EXPECT_LT(text->find("#4 swap"), text->find("\n  llama"));

@@ -367,6 +367,24 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   trial.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
   std::ofstream(copy / "spec.json") << record::to_json(trial);
   EXPECT_NE(cause(s).find("another design"), std::string::npos) << cause(s);
+  // The same function, whose parameters have other names: arrays would land in wrong places.
+  fresh();
+  trial = *record::parse_spec(*read_file((copy / "spec.json").string(), 1 << 20));
+  const std::string norm =
+      "unit Norm(x: [t, D]) -> [t, D]:\n    param scale: [D] = 1\n    return x / sqrt(mean(x * x, over=D) + "
+      "1e-6) * scale\n\n";
+  trial.program =
+      norm + "design Tiny:\n    width = 32\n    stack = [Block, Block(mixer=GatedDeltaNet), Norm]\n";
+  const auto hash_of = [](const std::string& program) {
+    return lang::check(program, zoo::library()).subjects.back().hash;
+  };
+  ASSERT_EQ(hash_of(trial.program), hash_of(kProgram));
+  std::ofstream(copy / "spec.json") << record::to_json(trial);
+  EXPECT_NE(cause(s).find("written in another way"), std::string::npos) << cause(s);
+  // Comments and spaces are no part of it.
+  trial.program = "# A comment.\n" + std::string(kProgram) + "\n\n# Another.\n";
+  std::ofstream(copy / "spec.json") << record::to_json(trial);
+  EXPECT_EQ(trial::run(s).status, record::Status::kDone) << cause(s);
   fresh();
   fs::remove(weights);
   EXPECT_NE(cause(s).find("not trained to the end"), std::string::npos) << cause(s);
