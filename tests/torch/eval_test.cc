@@ -371,8 +371,8 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   fresh();
   trial = *record::parse_spec(*read_file((copy / "spec.json").string(), 1 << 20));
   const std::string norm =
-      "unit Norm(x: [t, D]) -> [t, D]:\n    param scale: [D] = 1\n    return x / sqrt(mean(x * x, over=D) + "
-      "1e-6) * scale\n\n";
+      "unit Norm(x: [t, D]) -> [t, D]:\n    scale = param([D], init=1)\n"
+      "    return rms_normalize(x, over=D, eps=1e-6) * scale\n\n";
   trial.program =
       norm + "design Tiny:\n    width = 32\n    stack = [Block, Block(mixer=GatedDeltaNet), Norm]\n";
   const auto hash_of = [](const std::string& program) {
