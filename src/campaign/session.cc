@@ -131,7 +131,7 @@ class Campaign::Session {
     return accept(s_.start(**wanted, executor_));
   }
 
-  // Gives runs of the budget that the last comparison did not need to the search, as after a resume.
+  // Gives runs of the budget that the final comparison did not need to the search, as after a resume.
   bool searches_on() {
     const std::size_t compared = s_.population.comparisons().size();
     if (phase_ != Phase::kFinal || budget_.trials == 0 || compared == searched_after_ || !s_.has_compared())

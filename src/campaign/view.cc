@@ -144,7 +144,7 @@ std::vector<std::string> summary_lines(const CampaignReading& reading) {
   out.push_back(v.sentence);
   if (!v.sensitivity.empty()) out.push_back(v.sensitivity);
   for (const Duel& d : v.duels) out.push_back(duel_line(p, d));
-  for (const std::string& text : v.earlier) out.push_back(text);
+  for (const EarlierComparison& c : v.earlier) out.push_back(c.text);
   const std::vector<Part> taken = parts(p, v.leader);
   if (!taken.empty()) out.emplace_back("  bits per byte it loses without one of its parts:");
   for (const Part& part : taken) out.push_back(part_line(part));

@@ -22,8 +22,8 @@ struct Passage {
   std::string text;
 };
 
-/// The class is not thread-safe; Library guards it. All members return the error "store" for an error of SQLite, such as a
-/// full disk.
+/// The class is not thread-safe; Library guards it. All members return the error "store" for an error of
+/// SQLite, such as a full disk.
 class File {
  public:
   /// Opens the file. If it does not exist, `create` says whether it is created, with its folder; otherwise

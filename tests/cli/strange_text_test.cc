@@ -111,7 +111,7 @@ TEST_F(StrangeText, OfARecordIsEscaped) {
   m.crash(id, 0, 8, "the worker said " + text);
   m.refuse(text, text);
   m.promote(id, 1, text);
-  m.session(false, text);
+  m.session(false);
   const MadeFolder folder;
   { const store::Store store = m.store(folder); }
   const std::string run = folder.file("");

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "data/build.h"
 #include "data/tokenizer.h"
 #include "exec/reference/reference.h"
