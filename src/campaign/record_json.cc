@@ -48,6 +48,7 @@ Result<std::string> status_json(const store::Store& store) {
   json out{{"preset", r.plan.settings.preset},
            {"corpus", r.plan.corpus},
            {"seed", r.plan.seed},
+           {"secret", r.plan.secret},
            {"aa_test", r.plan.aa_test},
            {"designs", p.individuals().size()},
            {"trials", p.trials().size()},

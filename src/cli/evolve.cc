@@ -371,7 +371,7 @@ int run_evolve(const EvolveCommand& o) {
   warn_of_size(corpus->manifest(), most);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = data::hash_of(corpus->manifest());
-  plan.secret = drawn_secret();
+  plan.secret = o.secret > 0 ? o.secret : drawn_secret();
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
   if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)

@@ -75,11 +75,14 @@ double fitted_rate(const std::map<double, double>& scores) {
   constexpr double kSteps = 4;   // of an octave
   const auto best = std::min_element(scores.begin(), scores.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });
+  // The three rates nearest to the best are used whatever their scores are.
+  const std::ptrdiff_t first = std::clamp<std::ptrdiff_t>(
+      std::distance(scores.begin(), best) - 1, 0, std::max<std::ptrdiff_t>(0, std::ssize(scores) - 3));
   std::vector<std::pair<double, double>> points;  // octaves from the best, bits above it
   for (auto at = scores.begin(); at != scores.end(); ++at) {
-    const bool is_neighbour =
-        std::abs(std::distance(scores.begin(), at) - std::distance(scores.begin(), best)) <= 1;
-    if (std::isfinite(at->second) && (is_neighbour || at->second <= best->second + kNear))
+    const std::ptrdiff_t place = std::distance(scores.begin(), at);
+    const bool is_near = (place >= first && place < first + 3) || at->second <= best->second + kNear;
+    if (std::isfinite(at->second) && is_near)
       points.emplace_back(std::log2(at->first / best->first), at->second - best->second);
   }
   const std::optional<Parabola> curve = parabola_through(points);

@@ -23,11 +23,11 @@ constexpr int kLeastRates = 3, kMostRates = 5;
 std::optional<double> next_rate(const std::map<double, double>& scores, double middle);
 
 /// Returns the factor at which the scores of a search are lowest: that of a parabola over the logarithm of
-/// the rate, fitted by least squares to the best score, its neighbours, and all scores within 0.1 bits per
-/// byte of it. Each score is one run; the lowest of them is often a lucky one at a wrong rate, and costs two
-/// to three times as much (docs/campaigns.md, "Learning rates"). The factor lies within the rates that were
-/// fitted, in steps of a quarter octave; with fewer than three finite scores, or where they do not curve
-/// upwards, it is that of the best. Requires a finite score.
+/// the rate, fitted by least squares to the best score, those of the two rates nearest to it, and all scores
+/// within 0.1 bits per byte of it. Each score is one run; the lowest of them is often a lucky one at a wrong
+/// rate, and costs two to three times as much (docs/campaigns.md, "Learning rates"). The factor lies within
+/// the rates that were fitted, in steps of a quarter octave; with fewer than three finite scores, or where
+/// they do not curve upwards, it is that of the best. Requires a finite score.
 double fitted_rate(const std::map<double, double>& scores);
 
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the

@@ -67,7 +67,7 @@ TEST(Settings, ErrorsHavePlaceValueAndHint) {
       {"[pipeline]\nmutation = 0\ncrossover = 0\nscratch = 0\n", "all 0", "set at least one of them above 0",
        1},
       {"pipeline = 3\n", "not a table", "[pipeline]", 1},
-      {"[pipeline\n", "", "TOML", 1},
+      {"[pipeline\n", "", "docs/agents.md", 1},
   };
   for (const auto& c : cases) {
     const auto s = parse_settings(c.text);

@@ -469,7 +469,7 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
       {"linear", R"("inputs": ["x"], "results": [], "uses": [])", "is taken by the library", "linear2"},
       {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["Unheard"])",
        "neither planned nor in the library", "LeakyMemory"},
-      {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["LeakyMemory"])", "circle: LeakyMemory",
+      {"LeakyMemory", R"("inputs": ["x"], "results": [], "uses": ["LeakyMemory"])", "cycle: LeakyMemory",
        "LeakyMemory"},
   };
   for (const Case& c : cases) {

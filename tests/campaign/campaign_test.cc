@@ -1295,9 +1295,9 @@ TEST(Preset, MistakesAreSaidWithTheirPlace) {
   EXPECT_NE(error("vocab = \n" + rung).substr(0, 2), "no");
   EXPECT_NE(error("\nvocabulary = 3\n" + rung).find("2: unknown key vocabulary"), std::string::npos)
       << error("\nvocabulary = 3\n" + rung);
-  EXPECT_NE(error("vocab = -3\n" + rung).find("1: vocab is not"), std::string::npos);
-  EXPECT_NE(error("strategies = [\"best\"]\n" + rung).find("strategies is not"), std::string::npos);
-  EXPECT_NE(error("baselines = [\"gpt5\"]\n" + rung).find("baselines is not"), std::string::npos);
+  EXPECT_NE(error("vocab = -3\n" + rung).find("1: vocab must be"), std::string::npos);
+  EXPECT_NE(error("strategies = [\"best\"]\n" + rung).find("strategies must be"), std::string::npos);
+  EXPECT_NE(error("baselines = [\"gpt5\"]\n" + rung).find("baselines must be"), std::string::npos);
   EXPECT_NE(error("").find("no [[rung]]"), std::string::npos);
   EXPECT_NE(error("vocab = 3\n" + rung).find("1: vocab is 3, outside 16 to"), std::string::npos);
   EXPECT_NE(error("baselines = []\n" + rung).find("1: baselines is empty"), std::string::npos);

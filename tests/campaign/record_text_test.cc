@@ -24,7 +24,7 @@ class RecordText : public ::testing::Test {
 
 TEST_F(RecordText, StatusSaysHowFarItIs) {
   expect_says(status_text(store),
-              {"is ahead of all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds a difference of",
+              {"is ahead of all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds, a difference of",
                "9 designs, 40 runs", "ended normally", ": done",
                "150k                5        0        3        1        1  2.4000 #5",
                "600k                1        0        1        0        0  1.9075 #5",
@@ -55,7 +55,7 @@ TEST_F(RecordText, StatusAsJson) {
   EXPECT_EQ(j["verdict"]["against"][0]["baseline"], "llama");
   EXPECT_NEAR(j["verdict"]["against"][0]["mean"].get<double>(), -0.0495, 1e-9);
   EXPECT_EQ(j["verdict"]["against"][0]["word"], "ahead");
-  EXPECT_EQ(j["verdict"]["claims"], true);
+  EXPECT_EQ(j["verdict"]["claims"], false) << "there are no controls";
   EXPECT_EQ(j["comparison"]["seeds"], 4);
   EXPECT_EQ(j["comparison"]["ended"], 4);
   EXPECT_LT(j["comparison"]["visible_effect"].get<double>(), 0.02);

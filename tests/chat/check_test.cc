@@ -92,7 +92,7 @@ TEST_F(CommandTest, AgentsTestTellsWhatEachModelDoes) {
     EXPECT_EQ(code, 1) << out;
     for (const char* line :
          {"answers      yes", "structured   no [chat reply]: the reply is not valid under the schema: Well",
-          "grammar      no [chat reply]: the reply is not of the grammar: Well", "hint: "})
+          "grammar      no [chat reply]: the reply is not valid under the grammar: Well", "hint: "})
       EXPECT_NE(out.find(line), std::string::npos) << line << "\n" << out;
     const std::string missing = gabbro("agents test --agents " + write(toml(loose.url(), "unknown")));
     EXPECT_EQ(code, 1);

@@ -79,8 +79,8 @@ TEST(Config, MistakesAreToldWithTheirPlace) {
   } rows[] = {
       {with("money = 5.0", "mony = 5.0"), "unknown key cap: mony", 3},
       {with("tokens = \"20M\"", "tokens = \"many\""), "tokens must be an amount", 4},
-      {with("calls = 2", "calls = 0"), "calls is 0, not in 1 to 1000", 9},
-      {with("kind = \"anthropic\"", "kind = \"claude\""), "kind is none of \"openai\", \"anthropic\"", 12},
+      {with("calls = 2", "calls = 0"), "calls is 0, outside 1 to 1000", 9},
+      {with("kind = \"anthropic\"", "kind = \"claude\""), "kind must be one of \"openai\", \"anthropic\"", 12},
       {with("\"grammar\"", "\"tool\""), "structured must be one of", 8},
       {with("https://example.org/v1", "example.org"), "not an HTTP URL", 13},
       {with("https://example.org", "https://me:secret@example.org"),

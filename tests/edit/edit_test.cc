@@ -58,13 +58,13 @@ TEST(TreeEdit, Replace) {
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.0.*.mlp.act", instance("ReLU"))),
             "[2 * Block(mixer=GLA, mlp=SwiGLU(act=ReLU)), RMSNorm]");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.7", instance("ReLU"))),
-            "place: no place stack.7: a list of 2 has no element 7");
+            "place: there is no place stack.7: a list of 2 has no element 7");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.0.mixer", instance("ReLU"))),
-            "place: no place stack.0.mixer: mixer in a repetition");
+            "place: there is no place stack.0.mixer: mixer in a repetition");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.1.gate", instance("ReLU"))),
-            "place: no place stack.1.gate: RMSNorm has no slot gate");
+            "place: there is no place stack.1.gate: RMSNorm has no slot gate");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "tower.1", instance("ReLU"))),
-            "place: no place tower.1: there is no tower");
+            "place: there is no place tower.1: unknown name tower");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.0.*.mixer", instance("GLA(heads=3)"))),
             "range: heads = 3 is not in {1, 2, 4, 8, 16}");
 }
@@ -189,7 +189,7 @@ TEST(TextEdit, Statements) {
   EXPECT_EQ(body_of(delete_statement(p, library(), at({3}), {})), "edit: a unit must return");
   EXPECT_EQ(body_of(replace_statement(p, library(), at({2}), {build::assign("u", instance("silu(r)"))})),
             "name: unknown name r");
-  EXPECT_EQ(body_of(insert_statement(p, library(), at({9}), {other})), "place: no place Mine.9");
+  EXPECT_EQ(body_of(insert_statement(p, library(), at({9}), {other})), "place: there is no place Mine.9");
 }
 
 TEST(TextEdit, RemovedHyperparametersLeaveTheCallsToo) {
@@ -204,13 +204,13 @@ TEST(TextEdit, Expressions) {
   const ExprSpot tanh{at({2}), {0}};
   EXPECT_EQ(body_of(swap_operator(p, library(), tanh, "sigmoid")),
             "axis h = heads, k = D / heads\nq = linear(x, [h, k])\nu = sigmoid(q)\nreturn linear(u, D)\n");
-  EXPECT_EQ(body_of(swap_operator(p, library(), tanh, "tanh")), "edit: it is tanh already");
+  EXPECT_EQ(body_of(swap_operator(p, library(), tanh, "tanh")), "edit: it is already tanh");
   EXPECT_EQ(body_of(replace_expression(p, library(), {at({2}), {0, 0}}, instance("z * q"),
                                        {build::assign("z", instance("linear(x, k)"))})),
             "axis h = heads, k = D / heads\nq = linear(x, [h, k])\nz = linear(x, k)\nu = tanh(z * q)\n"
             "return linear(u, D)\n");
   EXPECT_EQ(body_of(replace_expression(p, library(), {at({2}), {0, 5}}, instance("q"))),
-            "place: no place Mine.2");
+            "place: there is no place Mine.2");
   EXPECT_EQ(body_of(step_constant(p, library(), tanh, 2)), "edit: there is no number at this place");
 }
 

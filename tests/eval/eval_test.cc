@@ -160,7 +160,7 @@ TEST_F(Tasks, SaysWhatIsWrong) {
               std::string::npos)
         << gold;
   EXPECT_NE(
-      message(good + "\n{\"query\": \"q\", \"choices\": [\"a\"], \"gold\": 3}").find(":2: answer 3 of 1"),
+      message(good + "\n{\"query\": \"q\", \"choices\": [\"a\"], \"gold\": 3}").find(":2: the answer is 3, but there are 1 choices"),
       std::string::npos);
   EXPECT_NE(message(good + "\n\nnonsense").find(":3: the line is not a JSON object"), std::string::npos);
   EXPECT_NE(message("{\"a\": 1}").find("unknown task format, with the fields a"), std::string::npos);
@@ -168,7 +168,7 @@ TEST_F(Tasks, SaysWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(message(good + R"(
 {"good": "a", "bad": "b"})")
-                .find(":2: the first line is {query, choices, gold}, this one has the fields bad, good;"),
+                .find(":2: the first line is {query, choices, gold}, but this one has the fields bad, good;"),
             std::string::npos);
   EXPECT_NE(message(R"({"query": "q", "choices": ["a"], "gold": "a"})")
                 .find(":1: a field of {query, choices, gold} is missing or has the wrong type"),

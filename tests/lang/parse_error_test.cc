@@ -352,7 +352,7 @@ TEST(ParseErrors, Items) {
 TEST(ParseErrors, Encoding) {
   const auto parse_bytes = [](std::string_view text) { return parse(text).errors; };
   expect_error(parse_bytes({"# a\nb\0", 6}),
-               {"NUL", {2, 2}, "a NUL byte: this is not a text", "save the program as UTF-8 text"},
+               {"NUL", {2, 2}, "a NUL byte: this is not a text file", "save the program as UTF-8 text"},
                "encoding");
   for (const char* text : {"# a\xff", "# a\xc3", "# a\xc0\xaf", "# a\xed\xa0\x80", "# a\xf4\x90\x80\x80"}) {
     const auto errors = parse_bytes(text);

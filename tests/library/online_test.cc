@@ -141,7 +141,7 @@ TEST_F(Online, ServersThatFailAreTold) {
     Answer answer;
     const char* words;
   } rows[] = {
-      {{429, "", "Retry-After: 3600\r\n", false}, "wants 3600 s"},
+      {{429, "", "Retry-After: 3600\r\n", false}, "retry after 3600 s"},
       {{500, "oops", {}, false}, "status 500"},
       {{403, "no", {}, false}, "status 403"},
       {{200, "<feed><entry>", {}, false}, "not well-formed"},

@@ -82,7 +82,7 @@ TEST(Event, WhatIsNoEventIsRefusedByName) {
   for (const Case& c : {Case{"dream", "{}", "unknown event 'dream'"},
                         Case{"session", "begins", "an event must be a JSON object"},
                         Case{"session", "[1]", "an event must be a JSON object"},
-                        Case{"session", R"({"begins": true})", "field why"},
+                        Case{"session", R"({"begins": true})", "field end"},
                         Case{"trial", R"({"id": 1, "design": 1, "rung": 0, "seed": 1, "purpose": "finale"})",
                              "field purpose: unknown purpose 'finale'"},
                         Case{"promotion", R"({"design": 1, "rung": "two", "reason": ""})", "field rung"}}) {

@@ -213,7 +213,7 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
       {design(1), "design 1 is out of order: expected 2"},
       {design(3), "design 3 is out of order: expected 2"},
       {orphan, "child of unknown design 2"},
-      {without_second, "a child of design 17"},
+      {without_second, "child of unknown design 17"},
       {Refused{1, "a", "b", "c", "d", 2}, "a child of design 2"},
       {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is out of order: expected 2"},
       {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "trial of unknown design 2"},
@@ -281,7 +281,7 @@ TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
   std::ofstream(path).close();
   EXPECT_NE(message(Store::read(path)).find("nothing is recorded yet"), std::string::npos);
   { open(); }
-  for (const char* const other : {"2", "7"}) {
+  for (const char* const other : {"2", "9"}) {
     tamper(fmt::format("PRAGMA user_version = {}", other).c_str());
     for (const auto& s : {message(Store::open(path)), message(Store::read(path))})
       EXPECT_NE(s.find(fmt::format("unknown schema {} of the record; this program reads schema {}", other,

@@ -93,7 +93,7 @@ documents = 8
   static std::string evolve(const std::string& dir, int trials = 16,
                             const std::string& preset = "small.toml") {
     return "evolve --dir " + (root / dir).string() + " --preset " + (root / preset).string() + " --data " +
-           (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1";
+           (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1 --secret 7";
   }
   static void survives(int trials, int most);
   // Returns designs and results, bit for bit, without times.

@@ -185,7 +185,7 @@ TEST_F(Worker, KnowsItsJobs) {
   text.erase(text.find(job), job.size());
   EXPECT_TRUE(record::parse_spec(text).has_value());
   EXPECT_EQ(record::parse_spec("{\"version\": 1, \"job\": \"eval\"}").error().message,
-            "a spec of job eval instead of train");
+            "spec of job eval instead of train");
 }
 
 TEST_F(Worker, SpecsAndResultsSurviveJson) {
