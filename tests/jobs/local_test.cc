@@ -171,7 +171,7 @@ TEST_F(LocalTest, WaitReturnsWhenItsTimeIsOverAndWhenNothingRuns) {
 
 TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
   const JobEnd end = end_of("trap '' TERM; echo $$ > pid; while true; do sleep 1; done", {0.3, 0});
-  expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s, and was killed");
+  expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s and was killed");
   EXPECT_GE(end.seconds, 0.3);
   EXPECT_FALSE(alive(number_in("pid")));
 }
@@ -180,7 +180,7 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
 TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
   const JobEnd end =
       end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {0.3, 0});
-  expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s, and was stopped");
+  expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s and was stopped");
   EXPECT_TRUE(end.result.empty());
   EXPECT_TRUE(fs::exists(folder / "checkpoint"));
 }
@@ -188,7 +188,7 @@ TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
 TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
   // The shell itself stays small; its child keeps a line that never ends.
   const JobEnd end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});
-  expect_cause(end, Kind::kMemoryLimit, "more than the limit of 60.00MB, and was killed");
+  expect_cause(end, Kind::kMemoryLimit, "more than the limit of 60.00MB and was killed");
   EXPECT_GT(end.peak_bytes, 60'000'000U);
 }
 
@@ -360,7 +360,7 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
   ends();
   const std::string nested(1 << 20, '[');
   std::ofstream(folder / "nested") << "{\"status\": \"done\", \"cause\": " << nested;
-  expect_cause(end_of(R"(cat nested > "$2")"), Kind::kCrash, "nested more than 64 deep");
+  expect_cause(end_of(R"(cat nested > "$2")"), Kind::kCrash, "nested more than 64 levels deep");
 }
 
 TEST_F(LocalTest, TheLogIsNotWrittenThroughALink) {

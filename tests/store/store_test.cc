@@ -214,7 +214,7 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
       {design(3), "design 3 is out of order: expected 2"},
       {orphan, "child of unknown design 2"},
       {without_second, "child of unknown design 17"},
-      {Refused{1, "a", "b", "c", "d", 2}, "a child of design 2"},
+      {Refused{1, "a", "b", "c", "d", 2}, "child of unknown design 2"},
       {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is out of order: expected 2"},
       {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "trial of unknown design 2"},
       {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "restarts as another one"},
