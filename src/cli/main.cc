@@ -148,9 +148,10 @@ class Program {
     data->fallthrough()->require_subcommand(1);
     names_.emplace_back("data");
     CLI::App* build = data->add_subcommand("build", "Build a corpus from files, folders or Debian packages");
-    build->add_option("SOURCE", d_.build.sources,
-                      "text files (.txt, .md), JSON lines (.jsonl), also compressed, Parquet files, folders, "
-                      "or debian, the corpus of Debian packages (default debian)");
+    build->add_option(
+        "SOURCE", d_.build.sources,
+        "text files (.txt, .md), JSON lines (.jsonl, .json), also compressed, Parquet files, folders, "
+        "or debian, the corpus of Debian packages (default debian)");
     build->add_option("--out", d_.build.out, "folder to create")->required();
     build->add_option("--vocab", d_.build.vocab, "vocabulary size, in tokens (default 4096)")
         ->check(CLI::Range(300, 1 << 20));

@@ -13,13 +13,12 @@
 #include <thread>
 #include <unordered_set>
 
-#include <utf8.h>
-
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/text.h"
 #include "data/debian/corpus.h"
 #include "data/debian/fetch.h"
+#include "data/held_out.h"
 #include "data/tokenizer.h"
 
 namespace gabbro::data {
@@ -33,6 +32,20 @@ using Progress = std::function<bool(const BuildProgress&)>;
 tl::unexpected<Error> no_text() { return fail("corpus", "the sources contain no text"); }
 
 tl::unexpected<Error> stopped() { return fail("stopped", "the build was stopped; its files were removed"); }
+
+std::string counted(std::uint64_t count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string of(std::uint64_t part, std::uint64_t whole, const std::string& what) {
+  return fmt::format("{} of {}", part, counted(whole, what));
+}
+
+std::string percent(std::uint64_t part, std::uint64_t whole) {
+  const double share =
+      100 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(1, whole));
+  return share >= 10 ? fmt::format("{:.0f} %", share) : fmt::format("{:.2g} %", share);
+}
 
 // Calls `progress` at most five times a second.
 class Ticker {
@@ -257,10 +270,7 @@ class Encoder {
       state.share = share_of(*documents, sources);
       if (!ticker_.tick(state, !more)) return stopped();
     }
-    if (documents->mended() > 0)
-      ticker_.tell(fmt::format(
-          "{} of {} documents contained invalid UTF-8; each invalid byte became U+FFFD, which counts as text",
-          documents->mended(), state.documents));
+    tell_findings(documents->findings());
     return true;
   }
 
@@ -343,6 +353,34 @@ class Encoder {
     return printable_line(text.substr(0, end));
   }
 
+  void tell_findings(const Findings& f) const {
+    constexpr std::uint64_t kOftenInvalid = 200;  // one invalid byte in so many is hardly damage
+    if (f.mended > 0)
+      ticker_.tell(fmt::format(
+          "{} ({}) contained invalid UTF-8; each invalid byte, {} ({}), became U+FFFD, which counts as "
+          "text{}",
+          of(f.mended, f.documents, "document"), percent(f.mended, f.documents),
+          of(f.mended_bytes, f.bytes, "byte"), percent(f.mended_bytes, f.bytes),
+          f.mended_bytes * kOftenInvalid > f.bytes
+              ? ". Is the text in another encoding? Convert it, for example with `iconv -f LATIN1 -t UTF-8`"
+              : ""));
+    if (f.nul > 0)
+      ticker_.tell(fmt::format("left out {} with NUL characters, which {} no text; the first is in {}",
+                               counted(f.nul, "document"), f.nul == 1 ? "is" : "are", f.nul_file));
+    if (f.separators > 0)
+      ticker_.tell(fmt::format(
+          "the separator {} occurs {} inside of {}, where it separates nothing, since it is not on a line of "
+          "its own in a text file; the first is in {}",
+          options_.source.separator, counted(f.separators, "time"),
+          counted(f.separator_documents, "document"), f.separator_file));
+    if (!f.undivided.empty())
+      ticker_.tell(fmt::format(
+          "{} of more than 1 MB {} one document: {}{}. If it holds several, separate them by lines {}, or "
+          "name the line that does with --separator",
+          counted(f.undivided.size(), "source"), f.undivided.size() == 1 ? "is" : "are each",
+          f.undivided.front(), f.undivided.size() == 1 ? "" : ", ...", options_.source.separator));
+  }
+
   const BuildOptions& options_;
   const Tokenizer& tokenizer_;
   Ticker& ticker_;
@@ -390,49 +428,47 @@ Result<Named> expand(const BuildOptions& options, const std::string& folder, Tic
 }
 
 void tell_skipped(const Sources& sources, Ticker& ticker) {
-  if (sources.skipped.empty()) return;
-  ticker.tell(fmt::format("left out {} file{} of unknown format: {}{}", sources.skipped.size(),
-                          sources.skipped.size() == 1 ? "" : "s", sources.skipped.front(),
-                          sources.skipped.size() == 1 ? "" : ", ..."));
+  for (const auto& [reason, files] : sources.skipped)
+    ticker.tell(fmt::format("left out {} {}: {}{}", counted(files.size(), "path"), reason, files.front(),
+                            files.size() == 1 ? "" : ", ..."));
 }
 
-// SentencePiece encodes a space as this character and cannot distinguish it from one in the text.
-constexpr char32_t kSpaceMark = 0x2581;
-
-// Returns a hash that ignores white space and invisible characters. Formats differ in final line ends and
-// byte order marks.
-std::uint64_t text_identity(const std::string& text) {
-  std::string plain;
-  plain.reserve(text.size());
-  for (auto at = text.begin(); at != text.end();) {
-    const auto from = at;
-    const char32_t c = utf8::unchecked::next(at);
-    if (!is_invisible(c) && !is_white(c) && c != kSpaceMark) plain.append(from, at);
-  }
-  return hash64(plain);
-}
-
-// Returns the identities of the texts of all documents.
-Result<std::unordered_set<std::uint64_t>> texts_of(const Sources& sources, const BuildOptions& options) {
-  std::unordered_set<std::uint64_t> out;
+// Reads all documents and adds those to `held_out` of which `is_held_out` says so.
+Result<bool> find_held_out(const Sources& sources, const BuildOptions& options, Ticker& ticker,
+                           const std::function<bool(const std::string&)>& is_held_out,
+                           HeldOutText& held_out) {
+  BuildProgress state{.stage = "reading held-out text"};
   const auto documents = open_documents(sources, options.source);
   std::string text;
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
-    if (!more) return out;
-    out.insert(text_identity(text));
+    if (!more) break;
+    const std::string plain = plain_of(text);
+    if (is_held_out(plain)) held_out.add(plain);
+    ++state.documents;
+    state.bytes += text.size();
+    state.share = share_of(*documents, sources);
+    if (!ticker.tick(state)) return stopped();
   }
+  held_out.finish();
+  return true;
+}
+
+std::uint64_t count_repeated(std::vector<std::uint64_t> identities) {
+  std::sort(identities.begin(), identities.end());
+  return static_cast<std::uint64_t>(identities.end() - std::unique(identities.begin(), identities.end()));
 }
 
 Result<Manifest> build_in(const std::string& folder, const BuildOptions& options, Ticker& ticker) {
   const std::string text_folder = folder + "/text";
   GABBRO_TRY(named, expand(options, text_folder, ticker));
-  GABBRO_TRY(sources, find_sources(named.sources));
+  GABBRO_TRY(sources, find_sources(named.sources, options.source));
   tell_skipped(sources, ticker);
   Sources held_out;
   if (!options.valid_sources.empty()) {
-    GABBRO_TRY(found, find_sources(options.valid_sources));
+    GABBRO_TRY(found, find_sources(options.valid_sources, options.source));
     held_out = std::move(found);
+    tell_skipped(held_out, ticker);
   }
   GABBRO_TRY(tokenizer, make_tokenizer(sources, options, ticker));
   Manifest manifest;
@@ -454,43 +490,74 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   Encoder encoder(options, tokenizer, ticker);
   const bool split_here = options.valid_sources.empty();
   const auto bound = static_cast<std::uint64_t>(options.valid_share * 0x1p63) * 2;
+  const auto is_held_out = [&](const std::string& plain) {
+    return !split_here || identity_of(plain) < bound;
+  };
   // Held-out text is never trained on. If one source is split, equal texts fall into the same split.
-  GABBRO_TRY(kept_back, texts_of(held_out, options));
-  std::uint64_t left_out = 0, repeated = 0;
+  HeldOutText known;
+  if (auto ok = find_held_out(split_here ? sources : held_out, options, ticker, is_held_out, known); !ok)
+    return tl::unexpected(ok.error());
+  std::uint64_t left_out = 0, inside = 0, repeated = 0;
+  std::vector<std::uint64_t> trained;  // identities of training documents
   // A held-out text that occurs twice would count as two independent documents that agree.
   std::unordered_set<std::uint64_t> held;
   const auto hold = [&](std::uint64_t hash) -> SplitWriter* {
     return held.insert(hash).second ? &valid : (++repeated, nullptr);
   };
   const auto choose = [&](const std::string& text) -> SplitWriter* {
-    const std::uint64_t hash = text_identity(text);
-    if (kept_back.contains(hash)) return ++left_out, nullptr;
-    return split_here && hash < bound ? hold(hash) : &train;
+    const std::string plain = plain_of(text);
+    if (split_here && is_held_out(plain)) return hold(identity_of(plain));
+    switch (known.find(plain)) {
+      case Overlap::kSame:
+        return ++left_out, nullptr;
+      case Overlap::kInside:
+        ++inside;
+        if (!split_here) return nullptr;
+        break;
+      case Overlap::kNone:
+        break;
+    }
+    trained.push_back(identity_of(plain));
+    return &train;
   };
   if (auto ok = encoder.run(sources, "encoding train", choose); !ok) return tl::unexpected(ok.error());
   if (left_out > 0)
     ticker.tell(fmt::format(
         "{} document{} of the training text appear{} verbatim in --valid-source and {} left out of training",
         left_out, left_out == 1 ? "" : "s", left_out == 1 ? "s" : "", left_out == 1 ? "is" : "are"));
+  if (inside > 0)
+    ticker.tell(fmt::format("{} of the training text contain{} a held-out document or part of one, and {}",
+                            counted(inside, "document"), inside == 1 ? "s" : "",
+                            !split_here ? inside == 1 ? "is left out of training" : "are left out of training"
+                            : inside == 1 ? "is kept; with --valid-source it would be left out"
+                                          : "are kept; with --valid-source they would be left out"));
+  if (const std::uint64_t again = count_repeated(std::move(trained)); again > 0)
+    ticker.tell(fmt::format(
+        "{} ({}) repeat{} an earlier one; {} kept", of(again, train.info().documents, "training document"),
+        percent(again, train.info().documents), again == 1 ? "s" : "", again == 1 ? "it is" : "they are"));
   if (!split_here) {
-    const auto once = [&](const std::string& text) { return hold(text_identity(text)); };
+    const auto once = [&](const std::string& text) { return hold(identity_of(plain_of(text))); };
     if (auto ok = encoder.run(held_out, "encoding valid", once); !ok) return tl::unexpected(ok.error());
   }
   if (repeated > 0)
     ticker.tell(fmt::format("{} held-out document{} repeated and left out: each text counts once", repeated,
                             repeated == 1 ? " was" : "s were"));
   if (train.info().documents + valid.info().documents == 0) return no_text();
-  if (train.info().documents == 0 && left_out > 0)
+  if (train.info().documents == 0 && !split_here)
     return fail(
         "corpus",
-        fmt::format("all of {} documents are also in --valid-source: nothing is left to train on", left_out),
-        "hold out other documents, or use --valid 0.01 instead of --valid-source");
+        fmt::format("each of {} is, contains or is part of a held-out document: nothing is left to train on",
+                    counted(left_out + inside, "document")),
+        "hold out other documents; if the sources are many documents in one, separate them (see "
+        "--separator)");
   if (train.info().documents == 0)
     return fail("corpus", fmt::format("all of {} documents were held out", valid.info().documents),
                 "give --valid a smaller share, or add documents");
   if (valid.info().documents == 0)
     return fail("corpus", fmt::format("none of {} documents was held out", train.info().documents),
-                "give --valid a larger share, or name held-out files with --valid-source");
+                train.info().documents == 1
+                    ? "separate the documents (see --separator), or name held-out files with --valid-source"
+                    : "give --valid a larger share, or name held-out files with --valid-source");
   constexpr double kMuchLonger = 1.25;
   const auto bytes_a_token = [](const SplitInfo& s) {
     return static_cast<double>(s.bytes) / static_cast<double>(std::max<std::uint64_t>(1, s.tokens));
@@ -517,6 +584,22 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
 // removed.
 constexpr const char* kMark = "/building";
 
+// Removes the folder of a build that failed, also when an exception ends it.
+class Remover {
+ public:
+  explicit Remover(std::string folder) : folder_(std::move(folder)) {}
+  ~Remover() {
+    std::error_code error;
+    if (!folder_.empty()) fs::remove_all(folder_, error);
+  }
+  Remover(const Remover&) = delete;
+  Remover& operator=(const Remover&) = delete;
+  void keep() { folder_.clear(); }
+
+ private:
+  std::string folder_;
+};
+
 // Creates the folder of a build, empties it and locks it.
 Result<Lock> begin(const std::string& folder) {
   std::error_code error;
@@ -530,10 +613,12 @@ Result<Lock> begin(const std::string& folder) {
   if (!fs::is_empty(folder, error) && !fs::exists(folder + kMark, error))
     return fail("exists", fmt::format("{} contains files that no build left there", folder),
                 "move them, since a build needs that folder, or choose another --out");
+  Remover remover(folder);
   for (const auto& entry : fs::directory_iterator(folder, error))
     if (entry.path() != folder + kMark) fs::remove_all(entry.path(), error);
   GABBRO_TRY(mark, File::create(folder + kMark));
   if (auto ok = mark.close(); !ok) return tl::unexpected(ok.error());
+  remover.keep();
   return lock;
 }
 
@@ -546,15 +631,15 @@ Result<Manifest> build_corpus(const BuildOptions& options, const Progress& progr
                 "choose another --out, or remove it");
   const std::string folder = options.out + ".building";
   GABBRO_TRY(lock, begin(folder));
+  Remover remover(folder);
   Ticker ticker(progress);
   auto manifest = build_in(folder, options, ticker);
-  if (manifest) {
-    fs::remove(folder + kMark, error);
-    fs::rename(folder, options.out, error);
-    if (!error) return manifest;
-    manifest = fail("io", fmt::format("cannot rename {} to {}: {}", folder, options.out, error.message()));
-  }
-  fs::remove_all(folder, error);
+  if (!manifest) return manifest;
+  fs::remove(folder + kMark, error);
+  fs::rename(folder, options.out, error);
+  if (error)
+    return fail("io", fmt::format("cannot rename {} to {}: {}", folder, options.out, error.message()));
+  remover.keep();
   return manifest;
 }
 

@@ -14,7 +14,8 @@ struct BuildOptions {
   std::string out;
   // Files and folders, or `debian` if there is no file of that name (debian/packages.h).
   std::vector<std::string> sources;
-  // Held-out documents, which are left out of `sources`. If empty, a share of `sources` is held out.
+  // Held-out documents. Documents of `sources` that overlap with them are left out (held_out.h). If empty, a
+  // share of `sources` is held out, and documents that overlap in part are counted and kept.
   std::vector<std::string> valid_sources;
   double valid_share = 0.01;  // share of held-out documents, chosen by the hash of their text
   SourceOptions source;
@@ -29,7 +30,8 @@ struct BuildOptions {
 /// The progress of a build: `share` is the completed share of the stage in [0, 1]; the counts are totals so
 /// far.
 struct BuildProgress {
-  // "packages of debian", "reading a sample", "making the vocabulary", "encoding train" or "encoding valid"
+  // "Debian packages", "reading a sample", "training the tokenizer", "reading held-out text", "encoding
+  // train" or "encoding valid"
   std::string stage;
   double share = 0;
   std::uint64_t documents = 0, bytes = 0, tokens = 0;
@@ -41,7 +43,7 @@ struct BuildProgress {
 /// same files, regardless of the number of threads. Only a batch of documents is in memory at a time.
 /// `progress` is called a few times a second and returns false to stop. Errors: "exists" (`out` exists
 /// already), "stopped", "corpus" (no documents, or none held out), "io" (a full disk), and those of
-/// documents.h, tokenizer.h and debian/corpus.h.
+/// sources.h, documents.h, tokenizer.h and debian/corpus.h.
 Result<Manifest> build_corpus(const BuildOptions& options,
                               const std::function<bool(const BuildProgress&)>& progress);
 

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "data/bytes.h"
+#include "data/format.h"
 #include "data/parquet.h"
 
 namespace gabbro::data {
@@ -20,17 +20,7 @@ namespace {
 
 constexpr std::size_t kLongest = 16 << 20;  // maximum bytes of a text document
 
-enum class Format { kText, kLines, kParquet, kUnknown };
-
-Format format_of(fs::path path) {
-  const std::string outer = path.extension().string();
-  if (outer == ".gz" || outer == ".xz" || outer == ".zst" || outer == ".bz2") path.replace_extension();
-  const std::string ending = path.extension().string();
-  if (ending == ".jsonl" || ending == ".ndjson") return Format::kLines;
-  if (ending == ".parquet") return Format::kParquet;
-  if (ending == ".txt" || ending == ".md" || ending == ".text" || ending.empty()) return Format::kText;
-  return Format::kUnknown;
-}
+constexpr std::uint64_t kMuchText = 1'000'000;  // bytes of a source that is hardly one document
 
 bool is_utf8(const std::string& text) { return utf8::is_valid(text.begin(), text.end()); }
 
@@ -38,6 +28,24 @@ std::string made_utf8(const std::string& text) {
   std::string out;
   utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(out));
   return out;
+}
+
+std::string_view without_mark(std::string_view text) {
+  return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
+}
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+std::uint64_t count_of(std::string_view text, std::string_view part) {
+  std::uint64_t out = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != text.npos; at += part.size()) ++out;
+  return out;
+}
+
+// Returns how many bytes of `text` are invalid, where `mended` is `made_utf8(text)`.
+std::uint64_t invalid_bytes(const std::string& text, const std::string& mended) {
+  const std::uint64_t replacements = count_of(mended, kReplacement) - count_of(text, kReplacement);
+  return text.size() + kReplacement.size() * replacements - mended.size();
 }
 
 class FileDocuments : public Documents {
@@ -48,28 +56,22 @@ class FileDocuments : public Documents {
   Result<bool> next(std::string& text) override {
     for (;;) {
       if (!bytes_ && !parquet_) {
-        if (at_ == sources_.files.size()) return false;
+        if (at_ == sources_.files.size()) return finish();
         if (auto ok = open_file(); !ok) return ok;
       }
-      GABBRO_TRY(found, parquet_                    ? next_row(text)
-                        : format_ == Format::kLines ? next_line(text)
-                                                    : next_text(text));
-      if (found) {
-        if (!is_utf8(text)) {
-          text = made_utf8(text);
-          ++mended_;
-        }
-        return true;
+      const bool continues = std::exchange(cut_, false);
+      GABBRO_TRY(found, parquet_                   ? next_row(text)
+                        : format_ == Format::kText ? next_text(text)
+                                                   : next_line(text));
+      if (!found) {
+        close_file();
+        continue;
       }
-      done_ += bytes_ ? bytes_->consumed() : size_;
-      bytes_.reset();
-      parquet_.reset();
-      buffer_.clear();
-      ++at_;
+      if (take(text, continues)) return true;
     }
   }
 
-  [[nodiscard]] std::uint64_t mended() const override { return mended_; }
+  [[nodiscard]] const Findings& findings() const override { return findings_; }
   [[nodiscard]] std::uint64_t consumed() const override {
     if (parquet_) return done_ + static_cast<std::uint64_t>(parquet_->share() * static_cast<double>(size_));
     return done_ + (bytes_ ? bytes_->consumed() : 0);
@@ -78,6 +80,8 @@ class FileDocuments : public Documents {
  private:
   Result<bool> open_file() {
     const std::string& path = sources_.files[at_];
+    if (sources_.path_of[at_] != path_) close_path();
+    path_ = sources_.path_of[at_];
     format_ = format_of(path);
     line_ = 0;
     if (format_ == Format::kParquet) {
@@ -85,10 +89,79 @@ class FileDocuments : public Documents {
       std::error_code error;
       size_ = fs::file_size(path, error);
       parquet_.emplace(std::move(opened));
-    } else {
-      GABBRO_TRY(opened, Bytes::open(path));
-      bytes_.emplace(std::move(opened));
+      return true;
     }
+    GABBRO_TRY(opened, Bytes::open(path));
+    bytes_.emplace(std::move(opened));
+    return begin_text(path);
+  }
+
+  // Reads the beginning of a file into the buffer and checks that it is what its name says.
+  Result<bool> begin_text(const std::string& path) {
+    constexpr std::size_t kBeginning = 512;
+    const auto begins_object = [&] { return without_mark(buffer_).starts_with('{'); };
+    const auto is_whole_line = [&] {
+      return !begins_object() || buffer_.size() >= kLongest || buffer_.find('\n') != buffer_.npos;
+    };
+    for (bool more = true; more && (buffer_.size() < kBeginning || !is_whole_line());) {
+      GABBRO_TRY(found, bytes_->more(buffer_));
+      more = found;
+    }
+    if (auto ok = check_beginning(path, buffer_); !ok) return ok;
+    if (format_ != Format::kText || !begins_object()) return true;
+    if (!text_of_json(std::string_view(buffer_).substr(0, buffer_.find('\n')), options_.field)) return true;
+    return fail("format", fmt::format("{} holds JSON lines, but its name stands for text", path),
+                "rename it to .jsonl; to train on the JSON as it is, name another --field");
+  }
+
+  void close_file() {
+    done_ += bytes_ ? bytes_->consumed() : size_;
+    bytes_.reset();
+    parquet_.reset();
+    buffer_.clear();
+    used_ = 0;
+    cut_ = false;
+    ++at_;
+  }
+
+  void close_path() {
+    if (path_documents_ == 1 && path_bytes_ > kMuchText) findings_.undivided.push_back(last_file_);
+    path_documents_ = path_bytes_ = 0;
+  }
+
+  Result<bool> finish() {
+    close_path();
+    if (findings_.nul <= findings_.documents) return false;
+    return fail(
+        "format",
+        fmt::format("{} of {} documents contain NUL characters, which text does not have; the first is in {}",
+                    findings_.nul, findings_.nul + findings_.documents, findings_.nul_file),
+        "convert the sources to text in UTF-8");
+  }
+
+  // Counts a document and makes it valid UTF-8, or returns false if it is to be left out. `continues`: it is
+  // the next part of a document that was cut.
+  bool take(std::string& text, bool continues) {
+    if (text.find('\0') != text.npos) {
+      if (findings_.nul++ == 0) findings_.nul_file = sources_.files[at_];
+      return false;
+    }
+    if (!is_utf8(text)) {
+      std::string mended = made_utf8(text);
+      findings_.mended_bytes += invalid_bytes(text, mended);
+      text = std::move(mended);
+      ++findings_.mended;
+    }
+    if (!options_.separator.empty() && text.find(options_.separator) != text.npos) {
+      if (findings_.separators == 0) findings_.separator_file = sources_.files[at_];
+      findings_.separators += count_of(text, options_.separator);
+      ++findings_.separator_documents;
+    }
+    ++findings_.documents;
+    findings_.bytes += text.size();
+    if (!continues) ++path_documents_;
+    path_bytes_ += text.size();
+    last_file_ = sources_.files[at_];
     return true;
   }
 
@@ -125,15 +198,21 @@ class FileDocuments : public Documents {
     for (;;) {
       GABBRO_TRY(next, line());
       if (!next) return !text.empty();
-      if (*next == options_.separator) {
+      if (is_separator(*next)) {
         if (!text.empty()) return true;
         continue;
       }
       if (text.empty() && next->empty()) continue;  // A document does not start with an empty line.
       text.append(*next);
       text += '\n';
-      if (text.size() >= kLongest) return true;
+      if (text.size() >= kLongest) return cut_ = true;
     }
+  }
+
+  // A separator may be followed by white space, which nobody sees.
+  [[nodiscard]] bool is_separator(std::string_view line) const {
+    return line.starts_with(options_.separator) &&
+           line.find_first_not_of(" \t\r\f\v", options_.separator.size()) == line.npos;
   }
 
   Result<bool> next_line(std::string& text) {
@@ -141,22 +220,11 @@ class FileDocuments : public Documents {
       GABBRO_TRY(next, line());
       if (!next) return false;
       if (next->find_first_not_of(" \t") == std::string_view::npos) continue;
-      const auto wrong = [&](const std::string& what, const std::string& hint) {
-        return fail("format", fmt::format("{}:{}: {}", sources_.files[at_], line_, what), hint);
-      };
-      const nlohmann::json object = nlohmann::json::parse(*next, nullptr, false);
-      if (!object.is_object())
-        return wrong("the line is not a JSON object", "write one {\"text\": \"...\"} per line");
-      const auto field = object.find(options_.field);
-      if (field == object.end() || !field->is_string()) {
-        std::string known;
-        for (const auto& [key, value] : object.items())
-          if (value.is_string()) known += (known.empty() ? "" : ", ") + key;
-        return wrong(fmt::format("no text in field '{}'", options_.field),
-                     known.empty() ? "add a field with text; this object has none"
-                                   : "fields with text: " + known + "; choose one with --field");
-      }
-      text = field->get<std::string>();
+      auto found = text_of_json(*next, options_.field);
+      if (!found)
+        return fail("format", fmt::format("{}:{}: {}", sources_.files[at_], line_, found.error().message),
+                    found.error().hint);
+      text = std::move(*found);
       if (!text.empty()) return true;
     }
   }
@@ -171,60 +239,15 @@ class FileDocuments : public Documents {
   std::string buffer_;
   std::size_t used_ = 0;  // bytes at the start of the buffer that were returned already
   int line_ = 0;
-  std::uint64_t done_ = 0, mended_ = 0;
+  std::uint64_t done_ = 0;
+  bool cut_ = false;  // the last document was cut for its length, and the next one continues it
+  std::size_t path_ = 0;
+  std::uint64_t path_documents_ = 0, path_bytes_ = 0;  // of the path of the current file
+  std::string last_file_;                              // the file of the last document
+  Findings findings_;
 };
 
-// Checks that a file can be read. A build may lack support for Parquet, and skipping the file silently would
-// be worse than an error.
-Result<bool> readable(const fs::path& path) {
-  if (format_of(path) != Format::kParquet) return true;
-  auto ok = load_parquet();
-  if (!ok) ok.error().message = path.string() + " is a Parquet file, and " + ok.error().message;
-  return ok;
-}
-
 }  // namespace
-
-Result<Sources> find_sources(const std::vector<std::string>& paths) {
-  Sources out;
-  std::error_code error;
-  const auto add = [&](const fs::path& path) {
-    out.files.push_back(path.string());
-    out.bytes += fs::file_size(path, error);
-  };
-  for (const std::string& path : paths) {
-    if (!fs::exists(path, error))
-      return fail("io", fmt::format("{} not found", path), "name files or folders");
-    if (!fs::is_directory(path, error)) {
-      if (auto ok = readable(path); !ok) return tl::unexpected(ok.error());
-      add(path);
-      continue;
-    }
-    std::vector<fs::path> found;
-    for (auto entry = fs::recursive_directory_iterator(path, error); entry != fs::end(entry);
-         entry.increment(error)) {
-      if (entry->path().filename().string().starts_with('.'))
-        entry.disable_recursion_pending();  // .git and similar folders
-      else if (entry->is_regular_file(error))
-        found.push_back(entry->path());
-    }
-    std::sort(found.begin(), found.end());
-    const std::size_t before = out.files.size();
-    for (const fs::path& file : found) {
-      const Format format = format_of(file);
-      if (auto ok = readable(file); !ok) return tl::unexpected(ok.error());
-      if ((format == Format::kText && !file.extension().empty()) || format == Format::kLines ||
-          format == Format::kParquet)
-        add(file);
-      else
-        out.skipped.push_back(file.string());
-    }
-    if (out.files.size() == before)
-      return fail("io", fmt::format("{} contains no file of a known format", path),
-                  "use .txt, .md or .jsonl, also compressed (.gz, .xz, .zst, .bz2), or .parquet");
-  }
-  return out;
-}
 
 std::unique_ptr<Documents> open_documents(const Sources& sources, const SourceOptions& options) {
   return std::make_unique<FileDocuments>(sources, options);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -140,7 +141,8 @@ TEST_F(Data, FoldersHoldFilesOfKnownFormats) {
   const auto sources = find_sources({root / "d"});
   ASSERT_TRUE(sources.has_value());
   EXPECT_EQ(sources->files, (std::vector<std::string>{root / "d/a/z.md", root / "d/b.txt"}));
-  EXPECT_EQ(sources->skipped.size(), 1U);
+  EXPECT_EQ(sources->skipped.at("of unknown format"), std::vector<std::string>{root / "d/picture.png"});
+  EXPECT_EQ(sources->skipped.at("with a hidden name").size(), 2U);
   EXPECT_EQ(find_sources({root / "nowhere"}).error().code, "io");
 }
 
@@ -217,6 +219,21 @@ BuildOptions options_for(const fs::path& root, const std::string& source, int th
   return o;
 }
 
+// Builds a corpus and returns the notices and, if it fails, the error with its hint.
+std::string notices(const BuildOptions& options) {
+  std::string told;
+  fs::remove_all(options.out);
+  const auto built = build_corpus(options, [&](const BuildProgress& p) {
+    if (!p.notice.empty()) told += p.notice + "\n";
+    return true;
+  });
+  if (!built) told += "error: " + built.error().message + "\n" + built.error().hint + "\n";
+  EXPECT_FALSE(fs::exists(options.out + ".building"));
+  return told;
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 // The same text in another file is not another document, and an invisible mark does not make another text.
 TEST_F(Data, HeldOutDocumentsCountOnce) {
   std::string told;
@@ -239,7 +256,7 @@ TEST_F(Data, UnseenMarksHideNoHeldOutDocument) {
   for (const std::string& mark :
        {std::string("\xEF\xBB\xBF"), std::string("\xC2\xA0"), std::string("\xE2\x80\x8B"),
         std::string("\xC2\x85"), std::string("\xEF\xB8\x8F"), std::string("\xE3\x85\xA4"),
-        std::string("\xE2\x80\xA8"), std::string(1, '\x1A'), std::string(1, '\0'), std::string("\r")}) {
+        std::string("\xE2\x80\xA8"), std::string(1, '\x1A'), std::string("\r")}) {
     BuildOptions o = options_for(root, write("a/a.txt", babble_file(30, 2)));
     o.sources.push_back(write("a/held.txt", mark + held + mark));
     o.valid_sources = {write("v/held.txt", held)};
@@ -594,6 +611,235 @@ TEST_F(Data, AVocabularyCanBeGiven) {
   options.tokenizer = write("no.model", "nonsense");
   EXPECT_EQ(build_corpus(options, {}).error().code, "tokenizer");
   EXPECT_FALSE(fs::exists(root / "other"));
+}
+
+// Files that are no text would be trained on byte by byte.
+TEST_F(Data, NamedFilesOfUnknownFormatAreRefused) {
+  for (const char* name : {"a.tar", "a.tar.gz", "a.TGZ", "a.zip", "a.csv", "a.html", "a.txt.lz4"}) {
+    const auto sources = find_sources({write(name, "text\n")});
+    ASSERT_FALSE(sources.has_value()) << name;
+    EXPECT_EQ(sources.error().code, "format");
+    EXPECT_TRUE(has(sources.error().message, name)) << sources.error().message;
+    EXPECT_TRUE(has(sources.error().hint, has(name, ".csv") ? "rename it to .txt" : ""))
+        << sources.error().hint;
+  }
+  for (const char* name : {"a", "a.TXT", "a.rst", "a.Md"})
+    EXPECT_EQ(read_all({write(name, "text\n")}), std::vector<std::string>{"text\n"}) << name;
+}
+
+// The beginning shows what a name hides.
+TEST_F(Data, NamesThatMisleadAreNoticed) {
+  const std::string tar = std::string(257, 'x') + "ustar" + std::string(250, '\0');
+  for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
+           {"\xFF\xFEt\0e\0", "UTF-16"},
+           {std::string("\xFE\xFF\0t\0e", 6), "UTF-16"},
+           {tar, "an archive"},
+           {"PK\x03\x04 and more", "an archive"},
+           {"%PDF-1.7", "a PDF"},
+           {"{\"text\": \"one\"}\n{\"text\": \"two\"}\n", "JSON lines"},
+           {"\xEF\xBB\xBF{\"text\": \"one\"}", "JSON lines"}}) {
+    error = {};
+    EXPECT_EQ(read_all({write("a.txt", text)}).size(), 0U) << why;
+    EXPECT_TRUE(has(error.message, "a.txt") && has(error.message, why)) << error.message;
+    EXPECT_EQ(error.code, "format");
+  }
+  EXPECT_EQ(read_all({write("a.txt", "{\"text\": \"one\"}\n")}, {.field = "other"}).size(), 1U);
+}
+
+TEST_F(Data, JsonFilesMayHoldJsonLines) {
+  const std::string lines = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
+  const std::vector<std::string> want{"one", "two"};
+  EXPECT_EQ(read_all({write("a.json", lines)}), want);
+  EXPECT_EQ(read_all({write("a.JSONL", lines)}), want);
+  EXPECT_EQ(read_all({write("a.json.gz", packed(lines, archive_write_add_filter_gzip))}), want);
+  for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
+           {"[{\"text\": \"one\"}]", "one JSON array"},
+           {"{\n  \"text\": \"one\"\n}\n", "one JSON object over several lines"},
+           {"text", "no JSON object"}}) {
+    const auto sources = find_sources({write("b.json", text)});
+    ASSERT_FALSE(sources.has_value());
+    EXPECT_TRUE(has(sources.error().message, "b.json holds " + why)) << sources.error().message;
+    EXPECT_FALSE(sources.error().hint.empty());
+  }
+  // In a folder, a .json file is a source if it has the field, and otherwise something else.
+  write("d/a.json", lines);
+  write("d/package.json", "{\n  \"name\": \"x\"\n}\n");
+  write("d/setting.json", "{\"name\": \"x\"}\n");
+  const auto sources = find_sources({root / "d"});
+  ASSERT_TRUE(sources.has_value());
+  EXPECT_EQ(sources->files, std::vector<std::string>{root / "d/a.json"});
+  EXPECT_EQ(sources->skipped.at("of unknown format").size(), 2U);
+}
+
+TEST_F(Data, WrongJsonHasAReason) {
+  for (const auto& [line, why, hint] : std::vector<std::array<std::string, 3>>{
+           {"{\"text\": \"one\", \"score\": NaN}", "invalid literal", "allow_nan=False"},
+           {"{\"text\": \"a\\ud83d b\"}", "surrogate", "lone surrogate"},
+           {"{\"text\": \"a\"", "unexpected end of input", "per line"},
+           {"[1]", "has type array", "per line"}}) {
+    error = {};
+    read_all({write("a.jsonl", "{\"text\": \"one\"}\n" + line + "\n")});
+    EXPECT_TRUE(has(error.message, "a.jsonl:2: ") && has(error.message, why)) << error.message;
+    EXPECT_TRUE(has(error.hint, hint)) << error.hint;
+  }
+  read_all({write("a.jsonl", "{\"text\": \"" + std::string(100'000, 'x') + "\\ud83d b\"}")});
+  EXPECT_LT(error.message.size() - root.string().size(), 300U);
+}
+
+TEST_F(Data, DocumentsWithNulCharactersAreLeftOut) {
+  const std::string bad = std::string("kato") + '\0' + "mire\n<|endoftext|>\n";
+  const std::string told = notices(options_for(root, write("a.txt", babble_file(40, 4) + bad)));
+  EXPECT_TRUE(has(told, "left out 1 document with NUL characters, which is no text")) << told;
+  EXPECT_FALSE(has(told, "error")) << told;
+  const std::string none = notices(options_for(root, write("b.txt", bad + bad + "kato\n")));
+  EXPECT_TRUE(has(none, "2 of 3 documents contain NUL characters") && has(none, "b.txt")) << none;
+}
+
+TEST_F(Data, InvalidBytesAreCounted) {
+  const auto sources = find_sources({write("a.txt", "good \xEF\xBF\xBD\n<|endoftext|>\nb\xff\xe2\x82 d\n")});
+  const auto documents = open_documents(*sources, {});
+  std::string text;
+  while (*documents->next(text)) {
+  }
+  EXPECT_EQ(documents->findings().mended, 1U);
+  EXPECT_EQ(documents->findings().mended_bytes, 3U);
+  std::string latin;
+  for (const char c : babble_file(40, 4)) latin += c == 'a' ? '\xe9' : c;
+  const std::string told = notices(options_for(root, write("a.txt", latin)));
+  EXPECT_TRUE(has(told, "40 of 40 documents (100 %)") && has(told, "iconv")) << told;
+}
+
+TEST_F(Data, SeparatorsThatSeparateNothingAreCounted) {
+  EXPECT_EQ(read_all({write("a.txt", "one\n<|endoftext|> \t\ntwo\n<|endoftext|>\r\nthree\n")}).size(), 3U);
+  const std::string told = notices(
+      options_for(root, write("a.txt", babble_file(40, 4) + "one <|endoftext|> two\n  <|endoftext|>\n")));
+  EXPECT_TRUE(has(told, "the separator <|endoftext|> occurs 2 times inside of 1 document")) << told;
+}
+
+TEST_F(Data, MuchTextInOneDocumentIsSaid) {
+  Random random(5);
+  std::string book = babble(random, 250'000);
+  ASSERT_GT(book.size(), 1'000'000U);
+  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  o.sources.push_back(write("book.txt", book));
+  const std::string told = notices(o);
+  EXPECT_TRUE(has(told, "1 source of more than 1 MB is one document: ") && has(told, "book.txt")) << told;
+  o.sources[1] = write("book.txt", book + "\n<|endoftext|>\n" + book);
+  EXPECT_FALSE(has(notices(o), "more than 1 MB"));
+  // A document that is cut for its length counts as one.
+  while (book.size() < 17 << 20) book += book;
+  const auto sources = find_sources({write("book.txt", book)});
+  const auto documents = open_documents(*sources, {});
+  std::string text;
+  while (*documents->next(text)) {
+  }
+  EXPECT_EQ(documents->findings().documents, 2U);
+  EXPECT_EQ(documents->findings().undivided.size(), 1U);
+}
+
+// A folder that cannot be read would end the source without a word.
+TEST_F(Data, FoldersThatCannotBeReadAreErrors) {
+  write("d/a.txt", "a");
+  write("d/b/b.txt", "b");
+  write("d/c.txt", "c");
+  const bool is_root = geteuid() == 0;
+  for (const fs::perms allowed : {fs::perms::none, fs::perms::owner_read | fs::perms::others_read}) {
+    fs::permissions(root / "d/b", allowed);
+    if (is_root && seteuid(65534) != 0) GTEST_SKIP() << "root can read every folder";
+    const auto sources = find_sources({root / "d"});
+    if (is_root) {
+      ASSERT_EQ(seteuid(0), 0);
+    }
+    fs::permissions(root / "d/b", fs::perms::owner_all);
+    ASSERT_FALSE(sources.has_value());
+    EXPECT_EQ(sources.error().code, "io");
+    EXPECT_TRUE(has(sources.error().message, "d/b")) << sources.error().message;
+  }
+}
+
+TEST_F(Data, LinksThatAreNotFollowedAreSaid) {
+  write("d/a.txt", "a");
+  write("other/b.txt", "b");
+  fs::create_directory_symlink(root / "other", root / "d/link");
+  fs::create_directory_symlink("..", root / "d/up");
+  fs::create_symlink("nowhere", root / "d/gone.txt");
+  fs::create_symlink("loop.txt", root / "d/loop.txt");
+  fs::create_symlink("../other/b.txt", root / "d/b.txt");
+  fs::create_symlink("b.txt", root / "d/c.txt");
+  const auto sources = find_sources({root / "d"});
+  ASSERT_TRUE(sources.has_value()) << sources.error().message;
+  EXPECT_EQ(sources->files, (std::vector<std::string>{root / "d/a.txt", root / "d/b.txt"}));
+  EXPECT_EQ(sources->skipped.at("behind a link to a folder").size(), 2U);
+  EXPECT_EQ(sources->skipped.at("other than plain files").size(), 2U);
+  EXPECT_EQ(sources->skipped.at("with the same file behind it as another").size(), 1U);
+  // It is said of held-out sources, too.
+  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  o.valid_sources = {root / "d"};
+  EXPECT_TRUE(has(notices(o), "left out 2 paths behind a link to a folder")) << notices(o);
+}
+
+TEST_F(Data, FilesAreNamedOnce) {
+  const std::string path = write("d/a.txt", "a");
+  fs::create_symlink("d/a.txt", root / "link.txt");
+  for (const std::vector<std::string>& paths : {std::vector<std::string>{path, path},
+                                                {path, root / "d/../d/a.txt"},
+                                                {path, root / "link.txt"},
+                                                {path, root / "d"},
+                                                {root / "d", root / "d"}}) {
+    const auto sources = find_sources(paths);
+    ASSERT_FALSE(sources.has_value());
+    EXPECT_TRUE(has(sources.error().message, "is named twice")) << sources.error().message;
+  }
+}
+
+TEST_F(Data, RepeatedTrainingDocumentsAreKeptAndSaid) {
+  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  o.sources.push_back(write("b.txt", babble_file(40, 4)));
+  o.valid_sources = {write("v.txt", babble_file(5, 7))};
+  const std::string told = notices(o);
+  EXPECT_TRUE(has(told, "40 of 80 training documents (50 %) repeat an earlier one; they are kept")) << told;
+}
+
+// Held-out text is recognised with a title before it, among others, and where it is cut into pieces.
+TEST_F(Data, HeldOutTextInsideOfDocumentsIsNotTrainedOn) {
+  Random random(3);
+  std::vector<std::string> held;
+  for (int i = 0; i < 10; ++i) held.push_back(babble(random, 200));
+  const std::string boilerplate = babble(random, 30), between = "\n<|endoftext|>\n";
+  std::string valid;
+  for (const std::string& text : held) valid += text + boilerplate + between;
+  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  o.valid_sources = {write("v.txt", valid)};
+  const auto inside = [&](const std::string& text) {
+    o.sources.resize(1);
+    o.sources.push_back(write("b.txt", text));
+    const std::string told = notices(o);
+    const auto at = told.find(" of the training text contain");
+    EXPECT_EQ(Corpus::open(o.out)->split("train")->documents(), at == std::string::npos ? 31U : 30U) << told;
+    return at != std::string::npos;
+  };
+  EXPECT_TRUE(inside("A title\n\n" + held[0] + boilerplate));
+  EXPECT_TRUE(inside(held[0].substr(0, held[0].size() * 9 / 10) + babble(random, 20)));
+  EXPECT_TRUE(inside(babble(random, 2000) + held[3] + held[4])) << "joined";
+  EXPECT_TRUE(inside(held[0].substr(held[0].size() / 2))) << "a part of it";
+  EXPECT_FALSE(inside(babble(random, 200) + held[0].substr(0, held[0].size() / 4))) << "a quotation";
+  EXPECT_FALSE(inside(boilerplate)) << "boilerplate";
+  EXPECT_FALSE(inside(boilerplate + babble(random, 100))) << "boilerplate";
+  // Where the sources are split, such documents are kept and counted.
+  std::string twins;
+  for (const std::string& text : held) twins += text + between + "A title\n" + text + between;
+  o.sources = {write("b.txt", twins)};
+  o.valid_sources.clear();
+  const std::string told = notices(o);
+  EXPECT_TRUE(has(told, "with --valid-source")) << told;
+}
+
+// A progress callback that throws stands for memory that runs out.
+TEST_F(Data, ExceptionsLeaveNoFolder) {
+  const BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  EXPECT_THROW((void)build_corpus(o, [](const BuildProgress&) -> bool { throw std::bad_alloc(); }),
+               std::bad_alloc);
+  EXPECT_FALSE(fs::exists(o.out + ".building"));
 }
 
 TEST_F(Data, NoTextIsAnError) {

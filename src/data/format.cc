@@ -1,0 +1,140 @@
+#include "data/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "data/bytes.h"
+
+namespace gabbro::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kLongestLine = 16 << 20;
+constexpr const char* kWriteLines = "write one {\"text\": \"...\"} per line";
+
+std::string extension_of(const fs::path& path) {
+  std::string out = path.extension().string();
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+template <std::size_t N>
+bool is_one_of(const std::string& extension, const std::array<const char*, N>& known) {
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
+
+Result<nlohmann::json> parse_object(std::string_view line) {
+  try {
+    nlohmann::json out = nlohmann::json::parse(line);
+    if (out.is_object()) return out;
+    return fail("format", fmt::format("the line is not a JSON object but has type {}", out.type_name()),
+                kWriteLines);
+  } catch (const nlohmann::json::exception& e) {
+    std::string reason = e.what();  // The format is "[code] parse error at line 1, column 2: reason".
+    for (const char* before : {"] ", "line 1, "})
+      if (const std::size_t at = reason.find(before); at != std::string::npos)
+        reason.erase(0, at + std::string_view(before).size());
+    constexpr std::size_t kLongestReason =
+        200;  // The reason ends with what was read, perhaps a whole document.
+    if (reason.size() > kLongestReason) reason.erase(std::min(reason.size(), reason.find("; last read")));
+    const bool number = line.find("NaN") != line.npos || line.find("Infinity") != line.npos;
+    const bool surrogate = reason.find("surrogate") != std::string::npos;
+    return fail("format", "the line is not a JSON object: " + reason,
+                surrogate ? "replace the lone surrogate, which is not a character, for example by \\ufffd"
+                : number  ? "write null instead of NaN and Infinity, which are not JSON (in Python, "
+                            "json.dumps(..., allow_nan=False) finds them)"
+                          : kWriteLines);
+  }
+}
+
+// Returns the first line of a file that is not blank, without a byte order mark; cut if it is very long.
+Result<std::string> first_line(const std::string& path) {
+  GABBRO_TRY(bytes, Bytes::open(path));
+  std::string text;
+  for (;;) {
+    const std::size_t mark = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    const std::size_t from = text.find_first_not_of(" \t\r\n", mark);
+    const std::size_t end = from == std::string::npos ? from : text.find('\n', from);
+    if (end != std::string::npos) return text.substr(from, end - from);
+    bool more = text.size() < kLongestLine;
+    if (more) {
+      GABBRO_TRY(found, bytes.more(text));
+      more = found;
+    }
+    if (!more) return from == std::string::npos ? "" : text.substr(from);
+  }
+}
+
+}  // namespace
+
+Format format_of(fs::path path) {
+  constexpr std::array kPacked{".gz", ".xz", ".zst", ".bz2"};
+  constexpr std::array kText{"", ".txt", ".text", ".md", ".markdown", ".rst", ".org", ".adoc", ".tex"};
+  constexpr std::array kArchives{".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tzst", ".zip", ".7z", ".rar"};
+  if (is_one_of(extension_of(path), kPacked)) path.replace_extension();
+  const std::string extension = extension_of(path);
+  if (is_one_of(extension, kText)) return Format::kText;
+  if (is_one_of(extension, kArchives)) return Format::kArchive;
+  if (extension == ".jsonl" || extension == ".ndjson") return Format::kLines;
+  if (extension == ".json") return Format::kJson;
+  return extension == ".parquet" ? Format::kParquet : Format::kUnknown;
+}
+
+Result<std::string> text_of_json(std::string_view line, const std::string& field) {
+  GABBRO_TRY(object, parse_object(line));
+  const auto found = object.find(field);
+  if (found != object.end() && found->is_string()) return found->get<std::string>();
+  std::string known;
+  for (const auto& [key, value] : object.items())
+    if (value.is_string()) known += (known.empty() ? "" : ", ") + key;
+  return fail("format", fmt::format("no text in field '{}'", field),
+              known.empty() ? "add a field with text; this object has none"
+                            : "fields with text: " + known + "; choose one with --field");
+}
+
+Result<bool> holds_json_lines(const std::string& path) {
+  GABBRO_TRY(line, first_line(path));
+  const auto wrong = [&](const char* what, const std::string& hint) {
+    return fail("format", fmt::format("{} holds {}, not JSON lines", path, what), hint);
+  };
+  if (line.empty()) return true;
+  if (line.front() == '[')
+    return wrong("one JSON array", "write one object per line, for example with `jq -c '.[]'`");
+  if (line.front() != '{') return wrong("no JSON object", "rename it to .txt if it is text");
+  const auto object = parse_object(line);
+  // Other errors of the first line are reported where it is read.
+  if (!object && object.error().message.find("unexpected end of input") != std::string::npos)
+    return wrong("one JSON object over several lines",
+                 "write one object per line, for example with `jq -c .`");
+  return true;
+}
+
+Result<bool> has_json_field(const std::string& path, const std::string& field) {
+  GABBRO_TRY(line, first_line(path));
+  return text_of_json(line, field).has_value();
+}
+
+Result<bool> check_beginning(const std::string& path, std::string_view beginning) {
+  const auto begins = [&](std::string_view mark, std::size_t at = 0) {
+    return beginning.size() >= at && beginning.substr(at).starts_with(mark);
+  };
+  const auto wrong = [&](const char* what, const char* hint) {
+    return fail("format", fmt::format("{} is {}", path, what), hint);
+  };
+  if (begins("\xFF\xFE") || begins("\xFE\xFF"))
+    return wrong("text in UTF-16 or UTF-32 instead of UTF-8",
+                 "convert it, for example with `iconv -t UTF-8`");
+  if (begins("ustar", 257) || begins("PK\x03\x04") || begins("7z\xBC\xAF\x27\x1C") || begins("Rar!"))
+    return wrong("an archive", "unpack it, and name the folder");
+  if (begins("%PDF-")) return wrong("a PDF", "convert it to text, for example with `pdftotext`");
+  if (begins("PAR1")) return wrong("a Parquet file under another name", "rename it to .parquet");
+  return true;
+}
+
+}  // namespace gabbro::data

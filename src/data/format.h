@@ -1,0 +1,41 @@
+// Decides how a file is read: by its name and, where names are ambiguous, by its beginning.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace gabbro::data {
+
+enum class Format {
+  kText,     // .txt, .md and similar, or no extension
+  kLines,    // .jsonl, .ndjson
+  kJson,     // .json: JSON lines, or one value, which is refused
+  kParquet,  // .parquet
+  kArchive,  // .tar, .zip and similar: several files in one
+  kUnknown,
+};
+
+/// Returns the format that a file's name stands for. Extensions of compression (.gz, .xz, .zst, .bz2) are
+/// passed over, and letter case does not matter.
+Format format_of(std::filesystem::path path);
+
+/// Returns the text in `field` of a line of JSON lines. Errors: "format" (not an object, with the parser's
+/// reason; no text in that field).
+Result<std::string> text_of_json(std::string_view line, const std::string& field);
+
+/// Checks that a .json file holds JSON lines. Errors: "format" (one array or one object over several lines,
+/// or no JSON), those of bytes.h.
+Result<bool> holds_json_lines(const std::string& path);
+
+/// Checks that a .json file holds JSON lines whose first object has text in `field`. Errors: those of
+/// bytes.h.
+Result<bool> has_json_field(const std::string& path, const std::string& field);
+
+/// Checks the beginning of a decompressed file, which is to be read as text or JSON lines. Errors: "format"
+/// (UTF-16, or an archive, a PDF or a Parquet file under another name).
+Result<bool> check_beginning(const std::string& path, std::string_view beginning);
+
+}  // namespace gabbro::data
