@@ -40,7 +40,21 @@ Result<Tokenizer> Tokenizer::load(const std::string& path) {
 
 namespace {
 
-// Iterates over the lines of the sample, since a token never crosses a line end.
+// The trainer of SentencePiece packs positions in a word into 16 bits: it crashes at a word of more than
+// 32,767 characters, and ends the process at one of more than 65,535. It passes over very long lines.
+constexpr std::size_t kLongestLine = 30'000;  // bytes
+
+// Returns where to cut a long line that begins at `from`: before its last space, or else between characters.
+std::size_t cut_of(const std::string& text, std::size_t from) {
+  const std::size_t limit = from + kLongestLine;
+  if (const std::size_t space = text.rfind(' ', limit); space != std::string::npos && space > from)
+    return space;
+  std::size_t end = limit;
+  while (end > from + 1 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return end;
+}
+
+// Iterates over the lines of the sample, since a token never crosses a line end. Long lines are cut.
 class Lines : public sentencepiece::SentenceIterator {
  public:
   explicit Lines(const std::vector<std::string>& texts) : texts_(texts) { advance(); }
@@ -58,9 +72,11 @@ class Lines : public sentencepiece::SentenceIterator {
         at_ = 0;
         continue;
       }
-      const std::size_t end = std::min(text.find('\n', at_), text.size());
+      const std::size_t line = std::min(text.find('\n', at_), text.size());
+      const bool is_long = line - at_ > kLongestLine;
+      const std::size_t end = is_long ? cut_of(text, at_) : line;
       line_ = text.substr(at_, end - at_);
-      at_ = end + 1;
+      at_ = is_long ? end : end + 1;
       if (!line_.empty()) return;
     }
     done_ = true;

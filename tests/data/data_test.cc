@@ -800,6 +800,17 @@ TEST_F(Data, RepeatedTrainingDocumentsAreKeptAndSaid) {
   EXPECT_TRUE(has(told, "40 of 80 training documents (50 %) repeat an earlier one; they are kept")) << told;
 }
 
+// SentencePiece crashes at a word of more than 32,767 characters and ends the process beyond 65,535.
+TEST_F(Data, LongWordsDoNotEndTheTraining) {
+  std::string accents;
+  for (int i = 0; i < 100'000; ++i) accents += "\xC3\xA9";
+  for (const std::string& word :
+       {babble_of(40'000), babble_of(200'000), accents, std::string(200'000, ' ')}) {
+    const std::string told = notices(options_for(root, write("a.txt", babble_file(40, 4) + word + "\n")));
+    EXPECT_EQ(told.find("error"), std::string::npos) << told;
+  }
+}
+
 // Held-out text is recognised with a title before it, among others, and where it is cut into pieces.
 TEST_F(Data, HeldOutTextInsideOfDocumentsIsNotTrainedOn) {
   Random random(3);
