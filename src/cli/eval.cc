@@ -53,7 +53,15 @@ Result<std::string> absolute_task(const std::string& source) {
 std::string task_text(const record::TaskScore& task) {
   std::string out =
       fmt::format("  {} ({}): {} items in {:.1f} s", task.name, task.kind, task.items, task.seconds);
-  if (task.truncated > 0) out += fmt::format(", {} texts truncated to what the model reads", task.truncated);
+  const auto add = [&](std::uint64_t count, const char* what) {
+    if (count > 0) out += fmt::format(", {} {}", count, what);
+  };
+  add(task.counts.training, "left out, which are for training");
+  add(task.counts.single, "left out without two different choices");
+  add(task.counts.equal, "with equal choices that count as one");
+  add(task.counts.repeated, "repeated");
+  add(task.truncated, "contexts truncated to what the model reads");
+  add(task.windowed, "longer answers scored in several windows");
   out += "\n";
   for (const record::Metric& m : task.metrics) {
     const std::string error = std::isfinite(m.error) ? fmt::format("± {:.4f}", m.error) : "";

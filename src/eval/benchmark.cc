@@ -22,25 +22,26 @@ const char* name_of(TaskKind kind) {
 }
 
 // The largest value, and how often it occurs. A model that gives several choices the same largest score has
-// not chosen between them, so the correct one counts as a guess among them.
+// not chosen between them, so each counts as a guess among them.
 struct Best {
-  int first = 0;
   std::int64_t count = 0;
   double top = 0;
 
   explicit Best(const std::vector<double>& x) : top(*std::max_element(x.begin(), x.end())) {
-    first = static_cast<int>(std::find(x.begin(), x.end(), top) - x.begin());
     count = std::count(x.begin(), x.end(), top);
   }
   [[nodiscard]] double share_of(double score) const {
     return score == top ? 1 / static_cast<double>(count) : 0;
   }
-  // Returns the chosen index. Among equal scores it returns an incorrect one.
-  [[nodiscard]] int prediction(const std::vector<double>& x, int gold) const {
-    if (count == 1 || first != gold) return first;
-    return static_cast<int>(std::find(x.begin() + gold + 1, x.end(), top) - x.begin());
-  }
 };
+
+// Returns the labels whose score is the largest, as Pair::predicted.
+std::uint64_t most_likely(const std::vector<double>& nats, double top) {
+  std::uint64_t labels = 0;
+  for (std::size_t i = 0; i < nats.size(); ++i)
+    if (nats[i] == top) labels |= std::uint64_t{1} << i;
+  return labels;
+}
 
 // The scores of all items of a task.
 struct Answers {
@@ -63,7 +64,7 @@ Answers answers_of(const BenchmarkTask& task, const std::vector<Likelihood>& sco
     out.right.push_back(task.kind == TaskKind::kWord ? scores[at - 1].greedy : best.share_of(nats[gold]));
     out.right_by_length.push_back(by_length.share_of(per_character[gold]));
     out.ties.push_back(best.count > 1);
-    out.pairs.push_back({item.gold, best.prediction(nats, item.gold)});
+    if (task.kind == TaskKind::kLabel) out.pairs.push_back({item.gold, most_likely(nats, best.top)});
   }
   return out;
 }
@@ -108,11 +109,13 @@ Result<TaskScore> score_task(exec::Model& model, const data::Tokenizer& tokenize
   out.name = task.name;
   out.kind = name_of(task.kind);
   out.items = task.items.size();
+  out.counts = task.counts;
   std::vector<LikelihoodRequest> requests;
   for (const BenchmarkItem& item : task.items)
     for (const AnswerChoice& c : item.choices) {
       GABBRO_TRY(request, make_request(tokenizer, c.context, c.continuation, length));
       out.truncated += request.truncated ? 1 : 0;
+      out.windowed += request.windows.size() > 1 ? 1 : 0;
       requests.push_back(std::move(request));
     }
   const std::vector<Likelihood> scores =

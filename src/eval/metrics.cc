@@ -1,5 +1,6 @@
 #include "eval/metrics.h"
 
+#include <bit>
 #include <cmath>
 
 #include "base/random.h"
@@ -21,9 +22,15 @@ MetricEstimate perplexity(std::span<const double> nats) {
   return {value, value * m.error};
 }
 
+double Pair::share(int label) const {
+  const bool predicts = (predicted >> label & 1) != 0;
+  return predicts ? 1.0 / std::popcount(predicted) : 0;
+}
+
 double matthews(std::span<const Pair> pairs) {
   double count[2][2] = {};
-  for (const Pair& p : pairs) ++count[p.gold][p.predicted];
+  for (const Pair& p : pairs)
+    for (const int label : {0, 1}) count[p.gold][label] += p.share(label);
   const double tn = count[0][0], fp = count[0][1], fn = count[1][0], tp = count[1][1];
   const double square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn);
   return square > 0 ? (tp * tn - fp * fn) / std::sqrt(square) : 0;
@@ -32,8 +39,8 @@ double matthews(std::span<const Pair> pairs) {
 double f1(std::span<const Pair> pairs, int label) {
   double both = 0, either = 0;
   for (const Pair& p : pairs) {
-    if (p.gold == label && p.predicted == label) ++both;
-    either += (p.gold == label ? 1 : 0) + (p.predicted == label ? 1 : 0);
+    if (p.gold == label) both += p.share(label);
+    either += (p.gold == label ? 1 : 0) + p.share(label);
   }
   return either > 0 ? 2 * both / either : 0;
 }

@@ -1,6 +1,7 @@
 // Metrics with standard errors.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
@@ -17,9 +18,14 @@ MetricEstimate mean(std::span<const double> x);
 /// Returns exp(-mean) of the log-likelihoods, with the error by the delta method.
 MetricEstimate perplexity(std::span<const double> nats);
 
-/// A predicted and a correct label.
+/// The correct label of an item, and the labels that are most likely, as a set: bit i stands for label i. If
+/// there are k of them, each counts as predicted in 1/k of the item, as a guess among them would be on
+/// average.
 struct Pair {
-  int gold = 0, predicted = 0;
+  int gold = 0;
+  std::uint64_t predicted = 0;
+  /// Returns the share of the item in which `label` is predicted.
+  [[nodiscard]] double share(int label) const;
 };
 /// Returns Matthews' correlation coefficient (1975) of labels 0 and 1, or 0 if a row or a column of the table
 /// is empty.

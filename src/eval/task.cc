@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/hash.h"
 #include "data/bytes.h"
 
 namespace gabbro::eval {
@@ -225,6 +229,29 @@ bool for_training(const json& object) {
          split->get<std::string>().find("train") != std::string::npos;
 }
 
+// Keeps the first of equal choices, and lets `gold` point to it. Returns whether there were equal choices.
+bool merge_equal(BenchmarkItem& item) {
+  std::map<std::pair<std::string_view, std::string_view>, int> places;
+  std::vector<AnswerChoice> kept;
+  const auto correct = static_cast<std::size_t>(item.gold);
+  for (std::size_t i = 0; i < item.choices.size(); ++i) {
+    const AnswerChoice& c = item.choices[i];
+    const auto [place, is_new] =
+        places.try_emplace({c.context, c.continuation}, static_cast<int>(kept.size()));
+    if (is_new) kept.push_back(c);
+    if (i == correct) item.gold = place->second;
+  }
+  const bool merged = kept.size() < item.choices.size();
+  item.choices = std::move(kept);
+  return merged;
+}
+
+std::uint64_t hash_of(const BenchmarkItem& item) {
+  std::uint64_t hash = 0;
+  for (const AnswerChoice& c : item.choices) hash = mix(mix(hash, hash64(c.context)), hash64(c.continuation));
+  return hash;
+}
+
 }  // namespace
 
 TaskSource parse_source(const std::string& text) {
@@ -239,6 +266,7 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
   BenchmarkTask task;
   task.name = source.name;
   std::optional<Form> form;
+  std::set<std::uint64_t> hashes;
   GABBRO_TRY(lines, data::Lines::open(source.file));
   const auto wrong = [&](const std::string& what, const std::string& hint = "") {
     return fail("task", fmt::format("{}:{}: {}", source.file, lines.number(), what), hint);
@@ -249,24 +277,41 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
     const json object = json::parse(line, nullptr, false);
     if (!object.is_object()) return wrong("the line is not a JSON object");
-    if (for_training(object)) continue;
+    if (for_training(object)) {
+      ++task.counts.training;
+      continue;
+    }
     if (!form) {
       auto first = form_of(object, source);
       if (!first) return wrong(first.error().message, first.error().hint);
       form = *first;
     }
+    BenchmarkItem item;
     try {
-      task.items.push_back(item_of(*form, object));
+      item = item_of(*form, object);
     } catch (const json::exception&) {
       return wrong(misfit(*form, object));
     } catch (const std::runtime_error& e) {
       return wrong(e.what());
     }
-    const BenchmarkItem& item = task.items.back();
     if (item.gold < 0 || item.gold >= static_cast<int>(item.choices.size()))
       return wrong(fmt::format("the answer is {}, but there are {} choices", item.gold, item.choices.size()));
+    for (const AnswerChoice& c : item.choices)
+      if (c.characters == 0)
+        return wrong("a text to score is empty", "give every choice and continuation some text");
+    const bool merged = merge_equal(item);
+    if (form->kind != TaskKind::kWord && item.choices.size() < 2) {
+      ++task.counts.single;
+      continue;
+    }
+    task.counts.equal += merged ? 1 : 0;
+    task.counts.repeated += hashes.insert(hash_of(item)).second ? 0 : 1;
+    task.items.push_back(std::move(item));
   }
-  if (!form || task.items.empty()) return fail("task", source.file + " contains no items");
+  if (!form || task.items.empty())
+    return fail("task", fmt::format("{} contains no items; left out: {} of a training split, {} without two "
+                                    "different choices",
+                                    source.file, task.counts.training, task.counts.single));
   task.kind = form->kind;
   task.correlation = form->label && form->label->correlation;
   task.f1 = form->label && form->label->f1;

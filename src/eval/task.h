@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/eval.h"
 
 namespace gabbro::eval {
 
@@ -24,7 +25,7 @@ struct AnswerChoice {
 };
 
 struct BenchmarkItem {
-  std::vector<AnswerChoice> choices;
+  std::vector<AnswerChoice> choices;  // all different
   int gold = 0;
   std::vector<std::string> groups;  // such as "term: island_effects"
 };
@@ -33,6 +34,7 @@ struct BenchmarkTask {
   std::string name;
   TaskKind kind = TaskKind::kPairs;
   std::vector<BenchmarkItem> items;
+  record::ItemCounts counts;
   bool correlation = false;  // Reports Matthews' correlation coefficient.
   bool f1 = false;           // Reports F1 of label 1, or the mean over labels if there are more than two.
 };
@@ -46,9 +48,11 @@ struct TaskSource {
 TaskSource parse_source(const std::string& text);
 
 /// Reads JSON lines, compressed or not. Prompts are those of lm-evaluation-harness without examples.
-/// Continuations begin with a space. Objects whose `split` is a training split are skipped. `limit` > 0: only
-/// the first `limit` items are read. Errors, with file and line: "io", "task" (fields of no known kind, a
-/// field of the wrong type, gold out of range, no item).
+/// Continuations begin with a space. Equal choices of an item become one choice, which is correct if one of
+/// them is. Left out and counted are objects whose `split` is a training split, and objects without two
+/// different choices, which ask nothing (unless the kind is kWord). `limit` > 0: only the first `limit` items
+/// are read. Errors, with file and line: "io", "task" (fields of no known kind, a field of the wrong type,
+/// gold out of range, an empty answer, no item).
 Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit = 0);
 
 }  // namespace gabbro::eval

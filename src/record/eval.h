@@ -18,11 +18,20 @@ struct Metric {
   std::uint64_t items = 0;
 };
 
+/// Counts of the lines of a task's file that were left out, and of items that are not as they should be.
+struct ItemCounts {
+  std::uint64_t training = 0;  // left out: of a training split
+  std::uint64_t single = 0;    // left out: there are no two different choices
+  std::uint64_t equal = 0;     // Some of their choices are equal, and count as one choice.
+  std::uint64_t repeated = 0;  // They are in the file before, and count again.
+};
+
 struct TaskScore {
   std::string name, kind, file;
   std::uint64_t items = 0;
-  // Number of texts longer than the model's context, whose beginning was cut off.
-  std::uint64_t truncated = 0;
+  ItemCounts counts;
+  std::uint64_t truncated = 0;  // texts whose context lost its beginning, since the model reads fewer tokens
+  std::uint64_t windowed = 0;  // texts whose answer is longer than the model reads, scored in several windows
   double seconds = 0;
   std::vector<Metric> metrics;
 };

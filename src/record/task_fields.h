@@ -21,7 +21,12 @@ void fields(Io& io, T& t) {
   io("kind", t.kind);
   io("file", t.file);
   io("items", t.items);
+  io.later("training_items", t.counts.training);
+  io.later("single_choice_items", t.counts.single);
+  io.later("equal_choice_items", t.counts.equal);
+  io.later("repeated_items", t.counts.repeated);
   io("truncated", t.truncated);
+  io.later("windowed", t.windowed);
   io("seconds", t.seconds);
   io.list("metrics", t.metrics);
 }

@@ -30,23 +30,38 @@ TEST(Metrics, PerplexityByTheDeltaMethod) {
 }
 
 TEST(Metrics, MatthewsAndF1) {
-  // tp 3, tn 2, fp 1, fn 2
-  const std::vector<Pair> p{{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {0, 1}, {1, 0}, {1, 0}};
+  // Bit 0 stands for label 0, bit 1 for label 1; tp 3, tn 2, fp 1, fn 2.
+  const std::vector<Pair> p{{1, 2}, {1, 2}, {1, 2}, {0, 1}, {0, 1}, {0, 2}, {1, 1}, {1, 1}};
   EXPECT_DOUBLE_EQ(matthews(p), (3 * 2 - 1 * 2) / std::sqrt(4.0 * 5 * 3 * 4));
   EXPECT_DOUBLE_EQ(f1_of(p, 2), 6.0 / 9);
-  const std::vector<Pair> constant{{1, 1}, {0, 1}};
+  const std::vector<Pair> constant{{1, 2}, {0, 2}};
   EXPECT_EQ(matthews(constant), 0);
   EXPECT_EQ(f1(constant, 0), 0);
-  const std::vector<Pair> three{{0, 0}, {1, 0}, {2, 2}, {2, 1}};
+  const std::vector<Pair> three{{0, 1}, {1, 1}, {2, 4}, {2, 2}};
   EXPECT_DOUBLE_EQ(f1_of(three, 3), (2.0 / 3 + 0 + 2.0 / 3) / 3);
+}
+
+// Labels that are equally likely count as a guess among them, so a tie changes nothing on average.
+TEST(Metrics, TiesCountAsEachLabelByItsShare) {
+  const std::vector<Pair> ties{{1, 3}, {1, 3}, {0, 3}};
+  EXPECT_EQ(matthews(ties), 0);
+  EXPECT_DOUBLE_EQ(f1(ties, 1), 2 * 1.0 / (2 + 1.5));
+  const MetricEstimate e = bootstrap(ties, matthews);
+  EXPECT_EQ(e.value, 0);
+  EXPECT_EQ(e.error, 0);
+  // tp 1.5, fn 0.5, tn 1
+  const std::vector<Pair> mixed{{1, 2}, {1, 3}, {0, 1}};
+  EXPECT_DOUBLE_EQ(matthews(mixed), 1.5 / std::sqrt(1.5 * 2 * 1 * 1.5));
+  EXPECT_DOUBLE_EQ(Pair({0, 5}).share(2), 0.5);
+  EXPECT_EQ(Pair({0, 5}).share(1), 0);
 }
 
 TEST(Metrics, BootstrapGivesTheErrorOfAMean) {
   std::vector<Pair> p;
-  for (int i = 0; i < 400; ++i) p.push_back({1, i % 4 == 0 ? 0 : 1});
+  for (int i = 0; i < 400; ++i) p.push_back({1, i % 4 == 0 ? 1U : 2U});
   const auto share = [](std::span<const Pair> x) {
     double right = 0;
-    for (const Pair& pair : x) right += pair.predicted;
+    for (const Pair& pair : x) right += pair.share(1);
     return right / static_cast<double>(x.size());
   };
   const MetricEstimate e = bootstrap(p, share);
@@ -85,6 +100,8 @@ TEST(Sampling, DrawsByProbability) {
 }
 
 // ---- Tasks ----
+
+using Tokens = std::vector<std::int64_t>;
 
 class Tasks : public ::testing::Test {
  protected:
@@ -148,6 +165,37 @@ TEST_F(Tasks, LabelsHaveWords) {
   EXPECT_TRUE(cola->correlation);
 }
 
+// Equal choices are one choice. Lines that ask nothing are left out, and everything unusual is counted.
+TEST_F(Tasks, CountsWhatIsNotAsItShouldBe) {
+  const auto task = read(R"({"query": "q", "choices": ["a", "b", "c", "b"], "gold": 3}
+{"query": "q", "choices": ["a", "a", "b"], "gold": 2}
+{"query": "q", "choices": ["a", "b", "c"], "gold": 0, "split": "train"}
+{"query": "q", "choices": ["a", "a"], "gold": 1}
+{"query": "q", "choices": ["a"], "gold": 0}
+{"query": "q", "choices": ["a", "b", "c"], "gold": 1}
+{"query": "r", "choices": ["a", "b", "c"], "gold": 1}
+)");
+  ASSERT_TRUE(task.has_value()) << task.error().message;
+  ASSERT_EQ(task->items.size(), 4U);
+  const std::vector<int> gold{1, 1, 1, 1};
+  const std::vector<std::size_t> choices{3, 2, 3, 3};
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(task->items[i].gold, gold[i]) << i;
+    EXPECT_EQ(task->items[i].choices.size(), choices[i]) << i;
+  }
+  EXPECT_EQ(task->counts.training, 1U);
+  EXPECT_EQ(task->counts.single, 2U);
+  EXPECT_EQ(task->counts.equal, 2U);
+  EXPECT_EQ(task->counts.repeated, 1U);  // The first and the last but one ask the same.
+  const auto words = read(R"({"context": "a", "continuation": "b"})");
+  EXPECT_EQ(words->items.size(), 1U);
+  EXPECT_EQ(words->counts.single, 0U);
+  const auto none = read(R"({"good": "a", "bad": "a"})");
+  EXPECT_NE(none.error().message.find("contains no items; left out: 0 of a training split, 1 without"),
+            std::string::npos)
+      << none.error().message;
+}
+
 TEST_F(Tasks, SaysWhatIsWrong) {
   const auto message = [&](const std::string& lines, const std::string& name = "set") {
     const auto task = read(lines, name);
@@ -159,9 +207,9 @@ TEST_F(Tasks, SaysWhatIsWrong) {
                   .find("is not the number of a choice"),
               std::string::npos)
         << gold;
-  EXPECT_NE(
-      message(good + "\n{\"query\": \"q\", \"choices\": [\"a\"], \"gold\": 3}").find(":2: the answer is 3, but there are 1 choices"),
-      std::string::npos);
+  EXPECT_NE(message(good + "\n{\"query\": \"q\", \"choices\": [\"a\"], \"gold\": 3}")
+                .find(":2: the answer is 3, but there are 1 choices"),
+            std::string::npos);
   EXPECT_NE(message(good + "\n\nnonsense").find(":3: the line is not a JSON object"), std::string::npos);
   EXPECT_NE(message("{\"a\": 1}").find("unknown task format, with the fields a"), std::string::npos);
   EXPECT_NE(message(R"({"sentence1": "a", "sentence2": "b", "label": 0})").find("NAME one of cola, sst2"),
@@ -174,6 +222,11 @@ TEST_F(Tasks, SaysWhatIsWrong) {
                 .find(":1: a field of {query, choices, gold} is missing or has the wrong type"),
             std::string::npos);
   EXPECT_NE(message("").find("contains no items"), std::string::npos);
+  EXPECT_NE(message(good + "\n{\"query\": \"q\", \"choices\": [\"a\", \"\"], \"gold\": 0}")
+                .find(":2: a text to score is empty"),
+            std::string::npos);
+  EXPECT_NE(message(R"({"context": "a", "continuation": ""})").find(":1: a text to score is empty"),
+            std::string::npos);
   EXPECT_EQ(read_task({"x", path + ".none"}).error().code, "io");
   EXPECT_EQ(parse_source("rte=a/b.jsonl").name, "rte");
   EXPECT_EQ(parse_source("rte=a/b.jsonl").file, "a/b.jsonl");
@@ -200,23 +253,51 @@ TEST(Requests, FollowTheRulesOfContextAndContinuation) {
   };
   const auto scored = static_cast<std::int64_t>(encode(" bridge").size());
 
-  const LikelihoodRequest plain = *make_request(*tokenizer, "the old stone", " bridge", 100);
+  const auto window = [&](const std::string& context, const std::string& more, std::int64_t length) {
+    const LikelihoodRequest r = *make_request(*tokenizer, context, more, length);
+    EXPECT_EQ(r.windows.size(), 1U);
+    return r.windows[0];
+  };
+
+  const LikelihoodWindow plain = window("the old stone", " bridge", 100);
   EXPECT_EQ(plain.tokens, with_end(encode("the old stone bridge")));
   EXPECT_EQ(plain.scored, scored);
   // White space at the end of the context belongs to the continuation.
-  const LikelihoodRequest moved = *make_request(*tokenizer, "the old stone ", "bridge", 100);
+  const LikelihoodWindow moved = window("the old stone ", "bridge", 100);
   EXPECT_EQ(moved.tokens, plain.tokens);
   EXPECT_EQ(moved.scored, scored);
-  const LikelihoodRequest empty = *make_request(*tokenizer, "", " bridge", 100);
+  const LikelihoodWindow empty = window("", " bridge", 100);
   EXPECT_EQ(empty.tokens, with_end(encode(" bridge")));
   EXPECT_EQ(empty.scored, scored);
-  // A text that is too long loses its beginning.
-  const LikelihoodRequest cut = *make_request(*tokenizer, "the old stone", " bridge", scored + 1);
-  EXPECT_EQ(cut.tokens, std::vector<std::int64_t>(plain.tokens.end() - scored - 2, plain.tokens.end()));
+  // A context that is too long loses its beginning.
+  const LikelihoodWindow cut = window("the old stone", " bridge", scored + 1);
+  EXPECT_EQ(cut.tokens, Tokens(plain.tokens.end() - scored - 2, plain.tokens.end()));
   EXPECT_EQ(cut.scored, scored);
-  EXPECT_TRUE(cut.truncated);
-  EXPECT_FALSE(plain.truncated);
+  EXPECT_TRUE(make_request(*tokenizer, "the old stone", " bridge", scored + 1)->truncated);
+  EXPECT_FALSE(make_request(*tokenizer, "the old stone", " bridge", 100)->truncated);
   EXPECT_EQ(make_request(*tokenizer, "the old stone", "", 100).error().code, "eval");
+}
+
+// A continuation that is too long is cut into windows, which look back by half of what the model reads.
+TEST(Requests, OfLongContinuationsHaveSeveralWindows) {
+  std::vector<std::string> sample(300, "the river runs by the old stone bridge");
+  for (std::size_t i = 0; i < sample.size(); ++i) sample[i] += " " + std::to_string(i);
+  const auto tokenizer = *data::Tokenizer::train(sample, 320);
+  const auto windows = [&](const std::string& context, bool truncated) {
+    // Digits are tokens, and so is the space before them.
+    const LikelihoodRequest r = *make_request(tokenizer, context, " 0123456", 4);
+    EXPECT_EQ(r.truncated, truncated);
+    std::string out;
+    for (const LikelihoodWindow& w : r.windows) {
+      std::vector<int> head(w.tokens.begin(), w.tokens.end() - w.scored);
+      std::vector<int> tail(w.tokens.end() - w.scored, w.tokens.end());
+      out += (out.empty() ? "" : ", ") + tokenizer.decode(head) + "|" + tokenizer.decode(tail);
+    }
+    return out;
+  };
+  EXPECT_EQ(windows("", false), "| 012, 012|34, 234|56");
+  EXPECT_EQ(windows("9", false), "9| 01,  01|23, 123|45, 2345|6");
+  EXPECT_EQ(windows("987", true), "987| 0, 7 0|12, 012|34, 234|56");
 }
 
 }  // namespace

@@ -133,25 +133,20 @@ class Plain {
     tokenizer_.encode(before, head);
     tokenizer_.encode(before + text, all);
     all.insert(all.begin(), tokenizer_.end());
-    std::size_t first = head.size() + 1;  // first token that is scored
-    while (static_cast<std::int64_t>(all.size()) > length + 1) {
-      all.erase(all.begin());
-      --first;
-    }
-    exec::Feed feed;
-    feed.params = params_;
-    feed.tokens.assign(all.begin(), all.end() - 1);
-    const lang::Elaboration& e = subject_.elaboration;
-    const std::vector<double> logits =
-        exec::evaluate(e.graph, e.outputs, feed, static_cast<std::int64_t>(feed.tokens.size()))[0].data;
-    const std::size_t vocab = logits.size() / feed.tokens.size();
     Score out;
-    for (std::size_t t = first; t < all.size(); ++t) {
-      const double* row = logits.data() + (t - 1) * vocab;
-      double sum = 0;
-      for (std::size_t v = 0; v < vocab; ++v) sum += std::exp(row[v]);
-      out.nats += row[all[t]] - std::log(sum);
-      out.greedy = out.greedy && std::max_element(row, row + vocab) - row == all[t];
+    const std::size_t most = static_cast<std::size_t>(length), first = head.size() + 1;
+    if (all.size() - first <= most) {
+      add({all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), most + 1)), all.end()},
+          all.size() - first, out);
+      return out;
+    }
+    // A longer text has windows that predict at least half as many tokens as the model reads.
+    for (std::size_t begin = first; begin < all.size();) {
+      const std::size_t end = std::min(all.size(), std::max(begin + (most + 1) / 2, most + 1));
+      const std::size_t from = end > most + 1 ? end - most - 1 : 0;
+      add({all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(end)},
+          end - begin, out);
+      begin = end;
     }
     return out;
   }
@@ -159,6 +154,24 @@ class Plain {
   std::int64_t length = kLength;  // maximum number of tokens that it reads
 
  private:
+  // Adds the score of the last `scored` tokens of a window.
+  void add(const std::vector<int>& window, std::size_t scored, Score& out) const {
+    exec::Feed feed;
+    feed.params = params_;
+    feed.tokens.assign(window.begin(), window.end() - 1);
+    const lang::Elaboration& e = subject_.elaboration;
+    const std::vector<double> logits =
+        exec::evaluate(e.graph, e.outputs, feed, static_cast<std::int64_t>(feed.tokens.size()))[0].data;
+    const std::size_t vocab = logits.size() / feed.tokens.size();
+    for (std::size_t t = window.size() - scored; t < window.size(); ++t) {
+      const double* row = logits.data() + (t - 1) * vocab;
+      double sum = 0;
+      for (std::size_t v = 0; v < vocab; ++v) sum += std::exp(row[v]);
+      out.nats += row[window[t]] - std::log(sum);
+      out.greedy = out.greedy && std::max_element(row, row + vocab) - row == window[t];
+    }
+  }
+
   static lang::ElaborateOptions options() {
     lang::ElaborateOptions o;
     o.vocab = kVocab;
@@ -285,22 +298,58 @@ TEST_F(Evaluation, OfLabels) {
   EXPECT_LE(std::abs(metric(r, "mcc").value), 1);  // The formula is tested in tests/eval.
 }
 
-// A model that gives all answers the same score has not answered, which counts as a guess.
-TEST_F(Evaluation, OfEquallyLikelyAnswers) {
-  std::vector<nlohmann::json> pairs, choices;
-  for (int i = 0; i < 12; ++i) {
-    const std::string text =
-        "the " + kNouns[static_cast<std::size_t>(i) % kNouns.size()] + " lies by the road";
-    pairs.push_back({{"good", text}, {"bad", text}, {"uid", "u"}});
-    choices.push_back({{"query", text}, {"choices", {"by", "by", "by"}}, {"gold", i % 3}});
+// Answers longer than the model reads are scored as a whole, in windows.
+TEST_F(Evaluation, OfAnswersLongerThanTheModelReads) {
+  Random random(7);
+  Plain plain(root);
+  plain.length = 12;
+  std::vector<nlohmann::json> choices, words;
+  std::vector<double> by_length, gold_nats;
+  for (int i = 0; i < 30; ++i) {
+    const std::string query = "the " + random.pick(kNouns) + " lies by", end = sentence(random, 4);
+    const std::vector<std::string> answers{"the road " + end, "road the " + end, "lies"};
+    choices.push_back({{"query", query}, {"choices", answers}, {"gold", i % 3}});
+    std::vector<double> nats, normed;
+    for (const std::string& a : answers) {
+      nats.push_back(plain.score(query, " " + a).nats);
+      normed.push_back(nats.back() / static_cast<double>(a.size()));
+    }
+    by_length.push_back(std::max_element(normed.begin(), normed.end()) - normed.begin() == i % 3 ? 1 : 0);
+    gold_nats.push_back(nats[static_cast<std::size_t>(i % 3)]);
+    const std::string tail = "by the road" + std::string(i % 2 ? "" : "\nthe road lies by the bridge");
+    words.push_back({{"context", query}, {"continuation", tail}});
   }
-  const record::EvalResult two = score(write("equal-pairs.jsonl", pairs));
-  EXPECT_DOUBLE_EQ(metric(two, "acc").value, 0.5);
-  EXPECT_DOUBLE_EQ(metric(two, "acc", "uid: u").value, 0.5);
-  EXPECT_DOUBLE_EQ(metric(two, "ties").value, 1);
-  const record::EvalResult three = score(write("equal-choices.jsonl", choices));
-  EXPECT_DOUBLE_EQ(metric(three, "acc").value, 1.0 / 3);
-  EXPECT_DOUBLE_EQ(metric(three, "acc_norm").value, 1.0 / 3);
+  const record::EvalResult r = score(write("long.jsonl", choices), plain.length);
+  EXPECT_EQ(r.tasks[0].windowed, 60U);
+  EXPECT_DOUBLE_EQ(metric(r, "acc_norm").value, mean_of(by_length));
+  EXPECT_NEAR(metric(r, "gold_nats").value, mean_of(gold_nats), 1e-3);
+  plain.length = 5;
+  std::vector<double> greedy;
+  for (const nlohmann::json& w : words)
+    greedy.push_back(plain.score(w["context"], " " + w["continuation"].get<std::string>()).greedy ? 1 : 0);
+  EXPECT_DOUBLE_EQ(metric(score(write("long-words.jsonl", words), 5), "acc").value, mean_of(greedy));
+  const record::EvalResult again = *record::parse_eval_result(record::to_json(r));
+  EXPECT_EQ(again.tasks[0].windowed, 60U);
+}
+
+// Equal choices are one choice, and lines without two different ones are left out and counted.
+TEST_F(Evaluation, OfEqualChoices) {
+  std::vector<nlohmann::json> doubled, single;
+  for (int i = 0; i < 12; ++i) {
+    const std::string text = "the " + kNouns[static_cast<std::size_t>(i) % kNouns.size()] + " lies by the";
+    doubled.push_back({{"query", text}, {"choices", {"road", "lies", "road"}}, {"gold", i % 3}});
+    single.push_back({{"query", text}, {"choices", {"road", "lies"}}, {"gold", i % 3 == 1 ? 1 : 0}});
+  }
+  single.push_back({{"query", "the"}, {"choices", {"road", "road"}}, {"gold", 0}});
+  const record::EvalResult a = score(write("doubled.jsonl", doubled)),
+                           b = score(write("single.jsonl", single));
+  EXPECT_DOUBLE_EQ(metric(a, "acc").value, metric(b, "acc").value);
+  EXPECT_DOUBLE_EQ(metric(a, "acc_norm").value, metric(b, "acc_norm").value);
+  EXPECT_EQ(a.tasks[0].counts.equal, 12U);
+  EXPECT_EQ(a.tasks[0].counts.repeated, 6U);
+  EXPECT_EQ(b.tasks[0].counts.single, 1U);
+  EXPECT_EQ(b.tasks[0].items, 12U);
+  EXPECT_EQ(record::parse_eval_result(record::to_json(a))->tasks[0].counts.equal, 12U);
 }
 
 // Scores do not depend on how texts are packed.
