@@ -88,10 +88,11 @@ def scores(designs):
         half = statistics.fmean((r["bits_high"] - r["bits_low"]) / 2 for r in results)
         bigram = statistics.fmean(r["bigram_bits_per_byte"] for r in results)
         out += f"""
-Bits per byte: mean over seeds ± half of the 95 % interval by Student's t over seeds; fewer are better. "Minus Llama": the same of the
-differences seed by seed, where data and their order are the same. BLiMP: mean over seeds ± standard error of one run over its items.
-Other documents would move all designs together: a single run's 95 % interval over {results[0]["valid_documents"]} documents is ± {half:.3f}.
-A bigram model of the same tokens has {bigram:.4f} bits per byte.
+- Bits per byte: mean over seeds ± half of the 95 % interval by Student's t over seeds. Lower is better.
+- "Minus Llama": the same for the differences seed by seed, where data and their order are the same.
+- BLiMP: mean over seeds ± standard error of one run over its items.
+- Other documents would move all designs together: a single run's 95 % interval over {results[0]["valid_documents"]} documents is ± {half:.3f}.
+- A bigram model of the same tokens has {bigram:.4f} bits per byte.
 """
     return out
 
@@ -106,8 +107,7 @@ def costs(designs, context, threads, jobs_note):
                      human(d.facts["state_bytes"]) + (", grows" if d.facts["state_grows"] else "")])
     header = ["design", "parameters", "width", "layers", "train FLOPs/token", "tokens/s", f"state, bytes at {context}"]
     return table(header, rows) + f"""
-Tokens/s of training: median over runs, {threads} thread{"s" if threads > 1 else ""} each, {jobs_note}; the machine was shared, so they rank designs
-roughly and are no benchmark ([benchmarks.md](../benchmarks.md)).
+Tokens/s of training: median over runs, {threads} thread{"s" if threads > 1 else ""} each, {jobs_note}. The machine was shared, so these numbers rank designs only roughly; [benchmarks.md](../benchmarks.md) has measurements of speed.
 """
 
 
@@ -182,14 +182,11 @@ def standing(designs, campaign):
 
 def settings_text(plan, settings):
     s, train, valid = settings, plan["corpus"]["splits"]["train"], plan["corpus"]["splits"]["valid"]
-    return f"""- Text: {train["bytes"] / 1e6:.1f} MB to train on ({train["tokens"] / 1e6:.2f}M tokens), {valid["documents"]} held-out documents of {valid["bytes"] / 1e6:.2f} MB; a
-  vocabulary of {s.vocab} made from it.
-- {human(s.params)} parameters within 1 %; {human(s.tokens)} tokens, context {s.context}, batch {s.batch}; otherwise the defaults of `gabbro train`
-  (AdamW, decay 0.1, cosine to 10 %, muP rates: matrices get the base rate times 256 / fan-in).
-- Learning rate: {", ".join(f"{rate:g}" for rate in s.rates)} on {human(s.search_tokens)} tokens with seed {s.seeds[0]}, scored on the first {s.search_documents} held-out documents; while the best lies
-  at an edge, one beyond by a factor of two. Those documents are also among the ones that score the final runs.
-- Final runs: seeds {", ".join(map(str, s.seeds))}, which decide first weights and data order; scored on {s.documents or "all"} held-out documents, whole.
-- State: what decoding carries after {s.context} tokens, 4 bytes a number.
+    return f"""- Text: {train["bytes"] / 1e6:.1f} MB of training text ({train["tokens"] / 1e6:.2f}M tokens), {valid["documents"]} held-out documents with {valid["bytes"] / 1e6:.2f} MB in total, and a vocabulary of {s.vocab} tokens made from the training text.
+- Runs: {human(s.params)} parameters within 1 %, {human(s.tokens)} tokens, context {s.context}, batch size {s.batch}, otherwise the defaults of `gabbro train` (AdamW, weight decay 0.1, cosine to 10 %, muP rates: matrices get the base rate times 256 / fan-in).
+- Learning rates: {", ".join(f"{rate:g}" for rate in s.rates)} on {human(s.search_tokens)} tokens with seed {s.seeds[0]}, scored on the first {s.search_documents} held-out documents. While the best lies at an edge, one more is tried, beyond it by a factor of two. These documents also score the final runs, among others.
+- Final runs: seeds {", ".join(map(str, s.seeds))}, which determine initialisation and data order. They are scored on {s.documents or "all"} held-out documents, whole.
+- State: what decoding carries after {s.context} tokens, at 4 bytes per element.
 """ + (f"- Trained by {len(plan['workers'])} builds of the worker, one after the other.\n" if len(plan["workers"]) > 1 else "")
 
 
@@ -203,7 +200,7 @@ tools/baselines.py run --text TEXT --blimp blimp.jsonl.xz{options}
 tools/baselines.py report
 ```
 
-TEXT holds train.txt.xz and valid.txt.xz. The first command goes on where it was stopped.
+TEXT is a folder with train.txt.xz and valid.txt.xz. The first command continues where it was stopped.
 """
 
 
@@ -216,11 +213,11 @@ def generated(plan, campaign, curves):
     designs = [Design(plan, campaign, key) for key in s.designs]
     svg = picture(designs, s)
     parts = [
-        "# Baselines\n", "Known architectures of `zoo/`, trained by one procedure at equal parameters and tokens.\n", standing(designs, campaign),
-        "## Scores\n", scores(designs), "## Sizes and costs\n", costs(designs, s.context, s.threads, "another worker beside"),
+        "# Baselines\n", "Known architectures of `zoo/`, trained by one procedure at equal parameters and tokens. Scores are held-out bits per byte; lower is better.\n", standing(designs, campaign),
+        "## Scores\n", scores(designs), "## Sizes and costs\n", costs(designs, s.context, s.threads, "with another worker running"),
         "## Curves\n", f"![Training loss against tokens]({curves})\n" if svg else "No final run that counts is finished yet.\n",
         "## BLiMP by phenomenon\n", phenomena(designs), "## Search for the learning rates\n",
-        "Bits per byte; the best of each design in bold.\n", search(plan, campaign), "## Settings\n", settings_text(plan, s),
+        "Bits per byte at each learning rate; the best of each design is bold.\n", search(plan, campaign), "## Settings\n", settings_text(plan, s),
         "## Commands\n", commands(s),
     ]
     return "\n".join(parts), svg
