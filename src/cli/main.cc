@@ -90,7 +90,7 @@ class Program {
     context(diff);
     command("hash", "Print canonical hashes, equal for programs that define the same function", run_hash);
     command("reference", "Print the language, its functions and the units of the library", run_reference, 0)
-        ->add_flag("--core", o_.core, "only the language, about 1,300 tokens, for a prompt");
+        ->add_flag("--core", o_.core, "only the language, about 1,600 tokens, for a prompt");
     data();
     train();
     eval();

@@ -220,8 +220,8 @@ class Population {
 [[nodiscard]] inline std::int64_t documents_of(const Rung& rung, bool judges) {
   return judges ? 4 * rung.documents : rung.documents;
 }
-/// Returns true if the run repeats the checks of an implausible lead, with another seed, texts twice as long
-/// and thorough checks (record::TrialSpec).
+/// Returns true if the run repeats the checks of an implausible lead, with another seed and at every
+/// position.
 [[nodiscard]] inline bool rechecks(const record::TrialBegun& t) {
   return t.purpose == record::Purpose::kRecheck;
 }
