@@ -138,7 +138,8 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
     out("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), k.bits, k.seeds,
         context_text(store, p, k.design, rung), against, amount(i.created.train_flops),
         amount(i.created.decode_flops), amount(i.created.state_bytes));
-    if (const std::string lost = losses_text(evolve::losses(p, k.design, rung, nullptr)); !lost.empty())
+    if (const std::string lost = failed_runs_text(evolve::failed_runs(p, k.design, rung, nullptr));
+        !lost.empty())
       out("  {}", lost);
   }
   for (const Unscored& u : unscored(p, rung))
@@ -190,10 +191,10 @@ class Tree {
     ++lines_;
     const Individual& i = p_.individual(id);
     const evolve::Standing s = p_.standing(i, 0);
-    const std::string score = s.done > 0   ? fmt::format("{:.4f}", s.bits)
-                              : s.lost > 0 ? "no score"
-                              : s.open > 0 ? "running"
-                                           : "-";
+    const std::string score = s.done > 0       ? fmt::format("{:.4f}", s.bits)
+                              : s.unscored > 0 ? "no score"
+                              : s.open > 0     ? "running"
+                                               : "-";
     const std::string label = std::string(2 * depth, ' ') + label_of(i);
     out_("{:<52} {:>8}{}{}", label, score,
          i.created.second_parent > 0 ? fmt::format("  with #{}", i.created.second_parent) : "",

@@ -87,7 +87,7 @@ void winner_section(Content& c) {
   if (const std::string hint = further(all); !hint.empty()) c.soft(hint);
   group(Part::Effect::kUnclear, "Unclear");
   group(Part::Effect::kWaits, "Not yet decided");
-  group(Part::Effect::kLost, "Could not be trained without");
+  group(Part::Effect::kUntrainable, "Could not be trained without");
 }
 
 void family_section(Content& c) {

@@ -92,7 +92,8 @@ void print_aa_test(const campaign::Campaign& c, const std::string& dir) {
       "in {:.0f} % of random permutations of the runs among the copies\n  false-positive rate over these "
       "permutations: {:.1f} % (should be at most 5 %)\n  standard deviation between copies on the same text: "
       "{:.4f} bits per byte\n",
-      t.copies, name, t.seeds, t.significant, t.pairs, 100 * t.as_many, 100 * t.rate, t.seed_stddev);
+      t.copies, name, t.seeds, t.significant, t.pairs, 100 * t.p_value, 100 * t.false_positive_rate,
+      t.seed_stddev);
 }
 
 Result<bool> print_summary(const std::string& dir) {

@@ -155,12 +155,12 @@ std::map<std::string, Credit> credit(const Population& p, std::string_view strat
   for (const Individual& i : p.individuals()) {
     if (i.created.strategy != strategy || i.created.parent == 0) continue;
     const Standing s = p.standing(i, 0);
-    if (s.done == 0 && s.lost == 0) continue;
+    if (s.done == 0 && s.unscored == 0) continue;
     Credit& c = out[i.created.op];
     ++c.offspring;
     const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
-    const bool parent_lost = p.standing(p.individual(i.created.parent), 0).lost > 0;
-    if (s.lost == 0 && (parent_lost || (!d.empty() && d.front() < 0))) ++c.better;
+    const bool parent_is_unscored = p.standing(p.individual(i.created.parent), 0).unscored > 0;
+    if (s.unscored == 0 && (parent_is_unscored || (!d.empty() && d.front() < 0))) ++c.better;
   }
   return out;
 }

@@ -16,8 +16,6 @@ namespace gabbro::evolve {
 
 namespace {
 
-// Seeds come in blocks of this size; each comparison has a block of its own.
-constexpr std::uint64_t kBlock = kFinalSeeds;
 // A lead is held back if it exceeds this multiple of the usual difference between known designs.
 constexpr double kImplausible = 5;
 // Minimum share of a lead on held-out documents that unread training text must confirm.
@@ -105,7 +103,7 @@ std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const L
   constexpr int kBits = 40;
   const auto is_used = [&](std::uint64_t block) {
     const auto in_block = [&](std::uint64_t seed) {
-      return seed >= first_seed && (seed - first_seed) / kBlock == block;
+      return seed >= first_seed && (seed - first_seed) / kSeedBlock == block;
     };
     return std::any_of(p.trials().begin(), p.trials().end(),
                        [&](const Trial& t) { return in_block(t.begun.seed); }) ||
@@ -129,7 +127,7 @@ const Trial* run_of(const Population& p, std::int64_t design, int rung, std::uin
 ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
   ComparisonRow out;
   out.design = design;
-  out.losses = losses(p, design, c.rung, &c);
+  out.failed_runs = failed_runs(p, design, c.rung, &c);
   const bool trainable = is_trainable(p, design, c.rung);
   int may_pair = 0;
   for (int k = 0; k < c.seeds; ++k) {
@@ -145,8 +143,8 @@ ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std:
 
 // Returns the scored runs of the comparison's design whose text differs from that of a known design on the
 // same seed. Nothing can be concluded from such a pair.
-std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& c) {
-  std::vector<Loss> out;
+std::vector<FailedRun> mismatched_runs(const Population& p, const record::ComparisonBegun& c) {
+  std::vector<FailedRun> out;
   for (int k = 0; k < c.seeds; ++k) {
     const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
     const Trial* own = p.scored(c.design, c.rung, seed);
@@ -277,7 +275,7 @@ Precision precision_of(const Population& p, const Leader& leader, std::int64_t a
 
 double level_of(int number) {
   const double k = number * std::numbers::pi;
-  return kError * 6 / (k * k);
+  return kFamilywiseErrorRate * 6 / (k * k);
 }
 
 std::vector<std::int64_t> compared_with(const Population& p) {
@@ -289,7 +287,7 @@ std::vector<std::int64_t> compared_with(const Population& p) {
 
 bool is_trainable(const Population& p, std::int64_t design, int rung) {
   const Standing s = p.standing(p.individual(design), rung);
-  return s.lost == 0 || s.done > 0;
+  return s.unscored == 0 || s.done > 0;
 }
 
 Variance run_variance(const Population& p, int rung, const record::ComparisonBegun* begun) {
@@ -343,7 +341,7 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
   out.design = leader.design;
   out.rung = leader.rung;
-  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id, secret) * kBlock;
+  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id, secret) * kSeedBlock;
   out.level = level_of(static_cast<int>(out.id));
   const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
   Precision known = precision;
@@ -367,9 +365,9 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   return out;
 }
 
-std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
-                         const record::ComparisonBegun* c) {
-  std::vector<Loss> out;
+std::vector<FailedRun> failed_runs(const Population& p, std::int64_t design, int rung,
+                                   const record::ComparisonBegun* c) {
+  std::vector<FailedRun> out;
   const Basis basis(p, c);
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
@@ -388,8 +386,8 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   ComparisonOutcome out;
   out.begun = &c;
   out.run = run_variance(p, c.rung, &c);
-  out.losses = losses(p, c.design, c.rung, &c);
-  for (Loss& loss : unmatched(p, c)) out.losses.push_back(std::move(loss));
+  out.failed_runs = failed_runs(p, c.design, c.rung, &c);
+  for (FailedRun& run : mismatched_runs(p, c)) out.failed_runs.push_back(std::move(run));
   out.ended = c.seeds;
   std::vector<std::pair<double, ComparisonRow>> rows;
   for (const std::int64_t design : compared_with(p)) {
@@ -410,7 +408,7 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
     trained += row.trained, behind += row.difference.below_zero();
     const Individual& known = p.individual(row.design);
     if (is_control(known)) {
-      ++out.controls, out.lost_controls += !row.trained;
+      ++out.controls, out.untrained_controls += !row.trained;
       if (row.trained && out.control == 0) out.control = row.design;
     } else {
       if (std::isfinite(score)) scores.push_back(score);
@@ -428,12 +426,13 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   // plausible lead.
   if (scores.size() > kCompared) scores.resize(kCompared);
   out.spread = std::sqrt(variance_of(scores).value);
-  // Nothing is claimed about a design that lost too many runs. If it was better on the remaining ones,
+  // Nothing is claimed about a design with too many failed runs. If it was better on the remaining ones,
   // nothing is claimed over it either.
   out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const ComparisonRow& row) {
     return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
   });
-  out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained && !out.contradicted;
+  out.ahead =
+      out.complete && out.failed_runs.empty() && trained > 0 && behind == trained && !out.contradicted;
   if (out.rows.empty()) return out;
   const ComparisonRow& best = out.rows.front();
   const double lead = -best.difference.mean;

@@ -356,7 +356,7 @@ Standing Population::standing(const Individual& individual, int rung) const {
     if (!t.ended)
       ++out.open;
     else if (t.status != record::Status::kDone)
-      ++out.lost;
+      ++out.unscored;
     else
       ++out.done, out.bits += t.bits;
   }

@@ -89,7 +89,7 @@ struct KnownDesign {
 struct Standing {
   // Numbers of runs: finished with a score, under way, and without a score (refused, failed, stopped at a
   // hurdle).
-  int done = 0, open = 0, lost = 0;
+  int done = 0, open = 0, unscored = 0;
   double bits = 0;  // mean of the finished runs
 };
 

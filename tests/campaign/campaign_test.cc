@@ -1081,8 +1081,9 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
     const evolve::ComparisonOutcome o =
         evolve::outcome_of(c->population(), c->population().comparisons().back());
     EXPECT_TRUE(o.complete);
-    const auto lost = std::count_if(o.rows.begin(), o.rows.end(),
-                                    [](const evolve::ComparisonRow& row) { return !row.losses.empty(); });
+    const auto lost = std::count_if(o.rows.begin(), o.rows.end(), [](const evolve::ComparisonRow& row) {
+      return !row.failed_runs.empty();
+    });
     EXPECT_EQ(lost, 1);
   }
 }
@@ -1248,8 +1249,8 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   EXPECT_EQ(report.seeds, evolve::kReplicateSeeds);
   EXPECT_GT(report.seed_stddev, 0.005);
   EXPECT_LE(report.significant, report.pairs / 10);
-  EXPECT_LE(report.rate, 0.05);
-  EXPECT_GT(report.as_many, 0);
+  EXPECT_LE(report.false_positive_rate, 0.05);
+  EXPECT_GT(report.p_value, 0);
 }
 
 TEST(Campaign, TwinsWithoutScoresAreNoPairs) {

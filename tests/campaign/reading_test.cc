@@ -30,7 +30,7 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
     EXPECT_EQ(x.entered, y.entered);
     for (int rung = 0; rung < 3; ++rung) {
       const auto s = a.standing(x, rung), t = b.standing(y, rung);
-      EXPECT_EQ(std::tie(s.done, s.open, s.lost, s.bits), std::tie(t.done, t.open, t.lost, t.bits));
+      EXPECT_EQ(std::tie(s.done, s.open, s.unscored, s.bits), std::tie(t.done, t.open, t.unscored, t.bits));
       for (const bool final : {false, true})
         EXPECT_EQ(a.differences(x.created.id, 1, rung, final), b.differences(y.created.id, 1, rung, final));
     }
