@@ -8,7 +8,7 @@
 
 #include "agents/weights.h"
 #include "campaign/agents.h"
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "edit/edit.h"
 #include "evolve/adaptive.h"
 #include "evolve/ladder.h"
@@ -70,7 +70,8 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
                                 against(p, i, r)));
     for (const std::int64_t id : i.trials) {
       const evolve::Trial& t = p.trial(id);
-      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::judges(t)) continue;
+      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::is_verdict_run(t))
+        continue;
       out.push_back(t.status == record::Status::kHurdle
                         ? where + ": stopped early, its loss was among the worst"
                         : fmt::format("{}: {}: {}", where, t.status, shortened(t.cause, 160)));

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <tuple>
 
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "evolve/rates.h"
 #include "evolve/replicates.h"
 
@@ -58,8 +58,8 @@ double worst_of_best(const std::vector<store::TrialRow>& trials) {
 // rung that are far from the best, of which a large campaign has a hundred thousand. One of those makes no
 // pair with others.
 bool needs_documents(const Population& p, const store::TrialRow& t, double most_bits) {
-  if (t.status != record::Status::kDone) return evolve::judges(t.begun);
-  return t.begun.rung > 0 || evolve::judges(t.begun) || !(t.bits > most_bits) ||
+  if (t.status != record::Status::kDone) return evolve::is_verdict_run(t.begun);
+  return t.begun.rung > 0 || evolve::is_verdict_run(t.begun) || !(t.bits > most_bits) ||
          p.individual(t.begun.design).created.origin != record::Origin::kSearch;
 }
 
@@ -582,7 +582,7 @@ std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std:
   return out;
 }
 
-std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
+std::vector<Part> ablated_parts(const Population& p, const evolve::Leader& leader) {
   std::vector<Part> out;
   const record::ComparisonBegun* begun = evolve::comparison_of(p, leader);
   if (!begun) return out;
@@ -614,7 +614,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
   return out;
 }
 
-std::string further(const std::vector<Part>& parts) {
+std::string advice_on_parts(const std::vector<Part>& parts) {
   std::string designs;
   for (const Part& part : parts)
     if (part.effect == Part::Effect::kHurts)

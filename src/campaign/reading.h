@@ -121,12 +121,12 @@ struct Part {
   std::string word;
 };
 /// Returns the parts of a winner, most helpful first.
-std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
+std::vector<Part> ablated_parts(const evolve::Population& population, const evolve::Leader& leader);
 /// Formats a part: "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
 /// Returns advice on variants that score better than the winner without one of its parts; "" if there are
 /// none.
-std::string further(const std::vector<Part>& parts);
+std::string advice_on_parts(const std::vector<Part>& parts);
 
 /// Returns the designs that have a profile, sorted by rung and score, the highest rung first; known designs
 /// come last.

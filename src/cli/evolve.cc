@@ -14,10 +14,10 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "campaign/campaign.h"
+#include "campaign/format.h"
 #include "campaign/preset.h"
 #include "campaign/reading.h"
 #include "campaign/view.h"
-#include "campaign/words.h"
 #include "chat/call_log.h"
 #include "cli/agent_setup.h"
 #include "cli/commands.h"
@@ -58,7 +58,7 @@ class Live {
     if (seconds_now() - last_ < every) return;
     last_ = seconds_now();
     if (!terminal_) {
-      print(stderr, "{}\n", campaign::plain_line(s));
+      print(stderr, "{}\n", campaign::log_line(s));
       return;
     }
     rewind_rows(rows_);
@@ -97,7 +97,7 @@ void print_aa_test(const campaign::Campaign& c, const std::string& dir) {
 }
 
 Result<bool> print_summary(const std::string& dir) {
-  GABBRO_TRY(store, store::Store::read(campaign::CampaignFolder{dir}.store()));
+  GABBRO_TRY(store, store::Store::read(campaign::CampaignPaths{dir}.store()));
   GABBRO_TRY(reading, campaign::read_record(store));
   for (const std::string& line : campaign::summary_lines(reading)) print("{}\n", line);
   return true;
@@ -126,7 +126,7 @@ campaign::MakeJudge judges(const std::string& dir) {
     campaign::JudgeProcessOptions options;
     options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kSeconds};
     options.log = dir + "/judge.log";
-    options.seconds = std::atof(kSeconds);
+    options.cpu_seconds = std::atof(kSeconds);
     return campaign::judge_process(options);
   };
 }
@@ -308,7 +308,7 @@ std::uint64_t drawn_secret() {
 }
 
 int run_replay(EvolveCommand o) {
-  const auto record = store::Store::read(campaign::CampaignFolder{o.replay}.store());
+  const auto record = store::Store::read(campaign::CampaignPaths{o.replay}.store());
   if (!record) return failed(record.error());
   const auto begun = record->campaign();
   if (!begun) return failed(begun.error());
@@ -330,7 +330,7 @@ int run_replay(EvolveCommand o) {
   const auto said = chat::CallLog::read(o.replay + "/calls.db");
   if (!said) return failed(said.error());
   if (const auto ok = (*said)->copy_to(o.dir + "/calls.db"); !ok) return failed(ok.error());
-  c->follow(campaign::moments(*record));
+  c->replay(campaign::recorded_actions(*record));
   o.workers = 1;
   if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());
   return work(*c, o);
@@ -339,7 +339,7 @@ int run_replay(EvolveCommand o) {
 }  // namespace
 
 int run_evolve(const EvolveCommand& o) {
-  const campaign::CampaignFolder place{o.dir};
+  const campaign::CampaignPaths place{o.dir};
   std::error_code error;
   if (fs::exists(place.store(), error)) return refuse_existing(o);
   if (!o.replay.empty()) return run_replay(o);

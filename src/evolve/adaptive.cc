@@ -143,7 +143,7 @@ double noise(const Population& p, int rung) {
     if (s.done < 2) continue;
     for (const std::int64_t id : i.trials)
       if (const Trial& t = p.trial(id);
-          t.begun.rung == rung && t.status == record::Status::kDone && !judges(t) && p.counts(t))
+          t.begun.rung == rung && t.status == record::Status::kDone && !is_verdict_run(t) && p.counts(t))
         squares += (t.bits - s.bits) * (t.bits - s.bits);
     freedom += s.done - 1;
   }

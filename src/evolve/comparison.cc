@@ -171,10 +171,11 @@ Paired searched(const Population& p, std::int64_t design, std::int64_t against, 
   std::vector<const Trial*> of, other;
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || judges(t) || t.status != record::Status::kDone || !basis.holds(t)) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || t.status != record::Status::kDone || !basis.holds(t))
+      continue;
     for (const std::int64_t other_id : p.individual(against).trials) {
       const Trial& o = p.trial(other_id);
-      if (o.begun.rung != rung || judges(o) || o.begun.seed != t.begun.seed ||
+      if (o.begun.rung != rung || is_verdict_run(o) || o.begun.seed != t.begun.seed ||
           o.status != record::Status::kDone || !basis.holds(o) || !of_one_text(t, o))
         continue;
       of.push_back(&t), other.push_back(&o);
@@ -215,7 +216,7 @@ double searched_score(const Population& p, std::int64_t design, int rung, const 
   int count = 0;
   for (const std::int64_t id : p.individual(design).trials)
     if (const Trial& t = p.trial(id);
-        t.begun.rung == rung && !judges(t) && t.status == record::Status::kDone && basis.holds(t))
+        t.begun.rung == rung && !is_verdict_run(t) && t.status == record::Status::kDone && basis.holds(t))
       sum += t.bits, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
@@ -301,10 +302,10 @@ Variance run_variance(const Population& p, int rung, const record::ComparisonBeg
       if (t.begun.rung != rung || t.status != record::Status::kDone || !std::isfinite(t.bits)) continue;
       if (!basis.holds(t)) continue;
       std::uint64_t block = 0;
-      if (judges(t))
+      if (is_verdict_run(t))
         for (const record::ComparisonBegun& c : p.comparisons())
           if (has_seed(c, t.begun.seed)) block = c.seed;
-      if (judges(t) && block == 0) continue;
+      if (is_verdict_run(t) && block == 0) continue;
       // Only runs on the same text are compared.
       const std::uint64_t column = mix(mix(t.begun.seed, hash64(t.text_hash)), hash64(t.held_out_hash));
       blocks[block].push_back({i.created.id, static_cast<std::int64_t>(column), t.bits});
@@ -372,7 +373,7 @@ std::vector<FailedRun> failed_runs(const Population& p, std::int64_t design, int
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || !t.ended || t.status == record::Status::kDone) continue;
-    if (judges(t) ? c && has_seed(*c, t.begun.seed) : basis.holds(t))
+    if (is_verdict_run(t) ? c && has_seed(*c, t.begun.seed) : basis.holds(t))
       out.push_back({design, t.begun.seed, t.status, t.cause});
   }
   return out;

@@ -205,7 +205,7 @@ Leader leader(const Population& p) {
       std::set<std::uint64_t> run;
       for (const std::int64_t id : i.trials)
         if (const Trial& t = p.trial(id);
-            t.begun.rung == rung && t.status == record::Status::kDone && !judges(t))
+            t.begun.rung == rung && t.status == record::Status::kDone && !is_verdict_run(t))
           run.insert(t.begun.seed);
       const int full = std::min(static_cast<int>(run.size()), seeds);
       if (s.done == 0 || s.unscored > 0 || full < most) continue;

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <set>
 
+#include "campaign/format.h"
 #include "campaign/made.h"
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
-#include "campaign/words.h"
 
 namespace gabbro::campaign {
 
