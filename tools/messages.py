@@ -23,7 +23,7 @@ PAGE = Path("docs/messages.txt")
 HEAD = "Help texts, errors and hints, as tools/messages.py finds them in the sources. `./dev fmt` writes this file.\n"
 HELP = {"add_option", "add_flag", "add_subcommand", "add_option_function", "add_flag_function", "description", "footer",
         "seed_option", "option", "flag"}
-ERRORS = {"fail", "refuse", "failed", "error", "wrong", "bad", "Error", "error_at", "say"}
+ERRORS = {"fail", "refuse", "failed", "failed_in", "error", "wrong", "bad", "Error", "error_at", "say"}
 QUOTED = ("string", "raw")
 
 

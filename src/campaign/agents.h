@@ -16,7 +16,7 @@
 namespace gabbro::campaign {
 
 struct Agents {
-  agents::TaskPool* team = nullptr;
+  agents::TaskPool* pool = nullptr;
   agents::Modes modes;  // initial weights of the modes, before success shifts them
   // Returns a line for the view, with the money spent and the endpoints that are down; may be empty.
   std::function<std::string()> account;
@@ -42,12 +42,12 @@ std::map<std::string, double> weights_of_reviewers(const evolve::Population& pop
 int wanted_tasks(const evolve::Population& population, const std::string& strategy, int places);
 
 /// An action of agents or the user in a recorded campaign, and the campaign's progress at that moment.
-struct Moment {
+struct RecordedAction {
   std::int64_t attempts = 0, begun = 0, ended = 0;  // numbers of draws, of runs begun and of runs ended
   record::Event event;                              // TaskBegun, TaskEnded, Steered
 };
-/// Returns the moments of a record in order.
-std::vector<Moment> moments(const store::Store& store);
+/// Returns the actions of agents and the user in a record, in order.
+std::vector<RecordedAction> recorded_actions(const store::Store& store);
 
 /// Returns the steering that waits in the folder of a campaign (DIR/inbox), oldest first, and leaves it
 /// there. Unreadable files are skipped.

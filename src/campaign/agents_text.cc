@@ -5,7 +5,7 @@
 #include <set>
 
 #include "campaign/agents.h"
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "evolve/reviewers.h"
 
 namespace gabbro::campaign {

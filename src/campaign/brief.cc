@@ -8,7 +8,7 @@
 
 #include "agents/weights.h"
 #include "campaign/agents.h"
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "edit/edit.h"
 #include "evolve/adaptive.h"
 #include "evolve/ladder.h"
@@ -70,7 +70,8 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
                                 against(p, i, r)));
     for (const std::int64_t id : i.trials) {
       const evolve::Trial& t = p.trial(id);
-      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::judges(t)) continue;
+      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::is_verdict_run(t))
+        continue;
       out.push_back(t.status == record::Status::kHurdle
                         ? where + ": stopped early, its loss was among the worst"
                         : fmt::format("{}: {}: {}", where, t.status, shortened(t.cause, 160)));
@@ -113,7 +114,7 @@ std::vector<std::string> unit_credit(const Population& p) {
   const auto& known = p.individuals();
   for (std::size_t k = known.size() > kLately ? known.size() - kLately : 0; k < known.size(); ++k) {
     const Standing s = p.standing(known[k], 0);
-    if (s.done == 0 || s.lost > 0 || !std::isfinite(s.bits) || known[k].vetoed) continue;
+    if (s.done == 0 || s.unscored > 0 || !std::isfinite(s.bits) || known[k].vetoed) continue;
     all.bits += s.bits, ++all.count;
     std::vector<std::string> names;
     for (const edit::TreePlace& place : edit::places(*known[k].program, zoo::library()))
@@ -151,7 +152,7 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
     const Individual& i = all[k];
     if (&i == parent || !i.program || (!evolve::is_candidate(i) && !evolve::is_known(i))) continue;
     const Standing s = p.standing(i, 0);
-    const double bits = s.done > 0 && s.lost == 0 ? s.bits : 100;
+    const double bits = s.done > 0 && s.unscored == 0 ? s.bits : 100;
     near.emplace_back(parent ? evolve::distance(parent->shape, i.shape) : bits, &i);
   }
   std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -160,9 +161,9 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
     const Individual& i = *near[k].second;
     const Standing s = p.standing(i, 0);
     out.push_back(fmt::format("{}: {}{}", label_of(i), shortened(stack_of(i), 160),
-                              s.done > 0 && s.lost == 0 ? fmt::format(" ({:.4f} bits per byte)", s.bits)
-                              : s.lost > 0              ? " (lost)"
-                                                        : ""));
+                              s.done > 0 && s.unscored == 0 ? fmt::format(" ({:.4f} bits per byte)", s.bits)
+                              : s.unscored > 0              ? " (lost)"
+                                                            : ""));
   }
   return out;
 }
@@ -236,7 +237,8 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& tas
 
 std::map<std::string, double> weights_of_reviewers(const Population& p) {
   std::vector<agents::Scored> scored;
-  for (const evolve::Prediction& f : evolve::foretold(p)) scored.push_back({f.model, f.probability, f.beat});
+  for (const evolve::Prediction& f : evolve::predictions(p))
+    scored.push_back({f.model, f.probability, f.beat});
   return agents::reviewer_weights(scored);
 }
 

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using record::Event;
 using record::Origin;
 
-Result<bool> Campaign::State::begin_designs() {
+Result<bool> Campaign::State::create_initial_designs() {
   std::vector<Event> events;
   evolve::Population known_so_far(plan.settings);
   std::int64_t id = 0;
@@ -68,59 +68,59 @@ Result<bool> Campaign::State::begin_designs() {
   return record(events);
 }
 
-Result<Campaign> Campaign::create(const CampaignFolder& place, const CampaignPlan& plan,
+Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan& plan,
                                   const MakeJudge& judge) {
   std::error_code error;
-  if (fs::exists(place.store(), error))
-    return fail("campaign", "there is already a campaign in " + place.dir,
+  if (fs::exists(paths.store(), error))
+    return fail("campaign", "there is already a campaign in " + paths.dir,
                 "continue it with `gabbro resume`, or choose another --dir");
   // Seeds of comparisons are larger than this seed, and must not overflow to 0.
   constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 62;
   if (plan.seed > kMostSeed)
     return fail("usage", fmt::format("seed {} is too large; the largest is {}", plan.seed, kMostSeed));
-  fs::create_directories(place.dir + "/trials", error);
-  if (error) return fail("io", fmt::format("cannot create {}: {}", place.dir, error.message()));
+  fs::create_directories(paths.dir + "/trials", error);
+  if (error) return fail("io", fmt::format("cannot create {}: {}", paths.dir, error.message()));
   // One process at a time, whose temporary files are not removed by another.
-  const auto lock = Lock::take(place.dir);
+  const auto lock = Lock::take(paths.dir);
   if (!lock && lock.error().code == "locked")
-    return fail("campaign", "another `gabbro evolve` is starting a campaign in " + place.dir,
+    return fail("campaign", "another `gabbro evolve` is starting a campaign in " + paths.dir,
                 "choose another --dir");
   if (!lock) return tl::unexpected(lock.error());
-  if (fs::exists(place.store(), error))
-    return fail("campaign", "there is already a campaign in " + place.dir,
+  if (fs::exists(paths.store(), error))
+    return fail("campaign", "there is already a campaign in " + paths.dir,
                 "continue it with `gabbro resume`, or choose another --dir");
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
-  const std::string temporary = place.store() + ".new";
+  const std::string temporary = paths.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {
     GABBRO_TRY(store, store::Store::open(temporary));
-    auto state = std::make_unique<State>(place, plan, std::move(store), judge);
+    auto state = std::make_unique<State>(paths, plan, std::move(store), judge);
     if (const auto ok = state->record({record::CampaignBegun{to_toml(plan), plan.seed, "1"}}); !ok)
       return tl::unexpected(ok.error());
-    if (const auto ok = state->begin_designs(); !ok) return tl::unexpected(ok.error());
+    if (const auto ok = state->create_initial_designs(); !ok) return tl::unexpected(ok.error());
   }
   if (fs::exists(temporary + "-wal", error))
     return fail("io", "cannot complete " + temporary, "check that the disk is not full");
   fs::remove(temporary + ".lock");
-  fs::rename(temporary, place.store(), error);
-  if (error) return fail("io", fmt::format("cannot create {}: {}", place.store(), error.message()));
-  return open(place, judge);
+  fs::rename(temporary, paths.store(), error);
+  if (error) return fail("io", fmt::format("cannot create {}: {}", paths.store(), error.message()));
+  return open(paths, judge);
 }
 
-Result<Campaign> Campaign::open(const CampaignFolder& place, const MakeJudge& judge) {
+Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeJudge& judge) {
   std::error_code error;
-  if (!fs::exists(place.store(), error))
-    return fail("campaign", "there is no campaign in " + place.dir,
+  if (!fs::exists(paths.store(), error))
+    return fail("campaign", "there is no campaign in " + paths.dir,
                 "start one with `gabbro evolve --dir DIR`");
-  GABBRO_TRY(store, store::Store::open(place.store()));
+  GABBRO_TRY(store, store::Store::open(paths.store()));
   GABBRO_TRY(begun, store.campaign());
   const auto named = [&](Error wrong) {
-    wrong.message = place.store() + ": " + wrong.message;
+    wrong.message = paths.store() + ": " + wrong.message;
     return tl::unexpected(std::move(wrong));
   };
   auto plan = parse_plan(begun);
   if (!plan) return named(plan.error());
-  auto state = std::make_unique<State>(place, std::move(*plan), std::move(store), judge);
+  auto state = std::make_unique<State>(paths, std::move(*plan), std::move(store), judge);
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
@@ -138,6 +138,6 @@ const CampaignPlan& Campaign::plan() const { return state_->plan; }
 void Campaign::move_corpus(std::string folder) { state_->plan.corpus = std::move(folder); }
 const evolve::Population& Campaign::population() const { return state_->population; }
 void Campaign::ask(Agents* agents) { state_->agents = agents; }
-void Campaign::follow(std::vector<Moment> course) { state_->following = std::move(course); }
+void Campaign::replay(std::vector<RecordedAction> actions) { state_->actions_to_replay = std::move(actions); }
 
 }  // namespace gabbro::campaign

@@ -19,11 +19,11 @@
 namespace gabbro::campaign {
 
 struct Agents;  // campaign/agents.h
-struct Moment;
+struct RecordedAction;
 
 /// Paths of a campaign: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run) and
 /// DIR/profiles/ID (capability tasks of a design).
-struct CampaignFolder {
+struct CampaignPaths {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
   [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
@@ -73,11 +73,11 @@ struct Snapshot {
   evolve::Phase phase;
   std::vector<Running> running;
   std::vector<Profiling> profiling;
-  double seconds = 0;            // elapsed in this session
-  double left = 0;               // left of the budget; negative: unknown
-  std::int64_t trials_here = 0;  // runs that ended in this session
-  std::string agents;            // current activity of agents; empty: there are none
-  std::string warning;           // why this session cannot reach a verdict; empty if it can
+  double seconds = 0;                  // elapsed in this session
+  double left = 0;                     // left of the budget; negative: unknown
+  std::int64_t trials_in_session = 0;  // runs that ended in this session
+  std::string agents;                  // current activity of agents; empty: there are none
+  std::string warning;                 // why this session cannot reach a verdict; empty if it can
 };
 
 class Campaign {
@@ -85,11 +85,11 @@ class Campaign {
   /// Creates the folder and writes the first event and the baselines. `judge` creates the judges that screen
   /// programs. Errors: "campaign" (one exists already), "usage" (the seed is too large), "duplicate" (a user
   /// design equals another design), "store", "io", and errors of sizing the baselines at the first rung.
-  static Result<Campaign> create(const CampaignFolder& place, const CampaignPlan& plan,
+  static Result<Campaign> create(const CampaignPaths& paths, const CampaignPlan& plan,
                                  const MakeJudge& judge = judge_in_process);
   /// Opens a campaign to resume it. Errors: "campaign" (none exists), "store" (another process works on it),
   /// "event".
-  static Result<Campaign> open(const CampaignFolder& place, const MakeJudge& judge = judge_in_process);
+  static Result<Campaign> open(const CampaignPaths& paths, const MakeJudge& judge = judge_in_process);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 
@@ -111,10 +111,10 @@ class Campaign {
   /// outlive the campaign's runs. Agents never block a worker: while none of their designs waits, other
   /// operators and strategies use the slot.
   void ask(Agents* agents);
-  /// Follows a recorded course (campaign/agents.h, `moments`): tasks begin and end where they did in the
-  /// record. With the recorded replies and one worker, the campaign is reproduced. `run` returns the error
-  /// "replay" if it is not.
-  void follow(std::vector<Moment> course);
+  /// Replays the recorded actions of agents and the user (campaign/agents.h, `recorded_actions`): they happen
+  /// at the same points as in the record. With the recorded replies and one worker, the campaign is
+  /// reproduced. `run` returns the error "replay" if it is not.
+  void replay(std::vector<RecordedAction> actions);
 
  private:
   struct State;

@@ -29,60 +29,61 @@ constexpr std::size_t kMostParts = 24;
 
 // Starts the final comparison when just enough of the budget is left for it. The comparison never takes more
 // than its share.
-Phase Campaign::State::phase(const Left& left) const {
+Phase Campaign::State::phase(const RemainingBudget& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
-  if (has_compared()) return Phase::kSearch;
+  if (comparison_is_over()) return Phase::kSearch;
   const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
   constexpr double kAll = std::numeric_limits<double>::infinity();
   const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
-  const double runs = seeds * (compared() + (plan.settings.ablate ? kParts : 0)) + rate_runs(best.rung);
-  const double most = share_of_comparison();
+  const double runs =
+      seeds * (comparison_size() + (plan.settings.ablate ? kParts : 0)) + learning_rate_runs(best.rung);
+  const double most = comparison_share();
   double open = 0;  // time until the current runs of the search are over
   for (const auto& [id, r] : running)
-    if (is_search(population.trial(id)))
+    if (!evolve::is_verdict_run(population.trial(id)))
       open = std::max(open, expected_seconds(population.trial(id).begun.rung));
-  open += static_cast<double>(wanted_profiles().size()) * profile_seconds() / slots;
+  open += static_cast<double>(designs_to_profile().size()) * mean_profile_seconds() / slots;
   const bool time =
-      left.seconds <= std::min(open + runs * expected_seconds(best.rung) / slots, most * left.all_seconds);
-  const bool trials = left.trials <= std::min(runs, most * left.all_trials);
+      left.seconds <= std::min(open + runs * expected_seconds(best.rung) / slots, most * left.total_seconds);
+  const bool trials = left.trials <= std::min(runs, most * left.total_trials);
   return time || trials ? Phase::kFinal : Phase::kSearch;
 }
 
 // Returns true if all runs of the leader's comparison, its repeated checks and its ablations have begun or
 // ended.
-bool Campaign::State::has_compared() const {
+bool Campaign::State::comparison_is_over() const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   return begun && evolve::outcome_of(population, *begun).complete &&
          !evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
 // Returns the number of designs in a comparison: the winner and those it is compared with.
-double Campaign::State::compared() const {
+double Campaign::State::comparison_size() const {
   return static_cast<double>(evolve::compared_with(population).size() + 1);
 }
 
 // Returns the number of runs that searches for learning rates need before a comparison at a rung.
-double Campaign::State::rate_runs(int r) const { return evolve::rate_runs_left(population, r, plan.seed); }
+double Campaign::State::learning_rate_runs(int r) const {
+  return evolve::rate_runs_left(population, r, plan.seed);
+}
 
 // Returns the share of a budget that the final comparison may take: all of it without a search.
-double Campaign::State::share_of_comparison() const {
+double Campaign::State::comparison_share() const {
   return strategies.empty() ? 1 : 1 - plan.settings.search_share;
 }
 
-// Returns true if the result of a run may change the leader or the estimated deviation of runs.
-bool Campaign::State::is_search(const evolve::Trial& trial) const { return !evolve::judges(trial); }
-
 // Returns the highest rung that the rest of the budget allows, for one design, the baselines beside it, and a
 // final comparison on the smallest number of seeds that can decide.
-int Campaign::State::highest_rung(const Left& left) const {
+int Campaign::State::highest_affordable_rung(const RemainingBudget& left) const {
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
-    const double deciding = (evolve::kLeastSeeds * compared() + rate_runs(r)) * expected_seconds(r) / slots;
+    const double deciding =
+        (evolve::kLeastSeeds * comparison_size() + learning_rate_runs(r)) * expected_seconds(r) / slots;
     double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
       if (is_known(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
-    if (deciding > share_of_comparison() * left.all_seconds) break;
+    if (deciding > comparison_share() * left.total_seconds) break;
     if (deciding + runs * expected_seconds(r) / slots > left.seconds) break;
     top = r;
   }
@@ -91,32 +92,34 @@ int Campaign::State::highest_rung(const Left& left) const {
 
 // Returns why this session cannot reach a verdict. Returns "" if it can, or if the duration of runs is not
 // known yet.
-std::string Campaign::State::too_short(const Left& left) const {
+std::string Campaign::State::why_too_short(const RemainingBudget& left) const {
   if (plan.aa_test) return "";
   const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
-  const std::string needs = fmt::format(
-      "too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", least, compared());
-  const double share = share_of_comparison(), runs = least * compared() + rate_runs(at);
+  const std::string needs =
+      fmt::format("too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", least,
+                  comparison_size());
+  const double share = comparison_share(), runs = least * comparison_size() + learning_rate_runs(at);
   if (share <= 0) return needs + ", and `search_share` of the preset leaves nothing of the budget for it";
-  if (std::isfinite(left.all_trials) && share * left.all_trials < runs)
+  if (std::isfinite(left.total_trials) && share * left.total_trials < runs)
     return fmt::format("{}, but {:.0f} runs allow {:.0f}; use --trials {:.0f} or more", needs,
-                       left.all_trials, std::floor(share * left.all_trials / compared()),
+                       left.total_trials, std::floor(share * left.total_trials / comparison_size()),
                        std::ceil(runs / share));
   const double seconds = expected_seconds(at) / slots;
-  if (std::isfinite(left.all_seconds) && share * left.all_seconds < runs * seconds)
+  if (std::isfinite(left.total_seconds) && share * left.total_seconds < runs * seconds)
     return fmt::format("{}, but {:.3g} minutes allow {:.0f} at {}; use --minutes {:.0f} or more", needs,
-                       left.all_seconds / 60, std::floor(share * left.all_seconds / (compared() * seconds)),
-                       rung(at).name, std::ceil(runs * seconds / share / 60));
+                       left.total_seconds / 60,
+                       std::floor(share * left.total_seconds / (comparison_size() * seconds)), rung(at).name,
+                       std::ceil(runs * seconds / share / 60));
   return "";
 }
 
-Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Left& left) {
+Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const RemainingBudget& left) {
   if (plan.aa_test) return evolve::next_replicate_run(population, plan.seed);
   // A comparison that has begun, even in an earlier session, is completed before the search continues.
-  GABBRO_TRY(compares, go_on_comparing());
+  GABBRO_TRY(compares, next_comparison_run());
   if (compares.run || compares.waits) return compares.run;
   if (phase == Phase::kSearch) {
-    if (auto run = evolve::next_run(population, plan.seed, phase, highest_rung(left))) return run;
+    if (auto run = evolve::next_run(population, plan.seed, phase, highest_affordable_rung(left))) return run;
     if (!exhausted) {
       GABBRO_TRY(proposed, propose());
       if (proposed) return proposed;
@@ -134,7 +137,7 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Le
   if (auto run = evolve::next_rate_run(population, best, plan.seed, settled)) return run;
   if (!running.empty() || !settled) return std::nullopt;
   const double affordable =
-      std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / compared();
+      std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / comparison_size();
   if (const auto ok = record({evolve::planned(population, plan.seed, best, affordable, plan.secret)}); !ok)
     return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
@@ -142,17 +145,17 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Le
 
 // Returns the next run of a comparison that has begun, or of its ablations. `waits` is true if runs in
 // progress determine what comes next.
-Result<Campaign::State::Comparing> Campaign::State::go_on_comparing() {
+Result<Campaign::State::NextComparisonRun> Campaign::State::next_comparison_run() {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
-  if (!begun) return Comparing{};
+  if (!begun) return NextComparisonRun{};
   const auto next = [&] { return evolve::next_run(population, plan.seed, Phase::kFinal); };
-  if (auto run = next()) return Comparing{run, false};
+  if (auto run = next()) return NextComparisonRun{run, false};
   if (std::any_of(running.begin(), running.end(),
-                  [&](const auto& r) { return evolve::judges(population.trial(r.first)); }))
-    return Comparing{{}, true};
-  if (!plan.settings.ablate || !evolve::outcome_of(population, *begun).ahead) return Comparing{};
+                  [&](const auto& r) { return evolve::is_verdict_run(population.trial(r.first)); }))
+    return NextComparisonRun{{}, true};
+  if (!plan.settings.ablate || !evolve::outcome_of(population, *begun).ahead) return NextComparisonRun{};
   if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
-  return Comparing{next(), false};
+  return NextComparisonRun{next(), false};
 }
 
 // Returns the strategy that has spent the least among those that can propose a design. Runs in progress count
@@ -161,7 +164,7 @@ std::optional<std::size_t> Campaign::State::next_strategy() const {
   std::optional<std::size_t> strategy;
   double least = 0;
   for (std::size_t i = 0; i < strategies.size(); ++i) {
-    if (!strategies[i].second && !waiting(strategies[i].first)) continue;
+    if (!strategies[i].second && !waiting_task(strategies[i].first)) continue;
     double spent = population.spent(strategies[i].first);
     for (const auto& [id, r] : running) {
       const evolve::Trial& t = population.trial(id);
@@ -190,7 +193,7 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
     const auto strategy = next_strategy();
     if (!strategy) break;  // all wait for agents
     exhausted = attempt + 1 == first + kDraws;
-    const evolve::AgentTask* const task = waiting(strategies[*strategy].first);
+    const evolve::AgentTask* const task = waiting_task(strategies[*strategy].first);
     evolve::Offspring offspring;
     // Refusals are recorded together with the design that follows them. A refusal of an agent's design is
     // recorded at once, since it changes which design waits.

@@ -6,9 +6,9 @@
 #include <iterator>
 
 #include "campaign/agents_text.h"
+#include "campaign/format.h"
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
-#include "campaign/words.h"
 #include "evolve/depth.h"
 #include "lang/check.h"
 #include "lang/library.h"
@@ -175,9 +175,9 @@ void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design
     out += "\n" + v.sentence + "\n";
     if (!v.sensitivity.empty()) out += v.sensitivity + "\n";
     for (const Duel& d : v.duels) out += duel_line(r.population, d) + "\n";
-    const std::vector<Part> taken = parts(r.population, v.leader);
+    const std::vector<Part> taken = ablated_parts(r.population, v.leader);
     for (const Part& part : taken) out += part_line(part) + "\n";
-    if (const std::string hint = further(taken); !hint.empty()) out += hint + "\n";
+    if (const std::string hint = advice_on_parts(taken); !hint.empty()) out += hint + "\n";
     return;
   }
   const Individual& i = r.population.individual(design);

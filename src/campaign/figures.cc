@@ -7,8 +7,8 @@
 #include <limits>
 #include <map>
 
+#include "campaign/format.h"
 #include "campaign/svg.h"
-#include "campaign/words.h"
 
 namespace gabbro::campaign {
 

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "campaign/figures.h"
+#include "campaign/format.h"
 #include "campaign/svg.h"
-#include "campaign/words.h"
 #include "evolve/archive.h"
 
 namespace gabbro::campaign {

@@ -27,7 +27,7 @@ namespace gabbro::campaign {
 
 namespace {
 
-class Here : public Judge {
+class InProcessJudge : public Judge {
  public:
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
@@ -47,13 +47,13 @@ class Here : public Judge {
   }
 };
 
-// A judge process, from its start to its end.
-class Server {
+// The process of a judge, from its start to its end.
+class JudgeProcess {
  public:
-  explicit Server(jobs::Process process) : process_(std::move(process)) {}
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-  ~Server() {
+  explicit JudgeProcess(jobs::Process process) : process_(std::move(process)) {}
+  JudgeProcess(const JudgeProcess&) = delete;
+  JudgeProcess& operator=(const JudgeProcess&) = delete;
+  ~JudgeProcess() {
     close(process_.in);
     close(process_.out);
     if (process_.id == 0) return;  // already reaped
@@ -62,39 +62,39 @@ class Server {
   }
 
   struct Death {
-    std::string seen;
-    bool by_limit = false;  // of time or memory: it would die again
+    std::string observed;
+    bool by_limit = false;  // of time or memory: a retry would die again
   };
   /// Returns the answer, or an error with the cause in `death`; the server cannot be used after an error.
   Result<std::string> ask(const std::string& text, const JudgeProcessOptions& options, Death& death) {
     const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
-    peak_ = 0;
-    if (!send(text, 10 * options.seconds)) return died(begun, death);
-    for (std::size_t seen = 0;;) {
-      if (const std::size_t end = answer_.find('\n', seen); end != std::string::npos) {
-        std::string line = answer_.substr(0, end);
-        answer_.erase(0, end + 1);
+    peak_bytes_ = 0;
+    if (!send(text, options.wall_seconds())) return report_death(begun, death);
+    for (std::size_t scanned = 0;;) {
+      if (const std::size_t end = received_.find('\n', scanned); end != std::string::npos) {
+        std::string line = received_.substr(0, end);
+        received_.erase(0, end + 1);
         return line;
       }
-      if (answer_.size() > kLongest) return stop(death, "answered without end");
-      seen = answer_.size();
+      if (received_.size() > kMaxReply) return give_up(death, "answered without end");
+      scanned = received_.size();
       pollfd out{process_.out, POLLIN, 0};
-      const bool answers = poll(&out, 1, kTick) > 0;
-      if (answers && !receive()) return died(begun, death);
+      const bool readable = poll(&out, 1, kPollMilliseconds) > 0;
+      if (readable && !receive()) return report_death(begun, death);
       const double elapsed = seconds_now() - begun;
-      if (answers && elapsed <= 10 * options.seconds) continue;
+      if (readable && elapsed <= options.wall_seconds()) continue;
       const double now = jobs::processor_seconds(process_.id);
-      peak_ = std::max(peak_, jobs::usage_of(process_.id).bytes);
-      if (now - used > options.seconds + 1 || elapsed > 10 * options.seconds)
-        return stop(death,
-                    fmt::format("took {:.0f} s of processor time and {:.0f} s in total, more than the limit",
-                                now - used, elapsed));
+      peak_bytes_ = std::max(peak_bytes_, jobs::usage_of(process_.id).bytes);
+      if (now - used > options.cpu_seconds + 1 || elapsed > options.wall_seconds())
+        return give_up(
+            death, fmt::format("took {:.0f} s of processor time and {:.0f} s in total, more than the limit",
+                               now - used, elapsed));
     }
   }
 
  private:
-  static constexpr int kTick = 200;                  // milliseconds
-  static constexpr std::size_t kLongest = 64 << 20;  // of an answer
+  static constexpr int kPollMilliseconds = 200;
+  static constexpr std::size_t kMaxReply = 64 << 20;  // bytes
 
   // A process that does not read for as long as an answer may take is considered dead.
   bool send(const std::string& text, double patience) {
@@ -105,44 +105,45 @@ class Server {
       if (wrote > 0) from += static_cast<std::size_t>(wrote), last = seconds_now();
       if (seconds_now() - last > patience) return false;
       pollfd in{process_.in, POLLOUT, 0};
-      if (wrote < 0) poll(&in, 1, kTick);
+      if (wrote < 0) poll(&in, 1, kPollMilliseconds);
     }
     return true;
   }
   bool receive() {
     char block[1 << 14];
-    const ssize_t got = read(process_.out, block, sizeof block);
-    if (got < 0) return errno == EAGAIN || errno == EINTR;
-    answer_.append(block, static_cast<std::size_t>(got));
-    return got > 0;
+    const ssize_t count = read(process_.out, block, sizeof block);
+    if (count < 0) return errno == EAGAIN || errno == EINTR;
+    received_.append(block, static_cast<std::size_t>(count));
+    return count > 0;
   }
-  tl::unexpected<Error> died(double begun, Death& death) {
+  tl::unexpected<Error> report_death(double begun, Death& death) {
     for (int i = 0; i < 1000 && !jobs::has_ended(process_.id); ++i) usleep(1000);
     ::kill(process_.id, SIGKILL);
     const int status = jobs::reap(process_.id);
     // The process is reaped, so another may have its id by now.
     process_.id = 0;
     death.by_limit = WIFEXITED(status) ? WEXITSTATUS(status) == kOutOfMemory : WTERMSIG(status) == SIGXCPU;
-    death.seen = WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory ? "ran out of memory"
-                 : WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU     ? "ran out of processor time"
-                                                                          : jobs::describe_status(status);
-    death.seen += fmt::format(" after {:.1f} s", seconds_now() - begun);
-    if (peak_ > 0) death.seen += fmt::format(", using at least {:.0f} MB", static_cast<double>(peak_) / 1e6);
-    return fail("screen died", death.seen);
+    death.observed = WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory ? "ran out of memory"
+                     : WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU     ? "ran out of processor time"
+                                                                              : jobs::describe_status(status);
+    death.observed += fmt::format(" after {:.1f} s", seconds_now() - begun);
+    if (peak_bytes_ > 0)
+      death.observed += fmt::format(", using at least {:.0f} MB", static_cast<double>(peak_bytes_) / 1e6);
+    return fail("screen died", death.observed);
   }
-  static tl::unexpected<Error> stop(Death& death, std::string seen) {
-    death = {std::move(seen), true};
-    return fail("screen died", death.seen);
+  static tl::unexpected<Error> give_up(Death& death, std::string observed) {
+    death = {std::move(observed), true};
+    return fail("screen died", death.observed);
   }
 
   jobs::Process process_;
-  std::string answer_;
-  std::uint64_t peak_ = 0;
+  std::string received_;
+  std::uint64_t peak_bytes_ = 0;
 };
 
-class Apart : public Judge {
+class ProcessJudge : public Judge {
  public:
-  explicit Apart(JudgeProcessOptions options) : options_(std::move(options)) {
+  explicit ProcessJudge(JudgeProcessOptions options) : options_(std::move(options)) {
     // Writing to a process that died returns an error instead of raising a signal.
     std::signal(SIGPIPE, SIG_IGN);
     programs_ = sandbox::library_folders(options_.command[0]);
@@ -152,34 +153,34 @@ class Apart : public Judge {
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest ask{"screen",         lang::print(offspring.program), "", offspring.op,
-                           offspring.parent, offspring.second_parent};
-    return design(answer(ask, &population.settings(), &population), ask.text);
+    const JudgeRequest request{"screen",         lang::print(offspring.program), "", offspring.op,
+                               offspring.parent, offspring.second_parent};
+    return design(answer(request, &population.settings(), &population), request.text);
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
                                         const evolve::SearchSettings& settings) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest ask{"measure", lang::print(program), "", "", 0, 0};
-    return design(answer(ask, &settings, nullptr), ask.text);
+    const JudgeRequest request{"measure", lang::print(program), "", "", 0, 0};
+    return design(answer(request, &settings, nullptr), request.text);
   }
   Result<std::string> equal_known(const record::DesignCreated& created,
                                   const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(got, answer({"equal", record::to_json(record::Event(created)), "", "", 0, 0},
-                           &population.settings(), &population));
-    if (got.texts.size() != 1) return fail("judge", "the answer has no name");
-    return got.texts[0];
+    GABBRO_TRY(reply, answer({"equal", record::to_json(record::Event(created)), "", "", 0, 0},
+                             &population.settings(), &population));
+    if (reply.texts.size() != 1) return fail("judge", "the answer has no name");
+    return reply.texts[0];
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(got,
+    GABBRO_TRY(reply,
                answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", "", 0, 0},
                       nullptr, nullptr));
     std::vector<evolve::Ablation> out;
-    for (std::size_t i = 0; i + 1 < got.texts.size(); i += 2) {
-      lang::ParseResult parsed = lang::parse(got.texts[i + 1]);
-      if (parsed.errors.empty()) out.push_back({got.texts[i], std::move(parsed.program)});
+    for (std::size_t i = 0; i + 1 < reply.texts.size(); i += 2) {
+      lang::ParseResult parsed = lang::parse(reply.texts[i + 1]);
+      if (parsed.errors.empty()) out.push_back({reply.texts[i], std::move(parsed.program)});
     }
     return out;
   }
@@ -187,65 +188,66 @@ class Apart : public Judge {
 
  private:
   // The judge is trusted with facts but not with programs: the created design gets the program that was sent.
-  static Result<record::DesignCreated> design(const Result<JudgeReply>& got, const std::string& program) {
-    if (!got) return tl::unexpected(got.error());
-    if (got->texts.size() != 1) return fail("judge", "the answer has no design");
-    GABBRO_TRY(event, record::parse_event("design", got->texts[0]));
+  static Result<record::DesignCreated> design(const Result<JudgeReply>& reply, const std::string& program) {
+    if (!reply) return tl::unexpected(reply.error());
+    if (reply->texts.size() != 1) return fail("judge", "the answer has no design");
+    GABBRO_TRY(event, record::parse_event("design", reply->texts[0]));
     auto created = std::get<record::DesignCreated>(std::move(event));
     created.program = program;
     return created;
   }
 
-  // Returns the settings and designs that the process needs for an answer and does not have yet. A null
-  // argument means that the answer does not depend on it.
-  std::string news(const evolve::SearchSettings* settings, const evolve::Population* population) {
+  // Returns requests that send the settings and designs which the process needs for an answer and does not
+  // have yet. A null argument means that the answer does not depend on it.
+  std::string missing_context(const evolve::SearchSettings* settings, const evolve::Population* population) {
     std::string out;
-    if (const std::string text = settings ? to_toml(*settings) : settings_; text != settings_) {
-      settings_ = text;
-      told_ = 0;
-      out += to_line(JudgeRequest{"settings", settings_, "", "", 0, 0});
+    if (const std::string text = settings ? to_toml(*settings) : settings_sent_; text != settings_sent_) {
+      settings_sent_ = text;
+      designs_sent_ = 0;
+      out += to_line(JudgeRequest{"settings", settings_sent_, "", "", 0, 0});
     }
     if (!population) return out;
     const auto& all = population->individuals();
     // The population is an earlier one: it belongs to an agent's task that began before others ended.
-    if (told_ > all.size()) {
-      told_ = 0;
+    if (designs_sent_ > all.size()) {
+      designs_sent_ = 0;
       out += to_line(JudgeRequest{"forget", "", "", "", 0, 0});
     }
-    for (; told_ < all.size(); ++told_) {
-      record::DesignCreated created = all[told_].created;
+    for (; designs_sent_ < all.size(); ++designs_sent_) {
+      record::DesignCreated created = all[designs_sent_].created;
       created.task = 0;  // the judge knows no tasks
       out += to_line(JudgeRequest{"known", record::to_json(record::Event(created)), "", "", 0, 0});
     }
     return out;
   }
 
-  Result<JudgeReply> answer(const JudgeRequest& ask, const evolve::SearchSettings* settings,
+  Result<JudgeReply> answer(const JudgeRequest& request, const evolve::SearchSettings* settings,
                             const evolve::Population* population) {
-    for (bool again = false;; again = true) {
-      if (!server_) {
+    for (bool is_retry = false;; is_retry = true) {
+      if (!process_) {
         if (const auto ok = start(); !ok) return tl::unexpected(ok.error());
       }
-      Server::Death death;
-      const auto line = server_->ask(news(settings, population) + to_line(ask), options_, death);
+      JudgeProcess::Death death;
+      const auto line =
+          process_->ask(missing_context(settings, population) + to_line(request), options_, death);
       if (line) {
-        GABBRO_TRY(answer, parse_answer(*line));
+        GABBRO_TRY(answer, parse_reply(*line));
         if (!answer.error.code.empty()) return tl::unexpected(answer.error);
         return answer;
       }
-      server_.reset();
-      if (again || death.by_limit)
-        return fail("screen died", fmt::format("the process that screened it {}", death.seen));
+      process_.reset();
+      if (is_retry || death.by_limit)
+        return fail("screen died", fmt::format("the process that screened it {}", death.observed));
     }
   }
 
   Result<bool> start() {
-    settings_.clear();
-    told_ = 0;
+    settings_sent_.clear();
+    designs_sent_ = 0;
     sandbox::Rules rules;
     rules.programs = programs_;
-    rules.file_bytes = kLog;
-    rules.address_bytes = options_.bytes;
+    rules.file_bytes = kMaxLog;
+    rules.address_bytes = options_.address_bytes;
     GABBRO_TRY(confined, sandbox::Sandbox::prepare(rules, sandbox::machine()));
     jobs::Launch launch{options_.command, options_.log};
     launch.sandbox = &confined;
@@ -254,25 +256,25 @@ class Apart : public Judge {
     launch.on_death = 0;
     GABBRO_TRY(process, jobs::start_process(launch));
     fcntl(process.in, F_SETFL, O_NONBLOCK);
-    server_.emplace(std::move(process));
+    process_.emplace(std::move(process));
     return true;
   }
 
-  static constexpr std::uint64_t kLog = 64 << 20;
+  static constexpr std::uint64_t kMaxLog = 64 << 20;  // bytes
 
   JudgeProcessOptions options_;
   std::vector<std::string> programs_;
   std::mutex mutex_;
-  std::optional<Server> server_;
-  std::string settings_;  // settings that the process has
-  std::size_t told_ = 0;  // number of designs that it has
+  std::optional<JudgeProcess> process_;  // started by the first request
+  std::string settings_sent_;            // settings that the process has
+  std::size_t designs_sent_ = 0;         // number of designs that it has
 };
 
 }  // namespace
 
-std::shared_ptr<Judge> judge_in_process() { return std::make_shared<Here>(); }
+std::shared_ptr<Judge> judge_in_process() { return std::make_shared<InProcessJudge>(); }
 std::shared_ptr<Judge> judge_process(const JudgeProcessOptions& options) {
-  return std::make_shared<Apart>(options);
+  return std::make_shared<ProcessJudge>(options);
 }
 
 }  // namespace gabbro::campaign

@@ -1,5 +1,5 @@
-// Judges screen programs that may be hostile. They do so in a process that may die, so that no program can
-// end a campaign.
+// A judge screens programs of designs before they are trained. Programs may be hostile, so a judge works in a
+// process of its own: a program that kills it does not end the campaign.
 #pragma once
 
 #include <functional>
@@ -42,20 +42,21 @@ std::shared_ptr<Judge> judge_in_process();
 struct JudgeProcessOptions {
   std::vector<std::string> command;  // a program that calls `serve_judge`, its path first
   std::string log;                   // file for its standard error
-  // Limit of processor time for one program; the limit of wall-clock time is ten times as long.
-  double seconds = 60;
-  std::uint64_t bytes = std::uint64_t{4} << 30;  // limit of address space
+  // Limit of processor time for one request; the limit of wall-clock time is ten times as long.
+  double cpu_seconds = 60;
+  [[nodiscard]] double wall_seconds() const { return 10 * cpu_seconds; }
+  std::uint64_t address_bytes = std::uint64_t{4} << 30;  // limit of address space
 };
 
-/// Returns a judge in a process of its own, in a sandbox without files. The process is started at the first
-/// request, and again after it has died. Its work is bounded in advance (evolve/screen.h); the limits of time
-/// and memory are a last resort. Errors beyond those of evolve::screen: "screen died", with what was
-/// observed. If the process was killed, the request is repeated once before that error, since another program
-/// may have killed it. The process ends when this process ends. Thread-safe.
+/// Returns a judge that works in a process of its own, in a sandbox without files. The process is started at
+/// the first request, and again after it has died. Its work is bounded in advance (evolve/screen.h); the
+/// limits of time and memory are a last resort. Errors beyond those of evolve::screen: "screen died", with
+/// what was observed. If the process was killed, the request is repeated once before that error, since
+/// another program may have killed it. The process ends when this process ends. Thread-safe.
 std::shared_ptr<Judge> judge_process(const JudgeProcessOptions& options);
 
-/// Runs the other side: answers requests from standard input on standard output until the input ends.
-/// `seconds` is as in ApartOptions. Returns an exit code.
-int serve_judge(double seconds);
+/// Runs in the process of a judge: answers requests from standard input on standard output until the input
+/// ends. `cpu_seconds` is as in JudgeProcessOptions. Returns an exit code.
+int serve_judge(double cpu_seconds);
 
 }  // namespace gabbro::campaign

@@ -74,12 +74,12 @@ void allow_time(double seconds) {
 
 // Exits if nobody is left to read an answer. It runs once a second, since a process in the middle of a long
 // program does not notice the end of its input.
-void leave_when_alone(int) {
+void exit_when_orphaned(int) {
   pollfd in{STDIN_FILENO, POLLIN, 0};
   if (poll(&in, 1, 0) > 0 && (in.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) _exit(0);
 }
 
-bool say(const std::string& text) {
+bool write_all(const std::string& text) {
   for (std::size_t from = 0; from < text.size();) {
     const ssize_t wrote = write(STDOUT_FILENO, text.data() + from, text.size() - from);
     if (wrote < 0 && errno != EINTR) return false;
@@ -88,53 +88,54 @@ bool say(const std::string& text) {
   return true;
 }
 
-class Server {
+class RequestHandler {
  public:
   /// Handles one request. Returns "" if it has no answer.
-  std::string take(const std::string& line) {
-    const auto ask = parse_ask(line);
-    if (!ask) return to_line(JudgeReply{ask.error(), {}});
-    if (ask->what == "settings") return keep(parse_settings(ask->text, "judge"));
-    if (ask->what == "forget") {
+  std::string handle(const std::string& line) {
+    const auto request = parse_request(line);
+    if (!request) return to_line(JudgeReply{request.error(), {}});
+    if (request->what == "settings") return set_settings(parse_settings(request->text, "judge"));
+    if (request->what == "forget") {
       population_ = evolve::Population(settings_);
       return "";
     }
-    if (ask->what == "known") return learn(ask->text);
-    if (ask->what == "equal") return equal(ask->text);
-    const lang::ParseResult parsed = lang::parse(ask->text);
+    if (request->what == "known") return add_design(request->text);
+    if (request->what == "equal") return equal_known(request->text);
+    const lang::ParseResult parsed = lang::parse(request->text);
     if (!parsed.errors.empty()) return to_line(JudgeReply{parsed.errors.front(), {}});
-    if (!trouble_.code.empty()) return to_line(JudgeReply{trouble_, {}});
-    if (ask->what == "ablations") return ablate(parsed.program, ask->more);
-    if (ask->what == "measure") return design(evolve::measure(parsed.program, settings_, zoo::library()));
+    if (!context_error_.code.empty()) return to_line(JudgeReply{context_error_, {}});
+    if (request->what == "ablations") return ablate(parsed.program, request->more);
+    if (request->what == "measure")
+      return reply_with(evolve::measure(parsed.program, settings_, zoo::library()));
     evolve::Offspring offspring;
     offspring.program = parsed.program;
-    offspring.op = ask->op;
-    offspring.parent = ask->parent;
-    offspring.second_parent = ask->second_parent;
-    return design(evolve::screen(offspring, population_, zoo::library()));
+    offspring.op = request->op;
+    offspring.parent = request->parent;
+    offspring.second_parent = request->second_parent;
+    return reply_with(evolve::screen(offspring, population_, zoo::library()));
   }
 
  private:
-  std::string keep(const Result<evolve::SearchSettings>& settings) {
+  std::string set_settings(const Result<evolve::SearchSettings>& settings) {
     if (settings) settings_ = *settings;
-    trouble_ = settings ? Error{} : settings.error();
+    context_error_ = settings ? Error{} : settings.error();
     population_ = evolve::Population(settings_);
     return "";
   }
-  std::string learn(const std::string& text) {
+  std::string add_design(const std::string& text) {
     const auto event = record::parse_event("design", text);
     const auto known = event ? population_.apply(*event) : tl::unexpected(event.error());
-    if (!known) trouble_ = known.error();
+    if (!known) context_error_ = known.error();
     return "";
   }
-  std::string equal(const std::string& text) {
+  std::string equal_known(const std::string& text) {
     const auto event = record::parse_event("design", text);
     if (!event) return to_line(JudgeReply{event.error(), {}});
-    if (!trouble_.code.empty()) return to_line(JudgeReply{trouble_, {}});
+    if (!context_error_.code.empty()) return to_line(JudgeReply{context_error_, {}});
     return to_line(JudgeReply{
         {}, {evolve::equal_known(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
   }
-  static std::string design(const Result<record::DesignCreated>& created) {
+  static std::string reply_with(const Result<record::DesignCreated>& created) {
     if (!created) return to_line(JudgeReply{created.error(), {}});
     return to_line(JudgeReply{{}, {record::to_json(record::Event(*created))}});
   }
@@ -152,29 +153,29 @@ class Server {
   evolve::SearchSettings settings_;
   evolve::Population population_{settings_};
   // An error in the settings or designs that were received. All answers after it are this error.
-  Error trouble_;
+  Error context_error_;
 };
 
 }  // namespace
 
-std::string to_line(const JudgeRequest& ask) { return line_of(ask); }
-std::string to_line(const JudgeReply& answer) { return line_of(answer); }
-Result<JudgeRequest> parse_ask(const std::string& line) { return read_line<JudgeRequest>(line); }
-Result<JudgeReply> parse_answer(const std::string& line) { return read_line<JudgeReply>(line); }
+std::string to_line(const JudgeRequest& request) { return line_of(request); }
+std::string to_line(const JudgeReply& reply) { return line_of(reply); }
+Result<JudgeRequest> parse_request(const std::string& line) { return read_line<JudgeRequest>(line); }
+Result<JudgeReply> parse_reply(const std::string& line) { return read_line<JudgeReply>(line); }
 
-int serve_judge(double seconds) {
+int serve_judge(double cpu_seconds) {
   zoo::library();  // before any untrusted program is handled
   sandbox::seal();
-  struct sigaction alone {};
-  alone.sa_handler = leave_when_alone;
-  alone.sa_flags = SA_RESTART;
-  sigaction(SIGALRM, &alone, nullptr);
+  struct sigaction on_alarm {};
+  on_alarm.sa_handler = exit_when_orphaned;
+  on_alarm.sa_flags = SA_RESTART;
+  sigaction(SIGALRM, &on_alarm, nullptr);
   const itimerval second{{1, 0}, {1, 0}};
   setitimer(ITIMER_REAL, &second, nullptr);
   // Exhausted memory is reported by the exit code. Writing a core file, or unwinding through an untrusted
   // program, would be of no use.
   std::set_new_handler([] { _exit(kOutOfMemory); });
-  Server server;
+  RequestHandler handler;
   std::string text;
   char block[1 << 14];
   while (true) {
@@ -184,8 +185,8 @@ int serve_judge(double seconds) {
     text.append(block, static_cast<std::size_t>(got));
     std::size_t from = 0;
     for (std::size_t end; (end = text.find('\n', from)) != std::string::npos; from = end + 1) {
-      allow_time(seconds);
-      if (!say(server.take(text.substr(from, end - from)))) return 0;
+      allow_time(cpu_seconds);
+      if (!write_all(handler.handle(text.substr(from, end - from)))) return 0;
     }
     text.erase(0, from);
   }

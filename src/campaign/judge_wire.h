@@ -26,10 +26,10 @@ struct JudgeReply {
 /// Exit code of a judge that ran out of memory.
 constexpr int kOutOfMemory = 3;
 
-std::string to_line(const JudgeRequest& ask);
-std::string to_line(const JudgeReply& answer);
+std::string to_line(const JudgeRequest& request);
+std::string to_line(const JudgeReply& reply);
 /// Errors: "judge".
-Result<JudgeRequest> parse_ask(const std::string& line);
-Result<JudgeReply> parse_answer(const std::string& line);
+Result<JudgeRequest> parse_request(const std::string& line);
+Result<JudgeReply> parse_reply(const std::string& line);
 
 }  // namespace gabbro::campaign

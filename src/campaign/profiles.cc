@@ -19,7 +19,7 @@ using record::CapabilityResult;
 
 // Returns the designs that still need a profile: those that entered the second rung and a leader whose
 // comparison has begun. As soon as there is one of these, all baselines and controls need one too.
-std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
+std::vector<std::int64_t> Campaign::State::designs_to_profile() const {
   std::vector<std::int64_t> out;
   if (plan.settings.capabilities.empty() || plan.aa_test) return out;
   const evolve::Leader leader = evolve::leader(population);
@@ -37,7 +37,7 @@ std::vector<std::int64_t> Campaign::State::wanted_profiles() const {
 }
 
 // Returns the mean time of the finished profiles; 0 if there is none.
-double Campaign::State::profile_seconds() const {
+double Campaign::State::mean_profile_seconds() const {
   double seconds = 0;
   int count = 0;
   for (const Individual& i : population.individuals())
@@ -45,7 +45,7 @@ double Campaign::State::profile_seconds() const {
   return count > 0 ? seconds / count : 0;
 }
 
-Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& executor) {
+Result<bool> Campaign::State::start_profile(std::int64_t id, jobs::Executor& executor) {
   const Individual& design = population.individual(id);
   record::CapabilitySpec spec;
   spec.file = design.created.name;
@@ -56,15 +56,15 @@ Result<bool> Campaign::State::ask_profile(std::int64_t id, jobs::Executor& execu
   spec.threads = plan.threads;
   spec.memory = plan.settings.worker_bytes;
   std::error_code error;
-  const std::string folder = fs::absolute(place.profile(id), error).string();
-  if (const auto ok = submit(-id, folder, to_json(spec), plan.settings.worker_seconds, {}, executor); !ok)
+  const std::string folder = fs::absolute(paths.profile(id), error).string();
+  if (const auto ok = submit_job(-id, folder, to_json(spec), plan.settings.worker_seconds, {}, executor); !ok)
     return ok;
   profiling[id] = {id, {}};
   return true;
 }
 
 // Handles the end of a job. A job that was stopped is begun again, by a later session if this one ends.
-Result<bool> Campaign::State::take_profile(const jobs::JobEnd& ended, bool asked) {
+Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool stop_requested) {
   constexpr int kTries = 3;
   const std::int64_t id = -ended.id;
   profiling.erase(id);
@@ -86,7 +86,7 @@ Result<bool> Campaign::State::take_profile(const jobs::JobEnd& ended, bool asked
     cause = ended.cause;
   }
   if (stopped) {
-    if (asked || ++tries[ended.id] < kTries) return true;
+    if (stop_requested || ++restart_counts[ended.id] < kTries) return true;
     cause = fmt::format("stopped {} times without a request", kTries);
   }
   if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause);

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <tuple>
 
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "evolve/rates.h"
 #include "evolve/replicates.h"
 
@@ -58,8 +58,8 @@ double worst_of_best(const std::vector<store::TrialRow>& trials) {
 // rung that are far from the best, of which a large campaign has a hundred thousand. One of those makes no
 // pair with others.
 bool needs_documents(const Population& p, const store::TrialRow& t, double most_bits) {
-  if (t.status != record::Status::kDone) return evolve::judges(t.begun);
-  return t.begun.rung > 0 || evolve::judges(t.begun) || !(t.bits > most_bits) ||
+  if (t.status != record::Status::kDone) return evolve::is_verdict_run(t.begun);
+  return t.begun.rung > 0 || evolve::is_verdict_run(t.begun) || !(t.bits > most_bits) ||
          p.individual(t.begun.design).created.origin != record::Origin::kSearch;
 }
 
@@ -137,7 +137,7 @@ std::vector<Funnel> funnel(const Population& p) {
     for (std::size_t r = 0; r < out.size(); ++r) {
       const int rung = static_cast<int>(r);
       const Standing s = p.standing(i, rung);
-      if (s.done + s.open + s.lost == 0) continue;
+      if (s.done + s.open + s.unscored == 0) continue;
       Funnel& f = out[r];
       ++f.entered;
       const bool stopped = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
@@ -145,7 +145,7 @@ std::vector<Funnel> funnel(const Population& p) {
       });
       if (stopped)
         ++f.stopped;
-      else if (s.lost > 0)
+      else if (s.unscored > 0)
         ++f.failed;
       else if (s.done == 0)
         ++f.running;
@@ -178,7 +178,7 @@ std::vector<StrategyRow> strategies(const CampaignReading& r, const store::Store
     ++strategy.designs;
     for (std::size_t k = 0; k < rungs; ++k) {
       const Standing s = p.standing(i, static_cast<int>(k));
-      if (s.done == 0 || s.lost > 0) continue;
+      if (s.done == 0 || s.unscored > 0) continue;
       double& bits = best[{strategy.name, k}];
       if (strategy.best[k] == 0 || s.bits < bits) bits = s.bits, strategy.best[k] = i.created.id;
     }
@@ -204,13 +204,13 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
 namespace {
 
 std::string word_of(const evolve::ComparisonRow& row, const evolve::ComparisonOutcome& o) {
-  const std::string lost = losses_text(row.losses);
-  if (!row.trained) return lost.empty() ? "no run" : lost;
+  const std::string failures = failed_runs_text(row.failed_runs);
+  if (!row.trained) return failures.empty() ? "no run" : failures;
   std::string out = !o.complete               ? fmt::format("{} of {} seeds", row.ended, o.begun->seeds)
                     : row.difference.high < 0 ? "ahead"
                     : row.difference.low > 0  ? "behind"
                                               : "no significant difference";
-  if (!lost.empty()) out += "; " + lost;
+  if (!failures.empty()) out += "; " + failures;
   return out;
 }
 
@@ -227,7 +227,7 @@ std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
   for (const std::int64_t design : evolve::compared_with(p)) {
     const Standing s = p.standing(p.individual(design), leader.rung);
     const Interval d = evolve::compare(p, leader.design, design, leader.rung);
-    std::string word = losses_text(evolve::losses(p, design, leader.rung, nullptr));
+    std::string word = failed_runs_text(evolve::failed_runs(p, design, leader.rung, nullptr));
     if (word.empty() && d.count == 0) word = s.open > 0 ? "running" : "no run yet";
     all.emplace_back(s.done > 0 ? s.bits : std::numeric_limits<double>::infinity(), Duel{design, d, word});
   }
@@ -246,7 +246,8 @@ std::string replicates_sentence(const CampaignReading& r) {
       "(5 % are expected), and at least as many as here in {:.0f} % of permutations. Runs that differ only "
       "in their initialisation have a standard deviation of {:.4f} bits per byte.",
       t.copies == 1 ? "1 copy" : fmt::format("{} copies", t.copies), count_of(t.seeds, "seed"), t.pairs,
-      t.significant, t.significant == 1 ? "differs" : "differ", 100 * t.rate, 100 * t.as_many, t.seed_stddev);
+      t.significant, t.significant == 1 ? "differs" : "differ", 100 * t.false_positive_rate, 100 * t.p_value,
+      t.seed_stddev);
 }
 
 // Says how many known designs a leader is ahead of, if it is not ahead of all.
@@ -266,9 +267,9 @@ std::string against_all(const evolve::ComparisonOutcome& o) {
 std::string lost_baselines(const Population& p, const evolve::ComparisonOutcome& o) {
   std::string out;
   for (const evolve::ComparisonRow& row : o.rows) {
-    if (row.losses.empty()) continue;
+    if (row.failed_runs.empty()) continue;
     const std::string name = shortened(p.individual(row.design).created.name, 40),
-                      lost = losses_text(row.losses);
+                      lost = failed_runs_text(row.failed_runs);
     if (row.trained)
       out += fmt::format(" A run of {} is missing: {}.", name, lost);
     else if (row.difference.count == 0)
@@ -299,11 +300,11 @@ std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, c
   if (!o.complete) return "";
   const std::string nothing = fmt::format(" It is not known whether {} can judge mixers: ", where);
   if (o.controls == 0) return nothing + "the preset has no controls. Nothing more is claimed.";
-  if (o.lost_controls > 0)
+  if (o.untrained_controls > 0)
     return nothing + fmt::format("{} could not be trained there. Nothing more is claimed.",
                                  o.controls == 1
                                      ? "the control"
-                                     : fmt::format("{} of {} controls", o.lost_controls, o.controls));
+                                     : fmt::format("{} of {} controls", o.untrained_controls, o.controls));
   if (o.best_baseline == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
   if (o.over_control.count == 0)
     return nothing + "one held-out document says nothing about others. Nothing more is claimed.";
@@ -333,7 +334,7 @@ std::string implausible_text(const evolve::ComparisonOutcome& o) {
 // Says how many of the runs that repeat the checks of an implausible lead have passed, or why one did not.
 std::string rechecks_text(const evolve::ComparisonOutcome& o) {
   if (!o.failed_rechecks.empty())
-    return fmt::format("They did not hold: {}.", losses_text(o.failed_rechecks));
+    return fmt::format("They did not hold: {}.", failed_runs_text(o.failed_rechecks));
   if (o.rechecked < evolve::kRechecks)
     return fmt::format("{} of {} such runs have ended; `gabbro resume` runs the others.", o.rechecked,
                        evolve::kRechecks);
@@ -343,10 +344,10 @@ std::string rechecks_text(const evolve::ComparisonOutcome& o) {
 std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& who,
                          const std::string& where) {
   const std::string seeds = count_of(o.begun->seeds, "fresh seed");
-  if (!o.losses.empty())
+  if (!o.failed_runs.empty())
     return fmt::format(
         "{} leads at {}, but a run of its comparison on {} ended without a score: {}. Nothing is claimed.",
-        who, where, seeds, losses_text(o.losses));
+        who, where, seeds, failed_runs_text(o.failed_runs));
   if (!o.complete)
     return fmt::format(
         "{} is being compared with {} at {}: {} of {} have ended, so nothing is decided yet. `gabbro resume` "
@@ -402,7 +403,7 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
 // Says all that is known of a comparison: what it showed, and whether the rung could judge it.
 std::string comparison_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& who,
                             const std::string& where) {
-  const bool tells_all = o.complete && o.losses.empty() && !o.ahead;
+  const bool tells_all = o.complete && o.failed_runs.empty() && !o.ahead;
   return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) +
          lost_baselines(p, o);
 }
@@ -451,7 +452,7 @@ std::vector<Unscored> unscored(const Population& p, int rung) {
     if ((!evolve::is_known(i) && !evolve::is_user_design(i)) || p.standing(i, rung).done > 0) continue;
     std::string why;
     for (int k = rung; k >= 0 && why.empty(); --k) {
-      why = losses_text(evolve::losses(p, i.created.id, k, nullptr));
+      why = failed_runs_text(evolve::failed_runs(p, i.created.id, k, nullptr));
       if (!why.empty() && k < rung)
         why = fmt::format("at {}: {}", shortened(p.settings().rungs[static_cast<std::size_t>(k)].name, 30),
                           why);
@@ -462,15 +463,15 @@ std::vector<Unscored> unscored(const Population& p, int rung) {
   return out;
 }
 
-std::string losses_text(const std::vector<evolve::Loss>& losses) {
-  if (losses.empty()) return "";
-  const evolve::Loss& first = losses.front();
+std::string failed_runs_text(const std::vector<evolve::FailedRun>& runs) {
+  if (runs.empty()) return "";
+  const evolve::FailedRun& first = runs.front();
   std::string out = fmt::format(
       "{} on seed {}",
       first.status == record::Status::kHurdle ? "stopped at a hurdle" : record::word_of(first.status),
       first.seed);
   if (!first.cause.empty()) out += ": " + shortened(first.cause, 160);
-  if (losses.size() > 1) out += fmt::format(", and {} more", losses.size() - 1);
+  if (runs.size() > 1) out += fmt::format(", and {} more", runs.size() - 1);
   return out;
 }
 
@@ -562,7 +563,7 @@ CampaignVerdict verdict(const CampaignReading& r) {
     const evolve::ComparisonOutcome o = evolve::outcome_of(r.population, c);
     const std::string who = "Design " + label_of(r.population.individual(c.design));
     const std::string where = shortened(r.rung(c.rung).name, 30);
-    const std::string text = o.complete || !o.losses.empty()
+    const std::string text = o.complete || !o.failed_runs.empty()
                                  ? comparison_text(r.population, o, who, where)
                                  : fmt::format("{} at {} was given up after {} of {}.", who, where, o.ended,
                                                count_of(c.seeds, "seed"));
@@ -581,7 +582,7 @@ std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std:
   return out;
 }
 
-std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
+std::vector<Part> ablated_parts(const Population& p, const evolve::Leader& leader) {
   std::vector<Part> out;
   const record::ComparisonBegun* begun = evolve::comparison_of(p, leader);
   if (!begun) return out;
@@ -595,7 +596,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
               row.design,
               ""};
     if (!row.trained)
-      part.effect = Effect::kLost, part.word = losses_text(row.losses);
+      part.effect = Effect::kUntrainable, part.word = failed_runs_text(row.failed_runs);
     else if (row.ended < begun->seeds)
       part.effect = Effect::kWaits, part.word = fmt::format("{} of {} seeds", row.ended, begun->seeds);
     else if (part.loss.low > 0)
@@ -613,7 +614,7 @@ std::vector<Part> parts(const Population& p, const evolve::Leader& leader) {
   return out;
 }
 
-std::string further(const std::vector<Part>& parts) {
+std::string advice_on_parts(const std::vector<Part>& parts) {
   std::string designs;
   for (const Part& part : parts)
     if (part.effect == Part::Effect::kHurts)

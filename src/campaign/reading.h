@@ -71,8 +71,8 @@ struct Unscored {
 };
 /// Returns the known and user designs without a score at `rung`.
 std::vector<Unscored> unscored(const evolve::Population& population, int rung);
-/// Formats losses: "refused on seed 8: ..., and 2 more"; "" if there are none.
-std::string losses_text(const std::vector<evolve::Loss>& losses);
+/// Formats failed runs: "refused on seed 8: ..., and 2 more"; "" if there are none.
+std::string failed_runs_text(const std::vector<evolve::FailedRun>& runs);
 
 /// The leader against one of the designs it is compared with, at its rung. The difference is on fresh seeds
 /// if its final comparison has begun, and on the seeds of the search otherwise.
@@ -111,8 +111,8 @@ std::vector<std::int64_t> lineage(const evolve::Population& population, std::int
 /// A part of the winner and what the winner loses without it, in bits per byte (positive: the part helps), on
 /// the seeds of its comparison.
 struct Part {
-  /// kWaits: some of its runs have not ended. kLost: the winner could not be trained without the part.
-  enum class Effect : std::uint8_t { kHelps, kUnclear, kHurts, kWaits, kLost };
+  /// kWaits: some of its runs have not ended. kUntrainable: the winner could not be trained without the part.
+  enum class Effect : std::uint8_t { kHelps, kUnclear, kHurts, kWaits, kUntrainable };
   std::string what;
   evolve::Interval loss;
   Effect effect = Effect::kWaits;
@@ -121,12 +121,12 @@ struct Part {
   std::string word;
 };
 /// Returns the parts of a winner, most helpful first.
-std::vector<Part> parts(const evolve::Population& population, const evolve::Leader& leader);
+std::vector<Part> ablated_parts(const evolve::Population& population, const evolve::Leader& leader);
 /// Formats a part: "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const Part& part);
 /// Returns advice on variants that score better than the winner without one of its parts; "" if there are
 /// none.
-std::string further(const std::vector<Part>& parts);
+std::string advice_on_parts(const std::vector<Part>& parts);
 
 /// Returns the designs that have a profile, sorted by rung and score, the highest rung first; known designs
 /// come last.

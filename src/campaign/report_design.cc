@@ -68,7 +68,7 @@ void winner_section(Content& c) {
       c.soft(fmt::format("It entered {}: {}.", shortened(c.reading.rung(p.rung).name, 30),
                          shortened(p.reason, 200)));
   program(c, *design);
-  const std::vector<Part> all = parts(c.population(), leader);
+  const std::vector<Part> all = ablated_parts(c.population(), leader);
   const Figure f = parts_figure(all);
   c.add("<h3>Its parts, one at a time</h3>\n");
   if (f.svg.empty())
@@ -84,10 +84,10 @@ void winner_section(Content& c) {
   };
   group(Part::Effect::kHelps, "Helps");
   group(Part::Effect::kHurts, "Better without");
-  if (const std::string hint = further(all); !hint.empty()) c.soft(hint);
+  if (const std::string hint = advice_on_parts(all); !hint.empty()) c.soft(hint);
   group(Part::Effect::kUnclear, "Unclear");
   group(Part::Effect::kWaits, "Not yet decided");
-  group(Part::Effect::kLost, "Could not be trained without");
+  group(Part::Effect::kUntrainable, "Could not be trained without");
 }
 
 void family_section(Content& c) {

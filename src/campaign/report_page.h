@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "campaign/figures.h"
+#include "campaign/format.h"
 #include "campaign/reading.h"
 #include "campaign/svg.h"
-#include "campaign/words.h"
 #include "record/scale.h"
 
 namespace gabbro::campaign {

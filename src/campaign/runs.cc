@@ -26,15 +26,15 @@ using record::Event;
 
 namespace {
 
-// Number of unread tokens that a run is scored on. On so many, designs differ by 0.001 bits per byte by
-// chance.
-constexpr std::int64_t kUnread = 1 << 15;
-constexpr std::uint64_t kLeastDisk = 64 << 20;  // bytes; with less free space, no run is begun
+// Number of training tokens that a run has not read and is scored on. On so many, designs differ by 0.001
+// bits per byte by chance.
+constexpr std::int64_t kUnreadTokens = 1 << 15;
+constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
-const std::string kCannotBe = "the worker left an inconsistent result: ";
+const std::string kInconsistent = "the worker left an inconsistent result: ";
 
 // Returns true if a run failed because of something that every run needs: its text, the disk or the device.
-bool is_outside(const std::string& cause) {
+bool is_machine_failure(const std::string& cause) {
   constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
@@ -70,25 +70,26 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.device = plan.device;
   spec.threads = plan.threads;
   spec.memory = plan.settings.worker_bytes;
-  spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::judges(begun)));
+  spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::is_verdict_run(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
-  if (evolve::judges(begun)) spec.unread_tokens = kUnread;
+  if (evolve::is_verdict_run(begun)) spec.unread_tokens = kUnreadTokens;
   spec.thorough = evolve::rechecks(begun);
   if (created.origin == record::Origin::kAaReplicate)
     spec.start = mix(plan.seed, static_cast<std::uint64_t>(created.id)) | 1;
   return spec;
 }
 
+// Returns the mean duration of finished runs at a rung. If there are none, it is extrapolated from the
+// highest rung below that has some; 0 if no rung has.
 double Campaign::State::expected_seconds(int r) const {
-  const auto at = took.find(r);
-  if (at != took.end()) return at->second.first / at->second.second;
+  if (const auto own = durations.find(r); own != durations.end()) return own->second.mean();
   for (int below = r - 1; below >= 0; --below)
-    if (const auto b = took.find(below); b != took.end())
-      return b->second.first / b->second.second * work(r) / work(below);
+    if (const auto at = durations.find(below); at != durations.end())
+      return at->second.mean() * training_cost(r) / training_cost(below);
   return 0;
 }
 
-Result<bool> Campaign::State::start(const RunRequest& wanted, jobs::Executor& executor) {
+Result<bool> Campaign::State::start_run(const RunRequest& wanted, jobs::Executor& executor) {
   std::vector<Event> events;
   if (!wanted.promotion.empty())
     events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
@@ -100,13 +101,13 @@ Result<bool> Campaign::State::start(const RunRequest& wanted, jobs::Executor& ex
                                  wanted.rate};
   events.emplace_back(begun);
   if (const auto ok = record(events); !ok) return ok;
-  return launch(begun, executor);
+  return submit_run(begun, executor);
 }
 
 // Submits a job of the worker in a folder of its own.
-Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder, const std::string& spec,
-                                     double seconds, const std::vector<std::string>& reads,
-                                     jobs::Executor& executor) {
+Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& folder, const std::string& spec,
+                                         double seconds, const std::vector<std::string>& reads,
+                                         jobs::Executor& executor) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
@@ -125,25 +126,26 @@ Result<bool> Campaign::State::submit(std::int64_t id, const std::string& folder,
                          plan.device != "cpu"});
 }
 
-// Returns true if hurdles apply to a run. They apply to runs of the search whose design a strategy proposed.
-bool Campaign::State::may_be_stopped(const record::TrialBegun& begun) const {
+// Returns true if hurdles (early-stopping thresholds) apply to a run. They apply to runs of the search whose
+// design a strategy proposed.
+bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) const {
   const Individual& design = population.individual(begun.design);
-  return is_candidate(design) && !is_user_design(design) && !evolve::judges(begun) &&
+  return is_candidate(design) && !is_user_design(design) && !evolve::is_verdict_run(begun) &&
          begun.purpose != record::Purpose::kRate;
 }
 
-Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Executor& executor) {
+Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
-  const fs::space_info disk = fs::space(place.dir, error);
-  if (!error && disk.available < kLeastDisk)
-    return fail("io", fmt::format("only {} MiB are left on the disk of {}", disk.available >> 20, place.dir),
+  const fs::space_info disk = fs::space(paths.dir, error);
+  if (!error && disk.available < kMinFreeDisk)
+    return fail("io", fmt::format("only {} MiB are left on the disk of {}", disk.available >> 20, paths.dir),
                 "free some space, then continue with `gabbro resume`");
   const Rung& r = rung(begun.rung);
   GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));
-  spec.folder = fs::absolute(place.trial(begun.id), error);
+  spec.folder = fs::absolute(paths.trial(begun.id), error);
   const std::vector<double> losses = evolve::hurdles(population, begun.rung, begun.seed);
   for (std::size_t h = 0; h < losses.size(); ++h)
-    if (may_be_stopped(begun) && std::isfinite(losses[h]))
+    if (may_be_stopped_early(begun) && std::isfinite(losses[h]))
       spec.hurdles.push_back(
           {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
   // Runs of one rung and seed read the same text. The first run of a known architecture determines which.
@@ -154,10 +156,11 @@ Result<bool> Campaign::State::launch(const record::TrialBegun& begun, jobs::Exec
       break;
     }
   // Work relative to other runs, thorough checks included.
-  constexpr double kRecheck = 4;
-  const double scale = std::max(1.0, work(begun.rung) / work(0)) * (evolve::rechecks(begun) ? kRecheck : 1);
-  if (const auto ok = submit(begun.id, spec.folder, to_json(spec), plan.settings.worker_seconds * scale,
-                             {plan.corpus}, executor);
+  constexpr double kRecheckCost = 4;
+  const double scale = std::max(1.0, training_cost(begun.rung) / training_cost(0)) *
+                       (evolve::rechecks(begun) ? kRecheckCost : 1);
+  if (const auto ok = submit_job(begun.id, spec.folder, to_json(spec), plan.settings.worker_seconds * scale,
+                                 {plan.corpus}, executor);
       !ok)
     return ok;
   running[begun.id] = {begun.id, {}};
@@ -185,18 +188,18 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
 
 }  // namespace
 
-// Returns why `r` cannot be the result of `trial`; "" if it can. A worker wrote it, so its numbers are
-// checked against independent sources.
-std::string Campaign::State::implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
+// Returns why `r` cannot be the result of `trial`, or "". A worker wrote it, so its numbers are checked
+// against independent sources.
+std::string Campaign::State::why_implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
   auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
   if (!spec) return spec.error().message;
-  if (may_be_stopped(trial.begun)) spec->hurdles.emplace_back();
+  if (may_be_stopped_early(trial.begun)) spec->hurdles.emplace_back();
   if (std::string why = record::misfit(*spec, r); !why.empty()) return why;
   if (r.status == record::Status::kStopped || r.status == record::Status::kFailed) return "";
-  if (std::string why = another_cost(r, trial); !why.empty()) return why;
-  if (std::string why = another_design(r, trial); !why.empty()) return why;
+  if (std::string why = why_wrong_cost(r, trial); !why.empty()) return why;
+  if (std::string why = why_wrong_design(r, trial); !why.empty()) return why;
   if (r.status != record::Status::kDone) return "";
-  if (std::string why = repeated(r, trial); !why.empty()) return why;
+  if (std::string why = why_repeated(r, trial); !why.empty()) return why;
   // Only known architectures are trusted. Otherwise the first run to finish would determine which text is
   // correct.
   for (const evolve::Trial& t : population.trials()) {
@@ -204,8 +207,8 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
       continue;
     if (t.begun.seed == trial.begun.seed && t.text_hash != r.text_hash)
       return fmt::format("it was trained on text {}, but run {} on {}", r.text_hash, t.begun.id, t.text_hash);
-    // Runs that judge are scored on more documents.
-    if (evolve::judges(t) != evolve::judges(trial)) continue;
+    // Verdict runs are scored on more documents.
+    if (evolve::is_verdict_run(t) != evolve::is_verdict_run(trial)) continue;
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
       return fmt::format("scored on {} documents of {} bytes, but run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
@@ -214,10 +217,10 @@ std::string Campaign::State::implausible(const record::TrialResult& r, const evo
   return "";
 }
 
-// Returns why `r` is the result of another run of the same design, on another seed or text; "" if it is not.
-std::string Campaign::State::repeated(const record::TrialResult& r, const evolve::Trial& trial) const {
+// Returns why `r` is the result of another run of the same design, on another seed or text, or "".
+std::string Campaign::State::why_repeated(const record::TrialResult& r, const evolve::Trial& trial) const {
   // Different seeds read different texts, unless the corpus is almost empty.
-  const auto differ = [&] {
+  const auto seeds_have_different_texts = [&] {
     for (const evolve::Trial& a : population.trials())
       for (const evolve::Trial& b : population.trials())
         if (a.status == record::Status::kDone && b.status == record::Status::kDone && is_trusted(a) &&
@@ -232,44 +235,45 @@ std::string Campaign::State::repeated(const record::TrialResult& r, const evolve
       continue;
     if (t.weights_hash == r.weights_hash)
       return fmt::format("it has the weights of run {}: {}", id, r.weights_hash);
-    if (t.begun.seed != trial.begun.seed && t.text_hash == r.text_hash && differ())
+    if (t.begun.seed != trial.begun.seed && t.text_hash == r.text_hash && seeds_have_different_texts())
       return fmt::format("it was trained on the text of run {}: {}", id, r.text_hash);
   }
   return "";
 }
 
-// Returns why a design cannot have the cost that `r` reports; "" if it can. The screen measured the cost at
+// Returns why the design cannot have the cost that `r` reports, or "". The screen measured the cost at
 // the first rung. At higher rungs it may grow at most as parameters, lengths and depth do.
-std::string Campaign::State::another_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
-  // Earlier versions of the program counted differently. This tolerance does no harm, since the budget of
-  // strategies uses `known`.
-  constexpr double kVersions = 8;
+std::string Campaign::State::why_wrong_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
+  // Earlier versions of the program counted FLOPs differently. This tolerance does no harm, since the budget
+  // of strategies uses `known`.
+  constexpr double kTolerance = 8;
   const double known = population.individual(trial.begun.design).created.train_flops;
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
   const double params = static_cast<double>(own.params) / static_cast<double>(first.params),
                length = static_cast<double>(own.length) / static_cast<double>(first.length);
   const double most =
-      known * kVersions * std::max(1.0, params) * std::max(1.0, length) * std::max(1.0, own.depth);
-  const double least = trial.begun.rung == 0 ? known / kVersions : 0;
+      known * kTolerance * std::max(1.0, params) * std::max(1.0, length) * std::max(1.0, own.depth);
+  const double least = trial.begun.rung == 0 ? known / kTolerance : 0;
   if (r.train_flops_per_token >= least && r.train_flops_per_token <= most) return "";
   return fmt::format("{:.3g} FLOPs per token, but the design has {:.3g} at {}", r.train_flops_per_token,
                      known, first.name);
 }
 
-// Returns why `r` was scored on held-out text that differs from that of the known architectures' runs with
-// the same documents; "" if it was not, or if there is no such run.
-std::string Campaign::State::another_text(const record::TrialResult& r, const evolve::Trial& trial) const {
+// Returns why `r` was scored on the wrong held-out text, or "". The text must be that of the runs of known
+// architectures on the same documents. Without such a run, nothing is refused.
+std::string Campaign::State::why_wrong_held_out_text(const record::TrialResult& r,
+                                                     const evolve::Trial& trial) const {
   if (r.status != record::Status::kDone || r.held_out_hash.empty()) return "";
-  // Runs that judge are scored on more documents than those of the search. Rungs may use the same ones.
-  const auto asked = [&](const evolve::Trial& t) {
+  // Verdict runs are scored on more documents than those of the search. Rungs may use the same ones.
+  const auto documents_scored = [&](const evolve::Trial& t) {
     const Rung& own = this->rung(t.begun.rung);
-    return std::pair(evolve::documents_of(own, evolve::judges(t)), own.document_tokens);
+    return std::pair(evolve::documents_of(own, evolve::is_verdict_run(t)), own.document_tokens);
   };
   for (const evolve::Trial& t : population.trials()) {
     // Results of older versions have no such hashes.
     if (t.status != record::Status::kDone || t.held_out_hash.empty() || !is_trusted(t) ||
-        asked(t) != asked(trial))
+        documents_scored(t) != documents_scored(trial))
       continue;
     if (t.held_out_hash != r.held_out_hash)
       return fmt::format("run {} was scored on held-out text {}, but run {} on {}", trial.begun.id,
@@ -278,9 +282,10 @@ std::string Campaign::State::another_text(const record::TrialResult& r, const ev
   return "";
 }
 
-// Returns why `r` is the result of another design than the one requested; "" if it is the right one, or if no
-// hash is known to compare with.
-std::string Campaign::State::another_design(const record::TrialResult& r, const evolve::Trial& trial) const {
+// Returns why `r` is the result of another design than the requested one, or "". Without a hash to compare
+// with, nothing is refused.
+std::string Campaign::State::why_wrong_design(const record::TrialResult& r,
+                                              const evolve::Trial& trial) const {
   const record::DesignCreated& created = population.individual(trial.begun.design).created;
   const auto at = static_cast<std::size_t>(trial.begun.rung);
   const bool known = at < created.sized.size();
@@ -302,7 +307,7 @@ bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
 
 // Handles the end of a run. A run that ended unasked and without a result, or that its worker reports as
 // stopped, is restarted a limited number of times before it counts as failed.
-Result<bool> Campaign::State::take(const jobs::JobEnd& ended, bool asked) {
+Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool stop_requested) {
   constexpr int kTries = 3;
   running.erase(ended.id);
   using Kind = jobs::JobEnd::Kind;
@@ -314,36 +319,36 @@ Result<bool> Campaign::State::take(const jobs::JobEnd& ended, bool asked) {
   // A worker that is killed from outside, or whose disk is full, crashes as one does whose design is at
   // fault.
   const bool is_crash = ended.kind == Kind::kCrash && !is_trusted(trial);
-  if (!is_stopped && !is_crash) return take_result(ended, result);
-  if (asked) return true;  // a later session resumes it
-  if (++tries[ended.id] < kTries) {
+  if (!is_stopped && !is_crash) return handle_result(ended, result);
+  if (stop_requested) return true;  // a later session resumes it
+  if (++restart_counts[ended.id] < kTries) {
     restarts.push_back(trial.begun);
     return true;
   }
-  if (is_crash) return take_result(ended, result);
+  if (is_crash) return handle_result(ended, result);
   const std::string cause = fmt::format("stopped {} times without a request", kTries);
-  return fail_run(trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)},
-                  cause);
+  return handle_failure(
+      trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)}, cause);
 }
 
-Result<bool> Campaign::State::take_result(const jobs::JobEnd& ended,
-                                          const std::optional<Result<record::TrialResult>>& left) {
+Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
+                                            const std::optional<Result<record::TrialResult>>& parsed) {
   using Kind = jobs::JobEnd::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
   record::TrialEnded event{ended.id, record::RunEnd::kResult, ended.seconds, ended.result};
   std::string cause;
-  if (left) {
-    const Result<record::TrialResult>& result = *left;
+  if (parsed) {
+    const Result<record::TrialResult>& result = *parsed;
     if (result)
-      if (const std::string why = another_text(*result, trial); !why.empty())
-        return fail_run(
+      if (const std::string why = why_wrong_held_out_text(*result, trial); !why.empty())
+        return handle_failure(
             trial,
-            {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", kCannotBe + why)},
+            {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", kInconsistent + why)},
             format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
-    const std::string why = result ? implausible(*result, trial) : result.error().message;
+    const std::string why = result ? why_implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = record::RunEnd::kCrash;
-      cause = result ? kCannotBe + why : why;
+      cause = result ? kInconsistent + why : why;
       event.result = record::failure("train", cause);
     } else {
       event.result = to_json(*result);  // known fields only, without anything else that the file may hold
@@ -360,7 +365,7 @@ Result<bool> Campaign::State::take_result(const jobs::JobEnd& ended,
     cause = ended.cause;
     event.result = record::failure("train", cause);
   }
-  if (!cause.empty()) return fail_run(trial, event, cause);
+  if (!cause.empty()) return handle_failure(trial, event, cause);
   if (suspended && suspended->design != trial.begun.design) {
     restarts.insert(restarts.end(), suspended->runs.begin(), suspended->runs.end());
     suspended.reset();
@@ -373,19 +378,19 @@ Result<bool> Campaign::State::take_result(const jobs::JobEnd& ended,
 // Handles a failed run. A failure that is not the design's own fault is no verdict on it: it is an error, it
 // is not recorded, and the run is restarted when the campaign resumes. But only the worker reports whose
 // fault it is, so a single design's report does not end a campaign.
-Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::TrialEnded event,
-                                       const std::string& cause) {
+Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record::TrialEnded event,
+                                             const std::string& cause) {
   const Individual& design = population.individual(trial.begun.design);
   const bool trusted = is_trusted(trial);
   const std::string hint =
-      fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", place.dir);
-  if (is_outside(cause)) {
+      fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", paths.dir);
+  if (is_machine_failure(cause)) {
     const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
     const std::int64_t id = trial.begun.design;
     if (trusted || (suspended && suspended->design != id)) return tl::unexpected(error);
     // A run of another design has ended well since the first report, so this report is now taken as the
     // design's own failure.
-    if (++tries[event.id] == 1) {
+    if (++restart_counts[event.id] == 1) {
       if (!suspended) suspended = Suspended{id, error, {}};
       suspended->runs.push_back(trial.begun);
       return true;
@@ -403,7 +408,7 @@ Result<bool> Campaign::State::fail_run(const evolve::Trial& trial, record::Trial
 // Removes checkpoints, and the weights of the first rung. Weights of higher rungs remain for export.
 void Campaign::State::remove_checkpoints(const evolve::Trial& trial) const {
   std::error_code error;
-  const std::string folder = place.trial(trial.begun.id);
+  const std::string folder = paths.trial(trial.begun.id);
   fs::remove(folder + "/checkpoint.safetensors", error);
   if (trial.begun.rung == 0 && plan.settings.rungs.size() > 1)
     fs::remove(folder + "/weights.safetensors", error);

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <limits>
 
+#include "campaign/format.h"
 #include "campaign/report_style.h"
 #include "campaign/svg.h"
-#include "campaign/words.h"
 
 namespace gabbro::campaign {
 

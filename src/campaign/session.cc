@@ -1,5 +1,5 @@
-// One session of a campaign: it begins runs while there is a free worker and a budget, takes in what came of
-// them, and ends in order whatever happens.
+// One session of a campaign: it begins runs while there is a free worker and a budget, handles their results,
+// and records how it ended, also after an error.
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -23,20 +23,20 @@ class Campaign::Session {
     if (const auto ok = begin(); !ok) return tl::unexpected(ok.error());
     while (true) {
       watch_limits();
-      if (!end_) accept(s_.poll_outside(phase_ == Phase::kSearch));
-      while (may_begin() && begin_next() && !has_all_trials()) {
+      if (!end_) is_ok(s_.handle_external_events(phase_ == Phase::kSearch));
+      while (may_begin() && begin_next() && !has_used_all_trials()) {
       }
-      if (broken_ && !end_) {
+      if (first_error_ && !end_) {
         end_ = SessionEnd::kError;
         stop_workers(1);
       }
       if (executor_.running() == 0 && !is_idle()) {
-        if (!end_ && stop_() > stopped_) continue;  // asked to stop while designs were drawn
-        if (!end_ && s_.suspended) broken_ = s_.suspended->error;
+        if (!end_ && stop_() > stop_level_) continue;  // asked to stop while designs were drawn
+        if (!end_ && s_.suspended) first_error_ = s_.suspended->error;
         break;
       }
       show();
-      receive();
+      wait_for_workers();
     }
     return close();
   }
@@ -45,138 +45,142 @@ class Campaign::Session {
   Result<bool> begin() {
     s_.slots = executor_.slots();
     s_.asked_to_stop = stop_;
-    // Whatever an earlier session left here follows from the record again.
+    // State that an earlier session of this process left here follows from the record again.
     s_.restarts.clear();
-    s_.tries.clear();
+    s_.restart_counts.clear();
     s_.suspended.reset();
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);
     return s_.record({record::Session{true, {}, executor_.sandbox()}});
   }
 
-  // Remembers the first error; returns whether there was none.
-  bool accept(const Result<bool>& result) {
-    if (!result && !broken_) broken_ = result.error();
+  // Remembers the first error. Returns false if `result` is an error.
+  bool is_ok(const Result<bool>& result) {
+    if (!result && !first_error_) first_error_ = result.error();
     return result.has_value();
   }
 
   [[nodiscard]] double seconds() const { return seconds_now() - begun_; }
   [[nodiscard]] bool has_time_budget() const { return budget_.minutes > 0; }
   [[nodiscard]] double seconds_left() const { return 60 * budget_.minutes - seconds(); }
-  [[nodiscard]] Left left() const {
+  [[nodiscard]] RemainingBudget left() const {
     const auto trials = static_cast<double>(s_.population.trials().size());
-    Left out;
-    if (has_time_budget()) out.all_seconds = 60 * budget_.minutes, out.seconds = seconds_left();
+    RemainingBudget out;
+    if (has_time_budget()) out.total_seconds = 60 * budget_.minutes, out.seconds = seconds_left();
     if (budget_.trials > 0)
-      out.all_trials = static_cast<double>(budget_.trials), out.trials = out.all_trials - trials;
+      out.total_trials = static_cast<double>(budget_.trials), out.trials = out.total_trials - trials;
     return out;
   }
-  [[nodiscard]] bool has_all_trials() const {
+  [[nodiscard]] bool has_used_all_trials() const {
     return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials &&
            s_.restarts.empty();
   }
-  // Returns true while no worker runs and one may be wanted later: the campaign is paused, or agents think.
+  // Returns true if a worker may be needed later, although none is now: the campaign is paused, or agents are
+  // working.
   [[nodiscard]] bool is_idle() const { return !end_ && (s_.population.paused() || s_.awaits_agents(phase_)); }
   [[nodiscard]] bool may_begin() const {
-    return !end_ && !broken_ && executor_.running() < executor_.slots();
+    return !end_ && !first_error_ && executor_.running() < executor_.slots();
   }
 
   // Ends the session when its budget is spent or somebody asks for it.
   void watch_limits() {
     const bool is_late = has_time_budget() && seconds_left() <= 0;
-    if ((is_late || has_all_trials()) && !end_) end_ = SessionEnd::kBudget;
+    if ((is_late || has_used_all_trials()) && !end_) end_ = SessionEnd::kBudget;
     if (is_late) stop_workers(1);
-    if (const int asked = stop_(); asked > stopped_) {
+    if (const int asked = stop_(); asked > stop_level_) {
       end_ = SessionEnd::kSignal;
-      if (s_.agents) s_.agents->team->stop();
+      if (s_.agents) s_.agents->pool->stop();
       stop_workers(asked);
     }
   }
   // 1: runs end at their next step, with a checkpoint; 2: they are killed.
   void stop_workers(int how) {
-    if (how <= stopped_) return;
-    stopped_ = how;
+    if (how <= stop_level_) return;
+    stop_level_ = how;
     how >= 2 ? executor_.kill() : executor_.stop();
   }
 
   // Begins a run or a profile. Returns false when there is nothing to begin now.
   bool begin_next() {
-    // Events from outside are recorded before each decision. Agents begin nothing that there is no time to
-    // train.
-    if (!accept(s_.poll_outside(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
+    // External events are recorded before each decision. No task begins once there is no time left to train
+    // its design.
+    if (!is_ok(s_.handle_external_events(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
     if (!s_.restarts.empty()) {
       const record::TrialBegun again = s_.restarts.front();
       s_.restarts.erase(s_.restarts.begin());
-      return accept(s_.record({again})) && accept(s_.launch(again, executor_));
+      return is_ok(s_.record({again})) && is_ok(s_.submit_run(again, executor_));
     }
-    const auto profiles = s_.wanted_profiles();
-    if (!profiles.empty() && (!has_time_budget() || s_.profile_seconds() < seconds_left()))
-      return accept(s_.ask_profile(profiles.front(), executor_));
+    const auto profiles = s_.designs_to_profile();
+    if (!profiles.empty() && (!has_time_budget() || s_.mean_profile_seconds() < seconds_left()))
+      return is_ok(s_.start_profile(profiles.front(), executor_));
     return begin_decided();
   }
 
   bool begin_decided() {
-    const Left rest = left();
+    const RemainingBudget rest = left();
     if (phase_ == Phase::kSearch) phase_ = s_.phase(rest);
     const auto wanted = s_.decide(phase_, rest);
     if (!wanted) {
-      broken_ = wanted.error();
+      first_error_ = wanted.error();
       return false;
     }
-    if (!*wanted) return searches_on();
+    if (!*wanted) return resume_search();
     if (has_time_budget() && s_.expected_seconds((*wanted)->rung) > seconds_left()) {
       end_ = SessionEnd::kBudget;  // it could not end in time
       return false;
     }
-    return accept(s_.start(**wanted, executor_));
+    return is_ok(s_.start_run(**wanted, executor_));
   }
 
-  // Gives runs of the budget that the final comparison did not need to the search, as after a resume.
-  bool searches_on() {
+  // Returns to the search if the final comparison is over and runs of the budget are left. Returns false if
+  // not.
+  bool resume_search() {
     const std::size_t compared = s_.population.comparisons().size();
-    if (phase_ != Phase::kFinal || budget_.trials == 0 || compared == searched_after_ || !s_.has_compared())
+    if (phase_ != Phase::kFinal || budget_.trials == 0 || compared == comparisons_before_search_ ||
+        !s_.comparison_is_over())
       return false;
-    searched_after_ = compared;
+    comparisons_before_search_ = compared;
     phase_ = Phase::kSearch;
     return true;
   }
 
-  void receive() {
+  void wait_for_workers() {
     if (executor_.running() == 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       return;
     }
-    const jobs::JobEvents news = executor_.wait(0.25);
-    for (const jobs::Update& u : news.updates) {
+    const jobs::JobEvents events = executor_.wait(0.25);
+    for (const jobs::Update& u : events.updates) {
       if (const auto at = s_.running.find(u.id); at != s_.running.end()) at->second.progress = u.progress;
       if (const auto at = s_.profiling.find(-u.id); at != s_.profiling.end())
         at->second.progress = u.progress;
     }
-    for (const jobs::JobEnd& e : news.ended) {
+    for (const jobs::JobEnd& e : events.ended) {
       const bool is_profile = e.id < 0;
-      ended_here_ += !is_profile;
-      accept(is_profile ? s_.take_profile(e, stopped_ > 0) : s_.take(e, stopped_ > 0));
+      ended_in_session_ += !is_profile;
+      is_ok(is_profile ? s_.handle_profile_end(e, stop_level_ > 0) : s_.handle_run_end(e, stop_level_ > 0));
     }
   }
 
   void show() {
-    Snapshot shot{s_.population, phase_, {}, {}, seconds(), -1, ended_here_};
-    if (!goes_on_) shot.warning = s_.too_short(left());
-    if (has_time_budget()) shot.left = std::max(0.0, seconds_left());
-    for (const auto& [id, r] : s_.running) shot.running.push_back(r);
-    for (const auto& [id, r] : s_.profiling) shot.profiling.push_back(r);
-    shot.agents = s_.news_of_agents();
-    view_(shot);
+    Snapshot snapshot{s_.population, phase_, {}, {}, seconds(), -1, ended_in_session_};
+    if (!comparison_has_begun_) snapshot.warning = s_.why_too_short(left());
+    if (has_time_budget()) snapshot.left = std::max(0.0, seconds_left());
+    for (const auto& [id, r] : s_.running) snapshot.running.push_back(r);
+    for (const auto& [id, r] : s_.profiling) snapshot.profiling.push_back(r);
+    snapshot.agents = s_.agents_status();
+    view_(snapshot);
   }
 
   Result<SessionEnd> close() {
-    if (s_.agents) s_.agents->team->stop();
+    if (s_.agents) s_.agents->pool->stop();
     show();
-    const SessionEnd end = broken_ ? SessionEnd::kError : end_.value_or(SessionEnd::kDone);
+    const SessionEnd end = first_error_ ? SessionEnd::kError : end_.value_or(SessionEnd::kDone);
     // Nothing is added to a record that cannot be read or written.
-    const bool is_recordable = !broken_ || (broken_->code != "store" && broken_->code != "event");
-    if (is_recordable) accept(s_.record({record::Session{false, end, executor_.sandbox()}}));
-    if (broken_) return tl::unexpected(*broken_);
+    const bool is_recordable =
+        !first_error_ || (first_error_->code != "store" && first_error_->code != "event");
+    if (is_recordable) is_ok(s_.record({record::Session{false, end, executor_.sandbox()}}));
+    if (first_error_) return tl::unexpected(*first_error_);
     return end;
   }
 
@@ -186,14 +190,16 @@ class Campaign::Session {
   const std::function<int()>& stop_;
   const std::function<void(const Snapshot&)>& view_;
   const double begun_ = seconds_now();
-  // A comparison that has begun is brought to its end whatever the budget is: no warning is due.
-  const bool goes_on_ = evolve::comparison_of(s_.population, evolve::leader(s_.population)) != nullptr;
+  // A comparison that has begun is completed whatever the budget is, so no warning is needed.
+  const bool comparison_has_begun_ =
+      evolve::comparison_of(s_.population, evolve::leader(s_.population)) != nullptr;
   Phase phase_ = Phase::kSearch;
-  std::optional<SessionEnd> end_;   // set: nothing more is begun
-  std::optional<Error> broken_;     // the first error
-  int stopped_ = 0;                 // 1: workers were asked to stop; 2: they were killed
-  std::int64_t ended_here_ = 0;     // runs
-  std::size_t searched_after_ = 0;  // comparisons, when the search last went on behind one
+  std::optional<SessionEnd> end_;  // set: nothing more is begun
+  std::optional<Error> first_error_;
+  int stop_level_ = 0;                 // 1: workers were asked to stop; 2: they were killed
+  std::int64_t ended_in_session_ = 0;  // number of runs
+  std::size_t comparisons_before_search_ =
+      0;  // number of comparisons when the search was last resumed after one
 };
 
 Result<SessionEnd> Campaign::run(const Budget& budget, jobs::Executor& executor,

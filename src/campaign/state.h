@@ -1,4 +1,5 @@
-// The state of a running campaign, for campaign.cc and the other files that implement it.
+// The state of a running campaign and what the campaign does with it. This header is private to the files
+// that implement Campaign.
 #pragma once
 
 #include <functional>
@@ -14,21 +15,22 @@
 
 namespace gabbro::campaign {
 
-// The rest of a budget, and the whole of it; infinite without a limit.
-struct Left {
-  double seconds = std::numeric_limits<double>::infinity(), all_seconds = seconds;
-  double trials = std::numeric_limits<double>::infinity(), all_trials = trials;
+// The remaining and the total budget of a session. An amount without a limit is infinite.
+struct RemainingBudget {
+  double seconds = std::numeric_limits<double>::infinity(), total_seconds = seconds;
+  double trials = std::numeric_limits<double>::infinity(), total_trials = trials;
 };
 
 struct Campaign::State {
-  State(CampaignFolder where, CampaignPlan what, store::Store record, const MakeJudge& make_judge)
-      : place(std::move(where)),
-        plan(std::move(what)),
-        store(std::move(record)),
+  State(CampaignPaths campaign_paths, CampaignPlan campaign_plan, store::Store campaign_store,
+        const MakeJudge& make_judge)
+      : paths(std::move(campaign_paths)),
+        plan(std::move(campaign_plan)),
+        store(std::move(campaign_store)),
         population(plan.settings),
         book(zoo::library()),
         judge(make_judge()),
-        admitter(make_judge()) {
+        agents_judge(make_judge()) {
     for (const std::string& name : plan.settings.strategies)
       strategies.emplace_back(name, evolve::make_strategy(name));
   }
@@ -40,111 +42,129 @@ struct Campaign::State {
       if (const auto ok = apply(e); !ok) return ok;
     return true;
   }
-  // Applies a recorded event to the population and the code book.
+  // Applies a recorded event to the population, the durations of runs and the code book.
   Result<bool> apply(const record::Event& event) {
     if (const auto ok = population.apply(event); !ok) return ok;
     if (const auto* ended = std::get_if<record::TrialEnded>(&event))
       if (const evolve::Trial& trial = population.trial(ended->id); trial.status == record::Status::kDone) {
-        auto& [seconds, count] = took[trial.begun.rung];
-        seconds += ended->seconds;
-        ++count;
+        RunDurations& at_rung = durations[trial.begun.rung];
+        at_rung.total_seconds += ended->seconds;
+        ++at_rung.runs;
       }
+    // Other designs may use the units that agents wrote.
     if (const auto* created = std::get_if<record::DesignCreated>(&event); created && created->task != 0)
       book.lend(population.individual(created->id).program);
     return true;
   }
 
-  Result<bool> begin_designs();
+  // campaign.cc: the designs that a campaign starts with.
+  Result<bool> create_initial_designs();
+
   // decide.cc: what happens next.
-  [[nodiscard]] evolve::Phase phase(const Left& left) const;
-  [[nodiscard]] bool has_compared() const;
-  [[nodiscard]] int highest_rung(const Left& left) const;
-  [[nodiscard]] bool is_search(const evolve::Trial& trial) const;
-  [[nodiscard]] double compared() const;
-  [[nodiscard]] double rate_runs(int r) const;
-  [[nodiscard]] double share_of_comparison() const;
-  [[nodiscard]] std::string too_short(const Left& left) const;
-  Result<std::optional<evolve::RunRequest>> decide(evolve::Phase& phase, const Left& left);
-  struct Comparing {
+  [[nodiscard]] evolve::Phase phase(const RemainingBudget& left) const;
+  [[nodiscard]] bool comparison_is_over() const;
+  [[nodiscard]] int highest_affordable_rung(const RemainingBudget& left) const;
+  [[nodiscard]] double comparison_size() const;
+  [[nodiscard]] double learning_rate_runs(int r) const;
+  [[nodiscard]] double comparison_share() const;
+  [[nodiscard]] std::string why_too_short(const RemainingBudget& left) const;
+  Result<std::optional<evolve::RunRequest>> decide(evolve::Phase& phase, const RemainingBudget& left);
+  struct NextComparisonRun {
     std::optional<evolve::RunRequest> run;
-    bool waits = false;
+    bool waits = false;  // for runs in progress
   };
-  Result<Comparing> go_on_comparing();
+  Result<NextComparisonRun> next_comparison_run();
   [[nodiscard]] std::optional<std::size_t> next_strategy() const;
   Result<std::optional<evolve::RunRequest>> propose();
   Result<bool> make_ablations();
+
   // tasks.cc: agents and steering.
-  Result<bool> poll_outside(bool begins);
-  Result<bool> finish(const agents::TaskPool::Done& done);
+  Result<bool> handle_external_events(bool may_begin_tasks);
   Result<bool> begin_tasks();
   Result<bool> begin_task(const record::TaskBegun& begun);
-  Result<bool> follow();
-  [[nodiscard]] std::string news_of_agents() const;
+  Result<bool> finish_task(const agents::TaskPool::Done& done);
+  Result<bool> replay_due_actions();
+  [[nodiscard]] bool is_due(const RecordedAction& action) const;
+  [[nodiscard]] std::string agents_status() const;
   [[nodiscard]] bool awaits_agents(evolve::Phase phase) const;
-  [[nodiscard]] bool rests(const std::string& strategy) const;
-  [[nodiscard]] bool is_due(const Moment& moment) const;
-  [[nodiscard]] const evolve::AgentTask* waiting(const std::string& strategy) const;
+  [[nodiscard]] bool backs_off(const std::string& strategy) const;
+  [[nodiscard]] const evolve::AgentTask* waiting_task(const std::string& strategy) const;
   static Result<evolve::Offspring> offspring_of(const evolve::AgentTask& task);
+
   // profiles.cc: rung 0, the capabilities of promoted designs before they read any text.
-  [[nodiscard]] std::vector<std::int64_t> wanted_profiles() const;
-  [[nodiscard]] double profile_seconds() const;
-  Result<bool> ask_profile(std::int64_t design, jobs::Executor& executor);
-  Result<bool> take_profile(const jobs::JobEnd& ended, bool asked);
+  [[nodiscard]] std::vector<std::int64_t> designs_to_profile() const;
+  [[nodiscard]] double mean_profile_seconds() const;
+  Result<bool> start_profile(std::int64_t design, jobs::Executor& executor);
+  Result<bool> handle_profile_end(const jobs::JobEnd& ended, bool stop_requested);
+
   // runs.cc: submitting runs to workers and handling their results.
-  Result<bool> start(const evolve::RunRequest& wanted, jobs::Executor& executor);
-  Result<bool> submit(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
-                      const std::vector<std::string>& reads, jobs::Executor& executor);
-  Result<bool> launch(const record::TrialBegun& begun, jobs::Executor& executor);
-  Result<bool> take(const jobs::JobEnd& ended, bool asked);
-  Result<bool> take_result(const jobs::JobEnd& ended, const std::optional<Result<record::TrialResult>>& left);
+  Result<bool> start_run(const evolve::RunRequest& wanted, jobs::Executor& executor);
+  Result<bool> submit_run(const record::TrialBegun& begun, jobs::Executor& executor);
+  Result<bool> submit_job(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
+                          const std::vector<std::string>& reads, jobs::Executor& executor);
+  Result<bool> handle_run_end(const jobs::JobEnd& ended, bool stop_requested);
+  Result<bool> handle_result(const jobs::JobEnd& ended,
+                             const std::optional<Result<record::TrialResult>>& parsed);
+  Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
-  [[nodiscard]] std::string another_design(const record::TrialResult& r, const evolve::Trial& trial) const;
-  [[nodiscard]] bool may_be_stopped(const record::TrialBegun& begun) const;
-  [[nodiscard]] std::string repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
-  [[nodiscard]] std::string another_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
-  [[nodiscard]] std::string another_text(const record::TrialResult& r, const evolve::Trial& trial) const;
-  [[nodiscard]] std::string implausible(const record::TrialResult& r, const evolve::Trial& trial) const;
-  Result<bool> fail_run(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
+  [[nodiscard]] bool may_be_stopped_early(const record::TrialBegun& begun) const;
+  // Each of these returns the reason to refuse the result `r` of a trial, or "" if there is none.
+  [[nodiscard]] std::string why_implausible(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string why_wrong_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string why_wrong_design(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string why_repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
+  [[nodiscard]] std::string why_wrong_held_out_text(const record::TrialResult& r,
+                                                    const evolve::Trial& trial) const;
   void remove_checkpoints(const evolve::Trial& trial) const;
+  [[nodiscard]] double expected_seconds(int r) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
   }
-  [[nodiscard]] double work(int r) const {
+  // Returns a number proportional to the training FLOPs of a run at a rung.
+  [[nodiscard]] double training_cost(int r) const {
     return static_cast<double>(rung(r).params) * static_cast<double>(rung(r).tokens);
   }
-  [[nodiscard]] double expected_seconds(int r) const;
 
-  CampaignFolder place;
+  CampaignPaths paths;
   CampaignPlan plan;
   store::Store store;
   evolve::Population population;
   edit::CodeBook book;
+  // By name. The strategy is null if only agents propose its designs.
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> strategies;
-  std::shared_ptr<Judge> judge, admitter;  // for draws, and for agents' programs
+  std::shared_ptr<Judge> judge;         // screens the draws of strategies
+  std::shared_ptr<Judge> agents_judge;  // screens the programs of agents, from their threads
   std::map<std::int64_t, Running> running;
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
   // Runs to begin again, since an earlier process began them or they ended without a result.
   std::vector<record::TrialBegun> restarts;
-  std::map<std::int64_t, int> tries;  // restarts of such runs in this session
-  // Runs of one design whose workers blame the machine (the corpus, the disk, the device). Once a run of
-  // another design ends well, they are begun again. If a run of another design blames the machine too, the
-  // error is accepted.
+  std::map<std::int64_t, int> restart_counts;  // in this session, by job
+  // Runs of one design whose workers report a failure of the machine (the corpus, the disk, the device), not
+  // of the design. The report of one design is not believed at once. If a run of another design ends well,
+  // these runs are begun again. If a run of another design reports such a failure too, the session ends with
+  // it.
   struct Suspended {
     std::int64_t design = 0;
     Error error;
     std::vector<record::TrialBegun> runs;
   };
   std::optional<Suspended> suspended;
-  std::map<int, std::pair<double, int>> took;  // seconds and number of finished runs, by rung
-  int slots = 1;
-  std::function<int()> asked_to_stop;  // as passed to run()
-  std::int64_t ablated_leader = 0;     // the leader whose ablations were requested in this session
-  bool exhausted = false;              // no new design was drawn: no more proposals
+  struct RunDurations {
+    double total_seconds = 0;
+    int runs = 0;
+    [[nodiscard]] double mean() const { return total_seconds / runs; }
+  };
+  std::map<int, RunDurations> durations;  // of finished runs, by rung
+  int slots = 1;                          // number of jobs that run at once
+  std::function<int()> asked_to_stop;     // as passed to Campaign::run
+  std::int64_t ablated_leader = 0;        // the leader whose ablations were requested in this session
+  bool exhausted = false;                 // no new design was drawn: no more proposals
   Agents* agents = nullptr;
-  std::set<std::int64_t> open_tasks;        // tasks that the team works on
-  bool cap_reached = false;                 // the cap is reached: no more tasks in this session
+  std::set<std::int64_t> open_tasks;        // tasks that agents are working on
+  bool spending_cap_reached = false;        // no more tasks in this session
   std::map<std::string, double> failed_at;  // by strategy, the time when its last task ended without a design
-  std::optional<std::vector<Moment>> following;  // the rest of a recorded course
+  // In a replay, the recorded actions that are still to come.
+  std::optional<std::vector<RecordedAction>> actions_to_replay;
 };
 
 }  // namespace gabbro::campaign

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "base/text.h"
-#include "campaign/words.h"
+#include "campaign/format.h"
 
 namespace gabbro::campaign {
 

@@ -1,5 +1,5 @@
-// Agents and steering in the campaign loop: begins and finishes tasks, passes on their designs, and follows a
-// recorded course.
+// Agents and steering in the campaign loop: begins and finishes tasks, passes on their designs, and replays
+// recorded actions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,48 +12,48 @@ namespace gabbro::campaign {
 using evolve::AgentTask;
 using record::Event;
 
-// Returns true if a moment of the followed campaign has been reached.
-bool Campaign::State::is_due(const Moment& m) const {
+// Returns true if the campaign has progressed as far as the recorded one had at the time of an action.
+bool Campaign::State::is_due(const RecordedAction& action) const {
   const auto ended = std::count_if(population.trials().begin(), population.trials().end(),
                                    [](const evolve::Trial& t) { return t.ended; });
-  return m.attempts <= population.attempts() &&
-         m.begun <= static_cast<std::int64_t>(population.trials().size()) && m.ended <= ended;
+  return action.attempts <= population.attempts() &&
+         action.begun <= static_cast<std::int64_t>(population.trials().size()) && action.ended <= ended;
 }
 
-// Handles everything that comes from outside the loop. It is called before each decision, so that everything
-// a decision depends on is recorded first.
-Result<bool> Campaign::State::poll_outside(bool begins) {
-  if (following) return follow();
-  for (const record::Steered& s : inbox(place.dir)) {
+// Records the steering and the finished tasks that have arrived since the last call, and begins new tasks. It
+// is called before each decision, so that everything a decision depends on is recorded first.
+Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
+  if (actions_to_replay) return replay_due_actions();
+  for (const record::Steered& s : inbox(paths.dir)) {
     const bool meant =
         s.what != record::Steering::kVeto ||
         (s.design >= 1 && s.design <= static_cast<std::int64_t>(population.individuals().size()));
     if (meant && !population.knows_steering(s.key))
       if (const auto ok = record({s}); !ok) return ok;
-    received(place.dir, s.key);
+    received(paths.dir, s.key);
   }
   if (!agents) return true;
-  for (agents::TaskPool::Done& done : agents->team->poll())
-    if (const auto ok = finish(done); !ok) return ok;
-  return begins && !population.paused() ? begin_tasks() : true;
+  for (agents::TaskPool::Done& done : agents->pool->poll())
+    if (const auto ok = finish_task(done); !ok) return ok;
+  return may_begin_tasks && !population.paused() ? begin_tasks() : true;
 }
 
-Result<bool> Campaign::State::finish(const agents::TaskPool::Done& done) {
+Result<bool> Campaign::State::finish_task(const agents::TaskPool::Done& done) {
   open_tasks.erase(done.task);
   if (done.report.cause == "stopped") return true;  // it will begin again
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
   if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();
-  cap_reached = cap_reached || done.report.cause == "cap";
+  spending_cap_reached = spending_cap_reached || done.report.cause == "cap";
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
 
-// Returns true while a strategy's agents pause after consecutive failures, for 1, 2, 4 ... 64 seconds, so
-// that a model that fails or is unavailable is not called endlessly.
-bool Campaign::State::rests(const std::string& strategy) const {
-  constexpr int kMost = 7;
+// Returns true while a strategy's agents pause after consecutive failures (exponential backoff), for 1, 2,
+// 4 ... 64 seconds, so that a model that fails or is unavailable is not called endlessly.
+bool Campaign::State::backs_off(const std::string& strategy) const {
+  constexpr int kMaxFailures = 7;  // more do not lengthen the pause
   int failures = 0;
   const auto& ended = population.ended_tasks();
-  for (auto id = ended.rbegin(); id != ended.rend() && failures < kMost; ++id) {
+  for (auto id = ended.rbegin(); id != ended.rend() && failures < kMaxFailures; ++id) {
     const AgentTask& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
     if (t.begun.strategy != strategy) continue;
     if (t.report.outcome == record::TaskOutcome::kDesign && t.refused.empty()) break;
@@ -66,19 +66,19 @@ bool Campaign::State::rests(const std::string& strategy) const {
 Result<bool> Campaign::State::begin_tasks() {
   // Tasks that an earlier process began come first.
   for (const AgentTask& t : population.tasks()) {
-    if (agents->team->running() >= agents->team->places()) return true;
+    if (agents->pool->running() >= agents->pool->places()) return true;
     if (!t.ended && !open_tasks.contains(t.begun.id))
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
   for (const auto& [strategy, proposer] : strategies) {
-    if (agents->team->running() >= agents->team->places()) return true;
-    if (!evolve::asks_agents(strategy) || cap_reached || rests(strategy)) continue;
+    if (agents->pool->running() >= agents->pool->places()) return true;
+    if (!evolve::asks_agents(strategy) || spending_cap_reached || backs_off(strategy)) continue;
     // Designs that wait to be trained count as in progress, so that agents do not run ahead of the workers.
     int open = 0;
     for (const AgentTask& t : population.tasks())
       if (t.begun.strategy == strategy && (!t.ended || t.waits())) ++open;
-    const int most = wanted_tasks(population, strategy, agents->team->places());
-    for (; open < most && agents->team->running() < agents->team->places(); ++open) {
+    const int most = wanted_tasks(population, strategy, agents->pool->places());
+    for (; open < most && agents->pool->running() < agents->pool->places(); ++open) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
       if (const auto ok = begin_task(next_task(population, strategy, agents->modes, plan.seed, id)); !ok)
         return ok;
@@ -90,24 +90,24 @@ Result<bool> Campaign::State::begin_tasks() {
 Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   if (const auto ok = record({begun}); !ok) return ok;
   GABBRO_TRY(brief,
-             brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], admitter));
+             brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], agents_judge));
   brief.direct = begun.strategy == "direct";
   open_tasks.insert(begun.id);
-  agents->team->begin(std::move(brief));
+  agents->pool->begin(std::move(brief));
   return true;
 }
 
-// Follows the recorded course: repeats external events where they happened.
-Result<bool> Campaign::State::follow() {
+// Repeats the recorded actions that are due.
+Result<bool> Campaign::State::replay_due_actions() {
   const auto diverged = [&](const std::string& what) {
     return fail("replay",
                 fmt::format("{} after {} draws and {} runs differs from the replayed campaign", what,
                             population.attempts(), population.trials().size()),
                 "replay with the same version of gabbro, the same corpus and one worker");
   };
-  while (!following->empty() && is_due(following->front())) {
-    const Event event = std::move(following->front().event);
-    following->erase(following->begin());
+  while (!actions_to_replay->empty() && is_due(actions_to_replay->front())) {
+    const Event event = std::move(actions_to_replay->front().event);
+    actions_to_replay->erase(actions_to_replay->begin());
     if (const auto* steered = std::get_if<record::Steered>(&event)) {
       if (const auto ok = record({*steered}); !ok) return ok;
     } else if (const auto* begun = std::get_if<record::TaskBegun>(&event)) {
@@ -118,14 +118,14 @@ Result<bool> Campaign::State::follow() {
       if (const auto ok = begin_task(mine); !ok) return ok;
     } else if (const auto* ended = std::get_if<record::TaskEnded>(&event)) {
       if (!open_tasks.contains(ended->id)) return diverged(fmt::format("the end of task {}", ended->id));
-      if (const auto ok = finish(agents->team->wait(ended->id)); !ok) return ok;
+      if (const auto ok = finish_task(agents->pool->wait(ended->id)); !ok) return ok;
     }
   }
   return true;
 }
 
 // Returns the oldest task of a strategy whose design waits to be trained; null if there is none.
-const AgentTask* Campaign::State::waiting(const std::string& strategy) const {
+const AgentTask* Campaign::State::waiting_task(const std::string& strategy) const {
   for (const std::int64_t id : population.ended_tasks()) {
     const AgentTask& t = population.tasks()[static_cast<std::size_t>(id - 1)];
     if (t.begun.strategy == strategy && t.waits()) return &t;
@@ -148,12 +148,13 @@ Result<evolve::Offspring> Campaign::State::offspring_of(const AgentTask& t) {
 bool Campaign::State::awaits_agents(evolve::Phase phase) const {
   if (!agents || phase != evolve::Phase::kSearch) return false;
   if (!open_tasks.empty()) return true;
-  if (following) return !following->empty();
-  return !cap_reached && std::any_of(strategies.begin(), strategies.end(),
-                                     [&](const auto& strategy) { return rests(strategy.first); });
+  if (actions_to_replay) return !actions_to_replay->empty();
+  return !spending_cap_reached &&
+         std::any_of(strategies.begin(), strategies.end(),
+                     [&](const auto& strategy) { return backs_off(strategy.first); });
 }
 
-std::string Campaign::State::news_of_agents() const {
+std::string Campaign::State::agents_status() const {
   if (population.paused()) return "paused; continue with `gabbro steer --resume`";
   if (!agents) return "";
   std::int64_t designs = 0, failed = 0;
@@ -166,10 +167,10 @@ std::string Campaign::State::news_of_agents() const {
   return out;
 }
 
-std::vector<Moment> moments(const store::Store& store) {
+std::vector<RecordedAction> recorded_actions(const store::Store& store) {
   constexpr std::int64_t kPage = 10'000;
-  std::vector<Moment> out;
-  Moment at;
+  std::vector<RecordedAction> out;
+  RecordedAction at;
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = store.events(from, kPage);
     for (const auto& [time, event] : page) {
@@ -181,7 +182,7 @@ std::vector<Moment> moments(const store::Store& store) {
       if (std::holds_alternative<record::TrialEnded>(event)) ++at.ended;
       // A task that a later process began again is the same task.
       if (const auto* e = std::get_if<record::TaskBegun>(&event)) {
-        const bool again = std::any_of(out.begin(), out.end(), [&](const Moment& m) {
+        const bool again = std::any_of(out.begin(), out.end(), [&](const RecordedAction& m) {
           const auto* other = std::get_if<record::TaskBegun>(&m.event);
           return other && other->id == e->id;
         });

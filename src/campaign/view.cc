@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "evolve/comparison.h"
 #include "evolve/replicates.h"
 
@@ -18,9 +18,10 @@ using evolve::Trial;
 
 namespace {
 
-constexpr std::size_t kShown = 3;  // number of designs in the live view
+constexpr std::size_t kLiveDesigns = 3, kSummaryDesigns = 5;  // number of candidates in the tables
 
-// Describes the phase. An A/A test has no funnel, since its copies are not candidates.
+// Names the phase. For an A/A test it also counts the runs: its copies are not candidates, so the funnel does
+// not show them.
 std::string phase_text(const Snapshot& s) {
   const Population& p = s.population;
   if (std::none_of(p.individuals().begin(), p.individuals().end(), evolve::is_replicate))
@@ -47,18 +48,19 @@ void add_funnel(const Population& p, std::vector<std::string>& out) {
 
 // Adds the best `count` candidates at the highest rung that any candidate reached, and the known designs
 // there.
-void add_table(const Population& p, std::size_t count, std::vector<std::string>& out) {
+void add_ranking(const Population& p, std::size_t count, std::vector<std::string>& out) {
   const int rung = std::max(0, evolve::leader(p).rung);
   const std::int64_t baseline = p.best_baseline(rung);
   std::size_t shown = 0;
   for (const Ranked& row : ranking(p, rung)) {
     const Individual& i = p.individual(row.design);
     if (!evolve::is_known(i) && shown++ >= count) continue;
-    const Interval d =
+    const Interval difference =
         baseline != 0 && row.design != baseline ? evolve::compare(p, row.design, baseline, rung) : Interval{};
     out.push_back(fmt::format("{:<8}{:<28}{:.4f}  {:<32}{:>9} FLOPs{:>9}B state",
                               p.settings().rungs[static_cast<std::size_t>(rung)].name,
-                              shortened(label_of(i), 27), row.bits, d.count == 0 ? "" : interval_text(d),
+                              shortened(label_of(i), 27), row.bits,
+                              difference.count == 0 ? "" : interval_text(difference),
                               amount(i.created.decode_flops), amount(i.created.state_bytes)));
   }
   for (const Unscored& u : unscored(p, rung))
@@ -67,8 +69,9 @@ void add_table(const Population& p, std::size_t count, std::vector<std::string>&
 }
 
 void add_failures(const Population& p, std::vector<std::string>& out) {
+  constexpr int kShown = 3;
   int failures = 0;
-  for (auto t = p.trials().rbegin(); t != p.trials().rend() && failures < 3; ++t) {
+  for (auto t = p.trials().rbegin(); t != p.trials().rend() && failures < kShown; ++t) {
     if (!t->ended || (t->status != record::Status::kFailed && t->status != record::Status::kRefused))
       continue;
     if (failures++ == 0) out.emplace_back("last failures");
@@ -93,16 +96,17 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   const Population& p = s.population;
   std::vector<std::string> out;
   const auto candidates = std::count_if(p.individuals().begin(), p.individuals().end(), evolve::is_candidate);
-  std::string head = fmt::format("{}: {}, {}", phase_text(s), count_of(candidates, "design"),
-                                 count_of(static_cast<std::int64_t>(p.trials().size()), "run"));
+  std::string title = fmt::format("{}: {}, {}", phase_text(s), count_of(candidates, "design"),
+                                  count_of(static_cast<std::int64_t>(p.trials().size()), "run"));
   if (s.seconds > 60)
-    head += fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.trials_here) / s.seconds);
-  head += "; " + duration(s.seconds);
-  if (s.left >= 0) head += fmt::format(", {} left", duration(s.left));
-  out.push_back(head);
+    title +=
+        fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.trials_in_session) / s.seconds);
+  title += "; " + duration(s.seconds);
+  if (s.left >= 0) title += fmt::format(", {} left", duration(s.left));
+  out.push_back(title);
   if (!s.warning.empty()) out.push_back(s.warning);
   add_funnel(p, out);
-  add_table(p, kShown, out);
+  add_ranking(p, kLiveDesigns, out);
   for (const Running& r : s.running) out.push_back(run_line(p, r));
   for (const Profiling& r : s.profiling)
     out.push_back(fmt::format("rung 0   {:<28} {}", shortened(label_of(p.individual(r.design)), 27),
@@ -112,7 +116,7 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   return out;
 }
 
-std::string plain_line(const Snapshot& s) {
+std::string log_line(const Snapshot& s) {
   const Population& p = s.population;
   std::string out = fmt::format("{:>8}  {}:", duration(s.seconds), phase_text(s));
   const std::vector<Funnel> rows = funnel(p);
@@ -121,12 +125,12 @@ std::string plain_line(const Snapshot& s) {
       out += fmt::format(" {} of {} judged at {},", rows[r].done + rows[r].stopped + rows[r].failed,
                          rows[r].entered, p.settings().rungs[r].name);
   out.pop_back();
-  if (const evolve::Leader best = evolve::leader(p); best.rung >= 0) {
-    const double bits = p.standing(p.individual(best.design), best.rung).bits;
-    out += fmt::format("; best {} {:.4f}", shortened(label_of(p.individual(best.design)), 24), bits);
-    if (const std::int64_t b = p.best_baseline(best.rung); b != 0)
-      out += fmt::format(" ({} {:.4f})", p.individual(b).created.name,
-                         p.standing(p.individual(b), best.rung).bits);
+  if (const evolve::Leader leader = evolve::leader(p); leader.rung >= 0) {
+    const double bits = p.standing(p.individual(leader.design), leader.rung).bits;
+    out += fmt::format("; best {} {:.4f}", shortened(label_of(p.individual(leader.design)), 24), bits);
+    if (const std::int64_t baseline = p.best_baseline(leader.rung); baseline != 0)
+      out += fmt::format(" ({} {:.4f})", p.individual(baseline).created.name,
+                         p.standing(p.individual(baseline), leader.rung).bits);
   }
   if (!s.agents.empty()) out += "; agents: " + shortened(s.agents, 180);
   if (s.left >= 0) out += fmt::format("; {} left", duration(s.left));
@@ -138,17 +142,17 @@ std::vector<std::string> summary_lines(const CampaignReading& reading) {
   std::vector<std::string> out;
   add_funnel(p, out);
   out.emplace_back();
-  add_table(p, 5, out);
+  add_ranking(p, kSummaryDesigns, out);
   const CampaignVerdict v = verdict(reading);
   out.emplace_back();
   out.push_back(v.sentence);
   if (!v.sensitivity.empty()) out.push_back(v.sensitivity);
   for (const Duel& d : v.duels) out.push_back(duel_line(p, d));
   for (const EarlierComparison& c : v.earlier) out.push_back(c.text);
-  const std::vector<Part> taken = parts(p, v.leader);
-  if (!taken.empty()) out.emplace_back("  bits per byte it loses without one of its parts:");
-  for (const Part& part : taken) out.push_back(part_line(part));
-  if (std::string hint = further(taken); !hint.empty()) out.push_back(std::move(hint));
+  const std::vector<Part> ablated = ablated_parts(p, v.leader);
+  if (!ablated.empty()) out.emplace_back("  bits per byte it loses without one of its parts:");
+  for (const Part& part : ablated) out.push_back(part_line(part));
+  if (std::string advice = advice_on_parts(ablated); !advice.empty()) out.push_back(std::move(advice));
   return out;
 }
 

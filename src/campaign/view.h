@@ -13,8 +13,8 @@ namespace gabbro::campaign {
 /// baselines, current runs, and the latest failures.
 std::vector<std::string> view_lines(const Snapshot& snapshot);
 
-/// Returns one line for a log.
-std::string plain_line(const Snapshot& snapshot);
+/// Returns one line for a log: phase, runs by rung, the best design and baseline, agents and time left.
+std::string log_line(const Snapshot& snapshot);
 
 /// Returns lines for the end: the funnel, the best designs and the baselines, the verdict in a sentence, the
 /// winner against each known design, and its parts.

@@ -26,7 +26,7 @@ std::string talk_in(const std::string& dir) { return dir + "/calls.db"; }
 
 }  // namespace
 
-// The members are ordered by dependence: the team is destroyed first, so its threads end before the objects
+// The members are ordered by dependence: the pool is destroyed first, so its threads end before the objects
 // that they use.
 struct AgentSetup::Parts {
   chat::Config config;
@@ -36,7 +36,7 @@ struct AgentSetup::Parts {
   std::unique_ptr<chat::Replay> replay;
   std::shared_ptr<library::Library> papers;
   std::vector<std::string> hidden;
-  std::unique_ptr<agents::TaskPool> team;
+  std::unique_ptr<agents::TaskPool> pool;
   campaign::Agents agents;
 
   [[nodiscard]] chat::Chat& chat() const { return client ? static_cast<chat::Chat&>(*client) : *replay; }
@@ -110,7 +110,7 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
     parts->replay = std::move(replay);
   }
   Parts* const p = parts.get();
-  p->team = std::make_unique<agents::TaskPool>(
+  p->pool = std::make_unique<agents::TaskPool>(
       [p](const agents::Brief& brief) {
         agents::Tools tools{p->chat(), zoo::library(), p->settings};
         tools.literature = p->replay ? replayed_literature(*p->replay, brief.task)
@@ -121,7 +121,7 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
       [p] {
         if (p->client) p->client->stop();
       });
-  p->agents = {p->team.get(), settings.modes, [p] { return p->account(); }};
+  p->agents = {p->pool.get(), settings.modes, [p] { return p->account(); }};
   return std::unique_ptr<AgentSetup>(new AgentSetup(std::move(parts)));
 }
 

@@ -97,7 +97,7 @@ std::string against(const std::string& spent, bool capped, const std::string& ca
 
 // Names tasks "17 #9", the task and the design that it made, if the campaign's record has the design.
 void name_designs(const std::string& run, std::vector<chat::Total>& tasks) {
-  const auto store = store::Store::read(campaign::CampaignFolder{run}.store());
+  const auto store = store::Store::read(campaign::CampaignPaths{run}.store());
   if (!store) return;
   for (const store::TaskRow& task : store->tasks())
     for (chat::Total& t : tasks)

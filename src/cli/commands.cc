@@ -109,7 +109,11 @@ int for_each_subject(const CommonOptions& o, const Show& show) {
 }  // namespace
 
 int failed(std::string_view command, const Error& error) {
-  print(stderr, "{}\n", format_error(fmt::format("gabbro {}", command), error));
+  return failed_in(fmt::format("gabbro {}", command), error);
+}
+
+int failed_in(const std::string& subject, const Error& error) {
+  print(stderr, "{}\n", format_error(subject, error));
   return kUsage;
 }
 

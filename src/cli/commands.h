@@ -16,6 +16,8 @@ constexpr int kValid = 0, kInvalid = 1, kUsage = 2;
 
 /// Prints the reason why `gabbro command` failed and returns kUsage.
 int failed(std::string_view command, const Error& error);
+/// As above, but says that the error is in `subject`, for example a file.
+int failed_in(const std::string& subject, const Error& error);
 
 struct CommonOptions {
   std::vector<std::string> files;

@@ -9,7 +9,7 @@
 
 #include "base/files.h"
 #include "base/student.h"
-#include "campaign/words.h"
+#include "campaign/format.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "evolve/comparison.h"

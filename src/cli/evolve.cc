@@ -14,10 +14,10 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "campaign/campaign.h"
+#include "campaign/format.h"
 #include "campaign/preset.h"
 #include "campaign/reading.h"
 #include "campaign/view.h"
-#include "campaign/words.h"
 #include "chat/call_log.h"
 #include "cli/agent_setup.h"
 #include "cli/commands.h"
@@ -42,12 +42,6 @@ using record::SessionEnd;
 
 namespace {
 
-// Prints an error. `file` is the file to which its position refers.
-int failed(const Error& error, const std::string& file = "gabbro evolve") {
-  print(stderr, "{}\n", format_error(error.code == "usage" ? "gabbro evolve" : file, error));
-  return kUsage;
-}
-
 // Shows the live view: on a terminal it is redrawn in place; otherwise a line is printed twice a minute.
 class Live {
  public:
@@ -58,7 +52,7 @@ class Live {
     if (seconds_now() - last_ < every) return;
     last_ = seconds_now();
     if (!terminal_) {
-      print(stderr, "{}\n", campaign::plain_line(s));
+      print(stderr, "{}\n", campaign::log_line(s));
       return;
     }
     rewind_rows(rows_);
@@ -92,11 +86,12 @@ void print_aa_test(const campaign::Campaign& c, const std::string& dir) {
       "in {:.0f} % of random permutations of the runs among the copies\n  false-positive rate over these "
       "permutations: {:.1f} % (should be at most 5 %)\n  standard deviation between copies on the same text: "
       "{:.4f} bits per byte\n",
-      t.copies, name, t.seeds, t.significant, t.pairs, 100 * t.as_many, 100 * t.rate, t.seed_stddev);
+      t.copies, name, t.seeds, t.significant, t.pairs, 100 * t.p_value, 100 * t.false_positive_rate,
+      t.seed_stddev);
 }
 
 Result<bool> print_summary(const std::string& dir) {
-  GABBRO_TRY(store, store::Store::read(campaign::CampaignFolder{dir}.store()));
+  GABBRO_TRY(store, store::Store::read(campaign::CampaignPaths{dir}.store()));
   GABBRO_TRY(reading, campaign::read_record(store));
   for (const std::string& line : campaign::summary_lines(reading)) print("{}\n", line);
   return true;
@@ -125,7 +120,7 @@ campaign::MakeJudge judges(const std::string& dir) {
     campaign::JudgeProcessOptions options;
     options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kSeconds};
     options.log = dir + "/judge.log";
-    options.seconds = std::atof(kSeconds);
+    options.cpu_seconds = std::atof(kSeconds);
     return campaign::judge_process(options);
   };
 }
@@ -142,20 +137,20 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     print(stderr,
           "neither --minutes nor --trials is given: the search runs until Ctrl-C, and no time is reserved "
           "for the final comparison\n");
-  std::unique_ptr<AgentSetup> agency;
+  std::unique_ptr<AgentSetup> agent_setup;
   if (asks_agents(c)) {
     auto opened = AgentSetup::open(o.dir, o.replay, c.plan().seed);
-    if (!opened) return failed(opened.error());
-    agency = std::move(*opened);
-    c.ask(&agency->agents());
-    if (o.replay.empty()) print(stderr, "{}\n", agency->estimate());
+    if (!opened) return failed("evolve", opened.error());
+    agent_setup = std::move(*opened);
+    c.ask(&agent_setup->agents());
+    if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate());
   }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);
   jobs::LocalOptions options{.slots = slots, .worker = {}};
-  if (agency) options.hidden = agency->hidden();
+  if (agent_setup) options.hidden = agent_setup->hidden();
   auto executor = jobs::local_executor(options);
-  if (!executor) return failed(executor.error());
+  if (!executor) return failed("evolve", executor.error());
   const Signals signals;
   std::string warning;
   const auto end = [&] {
@@ -163,11 +158,11 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     return c.run({o.minutes, o.trials}, **executor, Signals::seen,
                  [&](const campaign::Snapshot& s) { live(s), warning = s.warning; });
   }();
-  if (!end) return failed(end.error());
+  if (!end) return failed("evolve", end.error());
   if (c.plan().aa_test)
     print_aa_test(c, o.dir);
   else if (const auto ok = print_summary(o.dir); !ok)
-    return failed(ok.error());
+    return failed("evolve", ok.error());
   if (!warning.empty()) print("{}\n", warning);
   print_end(*end, o.dir, !c.plan().aa_test && !c.plan().settings.strategies.empty());
   return *end == SessionEnd::kSignal ? kInvalid : kValid;
@@ -267,14 +262,14 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
   for (const std::string& file : o.designs) {
     const auto text = read_program(file);
     if (!text) {
-      code = failed(text.error(), file);
+      code = failed_in(file, text.error());
       return std::nullopt;
     }
     const lang::CheckReport report = lang::check(*text, zoo::library());
     for (const Error& e : report.errors) print(stderr, "{}\n", format_error(file, e));
     if (!report.valid()) return std::nullopt;
     if (!report.subjects.back().is_design) {
-      failed({"design", "the program contains no design", "add `design Name:` with a stack", {}}, file);
+      failed_in(file, {"design", "the program contains no design", "add `design Name:` with a stack", {}});
       return std::nullopt;
     }
     const lang::Program program = evolve::with_blocks(report.program, blocks);
@@ -297,7 +292,6 @@ int refuse_existing(const EvolveCommand& o) {
   return kUsage;
 }
 
-// Repeats a recorded campaign with agents from its record.
 // Draws a number that nobody can know beforehand (CampaignPlan::secret).
 std::uint64_t drawn_secret() {
   constexpr int kBits = 62;  // TOML has signed integers
@@ -306,30 +300,32 @@ std::uint64_t drawn_secret() {
   return (high << 32 | low) >> (64 - kBits);
 }
 
+// Repeats a recorded campaign with agents from its record.
 int run_replay(EvolveCommand o) {
-  const auto record = store::Store::read(campaign::CampaignFolder{o.replay}.store());
-  if (!record) return failed(record.error());
+  const auto record = store::Store::read(campaign::CampaignPaths{o.replay}.store());
+  if (!record) return failed("evolve", record.error());
   const auto begun = record->campaign();
-  if (!begun) return failed(begun.error());
+  if (!begun) return failed("evolve", begun.error());
   auto plan = campaign::parse_plan(*begun);
-  if (!plan) return failed(plan.error());
+  if (!plan) return failed("evolve", plan.error());
   if (!AgentSetup::is_there(o.replay))
-    return failed({"usage",
-                   o.replay + " is a campaign without agents, which cannot be replayed",
-                   "repeat such a campaign with the same seed and one worker; it needs no record",
-                   {}});
+    return failed("evolve", {"usage",
+                             o.replay + " is a campaign without agents, which cannot be replayed",
+                             "repeat such a campaign with the same seed and one worker; it needs no record",
+                             {}});
   const auto folder = corpus_now(o, o.replay, *plan);
-  if (!folder) return failed(folder.error());
+  if (!folder) return failed("evolve", folder.error());
   plan->corpus = *folder;
-  if (const auto ok = AgentSetup::install(o.replay + "/agents.toml", o.dir); !ok) return failed(ok.error());
+  if (const auto ok = AgentSetup::install(o.replay + "/agents.toml", o.dir); !ok)
+    return failed("evolve", ok.error());
   auto c = campaign::Campaign::create({o.dir}, *plan, judges(o.dir));
-  if (!c) return failed(c.error());
+  if (!c) return failed("evolve", c.error());
   // The conversations and their cost belong to the new campaign, which can then be read without the recorded
   // one.
   const auto said = chat::CallLog::read(o.replay + "/calls.db");
-  if (!said) return failed(said.error());
-  if (const auto ok = (*said)->copy_to(o.dir + "/calls.db"); !ok) return failed(ok.error());
-  c->follow(campaign::moments(*record));
+  if (!said) return failed("evolve", said.error());
+  if (const auto ok = (*said)->copy_to(o.dir + "/calls.db"); !ok) return failed("evolve", ok.error());
+  c->replay(campaign::recorded_actions(*record));
   o.workers = 1;
   if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());
   return work(*c, o);
@@ -338,34 +334,36 @@ int run_replay(EvolveCommand o) {
 }  // namespace
 
 int run_evolve(const EvolveCommand& o) {
-  const campaign::CampaignFolder place{o.dir};
+  const campaign::CampaignPaths place{o.dir};
   std::error_code error;
   if (fs::exists(place.store(), error)) return refuse_existing(o);
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
-  if (!settings) return failed(settings.error(), o.preset);
+  if (!settings && settings.error().code == "usage") return failed("evolve", settings.error());
+  if (!settings) return failed_in(o.preset, settings.error());
   if (o.aa_test && !o.designs.empty())
     return failed(
+        "evolve",
         {"usage", "--aa trains copies of the first baseline and cannot be combined with --design", "", {}});
   int code = kValid;
   const auto given = given_designs(o, o.as_written ? 0 : settings->blocks, code);
   if (!given) return code;
   if (settings->strategies.empty() && given->empty() && !o.aa_test)
-    return failed({"usage",
-                   "nothing to train: no search strategy and no design was given",
-                   "search with --strategies adaptive, or give a design with --design FILE",
-                   {}});
+    return failed("evolve", {"usage",
+                             "nothing to train: no search strategy and no design was given",
+                             "search with --strategies adaptive, or give a design with --design FILE",
+                             {}});
   campaign::CampaignPlan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.aa_test, *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
-    if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed(ok.error(), o.agents);
+    if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed_in(o.agents, ok.error());
   if (plan.corpus.empty()) {
     const auto corpus = own_corpus(o, settings->vocab);
-    if (!corpus) return failed(corpus.error());
+    if (!corpus) return failed("evolve", corpus.error());
     plan.corpus = *corpus;
   }
   const auto corpus = data::Corpus::open(plan.corpus);
-  if (!corpus) return failed(corpus.error());
+  if (!corpus) return failed("evolve", corpus.error());
   std::int64_t most = 0;
   for (const evolve::Rung& r : settings->rungs) most = std::max(most, r.tokens);
   warn_of_size(corpus->manifest(), most);
@@ -379,15 +377,15 @@ int run_evolve(const EvolveCommand& o) {
         "the corpus has a vocabulary of {} tokens, but the preset is made for {}; build one with `gabbro "
         "data build --vocab {}`",
         plan.settings.vocab, settings->vocab, settings->vocab);
-  if (!c) return failed(c.error());
+  if (!c) return failed("evolve", c.error());
   return work(*c, o);
 }
 
 int run_resume(const EvolveCommand& o) {
   auto c = campaign::Campaign::open({o.dir}, judges(o.dir));
-  if (!c) return failed(c.error(), "gabbro resume");
+  if (!c) return failed("resume", c.error());
   const auto folder = corpus_now(o, o.dir, c->plan());
-  if (!folder) return failed(folder.error(), "gabbro resume");
+  if (!folder) return failed("resume", folder.error());
   c->move_corpus(*folder);
   return work(*c, o);
 }

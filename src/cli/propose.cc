@@ -25,11 +25,6 @@ using record::Mode;
 
 namespace {
 
-int failed(const char* command, const std::string& what, const Error& error) {
-  print(stderr, "gabbro {}: {}\n", command, format_error(what, error));
-  return kUsage;
-}
-
 std::string indented(const std::string& text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
@@ -109,9 +104,9 @@ bool is_usage(const std::string& cause) {
 }
 
 template <class F>
-int with_desk(const char* command, const ProposeCommand& c, F&& run) {
+int with_models(const char* command, const ProposeCommand& c, F&& run) {
   auto client = ModelAccess::open(c.agents, c.dir);
-  if (!client) return failed(command, c.agents, client.error());
+  if (!client) return failed_in(fmt::format("gabbro {}: {}", command, c.agents), client.error());
   return run(**client);
 }
 
@@ -120,10 +115,10 @@ int with_desk(const char* command, const ProposeCommand& c, F&& run) {
 int propose_with(chat::Chat& chat, const agents::AgentSettings& settings, std::int64_t task,
                  const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
-  if (!brief) return failed("propose", "parent", brief.error());
+  if (!brief) return failed_in("gabbro propose: parent", brief.error());
   agents::Tools tools{chat, zoo::library(), settings};
   const auto papers = open_literature();
-  if (!papers) return failed("propose", "library", papers.error());
+  if (!papers) return failed_in("gabbro propose: library", papers.error());
   tools.literature = literature_of(*papers);
   if (!c.json) tools.watch = print_step;
   const record::TaskReport r = agents::run_task(*brief, tools);
@@ -133,7 +128,8 @@ int propose_with(chat::Chat& chat, const agents::AgentSettings& settings, std::i
     print_summary(r);
   if (r.outcome != record::TaskOutcome::kDesign) return is_usage(r.cause) ? kUsage : kInvalid;
   if (!c.out.empty()) {
-    if (const auto ok = replace_file(c.out, r.program); !ok) return failed("propose", c.out, ok.error());
+    if (const auto ok = replace_file(c.out, r.program); !ok)
+      return failed_in("gabbro propose: " + c.out, ok.error());
   } else if (!c.json) {
     print("{}", r.program);
   }
@@ -143,9 +139,9 @@ int propose_with(chat::Chat& chat, const agents::AgentSettings& settings, std::i
 int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::int64_t task,
                 const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
-  if (!brief) return failed("review", "parent", brief.error());
+  if (!brief) return failed_in("gabbro review: parent", brief.error());
   const auto text = read_program(c.file);
-  if (!text) return failed("review", c.file, text.error());
+  if (!text) return failed_in("gabbro review: " + c.file, text.error());
   agents::AgentSettings asked = settings;
   asked.reviewers = std::max(1, asked.reviewers);
   const record::TaskReport r = agents::review_program(*text, *brief, {chat, zoo::library(), asked});
@@ -163,13 +159,13 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
 }
 
 int run_propose(const ProposeCommand& c) {
-  return with_desk("propose", c,
-                   [&](ModelAccess& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
+  return with_models("propose", c,
+                     [&](ModelAccess& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
 }
 
 int run_review(const ProposeCommand& c) {
-  return with_desk("review", c,
-                   [&](ModelAccess& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
+  return with_models("review", c,
+                     [&](ModelAccess& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
 }
 
 void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {

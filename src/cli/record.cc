@@ -52,7 +52,7 @@ Result<Named> parse(const std::string& text, bool wants) {
 
 Result<store::Store> open(const std::string& dir) {
   std::error_code error;
-  const std::string path = campaign::CampaignFolder{dir}.store();
+  const std::string path = campaign::CampaignPaths{dir}.store();
   if (!fs::exists(path, error))
     return fail("campaign", "there is no campaign in " + dir, "start one with `gabbro evolve --dir DIR`");
   return store::Store::read(path);
@@ -86,7 +86,7 @@ bool names_design(const std::string& text) {
 
 bool is_campaign(const std::string& path) {
   std::error_code error;
-  return fs::exists(campaign::CampaignFolder{path}.store(), error);
+  return fs::exists(campaign::CampaignPaths{path}.store(), error);
 }
 
 Result<std::string> read_design(const std::string& text) {
@@ -142,7 +142,7 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
                             const record::DesignCreated& created, const record::TrialBegun& begun,
                             const record::TrialResult& result, const std::string& out) {
   constexpr std::uint64_t kHeader = 64 << 20;
-  const std::string file = campaign::CampaignFolder{dir}.trial(begun.id) + "/weights.safetensors";
+  const std::string file = campaign::CampaignPaths{dir}.trial(begun.id) + "/weights.safetensors";
   GABBRO_TRY(bytes, read_untrusted_file(file, kHeader + 8 * static_cast<std::uint64_t>(
                                                                 std::max<std::int64_t>(0, result.params))));
   GABBRO_TRY(read, train::parse_arrays(bytes, file));
@@ -196,7 +196,7 @@ int run_export(const RecordCommand& c) {
   std::string weights;
   const auto trials = store->trials_of(named->design);
   for (const store::TrialRow& t : trials) {
-    const std::string file = campaign::CampaignFolder{named->dir}.trial(t.begun.id) + "/weights.safetensors";
+    const std::string file = campaign::CampaignPaths{named->dir}.trial(t.begun.id) + "/weights.safetensors";
     const bool kept = fs::exists(fs::symlink_status(file, error));
     if (t.status != record::Status::kDone ||
         !reading->population.counts(reading->population.trial(t.begun.id)) ||

@@ -35,7 +35,7 @@ Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
 int run_steer(const SteerCommand& c) {
   auto words = asked(c);
   if (!words) return failed("steer", words.error());
-  const auto store = store::Store::read(campaign::CampaignFolder{c.run}.store());
+  const auto store = store::Store::read(campaign::CampaignPaths{c.run}.store());
   if (!store) return failed("steer", store.error());
   if (c.veto > 0) {
     const auto design = store->design(c.veto);
@@ -57,7 +57,7 @@ int run_steer(const SteerCommand& c) {
     word.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
     if (const auto ok = campaign::deliver(c.run, word); !ok) return failed("steer", ok.error());
   }
-  const bool works = store::Store::is_written(campaign::CampaignFolder{c.run}.store());
+  const bool works = store::Store::is_written(campaign::CampaignPaths{c.run}.store());
   print("{}\n",
         works ? "delivered; the campaign applies it within a second" : "stored; `gabbro resume` applies it");
   return kValid;

@@ -143,7 +143,7 @@ double noise(const Population& p, int rung) {
     if (s.done < 2) continue;
     for (const std::int64_t id : i.trials)
       if (const Trial& t = p.trial(id);
-          t.begun.rung == rung && t.status == record::Status::kDone && !judges(t) && p.counts(t))
+          t.begun.rung == rung && t.status == record::Status::kDone && !is_verdict_run(t) && p.counts(t))
         squares += (t.bits - s.bits) * (t.bits - s.bits);
     freedom += s.done - 1;
   }
@@ -155,12 +155,12 @@ std::map<std::string, Credit> credit(const Population& p, std::string_view strat
   for (const Individual& i : p.individuals()) {
     if (i.created.strategy != strategy || i.created.parent == 0) continue;
     const Standing s = p.standing(i, 0);
-    if (s.done == 0 && s.lost == 0) continue;
+    if (s.done == 0 && s.unscored == 0) continue;
     Credit& c = out[i.created.op];
     ++c.offspring;
     const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
-    const bool parent_lost = p.standing(p.individual(i.created.parent), 0).lost > 0;
-    if (s.lost == 0 && (parent_lost || (!d.empty() && d.front() < 0))) ++c.better;
+    const bool parent_is_unscored = p.standing(p.individual(i.created.parent), 0).unscored > 0;
+    if (s.unscored == 0 && (parent_is_unscored || (!d.empty() && d.front() < 0))) ++c.better;
   }
   return out;
 }

@@ -16,8 +16,6 @@ namespace gabbro::evolve {
 
 namespace {
 
-// Seeds come in blocks of this size; each comparison has a block of its own.
-constexpr std::uint64_t kBlock = kFinalSeeds;
 // A lead is held back if it exceeds this multiple of the usual difference between known designs.
 constexpr double kImplausible = 5;
 // Minimum share of a lead on held-out documents that unread training text must confirm.
@@ -105,7 +103,7 @@ std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const L
   constexpr int kBits = 40;
   const auto is_used = [&](std::uint64_t block) {
     const auto in_block = [&](std::uint64_t seed) {
-      return seed >= first_seed && (seed - first_seed) / kBlock == block;
+      return seed >= first_seed && (seed - first_seed) / kSeedBlock == block;
     };
     return std::any_of(p.trials().begin(), p.trials().end(),
                        [&](const Trial& t) { return in_block(t.begun.seed); }) ||
@@ -129,7 +127,7 @@ const Trial* run_of(const Population& p, std::int64_t design, int rung, std::uin
 ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std::int64_t design) {
   ComparisonRow out;
   out.design = design;
-  out.losses = losses(p, design, c.rung, &c);
+  out.failed_runs = failed_runs(p, design, c.rung, &c);
   const bool trainable = is_trainable(p, design, c.rung);
   int may_pair = 0;
   for (int k = 0; k < c.seeds; ++k) {
@@ -145,8 +143,8 @@ ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std:
 
 // Returns the scored runs of the comparison's design whose text differs from that of a known design on the
 // same seed. Nothing can be concluded from such a pair.
-std::vector<Loss> unmatched(const Population& p, const record::ComparisonBegun& c) {
-  std::vector<Loss> out;
+std::vector<FailedRun> mismatched_runs(const Population& p, const record::ComparisonBegun& c) {
+  std::vector<FailedRun> out;
   for (int k = 0; k < c.seeds; ++k) {
     const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
     const Trial* own = p.scored(c.design, c.rung, seed);
@@ -173,10 +171,11 @@ Paired searched(const Population& p, std::int64_t design, std::int64_t against, 
   std::vector<const Trial*> of, other;
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || judges(t) || t.status != record::Status::kDone || !basis.holds(t)) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || t.status != record::Status::kDone || !basis.holds(t))
+      continue;
     for (const std::int64_t other_id : p.individual(against).trials) {
       const Trial& o = p.trial(other_id);
-      if (o.begun.rung != rung || judges(o) || o.begun.seed != t.begun.seed ||
+      if (o.begun.rung != rung || is_verdict_run(o) || o.begun.seed != t.begun.seed ||
           o.status != record::Status::kDone || !basis.holds(o) || !of_one_text(t, o))
         continue;
       of.push_back(&t), other.push_back(&o);
@@ -217,7 +216,7 @@ double searched_score(const Population& p, std::int64_t design, int rung, const 
   int count = 0;
   for (const std::int64_t id : p.individual(design).trials)
     if (const Trial& t = p.trial(id);
-        t.begun.rung == rung && !judges(t) && t.status == record::Status::kDone && basis.holds(t))
+        t.begun.rung == rung && !is_verdict_run(t) && t.status == record::Status::kDone && basis.holds(t))
       sum += t.bits, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
@@ -277,7 +276,7 @@ Precision precision_of(const Population& p, const Leader& leader, std::int64_t a
 
 double level_of(int number) {
   const double k = number * std::numbers::pi;
-  return kError * 6 / (k * k);
+  return kFamilywiseErrorRate * 6 / (k * k);
 }
 
 std::vector<std::int64_t> compared_with(const Population& p) {
@@ -289,7 +288,7 @@ std::vector<std::int64_t> compared_with(const Population& p) {
 
 bool is_trainable(const Population& p, std::int64_t design, int rung) {
   const Standing s = p.standing(p.individual(design), rung);
-  return s.lost == 0 || s.done > 0;
+  return s.unscored == 0 || s.done > 0;
 }
 
 Variance run_variance(const Population& p, int rung, const record::ComparisonBegun* begun) {
@@ -303,10 +302,10 @@ Variance run_variance(const Population& p, int rung, const record::ComparisonBeg
       if (t.begun.rung != rung || t.status != record::Status::kDone || !std::isfinite(t.bits)) continue;
       if (!basis.holds(t)) continue;
       std::uint64_t block = 0;
-      if (judges(t))
+      if (is_verdict_run(t))
         for (const record::ComparisonBegun& c : p.comparisons())
           if (has_seed(c, t.begun.seed)) block = c.seed;
-      if (judges(t) && block == 0) continue;
+      if (is_verdict_run(t) && block == 0) continue;
       // Only runs on the same text are compared.
       const std::uint64_t column = mix(mix(t.begun.seed, hash64(t.text_hash)), hash64(t.held_out_hash));
       blocks[block].push_back({i.created.id, static_cast<std::int64_t>(column), t.bits});
@@ -343,7 +342,7 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
   out.design = leader.design;
   out.rung = leader.rung;
-  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id, secret) * kBlock;
+  out.seed = first_seed + fresh_block(p, first_seed, leader, out.id, secret) * kSeedBlock;
   out.level = level_of(static_cast<int>(out.id));
   const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
   Precision known = precision;
@@ -367,14 +366,14 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   return out;
 }
 
-std::vector<Loss> losses(const Population& p, std::int64_t design, int rung,
-                         const record::ComparisonBegun* c) {
-  std::vector<Loss> out;
+std::vector<FailedRun> failed_runs(const Population& p, std::int64_t design, int rung,
+                                   const record::ComparisonBegun* c) {
+  std::vector<FailedRun> out;
   const Basis basis(p, c);
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || !t.ended || t.status == record::Status::kDone) continue;
-    if (judges(t) ? c && has_seed(*c, t.begun.seed) : basis.holds(t))
+    if (is_verdict_run(t) ? c && has_seed(*c, t.begun.seed) : basis.holds(t))
       out.push_back({design, t.begun.seed, t.status, t.cause});
   }
   return out;
@@ -388,8 +387,8 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   ComparisonOutcome out;
   out.begun = &c;
   out.run = run_variance(p, c.rung, &c);
-  out.losses = losses(p, c.design, c.rung, &c);
-  for (Loss& loss : unmatched(p, c)) out.losses.push_back(std::move(loss));
+  out.failed_runs = failed_runs(p, c.design, c.rung, &c);
+  for (FailedRun& run : mismatched_runs(p, c)) out.failed_runs.push_back(std::move(run));
   out.ended = c.seeds;
   std::vector<std::pair<double, ComparisonRow>> rows;
   for (const std::int64_t design : compared_with(p)) {
@@ -410,7 +409,7 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
     trained += row.trained, behind += row.difference.below_zero();
     const Individual& known = p.individual(row.design);
     if (is_control(known)) {
-      ++out.controls, out.lost_controls += !row.trained;
+      ++out.controls, out.untrained_controls += !row.trained;
       if (row.trained && out.control == 0) out.control = row.design;
     } else {
       if (std::isfinite(score)) scores.push_back(score);
@@ -428,12 +427,13 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   // plausible lead.
   if (scores.size() > kCompared) scores.resize(kCompared);
   out.spread = std::sqrt(variance_of(scores).value);
-  // Nothing is claimed about a design that lost too many runs. If it was better on the remaining ones,
+  // Nothing is claimed about a design with too many failed runs. If it was better on the remaining ones,
   // nothing is claimed over it either.
   out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const ComparisonRow& row) {
     return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
   });
-  out.ahead = out.complete && out.losses.empty() && trained > 0 && behind == trained && !out.contradicted;
+  out.ahead =
+      out.complete && out.failed_runs.empty() && trained > 0 && behind == trained && !out.contradicted;
   if (out.rows.empty()) return out;
   const ComparisonRow& best = out.rows.front();
   const double lead = -best.difference.mean;

@@ -13,8 +13,9 @@
 
 namespace gabbro::evolve {
 
-/// Bound on the probability that a campaign makes any false claim, however many leaders it compares.
-constexpr double kError = 0.05;
+/// Family-wise error rate: the bound on the probability that a campaign makes any false claim, however many
+/// leaders it compares.
+constexpr double kFamilywiseErrorRate = 0.05;
 /// Power of a comparison, at the effect that the preset names.
 constexpr double kPower = 0.8;
 /// Minimum number of seeds. With fewer, the pair's own variance would be almost unknown.
@@ -23,8 +24,8 @@ constexpr int kLeastSeeds = 3;
 /// parameters and 300k tokens: docs/campaigns.md).
 constexpr double kUnknownDeviation = 0.02;
 
-/// Returns the significance level of the k-th comparison of a campaign, k >= 1: kError * 6 / (pi k)^2. The
-/// levels of all k sum to kError.
+/// Returns the significance level of the k-th comparison of a campaign, k >= 1: kFamilywiseErrorRate * 6 /
+/// (pi k)^2. The levels of all k sum to kFamilywiseErrorRate.
 double level_of(int number);
 
 /// Returns the designs that a winner is compared with: the preset's baselines and controls, in their order.
@@ -46,7 +47,7 @@ Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial
 /// search selected designs on these seeds, the result serves for promotion and display only. A negative
 /// difference means that the first design is better.
 Interval compare(const Population& population, std::int64_t design, std::int64_t against, int rung,
-                 double level = kError);
+                 double level = kFamilywiseErrorRate);
 
 /// Returns the latest comparison of this leader at its rung; null if none has begun.
 const record::ComparisonBegun* comparison_of(const Population& population, const Leader& leader);
@@ -63,7 +64,7 @@ record::ComparisonBegun planned(const Population& population, std::uint64_t firs
 inline constexpr int kRechecks = 2;
 
 /// A run that ended without a score.
-struct Loss {
+struct FailedRun {
   std::int64_t design = 0;
   std::uint64_t seed = 0;
   record::Status status = record::Status::kFailed;
@@ -71,16 +72,16 @@ struct Loss {
 };
 /// Returns the runs of a design at a rung that ended without a score: those of the search and, if `begun` is
 /// not null, those of that comparison.
-std::vector<Loss> losses(const Population& population, std::int64_t design, int rung,
-                         const record::ComparisonBegun* begun);
+std::vector<FailedRun> failed_runs(const Population& population, std::int64_t design, int rung,
+                                   const record::ComparisonBegun* begun);
 
 /// A design compared with the leader: a baseline, a control, or an ablation of the leader.
 struct ComparisonRow {
   std::int64_t design = 0;
-  Interval difference;       // the leader's score minus its own; unbounded until the comparison is complete
-  int ended = 0;             // seeds on which its run and the leader's have ended
-  bool trained = false;      // has scores on enough seeds, or may still get them
-  std::vector<Loss> losses;  // of this design
+  Interval difference;   // the leader's score minus its own; unbounded until the comparison is complete
+  int ended = 0;         // seeds on which its run and the leader's have ended
+  bool trained = false;  // has scores on enough seeds, or may still get them
+  std::vector<FailedRun> failed_runs;  // of this design
 };
 
 /// State or result of a comparison.
@@ -90,14 +91,14 @@ struct ComparisonOutcome {
   bool complete = false;  // all seeds have ended
   // All of compared_with, sorted by mean score, the best first; designs without a score come last.
   std::vector<ComparisonRow> rows;
-  std::vector<Loss> losses;      // of the leader; any loss rules out a claim
-  Variance run;                  // variance of a run, pooled at the rung
-  int documents = 0;             // number of documents scored
-  bool fresh_documents = false;  // the search has not seen these documents
-  double spread = 0;             // standard deviation between the mean scores of the known designs
-  bool ahead = false;            // significantly better than all designs that could be trained
-  bool contradicted = false;     // a design that lost too many runs was better on the remaining ones
-  bool implausible = false;      // the lead over the best is larger than known designs make plausible
+  std::vector<FailedRun> failed_runs;  // of the leader; any of them rules out a claim
+  Variance run;                        // variance of a run, pooled at the rung
+  int documents = 0;                   // number of documents scored
+  bool fresh_documents = false;        // the search has not seen these documents
+  double spread = 0;                   // standard deviation between the mean scores of the known designs
+  bool ahead = false;                  // significantly better than all designs that could be trained
+  bool contradicted = false;           // a design with too many failed runs was better on the remaining ones
+  bool implausible = false;            // the lead over the best is larger than known designs make plausible
   /// Interval of the difference from the best design on training text that neither run has read, in bits per
   /// byte, on the comparison's seeds. Its count is 0 if no such text exists, because a run reads the whole
   /// corpus.
@@ -107,9 +108,9 @@ struct ComparisonOutcome {
   bool unconfirmed = false;
   // Number of the kRechecks repeated runs that confirmed an implausible lead.
   int rechecked = 0;
-  std::vector<Loss> failed_rechecks;
+  std::vector<FailedRun> failed_rechecks;
   // Number of the preset's controls, and of those among them that could not be trained.
-  std::int64_t controls = 0, lost_controls = 0;
+  std::int64_t controls = 0, untrained_controls = 0;
   // The baseline that was best in the search and the control that is best in the comparison, with the
   // interval of their difference on the comparison's seeds. An id is 0 if none was trained.
   std::int64_t best_baseline = 0, control = 0;
@@ -118,7 +119,7 @@ struct ComparisonOutcome {
   /// which see few tokens. A control that could not be trained rules this out, since it may have been better,
   /// and so does a preset without controls.
   [[nodiscard]] bool can_judge() const {
-    return controls > 0 && lost_controls == 0 && over_control.below_zero();
+    return controls > 0 && untrained_controls == 0 && over_control.below_zero();
   }
   /// Returns true if the lead is held back until its checks have been repeated and have passed.
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }

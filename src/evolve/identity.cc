@@ -7,8 +7,8 @@
 
 #include "base/hash.h"
 #include "evolve/depth.h"
+#include "exec/reference/predicted_cost.h"
 #include "exec/reference/trace.h"
-#include "exec/reference/work.h"
 #include "ir/canonical.h"
 #include "ir/facts.h"
 #include "ir/narrow.h"
@@ -53,8 +53,8 @@ TrainingComparison compare_runs(const ir::Graph& a, const ir::Graph& b, const ex
   // A trace has one pass for each update and for the points around it. A trace from far points also has
   // passes from their neighbours.
   const double passes = options.far ? kFarPasses : options.updates + 2;
-  const double operations = passes * (exec::work_of(a, a.bodies[0].outputs, options.length).operations +
-                                      exec::work_of(b, b.bodies[0].outputs, options.length).operations);
+  const double operations = passes * (exec::predict_cost(a, a.bodies[0].outputs, options.length).operations +
+                                      exec::predict_cost(b, b.bodies[0].outputs, options.length).operations);
   const auto counted = [&](TrainingComparison c) {
     c.operations = std::min(operations, 2 * passes * options.operations);
     return c;

@@ -52,8 +52,8 @@ struct TrainingComparison {
 /// the result is undecided.
 TrainingComparison compare_trainings(const Sized& a, const Sized& b);
 
-/// Maximum number of operations of one pass of the reference engine within a screen (exec/reference/work.h):
-/// about a second.
+/// Maximum number of operations of one pass of the reference engine within a screen
+/// (exec/reference/predicted_cost.h): about a second.
 constexpr double kMostOperations = 1 << 27;
 
 }  // namespace gabbro::evolve

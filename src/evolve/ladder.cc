@@ -81,7 +81,7 @@ class Ladder {
  private:
   [[nodiscard]] const Rung& rung(int r) const { return p_.settings().rungs[static_cast<std::size_t>(r)]; }
   // A run without a score ends its design at this rung: divergence on one seed is a verdict.
-  [[nodiscard]] bool alive(const Individual& i, int rung) const { return p_.standing(i, rung).lost == 0; }
+  [[nodiscard]] bool alive(const Individual& i, int rung) const { return p_.standing(i, rung).unscored == 0; }
 
   [[nodiscard]] std::optional<RunRequest> missing(const Individual& i, int rung, int seeds,
                                                   Purpose purpose) const {
@@ -122,7 +122,7 @@ class Ladder {
       if (!is_candidate(i)) continue;
       if (i.entered >= to && !is_user_design(i)) ++entered;
       const Standing s = p_.standing(i, to - 1);
-      if (s.lost > 0)
+      if (s.unscored > 0)
         over.push_back({std::numeric_limits<double>::infinity(), &i});
       else if (s.done >= below.seeds)
         over.push_back({s.bits, &i});
@@ -205,10 +205,10 @@ Leader leader(const Population& p) {
       std::set<std::uint64_t> run;
       for (const std::int64_t id : i.trials)
         if (const Trial& t = p.trial(id);
-            t.begun.rung == rung && t.status == record::Status::kDone && !judges(t))
+            t.begun.rung == rung && t.status == record::Status::kDone && !is_verdict_run(t))
           run.insert(t.begun.seed);
       const int full = std::min(static_cast<int>(run.size()), seeds);
-      if (s.done == 0 || s.lost > 0 || full < most) continue;
+      if (s.done == 0 || s.unscored > 0 || full < most) continue;
       if (out.design == 0 || full > most || s.bits < bits)
         out = {rung, i.created.id}, bits = s.bits, most = full;
     }

@@ -27,7 +27,7 @@ struct RunRequest {
 /// Size of a block of seeds. The search uses block 0, and each final comparison has an unused block of its
 /// own, so that the runs that selected the winner do not judge it. The same holds for the next comparison,
 /// since the outcome of the previous one may have selected the new leader.
-constexpr std::uint64_t kFinalSeeds = 1000;
+constexpr std::uint64_t kSeedBlock = 1000;
 
 /// Returns the next run of an existing design. Returns nothing if a new design is needed (kSearch) or nothing
 /// is left to do (kFinal). A function of the population alone. O(designs x rungs).

@@ -264,7 +264,7 @@ void Population::leave_out_seen(Trial& trial) const {
     if (rung.documents == 0) return;
     seen = std::max(seen, static_cast<std::size_t>(rung.documents));
   }
-  if (!judges(trial) || trial.status != record::Status::kDone ||
+  if (!is_verdict_run(trial) || trial.status != record::Status::kDone ||
       trial.documents.size() < seen + kLeastDocuments)
     return;
   trial.documents.erase(trial.documents.begin(), trial.documents.begin() + static_cast<std::ptrdiff_t>(seen));
@@ -331,7 +331,7 @@ double Population::rate_of(const Individual& individual, int rung, std::int64_t 
   const Trial *first = nullptr, *best = nullptr;
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || judges(t) || id >= before) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || id >= before) continue;
     if (!first) first = &t;
     if (t.begun.seed == first->begun.seed && t.status == record::Status::kDone &&
         (!best || t.bits < best->bits))
@@ -343,7 +343,7 @@ double Population::rate_of(const Individual& individual, int rung, std::int64_t 
 }
 
 bool Population::counts(const Trial& trial, std::int64_t before) const {
-  return judges(trial) ||
+  return is_verdict_run(trial) ||
          trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung, before);
 }
 
@@ -352,11 +352,11 @@ Standing Population::standing(const Individual& individual, int rung) const {
   const double rate = rate_of(individual, rung);
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || judges(t) || t.begun.rate != rate) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || t.begun.rate != rate) continue;
     if (!t.ended)
       ++out.open;
     else if (t.status != record::Status::kDone)
-      ++out.lost;
+      ++out.unscored;
     else
       ++out.done, out.bits += t.bits;
   }
@@ -379,7 +379,8 @@ std::vector<double> Population::differences(std::int64_t design, std::int64_t ag
   std::vector<double> out;
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || judges(t) != final || !t.ended || t.status != record::Status::kDone) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) != final || !t.ended || t.status != record::Status::kDone)
+      continue;
     if (!counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
     if (other && of_one_text(t, *other)) out.push_back(t.bits - other->bits);

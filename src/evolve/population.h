@@ -39,7 +39,7 @@ struct Trial {
   // Bits per byte on training text that the run has not read, at the held-out text's bytes per token; 0: not
   // known.
   double unread_bits = 0;
-  // Scores of the documents, in the order of the corpus. Runs that judge are scored on more documents than
+  // Scores of the documents, in the order of the corpus. Verdict runs are scored on more documents than
   // runs of the search. Documents that the search has seen are left out, here and in `bits`, if enough others
   // remain.
   std::vector<record::DocumentScore> documents;
@@ -89,7 +89,7 @@ struct KnownDesign {
 struct Standing {
   // Numbers of runs: finished with a score, under way, and without a score (refused, failed, stopped at a
   // hurdle).
-  int done = 0, open = 0, lost = 0;
+  int done = 0, open = 0, unscored = 0;
   double bits = 0;  // mean of the finished runs
 };
 
@@ -120,7 +120,7 @@ class Population {
     std::int64_t unread_tokens = 0;
     double nats_per_bit = 0;
   };
-  /// Ends a trial that has begun. A trial that judges needs its values in `compared`. Errors: "event", as
+  /// Ends a trial that has begun. A verdict run needs its values in `compared`. Errors: "event", as
   /// apply.
   Result<bool> recall(std::int64_t trial, record::Status status, std::string cause, double bits, double flops,
                       Compared compared);
@@ -156,8 +156,8 @@ class Population {
   /// run; without runs, the rate at the rung below, or the one the design was created with. If `before` is
   /// given, only trials with smaller ids are considered.
   [[nodiscard]] double rate_of(const Individual& individual, int rung, std::int64_t before = kNoTrial) const;
-  /// Returns true if a run judges, or was made at the rate that its design now has at the rung. Other runs
-  /// only served to select that rate.
+  /// Returns true if a run is a verdict run, or was made at the rate that its design now has at the rung.
+  /// Other runs only served to select that rate.
   [[nodiscard]] bool counts(const Trial& trial, std::int64_t before = kNoTrial) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// Returns the final comparisons that have begun, in order.
@@ -165,7 +165,7 @@ class Population {
   /// Returns the finished run of a design at a rung with a seed; null if there is none.
   [[nodiscard]] const Trial* scored(std::int64_t design, int rung, std::uint64_t seed) const;
   /// Returns the differences of two designs' scores at a rung, first minus second, over the seeds that both
-  /// have. Uses the runs that judge if `final` is true, and all others otherwise.
+  /// have. Uses the verdict runs if `final` is true, and all others otherwise.
   [[nodiscard]] std::vector<double> differences(std::int64_t design, std::int64_t against, int rung,
                                                 bool final) const;
   /// Returns the baseline with the best mean at `rung`; 0 if none is done there.
@@ -215,22 +215,22 @@ class Population {
   std::vector<record::ComparisonBegun> comparisons_;
 };
 
-/// Returns the number of held-out documents that a run is scored on; 0: all. Runs that judge get four times
+/// Returns the number of held-out documents that a run is scored on; 0: all. Verdict runs get four times
 /// as many, of which the search has seen the first quarter.
-[[nodiscard]] inline std::int64_t documents_of(const Rung& rung, bool judges) {
-  return judges ? 4 * rung.documents : rung.documents;
+[[nodiscard]] inline std::int64_t documents_of(const Rung& rung, bool verdict_run) {
+  return verdict_run ? 4 * rung.documents : rung.documents;
 }
 /// Returns true if the run repeats the checks of an implausible lead, with another seed and at every
 /// position.
 [[nodiscard]] inline bool rechecks(const record::TrialBegun& t) {
   return t.purpose == record::Purpose::kRecheck;
 }
-/// Returns true for runs of the final comparison, of ablations and of repeated checks. They judge designs and
-/// do not guide the search.
-[[nodiscard]] inline bool judges(const record::TrialBegun& t) {
+/// Returns true for verdict runs: those of the final comparison, of ablations and of repeated checks. The
+/// verdict rests on them, so they do not guide the search.
+[[nodiscard]] inline bool is_verdict_run(const record::TrialBegun& t) {
   return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || rechecks(t);
 }
-[[nodiscard]] inline bool judges(const Trial& t) { return judges(t.begun); }
+[[nodiscard]] inline bool is_verdict_run(const Trial& t) { return is_verdict_run(t.begun); }
 /// Returns true if two runs consumed the same text and were scored on the same documents. The scores of other
 /// pairs must not be compared.
 [[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
@@ -258,7 +258,7 @@ class Population {
 [[nodiscard]] inline bool is_replicate(const Individual& i) {
   return i.created.origin == record::Origin::kAaReplicate;
 }
-/// Returns true for an ablation: the winner without one of its parts. It only judges that part and is never
+/// Returns true for an ablation: the winner without one of its parts. It only measures that part and is never
 /// promoted.
 [[nodiscard]] inline bool is_ablation(const Individual& i) {
   return i.created.origin == record::Origin::kAblation;

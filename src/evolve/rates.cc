@@ -24,7 +24,7 @@ Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t fi
   Tried out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || t.begun.seed != first_seed || judges(t)) continue;
+    if (t.begun.rung != rung || t.begun.seed != first_seed || is_verdict_run(t)) continue;
     out.open = out.open || !t.ended;
     out.scores[t.begun.rate] = t.ended && t.status == record::Status::kDone ? t.bits : kInfinity;
   }
@@ -97,7 +97,7 @@ double compared_rate(const Population& p, const Individual& i, int rung) {
   const Trial* first = nullptr;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || judges(t)) continue;
+    if (t.begun.rung != rung || is_verdict_run(t)) continue;
     if (!first) first = &t;
     if (t.begun.seed == first->begun.seed && t.status == record::Status::kDone)
       scores.emplace(t.begun.rate, t.bits);
@@ -154,7 +154,7 @@ std::vector<TriedRate> tried_rates(const Population& p, std::int64_t design, int
   std::map<double, TriedRate> out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || judges(t) || !t.ended) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || !t.ended) continue;
     TriedRate& rate = out[t.begun.rate];
     rate.factor = t.begun.rate;
     rate.taken = t.begun.rate == taken;

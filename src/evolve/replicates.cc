@@ -19,11 +19,11 @@ std::vector<const Individual*> replicates(const Population& p) {
   return out;
 }
 
-// Runs indexed by seed, then by copy.
-using Rows = std::vector<std::vector<const Trial*>>;
+// The runs of each seed, in the order of copies.
+using RunsBySeed = std::vector<std::vector<const Trial*>>;
 
 // Counts pairs of copies that differ significantly by the interval of the final comparison.
-int significant(const Rows& rows, double level) {
+int count_significant_pairs(const RunsBySeed& rows, double level) {
   std::vector<Cell> cells;
   for (std::size_t k = 0; k < rows.size(); ++k)
     for (std::size_t a = 0; a < rows[k].size(); ++a)
@@ -42,7 +42,7 @@ int significant(const Rows& rows, double level) {
 }
 
 // Returns the standard deviation of one run. Its variance is half the mean squared difference of two runs.
-double seed_stddev_of(const Rows& rows) {
+double seed_stddev_of(const RunsBySeed& rows) {
   double squares = 0;
   int count = 0;
   for (const std::vector<const Trial*>& row : rows)
@@ -67,11 +67,11 @@ std::optional<RunRequest> next_replicate_run(const Population& p, std::uint64_t 
 }
 
 ReplicateReport replicate_report(const Population& p, std::uint64_t first_seed, double level) {
-  constexpr int kDeals = 400;
+  constexpr int kPermutations = 400;
   const std::vector<const Individual*> all = replicates(p);
   ReplicateReport out;
   out.copies = static_cast<int>(all.size());
-  Rows rows;
+  RunsBySeed rows;
   for (int k = 0; k < kReplicateSeeds; ++k) {
     std::vector<const Trial*> row;
     for (const Individual* replicate : all)
@@ -83,23 +83,23 @@ ReplicateReport replicate_report(const Population& p, std::uint64_t first_seed, 
   out.seeds = static_cast<int>(rows.size());
   if (out.seeds == 0 || out.copies < 2) return out;
   out.pairs = out.copies * (out.copies - 1) / 2;
-  out.significant = significant(rows, level);
+  out.significant = count_significant_pairs(rows, level);
   out.seed_stddev = seed_stddev_of(rows);
   // A lucky copy is lucky in all its pairs, which makes the count of a single test noisy. Copies are
   // exchangeable, so every permutation of a seed's runs among them is an equally valid test.
   Random random(first_seed);
-  Rows dealt = rows;
-  int sum = 0, as_many = 0;
-  for (int deal = 0; deal < kDeals; ++deal) {
-    for (std::vector<const Trial*>& row : dealt)
+  RunsBySeed permuted = rows;
+  int sum = 0, at_least_as_many = 0;
+  for (int k = 0; k < kPermutations; ++k) {
+    for (std::vector<const Trial*>& row : permuted)
       for (std::size_t i = row.size(); i > 1; --i)
         std::swap(row[i - 1], row[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
-    const int count = significant(dealt, level);
+    const int count = count_significant_pairs(permuted, level);
     sum += count;
-    as_many += count >= out.significant;
+    at_least_as_many += count >= out.significant;
   }
-  out.rate = static_cast<double>(sum) / (kDeals * out.pairs);
-  out.as_many = static_cast<double>(as_many) / kDeals;
+  out.false_positive_rate = static_cast<double>(sum) / (kPermutations * out.pairs);
+  out.p_value = static_cast<double>(at_least_as_many) / kPermutations;
   return out;
 }
 

@@ -6,17 +6,17 @@ namespace gabbro::evolve {
 
 std::optional<bool> beat_parent(const Population& p, const Individual& design) {
   const Standing s = p.standing(design, 0);
-  if (s.done == 0 && s.lost == 0) return std::nullopt;
-  if (s.lost > 0) return false;
+  if (s.done == 0 && s.unscored == 0) return std::nullopt;
+  if (s.unscored > 0) return false;
   const std::int64_t against = design.created.parent != 0 ? design.created.parent : p.best_baseline(0);
   if (against == 0) return std::nullopt;
-  if (p.standing(p.individual(against), 0).lost > 0) return true;
+  if (p.standing(p.individual(against), 0).unscored > 0) return true;
   const std::vector<double> d = p.differences(design.created.id, against, 0, false);
   if (d.empty()) return std::nullopt;
   return d.front() < 0;
 }
 
-std::vector<Prediction> foretold(const Population& p) {
+std::vector<Prediction> predictions(const Population& p) {
   std::vector<Prediction> out;
   for (const AgentTask& task : p.tasks()) {
     if (task.design == 0) continue;
@@ -31,7 +31,7 @@ std::vector<Reviewer> reviewers(const Population& p) {
   for (const AgentTask& task : p.tasks())
     if (task.design != 0)
       for (const record::Review& r : task.report.reviews) all[r.model].model = r.model;
-  for (const Prediction& f : foretold(p)) {
+  for (const Prediction& f : predictions(p)) {
     Reviewer& r = all[f.model];
     const double error = f.probability - (f.beat ? 1 : 0);
     ++r.scored;

@@ -29,7 +29,7 @@ struct Prediction {
 std::optional<bool> beat_parent(const Population& population, const Individual& design);
 
 /// Returns all predictions whose design has an outcome, in the order of tasks. O(tasks).
-std::vector<Prediction> foretold(const Population& population);
+std::vector<Prediction> predictions(const Population& population);
 
 /// Returns all reviewers of tasks that led to a design, sorted by model name. O(tasks).
 std::vector<Reviewer> reviewers(const Population& population);

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "evolve/identity.h"
+#include "exec/reference/predicted_cost.h"
 #include "exec/reference/screen.h"
-#include "exec/reference/work.h"
 #include "ir/canonical.h"
 #include "ir/facts.h"
 #include "ir/narrow.h"

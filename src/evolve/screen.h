@@ -20,9 +20,10 @@ namespace gabbro::evolve {
 /// - causes of the checker.
 ///
 /// Work: some 50 elaborations for each rung, each of at most ElaborateOptions::max_nodes. Runs of the
-/// reference engine are costed before they begin (exec/reference/work.h) and refused as "cost" beyond the
-/// bounds of exec/reference/screen.cc. Comparisons with known designs of the same fingerprint take at most
-/// evolve::kMostOperations a pass; beyond that the designs count as different (DesignCreated::undecided).
+/// reference engine are costed before they begin (exec/reference/predicted_cost.h) and refused as "cost"
+/// beyond the bounds of exec/reference/screen.cc. Comparisons with known designs of the same fingerprint take
+/// at most evolve::kMostOperations a pass; beyond that the designs count as different
+/// (DesignCreated::undecided).
 Result<record::DesignCreated> screen(const Offspring& offspring, const Population& population,
                                      const lang::Library& library);
 

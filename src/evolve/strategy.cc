@@ -70,8 +70,8 @@ std::vector<Known> known(const Population& population, std::string_view strategy
     if (i.vetoed || (i.created.strategy != strategy && !is_baseline(i) && !is_user_design(i))) continue;
     for (int rung = i.entered; rung >= 0; --rung) {
       const Standing s = population.standing(i, rung);
-      if (s.done == 0 && s.lost == 0) continue;
-      out.push_back({&i, s.lost > 0 ? kInfinity : s.bits - against(rung), rung});
+      if (s.done == 0 && s.unscored == 0) continue;
+      out.push_back({&i, s.unscored > 0 ? kInfinity : s.bits - against(rung), rung});
       break;
     }
   }

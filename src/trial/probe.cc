@@ -79,7 +79,7 @@ constexpr std::int64_t kShortest = 8;  // shortest text, in tokens
 std::int64_t text_length(const ir::Graph& graph) {
   constexpr double kMany = 1 << 24;
   for (const std::int64_t length : {32, 24, 16})
-    if (exec::numbers_kept(graph, length) <= kMany) return length;
+    if (exec::elements_kept(graph, length) <= kMany) return length;
   return kShortest;
 }
 
@@ -96,7 +96,7 @@ bool is_tame(const ir::Graph& graph, const Draw& draw) {
        exec::evaluate(graph, wanted, {.tokens = draw.tokens, .inputs = {}, .params = draw.params},
                       static_cast<std::int64_t>(draw.tokens.size())))
     for (const double v : x.data)
-      if (std::isnan(v) || (std::isfinite(v) && std::abs(v) > kLarge && !exec::writes(graph, v)))
+      if (std::isnan(v) || (std::isfinite(v) && std::abs(v) > kLarge && !exec::has_constant_near(graph, v)))
         return false;
   return true;
 }
@@ -127,7 +127,7 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
 // from the initial parameters.
 void reach(const ir::Graph& graph, std::uint64_t seed, Checks& checks) {
   constexpr std::int64_t kLong = 256;
-  const exec::Screening s = exec::screen_reach(graph, seed, kLong);
+  const exec::Screening s = exec::screen_mixing_and_gradients(graph, seed, kLong);
   checks.gradient.require(s.cause != "gradient", s.detail);
   checks.mixing.require(s.cause != "mixing", s.detail);
 }
@@ -153,13 +153,13 @@ std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend,
                                const ProbeOptions& options) {
   constexpr double kMany = 1 << 27;
   std::int64_t length = options.whole_length;
-  while (length > kShortest && exec::numbers_kept(graph, length) > kMany) length /= 2;
+  while (length > kShortest && exec::elements_kept(graph, length) > kMany) length /= 2;
   Random random = Random(options.seed).split("whole text");
   std::vector<std::int64_t> tokens;
   for (std::int64_t t = 0; t <= length; ++t)
     tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
   return first_text(graph, *backend(graph, options.seed), tokens, length,
-                    exec::numbers_kept(graph, 2 * length) <= kMany);
+                    exec::elements_kept(graph, 2 * length) <= kMany);
 }
 
 }  // namespace
@@ -191,12 +191,12 @@ ir::Graph small_graph(const ir::Graph& graph) {
 
 Result<std::vector<Anchor>> probe_small(const ir::Graph& small, const MakeModel& backend,
                                         const ProbeOptions& options) {
-  constexpr double kMostNumbers = 1 << 25;
-  const double numbers = exec::numbers_kept(small, kShortest);
-  if (numbers <= kMostNumbers) return probe(small, backend, options);
+  constexpr double kMaxElements = 1 << 25;
+  const double elements = exec::elements_kept(small, kShortest);
+  if (elements <= kMaxElements) return probe(small, backend, options);
   return fail("size",
               fmt::format("a run of {} tokens at D = {:g} keeps {:.3g} elements, but the probe allows {:.3g}",
-                          kShortest, small.env.width, numbers, kMostNumbers),
+                          kShortest, small.env.width, elements, kMaxElements),
               "make its parameters or its widest values smaller");
 }
 

@@ -107,7 +107,7 @@ class Reference {
   Tokens long_text() {
     constexpr double kMany = 1 << 24;
     std::int64_t count = 256;
-    while (count > length() && exec::numbers_kept(graph_, count) > kMany) count /= 2;
+    while (count > length() && exec::elements_kept(graph_, count) > kMany) count /= 2;
     Tokens out;
     for (std::int64_t t = 0; t < count; ++t)
       out.push_back(random_.below(static_cast<std::int64_t>(graph_.env.vocab)));

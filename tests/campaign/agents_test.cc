@@ -50,10 +50,10 @@ CampaignPlan plan_with_agents(std::vector<std::string> strategies = {"agents"}) 
 }
 
 // Every second run waits until no task is in progress, so that agents deliver designs on a busy machine too.
-Pretend::Change outlasting(const agents::TaskPool& team) {
-  return [&team, runs = 0](const auto&, auto&, auto&) mutable {
+Pretend::Change outlasting(const agents::TaskPool& pool) {
+  return [&pool, runs = 0](const auto&, auto&, auto&) mutable {
     if (++runs % 2 == 0)
-      while (team.running() > 0) usleep(1000);
+      while (pool.running() > 0) usleep(1000);
   };
 }
 
@@ -68,10 +68,10 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  agents::TaskPool team(written, 2);
-  Agents agents{&team, {}, [] { return std::string("nothing spent"); }};
+  agents::TaskPool pool(written, 2);
+  Agents agents{&pool, {}, [] { return std::string("nothing spent"); }};
   c->ask(&agents);
-  Pretend executor(2, 2000, outlasting(team));
+  Pretend executor(2, 2000, outlasting(pool));
   std::string news;
   const auto why = c->run({.trials = 60}, executor, kNeverStop, [&](const Snapshot& s) { news = s.agents; });
   ASSERT_TRUE(why) << why.error().message;
@@ -118,7 +118,7 @@ TEST(Agents, NeverHoldAWorker) {
   Watched executor(4, 500);
   executor.population = &c->population();
   std::atomic<bool> stopped{false};
-  agents::TaskPool team(
+  agents::TaskPool pool(
       [&](const agents::Brief& brief) {
         {
           std::unique_lock lock(executor.mutex);
@@ -134,7 +134,7 @@ TEST(Agents, NeverHoldAWorker) {
         stopped = true;
         executor.ended.notify_all();
       });
-  Agents agents{&team, {}, {}};
+  Agents agents{&pool, {}, {}};
   c->ask(&agents);
   const auto why = c->run({.trials = 80}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
@@ -151,23 +151,23 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_judge);
     ASSERT_TRUE(c) << c.error().message;
     // There are two places, and the order of replies is not fixed.
-    agents::TaskPool team(written, 2);
-    Agents agents{&team, {}, {}};
+    agents::TaskPool pool(written, 2);
+    Agents agents{&pool, {}, {}};
     c->ask(&agents);
-    Pretend executor(1, 3000, outlasting(team));
+    Pretend executor(1, 3000, outlasting(pool));
     ASSERT_TRUE(deliver(folder / "a", {"1-x", record::Steering::kDirection, "use fewer gates", 0}));
     ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
     ASSERT_GT(designs_of_agents(c->population()), 2);
     first = story(c->population());
   }
-  auto record = store::Store::read(CampaignFolder{folder / "a"}.store());
+  auto record = store::Store::read(CampaignPaths{folder / "a"}.store());
   ASSERT_TRUE(record);
   auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}), quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  agents::TaskPool team(written, 2);
-  Agents agents{&team, {}, {}};
+  agents::TaskPool pool(written, 2);
+  Agents agents{&pool, {}, {}};
   c->ask(&agents);
-  c->follow(moments(*record));
+  c->replay(recorded_actions(*record));
   Pretend executor(1);
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
@@ -177,22 +177,22 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
 TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  agents::TaskPool team(written, 1);
-  Agents agents{&team, {}, {}};
+  agents::TaskPool pool(written, 1);
+  Agents agents{&pool, {}, {}};
   {
     auto c = Campaign::create({folder / "a"}, plan_with_agents(), quick_judge);
     c->ask(&agents);
     Pretend executor(1, 1000);
     ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
   }
-  auto record = store::Store::read(CampaignFolder{folder / "a"}.store());
+  auto record = store::Store::read(CampaignPaths{folder / "a"}.store());
   CampaignPlan other = plan_with_agents();
   other.seed = 2;
   auto c = Campaign::create({folder / "b"}, other, quick_judge);
   agents::TaskPool again(written, 1);
   Agents others{&again, {}, {}};
   c->ask(&others);
-  c->follow(moments(*record));
+  c->replay(recorded_actions(*record));
   Pretend executor(1);
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
   ASSERT_FALSE(why);
@@ -210,7 +210,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   };
   {
     auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
-    agents::TaskPool team(
+    agents::TaskPool pool(
         [&](const agents::Brief& brief) {
           remember(brief);
           record::TaskReport out;
@@ -218,7 +218,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
           return out;
         },
         1);
-    Agents agents{&team, {}, {}};
+    Agents agents{&pool, {}, {}};
     c->ask(&agents);
     Pretend executor;
     ASSERT_TRUE(c->run({.trials = 1}, executor, kNeverStop, kNoView));
@@ -229,13 +229,13 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   asked.clear();
   auto c = Campaign::open({folder / "run"}, quick_judge);
   ASSERT_TRUE(c) << c.error().message;
-  agents::TaskPool team(
+  agents::TaskPool pool(
       [&](const agents::Brief& brief) {
         remember(brief);
         return written(brief);
       },
       1);
-  Agents agents{&team, {}, {}};
+  Agents agents{&pool, {}, {}};
   c->ask(&agents);
   Pretend executor(1, 1000);
   ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
@@ -250,7 +250,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents());
   std::atomic<int> count{0};
-  agents::TaskPool team(
+  agents::TaskPool pool(
       [&](const agents::Brief& brief) {
         record::TaskReport out;
         out.mode = brief.mode;
@@ -279,9 +279,9 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
         return out;
       },
       2);
-  Agents agents{&team, {}, {}};
+  Agents agents{&pool, {}, {}};
   c->ask(&agents);
-  Pretend executor(2, 2000, outlasting(team));
+  Pretend executor(2, 2000, outlasting(pool));
   executor.hashed_vocab = c->plan().settings.vocab;
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
@@ -298,13 +298,13 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}), quick_judge);
   std::atomic<bool> direct{true};
-  agents::TaskPool team(
+  agents::TaskPool pool(
       [&](const agents::Brief& brief) {
         direct = direct && brief.direct;
         return written(brief);
       },
       1);
-  Agents agents{&team, {}, {}};
+  Agents agents{&pool, {}, {}};
   c->ask(&agents);
   Pretend executor(2);
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
@@ -319,8 +319,8 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
-  agents::TaskPool team(written, 1);
-  Agents agents{&team, {}, {}};
+  agents::TaskPool pool(written, 1);
+  Agents agents{&pool, {}, {}};
   c->ask(&agents);
   const record::Steered wish{"1-a", record::Steering::kDirection, "prefer short convolutions", 0};
   ASSERT_TRUE(deliver(folder / "run", wish));

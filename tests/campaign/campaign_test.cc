@@ -55,7 +55,7 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   const auto why = c->run({.trials = 120}, executor, kNeverStop, [&](const Snapshot& s) {
     ++views;
     EXPECT_FALSE(view_lines(s).empty());
-    EXPECT_FALSE(plain_line(s).empty());
+    EXPECT_FALSE(log_line(s).empty());
   });
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GT(views, 0);
@@ -208,7 +208,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
       if (!evolve::is_known(i) && i.created.id != begun.design) continue;
       std::set<double> tried, judged;
       for (const std::int64_t id : i.trials)
-        (evolve::judges(p.trial(id)) ? judged : tried).insert(p.trial(id).begun.rate);
+        (evolve::is_verdict_run(p.trial(id)) ? judged : tried).insert(p.trial(id).begun.rate);
       EXPECT_GE(tried.size(), 3U) << i.created.name;
       EXPECT_EQ(judged, std::set<double>{p.rate_of(i, 0)}) << "judged at the rate that was taken";
       if (evolve::is_baseline(i)) {
@@ -702,7 +702,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   }
   {
     auto db =
-        sqlite::Connection::open(CampaignFolder{folder / "back"}.store(), sqlite::Connection::Mode::kWrite);
+        sqlite::Connection::open(CampaignPaths{folder / "back"}.store(), sqlite::Connection::Mode::kWrite);
     ASSERT_TRUE(db);
     ASSERT_TRUE((*db)->script("UPDATE event SET time = time + 1e7"));
   }
@@ -711,7 +711,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 30}, executor, kNeverStop, kNoView));
   EXPECT_EQ(story(c->population()), whole);
-  auto record = store::Store::read(CampaignFolder{folder / "back"}.store());
+  auto record = store::Store::read(CampaignPaths{folder / "back"}.store());
   ASSERT_TRUE(record);
   const auto reading = read_record(*record);
   ASSERT_TRUE(reading);
@@ -1081,8 +1081,9 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
     const evolve::ComparisonOutcome o =
         evolve::outcome_of(c->population(), c->population().comparisons().back());
     EXPECT_TRUE(o.complete);
-    const auto lost = std::count_if(o.rows.begin(), o.rows.end(),
-                                    [](const evolve::ComparisonRow& row) { return !row.losses.empty(); });
+    const auto lost = std::count_if(o.rows.begin(), o.rows.end(), [](const evolve::ComparisonRow& row) {
+      return !row.failed_runs.empty();
+    });
     EXPECT_EQ(lost, 1);
   }
 }
@@ -1248,8 +1249,8 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   EXPECT_EQ(report.seeds, evolve::kReplicateSeeds);
   EXPECT_GT(report.seed_stddev, 0.005);
   EXPECT_LE(report.significant, report.pairs / 10);
-  EXPECT_LE(report.rate, 0.05);
-  EXPECT_GT(report.as_many, 0);
+  EXPECT_LE(report.false_positive_rate, 0.05);
+  EXPECT_GT(report.p_value, 0);
 }
 
 TEST(Campaign, TwinsWithoutScoresAreNoPairs) {

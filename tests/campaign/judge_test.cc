@@ -26,15 +26,15 @@ JudgeProcessOptions real(const Folder& folder) {
   JudgeProcessOptions out;
   out.command = {GABBRO_BINARY, "judge", "20"};
   out.log = folder / "judge.log";
-  out.seconds = 20;
-  out.bytes = std::uint64_t{2} << 30;
+  out.cpu_seconds = 20;
+  out.address_bytes = std::uint64_t{2} << 30;
   return out;
 }
 
 JudgeProcessOptions script(const Folder& folder, const std::string& text, double seconds) {
   JudgeProcessOptions out = real(folder);
   out.command = {"/bin/sh", "-c", text};
-  out.seconds = seconds;
+  out.cpu_seconds = seconds;
   return out;
 }
 

@@ -128,7 +128,7 @@ class Made {
   }
   /// Begins a comparison of `design`, on the seeds after the search's.
   void compare(std::int64_t design, int rung, int seeds) {
-    events.emplace_back(record::ComparisonBegun{1, design, rung, plan.seed + evolve::kFinalSeeds, seeds,
+    events.emplace_back(record::ComparisonBegun{1, design, rung, plan.seed + evolve::kSeedBlock, seeds,
                                                 evolve::level_of(1), "as many as the test has"});
   }
   void promote(std::int64_t design, int rung, const std::string& reason) {
@@ -206,7 +206,7 @@ inline Made whole_campaign(double against_best = -0.05) {
   const double noise[] = {0.000, 0.002, -0.001, 0.001};
   m.compare(winner, 2, 4);
   for (std::uint64_t k = 0; k < 4; ++k) {
-    const std::uint64_t seed = m.plan.seed + evolve::kFinalSeeds + k;
+    const std::uint64_t seed = m.plan.seed + evolve::kSeedBlock + k;
     const double w = 1.95 + against_best + noise[k];
     m.run(winner, 2, seed, w, Purpose::kFinal);
     m.run(llama, 2, seed, 1.95, Purpose::kFinal);

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 #include <limits>
 
+#include "campaign/format.h"
 #include "campaign/made.h"
 #include "campaign/svg.h"
-#include "campaign/words.h"
 #include "evolve/adaptive.h"
 #include "evolve/archive.h"
 
@@ -30,7 +30,7 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
     EXPECT_EQ(x.entered, y.entered);
     for (int rung = 0; rung < 3; ++rung) {
       const auto s = a.standing(x, rung), t = b.standing(y, rung);
-      EXPECT_EQ(std::tie(s.done, s.open, s.lost, s.bits), std::tie(t.done, t.open, t.lost, t.bits));
+      EXPECT_EQ(std::tie(s.done, s.open, s.unscored, s.bits), std::tie(t.done, t.open, t.unscored, t.bits));
       for (const bool final : {false, true})
         EXPECT_EQ(a.differences(x.created.id, 1, rung, final), b.differences(y.created.id, 1, rung, final));
     }
@@ -76,9 +76,9 @@ TEST(Reading, SaysHowToGoOnWithABetterVariant) {
   all[0] = {"stack.1: RMSNorm removed", {0.03, 0.02, 0.04, 8}, Part::Effect::kHelps, 12, "helps"};
   all[1] = {"stack.2: GLA removed", {0.01, -0.01, 0.03, 8}, Part::Effect::kUnclear, 13, "unclear"};
   all[2] = {"stack.3: MLP removed", {-0.03, -0.04, -0.02, 8}, Part::Effect::kHurts, 14, "better without"};
-  EXPECT_NE(further(all).find("design #14."), std::string::npos) << further(all);
+  EXPECT_NE(advice_on_parts(all).find("design #14."), std::string::npos) << advice_on_parts(all);
   all.pop_back();
-  EXPECT_EQ(further(all), "");
+  EXPECT_EQ(advice_on_parts(all), "");
 }
 
 TEST(Pareto, IsWhatNoneBeats) {

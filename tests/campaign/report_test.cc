@@ -8,10 +8,10 @@
 #include <cmath>
 #include <set>
 
+#include "campaign/format.h"
 #include "campaign/made.h"
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
-#include "campaign/words.h"
 
 namespace gabbro::campaign {
 
@@ -230,12 +230,12 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
                                  [&](const record::Event& e) { return is_final(e, from); });
     m.events.erase(at, m.events.end());
   };
-  cut(7 + evolve::kFinalSeeds + 1);
+  cut(7 + evolve::kSeedBlock + 1);
   const std::string waits = "is being compared with all 3 baselines at 600k: ";
   EXPECT_NE(sentence(m).find(waits + "1 of 4 fresh seeds have ended, so nothing is decided yet"),
             std::string::npos)
       << sentence(m);
-  cut(7 + evolve::kFinalSeeds);
+  cut(7 + evolve::kSeedBlock);
   EXPECT_NE(sentence(m).find(waits + "0 of 4 fresh seeds"), std::string::npos) << sentence(m);
   std::erase_if(m.events,
                 [](const record::Event& e) { return std::holds_alternative<record::ComparisonBegun>(e); });
@@ -258,7 +258,8 @@ TEST(Verdict, EarlierComparisonsDoNotVanish) {
   const CampaignVerdict v = verdict(r);
   EXPECT_NE(v.sentence.find("0 of 3 fresh seeds"), std::string::npos) << v.sentence;
   ASSERT_EQ(v.earlier.size(), 1U);
-  EXPECT_TRUE(v.earlier[0].text.starts_with("Comparison 1: Design #5 hyper is ahead of all 3 baselines at 600k"))
+  EXPECT_TRUE(
+      v.earlier[0].text.starts_with("Comparison 1: Design #5 hyper is ahead of all 3 baselines at 600k"))
       << v.earlier[0].text;
   EXPECT_NE(v.earlier[0].text.find("the preset has no controls. Nothing more is claimed."), std::string::npos)
       << v.earlier[0].text;
@@ -303,14 +304,13 @@ TEST(Verdict, NamesWhatWasLost) {
     }
     std::string out = v.sentence;
     for (const Duel& d : v.duels) out += "\n" + duel_line(r.population, d);
-    EXPECT_EQ(v.outcome.claims(),
-              out.find("beats ") != std::string::npos);
+    EXPECT_EQ(v.outcome.claims(), out.find("beats ") != std::string::npos);
     return out;
   };
   const auto says = [](const std::string& text, const std::string& part) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   };
-  const std::uint64_t first = 7 + evolve::kFinalSeeds;
+  const std::uint64_t first = 7 + evolve::kSeedBlock;
   says(tell({{5, first + 2}}),
        "a run of its comparison on 4 fresh seeds ended without a score: refused on seed 1009: better than "
        "bigrams: 2.9 of 2.8 bits. Nothing is claimed.");
@@ -319,7 +319,8 @@ TEST(Verdict, NamesWhatWasLost) {
   says(one, "A run of gpt2 is missing: refused on seed 1007: better than bigrams");
   says(one, "ahead; refused on seed 1007");
   const std::string all = tell({{1, first}, {1, first + 1}, {1, first + 2}, {1, first + 3}});
-  says(all, "is ahead of the 2 of 3 baselines that could be trained at 600k; against the best of them, retnet");
+  says(all,
+       "is ahead of the 2 of 3 baselines that could be trained at 600k; against the best of them, retnet");
   says(all,
        "llama could not be trained: refused on seed 1007: better than bigrams: 2.9 of 2.8 bits, and 3 more.");
   // A baseline that the search could not train has no runs in the comparison.

@@ -91,9 +91,9 @@ record::ComparisonBegun compare_on_fresh_seeds(Little& c, const std::vector<std:
 TEST(Comparison, AllLevelsTogetherAreTheErrorOfACampaign) {
   double sum = 0;
   for (int k = 1; k <= 100'000; ++k) sum += level_of(k);
-  EXPECT_LE(sum, kError);
-  EXPECT_NEAR(sum, kError, 1e-5);
-  EXPECT_GT(level_of(1), kError / 2);
+  EXPECT_LE(sum, kFamilywiseErrorRate);
+  EXPECT_NEAR(sum, kFamilywiseErrorRate, 1e-5);
+  EXPECT_GT(level_of(1), kFamilywiseErrorRate / 2);
 }
 
 TEST(Comparison, SeedsAreFreshAndTheirNumberIsFixedBefore) {
@@ -101,8 +101,8 @@ TEST(Comparison, SeedsAreFreshAndTheirNumberIsFixedBefore) {
   EXPECT_FALSE(next_run(c.population, 1, Phase::kFinal)) << "it has not begun";
   c.begin_comparison();
   const record::ComparisonBegun begun = c.population.comparisons().back();
-  EXPECT_GE(begun.seed, 1 + kFinalSeeds);
-  EXPECT_EQ((begun.seed - 1) % kFinalSeeds, 0U);
+  EXPECT_GE(begun.seed, 1 + kSeedBlock);
+  EXPECT_EQ((begun.seed - 1) % kSeedBlock, 0U);
   EXPECT_DOUBLE_EQ(begun.level, level_of(1));
   EXPECT_GE(begun.seeds, kLeastSeeds);
   for (int runs = 0;; ++runs) {
@@ -142,7 +142,7 @@ TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
   Race used;
   const std::uint64_t first = planned(used.population, 1, leader(used.population), kAll).seed;
   used.run(used.known[0], 0, first + 7, 2.8, Purpose::kFinal);
-  EXPECT_GE(planned(used.population, 1, leader(used.population), kAll).seed, first + kFinalSeeds);
+  EXPECT_GE(planned(used.population, 1, leader(used.population), kAll).seed, first + kSeedBlock);
 }
 
 // A part of a winner, or anything else that one campaign showed to be good, may lead another campaign with
@@ -167,7 +167,7 @@ TEST(Comparison, SeedsDependOnTheLeader) {
     // Campaigns of neighbouring seeds share no seeds, so that one may confirm the other.
     for (const std::uint64_t other : {2U, 3U, 4U}) {
       const std::uint64_t far = planned(c.population, other, leader(c.population), kAll).seed;
-      EXPECT_GT(std::max(far, begun.seed) - std::min(far, begun.seed), kFinalSeeds);
+      EXPECT_GT(std::max(far, begun.seed) - std::min(far, begun.seed), kSeedBlock);
     }
   }
 }
@@ -287,9 +287,9 @@ TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {
     const ComparisonOutcome o = c.outcome();
     EXPECT_TRUE(o.complete);
     EXPECT_FALSE(o.ahead);
-    ASSERT_EQ(o.losses.size(), 1U);
-    EXPECT_EQ(o.losses[0].seed, lost);
-    EXPECT_EQ(o.losses[0].status, status);
+    ASSERT_EQ(o.failed_runs.size(), 1U);
+    EXPECT_EQ(o.failed_runs[0].seed, lost);
+    EXPECT_EQ(o.failed_runs[0].status, status);
   }
 }
 
@@ -309,10 +309,10 @@ TEST(Comparison, ABaselineThatIsLostIsNamed) {
     return *std::find_if(o.rows.begin(), o.rows.end(),
                          [&](const ComparisonRow& r) { return r.design == design; });
   };
-  EXPECT_EQ(row(c.known[1]).losses.size(), static_cast<std::size_t>(begun.seeds));
+  EXPECT_EQ(row(c.known[1]).failed_runs.size(), static_cast<std::size_t>(begun.seeds));
   EXPECT_FALSE(row(c.known[1]).trained);
   EXPECT_EQ(o.rows.back().design, c.known[1]) << "without a score it stands last";
-  EXPECT_EQ(row(c.known[0]).losses.size(), 1U);
+  EXPECT_EQ(row(c.known[0]).failed_runs.size(), 1U);
   EXPECT_EQ(row(c.known[0]).trained, begun.seeds > kLeastSeeds);
   EXPECT_EQ(row(c.known[0]).difference.count, begun.seeds - 1);
   EXPECT_TRUE(o.ahead) << "of those that could be trained";
@@ -336,8 +336,8 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
   ASSERT_EQ(o.rows.size(), 2U);
   EXPECT_EQ(o.rows[1].design, refused);
   EXPECT_FALSE(o.rows[1].trained);
-  ASSERT_EQ(o.rows[1].losses.size(), 1U);
-  EXPECT_EQ(o.rows[1].losses[0].status, record::Status::kRefused);
+  ASSERT_EQ(o.rows[1].failed_runs.size(), 1U);
+  EXPECT_EQ(o.rows[1].failed_runs[0].status, record::Status::kRefused);
   EXPECT_TRUE(o.ahead);
   // Nothing is claimed if no baseline can be trained.
   Little none(one_rung());
@@ -441,7 +441,7 @@ TEST(Comparison, AControlThatIsMissingJudgesNothing) {
           if (!is_lost(d)) run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
       const ComparisonOutcome o = outcome_of(c.population, begun);
       EXPECT_EQ(o.controls, 2);
-      EXPECT_EQ(o.lost_controls, lost);
+      EXPECT_EQ(o.untrained_controls, lost);
       EXPECT_EQ(o.can_judge(), lost == 0 && bits > 2.7) << lost << " " << bits;
       EXPECT_EQ(o.claims(), o.can_judge());
     }
@@ -513,7 +513,7 @@ TEST(Comparison, ALaterRateChangesNoVerdict) {
     EXPECT_EQ(after.stands(), before.stands());
     EXPECT_EQ(after.run.value, before.run.value);
     EXPECT_EQ(after.run.freedom, before.run.freedom);
-    EXPECT_EQ(after.losses.size(), before.losses.size());
+    EXPECT_EQ(after.failed_runs.size(), before.failed_runs.size());
     for (std::size_t k = 0; k < before.rows.size(); ++k)
       EXPECT_EQ(after.rows[k].difference.high, before.rows[k].difference.high);
   }
@@ -567,7 +567,7 @@ TEST(Comparison, SeedsAtTheEndOfAllNumbersAreItsOwn) {
   for (int k = 0; k < begun.seeds; ++k)
     c.run(c.leading, 0, begun.seed + static_cast<std::uint64_t>(k), 2.5, Purpose::kFinal,
           k == 1 ? Status::kFailed : Status::kDone);
-  EXPECT_EQ(losses(c.population, c.leading, 0, &begun).size(), 1U);
+  EXPECT_EQ(failed_runs(c.population, c.leading, 0, &begun).size(), 1U);
   EXPECT_FALSE(outcome_of(c.population, begun).stands());
 }
 
@@ -813,8 +813,9 @@ TEST(Comparison, RunsOnAnotherHeldOutTextAreNoPairs) {
   other.held_out = "another";
   EXPECT_FALSE(other.session(3));
   const ComparisonOutcome o = outcome_of(other.population, other.population.comparisons().back());
-  EXPECT_EQ(o.losses.size(), static_cast<std::size_t>(o.begun->seeds));
-  EXPECT_NE(o.losses.front().cause.find("another text"), std::string::npos) << o.losses.front().cause;
+  EXPECT_EQ(o.failed_runs.size(), static_cast<std::size_t>(o.begun->seeds));
+  EXPECT_NE(o.failed_runs.front().cause.find("another text"), std::string::npos)
+      << o.failed_runs.front().cause;
   for (const ComparisonRow& row : o.rows) EXPECT_EQ(row.difference.count, 0);
 }
 

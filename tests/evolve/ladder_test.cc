@@ -140,7 +140,7 @@ TEST(Replicates, ChanceIsNotTakenForADifference) {
     EXPECT_NEAR(report.seed_stddev, 0.01, 0.004);
     pairs += report.pairs;
     apart += report.significant;
-    rate += report.rate / 12;
+    rate += report.false_positive_rate / 12;
   }
   EXPECT_EQ(pairs, 12 * kReplicates * (kReplicates - 1) / 2);
   EXPECT_LE(apart, pairs * 5 / 100);

@@ -68,14 +68,14 @@ TEST(Rates, ARateThatDivergesIsNoLossOfTheDesign) {
   const auto d = c.design("baseline", "[Block, RMSNorm]");
   search(c, d, 0, [](double r) { return r >= 1 ? 0.0 : 2 + r; });
   const Standing s = c.population.standing(c.population.individual(d), 0);
-  EXPECT_EQ(s.lost, 0);
+  EXPECT_EQ(s.unscored, 0);
   EXPECT_EQ(s.done, 1);
   EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 0.125);
   // A design without a score at any rate counts one lost run.
   const auto e = c.design("baseline", "[Block, RMSNorm]");
   EXPECT_EQ(search(c, e, 0, [](double) { return 0.0; }), (std::vector<double>{1, 0.5, 2, 0.25, 0.125}))
       << "smaller ones may have one";
-  EXPECT_EQ(c.population.standing(c.population.individual(e), 0).lost, 1);
+  EXPECT_EQ(c.population.standing(c.population.individual(e), 0).unscored, 1);
 }
 
 TEST(Rates, OnlyRunsAtTheRateThatIsTakenCount) {

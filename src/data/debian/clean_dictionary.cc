@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/debian/clean.h"
-#include "data/debian/group.h"
+#include "data/debian/document_joiner.h"
 #include "data/debian/unpack.h"
 
 namespace gabbro::data::debian {
@@ -138,14 +138,14 @@ Result<bool> clean(const Files& files, const Emit& emit, bool webster) {
     const auto packed = files.find(body);
     if (packed == files.end()) return fail("format", fmt::format("{} is missing beside {}", body, path));
     GABBRO_TRY(text, unpack(packed->second, body));
-    Group group(emit, 8192);
+    DocumentJoiner documents(emit, 8192);
     for (const auto& [offset, length] : places_of(index)) {
       if (offset + length > text.size())
         return fail("format",
                     fmt::format("{}: invalid entry at byte {} of {}", body, offset + length, text.size()));
-      group.add(clean_entry(std::string_view(text).substr(offset, length), webster));
+      documents.add(clean_entry(std::string_view(text).substr(offset, length), webster));
     }
-    group.end();
+    documents.finish();
   }
   return true;
 }

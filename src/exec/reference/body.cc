@@ -28,7 +28,7 @@ BodyRun::BodyRun(const ir::Graph& graph, int body, std::span<const NodeId> wante
     : graph_(graph), nodes_(graph.bodies[body].nodes) {
   const std::vector<bool> live = ir::live_nodes(graph, body, wanted);
   for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id)
-    if (live[id]) plan_.push_back(id);
+    if (live[id]) schedule_.push_back(id);
   storage_.resize(nodes_.size());
   values_.resize(nodes_.size(), nullptr);
   histories_.resize(nodes_.size());
@@ -38,15 +38,16 @@ BodyRun::BodyRun(const ir::Graph& graph, int body, std::span<const NodeId> wante
 BodyRun::BodyRun(BodyRun&&) noexcept = default;
 BodyRun::~BodyRun() = default;
 
-void BodyRun::run(std::span<const NodeId> plan, const Sources& sources, const Clock& clock) {
-  for (NodeId id : plan) run_node(id, sources, clock);
+void BodyRun::run(std::span<const NodeId> nodes, const Sources& sources, const Clock& clock) {
+  for (NodeId id : nodes) run_node(id, sources, clock);
 }
 
 void BodyRun::run_once(std::span<const NodeId> wanted, const Sources& sources, const Clock& clock) {
   std::vector<int> readers(nodes_.size(), 0);
-  for (const NodeId id : plan_) ir::for_each_operand(graph_, nodes_[id], [&](NodeId in) { ++readers[in]; });
+  for (const NodeId id : schedule_)
+    ir::for_each_operand(graph_, nodes_[id], [&](NodeId in) { ++readers[in]; });
   for (const NodeId id : wanted) ++readers[id];
-  for (const NodeId id : plan_) {
+  for (const NodeId id : schedule_) {
     run_node(id, sources, clock);
     ir::for_each_operand(graph_, nodes_[id], [&](NodeId in) {
       if (--readers[in] == 0) storage_[in] = {};

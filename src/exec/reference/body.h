@@ -13,7 +13,7 @@
 
 namespace gabbro::exec {
 
-/// The positions that one run covers: the whole sequence, or (`stepping`) the single position that follows
+/// The positions that one run covers: the whole sequence or, if `stepping`, the single position that follows
 /// those already run.
 struct Clock {
   std::int64_t t_begin = 0;
@@ -44,11 +44,11 @@ class BodyRun {
   ~BodyRun();
 
   /// The live nodes in order of execution.
-  [[nodiscard]] const std::vector<ir::NodeId>& plan() const { return plan_; }
-  /// Computes the nodes of `plan`, a subset of `plan()`. Their operands outside of `plan` must be up to date.
-  void run(std::span<const ir::NodeId> plan, const Sources& sources, const Clock& clock);
-  /// Computes all of `plan()`. Frees each value after its last use, unless it is in `wanted`, so that only
-  /// values that are still needed stay in memory.
+  [[nodiscard]] const std::vector<ir::NodeId>& schedule() const { return schedule_; }
+  /// Computes `nodes`, a subset of `schedule()`. Their operands outside of `nodes` must be up to date.
+  void run(std::span<const ir::NodeId> nodes, const Sources& sources, const Clock& clock);
+  /// Computes all of `schedule()`. Frees each value after its last use, unless it is in `wanted`, so that
+  /// only values that are still needed stay in memory.
   void run_once(std::span<const ir::NodeId> wanted, const Sources& sources, const Clock& clock);
   /// The reference stays valid until the next run, or as long as the source tensor that it refers to.
   [[nodiscard]] const Tensor& value(ir::NodeId id) const { return *values_[id]; }
@@ -72,7 +72,7 @@ class BodyRun {
 
   const ir::Graph& graph_;
   const std::vector<ir::Node>& nodes_;
-  std::vector<ir::NodeId> plan_;
+  std::vector<ir::NodeId> schedule_;
   std::vector<Tensor> storage_;                  // One per node. Empty where the node does not own its value.
   std::vector<const Tensor*> values_;            // one per node
   std::vector<History> histories_;               // one per node

@@ -24,7 +24,7 @@ void ScanRun::plan_steps() {
   const auto& nodes = graph_.bodies[scan_.body].nodes;
   const auto first_invariant = static_cast<int>(scan_.inits.size() + scan_.sequences.size());
   std::vector<bool> varies(nodes.size(), false);
-  for (NodeId id : body_.plan()) {
+  for (NodeId id : body_.schedule()) {
     GABBRO_CHECK(!nodes[id].type.time() && nodes[id].op != ir::Op::kScan);
     bool any = nodes[id].op == ir::Op::kArg && nodes[id].index < first_invariant;
     ir::for_each_operand(graph_, nodes[id], [&](NodeId operand) { any = any || varies[operand]; });

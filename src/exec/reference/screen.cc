@@ -6,8 +6,8 @@
 #include <cmath>
 #include <memory>
 
+#include "exec/reference/predicted_cost.h"
 #include "exec/reference/reference.h"
-#include "exec/reference/work.h"
 #include "ir/facts.h"
 #include "ir/gradient.h"
 
@@ -18,33 +18,36 @@ namespace {
 // Largest value allowed with the initial parameters. Squares of values above 1e19 overflow float32. The limit
 // is lower because values differ between texts, and because a design whose values are this large at the first
 // step does not train.
-constexpr double kLargest = 1e15;
+constexpr double kMaxValue = 1e15;
 // Largest value allowed for nodes of the backward pass. There, x / (abs(x) + 1e-9) gives an intermediate
 // value of 1e18 where x is 0.
-constexpr double kLargestOnTheWayBack = 1e19;
+constexpr double kMaxBackwardValue = 1e19;
 // A gradient that is smaller than the largest by this factor counts as zero. Gradients that cancel except for
 // rounding (a bias of all keys, under a softmax) are above this limit, and must pass: some designs that train
 // well have them.
-constexpr double kLeast = 1e-20;
+constexpr double kZeroGradient = 1e-20;
 // With gradients clipped to a norm of 1, AdamW does not move a parameter whose gradient is this far below the
-// largest, since its epsilon is larger. A share kDeadShare of all parameters may be like this, such as biases
-// under a softmax.
-constexpr double kNegligible = 1e-9, kDeadShare = 0.02;
+// largest, since its epsilon is larger. A share kMaxNegligibleShare of all parameters may be like this, such
+// as biases under a softmax.
+constexpr double kNegligibleGradient = 1e-9, kMaxNegligibleShare = 0.02;
 // Least change of the logits by the context, relative to the change by the position's own token. With their
 // initial parameters all designs of the zoo reach at least 0.06. Of 81 random designs all reach at least 0.02
 // except one with a closed gate, which reaches 0.15 with random parameters (at D = 8, 64 tokens).
-constexpr double kLeastContext = 1e-3;
-// If an earlier token's value has a gradient below this share of the largest gradient, it has no effect in
-// float32.
-constexpr double kUnread = 1e-12;
+constexpr double kMinContextShare = 1e-3;
+// A value of an earlier token has no effect in float32 if its gradient is below this share of the largest
+// one.
+constexpr double kNoEffectGradient = 1e-12;
 // Number and size of the updates from the initial parameters. Each moves a parameter as far as some hundred
 // training steps do. Several are needed because gates that start at zero open one behind another.
 constexpr int kUpdates = 4;
-constexpr double kStep = 0.1;
-constexpr double kRoom = 4;
-constexpr double kMostNumbers = 1 << 22;
+constexpr double kUpdateSize = 0.1;
+// Factor on the first embedding, to test whether the logits stay finite in float32.
+constexpr double kEmbeddingScale = 4;
+// The text is shortened until a run keeps at most this many elements. If the shortest text keeps more than 8
+// times as many, the design is refused.
+constexpr double kKeptElements = 1 << 22;
 // Limits of one run with its gradient, checked before it starts: 512 MiB, some seconds.
-constexpr double kMostElements = 1 << 26, kMostOperations = 1 << 29;
+constexpr double kMaxElements = 1 << 26, kMaxOperations = 1 << 29;
 
 // Returns true if the node passes values from earlier positions to later ones.
 bool looks_back(const ir::Node& node) {
@@ -55,10 +58,10 @@ bool looks_back(const ir::Node& node) {
 // parameter.
 struct Differentiated {
   ir::Graph graph;
-  std::vector<ir::NodeId> gradients;  // those of the parameters, then those of `readers`
-  std::vector<std::size_t> owners;    // the parameter of each gradient
-  std::vector<ir::NodeId> readers;    // nodes that look back and have a gradient
-  std::vector<ir::NodeId> all;        // every live node, the gradients first
+  std::vector<ir::NodeId> gradients;               // those of the parameters, then those of `looking_back`
+  std::vector<std::size_t> parameter_of_gradient;  // the parameter of each gradient
+  std::vector<ir::NodeId> looking_back;            // nodes that look back and have a gradient
+  std::vector<ir::NodeId> computed;                // every live node, the gradients first
   ir::Type logits;
 
   explicit Differentiated(const ir::Graph& model) : graph(model) {
@@ -71,7 +74,7 @@ struct Differentiated {
     for (std::size_t id = 0; id < nodes.size(); ++id)
       if (nodes[id].op == ir::Op::kParam) {
         wrt.push_back(static_cast<ir::NodeId>(id));
-        owners.push_back(static_cast<std::size_t>(nodes[id].index));
+        parameter_of_gradient.push_back(static_cast<std::size_t>(nodes[id].index));
       } else if (reached[id] && looks_back(nodes[id])) {
         back.push_back(static_cast<ir::NodeId>(id));
       }
@@ -79,80 +82,82 @@ struct Differentiated {
     const std::vector<ir::NodeId> seeds{builder.add({.op = ir::Op::kInput, .type = logits, .index = 0})};
     gradients = ir::differentiate(builder, outputs, seeds, wrt);
     keep_with_gradient(back);
-    all = gradients;
+    computed = gradients;
     std::vector<ir::NodeId> roots = gradients;
     roots.push_back(outputs[0]);
     const std::vector<bool> live = ir::live_nodes(graph, 0, roots);
     for (std::size_t id = 0; id < live.size(); ++id)
       if (live[id] && graph.bodies[0].nodes[id].op != ir::Op::kScan)
-        all.push_back(static_cast<ir::NodeId>(id));
+        computed.push_back(static_cast<ir::NodeId>(id));
   }
 
  private:
   // Drops the nodes whose gradient is a constant by structure: they are only compared, counted or detached.
   void keep_with_gradient(const std::vector<ir::NodeId>& back) {
-    const std::vector<ir::NodeId> theirs(gradients.begin() + static_cast<std::ptrdiff_t>(owners.size()),
-                                         gradients.end());
-    gradients.resize(owners.size());
+    const std::vector<ir::NodeId> theirs(
+        gradients.begin() + static_cast<std::ptrdiff_t>(parameter_of_gradient.size()), gradients.end());
+    gradients.resize(parameter_of_gradient.size());
     for (std::size_t i = 0; i < back.size(); ++i) {
       const ir::Node* node = &graph.node(0, theirs[i]);
       while (node->op == ir::Op::kBroadcast) node = &graph.node(0, node->in[0]);
       if (node->op == ir::Op::kConst) continue;
       gradients.push_back(theirs[i]);
-      readers.push_back(back[i]);
+      looking_back.push_back(back[i]);
     }
   }
 };
 
 class Screen {
  public:
-  Screen(const ir::Graph& graph, std::uint64_t seed, std::int64_t whole)
-      : model_(graph), random_(Random(seed).split("screen")), whole_(whole) {}
+  Screen(const ir::Graph& graph, std::uint64_t seed, std::int64_t long_length)
+      : model_(graph), random_(Random(seed).split("screen")), long_length_(long_length) {}
 
   Screening run() {
-    if (Screening size = begin(); !size.passes()) return size;
-    Feed first = first_feed();
-    std::vector<Tensor> values = values_of(first, differentiated_->all);
-    if (Screening found = first_parameters(first, values); !found.passes()) return found;
+    if (Screening size = prepare(); !size.passes()) return size;
+    Feed first = initial_feed();
+    std::vector<Tensor> values = values_of(first, differentiated_->computed);
+    if (Screening found = check_initial_values(first, values); !found.passes()) return found;
     values.resize(differentiated_->gradients.size());
-    return reach(std::move(first), std::move(values));
+    return check_mixing_and_gradients(std::move(first), std::move(values));
   }
 
-  Screening run_reach() {
-    if (Screening size = begin(); !size.passes()) return size;
-    Feed first = first_feed();
+  Screening run_mixing_and_gradients() {
+    if (Screening size = prepare(); !size.passes()) return size;
+    Feed first = initial_feed();
     std::vector<Tensor> gradients = gradients_of(first);
-    return reach(std::move(first), std::move(gradients));
+    return check_mixing_and_gradients(std::move(first), std::move(gradients));
   }
 
  private:
-  Screening begin() {
+  // Draws the text and builds the backward pass. Refuses a design that is too large to be run.
+  Screening prepare() {
     std::int64_t length = 0;
     for (const std::int64_t l : {8, 16, 24})
-      if (l == 8 || numbers_kept(model_, l) <= kMostNumbers) length = l;
-    if (const double kept = numbers_kept(model_, length); kept > 8 * kMostNumbers)
+      if (l == 8 || elements_kept(model_, l) <= kKeptElements) length = l;
+    if (const double kept = elements_kept(model_, length); kept > 8 * kKeptElements)
       return {"size", fmt::format("a run of {} tokens keeps {:.3g} elements; the screen allows {:.3g}",
-                                  length, kept, 8.0 * kMostNumbers)};
+                                  length, kept, 8.0 * kKeptElements)};
     for (std::int64_t t = 0; t < length; ++t)
       tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
     differentiated_ = std::make_unique<Differentiated>(model_);
-    const Work work = work_of(differentiated_->graph, differentiated_->all, length);
-    if (work.elements > kMostElements || work.operations > kMostOperations)
+    const PredictedCost cost = predict_cost(differentiated_->graph, differentiated_->computed, length);
+    if (cost.peak_elements > kMaxElements || cost.operations > kMaxOperations)
       return {"size", fmt::format("a run of {} tokens and its gradient holds {:.3g} elements and takes "
                                   "{:.3g} operations; the screen allows {:.3g} and {:.3g}",
-                                  length, work.elements, work.operations, kMostElements, kMostOperations)};
+                                  length, cost.peak_elements, cost.operations, kMaxElements, kMaxOperations)};
     return {};
   }
 
-  Screening reach(Feed first, std::vector<Tensor> gradients) {
-    Screening found = trains(std::move(first), std::move(gradients));
-    if (found.passes() || !is_longer()) return found;
-    first = first_feed();
+  // Checks on a short text first. A design that fails there may only need a longer one.
+  Screening check_mixing_and_gradients(Feed first, std::vector<Tensor> gradients) {
+    Screening found = check_during_updates(std::move(first), std::move(gradients));
+    if (found.passes() || !extend_text()) return found;
+    first = initial_feed();
     gradients = gradients_of(first);
-    return trains(std::move(first), std::move(gradients));
+    return check_during_updates(std::move(first), std::move(gradients));
   }
 
-  [[nodiscard]] Feed first_feed() {
+  [[nodiscard]] Feed initial_feed() {
     Feed out{tokens_,
              {zeros(model_, differentiated_->logits.axes, static_cast<std::int64_t>(tokens_.size()))},
              initial_params(model_, random_.split("first"))};
@@ -167,37 +172,40 @@ class Screen {
     return values_of(feed, differentiated_->gradients);
   }
 
-  [[nodiscard]] Screening first_parameters(const Feed& first, const std::vector<Tensor>& values) const {
+  [[nodiscard]] Screening check_initial_values(const Feed& first, const std::vector<Tensor>& values) const {
     const Differentiated& d = *differentiated_;
     for (std::size_t i = 0; i < values.size(); ++i)
       for (const double v : values[i].data) {
-        const bool gradient = i < d.owners.size();
-        const bool back = !gradient && static_cast<std::size_t>(d.all[i]) >= model_.bodies[0].nodes.size();
+        const bool gradient = i < d.parameter_of_gradient.size();
+        const bool is_backward =
+            !gradient && static_cast<std::size_t>(d.computed[i]) >= model_.bodies[0].nodes.size();
         if (std::isnan(v) || (gradient && std::isinf(v)) ||
-            (std::isfinite(v) && std::abs(v) > (back ? kLargestOnTheWayBack : kLargest) &&
-             !writes(model_, v)))
-          return {"finite",
-                  fmt::format("{} is {:.3g} with the initial parameters",
-                              gradient ? "the gradient of " + model_.params[d.owners[i]].name
-                                       : fmt::format("a value of line {}", d.graph.node(0, d.all[i]).line),
-                              v)};
+            (std::isfinite(v) && std::abs(v) > (is_backward ? kMaxBackwardValue : kMaxValue) &&
+             !has_constant_near(model_, v)))
+          return {
+              "finite",
+              fmt::format("{} is {:.3g} with the initial parameters",
+                          gradient ? "the gradient of " + model_.params[d.parameter_of_gradient[i]].name
+                                   : fmt::format("a value of line {}", d.graph.node(0, d.computed[i]).line),
+                          v)};
       }
-    return has_room(first);
+    return check_headroom(first);
   }
 
-  // Values differ between texts and random draws. Where a signal is multiplied by itself many times, a
-  // slightly larger one may overflow float32, so the embedding is scaled up by kRoom.
-  Screening has_room(Feed feed) const {
+  // Checks that the logits stay finite in float32 if values are somewhat larger. Values differ between texts
+  // and random draws. Where a signal is multiplied by itself many times, a slightly larger one may overflow
+  // float32, so the embedding is scaled up by kEmbeddingScale.
+  Screening check_headroom(Feed feed) const {
     for (std::size_t p = 0; p < model_.params.size(); ++p)
       if (model_.params[p].role == ir::Role::kInput)
-        for (double& v : feed.params[p].data) v *= kRoom;
+        for (double& v : feed.params[p].data) v *= kEmbeddingScale;
     const std::vector<Tensor> values =
         evaluate(model_, model_.bodies[0].outputs, feed, static_cast<std::int64_t>(tokens_.size()), true);
     for (const double v : values[0].data)
       if (!std::isfinite(v))
         return {"finite",
                 fmt::format("a logit is {:.3g} in float32 when the first embedding is {} times as large", v,
-                            kRoom)};
+                            kEmbeddingScale)};
     return {};
   }
 
@@ -235,37 +243,39 @@ class Screen {
   // Checks that earlier tokens affect the logits, and that all parameters and all nodes that look back get a
   // gradient, with the initial parameters or after some updates. Parts of a design that stay unreached have
   // no effect when it is trained.
-  Screening trains(Feed now, std::vector<Tensor> gradients) {
+  Screening check_during_updates(Feed now, std::vector<Tensor> gradients) {
     Random draw = random_.split("mixing");
-    sizes_.assign(differentiated_->gradients.size(), 0);
-    double context = ir::derive_facts(model_).mixes_tokens ? 0 : kLeastContext;
+    gradient_sums_.assign(differentiated_->gradients.size(), 0);
+    double context = ir::derive_facts(model_).mixes_tokens ? 0 : kMinContextShare;
     Screening found;
     for (int update = 0;; ++update) {
-      const bool finite = add_sizes(gradients);
-      if (context < kLeastContext) context = std::max(context, context_share(now.params, draw));
-      found = mixes(context);
-      if (found.passes()) found = silent();
-      if (found.passes()) found = unread();
+      const bool finite = add_gradients(gradients);
+      if (context < kMinContextShare) context = std::max(context, context_share(now.params, draw));
+      found = check_context_share(context);
+      if (found.passes()) found = check_parameter_gradients();
+      if (found.passes()) found = check_gradients_of_earlier_values();
       if (found.passes() || update == kUpdates || !finite) return found;
-      advance(gradients, now.params);
+      take_step(gradients, now.params);
       gradients = gradients_of(now);
     }
   }
 
-  static Screening mixes(double context) {
-    if (context >= kLeastContext) return {};
+  static Screening check_context_share(double context) {
+    if (context >= kMinContextShare) return {};
     return {"mixing",
             fmt::format("all tokens before a position change its logits by {:.2g} of what its own token "
                         "does, with the initial parameters and after {} updates; at least {:g} is required",
-                        context, kUpdates, kLeastContext)};
+                        context, kUpdates, kMinContextShare)};
   }
 
-  // Extends the text to `whole_` tokens, or to as many as the work limit allows, for designs that read
+  // Extends the text to `long_length_` tokens, or to as many as the work limit allows, for designs that read
   // farther back than the short text reaches. Returns false if no longer text is possible.
-  bool is_longer() {
-    for (std::int64_t length = whole_; length > static_cast<std::int64_t>(tokens_.size()); length /= 2) {
-      if (work_of(model_, model_.bodies[0].outputs, length).operations > kMostOperations / 16 ||
-          work_of(differentiated_->graph, differentiated_->gradients, length).elements > kMostElements)
+  bool extend_text() {
+    for (std::int64_t length = long_length_; length > static_cast<std::int64_t>(tokens_.size());
+         length /= 2) {
+      if (predict_cost(model_, model_.bodies[0].outputs, length).operations > kMaxOperations / 16 ||
+          predict_cost(differentiated_->graph, differentiated_->gradients, length).peak_elements >
+              kMaxElements)
         continue;
       while (static_cast<std::int64_t>(tokens_.size()) < length)
         tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
@@ -276,54 +286,55 @@ class Screen {
 
   // Adds up the absolute values of each gradient over all updates. Returns false if one is not finite, which
   // updates of this size may cause.
-  bool add_sizes(const std::vector<Tensor>& gradients) {
+  bool add_gradients(const std::vector<Tensor>& gradients) {
     bool finite = true;
     for (std::size_t i = 0; i < gradients.size(); ++i)
       for (const double v : gradients[i].data) {
         finite = finite && std::isfinite(v);
-        sizes_[i] += std::isfinite(v) ? std::abs(v) : 0;
+        gradient_sums_[i] += std::isfinite(v) ? std::abs(v) : 0;
       }
     return finite;
   }
 
   // Moves each element by the same step whatever the size of its gradient, as AdamW's first update does. An
   // element whose gradient is below AdamW's epsilon is not moved.
-  void advance(const std::vector<Tensor>& gradients, std::vector<Tensor>& params) const {
-    const std::size_t count = differentiated_->owners.size();
+  void take_step(const std::vector<Tensor>& gradients, std::vector<Tensor>& params) const {
+    const std::size_t count = differentiated_->parameter_of_gradient.size();
     double largest = 1e-300;
     for (std::size_t i = 0; i < count; ++i)
       for (const double g : gradients[i].data) largest = std::max(largest, std::abs(g));
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t p = differentiated_->owners[i];
+      const std::size_t p = differentiated_->parameter_of_gradient[i];
       const ir::AxisList& fan_in = model_.params[p].fan_in;
-      const double step =
-          fan_in.empty() ? kStep : kStep / std::sqrt(static_cast<double>(ir::elements(model_, fan_in)));
+      const double step = fan_in.empty()
+                              ? kUpdateSize
+                              : kUpdateSize / std::sqrt(static_cast<double>(ir::elements(model_, fan_in)));
       for (std::size_t k = 0; k < params[p].data.size(); ++k) {
         const double g = gradients[i].data[k];
-        params[p].data[k] -= step * g / (std::abs(g) + kNegligible * largest);
+        params[p].data[k] -= step * g / (std::abs(g) + kNegligibleGradient * largest);
       }
     }
   }
 
-  // Refuses a design in which the logits do not depend on some value of earlier positions.
-  [[nodiscard]] Screening unread() const {
-    const auto first = static_cast<std::ptrdiff_t>(differentiated_->owners.size());
-    const double largest = *std::max_element(sizes_.begin(), sizes_.end());
-    for (std::size_t i = 0; i < differentiated_->readers.size(); ++i)
-      if (!(sizes_[static_cast<std::size_t>(first) + i] > kUnread * largest))
+  // Refuses a design with a node that looks back, but whose result does not affect the logits.
+  [[nodiscard]] Screening check_gradients_of_earlier_values() const {
+    const auto first = static_cast<std::ptrdiff_t>(differentiated_->parameter_of_gradient.size());
+    const double largest = *std::max_element(gradient_sums_.begin(), gradient_sums_.end());
+    for (std::size_t i = 0; i < differentiated_->looking_back.size(); ++i)
+      if (!(gradient_sums_[static_cast<std::size_t>(first) + i] > kNoEffectGradient * largest))
         return {"mixing", fmt::format("what line {} reads from earlier tokens changes no logit, neither with "
                                       "the initial parameters nor after {} updates",
-                                      model_.node(0, differentiated_->readers[i]).line, kUpdates)};
+                                      model_.node(0, differentiated_->looking_back[i]).line, kUpdates)};
     return {};
   }
 
   // Refuses a design with parameters that get no gradient, or with so many negligible gradients that the
   // design is effectively smaller than its number of parameters.
-  [[nodiscard]] Screening silent() const {
+  [[nodiscard]] Screening check_parameter_gradients() const {
     std::vector<double> sizes(model_.params.size(), 0);
-    for (std::size_t i = 0; i < differentiated_->owners.size(); ++i)
-      sizes[differentiated_->owners[i]] += sizes_[i];
-    const double least = kLeast * *std::max_element(sizes.begin(), sizes.end());
+    for (std::size_t i = 0; i < differentiated_->parameter_of_gradient.size(); ++i)
+      sizes[differentiated_->parameter_of_gradient[i]] += gradient_sums_[i];
+    const double least = kZeroGradient * *std::max_element(sizes.begin(), sizes.end());
     double all = 0, negligible = 0, largest = 0;
     for (std::size_t p = 0; p < sizes.size(); ++p) {
       if (!(sizes[p] > least))
@@ -337,13 +348,13 @@ class Screen {
     }
     std::string names;
     for (std::size_t p = 0; p < sizes.size(); ++p) {
-      if (sizes[p] > kNegligible * largest) continue;
+      if (sizes[p] > kNegligibleGradient * largest) continue;
       negligible += static_cast<double>(ir::elements(model_, model_.params[p].axes));
       if (names.size() < 120)
         names += fmt::format("{}{} ({:.1g})", names.empty() ? "" : ", ", model_.params[p].name,
                              sizes[p] / largest);
     }
-    if (negligible <= kDeadShare * all) return {};
+    if (negligible <= kMaxNegligibleShare * all) return {};
     return {"gradient",
             fmt::format("{:.0f} % of the parameters get a negligible gradient, relative to the largest: {}",
                         100 * negligible / all, names)};
@@ -352,9 +363,9 @@ class Screen {
   const ir::Graph& model_;
   Random random_;
   std::vector<std::int64_t> tokens_;
-  std::int64_t whole_;
+  std::int64_t long_length_;
   std::unique_ptr<Differentiated> differentiated_;
-  std::vector<double> sizes_;  // sums of the gradients' absolute values, over all updates
+  std::vector<double> gradient_sums_;  // sums of the gradients' absolute values, over all updates
 };
 
 }  // namespace
@@ -373,7 +384,7 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
   return out;
 }
 
-bool writes(const ir::Graph& graph, double v) {
+bool has_constant_near(const ir::Graph& graph, double v) {
   for (const ir::Body& body : graph.bodies)
     for (const ir::Node& node : body.nodes)
       if (node.op == ir::Op::kConst && std::isfinite(node.value) &&
@@ -382,7 +393,7 @@ bool writes(const ir::Graph& graph, double v) {
   return false;
 }
 
-double numbers_kept(const ir::Graph& graph, std::int64_t length) {
+double elements_kept(const ir::Graph& graph, std::int64_t length) {
   double sum = 0;
   const std::vector<bool> live = ir::live_nodes(graph, 0, graph.bodies[0].outputs);
   for (std::size_t id = 0; id < live.size(); ++id) {
@@ -399,8 +410,8 @@ Screening screen(const ir::Graph& graph, std::uint64_t seed, std::int64_t length
   return Screen(graph, seed, length).run();
 }
 
-Screening screen_reach(const ir::Graph& graph, std::uint64_t seed, std::int64_t length) {
-  return Screen(graph, seed, length).run_reach();
+Screening screen_mixing_and_gradients(const ir::Graph& graph, std::uint64_t seed, std::int64_t length) {
+  return Screen(graph, seed, length).run_mixing_and_gradients();
 }
 
 }  // namespace gabbro::exec

@@ -10,8 +10,8 @@
 #include <numeric>
 
 #include "base/hash.h"
+#include "exec/reference/predicted_cost.h"
 #include "exec/reference/reference.h"
-#include "exec/reference/work.h"
 #include "ir/builder.h"
 #include "ir/gradient.h"
 
@@ -164,8 +164,8 @@ class Tracer {
   }
 
   std::optional<Trace> run() {
-    const Work work = work_of(d_.graph, d_.wanted, options_.length);
-    if (work.operations > options_.operations || work.elements > options_.operations / 8) return {};
+    const PredictedCost cost = predict_cost(d_.graph, d_.wanted, options_.length);
+    if (cost.operations > options_.operations || cost.peak_elements > options_.operations / 8) return {};
     if (!draw_apart()) return {};
     std::optional<Trace> out = train(options_.updates);
     if (!out || !options_.far) return out;

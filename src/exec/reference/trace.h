@@ -14,8 +14,8 @@ struct TraceOptions {
   std::int64_t length = 24;  // positions of the text
   int updates = 2;           // updates between the points of the trace
   bool far = false;          // Also records traces from parameters far from the initialisation.
-  // Largest number of operations of one pass with its gradient (work_of). The limit of elements is an eighth
-  // of it.
+  // Largest number of operations of one pass with its gradient (predict_cost). The limit of elements is an
+  // eighth of it.
   double operations = 1 << 28;
 };
 

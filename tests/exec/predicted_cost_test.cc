@@ -1,5 +1,5 @@
 // Tests the predicted cost of an evaluation, computed before it runs.
-#include "exec/reference/work.h"
+#include "exec/reference/predicted_cost.h"
 
 #include <gtest/gtest.h>
 
@@ -9,13 +9,13 @@
 namespace gabbro::exec {
 namespace {
 
-Work work(const std::string& body, std::int64_t length) {
+PredictedCost cost_of(const std::string& body, std::int64_t length) {
   const lang::CheckReport report =
       lang::check("unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = [U, RMSNorm]\n",
                   zoo::library(), {.width = 8, .vocab = 16});
   EXPECT_TRUE(report.valid()) << body << (report.errors.empty() ? "" : report.errors[0].message);
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
-  return work_of(graph, graph.bodies[0].outputs, length);
+  return predict_cost(graph, graph.bodies[0].outputs, length);
 }
 
 std::string chain(int links, const std::string& indent) {
@@ -25,17 +25,17 @@ std::string chain(int links, const std::string& indent) {
   return out;
 }
 
-TEST(Work, CountsTinyOperationsAsMoreThanTheirElements) {
-  const double few = work(chain(10, "    ") + "    return shift(x, 1) * y10\n", 4).operations,
-               many = work(chain(110, "    ") + "    return shift(x, 1) * y110\n", 4).operations;
+TEST(PredictedCost, CountsTinyOperationsAsMoreThanTheirElements) {
+  const double few = cost_of(chain(10, "    ") + "    return shift(x, 1) * y10\n", 4).operations,
+               many = cost_of(chain(110, "    ") + "    return shift(x, 1) * y110\n", 4).operations;
   EXPECT_EQ(many - few, 100 * (300 + 4));
 }
 
-TEST(Work, CountsThoseOfStepsAtEachPosition) {
+TEST(PredictedCost, CountsThoseOfStepsAtEachPosition) {
   const auto recurrence = [](int links, std::int64_t length) {
-    return work("    scan S: [D] = 0:\n" + chain(links, "        ") + "        S = S + x * y" +
-                    std::to_string(links) + "\n    return S\n",
-                length)
+    return cost_of("    scan S: [D] = 0:\n" + chain(links, "        ") + "        S = S + x * y" +
+                       std::to_string(links) + "\n    return S\n",
+                   length)
         .operations;
   };
   EXPECT_EQ(recurrence(60, 4) - recurrence(10, 4), 50 * 4 * (300 + 1));

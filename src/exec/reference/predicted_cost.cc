@@ -1,4 +1,4 @@
-#include "exec/reference/work.h"
+#include "exec/reference/predicted_cost.h"
 
 #include <algorithm>
 #include <limits>
@@ -14,14 +14,14 @@ using ir::NodeId;
 using ir::Op;
 
 // Overhead of a node, in operations: planning its loops and allocating memory takes about this long.
-constexpr double kOfNode = 300;
+constexpr double kNodeOverhead = 300;
 
-class Counter {
+class CostModel {
  public:
-  Counter(const ir::Graph& graph, std::int64_t length)
+  CostModel(const ir::Graph& graph, std::int64_t length)
       : graph_(graph), length_(static_cast<double>(length)) {}
 
-  Work body(int index, std::span<const NodeId> wanted) const {
+  PredictedCost body(int index, std::span<const NodeId> wanted) const {
     const auto& nodes = graph_.bodies[index].nodes;
     const std::vector<bool> live = ir::live_nodes(graph_, index, wanted);
     // In body 0, values that are no longer read are freed. A scan's step keeps its values from position to
@@ -30,13 +30,13 @@ class Counter {
     for (std::size_t id = 0; id < live.size(); ++id)
       if (live[id]) ir::for_each_operand(graph_, nodes[id], [&](NodeId in) { ++readers[in]; });
     for (const NodeId id : wanted) ++readers[id];
-    Work out;
+    PredictedCost out;
     double held = 0;
     for (std::size_t id = 0; id < live.size(); ++id) {
       if (!live[id]) continue;
-      const Work own = node_work(index, nodes[id]);
-      out.operations += own.operations + kOfNode;
-      out.elements = std::max(out.elements, held += own.elements);
+      const PredictedCost own = node_cost(index, nodes[id]);
+      out.operations += own.operations + kNodeOverhead;
+      out.peak_elements = std::max(out.peak_elements, held += own.peak_elements);
       if (index != 0 || nodes[id].op == Op::kScan) continue;
       ir::for_each_operand(graph_, nodes[id], [&](NodeId in) {
         if (--readers[in] == 0 && nodes[in].op != Op::kScan) held -= size(nodes[in].type.axes, length_);
@@ -46,8 +46,8 @@ class Counter {
   }
 
  private:
-  [[nodiscard]] Work node_work(int body, const Node& node) const {
-    if (node.op == Op::kScan) return scan_work(graph_.scans[node.index]);
+  [[nodiscard]] PredictedCost node_cost(int body, const Node& node) const {
+    if (node.op == Op::kScan) return scan_cost(graph_.scans[node.index]);
     ir::Type space = node.type;
     const bool moves =
         ir::info(node.op).kind == ir::Kind::kAxes || ir::info(node.op).kind == ir::Kind::kTable;
@@ -63,11 +63,11 @@ class Counter {
 
   // The step runs at every position. Its outputs, and its states for the backward pass, are kept for each
   // position.
-  [[nodiscard]] Work scan_work(const ir::Scan& scan) const {
+  [[nodiscard]] PredictedCost scan_cost(const ir::Scan& scan) const {
     const auto& step = graph_.bodies[scan.body];
-    Work out = body(scan.body, step.outputs);
+    PredictedCost out = body(scan.body, step.outputs);
     out.operations *= length_;
-    for (const NodeId id : step.outputs) out.elements += size(step.nodes[id].type.axes, 1) * length_;
+    for (const NodeId id : step.outputs) out.peak_elements += size(step.nodes[id].type.axes, 1) * length_;
     return out;
   }
 
@@ -84,8 +84,8 @@ class Counter {
 
 }  // namespace
 
-Work work_of(const ir::Graph& graph, std::span<const NodeId> wanted, std::int64_t length) {
-  return Counter(graph, length).body(0, wanted);
+PredictedCost predict_cost(const ir::Graph& graph, std::span<const NodeId> wanted, std::int64_t length) {
+  return CostModel(graph, length).body(0, wanted);
 }
 
 }  // namespace gabbro::exec

@@ -8,18 +8,19 @@
 
 namespace gabbro::data::debian {
 
-/// Joins texts with empty lines between them. A document ends when it has at least `size` bytes, or at `end`.
-class Group {
+/// Joins texts with empty lines between them. A document ends when it has at least `size` bytes, or at
+/// `finish`.
+class DocumentJoiner {
  public:
-  Group(const Emit& emit, std::size_t size) : emit_(emit), size_(size) {}
+  DocumentJoiner(const Emit& emit, std::size_t size) : emit_(emit), size_(size) {}
   void add(std::string_view text) {
     if (text.empty()) return;
     if (!document_.empty()) document_ += '\n';
     document_ += text;
     if (document_.back() != '\n') document_ += '\n';
-    if (document_.size() >= size_) end();
+    if (document_.size() >= size_) finish();
   }
-  void end() {
+  void finish() {
     if (!document_.empty()) emit_(std::exchange(document_, {}));
   }
 

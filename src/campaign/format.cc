@@ -1,4 +1,4 @@
-#include "campaign/words.h"
+#include "campaign/format.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
