@@ -86,16 +86,15 @@ class Bench {
       : options_(o),
         graph_(sized.subject.elaboration.graph),
         vocab_(static_cast<std::int64_t>(graph_.env.vocab)) {
-    ir::SymEnv env = graph_.env;
-    env.context = static_cast<double>(o.length);
     model_ = exec::torch::make_model(
         graph_, 1, {.threads = o.threads, .precision = *exec::torch::precision_of(o.dtype)});
     say({{"kind", "model"},
          {"design", sized.subject.name},
          {"params", ir::count_params(graph_)},
-         {"width", static_cast<std::int64_t>(env.width)},
+         {"width", static_cast<std::int64_t>(graph_.env.width)},
          {"free_scale", sized.free_scale},
-         {"train_flops_per_token", sized.subject.facts.train_flops.eval(env)},
+         {"train_flops_per_token",
+          ir::token_costs(sized.subject.facts, graph_.env, o.batch, o.length).train_flops},
          {"batch", o.batch},
          {"length", o.length},
          {"documents", o.documents},

@@ -122,9 +122,13 @@ std::string facts_text(const ir::Facts& f) {
   const bool all = f.reach.first == -ir::Reach::kFar;
   return fmt::format(
       "- reads {}\n- decoding state per token position: {} bytes, {}\n- decoding work per token: {} FLOPs\n"
-      "- whole text of T tokens: {}\n- parameters: {}\n",
+      "{}- whole text of T tokens: {}\n- parameters: {}\n",
       all ? "all earlier tokens" : fmt::format("the last {} tokens", 1 - f.reach.first),
       f.state_bytes.to_string(), f.state_grows ? "grows" : "bounded", f.decode_flops.to_string(),
+      f.step_train_flops == ir::Sym()
+          ? ""
+          : fmt::format("- training work on parameters and constants alone: {} FLOPs per step\n",
+                        f.step_train_flops.to_string()),
       f.complexity, f.params.to_string());
 }
 

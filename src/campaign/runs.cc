@@ -242,7 +242,8 @@ std::string Campaign::State::why_repeated(const record::TrialResult& r, const ev
 }
 
 // Returns why the design cannot have the cost that `r` reports, or "". The screen measured the cost at
-// the first rung. At higher rungs it may grow at most as parameters, lengths and depth do.
+// the first rung. At higher rungs it may grow at most as parameters, lengths and depth do, and as the tokens
+// of a step decrease, which share the work on parameters alone.
 std::string Campaign::State::why_wrong_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
   // Earlier versions of the program counted FLOPs differently. This tolerance does no harm, since the budget
   // of strategies uses `known`.
@@ -251,9 +252,11 @@ std::string Campaign::State::why_wrong_cost(const record::TrialResult& r, const 
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
   const double params = static_cast<double>(own.params) / static_cast<double>(first.params),
-               length = static_cast<double>(own.length) / static_cast<double>(first.length);
-  const double most =
-      known * kTolerance * std::max(1.0, params) * std::max(1.0, length) * std::max(1.0, own.depth);
+               length = static_cast<double>(own.length) / static_cast<double>(first.length),
+               fewer = static_cast<double>(first.sequences * first.length) /
+                       static_cast<double>(own.sequences * own.length);
+  const double most = known * kTolerance * std::max(1.0, params) * std::max(1.0, length) *
+                      std::max(1.0, own.depth) * std::max(1.0, fewer);
   const double least = trial.begun.rung == 0 ? known / kTolerance : 0;
   if (r.train_flops_per_token >= least && r.train_flops_per_token <= most) return "";
   return fmt::format("{:.3g} FLOPs per token, but the design has {:.3g} at {}", r.train_flops_per_token,

@@ -39,6 +39,7 @@ json facts_json(const lang::Subject& s, double context) {
   out["receptive_field"] = bounded ? json(1 - f.reach.first) : json(receptive_field(f.reach));
   out["params"] = ir::count_params(s.elaboration.graph);
   out["train_flops_per_token"] = f.train_flops.eval(env);
+  out["train_flops_per_step"] = f.step_train_flops.eval(env);
   out["decode_flops_per_token"] = f.decode_flops.eval(env);
   out["state_bytes"] = f.state_bytes.eval(env);
   out["state_grows"] = f.state_grows;
@@ -51,6 +52,7 @@ json facts_json(const lang::Subject& s, double context) {
   out["context"] = context;
   out["symbolic"] = {{"params", f.params.to_string()},
                      {"train_flops_per_token", f.train_flops.to_string()},
+                     {"train_flops_per_step", f.step_train_flops.to_string()},
                      {"decode_flops_per_token", f.decode_flops.to_string()},
                      {"state_bytes", f.state_bytes.to_string()},
                      {"parallel_depth", f.parallel_depth.to_string()}};
@@ -93,10 +95,12 @@ std::string human(double value) {
 
 namespace {
 
-// One line of the facts. `number` is set if the ratio of two values is meaningful.
+// One line of the facts. `number` is set if the ratio of two values is meaningful. A line that is
+// `negligible` is left out of the text.
 struct Fact {
   std::string name, value, formula;
   std::optional<double> number{};
+  bool negligible = false;
 };
 
 std::vector<Fact> facts_of(const lang::Subject& s, double context) {
@@ -116,6 +120,10 @@ std::vector<Fact> facts_of(const lang::Subject& s, double context) {
   amount("parameters", f.params);
   amount("FLOPs/token train", f.train_flops);
   amount("FLOPs/token decode", f.decode_flops);
+  amount("FLOPs/step train", f.step_train_flops, ", on parameters and constants alone");
+  // Nearly every design has some operations, such as the frequencies of rotary positions. Even a step of one
+  // token would not notice a thousandth of its work.
+  out.back().negligible = f.step_train_flops.eval(env) < 1e-3 * f.train_flops.eval(env);
   amount("state, bytes", f.state_bytes, f.state_grows ? ", grows" : ", constant");
   out.push_back({"complexity", f.complexity, ""});
   amount("parallel depth", f.parallel_depth);
@@ -129,6 +137,7 @@ std::vector<Fact> facts_of(const lang::Subject& s, double context) {
 std::string facts_text(const lang::Subject& s, double context) {
   std::string out;
   for (const Fact& fact : facts_of(s, context)) {
+    if (fact.negligible) continue;
     out += fmt::format("  {:<20}{}", fact.name, fact.value);
     if (!fact.formula.empty()) out += paint(Ink::kDim, " = " + fact.formula);
     out += "\n";
@@ -204,9 +213,10 @@ std::string check_json(const std::string& file, const lang::CheckReport& report,
       for (const lang::Subject& s : report.subjects) out["designs"].push_back(facts_json(s, context));
   } else {
     for (const char* key : {"causal", "prefix_consistent", "batch_independent"}) out[key] = false;
-    for (const char* key : {"name", "hash", "mixes_tokens", "receptive_field", "params", "roles",
-                            "train_flops_per_token", "decode_flops_per_token", "state_bytes", "state_grows",
-                            "complexity", "parallel_depth", "width", "moved", "context", "symbolic"})
+    for (const char* key :
+         {"name", "hash", "mixes_tokens", "receptive_field", "params", "roles", "train_flops_per_token",
+          "train_flops_per_step", "decode_flops_per_token", "state_bytes", "state_grows", "complexity",
+          "parallel_depth", "width", "moved", "context", "symbolic"})
       out[key] = nullptr;
   }
   out["errors"] = json::array();

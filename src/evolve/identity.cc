@@ -80,6 +80,7 @@ Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const Sea
   if (!resized)
     return fail("size", fmt::format("at {}: {}", rung.name, resized.error().message), resized.error().hint);
   Sized out;
+  out.sequences = rung.sequences;
   out.length = rung.length;
   out.subject.name = design.name;
   out.subject.is_design = true;

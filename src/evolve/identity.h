@@ -13,8 +13,8 @@ namespace gabbro::evolve {
 
 /// A design as it is trained at a rung: deepened, and resized to the rung's parameter count.
 struct Sized {
-  lang::Subject subject;    // complete but for its facts (lang::complete)
-  std::int64_t length = 0;  // of the rung's texts
+  lang::Subject subject;                   // complete but for its facts (lang::complete)
+  std::int64_t sequences = 0, length = 0;  // of a step of the rung
 };
 
 /// Deepens and resizes a design for a rung. Errors: "size", with the nearest sizes, if the design cannot be

@@ -29,20 +29,13 @@ Error named(const char* cause, const KnownDesign& known, const std::string& how)
   return {cause, fmt::format("{}, #{}, {}", known.name, known.id, how), "", {}};
 }
 
-struct Costs {
-  double train_flops = 0, decode_flops = 0, state_bytes = 0;
-};
-
-Costs costs_of(const Sized& sized) {
+ir::TokenCosts costs_of(const Sized& sized) {
   const ir::Graph& graph = sized.subject.elaboration.graph;
-  const ir::Facts facts = ir::derive_facts(graph);
-  ir::SymEnv env = graph.env;
-  env.context = static_cast<double>(sized.length);
-  return {facts.train_flops.eval(env), facts.decode_flops.eval(env), facts.state_bytes.eval(env)};
+  return ir::token_costs(ir::derive_facts(graph), graph.env, sized.sequences, sized.length);
 }
 
 void set_costs(const Sized& sized, record::DesignCreated& out) {
-  const Costs costs = costs_of(sized);
+  const ir::TokenCosts costs = costs_of(sized);
   out.train_flops = costs.train_flops;
   out.decode_flops = costs.decode_flops;
   out.state_bytes = costs.state_bytes;
@@ -65,8 +58,8 @@ Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
 
 // Checks the costs of a design at a rung. The maximum of baselines is known at the first rung only; it is
 // scaled by the growth of parameters and of lengths.
-Result<bool> within_limits(const Costs& costs, std::size_t rung, const Population& population) {
-  Costs most;
+Result<bool> within_limits(const ir::TokenCosts& costs, std::size_t rung, const Population& population) {
+  ir::TokenCosts most;
   for (const Individual& i : population.individuals())
     if (is_baseline(i)) {
       most.train_flops = std::max(most.train_flops, i.created.train_flops);
@@ -77,27 +70,33 @@ Result<bool> within_limits(const Costs& costs, std::size_t rung, const Populatio
   const Rung &first = settings.rungs.front(), &own = settings.rungs[rung];
   const double growth = std::max(1.0, static_cast<double>(own.params) / static_cast<double>(first.params)) *
                         std::max(1.0, static_cast<double>(own.length) / static_cast<double>(first.length));
-  const auto check = [&](const char* what, double value, double at_first, double factor,
+  const auto check = [&](const char* what, double value, double share, double at_first, double factor,
                          double bound) -> Result<bool> {
+    // A share that matters is named, since a formula per token does not show it.
+    const std::string of_which =
+        share <= 0.01 * value
+            ? ""
+            : fmt::format(" ({:.3g} of it is work on parameters and constants alone, shared by all tokens)",
+                          share);
     if (bound > 0 && value > bound)
-      return fail("cost", fmt::format("{} at {}: {:.4g}, but the preset allows {:.4g}", what, own.name, value,
-                                      bound));
+      return fail("cost", fmt::format("{} at {}: {:.4g}{}, but the preset allows {:.4g}", what, own.name,
+                                      value, of_which, bound));
     const double baseline = at_first * growth;
     if (factor <= 0 || baseline <= 0 || value <= factor * baseline) return true;
     return fail("cost",
-                fmt::format("{} at {}: {:.3g}, {:.1f} times the highest of a baseline; the limit is {:g}",
-                            what, own.name, value, value / baseline, factor));
+                fmt::format("{} at {}: {:.3g}{}, {:.1f} times the highest of a baseline; the limit is {:g}",
+                            what, own.name, value, of_which, value / baseline, factor));
   };
   const DesignLimits& limits = settings.limits;
-  if (const auto ok = check("training FLOPs per token", costs.train_flops, most.train_flops,
-                            limits.train_flops, limits.most_train_flops);
+  if (const auto ok = check("training FLOPs per token", costs.train_flops, costs.train_share,
+                            most.train_flops, limits.train_flops, limits.most_train_flops);
       !ok)
     return ok;
-  if (const auto ok = check("decoding FLOPs per token", costs.decode_flops, most.decode_flops,
-                            limits.decode_flops, limits.most_decode_flops);
+  if (const auto ok = check("decoding FLOPs per token", costs.decode_flops, costs.decode_share,
+                            most.decode_flops, limits.decode_flops, limits.most_decode_flops);
       !ok)
     return ok;
-  return check("bytes of decoding state", costs.state_bytes, most.state_bytes, limits.state_bytes,
+  return check("bytes of decoding state", costs.state_bytes, 0, most.state_bytes, limits.state_bytes,
                limits.most_state_bytes);
 }
 

@@ -9,10 +9,10 @@ namespace gabbro::ir {
 
 namespace {
 
-// Sides that a value over past positions depends on. Values of the key side alone can be computed once per
-// position, and their sums can be kept as running sums. Values of the lag alone are computed once per
-// distance. Key and lag together form a convolution. Everything that involves the query side costs a value
-// per pair of positions.
+// Sides that a value over past positions depends on. Values of the key side alone need be computed only once
+// per position, and their sums can be kept as running sums. Values of the lag alone need be computed only
+// once per distance. Key and lag together form a convolution. Everything that involves the query side costs a
+// value per pair of positions.
 enum Side : unsigned { kNone = 0, kQuery = 1, kKey = 2, kLagSide = 4 };
 
 // Returns, for each axis, the first axis of the same size. Every layer has its own axes, but there are few
@@ -31,15 +31,18 @@ struct Costs {
   const Graph& graph;
   std::vector<bool> live;
   std::vector<unsigned> side;
+  std::vector<bool> once;  // values over past positions that are computed once per position or distance
   std::vector<AxisId> like;
 
   explicit Costs(const Graph& g)
       : graph(g),
         live(live_nodes(g, 0, g.bodies[0].outputs)),
         side(live.size(), kNone),
+        once(live.size(), true),
         like(first_of_size(g)) {
     const auto& nodes = g.bodies[0].nodes;
     for (std::size_t id = 0; id < nodes.size(); ++id) side[id] = side_of(nodes[id]);
+    find_once();
   }
 
   [[nodiscard]] const std::vector<Node>& nodes() const { return graph.bodies[0].nodes; }
@@ -62,6 +65,44 @@ struct Costs {
         bits |= kQuery;
     }
     return bits;
+  }
+
+  // Returns true if the value is over past positions, or reduces one that is.
+  [[nodiscard]] bool over_past(const Node& node) const {
+    return node.type.past() || std::any_of(node.in.begin(), node.in.end(),
+                                           [&](NodeId in) { return in >= 0 && nodes()[in].type.past(); });
+  }
+
+  // Returns true if the node sums products of values of the key alone and values of the lag alone, over all
+  // past positions.
+  [[nodiscard]] bool is_convolution(NodeId id) const {
+    const Node& node = nodes()[id];
+    if (node.op != Op::kDot || !node.axes.contains(kPast) || window(node) != kAll) return false;
+    return side[id] == (kKey | kLagSide) && std::none_of(node.in.begin(), node.in.end(), [&](NodeId in) {
+             return in >= 0 && side[in] == side[id];
+           });
+  }
+
+  // Marks what is not evaluated for every pair of positions: running sums, sums over distances (a convolution
+  // with 1), and what only convolutions and these read. Backends evaluate all else where it is read.
+  void find_once() {
+    const auto& all = nodes();
+    for (NodeId id = static_cast<NodeId>(all.size()) - 1; id >= 0; --id) {
+      const Node& node = all[id];
+      if (!live[id] || !over_past(node)) continue;
+      const bool sums = (node.op == Op::kSum || node.op == Op::kDot) && node.axes.contains(kPast);
+      if ((side[id] & kQuery) != 0 || window(node) != kAll)
+        once[id] = false;
+      else if (!node.type.past() && side[id] == kKey)
+        once[id] = node.op == Op::kSum && node.axes.size() == 1 && all[node.in[0]].op == Op::kPast;
+      else if (!node.type.past())
+        once[id] = side[id] == (kKey | kLagSide) ? is_convolution(id) : sums;
+      else if (side[id] == (kKey | kLagSide))
+        once[id] = false;
+      if (once[id]) continue;
+      for (NodeId in : node.in)
+        if (in >= 0) once[in] = false;
+    }
   }
 
   [[nodiscard]] std::int32_t window(const Node& node) const {
@@ -113,10 +154,14 @@ AxisList work_axes(const Costs& c, const std::vector<Node>& nodes, const Node& n
 }
 
 struct Flops {
-  Monomials once;                              // per token
-  Monomials pairs;                             // per token and past position
+  Monomials once;   // per token
+  Monomials pairs;  // per token and past position
+  // The same, for what depends on the past position or the distance alone, so that an algorithm could do it
+  // once per token. Costs count what is run; the complexity counts what is needed.
+  Monomials repeated;
   Monomials convolved;                         // per token, as a fast convolution
   std::map<std::int32_t, Monomials> windowed;  // per token and position of a bounded window
+  Monomials step;                              // per step or text: of parameters and constants alone
 };
 
 Flops count_flops(const Costs& c) {
@@ -137,17 +182,20 @@ Flops count_flops(const Costs& c) {
     const bool varies = node.type.time() || std::any_of(node.in.begin(), node.in.end(), [&](NodeId in) {
                           return in >= 0 && c.nodes()[in].type.time();
                         });
-    // Work on parameters alone is done once per step, not once per token.
-    if (flops == 0 || !varies) continue;
+    if (flops == 0) continue;
     const unsigned side = c.side[id];
     const std::int32_t window = c.window(node);
     const AxisList axes = work_axes(c, c.nodes(), node);
-    if (side == kNone || side == kLagSide || (side == kKey && window == kAll))
+    if (!varies)
+      out.step[axes] += flops;
+    else if (!c.over_past(node))
       out.once[axes] += flops;
     else if (window != kAll)
       out.windowed[window][axes] += flops;
-    else if (side == (kKey | kLagSide) && node.op == Op::kDot)
+    else if (c.is_convolution(static_cast<NodeId>(id)))
       out.convolved[axes] += 1;
+    else if (side == kNone || side == kLagSide || side == kKey)
+      (c.once[id] ? out.once : out.repeated)[axes] += flops;
     else
       out.pairs[axes] += flops;
   }
@@ -155,7 +203,8 @@ Flops count_flops(const Costs& c) {
 }
 
 Sym total_flops(const Graph& graph, const Flops& flops, const Sym& positions, bool fast_convolution) {
-  Sym total = to_sym(graph, flops.once) + to_sym(graph, flops.pairs) * positions;
+  Sym total =
+      to_sym(graph, flops.once) + (to_sym(graph, flops.pairs) + to_sym(graph, flops.repeated)) * positions;
   for (const auto& [window, monomials] : flops.windowed)
     total += to_sym(graph, monomials) * Sym(static_cast<double>(window));
   const Sym context = Sym::atom(Atom::kContext);
@@ -269,6 +318,9 @@ Depth depth_of_body(const Graph& g, int body, const std::vector<NodeId>& outputs
   return most;
 }
 
+// A backward pass costs twice a forward pass.
+constexpr double kTrainPerForward = 3;
+
 }  // namespace
 
 std::int64_t count_params(const Graph& graph) {
@@ -309,8 +361,10 @@ Facts derive_facts(const Graph& graph) {
   const Sym context = Sym::atom(Atom::kContext);
   const Flops flops = count_flops(costs);
   f.forward_flops = total_flops(graph, flops, context * Sym(0.5), true);
-  f.train_flops = f.forward_flops * Sym(3);
+  f.train_flops = f.forward_flops * Sym(kTrainPerForward);
   f.decode_flops = total_flops(graph, flops, context, false);
+  f.step_forward_flops = to_sym(graph, flops.step);
+  f.step_train_flops = f.step_forward_flops * Sym(kTrainPerForward);
   const StateSize state = count_state(costs);
   constexpr double kBytes = 4;
   f.state_bytes = (to_sym(graph, state.fixed) + to_sym(graph, state.growing) * context) * Sym(kBytes);
@@ -320,6 +374,19 @@ Facts derive_facts(const Graph& graph) {
   f.parallel_depth = Sym(depth.ops) + Sym(depth.logs / std::log(2.0)) * Sym::call(Sym::Fn::kLog, context) +
                      Sym(depth.steps) * context;
   return f;
+}
+
+TokenCosts token_costs(const Facts& facts, SymEnv env, std::int64_t sequences, std::int64_t length) {
+  env.context = static_cast<double>(length);
+  const double step = static_cast<double>(sequences) * env.context;
+  TokenCosts out;
+  out.train_share = facts.step_train_flops.eval(env) / step;
+  out.decode_share = facts.step_forward_flops.eval(env) / env.context;
+  out.forward_flops = facts.forward_flops.eval(env) + facts.step_forward_flops.eval(env) / step;
+  out.train_flops = facts.train_flops.eval(env) + out.train_share;
+  out.decode_flops = facts.decode_flops.eval(env) + out.decode_share;
+  out.state_bytes = facts.state_bytes.eval(env);
+  return out;
 }
 
 }  // namespace gabbro::ir

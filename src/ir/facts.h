@@ -35,11 +35,18 @@ struct Facts {
   bool mixes_tokens = false;       // some output reads an earlier position
   Reach reach;                     // of the outputs; unbounded if first == -kFar
   // Sizes and costs per token, symbolic in D, V and the context T. A multiply-add counts as 2 operations.
+  // What a formula over past positions costs counts for every pair of positions, as it is run, also if the
+  // formula depends on the past position or the distance alone; except for running sums and long convolutions
+  // (ir/convolve.h), which evaluate it once per position or distance.
   Sym params;
   Sym forward_flops;  // in training, averaged over the T positions of a sequence
   Sym train_flops;    // forward and backward: 3 x forward
   Sym decode_flops;   // for the T-th token
-  Sym state_bytes;    // kept between tokens when decoding the T-th, 4 bytes per element
+  // Work on parameters and constants alone, symbolic in D and V, which the costs per token leave out:
+  // training does it once per step, decoding (forward) once per text. TokenCosts shares it among tokens.
+  Sym step_forward_flops;
+  Sym step_train_flops;  // forward and backward: 3 x forward
+  Sym state_bytes;       // kept between tokens when decoding the T-th, 4 bytes per element
   bool state_grows = false;
   std::string complexity;  // of a whole sequence of T tokens: "O(T)", "O(T log T)", "O(T²)"
   // Number of dependent operations on the longest path. An affine scan adds its step and log T, any other
@@ -49,6 +56,19 @@ struct Facts {
 
 /// Returns all facts of the outputs of body 0. O(nodes).
 Facts derive_facts(const Graph& graph);
+
+/// Costs per token at concrete sizes, including each token's share of the work on parameters and constants.
+struct TokenCosts {
+  double forward_flops = 0, train_flops = 0, decode_flops = 0, state_bytes = 0;
+  // The shares of that work in `train_flops` and `decode_flops`.
+  double train_share = 0, decode_share = 0;
+};
+
+/// Returns the costs per token of training with steps of `sequences` sequences of `length` tokens, and of
+/// decoding the last token of a text of `length` tokens. The tokens of a step share the work on parameters
+/// and constants; so do those of a text, since a decoder does it once and keeps the results. Screens, workers
+/// and benchmarks all take their costs from here, so that these agree.
+TokenCosts token_costs(const Facts& facts, SymEnv env, std::int64_t sequences, std::int64_t length);
 
 /// Returns the number of parameters as a formula in D and V (Facts::params).
 Sym params_formula(const Graph& graph);

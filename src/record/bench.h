@@ -37,7 +37,7 @@ struct BenchResult {
   double step_seconds = 0, train_tokens_per_second = 0;
   double score_tokens_per_second = 0;   // losses only
   double decode_tokens_per_second = 0;  // one text in float32, in the step form
-  // From the static facts, at the length of the sequences.
+  // From the static facts, at this batch size and length (ir::token_costs).
   double train_flops_per_token = 0, score_flops_per_token = 0;
   double train_flops_per_second = 0, score_flops_per_second = 0;  // these facts times the speeds
   // Peak of the machine: a product of large matrices in this dtype.

@@ -41,7 +41,8 @@ struct DesignCreated {
   std::string op;                              // the operator, or a description of a baseline or an ablation
   std::int64_t parent = 0, second_parent = 0;  // ids of designs; 0: none
   std::string species;                         // how it mixes tokens: "attention", "recurrence + shift" ...
-  double train_flops = 0;                      // per token, at the size and context of the first rung
+  double train_flops =
+      0;  // per token, at the size, batch size and context of the first rung (ir::token_costs)
   double decode_flops = 0, state_bytes = 0;
   std::int64_t task = 0;  // task of the agents that wrote it; 0: none
   double rate = 1;        // initial learning rate, as a factor on the rungs' rates

@@ -117,6 +117,7 @@ struct TrialResult {
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
   std::string sandbox;  // sandbox around the worker (sandbox::Machine::text); empty: not known
+  // From the static facts, at the batch size and length of the spec (ir::token_costs).
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
   // Maximum bytes that the worker holds while training: predicted before the first step, and measured.
   // `recomputed`: activations were recomputed for the gradient, to save memory.

@@ -66,15 +66,15 @@ exec::TokenBatch random_batch(const BenchSpec& spec, std::int64_t vocab, Random 
 }
 
 void describe(const lang::Subject& subject, const BenchSpec& spec, BenchResult& out) {
-  ir::SymEnv env = subject.elaboration.graph.env;
-  env.context = static_cast<double>(spec.length);
+  const ir::SymEnv& env = subject.elaboration.graph.env;
+  const ir::TokenCosts costs = ir::token_costs(subject.facts, env, spec.sequences, spec.length);
   out.design = subject.name;
   out.hash = to_hex(subject.hash);
   out.width = std::llround(env.width);
   out.vocab = std::llround(env.vocab);
   out.params = ir::count_params(subject.elaboration.graph);
-  out.train_flops_per_token = subject.facts.train_flops.eval(env);
-  out.score_flops_per_token = subject.facts.forward_flops.eval(env);
+  out.train_flops_per_token = costs.train_flops;
+  out.score_flops_per_token = costs.forward_flops;
 }
 
 // One run of the job. Fills in the measurements and reports progress.

@@ -71,8 +71,8 @@ void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& 
 }
 
 void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
-  ir::SymEnv env = s.elaboration.graph.env;
-  env.context = static_cast<double>(spec.length);
+  const ir::SymEnv& env = s.elaboration.graph.env;
+  const ir::TokenCosts costs = ir::token_costs(s.facts, env, spec.sequences, spec.length);
   r.rate = spec.rate;
   r.input_rate = spec.input_rate;
   r.output_rate = spec.output_rate;
@@ -81,9 +81,9 @@ void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   r.width = static_cast<std::int64_t>(env.width);
   r.params = ir::count_params(s.elaboration.graph);
   r.moved = lang::text_of(s.elaboration.moves);
-  r.train_flops_per_token = s.facts.train_flops.eval(env);
-  r.decode_flops_per_token = s.facts.decode_flops.eval(env);
-  r.state_bytes = s.facts.state_bytes.eval(env);
+  r.train_flops_per_token = costs.train_flops;
+  r.decode_flops_per_token = costs.decode_flops;
+  r.state_bytes = costs.state_bytes;
 }
 
 // Reduces the curve to some hundred points, always including the first and the last. The steps of these

@@ -785,6 +785,35 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
   EXPECT_GT(done, 5);
 }
 
+// Tokens share the work on parameters alone: where the tokens of a step are fewer, each bears more of it.
+TEST(Campaign, CostsMayGrowAsTheTokensOfAStepDecrease) {
+  SKIP_UNDER_SANITIZERS();
+  const auto causes_of = [](double factor) {
+    CampaignPlan plan = small_plan();
+    plan.settings.rungs[0].sequences = 64;
+    plan.settings.rungs[1].sequences = 1;
+    const Folder folder;
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    EXPECT_TRUE(c);
+    const double known = 6 * 20e3;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      if (spec.params == 40'000 && !is_known(spec)) r.train_flops_per_token = factor * known;
+    });
+    EXPECT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
+    int done = 0, refused = 0;
+    for (const evolve::Trial& t : c->population().trials()) {
+      if (t.begun.rung != 1) continue;
+      done += t.status == record::Status::kDone;
+      refused += t.cause.find("FLOPs per token, but the design has") != std::string::npos;
+    }
+    return std::pair{done, refused};
+  };
+  const auto [done, refused] = causes_of(8 * 2 * 2 * 60);
+  EXPECT_GT(done, 0);
+  EXPECT_EQ(refused, 0);
+  EXPECT_GT(causes_of(8 * 2 * 2 * 70).second, 0);
+}
+
 // A worker's result is not trusted: impossible numbers make it invalid, whatever its status is.
 TEST(Campaign, AResultThatCannotBeIsNone) {
   SKIP_UNDER_SANITIZERS();

@@ -149,10 +149,10 @@ class Pretend : public jobs::Executor {
     r.train_flops_per_token = 6 * static_cast<double>(spec.params);
     if (hashed_vocab != 0) {
       const lang::Subject design = sized(spec);
-      ir::SymEnv env = design.elaboration.graph.env;
-      env.context = static_cast<double>(spec.length);
       r.hash = to_hex(design.hash);
-      r.train_flops_per_token = design.facts.train_flops.eval(env);
+      r.train_flops_per_token =
+          ir::token_costs(design.facts, design.elaboration.graph.env, spec.sequences, spec.length)
+              .train_flops;
     }
     r.text_hash = std::to_string(spec.seed);
     r.weights_hash =

@@ -52,13 +52,34 @@ TEST(Cli, CheckJsonHasEveryField) {
   const Output out = gabbro("check --json " + path);
   EXPECT_EQ(out.code, 0);
   const auto json = nlohmann::json::parse(out.text);
-  for (const char* key : {"file", "valid", "causal", "prefix_consistent", "batch_independent", "mixes_tokens",
-                          "receptive_field", "params", "train_flops_per_token", "decode_flops_per_token",
-                          "state_bytes", "state_grows", "complexity", "hash", "errors"})
+  for (const char* key :
+       {"file", "valid", "causal", "prefix_consistent", "batch_independent", "mixes_tokens",
+        "receptive_field", "params", "train_flops_per_token", "train_flops_per_step",
+        "decode_flops_per_token", "state_bytes", "state_grows", "complexity", "hash", "errors"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_EQ(json["receptive_field"], 2);
   EXPECT_EQ(json["state_bytes"], 4 * 256);
   EXPECT_EQ(json["state_grows"], false);
+}
+
+// The text names work on parameters only where it can matter.
+TEST(Cli, CheckNamesWorkOnParameters) {
+  const std::string design =
+      "design M:\n    width = 64\n    vocab = 100\n    stack = [Block(mlp=U), RMSNorm]\n";
+  const auto check = [&](const std::string& body, const std::string& options) {
+    return gabbro("check " + options +
+                  write_program("work.gab", "unit U(x: [t, D]) -> [t, D]:\n" + body + "\n\n" + design))
+        .text;
+  };
+  const std::string much =
+                        "    axis j = D\n    return x * dot(param([D, j], init=normal(1)), param([D, j], "
+                        "init=normal(1)), over=j)",
+                    little = "    return x * exp(param([D], init=0))";
+  EXPECT_NE(check(much, "").find("FLOPs/step train    24.68k, on parameters and constants alone = 6·D² + "),
+            std::string::npos)
+      << check(much, "");
+  EXPECT_EQ(check(little, "").find("FLOPs/step"), std::string::npos);
+  EXPECT_GT(nlohmann::json::parse(check(little, "--json "))["train_flops_per_step"], 0);
 }
 
 TEST(Cli, CheckJsonReportsErrors) {

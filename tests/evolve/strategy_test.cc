@@ -10,8 +10,10 @@
 #include "evolve/adaptive.h"
 #include "evolve/archive.h"
 #include "evolve/depth.h"
+#include "evolve/identity.h"
 #include "evolve/screen.h"
 #include "lang/check.h"
+#include "lang/parser.h"
 #include "lang/printer.h"
 #include "lang/resize.h"
 #include "little.h"
@@ -222,6 +224,52 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
   settings.limits = {};
   settings.limits.most_train_flops = 1e4;
   EXPECT_NE(cause("Mamba2").find("training FLOPs per token at 150k"), std::string::npos);
+}
+
+// Work on parameters alone counts in every limit, as the share of a token: a design that does much of it is
+// as slow as one that does as much for its tokens.
+TEST(Screen, LimitsSeeWorkOnParameters) {
+  SearchSettings settings = little_settings();
+  settings.vocab = 512;
+  settings.rungs = {{.name = "150k", .params = 150'000, .sequences = 4, .length = 128}};
+  const auto screened = [&](int rounds) {
+    const Little c(settings);
+    const auto parsed = lang::check(
+        "unit U(x: [t, D]) -> [t, D]:\n    axis i = D, j = D\n    w = param([i, j], init=normal(0.1))\n"
+        "    for r in " +
+            std::to_string(rounds) +
+            " with p = param([D, j], init=normal(0.1)):\n"
+            "        p = 0.9 * p + 0.1 * tanh(rename(dot(w, p, over=j), i, j))\n"
+            "    return rename(dot(x, p, over=D), j, D) + shift(x, 1)\n\n"
+            "design B:\n    stack = [2 * Block(mixer=U), RMSNorm]\n",
+        zoo::library());
+    return screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+  };
+  const auto cheap = screened(1), dear = screened(60);
+  ASSERT_TRUE(cheap && dear);
+  const auto sized =
+      sized_at(lang::parse(dear->program).program, settings.rungs[0], settings, zoo::library());
+  ASSERT_TRUE(sized);
+  const double width = sized->subject.elaboration.graph.env.width;
+  const double work = 2 * 59 * (2 * width * width * width + 4 * width * width);  // of the further rounds
+  EXPECT_NEAR(dear->train_flops - cheap->train_flops, 3 * work / (4 * 128), 1e-6 * work);
+  EXPECT_NEAR(dear->decode_flops - cheap->decode_flops, work / 128, 1e-6 * work);
+
+  settings.limits.most_train_flops = (cheap->train_flops + dear->train_flops) / 2;
+  EXPECT_TRUE(screened(1));
+  auto refused = screened(60);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "cost");
+  EXPECT_NE(refused.error().message.find("training FLOPs per token at 150k"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("of it is work on parameters and constants alone"),
+            std::string::npos)
+      << refused.error().message;
+  settings.limits = {};
+  settings.limits.most_decode_flops = (cheap->decode_flops + dear->decode_flops) / 2;
+  EXPECT_TRUE(screened(1));
+  refused = screened(60);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("decoding FLOPs per token at 150k"), std::string::npos);
 }
 
 // Repeats, step by step, what a worker does with the program of a rung.

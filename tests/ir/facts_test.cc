@@ -1,8 +1,10 @@
 // Tests facts against sums worked out by hand.
 #include "ir/facts.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "lang/check.h"
@@ -72,6 +74,88 @@ TEST(Facts, FlopsOfAttentionGrowWithTheContext) {
   EXPECT_NEAR(decode, 2 * train, 1e-6 * decode);
   EXPECT_GE(decode / T, 4 * D);           // the two contractions
   EXPECT_LE(decode / T, 4 * D + 4 * 16);  // and a few operations per head on the scores
+}
+
+// A design whose weight is made of a [D, D] parameter in `rounds` rounds of p = 0.9 p + 0.1 tanh(w p).
+std::string rounds(int count) {
+  return fmt::format(
+      "    axis i = D, j = D\n    w = param([i, j], init=normal(0.1))\n"
+      "    for r in {} with p = param([D, j], init=normal(0.1)):\n"
+      "        p = 0.9 * p + 0.1 * tanh(rename(dot(w, p, over=j), i, j))\n"
+      "    return rename(dot(x, p, over=D), j, D)\n",
+      count);
+}
+
+// A round is a product of two matrices, and tanh, two scalings and a sum of one.
+TEST(Facts, WorkOnParametersAloneIsCountedPerStep) {
+  const Checked one = check_body(rounds(1)), many = check_body(rounds(60));
+  const double round = 2 * D * D * D + 4 * D * D;
+  EXPECT_EQ(one.at(one.facts.step_forward_flops), round);
+  EXPECT_EQ(many.at(many.facts.step_forward_flops), 60 * round);
+  EXPECT_EQ(many.at(many.facts.step_train_flops), 3 * 60 * round);
+  EXPECT_EQ(many.at(many.facts.train_flops), one.at(one.facts.train_flops));
+  EXPECT_FALSE(many.facts.step_train_flops.depends_on(Atom::kContext));
+
+  const Checked slopes = check_body("    return x * -exp(param([D], init=0)) + shift(x, 1)\n");
+  EXPECT_EQ(slopes.at(slopes.facts.step_forward_flops), 2 * D);
+  EXPECT_EQ(check("MLP").facts.step_train_flops.to_string(), "0");
+  // Frequencies of queries and keys: a product and an exponential for each pair of a head's elements.
+  const Checked rotary = check("Attention(heads=4)");
+  EXPECT_EQ(rotary.at(rotary.facts.step_forward_flops), 2 * 2 * D / 4 / 2);
+}
+
+// The tokens of a step share the work of training, those of a text the work of decoding.
+TEST(Facts, TokensShareTheWorkOnParameters) {
+  const Checked c = check_body(rounds(60));
+  const double work = 60 * (2 * D * D * D + 4 * D * D), rest = kHead + 2 * D * D;
+  const TokenCosts costs = token_costs(c.facts, c.env, 8, 128);
+  EXPECT_DOUBLE_EQ(costs.forward_flops, rest + work / (8 * 128));
+  EXPECT_DOUBLE_EQ(costs.train_flops, 3 * (rest + work / (8 * 128)));
+  EXPECT_DOUBLE_EQ(costs.train_share, 3 * work / (8 * 128));
+  EXPECT_DOUBLE_EQ(costs.decode_flops, rest + work / 128);
+  EXPECT_DOUBLE_EQ(costs.decode_share, work / 128);
+  const Checked attention = check("MultiHeadAttention");  // without rotary positions
+  SymEnv env = attention.env;
+  env.context = 128;
+  const TokenCosts plain = token_costs(attention.facts, attention.env, 8, 128);
+  EXPECT_EQ(plain.train_flops, attention.facts.train_flops.eval(env));
+  EXPECT_EQ(plain.decode_flops, attention.facts.decode_flops.eval(env));
+  EXPECT_EQ(plain.state_bytes, attention.facts.state_bytes.eval(env));
+}
+
+// Formulas over past positions are evaluated for every pair that reads them, whatever they depend on.
+TEST(Facts, FormulasOverPastPositionsCountForEveryPair) {
+  const auto difference = [](const std::string& before, const std::string& after, double window) {
+    const auto at = [&](int count) {
+      const Checked c = check_body(
+          fmt::format("    for r in {} with b = {}:\n        b = tanh(b)\n", count, before) + after);
+      return std::array{c.at(c.facts.forward_flops), c.at(c.facts.decode_flops)};
+    };
+    const auto few = at(1), many = at(11);
+    const bool all = window == T;
+    EXPECT_NEAR(many[0] - few[0], 10 * (all ? T / 2 : window) * D, 1e-6 * many[0]) << before << after;
+    EXPECT_NEAR(many[1] - few[1], 10 * window * D, 1e-6 * many[1]) << before << after;
+  };
+  const std::string p = "param([D], init=1)";
+  difference("past(x)", "    return sum(b, over=s)\n", T);
+  difference("past(x)", "    return max(b, over=s)\n", T);
+  difference("past(x, 16)", "    return sum(b, over=s)\n", 16);
+  difference("lag() * " + p, "    return sum(b * x * past(x), over=s)\n", T);
+  difference("lag() * " + p, "    return max(b * past(x), over=s)\n", T);
+  difference("lag(16) * " + p, "    return sum(b * past(x, 16), over=s)\n", 16);
+}
+
+// Filters and sources of long convolutions, and running sums, are evaluated once per distance or position.
+TEST(Facts, ConvolutionsAndRunningSumsCountOncePerToken) {
+  const auto flops = [](const std::string& filter) {
+    const Checked c = check_body("    return sum(" + filter + " * past(x), over=s)\n");
+    EXPECT_EQ(c.facts.complexity, "O(T log T)");
+    return c.at(c.facts.decode_flops);
+  };
+  const std::string filter = "exp(-lag() * param([D], init=1))";
+  EXPECT_EQ(flops("tanh(" + filter + ")") - flops(filter), D);
+  const Checked sum = check_body("    return sum(past(x), over=s)\n");
+  EXPECT_EQ(sum.at(sum.facts.decode_flops), kHead + D);
 }
 
 TEST(Facts, ReceptiveFields) {

@@ -59,13 +59,12 @@ TEST(Bench, NumbersArePositiveAndAgree) {
   const lang::CheckReport report = lang::check(s.program, zoo::library());
   ASSERT_TRUE(report.valid()) << report.errors[0].message;
   const lang::Subject& design = report.subjects.back();
-  ir::SymEnv env = design.elaboration.graph.env;
-  env.context = 16;
+  const ir::TokenCosts costs = ir::token_costs(design.facts, design.elaboration.graph.env, 2, 16);
   EXPECT_EQ(r.hash, to_hex(design.hash));
   EXPECT_EQ(r.width, 32);
   EXPECT_EQ(r.vocab, 100);
   EXPECT_EQ(r.params, ir::count_params(design.elaboration.graph));
-  EXPECT_DOUBLE_EQ(r.train_flops_per_token, design.facts.train_flops.eval(env));
+  EXPECT_DOUBLE_EQ(r.train_flops_per_token, costs.train_flops);
 }
 
 TEST(Bench, ResizesAndLeavesOutWhatIsNotAskedFor) {

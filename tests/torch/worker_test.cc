@@ -9,7 +9,10 @@
 #include <iterator>
 
 #include "data/build.h"
+#include "evolve/screen.h"
+#include "lang/parser.h"
 #include "record/trial.h"
+#include "zoo/library.h"
 
 namespace gabbro {
 namespace {
@@ -78,6 +81,27 @@ TEST_F(Worker, TrainsScoresAndHoldsTheAnchors) {
   EXPECT_TRUE(fs::exists(root / "good/curve.jsonl"));
   // The same spec again, in a new folder, gives the same weights.
   EXPECT_EQ(run(spec("again")).weights_hash, r.weights_hash);
+}
+
+// The search compares both numbers.
+TEST_F(Worker, ReportsTheCostsThatTheScreenComputed) {
+  record::TrialSpec s = spec("costs");
+  s.program =
+      "unit U(x: [t, D]) -> [t, D]:\n    axis j = D\n"
+      "    w = dot(param([D, j], init=normal(0.1)), param([D, j], init=normal(0.1)), over=j)\n"
+      "    return shift(x, 1) * tanh(w)\n\ndesign Tiny:\n    stack = [Block(mixer=U), RMSNorm]\n";
+  s.params = 40'000;
+  s.tokens = s.sequences * s.length;
+  const record::TrialResult r = run(s);
+  evolve::SearchSettings settings;
+  settings.vocab = 320;
+  settings.rungs = {{.name = "40k", .params = s.params, .sequences = s.sequences, .length = s.length}};
+  const auto created = evolve::measure(lang::parse(s.program).program, settings, zoo::library());
+  ASSERT_TRUE(created) << created.error().message;
+  EXPECT_EQ(created->sized.front(), r.hash) << r.cause;
+  EXPECT_EQ(created->train_flops, r.train_flops_per_token);
+  EXPECT_EQ(created->decode_flops, r.decode_flops_per_token);
+  EXPECT_EQ(created->state_bytes, r.state_bytes);
 }
 
 TEST_F(Worker, TrainsInEveryDtype) {

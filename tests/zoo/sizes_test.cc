@@ -48,6 +48,27 @@ TEST(ZooSizes, OfTheLaptopLadderAndBeyond) {
   EXPECT_GE(designs, 35);
 }
 
+// Work on parameters and constants alone, which tokens share, is next to nothing in known architectures.
+TEST(ZooSizes, WorkOnParametersIsSmall) {
+  evolve::SearchSettings settings;
+  settings.vocab = 512;
+  settings.rungs = {{.name = "150k", .params = 150'000, .sequences = 4, .length = 128}};
+  int some = 0;
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
+    const lang::Program& program = *zoo::program(entry.file);
+    if (!lang::last_design(program)) continue;
+    const auto sized = evolve::sized_at(program, settings.rungs[0], settings, zoo::library());
+    if (!sized) continue;  // OfTheLaptopLadderAndBeyond reports it
+    const ir::Graph& graph = sized->subject.elaboration.graph;
+    const ir::TokenCosts costs =
+        ir::token_costs(ir::derive_facts(graph), graph.env, sized->sequences, sized->length);
+    EXPECT_LE(costs.train_share, 0.01 * costs.train_flops) << entry.file;
+    EXPECT_LE(costs.decode_share, 0.01 * costs.decode_flops) << entry.file;
+    some += costs.train_share > 0;
+  }
+  EXPECT_GT(some, 0);
+}
+
 // The baselines keep the depth at which they are written.
 TEST(ZooSizes, OfBaselinesWithAllTheirBlocks) {
   for (const char* file : {"gpt2.gab", "llama.gab", "mamba2.gab", "retnet.gab", "rwkv6.gab",
