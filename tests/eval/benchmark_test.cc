@@ -177,7 +177,9 @@ TEST_F(Benchmarks, LikelihoodsAreThoseOfAPlainLoop) {
 TEST_F(Benchmarks, TokensOverTheBorderAreThoseOfTheWholeText) {
   const Tokens before = encode("the old sto"), both = encode("the old stone bridge");
   ASSERT_NE(Tokens(both.begin(), both.begin() + std::min(std::ssize(both), std::ssize(before))), before);
-  const LikelihoodRequest r = *make_request(tokenizer(), "the old sto", "ne bridge", 100);
+  const auto request = make_request(tokenizer(), "the old sto", "ne bridge", 100);
+  ASSERT_TRUE(request.has_value()) << request.error().message;
+  const LikelihoodRequest& r = *request;
   ASSERT_EQ(r.windows.size(), 1U);
   EXPECT_EQ(Tokens(r.windows[0].tokens.begin() + 1, r.windows[0].tokens.end()), both);
   const auto shared = std::mismatch(both.begin(), both.end(), before.begin(), before.end()).first;
