@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "campaign/state.h"
+#include "evolve/comparison.h"
 #include "evolve/depth.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -26,9 +27,6 @@ using record::Event;
 
 namespace {
 
-// Number of training tokens that a run has not read and is scored on. On so many, designs differ by 0.001
-// bits per byte by chance.
-constexpr std::int64_t kUnreadTokens = 1 << 15;
 constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
 const std::string kInconsistent = "the worker left an inconsistent result: ";
@@ -72,7 +70,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.memory = plan.settings.worker_bytes;
   spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::is_verdict_run(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
-  if (evolve::is_verdict_run(begun)) spec.unread_tokens = kUnreadTokens;
+  if (evolve::is_verdict_run(begun)) spec.unread_tokens = evolve::kUnreadTokens;
   spec.thorough = evolve::rechecks(begun);
   if (created.origin == record::Origin::kAaReplicate)
     spec.start = mix(plan.seed, static_cast<std::uint64_t>(created.id)) | 1;

@@ -1,6 +1,7 @@
 #include "campaign/scale_page.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -41,15 +42,31 @@ std::string largest(const ScaleStudy& study) { return study.sizes.empty() ? "" :
 // Describes how the first design's lead over another changes with size, in a sentence.
 std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& lead) {
   const std::string &name = study.designs[0], &other = study.designs[static_cast<std::size_t>(lead.against)];
-  const ScaleEstimate& last = lead.leads.back();
+  const evolve::SizeLead& at = lead.at.back();
+  const ScaleEstimate& last = at.lead;
   std::string out;
   if (!std::isfinite(last.value))
     return fmt::format("{} and {} have no scores at {} to compare.", name, other, largest(study));
+  if (at.same_function)
+    return last.value == 0
+               ? fmt::format("{} and {} are the same function at {}: their runs agree by construction.", name,
+                             other, largest(study))
+               : fmt::format(
+                     "{} and {} are the same function at {}: that their runs differ by {:+.4f} bits per byte "
+                     "says nothing about the designs.",
+                     name, other, largest(study), last.value);
   if (!std::isfinite(last.low))
     return fmt::format(
         "{} differs by {:+.4f} bits per byte from {} at {}; how much other seeds and texts would change is "
         "not known, so nothing follows.",
         name, last.value, other, largest(study));
+  if (at.is_unconfirmed())
+    return fmt::format(
+        "{} is {} {} at {} only on the held-out text: {} bits per byte there, but {} on training text that "
+        "no "
+        "run has read. A program that contains the held-out documents has such scores, so nothing follows.",
+        name, last.high < 0 ? "ahead of" : "behind", other, largest(study), in_brackets(last, "{:+.4f}"),
+        in_brackets(at.unread, "{:+.4f}"));
   if (last.high < 0)
     out = fmt::format("{} is ahead of {} at {}", name, other, largest(study));
   else if (last.low > 0)
@@ -57,6 +74,9 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   else
     out = fmt::format("{} and {} are not significantly different at {}", name, other, largest(study));
   out += fmt::format(": {} bits per byte. ", in_brackets(last, "{:+.4f}"));
+  if (at.is_significant() && std::isfinite(at.unread.value))
+    out +=
+        fmt::format("On training text that no run has read, it is {}. ", in_brackets(at.unread, "{:+.4f}"));
   const ScaleEstimate& change = lead.per_tenfold;
   const bool shrinks = change.value * last.value < 0;
   const ScaleEstimate percent{100 * change.value, 100 * change.low, 100 * change.high};
@@ -81,15 +101,35 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
   if (fit.freedom == 0)
     out.emplace_back(
         "With one seed each, it is not known how far other seeds would move the numbers; use --seeds 3.");
+  if (fit.freedom > 0 && fit.seeds == 2)
+    out.emplace_back(
+        "With two seeds, a lead is found only where it is about a dozen times the standard deviation of a "
+        "run; "
+        "three seeds find leads of four times.");
   if (fit.too_few_documents)
     out.push_back(
         fmt::format("The held-out documents are worth {:.1f} of equal length, too few to say how far others "
                     "would move the numbers; use a corpus with more of them, or a larger --valid-documents.",
                     fit.documents));
-  std::int64_t lost = 0;
+  if (std::any_of(fit.leads.begin(), fit.leads.end(), [](const evolve::LeadAtScale& lead) {
+        const evolve::SizeLead& at = lead.at.back();
+        return at.is_significant() && !at.same_function && std::isnan(at.unread.value);
+      }))
+    out.emplace_back(
+        "The runs have no score on training text that they have not read: the corpus is no longer than what "
+        "they read, or an earlier version trained them. A lead may come from a program that contains the "
+        "held-out documents.");
+  for (const evolve::LeadAtScale& lead : fit.leads) {
+    std::vector<std::string> same;
+    for (std::size_t s = 0; s < lead.at.size(); ++s)
+      if (lead.at[s].same_function) same.push_back(study.sizes[s]);
+    if (!same.empty() && same.size() < lead.at.size())
+      out.push_back(fmt::format("{} and {} are the same function at {}, but not at every size.",
+                                study.designs[0], study.designs[static_cast<std::size_t>(lead.against)],
+                                fmt::join(same, ", ")));
+  }
   for (const ScaleRun& r : study.runs) {
     if (r.status == record::Status::kDone) continue;
-    ++lost;
     out.push_back(fmt::format("{} at {} with seed {}: {}, left out of the fit: {}",
                               study.designs[static_cast<std::size_t>(r.design)],
                               study.sizes[static_cast<std::size_t>(r.size)], r.seed, r.status,

@@ -63,6 +63,20 @@ std::string verdict(const evolve::Interval& i) {
   return i.high < 0 ? "ahead" : i.low > 0 ? "behind" : "no significant difference";
 }
 
+// Returns the difference on training text that neither run has read; nothing if there is no such text.
+std::optional<double> unread_difference(const record::TrialResult& of, const record::TrialResult& against) {
+  const double own = record::unread_bits(of), other = record::unread_bits(against);
+  if (!(own > 0) || !(other > 0) || of.unread_tokens != against.unread_tokens ||
+      of.text_hash != against.text_hash)
+    return std::nullopt;
+  return own - other;
+}
+
+// Returns true if unread text does not show enough of a significant difference.
+bool is_unconfirmed(const evolve::Interval& i, const std::optional<double>& unread) {
+  return i.excludes_zero() && unread && *unread / i.mean < evolve::kLeastUnread;
+}
+
 // Lists differences between the runs other than the design, which may explain a difference in score.
 std::string caveat(const Run& run, const Run& first) {
   const record::TrialResult &of = run.result, &against = first.result;
@@ -79,6 +93,11 @@ std::string caveat(const Run& run, const Run& first) {
                     campaign::amount(static_cast<double>(against.tokens))));
   else if (of.text_hash != against.text_hash)
     add("other training text, or another order of it");
+  if (const auto unread = unread_difference(of, against); is_unconfirmed(difference(of, against), unread))
+    add(
+        fmt::format("only {:+.4f} on training text that neither has read, so one program may contain the "
+                    "held-out documents",
+                    *unread));
   differ("rate", of.rate, against.rate);
   differ("input rate", of.input_rate, against.input_rate);
   differ("output rate", of.output_rate, against.output_rate);
@@ -129,6 +148,8 @@ nlohmann::ordered_json json_of(const Run& run, const Run& first) {
   out["difference"] = d.mean;
   const auto bound = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nullptr; };
   out["low"] = bound(d.low), out["high"] = bound(d.high);
+  const auto unread = unread_difference(r, first.result);
+  out["unread_difference"] = unread ? nlohmann::ordered_json(*unread) : nullptr;
   out["verdict"] = verdict(d);
   out["caveat"] = caveat(run, first);
   return out;

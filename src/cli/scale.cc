@@ -22,6 +22,7 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
+#include "evolve/comparison.h"
 #include "evolve/depth.h"
 #include "evolve/rates.h"
 #include "evolve/scale.h"
@@ -41,6 +42,8 @@ using record::ScaleStudy;
 namespace {
 
 constexpr std::uint64_t kSearchSeed = 1000;  // seed of the searches for learning rates
+// Code of the error that a design has no score at any learning rate.
+constexpr const char* kNoScore = "score";
 
 struct Given {
   std::string name, folder;  // The folder's name is unique among the designs.
@@ -90,6 +93,7 @@ class Study {
 
   // Returns false if the study was stopped.
   Result<bool> run() {
+    if (const auto ok = find_hashes(); !ok) return ok;
     for (std::size_t d = 0; d < designs_.size(); ++d) {
       GABBRO_TRY(goes_on, search(d));
       if (!goes_on) return false;
@@ -107,9 +111,35 @@ class Study {
   ScaleStudy study_;
 
  private:
+  // Finds the canonical hash of each design at each size, and says which designs are the same function.
+  Result<bool> find_hashes() {
+    for (std::size_t d = 0; d < designs_.size(); ++d) {
+      std::vector<std::string>& hashes = hashes_.emplace_back();
+      for (std::size_t s = 0; s < sizes_.size(); ++s) {
+        auto sized = zoo::sized_design(designs_[d].program, sizes_[s], vocab_);
+        if (!sized) {
+          Error error = std::move(sized.error());
+          error.message = fmt::format("{} at {}: {}", designs_[d].name, c_.sizes[s], error.message);
+          return tl::unexpected(std::move(error));
+        }
+        hashes.push_back(to_hex(sized->hash));
+      }
+      for (std::size_t other = 0; other < d; ++other) {
+        std::string same;
+        for (std::size_t s = 0; s < sizes_.size(); ++s)
+          if (hashes_[other][s] == hashes[s]) same += (same.empty() ? "" : ", ") + c_.sizes[s];
+        if (!same.empty())
+          print(stderr, "{} and {} are the same function at {}: their runs agree by construction\n",
+                designs_[other].name, designs_[d].name, same);
+      }
+    }
+    return true;
+  }
+
   // Searches the learning rate at the smallest size, with the same method as campaigns (evolve/rates.h).
   Result<bool> search(std::size_t d) {
     std::map<double, double> scores;
+    std::string cause;  // why the last rate has no score
     while (const auto rate = evolve::next_rate(scores, c_.spec.rate)) {
       GABBRO_TRY(run, one(d, 0, kSearchSeed, *rate));
       if (!run) return false;
@@ -118,10 +148,16 @@ class Study {
             "scale",
             fmt::format("{} at {}, learning rate {:g}: {}", designs_[d].name, c_.sizes[0], *rate, run->cause),
             "fix the cause, then run the same command to continue");
-      scores[*rate] =
-          run->status == record::Status::kDone ? run->bits : std::numeric_limits<double>::infinity();
+      const bool is_done = run->status == record::Status::kDone;
+      scores[*rate] = is_done ? run->bits : std::numeric_limits<double>::infinity();
+      if (!is_done) cause = fmt::format("{}{}{}", run->status, run->cause.empty() ? "" : ", ", run->cause);
       study_.searches.push_back(*run);
     }
+    if (std::none_of(scores.begin(), scores.end(), [](const auto& s) { return std::isfinite(s.second); }))
+      return fail(kNoScore,
+                  fmt::format("{} at {} has no score at any of the {} learning rates tried; the last one: {}",
+                              designs_[d].name, c_.sizes[0], scores.size(), cause),
+                  "leave the design out, or start a new study with another --lr and --out");
     rates_.push_back(evolve::fitted_rate(scores));
     return true;
   }
@@ -137,6 +173,7 @@ class Study {
     spec.seed = seed;
     spec.rate = rate;
     spec.memory = static_cast<std::int64_t>(c_.limits.bytes);
+    if (seed != kSearchSeed) spec.unread_tokens = evolve::kUnreadTokens;
     std::error_code error;
     spec.folder = fs::absolute(
         fmt::format("{}/{}/{}/seed-{}-rate-{:g}", c_.out, designs_[d].folder, c_.sizes[s], seed, rate),
@@ -179,16 +216,19 @@ class Study {
         result.emplace().cause = format_error("scale", {"worker", end.cause, "", {}});
       }
     }
-    GABBRO_TRY(sized, zoo::sized_design(spec.program, spec.params, vocab_));
-    if (const std::string why = record::misfit(spec, to_hex(sized.hash), *result); !why.empty()) {
+    if (const std::string why = misfit(spec, hashes_[d][s], *result); !why.empty()) {
       result.emplace().cause =
           format_error("scale", {"worker", "the worker left an inconsistent result: " + why, "", {}});
     }
-    if (result->status == record::Status::kDone)
-      if (const auto [at, is_new] = weights_.emplace(result->weights_hash, spec.folder);
-          !is_new && at->second != spec.folder)
-        return fail("scale", fmt::format("{} has the same weights as {}", spec.folder, at->second),
-                    "no two runs of a study end with the same weights; remove the wrong result");
+    if (result->status == record::Status::kDone) {
+      const Weights own{d, s, seed, rate, spec.folder};
+      const auto [at, is_new] = weights_.emplace(result->weights_hash, own);
+      if (const Weights& other = at->second; !is_new && other.folder != own.folder && !agree(own, other))
+        return fail(
+            "scale", fmt::format("{} has the same weights as {}", own.folder, other.folder),
+            "only runs of one function, size, seed and learning rate end with the same weights; remove "
+            "the wrong result, or one of two designs that write one function in different ways");
+    }
     run_speaks_ = record::speaks_of_design(*result);
     ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
     out.seed = seed;
@@ -202,7 +242,36 @@ class Study {
     out.documents = std::move(result->documents);
     out.text_hash = result->text_hash;
     out.held_out_hash = result->held_out_hash;
+    out.hash = hashes_[d][s];
+    out.unread_bits = record::unread_bits(*result);
+    out.unread_tokens = result->unread_tokens;
     return out;
+  }
+
+  // Also checks what all runs share: how many nats per token of the held-out text are one bit per byte.
+  std::string misfit(const record::TrialSpec& spec, const std::string& hash,
+                     const record::TrialResult& result) {
+    constexpr double kRounding = 1e-6;
+    if (std::string why = record::misfit(spec, hash, result); !why.empty()) return why;
+    if (result.status != record::Status::kDone) return "";
+    const double ratio = record::nats_per_bit(result);
+    if (ratio_ == 0) ratio_ = ratio;
+    return std::abs(ratio - ratio_) <= kRounding * ratio_
+               ? ""
+               : fmt::format("one bit per byte is {} nats per token instead of {}", ratio, ratio_);
+  }
+
+  // A run that ended with certain weights.
+  struct Weights {
+    std::size_t design = 0, size = 0;
+    std::uint64_t seed = 0;
+    double rate = 0;
+    std::string folder;
+  };
+  // Returns true if two runs end with the same weights by construction.
+  [[nodiscard]] bool agree(const Weights& a, const Weights& b) const {
+    return a.design != b.design && a.size == b.size && a.seed == b.seed && a.rate == b.rate &&
+           hashes_[a.design][a.size] == hashes_[b.design][b.size];
   }
 
   const ScaleCommand& c_;
@@ -210,7 +279,9 @@ class Study {
   std::vector<std::int64_t> sizes_;
   int vocab_;
   std::vector<double> rates_;
-  std::map<std::string, std::string> weights_;  // folders by the hash of the weights trained there
+  std::vector<std::vector<std::string>> hashes_;  // canonical, by design, then size
+  std::map<std::string, Weights> weights_;        // by the hash of the weights
+  double ratio_ = 0;                              // nats per bit of the first scored run; 0: none yet
   bool run_speaks_ = true;  // true if a failure of the last run is due to its design or rate
 };
 
@@ -277,7 +348,10 @@ int run_scale(const ScaleCommand& command) {
       return failed("scale", ok.error());
   }
   const auto ended = study.run();
-  if (!ended) return failed("scale", ended.error());
+  if (!ended) {
+    const int code = failed("scale", ended.error());
+    return ended.error().code == kNoScore ? kInvalid : code;
+  }
   ScaleStudy& s = study.study_;
   if (!*ended) s.status = record::Status::kStopped, s.cause = "stopped from outside";
   if (const auto ok = replace_file(c.out + "/scale.json", to_json(s)); !ok)

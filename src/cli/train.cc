@@ -16,6 +16,7 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
+#include "evolve/comparison.h"
 #include "evolve/depth.h"
 #include "lang/check.h"
 #include "lang/parser.h"
@@ -44,6 +45,9 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
     print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
     print("  {:<20}{:.4f} nats per token, perplexity {:.4g}\n", "held-out loss", r.valid_loss,
           std::exp(r.valid_loss));
+    if (r.unread_tokens > 0)
+      print("  {:<20}{:.4f} bits per byte, over {} tokens of the training text that the run has not read\n",
+            "unread text", record::unread_bits(r), r.unread_tokens);
   }
   for (const record::ContextGain& g : r.context)
     print("  {:<20}{:+.4f} ± {:.4f} from beyond the last {} tokens, at {} positions\n", "gain of context",
@@ -121,6 +125,7 @@ int run_train(const TrainCommand& c) {
   spec.tokens = *tokens;
   spec.params = *params;
   spec.memory = static_cast<std::int64_t>(c.limits.bytes);
+  spec.unread_tokens = evolve::kUnreadTokens;
   std::error_code error;
   const auto corpus = data::Corpus::open(spec.corpus);
   if (!corpus) return failed("train", corpus.error());

@@ -18,8 +18,6 @@ namespace {
 
 // A lead is held back if it exceeds this multiple of the usual difference between known designs.
 constexpr double kImplausible = 5;
-// Minimum share of a lead on held-out documents that unread training text must confirm.
-constexpr double kLeastUnread = 0.5;
 
 // The number of best baselines whose scores tell which differences are usual.
 constexpr std::size_t kCompared = 3;

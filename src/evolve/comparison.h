@@ -18,6 +18,11 @@ namespace gabbro::evolve {
 constexpr double kFamilywiseErrorRate = 0.05;
 /// Power of a comparison, at the effect that the preset names.
 constexpr double kPower = 0.8;
+/// Number of tokens of unread training text that a judging run is scored on. On so many, designs differ by
+/// 0.001 bits per byte by chance.
+constexpr std::int64_t kUnreadTokens = 1 << 15;
+/// Minimum share of a lead on held-out documents that unread training text must confirm.
+constexpr double kLeastUnread = 0.5;
 /// Minimum number of seeds. With fewer, the pair's own variance would be almost unknown.
 constexpr int kLeastSeeds = 3;
 /// Standard deviation of a run in bits per byte, assumed until a rung has measured it (Llama at 150k

@@ -12,6 +12,8 @@
 
 #include "base/random.h"
 #include "base/student.h"
+#include "evolve/comparison.h"
+#include "evolve/statistics.h"
 
 namespace gabbro::evolve {
 
@@ -24,6 +26,9 @@ constexpr int kLeastSizes = 3;
 // Minimum worth of the documents for an interval, in documents of equal length.
 constexpr double kLeastWorth = 4;
 constexpr double kFarthest = 1000;  // bound on a meeting point, as a multiple of the largest size
+// Level of paired_interval, which errs on each side of 0 with at most this probability.
+constexpr double kSideLevel = 0.025;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Line {
   double slope = 0, offset = 0;  // log bits = offset + slope log x
@@ -79,21 +84,20 @@ class Fitter {
       : runs_(runs), designs_(designs), sizes_(sizes) {
     std::map<std::pair<std::int64_t, std::int64_t>, std::vector<double>> cells;
     for (const ScaleRun& r : runs) cells[{r.design, r.size}].push_back(r.bits);
-    double squares = 0;
-    std::vector<double> own(static_cast<std::size_t>(designs)), degrees(own.size());
+    by_design_.resize(static_cast<std::size_t>(designs));
+    by_size_.resize(static_cast<std::size_t>(sizes));
     for (const auto& [cell, bits] : cells) {
+      seeds_ = std::max(seeds_, static_cast<int>(bits.size()));
+      if (bits.size() < 2) continue;
       const double n = static_cast<double>(bits.size()),
                    mean = std::accumulate(bits.begin(), bits.end(), 0.0) / n;
-      const auto design = static_cast<std::size_t>(cell.first);
-      for (const double b : bits) squares += (b - mean) * (b - mean), own[design] += (b - mean) * (b - mean);
-      freedom_ += static_cast<int>(bits.size()) - 1, degrees[design] += n - 1;
-      seeds_ = std::max(seeds_, static_cast<int>(bits.size()));
+      double squares = 0;
+      for (const double b : bits) squares += (b - mean) * (b - mean);
+      const Variance own{squares / (n - 1), n - 1};
+      for (Variance* v : {&all_, &by_design_[static_cast<std::size_t>(cell.first)],
+                          &by_size_[static_cast<std::size_t>(cell.second)]})
+        *v = pooled(*v, own);
     }
-    if (freedom_ > 0) deviation_ = std::sqrt(squares / freedom_);
-    // A design whose runs deviate more than the others' gets its own standard deviation.
-    for (std::size_t d = 0; d < own.size(); ++d)
-      deviations_.push_back(degrees[d] > 0 ? std::max(deviation_, std::sqrt(own[d] / degrees[d]))
-                                           : deviation_);
     wider_ = widening(runs[0].documents);
     counts_ = table();
     for (const ScaleRun& r : runs)
@@ -106,18 +110,15 @@ class Fitter {
     const auto n = static_cast<std::int64_t>(out.documents.size());
     for (std::int64_t i = 0; i < n; ++i) ++out.documents[static_cast<std::size_t>(random.below(n))];
     for (double& w : out.documents) w = 1 + (w - 1) * wider_;
-    // The standard deviation is itself an estimate. As in Student's t, the normal draw is therefore divided
-    // by the root of chi squared over its degrees of freedom.
-    double chi = 0;
-    for (int k = 0; k < freedom_; ++k) {
-      const double x = random.normal();
-      chi += x * x;
-    }
-    const double factor = chi > 0 ? 1 / std::sqrt(chi / freedom_) : 0;
+    const double all = drawn_deviation(all_, random);
+    std::vector<double> of_designs, of_sizes;
+    for (const Variance& v : by_design_) of_designs.push_back(drawn_deviation(v, random));
+    for (const Variance& v : by_size_) of_sizes.push_back(drawn_deviation(v, random));
     for (std::size_t d = 0; d < counts_.size(); ++d)
       for (std::size_t s = 0; s < counts_[d].size(); ++s)
         if (counts_[d][s] > 0)
-          out.moved[d][s] = deviations_[d] * factor * random.normal() / std::sqrt(counts_[d][s]);
+          out.moved[d][s] =
+              std::max({all, of_designs[d], of_sizes[s]}) * random.normal() / std::sqrt(counts_[d][s]);
     return out;
   }
 
@@ -149,15 +150,25 @@ class Fitter {
 
   /// Returns the maximum number of runs of a design at a size.
   [[nodiscard]] int seeds() const { return seeds_; }
-  [[nodiscard]] int freedom() const { return freedom_; }
+  [[nodiscard]] int freedom() const { return static_cast<int>(all_.freedom); }
   /// Returns true if the variance over seeds and over documents is known.
-  [[nodiscard]] bool has_intervals() const { return freedom_ > 0 && wider_ > 0; }
+  [[nodiscard]] bool has_intervals() const { return all_.freedom > 0 && wider_ > 0; }
 
  private:
   using Table = std::vector<std::vector<double>>;
   [[nodiscard]] Table table() const {
     return Table(static_cast<std::size_t>(designs_),
                  std::vector<double>(static_cast<std::size_t>(sizes_), 0));
+  }
+  // Draws a standard deviation around its estimate. As in Student's t, the estimate is divided by the root of
+  // chi squared over its degrees of freedom.
+  static double drawn_deviation(const Variance& v, Random& random) {
+    double chi = 0;
+    for (int k = 0; k < static_cast<int>(v.freedom); ++k) {
+      const double x = random.normal();
+      chi += x * x;
+    }
+    return chi > 0 ? std::sqrt(v.value * v.freedom / chi) : 0;
   }
   static double bits_of(const ScaleRun& r, const Weights& w) {
     double bits = 0, bytes = 0;
@@ -170,9 +181,9 @@ class Fitter {
   }
 
   const std::vector<ScaleRun>& runs_;
-  int designs_, sizes_, seeds_ = 0, freedom_ = 0;
-  double deviation_ = 0;            // of runs of one design and size
-  std::vector<double> deviations_;  // the same, by design
+  int designs_, sizes_, seeds_ = 0;
+  Variance all_;  // of runs of one design and size
+  std::vector<Variance> by_design_, by_size_;
   double wider_ = 0;  // factor on the deviation of document weights; 0: too few documents for an interval
   Table counts_;      // numbers of runs
 };
@@ -202,19 +213,33 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
                              runs[0].held_out_hash.empty() ? "an unknown one" : runs[0].held_out_hash,
                              r.held_out_hash.empty() ? "an unknown one" : r.held_out_hash),
                  "use one corpus for all runs: start a new study with another --out"));
-    for (const ScaleRun& other : runs)
-      if (r.size == other.size && r.seed == other.seed && r.text_hash != other.text_hash)
+    for (const ScaleRun& other : runs) {
+      if (&r == &other || r.size != other.size || r.seed != other.seed) continue;
+      if (r.design == other.design)
+        return tl::unexpected(
+            refuse(fmt::format("two runs of design {} have the same size and seed {}", r.design + 1, r.seed),
+                   "start a new study with another --out"));
+      if (r.text_hash != other.text_hash)
         return tl::unexpected(
             refuse(fmt::format("runs of one size and seed were trained on different texts, {} and {}",
                                other.text_hash, r.text_hash),
                    "use one corpus for all runs: start a new study with another --out"));
+      if (r.unread_tokens != other.unread_tokens)
+        return tl::unexpected(
+            refuse(fmt::format("runs of one size and seed were scored on different amounts of unread "
+                               "training text, {} and {} tokens",
+                               other.unread_tokens, r.unread_tokens),
+                   "use one corpus for all runs: start a new study with another --out"));
+    }
     const auto is_amount = [](double x) { return std::isfinite(x) && x > 0; };
     const bool documents = std::all_of(r.documents.begin(), r.documents.end(),
                                        [&](const auto& d) { return is_amount(d.bits_per_byte); });
     if (!is_amount(r.bits) || !is_amount(r.params) || !is_amount(r.flops) || !documents || r.design < 0 ||
-        r.design >= designs || r.size < 0 || r.size >= sizes)
+        r.design >= designs || r.size < 0 || r.size >= sizes || r.unread_tokens < 0 ||
+        (r.unread_tokens > 0 && !is_amount(r.unread_bits)))
       return tl::unexpected(refuse(
-          fmt::format("invalid run: {} bits per byte, {} parameters and {} FLOPs", r.bits, r.params, r.flops),
+          fmt::format("invalid run: {} bits per byte ({} on {} unread tokens), {} parameters and {} FLOPs",
+                      r.bits, r.unread_bits, r.unread_tokens, r.params, r.flops),
           ""));
   }
   for (int d = 0; d < designs; ++d) {
@@ -229,7 +254,61 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
   return true;
 }
 
+// Returns the variance of one run that neither its design nor its seed explains, pooled over sizes.
+Variance run_variance(const std::vector<ScaleRun>& runs, int sizes) {
+  Variance out;
+  for (int s = 0; s < sizes; ++s) {
+    std::vector<Cell> cells;
+    for (const ScaleRun& r : runs)
+      if (r.size == s) cells.push_back({r.design, static_cast<std::int64_t>(r.seed), r.bits});
+    out = pooled(out, residual_variance(std::move(cells)));
+  }
+  return out;
+}
+
+ScaleEstimate estimate_of(const Interval& i, bool has_interval) {
+  if (i.count == 0) return {kNaN, kNaN, kNaN};
+  return has_interval ? ScaleEstimate{i.mean, i.low, i.high} : ScaleEstimate{i.mean, -kInfinity, kInfinity};
+}
+
+// Returns the lead of design 0 over `against` at a size, from their runs of equal seeds.
+SizeLead lead_at(const std::vector<ScaleRun>& runs, std::int64_t against, std::int64_t size,
+                 const Variance& run, bool has_intervals) {
+  std::vector<Trial> of, other, of_unread, other_unread;
+  SizeLead out;
+  for (const ScaleRun& a : runs)
+    for (const ScaleRun& b : runs) {
+      if (a.design != 0 || b.design != against || a.size != size || b.size != size || a.seed != b.seed)
+        continue;
+      out.same_function = !a.hash.empty() && a.hash == b.hash;
+      const auto add = [](std::vector<Trial>& to, double bits, const std::vector<record::DocumentScore>& d) {
+        Trial& t = to.emplace_back();
+        t.bits = bits, t.documents = d;
+      };
+      add(of, a.bits, a.documents), add(other, b.bits, b.documents);
+      if (a.unread_tokens > 0) add(of_unread, a.unread_bits, {}), add(other_unread, b.unread_bits, {});
+    }
+  const auto interval = [&](const std::vector<Trial>& x, const std::vector<Trial>& y) {
+    const auto all = [](const std::vector<Trial>& trials) {
+      std::vector<const Trial*> pointers;
+      for (const Trial& t : trials) pointers.push_back(&t);
+      return pointers;
+    };
+    return estimate_of(paired_interval(paired(all(x), all(y)), run, kSideLevel), has_intervals);
+  };
+  out.lead = interval(of, other);
+  out.unread = interval(of_unread, other_unread);
+  return out;
+}
+
 }  // namespace
+
+bool SizeLead::is_unconfirmed() const {
+  if (!is_significant() || std::isnan(unread.value)) return false;
+  const double sign = lead.value < 0 ? -1 : 1;
+  const double nearest = sign < 0 ? unread.high : unread.low;
+  return !(sign * nearest > 0) || sign * unread.value < kLeastUnread * std::abs(lead.value);
+}
 
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   std::vector<ScaleRun> runs;
@@ -238,7 +317,7 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   const auto designs = static_cast<int>(study.designs.size()), sizes = static_cast<int>(study.sizes.size());
   if (const auto ok = check(runs, designs, sizes); !ok) return tl::unexpected(ok.error());
   const Fitter fitter(runs, designs, sizes);
-  const auto count = static_cast<std::size_t>(designs), at_sizes = static_cast<std::size_t>(sizes);
+  const auto count = static_cast<std::size_t>(designs);
   struct Draw {
     Fitter::Means means;
     std::vector<Line> by_params, by_flops;
@@ -281,14 +360,11 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
     out.by_flops.push_back(law(d, &Draw::by_flops, whole.means.flops[d]));
     for (const double x : whole.means.params[d]) largest = std::max(largest, x);
   }
+  const Variance run = run_variance(runs, sizes);
   for (std::size_t d = 1; d < count; ++d) {
-    LeadAtScale lead{
-        .design = 0, .against = static_cast<int>(d), .leads = {}, .per_tenfold = {}, .meeting = {}};
-    for (std::size_t s = 0; s < at_sizes; ++s) {
-      const bool both = whole.means.bits[0][s] > 0 && whole.means.bits[d][s] > 0;
-      lead.leads.push_back(both ? over([&](const Draw& x) { return x.means.bits[0][s] - x.means.bits[d][s]; })
-                                : ScaleEstimate{std::nan(""), std::nan(""), std::nan("")});
-    }
+    LeadAtScale lead{.design = 0, .against = static_cast<int>(d), .at = {}, .per_tenfold = {}, .meeting = {}};
+    for (int s = 0; s < sizes; ++s)
+      lead.at.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, fitter.has_intervals()));
     lead.per_tenfold =
         over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });
     lead.meeting = over([&](const Draw& x) { return meeting(x.by_params[0], x.by_params[d], largest); });

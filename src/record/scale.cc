@@ -25,6 +25,9 @@ void fields(Io& io, R& r) {
   io.list("documents", r.documents);
   io.later("text_hash", r.text_hash);
   io.later("held_out_hash", r.held_out_hash);
+  io.later("hash", r.hash);
+  io.later("unread_bits", r.unread_bits);
+  io.later("unread_tokens", r.unread_tokens);
 }
 
 template <class Io, Is<ScaleStudy> S>

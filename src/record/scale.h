@@ -23,6 +23,11 @@ struct ScaleRun {
   double bits = 0;   // held-out bits per byte, if done
   std::vector<DocumentScore> documents;
   std::string text_hash, held_out_hash;  // as in TrialResult
+  std::string hash;                      // canonical hash of the design at this size; "": not recorded
+  // Bits per byte on training text that the run has not read (record::unread_bits), and its number of tokens.
+  // Both are 0 if there is no such text.
+  double unread_bits = 0;
+  std::int64_t unread_tokens = 0;
 };
 
 struct ScaleStudy {

@@ -125,7 +125,19 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
     return *out;
   };
   expect_says(html(study), {"At other sizes", "aria-label=\"Bits per byte by training FLOPs\"",
-                            "Ours is ahead of Theirs at 600k"});
+                            "Ours is ahead of Theirs at 600k: ", "The runs have no score on training text",
+                            "With two seeds"});
+  // A lead has to be there on text that no run has read, and two copies of one function have none.
+  record::ScaleStudy other = study;
+  for (record::ScaleRun& r : other.runs) r.unread_tokens = 1000, r.unread_bits = r.design == 0 ? 2 : 3;
+  expect_says(html(other),
+              {"Ours is ahead of Theirs at 600k: ", "On training text that no run has read, it is"});
+  for (record::ScaleRun& r : other.runs) r.unread_bits = 2;
+  expect_says(html(other), {"Ours is ahead of Theirs at 600k only on the held-out text"});
+  for (record::ScaleRun& r : other.runs)
+    if (r.size > 0) r.hash = "one";
+  expect_says(html(other), {"are the same function at 600k: that their runs differ by",
+                            "are the same function at 300k, 600k, but not at every size"});
   EXPECT_EQ(report_of(whole_campaign()).find("At other sizes"), std::string::npos);
   record::ScaleStudy stopped = study;
   stopped.status = record::Status::kStopped;

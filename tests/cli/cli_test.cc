@@ -299,6 +299,63 @@ TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
   std::filesystem::remove_all(dir);
 }
 
+// A design compared with a copy of itself is trained, and nothing is claimed.
+TEST(Cli, AScaleOfOneFunctionClaimsNothing) {
+  if (!std::filesystem::exists(std::string(GABBRO_BINARY "-worker")))
+    GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
+  const std::string dir = testing::TempDir() + "scale_copy";
+  std::filesystem::remove_all(dir);
+  std::filesystem::create_directories(dir);
+  std::string text;
+  for (int i = 0; i < 1500; ++i)
+    text += "the stone of number " + std::to_string(i * 7919) +
+            " lies under the old bridge of the town\n<|endoftext|>\n";
+  ASSERT_EQ(gabbro("data build --vocab 320 --valid 0.02 --out " + dir + "/corpus " +
+                   write_program("stones.txt", text))
+                .code,
+            0);
+  const std::string llama = GABBRO_SOURCE_DIR "/zoo/llama.gab";
+  std::string copy = *read_file(llama, 1 << 20);
+  copy.replace(copy.find("design Llama"), 12, "design Copy");
+  const std::string options =
+                        " --data " + dir + "/corpus --tokens 2048 --seq 32 --batch 4 --blocks 1 --seeds 1",
+                    study = "scale " + llama + " " + write_program("copy.gab", copy) + options +
+                            " --sizes 12k,16k,20k --out " + dir + "/study";
+  Output out = gabbro(study);
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_NE(out.text.find("Llama and Copy are the same function at 12k, 16k, 20k"), std::string::npos);
+  EXPECT_NE(out.text.find("the same function at 20k: their runs agree by construction."), std::string::npos)
+      << out.text;
+  const auto runs = nlohmann::json::parse(*read_file(dir + "/study/scale.json", 1 << 24))["runs"];
+  ASSERT_EQ(runs.size(), 6U);
+  for (const auto& run : runs) {
+    EXPECT_EQ(run["hash"].get<std::string>().size(), 32U);
+    EXPECT_GT(run["unread_bits"], 0);
+  }
+  // Another run's weights are still refused.
+  std::vector<std::string> results;
+  for (const char* size : {"12k", "16k"})
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir + "/study/Llama/" + size))
+      if (entry.path().filename() == "result.json" &&
+          entry.path().string().find("seed-1-") != std::string::npos)
+        results.push_back(entry.path());
+  ASSERT_EQ(results.size(), 2U);
+  auto taken = *record::parse_result(*read_file(results[0], 1 << 24)),
+       changed = *record::parse_result(*read_file(results[1], 1 << 24));
+  changed.weights_hash = taken.weights_hash;
+  std::ofstream(results[1]) << record::to_json(changed);
+  out = gabbro(study);
+  EXPECT_EQ(out.code, 2) << out.text;
+  EXPECT_NE(out.text.find("has the same weights as"), std::string::npos) << out.text;
+  // A design without a score at any learning rate has none to be trained with.
+  out = gabbro("scale " + llama + options + " --lr 1e5 --sizes 12k,16k,20k --out " + dir + "/lost");
+  EXPECT_EQ(out.code, 1) << out.text;
+  EXPECT_NE(out.text.find("Llama at 12k has no score at any of the 5 learning rates tried"),
+            std::string::npos)
+      << out.text;
+  std::filesystem::remove_all(dir);
+}
+
 // Every program in the documentation passes the checker unchanged.
 TEST(Cli, ProgramsOfTheDocumentationCheck) {
   int programs = 0;
@@ -327,7 +384,7 @@ TEST(Cli, ProgramsOfTheDocumentationCheck) {
 // Writes a run's folder without weights, as `gabbro compare` reads it.
 std::string write_run(const std::string& name, const std::vector<double>& documents,
                       const std::string& held_out = "held out", std::int64_t params = 300'000,
-                      const record::TrialSpec& spec = {}) {
+                      const record::TrialSpec& spec = {}, double unread = 0) {
   record::TrialResult r;
   r.rate = spec.rate;
   r.width = 64;
@@ -347,6 +404,7 @@ std::string write_run(const std::string& name, const std::vector<double>& docume
     r.bits_per_byte += bits / static_cast<double>(documents.size());
   }
   r.bigram_bits_per_byte = 9, r.bits_low = 0, r.bits_high = 9;
+  if (unread > 0) r.unread_tokens = 1000, r.unread_loss = unread * record::nats_per_bit(r);
   r.valid_documents = documents.size();
   r.valid_bytes = 100 * documents.size();
   const std::filesystem::path folder = testing::TempDir() + "compare_" + name;
@@ -399,6 +457,23 @@ TEST(Compare, NamesWhatElseDiffers) {
   std::filesystem::remove(first + "/spec.json");
   spec = {};
   EXPECT_NE(caveat().find("spec.json is missing"), std::string::npos);
+}
+
+// A program that contains the held-out documents is ahead on them alone.
+TEST(Compare, SaysWhatUnreadTextDoesNotShow) {
+  const std::string first = write_run("plain", {1, 2, 3, 4}, "held out", 300'000, {}, 2.5);
+  const auto compared = [&](double unread) {
+    const std::string ahead = write_run("knows", {0.9, 1.89, 2.9, 3.91}, "held out", 300'000, {}, unread);
+    return nlohmann::json::parse(gabbro("compare --json " + first + " " + ahead).text)[1];
+  };
+  EXPECT_EQ(compared(2.4)["verdict"], "ahead");
+  EXPECT_EQ(compared(2.4)["caveat"], "");
+  EXPECT_NEAR(compared(2.4)["unread_difference"], -0.1, 1e-9);
+  for (const double unread : {2.46, 2.6})
+    EXPECT_NE(compared(unread)["caveat"].get<std::string>().find("on training text that neither has read"),
+              std::string::npos);
+  EXPECT_EQ(compared(0)["caveat"], "") << "the run has no such score";
+  EXPECT_TRUE(compared(0)["unread_difference"].is_null());
 }
 
 TEST(Compare, SaysWhyItCannot) {

@@ -77,7 +77,7 @@ TEST(Scale, SaysWhereALeadVanishes) {
   ASSERT_TRUE(fit.has_value());
   ASSERT_EQ(fit->leads.size(), 1U);
   const LeadAtScale& lead = fit->leads[0];
-  ASSERT_LT(lead.leads[3].value, 0) << "the first design leads at the sizes that were run";
+  ASSERT_LT(lead.at[3].lead.value, 0) << "the first design leads at the sizes that were run";
   EXPECT_GT(lead.per_tenfold.low, 0) << "and its lead shrinks";
   ASSERT_TRUE(lead.meets);
   EXPECT_NEAR(lead.meeting.value, meet, 1e-3 * meet);
@@ -96,7 +96,7 @@ TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
   for (const auto& study : {study_of({{9, 0.12}, {9, 0.10}}, 1, 0, 0.05), one_document, three, uneven}) {
     const auto fit = fit_scale(study, 200);
     ASSERT_TRUE(fit);
-    for (const ScaleEstimate& e : {fit->leads[0].leads[0], fit->leads[0].per_tenfold,
+    for (const ScaleEstimate& e : {fit->leads[0].at[0].lead, fit->leads[0].per_tenfold,
                                    fit->by_params[0].exponent, fit->by_flops[0].beyond}) {
       EXPECT_TRUE(std::isfinite(e.value));
       EXPECT_TRUE(std::isinf(e.low) && std::isinf(e.high));
@@ -124,12 +124,129 @@ TEST(Scale, IntervalsHoldTheTruth) {
     const ScaleEstimate& a = fit->by_params[0].exponent;
     exponent += a.low <= 0.11 && 0.11 <= a.high;
     const double truth = (10 - 10.05) * std::pow(600e3, -0.11);
-    const ScaleEstimate& b = fit->leads[0].leads[2];
+    const ScaleEstimate& b = fit->leads[0].at[2].lead;
     lead += b.low <= truth && truth <= b.high;
   }
   // The expected count is 95 % of 60, which is 57. A count below 52 has a probability of 1 %.
   EXPECT_GE(exponent, 52);
   EXPECT_GE(lead, 52);
+}
+
+// Designs at three sizes, whose runs deviate by `deviations` at each size, more for the second design by the
+// factor `uneven`. The first leads by `lead` at the largest size.
+struct Noise {
+  std::vector<double> deviations;
+  double lead = 0, uneven = 1;
+};
+record::ScaleStudy noisy_study(int seeds, const Noise& noise, Random& random, int designs = 2) {
+  constexpr std::size_t kDocuments = 51;
+  record::ScaleStudy out;
+  for (const char* size : {"150k", "300k", "600k"}) out.sizes.emplace_back(size);
+  for (int d = 0; d < designs; ++d) out.designs.push_back(fmt::format("D{}", d));
+  for (std::size_t s = 0; s < out.sizes.size(); ++s)
+    for (int seed = 1; seed <= seeds; ++seed)
+      for (int d = 0; d < designs; ++d) {
+        record::ScaleRun run{.design = d, .size = static_cast<std::int64_t>(s)};
+        run.seed = static_cast<std::uint64_t>(seed);
+        run.status = record::Status::kDone;
+        run.params = 150e3 * std::exp2(s);
+        run.flops = run.params * run.params;
+        run.bits = 3 * std::pow(run.params, -0.05) +
+                   noise.deviations[s] * (d == 1 ? noise.uneven : 1) * random.normal() -
+                   (d == 0 && s == 2 ? noise.lead : 0);
+        run.documents.assign(kDocuments, {run.bits, 1000});
+        out.runs.push_back(std::move(run));
+      }
+  return out;
+}
+
+// Shares of studies in which a significant lead of the first design over another is found at the largest
+// size, and in which its lead is found to grow or to shrink.
+struct Found {
+  double leads = 0, changes = 0;
+};
+Found found(int studies, int seeds, const Noise& noise, int resamples, int designs = 2) {
+  Found out;
+  Random random(7);
+  for (int k = 0; k < studies; ++k) {
+    const auto fit = fit_scale(noisy_study(seeds, noise, random, designs), resamples);
+    EXPECT_TRUE(fit) << fit.error().message;
+    const LeadAtScale& lead = fit->leads[0];
+    out.leads += lead.at.back().is_significant();
+    out.changes += lead.per_tenfold.low > 0 || lead.per_tenfold.high < 0;
+  }
+  out.leads /= studies, out.changes /= studies;
+  return out;
+}
+
+// The largest size may deviate more or less than the others, and one design more than another.
+TEST(Scale, EqualDesignsAreRarelySaidToDiffer) {
+  constexpr double kUsual = 0.01;
+  for (const double ratio : {0.2, 1.0, 3.0, 5.0})
+    for (const int seeds : {2, 3, 5}) {
+      const std::string which =
+          fmt::format("{} times the deviation at the largest size, {} seeds", ratio, seeds);
+      const std::vector<double> deviations{kUsual, kUsual, ratio * kUsual};
+      EXPECT_LE(found(2000, seeds, {deviations}, 1).leads, 0.06) << which;
+      EXPECT_LE(found(1000, seeds, {deviations, 0, 3}, 1, 4).leads, 0.06) << which << ", one design's thrice";
+      EXPECT_LE(found(200, seeds, {deviations}, 100).changes, 0.07) << which;
+      // With two seeds, pairs have one degree of freedom.
+      const double found_leads = found(400, seeds, {deviations, 4 * std::max(ratio, 1.0) * kUsual}, 1).leads;
+      EXPECT_GT(found_leads, seeds == 2 ? 0.15 : 0.5) << which;
+    }
+}
+
+// A program that contains the held-out documents leads on them alone.
+TEST(Scale, ALeadHasToBeThereOnUnreadTextToo) {
+  Random random(3);
+  // Returns the lead at the largest size where the first design's scores on unread text are better by
+  // `unread`.
+  const auto lead = [&](double held_out, double unread) {
+    record::ScaleStudy study = noisy_study(3, {{0.001, 0.001, 0.001}, held_out}, random);
+    for (record::ScaleRun& r : study.runs) {
+      r.unread_tokens = 32768;
+      r.unread_bits = 2 + 0.001 * random.normal() - (r.design == 0 ? unread : 0);
+    }
+    return fit_scale(study, 1)->leads[0].at[2];
+  };
+  for (const double sign : {1.0, -1.0}) {
+    EXPECT_TRUE(lead(sign * 0.1, 0).is_significant());
+    EXPECT_TRUE(lead(sign * 0.1, 0).is_unconfirmed());
+    EXPECT_TRUE(lead(sign * 0.1, sign * 0.04).is_unconfirmed()) << "less than half of it";
+    EXPECT_TRUE(lead(sign * 0.1, sign * -0.1).is_unconfirmed()) << "the other design leads there";
+    EXPECT_FALSE(lead(sign * 0.1, sign * 0.1).is_unconfirmed());
+    EXPECT_NEAR(lead(sign * 0.1, sign * 0.08).unread.value, sign * -0.08, 0.005);
+  }
+  EXPECT_FALSE(lead(0, 0.1).is_unconfirmed()) << "there is no lead";
+  record::ScaleStudy study = noisy_study(3, {{0.001, 0.001, 0.001}, 0.1}, random);
+  EXPECT_TRUE(std::isnan(fit_scale(study, 1)->leads[0].at[2].unread.value));
+  EXPECT_FALSE(fit_scale(study, 1)->leads[0].at[2].is_unconfirmed()) << "there is no such text";
+  study.runs.back().unread_tokens = 4096, study.runs.back().unread_bits = 2;
+  EXPECT_NE(fit_scale(study, 1).error().message.find("4096 and 0 tokens"), std::string::npos);
+  for (record::ScaleRun& r : study.runs) r.unread_tokens = 4096, r.unread_bits = std::nan("");
+  EXPECT_FALSE(fit_scale(study, 1)) << "a worker may report anything";
+}
+
+TEST(Scale, OneFunctionHasNoLead) {
+  Random random(4);
+  record::ScaleStudy study = noisy_study(3, {{0.01, 0.01, 0.01}}, random);
+  for (record::ScaleRun& r : study.runs) r.hash = r.size == 1 && r.design == 1 ? "other" : "one";
+  std::vector<record::ScaleRun> of_first;
+  for (record::ScaleRun& r : study.runs) {
+    if (r.design == 0) of_first.push_back(r);
+    for (const record::ScaleRun& f : of_first)
+      if (f.size == r.size && f.seed == r.seed) r.bits = f.bits, r.documents = f.documents;
+  }
+  const LeadAtScale lead = fit_scale(study, 100)->leads[0];
+  for (std::size_t s = 0; s < 3; ++s) {
+    EXPECT_EQ(lead.at[s].same_function, s != 1);
+    EXPECT_EQ(lead.at[s].lead.value, 0);
+    EXPECT_FALSE(lead.at[s].is_significant());
+  }
+  EXPECT_LE(lead.per_tenfold.low, 0);
+  EXPECT_GE(lead.per_tenfold.high, 0);
+  study.runs.push_back(study.runs.back());
+  EXPECT_NE(fit_scale(study, 1).error().message.find("have the same size and seed"), std::string::npos);
 }
 
 TEST(Scale, NamesWhatIsMissing) {
