@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::size_t kBlock = 1 << 18;
 
+// Other filters of libarchive, such as uuencode, would take an attachment within a text for the whole of it.
+void support_compression(archive* reader) {
+  archive_read_support_filter_gzip(reader);
+  archive_read_support_filter_xz(reader);
+  archive_read_support_filter_bzip2(reader);
+  archive_read_support_filter_zstd(reader);
+}
+
 }  // namespace
 
 void Bytes::Free::operator()(archive* a) const { archive_read_free(a); }
@@ -27,7 +35,7 @@ Bytes::~Bytes() = default;
 Result<Bytes> Bytes::open(const std::string& path) {
   if (const auto ok = is_plain_file(path); !ok) return tl::unexpected(ok.error());
   Bytes out(path);
-  archive_read_support_filter_all(out.archive_.get());
+  support_compression(out.archive_.get());
   archive_read_support_format_raw(out.archive_.get());
   archive_read_support_format_empty(out.archive_.get());
   archive_entry* entry = nullptr;

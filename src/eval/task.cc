@@ -225,8 +225,10 @@ BenchmarkItem item_of(const Form& form, const json& object) {
 
 bool for_training(const json& object) {
   const auto split = object.find("split");
-  return split != object.end() && split->is_string() &&
-         split->get<std::string>().find("train") != std::string::npos;
+  if (split == object.end() || !split->is_string()) return false;
+  const std::string name = split->get<std::string>();
+  return name == "train" || name == "training" || name.starts_with("train_") || name.starts_with("train-") ||
+         name.ends_with("_train");
 }
 
 // Keeps the first of equal choices, and lets `gold` point to it. Returns whether there were equal choices.

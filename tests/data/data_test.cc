@@ -628,6 +628,17 @@ TEST_F(Data, NamedFilesOfUnknownFormatAreRefused) {
 }
 
 // The beginning shows what a name hides.
+// libarchive knows uuencode, which would take an attachment for the whole of a text.
+TEST_F(Data, AnAttachmentInATextIsText) {
+  for (const std::string& text : {std::string("A letter.\n\nbegin 644 a.txt\n#0V%T\n`\nend\n\nIts end.\n"),
+                                  std::string("begin 644 a.txt\n#0V%T\n`\nend\n"),
+                                  std::string("begin-base64 644 a.txt\nQ2F0\n====\n")}) {
+    const auto all = read_all({write("letter.txt", text)});
+    ASSERT_EQ(all.size(), 1U) << text;
+    EXPECT_EQ(all[0], text);
+  }
+}
+
 TEST_F(Data, NamesThatMisleadAreNoticed) {
   const std::string tar = std::string(257, 'x') + "ustar" + std::string(250, '\0');
   for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{

@@ -92,7 +92,10 @@ Result<Files> read_package(const std::string& path, const std::function<bool(con
 Result<std::string> unpack(const std::string& bytes, const std::string& name) {
   if (bytes.empty()) return bytes;
   const Archive raw(archive_read_new());
-  archive_read_support_filter_all(raw.get());
+  // No other filters: uuencode would take an attachment within a text for the whole of it (data/bytes.cc).
+  archive_read_support_filter_gzip(raw.get());
+  archive_read_support_filter_xz(raw.get());
+  archive_read_support_filter_bzip2(raw.get());
   archive_read_support_format_raw(raw.get());
   archive_entry* entry = nullptr;
   if (archive_read_open_memory(raw.get(), bytes.data(), bytes.size()) != ARCHIVE_OK ||
