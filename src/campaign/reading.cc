@@ -71,7 +71,9 @@ Result<CampaignReading> read_tables(const store::Store& store) {
     if (const auto ok = out.population.recall(d.created); !ok) return tl::unexpected(ok.error());
   const int rungs = static_cast<int>(plan.settings.rungs.size());
   const std::vector<store::TrialRow> trials = store.trials();
-  const double most_bits = worst_of_best(trials);
+  // With several seeds, the pooled deviation of runs rests on the texts of all of them.
+  const bool has_replicates = !plan.settings.rungs.empty() && plan.settings.rungs[0].seeds > 1;
+  const double most_bits = has_replicates ? std::numeric_limits<double>::infinity() : worst_of_best(trials);
   for (const store::TrialRow& t : trials) {
     if (t.begun.rung < 0 || t.begun.rung >= rungs)
       return fail("event", fmt::format("trial {} is at rung {} of {}", t.begun.id, t.begun.rung, rungs),
@@ -353,7 +355,7 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
         "{} is being compared with {} at {}: {} of {} have ended, so nothing is decided yet. `gabbro resume` "
         "completes the comparison.",
         who, baselines_text(p, o), where, o.ended, seeds);
-  if (o.rows.empty() || !o.rows.front().trained)
+  if (o.rows.empty() || !o.rows.front().trained || o.best_baseline == 0)
     return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
   const Interval& d = o.rows.front().difference;
   const evolve::Individual& first = p.individual(o.rows.front().design);
@@ -403,8 +405,15 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
 // Says all that is known of a comparison: what it showed, and whether the rung could judge it.
 std::string comparison_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& who,
                             const std::string& where) {
+  const std::string edge = o.complete && o.at_edge != 0
+                               ? fmt::format(
+                                     " The best learning rate of {} lies at the edge of its search, so that "
+                                     "a better one may exist beyond. "
+                                     "Nothing more is claimed.",
+                                     shortened(p.individual(o.at_edge).created.name, 40))
+                               : "";
   const bool tells_all = o.complete && o.failed_runs.empty() && !o.ahead;
-  return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) +
+  return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) + edge +
          lost_baselines(p, o);
 }
 

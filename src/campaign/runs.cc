@@ -56,6 +56,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
     spec.program = lang::print(evolve::deepened(parsed.program, r.depth));
   }
   spec.corpus = plan.corpus;
+  spec.corpus_hash = plan.corpus_hash;
   spec.params = r.params;
   spec.tokens = r.tokens;
   spec.sequences = r.sequences;
@@ -319,7 +320,10 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
       ended.kind == Kind::kStopped || (result && *result && (*result)->status == record::Status::kStopped);
   // A worker that is killed from outside, or whose disk is full, crashes as one does whose design is at
   // fault.
-  const bool is_crash = ended.kind == Kind::kCrash && !is_trusted(trial);
+  // A limit of time is the clock's, which a busy machine reaches earlier; a verdict run goes on from its
+  // checkpoint.
+  const bool is_late = ended.kind == Kind::kTimeLimit && is_verdict_run(trial);
+  const bool is_crash = (ended.kind == Kind::kCrash || is_late) && !is_trusted(trial);
   if (!is_stopped && !is_crash) return handle_result(ended, result);
   if (stop_requested) return true;  // a later session resumes it
   if (++restart_counts[ended.id] < kTries) {
@@ -391,7 +395,7 @@ Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record:
     if (trusted || (suspended && suspended->design != id)) return tl::unexpected(error);
     // A run of another design has ended well since the first report, so this report is now taken as the
     // design's own failure.
-    if (++restart_counts[event.id] == 1) {
+    if (++machine_reports[event.id] == 1) {
       if (!suspended) suspended = Suspended{id, error, {}};
       suspended->runs.push_back(trial.begun);
       return true;

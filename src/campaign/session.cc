@@ -48,6 +48,7 @@ class Campaign::Session {
     // State that an earlier session of this process left here follows from the record again.
     s_.restarts.clear();
     s_.restart_counts.clear();
+    s_.machine_reports.clear();
     s_.suspended.reset();
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);

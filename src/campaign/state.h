@@ -138,7 +138,8 @@ struct Campaign::State {
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
   // Runs to begin again, since an earlier process began them or they ended without a result.
   std::vector<record::TrialBegun> restarts;
-  std::map<std::int64_t, int> restart_counts;  // in this session, by job
+  std::map<std::int64_t, int> machine_reports;  // failures of the machine reported by a run's worker, by run
+  std::map<std::int64_t, int> restart_counts;   // in this session, by job
   // Runs of one design whose workers report a failure of the machine (the corpus, the disk, the device), not
   // of the design. The report of one design is not believed at once. If a run of another design ends well,
   // these runs are begun again. If a run of another design reports such a failure too, the session ends with

@@ -48,7 +48,8 @@ class Program {
     app_.set_version_flag("--version", "gabbro " GABBRO_VERSION);
     app_.require_subcommand(1);
     app_.footer(
-        "Exit codes: 0 success; 1 an invalid design, a difference, or a run without a score; 2 a usage or "
+        "Exit codes: 0 success; 1 an invalid design, a difference, a run without a score, or a stop by a "
+        "signal; 2 a usage or "
         "I/O error.");
     app_.add_option_function<std::string>(
             "--color",

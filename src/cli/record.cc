@@ -164,7 +164,7 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
   if (const auto ok = train::save_arrays(out + "/weights.safetensors", read.arrays,
                                          {{"hash", hash},
                                           {"design", result.hash},
-                                          {"program", read.metadata["program"]},
+                                          {"graph", read.metadata["graph"]},
                                           {"vocabulary", read.metadata["vocabulary"]},
                                           {"corpus", read.metadata["corpus"]}});
       !ok)

@@ -319,6 +319,7 @@ int run_scale(const ScaleCommand& command) {
   if (!corpus) return failed("scale", corpus.error());
   std::error_code error;
   c.spec.corpus = fs::absolute(c.spec.corpus, error);
+  c.spec.corpus_hash = data::hash_of(corpus->manifest());
   fs::create_directories(c.out, error);
   const auto lock = Lock::take(c.out);
   if (!lock) return failed("scale", lock.error());

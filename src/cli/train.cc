@@ -18,6 +18,7 @@
 #include "data/corpus.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
+#include "ir/canonical.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -60,16 +61,17 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
 }
 
 // Lists the options that differ between two specs; empty if the specs describe the same run.
-std::string difference(const record::TrialSpec& before, const record::TrialSpec& now) {
+std::string difference(const record::TrialSpec& before, const record::TrialSpec& now, std::int64_t vocab) {
   std::string out;
   const auto compare = [&](const char* name, const auto& a, const auto& b) {
     if (a != b) out += fmt::format("{}{} {} instead of {}", out.empty() ? "" : ", ", name, b, a);
   };
   // Checkpoints and weights match arrays to parameters by name, which equal designs may name differently.
-  const auto code = [](const record::TrialSpec& s) {
-    return lang::code_hash(lang::parse(s.program).program);
+  const auto built = [&](const record::TrialSpec& s) {
+    const auto sized = zoo::sized_design(s.program, now.params, vocab);
+    return sized ? ir::built_hash(sized->elaboration.graph) : std::string();
   };
-  if (code(before) != code(now)) out = "another program";
+  if (built(before) != built(now)) out = "another program";
   compare("--data", before.corpus, now.corpus);
   compare("--params", before.params, now.params);
   compare("--tokens", before.tokens, now.tokens);
@@ -87,14 +89,14 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
 }
 
 // Refuses to overwrite a run that has weights or a checkpoint by a different run.
-Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec) {
+Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec, std::int64_t vocab) {
   std::error_code error;
   if (!fs::exists(folder + "/weights.safetensors", error) &&
       !fs::exists(folder + "/checkpoint.safetensors", error))
     return true;
   const auto text = read_file(folder + "/spec.json", kMostText);
   const auto before = text ? record::parse_spec(*text) : tl::unexpected(text.error());
-  const std::string what = before ? difference(*before, spec) : "cannot read its spec.json";
+  const std::string what = before ? difference(*before, spec, vocab) : "cannot read its spec.json";
   if (what.empty()) return true;
   return fail("exists", fmt::format("{} holds another run: {}", folder, what),
               "choose another --out, or remove the folder");
@@ -132,6 +134,7 @@ int run_train(const TrainCommand& c) {
   warn_of_size(corpus->manifest(), spec.tokens);
   spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("train", ok.error());
+  spec.corpus_hash = data::hash_of(corpus->manifest());
   const auto sized = zoo::sized_design(spec.program, spec.params, corpus->manifest().vocab);
   if (!sized) return failed("train", sized.error());
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
@@ -146,7 +149,8 @@ int run_train(const TrainCommand& c) {
                             "wait for it, or choose another --out",
                             {}});
   if (!lock) return failed("train", lock.error());
-  if (const auto ok = may_write(spec.folder, spec); !ok) return failed("train", ok.error());
+  if (const auto ok = may_write(spec.folder, spec, corpus->manifest().vocab); !ok)
+    return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   // A result of a run with other options does not belong to this run.
   if (read_file(spec_file, kMostText).value_or("") != record::to_json(spec)) fs::remove(result_file, error);

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/student.h"
+#include "evolve/rates.h"
 #include "evolve/strategy.h"
 
 namespace gabbro::evolve {
@@ -19,6 +20,8 @@ namespace {
 // A lead is held back if it exceeds this multiple of the usual difference between known designs.
 constexpr double kImplausible = 5;
 
+// The largest difference among baselines that counts as usual, as a multiple of the preset's effect.
+constexpr double kMostSpread = 5;
 // The number of best baselines whose scores tell which differences are usual.
 constexpr std::size_t kCompared = 3;
 
@@ -424,14 +427,19 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   // A weak baseline says nothing about the differences of good ones, and must not raise the bar for a
   // plausible lead.
   if (scores.size() > kCompared) scores.resize(kCompared);
-  out.spread = std::sqrt(variance_of(scores).value);
+  out.spread = std::min(std::sqrt(variance_of(scores).value), kMostSpread * p.settings().effect);
   // Nothing is claimed about a design with too many failed runs. If it was better on the remaining ones,
   // nothing is claimed over it either.
-  out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [](const ComparisonRow& row) {
-    return !row.trained && row.difference.count > 0 && row.difference.mean >= 0;
+  // The same holds if it was better in the search.
+  out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [&](const ComparisonRow& row) {
+    return !row.trained && ((row.difference.count > 0 && row.difference.mean >= 0) ||
+                            chosen_by(row.design) < chosen_by(c.design));
   });
   out.ahead =
       out.complete && out.failed_runs.empty() && trained > 0 && behind == trained && !out.contradicted;
+  for (const ComparisonRow& row : out.rows)
+    if (row.trained && is_rate_at_edge(p, p.individual(row.design), c.rung)) out.at_edge = row.design;
+  if (is_rate_at_edge(p, p.individual(c.design), c.rung)) out.at_edge = c.design;
   if (out.rows.empty()) return out;
   const ComparisonRow& best = out.rows.front();
   const double lead = -best.difference.mean;

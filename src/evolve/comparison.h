@@ -130,7 +130,10 @@ struct ComparisonOutcome {
   [[nodiscard]] bool held_back() const { return implausible && rechecked < kRechecks; }
   /// Returns true if the leader is ahead beyond doubt, whatever the rung can judge.
   [[nodiscard]] bool stands() const { return ahead && !unconfirmed && !held_back(); }
-  [[nodiscard]] bool claims() const { return stands() && can_judge(); }
+  // A design whose best rate lies at the edge of its search, the leader or one of those compared with it; 0:
+  // none. A better rate may lie beyond.
+  std::int64_t at_edge = 0;
+  [[nodiscard]] bool claims() const { return stands() && can_judge() && at_edge == 0; }
 };
 /// Returns the first of the seeds on which the checks of an implausible lead are repeated.
 std::uint64_t recheck_seed(const record::ComparisonBegun& begun);

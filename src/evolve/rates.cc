@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "evolve/comparison.h"
 
@@ -92,17 +93,44 @@ double fitted_rate(const std::map<double, double>& scores) {
   return best->first * std::exp2(std::round(octaves * kSteps) / kSteps);
 }
 
-double compared_rate(const Population& p, const Individual& i, int rung) {
+namespace {
+
+// Returns the scores of the search at a rung, by factor: of the runs with the seed of the first one, that
+// have a score.
+std::map<double, double> searched_scores(const Population& p, const Individual& i, int rung,
+                                         std::size_t& tried) {
   std::map<double, double> scores;
+  std::set<double> rates;
   const Trial* first = nullptr;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || is_verdict_run(t)) continue;
     if (!first) first = &t;
-    if (t.begun.seed == first->begun.seed && t.status == record::Status::kDone)
-      scores.emplace(t.begun.rate, t.bits);
+    if (t.begun.seed != first->begun.seed) continue;
+    rates.insert(t.begun.rate);
+    if (t.status == record::Status::kDone) scores.emplace(t.begun.rate, t.bits);
   }
+  tried = rates.size();
+  return scores;
+}
+
+}  // namespace
+
+double compared_rate(const Population& p, const Individual& i, int rung) {
+  std::size_t tried = 0;
+  const std::map<double, double> scores = searched_scores(p, i, rung, tried);
   return p.settings().tune_rates && !scores.empty() ? fitted_rate(scores) : p.rate_of(i, rung);
+}
+
+bool is_rate_at_edge(const Population& p, const Individual& i, int rung) {
+  std::size_t tried = 0;
+  const std::map<double, double> scores = searched_scores(p, i, rung, tried);
+  if (!p.settings().tune_rates || scores.empty() || tried < kLeastRates) return false;
+  const auto best = std::min_element(scores.begin(), scores.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  // Beyond the highest rate with a score, rates without one may have been tried: then it is no edge of the
+  // search.
+  return best == scores.begin() || (best == std::prev(scores.end()) && tried == scores.size());
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design, int rung,

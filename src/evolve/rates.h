@@ -53,6 +53,10 @@ int rate_runs_left(const Population& population, int rung, std::uint64_t first_s
 /// one at the rung.
 double compared_rate(const Population& population, const Individual& individual, int rung);
 
+/// Returns true if the design's best rate at the rung is the lowest or the highest that its search tried.
+/// False without a search.
+bool is_rate_at_edge(const Population& population, const Individual& individual, int rung);
+
 /// One learning rate that was tried for a design at a rung.
 struct TriedRate {
   double factor = 1, bits = 0;  // a bits value of 0: no score

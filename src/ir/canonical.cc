@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "base/hash.h"
 #include "ir/op.h"
 
 namespace gabbro::ir {
@@ -377,5 +378,27 @@ class Canonicalizer {
 }  // namespace
 
 Hash128 structural_hash(const Graph& graph, Sizes sizes) { return Canonicalizer(graph, sizes).run(); }
+
+std::string built_hash(const Graph& graph) {
+  std::string text;
+  const auto put = [&](const AxisList& axes) {
+    for (const AxisId a : axes) text += fmt::format("{}:{},", static_cast<int>(a), graph.axes[a].size);
+  };
+  for (const Param& p : graph.params) {
+    text += p.name + " ";
+    put(p.axes);
+    text += '\n';
+  }
+  for (const Body& body : graph.bodies) {
+    for (const Node& n : body.nodes) {
+      text += fmt::format("{} {} {} {} {} {} {:x} ", static_cast<int>(n.op), n.in[0], n.in[1], n.in[2],
+                          n.index, n.amount, std::bit_cast<std::uint64_t>(n.value));
+      put(n.axes);
+      text += '\n';
+    }
+    text += "body\n";
+  }
+  return fmt::format("{:016x}", hash64(text));
+}
 
 }  // namespace gabbro::ir

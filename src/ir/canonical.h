@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/hash.h"
 #include "ir/graph.h"
@@ -24,5 +25,11 @@ enum class Sizes : std::uint8_t { kSymbolic, kConcrete };
 /// operands that are not symmetric, equal functions may get different hashes: a duplicate may be missed, but
 /// two different functions are never taken for one. O(nodes log nodes).
 Hash128 structural_hash(const Graph& graph, Sizes sizes = Sizes::kSymbolic);
+
+/// Returns a hash of the graph as it was built: its nodes in their order, with the names and axes of its
+/// parameters, 16 hex digits. Designs with equal structural hashes may name their parameters differently;
+/// saved arrays are matched to parameters by name, and fit only a graph with the same hash of this kind.
+/// O(nodes).
+std::string built_hash(const Graph& graph);
 
 }  // namespace gabbro::ir

@@ -49,6 +49,13 @@ void Elaborator::run(const Design& design) {
   frame().width = out_.width;
 
   for (const Design::Shared& share : design.shares) {
+    // Parameters of shares are named after them, and must not get the names of others: equal names are one
+    // parameter.
+    if (share.name == "stack" || share.name == "embedding" || share.name == "head")
+      error(
+          share.at, "reserved",
+          fmt::format("{} cannot be the name of a share: the model has parameters of this name", share.name),
+          "choose another name");
     const InstancePtr instance = eval_instance(share.instance, nullptr);
     Value value;
     if (instance) {

@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/hash.h"
 #include "lang/line.h"
 
 namespace gabbro::lang {
@@ -382,20 +381,6 @@ std::string print(const Stmt& stmt, int indent) {
   std::string out;
   print_stmt(out, stmt, static_cast<std::size_t>(indent));
   return out;
-}
-
-std::string code_hash(const Program& program) {
-  std::string code;
-  const std::string text = print(program);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    line.resize(std::min(line.find('#'), line.size()));  // only comments hold one
-    line.resize(line.find_last_not_of(' ') + 1);
-    if (!line.empty()) code += line + "\n";
-    at = end + 1;
-  }
-  return fmt::format("{:016x}", hash64(code));
 }
 
 }  // namespace gabbro::lang

@@ -15,9 +15,4 @@ std::string print(const Item& item);
 std::string print(const Expr& expr);
 std::string print(const Stmt& stmt, int indent = 0);
 
-/// Returns a hash of the canonical text without its comments, 16 hex digits. Unlike the canonical hash of a
-/// design, it depends on names and on the order of operands, and therefore on the names that parameters get
-/// in a graph.
-std::string code_hash(const Program& program);
-
 }  // namespace gabbro::lang

@@ -69,6 +69,7 @@ void fields(Io& io, S& s) {
   io.later_list("hurdles", s.hurdles);
   io.later("thorough", s.thorough);
   io.later("unread_tokens", s.unread_tokens);
+  io.later("corpus_hash", s.corpus_hash);
 }
 
 template <class Io, Is<TrialResult> R>

@@ -27,6 +27,7 @@ struct TrialSpec {
   static constexpr const char* kJob = "train";
   std::string program;      // source text; its last design is trained
   std::string corpus;       // a folder made by `gabbro data build`
+  std::string corpus_hash;  // hash that the corpus must have (data::hash_of); "": any
   std::string folder;       // folder of the run: checkpoint, weights, curve
   std::int64_t params = 0;  // number of parameters to resize to; 0: as written
   std::int64_t tokens = 5'000'000;

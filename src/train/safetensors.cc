@@ -22,6 +22,7 @@ Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedA
   std::uint64_t offset = 0;
   for (const exec::NamedArray& a : arrays) {
     const std::uint64_t size = a.data.size() * sizeof(float);
+    if (header.contains(a.name)) return fail("format", fmt::format("two arrays are named {}", a.name));
     header[a.name] = {{"dtype", "F32"}, {"shape", a.shape}, {"data_offsets", {offset, offset + size}}};
     offset += size;
   }

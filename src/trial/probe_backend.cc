@@ -181,7 +181,7 @@ class Backend {
                                             step.loss, step.gradient_norm));
     std::string names;
     for (const exec::NamedArray& a : model_.moments())
-      if (a.name.starts_with("m.") && !silent.contains(a.name.substr(2)) &&
+      if (a.name.starts_with("m/") && !silent.contains(a.name.substr(2)) &&
           std::all_of(a.data.begin(), a.data.end(), [](float v) { return v == 0; }))
         names += (names.empty() ? "" : ", ") + a.name.substr(2);
     check.require(names.empty(), "in the backend none reaches " + names);

@@ -8,8 +8,7 @@
 #include "base/files.h"
 #include "data/corpus.h"
 #include "exec/torch/model.h"
-#include "lang/parser.h"
-#include "lang/printer.h"
+#include "ir/canonical.h"
 #include "train/safetensors.h"
 #include "zoo/sized.h"
 
@@ -108,14 +107,13 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
     return fail("run", fmt::format("{} holds weights of another design: {} instead of {}", weights_file,
                                    at(read.metadata, "design"), hash));
   // Arrays are matched to parameters by name. Equal designs may give them different names.
-  if (at(read.metadata, "program") != lang::code_hash(lang::parse(spec->program).program))
-    return fail(
-        "run",
-        fmt::format(
-            "{} holds weights of the same design written in another way, whose parameters may have other "
-            "names or another order",
-            weights_file),
-        "train it again, with --out of its own");
+  if (at(read.metadata, "graph") != ir::built_hash(subject.elaboration.graph))
+    return fail("run",
+                fmt::format("{} holds weights of the same design written in another way, or built by another "
+                            "version of gabbro: its "
+                            "parameters may have other names or another order",
+                            weights_file),
+                "train it again, with --out of its own");
   if (const std::string wrong = misfit(subject.elaboration.graph, read.arrays); !wrong.empty())
     return fail("run", fmt::format("{} does not fit the design: {}", weights_file, wrong));
   std::vector<exec::NamedArray> weights = in_order(subject.elaboration.graph, std::move(read.arrays));

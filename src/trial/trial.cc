@@ -14,8 +14,7 @@
 #include "eval/bigram.h"
 #include "eval/bits.h"
 #include "eval/context.h"
-#include "lang/parser.h"
-#include "lang/printer.h"
+#include "ir/canonical.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
@@ -206,6 +205,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.sandbox = borders();
   GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before any long work
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
+  if (!spec.corpus_hash.empty() && data::hash_of(corpus.manifest()) != spec.corpus_hash)
+    return fail(
+        "corpus",
+        spec.corpus + " is not the corpus that this run was asked for: it was exchanged or built again",
+        "restore the corpus, or start anew with this one");
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
@@ -240,7 +244,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     }
   }
   train::TrainOptions options = train_options(spec);
-  options.design = result.hash + "/" + lang::code_hash(lang::parse(spec.program).program);
+  options.design = result.hash + "/" + ir::built_hash(graph);
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -279,7 +283,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     if (auto ok = train::save_arrays(spec.folder + "/weights.safetensors", weights,
                                      {{"hash", result.weights_hash},
                                       {"design", result.hash},
-                                      {"program", lang::code_hash(lang::parse(spec.program).program)},
+                                      {"graph", ir::built_hash(graph)},
                                       {"vocabulary", corpus.manifest().tokenizer_hash},
                                       {"corpus", data::hash_of(corpus.manifest())}});
         !ok)

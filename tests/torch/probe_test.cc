@@ -226,7 +226,7 @@ TEST(ProbeFaults, BackendThatDoesNotRepeatItself) {
 TEST(ProbeFaults, BackendThatLosesAGradient) {
   const auto checks = with_backend({.moments = [](std::vector<exec::NamedArray>& arrays) {
     for (exec::NamedArray& a : arrays)
-      if (a.name.starts_with("m.") && a.name.ends_with("mixer.q"))
+      if (a.name.starts_with("m/") && a.name.ends_with("mixer.q"))
         std::fill(a.data.begin(), a.data.end(), 0.0F);
   }});
   EXPECT_TRUE(failures(checks).contains("gradient")) << all_of(checks);

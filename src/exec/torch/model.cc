@@ -233,8 +233,8 @@ class TorchModel : public Model {
   std::vector<NamedArray> moments() const override {
     std::vector<NamedArray> out{{"steps", {1}, {static_cast<float>(steps_)}}};
     for (std::size_t i = 0; i < weights_.size(); ++i) {
-      out.push_back(to_array("m." + graph_.params[i].name, first_[i]));
-      out.push_back(to_array("v." + graph_.params[i].name, second_[i]));
+      out.push_back(to_array("m/" + graph_.params[i].name, first_[i]));
+      out.push_back(to_array("v/" + graph_.params[i].name, second_[i]));
     }
     return out;
   }
@@ -245,7 +245,7 @@ class TorchModel : public Model {
     std::vector<std::pair<at::Tensor*, const NamedArray*>> found;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       const std::string& name = graph_.params[i].name;
-      for (auto& [prefix, target] : {std::pair{"", &weights_[i]}, {"m.", &first_[i]}, {"v.", &second_[i]}}) {
+      for (auto& [prefix, target] : {std::pair{"", &weights_[i]}, {"m/", &first_[i]}, {"v/", &second_[i]}}) {
         const auto at = by_name.find(prefix + name);
         if (at == by_name.end() && *prefix != '\0') continue;  // weights alone
         if (at == by_name.end() || at->second->shape != target->sizes().vec()) return false;
