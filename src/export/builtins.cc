@@ -312,7 +312,8 @@ Value Writer::call_builtin(const Expr& call) {
         out.axes.erase(std::find(out.axes.begin(), out.axes.end(), from));
       }
       const bool leads = t.lead == Tensor::kNone && static_cast<int>(t.axes.size()) == -at;
-      out.text = fmt::format("{}[{}{}{}]", atom(t), leads ? "" : "..., ", index, after(at));
+      out.text = leads ? fmt::format("{}[{}]", atom(t), index)
+                       : fmt::format("{}[..., {}{}]", atom(t), index, after(at));
       out.rank = kAtom;
       return out;
     }));

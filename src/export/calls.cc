@@ -371,7 +371,7 @@ std::vector<Value> Writer::call_instance_expr(const InstancePtr& instance, const
     if (is_slot) {
       const auto [known, fresh] = draft.slots.try_emplace(expr.text, called.built);
       if (fresh || factory(*known->second) == factory(*called.built))
-        made = fmt::format("{}({})", python_name(expr.text), size);
+        made = fmt::format("{}({})", python_name(expr.text), needs_width(*called.built) ? size : "");
     }
     if (made.empty()) made = construct(*called.built, size);
     draft.setup.insert(draft.setup.begin() + static_cast<std::ptrdiff_t>(setup),

@@ -133,7 +133,7 @@ std::vector<std::string> render(const std::vector<Line>& lines, std::set<std::st
     if (!wanted) continue;
     std::vector<std::string> text;
     if (line->scan) {
-      for (const std::string& t : line->scan(read)) text.push_back(space + t);
+      for (const std::string& t : line->scan(read)) text.push_back(t.empty() ? t : space + t);
       for (const std::string& t : text)
         for (const std::string& name : identifiers(t)) read.insert(name);
     } else if (!line->body.empty()) {

@@ -106,6 +106,12 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   }
   if (value.kind != Value::Kind::kTensor) return value;
   Tensor x = value.tensor;
+  const auto& hidden = frame().root->hidden;
+  const bool passed =
+      std::any_of(hidden.begin(), hidden.end(), [&](const auto& h) { return h.first == x.text; });
+  const bool is_attribute = x.text.starts_with("self.") && identifiers(x.text.substr(5)).size() == 1 &&
+                            *identifiers(x.text.substr(5)).begin() == x.text.substr(5);
+  if ((passed || is_attribute) && !frame().carries) return value;  // a name for it already
   const std::string python = python_of(name);
   const bool past = x.pairs && x.pairs->kind == Pairs::Kind::kPast;
   Tensor made = past ? x.pairs->a : x;
@@ -164,7 +170,9 @@ void Writer::run_assign(const Stmt& stmt) {
       values[i].number.owner = literal(values[i].number.value).owner;
       carried->value = values[i];
     } else {
+      frame().carries = true;
       const Value v = assigned(target.text, values[i]);
+      frame().carries = false;
       find(target.text)->value = v;
     }
   }
@@ -222,7 +230,9 @@ void Writer::run_for(const Stmt& stmt) {
       v.axes.clear();
     } else if (v.kind == Value::Kind::kTensor) {
       v.tensor = use(v.tensor);
+      frame().carries = true;
       v = assigned(stmt.names[i], v);
+      frame().carries = false;
     }
     bind(stmt.names[i], v);
     frame().names.back().may_rebind = true;
@@ -321,14 +331,14 @@ std::vector<std::string> render_step(const Step& step, const std::set<std::strin
     names.emplace_back("_");
     passed.push_back(step.like);
   }
-  std::vector<std::string> out;
+  std::vector<std::string> out{""};
   if (step.gradients) out.emplace_back("@torch.enable_grad()");
   out.push_back(
       fmt::format("def {}({}, {}):", step.name, fmt::join(step.states, ", "), fmt::join(names, ", ")));
   out.insert(out.end(), body.begin(), body.end());
-  out.push_back(fmt::format("{}{} = scan({}, [{}], [{}], {})", fmt::join(wanted, ", "),
-                            wanted.size() == 1 ? "," : "", step.name, fmt::join(step.firsts, ", "),
-                            fmt::join(passed, ", "), step.documents));
+  out.emplace_back("");
+  out.push_back(fmt::format("{} = scan({}, [{}], [{}], {})", tuple_text(wanted, true), step.name,
+                            fmt::join(step.firsts, ", "), fmt::join(passed, ", "), step.documents));
   return out;
 }
 

@@ -371,12 +371,19 @@ std::string Writer::construct(const Built& built, const std::string& width) {
   return fmt::format("{}({})", class_mark(built.class_id), fmt::join(args, ", "));
 }
 
-// Returns a callable that makes the module for a width.
+// Returns true if the expression that makes the module has a width in it.
+bool Writer::needs_width(const Built& built) {
+  if (!built.shared.empty()) return false;
+  if (built.class_id >= 0) return built.has_width;
+  return std::any_of(built.parts.begin(), built.parts.end(),
+                     [](const BuiltPtr& p) { return needs_width(*p); });
+}
+
+// Returns a callable that makes the module, for a width if it needs one.
 std::string Writer::factory(const Built& built) {
-  if (built.shared.empty() && built.class_id >= 0 && built.has_width && built.slots.empty() &&
-      built.args.empty())
+  if (built.shared.empty() && built.class_id >= 0 && built.slots.empty() && built.args.empty())
     return class_mark(built.class_id);
-  return "lambda D: " + construct(built, "D");
+  return (needs_width(built) ? "lambda D: " : "lambda: ") + construct(built, "D");
 }
 
 }  // namespace gabbro::pytorch

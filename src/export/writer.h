@@ -126,6 +126,7 @@ struct Frame {
   Scope* root = nullptr;                      // of this function or forward
   Scope* scope = nullptr;                     // the same, or the step of a scan in it
   std::map<std::string, std::string> python;  // names of the program -> names in Python
+  bool carries = false;                       // the name being assigned may get other values later
   int looping = 0;                            // > 0 in loops and steps, where numbers are not attributes
 };
 
@@ -247,6 +248,7 @@ class Writer {
   Value hyper_value(const Instance& instance, const lang::Hyper& hyper);
   std::string construct(const Built& built, const std::string& width);
   std::string factory(const Built& built);
+  static bool needs_width(const Built& built);
   BuiltPtr finish_class(Frame& frame);
   std::string class_mark(int id) const { return "\x03" + std::to_string(id) + "\x04"; }
 

@@ -1,0 +1,162 @@
+// Exports the zoo and random designs, and compares the modules with the reference in Python (compare.py).
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "edit/generate.h"
+#include "export/case.h"
+#include "export/export.h"
+#include "lang/check.h"
+#include "lang/printer.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+#include "zoo/sized.h"
+
+namespace gabbro::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kSource = GABBRO_SOURCE_DIR;
+const std::string kPython = kSource + "/.venv/bin/python";
+
+bool has_torch() {
+  return fs::exists(kPython) && std::system((kPython + " -W ignore -c 'import torch' 2>/dev/null").c_str()) == 0;
+}
+
+// A folder for cases; compare() runs Python on all of them.
+class Cases {
+ public:
+  explicit Cases(const std::string& name)
+      : folder_((fs::temp_directory_path() / ("gabbro-export-" + name + "-" + std::to_string(getpid()))).string()) {
+    fs::create_directories(folder_);
+  }
+  ~Cases() {
+    if (!::testing::Test::HasFailure()) fs::remove_all(folder_);
+  }
+
+  void add(const lang::Program& program, const std::string& name) {
+    SCOPED_TRACE(name + "\n" + lang::print(program));
+    const std::string wrong = write_case(program, folder_ + "/" + name, 5);
+    if (wrong.starts_with("skip: ")) return;
+    EXPECT_EQ(wrong, "");
+    if (wrong.empty()) ++count_;
+  }
+
+  // Expects that all cases agree.
+  void compare() const {
+    const std::string out = folder_ + "/results.txt";
+    const int status = std::system((kPython + " -W ignore " + kSource + "/tests/export/compare.py " + folder_ +
+                                    "/*/ > " + out + " 2>&1")
+                                       .c_str());
+    std::ifstream file(out);
+    int agreed = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("ok ")) ++agreed;
+      if (line.starts_with("FAIL")) ADD_FAILURE() << line << "\nThe case is kept in " << folder_;
+    }
+    EXPECT_EQ(agreed, count_);
+    EXPECT_EQ(status, 0);
+  }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  std::string folder_;
+  int count_ = 0;
+};
+
+void compare_random(std::uint64_t first, std::uint64_t count) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("random" + std::to_string(first));
+  edit::CodeBook book(zoo::library());
+  for (std::uint64_t i = first; i < first + count; ++i) {
+    Random random = Random(77).split(i);
+    cases.add(edit::random_program(random, book, {.unit_size = 8, .most_layers = 3}), "random" + std::to_string(i));
+  }
+  EXPECT_GE(cases.count(), static_cast<int>(count * 9 / 10));
+  cases.compare();
+}
+
+TEST(ExportAgrees, OnTheZoo) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("zoo");
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
+    const lang::Program* program = zoo::program(entry.file);
+    if (lang::last_design(*program)) cases.add(*program, fs::path(entry.file).stem().string());
+  }
+  EXPECT_GE(cases.count(), 38);
+  cases.compare();
+}
+
+TEST(ExportAgrees, OnRandomDesigns) { compare_random(0, 100); }
+TEST(ExportAgrees, OnRandomDesignsSlow) { compare_random(100, 300); }
+
+pytorch::Module exported(const std::string& text) {
+  const lang::CheckReport report = lang::check(text, zoo::library());
+  for (const Error& e : report.errors) ADD_FAILURE() << format_error("text", e);
+  if (!report.valid()) return {};
+  lang::Library library = zoo::library();
+  library.add(report.program);
+  auto module = pytorch::write_module(library, *lang::last_design(report.program), report.subjects.back().elaboration);
+  if (!module) {
+    ADD_FAILURE() << module.error().message;
+    return {};
+  }
+  return *module;
+}
+
+TEST(Export, ReadsLikeTheUnit) {
+  const std::string source = exported("design Small:\n    stack = [2 * Block(mixer=Attention(heads=2)), RMSNorm]\n").source;
+  for (const char* line :
+       {"class Attention(nn.Module):", "    def __init__(self, D, heads=4, groups=1):",
+        "        k = self.k = D // (heads * groups)", "        self.q = Linear(D, h * g * k)",
+        "        q = rope(self.q(x).unflatten(-1, (self.h, self.g, self.k)), documents)",
+        "        y = x + self.mixer(self.norm(x), documents)", "        self.norm_2 = norm(D)"})
+    EXPECT_NE(source.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << source;
+  for (const char* word : {"def shift", "def scan", "score"})
+    EXPECT_EQ(source.find(std::string(word) + "("), std::string::npos) << word;
+}
+
+TEST(Export, MakesOneClassOfEqualUnits) {
+  const std::string source =
+      exported("design M:\n    stack = [Block(mixer=GLA(heads=2)), Block(mixer=GLA), Block, RMSNorm]\n").source;
+  for (const char* name : {"Block", "GLA", "Attention", "RMSNorm"}) {
+    const std::string line = std::string("\nclass ") + name + "(";
+    const std::size_t first = source.find(line);
+    EXPECT_NE(first, std::string::npos) << name;
+    EXPECT_EQ(source.find(line, first + 1), std::string::npos) << name;
+    EXPECT_EQ(source.find(std::string("\nclass ") + name + "2("), std::string::npos) << name;
+  }
+}
+
+TEST(Export, MovesElementsThereAndBack) {
+  const pytorch::Weight weight{"w", "w.weight", {2, 3, 4}, {2, 0, 1}, {4, 6}};
+  std::vector<double> elements(24);
+  for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<double>(i);
+  const std::vector<double> there = pytorch::to_module(weight, std::span<const double>(elements));
+  EXPECT_EQ(there[1], 4);  // [k=0][h=0, g=1]
+  EXPECT_EQ(there[6], 1);  // [k=1][h=0, g=0]
+  EXPECT_EQ(pytorch::from_module(weight, std::span<const double>(there)), elements);
+}
+
+TEST(Export, WritesLargeDesignsQuickly) {
+  const auto subject = zoo::sized_design("design M:\n    stack = [24 * Block, RMSNorm]\n", 0, 4096);
+  ASSERT_TRUE(subject.has_value());
+  lang::CheckReport report = lang::check("design M:\n    stack = [24 * Block, RMSNorm]\n", zoo::library());
+  lang::Library library = zoo::library();
+  library.add(report.program);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto module = pytorch::write_module(library, *lang::last_design(report.program), subject->elaboration);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  ASSERT_TRUE(module.has_value()) << module.error().message;
+  EXPECT_LT(took.count(), 0.1);
+}
+
+}  // namespace
+}  // namespace gabbro::testing
