@@ -111,7 +111,9 @@ std::optional<Value> Writer::call_known(const lang::Function& function, const Ex
     for (const int a : over) dims.push_back(dim(t, a));
     std::sort(dims.begin(), dims.end());
     const std::string shown = tuple_text(dims, false);
-    if (normalizes) {
+    if (name == "rms_normalize" && shown == "-1" && !t.centred.empty() && t.centred_as == t.text) {
+      out.text = fmt::format("layer_normalize({}{})", t.centred, eps.empty() ? "" : ", eps=" + eps);
+    } else if (normalizes) {
       out.text = fmt::format("{}({}{}{})", name, t.text, shown == "-1" ? "" : ", " + shown,
                              eps.empty() ? "" : ", eps=" + eps);
     } else {
@@ -283,7 +285,9 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
   }
   params.insert(params.end(), defaults.begin(), defaults.end());
   args.insert(args.end(), keywords.begin(), keywords.end());
-  const std::string text = fmt::format("({}):\n{}\n", fmt::join(params, ", "), fmt::join(lines, "\n"));
+  const std::string about = comments_of(&function).empty() ? "" : docstring(&function, "", 4);
+  const std::string text =
+      fmt::format("({}):\n{}{}\n", fmt::join(params, ", "), about, fmt::join(lines, "\n"));
   auto known = std::find_if(functions_.begin(), functions_.end(),
                             [&](const FunctionText& f) { return f.function == &function && f.text == text; });
   if (known == functions_.end()) {

@@ -34,10 +34,11 @@ struct Module {
 };
 
 /// Returns the module of a design. `elaboration` is that of `design` at the size that is written, without
-/// errors, and `library` holds its program. Errors: "export", what cannot be written and why. The time is
-/// that of an elaboration.
+/// errors, and `library` holds its program. Comments of units and functions of `programs` become docstrings.
+/// Errors: "export", what cannot be written and why. The time is that of an elaboration.
 Result<Module> write_module(const lang::Library& library, const lang::Design& design,
-                            const lang::Elaboration& elaboration);
+                            const lang::Elaboration& elaboration,
+                            std::span<const lang::Program* const> programs = {});
 
 /// Returns the elements of a parameter in the order of the module, and the reverse.
 template <class T>

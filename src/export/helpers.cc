@@ -133,17 +133,18 @@ constexpr Helper kHelpers[] = {
     at positions that do not see it; positions that do see it become NaN.
     """
     most = torch.finfo(q.dtype).max ** 0.48
-    tame = (key.abs() <= most).all(-1, keepdim=True) & value.isfinite().all(-1, keepdim=True)
-    q = torch.where(q.abs() <= most, q, torch.nan).transpose(1, 2)
-    k, v = torch.where(tame, key, 0).transpose(1, 2), torch.where(tame, value, 0).transpose(1, 2)
+    at = positions(key, documents).long()
+    back = at if window is None else at.clamp(max=window - 1)
+    tame = (key.detach().abs().amax((2, 3)) <= most) & value.detach().flatten(2).sum(2).isfinite()
+    time = torch.arange(key.shape[1], device=key.device)
+    wild = torch.where(tame, -1, time).cummax(1).values >= time - back
+    wild = wild | ~(q.detach().abs().amax((2, 3)) <= most)
+    q, k, v = q.transpose(1, 2), where_time(tame, key, 0).transpose(1, 2), where_time(tame, value, 0).transpose(1, 2)
     if documents is None and window is None:
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)
     else:
         seen = visible(key, documents, window)[:, None]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, enable_gqa=True)
-    time = torch.arange(key.shape[1], device=key.device)[None]
-    back = positions(key, documents) if window is None else positions(key, documents).clamp(max=window - 1)
-    wild = torch.where(tame.all(2)[..., 0], -1, time).cummax(1).values >= time - back
     return where_time(~wild, y.transpose(1, 2), torch.nan)
 )"},
     {"scan", R"(def scan(step, states, inputs, documents=None):
@@ -196,12 +197,18 @@ constexpr Helper kHelpers[] = {
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
 )"},
+    {"layer_normalize", R"(def layer_normalize(x, eps=1e-6):
+    """x without its mean, divided by its standard deviation."""
+    return F.layer_norm(x, x.shape[-1:], eps=eps)
+)"},
     {"l2_normalize", R"(def l2_normalize(x, dim=-1, eps=1e-6):
     """x divided by its length."""
     return x * ((x * x).sum(dim, keepdim=True) + eps) ** -0.5
 )"},
     {"rms_normalize", R"(def rms_normalize(x, dim=-1, eps=1e-6):
     """x divided by the root of its mean square."""
+    if dim == -1:
+        return F.rms_norm(x, x.shape[-1:], eps=eps)
     return x * ((x * x).mean(dim, keepdim=True) + eps) ** -0.5
 )"},
 };

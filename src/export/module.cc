@@ -10,14 +10,30 @@
 
 namespace gabbro::pytorch {
 
-std::string docstring(std::string text, int indent);
-
-Writer::Writer(const lang::Library& library, const lang::Elaboration& elaboration)
+Writer::Writer(const lang::Library& library, const lang::Elaboration& elaboration,
+               std::span<const lang::Program* const> programs)
     : library_(library), elaboration_(elaboration) {
   for (const lang::FreeHyper& free : elaboration.free_hypers) free_values_[free.path] = free.value;
+  for (const lang::Program* program : programs)
+    for (const lang::Item& item : program->items)
+      std::visit([&](const auto& value) { items_[&value] = &item; }, item.value);
 }
 
 namespace {
+
+constexpr const char* kLoad = R"(
+
+def load(folder):
+    """The model with the weights of a folder that `gabbro export --format torch` wrote."""
+    from safetensors.torch import load_file
+
+    model = {}()
+    weights = load_file(f"{{folder}}/weights.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
+    return model
+)";
 
 // Replaces "\x03id\x04" by the name of the class, "\x03\x04" by `self`, and "\x05" by `extra`.
 std::string resolved(const std::string& text, const std::vector<ClassText>& classes, const std::string& self,
@@ -162,7 +178,7 @@ Result<Module> Writer::run(const lang::Design& design) {
   if (!tied) table("head");
 
   std::string text = fmt::format("class {}(nn.Module):\n{}\n", "\x06",
-                                 docstring(lang::print(lang::Item{design, {}, {}}), 4));
+                                 docstring(&design, lang::print(lang::Item{design, {}, {}}), 4));
   text += fmt::format("    def __init__(self, D={}, V={}):\n        super().__init__()\n", axes_[2].size,
                       axes_[3].size);
   text += "        self.embedding = nn.Embedding(V, D)\n";
@@ -187,6 +203,7 @@ Result<Module> Writer::run(const lang::Design& design) {
                   [&](const FunctionText& f) { return f.name == out.name; }))
     out.name += "Model";
   text.replace(text.find('\x06'), 1, out.name);
+  text += fmt::format(kLoad, out.name);
   out.source = file_text(text);
   GABBRO_TRY(weights, checked_weights());
   out.weights = std::move(weights);
@@ -194,8 +211,9 @@ Result<Module> Writer::run(const lang::Design& design) {
 }
 
 Result<Module> write_module(const lang::Library& library, const lang::Design& design,
-                            const lang::Elaboration& elaboration) {
-  return Writer(library, elaboration).run(design);
+                            const lang::Elaboration& elaboration,
+                            std::span<const lang::Program* const> programs) {
+  return Writer(library, elaboration, programs).run(design);
 }
 
 namespace {

@@ -116,6 +116,7 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   const bool past = x.pairs && x.pairs->kind == Pairs::Kind::kPast;
   Tensor made = past ? x.pairs->a : x;
   if (made.text != python) scope().assign({python}, made.text);
+  if (made.centred_as == made.text) made.centred_as = python;
   made.text = python;
   made.rank = kAtom;
   if (differentiated_.contains(name) && in_scan())
@@ -164,6 +165,7 @@ void Writer::run_assign(const Stmt& stmt) {
       if (b.value.kind == Value::Kind::kTensor && b.value.tensor.pairs &&
           b.value.tensor.pairs->kind != Pairs::Kind::kPast)
         b.value.tensor.pairs = nullptr;
+    for (Binding& b : frame().names) b.value.tensor.centred.clear();
     if (values[i].kind == Value::Kind::kNumber) {
       scope().assign({python}, values[i].number.code.text);
       values[i].number.code = {python, kAtom, values[i].number.code.is_int, ""};

@@ -190,6 +190,11 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   Tensor out = pointwise({a, b}, rank, [&](const auto& t) { return fmt::format("{} {} {}", t[0], op, t[1]); },
                          {left, right});
   out.is_bool = compares;
+  const std::string mean = bracketed(a.text, a.rank, kAtom) + ".mean(-1)";
+  if (op == "-" && b.text == mean && !a.is_number && a.axes.size() == b.axes.size() + 1) {
+    out.centred = a.text;
+    out.centred_as = out.text;
+  }
   if (out.lead == Tensor::kPairs && !out.pairs) {
     if (op == "*") out.pairs = pairs_of(Pairs::Kind::kProduct, a, b);
     if (op == "/" && b.is_number) {

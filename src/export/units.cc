@@ -249,13 +249,29 @@ std::string indented(const std::string& text, int by) {
 
 }  // namespace
 
-std::string docstring(std::string text, int indent) {
+std::string Writer::comments_of(const void* item) const {
+  const auto known = items_.find(item);
+  std::string out;
+  if (known == items_.end()) return out;
+  for (const std::string& line : known->second->comments) {
+    const std::size_t begin = std::min(line.size(), line.find_first_not_of("# "));
+    out += (out.empty() ? "" : "\n") + (line.starts_with('#') ? line.substr(begin) : line);
+  }
+  return out;
+}
+
+// Returns a docstring: the comments of an item, then its program.
+std::string Writer::docstring(const void* item, const std::string& program, int indent) const {
+  std::string text = comments_of(item);
+  if (!text.empty() && !program.empty()) text += "\n\n";
+  text += program;
   for (std::size_t at = text.find("\"\"\""); at != std::string::npos; at = text.find("\"\"\"", at))
     text.replace(at, 3, "'''");
   while (!text.empty() && text.back() == '\n') text.pop_back();
   const bool raw = text.find('\\') != std::string::npos;
   if (!text.empty() && text.back() == '"') text += ' ';
-  return indented(fmt::format("{}\"\"\"{}\n\"\"\"", raw ? "r" : "", text), indent);
+  const bool several = text.find('\n') != std::string::npos;
+  return indented(fmt::format("{}\"\"\"{}{}\"\"\"", raw ? "r" : "", text, several ? "\n" : ""), indent);
 }
 
 BuiltPtr Writer::finish_class(Frame& f) {
@@ -341,8 +357,8 @@ BuiltPtr Writer::finish_class(Frame& f) {
     const std::size_t cut = init.find(" = \x7f");
     if (cut != std::string::npos) init.erase(cut, 4);
   }
-  std::string text =
-      fmt::format("class \x03\x04(nn.Module):\n{}\n", docstring(lang::print(lang::Item{unit, {}, {}}), 4));
+  std::string text = fmt::format("class \x03\x04(nn.Module):\n{}\n",
+                                 docstring(&unit, lang::print(lang::Item{unit, {}, {}}), 4));
   if (!init.empty())
     text += fmt::format("    def __init__({}):\n        super().__init__()\n{}\n", params, init);
   const bool documents = read.contains("documents");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +37,8 @@ struct Tensor {
   Number window{};       // of kPairs: infinite for all
   bool is_bool = false;  // of Python's type bool
   bool is_number = false;
+  // For the value with the text `centred_as`: what it is without its mean over the last axis.
+  std::string centred, centred_as;
   std::shared_ptr<const Pairs> pairs;  // how a value over pairs was made, where that matters
 };
 
@@ -153,7 +156,8 @@ struct FunctionText {
 
 class Writer {
  public:
-  Writer(const lang::Library& library, const lang::Elaboration& elaboration);
+  Writer(const lang::Library& library, const lang::Elaboration& elaboration,
+         std::span<const lang::Program* const> programs);
   Result<Module> run(const lang::Design& design);
 
   // ---- Expressions (expressions.cc) ----
@@ -267,10 +271,14 @@ class Writer {
   std::string resolve_classes(const std::string& text) const;
   void name_classes();
   std::string file_text(const std::string& design_class);
+  /// Returns the comments of a unit or function, without their marks; "" if there are none.
+  std::string comments_of(const void* item) const;
+  std::string docstring(const void* item, const std::string& program, int indent) const;
   Result<std::vector<Weight>> checked_weights();
 
   const lang::Library& library_;
   const lang::Elaboration& elaboration_;
+  std::map<const void*, const lang::Item*> items_;
   std::optional<Error> error_;
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<AxisInfo> axes_;

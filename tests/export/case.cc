@@ -1,5 +1,6 @@
 #include "export/case.h"
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "ir/gradient.h"
 #include "lang/check.h"
 #include "lang/elaborate.h"
+#include "zoo/embedded.h"
 #include "zoo/library.h"
 
 namespace gabbro::testing {
@@ -61,6 +63,14 @@ std::vector<ir::NodeId> with_gradients(ir::Graph& graph, ir::NodeId logits) {
   return wanted;
 }
 
+// The distribution of a new parameter: [constant], [low, high] or {"std"}.
+Json initial_json(const ir::Graph& graph, const ir::Param& param) {
+  if (param.init.kind == ir::Init::Kind::kConstant) return Json::array({param.init.a});
+  if (param.init.kind == ir::Init::Kind::kUniform) return Json::array({param.init.a, param.init.b});
+  const double fan_in = static_cast<double>(ir::elements(graph, param.fan_in));
+  return {{"std", param.init.a != 0 ? param.init.a : param.fan_in.empty() ? 0.02 : 1 / std::sqrt(fan_in)}};
+}
+
 }  // namespace
 
 std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed) {
@@ -76,7 +86,9 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
     if (e.ok()) break;
   }
   if (!e.ok()) return "skip: " + e.errors[0].message;
-  const auto module = pytorch::write_module(library, *design, e);
+  std::vector<const lang::Program*> programs{&program};
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) programs.push_back(zoo::program(entry.file));
+  const auto module = pytorch::write_module(library, *design, e, programs);
   if (!module) return module.error().message;
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/model.py") << module->source;
@@ -122,6 +134,7 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
     const pytorch::Weight& w = module->weights[p];
     arrays.add(json["weights"][w.key], w.shape,
                pytorch::to_module(w, std::span<const double>(params[p].data)));
+    json["initial"][w.key] = initial_json(e.graph, e.graph.params[p]);
     arrays.add(json["gradients"][w.key], w.shape,
                pytorch::to_module(w, std::span<const double>(gradients[p])));
   }

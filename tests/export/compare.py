@@ -73,11 +73,39 @@ def check_values(case):
         errors["inference"] = difference(case.model(torch.float64)(case.tokens, case.documents), logits.detach())
         single = case.model(torch.float32)(case.tokens, case.documents)
     errors["single"] = difference(single, case.array(case.json["logits"]))
+    errors["rounding"] = 0.0 if errors["single"] <= SINGLE else rounding(case, logits.detach())
     # One document in a row.
     with torch.no_grad():
         alone = model(case.tokens[:1, :3])
     errors["alone"] = difference(alone, logits[:1, :3].detach())
     return errors
+
+
+def rounding(case, logits):
+    """How far logits move when weights change by what float32 rounds: some random designs are ill-conditioned."""
+    model = case.model(torch.float64)
+    moved = 0.0
+    with torch.no_grad():
+        for _ in range(3):
+            model = case.model(torch.float64)
+            for parameter in model.parameters():
+                parameter.mul_(1 + torch.finfo(torch.float32).eps * torch.randn_like(parameter))
+            moved = max(moved, difference(model(case.tokens, case.documents), logits))
+    return moved
+
+
+def check_initial(case):
+    """The number of new parameters that are not distributed as the program says."""
+    wrong = 0
+    for key, parameter in getattr(case.module, case.json["class"])().named_parameters():
+        law = case.json["initial"][key]
+        if isinstance(law, dict):
+            deviation = parameter.detach().square().mean().sqrt().item()
+            wrong += not abs(deviation / law["std"] - 1) < 4 / parameter.numel() ** 0.5
+        else:
+            slack = 1e-6 * max(abs(v) for v in law)
+            wrong += not (parameter.min() >= law[0] - slack and parameter.max() <= law[-1] + slack)
+    return wrong
 
 
 def check_leaks(case):
@@ -117,13 +145,15 @@ def check_leaks(case):
 def check(folder):
     case = Case(folder)
     errors = check_values(case)
+    errors["initial"] = check_initial(case)
     errors["leaks"] = check_leaks(case)
     good = (
         errors["logits"] <= DOUBLE
         and errors["gradients"] <= DOUBLE
         and errors["inference"] <= DOUBLE
         and errors["alone"] <= DOUBLE
-        and errors["single"] <= SINGLE
+        and errors["single"] <= max(SINGLE, 20 * errors["rounding"])
+        and errors["initial"] == 0
         and errors["leaks"] == 0
     )
     return good, errors

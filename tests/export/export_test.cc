@@ -27,14 +27,16 @@ const std::string kSource = GABBRO_SOURCE_DIR;
 const std::string kPython = kSource + "/.venv/bin/python";
 
 bool has_torch() {
-  return fs::exists(kPython) && std::system((kPython + " -W ignore -c 'import torch' 2>/dev/null").c_str()) == 0;
+  return fs::exists(kPython) &&
+         std::system((kPython + " -W ignore -c 'import torch' 2>/dev/null").c_str()) == 0;
 }
 
 // A folder for cases; compare() runs Python on all of them.
 class Cases {
  public:
   explicit Cases(const std::string& name)
-      : folder_((fs::temp_directory_path() / ("gabbro-export-" + name + "-" + std::to_string(getpid()))).string()) {
+      : folder_((fs::temp_directory_path() / ("gabbro-export-" + name + "-" + std::to_string(getpid())))
+                    .string()) {
     fs::create_directories(folder_);
   }
   ~Cases() {
@@ -52,9 +54,9 @@ class Cases {
   // Expects that all cases agree.
   void compare() const {
     const std::string out = folder_ + "/results.txt";
-    const int status = std::system((kPython + " -W ignore " + kSource + "/tests/export/compare.py " + folder_ +
-                                    "/*/ > " + out + " 2>&1")
-                                       .c_str());
+    const int status = std::system(
+        (kPython + " -W ignore " + kSource + "/tests/export/compare.py " + folder_ + "/*/ > " + out + " 2>&1")
+            .c_str());
     std::ifstream file(out);
     int agreed = 0;
     for (std::string line; std::getline(file, line);) {
@@ -77,7 +79,8 @@ void compare_random(std::uint64_t first, std::uint64_t count) {
   edit::CodeBook book(zoo::library());
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(77).split(i);
-    cases.add(edit::random_program(random, book, {.unit_size = 8, .most_layers = 3}), "random" + std::to_string(i));
+    cases.add(edit::random_program(random, book, {.unit_size = 8, .most_layers = 3}),
+              "random" + std::to_string(i));
   }
   EXPECT_GE(cases.count(), static_cast<int>(count * 9 / 10));
   cases.compare();
@@ -103,7 +106,8 @@ pytorch::Module exported(const std::string& text) {
   if (!report.valid()) return {};
   lang::Library library = zoo::library();
   library.add(report.program);
-  auto module = pytorch::write_module(library, *lang::last_design(report.program), report.subjects.back().elaboration);
+  auto module =
+      pytorch::write_module(library, *lang::last_design(report.program), report.subjects.back().elaboration);
   if (!module) {
     ADD_FAILURE() << module.error().message;
     return {};
@@ -112,7 +116,8 @@ pytorch::Module exported(const std::string& text) {
 }
 
 TEST(Export, ReadsLikeTheUnit) {
-  const std::string source = exported("design Small:\n    stack = [2 * Block(mixer=Attention(heads=2)), RMSNorm]\n").source;
+  const std::string source =
+      exported("design Small:\n    stack = [2 * Block(mixer=Attention(heads=2)), RMSNorm]\n").source;
   for (const char* line :
        {"class Attention(nn.Module):", "    def __init__(self, D, heads=4, groups=1):",
         "        k = self.k = D // (heads * groups)", "        self.q = Linear(D, h * g * k)",
@@ -125,7 +130,8 @@ TEST(Export, ReadsLikeTheUnit) {
 
 TEST(Export, MakesOneClassOfEqualUnits) {
   const std::string source =
-      exported("design M:\n    stack = [Block(mixer=GLA(heads=2)), Block(mixer=GLA), Block, RMSNorm]\n").source;
+      exported("design M:\n    stack = [Block(mixer=GLA(heads=2)), Block(mixer=GLA), Block, RMSNorm]\n")
+          .source;
   for (const char* name : {"Block", "GLA", "Attention", "RMSNorm"}) {
     const std::string line = std::string("\nclass ") + name + "(";
     const std::size_t first = source.find(line);
@@ -152,7 +158,8 @@ TEST(Export, WritesLargeDesignsQuickly) {
   lang::Library library = zoo::library();
   library.add(report.program);
   const auto begin = std::chrono::steady_clock::now();
-  const auto module = pytorch::write_module(library, *lang::last_design(report.program), subject->elaboration);
+  const auto module =
+      pytorch::write_module(library, *lang::last_design(report.program), subject->elaboration);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   ASSERT_TRUE(module.has_value()) << module.error().message;
   EXPECT_LT(took.count(), 0.1);
