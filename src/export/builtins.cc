@@ -571,7 +571,7 @@ Value Writer::linear(const Expr& call) {
     return value_of(inside(*this, given, [&](const Tensor& t) {
       Tensor x = with_last(t, over);
       if (over.size() > 1) {
-        // What was taken apart just before is put together again.
+        // An axis that was split just before is not split and joined.
         std::string text = atom(x);
         const std::string last = fmt::format(".unflatten(-1, ({}))", size_list(over));
         const std::string heads =

@@ -32,7 +32,7 @@ std::vector<Value> Writer::call_expr(const Expr& expr) {
   if (failed()) return {};
   if (Binding* b = find(expr.text)) {
     if (b->value.kind == Value::Kind::kInstance) return call_instance_expr(b->value.instance, expr);
-    return {poison(expr.text + " is called and is no unit")};
+    return {poison(expr.text + " is called, but it is a value")};
   }
   if (lang::find_builtin(expr.text)) return {call_builtin(expr)};
   if (const lang::Function* function = library_.function(expr.text, frame().own)) {

@@ -63,7 +63,7 @@ std::string filler(const ClassText& c, const std::string& slot, const std::vecto
 
 }  // namespace
 
-// A unit with one class gives it its name. Several are told apart by what fills a slot, or by numbers.
+// A unit with one class gives it its name. Several are named by what fills a slot, or numbered.
 void Writer::name_classes() {
   std::set<std::string> taken;
   for (const FunctionText& f : functions_) taken.insert(f.name);

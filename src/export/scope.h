@@ -34,11 +34,11 @@ struct Scope {
   std::vector<Line> lines;
   std::set<std::string> names;  // assigned or passed so far
   std::string like;             // a value with batch and time
-  // What a module-level function is passed beside the arguments of the program: names with the expressions
+  // A module-level function is passed these beside the arguments of the program: names with the expressions
   // of the caller.
   std::vector<std::pair<std::string, std::string>> hidden;
   std::map<std::string, std::string> masks;  // window -> name of the mask
-  // Of a step: names of the sequences that it reads, and their texts outside.
+  // A step reads these sequences: their names, and their texts outside.
   std::vector<std::pair<std::string, std::string>> sequences;
 
   /// Returns a name like `base` that is not in use, and takes it.

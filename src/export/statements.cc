@@ -159,7 +159,7 @@ void Writer::run_assign(const Stmt& stmt) {
       bind(target.text, assigned(target.text, values[i]));
       continue;
     }
-    // What was written with the old value of the name is used as it was computed, not taken apart.
+    // Values made of the old value of the name keep their own names: they are not rewritten from their parts.
     const std::string python = python_of(target.text);
     for (Binding& b : frame().names)
       if (b.value.kind == Value::Kind::kTensor && b.value.tensor.pairs &&

@@ -70,7 +70,7 @@ struct Instance {
   std::string shared_path;
 };
 
-/// How a module is constructed: class, arguments that differ from the defaults, and what fills its slots.
+/// The construction of a module: class, arguments that differ from the defaults, and what fills its slots.
 struct Built;
 using BuiltPtr = std::shared_ptr<const Built>;
 struct Built {
