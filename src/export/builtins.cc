@@ -129,7 +129,7 @@ Value Writer::call_builtin(const Expr& call) {
                       "give it a name before the scan, and pass it to the function");
     out.lead = Tensor::kTimes;
     out.text = fmt::format("positions({}, {})", like(), documents());
-    return value_of(use(out));
+    return value_of(settled(out));
   }
   if (name == "size") {
     Number n = literal(1);

@@ -78,7 +78,7 @@ std::optional<Value> Writer::call_known(const lang::Function& function, const Ex
   if (same != kSame.end()) return value_of(apply(same->second, x));
   if (name == "rope") {
     const int k = eval_axis(*argument("k"));
-    if (x.lead != Tensor::kTimes || in_scan()) return {};
+    if (x.lead != Tensor::kTimes) return {};
     const double size = static_cast<double>(axes_[k].size);
     new_axis("p", literal(2));
     new_axis("j", literal(size / 2));
@@ -193,7 +193,7 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
     if (failed()) return {};
     Value& v = values[slot];
     if (v.kind == Value::Kind::kTensor) {
-      const Tensor x = use(v.tensor);
+      const Tensor x = settled(v.tensor);
       texts[slot] = is_past(x) ? x.pairs->a.text : x.text;
       v.tensor = x;
     } else if (v.kind == Value::Kind::kNumber) {
@@ -203,6 +203,15 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
       texts[slot] = int_text(v.number.value, v.number.code);
     }
   }
+  const bool in_step = std::any_of(values.begin(), values.end(), [](const Value& v) {
+    return v.kind == Value::Kind::kTensor && v.tensor.lead == Tensor::kBatch;
+  });
+  if (in_step && in_scan())
+    for (std::size_t i = 0; i < count; ++i)
+      if (values[i].kind == Value::Kind::kTensor && values[i].tensor.lead == Tensor::kTimes) {
+        values[i].tensor = use(values[i].tensor);
+        texts[i] = values[i].tensor.text;
+      }
   frames_.push_back(std::move(frame_ptr));
   const std::vector<Value> saved = std::exchange(returned_, {});
   for (std::size_t i = 0; i < count && !failed(); ++i) {
@@ -317,6 +326,10 @@ std::vector<Value> Writer::call_instance_expr(const InstancePtr& instance, const
   for (std::size_t i = 0; i < expr.args.size(); ++i)
     if (expr.keywords[i].empty()) inputs.push_back(numeric(eval_tensor(expr.args[i])));
   if (failed() || inputs.empty()) return {};
+  const bool in_step =
+      std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.lead == Tensor::kBatch; });
+  if (in_step && in_scan())
+    for (Tensor& x : inputs) x = use(x);
   std::vector<int> over;
   if (const Expr* given = lang::keyword(expr, "over")) {
     over = eval_axes(*given);

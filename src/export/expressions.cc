@@ -51,7 +51,7 @@ Number Writer::as_number(const Value& value) {
 }
 
 Tensor Writer::tensor(const Value& value) {
-  if (value.kind == Value::Kind::kTensor) return use(value.tensor);
+  if (value.kind == Value::Kind::kTensor) return settled(value.tensor);
   if (value.kind == Value::Kind::kPoison) return {};
   const Number n = as_number(value);
   Tensor out;
@@ -270,6 +270,11 @@ Tensor Writer::use(Tensor x) {
   x.rank = kAtom;
   x.lead = Tensor::kBatch;
   return x;
+}
+
+// Loops in a step and inner gradients need the value itself.
+Tensor Writer::settled(Tensor x) {
+  return in_scan() && (frame().looping > 1 || !differentiated_.empty()) ? use(std::move(x)) : x;
 }
 
 Number Writer::size_of(int axis) {

@@ -115,7 +115,10 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   const std::string python = python_of(name);
   const bool past = x.pairs && x.pairs->kind == Pairs::Kind::kPast;
   Tensor made = past ? x.pairs->a : x;
-  if (made.text != python) scope().assign({python}, made.text);
+  const bool before =
+      in_scan() && made.lead != Tensor::kBatch && frame().looping == 1 && differentiated_.empty();
+  Scope& here = before ? *scope().outer : scope();
+  if (made.text != python) here.assign({python}, made.text);
   if (made.centred_as == made.text) made.centred_as = python;
   made.text = python;
   made.rank = kAtom;
@@ -146,7 +149,7 @@ void Writer::run_assign(const Stmt& stmt) {
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Expr& target = stmt.targets[i];
-    if (values[i].kind == Value::Kind::kTensor) values[i].tensor = use(values[i].tensor);
+    if (values[i].kind == Value::Kind::kTensor) values[i].tensor = settled(values[i].tensor);
     if (target.kind == Expr::Kind::kIndex) {
       const auto index = static_cast<std::int64_t>(eval_number(target.args[0]).value);
       const Value v = assigned(fmt::format("{}_{}", target.text, index), values[i]);
@@ -159,6 +162,7 @@ void Writer::run_assign(const Stmt& stmt) {
       bind(target.text, assigned(target.text, values[i]));
       continue;
     }
+    if (values[i].kind == Value::Kind::kTensor) values[i].tensor = use(values[i].tensor);
     // Values made of the old value of the name keep their own names: they are not rewritten from their parts.
     const std::string python = python_of(target.text);
     for (Binding& b : frame().names)
@@ -400,7 +404,7 @@ void Writer::run_scan(const Stmt& stmt) {
   };
   for (std::size_t i = 0; i < stmt.names.size() && !failed(); ++i) {
     const Binding* b = find(stmt.names[i]);
-    const Tensor next = numeric(tensor(b->value));
+    const Tensor next = use(numeric(tensor(b->value)));
     if (next.is_number) {
       poison(fmt::format("state {} of a scan becomes a plain number", stmt.names[i]));
       break;

@@ -136,9 +136,20 @@ Tensor Writer::past_of(Tensor x, const Number& window) {
 }
 
 // Applies an operation element by element. What depends on s alone is computed before the pairs are made.
-Tensor Writer::pointwise(const std::vector<Tensor>& in, int rank,
+Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
                          const std::function<std::string(const std::vector<std::string>&)>& text,
                          const std::vector<int>& ranks) {
+  // In a step, what does not depend on the state is computed for all positions beforehand, unless that makes
+  // more elements of it.
+  std::vector<Tensor> in = given;
+  if (in_scan()) {
+    const std::size_t axes = union_of(in).size();
+    bool pass = true;
+    for (const Tensor& x : in) pass = pass && !(x.lead == Tensor::kTimes && x.axes.size() == axes);
+    for (const Tensor& x : in) pass = pass || x.lead == Tensor::kBatch;
+    if (pass)
+      for (Tensor& x : in) x = use(x);
+  }
   Tensor out;
   out.rank = rank;
   bool pairs = false, only_past = true;
@@ -299,7 +310,11 @@ std::string Writer::einsum(const std::vector<Tensor>& in, const std::vector<std:
 }
 
 Tensor Writer::dot(const Tensor& left, const Tensor& right, std::vector<int> over) {
-  const Tensor a = numeric(left), b = numeric(right);
+  Tensor a = numeric(left), b = numeric(right);
+  if (in_scan() && (a.lead == Tensor::kBatch || b.lead == Tensor::kBatch)) {
+    a = use(a);
+    b = use(b);
+  }
   const bool pairs = a.lead == Tensor::kPairs || b.lead == Tensor::kPairs;
   const std::vector<int> axes = without(over, {kPast});
   if (contains(over, kPast)) {

@@ -208,7 +208,11 @@ class Writer {
   Number size_of(int axis);          // in the function being written
   std::string owner_size(int axis);  // in __init__ of the owner, as a Python int
   std::string python_of(const std::string& name);
-  Tensor use(Tensor x);  // in a step: what comes from outside is passed to it
+  /// In a step, passes a value of the function around it to the step.
+  Tensor use(Tensor x);
+  /// Like use, where a value that does not depend on the state cannot be computed for all positions
+  /// beforehand.
+  Tensor settled(Tensor x);
   [[nodiscard]] bool in_scan() { return scope().kind == Scope::Kind::kStep; }
   std::string attribute(Draft& draft, const std::string& name);
 
