@@ -160,7 +160,10 @@ int export_torch(const ExportCommand& c) {
       if (const auto ok = create(out); !ok) return failed("export", ok.error());
   }
   if (!source) return failed("export", source.error());
-  if (const auto ok = write_torch(*source, out); !ok) return failed("export", ok.error());
+  if (const auto ok = write_torch(*source, out); !ok) {
+    fs::remove(out, error);  // the folder, if nothing is in it
+    return failed("export", ok.error());
+  }
   print("{}: model.py, config.json{}\n", out,
         source->weights.empty() ? "; without weights: the module starts from new ones"
                                 : ", weights.safetensors");

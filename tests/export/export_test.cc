@@ -1,6 +1,7 @@
 // Exports the zoo and random designs, and compares the modules with the reference in Python (compare.py).
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -149,6 +150,45 @@ TEST(Export, MovesElementsThereAndBack) {
   EXPECT_EQ(there[1], 4);  // [k=0][h=0, g=1]
   EXPECT_EQ(there[6], 1);  // [k=1][h=0, g=0]
   EXPECT_EQ(pytorch::from_module(weight, std::span<const double>(there)), elements);
+}
+
+// Runs the command line; returns its exit status and what it printed.
+std::pair<int, std::string> gabbro(const std::string& arguments) {
+  const std::string out =
+      (fs::temp_directory_path() / ("gabbro-export-out-" + std::to_string(getpid()))).string();
+  const int status =
+      std::system((std::string(GABBRO_BINARY) + " " + arguments + " > " + out + " 2>&1").c_str());
+  std::stringstream text;
+  text << std::ifstream(out).rdbuf();
+  fs::remove(out);
+  return {WEXITSTATUS(status), text.str()};
+}
+
+TEST(Export, OfTheCommandLine) {
+  const fs::path folder = fs::temp_directory_path() / ("gabbro-export-cli-" + std::to_string(getpid()));
+  const std::string to = " --format torch --out " + folder.string(), zoo = kSource + "/zoo/";
+  const auto [status, text] = gabbro("export " + zoo + "llama.gab --params 300k --vocab 512" + to);
+  EXPECT_EQ(status, 0) << text;
+  EXPECT_TRUE(fs::exists(folder / "model.py"));
+  EXPECT_TRUE(fs::exists(folder / "config.json"));
+  EXPECT_FALSE(fs::exists(folder / "weights.safetensors"));
+  const auto again = gabbro("export " + zoo + "llama.gab" + to);
+  EXPECT_EQ(again.first, 2);
+  EXPECT_NE(again.second.find("already exists"), std::string::npos) << again.second;
+  fs::remove_all(folder);
+  for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
+           {"export " + zoo + "llama.gab", "does not name a design of a campaign"},
+           {"export " + zoo + "prelude.gab" + to, "contains no design"},
+           {"export " + zoo + "llama.gab --params many" + to, "invalid number 'many'"},
+           {"export " + zoo + "llama.gab --params 10" + to, "error[budget]"},
+           {"export " + zoo + to, "spec.json is missing"},
+           {"export nowhere#1" + to, "no campaign in nowhere"}}) {
+    const auto [code, said] = gabbro(arguments);
+    EXPECT_EQ(code, 2) << arguments;
+    EXPECT_NE(said.find(message), std::string::npos) << arguments << "\n" << said;
+    EXPECT_FALSE(fs::exists(folder / "model.py")) << arguments;
+    fs::remove_all(folder);
+  }
 }
 
 TEST(Export, WritesLargeDesignsQuickly) {
