@@ -73,12 +73,13 @@ Json initial_json(const ir::Graph& graph, const ir::Param& param) {
 
 }  // namespace
 
-std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed) {
+std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed,
+                       const std::vector<int>& widths) {
   lang::Library library = zoo::library();
   library.add(program);
   const lang::Design* design = lang::last_design(program);
   lang::Elaboration e;
-  for (const int width : {16, 32, 48, 64, 96, 128}) {
+  for (const int width : widths) {
     lang::ElaborateOptions options;
     options.width = width;
     options.vocab = kVocab;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "lang/ast.h"
 
@@ -12,6 +13,7 @@ namespace gabbro::testing {
 /// it can be built: weights, and for two rows of several documents the tokens, the logits, and the gradients
 /// of a random combination of the logits. Returns "", or what went wrong: "skip: ..." if there is no small
 /// width.
-std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed);
+std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed,
+                       const std::vector<int>& widths = {16, 32, 48, 64, 96, 128});
 
 }  // namespace gabbro::testing

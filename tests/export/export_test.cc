@@ -13,7 +13,9 @@
 #include "edit/generate.h"
 #include "export/case.h"
 #include "export/export.h"
+#include "ir/op.h"
 #include "lang/check.h"
+#include "lang/parser.h"
 #include "lang/printer.h"
 #include "zoo/embedded.h"
 #include "zoo/library.h"
@@ -44,9 +46,10 @@ class Cases {
     if (!::testing::Test::HasFailure()) fs::remove_all(folder_);
   }
 
-  void add(const lang::Program& program, const std::string& name) {
+  void add(const lang::Program& program, const std::string& name,
+           const std::vector<int>& widths = {16, 32, 48, 64, 96, 128}) {
     SCOPED_TRACE(name + "\n" + lang::print(program));
-    const std::string wrong = write_case(program, folder_ + "/" + name, 5);
+    const std::string wrong = write_case(program, folder_ + "/" + name, 5, widths);
     if (wrong.starts_with("skip: ")) return;
     EXPECT_EQ(wrong, "");
     if (wrong.empty()) ++count_;
@@ -95,6 +98,49 @@ TEST(ExportAgrees, OnTheZoo) {
     if (lang::last_design(*program)) cases.add(*program, fs::path(entry.file).stem().string());
   }
   EXPECT_GE(cases.count(), 38);
+  cases.compare();
+}
+
+// Formulas over x, y: [t, D], z: [t, h, k] and p: [D], beside the samples of the op table.
+constexpr const char* kFormulas =
+    "mean(past(x), over=s); mean(past(x, 3) * y, over=s); mean(past(z), over=[s, h]); cumsum(x); "
+    "logsumexp(past(x) * y, over=s); rms_normalize(sum(past(x), over=s), over=D); max(past(x, 4), over=s) * "
+    "x; "
+    "sum(softcap(dot(z, past(z), over=k)) * past(x), over=s); x % 2 + y // 0.5; (1 + x * x) ** y; 2 ** x; "
+    "sum(where(lag() < 2, past(x), 0.5 * past(y)), over=s); (x < y) + (y < x); minimum(x, 0.3) + minimum(x, "
+    "y); "
+    "linear(z, D, over=k, per=h); linear(z, k, over=k, per=h, bias=true); linear(z, j, over=h, bias=true); "
+    "linear(x, D, init=normal(0.1)) + linear(x, D, bias=true) + linear(y, D, bias=true); "
+    "sum(lookup(param([h, k], init=normal(1)), lag(), over=h) * past(z), over=s); abs(x) + log_sigmoid(y); "
+    "sum(softmax(dot(z, past(take(z, h, 0)), over=k) * k ** -0.5, over=s) * past(take(z, h, 1)), over=s); "
+    "sum(softmax(dot(past(z), z, over=[h, k]) / 3, over=s) * past(sum(z, over=[h, k])), over=s); "
+    "sum(softmax(softmax(past(x), over=s), over=s) * past(y), over=s); "
+    "sum(exp(past(x)) * past(y), over=s) / sum(exp(past(x)), over=s); "
+    "sum(softmax(past(x, 5) + x, over=s) * softmax(past(y, 5), over=s), over=s)";
+
+TEST(ExportAgrees, OnEveryOp) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("ops");
+  std::vector<std::string> lists{kFormulas};
+  for (const ir::OpInfo& op : ir::all_ops()) lists.emplace_back(op.samples);
+  int samples = 0;
+  for (const std::string& samples_of : lists) {
+    std::stringstream list(samples_of);
+    for (std::string sample; std::getline(list, sample, ';'); ++samples) {
+      const lang::ParseResult parsed = lang::parse(
+          "unit Sample(x: [t, D], y: [t, D]) -> [t, D]:\n    axis h = 2, k = 3, j = 3, w = h * k * j\n"
+          "    z = linear(x, [h, k])\n    p = param([D], init=0.5)\n    value = " +
+          sample +
+          "\n    total = sum(value * value)\n    return x + y + p + sum(z) + total * param([D], init=1) + 0 "
+          "* w * h * k * j\n\nunit Two(x: [t, D]) -> [t, D], second: [t, D]:\n    return x, tanh(linear(x, "
+          "D))\n\n"
+          "unit Wrap(x: [t, D]) -> [t, D]:\n    a, b = Two(x)\n    return Sample(a, b)\n\n"
+          "design M:\n    stack = [Wrap, RMSNorm]\n");
+      ASSERT_TRUE(parsed.errors.empty()) << sample << parsed.errors[0].message;
+      cases.add(parsed.program, "op" + std::to_string(samples), {6});
+    }
+  }
+  EXPECT_GT(cases.count(), 70);
   cases.compare();
 }
 
