@@ -148,21 +148,26 @@ constexpr Helper kHelpers[] = {
     return where_time(~wild, y.transpose(1, 2), torch.nan)
 )"},
     {"scan", R"(def scan(step, states, inputs, documents=None):
-    """Runs a recurrence: the step takes states and inputs of a position, and returns states and outputs."""
+    """Runs a recurrence: the step takes states and inputs of a position, and returns states and outputs.
+
+    States have at least single precision, also under autocast.
+    """
     batch, length = inputs[0].shape[:2]
+    inputs, states = ([x.to(torch.promote_types(x.dtype, torch.float32)) for x in xs] for xs in (inputs, states))
     first = states = [state.expand(batch, *state.shape) for state in states]
     outputs, training = [], torch.is_grad_enabled()
-    for t, now in enumerate(zip(*(x.unbind(1) for x in inputs))):
-        if documents is not None and t > 0:  # a document begins with the first states
-            same = documents[:, t] == documents[:, t - 1]
-            states = [
-                torch.where(same.view((-1,) + (1,) * (old.dim() - 1)), state, old)
-                for state, old in zip(states, first)
-            ]
-        if not training:
-            states = [state.detach() for state in states]
-        states, output = step(*states, *now)
-        outputs.append(output)
+    with torch.autocast(inputs[0].device.type, enabled=False):
+        for t, now in enumerate(zip(*(x.unbind(1) for x in inputs))):
+            if documents is not None and t > 0:  # a document begins with the first states
+                same = documents[:, t] == documents[:, t - 1]
+                states = [
+                    torch.where(same.view((-1,) + (1,) * (old.dim() - 1)), state, old)
+                    for state, old in zip(states, first)
+                ]
+            if not training:
+                states = [state.detach() for state in states]
+            states, output = step(*states, *now)
+            outputs.append(output)
     return [torch.stack(y, 1) for y in zip(*outputs)]
 )"},
     {"root", R"(def root(x, power):

@@ -82,8 +82,18 @@ def check_values(case):
 
 
 def rounding(case, logits):
-    """How far logits move when weights change by what float32 rounds: some random designs are ill-conditioned."""
+    """How far logits move when weights change by what float32 rounds: some random designs are ill-conditioned.
+
+    Infinite if values occur whose squares float32 cannot hold.
+    """
     model = case.model(torch.float64)
+    largest = []
+    for module in model.modules():
+        module.register_forward_hook(lambda _, __, y: largest.append(y.abs().max()) if torch.is_tensor(y) else None)
+    with torch.no_grad():
+        model(case.tokens, case.documents)
+    if max(largest) > torch.finfo(torch.float32).max ** 0.5:
+        return torch.inf
     moved = 0.0
     with torch.no_grad():
         for _ in range(3):
