@@ -6,6 +6,7 @@
 
 #include "cli/checks.h"
 #include "cli/evolve.h"
+#include "cli/export.h"
 #include "cli/record.h"
 #include "cli/scale.h"
 #include "cli/steer.h"
@@ -100,8 +101,7 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
     sub->add_option("RUN", record->run, what)->required();
     sub->callback([&chosen, record, run] { chosen = [record, run] { return run(*record); }; });
   };
-  const char *folder = "campaign folder",
-             *design = "design: campaign folder, # and the design's number, such as runs/evolve#17";
+  const char* folder = "campaign folder";
   reads("status", "Show the progress of a campaign, also while it runs", folder, run_status);
   sub->add_flag("--json", record->json, "print one JSON object");
   reads("top", "Show the best designs of a campaign and the baselines", folder, run_top);
@@ -110,8 +110,21 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_flag("--json", record->json, "print one JSON object");
   reads("tree", "Show which design descends from which", "campaign folder, or one of its designs (RUN#ID)",
         run_tree);
-  reads("export", "Write a design's program, result and weights to a folder", design, run_export);
-  sub->add_option("--out", record->out, "folder to create (default NAME-ID)");
+  const auto out = std::make_shared<ExportCommand>();
+  sub = add(app, names, "export", "Write a design to a folder: its program and run, or a PyTorch module");
+  sub->add_option("SOURCE", out->source,
+                  "design of a campaign (RUN#ID); for --format torch also a program or the folder of a run")
+      ->required();
+  sub->add_option(
+         "--format", out->format,
+         "gab: program, result, weights and spec; torch: model.py, config.json and weights (default gab)")
+      ->check(CLI::IsMember({"gab", "torch"}));
+  sub->add_option("--out", out->out, "folder to create (default NAME-ID, or NAME-torch)");
+  sub->add_option("--params", out->params,
+                  "of a program: number of parameters, such as 5M (default as written)");
+  sub->add_option("--vocab", out->vocab, "of a program: vocabulary size in tokens (default as written)")
+      ->check(CLI::Range(1, 1 << 24));
+  sub->callback([&chosen, out] { chosen = [out] { return run_export(*out); }; });
   reads("report", "Write everything that a campaign found to one HTML file", folder, run_report);
   sub->add_option("--out", record->out, "file to write (default report.html in the campaign folder)");
 }

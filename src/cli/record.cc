@@ -174,7 +174,7 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
 
 }  // namespace
 
-int run_export(const RecordCommand& c) {
+int run_export_gab(const RecordCommand& c) {
   const auto named = parse(c.run, true);
   if (!named) return failed("export", named.error());
   const auto store = open(named->dir);

@@ -25,7 +25,7 @@ int run_tree(const RecordCommand& c);
 
 /// Writes the design's program as design.gab into the folder `out`, with the result of its last run at the
 /// highest rung and the weights and spec of that run if its weights were kept. An existing `out` is an error.
-int run_export(const RecordCommand& c);
+int run_export_gab(const RecordCommand& c);
 
 /// Writes one self-contained HTML file to `out` by atomic rename; default: report.html in the campaign's
 /// folder.

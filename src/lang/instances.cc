@@ -421,7 +421,8 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
     return call_at(instance, inputs, width, path, at);
   // All uses of a shared instance work along the axis of the first one, because its parameters have that
   // axis.
-  const AxisId first = shared_widths_.try_emplace(instance->shared_path, width).first->second;
+  const auto [known, is_first_use] = shared_widths_.try_emplace(instance->shared_path, width);
+  const AxisId first = known->second;
   std::vector<Value> x = inputs;
   if (first != width) {
     const ir::Axis had = graph().axes[first], now = graph().axes[width];
@@ -442,7 +443,7 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
   frame().shared = saved;
   // If the instance has no parameters, there is nothing to share: further uses are elaborated as if each were
   // written out.
-  if (graph().params.size() == params_before) without_params_.insert(instance->shared_path);
+  if (is_first_use && graph().params.size() == params_before) without_params_.insert(instance->shared_path);
   return first == width ? x : rename_all(x, first, width, at);
 }
 

@@ -108,6 +108,8 @@ TEST(Hash, TellsFunctionsApart) {
        "design M:\n    stack = [Block, Block(mixer=GLA)]\n"},
       {"tied blocks", "design M:\n    share b = Block\n    stack = [b, b]\n",
        "design M:\n    stack = [Block, Block]\n"},
+      {"tied blocks, the third too", "design M:\n    share b = Block\n    stack = [b, b, b]\n",
+       "design M:\n    share b = Block\n    stack = [b, b, Block]\n"},
       {"tied embedding", "design M:\n    tied = true\n    stack = Block\n", "design M:\n    stack = Block\n"},
       {"detached", unit("    return x * tanh(x)\n"), unit("    return x * detach(tanh(x))\n")},
   };

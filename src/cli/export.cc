@@ -1,0 +1,186 @@
+#include "cli/export.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "base/files.h"
+#include "base/hash.h"
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/record.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+#include "export/export.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "record/trial.h"
+#include "train/safetensors.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+#include "zoo/sized.h"
+
+namespace gabbro::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A program at a size, with trained weights or without.
+struct Source {
+  std::string name, program;
+  std::int64_t params = 0;
+  int vocab = 0;
+  std::vector<exec::NamedArray> weights;
+};
+
+Result<Source> from_file(const ExportCommand& c) {
+  GABBRO_TRY(text, read_program(c.source));
+  const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
+  if (!params)
+    return fail("usage", "--params: invalid number '" + c.params + "'", "write it as 350k, 5M or 1.5M");
+  const lang::ParseResult parsed = lang::parse(text);
+  const lang::Design* design = parsed.errors.empty() ? lang::last_design(parsed.program) : nullptr;
+  if (parsed.errors.empty() && !design)
+    return fail("design", c.source + " contains no design", "add `design Name:` with a stack");
+  return Source{design ? design->name : "", text, *params, c.vocab, {}};
+}
+
+// Reads spec.json and weights.safetensors of a run. The vocabulary size is that of the embedding.
+Result<Source> from_run(const std::string& folder) {
+  const std::string spec_file = folder + "/spec.json", file = folder + "/weights.safetensors";
+  const auto text = read_file(spec_file, kMostText);
+  if (!text)
+    return fail("run", fmt::format("there is no run in {}: spec.json is missing", folder),
+                "name a program, a folder made by `gabbro train --out`, or a design of a campaign as RUN#ID");
+  auto spec = record::parse_spec(*text);
+  if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
+  GABBRO_TRY(read, train::load_arrays(file));
+  const std::string hash = train::hash_arrays(read.arrays);
+  if (const auto known = read.metadata.find("hash"); known == read.metadata.end() || known->second != hash)
+    return fail("weights", fmt::format("{} was changed: the hash of its values is {}", file, hash));
+  const lang::ParseResult parsed = lang::parse(spec->program);
+  if (read.metadata["program"] != lang::code_hash(parsed.program))
+    return fail("weights", file + " holds weights of another program",
+                "train it again, with --out of its own");
+  const lang::Design* design = lang::last_design(parsed.program);
+  Source out{design ? design->name : "", spec->program, spec->params, 0, std::move(read.arrays)};
+  for (const exec::NamedArray& array : out.weights)
+    if (array.name == "embedding" && array.shape.size() == 2) out.vocab = static_cast<int>(array.shape[1]);
+  return out;
+}
+
+// Returns the weights in the order and with the names of the module. Errors: "weights".
+Result<std::vector<exec::NamedArray>> module_arrays(const pytorch::Module& module,
+                                                    const std::vector<exec::NamedArray>& weights) {
+  std::vector<exec::NamedArray> out;
+  for (const pytorch::Weight& w : module.weights) {
+    const auto known =
+        std::find_if(weights.begin(), weights.end(), [&](const auto& array) { return array.name == w.name; });
+    if (known == weights.end() || known->shape != w.from)
+      return fail("weights",
+                  fmt::format("the weights of the run do not fit the design: {} is {}", w.name,
+                              known == weights.end() ? "missing" : "of another shape"),
+                  "export with the version of gabbro that trained it, or train it again");
+    out.push_back({w.key, w.shape, pytorch::to_module(w, std::span<const float>(known->data))});
+  }
+  return out;
+}
+
+std::string config_text(const Source& source, const pytorch::Module& module, const lang::Subject& subject) {
+  nlohmann::ordered_json weights = nlohmann::ordered_json::array();
+  for (const pytorch::Weight& w : module.weights)
+    weights.push_back({{"name", w.name}, {"key", w.key}, {"order", w.order}, {"shape", w.shape}});
+  const ir::Graph& graph = subject.elaboration.graph;
+  const nlohmann::ordered_json config = {{"class", module.name},
+                                         {"width", static_cast<std::int64_t>(graph.env.width)},
+                                         {"vocab", static_cast<std::int64_t>(graph.env.vocab)},
+                                         {"params", ir::count_params(graph)},
+                                         {"moves", lang::text_of(subject.elaboration.moves)},
+                                         {"design", to_hex(subject.hash)},
+                                         {"program", source.program},
+                                         {"weights", weights}};
+  return config.dump(2) + "\n";
+}
+
+Result<bool> create(const std::string& out) {
+  std::error_code error;
+  if (fs::exists(out, error)) return fail("io", out + " already exists", "choose another folder with --out");
+  fs::create_directories(out, error);
+  if (error) return fail("io", fmt::format("cannot create {}: {}", out, error.message()));
+  return true;
+}
+
+// Writes the files of a module into the folder `out`, which exists.
+Result<bool> write_torch(const Source& source, const std::string& out) {
+  GABBRO_TRY(subject, zoo::sized_design(source.program, source.params, source.vocab));
+  lang::Library library = zoo::library();
+  const lang::Program program = lang::parse(source.program).program;
+  library.add(program);
+  std::vector<const lang::Program*> programs{&program};
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) programs.push_back(zoo::program(entry.file));
+  GABBRO_TRY(module,
+             pytorch::write_module(library, *lang::last_design(program), subject.elaboration, programs));
+  if (const auto ok = replace_file(out + "/model.py", module.source); !ok) return ok;
+  if (const auto ok = replace_file(out + "/config.json", config_text(source, module, subject)); !ok)
+    return ok;
+  if (source.weights.empty()) return true;
+  GABBRO_TRY(arrays, module_arrays(module, source.weights));
+  return train::save_arrays(out + "/weights.safetensors", arrays,
+                            {{"format", "pt"}, {"design", to_hex(subject.hash)}});
+}
+
+int export_torch(const ExportCommand& c) {
+  std::error_code error;
+  std::string out = c.out;
+  Result<Source> source = fail("usage", "");
+  if (names_design(c.source)) {
+    // The design is first exported as a run, which is then read.
+    const auto program = read_design(c.source);
+    if (!program) return failed("export", program.error());
+    const lang::Program parsed = lang::parse(*program).program;
+    const lang::Design* design = lang::last_design(parsed);
+    if (out.empty())
+      out = fmt::format("{}-{}", design ? design->name : "design", c.source.substr(c.source.rfind('#') + 1));
+    if (const int code = run_export_gab({.run = c.source, .out = out}); code != kValid) return code;
+    if (fs::exists(out + "/spec.json", error))
+      source = from_run(out);
+    else
+      source = from_file({.source = out + "/design.gab", .params = c.params, .vocab = c.vocab});
+    fs::remove(out + "/spec.json", error);  // it describes the weights in the names of checkpoints
+    fs::remove(out + "/weights.safetensors", error);
+  } else {
+    source = fs::is_directory(c.source, error) ? from_run(c.source) : from_file(c);
+    if (source && out.empty()) out = source->name + "-torch";
+    if (source)
+      if (const auto ok = create(out); !ok) return failed("export", ok.error());
+  }
+  if (!source) return failed("export", source.error());
+  if (const auto ok = write_torch(*source, out); !ok) {
+    fs::remove(out, error);  // the folder, if nothing is in it
+    return failed("export", ok.error());
+  }
+  print("{}: model.py, config.json{}\n", out,
+        source->weights.empty() ? "; without weights: the module starts from new ones"
+                                : ", weights.safetensors");
+  return kValid;
+}
+
+}  // namespace
+
+int run_export(const ExportCommand& c) {
+  if (c.format == "torch") return export_torch(c);
+  if (!names_design(c.source))
+    return failed("export",
+                  {"usage",
+                   fmt::format("'{}' does not name a design of a campaign", c.source),
+                   "write RUN#ID, such as runs/evolve#17; `--format torch` also takes programs and runs",
+                   {}});
+  return run_export_gab({.run = c.source, .out = c.out});
+}
+
+}  // namespace gabbro::cli

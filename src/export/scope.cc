@@ -1,0 +1,164 @@
+#include "export/scope.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "export/helpers.h"
+
+namespace gabbro::pytorch {
+
+namespace {
+
+constexpr std::array<std::string_view, 46> kWords = {
+    "False",    "None",   "True",  "and",   "as",     "assert",   "async",   "await", "break", "class",
+    "continue", "def",    "del",   "elif",  "else",   "except",   "finally", "for",   "from",  "global",
+    "if",       "import", "in",    "is",    "lambda", "nonlocal", "not",     "or",    "pass",  "raise",
+    "return",   "try",    "while", "with",  "yield",  "self",     "torch",   "nn",    "F",     "documents",
+    "range",    "int",    "len",   "super", "zip",    "print"};
+
+bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+
+}  // namespace
+
+std::string python_name(const std::string& name) {
+  const bool taken = std::find(kWords.begin(), kWords.end(), name) != kWords.end() || is_helper(name);
+  return taken ? name + "_" : name;
+}
+
+std::set<std::string> identifiers(std::string_view text) {
+  std::set<std::string> out;
+  for (std::size_t i = 0; i < text.size();) {
+    if (text[i] == '"') {  // a string: the equation of an einsum
+      i = text.find('"', i + 1);
+      if (i == std::string_view::npos) break;
+      ++i;
+      continue;
+    }
+    if (!is_word_char(text[i])) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i;
+    while (end < text.size() && is_word_char(text[end])) ++end;
+    const bool attribute = i > 0 && text[i - 1] == '.';
+    if (!attribute && !std::isdigit(static_cast<unsigned char>(text[i])))
+      out.emplace(text.substr(i, end - i));
+    i = end;
+  }
+  return out;
+}
+
+namespace {
+
+// The end of the bracket that opens at `open`, and the commas directly inside of it.
+struct Bracket {
+  std::size_t open = 0, close = 0;
+  std::vector<std::size_t> commas;
+};
+
+// Returns the outermost brackets of a line that are calls, lists or tuples and no indices.
+std::vector<Bracket> brackets_of(const std::string& line) {
+  std::vector<Bracket> out, stack;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (c == '"') {
+      i = line.find('"', i + 1);
+      if (i == std::string::npos) break;
+    } else if (c == '(' || c == '[') {
+      stack.push_back({i, 0, {}});
+    } else if (c == ',' && !stack.empty()) {
+      stack.back().commas.push_back(i);
+    } else if ((c == ')' || c == ']') && !stack.empty()) {
+      stack.back().close = i;
+      const char before = stack.back().open > 0 ? line[stack.back().open - 1] : ' ';
+      const bool index = c == ']' && (is_word_char(before) || before == ')' || before == ']');
+      if (stack.size() == 1 && !index) out.push_back(stack.back());
+      stack.pop_back();
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string wrapped(const std::string& line) {
+  constexpr std::size_t kColumns = 110;
+  if (line.size() <= kColumns) return line;
+  const Bracket* longest = nullptr;
+  const std::vector<Bracket> brackets = brackets_of(line);
+  for (const Bracket& b : brackets)
+    if (b.close > b.open + 1 && (!longest || b.close - b.open > longest->close - longest->open)) longest = &b;
+  if (!longest) return line;
+  const std::size_t indent = line.find_first_not_of(' ');
+  const std::string space(indent + 4, ' ');
+  std::string out = line.substr(0, longest->open + 1) + "\n";
+  std::size_t begin = longest->open + 1;
+  std::vector<std::size_t> ends = longest->commas;
+  const bool trailing = !ends.empty();
+  ends.push_back(longest->close);
+  for (const std::size_t end : ends) {
+    std::string part = line.substr(begin, end - begin);
+    part.erase(0, part.find_first_not_of(' '));
+    begin = end + 1;
+    if (!part.empty()) out += wrapped(space + part + (trailing ? "," : "")) + "\n";
+  }
+  return out + std::string(indent, ' ') + line.substr(longest->close);
+}
+
+std::string Scope::fresh(const std::string& base) {
+  std::string name = python_name(base);
+  for (int i = 2; names.contains(name); ++i) name = fmt::format("{}_{}", python_name(base), i);
+  names.insert(name);
+  return name;
+}
+
+void Scope::assign(std::vector<std::string> targets, std::string text) {
+  for (const std::string& t : targets) names.insert(t);
+  Line line;
+  line.targets = std::move(targets);
+  line.text = std::move(text);
+  lines.push_back(std::move(line));
+}
+
+std::vector<std::string> render(const std::vector<Line>& lines, std::set<std::string>& read, int indent) {
+  std::vector<std::vector<std::string>> out;
+  const std::string space(static_cast<std::size_t>(indent), ' ');
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    const bool wanted = line->is_return || std::any_of(line->targets.begin(), line->targets.end(),
+                                                       [&](const auto& t) { return read.contains(t); });
+    if (!wanted) continue;
+    std::vector<std::string> text;
+    if (line->scan) {
+      for (const std::string& t : line->scan(read)) text.push_back(t.empty() ? t : space + t);
+      for (const std::string& t : text)
+        for (const std::string& name : identifiers(t)) read.insert(name);
+    } else if (!line->body.empty()) {
+      for (const std::string& name : identifiers(line->text)) read.insert(name);
+      for (bool grown = true; grown;) {  // what an iteration reads, an earlier one may have made
+        const std::size_t before = read.size();
+        text = render(line->body, read, indent + 4);
+        grown = read.size() > before;
+      }
+      text.insert(text.begin(), space + line->text);
+    } else {
+      for (const std::string& t : line->targets) read.erase(t);
+      std::vector<std::string> shown;
+      for (const std::string& t : line->targets)
+        shown.push_back(line->targets.size() > 1 && !read.contains(t) && t == "_" ? "_" : t);
+      for (const std::string& name : identifiers(line->text)) read.insert(name);
+      text.push_back(line->is_return ? fmt::format("{}return {}", space, line->text)
+                                     : fmt::format("{}{} = {}", space, fmt::join(shown, ", "), line->text));
+    }
+    out.push_back(std::move(text));
+  }
+  std::vector<std::string> flat;
+  for (auto block = out.rbegin(); block != out.rend(); ++block)
+    flat.insert(flat.end(), block->begin(), block->end());
+  return flat;
+}
+
+}  // namespace gabbro::pytorch

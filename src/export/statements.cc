@@ -1,0 +1,439 @@
+// Writes statements: assignments, axes, loops and scans.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "export/writer.h"
+#include "lang/inner_gradient.h"
+
+namespace gabbro::pytorch {
+
+void Writer::run_block(const std::vector<Stmt>& block) {
+  for (const Stmt& stmt : block) {
+    if (failed()) return;
+    run_stmt(stmt);
+  }
+}
+
+void Writer::run_stmt(const Stmt& stmt) {
+  switch (stmt.kind) {
+    case Stmt::Kind::kAxis:
+      return run_axis(stmt);
+    case Stmt::Kind::kAssign:
+      return run_assign(stmt);
+    case Stmt::Kind::kScan:
+      return run_scan(stmt);
+    case Stmt::Kind::kFor:
+      return run_for(stmt);
+    case Stmt::Kind::kShare: {
+      Value v;
+      v.kind = Value::Kind::kInstance;
+      if (const InstancePtr instance = eval_instance(stmt.values[0])) {
+        auto shared = std::make_shared<Instance>(*instance);
+        if (shared->shared_path.empty()) {
+          const std::string label = unique_label(stmt.names[0]);
+          declare_shared(*shared, owner().path + "." + label, label);
+        }
+        v.instance = std::move(shared);
+      }
+      return bind(stmt.names[0], v);
+    }
+    case Stmt::Kind::kReturn:
+      frame().label = "out";
+      for (const Expr& value : stmt.values) returned_.push_back(eval(value));
+      return;
+  }
+}
+
+int Writer::new_axis(const std::string& name, const Number& size) {
+  const auto add = [&] {
+    axes_.push_back({name, static_cast<std::int64_t>(size.value), size, frame().root});
+    return static_cast<int>(axes_.size()) - 1;
+  };
+  if (!frame().shared) return add();
+  const auto [known, fresh] = shared_axes_.try_emplace(owner().path + "." + unique_label("axis " + name), 0);
+  if (fresh) return known->second = add();
+  AxisInfo& info = axes_[static_cast<std::size_t>(known->second)];
+  info.number = size;
+  info.home = frame().root;
+  return known->second;
+}
+
+// Gives a number a name: an attribute of the class, or a variable of a function.
+static bool is_plain(const Number& n) {
+  return n.code.text.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+void Writer::run_axis(const Stmt& stmt) {
+  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
+    Number size = eval_number(stmt.values[i]);
+    if (failed()) return;
+    const std::string text = int_text(size.value, size.code);
+    if (frame().looping == 0 && !frame().owner) {
+      const std::string name = attribute(*frame().draft, stmt.names[i]);
+      frame().draft->setup.push_back({{name}, fmt::format("{}", text)});
+      size = named(size.value, size_name(name));
+    } else if (frame().looping == 0 && !is_plain(size)) {
+      const std::string name = python_of(stmt.names[i]);
+      scope().assign({name}, text);
+      size.code = {name, kAtom, true, ""};
+    }
+    Value v;
+    v.kind = Value::Kind::kAxis;
+    v.axes = {new_axis(stmt.names[i], size)};
+    bind(stmt.names[i], v);
+  }
+}
+
+Value Writer::assigned(const std::string& name, const Value& value) {
+  if (failed() || name == "_") return value;
+  if (value.kind == Value::Kind::kNumber) {
+    if (frame().looping > 0 || is_plain(value.number) || std::isinf(value.number.value)) return value;
+    Value out = value;
+    if (!frame().owner) {
+      const std::string attr = attribute(*frame().draft, name);
+      frame().draft->setup.push_back({{attr}, value.number.code.text});
+      out.number = named(value.number.value, size_name(attr));
+      out.number.code.is_int = out.number.owner.is_int = value.number.code.is_int;
+    } else {
+      const std::string python = python_of(name);
+      scope().assign({python}, value.number.code.text);
+      out.number.code = {python, kAtom, value.number.code.is_int, ""};
+    }
+    return out;
+  }
+  if (value.kind != Value::Kind::kTensor) return value;
+  Tensor x = value.tensor;
+  const auto& hidden = frame().root->hidden;
+  const bool passed =
+      std::any_of(hidden.begin(), hidden.end(), [&](const auto& h) { return h.first == x.text; });
+  const bool is_attribute = x.text.starts_with("self.") && identifiers(x.text.substr(5)).size() == 1 &&
+                            *identifiers(x.text.substr(5)).begin() == x.text.substr(5);
+  if ((passed || is_attribute) && !frame().carries) return value;  // a name for it already
+  const std::string python = python_of(name);
+  const bool past = x.pairs && x.pairs->kind == Pairs::Kind::kPast;
+  Tensor made = past ? x.pairs->a : x;
+  const bool before =
+      in_scan() && made.lead != Tensor::kBatch && frame().looping == 1 && differentiated_.empty();
+  Scope& here = before ? *scope().outer : scope();
+  if (made.text != python) here.assign({python}, made.text);
+  if (made.centred_as == made.text) made.centred_as = python;
+  made.text = python;
+  made.rank = kAtom;
+  if (differentiated_.contains(name) && in_scan())
+    scope().assign({python}, fmt::format("trainable({})", python));
+  Value out = value;
+  out.tensor = past ? past_of(made, x.window) : made;
+  return out;
+}
+
+void Writer::run_assign(const Stmt& stmt) {
+  frame().label = stmt.targets[0].text;
+  const Expr& source = stmt.values[0];
+  std::vector<Value> values;
+  targets_.clear();
+  if (stmt.targets.size() > 1)
+    for (const Expr& t : stmt.targets)
+      targets_.push_back(t.kind == Expr::Kind::kName && t.text != "_" ? python_of(t.text) : "_");
+  if (source.kind == Expr::Kind::kCall)
+    values = call_expr(source);
+  else
+    values.push_back(eval(source));
+  targets_.clear();
+  if (failed()) return;
+  if (values.size() != stmt.targets.size()) {
+    poison("a statement has another number of results than names");
+    return;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Expr& target = stmt.targets[i];
+    if (values[i].kind == Value::Kind::kTensor) values[i].tensor = settled(values[i].tensor);
+    if (target.kind == Expr::Kind::kIndex) {
+      const auto index = static_cast<std::int64_t>(eval_number(target.args[0]).value);
+      const Value v = assigned(fmt::format("{}_{}", target.text, index), values[i]);
+      bind("_", v);
+      frame().names.back().family_key = fmt::format("{}[{}]", target.text, index);
+      continue;
+    }
+    Binding* carried = find(target.text);
+    if (!carried || !carried->may_rebind || target.text == "_") {
+      bind(target.text, assigned(target.text, values[i]));
+      continue;
+    }
+    if (values[i].kind == Value::Kind::kTensor) values[i].tensor = use(values[i].tensor);
+    // Values made of the old value of the name keep their own names: they are not rewritten from their parts.
+    const std::string python = python_of(target.text);
+    for (Binding& b : frame().names)
+      if (b.value.kind == Value::Kind::kTensor && b.value.tensor.pairs &&
+          b.value.tensor.pairs->kind != Pairs::Kind::kPast)
+        b.value.tensor.pairs = nullptr;
+    for (Binding& b : frame().names) b.value.tensor.centred.clear();
+    if (values[i].kind == Value::Kind::kNumber) {
+      scope().assign({python}, values[i].number.code.text);
+      values[i].number.code = {python, kAtom, values[i].number.code.is_int, ""};
+      values[i].number.owner = literal(values[i].number.value).owner;
+      carried->value = values[i];
+    } else {
+      frame().carries = true;
+      const Value v = assigned(target.text, values[i]);
+      frame().carries = false;
+      find(target.text)->value = v;
+    }
+  }
+}
+
+// ---- Loops ----
+
+namespace {
+
+bool same(const Line& a, const Line& b) {
+  if (a.scan || b.scan || a.targets != b.targets || a.text != b.text || a.body.size() != b.body.size())
+    return false;
+  for (std::size_t i = 0; i < a.body.size(); ++i)
+    if (!same(a.body[i], b.body[i])) return false;
+  return true;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+void replace_all(Line& line, const std::string& from, const std::string& to) {
+  replace_all(line.text, from, to);
+  for (Line& inner : line.body) replace_all(inner, from, to);
+  if (line.step)
+    for (Line& inner : *line.step) replace_all(inner, from, to);
+}
+
+void collect_targets(const Line& line, std::vector<std::string>& out) {
+  for (const std::string& t : line.targets)
+    if (std::find(out.begin(), out.end(), t) == out.end()) out.push_back(t);
+  for (const Line& inner : line.body) collect_targets(inner, out);
+}
+
+}  // namespace
+
+// Loops are unrolled, as in elaboration. If all repetitions have the same text, one of them is kept in a
+// loop.
+void Writer::run_for(const Stmt& stmt) {
+  const Number count = eval_number(stmt.values[0]);
+  std::vector<Value> carried;
+  for (std::size_t i = 1; i < stmt.names.size(); ++i) {
+    frame().label = stmt.names[i];
+    Value v = eval(stmt.values[i]);
+    if (failed()) return;
+    const std::string python = python_of(stmt.names[i]);
+    if (v.kind == Value::Kind::kNumber || v.kind == Value::Kind::kAxis) {
+      Number n = as_number(v);
+      scope().assign({python}, n.code.text);
+      n.code = {python, kAtom, n.code.is_int, ""};
+      n.owner = literal(n.value).owner;
+      v.kind = Value::Kind::kNumber;
+      v.number = n;
+      v.axes.clear();
+    } else if (v.kind == Value::Kind::kTensor) {
+      v.tensor = use(v.tensor);
+      frame().carries = true;
+      v = assigned(stmt.names[i], v);
+      frame().carries = false;
+    }
+    bind(stmt.names[i], v);
+    frame().names.back().may_rebind = true;
+  }
+  const std::size_t carried_end = frame().names.size();
+  const std::size_t outer = carried_end - (stmt.names.size() - 1);
+  const std::string index = frame().root->fresh(stmt.names[0]);
+  const std::string mark = "\x06" + index + "\x07";
+  Scope& here = scope();
+  const std::size_t begin = here.lines.size();
+  std::vector<std::size_t> ends{begin};
+  Draft* draft = owner().draft;
+  const std::size_t setup_before = draft->setup.size();
+  ++frame().looping;
+  const auto n = static_cast<std::int64_t>(count.value);
+  for (std::int64_t i = 0; i < n && !failed(); ++i) {
+    const std::size_t setup = draft->setup.size(), hidden = frame().root->hidden.size();
+    Value v;
+    v.kind = Value::Kind::kNumber;
+    v.number = named(static_cast<double>(i), mark);
+    bind(stmt.names[0], v);
+    run_block(stmt.body);
+    auto& names = frame().names;
+    std::vector<Binding> families;
+    for (std::size_t k = carried_end; k < names.size(); ++k)
+      if (!names[k].family_key.empty()) families.push_back(names[k]);
+    names.resize(carried_end);
+    names.insert(names.end(), families.begin(), families.end());
+    ends.push_back(here.lines.size());
+    const std::string shown = fmt::format("{}", i);
+    for (std::size_t k = setup; k < draft->setup.size(); ++k) replace_all(draft->setup[k].text, mark, shown);
+    for (std::size_t k = hidden; k < frame().root->hidden.size(); ++k)
+      replace_all(frame().root->hidden[k].second, mark, shown);
+  }
+  --frame().looping;
+  for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i)
+    frame().names[i].may_rebind = false;
+  if (failed()) return;
+  bool uniform = n > 1 && draft->setup.size() == setup_before;
+  const std::size_t each = n > 0 ? ends[1] - begin : 0;
+  for (std::int64_t i = 1; i < n && uniform; ++i) {
+    uniform = ends[i + 1] - ends[i] == each;
+    for (std::size_t k = 0; k < each && uniform; ++k)
+      uniform = same(here.lines[begin + k], here.lines[ends[i] + k]);
+  }
+  if (uniform && each > 0) {
+    Line loop;
+    loop.text = fmt::format("for {} in range({}):", index, int_text(count.value, count.code));
+    loop.body.assign(here.lines.begin() + static_cast<std::ptrdiff_t>(begin),
+                     here.lines.begin() + static_cast<std::ptrdiff_t>(begin + each));
+    for (Line& line : loop.body) replace_all(line, mark, index);
+    for (const Line& line : loop.body) collect_targets(line, loop.targets);
+    here.lines.resize(begin);
+    here.lines.push_back(std::move(loop));
+    return;
+  }
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::size_t k = ends[i]; k < ends[i + 1]; ++k)
+      replace_all(here.lines[k], mark, fmt::format("{}", i));
+}
+
+// ---- Scans ----
+
+namespace {
+
+struct Step {
+  Scope scope;
+  std::string name;
+  std::vector<std::string> states, nexts, firsts, targets;
+  std::map<std::string, std::string> outputs;  // of a target: the expression in the step
+  bool gradients = false;
+  std::string documents, like;
+};
+
+std::vector<std::string> render_step(const Step& step, const std::set<std::string>& read) {
+  std::vector<std::string> wanted, values;
+  for (const std::string& t : step.targets)
+    if (read.contains(t)) {
+      wanted.push_back(t);
+      values.push_back(step.outputs.at(t));
+    }
+  std::vector<Line> lines = step.scope.lines;
+  Line last;
+  last.is_return = true;
+  last.text = fmt::format("{}, {}", tuple_text(step.nexts, true), tuple_text(values, true));
+  lines.push_back(last);
+  std::set<std::string> inside;
+  std::vector<std::string> body = render(lines, inside, 4);
+  std::vector<std::string> names, passed;
+  for (const auto& [name, text] : step.scope.sequences)
+    if (inside.contains(name)) {
+      names.push_back(name);
+      passed.push_back(text);
+    }
+  if (names.empty()) {
+    names.emplace_back("_");
+    passed.push_back(step.like);
+  }
+  std::vector<std::string> out{""};
+  if (step.gradients) out.emplace_back("@torch.enable_grad()");
+  out.push_back(
+      fmt::format("def {}({}, {}):", step.name, fmt::join(step.states, ", "), fmt::join(names, ", ")));
+  out.insert(out.end(), body.begin(), body.end());
+  out.emplace_back("");
+  out.push_back(fmt::format("{} = scan({}, [{}], [{}], {})", tuple_text(wanted, true), step.name,
+                            fmt::join(step.firsts, ", "), fmt::join(passed, ", "), step.documents));
+  return out;
+}
+
+}  // namespace
+
+void Writer::run_scan(const Stmt& stmt) {
+  auto step = std::make_shared<Step>();
+  std::vector<std::vector<int>> state_axes;
+  const std::size_t first_state = frame().names.size();
+  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
+    frame().label = stmt.names[i];
+    std::vector<int> axes = eval_axes(stmt.types[i]);
+    std::sort(axes.begin(), axes.end());  // as values are, so that few have to be transposed
+    axes.insert(axes.begin(), frame().lifted.begin(), frame().lifted.end());
+    const Value init = eval(stmt.values[i]);
+    if (failed()) return;
+    if (init.kind == Value::Kind::kTensor) {
+      const Tensor x = numeric(init.tensor);
+      std::string text = aligned(x, Tensor::kNone, axes, kAtom);
+      if (x.axes.size() < axes.size()) text += fmt::format(".expand({})", size_list(axes));
+      step->firsts.push_back(text);
+    } else {
+      const Number n = as_number(init);
+      const std::string sizes = size_list(axes);
+      step->firsts.push_back(n.value == 0
+                                 ? fmt::format("{}.new_zeros({})", like(), sizes.empty() ? "()" : sizes)
+                                 : fmt::format("{}.new_full(({}{}), {})", like(), sizes,
+                                               axes.size() == 1 ? "," : "", n.code.text));
+    }
+    state_axes.push_back(std::move(axes));
+  }
+  step->documents = documents();
+  step->like = like();
+  step->name = frame().root->fresh("step");
+  step->scope.kind = Scope::Kind::kStep;
+  step->scope.outer = &scope();
+  Scope& outer = scope();
+  frame().scope = &step->scope;
+  ++frame().looping;
+  const auto saved = std::exchange(differentiated_, {});
+  for (const std::string& name : lang::differentiated_names(stmt.body)) differentiated_.insert(name);
+  step->gradients = !differentiated_.empty();
+  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
+    Value v;
+    v.kind = Value::Kind::kTensor;
+    v.tensor.lead = Tensor::kBatch;
+    v.tensor.axes = state_axes[i];
+    v.tensor.text = python_of(stmt.names[i]);
+    step->states.push_back(v.tensor.text);
+    bind(stmt.names[i], assigned(stmt.names[i], v));
+    frame().names.back().may_rebind = true;
+  }
+  run_block(stmt.body);
+  const auto batched = [&](const Tensor& x, const std::string& text) {
+    return x.lead == Tensor::kBatch ? text
+                                    : fmt::format("{0}.expand(len({1}), *{0}.shape)", text, step->states[0]);
+  };
+  for (std::size_t i = 0; i < stmt.names.size() && !failed(); ++i) {
+    const Binding* b = find(stmt.names[i]);
+    const Tensor next = use(numeric(tensor(b->value)));
+    if (next.is_number) {
+      poison(fmt::format("state {} of a scan becomes a plain number", stmt.names[i]));
+      break;
+    }
+    step->nexts.push_back(batched(next, aligned(next, Tensor::kBatch, state_axes[i], kAtom)));
+  }
+  differentiated_ = saved;
+  --frame().looping;
+  frame().scope = &outer;
+  if (failed()) return;
+  for (std::size_t i = first_state; i < frame().names.size(); ++i) {
+    Binding& b = frame().names[i];
+    b.may_rebind = false;
+    if (b.value.kind != Value::Kind::kTensor) continue;
+    Tensor& x = b.value.tensor;
+    if (x.lead == Tensor::kTimes) continue;
+    const std::string text = x.text;
+    if (!step->outputs.contains(text)) {
+      step->targets.push_back(text);
+      step->outputs[text] = batched(x, text);
+      outer.names.insert(text);
+    }
+    x.lead = Tensor::kTimes;
+  }
+  Line line;
+  line.targets = step->targets;
+  line.step = &step->scope.lines;
+  line.scan = [step](const std::set<std::string>& read) { return render_step(*step, read); };
+  outer.lines.push_back(std::move(line));
+}
+
+}  // namespace gabbro::pytorch

@@ -1,0 +1,496 @@
+// Writes operations on tensors: alignment of dimensions, reductions, contractions, values over past
+// positions.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "export/writer.h"
+
+namespace gabbro::pytorch {
+
+namespace {
+
+bool contains(const std::vector<int>& list, int item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+std::vector<int> without(const std::vector<int>& list, const std::vector<int>& removed) {
+  std::vector<int> out;
+  for (const int a : list)
+    if (!contains(removed, a)) out.push_back(a);
+  return out;
+}
+
+std::vector<int> joined(std::vector<int> a, const std::vector<int>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+bool is_identifier(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+}
+
+bool is_past(const Tensor& x) { return x.pairs && x.pairs->kind == Pairs::Kind::kPast; }
+
+// Returns the factors of a product over pairs.
+void factors_of(const Tensor& x, std::vector<Tensor>& out) {
+  if (x.pairs && x.pairs->kind == Pairs::Kind::kProduct) {
+    factors_of(x.pairs->a, out);
+    factors_of(x.pairs->b, out);
+  } else {
+    out.push_back(x);
+  }
+}
+
+std::shared_ptr<const Pairs> pairs_of(Pairs::Kind kind, Tensor a, Tensor b = {}, std::vector<int> over = {}) {
+  return std::make_shared<const Pairs>(Pairs{kind, std::move(a), std::move(b), std::move(over)});
+}
+
+}  // namespace
+
+int Writer::dim(const Tensor& x, int axis) const {
+  const auto at = std::find(x.axes.begin(), x.axes.end(), axis) - x.axes.begin();
+  return static_cast<int>(at) - static_cast<int>(x.axes.size());
+}
+
+// Returns the axes of all values. The order is that of the value with the most axes; others are inserted by
+// the order of their declaration.
+std::vector<int> Writer::union_of(const std::vector<Tensor>& in) const {
+  const Tensor* longest = &in[0];
+  for (const Tensor& x : in)
+    if (x.axes.size() > longest->axes.size()) longest = &x;
+  std::vector<int> out = longest->axes;
+  for (const Tensor& x : in)
+    for (const int a : x.axes)
+      if (!contains(out, a))
+        out.insert(std::find_if(out.begin(), out.end(), [&](int b) { return b > a; }), a);
+  return out;
+}
+
+Tensor Writer::arranged(const Tensor& x, const std::vector<int>& axes) {
+  if (x.axes == axes) return x;
+  if (is_past(x)) return past_of(arranged(x.pairs->a, axes), x.window);
+  Tensor out = x;
+  out.axes = axes;
+  const int n = static_cast<int>(axes.size());
+  const std::string text = bracketed(x.text, x.rank, kAtom);
+  std::vector<int> moved;
+  for (int i = 0; i < n; ++i)
+    if (x.axes[i] != axes[i]) moved.push_back(i);
+  if (moved.size() == 2) {
+    out.text = fmt::format("{}.transpose({}, {})", text, moved[0] - n, moved[1] - n);
+  } else {
+    std::vector<int> from, to;
+    for (const int i : moved) {
+      from.push_back(dim(x, axes[i]));
+      to.push_back(i - n);
+    }
+    out.text = fmt::format("{}.movedim(({}), ({}))", text, fmt::join(from, ", "), fmt::join(to, ", "));
+  }
+  out.rank = kAtom;
+  out.pairs = nullptr;
+  return out;
+}
+
+Tensor Writer::with_last(const Tensor& x, const std::vector<int>& last) {
+  return arranged(x, joined(without(x.axes, last), last));
+}
+
+// Returns the text of `x` with dimensions of size 1 where it lacks one of the leading dimensions or axes.
+std::string Writer::aligned(const Tensor& given, Tensor::Lead lead, const std::vector<int>& axes, int least) {
+  std::vector<int> order;
+  for (const int a : axes)
+    if (contains(given.axes, a)) order.push_back(a);
+  const Tensor x = arranged(given, order);
+  if (x.is_number) return bracketed(x.text, x.rank, least);
+  std::vector<bool> has;
+  if (x.lead != Tensor::kNone)
+    for (int i = 0; i < static_cast<int>(lead); ++i) has.push_back(i < static_cast<int>(x.lead));
+  const std::size_t leading = has.size();
+  for (const int a : axes) has.push_back(contains(x.axes, a));
+  const auto first = std::find(has.begin(), has.end(), true);
+  if (std::find(first, has.end(), false) == has.end()) return bracketed(x.text, x.rank, least);
+  std::vector<std::string> index;
+  for (auto it = first; it != has.end(); ++it) index.emplace_back(*it ? ":" : "None");
+  // Leading dimensions are counted from the left, so that the text shows where positions are.
+  const auto missing = std::find(index.begin(), index.end(), "None") - index.begin();
+  if (!(leading == 3 && missing == 2))
+    index.erase(index.begin(), index.begin() + missing), index.insert(index.begin(), "...");
+  else if (std::all_of(index.begin() + missing + 1, index.end(), [](const auto& i) { return i == ":"; }))
+    index.resize(static_cast<std::size_t>(missing) + 1);
+  return fmt::format("{}[{}]", bracketed(x.text, x.rank, kAtom), fmt::join(index, ", "));
+}
+
+Tensor Writer::past_of(Tensor x, const Number& window) {
+  Tensor out;
+  out.text = fmt::format("{}[:, None]", bracketed(x.text, x.rank, kAtom));
+  out.lead = Tensor::kPairs;
+  out.axes = x.axes;
+  out.window = window;
+  out.is_bool = x.is_bool;
+  out.pairs = pairs_of(Pairs::Kind::kPast, std::move(x));
+  return out;
+}
+
+// Applies an operation element by element. What depends on s alone is computed before the pairs are made.
+Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
+                         const std::function<std::string(const std::vector<std::string>&)>& text,
+                         const std::vector<int>& ranks) {
+  // In a step, what does not depend on the state is computed for all positions beforehand, unless that makes
+  // more elements of it.
+  std::vector<Tensor> in = given;
+  if (in_scan()) {
+    const std::size_t axes = union_of(in).size();
+    bool pass = true;
+    for (const Tensor& x : in) pass = pass && !(x.lead == Tensor::kTimes && x.axes.size() == axes);
+    for (const Tensor& x : in) pass = pass || x.lead == Tensor::kBatch;
+    if (pass)
+      for (Tensor& x : in) x = use(x);
+  }
+  Tensor out;
+  out.rank = rank;
+  bool pairs = false, only_past = true;
+  Number window;
+  for (const Tensor& x : in) {
+    out.lead = std::max(out.lead, x.lead);
+    if (x.lead == Tensor::kPairs) {
+      if (!pairs) window = x.window;
+      pairs = true;
+    }
+    only_past = only_past && (is_past(x) || x.lead == Tensor::kNone);
+  }
+  if (pairs && only_past) {
+    std::vector<Tensor> inner;
+    for (const Tensor& x : in) inner.push_back(is_past(x) ? x.pairs->a : x);
+    return past_of(pointwise(inner, rank, text, ranks), window);
+  }
+  out.window = window;
+  out.axes = union_of(in);
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < in.size(); ++i) texts.push_back(aligned(in[i], out.lead, out.axes, ranks[i]));
+  out.text = text(texts);
+  return out;
+}
+
+Tensor Writer::numeric(Tensor x) {
+  if (!x.is_bool) return x;
+  const std::string dtype = like() + ".dtype";
+  Tensor out =
+      pointwise({x}, kAtom, [&](const auto& t) { return fmt::format("{}.to({})", t[0], dtype); }, {kAtom});
+  out.is_bool = false;
+  return out;
+}
+
+Tensor Writer::apply(const std::string& function, const Tensor& x) {
+  return pointwise({numeric(x)}, kAtom, [&](const auto& t) { return fmt::format("{}({})", function, t[0]); },
+                   {kLambda});
+}
+
+Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
+  const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+  if (!(op == "*" && a.is_bool != b.is_bool)) {
+    a = numeric(a);
+    b = numeric(b);
+  }
+  const int rank = compares ? kCompare : op == "**" ? kPower : op == "*" || op == "/" ? kProduct : kSum;
+  const int left = compares ? kSum : op == "**" ? kAtom : rank;
+  const int right = compares ? kSum : op == "**" || op == "*" ? kNegation : op == "+" ? kSum : rank + 1;
+  Tensor out = pointwise({a, b}, rank, [&](const auto& t) { return fmt::format("{} {} {}", t[0], op, t[1]); },
+                         {left, right});
+  out.is_bool = compares;
+  const std::string mean = bracketed(a.text, a.rank, kAtom) + ".mean(-1)";
+  if (op == "-" && b.text == mean && !a.is_number && a.axes.size() == b.axes.size() + 1) {
+    out.centred = a.text;
+    out.centred_as = out.text;
+  }
+  if (out.lead == Tensor::kPairs && !out.pairs) {
+    if (op == "*") out.pairs = pairs_of(Pairs::Kind::kProduct, a, b);
+    if (op == "/" && b.is_number) {
+      Tensor inverse = b;
+      inverse.text = "1 / " + bracketed(b.text, b.rank, kNegation);
+      inverse.rank = kProduct;
+      out.pairs = pairs_of(Pairs::Kind::kProduct, a, inverse);
+    }
+  }
+  return out;
+}
+
+std::string Writer::size_list(const std::vector<int>& axes) {
+  std::vector<std::string> out;
+  for (const int a : axes) {
+    const Number n = size_of(a);
+    out.push_back(int_text(n.value, n.code));
+  }
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+std::string Writer::mask(const Number& window) {
+  const std::string shown = std::isinf(window.value) ? "" : int_text(window.value, window.code);
+  auto [known, fresh] = scope().masks.try_emplace(shown);
+  if (!fresh) return known->second;
+  const std::string name = scope().fresh("seen");
+  scope().assign({name}, shown.empty() ? fmt::format("visible({}, {})", like(), documents())
+                                       : fmt::format("visible({}, {}, {})", like(), documents(), shown));
+  scope().masks[shown] = name;
+  return name;
+}
+
+Tensor Writer::reduce(const std::string& method, const Tensor& given, std::vector<int> over) {
+  const Tensor x = numeric(given);
+  const bool past = contains(over, kPast);
+  const std::vector<int> axes = without(over, {kPast});
+  Tensor y = x;
+  if (!axes.empty() && is_past(x)) {
+    y = past_of(reduce(method, x.pairs->a, axes), x.window);
+  } else if (!axes.empty() && method == "sum" && x.pairs && x.pairs->kind == Pairs::Kind::kProduct &&
+             std::all_of(axes.begin(), axes.end(), [&](int a) {
+               return contains(x.pairs->a.axes, a) && contains(x.pairs->b.axes, a);
+             })) {
+    y = dot(x.pairs->a, x.pairs->b, axes);
+  } else if (!axes.empty()) {
+    std::vector<int> dims;
+    for (const int a : axes) dims.push_back(dim(x, a));
+    std::sort(dims.begin(), dims.end());
+    y.text = fmt::format("{}.{}({})", bracketed(x.text, x.rank, kAtom), method, tuple_text(dims, false));
+    y.rank = kAtom;
+    y.axes = without(x.axes, axes);
+    y.pairs = nullptr;
+  }
+  if (!past) return y;
+  if (method == "sum") return sum_over_past(y);
+  Tensor out = y;
+  out.lead = Tensor::kTimes;
+  out.pairs = nullptr;
+  out.rank = kAtom;
+  if (is_past(y)) {
+    const std::string tail = std::isinf(y.window.value) ? "" : ", " + int_text(y.window.value, y.window.code);
+    out.text = fmt::format("running_{}({}, {}{})", method == "amax" ? "max" : "mean", y.pairs->a.text,
+                           documents(), tail);
+  } else if (method == "amax") {
+    out.text = fmt::format("masked({}, {}, -torch.inf).amax(2)", y.text, mask(y.window));
+  } else {
+    Tensor count;
+    count.text = fmt::format("{}.sum(2)", mask(y.window));
+    count.lead = Tensor::kTimes;
+    return binary("/", sum_over_past(y), count);
+  }
+  return out;
+}
+
+std::string Writer::einsum(const std::vector<Tensor>& in, const std::vector<std::string>& lead,
+                           const std::string& result_lead, const std::vector<int>& axes, std::string* texts) {
+  std::map<int, char> letters;
+  const auto letter = [&](int axis) {
+    const auto known = letters.find(axis);
+    if (known != letters.end()) return known->second;
+    const auto taken = [&](char c) {
+      if (std::string("bts").find(c) != std::string::npos) return true;
+      return std::any_of(letters.begin(), letters.end(), [&](const auto& l) { return l.second == c; });
+    };
+    std::string candidates = axes_[axis].name + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (const char c : candidates)
+      if (std::isalpha(static_cast<unsigned char>(c)) && !taken(c)) return letters[axis] = c;
+    return 'Z';
+  };
+  std::string equation;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    equation += (i ? "," : "") + lead[i];
+    for (const int a : in[i].axes) equation += letter(a);
+  }
+  equation += "->" + result_lead;
+  for (const int a : axes) equation += letter(a);
+  if (texts) {
+    texts->clear();
+    for (std::size_t i = 0; i < in.size(); ++i) *texts += (i ? ", " : "") + in[i].text;
+  }
+  return equation;
+}
+
+Tensor Writer::dot(const Tensor& left, const Tensor& right, std::vector<int> over) {
+  Tensor a = numeric(left), b = numeric(right);
+  if (in_scan() && (a.lead == Tensor::kBatch || b.lead == Tensor::kBatch)) {
+    a = use(a);
+    b = use(b);
+  }
+  const bool pairs = a.lead == Tensor::kPairs || b.lead == Tensor::kPairs;
+  const std::vector<int> axes = without(over, {kPast});
+  if (contains(over, kPast)) {
+    if (axes.empty()) return sum_over_past(binary("*", a, b));
+    return sum_over_past(dot(a, b, axes));
+  }
+  if (is_past(a) && (is_past(b) || b.lead == Tensor::kNone))
+    return past_of(dot(a.pairs->a, is_past(b) ? b.pairs->a : b, over), a.window);
+  if (is_past(b) && a.lead == Tensor::kNone) return past_of(dot(a, b.pairs->a, over), b.window);
+  Tensor out;
+  out.lead = std::max(a.lead, b.lead);
+  out.axes = without(union_of({a, b}), over);
+  std::vector<Tensor> in{a, b};
+  std::vector<std::string> lead;
+  for (Tensor& x : in) {
+    if (x.lead == Tensor::kNone) {
+      lead.emplace_back("");
+    } else if (!pairs) {
+      lead.emplace_back("...");
+    } else if (is_past(x)) {
+      const Tensor inner = x.pairs->a;
+      x = inner;
+      lead.emplace_back("bs");
+    } else {
+      lead.emplace_back(x.lead == Tensor::kPairs ? "bts" : "bt");
+    }
+  }
+  std::string texts;
+  const std::string equation = einsum(in, lead,
+                                      pairs                       ? "bts"
+                                      : out.lead == Tensor::kNone ? ""
+                                                                  : "...",
+                                      out.axes, &texts);
+  out.text = fmt::format("torch.einsum(\"{}\", {})", equation, texts);
+  if (pairs) {
+    out.window = a.lead == Tensor::kPairs ? a.window : b.window;
+    out.pairs = pairs_of(Pairs::Kind::kDot, a, b, over);
+  }
+  return out;
+}
+
+Tensor Writer::softmax(const Tensor& given, int over) {
+  const Tensor x = numeric(given);
+  Tensor out = x;
+  out.rank = kAtom;
+  if (over == kPast) {
+    out.text = fmt::format("masked({}, {}, -torch.inf).softmax(2)", x.text, mask(x.window));
+    out.pairs = pairs_of(Pairs::Kind::kSoftmax, x);
+    return out;
+  }
+  if (is_past(x)) return past_of(softmax(x.pairs->a, over), x.window);
+  out.text = fmt::format("{}.softmax({})", bracketed(x.text, x.rank, kAtom), dim(x, over));
+  out.pairs = nullptr;
+  return out;
+}
+
+Tensor Writer::sum_over_past(const Tensor& given) {
+  const Tensor x = numeric(given);
+  std::vector<Tensor> factors, times, weights, past;
+  factors_of(x, factors);
+  if (auto attended = attention(factors)) return *attended;
+  for (const Tensor& f : factors)
+    (f.lead != Tensor::kPairs ? times : is_past(f) ? past : weights).push_back(f);
+  const auto product = [&](const std::vector<Tensor>& list) {
+    Tensor out = list[0];
+    for (std::size_t i = 1; i < list.size(); ++i) out = binary("*", out, list[i]);
+    return out;
+  };
+  Tensor out;
+  out.lead = Tensor::kTimes;
+  if (weights.empty()) {
+    const Tensor inner = numeric(product(past).pairs->a);
+    const std::string tail = std::isinf(x.window.value) ? "" : ", " + int_text(x.window.value, x.window.code);
+    out.axes = inner.axes;
+    out.text = fmt::format("running_sum({}, {}{})", inner.text, documents(), tail);
+  } else if (past.empty()) {
+    const Tensor w = product(weights);
+    out.axes = w.axes;
+    out.text = fmt::format("masked({}, {}, 0).sum(2)", numeric(w).text, mask(x.window));
+  } else {
+    const Tensor w = numeric(product(weights)), v = numeric(product(past).pairs->a);
+    out.axes = union_of({w, v});
+    std::string texts;
+    const std::string equation = einsum({w, v}, {"bts", "bs"}, "bt", out.axes, &texts);
+    out.text = fmt::format("look(\"{}\", {}, {})", equation, texts, mask(x.window));
+  }
+  for (const Tensor& t : times) out = binary("*", t, out);
+  return out;
+}
+
+// Recognises sum(softmax(dot(q, past(key)) * scale) * past(value)), also for fewer heads of keys and values.
+std::optional<Tensor> Writer::attention(const std::vector<Tensor>& factors) {
+  std::vector<Tensor> times;
+  const Tensor *weights = nullptr, *read = nullptr;
+  for (const Tensor& f : factors) {
+    const bool is_softmax = f.pairs && f.pairs->kind == Pairs::Kind::kSoftmax;
+    if (f.lead != Tensor::kPairs) {
+      times.push_back(f);
+    } else if (is_softmax && !weights) {
+      weights = &f;
+    } else if (is_past(f) && !read) {
+      read = &f;
+    } else {
+      return {};
+    }
+  }
+  if (!weights || !read) return {};
+  std::vector<Tensor> scores;
+  factors_of(weights->pairs->a, scores);
+  const Tensor* product = nullptr;
+  std::string scale;
+  for (const Tensor& s : scores) {
+    if (s.is_number) {
+      scale += (scale.empty() ? "" : " * ") + bracketed(s.text, s.rank, kProduct);
+    } else if (s.pairs && s.pairs->kind == Pairs::Kind::kDot && !product) {
+      product = &s;
+    } else {
+      return {};
+    }
+  }
+  if (!product) return {};
+  const bool left = is_past(product->pairs->b);
+  const Tensor &q = left ? product->pairs->a : product->pairs->b,
+               &opened = left ? product->pairs->b : product->pairs->a;
+  if (q.lead != Tensor::kTimes || !is_past(opened)) return {};
+  const Tensor key = opened.pairs->a, value = numeric(read->pairs->a);
+  const std::vector<int>& over = product->pairs->over;
+  const std::vector<int> heads = without(q.axes, over);
+  std::vector<int> shared, channels;
+  for (const int a : without(key.axes, over))
+    if (!contains(heads, a)) return {};
+  for (const int a : heads)
+    if (contains(without(key.axes, over), a) || contains(value.axes, a)) shared.push_back(a);
+  channels = without(value.axes, heads);
+  const std::vector<int> own = without(heads, shared);
+
+  // Returns [batch, time, heads, channels] of a value with the axes `of` and the channels `last`.
+  const auto flat = [&](const Tensor& x, const std::vector<int>& of, const std::vector<int>& last) {
+    const std::vector<int> all = joined(of, last);
+    std::string text = aligned(x, Tensor::kTimes, all, kAtom);
+    std::vector<std::string> sizes;
+    for (const int a : all)
+      sizes.push_back(contains(x.axes, a) ? "-1" : int_text(size_of(a).value, size_of(a).code));
+    if (x.axes.size() < all.size()) text += fmt::format(".expand(-1, -1, {})", fmt::join(sizes, ", "));
+    if (of.empty()) text += ".unsqueeze(2)";
+    if (of.size() > 1) text += fmt::format(".flatten(2, {})", of.size() + 1);
+    if (last.empty()) text += ".unsqueeze(-1)";
+    if (last.size() > 1) text += fmt::format(".flatten(-{})", last.size());
+    return text;
+  };
+  std::string options = documents();
+  if (!std::isinf(weights->window.value))
+    options += ", window=" + int_text(weights->window.value, weights->window.code);
+  options += ", scale=" + (scale.empty() ? "1.0" : scale);
+  Tensor out;
+  out.lead = Tensor::kTimes;
+  out.axes = joined(joined(shared, own), channels);
+  const std::string keys = flat(key, shared, over), values = flat(value, shared, channels);
+  out.text =
+      fmt::format("attention({}, {}, {}, {})", flat(q, joined(shared, own), over), keys, values, options);
+  if (heads.empty()) out.text += ".squeeze(2)";
+  if (heads.size() > 1) out.text += fmt::format(".unflatten(2, ({}))", size_list(joined(shared, own)));
+  if (channels.empty()) out.text += ".squeeze(-1)";
+  if (channels.size() > 1) out.text += fmt::format(".unflatten(-1, ({}))", size_list(channels));
+  for (const Tensor& t : times) out = binary("*", t, out);
+  return out;
+}
+
+Tensor Writer::held(const std::string& base, Tensor x) {
+  if (is_identifier(x.text)) return x;
+  if (is_past(x)) return past_of(held(base, x.pairs->a), x.window);
+  const std::string name = scope().fresh(base);
+  scope().assign({name}, x.text);
+  x.text = name;
+  x.rank = kAtom;
+  return x;
+}
+
+}  // namespace gabbro::pytorch

@@ -1,0 +1,19 @@
+// Folders with an exported design and what the reference computes for it, which compare.py reads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lang/ast.h"
+
+namespace gabbro::testing {
+
+/// Writes model.py, case.json and arrays.bin for the last design of `program` at the smallest width at which
+/// it can be built: weights, and for two rows of several documents the tokens, the logits, and the gradients
+/// of a random combination of the logits. Returns "", or what went wrong: "skip: ..." if there is no small
+/// width.
+std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed,
+                       const std::vector<int>& widths = {16, 32, 48, 64, 96, 128});
+
+}  // namespace gabbro::testing

@@ -1,0 +1,190 @@
+"""Compares exported modules with what the reference computed, in the folders that case.cc writes.
+
+Usage: compare.py FOLDER...; prints a line for each folder, and exits with 1 if one of them disagrees.
+"""
+
+import importlib.util
+import json
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+DOUBLE, SINGLE = 1e-9, 1e-4
+
+
+class Case:
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.json = json.loads((self.folder / "case.json").read_text())
+        self.data = (self.folder / "arrays.bin").read_bytes()
+        spec = importlib.util.spec_from_file_location("model", self.folder / "model.py")
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+        self.tokens = torch.tensor(self.json["tokens"])
+        self.documents = torch.tensor(self.json["documents"])
+
+    def array(self, entry):
+        count = 1
+        for n in entry["shape"]:
+            count *= n
+        flat = torch.frombuffer(bytearray(self.data), dtype=torch.float64, count=count, offset=entry["offset"])
+        return flat.reshape(entry["shape"])
+
+    def model(self, dtype):
+        model = getattr(self.module, self.json["class"])().to(dtype)
+        parameters = dict(model.named_parameters())
+        weights = self.json["weights"]
+        assert parameters.keys() == weights.keys(), (
+            f"parameters differ: {sorted(parameters.keys() ^ weights.keys())}"
+        )
+        with torch.no_grad():
+            for key, parameter in parameters.items():
+                assert list(parameter.shape) == weights[key]["shape"], f"{key}: {parameter.shape}"
+                parameter.copy_(self.array(weights[key]))
+        return model
+
+
+def difference(got, want, largest=None):
+    """The largest difference, relative to the largest expected element (at least 1)."""
+    got = got.double()
+    if not torch.isfinite(want).all():
+        return float("nan") if torch.isfinite(got).all() else 0.0
+    largest = max(1.0, want.abs().max().item()) if largest is None else largest
+    return ((got - want).abs().max() / largest).item()
+
+
+def check_values(case):
+    model = case.model(torch.float64)
+    logits = model(case.tokens, case.documents)
+    errors = {"logits": difference(logits, case.array(case.json["logits"]))}
+    (logits * case.array(case.json["seeds"])).sum().backward()
+    want = {key: case.array(entry) for key, entry in case.json["gradients"].items()}
+    largest = max(g.abs().max().item() for g in want.values())
+    worst = 0.0
+    for key, parameter in model.named_parameters():
+        got = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        error = difference(got, want[key], largest)
+        if not error <= worst:
+            worst, errors["worst"] = error, key
+    errors["gradients"] = worst
+    with torch.no_grad():
+        errors["inference"] = difference(case.model(torch.float64)(case.tokens, case.documents), logits.detach())
+        single = case.model(torch.float32)(case.tokens, case.documents)
+    errors["single"] = difference(single, case.array(case.json["logits"]))
+    errors["rounding"] = 0.0 if errors["single"] <= SINGLE else rounding(case, logits.detach())
+    # One document in a row.
+    with torch.no_grad():
+        alone = model(case.tokens[:1, :3])
+    errors["alone"] = difference(alone, logits[:1, :3].detach())
+    return errors
+
+
+def rounding(case, logits):
+    """How far logits move when weights change by what float32 rounds: some random designs are ill-conditioned.
+
+    Infinite if values occur whose squares float32 cannot hold.
+    """
+    model = case.model(torch.float64)
+    largest = []
+    for module in model.modules():
+        module.register_forward_hook(lambda _, __, y: largest.append(y.abs().max()) if torch.is_tensor(y) else None)
+    with torch.no_grad():
+        model(case.tokens, case.documents)
+    if max(largest) > torch.finfo(torch.float32).max ** 0.5:
+        return torch.inf
+    moved = 0.0
+    with torch.no_grad():
+        for _ in range(3):
+            model = case.model(torch.float64)
+            for parameter in model.parameters():
+                parameter.mul_(1 + torch.finfo(torch.float32).eps * torch.randn_like(parameter))
+            moved = max(moved, difference(model(case.tokens, case.documents), logits))
+    return moved
+
+
+def check_initial(case):
+    """The number of new parameters that are not distributed as the program says."""
+    wrong = 0
+    for key, parameter in getattr(case.module, case.json["class"])().named_parameters():
+        law = case.json["initial"][key]
+        if isinstance(law, dict):
+            deviation = parameter.detach().square().mean().sqrt().item()
+            wrong += not abs(deviation / law["std"] - 1) < 4 / parameter.numel() ** 0.5
+        else:
+            slack = 1e-6 * max(abs(v) for v in law)
+            wrong += not (parameter.min() >= law[0] - slack and parameter.max() <= law[-1] + slack)
+    return wrong
+
+
+def check_leaks(case):
+    """The number of logits that change when embeddings elsewhere become other numbers, infinite, NaN or large."""
+    leaks = 0
+    for dtype in (torch.float32, torch.float64):
+        model = case.model(dtype)
+        with torch.no_grad():
+            for documents in (case.documents, None):
+                for row, t in ((0, 4), (1, 2)):
+                    tokens = case.tokens.clone()
+                    tokens[tokens == 0] = 1
+                    before = tokens.clone()
+                    before[row, t] = 1
+                    after = tokens.clone()
+                    after[row, t] = 0  # nothing else has token 0
+                    plain = model(before, documents)
+                    same = torch.ones_like(before, dtype=torch.bool)
+                    later = torch.arange(before.shape[1]) >= t
+                    here = documents[row] == documents[row, t] if documents is not None else torch.ones_like(later)
+                    same[row] = ~(later & here)
+                    for value in (torch.inf, -torch.inf, torch.nan, 1e30, 0.5):
+                        saved = model.embedding.weight[0].clone()
+                        model.embedding.weight[0] = value
+                        changed = model(after, documents)
+                        model.embedding.weight[0] = saved
+                        if "head" not in dict(model.named_children()):
+                            changed, unchanged = changed[..., 1:], plain[..., 1:]
+                        else:
+                            unchanged = plain
+                        scale = unchanged[same].abs().max()
+                        differs = ~((changed[same] - unchanged[same]).abs() <= 1e-5 * scale)
+                        leaks += int(differs.sum())
+    return leaks
+
+
+def check(folder):
+    case = Case(folder)
+    errors = check_values(case)
+    errors["initial"] = check_initial(case)
+    errors["leaks"] = check_leaks(case)
+    good = (
+        errors["logits"] <= DOUBLE
+        and errors["gradients"] <= DOUBLE
+        and errors["inference"] <= DOUBLE
+        and errors["alone"] <= DOUBLE
+        and errors["single"] <= max(SINGLE, 20 * errors["rounding"])
+        and errors["initial"] == 0
+        and errors["leaks"] == 0
+    )
+    return good, errors
+
+
+def main(folders):
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    failures = 0
+    for folder in folders:
+        try:
+            good, errors = check(folder)
+            text = " ".join(f"{k}={v:.1e}" if isinstance(v, float) else f"{k}={v}" for k, v in errors.items())
+        except Exception:
+            where = traceback.format_exc().strip().splitlines()
+            calls = [line.strip() for line in where if "model.py" in line][-1:]
+            good, text = False, " ".join([where[-1], *calls])
+        failures += not good
+        print(f"{'ok  ' if good else 'FAIL'} {Path(folder).name}: {text}", flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

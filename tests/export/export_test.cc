@@ -1,0 +1,255 @@
+// Exports the zoo and random designs, and compares the modules with the reference in Python (compare.py).
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "edit/generate.h"
+#include "export/case.h"
+#include "export/export.h"
+#include "ir/op.h"
+#include "lang/check.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
+#include "zoo/sized.h"
+
+namespace gabbro::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kSource = GABBRO_SOURCE_DIR;
+const std::string kPython = kSource + "/.venv/bin/python";
+
+bool has_torch() {
+  return fs::exists(kPython) &&
+         std::system((kPython + " -W ignore -c 'import torch' 2>/dev/null").c_str()) == 0;
+}
+
+// A folder for cases; compare() runs Python on all of them.
+class Cases {
+ public:
+  explicit Cases(const std::string& name)
+      : folder_((fs::temp_directory_path() / ("gabbro-export-" + name + "-" + std::to_string(getpid())))
+                    .string()) {
+    fs::create_directories(folder_);
+  }
+  ~Cases() {
+    if (!::testing::Test::HasFailure()) fs::remove_all(folder_);
+  }
+
+  void add(const lang::Program& program, const std::string& name,
+           const std::vector<int>& widths = {16, 32, 48, 64, 96, 128}) {
+    SCOPED_TRACE(name + "\n" + lang::print(program));
+    const std::string wrong = write_case(program, folder_ + "/" + name, 5, widths);
+    if (wrong.starts_with("skip: ")) return;
+    EXPECT_EQ(wrong, "");
+    if (wrong.empty()) ++count_;
+  }
+
+  // Expects that all cases agree.
+  void compare() const {
+    const std::string out = folder_ + "/results.txt";
+    const int status = std::system(
+        (kPython + " -W ignore " + kSource + "/tests/export/compare.py " + folder_ + "/*/ > " + out + " 2>&1")
+            .c_str());
+    std::ifstream file(out);
+    int agreed = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("ok ")) ++agreed;
+      if (line.starts_with("FAIL")) ADD_FAILURE() << line << "\nThe case is kept in " << folder_;
+    }
+    EXPECT_EQ(agreed, count_);
+    EXPECT_EQ(status, 0);
+  }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  std::string folder_;
+  int count_ = 0;
+};
+
+void compare_random(std::uint64_t first, std::uint64_t count) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("random" + std::to_string(first));
+  edit::CodeBook book(zoo::library());
+  for (std::uint64_t i = first; i < first + count; ++i) {
+    Random random = Random(77).split(i);
+    cases.add(edit::random_program(random, book, {.unit_size = 8, .most_layers = 3}),
+              "random" + std::to_string(i));
+  }
+  EXPECT_GE(cases.count(), static_cast<int>(count * 9 / 10));
+  cases.compare();
+}
+
+TEST(ExportAgrees, OnTheZoo) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("zoo");
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
+    const lang::Program* program = zoo::program(entry.file);
+    if (lang::last_design(*program)) cases.add(*program, fs::path(entry.file).stem().string());
+  }
+  EXPECT_GE(cases.count(), 38);
+  cases.compare();
+}
+
+// Formulas over x, y: [t, D], z: [t, h, k] and p: [D], beside the samples of the op table.
+constexpr const char* kFormulas =
+    "mean(past(x), over=s); mean(past(x, 3) * y, over=s); mean(past(z), over=[s, h]); cumsum(x); "
+    "logsumexp(past(x) * y, over=s); rms_normalize(sum(past(x), over=s), over=D); max(past(x, 4), over=s) * "
+    "x; "
+    "sum(softcap(dot(z, past(z), over=k)) * past(x), over=s); x % 2 + y // 0.5; (1 + x * x) ** y; 2 ** x; "
+    "sum(where(lag() < 2, past(x), 0.5 * past(y)), over=s); (x < y) + (y < x); minimum(x, 0.3) + minimum(x, "
+    "y); "
+    "linear(z, D, over=k, per=h); linear(z, k, over=k, per=h, bias=true); linear(z, j, over=h, bias=true); "
+    "linear(x, D, init=normal(0.1)) + linear(x, D, bias=true) + linear(y, D, bias=true); "
+    "sum(lookup(param([h, k], init=normal(1)), lag(), over=h) * past(z), over=s); abs(x) + log_sigmoid(y); "
+    "sum(softmax(dot(z, past(take(z, h, 0)), over=k) * k ** -0.5, over=s) * past(take(z, h, 1)), over=s); "
+    "sum(softmax(dot(past(z), z, over=[h, k]) / 3, over=s) * past(sum(z, over=[h, k])), over=s); "
+    "sum(softmax(softmax(past(x), over=s), over=s) * past(y), over=s); "
+    "sum(exp(past(x)) * past(y), over=s) / sum(exp(past(x)), over=s); "
+    "sum(softmax(past(x, 5) + x, over=s) * softmax(past(y, 5), over=s), over=s)";
+
+TEST(ExportAgrees, OnEveryOp) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("ops");
+  std::vector<std::string> lists{kFormulas};
+  for (const ir::OpInfo& op : ir::all_ops()) lists.emplace_back(op.samples);
+  int samples = 0;
+  for (const std::string& samples_of : lists) {
+    std::stringstream list(samples_of);
+    for (std::string sample; std::getline(list, sample, ';'); ++samples) {
+      const lang::ParseResult parsed = lang::parse(
+          "unit Sample(x: [t, D], y: [t, D]) -> [t, D]:\n    axis h = 2, k = 3, j = 3, w = h * k * j\n"
+          "    z = linear(x, [h, k])\n    p = param([D], init=0.5)\n    value = " +
+          sample +
+          "\n    total = sum(value * value)\n    return x + y + p + sum(z) + total * param([D], init=1) + 0 "
+          "* w * h * k * j\n\nunit Two(x: [t, D]) -> [t, D], second: [t, D]:\n    return x, tanh(linear(x, "
+          "D))\n\n"
+          "unit Wrap(x: [t, D]) -> [t, D]:\n    a, b = Two(x)\n    return Sample(a, b)\n\n"
+          "design M:\n    stack = [Wrap, RMSNorm]\n");
+      ASSERT_TRUE(parsed.errors.empty()) << sample << parsed.errors[0].message;
+      cases.add(parsed.program, "op" + std::to_string(samples), {6});
+    }
+  }
+  EXPECT_GT(cases.count(), 70);
+  cases.compare();
+}
+
+TEST(ExportAgrees, OnRandomDesigns) { compare_random(0, 100); }
+TEST(ExportAgrees, OnRandomDesignsSlow) { compare_random(100, 300); }
+
+pytorch::Module exported(const std::string& text) {
+  const lang::CheckReport report = lang::check(text, zoo::library());
+  for (const Error& e : report.errors) ADD_FAILURE() << format_error("text", e);
+  if (!report.valid()) return {};
+  lang::Library library = zoo::library();
+  library.add(report.program);
+  auto module =
+      pytorch::write_module(library, *lang::last_design(report.program), report.subjects.back().elaboration);
+  if (!module) {
+    ADD_FAILURE() << module.error().message;
+    return {};
+  }
+  return *module;
+}
+
+TEST(Export, ReadsLikeTheUnit) {
+  const std::string source =
+      exported("design Small:\n    stack = [2 * Block(mixer=Attention(heads=2)), RMSNorm]\n").source;
+  for (const char* line :
+       {"class Attention(nn.Module):", "    def __init__(self, D, heads=4, groups=1):",
+        "        k = self.k = D // (heads * groups)", "        self.q = Linear(D, h * g * k)",
+        "        q = rope(self.q(x).unflatten(-1, (self.h, self.g, self.k)), documents)",
+        "        y = x + self.mixer(self.norm(x), documents)", "        self.norm_2 = norm(D)"})
+    EXPECT_NE(source.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << source;
+  for (const char* word : {"def shift", "def scan", "score"})
+    EXPECT_EQ(source.find(std::string(word) + "("), std::string::npos) << word;
+}
+
+TEST(Export, MakesOneClassOfEqualUnits) {
+  const std::string source =
+      exported("design M:\n    stack = [Block(mixer=GLA(heads=2)), Block(mixer=GLA), Block, RMSNorm]\n")
+          .source;
+  for (const char* name : {"Block", "GLA", "Attention", "RMSNorm"}) {
+    const std::string line = std::string("\nclass ") + name + "(";
+    const std::size_t first = source.find(line);
+    EXPECT_NE(first, std::string::npos) << name;
+    EXPECT_EQ(source.find(line, first + 1), std::string::npos) << name;
+    EXPECT_EQ(source.find(std::string("\nclass ") + name + "2("), std::string::npos) << name;
+  }
+}
+
+TEST(Export, MovesElementsThereAndBack) {
+  const pytorch::Weight weight{"w", "w.weight", {2, 3, 4}, {2, 0, 1}, {4, 6}};
+  std::vector<double> elements(24);
+  for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<double>(i);
+  const std::vector<double> there = pytorch::to_module(weight, std::span<const double>(elements));
+  EXPECT_EQ(there[1], 4);  // [k=0][h=0, g=1]
+  EXPECT_EQ(there[6], 1);  // [k=1][h=0, g=0]
+  EXPECT_EQ(pytorch::from_module(weight, std::span<const double>(there)), elements);
+}
+
+// Runs the command line; returns its exit status and what it printed.
+std::pair<int, std::string> gabbro(const std::string& arguments) {
+  const std::string out =
+      (fs::temp_directory_path() / ("gabbro-export-out-" + std::to_string(getpid()))).string();
+  const int status =
+      std::system((std::string(GABBRO_BINARY) + " " + arguments + " > " + out + " 2>&1").c_str());
+  std::stringstream text;
+  text << std::ifstream(out).rdbuf();
+  fs::remove(out);
+  return {WEXITSTATUS(status), text.str()};
+}
+
+TEST(Export, OfTheCommandLine) {
+  const fs::path folder = fs::temp_directory_path() / ("gabbro-export-cli-" + std::to_string(getpid()));
+  const std::string to = " --format torch --out " + folder.string(), zoo = kSource + "/zoo/";
+  const auto [status, text] = gabbro("export " + zoo + "llama.gab --params 300k --vocab 512" + to);
+  EXPECT_EQ(status, 0) << text;
+  EXPECT_TRUE(fs::exists(folder / "model.py"));
+  EXPECT_TRUE(fs::exists(folder / "config.json"));
+  EXPECT_FALSE(fs::exists(folder / "weights.safetensors"));
+  const auto again = gabbro("export " + zoo + "llama.gab" + to);
+  EXPECT_EQ(again.first, 2);
+  EXPECT_NE(again.second.find("already exists"), std::string::npos) << again.second;
+  fs::remove_all(folder);
+  for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
+           {"export " + zoo + "llama.gab", "does not name a design of a campaign"},
+           {"export " + zoo + "prelude.gab" + to, "contains no design"},
+           {"export " + zoo + "llama.gab --params many" + to, "invalid number 'many'"},
+           {"export " + zoo + "llama.gab --params 10" + to, "error[budget]"},
+           {"export " + zoo + to, "spec.json is missing"},
+           {"export nowhere#1" + to, "no campaign in nowhere"}}) {
+    const auto [code, said] = gabbro(arguments);
+    EXPECT_EQ(code, 2) << arguments;
+    EXPECT_NE(said.find(message), std::string::npos) << arguments << "\n" << said;
+    EXPECT_FALSE(fs::exists(folder / "model.py")) << arguments;
+    fs::remove_all(folder);
+  }
+}
+
+TEST(Export, WritesLargeDesignsQuickly) {
+  const auto subject = zoo::sized_design("design M:\n    stack = [24 * Block, RMSNorm]\n", 0, 4096);
+  ASSERT_TRUE(subject.has_value());
+  lang::CheckReport report = lang::check("design M:\n    stack = [24 * Block, RMSNorm]\n", zoo::library());
+  lang::Library library = zoo::library();
+  library.add(report.program);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto module =
+      pytorch::write_module(library, *lang::last_design(report.program), subject->elaboration);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  ASSERT_TRUE(module.has_value()) << module.error().message;
+  EXPECT_LT(took.count(), 0.1);
+}
+
+}  // namespace
+}  // namespace gabbro::testing
