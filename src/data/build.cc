@@ -41,10 +41,12 @@ std::string of(std::uint64_t part, std::uint64_t whole, const std::string& what)
   return fmt::format("{} of {}", part, counted(whole, what));
 }
 
+std::string percent(double share) {
+  return share >= 0.1 ? fmt::format("{:.0f} %", 100 * share) : fmt::format("{:.2g} %", 100 * share);
+}
+
 std::string percent(std::uint64_t part, std::uint64_t whole) {
-  const double share =
-      100 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(1, whole));
-  return share >= 10 ? fmt::format("{:.0f} %", share) : fmt::format("{:.2g} %", share);
+  return percent(static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(1, whole)));
 }
 
 // Calls `progress` at most five times a second.
@@ -433,10 +435,12 @@ void tell_skipped(const Sources& sources, Ticker& ticker) {
                             files.size() == 1 ? "" : ", ..."));
 }
 
-// Reads all documents and adds those to `held_out` of which `is_held_out` says so.
-Result<bool> find_held_out(const Sources& sources, const BuildOptions& options, Ticker& ticker,
-                           const std::function<bool(const std::string&)>& is_held_out,
-                           HeldOutText& held_out) {
+// Reads all documents and adds those to `held_out` of which `is_held_out` says so. Returns the identities of
+// those that are nearly earlier ones.
+Result<std::unordered_set<std::uint64_t>> find_held_out(
+    const Sources& sources, const BuildOptions& options, Ticker& ticker,
+    const std::function<bool(const std::string&)>& is_held_out, HeldOutText& held_out) {
+  std::unordered_set<std::uint64_t> near;
   BuildProgress state{.stage = "reading held-out text"};
   const auto documents = open_documents(sources, options.source);
   std::string text;
@@ -444,14 +448,14 @@ Result<bool> find_held_out(const Sources& sources, const BuildOptions& options, 
     GABBRO_TRY(more, documents->next(text));
     if (!more) break;
     const std::string plain = plain_of(text);
-    if (is_held_out(plain)) held_out.add(plain);
+    if (is_held_out(plain) && !held_out.add(plain)) near.insert(identity_of(plain));
     ++state.documents;
     state.bytes += text.size();
     state.share = share_of(*documents, sources);
     if (!ticker.tick(state)) return stopped();
   }
   held_out.finish();
-  return true;
+  return near;
 }
 
 std::uint64_t count_repeated(std::vector<std::uint64_t> identities) {
@@ -495,19 +499,20 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   };
   // Held-out text is never trained on. If one source is split, equal texts fall into the same split.
   HeldOutText known;
-  if (auto ok = find_held_out(split_here ? sources : held_out, options, ticker, is_held_out, known); !ok)
-    return tl::unexpected(ok.error());
-  std::uint64_t left_out = 0, inside = 0, repeated = 0;
+  GABBRO_TRY(near, find_held_out(split_here ? sources : held_out, options, ticker, is_held_out, known));
+  std::uint64_t left_out = 0, inside = 0, repeated = 0, nearly_repeated = 0;
   std::vector<std::uint64_t> trained;  // identities of training documents
-  // A held-out text that occurs twice would count as two independent documents that agree.
+  // A held-out text that occurs twice, or nearly so, would count as two independent documents that agree.
   std::unordered_set<std::uint64_t> held;
   const auto hold = [&](std::uint64_t hash) -> SplitWriter* {
+    if (near.contains(hash)) return ++nearly_repeated, nullptr;
     return held.insert(hash).second ? &valid : (++repeated, nullptr);
   };
   const auto choose = [&](const std::string& text) -> SplitWriter* {
     const std::string plain = plain_of(text);
     if (split_here && is_held_out(plain)) return hold(identity_of(plain));
-    switch (known.find(plain)) {
+    const HeldOutText::Found found = known.find(plain);
+    switch (found.overlap) {
       case Overlap::kSame:
         return ++left_out, nullptr;
       case Overlap::kInside:
@@ -517,6 +522,7 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
       case Overlap::kNone:
         break;
     }
+    known.train(found);
     trained.push_back(identity_of(plain));
     return &train;
   };
@@ -531,6 +537,12 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
                             !split_here ? inside == 1 ? "is left out of training" : "are left out of training"
                             : inside == 1 ? "is kept; with --valid-source it would be left out"
                                           : "are kept; with --valid-source they would be left out"));
+  constexpr double kWorthSaying = 0.01;
+  if (const auto [documents, all, share] = known.trained(); documents > 0 || share >= kWorthSaying)
+    ticker.tell(fmt::format(
+        "{} of the held-out text also stands in training documents that are kept; {} {} there for the "
+        "most part. Hold out other documents, or scores will say little about text that is new",
+        percent(share), of(documents, all, "held-out document"), documents == 1 ? "stands" : "stand"));
   if (const std::uint64_t again = count_repeated(std::move(trained)); again > 0)
     ticker.tell(fmt::format(
         "{} ({}) repeat{} an earlier one; {} kept", of(again, train.info().documents, "training document"),
@@ -542,6 +554,11 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   if (repeated > 0)
     ticker.tell(fmt::format("{} held-out document{} repeated and left out: each text counts once", repeated,
                             repeated == 1 ? " was" : "s were"));
+  if (nearly_repeated > 0)
+    ticker.tell(fmt::format(
+        "{} held-out document{} for the most part in earlier ones and left out: they would not count as "
+        "independent",
+        nearly_repeated, nearly_repeated == 1 ? " stood" : "s stood"));
   if (train.info().documents + valid.info().documents == 0) return no_text();
   if (train.info().documents == 0 && !split_here)
     return fail(

@@ -24,19 +24,39 @@ enum class Overlap {
 };
 
 /// The texts of held-out documents. Whole documents are known by one hash each. Parts are known by the hashes
-/// of windows of 64 bytes of plain text, of which one in 16 is chosen by its content (fewer where there are
-/// more than 2 million of them). A window that occurs in more than eight held-out documents is boilerplate
-/// and does not count. One document is inside another if at least three quarters of its windows are, and if
-/// it has at least four, about 130 bytes; shorter ones are only compared as a whole. Texts in which every
-/// window was edited (letter case, Unicode forms) are not recognised.
+/// of windows of 64 bytes of plain text: of one in 16, chosen by its content (fewer where there are more than
+/// 2 million of them), and of at least eight of each document. One document is inside another if at least
+/// three quarters of its windows are, and if it has at least four. A held-out document of 70 bytes is so
+/// found inside others; a part of a longer one has enough windows from about 250 bytes on. A window that
+/// occurs in more than eight held-out documents is boilerplate and does not count for those of which such
+/// windows are less than a quarter. Texts in which every window was edited (letter case, Unicode forms) are
+/// not recognised.
 class HeldOutText {
  public:
-  /// Adds a document by its plain text. The same text counts once.
-  void add(const std::string& plain);
+  HeldOutText();
+  /// Adds a document by its plain text. The same text counts once. Returns false, and adds only the hash of
+  /// the whole, if the document is nearly one that was added: three quarters of it stand in earlier ones, or
+  /// it contains three quarters of one that is at least half as long. O(bytes).
+  bool add(const std::string& plain);
   /// Prepares `find`, after the last `add`.
   void finish();
+
+  struct Found {
+    Overlap overlap = Overlap::kNone;
+    std::vector<std::uint64_t> windows;  // hashes of the windows in common, without boilerplate
+  };
   /// Says how a document with this plain text overlaps with the held-out ones. O(bytes).
-  [[nodiscard]] Overlap find(const std::string& plain) const;
+  [[nodiscard]] Found find(const std::string& plain) const;
+  /// Notes that a document is trained on, where `found` is from `find`.
+  void train(const Found& found);
+
+  struct Trained {
+    std::size_t documents = 0,
+                of = 0;  // those of which three quarters are trained on, of all that were added
+    double share = 0;    // of the text of all
+  };
+  /// Says how much of the held-out text is trained on, over all documents for which `train` was called.
+  [[nodiscard]] Trained trained() const;
 
  private:
   struct Window {
@@ -44,14 +64,27 @@ class HeldOutText {
     std::uint32_t document;
     auto operator<=>(const Window&) const = default;
   };
-  struct Range {
-    std::uint32_t begin, count;  // of `windows_`; a count of 0 marks boilerplate
+  struct Place {
+    std::uint32_t begin;  // until `finish` the first document with this window, then an index of `windows_`
+    std::uint32_t count;  // documents for which it counts; 0 marks boilerplate
+    bool trained = false;
   };
+  struct Document {
+    std::size_t bytes = 0;
+    std::uint32_t windows = 0;  // those that count
+  };
+  [[nodiscard]] bool is_nearly_known(const std::string& plain) const;
+  // Returns the hashes of the windows of a text that are chosen by their content or may be known.
+  [[nodiscard]] std::vector<std::uint64_t> candidates(const std::string& plain) const;
+  void halve();
+
   std::unordered_set<std::uint64_t> whole_;
-  std::vector<Window> windows_;                      // sorted by `finish`
-  std::vector<std::uint32_t> counts_;                // windows of each document, without boilerplate
-  std::unordered_map<std::uint64_t, Range> places_;  // by the hash of a window
-  std::uint64_t bound_ = ~std::uint64_t{0} / 16;     // windows with a hash up to this are chosen
+  std::vector<Window> windows_;  // by document and hash; sorted by hash in `finish`
+  std::vector<Document> documents_;
+  std::unordered_map<std::uint64_t, Place> places_;  // by the hash of a window
+  std::vector<bool> maybe_;  // false at the last bits of hashes that are not in `places_`
+  std::size_t beyond_ = 0;   // windows beyond the first of each document
+  std::uint64_t bound_ = ~std::uint64_t{0} / 16;  // windows with a hash up to this are chosen
 };
 
 }  // namespace gabbro::data

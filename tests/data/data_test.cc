@@ -16,6 +16,7 @@
 
 #include "base/random.h"
 #include "data/build.h"
+#include "data/held_out.h"
 #include "data/tokenizer.h"
 
 namespace gabbro::data {
@@ -249,6 +250,26 @@ TEST_F(Data, HeldOutDocumentsCountOnce) {
   ASSERT_TRUE(built) << built.error().message;
   EXPECT_EQ(Corpus::open(o.out)->split("valid")->documents(), 2U);
   EXPECT_NE(told.find("2 held-out documents were repeated"), std::string::npos) << told;
+}
+
+// Documents that differ in their first line are no independent ones.
+TEST_F(Data, NearlyEqualHeldOutDocumentsCountOnce) {
+  Random random(5);
+  const std::string between = "\n<|endoftext|>\n", base = babble(random, 200), brief = babble(random, 25);
+  std::string versions;
+  for (int i = 0; i < 30; ++i)
+    versions += fmt::format("Release {} of day {}.\n", i, 3 * i) + (i % 2 == 0 ? base : brief) + between;
+  const std::string others = babble(random, 100) + between + brief + babble(random, 200) + between;
+  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  o.valid_sources = {write("v.txt", versions + others)};
+  std::string told = notices(o);
+  EXPECT_TRUE(has(told, "28 held-out documents stood for the most part in earlier ones")) << told;
+  EXPECT_EQ(Corpus::open(o.out)->split("valid")->documents(), 4U);
+  o.valid_sources.clear();
+  o.sources.push_back(write("b.txt", versions));
+  o.valid_share = 0.5;
+  told = notices(o);
+  EXPECT_TRUE(has(told, "held-out documents stood for the most part in earlier ones")) << told;
 }
 
 TEST_F(Data, UnseenMarksHideNoHeldOutDocument) {
@@ -854,6 +875,58 @@ TEST_F(Data, HeldOutTextInsideOfDocumentsIsNotTrainedOn) {
   o.valid_sources.clear();
   const std::string told = notices(o);
   EXPECT_TRUE(has(told, "with --valid-source")) << told;
+}
+
+// Text that is most of many held-out documents is no boilerplate.
+TEST_F(Data, ManyVersionsOfATextDoNotHideIt) {
+  Random random(6);
+  const std::string between = "\n<|endoftext|>\n", base = babble(random, 150);
+  std::string valid;
+  for (int i = 0; i < 20; ++i) valid += base + babble(random, 100) + between;
+  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  o.sources.push_back(write("b.txt", "A title\n" + base + babble(random, 10)));
+  o.valid_sources = {write("v.txt", valid)};
+  const std::string told = notices(o);
+  EXPECT_TRUE(has(told, "1 document of the training text contains a held-out document or part")) << told;
+  EXPECT_EQ(Corpus::open(o.out)->split("valid")->documents(), 20U) << told;
+}
+
+TEST_F(Data, HeldOutTextDividedOverTrainingDocumentsIsSaid) {
+  Random random(7);
+  const std::string between = "\n<|endoftext|>\n";
+  std::string valid, train;
+  for (int i = 0; i < 10; ++i) {
+    const std::string text = babble(random, 200);
+    valid += text + between;
+    for (int half = 0; i < 5 && half < 2; ++half)
+      train += babble(random, 200) + text.substr(text.size() / 2 * half, text.size() / 2) + between;
+  }
+  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  o.valid_sources = {write("v.txt", valid)};
+  EXPECT_FALSE(has(notices(o), "of the held-out text also stands in training documents"));
+  o.sources.push_back(write("b.txt", train));
+  const std::string told = notices(o);
+  EXPECT_TRUE(has(told,
+                  "% of the held-out text also stands in training documents that are kept; "
+                  "5 of 10 held-out documents stand there for the most part"))
+      << told;
+}
+
+TEST_F(Data, ShortHeldOutDocumentsAreKnownInsideOfOthers) {
+  HeldOutText held;
+  Random random(8);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 200; ++i) {
+    std::string text;
+    while (text.size() < 75) text += static_cast<char>('a' + random.below(26));
+    EXPECT_TRUE(held.add(text));
+    texts.push_back(text);
+  }
+  held.finish();
+  for (const std::string& text : texts) {
+    EXPECT_EQ(held.find("AB" + text).overlap, Overlap::kInside);
+    EXPECT_EQ(held.find("AB" + text.substr(10)).overlap, Overlap::kNone);
+  }
 }
 
 // A progress callback that throws stands for memory that runs out.
