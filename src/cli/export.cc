@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "export/export.h"
+#include "ir/canonical.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -64,13 +65,14 @@ Result<Source> from_run(const std::string& folder) {
   if (const auto known = read.metadata.find("hash"); known == read.metadata.end() || known->second != hash)
     return fail("weights", fmt::format("{} was changed: the hash of its values is {}", file, hash));
   const lang::ParseResult parsed = lang::parse(spec->program);
-  if (read.metadata["program"] != lang::code_hash(parsed.program))
-    return fail("weights", file + " holds weights of another program",
-                "train it again, with --out of its own");
   const lang::Design* design = lang::last_design(parsed.program);
   Source out{design ? design->name : "", spec->program, spec->params, 0, std::move(read.arrays)};
   for (const exec::NamedArray& array : out.weights)
     if (array.name == "embedding" && array.shape.size() == 2) out.vocab = static_cast<int>(array.shape[1]);
+  GABBRO_TRY(sized, zoo::sized_design(out.program, out.params, out.vocab));
+  if (read.metadata["graph"] != ir::built_hash(sized.elaboration.graph))
+    return fail("weights", file + " holds weights of another program, or of another version of gabbro",
+                "train it again, with --out of its own");
   return out;
 }
 

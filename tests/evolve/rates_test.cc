@@ -136,6 +136,24 @@ TEST(Rates, OfAFitCostLessThanThatOfTheLuckiestRun) {
   EXPECT_LT(fitted, 0.5 * lowest);
 }
 
+// Beyond the edge of a search there may be a better rate, so that nothing is claimed there.
+TEST(Rates, AtTheEdgeOfASearchMayBeBetterOnes) {
+  Little c(tuned());
+  const auto at_edge = [&](double best, double diverges = 1e9) {
+    const auto d = c.design("baseline", "[Block, RMSNorm]");
+    search(c, d, 0, [&](double r) { return r >= diverges ? 0.0 : parabola(r, best); });
+    return is_rate_at_edge(c.population, c.population.individual(d), 0);
+  };
+  EXPECT_FALSE(at_edge(1));
+  EXPECT_FALSE(at_edge(4));
+  EXPECT_TRUE(at_edge(32));
+  EXPECT_TRUE(at_edge(1.0 / 64));
+  EXPECT_FALSE(at_edge(32, 3)) << "beyond the highest one with a score lies one without";
+  const auto d = c.design("baseline", "[Block, RMSNorm]");
+  c.run(d, 0, kSeed, 2.5);
+  EXPECT_FALSE(is_rate_at_edge(c.population, c.population.individual(d), 0)) << "there was no search";
+}
+
 // Before a comparison, the leader and all designs that it is compared with get the same search at its rung.
 TEST(Rates, LeaderBaselinesAndControlsGetTheSameSearch) {
   Little c(tuned());
