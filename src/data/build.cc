@@ -541,7 +541,7 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   if (const auto [documents, all, share] = known.trained(); documents > 0 || share >= kWorthSaying)
     ticker.tell(fmt::format(
         "{} of the held-out text also stands in training documents that are kept; {} {} there for the "
-        "most part. Hold out other documents, or scores will say little about text that is new",
+        "most part. For scores on new text alone, hold out other documents",
         percent(share), of(documents, all, "held-out document"), documents == 1 ? "stands" : "stand"));
   if (const std::uint64_t again = count_repeated(std::move(trained)); again > 0)
     ticker.tell(fmt::format(
