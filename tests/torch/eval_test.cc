@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "data/build.h"
+#include "data/corpus.h"
 #include "data/tokenizer.h"
 #include "exec/reference/reference.h"
 #include "lang/check.h"
@@ -486,6 +487,20 @@ TEST_F(Evaluation, ScoresThatAreNotFiniteAreFailures) {
   const record::EvalResult r = trial::run(s);
   EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_NE(r.cause.find("these weights have no score"), std::string::npos) << r.cause;
+}
+
+// A corpus that is exchanged between two runs of a campaign is another one, whatever lies in its folder.
+TEST_F(Evaluation, TrialsAreOfTheCorpusThatTheyAreAskedFor) {
+  record::TrialSpec spec = *record::parse_spec(*read_file((root / "run/spec.json").string(), 1 << 20));
+  spec.folder = root / "elsewhere";
+  spec.tokens = 8 * kLength;
+  spec.corpus_hash = "that of another corpus";
+  ASSERT_EQ(record::parse_spec(record::to_json(spec))->corpus_hash, spec.corpus_hash);
+  const record::TrialResult r = trial::run(spec);
+  EXPECT_EQ(r.status, record::Status::kFailed);
+  EXPECT_NE(r.cause.find("error[corpus]"), std::string::npos) << r.cause;
+  spec.corpus_hash = data::hash_of(data::Corpus::open(spec.corpus)->manifest());
+  EXPECT_EQ(trial::run(spec).cause.find("error[corpus]"), std::string::npos);
 }
 
 TEST_F(Evaluation, TrialsReportTheirTasks) {
