@@ -119,6 +119,16 @@ TEST(Safetensors, KeepTheirOrder) {
   fs::remove_all(folder);
 }
 
+// One of two arrays of a name would be lost.
+TEST(Safetensors, NamesAreUsedOnce) {
+  const std::string folder = folder_for("twice"), path = folder + "/a.safetensors";
+  const auto saved = save_arrays(path, {{"a", {1}, {1}}, {"a", {1}, {2}}}, {});
+  ASSERT_FALSE(saved.has_value());
+  EXPECT_NE(saved.error().message.find("two arrays are named a"), std::string::npos);
+  EXPECT_FALSE(fs::exists(path));
+  fs::remove_all(folder);
+}
+
 TEST(Safetensors, RangesThatCannotBeAreRefused) {
   const auto parsed = [](const std::string& arrays) {
     const std::string header = "{" + arrays + "}";
