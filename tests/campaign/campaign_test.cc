@@ -382,6 +382,31 @@ TEST(Campaign, AWorkerThatIsKilledIsStartedAgain) {
   }
 }
 
+// A full disk kills a worker before it is reported. The report is the first one, however often the run was
+// started.
+TEST(Campaign, ACrashIsNoReportOfTheMachine) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  std::map<std::string, int> started;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+    if (is_known(spec)) return;
+    const int start = ++started[spec.folder];
+    if (start == 1)
+      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
+    if (start == 2) r = {}, r.cause = "trial: error[io]: cannot write: No space left on device";
+  });
+  for (int session = 0; session < 20; ++session) {
+    auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_mine(), quick_judge)
+                          : Campaign::open({folder / "run"}, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    const bool in_order = c->run({}, executor, kNeverStop, kNoView).has_value();
+    for (const evolve::Trial& t : c->population().trials())
+      EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << t.cause;
+    if (in_order) return;
+  }
+  ADD_FAILURE() << "no session ended in order";
+}
+
 // A baseline that an anchor refuses at every rung has no runs in the comparison, and the verdict says so. The
 // winner's ablations have as many seeds as the winner. An implausibly large lead is no claim before two more
 // runs pass every check at every position.
