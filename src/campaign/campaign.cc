@@ -71,9 +71,12 @@ Result<bool> Campaign::State::create_initial_designs() {
 Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan& plan,
                                   const MakeJudge& judge) {
   std::error_code error;
-  if (fs::exists(paths.store(), error))
+  const auto is_free = [&]() -> Result<bool> {
+    if (!fs::exists(paths.store(), error)) return true;
     return fail("campaign", "there is already a campaign in " + paths.dir,
                 "continue it with `gabbro resume`, or choose another --dir");
+  };
+  if (const auto ok = is_free(); !ok) return tl::unexpected(ok.error());
   // Seeds of comparisons are larger than this seed, and must not overflow to 0.
   constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 62;
   if (plan.seed > kMostSeed)
@@ -86,9 +89,7 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
     return fail("campaign", "another `gabbro evolve` is starting a campaign in " + paths.dir,
                 "choose another --dir");
   if (!lock) return tl::unexpected(lock.error());
-  if (fs::exists(paths.store(), error))
-    return fail("campaign", "there is already a campaign in " + paths.dir,
-                "continue it with `gabbro resume`, or choose another --dir");
+  if (const auto ok = is_free(); !ok) return tl::unexpected(ok.error());
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = paths.store() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);

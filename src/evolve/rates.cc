@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
 
 #include "evolve/comparison.h"
 
@@ -19,17 +18,31 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 struct Tried {
   std::map<double, double> scores;
   bool open = false;
+
+  [[nodiscard]] std::map<double, double> finite() const {
+    std::map<double, double> out = scores;
+    std::erase_if(out, [](const auto& tried) { return !std::isfinite(tried.second); });
+    return out;
+  }
 };
 
-Tried tried(const Population& p, const Individual& i, int rung, std::uint64_t first_seed) {
+// Without a seed: with that of the design's first run of the search at the rung.
+Tried tried(const Population& p, const Individual& i, int rung, std::optional<std::uint64_t> seed = {}) {
   Tried out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || t.begun.seed != first_seed || is_verdict_run(t)) continue;
+    if (t.begun.rung != rung || is_verdict_run(t)) continue;
+    if (!seed) seed = t.begun.seed;
+    if (t.begun.seed != *seed) continue;
     out.open = out.open || !t.ended;
     out.scores[t.begun.rate] = t.ended && t.status == record::Status::kDone ? t.bits : kInfinity;
   }
   return out;
+}
+
+auto lowest_of(const std::map<double, double>& scores) {
+  return std::min_element(scores.begin(), scores.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; });
 }
 
 // y = square x^2 + linear x + constant.
@@ -62,8 +75,7 @@ std::optional<Parabola> parabola_through(const std::vector<std::pair<double, dou
 std::optional<double> next_rate(const std::map<double, double>& scores, double middle) {
   for (const double rate : {middle, middle / 2, middle * 2})
     if (!scores.contains(rate)) return rate;
-  const auto best = std::min_element(scores.begin(), scores.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto best = lowest_of(scores);
   if (static_cast<int>(scores.size()) >= kMostRates) return std::nullopt;
   // Without any score, the rates were too large.
   if (!std::isfinite(best->second) || best == scores.begin()) return scores.begin()->first / 2;
@@ -74,8 +86,7 @@ std::optional<double> next_rate(const std::map<double, double>& scores, double m
 double fitted_rate(const std::map<double, double>& scores) {
   constexpr double kNear = 0.1;  // bits per byte; scores further up lie where the curve is no parabola
   constexpr double kSteps = 4;   // of an octave
-  const auto best = std::min_element(scores.begin(), scores.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto best = lowest_of(scores);
   // The three rates nearest to the best are used whatever their scores are.
   const std::ptrdiff_t first = std::clamp<std::ptrdiff_t>(
       std::distance(scores.begin(), best) - 1, 0, std::max<std::ptrdiff_t>(0, std::ssize(scores) - 3));
@@ -93,44 +104,20 @@ double fitted_rate(const std::map<double, double>& scores) {
   return best->first * std::exp2(std::round(octaves * kSteps) / kSteps);
 }
 
-namespace {
-
-// Returns the scores of the search at a rung, by factor: of the runs with the seed of the first one, that
-// have a score.
-std::map<double, double> searched_scores(const Population& p, const Individual& i, int rung,
-                                         std::size_t& tried) {
-  std::map<double, double> scores;
-  std::set<double> rates;
-  const Trial* first = nullptr;
-  for (const std::int64_t id : i.trials) {
-    const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t)) continue;
-    if (!first) first = &t;
-    if (t.begun.seed != first->begun.seed) continue;
-    rates.insert(t.begun.rate);
-    if (t.status == record::Status::kDone) scores.emplace(t.begun.rate, t.bits);
-  }
-  tried = rates.size();
-  return scores;
-}
-
-}  // namespace
-
 double compared_rate(const Population& p, const Individual& i, int rung) {
-  std::size_t tried = 0;
-  const std::map<double, double> scores = searched_scores(p, i, rung, tried);
+  const std::map<double, double> scores = tried(p, i, rung).finite();
   return p.settings().tune_rates && !scores.empty() ? fitted_rate(scores) : p.rate_of(i, rung);
 }
 
 bool is_rate_at_edge(const Population& p, const Individual& i, int rung) {
-  std::size_t tried = 0;
-  const std::map<double, double> scores = searched_scores(p, i, rung, tried);
-  if (!p.settings().tune_rates || scores.empty() || tried < kLeastRates) return false;
-  const auto best = std::min_element(scores.begin(), scores.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (!p.settings().tune_rates) return false;
+  const Tried search = tried(p, i, rung);
+  const std::map<double, double> scores = search.finite();
+  if (scores.empty() || search.scores.size() < kLeastRates) return false;
+  const auto best = lowest_of(scores);
   // Beyond the highest rate with a score, rates without one may have been tried: then it is no edge of the
   // search.
-  return best == scores.begin() || (best == std::prev(scores.end()) && tried == scores.size());
+  return best == scores.begin() || (best == std::prev(scores.end()) && search.scores.size() == scores.size());
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design, int rung,

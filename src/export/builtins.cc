@@ -18,21 +18,10 @@ const Expr* argument(const Expr& call, std::size_t i, std::string_view name = {}
   return name.empty() ? nullptr : lang::keyword(call, name);
 }
 
-bool contains(const std::vector<int>& list, int item) {
-  return std::find(list.begin(), list.end(), item) != list.end();
-}
-
 Value value_of(Number number) {
   Value v;
   v.kind = Value::Kind::kNumber;
   v.number = std::move(number);
-  return v;
-}
-
-Value value_of(Tensor tensor) {
-  Value v;
-  v.kind = Value::Kind::kTensor;
-  v.tensor = std::move(tensor);
   return v;
 }
 
@@ -386,17 +375,7 @@ Value Writer::call_builtin(const Expr& call) {
 
 // ---- Parameters ----
 
-std::string Writer::unique_label(std::string_view label) {
-  auto& labels = owner().labels;
-  const auto find = [&](std::string_view text) {
-    return std::find_if(labels.begin(), labels.end(), [&](const auto& known) { return known.first == text; });
-  };
-  std::string unique(label);
-  for (auto known = find(label); known != labels.end() && find(unique) != labels.end();)
-    unique = fmt::format("{}_{}", label, ++known->second);
-  labels.emplace_back(unique, 1);
-  return unique;
-}
+std::string Writer::unique_label(std::string_view label) { return lang::unique_label(owner().labels, label); }
 
 int Writer::twin(int axis) {
   const auto [known, fresh] = twins_.try_emplace(axis, 0);

@@ -13,17 +13,6 @@ namespace gabbro::pytorch {
 
 namespace {
 
-bool contains(const std::vector<int>& list, int item) {
-  return std::find(list.begin(), list.end(), item) != list.end();
-}
-
-Value value_of(Tensor tensor) {
-  Value v;
-  v.kind = Value::Kind::kTensor;
-  v.tensor = std::move(tensor);
-  return v;
-}
-
 bool is_past(const Tensor& x) { return x.pairs && x.pairs->kind == Pairs::Kind::kPast; }
 
 }  // namespace

@@ -35,13 +35,6 @@ static Value value_of(Number number) {
   return v;
 }
 
-static Value value_of(Tensor tensor) {
-  Value v;
-  v.kind = Value::Kind::kTensor;
-  v.tensor = std::move(tensor);
-  return v;
-}
-
 Number Writer::as_number(const Value& value) {
   if (value.kind == Value::Kind::kNumber) return value.number;
   if (value.kind == Value::Kind::kAxis) return size_of(value.axes[0]);

@@ -13,10 +13,6 @@ namespace gabbro::pytorch {
 
 namespace {
 
-bool contains(const std::vector<int>& list, int item) {
-  return std::find(list.begin(), list.end(), item) != list.end();
-}
-
 std::vector<int> without(const std::vector<int>& list, const std::vector<int>& removed) {
   std::vector<int> out;
   for (const int a : list)

@@ -1,6 +1,7 @@
 // The working state of an export; private to src/export.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "export/export.h"
 #include "export/number.h"
 #include "export/scope.h"
+#include "lang/elaborate.h"
 
 namespace gabbro::pytorch {
 
@@ -59,6 +61,17 @@ struct Value {
   std::vector<int> axes;
   InstancePtr instance;
 };
+
+inline Value value_of(Tensor tensor) {
+  Value v;
+  v.kind = Value::Kind::kTensor;
+  v.tensor = std::move(tensor);
+  return v;
+}
+
+inline bool contains(const std::vector<int>& list, int item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
 
 /// A child bound to a slot, as in elaboration.
 struct Instance {
@@ -123,7 +136,7 @@ struct Frame {
   int width = 0;
   std::vector<int> lifted;
   std::vector<Binding> names;
-  std::vector<std::pair<std::string, int>> labels;
+  lang::Labels labels;
   std::string label;
   Draft* draft = nullptr;                     // of the owner
   Scope* root = nullptr;                      // of this function or forward

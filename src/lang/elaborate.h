@@ -9,6 +9,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -100,8 +101,14 @@ struct Elaboration {
 Elaboration elaborate(const Library& library, const Design& design, const ElaborateOptions& options = {});
 
 /// One unit on external inputs [t, D] (kInput 0, 1, ...), with its default hyperparameters or those in
-/// `instance` (an instance expression such as "GLA(heads=2)"). Slots without default are filled with linear
-/// maps.
+/// `instance` (an instance expression such as "GLA(heads=2)"). Slots without default are filled with
+/// sums of their inputs, each scaled by a parameter per channel.
 Elaboration elaborate(const Library& library, const Expr& instance, const ElaborateOptions& options = {});
+
+/// Names given so far within one unit, and how often each was asked for.
+using Labels = std::vector<std::pair<std::string, int>>;
+/// Returns `label`, or with a number behind it if it was given before ("q", "q_2"), and remembers it.
+/// Parameters are named so, which exports repeat. O(labels).
+std::string unique_label(Labels& labels, std::string_view label);
 
 }  // namespace gabbro::lang

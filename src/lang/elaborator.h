@@ -79,8 +79,8 @@ struct Frame {
   AxisId width = 0;
   AxisList lifted;  // axes of the caller over which the whole unit is repeated with shared parameters
   std::vector<Binding> names;
-  std::vector<std::pair<std::string, int>> labels;  // use count per label, for unique parameter names
-  std::string_view label;                           // label of the statement being elaborated
+  Labels labels;           // use count per label, for unique parameter names
+  std::string_view label;  // label of the statement being elaborated
 
   /// Returns the binding of `name` (not of "_" or a family), or null. O(1) in long bodies.
   Binding* binding(std::string_view name);

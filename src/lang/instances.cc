@@ -683,10 +683,7 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
 
 // ---- Parameters ----
 
-std::string Elaborator::unique_label(std::string_view label) {
-  auto& labels = owner().labels;
-  // The next statement reports the limit if there are too many labels.
-  steps_ += labels.size() / 16;
+std::string unique_label(Labels& labels, std::string_view label) {
   const auto find = [&](std::string_view text) {
     return std::find_if(labels.begin(), labels.end(), [&](const auto& known) { return known.first == text; });
   };
@@ -696,6 +693,12 @@ std::string Elaborator::unique_label(std::string_view label) {
     unique = fmt::format("{}_{}", label, ++known->second);
   labels.emplace_back(unique, 1);
   return unique;
+}
+
+std::string Elaborator::unique_label(std::string_view label) {
+  // The next statement reports the limit if there are too many labels.
+  steps_ += owner().labels.size() / 16;
+  return lang::unique_label(owner().labels, label);
 }
 
 AxisId Elaborator::twin(AxisId axis) {
