@@ -218,6 +218,9 @@ Result<Store> Store::read(const std::string& path) {
   if (!std::filesystem::exists(path))
     return fail("store", fmt::format("{}: no such file", path), "check that this is a campaign folder");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
+  // A transaction that the first read begins and the connection ends. Between two queries outside of one, a
+  // writer may append what the second refers to and the first lacks.
+  if (auto ok = connection->script("BEGIN"); !ok) return tl::unexpected(ok.error());
   GABBRO_TRY(known, has_record(*connection, path));
   if (!known)
     return fail("store", fmt::format("{}: nothing is recorded yet", path), "the campaign has not started");

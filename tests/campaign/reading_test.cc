@@ -2,13 +2,20 @@
 #include "campaign/reading.h"
 
 #include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
 #include <limits>
+#include <set>
+#include <thread>
 
 #include "campaign/format.h"
 #include "campaign/made.h"
+#include "campaign/record_text.h"
 #include "campaign/svg.h"
 #include "evolve/adaptive.h"
 #include "evolve/archive.h"
+#include "evolve/comparison.h"
 
 namespace gabbro::campaign {
 namespace {
@@ -54,6 +61,86 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   }
   for (int rung = 0; rung < 3; ++rung)
     EXPECT_EQ(evolve::pareto_front(a, rung), evolve::pareto_front(b, rung));
+}
+
+// All that reads a record reads one moment of it: a run never belongs to a design that is not there yet.
+TEST(Reading, OfACampaignThatIsRunningIsOfOneMoment) {
+  const Made made = whole_campaign();
+  const MadeFolder folder;
+  auto writer = store::Store::open(folder.file("campaign.db"));
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE(writer->append(made.events));
+  constexpr int kMoments = 12, kAtOnce = 5;
+  std::atomic<int> moments = 0, appended = 0;
+  // During each reading the writer adds some designs with their runs, event by event.
+  std::thread thread([&] {
+    Made more;
+    more.designs = made.designs, more.trials = made.trials, more.attempts = made.attempts;
+    for (int k = 0; k < kMoments * kAtOnce; ++k) {
+      more.events.clear();
+      more.run(more.design("random", "fresh", 0), 0, 7, 2.5);
+      for (const record::Event& e : more.events) {
+        EXPECT_TRUE(writer->append(e));
+        ++appended;
+      }
+      while (moments * kAtOnce < k) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  });
+  std::set<std::string> seen;
+  int last = 0;
+  for (; moments < kMoments; ++moments) {
+    while (appended <= last) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    last = appended;
+    const auto store = store::Store::read(folder.file("campaign.db"));
+    if (!store) {
+      ADD_FAILURE() << store.error().message;
+      continue;
+    }
+    const auto status = status_text(*store);
+    for (const auto& text : {status, top_text(*store, 5), tree_text(*store, 0)})
+      EXPECT_TRUE(text) << text.error().message;
+    if (status) seen.insert(*status);
+    EXPECT_EQ(*status, *status_text(*store));
+  }
+  thread.join();
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(kMoments));
+}
+
+// With several seeds at the first rung, the deviation of runs rests on the texts of all of them, also beyond
+// the thousand best, of which alone a reader loads the documents otherwise.
+TEST(Reading, OfManyRunsOnSeveralSeedsAgreesWithTheFoldOfTheEvents) {
+  Made m;
+  m.plan.settings.rungs[0].seeds = 2;
+  std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
+  m.points = 1;
+  Random random(11);
+  const auto run = [&](std::int64_t design, std::uint64_t seed, double bits, Purpose purpose) {
+    m.run(design, 0, seed, purpose, [&](record::TrialResult& r) {
+      r.bits_per_byte = bits + 0.02 * random.normal();
+      r.text_hash = fmt::format("text of {}", seed);
+    });
+  };
+  const std::int64_t llama = m.baseline("llama");
+  for (std::uint64_t seed = 7; seed < 9; ++seed) run(llama, seed, 2.5, Purpose::kBaseline);
+  for (int k = 0; k < 600; ++k) {
+    const std::int64_t design = m.design("random", "fresh", 0);
+    // The second seed's text is harder for all.
+    for (std::uint64_t seed = 7; seed < 9; ++seed)
+      run(design, seed, (seed == 7 ? 2.6 : 2.9) + 0.1 * random.normal(), Purpose::kRung);
+  }
+  const MadeFolder folder;
+  const store::Store store = m.store(folder);
+  const auto read = read_record(store);
+  ASSERT_TRUE(read) << read.error().message;
+  const evolve::Population folded = m.population();
+  const evolve::Variance x = evolve::run_variance(folded, 0), y = evolve::run_variance(read->population, 0);
+  EXPECT_EQ(std::pair(x.value, x.freedom), std::pair(y.value, y.freedom));
+  EXPECT_GT(x.freedom, 500);
+  EXPECT_EQ(evolve::leader(folded).design, evolve::leader(read->population).design);
+  CampaignReading other = *read;
+  other.population = folded;
+  EXPECT_EQ(verdict(other).sentence, verdict(*read).sentence);
+  EXPECT_NE(status_text(store)->find(verdict(other).sentence), std::string::npos);
 }
 
 TEST(Reading, CountsTheTimeOfSessions) {

@@ -479,26 +479,36 @@ TEST_F(StoreTest, CountsAgreeWithTheEvents) {
   EXPECT_EQ(counted, refusals);
 }
 
-TEST_F(StoreTest, AReaderSeesWholeTransactionsWhileTheWriterAppends) {
+// A reader sees the record of one moment, however long it reads and whatever is appended meanwhile.
+TEST_F(StoreTest, AReaderSeesOneMomentWhileTheWriterAppends) {
+  constexpr std::int64_t kRuns = 150;
   Store writer = begun();
   ASSERT_TRUE(writer.append(done(1, 2)).has_value());
-  auto reader = Store::read(path);
-  ASSERT_TRUE(reader.has_value());
   std::thread thread([&] {
-    for (std::int64_t i = 2; i <= 150; ++i)
-      ASSERT_TRUE(
-          writer.append({design(i), TrialBegun{i, i, 0, 1, record::Purpose::kRung}, done(i, 2)}).has_value());
+    for (std::int64_t i = 2; i <= kRuns; ++i)
+      for (const std::vector<Event>& events :
+           {std::vector<Event>{design(i), TrialBegun{i, i, 0, 1, record::Purpose::kRung}},
+            std::vector<Event>{done(i, 2)}})
+        EXPECT_TRUE(writer.append(events).has_value());
   });
-  std::size_t seen = 0;
-  while (seen < 150) {
-    const auto trials = reader->trials();
-    for (const TrialRow& t : trials) EXPECT_EQ(t.status, record::Status::kDone);
-    EXPECT_GE(trials.size(), seen);
-    seen = trials.size();
-    if (::testing::Test::HasFailure()) break;
+  std::int64_t seen = 0, moments = 0;
+  while (seen < 1 + 3 * kRuns && !::testing::Test::HasFailure()) {
+    const auto reader = Store::read(path);
+    ASSERT_TRUE(reader.has_value());
+    const std::int64_t events = reader->event_count();
+    EXPECT_GE(events, seen);
+    moments += events > seen;
+    seen = events;
+    const auto runs = static_cast<std::int64_t>(reader->trials().size()), running = 3 * runs + 1 - events;
+    EXPECT_TRUE(running == 0 || running == 1) << events << " events, " << runs << " runs";
+    EXPECT_EQ(reader->design_count(), runs);
+    const auto rungs = reader->rungs();
+    ASSERT_EQ(rungs.size(), 1U);
+    EXPECT_EQ(std::pair(rungs[0].running, rungs[0].done), std::pair(running, runs - running));
+    EXPECT_EQ(reader->event_count(), events);
   }
   thread.join();
-  EXPECT_EQ(reader->event_count(), 1 + 3 * 150);
+  EXPECT_GT(moments, 10);
 }
 
 TEST_F(StoreTest, FindsSessionsAndTheReasonsOfOneDesign) {
