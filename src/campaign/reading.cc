@@ -56,9 +56,10 @@ double worst_of_best(const std::vector<store::TrialRow>& trials) {
 
 // Returns true for runs that may be compared with others, document by document: all but those at the first
 // rung that are far from the best, of which a large campaign has a hundred thousand. One of those makes no
-// pair with others.
+// pair with others. A refused run of a control may have a score (evolve::status_of).
 bool needs_documents(const Population& p, const store::TrialRow& t, double most_bits) {
-  if (t.status != record::Status::kDone) return evolve::is_verdict_run(t.begun);
+  if (t.status != record::Status::kDone)
+    return evolve::is_verdict_run(t.begun) || evolve::is_control(p.individual(t.begun.design));
   return t.begun.rung > 0 || evolve::is_verdict_run(t.begun) || !(t.bits > most_bits) ||
          p.individual(t.begun.design).created.origin != record::Origin::kSearch;
 }
@@ -86,8 +87,10 @@ Result<CampaignReading> read_tables(const store::Store& store) {
     const double flops = out.population.individual(t.begun.design).created.train_flops;
     // Only results hold documents and texts.
     Population::Compared compared;
+    record::Status status = *t.status;
     if (needs_documents(out.population, t, most_bits)) {
       GABBRO_TRY(result, store.result(t.begun.id));
+      status = evolve::status_of(out.population.individual(t.begun.design), result);
       const double unread = record::unread_bits(result), ratio = record::nats_per_bit(result);
       const std::int64_t tokens = result.unread_tokens;
       compared = {std::move(result.text_hash),
@@ -98,8 +101,8 @@ Result<CampaignReading> read_tables(const store::Store& store) {
                   ratio};
     }
     if (const auto ok = out.population.recall(
-            t.begun.id, t.end == record::RunEnd::kResult ? *t.status : record::Status::kFailed, t.cause,
-            t.bits, flops * static_cast<double>(t.tokens), std::move(compared));
+            t.begun.id, t.end == record::RunEnd::kResult ? status : record::Status::kFailed, t.cause, t.bits,
+            flops * static_cast<double>(t.tokens), std::move(compared));
         !ok)
       return tl::unexpected(ok.error());
   }

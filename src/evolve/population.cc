@@ -203,8 +203,9 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   GABBRO_TRY(open, ending(ended.id));
   Trial& trial = *open;
   GABBRO_TRY(result, record::parse_result(ended.result));
-  const record::Status status =
-      ended.end == record::RunEnd::kResult ? result.status : record::Status::kFailed;
+  const record::Status status = ended.end == record::RunEnd::kResult
+                                    ? status_of(individual(trial.begun.design), result)
+                                    : record::Status::kFailed;
   if (status == record::Status::kDone && !std::isfinite(result.bits_per_byte))
     return tl::unexpected(unexpected(fmt::format("trial {} is done but has no score", ended.id)));
   trial.ended = true;

@@ -267,6 +267,11 @@ class Population {
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
   return (i.created.origin == record::Origin::kSearch || is_user_design(i)) && !i.vetoed;
 }
+/// Returns how a run of the design ended. A control that was refused for its score alone is done: that it is
+/// weak is what it is for, and its score shows that the others are ahead of it.
+[[nodiscard]] inline record::Status status_of(const Individual& i, const record::TrialResult& result) {
+  return is_control(i) && record::is_refused_for_score(result) ? record::Status::kDone : result.status;
+}
 /// Returns the name of a design's source for tables: its strategy, or its origin if no strategy made it.
 [[nodiscard]] inline std::string source_of(const record::DesignCreated& created) {
   return created.origin == record::Origin::kSearch ? created.strategy

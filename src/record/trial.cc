@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "record/ranges.h"
 #include "record/task_fields.h"
@@ -224,6 +226,17 @@ std::string misfit(const TrialResult& r) {
   for (const auto& of : {anchors_misfit, documents_misfit, report_misfit})
     if (std::string why = of(r); !why.empty()) return why;
   return "";
+}
+
+bool is_refused_for_score(const TrialResult& r) {
+  if (r.status != Status::kRefused || !(r.bits_per_byte >= r.bigram_bits_per_byte)) return false;
+  TrialResult scored = r;  // as it would be if the score were not checked
+  scored.status = Status::kDone;
+  scored.bigram_bits_per_byte = std::numeric_limits<double>::infinity();
+  bool is_worse = false;
+  for (Anchor& a : scored.anchors)
+    if (a.name == "better than bigrams") is_worse = !std::exchange(a.holds, true);
+  return is_worse && misfit(scored).empty();
 }
 
 std::string misfit(const TrialSpec& spec, const TrialResult& r) {

@@ -143,6 +143,9 @@ double nats_per_bit(const TrialResult& result);
 /// Returns true if a run that ended without a score tells something about its design or learning rate, and
 /// not about its worker, a limit, or a text that changed.
 bool speaks_of_design(const TrialResult& result);
+/// Returns true if a run was refused for its score alone: it was trained, scored and checked, and all that
+/// does not hold is that it is better than bigrams. Its score and documents are valid.
+bool is_refused_for_score(const TrialResult& result);
 /// Returns why a result is impossible; "" if it is possible. A worker wrote it, so its numbers are checked
 /// against each other, and its anchors against the status.
 std::string misfit(const TrialResult& result);
