@@ -74,11 +74,12 @@ Result<bool> replace_file(const std::string& path, const std::string& text) {
   int error = written ? 0 : errno;
   if (std::fclose(file) != 0 && error == 0) error = errno;
   if (error == 0 && std::rename(temporary.c_str(), path.c_str()) == 0) return true;
-  const bool full = (error == 0 ? errno : error) == ENOSPC;
-  const std::string why = std::strerror(error == 0 ? errno : error);
+  const int number = error == 0 ? errno : error;
   std::remove(temporary.c_str());
-  return fail("io", fmt::format("cannot write {}: {}", path, why),
-              full ? "the disk is full; free some space" : "");
+  return fail("io", fmt::format("cannot write {}: {}", path, std::strerror(number)),
+              number == ENOSPC  ? "the disk is full; free some space"
+              : number == EFBIG ? "raise the limit of file sizes (`ulimit -f`)"
+                                : "");
 }
 
 Result<bool> clear_path(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -507,5 +508,7 @@ int main(int argc, char** argv) {
   // This hidden command starts the process that screens programs for campaigns (campaign/judge.h).
   if (argc == 3 && std::strcmp(argv[1], "judge") == 0)
     return gabbro::campaign::serve_judge(std::atof(argv[2]));
+  // Beyond the shell's limit of file sizes (`ulimit -f`), writes fail and are reported with the file's name.
+  std::signal(SIGXFSZ, SIG_IGN);
   return gabbro::cli::main(argc, argv);
 }

@@ -91,7 +91,7 @@ void close_others() {
   setpgid(0, 0);
   if (b.on_death != 0) prctl(PR_SET_PDEATHSIG, b.on_death);
   // A pending signal must have its default effect. The handler of this program would swallow it.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

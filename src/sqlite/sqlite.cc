@@ -57,7 +57,9 @@ tl::unexpected<Error> Connection::error(int code) const {
   std::string hint;
   if (kind == SQLITE_FULL || kind == SQLITE_IOERR)
     hint =
-        "check that the disk is not full; what was recorded before is safe, so free some space and continue";
+        "check that the disk is not full and that `ulimit -f` allows a larger file; what was recorded before "
+        "is "
+        "safe, so free some space and continue";
   if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)

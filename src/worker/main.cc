@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: gabbro-worker SPEC.json RESULT.json\n");
     return 2;
   }
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit of file sizes fails and is reported
   exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
   sandbox::seal();

@@ -19,15 +19,16 @@ struct Output {
   std::string text;
 };
 
-Output gabbro(const std::string& arguments) {
+Output run(const std::string& command) {
   Output out{-1, {}};
-  std::FILE* pipe = popen((GABBRO_BINARY " " + arguments + " 2>&1").c_str(), "r");
+  std::FILE* pipe = popen(("(" + command + ") 2>&1").c_str(), "r");
   char buffer[4096];
   while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
   const int status = pclose(pipe);
   out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return out;
 }
+Output gabbro(const std::string& arguments) { return run(GABBRO_BINARY " " + arguments); }
 
 std::string write_program(const std::string& name, const std::string& text) {
   const std::string path = testing::TempDir() + name;
@@ -228,6 +229,20 @@ TEST(Cli, ColourOnlyWhereAsked) {
 TEST(Cli, AFullDiskIsSaid) {
   const Output out = gabbro("check " + write_program("good.gab", kGood) + " > /dev/full");
   EXPECT_EQ(out.code, 2);
+}
+
+// Beyond a limit of file sizes, the kernel sends a signal that ends a program unless it is ignored.
+TEST(Cli, ALimitOfFileSizesIsSaid) {
+  const std::string folder = testing::TempDir() + "gabbro_limited";
+  std::filesystem::remove_all(folder);
+  const std::string design =
+      write_program("limited.gab", "design M:\n    stack = [Block(mixer=Attention)]\n");
+  const Output out =
+      run("ulimit -f 0; " GABBRO_BINARY " export --format torch --out " + folder + " " + design);
+  EXPECT_EQ(out.code, 2) << out.text;
+  EXPECT_NE(out.text.find("cannot write " + folder), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("File too large"), std::string::npos) << out.text;
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Cli, ReferenceHoldsLanguageFunctionsAndUnits) {
