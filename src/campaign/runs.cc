@@ -37,6 +37,11 @@ bool is_machine_failure(const std::string& cause) {
   return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
 }
 
+// Returns true also for exceptions, by which libraries report that memory is short.
+bool may_be_machine_failure(const std::string& cause) {
+  return is_machine_failure(cause) || code_of(cause) == "exception";
+}
+
 // Returns true if a run failed because its losses diverged or were not finite, and not because of its worker,
 // a limit or the machine.
 bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
@@ -125,6 +130,12 @@ Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& fol
                          plan.device != "cpu"});
 }
 
+bool Campaign::State::has_free_disk() const {
+  std::error_code error;
+  const fs::space_info disk = fs::space(paths.dir, error);
+  return error || disk.available >= kMinFreeDisk;
+}
+
 // Returns true if hurdles (early-stopping thresholds) apply to a run. They apply to runs of the search whose
 // design a strategy proposed.
 bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) const {
@@ -135,9 +146,10 @@ bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) cons
 
 Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
-  const fs::space_info disk = fs::space(paths.dir, error);
-  if (!error && disk.available < kMinFreeDisk)
-    return fail("io", fmt::format("only {} MiB are left on the disk of {}", disk.available >> 20, paths.dir),
+  if (!has_free_disk())
+    return fail("io",
+                fmt::format("only {} MiB are left on the disk of {}, but {} are needed",
+                            fs::space(paths.dir, error).available >> 20, paths.dir, kMinFreeDisk >> 20),
                 "free some space, then continue with `gabbro resume`");
   const Rung& r = rung(begun.rung);
   GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));
@@ -325,15 +337,17 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   const bool is_late = ended.kind == Kind::kTimeLimit && is_verdict_run(trial);
   const bool is_crash = (ended.kind == Kind::kCrash || is_late) && !is_trusted(trial);
   if (!is_stopped && !is_crash) return handle_result(ended, result);
+  tidy_folder(trial);
   if (stop_requested) return true;  // a later session resumes it
   if (++restart_counts[ended.id] < kTries) {
     restarts.push_back(trial.begun);
     return true;
   }
-  if (is_crash) return handle_result(ended, result);
-  const std::string cause = fmt::format("stopped {} times without a request", kTries);
-  return handle_failure(
-      trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)}, cause);
+  if (is_late) return handle_result(ended, result);
+  const std::string cause =
+      is_crash ? ended.cause : fmt::format("stopped {} times without a request", kTries);
+  record::TrialEnded event{ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)};
+  return is_trusted(trial) ? handle_failure(trial, std::move(event), cause) : doubt(std::move(event));
 }
 
 Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
@@ -375,9 +389,7 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
     restarts.insert(restarts.end(), suspended->runs.begin(), suspended->runs.end());
     suspended.reset();
   }
-  if (const auto ok = record({event}); !ok) return ok;
-  remove_checkpoints(trial);
-  return true;
+  return record_end(std::move(event));
 }
 
 // Handles a failed run. A failure that is not the design's own fault is no verdict on it: it is an error, it
@@ -404,19 +416,103 @@ Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record:
     return fail("campaign",
                 fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
                 hint + "; if a limit of the preset is the cause, start another campaign");
+  } else if (may_be_machine_failure(cause)) {
+    return doubt(std::move(event));
   }
+  return record_end(std::move(event));
+}
+
+// Records the end of a run. Its folder is tidied first, since the record needs space on the same disk.
+Result<bool> Campaign::State::record_end(record::TrialEnded event) {
+  const std::int64_t id = event.id;
+  const evolve::Trial& trial = population.trial(id);
+  if (event.end != record::RunEnd::kResult) tidy_folder(trial);
   if (const auto ok = record({std::move(event)}); !ok) return ok;
-  remove_checkpoints(trial);
+  tidy_folder(trial);
   return true;
 }
 
-// Removes checkpoints, and the weights of the first rung. Weights of higher rungs remain for export.
-void Campaign::State::remove_checkpoints(const evolve::Trial& trial) const {
+// Suspends a failure until a check of the machine has decided whose it is.
+Result<bool> Campaign::State::doubt(record::TrialEnded event) {
+  const auto& designs = population.individuals();
+  if (std::none_of(designs.begin(), designs.end(), evolve::is_known)) return record_end(std::move(event));
+  running[event.id] = {event.id, {}};
+  doubted.push_back(std::move(event));
+  return true;
+}
+
+// Starts a few steps of a known architecture. They take the memory of a whole run, and some seconds.
+Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
+  constexpr std::int64_t kSteps = 4;
+  for (const record::TrialEnded& e : doubted)
+    checked_rung = std::max(checked_rung, population.trial(e.id).begun.rung);
+  const auto& designs = population.individuals();
+  const Individual& known = *std::find_if(designs.begin(), designs.end(), evolve::is_known);
+  GABBRO_TRY(spec, spec_of(plan, known.created,
+                           {kMachineCheck, known.created.id, checked_rung, plan.seed,
+                            record::Purpose::kBaseline, population.rate_of(known, checked_rung)}));
   std::error_code error;
-  const std::string folder = paths.trial(trial.begun.id);
-  fs::remove(folder + "/checkpoint.safetensors", error);
-  if (trial.begun.rung == 0 && plan.settings.rungs.size() > 1)
-    fs::remove(folder + "/weights.safetensors", error);
+  spec.folder = fs::absolute(paths.trial(kMachineCheck), error);
+  spec.tokens = std::min(spec.tokens, kSteps * spec.sequences * spec.length);
+  spec.valid_documents = 1;
+  return submit_job(kMachineCheck, spec.folder, to_json(spec), plan.settings.worker_seconds, {plan.corpus},
+                    executor);
+}
+
+// Handles the end of a check. If its worker left a result, whatever that says, the failures up to its rung
+// are those of their designs.
+Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested) {
+  const int rung_of_check = std::exchange(checked_rung, -1);
+  std::error_code error;
+  fs::remove_all(paths.trial(kMachineCheck), error);
+  if (stop_requested) return true;  // a later session begins the runs again
+  std::string cause = ended.cause.empty() ? "its worker stopped without a request" : ended.cause;
+  bool works = false;
+  if (ended.kind == jobs::JobEnd::Kind::kResult) {
+    const auto result = record::parse_result(ended.result);
+    if (result) cause = result->cause;
+    works = result && result->status != record::Status::kStopped && !may_be_machine_failure(cause);
+  }
+  if (!works) {
+    const evolve::Trial& trial = population.trial(doubted.front().id);
+    const auto failed = record::outcome_of(doubted.front().result);
+    return fail(
+        "campaign",
+        fmt::format("no run can be trained: run {} of design {} failed ({}), and so did a few steps of a "
+                    "baseline: {}",
+                    trial.begun.id, trial.begun.design, failed ? failed->cause : "", cause),
+        fmt::format("check the memory that is left, the worker and its libraries, then continue with "
+                    "`gabbro resume {}`; nothing was lost",
+                    paths.dir));
+  }
+  for (record::TrialEnded& e : std::exchange(doubted, {})) {
+    if (population.trial(e.id).begun.rung > rung_of_check) {
+      doubted.push_back(std::move(e));
+      continue;
+    }
+    running.erase(e.id);
+    if (const auto ok = record_end(std::move(e)); !ok) return ok;
+  }
+  return true;
+}
+
+// Removes what nobody reads from the folder of a run: the checkpoint once the run has ended, the weights if
+// it has no score or is at the first rung, and what only a malicious worker writes and may fill the disk
+// with.
+void Campaign::State::tidy_folder(const evolve::Trial& trial) const {
+  const bool has_score =
+      trial.ended && (trial.status == record::Status::kDone || trial.status == record::Status::kRefused);
+  std::set<std::string> kept{"spec.json", "log", "result.json", "curve.jsonl"};
+  if (has_score && (trial.begun.rung > 0 || plan.settings.rungs.size() == 1))
+    kept.insert("weights.safetensors");
+  if (!trial.ended && has_free_disk()) kept.insert("checkpoint.safetensors");
+  std::error_code error;
+  std::vector<fs::path> removed;
+  for (fs::directory_iterator entry(paths.trial(trial.begun.id), error), end; !error && entry != end;
+       entry.increment(error))
+    if (!kept.contains(entry->path().filename()) || fs::is_directory(entry->symlink_status(error)))
+      removed.push_back(entry->path());
+  for (const fs::path& path : removed) fs::remove_all(path, error);
 }
 
 }  // namespace gabbro::campaign

@@ -50,8 +50,14 @@ class Campaign::Session {
     s_.restart_counts.clear();
     s_.machine_reports.clear();
     s_.suspended.reset();
+    s_.doubted.clear();
+    s_.checked_rung = -1;
+    s_.running.clear();
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);
+    // An earlier session may have ended because one of their workers filled the disk.
+    if (!s_.has_free_disk())
+      for (const record::TrialBegun& begun : s_.restarts) s_.tidy_folder(s_.population.trial(begun.id));
     return s_.record({record::Session{true, {}, executor_.sandbox()}});
   }
 
@@ -74,7 +80,7 @@ class Campaign::Session {
   }
   [[nodiscard]] bool has_used_all_trials() const {
     return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials &&
-           s_.restarts.empty();
+           s_.restarts.empty() && s_.doubted.empty();
   }
   // Returns true if a worker may be needed later, although none is now: the campaign is paused, or agents are
   // working.
@@ -106,6 +112,7 @@ class Campaign::Session {
     // External events are recorded before each decision. No task begins once there is no time left to train
     // its design.
     if (!is_ok(s_.handle_external_events(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
+    if (s_.needs_machine_check()) return is_ok(s_.start_machine_check(executor_));
     if (!s_.restarts.empty()) {
       const record::TrialBegun again = s_.restarts.front();
       s_.restarts.erase(s_.restarts.begin());
@@ -157,9 +164,11 @@ class Campaign::Session {
         at->second.progress = u.progress;
     }
     for (const jobs::JobEnd& e : events.ended) {
-      const bool is_profile = e.id < 0;
-      ended_in_session_ += !is_profile;
-      is_ok(is_profile ? s_.handle_profile_end(e, stop_level_ > 0) : s_.handle_run_end(e, stop_level_ > 0));
+      const bool is_asked = stop_level_ > 0;
+      ended_in_session_ += e.id > 0;
+      is_ok(e.id == State::kMachineCheck ? s_.handle_machine_check_end(e, is_asked)
+            : e.id < 0                   ? s_.handle_profile_end(e, is_asked)
+                                         : s_.handle_run_end(e, is_asked));
     }
   }
 

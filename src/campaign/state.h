@@ -106,6 +106,13 @@ struct Campaign::State {
   Result<bool> handle_result(const jobs::JobEnd& ended,
                              const std::optional<Result<record::TrialResult>>& parsed);
   Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
+  Result<bool> record_end(record::TrialEnded event);
+  // The id of the job that checks the machine; runs have positive ids, profiles negative ones.
+  static constexpr std::int64_t kMachineCheck = 0;
+  Result<bool> doubt(record::TrialEnded event);
+  [[nodiscard]] bool needs_machine_check() const { return !doubted.empty() && checked_rung < 0; }
+  Result<bool> start_machine_check(jobs::Executor& executor);
+  Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] bool may_be_stopped_early(const record::TrialBegun& begun) const;
   // Each of these returns the reason to refuse the result `r` of a trial, or "" if there is none.
@@ -115,7 +122,8 @@ struct Campaign::State {
   [[nodiscard]] std::string why_repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string why_wrong_held_out_text(const record::TrialResult& r,
                                                     const evolve::Trial& trial) const;
-  void remove_checkpoints(const evolve::Trial& trial) const;
+  void tidy_folder(const evolve::Trial& trial) const;
+  [[nodiscard]] bool has_free_disk() const;
   [[nodiscard]] double expected_seconds(int r) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
@@ -150,6 +158,12 @@ struct Campaign::State {
     std::vector<record::TrialBegun> runs;
   };
   std::optional<Suspended> suspended;
+  // Failures of runs whose workers left no result, however often they were started. Either the design is at
+  // fault, or the machine: something kills workers, or they cannot start. Nothing is recorded before a few
+  // steps of a known architecture, at the highest rung of these runs, have shown that workers work. Until
+  // then the runs are in `running`.
+  std::vector<record::TrialEnded> doubted;
+  int checked_rung = -1;  // of the check in progress; -1: there is none
   struct RunDurations {
     double total_seconds = 0;
     int runs = 0;
