@@ -44,9 +44,11 @@ struct CampaignPlan {
   bool aa_test = false;  // an A/A test: copies of the first baseline instead of a search
   // Programs of user designs (evolve::is_user_design), as trained at the first rung.
   std::vector<std::string> given;
-  // A random number below 2^62 that draws the seeds of comparisons. It is drawn when the campaign is created,
+  // A text of 128 random bits that draws the seeds of comparisons. It is drawn when the campaign is created,
   // after all programs that are given to it were written, and told to no worker and no agent.
-  std::uint64_t secret = 0;
+  std::string secret;
+  // The secret was not drawn but chosen by a person, who may know these seeds.
+  bool secret_given = false;
 };
 
 /// Limits at which a session stops, whichever is reached first; 0: no limit.

@@ -20,7 +20,8 @@ std::string to_toml(const CampaignPlan& plan) {
   const toml::table head{{"corpus", plan.corpus},
                          {"corpus_hash", plan.corpus_hash},
                          {"seed", static_cast<std::int64_t>(plan.seed)},
-                         {"secret", static_cast<std::int64_t>(plan.secret)},
+                         {"secret", plan.secret},
+                         {"secret_given", plan.secret_given},
                          {"threads", plan.threads},
                          {"device", plan.device},
                          {"aa_test", plan.aa_test},
@@ -41,7 +42,13 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   plan.corpus = t["corpus"].value_or(plan.corpus);
   plan.corpus_hash = t["corpus_hash"].value_or(plan.corpus_hash);
   plan.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
-  plan.secret = static_cast<std::uint64_t>(t["secret"].value_or(std::int64_t{0}));
+  plan.secret = t["secret"].value_or(std::string());
+  plan.secret_given = t["secret_given"].value_or(false);
+  // Earlier versions drew a number; the first ones had none, so that everybody knew the seeds.
+  if (const auto number = t["secret"].value<std::int64_t>()) {
+    plan.secret = std::to_string(*number);
+    plan.secret_given = *number == 0;
+  }
   plan.threads = t["threads"].value_or(plan.threads);
   plan.device = t["device"].value_or(plan.device);
   plan.aa_test = t["aa_test"].value_or(plan.aa_test);

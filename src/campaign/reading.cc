@@ -558,6 +558,12 @@ std::string level_text(double level) {
   return fmt::format("{:.{}f} %", 100 * (1 - level), digits);
 }
 
+std::string known_seeds_text(const CampaignReading& r) {
+  if (!r.plan.secret_given || r.population.comparisons().empty()) return "";
+  return "The seeds of its comparisons were not drawn at random but given (--secret): whoever chose them "
+         "knew which texts would judge, and a program may contain these texts.";
+}
+
 CampaignVerdict verdict(const CampaignReading& r) {
   CampaignVerdict out;
   if (!r.plan.aa_test) out.leader = evolve::leader(r.population);
@@ -582,6 +588,7 @@ CampaignVerdict verdict(const CampaignReading& r) {
     out.earlier.push_back({c.id, fmt::format("Comparison {}: {}", c.id, text), o.claims()});
   }
   out.sentence = sentence_of(r, out);
+  if (const std::string known = known_seeds_text(r); !known.empty()) out.sentence += " " + known;
   out.sensitivity = sensitivity_of(r, out);
   return out;
 }

@@ -97,6 +97,9 @@ struct CampaignVerdict {
   std::string sensitivity;            // the effect that could have been detected; "" if it is not known
   std::vector<EarlierComparison> earlier;
 };
+/// Says that the seeds of comparisons could be known when programs were written, if a comparison has begun
+/// and its secret was not drawn at random; "" otherwise.
+std::string known_seeds_text(const CampaignReading& reading);
 /// Returns the verdict of a campaign. Its outcome points into `reading`.
 CampaignVerdict verdict(const CampaignReading& reading);
 /// Formats a duel: "  against llama   -0.0495 [-0.0531, -0.0459]   ahead".

@@ -49,6 +49,7 @@ Result<std::string> status_json(const store::Store& store) {
            {"corpus", r.plan.corpus},
            {"seed", r.plan.seed},
            {"secret", r.plan.secret},
+           {"secret_given", r.plan.secret_given},
            {"aa_test", r.plan.aa_test},
            {"designs", p.individuals().size()},
            {"trials", p.trials().size()},

@@ -151,6 +151,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
           was_compared
               ? ", on the seeds of the search (see `gabbro status` for the final comparison, on fresh ones)"
               : "");
+  if (const std::string known = known_seeds_text(r); !known.empty()) out.add("{}", known);
   out.add("{:<34}{:>10}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds", "context",
           baseline == 0 ? "" : "against " + shortened(p.individual(baseline).created.name, 24), "train",
           "decode", "state");

@@ -48,10 +48,10 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->add_option("--seed", evolve->seed,
                   "random seed for designs, weight initialisation and data order (default 1)");
   sub->add_option(
-         "--secret", evolve->secret,
-         "number that draws the seeds of final comparisons; repeats a campaign to the bit (default: drawn at "
-         "random, so that no program can be written for these seeds)")
-      ->check(CLI::Range(std::int64_t{1}, (std::int64_t{1} << 62) - 1));
+      "--secret", evolve->secret,
+      "text that draws the seeds of final comparisons; repeats a campaign to the bit, and its verdict says "
+      "that "
+      "these seeds could be known (default: drawn at random, so that no program can be written for them)");
   sub->add_option("--threads", evolve->threads, "number of threads of a run (default 1)")
       ->check(CLI::Range(1, 1024));
   sub->add_option("--device", evolve->device, "device to run on: cpu, cuda or cuda:N (default cpu)")

@@ -292,12 +292,12 @@ int refuse_existing(const EvolveCommand& o) {
   return kUsage;
 }
 
-// Draws a number that nobody can know beforehand (CampaignPlan::secret).
-std::uint64_t drawn_secret() {
-  constexpr int kBits = 62;  // TOML has signed integers
+// Draws a text that nobody can know beforehand (CampaignPlan::secret).
+std::string drawn_secret() {
   std::random_device device;
-  const auto high = std::uint64_t{device()}, low = std::uint64_t{device()};
-  return (high << 32 | low) >> (64 - kBits);
+  const auto word = [&] { return std::uint64_t{device()} << 32 | device(); };
+  const std::uint64_t high = word();
+  return to_hex({high, word()});
 }
 
 // Repeats a recorded campaign with agents from its record.
@@ -369,7 +369,8 @@ int run_evolve(const EvolveCommand& o) {
   warn_of_size(corpus->manifest(), most);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = data::hash_of(corpus->manifest());
-  plan.secret = o.secret > 0 ? o.secret : drawn_secret();
+  plan.secret = o.secret.empty() ? drawn_secret() : o.secret;
+  plan.secret_given = !o.secret.empty();
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
   if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)

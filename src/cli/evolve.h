@@ -15,7 +15,7 @@ struct EvolveCommand {
   double minutes = 0;
   std::int64_t trials = 0;
   std::uint64_t seed = 1;
-  std::uint64_t secret = 0;  // of the campaign's comparisons; 0: drawn at random
+  std::string secret;  // draws the seeds of comparisons; empty: drawn at random
   int workers = 0, threads = 1;
   bool aa_test = false, as_written = false;
 };

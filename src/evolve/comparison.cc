@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "base/hash.h"
+#include "base/keyed_hash.h"
 #include "base/student.h"
 #include "evolve/rates.h"
 #include "evolve/strategy.h"
@@ -96,11 +97,11 @@ class Basis {
 // Returns a block of seeds that no run has used; block 0 belongs to the search. The block follows from the
 // campaign's seed and from the whole text of the leader's program. A second campaign whose leader was
 // selected by the outcome of this comparison, or one with another seed, is therefore not judged on the same
-// runs again. The secret keeps an author from choosing the block: the hash of a program's text can be steered
-// within seconds (XXH3 is not cryptographic), and a program could then hold the texts of seeds that are known
-// beforehand.
+// runs again. The secret keeps an author from choosing the block: without it, programs could be tried until
+// the block is one whose texts they hold. The hash is one-way, so that whoever learns the seeds of some
+// comparisons does not know those of the next.
 std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
-                          std::int64_t number, std::uint64_t secret) {
+                          std::int64_t number, const std::string& secret) {
   constexpr int kBits = 40;
   const auto is_used = [&](std::uint64_t block) {
     const auto in_block = [&](std::uint64_t seed) {
@@ -111,8 +112,8 @@ std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const L
            std::any_of(p.comparisons().begin(), p.comparisons().end(),
                        [&](const record::ComparisonBegun& c) { return in_block(c.seed); });
   };
-  const std::uint64_t known = mix(hash64(p.individual(leader.design).created.program), first_seed);
-  const std::uint64_t drawn = mix(mix(known, secret), static_cast<std::uint64_t>(number));
+  const std::uint64_t drawn = keyed_hash64(
+      secret, fmt::format("{} {} {}", first_seed, number, p.individual(leader.design).created.program));
   std::uint64_t block = 1 + (drawn >> (64 - kBits));
   while (is_used(block)) ++block;
   return block;
@@ -337,7 +338,7 @@ const record::ComparisonBegun* comparison_of(const Population& p, const Leader& 
 }
 
 record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, const Leader& leader,
-                                double affordable, std::uint64_t secret) {
+                                double affordable, const std::string& secret) {
   const SearchSettings& s = p.settings();
   record::ComparisonBegun out;
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;

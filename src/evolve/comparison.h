@@ -59,11 +59,11 @@ const record::ComparisonBegun* comparison_of(const Population& population, const
 
 /// Returns the comparison that this leader should get. Its seeds are from a block that no run has used. Their
 /// number is the smallest that detects the preset's effect with power kPower, at least kLeastSeeds and at
-/// most SearchSettings::final_seeds and `affordable`. The block is drawn by `secret`, a number that nobody
-/// knew when the leader's program was written, by that program and by the campaign's first seed. O(runs at
-/// the rung), a millisecond.
+/// most SearchSettings::final_seeds and `affordable`. The block is drawn by `secret`, a text that nobody knew
+/// when the leader's program was written, by that program and by the campaign's first seed. The seeds of any
+/// number of comparisons do not tell the secret. O(runs at the rung), a millisecond.
 record::ComparisonBegun planned(const Population& population, std::uint64_t first_seed, const Leader& leader,
-                                double affordable, std::uint64_t secret = 0);
+                                double affordable, const std::string& secret = "");
 
 /// Number of runs, on further seeds, that repeat the checks of an implausible lead.
 inline constexpr int kRechecks = 2;

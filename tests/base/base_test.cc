@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/inline_vec.h"
+#include "base/keyed_hash.h"
 #include "base/random.h"
 #include "base/result.h"
 
@@ -90,6 +91,14 @@ Result<int> half(int n) {
 Result<int> quarter(int n) {
   GABBRO_TRY(h, half(n));
   return half(h);
+}
+
+// The test cases 1, 2 and 6 of RFC 4231.
+TEST(KeyedHash, IsHmacSha256) {
+  EXPECT_EQ(keyed_hash64(std::string(20, '\x0b'), "Hi There"), 0xb0344c61d8db3853U);
+  EXPECT_EQ(keyed_hash64("Jefe", "what do ya want for nothing?"), 0x5bdcc146bf60754eU);
+  EXPECT_EQ(keyed_hash64(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First"),
+            0x60e431591ee0b67fU);
 }
 
 TEST(Result, ErrorsPassThroughAndReadWell) {

@@ -10,7 +10,10 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
@@ -355,9 +358,255 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
   ASSERT_TRUE(again);
   EXPECT_EQ(again->given, plan.given);
-  CampaignPlan secret = plan;
-  secret.secret = (std::uint64_t{1} << 62) - 1;
-  EXPECT_EQ(parse_plan({to_toml(secret), plan.seed, "1"})->secret, secret.secret);
+}
+
+// Earlier versions recorded a number as the secret, and the first ones none.
+TEST(Campaign, ASecretIsReadBack) {
+  CampaignPlan plan = small_plan();
+  for (const bool is_given : {true, false}) {
+    plan.secret = "0123456789abcdef0123456789abcdef", plan.secret_given = is_given;
+    const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
+    ASSERT_TRUE(again);
+    EXPECT_EQ(std::pair(again->secret, again->secret_given), std::pair(plan.secret, is_given));
+  }
+  for (const std::int64_t number : {std::int64_t{0}, (std::int64_t{1} << 62) - 1}) {
+    std::string text = to_toml(small_plan());
+    for (const auto& [line, now] :
+         {std::pair{std::string("secret = \"\""), fmt::format("secret = {}", number)},
+          {"secret_given = false", ""}}) {
+      const std::size_t at = text.find(line);
+      ASSERT_NE(at, std::string::npos) << text;
+      text.replace(at, line.size(), now);
+    }
+    const auto old = parse_plan({text, 1, "1"});
+    ASSERT_TRUE(old) << old.error().message;
+    EXPECT_EQ(std::pair(old->secret, old->secret_given), std::pair(std::to_string(number), number == 0));
+  }
+}
+
+// A limit of time is the clock's. A run of a verdict goes on from its checkpoint after it; for a run of the
+// search it is final.
+TEST(Campaign, AVerdictRunThatIsLateGoesOn) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool of_verdict : {true, false})
+    for (const int times : {1, 2, 3}) {
+      const Folder folder;
+      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+      ASSERT_TRUE(c) << c.error().message;
+      std::map<std::string, int> late;
+      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
+        if (is_known(spec) || (spec.unread_tokens > 0) != of_verdict) return;
+        const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+        EXPECT_EQ(std::filesystem::exists(checkpoint), late[spec.folder] > 0);
+        if (late[spec.folder]++ >= times) return;
+        std::ofstream(checkpoint) << "steps so far";
+        ended.kind = jobs::JobEnd::Kind::kTimeLimit, ended.cause = "the worker took 301 s";
+      });
+      ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
+      EXPECT_FALSE(late.empty());
+      const bool is_lost = !of_verdict || times == 3;
+      for (const auto& [run, starts] : late) {
+        EXPECT_EQ(starts, !of_verdict ? 1 : times == 3 ? 3 : times + 1);
+        const evolve::Trial& t =
+            c->population().trial(std::stoll(std::filesystem::path(run).filename().string()));
+        EXPECT_EQ(t.status, is_lost ? record::Status::kFailed : record::Status::kDone);
+        EXPECT_EQ(t.cause, is_lost ? "the worker took 301 s" : "");
+        EXPECT_FALSE(std::filesystem::exists(run + "/checkpoint.safetensors"));
+      }
+    }
+}
+
+enum class Ending : std::uint8_t { kKilled, kStopped, kException };
+// Makes a worker end without a result, as it does where the machine is at fault or the design.
+void end_badly(Ending how, record::TrialResult& r, jobs::JobEnd& ended) {
+  using Kind = jobs::JobEnd::Kind;
+  if (how == Ending::kKilled)
+    ended.kind = Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
+  if (how == Ending::kStopped) ended.kind = Kind::kStopped;
+  if (how == Ending::kException)
+    r = {}, r.cause = "trial: error[exception]: DefaultCPUAllocator: can't allocate memory";
+}
+bool is_machine_check(const record::TrialSpec& spec) { return spec.folder.ends_with("/trials/0"); }
+
+// If no worker works any more, after a library was replaced or because memory is short, the session ends
+// after a few runs, and no design is judged by them.
+TEST(Campaign, WhereNoWorkerWorksNoDesignIsJudged) {
+  SKIP_UNDER_SANITIZERS();
+  for (const int slots : {1, 3})
+    for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException}) {
+      const Folder folder;
+      int failures = 0;
+      for (const bool is_broken : {true, false}) {
+        auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_judge)
+                           : Campaign::open({folder / "run"}, quick_judge);
+        ASSERT_TRUE(c) << c.error().message;
+        Pretend executor(slots, 0,
+                         [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                           if (!is_broken || (failures == 0 && (is_known(spec) || executor.started < 12)))
+                             return;
+                           ++failures;
+                           end_badly(how, r, ended);
+                         });
+        const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
+        EXPECT_EQ(why.has_value(), !is_broken);
+        if (!why) {
+          EXPECT_NE(why.error().message.find("no run can be trained: run "), std::string::npos)
+              << why.error().message;
+          EXPECT_NE(why.error().hint.find("gabbro resume"), std::string::npos);
+        }
+        for (const evolve::Trial& t : c->population().trials())
+          EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << t.cause;
+      }
+      EXPECT_GT(failures, 1);
+      EXPECT_LE(failures, 4 * slots);
+    }
+}
+
+// Memory may suffice for small runs alone: the check has the size of the runs that failed.
+TEST(Campaign, MemoryThatLargeRunsLackJudgesNoDesign) {
+  const Folder folder;
+  for (const bool is_short : {true, false}) {
+    auto c = is_short ? Campaign::create({folder / "run"}, plan_of_mine(), quick_judge)
+                      : Campaign::open({folder / "run"}, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    int checks = 0;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+      checks += is_machine_check(spec);
+      if (is_short && spec.params == 60'000 && (is_machine_check(spec) || !is_known(spec)))
+        end_badly(Ending::kKilled, r, ended);
+    });
+    EXPECT_EQ(c->run({}, executor, kNeverStop, kNoView).has_value(), !is_short);
+    EXPECT_EQ(checks, is_short ? 1 : 0);
+    for (const evolve::Trial& t : c->population().trials())
+      EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << t.cause;
+  }
+}
+
+// Designs that end their workers have failed, however many they are: they end no session, and their checks
+// are not part of the record.
+TEST(Campaign, DesignsThatKillTheirWorkersEndNothing) {
+  SKIP_UNDER_SANITIZERS();
+  for (const int slots : {1, 2})
+    for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException})
+      for (const bool all : {true, false}) {
+        const Folder folder;
+        auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+        ASSERT_TRUE(c) << c.error().message;
+        int checks = 0;
+        Pretend executor(slots, 0,
+                         [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                           checks += is_machine_check(spec);
+                           if (!is_known(spec) && (all || hash64(spec.program) % 3 == 0))
+                             end_badly(how, r, ended);
+                         });
+        const auto why = c->run({.trials = 14}, executor, kNeverStop, kNoView);
+        ASSERT_TRUE(why) << why.error().message;
+        int failed = 0;
+        for (const evolve::Trial& t : c->population().trials()) {
+          EXPECT_TRUE(t.ended);
+          failed += t.status == record::Status::kFailed;
+        }
+        EXPECT_GT(failed, 0);
+        EXPECT_GT(checks, 0);
+        EXPECT_LE(checks, failed);
+        EXPECT_FALSE(std::filesystem::exists(folder / "run/trials/0"));
+      }
+}
+
+// Files that a worker leaves in its folder beside those of its run are removed, since they may fill the disk.
+TEST(Campaign, OnlyTheFilesOfARunStayInItsFolder) {
+  SKIP_UNDER_SANITIZERS();
+  namespace fs = std::filesystem;
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+  ASSERT_TRUE(c) << c.error().message;
+  std::ofstream(folder / "elsewhere") << "not the worker's";
+  int runs = 0;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+    for (const char* name : {"junk", "curve.jsonl", "checkpoint.safetensors", "weights.safetensors"})
+      std::ofstream(spec.folder + "/" + name) << "x";
+    std::error_code error;
+    fs::create_directories(spec.folder + "/deep/er", error);
+    fs::create_symlink(folder / "elsewhere", spec.folder + "/link", error);
+    if (!is_known(spec) && ++runs > 1) end_badly(Ending::kKilled, r, ended);
+  });
+  ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
+  int folders = 0, with_weights = 0;
+  for (const evolve::Trial& t : c->population().trials()) {
+    const bool has_weights = t.begun.rung > 0 && t.status == record::Status::kDone;
+    std::set<std::string> files, expected{"spec.json", "curve.jsonl"};
+    if (has_weights) expected.insert("weights.safetensors");
+    for (const auto& entry : fs::directory_iterator(CampaignPaths{folder / "run"}.trial(t.begun.id)))
+      files.insert(entry.path().filename());
+    EXPECT_EQ(files, expected) << t.begun.id;
+    ++folders, with_weights += has_weights;
+  }
+  EXPECT_GT(folders, with_weights);
+  EXPECT_GT(with_weights, 0);
+  EXPECT_TRUE(fs::exists(folder / "elsewhere"));
+}
+
+// A control that is worse than bigrams is weak, as it is meant to be, and its score says so. Without a valid
+// score it may have been ahead.
+TEST(Campaign, AControlThatIsRefusedForItsScoreIsBehind) {
+  SKIP_UNDER_SANITIZERS();
+  const auto fails = [](record::TrialResult& r, const std::string& name) {
+    for (record::Anchor& a : r.anchors)
+      if (a.name == name) a.holds = false;
+  };
+  using Change = std::function<void(record::TrialResult&)>;
+  const std::tuple<const char*, Change, bool> cases[] = {
+      {"its score alone", [](record::TrialResult&) {}, true},
+      {"another check too", [&](record::TrialResult& r) { fails(r, "future"); }, false},
+      {"another check only",
+       [&](record::TrialResult& r) {
+         for (record::Anchor& a : r.anchors) a.holds = a.name != "future";
+       },
+       false},
+      {"a check is missing", [](record::TrialResult& r) { r.anchors.pop_back(); }, false},
+      {"a score better than bigrams", [](record::TrialResult& r) { r.bigram_bits_per_byte = 3; }, false},
+      {"a bigram score that is not a number",
+       [](record::TrialResult& r) { r.bigram_bits_per_byte = std::nan(""); }, false},
+      {"documents of another score", [](record::TrialResult& r) { r.documents[0].bits_per_byte = 4; }, false},
+      {"no score", [](record::TrialResult& r) { r.bits_per_byte = std::nan(""); }, false},
+      {"no weights", [](record::TrialResult& r) { r.weights_hash.clear(); }, false},
+      {"failed", [](record::TrialResult& r) { r.status = record::Status::kFailed; }, false},
+  };
+  for (const auto& [name, change, is_behind] : cases) {
+    const Folder folder;
+    CampaignPlan plan = plan_of_mine();
+    plan.settings.controls = {"ngram"};
+    plan.settings.ablate = false;
+    plan.settings.rungs.resize(1);
+    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      const bool is_control = spec.program.find("NgramControl") != std::string::npos;
+      const double bits = is_control ? 2.9 : is_known(spec) ? 2.55 : 2.5;
+      score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
+      r.status = record::Status::kDone;
+      if (!is_control) return;
+      r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
+      r.bigram_bits_per_byte = 2.8;
+      fails(r, "better than bigrams");
+      change(r);
+    });
+    ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView)) << name;
+    const evolve::Population& p = c->population();
+    ASSERT_EQ(p.comparisons().size(), 1U) << name;
+    const auto reading = read_record(*store::Store::read(folder / "run/campaign.db"));
+    ASSERT_TRUE(reading) << reading.error().message;
+    for (const evolve::Population* of : {&p, &reading->population}) {
+      const evolve::ComparisonOutcome o = evolve::outcome_of(*of, of->comparisons()[0]);
+      EXPECT_TRUE(o.complete) << name;
+      EXPECT_EQ(o.controls, 1) << name;
+      EXPECT_EQ(o.untrained_controls, is_behind ? 0 : 1) << name;
+      EXPECT_EQ(o.can_judge(), is_behind) << name;
+      EXPECT_EQ(o.claims(), is_behind) << name;
+    }
+    const CampaignVerdict v = verdict(*reading);
+    EXPECT_EQ(v.sentence.find("The rung can judge mixers") != std::string::npos, is_behind) << v.sentence;
+  }
 }
 
 // A worker that is killed from outside is started again: its end says nothing about the design.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "campaign/made.h"
+#include "campaign/report.h"
 
 namespace gabbro::campaign {
 namespace {
@@ -70,6 +71,27 @@ TEST_F(RecordText, StatusAsJson) {
   const auto empty = nlohmann::json::parse(*status_json(Made().store(other)));
   EXPECT_TRUE(empty["verdict"]["design"].is_null());
   EXPECT_TRUE(empty["session"].is_null());
+}
+
+// Whoever reads a verdict learns that its seeds could be known beforehand.
+TEST_F(RecordText, SeedsThatCouldBeKnownAreSaid) {
+  const std::string known = "were not drawn at random but given (--secret)";
+  for (const bool is_given : {true, false})
+    for (const bool has_comparison : {true, false}) {
+      Made m = has_comparison ? whole_campaign() : Made();
+      if (!has_comparison) m.run(m.baseline("llama"), 0, 7, 2.5, Purpose::kBaseline);
+      m.plan.secret = "7", m.plan.secret_given = is_given;
+      std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
+      const MadeFolder other;
+      const store::Store record = m.store(other);
+      for (const auto& text : {status_text(record), top_text(record, 3), report_html(record)}) {
+        ASSERT_TRUE(text) << text.error().message;
+        EXPECT_EQ(text->find(known) != std::string::npos, is_given && has_comparison) << *text;
+      }
+      const auto j = nlohmann::json::parse(*status_json(record));
+      EXPECT_EQ(j["secret"], "7");
+      EXPECT_EQ(j["secret_given"], is_given);
+    }
 }
 
 TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {

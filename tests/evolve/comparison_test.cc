@@ -162,8 +162,10 @@ TEST(Comparison, SeedsDependOnTheLeader) {
     EXPECT_EQ(begun.seed, planned(c.population, 1, leader(c.population), kAll).seed);
     EXPECT_TRUE(seeds.insert(begun.seed).second) << k;
     // The program's text does not tell them: each campaign has a secret.
-    for (std::uint64_t secret = 1; secret <= 20; ++secret)
-      EXPECT_TRUE(seeds.insert(planned(c.population, 1, leader(c.population), kAll, secret).seed).second);
+    for (int secret = 1; secret <= 20; ++secret)
+      EXPECT_TRUE(
+          seeds.insert(planned(c.population, 1, leader(c.population), kAll, std::to_string(secret)).seed)
+              .second);
     // Campaigns of neighbouring seeds share no seeds, so that one may confirm the other.
     for (const std::uint64_t other : {2U, 3U, 4U}) {
       const std::uint64_t far = planned(c.population, other, leader(c.population), kAll).seed;
