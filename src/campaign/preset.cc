@@ -87,6 +87,8 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
                         [](const std::string& task) { return capability::find_task(task) != nullptr; });
     t("tune_rates", s.tune_rates);
     t("dtype", s.dtype);
+    std::string optimizer(record::word_of(s.optimizer));
+    t("optimizer", optimizer);
     t("input_rate", s.input_rate);
     t("output_rate", s.output_rate);
     const auto names = evolve::strategy_names();
@@ -107,6 +109,10 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     range("blocks", s.blocks, 0, 1000);
     range("input_rate", s.input_rate, 1e-3, 1e3);
     range("output_rate", s.output_rate, 1e-3, 1e3);
+    if (const auto known = record::parse_word<record::Optimizer>(optimizer))
+      s.optimizer = *known;
+    else
+      t.fail(parsed.get("optimizer"), fmt::format("unknown optimizer '{}'", optimizer), "use adamw or muon");
     if (s.dtype != "auto" && s.dtype != "float32" && s.dtype != "bf16" && s.dtype != "float64")
       t.fail(parsed.get("dtype"), fmt::format("unknown dtype '{}'", s.dtype),
              "use float32, bf16, float64 or auto");
@@ -217,6 +223,7 @@ std::string to_toml(const SearchSettings& s) {
       {"strategies", texts(s.strategies)},
       {"tune_rates", s.tune_rates},
       {"dtype", s.dtype},
+      {"optimizer", std::string(record::word_of(s.optimizer))},
       {"input_rate", s.input_rate},
       {"output_rate", s.output_rate},
       {"hurdles", hurdles},

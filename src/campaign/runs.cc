@@ -67,6 +67,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.sequences = r.sequences;
   spec.length = r.length;
   spec.rate = r.rate * begun.rate;
+  spec.optimizer = plan.settings.optimizer;
   spec.input_rate = plan.settings.input_rate;
   spec.output_rate = plan.settings.output_rate;
   spec.dtype = plan.settings.dtype;

@@ -61,9 +61,10 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
                   "direct (default: the preset's); none: only the designs of --design")
       ->delimiter(',')
       ->check(CLI::IsMember({"adaptive", "tournament", "gp", "random", "agents", "direct", "none"}));
-  sub->add_option("--design", evolve->designs,
-                  "your own design, compared with the baselines on every rung; may be repeated")
-      ->check(CLI::ExistingFile);
+  sub->add_option(
+      "--design", evolve->designs,
+      "your own design, or one of another campaign (RUN#ID), compared with the baselines on every "
+      "rung and a parent like others; may be repeated");
   sub->add_flag("--as-written", evolve->as_written,
                 "keep the repetitions of the designs of --design at the first rung");
   sub->add_option("--agents", evolve->agents,

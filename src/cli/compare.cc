@@ -98,6 +98,7 @@ std::string caveat(const Run& run, const Run& first) {
         fmt::format("only {:+.4f} on training text that neither has read, so one program may contain the "
                     "held-out documents",
                     *unread));
+  differ("optimizer", of.optimizer, against.optimizer);
   differ("rate", of.rate, against.rate);
   differ("input rate", of.input_rate, against.input_rate);
   differ("output rate", of.output_rate, against.output_rate);

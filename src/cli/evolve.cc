@@ -23,6 +23,7 @@
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
+#include "cli/record.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
@@ -260,7 +261,7 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
   code = kInvalid;
   std::vector<std::string> out;
   for (const std::string& file : o.designs) {
-    const auto text = read_program(file);
+    const auto text = names_design(file) ? read_design(file) : read_program(file);
     if (!text) {
       code = failed_in(file, text.error());
       return std::nullopt;

@@ -11,7 +11,7 @@ struct EvolveCommand {
   std::string dir = "runs/evolve", preset = "laptop", corpus, device = "cpu";
   std::string agents, replay;           // path of a configuration; folder of a campaign
   std::vector<std::string> strategies;  // replace the preset's; "none" alone: no search
-  std::vector<std::string> designs;     // files of user designs
+  std::vector<std::string> designs;     // user designs: files, or designs of other campaigns as RUN#ID
   double minutes = 0;
   std::int64_t trials = 0;
   std::uint64_t seed = 1;

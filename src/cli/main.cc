@@ -202,6 +202,12 @@ class Program {
     train->add_option("--tokens", t_.tokens, "number of training tokens (default 5M)");
     train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (default 0.003)")->check(above_zero);
     train
+        ->add_option_function<std::string>(
+            "--optimizer",
+            [&s](const std::string& word) { s.optimizer = *record::parse_word<record::Optimizer>(word); },
+            "rule that updates the weights: adamw, or muon for the matrices within the stack (default adamw)")
+        ->check(CLI::IsMember(record::words<record::Optimizer>()));
+    train
         ->add_option("--input-rate", s.input_rate,
                      "factor on the learning rate of the input embedding table (default 1)")
         ->check(above_zero);
@@ -227,6 +233,11 @@ class Program {
     train->add_option(
         "--document-tokens", s.document_tokens,
         "number of tokens to score of each held-out document, from its start; 0: all (default 0)");
+    train
+        ->add_option("--valid-points", s.valid_points,
+                     "number of equal parts of the training after each of which the held-out text is scored, "
+                     "as `valid_curve` of the result; 0: only at the end (default 0)")
+        ->check(CLI::Range(0, 1000));
     device(train, s.device);
     train
         ->add_option("--dtype", s.dtype,

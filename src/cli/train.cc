@@ -78,6 +78,8 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   compare("--seq", before.length, now.length);
   compare("--batch", before.sequences, now.sequences);
   compare("--lr", before.rate, now.rate);
+  compare("--optimizer", before.optimizer, now.optimizer);
+  compare("--valid-points", before.valid_points, now.valid_points);
   compare("--input-rate", before.input_rate, now.input_rate);
   compare("--output-rate", before.output_rate, now.output_rate);
   compare("--decay", before.decay, now.decay);

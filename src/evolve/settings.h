@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "record/spelling.h"
+
 namespace gabbro::evolve {
 
 /// A rung of the ladder. All designs and baselines train here with equal parameters, tokens and data order.
@@ -54,6 +56,7 @@ struct SearchSettings {
   bool tune_rates = true;
   // Type of matrix products with weights: "float32", "bf16", or "auto" (bf16 if the processor supports it).
   std::string dtype = "float32";
+  record::Optimizer optimizer = record::Optimizer::kAdamW;
   // Learning rates of token tables, as factors on those that muP gives.
   double input_rate = 1, output_rate = 1;
   std::int64_t vocab = 1024;  // vocabulary size of a corpus that the campaign makes

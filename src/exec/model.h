@@ -20,13 +20,18 @@ struct TokenBatch {
   std::vector<std::int64_t> tokens, targets, starts;
 };
 
-/// One update by AdamW with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101). `rate` is
-/// the learning rate of vectors and input tables. Matrices get rate * base_fan_in / fan-in, as muP prescribes
-/// for Adam (Yang et al. 2022, arXiv 2203.03466, table 3), so that one learning rate serves all widths.
-/// `input` and `output` are factors on the learning rates of the input and output embedding tables; a tied
-/// table gets `output`. Weight decay acts on matrices and tables. `clip` bounds the norm of the whole
-/// gradient.
-struct AdamW {
+/// The rule of an update. Under kMuon, the matrices within the stack follow Muon with Nesterov momentum
+/// (Jordan et al. 2024), and all other parameters AdamW.
+enum class Rule : std::uint8_t { kAdamW, kMuon };
+
+/// One update, by AdamW with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101) or Muon.
+/// `rate` is the learning rate of vectors and input tables. Matrices get rate * base_fan_in / fan-in, as muP
+/// prescribes for Adam (Yang et al. 2022, arXiv 2203.03466, table 3), so that one learning rate serves all
+/// widths; an update by Muon has the size of AdamW's at base_fan_in. `input` and `output` are factors on the
+/// learning rates of the input and output embedding tables; a tied table gets `output`. Weight decay acts on
+/// matrices and tables. `clip` bounds the norm of the whole gradient.
+struct Update {
+  Rule rule = Rule::kAdamW;
   double rate = 1e-3;
   double input = 1, output = 1;
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
@@ -67,7 +72,7 @@ class Model {
   [[nodiscard]] virtual std::int64_t step_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const {
     return 0;
   }
-  virtual StepReport step(const TokenBatch& batch, const AdamW& update) = 0;
+  virtual StepReport step(const TokenBatch& batch, const Update& update) = 0;
   /// Returns the loss at every position in nats, row-major.
   virtual std::vector<float> losses(const TokenBatch& batch) = 0;
   virtual Scores score(const TokenBatch& batch) = 0;

@@ -76,6 +76,17 @@ struct Spelling<Origin> {
                                                           "user",   "ablation", "aa"};
 };
 
+/// The rule by which training updates the weights.
+enum class Optimizer : std::uint8_t {
+  kAdamW,
+  kMuon,  // of the matrices within the stack; AdamW for all other parameters
+};
+template <>
+struct Spelling<Optimizer> {
+  static constexpr std::string_view kWhat = "optimizer";
+  static constexpr std::array<std::string_view, 2> kWords{"adamw", "muon"};
+};
+
 /// The purpose of a training run.
 enum class Purpose : std::uint8_t {
   kRung,         // a design's first run at a rung

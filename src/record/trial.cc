@@ -34,6 +34,12 @@ void fields(Io& io, P& p) {
   io.later("recent", p.recent);
 }
 
+template <class Io, Is<ValidPoint> V>
+void fields(Io& io, V& v) {
+  io("tokens", v.tokens);
+  io("bits_per_byte", v.bits_per_byte);
+}
+
 template <class Io, Is<ContextGain> C>
 void fields(Io& io, C& c) {
   io("tokens", c.tokens);
@@ -72,6 +78,8 @@ void fields(Io& io, S& s) {
   io.later("thorough", s.thorough);
   io.later("unread_tokens", s.unread_tokens);
   io.later("corpus_hash", s.corpus_hash);
+  io.later("optimizer", s.optimizer);
+  io.later("valid_points", s.valid_points);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -116,6 +124,8 @@ void fields(Io& io, R& r) {
   io.later("output_rate", r.output_rate);
   io.later("unread_loss", r.unread_loss);
   io.later("unread_tokens", r.unread_tokens);
+  io.later("optimizer", r.optimizer);
+  io.later_list("valid_curve", r.valid_curve);
 }
 
 double nats_per_bit(const TrialResult& r) {
@@ -191,6 +201,15 @@ std::string report_misfit(const TrialResult& r) {
   for (const ContextGain& g : r.context)
     if (!(std::abs(g.gain) < kMostBits) || g.error < 0)
       return fmt::format("gain of context {} ± {} bits per byte", g.gain, g.error);
+  std::int64_t tokens = 0;
+  for (const ValidPoint& v : r.valid_curve) {
+    if (v.tokens <= tokens || v.tokens > r.tokens || !(v.bits_per_byte >= 0 && v.bits_per_byte < kMostBits))
+      return fmt::format("{} bits per byte after {} tokens", v.bits_per_byte, v.tokens);
+    tokens = v.tokens;
+  }
+  if (!r.valid_curve.empty() && r.valid_curve.back().bits_per_byte != r.bits_per_byte)
+    return fmt::format("{} bits per byte, but {} at the end of its curve", r.bits_per_byte,
+                       r.valid_curve.back().bits_per_byte);
   if (r.unread_tokens < 0 || (r.unread_tokens > 0 && !is_positive(r.unread_loss)))
     return fmt::format("loss {} on {} unread tokens", r.unread_loss, r.unread_tokens);
   return "";
@@ -255,6 +274,8 @@ std::string misfit(const TrialSpec& spec, const TrialResult& r) {
   if (r.rate != spec.rate || r.input_rate != spec.input_rate || r.output_rate != spec.output_rate)
     return fmt::format("trained with the learning rates {}, {} and {} instead of {}, {} and {}", r.rate,
                        r.input_rate, r.output_rate, spec.rate, spec.input_rate, spec.output_rate);
+  if (r.optimizer != spec.optimizer)
+    return fmt::format("trained with {} instead of {}", r.optimizer, spec.optimizer);
   if (std::string why = misfit(spec.tasks, r.tasks); !why.empty()) return why;
   if (r.unread_tokens > spec.unread_tokens + spec.sequences * spec.length)
     return fmt::format("{} unread tokens instead of {}", r.unread_tokens, spec.unread_tokens);
@@ -273,6 +294,7 @@ std::string to_json(const TrialSpec& spec) { return write_record(spec); }
 std::string to_json(const TrialResult& result) { return write_record(result); }
 Result<TrialSpec> parse_spec(const std::string& json) {
   constexpr std::int64_t kMostParams = std::int64_t{1} << 50, kMostBytes = std::int64_t{1} << 60;
+  constexpr std::int64_t kMostValidPoints = 1000;
   constexpr double kMostRate = 1e6;
   GABBRO_TRY(s, read_spec<TrialSpec>(json));
   Ranges in;
@@ -284,6 +306,7 @@ Result<TrialSpec> parse_spec(const std::string& json) {
   in("input_rate", s.input_rate, 0.0, kMostRate);
   in("output_rate", s.output_rate, 0.0, kMostRate);
   in("decay", s.decay, 0.0, kMostRate);
+  in("valid_points", std::int64_t{s.valid_points}, std::int64_t{0}, kMostValidPoints);
   in("threads", std::int64_t{s.threads}, std::int64_t{1}, kMostThreads);
   in("rows", s.rows, std::int64_t{0}, kMostLength);
   in("valid_documents", s.valid_documents, std::uint64_t{0}, std::uint64_t{kMostParams});

@@ -32,6 +32,7 @@ struct TrialSpec {
   std::int64_t params = 0;  // number of parameters to resize to; 0: as written
   std::int64_t tokens = 5'000'000;
   std::int64_t sequences = 16, length = 256;
+  Optimizer optimizer = Optimizer::kAdamW;
   double rate = 3e-3;
   // Learning rates of token tables, as factors on those that muP gives.
   double input_rate = 1, output_rate = 1;
@@ -52,6 +53,9 @@ struct TrialSpec {
   // Number of tokens of training text that the run does not read and that is scored beside the held-out text.
   std::int64_t unread_tokens = 0;
   std::vector<Hurdle> hurdles;  // in any order
+  // Number of equal parts of the training after each of which the held-out text is scored; 0: only at the
+  // end.
+  int valid_points = 0;
   // The checks of the trained weights cover the whole training length, whatever they cost.
   bool thorough = false;
 };
@@ -63,6 +67,12 @@ struct Point {
   double loss = 0, gradient_norm = 0, rate = 0;
   // Mean loss of the last tenth of the steps so far, including this one (rounded up to whole steps).
   double recent = 0;
+};
+
+/// The score on the held-out text after a number of training tokens.
+struct ValidPoint {
+  std::int64_t tokens = 0;
+  double bits_per_byte = 0;  // 0: not finite
 };
 
 /// The score of a held-out document. Results on one corpus list the same documents in the same order.
@@ -113,7 +123,8 @@ struct TrialResult {
   double unread_loss = 0;
   std::int64_t unread_tokens = 0;
   std::vector<ContextGain> context;  // reported, not part of the verdict
-  // Learning rates that it was trained at (TrialSpec); a rate of 0: not recorded.
+  // As it was trained (TrialSpec); a rate of 0: not recorded.
+  Optimizer optimizer = Optimizer::kAdamW;
   double rate = 0, input_rate = 1, output_rate = 1;
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
@@ -131,7 +142,8 @@ struct TrialResult {
   // Hash of the documents scored, in order (eval/bits.h). Runs that are compared have the same one.
   std::string held_out_hash;
   std::vector<Anchor> anchors;
-  std::vector<Point> curve;  // at most some hundred points, including the last
+  std::vector<Point> curve;             // at most some hundred points, including the last
+  std::vector<ValidPoint> valid_curve;  // TrialSpec::valid_points; its last point is bits_per_byte
 };
 
 /// Returns the loss on unread text in bits per byte, at the held-out text's tokens per byte; 0 if it is not

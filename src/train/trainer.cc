@@ -18,17 +18,23 @@ namespace {
 std::string identity(const data::Split& split, const TrainOptions& o) {
   return fmt::format(
       "design={} tokens={} sequences={} length={} seed={} rate={}/{}/{} decay={} clip={} "
-      "schedule={}/{}/{}/{} "
+      "schedule={}/{}/{}/{} optimizer={} valid={} "
       "corpus={}/{}",
       o.design, o.tokens, o.sequences, o.length, o.seed, o.update.rate, o.update.input, o.update.output,
       o.update.decay, o.update.clip, static_cast<int>(o.schedule.kind), o.schedule.warmup, o.schedule.decay,
-      o.schedule.floor, split.tokens(), split.documents());
+      o.schedule.floor, static_cast<int>(o.update.rule), o.valid_points, split.tokens(), split.documents());
 }
 
 // Writes the curve as JSON. Doubles keep all their digits; values that are not finite become null.
 std::string write_curve(const std::vector<CurvePoint>& curve) {
   nlohmann::json out = nlohmann::json::array();
   for (const CurvePoint& p : curve) out.push_back({p.step, p.tokens, p.loss, p.gradient_norm, p.rate});
+  return out.dump();
+}
+
+std::string write_valid(const std::vector<ValidPoint>& points) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const ValidPoint& p : points) out.push_back({p.tokens, p.bits_per_byte});
   return out.dump();
 }
 
@@ -39,6 +45,8 @@ Result<bool> read_progress(std::map<std::string, std::string>& metadata, const s
     const auto number = [](const nlohmann::json& v) { return v.is_null() ? NAN : v.get<double>(); };
     for (const auto& p : nlohmann::json::parse(metadata["curve"]))
       result.curve.push_back({p.at(0), p.at(1), number(p.at(2)), number(p.at(3)), p.at(4)});
+    for (const auto& p : nlohmann::json::parse(metadata["valid"]))
+      result.valid.push_back({p.at(0), number(p.at(1))});
     result.seconds = std::stod(metadata["seconds"]);
     result.text = std::stoull(metadata["text"], nullptr, 16);
   } catch (const std::exception& e) {
@@ -76,6 +84,7 @@ Result<bool> save(const std::string& path, const exec::Model& model, const Train
                      {{"run", run},
                       {"hash", hash_arrays(arrays)},
                       {"curve", write_curve(result.curve)},
+                      {"valid", write_valid(result.valid)},
                       {"seconds", fmt::format("{}", result.seconds)},
                       {"text", fmt::format("{:016x}", result.text)}});
 }
@@ -153,12 +162,18 @@ void cut_at_hurdle(const Batches& batches, const TrainOptions& o, TrainResult& r
     if (result.cause.empty()) continue;
     result.end = TrainResult::End::kHurdle;
     result.tokens = p.tokens;
+    std::erase_if(result.valid, [&](const ValidPoint& v) { return v.tokens > p.tokens; });
     result.text = 0;
     for (std::size_t step = 0; step < curve.size(); ++step)
       result.text = add_text(result.text, batches.batch(static_cast<std::int64_t>(step)));
     result.curve = std::move(curve);
     return;
   }
+}
+
+// Returns true if the first `count` of all steps complete a part after which the held-out text is scored.
+bool is_valid_point(std::int64_t count, std::int64_t steps, std::int64_t points) {
+  return count < steps && count * points / steps > (count - 1) * points / steps;
 }
 
 }  // namespace
@@ -203,7 +218,7 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
     return o.checkpoint.empty() ? Result<bool>(true) : save(o.checkpoint, model, result, run);
   };
   for (std::int64_t step = static_cast<std::int64_t>(result.curve.size()); step < steps; ++step) {
-    exec::AdamW update = o.update;
+    exec::Update update = o.update;
     update.rate *= o.schedule.at(step, steps);
     const exec::TokenBatch batch = batches.batch(step);
     const exec::StepReport report = model.step(batch, update);
@@ -215,6 +230,11 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
     if (!result.cause.empty()) {
       result.end = TrainResult::End::kHurdle;
       break;
+    }
+    if (is_valid_point(step + 1, steps, o.valid_points)) {
+      const double paused = seconds_now();
+      result.valid.push_back({result.tokens, o.valid()});
+      began += seconds_now() - paused;
     }
     const double speed = static_cast<double>(result.tokens) / std::max(1e-9, before + seconds_now() - began);
     if (progress && !progress(result.curve.back(), steps, speed)) {

@@ -22,13 +22,17 @@ struct TrainOptions {
   std::int64_t sequences = 16;
   std::int64_t length = 256;
   std::uint64_t seed = 1;  // random seed of the data order
-  exec::AdamW update{};
+  exec::Update update{};
   Schedule schedule{};
   std::string design;               // identity of the design; a checkpoint of another design is rejected
   std::string checkpoint;           // checkpoint file; empty: no checkpoint is written
   double checkpoint_seconds = 300;  // time between two checkpoints
   double divergence = 3;            // The run ends if its average loss exceeds its best average by this much.
   std::vector<Hurdle> hurdles;
+  // Scores the weights on held-out text, in bits per byte, after each of `valid_points` equal parts of the
+  // steps but the last.
+  int valid_points = 0;
+  std::function<double()> valid;
 };
 
 struct CurvePoint {
@@ -40,13 +44,20 @@ struct CurvePoint {
   friend bool operator==(const CurvePoint&, const CurvePoint&) = default;
 };
 
+struct ValidPoint {
+  std::int64_t tokens = 0;
+  double bits_per_byte = 0;
+  friend bool operator==(const ValidPoint&, const ValidPoint&) = default;
+};
+
 struct TrainResult {
   enum class End : std::uint8_t { kDone, kStopped, kNotFinite, kDiverged, kHurdle } end = End::kDone;
   std::string cause;  // description of why the run ended; empty if it is done
   std::vector<CurvePoint> curve;
+  std::vector<ValidPoint> valid;
   std::int64_t tokens = 0;
   std::uint64_t text = 0;  // hash of the consumed batches in their order (add_text)
-  double seconds = 0;      // training time, over all sessions of the run
+  double seconds = 0;      // training time without scoring, over all sessions of the run
 };
 
 /// Returns the mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. `curve`

@@ -171,7 +171,7 @@ class Examination {
       const std::int64_t rows = sequences(task.length);
       const exec::TokenBatch text = capability::batch(task, Use::kTraining, rows, task.length,
                                                       data.split(static_cast<std::uint64_t>(step)));
-      exec::AdamW update{.decay = kDecay};
+      exec::Update update{.decay = kDecay};
       update.rate = rate * std::min({1.0, static_cast<double>(step + 1) / warmup,
                                      static_cast<double>(end - step) / fall});
       const exec::StepReport report = run.model->step(text, update);

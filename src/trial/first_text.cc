@@ -20,7 +20,7 @@ constexpr std::int64_t kSpan = 8;  // positions compared together
 // Updates that open gates which are initialised closed. Each moves a weight as far as some dozen training
 // steps do.
 constexpr int kUpdates = 8;
-constexpr exec::AdamW kUpdate{.rate = 0.05, .decay = 0, .base_fan_in = 16};
+constexpr exec::Update kUpdate{.rate = 0.05, .decay = 0, .base_fan_in = 16};
 
 // A position at which the influence of the context is measured. The early one is only reported; the others
 // must depend on their context.

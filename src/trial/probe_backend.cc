@@ -231,8 +231,8 @@ class Backend {
   }
   static void take_rounded(const LeakVerdict& v, Check& check) { check.require(v.holds(), v.found); }
 
-  static exec::AdamW standing() {
-    exec::AdamW update;
+  static exec::Update standing() {
+    exec::Update update;
     update.rate = 0;
     return update;
   }

@@ -41,10 +41,12 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.sequences = spec.sequences;
   o.length = spec.length;
   o.seed = spec.seed;
+  if (spec.optimizer == record::Optimizer::kMuon) o.update.rule = exec::Rule::kMuon;
   o.update.rate = spec.rate;
   o.update.input = spec.input_rate;
   o.update.output = spec.output_rate;
   o.update.decay = spec.decay;
+  o.valid_points = spec.valid_points;
   o.checkpoint_seconds = spec.checkpoint_seconds;
   for (const record::Hurdle& h : spec.hurdles) o.hurdles.push_back({h.tokens, h.loss});
   if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
@@ -72,6 +74,7 @@ void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& 
 void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   const ir::SymEnv& env = s.elaboration.graph.env;
   const ir::TokenCosts costs = ir::token_costs(s.facts, env, spec.sequences, spec.length);
+  r.optimizer = spec.optimizer;
   r.rate = spec.rate;
   r.input_rate = spec.input_rate;
   r.output_rate = spec.output_rate;
@@ -245,6 +248,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   }
   train::TrainOptions options = train_options(spec);
   options.design = result.hash + "/" + ir::built_hash(graph);
+  const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences;
+  options.valid = [&] {
+    return eval::bits_per_byte(*model, held_out, tokenizer.end(), rows, spec.length, spec.valid_documents)
+        .value;
+  };
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -261,6 +269,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (!trained) return tl::unexpected(trained.error());
   result.memory_seen = peak_resident_bytes();
   result.curve = thinned(trained->curve, spec);
+  for (const train::ValidPoint& p : trained->valid)
+    result.valid_curve.push_back({p.tokens, std::isfinite(p.bits_per_byte) ? p.bits_per_byte : 0});
   result.tokens = trained->tokens;
   result.train_seconds = trained->seconds;
   result.tokens_per_second = static_cast<double>(trained->tokens) / std::max(trained->seconds, 1e-9);
@@ -293,8 +303,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   }
   bool stopped = false;
   const eval::BitsPerByte bits = eval::bits_per_byte(
-      *model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences, spec.length,
-      spec.valid_documents, [&](double share) {
+      *model, held_out, tokenizer.end(), rows, spec.length, spec.valid_documents, [&](double share) {
         stopped =
             on_progress &&
             !on_progress(
@@ -306,10 +315,10 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return result;
   }
   set_bits(result, bits);
+  if (spec.valid_points > 0) result.valid_curve.push_back({result.tokens, result.bits_per_byte});
   result.documents = scores_of(bits);
-  for (const eval::ContextGain& g :
-       eval::context_gains(*model, held_out, tokenizer.end(), spec.rows > 0 ? spec.rows : spec.sequences,
-                           spec.length, spec.valid_documents, context_windows(spec)))
+  for (const eval::ContextGain& g : eval::context_gains(*model, held_out, tokenizer.end(), rows, spec.length,
+                                                        spec.valid_documents, context_windows(spec)))
     result.context.push_back({g.tokens, g.gain, g.error, g.positions});
 
   GABBRO_TRY(scores, score_tasks(*model, tokenizer, tasks, spec.length, {}, on_progress));

@@ -28,7 +28,7 @@ Known known(const Tokens& tokens, std::size_t from, std::size_t to, std::int64_t
 class KnownModel : public exec::Model {
  public:
   explicit KnownModel(std::size_t memory) : memory_(memory) {}
-  exec::StepReport step(const exec::TokenBatch&, const exec::AdamW&) override { return {}; }
+  exec::StepReport step(const exec::TokenBatch&, const exec::Update&) override { return {}; }
   [[nodiscard]] std::vector<exec::NamedArray> weights() const override { return {}; }
   [[nodiscard]] std::vector<exec::NamedArray> moments() const override { return {}; }
   bool restore(const std::vector<exec::NamedArray>&) override { return true; }

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 class KnownModel : public exec::Model {
  public:
   explicit KnownModel(double (*at)(std::int64_t)) : at_(at) {}
-  exec::StepReport step(const exec::TokenBatch&, const exec::AdamW&) override { return {}; }
+  exec::StepReport step(const exec::TokenBatch&, const exec::Update&) override { return {}; }
   exec::Scores score(const exec::TokenBatch&) override { return {}; }
   [[nodiscard]] std::vector<exec::NamedArray> weights() const override { return {}; }
   [[nodiscard]] std::vector<exec::NamedArray> moments() const override { return {}; }

@@ -22,7 +22,7 @@ class LyingModel : public exec::Model {
   LyingModel(std::unique_ptr<exec::Model> inner, Lies lies)
       : inner_(std::move(inner)), lies_(std::move(lies)) {}
 
-  exec::StepReport step(const exec::TokenBatch& batch, const exec::AdamW& update) override {
+  exec::StepReport step(const exec::TokenBatch& batch, const exec::Update& update) override {
     exec::TokenBatch seen = batch;
     if (lies_.before_step) lies_.before_step(seen);
     exec::StepReport report = inner_->step(seen, update);

@@ -53,7 +53,7 @@ TEST(Memory, ActivationsComputedAgainGiveTheSameSteps) {
                again = exec::torch::make_model(graph, 1, {.threads = 1, .recompute = true});
     EXPECT_LT(again->step_bytes(8, 64), 0.8 * static_cast<double>(kept->step_bytes(8, 64)));
     const exec::TokenBatch batch = random_batch(4, 64);
-    exec::AdamW update;
+    exec::Update update;
     update.base_fan_in = 64;
     for (int step = 0; step < 3; ++step) {
       const exec::StepReport a = kept->step(batch, update), b = again->step(batch, update);

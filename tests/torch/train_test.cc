@@ -100,7 +100,7 @@ TEST_F(Training, RepeatsItselfToTheBit) {
 
 TEST_F(Training, TablesHaveRatesOfTheirOwn) {
   // AdamW's first update moves every element by its learning rate, whatever the gradient.
-  const auto moved = [&](const exec::AdamW& update) {
+  const auto moved = [&](const exec::Update& update) {
     const auto m = model();
     const std::vector<exec::NamedArray> before = m->weights();
     const data::Split text = split("train");
@@ -114,11 +114,11 @@ TEST_F(Training, TablesHaveRatesOfTheirOwn) {
                                        static_cast<double>(std::abs(after[i].data[k] - before[i].data[k])));
     return out;
   };
-  const exec::AdamW plain{.rate = 1e-3, .decay = 0, .base_fan_in = 32};
+  const exec::Update plain{.rate = 1e-3, .decay = 0, .base_fan_in = 32};
   const auto before = moved(plain);
   for (const auto& [table, factor] :
-       {std::pair{"embedding", &exec::AdamW::input}, {"head", &exec::AdamW::output}}) {
-    exec::AdamW update = plain;
+       {std::pair{"embedding", &exec::Update::input}, {"head", &exec::Update::output}}) {
+    exec::Update update = plain;
     update.*factor = 4;
     for (const auto& [name, most] : moved(update))
       EXPECT_NEAR(most, before.at(name) * (name == table ? 4 : 1), 0.02 * before.at(name)) << name;
@@ -158,6 +158,38 @@ TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
       << "of another design";
   fs::resize_file(o.checkpoint, fs::file_size(o.checkpoint) / 2);
   EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "format") << "cut short";
+}
+
+TEST_F(Training, IsScoredAlongTheWayWithoutBeingChanged) {
+  constexpr std::int64_t kStep = 8 * 32;
+  const auto plain = model();
+  const auto straight = train::train(*plain, split("train"), kEnd, options(13));
+  const auto scored = [&](exec::Model& m, train::TrainOptions o, int stop) {
+    o.valid_points = 4;
+    o.valid = [&] { return eval::bits_per_byte(m, split("valid"), kEnd, 8, 32).value; };
+    int steps = 0;
+    return train::train(m, split("train"), kEnd, o, [&](const auto&, auto, auto) { return ++steps != stop; });
+  };
+  const auto whole = model();
+  const auto result = scored(*whole, options(13), 0);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->curve, straight->curve);
+  EXPECT_EQ(train::hash_arrays(whole->weights()), train::hash_arrays(plain->weights()));
+  ASSERT_EQ(result->valid.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(result->valid[i].tokens, (std::array{4, 7, 10})[i] * kStep)
+        << "quarters of 13 steps, rounded up";
+  EXPECT_LT(result->valid[2].bits_per_byte, result->valid[0].bits_per_byte);
+  // The same points if the run was stopped right after one, or between two.
+  for (const int stop : {4, 8}) {
+    train::TrainOptions o = options(13);
+    o.checkpoint = root / ("scored" + std::to_string(stop));
+    const auto first = model(), second = model();
+    ASSERT_EQ(scored(*first, o, stop)->end, train::TrainResult::End::kStopped);
+    EXPECT_EQ(scored(*second, o, 0)->valid, result->valid) << stop;
+    EXPECT_EQ(train::train(*second, split("train"), kEnd, o).error().code, "checkpoint")
+        << "a run without scores is another one";
+  }
 }
 
 TEST_F(Training, AHurdleEndsTheRunAtItsStepWhateverWentBefore) {

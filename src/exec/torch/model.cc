@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
+#include "exec/torch/optimizer.h"
 #include "exec/torch/pair_kernel.h"
 #include "exec/torch/processor.h"
 #include "exec/torch/stepper.h"
@@ -143,9 +144,9 @@ class TorchModel : public Model {
     const c10::InferenceMode no_autograd;
     const Random random(seed);
     for (const ir::Param& param : graph_.params) {
-      weights_.push_back(initial(graph_, param, random).to(device_, dtype_));
-      first_.push_back(at::zeros_like(weights_.back()));
-      second_.push_back(at::zeros_like(weights_.back()));
+      parameters_.weights.push_back(initial(graph_, param, random).to(device_, dtype_));
+      parameters_.first.push_back(at::zeros_like(parameters_.weights.back()));
+      parameters_.second.push_back(at::zeros_like(parameters_.weights.back()));
     }
     Settings settings{.dtype = dtype_,
                       .device = device_,
@@ -162,14 +163,14 @@ class TorchModel : public Model {
 
   std::int64_t step_bytes(std::int64_t sequences, std::int64_t length) const override {
     std::int64_t weights = 0;
-    for (const at::Tensor& w : weights_) weights += w.numel() * w.element_size();
+    for (const at::Tensor& w : parameters_.weights) weights += w.numel() * w.element_size();
     const bool parts =
         options_.rows > 0 && options_.rows < sequences;  // a gradient is kept beside the next one
     return (parts ? 4 : 3) * weights +
            backward_->peak_bytes(parts ? options_.rows : sequences, length, options_.threads);
   }
 
-  StepReport step(const TokenBatch& batch, const AdamW& update) override {
+  StepReport step(const TokenBatch& batch, const Update& update) override {
     at::set_num_threads(options_.threads);
     const c10::InferenceMode no_autograd;
     const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
@@ -186,7 +187,7 @@ class TorchModel : public Model {
         loss += losses.sum(at::kDouble).item<double>();
         return logits;
       };
-      std::vector<at::Tensor> now = backward_->run(weights_, part);
+      std::vector<at::Tensor> now = backward_->run(parameters_.weights, part);
       if (gradient.empty())
         gradient = std::move(now);
       else
@@ -199,7 +200,7 @@ class TorchModel : public Model {
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) return report;
     const double factor =
         update.clip > 0 && report.gradient_norm > update.clip ? update.clip / report.gradient_norm : 1;
-    apply(gradient, factor, update);
+    apply(graph_, parameters_, gradient, factor, update);
     report.updated = true;
     return report;
   }
@@ -211,7 +212,8 @@ class TorchModel : public Model {
     if (!ir::looks_ahead(written_, written_.bodies[0].outputs).empty()) return {};
     at::set_num_threads(options_.threads);
     const c10::InferenceMode no_autograd;
-    Stepper stepper(written_, written_.bodies[0].outputs, weights_, {.dtype = dtype_, .device = device_});
+    Stepper stepper(written_, written_.bodies[0].outputs, parameters_.weights,
+                    {.dtype = dtype_, .device = device_});
     const at::Tensor tokens = table(batch.tokens, batch, 0, batch.sequences),
                      targets = table(batch.targets, batch, 0, batch.sequences);
     std::vector<at::Tensor> losses;
@@ -225,16 +227,16 @@ class TorchModel : public Model {
 
   std::vector<NamedArray> weights() const override {
     std::vector<NamedArray> out;
-    for (std::size_t i = 0; i < weights_.size(); ++i)
-      out.push_back(to_array(graph_.params[i].name, weights_[i]));
+    for (std::size_t i = 0; i < parameters_.weights.size(); ++i)
+      out.push_back(to_array(graph_.params[i].name, parameters_.weights[i]));
     return out;
   }
 
   std::vector<NamedArray> moments() const override {
-    std::vector<NamedArray> out{{"steps", {1}, {static_cast<float>(steps_)}}};
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      out.push_back(to_array("m/" + graph_.params[i].name, first_[i]));
-      out.push_back(to_array("v/" + graph_.params[i].name, second_[i]));
+    std::vector<NamedArray> out{{"steps", {1}, {static_cast<float>(parameters_.steps)}}};
+    for (std::size_t i = 0; i < parameters_.weights.size(); ++i) {
+      out.push_back(to_array("m/" + graph_.params[i].name, parameters_.first[i]));
+      out.push_back(to_array("v/" + graph_.params[i].name, parameters_.second[i]));
     }
     return out;
   }
@@ -243,9 +245,11 @@ class TorchModel : public Model {
     std::map<std::string, const NamedArray*> by_name;
     for (const NamedArray& a : arrays) by_name[a.name] = &a;
     std::vector<std::pair<at::Tensor*, const NamedArray*>> found;
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
+    for (std::size_t i = 0; i < parameters_.weights.size(); ++i) {
       const std::string& name = graph_.params[i].name;
-      for (auto& [prefix, target] : {std::pair{"", &weights_[i]}, {"m/", &first_[i]}, {"v/", &second_[i]}}) {
+      for (auto& [prefix, target] : {std::pair{"", &parameters_.weights[i]},
+                                     {"m/", &parameters_.first[i]},
+                                     {"v/", &parameters_.second[i]}}) {
         const auto at = by_name.find(prefix + name);
         if (at == by_name.end() && *prefix != '\0') continue;  // weights alone
         if (at == by_name.end() || at->second->shape != target->sizes().vec()) return false;
@@ -257,7 +261,7 @@ class TorchModel : public Model {
       *target = at::from_blob(const_cast<float*>(array->data.data()), array->shape, at::kFloat)
                     .to(device_, dtype_, false, true);
     if (const auto at = by_name.find("steps"); at != by_name.end())
-      steps_ = std::llround(at->second->data.at(0));
+      parameters_.steps = std::llround(at->second->data.at(0));
     return true;
   }
 
@@ -269,7 +273,7 @@ class TorchModel : public Model {
     const std::int64_t rows = options_.rows > 0 ? options_.rows : batch.sequences;
     for (std::int64_t from = 0; from < batch.sequences; from += rows) {
       const std::int64_t count = std::min(rows, batch.sequences - from);
-      at::Tensor logits = forward_->run(weights_, part_of(batch, from, count))[0];
+      at::Tensor logits = forward_->run(parameters_.weights, part_of(batch, from, count))[0];
       const at::Tensor targets = table(batch.targets, batch, from, count);
       if (greedy) {
         const at::Tensor hits = logits.argmax(-1).eq(targets).to(at::kCPU).contiguous();
@@ -311,41 +315,6 @@ class TorchModel : public Model {
     return out;
   }
 
-  // Parameters of one rate and decay are updated by one call.
-  void apply(const std::vector<at::Tensor>& gradient, double factor, const AdamW& update) {
-    ++steps_;
-    struct Group {
-      std::vector<at::Tensor> weights, gradient, first, second, steps;
-    };
-    std::map<std::pair<double, double>, Group> groups;
-    // The kernel reads both scalars in float32, whatever the weights are in.
-    const at::TensorOptions scalar = weights_[0].options().dtype(at::kFloat);
-    const at::Tensor steps = at::full({}, static_cast<double>(steps_), scalar);
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const ir::Param& param = graph_.params[i];
-      const bool matrix = !param.fan_in.empty();
-      const double table = param.role == ir::Role::kInput    ? update.input
-                           : param.role == ir::Role::kOutput ? update.output
-                                                             : 1;
-      const double rate = table * (matrix ? update.rate * update.base_fan_in /
-                                                static_cast<double>(ir::elements(graph_, param.fan_in))
-                                          : update.rate);
-      const bool decays = matrix || param.role == ir::Role::kInput;
-      Group& group = groups[{rate, decays ? update.decay : 0}];
-      group.weights.push_back(weights_[i]);
-      group.gradient.push_back(gradient[i].contiguous());
-      group.first.push_back(first_[i]);
-      group.second.push_back(second_[i]);
-      group.steps.push_back(steps);
-    }
-    const at::Tensor divisor = at::full({}, 1 / factor, scalar);
-    for (auto& [rates, group] : groups)
-      at::_fused_adamw_(group.weights, group.gradient, group.first, group.second, {}, group.steps,
-                        rates.first, update.beta1, update.beta2, rates.second, update.epsilon,
-                        /*amsgrad=*/false,
-                        /*maximize=*/false, divisor);
-  }
-
   ir::Graph written_;        // as it was given, for decoding
   ir::Graph forward_graph_;  // without the backward part: executors keep references into their graph
   ir::Graph graph_;          // with the backward part
@@ -353,8 +322,7 @@ class TorchModel : public Model {
   at::Device device_;
   at::ScalarType dtype_;
   ir::NodeId logits_;
-  std::vector<at::Tensor> weights_, first_, second_;
-  std::int64_t steps_ = 0;
+  Parameters parameters_;
   std::unique_ptr<Executor> forward_, backward_;
 };
 
