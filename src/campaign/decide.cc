@@ -36,8 +36,8 @@ Phase Campaign::State::phase(const RemainingBudget& left) const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
   constexpr double kAll = std::numeric_limits<double>::infinity();
   const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
-  const double runs =
-      seeds * (comparison_size() + (plan.settings.ablate ? kParts : 0)) + learning_rate_runs(best.rung);
+  const double runs = seeds * (comparison_size() + (plan.settings.ablate ? kParts : 0)) +
+                      learning_rate_runs(best.rung, seeds).least;
   const double most = comparison_share();
   double open = 0;  // time until the current runs of the search are over
   for (const auto& [id, r] : running)
@@ -64,8 +64,8 @@ double Campaign::State::comparison_size() const {
 }
 
 // Returns the number of runs that searches for learning rates need before a comparison at a rung.
-double Campaign::State::learning_rate_runs(int r) const {
-  return evolve::rate_runs_left(population, r, plan.seed);
+evolve::RateRuns Campaign::State::learning_rate_runs(int r, int seeds) const {
+  return evolve::rate_runs_left(population, r, plan.seed, seeds);
 }
 
 // Returns the share of a budget that the final comparison may take: all of it without a search.
@@ -79,7 +79,8 @@ int Campaign::State::highest_affordable_rung(const RemainingBudget& left) const 
   int top = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
     const double deciding =
-        (evolve::kLeastSeeds * comparison_size() + learning_rate_runs(r)) * expected_seconds(r) / slots;
+        (evolve::kLeastSeeds * comparison_size() + learning_rate_runs(r, evolve::kLeastSeeds).least) *
+        expected_seconds(r) / slots;
     double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
       if (is_known(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
@@ -98,18 +99,21 @@ std::string Campaign::State::why_too_short(const RemainingBudget& left) const {
   const std::string needs =
       fmt::format("too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", least,
                   comparison_size());
-  const double share = comparison_share(), runs = least * comparison_size() + learning_rate_runs(at);
+  const evolve::RateRuns rates = learning_rate_runs(at, least);
+  const double share = comparison_share(), runs = least * comparison_size();
+  // It may take as few runs as `needed`; `enough` always suffice.
+  const double needed = runs + rates.least, enough = runs + rates.most;
   if (share <= 0) return needs + ", and `search_share` of the preset leaves nothing of the budget for it";
-  if (std::isfinite(left.total_trials) && share * left.total_trials < runs)
+  if (std::isfinite(left.total_trials) && share * left.total_trials < needed)
     return fmt::format("{}, but {:.0f} runs allow {:.0f}; use --trials {:.0f} or more", needs,
                        left.total_trials, std::floor(share * left.total_trials / comparison_size()),
-                       std::ceil(runs / share));
+                       std::ceil(enough / share));
   const double seconds = expected_seconds(at) / slots;
-  if (std::isfinite(left.total_seconds) && share * left.total_seconds < runs * seconds)
+  if (std::isfinite(left.total_seconds) && share * left.total_seconds < needed * seconds)
     return fmt::format("{}, but {:.3g} minutes allow {:.0f} at {}; use --minutes {:.0f} or more", needs,
                        left.total_seconds / 60,
                        std::floor(share * left.total_seconds / (comparison_size() * seconds)), rung(at).name,
-                       std::ceil(runs * seconds / share / 60));
+                       std::ceil(enough * seconds / share / 60));
   return "";
 }
 
@@ -133,13 +137,14 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Re
   // is begun only once.
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
-  bool settled = false;
-  if (auto run = evolve::next_rate_run(population, best, plan.seed, settled)) return run;
-  if (!running.empty() || !settled) return std::nullopt;
   const double affordable =
       std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / comparison_size();
-  if (const auto ok = record({evolve::planned(population, plan.seed, best, affordable, plan.secret)}); !ok)
-    return tl::unexpected(ok.error());
+  const record::ComparisonBegun planned =
+      evolve::planned(population, plan.seed, best, affordable, plan.secret);
+  bool settled = false;
+  if (auto run = evolve::next_rate_run(population, best, plan.seed, planned.seeds, settled)) return run;
+  if (!running.empty() || !settled) return std::nullopt;
+  if (const auto ok = record({planned}); !ok) return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
@@ -269,7 +274,7 @@ Result<bool> Campaign::State::make_ablations() {
     created->origin = record::Origin::kAblation;
     created->op = a.what;
     created->parent = best.design;
-    created->rate = evolve::compared_rate(population, *winner, best.rung);
+    created->rate = evolve::compared_rate(population, best, best.design);
     events.emplace_back(*created);
   }
   return events.empty() ? Result<bool>(true) : record(events);

@@ -535,9 +535,13 @@ std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) 
     out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * rate,
                        t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score", is_best ? " (best)" : "");
   }
-  const double compared = evolve::compared_rate(r.population, r.population.individual(design), rung);
-  return out +
-         fmt::format("; compared at {:.2g}{}", compared * rate, is_edge ? ", at the edge of the search" : "");
+  if (const evolve::FurtherRates further = evolve::further_rates(r.population, design, rung);
+      further.runs > 0)
+    out += fmt::format("; {} around the best on {}", count_of(further.runs, "run"),
+                       count_of(further.seeds, "further seed"));
+  if (const evolve::Leader leader = evolve::leader(r.population); leader.rung == rung)
+    out += fmt::format("; compared at {:.2g}", evolve::compared_rate(r.population, leader, design) * rate);
+  return out + (is_edge ? ", at the edge of the search" : "");
 }
 
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {

@@ -139,7 +139,8 @@ std::vector<std::int64_t> profiled(const evolve::Population& population);
 std::string profile_text(const record::CapabilityResult& profile);
 
 /// Formats the learning rates that were tried for a design at a rung, with their bits per byte, and marks the
-/// selected one: "0.0015 2.61, 0.003 2.60 (best); compared at 0.0025"; "" if fewer than two were tried.
+/// selected one: "0.0015 2.61, 0.003 2.60 (best); 6 runs around the best on 2 further seeds; compared at
+/// 0.0025"; "" if fewer than two were tried.
 std::string rates_text(const CampaignReading& reading, std::int64_t design, int rung);
 /// Formats the gain of context beyond the last 8 tokens at a rung, from the run that scored_trial returns:
 /// "+0.0123"; "" if it is not known.

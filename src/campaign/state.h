@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
+#include "evolve/rates.h"
 #include "zoo/library.h"
 
 namespace gabbro::campaign {
@@ -65,7 +66,7 @@ struct Campaign::State {
   [[nodiscard]] bool comparison_is_over() const;
   [[nodiscard]] int highest_affordable_rung(const RemainingBudget& left) const;
   [[nodiscard]] double comparison_size() const;
-  [[nodiscard]] double learning_rate_runs(int r) const;
+  [[nodiscard]] evolve::RateRuns learning_rate_runs(int r, int seeds) const;
   [[nodiscard]] double comparison_share() const;
   [[nodiscard]] std::string why_too_short(const RemainingBudget& left) const;
   Result<std::optional<evolve::RunRequest>> decide(evolve::Phase& phase, const RemainingBudget& left);

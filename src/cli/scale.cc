@@ -158,7 +158,7 @@ class Study {
                   fmt::format("{} at {} has no score at any of the {} learning rates tried; the last one: {}",
                               designs_[d].name, c_.sizes[0], scores.size(), cause),
                   "leave the design out, or start a new study with another --lr and --out");
-    rates_.push_back(evolve::fitted_rate(scores));
+    rates_.push_back(evolve::fitted_rate({{kSearchSeed, scores}}));
     return true;
   }
 

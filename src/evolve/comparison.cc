@@ -68,15 +68,17 @@ bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
   return seed >= c.seed && seed - c.seed < static_cast<std::uint64_t>(c.seeds);
 }
 
+bool belongs_to(const record::ComparisonBegun& c, const Trial& t) {
+  return t.begun.purpose == record::Purpose::kFinal && t.begun.rung == c.rung && has_seed(c, t.begun.seed);
+}
+
 // The runs that a comparison rests on: its own, and those that started before the first of them. Later runs
 // cannot change its verdict.
 class Basis {
  public:
   // A null comparison selects all runs.
   Basis(const Population& p, const record::ComparisonBegun* c) : population_(p), comparison_(c) {
-    if (!c) return;
-    for (const std::int64_t id : p.individual(c->design).trials)
-      if (is_own(p.trial(id))) first_ = std::min(first_, id);
+    if (c) first_ = first_run_of(p, *c);
   }
   // Returns true if the comparison rests on the run. A run of the search must have the rate that its design
   // had when the comparison began.
@@ -85,10 +87,7 @@ class Basis {
   }
 
  private:
-  [[nodiscard]] bool is_own(const Trial& t) const {
-    return comparison_ && t.begun.purpose == record::Purpose::kFinal && t.begun.rung == comparison_->rung &&
-           has_seed(*comparison_, t.begun.seed);
-  }
+  [[nodiscard]] bool is_own(const Trial& t) const { return comparison_ && belongs_to(*comparison_, t); }
   const Population& population_;
   const record::ComparisonBegun* comparison_;
   std::int64_t first_ = Population::kNoTrial;
@@ -337,6 +336,13 @@ const record::ComparisonBegun* comparison_of(const Population& p, const Leader& 
   return leader.rung < 0 || at == all.rend() ? nullptr : &*at;
 }
 
+std::int64_t first_run_of(const Population& p, const record::ComparisonBegun& c) {
+  std::int64_t first = Population::kNoTrial;
+  for (const std::int64_t id : p.individual(c.design).trials)
+    if (belongs_to(c, p.trial(id))) first = std::min(first, id);
+  return first;
+}
+
 record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, const Leader& leader,
                                 double affordable, const std::string& secret) {
   const SearchSettings& s = p.settings();
@@ -438,9 +444,12 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   });
   out.ahead =
       out.complete && out.failed_runs.empty() && trained > 0 && behind == trained && !out.contradicted;
+  const auto is_at_edge = [&, first = first_run_of(p, c)](std::int64_t design) {
+    return is_rate_at_edge(p, p.individual(design), c.rung, first);
+  };
   for (const ComparisonRow& row : out.rows)
-    if (row.trained && is_rate_at_edge(p, p.individual(row.design), c.rung)) out.at_edge = row.design;
-  if (is_rate_at_edge(p, p.individual(c.design), c.rung)) out.at_edge = c.design;
+    if (row.trained && is_at_edge(row.design)) out.at_edge = row.design;
+  if (is_at_edge(c.design)) out.at_edge = c.design;
   if (out.rows.empty()) return out;
   const ComparisonRow& best = out.rows.front();
   const double lead = -best.difference.mean;

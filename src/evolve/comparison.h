@@ -57,6 +57,10 @@ Interval compare(const Population& population, std::int64_t design, std::int64_t
 /// Returns the latest comparison of this leader at its rung; null if none has begun.
 const record::ComparisonBegun* comparison_of(const Population& population, const Leader& leader);
 
+/// Returns the id of the first run of a comparison; Population::kNoTrial if none has begun. The comparison
+/// rests on its own runs and on those with smaller ids.
+std::int64_t first_run_of(const Population& population, const record::ComparisonBegun& begun);
+
 /// Returns the comparison that this leader should get. Its seeds are from a block that no run has used. Their
 /// number is the smallest that detects the preset's effect with power kPower, at least kLeastSeeds and at
 /// most SearchSettings::final_seeds and `affordable`. The block is drawn by `secret`, a text that nobody knew

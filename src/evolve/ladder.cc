@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
+#include <map>
 
 #include "evolve/comparison.h"
 #include "evolve/rates.h"
@@ -72,7 +72,7 @@ class Ladder {
       for (const Individual& i : p_.individuals())
         if (is_ablation(i) && i.created.parent == c->design)
           if (auto run = unbegun(i, c->rung, count, Purpose::kAblation, c->seed)) {
-            run->rate = compared_rate(p_, p_.individual(c->design), c->rung);
+            run->rate = compared_rate(p_, {c->rung, c->design}, c->design);
             return run;
           }
     return std::nullopt;
@@ -98,8 +98,8 @@ class Ladder {
       });
       if (begun) continue;
       const bool is_final = purpose == Purpose::kFinal || purpose == Purpose::kRecheck;
-      return RunRequest{i.created.id, rung, seed,
-                        purpose,      {},   is_final ? compared_rate(p_, i, rung) : p_.rate_of(i, rung)};
+      const double rate = is_final ? compared_rate(p_, leader(p_), i.created.id) : p_.rate_of(i, rung);
+      return RunRequest{i.created.id, rung, seed, purpose, {}, rate};
     }
     return std::nullopt;
   }
@@ -160,6 +160,33 @@ bool is_measured(const Trial& t) {
   return t.ended && (t.status == record::Status::kDone || t.status == record::Status::kHurdle);
 }
 
+// The score of a design in the choice of a leader: the best mean of its rates, among those with the most
+// seeds. A search for a better rate can therefore only improve it, and no leader loses its place by its own
+// search. No seeds: a design without a score, or that lost a run at each rate with the most seeds.
+struct Best {
+  int seeds = 0;
+  double bits = 0;
+};
+Best best_of(const Population& p, const Individual& i, int rung) {
+  std::map<double, Standing> rates;
+  for (const std::int64_t id : i.trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != rung || is_verdict_run(t) || !t.ended || p.only_fits_rate(t)) continue;
+    Standing& s = rates[t.begun.rate];
+    if (t.status == record::Status::kDone)
+      ++s.done, s.bits += t.bits;
+    else
+      ++s.unscored;
+  }
+  Best out;
+  for (const auto& [rate, s] : rates) {
+    if (s.done == 0 || s.unscored > 0 || s.done < out.seeds) continue;
+    const double bits = s.bits / s.done;
+    if (s.done > out.seeds || bits < out.bits) out = {s.done, bits};
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<RunRequest> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
@@ -198,19 +225,12 @@ Leader leader(const Population& p) {
     const int seeds = p.settings().rungs[static_cast<std::size_t>(rung)].seeds;
     for (const Individual& i : p.individuals()) {
       if (!is_candidate(i)) continue;
-      const Standing s = p.standing(i, rung);
-      // A design with all its seeds comes before one with fewer, so that one lucky seed does not win. A seed
-      // also counts if its run had another learning rate than the one used now, so that a better rate does
-      // not put a design behind.
-      std::set<std::uint64_t> run;
-      for (const std::int64_t id : i.trials)
-        if (const Trial& t = p.trial(id);
-            t.begun.rung == rung && t.status == record::Status::kDone && !is_verdict_run(t))
-          run.insert(t.begun.seed);
-      const int full = std::min(static_cast<int>(run.size()), seeds);
-      if (s.done == 0 || s.unscored > 0 || full < most) continue;
-      if (out.design == 0 || full > most || s.bits < bits)
-        out = {rung, i.created.id}, bits = s.bits, most = full;
+      const Best best = best_of(p, i, rung);
+      // A design with all its seeds comes before one with fewer, so that one lucky seed does not win.
+      const int full = std::min(best.seeds, seeds);
+      if (full == 0 || full < most) continue;
+      if (out.design == 0 || full > most || best.bits < bits)
+        out = {rung, i.created.id}, bits = best.bits, most = full;
     }
     if (out.design != 0) return out;
   }

@@ -343,9 +343,18 @@ double Population::rate_of(const Individual& individual, int rung, std::int64_t 
   return rung > 0 ? rate_of(individual, rung - 1, before) : individual.created.rate;
 }
 
+bool Population::only_fits_rate(const Trial& trial) const {
+  if (trial.begun.purpose != record::Purpose::kRate) return false;
+  for (const std::int64_t id : individual(trial.begun.design).trials)
+    if (const Trial& t = this->trial(id); t.begun.rung == trial.begun.rung && !is_verdict_run(t))
+      return t.begun.seed != trial.begun.seed;
+  return false;
+}
+
 bool Population::counts(const Trial& trial, std::int64_t before) const {
   return is_verdict_run(trial) ||
-         trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung, before);
+         (!only_fits_rate(trial) &&
+          trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung, before));
 }
 
 Standing Population::standing(const Individual& individual, int rung) const {
@@ -353,7 +362,7 @@ Standing Population::standing(const Individual& individual, int rung) const {
   const double rate = rate_of(individual, rung);
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || t.begun.rate != rate) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || t.begun.rate != rate || only_fits_rate(t)) continue;
     if (!t.ended)
       ++out.open;
     else if (t.status != record::Status::kDone)

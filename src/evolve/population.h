@@ -156,6 +156,9 @@ class Population {
   /// run; without runs, the rate at the rung below, or the one the design was created with. If `before` is
   /// given, only trials with smaller ids are considered.
   [[nodiscard]] double rate_of(const Individual& individual, int rung, std::int64_t before = kNoTrial) const;
+  /// Returns true for a run of a search for a learning rate on another seed than the design's first run at
+  /// the rung. It only tells at which rate the design is compared (evolve/rates.h).
+  [[nodiscard]] bool only_fits_rate(const Trial& trial) const;
   /// Returns true if a run is a verdict run, or was made at the rate that its design now has at the rung.
   /// Other runs only served to select that rate.
   [[nodiscard]] bool counts(const Trial& trial, std::int64_t before = kNoTrial) const;

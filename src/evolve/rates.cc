@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "evolve/comparison.h"
 
@@ -14,30 +15,53 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Scores by factor that a search has tried; infinite if there is none.
-struct Tried {
-  std::map<double, double> scores;
-  bool open = false;
+// Rates that differ by less than this factor are one.
+constexpr double kSameRate = 1.09;  // an eighth of an octave
+// The distance of the rates on further seeds from the fitted one.
+constexpr double kAside = 1.4142135623730951;
+constexpr int kAround = 3;  // rates on a further seed
+// Half an octave moves no design by as much, in bits per byte; beyond, the rate decides nothing.
+constexpr double kNear = 0.1;
 
-  [[nodiscard]] std::map<double, double> finite() const {
-    std::map<double, double> out = scores;
-    std::erase_if(out, [](const auto& tried) { return !std::isfinite(tried.second); });
+// The scores of a search and its runs under way.
+struct Tried {
+  RateScores scores;
+  std::set<std::uint64_t> open;  // seeds with runs under way
+  std::uint64_t first_seed = 0;
+
+  [[nodiscard]] const std::map<double, double>& first() const {
+    static const std::map<double, double> none;
+    const auto at = scores.find(first_seed);
+    return at == scores.end() ? none : at->second;
+  }
+  [[nodiscard]] double lowest() const {
+    double out = kInfinity;
+    for (const auto& [rate, score] : first()) out = std::min(out, score);
     return out;
   }
 };
 
 // Without a seed: with that of the design's first run of the search at the rung.
-Tried tried(const Population& p, const Individual& i, int rung, std::optional<std::uint64_t> seed = {}) {
+Tried tried(const Population& p, const Individual& i, int rung, std::optional<std::uint64_t> seed = {},
+            std::int64_t before = Population::kNoTrial) {
   Tried out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t)) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || id >= before) continue;
     if (!seed) seed = t.begun.seed;
-    if (t.begun.seed != *seed) continue;
-    out.open = out.open || !t.ended;
-    out.scores[t.begun.rate] = t.ended && t.status == record::Status::kDone ? t.bits : kInfinity;
+    if (!t.ended) out.open.insert(t.begun.seed);
+    out.scores[t.begun.seed][t.begun.rate] =
+        t.ended && t.status == record::Status::kDone ? t.bits : kInfinity;
   }
+  out.first_seed = seed.value_or(0);
   return out;
+}
+
+bool is_same_rate(double a, double b) { return a < kSameRate * b && b < kSameRate * a; }
+
+bool has_rate(const std::map<double, double>& scores, double rate) {
+  return std::any_of(scores.begin(), scores.end(),
+                     [&](const auto& tried) { return is_same_rate(tried.first, rate); });
 }
 
 auto lowest_of(const std::map<double, double>& scores) {
@@ -45,79 +69,163 @@ auto lowest_of(const std::map<double, double>& scores) {
                           [](const auto& a, const auto& b) { return a.second < b.second; });
 }
 
-// y = square x^2 + linear x + constant.
-struct Parabola {
-  double square = 0, linear = 0;
+// Sums of a weighted least-squares fit y = square u^2 + slope u + level, after the level was eliminated.
+struct Normal {
+  double uu = 0, uv = 0, vv = 0, uy = 0, vy = 0;
+  [[nodiscard]] double determinant() const { return uu * vv - uv * uv; }
 };
 
-// Returns the least-squares fit; nothing with fewer than three points. Points at distinct x.
-std::optional<Parabola> parabola_through(const std::vector<std::pair<double, double>>& points) {
-  if (points.size() < 3) return std::nullopt;
-  const auto n = static_cast<double>(points.size());
-  double mean = 0;
-  for (const auto& [x, y] : points) mean += x / n;
-  // Sums of powers about the mean; the normal equations are then solved by hand.
-  double s2 = 0, s3 = 0, s4 = 0, y0 = 0, y1 = 0, y2 = 0;
-  for (const auto& [x, y] : points) {
-    const double u = x - mean;
-    s2 += u * u, s3 += u * u * u, s4 += u * u * u * u;
-    y0 += y, y1 += u * y, y2 += u * u * y;
+// Adds the scores of one seed, as octaves from `origin`.
+void add_seed(const std::map<double, double>& scores, double origin, Normal& out) {
+  constexpr double kDeviation = 0.01;  // of a run, in bits per byte
+  constexpr double kMissed = 0.5;      // what a parabola misses, as a share of the height above the lowest
+  struct Point {
+    double weight, u, y;
+  };
+  std::vector<Point> points;
+  const double lowest = lowest_of(scores)->second;
+  for (const auto& [rate, score] : scores) {
+    if (!std::isfinite(score)) continue;
+    const double height = score - lowest, missed = kMissed * height;
+    points.push_back({1 / (kDeviation * kDeviation + missed * missed), std::log2(rate / origin), height});
   }
-  const double determinant = s2 * s4 - s3 * s3 - s2 * s2 * s2 / n;
-  if (determinant <= 0) return std::nullopt;
-  const double square = (s2 * (y2 - s2 * y0 / n) - s3 * y1) / determinant;
-  const double slope = (y1 - square * s3) / s2;  // at the mean
-  return Parabola{square, slope - 2 * square * mean};
+  double sum = 0, mean_u = 0, mean_v = 0, mean_y = 0;
+  for (const auto& [weight, u, y] : points)
+    sum += weight, mean_u += weight * u, mean_v += weight * u * u, mean_y += weight * y;
+  for (const auto& [weight, u, y] : points) {
+    const double a = u - mean_u / sum, b = u * u - mean_v / sum, c = y - mean_y / sum;
+    out.uu += weight * a * a, out.uv += weight * a * b, out.vv += weight * b * b;
+    out.uy += weight * a * c, out.vy += weight * b * c;
+  }
+}
+
+// Returns a fit that requires a score on the first seed; nothing without one.
+std::optional<double> fitted(const Tried& search, std::optional<double> expected) {
+  if (!std::isfinite(search.lowest())) return std::nullopt;
+  return fitted_rate(search.scores, expected);
+}
+
+// Returns the rate of a leader in its comparison, from trials with ids smaller than `before`.
+double rate_of_leader(const Population& p, const Leader& leader, std::int64_t before) {
+  const Individual& i = p.individual(leader.design);
+  return fitted(tried(p, i, leader.rung, {}, before), {}).value_or(p.rate_of(i, leader.rung, before));
+}
+
+// Returns the next run of a search on further seeds. Each of them tries three rates around the fit to all
+// seeds before it. Returns nothing if all have ended (`settled`), or if it waits for runs under way.
+std::optional<RunRequest> next_further_run(const Tried& search, std::int64_t design, int rung, int seeds,
+                                           std::optional<double> expected, bool& settled) {
+  Tried known;
+  known.first_seed = search.first_seed;
+  known.scores[search.first_seed] = search.first();
+  settled = search.open.empty();
+  for (int k = 1; k <= seeds; ++k) {
+    const bool waits = std::any_of(search.open.begin(), search.open.end(),
+                                   [&](std::uint64_t seed) { return known.scores.contains(seed); });
+    if (waits) return std::nullopt;
+    const auto rate = fitted(known, expected);
+    if (!rate) return std::nullopt;
+    const std::uint64_t seed = search.first_seed + static_cast<std::uint64_t>(k);
+    const auto at = search.scores.find(seed);
+    const auto scores = at == search.scores.end() ? std::map<double, double>{} : at->second;
+    for (const double aside : {*rate, *rate / kAside, *rate * kAside})
+      if (!has_rate(scores, aside)) {
+        settled = false;
+        return RunRequest{design, rung, seed, record::Purpose::kRate, {}, aside};
+      }
+    known.scores[seed] = scores;
+  }
+  return std::nullopt;
+}
+
+// Returns the rate around which the search at a rung begins.
+double middle_rate(const Population& p, const Individual& i, int rung) {
+  return rung == 0 ? i.created.rate : p.rate_of(i, rung - 1);
+}
+
+// Returns the next run of one design's search before a comparison; `expected` is the leader's rate if the
+// design is another one.
+std::optional<RunRequest> next_run_before(const Population& p, const Leader& leader, std::int64_t design,
+                                          std::uint64_t first_seed, int further,
+                                          std::optional<double> expected, bool& settled) {
+  settled = false;
+  if (auto run = next_rate_run(p, design, leader.rung, first_seed)) return run;
+  const Individual& i = p.individual(design);
+  const Tried search = tried(p, i, leader.rung, first_seed);
+  if (expected && !has_rate(search.first(), *expected))
+    return RunRequest{design, leader.rung, first_seed, record::Purpose::kRate, {}, *expected};
+  if (search.open.contains(first_seed)) return std::nullopt;
+  if (expected)
+    if (const auto rate = next_rate(search.first(), middle_rate(p, i, leader.rung), kMostRatesOfKnown))
+      return RunRequest{design, leader.rung, first_seed, record::Purpose::kRate, {}, *rate};
+  const double lead = tried(p, p.individual(leader.design), leader.rung, first_seed).lowest();
+  if (search.lowest() > lead + kNear) further = 0;
+  return next_further_run(search, design, leader.rung, further, expected, settled);
 }
 
 }  // namespace
 
-std::optional<double> next_rate(const std::map<double, double>& scores, double middle) {
+std::optional<double> next_rate(const std::map<double, double>& scores, double middle, int most) {
   for (const double rate : {middle, middle / 2, middle * 2})
     if (!scores.contains(rate)) return rate;
   const auto best = lowest_of(scores);
-  if (static_cast<int>(scores.size()) >= kMostRates) return std::nullopt;
+  if (static_cast<int>(scores.size()) >= most) return std::nullopt;
   // Without any score, the rates were too large.
   if (!std::isfinite(best->second) || best == scores.begin()) return scores.begin()->first / 2;
   if (best == std::prev(scores.end())) return best->first * 2;
   return std::nullopt;
 }
 
-double fitted_rate(const std::map<double, double>& scores) {
-  constexpr double kNear = 0.1;  // bits per byte; scores further up lie where the curve is no parabola
-  constexpr double kSteps = 4;   // of an octave
-  const auto best = lowest_of(scores);
-  // The three rates nearest to the best are used whatever their scores are.
-  const std::ptrdiff_t first = std::clamp<std::ptrdiff_t>(
-      std::distance(scores.begin(), best) - 1, 0, std::max<std::ptrdiff_t>(0, std::ssize(scores) - 3));
-  std::vector<std::pair<double, double>> points;  // octaves from the best, bits above it
-  for (auto at = scores.begin(); at != scores.end(); ++at) {
-    const std::ptrdiff_t place = std::distance(scores.begin(), at);
-    const bool is_near = (place >= first && place < first + 3) || at->second <= best->second + kNear;
-    if (std::isfinite(at->second) && is_near)
-      points.emplace_back(std::log2(at->first / best->first), at->second - best->second);
+double fitted_rate(const RateScores& scores, std::optional<double> expected) {
+  constexpr double kSteps = 4;  // of an octave
+  const double best = lowest_of(scores.begin()->second)->first, origin = expected.value_or(best);
+  Normal sums;
+  double low = kInfinity, high = 0;
+  for (const auto& [seed, by_rate] : scores) {
+    for (const auto& [rate, score] : by_rate)
+      if (std::isfinite(score)) low = std::min(low, rate), high = std::max(high, rate);
+    if (!by_rate.empty()) add_seed(by_rate, origin, sums);
   }
-  const std::optional<Parabola> curve = parabola_through(points);
-  if (!curve || curve->square <= 0) return best->first;
-  const double lowest = -curve->linear / (2 * curve->square);
-  const double octaves = std::clamp(lowest, points.front().first, points.back().first);
-  return best->first * std::exp2(std::round(octaves * kSteps) / kSteps);
+  const double determinant = sums.determinant();
+  if (!(determinant > 1e-9 * sums.uu * sums.vv)) return best;  // fewer than three rates
+  const double square = (sums.uu * sums.vy - sums.uv * sums.uy) / determinant,
+               slope = (sums.vv * sums.uy - sums.uv * sums.vy) / determinant;
+  double octaves = 0;  // from the origin
+  if (square > 0) {
+    octaves = -slope / (2 * square);
+    if (expected) {
+      // Before any run, the slope at the expected rate is 0 in the mean, and deviates as much as the lowest
+      // point does, by one octave.
+      const double variance = sums.vv / determinant, usual = 4 * square * square;
+      octaves *= usual / (usual + variance);
+    }
+  } else if (!expected) {
+    return best;
+  }
+  const double rate = std::clamp(origin * std::exp2(octaves), low, high);
+  return best * std::exp2(std::round(kSteps * std::log2(rate / best)) / kSteps);
 }
 
-double compared_rate(const Population& p, const Individual& i, int rung) {
-  const std::map<double, double> scores = tried(p, i, rung).finite();
-  return p.settings().tune_rates && !scores.empty() ? fitted_rate(scores) : p.rate_of(i, rung);
+double compared_rate(const Population& p, const Leader& leader, std::int64_t design) {
+  const Individual& i = p.individual(design);
+  const record::ComparisonBegun* c = comparison_of(p, leader);
+  const std::int64_t before = c ? first_run_of(p, *c) : Population::kNoTrial;
+  if (!p.settings().tune_rates) return p.rate_of(i, leader.rung, before);
+  const double expected = rate_of_leader(p, leader, before);
+  if (design == leader.design) return expected;
+  return fitted(tried(p, i, leader.rung, {}, before), expected).value_or(p.rate_of(i, leader.rung, before));
 }
 
-bool is_rate_at_edge(const Population& p, const Individual& i, int rung) {
+bool is_rate_at_edge(const Population& p, const Individual& i, int rung, std::int64_t before) {
   if (!p.settings().tune_rates) return false;
-  const Tried search = tried(p, i, rung);
-  const std::map<double, double> scores = search.finite();
-  if (scores.empty() || search.scores.size() < kLeastRates) return false;
+  const std::map<double, double> all = tried(p, i, rung, {}, before).first();
+  std::map<double, double> scores = all;
+  std::erase_if(scores, [](const auto& tried) { return !std::isfinite(tried.second); });
+  if (scores.empty() || all.size() < kLeastRates) return false;
   const auto best = lowest_of(scores);
   // Beyond the highest rate with a score, rates without one may have been tried: then it is no edge of the
   // search.
-  return best == scores.begin() || (best == std::prev(scores.end()) && search.scores.size() == scores.size());
+  return best == scores.begin() || (best == std::prev(scores.end()) && all.size() == scores.size());
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design, int rung,
@@ -125,41 +233,54 @@ std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design
   if (!p.settings().tune_rates) return std::nullopt;
   const Individual& i = p.individual(design);
   const Tried t = tried(p, i, rung, first_seed);
-  const double middle = rung == 0 ? i.created.rate : p.rate_of(i, rung - 1);
-  const auto rate = next_rate(t.scores, middle);
+  const double middle = middle_rate(p, i, rung);
+  const auto rate = next_rate(t.first(), middle);
   // The first three rates do not depend on scores. Later ones do, so all runs must have ended.
   const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
-  if (!rate || (t.open && !of_the_first)) return std::nullopt;
+  if (!rate || (t.open.contains(first_seed) && !of_the_first)) return std::nullopt;
   return RunRequest{design, rung, first_seed, record::Purpose::kRate, {}, *rate};
 }
 
-bool is_rate_settled(const Population& p, std::int64_t design, int rung, std::uint64_t first_seed) {
-  return !tried(p, p.individual(design), rung, first_seed).open &&
-         !next_rate_run(p, design, rung, first_seed);
+int further_rate_seeds(int seeds) {
+  constexpr int kOf = 7;
+  return (seeds + kOf / 2) / kOf;
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, const Leader& leader, std::uint64_t first_seed,
-                                        bool& settled) {
-  std::vector<std::int64_t> all = compared_with(p);
-  all.insert(all.begin(), leader.design);
+                                        int seeds, bool& settled) {
   settled = true;
-  for (const std::int64_t design : all) {
-    if (auto run = next_rate_run(p, design, leader.rung, first_seed)) {
-      settled = false;
-      return run;
-    }
-    settled = settled && is_rate_settled(p, design, leader.rung, first_seed);
+  if (!p.settings().tune_rates) return std::nullopt;
+  const int further = further_rate_seeds(seeds);
+  bool is_leader_settled = false;
+  if (auto run = next_run_before(p, leader, leader.design, first_seed, further, {}, is_leader_settled)) {
+    settled = false;
+    return run;
+  }
+  // The others are tried at the leader's rate, which is known once its own search is over.
+  std::optional<double> expected;
+  if (is_leader_settled) expected = rate_of_leader(p, leader, Population::kNoTrial);
+  settled = is_leader_settled;
+  for (const std::int64_t design : compared_with(p)) {
+    bool is_settled = false;
+    auto run = expected ? next_run_before(p, leader, design, first_seed, further, expected, is_settled)
+                        : next_rate_run(p, design, leader.rung, first_seed);
+    settled = settled && is_settled;
+    if (run) return run;
   }
   return std::nullopt;
 }
 
-int rate_runs_left(const Population& p, int rung, std::uint64_t first_seed) {
-  if (!p.settings().tune_rates) return 0;
-  int out = kMostRates - 1;  // the leader's own run at the rung is one of them
-  if (rung == 0) return out;
-  for (const std::int64_t design : compared_with(p))
-    out += std::max(
-        0, kLeastRates - static_cast<int>(tried(p, p.individual(design), rung, first_seed).scores.size()));
+RateRuns rate_runs_left(const Population& p, int rung, std::uint64_t first_seed, int seeds) {
+  if (!p.settings().tune_rates) return {};
+  const int further = kAround * further_rate_seeds(seeds);
+  // The leader's own run at the rung is one of its search.
+  RateRuns out{kMostRates - 1 + further, kMostRates - 1 + further};
+  for (const std::int64_t design : compared_with(p)) {
+    const auto tried_rates =
+        static_cast<int>(tried(p, p.individual(design), rung, first_seed).first().size());
+    out.least += std::max(1, kLeastRates + 1 - tried_rates);
+    out.most += std::max(1, kMostRatesOfKnown - tried_rates) + further;
+  }
   return out;
 }
 
@@ -169,7 +290,7 @@ std::vector<TriedRate> tried_rates(const Population& p, std::int64_t design, int
   std::map<double, TriedRate> out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || !t.ended) continue;
+    if (t.begun.rung != rung || is_verdict_run(t) || !t.ended || p.only_fits_rate(t)) continue;
     TriedRate& rate = out[t.begun.rate];
     rate.factor = t.begun.rate;
     rate.taken = t.begun.rate == taken;
@@ -178,6 +299,16 @@ std::vector<TriedRate> tried_rates(const Population& p, std::int64_t design, int
   std::vector<TriedRate> list;
   for (const auto& [factor, rate] : out) list.push_back(rate);
   return list;
+}
+
+FurtherRates further_rates(const Population& p, std::int64_t design, int rung) {
+  FurtherRates out;
+  std::set<std::uint64_t> seeds;
+  for (const std::int64_t id : p.individual(design).trials)
+    if (const Trial& t = p.trial(id); t.begun.rung == rung && t.ended && p.only_fits_rate(t))
+      ++out.runs, seeds.insert(t.begun.seed);
+  out.seeds = static_cast<int>(seeds.size());
+  return out;
 }
 
 double inherited_rate(const Population& p, std::int64_t parent, Random random) {

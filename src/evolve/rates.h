@@ -2,6 +2,7 @@
 // search.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <vector>
@@ -16,19 +17,32 @@ namespace gabbro::evolve {
 /// factor of two apart, around the rate that the design has at the rung below. Rates that differ by less
 /// train alike (muP transfers rates across widths: Yang et al. 2022, arXiv 2203.03466).
 constexpr int kLeastRates = 3, kMostRates = 5;
+/// The maximum for a design that a leader is compared with, once it was also tried at the leader's rate.
+constexpr int kMostRatesOfKnown = 8;
 
 /// Returns the factor that a search around `middle` tries next, given the scores of those tried (infinite: no
 /// score). It tries `middle`, half and twice as much, then goes beyond the edge if the best lies there, and
-/// below all if none has a score. Returns nothing when the search is over.
-std::optional<double> next_rate(const std::map<double, double>& scores, double middle);
+/// below all if none has a score, up to `most` rates. Returns nothing when the search is over.
+std::optional<double> next_rate(const std::map<double, double>& scores, double middle, int most = kMostRates);
 
-/// Returns the factor at which the scores of a search are lowest: that of a parabola over the logarithm of
-/// the rate, fitted by least squares to the best score, those of the two rates nearest to it, and all scores
-/// within 0.1 bits per byte of it. Each score is one run; the lowest of them is often a lucky one at a wrong
-/// rate, and costs two to three times as much (docs/campaigns.md, "Learning rates"). The factor lies within
-/// the rates that were fitted, in steps of a quarter octave; with fewer than three finite scores, or where
-/// they do not curve upwards, it is that of the best. Requires a finite score.
-double fitted_rate(const std::map<double, double>& scores);
+/// Scores of a design at a rung by seed and factor (infinite: no score). The first seed is that of the
+/// search; runs on further seeds lie around the rate that it found.
+using RateScores = std::map<std::uint64_t, std::map<double, double>>;
+
+/// Returns the factor at which the scores are lowest: that of a parabola over the logarithm of the rate, with
+/// a level of its own on each seed, fitted by weighted least squares. A score has the variance of a run (0.01
+/// bits per byte, squared), and that of what a parabola misses, which grows with the distance from the lowest
+/// score of its seed; a cliff therefore hardly bends the curve elsewhere. Each score is one run: the lowest
+/// of them is often a lucky one at a wrong rate, and costs two to three times as much.
+///
+/// `expected` is the factor that is expected before any run, within a standard deviation of one octave: the
+/// less the scores tell, the nearer the result lies to it. Designs that are compared are thus trained alike
+/// unless their scores speak against it (docs/campaigns.md, "Learning rates").
+///
+/// The result lies within the rates that have a score, in steps of a quarter octave. Where scores do not
+/// curve upwards it is the expected factor, or that of the best on the first seed. Requires a finite score on
+/// the first seed.
+double fitted_rate(const RateScores& scores, std::optional<double> expected = {});
 
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the
 /// campaign, which never judges. Returns nothing if the search is over, or if its next step depends on runs
@@ -36,33 +50,50 @@ double fitted_rate(const std::map<double, double>& scores);
 std::optional<RunRequest> next_rate_run(const Population& population, std::int64_t design, int rung,
                                         std::uint64_t first_seed);
 
-/// Returns true if that search is over.
-bool is_rate_settled(const Population& population, std::int64_t design, int rung, std::uint64_t first_seed);
+/// Returns the number of further seeds on which rates around the fitted one are tried before a comparison on
+/// `seeds` seeds: one for seven. The more precise a comparison is, the smaller the error of a rate that looks
+/// like a lead.
+int further_rate_seeds(int seeds);
 
-/// Returns the next run of these searches for the leader of a campaign and all designs it is compared with.
-/// Returns nothing if all are over (`settled`), or if they wait for runs under way.
+/// Returns the next run of the searches before a comparison on `seeds` seeds. Returns nothing if all are over
+/// (`settled`), or if they wait for runs under way.
+///
+/// The leader and all designs it is compared with get the same search. Each of the latter is then also tried
+/// at the leader's rate, and its search goes on while the best rate lies at an edge. At last come the further
+/// seeds, each with the fitted rate and half an octave to either side, for the leader and all designs whose
+/// best score is within 0.1 bits per byte of the leader's.
 std::optional<RunRequest> next_rate_run(const Population& population, const Leader& leader,
-                                        std::uint64_t first_seed, bool& settled);
+                                        std::uint64_t first_seed, int seeds, bool& settled);
 
-/// Returns the number of runs to reserve for these searches before a comparison at a rung: the maximum for
-/// the leader, and the minimum for the designs it is compared with. At the first rung the latter have
-/// completed their searches before anything else.
-int rate_runs_left(const Population& population, int rung, std::uint64_t first_seed);
+/// The number of runs that these searches still need: at least, and at most.
+struct RateRuns {
+  int least = 0, most = 0;
+};
+RateRuns rate_runs_left(const Population& population, int rung, std::uint64_t first_seed, int seeds);
 
-/// Returns the rate of a design's runs in the final comparison, as a factor: fitted to its search, if it has
-/// one at the rung.
-double compared_rate(const Population& population, const Individual& individual, int rung);
+/// Returns the rate of a design's runs in the comparison of a leader, as a factor: fitted to its search, if
+/// it has one at the rung; expected near the leader's for all others. Runs that began after the comparison's
+/// first run do not count.
+double compared_rate(const Population& population, const Leader& leader, std::int64_t design);
 
-/// Returns true if the design's best rate at the rung is the lowest or the highest that its search tried.
-/// False without a search.
-bool is_rate_at_edge(const Population& population, const Individual& individual, int rung);
+/// Returns true if the design's best rate at the rung is the lowest or the highest that its search tried,
+/// among trials with ids smaller than `before`. False without a search.
+bool is_rate_at_edge(const Population& population, const Individual& individual, int rung,
+                     std::int64_t before = Population::kNoTrial);
 
 /// One learning rate that was tried for a design at a rung.
 struct TriedRate {
   double factor = 1, bits = 0;  // a bits value of 0: no score
   bool taken = false;
 };
+/// Returns the rates that were tried on the first seed of the search, in ascending order.
 std::vector<TriedRate> tried_rates(const Population& population, std::int64_t design, int rung);
+
+/// The runs around the fitted rate on further seeds.
+struct FurtherRates {
+  int runs = 0, seeds = 0;
+};
+FurtherRates further_rates(const Population& population, std::int64_t design, int rung);
 
 /// Returns the learning rate of an offspring, as a factor. It is the parent's at the first rung, multiplied
 /// with probability 1/2 by sqrt(2) or 2 or divided by one of them, within [1/8, 8].
