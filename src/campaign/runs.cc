@@ -23,24 +23,23 @@ namespace fs = std::filesystem;
 using evolve::Individual;
 using evolve::Rung;
 using evolve::RunRequest;
+using record::Cause;
 using record::Event;
 
 namespace {
 
 constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
-const std::string kInconsistent = "the worker left an inconsistent result: ";
-
 // Returns true if a run failed because of something that every run needs: its text, the disk or the device.
-bool is_machine_failure(const std::string& cause) {
-  constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
-  return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
+bool is_machine_failure(Cause error) {
+  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kTokenizer, Cause::kFormat, Cause::kIo, Cause::kDevice};
+  return std::find(std::begin(kCauses), std::end(kCauses), error) != std::end(kCauses);
 }
 
 // Returns true if a run failed because its losses diverged or were not finite, and not because of its worker,
 // a limit or the machine.
-bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
-  return event.end == record::RunEnd::kResult && code_of(cause).empty();
+bool failed_by_losses(const record::TrialEnded& event, Cause error) {
+  return event.end == record::RunEnd::kResult && error == Cause::kNone;
 }
 
 }  // namespace
@@ -64,7 +63,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.rate = r.rate * begun.rate;
   spec.input_rate = plan.settings.input_rate;
   spec.output_rate = plan.settings.output_rate;
-  spec.dtype = plan.settings.dtype;
+  spec.dtype = plan.settings.dtype.value_or(record::Dtype::kFloat32);
   spec.seed = begun.seed;
   spec.device = plan.device;
   spec.threads = plan.threads;
@@ -333,7 +332,9 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   if (is_crash) return handle_result(ended, result);
   const std::string cause = fmt::format("stopped {} times without a request", kTries);
   return handle_failure(
-      trial, {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)}, cause);
+      trial,
+      {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause, Cause::kWorker)},
+      cause, Cause::kWorker);
 }
 
 Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
@@ -342,25 +343,28 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
   const evolve::Trial& trial = population.trial(ended.id);
   record::TrialEnded event{ended.id, record::RunEnd::kResult, ended.seconds, ended.result};
   std::string cause;
+  Cause error = Cause::kWorker;
   if (parsed) {
     const Result<record::TrialResult>& result = *parsed;
     if (result)
       if (const std::string why = why_wrong_held_out_text(*result, trial); !why.empty())
-        return handle_failure(
-            trial,
-            {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", kInconsistent + why)},
-            format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
+        return handle_failure(trial,
+                              {ended.id, record::RunEnd::kCrash, ended.seconds,
+                               record::failure("train", record::inconsistent(why).message, Cause::kWorker)},
+                              "the held-out text changed: " + why, Cause::kCorpus);
     const std::string why = result ? why_implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = record::RunEnd::kCrash;
-      cause = result ? kInconsistent + why : why;
-      event.result = record::failure("train", cause);
+      cause = result ? record::inconsistent(why).message : why;
+      event.result = record::failure("train", cause, error);
     } else {
       event.result = to_json(*result);  // known fields only, without anything else that the file may hold
       if (result->status == record::Status::kRefused && !record::speaks_of_design(*result))
-        cause = format_error("trial", {"corpus", result->cause, "", {}});
-      if (result->status == record::Status::kFailed)
+        cause = result->cause, error = Cause::kCorpus;
+      if (result->status == record::Status::kFailed) {
         cause = result->cause.empty() ? "the worker reported no cause" : result->cause;
+        error = result->error;
+      }
     }
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? record::RunEnd::kTimeLimit
@@ -368,9 +372,9 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
                 : ended.kind == Kind::kLimit       ? record::RunEnd::kLimit
                                                    : record::RunEnd::kCrash;
     cause = ended.cause;
-    event.result = record::failure("train", cause);
+    event.result = record::failure("train", cause, error);
   }
-  if (!cause.empty()) return handle_failure(trial, event, cause);
+  if (!cause.empty()) return handle_failure(trial, event, cause, error);
   if (suspended && suspended->design != trial.begun.design) {
     restarts.insert(restarts.end(), suspended->runs.begin(), suspended->runs.end());
     suspended.reset();
@@ -384,23 +388,23 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
 // is not recorded, and the run is restarted when the campaign resumes. But only the worker reports whose
 // fault it is, so a single design's report does not end a campaign.
 Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record::TrialEnded event,
-                                             const std::string& cause) {
+                                             const std::string& cause, Cause error) {
   const Individual& design = population.individual(trial.begun.design);
   const bool trusted = is_trusted(trial);
   const std::string hint =
       fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", paths.dir);
-  if (is_machine_failure(cause)) {
-    const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
+  if (is_machine_failure(error)) {
+    const Error reported{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
     const std::int64_t id = trial.begun.design;
-    if (trusted || (suspended && suspended->design != id)) return tl::unexpected(error);
+    if (trusted || (suspended && suspended->design != id)) return tl::unexpected(reported);
     // A run of another design has ended well since the first report, so this report is now taken as the
     // design's own failure.
     if (++machine_reports[event.id] == 1) {
-      if (!suspended) suspended = Suspended{id, error, {}};
+      if (!suspended) suspended = Suspended{id, reported, {}};
       suspended->runs.push_back(trial.begun);
       return true;
     }
-  } else if (trusted && !failed_by_losses(event, cause)) {
+  } else if (trusted && !failed_by_losses(event, error)) {
     return fail("campaign",
                 fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
                 hint + "; if a limit of the preset is the cause, start another campaign");

@@ -105,7 +105,8 @@ struct Campaign::State {
   Result<bool> handle_run_end(const jobs::JobEnd& ended, bool stop_requested);
   Result<bool> handle_result(const jobs::JobEnd& ended,
                              const std::optional<Result<record::TrialResult>>& parsed);
-  Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
+  Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause,
+                              record::Cause error);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] bool may_be_stopped_early(const record::TrialBegun& begun) const;
   // Each of these returns the reason to refuse the result `r` of a trial, or "" if there is none.

@@ -127,14 +127,16 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
     Kind kind;
     std::string cause;
     bool speaks;
+    record::Cause error = record::Cause::kNone;
   };
   for (const Case& x :
        {Case{Kind::kResult, "the average loss rose by more than 3 above its best, at step 40", true},
         Case{Kind::kCrash, "ended by signal 9 (Killed)", false},
         Case{Kind::kTimeLimit, "time limit: 300 s", false},
         Case{Kind::kMemoryLimit, "memory limit: 4 GiB", false},
-        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false},
-        Case{Kind::kResult, "trial: error[exception]: out of memory", false}}) {
+        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false,
+             record::Cause::kIo},
+        Case{Kind::kResult, "trial: error[exception]: out of memory", false, record::Cause::kException}}) {
     const Folder folder;
     CampaignPlan plan = small_plan();
     plan.settings.tune_rates = true;
@@ -146,7 +148,7 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
         if (!first || !is_known(spec) || spec.rate == rate) return;
         ended.kind = x.kind;
         if (x.kind == Kind::kResult)
-          r = {}, r.cause = x.cause;
+          r = {}, r.cause = x.cause, r.error = x.error;
         else
           ended.cause = x.cause;
       });
@@ -296,7 +298,8 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
       {"scores without end",
        [](CapabilityResult& r) { r.tasks[0].scores.resize(100'000, r.tasks[0].scores[0]); }},
       {"no scores", [](CapabilityResult& r) { r.tasks[1].scores.clear(); }},
-      {"scores of a failure", [](CapabilityResult& r) { r.tasks[0].outcome = "diverged"; }},
+      {"scores of a failure",
+       [](CapabilityResult& r) { r.tasks[0].outcome = record::CapabilityOutcome::kDiverged; }},
       {"another length", [](CapabilityResult& r) { r.tasks[0].scores[0].length = 8; }},
       {"another chance", [](CapabilityResult& r) { r.tasks[0].scores[0].chance = 0; }},
       {"a score of another task", [](CapabilityResult& r) { r.tasks[0].scores[0].task = "parity"; }},
@@ -393,7 +396,7 @@ TEST(Campaign, ACrashIsNoReportOfTheMachine) {
     const int start = ++started[spec.folder];
     if (start == 1)
       ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
-    if (start == 2) r = {}, r.cause = "trial: error[io]: cannot write: No space left on device";
+    if (start == 2) r = {}, r.cause = "cannot write: No space left on device", r.error = record::Cause::kIo;
   });
   for (int session = 0; session < 20; ++session) {
     auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_mine(), quick_judge)
@@ -1003,7 +1006,8 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
       if (is_known(spec)) return;
       if (liar.empty()) liar = spec.program;
       if (spec.program != liar) return;
-      r.status = record::Status::kFailed, r.cause = "train: error[io]: no space left on device";
+      r.status = record::Status::kFailed, r.cause = "no space left on device";
+      r.error = record::Cause::kIo;
       ++lies;
     });
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
@@ -1092,7 +1096,7 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   ASSERT_TRUE(c);
   Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kFailed;
-    r.cause = "trial: error[corpus]: there is no corpus in nowhere";
+    r.cause = "there is no corpus in nowhere", r.error = record::Cause::kCorpus;
   });
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
   ASSERT_FALSE(why);
@@ -1179,7 +1183,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
     Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (std::filesystem::path(spec.folder).filename().string().size() < 2) return;  // the first nine runs
       r.status = record::Status::kFailed;
-      r.cause = "trial: error[corpus]: there is no corpus in nowhere";
+      r.cause = "there is no corpus in nowhere", r.error = record::Cause::kCorpus;
     });
     const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
     ASSERT_FALSE(why);
