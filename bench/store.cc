@@ -37,7 +37,7 @@ class Campaign {
       else if (turn == 3)
         add(out, end());
       else
-        add(out, record::Refused{++attempts_, strategy(), "swap", causes_[random_() % 5], "detail", 0});
+        add(out, record::Refused{++attempts_, strategy(), {}, refusals_[random_() % 3], "detail", 0});
     }
     return out;
   }
@@ -53,7 +53,8 @@ class Campaign {
     d.name = fmt::format("Design{}", d.id);
     d.program = std::string(1500, 'x');
     d.hash = fmt::format("{:032x}", random_()), d.fingerprint = fmt::format("{:032x}", random_());
-    d.strategy = strategy(), d.op = "swap", d.species = "attention + shift";
+    d.strategy = strategy(), d.provenance.op = record::Operator::kSwapOperator,
+    d.species = "attention + shift";
     d.parent = static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(d.id));
     d.train_flops = 6e6, d.decode_flops = 2e6, d.state_bytes = 65536;
     return d;
@@ -79,6 +80,7 @@ class Campaign {
 
   std::mt19937_64 random_{7};
   std::vector<std::string> causes_{"duplicate", "edit", "fingerprint", "mixes nothing", "cost"};
+  std::vector<record::Cause> refusals_{record::Cause::kDuplicate, record::Cause::kEdit, record::Cause::kCost};
   std::int64_t count_ = 0, designs_ = 0, trials_ = 0, ended_ = 0, attempts_ = 0;
 };
 
@@ -147,7 +149,8 @@ void append(benchmark::State& state) {
   GABBRO_CHECK(store.has_value());
   require(store->append(record::CampaignBegun{"", 1, "bench"}));
   std::int64_t attempt = 0;
-  for (auto _ : state) require(store->append(record::Refused{++attempt, "ours", "swap", "edit", "", 0}));
+  for (auto _ : state)
+    require(store->append(record::Refused{++attempt, "ours", {}, record::Cause::kEdit, "", 0}));
 }
 BENCHMARK(append)->Unit(benchmark::kMillisecond)->UseRealTime();
 

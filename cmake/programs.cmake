@@ -17,6 +17,7 @@ endfunction()
 
 # One binary test_<folder> per folder of tests/, linked with every library. ctest knows it twice: `<folder>` without
 # the tests whose name contains Slow, and `<folder>_slow` (label slow) with those alone.
+set(gabbro_torch_folders torch trial worker)  # their tests need libtorch and the worker
 function(gabbro_add_tests)
   set(root ${CMAKE_CURRENT_SOURCE_DIR}/tests)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${root} ${root}/*.cc)
@@ -25,7 +26,7 @@ function(gabbro_add_tests)
     if(NOT file MATCHES "^([^/]+)/")
       message(FATAL_ERROR "tests/${file}: tests live in a folder per layer, as tests/<layer>/${file}")
     endif()
-    if(CMAKE_MATCH_1 STREQUAL torch AND NOT GABBRO_WITH_TORCH)
+    if(CMAKE_MATCH_1 IN_LIST gabbro_torch_folders AND NOT GABBRO_WITH_TORCH)
       continue()
     endif()
     list(APPEND folders ${CMAKE_MATCH_1})
@@ -44,7 +45,7 @@ function(gabbro_add_test folder)
   target_link_libraries(${binary} PRIVATE ${gabbro_libraries} nlohmann_json::nlohmann_json GTest::gtest_main Threads::Threads)
   target_compile_definitions(${binary} PRIVATE
     GABBRO_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GABBRO_BINARY="${CMAKE_BINARY_DIR}/gabbro")
-  if(folder STREQUAL torch)
+  if(folder IN_LIST gabbro_torch_folders)
     target_link_libraries(${binary} PRIVATE ${gabbro_torch_libraries})
     add_dependencies(${binary} gabbro-worker)
   endif()
@@ -56,8 +57,8 @@ function(gabbro_add_test folder)
   add_test(NAME ${folder} COMMAND ${binary} --gtest_filter=-*Slow* --gtest_output=json:${results}/${folder}.json)
   set_tests_properties(${folder} PROPERTIES LABELS "fast;${folder}" TIMEOUT 1200
     FAIL_REGULAR_EXPRESSION "Running 0 tests from")  # nothing ran is a failure
-  if(folder STREQUAL torch)
-    set_tests_properties(${folder} PROPERTIES COST 100)  # the longest: it begins first
+  if(folder IN_LIST gabbro_torch_folders)
+    set_tests_properties(${folder} PROPERTIES COST 100)  # the longest: they begin first
   endif()
   add_test(NAME ${folder}_slow COMMAND ${binary} --gtest_filter=*Slow* --gtest_output=json:${results}/${folder}_slow.json)
   set_tests_properties(${folder}_slow PROPERTIES LABELS "slow;${folder}" TIMEOUT 3600

@@ -112,7 +112,7 @@ int run(std::uint64_t count, std::uint64_t seed) {
       continue;
     }
     if (const std::string what = violation(*child); !what.empty()) {
-      fmt::print("fuzz_edits: seed {} edit {} ({}): {}\n--- parent\n{}\n", seed, i, edit::name_of(op), what,
+      fmt::print("fuzz_edits: seed {} edit {} ({}): {}\n--- parent\n{}\n", seed, i, record::word_of(op), what,
                  lang::print(program));
       return 1;
     }

@@ -2,6 +2,8 @@
 """Tests of tools/check_words.py and tools/messages.py."""
 
 import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import check_words
 import messages
@@ -48,6 +50,18 @@ class MessagesTest(unittest.TestCase):
 
     def test_comments_are_no_messages(self):
         self.assertEqual(self.lines('// fail("io", "cannot read")\nint a = fail(x);'), [])
+
+    def test_reports_codes_that_are_not_in_the_table(self):
+        with TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "src/record").mkdir(parents=True)
+            (root / messages.CAUSES).write_text('kWords{\n    "", "io", "chat down"};\n', encoding="utf-8")
+            (root / "src/a.cc").write_text(
+                'auto a = fail("io", "x y");\nauto b = fail(dead ? "chat down" : "chat dwn", "x y");\n'
+                'auto c = Error{"oi", "x y", "", {}};\nreturn error(at, "shap", "x y");\nt.fail(in.get("dtype"), "x y");\n',
+                encoding="utf-8")
+            self.assertEqual([p.split(" is ")[0] for p in messages.unknown_codes(root)],
+                             ["src/a.cc:2: 'chat dwn'", "src/a.cc:3: 'oi'", "src/a.cc:4: 'shap'"])
 
 
 if __name__ == "__main__":

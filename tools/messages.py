@@ -7,7 +7,9 @@
 A line is one call: `file: code: message -> hint`, with {} for values, or `file: --option: text`. Parts of a message that are
 chosen at run time stand beside each other, with | between them.
 
-Exit status: 0 done or equal, 1 different, 2 nothing to list.
+It also checks that the codes of errors are in the table of src/record/cause.h.
+
+Exit status: 0 done or equal, 1 different or an unknown code, 2 nothing to list.
 """
 
 import argparse
@@ -20,9 +22,12 @@ from common import ROOT, write_atomically
 from cpp_text import literal, tokens
 
 PAGE = Path("docs/messages.txt")
+CAUSES = Path("src/record/cause.h")
+CODED = {"fail": 0, "Error": 0, "error": 1}  # the argument that is the code
+CODE = re.compile(r"[a-z]+( [a-z]+)?")
 HEAD = "Help texts, errors and hints, as tools/messages.py finds them in the sources. `./dev fmt` writes this file.\n"
 HELP = {"add_option", "add_flag", "add_subcommand", "add_option_function", "add_flag_function", "description", "footer",
-        "seed_option", "option", "flag"}
+        "seed_option", "spelled_option", "option", "flag"}
 ERRORS = {"fail", "refuse", "failed", "failed_in", "error", "wrong", "bad", "Error", "error_at", "say"}
 QUOTED = ("string", "raw")
 
@@ -91,6 +96,31 @@ def listing(root):
     return "\n".join([HEAD, "Help", "----", *help_lines, "", "Errors", "------", *errors, ""])
 
 
+def known_codes(root):
+    text = (root / CAUSES).read_text(encoding="utf-8")
+    words = text[text.index("kWords{"):]
+    return set(re.findall(r'"([^"]*)"', words[:words.index("};")]))
+
+
+def unknown_codes(root):
+    """file:line of each literal code that is not in the table."""
+    known = known_codes(root)
+    for path in sorted((root / "src").rglob("*")):
+        if path.suffix not in (".cc", ".h") or path.relative_to(root) == CAUSES:
+            continue
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for name, line, arguments in calls(text):
+            at = CODED.get(name)
+            if at is None or len(arguments) <= at + 1:
+                continue
+            if re.search(r"[.>]fail\(", lines[line - 1]):  # a method, whose first argument is a place
+                continue
+            for code in arguments[at]:
+                if CODE.fullmatch(code) and code not in known:
+                    yield f"{path.relative_to(root).as_posix()}:{line}: '{code}' is no code of {CAUSES}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only compare")
@@ -99,6 +129,10 @@ def main():
     if text is None:
         print("messages: found none in src", file=sys.stderr)
         return 2
+    unknown = list(unknown_codes(ROOT))
+    if unknown:
+        print("\n".join(unknown))
+        return 1
     old = (ROOT / PAGE).read_text(encoding="utf-8") if (ROOT / PAGE).exists() else ""
     if args.check and text != old:
         print("\n".join(difflib.unified_diff(old.splitlines(), text.splitlines(), PAGE.as_posix(), "sources", "", "", 0)))

@@ -14,11 +14,14 @@ namespace gabbro::agents {
 
 namespace {
 
+using record::Cause;
+
 constexpr std::int64_t kMostVariants = 10;
 
 // Returns true if the cause lies with the models or the set-up, and so says nothing about the variant.
-bool says_nothing(const std::string& cause) {
-  constexpr std::array kCauses{"stopped", "cap", "chat down", "chat key", "replay", "store"};
+bool says_nothing(Cause cause) {
+  constexpr std::array kCauses{Cause::kStopped, Cause::kCap,    Cause::kChatDown,
+                               Cause::kChatKey, Cause::kReplay, Cause::kStore};
   return std::find(kCauses.begin(), kCauses.end(), cause) != kCauses.end();
 }
 

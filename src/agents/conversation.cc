@@ -61,7 +61,7 @@ chat::ChatRequest Conversation::request(const Question& q, bool brief) const {
 
 Result<chat::Reply> Conversation::ask(const Question& q) {
   auto reply = tools_.chat.ask(request(q, false));
-  if (!reply && reply.error().code == "chat context") {
+  if (!reply && is(reply.error(), record::Cause::kChatContext)) {
     tell(q.role, "shortened", reply.error().message);
     reply = tools_.chat.ask(request(q, true));
   }

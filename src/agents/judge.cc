@@ -115,7 +115,8 @@ Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& p
 
 std::vector<std::size_t> UnitCandidate::badness() const {
   std::size_t weight = 0;
-  for (const Error& e : errors) weight += e.code == "syntax" || e.code == "interface" ? 10 : 1;
+  for (const Error& e : errors)
+    weight += is(e, record::Cause::kSyntax) || is(e, record::Cause::kInterface) ? 10 : 1;
   return {weight, static_cast<std::size_t>(broken), text.size()};
 }
 

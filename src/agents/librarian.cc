@@ -24,7 +24,7 @@ Result<std::string> find_literature(Conversation& talk) {
                                        return true;
                                      });
   if (!asked) {
-    if (asked.error().code != "literature") return tl::unexpected(asked.error());
+    if (!is(asked.error(), record::Cause::kLiterature)) return tl::unexpected(asked.error());
     return std::string();
   }
   queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));

@@ -65,8 +65,8 @@ class Build {
       if (wrong.empty() && taken) return true;
       // Without a checker, broken promises are recorded but not repaired.
       if (taken && !talk_.settings().checker) return true;
-      const bool duplicate =
-          !taken && (taken.error().code == "duplicate" || taken.error().code == "same function");
+      const bool duplicate = !taken && (is(taken.error(), record::Cause::kDuplicate) ||
+                                        is(taken.error(), record::Cause::kSameFunction));
       again = again && !duplicate && !plan_.units.empty() && talk_.settings().checker;
       if (!again && !taken) return tl::unexpected(taken.error());
       if (!again) return fail("observation", "promises are broken: " + wrong);
@@ -148,7 +148,7 @@ Result<std::string> in_one_reply(Conversation& talk) {
 
 void ended(record::TaskReport& report, const Error& error) {
   report.outcome = record::TaskOutcome::kFailed;
-  report.cause = error.code;
+  report.cause = record::cause_of(error);
   report.detail =
       shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
 }
@@ -179,7 +179,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
     } else {
       ended(report, program.error());
     }
-    talk.tell("checker", "note", program ? "a design" : report.cause + ": " + report.detail);
+    talk.tell("checker", "note", program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
   });
   return report;
 }

@@ -9,6 +9,7 @@
 
 namespace gabbro::agents {
 
+using record::Cause;
 using record::Mode;
 
 namespace {
@@ -77,7 +78,7 @@ Result<bool> check_review(Conversation& talk, const Proposal& p) {
 }
 
 bool is_refusal(const Error& e) {
-  return e.code == "proposal" || e.code == "duplicate" || e.code == "review" || e.code == "json";
+  return is(e, Cause::kProposal) || is(e, Cause::kDuplicate) || is(e, Cause::kReview) || is(e, Cause::kJson);
 }
 
 }  // namespace
@@ -123,7 +124,7 @@ Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Progr
              "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
              last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
-  return fail(last.code == "json" ? "proposal" : last.code,
+  return fail(is(last, Cause::kJson) ? "proposal" : last.code,
               fmt::format("{} attempts failed; the last one: {}", talk.report().attempts, last.message),
               last.hint);
 }

@@ -45,7 +45,7 @@ Result<std::vector<record::Review>> review(Conversation& talk, const std::string
     if (asked) {
       review.model = asked->model;
       reviews.push_back(std::move(review));
-    } else if (asked.error().code != "review") {
+    } else if (!is(asked.error(), record::Cause::kReview)) {
       return tl::unexpected(asked.error());
     } else {
       last = asked.error();

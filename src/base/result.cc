@@ -14,12 +14,4 @@ std::string format_error(const std::string& file, const Error& error) {
   return text;
 }
 
-std::string code_of(const std::string& text) {
-  static const std::string kMark = ": error[";
-  const std::size_t at = text.find(kMark), from = at + kMark.size();
-  if (at == std::string::npos || at > text.find('\n')) return "";
-  const std::size_t end = text.find(']', from);
-  return end == std::string::npos ? "" : text.substr(from, end - from);
-}
-
 }  // namespace gabbro

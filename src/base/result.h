@@ -40,9 +40,6 @@ inline tl::unexpected<Error> fail(std::string code, std::string message, std::st
 /// line.
 std::string format_error(const std::string& file, const Error& error);
 
-/// Returns the code of an error that format_error formatted as `text`; "" for other texts.
-std::string code_of(const std::string& text);
-
 [[noreturn]] inline void check_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "%s:%d: internal check failed: %s\n", file, line, expression);
   std::abort();

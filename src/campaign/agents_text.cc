@@ -42,9 +42,9 @@ std::vector<TaskOutcomeCount> outcomes(const Population& p) {
   std::map<std::string, std::int64_t> counts;
   for (const AgentTask& t : p.tasks())
     ++counts[!t.ended                                           ? "in progress"
-             : t.report.outcome != record::TaskOutcome::kDesign ? "gave up: " + t.report.cause
+             : t.report.outcome != record::TaskOutcome::kDesign ? fmt::format("gave up: {}", t.report.cause)
              : t.design != 0                                    ? "design"
-             : !t.refused.empty()                               ? "refused: " + t.refused
+             : t.refused != record::Cause::kNone                ? fmt::format("refused: {}", t.refused)
                                                                 : "waiting to be trained"];
   std::vector<TaskOutcomeCount> out;
   for (const auto& [what, count] : counts) out.push_back({what, count});

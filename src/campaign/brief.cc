@@ -21,6 +21,7 @@ namespace gabbro::campaign {
 using evolve::Individual;
 using evolve::Population;
 using evolve::Standing;
+using record::Cause;
 using record::Mode;
 
 namespace {
@@ -28,22 +29,20 @@ namespace {
 constexpr std::size_t kLately = 300;  // number of the latest designs that are considered
 constexpr std::size_t kLines = 6;     // maximum number of lines of each kind of evidence
 
-std::string mode_op(Mode mode) { return fmt::format("agents: {}", mode); }
-
-// Returns the share of an operator's offspring that beat their parent, shrunk towards one in three while
+// Returns the share of a mode's offspring that beat their parent, shrunk towards one in three while
 // there are few.
-double success(const std::map<std::string, evolve::Credit>& credits, const std::string& op) {
-  const auto at = credits.find(op);
+double success(const std::map<Mode, evolve::Credit>& credits, Mode mode) {
+  const auto at = credits.find(mode);
   const evolve::Credit c = at == credits.end() ? evolve::Credit{} : at->second;
   return (1.0 + c.better) / (3.0 + c.offspring);
 }
 
 Mode draw_mode(const Population& p, const std::string& strategy, const agents::Modes& modes, Random& random) {
-  const auto credits = evolve::credit(p, strategy);
+  const auto credits = evolve::credit(p, strategy).modes;
   // A design from scratch has no parent to beat, so the weight of that mode is constant.
   const double third = 1.0 / 3;
-  const double m = modes.mutation * success(credits, mode_op(Mode::kMutation)) / third;
-  const double c = modes.crossover * success(credits, mode_op(Mode::kCrossover)) / third;
+  const double m = modes.mutation * success(credits, Mode::kMutation) / third;
+  const double c = modes.crossover * success(credits, Mode::kCrossover) / third;
   return agents::draw_mode({m, c, modes.scratch}, 2, random);
 }
 
@@ -91,7 +90,7 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
     if (!is_ablation(a) || a.created.parent != i.created.id) continue;
     const std::vector<double> d = p.differences(a.created.id, i.created.id, evolve::leader(p).rung, true);
     if (!d.empty())
-      out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.created.op,
+      out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.created.provenance.description,
                                 evolve::mean_interval(d).mean,
                                 count_of(static_cast<std::int64_t>(d.size()), "seed")));
   }
@@ -170,11 +169,16 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
 
 std::vector<std::string> failures(const Population& p) {
   std::vector<std::pair<std::int64_t, std::string>> found;
-  for (const auto& [cause, f] : p.failures()) {
-    if (cause == "duplicate" || cause == "edit") continue;  // these are failures of operators, which guess
-    found.emplace_back(f.count, fmt::format("{}: {}; the last: {}", cause, count_of(f.count, "time"),
+  const auto add = [&](const std::string& what, const evolve::Failures& f) {
+    found.emplace_back(f.count, fmt::format("{}: {}; the last: {}", what, count_of(f.count, "time"),
                                             shortened(f.last, 160)));
+  };
+  for (const auto& [cause, f] : p.failures().draws) {
+    if (cause == Cause::kDuplicate || cause == Cause::kEdit) continue;  // of operators, which guess
+    add(fmt::format("{}", cause), f);
   }
+  for (const auto& [cause, f] : p.failures().tasks) add(fmt::format("agents: {}", cause), f);
+  for (const auto& [status, f] : p.failures().runs) add(fmt::format("run {}", status), f);
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<std::string> out;
@@ -243,13 +247,14 @@ std::map<std::string, double> weights_of_reviewers(const Population& p) {
 }
 
 int wanted_tasks(const Population& p, const std::string& strategy, int places) {
-  evolve::Credit agents, others;
-  for (const auto& [op, c] : evolve::credit(p, strategy)) {
-    evolve::Credit& sum = op.starts_with("agents: ") ? agents : others;
-    sum.offspring += c.offspring, sum.better += c.better;
-  }
-  const auto rate = [](const evolve::Credit& c) { return (1.0 + c.better) / (3.0 + c.offspring); };
-  return std::clamp(static_cast<int>(std::lround(places * rate(agents) / rate(others))), 1, places);
+  const auto rate = [](const auto& credits) {
+    evolve::Credit sum;
+    for (const auto& [by, c] : credits) sum.offspring += c.offspring, sum.better += c.better;
+    return (1.0 + sum.better) / (3.0 + sum.offspring);
+  };
+  const evolve::Credits credits = evolve::credit(p, strategy);
+  return std::clamp(static_cast<int>(std::lround(places * rate(credits.modes) / rate(credits.operators))), 1,
+                    places);
 }
 
 }  // namespace gabbro::campaign

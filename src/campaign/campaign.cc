@@ -20,11 +20,17 @@ namespace fs = std::filesystem;
 using record::Event;
 using record::Origin;
 
+Result<std::string> CampaignPaths::existing_store() const {
+  std::error_code error;
+  if (fs::exists(store(), error)) return store();
+  return fail("campaign", "there is no campaign in " + dir, "start one with `gabbro evolve --dir DIR`");
+}
+
 Result<bool> Campaign::State::create_initial_designs() {
   std::vector<Event> events;
   evolve::Population known_so_far(plan.settings);
   std::int64_t id = 0;
-  const auto add = [&](const lang::Program& program, Origin origin, const std::string& op,
+  const auto add = [&](const lang::Program& program, Origin origin, const std::string& description,
                        const std::string& name) -> Result<bool> {
     auto created = judge->measure(program, plan.settings);
     if (!created) {
@@ -41,7 +47,7 @@ Result<bool> Campaign::State::create_initial_designs() {
     }
     created->id = ++id;
     created->origin = origin;
-    created->op = op;
+    created->provenance.description = description;
     events.emplace_back(*created);
     return known_so_far.apply(events.back());
   };
@@ -63,7 +69,7 @@ Result<bool> Campaign::State::create_initial_designs() {
   for (const std::string& text : plan.given) {
     const lang::ParseResult parsed = lang::parse(text);
     if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
-    if (const auto ok = add(parsed.program, Origin::kUser, "user", "your design"); !ok) return ok;
+    if (const auto ok = add(parsed.program, Origin::kUser, "", "your design"); !ok) return ok;
   }
   return record(events);
 }
@@ -85,7 +91,7 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   if (error) return fail("io", fmt::format("cannot create {}: {}", paths.dir, error.message()));
   // One process at a time, whose temporary files are not removed by another.
   const auto lock = Lock::take(paths.dir);
-  if (!lock && lock.error().code == "locked")
+  if (!lock && is(lock.error(), record::Cause::kLocked))
     return fail("campaign", "another `gabbro evolve` is starting a campaign in " + paths.dir,
                 "choose another --dir");
   if (!lock) return tl::unexpected(lock.error());
@@ -109,11 +115,8 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
 }
 
 Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeJudge& judge) {
-  std::error_code error;
-  if (!fs::exists(paths.store(), error))
-    return fail("campaign", "there is no campaign in " + paths.dir,
-                "start one with `gabbro evolve --dir DIR`");
-  GABBRO_TRY(store, store::Store::open(paths.store()));
+  GABBRO_TRY(file, paths.existing_store());
+  GABBRO_TRY(store, store::Store::open(file));
   GABBRO_TRY(begun, store.campaign());
   const auto named = [&](Error wrong) {
     wrong.message = paths.store() + ": " + wrong.message;

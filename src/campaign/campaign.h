@@ -26,6 +26,8 @@ struct RecordedAction;
 struct CampaignPaths {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
+  /// Returns store() if it exists. Errors: "campaign".
+  [[nodiscard]] Result<std::string> existing_store() const;
   [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
   [[nodiscard]] std::string profile(std::int64_t design) const {
     return dir + "/profiles/" + std::to_string(design);

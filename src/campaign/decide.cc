@@ -203,8 +203,9 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
     // Refusals are recorded together with the design that follows them. A refusal of an agent's design is
     // recorded at once, since it changes which design waits.
     const auto refused = [&](const Error& e) -> Result<bool> {
-      events.emplace_back(record::Refused{attempt, strategies[*strategy].first, offspring.op, e.code,
-                                          e.message, offspring.parent, task ? task->begun.id : 0});
+      events.emplace_back(record::Refused{attempt, strategies[*strategy].first, offspring.provenance,
+                                          record::cause_of(e), e.message, offspring.parent,
+                                          task ? task->begun.id : 0});
       return task ? record(std::exchange(events, {})) : true;
     };
     auto made = task ? offspring_of(*task)
@@ -246,8 +247,14 @@ Result<bool> Campaign::State::make_ablations() {
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
   const auto refused = [&](const std::string& what, const Error& e) {
-    events.emplace_back(
-        record::Refused{0, "", what, e.code, e.message, best.design, 0, record::Origin::kAblation});
+    events.emplace_back(record::Refused{0,
+                                        "",
+                                        {.description = what},
+                                        record::cause_of(e),
+                                        e.message,
+                                        best.design,
+                                        0,
+                                        record::Origin::kAblation});
   };
   const auto parts =
       judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
@@ -272,7 +279,7 @@ Result<bool> Campaign::State::make_ablations() {
     }
     created->id = ++id;
     created->origin = record::Origin::kAblation;
-    created->op = a.what;
+    created->provenance.description = a.what;
     created->parent = best.design;
     created->rate = evolve::compared_rate(population, best, best.design);
     events.emplace_back(*created);

@@ -202,7 +202,7 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   const record::DesignCreated& b = row.created;
   const std::string by = b.origin == record::Origin::kSearch ? " by " + shortened(b.strategy, 30) : "";
   std::string out = fmt::format("#{} {}  {}{}, created {} UTC\n", b.id, shortened(b.name, 60),
-                                shortened(b.op, 80), by, date(row.time));
+                                shortened(evolve::maker_of(b), 80), by, date(row.time));
   out += fmt::format("mixes tokens by {}; training {} FLOPs per token, decoding {}, state {}B; hash {}\n",
                      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
                      amount(b.state_bytes), shortened(b.hash, 40));

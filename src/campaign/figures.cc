@@ -328,7 +328,7 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
       const record::CapabilityTask& task = i.profile->tasks[k];
       const std::size_t cells = std::max<std::size_t>(1, whole->tasks[k].scores.size());
       if (row == 0) out.text(x, 14, task.task, "label");
-      if (task.scores.empty()) out.text(x, y + 15, shortened(task.outcome, 14), "tick");
+      if (task.scores.empty()) out.text(x, y + 15, std::string(record::word_of(task.outcome)), "tick");
       for (std::size_t j = 0; j < std::min(cells, task.scores.size()); ++j) {
         const record::CapabilityScore& s = task.scores[j];
         const double at = x + width * static_cast<double>(j), full = width - 4;

@@ -60,7 +60,7 @@ std::string shortened(std::string_view text, std::size_t most) {
 std::string label_of(const evolve::Individual& i) {
   if (evolve::is_known(i)) return shortened(i.created.name, 40);
   return fmt::format("#{} {}{}", i.created.id,
-                     shortened(evolve::is_user_design(i) ? i.created.name : i.created.op, 40),
+                     shortened(evolve::is_user_design(i) ? i.created.name : evolve::maker_of(i.created), 40),
                      i.vetoed ? " (vetoed)" : "");
 }
 

@@ -153,20 +153,22 @@ class ProcessJudge : public Judge {
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest request{"screen",         lang::print(offspring.program), "", offspring.op,
-                               offspring.parent, offspring.second_parent};
-    return design(answer(request, &population.settings(), &population), request.text);
+    const JudgeRequest request{"screen", lang::print(offspring.program), "", offspring.parent,
+                               offspring.second_parent};
+    auto created = design(answer(request, &population.settings(), &population), request.text);
+    if (created) created->provenance = offspring.provenance;
+    return created;
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
                                         const evolve::SearchSettings& settings) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest request{"measure", lang::print(program), "", "", 0, 0};
+    const JudgeRequest request{"measure", lang::print(program), "", 0, 0};
     return design(answer(request, &settings, nullptr), request.text);
   }
   Result<std::string> equal_known(const record::DesignCreated& created,
                                   const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(reply, answer({"equal", record::to_json(record::Event(created)), "", "", 0, 0},
+    GABBRO_TRY(reply, answer({"equal", record::to_json(record::Event(created)), "", 0, 0},
                              &population.settings(), &population));
     if (reply.texts.size() != 1) return fail("judge", "the answer has no name");
     return reply.texts[0];
@@ -175,7 +177,7 @@ class ProcessJudge : public Judge {
                                                   const lang::Program* ancestor) override {
     const std::lock_guard lock(mutex_);
     GABBRO_TRY(reply,
-               answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", "", 0, 0},
+               answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", 0, 0},
                       nullptr, nullptr));
     std::vector<evolve::Ablation> out;
     for (std::size_t i = 0; i + 1 < reply.texts.size(); i += 2) {
@@ -204,19 +206,19 @@ class ProcessJudge : public Judge {
     if (const std::string text = settings ? to_toml(*settings) : settings_sent_; text != settings_sent_) {
       settings_sent_ = text;
       designs_sent_ = 0;
-      out += to_line(JudgeRequest{"settings", settings_sent_, "", "", 0, 0});
+      out += to_line(JudgeRequest{"settings", settings_sent_, "", 0, 0});
     }
     if (!population) return out;
     const auto& all = population->individuals();
     // The population is an earlier one: it belongs to an agent's task that began before others ended.
     if (designs_sent_ > all.size()) {
       designs_sent_ = 0;
-      out += to_line(JudgeRequest{"forget", "", "", "", 0, 0});
+      out += to_line(JudgeRequest{"forget", "", "", 0, 0});
     }
     for (; designs_sent_ < all.size(); ++designs_sent_) {
       record::DesignCreated created = all[designs_sent_].created;
       created.task = 0;  // the judge knows no tasks
-      out += to_line(JudgeRequest{"known", record::to_json(record::Event(created)), "", "", 0, 0});
+      out += to_line(JudgeRequest{"known", record::to_json(record::Event(created)), "", 0, 0});
     }
     return out;
   }

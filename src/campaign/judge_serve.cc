@@ -29,7 +29,6 @@ void fields(Io& io, A& a) {
   io("what", a.what);
   io("text", a.text);
   io("more", a.more);
-  io("op", a.op);
   io("parent", a.parent);
   io("second_parent", a.second_parent);
 }
@@ -109,7 +108,6 @@ class RequestHandler {
       return reply_with(evolve::measure(parsed.program, settings_, zoo::library()));
     evolve::Offspring offspring;
     offspring.program = parsed.program;
-    offspring.op = request->op;
     offspring.parent = request->parent;
     offspring.second_parent = request->second_parent;
     return reply_with(evolve::screen(offspring, population_, zoo::library()));

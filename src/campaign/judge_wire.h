@@ -13,7 +13,7 @@ namespace gabbro::campaign {
 /// event) have no answer. "equal" (text: a design as its event), "screen", "measure" and "ablations" (text: a
 /// program; more: the ancestor, or empty) have one.
 struct JudgeRequest {
-  std::string what, text, more, op;
+  std::string what, text, more;
   std::int64_t parent = 0, second_parent = 0;
 };
 

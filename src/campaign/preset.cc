@@ -86,7 +86,10 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     t.list<std::string>("capabilities", s.capabilities, ("a list of tasks: " + tasks).c_str(),
                         [](const std::string& task) { return capability::find_task(task) != nullptr; });
     t("tune_rates", s.tune_rates);
-    t("dtype", s.dtype);
+    std::string dtype = "auto";
+    if (s.dtype) dtype = record::word_of(*s.dtype);
+    t("dtype", dtype);
+    s.dtype = record::parse_word<record::Dtype>(dtype);
     std::string optimizer(record::word_of(s.optimizer));
     t("optimizer", optimizer);
     t("input_rate", s.input_rate);
@@ -113,8 +116,8 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
       s.optimizer = *known;
     else
       t.fail(parsed.get("optimizer"), fmt::format("unknown optimizer '{}'", optimizer), "use adamw or muon");
-    if (s.dtype != "auto" && s.dtype != "float32" && s.dtype != "bf16" && s.dtype != "float64")
-      t.fail(parsed.get("dtype"), fmt::format("unknown dtype '{}'", s.dtype),
+    if (!s.dtype && dtype != "auto")
+      t.fail(parsed.get("dtype"), fmt::format("unknown dtype '{}'", dtype),
              "use float32, bf16, float64 or auto");
     range("hurdle_runs", s.hurdle_runs, 1, 1e6);
     range("effect", s.effect, 1e-6, 10);
@@ -222,8 +225,8 @@ std::string to_toml(const SearchSettings& s) {
       {"capabilities", texts(s.capabilities)},
       {"strategies", texts(s.strategies)},
       {"tune_rates", s.tune_rates},
-      {"dtype", s.dtype},
-      {"optimizer", std::string(record::word_of(s.optimizer))},
+      {"dtype", s.dtype ? record::word_of(*s.dtype) : "auto"},
+      {"optimizer", record::word_of(s.optimizer)},
       {"input_rate", s.input_rate},
       {"output_rate", s.output_rate},
       {"hurdles", hurdles},

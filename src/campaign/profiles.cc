@@ -81,7 +81,7 @@ Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool
       if (const std::string why =
               capability::misfit(plan.settings.capabilities, population.individual(id).created.hash, *result);
           !why.empty())
-        cause = "the worker left an inconsistent result: " + why;
+        cause = record::inconsistent(why).message;
   } else {
     cause = ended.cause;
   }
@@ -89,7 +89,7 @@ Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool
     if (stop_requested || ++restart_counts[ended.id] < kTries) return true;
     cause = fmt::format("stopped {} times without a request", kTries);
   }
-  if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause);
+  if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause, record::Cause::kWorker);
   return record({event});
 }
 

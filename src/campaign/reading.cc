@@ -116,7 +116,7 @@ Result<CampaignReading> read_tables(const store::Store& store) {
                            .ended = t.ended,
                            .report = std::move(t.report),
                            .design = t.design,
-                           .refused = std::move(t.refused)});
+                           .refused = t.refused});
   out.steering = store.steering();
   for (const auto& [time, steered] : out.steering)
     if (const auto ok = out.population.apply(steered); !ok) return tl::unexpected(ok.error());
@@ -518,7 +518,7 @@ std::string profile_text(const record::CapabilityResult& profile) {
   for (const record::CapabilityTask& t : profile.tasks) {
     out += (out.empty() ? "" : ", ") + shortened(t.task, 30);
     for (const record::CapabilityScore& s : t.scores) out += fmt::format(" {:.0f} %", 100 * s.accuracy);
-    if (t.scores.empty()) out += " " + shortened(t.outcome, 30);
+    if (t.scores.empty()) out += " " + std::string(record::word_of(t.outcome));
   }
   return out;
 }
@@ -613,7 +613,7 @@ std::vector<Part> ablated_parts(const Population& p, const evolve::Leader& leade
   for (const evolve::ComparisonRow& row : evolve::ablated(p, *begun)) {
     const Interval& d = row.difference;
     if (row.ended == 0) continue;
-    Part part{p.individual(row.design).created.op,
+    Part part{p.individual(row.design).created.provenance.description,
               {-d.mean, -d.high, -d.low, d.count},
               Effect::kUnclear,
               row.design,

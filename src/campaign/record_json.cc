@@ -157,7 +157,7 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
              {"name", b.name},
              {"origin", record::word_of(b.origin)},
              {"strategy", b.strategy},
-             {"op", b.op},
+             {"made_by", evolve::maker_of(b)},
              {"parent", b.parent},
              {"species", b.species},
              {"bits_per_byte", k.bits},

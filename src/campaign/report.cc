@@ -176,8 +176,10 @@ void strategies(Content& c) {
   c.out += t.str();
   Table credits({"strategy", "operator", ">offspring", ">better than their parent", ">share"});
   for (const StrategyRow& a : c.strategies) {
-    const auto credit = evolve::credit(c.population(), a.name);
-    std::vector<std::pair<std::string, evolve::Credit>> order(credit.begin(), credit.end());
+    const evolve::Credits credit = evolve::credit(c.population(), a.name);
+    std::vector<std::pair<std::string, evolve::Credit>> order;
+    for (const auto& [op, k] : credit.operators) order.emplace_back(record::word_of(op), k);
+    for (const auto& [mode, k] : credit.modes) order.emplace_back(fmt::format("{} by agents", mode), k);
     std::stable_sort(order.begin(), order.end(), [](const auto& x, const auto& y) {
       return x.second.better * y.second.offspring > y.second.better * x.second.offspring;
     });

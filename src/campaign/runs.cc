@@ -23,29 +23,26 @@ namespace fs = std::filesystem;
 using evolve::Individual;
 using evolve::Rung;
 using evolve::RunRequest;
+using record::Cause;
 using record::Event;
 
 namespace {
 
 constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
-const std::string kInconsistent = "the worker left an inconsistent result: ";
-
 // Returns true if a run failed because of something that every run needs: its text, the disk or the device.
-bool is_machine_failure(const std::string& cause) {
-  constexpr std::string_view kCodes[] = {"corpus", "tokenizer", "format", "io", "device"};
-  return std::find(std::begin(kCodes), std::end(kCodes), code_of(cause)) != std::end(kCodes);
+bool is_machine_failure(Cause error) {
+  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kTokenizer, Cause::kFormat, Cause::kIo, Cause::kDevice};
+  return std::find(std::begin(kCauses), std::end(kCauses), error) != std::end(kCauses);
 }
 
 // Returns true also for exceptions, by which libraries report that memory is short.
-bool may_be_machine_failure(const std::string& cause) {
-  return is_machine_failure(cause) || code_of(cause) == "exception";
-}
+bool may_be_machine_failure(Cause error) { return is_machine_failure(error) || error == Cause::kException; }
 
 // Returns true if a run failed because its losses diverged or were not finite, and not because of its worker,
 // a limit or the machine.
-bool failed_by_losses(const record::TrialEnded& event, const std::string& cause) {
-  return event.end == record::RunEnd::kResult && code_of(cause).empty();
+bool failed_by_losses(const record::TrialEnded& event, Cause error) {
+  return event.end == record::RunEnd::kResult && error == Cause::kNone;
 }
 
 }  // namespace
@@ -70,7 +67,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.optimizer = plan.settings.optimizer;
   spec.input_rate = plan.settings.input_rate;
   spec.output_rate = plan.settings.output_rate;
-  spec.dtype = plan.settings.dtype;
+  spec.dtype = plan.settings.dtype.value_or(record::Dtype::kFloat32);
   spec.seed = begun.seed;
   spec.device = plan.device;
   spec.threads = plan.threads;
@@ -347,8 +344,10 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   if (is_late) return handle_result(ended, result);
   const std::string cause =
       is_crash ? ended.cause : fmt::format("stopped {} times without a request", kTries);
-  record::TrialEnded event{ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause)};
-  return is_trusted(trial) ? handle_failure(trial, std::move(event), cause) : doubt(std::move(event));
+  record::TrialEnded event{
+      ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause, Cause::kWorker)};
+  return is_trusted(trial) ? handle_failure(trial, std::move(event), cause, Cause::kWorker)
+                           : doubt(std::move(event));
 }
 
 Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
@@ -357,25 +356,28 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
   const evolve::Trial& trial = population.trial(ended.id);
   record::TrialEnded event{ended.id, record::RunEnd::kResult, ended.seconds, ended.result};
   std::string cause;
+  Cause error = Cause::kWorker;
   if (parsed) {
     const Result<record::TrialResult>& result = *parsed;
     if (result)
       if (const std::string why = why_wrong_held_out_text(*result, trial); !why.empty())
-        return handle_failure(
-            trial,
-            {ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", kInconsistent + why)},
-            format_error("trial", {"corpus", "the held-out text changed: " + why, "", {}}));
+        return handle_failure(trial,
+                              {ended.id, record::RunEnd::kCrash, ended.seconds,
+                               record::failure("train", record::inconsistent(why).message, Cause::kWorker)},
+                              "the held-out text changed: " + why, Cause::kCorpus);
     const std::string why = result ? why_implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = record::RunEnd::kCrash;
-      cause = result ? kInconsistent + why : why;
-      event.result = record::failure("train", cause);
+      cause = result ? record::inconsistent(why).message : why;
+      event.result = record::failure("train", cause, error);
     } else {
       event.result = to_json(*result);  // known fields only, without anything else that the file may hold
       if (result->status == record::Status::kRefused && !record::speaks_of_design(*result))
-        cause = format_error("trial", {"corpus", result->cause, "", {}});
-      if (result->status == record::Status::kFailed)
+        cause = result->cause, error = Cause::kCorpus;
+      if (result->status == record::Status::kFailed) {
         cause = result->cause.empty() ? "the worker reported no cause" : result->cause;
+        error = result->error;
+      }
     }
   } else {
     event.end = ended.kind == Kind::kTimeLimit     ? record::RunEnd::kTimeLimit
@@ -383,9 +385,9 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
                 : ended.kind == Kind::kLimit       ? record::RunEnd::kLimit
                                                    : record::RunEnd::kCrash;
     cause = ended.cause;
-    event.result = record::failure("train", cause);
+    event.result = record::failure("train", cause, error);
   }
-  if (!cause.empty()) return handle_failure(trial, event, cause);
+  if (!cause.empty()) return handle_failure(trial, event, cause, error);
   if (suspended && suspended->design != trial.begun.design) {
     restarts.insert(restarts.end(), suspended->runs.begin(), suspended->runs.end());
     suspended.reset();
@@ -397,27 +399,27 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
 // is not recorded, and the run is restarted when the campaign resumes. But only the worker reports whose
 // fault it is, so a single design's report does not end a campaign.
 Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record::TrialEnded event,
-                                             const std::string& cause) {
+                                             const std::string& cause, Cause error) {
   const Individual& design = population.individual(trial.begun.design);
   const bool trusted = is_trusted(trial);
   const std::string hint =
       fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", paths.dir);
-  if (is_machine_failure(cause)) {
-    const Error error{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
+  if (is_machine_failure(error)) {
+    const Error reported{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
     const std::int64_t id = trial.begun.design;
-    if (trusted || (suspended && suspended->design != id)) return tl::unexpected(error);
+    if (trusted || (suspended && suspended->design != id)) return tl::unexpected(reported);
     // A run of another design has ended well since the first report, so this report is now taken as the
     // design's own failure.
     if (++machine_reports[event.id] == 1) {
-      if (!suspended) suspended = Suspended{id, error, {}};
+      if (!suspended) suspended = Suspended{id, reported, {}};
       suspended->runs.push_back(trial.begun);
       return true;
     }
-  } else if (trusted && !failed_by_losses(event, cause)) {
+  } else if (trusted && !failed_by_losses(event, error)) {
     return fail("campaign",
                 fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
                 hint + "; if a limit of the preset is the cause, start another campaign");
-  } else if (may_be_machine_failure(cause)) {
+  } else if (may_be_machine_failure(error)) {
     return doubt(std::move(event));
   }
   return record_end(std::move(event));
@@ -472,7 +474,7 @@ Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended
   if (ended.kind == jobs::JobEnd::Kind::kResult) {
     const auto result = record::parse_result(ended.result);
     if (result) cause = result->cause;
-    works = result && result->status != record::Status::kStopped && !may_be_machine_failure(cause);
+    works = result && result->status != record::Status::kStopped && !may_be_machine_failure(result->error);
   }
   if (!works) {
     const evolve::Trial& trial = population.trial(doubted.front().id);

@@ -187,8 +187,8 @@ class Campaign::Session {
     show();
     const SessionEnd end = first_error_ ? SessionEnd::kError : end_.value_or(SessionEnd::kDone);
     // Nothing is added to a record that cannot be read or written.
-    const bool is_recordable =
-        !first_error_ || (first_error_->code != "store" && first_error_->code != "event");
+    const bool is_recordable = !first_error_ || (!is(*first_error_, record::Cause::kStore) &&
+                                                 !is(*first_error_, record::Cause::kEvent));
     if (is_recordable) is_ok(s_.record({record::Session{false, end, executor_.sandbox()}}));
     if (first_error_) return tl::unexpected(*first_error_);
     return end;

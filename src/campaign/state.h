@@ -106,7 +106,8 @@ struct Campaign::State {
   Result<bool> handle_run_end(const jobs::JobEnd& ended, bool stop_requested);
   Result<bool> handle_result(const jobs::JobEnd& ended,
                              const std::optional<Result<record::TrialResult>>& parsed);
-  Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause);
+  Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause,
+                              record::Cause error);
   Result<bool> record_end(record::TrialEnded event);
   // The id of the job that checks the machine; runs have positive ids, profiles negative ones.
   static constexpr std::int64_t kMachineCheck = 0;

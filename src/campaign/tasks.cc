@@ -40,10 +40,10 @@ Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
 
 Result<bool> Campaign::State::finish_task(const agents::TaskPool::Done& done) {
   open_tasks.erase(done.task);
-  if (done.report.cause == "stopped") return true;  // it will begin again
+  if (done.report.cause == record::Cause::kStopped) return true;  // it will begin again
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
   if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();
-  spending_cap_reached = spending_cap_reached || done.report.cause == "cap";
+  spending_cap_reached = spending_cap_reached || done.report.cause == record::Cause::kCap;
   return record({record::TaskEnded{done.task, record::to_json(done.report)}});
 }
 
@@ -56,7 +56,7 @@ bool Campaign::State::backs_off(const std::string& strategy) const {
   for (auto id = ended.rbegin(); id != ended.rend() && failures < kMaxFailures; ++id) {
     const AgentTask& t = population.tasks()[static_cast<std::size_t>(*id - 1)];
     if (t.begun.strategy != strategy) continue;
-    if (t.report.outcome == record::TaskOutcome::kDesign && t.refused.empty()) break;
+    if (t.report.outcome == record::TaskOutcome::kDesign && t.refused == record::Cause::kNone) break;
     ++failures;
   }
   const auto at = failed_at.find(strategy);
@@ -91,7 +91,7 @@ Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   if (const auto ok = record({begun}); !ok) return ok;
   GABBRO_TRY(brief,
              brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], agents_judge));
-  brief.direct = begun.strategy == "direct";
+  brief.direct = begun.strategy == evolve::kDirect;
   open_tasks.insert(begun.id);
   agents->pool->begin(std::move(brief));
   return true;
@@ -135,7 +135,7 @@ const AgentTask* Campaign::State::waiting_task(const std::string& strategy) cons
 
 Result<evolve::Offspring> Campaign::State::offspring_of(const AgentTask& t) {
   evolve::Offspring out;
-  out.op = fmt::format("agents: {}", t.begun.mode);
+  out.provenance.mode = t.begun.mode;
   out.parent = t.begun.parent;
   out.second_parent = t.begun.second_parent;
   lang::ParseResult parsed = lang::parse(t.report.program);

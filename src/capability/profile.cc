@@ -32,7 +32,8 @@ std::string misfit(const std::vector<std::string>& asked, const std::string& has
     const record::CapabilityTask& t = r.tasks[k];
     if (t.task != asked[k]) return fmt::format("{} instead of {}", t.task, asked[k]);
     const Task* task = find_task(t.task);
-    const std::size_t scores = t.outcome == "done" && task ? task->lengths.size() : 0;
+    const std::size_t scores =
+        t.outcome == record::CapabilityOutcome::kDone && task ? task->lengths.size() : 0;
     if (t.scores.size() != scores)
       return fmt::format("{} has {} scores instead of {}", t.task, t.scores.size(), scores);
     for (std::size_t i = 0; i < scores; ++i)

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/lock.h"
+#include "record/cause.h"
 #include "sqlite/sqlite.h"
 
 namespace gabbro::chat {
@@ -212,7 +213,7 @@ Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
   std::optional<Lock> lock;
   if (path != ":memory:") {
     auto taken = Lock::take(path + ".lock");
-    if (!taken && taken.error().code == "locked")
+    if (!taken && is(taken.error(), record::Cause::kLocked))
       return fail("store", fmt::format("{}: another process is using it for calls", path),
                   "wait for it, stop it, or choose another folder");
     if (!taken) return fail("store", taken.error().message, "check that the folder exists and is writable");

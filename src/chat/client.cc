@@ -9,8 +9,11 @@
 #include "chat/choice.h"
 #include "chat/wire.h"
 #include "net/http.h"
+#include "record/cause.h"
 
 namespace gabbro::chat {
+
+using record::Cause;
 
 namespace {
 
@@ -28,7 +31,7 @@ Amount most_of(const ChatRequest& request, const ChatModel& model) {
   return {cost_of(price, {input, 0, 0, output}), input + output};
 }
 
-bool may_stand_in(const std::string& code) { return code == "chat down" || code == "chat key"; }
+bool may_stand_in(const Error& e) { return is(e, Cause::kChatDown) || is(e, Cause::kChatKey); }
 
 }  // namespace
 
@@ -78,12 +81,12 @@ Result<Reply> Client::ask(const ChatRequest& original) {
     if (std::find(failed.begin(), failed.end(), endpoint) != failed.end()) continue;
     model = config_.models[i].name;
     end = call(i, request, key, nth);
-    if (end.reply || !may_stand_in(end.reply.error().code)) break;
+    if (end.reply || !may_stand_in(end.reply.error())) break;
     failed.push_back(endpoint);
   }
   if (end.reply) return end.reply;
   const Error error = keys_.redacted(end.reply.error());
-  if (!end.recorded && error.code != "stopped" && error.code != "store")
+  if (!end.recorded && !is(error, Cause::kStopped) && !is(error, Cause::kStore))
     if (auto ok = log_.refuse(request, nth, model, error, options_.now()); !ok)
       return tl::unexpected(ok.error());
   return tl::unexpected(error);
@@ -148,7 +151,7 @@ Result<std::int64_t> Client::reserve(const ChatRequest& request, int nth, const 
     if (stopped_) return fail("stopped", "stopped before asking a model");
     auto id = log_.begin(request, nth, model, most, options_.now());
     if (id) ++under_way_;
-    if (id || id.error().code != "cap" || under_way_ == 0) return id;
+    if (id || !is(id.error(), Cause::kCap) || under_way_ == 0) return id;
     changed_.wait(lock);
   }
 }
@@ -167,11 +170,10 @@ Result<Reply> Client::send(std::int64_t id, const ChatModel& model, const ChatRe
     const auto end = [&](Result<Reply> reply) {
       return settle(id, std::move(reply), model, spent, a.usage, begun);
     };
-    const std::string code = a.reply ? "" : a.reply.error().code;
     if (!a.again) {
-      if (code == "chat key")
+      if (!a.reply && is(a.reply.error(), Cause::kChatKey))
         breaker.failed(a.reply.error().message, CircuitBreaker::kFirstPause);
-      else if (code != "stopped")
+      else if (a.reply || !is(a.reply.error(), Cause::kStopped))
         breaker.succeeded();
       return end(std::move(a.reply));
     }
@@ -192,7 +194,7 @@ Client::Attempt Client::attempt(const ChatModel& model, const ChatRequest& reque
   auto response = net::exchange(to_http(request, endpoint, model, keys_.of(endpoint)), &stopped_);
   if (!response) {
     const Error e = keys_.redacted(response.error());
-    const bool unsent = e.code == "net connect", stopped = e.code == "stopped";
+    const bool unsent = is(e, Cause::kNetConnect), stopped = is(e, Cause::kStopped);
     return {fail(stopped ? "stopped" : "chat down", endpoint.name + ": " + e.message, e.hint),
             {},
             unsent ? Amount{} : most,

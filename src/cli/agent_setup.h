@@ -1,4 +1,4 @@
-// Sets up the agents of a campaign: configuration, call log, models, literature and team.
+// Sets up the agents of a campaign: configuration, call log, models, literature and the pool of tasks.
 #pragma once
 
 #include <memory>

@@ -26,7 +26,7 @@ namespace {
 using nlohmann::ordered_json;
 
 /// Statistics over a variant's designs. The vectors have one element per finished or per valid design.
-struct Row {
+struct VariantRow {
   std::string variant;
   int done = 0, valid = 0;
   std::vector<double> attempts, repairs, calls, input, output, cost;  // per finished design
@@ -48,13 +48,13 @@ double novelty(const std::string& program) {
   return nearest;
 }
 
-std::vector<Row> rows_of(const std::vector<agents::PipelineVariant>& variants,
-                         const std::vector<agents::PipelineBench>& results) {
-  std::vector<Row> rows(variants.size());
+std::vector<VariantRow> rows_of(const std::vector<agents::PipelineVariant>& variants,
+                                const std::vector<agents::PipelineBench>& results) {
+  std::vector<VariantRow> rows(variants.size());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i].variant = variants[i].name;
   for (const agents::PipelineBench& r : results) {
     if (!r.done) continue;
-    Row& row = rows[static_cast<std::size_t>(r.variant)];
+    VariantRow& row = rows[static_cast<std::size_t>(r.variant)];
     const record::TaskReport& report = r.report;
     ++row.done;
     int repairs = 0;
@@ -66,7 +66,7 @@ std::vector<Row> rows_of(const std::vector<agents::PipelineVariant>& variants,
     row.output.push_back(static_cast<double>(report.output_tokens));
     row.cost.push_back(report.cost);
     if (report.outcome != record::TaskOutcome::kDesign) {
-      ++row.causes[report.cause];
+      ++row.causes[std::string(record::word_of(report.cause))];
       continue;
     }
     ++row.valid;
@@ -90,10 +90,10 @@ std::string cell(const std::vector<double>& values, int digits) {
   return fmt::format("{:.{}f} ±{:.{}f}", i.mean, digits, (i.high - i.low) / 2, digits);
 }
 
-void print_table(const std::vector<Row>& rows) {
+void print_table(const std::vector<VariantRow>& rows) {
   print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
         "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty", "size");
-  for (const Row& r : rows) {
+  for (const VariantRow& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
     print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
           r.done == 0 ? "-"
@@ -102,7 +102,7 @@ void print_table(const std::vector<Row>& rows) {
           cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0),
           cell(r.cost, 4), cell(r.novelty, 2), cell(r.size, 0));
   }
-  for (const Row& r : rows) {
+  for (const VariantRow& r : rows) {
     if (r.causes.empty()) continue;
     std::vector<std::string> causes;
     for (const auto& [cause, n] : r.causes) causes.push_back(fmt::format("{} {}", cause, n));
@@ -121,9 +121,9 @@ ordered_json json_of(const std::vector<double>& values) {
   return out;
 }
 
-void print_json(const std::vector<Row>& rows, bool whole) {
+void print_json(const std::vector<VariantRow>& rows, bool whole) {
   ordered_json out{{"whole", whole}, {"variants", ordered_json::array()}};
-  for (const Row& r : rows) {
+  for (const VariantRow& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
     out["variants"].push_back({{"variant", r.variant},
                                {"designs", r.done},
@@ -156,13 +156,14 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
         ++done;
         print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
               variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
-              r.report.outcome == record::TaskOutcome::kDesign ? "valid"
-                                                               : r.report.cause + ": " + r.report.detail);
+              r.report.outcome == record::TaskOutcome::kDesign
+                  ? "valid"
+                  : fmt::format("{}: {}", r.report.cause, r.report.detail));
       });
   const auto rows = rows_of(variants, results);
   const bool whole = done == results.size();
   for (const agents::PipelineBench& r : results)
-    if (!r.done && !r.report.cause.empty()) {
+    if (!r.done && r.report.cause != record::Cause::kNone) {
       print(stderr, "stopped by {}: {}\n", r.report.cause, r.report.detail);
       break;
     }

@@ -173,9 +173,8 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
                   "number of tokens to score of each held-out document, from its start; 0: all (default 0)");
   sub->add_option("--device", s.device, "device to run on: cpu, cuda or cuda:N (default cpu)")
       ->check(known_device);
-  sub->add_option("--dtype", s.dtype,
-                  "data type: float32, bf16 (for products with weights) or float64 (default float32)")
-      ->check(CLI::IsMember({"float32", "bf16", "float64"}));
+  spelled_option(sub, "--dtype", s.dtype,
+                 "data type: float32, bf16 (for products with weights) or float64 (default float32)");
   sub->add_option("--threads", s.threads, "number of worker threads (default 1)")->check(CLI::Range(1, 1024));
   sub->add_flag("--json", c->json, "print all runs as JSON, as in scale.json");
   sub->callback([&chosen, c] { chosen = [c] { return run_scale(*c); }; });

@@ -16,6 +16,7 @@
 #include "cli/terminal.h"
 #include "lang/check.h"
 #include "lang/library.h"
+#include "record/job.h"
 #include "zoo/library.h"
 
 namespace gabbro::cli {
@@ -75,7 +76,8 @@ class Table {
       line += fmt::format("  {:>{}}", cell(r, tasks_[i]->name), widths_[i]);
     print("{}\n", line);
     for (const CapabilityTask& t : r.tasks)
-      if (t.outcome != "done") print("  {}: {}: {}\n", t.task, t.outcome, printable_line(t.cause));
+      if (t.outcome != record::CapabilityOutcome::kDone)
+        print("  {}: {}: {}\n", t.task, t.outcome, printable_line(t.cause));
   }
 
  private:
@@ -117,7 +119,7 @@ Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::Cap
   const lang::CheckReport written = lang::check(spec.program, zoo::library());
   const std::string hash = written.subjects.empty() ? "" : to_hex(written.subjects.back().hash);
   if (const std::string why = capability::misfit(spec.tasks, hash, result); !why.empty())
-    return fail("worker", "the worker left an inconsistent result: " + why);
+    return tl::unexpected(record::inconsistent(why));
   return result;
 }
 

@@ -2,7 +2,10 @@
 // checks name types and the ends of ranges instead.
 #pragma once
 
+#include <functional>
 #include <string>
+
+#include "record/spelling.h"
 
 namespace gabbro::cli {
 
@@ -10,5 +13,17 @@ std::string above_zero(const std::string& text);
 std::string not_negative(const std::string& text);
 /// Accepts cpu, cuda or cuda:N. The worker reports if the machine does not have the device.
 std::string known_device(const std::string& text);
+
+/// Adds an option whose values are the spellings of an enum. `app` is a CLI::App.
+template <record::Spelled E, class App>
+auto* spelled_option(App* app, const char* name, E& value, const std::string& help) {
+  return app
+      ->add_option_function(
+          name, std::function([&value](const std::string& text) { value = *record::parse_word<E>(text); }),
+          help)
+      ->check([](const std::string& text) {
+        return record::parse_word<E>(text) ? std::string() : record::unknown_word<E>(text);
+      });
+}
 
 }  // namespace gabbro::cli

@@ -12,6 +12,7 @@
 #include "cli/report.h"
 #include "cli/scratch.h"
 #include "cli/terminal.h"
+#include "record/job.h"
 
 namespace gabbro::cli {
 
@@ -111,7 +112,7 @@ int run_eval(const EvalCommand& c) {
   const auto result = record::parse_eval_result(end->result);
   if (!result) return failed("eval", result.error());
   if (const std::string why = record::misfit(spec, *result); !why.empty())
-    return failed("eval", {"worker", "the worker left an inconsistent result: " + why, "", {}});
+    return failed("eval", record::inconsistent(why));
   if (result->status == record::Status::kDone)
     if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
       return failed("eval", ok.error());

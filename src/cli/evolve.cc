@@ -236,7 +236,7 @@ bool multiplies_bf16() {
 Result<evolve::SearchSettings> settings_of(const EvolveCommand& o) {
   GABBRO_TRY(settings, campaign::load_settings(o.preset));
   // Runs on another machine must compute identically, so the record stores the dtype that is chosen here.
-  if (settings.dtype == "auto") settings.dtype = multiplies_bf16() ? "bf16" : "float32";
+  if (!settings.dtype) settings.dtype = multiplies_bf16() ? record::Dtype::kBf16 : record::Dtype::kFloat32;
   if (!o.strategies.empty()) settings.strategies = o.strategies;
   if (settings.strategies == std::vector<std::string>{"none"}) settings.strategies.clear();
   if (std::find(settings.strategies.begin(), settings.strategies.end(), "none") != settings.strategies.end())
@@ -340,7 +340,7 @@ int run_evolve(const EvolveCommand& o) {
   if (fs::exists(place.store(), error)) return refuse_existing(o);
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
-  if (!settings && settings.error().code == "usage") return failed("evolve", settings.error());
+  if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
   if (!settings) return failed_in(o.preset, settings.error());
   if (o.aa_test && !o.designs.empty())
     return failed(
@@ -374,7 +374,7 @@ int run_evolve(const EvolveCommand& o) {
   plan.secret_given = !o.secret.empty();
   plan.corpus = fs::absolute(plan.corpus, error);
   auto c = campaign::Campaign::create(place, plan, judges(o.dir));
-  if (!c && c.error().code == "budget" && plan.settings.vocab != settings->vocab)
+  if (!c && is(c.error(), record::Cause::kBudget) && plan.settings.vocab != settings->vocab)
     c.error().hint = fmt::format(
         "the corpus has a vocabulary of {} tokens, but the preset is made for {}; build one with `gabbro "
         "data build --vocab {}`",

@@ -53,13 +53,13 @@ Result<Source> from_file(const ExportCommand& c) {
 
 // Reads spec.json and weights.safetensors of a run. The vocabulary size is that of the embedding.
 Result<Source> from_run(const std::string& folder) {
-  const std::string spec_file = folder + "/spec.json", file = folder + "/weights.safetensors";
-  const auto text = read_file(spec_file, kMostText);
-  if (!text)
-    return fail("run", fmt::format("there is no run in {}: spec.json is missing", folder),
-                "name a program, a folder made by `gabbro train --out`, or a design of a campaign as RUN#ID");
-  auto spec = record::parse_spec(*text);
-  if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
+  const std::string file = folder + "/weights.safetensors";
+  auto spec = record::read_run_spec(folder);
+  if (!spec) {
+    Error error = spec.error();
+    if (!error.hint.empty()) error.hint += ", a program, or a design of a campaign as RUN#ID";
+    return tl::unexpected(error);
+  }
   GABBRO_TRY(read, train::load_arrays(file));
   const std::string hash = train::hash_arrays(read.arrays);
   if (const auto known = read.metadata.find("hash"); known == read.metadata.end() || known->second != hash)

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "lang/parser.h"
+#include "record/trial.h"
 
 namespace gabbro::cli {
 
@@ -32,7 +33,7 @@ Result<std::string> read_program(const std::string& path) {
   if (text) return text;
   Error error = text.error();
   std::error_code ignored;
-  if (error.code == "limit")
+  if (is(error, record::Cause::kLimit))
     error = {"limit",
              fmt::format("{} is longer than {} bytes", path, limit),
              "split the program into several files",
@@ -48,9 +49,7 @@ Result<std::string> run_folder(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error))
     return fail("io", fmt::format("folder {} not found", path), "name a run folder");
-  if (!std::filesystem::exists(path + "/spec.json", error))
-    return fail("io", fmt::format("there is no run in {}: spec.json is missing", path),
-                "create one: gabbro train --out " + path);
+  if (const auto spec = record::read_run_spec(path); !spec) return tl::unexpected(spec.error());
   return std::filesystem::absolute(path, error).string();
 }
 

@@ -11,7 +11,8 @@ namespace gabbro::cli {
 /// read to its end. Errors: "io" with the system's message, "limit".
 Result<std::string> read_program(const std::string& path);
 
-/// Returns the absolute path of a run's folder. Errors, "io": the folder does not exist or contains no run.
+/// Returns the absolute path of a run's folder. Errors: "io" if the folder does not exist, "run" if it has no
+/// spec (record::read_run_spec).
 Result<std::string> run_folder(const std::string& path);
 
 }  // namespace gabbro::cli

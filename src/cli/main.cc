@@ -216,8 +216,7 @@ class Program {
                      "factor on the learning rate of the output embedding table (default 1)")
         ->check(above_zero);
     train->add_option("--decay", s.decay, "weight decay (default 0.1)")->check(not_negative);
-    train->add_option("--schedule", s.schedule, "learning-rate schedule, cosine or wsd (default cosine)")
-        ->check(CLI::IsMember({"cosine", "wsd"}));
+    spelled_option(train, "--schedule", s.schedule, "learning-rate schedule, cosine or wsd (default cosine)");
     train->add_option("--seed", s.seed, "random seed for weight initialisation and data order (default 1)");
     train->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
         ->check(CLI::Range(2, 1 << 16));
@@ -239,10 +238,8 @@ class Program {
                      "as `valid_curve` of the result; 0: only at the end (default 0)")
         ->check(CLI::Range(0, 1000));
     device(train, s.device);
-    train
-        ->add_option("--dtype", s.dtype,
-                     "data type: float32, bf16 (for products with weights) or float64 (default float32)")
-        ->check(CLI::IsMember({"float32", "bf16", "float64"}));
+    spelled_option(train, "--dtype", s.dtype,
+                   "data type: float32, bf16 (for products with weights) or float64 (default float32)");
     train->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
     train->add_flag(
@@ -370,10 +367,8 @@ class Program {
     bench->add_option("--decode", s.decode, "number of tokens to decode; 0: none (default 64)")
         ->check(CLI::Range(0, 1 << 20));
     device(bench, s.device);
-    bench
-        ->add_option("--dtype", s.dtype,
-                     "data type: float32, bf16 (for products with weights) or float64 (default float32)")
-        ->check(CLI::IsMember({"float32", "bf16", "float64"}));
+    spelled_option(bench, "--dtype", s.dtype,
+                   "data type: float32, bf16 (for products with weights) or float64 (default float32)");
     bench->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
     worker_limits(bench, b_.limits);

@@ -8,6 +8,7 @@
 #include "cli/files.h"
 #include "cli/scratch.h"
 #include "cli/terminal.h"
+#include "record/job.h"
 
 namespace gabbro::cli {
 
@@ -51,7 +52,7 @@ int run_probe(const ProbeCommand& c) {
   if (!result) return failed("probe", result.error());
   if (result->status == record::Status::kFailed) return failed("probe", {"worker", result->cause, "", {}});
   if (const std::string why = record::misfit(spec, *result); !why.empty())
-    return failed("probe", {"worker", "the worker left an inconsistent result: " + why, "", {}});
+    return failed("probe", record::inconsistent(why));
   if (c.json) print("{}", end->result);
   for (const record::ProbeReport& r : result->reports)
     if (!c.json) print_report(r, result->reports.size() == 1);

@@ -85,7 +85,7 @@ Result<agents::Brief> brief_of(const ProposeCommand& c, std::int64_t task) {
 void print_summary(const record::TaskReport& r) {
   print(stderr, "\n{}\n",
         r.outcome == record::TaskOutcome::kDesign ? paint(Ink::kGreen, printable_line(r.title))
-                                                  : paint(Ink::kRed, "no design: " + r.cause));
+                                                  : paint(Ink::kRed, fmt::format("no design: {}", r.cause)));
   if (!r.detail.empty()) print(stderr, "{}", indented(r.detail));
   for (const record::Promise& p : r.promises)
     print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found, p.kept ? "" : " (broken)");
@@ -99,8 +99,10 @@ void print_summary(const record::TaskReport& r) {
 }
 
 // Returns true if the cause lies with the caller or the environment.
-bool is_usage(const std::string& cause) {
-  return cause == "brief" || cause == "chat down" || cause == "chat key" || cause == "store";
+bool is_usage(record::Cause cause) {
+  using record::Cause;
+  return cause == Cause::kBrief || cause == Cause::kChatDown || cause == Cause::kChatKey ||
+         cause == Cause::kStore;
 }
 
 template <class F>
@@ -151,7 +153,7 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
     for (const record::Review& v : r.reviews)
       print("{}: rated {} of 5, probability {:.2f} of beating its parent\n{}", v.model, v.rating,
             v.probability, indented(v.text));
-    if (!r.cause.empty()) print(stderr, "{}: {}\n", r.cause, r.detail);
+    if (r.cause != record::Cause::kNone) print(stderr, "{}: {}\n", r.cause, r.detail);
     print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
           r.cost);
   }

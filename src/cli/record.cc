@@ -51,16 +51,14 @@ Result<Named> parse(const std::string& text, bool wants) {
 }
 
 Result<store::Store> open(const std::string& dir) {
-  std::error_code error;
-  const std::string path = campaign::CampaignPaths{dir}.store();
-  if (!fs::exists(path, error))
-    return fail("campaign", "there is no campaign in " + dir, "start one with `gabbro evolve --dir DIR`");
+  GABBRO_TRY(path, campaign::CampaignPaths{dir}.existing_store());
   return store::Store::read(path);
 }
 
 // Adds the file to an error in the record, but not to an error of usage.
 Error named_in(const std::string& path, Error error) {
-  const bool of_record = error.code == "event" || error.code == "preset" || error.code == "result";
+  const bool of_record = is(error, record::Cause::kEvent) || is(error, record::Cause::kPreset) ||
+                         is(error, record::Cause::kResult);
   if (of_record && error.message.find(path) == std::string::npos) error.message = path + ": " + error.message;
   return error;
 }

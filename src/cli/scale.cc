@@ -29,6 +29,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
+#include "record/job.h"
 #include "zoo/library.h"
 #include "zoo/sized.h"
 
@@ -43,7 +44,6 @@ namespace {
 
 constexpr std::uint64_t kSearchSeed = 1000;  // seed of the searches for learning rates
 // Code of the error that a design has no score at any learning rate.
-constexpr const char* kNoScore = "score";
 
 struct Given {
   std::string name, folder;  // The folder's name is unique among the designs.
@@ -154,7 +154,7 @@ class Study {
       study_.searches.push_back(*run);
     }
     if (std::none_of(scores.begin(), scores.end(), [](const auto& s) { return std::isfinite(s.second); }))
-      return fail(kNoScore,
+      return fail("score",
                   fmt::format("{} at {} has no score at any of the {} learning rates tried; the last one: {}",
                               designs_[d].name, c_.sizes[0], scores.size(), cause),
                   "leave the design out, or start a new study with another --lr and --out");
@@ -213,12 +213,13 @@ class Study {
         result = std::move(read);
       } else {
         // This failure is not stored, so the run is repeated when the study resumes.
-        result.emplace().cause = format_error("scale", {"worker", end.cause, "", {}});
+        result.emplace().cause = end.cause;
+        result->error = record::Cause::kWorker;
       }
     }
     if (const std::string why = misfit(spec, hashes_[d][s], *result); !why.empty()) {
-      result.emplace().cause =
-          format_error("scale", {"worker", "the worker left an inconsistent result: " + why, "", {}});
+      result.emplace().cause = record::inconsistent(why).message;
+      result->error = record::Cause::kWorker;
     }
     if (result->status == record::Status::kDone) {
       const Weights own{d, s, seed, rate, spec.folder};
@@ -351,7 +352,7 @@ int run_scale(const ScaleCommand& command) {
   const auto ended = study.run();
   if (!ended) {
     const int code = failed("scale", ended.error());
-    return ended.error().code == kNoScore ? kInvalid : code;
+    return is(ended.error(), record::Cause::kScore) ? kInvalid : code;
   }
   ScaleStudy& s = study.study_;
   if (!*ended) s.status = record::Status::kStopped, s.cause = "stopped from outside";

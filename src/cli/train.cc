@@ -22,6 +22,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
+#include "record/job.h"
 #include "zoo/library.h"
 #include "zoo/sized.h"
 
@@ -145,7 +146,7 @@ int run_train(const TrainCommand& c) {
   if (error)
     return failed("train", {"io", fmt::format("cannot create {}: {}", folder, error.message()), "", {}});
   const auto lock = Lock::take(spec.folder);
-  if (!lock && lock.error().code == "locked")
+  if (!lock && is(lock.error(), record::Cause::kLocked))
     return failed("train", {"exists",
                             "another `gabbro train` is running in " + folder,
                             "wait for it, or choose another --out",
@@ -180,7 +181,7 @@ int run_train(const TrainCommand& c) {
   const auto result = record::parse_result(end->result);
   if (!result) return failed("train", result.error());
   if (const std::string why = record::misfit(spec, to_hex(sized->hash), *result); !why.empty())
-    return failed("train", {"worker", "the worker left an inconsistent result: " + why, "", {}});
+    return failed("train", record::inconsistent(why));
   if (c.json)
     print("{}", end->result);
   else

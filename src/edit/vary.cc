@@ -9,6 +9,7 @@
 #include "edit/generate.h"
 #include "edit/vary_text.h"
 #include "lang/printer.h"
+#include "record/cause.h"
 
 namespace gabbro::edit {
 
@@ -16,25 +17,6 @@ using lang::Hyper;
 using lang::Unit;
 
 namespace {
-
-constexpr std::array<std::pair<Operator, std::string_view>, 16> kNames{{
-    {Operator::kReplaceSubtree, "replace_subtree"},
-    {Operator::kCrossover, "crossover"},
-    {Operator::kWrap, "wrap"},
-    {Operator::kInsert, "insert"},
-    {Operator::kRemove, "remove"},
-    {Operator::kDuplicate, "duplicate"},
-    {Operator::kShare, "share"},
-    {Operator::kSetHyper, "set_hyper"},
-    {Operator::kHybrid, "hybrid"},
-    {Operator::kNewUnit, "new_unit"},
-    {Operator::kReplaceExpression, "replace_expression"},
-    {Operator::kReplaceStatement, "replace_statement"},
-    {Operator::kInsertStatement, "insert_statement"},
-    {Operator::kDeleteStatement, "delete_statement"},
-    {Operator::kSwapOperator, "swap_operator"},
-    {Operator::kStepConstant, "step_constant"},
-}};
 
 const Unit* unit_named(const Program& program, const Library& library, const std::string& name) {
   const Unit* own = find_unit(program, name);
@@ -258,7 +240,7 @@ Result<Program> Variation::text(Operator op) {
   Result<Program> out = no_room("unit");
   for (int tries = 0; tries < 4; ++tries) {
     out = text_of_one(op);
-    if (out || out.error().code != "edit") return out;
+    if (out || !is(out.error(), record::Cause::kEdit)) return out;
   }
   return out;
 }
@@ -314,17 +296,11 @@ Result<Program> Variation::run(Operator op, const Program* second_parent) {
 
 std::span<const Operator> all_operators() {
   static const auto kAll = [] {
-    std::array<Operator, kNames.size()> all{};
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = kNames[i].first;
+    std::array<Operator, record::Spelling<Operator>::kWords.size()> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Operator>(i);
     return all;
   }();
   return kAll;
-}
-
-std::string_view name_of(Operator op) {
-  for (const auto& [known, name] : kNames)
-    if (known == op) return name;
-  return "";
 }
 
 Result<ProgramVariant> vary_checked(Operator op, const Program& program, const Program* second_parent,

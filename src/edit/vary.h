@@ -1,37 +1,18 @@
 // Random edits: each operator draws a place and arguments, and applies one edit of edit.h.
 #pragma once
 
-#include <cstdint>
 #include <span>
-#include <string_view>
 
 #include "base/random.h"
 #include "edit/codebook.h"
 #include "edit/edit.h"
+#include "record/spelling.h"
 
 namespace gabbro::edit {
 
-enum class Operator : std::uint8_t {
-  kReplaceSubtree,  // replaces a place by another unit of the book
-  kCrossover,       // replaces a place by a subtree of the second parent
-  kWrap,            // moves a unit into a slot of another unit
-  kInsert,          // adds an element to the stack
-  kRemove,
-  kDuplicate,
-  kShare,              // makes two places, or all repetitions of one, share parameters
-  kSetHyper,           // sets a hyperparameter to another allowed value
-  kHybrid,             // turns n * X into a stack that mixes X with another block
-  kNewUnit,            // replaces a place by a newly generated unit
-  kReplaceExpression,  // replaces an expression by a new one of its type
-  kReplaceStatement,   // replaces the value of a statement by a new one
-  kInsertStatement,    // transforms a value before it is used
-  kDeleteStatement,    // replaces a value by another of its type
-  kSwapOperator,       // replaces + by *, tanh by sigmoid ...
-  kStepConstant,
-};
+using record::Operator;
 
 std::span<const Operator> all_operators();
-std::string_view name_of(Operator op);
 
 /// A design and the findings of its check.
 struct ProgramVariant {

@@ -21,9 +21,9 @@ struct Window {
 
 // Collects pieces of text into rows of one shape. Each piece is a document of its own. The rows run as soon
 // as they are full.
-class Rows {
+class RowPacker {
  public:
-  Rows(exec::Model& model, std::int64_t sequences, std::int64_t length)
+  RowPacker(exec::Model& model, std::int64_t sequences, std::int64_t length)
       : model_(model), sequences_(sequences), length_(length) {
     clear();
   }
@@ -136,7 +136,7 @@ std::vector<ContextGain> context_gains(exec::Model& model, const data::Split& sp
     bytes += static_cast<double>(document.bytes);
   }
   if (bytes == 0) return out;
-  Rows rows(model, sequences, length);
+  RowPacker rows(model, sequences, length);
   for (const std::int64_t context : kContexts) {
     const std::int64_t counted = context / 4, positions = (length - least) / counted * counted;
     if (context > least || positions == 0) continue;

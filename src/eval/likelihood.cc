@@ -35,7 +35,7 @@ struct Part {
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(window->tokens.size()) - 1; }
 };
 
-struct Place {
+struct PlacedPart {
   Part part;
   std::int64_t row, column;
 };
@@ -65,7 +65,7 @@ class Pack {
     for (std::size_t row = 0; row < used_.size(); ++row)
       std::fill_n(starts.begin() + static_cast<std::ptrdiff_t>(row) * length_, length_,
                   used_[row] < length_ ? used_[row] : 0);
-    for (const Place& p : places_) {
+    for (const PlacedPart& p : places_) {
       const std::vector<std::int64_t>& tokens = p.part.window->tokens;
       const auto at = static_cast<std::ptrdiff_t>(p.row * length_ + p.column);
       std::copy(tokens.begin(), tokens.end() - 1, out.tokens.begin() + at);
@@ -78,7 +78,7 @@ class Pack {
   }
 
   void read(const exec::Scores& scores, std::vector<Likelihood>& out) const {
-    for (const Place& p : places_) {
+    for (const PlacedPart& p : places_) {
       const std::int64_t end = p.row * length_ + p.column + p.part.size();
       Likelihood& l = out[p.part.request];
       for (std::int64_t i = end - p.part.window->scored; i < end; ++i) {
@@ -97,7 +97,7 @@ class Pack {
 
   std::int64_t length_, rows_;
   std::vector<std::int64_t> used_;  // tokens used in each row
-  std::vector<Place> places_;
+  std::vector<PlacedPart> places_;
 };
 
 // Cuts a text, of which the last `scored` tokens are the continuation, into windows (see make_request).

@@ -152,7 +152,7 @@ BenchmarkItem label(const LabelTask& task, const json& object) {
 
 // ---- Files ----
 
-struct Form {
+struct TaskForm {
   TaskKind kind = TaskKind::kPairs;
   const LabelTask* label = nullptr;
 };
@@ -177,13 +177,13 @@ std::string fields_of(const json& object) {
   return fields;
 }
 
-Result<Form> form_of(const json& object, const TaskSource& source) {
+Result<TaskForm> form_of(const json& object, const TaskSource& source) {
   for (const auto& [kind, fields] : kKinds)
-    if (kind != TaskKind::kLabel && has_all(object, fields)) return Form{kind, nullptr};
+    if (kind != TaskKind::kLabel && has_all(object, fields)) return TaskForm{kind, nullptr};
   const bool labelled = object.contains("label");
   std::string names;
   for (const LabelTask& task : label_tasks()) {
-    if (labelled && source.name.starts_with(task.name)) return Form{TaskKind::kLabel, &task};
+    if (labelled && source.name.starts_with(task.name)) return TaskForm{TaskKind::kLabel, &task};
     names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
   }
   if (labelled)
@@ -198,7 +198,7 @@ Result<Form> form_of(const json& object, const TaskSource& source) {
 }
 
 // Explains why an object does not fit the kind of task of the first object in its file.
-std::string misfit(const Form& form, const json& object) {
+std::string misfit(const TaskForm& form, const json& object) {
   const auto& fields =
       std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& k) { return k.first == form.kind; })->second;
   const std::string kind = fmt::format("{{{}}}", fmt::join(fields, ", "));
@@ -207,7 +207,7 @@ std::string misfit(const Form& form, const json& object) {
   return fmt::format("a field of {} is missing or has the wrong type", kind);
 }
 
-BenchmarkItem item_of(const Form& form, const json& object) {
+BenchmarkItem item_of(const TaskForm& form, const json& object) {
   switch (form.kind) {
     case TaskKind::kPairs:
       return pair(object);
@@ -267,7 +267,7 @@ TaskSource parse_source(const std::string& text) {
 Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
   BenchmarkTask task;
   task.name = source.name;
-  std::optional<Form> form;
+  std::optional<TaskForm> form;
   std::set<std::uint64_t> hashes;
   GABBRO_TRY(lines, data::Lines::open(source.file));
   const auto wrong = [&](const std::string& what, const std::string& hint = "") {

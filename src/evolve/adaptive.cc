@@ -22,11 +22,11 @@ double beta(int a, int b, Random& random) {
   return u[static_cast<std::size_t>(a - 1)];
 }
 
-edit::Operator choose_operator(const std::map<std::string, Credit>& credits, Random& random) {
-  edit::Operator best = edit::all_operators().front();
+record::Operator choose_operator(const std::map<record::Operator, Credit>& credits, Random& random) {
+  record::Operator best = edit::all_operators().front();
   double most = -1;
-  for (const edit::Operator op : edit::all_operators()) {
-    const auto at = credits.find(std::string(edit::name_of(op)));
+  for (const record::Operator op : edit::all_operators()) {
+    const auto at = credits.find(op);
     Credit c = at == credits.end() ? Credit{} : at->second;
     // A long record counts only by its proportions, since an operator that succeeded early may stop
     // succeeding.
@@ -116,7 +116,8 @@ class Adaptive : public Strategy {
     if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(book, random);
     const Individual& parent = parent_of(all, population, random);
     const Individual& second_parent = parent_of(all, population, random);
-    return bred(choose_operator(credit(population, strategy_), random), parent, &second_parent, book, random);
+    return bred(choose_operator(credit(population, strategy_).operators, random), parent, &second_parent,
+                book, random);
   }
 
  private:
@@ -150,13 +151,15 @@ double noise(const Population& p, int rung) {
   return freedom >= 3 ? std::sqrt(squares / freedom) : kUnknown;
 }
 
-std::map<std::string, Credit> credit(const Population& p, std::string_view strategy) {
-  std::map<std::string, Credit> out;
+Credits credit(const Population& p, std::string_view strategy) {
+  Credits out;
   for (const Individual& i : p.individuals()) {
     if (i.created.strategy != strategy || i.created.parent == 0) continue;
     const Standing s = p.standing(i, 0);
     if (s.done == 0 && s.unscored == 0) continue;
-    Credit& c = out[i.created.op];
+    const record::Provenance& made = i.created.provenance;
+    if (!made.op && !made.mode) continue;
+    Credit& c = made.op ? out.operators[*made.op] : out.modes[*made.mode];
     ++c.offspring;
     const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
     const bool parent_is_unscored = p.standing(p.individual(i.created.parent), 0).unscored > 0;

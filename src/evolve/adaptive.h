@@ -26,13 +26,17 @@ std::unique_ptr<Strategy> make_adaptive(std::string strategy);
 /// designs with an outcome.
 const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random);
 
-/// Success of one operator: the number of offspring with an outcome, and of those that beat their parent on
-/// the same data.
+/// Success of one operator or mode of agents: the number of offspring with an outcome, and of those that beat
+/// their parent on the same data.
 struct Credit {
   int offspring = 0, better = 0;
 };
-/// Returns the credit of each operator within one strategy. O(designs).
-std::map<std::string, Credit> credit(const Population& population, std::string_view strategy);
+struct Credits {
+  std::map<record::Operator, Credit> operators;
+  std::map<record::Mode, Credit> modes;
+};
+/// Returns the credits of operators and of modes within one strategy. O(designs).
+Credits credit(const Population& population, std::string_view strategy);
 
 /// Returns the standard deviation of bits per byte between seeds at a rung, pooled over the designs with
 /// several seeds. Returns 0.02 if there are fewer than three degrees of freedom. O(trials).

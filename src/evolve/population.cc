@@ -50,7 +50,7 @@ Result<bool> Population::add(const record::Promoted& e) {
 
 Result<bool> Population::add(const record::Refused& e) {
   attempts_ = std::max(attempts_, e.attempt);
-  failed(e.cause, e.detail);
+  failures_.draws[e.cause].add(e.detail);
   return deliver(e.task, 0, e.cause);
 }
 
@@ -74,7 +74,7 @@ Result<bool> Population::add(const record::TaskEnded& e) {
   task.ended = true;
   ended_tasks_.push_back(e.id);
   if (task.report.outcome != record::TaskOutcome::kDesign)
-    failed("agents: " + task.report.cause, task.report.detail);
+    failures_.tasks[task.report.cause].add(task.report.detail);
   return true;
 }
 
@@ -118,7 +118,7 @@ Result<bool> Population::add(const record::Profiled& e) {
   return true;
 }
 
-Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std::string& refused) {
+Result<bool> Population::deliver(std::int64_t id, std::int64_t design, record::Cause refused) {
   if (id == 0) return true;
   if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||
       !tasks_[static_cast<std::size_t>(id - 1)].waits())
@@ -127,12 +127,6 @@ Result<bool> Population::deliver(std::int64_t id, std::int64_t design, const std
   task.design = design;
   task.refused = refused;
   return true;
-}
-
-void Population::failed(const std::string& cause, const std::string& detail) {
-  Failures& f = failures_[cause];
-  ++f.count;
-  f.last = detail;
 }
 
 Result<bool> Population::add(const record::DesignCreated& created) {
@@ -223,7 +217,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.documents = std::move(result.documents);
   leave_out_seen(trial);
   if (trial.status != record::Status::kDone && trial.status != record::Status::kHurdle)
-    failed(fmt::format("run {}", trial.status), trial.cause);
+    failures_.runs[trial.status].add(trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
   for (const double share : settings_.hurdles) {

@@ -63,11 +63,12 @@ struct AgentTask {
   // Number of tasks that had ended when it began, in the order of Population::ended_tasks.
   std::int64_t known = 0;
   bool ended = false;
-  record::TaskReport report;          // valid once it has ended
-  std::int64_t design = 0;            // id of the resulting design; 0: none
-  std::string refused;                // cause if its design was refused before training; otherwise empty
-  [[nodiscard]] bool waits() const {  // its design has not been added or refused yet
-    return ended && report.outcome == record::TaskOutcome::kDesign && design == 0 && refused.empty();
+  record::TaskReport report;                     // valid once it has ended
+  std::int64_t design = 0;                       // id of the resulting design; 0: none
+  record::Cause refused = record::Cause::kNone;  // why its design was refused before training
+  [[nodiscard]] bool waits() const {             // its design has not been added or refused yet
+    return ended && report.outcome == record::TaskOutcome::kDesign && design == 0 &&
+           refused == record::Cause::kNone;
   }
 };
 
@@ -75,6 +76,13 @@ struct AgentTask {
 struct Failures {
   std::int64_t count = 0;
   std::string last;
+  void add(const std::string& detail) { ++count, last = detail; }
+};
+/// All failures of a campaign: draws without a design, tasks of agents without a design, runs without a
+/// score.
+struct FailureCounts {
+  std::map<record::Cause, Failures> draws, tasks;
+  std::map<record::Status, Failures> runs;
 };
 
 /// A known design that a screen names when an offspring equals it, or compares with the offspring.
@@ -144,8 +152,7 @@ class Population {
   [[nodiscard]] const std::vector<std::string>& directions() const { return directions_; }
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] bool knows_steering(const std::string& key) const { return steered_.contains(key); }
-  /// Returns failures by cause: draws without a design, runs without a score, tasks without a design.
-  [[nodiscard]] const std::map<std::string, Failures>& failures() const { return failures_; }
+  [[nodiscard]] const FailureCounts& failures() const { return failures_; }
   /// Returns the oldest design with this identity (evolve/identity.h); null if there is none. Callers must
   /// not pass "".
   [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
@@ -196,8 +203,7 @@ class Population {
   [[nodiscard]] bool has_rung(int rung) const {
     return rung >= 0 && rung < static_cast<int>(settings_.rungs.size());
   }
-  Result<bool> deliver(std::int64_t task, std::int64_t design, const std::string& refused);
-  void failed(const std::string& cause, const std::string& detail);
+  Result<bool> deliver(std::int64_t task, std::int64_t design, record::Cause refused);
   Result<Trial*> ending(std::int64_t trial);
   void spend(Trial& trial, double flops);
   void leave_out_seen(Trial& trial) const;
@@ -214,7 +220,7 @@ class Population {
   std::vector<std::string> directions_;
   bool paused_ = false;
   std::set<std::string> steered_;
-  std::map<std::string, Failures> failures_;
+  FailureCounts failures_;
   std::vector<record::ComparisonBegun> comparisons_;
 };
 
@@ -279,6 +285,14 @@ class Population {
 [[nodiscard]] inline std::string source_of(const record::DesignCreated& created) {
   return created.origin == record::Origin::kSearch ? created.strategy
                                                    : std::string(record::word_of(created.origin));
+}
+
+/// Returns how a design was made, for tables: by an operator, by agents, afresh, or its description.
+[[nodiscard]] inline std::string maker_of(const record::DesignCreated& created) {
+  const record::Provenance& made = created.provenance;
+  if (made.op) return std::string(record::word_of(*made.op));
+  if (made.mode) return std::string(record::word_of(*made.mode)) + " by agents";
+  return created.origin == record::Origin::kSearch ? "fresh" : made.description;
 }
 
 }  // namespace gabbro::evolve

@@ -123,8 +123,11 @@ Result<bool> trainable(const Sized& sized) {
   const exec::Screening s =
       exec::screen(ir::narrowest(sized.subject.elaboration.graph, kVocab), 1, sized.length);
   if (s.passes()) return true;
-  const std::string cause = s.cause == "finite" ? "not finite" : s.cause == "size" ? "cost" : "no " + s.cause;
-  return fail(cause, s.detail);
+  return fail(s.lack == exec::Lack::kFinite   ? "not finite"
+              : s.lack == exec::Lack::kSize   ? "cost"
+              : s.lack == exec::Lack::kMixing ? "no mixing"
+                                              : "no gradient",
+              s.detail);
 }
 
 // Returns the design as it is trained at each rung.
@@ -213,7 +216,7 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
   out.fingerprint = trace_of(rungs.front());
   set_hashes(rungs, out);
   if (const auto same = known_as(rungs, out, population, library)) return tl::unexpected(*same);
-  out.op = offspring.op;
+  out.provenance = offspring.provenance;
   out.parent = offspring.parent;
   out.second_parent = offspring.second_parent;
   return out;

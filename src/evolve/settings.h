@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,8 +55,8 @@ struct SearchSettings {
   DesignLimits limits;
   // Every design has a learning rate of its own (evolve/rates.h); false: the rung's rate for all.
   bool tune_rates = true;
-  // Type of matrix products with weights: "float32", "bf16", or "auto" (bf16 if the processor supports it).
-  std::string dtype = "float32";
+  // Nothing until a campaign begins with "auto": then bf16 if the processor supports it, or else float32.
+  std::optional<record::Dtype> dtype = record::Dtype::kFloat32;
   record::Optimizer optimizer = record::Optimizer::kAdamW;
   // Learning rates of token tables, as factors on those that muP gives.
   double input_rate = 1, output_rate = 1;

@@ -43,17 +43,50 @@ class Tournament : public Strategy {
 
 }  // namespace
 
-std::vector<std::string_view> strategy_names() {
-  return {"adaptive", "tournament", "random", "agents", "direct"};
+namespace {
+
+std::unique_ptr<Strategy> make_adaptive_for(std::string_view name) {
+  return make_adaptive(std::string(name));
 }
 
-bool asks_agents(std::string_view name) { return name == "agents" || name == "direct"; }
+struct StrategyRow {
+  std::string_view name;
+  std::unique_ptr<Strategy> (*make)(std::string_view name);  // null: it proposes nothing by itself
+  bool asks_agents = false;
+};
+
+constexpr StrategyRow kStrategies[] = {
+    {"adaptive", make_adaptive_for},
+    {"tournament",
+     [](std::string_view) -> std::unique_ptr<Strategy> { return std::make_unique<Tournament>(); }},
+    {"random",
+     [](std::string_view) -> std::unique_ptr<Strategy> { return std::make_unique<RandomSearch>(); }},
+    {"agents", make_adaptive_for, true},
+    {kDirect, nullptr, true},
+};
+
+const StrategyRow* find_strategy(std::string_view name) {
+  const auto* at = std::find_if(std::begin(kStrategies), std::end(kStrategies),
+                                [&](const StrategyRow& row) { return row.name == name; });
+  return at == std::end(kStrategies) ? nullptr : at;
+}
+
+}  // namespace
+
+std::vector<std::string_view> strategy_names() {
+  std::vector<std::string_view> out;
+  for (const StrategyRow& row : kStrategies) out.push_back(row.name);
+  return out;
+}
+
+bool asks_agents(std::string_view name) {
+  const StrategyRow* row = find_strategy(name);
+  return row && row->asks_agents;
+}
 
 std::unique_ptr<Strategy> make_strategy(std::string_view name) {
-  if (name == "adaptive" || name == "agents") return make_adaptive(std::string(name));
-  if (name == "tournament") return std::make_unique<Tournament>();
-  if (name == "random") return std::make_unique<RandomSearch>();
-  return nullptr;
+  const StrategyRow* row = find_strategy(name);
+  return row && row->make ? row->make(row->name) : nullptr;
 }
 
 std::vector<Known> known(const Population& population, std::string_view strategy) {
@@ -81,17 +114,23 @@ std::vector<Known> known(const Population& population, std::string_view strategy
 Offspring fresh(edit::CodeBook& book, Random& random) {
   return {edit::random_program(random, book,
                                {.unit_size = 10, .most_layers = 8, .most_new_units = 2, .new_unit = 0.3}),
-          std::nullopt, "fresh", 0, 0};
+          std::nullopt,
+          {},
+          0,
+          0};
 }
 
-Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* second_parent,
+Result<Offspring> bred(record::Operator op, const Individual& parent, const Individual* second_parent,
                        edit::CodeBook& book, Random& random) {
   const bool crosses =
-      op == edit::Operator::kCrossover && second_parent && second_parent->created.id != parent.created.id;
+      op == record::Operator::kCrossover && second_parent && second_parent->created.id != parent.created.id;
   GABBRO_TRY(child, edit::vary_checked(op, *parent.program, crosses ? second_parent->program.get() : nullptr,
                                        book, random));
-  return Offspring{std::move(child.program), std::move(child.subject), std::string(edit::name_of(op)),
-                   parent.created.id, crosses ? second_parent->created.id : 0};
+  return Offspring{std::move(child.program),
+                   std::move(child.subject),
+                   {op},
+                   parent.created.id,
+                   crosses ? second_parent->created.id : 0};
 }
 
 }  // namespace gabbro::evolve

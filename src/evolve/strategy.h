@@ -18,7 +18,7 @@ namespace gabbro::evolve {
 struct Offspring {
   lang::Program program;
   std::optional<lang::Subject> subject;  // result of its check, if it was checked
-  std::string op;
+  record::Provenance provenance;
   std::int64_t parent = 0, second_parent = 0;
 };
 
@@ -32,6 +32,9 @@ class Strategy {
   virtual Result<Offspring> propose(const Population& population, edit::CodeBook& book,
                                     Random random) const = 0;
 };
+
+/// The strategy whose designs agents write in one reply.
+inline constexpr std::string_view kDirect = "direct";
 
 /// Returns the names of all strategies: "adaptive", "tournament", "random", "agents", "direct".
 std::vector<std::string_view> strategy_names();
@@ -65,7 +68,7 @@ std::vector<Known> known(const Population& population, std::string_view strategy
 Offspring fresh(edit::CodeBook& book, Random& random);
 
 /// Applies one operator to `parent`. `second_parent` may be null.
-Result<Offspring> bred(edit::Operator op, const Individual& parent, const Individual* second_parent,
+Result<Offspring> bred(record::Operator op, const Individual& parent, const Individual* second_parent,
                        edit::CodeBook& book, Random& random);
 
 }  // namespace gabbro::evolve

@@ -35,7 +35,7 @@ struct Term {
 // The normal form of a node: products and contractions become lists of factors, sums become lists of terms,
 // and all other nodes stay as they are. The terms are terms_[first, first + count), unordered if `commutes`.
 // All nodes share one list, because most have one or two terms.
-struct Form {
+struct NormalForm {
   double factor = 1;
   std::uint32_t first = 0, count = 0;
   bool commutes = false;
@@ -190,9 +190,9 @@ class Canonicalizer {
            op == Op::kUnpast;
   }
 
-  Form normal_form(Ref r) {
+  NormalForm normal_form(Ref r) {
     const Node& n = node(r);
-    Form form;
+    NormalForm form;
     form.first = static_cast<std::uint32_t>(terms_.size());
     if (n.op == Op::kAdd || is_product(n)) {
       form.commutes = true;
@@ -230,7 +230,7 @@ class Canonicalizer {
     return form;
   }
 
-  std::span<Term> terms(const Form& form) { return std::span(terms_).subspan(form.first, form.count); }
+  std::span<Term> terms(const NormalForm& form) { return std::span(terms_).subspan(form.first, form.count); }
 
   [[nodiscard]] std::uint64_t attributes(const Node& n) const {
     const bool symbolic = !concrete_ && (n.op == Op::kSlice || n.op == Op::kPad) && n.index >= 0;
@@ -267,7 +267,7 @@ class Canonicalizer {
   void color_forward() {
     for (const Ref r : order_) {
       const Node& n = node(r);
-      const Form& form = forms_[at(r)];
+      const NormalForm& form = forms_[at(r)];
       std::uint64_t h = attributes_[at(r)], axes = 0;
       for (AxisId a : mentioned_axes(r))
         axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
@@ -287,7 +287,7 @@ class Canonicalizer {
     for (const NodeId id : g_.bodies[0].outputs) context_[at({0, id})] += 1;
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
       const Node& n = node(*it);
-      const Form& form = forms_[at(*it)];
+      const NormalForm& form = forms_[at(*it)];
       const std::uint64_t here = mix(color_[at(*it)], context_[at(*it)]);
       std::uint64_t place = 0;
       for (const Term& t : terms(form)) context_[at(t.ref)] += mix(here, form.commutes ? 0 : ++place);
@@ -342,7 +342,7 @@ class Canonicalizer {
     std::vector<int> axes;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> operands;
     for (const Ref r : visit) {
-      const Form& form = forms_[at(r)];
+      const NormalForm& form = forms_[at(r)];
       word(attributes_[at(r)]);
       axes.clear();
       operands.clear();
@@ -368,7 +368,7 @@ class Canonicalizer {
   std::vector<int> scan_of_, base_, uses_;
   std::vector<bool> live_;
   std::vector<Ref> order_;
-  std::vector<Form> forms_;
+  std::vector<NormalForm> forms_;
   std::vector<Term> terms_;
   std::vector<Ref> scratch_;
   std::vector<std::pair<const Sym*, std::uint64_t>> known_syms_;

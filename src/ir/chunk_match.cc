@@ -31,7 +31,7 @@ bool meets(const Type& type, const AxisList& axes) {
 }
 
 // A step node expressed in terms of the state before the step.
-struct Form {
+struct StateForm {
   enum class Kind { kUnknown, kKnown, kState, kRead, kLate } kind = Kind::kUnknown;
   NodeId value = kNone;  // kKnown
   bool keeps = false;    // kState: true if it contains a multiple of S
@@ -69,7 +69,7 @@ class Matcher {
   }
 
  private:
-  using Kind = Form::Kind;
+  using Kind = StateForm::Kind;
 
   [[nodiscard]] Match refused(std::string why) const {
     Match out;
@@ -123,7 +123,7 @@ class Matcher {
       if (forms_[id].kind == Kind::kRead) add_read(out, id);
       if (forms_[id].kind == Kind::kState) out.refused = "the state itself leaves the step";
     }
-    const Form& next = forms_[step_.outputs[static_cast<std::size_t>(state_)]];
+    const StateForm& next = forms_[step_.outputs[static_cast<std::size_t>(state_)]];
     if (next.kind != Kind::kState || !next.keeps) {
       out.refused = "its update is not affine in it";
       out.waits = out.waits || next.kind == Kind::kUnknown;
@@ -143,23 +143,23 @@ class Matcher {
     out.reads.back().node = id;
   }
 
-  Form form(NodeId id) {
+  StateForm form(NodeId id) {
     if (known_[id] >= 0) return {.kind = Kind::kKnown, .value = known_[id]};
     if (is_state(id)) return {.kind = Kind::kState, .keeps = true};
     const Node& n = step_.nodes[id];
     if (n.op == Op::kArg) return {};
     for (NodeId in : n.in)
       if (in >= 0 && forms_[in].kind == Kind::kUnknown) return {};
-    const std::optional<Form> out = linear(n);
+    const std::optional<StateForm> out = linear(n);
     if (!out) return {.kind = Kind::kLate};
     // A multiple of the state keeps its axes; a node with other axes does not match.
     if (out->kind == Kind::kState && n.type != type_) return {.kind = Kind::kLate};
     return *out;
   }
 
-  std::optional<Form> linear(const Node& n) {
-    const Form* x = n.in[0] >= 0 ? &forms_[n.in[0]] : nullptr;
-    const Form* y = n.in[1] >= 0 ? &forms_[n.in[1]] : nullptr;
+  std::optional<StateForm> linear(const Node& n) {
+    const StateForm* x = n.in[0] >= 0 ? &forms_[n.in[0]] : nullptr;
+    const StateForm* y = n.in[1] >= 0 ? &forms_[n.in[1]] : nullptr;
     if (x && y && x->kind == Kind::kKnown) std::swap(x, y);
     const bool one = y && y->kind == Kind::kKnown;
     switch (n.op) {
@@ -185,7 +185,7 @@ class Matcher {
 
   // ---- Multiples of the state ----
 
-  std::optional<Form> scaled(Form x, NodeId f) {
+  std::optional<StateForm> scaled(StateForm x, NodeId f) {
     if (x.affine.is_outer()) return std::nullopt;
     const Type type = b_.type(f);
     const bool on_values = meets(type, values_), on_contracted = meets(type, contracted_);
@@ -206,7 +206,7 @@ class Matcher {
 
   // Returns f S with f = exp(rate slope), if f depends on all value axes. If some value axes are missing, the
   // decay is matched with shared axes instead.
-  std::optional<Form> outer(Form x, NodeId f) {
+  std::optional<StateForm> outer(StateForm x, NodeId f) {
     const Affine& a = x.affine;
     const bool plain =
         x.keeps && a.decay.k == kNone && a.decay.v == kNone && a.ranks.empty() && a.added.empty();
@@ -230,14 +230,14 @@ class Matcher {
     return n.op == Op::kMul && split(n.in[0], rates, slopes) && split(n.in[1], rates, slopes);
   }
 
-  std::optional<Form> plus(Form x, NodeId f) {
+  std::optional<StateForm> plus(StateForm x, NodeId f) {
     const auto terms = products(f);
     if (!terms) return std::nullopt;
     for (const Product& p : *terms) x.affine.added.push_back(p);
     return x;
   }
 
-  std::optional<Form> plus(Form x, const Form& y) {
+  std::optional<StateForm> plus(StateForm x, const StateForm& y) {
     if (y.kind != Kind::kState) return std::nullopt;
     if ((x.affine.is_outer() && (y.keeps || !y.affine.ranks.empty())) ||
         (y.affine.is_outer() && (x.keeps || !x.affine.ranks.empty())))
@@ -285,10 +285,10 @@ class Matcher {
     return id == step_.outputs[static_cast<std::size_t>(state_)];
   }
 
-  std::optional<Form> contraction(const Form& x, NodeId f, const AxisList& over, bool of_next) {
+  std::optional<StateForm> contraction(const StateForm& x, NodeId f, const AxisList& over, bool of_next) {
     if (!(over == contracted_)) return std::nullopt;
     if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
-    Form out{.kind = Kind::kRead};
+    StateForm out{.kind = Kind::kRead};
     // With a decay per element of the state, only the state after the step can be read.
     if (x.affine.is_outer()) {
       if (!of_next) return std::nullopt;
@@ -313,11 +313,11 @@ class Matcher {
     return out;
   }
 
-  std::optional<Form> scaled_read(const Form& x, NodeId f) {
+  std::optional<StateForm> scaled_read(const StateForm& x, NodeId f) {
     const Type type = b_.type(f);
     if (meets(type, values_)) return std::nullopt;
     if (!meets(type, contracted_)) {
-      Form out = x;
+      StateForm out = x;
       out.read.row = b_.times(x.read.row, f);
       for (NodeId* part : {&out.read.rest, &out.read.after, &out.read.after_rest})
         if (*part != kNone) *part = b_.times(*part, f);
@@ -325,7 +325,7 @@ class Matcher {
     }
     if (x.only_after) return std::nullopt;
     if (x.read.scale != kNone) return mix(b_.type(x.read.scale));
-    Form out{.kind = Kind::kState};
+    StateForm out{.kind = Kind::kState};
     out.affine.ranks.push_back({f, x.read.row});
     if (x.read.rest != kNone) {
       const auto rest = products(x.read.rest);
@@ -335,14 +335,14 @@ class Matcher {
     return out;
   }
 
-  std::optional<Form> plus_read(Form x, NodeId f) {
+  std::optional<StateForm> plus_read(StateForm x, NodeId f) {
     if (meets(b_.type(f), contracted_)) return std::nullopt;
     x.read.rest = plus_or(x.read.rest, f);
     if (x.read.after != kNone) x.read.after_rest = plus_or(x.read.after_rest, f);
     return x;
   }
 
-  std::optional<Form> plus_read(Form x, const Form& y) {
+  std::optional<StateForm> plus_read(StateForm x, const StateForm& y) {
     if (y.kind != Kind::kRead || x.read.scale != y.read.scale || x.only_after != y.only_after)
       return std::nullopt;
     x.read.row = b_.plus(x.read.row, y.read.row);
@@ -378,7 +378,7 @@ class Matcher {
   std::vector<bool> live_;
   Type type_;
   AxisList contracted_, values_, mixed_;
-  std::vector<Form> forms_;
+  std::vector<StateForm> forms_;
 };
 
 }  // namespace

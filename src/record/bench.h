@@ -19,7 +19,7 @@ struct BenchSpec {
   std::int64_t steps = 8;    // measured steps; 2 more before them are not measured
   std::int64_t decode = 64;  // number of tokens to decode; 0: none
   std::string device = "cpu";
-  std::string dtype = "float32";  // as in a trial
+  Dtype dtype = Dtype::kFloat32;
   int threads = 2;
 };
 

@@ -39,11 +39,11 @@ struct CapabilityScore {
 /// The result of one task: the training whose answers are scored, and the effort to find it.
 struct CapabilityTask {
   std::string task;
-  std::string outcome = "failed";  // "done"; without scores: "not finite", "diverged", "memory", "failed"
-  std::string cause;               // empty if done
-  std::int64_t params = 0;         // includes the vocabulary of the task
-  double rate = 0;                 // the best learning rate, at fan-in 256
-  double loss = 0;                 // mean loss of the last steps, nats per answer
+  CapabilityOutcome outcome = CapabilityOutcome::kFailed;
+  std::string cause;                             // empty if done
+  std::int64_t params = 0;                       // includes the vocabulary of the task
+  double rate = 0;                               // the best learning rate, at fan-in 256
+  double loss = 0;                               // mean loss of the last steps, nats per answer
   std::int64_t runs = 0, steps = 0, tokens = 0;  // of all trainings of this task
   double seconds = 0;
   std::vector<CapabilityScore> scores;  // the first is at the training length

@@ -22,6 +22,13 @@ void fields(Io& io, E& e) {
   io.later("sandbox", e.sandbox);
 }
 
+template <class Io, Is<Provenance> P>
+void fields(Io& io, P& p) {
+  io("op", p.op);
+  io("mode", p.mode);
+  io("description", p.description);
+}
+
 template <class Io, Is<DesignCreated> E>
 void fields(Io& io, E& e) {
   io("id", e.id);
@@ -32,7 +39,7 @@ void fields(Io& io, E& e) {
   io("fingerprint", e.fingerprint);
   io("origin", e.origin);
   io("strategy", e.strategy);
-  io("op", e.op);
+  fields(io, e.provenance);
   io("parent", e.parent);
   io("second_parent", e.second_parent);
   io("species", e.species);
@@ -51,7 +58,7 @@ void fields(Io& io, E& e) {
   io("attempt", e.attempt);
   io("origin", e.origin);
   io("strategy", e.strategy);
-  io("op", e.op);
+  fields(io, e.provenance);
   io("cause", e.cause);
   io("detail", e.detail);
   io("parent", e.parent);

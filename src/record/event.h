@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
+#include "record/cause.h"
 #include "record/spelling.h"
 
 namespace gabbro::record {
@@ -29,6 +31,14 @@ struct Session {
   std::string sandbox;  // sandbox around its workers (sandbox::Machine::text); empty: not known
 };
 
+/// The way a program was made. An offspring of the search without an operator and a mode was generated
+/// afresh.
+struct Provenance {
+  std::optional<Operator> op;  // the edit of a strategy
+  std::optional<Mode> mode;    // the mode of the agents that wrote it
+  std::string description;     // the file of a known design; the part that an ablation removes or reverts
+};
+
 /// A design was created: a baseline, an offspring, an ablation, ... Ids count from 1 without gaps.
 struct DesignCreated {
   static constexpr const char* kKind = "design";
@@ -37,8 +47,8 @@ struct DesignCreated {
   std::string name, program;
   std::string hash, fingerprint;  // hashes of its structure and of its first updates
   Origin origin = Origin::kSearch;
-  std::string strategy;                        // the strategy that drew it; "" for other origins
-  std::string op;                              // the operator, or a description of a baseline or an ablation
+  std::string strategy;  // the strategy that drew it; "" for other origins
+  Provenance provenance;
   std::int64_t parent = 0, second_parent = 0;  // ids of designs; 0: none
   std::string species;                         // how it mixes tokens: "attention", "recurrence + shift" ...
   double train_flops =
@@ -55,12 +65,14 @@ struct DesignCreated {
   std::vector<std::string> sized;
 };
 
-/// A draw that led to no design. `cause` is, for example, "edit" (no place for the operator), "duplicate",
-/// "same function", "no mixing", "cost", "size", or a code of the checker.
+/// A draw that led to no design.
 struct Refused {
   static constexpr const char* kKind = "refusal";
   std::int64_t attempt = 0;
-  std::string strategy, op, cause, detail;
+  std::string strategy;
+  Provenance provenance;
+  Cause cause = Cause::kNone;
+  std::string detail;
   std::int64_t parent = 0;
   std::int64_t task = 0;
   // Origin that the design would have had; an ablation has no strategy.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ class Writer {
   template <Spelled E>
   void operator()(const char* name, E value) {
     (*this)(name, std::string(word_of(value)));
+  }
+  /// Writes nothing as "".
+  template <Spelled E>
+  void operator()(const char* name, const std::optional<E>& value) {
+    (*this)(name, value ? std::string(word_of(*value)) : std::string());
   }
   template <class T>
   void list(const char* name, const std::vector<T>& items) {
@@ -83,6 +89,13 @@ class Reader {
       value = *parsed;
     else
       unknown(name, Spelling<E>::kWhat, word);
+  }
+  template <Spelled E>
+  void operator()(const char* name, std::optional<E>& value) {
+    std::string word;
+    (*this)(name, word);
+    value = parse_word<E>(word);
+    if (!value && !word.empty()) unknown(name, Spelling<E>::kWhat, word);
   }
   template <class T>
   void list(const char* name, std::vector<T>& items) {

@@ -21,13 +21,22 @@ Result<JobOutcome> outcome_of(const std::string& result) {
   return out;
 }
 
-std::string failure(const std::string& job, const std::string& cause) {
+std::string failure(const std::string& job, const std::string& cause, Cause error) {
   Writer io;
   io("version", 1);
   io("job", job);
   io("status", Status::kFailed);
   io("cause", cause);
+  io("error", error);
   return io.text(true);
+}
+
+std::string failure(const std::string& job, const std::string& file, const Error& error) {
+  return failure(job, format_error(file, error), cause_of(error));
+}
+
+Error inconsistent(const std::string& why) {
+  return {"worker", "the worker left an inconsistent result: " + why, "", {}};
 }
 
 }  // namespace gabbro::record

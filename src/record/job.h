@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "record/cause.h"
 #include "record/spelling.h"
 
 namespace gabbro::record {
@@ -21,6 +22,11 @@ struct JobOutcome {
 Result<JobOutcome> outcome_of(const std::string& result);
 
 /// Returns a result which only says that the job failed, and why. Readers of every kind of result accept it.
-std::string failure(const std::string& job, const std::string& cause);
+std::string failure(const std::string& job, const std::string& cause, Cause error);
+/// The same for an error in `file`.
+std::string failure(const std::string& job, const std::string& file, const Error& error);
+
+/// Returns the error of a result that contradicts its spec or itself; `why` is what a `misfit` found.
+Error inconsistent(const std::string& why);
 
 }  // namespace gabbro::record

@@ -46,6 +46,13 @@ constexpr std::optional<E> parse_word(std::string_view word) {
   return static_cast<E>(at - words.begin());
 }
 
+/// Returns what is wrong with a word that is no spelling of the enum.
+template <Spelled E>
+std::string unknown_word(std::string_view word) {
+  return fmt::format("unknown {} '{}' (use {})", Spelling<E>::kWhat, word,
+                     fmt::join(Spelling<E>::kWords, ", "));
+}
+
 /// The way a job ended.
 enum class Status : std::uint8_t {
   kFailed,   // without a result; the cause says why
@@ -127,6 +134,46 @@ struct Spelling<SessionEnd> {
   static constexpr std::array<std::string_view, 4> kWords{"done", "budget", "signal", "error"};
 };
 
+/// The edit by which a strategy makes an offspring (edit/vary.h).
+enum class Operator : std::uint8_t {
+  kReplaceSubtree,  // replaces a place by another unit of the book
+  kCrossover,       // replaces a place by a subtree of the second parent
+  kWrap,            // moves a unit into a slot of another unit
+  kInsert,          // adds an element to the stack
+  kRemove,
+  kDuplicate,
+  kShare,              // makes two places, or all repetitions of one, share parameters
+  kSetHyper,           // sets a hyperparameter to another allowed value
+  kHybrid,             // turns n * X into a stack that mixes X with another block
+  kNewUnit,            // replaces a place by a newly generated unit
+  kReplaceExpression,  // replaces an expression by a new one of its type
+  kReplaceStatement,   // replaces the value of a statement by a new one
+  kInsertStatement,    // transforms a value before it is used
+  kDeleteStatement,    // replaces a value by another of its type
+  kSwapOperator,       // replaces + by *, tanh by sigmoid ...
+  kStepConstant,
+};
+template <>
+struct Spelling<Operator> {
+  static constexpr std::string_view kWhat = "operator";
+  static constexpr std::array<std::string_view, 16> kWords{"replace_subtree",
+                                                           "crossover",
+                                                           "wrap",
+                                                           "insert",
+                                                           "remove",
+                                                           "duplicate",
+                                                           "share",
+                                                           "set_hyper",
+                                                           "hybrid",
+                                                           "new_unit",
+                                                           "replace_expression",
+                                                           "replace_statement",
+                                                           "insert_statement",
+                                                           "delete_statement",
+                                                           "swap_operator",
+                                                           "step_constant"};
+};
+
 /// The way agents make a design: by changing one parent, by combining two, or from scratch.
 enum class Mode : std::uint8_t { kMutation, kCrossover, kScratch };
 template <>
@@ -145,6 +192,31 @@ template <>
 struct Spelling<TaskOutcome> {
   static constexpr std::string_view kWhat = "outcome";
   static constexpr std::array<std::string_view, 2> kWords{"failed", "design"};
+};
+
+/// The type of matrix products with weights.
+enum class Dtype : std::uint8_t { kFloat32, kBf16, kFloat64 };
+template <>
+struct Spelling<Dtype> {
+  static constexpr std::string_view kWhat = "dtype";
+  static constexpr std::array<std::string_view, 3> kWords{"float32", "bf16", "float64"};
+};
+
+/// A schedule of the learning rate (train/schedule.h): a cosine, or warm-up, a constant rate, and decay.
+enum class RateSchedule : std::uint8_t { kCosine, kWsd };
+template <>
+struct Spelling<RateSchedule> {
+  static constexpr std::string_view kWhat = "schedule";
+  static constexpr std::array<std::string_view, 2> kWords{"cosine", "wsd"};
+};
+
+/// The outcome of a capability task: scores, or why there are none.
+enum class CapabilityOutcome : std::uint8_t { kFailed, kDone, kNotFinite, kDiverged, kMemory };
+template <>
+struct Spelling<CapabilityOutcome> {
+  static constexpr std::string_view kWhat = "outcome of a task";
+  static constexpr std::array<std::string_view, 5> kWords{"failed", "done", "not finite", "diverged",
+                                                          "memory"};
 };
 
 /// A user's request to a campaign.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/cause.h"
 #include "record/spelling.h"
 
 namespace gabbro::record {
@@ -38,8 +39,9 @@ struct TaskReport {
   TaskOutcome outcome = TaskOutcome::kFailed;
   /// The cause of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan",
   /// "unit", "assembly", "observation"), the code of an error of chat ("stopped", "cap", "chat down" ...), or
-  /// that of Brief::admit; with details.
-  std::string cause, detail;
+  /// that of Brief::admit.
+  Cause cause = Cause::kNone;
+  std::string detail;
   Mode mode = Mode::kMutation;
   std::string prompts;          // version: hash of the prompt files
   std::string title, proposal;  // of the accepted proposal

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/files.h"
 #include "record/ranges.h"
 #include "record/task_fields.h"
 
@@ -86,6 +87,7 @@ template <class Io, Is<TrialResult> R>
 void fields(Io& io, R& r) {
   io("status", r.status);
   io("cause", r.cause);
+  io("error", r.error);
   io("design", r.design);
   io("hash", r.hash);
   io("width", r.width);
@@ -138,7 +140,7 @@ double unread_bits(const TrialResult& r) {
 }
 
 bool speaks_of_design(const TrialResult& r) {
-  if (r.status == Status::kFailed) return code_of(r.cause).empty();
+  if (r.status == Status::kFailed) return r.error == Cause::kNone;
   return r.status != Status::kStopped &&
          std::none_of(r.anchors.begin(), r.anchors.end(),
                       [](const Anchor& a) { return a.name == "text" && !a.holds; });
@@ -318,5 +320,16 @@ Result<TrialSpec> parse_spec(const std::string& json) {
   return s;
 }
 Result<TrialResult> parse_result(const std::string& json) { return read_result<TrialResult>(json); }
+
+Result<TrialSpec> read_run_spec(const std::string& folder) {
+  const std::string file = folder + "/spec.json";
+  const auto text = read_file(file, kMostText);
+  if (!text)
+    return fail("run", fmt::format("there is no run in {}: spec.json is missing", folder),
+                "name a folder made by `gabbro train --out`");
+  auto spec = parse_spec(*text);
+  if (!spec) return fail("run", fmt::format("{}: {}", file, spec.error().message));
+  return spec;
+}
 
 }  // namespace gabbro::record

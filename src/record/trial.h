@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "record/anchor.h"
+#include "record/cause.h"
 #include "record/eval.h"
 #include "record/spelling.h"
 
@@ -37,11 +38,11 @@ struct TrialSpec {
   // Learning rates of token tables, as factors on those that muP gives.
   double input_rate = 1, output_rate = 1;
   double decay = 0.1;
-  std::string schedule = "cosine";  // or "wsd"
-  std::uint64_t seed = 1;           // of the initialisation and the data order
-  std::uint64_t start = 0;          // of the initialisation alone; 0: `seed`
+  RateSchedule schedule = RateSchedule::kCosine;
+  std::uint64_t seed = 1;   // of the initialisation and the data order
+  std::uint64_t start = 0;  // of the initialisation alone; 0: `seed`
   std::string device = "cpu";
-  std::string dtype = "float32";  // or "bf16" (products with weights), "float64"
+  Dtype dtype = Dtype::kFloat32;
   int threads = 2;
   std::int64_t rows = 0;              // sequences per micro-batch; 0: all
   std::int64_t memory = 0;            // bytes that the worker may hold; 0: all that the machine has left
@@ -99,7 +100,7 @@ struct ContextGain {
 };
 
 struct TrialResult {
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
   static constexpr const char* kJob = "train";
   /// "done": trained and scored, and every anchor holds. "refused": an anchor does not hold. "stopped": from
   /// outside; it can be resumed. "hurdle": a loss was above a hurdle; the run is neither scored nor checked
@@ -107,8 +108,9 @@ struct TrialResult {
   /// memory).
   Status status = Status::kFailed;
   std::string cause;
-  std::string design;  // name of the design
-  std::string hash;    // canonical hash
+  Cause error = Cause::kNone;  // code of the error that `cause` describes; none: its losses, or an anchor
+  std::string design;          // name of the design
+  std::string hash;            // canonical hash
   std::int64_t width = 0, params = 0, tokens = 0;
   // Hyperparameters that resizing changed (lang::text_of), such as "Mamba2.state 16 to 21".
   std::string moved;
@@ -172,5 +174,7 @@ std::string to_json(const TrialResult& result);
 /// is missing or of another type, with its name; for a spec also a number out of range.
 Result<TrialSpec> parse_spec(const std::string& json);
 Result<TrialResult> parse_result(const std::string& json);
+/// Reads the spec of a run folder. Errors: "run" if the folder has none, or it cannot be parsed.
+Result<TrialSpec> read_run_spec(const std::string& folder);
 
 }  // namespace gabbro::record

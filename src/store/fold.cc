@@ -25,7 +25,7 @@ CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NU
 const char* const kFoldTables = R"(
 DROP TABLE IF EXISTS design;
 CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,
-  origin TEXT, strategy TEXT, op TEXT, parent INTEGER, second_parent INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
+  origin TEXT, strategy TEXT, op TEXT, mode TEXT, description TEXT, parent INTEGER, second_parent INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
   rung INTEGER DEFAULT -1, bits REAL DEFAULT 0);
 DROP TABLE IF EXISTS trial;
 CREATE TABLE trial (id INTEGER PRIMARY KEY, ended INTEGER, design INTEGER, rung INTEGER, seed INTEGER, purpose TEXT, rate REAL DEFAULT 1,
@@ -65,6 +65,11 @@ namespace {
 template <record::Spelled E>
 std::string text_of(E e) {
   return std::string(record::word_of(e));
+}
+
+template <record::Spelled E>
+std::string text_of(const std::optional<E>& e) {
+  return e ? text_of(*e) : "";
 }
 
 struct Place {
@@ -108,12 +113,12 @@ Result<bool> apply(const Place& p, const CampaignBegun&) {
 Result<bool> apply(const Place&, const Session&) { return true; }
 
 // Records the outcome of a task's design. A task of 0 means that no agents wrote the design.
-Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, const std::string& refused) {
+Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, record::Cause refused) {
   if (task == 0) return true;
   if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
            .next())
     return does_not_follow(fmt::format("design of task {}, which produced none", task));
-  return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, refused, task);
+  return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, text_of(refused), task);
 }
 
 Result<bool> apply(const Place& p, const DesignCreated& e) {
@@ -121,13 +126,14 @@ Result<bool> apply(const Place& p, const DesignCreated& e) {
   for (const std::int64_t parent : {e.parent, e.second_parent})
     if (auto ok = is_parent(p.db, parent); !ok) return ok;
   if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
-  if (auto ok = deliver(p, e.task, e.id, ""); !ok) return ok;
+  if (auto ok = deliver(p, e.task, e.id, record::Cause::kNone); !ok) return ok;
   return p.db.run(
-      "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, origin, strategy, op, parent, "
-      "second_parent, "
-      "species, train_flops, decode_flops, state_bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, origin, strategy, op, mode, "
+      "description, parent, second_parent, species, train_flops, decode_flops, state_bytes) "
+      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       e.id, p.at, p.time, e.attempt, e.name, e.hash, e.fingerprint, std::string(record::word_of(e.origin)),
-      e.strategy, e.op, e.parent, e.second_parent, e.species, e.train_flops, e.decode_flops, e.state_bytes);
+      e.strategy, text_of(e.provenance.op), text_of(e.provenance.mode), e.provenance.description, e.parent,
+      e.second_parent, e.species, e.train_flops, e.decode_flops, e.state_bytes);
 }
 
 Result<bool> apply(const Place& p, const Refused& e) {
@@ -137,7 +143,7 @@ Result<bool> apply(const Place& p, const Refused& e) {
   return p.db.run(
       "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (source, cause) DO UPDATE SET count = count + 1",
       e.origin == record::Origin::kSearch ? e.strategy : std::string(record::word_of(e.origin)),
-      kind_of_cause(e.cause));
+      text_of(e.cause));
 }
 
 // Begins a trial again that was lost with its process. Any other trial under a recorded id is an error.
@@ -221,7 +227,7 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
   if (done) return score(p.db, design, rung, r.bits_per_byte);
   return p.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
-      text_of(r.status), kind_of_cause(r.cause));
+      text_of(r.status), group_of(r));
 }
 
 Result<bool> apply(const Place& p, const Promoted& e) {
@@ -286,9 +292,10 @@ Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& eve
   return std::visit([&](const auto& e) { return apply(Place{db, at, time}, e); }, event);
 }
 
-std::string kind_of_cause(const std::string& cause) {
+std::string group_of(const TrialResult& result) {
   // An error is identified by its code, since its position differs in every design.
-  if (std::string code = code_of(cause); !code.empty()) return code;
+  if (result.error != Cause::kNone && result.error != Cause::kWorker) return text_of(result.error);
+  const std::string& cause = result.cause;
   const auto number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
   const auto filler = [&](char c) { return number(c) || c == '.' || c == ' '; };
   const auto first = std::find_if_not(cause.begin(), cause.end(), filler);

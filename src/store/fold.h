@@ -2,6 +2,7 @@
 #pragma once
 
 #include "record/event.h"
+#include "record/trial.h"
 #include "sqlite/sqlite.h"
 
 namespace gabbro::store {
@@ -16,8 +17,8 @@ extern const char* const kFoldTables;
 /// O(log of the rows).
 Result<bool> fold(sqlite::Connection& db, std::int64_t at, double time, const record::Event& event);
 
-/// Returns the text by which a cause is counted: the code of an error ("x.gab:3:1: error[budget]: ..." is
-/// "budget"), or else the text before the first digit or colon, without digits at the start.
-std::string kind_of_cause(const std::string& cause);
+/// Returns the text by which a run without a score is counted: the code of its error, or else its cause
+/// before the first digit or colon, without digits at the start.
+std::string group_of(const record::TrialResult& result);
 
 }  // namespace gabbro::store

@@ -34,7 +34,7 @@ std::string lock_file(const std::string& path) { return path + ".lock"; }
 Result<Lock> lock_of(const std::string& path) {
   auto lock = Lock::take(lock_file(path));
   if (lock) return lock;
-  if (lock.error().code == "locked")
+  if (is(lock.error(), record::Cause::kLocked))
     return fail("store", fmt::format("{}: another campaign is writing to it", path),
                 "wait for it, stop it, or choose another folder");
   return fail("store", lock.error().message, "check that the folder exists and is writable");
@@ -67,20 +67,17 @@ constexpr const char* kRestore = "the file is damaged, or another program wrote 
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
 constexpr const char* kDesigns =
-    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, second_parent, species, "
-    "train_flops, "
-    "decode_flops, "
-    "state_bytes, time, rung, bits FROM design ORDER BY id";
+    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, mode, description, parent, "
+    "second_parent, species, train_flops, decode_flops, state_bytes, time, rung, bits FROM design ORDER BY "
+    "id";
 constexpr const char* kDesign =
-    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, parent, second_parent, species, "
-    "train_flops, "
-    "decode_flops, "
-    "state_bytes, time, rung, bits, event FROM design WHERE id = ?";
+    "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, mode, description, parent, "
+    "second_parent, species, train_flops, decode_flops, state_bytes, time, rung, bits, event FROM design "
+    "WHERE id = ?";
 constexpr const char* kBest =
-    "SELECT d.id, attempt, name, hash, fingerprint, origin, strategy, op, parent, second_parent, species, "
-    "train_flops, "
-    "decode_flops, "
-    "state_bytes, time, s.rung, s.bits FROM score s JOIN design d ON d.id = s.design "
+    "SELECT d.id, attempt, name, hash, fingerprint, origin, strategy, op, mode, description, parent, "
+    "second_parent, species, train_flops, decode_flops, state_bytes, time, s.rung, s.bits FROM score s JOIN "
+    "design d ON d.id = s.design "
     "WHERE s.rung = ? AND s.bits IS NOT NULL ORDER BY s.bits, s.design LIMIT ?";
 
 // Parses a word of a table. An unknown word means that the file is damaged.
@@ -98,13 +95,16 @@ DesignRow design_row(const Rows& r) {
   DesignCreated& b = out.created;
   b.id = r.integer(0), b.attempt = r.integer(1);
   b.name = r.text(2), b.hash = r.text(3), b.fingerprint = r.text(4);
-  b.origin = parsed_word<record::Origin>(r.text(5)), b.strategy = r.text(6), b.op = r.text(7);
-  b.parent = r.integer(8), b.second_parent = r.integer(9);
-  b.species = r.text(10);
-  b.train_flops = r.real(11), b.decode_flops = r.real(12), b.state_bytes = r.real(13);
-  out.time = r.real(14);
-  out.rung = static_cast<int>(r.integer(15));
-  out.bits = r.real(16);
+  b.origin = parsed_word<record::Origin>(r.text(5)), b.strategy = r.text(6);
+  if (const std::string op = r.text(7); !op.empty()) b.provenance.op = parsed_word<record::Operator>(op);
+  if (const std::string mode = r.text(8); !mode.empty()) b.provenance.mode = parsed_word<record::Mode>(mode);
+  b.provenance.description = r.text(9);
+  b.parent = r.integer(10), b.second_parent = r.integer(11);
+  b.species = r.text(12);
+  b.train_flops = r.real(13), b.decode_flops = r.real(14), b.state_bytes = r.real(15);
+  out.time = r.real(16);
+  out.rung = static_cast<int>(r.integer(17));
+  out.bits = r.real(18);
   return out;
 }
 
@@ -292,7 +292,7 @@ Result<DesignRow> Store::design(std::int64_t id) const {
     return fail("store", fmt::format("unknown design {}", id),
                 fmt::format("the campaign has designs 1 to {}", design_count()));
   DesignRow out = design_row(rows);
-  out.created = event_at<DesignCreated>(*db_->connection, rows.integer(17));
+  out.created = event_at<DesignCreated>(*db_->connection, rows.integer(19));
   return out;
 }
 
@@ -352,7 +352,7 @@ std::vector<TaskRow> Store::tasks() const {
     }
     t.time_begun = rows.real(2), t.time_ended = rows.real(3);
     t.design = rows.integer(4);
-    t.refused = rows.text(5);
+    t.refused = parsed_word<record::Cause>(rows.text(5));
   }
   return out;
 }

@@ -53,9 +53,9 @@ struct TaskRow {
   record::TaskBegun begun;
   double time_begun = 0, time_ended = 0;
   bool ended = false;
-  record::TaskReport report;  // valid once it has ended
-  std::int64_t design = 0;    // the resulting design; 0: none, or not yet
-  std::string refused;        // why its design was refused before training
+  record::TaskReport report;                     // valid once it has ended
+  std::int64_t design = 0;                       // the resulting design; 0: none, or not yet
+  record::Cause refused = record::Cause::kNone;  // why its design was refused before training
 };
 
 /// The file of one campaign. Every append is one transaction that holds the events and the changes of the
@@ -65,7 +65,7 @@ struct TaskRow {
 /// then cannot be read (a failing disk, changes by hand), any query throws Damaged.
 class Store {
  public:
-  static constexpr int kSchema = 7;
+  static constexpr int kSchema = 8;
 
   /// Opens `path` for writing, and creates it if it does not exist. Errors: "store" if it is not the file of
   /// a campaign, has another schema (both numbers are given), has another writer, or if there is no disk
@@ -120,7 +120,7 @@ class Store {
   [[nodiscard]] std::vector<record::Profiled> profiles() const;            // by design
   [[nodiscard]] std::vector<RungRow> rungs() const;
   /// Number of draws refused before training, by strategy (or "ablation") and cause, or of trials that ended
-  /// without a score, by status and cause. Causes are those of kind_of_cause.
+  /// without a score, by status and cause. Causes are those of group_of.
   struct Count {
     std::string what, cause;  // a strategy or a status
     std::int64_t count = 0;

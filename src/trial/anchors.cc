@@ -72,7 +72,7 @@ exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
 // preferred direction, so the limit of the mean over positions is lower than that of one position.
 constexpr double kExact = 1e-3, kHalf = 0.02, kHalfFactor = 8, kHalfMean = 2;
 
-bool in_half(const Evidence& e) { return e.spec.dtype == "bf16"; }
+bool in_half(const Evidence& e) { return e.spec.dtype == record::Dtype::kBf16; }
 
 // Rounds to the nearest bf16 value. A bf16 value is the upper half of a float32.
 double half(double v) {
@@ -165,7 +165,8 @@ void unseen(const Evidence& e, std::vector<Anchor>& out) {
   LeakCheck trained(e.model, texts, e.spec.seed);
   std::vector<LeakVerdict> verdicts{trained.future(effort(e.spec).batches), trained.neighbours(2)};
   constexpr double kMost = 0.1, kMostInBf16 = 1;  // nats
-  trained.measure_rounding(rounding_of(e.spec.dtype), e.spec.dtype == "bf16" ? kMostInBf16 : kMost);
+  trained.measure_rounding(rounding_of(e.spec.dtype),
+                           e.spec.dtype == record::Dtype::kBf16 ? kMostInBf16 : kMost);
   const LeakVerdict moved = trained.moved();
   Anchor decoding{"decoding = parallel", false, ""};
   if (const std::string ahead = looks_ahead(e.graph, e.outputs); !ahead.empty()) {

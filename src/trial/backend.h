@@ -6,7 +6,9 @@
 #include <string>
 
 #include "exec/model.h"
+#include "exec/torch/model.h"
 #include "ir/graph.h"
+#include "record/spelling.h"
 
 namespace gabbro::trial {
 
@@ -17,15 +19,17 @@ struct BackendOptions {
   std::string device = "cpu";
   int threads = 1;
   std::int64_t rows = 0;  // sequences of a micro-batch; 0: all of the batch
-  std::string dtype = "float32";
+  record::Dtype dtype = record::Dtype::kFloat32;
   bool recompute = false;  // Recomputes activations for the gradient instead of keeping them.
 };
 
-/// Returns the torch backend. An unknown dtype counts as float32.
+/// Returns the torch backend.
 MakeModel torch_backend(const BackendOptions& options = {});
+
+exec::torch::Precision precision_of(record::Dtype dtype);
 
 /// Returns the relative rounding error of a weight in products: 2^-9 in bf16, otherwise that of float32,
 /// 2^-24.
-double rounding_of(const std::string& dtype);
+double rounding_of(record::Dtype dtype);
 
 }  // namespace gabbro::trial

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "exec/torch/decoder.h"
 #include "exec/torch/profile.h"
+#include "record/cause.h"
 #include "trial/backend.h"
 #include "zoo/sized.h"
 
@@ -24,7 +25,6 @@ namespace {
 
 constexpr int kWarmUp = 2;        // initial steps that are not measured
 constexpr double kDocuments = 4;  // mean number of documents in a row
-constexpr const char* kStopped = "stopped";
 
 using Clock = std::chrono::steady_clock;
 
@@ -95,18 +95,18 @@ class Bench {
     const std::vector<exec::NamedArray> weights = model->weights();
     model.reset();
     if (auto ok = decode(weights); !ok) return ok;
-    if (spec_.device == "cpu" && spec_.dtype != "float64")
+    if (spec_.device == "cpu" && spec_.dtype != record::Dtype::kFloat64)
       out_.peak_flops_per_second =
-          exec::torch::measure_peaks(spec_.threads, spec_.dtype == "bf16").matrix_flops;
+          exec::torch::measure_peaks(spec_.threads, spec_.dtype == record::Dtype::kBf16).matrix_flops;
     return true;
   }
 
  private:
-  // Reports progress. Fails with kStopped if the job shall stop.
+  // Reports progress. Fails with "stopped" if the job shall stop.
   Result<bool> say(const char* stage, std::int64_t done, std::int64_t of) const {
     record::Progress now{.stage = stage};
     now.share = static_cast<double>(done) / static_cast<double>(of);
-    if (progress_ && !progress_(now)) return fail(kStopped, "");
+    if (progress_ && !progress_(now)) return fail("stopped", "");
     return true;
   }
 
@@ -183,9 +183,9 @@ BenchResult run(const BenchSpec& spec, const OnProgress& progress) {
   BenchResult out;
   out.file = spec.file;
   const auto ok = run_checked(spec, progress, out);
-  out.status = ok                            ? record::Status::kDone
-               : ok.error().code == kStopped ? record::Status::kStopped
-                                             : record::Status::kFailed;
+  out.status = ok                                        ? record::Status::kDone
+               : is(ok.error(), record::Cause::kStopped) ? record::Status::kStopped
+                                                         : record::Status::kFailed;
   if (out.status == record::Status::kFailed) out.cause = format_error(spec.file, ok.error());
   return out;
 }

@@ -22,6 +22,7 @@ using record::CapabilityResult;
 using record::CapabilityScore;
 using record::CapabilitySpec;
 using record::CapabilityTask;
+using Outcome = record::CapabilityOutcome;
 using record::OnProgress;
 
 namespace {
@@ -93,7 +94,8 @@ class Examination {
  private:
   struct Run {
     std::unique_ptr<exec::Model> model;
-    std::string outcome = "done", cause;
+    Outcome outcome = Outcome::kDone;
+    std::string cause;
     double rate = 0, loss = 0;
     double accuracy = 0;  // on the sequences that choose the learning rate
   };
@@ -122,7 +124,7 @@ class Examination {
       examine(task, result);
     } catch (const std::exception& e) {  // ATen throws if memory is short.
       const std::string what = e.what();
-      result.outcome = "failed";
+      result.outcome = Outcome::kFailed;
       result.cause = what.substr(0, what.find('\n'));
     }
     result.seconds = seconds_now() - began;
@@ -141,14 +143,14 @@ class Examination {
     for (std::size_t i = 0; i < kRates.size(); ++i) {
       Run run = train(task, graph, kRates[i], static_cast<double>(i), result);
       if (stopped_) return;
-      const bool better =
-          !best || (run.outcome == "done" && (best->outcome != "done" || run.accuracy > best->accuracy));
+      const bool better = !best || (run.outcome == Outcome::kDone &&
+                                    (best->outcome != Outcome::kDone || run.accuracy > best->accuracy));
       if (better) best = std::move(run);
-      if (best->outcome == "memory" || best->accuracy >= kSolvedAccuracy) break;
+      if (best->outcome == Outcome::kMemory || best->accuracy >= kSolvedAccuracy) break;
     }
     result.outcome = best->outcome;
     result.cause = best->cause;
-    if (best->outcome != "done") return;
+    if (best->outcome != Outcome::kDone) return;
     result.rate = best->rate;
     result.loss = best->loss;
     for (const std::int64_t length : task.lengths)
@@ -178,7 +180,7 @@ class Examination {
       ++result.steps;
       result.tokens += rows * task.length;
       if (!report.updated) {
-        run.outcome = "not finite";
+        run.outcome = Outcome::kNotFinite;
         run.cause = fmt::format("loss {} and gradient norm {} at step {} with learning rate {}", report.loss,
                                 report.gradient_norm, step, rate);
         return run;
@@ -187,7 +189,7 @@ class Examination {
       least = std::min(least, mean);
       run.loss = mean;
       if (mean > least + kDiverged) {
-        run.outcome = "diverged";
+        run.outcome = Outcome::kDiverged;
         run.cause =
             fmt::format("the loss rose by more than {} above its best at step {} with learning rate {}",
                         kDiverged, step, rate);
@@ -209,7 +211,7 @@ class Examination {
     const std::int64_t step = run.model->step_bytes(sequences(task.length), task.length);
     const std::int64_t left = spec_.memory > 0 ? spec_.memory - resident_bytes() : available_bytes();
     if (step == 0 || (spec_.memory == 0 && left == 0) || step <= left) return true;
-    run.outcome = "memory";
+    run.outcome = Outcome::kMemory;
     run.cause = fmt::format("a step needs {} MiB, but only {} MiB are left", step >> 20, left >> 20);
     return false;
   }

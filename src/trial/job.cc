@@ -30,9 +30,9 @@ struct Job {
 // Does what every job does before it starts: reports an invalid spec or an unavailable device.
 template <class Spec, class Run>
 std::string start(const Result<Spec>& spec, Run&& run) {
-  if (!spec) return record::failure(Spec::kJob, format_error("spec", spec.error()));
+  if (!spec) return record::failure(Spec::kJob, "spec", spec.error());
   if (const auto ok = exec::torch::check_device(spec->device); !ok)
-    return record::failure(Spec::kJob, format_error("--device", ok.error()));
+    return record::failure(Spec::kJob, "--device", ok.error());
   return to_json(run(*spec));
 }
 
@@ -102,7 +102,7 @@ constexpr Job kJobs[] = {{"train", train},          {"eval", eval},   {"generate
 
 std::string run_job(const std::string& spec, const OnProgress& progress) {
   const auto name = record::job_of(spec);
-  if (!name) return record::failure("train", format_error("spec", name.error()));
+  if (!name) return record::failure("train", "spec", name.error());
   std::string known;
   try {
     for (const Job& job : kJobs) {
@@ -111,9 +111,10 @@ std::string run_job(const std::string& spec, const OnProgress& progress) {
     }
   } catch (const std::exception& e) {  // ATen throws if memory is short.
     const std::string what = e.what();
-    return record::failure(*name, what.substr(0, what.find('\n')));
+    return record::failure(*name, what.substr(0, what.find('\n')), record::Cause::kException);
   }
-  return record::failure(*name, fmt::format("unknown job '{}'; known jobs: {}", *name, known));
+  return record::failure(*name, fmt::format("unknown job '{}'; known jobs: {}", *name, known),
+                         record::Cause::kSpec);
 }
 
 }  // namespace gabbro::trial

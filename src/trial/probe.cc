@@ -128,8 +128,8 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
 void reach(const ir::Graph& graph, std::uint64_t seed, Checks& checks) {
   constexpr std::int64_t kLong = 256;
   const exec::Screening s = exec::screen_mixing_and_gradients(graph, seed, kLong);
-  checks.gradient.require(s.cause != "gradient", s.detail);
-  checks.mixing.require(s.cause != "mixing", s.detail);
+  checks.gradient.require(s.lack != exec::Lack::kGradient, s.detail);
+  checks.mixing.require(s.lack != exec::Lack::kMixing, s.detail);
 }
 
 std::vector<Anchor> anchors_of(const Checks& c, bool backend) {
@@ -220,7 +220,7 @@ Result<record::ProbeReport> probe_program(const std::string& program, const Make
     const exec::Screening s = exec::screen(graph, options.seed, options.whole_length);
     out.checks.push_back({"screen", s.passes(),
                           s.passes() ? "a campaign would train it, as far as a small run can tell"
-                                     : fmt::format("a campaign refuses it, {}: {}", s.cause, s.detail)});
+                                     : "a campaign refuses it: " + s.detail});
   }
   out.holds = all_hold(out.checks);
   out.seconds = seconds_now() - began;

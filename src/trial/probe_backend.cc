@@ -12,13 +12,13 @@ namespace gabbro::trial {
 namespace {
 
 using Document = std::vector<std::int64_t>;
-using Rows = std::vector<std::vector<Document>>;
+using DocumentRows = std::vector<std::vector<Document>>;
 constexpr double kMostSlack = 0.1, kSingle = 0x1.0p-24;  // kSingle: rounding of float32
 constexpr std::int64_t kRow = 24;                        // total number of tokens of a row's documents
 
 // Builds a batch. A target depends only on the position in its document, so that a document has the same
 // losses wherever it is.
-exec::TokenBatch batch_of(const Rows& rows, std::int64_t length, std::int64_t vocab) {
+exec::TokenBatch batch_of(const DocumentRows& rows, std::int64_t length, std::int64_t vocab) {
   exec::TokenBatch out{static_cast<std::int64_t>(rows.size()), length, {}, {}, {}};
   for (const std::vector<Document>& row : rows) {
     std::int64_t start = 0;
@@ -96,7 +96,7 @@ class Backend {
   void future(Check& check) {
     const std::vector<double> base = losses(rows_);
     for (const std::size_t keep : {std::size_t{1}, probed_.size() / 2}) {
-      Rows other = rows_;
+      DocumentRows other = rows_;
       Document& document = other[1][1];
       for (std::size_t t = keep; t < document.size(); ++t) document[t] = changed(document[t]);
       const std::size_t from = kRow + rows_[1][0].size();
@@ -108,7 +108,7 @@ class Backend {
   }
 
   void batch(Check& check) {
-    Rows other = rows_;
+    DocumentRows other = rows_;
     for (const std::size_t row : {0, 2})
       for (Document& document : other[row])
         for (std::int64_t& token : document) token = changed(token);
@@ -119,7 +119,7 @@ class Backend {
   void documents(Check& check) {
     const std::size_t size = probed_.size(), from = kRow + rows_[1][0].size();
     const std::vector<double> base = losses(rows_);
-    Rows other = rows_;
+    DocumentRows other = rows_;
     for (const std::size_t index : {0, 2})
       for (std::int64_t& token : other[1][index]) token = changed(token);
     check.compare(part(losses(other), from, size), part(base, from, size),
@@ -252,7 +252,7 @@ class Backend {
     const std::vector<float> out = model_.losses(batch);
     return {out.begin(), out.end()};
   }
-  std::vector<double> losses(const Rows& rows) { return losses(batch_of(rows, kRow, vocab_)); }
+  std::vector<double> losses(const DocumentRows& rows) { return losses(batch_of(rows, kRow, vocab_)); }
   static std::vector<double> part(const std::vector<double>& x, std::size_t from, std::size_t count) {
     if (x.size() < from + count) return {};
     const auto begin = x.begin() + static_cast<std::ptrdiff_t>(from);
@@ -265,7 +265,7 @@ class Backend {
   Random random_;
   std::int64_t vocab_;
   Document probed_;
-  Rows rows_;
+  DocumentRows rows_;
   double slack_ = 0;
 };
 

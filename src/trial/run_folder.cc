@@ -7,9 +7,9 @@
 
 #include "base/files.h"
 #include "data/corpus.h"
-#include "exec/torch/model.h"
 #include "ir/canonical.h"
 #include "train/safetensors.h"
+#include "trial/backend.h"
 #include "zoo/sized.h"
 
 namespace gabbro::trial {
@@ -74,14 +74,9 @@ Result<std::string> caution_of(const std::string& folder, const std::string& has
 }  // namespace
 
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus) {
-  const std::string spec_file = folder + "/spec.json", weights_file = folder + "/weights.safetensors";
-  const auto text = read_file(spec_file, kMostText);
-  if (!text)
-    return fail("run", fmt::format("there is no run in {}: spec.json is missing", folder),
-                "create one: gabbro train --out " + folder);
-  auto spec = record::parse_spec(*text);
-  if (!spec) return fail("run", fmt::format("{}: {}", spec_file, spec.error().message));
-  if (!corpus.empty()) spec->corpus = corpus;
+  const std::string weights_file = folder + "/weights.safetensors";
+  GABBRO_TRY(spec, record::read_run_spec(folder));
+  if (!corpus.empty()) spec.corpus = corpus;
   if (std::error_code error; !fs::exists(weights_file, error)) {
     const auto result = read_file(folder + "/result.json");
     const auto ended = result ? record::parse_result(*result) : tl::unexpected(result.error());
@@ -93,16 +88,16 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
                 "run the same `gabbro train` command to resume from its checkpoint");
   }
 
-  GABBRO_TRY(opened, data::Corpus::open(spec->corpus));
-  GABBRO_TRY(tokenizer, data::Tokenizer::load(spec->corpus + "/tokenizer.model"));
+  GABBRO_TRY(opened, data::Corpus::open(spec.corpus));
+  GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
   GABBRO_TRY(read, train::load_arrays(weights_file));
   const std::string vocabulary = at(read.metadata, "vocabulary");
   if (!vocabulary.empty() && vocabulary != opened.manifest().tokenizer_hash)
     return fail("run",
                 fmt::format("{} was trained with another vocabulary than that of {}: {} instead of {}",
-                            folder, spec->corpus, vocabulary, opened.manifest().tokenizer_hash),
+                            folder, spec.corpus, vocabulary, opened.manifest().tokenizer_hash),
                 "name the corpus that it was trained on, or one built with its tokenizer.model");
-  GABBRO_TRY(subject, zoo::sized_design(spec->program, spec->params, tokenizer.vocab()));
+  GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
   if (const std::string hash = to_hex(subject.hash); at(read.metadata, "design") != hash)
     return fail("run", fmt::format("{} holds weights of another design: {} instead of {}", weights_file,
                                    at(read.metadata, "design"), hash));
@@ -126,17 +121,15 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   if (caution.empty() && trained_on != data::hash_of(opened.manifest()))
     caution = fmt::format(
         "{} is not the corpus that the run was trained on, whose text may contain these documents",
-        spec->corpus);
-  return RunFolder{std::move(*spec),   std::move(subject), std::move(tokenizer),
+        spec.corpus);
+  return RunFolder{std::move(spec),    std::move(subject), std::move(tokenizer),
                    std::move(weights), std::move(hash),    std::move(caution)};
 }
 
 Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads) {
   auto model = exec::torch::make_model(
       run.subject.elaboration.graph, 0,
-      {.device = device,
-       .threads = threads,
-       .precision = exec::torch::precision_of(run.spec.dtype).value_or(exec::torch::Precision::kFloat32)});
+      {.device = device, .threads = threads, .precision = precision_of(run.spec.dtype)});
   if (!model->restore(run.weights)) return fail("run", "the weights do not fit the design");
   return model;
 }

@@ -49,9 +49,10 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.valid_points = spec.valid_points;
   o.checkpoint_seconds = spec.checkpoint_seconds;
   for (const record::Hurdle& h : spec.hurdles) o.hurdles.push_back({h.tokens, h.loss});
-  if (spec.schedule == "wsd") o.schedule.kind = train::Schedule::Kind::kStable;
+  if (spec.schedule == record::RateSchedule::kWsd) o.schedule.kind = train::Schedule::Kind::kStable;
   // A checkpoint holds float32 values, so a float64 run could not continue exactly from it.
-  if (!spec.folder.empty() && spec.dtype != "float64") o.checkpoint = spec.folder + "/checkpoint.safetensors";
+  if (!spec.folder.empty() && spec.dtype != record::Dtype::kFloat64)
+    o.checkpoint = spec.folder + "/checkpoint.safetensors";
   return o;
 }
 
@@ -156,7 +157,7 @@ double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); 
 
 // Checks that the weights and the optimizer's two moments fit into memory, before they are allocated.
 Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
-  const std::int64_t bytes = 3 * params * (spec.dtype == "float64" ? 8 : 4);
+  const std::int64_t bytes = 3 * params * (spec.dtype == record::Dtype::kFloat64 ? 8 : 4);
   const auto [held, most] = room_of(spec);
   if (held + bytes <= most) return true;
   return fail(
@@ -355,9 +356,11 @@ TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeMod
     if (result) return std::move(*result);
     const bool in_program = result.error().at.line > 0 && !spec.folder.empty();
     failed.cause = format_error(in_program ? spec.folder + "/design.gab" : "trial", result.error());
+    failed.error = record::cause_of(result.error());
   } catch (const std::exception& e) {  // ATen throws if memory is short.
     const std::string what = e.what();
-    failed.cause = format_error("trial", {"exception", what.substr(0, what.find('\n')), "", {}});
+    failed.cause = what.substr(0, what.find('\n'));
+    failed.error = record::Cause::kException;
   }
   return failed;
 }

@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   sandbox::seal();
   const auto spec = read_file(argv[1], kMostText);
   const std::string result =
-      spec ? trial::run_job(*spec, Reporter()) : record::failure("train", spec.error().message);
+      spec ? trial::run_job(*spec, Reporter()) : record::failure("train", argv[1], spec.error());
   if (replace_file(argv[2], result)) return 0;
   std::fprintf(stderr, "gabbro-worker: cannot write %s\n", argv[2]);
   return 2;

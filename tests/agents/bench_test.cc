@@ -79,7 +79,7 @@ TEST(Bench, EveryVariantMakesEveryBrief) {
     // a planner the unit itself replaces the first element of the stack.
     EXPECT_EQ(r.report.outcome,
               name == "direct" ? record::TaskOutcome::kFailed : record::TaskOutcome::kDesign)
-        << name << ": " << r.report.cause << r.report.detail;
+        << name << ": " << word_of(r.report.cause) << r.report.detail;
     EXPECT_EQ(r.report.observation, name == "direct" || name == "no observer" ? 0 : 5);
   }
   std::set<std::int64_t> tasks;
@@ -111,7 +111,7 @@ TEST(Bench, StoppedOnesDoNotCount) {
     const auto none = run_bench({{"units", settings}}, bench_briefs(3, 1, settings),
                                 {t, zoo::library(), settings}, [] { return false; }, {});
     for (const auto& r : none) EXPECT_FALSE(r.done);
-    EXPECT_EQ(none[0].report.cause, code);
+    EXPECT_EQ(none[0].report.cause, record::parse_word<record::Cause>(code));
     EXPECT_EQ(t.asked.size(), 1U) << "no further one is begun";
   }
 }

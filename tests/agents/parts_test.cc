@@ -176,7 +176,7 @@ TEST(Prompts, TheLibrarianAsksAndMayFail) {
   r = run_task(mutation(), {s, zoo::library(), {}, library});
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << "a design is made without it";
   s.lines["librarian"] = {Error{"cap", "reached", "", {}}};
-  EXPECT_EQ(run_task(mutation(), {s, zoo::library(), {}, library}).cause, "cap");
+  EXPECT_EQ(run_task(mutation(), {s, zoo::library(), {}, library}).cause, record::Cause::kCap);
 }
 
 TEST(Prompts, VersionIsAHashOfTheFiles) {
@@ -295,7 +295,7 @@ TEST(Weights, TheRatingsOfSeveralReviewersAreWeighed) {
   Script t;
   fill_happy(t);
   t.lines["reviewer"] = {rated(4), rated(3)};
-  EXPECT_EQ(run(t, mutation(), settings).cause, "review");
+  EXPECT_EQ(run(t, mutation(), settings).cause, record::Cause::kReview);
 }
 
 TEST(Promises, AreHeldAgainstTheFacts) {

@@ -19,7 +19,7 @@ TEST(Pipeline, MutationPutsANewUnitInItsPlace) {
   Script s;
   fill_happy(s);
   const auto r = run(s, mutation());
-  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(r.title, "Leaky memory in place of attention");
   EXPECT_EQ(r.calls, 5);
   EXPECT_EQ(r.attempts, 1);
@@ -48,7 +48,7 @@ TEST(Pipeline, MutationMayWriteAUnitOfTheParentAnew) {
   Script s;
   fill_happy(s);
   const auto r = run(s, brief);
-  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(r.program.find("shift(x, 1)"), std::string::npos);
   EXPECT_NE(r.program.find("scan S"), std::string::npos);
 }
@@ -67,7 +67,7 @@ TEST(Pipeline, CrossoverJoinsTwoParents) {
       "unit Blend(x: [t, D], a: Unit = Attention, b: Unit = GLA) -> [t, D]:\n    g = sigmoid(linear(x, D))\n"
       "    return g * a(x) + (1 - g) * b(x)\n"};
   const auto r = run(s, crossover());
-  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   const auto report = checked(r);
   ASSERT_TRUE(report.valid());
   EXPECT_TRUE(report.subjects[0].facts.state_grows);
@@ -82,7 +82,7 @@ TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
       R"({"title": "GLA for attention", "idea": "The recurrence of the second parent in the first.", "place": "stack.0.*.mixer",
       "from": "stack.0.*.mixer", "units": []})"};
   const auto r = run(s, crossover());
-  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(s.count("planner") + s.count("coder"), 0);
   EXPECT_NE(r.program.find("mixer=GLA"), std::string::npos);
 }
@@ -96,7 +96,7 @@ TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   AgentSettings settings;
   settings.planner = false;
   const auto r = run(s, mutation(), settings);
-  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(r.attempts, 2);
   EXPECT_NE(s.last_said_to("proposer", 1).find("the name Llama is taken by a parent"), std::string::npos);
 }
@@ -111,7 +111,7 @@ TEST(Pipeline, FromScratchMakesAWholeDesign) {
   s.lines["coder"] = {
       kUnit, "unit Twice(x: [t, D], inner: Unit = LeakyMemory) -> [t, D]:\n    return inner(inner(x))\n"};
   const auto r = run(s, scratch());
-  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_TRUE(checked(r).valid());
   EXPECT_EQ(r.units.size(), 2U);
   EXPECT_NE(s.last_said_to("coder", 1).find("unit LeakyMemory"), std::string::npos)
@@ -137,7 +137,7 @@ TEST(Pipeline, ErrorsOfChatEndTheTaskWithTheirCode) {
       s.lines[role] = {Error{code, "as the test says", "", {}}};
       const auto r = run(s, mutation());
       EXPECT_EQ(r.outcome, record::TaskOutcome::kFailed);
-      EXPECT_EQ(r.cause, code) << role;
+      EXPECT_EQ(r.cause, record::parse_word<record::Cause>(code)) << role;
       EXPECT_EQ(r.detail, "as the test says");
       EXPECT_EQ(s.count(role), 1) << "nobody asks again after " << code;
     }
@@ -152,7 +152,7 @@ TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {
   // This is enough for the proposer without the credit section, but too little for the coder in any case.
   s.context = standing + 4500;
   const auto r = run(s, brief);
-  EXPECT_EQ(r.cause, "chat context");
+  EXPECT_EQ(r.cause, record::Cause::kChatContext);
   ASSERT_GE(s.asked.size(), 2U);
   EXPECT_NE(s.asked[0].messages[1].text.find("ccc"), std::string::npos);
   EXPECT_EQ(s.asked[1].messages[1].text.find("ccc"), std::string::npos);
@@ -165,7 +165,7 @@ TEST(Pipeline, AReviewerThatNeverApprovesEndsAfterTenAttempts) {
   fill_happy(s);
   s.lines["reviewer"] = {rated(2)};
   const auto r = run(s, mutation());
-  EXPECT_EQ(r.cause, "review");
+  EXPECT_EQ(r.cause, record::Cause::kReview);
   EXPECT_EQ(r.attempts, 10);
   EXPECT_EQ(s.count("planner"), 0);
   EXPECT_NE(s.last_said_to("proposer", 1).find("the gate may saturate"), std::string::npos)
@@ -193,7 +193,7 @@ TEST(Pipeline, DuplicatesAreRefusedBeforeReview) {
   Script s;
   fill_happy(s);
   const auto r = run(s, brief);
-  EXPECT_EQ(r.cause, "duplicate");
+  EXPECT_EQ(r.cause, record::Cause::kDuplicate);
   EXPECT_EQ(s.count("reviewer"), 0);
   EXPECT_EQ(r.attempts, 10);
   brief.proposals = {"Wider mlp\n\nSwiGLU with another ratio of widths and squared activations.\n"};
@@ -209,7 +209,7 @@ TEST(Pipeline, TheCampaignRefusesAndARepairIsTriedButForDuplicates) {
     Brief brief = mutation();
     brief.admit = [&](const lang::Program&) -> Result<bool> { return fail(code, "not taken"); };
     const auto r = run(s, brief);
-    EXPECT_EQ(r.cause, code);
+    EXPECT_EQ(r.cause, record::parse_word<record::Cause>(code));
     EXPECT_EQ(s.count("coder"), code == std::string("size") ? 2 : 1);
     EXPECT_EQ(s.count("observer"), 0);
   }
@@ -223,14 +223,14 @@ TEST(Pipeline, ABrokenPromiseIsRepairedOnceOrFails) {
   fill_happy(s);
   s.lines["coder"] = {attends, kUnit};
   auto r = run(s, mutation());
-  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_NE(s.last_said_to("coder", 1).find("breaks its promises: state"), std::string::npos)
       << s.last_said_to("coder", 1);
   Script t;
   fill_happy(t);
   t.lines["coder"] = {attends};
   r = run(t, mutation());
-  EXPECT_EQ(r.cause, "observation");
+  EXPECT_EQ(r.cause, record::Cause::kObservation);
   EXPECT_NE(r.detail.find("promises are broken"), std::string::npos);
   EXPECT_EQ(t.count("coder"), 2);
   ASSERT_EQ(r.promises.size(), 3U);
@@ -250,7 +250,7 @@ TEST(Pipeline, TheObserverSendsBackOnce) {
   fill_happy(t);
   t.lines["observer"] = {seen(1)};
   r = run(t, mutation());
-  EXPECT_EQ(r.cause, "observation");
+  EXPECT_EQ(r.cause, record::Cause::kObservation);
   EXPECT_EQ(t.count("observer"), 2);
 }
 
@@ -259,7 +259,7 @@ TEST(Pipeline, RepairsRunOut) {
   fill_happy(s);
   s.lines["coder"] = {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n"};
   const auto r = run(s, mutation());
-  EXPECT_EQ(r.cause, "unit");
+  EXPECT_EQ(r.cause, record::Cause::kUnit);
   EXPECT_NE(r.detail.find("LeakyMemory"), std::string::npos);
   EXPECT_EQ(s.count("coder"), 8) << "one reply and seven repairs";
   ASSERT_EQ(r.units.size(), 1U);
@@ -292,7 +292,7 @@ TEST(Pipeline, CodeThatIsRefusedIsRepaired) {
     fill_happy(s);
     s.lines["coder"] = {c.code, kUnit};
     const auto r = run(s, mutation());
-    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << c.code << r.cause << ": " << r.detail;
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << c.code << word_of(r.cause) << ": " << r.detail;
     EXPECT_NE(s.last_said_to("coder", 1).find(c.complaint), std::string::npos)
         << c.code << s.last_said_to("coder", 1);
     EXPECT_EQ(r.units[0].repairs, 1);
@@ -333,7 +333,7 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
     // attempts, and the coder has seven repairs.
     const bool patient = role != std::string("planner") && role != std::string("observer");
     EXPECT_EQ(r.outcome, patient ? record::TaskOutcome::kDesign : record::TaskOutcome::kFailed)
-        << role << r.cause << r.detail;
+        << role << word_of(r.cause) << r.detail;
   }
 }
 
@@ -371,8 +371,8 @@ TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
     if (r.outcome == record::TaskOutcome::kDesign) {
       EXPECT_TRUE(checked(r).valid()) << "seed " << seed << "\n" << r.program;
     } else {
-      EXPECT_FALSE(r.cause.empty() || r.detail.empty()) << "seed " << seed;
-      EXPECT_NE(r.cause, "internal") << "seed " << seed << ": " << r.detail;
+      EXPECT_FALSE(r.cause == record::Cause::kNone || r.detail.empty()) << "seed " << seed;
+      EXPECT_NE(r.cause, record::Cause::kInternal) << "seed " << seed << ": " << r.detail;
     }
     EXPECT_LE(s.asked.size(), 120U);
     const auto back = record::parse_task_report(to_json(r));
@@ -397,7 +397,7 @@ TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
     Script t;
     fill_happy(t);
     t.lines["reviewer"] = {bad};
-    EXPECT_EQ(run(t, mutation()).cause, "review") << bad;
+    EXPECT_EQ(run(t, mutation()).cause, record::Cause::kReview) << bad;
     EXPECT_EQ(t.count("reviewer"), 20) << "ten attempts, and the same said twice each time";
   }
 }
@@ -425,7 +425,7 @@ TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
     Script t;
     fill_happy(t);
     t.lines["proposer"] = {bad};
-    EXPECT_EQ(run(t, mutation()).cause, "proposal");
+    EXPECT_EQ(run(t, mutation()).cause, record::Cause::kProposal);
   }
 }
 
@@ -454,7 +454,7 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
     Script t;
     fill_happy(t);
     t.lines["planner"] = {bad};
-    EXPECT_EQ(run(t, mutation()).cause, "plan");
+    EXPECT_EQ(run(t, mutation()).cause, record::Cause::kPlan);
     EXPECT_EQ(t.count("planner"), 2) << "the same comes again";
   }
 }
@@ -482,7 +482,7 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
     s.lines["coder"] = {"unit " + mended +
                         "(x: [t, D]) -> [t, D]:\n    return linear(sum(past(x), over=s), D)\n"};
     const auto r = run(s, mutation());
-    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.cause << ": " << r.detail;
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
     EXPECT_NE(r.program.find("mixer=" + mended), std::string::npos) << r.program;
     EXPECT_EQ(s.count("planner"), 2) << "the same comes again";
     EXPECT_NE(s.last_said_to("planner", 1).find(c.reason), std::string::npos);
@@ -596,10 +596,10 @@ TEST(Pipeline, BriefsThatCannotBeFollowedSaySo) {
   fill_happy(s);
   Brief brief = mutation();
   brief.mode = record::Mode::kCrossover;
-  EXPECT_EQ(run(s, brief).cause, "brief");
+  EXPECT_EQ(run(s, brief).cause, record::Cause::kBrief);
   brief = mutation();
   brief.parents[0].program = "design A:\n    stack = Nothing\n";
-  EXPECT_EQ(run(s, brief).cause, "brief");
+  EXPECT_EQ(run(s, brief).cause, record::Cause::kBrief);
   EXPECT_TRUE(s.asked.empty());
 }
 
@@ -609,7 +609,7 @@ TEST(Pipeline, WhatThrowsIsAFailureOfTheTask) {
   Brief brief = mutation();
   brief.admit = [](const lang::Program&) -> Result<bool> { throw std::runtime_error("out of memory"); };
   const auto r = run(s, brief);
-  EXPECT_EQ(r.cause, "internal");
+  EXPECT_EQ(r.cause, record::Cause::kInternal);
   EXPECT_EQ(r.detail, "out of memory");
 }
 
@@ -715,7 +715,7 @@ TEST(Pipeline, VariantsForTheBench) {
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(s.asked.size(), 1U);
   s.lines["coder"] = {kUnit};
-  EXPECT_EQ(run(s, mutation(), direct).cause, "assembly") << "there is no design in it";
+  EXPECT_EQ(run(s, mutation(), direct).cause, record::Cause::kAssembly) << "there is no design in it";
 
   AgentSettings bare;
   bare.planner = bare.observer = false;
@@ -731,7 +731,7 @@ TEST(Pipeline, VariantsForTheBench) {
   fill_happy(u);
   u.lines["coder"] = {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n"};
   r = run(u, mutation(), unchecked);
-  EXPECT_EQ(r.cause, "unit");
+  EXPECT_EQ(r.cause, record::Cause::kUnit);
   EXPECT_EQ(u.count("coder"), 1) << "nothing goes back";
 }
 
@@ -744,8 +744,8 @@ TEST(Pipeline, ReviewOfAProgram) {
   EXPECT_DOUBLE_EQ(r.reviews[0].probability, 0.7);
   EXPECT_NE(s.asked[0].messages[1].text.find("scan S"), std::string::npos);
   s.lines["reviewer"] = {rated(2)};
-  EXPECT_EQ(review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}}).cause, "review");
-  EXPECT_EQ(review_program("unit A(", {}, {s, zoo::library(), {}}).cause, "program");
+  EXPECT_EQ(review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}}).cause, record::Cause::kReview);
+  EXPECT_EQ(review_program("unit A(", {}, {s, zoo::library(), {}}).cause, record::Cause::kProgram);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ record::TaskReport written(const agents::Brief& brief) {
     out.reviews = {{"optimist", 0.9, 5, "good"}, {"coin", random.uniform(), 4, "perhaps"}};
     return out;
   }
-  out.cause = "unit";
+  out.cause = record::Cause::kUnit;
   out.detail = "nothing was admitted";
   return out;
 }
@@ -126,7 +126,7 @@ TEST(Agents, NeverHoldAWorker) {
           executor.ended.wait(lock, [&] { return executor.over >= until || stopped; });
         }
         record::TaskReport out = written(brief);
-        if (stopped) out.cause = "stopped";
+        if (stopped) out.cause = record::Cause::kStopped;
         return out;
       },
       4,
@@ -214,7 +214,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
         [&](const agents::Brief& brief) {
           remember(brief);
           record::TaskReport out;
-          out.cause = "stopped";
+          out.cause = record::Cause::kStopped;
           return out;
         },
         1);
@@ -273,7 +273,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
             break;  // mixes no tokens
           default:
             out.outcome = record::TaskOutcome::kFailed;
-            out.cause = "chat down";
+            out.cause = record::Cause::kChatDown;
             out.detail = "no endpoint answers";
         }
         return out;
@@ -286,9 +286,9 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GE(count.load(), 6);
-  EXPECT_TRUE(c->population().failures().contains("agents: chat down"));
-  EXPECT_TRUE(c->population().failures().contains("no mixing"));
-  EXPECT_TRUE(c->population().failures().contains("duplicate"));
+  EXPECT_TRUE(c->population().failures().tasks.contains(record::Cause::kChatDown));
+  EXPECT_TRUE(c->population().failures().draws.contains(record::Cause::kNoMixing));
+  EXPECT_TRUE(c->population().failures().draws.contains(record::Cause::kDuplicate));
   EXPECT_EQ(designs_of_agents(c->population()), 0);
   EXPECT_EQ(static_cast<int>(c->population().trials().size()), 40);
 }

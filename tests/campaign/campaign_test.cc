@@ -131,14 +131,16 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
     Kind kind;
     std::string cause;
     bool speaks;
+    record::Cause error = record::Cause::kNone;
   };
   for (const Case& x :
        {Case{Kind::kResult, "the average loss rose by more than 3 above its best, at step 40", true},
         Case{Kind::kCrash, "ended by signal 9 (Killed)", false},
         Case{Kind::kTimeLimit, "time limit: 300 s", false},
         Case{Kind::kMemoryLimit, "memory limit: 4 GiB", false},
-        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false},
-        Case{Kind::kResult, "trial: error[exception]: out of memory", false}}) {
+        Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false,
+             record::Cause::kIo},
+        Case{Kind::kResult, "trial: error[exception]: out of memory", false, record::Cause::kException}}) {
     const Folder folder;
     CampaignPlan plan = small_plan();
     plan.settings.tune_rates = true;
@@ -150,7 +152,7 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
         if (!first || !is_known(spec) || spec.rate == rate) return;
         ended.kind = x.kind;
         if (x.kind == Kind::kResult)
-          r = {}, r.cause = x.cause;
+          r = {}, r.cause = x.cause, r.error = x.error;
         else
           ended.cause = x.cause;
       });
@@ -303,7 +305,8 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
       {"scores without end",
        [](CapabilityResult& r) { r.tasks[0].scores.resize(100'000, r.tasks[0].scores[0]); }},
       {"no scores", [](CapabilityResult& r) { r.tasks[1].scores.clear(); }},
-      {"scores of a failure", [](CapabilityResult& r) { r.tasks[0].outcome = "diverged"; }},
+      {"scores of a failure",
+       [](CapabilityResult& r) { r.tasks[0].outcome = record::CapabilityOutcome::kDiverged; }},
       {"another length", [](CapabilityResult& r) { r.tasks[0].scores[0].length = 8; }},
       {"another chance", [](CapabilityResult& r) { r.tasks[0].scores[0].chance = 0; }},
       {"a score of another task", [](CapabilityResult& r) { r.tasks[0].scores[0].task = "parity"; }},
@@ -428,7 +431,8 @@ void end_badly(Ending how, record::TrialResult& r, jobs::JobEnd& ended) {
     ended.kind = Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
   if (how == Ending::kStopped) ended.kind = Kind::kStopped;
   if (how == Ending::kException)
-    r = {}, r.cause = "trial: error[exception]: DefaultCPUAllocator: can't allocate memory";
+    r = {}, r.cause = "trial: error[exception]: DefaultCPUAllocator: can't allocate memory",
+    r.error = record::Cause::kException;
 }
 bool is_machine_check(const record::TrialSpec& spec) { return spec.folder.ends_with("/trials/0"); }
 
@@ -646,7 +650,7 @@ TEST(Campaign, ACrashIsNoReportOfTheMachine) {
     const int start = ++started[spec.folder];
     if (start == 1)
       ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
-    if (start == 2) r = {}, r.cause = "trial: error[io]: cannot write: No space left on device";
+    if (start == 2) r = {}, r.cause = "cannot write: No space left on device", r.error = record::Cause::kIo;
   });
   for (int session = 0; session < 20; ++session) {
     auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_mine(), quick_judge)
@@ -1263,7 +1267,8 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
       if (is_known(spec)) return;
       if (liar.empty()) liar = spec.program;
       if (spec.program != liar) return;
-      r.status = record::Status::kFailed, r.cause = "train: error[io]: no space left on device";
+      r.status = record::Status::kFailed, r.cause = "no space left on device";
+      r.error = record::Cause::kIo;
       ++lies;
     });
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
@@ -1352,7 +1357,7 @@ TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   ASSERT_TRUE(c);
   Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kFailed;
-    r.cause = "trial: error[corpus]: there is no corpus in nowhere";
+    r.cause = "there is no corpus in nowhere", r.error = record::Cause::kCorpus;
   });
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
   ASSERT_FALSE(why);
@@ -1439,7 +1444,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
     Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (std::filesystem::path(spec.folder).filename().string().size() < 2) return;  // the first nine runs
       r.status = record::Status::kFailed;
-      r.cause = "trial: error[corpus]: there is no corpus in nowhere";
+      r.cause = "there is no corpus in nowhere", r.error = record::Cause::kCorpus;
     });
     const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
     ASSERT_FALSE(why);

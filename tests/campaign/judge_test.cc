@@ -91,7 +91,6 @@ struct Course {
       between(i);
       // The program goes through text, as it does to another process, since errors name its lines.
       evolve::Offspring child = offspring(lang::print(evolve::fresh(book, random).program));
-      child.op = "fresh";
       if (i % 5 == 4) child.program = *population.individual(1).program;  // equal to a known design
       const auto created = judge.screen(child, population);
       words.push_back(said(created));

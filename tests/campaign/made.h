@@ -23,6 +23,7 @@
 
 namespace gabbro::campaign {
 
+using record::Operator;
 using record::Purpose;
 
 /// A folder that is removed at the end of the test.
@@ -64,9 +65,9 @@ class Made {
   }
 
   std::int64_t baseline(const std::string& file) {
-    return design("baseline", file, 0, lang::print(*zoo::program(file + ".gab")), file);
+    return design("baseline", {.description = file}, 0, lang::print(*zoo::program(file + ".gab")), file);
   }
-  std::int64_t design(const std::string& strategy, const std::string& op, std::int64_t parent,
+  std::int64_t design(const std::string& strategy, const record::Provenance& provenance, std::int64_t parent,
                       const std::string& program = "design Made:\n    stack = [Block(mixer=Attention)]\n",
                       const std::string& name = "Made") {
     record::DesignCreated d;
@@ -77,7 +78,7 @@ class Made {
     d.program = program;
     d.hash = fmt::format("h{}", d.id);
     d.fingerprint = fmt::format("f{}", d.id);
-    d.op = op;
+    d.provenance = provenance;
     d.parent = parent;
     d.species = "attention";
     d.train_flops = 1e6 + 1e3 * static_cast<double>(d.id);
@@ -88,8 +89,8 @@ class Made {
   }
   record::DesignCreated& last_design() { return std::get<record::DesignCreated>(events.back()); }
 
-  void refuse(const std::string& strategy, const std::string& cause) {
-    events.emplace_back(record::Refused{++attempts, strategy, "wrap", cause, "detail", 0});
+  void refuse(const std::string& strategy, record::Cause cause, const std::string& detail = "detail") {
+    events.emplace_back(record::Refused{++attempts, strategy, {Operator::kWrap}, cause, detail, 0});
   }
 
   std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose = Purpose::kRung) {
@@ -124,7 +125,8 @@ class Made {
   }
   void crash(std::int64_t design, int rung, std::uint64_t seed, const std::string& cause) {
     const std::int64_t id = begin(design, rung, seed);
-    events.emplace_back(record::TrialEnded{id, record::RunEnd::kCrash, 3, record::failure("train", cause)});
+    events.emplace_back(record::TrialEnded{id, record::RunEnd::kCrash, 3,
+                                           record::failure("train", cause, record::Cause::kWorker)});
   }
   /// Begins a comparison of `design`, on the seeds after the search's.
   void compare(std::int64_t design, int rung, int seeds) {
@@ -179,20 +181,21 @@ inline Made whole_campaign(double against_best = -0.05) {
   std::string changed = lang::print(*zoo::program("llama.gab"));
   const std::size_t at = changed.find("RMSNorm]");
   changed.replace(at, 8, "LayerNorm]");
-  const std::int64_t parent = m.design("adaptive", "swap", llama, lang::print(*zoo::program("llama.gab")));
+  const std::int64_t parent =
+      m.design("adaptive", {Operator::kSwapOperator}, llama, lang::print(*zoo::program("llama.gab")));
   m.run(parent, 0, 7, 2.48);
-  const std::int64_t winner = m.design("adaptive", "hyper", parent, changed);
+  const std::int64_t winner = m.design("adaptive", {Operator::kSetHyper}, parent, changed);
   m.run(winner, 0, 7, 2.40);
-  const std::int64_t other = m.design("random", "fresh", 0);
+  const std::int64_t other = m.design("random", {}, 0);
   m.run(other, 0, 7, 2.90);
-  const std::int64_t slow = m.design("random", "fresh", 0);
+  const std::int64_t slow = m.design("random", {}, 0);
   m.run(slow, 0, 7, Purpose::kRung, [](record::TrialResult& r) {
     r.status = record::Status::kHurdle, r.cause = "loss 5.1 above 4.0", r.tokens /= 4;
   });
-  const std::int64_t broken = m.design("adaptive", "wrap", winner);
+  const std::int64_t broken = m.design("adaptive", {Operator::kWrap}, winner);
   m.crash(broken, 0, 7, "signal 11");
-  for (int k = 0; k < 3; ++k) m.refuse("adaptive", fmt::format("cost: {} FLOPs", 100 + k));
-  m.refuse("random", "duplicate");
+  for (int k = 0; k < 3; ++k) m.refuse("adaptive", record::Cause::kCost, fmt::format("{} FLOPs", 100 + k));
+  m.refuse("random", record::Cause::kDuplicate);
   m.promote(winner, 1, "2.4000 bits per byte, rank 1 of 5 at 150k");
   for (const auto& [design, bits] : {std::pair{winner, 2.20}, {llama, 2.30}, {gpt2, 2.50}, {retnet, 2.35}})
     m.run(design, 1, 7, bits, design == winner ? Purpose::kRung : Purpose::kBaseline);
@@ -201,8 +204,8 @@ inline Made whole_campaign(double against_best = -0.05) {
     for (const auto& [design, bits] : {std::pair{winner, 1.90}, {llama, 1.97}, {gpt2, 2.10}, {retnet, 2.0}})
       m.run(design, 2, seed, bits + 0.001 * static_cast<double>(seed),
             design == winner ? Purpose::kReplicate : Purpose::kBaseline);
-  const std::int64_t part =
-      m.design("ablation", "stack.1: LayerNorm removed", winner, lang::print(*zoo::program("llama.gab")));
+  const std::int64_t part = m.design("ablation", {.description = "stack.1: LayerNorm removed"}, winner,
+                                     lang::print(*zoo::program("llama.gab")));
   const double noise[] = {0.000, 0.002, -0.001, 0.001};
   m.compare(winner, 2, 4);
   for (std::uint64_t k = 0; k < 4; ++k) {
@@ -236,7 +239,8 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
   };
   Random random(5);
   const char* strategies[] = {"adaptive", "tournament", "random"};
-  const char* ops[] = {"swap", "wrap", "hyper", "crossover", "insert"};
+  const Operator ops[] = {Operator::kSwapOperator, Operator::kWrap, Operator::kSetHyper, Operator::kCrossover,
+                          Operator::kInsert};
   const std::int64_t refusals = events - designs - 2 * runs;
   for (std::int64_t k = 4; k <= designs; ++k) {
     const auto pick = [&](std::int64_t n) {
@@ -244,7 +248,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
     };
     const std::int64_t parent =
         random.chance(0.1) ? 0 : std::max<std::int64_t>(1, k - 1 - pick(std::min<std::int64_t>(k - 1, 2000)));
-    const std::int64_t id = m.design(strategies[k % 3], ops[pick(5)], parent);
+    const std::int64_t id = m.design(strategies[k % 3], {ops[pick(5)]}, parent);
     m.last_design().decode_flops = 1e5 * std::exp(3 * random.uniform());
     const double bits = 2.4 + 0.4 * random.uniform();
     if (random.chance(0.2))
@@ -258,7 +262,7 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
       if (bits < 2.5 && m.trials < runs - (designs - k)) m.run(id, 2, 7, bits - 0.4);
     }
     for (std::int64_t r = refusals * k / designs - refusals * (k - 1) / designs; r > 0; --r)
-      m.refuse(strategies[k % 3], "duplicate");
+      m.refuse(strategies[k % 3], record::Cause::kDuplicate);
     if (m.events.size() > 5000) flush();
   }
   m.session(false, record::SessionEnd::kBudget);

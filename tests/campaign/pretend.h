@@ -123,7 +123,7 @@ class Pretend : public jobs::Executor {
     out.hash = to_hex(lang::check(spec.program, zoo::library()).subjects.back().hash);
     for (const std::string& name : spec.tasks) {
       const capability::Task& task = *capability::find_task(name);
-      record::CapabilityTask done{.task = name, .outcome = "done"};
+      record::CapabilityTask done{.task = name, .outcome = record::CapabilityOutcome::kDone};
       for (const std::int64_t length : task.lengths)
         done.scores.push_back({name, length, 0.75, 0.01, task.chance, 100});
       out.tasks.push_back(std::move(done));
@@ -185,7 +185,7 @@ class Quick : public Judge {
     GABBRO_TRY(created, measure(offspring.program, population.settings()));
     if (const auto* known = population.known_trained(created.trained))
       return fail("duplicate", known->name + " has the same structure");
-    created.op = offspring.op;
+    created.provenance = offspring.provenance;
     created.parent = offspring.parent;
     created.second_parent = offspring.second_parent;
     return created;

@@ -33,7 +33,7 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   EXPECT_EQ(a.attempts(), b.attempts() + 4);  // the store counts refused draws itself
   for (std::size_t i = 0; i < a.individuals().size(); ++i) {
     const auto &x = a.individuals()[i], &y = b.individuals()[i];
-    EXPECT_EQ(x.created.op, y.created.op);
+    EXPECT_EQ(evolve::maker_of(x.created), evolve::maker_of(y.created));
     EXPECT_EQ(x.entered, y.entered);
     for (int rung = 0; rung < 3; ++rung) {
       const auto s = a.standing(x, rung), t = b.standing(y, rung);
@@ -45,7 +45,7 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
   for (const char* strategy : {"adaptive", "random"}) {
     EXPECT_DOUBLE_EQ(a.spent(strategy), b.spent(strategy));
     EXPECT_GT(a.spent(strategy), 0);
-    const auto x = evolve::credit(a, strategy), y = evolve::credit(b, strategy);
+    const auto x = evolve::credit(a, strategy).operators, y = evolve::credit(b, strategy).operators;
     ASSERT_EQ(x.size(), y.size());
     for (const auto& [op, credit] : x)
       EXPECT_EQ(std::pair(credit.offspring, credit.better), std::pair(y.at(op).offspring, y.at(op).better));
@@ -173,7 +173,7 @@ TEST(Pareto, IsWhatNoneBeats) {
   Random random(3);
   const auto few = [&] { return std::floor(4 * random.uniform()); };  // gives many ties
   for (int k = 0; k < 200; ++k) {
-    const std::int64_t id = m.design("random", "fresh", 0);
+    const std::int64_t id = m.design("random", {}, 0);
     m.last_design().decode_flops = 1 + few(), m.last_design().train_flops = 1 + few();
     m.run(id, 0, 7, 2 + few());
   }

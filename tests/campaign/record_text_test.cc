@@ -97,7 +97,7 @@ TEST_F(RecordText, SeedsThatCouldBeKnownAreSaid) {
 TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
   const auto text = top_text(store, 10);
   expect_says(text, {"at 600k", "against llama", "-0.0700"});
-  EXPECT_LT(text->find("#5 hyper"), text->find("\nllama"));
+  EXPECT_LT(text->find("#5 set_hyper"), text->find("\nllama"));
   EXPECT_LT(text->find("\nllama"), text->find("\nretnet"));
   EXPECT_LT(text->find("\nretnet"), text->find("\ngpt2"));
   EXPECT_EQ(text->find("removed"), std::string::npos);  // no ablations
@@ -116,16 +116,16 @@ TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
 
 TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
   const auto text = design_text(store, 5);
-  expect_says(text, {"#5 Made  hyper by adaptive", "at 600k, D = 56",
-                     "16 x Block",                       // the tree of instances, as trained
-                     "\n  design Llama:", "LayerNorm]",  // the program
-                     "lineage", "#4 swap", "2.4800",     // its parents
-                     "final", "replicate", "1007",       // runs with their seeds
-                     "training loss of run", "tokens",   // the curve
+  expect_says(text, {"#5 Made  set_hyper by adaptive", "at 600k, D = 56",
+                     "16 x Block",                             // the tree of instances, as trained
+                     "\n  design Llama:", "LayerNorm]",        // the program
+                     "lineage", "#4 swap_operator", "2.4800",  // its parents
+                     "final", "replicate", "1007",             // runs with their seeds
+                     "training loss of run", "tokens",         // the curve
                      "entered 300k: 2.4000 bits per byte, rank 1 of 5 at 150k", "is ahead of all 3 baselines",
                      "against gpt2", "helps           without stack.1: LayerNorm removed"});
-  EXPECT_LT(text->find("#5 hyper"), text->find("#4 swap"));
-  EXPECT_LT(text->find("#4 swap"), text->find("\n  llama"));
+  EXPECT_LT(text->find("#5 set_hyper"), text->find("#4 swap_operator"));
+  EXPECT_LT(text->find("#4 swap_operator"), text->find("\n  llama"));
   EXPECT_GE(std::count(text->begin(), text->end(), '*'), 8);  // points of the curve
   expect_says(design_text(store, 6),
               {"against llama at 150k, on the seeds of the search: +0.4000 (1 seed, no interval)"});
@@ -137,13 +137,14 @@ TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
 
 TEST_F(RecordText, ATreeIsIndentedByDescent) {
   const auto text = tree_text(store, 0);
-  expect_says(text, {"\n  #4 swap", "\n    #5 hyper", "\n      #8 wrap", "no score", "up to rung 3"});
+  expect_says(text,
+              {"\n  #4 swap_operator", "\n    #5 set_hyper", "\n      #8 wrap", "no score", "up to rung 3"});
   EXPECT_EQ(text->find("removed"), std::string::npos);
   const auto from = tree_text(store, 4);
   ASSERT_TRUE(from.has_value());
-  EXPECT_TRUE(from->starts_with("#4 swap")) << *from;
+  EXPECT_TRUE(from->starts_with("#4 swap_operator")) << *from;
   EXPECT_EQ(from->find("gpt2"), std::string::npos);
-  expect_says(tree_text(store, 0, {.depth = 1, .lines = 100}), {"#4 swap", "2 designs not shown"});
+  expect_says(tree_text(store, 0, {.depth = 1, .lines = 100}), {"#4 swap_operator", "2 designs not shown"});
   const auto few = tree_text(store, 0, {.depth = 10, .lines = 2});
   expect_says(few, {"6 designs not shown"});
   EXPECT_EQ(std::count(few->begin(), few->end(), '\n'), 3);

@@ -55,7 +55,8 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
       html,
       {
           fmt::format(
-              "Design #5 hyper is ahead of all 3 baselines at 600k; against the best of them, llama: {:+.4f} "
+              "Design #5 set_hyper is ahead of all 3 baselines at 600k; against the best of them, llama: "
+              "{:+.4f} "
               "bits per byte, 97.0 % interval {:+.4f} to {:+.4f}, on 4 fresh seeds and 2 documents, which "
               "also chose it.",
               d.mean, d.low, d.high),
@@ -75,7 +76,8 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           "<td>adaptive</td><td>cost</td><td class=\"n\">3</td>",
           "<td>failed</td><td>signal</td><td class=\"n\">1</td>",
           "<td>hurdle</td><td>loss</td><td class=\"n\">1</td>",
-          "<td>adaptive</td><td>hyper</td><td class=\"n\">1</td><td class=\"n\">1</td><td class=\"n\">100 "
+          "<td>adaptive</td><td>set_hyper</td><td class=\"n\">1</td><td class=\"n\">1</td><td "
+          "class=\"n\">100 "
           "%</td>",  // operator credit
           "gabbro evolve --dir RUN --preset",
           "final_seeds",  // the settings
@@ -163,7 +165,7 @@ TEST(Report, EscapesWhatCameFromOutside) {
   m.last_design().species = nasty;
   m.run(id, 0, 7, 2.4);
   m.crash(id, 0, 8, nasty);
-  m.refuse(nasty, nasty);
+  m.refuse(nasty, record::Cause::kEdit, nasty);
   m.promote(id, 1, nasty);
   const std::string html = report_of(m, nasty);
   expect_says(html, {"&lt;script&gt;", "&lt;/text&gt;", "data/&lt;b&gt;&amp;"});
@@ -217,16 +219,16 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
     return verdict(*read_record(store)).sentence;
   };
   EXPECT_NE(sentence(whole_campaign(-0.05))
-                .find("#5 hyper is ahead of all 3 baselines at 600k; against the best of them, llama"),
+                .find("#5 set_hyper is ahead of all 3 baselines at 600k; against the best of them, llama"),
             std::string::npos);
-  EXPECT_NE(sentence(whole_campaign(0.05)).find("#5 hyper loses to the best baseline, llama"),
+  EXPECT_NE(sentence(whole_campaign(0.05)).find("#5 set_hyper loses to the best baseline, llama"),
             std::string::npos);
   EXPECT_NE(
       sentence(whole_campaign(-0.0001)).find("is not significantly different from the best baseline, llama"),
       std::string::npos);
   // The lead is more than five times the deviation between the baselines.
   const std::string held = sentence(whole_campaign(-0.6));
-  EXPECT_NE(held.find("#5 hyper is held back, since its lead is implausibly large. Against the best "
+  EXPECT_NE(held.find("#5 set_hyper is held back, since its lead is implausibly large. Against the best "
                       "baseline, llama, at 600k: -0.5995"),
             std::string::npos)
       << held;
@@ -261,7 +263,7 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
 // The outcome of an earlier leader's comparison is shown beside the present one's.
 TEST(Verdict, EarlierComparisonsDoNotVanish) {
   Made m = whole_campaign();
-  const std::int64_t better = m.design("random", "fresh", 0);
+  const std::int64_t better = m.design("random", {}, 0);
   for (std::uint64_t seed = 7; seed < 9; ++seed) m.run(better, 2, seed, 1.80);
   m.events.emplace_back(record::ComparisonBegun{2, better, 2, 2007, 3, evolve::level_of(2), "three"});
   const MadeFolder folder;
@@ -271,7 +273,7 @@ TEST(Verdict, EarlierComparisonsDoNotVanish) {
   EXPECT_NE(v.sentence.find("0 of 3 fresh seeds"), std::string::npos) << v.sentence;
   ASSERT_EQ(v.earlier.size(), 1U);
   EXPECT_TRUE(
-      v.earlier[0].text.starts_with("Comparison 1: Design #5 hyper is ahead of all 3 baselines at 600k"))
+      v.earlier[0].text.starts_with("Comparison 1: Design #5 set_hyper is ahead of all 3 baselines at 600k"))
       << v.earlier[0].text;
   EXPECT_NE(v.earlier[0].text.find("the preset has no controls. Nothing more is claimed."), std::string::npos)
       << v.earlier[0].text;

@@ -10,9 +10,9 @@ namespace gabbro::campaign {
 inline std::string story(const evolve::Population& p) {
   std::string out;
   for (const evolve::Individual& i : p.individuals())
-    out += std::to_string(i.created.id) + " " + evolve::source_of(i.created) + " " + i.created.op + " " +
-           std::to_string(i.created.parent) + " " + i.created.hash + " " + std::to_string(i.entered) + "\n" +
-           i.created.program;
+    out += std::to_string(i.created.id) + " " + evolve::source_of(i.created) + " " +
+           evolve::maker_of(i.created) + " " + std::to_string(i.created.parent) + " " + i.created.hash + " " +
+           std::to_string(i.entered) + "\n" + i.created.program;
   for (const evolve::Trial& t : p.trials())
     out += std::to_string(t.begun.id) + " " + std::to_string(t.begun.design) + " " +
            std::to_string(t.begun.rung) + " " + std::to_string(t.begun.seed) + " " +

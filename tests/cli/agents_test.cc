@@ -1,8 +1,6 @@
 // Tests of propose, review and agents bench against a loopback server that plays every role.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 
 #include "agents/pieces.h"
 #include "chat/server.h"
+#include "cli/run.h"
 #include "lang/check.h"
 
 namespace gabbro {
@@ -19,20 +18,7 @@ using namespace agents::testing;
 using nlohmann::json;
 
 // Only standard output, since the steps go to standard error.
-struct Output {
-  int code;
-  std::string text;
-};
-
-Output gabbro(const std::string& arguments, const char* errors = "2>/dev/null") {
-  Output out{-1, {}};
-  std::FILE* pipe = popen((GABBRO_BINARY " " + arguments + " " + errors).c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
-  const int status = pclose(pipe);
-  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return out;
-}
+Output quiet(const std::string& arguments) { return gabbro(arguments, "2>/dev/null"); }
 
 // Answers in the role that the beginning of the prompt shows.
 std::string answer_to(const std::string& prompt) {
@@ -79,8 +65,7 @@ class Agents : public ::testing::Test {
 TEST_F(Agents, ProposeWritesADesign) {
   const std::string options = configured();
   const std::string file = dir_ + "/design.gab";
-  const Output out =
-      gabbro("propose " + options + "--parent llama --direction 'no cache' --out " + file, "2>&1");
+  const Output out = gabbro("propose " + options + "--parent llama --direction 'no cache' --out " + file);
   ASSERT_EQ(out.code, 0) << out.text;
   for (const char* step : {"proposer", "reviewer", "planner", "coder", "observer", "kept: state",
                            "valid: LeakyMemory", "librarian", "6 calls"})
@@ -94,7 +79,7 @@ TEST_F(Agents, ProposeWritesADesign) {
 }
 
 TEST_F(Agents, ProposeAsJson) {
-  const Output out = gabbro("propose --json " + configured() + "--parent llama");
+  const Output out = quiet("propose --json " + configured() + "--parent llama");
   ASSERT_EQ(out.code, 0) << out.text;
   const json report = json::parse(out.text);
   EXPECT_EQ(report["outcome"], "design");
@@ -104,10 +89,10 @@ TEST_F(Agents, ProposeAsJson) {
 
 TEST_F(Agents, AFailureHasItsCauseAndExitCode) {
   Output out =
-      gabbro("propose --json " + configured("[pipeline]\npass = 5\nattempts = 2\n") + "--parent llama");
+      quiet("propose --json " + configured("[pipeline]\npass = 5\nattempts = 2\n") + "--parent llama");
   EXPECT_EQ(out.code, 1);
   EXPECT_EQ(json::parse(out.text)["cause"], "review");
-  out = gabbro("propose --json " + configured("[cap]\nmoney = 0.0001\n") + "--parent llama");
+  out = quiet("propose --json " + configured("[cap]\nmoney = 0.0001\n") + "--parent llama");
   EXPECT_EQ(out.code, 1);
   EXPECT_EQ(json::parse(out.text)["cause"], "cap") << out.text;
 }
@@ -118,10 +103,10 @@ TEST_F(Agents, WithoutAModelThereIsAMessageAndNoNumbers) {
       << "[[endpoint]]\nname = \"here\"\nurl = \"http://127.0.0.1:1/v1\"\nretries = 0\n"
          "[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n";
   const std::string options = "--agents " + dir_ + "/dead.toml --dir " + dir_ + "/record ";
-  Output out = gabbro("propose " + options + "--parent llama", "2>&1");
+  Output out = gabbro("propose " + options + "--parent llama");
   EXPECT_EQ(out.code, 2);
   EXPECT_NE(out.text.find("chat down"), std::string::npos) << out.text;
-  out = gabbro("agents bench --json --designs 2 " + options);
+  out = quiet("agents bench --json --designs 2 " + options);
   EXPECT_EQ(out.code, 1);
   const json bench = json::parse(out.text);
   for (const json& v : bench["variants"]) EXPECT_EQ(v["designs"], 0);
@@ -129,12 +114,12 @@ TEST_F(Agents, WithoutAModelThereIsAMessageAndNoNumbers) {
 
 TEST_F(Agents, WrongUseIsSaid) {
   const std::string options = configured();
-  EXPECT_EQ(gabbro("propose --agents /nowhere.toml").code, 2);
-  EXPECT_EQ(gabbro("propose " + options + "--mode crossover --parent llama").code, 2);
-  EXPECT_EQ(gabbro("propose " + options + "--mode dream").code, 2);
-  EXPECT_EQ(gabbro("propose " + options + "--parent nothing_of_this_name").code, 2);
+  EXPECT_EQ(quiet("propose --agents /nowhere.toml").code, 2);
+  EXPECT_EQ(quiet("propose " + options + "--mode crossover --parent llama").code, 2);
+  EXPECT_EQ(quiet("propose " + options + "--mode dream").code, 2);
+  EXPECT_EQ(quiet("propose " + options + "--parent nothing_of_this_name").code, 2);
   EXPECT_EQ(server_.requests(), 0);
-  const Output out = gabbro("propose " + configured("[pipeline]\nattemps = 1\n") + "--parent llama", "2>&1");
+  const Output out = gabbro("propose " + configured("[pipeline]\nattemps = 1\n") + "--parent llama");
   EXPECT_EQ(out.code, 2);
   EXPECT_NE(out.text.find("agents.toml:12:"), std::string::npos) << out.text;
 }
@@ -143,7 +128,7 @@ TEST_F(Agents, ReviewOfAFile) {
   const std::string options = configured();
   const std::string file = dir_ + "/gla.gab";
   std::ofstream(file) << zoo_text("gla.gab");
-  const Output out = gabbro("review " + options + file);
+  const Output out = quiet("review " + options + file);
   EXPECT_EQ(out.code, 0);
   EXPECT_NE(out.text.find("m: rated 4 of 5, probability 0.30 of beating its parent"), std::string::npos)
       << out.text;
@@ -153,7 +138,7 @@ TEST_F(Agents, ReviewOfAFile) {
 TEST_F(Agents, BenchComparesVariants) {
   const std::string options =
       configured("[pipeline]\nmutation = 1\ncrossover = 0\nscratch = 0\nattempts = 1\n");
-  Output out = gabbro("agents bench --json --designs 3 " + options);
+  Output out = quiet("agents bench --json --designs 3 " + options);
   ASSERT_EQ(out.code, 0) << out.text;
   const json result = json::parse(out.text);
   ASSERT_EQ(result["variants"].size(), 5U);
@@ -165,10 +150,10 @@ TEST_F(Agents, BenchComparesVariants) {
   for (const json& v : result["variants"]) EXPECT_EQ(v["designs"], 3);
   // A repetition is answered from the call log, so it costs nothing and has the same result.
   const int asked = server_.requests();
-  out = gabbro("agents bench --json --designs 3 " + options);
+  out = quiet("agents bench --json --designs 3 " + options);
   EXPECT_EQ(json::parse(out.text), result);
   EXPECT_EQ(server_.requests(), asked);
-  EXPECT_NE(gabbro("agents bench --designs 3 " + options).text.find("direct"), std::string::npos);
+  EXPECT_NE(quiet("agents bench --designs 3 " + options).text.find("direct"), std::string::npos);
 }
 
 }  // namespace

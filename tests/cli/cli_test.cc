@@ -1,34 +1,17 @@
 // Tests of the program as users run it: exit codes, messages, JSON.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/files.h"
+#include "cli/run.h"
 #include "record/trial.h"
 
 namespace gabbro {
 namespace {
-
-struct Output {
-  int code;
-  std::string text;
-};
-
-Output run(const std::string& command) {
-  Output out{-1, {}};
-  std::FILE* pipe = popen(("(" + command + ") 2>&1").c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
-  const int status = pclose(pipe);
-  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return out;
-}
-Output gabbro(const std::string& arguments) { return run(GABBRO_BINARY " " + arguments); }
 
 std::string write_program(const std::string& name, const std::string& text) {
   const std::string path = testing::TempDir() + name;
@@ -464,10 +447,10 @@ TEST(Compare, NamesWhatElseDiffers) {
   spec.rate = 0.012;
   EXPECT_EQ(caveat(), "rate 0.012 instead of 0.003");
   spec = {};
-  spec.schedule = "wsd", spec.decay = 0;
+  spec.schedule = record::RateSchedule::kWsd, spec.decay = 0;
   EXPECT_EQ(caveat(), "schedule wsd instead of cosine; weight decay 0 instead of 0.1");
   spec = {};
-  spec.dtype = "bf16", spec.sequences = 8;
+  spec.dtype = record::Dtype::kBf16, spec.sequences = 8;
   EXPECT_EQ(caveat(), "dtype bf16 instead of float32; batches of 2048 instead of 4096");
   std::filesystem::remove(first + "/spec.json");
   spec = {};

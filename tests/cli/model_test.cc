@@ -10,7 +10,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -22,6 +21,7 @@
 #include "chat/call_log.h"
 #include "chat/client.h"
 #include "chat/config.h"
+#include "cli/run.h"
 #include "lang/check.h"
 #include "lang/gbnf.h"
 #include "lang/gbnf_matcher.h"
@@ -91,21 +91,6 @@ class ModelServer {
   pid_t pid_;
 };
 
-struct Output {
-  int code;
-  std::string text;
-};
-
-Output gabbro(const std::string& arguments) {
-  Output out{-1, {}};
-  std::FILE* pipe = popen((GABBRO_BINARY " " + arguments).c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
-  const int status = pclose(pipe);
-  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return out;
-}
-
 class RealModel : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -137,7 +122,7 @@ class RealModel : public ::testing::Test {
   // journal is settled.
   void run(const std::string& options, const std::string& parent) {
     const Output out =
-        gabbro("propose --json " + options + "--parent " + parent + " --mode mutation 2>/dev/null");
+        gabbro("propose --json " + options + "--parent " + parent + " --mode mutation", "2>/dev/null");
     ASSERT_TRUE(out.code == 0 || out.code == 1) << out.code << out.text;
     const json report = json::parse(out.text);
     EXPECT_EQ(report["outcome"] == "design", out.code == 0);
@@ -176,7 +161,7 @@ class RealModel : public ::testing::Test {
 
 TEST_F(RealModel, EveryDesignEndsInOneOrInAFailureSlow) {
   const std::string with = configured("grammar", "planner = false\n");
-  const Output tested = gabbro("agents test " + with.substr(0, with.find("--dir")) + "2>&1");
+  const Output tested = gabbro("agents test " + with.substr(0, with.find("--dir")));
   EXPECT_EQ(tested.code, 0) << tested.text;
   EXPECT_NE(tested.text.find("grammar"), std::string::npos) << tested.text;
   run(with, "llama");

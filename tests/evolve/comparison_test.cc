@@ -385,7 +385,7 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
 TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
   for (const bool holds : {true, false}) {
     Race c(2, one_rung(), 0.002);
-    c.design("ablation", kStack, "removed", c.leading);
+    c.design("ablation", kStack, {}, c.leading);
     c.begin_comparison();
     const record::ComparisonBegun begun = c.population.comparisons().back();
     std::vector<std::uint64_t> checks;
@@ -629,9 +629,9 @@ TEST(Comparison, ALeadOverOneBaselineMayBeImplausibleToo) {
 TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
   for (const bool wins : {true, false}) {
     Race c(2, one_rung(), 0.004);
-    const std::int64_t helps = c.design("ablation", kStack, "removed", c.leading),
-                       hurts = c.design("ablation", kStack, "removed", c.leading),
-                       nothing = c.design("ablation", kStack, "removed", c.leading);
+    const std::int64_t helps = c.design("ablation", kStack, {}, c.leading),
+                       hurts = c.design("ablation", kStack, {}, c.leading),
+                       nothing = c.design("ablation", kStack, {}, c.leading);
     c.begin_comparison();
     const record::ComparisonBegun begun = c.population.comparisons().back();
     Random random(8);

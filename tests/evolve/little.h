@@ -1,6 +1,7 @@
 // Builds small campaigns event by event, for tests.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "evolve/population.h"
@@ -25,8 +26,9 @@ class Little {
  public:
   explicit Little(const SearchSettings& settings = little_settings()) : population(settings) {}
 
-  std::int64_t design(const std::string& strategy, const std::string& stack, const std::string& op = "fresh",
-                      std::int64_t parent = 0, const std::string& species = "attention") {
+  std::int64_t design(const std::string& strategy, const std::string& stack,
+                      std::optional<record::Operator> op = {}, std::int64_t parent = 0,
+                      const std::string& species = "attention") {
     record::DesignCreated created;
     created.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
     created.attempt = created.id;
@@ -34,7 +36,7 @@ class Little {
     created.program = "design " + created.name + ":\n    stack = " + stack + "\n";
     created.hash = "hash " + std::to_string(created.id);
     set_source(created, strategy);
-    created.op = op;
+    created.provenance.op = op;
     created.parent = parent;
     created.species = species;
     created.train_flops = created.decode_flops = 1000.0 * static_cast<double>(created.id);

@@ -21,6 +21,7 @@
 
 namespace gabbro::evolve {
 
+using record::Operator;
 using record::Purpose;
 namespace {
 
@@ -34,8 +35,7 @@ Little families() {
   Little c;
   c.run(c.design("baseline", "[4 * Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   for (int i = 0; i < 12; ++i)
-    c.run(c.design("adaptive", "[2 * Block(mixer=GLA), RMSNorm]", "fresh", 0,
-                   i % 2 ? "attention" : "recurrence"),
+    c.run(c.design("adaptive", "[2 * Block(mixer=GLA), RMSNorm]", {}, 0, i % 2 ? "attention" : "recurrence"),
           0, 1, 2.8 + 0.01 * i);
   for (int i = 0; i < 6; ++i) c.run(c.design("tournament", "[2 * Block(mixer=GLA), RMSNorm]"), 0, 1, 2.9);
   return c;
@@ -56,7 +56,7 @@ TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
       ++proposed;
       EXPECT_EQ(lang::print(a->program), lang::print(b->program)) << name;
       EXPECT_TRUE(lang::check(a->program, zoo::library()).valid()) << lang::print(a->program);
-      EXPECT_EQ(a->parent == 0, a->op == "fresh");
+      EXPECT_EQ(a->parent == 0, !a->provenance.op);
       programs.insert(lang::print(a->program));
     }
     EXPECT_GT(proposed, 20) << name;
@@ -78,16 +78,16 @@ TEST(Adaptive, OperatorsThatPayAreCredited) {
   const std::int64_t root = c.design("adaptive", "[Block, RMSNorm]");
   c.run(root, 0, 1, 3.0);
   for (int i = 0; i < 8; ++i) {
-    c.run(c.design("adaptive", "[Block, RMSNorm]", "wrap", root), 0, 1, 2.9);
-    c.run(c.design("adaptive", "[Block, RMSNorm]", "remove", root), 0, 1, 3.1);
-    c.run(c.design("adaptive", "[Block, RMSNorm]", "share", root), 0, 1, 2.0, Purpose::kRung,
+    c.run(c.design("adaptive", "[Block, RMSNorm]", Operator::kWrap, root), 0, 1, 2.9);
+    c.run(c.design("adaptive", "[Block, RMSNorm]", Operator::kRemove, root), 0, 1, 3.1);
+    c.run(c.design("adaptive", "[Block, RMSNorm]", Operator::kShare, root), 0, 1, 2.0, Purpose::kRung,
           record::Status::kFailed);
   }
-  const auto credits = credit(c.population, "adaptive");
-  EXPECT_EQ(credits.at("wrap").better, 8);
-  EXPECT_EQ(credits.at("remove").better, 0);
-  EXPECT_EQ(credits.at("share").better, 0);
-  EXPECT_EQ(credits.at("share").offspring, 8);
+  const auto credits = credit(c.population, "adaptive").operators;
+  EXPECT_EQ(credits.at(Operator::kWrap).better, 8);
+  EXPECT_EQ(credits.at(Operator::kRemove).better, 0);
+  EXPECT_EQ(credits.at(Operator::kShare).better, 0);
+  EXPECT_EQ(credits.at(Operator::kShare).offspring, 8);
 }
 
 TEST(Describe, FamiliesAndDistances) {

@@ -20,7 +20,7 @@ std::vector<Event> one_of_each() {
   created.hash = "h1";
   created.fingerprint = "f1";
   created.strategy = "ours";
-  created.op = "swap";
+  created.provenance = {Operator::kSwapOperator, Mode::kMutation, "stack.1 removed"};
   created.parent = 3;
   created.second_parent = 2;
   created.species = "attention + shift";
@@ -31,7 +31,7 @@ std::vector<Event> one_of_each() {
   return {CampaignBegun{"[a]\nb = 1\n", std::numeric_limits<std::uint64_t>::max(), "0.1.0"},
           Session{false, SessionEnd::kBudget},
           created,
-          Refused{9, "random", "wrap", "cost", "3e9 FLOPs", 4, 8},
+          Refused{9, "random", {Operator::kWrap}, Cause::kCost, "3e9 FLOPs", 4, 8},
           TrialBegun{5, 7, 2, 11, record::Purpose::kReplicate},
           TrialEnded{5, RunEnd::kTimeLimit, 12.25, "{\"status\": \"failed\"}\n"},
           Promoted{7, 3, "1.92 of 2.01"},

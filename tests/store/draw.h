@@ -51,7 +51,7 @@ class Draw {
     d.hash = fmt::format("{:016x}", random_());
     d.fingerprint = fmt::format("{:016x}", random_());
     d.strategy = strategy();
-    d.op = "swap";
+    d.provenance.op = record::Operator::kSwapOperator;
     d.parent = below(static_cast<int>(designs_)), d.second_parent = below(static_cast<int>(designs_));
     d.species = "attention";
     d.train_flops = 1e6 * below(100), d.decode_flops = 1e5 * below(100), d.state_bytes = below(1'000'000);
@@ -59,9 +59,12 @@ class Draw {
   }
 
   record::Event refusal() {
-    return record::Refused{++attempts_, strategy(),
-                           "wrap",      fmt::format("cost: {} FLOPs", below(1000)),
-                           "detail",    below(static_cast<int>(designs_) + 1)};
+    return record::Refused{++attempts_,
+                           strategy(),
+                           {record::Operator::kWrap},
+                           record::Cause::kCost,
+                           fmt::format("{} FLOPs", below(1000)),
+                           below(static_cast<int>(designs_) + 1)};
   }
 
   record::Event trial() {
@@ -76,8 +79,9 @@ class Draw {
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(which));
     const int how = below(8);
     if (how == 0)
-      return record::TrialEnded{id, record::RunEnd::kCrash, 1.5,
-                                record::failure("train", fmt::format("signal {}", below(20)))};
+      return record::TrialEnded{
+          id, record::RunEnd::kCrash, 1.5,
+          record::failure("train", fmt::format("signal {}", below(20)), record::Cause::kWorker)};
     record::TrialResult r = result(record::Status::kDone, 1.5 + below(1000) / 1000.0);
     if (how == 1) r.status = record::Status::kHurdle, r.cause = "behind by 0.2";
     if (how == 2) r.status = record::Status::kRefused, r.cause = "anchor";

@@ -99,7 +99,7 @@ TEST_F(StoreTest, SaysWhatWasAppended) {
   {
     Store s = begun();
     ASSERT_TRUE(s.append(done(1, 1.9)).has_value());
-    ASSERT_TRUE(s.append(Refused{99, "ours", "wrap", "cost: 12 FLOPs", "", 1}).has_value());
+    ASSERT_TRUE(s.append(Refused{99, "ours", {}, record::Cause::kCost, "12 FLOPs", 1}).has_value());
     ASSERT_TRUE(s.append(Promoted{1, 1, "1.9 of 2"}).has_value());
   }
   const auto s = Store::read(path);
@@ -180,16 +180,19 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
 
 TEST_F(StoreTest, CountsCausesByTheirKind) {
   Store s = begun();
-  const auto fails = [&](std::int64_t trial, const std::string& cause) {
+  const auto fails = [&](std::int64_t trial, const std::string& cause,
+                         record::Cause error = record::Cause::kNone) {
     const std::uint64_t seed = trial == 1 ? 9 : 1;  // trial 1 begins again
     ASSERT_TRUE(s.append(TrialBegun{trial, 1, 0, seed, record::Purpose::kRung}).has_value());
-    ASSERT_TRUE(s.append(TrialEnded{trial, record::RunEnd::kCrash, 1, failure("train", cause)}).has_value());
+    ASSERT_TRUE(
+        s.append(TrialEnded{trial, record::RunEnd::kCrash, 1, failure("train", cause, error)}).has_value());
   };
   fails(1, "the loss is not finite at step 12");
   fails(2, "the loss is not finite at step 7");
   fails(3, "12 anchors do not hold: bigram");
   fails(4, "");
-  fails(5, "run/trials/5/design.gab:18:13: error[budget]: M cannot have 300000 parameters\n  hint: free");
+  fails(5, "run/trials/5/design.gab:18:13: error[budget]: M cannot have 300000 parameters\n  hint: free",
+        record::Cause::kBudget);
   const auto failures = s.failures();
   ASSERT_EQ(failures.size(), 4U);
   EXPECT_EQ(failures[0].what, "failed");
@@ -214,7 +217,7 @@ TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
       {design(3), "design 3 is out of order: expected 2"},
       {orphan, "child of unknown design 2"},
       {without_second, "child of unknown design 17"},
-      {Refused{1, "a", "b", "c", "d", 2}, "child of unknown design 2"},
+      {Refused{1, "a", {}, record::Cause::kCost, "d", 2}, "child of unknown design 2"},
       {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is out of order: expected 2"},
       {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "trial of unknown design 2"},
       {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "restarts as another one"},
@@ -316,7 +319,8 @@ TEST_F(StoreTest, KeepsTasksAndSteering) {
     EXPECT_FALSE(s.append(twice));
     ASSERT_TRUE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));
     ASSERT_TRUE(s.append(TaskEnded{2, told}));
-    ASSERT_TRUE(s.append(Refused{40, "agents", "agents: scratch", "duplicate", "known", 0, 2}));
+    ASSERT_TRUE(s.append(
+        Refused{40, "agents", {.mode = record::Mode::kScratch}, record::Cause::kDuplicate, "known", 0, 2}));
     ASSERT_TRUE(s.append(TaskBegun{3, "agents", record::Mode::kScratch, 0, 0, "{}"}));
     EXPECT_FALSE(s.append(Steered{"1", record::Steering::kVeto, "", 9}));
     ASSERT_TRUE(s.append(Steered{"1", record::Steering::kDirection, "smaller states", 0}));
@@ -331,7 +335,7 @@ TEST_F(StoreTest, KeepsTasksAndSteering) {
     ASSERT_EQ(tasks.size(), 3U);
     EXPECT_EQ(tasks[0].design, 2);
     EXPECT_EQ(tasks[0].report.title, "Gates");
-    EXPECT_EQ(tasks[1].refused, "duplicate");
+    EXPECT_EQ(tasks[1].refused, record::Cause::kDuplicate);
     EXPECT_FALSE(tasks[2].ended);
     ASSERT_EQ(s.steering().size(), 1U);
     EXPECT_EQ(s.steering()[0].second.text, "smaller states");
@@ -356,7 +360,7 @@ TEST_F(StoreTest, KeepsComparisonsInTheirOrder) {
 
 TEST_F(StoreTest, KeepsOneProfileOfADesign) {
   Store s = begun();
-  const std::string result = failure("capabilities", "no reason");
+  const std::string result = failure("capabilities", "no reason", record::Cause::kWorker);
   EXPECT_FALSE(s.append(Profiled{99, 1, result})) << "an unknown design";
   EXPECT_FALSE(s.append(Profiled{1, 1, "done"})) << "no result";
   EXPECT_TRUE(s.append(Profiled{1, 31.5, result}));

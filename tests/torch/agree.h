@@ -44,8 +44,12 @@ std::string lowering_disagreement(const ir::Graph& graph, const std::vector<ir::
 std::string disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                          const Sequences& sequences, at::ScalarType dtype, double tolerance);
 
-/// The same comparison with all sequences as documents of one packed sequence.
-std::string packed_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
-                                const Sequences& sequences, at::ScalarType dtype, double tolerance);
+/// Tolerances relative to the largest element, in float64 and in float32.
+constexpr double kDouble = 1e-8, kFloat = 1e-4;
+
+/// Expects that the torch backend agrees with the reference on the values and the gradient of `e`, as it is
+/// and, if that differs, with its softmaxes fused: for three random sequences of `length` as a batch and as
+/// documents of one sequence, in float64 and in float32. Returns true if a softmax was fused.
+bool expect_agreement(lang::Elaboration e, int length);
 
 }  // namespace gabbro::testing

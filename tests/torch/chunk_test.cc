@@ -18,7 +18,6 @@
 namespace gabbro::testing {
 namespace {
 
-constexpr double kDouble = 1e-8, kFloat = 1e-4;
 constexpr ir::ChunkOptions kChunks{.fused = false};
 // With these sizes, even short sequences have many chunks.
 constexpr ir::ChunkOptions kSmall{.fused = false, .scalar = 4, .rank = 4, .channel = 4};

@@ -18,8 +18,6 @@
 namespace gabbro::testing {
 namespace {
 
-constexpr double kDouble = 1e-8, kFloat = 1e-4;
-
 // A mixer that returns `result`.
 lang::Elaboration unit(const std::string& result) {
   const std::string text =

@@ -25,8 +25,6 @@
 namespace gabbro::testing {
 namespace {
 
-constexpr double kDouble = 1e-8, kFloat = 1e-4;
-
 // The number of regions over pairs in the graph and its gradient, and how many of them have passes.
 struct Count {
   int all = 0, made = 0;
@@ -120,17 +118,6 @@ const Case kFormulas[] = {
     {"sum(softmax(sum(dot(query, past(key), over=k), over=h), over=s) * past(single), over=s)",
      false},  // heads are mixed
 };
-
-// Checks the values and the gradient, in batches and as documents, with blocks of a few positions and of as
-// many as fit.
-void expect_agreement(const lang::Elaboration& e, int length) {
-  lang::Elaboration copy = e;
-  Sequences s = random_sequences(copy, 3, length, 3);
-  const auto inputs = static_cast<int>(s.feeds[0].inputs.size());
-  const std::vector<ir::NodeId> wanted = with_gradients(copy, s);
-  const Lowered l = lowered(e, inputs, /*convolved=*/false);
-  EXPECT_EQ(lowering_disagreement(copy.graph, wanted, l.graph, l.wanted, s, kDouble, kFloat), "");
-}
 
 TEST(PairPrograms, AgreeWithTheReference) {
   for (const Case& c : kFormulas) {

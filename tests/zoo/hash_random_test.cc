@@ -196,7 +196,7 @@ void expect_hash_sees_changes(std::uint64_t first, std::uint64_t count, int at_l
     if (a->hash == b->hash) {
       ++kept;
       ASSERT_TRUE(exec::same_function(a->function, b->function))
-          << edit::name_of(op) << ": two functions of one hash\n"
+          << record::word_of(op) << ": two functions of one hash\n"
           << lang::print(parent) << "\nand\n"
           << lang::print(*child);
     } else if (!exec::same_function(a->function, b->function)) {

@@ -15,7 +15,7 @@ namespace gabbro::data::debian {
 
 namespace {
 
-using Place = std::pair<std::uint64_t, std::uint64_t>;  // offset and length
+using TextSpan = std::pair<std::uint64_t, std::uint64_t>;  // offset and length
 
 std::uint64_t base64(std::string_view digits) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -26,20 +26,20 @@ std::uint64_t base64(std::string_view digits) {
 
 // Returns the positions of the entries, each once, in the order of the dictionary. Entries about the
 // dictionary itself are left out.
-std::vector<Place> places_of(std::string_view index) {
-  std::vector<Place> out, own;
+std::vector<TextSpan> places_of(std::string_view index) {
+  std::vector<TextSpan> out, own;
   for (std::size_t from = 0; from < index.size();) {
     const std::size_t end = std::min(index.find('\n', from), index.size());
     const std::string_view line = index.substr(from, end - from);
     from = end + 1;
     const std::size_t first = line.find('\t'), second = line.find('\t', first + 1);
     if (second == std::string_view::npos) continue;
-    const Place place{base64(line.substr(first + 1, second - first - 1)), base64(line.substr(second + 1))};
+    const TextSpan place{base64(line.substr(first + 1, second - first - 1)), base64(line.substr(second + 1))};
     (line.starts_with("00-database") || line.starts_with("00database") ? own : out).push_back(place);
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
-  std::erase_if(out, [&](const Place& p) { return std::find(own.begin(), own.end(), p) != own.end(); });
+  std::erase_if(out, [&](const TextSpan& p) { return std::find(own.begin(), own.end(), p) != own.end(); });
   return out;
 }
 

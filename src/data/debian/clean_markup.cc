@@ -16,31 +16,38 @@ namespace {
 
 constexpr std::size_t kShortest = 400;  // minimum bytes of a page
 
-enum class Kind { kInline, kLine, kBlock, kSkip };
+enum class ElementKind { kInline, kLine, kBlock, kSkip };
 
 struct Element {
   std::string_view name;
-  Kind kind;
+  ElementKind kind;
 };
 
 // `note`, `lb`, `l` and `lg` are elements of OSIS; `sup` contains numbers of footnotes.
 constexpr std::array kElements{
-    Element{"address", Kind::kBlock}, Element{"article", Kind::kBlock}, Element{"blockquote", Kind::kBlock},
-    Element{"br", Kind::kLine},       Element{"button", Kind::kSkip},   Element{"canvas", Kind::kSkip},
-    Element{"chapter", Kind::kBlock}, Element{"dd", Kind::kLine},       Element{"div", Kind::kBlock},
-    Element{"dl", Kind::kBlock},      Element{"dt", Kind::kBlock},      Element{"figcaption", Kind::kBlock},
-    Element{"footer", Kind::kSkip},   Element{"form", Kind::kSkip},     Element{"h1", Kind::kBlock},
-    Element{"h2", Kind::kBlock},      Element{"h3", Kind::kBlock},      Element{"h4", Kind::kBlock},
-    Element{"h5", Kind::kBlock},      Element{"h6", Kind::kBlock},      Element{"head", Kind::kSkip},
-    Element{"header", Kind::kBlock},  Element{"hr", Kind::kBlock},      Element{"iframe", Kind::kSkip},
-    Element{"img", Kind::kSkip},      Element{"l", Kind::kLine},        Element{"lb", Kind::kLine},
-    Element{"lg", Kind::kBlock},      Element{"li", Kind::kLine},       Element{"main", Kind::kBlock},
-    Element{"math", Kind::kSkip},     Element{"nav", Kind::kSkip},      Element{"noscript", Kind::kSkip},
-    Element{"note", Kind::kSkip},     Element{"ol", Kind::kBlock},      Element{"p", Kind::kBlock},
-    Element{"pre", Kind::kSkip},      Element{"script", Kind::kSkip},   Element{"section", Kind::kBlock},
-    Element{"select", Kind::kSkip},   Element{"style", Kind::kSkip},    Element{"sup", Kind::kSkip},
-    Element{"svg", Kind::kSkip},      Element{"table", Kind::kSkip},    Element{"title", Kind::kBlock},
-    Element{"ul", Kind::kBlock},
+    Element{"address", ElementKind::kBlock},    Element{"article", ElementKind::kBlock},
+    Element{"blockquote", ElementKind::kBlock}, Element{"br", ElementKind::kLine},
+    Element{"button", ElementKind::kSkip},      Element{"canvas", ElementKind::kSkip},
+    Element{"chapter", ElementKind::kBlock},    Element{"dd", ElementKind::kLine},
+    Element{"div", ElementKind::kBlock},        Element{"dl", ElementKind::kBlock},
+    Element{"dt", ElementKind::kBlock},         Element{"figcaption", ElementKind::kBlock},
+    Element{"footer", ElementKind::kSkip},      Element{"form", ElementKind::kSkip},
+    Element{"h1", ElementKind::kBlock},         Element{"h2", ElementKind::kBlock},
+    Element{"h3", ElementKind::kBlock},         Element{"h4", ElementKind::kBlock},
+    Element{"h5", ElementKind::kBlock},         Element{"h6", ElementKind::kBlock},
+    Element{"head", ElementKind::kSkip},        Element{"header", ElementKind::kBlock},
+    Element{"hr", ElementKind::kBlock},         Element{"iframe", ElementKind::kSkip},
+    Element{"img", ElementKind::kSkip},         Element{"l", ElementKind::kLine},
+    Element{"lb", ElementKind::kLine},          Element{"lg", ElementKind::kBlock},
+    Element{"li", ElementKind::kLine},          Element{"main", ElementKind::kBlock},
+    Element{"math", ElementKind::kSkip},        Element{"nav", ElementKind::kSkip},
+    Element{"noscript", ElementKind::kSkip},    Element{"note", ElementKind::kSkip},
+    Element{"ol", ElementKind::kBlock},         Element{"p", ElementKind::kBlock},
+    Element{"pre", ElementKind::kSkip},         Element{"script", ElementKind::kSkip},
+    Element{"section", ElementKind::kBlock},    Element{"select", ElementKind::kSkip},
+    Element{"style", ElementKind::kSkip},       Element{"sup", ElementKind::kSkip},
+    Element{"svg", ElementKind::kSkip},         Element{"table", ElementKind::kSkip},
+    Element{"title", ElementKind::kBlock},      Element{"ul", ElementKind::kBlock},
 };
 
 // Classes (and ids) of navigation, permanent links, footnotes and listings in the output of DocBook, Sphinx,
@@ -111,12 +118,12 @@ bool is_skipped(xmlNode* node) {
   return false;
 }
 
-Kind kind_of(xmlNode* node, bool osis) {
+ElementKind kind_of(xmlNode* node, bool osis) {
   const std::string_view name = reinterpret_cast<const char*>(node->name);
   const auto* found =
       std::find_if(kElements.begin(), kElements.end(), [&](const Element& e) { return e.name == name; });
-  const Kind kind = found == kElements.end() ? Kind::kInline : found->kind;
-  return kind != Kind::kSkip && !osis && is_skipped(node) ? Kind::kSkip : kind;
+  const ElementKind kind = found == kElements.end() ? ElementKind::kInline : found->kind;
+  return kind != ElementKind::kSkip && !osis && is_skipped(node) ? ElementKind::kSkip : kind;
 }
 
 // Collects text, with runs of blanks joined to one and paragraphs separated by an empty line.
@@ -157,10 +164,10 @@ void walk(xmlNode* node, bool osis, Writer& out) {
     if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
       if (node->content) out.add(reinterpret_cast<const char*>(node->content));
     } else if (node->type == XML_ELEMENT_NODE) {
-      const Kind kind = kind_of(node, osis);
-      const int lines = kind == Kind::kBlock ? 2 : kind == Kind::kLine ? 1 : 0;
+      const ElementKind kind = kind_of(node, osis);
+      const int lines = kind == ElementKind::kBlock ? 2 : kind == ElementKind::kLine ? 1 : 0;
       out.end(lines);
-      if (kind != Kind::kSkip) walk(node->children, osis, out);
+      if (kind != ElementKind::kSkip) walk(node->children, osis, out);
       out.end(lines);
     }
   }

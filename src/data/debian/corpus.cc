@@ -20,10 +20,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Rows = std::vector<Part>;  // rows of one package
+using PackageParts = std::vector<Part>;  // rows of one package
 
-std::vector<Rows> by_package() {
-  std::vector<Rows> out;
+std::vector<PackageParts> by_package() {
+  std::vector<PackageParts> out;
   for (const Part& part : parts()) {
     if (out.empty() || out.back().front().package != part.package) out.emplace_back();
     out.back().push_back(part);
@@ -61,7 +61,7 @@ std::vector<std::string> cut(const std::string& text) {
   return out;
 }
 
-Result<Text> write_text(const std::string& deb, const Rows& rows, const std::string& folder,
+Result<Text> write_text(const std::string& deb, const PackageParts& rows, const std::string& folder,
                         const std::string& separator) {
   Text out{fs::path(deb).filename(), folder + "/" + std::string(rows.front().package) + ".txt"};
   std::ofstream file(out.file, std::ios::binary);
@@ -103,7 +103,7 @@ Result<Texts> write_texts(const std::string& folder, const std::string& cache, c
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
-  const std::vector<Rows> packages = by_package();
+  const std::vector<PackageParts> packages = by_package();
   Texts out;
   for (std::size_t i = 0; i < packages.size(); ++i) {
     const std::string name(packages[i].front().package);

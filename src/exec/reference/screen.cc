@@ -135,16 +135,17 @@ class Screen {
     for (const std::int64_t l : {8, 16, 24})
       if (l == 8 || elements_kept(model_, l) <= kKeptElements) length = l;
     if (const double kept = elements_kept(model_, length); kept > 8 * kKeptElements)
-      return {"size", fmt::format("a run of {} tokens keeps {:.3g} elements; the screen allows {:.3g}",
-                                  length, kept, 8.0 * kKeptElements)};
+      return {Lack::kSize, fmt::format("a run of {} tokens keeps {:.3g} elements; the screen allows {:.3g}",
+                                       length, kept, 8.0 * kKeptElements)};
     for (std::int64_t t = 0; t < length; ++t)
       tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
     differentiated_ = std::make_unique<Differentiated>(model_);
     const PredictedCost cost = predict_cost(differentiated_->graph, differentiated_->computed, length);
     if (cost.peak_elements > kMaxElements || cost.operations > kMaxOperations)
-      return {"size", fmt::format("a run of {} tokens and its gradient holds {:.3g} elements and takes "
-                                  "{:.3g} operations; the screen allows {:.3g} and {:.3g}",
-                                  length, cost.peak_elements, cost.operations, kMaxElements, kMaxOperations)};
+      return {Lack::kSize,
+              fmt::format("a run of {} tokens and its gradient holds {:.3g} elements and takes "
+                          "{:.3g} operations; the screen allows {:.3g} and {:.3g}",
+                          length, cost.peak_elements, cost.operations, kMaxElements, kMaxOperations)};
     return {};
   }
 
@@ -183,7 +184,7 @@ class Screen {
             (std::isfinite(v) && std::abs(v) > (is_backward ? kMaxBackwardValue : kMaxValue) &&
              !has_constant_near(model_, v)))
           return {
-              "finite",
+              Lack::kFinite,
               fmt::format("{} is {:.3g} with the initial parameters",
                           gradient ? "the gradient of " + model_.params[d.parameter_of_gradient[i]].name
                                    : fmt::format("a value of line {}", d.graph.node(0, d.computed[i]).line),
@@ -203,7 +204,7 @@ class Screen {
         evaluate(model_, model_.bodies[0].outputs, feed, static_cast<std::int64_t>(tokens_.size()), true);
     for (const double v : values[0].data)
       if (!std::isfinite(v))
-        return {"finite",
+        return {Lack::kFinite,
                 fmt::format("a logit is {:.3g} in float32 when the first embedding is {} times as large", v,
                             kEmbeddingScale)};
     return {};
@@ -262,7 +263,7 @@ class Screen {
 
   static Screening check_context_share(double context) {
     if (context >= kMinContextShare) return {};
-    return {"mixing",
+    return {Lack::kMixing,
             fmt::format("all tokens before a position change its logits by {:.2g} of what its own token "
                         "does, with the initial parameters and after {} updates; at least {:g} is required",
                         context, kUpdates, kMinContextShare)};
@@ -322,9 +323,10 @@ class Screen {
     const double largest = *std::max_element(gradient_sums_.begin(), gradient_sums_.end());
     for (std::size_t i = 0; i < differentiated_->looking_back.size(); ++i)
       if (!(gradient_sums_[static_cast<std::size_t>(first) + i] > kNoEffectGradient * largest))
-        return {"mixing", fmt::format("what line {} reads from earlier tokens changes no logit, neither with "
-                                      "the initial parameters nor after {} updates",
-                                      model_.node(0, differentiated_->looking_back[i]).line, kUpdates)};
+        return {Lack::kMixing,
+                fmt::format("what line {} reads from earlier tokens changes no logit, neither with "
+                            "the initial parameters nor after {} updates",
+                            model_.node(0, differentiated_->looking_back[i]).line, kUpdates)};
     return {};
   }
 
@@ -338,7 +340,7 @@ class Screen {
     double all = 0, negligible = 0, largest = 0;
     for (std::size_t p = 0; p < sizes.size(); ++p) {
       if (!(sizes[p] > least))
-        return {"gradient",
+        return {Lack::kGradient,
                 fmt::format("none reaches {}, neither with the initial parameters nor after {} updates",
                             model_.params[p].name, kUpdates)};
       const auto count = static_cast<double>(ir::elements(model_, model_.params[p].axes));
@@ -355,7 +357,7 @@ class Screen {
                              sizes[p] / largest);
     }
     if (negligible <= kMaxNegligibleShare * all) return {};
-    return {"gradient",
+    return {Lack::kGradient,
             fmt::format("{:.0f} % of the parameters get a negligible gradient, relative to the largest: {}",
                         100 * negligible / all, names)};
   }

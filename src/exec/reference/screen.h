@@ -24,20 +24,24 @@ double elements_kept(const ir::Graph& graph, std::int64_t length);
 /// intended: programs use large constants for masks and as the initial value of a maximum.
 bool has_constant_near(const ir::Graph& graph, double v);
 
-/// The outcome of the screen. `cause` is empty if the design passes; `detail` explains a refusal. The causes:
-/// - "size": a run takes more work than the screen allows (exec/reference/predicted_cost.h).
-/// - "finite": with the initial parameters, a value or a gradient is NaN or too large to be squared in
+/// The property that a design lacks:
+/// - kSize: a run takes more work than the screen allows (exec/reference/predicted_cost.h).
+/// - kFinite: with the initial parameters, a value or a gradient is NaN or too large to be squared in
 ///   float32, or a logit is not finite when the first embedding is 4 times as large.
-/// - "mixing": the tokens before a position change its logits by less than 1/1000 of what its own token does,
+/// - kMixing: the tokens before a position change its logits by less than 1/1000 of what its own token does,
 ///   or the logits do not depend on what a shift, past or scan reads from earlier positions.
-/// - "gradient": a parameter gets no gradient that float32 could represent, or more than 2 % of all
+/// - kGradient: a parameter gets no gradient that float32 could represent, or more than 2 % of all
 ///   parameters get one so small that AdamW does not move them. The detail names the parameters.
 ///
-/// A design is refused for "mixing" or "gradient" only if the property is missing both with the initial
+/// A design is refused for mixing or gradients only if the property is missing both with the initial
 /// parameters and after four updates from them, since training would then not reach it either.
+enum class Lack : std::uint8_t { kNone, kSize, kFinite, kMixing, kGradient };
+
+/// The outcome of the screen; `detail` explains a refusal.
 struct Screening {
-  std::string cause, detail;
-  [[nodiscard]] bool passes() const { return cause.empty(); }
+  Lack lack = Lack::kNone;
+  std::string detail;
+  [[nodiscard]] bool passes() const { return lack == Lack::kNone; }
 };
 
 /// Runs `graph` (body 0: tokens to logits [t, V]) and its gradient from its initial parameters, in float64,
@@ -48,7 +52,7 @@ struct Screening {
 /// runs, two to eleven of them with gradients, with at most 2^29 operations and 2^26 elements in each.
 Screening screen(const ir::Graph& graph, std::uint64_t seed = 1, std::int64_t length = 0);
 
-/// Checks as `screen` does, except "finite".
+/// Checks as `screen` does, except kFinite.
 Screening screen_mixing_and_gradients(const ir::Graph& graph, std::uint64_t seed, std::int64_t length);
 
 }  // namespace gabbro::exec

@@ -1,13 +1,12 @@
 // Tests of `gabbro bench` and its job: results are positive and consistent with each other, and what cannot
 // be measured is explained. Absolute times are not tested.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <string>
 
+#include "cli/run.h"
 #include "lang/check.h"
 #include "record/bench.h"
 #include "trial/bench.h"
@@ -72,7 +71,7 @@ TEST(Bench, ResizesAndLeavesOutWhatIsNotAskedFor) {
   s.params = 60000;
   s.vocab = 200;
   s.decode = 0;
-  s.dtype = "float64";
+  s.dtype = record::Dtype::kFloat64;
   const record::BenchResult r = trial::run(s);
   expect_consistent(r, s);
   EXPECT_NEAR(static_cast<double>(r.params), 60000, 600);
@@ -108,16 +107,8 @@ TEST(Bench, StopsAndSaysWhatItCannotDo) {
   EXPECT_NE(out->cause.find("steps is 0, but must be at least 1"), std::string::npos) << out->cause;
 }
 
-// Runs `gabbro bench ARGUMENTS` and returns its output and its exit code.
-std::pair<int, std::string> command(const std::string& arguments) {
-  std::FILE* pipe = popen(
-      (GABBRO_BINARY " bench --threads 1 --steps 1 --batch 2 --seq 16 --decode 2 " + arguments + " 2>&1")
-          .c_str(),
-      "r");
-  std::string out;
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
-  return {WEXITSTATUS(pclose(pipe)), out};
+Output command(const std::string& arguments) {
+  return gabbro("bench --threads 1 --steps 1 --batch 2 --seq 16 --decode 2 " + arguments);
 }
 
 TEST(Bench, Command) {
@@ -136,11 +127,11 @@ TEST(Bench, Command) {
   ASSERT_TRUE(result.has_value()) << json;
   EXPECT_EQ(result->file, zoo + "gla.gab");
 
-  EXPECT_EQ(command(zoo + "llama.gab --params 1k").first, 1);
-  EXPECT_EQ(command(zoo + "prelude.gab").first, 1);
-  EXPECT_EQ(command(zoo + "llama.gab --params many").first, 2);
-  EXPECT_EQ(command(zoo + "llama.gab --dtype float8").first, 2);
-  EXPECT_EQ(command("nowhere.gab").first, 2);
+  EXPECT_EQ(command(zoo + "llama.gab --params 1k").code, 1);
+  EXPECT_EQ(command(zoo + "prelude.gab").code, 1);
+  EXPECT_EQ(command(zoo + "llama.gab --params many").code, 2);
+  EXPECT_EQ(command(zoo + "llama.gab --dtype float8").code, 2);
+  EXPECT_EQ(command("nowhere.gab").code, 2);
 }
 
 }  // namespace

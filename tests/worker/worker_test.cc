@@ -105,11 +105,11 @@ TEST_F(Worker, ReportsTheCostsThatTheScreenComputed) {
 }
 
 TEST_F(Worker, TrainsInEveryDtype) {
-  for (const char* dtype : {"bf16", "float64"}) {
-    record::TrialSpec s = spec(dtype);
+  for (const record::Dtype dtype : {record::Dtype::kBf16, record::Dtype::kFloat64}) {
+    record::TrialSpec s = spec(std::string(word_of(dtype)));
     s.dtype = dtype;
     const record::TrialResult r = run(s);
-    EXPECT_EQ(r.status, record::Status::kDone) << dtype << ": " << r.cause;
+    EXPECT_EQ(r.status, record::Status::kDone) << word_of(dtype) << ": " << r.cause;
     EXPECT_EQ(r.anchors.size(), 16U);
   }
 }

@@ -1,18 +1,17 @@
 // Tests of the job "capabilities" and of its command.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <stdexcept>
 #include <string>
 
 #include "capability/task.h"
+#include "cli/run.h"
 #include "record/capability.h"
-#include "torch/lying_model.h"
 #include "trial/capabilities.h"
 #include "trial/job.h"
+#include "trial/lying_model.h"
 
 namespace gabbro {
 namespace {
@@ -163,17 +162,18 @@ class HugeModel : public testing::LyingModel {
 TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
   const trial::MakeModel torch = trial::torch_backend();
   struct Case {
-    const char* outcome;
+    record::CapabilityOutcome outcome;
     const char* cause;
     std::function<void(exec::StepReport&)> step;
   };
   double more = 0;
-  const Case cases[] = {
-      {"not finite", "loss nan", [](exec::StepReport& r) { r.loss = NAN, r.updated = false; }},
-      {"diverged", "rose by more than 3", [&](exec::StepReport& r) { r.loss += more += 1; }},
-      {"failed", "no memory for this",
-       [](exec::StepReport&) { throw std::runtime_error("no memory for this\nat"); }},
-      {"memory", "MiB are left", {}}};
+  const Case cases[] = {{record::CapabilityOutcome::kNotFinite, "loss nan",
+                         [](exec::StepReport& r) { r.loss = NAN, r.updated = false; }},
+                        {record::CapabilityOutcome::kDiverged, "rose by more than 3",
+                         [&](exec::StepReport& r) { r.loss += more += 1; }},
+                        {record::CapabilityOutcome::kFailed, "no memory for this",
+                         [](exec::StepReport&) { throw std::runtime_error("no memory for this\nat"); }},
+                        {record::CapabilityOutcome::kMemory, "MiB are left", {}}};
   for (const Case& c : cases) {
     const CapabilityResult r =
         trial::run(spec(kAttention, {"parity", "s3"}, 40), {},
@@ -189,7 +189,7 @@ TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
     EXPECT_NE(r.tasks[0].cause.find(c.cause), std::string::npos) << r.tasks[0].cause;
     EXPECT_EQ(r.tasks[0].cause.find('\n'), std::string::npos);
     EXPECT_TRUE(r.tasks[0].scores.empty());
-    EXPECT_EQ(r.tasks[1].outcome, "done");
+    EXPECT_EQ(r.tasks[1].outcome, record::CapabilityOutcome::kDone);
     EXPECT_EQ(r.tasks[1].scores.size(), 2U);
   }
 }
@@ -199,7 +199,7 @@ TEST(Capabilities, AShareOfMemoryIsHeld) {
   s.memory = 1 << 20;
   const CapabilityResult r = trial::run(s);
   ASSERT_EQ(r.tasks.size(), 1U);
-  EXPECT_EQ(r.tasks[0].outcome, "memory");
+  EXPECT_EQ(r.tasks[0].outcome, record::CapabilityOutcome::kMemory);
 }
 
 // One of two learning rates is enough, and the better one is kept.
@@ -215,7 +215,7 @@ TEST(Capabilities, ARateThatFailsIsNotChosen) {
             testing::Lies{.after_step = [](exec::StepReport& s) { s.loss = NAN, s.updated = false; }});
       });
   ASSERT_EQ(r.tasks.size(), 1U);
-  EXPECT_EQ(r.tasks[0].outcome, "done");
+  EXPECT_EQ(r.tasks[0].outcome, record::CapabilityOutcome::kDone);
   EXPECT_EQ(r.tasks[0].runs, 2);
   EXPECT_EQ(r.tasks[0].steps, 1 + 5);
   EXPECT_EQ(r.tasks[0].rate, 0.0025);
@@ -235,14 +235,7 @@ TEST(Capabilities, RecordsSurviveTheirJson) {
   EXPECT_NE(out->cause.find("steps is 0"), std::string::npos) << out->cause;
 }
 
-// Runs `gabbro capabilities ARGUMENTS` and returns its output and its exit code.
-std::pair<int, std::string> command(const std::string& arguments) {
-  std::FILE* pipe = popen((GABBRO_BINARY " capabilities " + arguments + " 2>&1").c_str(), "r");
-  std::string out;
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
-  return {WEXITSTATUS(pclose(pipe)), out};
-}
+Output command(const std::string& arguments) { return gabbro("capabilities " + arguments); }
 
 TEST(Capabilities, Command) {
   const std::string llama = GABBRO_SOURCE_DIR "/zoo/llama.gab ", wrong = ::testing::TempDir() + "/wrong.gab";
@@ -266,9 +259,9 @@ TEST(Capabilities, Command) {
   EXPECT_EQ(hint_code, 2);
   EXPECT_NE(hint.find("unknown task 'recal"), std::string::npos) << hint;
   EXPECT_NE(hint.find("did you mean 'recall'?"), std::string::npos) << hint;
-  EXPECT_NE(command("--help").second.find("--tasks"), std::string::npos);
-  EXPECT_EQ(command("nowhere.gab").first, 2);
-  EXPECT_EQ(command(llama + "--steps 0").first, 2);
+  EXPECT_NE(command("--help").text.find("--tasks"), std::string::npos);
+  EXPECT_EQ(command("nowhere.gab").code, 2);
+  EXPECT_EQ(command(llama + "--steps 0").code, 2);
 }
 
 }  // namespace

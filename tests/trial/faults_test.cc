@@ -13,8 +13,8 @@
 #include "data/build.h"
 #include "ir/builder.h"
 #include "lang/check.h"
-#include "torch/lying_model.h"
 #include "trial/anchors.h"
+#include "trial/lying_model.h"
 #include "trial/trial.h"
 #include "zoo/library.h"
 
@@ -174,7 +174,7 @@ class LeakChecks : public ::testing::Test {
   // Returns the anchors that fail, among those that run the model. The budget is that of a first rung or a
   // later one.
   static std::string failed_with(Lie lie, Lie decoding = {}, std::int64_t tokens = 1'000'000,
-                                 const std::string& dtype = "float32", bool thorough = false) {
+                                 record::Dtype dtype = record::Dtype::kFloat32, bool thorough = false) {
     const lang::CheckReport report = lang::check(
         "design M:\n    width = 32\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
     const ir::Graph& graph = report.subjects.at(0).elaboration.graph;
@@ -214,7 +214,7 @@ class LeakChecks : public ::testing::Test {
 TEST_F(LeakChecks, HonestModels) {
   EXPECT_EQ(failed_with({}), "");
   EXPECT_EQ(failed_with({}, {}, 300'000), "");
-  EXPECT_EQ(failed_with({}, {}, 300'000, "bf16"), "");
+  EXPECT_EQ(failed_with({}, {}, 300'000, record::Dtype::kBf16), "");
 }
 
 TEST_F(LeakChecks, NextTokenAtOnePosition) {
@@ -316,7 +316,7 @@ TEST_F(LeakChecks, WrongNumbersInBf16) {
                 [](const exec::TokenBatch&, std::vector<float>& out) {
                   for (float& v : out) v += 0.1F;
                 },
-                {}, 300'000, "bf16")
+                {}, 300'000, record::Dtype::kBf16)
                 .find("backend = reference"),
             std::string::npos);
 }

@@ -3,19 +3,18 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <set>
 
+#include "cli/run.h"
 #include "edit/generate.h"
 #include "ir/builder.h"
 #include "lang/check.h"
 #include "lang/printer.h"
-#include "torch/lying_model.h"
+#include "trial/lying_model.h"
 #include "zoo/embedded.h"
 #include "zoo/library.h"
 
@@ -54,18 +53,19 @@ std::string detail(const std::vector<record::Anchor>& checks, const std::string&
 // Products are rounded to bf16 in parallel form but not in decoding. The difference must be within what that
 // rounding explains.
 TEST(Probe, SoundDesignsPassInBf16) {
-  const trial::MakeModel backend = trial::torch_backend({.dtype = "bf16"});
+  const trial::MakeModel backend = trial::torch_backend({.dtype = record::Dtype::kBf16});
   for (const char* const mixer : {"Attention(heads=2)", "Trigram", "ShortConv(width=3)", "Mamba2",
                                   "GatedDeltaNet(heads=2)", "GLA(heads=2)"}) {
     const auto checks = trial::probe(graph_of(fmt::format("[2 * Block(mixer={}), RMSNorm]", mixer)), backend,
-                                     {.rounding = trial::rounding_of("bf16")});
+                                     {.rounding = trial::rounding_of(record::Dtype::kBf16)});
     EXPECT_TRUE(failures(checks).empty()) << mixer << "\n" << all_of(checks);
   }
 }
 
 // Expects that designs that pass the probe in float32 also pass in bf16. Returns their number.
 int pass_in_bf16(const std::function<bool(std::string_view)>& asked) {
-  const trial::MakeModel single = trial::torch_backend(), half = trial::torch_backend({.dtype = "bf16"});
+  const trial::MakeModel single = trial::torch_backend(),
+                         half = trial::torch_backend({.dtype = record::Dtype::kBf16});
   int count = 0;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
     if (!asked(entry.file)) continue;
@@ -73,7 +73,7 @@ int pass_in_bf16(const std::function<bool(std::string_view)>& asked) {
     if (!report.subjects.back().is_design) continue;
     const ir::Graph graph = trial::small_graph(report.subjects.back().elaboration.graph);
     if (!failures(trial::probe(graph, single)).empty()) continue;
-    const auto checks = trial::probe(graph, half, {.rounding = trial::rounding_of("bf16")});
+    const auto checks = trial::probe(graph, half, {.rounding = trial::rounding_of(record::Dtype::kBf16)});
     EXPECT_TRUE(failures(checks).empty()) << entry.file << "\n" << all_of(checks);
     ++count;
   }
@@ -335,14 +335,7 @@ TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
   EXPECT_EQ(trial::probe_program("unit U(x: [t, D]) -> [t, D]:\n    return x\n", {}).error().code, "design");
 }
 
-// Runs `gabbro probe ARGUMENTS` and returns its output and its exit code.
-std::pair<int, std::string> command(const std::string& arguments) {
-  std::FILE* pipe = popen((GABBRO_BINARY " probe " + arguments + " 2>/dev/null").c_str(), "r");
-  std::string out;
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
-  return {WEXITSTATUS(pclose(pipe)), out};
-}
+Output command(const std::string& arguments) { return gabbro("probe " + arguments, "2>/dev/null"); }
 
 TEST(Probe, Command) {
   const std::string zoo = GABBRO_SOURCE_DIR "/zoo/", folder = ::testing::TempDir();
@@ -375,7 +368,7 @@ TEST(Probe, Command) {
   EXPECT_EQ(wrong_code, 1);
   EXPECT_NE(wrong_text.find("Blok"), std::string::npos) << wrong_text;
   EXPECT_NE(wrong_text.find("13 checks hold"), std::string::npos) << wrong_text;
-  EXPECT_EQ(command("nowhere.gab").first, 2);
+  EXPECT_EQ(command("nowhere.gab").code, 2);
 }
 
 }  // namespace

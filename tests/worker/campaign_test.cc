@@ -12,7 +12,9 @@
 #include "agents/pieces.h"
 #include "base/random.h"
 #include "chat/server.h"
+#include "cli/run.h"
 #include "data/build.h"
+#include "evolve/population.h"
 #include "record/event.h"
 #include "store/store.h"
 
@@ -102,7 +104,7 @@ documents = 8
     EXPECT_TRUE(store) << store.error().message;
     std::string out;
     for (const store::DesignRow& d : store->designs())
-      out += std::to_string(d.created.id) + " " + d.created.op + " " + d.created.hash + "\n";
+      out += std::to_string(d.created.id) + " " + evolve::maker_of(d.created) + " " + d.created.hash + "\n";
     for (const store::TrialRow& t : store->trials()) {
       const auto r = store->result(t.begun.id);
       EXPECT_TRUE(r) << t.begun.id;
@@ -136,15 +138,6 @@ chat::Play roles(const chat::Seen& seen) {
   return {200, reply.dump(), "Content-Type: application/json\r\n"};
 }
 
-std::string output_of(const std::string& arguments) {
-  std::string out;
-  std::FILE* pipe = popen((std::string(GABBRO_BINARY) + " " + arguments + " 2>&1").c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
-  pclose(pipe);
-  return out;
-}
-
 // A server plays the models and workers train. Designs written by agents are trained, can be read, and are
 // reproduced from the record without the server.
 TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
@@ -165,7 +158,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
     std::ofstream(root / "llama.toml") << preset;
     ASSERT_EQ(
         finish(start(evolve("talked", 9, "llama.toml") + " --agents " + (root / "agents.toml").string())), 0)
-        << output_of("status " + (root / "talked").string());
+        << gabbro("status " + (root / "talked").string()).text;
     EXPECT_GT(server.requests(), 0);
   }
   const std::string run = (root / "talked").string();
@@ -177,23 +170,23 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
       if (const auto row = store->design(d.created.id); row && row->created.task != 0) written = d.created.id;
     EXPECT_EQ(store->trials().size(), 9U);
   }
-  ASSERT_GT(written, 0) << output_of("status " + run);
+  ASSERT_GT(written, 0) << gabbro("status " + run).text;
   const std::string design = "'" + run + "#" + std::to_string(written) + "'";
-  EXPECT_NE(output_of("show " + design).find("Leaky memory in place of attention"), std::string::npos);
-  const std::string talk = output_of("show --talk " + design);
+  EXPECT_NE(gabbro("show " + design).text.find("Leaky memory in place of attention"), std::string::npos);
+  const std::string talk = gabbro("show --talk " + design).text;
   EXPECT_NE(talk.find("as reviewer"), std::string::npos) << talk;
   EXPECT_NE(talk.find("scan S: [k] = 0:"), std::string::npos) << talk;
-  EXPECT_NE(output_of("cost " + run).find("proposer"), std::string::npos);
-  EXPECT_NE(output_of("status " + run).find("agents:"), std::string::npos);
+  EXPECT_NE(gabbro("cost " + run).text.find("proposer"), std::string::npos);
+  EXPECT_NE(gabbro("status " + run).text.find("agents:"), std::string::npos);
   // The server is gone, and so is the key.
   unsetenv("GABBRO_TEST_KEY");
   ASSERT_EQ(finish(start("evolve --dir " + (root / "again").string() + " --replay " + run)), 0)
-      << output_of("status " + (root / "again").string());
+      << gabbro("status " + (root / "again").string()).text;
   EXPECT_EQ(story("again"), story("talked"));
-  EXPECT_EQ(output_of("show --talk '" + (root / "again").string() + "#" + std::to_string(written) + "'"),
+  EXPECT_EQ(gabbro("show --talk '" + (root / "again").string() + "#" + std::to_string(written) + "'").text,
             talk);
-  EXPECT_EQ(output_of("cost " + (root / "again").string()), output_of("cost " + run));
-  output_of("report " + run);
+  EXPECT_EQ(gabbro("cost " + (root / "again").string()).text, gabbro("cost " + run).text);
+  gabbro("report " + run).text;
   std::ifstream report(run + "/report.html");
   const std::string page{std::istreambuf_iterator<char>(report), {}};
   EXPECT_NE(page.find("Conversation"), std::string::npos);
@@ -273,9 +266,9 @@ TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSiz
   const std::string scale = "scale " + run + "#1 " + run +
                             "#2 --sizes 20k,30k,40k --tokens 8k --seq 32 --batch 4 --seeds 2 --lr 0.005 "
                             "--valid-documents 8 --data ";
-  const std::string first = output_of(scale + (root / "corpus").string());
+  const std::string first = gabbro(scale + (root / "corpus").string()).text;
   EXPECT_NE(first.find("2 designs of 2 seeds"), std::string::npos) << first;
-  const std::string report = output_of("report " + run);
+  const std::string report = gabbro("report " + run).text;
   std::ifstream file(run + "/report.html");
   const std::string html{std::istreambuf_iterator<char>(file), {}};
   for (const char* said :
@@ -289,7 +282,7 @@ TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSiz
   options.tokenizer = root / "corpus/tokenizer.model";
   options.valid_share = 0.1;
   ASSERT_TRUE(data::build_corpus(options, {}));
-  const std::string exchanged = output_of(scale + (root / "other").string());
+  const std::string exchanged = gabbro(scale + (root / "other").string()).text;
   EXPECT_NE(exchanged.find("holds a study on another corpus"), std::string::npos) << exchanged;
 }
 
