@@ -14,7 +14,7 @@ constexpr Helper kDecoding[] = {
     {"Cache", R"(class Cache:
     """What later positions read of earlier ones: given to `forward` with each piece of a text in turn.
 
-    A piece continues the document before it, unless `documents` numbers it otherwise.
+    A piece continues the document before it, unless `documents` numbers it otherwise; without numbers it is 0.
     """
 
     def __init__(self):
@@ -22,7 +22,7 @@ constexpr Helper kDecoding[] = {
 
     def begin(self, tokens, documents=None):
         """Takes up the next tokens, [batch, time]."""
-        self.next, self.before, self.batch = 0, self.length, len(tokens)
+        self.next, self.before, self.batch, self.recalled = 0, self.length, len(tokens), None
         self.length += tokens.shape[1]
         self.time = torch.arange(self.before, self.length, device=tokens.device)[None]
         # Where the document of the last position began, and where those of the new ones do, [batch or 1, time].
@@ -43,6 +43,18 @@ constexpr Helper kDecoding[] = {
             self.slots.append([])
         self.next += 1
         return self.slots[self.next - 1]
+
+    def recall(self, x, reach):
+        """x with the values of the `reach` positions before; calls in a row for one x keep them once."""
+        if self.recalled is None or self.recalled[0] is not x:
+            slot = self.slot()
+            known = torch.cat((slot[0].expand(len(x), *slot[0].shape[1:]), x), 1) if slot else x
+            self.recalled = (x, slot, known, reach)
+        _, slot, known, most = self.recalled
+        most = max(most, reach)
+        self.recalled = (x, slot, known, most)
+        slot[:] = [known[:, max(0, known.shape[1] - most) :].clone()]
+        return known[:, known.shape[1] - x.shape[1] - min(self.before, reach) :]
 
     def past(self, window=None):
         """The positions that are kept or new, [s]."""
@@ -91,7 +103,7 @@ constexpr Helper kDecoding[] = {
 )"},
     {"recalled", R"(def recalled(function, x, reach, cache):
     """A function of x and documents that looks `reach` positions back, for the new positions."""
-    return function(past(x, cache, reach + 1), cache.documents(reach + 1))[:, -x.shape[1] :]
+    return function(cache.recall(x, reach), cache.documents(reach + 1))[:, -x.shape[1] :]
 )"},
     {"resumed", R"(def resumed(running, combine, empty, x, documents, cache, window):
     """A running sum or maximum that continues."""

@@ -164,7 +164,6 @@ def check_decoding(case):
         lengths = [time - 9, 1, 1, 7]
         logits, cache = in_pieces(model, tokens, numbers, lengths, case)
         worst = larger(worst, difference(logits, model(tokens, numbers)))
-    # A shift by n keeps n values, which `check` counts once for all shifts of a value.
     return worst, kept(cache) / max(1, case.json["state"]["elements"])
 
 
