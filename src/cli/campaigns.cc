@@ -112,15 +112,18 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   reads("tree", "Show which design descends from which", "campaign folder, or one of its designs (RUN#ID)",
         run_tree);
   const auto out = std::make_shared<ExportCommand>();
-  sub = add(app, names, "export", "Write a design to a folder: its program and run, or a PyTorch module");
-  sub->add_option("SOURCE", out->source,
-                  "design of a campaign (RUN#ID); for --format torch also a program or the folder of a run")
-      ->required();
+  sub = add(app, names, "export",
+            "Write a design to a folder: its program and run, a PyTorch module, or a model for transformers");
   sub->add_option(
-         "--format", out->format,
-         "gab: program, result, weights and spec; torch: model.py, config.json and weights (default gab)")
-      ->check(CLI::IsMember({"gab", "torch"}));
-  sub->add_option("--out", out->out, "folder to create (default NAME-ID, or NAME-torch)");
+         "SOURCE", out->source,
+         "design of a campaign (RUN#ID); for --format torch and hf also a program or the folder of a run")
+      ->required();
+  sub->add_option("--format", out->format,
+                  "gab: program, result, weights and spec; torch: model.py, config.json and weights; hf: a "
+                  "folder that "
+                  "transformers loads, with its tokenizer (default gab)")
+      ->check(CLI::IsMember({"gab", "torch", "hf"}));
+  sub->add_option("--out", out->out, "folder to create (default NAME-ID, NAME-torch or NAME-hf)");
   sub->add_option("--params", out->params,
                   "of a program: number of parameters, such as 5M (default as written)");
   sub->add_option("--vocab", out->vocab, "of a program: vocabulary size in tokens (default as written)")

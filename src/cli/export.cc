@@ -1,19 +1,24 @@
 #include "cli/export.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
 #include "base/files.h"
 #include "base/hash.h"
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/hugging_face.h"
 #include "cli/record.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
+#include "data/corpus.h"
+#include "data/tokenizer.h"
 #include "export/export.h"
 #include "ir/canonical.h"
 #include "lang/check.h"
@@ -37,6 +42,10 @@ struct Source {
   std::int64_t params = 0;
   int vocab = 0;
   std::vector<exec::NamedArray> weights;
+  std::optional<record::TrialSpec> spec;  // of the run that trained them
+  std::optional<record::TrialResult> result;
+  std::string vocabulary;  // hash of the tokenizer that it was trained with
+  std::string campaign;    // what the campaign says about the design
 };
 
 Result<Source> from_file(const ExportCommand& c) {
@@ -48,7 +57,12 @@ Result<Source> from_file(const ExportCommand& c) {
   const lang::Design* design = parsed.errors.empty() ? lang::last_design(parsed.program) : nullptr;
   if (parsed.errors.empty() && !design)
     return fail("design", c.source + " contains no design", "add `design Name:` with a stack");
-  return Source{design ? design->name : "", text, *params, c.vocab, {}};
+  Source out;
+  out.name = design ? design->name : "";
+  out.program = text;
+  out.params = *params;
+  out.vocab = c.vocab;
+  return out;
 }
 
 // Reads spec.json and weights.safetensors of a run. The vocabulary size is that of the embedding.
@@ -66,7 +80,22 @@ Result<Source> from_run(const std::string& folder) {
     return fail("weights", fmt::format("{} was changed: the hash of its values is {}", file, hash));
   const lang::ParseResult parsed = lang::parse(spec->program);
   const lang::Design* design = lang::last_design(parsed.program);
-  Source out{design ? design->name : "", spec->program, spec->params, 0, std::move(read.arrays)};
+  Source out;
+  out.name = design ? design->name : "";
+  out.program = spec->program;
+  out.params = spec->params;
+  out.weights = std::move(read.arrays);
+  out.vocabulary = read.metadata["vocabulary"];
+  if (const auto result = read_file(folder + "/result.json", kMostText)) {
+    GABBRO_TRY(ended, record::parse_result(*result));
+    if (!ended.weights_hash.empty() && ended.weights_hash != hash)
+      return fail("weights",
+                  fmt::format("the weights in {} have hash {}, but its result.json records {}", folder, hash,
+                              ended.weights_hash),
+                  "train it again with its own --out; one of the two files belongs to another run");
+    out.result = std::move(ended);
+  }
+  out.spec = std::move(*spec);
   for (const exec::NamedArray& array : out.weights)
     if (array.name == "embedding" && array.shape.size() == 2) out.vocab = static_cast<int>(array.shape[1]);
   GABBRO_TRY(sized, zoo::sized_design(out.program, out.params, out.vocab));
@@ -117,8 +146,13 @@ Result<bool> create(const std::string& out) {
   return true;
 }
 
-// Writes the files of a module into the folder `out`, which exists.
-Result<bool> write_torch(const Source& source, const std::string& out) {
+// A module, and the design that it was written from.
+struct Written {
+  lang::Subject subject;
+  pytorch::Module module;
+};
+
+Result<Written> write_design(const Source& source) {
   GABBRO_TRY(subject, zoo::sized_design(source.program, source.params, source.vocab));
   lang::Library library = zoo::library();
   const lang::Program program = lang::parse(source.program).program;
@@ -127,16 +161,58 @@ Result<bool> write_torch(const Source& source, const std::string& out) {
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) programs.push_back(zoo::program(entry.file));
   GABBRO_TRY(module,
              pytorch::write_module(library, *lang::last_design(program), subject.elaboration, programs));
-  if (const auto ok = replace_file(out + "/model.py", module.source); !ok) return ok;
-  if (const auto ok = replace_file(out + "/config.json", config_text(source, module, subject)); !ok)
-    return ok;
-  if (source.weights.empty()) return true;
-  GABBRO_TRY(arrays, module_arrays(module, source.weights));
-  return train::save_arrays(out + "/weights.safetensors", arrays,
-                            {{"format", "pt"}, {"design", to_hex(subject.hash)}});
+  return Written{std::move(subject), std::move(module)};
 }
 
-int export_torch(const ExportCommand& c) {
+// Writes the files of a module into the folder `out`, which exists; returns their names.
+Result<std::vector<std::string>> write_torch(const Source& source, const std::string& out) {
+  GABBRO_TRY(written, write_design(source));
+  const auto& [subject, module] = written;
+  if (const auto ok = replace_file(out + "/model.py", module.source); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = replace_file(out + "/config.json", config_text(source, module, subject)); !ok)
+    return tl::unexpected(ok.error());
+  std::vector<std::string> files{"model.py", "config.json"};
+  if (source.weights.empty()) return files;
+  GABBRO_TRY(arrays, module_arrays(module, source.weights));
+  const auto ok = train::save_arrays(out + "/weights.safetensors", arrays,
+                                     {{"format", "pt"}, {"design", to_hex(subject.hash)}});
+  if (!ok) return tl::unexpected(ok.error());
+  files.emplace_back("weights.safetensors");
+  return files;
+}
+
+// Opens the tokenizer of the corpus on which a run was trained.
+Result<data::Tokenizer> tokenizer_of(const Source& source) {
+  const std::string& corpus = source.spec->corpus;
+  GABBRO_TRY(tokenizer, data::Tokenizer::load(corpus + "/tokenizer.model"));
+  GABBRO_TRY(hash, data::hash_file(corpus + "/tokenizer.model"));
+  if (hash != source.vocabulary)
+    return fail("tokenizer",
+                fmt::format("the run was trained with another vocabulary than that of {}: {} instead of {}",
+                            corpus, source.vocabulary, hash),
+                "restore the corpus that it was trained on");
+  return tokenizer;
+}
+
+// Writes the folder that transformers loads; returns the names of its files.
+Result<std::vector<std::string>> write_hf(const Source& source, const std::string& out) {
+  GABBRO_TRY(written, write_design(source));
+  HfFolder folder{.name = source.name,
+                  .program = source.program,
+                  .subject = &written.subject,
+                  .module = &written.module,
+                  .campaign = source.campaign};
+  if (!source.spec) return write_hf_folder(folder, out);
+  GABBRO_TRY(tokenizer, tokenizer_of(source));
+  GABBRO_TRY(arrays, module_arrays(written.module, source.weights));
+  folder.weights = std::move(arrays);
+  folder.tokenizer = &tokenizer;
+  folder.spec = &*source.spec;
+  if (source.result) folder.result = &*source.result;
+  return write_hf_folder(folder, out);
+}
+
+int export_module(const ExportCommand& c) {
   std::error_code error;
   std::string out = c.out;
   Result<Source> source = fail("usage", "");
@@ -153,35 +229,36 @@ int export_torch(const ExportCommand& c) {
       source = from_run(out);
     else
       source = from_file({.source = out + "/design.gab", .params = c.params, .vocab = c.vocab});
+    if (source) source->campaign = show_design(c.source).value_or("");
     fs::remove(out + "/spec.json", error);  // it describes the weights in the names of checkpoints
     fs::remove(out + "/weights.safetensors", error);
   } else {
     source = fs::is_directory(c.source, error) ? from_run(c.source) : from_file(c);
-    if (source && out.empty()) out = source->name + "-torch";
+    if (source && out.empty()) out = source->name + "-" + c.format;
     if (source)
       if (const auto ok = create(out); !ok) return failed("export", ok.error());
   }
   if (!source) return failed("export", source.error());
-  if (const auto ok = write_torch(*source, out); !ok) {
+  const auto files = c.format == "hf" ? write_hf(*source, out) : write_torch(*source, out);
+  if (!files) {
     fs::remove(out, error);  // the folder, if nothing is in it
-    return failed("export", ok.error());
+    return failed("export", files.error());
   }
-  print("{}: model.py, config.json{}\n", out,
-        source->weights.empty() ? "; without weights: the module starts from new ones"
-                                : ", weights.safetensors");
+  print("{}: {}{}\n", out, fmt::format("{}", fmt::join(*files, ", ")),
+        source->weights.empty() ? "; without weights: the module starts from new ones" : "");
   return kValid;
 }
 
 }  // namespace
 
 int run_export(const ExportCommand& c) {
-  if (c.format == "torch") return export_torch(c);
+  if (c.format != "gab") return export_module(c);
   if (!names_design(c.source))
-    return failed("export",
-                  {"usage",
-                   fmt::format("'{}' does not name a design of a campaign", c.source),
-                   "write RUN#ID, such as runs/evolve#17; `--format torch` also takes programs and runs",
-                   {}});
+    return failed("export", {"usage",
+                             fmt::format("'{}' does not name a design of a campaign", c.source),
+                             "write RUN#ID, such as runs/evolve#17; `--format torch` and `--format hf` also "
+                             "take programs and runs",
+                             {}});
   return run_export_gab({.run = c.source, .out = c.out});
 }
 

@@ -1,4 +1,5 @@
-// The command that writes a design to a folder: as a program with its run, or as a PyTorch module.
+// The command that writes a design to a folder: as a program with its run, as a PyTorch module, or as what
+// transformers loads.
 #pragma once
 
 #include <string>
@@ -15,8 +16,9 @@ struct ExportCommand {
 
 /// Format "gab": writes the program, result, weights and spec of a campaign's design (run_export_gab). Format
 /// "torch": writes model.py, config.json (sizes, program, and where each parameter of our checkpoints is in
-/// the module) and, for a trained design, weights.safetensors with the names of the module. An existing `out`
-/// is an error. Exit codes: 0; 1 invalid program; 2 nothing to export, or it cannot be written.
+/// the module) and, for a trained design, weights.safetensors with the names of the module. Format "hf":
+/// writes the files of write_hf_folder. An existing `out` is an error. Exit codes: 0; 1 invalid program; 2
+/// nothing to export, or it cannot be written.
 int run_export(const ExportCommand& c);
 
 }  // namespace gabbro::cli

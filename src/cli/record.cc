@@ -94,6 +94,12 @@ Result<std::string> read_design(const std::string& text) {
   return std::move(design.created.program);
 }
 
+Result<std::string> show_design(const std::string& text) {
+  GABBRO_TRY(named, parse(text, true));
+  GABBRO_TRY(store, open(named.dir));
+  return campaign::design_text(store, named.design);
+}
+
 int run_status(const RecordCommand& c) {
   return answer("status", c, false, [&](const store::Store& s, const Named&) {
     return c.json ? campaign::status_json(s) : campaign::status_text(s);

@@ -38,6 +38,9 @@ bool names_design(const std::string& text);
 /// store::Store.
 Result<std::string> read_design(const std::string& text);
 
+/// Returns what run_show_design prints of a campaign's design. Errors as for read_design.
+Result<std::string> show_design(const std::string& text);
+
 /// Returns true if `path` is the folder of a campaign.
 bool is_campaign(const std::string& path);
 

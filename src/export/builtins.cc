@@ -109,7 +109,7 @@ Value Writer::call_builtin(const Expr& call) {
       const Expr* window = argument(call, 0, "window");
       out.window = window ? eval_number(*window) : literal(INFINITY);
       out.lead = Tensor::kPairs;
-      out.text = fmt::format("lag({})", like());
+      out.text = fmt::format("lag({}, {}{})", like(), cache(), window_text(out.window));
       return value_of(out);
     }
     for (const Frame* f = &frame(); f; f = f->caller)

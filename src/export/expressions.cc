@@ -216,7 +216,7 @@ std::string Writer::reach(Frame& at, const std::string& name, const std::string&
   for (const auto& [known, value] : at.root->hidden)
     if (value == outer) return known;
   std::string inner = name;
-  if (name == "documents")
+  if (name == "documents" || name == "cache")
     at.root->names.insert(inner);
   else
     inner = at.root->fresh(name);
@@ -237,7 +237,12 @@ std::string Writer::like() {
   return pass(f, pass);
 }
 
-std::string Writer::documents() { return reach(frame(), "documents", "documents"); }
+std::string Writer::cache() { return reach(frame(), "cache", "cache"); }
+
+std::string Writer::documents() {
+  const std::string documents = reach(frame(), "documents", "documents");
+  return documents + ", " + cache();
+}
 
 Tensor Writer::use(Tensor x) {
   if (!in_scan() || x.lead != Tensor::kTimes) return x;

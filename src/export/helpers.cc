@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <vector>
 
 #include "export/scope.h"
 
@@ -9,12 +10,6 @@ namespace gabbro::pytorch {
 
 namespace {
 
-struct Helper {
-  std::string_view name;
-  std::string_view text;
-};
-
-// Each helper may call those before it.
 constexpr Helper kHelpers[] = {
     {"Linear", R"(class Linear(nn.Linear):
     """A linear map without bias unless asked for, started from a normal distribution with variance 1 / inputs."""
@@ -31,17 +26,19 @@ constexpr Helper kHelpers[] = {
     {"Stack", R"(class Stack(nn.ModuleList):
     """Layers one after the other."""
 
-    def forward(self, x, documents=None):
+    def forward(self, x, documents=None, cache=None):
         for layer in self:
-            x = layer(x, documents)
+            x = layer(x, documents, cache)
         return x
 )"},
     {"iota", R"(def iota(n, like):
     """0, 1, ..., n - 1."""
     return torch.arange(n, device=like.device, dtype=like.dtype)
 )"},
-    {"positions", R"(def positions(x, documents=None):
+    {"positions", R"(def positions(x, documents=None, cache=None):
     """The position in its document, [batch or 1, time]."""
+    if cache is not None:
+        return (cache.time - cache.first).to(torch.promote_types(x.dtype, torch.float32))
     time = torch.arange(x.shape[1], device=x.device)[None]
     if documents is not None:
         first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
@@ -52,24 +49,30 @@ constexpr Helper kHelpers[] = {
     """x where the condition [batch, time] holds."""
     return torch.where(condition.view(condition.shape + (1,) * (x.dim() - 2)), x, otherwise)
 )"},
-    {"shift", R"(def shift(x, n, documents=None):
+    {"shift", R"(def shift(x, n, documents=None, cache=None):
     """x at n positions before; 0 before the start of the document."""
     if n == 0:
         return x
+    if cache is not None:
+        return recalled(lambda x, documents: shift(x, n, documents), x, n, cache)
     moved = F.pad(x.transpose(1, -1), (n, 0))[..., : x.shape[1]].transpose(1, -1)
     if documents is None:
         return moved
     return where_time(positions(x, documents) >= n, moved, 0)
 )"},
-    {"visible", R"(def visible(x, documents=None, window=None):
+    {"visible", R"(def visible(x, documents=None, cache=None, window=None):
     """What each position t sees, [batch or 1, t, s]: the latest `window` positions s <= t of its document."""
+    if cache is not None:
+        return cache.visible(window)
     time = torch.arange(x.shape[1], device=x.device)
     distance = time[:, None] - time
     seen = (distance >= 0)[None] if window is None else ((distance >= 0) & (distance < window))[None]
     return seen if documents is None else seen & (documents[:, :, None] == documents[:, None, :])
 )"},
-    {"lag", R"(def lag(x):
+    {"lag", R"(def lag(x, cache=None, window=None):
     """The distance t - s of the positions s <= t, [1, t, s]."""
+    if cache is not None:
+        return cache.distance(window).clamp(min=0)[None].to(torch.promote_types(x.dtype, torch.float32))
     time = torch.arange(x.shape[1], device=x.device, dtype=torch.promote_types(x.dtype, torch.float32))
     return (time[:, None] - time).clamp(min=0)[None]
 )"},
@@ -108,30 +111,38 @@ constexpr Helper kHelpers[] = {
         x = combine(x, before(x, distance))
         distance *= 2
 )"},
-    {"running_sum", R"(def running_sum(x, documents=None, window=None):
+    {"running_sum", R"(def running_sum(x, documents=None, cache=None, window=None):
     """The sum of x over the latest `window` positions of the document."""
+    if cache is not None:
+        return resumed(running_sum, torch.add, 0, x, documents, cache, window)
     if documents is None and window is None:
         return x.cumsum(1)
     return running(torch.add, x, 0, documents, window)
 )"},
-    {"running_max", R"(def running_max(x, documents=None, window=None):
+    {"running_max", R"(def running_max(x, documents=None, cache=None, window=None):
     """The largest x of the latest `window` positions of the document."""
-    seen = visible(x, documents, window)
+    if cache is not None:
+        return resumed(running_max, torch.maximum, -torch.inf, x, documents, cache, window)
+    seen = visible(x, documents, window=window)
     return masked(x[:, None], seen, -torch.inf).amax(2)
 )"},
-    {"running_mean", R"(def running_mean(x, documents=None, window=None):
+    {"running_mean", R"(def running_mean(x, documents=None, cache=None, window=None):
     """The mean of x over the latest `window` positions of the document."""
-    count = positions(x, documents) + 1
+    count = positions(x, documents, cache) + 1
     if window is not None:
         count = count.clamp(max=window)
-    return running_sum(x, documents, window) / count.view(count.shape + (1,) * (x.dim() - 2))
+    return running_sum(x, documents, cache, window) / count.view(count.shape + (1,) * (x.dim() - 2))
 )"},
-    {"attention", R"(def attention(q, key, value, documents=None, window=None, scale=None):
+    {"attention", R"(def attention(q, key, value, documents=None, cache=None, window=None, scale=None):
     """Softmax attention over the past: q [batch, time, heads, k], keys and values of as many or fewer heads.
 
     Keys and values that are not finite (or would overflow) are left out, where 0 times one of them would be NaN
     at positions that do not see it; positions that do see it become NaN.
     """
+    if cache is not None:
+        keys, values = past(key, cache, window), past(value, cache, window)
+        if cache.before > 0:
+            return attend(q, keys, values, cache.visible(window), scale)
     most = torch.finfo(q.dtype).max ** 0.48
     at = positions(key, documents).long()
     back = at if window is None else at.clamp(max=window - 1)
@@ -143,11 +154,11 @@ constexpr Helper kHelpers[] = {
     if documents is None and window is None:
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)
     else:
-        seen = visible(key, documents, window)[:, None]
+        seen = visible(key, documents, window=window)[:, None]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, enable_gqa=True)
     return where_time(~wild, y.transpose(1, 2), torch.nan)
 )"},
-    {"scan", R"(def scan(step, states, inputs, documents=None):
+    {"scan", R"(def scan(step, states, inputs, documents=None, cache=None):
     """Runs a recurrence: the step takes states and inputs of a position, and returns states and outputs.
 
     States have at least single precision, also under autocast.
@@ -155,6 +166,9 @@ constexpr Helper kHelpers[] = {
     batch, length = inputs[0].shape[:2]
     inputs, states = ([x.to(torch.promote_types(x.dtype, torch.float32)) for x in xs] for xs in (inputs, states))
     first = states = [state.expand(batch, *state.shape) for state in states]
+    slot = [] if cache is None else cache.slot()
+    if slot:
+        states = [cache.continued(old, state) for old, state in zip(slot, first)]
     outputs, training = [], torch.is_grad_enabled()
     with torch.autocast(inputs[0].device.type, enabled=False):
         for t, now in enumerate(zip(*(x.unbind(1) for x in inputs))):
@@ -168,6 +182,8 @@ constexpr Helper kHelpers[] = {
                 states = [state.detach() for state in states]
             states, output = step(*states, *now)
             outputs.append(output)
+    if cache is not None:
+        slot[:] = states
     return [torch.stack(y, 1) for y in zip(*outputs)]
 )"},
     {"root", R"(def root(x, power):
@@ -192,11 +208,11 @@ constexpr Helper kHelpers[] = {
     """The gradient of the sum of an inner loss, which is differentiated again in training."""
     return torch.autograd.grad(loss.sum(), x, create_graph=True)[0]
 )"},
-    {"rope", R"(def rope(x, documents=None, base=10000):
+    {"rope", R"(def rope(x, documents=None, cache=None, base=10000):
     """Rotary position embedding of the last dimension."""
     j = x.shape[-1] // 2
     a, b = x.split(j, -1)
-    at = positions(x, documents)
+    at = positions(x, documents, cache)
     angle = at[..., None] * base ** (-iota(j, at) / j)
     angle = angle.view(angle.shape[:2] + (1,) * (x.dim() - 3) + (j,))
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
@@ -220,18 +236,35 @@ constexpr Helper kHelpers[] = {
 
 }  // namespace
 
+namespace {
+
+// Returns all helpers, in the order of definition.
+std::vector<Helper> all_helpers() {
+  std::vector<Helper> out(std::begin(kHelpers), std::end(kHelpers));
+  const std::span<const Helper> decoding = decoding_helpers();
+  out.insert(out.end(), decoding.begin(), decoding.end());
+  return out;
+}
+
+}  // namespace
+
 bool is_helper(std::string_view name) {
-  return std::any_of(std::begin(kHelpers), std::end(kHelpers),
-                     [&](const Helper& h) { return h.name == name; });
+  static const std::vector<Helper> helpers = all_helpers();
+  return std::any_of(helpers.begin(), helpers.end(), [&](const Helper& h) { return h.name == name; });
 }
 
 std::string helper_text(std::set<std::string>& names) {
-  std::string out;
-  for (auto helper = std::rbegin(kHelpers); helper != std::rend(kHelpers); ++helper) {
-    if (!names.contains(std::string(helper->name))) continue;
-    for (const std::string& name : identifiers(helper->text)) names.insert(name);
-    out = std::string(helper->text) + (out.empty() ? "" : "\n\n") + out;
+  const std::vector<Helper> helpers = all_helpers();
+  for (bool grown = true; grown;) {
+    const std::size_t before = names.size();
+    for (const Helper& helper : helpers)
+      if (names.contains(std::string(helper.name))) names.merge(identifiers(helper.text));
+    grown = names.size() > before;
   }
+  std::string out;
+  for (const Helper& helper : helpers)
+    if (names.contains(std::string(helper.name)))
+      out += (out.empty() ? "" : "\n\n") + std::string(helper.text);
   return out;
 }
 

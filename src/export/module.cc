@@ -115,15 +115,17 @@ std::string Writer::file_text(const std::string& design_class) {
   for (const FunctionText& f : functions_)
     body += fmt::format("def {}{}\n\n", f.name, resolved(f.text, classes_, "", ""));
   for (const ClassText& c : classes_)
-    body += resolved(c.text, classes_, c.name, c.in_stack ? ", documents=None" : "") + "\n\n";
+    body += resolved(c.text, classes_, c.name, c.in_stack ? ", documents=None, cache=None" : "") + "\n\n";
   body += resolved(design_class, classes_, "", "");
   std::set<std::string> used = identifiers(body);
+  used.insert("Cache");
   const std::string helpers = helper_text(used);
   std::string out =
       "\"\"\"A language model found or checked by Gabbro, as PyTorch modules: one class for each unit of its "
       "program.\n\n"
       "`documents` [batch, time] numbers the documents that share a row; None means one document per row.\n"
-      "No result depends on a later position or on another document, whatever values stand there.\n\"\"\"\n\n"
+      "No result depends on a later position or on another document, whatever values stand there.\n"
+      "Called with one `cache = Cache()` on the pieces of a text, a model continues where it was.\n\"\"\"\n\n"
       "import torch\n";
   const std::string all = helpers + body;
   if (all.find("F.") != std::string::npos) out += "import torch.nn.functional as F\n";
@@ -190,10 +192,12 @@ Result<Module> Writer::run(const lang::Design& design) {
                            "", "")) +
           "\n";
   if (!tied) text += "        self.head = Linear(D, V)\n";
-  text += "\n    def forward(self, tokens, documents=None):\n";
+  text +=
+      "\n    def forward(self, tokens, documents=None, cache=None):\n"
+      "        if cache is not None:\n            cache.begin(tokens, documents)\n";
   text += tied ? "        x = self.embedding(tokens) * self.embedding.embedding_dim\n"
                : "        x = self.embedding(tokens)\n";
-  text += fmt::format("        x = self.stack(x{})\n", called.documents ? ", documents" : "");
+  text += fmt::format("        x = self.stack(x{})\n", called.documents ? ", documents, cache" : "");
   text += tied ? "        return F.linear(x, self.embedding.weight)\n" : "        return self.head(x)\n";
   Module out;
   out.name = python_name(design.name);

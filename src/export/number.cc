@@ -115,6 +115,10 @@ Number negated(const Number& a) {
   return plain ? literal(-a.value) : Number{-a.value, negated(a.code), negated(a.owner)};
 }
 
+std::string window_text(const Number& window) {
+  return std::isinf(window.value) ? "" : ", " + int_text(window.value, window.code);
+}
+
 std::string int_text(double value, const Code& code, int least) {
   if (code.is_int) return bracketed(code.text, code.rank, least);
   if (!code.quotient.empty()) return bracketed(code.quotient, kProduct, least);

@@ -43,6 +43,9 @@ std::string resolve_names(std::string_view text, bool self);
 Number combine(std::string_view op, const Number& a, const Number& b);
 Number negated(const Number& a);
 
+/// Returns ", " and the int expression of a window, or "" if it is infinite.
+std::string window_text(const Number& window);
+
 /// Returns the Python int expression of a whole number.
 std::string int_text(double value, const Code& code, int least = kLambda);
 

@@ -13,12 +13,12 @@ namespace gabbro::pytorch {
 
 namespace {
 
-constexpr std::array<std::string_view, 46> kWords = {
-    "False",    "None",   "True",  "and",   "as",     "assert",   "async",   "await", "break", "class",
-    "continue", "def",    "del",   "elif",  "else",   "except",   "finally", "for",   "from",  "global",
-    "if",       "import", "in",    "is",    "lambda", "nonlocal", "not",     "or",    "pass",  "raise",
-    "return",   "try",    "while", "with",  "yield",  "self",     "torch",   "nn",    "F",     "documents",
-    "range",    "int",    "len",   "super", "zip",    "print"};
+constexpr std::array<std::string_view, 47> kWords = {
+    "False",    "None",   "True",  "and",  "as",     "assert",   "async",   "await", "break", "class",
+    "continue", "def",    "del",   "elif", "else",   "except",   "finally", "for",   "from",  "global",
+    "if",       "import", "in",    "is",   "lambda", "nonlocal", "not",     "or",    "pass",  "raise",
+    "return",   "try",    "while", "with", "yield",  "self",     "torch",   "nn",    "F",     "documents",
+    "cache",    "range",  "int",   "len",  "super",  "zip",      "print"};
 
 bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 

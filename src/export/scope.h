@@ -38,6 +38,7 @@ struct Scope {
   // of the caller.
   std::vector<std::pair<std::string, std::string>> hidden;
   std::map<std::string, std::string> masks;  // window -> name of the mask
+  std::map<std::string, std::string> pasts;  // value and window -> name of the value at past positions
   // A step reads these sequences: their names, and their texts outside.
   std::vector<std::pair<std::string, std::string>> sequences;
 

@@ -121,13 +121,24 @@ std::string Writer::aligned(const Tensor& given, Tensor::Lead lead, const std::v
 }
 
 Tensor Writer::past_of(Tensor x, const Number& window) {
-  Tensor out;
-  out.text = fmt::format("{}[:, None]", bracketed(x.text, x.rank, kAtom));
+  Tensor out, seen = x;
+  if (is_identifier(x.text)) {  // named, because one that is read again is kept once
+    seen.text = scope().pasts.try_emplace(x.text + window_text(window)).first->second;
+    if (seen.text.empty()) {
+      seen.text = scope().fresh("past_" + x.text);
+      scope().pasts[x.text + window_text(window)] = seen.text;
+    }
+    scope().assign({seen.text}, fmt::format("past({}, {}{})", x.text, cache(), window_text(window)));
+  } else {
+    seen.text = fmt::format("past({}, {}{})", x.text, cache(), window_text(window));
+  }
+  seen.rank = kAtom;
+  out.text = fmt::format("{}[:, None]", seen.text);
   out.lead = Tensor::kPairs;
   out.axes = x.axes;
   out.window = window;
   out.is_bool = x.is_bool;
-  out.pairs = pairs_of(Pairs::Kind::kPast, std::move(x));
+  out.pairs = pairs_of(Pairs::Kind::kPast, std::move(x), std::move(seen));
   return out;
 }
 
@@ -224,12 +235,11 @@ std::string Writer::size_list(const std::vector<int>& axes) {
 }
 
 std::string Writer::mask(const Number& window) {
-  const std::string shown = std::isinf(window.value) ? "" : int_text(window.value, window.code);
+  const std::string shown = window_text(window);
   auto [known, fresh] = scope().masks.try_emplace(shown);
   if (!fresh) return known->second;
   const std::string name = scope().fresh("seen");
-  scope().assign({name}, shown.empty() ? fmt::format("visible({}, {})", like(), documents())
-                                       : fmt::format("visible({}, {}, {})", like(), documents(), shown));
+  scope().assign({name}, fmt::format("visible({}, {}{})", like(), documents(), shown));
   scope().masks[shown] = name;
   return name;
 }
@@ -262,9 +272,8 @@ Tensor Writer::reduce(const std::string& method, const Tensor& given, std::vecto
   out.pairs = nullptr;
   out.rank = kAtom;
   if (is_past(y)) {
-    const std::string tail = std::isinf(y.window.value) ? "" : ", " + int_text(y.window.value, y.window.code);
     out.text = fmt::format("running_{}({}, {}{})", method == "amax" ? "max" : "mean", y.pairs->a.text,
-                           documents(), tail);
+                           documents(), window_text(y.window));
   } else if (method == "amax") {
     out.text = fmt::format("masked({}, {}, -torch.inf).amax(2)", y.text, mask(y.window));
   } else {
@@ -331,8 +340,8 @@ Tensor Writer::dot(const Tensor& left, const Tensor& right, std::vector<int> ove
     } else if (!pairs) {
       lead.emplace_back("...");
     } else if (is_past(x)) {
-      const Tensor inner = x.pairs->a;
-      x = inner;
+      const Tensor seen = x.pairs->b;
+      x = seen;
       lead.emplace_back("bs");
     } else {
       lead.emplace_back(x.lead == Tensor::kPairs ? "bts" : "bt");
@@ -383,15 +392,14 @@ Tensor Writer::sum_over_past(const Tensor& given) {
   out.lead = Tensor::kTimes;
   if (weights.empty()) {
     const Tensor inner = numeric(product(past).pairs->a);
-    const std::string tail = std::isinf(x.window.value) ? "" : ", " + int_text(x.window.value, x.window.code);
     out.axes = inner.axes;
-    out.text = fmt::format("running_sum({}, {}{})", inner.text, documents(), tail);
+    out.text = fmt::format("running_sum({}, {}{})", inner.text, documents(), window_text(x.window));
   } else if (past.empty()) {
     const Tensor w = product(weights);
     out.axes = w.axes;
     out.text = fmt::format("masked({}, {}, 0).sum(2)", numeric(w).text, mask(x.window));
   } else {
-    const Tensor w = numeric(product(weights)), v = numeric(product(past).pairs->a);
+    const Tensor w = numeric(product(weights)), v = numeric(product(past).pairs->b);
     out.axes = union_of({w, v});
     std::string texts;
     const std::string equation = einsum({w, v}, {"bts", "bs"}, "bt", out.axes, &texts);

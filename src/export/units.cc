@@ -363,7 +363,7 @@ BuiltPtr Writer::finish_class(Frame& f) {
     text += fmt::format("    def __init__({}):\n        super().__init__()\n{}\n", params, init);
   const bool documents = read.contains("documents");
   text += fmt::format("    def forward(self, {}{}):\n{}", f.python["\x01inputs"],
-                      documents ? ", documents=None" : "\x05", body);
+                      documents ? ", documents=None, cache=None" : "\x05", body);
 
   const auto [known, fresh] = class_ids_.try_emplace({&unit, text}, static_cast<int>(classes_.size()));
   built->class_id = known->second;

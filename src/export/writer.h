@@ -44,7 +44,8 @@ struct Tensor {
   std::shared_ptr<const Pairs> pairs;  // how a value over pairs was made, where that matters
 };
 
-/// kPast: a[s]. kProduct: a * b. kDot: the contraction of a and b over axes. kSoftmax: of a along s.
+/// kPast: a[s], where b is a of all positions that can be seen. kProduct: a * b. kDot: the contraction of a
+/// and b over axes. kSoftmax: of a along s.
 struct Pairs {
   enum class Kind { kPast, kProduct, kDot, kSoftmax } kind = Kind::kPast;
   Tensor a, b;
@@ -215,7 +216,8 @@ class Writer {
   void bind(std::string_view name, Value value);
   Scope& scope() { return *frame().scope; }
   std::string like();
-  std::string documents();
+  std::string documents();  // "documents, cache": what tells positions apart
+  std::string cache();
   /// Returns the name under which `frame` knows what its owner calls `text`: functions are passed it.
   std::string reach(Frame& frame, const std::string& name, const std::string& text);
   Number size_of(int axis);          // in the function being written

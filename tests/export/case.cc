@@ -9,6 +9,7 @@
 
 #include "exec/reference/reference.h"
 #include "export/export.h"
+#include "ir/facts.h"
 #include "ir/gradient.h"
 #include "lang/check.h"
 #include "lang/elaborate.h"
@@ -126,6 +127,10 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
 
   Json json = {
       {"class", module->name}, {"width", e.graph.env.width}, {"tokens", tokens}, {"documents", documents}};
+  ir::SymEnv env = e.graph.env;
+  env.context = 40;
+  const ir::Facts facts = ir::derive_facts(e.graph);
+  json["state"] = {{"time", static_cast<int>(env.context)}, {"elements", facts.state_bytes.eval(env) / 4}};
   Arrays arrays(folder + "/arrays.bin");
   const auto rows = static_cast<std::int64_t>(kRows.size());
   const auto length = static_cast<std::int64_t>(seeds.size()) / rows / kVocab;

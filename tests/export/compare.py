@@ -118,10 +118,75 @@ def check_initial(case):
     return wrong
 
 
+def in_pieces(model, tokens, documents, lengths, case):
+    """The logits of tokens that are given in pieces, with a cache; and the cache."""
+    cache = case.module.Cache()
+    logits = [
+        model(piece, numbers, cache)
+        for piece, numbers in zip(
+            tokens.split(lengths, 1), documents.split(lengths, 1) if documents is not None else [None] * len(lengths)
+        )
+    ]
+    return torch.cat(logits, 1), cache
+
+
+def kept(cache):
+    """The elements that a cache keeps for a row."""
+    return sum(x[0].numel() for slot in cache.slots for x in slot)
+
+
+def check_decoding(case):
+    """The largest difference of logits that are computed in pieces from those of whole rows; and what the cache
+    keeps in the end, relative to what `gabbro check` counts.
+    """
+    model = case.model(torch.float64)
+    worst = 0.0
+    with torch.no_grad():
+        for documents in (case.documents, None):
+            whole = model(case.tokens, documents)
+            for lengths in ([1] * 8, [3, 1, 4], [4, 4]):
+                logits, _ = in_pieces(model, case.tokens, documents, lengths, case)
+                worst = larger(worst, difference(logits, whole))
+        # Numbers of documents for the first tokens only; then rows in another order.
+        numbers = case.documents.clone()
+        numbers[:, 5:] = numbers[:, 4:5]
+        whole = model(case.tokens, numbers)
+        cache = case.module.Cache()
+        logits = [model(case.tokens[:, :4], numbers[:, :4], cache), model(case.tokens[:, 4:6], numbers[:, 4:6], cache)]
+        cache.reorder(torch.tensor([1, 0]))
+        logits += [model(case.tokens[:, t : t + 1].flip(0), cache=cache).flip(0) for t in (6, 7)]
+        worst = larger(worst, difference(torch.cat(logits, 1), whole))
+        # A long text, whose beginning windows no longer see.
+        generator = torch.Generator().manual_seed(1)
+        time = case.json["state"]["time"]
+        tokens = torch.randint(0, whole.shape[-1], (2, time), generator=generator)
+        numbers = (torch.rand(tokens.shape, generator=generator) < 0.1).cumsum(1)
+        lengths = [time - 9, 1, 1, 7]
+        logits, cache = in_pieces(model, tokens, numbers, lengths, case)
+        worst = larger(worst, difference(logits, model(tokens, numbers)))
+    return worst, kept(cache) / max(1, case.json["state"]["elements"])
+
+
+def larger(a, b):
+    """The larger number, or NaN."""
+    return b if not b <= a else a
+
+
 def check_leaks(case):
     """The number of logits that change when embeddings elsewhere become other numbers, infinite, NaN or large."""
+
+    def decoded(model, tokens, documents):
+        return in_pieces(model, tokens, documents, [3, 1, 1, 3], case)[0]
+
+    def whole(model, tokens, documents):
+        return model(tokens, documents)
+
+    return leaks(case, whole, (torch.float32, torch.float64)) + leaks(case, decoded, (torch.float32,))
+
+
+def leaks(case, run, dtypes):
     leaks = 0
-    for dtype in (torch.float32, torch.float64):
+    for dtype in dtypes:
         model = case.model(dtype)
         with torch.no_grad():
             for documents in (case.documents, None):
@@ -132,7 +197,7 @@ def check_leaks(case):
                     before[row, t] = 1
                     after = tokens.clone()
                     after[row, t] = 0  # nothing else has token 0
-                    plain = model(before, documents)
+                    plain = run(model, before, documents)
                     same = torch.ones_like(before, dtype=torch.bool)
                     later = torch.arange(before.shape[1]) >= t
                     here = documents[row] == documents[row, t] if documents is not None else torch.ones_like(later)
@@ -140,7 +205,7 @@ def check_leaks(case):
                     for value in (torch.inf, -torch.inf, torch.nan, 1e30, 0.5):
                         saved = model.embedding.weight[0].clone()
                         model.embedding.weight[0] = value
-                        changed = model(after, documents)
+                        changed = run(model, after, documents)
                         model.embedding.weight[0] = saved
                         if "head" not in dict(model.named_children()):
                             changed, unchanged = changed[..., 1:], plain[..., 1:]
@@ -157,6 +222,7 @@ def check(folder):
     errors = check_values(case)
     errors["initial"] = check_initial(case)
     errors["leaks"] = check_leaks(case)
+    errors["decoding"], errors["kept"] = check_decoding(case)
     good = (
         errors["logits"] <= DOUBLE
         and errors["gradients"] <= DOUBLE
@@ -165,6 +231,8 @@ def check(folder):
         and errors["single"] <= max(SINGLE, 20 * errors["rounding"])
         and errors["initial"] == 0
         and errors["leaks"] == 0
+        and errors["decoding"] <= DOUBLE
+        and errors["kept"] <= 2
     )
     return good, errors
 

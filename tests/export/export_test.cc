@@ -171,8 +171,8 @@ TEST(Export, ReadsLikeTheUnit) {
   for (const char* line :
        {"class Attention(nn.Module):", "    def __init__(self, D, heads=4, groups=1):",
         "        k = self.k = D // (heads * groups)", "        self.q = Linear(D, h * g * k)",
-        "        q = rope(self.q(x).unflatten(-1, (self.h, self.g, self.k)), documents)",
-        "        y = x + self.mixer(self.norm(x), documents)", "        self.norm_2 = norm(D)"})
+        "        q = rope(self.q(x).unflatten(-1, (self.h, self.g, self.k)), documents, cache)",
+        "        y = x + self.mixer(self.norm(x), documents, cache)", "        self.norm_2 = norm(D)"})
     EXPECT_NE(source.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << source;
   for (const char* word : {"def shift", "def scan", "score"})
     EXPECT_EQ(source.find(std::string(word) + "("), std::string::npos) << word;
