@@ -121,7 +121,7 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   // The judge also accepts an earlier population, as used by agents that began before.
   Course early;
   early.follow(*judge_in_process(), 0, [](int) {});
-  const evolve::Offspring last{*apart.population.individuals().back().program, {}, "", 0, 0};
+  const evolve::Offspring last{*apart.population.individuals().back().program, {}, {}, 0, 0};
   EXPECT_EQ(said(judge->screen(last, early.population)),
             said(judge_in_process()->screen(last, early.population)));
   EXPECT_EQ(said(judge->screen(last, apart.population)),

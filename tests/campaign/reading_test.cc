@@ -78,7 +78,7 @@ TEST(Reading, OfACampaignThatIsRunningIsOfOneMoment) {
     more.designs = made.designs, more.trials = made.trials, more.attempts = made.attempts;
     for (int k = 0; k < kMoments * kAtOnce; ++k) {
       more.events.clear();
-      more.run(more.design("random", "fresh", 0), 0, 7, 2.5);
+      more.run(more.design("random", {}, 0), 0, 7, 2.5);
       for (const record::Event& e : more.events) {
         EXPECT_TRUE(writer->append(e));
         ++appended;
@@ -123,7 +123,7 @@ TEST(Reading, OfManyRunsOnSeveralSeedsAgreesWithTheFoldOfTheEvents) {
   const std::int64_t llama = m.baseline("llama");
   for (std::uint64_t seed = 7; seed < 9; ++seed) run(llama, seed, 2.5, Purpose::kBaseline);
   for (int k = 0; k < 600; ++k) {
-    const std::int64_t design = m.design("random", "fresh", 0);
+    const std::int64_t design = m.design("random", {}, 0);
     // The second seed's text is harder for all.
     for (std::uint64_t seed = 7; seed < 9; ++seed)
       run(design, seed, (seed == 7 ? 2.6 : 2.9) + 0.1 * random.normal(), Purpose::kRung);

@@ -161,7 +161,7 @@ TEST(Report, EscapesWhatCameFromOutside) {
   std::get<record::DesignCreated>(m.events.back()).name = nasty;
   m.run(base, 0, 7, 2.5, Purpose::kBaseline);
   const std::int64_t id =
-      m.design(nasty, nasty, base, "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
+      m.design(nasty, {.description = nasty}, base, "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
   m.last_design().species = nasty;
   m.run(id, 0, 7, 2.4);
   m.crash(id, 0, 8, nasty);
@@ -191,7 +191,7 @@ TEST(Report, SaysWhenThereIsNothingToSay) {
 
 TEST(Report, OfTwinsSaysHowManyWereToldApart) {
   Made m(true);
-  for (int k = 0; k < 3; ++k) m.design("aa", "llama", 0);
+  for (int k = 0; k < 3; ++k) m.design("aa", {.description = "llama"}, 0);
   for (std::uint64_t seed = 7; seed < 9; ++seed)
     for (std::int64_t id = 1; id <= 3; ++id)
       m.run(id, 0, seed, 2.5 + 0.01 * static_cast<double>((id * (static_cast<std::int64_t>(seed) - 6) % 3)),
