@@ -344,8 +344,8 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   if (is_late) return handle_result(ended, result);
   const std::string cause =
       is_crash ? ended.cause : fmt::format("stopped {} times without a request", kTries);
-  record::TrialEnded event{
-      ended.id, record::RunEnd::kCrash, ended.seconds, record::failure("train", cause, Cause::kWorker)};
+  record::TrialEnded event{ended.id, record::RunEnd::kCrash, ended.seconds,
+                           record::failure("train", cause, Cause::kWorker)};
   return is_trusted(trial) ? handle_failure(trial, std::move(event), cause, Cause::kWorker)
                            : doubt(std::move(event));
 }

@@ -160,8 +160,8 @@ TEST(Report, EscapesWhatCameFromOutside) {
   const std::int64_t base = m.baseline("llama");
   std::get<record::DesignCreated>(m.events.back()).name = nasty;
   m.run(base, 0, 7, 2.5, Purpose::kBaseline);
-  const std::int64_t id =
-      m.design(nasty, {.description = nasty}, base, "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
+  const std::int64_t id = m.design(nasty, {.description = nasty}, base,
+                                   "# </pre><script>\ndesign Made:\n    stack = [Block(mixer=Attention)]\n");
   m.last_design().species = nasty;
   m.run(id, 0, 7, 2.4);
   m.crash(id, 0, 8, nasty);

@@ -220,8 +220,8 @@ TEST(Cli, ALimitOfFileSizesIsSaid) {
   std::filesystem::remove_all(folder);
   const std::string design =
       write_program("limited.gab", "design M:\n    stack = [Block(mixer=Attention)]\n");
-  const Output out =
-      run("ulimit -f 0; " GABBRO_BINARY " export --format torch --out " + folder + " " + design);
+  const Output out = run_command("(ulimit -f 0; " GABBRO_BINARY " export --format torch --out " + folder +
+                                 " " + design + ") 2>&1");
   EXPECT_EQ(out.code, 2) << out.text;
   EXPECT_NE(out.text.find("cannot write " + folder), std::string::npos) << out.text;
   EXPECT_NE(out.text.find("File too large"), std::string::npos) << out.text;

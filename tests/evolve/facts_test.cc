@@ -25,7 +25,7 @@ std::string with_unit(const std::string& body) {
 Result<record::DesignCreated> screened(const std::string& text, const SearchSettings& settings = ladder()) {
   lang::ParseResult r = lang::parse(text);
   EXPECT_TRUE(r.errors.empty()) << text;
-  return screen({std::move(r.program), std::nullopt, "test", 0, 0}, Population(settings), zoo::library());
+  return screen({std::move(r.program), std::nullopt, {}, 0, 0}, Population(settings), zoo::library());
 }
 
 struct Case {

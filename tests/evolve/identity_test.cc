@@ -74,7 +74,7 @@ std::vector<Pair> pairs() {
 
 void expect(const Pair& p, const std::string& first, const std::string& second, bool whole) {
   const Population population = knowing(first, ladder(p.wide, whole));
-  const auto r = screen({parsed(second), std::nullopt, "test", 0, 0}, population, zoo::library());
+  const auto r = screen({parsed(second), std::nullopt, {}, 0, 0}, population, zoo::library());
   const bool same = !r && (r.error().code == "duplicate" || r.error().code == "same function");
   EXPECT_EQ(same, p.equal) << p.name << " " << p.why
                            << (r ? "" : ": " + r.error().code + ": " + r.error().message);
@@ -149,7 +149,7 @@ TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
     created->trained = "identity " + std::to_string(k);
     ASSERT_TRUE(population.apply(*created));
   }
-  const auto r = screen({parsed(windowed(31)), std::nullopt, "test", 0, 0}, population, zoo::library());
+  const auto r = screen({parsed(windowed(31)), std::nullopt, {}, 0, 0}, population, zoo::library());
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_GT(r->undecided, 1) << "some were compared";
   EXPECT_LT(r->undecided, kReplicates) << "not all";

@@ -121,7 +121,7 @@ TEST(Screen, CausesAreNamed) {
   ASSERT_TRUE(c.population.apply(created));
   const auto cause = [&](const std::string& text) {
     const auto parsed = lang::check(text, zoo::library());
-    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
     return r ? std::string("none") : r.error().code;
   };
   EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n"), "none");
@@ -147,7 +147,7 @@ TEST(Screen, NumbersOfChannelsKeepTheirSides) {
                         ", x, shift(x, 1)), D)\n\ndesign M:\n    stack = [2 * Residual(inner=Late), 2 * "
                         "Residual(inner=SwiGLU), RMSNorm]\n",
                     zoo::library());
-    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
     return r ? std::string("none") : r.error().code;
   };
   EXPECT_EQ(mixes("iota(D) < 16"), "none");
@@ -162,7 +162,7 @@ TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
   settings.rungs[1].params = 50;  // fewer than at any width
   const Little c(settings);
   const auto parsed = lang::check("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
-  const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+  const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, "size");
   EXPECT_EQ(r.error().message.rfind("at high: M cannot have 50 parameters", 0), 0U) << r.error().message;
@@ -193,7 +193,7 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
             "    return linear(y, D)\n\ndesign Big:\n    stack = [2 * Block(mixer=Dear), RMSNorm]\n",
         zoo::library());
     EXPECT_TRUE(parsed.valid()) << (parsed.valid() ? "" : parsed.errors[0].message);
-    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
     return r ? std::string() : r.error().message;
   };
   EXPECT_NE(cause(80).find("at 300k"), std::string::npos) << cause(80);
@@ -210,7 +210,7 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
     Little c(settings);
     const auto parsed =
         lang::check("design B:\n    stack = [2 * Block(mixer=" + mixer + "), RMSNorm]\n", zoo::library());
-    const auto r = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
     return r ? std::string() : r.error().message;
   };
   settings.limits.most_state_bytes = 200e3;  // two layers of attention take more than 1 kB a token
@@ -243,7 +243,7 @@ TEST(Screen, LimitsSeeWorkOnParameters) {
             "    return rename(dot(x, p, over=D), j, D) + shift(x, 1)\n\n"
             "design B:\n    stack = [2 * Block(mixer=U), RMSNorm]\n",
         zoo::library());
-    return screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+    return screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
   };
   const auto cheap = screened(1), dear = screened(60);
   ASSERT_TRUE(cheap && dear);
@@ -278,7 +278,7 @@ TEST(Screen, KnowsTheHashesThatWorkersReport) {
   settings.rungs[1].depth = 2;
   const Little c(settings);
   const auto parsed = lang::check("design M:\n    stack = [2 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
-  const auto drawn = screen({parsed.program, std::nullopt, "test", 0, 0}, c.population, zoo::library());
+  const auto drawn = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
   const auto measured = measure(parsed.program, settings, zoo::library());
   ASSERT_TRUE(drawn && measured);
   ASSERT_EQ(drawn->sized.size(), settings.rungs.size());

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "ir/facts.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 #include "zoo/library.h"

@@ -300,14 +300,14 @@ TEST_F(LeakChecks, RoundingThatIsAmplifiedAllowsNoMore) {
 // A normal run checks few positions. When the checks of a leading design are repeated, every position is
 // checked.
 TEST_F(LeakChecks, ThoroughChecksLookAtEveryPosition) {
-  EXPECT_EQ(failed_with({}, {}, 300'000, "float32", true), "");
+  EXPECT_EQ(failed_with({}, {}, 300'000, record::Dtype::kFloat32, true), "");
   const auto late = [](const exec::TokenBatch& b, std::vector<float>& out) {
     for (std::int64_t row = 0; row < b.sequences && b.length > 100; ++row) loss(b, out, row, 100) += 0.01F;
   };
   EXPECT_FALSE(contains(failed_with(late, {}, 300'000), "backend = reference"));
-  EXPECT_TRUE(contains(failed_with(late, {}, 300'000, "float32", true), "backend = reference"));
+  EXPECT_TRUE(contains(failed_with(late, {}, 300'000, record::Dtype::kFloat32, true), "backend = reference"));
   EXPECT_FALSE(contains(failed_with({}, late, 300'000), "decoding"));
-  EXPECT_TRUE(contains(failed_with({}, late, 300'000, "float32", true), "decoding"));
+  EXPECT_TRUE(contains(failed_with({}, late, 300'000, record::Dtype::kFloat32, true), "decoding"));
 }
 
 // The difference allowed in bf16 is what rounding the weights explains, not half a nat.
