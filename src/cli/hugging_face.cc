@@ -117,7 +117,8 @@ std::string training_text(const record::TrialSpec& s) {
        {"learning rate", fmt::format("{:.4g}, {} schedule; token tables {:.4g} and {:.4g} times that of muP",
                                      s.rate, s.schedule, s.input_rate, s.output_rate)},
        {"weight decay", fmt::format("{:.4g}", s.decay)},
-       {"dtype", s.dtype},
+       {"optimizer", std::string(record::word_of(s.optimizer))},
+       {"dtype", std::string(record::word_of(s.dtype))},
        {"seed", fmt::format("{}", s.seed)}});
 }
 
