@@ -8,8 +8,6 @@
 #include <array>
 #include <memory>
 
-#include "data/gunzip.h"
-
 namespace gabbro::data::debian {
 
 namespace {
@@ -93,16 +91,9 @@ Result<Files> read_package(const std::string& path, const std::function<bool(con
 
 Result<std::string> unpack(const std::string& bytes, const std::string& name) {
   if (bytes.empty()) return bytes;
-  if (Gunzip::recognises(bytes)) {
-    Gunzip gunzip;
-    std::string out;
-    auto ok = gunzip.add(bytes, out);
-    if (ok) ok = gunzip.finish();
-    if (!ok) return fail("io", fmt::format("cannot read {}: {}", name, ok.error().message));
-    return out;
-  }
   const Archive raw(archive_read_new());
   // No other filters: uuencode would take an attachment within a text for the whole of it (data/bytes.cc).
+  archive_read_support_filter_gzip(raw.get());
   archive_read_support_filter_xz(raw.get());
   archive_read_support_filter_bzip2(raw.get());
   archive_read_support_format_raw(raw.get());
