@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -251,6 +252,53 @@ std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::stri
                                                                {"minloglevel", "3"}});
   EXPECT_TRUE(sentencepiece::SentencePieceTrainer::Train(arguments).ok());
   return name + ".model";
+}
+
+// Encoding takes 200 bytes of memory for each of a text, so long texts are cut. Only in words that are longer
+// than a part, tokens end at the cuts.
+TEST_F(Data, LongTextsAreEncodedInParts) {
+  Random random(4);
+  std::string words, lines, wide, indented = "x\n\n";
+  while (words.size() < 300'000) {
+    words += babble(random, 50);
+    lines += babble_of(70) + "\n";
+    wide += "\xE6\xBC\xA2\xE5\xAD\x97";
+    indented += "        y\n\n\n";
+  }
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  struct Case {
+    const char* what;
+    std::string text;
+    bool same;  // the tokens are those of the text as a whole
+  };
+  const std::vector<Case> cases{{"one line of words", words, true},
+                                {"lines of one word each", lines, true},
+                                {"wide characters without spaces", wide, false},
+                                {"one word", babble_of(300'000), false},
+                                {"indented lines", indented, true},
+                                {"short", "a few words", true},
+                                {"none", "", true}};
+  for (const bool foreign : {false, true}) {
+    const std::string model = foreign_tokenizer(root, {{"byte_fallback", "true"},
+                                                       {"normalization_rule_name", "identity"},
+                                                       {"remove_extra_whitespaces", "false"},
+                                                       {"add_dummy_prefix", foreign ? "true" : "false"}});
+    const auto tokenizer = Tokenizer::load(model);
+    ASSERT_TRUE(tokenizer.has_value());
+    for (const Case& c : cases) {
+      std::string joined;
+      for (const std::string_view part : Tokenizer::parts_of(c.text)) {
+        EXPECT_LE(part.size(), std::size_t{256} << 10) << c.what;
+        joined += part;
+      }
+      EXPECT_TRUE(joined == c.text) << c.what;
+      std::vector<int> tokens, whole;
+      tokenizer->encode(c.text, tokens);
+      EXPECT_TRUE(tokenizer->decode(tokens) == c.text) << c.what;
+      tokenizer->encode_part(c.text, true, whole);
+      if (c.same) EXPECT_TRUE(tokens == whole) << c.what;
+    }
+  }
 }
 
 BuildOptions options_for(const fs::path& root, const std::string& source, int threads = 2) {
