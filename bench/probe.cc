@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
         population.push_back(std::move(report.program));
       }
   const std::size_t known = population.size();
+  constexpr const char* kLacks[] = {"none", "size", "not finite", "no mixing", "no gradient"};  // exec::Lack
   std::map<std::string, std::int64_t> screened, failed;
   std::int64_t passed = 0, draws = 0;
   for (; passed < designs; ++draws) {
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
     if (!child || !seen.insert(child->subject.hash).second) continue;
     const ir::Graph graph = trial::small_graph(child->subject.elaboration.graph);
     if (const exec::Screening s = exec::screen(graph); !s.passes()) {
-      ++screened[s.cause];
+      ++screened[kLacks[static_cast<std::size_t>(s.lack)]];
       continue;
     }
     ++passed;

@@ -7,12 +7,11 @@
 
 #include "base/result.h"
 
-struct archive;
-
 namespace gabbro::data {
 
-/// The decompressed bytes of a file. libarchive detects the compression (gzip, xz, zstd, bzip2); other files
-/// are read as they are. Errors: "io".
+/// The decompressed bytes of a file. The compression (gzip, xz, zstd, bzip2) is recognised by the beginning
+/// of the file; other files are read as they are. Errors: "io" (also a damaged or incomplete file, and one
+/// whose name says that it is compressed when it is not).
 class Bytes {
  public:
   static Result<Bytes> open(const std::string& path);
@@ -26,15 +25,11 @@ class Bytes {
   [[nodiscard]] std::uint64_t consumed() const;
 
  private:
-  struct Free {
-    void operator()(archive* a) const;
-  };
-  explicit Bytes(std::string path);
-  [[nodiscard]] tl::unexpected<Error> failure() const;
-
-  std::string path_;
-  std::unique_ptr<archive, Free> archive_;
-  bool ended_ = false;
+  class Reader;
+  class Archive;
+  class Gzip;
+  explicit Bytes(std::unique_ptr<Reader> reader);
+  std::unique_ptr<Reader> reader_;
 };
 
 class Lines {

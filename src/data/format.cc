@@ -73,11 +73,15 @@ Result<std::string> first_line(const std::string& path) {
 
 }  // namespace
 
+bool names_compression(const fs::path& path) {
+  constexpr std::array kCompressed{".gz", ".xz", ".zst", ".bz2"};
+  return is_one_of(extension_of(path), kCompressed);
+}
+
 Format format_of(fs::path path) {
-  constexpr std::array kPacked{".gz", ".xz", ".zst", ".bz2"};
   constexpr std::array kText{"", ".txt", ".text", ".md", ".markdown", ".rst", ".org", ".adoc", ".tex"};
   constexpr std::array kArchives{".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tzst", ".zip", ".7z", ".rar"};
-  if (is_one_of(extension_of(path), kPacked)) path.replace_extension();
+  if (names_compression(path)) path.replace_extension();
   const std::string extension = extension_of(path);
   if (is_one_of(extension, kText)) return Format::kText;
   if (is_one_of(extension, kArchives)) return Format::kArchive;

@@ -22,6 +22,9 @@ enum class Format {
 /// passed over, and letter case does not matter.
 Format format_of(std::filesystem::path path);
 
+/// Says whether a file's name ends in an extension of compression.
+bool names_compression(const std::filesystem::path& path);
+
 /// Returns the text in `field` of a line of JSON lines. Errors: "format" (not an object, with the parser's
 /// reason; no text in that field).
 Result<std::string> text_of_json(std::string_view line, const std::string& field);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "base/files.h"
 
@@ -13,6 +14,13 @@ namespace gabbro::data {
 
 struct Tokenizer::Model {
   sentencepiece::SentencePieceProcessor processor;
+  std::vector<int> line_end;  // the tokens of a line end
+
+  [[nodiscard]] std::vector<int> encode(std::string_view text) const {
+    std::vector<int> out;
+    GABBRO_CHECK(processor.Encode(text, &out).ok());
+    return out;
+  }
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<Model> model, std::string bytes)
@@ -28,6 +36,7 @@ Result<Tokenizer> Tokenizer::from_bytes(std::string bytes) {
   if (model->processor.eos_id() < 0)
     return fail("tokenizer", "the tokenizer has no end-of-text token",
                 "use one with </s>, which separates documents");
+  model->line_end = model->encode("\n");
   return Tokenizer(std::move(model), std::move(bytes));
 }
 
@@ -87,6 +96,20 @@ class Lines : public sentencepiece::SentenceIterator {
   bool done_ = false;
 };
 
+constexpr std::size_t kShortestPart = 64 << 10, kLongestPart = 256 << 10;  // bytes
+
+// Returns where a long text is cut: before a space that follows a letter, a digit or punctuation, or after a
+// line end that no other follows, or else between characters.
+std::size_t end_of_part(std::string_view text) {
+  for (std::size_t at = kShortestPart; at < kLongestPart; ++at) {
+    const char before = text[at - 1];
+    if ((text[at] == ' ' && before > ' ' && before <= '~') || (before == '\n' && text[at] != '\n')) return at;
+  }
+  std::size_t end = kLongestPart;
+  while (end > kShortestPart && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return end;
+}
+
 }  // namespace
 
 Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int vocab) {
@@ -122,9 +145,34 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
 int Tokenizer::vocab() const { return model_->processor.GetPieceSize(); }
 int Tokenizer::end() const { return model_->processor.eos_id(); }
 
+std::vector<std::string_view> Tokenizer::parts_of(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (text.size() > kLongestPart) {
+    const std::size_t end = end_of_part(text);
+    out.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  if (!text.empty()) out.push_back(text);
+  return out;
+}
+
 void Tokenizer::encode(std::string_view text, std::vector<int>& out) const {
-  const auto status = model_->processor.Encode(text, &out);
-  GABBRO_CHECK(status.ok());
+  bool first = true;
+  for (const std::string_view part : parts_of(text)) encode_part(part, std::exchange(first, false), out);
+}
+
+void Tokenizer::encode_part(std::string_view part, bool first, std::vector<int>& out) const {
+  std::vector<int> tokens;
+  const std::vector<int>& line_end = model_->line_end;
+  if (!first) {
+    // A vocabulary from elsewhere may put a space before what it encodes. A line end keeps it from the part.
+    tokens = model_->encode("\n" + std::string(part));
+    const auto common = std::mismatch(line_end.begin(), line_end.end(), tokens.begin(), tokens.end());
+    first = common.first != line_end.end();
+    if (!first) tokens.erase(tokens.begin(), common.second);
+  }
+  if (first) tokens = model_->encode(part);
+  out.insert(out.end(), tokens.begin(), tokens.end());
 }
 
 std::string Tokenizer::decode(const std::vector<int>& ids) const {

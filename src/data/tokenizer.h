@@ -31,7 +31,15 @@ class Tokenizer {
   [[nodiscard]] int vocab() const;
   /// Returns the id of the token that ends every document.
   [[nodiscard]] int end() const;
+  /// Appends the tokens of a text.
   void encode(std::string_view text, std::vector<int>& out) const;
+  /// Cuts a text into parts of at most 256 KiB, since encoding takes 200 bytes of memory for each of a text.
+  /// The tokens of the parts, one after another, are those of the text: it is cut before a space or after a
+  /// line end, where no token of a usual vocabulary crosses. Only a word of more than 192 KiB is cut inside,
+  /// and tokens end there.
+  static std::vector<std::string_view> parts_of(std::string_view text);
+  /// Appends the tokens of a part. `first`: the text begins with it.
+  void encode_part(std::string_view part, bool first, std::vector<int>& out) const;
   [[nodiscard]] std::string decode(const std::vector<int>& ids) const;
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -111,26 +112,70 @@ std::string packed(const std::string& text, int (*add_filter)(archive*)) {
   return out;
 }
 
+const std::vector<std::pair<std::string, int (*)(archive*)>> kFilters{
+    {".gz", archive_write_add_filter_gzip},
+    {".xz", archive_write_add_filter_xz},
+    {".zst", archive_write_add_filter_zstd},
+    {".bz2", archive_write_add_filter_bzip2}};
+
 TEST_F(Data, PackedFilesAreUnpacked) {
   const std::string text = "some words\n<|endoftext|>\nand more\n", line = "{\"text\": \"some words\"}\n";
-  const std::vector<std::pair<std::string, int (*)(archive*)>> filters{
-      {".gz", archive_write_add_filter_gzip},
-      {".xz", archive_write_add_filter_xz},
-      {".zst", archive_write_add_filter_zstd},
-      {".bz2", archive_write_add_filter_bzip2}};
-  for (const auto& [ending, filter] : filters) {
+  const std::string large = babble_of(700'000) + "\n";
+  for (const auto& [ending, filter] : kFilters) {
     EXPECT_EQ(read_all({write("a.txt" + ending, packed(text, filter))}),
               (std::vector<std::string>{"some words\n", "and more\n"}))
         << ending;
     EXPECT_EQ(read_all({write("a.jsonl" + ending, packed(line, filter))}),
               std::vector<std::string>{"some words"})
         << ending;
-    std::string half = packed(babble_of(200000), filter);
-    half.resize(half.size() / 2);
-    read_all({write("b.txt" + ending, half)});
-    EXPECT_NE(error.message.find("b.txt" + ending), std::string::npos) << ending << ": a half file was read";
-    error = {};
+    EXPECT_EQ(read_all({write("b.txt" + ending, packed(text, filter) + packed(large, filter))}),
+              (std::vector<std::string>{"some words\n", "and more\n" + large}))
+        << ending << ": two files, one after the other";
+    EXPECT_EQ(read_all({write("c.txt" + ending, packed("", filter))}).size(), 0U) << ending;
+    EXPECT_EQ(error.message, "") << ending;
   }
+}
+
+// Every byte is changed, and the file is cut at every length. What is read is right or an error.
+TEST_F(Data, DamageOfCompressedFilesIsNoticed) {
+  const std::string text = "some words\n";
+  // libarchive writes zstd without a sum, as the program `zstd` does not.
+  constexpr char kZstd[] =
+      "\x28\xb5\x2f\xfd\x04\x58\x59\x00\x00\x73\x6f\x6d\x65\x20\x77\x6f\x72\x64\x73\x0a\x8a\x0b\x65\x3e";
+  for (const auto& [ending, filter] : kFilters) {
+    const std::string name = "a.txt" + ending;
+    const std::string whole = ending == ".zst" ? std::string(kZstd, sizeof kZstd - 1) : packed(text, filter);
+    const auto is_noticed = [&](const std::string& bytes) {
+      error = {};
+      const auto found = read_all({write(name, bytes)});
+      return error.message.find(name) != std::string::npos || found == std::vector<std::string>{text};
+    };
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < whole.size(); ++i)
+      for (const char change : {'\x01', '\x80', '\xFF'}) {
+        std::string bytes = whole;
+        bytes[i] = static_cast<char>(bytes[i] ^ change);
+        if (!is_noticed(bytes) && wrong++ == 0) ADD_FAILURE() << ending << ": byte " << i << " was changed";
+      }
+    for (std::size_t size = 0; size < whole.size(); ++size)
+      EXPECT_TRUE(is_noticed(whole.substr(0, size)) && !error.message.empty())
+          << ending << ": cut at " << size;
+    EXPECT_EQ(wrong, 0U) << ending;
+    for (const std::string& rest :
+         {std::string("and more\n"), std::string("\x1F\x8C"), std::string("\0\0\0and", 6)})
+      EXPECT_TRUE(is_noticed(whole + rest) && !error.message.empty()) << ending << ": followed by " << rest;
+    EXPECT_TRUE(is_noticed(text) && !error.message.empty()) << ending << ": not compressed";
+  }
+  error = {};
+  EXPECT_EQ(read_all({write("a.txt.gz", packed(text, kFilters[0].second) + std::string(20'000, '\0'))}),
+            std::vector<std::string>{text});
+  EXPECT_EQ(error.message, "") << "zeros may follow gzip";
+  std::string half = packed(babble_of(200'000), kFilters[0].second);
+  half.resize(half.size() / 2);
+  read_all({write("b.txt.gz", half)});
+  EXPECT_EQ(error.message, fmt::format("cannot read {}: damaged at byte {} of its compressed data: it ends "
+                                       "within the compressed text",
+                                       (root / "b.txt.gz").string(), half.size()));
 }
 
 TEST_F(Data, FoldersHoldFilesOfKnownFormats) {
@@ -207,6 +252,53 @@ std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::stri
                                                                {"minloglevel", "3"}});
   EXPECT_TRUE(sentencepiece::SentencePieceTrainer::Train(arguments).ok());
   return name + ".model";
+}
+
+// Encoding takes 200 bytes of memory for each of a text, so long texts are cut. Only in words that are longer
+// than a part, tokens end at the cuts.
+TEST_F(Data, LongTextsAreEncodedInParts) {
+  Random random(4);
+  std::string words, lines, wide, indented = "x\n\n";
+  while (words.size() < 300'000) {
+    words += babble(random, 50);
+    lines += babble_of(70) + "\n";
+    wide += "\xE6\xBC\xA2\xE5\xAD\x97";
+    indented += "        y\n\n\n";
+  }
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  struct Case {
+    const char* what;
+    std::string text;
+    bool same;  // the tokens are those of the text as a whole
+  };
+  const std::vector<Case> cases{{"one line of words", words, true},
+                                {"lines of one word each", lines, true},
+                                {"wide characters without spaces", wide, false},
+                                {"one word", babble_of(300'000), false},
+                                {"indented lines", indented, true},
+                                {"short", "a few words", true},
+                                {"none", "", true}};
+  for (const bool foreign : {false, true}) {
+    const std::string model = foreign_tokenizer(root, {{"byte_fallback", "true"},
+                                                       {"normalization_rule_name", "identity"},
+                                                       {"remove_extra_whitespaces", "false"},
+                                                       {"add_dummy_prefix", foreign ? "true" : "false"}});
+    const auto tokenizer = Tokenizer::load(model);
+    ASSERT_TRUE(tokenizer.has_value());
+    for (const Case& c : cases) {
+      std::string joined;
+      for (const std::string_view part : Tokenizer::parts_of(c.text)) {
+        EXPECT_LE(part.size(), std::size_t{256} << 10) << c.what;
+        joined += part;
+      }
+      EXPECT_TRUE(joined == c.text) << c.what;
+      std::vector<int> tokens, whole;
+      tokenizer->encode(c.text, tokens);
+      EXPECT_TRUE(tokenizer->decode(tokens) == c.text) << c.what;
+      tokenizer->encode_part(c.text, true, whole);
+      if (c.same) EXPECT_TRUE(tokens == whole) << c.what;
+    }
+  }
 }
 
 BuildOptions options_for(const fs::path& root, const std::string& source, int threads = 2) {

@@ -1,0 +1,50 @@
+#include "data/division.h"
+
+#include <algorithm>
+
+namespace gabbro::data {
+
+Division::Division(std::optional<double> share)
+    : by_name_(!share), bound_(static_cast<std::uint64_t>(share.value_or(0) * 0x1p63) * 2) {}
+
+void Division::add(const std::string& text) {
+  const std::string plain = plain_of(text);
+  const std::uint64_t identity = identity_of(plain);
+  if (is_held_out(identity) && !known_.add(plain)) near_.insert(identity);
+}
+
+Side Division::side_of(const std::string& text) {
+  const std::string plain = plain_of(text);
+  const std::uint64_t identity = identity_of(plain);
+  if (!by_name_ && is_held_out(identity)) return hold(identity) ? Side::kHeldOut : Side::kNeither;
+  const HeldOutText::Found found = known_.find(plain);
+  counts_.same += found.overlap == Overlap::kSame;
+  counts_.inside += found.overlap == Overlap::kInside;
+  if (found.overlap == Overlap::kSame || (by_name_ && found.overlap == Overlap::kInside))
+    return Side::kNeither;
+  known_.train(found);
+  trained_.push_back(identity);
+  return Side::kTrain;
+}
+
+bool Division::hold(const std::string& text) { return hold(identity_of(plain_of(text))); }
+
+bool Division::hold(std::uint64_t identity) {
+  const bool near = near_.contains(identity);
+  const bool fresh = !near && held_.insert(identity).second;
+  counts_.nearly_repeated += near;
+  counts_.repeated += !near && !fresh;
+  return fresh;
+}
+
+Division::Counts Division::counts() const {
+  Counts out = counts_;
+  std::vector<std::uint64_t> identities = trained_;
+  std::sort(identities.begin(), identities.end());
+  out.trained_again =
+      static_cast<std::uint64_t>(identities.end() - std::unique(identities.begin(), identities.end()));
+  out.held_out_trained = known_.trained();
+  return out;
+}
+
+}  // namespace gabbro::data
