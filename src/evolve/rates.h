@@ -85,7 +85,7 @@ bool is_rate_at_edge(const Population& population, const Individual& individual,
 /// One learning rate that was tried for a design at a rung.
 struct TriedRate {
   double factor = 1, bits = 0;  // a bits value of 0: no score
-  bool taken = false;           // the design is trained with it
+  bool taken = false;           // it is the design's rate at the rung (Population::rate_of)
 };
 /// Returns the rates that were tried on the first seed of the search, in ascending order.
 std::vector<TriedRate> tried_rates(const Population& population, std::int64_t design, int rung);
